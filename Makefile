@@ -1,0 +1,83 @@
+# Fulcrum. Every target first installs what this machine lacks (third_party/install.sh).
+#
+#   make run     build, then bring up the lab and show all forwarding modes at work (root)
+#   make test    every test (root for those that need namespaces or DPDK)
+#   make build   bin/fulcrum
+#   make bench   the benchmarks of all packages
+#   make lint    formatting, vet, staticcheck, the cgo-free build
+#   make fmt     format the code
+#   make fuzz    every fuzz target for FUZZTIME (10s)
+#   make clean   remove what was built
+
+FUZZTIME ?= 10s
+
+export PATH := $(PATH):/usr/local/go/bin
+# Stamping the commit fails in a clone that belongs to another user, as under sudo.
+export GOFLAGS := $(GOFLAGS) -buildvcs=false
+
+# A failing go list must not pass for an empty one.
+SHELL := /bin/bash
+.SHELLFLAGS := -e -o pipefail -c
+
+# Sets packages to everything but the DPDK binding and what links it.
+cgofree = packages=$$(CGO_ENABLED=0 go list ./... | grep -v -e '^fulcrum/ports/dpdk$$' -e '^fulcrum/cmd/')
+
+.PHONY: run test build bench lint fmt fuzz clean native test-cgofree test-race test-all lint-format lint-vet lint-staticcheck
+.NOTPARALLEL:
+
+run: build
+	bin/fulcrum lab
+
+build: native
+	go build -o bin/fulcrum ./cmd/fulcrum
+
+# Stage by stage; the first that fails ends it, and make names it.
+test: native test-cgofree test-race build test-all
+
+test-cgofree: native
+	@echo '== build without cgo: everything but ports/dpdk and cmd'
+	@$(cgofree); CGO_ENABLED=0 go build $$packages
+
+# -short leaves the end-to-end tests to the last stage.
+test-race: native
+	@echo '== tests under the race detector: everything but ports/dpdk and cmd'
+	@$(cgofree); go test -race -short -timeout 5m $$packages
+
+# One package at a time: several test beds at once would fight for two CPUs. Never from the cache: the test cache does
+# not see that bin/fulcrum, the kernel or DPDK changed.
+test-all: build
+	@echo '== all tests'
+	@go test -p 1 -count 1 -timeout 10m ./...
+
+bench: native
+	go test -p 1 -run '^$$' -bench . -benchmem ./...
+
+lint: native lint-format lint-vet lint-staticcheck test-cgofree
+
+lint-format:
+	@unformatted=$$(gofmt -l .) && [ -z "$$unformatted" ] || { echo "not formatted, run make fmt: $$unformatted"; exit 1; }
+
+lint-vet:
+	go vet ./...
+
+lint-staticcheck:
+	go tool staticcheck ./...
+
+fmt: native
+	gofmt -w .
+
+# go test fuzzes one target of one package at a time.
+fuzz: native
+	@packages=$$(go list ./...); for package in $$packages; do \
+		targets=$$(go test -list '^Fuzz' $$package | { grep '^Fuzz' || true; }); \
+		for target in $$targets; do \
+			echo "== $$package $$target"; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+		done; \
+	done
+
+clean:
+	rm -rf bin
+
+native:
+	@third_party/install.sh

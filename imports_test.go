@@ -1,0 +1,256 @@
+package fulcrum
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+const module = "fulcrum"
+
+// A rule says what one package may import besides the standard library and golang.org/x/sys.
+type rule struct {
+	tree      []string // packages of this module
+	libraries []string // modules of others; not for test files, which may use any
+	testTree  []string // packages of this module that only test files may import besides
+}
+
+// anything stands for a tree or libraries without limits. It never includes ports/dpdk.
+var anything = []string{"*"}
+
+// rules is the architecture. A new package gets a row here: what it may import is decided before it is written.
+var rules = map[string]rule{
+	".":            {},
+	"cmd/fulcrum":  {tree: anything, libraries: anything},
+	"control":      {tree: []string{"engine", "config", "health"}},
+	"health":       {},
+	"config":       {libraries: []string{"github.com/BurntSushi/toml"}},
+	"lab":          {tree: []string{"config"}, libraries: []string{"github.com/vishvananda/netlink", "github.com/vishvananda/netns", "github.com/cilium/ebpf"}},
+	"bench":        {tree: anything, libraries: anything},
+	"engine":       {tree: []string{"ports", "modes", "sched", "conntrack", "packet"}, testTree: []string{"ports/memory"}},
+	"modes":        {tree: []string{"conntrack", "packet"}},
+	"sched":        {},
+	"conntrack":    {tree: []string{"packet"}},
+	"ports":        {tree: []string{"packet"}},
+	"ports/dpdk":   {tree: []string{"ports", "packet"}},
+	"ports/memory": {tree: []string{"ports", "packet"}},
+	"packet":       {},
+}
+
+const binding = "ports/dpdk"
+
+// bindingUsers are the only packages that may know that DPDK exists.
+var bindingUsers = []string{"cmd/fulcrum", binding}
+
+// source is one Go file of the tree, whatever its build constraints.
+type source struct {
+	folder, name string
+	imports      []string
+	file         *ast.File
+}
+
+func (s source) path() string { return path.Join(s.folder, s.name) }
+func (s source) isTest() bool { return strings.HasSuffix(s.name, "_test.go") }
+func (s source) unsafeOK() bool {
+	return s.folder == binding || strings.HasSuffix(s.name, "_unsafe.go") || strings.HasSuffix(s.name, "_unsafe_test.go")
+}
+
+func TestImports(t *testing.T) {
+	for _, s := range sources(t) {
+		r, known := rules[s.folder]
+		if !known {
+			t.Errorf("%s: package %s has no row in rules (imports_test.go): add one that says what it may import", s.path(), s.folder)
+			continue
+		}
+		for _, imported := range s.imports {
+			if complaint := r.judge(s, imported); complaint != "" {
+				t.Errorf("%s imports %q: %s", s.path(), imported, complaint)
+			}
+		}
+	}
+}
+
+// judge returns what is wrong with an import, or nothing.
+func (r rule) judge(s source, imported string) string {
+	local, isLocal := localName(imported)
+	switch {
+	case imported == "C":
+		return judgeC(s)
+	case imported == "unsafe":
+		if !s.unsafeOK() {
+			return "unsafe belongs into a file named *_unsafe.go, which opens with why it is sound"
+		}
+	case isLocal:
+		return r.judgeTree(s, local)
+	case isLibrary(imported):
+		if !s.isTest() && !within(imported, r.libraries) {
+			return fmt.Sprintf("%s may use the standard library, golang.org/x/sys and %v", s.folder, r.libraries)
+		}
+	}
+	return ""
+}
+
+func judgeC(s source) string {
+	if s.folder != binding || s.isTest() {
+		return "cgo belongs into " + binding + " alone, and not into its tests"
+	}
+	return ""
+}
+
+func (r rule) judgeTree(s source, local string) string {
+	switch {
+	case local == s.folder && s.isTest():
+		return "" // package x_test
+	case local == binding && !slices.Contains(bindingUsers, s.folder):
+		return fmt.Sprintf("only %v may know DPDK; use ports", bindingUsers)
+	case slices.Equal(r.tree, anything) || slices.Contains(r.tree, local):
+		return ""
+	case s.isTest() && slices.Contains(r.testTree, local):
+		return ""
+	}
+	return fmt.Sprintf("%s may import of the tree %v, its tests %v too (rules in imports_test.go)", s.folder, r.tree, r.testTree)
+}
+
+func localName(imported string) (string, bool) {
+	if imported == module {
+		return ".", true
+	}
+	return strings.CutPrefix(imported, module+"/")
+}
+
+// isLibrary reports whether an import is neither the standard library nor golang.org/x/sys.
+func isLibrary(imported string) bool {
+	host, _, _ := strings.Cut(imported, "/")
+	return strings.Contains(host, ".") && !within(imported, []string{"golang.org/x/sys"})
+}
+
+// within reports whether a package belongs to one of the modules.
+func within(imported string, modules []string) bool {
+	return slices.Equal(modules, anything) || slices.ContainsFunc(modules, func(m string) bool {
+		return imported == m || strings.HasPrefix(imported, m+"/")
+	})
+}
+
+func TestEveryPackageHasADoc(t *testing.T) {
+	documented := map[string]bool{}
+	for _, s := range sources(t) {
+		documented[s.folder] = documented[s.folder] || s.name == "doc.go" && s.file.Doc != nil
+	}
+	for folder, ok := range documented {
+		if !ok {
+			t.Errorf("%s: no doc.go with a package comment: say there what it is for, what always holds and who may call it", folder)
+		}
+	}
+}
+
+func TestEveryModuleIsListed(t *testing.T) {
+	list := read(t, "third_party/README.md")
+	for line := range strings.Lines(read(t, "go.mod")) {
+		fields := strings.Fields(strings.TrimPrefix(line, "require "))
+		if len(fields) < 2 || !strings.HasPrefix(fields[1], "v") {
+			continue
+		}
+		if !strings.Contains(list, "| "+fields[0]+" |") {
+			t.Errorf("go.mod requires %s: add it with its licence to third_party/README.md", fields[0])
+		}
+	}
+}
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// sources parses the tree's Go files, up to their imports.
+func sources(t *testing.T) []source {
+	t.Helper()
+	var found []source
+	err := fs.WalkDir(os.DirFS("."), ".", func(name string, entry fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case entry.IsDir() && name != "." && ignored(entry.Name()):
+			return fs.SkipDir
+		case entry.IsDir() || !strings.HasSuffix(name, ".go"):
+			return nil
+		}
+		s, err := parse(name)
+		found = append(found, s)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// ignored follows the go command: such folders hold no packages.
+func ignored(folder string) bool {
+	return folder == "testdata" || strings.HasPrefix(folder, ".") || strings.HasPrefix(folder, "_")
+}
+
+func parse(name string) (source, error) {
+	file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly|parser.ParseComments)
+	if err != nil {
+		return source{}, err
+	}
+	s := source{folder: path.Dir(name), name: path.Base(name), file: file}
+	for _, spec := range file.Imports {
+		imported, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			return source{}, fmt.Errorf("%s: import %s: %w", name, spec.Path.Value, err)
+		}
+		s.imports = append(s.imports, imported)
+	}
+	return s, nil
+}
+
+// The rules themselves: what they must catch and what they must let pass.
+func TestRules(t *testing.T) {
+	tests := []struct {
+		folder, name, imported string
+		ok                     bool
+	}{
+		{"engine", "worker.go", "fulcrum/sched", true},
+		{"engine", "worker.go", "fulcrum/config", false},
+		{"engine", "worker.go", "fulcrum/ports/memory", false},
+		{"engine", "worker_test.go", "fulcrum/ports/memory", true},
+		{"engine", "worker_test.go", "fulcrum/ports/dpdk", false},
+		{"bench", "suite.go", "fulcrum/engine", true},
+		{"bench", "suite.go", "fulcrum/ports/dpdk", false},
+		{"cmd/fulcrum", "run.go", "fulcrum/ports/dpdk", true},
+		{"sched", "pool.go", "fulcrum/packet", false},
+		{"sched", "pool_test.go", "fulcrum/sched", true},
+		{"config", "parse.go", "github.com/BurntSushi/toml", true},
+		{"config", "parse.go", "github.com/BurntSushi/tomlish", false},
+		{"config", "parse.go", "pgregory.net/rapid", false},
+		{"config", "parse_test.go", "pgregory.net/rapid", true},
+		{"lab", "link.go", "github.com/cilium/ebpf/asm", true},
+		{"conntrack", "memory_unsafe.go", "golang.org/x/sys/unix", true},
+		{"conntrack", "memory_unsafe.go", "unsafe", true},
+		{"conntrack", "layout_unsafe_test.go", "unsafe", true},
+		{"conntrack", "memory.go", "unsafe", false},
+		{"ports/dpdk", "eal.go", "unsafe", true},
+		{"ports/dpdk", "eal.go", "C", true},
+		{"ports/dpdk", "eal_test.go", "C", false},
+		{"engine", "worker_test.go", "C", false},
+	}
+	for _, tt := range tests {
+		s := source{folder: tt.folder, name: tt.name}
+		if complaint := rules[tt.folder].judge(s, tt.imported); (complaint == "") != tt.ok {
+			t.Errorf("%s importing %s: complaint %q, want ok = %v", s.path(), tt.imported, complaint, tt.ok)
+		}
+	}
+}
