@@ -1,0 +1,10 @@
+// Package ports is what the director knows of network devices: bursts of packets that come from
+// and go to queues, and the attributes of the ports that the queues belong to.
+//
+// Two implementations exist: ports/dpdk drives real devices and is the only cgo in the tree,
+// ports/memory is pure Go and connects tests. Nothing outside ports knows which one it is
+// talking to, nor that DPDK exists.
+//
+// A Queue and the Bursts passed to it belong to one worker. Port attributes and statistics may
+// be read by anyone.
+package ports
