@@ -1,0 +1,70 @@
+package dpdk
+
+// Why this is sound: the device's pointer comes from DPDK and is used before the device is gone.
+
+// #include <rte_dev.h>
+// #include <rte_ethdev.h>
+import "C"
+
+import (
+	"errors"
+	"slices"
+)
+
+// Close stops the port and gives the device back. Only after it is a capture file of net_pcap
+// complete.
+func (p *port) Close() error {
+	p.eal.mu.Lock()
+	defer p.eal.mu.Unlock()
+	return p.close()
+}
+
+// close undoes what open did, as far as it came.
+func (p *port) close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	err := errors.Join(p.stop(), p.detach())
+	if p.pool != nil {
+		p.eal.retire(p.pool)
+		p.pool = nil
+	}
+	if p.claimed != nil {
+		p.claimed.Close()
+		p.claimed = nil
+	}
+	p.eal.ports = slices.DeleteFunc(p.eal.ports, func(other *port) bool { return other == p })
+	return err
+}
+
+func (p *port) stop() error {
+	if !p.started {
+		return nil
+	}
+	p.started = false
+	if p.promiscuous {
+		// The flag is the interface's, and would stay behind. An interface that is gone has none.
+		C.rte_eth_promiscuous_disable(p.id)
+	}
+	if rc := C.rte_eth_dev_stop(p.id); rc != 0 {
+		return p.fail("stopping the device", rc, "")
+	}
+	return nil
+}
+
+// detach unplugs the device. Buffers in its rings go back to their pools.
+func (p *port) detach() error {
+	if !p.probed {
+		return nil
+	}
+	p.probed = false
+	var failed []error
+	if rc := C.rte_eth_dev_close(p.id); rc != 0 {
+		failed = append(failed, p.fail("closing the device", rc, ""))
+	}
+	if p.info.device != nil {
+		if rc := C.rte_dev_remove(p.info.device); rc != 0 {
+			failed = append(failed, p.fail("removing the device", rc, ""))
+		}
+	}
+	return errors.Join(failed...)
+}

@@ -1,0 +1,116 @@
+package dpdk
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestConfigValidate(t *testing.T) {
+	for _, c := range []Config{
+		{HugePages: "perhaps"},
+		{Memory: -1},
+		{CPU: -1},
+		{Args: []string{"--help"}},
+		{Args: []string{"--file-prefix=mine"}},
+	} {
+		if _, err := Start(c); err == nil {
+			t.Errorf("%+v is accepted", c)
+		}
+	}
+}
+
+func TestArguments(t *testing.T) {
+	c := Config{Memory: 100<<20 + 1, CPU: 1, Args: []string{"--iova-mode=va"}}
+	got := c.arguments("fulcrum-1-2", memoryPlan{args: []string{"--no-huge"}})
+	want := []string{"fulcrum", "--lcores=0@1", "--file-prefix=fulcrum-1-2", "--no-telemetry", "-m", "101", "--no-huge", "--no-pci", "--iova-mode=va"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestOnlyNamedPCIDevicesAreTaken(t *testing.T) {
+	c := Config{Devices: []string{"net_null0", "3b:00.0", "0000:3b:00.1,arg=1"}}
+	want := []string{"-a", "0000:3b:00.0", "-a", "0000:3b:00.1,arg=1"}
+	if diff := cmp.Diff(want, c.busArguments()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestParseDevice(t *testing.T) {
+	d := parseDevice("net_af_packet0,iface=veth-front,qpairs=2")
+	if d.name != "net_af_packet0" || d.args["iface"] != "veth-front" || d.args["qpairs"] != "2" || d.isPCI {
+		t.Errorf("parsed as %+v", d)
+	}
+	for text, isPCI := range map[string]bool{"0000:3b:00.0": true, "3B:00.0": true, "3b:00": false, "net_null0": false} {
+		if got := parseDevice(text).isPCI; got != isPCI {
+			t.Errorf("%s is PCI: %v", text, got)
+		}
+	}
+}
+
+// hugePages is a sysfs with so many pages of 2 MiB free, and so many of these reserved.
+func hugePages(free, reserved string) fstest.MapFS {
+	return fstest.MapFS{
+		"hugepages-2048kB/free_hugepages":    {Data: []byte(free + "\n")},
+		"hugepages-2048kB/resv_hugepages":    {Data: []byte(reserved + "\n")},
+		"hugepages-1048576kB/free_hugepages": {Data: []byte("0\n")},
+	}
+}
+
+func TestPlanMemory(t *testing.T) {
+	tests := []struct {
+		name, mode, free, reserved string
+		arg                        string // empty for an error
+	}{
+		{"auto, enough", "auto", "256", "0", "--in-memory"},
+		{"auto, too few", "auto", "255", "0", "--no-huge"},
+		{"auto, reserved by others", "auto", "256", "1", "--no-huge"},
+		{"off, enough", "off", "256", "0", "--no-huge"},
+		{"on, enough", "on", "256", "0", "--in-memory"},
+		{"on, too few", "on", "255", "0", ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			plan, err := planMemory(Config{HugePages: test.mode, Memory: 512 << 20}, hugePages(test.free, test.reserved))
+			if (err != nil) != (test.arg == "") {
+				t.Fatalf("error is %v", err)
+			}
+			if err != nil && !strings.Contains(err.Error(), "vm.nr_hugepages=256") {
+				t.Errorf("%q does not say how many pages to reserve", err)
+			}
+			if err == nil && (!slices.Contains(plan.args, test.arg) || plan.note == "") {
+				t.Errorf("plan is %+v", plan)
+			}
+		})
+	}
+}
+
+func TestNoHugePagesInTheKernel(t *testing.T) {
+	plan, err := planMemory(Config{HugePages: "auto", Memory: 1 << 20}, fstest.MapFS{})
+	if err != nil || !slices.Contains(plan.args, "--no-huge") {
+		t.Errorf("plan is %+v, %v", plan, err)
+	}
+}
+
+func TestPoolSizes(t *testing.T) {
+	c := PortConfig{Queues: 1, RxDescriptors: 1024, TxDescriptors: 1024, MTU: 1500}
+	if got := poolSize(c); got != 4095 {
+		t.Errorf("%d buffers", got)
+	}
+	for mtu, want := range map[int]int{68: 2176, 1500: 2176, 2022: 2176, 2023: 3200, 9000: 9344} {
+		if got := poolRoom(mtu); got != want {
+			t.Errorf("a buffer for an MTU of %d has %d bytes, not %d", mtu, got, want)
+		}
+	}
+}
+
+func TestRelevantLines(t *testing.T) {
+	log := "EAL: Detected CPU lcores: 2\n\none\ntwo\ntwo\nthree\nfour\nfive\nEAL: Driver cannot attach the device (x)\n"
+	if diff := cmp.Diff([]string{"two", "three", "four", "five"}, relevantLines(log)); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -1,0 +1,123 @@
+package dpdk
+
+// Why this is sound: configurations handed to C hold no Go pointers, and DPDK copies them.
+
+// #include <rte_ethdev.h>
+import "C"
+
+import (
+	"fmt"
+	"net"
+	"syscall"
+	"time"
+)
+
+// linkDeadline is how long a port may take to bring its link up before that is noted.
+const linkDeadline = 3 * time.Second
+
+// wantedOffloads are taken where the device has them. VLAN tags stay in the packet.
+const wantedOffloads = C.RTE_ETH_RX_OFFLOAD_CHECKSUM | C.RTE_ETH_RX_OFFLOAD_RSS_HASH
+
+const wantedHash = C.RTE_ETH_RSS_IP | C.RTE_ETH_RSS_TCP | C.RTE_ETH_RSS_UDP
+
+func (p *port) configure() *Error {
+	var conf C.struct_rte_eth_conf
+	conf.rxmode.mtu = C.uint32_t(p.config.MTU)
+	conf.rxmode.offloads = p.info.rx_offload_capa & wantedOffloads
+	p.spreadFlows(&conf)
+	n := C.uint16_t(p.config.Queues)
+	if rc := C.rte_eth_dev_configure(p.id, n, n, &conf); rc != 0 {
+		return p.fail(fmt.Sprintf("configuring %d queues and an MTU of %d", p.config.Queues, p.config.MTU), rc,
+			"try fewer queues or a smaller MTU")
+	}
+	return nil
+}
+
+// spreadFlows has the device spread flows over several queues by hash. RSS_HASH without RSS is
+// refused by drivers.
+func (p *port) spreadFlows(conf *C.struct_rte_eth_conf) {
+	hash := p.info.flow_type_rss_offloads & wantedHash
+	if p.config.Queues > 1 && hash != 0 {
+		conf.rxmode.mq_mode = C.RTE_ETH_MQ_RX_RSS
+		conf.rx_adv_conf.rss_conf.rss_hf = hash
+		return
+	}
+	conf.rxmode.offloads &^= C.RTE_ETH_RX_OFFLOAD_RSS_HASH
+	if p.config.Queues > 1 {
+		p.note("the driver does not say how it spreads flows over its queues")
+	}
+}
+
+// setUpQueues rounds descriptor counts to what the device can do.
+func (p *port) setUpQueues() *Error {
+	rx, tx := C.uint16_t(p.config.RxDescriptors), C.uint16_t(p.config.TxDescriptors)
+	if rc := C.rte_eth_dev_adjust_nb_rx_tx_desc(p.id, &rx, &tx); rc != 0 {
+		return p.fail("adjusting descriptor counts", rc, "")
+	}
+	if int(rx) != p.config.RxDescriptors || int(tx) != p.config.TxDescriptors {
+		p.note("the device takes %d receive and %d transmit descriptors", rx, tx)
+	}
+	p.queues = make([]queue, p.config.Queues)
+	for i := range p.queues {
+		if err := p.setUpQueue(i, rx, tx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *port) setUpQueue(i int, rx, tx C.uint16_t) *Error {
+	number, socket := C.uint16_t(i), C.uint(C.rte_eth_dev_socket_id(p.id))
+	if rc := C.rte_eth_rx_queue_setup(p.id, number, rx, socket, nil, p.pool.mempool); rc != 0 {
+		return p.fail(fmt.Sprintf("setting up receive queue %d with %d descriptors and buffers of %d bytes", i, rx, poolRoom(p.config.MTU)), rc,
+			"try fewer descriptors; buffers grow with the MTU, and framesz must not exceed them")
+	}
+	if rc := C.rte_eth_tx_queue_setup(p.id, number, tx, socket, nil); rc != 0 {
+		return p.fail(fmt.Sprintf("setting up transmit queue %d with %d descriptors", i, tx), rc, "try fewer descriptors")
+	}
+	p.queues[i] = newQueue(p, i)
+	return nil
+}
+
+// setMTU tells the device itself, which configure does not with every driver.
+func (p *port) setMTU() *Error {
+	rc := C.rte_eth_dev_set_mtu(p.id, C.uint16_t(p.config.MTU))
+	switch {
+	case rc == 0:
+		return nil
+	case errno(int(rc)) == syscall.ENOTSUP:
+		p.note("the driver cannot set the device's MTU; it is taken to be %d", p.config.MTU)
+		return nil
+	}
+	return p.fail(fmt.Sprintf("setting the MTU to %d", p.config.MTU), rc, "try a smaller MTU")
+}
+
+// listenToMulticast lets in what IPv6 neighbours ask. Unicast needs nothing, as the director
+// answers with the port's own MAC for every address. A driver that cannot tell multicast apart
+// may yet receive everything.
+func (p *port) listenToMulticast() *Error {
+	if C.rte_eth_allmulticast_enable(p.id) == 0 {
+		return nil
+	}
+	if C.rte_eth_promiscuous_enable(p.id) == 0 {
+		p.promiscuous = true
+		return nil
+	}
+	p.note("the driver can neither be told to receive all multicast nor everything; IPv6 neighbours may not reach it")
+	return nil
+}
+
+// noteLink waits for the link, but not for ever: a director may start before its switch does.
+func (p *port) noteLink() {
+	if name := p.device.args["iface"]; name != "" {
+		if i, err := net.InterfaceByName(name); err == nil && i.Flags&net.FlagUp == 0 {
+			p.note("interface %s is down (ip link set %s up)", name, name)
+		}
+	}
+	for end := time.Now().Add(linkDeadline); !p.link().Up; time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			p.note("the link is still down after %v", linkDeadline)
+			return
+		}
+	}
+}

@@ -1,0 +1,189 @@
+package dpdk
+
+// Why this is sound: strings given to C are C copies, freed after the call, and structures are Go
+// memory without Go pointers that C does not keep.
+
+// #include <stdlib.h>
+// #include <rte_dev.h>
+// #include <rte_ethdev.h>
+// #include "shim.h"
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"syscall"
+	"unsafe"
+
+	"fulcrum/ports"
+)
+
+// OpenPort opens a device, configures it, and starts it.
+func (e *EAL) OpenPort(c PortConfig) (ports.Port, error) {
+	c = c.withDefaults()
+	if err := c.Validate(); err != nil {
+		return nil, err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed {
+		return nil, c.fail("opening it", os.ErrClosed, "DPDK has been stopped")
+	}
+	p := &port{eal: e, config: c, device: parseDevice(c.Device)}
+	e.ports = append(e.ports, p)
+	if err := p.open(); err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	return p, nil
+}
+
+// open takes the steps of which each needs those before it.
+func (p *port) open() error {
+	mark := markLog()
+	steps := []func() *Error{
+		p.claim, p.probe, p.checkLimits, p.makePool, p.configure,
+		p.setUpQueues, p.setMTU, p.start, p.listenToMulticast, p.describe,
+	}
+	for _, step := range steps {
+		if err := step(); err != nil {
+			err.Log = mark.lines()
+			return err
+		}
+	}
+	p.noteLink()
+	return nil
+}
+
+// note records that an optional ability is missing.
+func (p *port) note(format string, args ...any) {
+	p.notes = append(p.notes, fmt.Sprintf(format, args...))
+}
+
+// fail is for a DPDK call that returned rc.
+func (p *port) fail(doing string, rc C.int, try string) *Error {
+	return p.config.fail(doing, errno(int(rc)), try)
+}
+
+// claim makes sure that no port has the device yet.
+func (p *port) claim() *Error {
+	for _, other := range p.eal.ports {
+		if other != p && other.device.name == p.device.name {
+			return p.config.fail("opening device "+p.device.name, syscall.EBUSY,
+				fmt.Sprintf("port %q has it; give each port a device of its own", other.config.Name))
+		}
+	}
+	iface := p.device.args["iface"]
+	if iface == "" {
+		return nil
+	}
+	listener, err := claim(iface)
+	if err != nil {
+		return p.config.fail("opening interface "+iface, err, "another port or director uses it; name another interface")
+	}
+	p.claimed = listener
+	return nil
+}
+
+// probe attaches the device. PCI devices have been attached when the EAL started, if the driver
+// liked them.
+func (p *port) probe() *Error {
+	name, text := C.CString(p.device.name), C.CString(p.device.text)
+	defer C.free(unsafe.Pointer(name))
+	defer C.free(unsafe.Pointer(text))
+
+	if C.rte_eth_dev_get_port_by_name(name, &p.id) != 0 {
+		if err := probeError(C.rte_dev_probe(text)); err != nil {
+			return p.config.fail("probing the device", err, p.probeHint())
+		}
+		if C.rte_eth_dev_get_port_by_name(name, &p.id) != 0 {
+			return p.config.fail("looking for the port of the device", syscall.ENODEV, p.probeHint())
+		}
+	}
+	p.probed = true
+	if rc := C.rte_eth_dev_info_get(p.id, &p.info); rc != 0 {
+		return p.fail("asking for the device's abilities", rc, "")
+	}
+	return nil
+}
+
+// probeError: a device that the EAL has attached is no error, and EFAULT is what rte_dev_probe says
+// when no bus or driver knows the name.
+func probeError(rc C.int) error {
+	if rc == 0 || errno(int(rc)) == syscall.EEXIST {
+		return nil
+	}
+	if errno(int(rc)) == syscall.EFAULT {
+		return syscall.ENODEV
+	}
+	return errno(int(rc))
+}
+
+// checkLimits refuses what the device cannot do, where DPDK would say EINVAL or quietly do less.
+func (p *port) checkLimits() *Error {
+	c, i := &p.config, &p.info
+	queues := int(min(i.max_rx_queues, i.max_tx_queues))
+	limits := []struct {
+		what          string
+		got, min, max int
+		try           string
+	}{
+		{"queues", c.Queues, 1, queues, p.queuesHint()},
+		{"receive descriptors", c.RxDescriptors, int(i.rx_desc_lim.nb_min), int(i.rx_desc_lim.nb_max), ""},
+		{"transmit descriptors", c.TxDescriptors, int(i.tx_desc_lim.nb_min), int(i.tx_desc_lim.nb_max), ""},
+		{"bytes of MTU", c.MTU, max(minMTU, int(i.min_mtu)), p.mtuLimit(), ""},
+	}
+	for _, l := range limits {
+		if l.got < l.min || l.got > l.max {
+			return p.config.fail(fmt.Sprintf("asking for %d %s", l.got, l.what), syscall.EINVAL,
+				fmt.Sprintf("the device takes %d to %d%s", l.min, l.max, l.try))
+		}
+	}
+	return nil
+}
+
+// mtuLimit is the largest MTU that rte_eth_dev_configure accepts: it takes Ethernet header and FCS
+// off the largest frame, unless the driver gives both limits.
+func (p *port) mtuLimit() int {
+	limit := int(p.info.max_mtu)
+	if frame := int(p.info.max_rx_pktlen); limit == 1<<16-1 && frame > 0 {
+		limit = min(limit, frame-14-4)
+	}
+	return limit
+}
+
+func (p *port) makePool() *Error {
+	made, err := newPool(p.config, int(C.rte_eth_dev_socket_id(p.id)))
+	if err != nil {
+		return p.config.fail(fmt.Sprintf("making a pool of %d buffers", poolSize(p.config)), err,
+			"give DPDK more memory, or the port fewer descriptors or queues")
+	}
+	p.pool = made
+	return nil
+}
+
+// start starts receiving.
+func (p *port) start() *Error {
+	if rc := C.rte_eth_dev_start(p.id); rc != 0 {
+		return p.fail("starting the device", rc, "see whether the interface or NIC is in order")
+	}
+	p.started = true
+	return nil
+}
+
+// describe reads what the port is asked for later.
+func (p *port) describe() *Error {
+	var mac C.struct_rte_ether_addr
+	if rc := C.rte_eth_macaddr_get(p.id, &mac); rc != 0 {
+		return p.fail("reading the MAC address", rc, "")
+	}
+	for i, b := range mac.addr_bytes {
+		p.mac[i] = byte(b)
+	}
+	var mtu C.uint16_t
+	if rc := C.rte_eth_dev_get_mtu(p.id, &mtu); rc != 0 {
+		return p.fail("reading the MTU", rc, "")
+	}
+	p.mtu = int(mtu)
+	return nil
+}

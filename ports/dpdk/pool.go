@@ -1,0 +1,106 @@
+package dpdk
+
+// Why this is sound: a mempool is C memory, known by its pointer; Go reads none of it but its size,
+// and does so before it is freed.
+
+// #include <stdlib.h>
+// #include <rte_mempool.h>
+// #include "shim.h"
+import "C"
+
+import (
+	"fmt"
+	"math/bits"
+	"slices"
+	"sync/atomic"
+	"unsafe"
+
+	"fulcrum/ports"
+)
+
+const (
+	// threadCache is how many buffers an lcore keeps for itself, so that a burst seldom touches
+	// what the lcores share. DPDK lets a cache grow to one and a half times that.
+	threadCache = 256
+
+	// parkedBuffers is what waits outside queues and bursts, mostly for neighbours to answer.
+	parkedBuffers = 512
+
+	// burstsInFlight are those that a worker may hold at once for each queue: received, to
+	// transmit, to free, and left over.
+	burstsInFlight = 4
+
+	// smallestRoom fits a full Ethernet frame and the headroom. Drivers crash with less: many
+	// take the room to be 2048 bytes without asking.
+	smallestRoom = 2048 + ports.Headroom
+
+	// frameOverhead is what a frame has beyond the MTU: Ethernet header, two VLAN tags, FCS.
+	frameOverhead = 14 + 2*4 + 4
+)
+
+// pool is the mempool of one port.
+type pool struct {
+	port    string
+	mempool *C.struct_rte_mempool
+}
+
+// poolNumber makes names unique: a pool may outlive its port.
+var poolNumber atomic.Int64
+
+// newPool prefers the memory of the device's own NUMA node.
+func newPool(c PortConfig, socket int) (*pool, error) {
+	name := C.CString(fmt.Sprintf("fulcrum_%d", poolNumber.Add(1)))
+	defer C.free(unsafe.Pointer(name))
+
+	var rc C.int
+	for _, s := range []int{socket, -1} {
+		m := C.fulcrum_pktmbuf_pool_create(name, C.uint(poolSize(c)), threadCache, C.uint16_t(poolRoom(c.MTU)), C.int(s), &rc)
+		if m != nil {
+			return &pool{port: c.Name, mempool: m}, nil
+		}
+	}
+	return nil, errno(int(rc))
+}
+
+// poolSize is the number of buffers: descriptors of both directions, what the worker holds, what
+// the caches hold. Buffers that this port received wait in another port's transmit ring, which is
+// taken to be as long as this port's. A mempool's ring is least wasteful just below a power of two.
+func poolSize(c PortConfig) int {
+	n := c.Queues * (c.RxDescriptors + c.TxDescriptors)
+	n += c.Queues * burstsInFlight * ports.MaxBurst
+	n += (c.Queues + 1) * threadCache * 3 / 2
+	n += parkedBuffers
+	return 1<<bits.Len(uint(n)) - 1
+}
+
+// poolRoom is the size of one buffer. NICs count receive buffers in KiB and round down.
+func poolRoom(mtu int) int {
+	frame := (mtu + frameOverhead + 1023) &^ 1023
+	return max(smallestRoom, ports.Headroom+frame)
+}
+
+// missing is the number of buffers that somebody still holds.
+func (p *pool) missing() int {
+	return int(p.mempool.size) - int(C.rte_mempool_avail_count(p.mempool))
+}
+
+func (p *pool) free() { C.rte_mempool_free(p.mempool) }
+
+// retire frees a closed port's pool, now or once its buffers are back: they may lie in the
+// transmit ring of another port.
+func (e *EAL) retire(p *pool) {
+	e.pools = append(e.pools, p)
+	e.pools = slices.DeleteFunc(e.pools, func(p *pool) bool {
+		if p.missing() > 0 {
+			return false
+		}
+		p.free()
+		return true
+	})
+}
+
+func (e *EAL) noteMissingBuffers() {
+	for _, p := range e.pools {
+		e.notes = append(e.notes, fmt.Sprintf("port %q: %d buffers were never given back", p.port, p.missing()))
+	}
+}

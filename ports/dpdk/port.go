@@ -1,0 +1,126 @@
+package dpdk
+
+// Why this is sound: the structures passed to C are Go memory without Go pointers, which C fills
+// during the call and does not keep.
+
+// #include <rte_ethdev.h>
+// #include "shim.h"
+import "C"
+
+import (
+	"net"
+	"os"
+	"slices"
+	"sync"
+
+	"fulcrum/ports"
+)
+
+// port is an ethdev. What is set while it is opened does not change afterwards.
+type port struct {
+	eal    *EAL
+	config PortConfig
+	device device
+
+	claimed net.Listener // nil for devices without a network interface
+	probed  bool         // the device is ours to remove
+	id      C.uint16_t   // valid once probed
+	info    C.struct_rte_eth_dev_info
+	pool    *pool
+	mac     [6]byte
+	mtu     int
+	queues  []queue
+	notes   []string
+
+	mu          sync.RWMutex // held for reading while DPDK is asked about the port
+	started     bool
+	promiscuous bool
+}
+
+var _ ports.Port = (*port)(nil)
+
+func (p *port) Name() string            { return p.config.Name }
+func (p *port) Device() string          { return p.device.name }
+func (p *port) MAC() [6]byte            { return p.mac }
+func (p *port) MTU() int                { return p.mtu }
+func (p *port) Queue(i int) ports.Queue { return &p.queues[i] }
+func (p *port) Notes() []string         { return slices.Clone(p.notes) }
+
+// Link is down for a closed port.
+func (p *port) Link() ports.Link {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if !p.started {
+		return ports.Link{}
+	}
+	return p.link()
+}
+
+func (p *port) link() ports.Link {
+	var up C.bool
+	var speed C.uint32_t
+	C.fulcrum_eth_link_get(p.id, &up, &speed)
+	return ports.Link{Up: bool(up), Speed: uint32(speed)}
+}
+
+// Stats asks the driver.
+func (p *port) Stats() (ports.Stats, error) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if !p.started {
+		return ports.Stats{}, p.closedError()
+	}
+	var s C.struct_rte_eth_stats
+	if rc := C.rte_eth_stats_get(p.id, &s); rc != 0 {
+		return ports.Stats{}, p.config.fail("reading the statistics", errno(int(rc)), "")
+	}
+	return ports.Stats{
+		RxPackets: uint64(s.ipackets), TxPackets: uint64(s.opackets),
+		RxBytes: uint64(s.ibytes), TxBytes: uint64(s.obytes),
+		RxMissed: uint64(s.imissed),
+		RxErrors: uint64(s.ierrors), TxErrors: uint64(s.oerrors),
+		RxNoBuffer: uint64(s.rx_nombuf),
+	}, nil
+}
+
+// XStats asks the driver.
+func (p *port) XStats() ([]ports.XStat, error) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	if !p.started {
+		return nil, p.closedError()
+	}
+	n := C.rte_eth_xstats_get_names(p.id, nil, 0)
+	if n <= 0 {
+		return nil, p.xstatsError(n)
+	}
+	names := make([]C.struct_rte_eth_xstat_name, n)
+	values := make([]C.struct_rte_eth_xstat, n)
+	if got := C.rte_eth_xstats_get_names(p.id, &names[0], C.uint(n)); got != n {
+		return nil, p.xstatsError(got)
+	}
+	if got := C.rte_eth_xstats_get(p.id, &values[0], C.uint(n)); got != n {
+		return nil, p.xstatsError(got)
+	}
+	return joinXStats(names, values), nil
+}
+
+func joinXStats(names []C.struct_rte_eth_xstat_name, values []C.struct_rte_eth_xstat) []ports.XStat {
+	stats := make([]ports.XStat, len(values))
+	for i, v := range values {
+		stats[i] = ports.XStat{Name: C.GoString(&names[v.id].name[0]), Value: uint64(v.value)}
+	}
+	return stats
+}
+
+// xstatsError is nil for a driver that has no extended statistics.
+func (p *port) xstatsError(rc C.int) error {
+	if rc == 0 {
+		return nil
+	}
+	return p.config.fail("reading the extended statistics", errno(min(int(rc), -1)), "")
+}
+
+func (p *port) closedError() error {
+	return p.config.fail("reading the statistics", os.ErrClosed, "")
+}

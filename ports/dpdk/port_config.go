@@ -1,0 +1,73 @@
+package dpdk
+
+import (
+	"fmt"
+	"syscall"
+)
+
+const (
+	defaultDescriptors = 1024
+	defaultMTU         = 1500
+
+	maxDescriptors = 32768
+	minMTU         = 68 // RFC 791
+	maxMTU         = 16000
+	maxQueues      = 1024 // RTE_MAX_QUEUES_PER_PORT
+)
+
+// PortConfig says how a port is opened.
+type PortConfig struct {
+	Name          string // what the operator calls it
+	Device        string // a DPDK device string such as "net_af_packet0,iface=veth-front", or a PCI address
+	Index         int    // goes into Packet.Port of what it receives
+	Queues        int    // receive and transmit queues, each; default 1
+	RxDescriptors int    // per receive queue; default 1024
+	TxDescriptors int    // per transmit queue; default 1024
+	MTU           int    // bytes of an IP packet; default 1500
+}
+
+// Validate reports the first thing that no device could do.
+func (c PortConfig) Validate() error {
+	c = c.withDefaults()
+	if c.Name == "" || c.Device == "" {
+		return fmt.Errorf("port %q, device %q: both need a value", c.Name, c.Device)
+	}
+	limits := []struct {
+		what          string
+		got, min, max int
+	}{
+		{"index", c.Index, 0, 1<<16 - 1},
+		{"number of queues", c.Queues, 1, maxQueues},
+		{"number of receive descriptors", c.RxDescriptors, 1, maxDescriptors},
+		{"number of transmit descriptors", c.TxDescriptors, 1, maxDescriptors},
+		{"MTU", c.MTU, minMTU, maxMTU},
+	}
+	for _, l := range limits {
+		if l.got < l.min || l.got > l.max {
+			return c.fail(fmt.Sprintf("%s %d", l.what, l.got), syscall.EINVAL, fmt.Sprintf("give %d to %d", l.min, l.max))
+		}
+	}
+	return nil
+}
+
+func (c PortConfig) withDefaults() PortConfig {
+	for _, d := range []struct {
+		value *int
+		or    int
+	}{
+		{&c.Queues, 1},
+		{&c.RxDescriptors, defaultDescriptors},
+		{&c.TxDescriptors, defaultDescriptors},
+		{&c.MTU, defaultMTU},
+	} {
+		if *d.value == 0 {
+			*d.value = d.or
+		}
+	}
+	return c
+}
+
+// fail is an error about this port.
+func (c PortConfig) fail(doing string, err error, try string) *Error {
+	return &Error{Port: c.Name, Device: c.Device, Doing: doing, Err: err, Try: try}
+}

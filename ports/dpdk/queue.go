@@ -1,0 +1,51 @@
+package dpdk
+
+// Why this is sound: struct fulcrum_burst has the layout of ports.Burst (layout.go). Bursts hold no
+// Go pointers, and C keeps none to them.
+
+// #cgo noescape fulcrum_exchange
+// #cgo nocallback fulcrum_exchange
+// #cgo noescape fulcrum_alloc
+// #cgo nocallback fulcrum_alloc
+// #include "shim.h"
+import "C"
+
+import (
+	"unsafe"
+
+	"fulcrum/ports"
+)
+
+// queue is one receive and one transmit queue of a port.
+type queue struct {
+	port, number C.uint16_t // DPDK's
+	index        C.uint16_t // PortConfig.Index
+	mempool      *C.struct_rte_mempool
+}
+
+func newQueue(p *port, number int) queue {
+	return queue{port: p.id, number: C.uint16_t(number), index: C.uint16_t(p.config.Index), mempool: p.pool.mempool}
+}
+
+// Exchange is one crossing into C for all three bursts.
+func (q *queue) Exchange(tx, free, rx *ports.Burst) {
+	C.fulcrum_exchange(q.port, q.number, q.index, burst(tx), burst(free), burst(rx))
+}
+
+// Alloc takes a buffer from the port's pool.
+func (q *queue) Alloc(b *ports.Burst, length int) bool {
+	if b.Full() || length < 0 || length > 1<<16-1 {
+		return false
+	}
+	p := &b.Packets[b.N]
+	if !C.fulcrum_alloc(q.mempool, C.uint16_t(length), (*C.struct_fulcrum_packet)(unsafe.Pointer(p))) {
+		return false
+	}
+	p.Port, p.Queue = uint16(q.index), uint16(q.number)
+	b.N++
+	return true
+}
+
+func burst(b *ports.Burst) *C.struct_fulcrum_burst {
+	return (*C.struct_fulcrum_burst)(unsafe.Pointer(b))
+}

@@ -1,0 +1,26 @@
+#include <rte_errno.h>
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+#include "shim.h"
+
+// rte_errno is thread-local: it has to be read in the same crossing.
+struct rte_mempool *fulcrum_pktmbuf_pool_create(const char *name, unsigned int buffers,
+						unsigned int cache, uint16_t room, int socket,
+						int *error)
+{
+	struct rte_mempool *pool =
+		rte_pktmbuf_pool_create(name, buffers, cache, 0, room, socket);
+
+	*error = pool ? 0 : -rte_errno;
+	return pool;
+}
+
+// Go sees no bit fields, which link_status is.
+void fulcrum_eth_link_get(uint16_t port, bool *up, uint32_t *speed)
+{
+	struct rte_eth_link link = {0};
+
+	*up = rte_eth_link_get_nowait(port, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
+	*speed = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
+}
