@@ -1,0 +1,51 @@
+// Package conntrack remembers sessions: which packets belong together, to which real server they
+// go, in which TCP state they are and when they end.
+//
+// A Table belongs to one worker; none of its methods may be called by anyone else, none of
+// them allocates or blocks. Time comes in as an argument: milliseconds of a clock that does not stop while
+// the machine sleeps (CLOCK_BOOTTIME), as a uint32 that wraps and is compared by signed difference.
+//
+// # Memory
+//
+// All of a table's memory is mapped at start, outside the Go heap and without Go pointers in it.
+// Per session at the configured maximum, in bytes:
+//
+//	64      the record (Session4), one cache line
+//	17.1    two index entries of 6.4 bytes at a load of three quarters
+//	 4      its place in the queue of half-open sessions
+//	 2      the tick at which its timer is looked at
+//	87.1    all told
+//
+// # The record, byte by byte
+//
+//	 0  4  client address            28  4  real server id
+//	 4  4  VIP                       32  4  last seen, ms
+//	 8  2  client port               36  4  packets in
+//	10  2  service port              40  4  packets out
+//	12  1  protocol                  44  4  sequence delta
+//	13  1  state                     48  2  next hop in
+//	14  2  flags                     50  2  next hop out
+//	16  4  real server's address     52  2  generation
+//	20  4  where its answers go      54  2  route epoch
+//	24  2  real server's port        56  4  template; in a free record the next free one
+//	26  2  where its answers go      60  4  spare
+//
+// Numbers are in the machine's byte order. "Where its answers go" is the client in nat and LIP:lport
+// in fullnat; dr and ipip leave it zero, because the answers do not pass the director. Everything
+// refers by index, nothing by address, so that the memory means the same wherever it is mapped.
+//
+// # Index
+//
+// Buckets of one cache line hold ten entries: a 16-bit tag of the key's hash and a 32-bit reference
+// to the record. A key may lie in its home bucket or, when that is full, in one other, which the tag
+// and either bucket determine; a bucket counts the entries that had to go elsewhere, so that a look-up
+// goes to the other bucket only when there is something to find.
+//
+// # Timers
+//
+// There are no timer lists. Each record has a 16-bit tick beside it at which its session is worth a look; a
+// sweep passes over these ticks about once a second, in sequence, two bytes a session. A session that was seen in
+// the meantime is given a new tick. A wheel of index and generation entries was the alternative: it
+// needs an entry for every shortened timeout too, of which a short TCP life leaves several behind,
+// so that its memory is not bounded by the number of sessions.
+package conntrack

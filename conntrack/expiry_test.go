@@ -1,0 +1,199 @@
+package conntrack
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+	"time"
+)
+
+// run calls Expire every ms, from the clock's value for so many ms, and returns the clock's new value.
+func run(table *Table, now *uint32, ms int) {
+	for range ms {
+		*now++
+		table.Expire(*now)
+	}
+}
+
+// clocks are times from which a test may start: plain ones, and shortly before the ticks or the clock itself
+// wrap, or change their sign.
+var clocks = []uint32{0, 1, 123_456_789, 1<<25 - 9000, 1<<26 - 9000, 1<<26 - 5000, 1<<31 - 9000, 1<<32 - 9000, 1<<32 - 1}
+
+// TestExpiryIsPrecise: a session ends not before its timeout, and soon after it.
+func TestExpiryIsPrecise(t *testing.T) {
+	for _, start := range clocks {
+		t.Run(fmt.Sprint(start), func(t *testing.T) {
+			now, worst := start, int32(0)
+			var timeouts Timeouts
+			for s := range NumStates {
+				timeouts.Set(s, time.Duration(1+int(s)*997)*time.Millisecond)
+			}
+			table := newTable(t, Config{Max: 1000, Timeouts: timeouts, Ended: func(s *Session4) {
+				late := int32(now - s.LastSeen - timeouts[s.State])
+				worst = max(worst, late)
+				if late < 0 || late > lateness {
+					t.Errorf("in %v %d ms after its timeout", s.State, late)
+				}
+			}})
+			r := rand.New(rand.NewPCG(1, uint64(start)))
+			for i := range 500 {
+				slot := mustInsert(t, table, i, now)
+				table.SetState(slot, State(r.IntN(int(NumStates))), now)
+				run(table, &now, r.IntN(20))
+			}
+			run(table, &now, 20_000)
+			if table.Len() != 0 {
+				t.Errorf("%d sessions never end", table.Len())
+			}
+			t.Logf("at most %d ms late", worst)
+		})
+	}
+}
+
+// TestPacketsKeepASessionAlive: each one begins the timeout anew.
+func TestPacketsKeepASessionAlive(t *testing.T) {
+	for _, now := range clocks {
+		ended := false
+		table := newTable(t, Config{Max: 10, Ended: func(*Session4) { ended = true }})
+		slot := mustInsert(t, table, 1, now)
+		table.SetState(slot, Established, now)
+		for range 5 {
+			run(table, &now, 899_000)
+			table.Track(slot, Input, EventAck, now)
+		}
+		if ended {
+			t.Fatal("ended in spite of its packets")
+		}
+		run(table, &now, 900_000+lateness)
+		if !ended {
+			t.Error("not ended after the last packet")
+		}
+	}
+}
+
+// TestShorterTimeoutIsHonoured: a change of state that shortens the timeout counts from the packet that made it.
+func TestShorterTimeoutIsHonoured(t *testing.T) {
+	for _, now := range clocks {
+		table := newTable(t, Config{Max: 10})
+		slot := mustInsert(t, table, 1, now)
+		table.SetState(slot, Established, now)
+		run(table, &now, 100_000) // now its tick is that of 900 s
+		table.Track(slot, Input, EventRst, now)
+		run(table, &now, 9_999)
+		if table.Len() != 1 {
+			t.Error("CLOSE ended before 10 s")
+		}
+		run(table, &now, 1+lateness)
+		if table.Len() != 0 {
+			t.Error("CLOSE did not end after 10 s")
+		}
+	}
+}
+
+// TestLongestTimeout: ticks reach 9 hours ahead, timeouts 20 days.
+func TestLongestTimeout(t *testing.T) {
+	const minute = uint32(60_000)
+	timeouts := DefaultTimeouts()
+	timeouts.Set(Established, 1000*24*time.Hour)
+	now := ^uint32(0) - 100*minute
+	table := newTable(t, Config{Max: 10, Timeouts: timeouts})
+	table.SetState(mustInsert(t, table, 1, now), Established, now)
+	for range 20 * 24 * 60 {
+		now += minute
+		if table.Len() != 1 {
+			t.Fatal("ended early")
+		}
+		table.Expire(now)
+	}
+	run(table, &now, lateness)
+	if table.Len() != 0 {
+		t.Error("not ended after 20 days")
+	}
+}
+
+// TestClockJumps: after a sleep of the machine, what is overdue ends within one pass, and nothing else.
+func TestClockJumps(t *testing.T) {
+	for _, hours := range []uint32{1, 5, 9, 10, 13, 18, 19, 27, 36, 37, 24 * 20} {
+		timeouts := DefaultTimeouts()
+		timeouts.Set(UDP, MaxTimeout)
+		table := newTable(t, Config{Max: 100, Timeouts: timeouts})
+		now := uint32(1 << 31)
+		run(table, &now, 10)
+		for i := range 50 {
+			slot := mustInsert(t, table, i, now)
+			if i%2 == 0 {
+				table.SetState(slot, UDP, now)
+			}
+		}
+		now += hours*3_600_000 - 1
+		run(table, &now, lateness)
+		want := 25
+		if hours == 24*20 {
+			want = 0
+		}
+		if table.Len() != want {
+			t.Errorf("%d sessions after %d h; want %d", table.Len(), hours, want)
+		}
+	}
+}
+
+// TestExpireIsBounded: a call ends few sessions and passes over few slots, and the rest follows.
+func TestExpireIsBounded(t *testing.T) {
+	const sessions = 100_000
+	inCall, most := 0, 0
+	table := newTable(t, Config{Max: sessions, Ended: func(*Session4) { inCall++ }})
+	for i := range sessions {
+		mustInsert(t, table, i, 0)
+	}
+	now, calls := uint32(1_000_000), 0
+	for table.Len() > 0 {
+		inCall = 0
+		from := table.sweep.next
+		table.Expire(now)
+		now++
+		calls++
+		most = max(most, inCall)
+		if passed := (table.sweep.next + sessions - from) % sessions; passed > maxSwept {
+			t.Fatalf("%d slots passed in one call", passed)
+		}
+		if calls > 2*sessions/maxExpired {
+			t.Fatalf("%d sessions are left after %d calls", table.Len(), calls)
+		}
+	}
+	if most > maxExpired {
+		t.Errorf("%d sessions ended in one call", most)
+	}
+	t.Logf("%d calls, at most %d sessions in one", calls, most)
+}
+
+// TestNoStarvation: as many sessions end at the table's beginning as a call may end, and those at
+// its end still come to their turn.
+func TestNoStarvation(t *testing.T) {
+	const sessions = 20_000
+	timeouts := DefaultTimeouts()
+	timeouts[None] = 0
+	table := newTable(t, Config{Max: sessions, Timeouts: timeouts})
+	now := uint32(5000)
+	var last uint32
+	for i := range sessions {
+		last = mustInsert(t, table, i, now)
+	}
+	table.SetState(last, Close, now) // 10 s
+	next := sessions
+	for elapsed := range uint32(15_000) {
+		now++
+		table.Expire(now)
+		for table.Len() < table.Cap() && table.At(last).Live() {
+			mustInsert(t, table, next, now)
+			next++
+		}
+		if !table.At(last).Live() {
+			if elapsed < 9_999 || elapsed > 10_000+2*lateness {
+				t.Errorf("ended after %d ms", elapsed)
+			}
+			t.Logf("ended after %d ms, %d others came and went", elapsed, next-sessions)
+			return
+		}
+	}
+	t.Error("the last slot's session never ends")
+}

@@ -1,0 +1,205 @@
+package conntrack
+
+import "math/bits"
+
+const (
+	bucketEntries = 10
+	// maxKicks bounds how many entries an insertion moves. At a load of three quarters with two buckets
+	// of ten, one move is already rare.
+	maxKicks = 32
+)
+
+// bucket is one cache line of the index.
+type bucket struct {
+	tags      [bucketEntries]uint16 // 0 is a free entry
+	displaced uint16                // entries whose home is here and that lie in their other bucket
+	kick      uint16                // which entry gives way next
+	refs      [bucketEntries]Ref
+}
+
+// index maps hashes to Refs. Keys are in the sessions, so that a candidate has to be confirmed there.
+type index struct {
+	buckets []bucket
+}
+
+// bucketsFor returns how many buckets n entries need at a load of three quarters.
+func bucketsFor(n int) int { return n*4/(3*bucketEntries) + 2 }
+
+// tagOf takes the hash's highest bits; the bucket comes from its lowest 32.
+func tagOf(hash uint64) uint16 {
+	if tag := uint16(hash >> 48); tag != 0 {
+		return tag
+	}
+	return 1
+}
+
+// scale maps a 32-bit number evenly onto [0, n).
+func scale(v uint32, n int) uint32 {
+	return uint32(uint64(v) * uint64(n) >> 32)
+}
+
+func (x *index) home(hash uint64) uint32 { return scale(uint32(hash), len(x.buckets)) }
+
+// other returns the second bucket of an entry from its tag and its first, and the other way round.
+func (x *index) other(b uint32, tag uint16) uint32 {
+	m := scale(uint32(tag)*0x9e3779b1, len(x.buckets))
+	if m >= b {
+		return m - b
+	}
+	return m - b + uint32(len(x.buckets))
+}
+
+// candidate returns the first entry of the home bucket that has the hash's tag, or zero.
+func (x *index) candidate(hash uint64) Ref {
+	b, tag := &x.buckets[x.home(hash)], tagOf(hash)
+	for i, t := range b.tags {
+		if t == tag {
+			return b.refs[i]
+		}
+	}
+	return 0
+}
+
+// entry is a place in the index.
+type entry struct {
+	bucket uint32
+	i      int
+}
+
+// find calls match for each entry with the hash's tag until it says yes.
+func (x *index) find(hash uint64, match func(Ref) bool) (entry, bool) {
+	home, tag := x.home(hash), tagOf(hash)
+	if e, ok := x.findIn(home, tag, match); ok {
+		return e, true
+	}
+	if x.buckets[home].displaced == 0 {
+		return entry{}, false
+	}
+	return x.findIn(x.other(home, tag), tag, match)
+}
+
+func (x *index) findIn(b uint32, tag uint16, match func(Ref) bool) (entry, bool) {
+	for i, t := range x.buckets[b].tags {
+		if t == tag && match(x.buckets[b].refs[i]) {
+			return entry{b, i}, true
+		}
+	}
+	return entry{}, false
+}
+
+// insert adds an entry; rehash gives the hash of the key that a Ref refers to. It reports false when
+// both buckets are full and no other entry could be moved.
+func (x *index) insert(hash uint64, ref Ref, rehash func(Ref) uint64) bool {
+	home, tag := x.home(hash), tagOf(hash)
+	if x.put(home, tag, ref) {
+		return true
+	}
+	away := x.other(home, tag)
+	if !x.put(away, tag, ref) {
+		if !x.makeRoom(away, rehash) {
+			return false
+		}
+		x.put(away, tag, ref)
+	}
+	if away != home {
+		x.buckets[home].displaced++
+	}
+	return true
+}
+
+func (x *index) put(b uint32, tag uint16, ref Ref) bool {
+	bk := &x.buckets[b]
+	for i, t := range bk.tags {
+		if t == 0 {
+			bk.tags[i], bk.refs[i] = tag, ref
+			return true
+		}
+	}
+	return false
+}
+
+// makeRoom frees one entry of bucket b by moving entries to their other buckets. It first looks for
+// a chain of moves that ends where there is room, then moves from the chain's end, so that a failure
+// loses nothing. No bucket comes twice in a chain.
+func (x *index) makeRoom(b uint32, rehash func(Ref) uint64) bool {
+	var moves [maxKicks]entry
+	chain := moves[:0]
+	for range maxKicks {
+		bk := &x.buckets[b]
+		i := int(bk.kick) % bucketEntries
+		bk.kick++
+		next := x.other(b, bk.tags[i])
+		if next == b || passes(chain, next) {
+			continue
+		}
+		chain = append(chain, entry{b, i})
+		if x.hasRoom(next) {
+			x.moveAlong(chain, rehash)
+			return true
+		}
+		b = next
+	}
+	return false
+}
+
+func passes(chain []entry, b uint32) bool {
+	for _, e := range chain {
+		if e.bucket == b {
+			return true
+		}
+	}
+	return false
+}
+
+func (x *index) hasRoom(b uint32) bool {
+	for _, t := range x.buckets[b].tags {
+		if t == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (x *index) moveAlong(chain []entry, rehash func(Ref) uint64) {
+	for n := len(chain) - 1; n >= 0; n-- {
+		x.move(chain[n], rehash)
+	}
+}
+
+// move takes an entry to its other bucket, which is another one and has room.
+func (x *index) move(e entry, rehash func(Ref) uint64) {
+	bk := &x.buckets[e.bucket]
+	tag, ref := bk.tags[e.i], bk.refs[e.i]
+	to := x.other(e.bucket, tag)
+	bk.tags[e.i] = 0
+	x.put(to, tag, ref)
+	if home := x.home(rehash(ref)); home == e.bucket {
+		x.buckets[home].displaced++
+	} else {
+		x.buckets[home].displaced--
+	}
+}
+
+// remove frees an entry found under hash.
+func (x *index) remove(hash uint64, e entry) {
+	bk := &x.buckets[e.bucket]
+	bk.tags[e.i], bk.refs[e.i] = 0, 0
+	if home := x.home(hash); home != e.bucket {
+		x.buckets[home].displaced--
+	}
+}
+
+// hasher hashes keys with a secret, so that nobody outside can choose keys that collide.
+type hasher struct {
+	a, b uint64
+}
+
+// hash multiplies the key's two halves, masked by the secret, and folds the 128-bit product: the
+// mixing step of wyhash. A second one spreads the result when a half was zero.
+func (h hasher) hash(k *Key4) uint64 {
+	addrs := uint64(k.Flow.Src)<<32 | uint64(k.Flow.Dst)
+	rest := uint64(k.Flow.SrcPort)<<32 | uint64(k.Flow.DstPort)<<16 | uint64(k.Protocol)
+	hi, lo := bits.Mul64(addrs^h.a, rest^h.b)
+	hi, lo = bits.Mul64(hi^lo^h.a, 0x9e3779b97f4a7c15)
+	return hi ^ lo
+}

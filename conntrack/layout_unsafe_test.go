@@ -1,0 +1,99 @@
+package conntrack
+
+// Why this is sound: only sizes and offsets are asked for.
+
+import (
+	"os"
+	"regexp"
+	"strconv"
+	"testing"
+	"unsafe"
+)
+
+func TestSizes(t *testing.T) {
+	if n := unsafe.Sizeof(Session4{}); n != 64 {
+		t.Errorf("a session takes %d bytes; want one cache line", n)
+	}
+	if n := unsafe.Sizeof(bucket{}); n != 64 {
+		t.Errorf("a bucket takes %d bytes; want one cache line", n)
+	}
+}
+
+// TestByteMap compares the record with the byte map of the package comment.
+func TestByteMap(t *testing.T) {
+	var s Session4
+	fields := map[string]field{
+		"client address":        {unsafe.Offsetof(s.In.Src), unsafe.Sizeof(s.In.Src)},
+		"VIP":                   {unsafe.Offsetof(s.In.Dst), unsafe.Sizeof(s.In.Dst)},
+		"client port":           {unsafe.Offsetof(s.In.SrcPort), unsafe.Sizeof(s.In.SrcPort)},
+		"service port":          {unsafe.Offsetof(s.In.DstPort), unsafe.Sizeof(s.In.DstPort)},
+		"protocol":              {unsafe.Offsetof(s.Protocol), unsafe.Sizeof(s.Protocol)},
+		"state":                 {unsafe.Offsetof(s.State), unsafe.Sizeof(s.State)},
+		"flags":                 {unsafe.Offsetof(s.Flags), unsafe.Sizeof(s.Flags)},
+		"real server's address": {unsafe.Offsetof(s.Out) + unsafe.Offsetof(s.Out.Src), 4},
+		"real server's port":    {unsafe.Offsetof(s.Out) + unsafe.Offsetof(s.Out.SrcPort), 2},
+		"real server id":        {unsafe.Offsetof(s.Server), unsafe.Sizeof(s.Server)},
+		"last seen, ms":         {unsafe.Offsetof(s.LastSeen), unsafe.Sizeof(s.LastSeen)},
+		"packets in":            {unsafe.Offsetof(s.PacketsIn), unsafe.Sizeof(s.PacketsIn)},
+		"packets out":           {unsafe.Offsetof(s.PacketsOut), unsafe.Sizeof(s.PacketsOut)},
+		"sequence delta":        {unsafe.Offsetof(s.SeqDelta), unsafe.Sizeof(s.SeqDelta)},
+		"next hop in":           {unsafe.Offsetof(s.NextHopIn), unsafe.Sizeof(s.NextHopIn)},
+		"next hop out":          {unsafe.Offsetof(s.NextHopOut), unsafe.Sizeof(s.NextHopOut)},
+		"generation":            {unsafe.Offsetof(s.Generation), unsafe.Sizeof(s.Generation)},
+		"route epoch":           {unsafe.Offsetof(s.RouteEpoch), unsafe.Sizeof(s.RouteEpoch)},
+		"template; in a free record the next free one": {unsafe.Offsetof(s.Template), unsafe.Sizeof(s.Template)},
+		"spare":                  {unsafe.Offsetof(s.Template) + 4, unsafe.Sizeof(s) - unsafe.Offsetof(s.Template) - 4},
+		"where its answers go":   {unsafe.Offsetof(s.Out) + unsafe.Offsetof(s.Out.Dst), 4},
+		"where its answers go 2": {unsafe.Offsetof(s.Out) + unsafe.Offsetof(s.Out.DstPort), 2},
+	}
+	covered := uintptr(0)
+	for what, documented := range documentedFields(t) {
+		if got, ok := fields[what]; !ok || got != documented {
+			t.Errorf("%q is at %d, %d bytes; documented at %d, %d bytes", what, got.offset, got.size, documented.offset, documented.size)
+		}
+		covered += documented.size
+	}
+	if covered != 64 {
+		t.Errorf("the byte map covers %d bytes", covered)
+	}
+}
+
+type field struct{ offset, size uintptr }
+
+// documentedFields reads the two columns "offset size name" of the byte map in doc.go.
+func documentedFields(t *testing.T) map[string]field {
+	text, err := os.ReadFile("doc.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := make(map[string]field)
+	for _, m := range regexp.MustCompile(`\b(\d+) +(\d) {2}([A-Za-z].*?)(?: {3,}|\n)`).FindAllStringSubmatch(string(text), -1) {
+		offset, _ := strconv.Atoi(m[1])
+		size, _ := strconv.Atoi(m[2])
+		if _, again := found[m[3]]; again {
+			m[3] += " 2"
+		}
+		found[m[3]] = field{uintptr(offset), uintptr(size)}
+	}
+	return found
+}
+
+func TestMemoryPerSession(t *testing.T) {
+	for _, max := range []int{1000, 200_000, 1_000_000} {
+		table := newTable(t, Config{Max: max})
+		if per := float64(len(table.memory)) / float64(max); per > 96 {
+			t.Errorf("%d sessions take %.1f bytes each; want at most 96", max, per)
+		}
+	}
+}
+
+func TestRecordsAreAligned(t *testing.T) {
+	table := newTable(t, Config{Max: 10})
+	for what, p := range map[string]unsafe.Pointer{
+		"sessions": unsafe.Pointer(&table.sessions[0]), "buckets": unsafe.Pointer(&table.index.buckets[0]),
+	} {
+		if uintptr(p)%64 != 0 {
+			t.Errorf("%s begin at %p, which is no cache line's start", what, p)
+		}
+	}
+}

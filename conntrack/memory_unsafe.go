@@ -1,0 +1,72 @@
+package conntrack
+
+// Why this is sound: the slices made here lie one after the other in one anonymous mapping that stays until Close, each at
+// a multiple of a cache line, which is enough for any of their element types. Those hold no pointers, so that it
+// does not matter that the garbage collector never looks at them.
+
+import (
+	"fmt"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	cacheLine    = 64
+	hugePageSize = 2 << 20
+)
+
+// mapMemory maps what a table of n sessions needs.
+func (t *Table) mapMemory(n int, huge bool) error {
+	buckets := bucketsFor(2 * n)
+	size := room[Session4](n) + room[bucket](buckets) + room[uint16](n) + room[uint32](n)
+	if err := t.mapBytes(size, huge); err != nil {
+		return fmt.Errorf("map %d MiB: %w", size>>20, err)
+	}
+	rest := t.memory
+	t.sessions = carve[Session4](&rest, n)
+	t.index.buckets = carve[bucket](&rest, buckets)
+	t.wake = carve[uint16](&rest, n)
+	t.halfOpen.slots = carve[uint32](&rest, n)
+	return nil
+}
+
+// room returns the bytes that n elements take, in whole cache lines.
+func room[T any](n int) int {
+	return (n*int(unsafe.Sizeof(*new(T))) + cacheLine - 1) &^ (cacheLine - 1)
+}
+
+// carve makes n elements of the first bytes of rest.
+func carve[T any](rest *[]byte, n int) []T {
+	s := unsafe.Slice((*T)(unsafe.Pointer(&(*rest)[0])), n)
+	*rest = (*rest)[room[T](n):]
+	return s
+}
+
+// mapBytes maps zeroed memory, on huge pages if asked for and to be had.
+func (t *Table) mapBytes(size int, huge bool) (err error) {
+	const prot, flags = unix.PROT_READ | unix.PROT_WRITE, unix.MAP_PRIVATE | unix.MAP_ANON
+	if huge {
+		rounded := (size + hugePageSize - 1) &^ (hugePageSize - 1)
+		if t.memory, err = unix.Mmap(-1, 0, rounded, prot, flags|unix.MAP_HUGETLB); err == nil {
+			return nil
+		}
+		t.notes = append(t.notes, fmt.Sprintf("sessions are on ordinary pages, as no %d huge pages are free; huge pages are faster", rounded/hugePageSize))
+	}
+	if t.memory, err = unix.Mmap(-1, 0, size, prot, flags); err != nil {
+		return err
+	}
+	// Transparent huge pages are a wish; a kernel without them serves as well, only slower.
+	_ = unix.Madvise(t.memory, unix.MADV_HUGEPAGE)
+	return nil
+}
+
+// Close gives the memory back.
+func (t *Table) Close() error {
+	if t.memory == nil {
+		return nil
+	}
+	memory := t.memory
+	t.memory = nil
+	return unix.Munmap(memory)
+}

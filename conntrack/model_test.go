@@ -1,0 +1,278 @@
+package conntrack
+
+import (
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"fulcrum/packet"
+)
+
+// model is what a Table should do, in plain Go: a map, and a clock that does not wrap.
+type model struct {
+	table    *Table
+	max      int
+	clock    uint64 // ms; the table sees its low 32 bits
+	sessions map[uint32]*modelSession
+	ending   ending
+	ended    []*modelSession // since the last look
+}
+
+type modelSession struct {
+	in, out  Flow4
+	protocol uint8
+	twoWay   bool
+	state    State
+	lastSeen uint64
+}
+
+// ending says why a session may end at the moment.
+type ending struct {
+	t       *rapid.T
+	slot    uint32
+	reasons string
+}
+
+// lateness is how long after its deadline a session may be found, in ms.
+const lateness = 2100
+
+func newModel(t *rapid.T) *model {
+	m := &model{max: rapid.IntRange(1, 12).Draw(t, "max"), sessions: make(map[uint32]*modelSession)}
+	m.clock = rapid.SampledFrom([]uint64{
+		0, 1, 1<<26 - 5000, 1<<31 - 5000, 1<<32 - 5000, 1<<32 - 5000 - 900_000, // ticks wrap at 2^26 ms
+	}).Draw(t, "clock")
+	timeouts := DefaultTimeouts()
+	timeouts.Set(ICMP, MaxTimeout)
+	table, err := New(Config{Max: m.max, Timeouts: timeouts, Ended: m.onEnded, Seed: rapid.Uint64Min(1).Draw(t, "seed")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.table = table
+	table.Expire(m.now())
+	return m
+}
+
+func (m *model) now() uint32 { return uint32(m.clock) }
+
+func (m *model) deadline(s *modelSession) uint64 {
+	return s.lastSeen + uint64(m.table.timeouts[s.state])
+}
+
+// onEnded checks that the session that ends is one that exists and has a reason to.
+func (m *model) onEnded(got *Session4) {
+	t := m.ending.t
+	for slot, s := range m.sessions {
+		if s.in != got.In || s.protocol != got.Protocol {
+			continue
+		}
+		if m.table.At(slot) != got || got.Out != s.out || got.State != s.state || !got.Live() {
+			t.Fatalf("slot %d ends as %+v; it holds %+v", slot, *got, *s)
+		}
+		m.checkReason(slot, s)
+		delete(m.sessions, slot)
+		m.ended = append(m.ended, s)
+		return
+	}
+	t.Fatalf("%+v ends, which is no session", *got)
+}
+
+func (m *model) checkReason(slot uint32, s *modelSession) {
+	t := m.ending.t
+	switch m.ending.reasons {
+	case "end":
+		if slot != m.ending.slot {
+			t.Fatalf("slot %d ends instead of %d", slot, m.ending.slot)
+		}
+	case "evict":
+		if len(m.sessions) != m.max || !s.state.HalfOpen() {
+			t.Fatalf("slot %d in %v evicted with %d of %d sessions", slot, s.state, len(m.sessions), m.max)
+		}
+	case "expire":
+		if m.clock < m.deadline(s) {
+			t.Fatalf("slot %d in %v expires %d ms early", slot, s.state, m.deadline(s)-m.clock)
+		}
+	default:
+		t.Fatalf("slot %d ends for no reason", slot)
+	}
+}
+
+func drawFlow(t *rapid.T, label string) Flow4 {
+	n := rapid.Uint32Range(0, 9)
+	return Flow4{n.Draw(t, label), 100, uint16(n.Draw(t, label+" port")), 80}
+}
+
+func (m *model) owner(f Flow4, protocol uint8) (uint32, Direction, bool) {
+	for slot, s := range m.sessions {
+		if s.protocol != protocol {
+			continue
+		}
+		if s.in == f {
+			return slot, Inbound, true
+		}
+		if s.twoWay && s.out == f {
+			return slot, Outbound, true
+		}
+	}
+	return 0, 0, false
+}
+
+func (m *model) insert(t *rapid.T) {
+	in, twoWay := drawFlow(t, "client"), rapid.Bool().Draw(t, "two-way")
+	protocol := rapid.SampledFrom([]uint8{packet.ProtocolTCP, packet.ProtocolUDP}).Draw(t, "protocol")
+	out := Flow4{Src: 200, SrcPort: 8080}
+	if twoWay {
+		out.Dst, out.DstPort = rapid.Uint32Range(0, 9).Draw(t, "answer to"), in.SrcPort
+	}
+	if _, _, exists := m.owner(in, protocol); exists {
+		t.Skip("the caller's part is to look first")
+	}
+	_, _, taken := m.owner(out, protocol)
+	halfOpen := m.halfOpen()
+	full := len(m.sessions) == m.max
+	m.ending = ending{t: t, reasons: "evict"}
+	m.ended = nil
+	slot, result := m.table.Insert(in, out, protocol, twoWay, m.now())
+	want, evictions := Inserted, 0
+	switch {
+	case twoWay && taken:
+		want = FlowTaken
+	case full && halfOpen == 0:
+		want = Full
+	case full:
+		evictions = 1
+	}
+	if result != want || len(m.ended) != evictions {
+		t.Fatalf("result %d, %d evicted; want %d, %d", result, len(m.ended), want, evictions)
+	}
+	if result == Inserted {
+		if _, occupied := m.sessions[slot]; occupied {
+			t.Fatalf("slot %d given out twice", slot)
+		}
+		m.sessions[slot] = &modelSession{in, out, protocol, twoWay, None, m.clock}
+	}
+}
+
+func (m *model) halfOpen() int {
+	n := 0
+	for _, s := range m.sessions {
+		if s.state.HalfOpen() {
+			n++
+		}
+	}
+	return n
+}
+
+func (m *model) lookup(t *rapid.T) {
+	f := drawFlow(t, "flow")
+	if rapid.Bool().Draw(t, "answer") {
+		f = Flow4{200, f.Src, 8080, f.SrcPort}
+	}
+	for _, protocol := range []uint8{packet.ProtocolTCP, packet.ProtocolUDP} {
+		m.checkFlow(t, f, protocol)
+	}
+}
+
+func (m *model) checkFlow(t *rapid.T, f Flow4, protocol uint8) {
+	k := Key4{f, protocol}
+	hash := m.table.Hash(&k)
+	r, ok := m.table.Lookup(hash, &k)
+	slot, d, want := m.owner(f, protocol)
+	if ok != want || ok && (r.Slot() != slot || r.Direction() != d) {
+		t.Fatalf("%+v: found %v in %#x; want %v in slot %d %v", k, ok, r, want, slot, d)
+	}
+	if c := m.table.Candidate(hash); m.table.Confirm(c, &k) && c != r {
+		t.Fatalf("%+v: candidate %#x confirmed; look-up finds %#x", k, c, r)
+	}
+}
+
+func (m *model) drawSession(t *rapid.T) (uint32, *modelSession) {
+	slot := rapid.Uint32Range(0, uint32(m.max-1)).Draw(t, "slot")
+	s := m.sessions[slot]
+	if s == nil {
+		t.Skip("no session there")
+	}
+	return slot, s
+}
+
+func (m *model) end(t *rapid.T) {
+	slot, _ := m.drawSession(t)
+	m.ending = ending{t: t, slot: slot, reasons: "end"}
+	m.ended = nil
+	m.table.End(slot)
+	if len(m.ended) != 1 {
+		t.Fatalf("%d sessions ended; want 1", len(m.ended))
+	}
+}
+
+func (m *model) track(t *rapid.T) {
+	slot, s := m.drawSession(t)
+	v := rapid.SampledFrom([]View{Input, Output, InputOnly}).Draw(t, "view")
+	e := Event(rapid.IntRange(0, int(numEvents)-1).Draw(t, "event"))
+	want := Transition{s.state, Next(v, e, s.state)}
+	if got := m.table.Track(slot, v, e, m.now()); got != want {
+		t.Fatalf("transition %+v; want %+v", got, want)
+	}
+	s.state, s.lastSeen = want.To, m.clock
+}
+
+func (m *model) setState(t *rapid.T) {
+	slot, s := m.drawSession(t)
+	to := State(rapid.IntRange(0, int(NumStates)-1).Draw(t, "state"))
+	if got := m.table.SetState(slot, to, m.now()); got != (Transition{s.state, to}) {
+		t.Fatalf("transition %+v from %v to %v", got, s.state, to)
+	}
+	s.state = to
+}
+
+// pass lets time go by in one jump, then calls Expire every ms until every overdue session must be gone.
+func (m *model) pass(t *rapid.T) {
+	const day = uint64(24 * time.Hour / time.Millisecond)
+	m.clock += rapid.OneOf(
+		rapid.Uint64Range(0, 3000), rapid.Uint64Range(0, 1_000_000), rapid.Uint64Range(0, 24*day),
+		rapid.SampledFrom([]uint64{1, 2000, 60_000, 120_000, 900_000, 32767 << tickShift, 32768 << tickShift, 65536 << tickShift}),
+	).Draw(t, "jump, ms")
+	m.ending = ending{t: t, reasons: "expire"}
+	for from := m.clock; m.clock < from+lateness; m.clock++ {
+		m.table.Expire(m.now())
+	}
+	for slot, s := range m.sessions {
+		if m.deadline(s)+lateness < m.clock {
+			t.Fatalf("slot %d in %v is still there %d ms after its deadline", slot, s.state, m.clock-m.deadline(s))
+		}
+	}
+}
+
+func (m *model) check(t *rapid.T) {
+	if m.table.Len() != len(m.sessions) {
+		t.Fatalf("%d sessions; want %d", m.table.Len(), len(m.sessions))
+	}
+	for _, s := range m.sessions {
+		m.checkFlow(t, s.in, s.protocol)
+		m.checkFlow(t, s.out, s.protocol)
+	}
+	for _, s := range m.ended {
+		m.checkFlow(t, s.in, s.protocol)
+		m.checkFlow(t, s.out, s.protocol)
+	}
+	if problem := displacedProblem(m.table); problem != "" {
+		t.Fatal(problem)
+	}
+}
+
+func TestTableIsTheModel(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		m := newModel(t)
+		defer m.table.Close()
+		t.Repeat(map[string]func(*rapid.T){
+			"insert": m.insert, "insert again": m.insert, "insert more": m.insert, "look up": m.lookup, "end": m.end,
+			"track": m.track, "track again": m.track, "set state": m.setState, "pass time": m.pass, "": m.check,
+		})
+		m.ending = ending{}
+		for slot := range m.sessions {
+			m.ending = ending{t: t, slot: slot, reasons: "end"}
+			m.table.End(slot)
+		}
+		m.check(t)
+	})
+}

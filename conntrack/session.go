@@ -1,0 +1,100 @@
+package conntrack
+
+// LayoutVersion names the layout of a session's record and of the index. It changes with either.
+const LayoutVersion = 1
+
+// Flow4 is what the packets of one direction have in common, beside the protocol: source and
+// destination as they stand in the packet, host-order numbers.
+type Flow4 struct {
+	Src, Dst         uint32
+	SrcPort, DstPort uint16
+}
+
+// Key4 finds a session.
+type Key4 struct {
+	Flow     Flow4
+	Protocol uint8
+}
+
+// Flags are what a session needs to remember in single bits.
+type Flags uint16
+
+const (
+	live   Flags = 1 << iota // the record holds a session
+	queued                   // the slot is in the queue of half-open sessions
+	TwoWay                   // answers pass the director: Out is indexed
+)
+
+// Session4 is the record of one IPv4 session. See the package comment for its byte map.
+type Session4 struct {
+	In         Flow4 // client -> VIP
+	Protocol   uint8
+	State      State
+	Flags      Flags
+	Out        Flow4  // real server -> where its answers go; Dst is zero in dr and ipip
+	Server     uint32 // real server id
+	LastSeen   uint32 // ms
+	PacketsIn  uint32 // modulo 2^32
+	PacketsOut uint32 // modulo 2^32
+	SeqDelta   uint32 // what the director added to the client's sequence numbers
+	NextHopIn  uint16 // neighbour towards the real server
+	NextHopOut uint16 // neighbour towards the client
+	Generation uint16 // counts the sessions that this record has held
+	RouteEpoch uint16 // the routes that the next hops were found with
+	Template   uint32 // persistence template; in a free record, the next free slot
+	_          uint32 // spare
+}
+
+// Live reports whether the record holds a session.
+func (s *Session4) Live() bool { return s.Flags&live != 0 }
+
+// Direction tells which of a session's two flows a packet belongs to.
+type Direction uint8
+
+const (
+	Inbound  Direction = iota // client to real server
+	Outbound                  // real server to client
+)
+
+func (d Direction) String() string {
+	if d == Inbound {
+		return "inbound"
+	}
+	return "outbound"
+}
+
+// Ref refers from the index to a session and one of its flows. Zero refers to nothing.
+type Ref uint32
+
+const (
+	refSlotMask Ref = 1<<30 - 1 // bit 30 is kept for the IPv6 slab
+)
+
+// MaxSessions is how many sessions a Ref can tell apart.
+const MaxSessions = int(refSlotMask) - 1
+
+func makeRef(slot uint32, d Direction) Ref { return Ref(slot+1) | Ref(d)<<31 }
+
+// Slot returns the session's slot; the Ref must not be zero.
+func (r Ref) Slot() uint32 { return uint32(r&refSlotMask) - 1 }
+
+// Direction returns which flow of the session is meant.
+func (r Ref) Direction() Direction { return Direction(r >> 31) }
+
+// flow returns the flow of s that r refers to.
+func (s *Session4) flow(d Direction) *Flow4 {
+	if d == Inbound {
+		return &s.In
+	}
+	return &s.Out
+}
+
+// matches reports whether packets with the key belong to the flow of s in direction d.
+func (s *Session4) matches(d Direction, k *Key4) bool {
+	return *s.flow(d) == k.Flow && s.Protocol == k.Protocol && s.hasPackets(d)
+}
+
+// hasPackets reports whether the record holds a session whose packets in direction d pass the director.
+func (s *Session4) hasPackets(d Direction) bool {
+	return s.Live() && (d == Inbound || s.Flags&TwoWay != 0)
+}

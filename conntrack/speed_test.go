@@ -1,0 +1,134 @@
+package conntrack
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"testing"
+
+	"fulcrum/packet"
+)
+
+func TestNoAllocs(t *testing.T) {
+	table := newTable(t, Config{Max: 1000})
+	for i := range 990 { // close to the maximum, so that entries have to move
+		mustInsert(t, table, i, 0)
+	}
+	now, next := uint32(0), 2000
+	in, out := flows(5)
+	k, missing := Key4{in, packet.ProtocolTCP}, Key4{out, packet.ProtocolUDP}
+	for name, f := range map[string]func(){
+		"Insert and End": func() {
+			in, out := flows(next)
+			next++
+			slot, _ := table.Insert(in, out, packet.ProtocolTCP, true, now)
+			table.End(slot)
+		},
+		"Lookup": func() {
+			table.Lookup(table.Hash(&k), &k)
+			table.Lookup(table.Hash(&missing), &missing)
+			table.Confirm(table.Candidate(table.Hash(&k)), &k)
+		},
+		"Track": func() {
+			table.Track(5, Input, EventSyn, now)
+			table.Track(5, Input, EventAck, now)
+			table.SetState(5, None, now)
+		},
+		"Expire": func() {
+			now += 100
+			table.Expire(now)
+		},
+	} {
+		if n := testing.AllocsPerRun(1000, f); n != 0 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+}
+
+func TestEvictionAllocatesNothing(t *testing.T) {
+	table := newTable(t, Config{Max: 100})
+	next := 0
+	if n := testing.AllocsPerRun(1000, func() {
+		in, out := flows(next)
+		next++
+		slot, _ := table.Insert(in, out, packet.ProtocolTCP, true, 0)
+		table.Track(slot, Input, EventSyn, 0)
+	}); n != 0 || table.Evicted() == 0 {
+		t.Errorf("%v allocations, %d evicted", n, table.Evicted())
+	}
+}
+
+// BenchmarkLookup looks sessions up in random order, or keys that none has.
+func BenchmarkLookup(b *testing.B) {
+	for _, n := range []int{1_000, 1_000_000} {
+		table := newTable(b, Config{Max: n})
+		for i := range n {
+			mustInsert(b, table, i, 0)
+		}
+		for name, first := range map[string]int{"hit": 0, "miss": n} {
+			b.Run(fmt.Sprintf("%s/%d", name, n), func(b *testing.B) {
+				r := rand.New(rand.NewPCG(1, 2))
+				for b.Loop() {
+					in, _ := flows(first + int(r.Uint32N(uint32(n))))
+					k := Key4{in, packet.ProtocolTCP}
+					table.Lookup(table.Hash(&k), &k)
+				}
+			})
+		}
+	}
+}
+
+func BenchmarkInsertEnd(b *testing.B) {
+	for _, n := range []int{1_000, 1_000_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			table := newTable(b, Config{Max: n})
+			for i := range n - 1 {
+				mustInsert(b, table, i, 0)
+			}
+			next := n
+			for b.Loop() {
+				table.End(mustInsert(b, table, next, 0))
+				next++
+			}
+		})
+	}
+}
+
+// BenchmarkExpire passes over sessions none of which is due; the time is that of one slot.
+func BenchmarkExpire(b *testing.B) {
+	const n = 1_000_000
+	table := newTable(b, Config{Max: n})
+	for i := range n {
+		table.SetState(mustInsert(b, table, i, 0), Established, 0)
+	}
+	for slot := range uint32(n) {
+		table.arm(slot, 0) // past the look that state None has asked for
+	}
+	for b.Loop() {
+		table.pass(maxSwept, 1000)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/maxSwept, "ns/slot")
+}
+
+// BenchmarkEvictBehindEstablished fills a table with sessions that have completed their handshake, so that the
+// queue of half-open ones is full of stale slots, and inserts one more: the longest single step there is.
+func BenchmarkEvictBehindEstablished(b *testing.B) {
+	const n = 1_000_000
+	table := newTable(b, Config{Max: n})
+	for i := range n {
+		slot := mustInsert(b, table, i, 0)
+		table.Track(slot, Input, EventSyn, 0)
+		table.Track(slot, Input, EventAck, 0)
+	}
+	in, out := flows(n)
+	for b.Loop() {
+		if _, result := table.Insert(in, out, packet.ProtocolTCP, true, 0); result != Full {
+			b.Fatal(result)
+		}
+		b.StopTimer()
+		for slot := range uint32(n) {
+			table.SetState(slot, SynRecv, 0)
+			table.SetState(slot, Established, 0)
+		}
+		b.StartTimer()
+	}
+}

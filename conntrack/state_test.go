@@ -1,0 +1,143 @@
+package conntrack
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"fulcrum/packet"
+)
+
+// tableRows returns the cells of every row of testdata's tables whose first cell is one of names.
+func tableRows(t *testing.T, names ...string) [][]string {
+	text, err := os.ReadFile("testdata/ipvs-tcp-states.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows [][]string
+	for line := range strings.Lines(string(text)) {
+		cells := strings.FieldsFunc(line, func(r rune) bool { return r == '|' || r == ' ' || r == '\n' })
+		for _, name := range names {
+			if len(cells) > 0 && strings.HasPrefix(line, "| "+name+" |") {
+				rows = append(rows, cells)
+			}
+		}
+	}
+	return rows
+}
+
+var (
+	shortNames = map[string]State{
+		"NO": None, "ES": Established, "SS": SynSent, "SR": SynRecv, "FW": FinWait, "TW": TimeWait,
+		"CL": Close, "CW": CloseWait, "LA": LastAck, "LI": Listen, "SA": SynAck,
+	}
+	views  = map[string]View{"INPUT": Input, "OUTPUT": Output, "INPUT_ONLY": InputOnly}
+	events = map[string]Event{"syn": EventSyn, "fin": EventFin, "ack": EventAck, "rst": EventRst}
+)
+
+func TestTransitionsAreIPVSs(t *testing.T) {
+	header := tableRows(t, "table")
+	if len(header) != 1 {
+		t.Fatalf("%d headers in testdata", len(header))
+	}
+	cells := 0
+	for _, row := range tableRows(t, "INPUT", "OUTPUT", "INPUT_ONLY") {
+		for i, want := range row[2:] {
+			from := header[0][i+2]
+			if got := Next(views[row[0]], events[row[1]], shortNames[from]); got != shortNames[want] {
+				t.Errorf("%s %s in %s: %v; want %s", row[0], row[1], from, got, want)
+			}
+			cells++
+		}
+	}
+	if want := len(views) * len(events) * len(shortNames); cells != want {
+		t.Errorf("%d cells compared; want %d", cells, want)
+	}
+}
+
+func TestSegmentWithoutFlagsCloses(t *testing.T) {
+	for name, v := range views {
+		for short, s := range shortNames {
+			if got := Next(v, EventNone, s); got != Close {
+				t.Errorf("%s in %s: %v; want CLOSE", name, short, got)
+			}
+		}
+	}
+}
+
+// TestOtherProtocolsKeepTheirState: the single state of UDP and ICMP has no way out, whatever event
+// their packets are taken for.
+func TestOtherProtocolsKeepTheirState(t *testing.T) {
+	for name, v := range views {
+		for e := range numEvents {
+			for _, s := range []State{UDP, ICMP} {
+				if got := Next(v, e, s); got != s {
+					t.Errorf("%s event %d in %v: %v", name, e, s, got)
+				}
+			}
+		}
+	}
+}
+
+func TestStateNamesTimeoutsAndActivity(t *testing.T) {
+	timeouts := DefaultTimeouts()
+	for s := range NumStates {
+		rows := tableRows(t, s.String())
+		if len(rows) != 1 {
+			t.Errorf("%v has %d rows in testdata", s, len(rows))
+			continue
+		}
+		seconds, err := strconv.Atoi(rows[0][1])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if timeouts[s] != uint32(seconds)*1000 {
+			t.Errorf("%v: timeout %d ms; want %d s", s, timeouts[s], seconds)
+		}
+		if s.Active() != (rows[0][2] == "active") {
+			t.Errorf("%v: active %v; want %s", s, s.Active(), rows[0][2])
+		}
+	}
+	if got := NumStates.String(); got != "state 13" {
+		t.Errorf("an unknown state is called %q", got)
+	}
+}
+
+func TestHalfOpenStates(t *testing.T) {
+	for s := range NumStates {
+		if want := s == SynSent || s == SynRecv || s == SynAck; s.HalfOpen() != want {
+			t.Errorf("%v: half-open %v", s, s.HalfOpen())
+		}
+	}
+}
+
+func TestEventOfFlags(t *testing.T) {
+	for f := range 256 {
+		flags := packet.TCPFlags(f)
+		want := EventNone
+		switch { // by priority: rst, syn, fin, ack
+		case flags&packet.TCPRst != 0:
+			want = EventRst
+		case flags&packet.TCPSyn != 0:
+			want = EventSyn
+		case flags&packet.TCPFin != 0:
+			want = EventFin
+		case flags&packet.TCPAck != 0:
+			want = EventAck
+		}
+		if got := EventOf(flags); got != want {
+			t.Errorf("flags %08b: event %d; want %d", f, got, want)
+		}
+	}
+}
+
+func TestTimeoutsAreBounded(t *testing.T) {
+	var timeouts Timeouts
+	timeouts.Set(Established, 90*time.Second)
+	timeouts.Set(UDP, 1000*24*time.Hour)
+	if timeouts[Established] != 90_000 || timeouts[UDP] != uint32(MaxTimeout.Milliseconds()) {
+		t.Errorf("timeouts %d and %d ms", timeouts[Established], timeouts[UDP])
+	}
+}

@@ -1,0 +1,116 @@
+package conntrack
+
+// A tick is 1.024 s: a shift of the millisecond clock, so that ticks wrap where it does.
+const tickShift = 10
+
+// sweepPeriod is how long one pass over all slots takes, in ms: one tick.
+const sweepPeriod = 1 << tickShift
+
+// Bounds of one call of Expire, so that a worker's turn stays short: about 10 us to pass over the ticks, and as much
+// for the sessions.
+const (
+	maxSwept   = 16384
+	maxExpired = 128
+)
+
+// longJump is the time between two calls from which on ticks are not trusted, in ms: far less than half
+// their range.
+const longJump = 1 << (14 + tickShift)
+
+// maxAhead is the furthest future tick that signed 16-bit differences can express. Later deadlines
+// are looked at then and put off again.
+const maxAhead = 1<<15 - 2
+
+// sweep is the state of the pass over the ticks.
+type sweep struct {
+	next uint32 // slot
+	last uint32 // time of the last call, ms
+	owed uint64 // slots due to be passed over, times sweepPeriod
+	// distrust is how many slots to look at whatever their ticks say: after a long jump of the clock a tick
+	// of the past looks like one of the future.
+	distrust uint32
+}
+
+// arm sets the tick at which the session is looked at, from its state and when it was last seen.
+func (t *Table) arm(slot uint32, now uint32) { t.wake[slot] = t.tickOf(slot, now) }
+
+// rearm is arm for a changed state: only an earlier tick is worth a write, a later one is found when
+// the old one comes.
+func (t *Table) rearm(slot uint32, now uint32) {
+	if tick := t.tickOf(slot, now); int16(tick-t.wake[slot]) < 0 {
+		t.wake[slot] = tick
+	}
+}
+
+// tickOf returns the first tick that begins after the session's deadline, or the one before it if that is 0,
+// which marks free slots: a session looked at too early is given its tick again.
+func (t *Table) tickOf(slot, now uint32) uint16 {
+	s := &t.sessions[slot]
+	ahead := int32(s.LastSeen + t.timeouts[s.State] - now)
+	ahead = min(max(ahead, 0), maxAhead<<tickShift)
+	if tick := uint16((now+uint32(ahead))>>tickShift) + 1; tick != 0 {
+		return tick
+	}
+	return 1<<16 - 1
+}
+
+// Expire ends sessions that had no packet for their state's timeout. It does a bounded piece of work: the piece
+// that is due since the last call for a pass over all sessions in a tick. The worker calls it once a turn.
+func (t *Table) Expire(now uint32) {
+	elapsed := now - t.sweep.last
+	t.sweep.last = now
+	if elapsed > longJump {
+		t.sweep.distrust = t.fresh
+	}
+	elapsed = min(elapsed, sweepPeriod)
+	t.sweep.owed = min(t.sweep.owed+uint64(elapsed)*uint64(t.fresh), uint64(t.fresh)*sweepPeriod)
+	n := min(uint32(t.sweep.owed/sweepPeriod), maxSwept)
+	if n == 0 {
+		return
+	}
+	t.sweep.owed -= uint64(t.pass(n, now)) * sweepPeriod
+}
+
+// pass looks at up to n slots and returns at how many it looked.
+func (t *Table) pass(n, now uint32) uint32 {
+	tick := uint16(now >> tickShift)
+	expired := 0
+	for i := range n {
+		if t.sweep.next >= t.fresh {
+			t.sweep.next = 0
+		}
+		slot := t.sweep.next
+		t.sweep.next++
+		if !t.due(slot, tick) {
+			continue
+		}
+		if t.expireOrPutOff(slot, now) {
+			expired++
+			if expired == maxExpired {
+				return i + 1
+			}
+		}
+	}
+	return n
+}
+
+// due reports whether it is time to look at the session in a slot.
+func (t *Table) due(slot uint32, tick uint16) bool {
+	w := t.wake[slot]
+	if t.sweep.distrust > 0 {
+		t.sweep.distrust--
+		return w != 0
+	}
+	return w != 0 && int16(tick-w) >= 0
+}
+
+// expireOrPutOff ends the session if its time has passed, else sets its next tick.
+func (t *Table) expireOrPutOff(slot, now uint32) bool {
+	s := &t.sessions[slot]
+	if int32(now-s.LastSeen-t.timeouts[s.State]) < 0 {
+		t.arm(slot, now)
+		return false
+	}
+	t.End(slot)
+	return true
+}
