@@ -1,0 +1,187 @@
+package sched_test
+
+import "fulcrum/sched"
+
+// kernel is a slow model of IPVS: its list of destinations and its schedulers, step by step as they are described,
+// with no regard for speed. The package's picks are compared with it.
+type kernel struct {
+	kind sched.Kind
+	list []*destination // the kernel's order: newest first
+
+	cl         *destination // rr, wrr: the last pick; nil = the head of the list
+	cw, mw, di int
+}
+
+type destination struct {
+	id                   int
+	weight, upper, lower int
+	active, inactive     int
+	overloaded           bool
+	load                 *sched.Load
+}
+
+func (d *destination) total() int    { return d.active + d.inactive }
+func (d *destination) overhead() int { return d.active*256 + d.total() }
+func (d *destination) usable() bool  { return d.weight > 0 && !d.overloaded }
+
+func (d *destination) release() int {
+	if d.lower > 0 {
+		return d.lower
+	}
+	return d.upper - d.upper/4
+}
+
+// judge is the overload rule, applied whenever the sessions or the thresholds change.
+func (d *destination) judge() {
+	if d.upper > 0 && d.total() >= d.upper {
+		d.overloaded = true
+	} else if d.upper == 0 || d.total() < d.release() {
+		d.overloaded = false
+	}
+}
+
+func (d *destination) limit(upper, lower int) {
+	if upper == 0 || upper > d.upper {
+		d.overloaded = false
+	}
+	d.upper, d.lower = upper, lower
+	d.judge()
+}
+
+func (k *kernel) start() {
+	k.di, k.mw = k.measure()
+	k.cl, k.cw = nil, k.mw
+}
+
+func (k *kernel) measure() (di, mw int) {
+	greatest := 0
+	for _, d := range k.list {
+		greatest = max(greatest, d.weight)
+	}
+	for di = greatest; di > 1 && !k.divides(di); {
+		di--
+	}
+	di = max(di, 1)
+	return di, greatest - (di - 1)
+}
+
+func (k *kernel) divides(n int) bool {
+	for _, d := range k.list {
+		if d.weight%n != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// changed is wrr's answer to any added, removed or edited destination.
+func (k *kernel) changed() {
+	if k.kind != sched.WRR {
+		return
+	}
+	k.cl = nil
+	k.di, k.mw = k.measure()
+	if k.cw > k.mw || k.cw == 0 {
+		k.cw = k.mw
+	} else if k.di > 1 {
+		k.cw = k.cw/k.di*k.di + 1
+	}
+}
+
+func (k *kernel) add(d *destination) {
+	k.list = append([]*destination{d}, k.list...)
+	k.changed()
+}
+
+func (k *kernel) remove(d *destination) {
+	at := k.position(d)
+	if k.cl == d {
+		k.cl = nil
+		if at > 0 {
+			k.cl = k.list[at-1]
+		}
+	}
+	k.list = append(append([]*destination{}, k.list[:at]...), k.list[at+1:]...)
+	k.changed()
+}
+
+// position is -1 for the head.
+func (k *kernel) position(d *destination) int {
+	for i := range k.list {
+		if k.list[i] == d {
+			return i
+		}
+	}
+	return -1
+}
+
+func (k *kernel) pick() *destination {
+	switch k.kind {
+	case sched.RR:
+		return k.rr()
+	case sched.WRR:
+		return k.wrr()
+	case sched.LC:
+		return k.least(func(a, b *destination) bool { return a.overhead() < b.overhead() })
+	default:
+		return k.least(func(a, b *destination) bool { return a.overhead()*b.weight < b.overhead()*a.weight })
+	}
+}
+
+func (k *kernel) rr() *destination {
+	at := k.position(k.cl)
+	for range k.list {
+		at = (at + 1) % len(k.list)
+		if k.list[at].usable() {
+			k.cl = k.list[at]
+			return k.cl
+		}
+	}
+	return nil
+}
+
+func (k *kernel) wrr() *destination {
+	if k.mw == 0 {
+		return nil
+	}
+	last, at := k.cl, k.position(k.cl)
+	var stop *destination
+	lastPass, restarted := false, false
+	for {
+		for at++; at < len(k.list); at++ {
+			d := k.list[at]
+			if !d.overloaded && d.weight >= k.cw {
+				k.cl = d
+				return d
+			}
+			if stop != nil && d == stop {
+				k.cl = d
+				return nil
+			}
+		}
+		at = -1
+		k.cw -= k.di
+		if k.cw <= 0 {
+			k.cw = k.mw
+			if lastPass || last == nil {
+				k.cl = nil
+				return nil
+			}
+			restarted = true
+		}
+		lastPass = k.cw <= k.di
+		if lastPass && restarted && last != nil {
+			stop = last
+		}
+	}
+}
+
+func (k *kernel) least(less func(a, b *destination) bool) *destination {
+	var best *destination
+	for _, d := range k.list {
+		if d.usable() && (best == nil || less(d, best)) {
+			best = d
+		}
+	}
+	return best
+}

@@ -1,0 +1,298 @@
+package sched_test
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"fulcrum/sched"
+)
+
+// newPool makes a pool of idle real servers, in file order, on a fresh State.
+func newPool(kind sched.Kind, weights ...int) (*sched.Pool, []sched.Server) {
+	servers := make([]sched.Server, len(weights))
+	for i, w := range weights {
+		servers[i] = sched.Server{Weight: int32(w), Load: new(sched.Load)}
+	}
+	return sched.NewPool(kind, servers, new(sched.State)), servers
+}
+
+// picks names the picks of a pool A, B, C, ... in file order; "-" is none. Each pick begins a session that stays.
+func picks(p *sched.Pool, servers []sched.Server, n int) string {
+	var b strings.Builder
+	for range n {
+		i, ok := p.Pick()
+		if !ok {
+			b.WriteByte('-')
+			continue
+		}
+		servers[i].Load.Begin()
+		b.WriteByte("ABCDEFGH"[i])
+	}
+	return b.String()
+}
+
+func TestPicksByHand(t *testing.T) {
+	tests := []struct {
+		kind    sched.Kind
+		weights []int
+		want    string
+	}{
+		{sched.RR, nil, "--"},
+		{sched.RR, []int{1}, "AAA"},
+		{sched.RR, []int{1, 1, 1}, "CBACBAC"}, // the last of the file is at the list's head
+		{sched.RR, []int{1, 5, 2}, "CBACBAC"}, // rr knows no weights
+		{sched.RR, []int{1, 0, 1}, "CACAC"},
+		{sched.RR, []int{0, 0}, "--"},
+
+		{sched.WRR, nil, "--"},
+		{sched.WRR, []int{0, 0}, "--"},
+		{sched.WRR, []int{1, 1, 1}, "CBACBA"},
+		{sched.WRR, []int{1, 2, 3}, "CCBCBACCBCBA"}, // levels 3, 2, 1
+		{sched.WRR, []int{3, 2, 1}, "ABACBAABACBA"},
+		{sched.WRR, []int{2, 4}, "BBABBA"},       // gcd 2: levels 3, 1
+		{sched.WRR, []int{100, 300}, "BBBABBBA"}, // as 1 and 3
+		{sched.WRR, []int{4, 0, 2}, "ACAACA"},
+
+		{sched.LC, nil, "--"},
+		{sched.LC, []int{1, 1, 1}, "CBACBA"}, // ties: the first in the list
+		{sched.LC, []int{1, 9, 0}, "BABA"},   // lc knows no weights but 0
+
+		{sched.WLC, nil, "--"},
+		{sched.WLC, []int{1, 1, 1}, "CBACBA"},
+		{sched.WLC, []int{1, 2}, "BABBABBA"}, // 0:0 B, 0:1 A, then 1/1 against 1/2, 2/2 ...
+		{sched.WLC, []int{0, 3}, "BBBB"},
+	}
+	for _, tt := range tests {
+		t.Run(fmt.Sprint(tt.kind, tt.weights), func(t *testing.T) {
+			p, servers := newPool(tt.kind, tt.weights...)
+			if got := picks(p, servers, len(tt.want)); got != tt.want {
+				t.Errorf("picked %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestLeastConnectionWeighsActiveSessions(t *testing.T) {
+	p, servers := newPool(sched.LC, 1, 1)
+	servers[1].Load.Begin()
+	servers[1].Load.Activate() // overhead 257 at B: A takes 257 inactive ones before the tie goes to B
+	if got, want := picks(p, servers, 258), strings.Repeat("A", 257)+"B"; got != want {
+		t.Errorf("picked %s, want 257 times A, then B", got)
+	}
+}
+
+func TestUnavailableOnesAreNeverPicked(t *testing.T) {
+	for _, kind := range sched.Kinds() {
+		t.Run(kind.String(), func(t *testing.T) {
+			servers := []sched.Server{
+				{Weight: 1, Load: new(sched.Load)},
+				{Weight: 60000, Upper: 3, Load: new(sched.Load)},
+				{Weight: 0, Load: new(sched.Load)},
+			}
+			p := sched.NewPool(kind, servers, new(sched.State))
+			picks(p, servers, 200)
+			if b, c := servers[1].Load.Total(), servers[2].Load.Total(); b != 3 || c != 0 {
+				t.Errorf("%d sessions at the overloaded one and %d at the drained one, want 3 and 0", b, c)
+			}
+		})
+	}
+}
+
+func TestReloadGoesOn(t *testing.T) {
+	a, b, c, d := new(sched.Load), new(sched.Load), new(sched.Load), new(sched.Load)
+	one := func(loads ...*sched.Load) []sched.Server {
+		var servers []sched.Server
+		for _, l := range loads {
+			servers = append(servers, sched.Server{Weight: 1, Load: l})
+		}
+		return servers
+	}
+	tests := []struct {
+		name          string
+		kind          sched.Kind
+		before, after []sched.Server
+		n             int // picks before the reload
+		want          string
+	}{
+		{"rr unchanged", sched.RR, one(a, b, c), one(a, b, c), 1, "BAC"},
+		{"rr added", sched.RR, one(a, b, c), one(a, b, c, d), 2, "ADC"},
+		{"rr last pick removed", sched.RR, one(a, b, c), one(a, c), 2, "ABA"},
+		{"rr another removed", sched.RR, one(a, b, c), one(b, c), 2, "BAB"},
+		{"rr all before it removed too", sched.RR, one(a, b, c), one(a), 2, "AA"},
+		{"rr emptied", sched.RR, one(a, b, c), nil, 2, "-"},
+		{"wrr unchanged", sched.WRR, one(a, b, c), one(a, b, c), 1, "BAC"},
+		{"wrr added", sched.WRR, one(a, b), one(a, b, c), 1, "CBA"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var state sched.State
+			picks(sched.NewPool(tt.kind, tt.before, &state), tt.before, tt.n)
+			got := picks(sched.NewPool(tt.kind, tt.after, &state), tt.after, len(tt.want))
+			if got != tt.want {
+				t.Errorf("picked %s after the reload, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// When all are overloaded, wrr keeps its place if it was on the lowest level, and else goes back to the top.
+func TestWRRAfterNoneWasAvailable(t *testing.T) {
+	tests := []struct {
+		n    int // picks before
+		want string
+	}{
+		{1, "BBA"}, // B was picked on level 2: the next would be B on level 1
+		{2, "ABB"}, // B was picked on level 1: A's turn is still to come
+	}
+	for _, tt := range tests {
+		servers := []sched.Server{
+			{Weight: 1, Upper: 3, Load: new(sched.Load)},
+			{Weight: 2, Upper: 3, Load: new(sched.Load)},
+		}
+		p := sched.NewPool(sched.WRR, servers, new(sched.State))
+		picks(p, servers, tt.n)
+		fill(servers)
+		if i, ok := p.Pick(); ok {
+			t.Fatalf("picked %d, want none", i)
+		}
+		empty(servers)
+		if got := picks(p, servers, len(tt.want)); got != tt.want {
+			t.Errorf("after %d picks and a time without any: %s, want %s", tt.n, got, tt.want)
+		}
+	}
+}
+
+// Passing over an overloaded heavy one ends on the level where the kernel's walks would, which a later edit shows.
+func TestWRRLevelBelowAnOverloadedOne(t *testing.T) {
+	servers := []sched.Server{
+		{Weight: 6, Load: new(sched.Load)},
+		{Weight: 8, Upper: 1, Load: new(sched.Load)},
+	}
+	fill(servers[1:])
+	var state sched.State
+	picks(sched.NewPool(sched.WRR, servers, &state), servers, 1) // A, on level 5 of 7, 5, 3, 1
+	edited := append(servers[:2:2], sched.Server{Weight: 5, Load: new(sched.Load)})
+	if got := picks(sched.NewPool(sched.WRR, edited, &state), edited, 2); got != "CA" {
+		t.Errorf("picked %s, want CA: C's weight 5 is on the level", got)
+	}
+}
+
+func fill(servers []sched.Server) {
+	for _, s := range servers {
+		for !s.Load.Overloaded() {
+			s.Load.Begin()
+		}
+	}
+}
+
+func empty(servers []sched.Server) {
+	for _, s := range servers {
+		for s.Load.Total() > 0 {
+			s.Load.End(false)
+		}
+	}
+}
+
+// A worker that still holds the older, larger or smaller pool shares the cursor with one that has the new pool already.
+func TestOlderPoolStaysSafe(t *testing.T) {
+	for _, kind := range sched.Kinds() {
+		var state sched.State
+		servers := make([]sched.Server, 8)
+		for i := range servers {
+			servers[i] = sched.Server{Weight: int32(i), Load: new(sched.Load)}
+		}
+		older := sched.NewPool(kind, servers, &state)
+		newer := sched.NewPool(kind, servers[:3], &state)
+		for range 100 {
+			i, ok := older.Pick()
+			j, too := newer.Pick()
+			if !ok || !too || servers[i].Weight == 0 || j < 1 || j > 2 {
+				t.Fatalf("%v: picked %d of 8 and %d of 3", kind, i, j)
+			}
+		}
+	}
+}
+
+func TestAnotherSchedulerStartsAnew(t *testing.T) {
+	_, servers := newPool(sched.RR, 1, 1, 1)
+	var state sched.State
+	picks(sched.NewPool(sched.RR, servers, &state), servers, 1)
+	if got := picks(sched.NewPool(sched.WRR, servers, &state), servers, 3); got != "CBA" {
+		t.Errorf("picked %s, want CBA", got)
+	}
+}
+
+// However many workers pick, together they get the sequence that one of them would have got.
+func TestConcurrentPicksKeepTheSequence(t *testing.T) {
+	const workers, each = 4, 2500
+	for _, kind := range []sched.Kind{sched.RR, sched.WRR} {
+		weights := []int{3, 1, 7, 0, 5, 2}
+		alone, _ := newPool(kind, weights...)
+		want := tally(alone, workers*each, len(weights))
+
+		shared, _ := newPool(kind, weights...)
+		tallies := make([][]int, workers)
+		var wait sync.WaitGroup
+		for w := range workers {
+			wait.Go(func() { tallies[w] = tally(shared, each, len(weights)) })
+		}
+		wait.Wait()
+		got := make([]int, len(weights))
+		for _, one := range tallies {
+			for i, n := range one {
+				got[i] += n
+			}
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%v: picks of one worker (-) and of %d (+):\n%s", kind, workers, diff)
+		}
+	}
+}
+
+func tally(p *sched.Pool, picks, servers int) []int {
+	counts := make([]int, servers)
+	for range picks {
+		if i, ok := p.Pick(); ok {
+			counts[i]++
+		}
+	}
+	return counts
+}
+
+func TestNoAllocs(t *testing.T) {
+	for _, kind := range sched.Kinds() {
+		p, servers := newPool(kind, 3, 0, 2, 1)
+		allocs := testing.AllocsPerRun(1000, func() {
+			i, _ := p.Pick()
+			servers[i].Load.Begin()
+			servers[i].Load.Activate()
+			servers[i].Load.End(true)
+		})
+		if allocs != 0 {
+			t.Errorf("%v: %v allocations a pick", kind, allocs)
+		}
+	}
+}
+
+func BenchmarkPick(b *testing.B) {
+	for _, kind := range sched.Kinds() {
+		for _, n := range []int{10, 1000} {
+			b.Run(fmt.Sprintf("%v/servers=%d", kind, n), func(b *testing.B) {
+				weights := make([]int, n)
+				for i := range weights {
+					weights[i] = 1 + i%10
+				}
+				p, servers := newPool(kind, weights...)
+				b.ReportAllocs()
+				for b.Loop() {
+					i, _ := p.Pick()
+					servers[i].Load.Begin()
+				}
+			})
+		}
+	}
+}
