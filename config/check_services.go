@@ -1,0 +1,112 @@
+package config
+
+import "net/netip"
+
+func (c *checker) checkServices() {
+	names, sockets := firsts{}, firsts{}
+	for i, service := range c.Services {
+		names.unique(c.at("service", i, "name"), service.Name, "the name of another service", "give every service a name of its own")
+		v := c.at("service", i, "address")
+		c.isHostAddress(v, service.Address.Addr())
+		if service.Address.IsValid() && service.Protocol != "" {
+			id := service.Protocol + " " + service.Address.String()
+			sockets.unique(v, id, "the address of another service", "give every service an address, port or protocol of its own")
+		}
+		c.checkLocals(i)
+		c.checkRealServers(i)
+	}
+}
+
+func (c *checker) checkRealServers(i int) {
+	taken := firsts{}
+	for j, server := range c.Services[i].RealServers {
+		c.checkThresholds(i, j)
+		if !server.Address.IsValid() {
+			continue
+		}
+		v := c.at("service", i, "real_server", j, "address")
+		taken.unique(v, server.Address.String(), "a real server of this service already", "give every real server once")
+		if who, held := holder(server.Address.Addr(), c.own, c.vips); held {
+			v.reportf("give the real server's own address", "%s is held by the director itself: %s", server.Address.Addr(), who)
+		} else if c.isHostAddress(v, server.Address.Addr()) {
+			c.checkReach(v, server.Address.Addr(), c.Services[i].Mode)
+		}
+		c.checkServerPort(v, server.Address, c.Services[i])
+	}
+}
+
+// checkReach reports a real server that its service's mode cannot get packets to.
+func (c *checker) checkReach(v value, a netip.Addr, mode string) {
+	switch {
+	case !c.judges(a) || mode == "":
+	case mode == "dr" && !c.network.connected(a):
+		v.reportf("use a real server on a port's subnet, which dr reaches by its MAC address, or another mode",
+			"%s is on no port's subnet", a)
+	case !c.network.reachable(a):
+		v.reportf("add a [[route]] to it, or use a real server on a port's subnet", "%s is on no port's subnet and behind no route", a)
+	}
+}
+
+// checkServerPort reports a port that differs from the service's in the modes that cannot rewrite it.
+func (c *checker) checkServerPort(v value, server netip.AddrPort, service Service) {
+	fixed := service.Mode == "dr" || service.Mode == "ipip"
+	if want := service.Address.Port(); fixed && want != 0 && server.Port() != want {
+		right := netip.AddrPortFrom(server.Addr(), want).String()
+		v.reportf(`write "`+right+`", or use nat or fullnat`,
+			"port %d differs from the service's %d, and %s does not rewrite ports", server.Port(), want, service.Mode)
+	}
+}
+
+func (c *checker) checkThresholds(i, j int) {
+	server, v := c.Services[i].RealServers[j], c.at("service", i, "real_server", j, "lower_threshold")
+	switch {
+	case server.LowerThreshold == 0:
+	case server.UpperThreshold == 0:
+		v.report("a lower threshold without an upper one does nothing", "add upper_threshold, or leave lower_threshold out")
+	case server.LowerThreshold > server.UpperThreshold:
+		v.reportf("make it at most the upper threshold", "%d is above upper_threshold = %d",
+			server.LowerThreshold, server.UpperThreshold)
+	}
+}
+
+// checkLocals reports local addresses where there should be none, none where there should be some, and bad ones. Several
+// services may share them.
+func (c *checker) checkLocals(i int) {
+	mode, v := c.Services[i].Mode, c.at("service", i, "local_addresses")
+	_, given := c.doc.lines[v.at]
+	switch {
+	case mode == "fullnat" && !given:
+		c.at("service", i).missing("local_addresses", `give the addresses that fullnat sends from, such as ["10.1.0.50-10.1.0.53"]`)
+	case mode != "fullnat" && mode != "" && given:
+		v.reportf("leave the key out, or use fullnat", "%s has no local addresses", mode)
+	default:
+		c.checkEntries(i)
+	}
+}
+
+// checkEntries reports the first bad address of each entry: the others are mostly bad for the same reason.
+func (c *checker) checkEntries(i int) {
+	for j, entry := range c.locals[i] {
+		for _, a := range entry {
+			if !c.checkLocal(c.at("service", i, "local_addresses", j), a) {
+				break
+			}
+		}
+	}
+}
+
+// checkLocal reports an address that cannot be a local one.
+func (c *checker) checkLocal(v value, a netip.Addr) bool {
+	who, held := holder(a, c.own, c.vips, c.servers)
+	switch {
+	case held:
+		v.reportf("use addresses that nobody else has", "%s is taken: %s", a, who)
+	case c.network.connected(a):
+		return c.isHostAddress(v, a)
+	case c.judges(a):
+		v.reportf("use addresses of a port's subnet, so that replies come back to that port", "%s is on no port's subnet", a)
+	default:
+		return true
+	}
+	return false
+}

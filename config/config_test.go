@@ -1,0 +1,148 @@
+package config
+
+import (
+	"log/slog"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+func mustParse(t *testing.T, text string) *Config {
+	t.Helper()
+	config, err := parse("f", text, []int{0, 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return config
+}
+
+func same(t *testing.T, got, want *Config) {
+	t.Helper()
+	options := cmp.Options{cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}, netip.Prefix{}), cmpopts.EquateEmpty()}
+	if diff := cmp.Diff(want, got, options); diff != "" {
+		t.Errorf("configuration, want (-) and got (+):\n%s", diff)
+	}
+}
+
+var ipvsTimeouts = Timeouts{
+	None: 2 * time.Second, Established: 900 * time.Second, SynSent: 120 * time.Second, SynRecv: 60 * time.Second,
+	FinWait: 120 * time.Second, TimeWait: 120 * time.Second, Close: 10 * time.Second, CloseWait: 60 * time.Second,
+	LastAck: 30 * time.Second, Listen: 120 * time.Second, SynAck: 120 * time.Second,
+	UDP: 300 * time.Second, ICMP: 60 * time.Second,
+}
+
+func TestDefaults(t *testing.T) {
+	same(t, mustParse(t, readFile(t, "testdata/base/ports.toml")+readFile(t, "testdata/base/service.toml")), &Config{
+		File:     "f",
+		Director: Director{Workers: []int{1}, Idle: IdleAdaptive, Control: "/run/fulcrum.sock", Log: slog.LevelInfo},
+		DPDK:     DPDK{HugePages: HugePagesAuto, Memory: 512 << 20},
+		Ports: []Port{
+			{Name: "front", Device: "net_af_packet0,iface=veth-front", Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")},
+				RxDescriptors: 1024, TxDescriptors: 1024, MTU: 1500},
+			{Name: "back", Device: "net_af_packet1,iface=veth-back", Addresses: []netip.Prefix{netip.MustParsePrefix("10.1.0.1/24")},
+				RxDescriptors: 1024, TxDescriptors: 1024, MTU: 1500},
+		},
+		Session: Session{Max: 1_000_000, MaxV6: 250_000, Timeouts: ipvsTimeouts},
+		Services: []Service{{
+			Name: "web", Address: netip.MustParseAddrPort("10.0.0.100:80"), Protocol: "tcp", Mode: "nat", Scheduler: "wlc",
+			PersistenceMask: 32,
+			RealServers:     []RealServer{{Address: netip.MustParseAddrPort("10.1.0.11:80"), Weight: 1}},
+		}},
+	})
+}
+
+func TestEveryValueGiven(t *testing.T) {
+	timeouts := ipvsTimeouts
+	timeouts.Established, timeouts.SynAck = 90*time.Second, 1500*time.Millisecond
+	same(t, mustParse(t, readFile(t, "testdata/full.toml")), &Config{
+		File:     "f",
+		Director: Director{Workers: []int{3}, Idle: IdleBusy, Control: "/run/fulcrum.sock", Log: slog.LevelDebug},
+		DPDK:     DPDK{HugePages: HugePagesOff, Memory: 2 << 30, Args: []string{"--log-level=7", "--no-telemetry"}},
+		Ports: []Port{{
+			Name: "front", Device: "0000:3b:00.0",
+			Addresses:     []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24"), netip.MustParsePrefix("10.0.1.1/24")},
+			RxDescriptors: 64, TxDescriptors: 4096, MTU: 9000,
+		}, {
+			Name: "back", Device: "0000:3b:00.1", Addresses: []netip.Prefix{netip.MustParsePrefix("10.1.0.1/24")},
+			RxDescriptors: 1024, TxDescriptors: 1024, MTU: 1500,
+		}},
+		Routes: []Route{
+			{To: netip.MustParsePrefix("0.0.0.0/0"), Via: netip.MustParseAddr("10.0.1.254"), Port: 0},
+			{To: netip.MustParsePrefix("10.2.0.0/16"), Via: netip.MustParseAddr("10.1.0.254"), Port: 1},
+		},
+		Neighbours: []Neighbour{{
+			Address: netip.MustParseAddr("10.1.0.254"), MAC: net.HardwareAddr{2, 0, 0, 0, 0, 0xfe}, Port: 1,
+		}},
+		Session: Session{Max: 2_000_000, MaxV6: 500_000, SloppyTCP: true, ExpireNoDest: true, Timeouts: timeouts},
+		Services: []Service{{
+			Name: "dns", Address: netip.MustParseAddrPort("10.0.0.100:53"), Protocol: "udp", Mode: "fullnat", Scheduler: "wrr",
+			PersistenceMask: 32,
+			LocalAddresses: []netip.Addr{
+				netip.MustParseAddr("10.1.0.51"), netip.MustParseAddr("10.1.0.52"), netip.MustParseAddr("10.1.0.50"),
+				netip.MustParseAddr("10.1.0.49"), netip.MustParseAddr("10.1.0.53"), netip.MustParseAddr("10.1.0.54"),
+				netip.MustParseAddr("10.1.0.60"), netip.MustParseAddr("10.1.0.61"),
+			},
+			RealServers: []RealServer{
+				{Address: netip.MustParseAddrPort("10.2.0.11:5353"), Weight: 0, UpperThreshold: 1000, LowerThreshold: 800},
+				{Address: netip.MustParseAddrPort("10.2.0.12:5353"), Weight: 65535, UpperThreshold: 1000},
+			},
+		}},
+	})
+}
+
+func TestExamplesAreGood(t *testing.T) {
+	for _, mode := range Modes() {
+		config, err := Load(filepath.Join("../docs/examples", mode+".toml"))
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		for _, service := range config.Services {
+			if service.Mode != mode {
+				t.Errorf("%s shows the mode %s", config.File, service.Mode)
+			}
+		}
+	}
+}
+
+func TestNamesAreCopies(t *testing.T) {
+	for _, names := range []func() []string{Modes, Schedulers, Protocols} {
+		before := names()
+		names()[0] = "changed"
+		if !slices.Equal(before, names()) {
+			t.Errorf("a caller changed %v to %v", before, names())
+		}
+	}
+}
+
+func TestWorkersByNumberAreTheLastCPUsAllowed(t *testing.T) {
+	text := readFile(t, "testdata/base/ports.toml") + "[director]\nworkers = 1\n"
+	config, err := parse("f", text, []int{2, 5, 7})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(config.Director.Workers, []int{7}) {
+		t.Errorf("workers on %v, want [7]", config.Director.Workers)
+	}
+}
+
+func TestParseCPUList(t *testing.T) {
+	for list, want := range map[string][]int{
+		"0":         {0},
+		"0-1":       {0, 1},
+		"1,3-5,127": {1, 3, 4, 5, 127},
+	} {
+		if got := parseCPUList(list); !slices.Equal(got, want) {
+			t.Errorf("%q gives %v, want %v", list, got, want)
+		}
+	}
+	if len(allowedCPUs()) == 0 {
+		t.Error("no CPU that this process may run on")
+	}
+}

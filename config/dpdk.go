@@ -1,0 +1,30 @@
+package config
+
+const (
+	defaultMemory = 512 * mib
+	leastMemory   = 64 * mib // what the mempools of two ports with the default descriptors and the EAL itself need
+	mostMemory    = tib
+)
+
+func readDPDK(t *table) DPDK {
+	defer t.done()
+	return DPDK{
+		HugePages: t.get("hugepages").choice(HugePagesAuto, hugePages),
+		Memory:    t.get("memory").size(defaultMemory, leastMemory, mostMemory),
+		Args:      t.get("args").words(),
+	}
+}
+
+// words gives a list of EAL arguments.
+func (v value) words() []string {
+	const right = `write a list of strings, one for each argument, such as ["--log-level=7"]`
+	elements, ok := v.elements()
+	if !ok && v.given() {
+		v.reportf(right, "is %s, not a list of strings", typeName(v.raw))
+	}
+	var words []string
+	for _, element := range elements {
+		words = append(words, element.word(right))
+	}
+	return words
+}

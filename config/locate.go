@@ -1,0 +1,176 @@
+package config
+
+import (
+	"strings"
+
+	"github.com/BurntSushi/toml"
+)
+
+// locate finds the line on which each table, key and array element of a TOML document begins. It is meant for text that
+// the decoder has accepted; on other text it ends as well, with whatever it has found.
+func locate(text string) map[place]int {
+	l := &locator{text: text, line: 1, lines: map[place]int{root: 1}, tables: map[place]int{}}
+	l.skip(len(text) - len(withoutBOM(text)))
+	table := root
+	for l.blank() {
+		if l.peek() == '[' {
+			table = l.header()
+		} else {
+			l.pair(table)
+		}
+	}
+	return l.lines
+}
+
+// withoutBOM drops what the decoder drops, too.
+func withoutBOM(text string) string {
+	for _, mark := range []string{"\xef\xbb\xbf", "\xff\xfe", "\xfe\xff"} {
+		if rest, ok := strings.CutPrefix(text, mark); ok {
+			return rest
+		}
+	}
+	return text
+}
+
+type locator struct {
+	text   string
+	pos    int // of the next byte
+	line   int // of the next byte
+	lines  map[place]int
+	tables map[place]int // elements so far of each array of tables
+}
+
+// header reads [a.b] or [[a.b]] and returns the place of the table it opens.
+func (l *locator) header() place {
+	line, array := l.line, strings.HasPrefix(l.text[l.pos:], "[[")
+	l.skip(1)
+	if array {
+		l.skip(1)
+	}
+	keys := l.keys()
+	for l.more() && l.peek() != '\n' {
+		l.skip(1)
+	}
+	at := root
+	for i, key := range keys {
+		at = l.enter(at.key(key), line, array && i == len(keys)-1)
+	}
+	l.lines[at] = line // a table's own header counts, not the first mention as a parent of others
+	return at
+}
+
+// enter goes into the table at a place: for an array of tables into its last element, or into a new one.
+func (l *locator) enter(at place, line int, add bool) place {
+	l.first(at, line)
+	if add {
+		l.tables[at]++
+	}
+	if n := l.tables[at]; n > 0 {
+		at = at.index(n - 1)
+		l.first(at, line)
+	}
+	return at
+}
+
+// pair reads key = value in the table at a place.
+func (l *locator) pair(at place) {
+	line := l.line
+	for _, key := range l.keys() {
+		at = at.key(key)
+		l.first(at, line)
+	}
+	if !l.more() {
+		return
+	}
+	assigned := l.peek() == '='
+	l.skip(1) // also what cannot be a key, so that bad text comes to an end
+	if assigned && l.blank() {
+		l.value(at)
+	}
+}
+
+// value reads one value, whose parts get places below at.
+func (l *locator) value(at place) {
+	switch l.peek() {
+	case '"', '\'':
+		l.quoted()
+	case '[':
+		l.array(at)
+	case '{':
+		l.inlineTable(at)
+	default:
+		l.bare()
+	}
+}
+
+func (l *locator) array(at place) {
+	l.skip(1)
+	for i := 0; l.blank(); {
+		switch l.peek() {
+		case ']':
+			l.skip(1)
+			return
+		case ',':
+			l.skip(1)
+		default:
+			l.first(at.index(i), l.line)
+			l.value(at.index(i))
+			i++
+		}
+	}
+}
+
+func (l *locator) inlineTable(at place) {
+	l.skip(1)
+	for l.blank() {
+		switch l.peek() {
+		case '}':
+			l.skip(1)
+			return
+		case ',':
+			l.skip(1)
+		default:
+			l.pair(at)
+		}
+	}
+}
+
+// keys reads a dotted key.
+func (l *locator) keys() []string {
+	var keys []string
+	for {
+		l.spaces()
+		keys = append(keys, l.key())
+		l.spaces()
+		if !l.more() || l.peek() != '.' {
+			return keys
+		}
+		l.skip(1)
+	}
+}
+
+// key reads one part of a dotted key.
+func (l *locator) key() string {
+	if l.more() && strings.IndexByte(`"'`, l.peek()) >= 0 {
+		return unquote(l.quoted())
+	}
+	start := l.pos
+	l.until(" \t\r\n.=[]{},#\"'")
+	return l.text[start:l.pos]
+}
+
+// unquote leaves TOML's escapes to the decoder, so that keys come out the same from both.
+func unquote(literal string) string {
+	var decoded struct{ Key string }
+	if _, err := toml.Decode("Key = "+literal, &decoded); err != nil {
+		return literal
+	}
+	return decoded.Key
+}
+
+// first notes the line of a place that has none yet.
+func (l *locator) first(at place, line int) {
+	if _, known := l.lines[at]; !known {
+		l.lines[at] = line
+	}
+}

@@ -1,0 +1,67 @@
+package config
+
+import "net/netip"
+
+// draft is a Config before its checks. Every element of the file has one in the draft, at the same index and zero where it
+// could not be read, so that the checker can name places by index.
+type draft struct {
+	Config
+	locals [][][]netip.Addr // by service and entry of local_addresses
+}
+
+// read turns the decoded file into values.
+func read(doc *document, entries map[string]any, cpus []int) *draft {
+	t := newTable(value{doc: doc, at: root, raw: entries})
+	d := &draft{Config: Config{
+		File:     doc.name,
+		Director: readDirector(t.table("director"), cpus),
+		DPDK:     readDPDK(t.table("dpdk")),
+	}}
+	ports := t.tables("port")
+	if list, isList := t.child("port").elements(); len(list) == 0 && (isList || !t.child("port").given()) {
+		t.missing("port", "give the director at least one [[port]]")
+	}
+	d.Ports = each(ports, readPort)
+	d.Routes = each(t.tables("route"), readRoute)
+	d.Neighbours = each(t.tables("neighbour"), readNeighbour)
+	d.Session = readSession(t.table("session"))
+	for _, service := range t.tables("service") {
+		s, locals := readService(service)
+		d.Services = append(d.Services, s)
+		d.locals = append(d.locals, locals)
+	}
+	t.done()
+	return d
+}
+
+// each reads every table of an array.
+func each[T any](tables []*table, read func(*table) T) []T {
+	var results []T
+	for _, t := range tables {
+		results = append(results, read(t))
+	}
+	return results
+}
+
+// finish completes a draft that has passed its checks.
+func (d *draft) finish() *Config {
+	for i := range d.Services {
+		d.Services[i].LocalAddresses = distinct(d.locals[i])
+	}
+	return &d.Config
+}
+
+// distinct joins lists of addresses and leaves out what has come before.
+func distinct(lists [][]netip.Addr) []netip.Addr {
+	var addresses []netip.Addr
+	seen := map[netip.Addr]bool{}
+	for _, list := range lists {
+		for _, a := range list {
+			if !seen[a] {
+				addresses = append(addresses, a)
+			}
+			seen[a] = true
+		}
+	}
+	return addresses
+}

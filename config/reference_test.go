@@ -1,0 +1,63 @@
+package config
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+)
+
+const reference = "testdata/reference.toml"
+
+// The reference file shows every key. As it stands it asks for IPv6 on one port, and for nothing else that is missing.
+func TestReferenceYieldsOnlyWhatIsNotSupportedYet(t *testing.T) {
+	want := `f:18: port.addresses: IPv6 is not supported yet: fd00::1; use IPv4` + "\n"
+	if got := verdict(parse("f", readFile(t, reference), []int{0, 1})); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+var commentedKey = regexp.MustCompile(`(?m)^(\s*)# (\w+\s*= )`)
+
+// withEveryKey is the reference with the keys that it comments out, because they have their defaults, put in.
+func withEveryKey(t *testing.T) string {
+	return commentedKey.ReplaceAllString(readFile(t, reference), "$1$2")
+}
+
+func TestEveryKeyOfTheReferenceIsKnown(t *testing.T) {
+	want := []string{
+		"f:7: director.control: is not supported yet; leave the key out",
+		"f:18: port.addresses: IPv6 is not supported yet: fd00::1; use IPv4",
+		"f:39: session.max_v6: is not supported yet; leave the key out",
+		"f:42: session.expire_quiescent: is not supported yet; leave the key out",
+		"f:53: service.scheduler_flags: is not supported yet; leave the key out",
+		"f:55: service.persistence_mask: is not supported yet; leave the key out",
+	}
+	got := verdict(parse("f", withEveryKey(t), []int{0, 1}))
+	if got != strings.Join(want, "\n")+"\n" {
+		t.Errorf("got\n%s\nwant\n%s", got, strings.Join(want, "\n"))
+	}
+}
+
+// The defaults that the reference states are those that a file without the keys gets.
+func TestReferenceStatesTheDefaults(t *testing.T) {
+	unbuilt := regexp.MustCompile(`(?m)^(control|max_v6|expire_quiescent|scheduler_flags|persistence_mask) .*$|, "fd00::1/64"`)
+	stated := unbuilt.ReplaceAllString(withEveryKey(t), "")
+	implied := unbuilt.ReplaceAllString(readFile(t, reference), "")
+	same(t, mustParse(t, stated), mustParse(t, implied))
+}
+
+var anyKey = regexp.MustCompile(`(?m)^\s*(?:# )?(\w+)\s*= `)
+
+func TestDocumentationHasEveryKey(t *testing.T) {
+	page := readFile(t, "../docs/configuration.md")
+	for _, match := range anyKey.FindAllStringSubmatch(readFile(t, reference), -1) {
+		if !strings.Contains(page, "`"+match[1]+"`") {
+			t.Errorf("docs/configuration.md does not explain `%s`", match[1])
+		}
+	}
+	for _, timeout := range new(Timeouts).fields() {
+		if !strings.Contains(page, "`"+timeout.key+"`") {
+			t.Errorf("docs/configuration.md does not explain the timeout `%s`", timeout.key)
+		}
+	}
+}

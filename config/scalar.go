@@ -1,0 +1,97 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// The readers below give the fallback where the file gives nothing or, after a report, something wrong.
+
+func (v value) boolean(fallback bool) bool {
+	if b, ok := as[bool](v, "a boolean", "write true or false"); ok {
+		return b
+	}
+	return fallback
+}
+
+func (v value) integer(fallback, least, most int) int {
+	right := fmt.Sprintf("write an integer from %d to %d", least, most)
+	n, ok := as[int64](v, "an integer", right)
+	if !ok {
+		return fallback
+	}
+	if n < int64(least) || n > int64(most) {
+		v.reportf(right, "%d is out of range", n)
+		return fallback
+	}
+	return int(n)
+}
+
+// choice gives one of the supported words.
+func (v value) choice(fallback string, c choices) string {
+	right := "use one of " + strings.Join(c.supported, ", ")
+	word, ok := as[string](v, "a string", right)
+	switch {
+	case !ok:
+		return fallback
+	case slices.Contains(c.supported, word):
+		return word
+	case slices.Contains(c.planned, word):
+		v.reportf(right, "%q is not supported yet", word)
+	default:
+		v.reportf(right, "%q is unknown", word)
+	}
+	return fallback
+}
+
+const nameForm = "use 1 to 63 letters and digits, with . _ - between them"
+
+var validName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$`)
+
+// name gives a name that needs no quotes in logs, metrics and command lines.
+func (v value) name() string {
+	name, ok := as[string](v, "a name", nameForm)
+	if ok && !validName.MatchString(name) {
+		v.reportf(nameForm, "%q is not a name", name)
+	}
+	return name
+}
+
+// word gives a string that is not empty and has neither white space nor control characters.
+func (v value) word(right string) string {
+	text, ok := as[string](v, "a string", right)
+	if ok && (text == "" || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r == 0x7f })) {
+		v.reportf(right, "%q is empty or has white space", text)
+	}
+	return text
+}
+
+// duration gives whole milliseconds, in which sessions keep time.
+func (v value) duration(fallback, least, most time.Duration) time.Duration {
+	right := fmt.Sprintf(`write a duration from %s to %s, such as "30s" or "15m"`, short(least), short(most))
+	d, ok := parsed(v, time.ParseDuration, "a duration", right)
+	switch {
+	case !ok:
+		return fallback
+	case d < least || d > most:
+		v.reportf(right, "%s is out of range", short(d))
+	case d%time.Millisecond != 0:
+		v.reportf("write whole milliseconds", "%s is finer than a millisecond", d)
+	}
+	return d
+}
+
+// short leaves out the zero minutes and seconds that time.Duration writes behind hours and minutes.
+func short(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}

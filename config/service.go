@@ -1,0 +1,72 @@
+package config
+
+import (
+	"math"
+	"net/netip"
+	"strings"
+)
+
+const (
+	defaultScheduler = "wlc"
+	defaultWeight    = 1
+	defaultMask      = 32 // every client on its own
+	mostWeight       = 65535
+	mostThreshold    = math.MaxInt32
+)
+
+// readService reads a service, and apart from it the local addresses, entry by entry.
+func readService(t *table) (Service, [][]netip.Addr) {
+	defer t.done()
+	s := Service{
+		Name:            t.need("name", `name the service, such as name = "web"`).name(),
+		Address:         t.need("address", `give the VIP with its port, such as address = "10.0.0.100:80"`).socket(),
+		Protocol:        t.need("protocol", "use one of "+strings.Join(protocols.supported, ", ")).choice("", protocols),
+		Mode:            t.need("mode", "use one of "+strings.Join(modes.supported, ", ")).choice("", modes),
+		Scheduler:       t.get("scheduler").choice(defaultScheduler, schedulers),
+		PersistenceMask: defaultMask,
+		RealServers:     each(t.tables("real_server"), readRealServer),
+	}
+	t.refuseUnbuilt()
+	return s, t.get("local_addresses").localEntries()
+}
+
+// refuseUnbuilt reports what services cannot do yet, unless the file says that it need not be done.
+func (t *table) refuseUnbuilt() {
+	t.get("scheduler_flags").refuse()
+	t.get("persistence_mask").refuse()
+	if v := t.get("persistence"); v.duration(0, 0, mostTimeout) != 0 {
+		v.report("persistence is not supported yet", `leave the key out, or write "0s"`)
+	}
+	if v := t.get("one_packet"); v.boolean(false) {
+		v.report("one-packet scheduling is not supported yet", "leave the key out, or write false")
+	}
+}
+
+func readRealServer(t *table) RealServer {
+	defer t.done()
+	return RealServer{
+		Address:        t.need("address", `give the real server's address and port, such as address = "10.1.0.11:80"`).socket(),
+		Weight:         t.get("weight").integer(defaultWeight, 0, mostWeight),
+		UpperThreshold: t.get("upper_threshold").integer(0, 0, mostThreshold),
+		LowerThreshold: t.get("lower_threshold").integer(0, 0, mostThreshold),
+	}
+}
+
+// localEntries gives the addresses of each entry of local_addresses. The bound holds for all of them together.
+func (v value) localEntries() [][]netip.Addr {
+	elements, ok := v.elements()
+	if !ok && v.given() {
+		v.reportf(localForm+" in a list", "is %s, not a list of addresses", typeName(v.raw))
+	}
+	if ok && len(elements) == 0 {
+		v.report("has no address", localForm)
+	}
+	room := maxLocalAddresses
+	var entries [][]netip.Addr
+	for _, element := range elements {
+		entry := element.localRange(room)
+		room -= len(entry)
+		entries = append(entries, entry)
+	}
+	return entries
+}

@@ -1,0 +1,64 @@
+package config
+
+import "time"
+
+const (
+	defaultSessions = 1_000_000
+	mostSessions    = 1 << 28 // 24 GiB at 96 bytes a session
+
+	// A session remembers when it was last seen in 32 bits of milliseconds, compared by signed difference; a week stays
+	// far from the 24 days where that turns over.
+	leastTimeout = time.Millisecond
+	mostTimeout  = 7 * 24 * time.Hour
+)
+
+func readSession(t *table) Session {
+	defer t.done()
+	s := Session{
+		Max:          t.get("max").integer(defaultSessions, 1, mostSessions),
+		SloppyTCP:    t.get("sloppy_tcp").boolean(false),
+		ExpireNoDest: t.get("expire_nodest").boolean(false),
+		Timeouts:     readTimeouts(t.table("timeouts")),
+	}
+	s.MaxV6 = s.Max / 4
+	t.get("max_v6").refuse()
+	t.get("expire_quiescent").refuse()
+	return s
+}
+
+func readTimeouts(t *table) Timeouts {
+	defer t.done()
+	var all Timeouts
+	for _, timeout := range all.fields() {
+		fallback := time.Duration(timeout.seconds) * time.Second
+		*timeout.field = t.get(timeout.key).duration(fallback, leastTimeout, mostTimeout)
+	}
+	return all
+}
+
+// timeout is one of the Timeouts with its key and its default.
+type timeout struct {
+	key     string
+	seconds int
+	field   *time.Duration
+}
+
+// fields lists the timeouts with IPVS's defaults (tcp_timeouts, udp_timeouts and icmp_timeouts of the kernel's
+// net/netfilter/ipvs).
+func (t *Timeouts) fields() []timeout {
+	return []timeout{
+		{"none", 2, &t.None},
+		{"established", 900, &t.Established},
+		{"syn_sent", 120, &t.SynSent},
+		{"syn_recv", 60, &t.SynRecv},
+		{"fin_wait", 120, &t.FinWait},
+		{"time_wait", 120, &t.TimeWait},
+		{"close", 10, &t.Close},
+		{"close_wait", 60, &t.CloseWait},
+		{"last_ack", 30, &t.LastAck},
+		{"listen", 120, &t.Listen},
+		{"synack", 120, &t.SynAck},
+		{"udp", 300, &t.UDP},
+		{"icmp", 60, &t.ICMP},
+	}
+}
