@@ -1,0 +1,136 @@
+package engine
+
+import "sync/atomic"
+
+// Totals are a worker's packets by what became of them, or the sum over all workers. Once a worker has
+// finished its turn, Received + Originated = Transmitted + Consumed + all of Drops + Held.
+type Totals struct {
+	Received    uint64
+	Originated  uint64 // made by the director: ARP, ICMP
+	Transmitted uint64
+	Consumed    uint64
+	Held        uint64 // waiting for a neighbour or for the device, now
+	Drops       [NumVerdicts]uint64
+}
+
+// Balance returns what the conservation law says must be zero.
+func (t *Totals) Balance() int64 {
+	out := t.Transmitted + t.Consumed + t.Held
+	for _, n := range t.Drops {
+		out += n
+	}
+	return int64(t.Received + t.Originated - out)
+}
+
+// PortTotals are the packets of one port.
+type PortTotals struct {
+	Received, Transmitted uint64
+}
+
+// Traffic is what went to and came from a real server. Bytes are those of IP packets, as IPVS counts them.
+type Traffic struct {
+	Connections          uint64
+	InPackets, InBytes   uint64
+	OutPackets, OutBytes uint64
+}
+
+// counters are written by one worker with plain stores, packet by packet, and copied for readers now and
+// then: an atomic store per packet and counter would cost more than the packet's rewriting.
+type counters struct {
+	totals  Totals
+	ports   []PortTotals
+	servers []Traffic // by real server id
+}
+
+// published is the readers' copy of a worker's counters.
+type published struct {
+	totals  [5 + NumVerdicts - Consumed - 1]atomic.Uint64
+	ports   [][2]atomic.Uint64
+	servers atomic.Pointer[[]publishedTraffic]
+}
+
+type publishedTraffic [5]atomic.Uint64
+
+func (p *published) setTotals(t *Totals) {
+	for i, v := range [...]uint64{t.Received, t.Originated, t.Transmitted, t.Consumed, t.Held} {
+		p.totals[i].Store(v)
+	}
+	for i, v := range t.Drops[Consumed+1:] {
+		p.totals[5+i].Store(v)
+	}
+}
+
+func (p *published) addTotals(t *Totals) {
+	for i, v := range [...]*uint64{&t.Received, &t.Originated, &t.Transmitted, &t.Consumed, &t.Held} {
+		*v += p.totals[i].Load()
+	}
+	for i := range t.Drops[Consumed+1:] {
+		t.Drops[int(Consumed)+1+i] += p.totals[5+i].Load()
+	}
+}
+
+func (p *published) setPort(i int, t PortTotals) {
+	p.ports[i][0].Store(t.Received)
+	p.ports[i][1].Store(t.Transmitted)
+}
+
+func (p *published) addPort(i int, t *PortTotals) {
+	t.Received += p.ports[i][0].Load()
+	t.Transmitted += p.ports[i][1].Load()
+}
+
+func (p *publishedTraffic) set(t *Traffic) {
+	for i, v := range [...]uint64{t.Connections, t.InPackets, t.InBytes, t.OutPackets, t.OutBytes} {
+		p[i].Store(v)
+	}
+}
+
+func (p *publishedTraffic) add(t *Traffic) {
+	for i, v := range [...]*uint64{&t.Connections, &t.InPackets, &t.InBytes, &t.OutPackets, &t.OutBytes} {
+		*v += p[i].Load()
+	}
+}
+
+// resizeServers makes room for real server ids below n. The readers' copy is replaced as a whole, so that they
+// never see a slice that grows.
+func (w *Worker) resizeServers(n int) {
+	if n <= len(w.counters.servers) {
+		return
+	}
+	w.counters.servers = append(w.counters.servers, make([]Traffic, n-len(w.counters.servers))...)
+	fresh := make([]publishedTraffic, n)
+	for i := range w.counters.servers {
+		fresh[i].set(&w.counters.servers[i])
+	}
+	w.published.servers.Store(&fresh)
+}
+
+// publishChunk is how many real servers' counters are copied at a time, so that a worker with thousands of them never
+// stops for long.
+const publishChunk = 64
+
+// publish copies the totals and the next chunk of the real servers' counters for readers.
+func (w *Worker) publish() {
+	w.counters.totals.Held = w.held()
+	w.published.setTotals(&w.counters.totals)
+	for i, t := range w.counters.ports {
+		w.published.setPort(i, t)
+	}
+	all := *w.published.servers.Load()
+	for range min(publishChunk, len(all)) {
+		if w.nextPublished >= len(all) {
+			w.nextPublished = 0
+		}
+		all[w.nextPublished].set(&w.counters.servers[w.nextPublished])
+		w.nextPublished++
+	}
+}
+
+// held counts the packets that wait for a neighbour or for a device.
+func (w *Worker) held() uint64 {
+	n := w.neighbours.waiting
+	for i := range w.out {
+		n += w.out[i].N
+	}
+	return uint64(n)
+}

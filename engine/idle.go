@@ -1,0 +1,56 @@
+package engine
+
+import (
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Backing off: a worker polls on for a while after the last packet, then sleeps a little between polls, then a
+// little longer.
+const (
+	spins      = 256
+	shortNaps  = 1024
+	shortSleep = 10 * time.Microsecond
+	longSleep  = 50 * time.Microsecond
+)
+
+// idler counts the turns in a row that brought nothing.
+type idler struct {
+	busy  bool
+	empty int
+}
+
+// turn notes a turn and sleeps if it is time to.
+func (i *idler) turn(empty bool) {
+	if !empty {
+		i.empty = 0
+		return
+	}
+	i.empty++
+	switch {
+	case i.busy || i.empty < spins:
+	case i.empty < shortNaps:
+		nap(shortSleep)
+	default:
+		nap(longSleep)
+	}
+}
+
+// nap sleeps on the thread itself: the Go scheduler would have to find it again.
+func nap(d time.Duration) {
+	ts := unix.NsecToTimespec(int64(d))
+	// Interrupted or not, the next poll is what matters.
+	_ = unix.Nanosleep(&ts, nil)
+}
+
+// pin binds the thread to a CPU and lets it sleep to the microsecond; the kernel's default slack is 50 of them.
+func pin(cpu int) error {
+	var set unix.CPUSet
+	set.Set(cpu)
+	if err := unix.SchedSetaffinity(0, &set); err != nil {
+		return fmt.Errorf("pin a worker to CPU %d: %w; see director.workers", cpu, err)
+	}
+	return unix.Prctl(unix.PR_SET_TIMERSLACK, 1000, 0, 0, 0)
+}

@@ -1,0 +1,35 @@
+package engine
+
+import "fulcrum/conntrack"
+
+const (
+	firstLocalPort = 1024
+	localPorts     = 1<<16 - firstLocalPort
+
+	// maxProbes bounds the search for a free local port. Since each search goes on where the last one ended, the next
+	// packets search further.
+	maxProbes = 64
+)
+
+// insertLocal adds a fullnat session: it looks for a local address and port on which no answers of the real server
+// come yet. The session table itself is asked, so that ports need no book-keeping of their own. Each
+// real server has the whole range for itself, and it is used in turn, so that a port rests as long as possible before it
+// is used again.
+func (w *Worker) insertLocal(m *meta, out conntrack.Flow4, local []uint32, id uint32) (uint32, Verdict) {
+	turn := &w.localTurns[id]
+	for range maxProbes {
+		out.Dst, out.DstPort = localAt(local, *turn)
+		*turn++
+		slot, result := w.sessions.Insert(m.key.Flow, out, m.Protocol, true, w.now)
+		if result != conntrack.FlowTaken {
+			return slot, insertVerdicts[result]
+		}
+	}
+	return 0, DropNoLocalPort
+}
+
+// localAt returns the address and port of a turn: all addresses with one port, then all with the next.
+func localAt(local []uint32, turn uint32) (address uint32, port uint16) {
+	n := uint32(len(local))
+	return local[turn%n], uint16(firstLocalPort + turn/n%localPorts)
+}

@@ -1,0 +1,54 @@
+package engine
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"fulcrum/conntrack"
+	"fulcrum/modes"
+	"fulcrum/packet"
+	"fulcrum/sched"
+)
+
+// The names that a configuration uses become numbers here, so that who configures an engine need not know the packages
+// behind it.
+
+// ParseMode returns the forwarding mode with a name.
+func ParseMode(name string) (modes.Mode, error) {
+	if m, ok := modes.Parse(name); ok {
+		return m, nil
+	}
+	return 0, fmt.Errorf("engine: no forwarding mode %q", name)
+}
+
+// ParseScheduler returns the scheduler with a name.
+func ParseScheduler(name string) (sched.Kind, error) { return sched.Parse(name) }
+
+// protocols are the transport protocols that services can have.
+var protocols = map[string]uint8{"tcp": packet.ProtocolTCP, "udp": packet.ProtocolUDP}
+
+// ParseProtocol returns the number of a transport protocol.
+func ParseProtocol(name string) (uint8, error) {
+	if p, ok := protocols[name]; ok {
+		return p, nil
+	}
+	return 0, fmt.Errorf("engine: no protocol %q", name)
+}
+
+// ParseTimeouts returns IPVS's default timeouts, changed where byState, by the state's name in lower case, says otherwise.
+func ParseTimeouts(byState map[string]time.Duration) (conntrack.Timeouts, error) {
+	t := conntrack.DefaultTimeouts()
+	states := map[string]conntrack.State{}
+	for s := range conntrack.NumStates {
+		states[strings.ToLower(s.String())] = s
+	}
+	for name, d := range byState {
+		s, ok := states[name]
+		if !ok {
+			return t, fmt.Errorf("engine: no session state %q", name)
+		}
+		t.Set(s, d)
+	}
+	return t, nil
+}

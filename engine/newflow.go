@@ -1,0 +1,100 @@
+package engine
+
+import (
+	"fulcrum/conntrack"
+	"fulcrum/modes"
+	"fulcrum/packet"
+	"fulcrum/ports"
+)
+
+// newFlow takes the first packet of a flow: it finds the service, lets it choose a real server, makes the session and
+// forwards the packet.
+func (w *Worker) newFlow(p *ports.Packet, m *meta) Verdict {
+	i, ok := w.snap.services.get(serviceIndex(m.Dst, m.DstPort, m.Protocol))
+	if !ok {
+		return w.unclaimed(m)
+	}
+	if m.Kind == packet.TCP4 && !w.mayStart(m.TCPFlags) {
+		return DropNoSession
+	}
+	service := &w.snap.pools[i]
+	pick, ok := service.pool.Pick()
+	if !ok {
+		return w.refuse(p, m, DropNoRealServer, m.Dst, packet.ICMPUnreachable, packet.ICMPCodePortUnreachable, 0)
+	}
+	return w.begin(p, m, service, service.servers[pick])
+}
+
+// mayStart reports whether a TCP segment can begin a session.
+func (w *Worker) mayStart(f packet.TCPFlags) bool {
+	if f&packet.TCPRst != 0 {
+		return false
+	}
+	return f&packet.TCPSyn != 0 || w.snap.settings.SloppyTCP
+}
+
+// unclaimed says why a packet without session and service goes nowhere.
+func (w *Worker) unclaimed(m *meta) Verdict {
+	kind, ours := w.snap.kindOf(m.Dst)
+	switch {
+	case !ours:
+		return DropNotOurs
+	case kind == vip:
+		return DropNoService
+	case kind == localAddress:
+		return DropNoSession
+	}
+	return DropToHost
+}
+
+// begin makes the session of a packet with the chosen real server, and forwards the packet.
+func (w *Worker) begin(p *ports.Packet, m *meta, service *servicePool, id uint32) Verdict {
+	server := &w.snap.servers[id]
+	h, v := w.nextHop(server.address)
+	if v != Taken {
+		return v
+	}
+	if v := w.passable(p, m, server.mode, conntrack.Inbound, h); v != Taken {
+		return v
+	}
+	slot, v := w.insert(m, service, id)
+	if v != Taken {
+		return v
+	}
+	s := w.sessions.At(slot)
+	s.Server = id
+	s.NextHopIn, s.RouteEpoch = uint16(h), w.snap.epoch
+	server.load.Begin()
+	w.counters.servers[id].Connections++
+	if m.Kind == packet.UDP4 {
+		w.sessions.SetState(slot, conntrack.UDP, w.now)
+	}
+	w.track(slot, m, server, conntrack.Inbound)
+	return w.rewrite(p, m, slot, server.mode, conntrack.Inbound, h)
+}
+
+// insert adds the session to the table, with the return flow that its mode has.
+func (w *Worker) insert(m *meta, service *servicePool, id uint32) (slot uint32, v Verdict) {
+	server := &w.snap.servers[id]
+	out := conntrack.Flow4{Src: server.address, SrcPort: server.port}
+	switch server.mode {
+	case modes.FullNAT:
+		return w.insertLocal(m, out, service.local, id)
+	case modes.NAT:
+		out.Dst, out.DstPort = m.Src, m.SrcPort
+	}
+	slot, result := w.sessions.Insert(m.key.Flow, out, m.Protocol, server.mode.TwoWay(), w.now)
+	return slot, insertVerdicts[result]
+}
+
+// insertVerdicts gives each result of an insertion its verdict.
+var insertVerdicts = [...]Verdict{
+	conntrack.Inserted:  Taken,
+	conntrack.Full:      DropSessionsFull,
+	conntrack.FlowTaken: DropFlowTaken,
+}
+
+// sessionEnded keeps the real server's connection counts when the table ends a session.
+func (w *Worker) sessionEnded(s *conntrack.Session4) {
+	w.snap.servers[s.Server].load.End(s.State.Active())
+}

@@ -1,0 +1,106 @@
+package engine
+
+import (
+	"fulcrum/ports"
+)
+
+// send passes a packet to the next hop h, or holds it until the next hop's MAC is known. Whatever becomes of
+// the packet, it is taken.
+func (w *Worker) send(p *ports.Packet, h hop) {
+	n := &w.neighbours.entries[h]
+	n.used = true
+	if n.hasMAC() {
+		w.transmit(p, n)
+		return
+	}
+	w.hold(p, h)
+}
+
+// hold lets a packet wait for its next hop's MAC, and asks for it.
+func (w *Worker) hold(p *ports.Packet, h hop) {
+	n := &w.neighbours.entries[h]
+	if n.state == failed && w.now-n.since < neighbourRetry {
+		w.drop(p, DropNeighbourFailed)
+		return
+	}
+	if !w.neighbours.enqueue(n, p) {
+		w.drop(p, DropNeighbourQueueFull)
+		return
+	}
+	if n.state == failed || n.tries == 0 {
+		w.restart(h)
+	}
+}
+
+// transmit writes the Ethernet addresses and puts the packet into its port's output.
+func (w *Worker) transmit(p *ports.Packet, n *neighbour) {
+	copy(p.Bytes(), n.macs[:])
+	w.output(p, int(n.port))
+}
+
+// output adds a finished frame to a port's output.
+func (w *Worker) output(p *ports.Packet, port int) {
+	out := &w.out[port]
+	if out.Full() {
+		w.exchange(port, nil)
+		if out.Full() {
+			w.drop(p, DropTxFull)
+			return
+		}
+	}
+	out.Push(p)
+}
+
+// answer sends a packet back through the port that it came from, as a packet of the director's: the received
+// one is accounted for as why says.
+func (w *Worker) answer(p *ports.Packet, why Verdict) Verdict {
+	w.count(why)
+	w.counters.totals.Originated++
+	w.output(p, int(p.Port))
+	return Taken
+}
+
+// originate makes a frame for a port's output and returns its bytes, which the caller fills at once; nil
+// without a buffer.
+func (w *Worker) originate(port, length int) []byte {
+	out := &w.out[port]
+	if out.Full() {
+		w.exchange(port, nil)
+	}
+	if !w.queues[port].Alloc(out, length) {
+		return nil
+	}
+	w.counters.totals.Originated++
+	return out.Packets[out.N-1].Bytes()
+}
+
+// drop frees a packet and counts why.
+func (w *Worker) drop(p *ports.Packet, why Verdict) {
+	w.count(why)
+	if w.freed.Full() {
+		w.queues[0].Exchange(nil, &w.freed, nil)
+	}
+	w.freed.Push(p)
+}
+
+func (w *Worker) count(v Verdict) {
+	if v == Consumed {
+		w.counters.totals.Consumed++
+		return
+	}
+	w.counters.totals.Drops[v]++
+}
+
+// exchange crosses into a port's driver once: it sends the output, frees what was dropped, and receives.
+func (w *Worker) exchange(port int, rx *ports.Burst) {
+	out := &w.out[port]
+	before := out.N
+	w.queues[port].Exchange(out, &w.freed, rx)
+	sent := uint64(before - out.N)
+	w.counters.totals.Transmitted += sent
+	w.counters.ports[port].Transmitted += sent
+	if rx != nil {
+		w.counters.totals.Received += uint64(rx.N)
+		w.counters.ports[port].Received += uint64(rx.N)
+	}
+}

@@ -1,0 +1,79 @@
+package engine
+
+import "net/netip"
+
+// Report is what the director has done so far, summed over its workers. Workers publish their counts every 10 ms, so
+// that a report may lag by as much.
+type Report struct {
+	Totals
+	Ports    []PortTotals // in the order of the configuration
+	Services []ServiceReport
+	Sessions int // sessions that the real servers have, in all
+}
+
+// ServiceReport is a service's part of a Report.
+type ServiceReport struct {
+	Service Service
+	Traffic
+	RealServers []RealServerReport
+}
+
+// RealServerReport is a real server's part of a Report.
+type RealServerReport struct {
+	Address          netip.AddrPort
+	Weight           int32
+	Active, Inactive int32
+	Traffic
+}
+
+// Report sums up what the workers have published. It may be called at any time, by anyone.
+func (e *Engine) Report() Report {
+	snap := e.snap.Load()
+	r := Report{Ports: make([]PortTotals, len(e.cfg.Ports))}
+	traffic := make([]Traffic, len(snap.servers))
+	for _, w := range e.workers {
+		w.published.addTotals(&r.Totals)
+		for i := range r.Ports {
+			w.published.addPort(i, &r.Ports[i])
+		}
+		w.published.addServers(traffic)
+	}
+	for i, s := range snap.settings.Services {
+		r.Services = append(r.Services, reportService(snap, s, snap.pools[i].servers, traffic))
+	}
+	for i := range snap.servers {
+		r.Sessions += int(snap.servers[i].load.Total())
+	}
+	return r
+}
+
+func (p *published) addServers(to []Traffic) {
+	all := *p.servers.Load()
+	for i := range min(len(all), len(to)) {
+		all[i].add(&to[i])
+	}
+}
+
+func reportService(snap *snapshot, s Service, ids []uint32, traffic []Traffic) ServiceReport {
+	r := ServiceReport{Service: s}
+	for i, id := range ids {
+		load, t := snap.servers[id].load, traffic[id]
+		r.RealServers = append(r.RealServers, RealServerReport{
+			Address:  s.RealServers[i].Address,
+			Weight:   s.RealServers[i].Weight,
+			Active:   load.Active(),
+			Inactive: load.Inactive(),
+			Traffic:  t,
+		})
+		r.Traffic.add(t)
+	}
+	return r
+}
+
+func (t *Traffic) add(o Traffic) {
+	t.Connections += o.Connections
+	t.InPackets += o.InPackets
+	t.InBytes += o.InBytes
+	t.OutPackets += o.OutPackets
+	t.OutBytes += o.OutBytes
+}

@@ -1,0 +1,58 @@
+package engine
+
+import (
+	"net/netip"
+
+	"fulcrum/modes"
+	"fulcrum/packet"
+	"fulcrum/sched"
+)
+
+// Settings are what the director shall do: everything that may change while it runs. They have been
+// validated; names and files are behind them.
+type Settings struct {
+	Ports        []PortSettings // as many as the engine has ports, in their order
+	Routes       []Route
+	Neighbours   []StaticNeighbour
+	Services     []Service
+	SloppyTCP    bool // any TCP packet but RST starts a session
+	ExpireNoDest bool // a packet whose real server was removed ends its session
+}
+
+// PortSettings are a port's own addresses, with the length of their subnets.
+type PortSettings struct {
+	Addresses []netip.Prefix
+}
+
+// Route sends packets to a destination through a gateway on a port's subnet.
+type Route struct {
+	To   netip.Prefix
+	Via  netip.Addr
+	Port int
+}
+
+// StaticNeighbour is a next hop whose MAC needs no ARP.
+type StaticNeighbour struct {
+	Address netip.Addr
+	MAC     packet.MAC
+	Port    int
+}
+
+// Service is a virtual service.
+type Service struct {
+	Name           string
+	Address        netip.AddrPort
+	Protocol       uint8 // packet.ProtocolTCP or ProtocolUDP
+	Mode           modes.Mode
+	Scheduler      sched.Kind
+	LocalAddresses []netip.Addr // fullnat
+	RealServers    []RealServer // in file order
+}
+
+// RealServer is a member of a service's pool.
+type RealServer struct {
+	Address        netip.AddrPort
+	Weight         int32
+	UpperThreshold int32 // connections; 0 is none
+	LowerThreshold int32
+}

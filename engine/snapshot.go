@@ -1,0 +1,196 @@
+package engine
+
+import (
+	"net/netip"
+	"slices"
+
+	"fulcrum/modes"
+	"fulcrum/packet"
+	"fulcrum/ports"
+	"fulcrum/sched"
+)
+
+// snapshot is the configuration as workers read it. It never changes once it is published.
+type snapshot struct {
+	epoch     uint16 // counts snapshots; sessions remember it with their next hops
+	settings  Settings
+	ports     []portEntry
+	routes    routeTable
+	services  lookup // serviceIndex key -> index in pools
+	pools     []servicePool
+	servers   []serverEntry // by real server id
+	addresses lookup        // address + 1 -> addressKind
+}
+
+// addressKind says what an address of the director's is for.
+type addressKind uint32
+
+const (
+	ownAddress addressKind = iota
+	vip
+	localAddress
+)
+
+// portEntry is a port as workers see it.
+type portEntry struct {
+	mac     packet.MAC
+	mtu     int
+	own     []netip.Prefix  // its addresses, with their subnets
+	answers map[uint32]bool // addresses for which ARP is answered here
+}
+
+// servicePool is a service as workers see it.
+type servicePool struct {
+	mode    modes.Mode
+	pool    *sched.Pool
+	servers []uint32 // real server ids, in the pool's order
+	local   []uint32 // local addresses
+}
+
+// serverEntry is a real server as workers see it.
+type serverEntry struct {
+	load    *sched.Load
+	address uint32
+	port    uint16
+	mode    modes.Mode
+	gone    bool // removed from the configuration; sessions may still refer to it
+}
+
+func serviceIndex(address uint32, port uint16, protocol uint8) uint64 {
+	return uint64(address)<<32 | uint64(port)<<16 | uint64(protocol)
+}
+
+// addressIndex keeps 0.0.0.0 apart from an empty place.
+func addressIndex(address uint32) uint64 { return uint64(address) + 1 }
+
+// buildSnapshot makes the snapshot of settings that were validated.
+func buildSnapshot(s Settings, devices []ports.Port, r *registry, epoch uint16) *snapshot {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := &snapshot{epoch: epoch, settings: s}
+	n.addPorts(devices)
+	n.routes = newRouteTable(s)
+	n.addServices(r)
+	n.addAddresses()
+	return n
+}
+
+func (n *snapshot) addPorts(devices []ports.Port) {
+	for i, d := range devices {
+		e := portEntry{mac: d.MAC(), mtu: d.MTU(), answers: map[uint32]bool{}}
+		for _, a := range n.settings.Ports[i].Addresses {
+			if !a.Addr().Is4() {
+				continue
+			}
+			e.own = append(e.own, a)
+			e.answers[packet.Addr4(a.Addr())] = true
+		}
+		n.ports = append(n.ports, e)
+	}
+}
+
+func (n *snapshot) addServices(r *registry) {
+	index := map[uint64]uint32{}
+	current := map[uint32]bool{}
+	for _, s := range n.settings.Services {
+		index[serviceIndex(packet.Addr4(s.Address.Addr()), s.Address.Port(), s.Protocol)] = uint32(len(n.pools))
+		p := newServicePool(s, r)
+		n.pools = append(n.pools, p)
+		for _, id := range p.servers {
+			current[id] = true
+		}
+	}
+	n.services = newLookup(index)
+	for id, live := range r.live {
+		n.servers = append(n.servers, serverEntry{
+			load:    &live.load,
+			address: packet.Addr4(live.key.address.Addr()),
+			port:    live.key.address.Port(),
+			mode:    live.key.mode,
+			gone:    !current[uint32(id)],
+		})
+	}
+}
+
+func newServicePool(s Service, r *registry) servicePool {
+	key := serviceKey{s.Protocol, s.Address}
+	p := servicePool{mode: s.Mode}
+	var members []sched.Server
+	for _, rs := range s.RealServers {
+		id := r.server(serverKey{key, rs.Address, s.Mode})
+		p.servers = append(p.servers, id)
+		members = append(members, sched.Server{
+			Weight: rs.Weight, Upper: rs.UpperThreshold, Lower: rs.LowerThreshold, Load: &r.live[id].load,
+		})
+	}
+	p.pool = sched.NewPool(s.Scheduler, members, r.service(key))
+	for _, a := range s.LocalAddresses {
+		p.local = append(p.local, packet.Addr4(a))
+	}
+	return p
+}
+
+// addAddresses collects the director's addresses and decides where ARP for them is answered.
+func (n *snapshot) addAddresses() {
+	kinds := map[uint64]uint32{}
+	for _, s := range n.settings.Services {
+		for _, a := range s.LocalAddresses {
+			kinds[addressIndex(packet.Addr4(a))] = uint32(localAddress)
+			n.answer(a)
+		}
+	}
+	for i := range n.ports {
+		for a := range n.ports[i].answers {
+			if _, known := kinds[addressIndex(a)]; !known {
+				kinds[addressIndex(a)] = uint32(ownAddress)
+			}
+		}
+	}
+	for _, s := range n.settings.Services {
+		kinds[addressIndex(packet.Addr4(s.Address.Addr()))] = uint32(vip)
+		n.answer(s.Address.Addr())
+	}
+	n.addresses = newLookup(kinds)
+}
+
+// answer makes an address answered on the port whose subnet holds it, or on all ports if none does: then
+// somebody routes it here, and who asks for it does so by mistake or by design.
+func (n *snapshot) answer(a netip.Addr) {
+	found := false
+	for i := range n.ports {
+		if n.ports[i].onSubnet(a) {
+			n.ports[i].answers[packet.Addr4(a)] = true
+			found = true
+		}
+	}
+	for i := range n.ports {
+		if !found {
+			n.ports[i].answers[packet.Addr4(a)] = true
+		}
+	}
+}
+
+func (e *portEntry) onSubnet(a netip.Addr) bool {
+	return slices.ContainsFunc(e.own, func(p netip.Prefix) bool { return p.Contains(a) })
+}
+
+// sourceTowards returns the port's own address for what the director originates towards a: the one on a's
+// subnet, else the first; 0 if the port has none.
+func (e *portEntry) sourceTowards(a uint32) uint32 {
+	to := packet.AddrFrom4(a)
+	for _, p := range e.own {
+		if p.Contains(to) {
+			return packet.Addr4(p.Addr())
+		}
+	}
+	if len(e.own) == 0 {
+		return 0
+	}
+	return packet.Addr4(e.own[0].Addr())
+}
+
+// kindOf tells what an address is to the director; ok is false for anybody else's.
+func (n *snapshot) kindOf(address uint32) (addressKind, bool) {
+	k, ok := n.addresses.get(addressIndex(address))
+	return addressKind(k), ok
+}

@@ -1,0 +1,136 @@
+package engine
+
+import (
+	"math/rand/v2"
+	"sync/atomic"
+
+	"fulcrum/conntrack"
+	"fulcrum/packet"
+	"fulcrum/ports"
+)
+
+// Worker polls its queue of every port and takes what comes through the pipeline.
+type Worker struct {
+	engine     *Engine
+	queues     []ports.Queue
+	sessions   *conntrack.Table
+	neighbours neighbourTable
+	snap       *snapshot
+	now        uint32 // ms; read once a turn
+	random     *rand.Rand
+
+	rx         ports.Burst
+	meta       [ports.MaxBurst]meta
+	out        []ports.Burst // by port: what goes out with the next exchange
+	freed      ports.Burst   // what was dropped and is freed with the next exchange
+	outerID    uint16        // identification of the last ipip packet
+	localTurns []uint32      // by real server id: fullnat's next local address and port
+	icmpTokens tokens
+
+	counters      counters
+	published     published
+	lastPublished uint32
+	nextPublished int
+	epoch         atomic.Uint32 // of the snapshot in use, for the control side
+}
+
+// publishInterval is how often counters are copied for readers, in ms.
+const publishInterval = 10
+
+// Turn does one round: it takes in a newer snapshot, receives from every port, processes, sends, and does a
+// bounded piece of the work that time brings. It returns how many packets came.
+func (w *Worker) Turn(now uint32) int {
+	w.now = now
+	if s := w.engine.snap.Load(); s != w.snap {
+		w.adopt(s)
+	}
+	received := 0
+	for i := range w.queues {
+		w.exchange(i, &w.rx)
+		received += w.rx.N
+		w.process(&w.rx)
+	}
+	w.sessions.Expire(now)
+	w.tickNeighbours()
+	if now-w.lastPublished >= publishInterval {
+		w.lastPublished = now
+		w.publish()
+	}
+	return received
+}
+
+// adopt goes over to a snapshot: per-server state gets room, next hops of real servers and gateways are
+// pinned and asked for, and the addresses are announced.
+func (w *Worker) adopt(s *snapshot) {
+	w.snap = s
+	w.resizeServers(len(s.servers))
+	for len(w.localTurns) < len(s.servers) {
+		w.localTurns = append(w.localTurns, w.random.Uint32())
+	}
+	w.neighbours.unbind()
+	w.setStatic()
+	for i := range s.servers {
+		if !s.servers[i].gone {
+			w.pin(s.servers[i].address)
+		}
+	}
+	for i := range s.routes {
+		if g := s.routes[i].gateway; g != 0 {
+			w.pin(g)
+		}
+	}
+	for i := range w.queues {
+		w.announce(i)
+	}
+	w.epoch.Store(uint32(s.epoch))
+}
+
+// setStatic enters the configured neighbours.
+func (w *Worker) setStatic() {
+	for _, s := range w.snap.settings.Neighbours {
+		h, ok := w.neighbours.find(packet.Addr4(s.Address), uint16(s.Port), w.now)
+		if !ok {
+			continue
+		}
+		w.learn(h, s.MAC)
+		w.neighbours.entries[h].state = static
+	}
+}
+
+// pin resolves the next hop of an address ahead of the first packet, and keeps it.
+func (w *Worker) pin(address uint32) {
+	h, v := w.nextHop(address)
+	if v != Taken {
+		return
+	}
+	n := &w.neighbours.entries[h]
+	n.pinned = true
+	if n.state == incomplete && n.tries == 0 {
+		w.ask(h)
+	}
+}
+
+// stop gives back every packet that is still held and ends all sessions, so that the counts come out even.
+func (w *Worker) stop() {
+	for i := range w.queues {
+		w.exchange(i, nil)
+	}
+	for i := range w.neighbours.entries {
+		w.dropWaiting(&w.neighbours.entries[i], DropStopped)
+	}
+	for i := range w.out {
+		w.dropAll(&w.out[i])
+	}
+	w.queues[0].Exchange(nil, &w.freed, nil)
+	w.sessions.EndAll()
+	for range len(w.counters.servers)/publishChunk + 1 {
+		w.publish()
+	}
+}
+
+func (w *Worker) dropAll(b *ports.Burst) {
+	for i := range b.Slice() {
+		w.drop(&b.Packets[i], DropStopped)
+	}
+	b.N = 0
+}
