@@ -1,0 +1,51 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"fulcrum/config"
+)
+
+func newCheckCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "check FILE",
+		Short: "Check a configuration file and explain everything that is wrong with it",
+		Long: "check reads a configuration file and prints each problem as \"file:line: key: what is wrong; what is right\".\n" +
+			"It opens no device and needs no privileges. The exit status is 0 for a good file and 1 for a bad one.",
+		Args: cobra.ExactArgs(1),
+		RunE: func(command *cobra.Command, args []string) error { return checkFile(command, args[0]) },
+	}
+}
+
+func checkFile(command *cobra.Command, file string) error {
+	c, err := config.Load(file)
+	if problems, bad := errors.AsType[config.Problems](err); bad {
+		fmt.Fprintln(command.ErrOrStderr(), problems)
+		return &exitError{code: 1}
+	}
+	if err != nil {
+		return &exitError{code: 1, err: err}
+	}
+	fmt.Fprintln(command.OutOrStdout(), checkSummary(c))
+	return nil
+}
+
+// checkSummary says in one line what a good file holds.
+func checkSummary(c *config.Config) string {
+	servers := 0
+	for _, service := range c.Services {
+		servers += len(service.RealServers)
+	}
+	return fmt.Sprintf("%s: ok (%s, %s, %s)", c.File,
+		count(len(c.Ports), "port"), count(len(c.Services), "service"), count(servers, "real server"))
+}
+
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"golang.org/x/sys/unix"
+
+	"fulcrum/config"
+	"fulcrum/control"
+	"fulcrum/engine"
+	"fulcrum/ports"
+	"fulcrum/ports/dpdk"
+)
+
+// director is an engine on DPDK ports.
+type director struct {
+	cfg    *config.Config
+	log    *slog.Logger
+	eal    *dpdk.EAL
+	engine *engine.Engine
+}
+
+// newDirector starts DPDK, opens the ports and makes the engine. On error nothing is left behind.
+func newDirector(cfg *config.Config, log *slog.Logger) (*director, error) {
+	d := &director{cfg: cfg, log: log}
+	if err := d.start(); err != nil {
+		return nil, errors.Join(err, d.close())
+	}
+	return d, nil
+}
+
+func (d *director) start() error {
+	ec, err := control.EngineConfig(d.cfg)
+	if err != nil {
+		return err
+	}
+	settings, err := control.EngineSettings(d.cfg)
+	if err != nil {
+		return err
+	}
+	if err := d.startDPDK(); err != nil {
+		return err
+	}
+	if ec.Ports, err = d.openPorts(); err != nil {
+		return err
+	}
+	ec.EnterThread, ec.LeaveThread = d.eal.RegisterThread, d.eal.UnregisterThread
+	if d.engine, err = engine.New(ec, settings); err != nil {
+		return err
+	}
+	d.note(d.engine.Notes())
+	return nil
+}
+
+func (d *director) startDPDK() error {
+	main, err := mainCPU(d.cfg.Director.Workers)
+	if err != nil {
+		return err
+	}
+	c := dpdk.Config{HugePages: d.cfg.DPDK.HugePages, Memory: d.cfg.DPDK.Memory, Args: d.cfg.DPDK.Args, CPU: main}
+	for _, p := range d.cfg.Ports {
+		c.Devices = append(c.Devices, p.Device)
+	}
+	if d.eal, err = dpdk.Start(c); err != nil {
+		return err
+	}
+	d.note(d.eal.Notes())
+	return nil
+}
+
+// mainCPU returns the CPU for DPDK's main lcore, which does no work: one that no worker has, if there is one.
+func mainCPU(workers []int) (int, error) {
+	var allowed unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &allowed); err != nil {
+		return 0, fmt.Errorf("find out which CPUs may be used: %w", err)
+	}
+	for _, w := range workers {
+		allowed.Clear(w)
+	}
+	for cpu := range len(allowed) * 64 {
+		if allowed.IsSet(cpu) {
+			return cpu, nil
+		}
+	}
+	return workers[0], nil
+}
+
+func (d *director) openPorts() ([]ports.Port, error) {
+	var opened []ports.Port
+	for i, p := range d.cfg.Ports {
+		port, err := d.eal.OpenPort(dpdk.PortConfig{
+			Name:          p.Name,
+			Device:        p.Device,
+			Index:         i,
+			Queues:        len(d.cfg.Director.Workers),
+			RxDescriptors: p.RxDescriptors,
+			TxDescriptors: p.TxDescriptors,
+			MTU:           p.MTU,
+		})
+		if err != nil {
+			return nil, err
+		}
+		d.note(port.Notes())
+		d.log.Info("port open", "port", p.Name, "device", port.Device(), "mac", fmt.Sprintf("%x", port.MAC()), "mtu", port.MTU(), "link", port.Link().Up)
+		opened = append(opened, port)
+	}
+	return opened, nil
+}
+
+func (d *director) note(notes []string) {
+	for _, n := range notes {
+		d.log.Info(n)
+	}
+}
+
+// close gives everything back: sessions, ports and DPDK.
+func (d *director) close() error {
+	var err error
+	if d.engine != nil {
+		err = d.engine.Close()
+	}
+	if d.eal != nil {
+		err = errors.Join(err, d.eal.Close())
+	}
+	return err
+}

@@ -1,0 +1,51 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/spf13/cobra"
+)
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+// run is the program with its arguments; it returns the exit status: 0, 1 for an error, 2 for wrong usage.
+func run(args []string) int {
+	root := newRootCommand()
+	root.SetArgs(args)
+	ran := false
+	root.PersistentPreRun = func(*cobra.Command, []string) { ran = true }
+	err := root.Execute()
+	if err == nil {
+		return 0
+	}
+	status := 1
+	if !ran {
+		status = 2 // arguments and flags are judged before a command runs
+	}
+	var exit *exitError
+	if errors.As(err, &exit) {
+		status, err = exit.code, exit.err
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "fulcrum:", err)
+	}
+	return status
+}
+
+func newRootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "fulcrum",
+		Short:         "An LVS director in user space: layer-4 load balancing on DPDK",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Args:          cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			_ = c.Usage()
+			return &exitError{code: 2}
+		},
+	}
+	root.AddCommand(newRunCommand(), newCheckCommand(), newLabCommand())
+	return root
+}

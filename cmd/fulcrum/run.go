@@ -1,0 +1,108 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"fulcrum/config"
+	"fulcrum/control"
+)
+
+// runOptions are the flags of fulcrum run.
+type runOptions struct {
+	config   string
+	report   string
+	idleExit time.Duration
+}
+
+func newRunCommand() *cobra.Command {
+	var o runOptions
+	c := &cobra.Command{
+		Use:   "run --config FILE",
+		Short: "Run the director in the foreground",
+		Long: "run starts the director that a configuration file describes. It logs to standard error, says \"director ready\" once\n" +
+			"packets flow, stops on SIGTERM or SIGINT, and ends with a table of what it did on standard output.",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr()) },
+	}
+	c.Flags().StringVar(&o.config, "config", "", "the configuration file")
+	c.Flags().StringVar(&o.report, "report", "", "also write what was done to this file, as JSON")
+	c.Flags().DurationVar(&o.idleExit, "idle-exit", 0, "end once no packet has come for this long, such as 500ms")
+	if err := c.MarkFlagRequired("config"); err != nil {
+		panic(err)
+	}
+	return c
+}
+
+func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
+	ctx, cancel := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	defer cancel()
+	cfg, err := loadConfig(o.config, stderr)
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cfg.Director.Log}))
+	d, err := newDirector(cfg, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.close()) }()
+	if err := o.serve(ctx, d, log); err != nil {
+		return err
+	}
+	return o.writeReport(d, stdout)
+}
+
+// loadConfig reads the configuration and shows everything that is wrong with it.
+func loadConfig(file string, stderr io.Writer) (*config.Config, error) {
+	cfg, err := config.Load(file)
+	var problems config.Problems
+	if errors.As(err, &problems) {
+		for _, p := range problems {
+			fmt.Fprintln(stderr, p)
+		}
+		return nil, &exitError{code: 1}
+	}
+	return cfg, err
+}
+
+// serve runs the engine until a signal comes or, if asked for, silence.
+func (o *runOptions) serve(ctx context.Context, d *director, log *slog.Logger) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	return d.engine.Run(ctx, func() {
+		log.Info("director ready", "ports", len(d.cfg.Ports), "services", len(d.cfg.Services))
+		if o.idleExit > 0 {
+			go func() {
+				d.engine.AwaitSilence(ctx, o.idleExit)
+				cancel()
+			}()
+		}
+	})
+}
+
+// writeReport shows what the director did.
+func (o *runOptions) writeReport(d *director, stdout io.Writer) error {
+	r := control.NewReport(d.cfg, d.engine.Report())
+	if err := r.WriteTable(stdout); err != nil {
+		return fmt.Errorf("write the final table: %w", err)
+	}
+	if o.report == "" {
+		return nil
+	}
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(o.report, append(data, '\n'), 0o644)
+}
