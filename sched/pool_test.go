@@ -172,9 +172,10 @@ func TestWRRLevelBelowAnOverloadedOne(t *testing.T) {
 		{Weight: 6, Load: new(sched.Load)},
 		{Weight: 8, Upper: 1, Load: new(sched.Load)},
 	}
-	fill(servers[1:])
 	var state sched.State
-	picks(sched.NewPool(sched.WRR, servers, &state), servers, 1) // A, on level 5 of 7, 5, 3, 1
+	p := sched.NewPool(sched.WRR, servers, &state)
+	servers[1].Load.Begin()
+	picks(p, servers, 1) // A, on level 5 of 7, 5, 3, 1
 	edited := append(servers[:2:2], sched.Server{Weight: 5, Load: new(sched.Load)})
 	if got := picks(sched.NewPool(sched.WRR, edited, &state), edited, 2); got != "CA" {
 		t.Errorf("picked %s, want CA: C's weight 5 is on the level", got)
