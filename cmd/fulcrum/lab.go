@@ -1,0 +1,197 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"fulcrum/lab"
+)
+
+func newLabCommand() *cobra.Command {
+	var options labOptions
+	command := &cobra.Command{
+		Use:   "lab",
+		Short: "Show the director at work: real traffic in every mode, between network namespaces",
+		Long: "lab builds clients, a router, three real servers and the director in network namespaces of their own, sends\n" +
+			"real HTTP and UDP traffic through every mode, shows the outcome and removes everything again. It needs root.",
+		Args: cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error { return options.run(command) },
+	}
+	command.Flags().StringVar(&options.mode, "mode", "", "only this mode: dr, ipip, nat or fullnat (default all)")
+	command.Flags().StringVar(&options.scheduler, "scheduler", "rr", "scheduler: rr, wrr, lc or wlc; the weighted ones get weights 1, 2 and 3")
+	command.Flags().BoolVar(&options.keep, "keep", false, "leave the labs standing to play with")
+	command.AddCommand(newLabCleanCommand(), newRealServerCommand())
+	return command
+}
+
+type labOptions struct {
+	mode, scheduler string
+	keep            bool
+}
+
+// run tries mode after mode; an interrupt ends it after the mode's lab has been removed.
+func (o labOptions) run(command *cobra.Command) error {
+	trials, err := o.trials()
+	if err != nil {
+		return &exitError{code: 2, err: err}
+	}
+	if os.Geteuid() != 0 {
+		return errors.New("the lab makes network namespaces, which needs root: run it with sudo")
+	}
+	ctx, stop := signal.NotifyContext(command.Context(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	out := command.OutOrStdout()
+	swept, err := lab.Sweep()
+	if err != nil {
+		return fmt.Errorf("removing labs that were left behind: %w", err)
+	}
+	if len(swept) > 0 {
+		fmt.Fprintln(out, "removed what killed labs left behind:", strings.Join(swept, ", "))
+	}
+	return o.conduct(ctx, command, trials)
+}
+
+func (o labOptions) conduct(ctx context.Context, command *cobra.Command, trials []lab.Trial) error {
+	out := command.OutOrStdout()
+	var results []lab.Result
+	green := true
+	for _, t := range trials {
+		if ctx.Err() != nil {
+			break
+		}
+		r := t.Run(ctx, out)
+		green = green && r.Green()
+		results = append(results, r)
+	}
+	lab.WriteTable(out, results)
+	describeKept(command, results)
+	switch {
+	case ctx.Err() != nil:
+		return errors.New("the lab was interrupted")
+	case !green:
+		return errors.New("the lab is not green: see above what failed")
+	default:
+		return nil
+	}
+}
+
+// trials are what `fulcrum lab` sends through each mode: some hundred connections, and one long transfer each way.
+func (o labOptions) trials() ([]lab.Trial, error) {
+	modes, err := o.modes()
+	if err != nil {
+		return nil, err
+	}
+	weights, err := o.weights()
+	if err != nil {
+		return nil, err
+	}
+	binary, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("finding the own program file: %w", err)
+	}
+	var list []lab.Trial
+	for _, mode := range modes {
+		c := lab.Config{Mode: mode, Scheduler: o.scheduler, Weights: weights, Binary: binary, Outlive: o.keep}
+		list = append(list, lab.Trial{Lab: c, Requests: 300, Concurrency: 16, Echoes: 60, TransferBytes: 64 << 20})
+	}
+	return list, nil
+}
+
+func (o labOptions) modes() ([]lab.Mode, error) {
+	if o.mode == "" {
+		return lab.Modes(), nil
+	}
+	mode, err := lab.ParseMode(o.mode)
+	return []lab.Mode{mode}, err
+}
+
+func (o labOptions) weights() ([]int, error) {
+	switch o.scheduler {
+	case "rr", "lc":
+		return []int{1, 1, 1}, nil
+	case "wrr", "wlc":
+		return []int{1, 2, 3}, nil
+	default:
+		return nil, fmt.Errorf("there is no scheduler %q here: choose one of rr, wrr, lc, wlc", o.scheduler)
+	}
+}
+
+func describeKept(command *cobra.Command, results []lab.Result) {
+	for _, r := range results {
+		if r.Kept == "" {
+			continue
+		}
+		fmt.Fprintf(command.OutOrStdout(), "\n%s stands as lab %s:\n"+
+			"  ip netns exec fulcrum-%[2]s-client curl http://10.0.0.100/    ask a real server through the director\n"+
+			"  ip netns exec fulcrum-%[2]s-rs1 bash                          look around in a real server\n"+
+			"  ls /run/fulcrum-lab/%[2]s                                     configuration and logs\n"+
+			"  fulcrum lab clean %[2]s                                       remove it\n", r.Mode, r.Kept)
+	}
+}
+
+func newLabCleanCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "clean [ID...]",
+		Short: "Remove labs that were kept or left behind",
+		RunE: func(command *cobra.Command, ids []string) error {
+			if os.Geteuid() != 0 {
+				return errors.New("removing labs needs root: run it with sudo")
+			}
+			removed, busy, err := lab.Clean(ids...)
+			for _, id := range removed {
+				fmt.Fprintln(command.OutOrStdout(), "removed lab", id)
+			}
+			for _, id := range busy {
+				fmt.Fprintf(command.OutOrStdout(), "lab %s is in use: stop its process first\n", id)
+			}
+			return err
+		},
+	}
+}
+
+// newRealServerCommand is what a lab starts in a real server's namespace.
+func newRealServerCommand() *cobra.Command {
+	var name string
+	var tcp, udp []string
+	command := &cobra.Command{
+		Use:    "real-server",
+		Hidden: true,
+		Args:   cobra.NoArgs,
+		RunE: func(command *cobra.Command, _ []string) error {
+			c := lab.RealServerConfig{Name: name}
+			var errTCP, errUDP error
+			c.TCP, errTCP = parseEndpoints(tcp)
+			c.UDP, errUDP = parseEndpoints(udp)
+			if err := errors.Join(errTCP, errUDP); err != nil {
+				return &exitError{code: 2, err: err}
+			}
+			ctx, stop := signal.NotifyContext(command.Context(), syscall.SIGINT, syscall.SIGTERM)
+			defer stop()
+			return lab.ServeReal(ctx, c, command.ErrOrStderr())
+		},
+	}
+	command.Flags().StringVar(&name, "name", "", "the name it answers with")
+	command.Flags().StringArrayVar(&tcp, "tcp", nil, "ip:port to serve HTTP on")
+	command.Flags().StringArrayVar(&udp, "udp", nil, "ip:port to echo datagrams on")
+	return command
+}
+
+func parseEndpoints(list []string) ([]netip.AddrPort, error) {
+	var endpoints []netip.AddrPort
+	for _, text := range list {
+		endpoint, err := netip.ParseAddrPort(text)
+		if err != nil {
+			return nil, fmt.Errorf("reading the address %q: %w; write ip:port", text, err)
+		}
+		endpoints = append(endpoints, endpoint)
+	}
+	return endpoints, nil
+}

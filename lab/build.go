@@ -1,0 +1,132 @@
+package lab
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+)
+
+// build makes the planned topology. What it has made when it fails is removed by Close.
+func (l *Lab) build(ctx context.Context) error {
+	for _, role := range l.plan.roles() {
+		if err := l.raiseHost(role); err != nil {
+			return err
+		}
+	}
+	if err := l.namespace(roleRouter).do(l.raiseNetworks); err != nil {
+		return err
+	}
+	if err := l.prepareHosts(); err != nil {
+		return err
+	}
+	return l.namespace(roleRouter).do(func() error { return awaitCarrier(ctx, l.plan.plugs()) })
+}
+
+// raiseHost makes a namespace with nothing but lo. The settings come first, so that devices are born with them.
+func (l *Lab) raiseHost(role string) error {
+	ns := l.namespace(role)
+	if err := ns.create(); err != nil {
+		return err
+	}
+	return ns.do(func() error {
+		if err := everyHost.apply(); err != nil {
+			return fmt.Errorf("preparing %s: %w", role, err)
+		}
+		return bringUp("lo")
+	})
+}
+
+// raiseNetworks runs in the router's namespace.
+func (l *Lab) raiseNetworks() error {
+	if err := routerHost.apply(); err != nil {
+		return fmt.Errorf("preparing the router: %w", err)
+	}
+	for _, n := range l.plan.networks {
+		if err := l.raiseNetwork(n); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *Lab) raiseNetwork(n network) error {
+	if err := addBridge(n); err != nil {
+		return err
+	}
+	for _, e := range n.ends {
+		if err := addCable(n, e, l.namespace(e.role)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prepareHosts sets up the hosts' ends of the cables, then what each role needs beyond.
+func (l *Lab) prepareHosts() error {
+	for _, n := range l.plan.networks {
+		for _, e := range n.ends {
+			if err := l.namespace(e.role).do(func() error { return l.prepareHost(e) }); err != nil {
+				return fmt.Errorf("preparing %s: %w", e.role, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (l *Lab) prepareHost(e end) error {
+	if err := disableOffloads(e.device); err != nil {
+		return err
+	}
+	if err := bringUp(e.device, e.addresses...); err != nil {
+		return err
+	}
+	switch e.role {
+	case roleDirector:
+		return nil
+	case roleClient:
+		return addDefaultRoute(host(clientNet, hostRouter))
+	default:
+		return l.prepareRealServer(e)
+	}
+}
+
+// prepareRealServer does what the mode asks of a real server.
+func (l *Lab) prepareRealServer(e end) error {
+	switch l.config.Mode {
+	case DR:
+		return l.holdVIP()
+	case IPIP:
+		if err := l.holdVIP(); err != nil {
+			return err
+		}
+		return decapsulateOn(e.device, e.addresses[0].Addr())
+	case NAT:
+		return addDefaultRoute(l.plan.serverDirector())
+	default: // FULLNAT asks for nothing: the local addresses are on its own subnet
+		return nil
+	}
+}
+
+// holdVIP lets a real server answer clients straight: it owns the VIP, keeps quiet about it, and has the router as its
+// way out.
+func (l *Lab) holdVIP() error {
+	if err := silentVIP.apply(); err != nil {
+		return err
+	}
+	if err := bringUp("lo", netip.PrefixFrom(vip, vip.BitLen())); err != nil {
+		return err
+	}
+	return addDefaultRoute(l.plan.serverRouter())
+}
+
+// plugs lists the router's devices.
+func (p *plan) plugs() []string {
+	var list []string
+	for _, n := range p.networks {
+		list = append(list, n.bridge())
+		for _, e := range n.ends {
+			list = append(list, e.plug)
+		}
+	}
+	return list
+}

@@ -1,0 +1,178 @@
+package lab
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync/atomic"
+	"time"
+)
+
+// answerDeadline bounds one request or datagram; transfers have only their context.
+const answerDeadline = 5 * time.Second
+
+// ClientConfig says how a client behaves.
+type ClientConfig struct {
+	// KeepAlive uses one connection for several requests; otherwise each has a new one.
+	KeepAlive bool
+	// Source is the client address to use; by default connections take turns over all of them.
+	Source netip.Addr
+}
+
+// A Client talks to the VIP from the client's namespace with the system's own TCP and UDP. It may be used by several
+// goroutines. Close it.
+type Client struct {
+	namespace namespace
+	sources   []netip.Addr
+	turn      *atomic.Uint32 // the lab's
+	http      *http.Client
+	transport *http.Transport
+}
+
+// NewClient makes a client.
+func (l *Lab) NewClient(c ClientConfig) *Client {
+	client := &Client{namespace: l.namespace(roleClient), sources: l.plan.clients, turn: &l.turn}
+	if c.Source.IsValid() {
+		client.sources = []netip.Addr{c.Source}
+	}
+	client.transport = &http.Transport{DisableKeepAlives: !c.KeepAlive, DisableCompression: true, DialContext: client.dial}
+	client.http = &http.Client{Transport: client.transport}
+	return client
+}
+
+// Close ends idle connections.
+func (c *Client) Close() { c.transport.CloseIdleConnections() }
+
+// Client ports, below the kernel's own range.
+const (
+	firstPort = 10000
+	portCount = 20000
+)
+
+// source takes the next client address and port. The kernel's choice would repeat itself every few hundred connections,
+// and a repeated pair of ends is one session to a director: shares would not be exact.
+func (c *Client) source() netip.AddrPort {
+	turn := int(c.turn.Add(1) - 1)
+	return netip.AddrPortFrom(c.sources[turn%len(c.sources)], uint16(firstPort+turn%portCount))
+}
+
+// dial makes the socket inside the namespace; it stays there.
+func (c *Client) dial(ctx context.Context, network, address string) (conn net.Conn, err error) {
+	source := c.source()
+	dialer := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(source)}
+	if network == "udp4" {
+		dialer.LocalAddr = net.UDPAddrFromAddrPort(source)
+	}
+	err = c.namespace.do(func() error {
+		conn, err = dialer.DialContext(ctx, network, address)
+		return err
+	})
+	return conn, err
+}
+
+// Get asks for / of the web service.
+func (c *Client) Get(ctx context.Context) (Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, answerDeadline)
+	defer cancel()
+	return c.ask(ctx, http.MethodGet, "/", nil)
+}
+
+func (c *Client) ask(ctx context.Context, method, path string, body io.Reader) (Answer, error) {
+	var answer Answer
+	response, err := c.send(ctx, method, path, body)
+	if err != nil {
+		return answer, err
+	}
+	defer response.Body.Close()
+	if err := json.NewDecoder(response.Body).Decode(&answer); err != nil {
+		return answer, fmt.Errorf("reading the answer to %s %s: %w", method, path, err)
+	}
+	return answer, nil
+}
+
+func (c *Client) send(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
+	url := "http://" + webService.String() + path
+	request, err := http.NewRequestWithContext(ctx, method, url, body)
+	if err != nil {
+		return nil, fmt.Errorf("making the request %s %s: %w", method, url, err)
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		return nil, fmt.Errorf("asking a real server through the VIP: %w", err)
+	}
+	if response.StatusCode != http.StatusOK {
+		response.Body.Close()
+		return nil, fmt.Errorf("asking a real server through the VIP: %s %s: %s", method, url, response.Status)
+	}
+	return response, nil
+}
+
+// Transfer is the outcome of an upload or a download.
+type Transfer struct {
+	Bytes    int64
+	Took     time.Duration
+	Verified bool // both sides saw the same bytes, by SHA-256
+}
+
+// Rate is in MB/s, of 10^6 bytes.
+func (t Transfer) Rate() float64 { return float64(t.Bytes) / 1e6 / t.Took.Seconds() }
+
+// Upload sends n pseudo-random bytes and compares checksums.
+func (c *Client) Upload(ctx context.Context, n int64) (Transfer, error) {
+	sum := sha256.New()
+	start := time.Now()
+	answer, err := c.ask(ctx, http.MethodPost, "/upload", io.TeeReader(noise(n), sum))
+	if err != nil {
+		return Transfer{}, fmt.Errorf("uploading %d bytes: %w", n, err)
+	}
+	verified := answer.Bytes == n && answer.SHA256 == hex.EncodeToString(sum.Sum(nil))
+	return Transfer{Bytes: n, Took: time.Since(start), Verified: verified}, nil
+}
+
+// Download fetches n pseudo-random bytes and compares checksums.
+func (c *Client) Download(ctx context.Context, n int64) (Transfer, error) {
+	start := time.Now()
+	response, err := c.send(ctx, http.MethodGet, fmt.Sprintf("/download?bytes=%d", n), nil)
+	if err != nil {
+		return Transfer{}, fmt.Errorf("downloading %d bytes: %w", n, err)
+	}
+	defer response.Body.Close()
+	sum := sha256.New()
+	got, err := io.Copy(sum, response.Body)
+	if err != nil {
+		return Transfer{}, fmt.Errorf("downloading %d bytes, after %d: %w", n, got, err)
+	}
+	verified := got == n && response.Trailer.Get(checksumTrailer) == hex.EncodeToString(sum.Sum(nil))
+	return Transfer{Bytes: got, Took: time.Since(start), Verified: verified}, nil
+}
+
+// Echo sends a datagram from a new socket to the echo service and waits for its answer. Nothing is sent twice.
+func (c *Client) Echo(ctx context.Context, payload []byte) (Answer, error) {
+	var answer Answer
+	conn, err := c.dial(ctx, "udp4", echoService.String())
+	if err != nil {
+		return answer, fmt.Errorf("opening a UDP socket to %s: %w", echoService, err)
+	}
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(answerDeadline))
+	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	if _, err := conn.Write(payload); err != nil {
+		return answer, fmt.Errorf("sending %d bytes to %s: %w", len(payload), echoService, err)
+	}
+	buffer := make([]byte, 64<<10)
+	n, err := conn.Read(buffer)
+	if err != nil {
+		return answer, fmt.Errorf("waiting for the echo from %s: %w", echoService, err)
+	}
+	if err := json.Unmarshal(buffer[:n], &answer); err != nil {
+		return answer, fmt.Errorf("reading the echo from %s: %w", echoService, err)
+	}
+	return answer, nil
+}

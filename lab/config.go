@@ -1,0 +1,65 @@
+package lab
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+)
+
+// realServers is how many real servers every lab has.
+const realServers = 3
+
+// Config says what to build.
+type Config struct {
+	// Mode is the forwarding mode of both services.
+	Mode Mode
+	// Arms is the director's number of ports: 2 (front and back, the default) or 1 (front only).
+	Arms int
+	// Scheduler is the configuration's name of it; default "rr".
+	Scheduler string
+	// Weights are those of the three real servers in order; default 1, 1, 1.
+	Weights []int
+	// Binary is the fulcrum program: it is started as director and as real servers.
+	Binary string
+	// Outlive lets the real servers and the director live on when this process ends: for a lab that is to be
+	// kept. Otherwise they die with it, however it ends.
+	Outlive bool
+}
+
+// Validate fills in the defaults and says what is wrong with the rest.
+func (c *Config) Validate() error {
+	c.Arms = cmp.Or(c.Arms, 2)
+	c.Scheduler = cmp.Or(c.Scheduler, "rr")
+	if c.Weights == nil {
+		c.Weights = []int{1, 1, 1}
+	}
+	return errors.Join(c.checkMode(), c.checkArms(), c.checkWeights(), c.checkBinary())
+}
+
+func (c *Config) checkMode() error {
+	_, err := ParseMode(string(c.Mode))
+	return err
+}
+
+func (c *Config) checkArms() error {
+	if c.Arms != 1 && c.Arms != 2 {
+		return fmt.Errorf("a director of %d arms cannot be built: choose 1 or 2", c.Arms)
+	}
+	return nil
+}
+
+func (c *Config) checkWeights() error {
+	if len(c.Weights) != realServers || slices.Min(c.Weights) < 0 {
+		return fmt.Errorf("the weights %v do not fit: give %d numbers of 0 or more", c.Weights, realServers)
+	}
+	return nil
+}
+
+func (c *Config) checkBinary() error {
+	if _, err := os.Stat(c.Binary); err != nil {
+		return fmt.Errorf("finding the fulcrum program for director and real servers: %w; build it with `make build`", err)
+	}
+	return nil
+}

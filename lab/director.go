@@ -1,0 +1,106 @@
+package lab
+
+import (
+	"context"
+	_ "embed" // the template of the director's configuration
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"text/template"
+)
+
+//go:embed director.toml.tmpl
+var directorTemplate string
+
+var directorConfig = template.Must(template.New("director.toml").Parse(directorTemplate))
+
+// readyPhrase is what the director says once packets flow.
+const readyPhrase = "director ready"
+
+// configuration is what the template reads.
+type configuration struct {
+	Mode        Mode
+	Scheduler   string
+	Ports       []directorPort
+	Router      netip.Addr
+	Local       []netip.Addr // none unless FULLNAT
+	Web, Echo   netip.AddrPort
+	RealServers []RealServer
+}
+
+// DirectorFile writes the director's configuration and returns its name.
+func (l *Lab) DirectorFile() (string, error) {
+	values := configuration{
+		Mode: l.config.Mode, Scheduler: l.config.Scheduler,
+		Ports: l.plan.ports, Router: host(frontNet, hostRouter),
+		Web: webService, Echo: echoService, RealServers: l.plan.realServers,
+	}
+	if l.config.Mode == FullNAT {
+		values.Local = l.plan.local
+	}
+	file, err := os.Create(l.file("director.toml"))
+	if err != nil {
+		return "", fmt.Errorf("writing the director's configuration: %w", err)
+	}
+	if err := errors.Join(directorConfig.Execute(file, values), file.Close()); err != nil {
+		return "", fmt.Errorf("writing the director's configuration: %w", err)
+	}
+	return file.Name(), nil
+}
+
+// StartDirector starts the director and waits until it is ready.
+func (l *Lab) StartDirector(ctx context.Context) error {
+	if c := l.children[roleDirector]; c != nil && !c.gone() {
+		return fmt.Errorf("starting the director: it runs already, as process %d", c.PID)
+	}
+	file, err := l.DirectorFile()
+	if err != nil {
+		return err
+	}
+	_, err = l.startChild(ctx, roleDirector, readyPhrase, "run", "--config", file, "--report", l.file("report.json"))
+	return err
+}
+
+// StopDirector ends the director with SIGTERM and returns its report.
+func (l *Lab) StopDirector() (*Report, error) {
+	c := l.children[roleDirector]
+	if c == nil || c.gone() {
+		return nil, errors.New("stopping the director: it does not run")
+	}
+	if err := c.stop(); err != nil {
+		return nil, fmt.Errorf("%w; its last words:\n%s", err, l.Log(roleDirector))
+	}
+	return l.readReport()
+}
+
+// KillDirector ends the director with SIGKILL, as a crash would; there is no report.
+func (l *Lab) KillDirector() error {
+	c := l.children[roleDirector]
+	if c == nil || c.gone() {
+		return errors.New("killing the director: it does not run")
+	}
+	return errors.Join(c.kill(), c.removeDPDK())
+}
+
+// RestartDirector stops the director and starts a new one on the same configuration; the report is the old one's.
+func (l *Lab) RestartDirector(ctx context.Context) (*Report, error) {
+	report, err := l.StopDirector()
+	if err != nil {
+		return nil, err
+	}
+	return report, l.StartDirector(ctx)
+}
+
+func (l *Lab) readReport() (*Report, error) {
+	text, err := os.ReadFile(l.file("report.json"))
+	if err != nil {
+		return nil, fmt.Errorf("reading the director's report: %w", err)
+	}
+	report := &Report{}
+	if err := json.Unmarshal(text, report); err != nil {
+		return nil, fmt.Errorf("reading the director's report: %w", err)
+	}
+	return report, nil
+}

@@ -1,0 +1,118 @@
+package lab
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+)
+
+// Drawing shows the topology and the packets' ways as a few lines of text.
+func (l *Lab) Drawing() string {
+	arms := []string{"", "one arm", "two arms"}[l.config.Arms]
+	lines := []string{
+		"",
+		fmt.Sprintf("  %s, %s (lab %s)", l.config.Mode, arms, l.record.ID),
+		"",
+		"      client     " + span(l.plan.clients),
+		"        |  ^",
+		"        v  |",
+		"      router     " + l.routerAddresses(),
+		"        |  ^",
+	}
+	if l.config.Mode.ThroughDirector() {
+		lines = append(lines, l.drawThrough()...)
+	} else {
+		lines = append(lines, l.drawStraight()...)
+	}
+	lines = append(lines, l.drawRealServers()...)
+	var text strings.Builder
+	for _, line := range lines {
+		text.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	return text.String()
+}
+
+// drawThrough: responses come back the way the requests went.
+func (l *Lab) drawThrough() []string {
+	lines := []string{
+		fmt.Sprintf("        |  |     front %s", frontNet),
+		"        v  |",
+		"      director   " + l.directorAddresses(),
+		fmt.Sprintf("        |  ^     VIP %s tcp, %s udp", webService, echoService),
+	}
+	if l.config.Mode == FullNAT {
+		lines = append(lines, "        |  |     local addresses "+span(l.plan.local))
+	}
+	return append(lines,
+		"        |  |     "+l.serverSide(),
+		"        v  |",
+		"        +--+------------+---------------+",
+	)
+}
+
+// drawStraight: responses go from the real servers to the router, past the director.
+func (l *Lab) drawStraight() []string {
+	beside := func(text, remark string) string { return fmt.Sprintf("%-58s|%s", text, remark) }
+	return []string{
+		"        |  +----------------------------------------------+",
+		beside(fmt.Sprintf("        |        front %s", frontNet), ""),
+		beside("        v", ""),
+		beside("      director   "+l.directorAddresses(), "  responses"),
+		beside(fmt.Sprintf("        |        VIP %s tcp, %s udp", webService, echoService), "  go straight"),
+		beside("        |        "+l.serverSide(), ""),
+		beside("        v", ""),
+		"        +---------------+---------------+-----------------+",
+	}
+}
+
+func (l *Lab) drawRealServers() []string {
+	names, addresses := "      ", "      "
+	for _, rs := range l.plan.realServers {
+		names += fmt.Sprintf("%-16s", rs.Name)
+		addresses += fmt.Sprintf("%-16s", rs.Web)
+	}
+	return []string{"        |               |               |", names, addresses, "      " + l.preparation(), ""}
+}
+
+func (l *Lab) routerAddresses() string {
+	var list []string
+	for _, n := range l.plan.networks {
+		list = append(list, n.router.Addr().String())
+	}
+	return strings.Join(list, ", ")
+}
+
+func (l *Lab) directorAddresses() string {
+	var list []string
+	for _, p := range l.plan.ports {
+		list = append(list, fmt.Sprintf("%s (%s)", p.Address.Addr(), p.Name))
+	}
+	return strings.Join(list, ", ")
+}
+
+func (l *Lab) serverSide() string {
+	if l.config.Arms == 1 {
+		return "front again"
+	}
+	return fmt.Sprintf("back %s", l.plan.serverNet)
+}
+
+// preparation says in a line what was done to the real servers.
+func (l *Lab) preparation() string {
+	switch l.config.Mode {
+	case DR:
+		return fmt.Sprintf("each: VIP on lo, arp_ignore=1, arp_announce=2, gateway %s (router)", l.plan.serverRouter())
+	case IPIP:
+		return fmt.Sprintf("each: VIP on lo, decapsulation, rp_filter=0, gateway %s (router)", l.plan.serverRouter())
+	case NAT:
+		return fmt.Sprintf("each: gateway %s (director)", l.plan.serverDirector())
+	default:
+		return "each: nothing prepared; the local addresses are on their subnet"
+	}
+}
+
+// span writes consecutive addresses short: 10.9.0.1-8.
+func span(list []netip.Addr) string {
+	last := list[len(list)-1].As4()
+	return fmt.Sprintf("%s-%d", list[0], last[3])
+}

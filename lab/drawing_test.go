@@ -1,0 +1,32 @@
+package lab
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestDrawing compares with the goldens; run with FULCRUM_UPDATE=1 to write them anew.
+func TestDrawing(t *testing.T) {
+	for _, mode := range Modes() {
+		for arms := 1; arms <= 2; arms++ {
+			c := Config{Mode: mode, Arms: arms, Weights: []int{1, 1, 1}}
+			l := &Lab{config: c, plan: newPlan(c), record: &record{ID: "4711"}}
+			golden := filepath.Join("testdata", string(mode)+[]string{"", "-one-arm", "-two-arm"}[arms]+".txt")
+			if os.Getenv("FULCRUM_UPDATE") != "" {
+				if err := os.WriteFile(golden, []byte(l.Drawing()), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), l.Drawing()); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", golden, diff)
+			}
+		}
+	}
+}

@@ -1,0 +1,128 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// A Lab is a test bed that stands: its namespaces are wired and prepared and its real servers serve. The director runs
+// between StartDirector and StopDirector.
+type Lab struct {
+	config   Config
+	plan     plan
+	record   *record
+	nursery  *nursery
+	children map[string]*child // by role
+	turn     atomic.Uint32     // of client addresses and ports
+
+	close    sync.Once
+	closeErr error
+}
+
+// New builds a lab and starts its real servers. When it fails, nothing is left behind.
+func New(ctx context.Context, c Config) (*Lab, error) {
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("building a lab: %w", err)
+	}
+	if os.Geteuid() != 0 {
+		return nil, errors.New("building a lab: network namespaces need root; run it with sudo")
+	}
+	l := &Lab{config: c, plan: newPlan(c), children: map[string]*child{}, nursery: newNursery()}
+	if err := l.raise(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("building a lab: %w", err), l.Close())
+	}
+	return l, nil
+}
+
+func (l *Lab) raise(ctx context.Context) (err error) {
+	if l.record, err = claimRecord(l.config.Mode, l.plan.roles()); err != nil {
+		return err
+	}
+	if err := l.build(ctx); err != nil {
+		return err
+	}
+	return l.startRealServers(ctx)
+}
+
+// ID is what the lab's namespaces are named by: `ip netns exec fulcrum-ID-client`.
+func (l *Lab) ID() string { return l.record.ID }
+
+// VIP is the address of both services.
+func (l *Lab) VIP() netip.Addr { return vip }
+
+// Clients are the addresses of the client's namespace.
+func (l *Lab) Clients() []netip.Addr { return slices.Clone(l.plan.clients) }
+
+// LocalAddresses are FULLNAT's.
+func (l *Lab) LocalAddresses() []netip.Addr { return slices.Clone(l.plan.local) }
+
+// RealServers lists the real servers in the order of the director's file.
+func (l *Lab) RealServers() []RealServer { return slices.Clone(l.plan.realServers) }
+
+// PortAddress is the director's own address on a port: "front", or "back" where there are two arms.
+func (l *Lab) PortAddress(port string) netip.Addr { return l.port(port).Address.Addr() }
+
+// PortMAC is the hardware address of the director's port.
+func (l *Lab) PortMAC(port string) net.HardwareAddr { return slices.Clone(l.port(port).MAC) }
+
+func (l *Lab) port(name string) directorPort {
+	i := slices.IndexFunc(l.plan.ports, func(p directorPort) bool { return p.Name == name })
+	if i < 0 {
+		return directorPort{}
+	}
+	return l.plan.ports[i]
+}
+
+func (l *Lab) namespace(role string) namespace {
+	return namespace(namespaceName(l.record.ID, role))
+}
+
+// Keep leaves the lab standing when this process ends; Config.Outlive must have been set. Close does nothing any more.
+func (l *Lab) Keep() error {
+	if !l.config.Outlive {
+		return fmt.Errorf("keeping lab %s: its children end with this process; build it with Outlive", l.record.ID)
+	}
+	l.close.Do(func() { l.closeErr = l.record.keep() })
+	return l.closeErr
+}
+
+// Close stops the director and the real servers and removes the lab. It may be called again and then returns the same.
+func (l *Lab) Close() error {
+	l.close.Do(func() { l.closeErr = l.dismantle() })
+	return l.closeErr
+}
+
+// dismantle ends the children before their nursery, and before the record is worked off.
+func (l *Lab) dismantle() error {
+	errs := make(chan error, len(l.children))
+	for _, c := range l.children {
+		go func() { errs <- c.stopOnce() }()
+	}
+	var all []error
+	for range l.children {
+		all = append(all, <-errs)
+	}
+	l.nursery.close()
+	if l.record != nil {
+		all = append(all, l.record.demolish())
+	}
+	if err := errors.Join(all...); err != nil {
+		return fmt.Errorf("removing the lab: %w", err)
+	}
+	return nil
+}
+
+// stopOnce passes over a child that has ended before, by its own or by our doing: whoever saw that has said so.
+func (c *child) stopOnce() error {
+	if c.gone() {
+		return nil
+	}
+	return c.stop()
+}

@@ -1,0 +1,86 @@
+package lab
+
+// Unsafe is needed for the ethtool ioctl, whose request holds a pointer to its value. It is sound: the value is a
+// Go variable that is kept alive until the call returns, the kernel writes at most its eight bytes, and it keeps no
+// reference.
+
+import (
+	"fmt"
+	"runtime"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// An offload is a piece of packet work that the kernel leaves to a network card. The af_packet driver is none: it would
+// see packets without checksum and longer than the MTU.
+type offload struct {
+	name     string
+	get, set uint32 // ethtool commands
+}
+
+// offloads in the order of switching off: segmentation rests on scatter-gather, which rests on checksums.
+var offloads = []offload{
+	{"TSO", unix.ETHTOOL_GTSO, unix.ETHTOOL_STSO},
+	{"GSO", unix.ETHTOOL_GGSO, unix.ETHTOOL_SGSO},
+	{"GRO", unix.ETHTOOL_GGRO, unix.ETHTOOL_SGRO},
+	{"scatter-gather", unix.ETHTOOL_GSG, unix.ETHTOOL_SSG},
+	{"TX checksum", unix.ETHTOOL_GTXCSUM, unix.ETHTOOL_STXCSUM},
+}
+
+// ethtoolValue is the kernel's struct ethtool_value.
+type ethtoolValue struct{ command, data uint32 }
+
+// ethtoolRequest is the kernel's struct ifreq with a pointer as its union.
+type ethtoolRequest struct {
+	name  [unix.IFNAMSIZ]byte
+	value *ethtoolValue
+	_     [16]byte
+}
+
+// disableOffloads switches all offloads of a device in the current namespace off.
+func disableOffloads(device string) error {
+	for _, o := range offloads {
+		if _, err := ethtool(device, ethtoolValue{command: o.set}); err != nil {
+			return fmt.Errorf("switching %s off on %s: %w", o.name, device, err)
+		}
+	}
+	// Some drivers accept the command and leave the feature on.
+	on, err := activeOffloads(device)
+	if err == nil && len(on) > 0 {
+		err = fmt.Errorf("switching offloads off on %s: %s stayed on", device, strings.Join(on, ", "))
+	}
+	return err
+}
+
+// activeOffloads lists the offloads of a device in the current namespace that are on.
+func activeOffloads(device string) ([]string, error) {
+	var on []string
+	for _, o := range offloads {
+		value, err := ethtool(device, ethtoolValue{command: o.get})
+		if err != nil {
+			return nil, fmt.Errorf("reading %s of %s: %w", o.name, device, err)
+		}
+		if value.data != 0 {
+			on = append(on, o.name)
+		}
+	}
+	return on, nil
+}
+
+func ethtool(device string, value ethtoolValue) (ethtoolValue, error) {
+	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return value, err
+	}
+	defer unix.Close(socket)
+	request := &ethtoolRequest{value: &value}
+	copy(request.name[:unix.IFNAMSIZ-1], device)
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(socket), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(request)))
+	runtime.KeepAlive(request)
+	if errno != 0 {
+		return value, errno
+	}
+	return value, nil
+}

@@ -1,0 +1,183 @@
+package lab
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+)
+
+// The addresses of every lab. They live in its own namespaces, so all labs use the same ones.
+var (
+	clientNet   = netip.MustParsePrefix("10.9.0.0/24")
+	frontNet    = netip.MustParsePrefix("10.0.0.0/24")
+	backNet     = netip.MustParsePrefix("10.1.0.0/24")
+	vip         = netip.MustParseAddr("10.0.0.100")
+	webService  = netip.AddrPortFrom(vip, 80)
+	echoService = netip.AddrPortFrom(vip, 7)
+)
+
+// Host parts of the addresses.
+const (
+	hostDirector   = 1
+	hostRealServer = 11 // and the two after it
+	hostLocal      = 50 // and the three after it
+	hostRouter     = 254
+	clientCount    = 8
+	localCount     = 4
+)
+
+// Roles name the namespaces of a lab.
+const (
+	roleClient   = "client"
+	roleRouter   = "router"
+	roleDirector = "director"
+)
+
+// A network is one bridge in the router's namespace, the router's address on it and what is plugged in.
+type network struct {
+	name   string
+	router netip.Prefix
+	ends   []end
+}
+
+func (n network) bridge() string { return "br-" + n.name }
+
+// An end is one host's interface on a network: a veth whose other end, named plug, is a port of the bridge.
+type end struct {
+	role      string
+	device    string
+	plug      string
+	mac       net.HardwareAddr
+	addresses []netip.Prefix // the kernel's; none on the director
+}
+
+// A plan is the topology of one lab as plain values: building, drawing and the director's configuration all
+// read it.
+type plan struct {
+	networks    []network
+	ports       []directorPort
+	realServers []RealServer
+	clients     []netip.Addr
+	local       []netip.Addr // FULLNAT's
+	serverNet   netip.Prefix // where the real servers are
+}
+
+// A directorPort is one arm.
+type directorPort struct {
+	Name    string
+	Address netip.Prefix
+	MAC     net.HardwareAddr
+}
+
+// RealServer is one real server of a lab.
+type RealServer struct {
+	Name   string
+	Weight int
+	// Web and Echo are where the director sends TCP and UDP to.
+	Web, Echo netip.AddrPort
+}
+
+func newPlan(c Config) plan {
+	p := plan{serverNet: backNet}
+	if c.Arms == 1 {
+		p.serverNet = frontNet
+	}
+	p.clients = hosts(clientNet, 1, clientCount)
+	p.local = hosts(p.serverNet, hostLocal, localCount)
+	p.realServers = planRealServers(c, p.serverNet)
+	p.networks = []network{planNetwork("clients", clientNet), planNetwork("front", frontNet)}
+	p.addPort("front", frontNet)
+	if c.Arms == 2 {
+		p.networks = append(p.networks, planNetwork("back", backNet))
+		p.addPort("back", backNet)
+	}
+	p.plugClients()
+	p.plugRealServers()
+	return p
+}
+
+func planNetwork(name string, subnet netip.Prefix) network {
+	return network{name: name, router: withBits(host(subnet, hostRouter), subnet)}
+}
+
+// planRealServers moves the ports in the modes that translate them; dr and ipip cannot.
+func planRealServers(c Config, subnet netip.Prefix) []RealServer {
+	web, echo := webService.Port(), echoService.Port()
+	if c.Mode.ThroughDirector() {
+		web, echo = 8080, 7007
+	}
+	var list []RealServer
+	for i, address := range hosts(subnet, hostRealServer, realServers) {
+		list = append(list, RealServer{
+			Name:   fmt.Sprintf("rs%d", i+1),
+			Weight: c.Weights[i],
+			Web:    netip.AddrPortFrom(address, web),
+			Echo:   netip.AddrPortFrom(address, echo),
+		})
+	}
+	return list
+}
+
+func (p *plan) addPort(name string, subnet netip.Prefix) {
+	address := host(subnet, hostDirector)
+	port := directorPort{Name: name, Address: withBits(address, subnet), MAC: macOf(address)}
+	p.ports = append(p.ports, port)
+	last := &p.networks[len(p.networks)-1]
+	last.ends = append(last.ends, end{role: roleDirector, device: name, plug: "director-" + name, mac: port.MAC})
+}
+
+func (p *plan) plugClients() {
+	clients := end{role: roleClient, device: "eth0", plug: roleClient, mac: macOf(p.clients[0])}
+	for _, address := range p.clients {
+		clients.addresses = append(clients.addresses, withBits(address, clientNet))
+	}
+	p.networks[0].ends = append(p.networks[0].ends, clients)
+}
+
+func (p *plan) plugRealServers() {
+	last := &p.networks[len(p.networks)-1]
+	for _, rs := range p.realServers {
+		address := rs.Web.Addr()
+		last.ends = append(last.ends, end{
+			role: rs.Name, device: "eth0", plug: rs.Name, mac: macOf(address),
+			addresses: []netip.Prefix{withBits(address, p.serverNet)},
+		})
+	}
+}
+
+// roles lists the namespaces.
+func (p *plan) roles() []string {
+	list := []string{roleClient, roleRouter, roleDirector}
+	for _, rs := range p.realServers {
+		list = append(list, rs.Name)
+	}
+	return list
+}
+
+// serverRouter and serverDirector are the two possible gateways of a real server.
+func (p *plan) serverRouter() netip.Addr   { return host(p.serverNet, hostRouter) }
+func (p *plan) serverDirector() netip.Addr { return host(p.serverNet, hostDirector) }
+
+func host(subnet netip.Prefix, number byte) netip.Addr {
+	four := subnet.Addr().As4()
+	four[3] = number
+	return netip.AddrFrom4(four)
+}
+
+func hosts(subnet netip.Prefix, first, count int) []netip.Addr {
+	var list []netip.Addr
+	for i := range count {
+		list = append(list, host(subnet, byte(first+i)))
+	}
+	return list
+}
+
+func withBits(address netip.Addr, subnet netip.Prefix) netip.Prefix {
+	return netip.PrefixFrom(address, subnet.Bits())
+}
+
+// macOf makes a locally administered MAC that can be read in a capture: 02:00 and the IPv4 address.
+func macOf(address netip.Addr) net.HardwareAddr {
+	four := address.As4()
+	return net.HardwareAddr{2, 0, four[0], four[1], four[2], four[3]}
+}

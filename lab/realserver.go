@@ -1,0 +1,178 @@
+package lab
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/netip"
+	"strconv"
+	"time"
+)
+
+// servingPhrase is what a real server says once it listens everywhere.
+const servingPhrase = "real server ready"
+
+// checksumTrailer carries the SHA-256 of a download in hex, after its body.
+const checksumTrailer = "X-Sha256"
+
+// RealServerConfig says what one real server listens on.
+type RealServerConfig struct {
+	Name string
+	// TCP addresses speak HTTP, UDP addresses echo.
+	TCP, UDP []netip.AddrPort
+}
+
+// Answer is what a real server says about a request: its own name, and both ends of the connection as it sees them.
+type Answer struct {
+	Name   string         `json:"name"`
+	Client netip.AddrPort `json:"client"`
+	Server netip.AddrPort `json:"server"`
+	// Bytes and SHA256 (hex) are those of an upload's body.
+	Bytes  int64  `json:"bytes,omitempty"`
+	SHA256 string `json:"sha256,omitempty"`
+	// Payload is that of a UDP echo.
+	Payload []byte `json:"payload,omitempty"`
+}
+
+// ServeReal runs a real server until the context ends; it writes a line to ready once it listens.
+func ServeReal(ctx context.Context, c RealServerConfig, ready io.Writer) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	failed := make(chan error, len(c.TCP)+len(c.UDP))
+	for _, address := range c.TCP {
+		if err := c.serveHTTP(ctx, address, failed); err != nil {
+			return err
+		}
+	}
+	for _, address := range c.UDP {
+		if err := c.serveEcho(ctx, address, failed); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintln(ready, servingPhrase)
+	select {
+	case <-ctx.Done():
+		return nil
+	case err := <-failed:
+		return err
+	}
+}
+
+func (c RealServerConfig) serveHTTP(ctx context.Context, address netip.AddrPort, failed chan<- error) error {
+	listener, err := net.ListenTCP("tcp4", net.TCPAddrFromAddrPort(address))
+	if err != nil {
+		return fmt.Errorf("real server %s: listening on tcp %s: %w", c.Name, address, err)
+	}
+	server := &http.Server{Handler: c.handler(), ReadHeaderTimeout: 10 * time.Second}
+	context.AfterFunc(ctx, func() { server.Close() })
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			failed <- fmt.Errorf("real server %s: serving tcp %s: %w", c.Name, address, err)
+		}
+	}()
+	return nil
+}
+
+func (c RealServerConfig) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { reply(w, c.answer(r)) })
+	mux.HandleFunc("POST /upload", c.upload)
+	mux.HandleFunc("GET /download", c.download)
+	return mux
+}
+
+func (c RealServerConfig) answer(r *http.Request) Answer {
+	client, _ := netip.ParseAddrPort(r.RemoteAddr) // net/http formats it itself
+	server, _ := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	return Answer{Name: c.Name, Client: client, Server: server.AddrPort()}
+}
+
+func reply(w http.ResponseWriter, a Answer) {
+	w.Header().Set("Content-Type", "application/json")
+	json.NewEncoder(w).Encode(a) // a client that has gone away is its own business
+}
+
+func (c RealServerConfig) upload(w http.ResponseWriter, r *http.Request) {
+	sum := sha256.New()
+	n, err := io.Copy(sum, r.Body)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	a := c.answer(r)
+	a.Bytes, a.SHA256 = n, hex.EncodeToString(sum.Sum(nil))
+	reply(w, a)
+}
+
+func (c RealServerConfig) download(w http.ResponseWriter, r *http.Request) {
+	n, err := strconv.ParseInt(r.FormValue("bytes"), 10, 64)
+	if err != nil || n < 0 {
+		http.Error(w, "say how many bytes: /download?bytes=N", http.StatusBadRequest)
+		return
+	}
+	w.Header().Set("Trailer", checksumTrailer)
+	sum := sha256.New()
+	if _, err := io.Copy(io.MultiWriter(w, sum), noise(n)); err == nil {
+		w.Header().Set(checksumTrailer, hex.EncodeToString(sum.Sum(nil)))
+	}
+}
+
+// noise is n pseudo-random bytes: no two transfers are alike, so that a stale byte cannot pass the checksum.
+func noise(n int64) io.Reader {
+	var seed [32]byte
+	for i := range seed {
+		seed[i] = byte(rand.Uint32())
+	}
+	return io.LimitReader(rand.NewChaCha8(seed), n)
+}
+
+func (c RealServerConfig) serveEcho(ctx context.Context, address netip.AddrPort, failed chan<- error) error {
+	conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(address))
+	if err != nil {
+		return fmt.Errorf("real server %s: listening on udp %s: %w", c.Name, address, err)
+	}
+	context.AfterFunc(ctx, func() { conn.Close() })
+	go func() {
+		if err := c.echo(conn, address); ctx.Err() == nil {
+			failed <- fmt.Errorf("real server %s: echoing on udp %s: %w", c.Name, address, err)
+		}
+	}()
+	return nil
+}
+
+// echo answers each datagram with an Answer that holds it. Only reading can fail it: an answer that cannot be sent (no
+// route, ICMP error) is the client's loss alone.
+func (c RealServerConfig) echo(conn *net.UDPConn, address netip.AddrPort) error {
+	buffer := make([]byte, 64<<10)
+	for {
+		n, client, err := conn.ReadFromUDPAddrPort(buffer)
+		if err != nil {
+			return err
+		}
+		text, err := json.Marshal(Answer{Name: c.Name, Client: client, Server: address, Payload: buffer[:n]})
+		if err == nil {
+			conn.WriteToUDPAddrPort(text, client)
+		}
+	}
+}
+
+// startRealServers starts all of them, each in its namespace.
+func (l *Lab) startRealServers(ctx context.Context) error {
+	for _, rs := range l.plan.realServers {
+		arguments := []string{"lab", "real-server", "--name", rs.Name, "--tcp", rs.Web.String(), "--udp", rs.Echo.String()}
+		if !l.config.Mode.ThroughDirector() {
+			arguments = append(arguments, "--tcp", webService.String(), "--udp", echoService.String())
+		}
+		if _, err := l.startChild(ctx, rs.Name, servingPhrase, arguments...); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,200 @@
+package lab
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// transferDeadline is far beyond what any transfer of a trial takes.
+const transferDeadline = 30 * time.Second
+
+// Result is the outcome of a Trial.
+type Result struct {
+	Mode             Mode
+	Requests, Echoes Tally
+	Upload, Download Transfer
+	Spread           map[string]int     // answered requests by real server
+	Seen             map[netip.Addr]int // answered requests by the client address the real server saw
+	Report           *Report            // nil when the director gave none
+	// Failures say in a sentence each what was not as it should be; none means green.
+	Failures []string
+	// DirectorLog is the log's end when there were failures.
+	DirectorLog string
+	// Kept is the id of the lab when it was left standing.
+	Kept string
+}
+
+// Green says whether everything was as it should be.
+func (r *Result) Green() bool { return len(r.Failures) == 0 }
+
+func (r *Result) fail(err error) {
+	if err != nil {
+		r.Failures = append(r.Failures, err.Error())
+	}
+}
+
+func (r *Result) failf(format string, values ...any) { r.fail(fmt.Errorf(format, values...)) }
+
+// Tally counts what was sent and what was answered.
+type Tally struct {
+	OK, Sent int
+	First    error // the first failure
+}
+
+// begin counts one more as sent, unless there were n or one failed.
+func (t *Tally) begin(n int) bool {
+	if t.Sent == n || t.First != nil {
+		return false
+	}
+	t.Sent++
+	return true
+}
+
+func (t *Tally) count(err error) bool {
+	if err == nil {
+		t.OK++
+	}
+	t.First = cmp.Or(t.First, err)
+	return err == nil
+}
+
+func (t Tally) String() string { return fmt.Sprintf("%d/%d", t.OK, t.Sent) }
+
+func (t Transfer) String() string {
+	switch {
+	case t.Took == 0:
+		return "none"
+	case !t.Verified:
+		return "checksum differs"
+	default:
+		return fmt.Sprintf("%.0f MB/s verified", t.Rate())
+	}
+}
+
+// judge compares what was seen with what the mode promises.
+func (r *Result) judge(l *Lab) {
+	r.judgeTally("HTTP requests", r.Requests)
+	r.judgeTally("UDP echoes", r.Echoes)
+	r.judgeTransfer("upload", r.Upload)
+	r.judgeTransfer("download", r.Download)
+	r.judgeSpread(l)
+	r.judgeSeen(l)
+	r.judgeWay()
+	r.fail(r.Report.Conserved())
+}
+
+func (r *Result) judgeTally(what string, t Tally) {
+	if t.OK != t.Sent {
+		r.failf("%d of %d %s were not answered; the first: %w", t.Sent-t.OK, t.Sent, what, t.First)
+	}
+}
+
+func (r *Result) judgeTransfer(what string, t Transfer) {
+	if t.Took != 0 && !t.Verified { // what failed has been said
+		r.failf("the %s of %d bytes does not have the sender's checksum", what, t.Bytes)
+	}
+}
+
+// judgeSpread expects exact shares of the round-robin schedulers; the others go by load, which no two runs share.
+func (r *Result) judgeSpread(l *Lab) {
+	weights := l.config.Weights
+	switch l.config.Scheduler {
+	case "rr":
+		weights = []int{1, 1, 1}
+	case "wrr":
+	default:
+		return
+	}
+	sum := weights[0] + weights[1] + weights[2]
+	for i, rs := range l.plan.realServers {
+		want, got := r.Requests.Sent*weights[i]/sum, r.Spread[rs.Name]
+		if want != got {
+			r.failf("%s answered %d requests, %s owes it %d", rs.Name, got, l.config.Scheduler, want)
+		}
+	}
+}
+
+func (r *Result) judgeSeen(l *Lab) {
+	right, name := l.plan.clients, "client"
+	if l.config.Mode == FullNAT {
+		right, name = l.plan.local, "local"
+	}
+	for address := range r.Seen {
+		if !slices.Contains(right, address) {
+			r.failf("a real server saw requests from %s, which is no %s address", address, name)
+		}
+	}
+}
+
+func (r *Result) judgeWay() {
+	passed := r.Report.OutPackets()
+	switch {
+	case r.Mode.ThroughDirector() && passed == 0:
+		r.failf("no response passed the director, though %s takes them back through it", r.Mode)
+	case !r.Mode.ThroughDirector() && passed != 0:
+		r.failf("%d response packets passed the director, though %s lets them go straight", passed, r.Mode)
+	}
+}
+
+// spread lists the shares in the order of the real servers.
+func (r *Result) spread() string {
+	var shares []string
+	for _, name := range slices.Sorted(maps.Keys(r.Spread)) {
+		shares = append(shares, fmt.Sprint(r.Spread[name]))
+	}
+	return strings.Join(shares, "/")
+}
+
+// seen names the lowest address and how many more there are.
+func (r *Result) seen() string {
+	list := slices.SortedFunc(maps.Keys(r.Seen), netip.Addr.Compare)
+	switch len(list) {
+	case 0:
+		return ""
+	case 1:
+		return list[0].String()
+	default:
+		return fmt.Sprintf("%s +%d", list[0], len(list)-1)
+	}
+}
+
+// way says where responses went.
+func (r *Result) way() string {
+	switch {
+	case r.Report == nil:
+		return ""
+	case r.Report.OutPackets() == 0:
+		return "straight"
+	default:
+		return fmt.Sprintf("director (%d)", r.Report.OutPackets())
+	}
+}
+
+func (r *Result) drops() string {
+	if r.Report == nil {
+		return ""
+	}
+	var list []string
+	for _, reason := range slices.Sorted(maps.Keys(r.Report.Drops)) {
+		if n := r.Report.Drops[reason]; n != 0 {
+			list = append(list, fmt.Sprintf("%s %d", reason, n))
+		}
+	}
+	return cmp.Or(strings.Join(list, ", "), "none")
+}
+
+func (r *Result) conserved() string {
+	switch {
+	case r.Report == nil:
+		return ""
+	case r.Report.Conserved() != nil:
+		return "broken"
+	default:
+		return "ok"
+	}
+}
