@@ -130,6 +130,43 @@ func TestIndexUnderChurn(t *testing.T) {
 	}
 }
 
+// TestOverfullIndexLosesNothing inserts entries into an index that is too small, until they are refused: those
+// that were taken are still found, and the counters still right.
+func TestOverfullIndexLosesNothing(t *testing.T) {
+	for seed := range uint64(300) {
+		r := rand.New(rand.NewPCG(seed, 1))
+		x := index{buckets: make([]bucket, 2+r.IntN(40))}
+		hashes := []uint64{0} // by Ref
+		rehash := func(ref Ref) uint64 { return hashes[ref] }
+		for refused := 0; refused < 50; {
+			hashes = append(hashes, r.Uint64())
+			ref := Ref(len(hashes) - 1)
+			if !x.insert(hashes[ref], ref, rehash) {
+				hashes = hashes[:ref]
+				refused++
+			}
+		}
+		checkAllFound(t, &x, hashes)
+	}
+}
+
+func checkAllFound(t *testing.T, x *index, hashes []uint64) {
+	t.Helper()
+	for i, hash := range hashes[1:] {
+		ref := Ref(i + 1)
+		e, ok := x.find(hash, func(r Ref) bool { return r == ref })
+		if !ok {
+			t.Fatalf("%d buckets: entry %d of %d is lost", len(x.buckets), ref, len(hashes)-1)
+		}
+		x.remove(hash, e)
+	}
+	for b := range x.buckets {
+		if x.buckets[b].displaced != 0 || x.buckets[b].tags != [bucketEntries]uint16{} {
+			t.Fatalf("bucket %d of %d after the removal of all: %+v", b, len(x.buckets), x.buckets[b])
+		}
+	}
+}
+
 func TestOtherBucketIsAnInvolution(t *testing.T) {
 	for _, n := range []int{2, 3, 4, 135, 26668} {
 		x := index{buckets: make([]bucket, n)}

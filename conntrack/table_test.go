@@ -151,6 +151,9 @@ func TestProtocolsAreApart(t *testing.T) {
 	if _, ok := table.Lookup(table.Hash(&k), &k); ok {
 		t.Error("a UDP packet found a TCP session")
 	}
+	if r, _ := lookup(table, in); table.Confirm(r, &k) {
+		t.Error("a TCP session was confirmed for a UDP packet")
+	}
 }
 
 func TestFlowTaken(t *testing.T) {

@@ -13,9 +13,8 @@ func Sum(b []byte, initial uint64) uint64 {
 		sum, carry = bits.Add64(sum, binary.BigEndian.Uint64(b), carry)
 		b = b[8:]
 	}
+	// The tail's lowest byte is zero, so that the last carry has room in the sum.
 	sum, carry = bits.Add64(sum, tail(b), carry)
-	// An end-around carry cannot overflow again: after it the sum is at most 2^64-1.
-	sum, carry = bits.Add64(sum, 0, carry)
 	return sum + carry
 }
 

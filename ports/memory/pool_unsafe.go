@@ -7,6 +7,7 @@ package memory
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"unsafe"
 
@@ -20,11 +21,21 @@ const BufferSize = 2304
 type Pool struct {
 	arena []byte
 	base  uintptr
+	id    uintptr
 
 	mu   sync.Mutex
 	free []uintptr // handles
 	out  map[uintptr]bool
 }
+
+// A handle is the pool's id above the buffer's number. Like an mbuf, a buffer so knows its pool, and any port may
+// send or free what another one received.
+const idShift = 32
+
+var (
+	lastID atomic.Uintptr
+	pools  sync.Map // id -> *Pool
+)
 
 // NewPool maps n buffers.
 func NewPool(n int) (*Pool, error) {
@@ -32,15 +43,19 @@ func NewPool(n int) (*Pool, error) {
 	if err != nil {
 		return nil, fmt.Errorf("map %d packet buffers: %w", n, err)
 	}
-	p := &Pool{arena: arena, base: uintptr(unsafe.Pointer(&arena[0])), out: make(map[uintptr]bool, n)}
-	for i := n; i > 0; i-- {
-		p.free = append(p.free, uintptr(i))
+	p := &Pool{arena: arena, base: uintptr(unsafe.Pointer(&arena[0])), id: lastID.Add(1), out: make(map[uintptr]bool, n)}
+	for i := n - 1; i >= 0; i-- {
+		p.free = append(p.free, p.id<<idShift|uintptr(i))
 	}
+	pools.Store(p.id, p)
 	return p, nil
 }
 
 // Close gives the memory back. No buffer may be used afterwards.
-func (p *Pool) Close() error { return syscall.Munmap(p.arena) }
+func (p *Pool) Close() error {
+	pools.Delete(p.id)
+	return syscall.Munmap(p.arena)
+}
 
 // InUse returns how many buffers are held by ports, workers or tests.
 func (p *Pool) InUse() int {
@@ -60,11 +75,20 @@ func (p *Pool) get(length int) (ports.Packet, bool) {
 	p.out[h] = true
 	return ports.Packet{
 		Handle: h,
-		Buffer: p.base + (h-1)*BufferSize,
+		Buffer: p.base + (h-p.id<<idShift)*BufferSize,
 		Offset: ports.Headroom,
 		Length: uint16(length),
 		Room:   BufferSize,
 	}, true
+}
+
+// put gives a buffer back to its pool.
+func put(h uintptr) {
+	p, ok := pools.Load(h >> idShift)
+	if !ok {
+		panic(fmt.Sprintf("memory: buffer %#x freed after its pool was closed", h))
+	}
+	p.(*Pool).put(h)
 }
 
 // put takes a buffer back; a buffer that is not out is the caller's bug.
@@ -72,7 +96,7 @@ func (p *Pool) put(h uintptr) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if !p.out[h] {
-		panic(fmt.Sprintf("memory: buffer %d freed twice", h))
+		panic(fmt.Sprintf("memory: buffer %#x freed twice", h))
 	}
 	delete(p.out, h)
 	p.free = append(p.free, h)

@@ -72,7 +72,7 @@ func (p *Port) Close() error {
 		q.waiting = nil
 		q.mu.Unlock()
 		for _, pkt := range waiting {
-			p.cfg.Pool.put(pkt.Handle)
+			put(pkt.Handle)
 		}
 		p.Collect(i)
 	}
@@ -89,8 +89,7 @@ func (p *Port) Deliver(i int, frame []byte) bool {
 	return p.DeliverPacket(i, pkt)
 }
 
-// DeliverPacket is Deliver for a packet whose flags the test wants to choose; it must come from the
-// port's pool.
+// DeliverPacket is Deliver for a packet whose flags the test wants to choose; a Queue's Alloc makes one.
 func (p *Port) DeliverPacket(i int, pkt ports.Packet) bool {
 	q := p.queues[i]
 	pkt.Port, pkt.Queue = uint16(p.cfg.Index), uint16(i)
@@ -110,7 +109,7 @@ func (p *Port) Collect(i int) [][]byte {
 	var frames [][]byte
 	for _, pkt := range out {
 		frames = append(frames, bytes.Clone(pkt.Bytes()))
-		p.cfg.Pool.put(pkt.Handle)
+		put(pkt.Handle)
 	}
 	return frames
 }
@@ -163,7 +162,7 @@ func (q *queue) transmit(b *ports.Burst) {
 
 func (q *queue) free(b *ports.Burst) {
 	for i := range b.Slice() {
-		q.port.cfg.Pool.put(b.Packets[i].Handle)
+		put(b.Packets[i].Handle)
 	}
 	b.N = 0
 }
@@ -178,7 +177,7 @@ func (q *queue) Alloc(b *ports.Burst, length int) bool {
 	pkt, ok := q.port.cfg.Pool.get(length)
 	if !ok || b.Full() {
 		if ok {
-			q.port.cfg.Pool.put(pkt.Handle)
+			put(pkt.Handle)
 		}
 		return false
 	}

@@ -1,0 +1,42 @@
+package modes_test
+
+import (
+	"testing"
+
+	"fulcrum/conntrack"
+	"fulcrum/modes"
+)
+
+func TestModeTable(t *testing.T) {
+	for m, want := range map[modes.Mode]struct {
+		name     string
+		twoWay   bool
+		overhead int
+		inbound  conntrack.View
+	}{
+		modes.DR:      {"dr", false, 0, conntrack.InputOnly},
+		modes.NAT:     {"nat", true, 0, conntrack.Input},
+		modes.FullNAT: {"fullnat", true, 0, conntrack.Input},
+		modes.IPIP:    {"ipip", false, 20, conntrack.InputOnly},
+	} {
+		if m.String() != want.name || m.TwoWay() != want.twoWay || m.Overhead() != want.overhead {
+			t.Errorf("%v: two-way %v, overhead %d; want %+v", m, m.TwoWay(), m.Overhead(), want)
+		}
+		if m.View(conntrack.Inbound) != want.inbound || m.View(conntrack.Outbound) != conntrack.Output {
+			t.Errorf("%v: views %d and %d", m, m.View(conntrack.Inbound), m.View(conntrack.Outbound))
+		}
+	}
+}
+
+func TestParseIsTheInverseOfString(t *testing.T) {
+	for m := range modes.NumModes {
+		if got, ok := modes.Parse(m.String()); !ok || got != m {
+			t.Errorf("%v parses as %v, %v", m, got, ok)
+		}
+	}
+	for _, name := range []string{"", "DR", "tun", "mode 4", modes.NumModes.String()} {
+		if m, ok := modes.Parse(name); ok {
+			t.Errorf("%q parses as %v", name, m)
+		}
+	}
+}
