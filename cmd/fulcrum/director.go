@@ -70,21 +70,33 @@ func (d *director) startDPDK() error {
 	return nil
 }
 
-// mainCPU returns the CPU for DPDK's main lcore, which does no work: one that no worker has, if there is one.
+// mainCPU returns the CPU for DPDK's main lcore, which does no work: one that no worker has, if there is one. Workers'
+// CPUs that cannot be used are an error here, before any device is opened.
 func mainCPU(workers []int) (int, error) {
 	var allowed unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &allowed); err != nil {
 		return 0, fmt.Errorf("find out which CPUs may be used: %w", err)
 	}
 	for _, w := range workers {
+		if !allowed.IsSet(w) {
+			return 0, fmt.Errorf("run a worker on CPU %d: this process may not use it, or it does not exist; "+
+				"name another one in director.workers (taskset -cp $$ shows which may be used)", w)
+		}
+	}
+	return freeCPU(allowed, workers), nil
+}
+
+// freeCPU returns an allowed CPU without a worker or, if there is none, the first worker's.
+func freeCPU(allowed unix.CPUSet, workers []int) int {
+	for _, w := range workers {
 		allowed.Clear(w)
 	}
 	for cpu := range len(allowed) * 64 {
 		if allowed.IsSet(cpu) {
-			return cpu, nil
+			return cpu
 		}
 	}
-	return workers[0], nil
+	return workers[0]
 }
 
 func (d *director) openPorts() ([]ports.Port, error) {

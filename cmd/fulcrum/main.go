@@ -16,13 +16,13 @@ func run(args []string) int {
 	root.SetArgs(args)
 	ran := false
 	root.PersistentPreRun = func(*cobra.Command, []string) { ran = true }
-	err := root.Execute()
+	command, err := root.ExecuteC()
 	if err == nil {
 		return 0
 	}
 	status := 1
-	if !ran {
-		status = 2 // arguments and flags are judged before a command runs
+	if !ran { // arguments and flags are judged before a command runs
+		status, err = 2, fmt.Errorf("%w; see %s --help", err, command.CommandPath())
 	}
 	var exit *exitError
 	if errors.As(err, &exit) {

@@ -38,13 +38,23 @@ func newRunCommand() *cobra.Command {
 	c.Flags().StringVar(&o.config, "config", "", "the configuration file")
 	c.Flags().StringVar(&o.report, "report", "", "also write what was done to this file, as JSON")
 	c.Flags().DurationVar(&o.idleExit, "idle-exit", 0, "end once no packet has come for this long, such as 500ms")
-	if err := c.MarkFlagRequired("config"); err != nil {
-		panic(err)
-	}
 	return c
 }
 
+func (o *runOptions) validate() error {
+	switch {
+	case o.config == "":
+		return errors.New("run needs a configuration: give it with --config FILE")
+	case o.idleExit < 0:
+		return fmt.Errorf("--idle-exit %s is negative: give the time without a packet after which to end, such as 500ms", o.idleExit)
+	}
+	return nil
+}
+
 func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
+	if err := o.validate(); err != nil {
+		return &exitError{code: 2, err: err}
+	}
 	ctx, cancel := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer cancel()
 	cfg, err := loadConfig(o.config, stderr)
@@ -57,7 +67,7 @@ func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
-	if err := o.serve(ctx, d, log); err != nil {
+	if err := o.serve(ctx, d, stderr); err != nil {
 		return err
 	}
 	return o.writeReport(d, stdout)
@@ -76,12 +86,13 @@ func loadConfig(file string, stderr io.Writer) (*config.Config, error) {
 	return cfg, err
 }
 
-// serve runs the engine until a signal comes or, if asked for, silence.
-func (o *runOptions) serve(ctx context.Context, d *director, log *slog.Logger) error {
+// serve runs the engine until a signal comes or, if asked for, silence. That the director is ready is said at every
+// log level: scripts wait for it.
+func (o *runOptions) serve(ctx context.Context, d *director, stderr io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	return d.engine.Run(ctx, func() {
-		log.Info("director ready", "ports", len(d.cfg.Ports), "services", len(d.cfg.Services))
+		slog.New(slog.NewTextHandler(stderr, nil)).Info("director ready", "ports", len(d.cfg.Ports), "services", len(d.cfg.Services))
 		if o.idleExit > 0 {
 			go func() {
 				d.engine.AwaitSilence(ctx, o.idleExit)
@@ -104,5 +115,8 @@ func (o *runOptions) writeReport(d *director, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(o.report, append(data, '\n'), 0o644)
+	if err := os.WriteFile(o.report, append(data, '\n'), 0o644); err != nil {
+		return fmt.Errorf("write the report: %w; see --report", err)
+	}
+	return nil
 }

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/gopacket"
+	"github.com/google/gopacket/layers"
+	"golang.org/x/sys/unix"
+
+	"fulcrum/lab"
+)
+
+// TestPing pings the VIP and the director's own addresses, from the client and over the router.
+func TestPing(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, lab.Config{Mode: lab.FullNAT, Arms: 2})
+	targets := append(b.LocalAddresses(), b.VIP(), b.PortAddress("front"), b.PortAddress("back"))
+	icmp := b.listenICMP()
+	for _, target := range targets {
+		icmp.send(target, &layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(layers.ICMPv4TypeEchoRequest, 0), Id: 77, Seq: 1})
+		icmp.await(target, layers.ICMPv4TypeEchoReply, 0)
+	}
+	r := b.stopDirector()
+	same(t, "drops", r.Drops, map[string]uint64{})
+	if n := uint64(len(targets)); r.Consumed < n || r.Originated < n {
+		t.Errorf("consumed %d, originated %d after %d pings", r.Consumed, r.Originated, n)
+	}
+}
+
+// TestTracerouteSeesTheDirector sends with a TTL that ends at the director, which says so from its own address.
+func TestTracerouteSeesTheDirector(t *testing.T) {
+	for _, mode := range lab.Modes() {
+		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
+			b := newBed(t, lab.Config{Mode: mode, Arms: 1})
+			icmp := b.listenICMP()
+			const toDirector = 2 // the router is the first hop
+			b.probe("udp4", 7, toDirector)
+			icmp.await(b.PortAddress("front"), layers.ICMPv4TypeTimeExceeded, layers.ICMPv4CodeTTLExceeded)
+			b.probe("tcp4", 80, toDirector)
+			icmp.await(b.PortAddress("front"), layers.ICMPv4TypeTimeExceeded, layers.ICMPv4CodeTTLExceeded)
+			same(t, "answers", len(b.get(3)), 3)
+			r := b.stopDirector()
+			if r.Drops["ttl_exceeded"] < 2 {
+				t.Errorf("drops %v", r.Drops)
+			}
+			b.checkOnlyDrops(r, "ttl_exceeded")
+		})
+	}
+}
+
+// probe sends a datagram or a SYN to the VIP with a given TTL, and waits for nothing.
+func (b *bed) probe(network string, port uint16, ttl int) {
+	b.t.Helper()
+	b.inside("client", func() error {
+		kind := unix.SOCK_STREAM
+		if network == "udp4" {
+			kind = unix.SOCK_DGRAM
+		}
+		socket, err := unix.Socket(unix.AF_INET, kind|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		b.t.Cleanup(func() { unix.Close(socket) })
+		if err := unix.SetsockoptInt(socket, unix.IPPROTO_IP, unix.IP_TTL, ttl); err != nil {
+			return err
+		}
+		err = unix.Connect(socket, &unix.SockaddrInet4{Port: int(port), Addr: b.VIP().As4()})
+		if network == "tcp4" && errors.Is(err, unix.EINPROGRESS) {
+			return nil
+		}
+		_, wrote := unix.Write(socket, []byte("probe"))
+		return errors.Join(err, wrote)
+	})
+}
+
+// TestNoRealServer: where every weight is 0 the client is told at once, by ICMP.
+func TestNoRealServer(t *testing.T) {
+	for _, mode := range lab.Modes() {
+		t.Run(string(mode), func(t *testing.T) {
+			t.Parallel()
+			b := newBed(t, lab.Config{Mode: mode, Arms: 2, Scheduler: "wlc", Weights: []int{0, 0, 0}})
+			c := b.client(lab.ClientConfig{})
+			if _, err := c.Get(t.Context()); !errors.Is(err, syscall.ECONNREFUSED) {
+				t.Errorf("TCP: %v", err)
+			}
+			if _, err := c.Echo(t.Context(), []byte("anyone?")); !errors.Is(err, syscall.ECONNREFUSED) {
+				t.Errorf("UDP: %v", err)
+			}
+			r := b.stopDirector()
+			same(t, "drops", r.Drops, map[string]uint64{"no_real_server": 2})
+			same(t, "sessions", r.Services[0].Connections+r.Services[1].Connections, 0)
+		})
+	}
+}
+
+// TestNoService: a port of the VIP that nobody serves stays silent, unlike a service without real servers.
+func TestNoService(t *testing.T) {
+	t.Parallel()
+	b := newBed(t, lab.Config{Mode: lab.DR, Arms: 1})
+	b.inside("client", func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
+		defer cancel()
+		conn, err := new(net.Dialer).DialContext(ctx, "tcp4", netip.AddrPortFrom(b.VIP(), 81).String())
+		if err == nil {
+			conn.Close()
+			return fmt.Errorf("somebody answers on port 81")
+		}
+		if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
+			return nil
+		}
+		return err
+	})
+	r := b.stopDirector()
+	if r.Drops["no_service"] == 0 {
+		t.Error("no packet was dropped as no_service")
+	}
+	b.checkOnlyDrops(r, "no_service")
+}
+
+// icmpSocket sees the ICMP messages that come to the client.
+type icmpSocket struct {
+	bed  *bed
+	conn net.PacketConn
+}
+
+func (b *bed) listenICMP() *icmpSocket {
+	b.t.Helper()
+	s := &icmpSocket{bed: b}
+	b.inside("client", func() (err error) {
+		s.conn, err = net.ListenPacket("ip4:icmp", "0.0.0.0")
+		return err
+	})
+	b.t.Cleanup(func() { s.conn.Close() })
+	return s
+}
+
+func (s *icmpSocket) send(to netip.Addr, message *layers.ICMPv4) {
+	s.bed.t.Helper()
+	buffer := gopacket.NewSerializeBuffer()
+	options := gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}
+	err := gopacket.SerializeLayers(buffer, options, message, gopacket.Payload("are you there?"))
+	if err == nil {
+		_, err = s.conn.WriteTo(buffer.Bytes(), &net.IPAddr{IP: to.AsSlice()})
+	}
+	if err != nil {
+		s.bed.t.Fatal(err)
+	}
+}
+
+// await waits for a message of a type and code from an address.
+func (s *icmpSocket) await(from netip.Addr, typ, code uint8) {
+	s.bed.t.Helper()
+	if err := s.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {
+		s.bed.t.Fatal(err)
+	}
+	buffer := make([]byte, 2048)
+	for {
+		n, sender, err := s.conn.ReadFrom(buffer)
+		if err != nil {
+			s.bed.t.Fatalf("no ICMP message of type %d and code %d from %s: %v", typ, code, from, err)
+		}
+		if n >= 8 && sender.String() == from.String() && buffer[0] == typ && buffer[1] == code {
+			return
+		}
+	}
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// TestLabCommand runs what `make run` does, for one mode.
+func TestLabCommand(t *testing.T) {
+	needRoot(t)
+	needTime(t)
+	p := newProgram(t, "lab", "--mode", "fullnat", "--scheduler", "wrr").start()
+	if status := p.end(); status != 0 {
+		t.Fatalf("exit status %d:\n%s%s", status, p.stdout.String(), p.stderr.String())
+	}
+	row := regexp.MustCompile(`(?m)^ok +fullnat +300/300 +60/60 +\d+ MB/s verified +\d+ MB/s verified +50/100/150 +10\.1\.0\.50 \+3 +director \(\d+\) +none +ok$`)
+	if !row.MatchString(p.stdout.String()) {
+		t.Errorf("the table lacks the row of fullnat:\n%s", p.stdout.String())
+	}
+	p.checkNoLab()
+}
+
+// TestLabInterrupted: Ctrl-C in the middle takes the lab away.
+func TestLabInterrupted(t *testing.T) {
+	needRoot(t)
+	needTime(t)
+	p := startLab(t)
+	p.signal(syscall.SIGINT)
+	if status := p.end(); status != 1 || p.lastLine() != "fulcrum: the lab was interrupted" {
+		t.Errorf("exit status %d, stderr %q", status, p.stderr.String())
+	}
+	p.checkNoLab()
+}
+
+// TestLabKilled: what a killed lab leaves goes with the next `fulcrum lab clean`.
+func TestLabKilled(t *testing.T) {
+	needRoot(t)
+	needTime(t)
+	p := startLab(t)
+	p.signal(os.Kill)
+	<-p.exited
+	if len(p.labs()) == 0 {
+		t.Fatal("a killed lab leaves nothing: this test tests nothing")
+	}
+	id := filepath.Base(strings.TrimSuffix(p.labs()[0], ".json"))
+	clean := newProgram(t, "lab", "clean", id).start()
+	if status := clean.end(); status != 0 || clean.stdout.String() != "removed lab "+id+"\n" {
+		t.Errorf("exit status %d: %s%s", status, clean.stdout.String(), clean.stderr.String())
+	}
+	p.checkNoLab()
+}
+
+// startLab starts a lab and waits until traffic flows.
+func startLab(t *testing.T) *program {
+	t.Helper()
+	p := newProgram(t, "lab", "--mode", "dr").start()
+	eventually(t, "a lab with traffic", func() bool {
+		if p.gone() {
+			t.Fatalf("the lab ended: %s%s", p.stdout.String(), p.stderr.String())
+		}
+		return strings.Contains(p.stdout.String(), "  http ")
+	})
+	return p
+}
+
+// labs are the records of the labs that the program has.
+func (p *program) labs() []string { return p.owned("/run/fulcrum-lab/%.json") }
+
+// owned lists the paths that carry the program's process id at the place of the percent sign, alone or with a number.
+func (p *program) owned(pattern string) []string {
+	id := strconv.Itoa(p.command.Process.Pid)
+	exact, _ := filepath.Glob(strings.Replace(pattern, "%", id, 1))
+	numbered, _ := filepath.Glob(strings.Replace(pattern, "%", id+"-*", 1))
+	return append(exact, numbered...)
+}
+
+func (p *program) checkNoLab() {
+	p.t.Helper()
+	left := append(p.labs(), p.owned("/run/netns/fulcrum-%-*")...)
+	if len(left) > 0 {
+		p.t.Errorf("left behind: %v", left)
+	}
+}

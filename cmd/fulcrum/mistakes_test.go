@@ -1,0 +1,170 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// quiet is testdata/quiet.toml with one text put in place of another.
+func quiet(t *testing.T, old, changed string) string {
+	t.Helper()
+	text, err := os.ReadFile("testdata/quiet.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), old) {
+		t.Fatalf("testdata/quiet.toml has no %q", old)
+	}
+	return strings.Replace(string(text), old, changed, 1)
+}
+
+const quietDevice = "net_null0,no-rx=1"
+
+// TestMistakesOfTheMachine are those that show only when the director starts.
+func TestMistakesOfTheMachine(t *testing.T) {
+	needRoot(t)
+	cases := []struct {
+		name, old, changed string
+		says               []string // all of it in one line
+	}{
+		{"driver", quietDevice, "net_frob0", []string{`port "front" (net_frob0)`, "no such device", "check the driver's name"}},
+		{"interface", quietDevice, "net_af_packet0,iface=nosuch0", []string{`port "front"`, "check that interface nosuch0 exists", "ip link show nosuch0"}},
+		{"no interface", quietDevice, "net_af_packet0", []string{`port "front"`, "name its interface: net_af_packet0,iface=NAME"}},
+		{"PCI address", quietDevice, "0000:ff:1f.7", []string{`port "front" (0000:ff:1f.7)`, "no such device", "dpdk-devbind.py --status"}},
+		{"capture file", quietDevice, "net_pcap0,rx_pcap=/nosuch/in.pcap,tx_pcap=/nosuch/out.pcap", []string{`port "front"`, "rx_pcap", "/nosuch/in.pcap", "No such file"}},
+		{"CPU", "workers = 1", "workers = [1023]", []string{"CPU 1023", "director.workers", "taskset"}},
+		{"huge pages", "\"off\"\nmemory = \"64MiB\"", "\"on\"\nmemory = \"1TiB\"", []string{"huge pages", "vm.nr_hugepages=524288", "auto or off"}},
+		{"buffers", "rx_descriptors = 128", "rx_descriptors = 4096\nmtu = 9600", []string{`port "front"`, "buffers", "give DPDK more memory, or the port fewer descriptors"}},
+		{"EAL argument", `memory = "64MiB"`, "memory = \"64MiB\"\nargs = [\"--frob\"]", []string{"starting DPDK", "--frob", "further EAL arguments"}},
+		{"forbidden EAL argument", `memory = "64MiB"`, "memory = \"64MiB\"\nargs = [\"--file-prefix=x\"]", []string{"--file-prefix", "leave it out"}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			p := newProgram(t, "run", "--config", writeFile(t, "bad.toml", quiet(t, c.old, c.changed))).start()
+			p.refused(1, c.says...)
+		})
+	}
+}
+
+// refused waits for the end of a program that is to say in one sentence why it does not start.
+func (p *program) refused(status int, says ...string) {
+	p.t.Helper()
+	if got := p.end(); got != status {
+		p.t.Errorf("exit status %d, want %d", got, status)
+	}
+	p.checkNothingLeft()
+	said := p.complaints()
+	if len(said) != 1 || !strings.HasPrefix(p.lastLine(), "fulcrum: ") {
+		p.t.Fatalf("want one sentence that starts with \"fulcrum: \", got\n%s", p.stderr.String())
+	}
+	for _, words := range says {
+		if !strings.Contains(said[0], words) {
+			p.t.Errorf("%q does not say %q", said[0], words)
+		}
+	}
+	if out := p.stdout.String(); out != "" {
+		p.t.Errorf("stdout has %q", out)
+	}
+}
+
+// TestSessionsBeyondMemory limits the memory of the child instead of asking for more than the machine has, which a
+// kernel that overcommits might grant.
+func TestSessionsBeyondMemory(t *testing.T) {
+	needRoot(t)
+	p := newProgram(t, "run", "--config", writeFile(t, "bad.toml", quiet(t, "max = 1_000", "max = 200_000_000")))
+	limited := append([]string{"-c", `ulimit -v 8000000; exec "$0" "$@"`, p.command.Path}, p.command.Args[1:]...)
+	sh := exec.Command("/bin/sh", limited...)
+	sh.Stdout, sh.Stderr, sh.SysProcAttr = p.command.Stdout, p.command.Stderr, p.command.SysProcAttr
+	p.command = sh
+	p.start().refused(1, "200000000 sessions", "cannot allocate memory", "lower session.max")
+}
+
+// TestNotRoot runs the director as somebody else.
+func TestNotRoot(t *testing.T) {
+	needRoot(t)
+	asNobody(t, "run", "--config", publicFile(t, quiet(t, "", ""), 0o644)).
+		refused(1, "permission denied", "run it as root")
+	asNobody(t, "run", "--config", publicFile(t, quiet(t, "", ""), 0o600)).
+		refused(1, "cannot read the configuration", "permission denied", "name a readable")
+	asNobody(t, "lab").refused(1, "needs root", "sudo")
+	asNobody(t, "lab", "clean").refused(1, "needs root", "sudo")
+}
+
+// asNobody starts the program under another uid. Its file is reached through /proc/self: the way to it is closed to
+// others.
+func asNobody(t *testing.T, arguments ...string) *program {
+	p := newProgram(t, arguments...)
+	p.command.Path, p.command.Dir = "/proc/self/exe", "/"
+	p.command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	return p.start()
+}
+
+// publicFile writes a file into a folder that everybody may enter, as t.TempDir is not.
+func publicFile(t *testing.T, content string, mode os.FileMode) string {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "fulcrum-test-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(folder) })
+	path := filepath.Join(folder, "director.toml")
+	if err := os.WriteFile(path, []byte(content), mode); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(folder, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestMistakesOfTheFile need neither root nor DPDK, and every problem is said, with its place.
+func TestMistakesOfTheFile(t *testing.T) {
+	bad := writeFile(t, "bad.toml", "[director]\nidle = 1\nspeed = 9\n")
+	syntax := writeFile(t, "syntax.toml", "idle = = 1\n")
+	folder := t.TempDir()
+	cases := []struct {
+		name, file string
+		lines      []string // the beginnings of what is said
+	}{
+		{"absent", "/nosuch/director.toml", []string{"fulcrum: cannot read the configuration: open /nosuch/director.toml: no such file or directory; name a readable TOML file"}},
+		{"folder", folder, []string{"fulcrum: cannot read the configuration: read " + folder + ": is a directory"}},
+		{"syntax", syntax, []string{syntax + ":1: syntax: "}},
+		{"problems", bad, []string{bad + ":1: port: is missing", bad + ":2: director.idle: is an integer", bad + ":3: director.speed: "}},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			p := newProgram(t, "run", "--config", c.file).start()
+			if status := p.end(); status != 1 {
+				t.Errorf("exit status %d", status)
+			}
+			lines := strings.Split(strings.TrimSpace(p.stderr.String()), "\n")
+			if len(lines) != len(c.lines) || p.stdout.String() != "" {
+				t.Fatalf("%d lines, want %d:\n%s%s", len(lines), len(c.lines), p.stderr.String(), p.stdout.String())
+			}
+			for i, line := range lines {
+				if !strings.HasPrefix(line, c.lines[i]) {
+					t.Errorf("%q does not begin with %q", line, c.lines[i])
+				}
+			}
+		})
+	}
+}
+
+// TestReportThatCannotBeWritten keeps the table, which is all that is left of the run.
+func TestReportThatCannotBeWritten(t *testing.T) {
+	needRoot(t)
+	p := newProgram(t, "run", "--config", "testdata/quiet.toml", "--idle-exit", "10ms", "--report", "/nosuch/report.json").start()
+	if status := p.end(); status != 1 || !strings.Contains(p.stdout.String(), "conserv") && !strings.Contains(p.stdout.String(), "received") {
+		t.Errorf("exit status %d, stdout %q", status, p.stdout.String())
+	}
+	if want := "fulcrum: write the report: open /nosuch/report.json: no such file or directory; see --report"; p.lastLine() != want {
+		t.Errorf("it says %q, want %q", p.lastLine(), want)
+	}
+	p.checkNothingLeft()
+}

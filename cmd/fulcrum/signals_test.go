@@ -1,0 +1,128 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// soon is how long a stop may take: the operator waits for it.
+const soon = 2 * time.Second
+
+func TestStopsOnSignal(t *testing.T) {
+	needRoot(t)
+	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		t.Run(s.String(), func(t *testing.T) {
+			report := filepath.Join(t.TempDir(), "report.json")
+			p := newProgram(t, "run", "--config", "testdata/quiet.toml", "--report", report).start().awaitReady()
+			sent := time.Now()
+			p.signal(s)
+			if status := p.end(); status != 0 {
+				t.Errorf("exit status %d:\n%s", status, p.stderr.String())
+			}
+			if took := time.Since(sent); took > soon {
+				t.Errorf("it took %s", took)
+			}
+			p.checkStopped(report)
+		})
+	}
+}
+
+// checkStopped looks at what a director leaves after a good end: its table and report, and nothing else.
+func (p *program) checkStopped(report string) {
+	p.t.Helper()
+	p.checkNothingLeft()
+	if said := p.complaints(); len(said) > 0 {
+		p.t.Errorf("it complained: %q", said)
+	}
+	for _, words := range []string{"port  received", "web tcp 10.0.0.100:80 dr", "10.0.0.11:80", "= transmitted"} {
+		if !strings.Contains(p.stdout.String(), words) {
+			p.t.Errorf("the table lacks %q:\n%s", words, p.stdout.String())
+		}
+	}
+	if r := readReport(p.t, report); r.Originated == 0 || r.Transmitted != r.Originated {
+		p.t.Errorf("of %d announcements %d were sent", r.Originated, r.Transmitted)
+	}
+}
+
+// TestSignalWhileStarting: a stop that comes before the director is ready is as good as any.
+func TestSignalWhileStarting(t *testing.T) {
+	needRoot(t)
+	p := newProgram(t, "run", "--config", "testdata/quiet.toml").start()
+	eventually(t, "DPDK's runtime directory", func() bool { return len(p.leftovers()) > 0 || p.gone() })
+	p.signal(syscall.SIGTERM)
+	if status := p.end(); status != 0 {
+		t.Errorf("exit status %d:\n%s", status, p.stderr.String())
+	}
+	p.checkNothingLeft()
+}
+
+// TestReadyAtEveryLogLevel: scripts wait for that line.
+func TestReadyAtEveryLogLevel(t *testing.T) {
+	needRoot(t)
+	file := writeFile(t, "director.toml", quiet(t, "workers = 1", "workers = 1\nlog = \"error\""))
+	p := newProgram(t, "run", "--config", file, "--idle-exit", "10ms").start()
+	if status := p.end(); status != 0 {
+		t.Fatalf("exit status %d", status)
+	}
+	if said := p.stderr.String(); strings.Count(said, "\n") != 1 || !strings.Contains(said, "director ready") {
+		t.Errorf("it says\n%s", said)
+	}
+}
+
+// TestRestartAfterKill: what a killed director left behind goes with the next one.
+func TestRestartAfterKill(t *testing.T) {
+	needRoot(t)
+	killed := newProgram(t, "run", "--config", "testdata/quiet.toml").start().awaitReady()
+	killed.signal(os.Kill)
+	<-killed.exited
+	if len(killed.leftovers()) == 0 {
+		t.Fatal("a killed director leaves no runtime directory: this test tests nothing")
+	}
+	next := newProgram(t, "run", "--config", "testdata/quiet.toml", "--idle-exit", "10ms").start()
+	if status := next.end(); status != 0 {
+		t.Errorf("exit status %d:\n%s", status, next.stderr.String())
+	}
+	next.checkNothingLeft()
+	killed.checkNothingLeft()
+}
+
+// TestSideBySide runs two directors of the same file at once, and ends them in the order they came and the other way.
+func TestSideBySide(t *testing.T) {
+	needRoot(t)
+	report := filepath.Join(t.TempDir(), "report.json")
+	first := newProgram(t, "run", "--config", "testdata/quiet.toml").start().awaitReady()
+	for range 2 {
+		second := newProgram(t, "run", "--config", "testdata/quiet.toml", "--report", report).start().awaitReady()
+		first.signal(syscall.SIGTERM)
+		if status := first.end(); status != 0 || second.gone() {
+			t.Fatalf("exit status %d; the other one is gone: %t", status, second.gone())
+		}
+		first.checkNothingLeft()
+		if len(second.leftovers()) != 1 {
+			t.Fatal("the end of one director took away the files of the other")
+		}
+		first = second
+	}
+	first.signal(syscall.SIGTERM)
+	if status := first.end(); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+	first.checkStopped(report)
+}
+
+// TestSignalUnderFlood: a device that never runs dry is no reason not to stop.
+func TestSignalUnderFlood(t *testing.T) {
+	needRoot(t)
+	file, report := writeFile(t, "flood.toml", quiet(t, quietDevice, "net_null0")), filepath.Join(t.TempDir(), "report.json")
+	p := newProgram(t, "run", "--config", file, "--report", report).start().awaitReady()
+	sent := time.Now()
+	p.signal(syscall.SIGTERM)
+	if status := p.end(); status != 0 || time.Since(sent) > soon {
+		t.Errorf("exit status %d after %s", status, time.Since(sent))
+	}
+	p.checkStopped(report)
+}

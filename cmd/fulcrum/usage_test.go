@@ -1,0 +1,63 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestUsage holds exit statuses and what goes where. None of these needs root.
+func TestUsage(t *testing.T) {
+	const none = "" // a stream that stays silent
+	cases := []struct {
+		arguments      string
+		status         int
+		stdout, stderr string // a part of it
+	}{
+		{"", 2, none, "Usage:\n  fulcrum"},
+		{"--help", 0, "An LVS director in user space", none},
+		{"help", 0, "Available Commands:\n  check", none},
+		{"help run", 0, "run --config FILE", none},
+		{"run --help", 0, "--idle-exit duration", none},
+		{"check --help", 0, "file:line: key: what is wrong; what is right", none},
+		{"lab --help", 0, "network namespaces", none},
+		{"lab clean --help", 0, "Remove labs that were kept or left behind", none},
+		{"frob", 2, none, `fulcrum: unknown command "frob" for "fulcrum"; see fulcrum --help`},
+		{"lab frob", 2, none, `fulcrum: unknown command "frob" for "fulcrum lab"; see fulcrum lab --help`},
+		{"--frob", 2, none, "fulcrum: unknown flag: --frob; see fulcrum --help"},
+		{"run --frob", 2, none, "fulcrum: unknown flag: --frob; see fulcrum run --help"},
+		{"run", 2, none, "fulcrum: run needs a configuration: give it with --config FILE"},
+		{"run --config", 2, none, "fulcrum: flag needs an argument: --config; see fulcrum run --help"},
+		{"run --config testdata/quiet.toml more", 2, none, `"more"`},
+		{"run --config testdata/quiet.toml --idle-exit soon", 2, none, `invalid argument "soon" for "--idle-exit"`},
+		{"run --config testdata/quiet.toml --idle-exit -1s", 2, none, "--idle-exit -1s is negative"},
+		{"check", 2, none, "see fulcrum check --help"},
+		{"check a b", 2, none, "see fulcrum check --help"},
+		{"check testdata/quiet.toml", 0, "testdata/quiet.toml: ok (1 port, 1 service, 1 real server)\n", none},
+		{"check /nosuch.toml", 1, none, "fulcrum: cannot read the configuration: open /nosuch.toml"},
+		{"lab --mode frob", 2, none, `there is no mode "frob": choose one of dr, ipip, nat, fullnat`},
+		{"lab --scheduler frob", 2, none, `there is no scheduler "frob" here: choose one of rr, wrr, lc, wlc`},
+		{"lab more", 2, none, "fulcrum lab --help"},
+	}
+	for _, c := range cases {
+		t.Run("fulcrum "+c.arguments, func(t *testing.T) {
+			t.Parallel()
+			p := newProgram(t, strings.Fields(c.arguments)...).start()
+			if status := p.end(); status != c.status {
+				t.Errorf("exit status %d, want %d", status, c.status)
+			}
+			checkStream(t, "stdout", p.stdout.String(), c.stdout)
+			checkStream(t, "stderr", p.stderr.String(), c.stderr)
+			if c.status != 0 && c.arguments != "" && strings.Count(p.stderr.String(), "\n") != 1 {
+				t.Errorf("want one line, got\n%s", p.stderr.String())
+			}
+		})
+	}
+}
+
+// checkStream wants a part, or silence.
+func checkStream(t *testing.T, name, got, part string) {
+	t.Helper()
+	if !strings.Contains(got, part) || (part == "") != (got == "") {
+		t.Errorf("%s is %q, want %q", name, got, part)
+	}
+}
