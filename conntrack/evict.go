@@ -27,21 +27,45 @@ func (q *queue) pop() uint32 {
 	return slot
 }
 
-// evict ends the oldest half-open session, if there is one. The queue also holds slots whose session
-// has moved on or ended; those leave it here. A slot that was freed and taken again keeps its
-// place, so that such a session may go a little before its turn.
+// Bounds on how many slots leave the queue at a time because their session has moved on, so that no packet waits for
+// long.
+const (
+	maxTrimmed = 1024 // in one call of Expire
+	maxSkipped = 4096 // for one eviction
+)
+
+// evict ends the oldest half-open session, if there is one. It gives up when too many others stand before it; the
+// next eviction goes on from there. A slot that was freed and taken again keeps its place, so that such a session may
+// go a little before its turn.
 func (t *Table) evict() bool {
-	for t.halfOpen.n > 0 {
-		slot := t.halfOpen.pop()
-		s := &t.sessions[slot]
-		s.Flags &^= queued
-		if s.Live() && s.State.HalfOpen() {
-			t.evicted++
-			t.End(slot)
-			return true
-		}
+	t.trim(maxSkipped)
+	if t.halfOpen.n == 0 || !t.oldestIsHalfOpen() {
+		return false
 	}
-	return false
+	t.evicted++
+	t.End(t.dequeue())
+	return true
+}
+
+// trim takes up to n slots from the head of the queue whose session has moved on or ended.
+func (t *Table) trim(n int) {
+	for range min(n, t.halfOpen.n) {
+		if t.oldestIsHalfOpen() {
+			return
+		}
+		t.dequeue()
+	}
+}
+
+func (t *Table) oldestIsHalfOpen() bool {
+	s := &t.sessions[t.halfOpen.slots[t.halfOpen.head]]
+	return s.Live() && s.State.HalfOpen()
+}
+
+func (t *Table) dequeue() uint32 {
+	slot := t.halfOpen.pop()
+	t.sessions[slot].Flags &^= queued
+	return slot
 }
 
 // Evicted returns how many half-open sessions gave way to new ones.

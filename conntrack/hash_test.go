@@ -16,19 +16,19 @@ const (
 // keyPatterns are ways in which the keys of real traffic follow one another.
 var keyPatterns = map[string]func(i uint32) Key4{
 	"sequential addresses": func(i uint32) Key4 {
-		return Key4{Flow4{0x0a000000 + i, testVIP, 40000, 80}, packet.ProtocolTCP}
+		return Key4{Flow4: Flow4{Src: 0x0a000000 + i, Dst: testVIP, SrcPort: 40000, DstPort: 80}, Protocol: packet.ProtocolTCP}
 	},
 	"sequential ports": func(i uint32) Key4 {
-		return Key4{Flow4{0x0a000000 + i/60000, testVIP, uint16(1024 + i%60000), 80}, packet.ProtocolTCP}
+		return Key4{Flow4: Flow4{Src: 0x0a000000 + i/60000, Dst: testVIP, SrcPort: uint16(1024 + i%60000), DstPort: 80}, Protocol: packet.ProtocolTCP}
 	},
 	"answers to one local address": func(i uint32) Key4 {
-		return Key4{Flow4{testServer, testVIP + i/60000, 8080, uint16(1024 + i%60000)}, packet.ProtocolTCP}
+		return Key4{Flow4: Flow4{Src: testServer, Dst: testVIP + i/60000, SrcPort: 8080, DstPort: uint16(1024 + i%60000)}, Protocol: packet.ProtocolTCP}
 	},
 	"addresses in steps of 2^16": func(i uint32) Key4 {
-		return Key4{Flow4{i << 16, testVIP, uint16(i >> 16), 53}, packet.ProtocolUDP}
+		return Key4{Flow4: Flow4{Src: i << 16, Dst: testVIP, SrcPort: uint16(i >> 16), DstPort: 53}, Protocol: packet.ProtocolUDP}
 	},
 	"source and destination count together": func(i uint32) Key4 {
-		return Key4{Flow4{0x0a000000 + i, 0x0b000000 + i, uint16(i), uint16(i)}, packet.ProtocolUDP}
+		return Key4{Flow4: Flow4{Src: 0x0a000000 + i, Dst: 0x0b000000 + i, SrcPort: uint16(i), DstPort: uint16(i)}, Protocol: packet.ProtocolUDP}
 	},
 }
 

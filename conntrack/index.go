@@ -197,8 +197,8 @@ type hasher struct {
 // hash multiplies the key's two halves, masked by the secret, and folds the 128-bit product: the
 // mixing step of wyhash. A second one spreads the result when a half was zero.
 func (h hasher) hash(k *Key4) uint64 {
-	addrs := uint64(k.Flow.Src)<<32 | uint64(k.Flow.Dst)
-	rest := uint64(k.Flow.SrcPort)<<32 | uint64(k.Flow.DstPort)<<16 | uint64(k.Protocol)
+	addrs := uint64(k.Src)<<32 | uint64(k.Dst)
+	rest := uint64(k.SrcPort)<<32 | uint64(k.DstPort)<<16 | uint64(k.Protocol)
 	hi, lo := bits.Mul64(addrs^h.a, rest^h.b)
 	hi, lo = bits.Mul64(hi^lo^h.a, 0x9e3779b97f4a7c15)
 	return hi ^ lo

@@ -51,7 +51,7 @@ func entriesProblem(table *Table, entries int) string {
 // randomFlows are those of a two-way session between random addresses.
 func randomFlows(r *rand.Rand) (in, out Flow4) {
 	client, port := r.Uint32(), uint16(r.Uint32())
-	return Flow4{client, testVIP, port, 80}, Flow4{testServer + r.Uint32N(100), client, 8080, port}
+	return Flow4{Src: client, Dst: testVIP, SrcPort: port, DstPort: 80}, Flow4{Src: testServer + r.Uint32N(100), Dst: client, SrcPort: 8080, DstPort: port}
 }
 
 // TestIndexTakesMaxSessions fills tables with two-way sessions: not one may be refused below the maximum.

@@ -43,21 +43,26 @@ func carve[T any](rest *[]byte, n int) []T {
 	return s
 }
 
-// mapBytes maps zeroed memory, on huge pages if asked for and to be had.
+// mapBytes maps zeroed memory, on huge pages if asked for and to be had, and takes it at once: a page that is only
+// promised would cost its first user a fault, or the whole process its life.
 func (t *Table) mapBytes(size int, huge bool) (err error) {
 	const prot, flags = unix.PROT_READ | unix.PROT_WRITE, unix.MAP_PRIVATE | unix.MAP_ANON
 	if huge {
 		rounded := (size + hugePageSize - 1) &^ (hugePageSize - 1)
-		if t.memory, err = unix.Mmap(-1, 0, rounded, prot, flags|unix.MAP_HUGETLB); err == nil {
+		if t.memory, err = unix.Mmap(-1, 0, rounded, prot, flags|unix.MAP_HUGETLB|unix.MAP_POPULATE); err == nil {
 			return nil
 		}
 		t.notes = append(t.notes, fmt.Sprintf("sessions are on ordinary pages, as no %d huge pages are free; huge pages are faster", rounded/hugePageSize))
 	}
+	if available, known := availableMemory(); known && size > available {
+		return fmt.Errorf("only %d MiB are available", available>>20)
+	}
 	if t.memory, err = unix.Mmap(-1, 0, size, prot, flags); err != nil {
 		return err
 	}
-	// Transparent huge pages are a wish; a kernel without them serves as well, only slower.
+	// Both are wishes: transparent huge pages are faster, and a kernel before 5.14 takes the memory page by page later.
 	_ = unix.Madvise(t.memory, unix.MADV_HUGEPAGE)
+	_ = unix.Madvise(t.memory, unix.MADV_POPULATE_WRITE)
 	return nil
 }
 

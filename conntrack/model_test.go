@@ -99,7 +99,7 @@ func (m *model) checkReason(slot uint32, s *modelSession) {
 
 func drawFlow(t *rapid.T, label string) Flow4 {
 	n := rapid.Uint32Range(0, 9)
-	return Flow4{n.Draw(t, label), 100, uint16(n.Draw(t, label+" port")), 80}
+	return Flow4{Src: n.Draw(t, label), Dst: 100, SrcPort: uint16(n.Draw(t, label+" port")), DstPort: 80}
 }
 
 func (m *model) owner(f Flow4, protocol uint8) (uint32, Direction, bool) {
@@ -166,7 +166,7 @@ func (m *model) halfOpen() int {
 func (m *model) lookup(t *rapid.T) {
 	f := drawFlow(t, "flow")
 	if rapid.Bool().Draw(t, "answer") {
-		f = Flow4{200, f.Src, 8080, f.SrcPort}
+		f = Flow4{Src: 200, Dst: f.Src, SrcPort: 8080, DstPort: f.SrcPort}
 	}
 	for _, protocol := range []uint8{packet.ProtocolTCP, packet.ProtocolUDP} {
 		m.checkFlow(t, f, protocol)
@@ -174,7 +174,7 @@ func (m *model) lookup(t *rapid.T) {
 }
 
 func (m *model) checkFlow(t *rapid.T, f Flow4, protocol uint8) {
-	k := Key4{f, protocol}
+	k := Key4{Flow4: f, Protocol: protocol}
 	hash := m.table.Hash(&k)
 	r, ok := m.table.Lookup(hash, &k)
 	slot, d, want := m.owner(f, protocol)

@@ -13,9 +13,9 @@ func mixedHashes(table *Table, n int) []uint64 {
 	var hashes []uint64
 	for i := range n {
 		in, out := flows(i)
-		k := Key4{in, packet.ProtocolTCP}
+		k := Key4{Flow4: in, Protocol: packet.ProtocolTCP}
 		if i%2 == 1 {
-			k.Flow = out
+			k.Flow4 = out
 		}
 		if i%3 == 0 {
 			k.Protocol = packet.ProtocolUDP
@@ -85,7 +85,7 @@ func BenchmarkProbe(b *testing.B) {
 			for b.Loop() {
 				for i := range keys {
 					in, _ := flows(int(r.Uint32N(uint32(n))))
-					keys[i] = Key4{in, packet.ProtocolTCP}
+					keys[i] = Key4{Flow4: in, Protocol: packet.ProtocolTCP}
 					hashes[i] = table.Hash(&keys[i])
 				}
 				table.Probe(hashes[:], refs[:])

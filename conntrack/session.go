@@ -1,20 +1,15 @@
 package conntrack
 
+import "fulcrum/packet"
+
 // LayoutVersion names the layout of a session's record and of the index. It changes with either.
 const LayoutVersion = 1
 
-// Flow4 is what the packets of one direction have in common, beside the protocol: source and
-// destination as they stand in the packet, host-order numbers.
-type Flow4 struct {
-	Src, Dst         uint32
-	SrcPort, DstPort uint16
-}
-
-// Key4 finds a session.
-type Key4 struct {
-	Flow     Flow4
-	Protocol uint8
-}
+// A session is found by what its packets carry.
+type (
+	Flow4 = packet.Flow4
+	Key4  = packet.Key4
+)
 
 // Flags are what a session needs to remember in single bits.
 type Flags uint16
@@ -91,7 +86,7 @@ func (s *Session4) flow(d Direction) *Flow4 {
 
 // matches reports whether packets with the key belong to the flow of s in direction d.
 func (s *Session4) matches(d Direction, k *Key4) bool {
-	return *s.flow(d) == k.Flow && s.Protocol == k.Protocol && s.hasPackets(d)
+	return *s.flow(d) == k.Flow4 && s.Protocol == k.Protocol && s.hasPackets(d)
 }
 
 // hasPackets reports whether the record holds a session whose packets in direction d pass the director.

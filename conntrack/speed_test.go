@@ -15,7 +15,7 @@ func TestNoAllocs(t *testing.T) {
 	}
 	now, next := uint32(0), 2000
 	in, out := flows(5)
-	k, missing := Key4{in, packet.ProtocolTCP}, Key4{out, packet.ProtocolUDP}
+	k, missing := Key4{Flow4: in, Protocol: packet.ProtocolTCP}, Key4{Flow4: out, Protocol: packet.ProtocolUDP}
 	for name, f := range map[string]func(){
 		"Insert and End": func() {
 			in, out := flows(next)
@@ -69,7 +69,7 @@ func BenchmarkLookup(b *testing.B) {
 				r := rand.New(rand.NewPCG(1, 2))
 				for b.Loop() {
 					in, _ := flows(first + int(r.Uint32N(uint32(n))))
-					k := Key4{in, packet.ProtocolTCP}
+					k := Key4{Flow4: in, Protocol: packet.ProtocolTCP}
 					table.Lookup(table.Hash(&k), &k)
 				}
 			})

@@ -119,7 +119,7 @@ const (
 // answers with the flow out pass the director too. No session may have the flow in. A full table
 // ends its oldest half-open session to make room.
 func (t *Table) Insert(in, out Flow4, protocol uint8, twoWay bool, now uint32) (uint32, Result) {
-	inKey, outKey := Key4{in, protocol}, Key4{out, protocol}
+	inKey, outKey := Key4{Flow4: in, Protocol: protocol}, Key4{Flow4: out, Protocol: protocol}
 	inHash, outHash := t.Hash(&inKey), t.Hash(&outKey)
 	if twoWay {
 		if _, taken := t.Lookup(outHash, &outKey); taken {
@@ -174,13 +174,13 @@ func (t *Table) EndAll() {
 // rehash returns the hash of the flow that an index entry stands for.
 func (t *Table) rehash(r Ref) uint64 {
 	s := &t.sessions[r.Slot()]
-	k := Key4{*s.flow(r.Direction()), s.Protocol}
+	k := Key4{Flow4: *s.flow(r.Direction()), Protocol: s.Protocol}
 	return t.Hash(&k)
 }
 
 func (t *Table) unindex(slot uint32, d Direction) {
 	s := &t.sessions[slot]
-	k := Key4{*s.flow(d), s.Protocol}
+	k := Key4{Flow4: *s.flow(d), Protocol: s.Protocol}
 	hash := t.Hash(&k)
 	if e, ok := t.locate(hash, &k); ok {
 		t.index.remove(hash, e)

@@ -39,7 +39,7 @@ func newTable(t testing.TB, cfg Config) *Table {
 // flows are those of the i-th of a sequence of nat sessions, which differ in client address and port.
 func flows(i int) (in, out Flow4) {
 	client, port := 0xc0a80000+uint32(i/50_000), uint16(1024+i%50_000)
-	return Flow4{client, testVIP, port, 80}, Flow4{testServer, client, 8080, port}
+	return Flow4{Src: client, Dst: testVIP, SrcPort: port, DstPort: 80}, Flow4{Src: testServer, Dst: client, SrcPort: 8080, DstPort: port}
 }
 
 // mustInsert inserts the i-th session in both directions.
@@ -54,7 +54,7 @@ func mustInsert(t testing.TB, table *Table, i int, now uint32) uint32 {
 }
 
 func lookup(table *Table, f Flow4) (Ref, bool) {
-	k := Key4{f, packet.ProtocolTCP}
+	k := Key4{Flow4: f, Protocol: packet.ProtocolTCP}
 	return table.Lookup(table.Hash(&k), &k)
 }
 
@@ -147,7 +147,7 @@ func TestProtocolsAreApart(t *testing.T) {
 	table := newTable(t, Config{Max: 10})
 	mustInsert(t, table, 1, 0)
 	in, _ := flows(1)
-	k := Key4{in, packet.ProtocolUDP}
+	k := Key4{Flow4: in, Protocol: packet.ProtocolUDP}
 	if _, ok := table.Lookup(table.Hash(&k), &k); ok {
 		t.Error("a UDP packet found a TCP session")
 	}
@@ -185,7 +185,7 @@ func TestStaleRefIsNotConfirmed(t *testing.T) {
 	table := newTable(t, Config{Max: 1})
 	slot := mustInsert(t, table, 1, 0)
 	in, _ := flows(1)
-	k := Key4{in, packet.ProtocolTCP}
+	k := Key4{Flow4: in, Protocol: packet.ProtocolTCP}
 	stale := table.Candidate(table.Hash(&k))
 	if !table.Confirm(stale, &k) {
 		t.Fatal("the candidate of a live session is not confirmed")
@@ -210,7 +210,7 @@ func TestStaleRefToOneWaySession(t *testing.T) {
 	in, _ := flows(2)
 	out := Flow4{Src: testServer, SrcPort: 80}
 	slot, _ := table.Insert(in, out, packet.ProtocolTCP, false, 0)
-	if table.Confirm(makeRef(slot, Outbound), &Key4{out, packet.ProtocolTCP}) {
+	if table.Confirm(makeRef(slot, Outbound), &Key4{Flow4: out, Protocol: packet.ProtocolTCP}) {
 		t.Error("confirmed")
 	}
 }

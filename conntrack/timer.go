@@ -58,6 +58,10 @@ func (t *Table) tickOf(slot, now uint32) uint16 {
 // that is due since the last call for a pass over all sessions in a tick. The worker calls it once a turn.
 func (t *Table) Expire(now uint32) {
 	elapsed := now - t.sweep.last
+	if elapsed != 0 {
+		// Never twice at one time: which session is evicted next must not depend on how many turns a burst took.
+		t.trim(maxTrimmed)
+	}
 	t.sweep.last = now
 	if elapsed > longJump {
 		t.sweep.distrust = t.fresh

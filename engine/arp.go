@@ -1,6 +1,9 @@
 package engine
 
 import (
+	"maps"
+	"slices"
+
 	"fulcrum/packet"
 	"fulcrum/ports"
 )
@@ -55,9 +58,9 @@ func (w *Worker) sendARP(port int, to packet.MAC, fields packet.ARPFields) {
 }
 
 // announce tells a port's network where the addresses are that this port answers for: gratuitous ARP, as RFC 5227 (section 3)
-// has it, so that switches and neighbours forget a predecessor.
+// has it, so that switches and neighbours forget a predecessor. They go in order, so that a run can be repeated.
 func (w *Worker) announce(port int) {
-	for address := range w.snap.ports[port].answers {
+	for _, address := range slices.Sorted(maps.Keys(w.snap.ports[port].answers)) {
 		w.sendARP(port, packet.Broadcast, packet.ARPFields{
 			Op:        packet.ARPRequest,
 			SenderMAC: w.snap.ports[port].mac,

@@ -128,9 +128,14 @@ func (w *Worker) publish() {
 
 // held counts the packets that wait for a neighbour or for a device.
 func (w *Worker) held() uint64 {
-	n := w.neighbours.waiting
+	return uint64(w.neighbours.waiting + w.unsent())
+}
+
+// unsent counts the packets that wait for a device.
+func (w *Worker) unsent() int {
+	n := 0
 	for i := range w.out {
 		n += w.out[i].N
 	}
-	return uint64(n)
+	return n
 }

@@ -79,7 +79,7 @@ func New(cfg Config, settings Settings) (*Engine, error) {
 }
 
 func (e *Engine) newWorker(i int) (*Worker, error) {
-	w := &Worker{engine: e, neighbours: newNeighbourTable(), random: newRandom(e.cfg.Seed)}
+	w := &Worker{engine: e, neighbours: newNeighbourTable(e.cfg.Ports), random: newRandom(e.cfg.Seed)}
 	var err error
 	w.sessions, err = conntrack.New(conntrack.Config{
 		Max:      e.cfg.Sessions / len(e.cfg.CPUs),
@@ -196,7 +196,7 @@ func (w *Worker) loop(clock *Clock, stop *atomic.Bool) {
 		if n > 0 {
 			w.engine.received.Add(uint64(n))
 		}
-		idle.turn(n == 0 && w.held() == 0)
+		idle.turn(n == 0 && w.unsent() == 0)
 	}
 }
 

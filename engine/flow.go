@@ -9,24 +9,24 @@ import (
 
 // flow takes a TCP or UDP packet to its session, or makes one for it.
 func (w *Worker) flow(p *ports.Packet, m *meta) Verdict {
-	ref := m.ref
-	if !w.sessions.Confirm(ref, &m.key) {
+	ref := w.refs[m.index]
+	if !w.sessions.Confirm(ref, &m.Key4) {
 		var found bool
-		if ref, found = w.sessions.Lookup(m.hash, &m.key); !found {
+		if ref, found = w.sessions.Lookup(w.hashes[m.index], &m.Key4); !found {
 			return w.newFlow(p, m)
 		}
 	}
-	if w.startsAnew(m, ref) {
+	if m.TCPFlags&packet.TCPSyn != 0 && w.startsAnew(ref) {
 		w.sessions.End(ref.Slot())
 		return w.newFlow(p, m)
 	}
 	return w.established(p, m, ref.Slot(), ref.Direction())
 }
 
-// startsAnew reports whether a packet is the SYN of a new connection on the addresses and ports of one that has
-// ended: IPVS's conn_reuse_mode 3.
-func (w *Worker) startsAnew(m *meta, ref conntrack.Ref) bool {
-	if m.Kind != packet.TCP4 || m.TCPFlags&packet.TCPSyn == 0 || ref.Direction() == conntrack.Outbound {
+// startsAnew reports whether a SYN begins a new connection on the addresses and ports of one that has ended: IPVS's
+// conn_reuse_mode 3.
+func (w *Worker) startsAnew(ref conntrack.Ref) bool {
+	if ref.Direction() == conntrack.Outbound {
 		return false
 	}
 	s := w.sessions.At(ref.Slot())
@@ -50,11 +50,11 @@ func (w *Worker) established(p *ports.Packet, m *meta, slot uint32, d conntrack.
 	if v != Taken {
 		return v
 	}
-	if v := w.passable(p, m, server.mode, d, h); v != Taken {
-		return v
+	if room := w.room(server, d, h); !m.passable(room) {
+		return w.impassable(p, m, d, room)
 	}
-	w.track(slot, m, server, d)
-	return w.rewrite(p, m, slot, server.mode, d, h)
+	w.track(slot, s, m, server, d)
+	return w.rewrite(p, m, s, server.mode, d, h)
 }
 
 // orphan drops a packet whose real server was removed. With expire_nodest its session ends too, so that
@@ -86,26 +86,29 @@ func (w *Worker) hopOf(s *conntrack.Session4, d conntrack.Direction) (hop, Verdi
 	return h, v
 }
 
-// passable checks what a router checks before it forwards: TTL, and size on the way to h. The sender is told when
-// a packet fails.
-func (w *Worker) passable(p *ports.Packet, m *meta, mode modes.Mode, d conntrack.Direction, h hop) Verdict {
-	ip := packet.IPv4(p.Bytes()[m.Network:])
-	if ip.TTL() <= 1 {
-		return w.refuse(p, m, DropTTLExceeded, w.hopAddress(p, m, d), packet.ICMPTimeExceeded, packet.ICMPCodeTTLExceeded, 0)
-	}
-	room := w.snap.ports[w.neighbours.entries[h].port].mtu
+// room returns how large a packet may be on its way in direction d to the next hop h, in bytes of IP as it came.
+func (w *Worker) room(server *serverEntry, d conntrack.Direction, h hop) int {
+	room := int(w.neighbours.entries[h].mtu)
 	if d == conntrack.Inbound {
-		room -= mode.Overhead()
+		room -= int(server.overhead)
 	}
-	switch {
-	case int(m.End-m.Network) <= room:
-		return Taken
-	case !ip.DontFragment():
+	return room
+}
+
+// passable checks what a router checks before it forwards: TTL and size.
+func (m *meta) passable(room int) bool { return m.TTL > 1 && int(m.End-m.Network) <= room }
+
+// impassable tells the sender of a packet that is not passable why, and returns what became of the packet.
+func (w *Worker) impassable(p *ports.Packet, m *meta, d conntrack.Direction, room int) Verdict {
+	from := w.hopAddress(p, m, d)
+	if m.TTL <= 1 {
+		return w.refuse(p, m, DropTTLExceeded, from, packet.ICMPTimeExceeded, packet.ICMPCodeTTLExceeded, 0)
+	}
+	if !m.DontFragment {
 		return DropTooBig
 	}
-	from := m.Dst // to the client the VIP is the end of the way, so that is where the limit is
-	if d == conntrack.Outbound {
-		from = w.hopAddress(p, m, d)
+	if d == conntrack.Inbound {
+		from = m.Dst // to the client the VIP is the end of the way, so that is where the limit is
 	}
 	return w.refuse(p, m, DropTooBig, from, packet.ICMPUnreachable, packet.ICMPCodeFragmentationNeeded, uint32(room))
 }
@@ -121,10 +124,9 @@ func (w *Worker) hopAddress(p *ports.Packet, m *meta, d conntrack.Direction) uin
 }
 
 // track updates the session's state and counts the packet.
-func (w *Worker) track(slot uint32, m *meta, server *serverEntry, d conntrack.Direction) {
-	s := w.sessions.At(slot)
+func (w *Worker) track(slot uint32, s *conntrack.Session4, m *meta, server *serverEntry, d conntrack.Direction) {
 	if m.Kind == packet.TCP4 {
-		change := w.sessions.Track(slot, server.mode.View(d), conntrack.EventOf(m.TCPFlags), w.now)
+		change := w.sessions.Track(slot, server.views[d], conntrack.EventOf(m.TCPFlags), w.now)
 		if change.From != change.To {
 			recount(server, change)
 		}
@@ -154,15 +156,15 @@ func recount(server *serverEntry, c conntrack.Transition) {
 }
 
 // rewrite does to the packet what its mode does, and sends it.
-func (w *Worker) rewrite(p *ports.Packet, m *meta, slot uint32, mode modes.Mode, d conntrack.Direction, h hop) Verdict {
+func (w *Worker) rewrite(p *ports.Packet, m *meta, s *conntrack.Session4, mode modes.Mode, d conntrack.Direction, h hop) Verdict {
 	ip := packet.IPv4(p.Bytes()[m.Network:])
 	switch mode {
 	case modes.DR:
 		modes.Route(ip)
 	case modes.NAT, modes.FullNAT:
-		modes.Translate(ip, int(m.Transport-m.Network), w.sessions.At(slot), d)
+		modes.Translate(ip, int(m.Transport-m.Network), s, d)
 	case modes.IPIP:
-		if !w.encapsulate(p, m, w.sessions.At(slot).Out.Src, h) {
+		if !w.encapsulate(p, m, s.Out.Src, h) {
 			return DropNoHeadroom
 		}
 	}
@@ -177,10 +179,9 @@ func (w *Worker) encapsulate(p *ports.Packet, m *meta, server uint32, h hop) boo
 	if !p.Prepend(packet.IPv4MinLen) {
 		return false
 	}
-	n := &w.neighbours.entries[h]
 	frame := p.Bytes()
 	packet.Ethernet(frame).SetType(packet.EtherTypeIPv4)
 	w.outerID++
-	modes.Encapsulate(frame[packet.EthernetLen:], w.snap.ports[n.port].sourceTowards(n.address), server, w.outerID)
+	modes.Encapsulate(frame[packet.EthernetLen:], w.neighbours.entries[h].source, server, w.outerID)
 	return true
 }

@@ -20,7 +20,7 @@ func (w *Worker) insertLocal(m *meta, out conntrack.Flow4, local []uint32, id ui
 	for range maxProbes {
 		out.Dst, out.DstPort = localAt(local, *turn)
 		*turn++
-		slot, result := w.sessions.Insert(m.key.Flow, out, m.Protocol, true, w.now)
+		slot, result := w.sessions.Insert(m.Flow4, out, m.Protocol, true, w.now)
 		if result != conntrack.FlowTaken {
 			return slot, insertVerdicts[result]
 		}

@@ -37,6 +37,8 @@ const (
 type neighbour struct {
 	address uint32
 	port    uint16
+	mtu     uint16 // of the port
+	source  uint32 // the port's own address towards a pinned neighbour
 	state   neighbourState
 	used    bool     // a packet went there since it was last confirmed
 	pinned  bool     // a real server or gateway of the snapshot: never forgotten
@@ -59,6 +61,7 @@ type neighbourKey struct {
 
 // neighbourTable holds the neighbours that a worker knows and the packets that wait for them.
 type neighbourTable struct {
+	mtus    []uint16    // by port
 	entries []neighbour // entries[0] is never used
 	index   map[neighbourKey]hop
 	unused  []hop // given back
@@ -68,8 +71,12 @@ type neighbourTable struct {
 	last    uint32
 }
 
-func newNeighbourTable() neighbourTable {
-	return neighbourTable{entries: make([]neighbour, 1, 256), index: map[neighbourKey]hop{}}
+func newNeighbourTable(devices []ports.Port) neighbourTable {
+	t := neighbourTable{entries: make([]neighbour, 1, 256), index: map[neighbourKey]hop{}}
+	for _, d := range devices {
+		t.mtus = append(t.mtus, uint16(min(d.MTU(), 1<<16-1)))
+	}
+	return t
 }
 
 // find returns the hop of an address on a port, as a new incomplete entry if there is none; ok is
@@ -89,7 +96,7 @@ func (t *neighbourTable) find(address uint32, port uint16, now uint32) (h hop, o
 		return 0, false
 	}
 	// since lies in the past, so that the first question need not wait.
-	t.entries[h] = neighbour{address: address, port: port, state: incomplete, since: now - neighbourRetry}
+	t.entries[h] = neighbour{address: address, port: port, mtu: t.mtus[port], state: incomplete, since: now - neighbourRetry}
 	t.index[k] = h
 	return h, true
 }

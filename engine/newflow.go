@@ -54,8 +54,8 @@ func (w *Worker) begin(p *ports.Packet, m *meta, service *servicePool, id uint32
 	if v != Taken {
 		return v
 	}
-	if v := w.passable(p, m, server.mode, conntrack.Inbound, h); v != Taken {
-		return v
+	if room := w.room(server, conntrack.Inbound, h); !m.passable(room) {
+		return w.impassable(p, m, conntrack.Inbound, room)
 	}
 	slot, v := w.insert(m, service, id)
 	if v != Taken {
@@ -69,8 +69,8 @@ func (w *Worker) begin(p *ports.Packet, m *meta, service *servicePool, id uint32
 	if m.Kind == packet.UDP4 {
 		w.sessions.SetState(slot, conntrack.UDP, w.now)
 	}
-	w.track(slot, m, server, conntrack.Inbound)
-	return w.rewrite(p, m, slot, server.mode, conntrack.Inbound, h)
+	w.track(slot, s, m, server, conntrack.Inbound)
+	return w.rewrite(p, m, s, server.mode, conntrack.Inbound, h)
 }
 
 // insert adds the session to the table, with the return flow that its mode has.
@@ -83,7 +83,7 @@ func (w *Worker) insert(m *meta, service *servicePool, id uint32) (slot uint32, 
 	case modes.NAT:
 		out.Dst, out.DstPort = m.Src, m.SrcPort
 	}
-	slot, result := w.sessions.Insert(m.key.Flow, out, m.Protocol, server.mode.TwoWay(), w.now)
+	slot, result := w.sessions.Insert(m.Flow4, out, m.Protocol, server.mode.TwoWay(), w.now)
 	return slot, insertVerdicts[result]
 }
 

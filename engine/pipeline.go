@@ -6,12 +6,18 @@ import (
 	"fulcrum/ports"
 )
 
-// meta is what the stages before decide found out about one packet. Key, hash and ref are valid for TCP4 and UDP4.
+// batch is what the stages before decide found out about the packets of a burst.
+type batch struct {
+	meta   [ports.MaxBurst]meta
+	hashes [ports.MaxBurst]uint64        // of TCP4 and UDP4
+	refs   [ports.MaxBurst]conntrack.Ref // probably the packet's session; to be confirmed
+}
+
+// meta is what is known of one packet.
 type meta struct {
 	packet.Parsed
-	ref  conntrack.Ref // probably the packet's session; to be confirmed
-	hash uint64
-	key  conntrack.Key4
+	index   uint8   // in the batch
+	verdict Verdict // Taken, or why the packet is turned away before anybody looks at its flow
 }
 
 // process takes a burst through the pipeline.
@@ -22,39 +28,32 @@ func (w *Worker) process(b *ports.Burst) {
 	w.decide(b)
 }
 
-// parse finds the headers of each packet and checks their lengths.
+// parse finds the headers of each packet and checks them.
 func (w *Worker) parse(b *ports.Burst) {
 	for i := range b.Slice() {
-		packet.Parse(b.Packets[i].Bytes(), &w.meta[i].Parsed)
+		p, m := &b.Packets[i], &w.meta[i]
+		frame := p.Bytes()
+		packet.Parse(frame, &m.Parsed)
+		m.index, m.verdict = uint8(i), Taken
+		if !hasSession(m.Kind) || p.RxFlags&odd != 0 || packet.Ethernet(frame).Dst() != w.snap.ports[p.Port].mac {
+			m.verdict = w.admit(p, m, frame)
+		}
 	}
 }
 
 // hasSession reports whether packets of the kind belong to sessions.
 func hasSession(k packet.Kind) bool { return k == packet.TCP4 || k == packet.UDP4 }
 
-// hash computes where in the session table each packet's session is to be looked for.
+// hash computes where in the session table each packet's session is to be looked for. What it computes for a packet that
+// has none is never used.
 func (w *Worker) hash(b *ports.Burst) {
 	for i := range b.Slice() {
-		m := &w.meta[i]
-		if !hasSession(m.Kind) {
-			continue
-		}
-		m.key = conntrack.Key4{
-			Flow:     conntrack.Flow4{Src: m.Src, Dst: m.Dst, SrcPort: m.SrcPort, DstPort: m.DstPort},
-			Protocol: m.Protocol,
-		}
-		m.hash = w.sessions.Hash(&m.key)
+		w.hashes[i] = w.sessions.Hash(&w.meta[i].Key4)
 	}
 }
 
 // probe reads the index for the whole burst.
-func (w *Worker) probe(b *ports.Burst) {
-	for i := range b.Slice() {
-		if m := &w.meta[i]; hasSession(m.Kind) {
-			m.ref = w.sessions.Candidate(m.hash)
-		}
-	}
-}
+func (w *Worker) probe(b *ports.Burst) { w.sessions.Probe(w.hashes[:b.N], w.refs[:b.N]) }
 
 // decide takes the packets one by one, in order, so that each sees what those before it did.
 func (w *Worker) decide(b *ports.Burst) {
@@ -68,8 +67,8 @@ func (w *Worker) decide(b *ports.Burst) {
 
 // decideOne returns what becomes of a packet.
 func (w *Worker) decideOne(p *ports.Packet, m *meta) Verdict {
-	if v := w.admit(p, m); v != Taken {
-		return v
+	if m.verdict != Taken {
+		return m.verdict
 	}
 	switch m.Kind {
 	case packet.TCP4, packet.UDP4:
@@ -88,8 +87,11 @@ func (w *Worker) decideOne(p *ports.Packet, m *meta) Verdict {
 	return DropNotIP
 }
 
+// odd are the flags of packets that are turned away.
+const odd = ports.RxMultiSegment | ports.RxVLAN
+
 // admit turns away what is malformed or was not sent to this station.
-func (w *Worker) admit(p *ports.Packet, m *meta) Verdict {
+func (w *Worker) admit(p *ports.Packet, m *meta, frame []byte) Verdict {
 	switch {
 	case p.RxFlags&ports.RxMultiSegment != 0:
 		return DropMultiSegment
@@ -98,7 +100,7 @@ func (w *Worker) admit(p *ports.Packet, m *meta) Verdict {
 	case p.RxFlags&ports.RxVLAN != 0:
 		return DropVLAN
 	}
-	dst := packet.Ethernet(p.Bytes()).Dst()
+	dst := packet.Ethernet(frame).Dst()
 	if dst != w.snap.ports[p.Port].mac && !(dst.IsMulticast() && !hasSession(m.Kind)) {
 		return DropNotOurMAC
 	}

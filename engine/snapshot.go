@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"fulcrum/conntrack"
 	"fulcrum/modes"
 	"fulcrum/packet"
 	"fulcrum/ports"
@@ -34,7 +35,6 @@ const (
 // portEntry is a port as workers see it.
 type portEntry struct {
 	mac     packet.MAC
-	mtu     int
 	own     []netip.Prefix  // its addresses, with their subnets
 	answers map[uint32]bool // addresses for which ARP is answered here
 }
@@ -49,11 +49,13 @@ type servicePool struct {
 
 // serverEntry is a real server as workers see it.
 type serverEntry struct {
-	load    *sched.Load
-	address uint32
-	port    uint16
-	mode    modes.Mode
-	gone    bool // removed from the configuration; sessions may still refer to it
+	load     *sched.Load
+	address  uint32
+	port     uint16
+	mode     modes.Mode
+	overhead uint8             // what the mode adds to a packet, in bytes
+	views    [2]conntrack.View // TCP state table by direction
+	gone     bool              // removed from the configuration; sessions may still refer to it
 }
 
 func serviceIndex(address uint32, port uint16, protocol uint8) uint64 {
@@ -77,7 +79,7 @@ func buildSnapshot(s Settings, devices []ports.Port, r *registry, epoch uint16) 
 
 func (n *snapshot) addPorts(devices []ports.Port) {
 	for i, d := range devices {
-		e := portEntry{mac: d.MAC(), mtu: d.MTU(), answers: map[uint32]bool{}}
+		e := portEntry{mac: d.MAC(), answers: map[uint32]bool{}}
 		for _, a := range n.settings.Ports[i].Addresses {
 			if !a.Addr().Is4() {
 				continue
@@ -102,12 +104,15 @@ func (n *snapshot) addServices(r *registry) {
 	}
 	n.services = newLookup(index)
 	for id, live := range r.live {
+		mode := live.key.mode
 		n.servers = append(n.servers, serverEntry{
-			load:    &live.load,
-			address: packet.Addr4(live.key.address.Addr()),
-			port:    live.key.address.Port(),
-			mode:    live.key.mode,
-			gone:    !current[uint32(id)],
+			load:     &live.load,
+			address:  packet.Addr4(live.key.address.Addr()),
+			port:     live.key.address.Port(),
+			mode:     mode,
+			overhead: uint8(mode.Overhead()),
+			views:    [2]conntrack.View{mode.View(conntrack.Inbound), mode.View(conntrack.Outbound)},
+			gone:     !current[uint32(id)],
 		})
 	}
 }

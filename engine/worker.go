@@ -2,7 +2,6 @@ package engine
 
 import (
 	"math/rand/v2"
-	"sync/atomic"
 
 	"fulcrum/conntrack"
 	"fulcrum/packet"
@@ -19,8 +18,8 @@ type Worker struct {
 	now        uint32 // ms; read once a turn
 	random     *rand.Rand
 
-	rx         ports.Burst
-	meta       [ports.MaxBurst]meta
+	rx ports.Burst
+	batch
 	out        []ports.Burst // by port: what goes out with the next exchange
 	freed      ports.Burst   // what was dropped and is freed with the next exchange
 	outerID    uint16        // identification of the last ipip packet
@@ -31,7 +30,6 @@ type Worker struct {
 	published     published
 	lastPublished uint32
 	nextPublished int
-	epoch         atomic.Uint32 // of the snapshot in use, for the control side
 }
 
 // publishInterval is how often counters are copied for readers, in ms.
@@ -82,7 +80,6 @@ func (w *Worker) adopt(s *snapshot) {
 	for i := range w.queues {
 		w.announce(i)
 	}
-	w.epoch.Store(uint32(s.epoch))
 }
 
 // setStatic enters the configured neighbours.
@@ -104,7 +101,7 @@ func (w *Worker) pin(address uint32) {
 		return
 	}
 	n := &w.neighbours.entries[h]
-	n.pinned = true
+	n.pinned, n.source = true, w.snap.ports[n.port].sourceTowards(n.address)
 	if n.state == incomplete && n.tries == 0 {
 		w.ask(h)
 	}

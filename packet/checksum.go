@@ -27,12 +27,11 @@ func tail(b []byte) uint64 {
 	return v
 }
 
-// Fold reduces an unfolded sum to 16 bits.
+// Fold reduces an unfolded sum to 16 bits. Adding the halves to each other both ways round carries out of the lower
+// half into the upper, which is where the result is taken from: an end-around carry without a branch.
 func Fold(sum uint64) uint16 {
-	sum = sum>>32 + sum&0xffffffff
-	sum = sum>>16 + sum&0xffff
-	sum = sum>>16 + sum&0xffff
-	return uint16(sum>>16 + sum&0xffff)
+	half := uint32((sum + bits.RotateLeft64(sum, 32)) >> 32)
+	return uint16((half + bits.RotateLeft32(half, 16)) >> 16)
 }
 
 // Checksum returns the Internet checksum of b.

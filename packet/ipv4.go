@@ -65,29 +65,42 @@ func (p IPv4) SetDst(v uint32)      { binary.BigEndian.PutUint32(p[16:20], v) }
 // HeaderValid reports whether the header's checksum is right.
 func (p IPv4) HeaderValid() bool { return Fold(Sum(p[:p.HeaderLen()], 0)) == 0xffff }
 
-// Encode writes a header without options, its checksum included.
+// sumPlain returns the unfolded sum of a header without options. Byte order does not matter to whether it folds to
+// all ones.
+func sumPlain(h *[IPv4MinLen]byte) uint64 {
+	return uint64(binary.NativeEndian.Uint32(h[0:4])) +
+		uint64(binary.NativeEndian.Uint32(h[4:8])) +
+		uint64(binary.NativeEndian.Uint32(h[8:12])) +
+		uint64(binary.NativeEndian.Uint32(h[12:16])) +
+		uint64(binary.NativeEndian.Uint32(h[16:20]))
+}
+
+// Encode writes a header without options, its checksum included. The sum is taken from the fields, which costs a third of
+// reading back the bytes just written.
 func (p IPv4) Encode(f IPv4Fields) {
-	p[0] = 0x45
-	p[1] = f.TOS
-	binary.BigEndian.PutUint16(p[2:4], f.TotalLength)
-	binary.BigEndian.PutUint16(p[4:6], f.ID)
 	var flags uint16
 	if f.DontFragment {
 		flags = ipv4DontFragment
 	}
-	binary.BigEndian.PutUint16(p[6:8], flags)
-	p[8] = f.TTL
-	p[9] = f.Protocol
-	p.SetChecksum(0)
-	p.SetSrc(f.Src)
-	p.SetDst(f.Dst)
-	p.SetChecksum(Checksum(p[:IPv4MinLen]))
+	h := (*[IPv4MinLen]byte)(p)
+	first := 0x4500 | uint16(f.TOS)
+	life := uint16(f.TTL)<<8 | uint16(f.Protocol)
+	binary.BigEndian.PutUint16(h[0:2], first)
+	binary.BigEndian.PutUint16(h[2:4], f.TotalLength)
+	binary.BigEndian.PutUint16(h[4:6], f.ID)
+	binary.BigEndian.PutUint16(h[6:8], flags)
+	binary.BigEndian.PutUint16(h[8:10], life)
+	binary.BigEndian.PutUint32(h[12:16], f.Src)
+	binary.BigEndian.PutUint32(h[16:20], f.Dst)
+	sum := uint64(first) + uint64(f.TotalLength) + uint64(f.ID) + uint64(flags) + uint64(life) + uint64(f.Src) + uint64(f.Dst)
+	binary.BigEndian.PutUint16(h[10:12], ^Fold(sum))
 }
 
 // DecrementTTL takes one from the TTL, which must not be 0, and corrects the header checksum.
 func (p IPv4) DecrementTTL() {
-	ttl := p.TTL()
-	old := uint16(ttl)<<8 | uint16(p.Protocol())
-	p.SetTTL(ttl - 1)
-	p.SetChecksum(Delta(0).Change16(old, old-0x100).Apply(p.Checksum()))
+	h := (*[IPv4MinLen]byte)(p)
+	old := binary.BigEndian.Uint16(h[8:10])
+	h[8]--
+	sum := Delta(0).Change16(old, old-0x100).Apply(binary.BigEndian.Uint16(h[10:12]))
+	binary.BigEndian.PutUint16(h[10:12], sum)
 }

@@ -1,5 +1,7 @@
 package packet
 
+import "encoding/binary"
+
 // Kind says what a packet is, as far as its forwarding is concerned.
 type Kind uint8
 
@@ -35,22 +37,21 @@ const (
 // Parsed is what Parse found out about one packet. It is reused from packet to packet: a field is
 // valid only as its comment says.
 type Parsed struct {
-	Kind      Kind     // always
-	Fault     Fault    // Invalid
-	TCPFlags  TCPFlags // TCP4
-	Protocol  uint8    // TCP4, UDP4, ICMP4, Other4
-	Network   uint16   // offset of the ARP or IP header; ARPPacket, TCP4, UDP4, ICMP4, Other4
-	Transport uint16   // offset of the transport header; TCP4, UDP4, ICMP4, Other4
-	End       uint16   // offset of the first byte behind the IP packet (padding follows); TCP4, UDP4, ICMP4, Other4
-	SrcPort   uint16   // TCP4, UDP4
-	DstPort   uint16   // TCP4, UDP4
-	Src, Dst  uint32   // TCP4, UDP4, ICMP4, Other4
+	Kind         Kind     // always
+	Fault        Fault    // Invalid
+	TCPFlags     TCPFlags // always; 0 but for TCP4
+	TTL          uint8    // TCP4, UDP4, ICMP4, Other4
+	DontFragment bool     // TCP4, UDP4, ICMP4, Other4
+	Network      uint16   // offset of the ARP or IP header; ARPPacket, TCP4, UDP4, ICMP4, Other4
+	Transport    uint16   // offset of the transport header; TCP4, UDP4, ICMP4, Other4
+	End          uint16   // offset of the first byte behind the IP packet (padding follows); TCP4, UDP4, ICMP4, Other4
+	Key4                  // addresses and protocol: TCP4, UDP4, ICMP4, Other4; ports: TCP4, UDP4
 }
 
 // Parse looks at a frame and fills p. Every length that a later stage relies on has been checked
 // when p.Kind is not Invalid.
 func Parse(frame []byte, p *Parsed) {
-	p.Kind, p.Fault = Invalid, NoFault
+	p.Kind, p.Fault, p.TCPFlags = Invalid, NoFault, 0
 	if len(frame) < EthernetLen {
 		p.Fault = FaultTruncated
 		return
@@ -84,32 +85,32 @@ func (p *Parsed) parseARP(b []byte) {
 }
 
 func (p *Parsed) parseIPv4(frame []byte) {
-	ip := IPv4(frame[EthernetLen:])
-	if len(ip) < IPv4MinLen {
+	if len(frame) < EthernetLen+IPv4MinLen {
 		p.Fault = FaultTruncated
 		return
 	}
-	header, total := ip.HeaderLen(), int(ip.TotalLength())
+	// Through the array every field is read without another check of the length.
+	h := (*[IPv4MinLen]byte)(frame[EthernetLen:])
+	header, total, fragment := int(h[0]&0x0f)*4, int(binary.BigEndian.Uint16(h[2:4])), binary.BigEndian.Uint16(h[6:8])
 	switch {
-	case ip.Version() != 4:
+	case h[0]>>4 != 4:
 		p.Fault = FaultIPVersion
 	case header < IPv4MinLen || header > total:
 		p.Fault = FaultIPHeaderLength
-	case total > len(ip):
+	case total > len(frame)-EthernetLen:
 		p.Fault = FaultIPTotalLength
-	case !ip.HeaderValid():
+	case header == IPv4MinLen && Fold(sumPlain(h)) != 0xffff,
+		header != IPv4MinLen && !IPv4(frame[EthernetLen:]).HeaderValid():
 		p.Fault = FaultIPChecksum
-	case ip.IsFragment():
+	case fragment&(ipv4MoreFragments|ipv4OffsetMask) != 0:
 		p.Fault = FaultFragment
+	default:
+		p.TTL, p.Protocol, p.DontFragment = h[8], h[9], fragment&ipv4DontFragment != 0
+		p.Transport = uint16(EthernetLen + header)
+		p.End = uint16(EthernetLen + total)
+		p.Src, p.Dst = binary.BigEndian.Uint32(h[12:16]), binary.BigEndian.Uint32(h[16:20])
+		p.parseTransport(frame[EthernetLen+header : EthernetLen+total])
 	}
-	if p.Fault != NoFault {
-		return
-	}
-	p.Protocol = ip.Protocol()
-	p.Transport = uint16(EthernetLen + header)
-	p.End = uint16(EthernetLen + total)
-	p.Src, p.Dst = ip.Src(), ip.Dst()
-	p.parseTransport(frame[p.Transport:p.End])
 }
 
 func (p *Parsed) parseTransport(b []byte) {
@@ -134,14 +135,14 @@ func (p *Parsed) parseTCP(b []byte) {
 		p.Fault = FaultTruncated
 		return
 	}
-	t := TCP(b)
-	if n := t.HeaderLen(); n < TCPMinLen || n > len(b) {
+	h := (*[TCPMinLen]byte)(b)
+	if n := int(h[12]>>4) * 4; n < TCPMinLen || n > len(b) {
 		p.Fault = FaultTCPDataOffset
 		return
 	}
 	p.Kind = TCP4
-	p.TCPFlags = t.Flags()
-	p.SrcPort, p.DstPort = t.SrcPort(), t.DstPort()
+	p.TCPFlags = TCPFlags(h[13])
+	p.SrcPort, p.DstPort = binary.BigEndian.Uint16(h[0:2]), binary.BigEndian.Uint16(h[2:4])
 }
 
 func (p *Parsed) parseUDP(b []byte) {
@@ -149,11 +150,11 @@ func (p *Parsed) parseUDP(b []byte) {
 		p.Fault = FaultTruncated
 		return
 	}
-	u := UDP(b)
-	if n := int(u.Length()); n < UDPLen || n > len(b) {
+	h := (*[UDPLen]byte)(b)
+	if n := int(binary.BigEndian.Uint16(h[4:6])); n < UDPLen || n > len(b) {
 		p.Fault = FaultUDPLength
 		return
 	}
 	p.Kind = UDP4
-	p.SrcPort, p.DstPort = u.SrcPort(), u.DstPort()
+	p.SrcPort, p.DstPort = binary.BigEndian.Uint16(h[0:2]), binary.BigEndian.Uint16(h[2:4])
 }

@@ -1,0 +1,133 @@
+package engine
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/google/gopacket/layers"
+
+	"fulcrum/modes"
+	"fulcrum/packet"
+)
+
+// gratuitous is a station's announcement of its own address.
+func gratuitous(h host) []byte { return whoHas(h.addr, h) }
+
+func (s *site) as(port int, addr string) host {
+	return host{netip.MustParseAddr(addr), s.ports[port].mac}
+}
+
+func TestAnnouncesItsAddresses(t *testing.T) {
+	s := twoArm
+	b := newSilentBed(t, s, s.serving(s.web(modes.FullNAT, 1)))
+	b.turn()
+	b.sent(0, gratuitous(s.as(0, "10.0.0.1")), gratuitous(s.as(0, vipAlone)))
+	b.sent(1, gratuitous(s.as(1, "10.1.0.1")), gratuitous(s.as(1, "10.1.0.50")), gratuitous(s.as(1, "10.1.0.51")))
+	b.turn()
+	b.quiet()
+}
+
+func TestAnnouncesAgainWithNewSettings(t *testing.T) {
+	s := oneArm
+	b := newBed(t, s, s.settings())
+	b.engine.Apply(s.serving(s.web(modes.DR, 1)))
+	b.turn()
+	b.sent(0, gratuitous(s.as(0, "10.0.0.1")), gratuitous(s.as(0, vipAlone)))
+}
+
+func TestAnswersOnTheRightPortOnly(t *testing.T) {
+	s := twoArm
+	nowhere := s.web(modes.NAT, 1)
+	nowhere.Address = at4("172.16.0.1:80")
+	b := newBed(t, s, s.serving(s.web(modes.FullNAT, 2), nowhere))
+	for _, tt := range []struct {
+		address  string
+		answered [2]bool
+	}{
+		{"10.0.0.1", [2]bool{true, false}},
+		{"10.1.0.1", [2]bool{false, true}},
+		{vipAlone, [2]bool{true, false}},
+		{"10.1.0.50", [2]bool{false, true}},
+		{"10.1.0.51", [2]bool{false, true}},
+		{"10.1.0.52", [2]bool{false, false}},
+		{"10.1.0.11", [2]bool{false, false}},
+		{"10.0.0.254", [2]bool{false, false}},
+		{"172.16.0.1", [2]bool{true, true}}, // on no subnet: somebody routes it here
+		{"0.0.0.0", [2]bool{false, false}},
+	} {
+		for port, asker := range []host{s.neighbour, s.servers[0]} {
+			b.receive(port, whoHas(netip.MustParseAddr(tt.address), asker))
+			if tt.answered[port] {
+				b.sent(port, isAt(s.as(port, tt.address), asker))
+			}
+			b.quiet()
+		}
+	}
+	b.dropped("")
+}
+
+// A station that looks whether an address is taken (RFC 5227) has none itself yet.
+func TestAnswersAddressProbes(t *testing.T) {
+	s := oneArm
+	b := newBed(t, s, s.settings())
+	asker := station("0.0.0.0", 77)
+	b.receive(0, whoHas(s.ports[0].addr, asker))
+	b.sent(0, isAt(s.ports[0], asker))
+}
+
+func TestTakesUnicastQuestionsAndDropsThoseToOthers(t *testing.T) {
+	s := oneArm
+	b := newBed(t, s, s.settings())
+	b.receive(0, arpPacket(layers.ARPRequest, s.neighbour, s.ports[0].addr, packet.MAC{}, s.ports[0].mac))
+	b.sent(0, isAt(s.ports[0], s.neighbour))
+	b.receive(0, arpPacket(layers.ARPRequest, s.neighbour, s.ports[0].addr, packet.MAC{}, s.gateway.mac))
+	b.quiet()
+	b.dropped("not_our_mac=1")
+}
+
+func TestImpossibleSendersAreBadARP(t *testing.T) {
+	s := oneArm
+	b := newBed(t, s, s.settings())
+	for _, mac := range []packet.MAC{{}, packet.Broadcast, {1, 0, 0x5e, 0, 0, 1}} {
+		b.receive(0, whoHas(s.ports[0].addr, host{s.neighbour.addr, mac}))
+	}
+	b.quiet()
+	b.dropped("bad_arp=3")
+}
+
+// knows reports the MAC the director has for an address on a port.
+func (b *bed) knows(h host, port int) bool {
+	n, ok := b.worker.neighbours.index[neighbourKey{packet.Addr4(h.addr), uint16(port)}]
+	return ok && b.worker.neighbours.entries[n].hasMAC() && b.worker.neighbours.entries[n].mac() == h.mac
+}
+
+func TestWhomItLearnsFrom(t *testing.T) {
+	s := twoArm
+	own := s.ports[0].addr
+	for _, tt := range []struct {
+		name   string
+		sender host
+		frame  func(host) []byte
+		learns bool
+	}{
+		{"who asks for us", station("10.0.0.70", 70), func(h host) []byte { return whoHas(own, h) }, true},
+		{"who answers us unasked", station("10.0.0.70", 70), func(h host) []byte { return isAt(h, s.ports[0]) }, true},
+		{"a stranger who asks for another", station("10.0.0.70", 70), func(h host) []byte { return whoHas(s.gateway.addr, h) }, false},
+		{"a stranger who announces itself", station("10.0.0.70", 70), gratuitous, false},
+		{"one of another subnet", station("10.9.0.70", 70), func(h host) []byte { return whoHas(own, h) }, false},
+		{"one of the other port's subnet", station("10.1.0.70", 70), func(h host) []byte { return whoHas(own, h) }, false},
+		{"one who claims the VIP", station(vipAlone, 70), func(h host) []byte { return whoHas(own, h) }, false},
+		{"one who claims our address", station("10.0.0.1", 70), gratuitous, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			b := newBed(t, s, s.serving(s.web(modes.NAT, 1)))
+			b.receive(0, tt.frame(tt.sender))
+			if b.knows(tt.sender, 0) != tt.learns {
+				t.Fatalf("learned: %v", !tt.learns)
+			}
+			if b.knows(tt.sender, 1) {
+				t.Fatal("learned on a port where it was not heard")
+			}
+		})
+	}
+}

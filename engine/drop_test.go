@@ -1,0 +1,287 @@
+package engine
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"fulcrum/modes"
+	"fulcrum/packet"
+	"fulcrum/ports"
+)
+
+// dropTests reach every drop reason, and no other one on the way.
+var dropTests = map[Verdict]func(*testing.T) *bed{
+	DropMultiSegment: func(t *testing.T) *bed {
+		return flagged(t, func(p *ports.Packet) { p.RxFlags = ports.RxMultiSegment })
+	},
+	DropVLAN: func(t *testing.T) *bed {
+		return flagged(t, func(p *ports.Packet) { p.RxFlags, p.VLAN = ports.RxVLAN, 5 })
+	},
+	DropNoHeadroom: func(t *testing.T) *bed {
+		return flagged(t, func(p *ports.Packet) {
+			f := append([]byte(nil), p.Bytes()...)
+			p.Offset = packet.IPv4MinLen - 1
+			copy(p.Bytes(), f)
+		})
+	},
+	DropTruncated: func(t *testing.T) *bed {
+		return damaged(t, func(f []byte) []byte { return f[:33] })
+	},
+	DropBadARP: func(t *testing.T) *bed {
+		return damaged(t, func([]byte) []byte {
+			f := whoHas(oneArm.ports[0].addr, oneArm.neighbour)
+			f[14] = 9
+			return f
+		})
+	},
+	DropIPVersion: func(t *testing.T) *bed {
+		return damaged(t, func(f []byte) []byte { f[14] = 0x65; return f })
+	},
+	DropIPHeaderLength: func(t *testing.T) *bed {
+		return damaged(t, func(f []byte) []byte { f[14] = 0x44; return f })
+	},
+	DropIPLength: func(t *testing.T) *bed {
+		return damaged(t, func(f []byte) []byte { return f[:50] })
+	},
+	DropIPChecksum: func(t *testing.T) *bed {
+		return damaged(t, func(f []byte) []byte { f[25]++; return f })
+	},
+	DropFragment: func(t *testing.T) *bed {
+		return dropping(t, tcp(client, webVIP, "S").with(func(p *pkt) { p.mf = true }))
+	},
+	DropTCPDataOffset: func(t *testing.T) *bed {
+		return damaged(t, func(f []byte) []byte { f[46] = 0x40; return f })
+	},
+	DropUDPLength: func(t *testing.T) *bed {
+		b := newBed(t, oneArm, oneArm.serving(oneArm.echo(modes.DR, 1)))
+		f := udp(client, echoVIP, "?").frame(oneArm.gateway.mac, oneArm.ports[0].mac)
+		f[39]++
+		b.receive(0, f)
+		return b
+	},
+	DropIPv6: func(t *testing.T) *bed {
+		return damaged(t, func(f []byte) []byte { f[12], f[13] = 0x86, 0xdd; return f })
+	},
+	DropNotIP: func(t *testing.T) *bed {
+		return damaged(t, func(f []byte) []byte { f[12], f[13] = 0x88, 0xcc; return f })
+	},
+	DropNotOurMAC: func(t *testing.T) *bed {
+		return damaged(t, func(f []byte) []byte { f[5]++; return f })
+	},
+	DropNoSession: func(t *testing.T) *bed { return dropping(t, tcp(client, webVIP, "A")) },
+	DropNoService: func(t *testing.T) *bed { return dropping(t, tcp(client, vipAlone+":81", "S")) },
+	DropToHost:    func(t *testing.T) *bed { return dropping(t, tcp(client, "10.0.0.1:22", "S")) },
+	DropNotOurs:   func(t *testing.T) *bed { return dropping(t, tcp("10.0.0.11:80", client, "SA")) },
+	DropNoRealServer: func(t *testing.T) *bed {
+		b := newBed(t, oneArm, oneArm.serving(oneArm.web(modes.DR, 0)))
+		b.fromClient(tcp(client, webVIP, "S"))
+		return b
+	},
+	DropRealServerGone: func(t *testing.T) *bed {
+		b := dropping(t, tcp(client, webVIP, "S"))
+		b.apply(oneArm.serving(oneArm.web(modes.IPIP, 0)))
+		b.fromClient(tcp(client, webVIP, "A"))
+		return b
+	},
+	DropSessionsFull: func(t *testing.T) *bed {
+		b := newBed(t, oneArm, oneArm.serving(oneArm.echo(modes.DR, 1)), func(c *bedConfig) { c.sessions = 2 })
+		for i := range 3 {
+			b.fromClient(udp(clientAt(i), echoVIP, "?"))
+		}
+		return b
+	},
+	DropFlowTaken: func(t *testing.T) *bed {
+		other := oneArm.web(modes.NAT, 1)
+		other.Address = at4(vipAlone + ":81")
+		b := newBed(t, oneArm, oneArm.serving(oneArm.web(modes.NAT, 1), other))
+		b.fromClient(tcp(client, webVIP, "S"), tcp(client, vipAlone+":81", "S"))
+		return b
+	},
+	DropNoLocalPort: exhaustedLocalPorts,
+	DropTTLExceeded: func(t *testing.T) *bed { return dropping(t, tcp(client, webVIP, "S").ttlOf(1)) },
+	DropTooBig: func(t *testing.T) *bed {
+		return dropping(t, tcp(client, webVIP, "S").carrying(strings.Repeat("x", 1450)))
+	},
+	DropNoRoute: func(t *testing.T) *bed {
+		n := oneArm.serving(oneArm.web(modes.DR, 1))
+		n.Routes = nil
+		n.Services[0].RealServers[0].Address = at4("10.7.0.1:80")
+		b := newBed(t, oneArm, n)
+		b.fromClient(tcp(client, webVIP, "S"))
+		return b
+	},
+	DropNeighboursFull:     fullNeighbourTable,
+	DropNeighbourQueueFull: func(t *testing.T) *bed { return waiting(t, ports.MaxBurst+1) },
+	DropNeighbourFailed: func(t *testing.T) *bed {
+		b := waiting(t, 2)
+		b.wait(3100)
+		return b
+	},
+	DropTxFull: stalledOutput,
+	DropStopped: func(t *testing.T) *bed {
+		b := waiting(t, 2)
+		b.worker.stop()
+		return b
+	},
+}
+
+func TestEveryDropReason(t *testing.T) {
+	for v := range NumVerdicts {
+		if !v.IsDrop() {
+			continue
+		}
+		t.Run(v.String(), func(t *testing.T) {
+			test := dropTests[v]
+			if test == nil {
+				t.Fatal("no test reaches this drop reason")
+			}
+			b := test(t)
+			if got := b.drops(); !strings.HasPrefix(got, v.String()+"=") || strings.Contains(got, " ") {
+				t.Fatalf("dropped %q, want %v alone", got, v)
+			}
+			b.balanced()
+		})
+	}
+}
+
+func TestTagsAreDropped(t *testing.T) {
+	for _, tag := range []string{"\x81\x00", "\x88\xa8"} {
+		b := damaged(t, func(f []byte) []byte { copy(f[12:], tag); return f })
+		b.dropped("vlan=1")
+	}
+}
+
+// More may be dropped in a turn than a burst holds: here a full burst, and then all that waited for a neighbour.
+func TestManyDropsInATurn(t *testing.T) {
+	b := waiting(t, ports.MaxBurst)
+	b.wait(2950)
+	for i := range ports.MaxBurst {
+		b.deliver(0, tcp(clientAt(i), webVIP, "A").frame(oneArm.gateway.mac, oneArm.ports[0].mac))
+	}
+	b.now += 150
+	b.worker.Turn(b.now)
+	b.balanced()
+	b.dropped("no_session=64 neighbour_failed=64")
+}
+
+// dropping gives packets to a director with an ipip service.
+func dropping(t *testing.T, packets ...pkt) *bed {
+	b := newBed(t, oneArm, oneArm.serving(oneArm.web(modes.IPIP, 1)))
+	b.fromClient(packets...)
+	return b
+}
+
+// damaged gives it a SYN that was changed.
+func damaged(t *testing.T, damage func([]byte) []byte) *bed {
+	b := dropping(t)
+	b.receive(0, damage(tcp(client, webVIP, "S").frame(oneArm.gateway.mac, oneArm.ports[0].mac)))
+	return b
+}
+
+// flagged gives it a SYN in a packet as a driver might describe it.
+func flagged(t *testing.T, change func(*ports.Packet)) *bed {
+	b := dropping(t)
+	f := tcp(client, webVIP, "S").frame(oneArm.gateway.mac, oneArm.ports[0].mac)
+	var fresh ports.Burst
+	if !b.ports[0].Queue(0).Alloc(&fresh, len(f)) {
+		t.Fatal("no buffer")
+	}
+	p := &fresh.Packets[0]
+	copy(p.Bytes(), f)
+	change(p)
+	b.ports[0].DeliverPacket(0, *p)
+	b.turn()
+	return b
+}
+
+// waiting lets n packets wait for a real server that does not answer.
+func waiting(t *testing.T, n int) *bed {
+	b := newBed(t, oneArm, oneArm.resolving(oneArm.web(modes.DR, 1)))
+	for range n {
+		b.fromClient(tcp(client, webVIP, "S"))
+	}
+	return b
+}
+
+// fullNeighbourTable answers a client for whom there is no place in the table.
+func fullNeighbourTable(t *testing.T) *bed {
+	b := newBed(t, oneArm, oneArm.serving(oneArm.web(modes.NAT, 1)))
+	p := b.begin(modes.NAT, tcp("10.0.0.90:4000", webVIP, "S"))
+	for i := uint32(0); ; i++ {
+		if _, ok := b.worker.neighbours.find(0x0b000000+i, 0, b.now); !ok {
+			break
+		}
+	}
+	if n := len(b.worker.neighbours.index); n != maxNeighbours {
+		t.Fatalf("the neighbour table holds %d, want %d", n, maxNeighbours)
+	}
+	b.fromServer(0, pkt{src: p.source, dst: p.server, protocol: packet.ProtocolTCP}.reply("SA", ""))
+	return b
+}
+
+// stalled is a port whose device takes nothing while it is stuck.
+type stalled struct {
+	ports.Port
+	stuck *bool
+}
+
+type stalledQueue struct {
+	ports.Queue
+	stuck *bool
+}
+
+func (s stalled) Queue(i int) ports.Queue { return stalledQueue{s.Port.Queue(i), s.stuck} }
+
+func (q stalledQueue) Exchange(tx, free, rx *ports.Burst) {
+	if *q.stuck {
+		tx = nil
+	}
+	q.Queue.Exchange(tx, free, rx)
+}
+
+func newStalledBed(t *testing.T, stuck *bool) *bed {
+	return newBed(t, oneArm, oneArm.serving(oneArm.web(modes.DR, 1)), func(c *bedConfig) {
+		c.wrap = func(p ports.Port) ports.Port { return stalled{p, stuck} }
+	})
+}
+
+func stalledOutput(t *testing.T) *bed {
+	var stuck bool
+	b := newStalledBed(t, &stuck)
+	stuck = true
+	for i := range ports.MaxBurst + 3 {
+		b.fromClient(tcp(clientAt(i), webVIP, "S"))
+	}
+	stuck = false
+	b.turn()
+	return b
+}
+
+// exhaustedLocalPorts takes every port of the only local address.
+func exhaustedLocalPorts(t *testing.T) *bed {
+	s := twoArm
+	v := s.echo(modes.FullNAT, 1)
+	v.LocalAddresses = []netip.Addr{s.local[0]}
+	b := newBed(t, s, s.serving(v), func(c *bedConfig) { c.sessions = localPorts + 100 })
+	b.flood(localPorts)
+	b.sessions(localPorts)
+	b.dropped("")
+	b.fromClient(udp(clientAt(localPorts), echoVIP, "?"))
+	return b
+}
+
+// flood sends the first n clients' datagrams, a burst at a time, and throws away what arrives.
+func (b *bed) flood(n int) {
+	b.Helper()
+	s := &b.site
+	f := udp(clientAt(0), echoVIP, "?").with(func(p *pkt) { p.noChecksum = true })
+	for i := range n {
+		f.src = at4(clientAt(i))
+		b.deliver(s.front, f.frame(s.gateway.mac, s.own(s.front).mac))
+		if i%ports.MaxBurst == ports.MaxBurst-1 || i == n-1 {
+			b.turn()
+			b.collectAll()
+		}
+	}
+}

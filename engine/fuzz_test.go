@@ -1,0 +1,74 @@
+package engine
+
+import (
+	"encoding/binary"
+	"testing"
+
+	"fulcrum/packet"
+)
+
+// A fuzz input is a row of frames: a byte with the port in bit 0 and "a turn comes first" in bit 1, two bytes of length, and
+// the frame.
+func appendFrame(input []byte, flags byte, f []byte) []byte {
+	input = append(input, flags)
+	return append(binary.BigEndian.AppendUint16(input, uint16(len(f))), f...)
+}
+
+// cutFrame takes the first frame off an input; ok is false at its end.
+func cutFrame(input []byte) (flags byte, f, rest []byte, ok bool) {
+	if len(input) < 3 {
+		return 0, nil, nil, false
+	}
+	n := min(int(binary.BigEndian.Uint16(input[1:3])), len(input)-3, 2000)
+	return input[0], input[3 : 3+n], input[3+n:], true
+}
+
+// FuzzPipeline gives any bytes on any port to a director with all modes. It must not panic, must account for every packet,
+// and what it sends must be well-formed and its own.
+func FuzzPipeline(f *testing.F) {
+	for _, m := range allModes {
+		var all []byte
+		for _, c := range readCapture(f, goldenFile(m, "in")) {
+			all = appendFrame(all, 2, c.frame)
+			f.Add(appendFrame(nil, 0, c.frame))
+		}
+		f.Add(all)
+	}
+	f.Add(appendFrame(nil, 0, whoHas(twoArm.ports[0].addr, twoArm.neighbour)))
+	f.Add(appendFrame(nil, 1, isAt(twoArm.servers[2], twoArm.ports[1])))
+	f.Add(appendFrame(nil, 0, echoRequest("192.168.5.9", vipAlone).frame(twoArm.gateway.mac, twoArm.ports[0].mac)))
+	f.Fuzz(func(t *testing.T, input []byte) {
+		s := twoArm
+		b := newBed(t, s, everything(&s, 1), func(c *bedConfig) { c.sessions, c.buffers = 16, 256 })
+		for flags, frame, rest, ok := cutFrame(input); ok; flags, frame, rest, ok = cutFrame(rest) {
+			if flags&2 != 0 || b.ports[flags&1].Pending() > 32 {
+				b.now += 50
+				b.turn()
+				b.wellFormed()
+			}
+			b.deliver(int(flags&1), frame)
+		}
+		b.turn()
+		b.wait(5000)
+		b.wellFormed()
+	})
+}
+
+// wellFormed checks that what was sent parses, comes from this station, and has a way to go.
+func (b *bed) wellFormed() {
+	b.Helper()
+	for port, frames := range b.collectAll() {
+		for _, f := range frames {
+			var p packet.Parsed
+			packet.Parse(f, &p)
+			switch {
+			case p.Kind == packet.Invalid || p.Kind == packet.Other || p.Kind == packet.Any6 || p.Kind == packet.Tagged:
+				b.Fatalf("port %d sent what is of kind %d, fault %d:\n%s", port, p.Kind, p.Fault, dump(f))
+			case packet.Ethernet(f).Src() != packet.MAC(b.site.ports[port].mac):
+				b.Fatalf("port %d sent under another's MAC:\n%s", port, dump(f))
+			case p.Kind != packet.ARPPacket && packet.IPv4(f[packet.EthernetLen:]).TTL() == 0:
+				b.Fatalf("port %d sent with TTL 0:\n%s", port, dump(f))
+			}
+		}
+	}
+}

@@ -1,0 +1,141 @@
+package engine
+
+import (
+	"net/netip"
+	"testing"
+
+	"fulcrum/modes"
+	"fulcrum/ports"
+)
+
+// sources starts n fullnat sessions and returns how many came from each local address and port at each real server.
+func (b *bed) sources(n int) map[[2]netip.AddrPort]int {
+	b.Helper()
+	seen := map[[2]netip.AddrPort]int{}
+	for i := range n {
+		b.deliver(0, udp(clientAt(i), echoVIP, "?").frame(b.site.gateway.mac, b.site.ports[0].mac))
+		if i%ports.MaxBurst == ports.MaxBurst-1 || i == n-1 {
+			b.turn()
+			for _, f := range b.ports[b.site.back].Collect(0) {
+				src, dst := flowOf(f)
+				seen[[2]netip.AddrPort{src, dst}]++
+			}
+		}
+	}
+	return seen
+}
+
+func TestLocalPortsAreUniquePerRealServer(t *testing.T) {
+	s := twoArm
+	b := newBed(t, s, s.serving(s.echo(modes.FullNAT, 3)))
+	seen := b.sources(900)
+	if len(seen) != 900 {
+		t.Fatalf("%d different flows for 900 sessions; dropped %s", len(seen), b.drops())
+	}
+	byAddress := map[netip.Addr]int{}
+	for flow := range seen {
+		byAddress[flow[0].Addr()]++
+	}
+	if byAddress[s.local[0]] != 450 || byAddress[s.local[1]] != 450 {
+		t.Fatalf("local addresses used unevenly: %v", byAddress)
+	}
+}
+
+// One local address and port serves as many sessions as there are real servers.
+func TestLocalPortIsUsedForEveryRealServer(t *testing.T) {
+	s := twoArm
+	b := newBed(t, s, s.serving(s.echo(modes.FullNAT, 2)))
+	b.worker.localTurns[0], b.worker.localTurns[1] = 77, 77
+	seen := b.sources(2)
+	var local []netip.AddrPort
+	for flow := range seen {
+		local = append(local, flow[0])
+	}
+	if len(local) != 2 || local[0] != local[1] {
+		t.Fatalf("sessions with two real servers come from %v, want one and the same", local)
+	}
+}
+
+// Two services with the same real server and local addresses share its ports: the search passes over what is taken.
+func TestServicesShareARealServersPorts(t *testing.T) {
+	s := twoArm
+	one, two := s.echo(modes.FullNAT, 1), s.echo(modes.FullNAT, 1)
+	two.Address = at4(vipAlone + ":8")
+	b := newBed(t, s, s.serving(one, two))
+	b.worker.localTurns[0], b.worker.localTurns[1] = 10, 10
+	flows := map[netip.AddrPort]bool{}
+	for i := range 20 {
+		b.fromClient(udp(clientAt(i), echoVIP, "?"), udp(clientAt(i), vipAlone+":8", "?"))
+	}
+	for _, f := range b.ports[1].Collect(0) {
+		src, _ := flowOf(f)
+		flows[src] = true
+	}
+	if len(flows) != 40 {
+		t.Fatalf("%d flows for 40 sessions; dropped %s", len(flows), b.drops())
+	}
+}
+
+// A port is free again when its session has ended, and is found although the search is bounded.
+func TestExhaustedPortsComeBack(t *testing.T) {
+	b := exhaustedLocalPorts(t)
+	b.dropped("no_local_port=1")
+	b.collectAll()
+	// A turn ends a bounded number of sessions, so that many at once take many turns.
+	b.wait(301_000)
+	for range localPorts / 64 {
+		b.wait(10)
+	}
+	b.sessions(0)
+	b.fromClient(udp(client, echoVIP, "?"))
+	if n := len(b.ports[1].Collect(0)); n != 1 {
+		t.Fatalf("%d packets sent; dropped %s", n, b.drops())
+	}
+}
+
+// The search goes on where it ended, so that a free port in a crowd is found by and by.
+func TestSearchGoesOn(t *testing.T) {
+	s := twoArm
+	v := s.echo(modes.FullNAT, 1)
+	v.LocalAddresses = v.LocalAddresses[:1]
+	b := newBed(t, s, s.serving(v))
+	b.worker.localTurns[0] = 0
+	b.sources(3 * maxProbes)
+	b.worker.localTurns[0] = 0
+	for i := range 4 {
+		b.fromClient(udp(clientAt(1000), echoVIP, "?"))
+		if sent := len(b.ports[1].Collect(0)) == 1; sent != (i == 3) {
+			t.Fatalf("attempt %d: sent %v", i, sent)
+		}
+	}
+	b.dropped("no_local_port=3")
+}
+
+func TestLocalAtUsesEverything(t *testing.T) {
+	local := []uint32{1, 2, 3}
+	seen := map[[2]uint32]bool{}
+	for turn := range uint32(3 * localPorts) {
+		a, p := localAt(local, turn)
+		if p < firstLocalPort {
+			t.Fatalf("turn %d gives port %d", turn, p)
+		}
+		seen[[2]uint32{a, uint32(p)}] = true
+	}
+	if len(seen) != 3*localPorts {
+		t.Fatalf("%d different ones, want %d", len(seen), 3*localPorts)
+	}
+}
+
+// One client port towards two nat services with the same real server: the answers could not be told apart.
+func TestFlowTaken(t *testing.T) {
+	s := twoArm
+	one, two := s.echo(modes.NAT, 1), s.echo(modes.NAT, 1)
+	two.Address = at4(vipAlone + ":8")
+	b := newBed(t, s, s.serving(one, two))
+	p := b.begin(modes.NAT, udp(client, echoVIP, "?"))
+	b.fromClient(udp(client, vipAlone+":8", "?"))
+	b.quiet()
+	b.dropped("flow_taken=1")
+	b.connections(1, 0, 0, 0)
+	p.answers("", "for the first")
+}

@@ -1,0 +1,360 @@
+package engine
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+
+	"fulcrum/modes"
+	"fulcrum/packet"
+)
+
+// resolving is settings without static neighbours: everyone has to be asked for.
+func (s *site) resolving(services ...Service) Settings {
+	n := s.serving(services...)
+	n.Neighbours = nil
+	return n
+}
+
+// newResolvingBed starts a dr director in one arm that has asked for the gateway and one real server, in vain so far.
+func newResolvingBed(t *testing.T) (*bed, host) {
+	t.Helper()
+	return newBed(t, oneArm, oneArm.resolving(oneArm.web(modes.DR, 1))), oneArm.servers[0]
+}
+
+func TestAsksForServersAndGatewaysAtStart(t *testing.T) {
+	s := twoArm
+	b := newSilentBed(t, s, s.resolving(s.web(modes.DR, 2)))
+	b.turn()
+	b.sent(0, whoHas(s.gateway.addr, s.ports[0]), gratuitous(s.ports[0]), gratuitous(s.as(0, vipAlone)))
+	b.sent(1, whoHas(s.servers[0].addr, s.ports[1]), whoHas(s.servers[1].addr, s.ports[1]), gratuitous(s.ports[1]))
+}
+
+// On a port with several subnets the director speaks to each neighbour from the address on its subnet.
+func TestSpeaksFromTheNeighboursSubnet(t *testing.T) {
+	s := oneArm
+	n := s.resolving(s.web(modes.IPIP, 1))
+	n.Ports[0].Addresses = append([]netip.Prefix{netip.MustParsePrefix("10.9.0.1/24")}, n.Ports[0].Addresses...)
+	n.Routes = nil
+	b := newSilentBed(t, s, n)
+	b.turn()
+	b.sent(0, whoHas(s.servers[0].addr, s.ports[0]),
+		gratuitous(s.ports[0]), gratuitous(s.as(0, vipAlone)), gratuitous(s.as(0, "10.9.0.1")))
+	b.receive(0, isAt(s.servers[0], s.ports[0]))
+	b.begin(modes.IPIP, tcp(client, webVIP, "S"))
+}
+
+func TestWaitingPacketsAreSentInOrder(t *testing.T) {
+	b, rs := newResolvingBed(t)
+	first, second, third := tcp(client, webVIP, "S"), tcp(client, webVIP, "A"), tcp("192.168.5.9:4001", webVIP, "S")
+	b.fromClient(first, second, third)
+	b.quiet()
+	if held := b.totals().Held; held != 3 {
+		t.Fatalf("%d packets held, want 3", held)
+	}
+	b.receive(0, isAt(rs, oneArm.ports[0]))
+	b.toServer(0, first.hop(), second.hop(), third.hop())
+	b.fromClient(tcp(client, webVIP, "A"))
+	b.toServer(0, tcp(client, webVIP, "A").hop())
+	b.dropped("")
+}
+
+func TestQuestionsAreRepeatedOncePerSecond(t *testing.T) {
+	b, rs := newResolvingBed(t)
+	gateway, server := whoHas(oneArm.gateway.addr, oneArm.ports[0]), whoHas(rs.addr, oneArm.ports[0])
+	b.wait(900)
+	b.quiet()
+	for range neighbourTries - 1 {
+		b.wait(1000)
+		b.sentInAnyOrder(0, server, gateway)
+	}
+	b.receive(0, isAt(rs, oneArm.ports[0]))
+	b.wait(1000)
+	b.quiet() // the gateway has failed
+}
+
+func TestSilentNeighbourFails(t *testing.T) {
+	b, _ := newResolvingBed(t)
+	b.fromClient(tcp(client, webVIP, "S"), tcp(client, webVIP, "S"))
+	b.wait(3100)
+	b.dropped("neighbour_failed=2")
+	b.fromClient(tcp(client, webVIP, "S"))
+	b.dropped("neighbour_failed=3")
+	if held := b.totals().Held; held != 0 {
+		t.Fatalf("%d packets held for one who does not answer", held)
+	}
+}
+
+func TestFailedNeighbourComesBack(t *testing.T) {
+	b, rs := newResolvingBed(t)
+	b.wait(3100)
+	b.collectAll()
+	b.wait(1000)
+	b.sentInAnyOrder(0, whoHas(rs.addr, oneArm.ports[0]), whoHas(oneArm.gateway.addr, oneArm.ports[0]))
+	b.fromClient(tcp(client, webVIP, "S"))
+	b.receive(0, isAt(rs, oneArm.ports[0]))
+	b.toServer(0, tcp(client, webVIP, "S").hop())
+	b.dropped("")
+}
+
+// A neighbour that nobody configured is asked again when there is a packet for it.
+func TestFailedClientIsAskedAgainWhenNeeded(t *testing.T) {
+	s := oneArm
+	s.neighbour = station("10.0.0.99", 99)
+	b := newBed(t, oneArm, oneArm.serving(oneArm.web(modes.NAT, 1)))
+	p := b.begin(modes.NAT, tcp("10.0.0.99:4000", webVIP, "S"))
+	out := pkt{src: p.source, dst: p.server, protocol: packet.ProtocolTCP}.reply("SA", "")
+	b.fromServer(0, out)
+	b.sent(0, whoHas(s.neighbour.addr, s.ports[0]))
+	b.wait(3100)
+	b.collectAll()
+	b.dropped("neighbour_failed=1")
+	b.wait(5000)
+	b.quiet()
+	b.fromServer(0, out)
+	b.sent(0, whoHas(s.neighbour.addr, s.ports[0]))
+	b.receive(0, isAt(s.neighbour, s.ports[0]))
+	b.sent(0, out.hop().from(p.vip).to(p.client).frame(s.ports[0].mac, s.neighbour.mac))
+}
+
+func TestQueueOfANeighbourIsBounded(t *testing.T) {
+	b, rs := newResolvingBed(t)
+	var sent []pkt
+	for i := range 70 {
+		sent = append(sent, tcp(clientAt(i), webVIP, "S"))
+	}
+	b.fromClient(sent...)
+	b.dropped("neighbour_queue_full=6")
+	b.receive(0, isAt(rs, oneArm.ports[0]))
+	for i := range sent {
+		sent[i] = sent[i].hop()
+	}
+	b.toServer(0, sent[:64]...)
+}
+
+func TestQueuesForNeighboursAreBounded(t *testing.T) {
+	s := oneArm
+	v := s.web(modes.DR, 1)
+	v.RealServers = nil
+	for i := range maxQueues + 2 {
+		v.RealServers = append(v.RealServers, RealServer{Address: at4(fmt.Sprintf("10.0.0.%d:80", 150+i)), Weight: 1})
+	}
+	b := newBed(t, s, s.serving(v))
+	for i := range maxQueues + 2 {
+		b.fromClient(tcp(clientAt(i), webVIP, "S"))
+	}
+	b.dropped("neighbour_queue_full=2")
+	if held := b.totals().Held; held != maxQueues {
+		t.Fatalf("%d packets held, want %d", held, maxQueues)
+	}
+	// One answer makes room for another neighbour's packets; rr begins with the last real server.
+	b.receive(0, isAt(station("10.0.0.167", 167), s.ports[0]))
+	b.fromClient(tcp(clientAt(16), webVIP, "A"))
+	b.dropped("neighbour_queue_full=2")
+}
+
+func TestNeighbourInUseIsProbed(t *testing.T) {
+	b, rs := newResolvingBed(t)
+	b.receive(0, isAt(rs, oneArm.ports[0]), isAt(oneArm.gateway, oneArm.ports[0]))
+	b.wait(29_900)
+	b.quiet()
+	b.wait(200)
+	b.sentInAnyOrder(0, probe(rs, oneArm.ports[0]), probe(oneArm.gateway, oneArm.ports[0]))
+	b.receive(0, isAt(rs, oneArm.ports[0]), isAt(oneArm.gateway, oneArm.ports[0]))
+	b.wait(20_000)
+	b.quiet()
+}
+
+// A client is probed while packets go to it, and forgotten once none do.
+func TestClientIsProbedWhileItIsUsed(t *testing.T) {
+	s := twoArm
+	b := newBed(t, s, s.serving(s.echo(modes.NAT, 1)))
+	guest := station("10.0.0.80", 80)
+	b.receive(0, whoHas(s.ports[0].addr, guest))
+	b.sent(0, isAt(s.ports[0], guest))
+	p := b.begin(modes.NAT, udp("10.0.0.80:4000", echoVIP, "?"))
+	out := pkt{src: p.source, dst: p.server, protocol: packet.ProtocolUDP}.reply("", "answer")
+	b.fromServer(0, out)
+	b.collectAll()
+	b.wait(30_100)
+	b.sent(0, probe(guest, s.ports[0]))
+	b.receive(0, isAt(guest, s.ports[0]))
+	b.wait(590_000)
+	b.quiet()
+	if !b.knows(guest, 0) {
+		t.Fatal("forgotten too early")
+	}
+	b.wait(20_000)
+	if b.knows(guest, 0) {
+		t.Fatal("not forgotten")
+	}
+}
+
+// A real server that was removed is not looked after any more.
+func TestRemovedServerIsForgotten(t *testing.T) {
+	s := oneArm
+	b := newBed(t, s, Settings{Ports: s.settings().Ports, Services: []Service{s.web(modes.DR, 1)}})
+	b.receive(0, isAt(s.servers[0], s.ports[0]))
+	b.apply(Settings{Ports: s.settings().Ports})
+	b.wait(610_000)
+	b.quiet()
+	if n := len(b.worker.neighbours.index); n != 0 {
+		t.Fatalf("%d neighbours are still known", n)
+	}
+}
+
+func TestProbedNeighbourGetsItsPackets(t *testing.T) {
+	b, rs := newResolvingBed(t)
+	b.receive(0, isAt(rs, oneArm.ports[0]))
+	b.wait(30_100)
+	b.collectAll()
+	b.fromClient(tcp(client, webVIP, "S"))
+	b.toServer(0, tcp(client, webVIP, "S").hop())
+}
+
+// A real server that does not answer probes is looked for by broadcast, in case its address moved to another machine.
+func TestMovedNeighbourIsFound(t *testing.T) {
+	s := oneArm
+	b := newBed(t, s, Settings{Ports: s.settings().Ports, Services: []Service{s.web(modes.DR, 1)}})
+	rs := s.servers[0]
+	b.receive(0, isAt(rs, s.ports[0]))
+	b.fromClient(tcp(client, webVIP, "S"))
+	b.collectAll()
+	b.wait(30_000)
+	b.sent(0, probe(rs, s.ports[0]))
+	b.wait(2000)
+	b.sent(0, probe(rs, s.ports[0]), probe(rs, s.ports[0]))
+	b.wait(1000)
+	b.sent(0, whoHas(rs.addr, s.ports[0]))
+	b.fromClient(tcp(client, webVIP, "A"))
+	moved := host{rs.addr, packet.MAC{2, 0, 0, 0, 9, 9}}
+	b.receive(0, isAt(moved, s.ports[0]))
+	b.sent(0, tcp(client, webVIP, "A").hop().frame(s.ports[0].mac, moved.mac))
+}
+
+// Who takes over an address says so; the sessions follow at once.
+func TestTakeoverByGratuitousARP(t *testing.T) {
+	s := oneArm
+	b, rs := newResolvingBed(t)
+	b.receive(0, isAt(rs, s.ports[0]))
+	b.fromClient(tcp(client, webVIP, "S"))
+	b.collectAll()
+	heir := host{rs.addr, packet.MAC{2, 0, 0, 0, 9, 9}}
+	b.receive(0, gratuitous(heir))
+	b.fromClient(tcp(client, webVIP, "A"))
+	b.sent(0, tcp(client, webVIP, "A").hop().frame(s.ports[0].mac, heir.mac))
+}
+
+func TestStaticNeighbourIsNeitherAskedNorOverruled(t *testing.T) {
+	s := oneArm
+	b := newBed(t, s, s.serving(s.web(modes.DR, 1)))
+	b.receive(0, gratuitous(host{s.servers[0].addr, packet.MAC{2, 0, 0, 0, 9, 9}}))
+	b.wait(700_000)
+	b.quiet()
+	b.fromClient(tcp(client, webVIP, "S"))
+	b.toServer(0, tcp(client, webVIP, "S").hop())
+}
+
+func TestStaticNeighbourChangesWithTheSettings(t *testing.T) {
+	s := oneArm
+	b := newBed(t, s, s.serving(s.web(modes.DR, 1)))
+	b.fromClient(tcp(client, webVIP, "S"))
+	b.toServer(0, tcp(client, webVIP, "S").hop())
+
+	changed := s.serving(s.web(modes.DR, 1))
+	changed.Neighbours[2].MAC = packet.MAC{2, 0, 0, 0, 9, 9}
+	b.apply(changed)
+	b.fromClient(tcp(client, webVIP, "A"))
+	b.sent(0, tcp(client, webVIP, "A").hop().frame(s.ports[0].mac, changed.Neighbours[2].MAC))
+
+	b.engine.Apply(s.resolving(s.web(modes.DR, 1)))
+	b.turn()
+	b.sent(0, whoHas(s.servers[0].addr, s.ports[0]), whoHas(s.gateway.addr, s.ports[0]),
+		gratuitous(s.ports[0]), gratuitous(s.as(0, vipAlone)))
+	b.fromClient(tcp(client, webVIP, "A"))
+	b.receive(0, isAt(s.servers[0], s.ports[0]))
+	b.toServer(0, tcp(client, webVIP, "A").hop())
+}
+
+// A client that was forgotten leaves its place in the table to another; sessions that remember the place must not send
+// to the newcomer.
+func TestRecycledPlaceIsNotTheOldNeighbour(t *testing.T) {
+	s := oneArm
+	b := newBed(t, s, s.serving(s.echo(modes.NAT, 1)))
+	old, newcomer := station("10.0.0.80", 80), station("10.0.0.81", 81)
+	b.receive(0, whoHas(s.ports[0].addr, old))
+	b.sent(0, isAt(s.ports[0], old))
+	p := b.begin(modes.NAT, udp("10.0.0.80:4000", echoVIP, "?"))
+	out := pkt{src: p.source, dst: p.server, protocol: packet.ProtocolUDP}.reply("", "answer")
+	b.fromServer(0, out)
+	b.sent(0, out.hop().from(p.vip).to(p.client).frame(s.ports[0].mac, old.mac))
+	place := b.worker.neighbours.index[neighbourKey{packet.Addr4(old.addr), 0}]
+
+	// The client sends on, so that its session lives, but hears nothing for ten minutes.
+	for range 5 {
+		b.wait(200_000)
+		b.fromClient(udp("10.0.0.80:4000", echoVIP, "?"))
+	}
+	b.collectAll()
+	b.receive(0, whoHas(s.ports[0].addr, newcomer))
+	b.collectAll()
+	if got := b.worker.neighbours.index[neighbourKey{packet.Addr4(newcomer.addr), 0}]; got != place {
+		t.Fatalf("the newcomer has place %d, not %d: nothing to test", got, place)
+	}
+	b.fromServer(0, out)
+	b.sent(0, whoHas(old.addr, s.ports[0]))
+	b.receive(0, isAt(old, s.ports[0]))
+	b.sent(0, out.hop().from(p.vip).to(p.client).frame(s.ports[0].mac, old.mac))
+}
+
+// The old gateway stays one for other destinations, so that nothing but the routes tells that it is the wrong one now.
+func TestSessionsFollowTheRoutes(t *testing.T) {
+	s := twoArm
+	b := newBed(t, s, s.serving(s.web(modes.NAT, 1)))
+	p := b.begin(modes.NAT, tcp(client, webVIP, "S"))
+	p.answers("SA", "")
+	other := s.neighbour
+	changed := s.serving(s.web(modes.NAT, 1))
+	changed.Routes[0].Via = other.addr
+	changed.Routes = append(changed.Routes, Route{netip.MustParsePrefix("8.8.8.8/32"), s.gateway.addr, 0})
+	b.apply(changed)
+	out := pkt{src: p.source, dst: p.server, protocol: packet.ProtocolTCP}.reply("A", "")
+	b.fromServer(0, out)
+	b.sent(0, out.hop().from(p.vip).to(p.client).frame(s.ports[0].mac, other.mac))
+}
+
+func TestLongestPrefixWins(t *testing.T) {
+	n := Settings{
+		Ports: []PortSettings{
+			{[]netip.Prefix{netip.MustParsePrefix("10.0.0.1/24"), netip.MustParsePrefix("fd00::1/64")}},
+			{[]netip.Prefix{netip.MustParsePrefix("10.1.0.1/16")}},
+		},
+		Routes: []Route{
+			{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParseAddr("10.0.0.254"), 0},
+			{netip.MustParsePrefix("10.1.7.0/24"), netip.MustParseAddr("10.0.0.253"), 0},
+			{netip.MustParsePrefix("10.1.7.7/32"), netip.MustParseAddr("10.1.0.254"), 1},
+			{netip.MustParsePrefix("::/0"), netip.MustParseAddr("fd00::fe"), 0},
+		},
+	}
+	table := newRouteTable(n)
+	for _, tt := range []struct {
+		to, via string
+		port    uint16
+	}{
+		{"10.0.0.77", "10.0.0.77", 0},
+		{"10.1.0.77", "10.1.0.77", 1},
+		{"10.1.7.1", "10.0.0.253", 0},
+		{"10.1.7.7", "10.1.0.254", 1},
+		{"8.8.8.8", "10.0.0.254", 0},
+		{"255.255.255.254", "10.0.0.254", 0},
+	} {
+		via, port, ok := table.next(packet.Addr4(netip.MustParseAddr(tt.to)))
+		if got := packet.AddrFrom4(via).String(); !ok || got != tt.via || port != tt.port {
+			t.Errorf("to %s: via %s on port %d (%v), want %s on %d", tt.to, got, port, ok, tt.via, tt.port)
+		}
+	}
+	n.Routes = nil
+	if _, _, ok := newRouteTable(n).next(packet.Addr4(netip.MustParseAddr("8.8.8.8"))); ok {
+		t.Error("a way to 8.8.8.8 without a route")
+	}
+}

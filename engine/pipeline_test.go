@@ -1,0 +1,162 @@
+package engine
+
+import (
+	"fmt"
+	"net/netip"
+	"testing"
+
+	"fulcrum/conntrack"
+	"fulcrum/modes"
+	"fulcrum/packet"
+	"fulcrum/ports"
+	"fulcrum/ports/memory"
+	"fulcrum/sched"
+)
+
+// sink is a port whose queue takes everything at no cost and receives nothing.
+type sink struct {
+	*memory.Port
+}
+
+func (s sink) Queue(int) ports.Queue { return s }
+
+func (s sink) Exchange(tx, free, rx *ports.Burst) {
+	for _, b := range [...]*ports.Burst{tx, free, rx} {
+		if b != nil {
+			b.N = 0
+		}
+	}
+}
+
+func (s sink) Alloc(*ports.Burst, int) bool { return false }
+
+// mill feeds a worker's pipeline with bursts of UDP from many clients, in an order that no cache foresees, in a
+// handful of buffers that are always warm: as if a NIC had written them into the cache.
+type mill struct {
+	worker *Worker
+	burst  ports.Burst
+	fresh  ports.Burst // the packets as they come from the port
+	frame  []byte
+	next   uint32
+	flows  uint32
+}
+
+func newMill(b *testing.B, mode modes.Mode, flows int) *mill {
+	b.Helper()
+	pool, err := memory.NewPool(ports.MaxBurst)
+	if err != nil {
+		b.Fatal(err)
+	}
+	mac := packet.MAC{2, 0, 0, 0, 0, 1}
+	port := sink{memory.NewPort(memory.Config{Name: "wire", MAC: mac, Pool: pool})}
+	e, err := New(Config{
+		Ports: []ports.Port{port}, CPUs: []int{0}, Sessions: max(flows, 1<<10), Timeouts: conntrack.DefaultTimeouts(), Seed: 1,
+		Huge: true,
+	}, millSettings(mode))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	m := &mill{worker: e.workers[0], flows: uint32(flows), frame: udpFrame(mac)}
+	m.worker.Turn(1000)
+	for range ports.MaxBurst {
+		if !port.Port.Queue(0).Alloc(&m.fresh, len(m.frame)) {
+			b.Fatal("no buffer")
+		}
+	}
+	return m
+}
+
+func millSettings(mode modes.Mode) Settings {
+	s := Settings{
+		Ports:      []PortSettings{{Addresses: []netip.Prefix{netip.MustParsePrefix("10.1.0.1/16")}}},
+		Routes:     []Route{{To: netip.MustParsePrefix("0.0.0.0/0"), Via: netip.MustParseAddr("10.1.255.254")}},
+		Neighbours: []StaticNeighbour{{Address: netip.MustParseAddr("10.1.255.254"), MAC: packet.MAC{2, 0, 0, 0, 0, 2}}},
+	}
+	v := Service{Name: "mill", Address: netip.MustParseAddrPort("10.1.0.100:53"), Protocol: packet.ProtocolUDP, Mode: mode, Scheduler: sched.RR}
+	for i := range 16 {
+		a := netip.AddrFrom4([4]byte{10, 1, 1, byte(i)})
+		v.RealServers = append(v.RealServers, RealServer{Address: netip.AddrPortFrom(a, 53), Weight: 1})
+		s.Neighbours = append(s.Neighbours, StaticNeighbour{Address: a, MAC: packet.MAC{2, 0, 0, 0, 1, byte(i)}})
+		v.LocalAddresses = append(v.LocalAddresses, netip.AddrFrom4([4]byte{10, 1, 2, byte(i)}))
+	}
+	s.Services = []Service{v}
+	return s
+}
+
+// udpFrame is a 60-byte frame to the service of millSettings.
+func udpFrame(mac packet.MAC) []byte {
+	frame := make([]byte, packet.MinFrameLen)
+	packet.Ethernet(frame).SetHeader(mac, packet.MAC{2, 0, 0, 0, 0, 2}, packet.EtherTypeIPv4)
+	packet.IPv4(frame[packet.EthernetLen:]).Encode(packet.IPv4Fields{
+		TotalLength: 46, TTL: 64, Protocol: packet.ProtocolUDP, Dst: 0x0a010064,
+	})
+	udp := packet.UDP(frame[packet.EthernetLen+packet.IPv4MinLen:])
+	udp.SetDstPort(53)
+	udp[5] = 26
+	return frame
+}
+
+// fill prepares the next burst: each packet of another client.
+func (m *mill) fill() {
+	m.burst = m.fresh
+	for i := range m.burst.Slice() {
+		frame := m.burst.Packets[i].Bytes()
+		copy(frame, m.frame)
+		// A walk over all clients in steps of a large prime, which is odd to every number of flows used here.
+		m.next += 2654435761 % m.flows
+		if m.next >= m.flows {
+			m.next -= m.flows
+		}
+		m.client(frame, m.next)
+	}
+}
+
+func (m *mill) client(frame []byte, n uint32) {
+	ip := packet.IPv4(frame[packet.EthernetLen:])
+	src := 0xc6120000 + n/50000
+	ip.SetChecksum(packet.Delta(0).Change32(0, src).Apply(ip.Checksum()))
+	ip.SetSrc(src)
+	packet.UDP(ip[packet.IPv4MinLen:]).SetSrcPort(uint16(1024 + n%50000))
+}
+
+// BenchmarkPipeline takes packets of known sessions through the pipeline, without any driver. "prepare" is what the benchmark
+// itself costs, to be subtracted.
+func BenchmarkPipeline(b *testing.B) {
+	for _, flows := range []int{1_000, 1_000_000, 10_000_000} {
+		for mode := range modes.NumModes {
+			b.Run(fmt.Sprintf("%s/%d", mode, flows), func(b *testing.B) { newMill(b, mode, flows).run(b) })
+		}
+	}
+	b.Run("prepare", func(b *testing.B) {
+		m := newMill(b, modes.DR, 1000)
+		for range perBurst(b) {
+			m.fill()
+		}
+	})
+}
+
+func (m *mill) run(b *testing.B) {
+	for range 2 * m.flows / ports.MaxBurst { // make all sessions
+		m.fill()
+		m.worker.process(&m.burst)
+	}
+	if int(m.flows)-m.worker.sessions.Len() > ports.MaxBurst {
+		b.Fatalf("%d sessions of %d flows", m.worker.sessions.Len(), m.flows)
+	}
+	b.ReportAllocs()
+	for range perBurst(b) {
+		m.fill()
+		m.worker.process(&m.burst)
+	}
+}
+
+// perBurst makes b.N count packets: it returns how many bursts to run.
+func perBurst(b *testing.B) int {
+	b.ResetTimer()
+	return b.N/ports.MaxBurst + 1
+}

@@ -1,0 +1,200 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"fulcrum/modes"
+)
+
+// start runs the bed's director on its own thread, and returns what stops it and tells how it ended.
+func (b *bed) start() (stop func() error) {
+	b.Helper()
+	ctx, cancel := context.WithCancel(b.Context())
+	ready, ended := make(chan struct{}), make(chan error, 1)
+	go func() { ended <- b.engine.Run(ctx, func() { close(ready) }) }()
+	select {
+	case <-ready:
+	case err := <-ended:
+		b.Fatalf("ended before it was ready: %v", err)
+	case <-time.After(10 * time.Second):
+		b.Fatal("not ready in 10 s")
+	}
+	return func() error { cancel(); return <-ended }
+}
+
+// await polls until the condition holds.
+func (b *bed) await(what string, holds func() bool) {
+	b.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !holds(); {
+		if time.Now().After(deadline) {
+			b.Fatalf("waited 10 s in vain for %s", what)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func TestRun(t *testing.T) {
+	for _, idle := range []Idle{IdleAdaptive, IdleBusy} {
+		s := twoArm
+		b := newSilentBed(t, s, s.serving(s.web(modes.FullNAT, 3)))
+		b.engine.cfg.Idle = idle
+		stop := b.start()
+		var got [][]byte
+		for i := range 200 {
+			b.deliver(0, tcp(clientAt(i), webVIP, "S").frame(s.gateway.mac, s.ports[0].mac))
+		}
+		b.await("200 SYNs at the real servers", func() bool {
+			for _, f := range b.ports[1].Collect(0) {
+				if f[12] == 8 && f[13] == 0 {
+					got = append(got, f)
+				}
+			}
+			return len(got) == 200
+		})
+		b.await("200 connections in the report", func() bool {
+			r := b.engine.Report()
+			return r.Services[0].Connections == 200 && r.Sessions == 200
+		})
+		b.engine.Apply(s.serving(s.web(modes.FullNAT, 2)))
+		b.engine.AwaitSilence(t.Context(), 20*time.Millisecond)
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		r := b.engine.Report()
+		if r.Balance() != 0 || r.Held != 0 || r.Sessions != 0 || r.Received != 200 {
+			t.Fatalf("at the end: %+v", r)
+		}
+	}
+}
+
+func TestAwaitSilenceEndsWithItsContext(t *testing.T) {
+	b := newSilentBed(t, oneArm, oneArm.settings())
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	b.engine.AwaitSilence(ctx, time.Hour)
+}
+
+// While packets come there is no silence; when they end there is.
+func TestAwaitSilence(t *testing.T) {
+	s := oneArm
+	b := newSilentBed(t, s, s.settings())
+	stop := b.start()
+	const quiet = 300 * time.Millisecond
+	silent := make(chan time.Time, 1)
+	began := time.Now()
+	go func() { b.engine.AwaitSilence(t.Context(), quiet); silent <- time.Now() }()
+	pace := time.NewTicker(quiet / 30)
+	defer pace.Stop()
+	var last time.Time
+	for last = range pace.C {
+		b.deliver(0, echoRequest("192.168.5.9", "10.0.0.1").frame(s.gateway.mac, s.ports[0].mac))
+		b.ports[0].Collect(0)
+		if time.Since(began) > 2*quiet {
+			break
+		}
+	}
+	if at := <-silent; at.Sub(last) < quiet/2 {
+		t.Errorf("silence %v after a packet", at.Sub(last))
+	}
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Without a seed every director hashes its own way; IPv6 addresses on its ports are nothing to it yet.
+func TestDirectorWithSecretsAndIPv6Addresses(t *testing.T) {
+	s := oneArm
+	b := newSilentBed(t, s, s.settings())
+	cfg := b.engine.cfg
+	cfg.Seed = 0
+	n := s.serving(s.web(modes.FullNAT, 1))
+	n.Ports[0].Addresses = append(n.Ports[0].Addresses, netip.MustParsePrefix("fd00::1/64"))
+	var turns [2]uint32
+	for i := range turns {
+		e, err := New(cfg, n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.workers[0].Turn(b.now)
+		b.ports[0].Collect(0)
+		turns[i] = e.workers[0].localTurns[0]
+		e.workers[0].stop()
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if turns[0] == turns[1] {
+		t.Fatal("two directors begin with the same local port")
+	}
+}
+
+func TestThreadThatCannotStart(t *testing.T) {
+	b := newSilentBed(t, oneArm, oneArm.settings())
+	reason := errors.New("no such thread")
+	left := false
+	b.engine.cfg.EnterThread = func() error { return reason }
+	b.engine.cfg.LeaveThread = func() { left = true }
+	err := b.engine.Run(t.Context(), func() { t.Error("said to be ready") })
+	if !errors.Is(err, reason) {
+		t.Fatalf("error %v", err)
+	}
+	if left {
+		t.Error("left what was not entered")
+	}
+}
+
+func TestThreadIsLeft(t *testing.T) {
+	b := newSilentBed(t, oneArm, oneArm.settings())
+	entered, left := 0, 0
+	b.engine.cfg.EnterThread = func() error { entered++; return nil }
+	b.engine.cfg.LeaveThread = func() { left++ }
+	if err := b.start()(); err != nil || entered != 1 || left != 1 {
+		t.Fatalf("error %v, entered %d, left %d", err, entered, left)
+	}
+}
+
+func TestMissingCPU(t *testing.T) {
+	b := newSilentBed(t, oneArm, oneArm.settings())
+	b.engine.cfg.CPUs = []int{1000}
+	err := b.engine.Run(t.Context(), func() {})
+	if err == nil || !strings.Contains(err.Error(), "CPU 1000") || !strings.Contains(err.Error(), "director.workers") {
+		t.Fatalf("error %v", err)
+	}
+}
+
+func TestConfigValidate(t *testing.T) {
+	b := newSilentBed(t, oneArm, oneArm.settings())
+	for _, tt := range []struct {
+		change func(*Config)
+		want   string
+	}{
+		{func(c *Config) { c.Ports = nil }, "no port"},
+		{func(c *Config) { c.CPUs = nil }, "0 workers"},
+		{func(c *Config) { c.CPUs = []int{0, 1} }, "2 workers"},
+		{func(c *Config) { c.Sessions = 0 }, "0 sessions"},
+	} {
+		cfg := b.engine.cfg
+		tt.change(&cfg)
+		if _, err := New(cfg, oneArm.settings()); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("error %v, want one with %q", err, tt.want)
+		}
+	}
+}
+
+func TestClockIsBootTime(t *testing.T) {
+	c := NewClock()
+	a := c.Now()
+	c.synced = -2 * clockSync // as if a second had passed: the next reading asks the kernel again
+	b := c.Now()
+	if diff := b - a; diff > 1000 {
+		t.Fatalf("two readings differ by %d ms", int32(diff))
+	}
+	if diff := NewClock().Now() - b; diff > 1000 {
+		t.Fatalf("two clocks differ by %d ms", int32(diff))
+	}
+}

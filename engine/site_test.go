@@ -1,0 +1,137 @@
+package engine
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"fulcrum/conntrack"
+	"fulcrum/modes"
+	"fulcrum/packet"
+	"fulcrum/sched"
+)
+
+// host is a station: an address and its MAC.
+type host struct {
+	addr netip.Addr
+	mac  packet.MAC
+}
+
+func station(addr string, n byte) host {
+	return host{netip.MustParseAddr(addr), packet.MAC{2, 0, 0, 0, 1, n}}
+}
+
+// site is a topology: the director's ports, and who is where. The clients of most tests are far away behind a gateway;
+// the neighbour is a client on the front subnet.
+type site struct {
+	name        string
+	ports       []host // the director's own address on each port
+	front, back int    // the ports towards clients and real servers
+	gateway     host
+	neighbour   host
+	servers     []host
+	local       []netip.Addr
+}
+
+const (
+	client   = "192.168.5.9:4000"
+	webVIP   = "10.0.0.100:80"
+	echoVIP  = "10.0.0.100:7"
+	vipAlone = "10.0.0.100"
+)
+
+// oneArm has everything on one port and subnet.
+var oneArm = site{
+	name:      "one-arm",
+	ports:     []host{station("10.0.0.1", 1)},
+	gateway:   station("10.0.0.254", 0xfe),
+	neighbour: station("10.0.0.9", 9),
+	servers:   []host{station("10.0.0.11", 11), station("10.0.0.12", 12), station("10.0.0.13", 13)},
+	local:     []netip.Addr{netip.MustParseAddr("10.0.0.50"), netip.MustParseAddr("10.0.0.51")},
+}
+
+// twoArm has the real servers on a port and subnet of their own.
+var twoArm = site{
+	name:      "two-arm",
+	ports:     []host{station("10.0.0.1", 1), station("10.1.0.1", 2)},
+	back:      1,
+	gateway:   station("10.0.0.254", 0xfe),
+	neighbour: station("10.0.0.9", 9),
+	servers:   []host{station("10.1.0.11", 11), station("10.1.0.12", 12), station("10.1.0.13", 13)},
+	local:     []netip.Addr{netip.MustParseAddr("10.1.0.50"), netip.MustParseAddr("10.1.0.51")},
+}
+
+var sites = []site{oneArm, twoArm}
+
+// settings has the site's addresses, the default route and static neighbours, and no service.
+func (s *site) settings() Settings {
+	var n Settings
+	for _, p := range s.ports {
+		n.Ports = append(n.Ports, PortSettings{[]netip.Prefix{netip.PrefixFrom(p.addr, 24)}})
+	}
+	n.Routes = []Route{{To: netip.MustParsePrefix("0.0.0.0/0"), Via: s.gateway.addr, Port: s.front}}
+	n.Neighbours = []StaticNeighbour{
+		{s.gateway.addr, s.gateway.mac, s.front},
+		{s.neighbour.addr, s.neighbour.mac, s.front},
+	}
+	for _, rs := range s.servers {
+		n.Neighbours = append(n.Neighbours, StaticNeighbour{rs.addr, rs.mac, s.back})
+	}
+	return n
+}
+
+// serving is settings with services.
+func (s *site) serving(services ...Service) Settings {
+	n := s.settings()
+	n.Services = services
+	return n
+}
+
+// service has the first n real servers, with weights 1 and round robin.
+func (s *site) service(mode modes.Mode, protocol uint8, n int) Service {
+	vip := at4(webVIP)
+	if protocol == packet.ProtocolUDP {
+		vip = at4(echoVIP)
+	}
+	v := Service{Name: "test", Address: vip, Protocol: protocol, Mode: mode, Scheduler: sched.RR}
+	if mode == modes.FullNAT {
+		v.LocalAddresses = s.local
+	}
+	for _, rs := range s.servers[:n] {
+		v.RealServers = append(v.RealServers, RealServer{Address: netip.AddrPortFrom(rs.addr, serverPort(mode, vip)), Weight: 1})
+	}
+	return v
+}
+
+// web is a TCP service.
+func (s *site) web(mode modes.Mode, n int) Service { return s.service(mode, packet.ProtocolTCP, n) }
+
+// echo is a UDP service.
+func (s *site) echo(mode modes.Mode, n int) Service { return s.service(mode, packet.ProtocolUDP, n) }
+
+// serverPort differs from the service's where the mode can translate it.
+func serverPort(mode modes.Mode, vip netip.AddrPort) uint16 {
+	if mode.TwoWay() {
+		return vip.Port() + 8000
+	}
+	return vip.Port()
+}
+
+// sourceTowards returns the director's own address on a port.
+func (s *site) own(port int) host { return s.ports[port] }
+
+func (s *site) String() string { return s.name }
+
+// Timeouts short enough to tell the states apart, in seconds.
+func testTimeouts() conntrack.Timeouts {
+	t := conntrack.DefaultTimeouts()
+	t.Set(conntrack.Established, 90*time.Second)
+	return t
+}
+
+var allModes = []modes.Mode{modes.DR, modes.NAT, modes.FullNAT, modes.IPIP}
+
+// clientAt is the i-th of many clients behind the gateway.
+func clientAt(i int) string {
+	return fmt.Sprintf("192.168.%d.%d:%d", 10+i/50_000, 1+i/250%200, 2000+i%50_000)
+}
