@@ -27,7 +27,7 @@ func Parse(name string, data []byte) (*Config, error) {
 func parse(name, text string, cpus []int) (*Config, error) {
 	var entries map[string]any
 	if _, err := toml.Decode(text, &entries); err != nil {
-		return nil, Problems{syntaxProblem(name, err)}
+		return nil, Problems{syntaxProblem(name, text, err)}
 	}
 	doc := &document{name: name, lines: locate(text)}
 	draft := read(doc, entries, cpus)
@@ -40,7 +40,7 @@ func parse(name, text string, cpus []int) (*Config, error) {
 }
 
 // syntaxProblem reports text that is not TOML at all. The decoder stops at the first such place.
-func syntaxProblem(name string, err error) Problem {
+func syntaxProblem(name, text string, err error) Problem {
 	p := Problem{
 		File:  name,
 		Line:  1,
@@ -49,7 +49,8 @@ func syntaxProblem(name string, err error) Problem {
 		Right: `write TOML: key = value lines under [table] and [[table]] headers, strings in double quotes, each key once`,
 	}
 	if e, ok := errors.AsType[toml.ParseError](err); ok {
-		p.Line = max(1, e.Position.Line)
+		// The decoder's own line number is one too high when what it trips over is the line's end.
+		p.Line = 1 + strings.Count(text[:min(e.Position.Start, len(text))], "\n")
 		p.What = strings.TrimSuffix(e.Message, ".")
 	}
 	return p

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -152,9 +153,20 @@ func newLabCleanCommand() *cobra.Command {
 			for _, id := range busy {
 				fmt.Fprintf(command.OutOrStdout(), "lab %s is in use: stop its process first\n", id)
 			}
-			return err
+			return errors.Join(err, unknownLabs(ids, append(removed, busy...)))
 		},
 	}
+}
+
+// unknownLabs names the ids for which no lab was found.
+func unknownLabs(ids, found []string) error {
+	var unknown []error
+	for _, id := range ids {
+		if !slices.Contains(found, id) {
+			unknown = append(unknown, fmt.Errorf("there is no lab %s: see ls /run/fulcrum-lab", id))
+		}
+	}
+	return errors.Join(unknown...)
 }
 
 // newRealServerCommand is what a lab starts in a real server's namespace.
