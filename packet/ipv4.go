@@ -99,8 +99,12 @@ func (p IPv4) Encode(f IPv4Fields) {
 // DecrementTTL takes one from the TTL, which must not be 0, and corrects the header checksum.
 func (p IPv4) DecrementTTL() {
 	h := (*[IPv4MinLen]byte)(p)
-	old := binary.BigEndian.Uint16(h[8:10])
 	h[8]--
-	sum := Delta(0).Change16(old, old-0x100).Apply(binary.BigEndian.Uint16(h[10:12]))
-	binary.BigEndian.PutUint16(h[10:12], sum)
+	// RFC 1624's equation 3 for a field that becomes 0x100 less: the checksum becomes as much more, with the carry put
+	// back in, and all ones are zero.
+	sum := uint32(binary.BigEndian.Uint16(h[10:12])) + 0x101
+	if sum < 0xfeff+0x101 {
+		sum--
+	}
+	binary.BigEndian.PutUint16(h[10:12], uint16(sum))
 }
