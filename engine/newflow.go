@@ -50,9 +50,12 @@ func (w *Worker) unclaimed(m *meta) Verdict {
 // begin makes the session of a packet with the chosen real server, and forwards the packet.
 func (w *Worker) begin(p *ports.Packet, m *meta, service *servicePool, id uint32) Verdict {
 	server := &w.snap.servers[id]
-	h, v := w.nextHop(server.address)
-	if v != Taken {
-		return v
+	h := w.hops[id]
+	if h == 0 {
+		var v Verdict
+		if h, v = w.nextHop(server.address); v != Taken {
+			return v
+		}
 	}
 	if room := w.room(server, conntrack.Inbound, h); !m.passable(room) {
 		return w.impassable(p, m, conntrack.Inbound, room)

@@ -24,6 +24,7 @@ type Worker struct {
 	freed      ports.Burst   // what was dropped and is freed with the next exchange
 	outerID    uint16        // identification of the last ipip packet
 	localTurns []uint32      // by real server id: fullnat's next local address and port
+	hops       []hop         // by real server id: its next hop; none if it could not be pinned
 	icmpTokens tokens
 
 	counters      counters
@@ -67,9 +68,10 @@ func (w *Worker) adopt(s *snapshot) {
 	}
 	w.neighbours.unbind()
 	w.setStatic()
+	w.hops = make([]hop, len(s.servers))
 	for i := range s.servers {
 		if !s.servers[i].gone {
-			w.pin(s.servers[i].address)
+			w.hops[i] = w.pin(s.servers[i].address)
 		}
 	}
 	for i := range s.routes {
@@ -94,17 +96,19 @@ func (w *Worker) setStatic() {
 	}
 }
 
-// pin resolves the next hop of an address ahead of the first packet, and keeps it.
-func (w *Worker) pin(address uint32) {
+// pin resolves the next hop of an address ahead of the first packet, and keeps it. It returns none where there is no
+// route or no room.
+func (w *Worker) pin(address uint32) hop {
 	h, v := w.nextHop(address)
 	if v != Taken {
-		return
+		return 0
 	}
 	n := &w.neighbours.entries[h]
 	n.pinned, n.source = true, w.snap.ports[n.port].sourceTowards(n.address)
 	if n.state == incomplete && n.tries == 0 {
 		w.ask(h)
 	}
+	return h
 }
 
 // stop gives back every packet that is still held and ends all sessions, so that the counts come out even.
