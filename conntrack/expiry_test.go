@@ -159,11 +159,11 @@ func TestExpireIsBounded(t *testing.T) {
 		if passed := (table.sweep.next + sessions - from) % sessions; passed > maxSwept {
 			t.Fatalf("%d slots passed in one call", passed)
 		}
-		if calls > 2*sessions/maxExpired {
+		if calls > 2*sessions/maxLooked {
 			t.Fatalf("%d sessions are left after %d calls", table.Len(), calls)
 		}
 	}
-	if most > maxExpired {
+	if most > maxLooked {
 		t.Errorf("%d sessions ended in one call", most)
 	}
 	t.Logf("%d calls, at most %d sessions in one", calls, most)

@@ -9,8 +9,8 @@ const sweepPeriod = 1 << tickShift
 // Bounds of one call of Expire, so that a worker's turn stays short: about 10 us to pass over the ticks, and as much
 // for the sessions.
 const (
-	maxSwept   = 16384
-	maxExpired = 128
+	maxSwept  = 16384
+	maxLooked = 256
 )
 
 // longJump is the time between two calls from which on ticks are not trusted, in ms: far less than half
@@ -78,7 +78,7 @@ func (t *Table) Expire(now uint32) {
 // pass looks at up to n slots and returns at how many it looked.
 func (t *Table) pass(n, now uint32) uint32 {
 	tick := uint16(now >> tickShift)
-	expired := 0
+	looked := 0
 	for i := range n {
 		if t.sweep.next >= t.fresh {
 			t.sweep.next = 0
@@ -88,11 +88,9 @@ func (t *Table) pass(n, now uint32) uint32 {
 		if !t.due(slot, tick) {
 			continue
 		}
-		if t.expireOrPutOff(slot, now) {
-			expired++
-			if expired == maxExpired {
-				return i + 1
-			}
+		t.expireOrPutOff(slot, now)
+		if looked++; looked == maxLooked {
+			return i + 1
 		}
 	}
 	return n
@@ -109,12 +107,11 @@ func (t *Table) due(slot uint32, tick uint16) bool {
 }
 
 // expireOrPutOff ends the session if its time has passed, else sets its next tick.
-func (t *Table) expireOrPutOff(slot, now uint32) bool {
+func (t *Table) expireOrPutOff(slot, now uint32) {
 	s := &t.sessions[slot]
 	if int32(now-s.LastSeen-t.timeouts[s.State]) < 0 {
 		t.arm(slot, now)
-		return false
+		return
 	}
 	t.End(slot)
-	return true
 }

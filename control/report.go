@@ -17,7 +17,8 @@ type Report struct {
 	Transmitted uint64            `json:"transmitted"`
 	Consumed    uint64            `json:"consumed"`
 	Held        uint64            `json:"held"`
-	Drops       map[string]uint64 `json:"drops"` // by reason; only those that occurred
+	Drops       map[string]uint64 `json:"drops"`   // by reason; only those that occurred
+	Evicted     uint64            `json:"evicted"` // half-open sessions that gave way in a full table
 	Ports       []PortReport      `json:"ports"`
 	Services    []ServiceReport   `json:"services"`
 
@@ -29,11 +30,16 @@ type drop struct {
 	packets         uint64
 }
 
-// PortReport counts a port's packets.
+// PortReport counts a port's packets. Missed, NoBuffer and the errors are the device's own counts of what never reached the
+// director, or never left after it had been transmitted.
 type PortReport struct {
 	Name        string `json:"name"`
 	Received    uint64 `json:"received"`
 	Transmitted uint64 `json:"transmitted"`
+	Missed      uint64 `json:"missed"`
+	NoBuffer    uint64 `json:"no_buffer"`
+	RxErrors    uint64 `json:"rx_errors"`
+	TxErrors    uint64 `json:"tx_errors"`
 }
 
 // Traffic counts sessions, packets, and bytes of IP packets.
@@ -57,8 +63,10 @@ type ServiceReport struct {
 
 // RealServerReport is a real server's part.
 type RealServerReport struct {
-	Address string `json:"address"`
-	Weight  int32  `json:"weight"`
+	Address  string `json:"address"`
+	Weight   int32  `json:"weight"`
+	Active   int32  `json:"active"`
+	Inactive int32  `json:"inactive"`
 	Traffic
 }
 
@@ -66,7 +74,7 @@ type RealServerReport struct {
 func NewReport(c *config.Config, e engine.Report) Report {
 	r := Report{
 		Received: e.Received, Originated: e.Originated, Transmitted: e.Transmitted, Consumed: e.Consumed, Held: e.Held,
-		Drops: map[string]uint64{},
+		Drops: map[string]uint64{}, Evicted: e.Evicted,
 	}
 	for v := range engine.NumVerdicts {
 		if n := e.Drops[v]; n > 0 {
@@ -75,7 +83,10 @@ func NewReport(c *config.Config, e engine.Report) Report {
 		}
 	}
 	for i, p := range e.Ports {
-		r.Ports = append(r.Ports, PortReport{c.Ports[i].Name, p.Received, p.Transmitted})
+		r.Ports = append(r.Ports, PortReport{
+			Name: c.Ports[i].Name, Received: p.Received, Transmitted: p.Transmitted,
+			Missed: p.Device.RxMissed, NoBuffer: p.Device.RxNoBuffer, RxErrors: p.Device.RxErrors, TxErrors: p.Device.TxErrors,
+		})
 	}
 	for i, s := range e.Services {
 		r.Services = append(r.Services, newServiceReport(&c.Services[i], s))
@@ -88,7 +99,9 @@ func newServiceReport(c *config.Service, e engine.ServiceReport) ServiceReport {
 		Name: c.Name, Address: c.Address.String(), Protocol: c.Protocol, Mode: c.Mode, Traffic: Traffic(e.Traffic),
 	}
 	for _, rs := range e.RealServers {
-		s.RealServers = append(s.RealServers, RealServerReport{rs.Address.String(), rs.Weight, Traffic(rs.Traffic)})
+		s.RealServers = append(s.RealServers, RealServerReport{
+			rs.Address.String(), rs.Weight, rs.Active, rs.Inactive, Traffic(rs.Traffic),
+		})
 	}
 	return s
 }
@@ -96,9 +109,9 @@ func newServiceReport(c *config.Service, e engine.ServiceReport) ServiceReport {
 // WriteTable writes the report for people.
 func (r *Report) WriteTable(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(t, "port\treceived\ttransmitted\t\n")
+	fmt.Fprint(t, "port\treceived\ttransmitted\tmissed\tno buffer\trx errors\ttx errors\t\n")
 	for _, p := range r.Ports {
-		fmt.Fprintf(t, "%s\t%d\t%d\t\n", p.Name, p.Received, p.Transmitted)
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t\n", p.Name, p.Received, p.Transmitted, p.Missed, p.NoBuffer, p.RxErrors, p.TxErrors)
 	}
 	fmt.Fprint(t, "\nservice\tconnections\tin packets\tin bytes\tout packets\tout bytes\t\n")
 	for _, s := range r.Services {
@@ -124,6 +137,9 @@ func (s *ServiceReport) write(t io.Writer) {
 func (r *Report) writeAccount(w io.Writer) error {
 	fmt.Fprintf(w, "\nreceived %d + originated %d = transmitted %d + consumed %d + dropped %d + held %d\n",
 		r.Received, r.Originated, r.Transmitted, r.Consumed, r.dropped(), r.Held)
+	if r.Evicted > 0 {
+		fmt.Fprintf(w, "%d half-open sessions gave way in a full table\n", r.Evicted)
+	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, d := range r.drops {
 		fmt.Fprintf(t, "  %d\t%s\t%s\n", d.packets, d.reason, d.meaning)

@@ -1,9 +1,6 @@
 package engine
 
 import (
-	"maps"
-	"slices"
-
 	"fulcrum/packet"
 	"fulcrum/ports"
 )
@@ -13,12 +10,12 @@ import (
 func (w *Worker) arp(p *ports.Packet, frame []byte) Verdict {
 	a := packet.ARP(frame[packet.EthernetLen:])
 	sender, mac := a.SenderIP(), a.SenderMAC()
-	if mac.IsZero() || mac.IsMulticast() {
+	port := &w.snap.ports[p.Port]
+	if mac.IsZero() || mac.IsMulticast() || mac == port.mac {
 		return DropBadARP
 	}
-	port := &w.snap.ports[p.Port]
 	forUs := port.answers[a.TargetIP()]
-	if _, ours := w.snap.kindOf(sender); !ours {
+	if w.isStranger(sender) {
 		w.learnSender(p.Port, sender, mac, forUs)
 	}
 	if a.Op() != packet.ARPRequest || !forUs {
@@ -57,15 +54,44 @@ func (w *Worker) sendARP(port int, to packet.MAC, fields packet.ARPFields) {
 	packet.ARP(frame[packet.EthernetLen:]).Encode(fields)
 }
 
-// announce tells a port's network where the addresses are that this port answers for: gratuitous ARP, as RFC 5227 (section 3)
-// has it, so that switches and neighbours forget a predecessor. They go in order, so that a run can be repeated.
-func (w *Worker) announce(port int) {
-	for _, address := range slices.Sorted(maps.Keys(w.snap.ports[port].answers)) {
-		w.sendARP(port, packet.Broadcast, packet.ARPFields{
+// Announcements at start, and when the configuration has changed: RFC 5227, section 1.1.
+const (
+	announceRounds   = 2
+	announceInterval = 2000 // ms
+	announceChunk    = 32   // in one turn, so that thousands of addresses do not hold it up
+)
+
+// announcement is an address that a port answers for.
+type announcement struct {
+	port    int
+	address uint32
+}
+
+// announcer is how far a worker has come with a snapshot's announcements.
+type announcer struct {
+	rounds int    // still to go
+	next   int    // index of the next announcement of this round
+	due    uint32 // ms: when the round may begin
+}
+
+// announce tells the networks where the director's addresses are (gratuitous ARP), so that switches and neighbours forget a
+// predecessor. It sends a bounded number at a time.
+func (w *Worker) announce() {
+	a := &w.announcer
+	if a.rounds == 0 || int32(w.now-a.due) < 0 {
+		return
+	}
+	end := min(a.next+announceChunk, len(w.snap.announcements))
+	for _, n := range w.snap.announcements[a.next:end] {
+		w.sendARP(n.port, packet.Broadcast, packet.ARPFields{
 			Op:        packet.ARPRequest,
-			SenderMAC: w.snap.ports[port].mac,
-			SenderIP:  address,
-			TargetIP:  address,
+			SenderMAC: w.snap.ports[n.port].mac,
+			SenderIP:  n.address,
+			TargetIP:  n.address,
 		})
+	}
+	a.next = end
+	if end == len(w.snap.announcements) {
+		*a = announcer{rounds: a.rounds - 1, due: w.now + announceInterval}
 	}
 }

@@ -88,11 +88,26 @@ func TestTakesUnicastQuestionsAndDropsThoseToOthers(t *testing.T) {
 func TestImpossibleSendersAreBadARP(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.settings())
-	for _, mac := range []packet.MAC{{}, packet.Broadcast, {1, 0, 0x5e, 0, 0, 1}} {
+	for _, mac := range []packet.MAC{{}, packet.Broadcast, {1, 0, 0x5e, 0, 0, 1}, s.ports[0].mac} {
 		b.receive(0, whoHas(s.ports[0].addr, host{s.neighbour.addr, mac}))
 	}
 	b.quiet()
-	b.dropped("bad_arp=3")
+	b.dropped("bad_arp=2 bad_source_mac=2")
+}
+
+// TestImpossibleAddressesAreNotLearnt: a question without a sender (RFC 5227's probe) is answered, one from the subnet's
+// broadcast address as well, but nobody is known by such an address.
+func TestImpossibleAddressesAreNotLearnt(t *testing.T) {
+	s := oneArm
+	b := newBed(t, s, s.settings())
+	for _, address := range []string{"0.0.0.0", "10.0.0.255", "224.0.0.1"} {
+		asker := host{netip.MustParseAddr(address), s.neighbour.mac}
+		b.receive(0, whoHas(s.ports[0].addr, asker))
+		b.sent(0, isAt(s.ports[0], asker))
+		if _, known := b.worker.neighbours.index[neighbourKey{packet.Addr4(asker.addr), 0}]; known {
+			t.Errorf("%s is known as a neighbour", address)
+		}
+	}
 }
 
 // knows reports the MAC the director has for an address on a port.

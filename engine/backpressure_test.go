@@ -115,8 +115,13 @@ func TestManyAnnouncements(t *testing.T) {
 		n.Services = append(n.Services, v)
 	}
 	b := newSilentBed(t, s, n)
-	b.turn()
-	if got := len(b.ports[0].Collect(0)); got != 201 {
-		t.Fatalf("%d announcements, want 201", got)
+	for round := range 2 {
+		b.wait(1000)
+		if got := len(b.ports[0].Collect(0)); got != 201 {
+			t.Fatalf("%d announcements in round %d, want 201", got, round)
+		}
+		b.wait(1000)
 	}
+	b.wait(10_000)
+	b.quiet()
 }

@@ -39,8 +39,14 @@ func newBed(t testing.TB, s site, n Settings, changes ...func(*bedConfig)) *bed 
 	t.Helper()
 	b := newSilentBed(t, s, n, changes...)
 	b.turn()
-	b.collectAll()
+	b.announced()
 	return b
+}
+
+// announced takes what the director says of itself when it begins, and spares the test its repetition.
+func (b *bed) announced() {
+	b.worker.announcer = announcer{}
+	b.collectAll()
 }
 
 // newSilentBed makes a director that has not begun to turn.
@@ -298,7 +304,7 @@ func (b *bed) apply(n Settings) {
 	b.Helper()
 	b.engine.Apply(n)
 	b.turn()
-	b.collectAll()
+	b.announced()
 }
 
 // eachSite runs a test in every topology.

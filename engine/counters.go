@@ -11,6 +11,7 @@ type Totals struct {
 	Consumed    uint64
 	Held        uint64 // waiting for a neighbour or for the device, now
 	Drops       [NumVerdicts]uint64
+	Evicted     uint64 // half-open sessions that gave way in a full table; no packets, and no part of the law
 }
 
 // Balance returns what the conservation law says must be zero.
@@ -45,6 +46,7 @@ type counters struct {
 // published is the readers' copy of a worker's counters.
 type published struct {
 	totals  [5 + NumVerdicts - Consumed - 1]atomic.Uint64
+	evicted atomic.Uint64
 	ports   [][2]atomic.Uint64
 	servers atomic.Pointer[[]publishedTraffic]
 }
@@ -52,6 +54,7 @@ type published struct {
 type publishedTraffic [5]atomic.Uint64
 
 func (p *published) setTotals(t *Totals) {
+	p.evicted.Store(t.Evicted)
 	for i, v := range [...]uint64{t.Received, t.Originated, t.Transmitted, t.Consumed, t.Held} {
 		p.totals[i].Store(v)
 	}
@@ -61,6 +64,7 @@ func (p *published) setTotals(t *Totals) {
 }
 
 func (p *published) addTotals(t *Totals) {
+	t.Evicted += p.evicted.Load()
 	for i, v := range [...]*uint64{&t.Received, &t.Originated, &t.Transmitted, &t.Consumed, &t.Held} {
 		*v += p.totals[i].Load()
 	}
@@ -112,6 +116,7 @@ const publishChunk = 64
 // publish copies the totals and the next chunk of the real servers' counters for readers.
 func (w *Worker) publish() {
 	w.counters.totals.Held = w.held()
+	w.counters.totals.Evicted = w.sessions.Evicted()
 	w.published.setTotals(&w.counters.totals)
 	for i, t := range w.counters.ports {
 		w.published.setPort(i, t)

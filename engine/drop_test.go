@@ -69,6 +69,15 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 	DropNotOurMAC: func(t *testing.T) *bed {
 		return damaged(t, func(f []byte) []byte { f[5]++; return f })
 	},
+	DropSourceMAC: func(t *testing.T) *bed {
+		return damaged(t, func(f []byte) []byte { f[6] |= 1; return f })
+	},
+	DropSourceAddress: func(t *testing.T) *bed { return dropping(t, tcp("127.0.0.1:4000", webVIP, "S")) },
+	DropICMPError: func(t *testing.T) *bed {
+		b := newBed(t, oneArm, oneArm.serving(oneArm.web(modes.NAT, 1)))
+		b.fromClient(icmp("192.168.5.9", vipAlone, packet.ICMPUnreachable, packet.ICMPCodeFragmentationNeeded, 1400, make([]byte, 28)))
+		return b
+	},
 	DropNoSession: func(t *testing.T) *bed { return dropping(t, tcp(client, webVIP, "A")) },
 	DropNoService: func(t *testing.T) *bed { return dropping(t, tcp(client, vipAlone+":81", "S")) },
 	DropToHost:    func(t *testing.T) *bed { return dropping(t, tcp(client, "10.0.0.1:22", "S")) },

@@ -11,14 +11,16 @@ const originTTL = 64
 // maxQuoted is how much of a packet an ICMP error quotes, so that it stays within 576 bytes (RFC 1812, 4.3.2.3).
 const maxQuoted = 576 - packet.IPv4MinLen - packet.ICMPLen
 
-// icmp takes an ICMP message: an echo request to one of the director's addresses is answered, anything else is not for
-// anybody.
+// icmp takes an ICMP message: an echo request to one of the director's addresses is answered, and nothing else yet.
 func (w *Worker) icmp(p *ports.Packet, m *meta, frame []byte) Verdict {
-	if _, ours := w.snap.kindOf(m.Dst); !ours {
-		return DropNotOurs
-	}
+	kind, ours := w.snap.kindOf(m.Dst)
 	message := packet.ICMP(frame[m.Transport:m.End])
-	if message.Type() != packet.ICMPEchoRequest || !isUnicast(m.Src) {
+	switch {
+	case message.IsError():
+		return DropICMPError
+	case !ours:
+		return DropNotOurs
+	case kind == subnetBroadcast, message.Type() != packet.ICMPEchoRequest, !w.isStranger(m.Src):
 		return DropToHost
 	}
 	ip := packet.IPv4(frame[m.Network:])
@@ -37,7 +39,7 @@ func (w *Worker) icmp(p *ports.Packet, m *meta, frame []byte) Verdict {
 // refuse drops a packet and tells its sender why by an ICMP error from the address src, made in the packet's own
 // buffer. Where no error may be sent (RFC 1122, 3.2.2) or too many were, the packet is just dropped.
 func (w *Worker) refuse(p *ports.Packet, m *meta, why Verdict, src uint32, typ, code uint8, rest uint32) Verdict {
-	if src == 0 || !isUnicast(m.Src) || packet.Ethernet(p.Bytes()).Dst().IsMulticast() || !w.icmpAllowed() {
+	if src == 0 || !w.isStranger(m.Src) || packet.Ethernet(p.Bytes()).Dst().IsMulticast() || !w.icmpAllowed() {
 		return why
 	}
 	const added = packet.IPv4MinLen + packet.ICMPLen

@@ -48,7 +48,7 @@ func TestEchoIsNotAnswered(t *testing.T) {
 		{"from broadcast", "to_host=1", echoRequest("255.255.255.255", vipAlone)},
 		{"from loopback", "to_host=1", echoRequest("127.0.0.1", vipAlone)},
 		{"when it is a reply", "to_host=1", icmp("192.168.5.9", vipAlone, packet.ICMPEchoReply, 0, 1, nil)},
-		{"when it is an error", "to_host=1", icmp("192.168.5.9", vipAlone, packet.ICMPUnreachable, 1, 0, make([]byte, 28))},
+		{"when it is an error", "icmp_error=1", icmp("192.168.5.9", vipAlone, packet.ICMPUnreachable, 1, 0, make([]byte, 28))},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBed(t, s, s.serving(s.web(modes.NAT, 1)))
@@ -159,10 +159,10 @@ func TestNoErrorAboutPacketsWithoutASender(t *testing.T) {
 		b.fromClient(tcp(src, webVIP, "S"))
 	}
 	b.quiet()
-	b.dropped("no_real_server=6")
+	b.dropped("bad_source=6")
 	b.receive(0, tcp(client, webVIP, "S").frame(s.gateway.mac, packet.Broadcast))
 	b.quiet()
-	b.dropped("not_our_mac=1 no_real_server=6")
+	b.dropped("not_our_mac=1 bad_source=6")
 }
 
 func TestICMPErrorsAreLimited(t *testing.T) {

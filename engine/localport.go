@@ -28,8 +28,14 @@ func (w *Worker) insertLocal(m *meta, out conntrack.Flow4, local []uint32, id ui
 	return 0, DropNoLocalPort
 }
 
-// localAt returns the address and port of a turn: all addresses with one port, then all with the next.
+// scatter is a prime larger than any number of local addresses with their ports has as a factor, so that its multiples go
+// through all of them before one comes again.
+const scatter = 2654435761
+
+// localAt returns the address and port of a turn. Turns that follow one another are far apart, so that long sessions do
+// not stand in a row for a later search to run along.
 func localAt(local []uint32, turn uint32) (address uint32, port uint16) {
-	n := uint32(len(local))
-	return local[turn%n], uint16(firstLocalPort + turn/n%localPorts)
+	n := uint64(len(local))
+	i := uint64(turn) * scatter % (n * localPorts)
+	return local[i%n], uint16(firstLocalPort + i/n)
 }

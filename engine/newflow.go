@@ -17,12 +17,22 @@ func (w *Worker) newFlow(p *ports.Packet, m *meta) Verdict {
 	if m.Kind == packet.TCP4 && !w.mayStart(m.TCPFlags) {
 		return DropNoSession
 	}
+	if !w.isStranger(m.Src) {
+		return DropSourceAddress
+	}
 	service := &w.snap.pools[i]
 	pick, ok := service.pool.Pick()
 	if !ok {
 		return w.refuse(p, m, DropNoRealServer, m.Dst, packet.ICMPUnreachable, packet.ICMPCodePortUnreachable, 0)
 	}
 	return w.begin(p, m, service, service.servers[pick])
+}
+
+// isStranger reports whether an address can be that of a host other than the director. An answer to any other would go
+// astray, or round in circles.
+func (w *Worker) isStranger(a uint32) bool {
+	_, ours := w.snap.kindOf(a)
+	return isUnicast(a) && !ours
 }
 
 // mayStart reports whether a TCP segment can begin a session.

@@ -35,7 +35,8 @@ func (w *Worker) parse(b *ports.Burst) {
 		frame := p.Bytes()
 		packet.Parse(frame, &m.Parsed)
 		m.index, m.verdict = uint8(i), Taken
-		if !hasSession(m.Kind) || p.RxFlags&odd != 0 || packet.Ethernet(frame).Dst() != w.snap.ports[p.Port].mac {
+		if !hasSession(m.Kind) || p.RxFlags&odd != 0 || packet.Ethernet(frame).Src().IsMulticast() ||
+			packet.Ethernet(frame).Dst() != w.snap.ports[p.Port].mac {
 			m.verdict = w.admit(p, m, frame)
 		}
 	}
@@ -99,6 +100,8 @@ func (w *Worker) admit(p *ports.Packet, m *meta, frame []byte) Verdict {
 		return faults[m.Fault]
 	case p.RxFlags&ports.RxVLAN != 0:
 		return DropVLAN
+	case packet.Ethernet(frame).Src().IsMulticast():
+		return DropSourceMAC
 	}
 	dst := packet.Ethernet(frame).Dst()
 	if dst != w.snap.ports[p.Port].mac && !(dst.IsMulticast() && !hasSession(m.Kind)) {

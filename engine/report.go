@@ -1,14 +1,24 @@
 package engine
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"fulcrum/ports"
+)
 
 // Report is what the director has done so far, summed over its workers. Workers publish their counts every 10 ms, so
 // that a report may lag by as much.
 type Report struct {
 	Totals
-	Ports    []PortTotals // in the order of the configuration
+	Ports    []PortReport // in the order of the configuration
 	Services []ServiceReport
 	Sessions int // sessions that the real servers have, in all
+}
+
+// PortReport is a port's part of a Report.
+type PortReport struct {
+	PortTotals
+	Device ports.Stats // the device's own counters; zero if it has none
 }
 
 // ServiceReport is a service's part of a Report.
@@ -29,12 +39,15 @@ type RealServerReport struct {
 // Report sums up what the workers have published. It may be called at any time, by anyone.
 func (e *Engine) Report() Report {
 	snap := e.snap.Load()
-	r := Report{Ports: make([]PortTotals, len(e.cfg.Ports))}
+	r := Report{Ports: make([]PortReport, len(e.cfg.Ports))}
+	for i, p := range e.cfg.Ports {
+		r.Ports[i].Device, _ = p.Stats() // a device without counters has nothing to report
+	}
 	traffic := make([]Traffic, len(snap.servers))
 	for _, w := range e.workers {
 		w.published.addTotals(&r.Totals)
 		for i := range r.Ports {
-			w.published.addPort(i, &r.Ports[i])
+			w.published.addPort(i, &r.Ports[i].PortTotals)
 		}
 		w.published.addServers(traffic)
 	}

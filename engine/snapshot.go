@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -21,6 +22,8 @@ type snapshot struct {
 	pools     []servicePool
 	servers   []serverEntry // by real server id
 	addresses lookup        // address + 1 -> addressKind
+
+	announcements []announcement // by port and address
 }
 
 // addressKind says what an address of the director's is for.
@@ -30,6 +33,7 @@ const (
 	ownAddress addressKind = iota
 	vip
 	localAddress
+	subnetBroadcast // nobody's, but nobody else's either
 )
 
 // portEntry is a port as workers see it.
@@ -41,7 +45,6 @@ type portEntry struct {
 
 // servicePool is a service as workers see it.
 type servicePool struct {
-	mode    modes.Mode
 	pool    *sched.Pool
 	servers []uint32 // real server ids, in the pool's order
 	local   []uint32 // local addresses
@@ -74,6 +77,7 @@ func buildSnapshot(s Settings, devices []ports.Port, r *registry, epoch uint16) 
 	n.routes = newRouteTable(s)
 	n.addServices(r)
 	n.addAddresses()
+	n.addAnnouncements()
 	return n
 }
 
@@ -119,7 +123,7 @@ func (n *snapshot) addServices(r *registry) {
 
 func newServicePool(s Service, r *registry) servicePool {
 	key := serviceKey{s.Protocol, s.Address}
-	p := servicePool{mode: s.Mode}
+	var p servicePool
 	var members []sched.Server
 	for _, rs := range s.RealServers {
 		id := r.server(serverKey{key, rs.Address, s.Mode})
@@ -150,12 +154,26 @@ func (n *snapshot) addAddresses() {
 				kinds[addressIndex(a)] = uint32(ownAddress)
 			}
 		}
+		for _, p := range n.ports[i].own {
+			if p.Bits() < 31 {
+				kinds[addressIndex(packet.Addr4(p.Addr())|^uint32(0)>>p.Bits())] = uint32(subnetBroadcast)
+			}
+		}
 	}
 	for _, s := range n.settings.Services {
 		kinds[addressIndex(packet.Addr4(s.Address.Addr()))] = uint32(vip)
 		n.answer(s.Address.Addr())
 	}
 	n.addresses = newLookup(kinds)
+}
+
+// addAnnouncements puts what each port answers for into an order, so that a run can be repeated.
+func (n *snapshot) addAnnouncements() {
+	for i := range n.ports {
+		for _, address := range slices.Sorted(maps.Keys(n.ports[i].answers)) {
+			n.announcements = append(n.announcements, announcement{i, address})
+		}
+	}
 }
 
 // answer makes an address answered on the port whose subnet holds it, or on all ports if none does: then

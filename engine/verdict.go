@@ -29,9 +29,12 @@ const (
 	DropIPv6
 	DropNotIP
 	DropNotOurMAC
+	DropSourceMAC
+	DropSourceAddress
 	DropNoSession
 	DropNoService
 	DropToHost
+	DropICMPError
 	DropNotOurs
 	DropNoRealServer
 	DropRealServerGone
@@ -69,7 +72,10 @@ var verdicts = [NumVerdicts]struct{ name, meaning string }{
 	DropIPv6:               {"ipv6", "IPv6, which is not supported yet"},
 	DropNotIP:              {"not_ip", "neither IP nor ARP"},
 	DropNotOurMAC:          {"not_our_mac", "Ethernet destination is another station's"},
-	DropNoSession:          {"no_session", "TCP without a session and without SYN"},
+	DropSourceMAC:          {"bad_source_mac", "Ethernet source is a group, which nobody can be"},
+	DropSourceAddress:      {"bad_source", "would begin a session, but its source is no host's address, or the director's own"},
+	DropNoSession:          {"no_session", "of no session and cannot begin one: TCP without SYN or with RST, or anything to a local address"},
+	DropICMPError:          {"icmp_error", "ICMP error about another packet; these are not translated yet"},
 	DropNoService:          {"no_service", "to a VIP, but no service has that protocol and port"},
 	DropToHost:             {"to_host", "to the director itself, which has no host path"},
 	DropNotOurs:            {"not_ours", "to an address that is not the director's and of no session"},
@@ -82,7 +88,7 @@ var verdicts = [NumVerdicts]struct{ name, meaning string }{
 	DropTooBig:             {"too_big", "larger than the MTU of its way; answered by ICMP fragmentation needed if DF is set"},
 	DropNoRoute:            {"no_route", "no subnet and no route for its destination"},
 	DropNeighboursFull:     {"neighbours_full", "neighbour table is full"},
-	DropNeighbourQueueFull: {"neighbour_queue_full", "too many packets wait for the same neighbour's answer"},
+	DropNeighbourQueueFull: {"neighbour_queue_full", "too many packets wait for this next hop to answer ARP, or too many next hops are waited for"},
 	DropNeighbourFailed:    {"neighbour_failed", "the next hop does not answer ARP"},
 	DropNoHeadroom:         {"no_headroom", "no room in the buffer for another header"},
 	DropTxFull:             {"tx_full", "the device did not take it in time"},

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"regexp"
 	"strings"
 	"testing"
@@ -26,7 +27,7 @@ func TestVerdictNames(t *testing.T) {
 			t.Errorf("%v: IsDrop %v", v, v.IsDrop())
 		}
 	}
-	if got := NumVerdicts.String(); got != "verdict 34" {
+	if got, want := NumVerdicts.String(), fmt.Sprintf("verdict %d", NumVerdicts); got != want {
 		t.Errorf("what is no verdict is called %q", got)
 	}
 }

@@ -26,6 +26,7 @@ type Worker struct {
 	localTurns []uint32      // by real server id: fullnat's next local address and port
 	hops       []hop         // by real server id: its next hop; none if it could not be pinned
 	icmpTokens tokens
+	announcer  announcer
 
 	counters      counters
 	published     published
@@ -51,6 +52,7 @@ func (w *Worker) Turn(now uint32) int {
 	}
 	w.sessions.Expire(now)
 	w.tickNeighbours()
+	w.announce()
 	if now-w.lastPublished >= publishInterval {
 		w.lastPublished = now
 		w.publish()
@@ -79,9 +81,8 @@ func (w *Worker) adopt(s *snapshot) {
 			w.pin(g)
 		}
 	}
-	for i := range w.queues {
-		w.announce(i)
-	}
+	w.announcer = announcer{rounds: announceRounds, due: w.now}
+	w.announce()
 }
 
 // setStatic enters the configured neighbours.

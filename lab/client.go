@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -33,6 +34,10 @@ type Client struct {
 	turn      *atomic.Uint32 // the lab's
 	http      *http.Client
 	transport *http.Transport
+
+	life  context.Context // ends with Close
+	end   context.CancelFunc
+	dials sync.WaitGroup
 }
 
 // NewClient makes a client.
@@ -41,13 +46,19 @@ func (l *Lab) NewClient(c ClientConfig) *Client {
 	if c.Source.IsValid() {
 		client.sources = []netip.Addr{c.Source}
 	}
+	client.life, client.end = context.WithCancel(context.Background())
 	client.transport = &http.Transport{DisableKeepAlives: !c.KeepAlive, DisableCompression: true, DialContext: client.dial}
 	client.http = &http.Client{Transport: client.transport}
 	return client
 }
 
-// Close ends idle connections.
-func (c *Client) Close() { c.transport.CloseIdleConnections() }
+// Close ends idle connections, and those that are being made: a transport goes on making them when their request has
+// been given up, and a SYN that comes late is a session that nobody expects.
+func (c *Client) Close() {
+	c.end()
+	c.dials.Wait()
+	c.transport.CloseIdleConnections()
+}
 
 // Client ports, below the kernel's own range.
 const (
@@ -64,6 +75,11 @@ func (c *Client) source() netip.AddrPort {
 
 // dial makes the socket inside the namespace; it stays there.
 func (c *Client) dial(ctx context.Context, network, address string) (conn net.Conn, err error) {
+	c.dials.Add(1)
+	defer c.dials.Done()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(c.life, cancel)()
 	source := c.source()
 	dialer := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(source)}
 	if network == "udp4" {

@@ -56,7 +56,7 @@ func (b *bed) background() (stop func()) {
 	case <-time.After(patience):
 		b.t.Error("no request was answered")
 	}
-	return func() { cancel(); <-done }
+	return func() { cancel(); <-done; client.Close() }
 }
 
 // tryOld uses a connection from before the crash. Nobody promises an answer.

@@ -1,0 +1,23 @@
+package engine
+
+import (
+	"testing"
+
+	"fulcrum/modes"
+)
+
+// TestSourcesThatNobodyCanHave: no session begins for a source that an answer could not reach, or would reach the director itself.
+func TestSourcesThatNobodyCanHave(t *testing.T) {
+	s := oneArm
+	b := newBed(t, s, s.serving(s.web(modes.FullNAT, 1), s.echo(modes.FullNAT, 1)))
+	for _, src := range []string{
+		"0.0.0.0", "127.0.0.1", "224.0.0.5", "255.255.255.255", // nobody's
+		s.ports[0].addr.String(), vipAlone, "10.0.0.255", // the director's, the subnet's
+		b.engine.snap.Load().settings.Services[0].LocalAddresses[0].String(),
+	} {
+		b.fromClient(tcp(src+":4000", webVIP, "S"), udp(src+":4000", echoVIP, "?"))
+	}
+	b.quiet()
+	b.sessions(0)
+	b.dropped("bad_source=16")
+}
