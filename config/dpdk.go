@@ -24,7 +24,9 @@ func (v value) words() []string {
 	}
 	var words []string
 	for _, element := range elements {
-		words = append(words, element.word(right))
+		word := element.word(right)
+		element.checkEALArg(word)
+		words = append(words, word)
 	}
 	return words
 }

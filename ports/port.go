@@ -15,6 +15,14 @@ type Queue interface {
 	Alloc(b *Burst, length int) bool
 }
 
+// Source is a queue that gives out new packets by the burst, as a generator of traffic needs them.
+type Source interface {
+	Queue
+	// AllocBurst is Alloc for n packets, one at least, at the cost of one crossing into the driver. It adds all of them
+	// or, where there are fewer buffers or places in the burst, none, and reports which.
+	AllocBurst(b *Burst, n, length int) bool
+}
+
 // Port is a started network device.
 type Port interface {
 	Name() string             // as configured

@@ -103,13 +103,14 @@ func (d *director) openPorts() ([]ports.Port, error) {
 	var opened []ports.Port
 	for i, p := range d.cfg.Ports {
 		port, err := d.eal.OpenPort(dpdk.PortConfig{
-			Name:          p.Name,
-			Device:        p.Device,
-			Index:         i,
-			Queues:        len(d.cfg.Director.Workers),
-			RxDescriptors: p.RxDescriptors,
-			TxDescriptors: p.TxDescriptors,
-			MTU:           p.MTU,
+			Name:             p.Name,
+			Device:           p.Device,
+			Index:            i,
+			Queues:           len(d.cfg.Director.Workers),
+			RxDescriptors:    p.RxDescriptors,
+			TxDescriptors:    p.TxDescriptors,
+			AllTxDescriptors: d.txDescriptors(),
+			MTU:              p.MTU,
 		})
 		if err != nil {
 			return nil, err
@@ -119,6 +120,15 @@ func (d *director) openPorts() ([]ports.Port, error) {
 		opened = append(opened, port)
 	}
 	return opened, nil
+}
+
+// txDescriptors counts those of all queues of all ports.
+func (d *director) txDescriptors() int {
+	n := 0
+	for _, p := range d.cfg.Ports {
+		n += len(d.cfg.Director.Workers) * p.TxDescriptors
+	}
+	return n
 }
 
 func (d *director) note(notes []string) {

@@ -106,23 +106,6 @@ func TestInterfaceInUse(t *testing.T) {
 	})
 }
 
-// A port leaves the interface as it was found.
-func TestInterfaceFlagsAreRestored(t *testing.T) {
-	inVeth(t, func(near, far *net.Interface) {
-		p := open(t, PortConfig{Name: "front", Device: "net_af_packet0,iface=" + near.Name})
-		if err := p.Close(); err != nil {
-			t.Fatal(err)
-		}
-		link, err := netlink.LinkByName(near.Name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if link.Attrs().RawFlags&unix.IFF_PROMISC != 0 {
-			t.Error("the interface is left promiscuous")
-		}
-	})
-}
-
 func TestInterfaceDown(t *testing.T) {
 	inVeth(t, func(near, far *net.Interface) {
 		link, err := netlink.LinkByName(near.Name)

@@ -26,6 +26,7 @@ var children = map[string]func() error{
 	"twice":          twice,
 	"affinity":       affinity,
 	"open ports":     openPorts,
+	"least memory":   leastMemory,
 	"huge pages on":  func() error { return startOnly(Config{HugePages: "on", Memory: 1 << 50}) },
 	"bad argument":   func() error { return startOnly(Config{HugePages: "off", Args: []string{"--no-such-thing"}}) },
 	"missing CPU":    func() error { return startOnly(Config{HugePages: "off", CPU: 4000}) },
@@ -112,6 +113,19 @@ func openPorts() error {
 	return err
 }
 
+// leastMemory is what the configuration may ask for: it holds two ports with default descriptors.
+func leastMemory() error {
+	e, err := Start(Config{HugePages: "off", Memory: 64 << 20})
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{"net_null0", "net_null1"} {
+		_, opened := e.OpenPort(PortConfig{Name: name, Device: name, AllTxDescriptors: 2 * defaultDescriptors})
+		err = errors.Join(err, opened)
+	}
+	return errors.Join(err, e.Close())
+}
+
 func notRoot() error {
 	if err := unix.Setresuid(65534, 65534, 65534); err != nil {
 		return err
@@ -165,6 +179,12 @@ func TestTerminalIsQuiet(t *testing.T) {
 
 func TestAffinityIsPutBack(t *testing.T) {
 	if output, err := child(t, "affinity").CombinedOutput(); err != nil || len(output) > 0 {
+		t.Errorf("%v: %s", err, output)
+	}
+}
+
+func TestLeastMemory(t *testing.T) {
+	if output, err := child(t, "least memory").CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, output)
 	}
 }

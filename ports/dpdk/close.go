@@ -23,7 +23,7 @@ func (p *port) Close() error {
 func (p *port) close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	err := errors.Join(p.stop(), p.detach())
+	err := errors.Join(p.stop(), p.detach(), p.restoreInterface())
 	if p.pool != nil {
 		p.eal.retire(p.pool)
 		p.pool = nil
@@ -41,8 +41,8 @@ func (p *port) stop() error {
 		return nil
 	}
 	p.started = false
-	if p.promiscuous {
-		// The flag is the interface's, and would stay behind. An interface that is gone has none.
+	if p.promiscuous && p.found == nil {
+		// The flag may be that of a kernel's interface which the device string does not name.
 		C.rte_eth_promiscuous_disable(p.id)
 	}
 	if rc := C.rte_eth_dev_stop(p.id); rc != 0 {

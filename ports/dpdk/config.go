@@ -25,12 +25,9 @@ type Config struct {
 	// PCI addresses are the only ones that DPDK touches; without any it leaves PCI alone.
 	Devices []string
 
-	// Args are further EAL arguments, as they are.
+	// Args are further EAL arguments, as they are. None of RefusedArgs may be among them.
 	Args []string
 }
-
-// refusedArgs would end the process, or undo what keeps two directors apart.
-var refusedArgs = []string{"-h", "--help", "--file-prefix"}
 
 // Validate reports the first thing that is wrong.
 func (c Config) Validate() error {
@@ -44,9 +41,8 @@ func (c Config) Validate() error {
 		return fmt.Errorf("CPU %d: must not be negative", c.CPU)
 	}
 	for _, arg := range c.Args {
-		name, _, _ := strings.Cut(arg, "=")
-		if slices.Contains(refusedArgs, name) {
-			return fmt.Errorf("EAL argument %s: cannot be given; leave it out", name)
+		if refused, is := refusedArg(arg); is {
+			return fmt.Errorf("EAL argument %s: can be read as %s, which cannot be given; leave it out", arg, refused)
 		}
 	}
 	return nil
@@ -116,9 +112,11 @@ func parseDevice(text string) device {
 	d := device{text: text, name: name, args: map[string]string{}}
 	if m := pciAddress.FindStringSubmatch(name); m != nil {
 		d.isPCI = true
+		d.name = strings.ToLower(name) // DPDK finds its devices by the name that it would write
 		if m[1] == "" {
-			d.name, d.text = "0000:"+name, "0000:"+text
+			d.name = "0000:" + d.name
 		}
+		d.text = d.name + strings.TrimPrefix(text, name)
 	}
 	for arg := range strings.SplitSeq(rest, ",") {
 		if key, value, found := strings.Cut(arg, "="); found {

@@ -15,7 +15,7 @@ func TestConfigValidate(t *testing.T) {
 		{Memory: -1},
 		{CPU: -1},
 		{Args: []string{"--help"}},
-		{Args: []string{"--file-prefix=mine"}},
+		{Args: []string{"--log-level=7", "--file-pref=mine"}},
 	} {
 		if _, err := Start(c); err == nil {
 			t.Errorf("%+v is accepted", c)
@@ -33,8 +33,8 @@ func TestArguments(t *testing.T) {
 }
 
 func TestOnlyNamedPCIDevicesAreTaken(t *testing.T) {
-	c := Config{Devices: []string{"net_null0", "3b:00.0", "0000:3b:00.1,arg=1"}}
-	want := []string{"-a", "0000:3b:00.0", "-a", "0000:3b:00.1,arg=1"}
+	c := Config{Devices: []string{"net_null0", "3B:00.0", "0000:3B:00.1,arg=One"}}
+	want := []string{"-a", "0000:3b:00.0", "-a", "0000:3b:00.1,arg=One"}
 	if diff := cmp.Diff(want, c.busArguments()); diff != "" {
 		t.Error(diff)
 	}
@@ -44,6 +44,9 @@ func TestParseDevice(t *testing.T) {
 	d := parseDevice("net_af_packet0,iface=veth-front,qpairs=2")
 	if d.name != "net_af_packet0" || d.args["iface"] != "veth-front" || d.args["qpairs"] != "2" || d.isPCI {
 		t.Errorf("parsed as %+v", d)
+	}
+	if d := parseDevice("00AB:CD:1F.7,arg=ONE"); d.name != "00ab:cd:1f.7" || d.text != "00ab:cd:1f.7,arg=ONE" || d.args["arg"] != "ONE" {
+		t.Errorf("a PCI address is not as DPDK writes it: %+v", d)
 	}
 	for text, isPCI := range map[string]bool{"0000:3b:00.0": true, "3B:00.0": true, "3b:00": false, "net_null0": false} {
 		if got := parseDevice(text).isPCI; got != isPCI {
@@ -97,9 +100,17 @@ func TestNoHugePagesInTheKernel(t *testing.T) {
 }
 
 func TestPoolSizes(t *testing.T) {
-	c := PortConfig{Queues: 1, RxDescriptors: 1024, TxDescriptors: 1024, MTU: 1500}
-	if got := poolSize(c); got != 4095 {
-		t.Errorf("%d buffers", got)
+	for _, c := range []struct {
+		PortConfig
+		want int
+	}{
+		{PortConfig{}, 1024 + 1024 + 4*64 + 16*64 + 2*384},
+		{PortConfig{AllTxDescriptors: 1024 + 4096}, 1024 + 5120 + 4*64 + 16*64 + 2*384},
+		{PortConfig{Queues: 3, RxDescriptors: 512, TxDescriptors: 256}, 3*512 + 3*256 + 3*(4*64+16*64) + 4*384},
+	} {
+		if got := poolSize(c.withDefaults()); got != c.want {
+			t.Errorf("%+v: %d buffers, want %d", c.PortConfig, got, c.want)
+		}
 	}
 	for mtu, want := range map[int]int{68: 2176, 1500: 2176, 2022: 2176, 2023: 3200, 9000: 9344} {
 		if got := poolRoom(mtu); got != want {

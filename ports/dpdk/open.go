@@ -42,7 +42,7 @@ func (e *EAL) OpenPort(c PortConfig) (ports.Port, error) {
 func (p *port) open() error {
 	mark := markLog()
 	steps := []func() *Error{
-		p.claim, p.probe, p.checkLimits, p.makePool, p.configure,
+		p.claim, p.findInterface, p.probe, p.checkLimits, p.makePool, p.configure,
 		p.setUpQueues, p.setMTU, p.start, p.listenToMulticast, p.describe,
 	}
 	for _, step := range steps {
@@ -52,6 +52,7 @@ func (p *port) open() error {
 		}
 	}
 	p.noteLink()
+	p.noteMerging()
 	return nil
 }
 

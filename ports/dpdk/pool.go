@@ -10,7 +10,6 @@ import "C"
 
 import (
 	"fmt"
-	"math/bits"
 	"slices"
 	"sync/atomic"
 	"unsafe"
@@ -23,8 +22,9 @@ const (
 	// what the lcores share. DPDK lets a cache grow to one and a half times that.
 	threadCache = 256
 
-	// parkedBuffers is what waits outside queues and bursts, mostly for neighbours to answer.
-	parkedBuffers = 512
+	// parkedBuffers is what a worker may let wait for neighbours to answer: a burst for each of
+	// 16 of them.
+	parkedBuffers = 16 * ports.MaxBurst
 
 	// burstsInFlight are those that a worker may hold at once for each queue: received, to
 	// transmit, to free, and left over.
@@ -62,15 +62,12 @@ func newPool(c PortConfig, socket int) (*pool, error) {
 	return nil, errno(int(rc))
 }
 
-// poolSize is the number of buffers: descriptors of both directions, what the worker holds, what
-// the caches hold. Buffers that this port received wait in another port's transmit ring, which is
-// taken to be as long as this port's. A mempool's ring is least wasteful just below a power of two.
+// poolSize is the number of buffers that can be out at once: in the port's receive rings, in the
+// transmit rings of all ports, with the workers, of which each queue has one, and in the caches.
 func poolSize(c PortConfig) int {
-	n := c.Queues * (c.RxDescriptors + c.TxDescriptors)
-	n += c.Queues * burstsInFlight * ports.MaxBurst
-	n += (c.Queues + 1) * threadCache * 3 / 2
-	n += parkedBuffers
-	return 1<<bits.Len(uint(n)) - 1
+	n := c.Queues*c.RxDescriptors + c.AllTxDescriptors
+	n += c.Queues * (burstsInFlight*ports.MaxBurst + parkedBuffers)
+	return n + (c.Queues+1)*threadCache*3/2
 }
 
 // poolRoom is the size of one buffer. NICs count receive buffers in KiB and round down.

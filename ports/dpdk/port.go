@@ -22,9 +22,10 @@ type port struct {
 	config PortConfig
 	device device
 
-	claimed net.Listener // nil for devices without a network interface
-	probed  bool         // the device is ours to remove
-	id      C.uint16_t   // valid once probed
+	claimed net.Listener      // nil for devices without a network interface
+	found   *networkInterface // nil as well for one that the driver makes
+	probed  bool              // the device is ours to remove
+	id      C.uint16_t        // valid once probed
 	info    C.struct_rte_eth_dev_info
 	pool    *pool
 	mac     [6]byte

@@ -13,6 +13,8 @@ const (
 	minMTU         = 68 // RFC 791
 	maxMTU         = 16000
 	maxQueues      = 1024 // RTE_MAX_QUEUES_PER_PORT
+
+	maxAllDescriptors = 1 << 30 // DPDK counts buffers in 32 bits
 )
 
 // PortConfig says how a port is opened.
@@ -23,7 +25,12 @@ type PortConfig struct {
 	Queues        int    // receive and transmit queues, each; default 1
 	RxDescriptors int    // per receive queue; default 1024
 	TxDescriptors int    // per transmit queue; default 1024
-	MTU           int    // bytes of an IP packet; default 1500
+
+	// AllTxDescriptors are the transmit descriptors of all queues of all ports: what is received
+	// here may wait in any of them. Default: those of this port.
+	AllTxDescriptors int
+
+	MTU int // bytes of an IP packet; default 1500
 }
 
 // Validate reports the first thing that no device could do.
@@ -41,6 +48,7 @@ func (c PortConfig) Validate() error {
 		{"number of receive descriptors", c.RxDescriptors, 1, maxDescriptors},
 		{"number of transmit descriptors", c.TxDescriptors, 1, maxDescriptors},
 		{"MTU", c.MTU, minMTU, maxMTU},
+		{"number of all transmit descriptors", c.AllTxDescriptors, c.Queues * c.TxDescriptors, maxAllDescriptors},
 	}
 	for _, l := range limits {
 		if l.got < l.min || l.got > l.max {
@@ -63,6 +71,9 @@ func (c PortConfig) withDefaults() PortConfig {
 		if *d.value == 0 {
 			*d.value = d.or
 		}
+	}
+	if c.AllTxDescriptors == 0 {
+		c.AllTxDescriptors = c.Queues * c.TxDescriptors
 	}
 	return c
 }

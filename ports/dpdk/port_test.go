@@ -170,6 +170,7 @@ func TestOpenErrors(t *testing.T) {
 		{"absurd queues", PortConfig{Device: "net_null0", Queues: 1 << 20}, "give 1 to", nil},
 		{"absurd descriptors", PortConfig{Device: "net_null0", RxDescriptors: 1 << 20}, "give 1 to", nil},
 		{"negative descriptors", PortConfig{Device: "net_null0", TxDescriptors: -1}, "give 1 to", nil},
+		{"transmit descriptors of all ports", PortConfig{Device: "net_null0", AllTxDescriptors: 1000}, "give 1024 to", nil},
 		{"MTU", PortConfig{Device: "net_af_packet0,iface=lo", MTU: 9000}, "68 to 1500", syscall.EINVAL},
 		{"frame size", PortConfig{Device: "net_af_packet0,iface=lo,framesz=4096,blocksz=4096"}, "framesz", syscall.ENOMEM},
 		{"memory", PortConfig{Device: "net_null0", Queues: 64, RxDescriptors: 4096}, "more memory", nil},

@@ -7,6 +7,8 @@ package dpdk
 // #cgo nocallback fulcrum_exchange
 // #cgo noescape fulcrum_alloc
 // #cgo nocallback fulcrum_alloc
+// #cgo noescape fulcrum_alloc_burst
+// #cgo nocallback fulcrum_alloc_burst
 // #include "shim.h"
 import "C"
 
@@ -15,6 +17,8 @@ import (
 
 	"fulcrum/ports"
 )
+
+var _ ports.Source = (*queue)(nil)
 
 // queue is one receive and one transmit queue of a port.
 type queue struct {
@@ -44,6 +48,14 @@ func (q *queue) Alloc(b *ports.Burst, length int) bool {
 	p.Port, p.Queue = uint16(q.index), uint16(q.number)
 	b.N++
 	return true
+}
+
+// AllocBurst takes n buffers from the port's pool, or none.
+func (q *queue) AllocBurst(b *ports.Burst, n, length int) bool {
+	if n < 1 || b.N+n > ports.MaxBurst || length < 0 || length > 1<<16-1 {
+		return false
+	}
+	return bool(C.fulcrum_alloc_burst(q.mempool, C.uint16_t(n), C.uint16_t(length), q.index, C.uint16_t(q.number), burst(b)))
 }
 
 func burst(b *ports.Burst) *C.struct_fulcrum_burst {

@@ -144,6 +144,26 @@ func TestAllocFromAnEmptyPool(t *testing.T) {
 	}
 }
 
+func TestAllocBurst(t *testing.T) {
+	q := ring(t, PortConfig{Index: 5}).Queue(0).(ports.Source)
+	var b ports.Burst
+	for _, c := range []struct {
+		n, length int
+		ok        bool
+		total     int
+	}{
+		{60, 100, true, 60}, {5, 100, false, 60}, {-1, 100, false, 60}, {4, 2049, false, 60}, {4, 2048, true, 64}, {0, 60, false, 64},
+	} {
+		if ok := q.AllocBurst(&b, c.n, c.length); ok != c.ok || b.N != c.total {
+			t.Errorf("%d packets of %d bytes: %v, %d in the burst; want %v, %d", c.n, c.length, ok, b.N, c.ok, c.total)
+		}
+	}
+	if p := b.Packets[63]; p.Length != 2048 || p.Offset != ports.Headroom || p.Port != 5 {
+		t.Errorf("the last packet is described as %+v", p)
+	}
+	q.Exchange(nil, &b, nil)
+}
+
 // Bursts may even live on the stack: nothing that is passed to C escapes.
 func TestExchangeAllocatesNothing(t *testing.T) {
 	q := ring(t, PortConfig{}).Queue(0).(*queue)

@@ -55,6 +55,8 @@ void fulcrum_exchange(uint16_t port, uint16_t queue, uint16_t index,
 		      struct fulcrum_burst *tx, struct fulcrum_burst *free,
 		      struct fulcrum_burst *rx);
 bool fulcrum_alloc(struct rte_mempool *pool, uint16_t length, struct fulcrum_packet *packet);
+bool fulcrum_alloc_burst(struct rte_mempool *pool, uint16_t count, uint16_t length, uint16_t index,
+			 uint16_t queue, struct fulcrum_burst *burst);
 
 // shim_eal.c; negative errno on failure
 int fulcrum_eal_init(int argc, char **argv);

@@ -136,3 +136,23 @@ bool fulcrum_alloc(struct rte_mempool *pool, uint16_t length, struct fulcrum_pac
 	packet->length = length;
 	return true;
 }
+
+bool fulcrum_alloc_burst(struct rte_mempool *pool, uint16_t count, uint16_t length, uint16_t index,
+			 uint16_t queue, struct fulcrum_burst *burst)
+{
+	struct rte_mbuf *mbufs[FULCRUM_MAX_BURST];
+
+	if (length > rte_pktmbuf_data_room_size(pool) - RTE_PKTMBUF_HEADROOM)
+		return false;
+	if (rte_pktmbuf_alloc_bulk(pool, mbufs, count) != 0)
+		return false;
+	for (uint16_t i = 0; i < count; i++) {
+		struct fulcrum_packet *p = &burst->packets[burst->n++];
+
+		describe(mbufs[i], p);
+		p->length = length;
+		p->port = index;
+		p->queue = queue;
+	}
+	return true;
+}

@@ -210,3 +210,24 @@ func TestBothSidesAtOnce(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 }
+
+// TestAllocBurst: all or none, whether the pool or the burst is too small.
+func TestAllocBurst(t *testing.T) {
+	pool, err := NewPool(50)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Close()
+	q := NewPort(Config{Pool: pool}).Queue(0).(ports.Source)
+	var b ports.Burst
+	for _, c := range []struct {
+		n     int
+		ok    bool
+		total int
+	}{{40, true, 40}, {11, false, 40}, {25, false, 40}, {0, false, 40}, {10, true, 50}} {
+		if ok := q.AllocBurst(&b, c.n, 60); ok != c.ok || b.N != c.total || pool.InUse() != c.total {
+			t.Errorf("%d packets: %v, %d in the burst, %d out; want %v and %d", c.n, ok, b.N, pool.InUse(), c.ok, c.total)
+		}
+	}
+	q.Exchange(nil, &b, nil)
+}

@@ -125,6 +125,8 @@ func (p *Port) Pending() int {
 	return n
 }
 
+var _ ports.Source = (*queue)(nil)
+
 type queue struct {
 	port  *Port
 	index int
@@ -183,5 +185,23 @@ func (q *queue) Alloc(b *ports.Burst, length int) bool {
 	}
 	pkt.Port, pkt.Queue = uint16(q.port.cfg.Index), uint16(q.index)
 	b.Push(&pkt)
+	return true
+}
+
+// AllocBurst is Alloc for n packets.
+func (q *queue) AllocBurst(b *ports.Burst, n, length int) bool {
+	before := b.N
+	if n < 1 || before+n > ports.MaxBurst {
+		return false
+	}
+	for range n {
+		if !q.Alloc(b, length) {
+			for i := before; i < b.N; i++ {
+				put(b.Packets[i].Handle)
+			}
+			b.N = before
+			return false
+		}
+	}
 	return true
 }

@@ -1,0 +1,135 @@
+package dpdk
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// networkInterface is the kernel's interface below a device, as it was before a driver touched it.
+// Drivers set its MTU and make it promiscuous, which outlives them; the director has to undo it.
+type networkInterface struct {
+	name   string
+	socket int // leads into the interface's namespace, from whatever thread closes the port
+	mtu    int
+	flags  uint16
+}
+
+// driverFlags are those that drivers change.
+const driverFlags = unix.IFF_PROMISC | unix.IFF_ALLMULTI
+
+func findInterface(name string) (*networkInterface, error) {
+	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	i := &networkInterface{name: name, socket: socket}
+	if i.mtu, i.flags, err = i.state(); err != nil {
+		unix.Close(socket)
+		return nil, err
+	}
+	return i, nil
+}
+
+// state asks the kernel what the interface is like now (netdevice(7)).
+func (i *networkInterface) state() (mtu int, flags uint16, err error) {
+	request, err := unix.NewIfreq(i.name)
+	if err != nil {
+		return 0, 0, err
+	}
+	if err := unix.IoctlIfreq(i.socket, unix.SIOCGIFMTU, request); err != nil {
+		return 0, 0, err
+	}
+	mtu = int(request.Uint32())
+	err = unix.IoctlIfreq(i.socket, unix.SIOCGIFFLAGS, request)
+	return mtu, request.Uint16(), err
+}
+
+func (i *networkInterface) setMTU(mtu int) error {
+	request, err := unix.NewIfreq(i.name)
+	if err != nil {
+		return err
+	}
+	request.SetUint32(uint32(mtu))
+	return unix.IoctlIfreq(i.socket, unix.SIOCSIFMTU, request)
+}
+
+func (i *networkInterface) setFlags(flags uint16) error {
+	request, err := unix.NewIfreq(i.name)
+	if err != nil {
+		return err
+	}
+	request.SetUint16(flags)
+	return unix.IoctlIfreq(i.socket, unix.SIOCSIFFLAGS, request)
+}
+
+// restore undoes what the driver did. An MTU other than the one that the driver was given is
+// somebody else's doing, and stays. An interface that is gone needs nothing.
+func (i *networkInterface) restore(driverMTU int) error {
+	defer unix.Close(i.socket)
+	mtu, flags, err := i.state()
+	if errors.Is(err, unix.ENODEV) {
+		return nil
+	}
+	if err == nil && mtu == driverMTU && mtu != i.mtu {
+		err = i.setMTU(i.mtu)
+	}
+	if found := flags&^driverFlags | i.flags&driverFlags; err == nil && found != flags {
+		err = i.setFlags(found)
+	}
+	return err
+}
+
+// command is what an operator would write to restore the interface.
+func (i *networkInterface) command() string {
+	words := []string{"ip link set", i.name, "mtu", fmt.Sprint(i.mtu)}
+	for _, f := range []struct {
+		name string
+		bit  uint16
+	}{{"promisc", unix.IFF_PROMISC}, {"allmulticast", unix.IFF_ALLMULTI}} {
+		state := "off"
+		if i.flags&f.bit != 0 {
+			state = "on"
+		}
+		words = append(words, f.name, state)
+	}
+	return strings.Join(words, " ")
+}
+
+// findInterface notes what the device's interface is like, and does with its MTU if that is
+// smaller: an overlay's packets do not get longer by raising it. Some drivers make the interface
+// themselves, and the others say that it is missing.
+func (p *port) findInterface() *Error {
+	name := p.device.args["iface"]
+	if name == "" {
+		return nil
+	}
+	found, err := findInterface(name)
+	if errors.Is(err, unix.ENODEV) {
+		return nil
+	}
+	if err != nil {
+		return p.config.fail("reading MTU and flags of interface "+name, err, p.probeHint())
+	}
+	p.found = found
+	if found.mtu < p.config.MTU {
+		p.note("interface %s has MTU %d, which is used instead of %d", name, found.mtu, p.config.MTU)
+		p.config.MTU = found.mtu
+	}
+	return nil
+}
+
+// restoreInterface leaves the interface as it was found.
+func (p *port) restoreInterface() error {
+	found := p.found
+	if found == nil {
+		return nil
+	}
+	p.found = nil
+	if err := found.restore(p.config.MTU); err != nil {
+		return p.config.fail("giving interface "+found.name+" back its MTU and flags", err, found.command())
+	}
+	return nil
+}

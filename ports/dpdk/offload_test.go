@@ -1,0 +1,41 @@
+package dpdk
+
+import (
+	"net"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// Merged packets are longer than the MTU, and would be lost without a word.
+func TestMergingIsNoted(t *testing.T) {
+	for name, gro := range map[string]uint32{"on": 1, "off": 0} {
+		t.Run(name, func(t *testing.T) {
+			inVeth(t, func(near, far *net.Interface) {
+				setGRO(t, near.Name, gro)
+				p := open(t, PortConfig{Name: "front", Device: "net_af_packet0,iface=" + near.Name})
+				defer p.Close()
+				notes := strings.Join(p.Notes(), "\n")
+				if noted := strings.Contains(notes, "ethtool -K near tx off tso off gso off gro off"); noted != (gro == 1) {
+					t.Errorf("notes are:\n%s", notes)
+				}
+			})
+		})
+	}
+}
+
+func setGRO(t *testing.T, name string, on uint32) {
+	t.Helper()
+	i, err := findInterface(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(i.socket)
+	if _, err := i.ethtool(ethtoolValue{command: unix.ETHTOOL_SGRO, data: on}); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := i.ethtool(ethtoolValue{command: unix.ETHTOOL_GGRO}); err != nil || v.data != on {
+		t.Fatalf("GRO is %d, %v", v.data, err)
+	}
+}
