@@ -155,12 +155,12 @@ func TestMistakesOfTheFile(t *testing.T) {
 	}
 }
 
-// TestReportThatCannotBeWritten keeps the table, which is all that is left of the run.
+// TestReportThatCannotBeWritten: it is found out before anything is started, not when all is over.
 func TestReportThatCannotBeWritten(t *testing.T) {
 	needRoot(t)
 	p := newProgram(t, "run", "--config", "testdata/quiet.toml", "--idle-exit", "10ms", "--report", "/nosuch/report.json").start()
-	if status := p.end(); status != 1 || !strings.Contains(p.stdout.String(), "conserv") && !strings.Contains(p.stdout.String(), "received") {
-		t.Errorf("exit status %d, stdout %q", status, p.stdout.String())
+	if status := p.end(); status != 1 || strings.Contains(p.stderr.String(), "director ready") {
+		t.Errorf("exit status %d, stderr %q", status, p.stderr.String())
 	}
 	if want := "fulcrum: write the report: open /nosuch/report.json: no such file or directory; see --report"; p.lastLine() != want {
 		t.Errorf("it says %q, want %q", p.lastLine(), want)

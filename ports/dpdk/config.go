@@ -125,3 +125,11 @@ func parseDevice(text string) device {
 	}
 	return d
 }
+
+// kernelInterface is the network interface that the device sits on, or empty. What net_vhost calls so is a socket.
+func (d device) kernelInterface() string {
+	if strings.HasPrefix(d.name, "net_vhost") {
+		return ""
+	}
+	return d.args["iface"]
+}

@@ -45,6 +45,12 @@ func TestParseDevice(t *testing.T) {
 	if d.name != "net_af_packet0" || d.args["iface"] != "veth-front" || d.args["qpairs"] != "2" || d.isPCI {
 		t.Errorf("parsed as %+v", d)
 	}
+	if got := d.kernelInterface(); got != "veth-front" {
+		t.Errorf("the interface is %q", got)
+	}
+	if got := parseDevice("net_vhost0,iface=/run/x.sock").kernelInterface(); got != "" {
+		t.Errorf("a vhost device's socket is taken for the interface %q", got)
+	}
 	if d := parseDevice("00AB:CD:1F.7,arg=ONE"); d.name != "00ab:cd:1f.7" || d.text != "00ab:cd:1f.7,arg=ONE" || d.args["arg"] != "ONE" {
 		t.Errorf("a PCI address is not as DPDK writes it: %+v", d)
 	}

@@ -109,7 +109,7 @@ func (p *port) listenToMulticast() *Error {
 
 // noteLink waits for the link, but not for ever: a director may start before its switch does.
 func (p *port) noteLink() {
-	if name := p.device.args["iface"]; name != "" {
+	if name := p.device.kernelInterface(); name != "" {
 		if i, err := net.InterfaceByName(name); err == nil && i.Flags&net.FlagUp == 0 {
 			p.note("interface %s is down (ip link set %s up)", name, name)
 		}

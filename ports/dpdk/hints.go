@@ -4,7 +4,7 @@ import "strings"
 
 // probeHint says what to look at when a device cannot be opened.
 func (p *port) probeHint() string {
-	iface := p.device.args["iface"]
+	iface := p.device.kernelInterface()
 	switch {
 	case p.device.isPCI:
 		return "is it there (dpdk-devbind.py --status) and bound to vfio-pci (dpdk-devbind.py --bind=vfio-pci " + p.device.name + ")?"

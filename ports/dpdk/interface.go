@@ -102,7 +102,7 @@ func (i *networkInterface) command() string {
 // smaller: an overlay's packets do not get longer by raising it. Some drivers make the interface
 // themselves, and the others say that it is missing.
 func (p *port) findInterface() *Error {
-	name := p.device.args["iface"]
+	name := p.device.kernelInterface()
 	if name == "" {
 		return nil
 	}

@@ -74,7 +74,7 @@ func (p *port) claim() *Error {
 				fmt.Sprintf("port %q has it; give each port a device of its own", other.config.Name))
 		}
 	}
-	iface := p.device.args["iface"]
+	iface := p.device.kernelInterface()
 	if iface == "" {
 		return nil
 	}
