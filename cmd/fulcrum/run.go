@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/pprof"
 	"syscall"
 	"time"
 
@@ -20,9 +21,10 @@ import (
 
 // runOptions are the flags of fulcrum run.
 type runOptions struct {
-	config   string
-	report   string
-	idleExit time.Duration
+	config     string
+	report     string
+	idleExit   time.Duration
+	cpuProfile string
 }
 
 func newRunCommand() *cobra.Command {
@@ -38,6 +40,8 @@ func newRunCommand() *cobra.Command {
 	c.Flags().StringVar(&o.config, "config", "", "the configuration file")
 	c.Flags().StringVar(&o.report, "report", "", "also write what was done to this file, as JSON")
 	c.Flags().DurationVar(&o.idleExit, "idle-exit", 0, "end once no packet has come for this long, such as 500ms")
+	c.Flags().StringVar(&o.cpuProfile, "cpu-profile", "", "write a CPU profile of the run to this file")
+	_ = c.Flags().MarkHidden("cpu-profile") // fails for unknown flags only
 	return c
 }
 
@@ -55,10 +59,15 @@ func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) (err err
 	if err := o.validate(); err != nil {
 		return &exitError{code: 2, err: err}
 	}
-	ctx, cancel := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
+	ctx, cancel := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 	defer cancel()
+	// A reader of the final table that has gone must not keep the director from giving everything back.
+	signal.Ignore(syscall.SIGPIPE)
 	cfg, err := loadConfig(o.config, stderr)
 	if err != nil {
+		return err
+	}
+	if err := o.tryReport(); err != nil {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cfg.Director.Log}))
@@ -67,7 +76,7 @@ func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
-	if err := o.serve(ctx, d, stderr); err != nil {
+	if err := o.profiled(func() error { return o.serve(ctx, d, stderr) }); err != nil {
 		return err
 	}
 	return o.writeReport(d, stdout)
@@ -100,6 +109,35 @@ func (o *runOptions) serve(ctx context.Context, d *director, stderr io.Writer) e
 			}()
 		}
 	})
+}
+
+// profiled runs f, under the CPU profiler if that is asked for.
+func (o *runOptions) profiled(f func() error) error {
+	if o.cpuProfile == "" {
+		return f()
+	}
+	file, err := os.Create(o.cpuProfile)
+	if err != nil {
+		return fmt.Errorf("write a CPU profile: %w; see --cpu-profile", err)
+	}
+	defer file.Close()
+	if err := pprof.StartCPUProfile(file); err != nil {
+		return fmt.Errorf("start a CPU profile: %w", err)
+	}
+	defer pprof.StopCPUProfile()
+	return f()
+}
+
+// tryReport finds out, before anything is started, whether the report can be written.
+func (o *runOptions) tryReport() error {
+	if o.report == "" {
+		return nil
+	}
+	file, err := os.OpenFile(o.report, os.O_CREATE|os.O_WRONLY, 0o644)
+	if err != nil {
+		return fmt.Errorf("write the report: %w; see --report", err)
+	}
+	return file.Close()
 }
 
 // writeReport shows what the director did.

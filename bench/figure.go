@@ -1,0 +1,134 @@
+package bench
+
+import (
+	"fmt"
+	"slices"
+
+	"fulcrum/control"
+)
+
+// Figure is one thing measured, in several runs.
+type Figure struct {
+	Suite    string    `json:"suite"`
+	Subject  string    `json:"subject"` // a mode, or testpmd
+	Name     string    `json:"name"`    // what was measured
+	Sessions int       `json:"sessions,omitempty"`
+	Size     int       `json:"size,omitempty"` // bytes of a frame
+	Unit     string    `json:"unit"`
+	Runs     []float64 `json:"runs"`
+	Median   float64   `json:"median"`
+	Low      float64   `json:"low"`
+	High     float64   `json:"high"`
+	// Packets is how many packets were forwarded for one of the unit's million; 0 if the figure is no rate.
+	Packets int `json:"packets,omitempty"`
+	// NsPerPacket and Ratio to the baseline, which is testpmd's rate with frames of the same size on the same link.
+	NsPerPacket float64 `json:"ns_per_packet,omitempty"`
+	Baseline    float64 `json:"baseline_mpps,omitempty"`
+	Ratio       float64 `json:"ratio,omitempty"`
+
+	Latency *Latency `json:"latency_ns,omitempty"` // of the last run
+	Loss    float64  `json:"loss,omitempty"`       // share, of the last run
+}
+
+// Units of figures.
+const (
+	unitPackets  = "Mpps"
+	unitSessions = "M sessions/s"
+	unitBytes    = "bytes/session"
+	unitSeconds  = "s"
+	unitMicros   = "µs"
+)
+
+const baselineName = "testpmd"
+
+func (f *Figure) same(o *Figure) bool {
+	return f.Suite == o.Suite && f.Subject == o.Subject && f.Name == o.Name && f.Sessions == o.Sessions && f.Size == o.Size && f.Unit == o.Unit
+}
+
+// Account is what became of the packets that a director received in one run.
+type Account struct {
+	Suite   string            `json:"suite"`
+	Subject string            `json:"subject"`
+	Drops   map[string]uint64 `json:"drops"` // by reason
+}
+
+// book collects figures.
+type book struct {
+	suite    string // the one that is running
+	figures  []*Figure
+	accounts []Account
+}
+
+// add adds a run to a figure.
+func (k *book) add(f Figure, value float64) {
+	f.Suite = k.suite
+	i := slices.IndexFunc(k.figures, func(known *Figure) bool { return known.same(&f) })
+	if i < 0 {
+		i = len(k.figures)
+		k.figures = append(k.figures, new(Figure))
+	}
+	f.Runs = append(k.figures[i].Runs, value)
+	s := spreadOf(f.Runs)
+	f.Median, f.Low, f.High = s.median, s.low, s.high
+	*k.figures[i] = f
+}
+
+// addRate adds a trial's rate of packets, in both directions.
+func (k *book) addRate(subject, name string, r Result) {
+	f := Figure{Subject: subject, Name: name, Sessions: r.Trial.Flows, Size: r.Trial.Size, Unit: unitPackets, Packets: 1}
+	k.add(f, r.PacketRate()/1e6)
+}
+
+// addLatency adds a trial's p99.9, with the whole distribution.
+func (k *book) addLatency(subject, name string, r Result) {
+	l := r.Latency()
+	f := Figure{Subject: subject, Name: name, Sessions: r.Trial.Flows, Size: r.Trial.Size, Unit: unitMicros, Latency: &l, Loss: r.Loss()}
+	k.add(f, float64(l.P999)/1000)
+}
+
+// close checks and keeps what a director says about itself.
+func (k *book) close(subject string, r *control.Report) error {
+	if r == nil {
+		return nil
+	}
+	dropped := uint64(0)
+	for _, n := range r.Drops {
+		dropped += n
+	}
+	if in, out := r.Received+r.Originated, r.Transmitted+r.Consumed+r.Held+dropped; in != out {
+		return fmt.Errorf("%s: the director received and originated %d packets but accounts for %d", subject, in, out)
+	}
+	if dropped > 0 {
+		k.accounts = append(k.accounts, Account{k.suite, subject, r.Drops})
+	}
+	return nil
+}
+
+// compare sets every rate against testpmd's with the same size of frames: from the same suite, or else from any.
+func (k *book) compare() {
+	for _, f := range k.figures {
+		if f.Packets == 0 {
+			continue
+		}
+		mpps := f.Median * float64(f.Packets)
+		f.NsPerPacket = 1000 / mpps
+		if b := k.baseline(f); b != nil {
+			f.Baseline = b.Median
+			f.Ratio = mpps / b.Median
+		}
+	}
+}
+
+func (k *book) baseline(f *Figure) *Figure {
+	fits := func(b *Figure) bool { return b.Subject == baselineName && b.Name == forwarding && b.Size == f.Size }
+	var elsewhere *Figure
+	for _, b := range k.figures {
+		if fits(b) && b.Suite == f.Suite {
+			return b
+		}
+		if fits(b) && elsewhere == nil {
+			elsewhere = b
+		}
+	}
+	return elsewhere
+}

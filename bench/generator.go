@@ -1,0 +1,238 @@
+package bench
+
+import (
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"fulcrum/packet"
+	"fulcrum/ports"
+)
+
+// Generator sends and receives over one queue, on the goroutine that calls it, which ought to be locked to a thread with
+// a CPU of its own.
+type Generator struct {
+	site  Site
+	queue ports.Source
+	stop  *atomic.Bool
+	base  time.Time
+	quiet time.Duration // without an arrival, and what is on its way has been lost
+
+	frame  template
+	source source
+	mark   uint32
+	answer bool
+
+	tx, answers, rx, free, own ports.Burst
+	backlog                    backlog
+	count                      counts
+}
+
+// counts are what a phase counts.
+type counts struct {
+	refused, sent, forwarded, answers, withheld, returned, foreign uint64
+	oneWay, roundTrip                                              Histogram
+}
+
+// arrived counts the packets that have come back, by both ways.
+func (c *counts) arrived() uint64 { return c.forwarded + c.returned }
+
+// NewGenerator makes a generator on a queue. Setting stop ends whatever it does, soon.
+func NewGenerator(site Site, queue ports.Source, stop *atomic.Bool) (*Generator, error) {
+	if err := site.Validate(); err != nil {
+		return nil, err
+	}
+	return &Generator{site: site, queue: queue, stop: stop, base: time.Now(), quiet: usualQuiet}, nil
+}
+
+// ErrStopped says that a trial was ended before its time.
+var ErrStopped = errors.New("the generator was stopped")
+
+// Run does a trial.
+func (g *Generator) Run(t Trial) (Result, error) {
+	if err := t.Validate(); err != nil {
+		return Result{}, err
+	}
+	r := Result{Trial: t}
+	g.frame = newTemplate(&g.site, t.Kind.Protocol(), t.Size)
+	g.answer = t.Answer
+	if t.Create {
+		g.create(t, &r)
+	}
+	g.source = newSource(t.Kind, uint32(t.Flows))
+	if t.Warmup > 0 {
+		g.begin()
+		p := newPace(t.Rate)
+		g.send(&p, time.Duration(t.Warmup))
+		g.drain()
+	}
+	g.begin()
+	g.measure(t, &r)
+	if g.stop.Load() {
+		return r, ErrStopped
+	}
+	return r, nil
+}
+
+// begin starts to count anew, and tells what is sent from now on from what was sent before.
+func (g *Generator) begin() {
+	g.mark = mark | (g.mark+1)&0xff
+	g.count = counts{}
+}
+
+// measure sends for the trial's duration, and waits for what is still on its way.
+func (g *Generator) measure(t Trial, r *Result) {
+	p, c := newPace(t.Rate), &g.count
+	r.Seconds = g.send(&p, time.Duration(t.Duration)).Seconds()
+	r.ForwardedInTime, r.ReturnedInTime = c.forwarded, c.returned
+	g.drain()
+	r.Offered, r.Missed, r.Refused = c.sent+c.refused+p.missed, p.missed, c.refused
+	r.Sent, r.Forwarded, r.Foreign = c.sent, c.forwarded, c.foreign
+	r.Answers, r.Withheld, r.Returned = c.answers, c.withheld, c.returned
+	r.OneWay, r.RoundTrip = c.oneWay.Latency(), c.roundTrip.Latency()
+}
+
+// send sends at a pace for a while, and returns how long it was.
+func (g *Generator) send(p *pace, while time.Duration) time.Duration {
+	start := g.now()
+	for now := start; !g.stop.Load(); now = g.now() {
+		elapsed := now - start
+		if elapsed >= int64(while) {
+			break
+		}
+		g.fill(p, elapsed, uint32(now))
+		g.exchange()
+		g.settle(p)
+	}
+	return time.Duration(g.now() - start)
+}
+
+func (g *Generator) now() int64 { return int64(time.Since(g.base)) }
+
+// fill adds new packets to what is to be sent. At no given rate answers go first: the device under test takes in as many
+// answers as it has forwarded packets.
+func (g *Generator) fill(p *pace, elapsed int64, now uint32) {
+	if g.answers.N > 0 && p.rate == 0 {
+		return
+	}
+	n := p.take(elapsed, ports.MaxBurst-g.tx.N)
+	if n == 0 {
+		return
+	}
+	if !g.queue.AllocBurst(&g.tx, n, g.frame.length) {
+		p.missed += uint64(n) // all buffers are in answers that wait
+		return
+	}
+	for i := g.tx.N - n; i < g.tx.N; i++ {
+		flow, step := g.source.take()
+		g.frame.write(g.tx.Packets[i].Bytes(), flow, step, now, g.mark)
+	}
+}
+
+// exchange sends what there is to send, and takes in what has come.
+func (g *Generator) exchange() {
+	if !g.answer {
+		g.count.sent += g.pass(&g.tx)
+		return
+	}
+	g.backlog.drainTo(&g.answers)
+	g.count.answers += g.pass(&g.answers)
+	before := g.tx.N
+	g.queue.Exchange(&g.tx, nil, nil)
+	g.count.sent += uint64(before - g.tx.N)
+}
+
+// pass is one crossing into the driver: it sends a burst, of which it returns how many packets were taken, and receives.
+func (g *Generator) pass(burst *ports.Burst) uint64 {
+	before := burst.N
+	g.queue.Exchange(burst, &g.free, &g.rx)
+	sent := before - burst.N
+	if g.rx.N > 0 {
+		g.sort(uint32(g.now()))
+	}
+	return uint64(sent)
+}
+
+// settle gives up new packets that the device under test had no room for, if there is a rate: they were due now.
+func (g *Generator) settle(p *pace) {
+	if p.rate == 0 || g.tx.N == 0 {
+		return
+	}
+	g.count.refused += uint64(g.tx.N)
+	g.queue.Exchange(nil, &g.tx, nil)
+}
+
+// sort does to each received packet what its addressee would.
+func (g *Generator) sort(now uint32) {
+	var a arrival
+	for i := range g.rx.Slice() {
+		p := &g.rx.Packets[i]
+		switch {
+		case !read(p.Bytes(), &a):
+			g.stranger(p)
+			continue
+		case a.mark != g.mark: // from before
+		case isClient(a.ip.Dst()):
+			g.count.returned++
+			g.count.roundTrip.Add(now - a.sent)
+		default:
+			g.count.forwarded++
+			g.count.oneWay.Add(now - a.sent)
+			if g.answer && g.reply(p, &a) {
+				continue
+			}
+		}
+		g.free.Push(p)
+	}
+}
+
+// reply queues the real server's answer to a packet, in the packet's place, and reports whether there is one.
+func (g *Generator) reply(p *ports.Packet, a *arrival) bool {
+	var flags packet.TCPFlags
+	if a.protocol == packet.ProtocolTCP {
+		var expected bool
+		if flags, expected = answer(packet.TCP(a.ip[packet.IPv4MinLen:]).Flags()); !expected {
+			return false
+		}
+	}
+	turn(p.Bytes(), a, &g.site, flags)
+	if !g.backlog.push(p) {
+		g.count.withheld++
+		return false
+	}
+	return true
+}
+
+// stranger answers ARP, and frees anything else that is not the generator's own.
+func (g *Generator) stranger(p *ports.Packet) {
+	g.count.foreign++
+	if !answerARP(p.Bytes(), &g.site) {
+		g.free.Push(p)
+		return
+	}
+	g.own.Push(p)
+	g.queue.Exchange(&g.own, nil, nil)
+	g.queue.Exchange(nil, &g.own, nil)
+}
+
+// usualQuiet is longer than anybody holds a packet.
+const usualQuiet = 100 * time.Millisecond
+
+// drain receives until nothing is on its way any more, and gives back what could not be sent.
+func (g *Generator) drain() {
+	last, arrived := g.now(), g.count.arrived()
+	for now := last; g.underway() > 0 && now-last < int64(g.quiet) && !g.stop.Load(); now = g.now() {
+		g.exchange()
+		if n := g.count.arrived(); n != arrived {
+			last, arrived = now, n
+		}
+	}
+	g.backlog.drainTo(&g.answers)
+	for _, b := range []*ports.Burst{&g.tx, &g.answers, &g.free} {
+		g.queue.Exchange(nil, b, nil)
+	}
+	for !g.backlog.empty() {
+		g.backlog.drainTo(&g.answers)
+		g.queue.Exchange(nil, &g.answers, nil)
+	}
+}

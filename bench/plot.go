@@ -1,0 +1,244 @@
+package bench
+
+import (
+	"fmt"
+	"image/color"
+	"math"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+)
+
+// drawing makes a plot of a report, or nil if the report has nothing for it.
+type drawing struct {
+	name string
+	draw func(*Report) (*plot.Plot, error)
+}
+
+var drawings = []drawing{
+	{"throughput-by-mode", drawModes},
+	{"throughput-by-sessions", drawSessions},
+	{"latency", drawLatency},
+}
+
+const (
+	plotWidth  = 8 * vg.Inch
+	plotHeight = 5 * vg.Inch
+)
+
+// savePlots draws what the report has figures for, as SVG and as PNG.
+func (r *Report) savePlots(folder string) error {
+	for _, d := range drawings {
+		p, err := d.draw(r)
+		if err != nil {
+			return fmt.Errorf("draw %s: %w", d.name, err)
+		}
+		if p == nil {
+			continue
+		}
+		for _, format := range []string{"svg", "png"} {
+			if err := p.Save(plotWidth, plotHeight, filepath.Join(folder, d.name+"."+format)); err != nil {
+				return fmt.Errorf("draw %s: %w", d.name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// colours are told apart by people who see red and green alike too (Okabe and Ito, "Color universal design").
+var colours = []color.Color{
+	color.RGBA{0x00, 0x72, 0xb2, 0xff}, color.RGBA{0xe6, 0x9f, 0x00, 0xff}, color.RGBA{0x00, 0x9e, 0x73, 0xff},
+	color.RGBA{0xcc, 0x79, 0xa7, 0xff}, color.RGBA{0x56, 0xb4, 0xe9, 0xff}, color.RGBA{0xd5, 0x5e, 0x00, 0xff},
+}
+
+// newPlot makes an empty plot; r's machine is named below the title.
+func newPlot(r *Report, title, x, y string) *plot.Plot {
+	p := plot.New()
+	p.Title.Text = title + "\n" + r.Machine.CPU + ", one forwarding CPU"
+	p.X.Label.Text, p.Y.Label.Text = x, y
+	p.Legend.Top = true
+	p.Add(plotter.NewGrid())
+	return p
+}
+
+// forwardings are the throughputs of known flows with the smallest frames, testpmd's apart.
+func (r *Report) forwardings() (figures []*Figure, baseline float64) {
+	for _, f := range r.Figures {
+		switch {
+		case f.Suite != "throughput" || f.Name != forwarding || f.Size != MinSize:
+		case f.Subject == baselineName:
+			baseline = f.Median
+		default:
+			figures = append(figures, f)
+		}
+	}
+	return figures, baseline
+}
+
+// drawModes has a group of bars for each mode, a bar for each number of sessions.
+func drawModes(r *Report) (*plot.Plot, error) {
+	figures, baseline := r.forwardings()
+	if len(figures) == 0 {
+		return nil, nil
+	}
+	p := newPlot(r, "Throughput, 64-byte frames", "", unitPackets)
+	subjects, sessions := distinct(figures, func(f *Figure) string { return f.Subject }), distinct(figures, func(f *Figure) int { return f.Sessions })
+	width := vg.Points(70 / float64(len(sessions)))
+	for i, n := range sessions {
+		bars, err := plotter.NewBarChart(valuesOf(figures, subjects, n), width)
+		if err != nil {
+			return nil, err
+		}
+		bars.Color, bars.LineStyle.Width = colours[i%len(colours)], 0
+		bars.Offset = width * vg.Length(float64(i)-float64(len(sessions)-1)/2)
+		p.Add(bars)
+		p.Legend.Add(inWords(n)+" sessions", bars)
+	}
+	p.NominalX(subjects...)
+	p.Y.Min = 0
+	return p, addBaseline(p, baseline, -0.5, float64(len(subjects))-0.5)
+}
+
+// valuesOf are the medians of each subject with so many sessions.
+func valuesOf(figures []*Figure, subjects []string, sessions int) plotter.Values {
+	values := make(plotter.Values, len(subjects))
+	for _, f := range figures {
+		if f.Sessions == sessions {
+			values[slices.Index(subjects, f.Subject)] = f.Median
+		}
+	}
+	return values
+}
+
+// drawSessions has a line for each mode.
+func drawSessions(r *Report) (*plot.Plot, error) {
+	figures, baseline := r.forwardings()
+	sessions := distinct(figures, func(f *Figure) int { return f.Sessions })
+	if len(sessions) < 2 {
+		return nil, nil
+	}
+	p := newPlot(r, "Throughput by sessions, 64-byte frames", "sessions", unitPackets)
+	for i, subject := range distinct(figures, func(f *Figure) string { return f.Subject }) {
+		var points plotter.XYs
+		for _, f := range figures {
+			if f.Subject == subject {
+				points = append(points, plotter.XY{X: float64(f.Sessions), Y: f.Median})
+			}
+		}
+		if err := addLine(p, subject, points, i); err != nil {
+			return nil, err
+		}
+	}
+	p.X.Scale, p.X.Tick.Marker = plot.LogScale{}, powersOfTen{}
+	p.Y.Min = 0
+	return p, addBaseline(p, baseline, float64(slices.Min(sessions)), float64(slices.Max(sessions)))
+}
+
+// drawLatency has a line for each subject, over the number of nines of the share that is faster.
+func drawLatency(r *Report) (*plot.Plot, error) {
+	p := newPlot(r, "Latency at 80 % of the highest rate at which 0.5 % is lost", "share of packets that are faster", "µs")
+	drawn := 0
+	for _, f := range r.Figures {
+		if f.Suite != "latency" || f.Latency == nil {
+			continue
+		}
+		if err := addLine(p, f.Subject, curve(f.Latency), drawn); err != nil {
+			return nil, err
+		}
+		drawn++
+	}
+	if drawn == 0 {
+		return nil, nil
+	}
+	p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, powersOfTen{}
+	p.X.Tick.Marker = nines
+	p.Legend.Left = true
+	return p, nil
+}
+
+// nines are the ticks of a latency curve.
+var nines = plot.ConstantTicks{
+	{Value: 0, Label: "0"}, {Value: 1, Label: "90 %"}, {Value: 2, Label: "99 %"}, {Value: 3, Label: "99.9 %"},
+	{Value: 4, Label: "99.99 %"}, {Value: 5, Label: "99.999 %"}, {Value: 6, Label: "all"},
+}
+
+func curve(l *Latency) plotter.XYs {
+	var points plotter.XYs
+	for i, ns := range l.Curve {
+		x := min(6, -math.Log10(1-CurveQuantiles[i]))
+		points = append(points, plotter.XY{X: x, Y: max(float64(ns), 1) / 1000})
+	}
+	return points
+}
+
+func addLine(p *plot.Plot, name string, points plotter.XYs, number int) error {
+	line, dots, err := plotter.NewLinePoints(points)
+	if err != nil {
+		return err
+	}
+	line.Color, line.Width = colours[number%len(colours)], vg.Points(1.5)
+	dots.Color = line.Color
+	p.Add(line, dots)
+	p.Legend.Add(name, line, dots)
+	return nil
+}
+
+// addBaseline draws testpmd's rate across.
+func addBaseline(p *plot.Plot, rate, from, to float64) error {
+	if rate == 0 {
+		return nil
+	}
+	line, err := plotter.NewLine(plotter.XYs{{X: from, Y: rate}, {X: to, Y: rate}})
+	if err != nil {
+		return err
+	}
+	line.Dashes = []vg.Length{vg.Points(4), vg.Points(3)}
+	p.Add(line)
+	p.Legend.Add("testpmd, no sessions", line)
+	return nil
+}
+
+// powersOfTen labels the powers of ten in words.
+type powersOfTen struct{}
+
+func (powersOfTen) Ticks(low, high float64) []plot.Tick {
+	var ticks []plot.Tick
+	for e := math.Floor(math.Log10(low)); e <= math.Ceil(math.Log10(high)); e++ {
+		v := math.Pow(10, e)
+		label := strconv.FormatFloat(v, 'g', -1, 64)
+		if v >= 1 {
+			label = inWords(int(v))
+		}
+		ticks = append(ticks, plot.Tick{Value: v, Label: label})
+	}
+	return ticks
+}
+
+// inWords shortens a round number: 10k, 1M.
+func inWords(n int) string {
+	text := strconv.Itoa(n)
+	for _, unit := range []string{"k", "M"} {
+		short, round := strings.CutSuffix(strings.TrimRight(text, "kM"), "000")
+		if !round {
+			break
+		}
+		text = short + unit
+	}
+	return text
+}
+
+// distinct returns what figures have, each once, in order of appearance.
+func distinct[T comparable](figures []*Figure, of func(*Figure) T) []T {
+	var list []T
+	for _, f := range figures {
+		if v := of(f); !slices.Contains(list, v) {
+			list = append(list, v)
+		}
+	}
+	return list
+}

@@ -1,0 +1,50 @@
+package bench
+
+import (
+	"time"
+
+	"fulcrum/modes"
+)
+
+// Scale says how much a benchmark does.
+type Scale struct {
+	Repeats  int           // runs of everything, of which the median is taken
+	Duration time.Duration // of a trial
+	Sessions []int         // for throughput, ascending
+	Sizes    []int         // of frames, in bytes, ascending
+	Modes    []modes.Mode
+	Memory   []int         // sessions whose memory is measured
+	StartUp  []int         // sessions of tables whose start is timed
+	Latency  time.Duration // of a trial for latency
+	Table    int           // sessions of the table for new sessions
+	Profile  time.Duration // of sending for a profile, much longer than the making of sessions, which is in it too
+	Huge     int           // bytes of huge pages for all this
+}
+
+const (
+	thousand = 1000
+	million  = 1000 * thousand
+)
+
+var (
+	allModes = []modes.Mode{modes.DR, modes.IPIP, modes.NAT, modes.FullNAT}
+	allSizes = []int{64, 128, 256, 512, 1024, 1518}
+)
+
+// Scales are the ones there are, by name: a minute, ten minutes, an hour.
+var Scales = map[string]Scale{
+	"quick": {
+		Repeats: 1, Duration: 500 * time.Millisecond, Sessions: []int{thousand, million}, Sizes: []int{64, 1518}, Modes: allModes,
+		Memory: []int{million}, StartUp: []int{thousand, 10 * million}, Latency: time.Second, Table: 8 * million, Profile: 4 * time.Second, Huge: 1 << 30,
+	},
+	"default": {
+		Repeats: 3, Duration: 2 * time.Second, Sessions: []int{thousand, 100 * thousand, million}, Sizes: allSizes, Modes: allModes,
+		Memory: []int{million, 10 * million}, StartUp: []int{thousand, million, 10 * million}, Latency: 5 * time.Second, Table: 16 * million,
+		Profile: 8 * time.Second, Huge: 2 << 30,
+	},
+	"full": {
+		Repeats: 5, Duration: 3 * time.Second, Sessions: []int{thousand, 100 * thousand, million, 10 * million}, Sizes: allSizes, Modes: allModes,
+		Memory: []int{million, 10 * million, 100 * million}, StartUp: []int{thousand, million, 10 * million, 100 * million}, Latency: 20 * time.Second,
+		Table: 16 * million, Profile: 20 * time.Second, Huge: 4 << 30,
+	},
+}

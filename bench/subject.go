@@ -1,0 +1,120 @@
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"fulcrum/control"
+	"fulcrum/modes"
+)
+
+// subject is what is measured: a program at the other end of the link.
+type subject interface {
+	// name is how it is called in tables.
+	name() string
+	// start starts it, and returns once packets flow.
+	start(ctx context.Context, b *Bench, l Link) (*process, error)
+	// answers reports whether real servers' answers pass it.
+	answers() bool
+	// report tells what it says to have done, after its end; nil if it says nothing.
+	report(l Link) (*control.Report, error)
+	// cleanUp removes what it left outside the link's folder.
+	cleanUp(l Link) error
+}
+
+// readyDeadline is how long a subject may take to start: a hundred million sessions take their time.
+const readyDeadline = 2 * time.Minute
+
+// director is fulcrum run.
+type director struct {
+	mode     modes.Mode
+	sessions int
+	timeout  time.Duration // of idle sessions; 0 is IPVS's
+	device   string        // instead of the link
+	profile  string        // file for a CPU profile
+}
+
+func (d director) name() string  { return d.mode.String() }
+func (d director) answers() bool { return d.mode.TwoWay() }
+
+func (d director) start(ctx context.Context, b *Bench, l Link) (*process, error) {
+	c := directorConfig{
+		device: l.subjectDevice(), cpu: b.config.SubjectCPU, memory: dpdkMemory, args: []string{shareable},
+		mode: d.mode, sessions: d.sessions, timeout: d.timeout,
+	}
+	if d.device != "" {
+		c.device, c.args = d.device, nil
+	}
+	file := filepath.Join(l.folder, "director.toml")
+	if err := os.WriteFile(file, []byte(c.file()), 0o600); err != nil {
+		return nil, fmt.Errorf("write the director's configuration: %w", err)
+	}
+	arguments := []string{"run", "--config", file, "--report", d.reportFile(l)}
+	if d.profile != "" {
+		arguments = append(arguments, "--cpu-profile", d.profile)
+	}
+	p, err := start("the director", io.Discard, b.config.Binary, arguments...)
+	if err != nil {
+		return nil, err
+	}
+	return p, p.await(ctx, "it was ready", readyDeadline, func() bool { return strings.Contains(p.log.String(), "director ready") })
+}
+
+func (d director) cleanUp(Link) error { return nil }
+
+func (d director) reportFile(l Link) string { return filepath.Join(l.folder, "director.json") }
+
+func (d director) report(l Link) (*control.Report, error) {
+	text, err := os.ReadFile(d.reportFile(l))
+	if err != nil {
+		return nil, fmt.Errorf("read the director's report: %w", err)
+	}
+	r := new(control.Report)
+	if err := json.Unmarshal(text, r); err != nil {
+		return nil, fmt.Errorf("read the director's report: %w", err)
+	}
+	return r, nil
+}
+
+// testpmd is DPDK's own forwarding program, which exchanges MAC addresses and does nothing else: the most that the
+// link and one CPU give.
+type testpmd struct{}
+
+func (testpmd) name() string  { return "testpmd" }
+func (testpmd) answers() bool { return false }
+
+func (testpmd) start(ctx context.Context, b *Bench, l Link) (*process, error) {
+	arguments := []string{
+		fmt.Sprintf("--lcores=0@%d,1@%d", b.config.GeneratorCPU, b.config.SubjectCPU),
+		"--no-pci", "--no-telemetry", "--file-prefix=" + testpmdPrefix(l), shareable,
+		"-m", strconv.Itoa(dpdkMemory), "--vdev=" + l.subjectDevice(),
+	}
+	if b.huge() {
+		arguments = append(arguments, "--in-memory")
+	} else {
+		arguments = append(arguments, "--no-huge", "--no-shconf")
+	}
+	arguments = append(arguments, "--", "--forward-mode=mac", fmt.Sprintf("--eth-peer=0,%s", generatorMAC), "--burst=64",
+		fmt.Sprintf("--rxd=%d", descriptors), fmt.Sprintf("--txd=%d", descriptors), "--total-num-mbufs=8192", "--no-lsc-interrupt")
+	// Its output would stay in a buffer.
+	p, err := start("dpdk-testpmd", nil, "stdbuf", append([]string{"--output=L", "dpdk-testpmd"}, arguments...)...)
+	if err != nil {
+		return nil, fmt.Errorf("%w; install Debian's package dpdk-dev", err)
+	}
+	return p, p.await(ctx, "it was ready", readyDeadline, func() bool { return strings.Contains(p.log.String(), "Press enter to exit") })
+}
+
+func testpmdPrefix(l Link) string { return filepath.Base(l.folder) }
+
+func (testpmd) report(Link) (*control.Report, error) { return nil, nil }
+
+func (testpmd) cleanUp(l Link) error {
+	return os.RemoveAll(filepath.Join("/var/run/dpdk", testpmdPrefix(l)))
+}

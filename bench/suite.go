@@ -1,0 +1,101 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// suite is a group of figures that are measured together.
+type suite struct {
+	name, what string
+	run        func(context.Context, *Bench, Scale, *book) error
+}
+
+// suites is the one table of suites, in the order in which they run.
+var suites = []suite{
+	{"throughput", "packets a second, by mode, sessions, frame size and protocol", throughput},
+	{"new-sessions", "new sessions a second: first datagrams, SYNs, whole TCP lives", newSessions},
+	{"latency", "the highest rates with hardly any loss and with none, the latency at 80 % of the first", latency},
+	{"cliffs", "a full table, a flood of SYNs, one flow with everything, a million sessions that expire at once", cliffs},
+	{"memory", "bytes that a session takes", sessionMemory},
+	{"start-up", "seconds from start to the first packet", startUp},
+}
+
+// SuiteNames lists the suites with what they measure.
+func SuiteNames() []string {
+	var list []string
+	for _, s := range suites {
+		list = append(list, fmt.Sprintf("%s (%s)", s.name, s.what))
+	}
+	return list
+}
+
+// Run runs the suites named, or all.
+func (b *Bench) Run(ctx context.Context, names []string, scale Scale) (*Report, error) {
+	for _, n := range names {
+		if !slices.ContainsFunc(suites, func(s suite) bool { return s.name == n }) {
+			return nil, fmt.Errorf("there is no suite %q: use %s", n, strings.Join(SuiteNames(), ", "))
+		}
+	}
+	r := &Report{Machine: describeMachine(), Started: time.Now().UTC().Truncate(time.Second)}
+	k := new(book)
+	for _, s := range suites {
+		if len(names) > 0 && !slices.Contains(names, s.name) {
+			continue
+		}
+		k.suite = s.name
+		if err := s.run(ctx, b, scale, k); err != nil {
+			return nil, fmt.Errorf("suite %s: %w", s.name, err)
+		}
+	}
+	k.compare()
+	r.Seconds = time.Since(r.Started).Seconds()
+	r.Figures, r.Accounts = k.figures, k.accounts
+	return r, nil
+}
+
+// forwarding is the figure that every rate is set against: datagrams of a thousand known flows.
+const forwarding = "udp"
+
+// warmUp is sending before anything counts, for caches and frequencies.
+const warmUp = 300 * time.Millisecond
+
+// measure runs f with a subject and keeps what the subject says about itself.
+func (b *Bench) measure(ctx context.Context, k *book, s subject, f func(*bed) error) error {
+	r, err := b.with(ctx, s, f)
+	if err != nil {
+		return err
+	}
+	return k.close(s.name(), r)
+}
+
+// baseline measures testpmd with frames of the sizes.
+func (b *Bench) baseline(ctx context.Context, k *book, sizes []int, duration time.Duration) error {
+	return b.measure(ctx, k, testpmd{}, func(d *bed) error {
+		for _, size := range sizes {
+			r, err := d.trial(ctx, Trial{Kind: UDP, Flows: thousand, Size: size, Warmup: Duration(warmUp), Duration: Duration(duration)})
+			if err != nil {
+				return err
+			}
+			k.addRate(baselineName, forwarding, r)
+			b.say(r, baselineName)
+		}
+		return nil
+	})
+}
+
+// say tells how a trial went.
+func (b *Bench) say(r Result, subject string) {
+	b.logf("  %-8s %-8s %9d sessions %5d bytes %7.2f Mpps", subject, r.Trial.Kind, r.Trial.Flows, r.Trial.Size, r.PacketRate()/1e6)
+}
+
+// created is an error if sessions could not be made.
+func created(r Result) error {
+	if r.Uncreated > 0 {
+		return fmt.Errorf("%d packets that should have made sessions never arrived", r.Uncreated)
+	}
+	return nil
+}

@@ -1,0 +1,110 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"fulcrum/modes"
+)
+
+// emptyTable is a session table that takes next to nothing.
+const emptyTable = thousand
+
+// sessionMemory measures what a director's process holds with so many sessions made, less what it holds with a tiny table: all that
+// sessions cost, whether it is taken at the start or by and by.
+func sessionMemory(ctx context.Context, b *Bench, s Scale, k *book) error {
+	b.logf("memory")
+	empty := map[modes.Mode]int{}
+	for _, m := range []modes.Mode{modes.DR, modes.FullNAT} {
+		for _, n := range append([]int{emptyTable}, s.Memory...) {
+			if m == modes.FullNAT && n > serverCount*million {
+				continue // there are not so many local addresses and ports
+			}
+			held, err := b.heldWith(ctx, m, n, k)
+			if err != nil {
+				return err
+			}
+			if n == emptyTable {
+				empty[m] = held
+				continue
+			}
+			perSession := float64(held-empty[m]) / float64(n)
+			k.add(Figure{Subject: m.String(), Name: "memory", Sessions: n, Unit: unitBytes}, perSession)
+			b.logf("  %-8s %9d sessions %7.1f bytes each", m, n, perSession)
+		}
+	}
+	return nil
+}
+
+// heldWith returns the bytes that a director holds with its table full of sessions.
+func (b *Bench) heldWith(ctx context.Context, m modes.Mode, sessions int, k *book) (held int, err error) {
+	err = b.measure(ctx, k, director{mode: m, sessions: sessions}, func(d *bed) error {
+		r, err := d.trial(ctx, Trial{Kind: UDP, Flows: sessions, Size: MinSize, Create: true, Rate: 1, Duration: Duration(time.Millisecond)})
+		if err == nil {
+			err = created(r)
+		}
+		if err == nil {
+			held, err = residentBytes(filepath.Join("/proc", strconv.Itoa(d.running.pid()), "status"))
+		}
+		return err
+	})
+	return held, err
+}
+
+// residentBytes sums what a process holds in ordinary and in huge pages; VmRSS does not count the latter.
+func residentBytes(status string) (int, error) {
+	text, err := os.ReadFile(status)
+	if err != nil {
+		return 0, fmt.Errorf("read how much memory the director holds: %w", err)
+	}
+	total := 0
+	for line := range strings.Lines(string(text)) {
+		fields := strings.Fields(line)
+		if len(fields) == 3 && (fields[0] == "VmRSS:" || fields[0] == "HugetlbPages:") {
+			kib, err := strconv.Atoi(fields[1])
+			if err != nil {
+				return 0, fmt.Errorf("read how much memory the director holds: %w", err)
+			}
+			total += kib << 10
+		}
+	}
+	return total, nil
+}
+
+// startUp times a director from its start to its being ready, on a device that needs no other end.
+func startUp(ctx context.Context, b *Bench, s Scale, k *book) error {
+	b.logf("start-up")
+	for range s.Repeats {
+		for _, n := range s.StartUp {
+			if err := b.startUpWith(ctx, n, k); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (b *Bench) startUpWith(ctx context.Context, sessions int, k *book) error {
+	folder, err := os.MkdirTemp("", "fulcrum-bench-")
+	if err != nil {
+		return fmt.Errorf("make a folder for the director: %w", err)
+	}
+	defer os.RemoveAll(folder)
+	began := time.Now()
+	p, err := director{mode: modes.DR, sessions: sessions, device: "net_null0"}.start(ctx, b, Link{folder})
+	took := time.Since(began).Seconds()
+	if stopErr := p.stop(); err == nil {
+		err = stopErr
+	}
+	if err != nil {
+		return err
+	}
+	k.add(Figure{Subject: "dr", Name: "start", Sessions: sessions, Unit: unitSeconds}, took)
+	b.logf("  %9d sessions %6.2f s", sessions, took)
+	return nil
+}

@@ -1,0 +1,60 @@
+package bench
+
+import (
+	"context"
+	"time"
+
+	"fulcrum/modes"
+)
+
+const (
+	// newSessionTimeout lets sessions expire as fast as new ones come: what is measured can go on for ever.
+	newSessionTimeout = time.Second
+
+	// newSessionWarmup is until as many expire as begin, and all memory has been touched.
+	newSessionWarmup = 3 * time.Second
+
+	// newFlows do not come again while their session is there.
+	newFlows = 1 << 26
+)
+
+// newSessions measures how many sessions begin a second.
+func newSessions(ctx context.Context, b *Bench, s Scale, k *book) error {
+	for i := range s.Repeats {
+		b.logf("new sessions, run %d of %d", i+1, s.Repeats)
+		if err := b.baseline(ctx, k, []int{MinSize}, s.Duration); err != nil {
+			return err
+		}
+		for _, m := range []modes.Mode{modes.DR, modes.FullNAT} {
+			for _, kind := range []Kind{NewUDP, NewTCP, Lives} {
+				if err := b.newSessionsOf(ctx, m, kind, s, k); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (b *Bench) newSessionsOf(ctx context.Context, m modes.Mode, kind Kind, s Scale, k *book) error {
+	return b.measure(ctx, k, director{mode: m, sessions: s.Table, timeout: newSessionTimeout}, func(d *bed) error {
+		t := Trial{Kind: kind, Flows: newFlows, Size: MinSize, Warmup: Duration(newSessionWarmup), Duration: Duration(s.Duration)}
+		r, err := d.trial(ctx, t)
+		if err != nil {
+			return err
+		}
+		f := Figure{Subject: m.String(), Name: kind.String(), Size: MinSize, Unit: unitSessions, Packets: packetsEach(r)}
+		k.add(f, r.SessionRate()/1e6)
+		b.logf("  %-8s %-8s %7.2f M sessions/s", m, kind, r.SessionRate()/1e6)
+		return nil
+	})
+}
+
+// packetsEach is how many packets are forwarded for a session, answers included, to the nearest.
+func packetsEach(r Result) int {
+	sessions := r.SessionRate()
+	if sessions == 0 {
+		return r.Trial.Kind.Steps()
+	}
+	return int(r.PacketRate()/sessions + 0.5)
+}

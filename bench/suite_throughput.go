@@ -1,0 +1,59 @@
+package bench
+
+import (
+	"context"
+	"slices"
+
+	"fulcrum/modes"
+)
+
+// throughput measures testpmd and every mode in turn, again and again, so that what changes on the machine meanwhile
+// changes all of them.
+func throughput(ctx context.Context, b *Bench, s Scale, k *book) error {
+	for i := range s.Repeats {
+		b.logf("throughput, run %d of %d", i+1, s.Repeats)
+		if err := b.baseline(ctx, k, s.Sizes, s.Duration); err != nil {
+			return err
+		}
+		for _, m := range s.Modes {
+			if err := b.throughputOf(ctx, m, s, k); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (b *Bench) throughputOf(ctx context.Context, m modes.Mode, s Scale, k *book) error {
+	most := slices.Max(s.Sessions)
+	return b.measure(ctx, k, director{mode: m, sessions: most * 5 / 2}, func(d *bed) error {
+		for _, t := range throughputTrials(m, s) {
+			t.Create, t.Warmup, t.Duration = true, Duration(warmUp), Duration(s.Duration)
+			r, err := d.trial(ctx, t)
+			if err == nil {
+				err = created(r)
+			}
+			if err != nil {
+				return err
+			}
+			k.addRate(m.String(), t.Kind.String(), r)
+			b.say(r, m.String())
+		}
+		return nil
+	})
+}
+
+// throughputTrials vary one thing at a time: sessions, with the smallest frames; frames, with few sessions, in dr alone, since
+// no mode looks at a payload; the protocol.
+func throughputTrials(m modes.Mode, s Scale) []Trial {
+	var list []Trial
+	for _, n := range s.Sessions {
+		list = append(list, Trial{Kind: UDP, Flows: n, Size: MinSize})
+	}
+	for _, size := range s.Sizes {
+		if m == modes.DR && size != MinSize {
+			list = append(list, Trial{Kind: UDP, Flows: s.Sessions[0], Size: size})
+		}
+	}
+	return append(list, Trial{Kind: TCP, Flows: slices.Max(s.Sessions), Size: MinSize})
+}

@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"fulcrum/bench"
+	"fulcrum/packet"
+	"fulcrum/ports/dpdk"
+)
+
+func newBenchCommand() *cobra.Command {
+	var o benchOptions
+	c := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure the director on a virtual link, beside DPDK's testpmd",
+		Long: "bench starts a traffic generator and the director, or dpdk-testpmd as the baseline, on a CPU each, and measures:\n\n  " +
+			strings.Join(bench.SuiteNames(), "\n  ") + "\n\nIt writes figures, a table and plots. It needs root and two CPUs that nobody else uses.",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr()) },
+	}
+	f := c.Flags()
+	f.StringSliceVar(&o.suites, "suite", nil, "only these suites")
+	f.BoolVar(&o.quick, "quick", false, "a run of a minute or two, for a first impression")
+	f.BoolVar(&o.full, "full", false, "a run of an hour, up to 100 million sessions")
+	f.BoolVar(&o.stages, "stages", false, "measure the pipeline stage by stage instead")
+	f.BoolVar(&o.noHuge, "no-huge", false, "reserve no huge pages; those that are free are used anyway")
+	f.StringVar(&o.results, "results", "bench/results", "the folder for what was measured")
+	f.IntVar(&o.generatorCPU, "generator-cpu", 0, "the generator's CPU")
+	f.IntVar(&o.subjectCPU, "cpu", 1, "the CPU of the device under test")
+	c.MarkFlagsMutuallyExclusive("quick", "full")
+	c.MarkFlagsMutuallyExclusive("suite", "stages")
+	c.AddCommand(newGenerateCommand())
+	return c
+}
+
+// benchOptions are the flags of fulcrum bench.
+type benchOptions struct {
+	suites                      []string
+	quick, full, stages, noHuge bool
+	results                     string
+	generatorCPU, subjectCPU    int
+}
+
+func (o *benchOptions) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
+	ctx, cancel := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	defer cancel()
+	binary, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("finding the own program file: %w", err)
+	}
+	scale := o.scale()
+	c := bench.Config{Binary: binary, GeneratorCPU: o.generatorCPU, SubjectCPU: o.subjectCPU, Reserve: scale.Huge, Log: stderr}
+	if o.noHuge {
+		c.Reserve = 0
+	}
+	b, err := bench.Open(c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.Close()) }()
+	if o.stages {
+		return o.runStages(ctx, b, scale, stdout)
+	}
+	report, err := b.Run(ctx, o.suites, scale)
+	if err != nil {
+		return err
+	}
+	return errors.Join(report.WriteTable(stdout), report.Save(o.results))
+}
+
+func (o *benchOptions) scale() bench.Scale {
+	switch {
+	case o.quick:
+		return bench.Scales["quick"]
+	case o.full:
+		return bench.Scales["full"]
+	}
+	return bench.Scales["default"]
+}
+
+func (o *benchOptions) runStages(ctx context.Context, b *bench.Bench, scale bench.Scale, stdout io.Writer) error {
+	costs, err := b.Stages(ctx, scale)
+	if err != nil {
+		return err
+	}
+	return errors.Join(bench.WriteStages(stdout, costs), bench.SaveStages(o.results, costs))
+}
+
+// generateOptions are the flags of fulcrum bench generate.
+type generateOptions struct {
+	device, hugePages, vip, subject, mac, kind string
+	memory, cpu                                int
+	serve                                      bool
+	warmup, duration                           time.Duration
+	trial                                      bench.Trial
+}
+
+func newGenerateCommand() *cobra.Command {
+	var o generateOptions
+	c := &cobra.Command{
+		Use:   "generate --device DEVICE --vip ADDRESS:PORT --to MAC",
+		Short: "Send benchmark traffic to a device under test, and count what comes back",
+		Long: "generate plays clients, their gateway and real servers on one DPDK device, for any device under test. It prints\n" +
+			"a trial's result as JSON. It needs root.",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context(), c.InOrStdin(), c.OutOrStdout()) },
+	}
+	f := c.Flags()
+	f.StringVar(&o.device, "device", "", "the DPDK device: a vdev such as net_vhost0,iface=/tmp/x.sock, or a PCI address")
+	f.StringVar(&o.vip, "vip", "", "the service's address and port")
+	f.StringVar(&o.subject, "to", "", "the MAC address of the device under test")
+	f.StringVar(&o.mac, "mac", "02:00:00:00:00:fe", "the MAC address of everybody else")
+	f.StringVar(&o.hugePages, "hugepages", "auto", "auto, on or off")
+	f.IntVar(&o.memory, "memory", 256, "MiB for DPDK")
+	f.IntVar(&o.cpu, "cpu", 0, "the CPU to run on")
+	f.StringVar(&o.kind, "kind", "udp", "udp, tcp, new-udp, new-tcp or lives")
+	f.IntVar(&o.trial.Flows, "flows", 1000, "distinct client addresses and ports")
+	f.IntVar(&o.trial.Size, "size", bench.MinSize, "bytes of a frame, with FCS")
+	f.Float64Var(&o.trial.Rate, "rate", 0, "packets a second from clients; 0 is as many as go")
+	f.BoolVar(&o.trial.Answer, "answer", false, "let real servers answer, by way of the device under test (nat, fullnat)")
+	f.BoolVar(&o.trial.Create, "create", true, "make every flow's session first")
+	f.DurationVar(&o.warmup, "warmup", time.Second, "sending before anything counts")
+	f.DurationVar(&o.duration, "duration", 5*time.Second, "sending while everything counts")
+	f.BoolVar(&o.serve, "serve", false, "read trials from standard input instead, as JSON")
+	return c
+}
+
+func (o *generateOptions) run(ctx context.Context, stdin io.Reader, stdout io.Writer) error {
+	site, err := o.site()
+	if err != nil {
+		return &exitError{code: 2, err: err}
+	}
+	trials, err := o.trials(stdin)
+	if err != nil {
+		return &exitError{code: 2, err: err}
+	}
+	ctx, cancel := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer cancel()
+	return o.generate(ctx, site, trials, stdout)
+}
+
+// site is what the flags say about who is where.
+func (o *generateOptions) site() (bench.Site, error) {
+	if o.device == "" {
+		return bench.Site{}, errors.New("generate needs a device: give it with --device")
+	}
+	vip, err := netip.ParseAddrPort(o.vip)
+	if err != nil {
+		return bench.Site{}, fmt.Errorf("reading --vip: %w; write the service's address and port, such as 10.0.0.100:80", err)
+	}
+	s := bench.Site{VIP: vip}
+	if s.SubjectMAC, err = parseMAC("--to", o.subject); err != nil {
+		return s, err
+	}
+	if s.MAC, err = parseMAC("--mac", o.mac); err != nil {
+		return s, err
+	}
+	return s, s.Validate()
+}
+
+func parseMAC(flag, text string) (packet.MAC, error) {
+	mac, err := net.ParseMAC(text)
+	if err == nil && len(mac) != 6 {
+		err = fmt.Errorf("%s has %d bytes", text, len(mac))
+	}
+	if err != nil {
+		return packet.MAC{}, fmt.Errorf("reading %s: %w; write a MAC address such as 02:00:00:00:00:01", flag, err)
+	}
+	return packet.MAC(mac), nil
+}
+
+// trials are what the flags or standard input say, as JSON.
+func (o *generateOptions) trials(stdin io.Reader) (io.Reader, error) {
+	if o.serve {
+		return stdin, nil
+	}
+	t := o.trial
+	t.Warmup, t.Duration = bench.Duration(o.warmup), bench.Duration(o.duration)
+	if err := t.Kind.UnmarshalText([]byte(o.kind)); err != nil {
+		return nil, err
+	}
+	if err := t.Validate(); err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(t)
+	return strings.NewReader(string(text)), err
+}
+
+// generate opens the port and does the trials.
+func (o *generateOptions) generate(ctx context.Context, site bench.Site, trials io.Reader, stdout io.Writer) (err error) {
+	eal, err := dpdk.Start(dpdk.Config{
+		HugePages: o.hugePages, Memory: int64(o.memory) << 20, CPU: o.cpu, Devices: []string{o.device},
+		Args: []string{"--single-file-segments"},
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, eal.Close()) }()
+	port, err := eal.OpenPort(dpdk.PortConfig{Name: "generator", Device: o.device})
+	if err != nil {
+		return err
+	}
+	return bench.Serve(ctx, bench.ServeConfig{
+		Site: site, Port: port, CPU: o.cpu, EnterThread: eal.RegisterThread, LeaveThread: eal.UnregisterThread,
+	}, trials, stdout)
+}

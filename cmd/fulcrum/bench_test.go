@@ -1,0 +1,102 @@
+package main
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"fulcrum/bench"
+	"fulcrum/modes"
+)
+
+// openBench prepares a benchmark with this program and looks for what it leaves behind.
+func openBench(t *testing.T) *bench.Bench {
+	t.Helper()
+	needRoot(t)
+	needTime(t)
+	left := func() []string {
+		sockets, _ := filepath.Glob(filepath.Join(os.TempDir(), "fulcrum-bench-*"))
+		directories, _ := filepath.Glob("/var/run/dpdk/fulcrum-bench-*")
+		return append(sockets, directories...)
+	}
+	before := left()
+	b, err := bench.Open(bench.Config{Binary: ownBinary(t), GeneratorCPU: 0, SubjectCPU: 1, Log: io.Discard})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+		if after := left(); len(after) > len(before) {
+			t.Errorf("left behind: %v", after)
+		}
+	})
+	return b
+}
+
+var moment = bench.Scale{
+	Repeats: 1, Duration: 200 * time.Millisecond, Sessions: []int{1000}, Sizes: []int{64},
+	Modes: []modes.Mode{modes.DR, modes.FullNAT}, Profile: time.Second,
+}
+
+// TestBench: packets flow through testpmd and through the director, the director accounts for all of them, and the
+// figures are set against each other.
+func TestBench(t *testing.T) {
+	r, err := openBench(t).Run(t.Context(), []string{"throughput"}, moment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, subject := range []string{"testpmd", "dr", "fullnat"} {
+		found := false
+		for _, f := range r.Figures {
+			if f.Subject == subject && f.Name == "udp" {
+				found = true
+				if f.Median <= 0 || f.Ratio <= 0 || f.NsPerPacket <= 0 {
+					t.Errorf("%+v", f)
+				}
+			}
+		}
+		if !found {
+			t.Errorf("no figure of %s", subject)
+		}
+	}
+}
+
+// TestBenchStages: the director's profile shows where a packet's time goes.
+func TestBenchStages(t *testing.T) {
+	scale := moment
+	scale.Modes = scale.Modes[:1]
+	costs, err := openBench(t).Stages(t.Context(), scale)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := map[string]float64{}
+	for _, c := range costs {
+		sum[c.Stage] += c.Ns
+	}
+	if sum["receive and transmit"] <= 0 || sum["lookup"]+sum["decide"]+sum["parse"]+sum["rewrite"] <= 0 {
+		t.Errorf("%v", costs)
+	}
+}
+
+// TestBenchGenerateUsage: what cannot work is told before DPDK starts.
+func TestBenchGenerateUsage(t *testing.T) {
+	const mac = "02:00:00:00:00:01"
+	for want, arguments := range map[string][]string{
+		"--device":         {},
+		"--vip":            {"--device", "net_null0"},
+		"--to":             {"--device", "net_null0", "--vip", "10.0.0.1:80", "--to", "02:00"},
+		"198.18.0.0/15":    {"--device", "net_null0", "--vip", "198.18.0.1:80", "--to", mac},
+		"kind of traffic":  {"--device", "net_null0", "--vip", "10.0.0.1:80", "--to", mac, "--kind", "icmp"},
+		"frames of 9 byte": {"--device", "net_null0", "--vip", "10.0.0.1:80", "--to", mac, "--size", "9"},
+	} {
+		p := newProgram(t, append([]string{"bench", "generate"}, arguments...)...).start()
+		if status := p.end(); status != 2 || !strings.Contains(p.lastLine(), want) {
+			t.Errorf("%q: status %d, %q; want 2 and %q", arguments, status, p.lastLine(), want)
+		}
+	}
+}
