@@ -3,13 +3,15 @@
 #   make run     build, then bring up the lab and show all forwarding modes at work (root)
 #   make test    every test (root for those that need namespaces or DPDK)
 #   make build   bin/fulcrum
-#   make bench   the benchmarks of all packages
+#   make bench   measure the director beside testpmd (root; docs/benchmark.md), for example BENCH=--quick
+#   make bench-packages   the benchmarks of all packages
 #   make lint    formatting, vet, staticcheck, the cgo-free build
 #   make fmt     format the code
 #   make fuzz    every fuzz target for FUZZTIME (10s)
 #   make clean   remove what was built
 
 FUZZTIME ?= 10s
+BENCH ?=
 
 export PATH := $(PATH):/usr/local/go/bin
 # Stamping the commit fails in a clone that belongs to another user, as under sudo.
@@ -22,7 +24,7 @@ SHELL := /bin/bash
 # Sets packages to everything but the DPDK binding and what links it.
 cgofree = packages=$$(CGO_ENABLED=0 go list ./... | grep -v -e '^fulcrum/ports/dpdk$$' -e '^fulcrum/cmd/')
 
-.PHONY: run test build bench lint fmt fuzz clean native test-cgofree test-race test-all lint-format lint-vet lint-staticcheck
+.PHONY: run test build bench bench-packages lint fmt fuzz clean native test-cgofree test-race test-all lint-format lint-vet lint-staticcheck
 .NOTPARALLEL:
 
 run: build
@@ -49,7 +51,10 @@ test-all: build
 	@echo '== all tests'
 	@go test -p 1 -count 1 -timeout 10m ./...
 
-bench: native
+bench: build
+	bin/fulcrum bench $(BENCH)
+
+bench-packages: native
 	go test -p 1 -run '^$$' -bench . -benchmem ./...
 
 lint: native lint-format lint-vet lint-staticcheck test-cgofree

@@ -10,6 +10,9 @@ const (
 	window = 512
 
 	creationPasses = 5 // over all flows, before what is missing is left so
+
+	// stalled is how many times as long as otherwise nothing may arrive before a pass ends: it would have to start again.
+	stalled = 10
 )
 
 // create makes the session of every flow, step by step.
@@ -38,7 +41,7 @@ func (g *Generator) createPass(flows uint32, step packet.TCPFlags) uint64 {
 		if n := g.count.arrived(); n != arrived {
 			last, arrived = now, n
 		}
-		if next == flows && g.underway() <= 0 || now-last > int64(g.quiet) {
+		if next == flows && g.underway() <= 0 || now-last > stalled*int64(g.quiet) {
 			break
 		}
 	}

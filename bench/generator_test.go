@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"fulcrum/modes"
 	"fulcrum/packet"
@@ -54,6 +55,7 @@ func TestLosses(t *testing.T) {
 // TestNothingComesBack: a device that is dead ends neither the making of sessions nor the trial.
 func TestNothingComesBack(t *testing.T) {
 	g := newGenerator(t, func([][]byte, func([]byte)) {})
+	g.quiet = time.Millisecond
 	r := run(t, g, testTrial(UDP, 10))
 	if r.Uncreated != 10 || r.Lost() != r.Sent || r.PacketRate() != 0 || r.Loss() != 1 {
 		t.Errorf("%+v", r)

@@ -8,7 +8,7 @@ import (
 // Link is a virtual wire between two processes: a vhost device at the generator's end, which does the copying, and a
 // virtio device at the subject's, which so comes as close as software can to a NIC that costs its user nothing. Of what
 // DPDK has for this, virtio's packed rings gave testpmd the most; memif, with and without zero copy, and split rings
-// came to between two thirds and nine tenths of it (docs/benchmark.md).
+// came to between two thirds and four fifths of it (docs/benchmark.md).
 type Link struct {
 	folder string
 }

@@ -52,7 +52,7 @@ type StageCost struct {
 }
 
 // Stages measures what each stage of the pipeline costs a packet: the time per packet at full rate, shared out as samples of
-// the worker's CPU time fall. It disturbs the director by some hundred signals a second.
+// the worker's CPU time fall. It disturbs the director by a hundred signals a second.
 func (b *Bench) Stages(ctx context.Context, s Scale) ([]StageCost, error) {
 	var list []StageCost
 	for _, m := range s.Modes {

@@ -72,8 +72,17 @@ func (o *benchOptions) run(ctx context.Context, stdout, stderr io.Writer) (err e
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
 	if o.stages {
-		return o.runStages(ctx, b, scale, stdout)
+		err = o.runStages(ctx, b, scale, stdout)
+	} else {
+		err = o.runSuites(ctx, b, scale, stdout)
 	}
+	if ctx.Err() != nil {
+		return errors.New("the benchmark was interrupted")
+	}
+	return err
+}
+
+func (o *benchOptions) runSuites(ctx context.Context, b *bench.Bench, scale bench.Scale, stdout io.Writer) error {
 	report, err := b.Run(ctx, o.suites, scale)
 	if err != nil {
 		return err
