@@ -15,7 +15,7 @@ func TestDirectorsFiles(t *testing.T) {
 	for _, m := range allModes {
 		for _, timeout := range []time.Duration{0, time.Second} {
 			c := directorConfig{
-				device: Link{"/tmp/x"}.subjectDevice(), memory: dpdkMemory, args: []string{shareable}, mode: m, sessions: 12345, timeout: timeout,
+				device: Link{"/tmp/x"}.subjectDevice(), memory: dpdkMemory, mode: m, sessions: 12345, timeout: timeout,
 			}
 			cfg, err := config.Parse("bench.toml", []byte(c.file()))
 			if err != nil {

@@ -14,7 +14,6 @@ type directorConfig struct {
 	device   string
 	cpu      int
 	memory   int // MiB for DPDK
-	args     []string
 	mode     modes.Mode
 	sessions int // session.max
 	// timeout, if set, is that of every state that idle sessions are in.
@@ -25,7 +24,7 @@ type directorConfig struct {
 func (c directorConfig) file() string {
 	var f strings.Builder
 	fmt.Fprintf(&f, "[director]\nworkers = [%d]\nidle = \"busy\"\nlog = \"warn\"\n\n", c.cpu)
-	fmt.Fprintf(&f, "[dpdk]\nhugepages = \"auto\"\nmemory = \"%dMiB\"\nargs = [%s]\n\n", c.memory, quoted(c.args))
+	fmt.Fprintf(&f, "[dpdk]\nhugepages = \"auto\"\nmemory = \"%dMiB\"\n\n", c.memory)
 	fmt.Fprintf(&f, "[[port]]\nname = \"link\"\ndevice = %q\naddresses = [\"%s/%d\"]\nrx_descriptors = %d\ntx_descriptors = %[4]d\n\n",
 		c.device, directorOwn, subnet.Bits(), descriptors)
 	fmt.Fprintf(&f, "[[route]]\nto = \"0.0.0.0/0\"\nvia = \"%s\"\n\n", gateway)
@@ -37,14 +36,6 @@ func (c directorConfig) file() string {
 		c.writeService(&f, protocol)
 	}
 	return f.String()
-}
-
-func quoted(words []string) string {
-	var list []string
-	for _, w := range words {
-		list = append(list, fmt.Sprintf("%q", w))
-	}
-	return strings.Join(list, ", ")
 }
 
 func (c directorConfig) writeSession(f *strings.Builder) {

@@ -119,14 +119,31 @@ func (g *Generator) fill(p *pace, elapsed int64, now uint32) {
 	if n == 0 {
 		return
 	}
-	if !g.queue.AllocBurst(&g.tx, n, g.frame.length) {
-		p.missed += uint64(n) // all buffers are in answers that wait
-		return
+	first := g.tx.N
+	if missing := n - g.reuse(n); missing > 0 && !g.queue.AllocBurst(&g.tx, missing, g.frame.length) {
+		p.missed += uint64(missing) // all buffers are in answers that wait
 	}
-	for i := g.tx.N - n; i < g.tx.N; i++ {
+	for i := first; i < g.tx.N; i++ {
 		flow, step := g.source.take()
 		g.frame.write(g.tx.Packets[i].Bytes(), flow, step, now, g.mark)
 	}
+}
+
+// reuse makes up to n packets that have come back and are done with new ones, and returns how many: their memory is at
+// hand, and the buffers need not be given back and asked for again. What a tunnel put in front goes.
+func (g *Generator) reuse(n int) int {
+	before := g.tx.N
+	for g.tx.N-before < n && g.free.N > 0 {
+		p := &g.free.Packets[g.free.N-1]
+		excess := int(p.Length) - g.frame.length
+		if excess < 0 {
+			break // of another size, from before
+		}
+		g.tx.Push(p)
+		g.tx.Packets[g.tx.N-1].TrimFront(excess)
+		g.free.N--
+	}
+	return g.tx.N - before
 }
 
 // exchange sends what there is to send, and takes in what has come.

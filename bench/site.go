@@ -35,7 +35,7 @@ var (
 	gateway      = netip.MustParseAddr("10.0.255.254")
 	service      = netip.MustParseAddrPort("10.0.0.100:80")
 	firstServer  = netip.MustParseAddr("10.0.1.1")
-	subjectMAC   = packet.MAC{0x02, 0, 0, 0, 0, 0x01}
+	subjectMAC   = packet.MAC{0x56, 0x48, 0x4f, 0x53, 0x54, 0} // of the first vhost device of a process
 	generatorMAC = packet.MAC{0x02, 0, 0, 0, 0, 0xfe}
 	localRange   = "10.0.2.1-10.0.2.16"
 	serverPort   = uint16(8080) // where the mode can translate it

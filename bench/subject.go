@@ -46,11 +46,11 @@ func (d director) answers() bool { return d.mode.TwoWay() }
 
 func (d director) start(ctx context.Context, b *Bench, l Link) (*process, error) {
 	c := directorConfig{
-		device: l.subjectDevice(), cpu: b.config.SubjectCPU, memory: dpdkMemory, args: []string{shareable},
+		device: l.subjectDevice(), cpu: b.config.SubjectCPU, memory: dpdkMemory,
 		mode: d.mode, sessions: d.sessions, timeout: d.timeout,
 	}
 	if d.device != "" {
-		c.device, c.args = d.device, nil
+		c.device = d.device
 	}
 	file := filepath.Join(l.folder, "director.toml")
 	if err := os.WriteFile(file, []byte(c.file()), 0o600); err != nil {
@@ -93,7 +93,7 @@ func (testpmd) answers() bool { return false }
 func (testpmd) start(ctx context.Context, b *Bench, l Link) (*process, error) {
 	arguments := []string{
 		fmt.Sprintf("--lcores=0@%d,1@%d", b.config.GeneratorCPU, b.config.SubjectCPU),
-		"--no-pci", "--no-telemetry", "--file-prefix=" + testpmdPrefix(l), shareable,
+		"--no-pci", "--no-telemetry", "--file-prefix=" + testpmdPrefix(l),
 		"-m", strconv.Itoa(dpdkMemory), "--vdev=" + l.subjectDevice(),
 	}
 	if b.huge() {
