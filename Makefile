@@ -4,6 +4,7 @@
 #   make test    every test (root for those that need namespaces or DPDK)
 #   make build   bin/fulcrum
 #   make bench   measure the director beside testpmd (root; docs/benchmark.md), for example BENCH=--quick
+#   make pgo     measure what the director spends its time on, for the compiler: cmd/fulcrum/default.pgo (root)
 #   make bench-packages   the benchmarks of all packages
 #   make lint    formatting, vet, staticcheck, the cgo-free build
 #   make fmt     format the code
@@ -24,7 +25,7 @@ SHELL := /bin/bash
 # Sets packages to everything but the DPDK binding and what links it.
 cgofree = packages=$$(CGO_ENABLED=0 go list ./... | grep -v -e '^fulcrum/ports/dpdk$$' -e '^fulcrum/cmd/')
 
-.PHONY: run test build bench bench-packages lint fmt fuzz clean native test-cgofree test-race test-all lint-format lint-vet lint-staticcheck
+.PHONY: run test build bench pgo bench-packages lint fmt fuzz clean native test-cgofree test-race test-all lint-format lint-vet lint-staticcheck
 .NOTPARALLEL:
 
 run: build
@@ -53,6 +54,12 @@ test-all: build
 
 bench: build
 	bin/fulcrum bench $(BENCH)
+
+# From a build without a profile, so that one profile does not depend on the last.
+pgo: native
+	go build -pgo=off -o bin/fulcrum ./cmd/fulcrum
+	bin/fulcrum bench --quick --profile cmd/fulcrum/default.pgo
+	$(MAKE) build
 
 bench-packages: native
 	go test -p 1 -run '^$$' -bench . -benchmem ./...

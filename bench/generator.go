@@ -121,7 +121,7 @@ func (g *Generator) fill(p *pace, elapsed int64, now uint32) {
 	}
 	first := g.tx.N
 	if missing := n - g.reuse(n); missing > 0 && !g.queue.AllocBurst(&g.tx, missing, g.frame.length) {
-		p.missed += uint64(missing) // all buffers are in answers that wait
+		p.miss(missing) // all buffers are in answers that wait
 	}
 	for i := first; i < g.tx.N; i++ {
 		flow, step := g.source.take()

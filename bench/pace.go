@@ -38,6 +38,13 @@ func (p *pace) take(now int64, most int) int {
 	return n
 }
 
+// miss counts packets that were taken and could not be made; without a rate none was due.
+func (p *pace) miss(n int) {
+	if p.rate != 0 {
+		p.missed += uint64(n)
+	}
+}
+
 // giveUp counts packets that are not sent, because it is too late for them.
 func (p *pace) giveUp(n uint64) {
 	p.missed += n

@@ -83,12 +83,11 @@ func (b *Bench) stagesOf(ctx context.Context, m modes.Mode, sessions int, sendin
 	if err != nil {
 		return nil, err
 	}
-	f, err := os.Open(d.profile)
+	p, err := readProfile(d.profile)
 	if err != nil {
-		return nil, fmt.Errorf("read the director's profile: %w", err)
+		return nil, err
 	}
-	defer f.Close()
-	shares, err := stageShares(f)
+	shares, err := stageShares(p)
 	if err != nil {
 		return nil, fmt.Errorf("read the director's profile: %w", err)
 	}
@@ -99,12 +98,8 @@ func (b *Bench) stagesOf(ctx context.Context, m modes.Mode, sessions int, sendin
 	return costs, nil
 }
 
-// stageShares reads a CPU profile and returns each stage's share of the samples that belong to any.
-func stageShares(r io.Reader) (map[string]float64, error) {
-	p, err := profile.Parse(r)
-	if err != nil {
-		return nil, err
-	}
+// stageShares returns each stage's share of the samples of a CPU profile that belong to any.
+func stageShares(p *profile.Profile) (map[string]float64, error) {
 	shares, total := map[string]float64{}, 0.0
 	for _, s := range p.Sample {
 		if stage, ok := stageOfSample(s); ok {

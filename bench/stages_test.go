@@ -1,8 +1,11 @@
 package bench
 
 import (
-	"bytes"
+	"errors"
+	"io/fs"
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -10,8 +13,7 @@ import (
 )
 
 // profileOf makes a CPU profile of stacks, each with its innermost function first, and their samples.
-func profileOf(t *testing.T, stacks map[string]int64) *bytes.Buffer {
-	t.Helper()
+func profileOf(stacks map[string]int64) *profile.Profile {
 	p := &profile.Profile{SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}}}
 	for stack, n := range stacks {
 		s := &profile.Sample{Value: []int64{n}}
@@ -22,17 +24,13 @@ func profileOf(t *testing.T, stacks map[string]int64) *bytes.Buffer {
 		}
 		p.Sample = append(p.Sample, s)
 	}
-	var b bytes.Buffer
-	if err := p.Write(&b); err != nil {
-		t.Fatal(err)
-	}
-	return &b
+	return p
 }
 
 // TestStageShares: the innermost function with a stage decides, and what is outside the pipeline counts for nothing.
 func TestStageShares(t *testing.T) {
 	const loop = " fulcrum/engine.(*Worker).Turn fulcrum/engine.(*Worker).loop"
-	shares, err := stageShares(profileOf(t, map[string]int64{
+	shares, err := stageShares(profileOf(map[string]int64{
 		"fulcrum/packet.Parse fulcrum/engine.(*Worker).parse" + loop:                      30,
 		"runtime.cgocall fulcrum/engine.(*Worker).exchange" + loop:                        50,
 		"fulcrum/packet.Fold fulcrum/modes.Route fulcrum/engine.(*Worker).rewrite" + loop: 15,
@@ -50,10 +48,20 @@ func TestStageShares(t *testing.T) {
 }
 
 func TestStageSharesOfNothing(t *testing.T) {
-	if _, err := stageShares(profileOf(t, map[string]int64{"main.main": 3})); err == nil {
+	if _, err := stageShares(profileOf(map[string]int64{"main.main": 3})); err == nil {
 		t.Error("a profile without the pipeline has stages")
 	}
-	if _, err := stageShares(strings.NewReader("no profile")); err == nil {
+}
+
+func TestReadProfile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "cpu.pprof")
+	if _, err := readProfile(file); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v", err)
+	}
+	if err := os.WriteFile(file, []byte("no profile"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := readProfile(file); err == nil {
 		t.Error("what is no profile was read")
 	}
 }

@@ -35,8 +35,7 @@ func (w *Worker) parse(b *ports.Burst) {
 		frame := p.Bytes()
 		packet.Parse(frame, &m.Parsed)
 		m.index, m.verdict = uint8(i), Taken
-		if !hasSession(m.Kind) || p.RxFlags&odd != 0 || packet.Ethernet(frame).Src().IsMulticast() ||
-			packet.Ethernet(frame).Dst() != w.snap.ports[p.Port].mac {
+		if !hasSession(m.Kind) || p.RxFlags&odd != 0 || !packet.Ethernet(frame).IsFor(w.snap.ports[p.Port].station) {
 			m.verdict = w.admit(p, m, frame)
 		}
 	}

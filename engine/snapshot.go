@@ -39,6 +39,7 @@ const (
 // portEntry is a port as workers see it.
 type portEntry struct {
 	mac     packet.MAC
+	station packet.Station  // the same, for comparison
 	own     []netip.Prefix  // its addresses, with their subnets
 	answers map[uint32]bool // addresses for which ARP is answered here
 }
@@ -83,7 +84,7 @@ func buildSnapshot(s Settings, devices []ports.Port, r *registry, epoch uint16) 
 
 func (n *snapshot) addPorts(devices []ports.Port) {
 	for i, d := range devices {
-		e := portEntry{mac: d.MAC(), answers: map[uint32]bool{}}
+		e := portEntry{mac: d.MAC(), station: packet.NewStation(d.MAC()), answers: map[uint32]bool{}}
 		for _, a := range n.settings.Ports[i].Addresses {
 			if !a.Addr().Is4() {
 				continue

@@ -60,6 +60,18 @@ func (e Ethernet) SetDst(m MAC)        { copy(e[0:6], m[:]) }
 func (e Ethernet) SetSrc(m MAC)        { copy(e[6:12], m[:]) }
 func (e Ethernet) SetType(t EtherType) { binary.BigEndian.PutUint16(e[12:14], uint16(t)) }
 
+// Station is what the frames for one station begin with, read as a number: its address, and of the source's the bit that
+// would make it a group's.
+type Station uint64
+
+// NewStation returns the station with an address.
+func NewStation(m MAC) Station { return Station(m.Uint64() << 16) }
+
+// IsFor reports in one comparison whether a frame's destination is the station and its source no group.
+func (e Ethernet) IsFor(s Station) bool {
+	return Station(binary.BigEndian.Uint64(e)&^0xfeff) == s
+}
+
 // SetHeader writes all three fields.
 func (e Ethernet) SetHeader(dst, src MAC, t EtherType) {
 	e.SetDst(dst)

@@ -65,16 +65,6 @@ func (p IPv4) SetDst(v uint32)      { binary.BigEndian.PutUint32(p[16:20], v) }
 // HeaderValid reports whether the header's checksum is right.
 func (p IPv4) HeaderValid() bool { return Fold(Sum(p[:p.HeaderLen()], 0)) == 0xffff }
 
-// sumPlain returns the unfolded sum of a header without options. Byte order does not matter to whether it folds to
-// all ones.
-func sumPlain(h *[IPv4MinLen]byte) uint64 {
-	return uint64(binary.NativeEndian.Uint32(h[0:4])) +
-		uint64(binary.NativeEndian.Uint32(h[4:8])) +
-		uint64(binary.NativeEndian.Uint32(h[8:12])) +
-		uint64(binary.NativeEndian.Uint32(h[12:16])) +
-		uint64(binary.NativeEndian.Uint32(h[16:20]))
-}
-
 // Encode writes a header without options, its checksum included. The sum is taken from the fields, which costs a third of
 // reading back the bytes just written.
 func (p IPv4) Encode(f IPv4Fields) {

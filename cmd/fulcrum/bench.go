@@ -36,12 +36,13 @@ func newBenchCommand() *cobra.Command {
 	f.BoolVar(&o.quick, "quick", false, "a run of a minute or two, for a first impression")
 	f.BoolVar(&o.full, "full", false, "a run of an hour, up to 100 million sessions")
 	f.BoolVar(&o.stages, "stages", false, "measure the pipeline stage by stage instead")
+	f.StringVar(&o.profile, "profile", "", "write a CPU profile of the director for the compiler to this file instead (cmd/fulcrum/default.pgo)")
 	f.BoolVar(&o.noHuge, "no-huge", false, "reserve no huge pages; those that are free are used anyway")
 	f.StringVar(&o.results, "results", "bench/results", "the folder for what was measured")
 	f.IntVar(&o.generatorCPU, "generator-cpu", 0, "the generator's CPU")
 	f.IntVar(&o.subjectCPU, "cpu", 1, "the CPU of the device under test")
 	c.MarkFlagsMutuallyExclusive("quick", "full")
-	c.MarkFlagsMutuallyExclusive("suite", "stages")
+	c.MarkFlagsMutuallyExclusive("suite", "stages", "profile")
 	c.AddCommand(newGenerateCommand())
 	return c
 }
@@ -50,7 +51,7 @@ func newBenchCommand() *cobra.Command {
 type benchOptions struct {
 	suites                      []string
 	quick, full, stages, noHuge bool
-	results                     string
+	results, profile            string
 	generatorCPU, subjectCPU    int
 }
 
@@ -71,9 +72,12 @@ func (o *benchOptions) run(ctx context.Context, stdout, stderr io.Writer) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, b.Close()) }()
-	if o.stages {
+	switch {
+	case o.profile != "":
+		err = b.Profile(ctx, scale, o.profile)
+	case o.stages:
 		err = o.runStages(ctx, b, scale, stdout)
-	} else {
+	default:
 		err = o.runSuites(ctx, b, scale, stdout)
 	}
 	if ctx.Err() != nil {

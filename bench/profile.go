@@ -1,0 +1,76 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/pprof/profile"
+
+	"fulcrum/modes"
+)
+
+// profiled is the traffic of a profile for the compiler: what a director does all day, in equal parts.
+var profiled = []Kind{UDP, TCP, Lives}
+
+// Profile writes a CPU profile of the director's work in all modes to a file: what the compiler is to make fast.
+func (b *Bench) Profile(ctx context.Context, s Scale, file string) error {
+	folder, err := os.MkdirTemp("", "fulcrum-bench-")
+	if err != nil {
+		return fmt.Errorf("make a folder for profiles: %w", err)
+	}
+	defer os.RemoveAll(folder)
+	var parts []*profile.Profile
+	for _, m := range s.Modes {
+		b.logf("profile of %s", m)
+		p, err := b.profileOf(ctx, m, s.Profile, filepath.Join(folder, m.String()))
+		if err != nil {
+			return err
+		}
+		parts = append(parts, p)
+	}
+	whole, err := profile.Merge(parts)
+	if err != nil {
+		return fmt.Errorf("merge the profiles of all modes: %w", err)
+	}
+	f, err := os.Create(file)
+	if err != nil {
+		return fmt.Errorf("write the profile: %w", err)
+	}
+	defer f.Close()
+	if err := whole.Write(f); err != nil {
+		return fmt.Errorf("write the profile: %w", err)
+	}
+	return f.Close()
+}
+
+func (b *Bench) profileOf(ctx context.Context, m modes.Mode, sending time.Duration, file string) (*profile.Profile, error) {
+	_, err := b.with(ctx, director{mode: m, sessions: 4 * million, timeout: time.Second, profile: file}, func(d *bed) error {
+		for _, k := range profiled {
+			t := Trial{Kind: k, Flows: 100 * thousand, Size: MinSize, Create: true, Duration: Duration(sending)}
+			if _, err := d.trial(ctx, t); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return readProfile(file)
+}
+
+func readProfile(file string) (*profile.Profile, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("read the director's profile: %w", err)
+	}
+	defer f.Close()
+	p, err := profile.Parse(f)
+	if err != nil {
+		return nil, fmt.Errorf("read the director's profile: %w", err)
+	}
+	return p, nil
+}
