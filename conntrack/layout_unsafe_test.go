@@ -19,6 +19,17 @@ func TestSizes(t *testing.T) {
 	}
 }
 
+// TestBucketLayout: candidates_amd64.s relies on it.
+func TestBucketLayout(t *testing.T) {
+	var b bucket
+	if tags, refs := unsafe.Offsetof(b.tags), unsafe.Offsetof(b.refs); tags != 0 || unsafe.Sizeof(b.tags) != 20 || refs != 24 {
+		t.Errorf("tags at %d, references at %d", tags, refs)
+	}
+	if last := makeRef(1<<30-2, Inbound); last.Slot() != 1<<30-2 {
+		t.Errorf("the last slot is %#x", last.Slot())
+	}
+}
+
 // TestByteMap compares the record with the byte map of the package comment.
 func TestByteMap(t *testing.T) {
 	var s Session4

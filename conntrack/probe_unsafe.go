@@ -12,18 +12,13 @@ const MaxProbe = 64
 // burst, so that the cache lines of the index are fetched together and then those of the sessions. len(refs) is
 // len(hashes), which is at most MaxProbe.
 func (t *Table) Probe(hashes []uint64, refs []Ref) {
+	if len(hashes) == 0 {
+		return
+	}
 	var offsets [MaxProbe]uint64
 	for i, h := range hashes {
 		offsets[i] = uint64(t.index.home(h)) * uint64(unsafe.Sizeof(bucket{}))
 	}
 	prefetch((*byte)(unsafe.Pointer(unsafe.SliceData(t.index.buckets))), &offsets[0], len(hashes))
-	n := 0
-	for i, h := range hashes {
-		refs[i] = t.index.candidate(h)
-		if refs[i] != 0 {
-			offsets[n] = uint64(refs[i].Slot()) * uint64(unsafe.Sizeof(Session4{}))
-			n++
-		}
-	}
-	prefetch((*byte)(unsafe.Pointer(unsafe.SliceData(t.sessions))), &offsets[0], n)
+	t.candidates(offsets[:len(hashes)], hashes, refs)
 }
