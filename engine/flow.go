@@ -50,11 +50,27 @@ func (w *Worker) established(p *ports.Packet, m *meta, slot uint32, d conntrack.
 	if v != Taken {
 		return v
 	}
-	if room := w.room(server, d, h); !m.passable(room) {
+	return w.forward(p, m, slot, server, d, h)
+}
+
+// forward sends a packet of a session on to the next hop h, if it may go there.
+func (w *Worker) forward(p *ports.Packet, m *meta, slot uint32, server *serverEntry, d conntrack.Direction, h hop) Verdict {
+	n := &w.neighbours.entries[h]
+	if room := server.room(d, n); !m.passable(room) {
 		return w.impassable(p, m, d, room)
 	}
+	s := w.sessions.At(slot)
 	w.track(slot, s, m, server, d)
-	return w.rewrite(p, m, s, server.mode, d, h)
+	if !w.rewrite(p, m, s, server.mode, d, n) {
+		return DropNoHeadroom
+	}
+	n.used = true
+	if n.hasMAC() {
+		w.transmit(p, n)
+	} else {
+		w.hold(p, h)
+	}
+	return Taken
 }
 
 // orphan drops a packet whose real server was removed. With expire_nodest its session ends too, so that
@@ -86,14 +102,8 @@ func (w *Worker) hopOf(s *conntrack.Session4, d conntrack.Direction) (hop, Verdi
 	return h, v
 }
 
-// room returns how large a packet may be on its way in direction d to the next hop h, in bytes of IP as it came.
-func (w *Worker) room(server *serverEntry, d conntrack.Direction, h hop) int {
-	room := int(w.neighbours.entries[h].mtu)
-	if d == conntrack.Inbound {
-		room -= int(server.overhead)
-	}
-	return room
-}
+// room returns how large a packet may be on its way in direction d to the next hop n, in bytes of IP as it came.
+func (e *serverEntry) room(d conntrack.Direction, n *neighbour) int { return int(n.mtu) - int(e.overheads[d]) }
 
 // passable checks what a router checks before it forwards: TTL and size.
 func (m *meta) passable(room int) bool { return m.TTL > 1 && int(m.End-m.Network) <= room }
@@ -155,8 +165,8 @@ func recount(server *serverEntry, c conntrack.Transition) {
 	}
 }
 
-// rewrite does to the packet what its mode does, and sends it.
-func (w *Worker) rewrite(p *ports.Packet, m *meta, s *conntrack.Session4, mode modes.Mode, d conntrack.Direction, h hop) Verdict {
+// rewrite does to the packet what its mode does, and reports whether it could.
+func (w *Worker) rewrite(p *ports.Packet, m *meta, s *conntrack.Session4, mode modes.Mode, d conntrack.Direction, n *neighbour) bool {
 	ip := packet.IPv4(p.Bytes()[m.Network:])
 	switch mode {
 	case modes.DR:
@@ -164,17 +174,14 @@ func (w *Worker) rewrite(p *ports.Packet, m *meta, s *conntrack.Session4, mode m
 	case modes.NAT, modes.FullNAT:
 		modes.Translate(ip, int(m.Transport-m.Network), s, d)
 	case modes.IPIP:
-		if !w.encapsulate(p, m, s.Out.Src, h) {
-			return DropNoHeadroom
-		}
+		return w.encapsulate(p, m, s.Out.Src, n.source)
 	}
-	w.send(p, h)
-	return Taken
+	return true
 }
 
 // encapsulate puts an outer header between the Ethernet header, which is written last, and the packet, whose padding
 // goes.
-func (w *Worker) encapsulate(p *ports.Packet, m *meta, server uint32, h hop) bool {
+func (w *Worker) encapsulate(p *ports.Packet, m *meta, server, source uint32) bool {
 	p.Resize(int(m.End))
 	if !p.Prepend(packet.IPv4MinLen) {
 		return false
@@ -182,6 +189,6 @@ func (w *Worker) encapsulate(p *ports.Packet, m *meta, server uint32, h hop) boo
 	frame := p.Bytes()
 	packet.Ethernet(frame).SetType(packet.EtherTypeIPv4)
 	w.outerID++
-	modes.Encapsulate(frame[packet.EthernetLen:], w.neighbours.entries[h].source, server, w.outerID)
+	modes.Encapsulate(frame[packet.EthernetLen:], source, server, w.outerID)
 	return true
 }

@@ -67,8 +67,8 @@ func (w *Worker) begin(p *ports.Packet, m *meta, service *servicePool, id uint32
 			return v
 		}
 	}
-	if room := w.room(server, conntrack.Inbound, h); !m.passable(room) {
-		return w.impassable(p, m, conntrack.Inbound, room)
+	if room := server.room(conntrack.Inbound, &w.neighbours.entries[h]); !m.passable(room) {
+		return w.impassable(p, m, conntrack.Inbound, room) // and no session begins
 	}
 	slot, v := w.insert(m, service, id)
 	if v != Taken {
@@ -82,8 +82,7 @@ func (w *Worker) begin(p *ports.Packet, m *meta, service *servicePool, id uint32
 	if m.Kind == packet.UDP4 {
 		w.sessions.SetState(slot, conntrack.UDP, w.now)
 	}
-	w.track(slot, s, m, server, conntrack.Inbound)
-	return w.rewrite(p, m, s, server.mode, conntrack.Inbound, h)
+	return w.forward(p, m, slot, server, conntrack.Inbound, h)
 }
 
 // insert adds the session to the table, with the return flow that its mode has.

@@ -4,18 +4,6 @@ import (
 	"fulcrum/ports"
 )
 
-// send passes a packet to the next hop h, or holds it until the next hop's MAC is known. Whatever becomes of
-// the packet, it is taken.
-func (w *Worker) send(p *ports.Packet, h hop) {
-	n := &w.neighbours.entries[h]
-	n.used = true
-	if n.hasMAC() {
-		w.transmit(p, n)
-		return
-	}
-	w.hold(p, h)
-}
-
 // hold lets a packet wait for its next hop's MAC, and asks for it.
 func (w *Worker) hold(p *ports.Packet, h hop) {
 	n := &w.neighbours.entries[h]

@@ -53,13 +53,13 @@ type servicePool struct {
 
 // serverEntry is a real server as workers see it.
 type serverEntry struct {
-	load     *sched.Load
-	address  uint32
-	port     uint16
-	mode     modes.Mode
-	overhead uint8             // what the mode adds to a packet, in bytes
-	views    [2]conntrack.View // TCP state table by direction
-	gone     bool              // removed from the configuration; sessions may still refer to it
+	load      *sched.Load
+	address   uint32
+	port      uint16
+	mode      modes.Mode
+	overheads [2]uint8          // what the mode adds to a packet, in bytes, by direction
+	views     [2]conntrack.View // TCP state table by direction
+	gone      bool              // removed from the configuration; sessions may still refer to it
 }
 
 func serviceIndex(address uint32, port uint16, protocol uint8) uint64 {
@@ -111,13 +111,13 @@ func (n *snapshot) addServices(r *registry) {
 	for id, live := range r.live {
 		mode := live.key.mode
 		n.servers = append(n.servers, serverEntry{
-			load:     &live.load,
-			address:  packet.Addr4(live.key.address.Addr()),
-			port:     live.key.address.Port(),
-			mode:     mode,
-			overhead: uint8(mode.Overhead()),
-			views:    [2]conntrack.View{mode.View(conntrack.Inbound), mode.View(conntrack.Outbound)},
-			gone:     !current[uint32(id)],
+			load:      &live.load,
+			address:   packet.Addr4(live.key.address.Addr()),
+			port:      live.key.address.Port(),
+			mode:      mode,
+			overheads: [2]uint8{conntrack.Inbound: uint8(mode.Overhead())},
+			views:     [2]conntrack.View{mode.View(conntrack.Inbound), mode.View(conntrack.Outbound)},
+			gone:      !current[uint32(id)],
 		})
 	}
 }
