@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/pprof"
+	"sync"
 	"syscall"
 	"time"
 
@@ -33,7 +34,7 @@ func newRunCommand() *cobra.Command {
 		Use:   "run --config FILE",
 		Short: "Run the director in the foreground",
 		Long: "run starts the director that a configuration file describes. It logs to standard error, says \"director ready\" once\n" +
-			"packets flow, stops on SIGTERM or SIGINT, and ends with a table of what it did on standard output.",
+			"packets flow, stops on SIGTERM or SIGINT, and ends with a table of what it did on standard output; on SIGUSR1 it shows that table at once.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr()) },
 	}
@@ -76,10 +77,32 @@ func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
-	if err := o.profiled(func() error { return o.serve(ctx, d, stderr) }); err != nil {
+	answered := o.answerReaders(d, stdout)
+	err = o.profiled(func() error { return o.serve(ctx, d, stderr) })
+	answered()
+	if err != nil {
 		return err
 	}
 	return o.writeReport(d, stdout)
+}
+
+// answerReaders reports at each SIGUSR1, until the function that it returns is called.
+func (o *runOptions) answerReaders(d *director, stdout io.Writer) (stop func()) {
+	asked := make(chan os.Signal, 1)
+	signal.Notify(asked, syscall.SIGUSR1)
+	var answering sync.WaitGroup
+	answering.Go(func() {
+		for range asked {
+			if err := o.writeReport(d, stdout); err != nil {
+				d.log.Warn(err.Error())
+			}
+		}
+	})
+	return func() {
+		signal.Stop(asked)
+		close(asked)
+		answering.Wait()
+	}
 }
 
 // loadConfig reads the configuration and shows everything that is wrong with it.

@@ -48,6 +48,25 @@ func (p *program) checkStopped(report string) {
 	}
 }
 
+// TestReportsOnSignal: a director that is asked shows what it has done, and goes on.
+func TestReportsOnSignal(t *testing.T) {
+	needRoot(t)
+	report := filepath.Join(t.TempDir(), "report.json")
+	p := newProgram(t, "run", "--config", "testdata/quiet.toml", "--report", report).start().awaitReady()
+	for n := 1; n <= 3; n++ {
+		p.signal(syscall.SIGUSR1)
+		eventually(t, "the table", func() bool { return strings.Count(p.stdout.String(), "= transmitted") == n })
+	}
+	if r := readReport(t, report); r.Transmitted > r.Originated {
+		t.Errorf("%d packets were sent, %d made", r.Transmitted, r.Originated)
+	}
+	p.signal(syscall.SIGTERM)
+	if status := p.end(); status != 0 {
+		t.Errorf("exit status %d:\n%s", status, p.stderr.String())
+	}
+	p.checkStopped(report)
+}
+
 // TestSignalWhileStarting: a stop that comes before the director is ready is as good as any.
 func TestSignalWhileStarting(t *testing.T) {
 	needRoot(t)
