@@ -39,10 +39,11 @@ type director struct {
 	timeout  time.Duration // of idle sessions; 0 is IPVS's
 	device   string        // instead of the link
 	profile  string        // file for a CPU profile
+	silent   bool          // no real server answers
 }
 
 func (d director) name() string  { return d.mode.String() }
-func (d director) answers() bool { return d.mode.TwoWay() }
+func (d director) answers() bool { return d.mode.TwoWay() && !d.silent }
 
 func (d director) start(ctx context.Context, b *Bench, l Link) (*process, error) {
 	c := directorConfig{

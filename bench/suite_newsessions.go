@@ -27,25 +27,32 @@ func newSessions(ctx context.Context, b *Bench, s Scale, k *book) error {
 		}
 		for _, m := range []modes.Mode{modes.DR, modes.FullNAT} {
 			for _, kind := range []Kind{NewUDP, NewTCP, Lives} {
-				if err := b.newSessionsOf(ctx, m, kind, s, k); err != nil {
+				if err := b.newSessionsOf(ctx, director{mode: m}, kind.String(), kind, s, k); err != nil {
 					return err
 				}
+			}
+		}
+		// A flood of SYNs is not answered, and a rate of sessions is often told without the answers.
+		for _, kind := range []Kind{NewUDP, NewTCP} {
+			if err := b.newSessionsOf(ctx, director{mode: modes.FullNAT, silent: true}, kind.String()+" unanswered", kind, s, k); err != nil {
+				return err
 			}
 		}
 	}
 	return nil
 }
 
-func (b *Bench) newSessionsOf(ctx context.Context, m modes.Mode, kind Kind, s Scale, k *book) error {
-	return b.measure(ctx, k, director{mode: m, sessions: s.Table, timeout: newSessionTimeout}, func(d *bed) error {
+func (b *Bench) newSessionsOf(ctx context.Context, subject director, name string, kind Kind, s Scale, k *book) error {
+	subject.sessions, subject.timeout = s.Table, newSessionTimeout
+	return b.measure(ctx, k, subject, func(d *bed) error {
 		t := Trial{Kind: kind, Flows: newFlows, Size: MinSize, Warmup: Duration(newSessionWarmup), Duration: Duration(s.Duration)}
 		r, err := d.trial(ctx, t)
 		if err != nil {
 			return err
 		}
-		f := Figure{Subject: m.String(), Name: kind.String(), Size: MinSize, Unit: unitSessions, Packets: packetsEach(r)}
+		f := Figure{Subject: subject.name(), Name: name, Size: MinSize, Unit: unitSessions, Packets: packetsEach(r)}
 		k.add(f, r.SessionRate()/1e6)
-		b.logf("  %-8s %-8s %7.2f M sessions/s", m, kind, r.SessionRate()/1e6)
+		b.logf("  %-8s %-18s %7.2f M sessions/s", subject.name(), name, r.SessionRate()/1e6)
 		return nil
 	})
 }

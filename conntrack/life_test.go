@@ -72,7 +72,7 @@ func (l *life) begin(t *testing.T, kind string) {
 	if kind == "udp" {
 		protocol = packet.ProtocolUDP
 	}
-	l.slot, _ = l.table.Insert(in, out, protocol, !l.oneWay, l.now)
+	l.slot, _ = insert(l.table, in, out, protocol, !l.oneWay, l.now)
 	if kind == "udp" {
 		l.table.SetState(l.slot, UDP, l.now)
 	}

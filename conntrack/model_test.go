@@ -132,7 +132,7 @@ func (m *model) insert(t *rapid.T) {
 	full := len(m.sessions) == m.max
 	m.ending = ending{t: t, reasons: "evict"}
 	m.ended = nil
-	slot, result := m.table.Insert(in, out, protocol, twoWay, m.now())
+	slot, result := insert(m.table, in, out, protocol, twoWay, m.now())
 	want, evictions := Inserted, 0
 	switch {
 	case twoWay && taken:

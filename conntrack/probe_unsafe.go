@@ -22,3 +22,15 @@ func (t *Table) Probe(hashes []uint64, refs []Ref) {
 	prefetch((*byte)(unsafe.Pointer(unsafe.SliceData(t.index.buckets))), &offsets[0], len(hashes))
 	t.candidates(offsets[:len(hashes)], hashes, refs)
 }
+
+// Foresee asks for the cache line in which a hash will be looked up soon.
+func (t *Table) Foresee(hash uint64) {
+	offset := uint64(t.index.home(hash)) * uint64(unsafe.Sizeof(bucket{}))
+	prefetch((*byte)(unsafe.Pointer(unsafe.SliceData(t.index.buckets))), &offset, 1)
+}
+
+// foreseeSlot asks for the cache line of the session in a slot.
+func (t *Table) foreseeSlot(slot uint32) {
+	offset := uint64(slot) * uint64(unsafe.Sizeof(Session4{}))
+	prefetch((*byte)(unsafe.Pointer(unsafe.SliceData(t.sessions))), &offset, 1)
+}

@@ -20,7 +20,7 @@ func TestNoAllocs(t *testing.T) {
 		"Insert and End": func() {
 			in, out := flows(next)
 			next++
-			slot, _ := table.Insert(in, out, packet.ProtocolTCP, true, now)
+			slot, _ := insert(table, in, out, packet.ProtocolTCP, true, now)
 			table.End(slot)
 		},
 		"Lookup": func() {
@@ -50,7 +50,7 @@ func TestEvictionAllocatesNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(1000, func() {
 		in, out := flows(next)
 		next++
-		slot, _ := table.Insert(in, out, packet.ProtocolTCP, true, 0)
+		slot, _ := insert(table, in, out, packet.ProtocolTCP, true, 0)
 		table.Track(slot, Input, EventSyn, 0)
 	}); n != 0 || table.Evicted() == 0 {
 		t.Errorf("%v allocations, %d evicted", n, table.Evicted())
@@ -126,7 +126,7 @@ func BenchmarkEvictBehindEstablished(b *testing.B) {
 			table.SetState(uint32(slot), Established, 0)
 		}
 		b.StartTimer()
-		if _, result := table.Insert(in, out, packet.ProtocolTCP, true, 0); result != Full {
+		if _, result := insert(table, in, out, packet.ProtocolTCP, true, 0); result != Full {
 			b.Fatal(result)
 		}
 	}

@@ -115,13 +115,13 @@ const (
 	FlowTaken        // another session's answers already come on the outbound flow
 )
 
-// Insert makes a session in state None whose packets from the client have the flow in. If twoWay,
-// answers with the flow out pass the director too. No session may have the flow in. A full table
+// Insert makes a session in state None whose packets from the client have the key in, with its hash. If twoWay,
+// answers with the flow out pass the director too. No session may have the key in. A full table
 // ends its oldest half-open session to make room.
-func (t *Table) Insert(in, out Flow4, protocol uint8, twoWay bool, now uint32) (uint32, Result) {
-	inKey, outKey := Key4{Flow4: in, Protocol: protocol}, Key4{Flow4: out, Protocol: protocol}
-	inHash, outHash := t.Hash(&inKey), t.Hash(&outKey)
+func (t *Table) Insert(in *Key4, hash uint64, out Flow4, twoWay bool, now uint32) (uint32, Result) {
+	outKey, outHash := Key4{Flow4: out, Protocol: in.Protocol}, uint64(0)
 	if twoWay {
+		outHash = t.Hash(&outKey)
 		if _, taken := t.Lookup(outHash, &outKey); taken {
 			return 0, FlowTaken
 		}
@@ -131,8 +131,8 @@ func (t *Table) Insert(in, out Flow4, protocol uint8, twoWay bool, now uint32) (
 		return 0, Full
 	}
 	s := &t.sessions[slot]
-	*s = Session4{In: in, Out: out, Protocol: protocol, Flags: s.Flags&queued | live, LastSeen: now, Generation: s.Generation + 1}
-	if !t.index.insert(inHash, makeRef(slot, Inbound), t.rehash) {
+	*s = Session4{In: in.Flow4, Out: out, Protocol: in.Protocol, Flags: s.Flags&queued | live, LastSeen: now, Generation: s.Generation + 1}
+	if !t.index.insert(hash, makeRef(slot, Inbound), t.rehash) {
 		t.release(slot)
 		return 0, Full
 	}
@@ -192,7 +192,9 @@ func (t *Table) allocate() (uint32, bool) {
 	for {
 		if t.freeList != 0 {
 			slot := t.freeList - 1
-			t.freeList = t.sessions[slot].Template
+			if t.freeList = t.sessions[slot].Template; t.freeList != 0 {
+				t.foreseeSlot(t.freeList - 1) // or the next new session would wait for it
+			}
 			return slot, true
 		}
 		if int(t.fresh) < len(t.sessions) {

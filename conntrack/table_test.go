@@ -46,7 +46,7 @@ func flows(i int) (in, out Flow4) {
 func mustInsert(t testing.TB, table *Table, i int, now uint32) uint32 {
 	t.Helper()
 	in, out := flows(i)
-	slot, result := table.Insert(in, out, packet.ProtocolTCP, true, now)
+	slot, result := insert(table, in, out, packet.ProtocolTCP, true, now)
 	if result != Inserted {
 		t.Fatalf("session %d with %d in the table: result %d", i, table.Len(), result)
 	}
@@ -132,7 +132,7 @@ func TestOneWaySessionIsNotFoundByItsAnswers(t *testing.T) {
 	table := newTable(t, Config{Max: 10})
 	in, _ := flows(1)
 	out := Flow4{Src: testServer, SrcPort: 80}
-	if _, result := table.Insert(in, out, packet.ProtocolTCP, false, 0); result != Inserted {
+	if _, result := insert(table, in, out, packet.ProtocolTCP, false, 0); result != Inserted {
 		t.Fatalf("result %d", result)
 	}
 	if _, ok := lookup(table, in); !ok {
@@ -161,7 +161,7 @@ func TestFlowTaken(t *testing.T) {
 	mustInsert(t, table, 1, 0)
 	in, _ := flows(2)
 	_, taken := flows(1)
-	if _, result := table.Insert(in, taken, packet.ProtocolTCP, true, 0); result != FlowTaken {
+	if _, result := insert(table, in, taken, packet.ProtocolTCP, true, 0); result != FlowTaken {
 		t.Errorf("result %d; want FlowTaken", result)
 	}
 	if _, ok := lookup(table, in); ok || table.Len() != 1 {
@@ -209,7 +209,7 @@ func TestStaleRefToOneWaySession(t *testing.T) {
 	table.End(mustInsert(t, table, 1, 0))
 	in, _ := flows(2)
 	out := Flow4{Src: testServer, SrcPort: 80}
-	slot, _ := table.Insert(in, out, packet.ProtocolTCP, false, 0)
+	slot, _ := insert(table, in, out, packet.ProtocolTCP, false, 0)
 	if table.Confirm(makeRef(slot, Outbound), &Key4{Flow4: out, Protocol: packet.ProtocolTCP}) {
 		t.Error("confirmed")
 	}
@@ -239,4 +239,10 @@ func TestCloseTwice(t *testing.T) {
 	if err := table.Close(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// insert is Insert for those who have no hash yet.
+func insert(table *Table, in, out Flow4, protocol uint8, twoWay bool, now uint32) (uint32, Result) {
+	k := Key4{Flow4: in, Protocol: protocol}
+	return table.Insert(&k, table.Hash(&k), out, twoWay, now)
 }

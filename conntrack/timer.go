@@ -78,22 +78,51 @@ func (t *Table) Expire(now uint32) {
 // pass looks at up to n slots and returns at how many it looked.
 func (t *Table) pass(n, now uint32) uint32 {
 	tick := uint16(now >> tickShift)
-	looked := 0
-	for i := range n {
+	var found [maxLooked]uint32
+	looked, i := 0, uint32(0)
+	for ; i < n && looked < maxLooked; i++ {
 		if t.sweep.next >= t.fresh {
 			t.sweep.next = 0
 		}
-		slot := t.sweep.next
-		t.sweep.next++
-		if !t.due(slot, tick) {
-			continue
+		if t.due(t.sweep.next, tick) {
+			found[looked] = t.sweep.next
+			looked++
 		}
-		t.expireOrPutOff(slot, now)
-		if looked++; looked == maxLooked {
-			return i + 1
+		t.sweep.next++
+	}
+	for first := 0; first < looked; first += together {
+		t.expireTogether(found[first:min(first+together, looked)], now)
+	}
+	return i
+}
+
+// together is how many sessions end at a time.
+const together = 32
+
+// expireTogether ends the sessions in the slots whose time has passed. First it asks for all the records, then for all the places in
+// the index, so that memory is waited for twice and not with each session. A slot may come twice in a small table.
+func (t *Table) expireTogether(slots []uint32, now uint32) {
+	for _, slot := range slots {
+		t.foreseeSlot(slot)
+	}
+	for _, slot := range slots {
+		if t.expired(slot, now) {
+			t.foreseeEntries(slot)
 		}
 	}
-	return n
+	for _, slot := range slots {
+		if t.wake[slot] != 0 {
+			t.expireOrPutOff(slot, now)
+		}
+	}
+}
+
+// foreseeEntries asks for the places in the index in which a session's entries probably are.
+func (t *Table) foreseeEntries(slot uint32) {
+	t.Foresee(t.rehash(makeRef(slot, Inbound)))
+	if t.sessions[slot].Flags&TwoWay != 0 {
+		t.Foresee(t.rehash(makeRef(slot, Outbound)))
+	}
 }
 
 // due reports whether it is time to look at the session in a slot.
@@ -108,10 +137,15 @@ func (t *Table) due(slot uint32, tick uint16) bool {
 
 // expireOrPutOff ends the session if its time has passed, else sets its next tick.
 func (t *Table) expireOrPutOff(slot, now uint32) {
-	s := &t.sessions[slot]
-	if int32(now-s.LastSeen-t.timeouts[s.State]) < 0 {
+	if !t.expired(slot, now) {
 		t.arm(slot, now)
 		return
 	}
 	t.End(slot)
+}
+
+// expired reports whether the time of the session in a slot has passed.
+func (t *Table) expired(slot, now uint32) bool {
+	s := &t.sessions[slot]
+	return int32(now-s.LastSeen-t.timeouts[s.State]) >= 0
 }

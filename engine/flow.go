@@ -103,7 +103,9 @@ func (w *Worker) hopOf(s *conntrack.Session4, d conntrack.Direction) (hop, Verdi
 }
 
 // room returns how large a packet may be on its way in direction d to the next hop n, in bytes of IP as it came.
-func (e *serverEntry) room(d conntrack.Direction, n *neighbour) int { return int(n.mtu) - int(e.overheads[d]) }
+func (e *serverEntry) room(d conntrack.Direction, n *neighbour) int {
+	return int(n.mtu) - int(e.overheads[d])
+}
 
 // passable checks what a router checks before it forwards: TTL and size.
 func (m *meta) passable(room int) bool { return m.TTL > 1 && int(m.End-m.Network) <= room }

@@ -95,7 +95,7 @@ func (w *Worker) insert(m *meta, service *servicePool, id uint32) (slot uint32, 
 	case modes.NAT:
 		out.Dst, out.DstPort = m.Src, m.SrcPort
 	}
-	slot, result := w.sessions.Insert(m.Flow4, out, m.Protocol, server.mode.TwoWay(), w.now)
+	slot, result := w.sessions.Insert(&m.Key4, w.hashes[m.index], out, server.mode.TwoWay(), w.now)
 	return slot, insertVerdicts[result]
 }
 

@@ -140,6 +140,32 @@ func BenchmarkPipeline(b *testing.B) {
 	})
 }
 
+// BenchmarkNewFlows takes packets through the pipeline that are each the first of a flow, in a table of so many sessions,
+// which are ended all at once, untimed, whenever it is full.
+func BenchmarkNewFlows(b *testing.B) {
+	for _, flows := range []int{100_000, 4_000_000} {
+		for mode := range modes.NumModes {
+			b.Run(fmt.Sprintf("%s/%d", mode, flows), func(b *testing.B) { newMill(b, mode, flows).runNew(b) })
+		}
+	}
+}
+
+func (m *mill) runNew(b *testing.B) {
+	b.ReportAllocs()
+	for range perBurst(b) {
+		m.fill()
+		if m.worker.sessions.Len()+ports.MaxBurst > int(m.flows) {
+			b.StopTimer()
+			m.worker.sessions.EndAll()
+			b.StartTimer()
+		}
+		m.worker.process(&m.burst)
+	}
+	if n := m.worker.counters.totals.Drops[DropNoLocalPort]; n > 0 {
+		b.Errorf("%d packets found no local port", n)
+	}
+}
+
 func (m *mill) run(b *testing.B) {
 	for range 2 * m.flows / ports.MaxBurst { // make all sessions
 		m.fill()
