@@ -98,6 +98,9 @@ func (k *book) close(subject string, r *control.Report) error {
 	if in, out := r.Received+r.Originated, r.Transmitted+r.Consumed+r.Held+dropped; in != out {
 		return fmt.Errorf("%s: the director received and originated %d packets but accounts for %d", subject, in, out)
 	}
+	if r.Pauses.Count > 0 {
+		k.add(Figure{Subject: subject, Name: "longest GC pause", Unit: unitMicros}, r.Pauses.LongestUs)
+	}
 	if dropped > 0 {
 		k.accounts = append(k.accounts, Account{k.suite, subject, r.Drops})
 	}

@@ -40,6 +40,7 @@ type director struct {
 	device   string        // instead of the link
 	profile  string        // file for a CPU profile
 	silent   bool          // no real server answers
+	tidy     bool          // collects garbage at a twentieth of the usual amount
 }
 
 func (d director) name() string  { return d.mode.String() }
@@ -61,7 +62,11 @@ func (d director) start(ctx context.Context, b *Bench, l Link) (*process, error)
 	if d.profile != "" {
 		arguments = append(arguments, "--cpu-profile", d.profile)
 	}
-	p, err := start("the director", io.Discard, b.config.Binary, arguments...)
+	program := b.config.Binary
+	if d.tidy {
+		program, arguments = "env", append([]string{"GOGC=5", program}, arguments...)
+	}
+	p, err := start("the director", io.Discard, program, arguments...)
 	if err != nil {
 		return nil, err
 	}

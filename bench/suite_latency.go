@@ -38,7 +38,7 @@ func latency(ctx context.Context, b *Bench, s Scale, k *book) error {
 
 func (b *Bench) latencyOf(ctx context.Context, m modes.Mode, sessions int, s Scale, k *book) error {
 	var rate float64
-	err := b.measure(ctx, k, director{mode: m, sessions: sessions * 5 / 4}, func(d *bed) error {
+	err := b.measure(ctx, k, director{mode: m, sessions: sessions * 5 / 4, tidy: true}, func(d *bed) error {
 		var err error
 		if rate, err = d.dropRates(ctx, sessions, k); err != nil {
 			return err

@@ -21,6 +21,7 @@ type Report struct {
 	Evicted     uint64            `json:"evicted"` // half-open sessions that gave way in a full table
 	Ports       []PortReport      `json:"ports"`
 	Services    []ServiceReport   `json:"services"`
+	Pauses      Pauses            `json:"pauses"`
 
 	drops []drop // in the order of a packet's way
 }
@@ -74,7 +75,7 @@ type RealServerReport struct {
 func NewReport(c *config.Config, e engine.Report) Report {
 	r := Report{
 		Received: e.Received, Originated: e.Originated, Transmitted: e.Transmitted, Consumed: e.Consumed, Held: e.Held,
-		Drops: map[string]uint64{}, Evicted: e.Evicted,
+		Drops: map[string]uint64{}, Evicted: e.Evicted, Pauses: readPauses(),
 	}
 	for v := range engine.NumVerdicts {
 		if n := e.Drops[v]; n > 0 {
@@ -139,6 +140,9 @@ func (r *Report) writeAccount(w io.Writer) error {
 		r.Received, r.Originated, r.Transmitted, r.Consumed, r.dropped(), r.Held)
 	if r.Evicted > 0 {
 		fmt.Fprintf(w, "%d half-open sessions gave way in a full table\n", r.Evicted)
+	}
+	if r.Pauses.Count > 0 {
+		fmt.Fprintf(w, "%d pauses for garbage collection, the longest %.0f µs\n", r.Pauses.Count, r.Pauses.LongestUs)
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, d := range r.drops {
