@@ -147,7 +147,8 @@ func drawLatency(r *Report) (*plot.Plot, error) {
 		if f.Suite != "latency" || f.Latency == nil {
 			continue
 		}
-		if err := addLine(p, f.Subject, curve(f.Latency), drawn); err != nil {
+		name := f.Subject + strings.TrimPrefix(f.Name, atLoad)
+		if err := addLine(p, name, curve(f.Latency), drawn); err != nil {
 			return nil, err
 		}
 		drawn++

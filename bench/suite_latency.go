@@ -14,6 +14,7 @@ const (
 	searchTrial = 500 * time.Millisecond
 	load        = 0.8 // of the partial drop rate, at which latency is measured
 
+	atLoad       = "p99.9 at 80 %"
 	readInterval = 100 * time.Millisecond
 )
 
@@ -43,17 +44,17 @@ func (b *Bench) latencyOf(ctx context.Context, m modes.Mode, sessions int, s Sca
 		if rate, err = d.dropRates(ctx, sessions, k); err != nil {
 			return err
 		}
-		if err := d.latencyAt(ctx, m.String(), "p99.9 at 80 %", rate, sessions, s, k); err != nil {
+		if err := d.latencyAt(ctx, m.String(), atLoad, rate, sessions, s, k); err != nil {
 			return err
 		}
 		defer d.read()()
-		return d.latencyAt(ctx, m.String(), "p99.9 at 80 %, read", rate, sessions, s, k)
+		return d.latencyAt(ctx, m.String(), atLoad+", read", rate, sessions, s, k)
 	})
 	if err != nil || rate == 0 || m.TwoWay() {
 		return err
 	}
 	return b.measure(ctx, k, testpmd{}, func(d *bed) error {
-		return d.latencyAt(ctx, fmt.Sprintf("%s as %v", baselineName, m), "p99.9 at 80 %", rate, sessions, s, k)
+		return d.latencyAt(ctx, fmt.Sprintf("%s as %v", baselineName, m), atLoad, rate, sessions, s, k)
 	})
 }
 

@@ -234,6 +234,26 @@ func TestEndedSeesTheWholeSession(t *testing.T) {
 	}
 }
 
+// TestEndAllLeavesAnEmptyTable: nothing of before is found, and there is room for as much again.
+func TestEndAllLeavesAnEmptyTable(t *testing.T) {
+	table := newTable(t, Config{Max: 50})
+	for range 3 {
+		for i := range table.Cap() {
+			mustInsert(t, table, i, 0)
+		}
+		table.EndAll()
+		for i := range table.Cap() {
+			in, out := flows(i)
+			for _, f := range []Flow4{in, out} {
+				k := Key4{Flow4: f, Protocol: packet.ProtocolTCP}
+				if _, found := table.Lookup(table.Hash(&k), &k); found {
+					t.Fatalf("flow %d is still there", i)
+				}
+			}
+		}
+	}
+}
+
 func TestCloseTwice(t *testing.T) {
 	table := newTable(t, Config{Max: 4}) // closes it again
 	if err := table.Close(); err != nil {
