@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -32,6 +33,67 @@ func TestRingQueuesAreApart(t *testing.T) {
 		}
 		p.Queue((i+2)%4).Exchange(nil, &rx, nil)
 	}
+}
+
+// Workers use their queues at once, and free each other's packets.
+func TestWorkersSideBySide(t *testing.T) {
+	const workers, rounds = 4, 200
+	e, p := sharedEAL(t), ring(t, PortConfig{Queues: workers})
+	var handed [workers]chan ports.Burst
+	for i := range handed {
+		handed[i] = make(chan ports.Burst, 1)
+	}
+	var running sync.WaitGroup
+	for i := range workers {
+		running.Go(func() {
+			onWorker(t, e, func() {
+				var tx, rx ports.Burst
+				for range rounds {
+					for range ports.MaxBurst {
+						p.Queue(i).Alloc(&tx, 60)
+					}
+					p.Queue(i).Exchange(&tx, nil, &rx)
+					handed[(i+1)%workers] <- rx
+					other := <-handed[i]
+					p.Queue(i).Exchange(nil, &other, nil)
+				}
+			})
+		})
+	}
+	running.Wait()
+	s, err := p.Stats()
+	if err != nil || s.RxPackets != workers*rounds*ports.MaxBurst || s.RxPackets != s.TxPackets {
+		t.Errorf("%+v, %v", s, err)
+	}
+}
+
+// Workers send through one queue, from which one of them receives.
+func TestSharedRing(t *testing.T) {
+	const workers, rounds, each = 3, 200, 8
+	e, p := sharedEAL(t), ring(t, PortConfig{})
+	q := ports.NewShared(p.Queue(0))
+	var running sync.WaitGroup
+	for range workers {
+		running.Go(func() {
+			onWorker(t, e, func() {
+				var tx ports.Burst
+				for range rounds {
+					for range each {
+						q.Alloc(&tx, 60)
+					}
+					send(t, q, &tx)
+				}
+			})
+		})
+	}
+	onWorker(t, e, func() {
+		for n := 0; n < workers*rounds*each; {
+			rx := receive(t, q, anyPacket)
+			n += rx.N
+			q.Exchange(nil, &rx, nil)
+		}
+	})
+	running.Wait()
 }
 
 // net_ring has 16 queues.
