@@ -121,14 +121,44 @@ func TestNamesAreCopies(t *testing.T) {
 	}
 }
 
-func TestWorkersByNumberAreTheLastCPUsAllowed(t *testing.T) {
-	text := readFile(t, "testdata/base/ports.toml") + "[director]\nworkers = 1\n"
-	config, err := parse("f", text, []int{2, 5, 7})
-	if err != nil {
-		t.Fatal(err)
+func TestWorkers(t *testing.T) {
+	for text, want := range map[string][]int{
+		"":                       {7},
+		"workers = 1":            {7},
+		"workers = 2":            {5, 7},
+		"workers = 3":            {2, 5, 7},
+		"workers = [7, 2]":       {7, 2},
+		"workers = [0, 0, 1, 1]": {0, 0, 1, 1},
+	} {
+		config, err := parse("f", readFile(t, "testdata/base/ports.toml")+"[director]\n"+text+"\n", []int{2, 5, 7})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := config.Director.Workers; !slices.Equal(got, want) {
+			t.Errorf("%s: workers on %v, want %v", text, got, want)
+		}
 	}
-	if !slices.Equal(config.Director.Workers, []int{7}) {
-		t.Errorf("workers on %v, want [7]", config.Director.Workers)
+}
+
+func TestPortTo(t *testing.T) {
+	c := Config{
+		Ports: []Port{
+			{Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")}},
+			{Addresses: []netip.Prefix{netip.MustParsePrefix("10.1.0.1/24"), netip.MustParsePrefix("10.2.0.1/24")}},
+		},
+		Routes: []Route{
+			{To: netip.MustParsePrefix("10.3.0.0/16"), Port: 1},
+			{To: netip.MustParsePrefix("10.3.7.0/24"), Port: 0},
+			{To: netip.MustParsePrefix("10.0.0.0/8"), Port: 0},
+		},
+	}
+	for address, want := range map[string]int{"10.0.0.9": 0, "10.2.0.9": 1, "10.3.0.9": 1, "10.3.7.9": 0, "10.9.0.9": 0} {
+		if port, known := c.PortTo(netip.MustParseAddr(address)); port != want || !known {
+			t.Errorf("%s is behind port %d, %v; want %d", address, port, known, want)
+		}
+	}
+	if port, known := c.PortTo(netip.MustParseAddr("192.0.2.1")); known {
+		t.Errorf("what nobody leads to is behind port %d", port)
 	}
 }
 

@@ -12,9 +12,10 @@ const (
 
 func readDirector(t *table, cpus []int) Director {
 	defer t.done()
+	idle := Idle(t.get("idle").choice(string(IdleAdaptive), idles))
 	d := Director{
-		Workers: t.get("workers").workers(cpus),
-		Idle:    Idle(t.get("idle").choice(string(IdleAdaptive), idles)),
+		Workers: t.get("workers").workers(cpus, idle),
+		Idle:    idle,
 		Control: defaultControl,
 		Log:     t.get("log").level(),
 	}
@@ -23,28 +24,34 @@ func readDirector(t *table, cpus []int) Director {
 }
 
 // workers gives the CPUs of a list, or as many as a number says of those allowed.
-func (v value) workers(allowed []int) []int {
-	var cpus []int
+func (v value) workers(allowed []int, idle Idle) []int {
 	switch v.raw.(type) {
 	case nil:
 		return lastOf(allowed, 1)
 	case int64:
-		cpus = lastOf(allowed, v.integer(1, 1, len(allowed)))
+		return lastOf(allowed, v.workerCount(len(allowed)))
 	case []any:
-		cpus = v.cpuList()
-	default:
-		v.reportf("write a list such as [1], or a number", "is %s, not a list of CPUs or a number", typeName(v.raw))
+		return v.cpuList(idle)
 	}
-	if len(cpus) > 1 {
-		v.report("more than one worker is not supported yet", "give one CPU")
+	v.reportf("write a list such as [1], or a number", "is %s, not a list of CPUs or a number", typeName(v.raw))
+	return nil
+}
+
+// workerCount gives a number of workers, each with a CPU of its own.
+func (v value) workerCount(cpus int) int {
+	if n, _ := v.raw.(int64); n > int64(cpus) {
+		v.reportf(fmt.Sprintf("write an integer from 1 to %d", cpus),
+			"%d workers are more than the CPUs that the process may run on, which are %d", n, cpus)
+		return cpus
 	}
-	return cpus
+	return v.integer(1, 1, cpus)
 }
 
 // lastOf gives the n highest CPUs: the kernel's own work gathers on the lowest.
 func lastOf(cpus []int, n int) []int { return cpus[max(0, len(cpus)-n):] }
 
-func (v value) cpuList() []int {
+// cpuList gives each CPU once, unless its workers leave it to each other while they are idle.
+func (v value) cpuList(idle Idle) []int {
 	elements, _ := v.elements()
 	if len(elements) == 0 {
 		v.report("no CPU for a worker", "give one, such as [1]")
@@ -53,8 +60,8 @@ func (v value) cpuList() []int {
 	seen := map[int]bool{}
 	for _, element := range elements {
 		cpu := element.integer(-1, 0, maxCPU)
-		if seen[cpu] && cpu >= 0 {
-			element.report(fmt.Sprintf("CPU %d has a worker already", cpu), "give every CPU once")
+		if seen[cpu] && cpu >= 0 && idle != IdleAdaptive {
+			element.report(fmt.Sprintf("CPU %d has a worker already", cpu), `give every CPU once, or set idle = "adaptive"`)
 		}
 		seen[cpu] = true
 		cpus = append(cpus, cpu)

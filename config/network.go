@@ -20,6 +20,21 @@ func (n network) port(a netip.Addr) (int, netip.Prefix, bool) {
 	return 0, netip.Prefix{}, false
 }
 
+// PortTo gives the index of the port that leads to an address: the one whose subnet holds it or, behind a route, the
+// gateway's. Of several routes the one with the longest prefix counts.
+func (c *Config) PortTo(a netip.Addr) (int, bool) {
+	if port, _, connected := (network{ports: c.Ports}).port(a); connected {
+		return port, true
+	}
+	best := Route{Port: -1}
+	for _, route := range c.Routes {
+		if route.To.Contains(a) && (best.Port < 0 || route.To.Bits() > best.To.Bits()) {
+			best = route
+		}
+	}
+	return best.Port, best.Port >= 0
+}
+
 // connected says whether an address is on a port's subnet.
 func (n network) connected(a netip.Addr) bool {
 	_, _, ok := n.port(a)

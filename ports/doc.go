@@ -5,6 +5,9 @@
 // ports/memory is pure Go and connects tests. Nothing outside ports knows which one it is
 // talking to, nor that DPDK exists.
 //
-// A Queue and the Bursts passed to it belong to one worker. Port attributes and statistics may
-// be read by anyone.
+// A Queue and the Bursts passed to it belong to one worker; Shared lends a queue to several. Port attributes and
+// statistics may be read by anyone. A packet may be sent or freed through any queue of any port of its kind.
+//
+// An RSS tells in software which queue a device will choose for a packet: the owner of a flow that has not been seen yet,
+// or of an answer that has yet to come.
 package ports

@@ -1,7 +1,7 @@
 package ports
 
-// Queue is one receive queue and one transmit queue of a port, used by one worker. None of its
-// methods blocks or fails: what could not be sent stays in the burst.
+// Queue is one receive queue and one transmit queue of a port, used by one worker, or by several through Shared. None
+// of its methods blocks or fails: what could not be sent stays in the burst.
 type Queue interface {
 	// Exchange sends tx, frees the packets of free, and receives into rx, in this order and at
 	// the cost of one crossing into the driver. Afterwards tx holds only what the device did not
@@ -29,7 +29,9 @@ type Port interface {
 	Device() string           // the device's own name, such as "net_af_packet0" or "0000:3b:00.0"
 	MAC() [6]byte             //
 	MTU() int                 // bytes of an IP packet that the device sends and receives
-	Queue(i int) Queue        // i < the number of queues that the port was started with
+	Queues() int              // queues that the port was started with; may be fewer than were asked for
+	Queue(i int) Queue        // i < Queues()
+	RSS() *RSS                // how packets are spread over the queues; nil for one queue, or by a rule that the device does not tell
 	Link() Link               //
 	Stats() (Stats, error)    // the device's own counters
 	XStats() ([]XStat, error) // the driver's extended counters, in its order

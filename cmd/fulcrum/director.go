@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -67,7 +69,23 @@ func (d *director) startDPDK() error {
 		return err
 	}
 	d.note(d.eal.Notes())
+	d.note(sharedCPUs(d.cfg.Director.Workers))
 	return nil
+}
+
+// sharedCPUs says which CPUs several workers have to share.
+func sharedCPUs(workers []int) []string {
+	workersOn := map[int]int{}
+	for _, cpu := range workers {
+		workersOn[cpu]++
+	}
+	var notes []string
+	for _, cpu := range slices.Sorted(maps.Keys(workersOn)) {
+		if n := workersOn[cpu]; n > 1 {
+			notes = append(notes, fmt.Sprintf("%d workers share CPU %d, where each waits for the others; give every worker a CPU of its own", n, cpu))
+		}
+	}
+	return notes
 }
 
 // mainCPU returns the CPU for DPDK's main lcore, which does no work: one that no worker has, if there is one. Workers'
@@ -101,6 +119,7 @@ func freeCPU(allowed unix.CPUSet, workers []int) int {
 
 func (d *director) openPorts() ([]ports.Port, error) {
 	var opened []ports.Port
+	spreads := portSpreads(d.cfg)
 	for i, p := range d.cfg.Ports {
 		port, err := d.eal.OpenPort(dpdk.PortConfig{
 			Name:             p.Name,
@@ -111,12 +130,13 @@ func (d *director) openPorts() ([]ports.Port, error) {
 			TxDescriptors:    p.TxDescriptors,
 			AllTxDescriptors: d.txDescriptors(),
 			MTU:              p.MTU,
+			Spread:           spreads[i],
 		})
 		if err != nil {
 			return nil, err
 		}
 		d.note(port.Notes())
-		d.log.Info("port open", "port", p.Name, "device", port.Device(), "mac", fmt.Sprintf("%x", port.MAC()), "mtu", port.MTU(), "link", port.Link().Up)
+		d.log.Info("port open", "port", p.Name, "device", port.Device(), "mac", fmt.Sprintf("%x", port.MAC()), "mtu", port.MTU(), "queues", port.Queues(), "link", port.Link().Up)
 		opened = append(opened, port)
 	}
 	return opened, nil

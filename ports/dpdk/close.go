@@ -1,7 +1,9 @@
 package dpdk
 
-// Why this is sound: the device's pointer comes from DPDK and is used before the device is gone.
+// Why this is sound: the device's pointer comes from DPDK and is used before the device is gone. The hash key is C memory,
+// freed once and after that.
 
+// #include <stdlib.h>
 // #include <rte_dev.h>
 // #include <rte_ethdev.h>
 import "C"
@@ -61,6 +63,8 @@ func (p *port) detach() error {
 	if rc := C.rte_eth_dev_close(p.id); rc != 0 {
 		failed = append(failed, p.fail("closing the device", rc, ""))
 	}
+	C.free(p.rssKey)
+	p.rssKey = nil
 	if p.info.device != nil {
 		if rc := C.rte_dev_remove(p.info.device); rc != 0 {
 			failed = append(failed, p.fail("removing the device", rc, ""))

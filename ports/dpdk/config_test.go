@@ -108,14 +108,15 @@ func TestNoHugePagesInTheKernel(t *testing.T) {
 func TestPoolSizes(t *testing.T) {
 	for _, c := range []struct {
 		PortConfig
-		want int
+		workers, want int
 	}{
-		{PortConfig{}, 1024 + 1024 + 4*64 + 16*64 + 2*384},
-		{PortConfig{AllTxDescriptors: 1024 + 4096}, 1024 + 5120 + 4*64 + 16*64 + 2*384},
-		{PortConfig{Queues: 3, RxDescriptors: 512, TxDescriptors: 256}, 3*512 + 3*256 + 3*(4*64+16*64) + 4*384},
+		{PortConfig{}, 1, 1024 + 1024 + 4*64 + 16*64 + 2*384},
+		{PortConfig{AllTxDescriptors: 1024 + 4096}, 1, 1024 + 5120 + 4*64 + 16*64 + 2*384},
+		{PortConfig{Queues: 3, RxDescriptors: 512, TxDescriptors: 256}, 3, 3*512 + 3*256 + 3*(4*64+16*64) + 4*384},
+		{PortConfig{Queues: 1}, 3, 1024 + 1024 + 3*(4*64+16*64) + 4*384},
 	} {
-		if got := poolSize(c.withDefaults()); got != c.want {
-			t.Errorf("%+v: %d buffers, want %d", c.PortConfig, got, c.want)
+		if got := poolSize(c.withDefaults(), c.workers); got != c.want {
+			t.Errorf("%+v for %d workers: %d buffers, want %d", c.PortConfig, c.workers, got, c.want)
 		}
 	}
 	for mtu, want := range map[int]int{68: 2176, 1500: 2176, 2022: 2176, 2023: 3200, 9000: 9344} {

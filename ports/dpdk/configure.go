@@ -1,6 +1,7 @@
 package dpdk
 
-// Why this is sound: configurations handed to C hold no Go pointers, and DPDK copies them.
+// Why this is sound: configurations handed to C hold no Go pointers, and DPDK copies them. The hash key that they point
+// to is C memory and stays until the device is closed.
 
 // #include <rte_ethdev.h>
 import "C"
@@ -18,34 +19,33 @@ const linkDeadline = 3 * time.Second
 // wantedOffloads are taken where the device has them. VLAN tags stay in the packet.
 const wantedOffloads = C.RTE_ETH_RX_OFFLOAD_CHECKSUM | C.RTE_ETH_RX_OFFLOAD_RSS_HASH
 
-const wantedHash = C.RTE_ETH_RSS_IP | C.RTE_ETH_RSS_TCP | C.RTE_ETH_RSS_UDP
-
+// configure settles for less where the device refuses: no device has to spread packets as wanted.
 func (p *port) configure() *Error {
+	var rc C.int
+	for _, rss := range p.rssToTry() {
+		if rc = p.configureWith(rss); rc == 0 {
+			p.hash = rss
+			return nil
+		}
+	}
+	return p.fail(fmt.Sprintf("configuring %d queues and an MTU of %d", p.config.Queues, p.config.MTU), rc,
+		"try fewer queues or a smaller MTU")
+}
+
+// configureWith configures the device, with RSS if that has hash types. The offload RSS_HASH without RSS is refused by
+// drivers.
+func (p *port) configureWith(rss C.struct_rte_eth_rss_conf) C.int {
 	var conf C.struct_rte_eth_conf
 	conf.rxmode.mtu = C.uint32_t(p.config.MTU)
 	conf.rxmode.offloads = p.info.rx_offload_capa & wantedOffloads
-	p.spreadFlows(&conf)
-	n := C.uint16_t(p.config.Queues)
-	if rc := C.rte_eth_dev_configure(p.id, n, n, &conf); rc != 0 {
-		return p.fail(fmt.Sprintf("configuring %d queues and an MTU of %d", p.config.Queues, p.config.MTU), rc,
-			"try fewer queues or a smaller MTU")
-	}
-	return nil
-}
-
-// spreadFlows has the device spread flows over several queues by hash. RSS_HASH without RSS is
-// refused by drivers.
-func (p *port) spreadFlows(conf *C.struct_rte_eth_conf) {
-	hash := p.info.flow_type_rss_offloads & wantedHash
-	if p.config.Queues > 1 && hash != 0 {
+	if rss.rss_hf != 0 {
 		conf.rxmode.mq_mode = C.RTE_ETH_MQ_RX_RSS
-		conf.rx_adv_conf.rss_conf.rss_hf = hash
-		return
+		conf.rx_adv_conf.rss_conf = rss
+	} else {
+		conf.rxmode.offloads &^= C.RTE_ETH_RX_OFFLOAD_RSS_HASH
 	}
-	conf.rxmode.offloads &^= C.RTE_ETH_RX_OFFLOAD_RSS_HASH
-	if p.config.Queues > 1 {
-		p.note("the driver does not say how it spreads flows over its queues")
-	}
+	n := C.uint16_t(p.config.Queues)
+	return C.rte_eth_dev_configure(p.id, n, n, &conf)
 }
 
 // setUpQueues rounds descriptor counts to what the device can do.

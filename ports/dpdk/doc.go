@@ -15,6 +15,13 @@
 //
 // Attributes, link state and statistics of a port may be read by anyone, until it is closed.
 //
+// # Several queues
+//
+// A port opens with a queue for each worker, or as many as the device has. Where the driver has RSS it gets a key whose
+// 16-bit words repeat (ports.SymmetricKey) and an indirection table that names all queues in turn; what the port says
+// of its RSS is what the driver says of itself afterwards. A driver that says nothing, such as net_af_packet, net_tap
+// and net_ring, has none to tell. net_null takes all settings, and receives the same on every queue.
+//
 // # Packets
 //
 // VLAN tags stay in the packet. net_af_packet also receives what the kernel itself sends out of the

@@ -23,6 +23,8 @@ func (p *port) queuesHint() string {
 	switch {
 	case strings.HasPrefix(p.device.name, "net_af_packet"):
 		return " (more with qpairs=N in its device string)"
+	case strings.HasPrefix(p.device.name, "net_virtio_user"), strings.HasPrefix(p.device.name, "net_vhost"):
+		return " (more with queues=N in its device string)"
 	case strings.HasPrefix(p.device.name, "net_pcap"):
 		return " (more with one rx_pcap and one tx_pcap for each in its device string)"
 	}

@@ -30,7 +30,8 @@ func (e *EAL) OpenPort(c PortConfig) (ports.Port, error) {
 	if e.closed {
 		return nil, c.fail("opening it", os.ErrClosed, "DPDK has been stopped")
 	}
-	p := &port{eal: e, config: c, device: parseDevice(c.Device)}
+	p := &port{eal: e, config: c, device: parseDevice(c.Device), workers: c.Queues}
+	p.spreadOverSockets()
 	e.ports = append(e.ports, p)
 	if err := p.open(); err != nil {
 		return nil, errors.Join(err, p.close())
@@ -42,7 +43,7 @@ func (e *EAL) OpenPort(c PortConfig) (ports.Port, error) {
 func (p *port) open() error {
 	mark := markLog()
 	steps := []func() *Error{
-		p.claim, p.findInterface, p.probe, p.checkLimits, p.makePool, p.configure,
+		p.claim, p.findInterface, p.probe, p.takeQueues, p.checkLimits, p.makePool, p.configure,
 		p.setUpQueues, p.setMTU, p.start, p.listenToMulticast, p.describe,
 	}
 	for _, step := range steps {
@@ -51,6 +52,7 @@ func (p *port) open() error {
 			return err
 		}
 	}
+	p.learnSpread()
 	p.noteLink()
 	p.noteMerging()
 	return nil
@@ -123,21 +125,18 @@ func probeError(rc C.int) error {
 // checkLimits refuses what the device cannot do, where DPDK would say EINVAL or quietly do less.
 func (p *port) checkLimits() *Error {
 	c, i := &p.config, &p.info
-	queues := int(min(i.max_rx_queues, i.max_tx_queues))
 	limits := []struct {
 		what          string
 		got, min, max int
-		try           string
 	}{
-		{"queues", c.Queues, 1, queues, p.queuesHint()},
-		{"receive descriptors", c.RxDescriptors, int(i.rx_desc_lim.nb_min), int(i.rx_desc_lim.nb_max), ""},
-		{"transmit descriptors", c.TxDescriptors, int(i.tx_desc_lim.nb_min), int(i.tx_desc_lim.nb_max), ""},
-		{"bytes of MTU", c.MTU, max(minMTU, int(i.min_mtu)), p.mtuLimit(), ""},
+		{"receive descriptors", c.RxDescriptors, int(i.rx_desc_lim.nb_min), int(i.rx_desc_lim.nb_max)},
+		{"transmit descriptors", c.TxDescriptors, int(i.tx_desc_lim.nb_min), int(i.tx_desc_lim.nb_max)},
+		{"bytes of MTU", c.MTU, max(minMTU, int(i.min_mtu)), p.mtuLimit()},
 	}
 	for _, l := range limits {
 		if l.got < l.min || l.got > l.max {
 			return p.config.fail(fmt.Sprintf("asking for %d %s", l.got, l.what), syscall.EINVAL,
-				fmt.Sprintf("the device takes %d to %d%s", l.min, l.max, l.try))
+				fmt.Sprintf("the device takes %d to %d", l.min, l.max))
 		}
 	}
 	return nil
@@ -154,9 +153,9 @@ func (p *port) mtuLimit() int {
 }
 
 func (p *port) makePool() *Error {
-	made, err := newPool(p.config, int(C.rte_eth_dev_socket_id(p.id)))
+	made, err := newPool(p.config, p.workers, int(C.rte_eth_dev_socket_id(p.id)))
 	if err != nil {
-		return p.config.fail(fmt.Sprintf("making a pool of %d buffers", poolSize(p.config)), err,
+		return p.config.fail(fmt.Sprintf("making a pool of %d buffers", poolSize(p.config, p.workers)), err,
 			"give DPDK more memory, or the port fewer descriptors or queues")
 	}
 	p.pool = made

@@ -26,7 +26,7 @@ const (
 	// 16 of them.
 	parkedBuffers = 16 * ports.MaxBurst
 
-	// burstsInFlight are those that a worker may hold at once for each queue: received, to
+	// burstsInFlight are those that a worker may hold at once of each port: received, to
 	// transmit, to free, and left over.
 	burstsInFlight = 4
 
@@ -48,13 +48,13 @@ type pool struct {
 var poolNumber atomic.Int64
 
 // newPool prefers the memory of the device's own NUMA node.
-func newPool(c PortConfig, socket int) (*pool, error) {
+func newPool(c PortConfig, workers, socket int) (*pool, error) {
 	name := C.CString(fmt.Sprintf("fulcrum_%d", poolNumber.Add(1)))
 	defer C.free(unsafe.Pointer(name))
 
 	var rc C.int
 	for _, s := range []int{socket, -1} {
-		m := C.fulcrum_pktmbuf_pool_create(name, C.uint(poolSize(c)), threadCache, C.uint16_t(poolRoom(c.MTU)), C.int(s), &rc)
+		m := C.fulcrum_pktmbuf_pool_create(name, C.uint(poolSize(c, workers)), threadCache, C.uint16_t(poolRoom(c.MTU)), C.int(s), &rc)
 		if m != nil {
 			return &pool{port: c.Name, mempool: m}, nil
 		}
@@ -63,11 +63,11 @@ func newPool(c PortConfig, socket int) (*pool, error) {
 }
 
 // poolSize is the number of buffers that can be out at once: in the port's receive rings, in the
-// transmit rings of all ports, with the workers, of which each queue has one, and in the caches.
-func poolSize(c PortConfig) int {
+// transmit rings of all ports, with the workers, and in the caches.
+func poolSize(c PortConfig, workers int) int {
 	n := c.Queues*c.RxDescriptors + c.AllTxDescriptors
-	n += c.Queues * (burstsInFlight*ports.MaxBurst + parkedBuffers)
-	return n + (c.Queues+1)*threadCache*3/2
+	n += workers * (burstsInFlight*ports.MaxBurst + parkedBuffers)
+	return n + (workers+1)*threadCache*3/2
 }
 
 // poolRoom is the size of one buffer. NICs count receive buffers in KiB and round down.

@@ -12,6 +12,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"unsafe"
 
 	"fulcrum/ports"
 )
@@ -27,11 +28,16 @@ type port struct {
 	probed  bool              // the device is ours to remove
 	id      C.uint16_t        // valid once probed
 	info    C.struct_rte_eth_dev_info
+	workers int // that use the port; config.Queues is what the device has for them
 	pool    *pool
 	mac     [6]byte
 	mtu     int
 	queues  []queue
 	notes   []string
+
+	rssKey unsafe.Pointer            // C memory, which the driver may read while the device is open; or nil
+	hash   C.struct_rte_eth_rss_conf // what the device was configured with; no types, no RSS
+	rss    *ports.RSS                // what is in force; nil where that is not known
 
 	mu          sync.RWMutex // held for reading while DPDK is asked about the port
 	started     bool
@@ -44,7 +50,9 @@ func (p *port) Name() string            { return p.config.Name }
 func (p *port) Device() string          { return p.device.name }
 func (p *port) MAC() [6]byte            { return p.mac }
 func (p *port) MTU() int                { return p.mtu }
+func (p *port) Queues() int             { return len(p.queues) }
 func (p *port) Queue(i int) ports.Queue { return &p.queues[i] }
+func (p *port) RSS() *ports.RSS         { return p.rss }
 func (p *port) Notes() []string         { return slices.Clone(p.notes) }
 
 // Link is down for a closed port.

@@ -3,6 +3,8 @@ package dpdk
 import (
 	"fmt"
 	"syscall"
+
+	"fulcrum/ports"
 )
 
 const (
@@ -22,7 +24,7 @@ type PortConfig struct {
 	Name          string // what the operator calls it
 	Device        string // a DPDK device string such as "net_af_packet0,iface=veth-front", or a PCI address
 	Index         int    // goes into Packet.Port of what it receives
-	Queues        int    // receive and transmit queues, each; default 1
+	Queues        int    // receive and transmit queues wanted, each: one for every worker; a device may have fewer; default 1
 	RxDescriptors int    // per receive queue; default 1024
 	TxDescriptors int    // per transmit queue; default 1024
 
@@ -31,6 +33,9 @@ type PortConfig struct {
 	AllTxDescriptors int
 
 	MTU int // bytes of an IP packet; default 1500
+
+	// Spread is how received packets are to reach the queues; a device that cannot do it spreads them by flow.
+	Spread ports.Spread
 }
 
 // Validate reports the first thing that no device could do.
@@ -48,6 +53,7 @@ func (c PortConfig) Validate() error {
 		{"number of receive descriptors", c.RxDescriptors, 1, maxDescriptors},
 		{"number of transmit descriptors", c.TxDescriptors, 1, maxDescriptors},
 		{"MTU", c.MTU, minMTU, maxMTU},
+		{"spread", int(c.Spread), int(ports.SpreadFlow), int(ports.SpreadDestination)},
 		{"number of all transmit descriptors", c.AllTxDescriptors, c.Queues * c.TxDescriptors, maxAllDescriptors},
 	}
 	for _, l := range limits {

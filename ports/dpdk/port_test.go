@@ -166,7 +166,7 @@ func TestOpenErrors(t *testing.T) {
 		{"unknown argument", PortConfig{Device: "net_af_packet0,interface=lo"}, "iface=NAME", nil},
 		{"PCI", PortConfig{Device: "ff:1f.7"}, "vfio-pci", nil},
 		{"in use", PortConfig{Device: "net_null9"}, `port "other" has it`, syscall.EBUSY},
-		{"too many queues", PortConfig{Device: "net_af_packet0,iface=lo", Queues: 3}, "qpairs=N", syscall.EINVAL},
+		{"no such spread", PortConfig{Device: "net_null0", Spread: 3}, "give 0 to 2", syscall.EINVAL},
 		{"absurd queues", PortConfig{Device: "net_null0", Queues: 1 << 20}, "give 1 to", nil},
 		{"absurd descriptors", PortConfig{Device: "net_null0", RxDescriptors: 1 << 20}, "give 1 to", nil},
 		{"negative descriptors", PortConfig{Device: "net_null0", TxDescriptors: -1}, "give 1 to", nil},

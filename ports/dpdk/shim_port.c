@@ -24,3 +24,15 @@ void fulcrum_eth_link_get(uint16_t port, bool *up, uint32_t *speed)
 	*up = rte_eth_link_get_nowait(port, &link) == 0 && link.link_status == RTE_ETH_LINK_UP;
 	*speed = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
 }
+
+// The structure holds the key's address, which Go memory may not hold for C. Of length goes in what key has room for, and
+// comes out what the device has.
+int fulcrum_eth_rss_hash_conf_get(uint16_t port, uint8_t *key, uint8_t *length, uint64_t *types)
+{
+	struct rte_eth_rss_conf conf = {.rss_key = key, .rss_key_len = *length};
+	int rc = rte_eth_dev_rss_hash_conf_get(port, &conf);
+
+	*length = conf.rss_key_len;
+	*types = conf.rss_hf;
+	return rc;
+}

@@ -3,5 +3,6 @@
 //
 // Buffers come from a Pool outside the Go heap, as DPDK's do, and a Pool knows how many are out, so
 // that a test sees every leak. The worker's side of a Port is its Queue; the test's side is
-// Deliver and Collect. Both sides may be used at the same time.
+// Deliver, to a queue, or Receive, which spreads frames over the queues as a NIC does, and Collect. Both sides
+// may be used at the same time.
 package memory

@@ -18,6 +18,11 @@ type Config struct {
 	// TxLimit is how many packets one Exchange sends at most, as a device with a full ring would; 0
 	// is no limit.
 	TxLimit int
+	// RSS is how Receive spreads frames over the queues, as a NIC does.
+	RSS *ports.RSS
+	// Choose is a rule that the port does not tell, in the place of RSS: it names a frame's queue. Tests so bring packets
+	// to the wrong worker.
+	Choose func(frame []byte) int
 }
 
 // Port is a device whose wire is in the hands of a test.
@@ -47,7 +52,9 @@ func (p *Port) Name() string                   { return p.cfg.Name }
 func (p *Port) Device() string                 { return "memory" }
 func (p *Port) MAC() [6]byte                   { return p.cfg.MAC }
 func (p *Port) MTU() int                       { return p.cfg.MTU }
+func (p *Port) Queues() int                    { return len(p.queues) }
 func (p *Port) Queue(i int) ports.Queue        { return p.queues[i] }
+func (p *Port) RSS() *ports.RSS                { return p.cfg.RSS }
 func (p *Port) Link() ports.Link               { return ports.Link{Up: true} }
 func (p *Port) XStats() ([]ports.XStat, error) { return nil, nil }
 func (p *Port) Notes() []string                { return nil }

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"fulcrum/config"
+	"fulcrum/ports"
+)
+
+func TestPortSpreads(t *testing.T) {
+	for name, want := range map[string][]ports.Spread{
+		"nat":     {ports.SpreadSource, ports.SpreadDestination},
+		"fullnat": {ports.SpreadFlow, ports.SpreadFlow},
+		"dr":      {ports.SpreadFlow},
+	} {
+		c, err := config.Load("../../docs/examples/" + name + ".toml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := portSpreads(c); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+}
+
+// TestOneArmSpreadsByFlow: clients and real servers of mode nat are behind one port.
+func TestOneArmSpreadsByFlow(t *testing.T) {
+	c, err := config.Load("../../docs/examples/nat.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Ports = c.Ports[1:]
+	if got := portSpreads(c); !slices.Equal(got, []ports.Spread{ports.SpreadFlow}) {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestSharedCPUs(t *testing.T) {
+	if notes := sharedCPUs([]int{0, 1, 2}); notes != nil {
+		t.Errorf("notes %q", notes)
+	}
+	want := []string{
+		"2 workers share CPU 0, where each waits for the others; give every worker a CPU of its own",
+		"3 workers share CPU 4, where each waits for the others; give every worker a CPU of its own",
+	}
+	if diff := cmp.Diff(want, sharedCPUs([]int{4, 0, 4, 1, 0, 4})); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -1,0 +1,96 @@
+package ports
+
+import "encoding/binary"
+
+// hashInput is the longest input of the hash in bytes: two IPv6 addresses and two ports. A hash of 32 bits so takes 40
+// bytes of key.
+const hashInput = 2*16 + 2*2
+
+// Where a field lies in the input: source address, destination address, source port, destination port.
+const (
+	src4, dst4, srcPort4, dstPort4 = 0, 4, 8, 10
+	src6, dst6, srcPort6, dstPort6 = 0, 16, 32, 34
+)
+
+// Toeplitz is the hash that NICs spread packets by, for one key: what each value of each byte of the input adds to
+// it. The hash is linear over XOR: every bit that is set adds the 32 bits of the key that begin at its place, so a
+// field of zeros adds nothing, and a field can be added later.
+type Toeplitz [hashInput][256]uint32
+
+func newToeplitz(key []byte) *Toeplitz {
+	t := new(Toeplitz)
+	for at := range t {
+		window := uint64(binary.BigEndian.Uint32(key[at:]))<<8 | uint64(key[at+4])
+		for value := range t[at] {
+			for bit := range 8 {
+				if value&(0x80>>bit) != 0 {
+					t[at][value] ^= uint32(window >> (8 - bit))
+				}
+			}
+		}
+	}
+	return t
+}
+
+func (t *Toeplitz) add16(at int, v uint16) uint32 {
+	return t[at][v>>8] ^ t[at+1][v&0xff]
+}
+
+func (t *Toeplitz) add32(at int, v uint32) uint32 {
+	return t[at][v>>24] ^ t[at+1][v>>16&0xff] ^ t[at+2][v>>8&0xff] ^ t[at+3][v&0xff]
+}
+
+func (t *Toeplitz) add128(at int, v *[16]byte) uint32 {
+	hash := uint32(0)
+	for i, b := range v {
+		hash ^= t[at+i][b]
+	}
+	return hash
+}
+
+// Hash4 is the hash of a whole IPv4 flow. With both ports 0 it is that of the addresses only.
+func (t *Toeplitz) Hash4(src, dst uint32, srcPort, dstPort uint16) uint32 {
+	return t.Base4(src, dst, srcPort) ^ t.DstPort4(dstPort)
+}
+
+// Base4 is Hash4 without the destination port: XOR it with DstPort4. Whoever looks for a port whose packets reach a
+// certain queue hashes the rest once.
+func (t *Toeplitz) Base4(src, dst uint32, srcPort uint16) uint32 {
+	return t.add32(src4, src) ^ t.add32(dst4, dst) ^ t.add16(srcPort4, srcPort)
+}
+
+// DstPort4 is what the destination port adds to Base4.
+func (t *Toeplitz) DstPort4(port uint16) uint32 { return t.add16(dstPort4, port) }
+
+// Source4 is the hash of source address and port only, the other fields being zero.
+func (t *Toeplitz) Source4(src uint32, port uint16) uint32 {
+	return t.add32(src4, src) ^ t.add16(srcPort4, port)
+}
+
+// Destination4 is the hash of destination address and port only, the other fields being zero.
+func (t *Toeplitz) Destination4(dst uint32, port uint16) uint32 {
+	return t.add32(dst4, dst) ^ t.add16(dstPort4, port)
+}
+
+// Hash6 is Hash4 for IPv6.
+func (t *Toeplitz) Hash6(src, dst *[16]byte, srcPort, dstPort uint16) uint32 {
+	return t.Base6(src, dst, srcPort) ^ t.DstPort6(dstPort)
+}
+
+// Base6 is Base4 for IPv6, with DstPort6.
+func (t *Toeplitz) Base6(src, dst *[16]byte, srcPort uint16) uint32 {
+	return t.add128(src6, src) ^ t.add128(dst6, dst) ^ t.add16(srcPort6, srcPort)
+}
+
+// DstPort6 is what the destination port adds to Base6.
+func (t *Toeplitz) DstPort6(port uint16) uint32 { return t.add16(dstPort6, port) }
+
+// Source6 is Source4 for IPv6.
+func (t *Toeplitz) Source6(src *[16]byte, port uint16) uint32 {
+	return t.add128(src6, src) ^ t.add16(srcPort6, port)
+}
+
+// Destination6 is Destination4 for IPv6.
+func (t *Toeplitz) Destination6(dst *[16]byte, port uint16) uint32 {
+	return t.add128(dst6, dst) ^ t.add16(dstPort6, port)
+}
