@@ -41,6 +41,9 @@ func (w *Worker) learnSender(port uint16, address uint32, mac packet.MAC, forUs 
 		}
 	}
 	w.learn(h, mac)
+	if len(w.engine.workers) > 1 {
+		w.engine.lore.tell(lesson{address, port, uint16(w.number), mac})
+	}
 }
 
 // sendARP originates an ARP packet. Without a buffer it is not sent; the resolution asks again anyway.

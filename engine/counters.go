@@ -3,24 +3,27 @@ package engine
 import "sync/atomic"
 
 // Totals are a worker's packets by what became of them, or the sum over all workers. Once a worker has
-// finished its turn, Received + Originated = Transmitted + Consumed + all of Drops + Held.
+// finished its turn, Received + Originated + TakenOver = Transmitted + Consumed + all of Drops + Held + HandedOver. In the sum,
+// what has been handed over and not yet taken is Held.
 type Totals struct {
 	Received    uint64
 	Originated  uint64 // made by the director: ARP, ICMP
 	Transmitted uint64
 	Consumed    uint64
-	Held        uint64 // waiting for a neighbour or for the device, now
+	Held        uint64 // waiting for a neighbour, for the device or for another worker, now
+	HandedOver  uint64 // given to other workers
+	TakenOver   uint64 // had from other workers
 	Drops       [NumVerdicts]uint64
 	Evicted     uint64 // half-open sessions that gave way in a full table; no packets, and no part of the law
 }
 
 // Balance returns what the conservation law says must be zero.
 func (t *Totals) Balance() int64 {
-	out := t.Transmitted + t.Consumed + t.Held
+	out := t.Transmitted + t.Consumed + t.Held + t.HandedOver
 	for _, n := range t.Drops {
 		out += n
 	}
-	return int64(t.Received + t.Originated - out)
+	return int64(t.Received + t.Originated + t.TakenOver - out)
 }
 
 // PortTotals are the packets of one port.
@@ -38,38 +41,41 @@ type Traffic struct {
 // counters are written by one worker with plain stores, packet by packet, and copied for readers now and
 // then: an atomic store per packet and counter would cost more than the packet's rewriting.
 type counters struct {
-	totals  Totals
-	ports   []PortTotals
-	servers []Traffic // by real server id
+	totals     Totals
+	ports      []PortTotals
+	servers    []Traffic // by real server id
+	handedOver []uint64  // by worker
 }
 
 // published is the readers' copy of a worker's counters.
 type published struct {
-	totals  [5 + NumVerdicts - Consumed - 1]atomic.Uint64
-	evicted atomic.Uint64
-	ports   [][2]atomic.Uint64
-	servers atomic.Pointer[[]publishedTraffic]
+	totals     [7 + NumVerdicts - Consumed - 1]atomic.Uint64
+	evicted    atomic.Uint64
+	sessions   atomic.Int64
+	handedOver []atomic.Uint64
+	ports      [][2]atomic.Uint64
+	servers    atomic.Pointer[[]publishedTraffic]
 }
 
 type publishedTraffic [5]atomic.Uint64
 
 func (p *published) setTotals(t *Totals) {
 	p.evicted.Store(t.Evicted)
-	for i, v := range [...]uint64{t.Received, t.Originated, t.Transmitted, t.Consumed, t.Held} {
+	for i, v := range [...]uint64{t.Received, t.Originated, t.Transmitted, t.Consumed, t.Held, t.HandedOver, t.TakenOver} {
 		p.totals[i].Store(v)
 	}
 	for i, v := range t.Drops[Consumed+1:] {
-		p.totals[5+i].Store(v)
+		p.totals[7+i].Store(v)
 	}
 }
 
 func (p *published) addTotals(t *Totals) {
 	t.Evicted += p.evicted.Load()
-	for i, v := range [...]*uint64{&t.Received, &t.Originated, &t.Transmitted, &t.Consumed, &t.Held} {
+	for i, v := range [...]*uint64{&t.Received, &t.Originated, &t.Transmitted, &t.Consumed, &t.Held, &t.HandedOver, &t.TakenOver} {
 		*v += p.totals[i].Load()
 	}
 	for i := range t.Drops[Consumed+1:] {
-		t.Drops[int(Consumed)+1+i] += p.totals[5+i].Load()
+		t.Drops[int(Consumed)+1+i] += p.totals[7+i].Load()
 	}
 }
 
@@ -118,6 +124,10 @@ func (w *Worker) publish() {
 	w.counters.totals.Held = w.held()
 	w.counters.totals.Evicted = w.sessions.Evicted()
 	w.published.setTotals(&w.counters.totals)
+	w.published.sessions.Store(int64(w.sessions.Len()))
+	for i, n := range w.counters.handedOver {
+		w.published.handedOver[i].Store(n)
+	}
 	for i, t := range w.counters.ports {
 		w.published.setPort(i, t)
 	}

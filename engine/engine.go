@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,7 +26,7 @@ const (
 // Config describes an Engine: what is fixed from start to end.
 type Config struct {
 	Ports    []ports.Port
-	CPUs     []int // one worker each, pinned there
+	CPUs     []int // one worker each, pinned there; a CPU may come twice
 	Sessions int   // for the whole director
 	Timeouts conntrack.Timeouts
 	Huge     bool // huge pages for sessions, if there are any
@@ -43,8 +44,10 @@ func (c *Config) Validate() error {
 	switch {
 	case len(c.Ports) == 0:
 		return errors.New("engine: no port")
-	case len(c.CPUs) != 1:
-		return fmt.Errorf("engine: %d workers asked for; one is supported", len(c.CPUs))
+	case len(c.CPUs) == 0:
+		return errors.New("engine: no worker")
+	case c.Sessions < len(c.CPUs):
+		return fmt.Errorf("engine: %d sessions for %d workers; raise session.max", c.Sessions, len(c.CPUs))
 	}
 	return nil
 }
@@ -55,7 +58,8 @@ type Engine struct {
 	registry *registry
 	snap     atomic.Pointer[snapshot]
 	workers  []*Worker
-	received atomic.Uint64 // packets of all workers, for those who wait for silence
+	steering steering
+	lore     lore
 
 	mu     sync.Mutex // serialises Apply
 	epochs uint16
@@ -67,6 +71,7 @@ func New(cfg Config, settings Settings) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{cfg: cfg, registry: newRegistry()}
+	e.steering = newSteering(cfg.Ports, len(cfg.CPUs), newRandom(cfg.Seed).Uint64())
 	e.Apply(settings)
 	for i := range cfg.CPUs {
 		w, err := e.newWorker(i)
@@ -75,11 +80,44 @@ func New(cfg Config, settings Settings) (*Engine, error) {
 		}
 		e.workers = append(e.workers, w)
 	}
+	e.connect()
 	return e, nil
 }
 
+// connect gives the workers their queues and their ways to each other.
+func (e *Engine) connect() {
+	for _, p := range e.cfg.Ports {
+		e.connectPort(p)
+	}
+	if len(e.workers) == 1 {
+		return
+	}
+	all := newHandoffs(len(e.workers))
+	for i, w := range e.workers {
+		w.outgoing = all[i]
+		for _, row := range all {
+			w.incoming = append(w.incoming, row[i])
+		}
+	}
+}
+
+// connectPort gives each worker a queue of the port. Where there are fewer, some share one for sending and receive nothing.
+func (e *Engine) connectPort(p ports.Port) {
+	queues := make([]ports.Queue, min(p.Queues(), len(e.workers)))
+	for i := range queues {
+		queues[i] = p.Queue(i)
+		if len(queues) < len(e.workers) {
+			queues[i] = ports.NewShared(queues[i])
+		}
+	}
+	for i, w := range e.workers {
+		w.queues = append(w.queues, queues[i%len(queues)])
+		w.receives = append(w.receives, i < len(queues))
+	}
+}
+
 func (e *Engine) newWorker(i int) (*Worker, error) {
-	w := &Worker{engine: e, neighbours: newNeighbourTable(e.cfg.Ports), random: newRandom(e.cfg.Seed)}
+	w := &Worker{engine: e, number: i, neighbours: newNeighbourTable(e.cfg.Ports), random: newRandom(e.cfg.Seed)}
 	var err error
 	w.sessions, err = conntrack.New(conntrack.Config{
 		Max:      e.cfg.Sessions / len(e.cfg.CPUs),
@@ -91,12 +129,11 @@ func (e *Engine) newWorker(i int) (*Worker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("worker %d: %w", i, err)
 	}
-	for _, p := range e.cfg.Ports {
-		w.queues = append(w.queues, p.Queue(i))
-	}
-	w.out = make([]ports.Burst, len(w.queues))
-	w.counters.ports = make([]PortTotals, len(w.queues))
-	w.published.ports = make([][2]atomic.Uint64, len(w.queues))
+	w.out = make([]ports.Burst, len(e.cfg.Ports))
+	w.counters.ports = make([]PortTotals, len(e.cfg.Ports))
+	w.counters.handedOver = make([]uint64, len(e.cfg.CPUs))
+	w.published.ports = make([][2]atomic.Uint64, len(e.cfg.Ports))
+	w.published.handedOver = make([]atomic.Uint64, len(e.cfg.CPUs))
 	w.published.servers.Store(new([]publishedTraffic))
 	return w, nil
 }
@@ -134,22 +171,35 @@ func (e *Engine) Apply(s Settings) {
 	e.snap.Store(buildSnapshot(s, e.cfg.Ports, e.registry, e.epochs))
 }
 
-// Run runs the workers until ctx ends. It calls ready once all of them poll.
+// Run runs the workers until ctx ends, or until one of them fails: then it returns a Fault. It calls ready once all of them
+// poll.
 func (e *Engine) Run(ctx context.Context, ready func()) error {
-	started := make(chan error, len(e.workers))
-	stop := new(atomic.Bool)
+	r := run{started: make(chan error, len(e.workers)), failed: make(chan *Fault, len(e.workers))}
+	r.turning.Add(len(e.workers))
 	var running sync.WaitGroup
 	for i, w := range e.workers {
-		running.Go(func() { e.runWorker(w, e.cfg.CPUs[i], stop, started) })
+		running.Go(func() { e.runWorker(w, e.cfg.CPUs[i], &r) })
 	}
-	err := e.awaitStart(started)
+	err := e.awaitStart(r.started)
 	if err == nil {
 		ready()
-		<-ctx.Done()
+		select {
+		case <-ctx.Done():
+		case f := <-r.failed:
+			err = f
+		}
 	}
-	stop.Store(true)
+	r.stop.Store(true)
 	running.Wait()
 	return err
+}
+
+// run is what the workers of one Run share.
+type run struct {
+	started chan error
+	failed  chan *Fault
+	stop    atomic.Bool
+	turning sync.WaitGroup // workers that may still hand packets over
 }
 
 func (e *Engine) awaitStart(started <-chan error) error {
@@ -162,20 +212,54 @@ func (e *Engine) awaitStart(started <-chan error) error {
 
 // runWorker is a worker's life on its own thread. The thread ends with it, because its CPU affinity would
 // surprise whoever came next.
-func (e *Engine) runWorker(w *Worker, cpu int, stop *atomic.Bool, started chan<- error) {
+func (e *Engine) runWorker(w *Worker, cpu int, r *run) {
 	runtime.LockOSThread()
 	if err := e.enterThread(cpu); err != nil {
-		started <- err
+		r.turning.Done()
+		r.started <- err
 		return
 	}
 	if e.cfg.LeaveThread != nil {
 		defer e.cfg.LeaveThread()
 	}
-	clock := NewClock()
-	w.Turn(clock.Now())
-	started <- nil
-	w.loop(clock, stop)
+	fault := w.start(r)
+	if fault == nil {
+		fault = w.work(r)
+	}
+	r.turning.Done()
+	if fault != nil {
+		r.failed <- fault
+		return // what it holds cannot be trusted
+	}
+	r.turning.Wait()
 	w.stop()
+}
+
+// start turns for the first time, and says how that went.
+func (w *Worker) start(r *run) *Fault {
+	fault := w.guarded(func() { w.Turn(NewClock().Now()) })
+	if fault != nil {
+		r.started <- fault
+		return fault
+	}
+	r.started <- nil
+	return nil
+}
+
+// work turns until the run stops.
+func (w *Worker) work(r *run) *Fault {
+	return w.guarded(func() { w.loop(NewClock(), &r.stop) })
+}
+
+// guarded makes a panic a Fault.
+func (w *Worker) guarded(f func()) (fault *Fault) {
+	defer func() {
+		if v := recover(); v != nil {
+			fault = w.fault(v, debug.Stack())
+		}
+	}()
+	f()
+	return nil
 }
 
 func (e *Engine) enterThread(cpu int) error {
@@ -194,7 +278,7 @@ func (w *Worker) loop(clock *Clock, stop *atomic.Bool) {
 	for !stop.Load() {
 		n := w.Turn(clock.Now())
 		if n > 0 {
-			w.engine.received.Add(uint64(n))
+			w.received.Add(uint64(n))
 		}
 		idle.turn(n == 0 && w.unsent() == 0)
 	}
@@ -204,17 +288,26 @@ func (w *Worker) loop(clock *Clock, stop *atomic.Bool) {
 func (e *Engine) AwaitSilence(ctx context.Context, quiet time.Duration) {
 	ticker := time.NewTicker(max(quiet/10, time.Millisecond))
 	defer ticker.Stop()
-	last, since := e.received.Load(), time.Now()
+	last, since := e.received(), time.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		if n := e.received.Load(); n != last {
+		if n := e.received(); n != last {
 			last, since = n, time.Now()
 		} else if time.Since(since) >= quiet {
 			return
 		}
 	}
+}
+
+// received counts the packets of all workers.
+func (e *Engine) received() uint64 {
+	n := uint64(0)
+	for _, w := range e.workers {
+		n += w.received.Load()
+	}
+	return n
 }

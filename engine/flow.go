@@ -13,7 +13,7 @@ func (w *Worker) flow(p *ports.Packet, m *meta) Verdict {
 	if !w.sessions.Confirm(ref, &m.Key4) {
 		var found bool
 		if ref, found = w.sessions.Lookup(w.hashes[m.index], &m.Key4); !found {
-			return w.newFlow(p, m)
+			return w.unknownFlow(p, m)
 		}
 	}
 	if m.TCPFlags&packet.TCPSyn != 0 && w.startsAnew(ref) {
@@ -21,6 +21,16 @@ func (w *Worker) flow(p *ports.Packet, m *meta) Verdict {
 		return w.newFlow(p, m)
 	}
 	return w.established(p, m, ref.Slot(), ref.Direction())
+}
+
+// unknownFlow hands a packet without session to the worker that its flow belongs to, or makes a session for it.
+func (w *Worker) unknownFlow(p *ports.Packet, m *meta) Verdict {
+	if w.outgoing != nil && p.Spare == 0 {
+		if owner := w.owner(p, m); owner != w.number {
+			return w.handOver(p, owner)
+		}
+	}
+	return w.newFlow(p, m)
 }
 
 // startsAnew reports whether a SYN begins a new connection on the addresses and ports of one that has ended: IPVS's

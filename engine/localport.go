@@ -15,27 +15,61 @@ const (
 // come yet. The session table itself is asked, so that ports need no book-keeping of their own. Each
 // real server has the whole range for itself, and it is used in turn, so that a port rests as long as possible before it
 // is used again.
+//
+// With several workers each uses those local ports that are its own, so that no two of them ever choose the same, and so that the
+// answers come to the one that has the session.
 func (w *Worker) insertLocal(m *meta, out conntrack.Flow4, local []uint32, id uint32) (uint32, Verdict) {
 	turn := &w.localTurns[id]
 	for range maxProbes {
-		out.Dst, out.DstPort = localAt(local, *turn)
-		*turn++
+		if !w.nextLocal(&out, m.Protocol, local, id, turn) {
+			return 0, DropNoLocalPort
+		}
 		slot, result := w.sessions.Insert(&m.Key4, w.hashes[m.index], out, true, w.now)
 		if result != conntrack.FlowTaken {
-			w.foresee(out, m.Protocol, local, *turn+foresight)
+			w.foresee(out, m.Protocol, local, id, *turn)
 			return slot, insertVerdicts[result]
 		}
 	}
 	return 0, DropNoLocalPort
 }
 
-// foresight is how many turns ahead of its use a place in the index is fetched.
-const foresight = 2
+// maxForeign bounds the search for a local port of one's own, times the number of workers.
+const maxForeign = 64
 
-// foresee has the place in the index fetched where a later turn's answers will be entered: nothing else of a new session is
-// known so early, and waiting for it took a third of the session's time.
-func (w *Worker) foresee(out conntrack.Flow4, protocol uint8, local []uint32, turn uint32) {
-	out.Dst, out.DstPort = localAt(local, turn)
+// nextLocal sets where the answers of out go to the next local address and port that are this worker's, and reports whether there
+// are any.
+func (w *Worker) nextLocal(out *conntrack.Flow4, protocol uint8, local []uint32, id uint32, turn *uint32) bool {
+	for range maxForeign * len(w.engine.workers) {
+		out.Dst, out.DstPort = localAt(local, *turn)
+		*turn++
+		if w.outgoing == nil || w.ownsLocal(out, protocol, id) {
+			return true
+		}
+	}
+	return false
+}
+
+// ownsLocal reports whether the answers of a flow come to this worker.
+func (w *Worker) ownsLocal(out *conntrack.Flow4, protocol uint8, id uint32) bool {
+	o := w.engine.steering.localOwner(w.localPort(id), conntrack.Key4{Flow4: *out, Protocol: protocol})
+	return o.of(out.DstPort) == w.number
+}
+
+// localPort returns the port at which a real server's answers come in.
+func (w *Worker) localPort(id uint32) uint16 {
+	if h := w.hops[id]; h != 0 {
+		return w.neighbours.entries[h].port
+	}
+	_, port, _ := w.snap.routes.next(w.snap.servers[id].address)
+	return port
+}
+
+// foresee has the place in the index fetched where the answers of the real server's next session will be entered: nothing else of
+// that session is known so early, and waiting for it took a third of the session's time.
+func (w *Worker) foresee(out conntrack.Flow4, protocol uint8, local []uint32, id, turn uint32) {
+	if !w.nextLocal(&out, protocol, local, id, &turn) {
+		return
+	}
 	w.sessions.Foresee(w.sessions.Hash(&conntrack.Key4{Flow4: out, Protocol: protocol}))
 }
 

@@ -82,6 +82,9 @@ func (w *Worker) count(v Verdict) {
 // exchange crosses into a port's driver once: it sends the output, frees what was dropped, and receives.
 func (w *Worker) exchange(port int, rx *ports.Burst) {
 	out := &w.out[port]
+	if rx != nil && !w.receives[port] {
+		rx.N, rx = 0, nil
+	}
 	before := out.N
 	w.queues[port].Exchange(out, &w.freed, rx)
 	sent := uint64(before - out.N)

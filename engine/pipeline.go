@@ -22,15 +22,20 @@ type meta struct {
 
 // process takes a burst through the pipeline.
 func (w *Worker) process(b *ports.Burst) {
+	w.stage = stageParse
 	w.parse(b)
+	w.stage = stageLookup
 	w.hash(b)
 	w.probe(b)
+	w.stage = stageDecide
 	w.decide(b)
+	w.stage = stageHousekeeping
 }
 
 // parse finds the headers of each packet and checks them.
 func (w *Worker) parse(b *ports.Burst) {
 	for i := range b.Slice() {
+		w.at = i
 		p, m := &b.Packets[i], &w.meta[i]
 		frame := p.Bytes()
 		packet.Parse(frame, &m.Parsed)
@@ -58,6 +63,7 @@ func (w *Worker) probe(b *ports.Burst) { w.sessions.Probe(w.hashes[:b.N], w.refs
 // decide takes the packets one by one, in order, so that each sees what those before it did.
 func (w *Worker) decide(b *ports.Burst) {
 	for i := range b.Slice() {
+		w.at = i
 		p := &b.Packets[i]
 		if v := w.decideOne(p, &w.meta[i]); v != Taken {
 			w.drop(p, v)

@@ -12,7 +12,16 @@ type Report struct {
 	Totals
 	Ports    []PortReport // in the order of the configuration
 	Services []ServiceReport
+	Workers  []WorkerReport
 	Sessions int // sessions that the real servers have, in all
+}
+
+// WorkerReport is a worker's part of a Report.
+type WorkerReport struct {
+	CPU int
+	Totals
+	Sessions int
+	HandedTo []uint64 // packets handed over, by worker
 }
 
 // PortReport is a port's part of a Report.
@@ -45,17 +54,34 @@ func (e *Engine) Report() Report {
 	}
 	traffic := make([]Traffic, len(snap.servers))
 	for _, w := range e.workers {
+		r.Workers = append(r.Workers, w.report())
 		w.published.addTotals(&r.Totals)
 		for i := range r.Ports {
 			w.published.addPort(i, &r.Ports[i].PortTotals)
 		}
 		w.published.addServers(traffic)
 	}
+	r.settle()
 	for i, s := range snap.settings.Services {
 		r.Services = append(r.Services, reportService(snap, s, snap.pools[i].servers, traffic))
 	}
 	for i := range snap.servers {
 		r.Sessions += int(snap.servers[i].load.Total())
+	}
+	return r
+}
+
+// settle takes what one worker had from another out of the sum: what is between them is held.
+func (t *Totals) settle() {
+	t.Held += max(t.HandedOver, t.TakenOver) - t.TakenOver // they are not read at one moment
+	t.HandedOver, t.TakenOver = 0, 0
+}
+
+func (w *Worker) report() WorkerReport {
+	r := WorkerReport{CPU: w.engine.cfg.CPUs[w.number], Sessions: int(w.published.sessions.Load())}
+	w.published.addTotals(&r.Totals)
+	for i := range w.published.handedOver {
+		r.HandedTo = append(r.HandedTo, w.published.handedOver[i].Load())
 	}
 	return r
 }

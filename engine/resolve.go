@@ -27,7 +27,8 @@ func (w *Worker) age(h hop) {
 	elapsed := w.now - n.since
 	switch n.state {
 	case reachable:
-		if elapsed >= neighbourReachable && (n.used || n.pinned) {
+		// One worker after the other, so that the first to ask has told the others before they would.
+		if elapsed >= neighbourReachable+uint32(w.number)*neighbourRetry && (n.used || n.pinned) {
 			n.state = probing
 			w.ask(h)
 		} else if elapsed >= neighbourForget && !n.pinned {

@@ -18,6 +18,7 @@ type snapshot struct {
 	settings  Settings
 	ports     []portEntry
 	routes    routeTable
+	hasNAT    bool   // some service is nat
 	services  lookup // serviceIndex key -> index in pools
 	pools     []servicePool
 	servers   []serverEntry // by real server id
@@ -49,6 +50,7 @@ type servicePool struct {
 	pool    *sched.Pool
 	servers []uint32 // real server ids, in the pool's order
 	local   []uint32 // local addresses
+	mode    modes.Mode
 }
 
 // serverEntry is a real server as workers see it.
@@ -103,6 +105,7 @@ func (n *snapshot) addServices(r *registry) {
 		index[serviceIndex(packet.Addr4(s.Address.Addr()), s.Address.Port(), s.Protocol)] = uint32(len(n.pools))
 		p := newServicePool(s, r)
 		n.pools = append(n.pools, p)
+		n.hasNAT = n.hasNAT || s.Mode == modes.NAT
 		for _, id := range p.servers {
 			current[id] = true
 		}
@@ -124,7 +127,7 @@ func (n *snapshot) addServices(r *registry) {
 
 func newServicePool(s Service, r *registry) servicePool {
 	key := serviceKey{s.Protocol, s.Address}
-	var p servicePool
+	p := servicePool{mode: s.Mode}
 	var members []sched.Server
 	for _, rs := range s.RealServers {
 		id := r.server(serverKey{key, rs.Address, s.Mode})

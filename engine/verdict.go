@@ -49,6 +49,7 @@ const (
 	DropNeighbourFailed
 	DropNoHeadroom
 	DropTxFull
+	DropHandoffFull
 	DropStopped
 
 	NumVerdicts
@@ -92,6 +93,7 @@ var verdicts = [NumVerdicts]struct{ name, meaning string }{
 	DropNeighbourFailed:    {"neighbour_failed", "the next hop does not answer ARP"},
 	DropNoHeadroom:         {"no_headroom", "no room in the buffer for another header"},
 	DropTxFull:             {"tx_full", "the device did not take it in time"},
+	DropHandoffFull:        {"handoff_full", "belongs to another worker, which did not take it over in time"},
 	DropStopped:            {"stopped", "still held when the director stopped"},
 }
 

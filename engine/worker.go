@@ -2,6 +2,7 @@ package engine
 
 import (
 	"math/rand/v2"
+	"sync/atomic"
 
 	"fulcrum/conntrack"
 	"fulcrum/packet"
@@ -11,11 +12,16 @@ import (
 // Worker polls its queue of every port and takes what comes through the pipeline.
 type Worker struct {
 	engine     *Engine
+	number     int // among the engine's workers
 	queues     []ports.Queue
 	sessions   *conntrack.Table
 	neighbours neighbourTable
 	snap       *snapshot
-	now        uint32 // ms; read once a turn
+	receives   []bool     // by port: it has a receive queue of this worker's own
+	incoming   []*handoff // by worker that hands packets over; nil for itself, and as a whole if there is no other
+	outgoing   []*handoff // by worker that takes packets over
+	heard      uint64     // lessons of the engine's lore
+	now        uint32     // ms; read once a turn
 	random     *rand.Rand
 
 	rx ports.Burst
@@ -28,6 +34,10 @@ type Worker struct {
 	icmpTokens tokens
 	announcer  announcer
 
+	stage stage // what it is doing, for the report of a panic
+	at    int   // index in the burst
+
+	received      atomic.Uint64 // packets, for those who wait for silence
 	counters      counters
 	published     published
 	lastPublished uint32
@@ -46,9 +56,15 @@ func (w *Worker) Turn(now uint32) int {
 	}
 	received := 0
 	for i := range w.queues {
+		w.stage = stageExchange
 		w.exchange(i, &w.rx)
 		received += w.rx.N
 		w.process(&w.rx)
+	}
+	if w.outgoing != nil {
+		received += w.takeOver()
+		w.publishHandoffs()
+		w.listen()
 	}
 	w.sessions.Expire(now)
 	w.tickNeighbours()
@@ -81,8 +97,20 @@ func (w *Worker) adopt(s *snapshot) {
 			w.pin(g)
 		}
 	}
-	w.announcer = announcer{rounds: announceRounds, due: w.now}
-	w.announce()
+	if w.number == 0 {
+		w.announcer = announcer{rounds: announceRounds, due: w.now}
+		w.announce()
+	}
+}
+
+// askFirst asks for a neighbour that will be needed. One worker does so for all; the others ask if they have not been told in
+// time.
+func (w *Worker) askFirst(h hop) {
+	if w.number == 0 {
+		w.ask(h)
+		return
+	}
+	w.neighbours.entries[h].since = w.now
 }
 
 // setStatic enters the configured neighbours.
@@ -107,13 +135,15 @@ func (w *Worker) pin(address uint32) hop {
 	n := &w.neighbours.entries[h]
 	n.pinned, n.source = true, w.snap.ports[n.port].sourceTowards(n.address)
 	if n.state == incomplete && n.tries == 0 {
-		w.ask(h)
+		w.askFirst(h)
 	}
 	return h
 }
 
-// stop gives back every packet that is still held and ends all sessions, so that the counts come out even.
+// stop gives back every packet that is still held and ends all sessions, so that the counts come out even. No worker may be
+// turning any more.
 func (w *Worker) stop() {
+	w.dropHandedOver()
 	for i := range w.queues {
 		w.exchange(i, nil)
 	}

@@ -1,0 +1,41 @@
+package engine
+
+import (
+	"bytes"
+	"fmt"
+)
+
+// Fault is a worker's panic: a broken invariant, which stops the director.
+type Fault struct {
+	Worker int    // its number
+	Stage  string // of the pipeline
+	Packet []byte // the packet that it was working on, as it was then; nil if there was none
+	Value  any    // what it panicked with
+	Stack  []byte
+}
+
+func (f *Fault) Error() string {
+	return fmt.Sprintf("worker %d failed in stage %s, with a packet of %d bytes: %v", f.Worker, f.Stage, len(f.Packet), f.Value)
+}
+
+// stage is a part of a worker's turn.
+type stage uint8
+
+const (
+	stageHousekeeping stage = iota
+	stageExchange
+	stageParse
+	stageLookup
+	stageDecide
+)
+
+var stages = [...]string{"housekeeping", "exchange", "parse", "lookup", "decide"}
+
+// fault describes a panic by what the worker had noted of its work.
+func (w *Worker) fault(value any, stack []byte) *Fault {
+	f := &Fault{Worker: w.number, Stage: stages[w.stage], Value: value, Stack: stack}
+	if (w.stage == stageParse || w.stage == stageDecide) && w.at < w.rx.N {
+		f.Packet = bytes.Clone(w.rx.Packets[w.at].Bytes())
+	}
+	return f
+}

@@ -1,0 +1,131 @@
+package engine
+
+import (
+	"math/bits"
+
+	"fulcrum/modes"
+	"fulcrum/packet"
+	"fulcrum/ports"
+)
+
+// steering says which worker owns a flow. It is asked only for packets of which the worker that received them knows no session,
+// and gives every worker the same answer.
+//
+//   - dr, ipip, fullnat: whoever received the packet of the client. A port with fewer queues than workers leaves some of them
+//     without any, so there a hash of the flow decides.
+//   - nat: a hash of the client's address and port, which both directions carry. Where NICs spread packets by exactly that, it is
+//     theirs, and nothing has to be handed over.
+//   - answers in fullnat: the local port says it, see localOwner.
+type steering struct {
+	workers int
+	narrow  []bool       // by port: it has fewer queues than there are workers
+	back    []*ports.RSS // by port: how it spreads answers over all the workers' queues; nil if nobody can say
+	client  *ports.RSS   // how all ports spread clients, by one end of the flow; nil if they do not
+	secret  uint64
+}
+
+func newSteering(devices []ports.Port, workers int, secret uint64) steering {
+	s := steering{workers: workers, secret: secret}
+	for _, d := range devices {
+		rss := d.RSS()
+		if d.Queues() < workers {
+			rss = nil
+		}
+		s.narrow = append(s.narrow, d.Queues() < workers)
+		s.back = append(s.back, rss)
+	}
+	s.client = oneEnd(s.back)
+	return s
+}
+
+// oneEnd returns what all devices have in common if each of them spreads by one end of a flow, and alike.
+func oneEnd(all []*ports.RSS) *ports.RSS {
+	var source *ports.RSS
+	for _, r := range all {
+		if r == nil || r.Spread() == ports.SpreadFlow || !r.Agrees(all[0]) {
+			return nil
+		}
+		if r.Spread() == ports.SpreadSource {
+			source = r
+		}
+	}
+	return source
+}
+
+// clientOwner returns the owner of a nat client's flows.
+func (s *steering) clientOwner(address uint32, port uint16, protocol uint8) int {
+	if s.client == nil {
+		return s.spread(uint64(address)<<32 | uint64(port)<<16 | uint64(protocol))
+	}
+	return s.client.Queue(s.client.Flow4(&packet.Key4{Flow4: packet.Flow4{Src: address, SrcPort: port}, Protocol: protocol}))
+}
+
+// flowOwner returns a worker by all that tells a flow from others.
+func (s *steering) flowOwner(k *packet.Key4) int {
+	return s.spread(uint64(k.Src)<<32 ^ uint64(k.Dst) ^ uint64(k.SrcPort)<<48 ^ uint64(k.DstPort)<<32 ^ uint64(k.Protocol)<<24)
+}
+
+// spread maps a number evenly onto the workers. The secret keeps strangers from choosing a worker to burden.
+func (s *steering) spread(v uint64) int {
+	high, low := bits.Mul64(v^s.secret, 0x9e3779b97f4a7c15)
+	high, low = bits.Mul64(high^low^s.secret, 0xd6e8feb86659fd93)
+	n, _ := bits.Mul64(high^low, uint64(s.workers))
+	return int(n)
+}
+
+// localOwner says who owns the local ports of one local address towards one real server: the worker whose queue the answers to
+// a port reach, as the NIC's own hash tells, or else the one that the port's lowest bits name.
+type localOwner struct {
+	rss     *ports.RSS // nil for the lowest bits
+	base    uint32     // hash of an answer without its destination port
+	workers int
+}
+
+// localOwner looks at answers from a real server, which come in at a port, to a local address.
+func (s *steering) localOwner(port uint16, answer packet.Key4) localOwner {
+	rss := s.back[port]
+	if rss == nil || !rss.HasDstPort4(answer.Protocol) {
+		return localOwner{workers: s.workers}
+	}
+	answer.DstPort = 0
+	return localOwner{rss: rss, base: rss.Flow4(&answer), workers: s.workers}
+}
+
+// of returns the owner of a port.
+func (o *localOwner) of(port uint16) int {
+	if o.rss == nil {
+		return int(port) % o.workers
+	}
+	return o.rss.Queue(o.base ^ o.rss.DstPort4(port))
+}
+
+// owner returns the worker that a packet belongs to of which this one knows no session.
+func (w *Worker) owner(p *ports.Packet, m *meta) int {
+	s := &w.engine.steering
+	if i, ok := w.snap.services.get(serviceIndex(m.Dst, m.DstPort, m.Protocol)); ok {
+		switch {
+		case w.snap.pools[i].mode == modes.NAT:
+			return s.clientOwner(m.Src, m.SrcPort, m.Protocol)
+		case s.narrow[p.Port]:
+			return s.flowOwner(&m.Key4)
+		}
+		return w.number
+	}
+	switch kind, ours := w.snap.kindOf(m.Dst); {
+	case ours && kind == localAddress:
+		return w.answerOwner(m)
+	case !ours && w.snap.hasNAT:
+		return s.clientOwner(m.Dst, m.DstPort, m.Protocol)
+	}
+	return w.number
+}
+
+// answerOwner returns the owner of a real server's packet to a local address.
+func (w *Worker) answerOwner(m *meta) int {
+	_, port, ok := w.snap.routes.next(m.Src)
+	if !ok {
+		return w.number
+	}
+	o := w.engine.steering.localOwner(port, m.Key4)
+	return o.of(m.DstPort)
+}
