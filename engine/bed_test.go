@@ -23,6 +23,7 @@ type bed struct {
 	pool   *memory.Pool
 	ports  []*memory.Port
 	now    uint32 // ms
+	closed bool
 }
 
 // bedConfig is what a test may want otherwise than usual.
@@ -31,7 +32,11 @@ type bedConfig struct {
 	buffers  int // 1024
 	mtu      int // 1500
 	txLimit  int
-	wrap     func(ports.Port) ports.Port // puts something between the engine and a port
+	workers  int                             // 1
+	queues   int                             // of each port; as many as workers
+	rss      func(port int) *ports.RSS       // how a port spreads packets
+	choose   func(port int) func([]byte) int // the same, by a rule that it does not tell
+	wrap     func(ports.Port) ports.Port     // puts something between the engine and a port
 }
 
 // newBed starts a director and looks away while it announces itself.
@@ -52,9 +57,12 @@ func (b *bed) announced() {
 // newSilentBed makes a director that has not begun to turn.
 func newSilentBed(t testing.TB, s site, n Settings, changes ...func(*bedConfig)) *bed {
 	t.Helper()
-	cfg := bedConfig{sessions: 1000, buffers: 1024}
+	cfg := bedConfig{sessions: 1000, buffers: 1024, workers: 1}
 	for _, change := range changes {
 		change(&cfg)
+	}
+	if cfg.queues == 0 {
+		cfg.queues = cfg.workers
 	}
 	b := &bed{TB: t, site: s, now: 1_000_000}
 	var err error
@@ -70,11 +78,18 @@ func newSilentBed(t testing.TB, s site, n Settings, changes ...func(*bedConfig))
 }
 
 func (b *bed) config(cfg bedConfig) Config {
-	c := Config{CPUs: []int{0}, Sessions: cfg.sessions, Timeouts: testTimeouts(), Seed: 1}
+	c := Config{CPUs: make([]int, cfg.workers), Sessions: cfg.sessions, Timeouts: testTimeouts(), Seed: 1}
 	for i, p := range b.site.ports {
-		port := memory.NewPort(memory.Config{
-			Name: fmt.Sprintf("port %d", i), Index: i, MAC: p.mac, MTU: cfg.mtu, Pool: b.pool, TxLimit: cfg.txLimit,
-		})
+		m := memory.Config{
+			Name: fmt.Sprintf("port %d", i), Index: i, MAC: p.mac, MTU: cfg.mtu, Pool: b.pool, TxLimit: cfg.txLimit, Queues: cfg.queues,
+		}
+		if cfg.rss != nil {
+			m.RSS = cfg.rss(i)
+		}
+		if cfg.choose != nil {
+			m.Choose = cfg.choose(i)
+		}
+		port := memory.NewPort(m)
 		b.ports = append(b.ports, port)
 		if cfg.wrap != nil {
 			c.Ports = append(c.Ports, cfg.wrap(port))
@@ -85,10 +100,16 @@ func (b *bed) config(cfg bedConfig) Config {
 	return c
 }
 
-// close stops the director and looks for what it left behind.
+// close stops the director and looks for what it left behind, once.
 func (b *bed) close() {
-	if b.worker.snap != nil {
-		b.worker.stop()
+	if b.closed {
+		return
+	}
+	b.closed = true
+	for _, w := range b.engine.workers {
+		if w.snap != nil {
+			w.stop()
+		}
 	}
 	b.balanced()
 	b.noSessions()
@@ -110,8 +131,10 @@ func (b *bed) close() {
 
 // noSessions checks that every connection that was counted has been taken off again.
 func (b *bed) noSessions() {
-	if n := b.worker.sessions.Len(); n != 0 {
-		b.Errorf("%d sessions left at the end", n)
+	for i, w := range b.engine.workers {
+		if n := w.sessions.Len(); n != 0 {
+			b.Errorf("worker %d has %d sessions left at the end", i, n)
+		}
 	}
 	for id, live := range b.engine.registry.live {
 		if live.load.Total() != 0 {
@@ -121,31 +144,62 @@ func (b *bed) noSessions() {
 	}
 }
 
-// totals returns the worker's own counts.
+// totals returns the workers' own counts, summed.
 func (b *bed) totals() Totals {
-	t := b.worker.counters.totals
-	t.Held = b.worker.held()
+	var sum Totals
+	for _, w := range b.engine.workers {
+		t := totalsOf(w)
+		for _, n := range [...][2]*uint64{
+			{&sum.Received, &t.Received}, {&sum.Originated, &t.Originated}, {&sum.Transmitted, &t.Transmitted}, {&sum.Consumed, &t.Consumed},
+			{&sum.Held, &t.Held}, {&sum.HandedOver, &t.HandedOver}, {&sum.TakenOver, &t.TakenOver}, {&sum.Evicted, &t.Evicted},
+		} {
+			*n[0] += *n[1]
+		}
+		for i, n := range t.Drops {
+			sum.Drops[i] += n
+		}
+	}
+	sum.settle()
+	return sum
+}
+
+func totalsOf(w *Worker) Totals {
+	t := w.counters.totals
+	t.Held = w.held()
 	return t
 }
 
-// balanced checks the conservation law.
+// balanced checks the conservation law, for each worker and for all.
 func (b *bed) balanced() {
 	b.Helper()
-	t := b.totals()
-	if n := t.Balance(); n != 0 {
-		b.Fatalf("%d packets unaccounted for: %+v", n, t)
+	for i, w := range b.engine.workers {
+		if t := totalsOf(w); t.Balance() != 0 {
+			b.Fatalf("worker %d: %d packets unaccounted for: %+v", i, t.Balance(), t)
+		}
+	}
+	if t := b.totals(); t.Balance() != 0 {
+		b.Fatalf("%d packets unaccounted for: %+v", t.Balance(), t)
 	}
 }
 
-// turn lets the worker turn until it has received and sent all that there is.
+// turn lets the workers turn until they have received and sent all that there is.
 func (b *bed) turn() {
 	b.Helper()
 	for range 3 {
-		for b.worker.Turn(b.now) > 0 {
+		for b.turnAll() > 0 {
 			b.balanced()
 		}
 		b.balanced()
 	}
+}
+
+// turnAll has each worker turn once, and returns how many packets they received from ports and from each other.
+func (b *bed) turnAll() int {
+	n := 0
+	for _, w := range b.engine.workers {
+		n += w.Turn(b.now)
+	}
+	return n
 }
 
 // wait lets time pass, in the steps of a lazy worker.
@@ -155,7 +209,7 @@ func (b *bed) wait(ms uint32) {
 		step := min(ms, 100)
 		b.now += step
 		ms -= step
-		b.worker.Turn(b.now)
+		b.turnAll()
 		b.balanced()
 	}
 	b.turn()
@@ -165,7 +219,7 @@ func (b *bed) wait(ms uint32) {
 func (b *bed) deliver(port int, frames ...[]byte) {
 	b.Helper()
 	for _, f := range frames {
-		if !b.ports[port].Deliver(0, f) {
+		if !b.ports[port].Receive(f) {
 			b.Fatal("the pool has no buffer for a frame: InUse", b.pool.InUse())
 		}
 	}
@@ -197,7 +251,7 @@ func (b *bed) fromServer(i int, packets ...pkt) {
 // sent expects the frames, byte for byte and in order, and no others on that port.
 func (b *bed) sent(port int, want ...[]byte) {
 	b.Helper()
-	b.same(port, b.ports[port].Collect(0), want)
+	b.same(port, collect(b.ports[port]), want)
 }
 
 func (b *bed) same(port int, got, want [][]byte) {
@@ -219,7 +273,7 @@ func (b *bed) same(port int, got, want [][]byte) {
 func (b *bed) sentInAnyOrder(port int, want ...[]byte) {
 	b.Helper()
 	slices.SortFunc(want, bytes.Compare)
-	got := b.ports[port].Collect(0)
+	got := collect(b.ports[port])
 	slices.SortFunc(got, bytes.Compare)
 	b.same(port, got, want)
 }
@@ -256,9 +310,18 @@ func (b *bed) quiet() {
 func (b *bed) collectAll() [][][]byte {
 	var all [][][]byte
 	for _, p := range b.ports {
-		all = append(all, p.Collect(0))
+		all = append(all, collect(p))
 	}
 	return all
+}
+
+// collect takes what all queues of a port have sent, queue by queue.
+func collect(p *memory.Port) [][]byte {
+	var frames [][]byte
+	for i := range p.Queues() {
+		frames = append(frames, p.Collect(i)...)
+	}
+	return frames
 }
 
 // drops lists what was dropped so far, as "no_session=2 not_ours=1".
@@ -294,7 +357,11 @@ func (b *bed) connections(service, i int, active, inactive int32) {
 // sessions expects so many sessions.
 func (b *bed) sessions(want int) {
 	b.Helper()
-	if n := b.worker.sessions.Len(); n != want {
+	n := 0
+	for _, w := range b.engine.workers {
+		n += w.sessions.Len()
+	}
+	if n != want {
 		b.Fatalf("%d sessions, want %d", n, want)
 	}
 }

@@ -127,7 +127,8 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 		b.wait(3100)
 		return b
 	},
-	DropTxFull: stalledOutput,
+	DropTxFull:      stalledOutput,
+	DropHandoffFull: fullHandoff,
 	DropStopped: func(t *testing.T) *bed {
 		b := waiting(t, 2)
 		b.worker.stop()

@@ -174,8 +174,8 @@ func TestConfigValidate(t *testing.T) {
 		want   string
 	}{
 		{func(c *Config) { c.Ports = nil }, "no port"},
-		{func(c *Config) { c.CPUs = nil }, "0 workers"},
-		{func(c *Config) { c.CPUs = []int{0, 1} }, "2 workers"},
+		{func(c *Config) { c.CPUs = nil }, "no worker"},
+		{func(c *Config) { c.CPUs = make([]int, 9); c.Sessions = 8 }, "8 sessions for 9 workers"},
 		{func(c *Config) { c.Sessions = 0 }, "0 sessions"},
 	} {
 		cfg := b.engine.cfg

@@ -1,0 +1,476 @@
+package engine
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"fulcrum/modes"
+	"fulcrum/packet"
+	"fulcrum/ports"
+	"fulcrum/ports/memory"
+)
+
+// crowd has a bed with n workers.
+func crowd(n int) func(*bedConfig) {
+	return func(c *bedConfig) { c.workers, c.buffers, c.sessions = n, 4096, 4000 }
+}
+
+// spreading makes the ports NICs that spread packets over n queues.
+func spreading(t fataler, n int, by func(port int) ports.Spread) func(*bedConfig) {
+	return func(c *bedConfig) {
+		c.rss = func(port int) *ports.RSS {
+			table := make([]uint16, 128)
+			for i := range table {
+				table[i] = uint16(i % n)
+			}
+			rss, err := ports.NewRSS(ports.RSSConfig{Key: ports.SymmetricKey(40), Table: table, Spread: by(port), Types: ports.AllHashTypes})
+			if err != nil {
+				t.Fatalf("%v", err)
+			}
+			return rss
+		}
+	}
+}
+
+type fataler interface{ Fatalf(string, ...any) }
+
+// byFlow is what NICs do by themselves.
+func byFlow(int) ports.Spread { return ports.SpreadFlow }
+
+// byClient spreads clients by their source at port 0, and answers by their destination at any other.
+func byClient(port int) ports.Spread {
+	if port == 0 {
+		return ports.SpreadSource
+	}
+	return ports.SpreadDestination
+}
+
+// anywhere brings each packet to a queue drawn at random.
+func anywhere(n int) func(*bedConfig) {
+	return func(c *bedConfig) {
+		r := rand.New(rand.NewPCG(1, 2))
+		c.choose = func(int) func([]byte) int { return func([]byte) int { return r.IntN(n) } }
+	}
+}
+
+// byClientPacket brings clients' packets to a queue that their ports name, wherever answers come.
+func scattered(n int) func(*bedConfig) {
+	return func(c *bedConfig) {
+		r := rand.New(rand.NewPCG(3, 4))
+		c.choose = func(port int) func([]byte) int {
+			return func(f []byte) int {
+				if port == 0 && f[12] == 8 && f[13] == 0 {
+					return int(f[35]) % n // low byte of the source port
+				}
+				return r.IntN(n)
+			}
+		}
+	}
+}
+
+// narrow gives each port q queues only.
+func narrow(q int) func(*bedConfig) { return func(c *bedConfig) { c.queues = q } }
+
+// converse starts n sessions, sends a second packet of each, and lets the real servers answer both where answers pass the director.
+// Every packet must arrive, and every session must exist once. It returns the flows that reached real servers.
+func (b *bed) converse(mode modes.Mode, n int) map[[2]netip.AddrPort]int {
+	b.Helper()
+	seen := map[[2]netip.AddrPort]int{}
+	for round := range 2 {
+		for i := range n {
+			b.deliver(0, udp(clientAt(i), echoVIP, fmt.Sprint("?", round)).frame(b.site.gateway.mac, b.site.ports[0].mac))
+			if i%ports.MaxBurst == ports.MaxBurst-1 || i == n-1 {
+				b.turn()
+				b.answerAll(mode, seen)
+			}
+		}
+	}
+	b.sessions(n)
+	if drops := b.drops(); drops != "" {
+		b.Fatalf("dropped %s", drops)
+	}
+	return seen
+}
+
+// answerAll takes what has reached the real servers, notes its flows and, in modes with answers, sends those and expects them at
+// the clients.
+func (b *bed) answerAll(mode modes.Mode, seen map[[2]netip.AddrPort]int) {
+	b.Helper()
+	answers := 0
+	for _, f := range collect(b.ports[b.site.back]) {
+		src, dst := flowOf(f)
+		seen[[2]netip.AddrPort{src, dst}]++
+		if mode.TwoWay() {
+			answers++
+			server := slices.IndexFunc(b.site.servers, func(h host) bool { return h.addr == dst.Addr() })
+			b.deliver(b.site.back, udp(dst.String(), src.String(), "!").frame(b.site.servers[server].mac, b.site.own(b.site.back).mac))
+		}
+	}
+	b.turn()
+	back := collect(b.ports[b.site.front])
+	if len(back) != answers {
+		b.Fatalf("%d answers at the clients, want %d; dropped %s", len(back), answers, b.drops())
+	}
+	for _, f := range back {
+		if src, _ := flowOf(f); src.String() != echoVIP {
+			b.Fatalf("an answer comes from %v", src)
+		}
+	}
+}
+
+// handedOver is how many packets went from one worker to another.
+func (b *bed) handedOver() uint64 {
+	n := uint64(0)
+	for _, w := range b.engine.workers {
+		n += w.counters.totals.HandedOver
+	}
+	return n
+}
+
+// TestWorkers: however packets are spread, each reaches the worker that has its session.
+func TestWorkers(t *testing.T) {
+	const n = 600
+	for _, mode := range []modes.Mode{modes.DR, modes.NAT, modes.FullNAT} {
+		for _, workers := range []int{2, 4} {
+			for name, change := range map[string]func(*bedConfig){
+				"rss": spreading(t, workers, byFlow), "rss by client": spreading(t, workers, byClient), "scattered": scattered(workers),
+				"one queue": narrow(1), "fewer queues": func(c *bedConfig) { narrow(workers - 1)(c); anywhereIn(workers - 1)(c) },
+			} {
+				t.Run(fmt.Sprint(mode, "/", workers, "/", name), func(t *testing.T) {
+					s := twoArm
+					b := newBed(t, s, s.serving(s.echo(mode, 3)), crowd(workers), change)
+					seen := b.converse(mode, n)
+					if len(seen) != n {
+						t.Errorf("%d flows of %d sessions", len(seen), n)
+					}
+					b.everyoneWorks()
+					predicted := name == "rss" && mode != modes.NAT || name == "rss by client"
+					if got := b.handedOver(); predicted && got != 0 {
+						t.Errorf("%d packets were handed over", got)
+					}
+				})
+			}
+		}
+	}
+}
+
+// anywhereIn brings a flow always to the same of q queues, as any NIC does, whatever the direction.
+func anywhereIn(q int) func(*bedConfig) {
+	return func(c *bedConfig) {
+		c.choose = func(int) func([]byte) int {
+			return func(f []byte) int {
+				if len(f) < 38 {
+					return 0
+				}
+				sum := 0
+				for _, v := range f[26:38] {
+					sum += int(v)
+				}
+				return sum % q
+			}
+		}
+	}
+}
+
+// everyoneWorks expects sessions at every worker.
+func (b *bed) everyoneWorks() {
+	b.Helper()
+	for i, w := range b.engine.workers {
+		if w.sessions.Len() == 0 {
+			b.Errorf("worker %d has no session", i)
+		}
+	}
+}
+
+// TestRoundRobinOverWorkers: all workers together take turns as one does.
+func TestRoundRobinOverWorkers(t *testing.T) {
+	s := twoArm
+	b := newBed(t, s, s.serving(s.echo(modes.DR, 3)), crowd(4), scattered(4))
+	for i := range 300 {
+		b.fromClient(udp(clientAt(i), echoVIP, "?"))
+		frames := collect(b.ports[1])
+		// IPVS begins with the newest, the last of the file.
+		if want := s.servers[2-i%3].mac; len(frames) != 1 || packet.Ethernet(frames[0]).Dst() != want {
+			t.Fatalf("session %d: %d frames, to %x", i, len(frames), packet.Ethernet(frames[0]).Dst())
+		}
+	}
+}
+
+// TestManyWorkersLikeOne: the same packets, at whatever worker, come out the same.
+func TestManyWorkersLikeOne(t *testing.T) {
+	s := twoArm
+	for _, mode := range []modes.Mode{modes.DR, modes.NAT} {
+		rapid.Check(t, func(rt *rapid.T) {
+			packets := rapid.SliceOfN(rapid.Custom(drawPacket), 1, 200).Draw(rt, "packets")
+			seed := rapid.Uint64().Draw(rt, "seed")
+			var outcomes [2][][]byte
+			for i, workers := range []int{1, 3} {
+				r := rand.New(rand.NewPCG(seed, 0))
+				b := newBed(t, s, s.serving(s.echo(mode, 1)), crowd(workers), func(c *bedConfig) {
+					c.choose = func(int) func([]byte) int {
+						return func(f []byte) int { return clientQueue(f, mode, r) % workers }
+					}
+				})
+				for _, p := range packets {
+					b.fromClient(p)
+				}
+				outcomes[i] = slices.Concat(b.collectAll()...)
+				slices.SortFunc(outcomes[i], bytes.Compare)
+				b.close()
+			}
+			if !slices.EqualFunc(outcomes[0], outcomes[1], bytes.Equal) {
+				rt.Fatalf("%d frames from one worker, %d from three, or others", len(outcomes[0]), len(outcomes[1]))
+			}
+		})
+	}
+}
+
+// clientQueue is where a packet is received: in nat anywhere, as its owner is computed; else at its flow's.
+func clientQueue(f []byte, mode modes.Mode, r *rand.Rand) int {
+	if mode == modes.NAT {
+		return r.IntN(1000)
+	}
+	return int(f[35])
+}
+
+func drawPacket(t *rapid.T) pkt {
+	to := rapid.SampledFrom([]string{echoVIP, vipAlone + ":9", "10.0.0.1:7", "10.9.9.9:7"}).Draw(t, "to")
+	return udp(clientAt(rapid.IntRange(0, 20).Draw(t, "client")), to, rapid.StringN(0, 20, 20).Draw(t, "payload"))
+}
+
+// TestNeighbourIsKnownToAll: an answer that one worker receives sends off what waits at another.
+func TestNeighbourIsKnownToAll(t *testing.T) {
+	s := twoArm
+	n := s.serving(s.echo(modes.DR, 1))
+	n.Neighbours = n.Neighbours[:1]
+	queue := 0
+	b := newBed(t, s, n, crowd(2), func(c *bedConfig) {
+		c.choose = func(int) func([]byte) int { return func([]byte) int { return queue } }
+	})
+	queue = 1
+	b.fromClient(udp(client, echoVIP, "?"))
+	b.collectAll() // its question
+	queue = 0
+	b.receive(1, isAt(s.servers[0], s.ports[1]))
+	b.toServer(0, udp(client, echoVIP, "?").ttlOf(63))
+}
+
+// TestOneWorkerAsks: others wait to be told.
+func TestOneWorkerAsks(t *testing.T) {
+	s := twoArm
+	n := s.serving(s.echo(modes.DR, 1))
+	n.Neighbours = n.Neighbours[:1]
+	b := newSilentBed(t, s, n, crowd(4))
+	b.turn()
+	asked := 0
+	for _, f := range collect(b.ports[1]) {
+		if a := packet.ARP(f[packet.EthernetLen:]); a.Op() == packet.ARPRequest && a.TargetIP() == packet.Addr4(s.servers[0].addr) {
+			asked++
+		}
+	}
+	if asked != 1 {
+		t.Fatalf("asked %d times", asked)
+	}
+	b.receive(1, isAt(s.servers[0], s.ports[1]))
+	b.announced()
+	b.wait(29_000)
+	b.quiet()
+}
+
+// TestAnnouncedOnce: not by every worker.
+func TestAnnouncedOnce(t *testing.T) {
+	s := oneArm
+	var counts [2]int
+	for i, workers := range []int{1, 3} {
+		b := newSilentBed(t, s, s.serving(s.echo(modes.DR, 1)), crowd(workers))
+		b.turn()
+		counts[i] = len(collect(b.ports[0]))
+	}
+	if counts[0] != counts[1] || counts[0] == 0 {
+		t.Errorf("%d frames from one worker, %d from three", counts[0], counts[1])
+	}
+}
+
+// fullHandoff lets one worker hand over more than fits while the other does not turn.
+func fullHandoff(t *testing.T) *bed {
+	s := oneArm
+	b := newBed(t, s, s.serving(s.echo(modes.NAT, 1)), crowd(2))
+	for i, sent := 0, 0; sent <= handoffSize; i++ {
+		p := udp(clientAt(i), echoVIP, "?")
+		if b.engine.steering.clientOwner(packet.Addr4(p.src.Addr()), p.src.Port(), packet.ProtocolUDP) == 1 {
+			b.deliver(0, p.frame(s.gateway.mac, s.ports[0].mac))
+			sent++
+		}
+	}
+	for b.worker.Turn(b.now) > 0 {
+		b.balanced()
+	}
+	if held := b.totals().Held; held != handoffSize {
+		t.Errorf("%d packets held", held)
+	}
+	return b
+}
+
+// TestHandoffOrder: what one goroutine pushes the other pulls, in order and complete.
+func TestHandoffOrder(t *testing.T) {
+	const n = 200_000
+	h := new(handoff)
+	go func() {
+		for i := 0; i < n; {
+			if h.push(&ports.Packet{Spare: uint32(i)}) {
+				i++
+			}
+			if i%48 == 0 || i == n {
+				h.publish()
+			}
+		}
+	}()
+	b := new(ports.Burst)
+	for want := uint32(0); want < n; {
+		b.N = 0
+		h.pull(b)
+		for _, p := range b.Slice() {
+			if p.Spare != want {
+				t.Fatalf("packet %d, want %d", p.Spare, want)
+			}
+			want++
+		}
+	}
+}
+
+func TestHandoffIsBounded(t *testing.T) {
+	h, p := new(handoff), ports.Packet{}
+	for i := range handoffSize {
+		if !h.push(&p) {
+			t.Fatalf("full with %d", i)
+		}
+	}
+	b := new(ports.Burst)
+	h.pull(b)
+	if h.push(&p) || b.N != 0 {
+		t.Fatal("more than fits, or seen before it was published")
+	}
+	h.publish()
+	h.pull(b)
+	if b.N != ports.MaxBurst || !h.push(&p) {
+		t.Fatalf("%d packets", b.N)
+	}
+}
+
+// TestLoreForgetsTheOldest: who is far behind hears the newest lessons.
+func TestLoreForgetsTheOldest(t *testing.T) {
+	l := new(lore)
+	for i := range uint32(loreSize + 10) {
+		l.tell(lesson{address: i})
+	}
+	var seen uint64
+	var heard []lesson
+	for room := make([]lesson, 300); seen != l.told.Load(); {
+		var some []lesson
+		some, seen = l.since(seen, room)
+		heard = append(heard, slices.Clone(some)...)
+	}
+	if len(heard) != loreSize || heard[0].address != 10 || heard[loreSize-1].address != loreSize+9 {
+		t.Fatalf("%d lessons, from %d", len(heard), heard[0].address)
+	}
+}
+
+// TestRunWorkers runs workers on threads of their own, with answers at the wrong ones.
+func TestRunWorkers(t *testing.T) {
+	s := twoArm
+	for _, workers := range []int{2, 4} {
+		b := newSilentBed(t, s, s.serving(s.web(modes.FullNAT, 3)), crowd(workers), scattered(workers))
+		stop := b.start()
+		const n = 400
+		for i := range n {
+			b.deliver(0, tcp(clientAt(i), webVIP, "S").frame(s.gateway.mac, s.ports[0].mac))
+		}
+		syns, answers := 0, 0
+		b.await("answers to all SYNs", func() bool {
+			for _, f := range collect(b.ports[1]) {
+				if f[12] == 8 && f[13] == 0 {
+					syns++
+					src, dst := flowOf(f)
+					server := slices.IndexFunc(s.servers, func(h host) bool { return h.addr == dst.Addr() })
+					b.deliver(1, tcp(dst.String(), src.String(), "SA").frame(s.servers[server].mac, s.ports[1].mac))
+				}
+			}
+			for _, f := range collect(b.ports[0]) {
+				if f[12] == 8 && f[13] == 0 {
+					answers++
+				}
+			}
+			return answers == n
+		})
+		b.await("the workers' reports", func() bool {
+			sessions := 0
+			for _, w := range b.engine.Report().Workers {
+				sessions += w.Sessions
+			}
+			return sessions == n
+		})
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		r := b.engine.Report()
+		if r.Balance() != 0 || r.Held != 0 || r.Sessions != 0 || r.Received != 2*n || syns != n {
+			t.Fatalf("at the end: %+v", r)
+		}
+		handed := uint64(0)
+		for _, w := range r.Workers {
+			for _, n := range w.HandedTo {
+				handed += n
+			}
+		}
+		if handed == 0 {
+			t.Error("nothing was handed over")
+		}
+	}
+}
+
+// stranger is a port whose packets say that they came from another one, which is not there.
+type stranger struct{ *memory.Port }
+
+func (s stranger) Queue(i int) ports.Queue { return strangerQueue{s.Port.Queue(i)} }
+
+type strangerQueue struct{ ports.Queue }
+
+func (q strangerQueue) Exchange(tx, free, rx *ports.Burst) {
+	q.Queue.Exchange(tx, free, rx)
+	if rx != nil {
+		for i := range rx.Slice() {
+			rx.Packets[i].Port = 99
+		}
+	}
+}
+
+// TestFault: a worker that panics stops all of them, and says over which packet.
+func TestFault(t *testing.T) {
+	s := oneArm
+	b := newSilentBed(t, s, s.serving(s.web(modes.DR, 1)), crowd(2), func(c *bedConfig) {
+		c.wrap = func(p ports.Port) ports.Port { return stranger{p.(*memory.Port)} }
+	})
+	frame := tcp(client, webVIP, "S").frame(s.gateway.mac, s.ports[0].mac)
+	ended := make(chan error, 1)
+	go func() { ended <- b.engine.Run(context.Background(), func() { b.deliver(0, frame) }) }()
+	var f *Fault
+	if err := <-ended; !errors.As(err, &f) {
+		t.Fatalf("error %v", err)
+	}
+	if f.Worker != 0 || f.Stage != "parse" || !bytes.Equal(f.Packet, frame) || !strings.Contains(string(f.Stack), "parse") ||
+		!strings.Contains(f.Error(), "out of range") {
+		t.Errorf("%v, packet %x", f, f.Packet)
+	}
+	b.worker.freed.N = 0
+	b.worker.queues[0].Exchange(nil, &b.worker.rx, nil) // what the test's end would miss
+	b.worker.counters.totals.Received--
+}
