@@ -21,6 +21,7 @@ type Report struct {
 	Evicted     uint64            `json:"evicted"` // half-open sessions that gave way in a full table
 	Ports       []PortReport      `json:"ports"`
 	Services    []ServiceReport   `json:"services"`
+	Workers     []WorkerReport    `json:"workers"`
 	Pauses      Pauses            `json:"pauses"`
 
 	drops []drop // in the order of a packet's way
@@ -41,6 +42,17 @@ type PortReport struct {
 	NoBuffer    uint64 `json:"no_buffer"`
 	RxErrors    uint64 `json:"rx_errors"`
 	TxErrors    uint64 `json:"tx_errors"`
+}
+
+// WorkerReport is a worker's part. HandedOver are the packets that it gave to each of the others, in the order of workers,
+// because their sessions are there.
+type WorkerReport struct {
+	CPU         int      `json:"cpu"`
+	Received    uint64   `json:"received"`
+	Transmitted uint64   `json:"transmitted"`
+	Sessions    int      `json:"sessions"`
+	TakenOver   uint64   `json:"taken_over"`
+	HandedOver  []uint64 `json:"handed_over"`
 }
 
 // Traffic counts sessions, packets, and bytes of IP packets.
@@ -89,6 +101,9 @@ func NewReport(c *config.Config, e engine.Report) Report {
 			Missed: p.Device.RxMissed, NoBuffer: p.Device.RxNoBuffer, RxErrors: p.Device.RxErrors, TxErrors: p.Device.TxErrors,
 		})
 	}
+	for _, w := range e.Workers {
+		r.Workers = append(r.Workers, WorkerReport{w.CPU, w.Received, w.Transmitted, w.Sessions, w.TakenOver, w.HandedTo})
+	}
 	for i, s := range e.Services {
 		r.Services = append(r.Services, newServiceReport(&c.Services[i], s))
 	}
@@ -118,6 +133,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 	for _, s := range r.Services {
 		s.write(t)
 	}
+	r.writeWorkers(t)
 	if err := t.Flush(); err != nil {
 		return err
 	}
@@ -131,6 +147,21 @@ func (s *ServiceReport) write(t io.Writer) {
 	row(fmt.Sprintf("%s %s %s %s", s.Name, s.Protocol, s.Address, s.Mode), s.Traffic)
 	for _, rs := range s.RealServers {
 		row(rs.Address, rs.Traffic)
+	}
+}
+
+// writeWorkers shows how several workers have shared the work.
+func (r *Report) writeWorkers(t io.Writer) {
+	if len(r.Workers) < 2 {
+		return
+	}
+	fmt.Fprint(t, "\nworker\tCPU\treceived\ttransmitted\ttaken over\thanded over\t\n")
+	for i, w := range r.Workers {
+		var handed uint64
+		for _, n := range w.HandedOver {
+			handed += n
+		}
+		fmt.Fprintf(t, "%d\t%d\t%d\t%d\t%d\t%d\t\n", i, w.CPU, w.Received, w.Transmitted, w.TakenOver, handed)
 	}
 }
 

@@ -272,6 +272,10 @@ func (e *Engine) enterThread(cpu int) error {
 	return e.cfg.EnterThread()
 }
 
+// patience is how many naps a worker takes until those to which it hands packets over are no longer far behind: they may be waiting
+// for its CPU. Meanwhile packets wait in the device.
+const patience = 100
+
 // loop turns until stop.
 func (w *Worker) loop(clock *Clock, stop *atomic.Bool) {
 	idle := idler{busy: w.engine.cfg.Idle == IdleBusy}
@@ -281,6 +285,10 @@ func (w *Worker) loop(clock *Clock, stop *atomic.Bool) {
 			w.received.Add(uint64(n))
 		}
 		idle.turn(n == 0 && w.unsent() == 0)
+		for i := 0; i < patience && w.ahead && !idle.busy; i++ {
+			nap(longSleep)
+			w.publishHandoffs()
+		}
 	}
 }
 

@@ -37,11 +37,12 @@ func (h *handoff) push(p *ports.Packet) bool {
 	return true
 }
 
-// publish shows the reader what was pushed.
-func (h *handoff) publish() {
+// publish shows the reader what was pushed, and reports whether the reader is far behind.
+func (h *handoff) publish() (behind bool) {
 	if h.tail.Load() != h.next {
 		h.tail.Store(h.next)
 	}
+	return h.next-h.head.Load() > handoffSize/2
 }
 
 // pull moves packets into a burst, as many as there are and as it has room for.
@@ -78,6 +79,9 @@ func newHandoffs(n int) [][]*handoff {
 
 // handOver gives a packet to another worker.
 func (w *Worker) handOver(p *ports.Packet, to int) Verdict {
+	if w.stopping {
+		return DropStopped
+	}
 	p.Spare++
 	if !w.outgoing[to].push(p) {
 		return DropHandoffFull
@@ -105,26 +109,10 @@ func (w *Worker) takeOver() int {
 
 // publishHandoffs lets the others see what this turn has handed over to them.
 func (w *Worker) publishHandoffs() {
+	w.ahead = false
 	for _, h := range w.outgoing {
-		if h != nil {
-			h.publish()
-		}
-	}
-}
-
-// dropHandedOver gives up what other workers, which have stopped, have handed over.
-func (w *Worker) dropHandedOver() {
-	for _, h := range w.incoming {
-		if h == nil {
-			continue
-		}
-		for w.rx.N = 0; ; w.rx.N = 0 {
-			h.pull(&w.rx)
-			if w.rx.N == 0 {
-				break
-			}
-			w.counters.totals.TakenOver += uint64(w.rx.N)
-			w.dropAll(&w.rx)
+		if h != nil && h.publish() {
+			w.ahead = true
 		}
 	}
 }

@@ -11,14 +11,15 @@ import (
 // steering says which worker owns a flow. It is asked only for packets of which the worker that received them knows no session,
 // and gives every worker the same answer.
 //
-//   - dr, ipip, fullnat: whoever received the packet of the client. A port with fewer queues than workers leaves some of them
-//     without any, so there a hash of the flow decides.
+//   - dr, ipip, fullnat: whoever received the packet of the client, if the NIC says how it spreads packets. Where it does not,
+//     packets of a flow may come to several workers (the kernel's fanout under net_af_packet goes to the next queue when one is full),
+//     and a port with fewer queues than workers leaves some of them without any: there a hash of the flow decides.
 //   - nat: a hash of the client's address and port, which both directions carry. Where NICs spread packets by exactly that, it is
 //     theirs, and nothing has to be handed over.
 //   - answers in fullnat: the local port says it, see localOwner.
 type steering struct {
 	workers int
-	narrow  []bool       // by port: it has fewer queues than there are workers
+	spread  []bool       // by port: it does not bring flows to workers, or not to all of them
 	back    []*ports.RSS // by port: how it spreads answers over all the workers' queues; nil if nobody can say
 	client  *ports.RSS   // how all ports spread clients, by one end of the flow; nil if they do not
 	secret  uint64
@@ -31,7 +32,7 @@ func newSteering(devices []ports.Port, workers int, secret uint64) steering {
 		if d.Queues() < workers {
 			rss = nil
 		}
-		s.narrow = append(s.narrow, d.Queues() < workers)
+		s.spread = append(s.spread, rss == nil)
 		s.back = append(s.back, rss)
 	}
 	s.client = oneEnd(s.back)
@@ -55,18 +56,18 @@ func oneEnd(all []*ports.RSS) *ports.RSS {
 // clientOwner returns the owner of a nat client's flows.
 func (s *steering) clientOwner(address uint32, port uint16, protocol uint8) int {
 	if s.client == nil {
-		return s.spread(uint64(address)<<32 | uint64(port)<<16 | uint64(protocol))
+		return s.choose(uint64(address)<<32 | uint64(port)<<16 | uint64(protocol))
 	}
 	return s.client.Queue(s.client.Flow4(&packet.Key4{Flow4: packet.Flow4{Src: address, SrcPort: port}, Protocol: protocol}))
 }
 
 // flowOwner returns a worker by all that tells a flow from others.
 func (s *steering) flowOwner(k *packet.Key4) int {
-	return s.spread(uint64(k.Src)<<32 ^ uint64(k.Dst) ^ uint64(k.SrcPort)<<48 ^ uint64(k.DstPort)<<32 ^ uint64(k.Protocol)<<24)
+	return s.choose(uint64(k.Src)<<32 ^ uint64(k.Dst) ^ uint64(k.SrcPort)<<48 ^ uint64(k.DstPort)<<32 ^ uint64(k.Protocol)<<24)
 }
 
-// spread maps a number evenly onto the workers. The secret keeps strangers from choosing a worker to burden.
-func (s *steering) spread(v uint64) int {
+// choose maps a number evenly onto the workers. The secret keeps strangers from choosing a worker to burden.
+func (s *steering) choose(v uint64) int {
 	high, low := bits.Mul64(v^s.secret, 0x9e3779b97f4a7c15)
 	high, low = bits.Mul64(high^low^s.secret, 0xd6e8feb86659fd93)
 	n, _ := bits.Mul64(high^low, uint64(s.workers))
@@ -106,7 +107,7 @@ func (w *Worker) owner(p *ports.Packet, m *meta) int {
 		switch {
 		case w.snap.pools[i].mode == modes.NAT:
 			return s.clientOwner(m.Src, m.SrcPort, m.Protocol)
-		case s.narrow[p.Port]:
+		case s.spread[p.Port]:
 			return s.flowOwner(&m.Key4)
 		}
 		return w.number

@@ -20,6 +20,8 @@ type Worker struct {
 	receives   []bool     // by port: it has a receive queue of this worker's own
 	incoming   []*handoff // by worker that hands packets over; nil for itself, and as a whole if there is no other
 	outgoing   []*handoff // by worker that takes packets over
+	stopping   bool       // nobody would take anything over any more
+	ahead      bool       // of a worker to which it hands packets over
 	heard      uint64     // lessons of the engine's lore
 	now        uint32     // ms; read once a turn
 	random     *rand.Rand
@@ -143,10 +145,10 @@ func (w *Worker) pin(address uint32) hop {
 // stop gives back every packet that is still held and ends all sessions, so that the counts come out even. No worker may be
 // turning any more.
 func (w *Worker) stop() {
-	w.dropHandedOver()
-	for i := range w.queues {
-		w.exchange(i, nil)
+	w.stopping = true
+	for w.outgoing != nil && w.takeOver() > 0 {
 	}
+	w.sendLast()
 	for i := range w.neighbours.entries {
 		w.dropWaiting(&w.neighbours.entries[i], DropStopped)
 	}
@@ -157,6 +159,19 @@ func (w *Worker) stop() {
 	w.sessions.EndAll()
 	for range len(w.counters.servers)/publishChunk + 1 {
 		w.publish()
+	}
+}
+
+// sendLast sends what there is to send, with some patience for the devices.
+func (w *Worker) sendLast() {
+	for range patience {
+		for i := range w.queues {
+			w.exchange(i, nil)
+		}
+		if w.unsent() == 0 {
+			return
+		}
+		nap(shortSleep)
 	}
 }
 

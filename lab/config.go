@@ -21,6 +21,8 @@ type Config struct {
 	Scheduler string
 	// Weights are those of the three real servers in order; default 1, 1, 1.
 	Weights []int
+	// Workers is how many workers the director has; default 1. They share the CPUs there are.
+	Workers int
 	// Binary is the fulcrum program: it is started as director and as real servers.
 	Binary string
 	// Outlive lets the real servers and the director live on when this process ends: for a lab that is to be
@@ -32,10 +34,11 @@ type Config struct {
 func (c *Config) Validate() error {
 	c.Arms = cmp.Or(c.Arms, 2)
 	c.Scheduler = cmp.Or(c.Scheduler, "rr")
+	c.Workers = cmp.Or(c.Workers, 1)
 	if c.Weights == nil {
 		c.Weights = []int{1, 1, 1}
 	}
-	return errors.Join(c.checkMode(), c.checkArms(), c.checkWeights(), c.checkBinary())
+	return errors.Join(c.checkMode(), c.checkArms(), c.checkWorkers(), c.checkWeights(), c.checkBinary())
 }
 
 func (c *Config) checkMode() error {
@@ -49,6 +52,16 @@ func (c *Config) checkArms() error {
 	}
 	return nil
 }
+
+func (c *Config) checkWorkers() error {
+	if c.Workers < 1 || c.Workers > maxWorkers {
+		return fmt.Errorf("a lab's director cannot have %d workers: choose 1 to %d", c.Workers, maxWorkers)
+	}
+	return nil
+}
+
+// maxWorkers bounds what a lab's memory for DPDK is enough for.
+const maxWorkers = 8
 
 func (c *Config) checkWeights() error {
 	if len(c.Weights) != realServers || slices.Min(c.Weights) < 0 {

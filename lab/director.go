@@ -8,7 +8,11 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"strconv"
+	"strings"
 	"text/template"
+
+	"golang.org/x/sys/unix"
 )
 
 //go:embed director.toml.tmpl
@@ -23,6 +27,7 @@ const readyPhrase = "director ready"
 type configuration struct {
 	Mode        Mode
 	Scheduler   string
+	Workers     string // their CPUs
 	Ports       []directorPort
 	Router      netip.Addr
 	Local       []netip.Addr // none unless FULLNAT
@@ -32,8 +37,12 @@ type configuration struct {
 
 // DirectorFile writes the director's configuration and returns its name.
 func (l *Lab) DirectorFile() (string, error) {
+	workers, err := workerCPUs(l.config.Workers)
+	if err != nil {
+		return "", err
+	}
 	values := configuration{
-		Mode: l.config.Mode, Scheduler: l.config.Scheduler,
+		Mode: l.config.Mode, Scheduler: l.config.Scheduler, Workers: workers,
 		Ports: l.plan.ports, Router: host(frontNet, hostRouter),
 		Web: webService, Echo: echoService, RealServers: l.plan.realServers,
 	}
@@ -48,6 +57,24 @@ func (l *Lab) DirectorFile() (string, error) {
 		return "", fmt.Errorf("writing the director's configuration: %w", err)
 	}
 	return file.Name(), nil
+}
+
+// workerCPUs lists a CPU for each of n workers, one after the other of those that this process may use and then from the start.
+func workerCPUs(n int) (string, error) {
+	var allowed unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &allowed); err != nil {
+		return "", fmt.Errorf("finding out which CPUs may be used: %w", err)
+	}
+	var cpus, list []string
+	for cpu := range len(allowed) * 64 {
+		if allowed.IsSet(cpu) {
+			cpus = append(cpus, strconv.Itoa(cpu))
+		}
+	}
+	for i := range n {
+		list = append(list, cpus[i%len(cpus)])
+	}
+	return "[" + strings.Join(list, ", ") + "]", nil
 }
 
 // StartDirector starts the director and waits until it is ready.

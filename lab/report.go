@@ -12,6 +12,14 @@ type Report struct {
 	Drops       map[string]uint64 `json:"drops"` // by reason
 	Ports       []PortReport      `json:"ports"`
 	Services    []ServiceReport   `json:"services"`
+	Workers     []WorkerReport    `json:"workers"`
+}
+
+// WorkerReport is one worker's part.
+type WorkerReport struct {
+	Transmitted uint64   `json:"transmitted"`
+	TakenOver   uint64   `json:"taken_over"`
+	HandedOver  []uint64 `json:"handed_over"` // by worker
 }
 
 // PortReport is one port's part.

@@ -28,6 +28,7 @@ func newLabCommand() *cobra.Command {
 	}
 	command.Flags().StringVar(&options.mode, "mode", "", "only this mode: dr, ipip, nat or fullnat (default all)")
 	command.Flags().StringVar(&options.scheduler, "scheduler", "rr", "scheduler: rr, wrr, lc or wlc; the weighted ones get weights 1, 2 and 3")
+	command.Flags().IntVar(&options.workers, "workers", 1, "workers of the director")
 	command.Flags().BoolVar(&options.keep, "keep", false, "leave the labs standing to play with")
 	command.AddCommand(newLabCleanCommand(), newRealServerCommand())
 	return command
@@ -35,6 +36,7 @@ func newLabCommand() *cobra.Command {
 
 type labOptions struct {
 	mode, scheduler string
+	workers         int
 	keep            bool
 }
 
@@ -100,7 +102,7 @@ func (o labOptions) trials() ([]lab.Trial, error) {
 	}
 	var list []lab.Trial
 	for _, mode := range modes {
-		c := lab.Config{Mode: mode, Scheduler: o.scheduler, Weights: weights, Binary: binary, Outlive: o.keep}
+		c := lab.Config{Mode: mode, Scheduler: o.scheduler, Weights: weights, Workers: o.workers, Binary: binary, Outlive: o.keep}
 		list = append(list, lab.Trial{Lab: c, Requests: 300, Concurrency: 16, Echoes: 60, TransferBytes: 64 << 20})
 	}
 	return list, nil

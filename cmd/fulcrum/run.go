@@ -81,7 +81,7 @@ func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) (err err
 	err = o.profiled(func() error { return o.serve(ctx, d, stderr) })
 	answered()
 	if err != nil {
-		return err
+		return explainFault(err)
 	}
 	return o.writeReport(d, stdout)
 }
