@@ -17,7 +17,7 @@ func (w *Worker) icmp(p *ports.Packet, m *meta, frame []byte) Verdict {
 	message := packet.ICMP(frame[m.Transport:m.End])
 	switch {
 	case message.IsError():
-		return DropICMPError
+		return w.icmpError(p, message)
 	case !ours:
 		return DropNotOurs
 	case kind == subnetBroadcast, message.Type() != packet.ICMPEchoRequest, !w.isStranger(m.Src):
