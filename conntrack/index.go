@@ -17,6 +17,28 @@ type bucket struct {
 	refs      [bucketEntries]Ref
 }
 
+// having returns bit i for each entry i with the tag; tag 0 finds the free ones. Four tags are compared at a time, without a
+// branch: which of them is the one cannot be foreseen, and guessing wrong costs more than all the comparisons.
+func (b *bucket) having(tag uint16) uint32 {
+	t, same := &b.tags, uint64(tag)*lanes
+	low := uint64(t[0]) | uint64(t[1])<<16 | uint64(t[2])<<32 | uint64(t[3])<<48
+	mid := uint64(t[4]) | uint64(t[5])<<16 | uint64(t[6])<<32 | uint64(t[7])<<48
+	high := uint64(t[8]) | uint64(t[9])<<16
+	return zeros(low^same) | zeros(mid^same)<<4 | zeros(high^same)&3<<8
+}
+
+const (
+	lanes = 0x0001_0001_0001_0001 // four numbers of 16 bits in one
+	tops  = 0x8000 * lanes
+)
+
+// zeros returns bit i if the i-th 16 bits of v are zero. Without its top bit a number other than zero carries into the top when
+// 0x7fff is added; the product gathers the four tops.
+func zeros(v uint64) uint32 {
+	zero := ^(v&^tops + ^uint64(tops) | v) & tops
+	return uint32(zero>>15*(1<<48|1<<33|1<<18|1<<3)>>48) & 15
+}
+
 // index maps hashes to Refs. Keys are in the sessions, so that a candidate has to be confirmed there.
 type index struct {
 	buckets []bucket
@@ -51,11 +73,9 @@ func (x *index) other(b uint32, tag uint16) uint32 {
 
 // candidate returns the first entry of the home bucket that has the hash's tag, or zero.
 func (x *index) candidate(hash uint64) Ref {
-	b, tag := &x.buckets[x.home(hash)], tagOf(hash)
-	for i, t := range b.tags {
-		if t == tag {
-			return b.refs[i]
-		}
+	b := &x.buckets[x.home(hash)]
+	if m := b.having(tagOf(hash)); m != 0 {
+		return b.refs[bits.TrailingZeros32(m)]
 	}
 	return 0
 }
@@ -79,8 +99,9 @@ func (x *index) find(hash uint64, match func(Ref) bool) (entry, bool) {
 }
 
 func (x *index) findIn(b uint32, tag uint16, match func(Ref) bool) (entry, bool) {
-	for i, t := range x.buckets[b].tags {
-		if t == tag && match(x.buckets[b].refs[i]) {
+	bk := &x.buckets[b]
+	for m := bk.having(tag); m != 0; m &= m - 1 {
+		if i := bits.TrailingZeros32(m); match(bk.refs[i]) {
 			return entry{b, i}, true
 		}
 	}
@@ -109,13 +130,13 @@ func (x *index) insert(hash uint64, ref Ref, rehash func(Ref) uint64) bool {
 
 func (x *index) put(b uint32, tag uint16, ref Ref) bool {
 	bk := &x.buckets[b]
-	for i, t := range bk.tags {
-		if t == 0 {
-			bk.tags[i], bk.refs[i] = tag, ref
-			return true
-		}
+	free := bk.having(0)
+	if free == 0 {
+		return false
 	}
-	return false
+	i := bits.TrailingZeros32(free)
+	bk.tags[i], bk.refs[i] = tag, ref
+	return true
 }
 
 // makeRoom frees one entry of bucket b by moving entries to their other buckets. It first looks for
@@ -151,14 +172,7 @@ func passes(chain []entry, b uint32) bool {
 	return false
 }
 
-func (x *index) hasRoom(b uint32) bool {
-	for _, t := range x.buckets[b].tags {
-		if t == 0 {
-			return true
-		}
-	}
-	return false
-}
+func (x *index) hasRoom(b uint32) bool { return x.buckets[b].having(0) != 0 }
 
 func (x *index) moveAlong(chain []entry, rehash func(Ref) uint64) {
 	for n := len(chain) - 1; n >= 0; n-- {

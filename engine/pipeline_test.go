@@ -43,6 +43,11 @@ type mill struct {
 
 func newMill(b *testing.B, mode modes.Mode, flows int) *mill {
 	b.Helper()
+	return newMillOf(b, millSettings(mode), conntrack.DefaultTimeouts(), max(flows, 1<<10), flows)
+}
+
+func newMillOf(b *testing.B, s Settings, timeouts conntrack.Timeouts, sessions, flows int) *mill {
+	b.Helper()
 	pool, err := memory.NewPool(ports.MaxBurst)
 	if err != nil {
 		b.Fatal(err)
@@ -50,9 +55,8 @@ func newMill(b *testing.B, mode modes.Mode, flows int) *mill {
 	mac := packet.MAC{2, 0, 0, 0, 0, 1}
 	port := sink{memory.NewPort(memory.Config{Name: "wire", MAC: mac, Pool: pool})}
 	e, err := New(Config{
-		Ports: []ports.Port{port}, CPUs: []int{0}, Sessions: max(flows, 1<<10), Timeouts: conntrack.DefaultTimeouts(), Seed: 1,
-		Huge: true,
-	}, millSettings(mode))
+		Ports: []ports.Port{port}, CPUs: []int{0}, Sessions: sessions, Timeouts: timeouts, Seed: 1, Huge: true,
+	}, s)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -1,0 +1,153 @@
+package engine
+
+import (
+	"encoding/binary"
+	"fmt"
+	"testing"
+
+	"fulcrum/conntrack"
+	"fulcrum/modes"
+	"fulcrum/packet"
+)
+
+// turnover feeds a worker with sessions that begin as fast as others end: the state of a director at its highest rate of
+// new sessions. Every packet is the next one of its flow, and what a flow sends next comes gap flows later.
+type turnover struct {
+	*mill
+	steps   []packet.TCPFlags // of a flow; none for a datagram
+	answers bool
+	now     uint32 // ms
+	bursts  uint32
+	flow    uint32
+}
+
+const (
+	turnoverFlows  = 1 << 26 // do not come again while their session is there
+	turnoverTable  = 8 << 20 // sessions
+	turnoverGap    = 512
+	burstsPerMilli = 48 // three million packets a second
+)
+
+var (
+	synOnly   = []packet.TCPFlags{packet.TCPSyn}
+	wholeLife = []packet.TCPFlags{packet.TCPSyn, packet.TCPAck, packet.TCPAck | packet.TCPPsh, packet.TCPFin | packet.TCPAck}
+)
+
+// BenchmarkTurnover is the time of a session's packets, of its beginning and of its end, with millions of them in the table.
+func BenchmarkTurnover(b *testing.B) {
+	for _, mode := range []modes.Mode{modes.DR, modes.FullNAT} {
+		b.Run(fmt.Sprintf("%s/udp", mode), func(b *testing.B) { newTurnover(b, mode, nil, false).run(b) })
+		b.Run(fmt.Sprintf("%s/syn", mode), func(b *testing.B) { newTurnover(b, mode, synOnly, false).run(b) })
+		b.Run(fmt.Sprintf("%s/life", mode), func(b *testing.B) { newTurnover(b, mode, wholeLife, mode == modes.FullNAT).run(b) })
+	}
+}
+
+func newTurnover(b *testing.B, mode modes.Mode, steps []packet.TCPFlags, answers bool) *turnover {
+	settings := millSettings(mode)
+	if steps != nil {
+		settings.Services[0].Protocol = packet.ProtocolTCP
+	}
+	timeouts := conntrack.DefaultTimeouts()
+	for i := range timeouts {
+		timeouts[i] = 1000
+	}
+	t := &turnover{mill: newMillOf(b, settings, timeouts, turnoverTable, turnoverFlows), steps: steps, answers: answers, now: 1000}
+	if steps != nil {
+		ip := packet.IPv4(t.frame[packet.EthernetLen:])
+		ip.Encode(packet.IPv4Fields{TotalLength: 46, TTL: 64, Protocol: packet.ProtocolTCP, Dst: 0x0a010064})
+		ip[packet.IPv4MinLen+12] = packet.TCPMinLen / 4 << 4
+	}
+	return t
+}
+
+// run gives the time of a session.
+func (t *turnover) run(b *testing.B) {
+	for range 3000 * burstsPerMilli { // until as many end as begin
+		t.burstOf()
+	}
+	if n := t.worker.sessions.Len(); n == turnoverTable || n == 0 {
+		b.Fatalf("%d sessions", n)
+	}
+	t.worker.counters.totals = Totals{} // the first flows missed their first steps
+	b.ReportAllocs()
+	for range perBurst(b) * max(len(t.steps), 1) {
+		t.burstOf()
+	}
+	for why, n := range t.worker.counters.totals.Drops {
+		if n > 0 {
+			b.Errorf("%d dropped as %v", n, Verdict(why))
+		}
+	}
+}
+
+// burstOf is what a turn does with a burst, and with the answers to it.
+func (t *turnover) burstOf() {
+	t.fillNext()
+	t.worker.now = t.now
+	t.worker.process(&t.burst)
+	if t.answers {
+		t.reply()
+		t.worker.out[0].N = 0
+		t.worker.process(&t.burst)
+	}
+	t.worker.out[0].N = 0
+	t.worker.sessions.Expire(t.now)
+	if t.bursts++; t.bursts == burstsPerMilli {
+		t.bursts = 0
+		t.now++
+	}
+}
+
+// fillNext prepares the next packets.
+func (t *turnover) fillNext() {
+	t.burst = t.fresh
+	for i := range t.burst.Slice() {
+		frame := t.burst.Packets[i].Bytes()
+		copy(frame, t.frame)
+		step := 0
+		if len(t.steps) > 0 {
+			step = i % len(t.steps)
+			frame[packet.EthernetLen+packet.IPv4MinLen+13] = byte(t.steps[step])
+		}
+		if step == 0 {
+			t.flow++
+		}
+		n := (t.flow - uint32(step)*turnoverGap) % turnoverFlows
+		t.client(frame, uint32(uint64(n)*2654435761%turnoverFlows))
+	}
+}
+
+// reply makes what went out its answers, which are to come in next.
+func (t *turnover) reply() {
+	t.burst.N = 0
+	for _, p := range t.worker.out[0].Slice() {
+		frame := p.Bytes()
+		ip := packet.IPv4(frame[packet.EthernetLen:])
+		segment := ip[packet.IPv4MinLen:]
+		flags, ok := answerTo(packet.TCP(segment).Flags())
+		if !ok {
+			continue
+		}
+		segment[13] = byte(flags)
+		packet.Ethernet(frame).SetDst(packet.Ethernet(t.frame).Dst())
+		src, dst := ip.Src(), ip.Dst()
+		ip.SetSrc(dst)
+		ip.SetDst(src)
+		between := binary.BigEndian.Uint32(segment)
+		binary.BigEndian.PutUint32(segment, between<<16|between>>16)
+		t.burst.Push(&p)
+	}
+}
+
+// answerTo is what a server says to a segment, and whether it says anything.
+func answerTo(f packet.TCPFlags) (packet.TCPFlags, bool) {
+	switch {
+	case f&packet.TCPSyn != 0:
+		return packet.TCPSyn | packet.TCPAck, true
+	case f&packet.TCPFin != 0:
+		return packet.TCPFin | packet.TCPAck, true
+	case f&packet.TCPPsh != 0:
+		return packet.TCPAck, true
+	}
+	return 0, false
+}
