@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"net/netip"
+	"sync"
 	"testing"
 
 	"fulcrum/conntrack"
@@ -48,14 +49,20 @@ func newMill(b *testing.B, mode modes.Mode, flows int) *mill {
 
 func newMillOf(b *testing.B, s Settings, timeouts conntrack.Timeouts, sessions, flows int) *mill {
 	b.Helper()
-	pool, err := memory.NewPool(ports.MaxBurst)
+	return newMills(b, s, timeouts, sessions, flows, 1)[0]
+}
+
+// newMills makes a director of n workers, each with a mill of its own.
+func newMills(b *testing.B, s Settings, timeouts conntrack.Timeouts, sessions, flows, n int) []*mill {
+	b.Helper()
+	pool, err := memory.NewPool(n * ports.MaxBurst)
 	if err != nil {
 		b.Fatal(err)
 	}
 	mac := packet.MAC{2, 0, 0, 0, 0, 1}
-	port := sink{memory.NewPort(memory.Config{Name: "wire", MAC: mac, Pool: pool})}
+	port := sink{memory.NewPort(memory.Config{Name: "wire", MAC: mac, Pool: pool, Queues: n})}
 	e, err := New(Config{
-		Ports: []ports.Port{port}, CPUs: []int{0}, Sessions: sessions, Timeouts: timeouts, Seed: 1, Huge: true,
+		Ports: []ports.Port{port}, CPUs: make([]int, n), Sessions: n * sessions, Timeouts: timeouts, Seed: 1, Huge: true,
 	}, s)
 	if err != nil {
 		b.Fatal(err)
@@ -65,14 +72,43 @@ func newMillOf(b *testing.B, s Settings, timeouts conntrack.Timeouts, sessions, 
 			b.Error(err)
 		}
 	})
-	m := &mill{worker: e.workers[0], flows: uint32(flows), frame: udpFrame(mac)}
-	m.worker.Turn(1000)
-	for range ports.MaxBurst {
-		if !port.Port.Queue(0).Alloc(&m.fresh, len(m.frame)) {
-			b.Fatal("no buffer")
+	var mills []*mill
+	for i, w := range e.workers {
+		w.incoming, w.outgoing = nil, nil // each has the flows that are its own
+		m := &mill{worker: w, flows: uint32(flows), frame: udpFrame(mac)}
+		w.Turn(1000)
+		for range ports.MaxBurst {
+			if !port.Port.Queue(i).Alloc(&m.fresh, len(m.frame)) {
+				b.Fatal("no buffer")
+			}
 		}
+		mills = append(mills, m)
 	}
-	return m
+	return mills
+}
+
+// BenchmarkWorkers has as many workers as CPUs take packets of known sessions through the pipeline at the same time: the time is that
+// of one packet at one of them, and as long as with one worker if they do not disturb each other.
+func BenchmarkWorkers(b *testing.B) {
+	for _, n := range []int{1, 2} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			mills := newMills(b, millSettings(modes.DR), conntrack.DefaultTimeouts(), 100_000, 100_000, n)
+			for _, m := range mills {
+				m.begin(b)
+			}
+			b.ResetTimer()
+			var working sync.WaitGroup
+			for _, m := range mills {
+				working.Go(func() {
+					for range b.N/ports.MaxBurst + 1 {
+						m.fill()
+						m.worker.process(&m.burst)
+					}
+				})
+			}
+			working.Wait()
+		})
+	}
 }
 
 func millSettings(mode modes.Mode) Settings {
@@ -170,14 +206,19 @@ func (m *mill) runNew(b *testing.B) {
 	}
 }
 
-func (m *mill) run(b *testing.B) {
-	for range 2 * m.flows / ports.MaxBurst { // make all sessions
+// begin makes all sessions.
+func (m *mill) begin(b *testing.B) {
+	for range 2 * m.flows / ports.MaxBurst {
 		m.fill()
 		m.worker.process(&m.burst)
 	}
 	if int(m.flows)-m.worker.sessions.Len() > ports.MaxBurst {
 		b.Fatalf("%d sessions of %d flows", m.worker.sessions.Len(), m.flows)
 	}
+}
+
+func (m *mill) run(b *testing.B) {
+	m.begin(b)
 	b.ReportAllocs()
 	for range perBurst(b) {
 		m.fill()

@@ -279,6 +279,25 @@ func TestNoAllocs(t *testing.T) {
 	}
 }
 
+// BenchmarkPickTogether has as many goroutines as CPUs pick from one pool, as workers do for new sessions.
+func BenchmarkPickTogether(b *testing.B) {
+	for _, kind := range sched.Kinds() {
+		b.Run(kind.String(), func(b *testing.B) {
+			weights := make([]int, 10)
+			for i := range weights {
+				weights[i] = 1 + i%10
+			}
+			p, servers := newPool(kind, weights...)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					i, _ := p.Pick()
+					servers[i].Load.Begin()
+				}
+			})
+		})
+	}
+}
+
 func BenchmarkPick(b *testing.B) {
 	for _, kind := range sched.Kinds() {
 		for _, n := range []int{10, 1000} {
