@@ -54,15 +54,7 @@ func byClient(port int) ports.Spread {
 	return ports.SpreadDestination
 }
 
-// anywhere brings each packet to a queue drawn at random.
-func anywhere(n int) func(*bedConfig) {
-	return func(c *bedConfig) {
-		r := rand.New(rand.NewPCG(1, 2))
-		c.choose = func(int) func([]byte) int { return func([]byte) int { return r.IntN(n) } }
-	}
-}
-
-// byClientPacket brings clients' packets to a queue that their ports name, wherever answers come.
+// scattered brings clients' packets to a queue that their ports name, and answers to any.
 func scattered(n int) func(*bedConfig) {
 	return func(c *bedConfig) {
 		r := rand.New(rand.NewPCG(3, 4))
