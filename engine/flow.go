@@ -26,7 +26,7 @@ func (w *Worker) flow(p *ports.Packet, m *meta) Verdict {
 // unknownFlow hands a packet without session to the worker that its flow belongs to, or makes a session for it.
 func (w *Worker) unknownFlow(p *ports.Packet, m *meta) Verdict {
 	if w.outgoing != nil && p.Spare == 0 {
-		if owner := w.owner(p, m); owner != w.number {
+		if owner := w.owner(p.Port, &m.Key4); owner != receiver && owner != w.number {
 			return w.handOver(p, owner)
 		}
 	}

@@ -8,25 +8,33 @@ import (
 	"fulcrum/ports"
 )
 
-// icmpError takes an ICMP error to the worker that has the session it is about. How a NIC spreads such packets says nothing about
-// the packets that they quote, so each worker is asked in turn; there are few of them. Its owner drops it: these are not translated
-// yet.
+// icmpError takes an ICMP error to the worker that has the session it is about, which drops it: these are not translated yet. How a
+// NIC spreads such packets says nothing about those that they quote. The owner is computed; where that cannot be done, or proves
+// wrong, each worker is asked in turn.
 func (w *Worker) icmpError(p *ports.Packet, message packet.ICMP) Verdict {
-	if w.outgoing == nil || int(p.Spare) == len(w.outgoing)-1 || w.knowsQuoted(packet.IPv4(message[packet.ICMPLen:])) {
+	k, ok := w.flowQuoted(packet.IPv4(message[packet.ICMPLen:]))
+	if !ok || w.outgoing == nil || w.knows(&k) || int(p.Spare) == len(w.outgoing) {
 		return DropICMPError
+	}
+	if p.Spare == 0 {
+		if owner := w.probableOwner(p.Port, &k); owner != receiver && owner != w.number {
+			return w.handOver(p, owner)
+		}
 	}
 	return w.handOver(p, (w.number+1)%len(w.outgoing))
 }
 
-// knowsQuoted reports whether the beginning of a packet, as an ICMP error quotes it, belongs to a session here: to one of its flows,
-// or as what was sent on to the answers that would come back.
-func (w *Worker) knowsQuoted(quoted packet.IPv4) bool {
-	k, ok := quotedKey(quoted)
-	if !ok {
-		return false
+// flowQuoted returns the flow under which a session has the packet that an ICMP error quotes: in dr and ipip its own, that of
+// a client to a VIP; else that of the packets which would come back.
+func (w *Worker) flowQuoted(quoted packet.IPv4) (k conntrack.Key4, ok bool) {
+	if k, ok = quotedKey(quoted); !ok {
+		return k, false
 	}
-	back := conntrack.Key4{Flow4: conntrack.Flow4{Src: k.Dst, Dst: k.Src, SrcPort: k.DstPort, DstPort: k.SrcPort}, Protocol: k.Protocol}
-	return w.knows(&k) || w.knows(&back)
+	if _, inbound := w.snap.services.get(serviceIndex(k.Dst, k.DstPort, k.Protocol)); inbound {
+		return k, true
+	}
+	k.Src, k.Dst, k.SrcPort, k.DstPort = k.Dst, k.Src, k.DstPort, k.SrcPort
+	return k, true
 }
 
 func (w *Worker) knows(k *conntrack.Key4) bool {

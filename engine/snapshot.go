@@ -14,15 +14,15 @@ import (
 
 // snapshot is the configuration as workers read it. It never changes once it is published.
 type snapshot struct {
-	epoch     uint16 // counts snapshots; sessions remember it with their next hops
-	settings  Settings
-	ports     []portEntry
-	routes    routeTable
-	hasNAT    bool   // some service is nat
-	services  lookup // serviceIndex key -> index in pools
-	pools     []servicePool
-	servers   []serverEntry // by real server id
-	addresses lookup        // address + 1 -> addressKind
+	epoch      uint16 // counts snapshots; sessions remember it with their next hops
+	settings   Settings
+	ports      []portEntry
+	routes     routeTable
+	services   lookup // serviceIndex key -> index in pools
+	pools      []servicePool
+	servers    []serverEntry // by real server id
+	addresses  lookup        // address + 1 -> addressKind
+	natServers lookup        // serviceIndex key of a real server of mode nat -> 0
 
 	announcements []announcement // by port and address
 }
@@ -105,12 +105,12 @@ func (n *snapshot) addServices(r *registry) {
 		index[serviceIndex(packet.Addr4(s.Address.Addr()), s.Address.Port(), s.Protocol)] = uint32(len(n.pools))
 		p := newServicePool(s, r)
 		n.pools = append(n.pools, p)
-		n.hasNAT = n.hasNAT || s.Mode == modes.NAT
 		for _, id := range p.servers {
 			current[id] = true
 		}
 	}
 	n.services = newLookup(index)
+	n.natServers = newLookup(natServers(r))
 	for id, live := range r.live {
 		mode := live.key.mode
 		n.servers = append(n.servers, serverEntry{
@@ -123,6 +123,17 @@ func (n *snapshot) addServices(r *registry) {
 			gone:      !current[uint32(id)],
 		})
 	}
+}
+
+// natServers are the addresses and ports from which answers of mode nat come, also those of sessions whose real server was removed.
+func natServers(r *registry) map[uint64]uint32 {
+	index := map[uint64]uint32{}
+	for _, live := range r.live {
+		if k := live.key; k.mode == modes.NAT {
+			index[serviceIndex(packet.Addr4(k.address.Addr()), k.address.Port(), k.service.protocol)] = 0
+		}
+	}
+	return index
 }
 
 func newServicePool(s Service, r *registry) servicePool {

@@ -28,15 +28,28 @@ type steering struct {
 func newSteering(devices []ports.Port, workers int, secret uint64) steering {
 	s := steering{workers: workers, secret: secret}
 	for _, d := range devices {
-		rss := d.RSS()
-		if d.Queues() < workers {
-			rss = nil
-		}
+		rss := spreadOver(d, workers)
 		s.spread = append(s.spread, rss == nil)
 		s.back = append(s.back, rss)
 	}
 	s.client = oneEnd(s.back)
 	return s
+}
+
+// spreadOver returns a device's RSS if it brings packets to all of the workers and to nobody else.
+func spreadOver(d ports.Port, workers int) *ports.RSS {
+	rss := d.RSS()
+	if rss == nil || d.Queues() != workers {
+		return nil
+	}
+	reached := map[uint16]bool{}
+	for _, queue := range rss.Config().Table {
+		reached[queue] = true
+	}
+	if len(reached) != workers {
+		return nil
+	}
+	return rss
 }
 
 // oneEnd returns what all devices have in common if each of them spreads by one end of a flow, and alike.
@@ -100,33 +113,49 @@ func (o *localOwner) of(port uint16) int {
 	return o.rss.Queue(o.base ^ o.rss.DstPort4(port))
 }
 
-// owner returns the worker that a packet belongs to of which this one knows no session.
-func (w *Worker) owner(p *ports.Packet, m *meta) int {
+// receiver is in the place of an owner where the worker owns a flow that receives it.
+const receiver = -1
+
+// owner returns the worker to which packets with a key belong that come in at a port, or receiver. Where they belong to nobody, it is
+// this worker's to drop them.
+func (w *Worker) owner(port uint16, k *packet.Key4) int {
 	s := &w.engine.steering
-	if i, ok := w.snap.services.get(serviceIndex(m.Dst, m.DstPort, m.Protocol)); ok {
+	if i, ok := w.snap.services.get(serviceIndex(k.Dst, k.DstPort, k.Protocol)); ok {
 		switch {
 		case w.snap.pools[i].mode == modes.NAT:
-			return s.clientOwner(m.Src, m.SrcPort, m.Protocol)
-		case s.spread[p.Port]:
-			return s.flowOwner(&m.Key4)
+			return s.clientOwner(k.Src, k.SrcPort, k.Protocol)
+		case s.spread[port]:
+			return s.flowOwner(k)
+		}
+		return receiver
+	}
+	if kind, ours := w.snap.kindOf(k.Dst); ours {
+		if kind == localAddress {
+			return w.answerOwner(k)
 		}
 		return w.number
 	}
-	switch kind, ours := w.snap.kindOf(m.Dst); {
-	case ours && kind == localAddress:
-		return w.answerOwner(m)
-	case !ours && w.snap.hasNAT:
-		return s.clientOwner(m.Dst, m.DstPort, m.Protocol)
+	if _, ok := w.snap.natServers.get(serviceIndex(k.Src, k.SrcPort, k.Protocol)); ok {
+		return s.clientOwner(k.Dst, k.DstPort, k.Protocol)
 	}
 	return w.number
 }
 
 // answerOwner returns the owner of a real server's packet to a local address.
-func (w *Worker) answerOwner(m *meta) int {
-	_, port, ok := w.snap.routes.next(m.Src)
+func (w *Worker) answerOwner(k *packet.Key4) int {
+	_, port, ok := w.snap.routes.next(k.Src)
 	if !ok {
 		return w.number
 	}
-	o := w.engine.steering.localOwner(port, m.Key4)
-	return o.of(m.DstPort)
+	o := w.engine.steering.localOwner(port, *k)
+	return o.of(k.DstPort)
+}
+
+// probableOwner is owner for a flow of which no packet is at hand: the receiver is whom the device's hash would choose.
+func (w *Worker) probableOwner(port uint16, k *packet.Key4) int {
+	owner := w.owner(port, k)
+	if rss := w.engine.steering.back[port]; owner == receiver && rss != nil {
+		return rss.Queue(rss.Flow4(k))
+	}
+	return owner
 }
