@@ -95,15 +95,11 @@ func (t *Table) Confirm(ref Ref, k *Key4) bool {
 
 // Lookup finds the session and direction of a key, whose hash the caller has.
 func (t *Table) Lookup(hash uint64, k *Key4) (Ref, bool) {
-	e, ok := t.locate(hash, k)
+	e, ok := t.index.find(hash, func(r Ref) bool { return t.Confirm(r, k) })
 	if !ok {
 		return 0, false
 	}
 	return t.index.buckets[e.bucket].refs[e.i], true
-}
-
-func (t *Table) locate(hash uint64, k *Key4) (entry, bool) {
-	return t.index.find(hash, func(r Ref) bool { return t.Confirm(r, k) })
 }
 
 // Result says how an insertion went.
@@ -131,7 +127,7 @@ func (t *Table) Insert(in *Key4, hash uint64, out Flow4, twoWay bool, now uint32
 		return 0, Full
 	}
 	s := &t.sessions[slot]
-	*s = Session4{In: in.Flow4, Out: out, Protocol: in.Protocol, Flags: s.Flags&queued | live, LastSeen: now, Generation: s.Generation + 1}
+	s.begin(in, out, now)
 	if !t.index.insert(hash, makeRef(slot, Inbound), t.rehash) {
 		t.release(slot)
 		return 0, Full
@@ -178,11 +174,12 @@ func (t *Table) rehash(r Ref) uint64 {
 	return t.Hash(&k)
 }
 
+// unindex removes the entry of one of a session's flows. The entry is known by what it refers to, so that no other session
+// is read.
 func (t *Table) unindex(slot uint32, d Direction) {
-	s := &t.sessions[slot]
-	k := Key4{Flow4: *s.flow(d), Protocol: s.Protocol}
-	hash := t.Hash(&k)
-	if e, ok := t.locate(hash, &k); ok {
+	ref := makeRef(slot, d)
+	hash := t.rehash(ref)
+	if e, ok := t.index.find(hash, func(r Ref) bool { return r == ref }); ok {
 		t.index.remove(hash, e)
 	}
 }
