@@ -136,7 +136,7 @@ func (t *Table) Insert(in *Key4, hash uint64, out Flow4, twoWay bool, now uint32
 		s.Flags |= TwoWay
 		if !t.index.insert(outHash, makeRef(slot, Outbound), t.rehash) {
 			s.Flags &^= TwoWay
-			t.unindex(slot, Inbound)
+			t.unindex(hash, makeRef(slot, Inbound))
 			t.release(slot)
 			return 0, Full
 		}
@@ -147,11 +147,25 @@ func (t *Table) Insert(in *Key4, hash uint64, out Flow4, twoWay bool, now uint32
 }
 
 // End ends a session.
-func (t *Table) End(slot uint32) {
+func (t *Table) End(slot uint32) { t.end(slot, t.hashesOf(slot)) }
+
+// flowHashes are the hashes of a session's flows; out is only used if answers pass.
+type flowHashes struct{ in, out uint64 }
+
+func (t *Table) hashesOf(slot uint32) (h flowHashes) {
+	h.in = t.rehash(makeRef(slot, Inbound))
+	if t.sessions[slot].Flags&TwoWay != 0 {
+		h.out = t.rehash(makeRef(slot, Outbound))
+	}
+	return h
+}
+
+// end is End for who knows the hashes.
+func (t *Table) end(slot uint32, h flowHashes) {
 	s := &t.sessions[slot]
-	t.unindex(slot, Inbound)
+	t.unindex(h.in, makeRef(slot, Inbound))
 	if s.Flags&TwoWay != 0 {
-		t.unindex(slot, Outbound)
+		t.unindex(h.out, makeRef(slot, Outbound))
 	}
 	t.ended(s)
 	t.count--
@@ -174,11 +188,8 @@ func (t *Table) rehash(r Ref) uint64 {
 	return t.Hash(&k)
 }
 
-// unindex removes the entry of one of a session's flows. The entry is known by what it refers to, so that no other session
-// is read.
-func (t *Table) unindex(slot uint32, d Direction) {
-	ref := makeRef(slot, d)
-	hash := t.rehash(ref)
+// unindex removes an entry, which is known by what it refers to: no other session is read.
+func (t *Table) unindex(hash uint64, ref Ref) {
 	if e, ok := t.index.find(hash, func(r Ref) bool { return r == ref }); ok {
 		t.index.remove(hash, e)
 	}
