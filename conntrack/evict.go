@@ -17,6 +17,14 @@ func (q *queue) push(slot uint32) {
 	q.n++
 }
 
+// at returns the i-th slot after the oldest.
+func (q *queue) at(i int) uint32 {
+	if i += q.head; i >= len(q.slots) {
+		i -= len(q.slots)
+	}
+	return q.slots[i]
+}
+
 func (q *queue) pop() uint32 {
 	slot := q.slots[q.head]
 	q.head++
@@ -43,8 +51,25 @@ func (t *Table) evict() bool {
 		return false
 	}
 	t.evicted++
+	t.foreseeEvictions()
 	t.End(t.dequeue())
 	return true
+}
+
+// How many evictions ahead the records and, once these are there, the places in the index are asked for: in a flood of SYNs
+// evictions follow one another, each of a session that nobody has touched since it began.
+const (
+	recordsAhead = 8
+	entriesAhead = 4
+)
+
+func (t *Table) foreseeEvictions() {
+	if t.halfOpen.n <= recordsAhead {
+		return
+	}
+	t.foreseeSlot(t.halfOpen.at(recordsAhead))
+	slot := t.halfOpen.at(entriesAhead)
+	t.foreseeEntries(slot, t.hashesOf(slot))
 }
 
 // trim takes up to n slots from the head of the queue whose session has moved on or ended.

@@ -17,27 +17,29 @@ type bucket struct {
 	refs      [bucketEntries]Ref
 }
 
-// having returns bit i for each entry i with the tag; tag 0 finds the free ones. Four tags are compared at a time, without a
-// branch: which of them is the one cannot be foreseen, and guessing wrong costs more than all the comparisons.
+// having returns bit i for each entry i with the tag; tag 0 finds the free ones. The lowest bit is always right; one above it may
+// also stand for a tag that differs in its last bit, so that whoever wants more than the first has to look. Four tags are
+// compared at a time, without a branch: which of them is the one cannot be foreseen, and guessing wrong costs more than all
+// the comparisons.
 func (b *bucket) having(tag uint16) uint32 {
 	t, same := &b.tags, uint64(tag)*lanes
 	low := uint64(t[0]) | uint64(t[1])<<16 | uint64(t[2])<<32 | uint64(t[3])<<48
 	mid := uint64(t[4]) | uint64(t[5])<<16 | uint64(t[6])<<32 | uint64(t[7])<<48
 	high := uint64(t[8]) | uint64(t[9])<<16
-	return zeros(low^same) | zeros(mid^same)<<4 | zeros(high^same)&3<<8
+	found := zeros(low^same)>>15 | zeros(mid^same)>>11 | zeros(high^same)>>7
+	return uint32(found*gather>>48) & (1<<bucketEntries - 1)
 }
 
 const (
 	lanes = 0x0001_0001_0001_0001 // four numbers of 16 bits in one
 	tops  = 0x8000 * lanes
+	// gather is a factor that brings the bits 16i+4j next to each other, from bit 48 on as i+4j: every product of two of their
+	// powers has a place of its own, so that nothing carries.
+	gather = 1<<48 | 1<<33 | 1<<18 | 1<<3
 )
 
-// zeros returns bit i if the i-th 16 bits of v are zero. Without its top bit a number other than zero carries into the top when
-// 0x7fff is added; the product gathers the four tops.
-func zeros(v uint64) uint32 {
-	zero := ^(v&^tops + ^uint64(tops) | v) & tops
-	return uint32(zero>>15*(1<<48|1<<33|1<<18|1<<3)>>48) & 15
-}
+// zeros returns the top bit of each 16 bits of v that are zero, and perhaps of a 1 above them, which the subtraction borrows from.
+func zeros(v uint64) uint64 { return (v - lanes) &^ v & tops }
 
 // index maps hashes to Refs. Keys are in the sessions, so that a candidate has to be confirmed there.
 type index struct {

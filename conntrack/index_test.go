@@ -197,3 +197,32 @@ func TestDisplacementIsRare(t *testing.T) {
 		t.Errorf("%.1f %% of the entries are displaced", 100*share)
 	}
 }
+
+// TestHaving compares with a look at each tag, among tags that differ in few bits.
+func TestHaving(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	choice := []uint16{0, 1, 2, 3, 0x7fff, 0x8000, 0x8001, 0xfffe, 0xffff}
+	for range 100_000 {
+		b := bucket{displaced: uint16(r.Uint32()), kick: uint16(r.Uint32())}
+		for i := range b.tags {
+			b.tags[i] = choice[r.IntN(len(choice))]
+		}
+		for _, tag := range choice {
+			checkHaving(t, &b, tag)
+		}
+	}
+}
+
+func checkHaving(t *testing.T, b *bucket, tag uint16) {
+	t.Helper()
+	want := uint32(0)
+	for i := range b.tags {
+		if b.tags[i] == tag {
+			want |= 1 << i
+		}
+	}
+	got := b.having(tag)
+	if got&want != want || got&-got != want&-want || got>>bucketEntries != 0 {
+		t.Fatalf("tag %#x among %#x: %010b; want %010b", tag, b.tags, got, want)
+	}
+}

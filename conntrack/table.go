@@ -95,15 +95,11 @@ func (t *Table) Confirm(ref Ref, k *Key4) bool {
 
 // Lookup finds the session and direction of a key, whose hash the caller has.
 func (t *Table) Lookup(hash uint64, k *Key4) (Ref, bool) {
-	e, ok := t.locate(hash, k)
+	e, ok := t.index.find(hash, func(r Ref) bool { return t.Confirm(r, k) })
 	if !ok {
 		return 0, false
 	}
 	return t.index.buckets[e.bucket].refs[e.i], true
-}
-
-func (t *Table) locate(hash uint64, k *Key4) (entry, bool) {
-	return t.index.find(hash, func(r Ref) bool { return t.Confirm(r, k) })
 }
 
 // Result says how an insertion went.
@@ -131,7 +127,7 @@ func (t *Table) Insert(in *Key4, hash uint64, out Flow4, twoWay bool, now uint32
 		return 0, Full
 	}
 	s := &t.sessions[slot]
-	*s = Session4{In: in.Flow4, Out: out, Protocol: in.Protocol, Flags: s.Flags&queued | live, LastSeen: now, Generation: s.Generation + 1}
+	s.begin(in, out, now)
 	if !t.index.insert(hash, makeRef(slot, Inbound), t.rehash) {
 		t.release(slot)
 		return 0, Full
@@ -140,7 +136,7 @@ func (t *Table) Insert(in *Key4, hash uint64, out Flow4, twoWay bool, now uint32
 		s.Flags |= TwoWay
 		if !t.index.insert(outHash, makeRef(slot, Outbound), t.rehash) {
 			s.Flags &^= TwoWay
-			t.unindex(slot, Inbound)
+			t.unindex(hash, makeRef(slot, Inbound))
 			t.release(slot)
 			return 0, Full
 		}
@@ -151,11 +147,25 @@ func (t *Table) Insert(in *Key4, hash uint64, out Flow4, twoWay bool, now uint32
 }
 
 // End ends a session.
-func (t *Table) End(slot uint32) {
+func (t *Table) End(slot uint32) { t.end(slot, t.hashesOf(slot)) }
+
+// flowHashes are the hashes of a session's flows; out is only used if answers pass.
+type flowHashes struct{ in, out uint64 }
+
+func (t *Table) hashesOf(slot uint32) (h flowHashes) {
+	h.in = t.rehash(makeRef(slot, Inbound))
+	if t.sessions[slot].Flags&TwoWay != 0 {
+		h.out = t.rehash(makeRef(slot, Outbound))
+	}
+	return h
+}
+
+// end is End for who knows the hashes.
+func (t *Table) end(slot uint32, h flowHashes) {
 	s := &t.sessions[slot]
-	t.unindex(slot, Inbound)
+	t.unindex(h.in, makeRef(slot, Inbound))
 	if s.Flags&TwoWay != 0 {
-		t.unindex(slot, Outbound)
+		t.unindex(h.out, makeRef(slot, Outbound))
 	}
 	t.ended(s)
 	t.count--
@@ -185,11 +195,9 @@ func (t *Table) rehash(r Ref) uint64 {
 	return t.Hash(&k)
 }
 
-func (t *Table) unindex(slot uint32, d Direction) {
-	s := &t.sessions[slot]
-	k := Key4{Flow4: *s.flow(d), Protocol: s.Protocol}
-	hash := t.Hash(&k)
-	if e, ok := t.locate(hash, &k); ok {
+// unindex removes an entry, which is known by what it refers to: no other session is read.
+func (t *Table) unindex(hash uint64, ref Ref) {
+	if e, ok := t.index.find(hash, func(r Ref) bool { return r == ref }); ok {
 		t.index.remove(hash, e)
 	}
 }

@@ -99,29 +99,36 @@ func (t *Table) pass(n, now uint32) uint32 {
 // together is how many sessions end at a time.
 const together = 32
 
-// expireTogether ends the sessions in the slots whose time has passed. First it asks for all the records, then for all the places in
-// the index, so that memory is waited for twice and not with each session. A slot may come twice in a small table.
+// expireTogether ends the sessions in the slots whose time has passed, and gives the others their next tick. First it asks for all
+// the records, then for all the places in the index, so that memory is waited for twice and not with each session. A slot
+// may come twice in a small table.
 func (t *Table) expireTogether(slots []uint32, now uint32) {
 	for _, slot := range slots {
 		t.foreseeSlot(slot)
 	}
-	for _, slot := range slots {
+	var hashes [together]flowHashes
+	for i, slot := range slots {
 		if t.expired(slot, now) {
-			t.foreseeEntries(slot)
+			hashes[i] = t.hashesOf(slot)
+			t.foreseeEntries(slot, hashes[i])
 		}
 	}
-	for _, slot := range slots {
-		if t.wake[slot] != 0 {
-			t.expireOrPutOff(slot, now)
+	for i, slot := range slots {
+		switch {
+		case t.wake[slot] == 0:
+		case t.expired(slot, now):
+			t.end(slot, hashes[i])
+		default:
+			t.arm(slot, now)
 		}
 	}
 }
 
 // foreseeEntries asks for the places in the index in which a session's entries probably are.
-func (t *Table) foreseeEntries(slot uint32) {
-	t.Foresee(t.rehash(makeRef(slot, Inbound)))
+func (t *Table) foreseeEntries(slot uint32, h flowHashes) {
+	t.Foresee(h.in)
 	if t.sessions[slot].Flags&TwoWay != 0 {
-		t.Foresee(t.rehash(makeRef(slot, Outbound)))
+		t.Foresee(h.out)
 	}
 }
 
@@ -133,15 +140,6 @@ func (t *Table) due(slot uint32, tick uint16) bool {
 		return w != 0
 	}
 	return w != 0 && int16(tick-w) >= 0
-}
-
-// expireOrPutOff ends the session if its time has passed, else sets its next tick.
-func (t *Table) expireOrPutOff(slot, now uint32) {
-	if !t.expired(slot, now) {
-		t.arm(slot, now)
-		return
-	}
-	t.End(slot)
 }
 
 // expired reports whether the time of the session in a slot has passed.

@@ -73,14 +73,14 @@ func (w *Worker) foresee(out conntrack.Flow4, protocol uint8, local []uint32, id
 	w.sessions.Foresee(w.sessions.Hash(&conntrack.Key4{Flow4: out, Protocol: protocol}))
 }
 
-// scatter is a prime larger than any number of local addresses with their ports has as a factor, so that its multiples go
-// through all of them before one comes again.
-const scatter = 2654435761
+// portStep is how far the ports of one address are from turn to turn: the golden section of their number, and without a factor
+// in common with it, so that all of them come before one comes again.
+const portStep = 39869
 
-// localAt returns the address and port of a turn. Turns that follow one another are far apart, so that long sessions do
-// not stand in a row for a later search to run along.
+// localAt returns the address and port of a turn. Turns that follow one another have different addresses, as far as there are
+// any, and then ports that are far apart. The only division by a number that the compiler does not know is one of 32 bits.
 func localAt(local []uint32, turn uint32) (address uint32, port uint16) {
-	n := uint64(len(local))
-	i := uint64(turn) * scatter % (n * localPorts)
-	return local[i%n], uint16(firstLocalPort + i/n)
+	n := uint32(len(local))
+	round := turn / n
+	return local[turn-round*n], uint16(firstLocalPort + uint64(round)*portStep%localPorts)
 }
