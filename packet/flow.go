@@ -12,3 +12,15 @@ type Key4 struct {
 	Flow4
 	Protocol uint8
 }
+
+// Flow6 is Flow4 for IPv6.
+type Flow6 struct {
+	Src, Dst         Addr
+	SrcPort, DstPort uint16
+}
+
+// Key6 is Key4 for IPv6.
+type Key6 struct {
+	Flow6
+	Protocol uint8
+}
