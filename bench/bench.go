@@ -63,6 +63,11 @@ func (b *Bench) logf(format string, args ...any) {
 	fmt.Fprintf(b.config.Log, format+"\n", args...)
 }
 
+// makeFolder makes a temporary folder, whose name says which process left it behind if one does.
+func makeFolder() (string, error) {
+	return os.MkdirTemp("", fmt.Sprintf("fulcrum-bench-%d-", os.Getpid()))
+}
+
 // bed is a generator, a link and a subject.
 type bed struct {
 	bench     *Bench
@@ -75,7 +80,7 @@ type bed struct {
 
 // newBed starts both ends.
 func (b *Bench) newBed(ctx context.Context, s subject) (_ *bed, err error) {
-	folder, err := os.MkdirTemp("", "fulcrum-bench-")
+	folder, err := makeFolder()
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for the link: %w", err)
 	}

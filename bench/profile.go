@@ -17,7 +17,7 @@ var profiled = []Kind{UDP, TCP, Lives}
 
 // Profile writes a CPU profile of the director's work in all modes to a file: what the compiler is to make fast.
 func (b *Bench) Profile(ctx context.Context, s Scale, file string) error {
-	folder, err := os.MkdirTemp("", "fulcrum-bench-")
+	folder, err := makeFolder()
 	if err != nil {
 		return fmt.Errorf("make a folder for profiles: %w", err)
 	}

@@ -68,7 +68,7 @@ func (b *Bench) Stages(ctx context.Context, s Scale) ([]StageCost, error) {
 }
 
 func (b *Bench) stagesOf(ctx context.Context, m modes.Mode, sessions int, sending time.Duration) ([]StageCost, error) {
-	folder, err := os.MkdirTemp("", "fulcrum-bench-")
+	folder, err := makeFolder()
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for the profile: %w", err)
 	}

@@ -90,7 +90,7 @@ func startUp(ctx context.Context, b *Bench, s Scale, k *book) error {
 }
 
 func (b *Bench) startUpWith(ctx context.Context, sessions int, k *book) error {
-	folder, err := os.MkdirTemp("", "fulcrum-bench-")
+	folder, err := makeFolder()
 	if err != nil {
 		return fmt.Errorf("make a folder for the director: %w", err)
 	}
