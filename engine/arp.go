@@ -9,12 +9,12 @@ import (
 // address that is answered on this port (RFC 826).
 func (w *Worker) arp(p *ports.Packet, frame []byte) Verdict {
 	a := packet.ARP(frame[packet.EthernetLen:])
-	sender, mac := a.SenderIP(), a.SenderMAC()
+	sender, mac := packet.AddrOf4(a.SenderIP()), a.SenderMAC()
 	port := &w.snap.ports[p.Port]
 	if mac.IsZero() || mac.IsMulticast() || mac == port.mac {
 		return DropBadARP
 	}
-	forUs := port.answers[a.TargetIP()]
+	forUs := port.answers[packet.AddrOf4(a.TargetIP())]
 	if w.isStranger(sender) {
 		w.learnSender(p.Port, sender, mac, forUs)
 	}
@@ -23,16 +23,16 @@ func (w *Worker) arp(p *ports.Packet, frame []byte) Verdict {
 	}
 	packet.Ethernet(frame).SetHeader(mac, port.mac, packet.EtherTypeARP)
 	a.Encode(packet.ARPFields{
-		Op: packet.ARPReply, SenderMAC: port.mac, SenderIP: a.TargetIP(), TargetMAC: mac, TargetIP: sender,
+		Op: packet.ARPReply, SenderMAC: port.mac, SenderIP: a.TargetIP(), TargetMAC: mac, TargetIP: sender.V4(),
 	})
 	return w.answer(p, Consumed)
 }
 
 // learnSender updates a neighbour that is known, and gets to know one on the port's subnet that asks for us.
-func (w *Worker) learnSender(port uint16, address uint32, mac packet.MAC, forUs bool) {
+func (w *Worker) learnSender(port uint16, address packet.Addr, mac packet.MAC, forUs bool) {
 	h, known := w.neighbours.index[neighbourKey{address, port}]
 	if !known {
-		if !forUs || !w.snap.ports[port].onSubnet(packet.AddrFrom4(address)) {
+		if !forUs || !w.snap.ports[port].onSubnet(address) {
 			return
 		}
 		var ok bool
@@ -67,7 +67,7 @@ const (
 // announcement is an address that a port answers for.
 type announcement struct {
 	port    int
-	address uint32
+	address packet.Addr
 }
 
 // announcer is how far a worker has come with a snapshot's announcements.
@@ -89,8 +89,8 @@ func (w *Worker) announce() {
 		w.sendARP(n.port, packet.Broadcast, packet.ARPFields{
 			Op:        packet.ARPRequest,
 			SenderMAC: w.snap.ports[n.port].mac,
-			SenderIP:  n.address,
-			TargetIP:  n.address,
+			SenderIP:  n.address.V4(),
+			TargetIP:  n.address.V4(),
 		})
 	}
 	a.next = end

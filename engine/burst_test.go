@@ -45,7 +45,7 @@ func TestAnswerInTheBurstOfItsSession(t *testing.T) {
 		first, source := tcp(client, webVIP, "S"), at4(client)
 		if m == modes.FullNAT {
 			a, p := localAt(b.worker.snap.pools[0].local, b.worker.localTurns[0])
-			source = netip.AddrPortFrom(packet.AddrFrom4(a), p)
+			source = netip.AddrPortFrom(a.Netip(), p)
 		}
 		server := b.worker.snap.settings.Services[0].RealServers[0].Address
 		answer := pkt{src: source, dst: server, protocol: packet.ProtocolTCP}.reply("SA", "")

@@ -219,7 +219,7 @@ func fullNeighbourTable(t *testing.T) *bed {
 	b := newBed(t, oneArm, oneArm.serving(oneArm.web(modes.NAT, 1)))
 	p := b.begin(modes.NAT, tcp("10.0.0.90:4000", webVIP, "S"))
 	for i := uint32(0); ; i++ {
-		if _, ok := b.worker.neighbours.find(0x0b000000+i, 0, b.now); !ok {
+		if _, ok := b.worker.neighbours.find(packet.AddrOf4(0x0b000000+i), 0, b.now); !ok {
 			break
 		}
 	}

@@ -130,12 +130,12 @@ func (d traffic) localAddress(v Service, i int) string {
 	if !ok {
 		d.Fatal("a real server without id")
 	}
-	var local []uint32
+	var local []packet.Addr
 	for _, a := range v.LocalAddresses {
-		local = append(local, packet.Addr4(a))
+		local = append(local, packet.AddrOf(a))
 	}
 	a, p := localAt(local, w.localTurns[id]-4+uint32(d.number("turn", 8)))
-	return netip.AddrPortFrom(packet.AddrFrom4(a), p).String()
+	return netip.AddrPortFrom(a.Netip(), p).String()
 }
 
 func (d traffic) arp(port int) []byte {

@@ -56,7 +56,7 @@ func (w *Worker) established(p *ports.Packet, m *meta, slot uint32, d conntrack.
 	if server.gone {
 		return w.orphan(slot)
 	}
-	h, v := w.hopOf(s, d)
+	h, v := w.hopOf(s, server, d)
 	if v != Taken {
 		return v
 	}
@@ -94,13 +94,13 @@ func (w *Worker) orphan(slot uint32) Verdict {
 
 // hopOf returns the next hop of a session's packets in a direction. It is remembered in the session, until the routes
 // change or the neighbour's place in the table is another's.
-func (w *Worker) hopOf(s *conntrack.Session4, d conntrack.Direction) (hop, Verdict) {
+func (w *Worker) hopOf(s *conntrack.Session4, server *serverEntry, d conntrack.Direction) (hop, Verdict) {
 	if s.RouteEpoch != w.snap.epoch {
 		s.NextHopIn, s.NextHopOut, s.RouteEpoch = 0, 0, w.snap.epoch
 	}
-	cached, address := &s.NextHopIn, s.Out.Src
+	cached, address := &s.NextHopIn, server.address
 	if d == conntrack.Outbound {
-		cached, address = &s.NextHopOut, s.In.Src
+		cached, address = &s.NextHopOut, packet.AddrOf4(s.In.Src)
 	}
 	if h := hop(*cached); h != 0 {
 		if n := &w.neighbours.entries[h]; n.pinned || n.address == address {
@@ -130,17 +130,17 @@ func (w *Worker) impassable(p *ports.Packet, m *meta, d conntrack.Direction, roo
 		return DropTooBig
 	}
 	if d == conntrack.Inbound {
-		from = m.Dst // to the client the VIP is the end of the way, so that is where the limit is
+		from = packet.AddrOf4(m.Dst) // to the client the VIP is the end of the way, so that is where the limit is
 	}
 	return w.refuse(p, m, DropTooBig, from, packet.ICMPUnreachable, packet.ICMPCodeFragmentationNeeded, uint32(room))
 }
 
 // hopAddress returns the address by which the director shows itself as a hop to the sender of a packet: the port's
 // own, or the VIP if the port has none.
-func (w *Worker) hopAddress(p *ports.Packet, m *meta, d conntrack.Direction) uint32 {
-	a := w.snap.ports[p.Port].sourceTowards(m.Src)
-	if a == 0 && d == conntrack.Inbound {
-		return m.Dst
+func (w *Worker) hopAddress(p *ports.Packet, m *meta, d conntrack.Direction) packet.Addr {
+	a := w.snap.ports[p.Port].sourceTowards(packet.AddrOf4(m.Src))
+	if a == (packet.Addr{}) && d == conntrack.Inbound {
+		return packet.AddrOf4(m.Dst)
 	}
 	return a
 }
@@ -186,7 +186,7 @@ func (w *Worker) rewrite(p *ports.Packet, m *meta, s *conntrack.Session4, mode m
 	case modes.NAT, modes.FullNAT:
 		modes.Translate(ip, int(m.Transport-m.Network), s, d)
 	case modes.IPIP:
-		return w.encapsulate(p, m, s.Out.Src, n.source)
+		return w.encapsulate(p, m, s.Out.Src, n.source.V4())
 	}
 	return true
 }

@@ -13,14 +13,14 @@ const maxQuoted = 576 - packet.IPv4MinLen - packet.ICMPLen
 
 // icmp takes an ICMP message: an echo request to one of the director's addresses is answered, and nothing else yet.
 func (w *Worker) icmp(p *ports.Packet, m *meta, frame []byte) Verdict {
-	kind, ours := w.snap.kindOf(m.Dst)
+	kind, ours := w.snap.kindOf(packet.AddrOf4(m.Dst))
 	message := packet.ICMP(frame[m.Transport:m.End])
 	switch {
 	case message.IsError():
 		return w.icmpError(p, message)
 	case !ours:
 		return DropNotOurs
-	case kind == subnetBroadcast, message.Type() != packet.ICMPEchoRequest, !w.isStranger(m.Src):
+	case kind == subnetBroadcast, message.Type() != packet.ICMPEchoRequest, !w.isStranger(packet.AddrOf4(m.Src)):
 		return DropToHost
 	}
 	ip := packet.IPv4(frame[m.Network:])
@@ -38,8 +38,8 @@ func (w *Worker) icmp(p *ports.Packet, m *meta, frame []byte) Verdict {
 
 // refuse drops a packet and tells its sender why by an ICMP error from the address src, made in the packet's own
 // buffer. Where no error may be sent (RFC 1122, 3.2.2) or too many were, the packet is just dropped.
-func (w *Worker) refuse(p *ports.Packet, m *meta, why Verdict, src uint32, typ, code uint8, rest uint32) Verdict {
-	if src == 0 || !w.isStranger(m.Src) || packet.Ethernet(p.Bytes()).Dst().IsMulticast() || !w.icmpAllowed() {
+func (w *Worker) refuse(p *ports.Packet, m *meta, why Verdict, src packet.Addr, typ, code uint8, rest uint32) Verdict {
+	if src == (packet.Addr{}) || !w.isStranger(packet.AddrOf4(m.Src)) || packet.Ethernet(p.Bytes()).Dst().IsMulticast() || !w.icmpAllowed() {
 		return why
 	}
 	const added = packet.IPv4MinLen + packet.ICMPLen
@@ -59,7 +59,7 @@ func (w *Worker) refuse(p *ports.Packet, m *meta, why Verdict, src uint32, typ, 
 		TotalLength: uint16(added + quoted),
 		TTL:         originTTL,
 		Protocol:    packet.ProtocolICMP,
-		Src:         src,
+		Src:         src.V4(),
 		Dst:         m.Src,
 	})
 	return w.answer(p, why)
@@ -74,8 +74,8 @@ func (w *Worker) turnBack(p *ports.Packet, frame []byte) {
 }
 
 // isUnicast reports whether an address can be a sender's that is answered.
-func isUnicast(a uint32) bool {
-	first := a >> 24
+func isUnicast(a packet.Addr) bool {
+	first := a.V4() >> 24
 	return first != 0 && first != 127 && first < 224
 }
 

@@ -30,7 +30,7 @@ func (w *Worker) flowQuoted(quoted packet.IPv4) (k conntrack.Key4, ok bool) {
 	if k, ok = quotedKey(quoted); !ok {
 		return k, false
 	}
-	if _, inbound := w.snap.services.get(serviceIndex(k.Dst, k.DstPort, k.Protocol)); inbound {
+	if _, inbound := w.snap.services.get(serviceIndex(packet.AddrOf4(k.Dst), k.DstPort, k.Protocol)); inbound {
 		return k, true
 	}
 	k.Src, k.Dst, k.SrcPort, k.DstPort = k.Dst, k.Src, k.DstPort, k.SrcPort

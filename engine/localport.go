@@ -1,6 +1,9 @@
 package engine
 
-import "fulcrum/conntrack"
+import (
+	"fulcrum/conntrack"
+	"fulcrum/packet"
+)
 
 const (
 	firstLocalPort = 1024
@@ -18,7 +21,7 @@ const (
 //
 // With several workers each uses those local ports that are its own, so that no two of them ever choose the same, and so that the
 // answers come to the one that has the session.
-func (w *Worker) insertLocal(m *meta, out conntrack.Flow4, local []uint32, id uint32) (uint32, Verdict) {
+func (w *Worker) insertLocal(m *meta, out conntrack.Flow4, local []packet.Addr, id uint32) (uint32, Verdict) {
 	turn := &w.localTurns[id]
 	for range maxProbes {
 		if !w.nextLocal(&out, m.Protocol, local, id, turn) {
@@ -38,9 +41,11 @@ const maxForeign = 64
 
 // nextLocal sets where the answers of out go to the next local address and port that are this worker's, and reports whether there
 // are any.
-func (w *Worker) nextLocal(out *conntrack.Flow4, protocol uint8, local []uint32, id uint32, turn *uint32) bool {
+func (w *Worker) nextLocal(out *conntrack.Flow4, protocol uint8, local []packet.Addr, id uint32, turn *uint32) bool {
 	for range maxForeign * len(w.engine.workers) {
-		out.Dst, out.DstPort = localAt(local, *turn)
+		var address packet.Addr
+		address, out.DstPort = localAt(local, *turn)
+		out.Dst = address.V4()
 		*turn++
 		if w.outgoing == nil || w.ownsLocal(out, protocol, id) {
 			return true
@@ -66,7 +71,7 @@ func (w *Worker) localPort(id uint32) uint16 {
 
 // foresee has the place in the index fetched where the answers of the real server's next session will be entered: nothing else of
 // that session is known so early, and waiting for it took a third of the session's time.
-func (w *Worker) foresee(out conntrack.Flow4, protocol uint8, local []uint32, id, turn uint32) {
+func (w *Worker) foresee(out conntrack.Flow4, protocol uint8, local []packet.Addr, id, turn uint32) {
 	if !w.nextLocal(&out, protocol, local, id, &turn) {
 		return
 	}
@@ -79,7 +84,7 @@ const portStep = 39869
 
 // localAt returns the address and port of a turn. Turns that follow one another have different addresses, as far as there are
 // any, and then ports that are far apart. The only division by a number that the compiler does not know is one of 32 bits.
-func localAt(local []uint32, turn uint32) (address uint32, port uint16) {
+func localAt(local []packet.Addr, turn uint32) (address packet.Addr, port uint16) {
 	n := uint32(len(local))
 	round := turn / n
 	return local[turn-round*n], uint16(firstLocalPort + uint64(round)*portStep%localPorts)

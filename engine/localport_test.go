@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"fulcrum/modes"
+	"fulcrum/packet"
 	"fulcrum/ports"
 )
 
@@ -112,14 +113,14 @@ func TestSearchGoesOn(t *testing.T) {
 }
 
 func TestLocalAtUsesEverything(t *testing.T) {
-	local := []uint32{1, 2, 3}
+	local := []packet.Addr{packet.AddrOf4(1), packet.AddrOf4(2), packet.AddrOf4(3)}
 	seen := map[[2]uint32]bool{}
 	for turn := range uint32(3 * localPorts) {
 		a, p := localAt(local, turn)
 		if p < firstLocalPort {
 			t.Fatalf("turn %d gives port %d", turn, p)
 		}
-		seen[[2]uint32{a, uint32(p)}] = true
+		seen[[2]uint32{a.V4(), uint32(p)}] = true
 	}
 	if len(seen) != 3*localPorts {
 		t.Fatalf("%d different ones, want %d", len(seen), 3*localPorts)

@@ -1,23 +1,43 @@
 package engine
 
-// lookup is an immutable hash table from 64-bit keys to small numbers: the snapshot's services and addresses.
+import (
+	"math/bits"
+
+	"fulcrum/packet"
+)
+
+// lookup is an immutable hash table from addresses and sockets to small numbers: the snapshot's services and addresses.
 // A Go map would do, at several times the cost per packet of a flood.
 type lookup struct {
-	keys   []uint64 // zero is an empty place; no key is zero
+	keys   []lookupKey // the zero key is an empty place
 	values []uint32
 	shift  uint8
 }
 
-// newLookup builds a table; keys must not be zero.
-func newLookup(entries map[uint64]uint32) lookup {
+// lookupKey is what is looked up: an address, or an address with more.
+type lookupKey struct {
+	address packet.Addr
+	rest    uint64 // never zero
+}
+
+// serviceIndex is the key of a socket.
+func serviceIndex(address packet.Addr, port uint16, protocol uint8) lookupKey {
+	return lookupKey{address, 1<<32 | uint64(port)<<16 | uint64(protocol)}
+}
+
+// addressIndex is the key of an address.
+func addressIndex(address packet.Addr) lookupKey { return lookupKey{address, 1} }
+
+// newLookup builds a table.
+func newLookup(entries map[lookupKey]uint32) lookup {
 	bits := uint8(1)
 	for 1<<bits < 2*len(entries) {
 		bits++
 	}
-	l := lookup{make([]uint64, 1<<bits), make([]uint32, 1<<bits), 64 - bits}
+	l := lookup{make([]lookupKey, 1<<bits), make([]uint32, 1<<bits), 64 - bits}
 	for k, v := range entries {
-		i := l.start(k)
-		for l.keys[i] != 0 {
+		i := l.start(&k)
+		for l.keys[i].rest != 0 {
 			i = l.next(i)
 		}
 		l.keys[i], l.values[i] = k, v
@@ -25,16 +45,16 @@ func newLookup(entries map[uint64]uint32) lookup {
 	return l
 }
 
-func (l *lookup) start(k uint64) int {
-	k ^= k >> 32
-	return int(k * 0x9e3779b97f4a7c15 >> l.shift)
+func (l *lookup) start(k *lookupKey) int {
+	high, low := bits.Mul64(k.address.Lo^k.rest<<24, 0x9e3779b97f4a7c15)
+	return int((high ^ low ^ k.address.Hi) * 0xd6e8feb86659fd93 >> l.shift)
 }
 
 func (l *lookup) next(i int) int { return (i + 1) & (len(l.keys) - 1) }
 
 // get returns the value of a key.
-func (l *lookup) get(k uint64) (uint32, bool) {
-	for i := l.start(k); l.keys[i] != 0; i = l.next(i) {
+func (l *lookup) get(k lookupKey) (uint32, bool) {
+	for i := l.start(&k); l.keys[i].rest != 0; i = l.next(i) {
 		if l.keys[i] == k {
 			return l.values[i], true
 		}

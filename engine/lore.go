@@ -21,7 +21,7 @@ type lore struct {
 
 // lesson is the MAC of a neighbour.
 type lesson struct {
-	address uint32
+	address packet.Addr
 	port    uint16
 	teller  uint16
 	mac     packet.MAC

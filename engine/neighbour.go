@@ -35,10 +35,10 @@ const (
 
 // neighbour is a station on a port's network.
 type neighbour struct {
-	address uint32
+	address packet.Addr
+	source  packet.Addr // the port's own address towards a pinned neighbour
 	port    uint16
 	mtu     uint16 // of the port
-	source  uint32 // the port's own address towards a pinned neighbour
 	state   neighbourState
 	used    bool     // a packet went there since it was last confirmed
 	pinned  bool     // a real server or gateway of the snapshot: never forgotten
@@ -55,7 +55,7 @@ func (n *neighbour) mac() packet.MAC { return packet.MAC(n.macs[0:6]) }
 
 // neighbourKey tells neighbours apart.
 type neighbourKey struct {
-	address uint32
+	address packet.Addr
 	port    uint16
 }
 
@@ -81,7 +81,7 @@ func newNeighbourTable(devices []ports.Port) neighbourTable {
 
 // find returns the hop of an address on a port, as a new incomplete entry if there is none; ok is
 // false when the table is full.
-func (t *neighbourTable) find(address uint32, port uint16, now uint32) (h hop, ok bool) {
+func (t *neighbourTable) find(address packet.Addr, port uint16, now uint32) (h hop, ok bool) {
 	k := neighbourKey{address, port}
 	if h, ok := t.index[k]; ok {
 		return h, true

@@ -288,7 +288,7 @@ func TestRecycledPlaceIsNotTheOldNeighbour(t *testing.T) {
 	out := pkt{src: p.source, dst: p.server, protocol: packet.ProtocolUDP}.reply("", "answer")
 	b.fromServer(0, out)
 	b.sent(0, out.hop().from(p.vip).to(p.client).frame(s.ports[0].mac, old.mac))
-	place := b.worker.neighbours.index[neighbourKey{packet.Addr4(old.addr), 0}]
+	place := b.worker.neighbours.index[neighbourKey{packet.AddrOf(old.addr), 0}]
 
 	// The client sends on, so that its session lives, but hears nothing for ten minutes.
 	for range 5 {
@@ -298,7 +298,7 @@ func TestRecycledPlaceIsNotTheOldNeighbour(t *testing.T) {
 	b.collectAll()
 	b.receive(0, whoHas(s.ports[0].addr, newcomer))
 	b.collectAll()
-	if got := b.worker.neighbours.index[neighbourKey{packet.Addr4(newcomer.addr), 0}]; got != place {
+	if got := b.worker.neighbours.index[neighbourKey{packet.AddrOf(newcomer.addr), 0}]; got != place {
 		t.Fatalf("the newcomer has place %d, not %d: nothing to test", got, place)
 	}
 	b.fromServer(0, out)
@@ -348,13 +348,13 @@ func TestLongestPrefixWins(t *testing.T) {
 		{"8.8.8.8", "10.0.0.254", 0},
 		{"255.255.255.254", "10.0.0.254", 0},
 	} {
-		via, port, ok := table.next(packet.Addr4(netip.MustParseAddr(tt.to)))
-		if got := packet.AddrFrom4(via).String(); !ok || got != tt.via || port != tt.port {
+		via, port, ok := table.next(packet.AddrOf(netip.MustParseAddr(tt.to)))
+		if got := via.Netip().String(); !ok || got != tt.via || port != tt.port {
 			t.Errorf("to %s: via %s on port %d (%v), want %s on %d", tt.to, got, port, ok, tt.via, tt.port)
 		}
 	}
 	n.Routes = nil
-	if _, _, ok := newRouteTable(n).next(packet.Addr4(netip.MustParseAddr("8.8.8.8"))); ok {
+	if _, _, ok := newRouteTable(n).next(packet.AddrOf(netip.MustParseAddr("8.8.8.8"))); ok {
 		t.Error("a way to 8.8.8.8 without a route")
 	}
 }

@@ -10,27 +10,27 @@ import (
 // newFlow takes the first packet of a flow: it finds the service, lets it choose a real server, makes the session and
 // forwards the packet.
 func (w *Worker) newFlow(p *ports.Packet, m *meta) Verdict {
-	i, ok := w.snap.services.get(serviceIndex(m.Dst, m.DstPort, m.Protocol))
+	i, ok := w.snap.services.get(serviceIndex(packet.AddrOf4(m.Dst), m.DstPort, m.Protocol))
 	if !ok {
 		return w.unclaimed(m)
 	}
 	if m.Kind == packet.TCP4 && !w.mayStart(m.TCPFlags) {
 		return DropNoSession
 	}
-	if !w.isStranger(m.Src) {
+	if !w.isStranger(packet.AddrOf4(m.Src)) {
 		return DropSourceAddress
 	}
 	service := &w.snap.pools[i]
 	pick, ok := service.pool.Pick()
 	if !ok {
-		return w.refuse(p, m, DropNoRealServer, m.Dst, packet.ICMPUnreachable, packet.ICMPCodePortUnreachable, 0)
+		return w.refuse(p, m, DropNoRealServer, packet.AddrOf4(m.Dst), packet.ICMPUnreachable, packet.ICMPCodePortUnreachable, 0)
 	}
 	return w.begin(p, m, service, service.servers[pick])
 }
 
 // isStranger reports whether an address can be that of a host other than the director. An answer to any other would go
 // astray, or round in circles.
-func (w *Worker) isStranger(a uint32) bool {
+func (w *Worker) isStranger(a packet.Addr) bool {
 	_, ours := w.snap.kindOf(a)
 	return isUnicast(a) && !ours
 }
@@ -45,7 +45,7 @@ func (w *Worker) mayStart(f packet.TCPFlags) bool {
 
 // unclaimed says why a packet without session and service goes nowhere.
 func (w *Worker) unclaimed(m *meta) Verdict {
-	kind, ours := w.snap.kindOf(m.Dst)
+	kind, ours := w.snap.kindOf(packet.AddrOf4(m.Dst))
 	switch {
 	case !ours:
 		return DropNotOurs
@@ -88,7 +88,7 @@ func (w *Worker) begin(p *ports.Packet, m *meta, service *servicePool, id uint32
 // insert adds the session to the table, with the return flow that its mode has.
 func (w *Worker) insert(m *meta, service *servicePool, id uint32) (slot uint32, v Verdict) {
 	server := &w.snap.servers[id]
-	out := conntrack.Flow4{Src: server.address, SrcPort: server.port}
+	out := conntrack.Flow4{Src: server.address.V4(), SrcPort: server.port}
 	switch server.mode {
 	case modes.FullNAT:
 		return w.insertLocal(m, out, service.local, id)

@@ -117,7 +117,7 @@ func (w *Worker) admit(p *ports.Packet, m *meta, frame []byte) Verdict {
 
 // otherProtocol says why a packet of a protocol that no service can have goes nowhere.
 func (w *Worker) otherProtocol(m *meta) Verdict {
-	kind, ours := w.snap.kindOf(m.Dst)
+	kind, ours := w.snap.kindOf(packet.AddrOf4(m.Dst))
 	switch {
 	case !ours:
 		return DropNotOurs

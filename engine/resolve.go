@@ -82,8 +82,8 @@ func (w *Worker) ask(h hop) {
 	w.sendARP(int(n.port), to, packet.ARPFields{
 		Op:        packet.ARPRequest,
 		SenderMAC: w.snap.ports[n.port].mac,
-		SenderIP:  w.snap.ports[n.port].sourceTowards(n.address),
-		TargetIP:  n.address,
+		SenderIP:  w.snap.ports[n.port].sourceTowards(n.address).V4(),
+		TargetIP:  n.address.V4(),
 	})
 }
 
@@ -105,7 +105,7 @@ func (w *Worker) dropWaiting(n *neighbour, why Verdict) {
 }
 
 // nextHop returns the neighbour through which an address is reached.
-func (w *Worker) nextHop(address uint32) (hop, Verdict) {
+func (w *Worker) nextHop(address packet.Addr) (hop, Verdict) {
 	gateway, port, ok := w.snap.routes.next(address)
 	if !ok {
 		return 0, DropNoRoute

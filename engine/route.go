@@ -9,12 +9,13 @@ import (
 )
 
 // routeTable finds the next hop of a destination by longest prefix. It is walked in order of length, which is right for the
-// handful of routes that a director has.
+// handful of routes that a director has. Routes of both families are in it: an IPv4 prefix is one of mapped addresses.
 type routeTable []routeEntry
 
 type routeEntry struct {
-	prefix, mask uint32
-	gateway      uint32 // 0: the destination is on the port's own subnet
+	prefix, mask packet.Addr
+	bits         int         // of the mask
+	gateway      packet.Addr // zero: the destination is on the port's own subnet
 	port         uint16
 }
 
@@ -22,35 +23,40 @@ func newRouteTable(s Settings) routeTable {
 	var t routeTable
 	for i, p := range s.Ports {
 		for _, a := range p.Addresses {
-			t = t.add(a, 0, i)
+			t = append(t, newRouteEntry(a, packet.Addr{}, i))
 		}
 	}
 	for _, r := range s.Routes {
-		if r.Via.Is4() {
-			t = t.add(r.To, packet.Addr4(r.Via), r.Port)
-		}
+		t = append(t, newRouteEntry(r.To, packet.AddrOf(r.Via), r.Port))
 	}
-	slices.SortStableFunc(t, func(a, b routeEntry) int { return cmp.Compare(b.mask, a.mask) })
+	slices.SortStableFunc(t, func(a, b routeEntry) int { return cmp.Compare(b.bits, a.bits) })
 	return t
 }
 
-func (t routeTable) add(to netip.Prefix, gateway uint32, port int) routeTable {
-	if !to.Addr().Is4() {
-		return t
+func newRouteEntry(to netip.Prefix, gateway packet.Addr, port int) routeEntry {
+	e := routeEntry{bits: to.Bits(), gateway: gateway, port: uint16(port)}
+	if to.Addr().Is4() {
+		e.bits += 96
 	}
-	mask := ^uint32(0) << (32 - to.Bits())
-	return append(t, routeEntry{packet.Addr4(to.Addr()) & mask, mask, gateway, uint16(port)})
+	e.mask = prefixMask(e.bits)
+	e.prefix = packet.AddrOf(to.Addr()).And(e.mask)
+	return e
+}
+
+// prefixMask returns an address of n ones and then zeros.
+func prefixMask(n int) packet.Addr {
+	return packet.Addr{Hi: ^uint64(0) << (64 - min(n, 64)), Lo: ^uint64(0) << (128 - max(n, 64))}
 }
 
 // next returns the address to resolve and the port to send on.
-func (t routeTable) next(dst uint32) (nextHop uint32, port uint16, ok bool) {
+func (t routeTable) next(dst packet.Addr) (nextHop packet.Addr, port uint16, ok bool) {
 	for i := range t {
-		if e := &t[i]; dst&e.mask == e.prefix {
-			if e.gateway != 0 {
+		if e := &t[i]; dst.And(e.mask) == e.prefix {
+			if e.gateway != (packet.Addr{}) {
 				return e.gateway, e.port, true
 			}
 			return dst, e.port, true
 		}
 	}
-	return 0, 0, false
+	return packet.Addr{}, 0, false
 }

@@ -21,7 +21,7 @@ type snapshot struct {
 	services   lookup // serviceIndex key -> index in pools
 	pools      []servicePool
 	servers    []serverEntry // by real server id
-	addresses  lookup        // address + 1 -> addressKind
+	addresses  lookup        // addressIndex key -> addressKind
 	natServers lookup        // serviceIndex key of a real server of mode nat -> 0
 
 	announcements []announcement // by port and address
@@ -40,36 +40,29 @@ const (
 // portEntry is a port as workers see it.
 type portEntry struct {
 	mac     packet.MAC
-	station packet.Station  // the same, for comparison
-	own     []netip.Prefix  // its addresses, with their subnets
-	answers map[uint32]bool // addresses for which ARP is answered here
+	station packet.Station       // the same, for comparison
+	own     []netip.Prefix       // its addresses, with their subnets
+	answers map[packet.Addr]bool // addresses for which ARP is answered here
 }
 
 // servicePool is a service as workers see it.
 type servicePool struct {
 	pool    *sched.Pool
-	servers []uint32 // real server ids, in the pool's order
-	local   []uint32 // local addresses
+	servers []uint32      // real server ids, in the pool's order
+	local   []packet.Addr // local addresses
 	mode    modes.Mode
 }
 
 // serverEntry is a real server as workers see it.
 type serverEntry struct {
 	load      *sched.Load
-	address   uint32
+	address   packet.Addr
 	port      uint16
 	mode      modes.Mode
 	overheads [2]uint8          // what the mode adds to a packet, in bytes, by direction
 	views     [2]conntrack.View // TCP state table by direction
 	gone      bool              // removed from the configuration; sessions may still refer to it
 }
-
-func serviceIndex(address uint32, port uint16, protocol uint8) uint64 {
-	return uint64(address)<<32 | uint64(port)<<16 | uint64(protocol)
-}
-
-// addressIndex keeps 0.0.0.0 apart from an empty place.
-func addressIndex(address uint32) uint64 { return uint64(address) + 1 }
 
 // buildSnapshot makes the snapshot of settings that were validated.
 func buildSnapshot(s Settings, devices []ports.Port, r *registry, epoch uint16) *snapshot {
@@ -86,23 +79,20 @@ func buildSnapshot(s Settings, devices []ports.Port, r *registry, epoch uint16) 
 
 func (n *snapshot) addPorts(devices []ports.Port) {
 	for i, d := range devices {
-		e := portEntry{mac: d.MAC(), station: packet.NewStation(d.MAC()), answers: map[uint32]bool{}}
+		e := portEntry{mac: d.MAC(), station: packet.NewStation(d.MAC()), answers: map[packet.Addr]bool{}}
 		for _, a := range n.settings.Ports[i].Addresses {
-			if !a.Addr().Is4() {
-				continue
-			}
 			e.own = append(e.own, a)
-			e.answers[packet.Addr4(a.Addr())] = true
+			e.answers[packet.AddrOf(a.Addr())] = true
 		}
 		n.ports = append(n.ports, e)
 	}
 }
 
 func (n *snapshot) addServices(r *registry) {
-	index := map[uint64]uint32{}
+	index := map[lookupKey]uint32{}
 	current := map[uint32]bool{}
 	for _, s := range n.settings.Services {
-		index[serviceIndex(packet.Addr4(s.Address.Addr()), s.Address.Port(), s.Protocol)] = uint32(len(n.pools))
+		index[serviceIndex(packet.AddrOf(s.Address.Addr()), s.Address.Port(), s.Protocol)] = uint32(len(n.pools))
 		p := newServicePool(s, r)
 		n.pools = append(n.pools, p)
 		for _, id := range p.servers {
@@ -115,7 +105,7 @@ func (n *snapshot) addServices(r *registry) {
 		mode := live.key.mode
 		n.servers = append(n.servers, serverEntry{
 			load:      &live.load,
-			address:   packet.Addr4(live.key.address.Addr()),
+			address:   packet.AddrOf(live.key.address.Addr()),
 			port:      live.key.address.Port(),
 			mode:      mode,
 			overheads: [2]uint8{conntrack.Inbound: uint8(mode.Overhead())},
@@ -126,11 +116,11 @@ func (n *snapshot) addServices(r *registry) {
 }
 
 // natServers are the addresses and ports from which answers of mode nat come, also those of sessions whose real server was removed.
-func natServers(r *registry) map[uint64]uint32 {
-	index := map[uint64]uint32{}
+func natServers(r *registry) map[lookupKey]uint32 {
+	index := map[lookupKey]uint32{}
 	for _, live := range r.live {
 		if k := live.key; k.mode == modes.NAT {
-			index[serviceIndex(packet.Addr4(k.address.Addr()), k.address.Port(), k.service.protocol)] = 0
+			index[serviceIndex(packet.AddrOf(k.address.Addr()), k.address.Port(), k.service.protocol)] = 0
 		}
 	}
 	return index
@@ -149,17 +139,17 @@ func newServicePool(s Service, r *registry) servicePool {
 	}
 	p.pool = sched.NewPool(s.Scheduler, members, r.service(key))
 	for _, a := range s.LocalAddresses {
-		p.local = append(p.local, packet.Addr4(a))
+		p.local = append(p.local, packet.AddrOf(a))
 	}
 	return p
 }
 
 // addAddresses collects the director's addresses and decides where ARP for them is answered.
 func (n *snapshot) addAddresses() {
-	kinds := map[uint64]uint32{}
+	kinds := map[lookupKey]uint32{}
 	for _, s := range n.settings.Services {
 		for _, a := range s.LocalAddresses {
-			kinds[addressIndex(packet.Addr4(a))] = uint32(localAddress)
+			kinds[addressIndex(packet.AddrOf(a))] = uint32(localAddress)
 			n.answer(a)
 		}
 	}
@@ -170,13 +160,13 @@ func (n *snapshot) addAddresses() {
 			}
 		}
 		for _, p := range n.ports[i].own {
-			if p.Bits() < 31 {
-				kinds[addressIndex(packet.Addr4(p.Addr())|^uint32(0)>>p.Bits())] = uint32(subnetBroadcast)
+			if p.Addr().Is4() && p.Bits() < 31 {
+				kinds[addressIndex(packet.AddrOf4(packet.Addr4(p.Addr())|^uint32(0)>>p.Bits()))] = uint32(subnetBroadcast)
 			}
 		}
 	}
 	for _, s := range n.settings.Services {
-		kinds[addressIndex(packet.Addr4(s.Address.Addr()))] = uint32(vip)
+		kinds[addressIndex(packet.AddrOf(s.Address.Addr()))] = uint32(vip)
 		n.answer(s.Address.Addr())
 	}
 	n.addresses = newLookup(kinds)
@@ -185,7 +175,7 @@ func (n *snapshot) addAddresses() {
 // addAnnouncements puts what each port answers for into an order, so that a run can be repeated.
 func (n *snapshot) addAnnouncements() {
 	for i := range n.ports {
-		for _, address := range slices.Sorted(maps.Keys(n.ports[i].answers)) {
+		for _, address := range slices.SortedFunc(maps.Keys(n.ports[i].answers), packet.Addr.Compare) {
 			n.announcements = append(n.announcements, announcement{i, address})
 		}
 	}
@@ -196,39 +186,40 @@ func (n *snapshot) addAnnouncements() {
 func (n *snapshot) answer(a netip.Addr) {
 	found := false
 	for i := range n.ports {
-		if n.ports[i].onSubnet(a) {
-			n.ports[i].answers[packet.Addr4(a)] = true
+		if n.ports[i].onSubnet(packet.AddrOf(a)) {
+			n.ports[i].answers[packet.AddrOf(a)] = true
 			found = true
 		}
 	}
 	for i := range n.ports {
 		if !found {
-			n.ports[i].answers[packet.Addr4(a)] = true
+			n.ports[i].answers[packet.AddrOf(a)] = true
 		}
 	}
 }
 
-func (e *portEntry) onSubnet(a netip.Addr) bool {
-	return slices.ContainsFunc(e.own, func(p netip.Prefix) bool { return p.Contains(a) })
+func (e *portEntry) onSubnet(a packet.Addr) bool {
+	to := a.Netip()
+	return slices.ContainsFunc(e.own, func(p netip.Prefix) bool { return p.Contains(to) })
 }
 
 // sourceTowards returns the port's own address for what the director originates towards a: the one on a's
-// subnet, else the first; 0 if the port has none.
-func (e *portEntry) sourceTowards(a uint32) uint32 {
-	to := packet.AddrFrom4(a)
+// subnet, else the first of a's family; the zero Addr if the port has none.
+func (e *portEntry) sourceTowards(a packet.Addr) packet.Addr {
+	to, first := a.Netip(), packet.Addr{}
 	for _, p := range e.own {
 		if p.Contains(to) {
-			return packet.Addr4(p.Addr())
+			return packet.AddrOf(p.Addr())
+		}
+		if first == (packet.Addr{}) && p.Addr().Is4() == a.Is4() {
+			first = packet.AddrOf(p.Addr())
 		}
 	}
-	if len(e.own) == 0 {
-		return 0
-	}
-	return packet.Addr4(e.own[0].Addr())
+	return first
 }
 
 // kindOf tells what an address is to the director; ok is false for anybody else's.
-func (n *snapshot) kindOf(address uint32) (addressKind, bool) {
+func (n *snapshot) kindOf(address packet.Addr) (addressKind, bool) {
 	k, ok := n.addresses.get(addressIndex(address))
 	return addressKind(k), ok
 }

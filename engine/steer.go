@@ -120,7 +120,7 @@ const receiver = -1
 // this worker's to drop them.
 func (w *Worker) owner(port uint16, k *packet.Key4) int {
 	s := &w.engine.steering
-	if i, ok := w.snap.services.get(serviceIndex(k.Dst, k.DstPort, k.Protocol)); ok {
+	if i, ok := w.snap.services.get(serviceIndex(packet.AddrOf4(k.Dst), k.DstPort, k.Protocol)); ok {
 		switch {
 		case w.snap.pools[i].mode == modes.NAT:
 			return s.clientOwner(k.Src, k.SrcPort, k.Protocol)
@@ -129,13 +129,13 @@ func (w *Worker) owner(port uint16, k *packet.Key4) int {
 		}
 		return receiver
 	}
-	if kind, ours := w.snap.kindOf(k.Dst); ours {
+	if kind, ours := w.snap.kindOf(packet.AddrOf4(k.Dst)); ours {
 		if kind == localAddress {
 			return w.answerOwner(k)
 		}
 		return w.number
 	}
-	if _, ok := w.snap.natServers.get(serviceIndex(k.Src, k.SrcPort, k.Protocol)); ok {
+	if _, ok := w.snap.natServers.get(serviceIndex(packet.AddrOf4(k.Src), k.SrcPort, k.Protocol)); ok {
 		return s.clientOwner(k.Dst, k.DstPort, k.Protocol)
 	}
 	return w.number
@@ -143,7 +143,7 @@ func (w *Worker) owner(port uint16, k *packet.Key4) int {
 
 // answerOwner returns the owner of a real server's packet to a local address.
 func (w *Worker) answerOwner(k *packet.Key4) int {
-	_, port, ok := w.snap.routes.next(k.Src)
+	_, port, ok := w.snap.routes.next(packet.AddrOf4(k.Src))
 	if !ok {
 		return w.number
 	}

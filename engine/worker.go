@@ -95,7 +95,7 @@ func (w *Worker) adopt(s *snapshot) {
 		}
 	}
 	for i := range s.routes {
-		if g := s.routes[i].gateway; g != 0 {
+		if g := s.routes[i].gateway; g != (packet.Addr{}) {
 			w.pin(g)
 		}
 	}
@@ -118,7 +118,7 @@ func (w *Worker) askFirst(h hop) {
 // setStatic enters the configured neighbours.
 func (w *Worker) setStatic() {
 	for _, s := range w.snap.settings.Neighbours {
-		h, ok := w.neighbours.find(packet.Addr4(s.Address), uint16(s.Port), w.now)
+		h, ok := w.neighbours.find(packet.AddrOf(s.Address), uint16(s.Port), w.now)
 		if !ok {
 			continue
 		}
@@ -129,7 +129,7 @@ func (w *Worker) setStatic() {
 
 // pin resolves the next hop of an address ahead of the first packet, and keeps it. It returns none where there is no
 // route or no room.
-func (w *Worker) pin(address uint32) hop {
+func (w *Worker) pin(address packet.Addr) hop {
 	h, v := w.nextHop(address)
 	if v != Taken {
 		return 0

@@ -388,7 +388,7 @@ func TestHandoffIsBounded(t *testing.T) {
 func TestLoreForgetsTheOldest(t *testing.T) {
 	l := new(lore)
 	for i := range uint32(loreSize + 10) {
-		l.tell(lesson{address: i})
+		l.tell(lesson{address: packet.AddrOf4(i)})
 	}
 	var seen uint64
 	var heard []lesson
@@ -397,8 +397,8 @@ func TestLoreForgetsTheOldest(t *testing.T) {
 		some, seen = l.since(seen, room)
 		heard = append(heard, slices.Clone(some)...)
 	}
-	if len(heard) != loreSize || heard[0].address != 10 || heard[loreSize-1].address != loreSize+9 {
-		t.Fatalf("%d lessons, from %d", len(heard), heard[0].address)
+	if len(heard) != loreSize || heard[0].address.V4() != 10 || heard[loreSize-1].address.V4() != loreSize+9 {
+		t.Fatalf("%d lessons, from %d", len(heard), heard[0].address.V4())
 	}
 }
 

@@ -1,6 +1,7 @@
 package packet
 
 import (
+	"cmp"
 	"encoding/binary"
 	"net/netip"
 )
@@ -31,6 +32,14 @@ func (a Addr) Is4() bool { return a.Hi == 0 && a.Lo>>32 == mapped }
 
 // V4 returns the number of an IPv4 address.
 func (a Addr) V4() uint32 { return uint32(a.Lo) }
+
+// And returns the address with only those bits that mask has too.
+func (a Addr) And(mask Addr) Addr { return Addr{a.Hi & mask.Hi, a.Lo & mask.Lo} }
+
+// Compare orders addresses by their numbers.
+func (a Addr) Compare(b Addr) int {
+	return cmp.Or(cmp.Compare(a.Hi, b.Hi), cmp.Compare(a.Lo, b.Lo))
+}
 
 // Put writes an IPv6 address into b, in network byte order.
 func (a Addr) Put(b []byte) {
