@@ -26,8 +26,8 @@ func (w *Worker) flow(p *ports.Packet, m *meta) Verdict {
 // unknownFlow hands a packet without session to the worker that its flow belongs to, or makes a session for it.
 func (w *Worker) unknownFlow(p *ports.Packet, m *meta) Verdict {
 	if w.outgoing != nil && p.Spare == 0 {
-		k := m.wide(p)
-		if owner := w.owner(p.Port, &k); owner != receiver && owner != w.number {
+		m.widen(p, &w.key)
+		if owner := w.owner(p.Port, &w.key); owner != receiver && owner != w.number {
 			return w.handOver(p, owner)
 		}
 	}
@@ -123,8 +123,9 @@ func (m *meta) passable(room int) bool { return m.TTL > 1 && int(m.End-m.Network
 
 // impassable tells the sender of a packet that is not passable why, and returns what became of the packet.
 func (w *Worker) impassable(p *ports.Packet, m *meta, d conntrack.Direction, room int) Verdict {
-	k := m.wide(p)
-	from := w.hopAddress(p, &k, d)
+	k := &w.key
+	m.widen(p, k)
+	from := w.hopAddress(p, k, d)
 	if m.TTL <= 1 {
 		return w.refuse(p, m, DropTTLExceeded, from, ttlExceeded, 0)
 	}

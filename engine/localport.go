@@ -21,15 +21,15 @@ const (
 //
 // With several workers each uses those local ports that are its own, so that no two of them ever choose the same, and so that the
 // answers come to the one that has the session.
-func (w *Worker) insertLocal(m *meta, k *packet.Key6, out packet.Flow6, local []packet.Addr, id uint32) (uint32, Verdict) {
+func (w *Worker) insertLocal(m *meta, k *packet.Key6, out *packet.Flow6, local []packet.Addr, id uint32) (uint32, Verdict) {
 	turn := &w.localTurns[id]
 	for range maxProbes {
-		if !w.nextLocal(&out, k.Protocol, local, id, turn) {
+		if !w.nextLocal(out, k.Protocol, local, id, turn) {
 			return 0, DropNoLocalPort
 		}
 		slot, result := w.insertFlow(m, k, out, true)
 		if result != conntrack.FlowTaken {
-			w.foresee(out, k.Protocol, local, id, *turn)
+			w.foresee(*out, k.Protocol, local, id, *turn)
 			return slot, insertVerdicts[result]
 		}
 	}

@@ -10,7 +10,8 @@ import (
 // newFlow takes the first packet of a flow: it finds the service, lets it choose a real server, makes the session and
 // forwards the packet.
 func (w *Worker) newFlow(p *ports.Packet, m *meta) Verdict {
-	k := m.wide(p)
+	k := &w.key
+	m.widen(p, k)
 	i, ok := w.snap.services.get(serviceIndex(k.Dst, k.DstPort, k.Protocol))
 	if !ok {
 		return w.unclaimed(k.Dst)
@@ -26,7 +27,7 @@ func (w *Worker) newFlow(p *ports.Packet, m *meta) Verdict {
 	if !ok {
 		return w.refuse(p, m, DropNoRealServer, k.Dst, portUnreachable, 0)
 	}
-	return w.begin(p, m, &k, service, service.servers[pick])
+	return w.begin(p, m, k, service, service.servers[pick])
 }
 
 // isStranger reports whether an address can be that of a host other than the director. An answer to any other would go
@@ -89,19 +90,22 @@ func (w *Worker) begin(p *ports.Packet, m *meta, k *packet.Key6, service *servic
 // insert adds the session to the table, with the return flow that its mode has.
 func (w *Worker) insert(m *meta, k *packet.Key6, service *servicePool, id uint32) (slot uint32, v Verdict) {
 	server := &w.snap.servers[id]
-	out := packet.Flow6{Src: server.address, SrcPort: server.port}
+	out := &w.answers
+	out.Src, out.SrcPort = server.address, server.port
 	switch server.mode {
 	case modes.FullNAT:
 		return w.insertLocal(m, k, out, service.local, id)
 	case modes.NAT:
 		out.Dst, out.DstPort = k.Src, k.SrcPort
+	default:
+		out.Dst, out.DstPort = packet.Addr{}, 0
 	}
 	slot, result := w.insertFlow(m, k, out, server.mode.TwoWay())
 	return slot, insertVerdicts[result]
 }
 
 // insertFlow adds a session to the table.
-func (w *Worker) insertFlow(m *meta, k *packet.Key6, out packet.Flow6, twoWay bool) (uint32, conntrack.Result) {
+func (w *Worker) insertFlow(m *meta, k *packet.Key6, out *packet.Flow6, twoWay bool) (uint32, conntrack.Result) {
 	return w.sessions.Insert(&m.Key4, w.hashes[m.index], out.Narrow(), twoWay, w.now)
 }
 

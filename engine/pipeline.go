@@ -115,8 +115,11 @@ func (w *Worker) admit(p *ports.Packet, m *meta, frame []byte) Verdict {
 	return Taken
 }
 
-// wide returns a packet's addresses, ports and protocol in the form that both families have.
-func (m *meta) wide(p *ports.Packet) packet.Key6 { return m.Key4.Wide() }
+// widen writes a packet's addresses, ports and protocol in the form that both families have.
+func (m *meta) widen(p *ports.Packet, k *packet.Key6) {
+	k.Src, k.Dst = packet.AddrOf4(m.Src), packet.AddrOf4(m.Dst)
+	k.SrcPort, k.DstPort, k.Protocol = m.SrcPort, m.DstPort, m.Protocol
+}
 
 // isTCP reports whether the packet is a TCP segment.
 func (m *meta) isTCP() bool { return m.Kind == packet.TCP4 }

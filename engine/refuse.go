@@ -27,7 +27,8 @@ const maxQuoted = 576 - packet.IPv4MinLen - packet.ICMPLen
 // refuse drops a packet and tells its sender why by an ICMP error from the address src, made in the packet's own
 // buffer. Where no error may be sent (RFC 1122, 3.2.2) or too many were, the packet is just dropped.
 func (w *Worker) refuse(p *ports.Packet, m *meta, why Verdict, src packet.Addr, what problem, rest uint32) Verdict {
-	k := m.wide(p)
+	k := &w.key
+	m.widen(p, k)
 	if src == (packet.Addr{}) || !w.isStranger(k.Src) || packet.Ethernet(p.Bytes()).Dst().IsMulticast() || !w.icmpAllowed() {
 		return why
 	}
