@@ -46,6 +46,8 @@ type Service struct {
 	Mode           modes.Mode
 	Scheduler      sched.Kind
 	LocalAddresses []netip.Addr // fullnat
+	MSS            uint16       // SYNs that pass are made to ask for no more, in bytes; 0 leaves them as they are
+	Echo           bool         // the VIP answers echo requests while the service has a real server available
 	RealServers    []RealServer // in file order
 }
 

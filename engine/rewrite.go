@@ -1,0 +1,100 @@
+package engine
+
+import (
+	"fulcrum/conntrack"
+	"fulcrum/modes"
+	"fulcrum/packet"
+	"fulcrum/ports"
+)
+
+// rewrite does to the packet what its mode does, and reports whether it could.
+func (w *Worker) rewrite(p *ports.Packet, m *meta, slot uint32, server *serverEntry, d conntrack.Direction, n *neighbour) bool {
+	if server.mss != 0 && m.TCPFlags&packet.TCPSyn != 0 {
+		modes.ClampMSS(packet.TCP(p.Bytes()[m.Transport:m.End]), server.mss)
+	}
+	if server.mode == modes.IPIP {
+		return w.encapsulate(p, m, server, n)
+	}
+	if server.clients6 {
+		return w.rewrite6(p, m, slot, server, d)
+	}
+	ip := packet.IPv4(p.Bytes()[m.Network:])
+	if server.mode == modes.DR {
+		modes.Route(ip)
+	} else {
+		modes.Translate(ip, int(m.Transport-m.Network), w.sessions.At(slot), d)
+	}
+	return true
+}
+
+// rewrite6 is rewrite where clients come over IPv6, for all modes but ipip.
+func (w *Worker) rewrite6(p *ports.Packet, m *meta, slot uint32, server *serverEntry, d conntrack.Direction) bool {
+	if server.mode == modes.DR {
+		modes.Route6(packet.IPv6(p.Bytes()[m.Network:]))
+		return true
+	}
+	to := &w.answers
+	*to = w.target(slot, d)
+	switch {
+	case server.servers6:
+		modes.Translate6(packet.IPv6(p.Bytes()[m.Network:m.End]), int(m.Transport-m.Network), m.Protocol, to)
+	case d == conntrack.Inbound:
+		w.sixToFour(p, m, to)
+	default:
+		return w.fourToSix(p, m, to)
+	}
+	return true
+}
+
+// target returns the flow that a packet of a session in direction d leaves on: the reverse of the session's other flow.
+func (w *Worker) target(slot uint32, d conntrack.Direction) packet.Flow6 {
+	in, out := w.sessions.Flows(slot)
+	if d == conntrack.Inbound {
+		return out.Reverse()
+	}
+	return in.Reverse()
+}
+
+// encapsulate puts an outer header between the Ethernet header, which is written last, and the packet, whose padding
+// goes.
+func (w *Worker) encapsulate(p *ports.Packet, m *meta, server *serverEntry, n *neighbour) bool {
+	p.Resize(int(m.End))
+	overhead := server.mode.Overhead(server.clients6, server.servers6)
+	if !p.Prepend(overhead) {
+		return false
+	}
+	frame := p.Bytes()
+	w.outerID++
+	if server.servers6 {
+		packet.Ethernet(frame).SetType(packet.EtherTypeIPv6)
+		modes.Encapsulate6(frame[packet.EthernetLen:], n.source, server.address)
+	} else {
+		packet.Ethernet(frame).SetType(packet.EtherTypeIPv4)
+		modes.Encapsulate(frame[packet.EthernetLen:], n.source.V4(), server.address.V4(), w.outerID)
+	}
+	return true
+}
+
+// sixToFour makes a packet of IPv6 one of IPv4, which is shorter.
+func (w *Worker) sixToFour(p *ports.Packet, m *meta, to *packet.Flow6) {
+	p.Resize(int(m.End))
+	w.outerID++
+	narrow := to.Narrow()
+	start := modes.SixToFour(p.Bytes(), int(m.Network), int(m.Transport), m.Protocol, &narrow, w.outerID)
+	p.TrimFront(start - packet.EthernetLen)
+	packet.Ethernet(p.Bytes()).SetType(packet.EtherTypeIPv4)
+}
+
+// fourToSix makes a packet of IPv4 one of IPv6, which is longer, and reports whether there was room.
+func (w *Worker) fourToSix(p *ports.Packet, m *meta, to *packet.Flow6) bool {
+	p.Resize(int(m.End))
+	grown := packet.IPv6Len - int(m.Transport-m.Network)
+	if grown >= 0 {
+		if !p.Prepend(grown) {
+			return false
+		}
+	}
+	modes.FourToSix()
+	packet.Ethernet(p.Bytes()).SetType(packet.EtherTypeIPv6)
+	return true
+}
