@@ -40,7 +40,7 @@ func (c *checker) checkVLAN(i int, taken firsts) {
 var shortPCI = regexp.MustCompile(`^[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7]$`)
 
 // deviceIDs gives the names that DPDK or the system know a device by, of which each can be taken once only: the vdev's
-// name or the PCI address, and the kernel's interface below it.
+// name or the PCI address, the kernel's interface below it, and those of a bond's members.
 func deviceIDs(device string) []string {
 	name, args, _ := strings.Cut(device, ",")
 	if shortPCI.MatchString(name) {
@@ -50,6 +50,9 @@ func deviceIDs(device string) []string {
 	for arg := range strings.SplitSeq(args, ",") {
 		if iface, ok := strings.CutPrefix(arg, "iface="); ok {
 			ids = append(ids, "interface "+iface)
+		}
+		if member, ok := strings.CutPrefix(arg, "slave="); ok {
+			ids = append(ids, deviceIDs(member)...)
 		}
 	}
 	return ids
