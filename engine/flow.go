@@ -26,7 +26,8 @@ func (w *Worker) flow(p *ports.Packet, m *meta) Verdict {
 // unknownFlow hands a packet without session to the worker that its flow belongs to, or makes a session for it.
 func (w *Worker) unknownFlow(p *ports.Packet, m *meta) Verdict {
 	if w.outgoing != nil && p.Spare == 0 {
-		if owner := w.owner(p.Port, &m.Key4); owner != receiver && owner != w.number {
+		m.widen(p, &w.key)
+		if owner := w.owner(p.Port, &w.key); owner != receiver && owner != w.number {
 			return w.handOver(p, owner)
 		}
 	}
@@ -122,25 +123,27 @@ func (m *meta) passable(room int) bool { return m.TTL > 1 && int(m.End-m.Network
 
 // impassable tells the sender of a packet that is not passable why, and returns what became of the packet.
 func (w *Worker) impassable(p *ports.Packet, m *meta, d conntrack.Direction, room int) Verdict {
-	from := w.hopAddress(p, m, d)
+	k := &w.key
+	m.widen(p, k)
+	from := w.hopAddress(p, k, d)
 	if m.TTL <= 1 {
-		return w.refuse(p, m, DropTTLExceeded, from, packet.ICMPTimeExceeded, packet.ICMPCodeTTLExceeded, 0)
+		return w.refuse(p, m, DropTTLExceeded, from, ttlExceeded, 0)
 	}
 	if !m.DontFragment {
 		return DropTooBig
 	}
 	if d == conntrack.Inbound {
-		from = packet.AddrOf4(m.Dst) // to the client the VIP is the end of the way, so that is where the limit is
+		from = k.Dst // to the client the VIP is the end of the way, so that is where the limit is
 	}
-	return w.refuse(p, m, DropTooBig, from, packet.ICMPUnreachable, packet.ICMPCodeFragmentationNeeded, uint32(room))
+	return w.refuse(p, m, DropTooBig, from, tooBig, uint32(room))
 }
 
 // hopAddress returns the address by which the director shows itself as a hop to the sender of a packet: the port's
 // own, or the VIP if the port has none.
-func (w *Worker) hopAddress(p *ports.Packet, m *meta, d conntrack.Direction) packet.Addr {
-	a := w.snap.ports[p.Port].sourceTowards(packet.AddrOf4(m.Src))
+func (w *Worker) hopAddress(p *ports.Packet, k *packet.Key6, d conntrack.Direction) packet.Addr {
+	a := w.snap.ports[p.Port].sourceTowards(k.Src)
 	if a == (packet.Addr{}) && d == conntrack.Inbound {
-		return packet.AddrOf4(m.Dst)
+		return k.Dst
 	}
 	return a
 }

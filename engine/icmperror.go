@@ -12,7 +12,8 @@ import (
 // NIC spreads such packets says nothing about those that they quote. The owner is computed; where that cannot be done, or proves
 // wrong, each worker is asked in turn.
 func (w *Worker) icmpError(p *ports.Packet, message packet.ICMP) Verdict {
-	k, ok := w.flowQuoted(packet.IPv4(message[packet.ICMPLen:]))
+	narrow, ok := w.flowQuoted(packet.IPv4(message[packet.ICMPLen:]))
+	k := narrow.Wide()
 	if !ok || w.outgoing == nil || w.knows(&k) || int(p.Spare) == len(w.outgoing) {
 		return DropICMPError
 	}
@@ -37,8 +38,8 @@ func (w *Worker) flowQuoted(quoted packet.IPv4) (k conntrack.Key4, ok bool) {
 	return k, true
 }
 
-func (w *Worker) knows(k *conntrack.Key4) bool {
-	_, found := w.sessions.Lookup(w.sessions.Hash(k), k)
+func (w *Worker) knows(k *packet.Key6) bool {
+	_, found := w.lookup(k)
 	return found
 }
 

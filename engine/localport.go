@@ -21,15 +21,15 @@ const (
 //
 // With several workers each uses those local ports that are its own, so that no two of them ever choose the same, and so that the
 // answers come to the one that has the session.
-func (w *Worker) insertLocal(m *meta, out conntrack.Flow4, local []packet.Addr, id uint32) (uint32, Verdict) {
+func (w *Worker) insertLocal(m *meta, k *packet.Key6, out *packet.Flow6, local []packet.Addr, id uint32) (uint32, Verdict) {
 	turn := &w.localTurns[id]
 	for range maxProbes {
-		if !w.nextLocal(&out, m.Protocol, local, id, turn) {
+		if !w.nextLocal(out, k.Protocol, local, id, turn) {
 			return 0, DropNoLocalPort
 		}
-		slot, result := w.sessions.Insert(&m.Key4, w.hashes[m.index], out, true, w.now)
+		slot, result := w.insertFlow(m, k, out, true)
 		if result != conntrack.FlowTaken {
-			w.foresee(out, m.Protocol, local, id, *turn)
+			w.foresee(*out, k.Protocol, local, id, *turn)
 			return slot, insertVerdicts[result]
 		}
 	}
@@ -41,11 +41,9 @@ const maxForeign = 64
 
 // nextLocal sets where the answers of out go to the next local address and port that are this worker's, and reports whether there
 // are any.
-func (w *Worker) nextLocal(out *conntrack.Flow4, protocol uint8, local []packet.Addr, id uint32, turn *uint32) bool {
+func (w *Worker) nextLocal(out *packet.Flow6, protocol uint8, local []packet.Addr, id uint32, turn *uint32) bool {
 	for range maxForeign * len(w.engine.workers) {
-		var address packet.Addr
-		address, out.DstPort = localAt(local, *turn)
-		out.Dst = address.V4()
+		out.Dst, out.DstPort = localAt(local, *turn)
 		*turn++
 		if w.outgoing == nil || w.ownsLocal(out, protocol, id) {
 			return true
@@ -55,8 +53,8 @@ func (w *Worker) nextLocal(out *conntrack.Flow4, protocol uint8, local []packet.
 }
 
 // ownsLocal reports whether the answers of a flow come to this worker.
-func (w *Worker) ownsLocal(out *conntrack.Flow4, protocol uint8, id uint32) bool {
-	o := w.engine.steering.localOwner(w.localPort(id), conntrack.Key4{Flow4: *out, Protocol: protocol})
+func (w *Worker) ownsLocal(out *packet.Flow6, protocol uint8, id uint32) bool {
+	o := w.engine.steering.localOwner(w.localPort(id), packet.Key6{Flow6: *out, Protocol: protocol})
 	return o.of(out.DstPort) == w.number
 }
 
@@ -71,11 +69,11 @@ func (w *Worker) localPort(id uint32) uint16 {
 
 // foresee has the place in the index fetched where the answers of the real server's next session will be entered: nothing else of
 // that session is known so early, and waiting for it took a third of the session's time.
-func (w *Worker) foresee(out conntrack.Flow4, protocol uint8, local []packet.Addr, id, turn uint32) {
+func (w *Worker) foresee(out packet.Flow6, protocol uint8, local []packet.Addr, id, turn uint32) {
 	if !w.nextLocal(&out, protocol, local, id, &turn) {
 		return
 	}
-	w.sessions.Foresee(w.sessions.Hash(&conntrack.Key4{Flow4: out, Protocol: protocol}))
+	w.sessions.Foresee(w.hashOf(&packet.Key6{Flow6: out, Protocol: protocol}))
 }
 
 // portStep is how far the ports of one address are from turn to turn: the golden section of their number, and without a factor

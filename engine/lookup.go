@@ -46,8 +46,8 @@ func newLookup(entries map[lookupKey]uint32) lookup {
 }
 
 func (l *lookup) start(k *lookupKey) int {
-	high, low := bits.Mul64(k.address.Lo^k.rest<<24, 0x9e3779b97f4a7c15)
-	return int((high ^ low ^ k.address.Hi) * 0xd6e8feb86659fd93 >> l.shift)
+	v := k.address.Lo ^ bits.RotateLeft64(k.address.Hi, 29) ^ k.rest<<40 ^ k.rest
+	return int((v ^ v>>32) * 0x9e3779b97f4a7c15 >> l.shift)
 }
 
 func (l *lookup) next(i int) int { return (i + 1) & (len(l.keys) - 1) }

@@ -10,22 +10,24 @@ import (
 // newFlow takes the first packet of a flow: it finds the service, lets it choose a real server, makes the session and
 // forwards the packet.
 func (w *Worker) newFlow(p *ports.Packet, m *meta) Verdict {
-	i, ok := w.snap.services.get(serviceIndex(packet.AddrOf4(m.Dst), m.DstPort, m.Protocol))
+	k := &w.key
+	m.widen(p, k)
+	i, ok := w.snap.services.get(serviceIndex(k.Dst, k.DstPort, k.Protocol))
 	if !ok {
-		return w.unclaimed(m)
+		return w.unclaimed(k.Dst)
 	}
-	if m.Kind == packet.TCP4 && !w.mayStart(m.TCPFlags) {
+	if m.isTCP() && !w.mayStart(m.TCPFlags) {
 		return DropNoSession
 	}
-	if !w.isStranger(packet.AddrOf4(m.Src)) {
+	if !w.isStranger(k.Src) {
 		return DropSourceAddress
 	}
 	service := &w.snap.pools[i]
 	pick, ok := service.pool.Pick()
 	if !ok {
-		return w.refuse(p, m, DropNoRealServer, packet.AddrOf4(m.Dst), packet.ICMPUnreachable, packet.ICMPCodePortUnreachable, 0)
+		return w.refuse(p, m, DropNoRealServer, k.Dst, portUnreachable, 0)
 	}
-	return w.begin(p, m, service, service.servers[pick])
+	return w.begin(p, m, k, service, service.servers[pick])
 }
 
 // isStranger reports whether an address can be that of a host other than the director. An answer to any other would go
@@ -44,8 +46,8 @@ func (w *Worker) mayStart(f packet.TCPFlags) bool {
 }
 
 // unclaimed says why a packet without session and service goes nowhere.
-func (w *Worker) unclaimed(m *meta) Verdict {
-	kind, ours := w.snap.kindOf(packet.AddrOf4(m.Dst))
+func (w *Worker) unclaimed(dst packet.Addr) Verdict {
+	kind, ours := w.snap.kindOf(dst)
 	switch {
 	case !ours:
 		return DropNotOurs
@@ -58,7 +60,7 @@ func (w *Worker) unclaimed(m *meta) Verdict {
 }
 
 // begin makes the session of a packet with the chosen real server, and forwards the packet.
-func (w *Worker) begin(p *ports.Packet, m *meta, service *servicePool, id uint32) Verdict {
+func (w *Worker) begin(p *ports.Packet, m *meta, k *packet.Key6, service *servicePool, id uint32) Verdict {
 	server := &w.snap.servers[id]
 	h := w.hops[id]
 	if h == 0 {
@@ -70,7 +72,7 @@ func (w *Worker) begin(p *ports.Packet, m *meta, service *servicePool, id uint32
 	if room := server.room(conntrack.Inbound, &w.neighbours.entries[h]); !m.passable(room) {
 		return w.impassable(p, m, conntrack.Inbound, room) // and no session begins
 	}
-	slot, v := w.insert(m, service, id)
+	slot, v := w.insert(m, k, service, id)
 	if v != Taken {
 		return v
 	}
@@ -79,24 +81,32 @@ func (w *Worker) begin(p *ports.Packet, m *meta, service *servicePool, id uint32
 	s.NextHopIn, s.RouteEpoch = uint16(h), w.snap.epoch
 	server.load.Begin()
 	w.counters.servers[id].Connections++
-	if m.Kind == packet.UDP4 {
+	if k.Protocol == packet.ProtocolUDP {
 		w.sessions.SetState(slot, conntrack.UDP, w.now)
 	}
 	return w.forward(p, m, slot, server, conntrack.Inbound, h)
 }
 
 // insert adds the session to the table, with the return flow that its mode has.
-func (w *Worker) insert(m *meta, service *servicePool, id uint32) (slot uint32, v Verdict) {
+func (w *Worker) insert(m *meta, k *packet.Key6, service *servicePool, id uint32) (slot uint32, v Verdict) {
 	server := &w.snap.servers[id]
-	out := conntrack.Flow4{Src: server.address.V4(), SrcPort: server.port}
+	out := &w.answers
+	out.Src, out.SrcPort = server.address, server.port
 	switch server.mode {
 	case modes.FullNAT:
-		return w.insertLocal(m, out, service.local, id)
+		return w.insertLocal(m, k, out, service.local, id)
 	case modes.NAT:
-		out.Dst, out.DstPort = m.Src, m.SrcPort
+		out.Dst, out.DstPort = k.Src, k.SrcPort
+	default:
+		out.Dst, out.DstPort = packet.Addr{}, 0
 	}
-	slot, result := w.sessions.Insert(&m.Key4, w.hashes[m.index], out, server.mode.TwoWay(), w.now)
+	slot, result := w.insertFlow(m, k, out, server.mode.TwoWay())
 	return slot, insertVerdicts[result]
+}
+
+// insertFlow adds a session to the table.
+func (w *Worker) insertFlow(m *meta, k *packet.Key6, out *packet.Flow6, twoWay bool) (uint32, conntrack.Result) {
+	return w.sessions.Insert(&m.Key4, w.hashes[m.index], out.Narrow(), twoWay, w.now)
 }
 
 // insertVerdicts gives each result of an insertion its verdict.

@@ -115,6 +115,27 @@ func (w *Worker) admit(p *ports.Packet, m *meta, frame []byte) Verdict {
 	return Taken
 }
 
+// widen writes a packet's addresses, ports and protocol in the form that both families have.
+func (m *meta) widen(p *ports.Packet, k *packet.Key6) {
+	k.Src, k.Dst = packet.AddrOf4(m.Src), packet.AddrOf4(m.Dst)
+	k.SrcPort, k.DstPort, k.Protocol = m.SrcPort, m.DstPort, m.Protocol
+}
+
+// isTCP reports whether the packet is a TCP segment.
+func (m *meta) isTCP() bool { return m.Kind == packet.TCP4 }
+
+// hashOf returns the hash under which a flow's session is looked up.
+func (w *Worker) hashOf(k *packet.Key6) uint64 {
+	narrow := k.Narrow()
+	return w.sessions.Hash(&narrow)
+}
+
+// lookup finds a flow's session.
+func (w *Worker) lookup(k *packet.Key6) (conntrack.Ref, bool) {
+	narrow := k.Narrow()
+	return w.sessions.Lookup(w.sessions.Hash(&narrow), &narrow)
+}
+
 // otherProtocol says why a packet of a protocol that no service can have goes nowhere.
 func (w *Worker) otherProtocol(m *meta) Verdict {
 	kind, ours := w.snap.kindOf(packet.AddrOf4(m.Dst))

@@ -67,16 +67,17 @@ func oneEnd(all []*ports.RSS) *ports.RSS {
 }
 
 // clientOwner returns the owner of a nat client's flows.
-func (s *steering) clientOwner(address uint32, port uint16, protocol uint8) int {
+func (s *steering) clientOwner(address packet.Addr, port uint16, protocol uint8) int {
 	if s.client == nil {
-		return s.choose(uint64(address)<<32 | uint64(port)<<16 | uint64(protocol))
+		return s.choose(address.Hi ^ address.Lo<<32 ^ address.Lo>>32 ^ uint64(port)<<16 ^ uint64(protocol))
 	}
-	return s.client.Queue(s.client.Flow4(&packet.Key4{Flow4: packet.Flow4{Src: address, SrcPort: port}, Protocol: protocol}))
+	return s.client.Queue(s.client.Flow(&packet.Key6{Flow6: packet.Flow6{Src: address, SrcPort: port}, Protocol: protocol}))
 }
 
 // flowOwner returns a worker by all that tells a flow from others.
-func (s *steering) flowOwner(k *packet.Key4) int {
-	return s.choose(uint64(k.Src)<<32 ^ uint64(k.Dst) ^ uint64(k.SrcPort)<<48 ^ uint64(k.DstPort)<<32 ^ uint64(k.Protocol)<<24)
+func (s *steering) flowOwner(k *packet.Key6) int {
+	addresses := k.Src.Hi ^ bits.RotateLeft64(k.Src.Lo, 32) ^ bits.RotateLeft64(k.Dst.Hi, 16) ^ k.Dst.Lo
+	return s.choose(addresses ^ uint64(k.SrcPort)<<48 ^ uint64(k.DstPort)<<32 ^ uint64(k.Protocol)<<24)
 }
 
 // choose maps a number evenly onto the workers. The secret keeps strangers from choosing a worker to burden.
@@ -92,23 +93,27 @@ func (s *steering) choose(v uint64) int {
 type localOwner struct {
 	rss     *ports.RSS // nil for the lowest bits
 	base    uint32     // hash of an answer without its destination port
+	six     bool       // the answers are of IPv6
 	workers int
 }
 
 // localOwner looks at answers from a real server, which come in at a port, to a local address.
-func (s *steering) localOwner(port uint16, answer packet.Key4) localOwner {
+func (s *steering) localOwner(port uint16, answer packet.Key6) localOwner {
 	rss := s.back[port]
-	if rss == nil || !rss.HasDstPort4(answer.Protocol) {
+	if rss == nil || !rss.HasDstPort(&answer) {
 		return localOwner{workers: s.workers}
 	}
 	answer.DstPort = 0
-	return localOwner{rss: rss, base: rss.Flow4(&answer), workers: s.workers}
+	return localOwner{rss: rss, base: rss.Flow(&answer), six: !answer.Src.Is4(), workers: s.workers}
 }
 
 // of returns the owner of a port.
 func (o *localOwner) of(port uint16) int {
-	if o.rss == nil {
+	switch {
+	case o.rss == nil:
 		return int(port) % o.workers
+	case o.six:
+		return o.rss.Queue(o.base ^ o.rss.DstPort6(port))
 	}
 	return o.rss.Queue(o.base ^ o.rss.DstPort4(port))
 }
@@ -118,9 +123,9 @@ const receiver = -1
 
 // owner returns the worker to which packets with a key belong that come in at a port, or receiver. Where they belong to nobody, it is
 // this worker's to drop them.
-func (w *Worker) owner(port uint16, k *packet.Key4) int {
+func (w *Worker) owner(port uint16, k *packet.Key6) int {
 	s := &w.engine.steering
-	if i, ok := w.snap.services.get(serviceIndex(packet.AddrOf4(k.Dst), k.DstPort, k.Protocol)); ok {
+	if i, ok := w.snap.services.get(serviceIndex(k.Dst, k.DstPort, k.Protocol)); ok {
 		switch {
 		case w.snap.pools[i].mode == modes.NAT:
 			return s.clientOwner(k.Src, k.SrcPort, k.Protocol)
@@ -129,21 +134,21 @@ func (w *Worker) owner(port uint16, k *packet.Key4) int {
 		}
 		return receiver
 	}
-	if kind, ours := w.snap.kindOf(packet.AddrOf4(k.Dst)); ours {
+	if kind, ours := w.snap.kindOf(k.Dst); ours {
 		if kind == localAddress {
 			return w.answerOwner(k)
 		}
 		return w.number
 	}
-	if _, ok := w.snap.natServers.get(serviceIndex(packet.AddrOf4(k.Src), k.SrcPort, k.Protocol)); ok {
+	if _, ok := w.snap.natServers.get(serviceIndex(k.Src, k.SrcPort, k.Protocol)); ok {
 		return s.clientOwner(k.Dst, k.DstPort, k.Protocol)
 	}
 	return w.number
 }
 
 // answerOwner returns the owner of a real server's packet to a local address.
-func (w *Worker) answerOwner(k *packet.Key4) int {
-	_, port, ok := w.snap.routes.next(packet.AddrOf4(k.Src))
+func (w *Worker) answerOwner(k *packet.Key6) int {
+	_, port, ok := w.snap.routes.next(k.Src)
 	if !ok {
 		return w.number
 	}
@@ -152,10 +157,10 @@ func (w *Worker) answerOwner(k *packet.Key4) int {
 }
 
 // probableOwner is owner for a flow of which no packet is at hand: the receiver is whom the device's hash would choose.
-func (w *Worker) probableOwner(port uint16, k *packet.Key4) int {
+func (w *Worker) probableOwner(port uint16, k *packet.Key6) int {
 	owner := w.owner(port, k)
 	if rss := w.engine.steering.back[port]; owner == receiver && rss != nil {
-		return rss.Queue(rss.Flow4(k))
+		return rss.Queue(rss.Flow(k))
 	}
 	return owner
 }

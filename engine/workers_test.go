@@ -324,7 +324,7 @@ func fullHandoff(t *testing.T) *bed {
 	b := newBed(t, s, s.serving(s.echo(modes.NAT, 1)), crowd(2))
 	for i, sent := 0, 0; sent <= handoffSize; i++ {
 		p := udp(clientAt(i), echoVIP, "?")
-		if b.engine.steering.clientOwner(packet.Addr4(p.src.Addr()), p.src.Port(), packet.ProtocolUDP) == 1 {
+		if b.engine.steering.clientOwner(packet.AddrOf(p.src.Addr()), p.src.Port(), packet.ProtocolUDP) == 1 {
 			b.deliver(0, p.frame(s.gateway.mac, s.ports[0].mac))
 			sent++
 		}

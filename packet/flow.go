@@ -13,10 +13,32 @@ type Key4 struct {
 	Protocol uint8
 }
 
-// Flow6 is Flow4 for IPv6.
+// Flow6 is Flow4 for IPv6, and, with mapped addresses, for whoever treats both families alike.
 type Flow6 struct {
 	Src, Dst         Addr
 	SrcPort, DstPort uint16
+}
+
+// Wide returns the flow in the form that both families have.
+func (f *Flow4) Wide() Flow6 {
+	return Flow6{Src: AddrOf4(f.Src), Dst: AddrOf4(f.Dst), SrcPort: f.SrcPort, DstPort: f.DstPort}
+}
+
+// Narrow returns an IPv4 flow in its own form; addresses of IPv6 become zero.
+func (f *Flow6) Narrow() Flow4 {
+	n := Flow4{SrcPort: f.SrcPort, DstPort: f.DstPort}
+	if f.Src.Is4() {
+		n.Src = f.Src.V4()
+	}
+	if f.Dst.Is4() {
+		n.Dst = f.Dst.V4()
+	}
+	return n
+}
+
+// Reverse returns the flow of the packets that come back.
+func (f *Flow6) Reverse() Flow6 {
+	return Flow6{Src: f.Dst, Dst: f.Src, SrcPort: f.DstPort, DstPort: f.SrcPort}
 }
 
 // Key6 is Key4 for IPv6.
@@ -24,3 +46,9 @@ type Key6 struct {
 	Flow6
 	Protocol uint8
 }
+
+// Wide returns the key in the form that both families have.
+func (k *Key4) Wide() Key6 { return Key6{k.Flow4.Wide(), k.Protocol} }
+
+// Narrow returns an IPv4 key in its own form.
+func (k *Key6) Narrow() Key4 { return Key4{k.Flow6.Narrow(), k.Protocol} }

@@ -158,3 +158,23 @@ func (r *RSS) hashed6(protocol uint8) Hashed {
 	}
 	return r.config.Types.Other6
 }
+
+// Flow is Flow4 or Flow6, by the source's family.
+func (r *RSS) Flow(k *packet.Key6) uint32 {
+	if k.Src.Is4() {
+		narrow := k.Narrow()
+		return r.Flow4(&narrow)
+	}
+	var src, dst [16]byte
+	k.Src.Put(src[:])
+	k.Dst.Put(dst[:])
+	return r.Flow6(k.Protocol, &src, &dst, k.SrcPort, k.DstPort)
+}
+
+// HasDstPort is HasDstPort4 or HasDstPort6, by the source's family.
+func (r *RSS) HasDstPort(k *packet.Key6) bool {
+	if k.Src.Is4() {
+		return r.HasDstPort4(k.Protocol)
+	}
+	return r.HasDstPort6(k.Protocol)
+}
