@@ -16,10 +16,11 @@ func EngineConfig(c *config.Config) (engine.Config, error) {
 		return engine.Config{}, err
 	}
 	e := engine.Config{
-		CPUs:     c.Director.Workers,
-		Sessions: c.Session.Max,
-		Timeouts: timeouts,
-		Huge:     c.DPDK.HugePages != config.HugePagesOff,
+		CPUs:      c.Director.Workers,
+		Sessions:  c.Session.Max,
+		Sessions6: c.Session.MaxV6,
+		Timeouts:  timeouts,
+		Huge:      c.DPDK.HugePages != config.HugePagesOff,
 	}
 	if c.Director.Idle == config.IdleBusy {
 		e.Idle = engine.IdleBusy
@@ -68,7 +69,7 @@ func EngineSettings(c *config.Config) (engine.Settings, error) {
 }
 
 func engineService(c config.Service) (engine.Service, error) {
-	s := engine.Service{Name: c.Name, Address: c.Address, LocalAddresses: c.LocalAddresses}
+	s := engine.Service{Name: c.Name, Address: c.Address, LocalAddresses: c.LocalAddresses, MSS: uint16(c.MSS), Echo: c.Echo}
 	var err error
 	if s.Protocol, err = engine.ParseProtocol(c.Protocol); err != nil {
 		return s, err

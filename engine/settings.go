@@ -42,12 +42,12 @@ type StaticNeighbour struct {
 type Service struct {
 	Name           string
 	Address        netip.AddrPort
-	Protocol       uint8 // packet.ProtocolTCP or ProtocolUDP
+	Protocol       uint8 // packet.ProtocolTCP, ProtocolUDP or ProtocolSCTP
 	Mode           modes.Mode
 	Scheduler      sched.Kind
-	LocalAddresses []netip.Addr // fullnat
-	MSS            uint16       // SYNs that pass are made to ask for no more, in bytes; 0 leaves them as they are
-	Echo           bool         // the VIP answers echo requests while the service has a real server available
+	LocalAddresses []netip.Addr // fullnat; of the families of its real servers
+	MSS            uint16       // TCP: to what the maximum segment size of SYNs is clamped, in bytes; 0 leaves it
+	Echo           bool         // the director answers echo requests to the VIP while a real server is available; otherwise real servers get them
 	RealServers    []RealServer // in file order
 }
 

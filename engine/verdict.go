@@ -69,7 +69,7 @@ var verdicts = [NumVerdicts]struct{ name, meaning string }{
 	DropFragment:           {"fragment", "IP fragment; fragments are not forwarded yet"},
 	DropTCPDataOffset:      {"bad_tcp_data_offset", "TCP data offset below 20 or beyond the packet"},
 	DropUDPLength:          {"bad_udp_length", "UDP length below 8 or beyond the packet"},
-	DropVLAN:               {"vlan", "carries a VLAN tag; VLANs are not supported yet"},
+	DropVLAN:               {"vlan", "of a VLAN that no port has, with more than one tag, or without a tag where all ports of the device have one"},
 	DropIPv6:               {"ipv6", "IPv6, which is not supported yet"},
 	DropNotIP:              {"not_ip", "neither IP nor ARP"},
 	DropNotOurMAC:          {"not_our_mac", "Ethernet destination is another station's"},
