@@ -60,7 +60,7 @@ func (m *model) deadline(s *modelSession) uint64 {
 }
 
 // onEnded checks that the session that ends is one that exists and has a reason to.
-func (m *model) onEnded(got *Session4) {
+func (m *model) onEnded(got *Session) {
 	t := m.ending.t
 	for slot, s := range m.sessions {
 		if s.in != got.In || s.protocol != got.Protocol {

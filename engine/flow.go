@@ -95,7 +95,7 @@ func (w *Worker) orphan(slot uint32) Verdict {
 
 // hopOf returns the next hop of a session's packets in a direction. It is remembered in the session, until the routes
 // change or the neighbour's place in the table is another's.
-func (w *Worker) hopOf(s *conntrack.Session4, server *serverEntry, d conntrack.Direction) (hop, Verdict) {
+func (w *Worker) hopOf(s *conntrack.Session, server *serverEntry, d conntrack.Direction) (hop, Verdict) {
 	if s.RouteEpoch != w.snap.epoch {
 		s.NextHopIn, s.NextHopOut, s.RouteEpoch = 0, 0, w.snap.epoch
 	}
@@ -149,7 +149,7 @@ func (w *Worker) hopAddress(p *ports.Packet, k *packet.Key6, d conntrack.Directi
 }
 
 // track updates the session's state and counts the packet.
-func (w *Worker) track(slot uint32, s *conntrack.Session4, m *meta, server *serverEntry, d conntrack.Direction) {
+func (w *Worker) track(slot uint32, s *conntrack.Session, m *meta, server *serverEntry, d conntrack.Direction) {
 	if m.Kind == packet.TCP4 {
 		change := w.sessions.Track(slot, server.views[d], conntrack.EventOf(m.TCPFlags), w.now)
 		if change.From != change.To {
@@ -181,7 +181,7 @@ func recount(server *serverEntry, c conntrack.Transition) {
 }
 
 // rewrite does to the packet what its mode does, and reports whether it could.
-func (w *Worker) rewrite(p *ports.Packet, m *meta, s *conntrack.Session4, mode modes.Mode, d conntrack.Direction, n *neighbour) bool {
+func (w *Worker) rewrite(p *ports.Packet, m *meta, s *conntrack.Session, mode modes.Mode, d conntrack.Direction, n *neighbour) bool {
 	ip := packet.IPv4(p.Bytes()[m.Network:])
 	switch mode {
 	case modes.DR:
