@@ -49,6 +49,22 @@ func find(table *Table, f Flow6, protocol uint8) (Ref, bool) {
 	return table.Lookup6(table.Hash6(&k), &k)
 }
 
+// probe returns what Probe finds for a flow of either family, and whether it is confirmed.
+func probe(table *Table, f Flow6, protocol uint8) (Ref, bool) {
+	k := Key6{Flow6: f, Protocol: protocol}
+	narrow := k.Narrow()
+	is4 := f.Src.Is4() && f.Dst.Is4()
+	hash, refs := table.Hash6(&k), make([]Ref, 1)
+	if is4 {
+		hash = table.Hash(&narrow)
+	}
+	table.Probe([]uint64{hash}, refs)
+	if is4 {
+		return refs[0], table.Confirm(refs[0], &narrow)
+	}
+	return refs[0], table.Confirm6(refs[0], &k)
+}
+
 func TestBothFlowsOfIPv6AreFound(t *testing.T) {
 	table := newTable(t, Config{Max: 10, Max6: 10})
 	in, out := flows6Of(1)

@@ -69,7 +69,7 @@ func newHasher(seed uint64) hasher {
 	if seed == 0 {
 		return hasher{rand.Uint64(), rand.Uint64()}
 	}
-	return hasher{seed, seed * 0x9e3779b97f4a7c15}
+	return hasher{seed * 0xd1342543de82ef95, seed * 0x9e3779b97f4a7c15}
 }
 
 // Notes says what could not be had, such as huge pages.
