@@ -30,7 +30,7 @@ func (t *Table) setState(slot uint32, to State, now uint32) {
 	s.State = to
 	if to.HalfOpen() && s.Flags&queued == 0 {
 		s.Flags |= queued
-		t.halfOpen.push(slot)
+		t.slabOf(slot).halfOpen.push(slot)
 	}
 	t.rearm(slot, now)
 }

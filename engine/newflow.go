@@ -117,6 +117,6 @@ var insertVerdicts = [...]Verdict{
 }
 
 // sessionEnded keeps the real server's connection counts when the table ends a session.
-func (w *Worker) sessionEnded(s *conntrack.Session4) {
+func (w *Worker) sessionEnded(s *conntrack.Session) {
 	w.snap.servers[s.Server].load.End(s.State.Active())
 }

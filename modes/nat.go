@@ -9,7 +9,7 @@ import (
 // one flow of a session leaves as the reverse of its other flow. transport is the offset of the TCP or UDP
 // header in ip, as checked by packet.Parse. Checksums are corrected by difference, so that one that was wrong
 // stays wrong, and UDP without a checksum stays without.
-func Translate(ip packet.IPv4, transport int, s *conntrack.Session4, d conntrack.Direction) {
+func Translate(ip packet.IPv4, transport int, s *conntrack.Session, d conntrack.Direction) {
 	other := &s.Out
 	if d == conntrack.Outbound {
 		other = &s.In
