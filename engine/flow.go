@@ -132,7 +132,7 @@ func (w *Worker) hopOf(slot uint32, s *conntrack.Session, server *serverEntry, d
 	}
 	address := server.address
 	if d == conntrack.Outbound {
-		address = w.sessions.Client(slot)
+		address = w.sessions.Flow(slot, conntrack.Inbound).Src
 	}
 	if h != 0 && w.neighbours.entries[h].address == address {
 		return h, Taken
@@ -189,7 +189,7 @@ func (w *Worker) track(slot uint32, s *conntrack.Session, m *meta, server *serve
 			recount(server, change)
 		}
 	case packet.ProtocolSCTP:
-		change := w.sessions.TrackSCTP(slot, server.views[d], conntrack.SCTPEventOf(m.SCTPChunk()), w.now)
+		change := w.sessions.TrackSCTP(slot, server.views[d], conntrack.SCTPEventOf(m.SCTPChunk), w.now)
 		if change.From != change.To {
 			recount(server, change)
 		}
@@ -222,4 +222,3 @@ func recount(server *serverEntry, c conntrack.Transition) {
 		server.load.Deactivate()
 	}
 }
-

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fulcrum/conntrack"
+	"fulcrum/modes"
 	"fulcrum/packet"
 	"fulcrum/ports"
 )
@@ -9,10 +10,14 @@ import (
 // icmpError takes an ICMP error to the session that it is about, and with it on to whoever sent the packet that it quotes: a
 // client or a real server. How a NIC spreads such packets says nothing about those that they quote, so the session may be another
 // worker's: the owner is computed, or, where that cannot be done or proves wrong, each worker is asked in turn.
-func (w *Worker) icmpError(p *ports.Packet, m *meta, q *packet.Quotation) Verdict {
+func (w *Worker) icmpError(p *ports.Packet, m *meta) Verdict {
+	q, ok := m.quoted(p)
+	if !ok {
+		return DropICMPError
+	}
 	k := packet.Key6{Flow6: q.Key.Reverse(), Protocol: q.Key.Protocol}
 	if ref, found := w.lookup(&k); found {
-		return w.forwardError(p, m, q, ref)
+		return w.forwardError(p, m, &q, ref)
 	}
 	if w.outgoing == nil || int(p.Spare) == len(w.outgoing) {
 		return DropICMPError
@@ -46,8 +51,76 @@ func (w *Worker) forwardError(p *ports.Packet, m *meta, q *packet.Quotation, ref
 	}
 	w.countTraffic(s, m.size(), d)
 	if !w.rewriteError(p, m, q, slot, server, d, &w.neighbours.entries[h]) {
-		return DropNoHeadroom
+		return DropICMPError
 	}
 	w.send(p, h)
 	return Taken
+}
+
+// quoted reads the packet that an ICMP error quotes.
+func (m *meta) quoted(p *ports.Packet) (packet.Quotation, bool) {
+	b := p.Bytes()[m.Transport+packet.ICMPLen : m.End]
+	if m.Kind.Is6() {
+		return packet.Quoted6(b)
+	}
+	return packet.Quoted4(b)
+}
+
+// rewriteError does to an ICMP error what its session's mode does, and reports whether it could. In nat and fullnat it becomes one about the packet
+// that its receiver has sent.
+func (w *Worker) rewriteError(p *ports.Packet, m *meta, q *packet.Quotation, slot uint32, server *serverEntry, d conntrack.Direction, n *neighbour) bool {
+	switch server.mode {
+	case modes.IPIP:
+		return w.encapsulate(p, m, server, n)
+	case modes.DR:
+		w.route(p, m)
+		return true
+	}
+	inner := w.sessions.Flow(slot, d^1)
+	m.widen(p, &w.key)
+	from, to := w.key.Src, inner.Src
+	if d == conntrack.Outbound {
+		from = inner.Dst // the client knows of no one else
+	} else if m.Kind.Is6() != server.servers6 {
+		from = inner.Dst // nor can a real server of the other family
+	}
+	ip := p.Bytes()[m.Network:m.End]
+	switch transport := int(m.Transport - m.Network); {
+	case inner.Src.Is4() == m.Kind.Is6():
+		return w.errorAcross(p, m, q, from, to, &inner)
+	case m.Kind.Is6():
+		modes.TranslateError6(ip, transport, q, from, to, &inner)
+	default:
+		narrow := inner.Narrow()
+		modes.TranslateError(ip, transport, q, from.V4(), to.V4(), &narrow)
+	}
+	return true
+}
+
+// errorAcross makes an ICMP error one of the other family, by way of a copy, since the packet that it quotes changes its length too.
+func (w *Worker) errorAcross(p *ports.Packet, m *meta, q *packet.Quotation, from, to packet.Addr, inner *packet.Flow6) bool {
+	message := p.Bytes()[m.Transport:m.End]
+	n, etherType := 0, packet.EtherTypeIPv6
+	if m.Kind.Is6() {
+		narrow := inner.Narrow()
+		n, etherType = modes.ErrorToFour(w.scratch[:], message, q, from.V4(), to.V4(), &narrow), packet.EtherTypeIPv4
+	} else {
+		n = modes.ErrorToSix(w.scratch[:], message, q, from, to, inner)
+	}
+	if n == 0 || !p.Resize(packet.EthernetLen+n) {
+		return false
+	}
+	frame := p.Bytes()
+	packet.Ethernet(frame).SetType(etherType)
+	copy(frame[packet.EthernetLen:], w.scratch[:n])
+	return true
+}
+
+// route takes a packet one hop on.
+func (w *Worker) route(p *ports.Packet, m *meta) {
+	if m.Kind.Is6() {
+		modes.Route6(packet.IPv6(p.Bytes()[m.Network:]))
+	} else {
+		modes.Route(packet.IPv4(p.Bytes()[m.Network:]))
+	}
 }

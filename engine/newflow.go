@@ -34,7 +34,7 @@ func (w *Worker) newFlow(p *ports.Packet, m *meta) Verdict {
 // astray, or round in circles.
 func (w *Worker) isStranger(a packet.Addr) bool {
 	_, ours := w.snap.kindOf(a)
-	return isUnicast(a) && !ours
+	return a.IsUnicast() && !ours
 }
 
 // mayStart reports whether a TCP segment can begin a session.
@@ -69,7 +69,7 @@ func (w *Worker) begin(p *ports.Packet, m *meta, k *packet.Key6, service *servic
 			return v
 		}
 	}
-	if room := server.room(conntrack.Inbound, &w.neighbours.entries[h]); !m.passable(room) {
+	if room := server.room(conntrack.Inbound, &w.neighbours.entries[h]); !m.passable(room) && !m.divisible() {
 		return w.impassable(p, m, conntrack.Inbound, room) // and no session begins
 	}
 	slot, v := w.insert(m, k, service, id)
@@ -106,6 +106,9 @@ func (w *Worker) insert(m *meta, k *packet.Key6, service *servicePool, id uint32
 
 // insertFlow adds a session to the table.
 func (w *Worker) insertFlow(m *meta, k *packet.Key6, out *packet.Flow6, twoWay bool) (uint32, conntrack.Result) {
+	if m.Kind.Is6() {
+		return w.sessions.Insert6(k, w.hashes[m.index], *out, twoWay, w.now)
+	}
 	return w.sessions.Insert(&m.Key4, w.hashes[m.index], out.Narrow(), twoWay, w.now)
 }
 

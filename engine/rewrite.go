@@ -18,7 +18,7 @@ func (w *Worker) rewrite(p *ports.Packet, m *meta, slot uint32, server *serverEn
 	if server.clients6 {
 		return w.rewrite6(p, m, slot, server, d)
 	}
-	ip := packet.IPv4(p.Bytes()[m.Network:])
+	ip := packet.IPv4(p.Bytes()[m.Network:m.End])
 	if server.mode == modes.DR {
 		modes.Route(ip)
 	} else {
@@ -48,53 +48,48 @@ func (w *Worker) rewrite6(p *ports.Packet, m *meta, slot uint32, server *serverE
 
 // target returns the flow that a packet of a session in direction d leaves on: the reverse of the session's other flow.
 func (w *Worker) target(slot uint32, d conntrack.Direction) packet.Flow6 {
-	in, out := w.sessions.Flows(slot)
-	if d == conntrack.Inbound {
-		return out.Reverse()
-	}
-	return in.Reverse()
+	other := w.sessions.Flow(slot, d^1)
+	return other.Reverse()
 }
 
 // encapsulate puts an outer header between the Ethernet header, which is written last, and the packet, whose padding
 // goes.
 func (w *Worker) encapsulate(p *ports.Packet, m *meta, server *serverEntry, n *neighbour) bool {
 	p.Resize(int(m.End))
-	overhead := server.mode.Overhead(server.clients6, server.servers6)
-	if !p.Prepend(overhead) {
+	if !p.Prepend(int(server.overheads[conntrack.Inbound])) {
 		return false
 	}
 	frame := p.Bytes()
-	w.outerID++
 	if server.servers6 {
 		packet.Ethernet(frame).SetType(packet.EtherTypeIPv6)
 		modes.Encapsulate6(frame[packet.EthernetLen:], n.source, server.address)
-	} else {
-		packet.Ethernet(frame).SetType(packet.EtherTypeIPv4)
-		modes.Encapsulate(frame[packet.EthernetLen:], n.source.V4(), server.address.V4(), w.outerID)
+		return true
 	}
+	packet.Ethernet(frame).SetType(packet.EtherTypeIPv4)
+	w.outerID++
+	modes.Encapsulate(frame[packet.EthernetLen:], n.source.V4(), server.address.V4(), w.outerID)
 	return true
 }
 
 // sixToFour makes a packet of IPv6 one of IPv4, which is shorter.
 func (w *Worker) sixToFour(p *ports.Packet, m *meta, to *packet.Flow6) {
-	p.Resize(int(m.End))
-	w.outerID++
 	narrow := to.Narrow()
-	start := modes.SixToFour(p.Bytes(), int(m.Network), int(m.Transport), m.Protocol, &narrow, w.outerID)
-	p.TrimFront(start - packet.EthernetLen)
+	w.outerID++
+	modes.SixToFour(p.Bytes()[m.Network:m.End], int(m.Transport-m.Network), m.Protocol, &narrow, w.outerID)
+	p.Resize(int(m.End))
+	p.TrimFront(int(m.Transport) - packet.IPv4MinLen - packet.EthernetLen)
 	packet.Ethernet(p.Bytes()).SetType(packet.EtherTypeIPv4)
 }
 
 // fourToSix makes a packet of IPv4 one of IPv6, which is longer, and reports whether there was room.
 func (w *Worker) fourToSix(p *ports.Packet, m *meta, to *packet.Flow6) bool {
+	header := int(m.Transport - m.Network)
 	p.Resize(int(m.End))
-	grown := packet.IPv6Len - int(m.Transport-m.Network)
-	if grown >= 0 {
-		if !p.Prepend(grown) {
-			return false
-		}
+	if !p.Prepend(packet.IPv6Len) {
+		return false
 	}
-	modes.FourToSix()
+	modes.FourToSix(p.Bytes(), header, int(m.Transport)+packet.IPv6Len, m.Protocol, to)
+	p.TrimFront(int(m.Transport) - packet.EthernetLen)
 	packet.Ethernet(p.Bytes()).SetType(packet.EtherTypeIPv6)
 	return true
 }

@@ -22,11 +22,15 @@ const (
 	DropIPHeaderLength
 	DropIPLength
 	DropIPChecksum
+	DropIPv6Address
+	DropIPv6Extension
 	DropFragment
+	DropTinyFragment
 	DropTCPDataOffset
 	DropUDPLength
+	DropSCTPChunk
+	DropBadND
 	DropVLAN
-	DropIPv6
 	DropNotIP
 	DropNotOurMAC
 	DropSourceMAC
@@ -48,6 +52,7 @@ const (
 	DropNeighbourQueueFull
 	DropNeighbourFailed
 	DropNoHeadroom
+	DropNoBuffer
 	DropTxFull
 	DropHandoffFull
 	DropStopped
@@ -66,17 +71,22 @@ var verdicts = [NumVerdicts]struct{ name, meaning string }{
 	DropIPHeaderLength:     {"bad_ip_header_length", "IP header length below 20 or beyond the packet"},
 	DropIPLength:           {"bad_ip_length", "IP total length beyond the frame"},
 	DropIPChecksum:         {"bad_ip_checksum", "IP header checksum is wrong"},
-	DropFragment:           {"fragment", "IP fragment; fragments are not forwarded yet"},
+	DropFragment:           {"fragment", "IP fragment beyond the largest packet, or of a length that others cannot follow on"},
 	DropTCPDataOffset:      {"bad_tcp_data_offset", "TCP data offset below 20 or beyond the packet"},
 	DropUDPLength:          {"bad_udp_length", "UDP length below 8 or beyond the packet"},
+	DropSCTPChunk:          {"bad_sctp_chunk", "length of the first SCTP chunk below 4 or beyond the packet"},
+	DropBadND:              {"bad_nd", "neighbour discovery that breaks RFC 4861's rules, from behind a router for example"},
+	DropIPv6Address:        {"bad_ipv6_address", "an IPv4-mapped IPv6 address, or a source that is a group"},
+	DropIPv6Extension:      {"bad_ipv6_extension", "IPv6 extension headers in a wrong order, too many, cut off, or a source route"},
+	DropTinyFragment:       {"tiny_fragment", "first fragment without its whole headers, or one that would overwrite them"},
+	DropNoBuffer:           {"no_buffer", "no buffer was free for the pieces that it had to be sent in; raise dpdk.memory"},
 	DropVLAN:               {"vlan", "of a VLAN that no port has, with more than one tag, or without a tag where all ports of the device have one"},
-	DropIPv6:               {"ipv6", "IPv6, which is not supported yet"},
 	DropNotIP:              {"not_ip", "neither IP nor ARP"},
 	DropNotOurMAC:          {"not_our_mac", "Ethernet destination is another station's"},
 	DropSourceMAC:          {"bad_source_mac", "Ethernet source is a group, which nobody can be"},
 	DropSourceAddress:      {"bad_source", "would begin a session, but its source is no host's address, or the director's own"},
 	DropNoSession:          {"no_session", "of no session and cannot begin one: TCP without SYN or with RST, or anything to a local address"},
-	DropICMPError:          {"icmp_error", "ICMP error about another packet; these are not translated yet"},
+	DropICMPError:          {"icmp_error", "ICMP error about a packet of no session, or one that the other family has no word for"},
 	DropNoService:          {"no_service", "to a VIP, but no service has that protocol and port"},
 	DropToHost:             {"to_host", "to the director itself, which has no host path"},
 	DropNotOurs:            {"not_ours", "to an address that is not the director's and of no session"},
@@ -86,7 +96,7 @@ var verdicts = [NumVerdicts]struct{ name, meaning string }{
 	DropFlowTaken:          {"flow_taken", "another session's answers come on the same flow: one client uses one port towards two services with the same real server"},
 	DropNoLocalPort:        {"no_local_port", "no free local address and port towards the real server was found; add local_addresses"},
 	DropTTLExceeded:        {"ttl_exceeded", "TTL used up; answered by ICMP time exceeded"},
-	DropTooBig:             {"too_big", "larger than the MTU of its way; answered by ICMP fragmentation needed if DF is set"},
+	DropTooBig:             {"too_big", "larger than the MTU of its way, and with DF or IPv6; answered by ICMP fragmentation needed or packet too big"},
 	DropNoRoute:            {"no_route", "no subnet and no route for its destination"},
 	DropNeighboursFull:     {"neighbours_full", "neighbour table is full"},
 	DropNeighbourQueueFull: {"neighbour_queue_full", "too many packets wait for this next hop to answer ARP, or too many next hops are waited for"},
@@ -119,7 +129,11 @@ var faults = [packet.NumFaults]Verdict{
 	packet.FaultIPHeaderLength: DropIPHeaderLength,
 	packet.FaultIPTotalLength:  DropIPLength,
 	packet.FaultIPChecksum:     DropIPChecksum,
+	packet.FaultIPv6Address:    DropIPv6Address,
+	packet.FaultIPv6Extension:  DropIPv6Extension,
 	packet.FaultFragment:       DropFragment,
+	packet.FaultTinyFragment:   DropTinyFragment,
+	packet.FaultSCTPChunk:      DropSCTPChunk,
 	packet.FaultTCPDataOffset:  DropTCPDataOffset,
 	packet.FaultUDPLength:      DropUDPLength,
 }
