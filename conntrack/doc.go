@@ -1,5 +1,5 @@
 // Package conntrack remembers sessions: which packets belong together, to which real server they
-// go, in which TCP state they are and when they end.
+// go, in which state they are and when they end.
 //
 // A Table belongs to one worker; none of its methods may be called by anyone else, none of
 // them allocates or blocks. Time comes in as an argument: milliseconds of a clock that does not stop while

@@ -44,7 +44,7 @@ func TestExpiryIsPrecise(t *testing.T) {
 				table.SetState(slot, State(r.IntN(int(NumStates))), now)
 				run(table, &now, r.IntN(20))
 			}
-			run(table, &now, 20_000)
+			run(table, &now, 30_000)
 			if table.Len() != 0 {
 				t.Errorf("%d sessions never end", table.Len())
 			}

@@ -34,7 +34,8 @@ func (t *Table) Confirm6(ref Ref, k *Key6) bool {
 	}
 	slot, d := ref.Slot(), ref.Direction()
 	s, a := &t.sessions[slot], t.addressesOf(slot).pair(d)
-	return *s.flow(d) == portsOf(&k.Flow6) && s.Protocol == k.Protocol &&
+	f := s.flow(d)
+	return f.SrcPort == k.SrcPort && f.DstPort == k.DstPort && s.Protocol == k.Protocol &&
 		a.Src == k.Src && a.Dst == k.Dst && s.Flags&flowFlags[d] == flows6[d]
 }
 

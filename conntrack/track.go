@@ -5,8 +5,9 @@ type Transition struct {
 	From, To State
 }
 
-// Track brings a session's state up to date with one packet: a TCP segment with the event e, seen as v says.
-// Sessions of other protocols are given their single state once, with SetState, and keep it.
+// Track brings a session's state up to date with one packet: a TCP segment or SCTP packet with the event e, seen as v says.
+// Sessions of other protocols are given their single state once, with SetState, and keep it. A session of echo requests, whose
+// ports are the identifier and 0, is one of ICMP.
 func (t *Table) Track(slot uint32, v View, e Event, now uint32) Transition {
 	s := &t.sessions[slot]
 	s.LastSeen = now
