@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"fulcrum/conntrack"
 	"fulcrum/modes"
 	"fulcrum/packet"
 	"fulcrum/ports"
@@ -40,7 +41,7 @@ func TestSlowDevice(t *testing.T) {
 }
 
 func segmentOf(f []byte, m modes.Mode) packet.TCP {
-	return packet.TCP(f[packet.EthernetLen+packet.IPv4MinLen+m.Overhead():])
+	return packet.TCP(f[packet.EthernetLen+packet.IPv4MinLen+m.Overhead(conntrack.Inbound, false, false):])
 }
 
 // A device that takes nothing costs packets by name, and those that wait go when it recovers.

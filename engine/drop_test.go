@@ -60,9 +60,6 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 		b.receive(0, f)
 		return b
 	},
-	DropIPv6: func(t *testing.T) *bed {
-		return damaged(t, func(f []byte) []byte { f[12], f[13] = 0x86, 0xdd; return f })
-	},
 	DropNotIP: func(t *testing.T) *bed {
 		return damaged(t, func(f []byte) []byte { f[12], f[13] = 0x88, 0xcc; return f })
 	},

@@ -125,6 +125,7 @@ func (e *Engine) newWorker(i int) (*Worker, error) {
 	var err error
 	w.sessions, err = conntrack.New(conntrack.Config{
 		Max:      e.cfg.Sessions / len(e.cfg.CPUs),
+		Max6:     e.cfg.Sessions6 / len(e.cfg.CPUs),
 		Timeouts: e.cfg.Timeouts,
 		Huge:     e.cfg.Huge,
 		Ended:    w.sessionEnded,

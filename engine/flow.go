@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fulcrum/conntrack"
-	"fulcrum/modes"
 	"fulcrum/packet"
 	"fulcrum/ports"
 )
@@ -85,7 +84,7 @@ func (w *Worker) forward(p *ports.Packet, m *meta, slot uint32, server *serverEn
 	if !m.passable(room) && !m.divisible() {
 		return w.impassable(p, m, d, room)
 	}
-	w.track(slot, w.sessions.At(slot), m, server, d)
+	w.track(p, slot, w.sessions.At(slot), m, server, d)
 	if !w.rewrite(p, m, slot, server, d, n) {
 		return DropNoHeadroom
 	}
@@ -181,7 +180,7 @@ func (w *Worker) hopAddress(p *ports.Packet, k *packet.Key6, d conntrack.Directi
 }
 
 // track updates the session's state and counts the packet.
-func (w *Worker) track(slot uint32, s *conntrack.Session, m *meta, server *serverEntry, d conntrack.Direction) {
+func (w *Worker) track(p *ports.Packet, slot uint32, s *conntrack.Session, m *meta, server *serverEntry, d conntrack.Direction) {
 	switch m.Protocol {
 	case packet.ProtocolTCP:
 		change := w.sessions.Track(slot, server.views[d], conntrack.EventOf(m.TCPFlags), w.now)
@@ -189,7 +188,7 @@ func (w *Worker) track(slot uint32, s *conntrack.Session, m *meta, server *serve
 			recount(server, change)
 		}
 	case packet.ProtocolSCTP:
-		change := w.sessions.TrackSCTP(slot, server.views[d], conntrack.SCTPEventOf(m.SCTPChunk), w.now)
+		change := w.sessions.Track(slot, server.views[d], m.chunkEvent(p), w.now)
 		if change.From != change.To {
 			recount(server, change)
 		}
@@ -197,6 +196,11 @@ func (w *Worker) track(slot uint32, s *conntrack.Session, m *meta, server *serve
 		s.LastSeen = w.now
 	}
 	w.countTraffic(s, m.size(), d)
+}
+
+// chunkEvent returns the event of an SCTP packet.
+func (m *meta) chunkEvent(p *ports.Packet) conntrack.Event {
+	return conntrack.EventOfChunks(p.Bytes()[m.Transport+packet.SCTPLen : m.End])
 }
 
 // countTraffic counts a packet of a session, by its size in bytes of IP.

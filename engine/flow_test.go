@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/gopacket/layers"
 
+	"fulcrum/conntrack"
 	"fulcrum/modes"
 	"fulcrum/packet"
 )
@@ -180,7 +181,7 @@ func TestPadding(t *testing.T) {
 				t.Fatalf("%v: %d frames sent; dropped %s", m, len(got), b.drops())
 			}
 			judge(t, got[0])
-			if want := len(in.ip()) + m.Overhead(); int(got[0][16])<<8|int(got[0][17]) != want {
+			if want := len(in.ip()) + m.Overhead(conntrack.Inbound, s.is6, s.is6); int(got[0][16])<<8|int(got[0][17]) != want {
 				t.Fatalf("%v: total length is not %d:\n%s", m, want, dump(got[0]))
 			}
 			if m == modes.IPIP && len(got[0]) != packet.EthernetLen+len(in.ip())+20 {

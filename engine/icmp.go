@@ -35,13 +35,13 @@ func (w *Worker) icmp4(p *ports.Packet, m *meta) Verdict {
 // icmp6 is icmp4 for IPv6, of which neighbour discovery is a part.
 func (w *Worker) icmp6(p *ports.Packet, m *meta) Verdict {
 	frame := p.Bytes()
-	message := packet.ICMP6(frame[m.Transport:m.End])
+	message := packet.ICMPv6(frame[m.Transport:m.End])
 	switch t := message.Type(); {
 	case message.IsError():
 		return w.icmpError(p, m)
-	case t == packet.ICMP6NeighbourSolicitation:
+	case t == packet.ICMP6Solicitation:
 		return w.solicited(p, m)
-	case t == packet.ICMP6NeighbourAdvertisement:
+	case t == packet.ICMP6Advertisement:
 		return w.advertised(p, m)
 	}
 	k := &w.key

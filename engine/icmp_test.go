@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/gopacket/layers"
 
+	"fulcrum/conntrack"
 	"fulcrum/modes"
 	"fulcrum/packet"
 )
@@ -109,7 +110,7 @@ func TestFragmentationNeeded(t *testing.T) {
 	eachMode(t, func(t *testing.T, s site, m modes.Mode) {
 		b := newBed(t, s, s.serving(s.web(m, 1)), func(c *bedConfig) { c.mtu = 1400 })
 		p := b.begin(m, tcp(client, webVIP, "S"))
-		room := 1400 - m.Overhead()
+		room := 1400 - m.Overhead(conntrack.Inbound, s.is6, s.is6)
 		fits := tcp(client, webVIP, "A").carrying(strings.Repeat("x", room-40)).with(func(q *pkt) { q.df = true })
 		p.sends(fits)
 		long := fits.carrying(strings.Repeat("x", room-39))

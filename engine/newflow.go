@@ -16,7 +16,7 @@ func (w *Worker) newFlow(p *ports.Packet, m *meta) Verdict {
 	if !ok {
 		return w.unclaimed(k.Dst)
 	}
-	if m.isTCP() && !w.mayStart(m.TCPFlags) {
+	if !w.mayStart(p, m) {
 		return DropNoSession
 	}
 	if !w.isStranger(k.Src) {
@@ -37,12 +37,15 @@ func (w *Worker) isStranger(a packet.Addr) bool {
 	return a.IsUnicast() && !ours
 }
 
-// mayStart reports whether a TCP segment can begin a session.
-func (w *Worker) mayStart(f packet.TCPFlags) bool {
-	if f&packet.TCPRst != 0 {
-		return false
+// mayStart reports whether a packet can begin a session: of TCP a SYN, of SCTP an INIT, and anything else.
+func (w *Worker) mayStart(p *ports.Packet, m *meta) bool {
+	switch m.Protocol {
+	case packet.ProtocolTCP:
+		return m.TCPFlags&packet.TCPRst == 0 && (m.TCPFlags&packet.TCPSyn != 0 || w.snap.settings.SloppyTCP)
+	case packet.ProtocolSCTP:
+		return m.chunkEvent(p) == conntrack.EventInit
 	}
-	return f&packet.TCPSyn != 0 || w.snap.settings.SloppyTCP
+	return true
 }
 
 // unclaimed says why a packet without session and service goes nowhere.

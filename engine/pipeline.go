@@ -136,9 +136,6 @@ func (m *meta) widen(p *ports.Packet, k *packet.Key6) {
 	k.SrcPort, k.DstPort, k.Protocol = m.SrcPort, m.DstPort, m.Protocol
 }
 
-// isTCP reports whether the packet is a TCP segment.
-func (m *meta) isTCP() bool { return m.Kind == packet.TCP4 || m.Kind == packet.TCP6 }
-
 // hashOf returns the hash under which a flow's session is looked up.
 func (w *Worker) hashOf(k *packet.Key6) uint64 {
 	if !k.Src.Is4() {

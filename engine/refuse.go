@@ -85,5 +85,5 @@ func encodeError6(b []byte, src, dst packet.Addr, what problem, rest uint32) {
 		Src:           src,
 		Dst:           dst,
 	})
-	packet.ICMP6(b[packet.IPv6Len:]).Encode(problems[what].type6, problems[what].code6, rest, src, dst)
+	packet.ICMPv6(b[packet.IPv6Len:]).Encode(problems[what].type6, problems[what].code6, rest, src, dst)
 }

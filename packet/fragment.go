@@ -61,7 +61,7 @@ func (p *Parsed) parseFirst(b []byte, kind Kind) {
 		}
 	case ProtocolSCTP:
 		if len(b) >= SCTPLen+SCTPChunkLen {
-			p.Kind, p.SCTPChunk = SCTP4, b[SCTPLen]
+			p.Kind = SCTP4
 			p.SrcPort, p.DstPort = binary.BigEndian.Uint16(b[0:2]), binary.BigEndian.Uint16(b[2:4])
 		}
 	case ProtocolICMP, ProtocolICMPv6:

@@ -63,7 +63,6 @@ type Parsed struct {
 	TCPFlags     TCPFlags // always; 0 but for TCP
 	TTL          uint8    // IP: TTL or hop limit
 	DontFragment bool     // IP: DF is set, or it is IPv6
-	SCTPChunk    uint8    // SCTP: type of the first chunk
 	Network      uint16   // offset of the ARP or IP header; ARPPacket, IP
 	Transport    uint16   // offset of the transport header, or of a fragment's data; IP
 	End          uint16   // offset of the first byte behind the IP packet (padding follows); IP

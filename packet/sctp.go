@@ -31,6 +31,6 @@ func (p *Parsed) parseSCTP(b []byte) {
 		p.Fault = FaultSCTPChunk
 		return
 	}
-	p.Kind, p.SCTPChunk = SCTP4, b[SCTPLen]
+	p.Kind = SCTP4
 	p.SrcPort, p.DstPort = binary.BigEndian.Uint16(b[0:2]), binary.BigEndian.Uint16(b[2:4])
 }
