@@ -121,7 +121,7 @@ func (e *Engine) connectPort(p ports.Port) {
 }
 
 func (e *Engine) newWorker(i int) (*Worker, error) {
-	w := &Worker{engine: e, number: i, neighbours: newNeighbourTable(e.cfg.Ports), random: newRandom(e.cfg.Seed)}
+	w := &Worker{engine: e, number: i, neighbours: newNeighbourTable(e.cfg.Ports), random: newRandom(e.cfg.Seed), fragments: newFragments(e.cfg.Seed)}
 	var err error
 	w.sessions, err = conntrack.New(conntrack.Config{
 		Max:      e.cfg.Sessions / len(e.cfg.CPUs),

@@ -85,10 +85,15 @@ func (w *Worker) forward(p *ports.Packet, m *meta, slot uint32, server *serverEn
 		return w.impassable(p, m, d, room)
 	}
 	w.track(p, slot, w.sessions.At(slot), m, server, d)
-	if !w.rewrite(p, m, slot, server, d, n) {
-		return DropNoHeadroom
+	if v := w.rewrite(p, m, slot, server, d, n); v != Taken {
+		return v
 	}
-	if m.size() > room {
+	return w.finish(p, h, m.size() > room)
+}
+
+// finish sends a packet that has been rewritten, in pieces if it is larger than its way allows.
+func (w *Worker) finish(p *ports.Packet, h hop, large bool) Verdict {
+	if large {
 		return w.divide(p, h)
 	}
 	w.send(p, h)

@@ -41,6 +41,10 @@ func (p pkt) etherType() layers.EthernetType {
 // ip6 is ip for IPv6.
 func (p pkt) ip6() []byte {
 	p = p.six()
+	if p.about != nil {
+		quoted := p.about.six().ip()
+		p.payload = quoted[:min(len(quoted), 1280-48)]
+	}
 	ip := &layers.IPv6{
 		Version: 6, TrafficClass: p.tos, HopLimit: p.ttl, NextHeader: layers.IPProtocol(p.protocol),
 		SrcIP: p.src.Addr().AsSlice(), DstIP: p.dst.Addr().AsSlice(),
@@ -97,3 +101,26 @@ func judgeIPv6(t testing.TB, ip *layers.IPv6) {
 		}
 	}
 }
+
+// nd is a message of neighbour discovery, by gopacket.
+func nd(from host, dst netip.Addr, dstMAC packet.MAC, typ uint8, flags uint32, target netip.Addr, option byte) []byte {
+	body := append([]byte{byte(flags >> 24), 0, 0, 0}, target.AsSlice()...)
+	body = append(append(body, option, 1), from.mac[:]...)
+	ip := &layers.IPv6{Version: 6, HopLimit: 255, NextHeader: layers.IPProtocolICMPv6, SrcIP: from.addr.AsSlice(), DstIP: dst.AsSlice()}
+	l := &layers.ICMPv6{TypeCode: layers.CreateICMPv6TypeCode(typ, 0)}
+	l.SetNetworkLayerForChecksum(ip)
+	return ethernet(from.mac, dstMAC, layers.EthernetTypeIPv6, serialize(ip, l, gopacket.Payload(body)))
+}
+
+// solicits is whoHas for IPv6.
+func solicits(a netip.Addr, asks host) []byte {
+	b := a.As16()
+	group := netip.AddrFrom16([16]byte{0: 0xff, 1: 2, 11: 1, 12: 0xff, 13: b[13], 14: b[14], 15: b[15]})
+	return nd(asks, group, packet.MAC{0x33, 0x33, 0xff, b[13], b[14], b[15]}, 135, 0, a, 1)
+}
+
+// solicitsAgain is probe for IPv6.
+func solicitsAgain(of, asks host) []byte { return nd(asks, of.addr, of.mac, 135, 0, of.addr, 1) }
+
+// advertises is isAt for IPv6, as a host that is no router says it.
+func advertises(who, to host) []byte { return nd(who, to.addr, to.mac, 136, 0x60000000, who.addr, 2) }

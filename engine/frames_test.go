@@ -21,6 +21,7 @@ type pkt struct {
 	icmp     layers.ICMPv4TypeCode
 	rest     uint32 // ICMP: the second word
 	payload  []byte
+	about    *pkt // ICMP error: what it quotes, instead of a payload
 
 	ttl, tos   uint8
 	id         uint16
@@ -66,12 +67,8 @@ func echoRequest(src, dst string) pkt {
 
 // icmpError is what the director sends about a packet.
 func icmpError(src string, about pkt, typ, code uint8, rest uint32) pkt {
-	quoted, most := about.ip(), 548
-	if about.is6() {
-		most = 1280 - 48
-	}
-	p := icmp(src, about.src.Addr().String(), typ, code, rest, quoted[:min(len(quoted), most)])
-	p.tos = 0xc0
+	p := icmp(src, about.src.Addr().String(), typ, code, rest, nil)
+	p.tos, p.about = 0xc0, &about
 	return p
 }
 
@@ -109,6 +106,10 @@ func (p pkt) reply(flags, payload string) pkt {
 func (p pkt) ip() []byte {
 	if p.is6() {
 		return p.ip6()
+	}
+	if p.about != nil {
+		quoted := p.about.ip()
+		p.payload = quoted[:min(len(quoted), 548)]
 	}
 	ip := &layers.IPv4{
 		Version: 4, TTL: p.ttl, TOS: p.tos, Id: p.id, FragOffset: p.offset, Options: p.options,

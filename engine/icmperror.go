@@ -50,8 +50,8 @@ func (w *Worker) forwardError(p *ports.Packet, m *meta, q *packet.Quotation, ref
 		return DropTooBig
 	}
 	w.countTraffic(s, m.size(), d)
-	if !w.rewriteError(p, m, q, slot, server, d, &w.neighbours.entries[h]) {
-		return DropICMPError
+	if v := w.rewriteError(p, m, q, slot, server, d, &w.neighbours.entries[h]); v != Taken {
+		return v
 	}
 	w.send(p, h)
 	return Taken
@@ -66,15 +66,15 @@ func (m *meta) quoted(p *ports.Packet) (packet.Quotation, bool) {
 	return packet.Quoted4(b)
 }
 
-// rewriteError does to an ICMP error what its session's mode does, and reports whether it could. In nat and fullnat it becomes one about the packet
+// rewriteError does to an ICMP error what its session's mode does. It returns Taken, or why it could not. In nat and fullnat it becomes one about the packet
 // that its receiver has sent.
-func (w *Worker) rewriteError(p *ports.Packet, m *meta, q *packet.Quotation, slot uint32, server *serverEntry, d conntrack.Direction, n *neighbour) bool {
+func (w *Worker) rewriteError(p *ports.Packet, m *meta, q *packet.Quotation, slot uint32, server *serverEntry, d conntrack.Direction, n *neighbour) Verdict {
 	switch server.mode {
 	case modes.IPIP:
 		return w.encapsulate(p, m, server, n)
 	case modes.DR:
 		w.route(p, m)
-		return true
+		return Taken
 	}
 	inner := w.sessions.Flow(slot, d^1)
 	m.widen(p, &w.key)
@@ -94,11 +94,11 @@ func (w *Worker) rewriteError(p *ports.Packet, m *meta, q *packet.Quotation, slo
 		narrow := inner.Narrow()
 		modes.TranslateError(ip, transport, q, from.V4(), to.V4(), &narrow)
 	}
-	return true
+	return Taken
 }
 
 // errorAcross makes an ICMP error one of the other family, by way of a copy, since the packet that it quotes changes its length too.
-func (w *Worker) errorAcross(p *ports.Packet, m *meta, q *packet.Quotation, from, to packet.Addr, inner *packet.Flow6) bool {
+func (w *Worker) errorAcross(p *ports.Packet, m *meta, q *packet.Quotation, from, to packet.Addr, inner *packet.Flow6) Verdict {
 	message := p.Bytes()[m.Transport:m.End]
 	n, etherType := 0, packet.EtherTypeIPv6
 	if m.Kind.Is6() {
@@ -108,12 +108,12 @@ func (w *Worker) errorAcross(p *ports.Packet, m *meta, q *packet.Quotation, from
 		n = modes.ErrorToSix(w.scratch[:], message, q, from, to, inner)
 	}
 	if n == 0 || !p.Resize(packet.EthernetLen+n) {
-		return false
+		return DropICMPError
 	}
 	frame := p.Bytes()
 	packet.Ethernet(frame).SetType(etherType)
 	copy(frame[packet.EthernetLen:], w.scratch[:n])
-	return true
+	return Taken
 }
 
 // route takes a packet one hop on.

@@ -16,8 +16,9 @@ type batch struct {
 // meta is what is known of one packet.
 type meta struct {
 	packet.Parsed
-	index   uint8   // in the batch
-	verdict Verdict // Taken, or why the packet is turned away before anybody looks at its flow
+	index    uint8   // in the batch
+	verdict  Verdict // Taken, or why the packet is turned away before anybody looks at its flow
+	fragment bool    // the first of its datagram
 }
 
 // process takes a burst through the pipeline.
@@ -39,7 +40,7 @@ func (w *Worker) parse(b *ports.Burst) {
 		p, m := &b.Packets[i], &w.meta[i]
 		frame := p.Bytes()
 		packet.Parse(frame, &m.Parsed)
-		m.index, m.verdict = uint8(i), Taken
+		m.index, m.verdict, m.fragment = uint8(i), Taken, false
 		if !m.Kind.HasSession() || p.RxFlags&odd != 0 || !packet.Ethernet(frame).IsFor(w.snap.ports[p.Port].station) {
 			m.verdict = w.admit(p, m, frame)
 		}

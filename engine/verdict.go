@@ -26,6 +26,10 @@ const (
 	DropIPv6Extension
 	DropFragment
 	DropTinyFragment
+	DropFragmentOverlap
+	DropFragmentTimeout
+	DropFragmentsFull
+	DropFragmentFamily
 	DropTCPDataOffset
 	DropUDPLength
 	DropSCTPChunk
@@ -79,6 +83,10 @@ var verdicts = [NumVerdicts]struct{ name, meaning string }{
 	DropIPv6Address:        {"bad_ipv6_address", "an IPv4-mapped IPv6 address, or a source that is a group"},
 	DropIPv6Extension:      {"bad_ipv6_extension", "IPv6 extension headers in a wrong order, too many, cut off, or a source route"},
 	DropTinyFragment:       {"tiny_fragment", "first fragment without its whole headers, or one that would overwrite them"},
+	DropFragmentOverlap:    {"fragment_overlap", "fragment that repeats or overlaps what came before of its datagram, or is of one where that happened"},
+	DropFragmentTimeout:    {"fragment_timeout", "fragment whose datagram's first did not come within a second"},
+	DropFragmentsFull:      {"fragments_full", "too many fragments before their datagram's first, or too many fragmented datagrams at once"},
+	DropFragmentFamily:     {"fragment_family", "fragment of a session between IPv6 clients and an IPv4 real server, where fragments are not translated"},
 	DropNoBuffer:           {"no_buffer", "no buffer was free for the pieces that it had to be sent in; raise dpdk.memory"},
 	DropVLAN:               {"vlan", "of a VLAN that no port has, with more than one tag, or without a tag where all ports of the device have one"},
 	DropNotIP:              {"not_ip", "neither IP nor ARP"},

@@ -40,6 +40,7 @@ type Worker struct {
 	localTurns []uint32 // by real server id: fullnat's next local address and port
 	hops       []hop    // by real server id: its next hop; none if it could not be pinned
 	icmpTokens tokens
+	fragments  fragments
 	announcer  announcer
 
 	stage stage // what it is doing, for the report of a panic
@@ -76,6 +77,7 @@ func (w *Worker) Turn(now uint32) int {
 	}
 	w.sessions.Expire(now)
 	w.tickNeighbours()
+	w.tickFragments(now)
 	w.announce()
 	if now-w.lastPublished >= publishInterval {
 		w.lastPublished = now
@@ -154,6 +156,7 @@ func (w *Worker) stop() {
 	w.stopping = true
 	for w.outgoing != nil && w.takeOver() > 0 {
 	}
+	w.dropFragments()
 	w.sendLast()
 	for i := range w.neighbours.entries {
 		w.dropWaiting(&w.neighbours.entries[i], DropStopped)
