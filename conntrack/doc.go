@@ -63,4 +63,10 @@
 // the meantime is given a new tick. A wheel of index and generation entries was the alternative: it
 // needs an entry for every shortened timeout too, of which a short TCP life leaves several behind,
 // so that its memory is not bounded by the number of sessions.
+//
+// # Fragments
+//
+// Only the first fragment of a datagram has the ports by which a session is found. Fragments is a table beside the sessions
+// that lets the others follow it: bounded in datagrams, in the gaps told apart within one, and in the fragments that may wait for their
+// first. Bytes that come twice are never forwarded twice. It takes 132 bytes a datagram.
 package conntrack

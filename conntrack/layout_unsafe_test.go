@@ -22,6 +22,12 @@ func TestSizes(t *testing.T) {
 	}
 }
 
+func TestSizeOfFragmented(t *testing.T) {
+	if n := unsafe.Sizeof(fragmented{}); n != 128 {
+		t.Errorf("a datagram takes %d bytes; want two cache lines", n)
+	}
+}
+
 // TestBucketLayout: candidates_amd64.s relies on it.
 func TestBucketLayout(t *testing.T) {
 	var b bucket
