@@ -51,7 +51,7 @@ func (w *Worker) fragment(p *ports.Packet, m *meta) Verdict {
 	if !m.Kind.Is6() {
 		d.Protocol = m.Protocol
 	}
-	piece := conntrack.Piece{Offset: uint32(f.Offset), Length: uint32(f.Length), More: f.More}
+	piece := conntrack.Piece{Offset: uint16(f.Offset), Length: uint16(f.Length), More: f.More}
 	if f.Offset == 0 {
 		return w.firstFragment(p, m, &d, piece)
 	}
