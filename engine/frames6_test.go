@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"cmp"
+	"encoding/binary"
 	"net/netip"
 	"testing"
 
@@ -43,7 +45,7 @@ func (p pkt) ip6() []byte {
 	p = p.six()
 	if p.about != nil {
 		quoted := p.about.six().ip()
-		p.payload = quoted[:min(len(quoted), 1280-48)]
+		p.payload = quoted[:min(len(quoted), cmp.Or(p.most, 1280-48))]
 	}
 	ip := &layers.IPv6{
 		Version: 6, TrafficClass: p.tos, HopLimit: p.ttl, NextHeader: layers.IPProtocol(p.protocol),
@@ -110,6 +112,94 @@ func nd(from host, dst netip.Addr, dstMAC packet.MAC, typ uint8, flags uint32, t
 	l := &layers.ICMPv6{TypeCode: layers.CreateICMPv6TypeCode(typ, 0)}
 	l.SetNetworkLayerForChecksum(ip)
 	return ethernet(from.mac, dstMAC, layers.EthernetTypeIPv6, serialize(ip, l, gopacket.Payload(body)))
+}
+
+// probes asks whether anybody has an address, as one does who has none yet.
+func probes(a netip.Addr, asks host) []byte {
+	b := a.As16()
+	group := []byte{0: 0xff, 1: 2, 11: 1, 12: 0xff, 13: b[13], 14: b[14], 15: b[15]}
+	ip := &layers.IPv6{Version: 6, HopLimit: 255, NextHeader: layers.IPProtocolICMPv6, SrcIP: make([]byte, 16), DstIP: group}
+	l := &layers.ICMPv6{TypeCode: layers.CreateICMPv6TypeCode(135, 0)}
+	l.SetNetworkLayerForChecksum(ip)
+	return ethernet(asks.mac, packet.MAC{0x33, 0x33, 0xff, b[13], b[14], b[15]}, layers.EthernetTypeIPv6,
+		serialize(ip, l, gopacket.Payload(append(make([]byte, 4), a.AsSlice()...))))
+}
+
+// fragmentsOf cuts a packet into pieces of so many bytes of data, as its sender would.
+func fragmentsOf(p pkt, size int) [][]byte {
+	whole := p.ip()
+	header := 20
+	if p.is6() {
+		header = 40
+	}
+	var all [][]byte
+	for at := 0; at < len(whole)-header; at += size {
+		end := min(at+size, len(whole)-header)
+		data, more := whole[header+at:header+end], end < len(whole)-header
+		if p.is6() {
+			all = append(all, fragment6(whole, data, at, more, p.id))
+		} else {
+			all = append(all, fragment4(whole, data, at, more))
+		}
+	}
+	return all
+}
+
+func fragment4(whole, data []byte, at int, more bool) []byte {
+	f := append(append([]byte(nil), whole[:20]...), data...)
+	binary.BigEndian.PutUint16(f[2:], uint16(len(f)))
+	place := uint16(at / 8)
+	if more {
+		place |= 0x2000
+	}
+	binary.BigEndian.PutUint16(f[6:], place)
+	f[10], f[11] = 0, 0
+	binary.BigEndian.PutUint16(f[10:], plainChecksum(f[:20], 0))
+	return f
+}
+
+func fragment6(whole, data []byte, at int, more bool, id uint16) []byte {
+	f := append([]byte(nil), whole[:40]...)
+	next := f[6]
+	f[6] = 44
+	binary.BigEndian.PutUint16(f[4:], uint16(len(data)+8))
+	place := uint16(at)
+	if more {
+		place |= 1
+	}
+	f = append(f, next, 0, byte(place>>8), byte(place), 0, 0, byte(id>>8), byte(id))
+	return append(f, data...)
+}
+
+// reassembled puts the fragments together and returns the payload of what is in them.
+func reassembled(t testing.TB, frames [][]byte) string {
+	t.Helper()
+	data, total := map[int][]byte{}, -1
+	for _, f := range frames {
+		ip := f[packet.EthernetLen:]
+		var at int
+		var more bool
+		var body []byte
+		if ip[0]>>4 == 6 {
+			place := binary.BigEndian.Uint16(ip[42:])
+			at, more, body = int(place&^7), place&1 != 0, ip[48:40+int(binary.BigEndian.Uint16(ip[4:]))]
+		} else {
+			at, more, body = int(binary.BigEndian.Uint16(ip[6:])&0x1fff)*8, ip[6]&0x20 != 0, ip[20:binary.BigEndian.Uint16(ip[2:])]
+		}
+		data[at] = body
+		if !more {
+			total = at + len(body)
+		}
+	}
+	var whole []byte
+	for len(whole) != total {
+		next, ok := data[len(whole)]
+		if !ok {
+			t.Fatalf("nothing at %d of %d", len(whole), total)
+		}
+		whole = append(whole, next...)
+	}
+	return string(whole[packet.UDPLen:])
 }
 
 // solicits is whoHas for IPv6.

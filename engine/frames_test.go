@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"encoding/binary"
 	"net/netip"
 	"testing"
@@ -22,6 +23,8 @@ type pkt struct {
 	rest     uint32 // ICMP: the second word
 	payload  []byte
 	about    *pkt // ICMP error: what it quotes, instead of a payload
+	most     int  // ICMP error: bytes that it quotes; 0 is all that it may
+	mss      uint16
 
 	ttl, tos   uint8
 	id         uint16
@@ -109,7 +112,7 @@ func (p pkt) ip() []byte {
 	}
 	if p.about != nil {
 		quoted := p.about.ip()
-		p.payload = quoted[:min(len(quoted), 548)]
+		p.payload = quoted[:min(len(quoted), cmp.Or(p.most, 548))]
 	}
 	ip := &layers.IPv4{
 		Version: 4, TTL: p.ttl, TOS: p.tos, Id: p.id, FragOffset: p.offset, Options: p.options,
@@ -139,6 +142,9 @@ func (p pkt) transport(ip gopacket.NetworkLayer) gopacket.SerializableLayer {
 			SrcPort: layers.TCPPort(p.src.Port()), DstPort: layers.TCPPort(p.dst.Port()), Seq: p.seq, Ack: p.ack, Window: 500,
 			SYN: p.flags&packet.TCPSyn != 0, ACK: p.flags&packet.TCPAck != 0, FIN: p.flags&packet.TCPFin != 0,
 			RST: p.flags&packet.TCPRst != 0, PSH: p.flags&packet.TCPPsh != 0,
+		}
+		if p.mss != 0 {
+			l.Options = []layers.TCPOption{{OptionType: layers.TCPOptionKindMSS, OptionLength: 4, OptionData: []byte{byte(p.mss >> 8), byte(p.mss)}}}
 		}
 		l.SetNetworkLayerForChecksum(ip)
 		return l

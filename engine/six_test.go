@@ -290,7 +290,7 @@ func TestPieces(t *testing.T) {
 		}
 		judge(t, f)
 	}
-	if got := reassembled(t, sent); got[packet.IPv4MinLen+packet.UDPLen:] != string(long.payload) {
+	if got := reassembled(t, sent); got[packet.IPv4MinLen:] != string(long.payload) {
 		t.Fatal("the datagram inside is another")
 	}
 	b.dropped("")
@@ -313,10 +313,7 @@ func TestNeighbourDiscovery(t *testing.T) {
 	}
 	// Somebody is about to take the VIP.
 	dad := host{netip.IPv6Unspecified(), s.gateway.mac}
-	asks := solicits(vip, dad)
-	asks = append(asks[:14+40+24:14+40+24], nil...)
-	asks = withoutOption(vip, dad)
-	b.receive(0, asks)
+	b.receive(0, probes(vip, dad))
 	all := netip.MustParseAddr("ff02::1")
 	b.sent(0, nd(own, all, packet.MAC{0x33, 0x33, 0, 0, 0, 1}, 136, 0xa0000000, vip, 2))
 	b.dropped("no_session=1")
