@@ -209,8 +209,5 @@ func solicits(a netip.Addr, asks host) []byte {
 	return nd(asks, group, packet.MAC{0x33, 0x33, 0xff, b[13], b[14], b[15]}, 135, 0, a, 1)
 }
 
-// solicitsAgain is probe for IPv6.
-func solicitsAgain(of, asks host) []byte { return nd(asks, of.addr, of.mac, 135, 0, of.addr, 1) }
-
 // advertises is isAt for IPv6, as a host that is no router says it.
 func advertises(who, to host) []byte { return nd(who, to.addr, to.mac, 136, 0x60000000, who.addr, 2) }
