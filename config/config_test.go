@@ -35,9 +35,9 @@ var ipvsTimeouts = Timeouts{
 	FinWait: 120 * time.Second, TimeWait: 120 * time.Second, Close: 10 * time.Second, CloseWait: 60 * time.Second,
 	LastAck: 30 * time.Second, Listen: 120 * time.Second, SynAck: 120 * time.Second,
 	UDP: 300 * time.Second, ICMP: 60 * time.Second,
-	SCTPInit1: 61 * time.Second, SCTPInit: 61 * time.Second, SCTPCookieSent: 61 * time.Second, SCTPCookieReplied: 61 * time.Second, SCTPCookieWait: 61 * time.Second,
+	SCTPInit1: 4 * time.Second, SCTPInit: 61 * time.Second, SCTPCookieSent: 61 * time.Second, SCTPCookieReplied: 61 * time.Second, SCTPCookieWait: 61 * time.Second,
 	SCTPCookie: 61 * time.Second, SCTPCookieEchoed: 61 * time.Second, SCTPEstablished: 900 * time.Second, SCTPShutdownSent: 61 * time.Second,
-	SCTPShutdownReceived: 61 * time.Second, SCTPShutdownAckSent: 61 * time.Second, SCTPRejected: 61 * time.Second, SCTPClosed: 61 * time.Second,
+	SCTPShutdownReceived: 61 * time.Second, SCTPShutdownAckSent: 61 * time.Second, SCTPRejected: 4 * time.Second, SCTPClosed: 61 * time.Second,
 }
 
 func TestDefaults(t *testing.T) {
