@@ -498,12 +498,15 @@ func TestSCTP(t *testing.T) {
 				got[0] = append(append([]byte(nil), got[0][:14]...), got[0][14+m.Overhead(conntrack.Inbound, s.is6, s.is6):]...)
 			}
 			if string(got[0]) != string(want) {
-				t.Fatalf("sent\n%swant\n%s", dump(got[0]), dump(want))
+				t.Fatalf("sent\n%x\nwant\n%x", got[0], want)
 			}
 			if m.TwoWay() {
 				answer := []layers.SCTPChunkType{layers.SCTPChunkTypeInitAck, layers.SCTPChunkTypeCookieAck, layers.SCTPChunkTypeSack}[i]
 				b.receive(s.back, sctpFrame(s, server, source, s.servers[0].mac, s.own(s.back).mac, 64, answer))
-				b.sent(s.front, sctpFrame(s, v.Address, from, s.own(s.front).mac, s.gateway.mac, 63, answer))
+				want := sctpFrame(s, v.Address, from, s.own(s.front).mac, s.gateway.mac, 63, answer)
+				if got := collect(b.ports[s.front]); len(got) != 1 || string(got[0]) != string(want) {
+					t.Fatalf("%d frames came back, want\n%x", len(got), want)
+				}
 			}
 		}
 		b.connections(0, 0, 1, 0)
