@@ -4,6 +4,7 @@ import socket
 
 from scapy.layers.inet import IP
 from scapy.layers.inet6 import IPv6
+from scapy.packet import raw
 
 ETHER_TYPES = {4: b"\x08\x00", 6: b"\x86\xdd"}
 
@@ -74,3 +75,43 @@ def show(frame):
 def difference(sent, owed, got):
     at = next((i for i, (a, b) in enumerate(zip(owed, got)) if a != b), min(len(owed), len(got)))
     return f"first at byte {at} of the IP packet\nsent {sent.hex()}\nowed {owed.hex()}\ngot  {got.hex()}"
+
+
+ERRORS = {4: {3, 4, 11, 12}, 6: {1, 2, 3, 4}}
+
+
+def icmp(b):
+    """The ICMP message in a packet, if there is one, and its family."""
+    family = b[0] >> 4
+    message, protocol = transport_bytes(b)
+    return (message, family) if protocol == {4: 1, 6: 58}[family] else (b"", family)
+
+
+def is_error(b):
+    message, family = icmp(b)
+    return message != b"" and message[0] in ERRORS[family]
+
+
+def is_echo_reply(b):
+    message, family = icmp(b)
+    return message != b"" and message[0] == {4: 0, 6: 129}[family]
+
+
+def is_neighbour_discovery(frame):
+    return frame[12:14] == b"\x08\x06" or frame[12:14] == ETHER_TYPES[6] and frame[20] == 58 and frame[54] in (135, 136)
+
+
+def quoted(b):
+    return icmp(b)[0][8:]
+
+
+def checksums_right(b):
+    """Whether scapy finds the same checksums when it makes the packet anew."""
+    p = (IPv6 if b[0] >> 4 == 6 else IP)(b)
+    layer = p
+    while layer:
+        for name in ("chksum", "cksum"):
+            if name in layer.fields and "error" not in layer.name:
+                delattr(layer, name)
+        layer = layer.payload
+    return raw(p) == b

@@ -1,9 +1,10 @@
 """An independent judge of the director: it makes packets and judges what becomes of them with scapy, without the project's own code.
 
 usage: judge.py traffic FOLDER SEED BURST PACKETS MODE VIP-FAMILY SERVER-FAMILY PROTOCOLS
-       judge.py hostile FOLDER SEED BURST CLASSES MODE VIP-FAMILY SERVER-FAMILY PROTOCOLS
+       judge.py hostile FOLDER SEED BURST CLASSES|all MODE VIP-FAMILY SERVER-FAMILY PROTOCOLS
+       judge.py classes FAMILY
 
-It writes FOLDER/director.toml and says "ready": now the director is to be started with it. It says "done" when all packets have been
+"classes" lists the classes of hostile packets. Else it writes FOLDER/director.toml and says "ready": now the director is to be started with it. It says "done" when all packets have been
 sent: now the director is to be stopped, its report written to FOLDER/report.json, and a line to be sent to the judge, which then says what it
 saw and what is wrong and ends with status 1, or with 0. FOLDER/*-in.pcap and *-out.pcap are what was sent and received.
 """
@@ -85,4 +86,8 @@ def new_trial(kind, setup, traffic, wires, amount):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if sys.argv[1] == "classes":
+        from hostile import CLASSES
+        say("\n".join(CLASSES[int(sys.argv[2])]))
+    else:
+        main(*sys.argv[1:])

@@ -1,0 +1,3 @@
+"""Hostile packets of IPv6."""
+
+CLASSES = {}
