@@ -24,7 +24,7 @@ def routed(p):
 
 def transport(p):
     """The layer with the ports."""
-    while not hasattr(p, "sport"):
+    while all(field.name != "sport" for field in p.fields_desc):
         p = p.payload
     return p
 
