@@ -14,10 +14,10 @@ import (
 // class is tried on its own, to see whose packets have another fate.
 func TestHostile(t *testing.T) {
 	for _, c := range []trial{
-		{lab.DR, 4, 4, "tcp,udp"},
-		{lab.NAT, 4, 4, "tcp,udp"},
-		{lab.FullNAT, 4, 4, "tcp,udp"},
-		{lab.IPIP, 4, 4, "tcp,udp"},
+		{lab.DR, 4, 4, "tcp,udp,sctp"},
+		{lab.NAT, 4, 4, "tcp,udp,sctp"},
+		{lab.FullNAT, 4, 4, "tcp,udp,sctp"},
+		{lab.IPIP, 4, 4, "tcp,udp,sctp"},
 	} {
 		t.Run(c.String(), func(t *testing.T) {
 			t.Parallel()

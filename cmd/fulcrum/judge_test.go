@@ -36,10 +36,10 @@ const judgedPackets = 1000
 // against what is owed, byte by byte, and tshark finds nothing wrong with any of them either.
 func TestIndependentJudge(t *testing.T) {
 	for _, c := range []trial{
-		{lab.DR, 4, 4, "tcp,udp"},
-		{lab.NAT, 4, 4, "tcp,udp"},
-		{lab.FullNAT, 4, 4, "tcp,udp"},
-		{lab.IPIP, 4, 4, "tcp,udp"},
+		{lab.DR, 4, 4, "tcp,udp,sctp"},
+		{lab.NAT, 4, 4, "tcp,udp,sctp"},
+		{lab.FullNAT, 4, 4, "tcp,udp,sctp"},
+		{lab.IPIP, 4, 4, "tcp,udp,sctp"},
 	} {
 		t.Run(c.String(), func(t *testing.T) {
 			t.Parallel()
@@ -116,6 +116,9 @@ func (j *judge) start() {
 	j.t.Cleanup(func() {
 		_ = j.command.Process.Kill() // it may have ended
 		_ = j.command.Wait()
+		if j.t.Failed() {
+			j.t.Logf("the judge's last words:\n%s", j.stderr.String())
+		}
 	})
 }
 

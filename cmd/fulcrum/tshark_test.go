@@ -13,8 +13,8 @@ import (
 var tsharkFields = []string{"ip.checksum.status", "tcp.checksum.status", "udp.checksum.status", "sctp.checksum.status", "icmp.checksum.status",
 	"icmpv6.checksum.status", "_ws.expert.severity", "frame.protocols"}
 
-// checksumFields is how many of them are about checksums.
-const checksumFields = 6
+// severity is the place of the worst that tshark's experts say; before it there are checksums.
+const severity = 6
 
 // severityError is Wireshark's PI_ERROR.
 const severityError = "8388608"
@@ -42,22 +42,21 @@ func (j *judge) tshark(name string) {
 
 func (j *judge) readTshark(name string, lines []string) {
 	j.t.Helper()
-	right, wrong := 0, 0
+	right := 0
 	for i, line := range lines {
 		values := strings.Split(line, "\t")
-		for v := range strings.FieldsFuncSeq(strings.Join(values[:checksumFields], ","), func(r rune) bool { return r == ',' }) {
-			switch v {
-			case "1":
+		if strings.Contains(values[len(values)-1], ":icmp") {
+			clear(values[1:4]) // of a packet that is quoted, and cut off, which tshark does not see
+			values[severity] = ""
+		}
+		for v := range strings.SplitSeq(strings.Join(values[:severity], ","), ",") {
+			if v == "1" {
 				right++
-			case "3":
-			default:
-				wrong++
+			} else if v != "" && v != "3" {
+				j.t.Fatalf("tshark: frame %d of %s: %v are %q", i+1, name, tsharkFields, values)
 			}
 		}
-		if slices.Contains(strings.Split(values[checksumFields], ","), severityError) {
-			wrong++
-		}
-		if wrong > 0 {
+		if slices.Contains(strings.Split(values[severity], ","), severityError) {
 			j.t.Fatalf("tshark: frame %d of %s: %v are %q", i+1, name, tsharkFields, values)
 		}
 	}

@@ -4,7 +4,10 @@ from scapy.layers.inet import IP
 from scapy.layers.inet6 import IPv6
 from scapy.packet import raw
 
+import frames
+
 OUTER_TTL = 64
+IPV4, IPV6 = 4, 41  # as protocols in a tunnel
 
 
 def hop(p):
@@ -29,7 +32,16 @@ def transport(p):
     return p
 
 
-def translated(p, src=None, dst=None, sport=None, dport=None):
+def clamped(p, mss):
+    """The packet with a segment size of at most mss, if it is one in which it is agreed on."""
+    q = p.copy()
+    layer = transport(q)
+    if layer.name == "TCP" and layer.flags.S:
+        layer.options = [(kind, min(value, mss)) if kind == "MSS" else (kind, value) for kind, value in layer.options]
+    return q
+
+
+def translated(p, src, dst, sport, dport):
     """The packet after one hop, with new addresses and ports; what is None stays."""
     q = routed(p)
     q.src, q.dst = src or q.src, dst or q.dst
@@ -38,21 +50,17 @@ def translated(p, src=None, dst=None, sport=None, dport=None):
     return q
 
 
-def dscp_and_ecn(p):
-    return p.tc if p.version == 6 else p.tos
-
-
-def tunnelled(p, src, dst, outer):
-    """The packet after one hop in a tunnel (RFC 2003, 2473, 4213): DSCP and ECN copied (RFC 6040), DF as inside. The
-    director is free to choose an identification and a flow label; they are taken from outer, which was received."""
-    inner = raw(routed(p))
+def tunnelled(inner, src, dst, outer):
+    """A packet, as bytes, in a tunnel (RFC 2003, 2473, 4213): DSCP and ECN copied (RFC 6040), DF as inside. The director is free to choose
+    an identification and a flow label; they are taken from outer, which was received."""
+    six = inner[0] >> 4 == 6
+    tos = int.from_bytes(inner[:2], "big") >> 4 & 0xFF if six else inner[1]
+    protocol = IPV6 if six else IPV4
     if outer[0] >> 4 == 6:
-        label = int.from_bytes(outer[:4], "big") & 0xFFFFF
-        return raw(IPv6(src=src, dst=dst, hlim=OUTER_TTL, tc=dscp_and_ecn(p), fl=label, nh=41 if p.version == 6 else 4, plen=len(inner))) + inner
-    whole = p.version == 6 or p.flags.DF
-    header = IP(src=src, dst=dst, ttl=OUTER_TTL, tos=dscp_and_ecn(p), flags="DF" if whole else "", len=20 + len(inner),
-                id=int.from_bytes(outer[4:6], "big"), proto=41 if p.version == 6 else 4)
-    return raw(header) + inner
+        return raw(IPv6(src=src, dst=dst, hlim=OUTER_TTL, tc=tos, fl=frames.flow_label(outer), nh=protocol, plen=len(inner))) + inner
+    whole = six or inner[6] & 0x40
+    return raw(IP(src=src, dst=dst, ttl=OUTER_TTL, tos=tos, flags="DF" if whole else "", len=20 + len(inner), id=frames.identification(outer),
+                  proto=protocol)) + inner
 
 
 def narrowed(p, src, dst, sport, dport, got):
@@ -62,7 +70,7 @@ def narrowed(p, src, dst, sport, dport, got):
     q = IP(src=src, dst=dst, tos=p.tc, ttl=p.hlim - 1) / layer
     small = len(raw(q)) <= 1260
     q.flags = "" if small else "DF"
-    q.id = int.from_bytes(got[4:6], "big") if small else 0
+    q.id = frames.identification(got) if small else 0
     return q
 
 

@@ -2,6 +2,7 @@
 
 from scapy.layers.inet import GRE, ICMP, IP, TCP, UDP, IPerror, TCPerror
 from scapy.layers.l2 import ARP
+from scapy.layers.sctp import SCTP
 from scapy.packet import Raw, raw
 from scapy.utils import checksum
 
@@ -13,6 +14,8 @@ CLASSES = {}
 TCP_PORT, UDP_PORT = network.SERVICES["tcp"][0], network.SERVICES["udp"][0]
 ROUTER = frames.mac(network.ROUTER_MAC)
 FRONT = frames.mac(network.PORT_MACS[network.CLIENT_SIDE])
+
+SCTP_NUMBER = 132
 
 MARTIANS = ["0.0.0.0", "0.1.2.3", "127.0.0.1", "127.255.255.255", "224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255"]
 
@@ -257,7 +260,102 @@ def tunnels(a):
     yield a.from_server(IP(src=a.server, dst=a.back) / IP(src=a.back, dst=a.server) / inner, "to_host")
 
 
+# Fragments. What comes before its datagram's first fragment waits, until the time is up or the director stops.
+
+WAITS = "fragment_timeout|fragments_full|stopped"
+
+
+def pieces(a, layer, *ranges, **fields):
+    """Fragments of a datagram: of its bytes in the given ranges, of which the last is not to be the end."""
+    b = raw(ip(a, **fields) / layer)
+    b += a.traffic.data(4000 - len(b))
+    number = a.random.getrandbits(16)
+    return [frames.fragment(b, r, number) for r in ranges]
+
+
+@hostile
+def tiny_fragments(a):
+    """A first fragment must hold the transport header (RFC 1858), and a later one must not reach into it (RFC 3128)."""
+    for end in (8, 16):
+        (first,) = pieces(a, syn(a), (0, end))
+        yield a.from_client(first, "tiny_fragment")
+    (cut,) = pieces(a, syn(a, options=[("Timestamp", (1, 2)), ("NOP", None), ("NOP", None)]), (0, 24))
+    yield a.from_client(cut, "tiny_fragment")
+    for start in (8, 16):
+        (later,) = pieces(a, syn(a), (start, start + 40))
+        yield a.from_client(later, "tiny_fragment")
+
+
+@hostile
+def fragment_length(a):
+    """None at all, none that others could follow on, or beyond the largest packet (the ping of death, CERT CA-1996-26)."""
+    (none,) = pieces(a, datagram(a), (80, 80))
+    yield a.from_client(none, "fragment")
+    for length in (1, 7, 41):
+        (odd,) = pieces(a, datagram(a), (80, 80 + length))
+        yield a.from_client(odd, "fragment")
+    for layer in (datagram(a), ICMP() / b"ping"):
+        beyond = bytearray(pieces(a, layer, (3936, 3976))[0])
+        beyond[6:8] = (0xFFF8 >> 3).to_bytes(2, "big")
+        yield a.from_client(patched(bytes(beyond), 20, b""), "fragment")
+
+
+@hostile
+def overlapping_fragments(a):
+    """Teardrop and its kin (CERT CA-1997-28): the whole datagram is refused from there on, unless nothing of the fragment was new."""
+    for second in ((0, 40), (8, 40), (32, 72), (24, 32), (0, 80)):
+        first, again, last = pieces(a, datagram(a), (0, 40), second, (80, 120))
+        yield a.from_client(first, "forwarded")
+        yield a.from_client(again, "fragment_overlap")
+        yield a.from_client(last, "forwarded" if second[1] <= 40 else "fragment_overlap")
+
+
+@hostile
+def first_fragments_of_nothing(a):
+    (martian,) = pieces(a, datagram(a), (0, 40), src="127.0.0.1")
+    yield a.from_client(martian, "bad_source")
+    (no_syn,) = pieces(a, syn(a, flags="A"), (0, 40))
+    yield a.from_client(no_syn, "no_session")
+    (elsewhere,) = pieces(a, datagram(a, dport=network.SILENT_PORT), (0, 40))
+    yield a.from_client(elsewhere, "no_service")
+    (ping,) = pieces(a, ICMP(), (0, 40))
+    yield a.from_client(ping, "no_service")
+
+
+@hostile
+def fragments_without_a_first(a):
+    """A flood of later fragments, of one datagram and of many."""
+    for piece in pieces(a, datagram(a), *[(40 * i, 40 * i + 40) for i in range(1, 60)]):
+        yield a.from_client(piece, WAITS)
+    for _ in range(400):
+        (piece,) = pieces(a, datagram(a), (80, 120))
+        yield a.from_client(piece, WAITS)
+
+
+# SCTP.
+
+@hostile
+def sctp_chunks(a):
+    """No first chunk, or one of an impossible length."""
+    header = raw(SCTP(sport=a.random.randrange(1, 1 << 16), dport=network.SERVICES["sctp"][0], tag=0))
+    for length in range(16):
+        nothing = a.family == 6 and length == 0  # to IPv6 that is a jumbogram
+        yield a.from_client(a.ip(SCTP_NUMBER, (header + b"\1\0\0\4")[:length]), "bad_ip_length" if nothing else "truncated")
+    for length in (0, 1, 3, 5, 65535):
+        yield a.from_client(a.ip(SCTP_NUMBER, header + b"\1\0" + length.to_bytes(2, "big")), "bad_sctp_chunk")
+
+
 # Ethernet and ARP.
+
+@hostile
+def tags(a):
+    """VLANs that no port has, tags in tags, and what is cut off behind one."""
+    for kind in (b"\x81\0", b"\x88\xa8"):
+        tag = kind + b"\0\5"
+        for stack in (tag, tag + tag, tag * 10, kind, kind + b"\0"):
+            yield network.CLIENT_SIDE, FRONT + ROUTER + stack + b"\x08\0" + raw(ip(a) / syn(a)), "vlan"
+        for cut in (2, 3, 4, 5, 6):
+            yield network.CLIENT_SIDE, FRONT + ROUTER + (tag + b"\x08\0")[:cut], "vlan"
 
 @hostile
 def stations(a):

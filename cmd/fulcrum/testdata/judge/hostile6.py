@@ -7,8 +7,9 @@ from scapy.layers.inet6 import (ICMPv6DestUnreach, ICMPv6EchoReply, ICMPv6EchoRe
 from scapy.packet import Raw, raw
 
 import frames
+import hostile4
 import network
-from hostile4 import FRONT, ROUTER, TCP_PORT, UDP_PORT, datagram, fate_of_tcp, fate_of_udp, syn, with_port
+from hostile4 import FRONT, ROUTER, TCP_PORT, UDP_PORT, WAITS, datagram, fate_of_tcp, fate_of_udp, syn, with_port
 
 CLASSES = {}
 
@@ -235,6 +236,76 @@ def source_routes(a):
         yield a.from_client(ip(a) / header / syn(a), fate)
     loop = IPv6ExtHdrRouting(type=0, segleft=20, addresses=[a.vip, a.own] * 10)
     yield a.from_client(ip(a) / loop / syn(a), "bad_ipv6_extension")
+
+
+# Fragments. Those of a session between the families are dropped, since nobody translates them.
+
+def pieces(a, layer, *ranges, **fields):
+    b = raw(ip(a, **fields) / layer)
+    b = patched(b + a.traffic.data(4000 - len(b)), 4, (3960).to_bytes(2, "big"))
+    number = a.random.getrandbits(32)
+    return [frames.fragment(b, r, number) for r in ranges]
+
+
+def passes(a):
+    return "fragment_family" if a.setup.mixed() else "forwarded"
+
+
+@hostile
+def tiny_fragments(a):
+    """A first fragment must hold all headers (RFC 7112)."""
+    for end in (8, 16):
+        (first,) = pieces(a, syn(a), (0, end))
+        yield a.from_client(first, "tiny_fragment")
+    for start in (8, 16):
+        (later,) = pieces(a, syn(a), (start, start + 40))
+        yield a.from_client(later, "tiny_fragment")
+    for chain in (extension(TCP_NUMBER, 1), extension(TCP_NUMBER, 200), extension(60) + extension(TCP_NUMBER, 3)):
+        yield a.from_client(filled(a, FRAGMENT, b"\x3c\0\0\1" + a.traffic.data(4) + chain), "tiny_fragment")
+    yield a.from_client(filled(a, FRAGMENT, b"\x2c\0\0\1" + a.traffic.data(4) + extension(TCP_NUMBER, 0, b"\0\1" + bytes(4)) + segment(a)[:16]), "tiny_fragment")
+
+
+@hostile
+def fragment_length(a):
+    (none,) = pieces(a, datagram(a), (80, 80))
+    yield a.from_client(none, "fragment")
+    for length in (1, 7, 41):
+        (odd,) = pieces(a, datagram(a), (80, 80 + length))
+        yield a.from_client(odd, "fragment")
+    (beyond,) = pieces(a, datagram(a), (80, 120))
+    yield a.from_client(patched(beyond, 42, b"\xff\xf8"), "fragment")
+
+
+@hostile
+def atomic_fragments(a):
+    """A fragment header on a whole packet is none (RFC 6946), even if another has the same number."""
+    for _ in range(2):
+        b = segment(a)
+        yield a.from_client(filled(a, FRAGMENT, b"\x06\0\0\0\0\0\0\7" + b), "forwarded")
+
+
+@hostile
+def overlapping_fragments(a):
+    """RFC 5722: the whole datagram is refused from there on, unless nothing of the fragment was new."""
+    for second in ((0, 40), (8, 40), (32, 72), (24, 32), (0, 80)):
+        first, again, last = pieces(a, datagram(a), (0, 40), second, (80, 120))
+        yield a.from_client(first, passes(a))
+        yield a.from_client(again, "fragment_overlap")
+        yield a.from_client(last, passes(a) if second[1] <= 40 else "fragment_overlap")
+
+
+@hostile
+def fragments_without_a_first(a):
+    for piece in pieces(a, datagram(a), *[(40 * i, 40 * i + 40) for i in range(1, 60)]):
+        yield a.from_client(piece, WAITS)
+    for _ in range(400):
+        (piece,) = pieces(a, datagram(a), (80, 120))
+        yield a.from_client(piece, WAITS)
+
+
+@hostile
+def sctp_chunks(a):
+    yield from hostile4.sctp_chunks(a)
 
 
 # Neighbour discovery (RFC 4861, 7.1).

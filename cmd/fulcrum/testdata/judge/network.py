@@ -40,8 +40,10 @@ def endpoint(address, port):
 class Setup:
     """One configuration: a mode, the family of the VIP and that of the real servers, and the protocols of its services."""
 
-    def __init__(self, mode, vip=4, server=4, protocols=("tcp", "udp"), extra=""):
-        self.mode, self.vip, self.server, self.protocols, self.extra = mode, vip, server, protocols, extra
+    mss = 1300  # of TCP's service
+
+    def __init__(self, mode, vip, server, protocols):
+        self.mode, self.vip, self.server, self.protocols = mode, vip, server, protocols
         self.families = sorted({4, vip, server})
 
     def vip_address(self):
@@ -57,9 +59,15 @@ class Setup:
     def through_director(self):
         return self.mode in ("nat", "fullnat")
 
-    def overhead(self):
-        """What a packet grows by on the way to the real server."""
-        return {4: 20, 6: 40}[self.server] if self.mode == "ipip" else 0
+    def mixed(self):
+        """Whether packets change their family, so that nothing of their IP header is kept."""
+        return self.mode == "fullnat" and self.vip != self.server
+
+    def room(self, wire):
+        """How large a packet may be that comes on a wire."""
+        if wire == SERVER_SIDE:
+            return MTU - (20 if self.mixed() else 0)
+        return MTU - ({4: 20, 6: 40}[self.server] if self.mode == "ipip" else 0)
 
     def toml(self, devices):
         parts = ['[director]\nworkers = 1\n\n[dpdk]\nhugepages = "off"\nmemory = "128MiB"\n']
@@ -70,7 +78,6 @@ class Setup:
             parts.append(f'[[route]]\nto = "{EVERYWHERE[f]}"\nvia = "{ROUTER[f]}"\n')
             parts += [neighbour(ROUTER[f], ROUTER_MAC)] + [neighbour(a, server_mac(a)) for a in SERVERS[f]]
         parts.append("[session]\nmax = 20_000\n")
-        parts.append(self.extra)
         parts += [self.service(p, SERVICES[p][0], 1) for p in self.protocols]
         parts.append(self.service("tcp", DRAINED_PORT, 0))
         return "\n".join(parts)
@@ -79,6 +86,8 @@ class Setup:
         name = protocol if weight else "drained"
         lines = ["[[service]]", f'name = "{name}"', f'address = "{endpoint(self.vip_address(), port)}"', f'protocol = "{protocol}"',
                  f'mode = "{self.mode}"', 'scheduler = "rr"']
+        if name == "tcp":
+            lines.append(f"mss = {self.mss}")
         if self.mode == "fullnat":
             lines.append(f'local_addresses = ["{LOCAL_RANGE[self.server]}"]')
         for address in self.servers():

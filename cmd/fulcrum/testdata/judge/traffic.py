@@ -87,12 +87,12 @@ class Traffic:
         length = max(least, min(length, room))
         return p / Raw(self.data(length)) if length else p
 
-    def tcp(self, sport, dport, flags, limit):
+    def tcp(self, sport, dport, flags, limit, least=0):
         """Returns a function that completes an IP header."""
         r = self.random
         segment = TCP(sport=sport, dport=dport, flags=flags, seq=r.getrandbits(32), ack=r.getrandbits(32) if "A" in flags else 0,
                       window=r.getrandbits(16), urgptr=r.getrandbits(16) if "U" in flags else 0, options=self.tcp_options("S" in flags))
-        return lambda ip: self.fill(ip / segment, limit) if "S" not in flags or self.chance(0.1) else ip / segment
+        return lambda ip: self.fill(ip / segment, limit, least) if "S" not in flags or self.chance(0.1) else ip / segment
 
     def tcp_options(self, syn):
         r = self.random

@@ -1,11 +1,17 @@
 """Random valid traffic through the director, each output held against what is owed for its input."""
 
-from scapy.packet import raw
+import collections
 
-import duty
+from scapy.layers.inet import ICMP
+from scapy.layers.inet6 import ICMPv6EchoRequest
+from scapy.packet import Raw, raw
+
 import frames
 import network
 from frames import show
+from sent import MEANINGS, Piece, Ping, Report, TooLong, Whole
+
+MOST_REFUSED = 40  # the director limits the ICMP errors that it sends, after a first 50
 
 
 class Flow:
@@ -21,39 +27,33 @@ class Flow:
         return f"{self.protocol} {self.client}:{self.port} -> {self.vip}:{self.vport} at {self.server} from {self.local}"
 
 
-class Sent:
-    """A packet on its way through the director."""
-
-    def __init__(self, number, flow, wire, p):
-        self.number, self.flow, self.wire, self.packet, self.bytes = number, flow, wire, p, raw(p)
-
-
 class Trial:
     def __init__(self, setup, traffic, wires, packets):
         self.setup, self.traffic, self.wires, self.wanted = setup, traffic, wires, packets
         self.random = traffic.random
-        self.under_way, self.flows, self.errors = {}, [], []
-        self.numbers = self.inbound = self.outbound = 0
-        self.replies = []
-        self.sources = {}
+        self.under_way, self.flows, self.errors, self.sources = {}, [], [], {}
+        self.numbers, self.refused = 0, 0
+        self.seen = collections.Counter()  # packets by wire and kind
+        self.waiting = [[], []]  # by wire: to be sent
+        self.reassembly = [frames.Reassembly(), frames.Reassembly()]
 
     def run(self):
         while self.numbers < self.wanted:
-            front = [self.begin(self.next_inbound()) for _ in range(self.random.randrange(self.wires.room + 1))]
-            back = [self.begin(s) for s in self.take_replies()]
-            self.judge(self.wires.exchange([front, back]))
-        while self.replies:
-            self.judge(self.wires.exchange([[], [self.begin(s) for s in self.take_replies()]]))
+            for _ in range(self.random.randrange(self.wires.room)):
+                self.waiting[network.CLIENT_SIDE] += self.next_inbound()
+            self.exchange()
+        while any(self.waiting):
+            self.exchange()
         self.judge(self.wires.settle())
         self.finish()
 
-    def take_replies(self):
-        some, self.replies = self.replies[:self.wires.room], self.replies[self.wires.room:]
-        return some
-
-    # Sending.
+    def exchange(self):
+        room = self.wires.room
+        now, self.waiting = [w[:room] for w in self.waiting], [w[room:] for w in self.waiting]
+        self.judge(self.wires.exchange([[self.begin(s) for s in w] for w in now]))
 
     def begin(self, s):
+        """Takes note of a packet that goes out now, and returns its frame."""
         s.number = self.numbers
         self.numbers += 1
         self.under_way[self.tag_of(s.wire, s.bytes)] = s
@@ -61,11 +61,18 @@ class Trial:
         mac = network.ROUTER_MAC if s.wire == network.CLIENT_SIDE else network.server_mac(s.flow.server)
         return frames.ethernet(network.PORT_MACS[s.wire], mac, s.bytes) + padding
 
+    # What is sent.
+
     def next_inbound(self):
         flow = self.pick_flow()
+        if flow.sent > 0 and flow.server and self.traffic.chance(0.08):
+            return self.unusual(flow)
         first, flow.sent = flow.sent == 0, flow.sent + 1
-        return Sent(0, flow, network.CLIENT_SIDE, self.make(flow, self.setup.vip, first, True, flow.client, flow.vip, flow.port, flow.vport,
-                                                         network.MTU - max(0, self.setup.overhead())))
+        return self.packets(flow, network.CLIENT_SIDE, first)
+
+    def unusual(self, flow):
+        kind = self.random.choice([self.ping, self.too_long, self.clients_report])
+        return kind(flow) or []
 
     def pick_flow(self):
         if not self.flows or self.traffic.chance(0.12):
@@ -75,38 +82,128 @@ class Trial:
             return self.flows[-1]
         return self.random.choice(self.flows[-50:])
 
-    def make(self, flow, family, first, inbound, src, dst, sport, dport, limit):
-        t = self.traffic
+    def answer(self, flow):
+        """A real server's answer."""
+        first, flow.answered = flow.answered == 0, flow.answered + 1
+        return self.packets(flow, network.SERVER_SIDE, first)
+
+    def ends(self, flow, wire):
+        """The addresses and ports that a flow has on a wire, seen from who sends there."""
+        if wire == network.CLIENT_SIDE:
+            return flow.client, flow.vip, flow.port, flow.vport
+        to, port = flow.local or (flow.client, flow.port)
+        return flow.server, to, self.setup.server_port(flow.protocol), port
+
+    def packets(self, flow, wire, first):
+        """A packet of the flow, or the fragments of one."""
+        fragments = flow.protocol != "sctp" and not self.setup.mixed()
+        if fragments and not (first and flow.protocol == "tcp") and self.traffic.chance(0.06):
+            return self.pieces(flow, wire)
+        return [Whole(self.setup, flow, wire, self.make(flow, wire, first, self.setup.room(wire)))]
+
+    def make(self, flow, wire, first, limit, least=0, plain=False, **ip):
+        t, (src, dst, sport, dport) = self.traffic, self.ends(flow, wire)
+        family, inbound = network.family(src), wire == network.CLIENT_SIDE
+        if self.setup.mixed():
+            least = max(4, least)
         if flow.protocol == "tcp":
             flags = ("S" if inbound else "SA") if first else t.segment_flags()
-            complete = t.tcp(sport, dport, flags, limit)
+            complete = t.tcp(sport, dport, flags, limit, least)
         elif flow.protocol == "udp":
-            complete = t.udp(sport, dport, limit, family, 4 if self.mixed() else 0)
+            complete = t.udp(sport, dport, limit, family, least)
         else:
             complete = t.sctp(sport, dport, first and inbound, limit)
-        return complete(t.ip(family, src, dst))
+        header = t.ip(family, src, dst, plain)
+        for name, value in ip.items():
+            setattr(header, name, value)
+        return complete(header)
 
-    def mixed(self):
-        """Whether packets change their family, so that their tags are not kept."""
-        return self.setup.mode == "fullnat" and self.setup.vip != self.setup.server
+    def pieces(self, flow, wire):
+        """A large packet in fragments, in any order. The first one holds the whole header."""
+        size = self.random.randrange(1000, 4000)
+        ip = {"flags": ""} if network.family(self.ends(flow, wire)[0]) == 4 else {}
+        packet = self.make(flow, wire, False, size, size - 200, plain=True, **ip)
+        b = raw(packet)
+        end, cuts = len(frames.transport_bytes(b)[0]), [0]
+        most = (self.setup.room(wire) - 60) & ~7
+        while cuts[-1] < end:
+            cuts.append(min(end, cuts[-1] + 8 * self.random.randrange(20, most // 8 + 1)))
+        number = self.random.getrandbits(32) if b[0] >> 4 == 6 else packet.id
+        pieces = [Piece(self.setup, flow, wire, packet, at, number) for at in zip(cuts, cuts[1:])]
+        self.random.choice([lambda p: None, list.reverse, self.random.shuffle])(pieces)
+        return pieces
 
-    def answer(self, flow, got):
-        """A real server's answer goes to whom it saw."""
-        to, port = flow.local or (flow.client, flow.port)
-        first, flow.answered = flow.answered == 0, flow.answered + 1
-        limit = network.MTU - (20 if self.mixed() else 0)
-        self.replies.append(Sent(0, flow, network.SERVER_SIDE, self.make(flow, self.setup.server, first, False, flow.server, to,
-                                                                      self.setup.server_port(flow.protocol), port, limit)))
+    def ping(self, flow):
+        t = self.traffic
+        header = t.ip(self.setup.vip, flow.client, flow.vip, plain=self.setup.vip == 6)
+        number, count, data = t.random.getrandbits(16), t.random.getrandbits(16), t.data(t.random.randrange(1000))
+        if self.setup.vip == 6:
+            return [Ping(self.setup, flow, header / ICMPv6EchoRequest(id=number, seq=count, data=data))]
+        return [Ping(self.setup, flow, header / ICMP(id=number, seq=count) / Raw(data))]
+
+    def too_long(self, flow):
+        """More than the tunnel has room for: refused, or divided where that is allowed."""
+        room = self.setup.room(network.CLIENT_SIDE)
+        if room == network.MTU or flow.protocol == "sctp":
+            return None
+        size, whole = self.random.randrange(room + 1, network.MTU + 1), self.setup.vip == 6 or self.traffic.chance(0.5)
+        ip = {} if self.setup.vip == 6 else {"flags": "DF" if whole else ""}
+        packet = self.exactly(flow, network.CLIENT_SIDE, size, ip)
+        if not whole:
+            return [Whole(self.setup, flow, network.CLIENT_SIDE, packet)]
+        if self.refused == MOST_REFUSED:
+            return None
+        self.refused += 1
+        return [TooLong(self.setup, flow, network.CLIENT_SIDE, packet, room, flow.vip)]
+
+    def exactly(self, flow, wire, size, ip):
+        packet = self.make(flow, wire, False, size, 0, plain=True, **ip)
+        short = size - len(raw(packet))
+        layer = packet.lastlayer()
+        return packet / Raw(self.traffic.data(short)) if layer.name != "Raw" else self.longer(packet, layer, short)
+
+    def longer(self, packet, layer, by):
+        layer.load += self.traffic.data(by)
+        return packet
+
+    def report_fields(self, family):
+        r = self.random
+        if family == 6:
+            return {"fl": self.traffic.tag(), "tc": r.randrange(256), "hlim": r.randrange(2, 256)}
+        return {"id": self.traffic.tag(), "tos": r.randrange(256), "ttl": r.randrange(2, 256), "flags": r.choice(["", "DF"])}
+
+    def clients_report(self, flow):
+        """In dr and ipip answers do not pass here, but errors about them do."""
+        if self.setup.through_director():
+            return None
+        client, vip, port, vport = self.ends(flow, network.CLIENT_SIDE)
+        quoted = raw(self.make(Flow(flow.protocol, vip, vport, client, port), network.CLIENT_SIDE, False, 1000))
+        about = Whole.__new__(Whole)
+        about.flow = flow
+        return [self.report(about, network.CLIENT_SIDE, quoted)]
+
+    def report(self, about, wire, got):
+        data, _ = frames.transport_bytes(got)
+        length = min(len(data), self.random.choice([8, 8, 20, 64, 200]))
+        return Report(self.setup, about, wire, got, self.random.choice(MEANINGS), length, self.report_fields(got[0] >> 4))
 
     # Judging.
 
     def tag_of(self, wire, b):
         """What identifies a packet on both sides of the director."""
-        if self.mixed():
-            return wire, frames.transport_tag(b)
-        if b[0] >> 4 == 6:
-            return wire, int.from_bytes(b[:4], "big") & 0xFFFFF
-        return wire, int.from_bytes(b[4:6], "big")
+        at = frames.place(b)
+        if self.setup.mixed():
+            return (wire,) + self.mixed_tag(b, at)
+        return wire, frames.flow_label(b) if b[0] >> 4 == 6 else frames.identification(b), at.offset if at else 0
+
+    def mixed_tag(self, b, at):
+        if at:
+            return "piece", at.offset
+        if frames.is_error(b):
+            return "report", frames.transport_tag(frames.quoted(b))
+        if frames.is_echo(b):
+            return "echo", frames.icmp(b)[0][4:8]
+        return "whole", frames.transport_tag(b)
 
     def judge(self, came):
         for wire, frame in came:
@@ -117,44 +214,81 @@ class Trial:
 
     def judge_one(self, wire, frame):
         got = frames.network_bytes(frame)
-        inner = got
-        if wire == network.SERVER_SIDE and self.setup.mode == "ipip":
-            inner = got[20 if got[0] >> 4 == 4 else 40:]
-        s = self.under_way.pop(self.tag_of(1 - wire, inner), None)
+        if frames.is_error(got) and (s := self.under_way.get(self.tag_of(wire, frames.quoted(got)))) and s.refused:
+            del self.under_way[self.tag_of(wire, s.bytes)]
+            problem = s.problem(got)
+            return problem and f"{problem}: {s.flow}\n{show(frame)}"
+        if frames.is_echo(got) and (s := self.under_way.pop(self.tag_of(wire, got), None)):
+            self.seen["pings"] += 1
+            return self.compare(s, wire, frame, got, s.owed(got), network.ROUTER_MAC)
+        return self.judge_forwarded(wire, frame, got)
+
+    def judge_forwarded(self, wire, frame, got):
+        if self.is_ours_to_join(wire, got):
+            got = self.reassembly[wire].add(got)
+            if got is None:
+                return None
+        s = self.under_way.pop(self.tag_of(1 - wire, self.inner(wire, got)), None)
         if s is None:
             return "came out, but nothing of the kind went in, or it came twice:\n" + show(frame)
-        flow = s.flow
-        if flow.last.get(wire, -1) > s.number:
-            return f"came out of its turn: {flow}\n" + show(frame)
-        flow.last[wire] = s.number
-        if wire == network.SERVER_SIDE:
-            self.inbound += 1
-            problem = self.learn(flow, frame, got) or self.compare(s, frame, got, self.owed_inside(s, got), network.server_mac(flow.server))
-            if not problem and self.setup.through_director() and self.traffic.chance(0.7):
-                self.answer(flow, got)
-            return problem
-        self.outbound += 1
-        return self.compare(s, frame, got, self.owed_outside(s), network.ROUTER_MAC)
+        problem = self.in_order(s, wire)
+        self.seen[wire] += 1
+        if wire == network.CLIENT_SIDE:
+            problem = problem or self.compare(s, wire, frame, got, s.owed(got), network.ROUTER_MAC)
+        else:
+            problem = problem or self.learn(s, frame, got)
+            problem = problem or self.compare(s, wire, frame, got, s.owed(got), network.server_mac(s.flow.server))
+        if not problem:
+            self.react(s, wire, got)
+        return problem and f"{problem}: {s.flow}\n{show(frame)}"
 
-    def learn(self, flow, frame, got):
-        """Takes what the director chose for a flow from its first output and wants it kept."""
-        server, local = self.chosen(frame, got)
-        if server not in self.setup.servers():
-            return f"went to {server}, which is no real server: {flow}\n" + show(frame)
-        if flow.server is None:
-            flow.server, flow.local = server, local
-            if local:
-                return self.learn_local(flow, local, frame)
-        elif (server, local) != (flow.server, flow.local):
-            return f"left its session for {server} {local}: {flow}\n" + show(frame)
+    def is_ours_to_join(self, wire, got):
+        """Whether a packet is a fragment that the director has made."""
+        if frames.place(got) is None:
+            return False
+        return self.setup.mode == "ipip" or self.tag_of(1 - wire, got) not in self.under_way
+
+    def inner(self, wire, got):
+        if wire == network.CLIENT_SIDE or self.setup.mode != "ipip":
+            return got
+        return got[20 if got[0] >> 4 == 4 else 40:]
+
+    def in_order(self, s, wire):
+        if not s.ordered:
+            return None
+        if s.flow.last.get(wire, -1) > s.number:
+            return "came out of its turn"
+        s.flow.last[wire] = s.number
         return None
 
-    def learn_local(self, flow, local, frame):
+    def react(self, s, wire, got):
+        """What hosts do about a packet that has come to them."""
+        if not self.setup.through_director() or not s.ordered:
+            return
+        if self.traffic.chance(0.05) and (not self.setup.mixed() or s.flow.protocol == "tcp"):
+            self.waiting[wire].append(self.report(s, wire, got))
+        if wire == network.SERVER_SIDE and self.traffic.chance(0.7):
+            self.waiting[wire] += self.answer(s.flow)
+
+    def learn(self, s, frame, got):
+        """Takes what the director chose for a flow from its first output and wants it kept."""
+        flow = s.flow
+        server, local = self.chosen(frame, got)
+        if server not in self.setup.servers():
+            return f"went to {server}, which is no real server"
+        if flow.server is None:
+            flow.server, flow.local = server, local
+            return local and self.learn_local(flow, local)
+        if server != flow.server or local not in (flow.local, None):
+            return f"left its session for {server} {local}"
+        return None
+
+    def learn_local(self, flow, local):
         key = (flow.protocol, flow.server) + local
         if local[0] not in network.LOCAL[self.setup.server]:
-            return f"{local} is no local address: {flow}\n" + show(frame)
+            return f"{local} is no local address"
         if key in self.sources:
-            return f"{local} belongs to {self.sources[key]}, not to {flow}\n" + show(frame)
+            return f"{local} belongs to {self.sources[key]}"
         self.sources[key] = flow
         return None
 
@@ -163,43 +297,24 @@ class Trial:
             mac = frame[:6].hex(":")
             return next((a for a in self.setup.servers() if network.server_mac(a) == mac), mac), None
         src, dst = frames.addresses(got)
-        if self.setup.mode != "fullnat":
+        at = frames.place(got)
+        if self.setup.mode != "fullnat" or frames.is_error(got) or at and at.offset:
             return dst, None
         return dst, (src, frames.ports(got)[0])
 
-    def owed_inside(self, s, got):
-        flow, p = s.flow, s.packet
-        port = self.setup.server_port(flow.protocol)
-        if self.setup.mode == "dr":
-            return raw(duty.routed(p))
-        if self.setup.mode == "ipip":
-            return duty.tunnelled(p, network.BACK[self.setup.server], flow.server, got)
-        if self.setup.mode == "nat":
-            return raw(duty.translated(p, dst=flow.server, dport=port))
-        if self.mixed():
-            return raw(duty.narrowed(p, flow.local[0], flow.server, flow.local[1], port, got))
-        return raw(duty.translated(p, src=flow.local[0], sport=flow.local[1], dst=flow.server, dport=port))
-
-    def owed_outside(self, s):
-        flow, p = s.flow, s.packet
-        if self.mixed():
-            return raw(duty.widened(p, flow.vip, flow.client, flow.vport, flow.port))
-        return raw(duty.translated(p, src=flow.vip, sport=flow.vport, dst=flow.client, dport=flow.port))
-
-    def compare(self, s, frame, got, owed, to):
-        wire = 1 - s.wire
+    def compare(self, s, wire, frame, got, owed, to):
         if frame[:14] != frames.ethernet(to, network.PORT_MACS[wire], owed)[:14]:
-            return f"Ethernet header is {frame[:14].hex()}, to be sent to {to}: {s.flow}\n" + show(frame)
-        trailer = frame[14 + len(got):]
-        if got == owed and len(trailer) <= max(0, 46 - len(s.bytes)):
+            return f"Ethernet header is {frame[:14].hex()}, to be sent to {to}"
+        trailer = len(frame) - 14 - len(frames.network_bytes(frame))
+        if got == owed and trailer <= max(0, 46 - len(s.bytes)):
             return None
-        return f"differs from what is owed, or has {len(trailer)} bytes behind it: {s.flow}\n{frames.difference(s.bytes, owed, got)}"
+        return f"{type(s).__name__} differs from what is owed, or has {trailer} bytes behind it\n{frames.difference(s.bytes, owed, got)}"
 
     # The end.
 
     def finish(self):
         for s in self.under_way.values():
-            self.errors.append(f"never came out: {s.flow}\n" + show(frames.ethernet(network.PORT_MACS[s.wire], network.ROUTER_MAC, s.bytes)))
+            self.errors.append(f"{type(s).__name__} never came out: {s.flow}\n" + s.bytes.hex())
         for protocol in self.setup.protocols:
             flows = [f for f in self.flows if f.protocol == protocol]
             picks = [sum(f.server == a for f in flows) for a in self.setup.servers()]
@@ -208,16 +323,17 @@ class Trial:
 
     def check_report(self, report):
         """Holds the director's own counts against what was seen."""
-        want = {"not_ip": self.wires.fillers}
-        if report["drops"] != want:
+        want = {"not_ip": self.wires.fillers, "too_big": self.refused}
+        if report["drops"] != {reason: n for reason, n in want.items() if n}:
             self.errors.append(f"dropped {report['drops']}, to be dropped are {want}")
         for service in report["services"]:
             flows = [f for f in self.flows if f.protocol == service["name"]]
             if service["connections"] != len(flows):
                 self.errors.append(f"{service['name']}: {service['connections']} sessions reported, {len(flows)} made")
-        for what, seen in (("in_packets", self.inbound), ("out_packets", self.outbound)):
-            if (n := sum(s[what] for s in report["services"])) != seen:
-                self.errors.append(f"{what}: {n} reported, {seen} seen")
+        for what, wire in (("in_packets", network.SERVER_SIDE), ("out_packets", network.CLIENT_SIDE)):
+            if (n := sum(s[what] for s in report["services"])) != self.seen[wire]:
+                self.errors.append(f"{what}: {n} reported, {self.seen[wire]} seen")
 
     def summary(self):
-        return f"{len(self.flows)} sessions, {self.inbound} packets in, {self.outbound} out"
+        return f"{len(self.flows)} sessions, {self.seen[network.SERVER_SIDE]} packets in, {self.seen[network.CLIENT_SIDE]} out, " \
+            f"{self.seen['pings']} pings, {self.refused} refused"
