@@ -39,7 +39,7 @@ var rules = map[string]rule{
 	"modes":        {tree: []string{"conntrack", "packet"}},
 	"sched":        {},
 	"conntrack":    {tree: []string{"packet"}},
-	"ports":        {tree: []string{"packet"}},
+	"ports":        {tree: []string{"packet"}, testTree: []string{"ports/memory"}},
 	"ports/dpdk":   {tree: []string{"ports", "packet"}},
 	"ports/memory": {tree: []string{"ports", "packet"}},
 	"packet":       {},

@@ -29,6 +29,8 @@ var stageOf = map[string]string{
 	"fulcrum/engine.(*Worker).probe":             "lookup",
 	"fulcrum/conntrack.(*Table).Confirm":         "lookup",
 	"fulcrum/conntrack.(*Table).Lookup":          "lookup",
+	"fulcrum/conntrack.(*Table).Confirm6":        "lookup",
+	"fulcrum/conntrack.(*Table).Lookup6":         "lookup",
 	"fulcrum/engine.(*Worker).newFlow":           "new sessions",
 	"fulcrum/engine.(*Worker).track":             "track",
 	"fulcrum/engine.(*Worker).decide":            "decide",

@@ -10,15 +10,14 @@ import (
 const (
 	addressForm  = `write an address such as "10.0.0.1"`
 	subnetForm   = `write an address with the length of its prefix, such as "10.0.0.1/24"`
-	socketForm   = `write an address with a port, such as "10.0.0.1:80"`
+	socketForm   = `write an address with a port, such as "10.0.0.1:80" or "[fd00::1]:80"`
 	hardwareForm = `write a unicast MAC address such as "02:00:00:00:00:fe"`
 )
 
 // broadcast is the one address that netip has no word for.
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
-// address gives a unicast address; the zero Addr where there is none. An IPv6 address is reported and given all the same,
-// so that it is checked like the others.
+// address gives a unicast address; the zero Addr where there is none.
 func (v value) address() netip.Addr {
 	a, ok := parsed(v, netip.ParseAddr, "an address", addressForm)
 	if !ok || !v.unicast(a) {
@@ -50,7 +49,7 @@ func (v value) ownAddress() netip.Prefix {
 	case p.Bits() == 0:
 		v.reportf(subnetForm, "%s makes the whole world one subnet", p)
 	case !isHost(p, p.Addr()):
-		v.reportf("choose one between them", "%s is the subnet's network or broadcast address", p)
+		v.reportf("choose another one of it", "%s is the subnet's %s", p, nobodys(p))
 	default:
 		return p
 	}
@@ -63,7 +62,9 @@ func (v value) subnet() netip.Prefix {
 	if !ok {
 		return netip.Prefix{}
 	}
-	v.version4(p.Addr())
+	if !v.plain(p.Addr()) {
+		return netip.Prefix{}
+	}
 	if p != p.Masked() {
 		v.reportf("write "+strconv.Quote(p.Masked().String()), "%s has bits set behind its prefix", p)
 	}
@@ -72,16 +73,18 @@ func (v value) subnet() netip.Prefix {
 
 // unicast reports what cannot be the address of one host.
 func (v value) unicast(a netip.Addr) bool {
-	v.version4(a)
+	if !v.plain(a) {
+		return false
+	}
 	flaw := ""
-	switch plain := a.Unmap(); {
-	case plain.IsUnspecified():
+	switch {
+	case a.IsUnspecified():
 		flaw = "the unspecified address"
-	case plain.IsLoopback():
+	case a.IsLoopback():
 		flaw = "a loopback address"
-	case plain.IsMulticast():
+	case a.IsMulticast():
 		flaw = "a multicast address"
-	case plain == broadcast:
+	case a == broadcast:
 		flaw = "the broadcast address"
 	default:
 		return true
@@ -90,11 +93,17 @@ func (v value) unicast(a netip.Addr) bool {
 	return false
 }
 
-// version4 reports an IPv6 address.
-func (v value) version4(a netip.Addr) {
-	if a.Is6() {
-		v.reportf("use IPv4", "IPv6 is not supported yet: %s", a)
+// plain reports an address in a form that no packet has: IPv4 written as IPv6, or with the zone that it is good for.
+func (v value) plain(a netip.Addr) bool {
+	switch {
+	case a.Is4In6():
+		v.reportf("write "+a.Unmap().String(), "%s is an IPv4 address written as IPv6", a)
+	case a.Zone() != "":
+		v.reportf("write "+a.WithZone("").String(), "%s names a zone, which a port's subnet tells already", a)
+	default:
+		return true
 	}
+	return false
 }
 
 // hardware gives the MAC address of one neighbour.
@@ -114,11 +123,22 @@ func (v value) hardware() net.HardwareAddr {
 	return mac
 }
 
-// isHost says whether a may be a host of the subnet: for IPv4 the first and the last address are not, unless the
-// subnet is a single address or a point-to-point link (RFC 3021).
+// isHost says whether a may be a host of the subnet: for IPv4 the first and the last address are not, for IPv6 the first one, which
+// is any router's (RFC 4291, 2.6.1); unless the subnet is a single address or a point-to-point link (RFC 3021, RFC 6164).
 func isHost(subnet netip.Prefix, a netip.Addr) bool {
-	if !a.Is4() || subnet.Bits() >= 31 {
+	switch {
+	case subnet.Bits() >= a.BitLen()-1:
 		return true
+	case a.Is6():
+		return subnet.Contains(a.Prev())
 	}
 	return subnet.Contains(a.Prev()) && subnet.Contains(a.Next())
+}
+
+// nobodys says what the addresses of a subnet are that no host has.
+func nobodys(subnet netip.Prefix) string {
+	if subnet.Addr().Is6() {
+		return "routers' anycast address"
+	}
+	return "network or broadcast address"
 }

@@ -31,6 +31,14 @@ func (c *checker) check() {
 	c.checkRoutes()
 	c.checkNeighbours()
 	c.checkServices()
+	c.checkSessions()
+}
+
+// checkSessions reports IPv6 services without sessions.
+func (c *checker) checkSessions() {
+	if v6 := c.sessionsV6(); c.Session.MaxV6 == 0 && v6 > 0 {
+		c.at("session", "max_v6").reportf(fmt.Sprintf("leave the key out, which stands for %d here", v6), "is 0, and a VIP is IPv6")
+	}
 }
 
 // holders says of addresses who holds them.

@@ -2,18 +2,14 @@ package config
 
 import (
 	"net/netip"
-	"regexp"
-	"strings"
 )
 
 func (c *checker) checkPorts() {
-	names, devices := firsts{}, firsts{}
+	names := firsts{}
+	c.checkDevices()
 	var earlier []ownAddress
 	for i, port := range c.Ports {
 		names.unique(c.at("port", i, "name"), port.Name, "the name of another port", "give every port a name of its own")
-		for _, id := range deviceIDs(port.Device) {
-			devices.unique(c.at("port", i, "device"), id, "in use by another port", "give every port a device of its own")
-		}
 		for j, own := range port.Addresses {
 			if own.IsValid() {
 				this := ownAddress{own, i, port.Name, c.at("port", i, "addresses", j)}
@@ -47,25 +43,6 @@ func (o ownAddress) compare(earlier []ownAddress) {
 	}
 }
 
-// shortPCI is a PCI address without its domain, which is 0000 then.
-var shortPCI = regexp.MustCompile(`^[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7]$`)
-
-// deviceIDs gives the names that DPDK or the system know a device by, of which each can be taken once only: the vdev's
-// name or the PCI address, and the kernel's interface below it.
-func deviceIDs(device string) []string {
-	name, args, _ := strings.Cut(device, ",")
-	if shortPCI.MatchString(name) {
-		name = "0000:" + name
-	}
-	ids := []string{strings.ToLower(name)}
-	for arg := range strings.SplitSeq(args, ",") {
-		if iface, ok := strings.CutPrefix(arg, "iface="); ok {
-			ids = append(ids, "interface "+iface)
-		}
-	}
-	return ids
-}
-
 // firsts holds the first place of everything that may be given once only.
 type firsts map[string]int
 
@@ -87,6 +64,6 @@ func (c *checker) isHostAddress(v value, a netip.Addr) bool {
 	if !connected || isHost(subnet, a) {
 		return true
 	}
-	v.reportf("use the address of one host", "%s is the network or broadcast address of %s", a, subnet)
+	v.reportf("use the address of one host", "%s is the %s of %s", a, nobodys(subnet), subnet)
 	return false
 }

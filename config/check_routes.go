@@ -8,7 +8,12 @@ func (c *checker) checkRoutes() {
 		if route.To.IsValid() {
 			c.checkDestination(c.at("route", i, "to"), route.To, taken)
 		}
-		c.Routes[i].Port = c.nextHop(c.at("route", i, "via"), route.Via, "gateway")
+		v := c.at("route", i, "via")
+		if !sameFamily(route.To.Addr(), route.Via) {
+			v.reportf("name an "+family(route.To.Addr())+" gateway", "%s is %s, and the destination %s %s",
+				route.Via, family(route.Via), route.To, family(route.To.Addr()))
+		}
+		c.Routes[i].Port = c.nextHop(v, route.Via, "gateway")
 	}
 }
 
@@ -44,11 +49,8 @@ func (c *checker) nextHop(v value, a netip.Addr, what string) int {
 		v.reportf("name the "+what+"'s own address", "%s is held by the director itself: %s", a, who)
 	case connected:
 		c.isHostAddress(v, a)
-	case c.judges(a):
+	case c.whole:
 		v.reportf("name a "+what+" that a port reaches directly", "%s is on no port's subnet", a)
 	}
 	return port
 }
-
-// judges says whether the checker knows enough to call an address out of reach.
-func (c *checker) judges(a netip.Addr) bool { return c.whole && a.Is4() }

@@ -3,7 +3,7 @@ package config
 import "net/netip"
 
 func (c *checker) checkServices() {
-	names, sockets := firsts{}, firsts{}
+	names, sockets, echoing := firsts{}, firsts{}, firsts{}
 	for i, service := range c.Services {
 		names.unique(c.at("service", i, "name"), service.Name, "the name of another service", "give every service a name of its own")
 		v := c.at("service", i, "address")
@@ -14,6 +14,8 @@ func (c *checker) checkServices() {
 		}
 		c.checkLocals(i)
 		c.checkRealServers(i)
+		c.checkMSS(i)
+		c.checkEcho(i, echoing)
 	}
 }
 
@@ -28,7 +30,7 @@ func (c *checker) checkRealServers(i int) {
 		taken.unique(v, server.Address.String(), "a real server of this service already", "give every real server once")
 		if who, held := holder(server.Address.Addr(), c.own, c.vips); held {
 			v.reportf("give the real server's own address", "%s is held by the director itself: %s", server.Address.Addr(), who)
-		} else if c.isHostAddress(v, server.Address.Addr()) {
+		} else if c.checkFamily(v, server.Address.Addr(), c.Services[i]) && c.isHostAddress(v, server.Address.Addr()) {
 			c.checkReach(v, server.Address.Addr(), c.Services[i].Mode)
 		}
 		c.checkServerPort(v, server.Address, c.Services[i])
@@ -38,7 +40,7 @@ func (c *checker) checkRealServers(i int) {
 // checkReach reports a real server that its service's mode cannot get packets to.
 func (c *checker) checkReach(v value, a netip.Addr, mode string) {
 	switch {
-	case !c.judges(a) || mode == "":
+	case !c.whole || mode == "":
 	case mode == "dr" && !c.network.connected(a):
 		v.reportf("use a real server on a port's subnet, which dr reaches by its MAC address, or another mode",
 			"%s is on no port's subnet", a)
@@ -81,6 +83,27 @@ func (c *checker) checkLocals(i int) {
 		v.reportf("leave the key out, or use fullnat", "%s has no local addresses", mode)
 	default:
 		c.checkEntries(i)
+		c.checkLocalFamilies(i)
+	}
+}
+
+// checkMSS reports a segment size for a protocol that has none.
+func (c *checker) checkMSS(i int) {
+	if service := c.Services[i]; service.MSS != 0 && service.Protocol != "tcp" && service.Protocol != "" {
+		c.at("service", i, "mss").reportf("leave the key out", "%s has no maximum segment size", service.Protocol)
+	}
+}
+
+// checkEcho reports a VIP whose echo requests would have two ways to go.
+func (c *checker) checkEcho(i int, passing firsts) {
+	vip := c.Services[i].Address.Addr()
+	if c.Services[i].Echo || !vip.IsValid() {
+		return
+	}
+	v := c.at("service", i, "echo")
+	passing.unique(v, vip.String(), "the VIP of another service that wants its echo requests", "write false for one service of a VIP")
+	if who, held := holder(vip, c.own); held {
+		v.reportf("leave the key out, or use a VIP that is no port's address", "%s is %s, whose echo requests are the director's", vip, who)
 	}
 }
 
@@ -103,7 +126,7 @@ func (c *checker) checkLocal(v value, a netip.Addr) bool {
 		v.reportf("use addresses that nobody else has", "%s is taken: %s", a, who)
 	case c.network.connected(a):
 		return c.isHostAddress(v, a)
-	case c.judges(a):
+	case c.whole:
 		v.reportf("use addresses of a port's subnet, so that replies come back to that port", "%s is on no port's subnet", a)
 	default:
 		return true

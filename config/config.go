@@ -50,10 +50,10 @@ type DPDK struct {
 	Args      []string // further EAL arguments, as they are
 }
 
-// Port is one DPDK device.
+// Port is one DPDK device, or what is in one VLAN of it.
 type Port struct {
 	Name          string
-	Device        string         // vdev string or PCI address
+	Device        string         // vdev string or PCI address; the same for all ports of a device
 	Addresses     []netip.Prefix // the director's own, each with the length of its subnet's prefix
 	RxDescriptors int            // per queue, a power of two
 	TxDescriptors int            // per queue, a power of two
@@ -78,7 +78,7 @@ type Neighbour struct {
 // Session configures the session tables.
 type Session struct {
 	Max             int  // IPv4 sessions of the whole director
-	MaxV6           int  // IPv6 sessions of the whole director
+	MaxV6           int  // IPv6 sessions of the whole director; 0 where the file has none to make
 	SloppyTCP       bool // any TCP packet but RST starts a session, not only SYN
 	ExpireNoDest    bool // sessions whose real server was removed are dropped by their next packet
 	ExpireQuiescent bool // the same for real servers of weight 0 under persistence
@@ -90,6 +90,10 @@ type Timeouts struct {
 	None, Established, SynSent, SynRecv, FinWait, TimeWait time.Duration
 	Close, CloseWait, LastAck, Listen, SynAck              time.Duration
 	UDP, ICMP                                              time.Duration
+
+	SCTPInit1, SCTPInit, SCTPCookieSent, SCTPCookieReplied, SCTPCookieWait, SCTPCookie, SCTPCookieEchoed time.Duration
+	SCTPEstablished, SCTPShutdownSent, SCTPShutdownReceived, SCTPShutdownAckSent                         time.Duration
+	SCTPRejected, SCTPClosed                                                                             time.Duration
 }
 
 // Service is one virtual service.
@@ -103,6 +107,8 @@ type Service struct {
 	Persistence     time.Duration // 0: none
 	PersistenceMask int           // length of the prefix by which clients are grouped, in bits
 	OnePacket       bool          // UDP: every datagram is scheduled on its own
+	MSS             int           // TCP: bytes to which SYNs' maximum segment size is clamped, 0: not
+	Echo            bool          // the director answers echo requests to the VIP; otherwise the real servers do
 	LocalAddresses  []netip.Addr  // fullnat: the source addresses, expanded, in file order, without duplicates
 	RealServers     []RealServer  // in file order
 }

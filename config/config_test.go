@@ -35,6 +35,9 @@ var ipvsTimeouts = Timeouts{
 	FinWait: 120 * time.Second, TimeWait: 120 * time.Second, Close: 10 * time.Second, CloseWait: 60 * time.Second,
 	LastAck: 30 * time.Second, Listen: 120 * time.Second, SynAck: 120 * time.Second,
 	UDP: 300 * time.Second, ICMP: 60 * time.Second,
+	SCTPInit1: 4 * time.Second, SCTPInit: 61 * time.Second, SCTPCookieSent: 61 * time.Second, SCTPCookieReplied: 61 * time.Second, SCTPCookieWait: 61 * time.Second,
+	SCTPCookie: 61 * time.Second, SCTPCookieEchoed: 61 * time.Second, SCTPEstablished: 900 * time.Second, SCTPShutdownSent: 61 * time.Second,
+	SCTPShutdownReceived: 61 * time.Second, SCTPShutdownAckSent: 61 * time.Second, SCTPRejected: 4 * time.Second, SCTPClosed: 61 * time.Second,
 }
 
 func TestDefaults(t *testing.T) {
@@ -48,11 +51,11 @@ func TestDefaults(t *testing.T) {
 			{Name: "back", Device: "net_af_packet1,iface=veth-back", Addresses: []netip.Prefix{netip.MustParsePrefix("10.1.0.1/24")},
 				RxDescriptors: 1024, TxDescriptors: 1024, MTU: 1500},
 		},
-		Session: Session{Max: 1_000_000, MaxV6: 250_000, Timeouts: ipvsTimeouts},
+		Session: Session{Max: 1_000_000, Timeouts: ipvsTimeouts},
 		Services: []Service{{
 			Name: "web", Address: netip.MustParseAddrPort("10.0.0.100:80"), Protocol: "tcp", Mode: "nat", Scheduler: "wlc",
-			PersistenceMask: 32,
-			RealServers:     []RealServer{{Address: netip.MustParseAddrPort("10.1.0.11:80"), Weight: 1}},
+			PersistenceMask: 32, Echo: true,
+			RealServers: []RealServer{{Address: netip.MustParseAddrPort("10.1.0.11:80"), Weight: 1}},
 		}},
 	})
 }
@@ -79,10 +82,10 @@ func TestEveryValueGiven(t *testing.T) {
 		Neighbours: []Neighbour{{
 			Address: netip.MustParseAddr("10.1.0.254"), MAC: net.HardwareAddr{2, 0, 0, 0, 0, 0xfe}, Port: 1,
 		}},
-		Session: Session{Max: 2_000_000, MaxV6: 500_000, SloppyTCP: true, ExpireNoDest: true, Timeouts: timeouts},
+		Session: Session{Max: 2_000_000, SloppyTCP: true, ExpireNoDest: true, Timeouts: timeouts},
 		Services: []Service{{
 			Name: "dns", Address: netip.MustParseAddrPort("10.0.0.100:53"), Protocol: "udp", Mode: "fullnat", Scheduler: "wrr",
-			PersistenceMask: 32,
+			PersistenceMask: 32, Echo: true,
 			LocalAddresses: []netip.Addr{
 				netip.MustParseAddr("10.1.0.51"), netip.MustParseAddr("10.1.0.52"), netip.MustParseAddr("10.1.0.50"),
 				netip.MustParseAddr("10.1.0.49"), netip.MustParseAddr("10.1.0.53"), netip.MustParseAddr("10.1.0.54"),

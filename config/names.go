@@ -7,7 +7,7 @@ type choices struct{ supported, planned []string }
 
 var (
 	modes      = choices{supported: []string{"dr", "nat", "fullnat", "ipip"}}
-	protocols  = choices{supported: []string{"tcp", "udp"}, planned: []string{"sctp"}}
+	protocols  = choices{supported: []string{"tcp", "udp", "sctp"}}
 	schedulers = choices{
 		supported: []string{"rr", "wrr", "lc", "wlc"},
 		planned:   []string{"sed", "nq", "sh", "dh", "mh", "fo", "ovf", "twos", "lblc", "lblcr"},

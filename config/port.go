@@ -14,23 +14,29 @@ const (
 	leastMTU   = 576  // what every IPv4 host must be able to receive (RFC 791)
 	mostMTU    = 9600 // the common NICs' jumbo frames
 
-	mostVLAN = 4094
+	mostVLAN   = 4094 // IEEE 802.1Q: 4095 is reserved
+	unreadVLAN = -1
 )
 
 func readPort(t *table) Port {
 	defer t.done()
-	p := Port{
+	return Port{
 		Name:          t.need("name", `name the port, such as name = "front"`).name(),
 		Device:        t.need("device", deviceForm).word(deviceForm),
 		Addresses:     t.need("addresses", addressesForm).ownAddresses(),
 		RxDescriptors: t.get("rx_descriptors").descriptors(),
 		TxDescriptors: t.get("tx_descriptors").descriptors(),
 		MTU:           t.get("mtu").integer(defaultMTU, leastMTU, mostMTU),
+		VLAN:          t.get("vlan").vlan(),
 	}
-	if vlan := t.get("vlan"); vlan.integer(0, 0, mostVLAN) != 0 {
-		vlan.report("VLANs are not supported yet", "leave the key out and use an untagged port")
+}
+
+// vlan gives a VLAN's number, 0 without one; unreadVLAN could not be read.
+func (v value) vlan() int {
+	if !v.given() {
+		return 0
 	}
-	return p
+	return v.integer(unreadVLAN, 0, mostVLAN)
 }
 
 const (

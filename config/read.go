@@ -48,6 +48,9 @@ func (d *draft) finish() *Config {
 	for i := range d.Services {
 		d.Services[i].LocalAddresses = distinct(d.locals[i])
 	}
+	if d.Session.MaxV6 == unsetMaxV6 {
+		d.Session.MaxV6 = d.sessionsV6()
+	}
 	return &d.Config
 }
 

@@ -12,6 +12,9 @@ const (
 	defaultMask      = 32 // every client on its own
 	mostWeight       = 65535
 	mostThreshold    = math.MaxInt32
+
+	leastMSS = 536               // of a host that says nothing (RFC 9293, 3.7.1)
+	mostMSS  = mostMTU - 20 - 20 // without the headers of IPv4 and TCP
 )
 
 // readService reads a service, and apart from it the local addresses, entry by entry.
@@ -24,10 +27,20 @@ func readService(t *table) (Service, [][]netip.Addr) {
 		Mode:            t.need("mode", "use one of "+strings.Join(modes.supported, ", ")).choice("", modes),
 		Scheduler:       t.get("scheduler").choice(defaultScheduler, schedulers),
 		PersistenceMask: defaultMask,
+		MSS:             t.get("mss").segmentSize(),
+		Echo:            t.get("echo").boolean(true),
 		RealServers:     each(t.tables("real_server"), readRealServer),
 	}
 	t.refuseUnbuilt()
 	return s, t.get("local_addresses").localEntries()
+}
+
+// segmentSize gives a TCP maximum segment size in bytes, 0 for none.
+func (v value) segmentSize() int {
+	if n, ok := v.raw.(int64); ok && n == 0 {
+		return 0
+	}
+	return v.integer(0, leastMSS, mostMSS)
 }
 
 // refuseUnbuilt reports what services cannot do yet, unless the file says that it need not be done.

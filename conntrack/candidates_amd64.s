@@ -5,7 +5,7 @@
 #define LASTTAGS 16
 #define REFS 24
 
-// func candidates(buckets *bucket, sessions *Session4, offsets, hashes *uint64, refs *Ref, n int)
+// func candidates(buckets *bucket, sessions *Session, offsets, hashes *uint64, refs *Ref, n int)
 //
 // Eight tags are compared with a hash's at a time, and the two that are left; the lowest that is equal names the entry.
 // There is no branch on it: where in a bucket a tag lies cannot be foreseen.

@@ -12,7 +12,7 @@ func (t *Table) candidates(offsets, hashes []uint64, refs []Ref) {
 	for i, h := range hashes {
 		refs[i] = t.index.candidate(h)
 		if refs[i] != 0 {
-			offsets[n] = uint64(refs[i].Slot()) * uint64(unsafe.Sizeof(Session4{}))
+			offsets[n] = uint64(refs[i].Slot()) * uint64(unsafe.Sizeof(Session{}))
 			n++
 		}
 	}

@@ -17,4 +17,4 @@ func (t *Table) candidates(offsets, hashes []uint64, refs []Ref) {
 // once the bucket has come from memory; at a million sessions it cost a quarter of a packet's time.
 //
 //go:noescape
-func candidates(buckets *bucket, sessions *Session4, offsets, hashes *uint64, refs *Ref, n int)
+func candidates(buckets *bucket, sessions *Session, offsets, hashes *uint64, refs *Ref, n int)

@@ -1,5 +1,5 @@
 // Package conntrack remembers sessions: which packets belong together, to which real server they
-// go, in which TCP state they are and when they end.
+// go, in which state they are and when they end.
 //
 // A Table belongs to one worker; none of its methods may be called by anyone else, none of
 // them allocates or blocks. Time comes in as an argument: milliseconds of a clock that does not stop while
@@ -10,11 +10,17 @@
 // All of a table's memory is mapped at start, outside the Go heap and without Go pointers in it.
 // Per session at the configured maximum, in bytes:
 //
-//	64      the record (Session4), one cache line
-//	17.1    two index entries of 6.4 bytes at a load of three quarters
-//	 4      its place in the queue of half-open sessions
-//	 2      the tick at which its timer is looked at
-//	87.1    all told
+//	IPv4    IPv6
+//	64      64      the record (Session), one cache line
+//	        64      the addresses (Addresses6), one more
+//	17.1    17.1    two index entries of 6.4 bytes at a load of three quarters
+//	 4       4      its place in the queue of half-open sessions
+//	 2       2      the tick at which its timer is looked at
+//	87.1   151.1    all told
+//
+// Each family has a slab of slots of its own, with its own free slots and its own queue of half-open sessions, so that a flood
+// of the one does not drive out sessions of the other. Slots are counted through both, IPv4 first: records, ticks and the
+// index are the same for either, and only who compares or reads addresses has to know the family.
 //
 // # The record, byte by byte
 //
@@ -31,7 +37,16 @@
 //	26  2  where its answers go      60  4  spare
 //
 // Numbers are in the machine's byte order. "Where its answers go" is the client in nat and LIP:lport
-// in fullnat; dr and ipip leave it zero, because the answers do not pass the director. Everything
+// in fullnat; dr and ipip leave it zero, because the answers do not pass the director. Where a flow is
+// of IPv6 (flags In6, Out6), its ports are in the record and its addresses, zero there, in the second line:
+//
+//	 0 16  client address, IPv6
+//	16 16  VIP, IPv6
+//	32 16  real server's address, IPv6
+//	48 16  where its answers go, IPv6
+//
+// An IPv6 client whose real server has an IPv4 address (fullnat) has a session of the IPv6 slab with an
+// outbound flow of IPv4, in the record as usual. Everything
 // refers by index, nothing by address, so that the memory means the same wherever it is mapped.
 //
 // # Index
@@ -48,4 +63,10 @@
 // the meantime is given a new tick. A wheel of index and generation entries was the alternative: it
 // needs an entry for every shortened timeout too, of which a short TCP life leaves several behind,
 // so that its memory is not bounded by the number of sessions.
+//
+// # Fragments
+//
+// Only the first fragment of a datagram has the ports by which a session is found. Fragments is a table beside the sessions
+// that lets the others follow it: bounded in datagrams, in the gaps told apart within one, and in the fragments that may wait for their
+// first. Bytes that come twice are never forwarded twice. It takes 132 bytes a datagram.
 package conntrack

@@ -1,6 +1,6 @@
 package conntrack
 
-// queue is a ring of slots with a place for every slot, each at most once in it, so that it never
+// queue is a ring of slots with a place for every slot of its slab, each at most once in it, so that it never
 // overflows.
 type queue struct {
 	slots []uint32
@@ -42,17 +42,17 @@ const (
 	maxSkipped = 4096 // for one eviction
 )
 
-// evict ends the oldest half-open session, if there is one. It gives up when too many others stand before it; the
+// evict ends the oldest half-open session of a slab, if there is one. It gives up when too many others stand before it; the
 // next eviction goes on from there. A slot that was freed and taken again keeps its place, so that such a session may
 // go a little before its turn.
-func (t *Table) evict() bool {
-	t.trim(maxSkipped)
-	if t.halfOpen.n == 0 || !t.oldestIsHalfOpen() {
+func (t *Table) evict(b *slab) bool {
+	t.trim(b, maxSkipped)
+	if b.halfOpen.n == 0 || !t.oldestIsHalfOpen(b) {
 		return false
 	}
 	t.evicted++
-	t.foreseeEvictions()
-	t.End(t.dequeue())
+	t.foreseeEvictions(b)
+	t.End(t.dequeue(b))
 	return true
 }
 
@@ -63,32 +63,32 @@ const (
 	entriesAhead = 4
 )
 
-func (t *Table) foreseeEvictions() {
-	if t.halfOpen.n <= recordsAhead {
+func (t *Table) foreseeEvictions(b *slab) {
+	if b.halfOpen.n <= recordsAhead {
 		return
 	}
-	t.foreseeSlot(t.halfOpen.at(recordsAhead))
-	slot := t.halfOpen.at(entriesAhead)
+	t.foreseeSlot(b.halfOpen.at(recordsAhead))
+	slot := b.halfOpen.at(entriesAhead)
 	t.foreseeEntries(slot, t.hashesOf(slot))
 }
 
-// trim takes up to n slots from the head of the queue whose session has moved on or ended.
-func (t *Table) trim(n int) {
-	for range min(n, t.halfOpen.n) {
-		if t.oldestIsHalfOpen() {
+// trim takes up to n slots from the head of a slab's queue whose session has moved on or ended.
+func (t *Table) trim(b *slab, n int) {
+	for range min(n, b.halfOpen.n) {
+		if t.oldestIsHalfOpen(b) {
 			return
 		}
-		t.dequeue()
+		t.dequeue(b)
 	}
 }
 
-func (t *Table) oldestIsHalfOpen() bool {
-	s := &t.sessions[t.halfOpen.slots[t.halfOpen.head]]
+func (t *Table) oldestIsHalfOpen(b *slab) bool {
+	s := &t.sessions[b.halfOpen.slots[b.halfOpen.head]]
 	return s.Live() && s.State.HalfOpen()
 }
 
-func (t *Table) dequeue() uint32 {
-	slot := t.halfOpen.pop()
+func (t *Table) dequeue(b *slab) uint32 {
+	slot := b.halfOpen.pop()
 	t.sessions[slot].Flags &^= queued
 	return slot
 }

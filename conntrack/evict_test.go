@@ -7,7 +7,7 @@ import (
 )
 
 // filled is a full table whose sessions have the states given, one slot after another.
-func filled(t *testing.T, ended func(*Session4), states ...State) *Table {
+func filled(t *testing.T, ended func(*Session), states ...State) *Table {
 	table := newTable(t, Config{Max: len(states), Ended: ended})
 	for i, s := range states {
 		table.SetState(mustInsert(t, table, i, 0), s, 0)
@@ -17,7 +17,7 @@ func filled(t *testing.T, ended func(*Session4), states ...State) *Table {
 
 func TestOldestHalfOpenGoesFirst(t *testing.T) {
 	var ended []uint32
-	table := filled(t, func(s *Session4) { ended = append(ended, uint32(s.In.SrcPort)-1024) },
+	table := filled(t, func(s *Session) { ended = append(ended, uint32(s.In.SrcPort)-1024) },
 		Established, SynRecv, UDP, SynSent, FinWait, SynAck)
 	for i := range 3 {
 		mustInsert(t, table, 100+i, 0)
@@ -37,7 +37,7 @@ func TestNothingElseIsEvicted(t *testing.T) {
 			states = append(states, s)
 		}
 	}
-	table := filled(t, func(s *Session4) { t.Errorf("a session in %v is evicted", s.State) }, states...)
+	table := filled(t, func(s *Session) { t.Errorf("a session in %v is evicted", s.State) }, states...)
 	in, out := flows(100)
 	if _, result := insert(table, in, out, packet.ProtocolTCP, true, 0); result != Full {
 		t.Errorf("result %d; want Full", result)
@@ -48,12 +48,12 @@ func TestNothingElseIsEvicted(t *testing.T) {
 	if _, ok := lookup(table, in); ok {
 		t.Error("the refused session is found")
 	}
-	table.ended = func(*Session4) {}
+	table.ended = func(*Session) {}
 }
 
 // TestHandshakeSaves: a session that was half-open and is established now is not evicted, though it was queued.
 func TestHandshakeSaves(t *testing.T) {
-	table := filled(t, func(s *Session4) {
+	table := filled(t, func(s *Session) {
 		if s.State != SynRecv {
 			t.Errorf("a session in %v is evicted", s.State)
 		}
@@ -68,12 +68,12 @@ func TestHandshakeSaves(t *testing.T) {
 	if _, result := insert(table, in, out, packet.ProtocolTCP, true, 0); result != Full {
 		t.Errorf("result %d; want Full", result)
 	}
-	table.ended = func(*Session4) {}
+	table.ended = func(*Session) {}
 }
 
 // TestHalfOpenAgain: a session that left the queue comes back to it with its next handshake.
 func TestHalfOpenAgain(t *testing.T) {
-	table := filled(t, func(*Session4) {}, SynRecv)
+	table := filled(t, func(*Session) {}, SynRecv)
 	table.SetState(0, Established, 0)
 	in, out := flows(100)
 	if _, result := insert(table, in, out, packet.ProtocolTCP, true, 0); result != Full {
@@ -103,15 +103,16 @@ func TestQueueNeverOverflows(t *testing.T) {
 
 func checkQueue(t *testing.T, table *Table) {
 	seen := make(map[uint32]bool)
-	q := &table.halfOpen
-	for i := range q.n {
-		slot := q.slots[(q.head+i)%len(q.slots)]
-		if seen[slot] || table.At(slot).Flags&queued == 0 {
-			t.Fatalf("slot %d queued twice, or not marked as queued", slot)
+	for _, b := range []*slab{&table.four, &table.six} {
+		for i := range b.halfOpen.n {
+			slot := b.halfOpen.slots[(b.halfOpen.head+i)%len(b.halfOpen.slots)]
+			if seen[slot] || table.At(slot).Flags&queued == 0 || table.slabOf(slot) != b {
+				t.Fatalf("slot %d queued twice or elsewhere, or not marked as queued", slot)
+			}
+			seen[slot] = true
 		}
-		seen[slot] = true
 	}
-	for slot := range table.fresh {
+	for slot := range uint32(table.Cap()) {
 		if s := table.At(slot); s.Live() && s.State.HalfOpen() && !seen[slot] {
 			t.Fatalf("slot %d is half-open and not queued", slot)
 		}

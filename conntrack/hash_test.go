@@ -13,23 +13,53 @@ const (
 	hashBuckets = 100_003
 )
 
-// keyPatterns are ways in which the keys of real traffic follow one another.
-var keyPatterns = map[string]func(i uint32) Key4{
-	"sequential addresses": func(i uint32) Key4 {
+// A pattern is a way in which the keys of real traffic follow one another.
+type pattern func(h hasher, i uint32) uint64
+
+func of4(key func(i uint32) Key4) pattern {
+	return func(h hasher, i uint32) uint64 {
+		k := key(i)
+		return h.hash(&k)
+	}
+}
+
+func of6(key func(i uint64) Key6) pattern {
+	return func(h hasher, i uint32) uint64 {
+		k := key(uint64(i))
+		return h.hash6(&k)
+	}
+}
+
+// patterns are by name.
+var patterns = map[string]pattern{
+	"sequential addresses": of4(func(i uint32) Key4 {
 		return Key4{Flow4: Flow4{Src: 0x0a000000 + i, Dst: testVIP, SrcPort: 40000, DstPort: 80}, Protocol: packet.ProtocolTCP}
-	},
-	"sequential ports": func(i uint32) Key4 {
+	}),
+	"sequential ports": of4(func(i uint32) Key4 {
 		return Key4{Flow4: Flow4{Src: 0x0a000000 + i/60000, Dst: testVIP, SrcPort: uint16(1024 + i%60000), DstPort: 80}, Protocol: packet.ProtocolTCP}
-	},
-	"answers to one local address": func(i uint32) Key4 {
+	}),
+	"answers to one local address": of4(func(i uint32) Key4 {
 		return Key4{Flow4: Flow4{Src: testServer, Dst: testVIP + i/60000, SrcPort: 8080, DstPort: uint16(1024 + i%60000)}, Protocol: packet.ProtocolTCP}
-	},
-	"addresses in steps of 2^16": func(i uint32) Key4 {
+	}),
+	"addresses in steps of 2^16": of4(func(i uint32) Key4 {
 		return Key4{Flow4: Flow4{Src: i << 16, Dst: testVIP, SrcPort: uint16(i >> 16), DstPort: 53}, Protocol: packet.ProtocolUDP}
-	},
-	"source and destination count together": func(i uint32) Key4 {
+	}),
+	"source and destination count together": of4(func(i uint32) Key4 {
 		return Key4{Flow4: Flow4{Src: 0x0a000000 + i, Dst: 0x0b000000 + i, SrcPort: uint16(i), DstPort: uint16(i)}, Protocol: packet.ProtocolUDP}
-	},
+	}),
+	"sequential IPv6 addresses": of6(func(i uint64) Key6 {
+		return Key6{Flow6: Flow6{Src: packet.Addr{Hi: 0x20010db8 << 32, Lo: i}, Dst: testVIP6, SrcPort: 40000, DstPort: 80}, Protocol: packet.ProtocolTCP}
+	}),
+	"sequential IPv6 networks": of6(func(i uint64) Key6 {
+		return Key6{Flow6: Flow6{Src: packet.Addr{Hi: 0x20010db8<<32 + i<<8, Lo: 1}, Dst: testVIP6, SrcPort: 40000, DstPort: 80}, Protocol: packet.ProtocolTCP}
+	}),
+	"sequential ports of IPv6": of6(func(i uint64) Key6 {
+		return Key6{Flow6: Flow6{Src: packet.Addr{Hi: 0x20010db8 << 32, Lo: i / 60000}, Dst: testVIP6, SrcPort: uint16(1024 + i%60000), DstPort: 80}, Protocol: packet.ProtocolTCP}
+	}),
+	"all of IPv6 counts together": of6(func(i uint64) Key6 {
+		a := packet.Addr{Hi: i, Lo: i}
+		return Key6{Flow6: Flow6{Src: a, Dst: a, SrcPort: uint16(i), DstPort: uint16(i)}, Protocol: packet.ProtocolUDP}
+	}),
 }
 
 // hashers are the seeds that tests use and such as are drawn.
@@ -37,11 +67,10 @@ var hashers = []hasher{newHasher(1), newHasher(0x5eed), {0x9f86d081884c7d65, 0x2
 
 func TestBucketsAreFilledByChance(t *testing.T) {
 	x := index{buckets: make([]bucket, hashBuckets)}
-	forEachHashing(t, func(t *testing.T, h hasher, key func(uint32) Key4) {
+	forEachHashing(t, func(t *testing.T, h hasher, hash pattern) {
 		counts := make([]int, hashBuckets)
 		for i := range uint32(hashedKeys) {
-			k := key(i)
-			counts[x.home(h.hash(&k))]++
+			counts[x.home(hash(h, i))]++
 		}
 		mean, squares := float64(hashedKeys)/hashBuckets, 0.0
 		for _, n := range counts {
@@ -58,12 +87,11 @@ func TestBucketsAreFilledByChance(t *testing.T) {
 // TestTagsAreIndependentOfBuckets: among keys of one bucket, two tags are equal once in 65536.
 func TestTagsAreIndependentOfBuckets(t *testing.T) {
 	x := index{buckets: make([]bucket, hashBuckets)}
-	forEachHashing(t, func(t *testing.T, h hasher, key func(uint32) Key4) {
+	forEachHashing(t, func(t *testing.T, h hasher, hash pattern) {
 		tags, counts := make([][64]uint16, hashBuckets), make([]int, hashBuckets)
 		pairs, equal := 0, 0
 		for i := range uint32(hashedKeys) {
-			k := key(i)
-			hash := h.hash(&k)
+			hash := hash(h, i)
 			home, tag := x.home(hash), tagOf(hash)
 			for _, other := range tags[home][:counts[home]] {
 				pairs++
@@ -82,12 +110,11 @@ func TestTagsAreIndependentOfBuckets(t *testing.T) {
 }
 
 func TestTagsAreEven(t *testing.T) {
-	forEachHashing(t, func(t *testing.T, h hasher, key func(uint32) Key4) {
+	forEachHashing(t, func(t *testing.T, h hasher, hash pattern) {
 		const cells = 1 << 8
 		var high, low [cells]float64
 		for i := range uint32(hashedKeys) {
-			k := key(i)
-			tag := tagOf(h.hash(&k))
+			tag := tagOf(hash(h, i))
 			high[tag>>8]++
 			low[tag&0xff]++
 		}
@@ -113,10 +140,10 @@ func chiSquareExcess(counts []float64) float64 {
 	return (chi - freedom) / math.Sqrt(2*freedom)
 }
 
-func forEachHashing(t *testing.T, f func(*testing.T, hasher, func(uint32) Key4)) {
-	for name, key := range keyPatterns {
+func forEachHashing(t *testing.T, f func(*testing.T, hasher, pattern)) {
+	for name, hash := range patterns {
 		for i, h := range hashers {
-			t.Run(fmt.Sprintf("%s/%d", name, i), func(t *testing.T) { f(t, h, key) })
+			t.Run(fmt.Sprintf("%s/%d", name, i), func(t *testing.T) { f(t, h, hash) })
 		}
 	}
 }

@@ -210,12 +210,24 @@ type hasher struct {
 	a, b uint64
 }
 
+// hash6 mixes an IPv6 key's words two by two, each time with what came out before, and the secret.
+func (h hasher) hash6(k *Key6) uint64 {
+	v := fold(k.Src.Hi^h.b, k.Src.Lo^h.a)
+	v = fold(k.Dst.Hi^h.b, k.Dst.Lo^v)
+	v = fold(uint64(k.SrcPort)<<32|uint64(k.DstPort)<<16|uint64(k.Protocol)^h.b, v^h.a)
+	return fold(v^h.a, 0x9e3779b97f4a7c15)
+}
+
+// fold multiplies and folds the 128-bit product.
+func fold(x, y uint64) uint64 {
+	hi, lo := bits.Mul64(x, y)
+	return hi ^ lo
+}
+
 // hash multiplies the key's two halves, masked by the secret, and folds the 128-bit product: the
 // mixing step of wyhash. A second one spreads the result when a half was zero.
 func (h hasher) hash(k *Key4) uint64 {
 	addrs := uint64(k.Src)<<32 | uint64(k.Dst)
 	rest := uint64(k.SrcPort)<<32 | uint64(k.DstPort)<<16 | uint64(k.Protocol)
-	hi, lo := bits.Mul64(addrs^h.a, rest^h.b)
-	hi, lo = bits.Mul64(hi^lo^h.a, 0x9e3779b97f4a7c15)
-	return hi ^ lo
+	return fold(fold(addrs^h.a, rest^h.b)^h.a, 0x9e3779b97f4a7c15)
 }

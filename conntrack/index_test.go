@@ -34,7 +34,7 @@ func displacedProblem(table *Table) string {
 
 func entriesProblem(table *Table, entries int) string {
 	want := 0
-	for slot := range table.fresh {
+	for slot := range uint32(table.Cap()) {
 		if s := table.At(slot); s.Live() {
 			want++
 			if s.Flags&TwoWay != 0 {
@@ -66,7 +66,7 @@ func TestIndexTakesMaxSessions(t *testing.T) {
 }
 
 func fill(t *testing.T, max int, seed uint64) {
-	table, err := New(Config{Max: max, Timeouts: DefaultTimeouts(), Ended: func(*Session4) {}, Seed: seed * 0xd1342543de82ef95})
+	table, err := New(Config{Max: max, Timeouts: DefaultTimeouts(), Ended: func(*Session) {}, Seed: seed * 0xd1342543de82ef95})
 	if err != nil {
 		t.Fatal(err)
 	}

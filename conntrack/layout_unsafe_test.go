@@ -11,11 +11,20 @@ import (
 )
 
 func TestSizes(t *testing.T) {
-	if n := unsafe.Sizeof(Session4{}); n != 64 {
+	if n := unsafe.Sizeof(Session{}); n != 64 {
 		t.Errorf("a session takes %d bytes; want one cache line", n)
+	}
+	if n := unsafe.Sizeof(Addresses6{}); n != 64 {
+		t.Errorf("an IPv6 session's addresses take %d bytes; want one cache line", n)
 	}
 	if n := unsafe.Sizeof(bucket{}); n != 64 {
 		t.Errorf("a bucket takes %d bytes; want one cache line", n)
+	}
+}
+
+func TestSizeOfFragmented(t *testing.T) {
+	if n := unsafe.Sizeof(fragmented{}); n != 128 {
+		t.Errorf("a datagram takes %d bytes; want two cache lines", n)
 	}
 }
 
@@ -30,9 +39,10 @@ func TestBucketLayout(t *testing.T) {
 	}
 }
 
-// TestByteMap compares the record with the byte map of the package comment.
+// TestByteMap compares the record and an IPv6 session's second line with the byte maps of the package comment.
 func TestByteMap(t *testing.T) {
-	var s Session4
+	var s Session
+	var a Addresses6
 	fields := map[string]field{
 		"client address":        {unsafe.Offsetof(s.In.Src), unsafe.Sizeof(s.In.Src)},
 		"VIP":                   {unsafe.Offsetof(s.In.Dst), unsafe.Sizeof(s.In.Dst)},
@@ -53,9 +63,13 @@ func TestByteMap(t *testing.T) {
 		"generation":            {unsafe.Offsetof(s.Generation), unsafe.Sizeof(s.Generation)},
 		"route epoch":           {unsafe.Offsetof(s.RouteEpoch), unsafe.Sizeof(s.RouteEpoch)},
 		"template; in a free record the next free one": {unsafe.Offsetof(s.Template), unsafe.Sizeof(s.Template)},
-		"spare":                  {unsafe.Offsetof(s.Template) + 4, unsafe.Sizeof(s) - unsafe.Offsetof(s.Template) - 4},
-		"where its answers go":   {unsafe.Offsetof(s.Out) + unsafe.Offsetof(s.Out.Dst), 4},
-		"where its answers go 2": {unsafe.Offsetof(s.Out) + unsafe.Offsetof(s.Out.DstPort), 2},
+		"spare":                       {unsafe.Offsetof(s.Template) + 4, unsafe.Sizeof(s) - unsafe.Offsetof(s.Template) - 4},
+		"where its answers go":        {unsafe.Offsetof(s.Out) + unsafe.Offsetof(s.Out.Dst), 4},
+		"client address, IPv6":        {unsafe.Offsetof(a.In) + unsafe.Offsetof(a.In.Src), unsafe.Sizeof(a.In.Src)},
+		"VIP, IPv6":                   {unsafe.Offsetof(a.In) + unsafe.Offsetof(a.In.Dst), unsafe.Sizeof(a.In.Dst)},
+		"real server's address, IPv6": {unsafe.Offsetof(a.Out) + unsafe.Offsetof(a.Out.Src), unsafe.Sizeof(a.Out.Src)},
+		"where its answers go, IPv6":  {unsafe.Offsetof(a.Out) + unsafe.Offsetof(a.Out.Dst), unsafe.Sizeof(a.Out.Dst)},
+		"where its answers go 2":      {unsafe.Offsetof(s.Out) + unsafe.Offsetof(s.Out.DstPort), 2},
 	}
 	covered := uintptr(0)
 	for what, documented := range documentedFields(t) {
@@ -64,7 +78,7 @@ func TestByteMap(t *testing.T) {
 		}
 		covered += documented.size
 	}
-	if covered != 64 {
+	if covered != 128 {
 		t.Errorf("the byte map covers %d bytes", covered)
 	}
 }
@@ -78,7 +92,7 @@ func documentedFields(t *testing.T) map[string]field {
 		t.Fatal(err)
 	}
 	found := make(map[string]field)
-	for _, m := range regexp.MustCompile(`\b(\d+) +(\d) {2}([A-Za-z].*?)(?: {3,}|\n)`).FindAllStringSubmatch(string(text), -1) {
+	for _, m := range regexp.MustCompile(`\b(\d+) +(\d+) {2}([A-Za-z].*?)(?: {3,}|\n)`).FindAllStringSubmatch(string(text), -1) {
 		offset, _ := strconv.Atoi(m[1])
 		size, _ := strconv.Atoi(m[2])
 		if _, again := found[m[3]]; again {
@@ -91,17 +105,20 @@ func documentedFields(t *testing.T) map[string]field {
 
 func TestMemoryPerSession(t *testing.T) {
 	for _, max := range []int{1000, 200_000, 1_000_000} {
-		table := newTable(t, Config{Max: max})
-		if per := float64(len(table.memory)) / float64(max); per > 96 {
-			t.Errorf("%d sessions take %.1f bytes each; want at most 96", max, per)
+		four := len(newTable(t, Config{Max: max}).memory)
+		both := len(newTable(t, Config{Max: max, Max6: max / 2}).memory)
+		per4, per6 := float64(four)/float64(max), float64(both-four)/float64(max/2)
+		t.Logf("%d sessions: %.1f bytes each, of IPv6 %.1f", max, per4, per6)
+		if per4 > 96 || per6 > 160 {
+			t.Errorf("%d sessions take %.1f bytes each, of IPv6 %.1f; want at most 96 and 160", max, per4, per6)
 		}
 	}
 }
 
 func TestRecordsAreAligned(t *testing.T) {
-	table := newTable(t, Config{Max: 10})
+	table := newTable(t, Config{Max: 10, Max6: 3})
 	for what, p := range map[string]unsafe.Pointer{
-		"sessions": unsafe.Pointer(&table.sessions[0]), "buckets": unsafe.Pointer(&table.index.buckets[0]),
+		"sessions": unsafe.Pointer(&table.sessions[0]), "buckets": unsafe.Pointer(&table.index.buckets[0]), "addresses": unsafe.Pointer(&table.addresses[0]),
 	} {
 		if uintptr(p)%64 != 0 {
 			t.Errorf("%s begin at %p, which is no cache line's start", what, p)

@@ -1,6 +1,7 @@
 package conntrack
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"testing"
@@ -13,9 +14,10 @@ import (
 
 // life is one session that a scenario of testdata/life plays through. Commands:
 //
-//	session two-way|one-way|udp   begin anew; two-way is nat and fullnat, one-way dr and ipip
+//	session two-way|one-way|udp|icmp|sctp-two-way|sctp-one-way
+//	                              begin anew; two-way is nat and fullnat, one-way dr and ipip
 //	timeout STATE=DURATION        before session: configure a timeout
-//	in FLAG...                    a segment from the client: syn, fin, ack, rst, psh, urg
+//	in FLAG...                    a segment from the client: syn, fin, ack, rst, psh, urg; of SCTP, its chunks
 //	out FLAG...                   a segment from the real server
 //	advance DURATION              let time pass
 //
@@ -25,6 +27,7 @@ type life struct {
 	table    *Table
 	slot     uint32
 	oneWay   bool
+	sctp     bool
 	now      uint32
 }
 
@@ -66,15 +69,13 @@ func (l *life) setTimeout(t *testing.T, state, duration string) {
 
 func (l *life) begin(t *testing.T, kind string) {
 	l.table = newTable(t, Config{Max: 1, Timeouts: l.timeouts})
+	kind, l.sctp = strings.CutPrefix(kind, "sctp-")
 	l.oneWay = kind == "one-way"
 	in, out := flows(1)
-	protocol := packet.ProtocolTCP
-	if kind == "udp" {
-		protocol = packet.ProtocolUDP
-	}
+	protocol := cmp.Or(map[string]uint8{"udp": packet.ProtocolUDP, "icmp": packet.ProtocolICMP}[kind], packet.ProtocolTCP)
 	l.slot, _ = insert(l.table, in, out, protocol, !l.oneWay, l.now)
-	if kind == "udp" {
-		l.table.SetState(l.slot, UDP, l.now)
+	if s, single := map[string]State{"udp": UDP, "icmp": ICMP}[kind]; single {
+		l.table.SetState(l.slot, s, l.now)
 	}
 }
 
@@ -83,15 +84,31 @@ var flagNames = map[string]packet.TCPFlags{
 	"psh": packet.TCPPsh, "ack": packet.TCPAck, "urg": packet.TCPUrg,
 }
 
-func (l *life) segment(t *testing.T, d *datadriven.TestData) {
+var chunkNames = map[string]uint8{
+	"data": 0, "init": 1, "init-ack": 2, "sack": 3, "heartbeat": 4, "abort": 6, "shutdown": 7, "shutdown-ack": 8, "error": 9,
+	"cookie-echo": 10, "cookie-ack": 11, "shutdown-complete": 14,
+}
+
+// event is that of a segment's flags, or of an SCTP packet's chunks.
+func (l *life) event(t *testing.T, d *datadriven.TestData) Event {
 	var flags packet.TCPFlags
+	var chunks []byte
 	for _, a := range d.CmdArgs {
-		f, ok := flagNames[a.Key]
-		if !ok {
+		f, isFlag := flagNames[a.Key]
+		kind, isChunk := chunkNames[a.Key]
+		if l.sctp != isChunk || l.sctp == isFlag {
 			d.Fatalf(t, "no flag %q", a.Key)
 		}
 		flags |= f
+		chunks = append(chunks, kind, 0, 0, 5, 0, 0, 0, 0)
 	}
+	if l.sctp {
+		return EventOfChunks(chunks)
+	}
+	return EventOf(flags)
+}
+
+func (l *life) segment(t *testing.T, d *datadriven.TestData) {
 	view := Input
 	switch {
 	case d.Cmd == "out" && l.oneWay:
@@ -101,7 +118,7 @@ func (l *life) segment(t *testing.T, d *datadriven.TestData) {
 	case l.oneWay:
 		view = InputOnly
 	}
-	l.table.Track(l.slot, view, EventOf(flags), l.now)
+	l.table.Track(l.slot, view, l.event(t, d), l.now)
 }
 
 // advance lets time pass, every 50 ms a turn.

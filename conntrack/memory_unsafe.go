@@ -16,18 +16,21 @@ const (
 	hugePageSize = 2 << 20
 )
 
-// mapMemory maps what a table of n sessions needs.
-func (t *Table) mapMemory(n int, huge bool) error {
+// mapMemory maps what a table of n4 sessions of IPv4 and n6 of IPv6 needs.
+func (t *Table) mapMemory(n4, n6 int, huge bool) error {
+	n := n4 + n6
 	buckets := bucketsFor(2 * n)
-	size := room[Session4](n) + room[bucket](buckets) + room[uint16](n) + room[uint32](n)
+	size := room[Session](n) + room[Addresses6](n6) + room[bucket](buckets) + room[uint16](n) + room[uint32](n4) + room[uint32](n6)
 	if err := t.mapBytes(size, huge); err != nil {
 		return fmt.Errorf("map %d MiB: %w", size>>20, err)
 	}
 	rest := t.memory
-	t.sessions = carve[Session4](&rest, n)
+	t.sessions = carve[Session](&rest, n)
+	t.addresses = carve[Addresses6](&rest, n6)
 	t.index.buckets = carve[bucket](&rest, buckets)
 	t.wake = carve[uint16](&rest, n)
-	t.halfOpen.slots = carve[uint32](&rest, n)
+	t.four.halfOpen.slots = carve[uint32](&rest, n4)
+	t.six.halfOpen.slots = carve[uint32](&rest, n6)
 	return nil
 }
 
@@ -38,7 +41,7 @@ func room[T any](n int) int {
 
 // carve makes n elements of the first bytes of rest.
 func carve[T any](rest *[]byte, n int) []T {
-	s := unsafe.Slice((*T)(unsafe.Pointer(&(*rest)[0])), n)
+	s := unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(*rest))), n)
 	*rest = (*rest)[room[T](n):]
 	return s
 }

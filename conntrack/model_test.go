@@ -12,7 +12,7 @@ import (
 // model is what a Table should do, in plain Go: a map, and a clock that does not wrap.
 type model struct {
 	table    *Table
-	max      int
+	max      [2]int // by family
 	clock    uint64 // ms; the table sees its low 32 bits
 	sessions map[uint32]*modelSession
 	ending   ending
@@ -20,17 +20,25 @@ type model struct {
 }
 
 type modelSession struct {
-	in, out  Flow4
+	in, out  Flow6
 	protocol uint8
 	twoWay   bool
+	family   int // of the client: index of model.max
 	state    State
 	lastSeen uint64
 }
+
+// The families, of which a modelSession's is its client's.
+const (
+	four = iota
+	six
+)
 
 // ending says why a session may end at the moment.
 type ending struct {
 	t       *rapid.T
 	slot    uint32
+	family  int // whose sessions may be evicted
 	reasons string
 }
 
@@ -38,13 +46,14 @@ type ending struct {
 const lateness = 2100
 
 func newModel(t *rapid.T) *model {
-	m := &model{max: rapid.IntRange(1, 12).Draw(t, "max"), sessions: make(map[uint32]*modelSession)}
+	m := &model{sessions: make(map[uint32]*modelSession)}
+	m.max = [2]int{four: rapid.IntRange(1, 12).Draw(t, "max"), six: rapid.IntRange(0, 12).Draw(t, "max6")}
 	m.clock = rapid.SampledFrom([]uint64{
 		0, 1, 1<<26 - 5000, 1<<31 - 5000, 1<<32 - 5000, 1<<32 - 5000 - 900_000, // ticks wrap at 2^26 ms
 	}).Draw(t, "clock")
 	timeouts := DefaultTimeouts()
 	timeouts.Set(ICMP, MaxTimeout)
-	table, err := New(Config{Max: m.max, Timeouts: timeouts, Ended: m.onEnded, Seed: rapid.Uint64Min(1).Draw(t, "seed")})
+	table, err := New(Config{Max: m.max[four], Max6: m.max[six], Timeouts: timeouts, Ended: m.onEnded, Seed: rapid.Uint64Min(1).Draw(t, "seed")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,14 +69,14 @@ func (m *model) deadline(s *modelSession) uint64 {
 }
 
 // onEnded checks that the session that ends is one that exists and has a reason to.
-func (m *model) onEnded(got *Session4) {
+func (m *model) onEnded(got *Session) {
 	t := m.ending.t
 	for slot, s := range m.sessions {
-		if s.in != got.In || s.protocol != got.Protocol {
+		if m.table.At(slot) != got {
 			continue
 		}
-		if m.table.At(slot) != got || got.Out != s.out || got.State != s.state || !got.Live() {
-			t.Fatalf("slot %d ends as %+v; it holds %+v", slot, *got, *s)
+		if in, out := m.table.Flows6(slot); in != s.in || out != s.out || got.State != s.state || got.Protocol != s.protocol || !got.Live() {
+			t.Fatalf("slot %d ends as %+v with %v and %v; it holds %+v", slot, *got, in, out, *s)
 		}
 		m.checkReason(slot, s)
 		delete(m.sessions, slot)
@@ -85,8 +94,8 @@ func (m *model) checkReason(slot uint32, s *modelSession) {
 			t.Fatalf("slot %d ends instead of %d", slot, m.ending.slot)
 		}
 	case "evict":
-		if len(m.sessions) != m.max || !s.state.HalfOpen() {
-			t.Fatalf("slot %d in %v evicted with %d of %d sessions", slot, s.state, len(m.sessions), m.max)
+		if n := m.count(s.family); s.family != m.ending.family || n != m.max[s.family] || !s.state.HalfOpen() {
+			t.Fatalf("slot %d in %v evicted with %d of %d sessions", slot, s.state, n, m.max[s.family])
 		}
 	case "expire":
 		if m.clock < m.deadline(s) {
@@ -97,12 +106,38 @@ func (m *model) checkReason(slot uint32, s *modelSession) {
 	}
 }
 
-func drawFlow(t *rapid.T, label string) Flow4 {
+// drawClient draws the inbound flow of a client; ones of both families have the same ports, and addresses in which only the
+// family differs.
+func drawClient(t *rapid.T, family int) Flow6 {
 	n := rapid.Uint32Range(0, 9)
-	return Flow4{Src: n.Draw(t, label), Dst: 100, SrcPort: uint16(n.Draw(t, label+" port")), DstPort: 80}
+	f := Flow6{Src: modelAddress(family, n.Draw(t, "client")), Dst: modelAddress(family, 100)}
+	f.SrcPort, f.DstPort = uint16(n.Draw(t, "client port")), 80
+	return f
 }
 
-func (m *model) owner(f Flow4, protocol uint8) (uint32, Direction, bool) {
+func drawFamily(t *rapid.T, label string) int { return rapid.IntRange(four, six).Draw(t, label) }
+
+// drawAnswers draws the outbound flow of a session in a family: an IPv6 client's may be of IPv4.
+func drawAnswers(t *rapid.T, in *Flow6, family int, twoWay bool) Flow6 {
+	if family == six && rapid.Bool().Draw(t, "translated") {
+		family = four
+	}
+	out := Flow6{Src: modelAddress(family, 200), Dst: modelAddress(family, 0), SrcPort: 8080}
+	if twoWay {
+		out.Dst, out.DstPort = modelAddress(family, rapid.Uint32Range(0, 9).Draw(t, "answer to")), in.SrcPort
+	}
+	return out
+}
+
+// modelAddress is one whose low bits are the same in both families. The unspecified one is among them.
+func modelAddress(family int, n uint32) packet.Addr {
+	if family == four {
+		return packet.AddrOf4(n)
+	}
+	return packet.Addr{Lo: uint64(n)}
+}
+
+func (m *model) owner(f Flow6, protocol uint8) (uint32, Direction, bool) {
 	for slot, s := range m.sessions {
 		if s.protocol != protocol {
 			continue
@@ -118,21 +153,19 @@ func (m *model) owner(f Flow4, protocol uint8) (uint32, Direction, bool) {
 }
 
 func (m *model) insert(t *rapid.T) {
-	in, twoWay := drawFlow(t, "client"), rapid.Bool().Draw(t, "two-way")
+	family, twoWay := drawFamily(t, "family"), rapid.Bool().Draw(t, "two-way")
+	in := drawClient(t, family)
+	out := drawAnswers(t, &in, family, twoWay)
 	protocol := rapid.SampledFrom([]uint8{packet.ProtocolTCP, packet.ProtocolUDP}).Draw(t, "protocol")
-	out := Flow4{Src: 200, SrcPort: 8080}
-	if twoWay {
-		out.Dst, out.DstPort = rapid.Uint32Range(0, 9).Draw(t, "answer to"), in.SrcPort
-	}
 	if _, _, exists := m.owner(in, protocol); exists {
 		t.Skip("the caller's part is to look first")
 	}
 	_, _, taken := m.owner(out, protocol)
-	halfOpen := m.halfOpen()
-	full := len(m.sessions) == m.max
-	m.ending = ending{t: t, reasons: "evict"}
+	halfOpen := m.halfOpen(family)
+	full := m.count(family) == m.max[family]
+	m.ending = ending{t: t, family: family, reasons: "evict"}
 	m.ended = nil
-	slot, result := insert(m.table, in, out, protocol, twoWay, m.now())
+	slot, result := m.tableInsert(in, out, protocol, family, twoWay)
 	want, evictions := Inserted, 0
 	switch {
 	case twoWay && taken:
@@ -149,14 +182,32 @@ func (m *model) insert(t *rapid.T) {
 		if _, occupied := m.sessions[slot]; occupied {
 			t.Fatalf("slot %d given out twice", slot)
 		}
-		m.sessions[slot] = &modelSession{in, out, protocol, twoWay, None, m.clock}
+		m.sessions[slot] = &modelSession{in, out, protocol, twoWay, family, None, m.clock}
 	}
 }
 
-func (m *model) halfOpen() int {
+func (m *model) tableInsert(in, out Flow6, protocol uint8, family int, twoWay bool) (uint32, Result) {
+	if family == four {
+		return insert(m.table, in.Narrow(), out.Narrow(), protocol, twoWay, m.now())
+	}
+	return insert6(m.table, in, out, protocol, twoWay, m.now())
+}
+
+// count returns how many sessions of a family there are.
+func (m *model) count(family int) int {
 	n := 0
 	for _, s := range m.sessions {
-		if s.state.HalfOpen() {
+		if s.family == family {
+			n++
+		}
+	}
+	return n
+}
+
+func (m *model) halfOpen(family int) int {
+	n := 0
+	for _, s := range m.sessions {
+		if s.family == family && s.state.HalfOpen() {
 			n++
 		}
 	}
@@ -164,30 +215,29 @@ func (m *model) halfOpen() int {
 }
 
 func (m *model) lookup(t *rapid.T) {
-	f := drawFlow(t, "flow")
+	family := drawFamily(t, "family")
+	f := drawClient(t, family)
 	if rapid.Bool().Draw(t, "answer") {
-		f = Flow4{Src: 200, Dst: f.Src, SrcPort: 8080, DstPort: f.SrcPort}
+		f = Flow6{Src: modelAddress(family, 200), Dst: f.Src, SrcPort: 8080, DstPort: f.SrcPort}
 	}
 	for _, protocol := range []uint8{packet.ProtocolTCP, packet.ProtocolUDP} {
 		m.checkFlow(t, f, protocol)
 	}
 }
 
-func (m *model) checkFlow(t *rapid.T, f Flow4, protocol uint8) {
-	k := Key4{Flow4: f, Protocol: protocol}
-	hash := m.table.Hash(&k)
-	r, ok := m.table.Lookup(hash, &k)
+func (m *model) checkFlow(t *rapid.T, f Flow6, protocol uint8) {
+	r, ok := find(m.table, f, protocol)
 	slot, d, want := m.owner(f, protocol)
 	if ok != want || ok && (r.Slot() != slot || r.Direction() != d) {
-		t.Fatalf("%+v: found %v in %#x; want %v in slot %d %v", k, ok, r, want, slot, d)
+		t.Fatalf("%+v: found %v in %#x; want %v in slot %d %v", f, ok, r, want, slot, d)
 	}
-	if c := m.table.Candidate(hash); m.table.Confirm(c, &k) && c != r {
-		t.Fatalf("%+v: candidate %#x confirmed; look-up finds %#x", k, c, r)
+	if c, confirmed := probe(m.table, f, protocol); confirmed && c != r {
+		t.Fatalf("%+v: candidate %#x confirmed; look-up finds %#x", f, c, r)
 	}
 }
 
 func (m *model) drawSession(t *rapid.T) (uint32, *modelSession) {
-	slot := rapid.Uint32Range(0, uint32(m.max-1)).Draw(t, "slot")
+	slot := rapid.Uint32Range(0, uint32(m.table.Cap()-1)).Draw(t, "slot")
 	s := m.sessions[slot]
 	if s == nil {
 		t.Skip("no session there")
@@ -244,8 +294,8 @@ func (m *model) pass(t *rapid.T) {
 }
 
 func (m *model) check(t *rapid.T) {
-	if m.table.Len() != len(m.sessions) {
-		t.Fatalf("%d sessions; want %d", m.table.Len(), len(m.sessions))
+	if m.table.Len() != len(m.sessions) || m.table.Len6() != m.count(six) {
+		t.Fatalf("%d sessions, %d of IPv6; want %d, %d", m.table.Len(), m.table.Len6(), len(m.sessions), m.count(six))
 	}
 	for _, s := range m.sessions {
 		m.checkFlow(t, s.in, s.protocol)

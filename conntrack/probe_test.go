@@ -97,3 +97,56 @@ func BenchmarkProbe(b *testing.B) {
 		})
 	}
 }
+
+// TestProbeOfBothFamilies: a burst in which they are mixed finds what each packet alone finds.
+func TestProbeOfBothFamilies(t *testing.T) {
+	table := newTable(t, Config{Max: 100, Max6: 100})
+	var hashes []uint64
+	for i := range 100 {
+		mustInsert(t, table, i, 0)
+		mustInsert6(t, table, i, 0)
+		in, out := flows6Of(i)
+		for _, f := range []Flow6{in, out} {
+			hashes = append(hashes, table.Hash6(&Key6{Flow6: f, Protocol: packet.ProtocolTCP}))
+		}
+	}
+	hashes = append(hashes, mixedHashes(table, 100)...)
+	rand.Shuffle(len(hashes), func(i, j int) { hashes[i], hashes[j] = hashes[j], hashes[i] })
+	refs := make([]Ref, MaxProbe)
+	for first := 0; first+MaxProbe <= len(hashes); first += MaxProbe {
+		table.Probe(hashes[first:first+MaxProbe], refs)
+		for i, r := range refs {
+			if want := table.Candidate(hashes[first+i]); r != want {
+				t.Errorf("%#x; want %#x", r, want)
+			}
+		}
+	}
+}
+
+// BenchmarkProbe6 is BenchmarkProbe for IPv6 sessions.
+func BenchmarkProbe6(b *testing.B) {
+	for _, n := range []int{1_000, 1_000_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			table := newTable(b, Config{Max: 1, Max6: n})
+			for i := range n {
+				mustInsert6(b, table, i, 0)
+			}
+			r := rand.New(rand.NewPCG(1, 2))
+			var keys [MaxProbe]Key6
+			var hashes [MaxProbe]uint64
+			var refs [MaxProbe]Ref
+			for b.Loop() {
+				for i := range keys {
+					in, _ := flows6Of(int(r.Uint32N(uint32(n))))
+					keys[i] = Key6{Flow6: in, Protocol: packet.ProtocolTCP}
+					hashes[i] = table.Hash6(&keys[i])
+				}
+				table.Probe(hashes[:], refs[:])
+				for i := range keys {
+					table.Confirm6(refs[i], &keys[i])
+				}
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/MaxProbe, "ns/lookup")
+		})
+	}
+}

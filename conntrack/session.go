@@ -3,12 +3,14 @@ package conntrack
 import "fulcrum/packet"
 
 // LayoutVersion names the layout of a session's record and of the index. It changes with either.
-const LayoutVersion = 1
+const LayoutVersion = 2
 
 // A session is found by what its packets carry.
 type (
 	Flow4 = packet.Flow4
 	Key4  = packet.Key4
+	Flow6 = packet.Flow6
+	Key6  = packet.Key6
 )
 
 // Flags are what a session needs to remember in single bits.
@@ -18,10 +20,12 @@ const (
 	live   Flags = 1 << iota // the record holds a session
 	queued                   // the slot is in the queue of half-open sessions
 	TwoWay                   // answers pass the director: Out is indexed
+	In6                      // packets from the client are IPv6: In has their ports, and Addresses6 the addresses
+	Out6                     // packets of the real server are IPv6; an IPv6 session without it has them translated
 )
 
-// Session4 is the record of one IPv4 session. See the package comment for its byte map.
-type Session4 struct {
+// Session is the record of one session, of either family. See the package comment for its byte map.
+type Session struct {
 	In         Flow4 // client -> VIP
 	Protocol   uint8
 	State      State
@@ -42,8 +46,8 @@ type Session4 struct {
 
 // begin makes a record that of a new session. Each field is written where it belongs: a literal of the whole record would be
 // made elsewhere and then copied, in pieces of another size, for which the CPU has to wait.
-func (s *Session4) begin(in *Key4, out Flow4, now uint32) {
-	s.In, s.Protocol, s.State, s.Flags = in.Flow4, in.Protocol, None, s.Flags&queued|live
+func (s *Session) begin(in *Key4, out Flow4, flags Flags, now uint32) {
+	s.In, s.Protocol, s.State, s.Flags = in.Flow4, in.Protocol, None, s.Flags&queued|flags|live
 	s.Out, s.Server, s.LastSeen = out, 0, now
 	s.PacketsIn, s.PacketsOut, s.SeqDelta = 0, 0, 0
 	s.NextHopIn, s.NextHopOut, s.Generation, s.RouteEpoch = 0, 0, s.Generation+1, 0
@@ -51,7 +55,7 @@ func (s *Session4) begin(in *Key4, out Flow4, now uint32) {
 }
 
 // Live reports whether the record holds a session.
-func (s *Session4) Live() bool { return s.Flags&live != 0 }
+func (s *Session) Live() bool { return s.Flags&live != 0 }
 
 // Direction tells which of a session's two flows a packet belongs to.
 type Direction uint8
@@ -72,10 +76,10 @@ func (d Direction) String() string {
 type Ref uint32
 
 const (
-	refSlotMask Ref = 1<<30 - 1 // bit 30 is kept for the IPv6 slab
+	refSlotMask Ref = 1<<30 - 1 // bit 30 is spare
 )
 
-// MaxSessions is how many sessions a Ref can tell apart.
+// MaxSessions is how many sessions, of both families, a Ref can tell apart.
 const MaxSessions = int(refSlotMask) - 1
 
 func makeRef(slot uint32, d Direction) Ref { return Ref(slot+1) | Ref(d)<<31 }
@@ -87,19 +91,23 @@ func (r Ref) Slot() uint32 { return uint32(r&refSlotMask) - 1 }
 func (r Ref) Direction() Direction { return Direction(r >> 31) }
 
 // flow returns the flow of s that r refers to.
-func (s *Session4) flow(d Direction) *Flow4 {
+func (s *Session) flow(d Direction) *Flow4 {
 	if d == Inbound {
 		return &s.In
 	}
 	return &s.Out
 }
 
-// matches reports whether packets with the key belong to the flow of s in direction d.
-func (s *Session4) matches(d Direction, k *Key4) bool {
-	return *s.flow(d) == k.Flow4 && s.Protocol == k.Protocol && s.hasPackets(d)
+// matches reports whether IPv4 packets with the key belong to the flow of s in direction d. The flags are asked for the family
+// too: the addresses of an IPv6 flow, which the record does not hold, are zero in it.
+func (s *Session) matches(d Direction, k *Key4) bool {
+	return *s.flow(d) == k.Flow4 && s.Protocol == k.Protocol && s.Flags&flowFlags[d] == flows4[d]
 }
 
-// hasPackets reports whether the record holds a session whose packets in direction d pass the director.
-func (s *Session4) hasPackets(d Direction) bool {
-	return s.Live() && (d == Inbound || s.Flags&TwoWay != 0)
-}
+// By direction, the flags that tell whose packets a flow has, and how they stand in a session whose packets are IPv4 or IPv6 and
+// pass the director.
+var (
+	flowFlags = [2]Flags{Inbound: live | In6, Outbound: live | TwoWay | Out6}
+	flows4    = [2]Flags{Inbound: live, Outbound: live | TwoWay}
+	flows6    = flowFlags
+)

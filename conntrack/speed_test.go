@@ -9,12 +9,15 @@ import (
 )
 
 func TestNoAllocs(t *testing.T) {
-	table := newTable(t, Config{Max: 1000})
+	table := newTable(t, Config{Max: 1000, Max6: 1000})
 	for i := range 990 { // close to the maximum, so that entries have to move
 		mustInsert(t, table, i, 0)
+		mustInsert6(t, table, i, 0)
 	}
 	now, next := uint32(0), 2000
 	in, out := flows(5)
+	in6, _ := flows6Of(5)
+	k6 := Key6{Flow6: in6, Protocol: packet.ProtocolTCP}
 	k, missing := Key4{Flow4: in, Protocol: packet.ProtocolTCP}, Key4{Flow4: out, Protocol: packet.ProtocolUDP}
 	for name, f := range map[string]func(){
 		"Insert and End": func() {
@@ -32,6 +35,19 @@ func TestNoAllocs(t *testing.T) {
 			table.Track(5, Input, EventSyn, now)
 			table.Track(5, Input, EventAck, now)
 			table.SetState(5, None, now)
+		},
+		"Insert6 and End": func() {
+			in, out := flows6Of(next)
+			next++
+			slot, _ := insert6(table, in, out, packet.ProtocolTCP, true, now)
+			table.End(slot)
+			slot, _ = insert6(table, in, translated(next), packet.ProtocolTCP, true, now)
+			table.End(slot)
+		},
+		"Lookup6": func() {
+			table.Lookup6(table.Hash6(&k6), &k6)
+			table.Confirm6(table.Candidate(table.Hash6(&k6)), &k6)
+			table.Flows6(table.six.first)
 		},
 		"Expire": func() {
 			now += 100
@@ -74,6 +90,40 @@ func BenchmarkLookup(b *testing.B) {
 				}
 			})
 		}
+	}
+}
+
+// BenchmarkLookup6 looks IPv6 sessions up in random order.
+func BenchmarkLookup6(b *testing.B) {
+	for _, n := range []int{1_000, 1_000_000} {
+		table := newTable(b, Config{Max: 1, Max6: n})
+		for i := range n {
+			mustInsert6(b, table, i, 0)
+		}
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			r := rand.New(rand.NewPCG(1, 2))
+			for b.Loop() {
+				in, _ := flows6Of(int(r.Uint32N(uint32(n))))
+				k := Key6{Flow6: in, Protocol: packet.ProtocolTCP}
+				table.Lookup6(table.Hash6(&k), &k)
+			}
+		})
+	}
+}
+
+func BenchmarkInsert6End(b *testing.B) {
+	for _, n := range []int{1_000, 1_000_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			table := newTable(b, Config{Max: 1, Max6: n})
+			for i := range n - 1 {
+				mustInsert6(b, table, i, 0)
+			}
+			next := n
+			for b.Loop() {
+				table.End(mustInsert6(b, table, next, 0))
+				next++
+			}
+		})
 	}
 }
 

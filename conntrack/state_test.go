@@ -10,9 +10,15 @@ import (
 	"fulcrum/packet"
 )
 
-// tableRows returns the cells of every row of testdata's tables whose first cell is one of names.
-func tableRows(t *testing.T, names ...string) [][]string {
-	text, err := os.ReadFile("testdata/ipvs-tcp-states.md")
+// The kernel's tables, and what the kernel counts.
+const (
+	tcpTables  = "testdata/ipvs-tcp-states.md"
+	sctpTables = "testdata/ipvs-sctp-states.md"
+)
+
+// tableRows returns the cells of every row of a file's tables whose first cell is one of names.
+func tableRows(t *testing.T, file string, names ...string) [][]string {
+	text, err := os.ReadFile(file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,17 +39,33 @@ var (
 		"NO": None, "ES": Established, "SS": SynSent, "SR": SynRecv, "FW": FinWait, "TW": TimeWait,
 		"CL": Close, "CW": CloseWait, "LA": LastAck, "LI": Listen, "SA": SynAck,
 	}
+	shortSCTPNames = map[string]State{
+		"NO": None, "I1": SCTPInit1, "IN": SCTPInit, "CS": SCTPCookieSent, "CR": SCTPCookieReplied, "CW": SCTPCookieWait,
+		"CO": SCTPCookie, "CE": SCTPCookieEchoed, "ES": SCTPEstablished, "SS": SCTPShutdownSent, "SR": SCTPShutdownReceived,
+		"SA": SCTPShutdownAckSent, "RJ": SCTPRejected, "CL": SCTPClosed,
+	}
 	views  = map[string]View{"INPUT": Input, "OUTPUT": Output, "INPUT_ONLY": InputOnly}
 	events = map[string]Event{"syn": EventSyn, "fin": EventFin, "ack": EventAck, "rst": EventRst}
+
+	sctpEvents = map[string]Event{
+		"data": EventData, "init": EventInit, "init_ack": EventInitAck, "cookie_echo": EventCookieEcho, "cookie_ack": EventCookieAck,
+		"shutdown": EventShutdown, "shutdown_ack": EventShutdownAck, "shutdown_complete": EventShutdownComplete,
+		"error": EventError, "abort": EventAbort,
+	}
 )
 
 func TestTransitionsAreIPVSs(t *testing.T) {
-	header := tableRows(t, "table")
+	t.Run("TCP", func(t *testing.T) { compareTransitions(t, tcpTables, events, shortNames) })
+	t.Run("SCTP", func(t *testing.T) { compareTransitions(t, sctpTables, sctpEvents, shortSCTPNames) })
+}
+
+func compareTransitions(t *testing.T, file string, events map[string]Event, shortNames map[string]State) {
+	header := tableRows(t, file, "table")
 	if len(header) != 1 {
 		t.Fatalf("%d headers in testdata", len(header))
 	}
 	cells := 0
-	for _, row := range tableRows(t, "INPUT", "OUTPUT", "INPUT_ONLY") {
+	for _, row := range tableRows(t, file, "INPUT", "OUTPUT", "INPUT_ONLY") {
 		for i, want := range row[2:] {
 			from := header[0][i+2]
 			if got := Next(views[row[0]], events[row[1]], shortNames[from]); got != shortNames[want] {
@@ -68,11 +90,15 @@ func TestSegmentWithoutFlagsCloses(t *testing.T) {
 }
 
 // TestOtherProtocolsKeepTheirState: the single state of UDP and ICMP has no way out, whatever event
-// their packets are taken for.
+// their packets are taken for, and the states of TCP and SCTP none at events of each other.
 func TestOtherProtocolsKeepTheirState(t *testing.T) {
 	for name, v := range views {
 		for e := range numEvents {
-			for _, s := range []State{UDP, ICMP} {
+			for s := Established; s < NumStates; s++ {
+				ofTCP, ofSCTP := s <= SynAck, s >= SCTPInit1
+				if e <= EventNone && ofTCP || e > EventNone && ofSCTP {
+					continue
+				}
 				if got := Next(v, e, s); got != s {
 					t.Errorf("%s event %d in %v: %v", name, e, s, got)
 				}
@@ -84,7 +110,7 @@ func TestOtherProtocolsKeepTheirState(t *testing.T) {
 func TestStateNamesTimeoutsAndActivity(t *testing.T) {
 	timeouts := DefaultTimeouts()
 	for s := range NumStates {
-		rows := tableRows(t, s.String())
+		rows := append(tableRows(t, tcpTables, s.String()), tableRows(t, sctpTables, s.String())...)
 		if len(rows) != 1 {
 			t.Errorf("%v has %d rows in testdata", s, len(rows))
 			continue
@@ -100,14 +126,15 @@ func TestStateNamesTimeoutsAndActivity(t *testing.T) {
 			t.Errorf("%v: active %v; want %s", s, s.Active(), rows[0][2])
 		}
 	}
-	if got := NumStates.String(); got != "state 13" {
+	if got := NumStates.String(); got != "state 26" {
 		t.Errorf("an unknown state is called %q", got)
 	}
 }
 
 func TestHalfOpenStates(t *testing.T) {
 	for s := range NumStates {
-		if want := s == SynSent || s == SynRecv || s == SynAck; s.HalfOpen() != want {
+		want := s == SynSent || s == SynRecv || s == SynAck || s >= SCTPInit1 && s < SCTPEstablished
+		if s.HalfOpen() != want {
 			t.Errorf("%v: half-open %v", s, s.HalfOpen())
 		}
 	}

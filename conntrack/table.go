@@ -8,13 +8,14 @@ import (
 
 // Config describes a Table.
 type Config struct {
-	Max      int      // sessions at the same time, at most MaxSessions
+	Max      int      // IPv4 sessions at the same time
+	Max6     int      // IPv6 sessions at the same time; with Max at most MaxSessions
 	Timeouts Timeouts // by state
 	// Huge asks for huge pages; plain ones are taken, with a note, where there are none.
 	Huge bool
 	// Ended is called for each session that ends, just before its record is freed. It must not
 	// call the table.
-	Ended func(*Session4)
+	Ended func(*Session)
 	// Seed makes hashing repeatable in tests; 0 draws a secret.
 	Seed uint64
 }
@@ -24,6 +25,9 @@ func (c *Config) Validate() error {
 	if c.Max < 1 || c.Max > MaxSessions {
 		return fmt.Errorf("session table: %d sessions; it can hold 1 to %d", c.Max, MaxSessions)
 	}
+	if room := MaxSessions - c.Max; c.Max6 < 0 || c.Max6 > room {
+		return fmt.Errorf("session table: %d IPv6 sessions; beside %d of IPv4 it can hold 0 to %d", c.Max6, c.Max, room)
+	}
 	if c.Ended == nil {
 		return errors.New("session table: nobody is told when a session ends")
 	}
@@ -32,21 +36,19 @@ func (c *Config) Validate() error {
 
 // Table holds the sessions of one worker.
 type Table struct {
-	sessions []Session4
-	wake     []uint16 // tick at which the session is looked at; 0 for a free slot
-	index    index
-	hasher   hasher
-	timeouts Timeouts
-	ended    func(*Session4)
+	sessions  []Session    // by slot, of both families
+	addresses []Addresses6 // of the IPv6 sessions
+	wake      []uint16     // tick at which the session is looked at; 0 for a free slot
+	index     index
+	hasher    hasher
+	timeouts  Timeouts
+	ended     func(*Session)
 
-	count    int    // live sessions
-	fresh    uint32 // slots from here on have never been used
-	freeList uint32 // slot + 1 of the first free used slot; 0 is none
-	halfOpen queue
-	evicted  uint64
-	sweep    sweep
-	notes    []string
-	memory   []byte // the mapping that the slices lie in
+	four, six slab // the slots by family, one after the other
+	evicted   uint64
+	sweep     sweep
+	notes     []string
+	memory    []byte // the mapping that the slices lie in
 }
 
 // New maps a table's memory.
@@ -55,8 +57,10 @@ func New(cfg Config) (*Table, error) {
 		return nil, err
 	}
 	t := &Table{timeouts: cfg.Timeouts, ended: cfg.Ended, hasher: newHasher(cfg.Seed)}
-	if err := t.mapMemory(cfg.Max, cfg.Huge); err != nil {
-		return nil, fmt.Errorf("session table for %d sessions: %w; lower session.max", cfg.Max, err)
+	t.four.size = uint32(cfg.Max)
+	t.six.first, t.six.size = uint32(cfg.Max), uint32(cfg.Max6)
+	if err := t.mapMemory(cfg.Max, cfg.Max6, cfg.Huge); err != nil {
+		return nil, fmt.Errorf("session table for %d sessions and %d of IPv6: %w; lower session.max or session.max_v6", cfg.Max, cfg.Max6, err)
 	}
 	return t, nil
 }
@@ -65,20 +69,26 @@ func newHasher(seed uint64) hasher {
 	if seed == 0 {
 		return hasher{rand.Uint64(), rand.Uint64()}
 	}
-	return hasher{seed, seed * 0x9e3779b97f4a7c15}
+	return hasher{seed * 0xd1342543de82ef95, seed * 0x9e3779b97f4a7c15}
 }
 
 // Notes says what could not be had, such as huge pages.
 func (t *Table) Notes() []string { return t.notes }
 
-// Len returns how many sessions there are.
-func (t *Table) Len() int { return t.count }
+// Len returns how many sessions there are, of both families.
+func (t *Table) Len() int { return t.four.count + t.six.count }
 
-// Cap returns how many sessions there can be.
+// Len6 returns how many of them are of IPv6 clients.
+func (t *Table) Len6() int { return t.six.count }
+
+// Cap returns how many sessions there can be, of both families. Slots are the numbers below it.
 func (t *Table) Cap() int { return len(t.sessions) }
 
+// Cap6 returns how many of them can be of IPv6 clients.
+func (t *Table) Cap6() int { return int(t.six.size) }
+
 // At returns the session in a slot.
-func (t *Table) At(slot uint32) *Session4 { return &t.sessions[slot] }
+func (t *Table) At(slot uint32) *Session { return &t.sessions[slot] }
 
 // Hash returns the hash under which a key is looked up.
 func (t *Table) Hash(k *Key4) uint64 { return t.hasher.hash(k) }
@@ -112,8 +122,8 @@ const (
 )
 
 // Insert makes a session in state None whose packets from the client have the key in, with its hash. If twoWay,
-// answers with the flow out pass the director too. No session may have the key in. A full table
-// ends its oldest half-open session to make room.
+// answers with the flow out pass the director too. No session may have the key in. If all slots for
+// IPv4 are taken, the oldest half-open session among them ends to make room.
 func (t *Table) Insert(in *Key4, hash uint64, out Flow4, twoWay bool, now uint32) (uint32, Result) {
 	outKey, outHash := Key4{Flow4: out, Protocol: in.Protocol}, uint64(0)
 	if twoWay {
@@ -122,26 +132,30 @@ func (t *Table) Insert(in *Key4, hash uint64, out Flow4, twoWay bool, now uint32
 			return 0, FlowTaken
 		}
 	}
-	slot, ok := t.allocate()
+	slot, ok := t.allocate(&t.four)
 	if !ok {
 		return 0, Full
 	}
-	s := &t.sessions[slot]
-	s.begin(in, out, now)
-	if !t.index.insert(hash, makeRef(slot, Inbound), t.rehash) {
+	flags := Flags(0)
+	if twoWay {
+		flags = TwoWay
+	}
+	t.sessions[slot].begin(in, out, flags, now)
+	return t.enter(&t.four, slot, flowHashes{hash, outHash}, now)
+}
+
+// enter puts the flows of a session that has just begun into the index.
+func (t *Table) enter(b *slab, slot uint32, h flowHashes, now uint32) (uint32, Result) {
+	if !t.index.insert(h.in, makeRef(slot, Inbound), t.rehash) {
 		t.release(slot)
 		return 0, Full
 	}
-	if twoWay {
-		s.Flags |= TwoWay
-		if !t.index.insert(outHash, makeRef(slot, Outbound), t.rehash) {
-			s.Flags &^= TwoWay
-			t.unindex(hash, makeRef(slot, Inbound))
-			t.release(slot)
-			return 0, Full
-		}
+	if t.sessions[slot].Flags&TwoWay != 0 && !t.index.insert(h.out, makeRef(slot, Outbound), t.rehash) {
+		t.unindex(h.in, makeRef(slot, Inbound))
+		t.release(slot)
+		return 0, Full
 	}
-	t.count++
+	b.count++
 	t.arm(slot, now)
 	return slot, Inserted
 }
@@ -168,28 +182,36 @@ func (t *Table) end(slot uint32, h flowHashes) {
 		t.unindex(h.out, makeRef(slot, Outbound))
 	}
 	t.ended(s)
-	t.count--
+	t.slabOf(slot).count--
 	t.release(slot)
 }
 
 // EndAll ends every session. It takes the records in the order of memory and empties the index as a whole: one by one, a hundred
 // million sessions would take half a minute.
 func (t *Table) EndAll() {
-	for slot := range t.fresh {
+	t.endSlab(&t.four)
+	t.endSlab(&t.six)
+	clear(t.index.buckets)
+	t.sweep.next = 0
+}
+
+func (t *Table) endSlab(b *slab) {
+	for slot := b.first; slot < b.end(); slot++ {
 		s := &t.sessions[slot]
 		if s.Live() {
 			t.ended(s)
 		}
 		s.Flags = 0
 	}
-	clear(t.index.buckets)
-	clear(t.wake[:t.fresh])
-	t.count, t.fresh, t.freeList, t.sweep.next = 0, 0, 0, 0
-	t.halfOpen.head, t.halfOpen.n = 0, 0
+	clear(t.wake[b.first:b.end()])
+	b.empty()
 }
 
 // rehash returns the hash of the flow that an index entry stands for.
 func (t *Table) rehash(r Ref) uint64 {
+	if t.has6(r.Slot(), r.Direction()) {
+		return t.rehash6(r)
+	}
 	s := &t.sessions[r.Slot()]
 	k := Key4{Flow4: *s.flow(r.Direction()), Protocol: s.Protocol}
 	return t.Hash(&k)
@@ -200,34 +222,4 @@ func (t *Table) unindex(hash uint64, ref Ref) {
 	if e, ok := t.index.find(hash, func(r Ref) bool { return r == ref }); ok {
 		t.index.remove(hash, e)
 	}
-}
-
-// allocate takes a free slot: one used before, whose memory is warm, rather than a fresh one.
-func (t *Table) allocate() (uint32, bool) {
-	for {
-		if t.freeList != 0 {
-			slot := t.freeList - 1
-			if t.freeList = t.sessions[slot].Template; t.freeList != 0 {
-				t.foreseeSlot(t.freeList - 1) // or the next new session would wait for it
-			}
-			return slot, true
-		}
-		if int(t.fresh) < len(t.sessions) {
-			t.fresh++
-			return t.fresh - 1, true
-		}
-		if !t.evict() {
-			return 0, false
-		}
-	}
-}
-
-// release puts a slot on the free list. What identifies the session is wiped, so that no stale Ref
-// is confirmed.
-func (t *Table) release(slot uint32) {
-	s := &t.sessions[slot]
-	s.Flags &= queued
-	s.Template = t.freeList
-	t.freeList = slot + 1
-	t.wake[slot] = 0
 }

@@ -19,7 +19,7 @@ func newTable(t testing.TB, cfg Config) *Table {
 		cfg.Timeouts = DefaultTimeouts()
 	}
 	if cfg.Ended == nil {
-		cfg.Ended = func(*Session4) {}
+		cfg.Ended = func(*Session) {}
 	}
 	if cfg.Seed == 0 {
 		cfg.Seed = 0x5eed
@@ -59,7 +59,7 @@ func lookup(table *Table, f Flow4) (Ref, bool) {
 }
 
 func TestConfigValidate(t *testing.T) {
-	ended := func(*Session4) {}
+	ended := func(*Session) {}
 	for _, c := range []struct {
 		cfg  Config
 		want string
@@ -67,6 +67,8 @@ func TestConfigValidate(t *testing.T) {
 		{Config{Max: 0, Ended: ended}, "0 sessions"},
 		{Config{Max: -1, Ended: ended}, "-1 sessions"},
 		{Config{Max: MaxSessions + 1, Ended: ended}, "it can hold 1 to"},
+		{Config{Max: 1, Max6: -1, Ended: ended}, "-1 IPv6 sessions"},
+		{Config{Max: 1, Max6: MaxSessions, Ended: ended}, "beside 1 of IPv4 it can hold 0 to"},
 		{Config{Max: 1}, "nobody is told"},
 	} {
 		if _, err := New(c.cfg); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -78,7 +80,7 @@ func TestConfigValidate(t *testing.T) {
 func TestTableWithoutMemory(t *testing.T) {
 	// 2^30 records of 64 bytes: more than an address space limit or overcommit usually allows; where it
 	// is allowed, nothing is touched.
-	table, err := New(Config{Max: MaxSessions, Ended: func(*Session4) {}})
+	table, err := New(Config{Max: MaxSessions, Ended: func(*Session) {}})
 	if err == nil {
 		err = table.Close()
 		t.Skipf("this system maps %d sessions (close: %v)", MaxSessions, err)
@@ -216,8 +218,8 @@ func TestStaleRefToOneWaySession(t *testing.T) {
 }
 
 func TestEndedSeesTheWholeSession(t *testing.T) {
-	var seen []Session4
-	table := newTable(t, Config{Max: 4, Ended: func(s *Session4) { seen = append(seen, *s) }})
+	var seen []Session
+	table := newTable(t, Config{Max: 4, Ended: func(s *Session) { seen = append(seen, *s) }})
 	for i := range 3 {
 		s := table.At(mustInsert(t, table, i, 0))
 		s.Server, s.PacketsIn = uint32(i), 5

@@ -23,7 +23,7 @@ const maxAhead = 1<<15 - 2
 
 // sweep is the state of the pass over the ticks.
 type sweep struct {
-	next uint32 // slot
+	next uint32 // slot; the two slabs follow one another
 	last uint32 // time of the last call, ms
 	owed uint64 // slots due to be passed over, times sweepPeriod
 	// distrust is how many slots to look at whatever their ticks say: after a long jump of the clock a tick
@@ -60,14 +60,16 @@ func (t *Table) Expire(now uint32) {
 	elapsed := now - t.sweep.last
 	if elapsed != 0 {
 		// Never twice at one time: which session is evicted next must not depend on how many turns a burst took.
-		t.trim(maxTrimmed)
+		t.trim(&t.four, maxTrimmed)
+		t.trim(&t.six, maxTrimmed)
 	}
 	t.sweep.last = now
+	used := t.four.used + t.six.used
 	if elapsed > longJump {
-		t.sweep.distrust = t.fresh
+		t.sweep.distrust = used
 	}
 	elapsed = min(elapsed, sweepPeriod)
-	t.sweep.owed = min(t.sweep.owed+uint64(elapsed)*uint64(t.fresh), uint64(t.fresh)*sweepPeriod)
+	t.sweep.owed = min(t.sweep.owed+uint64(elapsed)*uint64(used), uint64(used)*sweepPeriod)
 	n := min(uint32(t.sweep.owed/sweepPeriod), maxSwept)
 	if n == 0 {
 		return
@@ -79,10 +81,10 @@ func (t *Table) Expire(now uint32) {
 func (t *Table) pass(n, now uint32) uint32 {
 	tick := uint16(now >> tickShift)
 	var found [maxLooked]uint32
-	looked, i := 0, uint32(0)
+	looked, i, end := 0, uint32(0), t.slabOf(t.sweep.next).end()
 	for ; i < n && looked < maxLooked; i++ {
-		if t.sweep.next >= t.fresh {
-			t.sweep.next = 0
+		if t.sweep.next >= end {
+			end = t.otherSlab()
 		}
 		if t.due(t.sweep.next, tick) {
 			found[looked] = t.sweep.next
@@ -94,6 +96,17 @@ func (t *Table) pass(n, now uint32) uint32 {
 		t.expireTogether(found[first:min(first+together, looked)], now)
 	}
 	return i
+}
+
+// otherSlab lets the sweep, which is past a slab's end, go on at the beginning of the other, or of the same if the other has never
+// been used, and returns its end.
+func (t *Table) otherSlab() (end uint32) {
+	b := &t.four
+	if t.four.used == 0 || t.six.used != 0 && !t.Is6(t.sweep.next-1) {
+		b = &t.six
+	}
+	t.sweep.next = b.first
+	return b.end()
 }
 
 // together is how many sessions end at a time.

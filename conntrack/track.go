@@ -5,8 +5,9 @@ type Transition struct {
 	From, To State
 }
 
-// Track brings a session's state up to date with one packet: a TCP segment with the event e, seen as v says.
-// Sessions of other protocols are given their single state once, with SetState, and keep it.
+// Track brings a session's state up to date with one packet: a TCP segment or SCTP packet with the event e, seen as v says.
+// Sessions of other protocols are given their single state once, with SetState, and keep it. A session of echo requests, whose
+// ports are the identifier and 0, is one of ICMP.
 func (t *Table) Track(slot uint32, v View, e Event, now uint32) Transition {
 	s := &t.sessions[slot]
 	s.LastSeen = now
@@ -30,7 +31,7 @@ func (t *Table) setState(slot uint32, to State, now uint32) {
 	s.State = to
 	if to.HalfOpen() && s.Flags&queued == 0 {
 		s.Flags |= queued
-		t.halfOpen.push(slot)
+		t.slabOf(slot).halfOpen.push(slot)
 	}
 	t.rearm(slot, now)
 }

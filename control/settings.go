@@ -16,10 +16,11 @@ func EngineConfig(c *config.Config) (engine.Config, error) {
 		return engine.Config{}, err
 	}
 	e := engine.Config{
-		CPUs:     c.Director.Workers,
-		Sessions: c.Session.Max,
-		Timeouts: timeouts,
-		Huge:     c.DPDK.HugePages != config.HugePagesOff,
+		CPUs:      c.Director.Workers,
+		Sessions:  c.Session.Max,
+		Sessions6: c.Session.MaxV6,
+		Timeouts:  timeouts,
+		Huge:      c.DPDK.HugePages != config.HugePagesOff,
 	}
 	if c.Director.Idle == config.IdleBusy {
 		e.Idle = engine.IdleBusy
@@ -29,19 +30,32 @@ func EngineConfig(c *config.Config) (engine.Config, error) {
 
 func timeoutsByState(t *config.Timeouts) map[string]time.Duration {
 	return map[string]time.Duration{
-		"none":        t.None,
-		"established": t.Established,
-		"syn_sent":    t.SynSent,
-		"syn_recv":    t.SynRecv,
-		"fin_wait":    t.FinWait,
-		"time_wait":   t.TimeWait,
-		"close":       t.Close,
-		"close_wait":  t.CloseWait,
-		"last_ack":    t.LastAck,
-		"listen":      t.Listen,
-		"synack":      t.SynAck,
-		"udp":         t.UDP,
-		"icmp":        t.ICMP,
+		"none":                   t.None,
+		"established":            t.Established,
+		"syn_sent":               t.SynSent,
+		"syn_recv":               t.SynRecv,
+		"fin_wait":               t.FinWait,
+		"time_wait":              t.TimeWait,
+		"close":                  t.Close,
+		"close_wait":             t.CloseWait,
+		"last_ack":               t.LastAck,
+		"listen":                 t.Listen,
+		"synack":                 t.SynAck,
+		"udp":                    t.UDP,
+		"icmp":                   t.ICMP,
+		"sctp_init1":             t.SCTPInit1,
+		"sctp_init":              t.SCTPInit,
+		"sctp_cookie_sent":       t.SCTPCookieSent,
+		"sctp_cookie_replied":    t.SCTPCookieReplied,
+		"sctp_cookie_wait":       t.SCTPCookieWait,
+		"sctp_cookie":            t.SCTPCookie,
+		"sctp_cookie_echoed":     t.SCTPCookieEchoed,
+		"sctp_established":       t.SCTPEstablished,
+		"sctp_shutdown_sent":     t.SCTPShutdownSent,
+		"sctp_shutdown_received": t.SCTPShutdownReceived,
+		"sctp_shutdown_ack_sent": t.SCTPShutdownAckSent,
+		"sctp_rejected":          t.SCTPRejected,
+		"sctp_closed":            t.SCTPClosed,
 	}
 }
 
@@ -68,7 +82,7 @@ func EngineSettings(c *config.Config) (engine.Settings, error) {
 }
 
 func engineService(c config.Service) (engine.Service, error) {
-	s := engine.Service{Name: c.Name, Address: c.Address, LocalAddresses: c.LocalAddresses}
+	s := engine.Service{Name: c.Name, Address: c.Address, LocalAddresses: c.LocalAddresses, MSS: uint16(c.MSS), Echo: c.Echo}
 	var err error
 	if s.Protocol, err = engine.ParseProtocol(c.Protocol); err != nil {
 		return s, err

@@ -77,7 +77,7 @@ type announcer struct {
 	due    uint32 // ms: when the round may begin
 }
 
-// announce tells the networks where the director's addresses are (gratuitous ARP), so that switches and neighbours forget a
+// announce tells the networks where the director's addresses are (gratuitous ARP, unsolicited advertisements), so that switches and neighbours forget a
 // predecessor. It sends a bounded number at a time.
 func (w *Worker) announce() {
 	a := &w.announcer
@@ -86,6 +86,10 @@ func (w *Worker) announce() {
 	}
 	end := min(a.next+announceChunk, len(w.snap.announcements))
 	for _, n := range w.snap.announcements[a.next:end] {
+		if !n.address.Is4() {
+			w.advertise(n.port, n.address)
+			continue
+		}
 		w.sendARP(n.port, packet.Broadcast, packet.ARPFields{
 			Op:        packet.ARPRequest,
 			SenderMAC: w.snap.ports[n.port].mac,

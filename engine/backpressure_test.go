@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"testing"
 
+	"fulcrum/conntrack"
 	"fulcrum/modes"
 	"fulcrum/packet"
 	"fulcrum/ports"
@@ -19,7 +20,7 @@ func TestSlowDevice(t *testing.T) {
 		b.collectAll()
 		const n = 300
 		for i := range n {
-			b.deliver(s.front, tcp(clientAt(i), webVIP, "S").with(func(p *pkt) { p.seq = uint32(i) }).frame(s.gateway.mac, s.own(s.front).mac))
+			b.deliver(s.front, s.in(tcp(clientAt(i), webVIP, "S").with(func(p *pkt) { p.seq = uint32(i) })).frame(s.gateway.mac, s.own(s.front).mac))
 		}
 		var got [][]byte
 		for range n {
@@ -32,15 +33,19 @@ func TestSlowDevice(t *testing.T) {
 		}
 		for i, f := range got {
 			judge(t, f)
-			if seq := segmentOf(f, m).Seq(); seq != uint32(i) {
+			if seq := segmentOf(f, s, m).Seq(); seq != uint32(i) {
 				t.Fatalf("segment %d came %d.", seq, i)
 			}
 		}
 	})
 }
 
-func segmentOf(f []byte, m modes.Mode) packet.TCP {
-	return packet.TCP(f[packet.EthernetLen+packet.IPv4MinLen+m.Overhead():])
+func segmentOf(f []byte, s site, m modes.Mode) packet.TCP {
+	header := packet.IPv4MinLen
+	if s.is6 {
+		header = packet.IPv6Len
+	}
+	return packet.TCP(f[packet.EthernetLen+header+m.Overhead(conntrack.Inbound, s.is6, s.is6):])
 }
 
 // A device that takes nothing costs packets by name, and those that wait go when it recovers.

@@ -78,7 +78,7 @@ func newSilentBed(t testing.TB, s site, n Settings, changes ...func(*bedConfig))
 }
 
 func (b *bed) config(cfg bedConfig) Config {
-	c := Config{CPUs: make([]int, cfg.workers), Sessions: cfg.sessions, Timeouts: testTimeouts(), Seed: 1}
+	c := Config{CPUs: make([]int, cfg.workers), Sessions: cfg.sessions, Sessions6: cfg.sessions, Timeouts: testTimeouts(), Seed: 1}
 	for i, p := range b.site.ports {
 		m := memory.Config{
 			Name: fmt.Sprintf("port %d", i), Index: i, MAC: p.mac, MTU: cfg.mtu, Pool: b.pool, TxLimit: cfg.txLimit, Queues: cfg.queues,
@@ -236,7 +236,7 @@ func (b *bed) receive(port int, frames ...[]byte) {
 func (b *bed) fromClient(packets ...pkt) {
 	b.Helper()
 	for _, p := range packets {
-		b.receive(b.site.front, p.frame(b.site.gateway.mac, b.site.own(b.site.front).mac))
+		b.receive(b.site.front, b.site.in(p).frame(b.site.gateway.mac, b.site.own(b.site.front).mac))
 	}
 }
 
@@ -244,7 +244,7 @@ func (b *bed) fromClient(packets ...pkt) {
 func (b *bed) fromServer(i int, packets ...pkt) {
 	b.Helper()
 	for _, p := range packets {
-		b.receive(b.site.back, p.frame(b.site.servers[i].mac, b.site.own(b.site.back).mac))
+		b.receive(b.site.back, b.site.in(p).frame(b.site.servers[i].mac, b.site.own(b.site.back).mac))
 	}
 }
 
@@ -281,19 +281,19 @@ func (b *bed) sentInAnyOrder(port int, want ...[]byte) {
 // toServer expects packets at the i-th real server.
 func (b *bed) toServer(i int, want ...pkt) {
 	b.Helper()
-	b.sent(b.site.back, framesOf(want, b.site.own(b.site.back).mac, b.site.servers[i].mac)...)
+	b.sent(b.site.back, b.site.framesOf(want, b.site.own(b.site.back).mac, b.site.servers[i].mac)...)
 }
 
 // toClient expects packets at the gateway.
 func (b *bed) toClient(want ...pkt) {
 	b.Helper()
-	b.sent(b.site.front, framesOf(want, b.site.own(b.site.front).mac, b.site.gateway.mac)...)
+	b.sent(b.site.front, b.site.framesOf(want, b.site.own(b.site.front).mac, b.site.gateway.mac)...)
 }
 
-func framesOf(packets []pkt, src, dst packet.MAC) [][]byte {
+func (s *site) framesOf(packets []pkt, src, dst packet.MAC) [][]byte {
 	var frames [][]byte
 	for _, p := range packets {
-		frames = append(frames, p.frame(src, dst))
+		frames = append(frames, s.in(p).frame(src, dst))
 	}
 	return frames
 }

@@ -13,7 +13,7 @@ import (
 func (b *bed) burst(port int, packets ...pkt) {
 	b.Helper()
 	for _, p := range packets {
-		b.deliver(port, p.frame(b.site.gateway.mac, b.site.own(port).mac))
+		b.deliver(port, b.site.in(p).frame(b.site.gateway.mac, b.site.own(port).mac))
 	}
 	b.turn()
 }

@@ -141,9 +141,9 @@ func (w *Worker) publish() {
 	}
 }
 
-// held counts the packets that wait for a neighbour or for a device.
+// held counts the packets that wait for a neighbour, for the first fragment of their datagram or for a device.
 func (w *Worker) held() uint64 {
-	return uint64(w.neighbours.waiting + w.unsent())
+	return uint64(w.neighbours.waiting + w.fragments.table.Waiting() + w.unsent())
 }
 
 // unsent counts the packets that wait for a device.

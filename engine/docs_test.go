@@ -7,16 +7,16 @@ import (
 	"testing"
 )
 
-// TestDropReasonsAreDocumented compares docs/running.md with the table of verdicts.
+// TestDropReasonsAreDocumented compares docs/drops.md with the table of verdicts.
 func TestDropReasonsAreDocumented(t *testing.T) {
-	page, err := os.ReadFile("../docs/running.md")
+	page, err := os.ReadFile("../docs/drops.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for v := Consumed + 1; v < NumVerdicts; v++ {
-		row := fmt.Sprintf("| `%s` | %s |\n", v, v.Meaning())
+		row := fmt.Sprintf("| `%s` | %s | %s |\n", v, v.Meaning(), v.Remedy())
 		if !strings.Contains(string(page), row) {
-			t.Errorf("docs/running.md lacks the row\n%s", row)
+			t.Errorf("docs/drops.md lacks the row\n%s", row)
 		}
 	}
 }

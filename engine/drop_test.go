@@ -5,6 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/gopacket/layers"
+
+	"fulcrum/conntrack"
 	"fulcrum/modes"
 	"fulcrum/packet"
 	"fulcrum/ports"
@@ -47,8 +50,63 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 	DropIPChecksum: func(t *testing.T) *bed {
 		return damaged(t, func(f []byte) []byte { f[25]++; return f })
 	},
+	DropIPv6Address: func(t *testing.T) *bed {
+		return damagedSix(t, func(f []byte) []byte { f[22] = 0xff; return f })
+	},
+	DropIPv6Extension: func(t *testing.T) *bed {
+		return damagedSix(t, func(f []byte) []byte { f[20] = 43; return f })
+	},
 	DropFragment: func(t *testing.T) *bed {
-		return dropping(t, tcp(client, webVIP, "S").with(func(p *pkt) { p.mf = true }))
+		return dropping(t, tcp(client, webVIP, "S").carrying("odd").with(func(p *pkt) { p.mf = true }))
+	},
+	DropTinyFragment: func(t *testing.T) *bed {
+		return dropping(t, pkt{src: at4(client), dst: at4(webVIP), protocol: packet.ProtocolTCP, ttl: 64, offset: 1, payload: []byte("overwritten?")})
+	},
+	DropFragmentOverlap: func(t *testing.T) *bed {
+		b := newBed(t, oneArm, oneArm.serving(oneArm.echo(modes.DR, 1)))
+		for _, f := range [][]byte{fragmentsOf(long, 1200)[0], fragmentsOf(long, 1192)[1]} {
+			b.receive(0, ethernet(oneArm.gateway.mac, oneArm.ports[0].mac, long.etherType(), f))
+		}
+		return b
+	},
+	DropFragmentTimeout: func(t *testing.T) *bed {
+		b := newBed(t, oneArm, oneArm.serving(oneArm.echo(modes.DR, 1)))
+		b.receive(0, ethernet(oneArm.gateway.mac, oneArm.ports[0].mac, long.etherType(), fragmentsOf(long, 1200)[1]))
+		b.wait(1100)
+		return b
+	},
+	DropFragmentsFull: func(t *testing.T) *bed {
+		b := newBed(t, oneArm, oneArm.serving(oneArm.echo(modes.DR, 1)))
+		for i := range conntrack.MaxQueued + 1 {
+			f := fragmentsOf(long, 64)[i+1]
+			b.deliver(0, ethernet(oneArm.gateway.mac, oneArm.ports[0].mac, long.etherType(), f))
+		}
+		b.turn()
+		b.receive(0, ethernet(oneArm.gateway.mac, oneArm.ports[0].mac, long.etherType(), fragmentsOf(long, 64)[0]))
+		return b
+	},
+	DropFragmentFamily: func(t *testing.T) *bed {
+		c := newCrossing(t, modes.FullNAT, packet.ProtocolUDP, true)
+		to := sixPort(at4(webVIP))
+		f := fragmentsOf(long.six().to(to), 1200)[0]
+		c.receive(0, ethernet(c.gateway.mac, c.site.ports[0].mac, layers.EthernetTypeIPv6, f))
+		return c.bed
+	},
+	DropSCTPChunk: func(t *testing.T) *bed {
+		return dropping(t, pkt{src: at4(client), dst: at4(webVIP), protocol: packet.ProtocolSCTP, ttl: 64, payload: make([]byte, 16)})
+	},
+	DropBadND: func(t *testing.T) *bed {
+		s := oneArm.twin()
+		b := newBed(t, s, s.settings())
+		f := solicits(s.ports[0].addr, s.gateway)
+		f[21] = 64
+		b.receive(0, f)
+		return b
+	},
+	DropNoBuffer: func(t *testing.T) *bed {
+		b := newBed(t, oneArm, oneArm.serving(oneArm.echo(modes.IPIP, 1)), func(c *bedConfig) { c.buffers = 1 })
+		b.fromClient(udp(client, echoVIP, strings.Repeat("x", 1470)))
+		return b
 	},
 	DropTCPDataOffset: func(t *testing.T) *bed {
 		return damaged(t, func(f []byte) []byte { f[46] = 0x40; return f })
@@ -59,9 +117,6 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 		f[39]++
 		b.receive(0, f)
 		return b
-	},
-	DropIPv6: func(t *testing.T) *bed {
-		return damaged(t, func(f []byte) []byte { f[12], f[13] = 0x86, 0xdd; return f })
 	},
 	DropNotIP: func(t *testing.T) *bed {
 		return damaged(t, func(f []byte) []byte { f[12], f[13] = 0x88, 0xcc; return f })
@@ -110,7 +165,7 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 	DropNoLocalPort: exhaustedLocalPorts,
 	DropTTLExceeded: func(t *testing.T) *bed { return dropping(t, tcp(client, webVIP, "S").ttlOf(1)) },
 	DropTooBig: func(t *testing.T) *bed {
-		return dropping(t, tcp(client, webVIP, "S").carrying(strings.Repeat("x", 1450)))
+		return dropping(t, tcp(client, webVIP, "S").carrying(strings.Repeat("x", 1450)).with(func(p *pkt) { p.df = true }))
 	},
 	DropNoRoute: func(t *testing.T) *bed {
 		n := oneArm.serving(oneArm.web(modes.DR, 1))
@@ -211,6 +266,17 @@ func waiting(t *testing.T, n int) *bed {
 	for range n {
 		b.fromClient(tcp(client, webVIP, "S"))
 	}
+	return b
+}
+
+// long is a datagram to be sent in pieces.
+var long = udp(client, echoVIP, strings.Repeat("0123456789", 300))
+
+// damagedSix is damaged for IPv6.
+func damagedSix(t *testing.T, damage func([]byte) []byte) *bed {
+	s := oneArm.twin()
+	b := newBed(t, s, s.serving(s.web(modes.DR, 1)))
+	b.receive(0, damage(s.in(tcp(client, webVIP, "S")).frame(s.gateway.mac, s.ports[0].mac)))
 	return b
 }
 

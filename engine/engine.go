@@ -28,9 +28,11 @@ type Config struct {
 	Ports    []ports.Port
 	CPUs     []int // one worker each, pinned there; a CPU may come twice
 	Sessions int   // for the whole director
-	Timeouts conntrack.Timeouts
-	Huge     bool // huge pages for sessions, if there are any
-	Idle     Idle
+	// Sessions6 are IPv6 sessions, for the whole director besides Sessions; 0 is none.
+	Sessions6 int
+	Timeouts  conntrack.Timeouts
+	Huge      bool // huge pages for sessions, if there are any
+	Idle      Idle
 	// EnterThread and LeaveThread, if set, are called on each worker's thread before its first and after its last
 	// use of a queue: drivers may want to know their threads.
 	EnterThread func() error
@@ -48,6 +50,8 @@ func (c *Config) Validate() error {
 		return errors.New("engine: no worker")
 	case c.Sessions < len(c.CPUs):
 		return fmt.Errorf("engine: %d sessions for %d workers; raise session.max", c.Sessions, len(c.CPUs))
+	case c.Sessions6 != 0 && c.Sessions6 < len(c.CPUs):
+		return fmt.Errorf("engine: %d IPv6 sessions for %d workers; raise session.max_v6", c.Sessions6, len(c.CPUs))
 	}
 	return nil
 }
@@ -117,10 +121,11 @@ func (e *Engine) connectPort(p ports.Port) {
 }
 
 func (e *Engine) newWorker(i int) (*Worker, error) {
-	w := &Worker{engine: e, number: i, neighbours: newNeighbourTable(e.cfg.Ports), random: newRandom(e.cfg.Seed)}
+	w := &Worker{engine: e, number: i, neighbours: newNeighbourTable(e.cfg.Ports), random: newRandom(e.cfg.Seed), fragments: newFragments(e.cfg.Seed)}
 	var err error
 	w.sessions, err = conntrack.New(conntrack.Config{
 		Max:      e.cfg.Sessions / len(e.cfg.CPUs),
+		Max6:     e.cfg.Sessions6 / len(e.cfg.CPUs),
 		Timeouts: e.cfg.Timeouts,
 		Huge:     e.cfg.Huge,
 		Ended:    w.sessionEnded,

@@ -72,6 +72,9 @@ func (d traffic) frame(port int) []byte {
 	case "server":
 		return d.send(port, d.fromServer())
 	case "arp":
+		if d.site.is6 {
+			return d.discovery(port)
+		}
 		return d.arp(port)
 	case "icmp":
 		return d.send(port, d.icmp())
@@ -85,7 +88,7 @@ func (d traffic) send(port int, p pkt) []byte {
 	if d.number("long", 12) == 0 {
 		p.payload = make([]byte, 1455+d.number("length", 30))
 	}
-	return p.frame(d.sender(port).mac, d.site.ports[port].mac)
+	return d.site.in(p).frame(d.sender(port).mac, d.site.ports[port].mac)
 }
 
 func (d traffic) sender(port int) host {
@@ -149,11 +152,30 @@ func (d traffic) arp(port int) []byte {
 	return whoHas(netip.MustParseAddr(d.oneOf("whom", "10.0.0.1", vipAlone, d.site.local[0].String(), "10.0.0.3")), who)
 }
 
+// discovery is arp for IPv6.
+func (d traffic) discovery(port int) []byte {
+	who := d.sender(port)
+	if d.number("who", 3) == 0 {
+		who = twins([]host{station("10.0.0.77", 77)})[0]
+	}
+	if d.number("answer", 2) == 0 {
+		return advertises(who, d.site.ports[port])
+	}
+	whom := d.oneOf("whom", "10.0.0.1", vipAlone, d.site.local[0].String(), "10.0.0.3")
+	return solicits(six(netip.MustParseAddr(whom)), who)
+}
+
 func (d traffic) icmp() pkt {
 	if d.number("echo", 2) == 0 {
 		return echoRequest("192.168.5.9", d.oneOf("target", "10.0.0.1", vipAlone, "8.8.8.8"))
 	}
-	return icmp("192.168.5.9", vipAlone, packet.ICMPUnreachable, 1, 0, make([]byte, 28))
+	about := d.fromClient().reply("A", "an answer that did not arrive")
+	if d.number("side", 2) == 0 {
+		about = d.fromServer().reply("A", "a question that did not arrive")
+	}
+	p := icmp("192.168.5.9", vipAlone, packet.ICMPUnreachable, 1, 0, nil)
+	p.about = &about
+	return p
 }
 
 // garbage is a good frame with a byte changed or its end cut off, or no frame at all.

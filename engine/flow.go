@@ -2,12 +2,11 @@ package engine
 
 import (
 	"fulcrum/conntrack"
-	"fulcrum/modes"
 	"fulcrum/packet"
 	"fulcrum/ports"
 )
 
-// flow takes a TCP or UDP packet to its session, or makes one for it.
+// flow takes a packet of IPv4 to its session, or makes one for it.
 func (w *Worker) flow(p *ports.Packet, m *meta) Verdict {
 	ref := w.refs[m.index]
 	if !w.sessions.Confirm(ref, &m.Key4) {
@@ -16,11 +15,20 @@ func (w *Worker) flow(p *ports.Packet, m *meta) Verdict {
 			return w.unknownFlow(p, m)
 		}
 	}
-	if m.TCPFlags&packet.TCPSyn != 0 && w.startsAnew(ref) {
-		w.sessions.End(ref.Slot())
-		return w.newFlow(p, m)
+	return w.established(p, m, ref)
+}
+
+// flow6 is flow for IPv6.
+func (w *Worker) flow6(p *ports.Packet, m *meta) Verdict {
+	ref, k := w.refs[m.index], &w.key
+	m.widen(p, k)
+	if !w.sessions.Confirm6(ref, k) {
+		var found bool
+		if ref, found = w.sessions.Lookup6(w.hashes[m.index], k); !found {
+			return w.unknownFlow(p, m)
+		}
 	}
-	return w.established(p, m, ref.Slot(), ref.Direction())
+	return w.established(p, m, ref)
 }
 
 // unknownFlow hands a packet without session to the worker that its flow belongs to, or makes a session for it.
@@ -50,14 +58,19 @@ func (w *Worker) startsAnew(ref conntrack.Ref) bool {
 	return false
 }
 
-// established forwards a packet of a session.
-func (w *Worker) established(p *ports.Packet, m *meta, slot uint32, d conntrack.Direction) Verdict {
+// established forwards a packet of a session, unless it begins another.
+func (w *Worker) established(p *ports.Packet, m *meta, ref conntrack.Ref) Verdict {
+	if m.TCPFlags&packet.TCPSyn != 0 && w.startsAnew(ref) {
+		w.sessions.End(ref.Slot())
+		return w.newFlow(p, m)
+	}
+	slot, d := ref.Slot(), ref.Direction()
 	s := w.sessions.At(slot)
 	server := &w.snap.servers[s.Server]
 	if server.gone {
 		return w.orphan(slot)
 	}
-	h, v := w.hopOf(s, server, d)
+	h, v := w.hopOf(slot, s, server, d)
 	if v != Taken {
 		return v
 	}
@@ -67,21 +80,35 @@ func (w *Worker) established(p *ports.Packet, m *meta, slot uint32, d conntrack.
 // forward sends a packet of a session on to the next hop h, if it may go there.
 func (w *Worker) forward(p *ports.Packet, m *meta, slot uint32, server *serverEntry, d conntrack.Direction, h hop) Verdict {
 	n := &w.neighbours.entries[h]
-	if room := server.room(d, n); !m.passable(room) {
+	room := server.room(d, n)
+	if !m.passable(room) && !m.divisible() {
 		return w.impassable(p, m, d, room)
 	}
-	s := w.sessions.At(slot)
-	w.track(slot, s, m, server, d)
-	if !w.rewrite(p, m, s, server.mode, d, n) {
-		return DropNoHeadroom
+	w.track(p, slot, w.sessions.At(slot), m, server, d)
+	if v := w.rewrite(p, m, slot, server, d, n); v != Taken {
+		return v
 	}
+	return w.finish(p, h, m.size() > room)
+}
+
+// finish sends a packet that has been rewritten, in pieces if it is larger than its way allows.
+func (w *Worker) finish(p *ports.Packet, h hop, large bool) Verdict {
+	if large {
+		return w.divide(p, h)
+	}
+	w.send(p, h)
+	return Taken
+}
+
+// send gives a packet to a next hop, now or when it is known.
+func (w *Worker) send(p *ports.Packet, h hop) {
+	n := &w.neighbours.entries[h]
 	n.used = true
 	if n.hasMAC() {
 		w.transmit(p, n)
 	} else {
 		w.hold(p, h)
 	}
-	return Taken
 }
 
 // orphan drops a packet whose real server was removed. With expire_nodest its session ends too, so that
@@ -95,18 +122,24 @@ func (w *Worker) orphan(slot uint32) Verdict {
 
 // hopOf returns the next hop of a session's packets in a direction. It is remembered in the session, until the routes
 // change or the neighbour's place in the table is another's.
-func (w *Worker) hopOf(s *conntrack.Session4, server *serverEntry, d conntrack.Direction) (hop, Verdict) {
+func (w *Worker) hopOf(slot uint32, s *conntrack.Session, server *serverEntry, d conntrack.Direction) (hop, Verdict) {
 	if s.RouteEpoch != w.snap.epoch {
 		s.NextHopIn, s.NextHopOut, s.RouteEpoch = 0, 0, w.snap.epoch
 	}
-	cached, address := &s.NextHopIn, server.address
+	cached := &s.NextHopIn
 	if d == conntrack.Outbound {
-		cached, address = &s.NextHopOut, packet.AddrOf4(s.In.Src)
+		cached = &s.NextHopOut
 	}
-	if h := hop(*cached); h != 0 {
-		if n := &w.neighbours.entries[h]; n.pinned || n.address == address {
-			return h, Taken
-		}
+	h := hop(*cached)
+	if h != 0 && w.neighbours.entries[h].pinned {
+		return h, Taken
+	}
+	address := server.address
+	if d == conntrack.Outbound {
+		address = w.sessions.Flow(slot, conntrack.Inbound).Src
+	}
+	if h != 0 && w.neighbours.entries[h].address == address {
+		return h, Taken
 	}
 	h, v := w.nextHop(address)
 	*cached = uint16(h)
@@ -118,8 +151,14 @@ func (e *serverEntry) room(d conntrack.Direction, n *neighbour) int {
 	return int(n.mtu) - int(e.overheads[d])
 }
 
+// size returns how large the packet came, in bytes of IP.
+func (m *meta) size() int { return int(m.End - m.Network) }
+
 // passable checks what a router checks before it forwards: TTL and size.
-func (m *meta) passable(room int) bool { return m.TTL > 1 && int(m.End-m.Network) <= room }
+func (m *meta) passable(room int) bool { return m.TTL > 1 && m.size() <= room }
+
+// divisible reports whether a packet that is too large for its way may be sent in pieces.
+func (m *meta) divisible() bool { return m.TTL > 1 && !m.DontFragment }
 
 // impassable tells the sender of a packet that is not passable why, and returns what became of the packet.
 func (w *Worker) impassable(p *ports.Packet, m *meta, d conntrack.Direction, room int) Verdict {
@@ -128,9 +167,6 @@ func (w *Worker) impassable(p *ports.Packet, m *meta, d conntrack.Direction, roo
 	from := w.hopAddress(p, k, d)
 	if m.TTL <= 1 {
 		return w.refuse(p, m, DropTTLExceeded, from, ttlExceeded, 0)
-	}
-	if !m.DontFragment {
-		return DropTooBig
 	}
 	if d == conntrack.Inbound {
 		from = k.Dst // to the client the VIP is the end of the way, so that is where the limit is
@@ -149,24 +185,40 @@ func (w *Worker) hopAddress(p *ports.Packet, k *packet.Key6, d conntrack.Directi
 }
 
 // track updates the session's state and counts the packet.
-func (w *Worker) track(slot uint32, s *conntrack.Session4, m *meta, server *serverEntry, d conntrack.Direction) {
-	if m.Kind == packet.TCP4 {
+func (w *Worker) track(p *ports.Packet, slot uint32, s *conntrack.Session, m *meta, server *serverEntry, d conntrack.Direction) {
+	switch m.Protocol {
+	case packet.ProtocolTCP:
 		change := w.sessions.Track(slot, server.views[d], conntrack.EventOf(m.TCPFlags), w.now)
 		if change.From != change.To {
 			recount(server, change)
 		}
-	} else {
+	case packet.ProtocolSCTP:
+		change := w.sessions.Track(slot, server.views[d], m.chunkEvent(p), w.now)
+		if change.From != change.To {
+			recount(server, change)
+		}
+	default:
 		s.LastSeen = w.now
 	}
-	traffic, size := &w.counters.servers[s.Server], uint64(m.End-m.Network)
+	w.countTraffic(s, m.size(), d)
+}
+
+// chunkEvent returns the event of an SCTP packet.
+func (m *meta) chunkEvent(p *ports.Packet) conntrack.Event {
+	return conntrack.EventOfChunks(p.Bytes()[m.Transport+packet.SCTPLen : m.End])
+}
+
+// countTraffic counts a packet of a session, by its size in bytes of IP.
+func (w *Worker) countTraffic(s *conntrack.Session, size int, d conntrack.Direction) {
+	traffic := &w.counters.servers[s.Server]
 	if d == conntrack.Inbound {
 		s.PacketsIn++
 		traffic.InPackets++
-		traffic.InBytes += size
+		traffic.InBytes += uint64(size)
 	} else {
 		s.PacketsOut++
 		traffic.OutPackets++
-		traffic.OutBytes += size
+		traffic.OutBytes += uint64(size)
 	}
 }
 
@@ -178,32 +230,4 @@ func recount(server *serverEntry, c conntrack.Transition) {
 	case was && !is:
 		server.load.Deactivate()
 	}
-}
-
-// rewrite does to the packet what its mode does, and reports whether it could.
-func (w *Worker) rewrite(p *ports.Packet, m *meta, s *conntrack.Session4, mode modes.Mode, d conntrack.Direction, n *neighbour) bool {
-	ip := packet.IPv4(p.Bytes()[m.Network:])
-	switch mode {
-	case modes.DR:
-		modes.Route(ip)
-	case modes.NAT, modes.FullNAT:
-		modes.Translate(ip, int(m.Transport-m.Network), s, d)
-	case modes.IPIP:
-		return w.encapsulate(p, m, s.Out.Src, n.source.V4())
-	}
-	return true
-}
-
-// encapsulate puts an outer header between the Ethernet header, which is written last, and the packet, whose padding
-// goes.
-func (w *Worker) encapsulate(p *ports.Packet, m *meta, server, source uint32) bool {
-	p.Resize(int(m.End))
-	if !p.Prepend(packet.IPv4MinLen) {
-		return false
-	}
-	frame := p.Bytes()
-	packet.Ethernet(frame).SetType(packet.EtherTypeIPv4)
-	w.outerID++
-	modes.Encapsulate(frame[packet.EthernetLen:], source, server, w.outerID)
-	return true
 }

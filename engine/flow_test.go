@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/gopacket/layers"
 
+	"fulcrum/conntrack"
 	"fulcrum/modes"
 	"fulcrum/packet"
 )
@@ -54,7 +55,7 @@ func (p *path) inbound(in pkt) pkt {
 		return in.hop().from(p.source).to(p.server)
 	case modes.IPIP:
 		p.tunnel++
-		return tunnelled(in.hop(), p.bed.site.own(p.bed.site.back).addr, p.server.Addr(), p.tunnel-1)
+		return tunnelled(p.bed.site.in(in).hop(), p.bed.site.own(p.bed.site.back).addr, p.server.Addr(), p.tunnel-1)
 	}
 	// dr changes nothing else, padding included.
 	return in.with(func(q *pkt) { q.ttl-- })
@@ -180,10 +181,15 @@ func TestPadding(t *testing.T) {
 				t.Fatalf("%v: %d frames sent; dropped %s", m, len(got), b.drops())
 			}
 			judge(t, got[0])
-			if want := len(in.ip()) + m.Overhead(); int(got[0][16])<<8|int(got[0][17]) != want {
+			in = s.in(in)
+			header, length := 0, got[0][16:18]
+			if s.is6 {
+				header, length = packet.IPv6Len, got[0][18:20]
+			}
+			if want := len(in.ip()) + m.Overhead(conntrack.Inbound, s.is6, s.is6); header+int(length[0])<<8+int(length[1]) != want {
 				t.Fatalf("%v: total length is not %d:\n%s", m, want, dump(got[0]))
 			}
-			if m == modes.IPIP && len(got[0]) != packet.EthernetLen+len(in.ip())+20 {
+			if m == modes.IPIP && len(got[0]) != packet.EthernetLen+len(in.ip())+m.Overhead(conntrack.Inbound, s.is6, s.is6) {
 				t.Fatalf("padding in the tunnel:\n%s", dump(got[0]))
 			}
 		}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"encoding/binary"
 	"net/netip"
 	"testing"
@@ -11,7 +12,7 @@ import (
 	"fulcrum/packet"
 )
 
-// pkt says what an IPv4 packet is to look like; gopacket, which shares no code with the director, makes its bytes
+// pkt says what an IP packet is to look like; gopacket, which shares no code with the director, makes its bytes
 // and all checksums. The methods return a changed copy, so that an expectation reads as what became of a packet.
 type pkt struct {
 	src, dst netip.AddrPort
@@ -21,6 +22,9 @@ type pkt struct {
 	icmp     layers.ICMPv4TypeCode
 	rest     uint32 // ICMP: the second word
 	payload  []byte
+	about    *pkt // ICMP error: what it quotes, instead of a payload
+	most     int  // ICMP error: bytes that it quotes; 0 is all that it may
+	mss      uint16
 
 	ttl, tos   uint8
 	id         uint16
@@ -66,17 +70,20 @@ func echoRequest(src, dst string) pkt {
 
 // icmpError is what the director sends about a packet.
 func icmpError(src string, about pkt, typ, code uint8, rest uint32) pkt {
-	quoted := about.ip()
-	p := icmp(src, about.src.Addr().String(), typ, code, rest, quoted[:min(len(quoted), 548)])
-	p.tos = 0xc0
+	p := icmp(src, about.src.Addr().String(), typ, code, rest, nil)
+	p.tos, p.about = 0xc0, &about
 	return p
 }
 
 // tunnelled is p inside an outer packet.
 func tunnelled(p pkt, src, dst netip.Addr, id uint16) pkt {
+	protocol := packet.ProtocolIPv4
+	if p.is6() {
+		protocol = packet.ProtocolIPv6
+	}
 	return pkt{
-		src: netip.AddrPortFrom(src, 0), dst: netip.AddrPortFrom(dst, 0), protocol: packet.ProtocolIPv4,
-		ttl: 64, tos: p.tos, df: p.df, id: id, payload: p.ip(),
+		src: netip.AddrPortFrom(src, 0), dst: netip.AddrPortFrom(dst, 0), protocol: protocol,
+		ttl: 64, tos: p.tos, df: p.df || p.is6(), id: id, payload: p.ip(),
 	}
 }
 
@@ -100,6 +107,13 @@ func (p pkt) reply(flags, payload string) pkt {
 
 // ip returns the packet from its IP header on, without padding.
 func (p pkt) ip() []byte {
+	if p.is6() {
+		return p.ip6()
+	}
+	if p.about != nil {
+		quoted := p.about.ip()
+		p.payload = quoted[:min(len(quoted), cmp.Or(p.most, 548))]
+	}
 	ip := &layers.IPv4{
 		Version: 4, TTL: p.ttl, TOS: p.tos, Id: p.id, FragOffset: p.offset, Options: p.options,
 		Protocol: layers.IPProtocol(p.protocol), SrcIP: p.src.Addr().AsSlice(), DstIP: p.dst.Addr().AsSlice(),
@@ -121,13 +135,16 @@ func (p pkt) ip() []byte {
 	return b
 }
 
-func (p pkt) transport(ip *layers.IPv4) gopacket.SerializableLayer {
+func (p pkt) transport(ip gopacket.NetworkLayer) gopacket.SerializableLayer {
 	switch p.protocol {
 	case packet.ProtocolTCP:
 		l := &layers.TCP{
 			SrcPort: layers.TCPPort(p.src.Port()), DstPort: layers.TCPPort(p.dst.Port()), Seq: p.seq, Ack: p.ack, Window: 500,
 			SYN: p.flags&packet.TCPSyn != 0, ACK: p.flags&packet.TCPAck != 0, FIN: p.flags&packet.TCPFin != 0,
 			RST: p.flags&packet.TCPRst != 0, PSH: p.flags&packet.TCPPsh != 0,
+		}
+		if p.mss != 0 {
+			l.Options = []layers.TCPOption{{OptionType: layers.TCPOptionKindMSS, OptionLength: 4, OptionData: []byte{byte(p.mss >> 8), byte(p.mss)}}}
 		}
 		l.SetNetworkLayerForChecksum(ip)
 		return l
@@ -161,7 +178,7 @@ func serialize(all ...gopacket.SerializableLayer) []byte {
 
 // frame returns the packet on Ethernet.
 func (p pkt) frame(src, dst packet.MAC) []byte {
-	f := ethernet(src, dst, layers.EthernetTypeIPv4, p.ip())
+	f := ethernet(src, dst, p.etherType(), p.ip())
 	for i := range p.padding {
 		f = append(f, byte(0xe0+i))
 	}
@@ -214,8 +231,11 @@ func judge(t testing.TB, f []byte) {
 		t.Fatalf("gopacket cannot read what was sent: %v\n%s", fault.Error(), read.Dump())
 	}
 	for _, l := range read.Layers() {
-		if ip, ok := l.(*layers.IPv4); ok {
+		switch ip := l.(type) {
+		case *layers.IPv4:
 			judgeIPv4(t, ip)
+		case *layers.IPv6:
+			judgeIPv6(t, ip)
 		}
 	}
 }

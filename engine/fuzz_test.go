@@ -62,11 +62,11 @@ func (b *bed) wellFormed() {
 			var p packet.Parsed
 			packet.Parse(f, &p)
 			switch {
-			case p.Kind == packet.Invalid || p.Kind == packet.Other || p.Kind == packet.Any6 || p.Kind == packet.Tagged:
+			case p.Kind == packet.Invalid || p.Kind == packet.Other || p.Kind == packet.Tagged:
 				b.Fatalf("port %d sent what is of kind %d, fault %d:\n%s", port, p.Kind, p.Fault, dump(f))
 			case packet.Ethernet(f).Src() != packet.MAC(b.site.ports[port].mac):
 				b.Fatalf("port %d sent under another's MAC:\n%s", port, dump(f))
-			case p.Kind != packet.ARPPacket && packet.IPv4(f[packet.EthernetLen:]).TTL() == 0:
+			case p.Kind != packet.ARPPacket && p.TTL == 0:
 				b.Fatalf("port %d sent with TTL 0:\n%s", port, dump(f))
 			}
 		}

@@ -8,17 +8,16 @@ import (
 // originTTL is the TTL of packets that the director makes.
 const originTTL = 64
 
-// icmp takes an ICMP message: an echo request to one of the director's addresses is answered, and nothing else yet.
-func (w *Worker) icmp(p *ports.Packet, m *meta, frame []byte) Verdict {
-	kind, ours := w.snap.kindOf(packet.AddrOf4(m.Dst))
+// icmp4 takes an ICMP message: an error goes on to whom it concerns, and an echo request to one of the director's addresses is
+// answered.
+func (w *Worker) icmp4(p *ports.Packet, m *meta) Verdict {
+	frame := p.Bytes()
 	message := packet.ICMP(frame[m.Transport:m.End])
-	switch {
-	case message.IsError():
-		return w.icmpError(p, message)
-	case !ours:
-		return DropNotOurs
-	case kind == subnetBroadcast, message.Type() != packet.ICMPEchoRequest, !w.isStranger(packet.AddrOf4(m.Src)):
-		return DropToHost
+	if message.IsError() {
+		return w.icmpError(p, m)
+	}
+	if v := w.echoed(packet.AddrOf4(m.Src), packet.AddrOf4(m.Dst), message.Type() == packet.ICMPEchoRequest); v != Taken {
+		return v
 	}
 	ip := packet.IPv4(frame[m.Network:])
 	ip.SetSrc(m.Dst)
@@ -33,18 +32,54 @@ func (w *Worker) icmp(p *ports.Packet, m *meta, frame []byte) Verdict {
 	return w.answer(p, Consumed)
 }
 
+// icmp6 is icmp4 for IPv6, of which neighbour discovery is a part.
+func (w *Worker) icmp6(p *ports.Packet, m *meta) Verdict {
+	frame := p.Bytes()
+	message := packet.ICMPv6(frame[m.Transport:m.End])
+	switch t := message.Type(); {
+	case message.IsError():
+		return w.icmpError(p, m)
+	case t == packet.ICMP6Solicitation:
+		return w.solicited(p, m)
+	case t == packet.ICMP6Advertisement:
+		return w.advertised(p, m)
+	}
+	k := &w.key
+	m.widen(p, k)
+	if v := w.echoed(k.Src, k.Dst, message.Type() == packet.ICMP6EchoRequest); v != Taken {
+		return v
+	}
+	ip := packet.IPv6(frame[m.Network:])
+	ip.SetSrc(k.Dst)
+	ip.SetDst(k.Src)
+	ip.SetHopLimit(originTTL)
+	message[0] = packet.ICMP6EchoReply
+	message.SetChecksum(packet.Delta(0).Change16(uint16(packet.ICMP6EchoRequest)<<8, uint16(packet.ICMP6EchoReply)<<8).Apply(message.Checksum()))
+	w.turnBack(p, frame)
+	return w.answer(p, Consumed)
+}
+
+// echoed reports whether an ICMP message is an echo request that is to be answered, by Taken, or what becomes of it. A VIP answers
+// while one of its services that are to be seen has a real server available.
+func (w *Worker) echoed(src, dst packet.Addr, request bool) Verdict {
+	kind, ours := w.snap.kindOf(dst)
+	switch {
+	case !ours:
+		return DropNotOurs
+	case kind == subnetBroadcast, !request, !w.isStranger(src):
+		return DropToHost
+	case kind == vip && !w.snap.alive(dst):
+		return DropNoRealServer
+	}
+	return Taken
+}
+
 // turnBack addresses a frame to the station that it came from. An answer to it takes the same way back, so that it needs
 // neither a route nor a neighbour.
 func (w *Worker) turnBack(p *ports.Packet, frame []byte) {
 	e := packet.Ethernet(frame)
 	e.SetDst(e.Src())
 	e.SetSrc(w.snap.ports[p.Port].mac)
-}
-
-// isUnicast reports whether an address can be a sender's that is answered.
-func isUnicast(a packet.Addr) bool {
-	first := a.V4() >> 24
-	return first != 0 && first != 127 && first < 224
 }
 
 // Limits of ICMP errors: the kernel's icmp_msgs_per_sec and icmp_msgs_burst.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/gopacket/layers"
 
+	"fulcrum/conntrack"
 	"fulcrum/modes"
 	"fulcrum/packet"
 )
@@ -109,19 +110,21 @@ func TestFragmentationNeeded(t *testing.T) {
 	eachMode(t, func(t *testing.T, s site, m modes.Mode) {
 		b := newBed(t, s, s.serving(s.web(m, 1)), func(c *bedConfig) { c.mtu = 1400 })
 		p := b.begin(m, tcp(client, webVIP, "S"))
-		room := 1400 - m.Overhead()
-		fits := tcp(client, webVIP, "A").carrying(strings.Repeat("x", room-40)).with(func(q *pkt) { q.df = true })
+		room := 1400 - m.Overhead(conntrack.Inbound, s.is6, s.is6)
+		headers := 40
+		if s.is6 {
+			headers = 60
+		}
+		fits := tcp(client, webVIP, "A").carrying(strings.Repeat("x", room-headers)).with(func(q *pkt) { q.df = true })
 		p.sends(fits)
-		long := fits.carrying(strings.Repeat("x", room-39))
+		long := fits.carrying(strings.Repeat("x", room-headers+1))
 		b.fromClient(long)
 		b.toClient(icmpError(vipAlone, long, packet.ICMPUnreachable, packet.ICMPCodeFragmentationNeeded, uint32(room)))
-		b.fromClient(long.with(func(q *pkt) { q.df = false }))
-		b.quiet()
-		b.dropped("too_big=2")
+		b.dropped("too_big=1")
 		if !m.TwoWay() {
 			return
 		}
-		out := pkt{src: p.source, dst: p.server, protocol: packet.ProtocolTCP}.reply("A", strings.Repeat("x", 1361))
+		out := pkt{src: p.source, dst: p.server, protocol: packet.ProtocolTCP}.reply("A", strings.Repeat("x", 1401-headers))
 		out.df = true
 		b.fromServer(0, out)
 		own := s.own(s.back)
@@ -187,7 +190,7 @@ func TestICMPErrorsAreLimited(t *testing.T) {
 	}
 	// Echo is not an error.
 	for range 100 {
-		b.fromClient(echoRequest("192.168.5.9", vipAlone))
+		b.fromClient(echoRequest("192.168.5.9", "10.0.0.1"))
 	}
 	if n := len(b.ports[0].Collect(0)); n != 100 {
 		t.Fatalf("%d echo replies, want 100", n)

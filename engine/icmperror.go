@@ -1,20 +1,25 @@
 package engine
 
 import (
-	"encoding/binary"
-
 	"fulcrum/conntrack"
+	"fulcrum/modes"
 	"fulcrum/packet"
 	"fulcrum/ports"
 )
 
-// icmpError takes an ICMP error to the worker that has the session it is about, which drops it: these are not translated yet. How a
-// NIC spreads such packets says nothing about those that they quote. The owner is computed; where that cannot be done, or proves
-// wrong, each worker is asked in turn.
-func (w *Worker) icmpError(p *ports.Packet, message packet.ICMP) Verdict {
-	narrow, ok := w.flowQuoted(packet.IPv4(message[packet.ICMPLen:]))
-	k := narrow.Wide()
-	if !ok || w.outgoing == nil || w.knows(&k) || int(p.Spare) == len(w.outgoing) {
+// icmpError takes an ICMP error to the session that it is about, and with it on to whoever sent the packet that it quotes: a
+// client or a real server. How a NIC spreads such packets says nothing about those that they quote, so the session may be another
+// worker's: the owner is computed, or, where that cannot be done or proves wrong, each worker is asked in turn.
+func (w *Worker) icmpError(p *ports.Packet, m *meta) Verdict {
+	q, ok := m.quoted(p)
+	if !ok {
+		return DropICMPError
+	}
+	k := packet.Key6{Flow6: q.Key.Reverse(), Protocol: q.Key.Protocol}
+	if ref, found := w.lookup(&k); found {
+		return w.forwardError(p, m, &q, ref)
+	}
+	if w.outgoing == nil || int(p.Spare) == len(w.outgoing) {
 		return DropICMPError
 	}
 	if p.Spare == 0 {
@@ -25,36 +30,97 @@ func (w *Worker) icmpError(p *ports.Packet, message packet.ICMP) Verdict {
 	return w.handOver(p, (w.number+1)%len(w.outgoing))
 }
 
-// flowQuoted returns the flow under which a session has the packet that an ICMP error quotes: in dr and ipip its own, that of
-// a client to a VIP; else that of the packets which would come back.
-func (w *Worker) flowQuoted(quoted packet.IPv4) (k conntrack.Key4, ok bool) {
-	if k, ok = quotedKey(quoted); !ok {
-		return k, false
+// forwardError sends an ICMP error on as if it were of the flow that goes the same way. It changes nothing in the session, since
+// anybody can send one.
+func (w *Worker) forwardError(p *ports.Packet, m *meta, q *packet.Quotation, ref conntrack.Ref) Verdict {
+	slot, d := ref.Slot(), ref.Direction()
+	s := w.sessions.At(slot)
+	server := &w.snap.servers[s.Server]
+	if server.gone {
+		return DropRealServerGone
 	}
-	if _, inbound := w.snap.services.get(serviceIndex(packet.AddrOf4(k.Dst), k.DstPort, k.Protocol)); inbound {
-		return k, true
+	h, v := w.hopOf(slot, s, server, d)
+	if v != Taken {
+		return v
 	}
-	k.Src, k.Dst, k.SrcPort, k.DstPort = k.Dst, k.Src, k.DstPort, k.SrcPort
-	return k, true
+	switch room := server.room(d, &w.neighbours.entries[h]); {
+	case m.TTL <= 1:
+		return DropTTLExceeded // no error is sent about an error
+	case m.size() > room:
+		return DropTooBig
+	}
+	w.countTraffic(s, m.size(), d)
+	if v := w.rewriteError(p, m, q, slot, server, d, &w.neighbours.entries[h]); v != Taken {
+		return v
+	}
+	w.send(p, h)
+	return Taken
 }
 
-func (w *Worker) knows(k *packet.Key6) bool {
-	_, found := w.lookup(k)
-	return found
+// quoted reads the packet that an ICMP error quotes.
+func (m *meta) quoted(p *ports.Packet) (packet.Quotation, bool) {
+	b := p.Bytes()[m.Transport+packet.ICMPLen : m.End]
+	if m.Kind.Is6() {
+		return packet.Quoted6(b)
+	}
+	return packet.Quoted4(b)
 }
 
-// quotedKey reads what an ICMP error has to quote (RFC 792): the IP header and eight bytes more.
-func quotedKey(quoted packet.IPv4) (k conntrack.Key4, ok bool) {
-	const portsLen = 4
-	if len(quoted) < packet.IPv4MinLen || quoted.Version() != 4 {
-		return k, false
+// rewriteError does to an ICMP error what its session's mode does. It returns Taken, or why it could not. In nat and fullnat it becomes one about the packet
+// that its receiver has sent.
+func (w *Worker) rewriteError(p *ports.Packet, m *meta, q *packet.Quotation, slot uint32, server *serverEntry, d conntrack.Direction, n *neighbour) Verdict {
+	switch server.mode {
+	case modes.IPIP:
+		return w.encapsulate(p, m, server, n)
+	case modes.DR:
+		w.route(p, m)
+		return Taken
 	}
-	header := quoted.HeaderLen()
-	if header < packet.IPv4MinLen || len(quoted) < header+portsLen || quoted.IsFragment() && quoted.FragmentOffset() > 0 {
-		return k, false
+	inner := w.sessions.Flow(slot, d^1)
+	m.widen(p, &w.key)
+	from, to := w.key.Src, inner.Src
+	if d == conntrack.Outbound {
+		from = inner.Dst // the client knows of no one else
+	} else if m.Kind.Is6() != server.servers6 {
+		from = inner.Dst // nor can a real server of the other family
 	}
-	transport := quoted[header:]
-	k.Src, k.Dst, k.Protocol = quoted.Src(), quoted.Dst(), quoted.Protocol()
-	k.SrcPort, k.DstPort = binary.BigEndian.Uint16(transport), binary.BigEndian.Uint16(transport[2:])
-	return k, k.Protocol == packet.ProtocolTCP || k.Protocol == packet.ProtocolUDP
+	ip := p.Bytes()[m.Network:m.End]
+	switch transport := int(m.Transport - m.Network); {
+	case inner.Src.Is4() == m.Kind.Is6():
+		return w.errorAcross(p, m, q, from, to, &inner)
+	case m.Kind.Is6():
+		modes.TranslateError6(ip, transport, q, from, to, &inner)
+	default:
+		narrow := inner.Narrow()
+		modes.TranslateError(ip, transport, q, from.V4(), to.V4(), &narrow)
+	}
+	return Taken
+}
+
+// errorAcross makes an ICMP error one of the other family, by way of a copy, since the packet that it quotes changes its length too.
+func (w *Worker) errorAcross(p *ports.Packet, m *meta, q *packet.Quotation, from, to packet.Addr, inner *packet.Flow6) Verdict {
+	message := p.Bytes()[m.Transport:m.End]
+	n, etherType := 0, packet.EtherTypeIPv6
+	if m.Kind.Is6() {
+		narrow := inner.Narrow()
+		n, etherType = modes.ErrorToFour(w.scratch[:], message, q, from.V4(), to.V4(), &narrow), packet.EtherTypeIPv4
+	} else {
+		n = modes.ErrorToSix(w.scratch[:], message, q, from, to, inner)
+	}
+	if n == 0 || !p.Resize(packet.EthernetLen+n) {
+		return DropICMPError
+	}
+	frame := p.Bytes()
+	packet.Ethernet(frame).SetType(etherType)
+	copy(frame[packet.EthernetLen:], w.scratch[:n])
+	return Taken
+}
+
+// route takes a packet one hop on.
+func (w *Worker) route(p *ports.Packet, m *meta) {
+	if m.Kind.Is6() {
+		modes.Route6(packet.IPv6(p.Bytes()[m.Network:]))
+	} else {
+		modes.Route(packet.IPv4(p.Bytes()[m.Network:]))
+	}
 }

@@ -26,7 +26,7 @@ func ParseMode(name string) (modes.Mode, error) {
 func ParseScheduler(name string) (sched.Kind, error) { return sched.Parse(name) }
 
 // protocols are the transport protocols that services can have.
-var protocols = map[string]uint8{"tcp": packet.ProtocolTCP, "udp": packet.ProtocolUDP}
+var protocols = map[string]uint8{"tcp": packet.ProtocolTCP, "udp": packet.ProtocolUDP, "sctp": packet.ProtocolSCTP}
 
 // ParseProtocol returns the number of a transport protocol.
 func ParseProtocol(name string) (uint8, error) {

@@ -30,7 +30,7 @@ func TestNamesAreParsed(t *testing.T) {
 func TestUnknownNamesAreErrors(t *testing.T) {
 	_, noMode := ParseMode("DR")
 	_, noScheduler := ParseScheduler("random")
-	_, noProtocol := ParseProtocol("sctp")
+	_, noProtocol := ParseProtocol("icmp")
 	_, noState := ParseTimeouts(map[string]time.Duration{"half_open": time.Second})
 	for i, err := range []error{noMode, noScheduler, noProtocol, noState} {
 		if err == nil {

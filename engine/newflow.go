@@ -16,7 +16,7 @@ func (w *Worker) newFlow(p *ports.Packet, m *meta) Verdict {
 	if !ok {
 		return w.unclaimed(k.Dst)
 	}
-	if m.isTCP() && !w.mayStart(m.TCPFlags) {
+	if !w.mayStart(p, m) {
 		return DropNoSession
 	}
 	if !w.isStranger(k.Src) {
@@ -34,15 +34,18 @@ func (w *Worker) newFlow(p *ports.Packet, m *meta) Verdict {
 // astray, or round in circles.
 func (w *Worker) isStranger(a packet.Addr) bool {
 	_, ours := w.snap.kindOf(a)
-	return isUnicast(a) && !ours
+	return a.IsUnicast() && !ours
 }
 
-// mayStart reports whether a TCP segment can begin a session.
-func (w *Worker) mayStart(f packet.TCPFlags) bool {
-	if f&packet.TCPRst != 0 {
-		return false
+// mayStart reports whether a packet can begin a session: of TCP a SYN, of SCTP an INIT, and anything else.
+func (w *Worker) mayStart(p *ports.Packet, m *meta) bool {
+	switch m.Protocol {
+	case packet.ProtocolTCP:
+		return m.TCPFlags&packet.TCPRst == 0 && (m.TCPFlags&packet.TCPSyn != 0 || w.snap.settings.SloppyTCP)
+	case packet.ProtocolSCTP:
+		return m.chunkEvent(p) == conntrack.EventInit
 	}
-	return f&packet.TCPSyn != 0 || w.snap.settings.SloppyTCP
+	return true
 }
 
 // unclaimed says why a packet without session and service goes nowhere.
@@ -69,7 +72,7 @@ func (w *Worker) begin(p *ports.Packet, m *meta, k *packet.Key6, service *servic
 			return v
 		}
 	}
-	if room := server.room(conntrack.Inbound, &w.neighbours.entries[h]); !m.passable(room) {
+	if room := server.room(conntrack.Inbound, &w.neighbours.entries[h]); !m.passable(room) && !m.divisible() {
 		return w.impassable(p, m, conntrack.Inbound, room) // and no session begins
 	}
 	slot, v := w.insert(m, k, service, id)
@@ -106,6 +109,9 @@ func (w *Worker) insert(m *meta, k *packet.Key6, service *servicePool, id uint32
 
 // insertFlow adds a session to the table.
 func (w *Worker) insertFlow(m *meta, k *packet.Key6, out *packet.Flow6, twoWay bool) (uint32, conntrack.Result) {
+	if m.Kind.Is6() {
+		return w.sessions.Insert6(k, w.hashes[m.index], *out, twoWay, w.now)
+	}
 	return w.sessions.Insert(&m.Key4, w.hashes[m.index], out.Narrow(), twoWay, w.now)
 }
 
@@ -117,6 +123,6 @@ var insertVerdicts = [...]Verdict{
 }
 
 // sessionEnded keeps the real server's connection counts when the table ends a session.
-func (w *Worker) sessionEnded(s *conntrack.Session4) {
+func (w *Worker) sessionEnded(s *conntrack.Session) {
 	w.snap.servers[s.Server].load.End(s.State.Active())
 }

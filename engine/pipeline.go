@@ -16,8 +16,9 @@ type batch struct {
 // meta is what is known of one packet.
 type meta struct {
 	packet.Parsed
-	index   uint8   // in the batch
-	verdict Verdict // Taken, or why the packet is turned away before anybody looks at its flow
+	index    uint8   // in the batch
+	verdict  Verdict // Taken, or why the packet is turned away before anybody looks at its flow
+	fragment bool    // the first of its datagram
 }
 
 // process takes a burst through the pipeline.
@@ -39,22 +40,29 @@ func (w *Worker) parse(b *ports.Burst) {
 		p, m := &b.Packets[i], &w.meta[i]
 		frame := p.Bytes()
 		packet.Parse(frame, &m.Parsed)
-		m.index, m.verdict = uint8(i), Taken
-		if !hasSession(m.Kind) || p.RxFlags&odd != 0 || !packet.Ethernet(frame).IsFor(w.snap.ports[p.Port].station) {
+		m.index, m.verdict, m.fragment = uint8(i), Taken, false
+		if !m.Kind.HasSession() || p.RxFlags&odd != 0 || !packet.Ethernet(frame).IsFor(w.snap.ports[p.Port].station) {
 			m.verdict = w.admit(p, m, frame)
 		}
 	}
 }
 
-// hasSession reports whether packets of the kind belong to sessions.
-func hasSession(k packet.Kind) bool { return k == packet.TCP4 || k == packet.UDP4 }
-
 // hash computes where in the session table each packet's session is to be looked for. What it computes for a packet that
 // has none is never used.
 func (w *Worker) hash(b *ports.Burst) {
 	for i := range b.Slice() {
-		w.hashes[i] = w.sessions.Hash(&w.meta[i].Key4)
+		m := &w.meta[i]
+		if m.Kind.Is6() {
+			w.hashes[i] = w.hash6(&b.Packets[i], m)
+		} else {
+			w.hashes[i] = w.sessions.Hash(&m.Key4)
+		}
 	}
+}
+
+func (w *Worker) hash6(p *ports.Packet, m *meta) uint64 {
+	k := m.Key6(p.Bytes())
+	return w.sessions.Hash6(&k)
 }
 
 // probe reads the index for the whole burst.
@@ -77,16 +85,20 @@ func (w *Worker) decideOne(p *ports.Packet, m *meta) Verdict {
 		return m.verdict
 	}
 	switch m.Kind {
-	case packet.TCP4, packet.UDP4:
+	case packet.TCP4, packet.UDP4, packet.SCTP4:
 		return w.flow(p, m)
+	case packet.TCP6, packet.UDP6, packet.SCTP6:
+		return w.flow6(p, m)
 	case packet.ARPPacket:
 		return w.arp(p, p.Bytes())
 	case packet.ICMP4:
-		return w.icmp(p, m, p.Bytes())
-	case packet.Other4:
-		return w.otherProtocol(m)
-	case packet.Any6:
-		return DropIPv6
+		return w.icmp4(p, m)
+	case packet.ICMP6:
+		return w.icmp6(p, m)
+	case packet.Fragment4, packet.Fragment6:
+		return w.fragment(p, m)
+	case packet.Other4, packet.Other6:
+		return w.otherProtocol(p, m)
 	case packet.Tagged:
 		return DropVLAN
 	}
@@ -109,7 +121,7 @@ func (w *Worker) admit(p *ports.Packet, m *meta, frame []byte) Verdict {
 		return DropSourceMAC
 	}
 	dst := packet.Ethernet(frame).Dst()
-	if dst != w.snap.ports[p.Port].mac && !(dst.IsMulticast() && !hasSession(m.Kind)) {
+	if dst != w.snap.ports[p.Port].mac && !(dst.IsMulticast() && !m.Kind.HasSession()) {
 		return DropNotOurMAC
 	}
 	return Taken
@@ -117,28 +129,36 @@ func (w *Worker) admit(p *ports.Packet, m *meta, frame []byte) Verdict {
 
 // widen writes a packet's addresses, ports and protocol in the form that both families have.
 func (m *meta) widen(p *ports.Packet, k *packet.Key6) {
+	if m.Kind.Is6() {
+		*k = m.Key6(p.Bytes())
+		return
+	}
 	k.Src, k.Dst = packet.AddrOf4(m.Src), packet.AddrOf4(m.Dst)
 	k.SrcPort, k.DstPort, k.Protocol = m.SrcPort, m.DstPort, m.Protocol
 }
 
-// isTCP reports whether the packet is a TCP segment.
-func (m *meta) isTCP() bool { return m.Kind == packet.TCP4 }
-
 // hashOf returns the hash under which a flow's session is looked up.
 func (w *Worker) hashOf(k *packet.Key6) uint64 {
+	if !k.Src.Is4() {
+		return w.sessions.Hash6(k)
+	}
 	narrow := k.Narrow()
 	return w.sessions.Hash(&narrow)
 }
 
 // lookup finds a flow's session.
 func (w *Worker) lookup(k *packet.Key6) (conntrack.Ref, bool) {
+	if !k.Src.Is4() {
+		return w.sessions.Lookup6(w.sessions.Hash6(k), k)
+	}
 	narrow := k.Narrow()
 	return w.sessions.Lookup(w.sessions.Hash(&narrow), &narrow)
 }
 
 // otherProtocol says why a packet of a protocol that no service can have goes nowhere.
-func (w *Worker) otherProtocol(m *meta) Verdict {
-	kind, ours := w.snap.kindOf(packet.AddrOf4(m.Dst))
+func (w *Worker) otherProtocol(p *ports.Packet, m *meta) Verdict {
+	m.widen(p, &w.key)
+	kind, ours := w.snap.kindOf(w.key.Dst)
 	switch {
 	case !ours:
 		return DropNotOurs

@@ -16,13 +16,20 @@ const (
 
 // problems has the ICMP types and codes of each problem.
 var problems = [...]struct{ type4, code4, type6, code6 uint8 }{
-	portUnreachable: {packet.ICMPUnreachable, packet.ICMPCodePortUnreachable, 1, 4},
-	ttlExceeded:     {packet.ICMPTimeExceeded, packet.ICMPCodeTTLExceeded, 3, 0},
-	tooBig:          {packet.ICMPUnreachable, packet.ICMPCodeFragmentationNeeded, 2, 0},
+	portUnreachable: {packet.ICMPUnreachable, packet.ICMPCodePortUnreachable, packet.ICMP6Unreachable, packet.ICMP6CodePortUnreachable},
+	ttlExceeded:     {packet.ICMPTimeExceeded, packet.ICMPCodeTTLExceeded, packet.ICMP6TimeExceeded, packet.ICMP6CodeHopLimitExceeded},
+	tooBig:          {packet.ICMPUnreachable, packet.ICMPCodeFragmentationNeeded, packet.ICMP6PacketTooBig, 0},
 }
 
-// maxQuoted is how much of a packet an ICMP error quotes, so that it stays within 576 bytes (RFC 1812, 4.3.2.3).
-const maxQuoted = 576 - packet.IPv4MinLen - packet.ICMPLen
+// How much of a packet an ICMP error quotes, so that it stays within 576 bytes (RFC 1812, 4.3.2.3), or the least MTU of IPv6 (RFC
+// 4443, 2.4).
+const (
+	maxQuoted4 = 576 - packet.IPv4MinLen - packet.ICMPLen
+	maxQuoted6 = 1280 - packet.IPv6Len - packet.ICMPLen
+)
+
+// internetworkControl is the traffic class of ICMP errors (RFC 1812, 4.3.2.5).
+const internetworkControl = 0xc0
 
 // refuse drops a packet and tells its sender why by an ICMP error from the address src, made in the packet's own
 // buffer. Where no error may be sent (RFC 1122, 3.2.2) or too many were, the packet is just dropped.
@@ -32,25 +39,51 @@ func (w *Worker) refuse(p *ports.Packet, m *meta, why Verdict, src packet.Addr, 
 	if src == (packet.Addr{}) || !w.isStranger(k.Src) || packet.Ethernet(p.Bytes()).Dst().IsMulticast() || !w.icmpAllowed() {
 		return why
 	}
-	const added = packet.IPv4MinLen + packet.ICMPLen
-	header := [packet.EthernetLen]byte(p.Bytes())
-	quoted := min(int(m.End-m.Network), maxQuoted)
+	header, most := packet.IPv4MinLen, maxQuoted4
+	if m.Kind.Is6() {
+		header, most = packet.IPv6Len, maxQuoted6
+	}
+	ethernet := [packet.EthernetLen]byte(p.Bytes())
+	quoted := min(m.size(), most)
+	p.TrimFront(int(m.Network) - packet.EthernetLen)
 	p.Resize(packet.EthernetLen + quoted)
-	if !p.Prepend(added) {
+	if !p.Prepend(header + packet.ICMPLen) {
 		return why
 	}
 	frame := p.Bytes()
-	copy(frame, header[:])
+	copy(frame, ethernet[:])
 	w.turnBack(p, frame)
-	ip := packet.IPv4(frame[packet.EthernetLen:])
-	packet.ICMP(ip[packet.IPv4MinLen:]).Encode(problems[what].type4, problems[what].code4, rest)
+	if m.Kind.Is6() {
+		encodeError6(frame[packet.EthernetLen:], src, k.Src, what, rest)
+	} else {
+		encodeError4(frame[packet.EthernetLen:], src, k.Src, what, rest)
+	}
+	return w.answer(p, why)
+}
+
+// encodeError4 writes the headers of an ICMP error in front of what it quotes.
+func encodeError4(b []byte, src, dst packet.Addr, what problem, rest uint32) {
+	ip := packet.IPv4(b)
+	packet.ICMP(b[packet.IPv4MinLen:]).Encode(problems[what].type4, problems[what].code4, rest)
 	ip.Encode(packet.IPv4Fields{
-		TOS:         0xc0, // internetwork control (RFC 1812, 4.3.2.5)
-		TotalLength: uint16(added + quoted),
+		TOS:         internetworkControl,
+		TotalLength: uint16(len(b)),
 		TTL:         originTTL,
 		Protocol:    packet.ProtocolICMP,
 		Src:         src.V4(),
-		Dst:         k.Src.V4(),
+		Dst:         dst.V4(),
 	})
-	return w.answer(p, why)
+}
+
+// encodeError6 is encodeError4 for IPv6.
+func encodeError6(b []byte, src, dst packet.Addr, what problem, rest uint32) {
+	packet.IPv6(b).Encode(packet.IPv6Fields{
+		TrafficClass:  internetworkControl,
+		PayloadLength: uint16(len(b) - packet.IPv6Len),
+		NextHeader:    packet.ProtocolICMPv6,
+		HopLimit:      originTTL,
+		Src:           src,
+		Dst:           dst,
+	})
+	packet.ICMPv6(b[packet.IPv6Len:]).Encode(problems[what].type6, problems[what].code6, rest, src, dst)
 }

@@ -70,14 +70,21 @@ func (w *Worker) restart(h hop) {
 	w.ask(h)
 }
 
-// ask sends an ARP request: to the known MAC of a neighbour that is probed, else to everybody.
+// ask sends an ARP request or a neighbour solicitation: to the known MAC of a neighbour that is probed, else to everybody.
 func (w *Worker) ask(h hop) {
 	n := &w.neighbours.entries[h]
 	n.tries++
 	n.since = w.now
-	to := packet.Broadcast
+	var to packet.MAC
 	if n.state == probing {
 		to = n.mac()
+	}
+	if !n.address.Is4() {
+		w.solicit(int(n.port), to, n.address)
+		return
+	}
+	if to.IsZero() {
+		to = packet.Broadcast
 	}
 	w.sendARP(int(n.port), to, packet.ARPFields{
 		Op:        packet.ARPRequest,

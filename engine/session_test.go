@@ -84,7 +84,7 @@ func TestWhatNobodyClaims(t *testing.T) {
 		{tcp(client, "10.1.0.11:80", "S"), DropNotOurs},
 		{udp(client, "8.8.8.8:53", "?"), DropNotOurs},
 		{udp(client, "0.0.0.0:80", "?"), DropNotOurs},
-		{pkt{src: at4(client), dst: at4(vipAlone), protocol: 132, ttl: 64}, DropNoService},
+		{pkt{src: at4(client), dst: at4(vipAlone), protocol: 47, ttl: 64}, DropNoService},
 		{pkt{src: at4(client), dst: at4("10.0.0.1"), protocol: 50, ttl: 64}, DropToHost},
 		{pkt{src: at4(client), dst: at4("10.1.0.50"), protocol: 50, ttl: 64}, DropToHost},
 		{pkt{src: at4(client), dst: at4("8.8.8.8"), protocol: 50, ttl: 64}, DropNotOurs},

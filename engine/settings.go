@@ -42,10 +42,12 @@ type StaticNeighbour struct {
 type Service struct {
 	Name           string
 	Address        netip.AddrPort
-	Protocol       uint8 // packet.ProtocolTCP or ProtocolUDP
+	Protocol       uint8 // packet.ProtocolTCP, ProtocolUDP or ProtocolSCTP
 	Mode           modes.Mode
 	Scheduler      sched.Kind
-	LocalAddresses []netip.Addr // fullnat
+	LocalAddresses []netip.Addr // fullnat; of the families of its real servers
+	MSS            uint16       // TCP: to what the maximum segment size of SYNs is clamped, in bytes; 0 leaves it
+	Echo           bool         // the director answers echo requests to the VIP while a real server is available; otherwise real servers get them
 	RealServers    []RealServer // in file order
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"fulcrum/conntrack"
@@ -25,6 +26,7 @@ func station(addr string, n byte) host {
 // the neighbour is a client on the front subnet.
 type site struct {
 	name        string
+	is6         bool
 	ports       []host // the director's own address on each port
 	front, back int    // the ports towards clients and real servers
 	gateway     host
@@ -61,15 +63,47 @@ var twoArm = site{
 	local:     []netip.Addr{netip.MustParseAddr("10.1.0.50"), netip.MustParseAddr("10.1.0.51")},
 }
 
-var sites = []site{oneArm, twoArm}
+var sites = []site{oneArm, twoArm, oneArm.twin(), twoArm.twin()}
+
+// twin returns the site with the twins of all its addresses.
+func (s site) twin() site {
+	s.name, s.is6 = s.name+"-six", true
+	s.ports, s.servers = twins(s.ports), twins(s.servers)
+	s.gateway.addr, s.neighbour.addr = six(s.gateway.addr), six(s.neighbour.addr)
+	s.local = slices.Clone(s.local)
+	for i := range s.local {
+		s.local[i] = six(s.local[i])
+	}
+	return s
+}
+
+func twins(hosts []host) []host {
+	hosts = slices.Clone(hosts)
+	for i := range hosts {
+		hosts[i].addr = six(hosts[i].addr)
+	}
+	return hosts
+}
+
+// in returns a packet as the site has it.
+func (s *site) in(p pkt) pkt {
+	if s.is6 {
+		return p.six()
+	}
+	return p
+}
 
 // settings has the site's addresses, the default route and static neighbours, and no service.
 func (s *site) settings() Settings {
 	var n Settings
 	for _, p := range s.ports {
-		n.Ports = append(n.Ports, PortSettings{[]netip.Prefix{netip.PrefixFrom(p.addr, 24)}})
+		n.Ports = append(n.Ports, PortSettings{[]netip.Prefix{netip.PrefixFrom(p.addr, p.addr.BitLen()-8)}})
 	}
-	n.Routes = []Route{{To: netip.MustParsePrefix("0.0.0.0/0"), Via: s.gateway.addr, Port: s.front}}
+	everything := netip.MustParsePrefix("0.0.0.0/0")
+	if s.is6 {
+		everything = netip.MustParsePrefix("::/0")
+	}
+	n.Routes = []Route{{To: everything, Via: s.gateway.addr, Port: s.front}}
 	n.Neighbours = []StaticNeighbour{
 		{s.gateway.addr, s.gateway.mac, s.front},
 		{s.neighbour.addr, s.neighbour.mac, s.front},
@@ -93,7 +127,10 @@ func (s *site) service(mode modes.Mode, protocol uint8, n int) Service {
 	if protocol == packet.ProtocolUDP {
 		vip = at4(echoVIP)
 	}
-	v := Service{Name: "test", Address: vip, Protocol: protocol, Mode: mode, Scheduler: sched.RR}
+	if s.is6 {
+		vip = sixPort(vip)
+	}
+	v := Service{Name: "test", Echo: true, Address: vip, Protocol: protocol, Mode: mode, Scheduler: sched.RR}
 	if mode == modes.FullNAT {
 		v.LocalAddresses = s.local
 	}

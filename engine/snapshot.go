@@ -22,6 +22,8 @@ type snapshot struct {
 	pools      []servicePool
 	servers    []serverEntry // by real server id
 	addresses  lookup        // addressIndex key -> addressKind
+	echoing    lookup        // addressIndex key of a VIP -> index in echoes
+	echoes     [][]uint32    // indices in pools of services whose VIP answers echo requests for them
 	natServers lookup        // serviceIndex key of a real server of mode nat -> 0
 
 	announcements []announcement // by port and address
@@ -59,7 +61,10 @@ type serverEntry struct {
 	address   packet.Addr
 	port      uint16
 	mode      modes.Mode
-	overheads [2]uint8          // what the mode adds to a packet, in bytes, by direction
+	clients6  bool              // its service's address is of IPv6
+	servers6  bool              // its own is
+	mss       uint16            // what SYNs may say at most; 0 is anything
+	overheads [2]int8           // what the mode adds to a packet, in bytes, by direction
 	views     [2]conntrack.View // TCP state table by direction
 	gone      bool              // removed from the configuration; sessions may still refer to it
 }
@@ -90,9 +95,11 @@ func (n *snapshot) addPorts(devices []ports.Port) {
 
 func (n *snapshot) addServices(r *registry) {
 	index := map[lookupKey]uint32{}
+	segments := map[serviceKey]uint16{}
 	current := map[uint32]bool{}
 	for _, s := range n.settings.Services {
 		index[serviceIndex(packet.AddrOf(s.Address.Addr()), s.Address.Port(), s.Protocol)] = uint32(len(n.pools))
+		segments[serviceKey{s.Protocol, s.Address}] = s.MSS
 		p := newServicePool(s, r)
 		n.pools = append(n.pools, p)
 		for _, id := range p.servers {
@@ -100,19 +107,61 @@ func (n *snapshot) addServices(r *registry) {
 		}
 	}
 	n.services = newLookup(index)
+	n.addEchoes()
 	n.natServers = newLookup(natServers(r))
 	for id, live := range r.live {
-		mode := live.key.mode
-		n.servers = append(n.servers, serverEntry{
-			load:      &live.load,
-			address:   packet.AddrOf(live.key.address.Addr()),
-			port:      live.key.address.Port(),
-			mode:      mode,
-			overheads: [2]uint8{conntrack.Inbound: uint8(mode.Overhead())},
-			views:     [2]conntrack.View{mode.View(conntrack.Inbound), mode.View(conntrack.Outbound)},
-			gone:      !current[uint32(id)],
-		})
+		n.servers = append(n.servers, newServerEntry(live, segments[live.key.service], !current[uint32(id)]))
 	}
+}
+
+func newServerEntry(live *liveServer, mss uint16, gone bool) serverEntry {
+	mode := live.key.mode
+	e := serverEntry{
+		load:     &live.load,
+		address:  packet.AddrOf(live.key.address.Addr()),
+		port:     live.key.address.Port(),
+		mode:     mode,
+		clients6: live.key.service.address.Addr().Is6(),
+		servers6: live.key.address.Addr().Is6(),
+		mss:      mss,
+		views:    [2]conntrack.View{mode.View(conntrack.Inbound), mode.View(conntrack.Outbound)},
+		gone:     gone,
+	}
+	for _, d := range []conntrack.Direction{conntrack.Inbound, conntrack.Outbound} {
+		e.overheads[d] = int8(mode.Overhead(d, e.clients6, e.servers6))
+	}
+	return e
+}
+
+// addEchoes collects the services for which each VIP answers echo requests.
+func (n *snapshot) addEchoes() {
+	index := map[lookupKey]uint32{}
+	for i, s := range n.settings.Services {
+		if !s.Echo {
+			continue
+		}
+		k := addressIndex(packet.AddrOf(s.Address.Addr()))
+		if _, known := index[k]; !known {
+			index[k] = uint32(len(n.echoes))
+			n.echoes = append(n.echoes, nil)
+		}
+		n.echoes[index[k]] = append(n.echoes[index[k]], uint32(i))
+	}
+	n.echoing = newLookup(index)
+}
+
+// alive reports whether a VIP answers echo requests: one of the services that want it has a real server available.
+func (n *snapshot) alive(vip packet.Addr) bool {
+	i, ok := n.echoing.get(addressIndex(vip))
+	if !ok {
+		return false
+	}
+	for _, pool := range n.echoes[i] {
+		if n.pools[pool].pool.Available() {
+			return true
+		}
+	}
+	return false
 }
 
 // natServers are the addresses and ports from which answers of mode nat come, also those of sessions whose real server was removed.

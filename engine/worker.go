@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"fulcrum/conntrack"
+	"fulcrum/modes"
 	"fulcrum/packet"
 	"fulcrum/ports"
 )
@@ -31,11 +32,15 @@ type Worker struct {
 	key        packet.Key6   // of the packet in hand, where both families are treated alike
 	answers    packet.Flow6  // of the session in the making
 	out        []ports.Burst // by port: what goes out with the next exchange
+	made       ports.Burst   // room for one packet of the director's own
 	freed      ports.Burst   // what was dropped and is freed with the next exchange
-	outerID    uint16        // identification of the last ipip packet
-	localTurns []uint32      // by real server id: fullnat's next local address and port
-	hops       []hop         // by real server id: its next hop; none if it could not be pinned
+	outerID    uint16        // identification of the last packet of IPv4 that was made
+	pieceID    uint32        // identification of the last pieces of IPv6
+	scratch    [modes.MaxError]byte
+	localTurns []uint32 // by real server id: fullnat's next local address and port
+	hops       []hop    // by real server id: its next hop; none if it could not be pinned
 	icmpTokens tokens
+	fragments  fragments
 	announcer  announcer
 
 	stage stage // what it is doing, for the report of a panic
@@ -72,6 +77,7 @@ func (w *Worker) Turn(now uint32) int {
 	}
 	w.sessions.Expire(now)
 	w.tickNeighbours()
+	w.tickFragments(now)
 	w.announce()
 	if now-w.lastPublished >= publishInterval {
 		w.lastPublished = now
@@ -150,6 +156,7 @@ func (w *Worker) stop() {
 	w.stopping = true
 	for w.outgoing != nil && w.takeOver() > 0 {
 	}
+	w.dropFragments()
 	w.sendLast()
 	for i := range w.neighbours.entries {
 		w.dropWaiting(&w.neighbours.entries[i], DropStopped)

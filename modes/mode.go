@@ -20,14 +20,13 @@ const (
 
 // modes is the one table of modes.
 var modes = [NumModes]struct {
-	name     string
-	twoWay   bool // answers pass the director
-	overhead int  // bytes added to a packet on its way to the real server
+	name   string
+	twoWay bool // answers pass the director
 }{
-	DR:      {"dr", false, 0},
-	NAT:     {"nat", true, 0},
-	FullNAT: {"fullnat", true, 0},
-	IPIP:    {"ipip", false, packet.IPv4MinLen},
+	DR:      {"dr", false},
+	NAT:     {"nat", true},
+	FullNAT: {"fullnat", true},
+	IPIP:    {"ipip", false},
 }
 
 // String returns the mode's name in the configuration.
@@ -51,8 +50,21 @@ func Parse(name string) (Mode, bool) {
 // TwoWay reports whether the real server's answers pass the director.
 func (m Mode) TwoWay() bool { return modes[m].twoWay }
 
-// Overhead returns how many bytes a packet grows on its way to the real server.
-func (m Mode) Overhead() int { return modes[m].overhead }
+// Overhead returns how many bytes a packet that goes in direction d grows, by the families of the service and of the real server. It
+// shrinks where IPv6 becomes IPv4.
+func (m Mode) Overhead(d conntrack.Direction, clients6, servers6 bool) int {
+	switch {
+	case m == IPIP && d == conntrack.Outbound, clients6 == servers6 && m != IPIP:
+		return 0
+	case m == IPIP && servers6:
+		return packet.IPv6Len
+	case m == IPIP:
+		return packet.IPv4MinLen
+	case d == conntrack.Inbound:
+		return packet.IPv4MinLen - packet.IPv6Len
+	}
+	return packet.IPv6Len - packet.IPv4MinLen
+}
 
 // View returns the TCP state table for packets that go in direction d.
 func (m Mode) View(d conntrack.Direction) conntrack.View {

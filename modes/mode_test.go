@@ -19,8 +19,8 @@ func TestModeTable(t *testing.T) {
 		modes.FullNAT: {"fullnat", true, 0, conntrack.Input},
 		modes.IPIP:    {"ipip", false, 20, conntrack.InputOnly},
 	} {
-		if m.String() != want.name || m.TwoWay() != want.twoWay || m.Overhead() != want.overhead {
-			t.Errorf("%v: two-way %v, overhead %d; want %+v", m, m.TwoWay(), m.Overhead(), want)
+		if m.String() != want.name || m.TwoWay() != want.twoWay || m.Overhead(conntrack.Inbound, false, false) != want.overhead {
+			t.Errorf("%v: two-way %v, overhead %d; want %+v", m, m.TwoWay(), m.Overhead(conntrack.Inbound, false, false), want)
 		}
 		if m.View(conntrack.Inbound) != want.inbound || m.View(conntrack.Outbound) != conntrack.Output {
 			t.Errorf("%v: views %d and %d", m, m.View(conntrack.Inbound), m.View(conntrack.Outbound))

@@ -14,8 +14,8 @@ import (
 )
 
 // drawSession draws a session between any addresses and ports, and a direction with its flow before and after.
-func drawSession(t *rapid.T) (s *conntrack.Session4, d conntrack.Direction, before, after conntrack.Flow4) {
-	s = &conntrack.Session4{
+func drawSession(t *rapid.T) (s *conntrack.Session, d conntrack.Direction, before, after conntrack.Flow4) {
+	s = &conntrack.Session{
 		In: drawFlow(t, "in"), Out: drawFlow(t, "out"),
 		Protocol: rapid.SampledFrom([]uint8{packet.ProtocolTCP, packet.ProtocolUDP}).Draw(t, "protocol"),
 	}
@@ -89,7 +89,7 @@ func TestTranslateThereAndBack(t *testing.T) {
 		s := drawSegment(t, session.Protocol, before)
 		p := bytes.Clone(s.bytes(t))
 		modes.Translate(p, packet.IPv4(p).HeaderLen(), session, d)
-		swapped := &conntrack.Session4{In: reversed(session.In), Out: reversed(session.Out), Protocol: session.Protocol}
+		swapped := &conntrack.Session{In: reversed(session.In), Out: reversed(session.Out), Protocol: session.Protocol}
 		modes.Translate(p, packet.IPv4(p).HeaderLen(), swapped, 1-d)
 		s.ip.TTL -= 2
 		if want := s.bytes(t); !bytes.Equal(p, want) {
@@ -103,7 +103,7 @@ func TestUDPSumOfZero(t *testing.T) {
 	in := conntrack.Flow4{Src: 0x0a000001, Dst: 0x0a000064, SrcPort: 40000, DstPort: 53}
 	found := 0
 	for port := range 1 << 16 {
-		session := &conntrack.Session4{
+		session := &conntrack.Session{
 			In: in, Out: conntrack.Flow4{Src: 0x0a01000b, Dst: 0x0a000001, SrcPort: 53, DstPort: uint16(port)}, Protocol: packet.ProtocolUDP,
 		}
 		p := udpPacket(t, in, false)
@@ -122,7 +122,7 @@ func TestUDPSumOfZero(t *testing.T) {
 
 func TestUDPWithoutChecksumStaysSo(t *testing.T) {
 	in := conntrack.Flow4{Src: 0x0a000001, Dst: 0x0a000064, SrcPort: 40000, DstPort: 53}
-	session := &conntrack.Session4{In: in, Out: conntrack.Flow4{Src: 0x0a01000b, Dst: 0x0a010032, SrcPort: 53, DstPort: 5000}, Protocol: packet.ProtocolUDP}
+	session := &conntrack.Session{In: in, Out: conntrack.Flow4{Src: 0x0a01000b, Dst: 0x0a010032, SrcPort: 53, DstPort: 5000}, Protocol: packet.ProtocolUDP}
 	p := udpPacket(t, in, true)
 	modes.Translate(p, packet.IPv4MinLen, session, conntrack.Inbound)
 	if got := packet.UDP(p[packet.IPv4MinLen:]).Checksum(); got != 0 {
@@ -154,7 +154,7 @@ func TestTranslateByMode(t *testing.T) {
 		{"fullnat out", fullnat, conntrack.Outbound, fullnat, conntrack.Flow4{Src: vip, Dst: client, SrcPort: 80, DstPort: 40000}},
 	} {
 		p := udpPacket(t, c.before, false)
-		modes.Translate(p, packet.IPv4MinLen, &conntrack.Session4{In: in, Out: c.out, Protocol: packet.ProtocolUDP}, c.direction)
+		modes.Translate(p, packet.IPv4MinLen, &conntrack.Session{In: in, Out: c.out, Protocol: packet.ProtocolUDP}, c.direction)
 		u := packet.UDP(p[packet.IPv4MinLen:])
 		got := conntrack.Flow4{Src: p.Src(), Dst: p.Dst(), SrcPort: u.SrcPort(), DstPort: u.DstPort()}
 		if got != c.want || p.TTL() != 63 {

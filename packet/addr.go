@@ -30,6 +30,23 @@ func AddrOf(a netip.Addr) Addr {
 // Is4 reports whether the address is an IPv4 one.
 func (a Addr) Is4() bool { return a.Hi == 0 && a.Lo>>32 == mapped }
 
+// IsMulticast reports whether the address names a group.
+func (a Addr) IsMulticast() bool {
+	if a.Is4() {
+		return a.V4()>>28 == 0xe
+	}
+	return a.Hi>>56 == 0xff
+}
+
+// IsUnicast reports whether the address can be one station's out on a network: not 0/8, 127/8 or 224/3, not ::, ::1 or ff00::/8.
+func (a Addr) IsUnicast() bool {
+	if a.Is4() {
+		first := a.V4() >> 24
+		return first != 0 && first != 127 && first < 224
+	}
+	return a.Hi>>56 != 0xff && (a.Hi != 0 || a.Lo > 1)
+}
+
 // V4 returns the number of an IPv4 address.
 func (a Addr) V4() uint32 { return uint32(a.Lo) }
 

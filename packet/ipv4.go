@@ -13,6 +13,7 @@ const (
 	ProtocolUDP    uint8 = 17
 	ProtocolIPv6   uint8 = 41
 	ProtocolICMPv6 uint8 = 58
+	ProtocolSCTP   uint8 = 132
 )
 
 const (

@@ -9,13 +9,30 @@ const (
 	Invalid   Kind = iota // malformed; Fault says how
 	Other                 // not IP, ARP or anything else that is looked at
 	ARPPacket             // ARP for IPv4 over Ethernet
-	TCP4                  // TCP over IPv4
-	UDP4                  // UDP over IPv4
 	ICMP4                 // ICMP over IPv4
+	ICMP6                 // ICMPv6
 	Other4                // another protocol over IPv4
-	Any6                  // IPv6
+	Other6                // another protocol over IPv6, or none
+	Fragment4             // a fragment of IPv4
+	Fragment6             // a fragment of IPv6
 	Tagged                // a VLAN tag is in the packet
+
+	// Those that sessions have.
+	TCP4
+	UDP4
+	SCTP4
+	TCP6
+	UDP6
+	SCTP6
 )
+
+// HasSession reports whether packets of the kind belong to sessions.
+func (k Kind) HasSession() bool { return k >= TCP4 }
+
+// Is6 reports whether packets of the kind are of IPv6.
+func (k Kind) Is6() bool {
+	return (1<<ICMP6|1<<Other6|1<<Fragment6|1<<TCP6|1<<UDP6|1<<SCTP6)>>k&1 != 0
+}
 
 // Fault is what is wrong with a packet.
 type Fault uint8
@@ -26,26 +43,30 @@ const (
 	FaultARP                  // ARP for another hardware or protocol, or an unknown operation
 	FaultIPVersion            // the version is not what the EtherType says
 	FaultIPHeaderLength       // IHL below 5, or beyond the total length
-	FaultIPTotalLength        // more than the frame holds
+	FaultIPTotalLength        // more than the frame holds, or none
 	FaultIPChecksum           //
-	FaultFragment             // a part of a larger packet
+	FaultIPv6Address          // an IPv4-mapped address, or a source that is a group
+	FaultIPv6Extension        // extension headers in a wrong order, too many, cut off, or a source route
+	FaultFragment             // a fragment beyond the largest packet, or of a length that others cannot follow on
+	FaultTinyFragment         // a first fragment without the whole of its headers, or one that would overwrite them
 	FaultTCPDataOffset        // below 5, or beyond the packet's end
 	FaultUDPLength            // below 8, or beyond the packet's end
+	FaultSCTPChunk            // the first chunk's length is below 4, or beyond the packet's end
 	NumFaults
 )
 
 // Parsed is what Parse found out about one packet. It is reused from packet to packet: a field is
-// valid only as its comment says.
+// valid only as its comment says, by the kind without its family.
 type Parsed struct {
 	Kind         Kind     // always
 	Fault        Fault    // Invalid
-	TCPFlags     TCPFlags // always; 0 but for TCP4
-	TTL          uint8    // TCP4, UDP4, ICMP4, Other4
-	DontFragment bool     // TCP4, UDP4, ICMP4, Other4
-	Network      uint16   // offset of the ARP or IP header; ARPPacket, TCP4, UDP4, ICMP4, Other4
-	Transport    uint16   // offset of the transport header; TCP4, UDP4, ICMP4, Other4
-	End          uint16   // offset of the first byte behind the IP packet (padding follows); TCP4, UDP4, ICMP4, Other4
-	Key4                  // addresses and protocol: TCP4, UDP4, ICMP4, Other4; ports: TCP4, UDP4
+	TCPFlags     TCPFlags // always; 0 but for TCP
+	TTL          uint8    // IP: TTL or hop limit
+	DontFragment bool     // IP: DF is set, or it is IPv6
+	Network      uint16   // offset of the ARP or IP header; ARPPacket, IP
+	Transport    uint16   // offset of the transport header, or of a fragment's data; IP
+	End          uint16   // offset of the first byte behind the IP packet (padding follows); IP
+	Key4                  // protocol: IP; addresses: IPv4, see Key6 for others; ports: TCP, UDP, SCTP
 }
 
 // Parse looks at a frame and fills p. Every length that a later stage relies on has been checked
@@ -63,7 +84,7 @@ func Parse(frame []byte, p *Parsed) {
 	case EtherTypeARP:
 		p.parseARP(frame[EthernetLen:])
 	case EtherTypeIPv6:
-		p.Kind = Any6
+		p.parseIPv6(frame)
 	case EtherTypeVLAN, EtherTypeQinQ:
 		p.Kind = Tagged
 	default:
@@ -103,12 +124,14 @@ func (p *Parsed) parseIPv4(frame []byte) {
 	case header == IPv4MinLen && Fold(first>>32+first&0xffffffff+second>>32+second&0xffffffff+uint64(dst)) != 0xffff,
 		header != IPv4MinLen && !IPv4(frame[EthernetLen:]).HeaderValid():
 		p.Fault = FaultIPChecksum
-	case fragment&(ipv4MoreFragments|ipv4OffsetMask) != 0:
-		p.Fault = FaultFragment
 	default:
 		p.TTL, p.Protocol, p.DontFragment = uint8(second>>56), uint8(second>>48), fragment&ipv4DontFragment != 0
 		p.Transport, p.End = uint16(EthernetLen+header), uint16(EthernetLen+total)
 		p.Src, p.Dst = uint32(second), dst
+		if fragment&(ipv4MoreFragments|ipv4OffsetMask) != 0 {
+			p.Kind = Fragment4
+			return
+		}
 		p.parseTransport(frame[EthernetLen+header : EthernetLen+total])
 	}
 }
@@ -119,6 +142,8 @@ func (p *Parsed) parseTransport(b []byte) {
 		p.parseTCP(b)
 	case ProtocolUDP:
 		p.parseUDP(b)
+	case ProtocolSCTP:
+		p.parseSCTP(b)
 	case ProtocolICMP:
 		if len(b) < ICMPLen {
 			p.Fault = FaultTruncated

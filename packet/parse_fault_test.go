@@ -60,7 +60,7 @@ func TestParseFaults(t *testing.T) {
 		{"nothing", nil, packet.Invalid, packet.FaultTruncated},
 		{"13 bytes", make([]byte, 13), packet.Invalid, packet.FaultTruncated},
 		{"an Ethernet header alone", rawFrame(0x88cc), packet.Other, packet.NoFault},
-		{"IPv6 alone", rawFrame(packet.EtherTypeIPv6), packet.Any6, packet.NoFault},
+		{"IPv6 alone", rawFrame(packet.EtherTypeIPv6), packet.Invalid, packet.FaultTruncated},
 		{"VLAN", rawFrame(packet.EtherTypeVLAN), packet.Tagged, packet.NoFault},
 		{"QinQ", rawFrame(packet.EtherTypeQinQ), packet.Tagged, packet.NoFault},
 
@@ -88,8 +88,8 @@ func TestParseFaults(t *testing.T) {
 		{"total length 65535", edited(tcp(), put16(totalLength, 65535)), packet.Invalid, packet.FaultIPTotalLength},
 		{"total length just fits", edited(tcp(), put16(totalLength, 47)), packet.TCP4, packet.NoFault},
 		{"IP checksum off by one bit", put8(ipChecksum, tcp()[ipChecksum]^1)(tcp()), packet.Invalid, packet.FaultIPChecksum},
-		{"first fragment", edited(udp(), put16(fragment, 0x2000)), packet.Invalid, packet.FaultFragment},
-		{"last fragment", edited(udp(), put16(fragment, 1)), packet.Invalid, packet.FaultFragment},
+		{"first fragment", edited(udp(), put16(fragment, 0x2000)), packet.Fragment4, packet.NoFault},
+		{"last fragment", edited(udp(), put16(fragment, 1)), packet.Fragment4, packet.NoFault},
 		{"DF is no fragment", edited(udp(), put16(fragment, 0x4000)), packet.UDP4, packet.NoFault},
 
 		{"TCP, one byte short", edited(tcp(), shortened(34+19)), packet.Invalid, packet.FaultTruncated},

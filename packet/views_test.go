@@ -124,8 +124,8 @@ func TestIPv6View(t *testing.T) {
 	check(t, "payload length", p.PayloadLength(), 0x0102)
 	check(t, "next header", p.NextHeader(), packet.ProtocolUDP)
 	check(t, "hop limit", p.HopLimit(), 63)
-	check(t, "source", p.Src(), src)
-	check(t, "destination", p.Dst(), dst)
+	check(t, "source", p.Src(), packet.AddrOf6(src[:]))
+	check(t, "destination", p.Dst(), packet.AddrOf6(dst[:]))
 	check(t, "length", len(p), packet.IPv6Len)
 }
 

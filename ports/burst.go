@@ -11,7 +11,7 @@ const Headroom = 128
 type RxFlags uint16
 
 const (
-	RxVLAN         RxFlags = 1 << iota // a VLAN tag was removed from the packet; VLAN holds its TCI
+	RxVLAN         RxFlags = 1 << iota // a VLAN tag was removed from the packet; VLAN holds its TCI. See Split for VLAN 0
 	RxHash                             // Hash holds the receive-side-scaling hash
 	RxBadIP                            // the device found the IP header checksum wrong
 	RxBadL4                            // the device found the TCP or UDP checksum wrong

@@ -8,6 +8,9 @@
 // A Queue and the Bursts passed to it belong to one worker; Shared lends a queue to several. Port attributes and
 // statistics may be read by anyone. A packet may be sent or freed through any queue of any port of its kind.
 //
+// Split makes several ports of one device, each of a VLAN. A port that has its device for itself and no tags is not split, and
+// pays nothing.
+//
 // An RSS tells in software which queue a device will choose for a packet: the owner of a flow that has not been seen yet,
 // or of an answer that has yet to come.
 package ports

@@ -41,6 +41,9 @@ func (p *Pool) Pick() (index int, ok bool) {
 	return i, i >= 0
 }
 
+// Available reports whether there is a real server for a new session.
+func (p *Pool) Available() bool { return p.first(len(p.servers), 1) >= 0 }
+
 // first walks the list from after the real server of index from (from the head: len(p.servers)) to its end, and returns
 // the first available one of at least the given weight, or -1.
 func (p *Pool) first(from int, weight int32) int {

@@ -21,6 +21,7 @@ type director struct {
 	cfg    *config.Config
 	log    *slog.Logger
 	eal    *dpdk.EAL
+	ports  []ports.Port // in the configuration's order
 	engine *engine.Engine
 }
 
@@ -45,9 +46,10 @@ func (d *director) start() error {
 	if err := d.startDPDK(); err != nil {
 		return err
 	}
-	if ec.Ports, err = d.openPorts(); err != nil {
+	if err := d.openPorts(); err != nil {
 		return err
 	}
+	ec.Ports = d.ports
 	ec.EnterThread, ec.LeaveThread = d.eal.RegisterThread, d.eal.UnregisterThread
 	if d.engine, err = engine.New(ec, settings); err != nil {
 		return err
@@ -62,8 +64,8 @@ func (d *director) startDPDK() error {
 		return err
 	}
 	c := dpdk.Config{HugePages: d.cfg.DPDK.HugePages, Memory: d.cfg.DPDK.Memory, Args: d.cfg.DPDK.Args, CPU: main}
-	for _, p := range d.cfg.Ports {
-		c.Devices = append(c.Devices, p.Device)
+	for _, shared := range devices(d.cfg.Ports) {
+		c.Devices = append(c.Devices, shared.Device)
 	}
 	if d.eal, err = dpdk.Start(c); err != nil {
 		return err
@@ -117,40 +119,6 @@ func freeCPU(allowed unix.CPUSet, workers []int) int {
 	return workers[0]
 }
 
-func (d *director) openPorts() ([]ports.Port, error) {
-	var opened []ports.Port
-	spreads := portSpreads(d.cfg)
-	for i, p := range d.cfg.Ports {
-		port, err := d.eal.OpenPort(dpdk.PortConfig{
-			Name:             p.Name,
-			Device:           p.Device,
-			Index:            i,
-			Queues:           len(d.cfg.Director.Workers),
-			RxDescriptors:    p.RxDescriptors,
-			TxDescriptors:    p.TxDescriptors,
-			AllTxDescriptors: d.txDescriptors(),
-			MTU:              p.MTU,
-			Spread:           spreads[i],
-		})
-		if err != nil {
-			return nil, err
-		}
-		d.note(port.Notes())
-		d.log.Info("port open", "port", p.Name, "device", port.Device(), "mac", fmt.Sprintf("%x", port.MAC()), "mtu", port.MTU(), "queues", port.Queues(), "link", port.Link().Up)
-		opened = append(opened, port)
-	}
-	return opened, nil
-}
-
-// txDescriptors counts those of all queues of all ports.
-func (d *director) txDescriptors() int {
-	n := 0
-	for _, p := range d.cfg.Ports {
-		n += len(d.cfg.Director.Workers) * p.TxDescriptors
-	}
-	return n
-}
-
 func (d *director) note(notes []string) {
 	for _, n := range notes {
 		d.log.Info(n)
@@ -162,6 +130,11 @@ func (d *director) close() error {
 	var err error
 	if d.engine != nil {
 		err = d.engine.Close()
+	}
+	for _, p := range d.ports {
+		if p != nil {
+			err = errors.Join(err, p.Close())
+		}
 	}
 	if d.eal != nil {
 		err = errors.Join(err, d.eal.Close())

@@ -100,7 +100,7 @@ func (b *bed) malformed() []badFrame {
 		{"bad_tcp_data_offset", patch(transport+12, 0x40)},
 		{"bad_udp_length", datagram},
 		{"vlan", tagged(good)},
-		{"ipv6", patch(12, 0x86, 0xdd)},
+		{"bad_ip_version", patch(12, 0x86, 0xdd)},
 		{"not_ip", patch(12, 0x88, 0xcc)},
 		{"not_our_mac", patch(0, 2, 0, 0, 0, 0, 0x77)},
 		{"no_session", b.segment(b.VIP(), 80, &layers.TCP{ACK: true})},

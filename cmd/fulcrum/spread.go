@@ -14,7 +14,7 @@ import (
 func portSpreads(c *config.Config) []ports.Spread {
 	spreads := make([]ports.Spread, len(c.Ports))
 	servers := natServerPorts(c)
-	if !slices.Contains(servers, true) || !slices.Contains(servers, false) {
+	if !slices.Contains(servers, true) || !slices.Contains(servers, false) || haveBoth(devices(c.Ports), servers) {
 		return spreads
 	}
 	for i := range spreads {
@@ -24,6 +24,18 @@ func portSpreads(c *config.Config) []ports.Spread {
 		}
 	}
 	return spreads
+}
+
+// haveBoth says whether a device leads to real servers by one VLAN and to clients by another: it spreads by one rule.
+func haveBoth(all []device, servers []bool) bool {
+	for _, one := range all {
+		for _, i := range one.members {
+			if servers[i] != servers[one.members[0]] {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // natServerPorts says of each port whether it leads to a real server of mode nat.

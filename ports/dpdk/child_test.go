@@ -28,6 +28,7 @@ var children = map[string]func() error{
 	"open ports":     openPorts,
 	"least memory":   leastMemory,
 	"huge pages on":  func() error { return startOnly(Config{HugePages: "on", Memory: 1 << 50}) },
+	"bonding":        bonding,
 	"bad argument":   func() error { return startOnly(Config{HugePages: "off", Args: []string{"--no-such-thing"}}) },
 	"missing CPU":    func() error { return startOnly(Config{HugePages: "off", CPU: 4000}) },
 	"bad device":     func() error { return startOnly(Config{HugePages: "off", Args: []string{"--vdev=net_nope0"}}) },

@@ -76,9 +76,11 @@ func (c Config) arguments(prefix string, memory memoryPlan) []string {
 // director's.
 func (c Config) busArguments() []string {
 	var args []string
-	for _, device := range c.Devices {
-		if d := parseDevice(device); d.isPCI {
-			args = append(args, "-a", d.text)
+	for _, text := range c.Devices {
+		for _, d := range append(parseDevice(text).members(), parseDevice(text)) {
+			if d.isPCI {
+				args = append(args, "-a", d.text)
+			}
 		}
 	}
 	if args == nil {
@@ -124,6 +126,17 @@ func parseDevice(text string) device {
 		}
 	}
 	return d
+}
+
+// members are the devices that net_bonding puts together, by name only. DPDK has to have attached them before.
+func (d device) members() []device {
+	var all []device
+	for arg := range strings.SplitSeq(d.text, ",") {
+		if name, found := strings.CutPrefix(arg, "slave="); found {
+			all = append(all, parseDevice(name))
+		}
+	}
+	return all
 }
 
 // kernelInterface is the network interface that the device sits on, or empty. What net_vhost calls so is a socket.

@@ -33,8 +33,8 @@ func TestArguments(t *testing.T) {
 }
 
 func TestOnlyNamedPCIDevicesAreTaken(t *testing.T) {
-	c := Config{Devices: []string{"net_null0", "3B:00.0", "0000:3B:00.1,arg=One"}}
-	want := []string{"-a", "0000:3b:00.0", "-a", "0000:3b:00.1,arg=One"}
+	c := Config{Devices: []string{"net_null0", "3B:00.0", "0000:3B:00.1,arg=One", "net_bonding0,mode=1,slave=3b:00.2,slave=net_af_packet9"}}
+	want := []string{"-a", "0000:3b:00.0", "-a", "0000:3b:00.1,arg=One", "-a", "0000:3b:00.2"}
 	if diff := cmp.Diff(want, c.busArguments()); diff != "" {
 		t.Error(diff)
 	}

@@ -1,0 +1,126 @@
+package conntrack
+
+import "fulcrum/packet"
+
+// Addresses6 is the second cache line of an IPv6 session: the addresses for which its record has no room. Those of an IPv4 flow
+// of such a session are in the record, and zero here.
+type Addresses6 struct {
+	In, Out Pair6
+}
+
+// Pair6 is the addresses of one flow.
+type Pair6 struct {
+	Src, Dst packet.Addr
+}
+
+// pair returns the addresses of the flow in direction d.
+func (a *Addresses6) pair(d Direction) *Pair6 {
+	if d == Inbound {
+		return &a.In
+	}
+	return &a.Out
+}
+
+// addressesOf returns the addresses of the IPv6 session in a slot.
+func (t *Table) addressesOf(slot uint32) *Addresses6 { return &t.addresses[slot-t.six.first] }
+
+// Hash6 returns the hash under which an IPv6 key is looked up.
+func (t *Table) Hash6(k *Key6) uint64 { return t.hasher.hash6(k) }
+
+// Confirm6 is Confirm for an IPv6 key.
+func (t *Table) Confirm6(ref Ref, k *Key6) bool {
+	if ref == 0 || !t.Is6(ref.Slot()) {
+		return false
+	}
+	slot, d := ref.Slot(), ref.Direction()
+	s, a := &t.sessions[slot], t.addressesOf(slot).pair(d)
+	f := s.flow(d)
+	return f.SrcPort == k.SrcPort && f.DstPort == k.DstPort && s.Protocol == k.Protocol &&
+		a.Src == k.Src && a.Dst == k.Dst && s.Flags&flowFlags[d] == flows6[d]
+}
+
+// Lookup6 is Lookup for an IPv6 key.
+func (t *Table) Lookup6(hash uint64, k *Key6) (Ref, bool) {
+	e, ok := t.index.find(hash, func(r Ref) bool { return t.Confirm6(r, k) })
+	if !ok {
+		return 0, false
+	}
+	return t.index.buckets[e.bucket].refs[e.i], true
+}
+
+// Insert6 is Insert for a client of IPv6. Where both of out's addresses are IPv4 ones, the real server's packets are.
+func (t *Table) Insert6(in *Key6, hash uint64, out Flow6, twoWay bool, now uint32) (uint32, Result) {
+	flags := flagsOf(&out, twoWay)
+	outHash, taken := uint64(0), false
+	if twoWay {
+		if outHash, taken = t.findAnswers(&Key6{Flow6: out, Protocol: in.Protocol}, flags); taken {
+			return 0, FlowTaken
+		}
+	}
+	slot, ok := t.allocate(&t.six)
+	if !ok {
+		return 0, Full
+	}
+	a := t.addressesOf(slot)
+	a.In, a.Out = Pair6{in.Src, in.Dst}, Pair6{}
+	answers := out.Narrow()
+	if flags&Out6 != 0 {
+		a.Out, answers = Pair6{out.Src, out.Dst}, portsOf(&out)
+	}
+	t.sessions[slot].begin(&Key4{Flow4: portsOf(&in.Flow6), Protocol: in.Protocol}, answers, flags, now)
+	return t.enter(&t.six, slot, flowHashes{hash, outHash}, now)
+}
+
+// portsOf returns what the record holds of an IPv6 flow.
+func portsOf(f *Flow6) Flow4 { return Flow4{SrcPort: f.SrcPort, DstPort: f.DstPort} }
+
+// flagsOf returns the flags of a session that an IPv6 client begins.
+func flagsOf(out *Flow6, twoWay bool) Flags {
+	flags := In6 | Out6
+	if out.Src.Is4() && out.Dst.Is4() {
+		flags = In6
+	}
+	if twoWay {
+		flags |= TwoWay
+	}
+	return flags
+}
+
+// findAnswers returns the hash of an outbound flow of either family, and whether a session has it.
+func (t *Table) findAnswers(k *Key6, flags Flags) (hash uint64, taken bool) {
+	if flags&Out6 == 0 {
+		narrow := k.Narrow()
+		hash = t.Hash(&narrow)
+		_, taken = t.Lookup(hash, &narrow)
+		return hash, taken
+	}
+	hash = t.Hash6(k)
+	_, taken = t.Lookup6(hash, k)
+	return hash, taken
+}
+
+// Flow returns the flow in one direction of the session in a slot, in the form that both families have.
+func (t *Table) Flow(slot uint32, d Direction) Flow6 {
+	f := t.sessions[slot].flow(d)
+	if !t.has6(slot, d) {
+		return f.Wide()
+	}
+	a := t.addressesOf(slot).pair(d)
+	return Flow6{Src: a.Src, Dst: a.Dst, SrcPort: f.SrcPort, DstPort: f.DstPort}
+}
+
+// Flows6 returns both flows of the session in a slot.
+func (t *Table) Flows6(slot uint32) (in, out Flow6) {
+	return t.Flow(slot, Inbound), t.Flow(slot, Outbound)
+}
+
+// has6 reports whether the packets of the session in a slot are IPv6 in direction d.
+func (t *Table) has6(slot uint32, d Direction) bool {
+	return t.sessions[slot].Flags&(flowFlags[d]&(In6|Out6)) != 0
+}
+
+// rehash6 is rehash for an IPv6 flow.
+func (t *Table) rehash6(r Ref) uint64 {
+	k := Key6{Flow6: t.Flow(r.Slot(), r.Direction()), Protocol: t.sessions[r.Slot()].Protocol}
+	return t.Hash6(&k)
+}

@@ -1,0 +1,283 @@
+package conntrack
+
+import (
+	"testing"
+
+	"fulcrum/packet"
+)
+
+var (
+	testVIP6    = packet.Addr{Hi: 0x2001_0db8_0000_0001, Lo: 100}
+	testServer6 = packet.Addr{Hi: 0x2001_0db8_0000_0002, Lo: 11}
+)
+
+// flows6Of are those of the i-th of a sequence of IPv6 nat sessions.
+func flows6Of(i int) (in, out Flow6) {
+	client, port := packet.Addr{Hi: 0x2001_0db8_ffff_0000, Lo: uint64(i / 50_000)}, uint16(1024+i%50_000)
+	return Flow6{Src: client, Dst: testVIP6, SrcPort: port, DstPort: 80}, Flow6{Src: testServer6, Dst: client, SrcPort: 8080, DstPort: port}
+}
+
+// translated is the outbound flow of the i-th IPv6 session if its real server has an IPv4 address.
+func translated(i int) Flow6 {
+	f := Flow4{Src: testServer, Dst: 0x0a010032, SrcPort: 8080, DstPort: uint16(i)}
+	return f.Wide()
+}
+
+func insert6(table *Table, in, out Flow6, protocol uint8, twoWay bool, now uint32) (uint32, Result) {
+	k := Key6{Flow6: in, Protocol: protocol}
+	return table.Insert6(&k, table.Hash6(&k), out, twoWay, now)
+}
+
+// mustInsert6 inserts the i-th IPv6 session in both directions.
+func mustInsert6(t testing.TB, table *Table, i int, now uint32) uint32 {
+	t.Helper()
+	in, out := flows6Of(i)
+	slot, result := insert6(table, in, out, packet.ProtocolTCP, true, now)
+	if result != Inserted {
+		t.Fatalf("session %d with %d in the table: result %d", i, table.Len(), result)
+	}
+	return slot
+}
+
+// find looks a flow up in the form of its own family.
+func find(table *Table, f Flow6, protocol uint8) (Ref, bool) {
+	k := Key6{Flow6: f, Protocol: protocol}
+	if f.Src.Is4() && f.Dst.Is4() {
+		narrow := k.Narrow()
+		return table.Lookup(table.Hash(&narrow), &narrow)
+	}
+	return table.Lookup6(table.Hash6(&k), &k)
+}
+
+// probe returns what Probe finds for a flow of either family, and whether it is confirmed.
+func probe(table *Table, f Flow6, protocol uint8) (Ref, bool) {
+	k := Key6{Flow6: f, Protocol: protocol}
+	narrow := k.Narrow()
+	is4 := f.Src.Is4() && f.Dst.Is4()
+	hash, refs := table.Hash6(&k), make([]Ref, 1)
+	if is4 {
+		hash = table.Hash(&narrow)
+	}
+	table.Probe([]uint64{hash}, refs)
+	if is4 {
+		return refs[0], table.Confirm(refs[0], &narrow)
+	}
+	return refs[0], table.Confirm6(refs[0], &k)
+}
+
+func TestBothFlowsOfIPv6AreFound(t *testing.T) {
+	table := newTable(t, Config{Max: 10, Max6: 10})
+	in, out := flows6Of(1)
+	for name, out := range map[string]Flow6{"IPv6": out, "translated": translated(1)} {
+		t.Run(name, func(t *testing.T) {
+			slot, result := insert6(table, in, out, packet.ProtocolTCP, true, 7)
+			if result != Inserted || !table.Is6(slot) || table.Len() != 1 || table.Len6() != 1 {
+				t.Fatalf("result %d, slot %d, %d sessions", result, slot, table.Len())
+			}
+			for d, f := range []Flow6{in, out} {
+				if r, ok := find(table, f, packet.ProtocolTCP); !ok || r != makeRef(slot, Direction(d)) {
+					t.Errorf("%v: %#x, %v", Direction(d), r, ok)
+				}
+			}
+			if gotIn, gotOut := table.Flows6(slot); gotIn != in || gotOut != out {
+				t.Errorf("flows %v and %v", gotIn, gotOut)
+			}
+			table.End(slot)
+			for _, f := range []Flow6{in, out} {
+				if _, ok := find(table, f, packet.ProtocolTCP); ok {
+					t.Errorf("%v is found after the end", f)
+				}
+			}
+		})
+	}
+}
+
+// TestRecordHoldsTheAnswersOfTranslated: where the real server is of IPv4, so is what the record says of its flow.
+func TestRecordHoldsTheAnswersOfTranslated(t *testing.T) {
+	table := newTable(t, Config{Max: 1, Max6: 1})
+	in, _ := flows6Of(1)
+	out := translated(1)
+	slot, _ := insert6(table, in, out, packet.ProtocolUDP, true, 0)
+	s := table.At(slot)
+	if s.Out != out.Narrow() || s.Flags&In6 == 0 || s.Flags&Out6 != 0 {
+		t.Errorf("record %+v", *s)
+	}
+}
+
+// TestFamiliesAreApart: no key of the one family finds a session of the other, whatever its addresses, and none is confirmed
+// for it.
+func TestFamiliesAreApart(t *testing.T) {
+	table := newTable(t, Config{Max: 2, Max6: 2})
+	in, out := flows6Of(1)
+	slot6 := mustInsert6(t, table, 1, 0)
+	slot4 := mustInsert(t, table, 1, 0)
+	for d, f := range []Flow6{in, out} {
+		zero := Key4{Flow4: portsOf(&f), Protocol: packet.ProtocolTCP}
+		if table.Confirm(makeRef(slot6, Direction(d)), &zero) {
+			t.Errorf("IPv6 session confirmed %v for 0.0.0.0", Direction(d))
+		}
+	}
+	in4, out4 := flows(1)
+	for d, f := range []Flow4{in4, out4} {
+		wide := Key6{Flow6: f.Wide(), Protocol: packet.ProtocolTCP}
+		if table.Confirm6(makeRef(slot4, Direction(d)), &wide) {
+			t.Errorf("IPv4 session confirmed %v for a mapped address", Direction(d))
+		}
+		if table.Confirm6(makeRef(slot6, Direction(d)), &wide) {
+			t.Errorf("IPv6 session confirmed %v for another key", Direction(d))
+		}
+	}
+	if table.Confirm6(0, &Key6{}) {
+		t.Error("nothing confirmed")
+	}
+}
+
+// TestZeroAddressesOfTranslated: the IPv4 flow of a translated session has no addresses in the second line; a key of the
+// unspecified address must not find it.
+func TestZeroAddressesOfTranslated(t *testing.T) {
+	table := newTable(t, Config{Max: 1, Max6: 1})
+	in, _ := flows6Of(1)
+	slot, _ := insert6(table, in, Flow6{Src: packet.AddrOf4(0), Dst: packet.AddrOf4(0), SrcPort: 1, DstPort: 2}, packet.ProtocolTCP, true, 0)
+	if table.Confirm6(makeRef(slot, Outbound), &Key6{Flow6: Flow6{SrcPort: 1, DstPort: 2}, Protocol: packet.ProtocolTCP}) {
+		t.Error("confirmed")
+	}
+}
+
+// TestAnswersAreTakenAcrossFamilies: an IPv4 client's session and a translated one may not have the same answers.
+func TestAnswersAreTakenAcrossFamilies(t *testing.T) {
+	table := newTable(t, Config{Max: 2, Max6: 2})
+	mustInsert(t, table, 1, 0)
+	in, _ := flows6Of(1)
+	_, taken := flows(1)
+	if _, result := insert6(table, in, taken.Wide(), packet.ProtocolTCP, true, 0); result != FlowTaken {
+		t.Errorf("translated: result %d; want FlowTaken", result)
+	}
+	mustInsert6(t, table, 1, 0)
+	in, _ = flows6Of(2)
+	_, taken6 := flows6Of(1)
+	if _, result := insert6(table, in, taken6, packet.ProtocolTCP, true, 0); result != FlowTaken || table.Len() != 2 {
+		t.Errorf("IPv6: result %d, %d sessions; want FlowTaken", result, table.Len())
+	}
+}
+
+func TestOneWayIPv6IsNotFoundByItsAnswers(t *testing.T) {
+	table := newTable(t, Config{Max: 1, Max6: 1})
+	in, _ := flows6Of(1)
+	out := Flow6{Src: testServer6, SrcPort: 80}
+	slot, _ := insert6(table, in, out, packet.ProtocolTCP, false, 0)
+	if _, ok := find(table, in, packet.ProtocolTCP); !ok {
+		t.Error("inbound flow not found")
+	}
+	if _, ok := find(table, out, packet.ProtocolTCP); ok {
+		t.Error("outbound flow found")
+	}
+	if table.Confirm6(makeRef(slot, Outbound), &Key6{Flow6: out, Protocol: packet.ProtocolTCP}) {
+		t.Error("outbound flow confirmed")
+	}
+}
+
+func TestNoIPv6WithoutRoomForIt(t *testing.T) {
+	table := newTable(t, Config{Max: 10})
+	in, out := flows6Of(1)
+	if _, result := insert6(table, in, out, packet.ProtocolTCP, true, 0); result != Full {
+		t.Errorf("result %d; want Full", result)
+	}
+	if _, ok := find(table, in, packet.ProtocolTCP); ok || table.Cap6() != 0 || table.Cap() != 10 {
+		t.Errorf("found %v, room for %d of %d", ok, table.Cap6(), table.Cap())
+	}
+}
+
+// TestFloodOfOneFamily leaves the half-open sessions of the other alone.
+func TestFloodOfOneFamily(t *testing.T) {
+	begin := map[string]func(*Table, int) uint32{
+		"IPv4": func(table *Table, i int) uint32 { return mustInsert(t, table, i, 0) },
+		"IPv6": func(table *Table, i int) uint32 { return mustInsert6(t, table, i, 0) },
+	}
+	for flood, victim := range map[string]string{"IPv4": "IPv6", "IPv6": "IPv4"} {
+		table := newTable(t, Config{Max: 50, Max6: 50})
+		slot := begin[victim](table, 1)
+		table.Track(slot, InputOnly, EventSyn, 0)
+		for i := range 1000 {
+			table.Track(begin[flood](table, i), InputOnly, EventSyn, 0)
+			checkQueue(t, table)
+		}
+		if s := table.At(slot); !s.Live() || s.Generation != 1 || table.Len() != 51 || table.Evicted() != 950 {
+			t.Errorf("a flood of %s: %s session live %v, %d sessions, %d evicted", flood, victim, s.Live(), table.Len(), table.Evicted())
+		}
+	}
+}
+
+// TestSweepOfBothSlabs: sessions end in time in whichever of the slabs they are, when either was never used, too.
+func TestSweepOfBothSlabs(t *testing.T) {
+	for _, c := range []struct{ max, max6, four, six int }{
+		{5, 0, 5, 0}, {5, 5, 5, 0}, {5, 5, 0, 5}, {5, 5, 3, 2}, {5, 5, 5, 5}, {1, 1, 1, 1}, {1000, 10, 7, 10}, {1, 1000, 1, 1000},
+	} {
+		table, now := newTable(t, Config{Max: c.max, Max6: c.max6}), uint32(1)
+		for range 3 {
+			for i := range c.four {
+				mustInsert(t, table, i, now)
+			}
+			for i := range c.six {
+				mustInsert6(t, table, i, now)
+			}
+			run(table, &now, 1900)
+			if table.Len() != c.four+c.six {
+				t.Errorf("%+v: %d sessions before the timeout", c, table.Len())
+			}
+			run(table, &now, 100+lateness)
+			if table.Len() != 0 || table.Len6() != 0 {
+				t.Errorf("%+v: %d sessions after it", c, table.Len())
+			}
+		}
+	}
+}
+
+func TestEndAllOfBothFamilies(t *testing.T) {
+	ended := 0
+	table := newTable(t, Config{Max: 20, Max6: 20, Ended: func(*Session) { ended++ }})
+	for round := range 3 {
+		for i := range 20 {
+			mustInsert(t, table, i, 0)
+			mustInsert6(t, table, i, 0)
+		}
+		table.EndAll()
+		checkEmpty(t, table)
+		if want := 40 * (round + 1); ended != want || table.Len6() != 0 {
+			t.Errorf("%d ended; want %d", ended, want)
+		}
+	}
+}
+
+// TestIndexTakesMaxOfBothFamilies: nothing is refused below the maximum, whichever family comes first.
+func TestIndexTakesMaxOfBothFamilies(t *testing.T) {
+	for _, n := range []int{1, 2, 10, 1000, 50_000} {
+		table := newTable(t, Config{Max: n, Max6: n})
+		for i := range n {
+			mustInsert6(t, table, i, 0)
+		}
+		for i := range n {
+			mustInsert(t, table, i, 0)
+		}
+		for i := range n {
+			in, out := flows6Of(i)
+			for _, f := range []Flow6{in, out} {
+				if _, ok := find(table, f, packet.ProtocolTCP); !ok {
+					t.Fatalf("%d of each family: %v is lost", n, f)
+				}
+			}
+		}
+		if problem := displacedProblem(table); problem != "" {
+			t.Fatal(problem)
+		}
+		checkFilledSlots(t, table)
+	}
+}
+
+// checkFilledSlots ends every session of a full table one by one.
+func checkFilledSlots(t *testing.T, table *Table) {
+	t.Helper()
+	for slot := range uint32(table.Cap()) {
+		table.End(slot)
+	}
+	checkEmpty(t, table)
+}

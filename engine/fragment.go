@@ -1,0 +1,206 @@
+package engine
+
+import (
+	"fulcrum/conntrack"
+	"fulcrum/modes"
+	"fulcrum/packet"
+	"fulcrum/ports"
+)
+
+// datagramsAtOnce is how many fragmented datagrams a worker remembers at a time.
+const datagramsAtOnce = 1024
+
+// fragments is what a worker knows of datagrams that come in pieces, and the pieces that came before their first.
+type fragments struct {
+	table    *conntrack.Fragments
+	held     [conntrack.MaxWaiting]ports.Packet
+	released []conntrack.Place
+	dropped  []conntrack.Dropped
+	later    meta // of a piece that was held
+}
+
+func newFragments(seed uint64) fragments {
+	return fragments{
+		table:    conntrack.NewFragments(datagramsAtOnce, seed),
+		released: make([]conntrack.Place, 0, conntrack.MaxQueued),
+		dropped:  make([]conntrack.Dropped, 0, conntrack.MaxWaiting),
+	}
+}
+
+// fragmentVerdicts gives each reason to drop a fragment its verdict.
+var fragmentVerdicts = [...]Verdict{
+	conntrack.FragmentMalformed: DropFragment,
+	conntrack.FragmentTooLong:   DropFragment,
+	conntrack.FragmentDuplicate: DropFragmentOverlap,
+	conntrack.FragmentOverlap:   DropFragmentOverlap,
+	conntrack.FragmentScattered: DropFragmentsFull,
+	conntrack.FragmentQueueFull: DropFragmentsFull,
+	conntrack.FragmentTimeout:   DropFragmentTimeout,
+	conntrack.FragmentEvicted:   DropFragmentsFull,
+}
+
+// fragment takes a fragment where the first of its datagram went, which alone has the ports.
+func (w *Worker) fragment(p *ports.Packet, m *meta) Verdict {
+	f, fault := m.Fragment(p.Bytes())
+	if fault != packet.NoFault {
+		return faults[fault]
+	}
+	k := &w.key
+	m.widen(p, k)
+	d := conntrack.Datagram{Src: k.Src, Dst: k.Dst, ID: f.ID}
+	if !m.Kind.Is6() {
+		d.Protocol = m.Protocol
+	}
+	piece := conntrack.Piece{Offset: uint16(f.Offset), Length: uint16(f.Length), More: f.More}
+	if f.Offset == 0 {
+		return w.firstFragment(p, m, &d, piece)
+	}
+	decision, place, verdict := w.fragments.table.Later(&d, piece, w.now)
+	switch verdict {
+	case conntrack.FragmentForwarded:
+		return w.laterFragment(p, m, decision)
+	case conntrack.FragmentHeld:
+		w.fragments.held[place] = *p
+		return Taken
+	}
+	return fragmentVerdicts[verdict]
+}
+
+// firstFragment takes a datagram's first fragment as the packet that it begins, and then those that waited for it.
+func (w *Worker) firstFragment(p *ports.Packet, m *meta, d *conntrack.Datagram, piece conntrack.Piece) Verdict {
+	m.ParseFirst(p.Bytes())
+	if m.Kind == packet.Invalid {
+		return faults[m.Fault]
+	}
+	if !m.Kind.HasSession() {
+		return w.otherProtocol(p, m)
+	}
+	decision := conntrack.Decision{SrcPort: m.SrcPort, DstPort: m.DstPort, Protocol: m.Protocol}
+	owner := w.fragmentOwner(p, m)
+	if owner != w.number {
+		decision.Note = uint32(owner) + 1
+	}
+	released, verdict := w.fragments.table.First(d, piece, decision, w.now, w.fragments.released[:0])
+	if verdict != conntrack.FragmentForwarded {
+		return fragmentVerdicts[verdict]
+	}
+	v := w.first(p, m, owner)
+	for _, place := range released {
+		w.releaseFragment(&w.fragments.held[place], m.index, decision)
+	}
+	return v
+}
+
+// first forwards a first fragment, or hands it over.
+func (w *Worker) first(p *ports.Packet, m *meta, owner int) Verdict {
+	if owner != w.number {
+		return w.handOver(p, owner)
+	}
+	m.fragment = true
+	m.widen(p, &w.key)
+	w.hashes[m.index], w.refs[m.index] = w.hashOf(&w.key), 0
+	if m.Kind.Is6() {
+		return w.flow6(p, m)
+	}
+	return w.flow(p, m)
+}
+
+// fragmentOwner returns the worker that has the flow which a first fragment is of, or is to have it. NICs spread fragments by addresses, so that
+// all of a datagram come to one worker, and it need not be the one to which the flow's other packets come.
+func (w *Worker) fragmentOwner(p *ports.Packet, m *meta) int {
+	m.widen(p, &w.key)
+	if w.outgoing == nil || p.Spare != 0 {
+		return w.number
+	}
+	if _, known := w.lookup(&w.key); known {
+		return w.number
+	}
+	if owner := w.probableOwner(p.Port, &w.key); owner != receiver {
+		return owner
+	}
+	return w.number
+}
+
+// releaseFragment sends a held fragment after its first.
+func (w *Worker) releaseFragment(p *ports.Packet, index uint8, decision conntrack.Decision) {
+	m := &w.fragments.later
+	packet.Parse(p.Bytes(), &m.Parsed)
+	m.index = index
+	if v := w.laterFragment(p, m, decision); v != Taken {
+		w.drop(p, v)
+	}
+}
+
+// laterFragment forwards a fragment that is not the first of its datagram as was decided for that.
+func (w *Worker) laterFragment(p *ports.Packet, m *meta, decision conntrack.Decision) Verdict {
+	if decision.Note != 0 {
+		return w.handOver(p, int(decision.Note-1))
+	}
+	m.SrcPort, m.DstPort, m.Protocol = decision.SrcPort, decision.DstPort, decision.Protocol
+	m.widen(p, &w.key)
+	ref, known := w.lookup(&w.key)
+	if !known {
+		return DropNoSession
+	}
+	slot, d := ref.Slot(), ref.Direction()
+	s := w.sessions.At(slot)
+	server := &w.snap.servers[s.Server]
+	if server.gone {
+		return w.orphan(slot)
+	}
+	h, v := w.hopOf(slot, s, server, d)
+	if v != Taken {
+		return v
+	}
+	n := &w.neighbours.entries[h]
+	room := server.room(d, n)
+	if !m.passable(room) && !m.divisible() {
+		return w.impassable(p, m, d, room)
+	}
+	s.LastSeen = w.now
+	w.countTraffic(s, m.size(), d)
+	if v := w.rewriteLater(p, m, slot, server, d, n); v != Taken {
+		return v
+	}
+	return w.finish(p, h, m.size() > room)
+}
+
+// rewriteLater is rewrite for a fragment without ports.
+func (w *Worker) rewriteLater(p *ports.Packet, m *meta, slot uint32, server *serverEntry, d conntrack.Direction, n *neighbour) Verdict {
+	switch {
+	case server.mode == modes.IPIP:
+		return w.encapsulate(p, m, server, n)
+	case server.mode == modes.DR:
+		w.route(p, m)
+		return Taken
+	case server.clients6 != server.servers6:
+		return DropFragmentFamily
+	}
+	to := w.target(slot, d)
+	if server.clients6 {
+		modes.TranslateLater6(packet.IPv6(p.Bytes()[m.Network:]), &to)
+	} else {
+		narrow := to.Narrow()
+		modes.TranslateLater(packet.IPv4(p.Bytes()[m.Network:]), &narrow)
+	}
+	return Taken
+}
+
+// tickFragments drops the fragments that have waited in vain.
+func (w *Worker) tickFragments(now uint32) {
+	if w.fragments.table.Len() == 0 && w.fragments.table.Waiting() == 0 {
+		return
+	}
+	for _, d := range w.fragments.table.Expire(now, w.fragments.dropped[:0]) {
+		w.drop(&w.fragments.held[d.Place], fragmentVerdicts[d.Reason])
+	}
+}
+
+// dropFragments drops all fragments that wait.
+func (w *Worker) dropFragments() {
+	for later := w.now + 1; w.fragments.table.Waiting() > 0; later += 1000 {
+		for _, d := range w.fragments.table.Expire(later, w.fragments.dropped[:0]) {
+			w.drop(&w.fragments.held[d.Place], DropStopped)
+		}
+	}
+}

@@ -1,0 +1,25 @@
+package modes
+
+import "fulcrum/packet"
+
+// Translate6 rewrites a packet of IPv6 to go on a flow of IPv6, as nat and fullnat do. transport is the offset of the protocol's
+// header in ip, as checked by packet.Parse. What holds of checksums in Translate does here.
+func Translate6(ip packet.IPv6, transport int, protocol uint8, to *packet.Flow6) {
+	addresses := packet.Delta(0).ChangeAddr(ip.Src(), to.Src).ChangeAddr(ip.Dst(), to.Dst)
+	ip.SetSrc(to.Src)
+	ip.SetDst(to.Dst)
+	Route6(ip)
+	setTransport(ip[transport:], protocol, ports{to.SrcPort, to.DstPort}, addresses)
+}
+
+// TranslateLater6 is Translate6 for a fragment that is not the first of its packet: it has addresses, and no ports.
+func TranslateLater6(ip packet.IPv6, to *packet.Flow6) {
+	ip.SetSrc(to.Src)
+	ip.SetDst(to.Dst)
+	Route6(ip)
+}
+
+// TranslateLater is TranslateLater6 for IPv4.
+func TranslateLater(ip packet.IPv4, to *packet.Flow4) {
+	setNetwork(ip, to, packet.Delta(0).Change32(ip.Src(), to.Src).Change32(ip.Dst(), to.Dst))
+}

@@ -1,0 +1,65 @@
+package modes
+
+import (
+	"hash/crc32"
+
+	"fulcrum/packet"
+)
+
+// ports are those that a packet is to have.
+type ports struct{ src, dst uint16 }
+
+// setTransport gives a TCP segment, UDP datagram or SCTP packet its ports, and corrects its checksum for them and for what has changed
+// of the addresses. Of an echo request or reply, the identifier is the port of the client's side.
+func setTransport(b []byte, protocol uint8, to ports, addresses packet.Delta) {
+	switch protocol {
+	case packet.ProtocolTCP:
+		setTCP(b, to, addresses)
+	case packet.ProtocolUDP:
+		setUDP(b, to, addresses)
+	case packet.ProtocolSCTP:
+		setSCTP(b, to)
+	}
+}
+
+func setTCP(t packet.TCP, to ports, addresses packet.Delta) {
+	all := addresses.Change16(t.SrcPort(), to.src).Change16(t.DstPort(), to.dst)
+	t.SetSrcPort(to.src)
+	t.SetDstPort(to.dst)
+	t.SetChecksum(all.Apply(t.Checksum()))
+}
+
+func setUDP(u packet.UDP, to ports, addresses packet.Delta) {
+	all := addresses.Change16(u.SrcPort(), to.src).Change16(u.DstPort(), to.dst)
+	u.SetSrcPort(to.src)
+	u.SetDstPort(to.dst)
+	old := u.Checksum()
+	if old == 0 {
+		return
+	}
+	u.SetChecksum(nonzero(all.Apply(old)))
+}
+
+// nonzero returns UDP's other form of a checksum of zero, which would say that there is none (RFC 768).
+func nonzero(sum uint16) uint16 {
+	if sum == 0 {
+		return 0xffff
+	}
+	return sum
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// setSCTP gives an SCTP packet its ports. The checksum covers nothing of the IP header (RFC 9260, 6.8); it is corrected by the
+// difference that the ports make to it, so that a wrong one stays wrong.
+func setSCTP(s packet.SCTP, to ports) {
+	if s.SrcPort() == to.src && s.DstPort() == to.dst {
+		return
+	}
+	sum := s.Checksum()
+	s.SetChecksum(0)
+	sum ^= crc32.Checksum(s, castagnoli)
+	s.SetSrcPort(to.src)
+	s.SetDstPort(to.dst)
+	s.SetChecksum(sum ^ crc32.Checksum(s, castagnoli))
+}

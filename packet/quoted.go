@@ -1,0 +1,66 @@
+package packet
+
+import "encoding/binary"
+
+// Quotation is the packet that an ICMP error is about, as far as the error quotes it.
+type Quotation struct {
+	Key       Key6 // of TCP, UDP and SCTP
+	Transport int  // offset of the transport header behind the quoted IP header's beginning
+}
+
+// quotedPorts is as much as must be there of the transport header. Senders give eight bytes at least (RFC 792), which
+// hold UDP's checksum too.
+const quotedPorts = 4
+
+// Quoted4 reads the IPv4 packet that b begins with, which may be cut off. It reports false for what has no ports: other protocols,
+// and all fragments but the first.
+func Quoted4(b []byte) (q Quotation, ok bool) {
+	ip := IPv4(b)
+	if len(b) < IPv4MinLen || ip.Version() != 4 || ip.HeaderLen() < IPv4MinLen || ip.FragmentOffset() != 0 {
+		return q, false
+	}
+	q.Key = Key6{Flow6{Src: AddrOf4(ip.Src()), Dst: AddrOf4(ip.Dst())}, ip.Protocol()}
+	q.Transport = ip.HeaderLen()
+	return q, q.readPorts(b)
+}
+
+// Quoted6 is Quoted4 for IPv6.
+func Quoted6(b []byte) (q Quotation, ok bool) {
+	ip := IPv6(b)
+	if len(b) < IPv6Len || ip.Version() != 6 || ip.Src().Is4() || ip.Dst().Is4() {
+		return q, false
+	}
+	at, next := IPv6Len, ip.NextHeader()
+	for range maxExtensions {
+		if !isExtension(next) {
+			break
+		}
+		rest := b[at:]
+		size := FragmentLen
+		if next != NextFragment {
+			size = extensionSize(next, rest)
+		} else if len(rest) < size || binary.BigEndian.Uint16(rest[2:4])&^7 != 0 {
+			return q, false
+		}
+		if size == 0 {
+			return q, false
+		}
+		at, next = at+size, rest[0]
+	}
+	q.Key = Key6{Flow6{Src: ip.Src(), Dst: ip.Dst()}, next}
+	q.Transport = at
+	return q, q.readPorts(b)
+}
+
+func (q *Quotation) readPorts(b []byte) bool {
+	if len(b) < q.Transport+quotedPorts {
+		return false
+	}
+	q.Key.SrcPort = binary.BigEndian.Uint16(b[q.Transport:])
+	q.Key.DstPort = binary.BigEndian.Uint16(b[q.Transport+2:])
+	switch q.Key.Protocol {
+	case ProtocolTCP, ProtocolUDP, ProtocolSCTP:
+		return true
+	}
+	return false
+}
