@@ -5,20 +5,13 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-
-	"fulcrum/lab"
 )
 
 // TestHostile puts on the director's wires what nobody sends in good faith: each class of packets (testdata/judge/hostile4.py and
 // hostile6.py) has the fate that is written beside it, the sum of all drops is exact, and the director survives. If it is not, each
 // class is tried on its own, to see whose packets have another fate.
 func TestHostile(t *testing.T) {
-	for _, c := range []trial{
-		{lab.DR, 4, 4, "tcp,udp,sctp"},
-		{lab.NAT, 4, 4, "tcp,udp,sctp"},
-		{lab.FullNAT, 4, 4, "tcp,udp,sctp"},
-		{lab.IPIP, 4, 4, "tcp,udp,sctp"},
-	} {
+	for _, c := range trials {
 		t.Run(c.String(), func(t *testing.T) {
 			t.Parallel()
 			err := newJudge(t, "hostile", "all", c).verdict()

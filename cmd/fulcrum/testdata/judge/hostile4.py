@@ -101,12 +101,13 @@ def to_the_director_itself(a):
 @hostile
 def past_the_director(a):
     """Clients reach a real server by the VIP only, and real servers reach no one of their own accord."""
-    yield a.from_client(ip(a, dst=a.server) / syn(a, dport=a.setup.server_port("tcp")), "not_ours")
-    yield a.from_server(ip(a, src=a.server, dst=a.client()) / syn(a), "not_ours")
+    server = network.SERVERS[4][0]
+    yield a.from_client(ip(a, dst=server) / syn(a, dport=a.setup.server_port("tcp")), "not_ours")
+    yield a.from_server(ip(a, src=server, dst=a.client()) / syn(a), "not_ours")
     yield a.from_server(ip(a, src=a.vip, dst=a.client()) / syn(a, sport=TCP_PORT, flags="SA"), "not_ours")
     if a.setup.mode == "fullnat":
         for flags in ("S", "SA", "A", "R"):
-            yield a.from_server(ip(a, src=a.server, dst=network.LOCAL[4][0]) / syn(a, sport=8080, dport=5000, flags=flags), "no_session")
+            yield a.from_server(ip(a, src=server, dst=network.LOCAL[4][0]) / syn(a, sport=8080, dport=5000, flags=flags), "no_session")
 
 
 # TCP, UDP and ICMP.
@@ -257,7 +258,7 @@ def tunnels(a):
         for _ in range(20):
             nested = ip(a, dst=dst) / nested
         yield a.from_client(nested, fate)
-    yield a.from_server(IP(src=a.server, dst=a.back) / IP(src=a.back, dst=a.server) / inner, "to_host")
+    yield a.from_server(IP(src=network.SERVERS[4][0], dst=a.back) / IP(src=a.back, dst=network.SERVERS[4][0]) / inner, "to_host")
 
 
 # Fragments. What comes before its datagram's first fragment waits, until the time is up or the director stops.

@@ -1,7 +1,7 @@
 """An independent judge of the director: it makes packets and judges what becomes of them with scapy, without the project's own code.
 
-usage: judge.py traffic FOLDER SEED BURST PACKETS MODE VIP-FAMILY SERVER-FAMILY PROTOCOLS
-       judge.py hostile FOLDER SEED BURST CLASSES|all MODE VIP-FAMILY SERVER-FAMILY PROTOCOLS
+usage: judge.py traffic FOLDER SEED BURST PACKETS MODE VIP-FAMILY SERVER-FAMILY
+       judge.py hostile FOLDER SEED BURST CLASSES|all MODE VIP-FAMILY SERVER-FAMILY
        judge.py classes FAMILY
 
 "classes" lists the classes of hostile packets. Else it writes FOLDER/director.toml and says "ready": now the director is to be started with it. It says "done" when all packets have been
@@ -53,8 +53,8 @@ def say(word):
     print(word, flush=True)
 
 
-def main(kind, folder, seed, burst, amount, mode, vip, server, protocols):
-    setup = network.Setup(mode, int(vip), int(server), protocols.split(","))
+def main(kind, folder, seed, burst, amount, mode, vip, server):
+    setup = network.Setup(mode, int(vip), int(server))
     wires = make_wires(folder, int(burst))
     with open(os.path.join(folder, "director.toml"), "w") as file:
         file.write(setup.toml([w.device(n) for n, w in enumerate(wires.wires)]))

@@ -38,12 +38,12 @@ def endpoint(address, port):
 
 
 class Setup:
-    """One configuration: a mode, the family of the VIP and that of the real servers, and the protocols of its services."""
+    """One configuration: a mode, the family of the VIP and that of the real servers."""
 
     mss = 1300  # of TCP's service
 
-    def __init__(self, mode, vip, server, protocols):
-        self.mode, self.vip, self.server, self.protocols = mode, vip, server, protocols
+    def __init__(self, mode, vip, server):
+        self.mode, self.vip, self.server, self.protocols = mode, vip, server, list(SERVICES)
         self.families = sorted({4, vip, server})
 
     def vip_address(self):
