@@ -21,28 +21,39 @@ import (
 // them with scapy, an implementation of the protocols that shares nothing with ours.
 type trial struct {
 	mode        lab.Mode
-	vip, server int // families
+	vip, server int    // families
+	vlans       string // of both ports
 }
+
+const untagged = "0,0"
 
 // trials are all modes with all families that they can have.
 var trials = []trial{
-	{lab.DR, 4, 4},
-	{lab.NAT, 4, 4},
-	{lab.FullNAT, 4, 4},
-	{lab.IPIP, 4, 4},
-	{lab.DR, 6, 6},
-	{lab.NAT, 6, 6},
-	{lab.FullNAT, 6, 6},
-	{lab.FullNAT, 6, 4},
-	{lab.IPIP, 6, 6},
-	{lab.IPIP, 4, 6},
-	{lab.IPIP, 6, 4},
+	{lab.DR, 4, 4, untagged},
+	{lab.NAT, 4, 4, untagged},
+	{lab.FullNAT, 4, 4, untagged},
+	{lab.IPIP, 4, 4, untagged},
+	{lab.DR, 6, 6, untagged},
+	{lab.NAT, 6, 6, untagged},
+	{lab.FullNAT, 6, 6, untagged},
+	{lab.FullNAT, 6, 4, untagged},
+	{lab.IPIP, 6, 6, untagged},
+	{lab.IPIP, 4, 6, untagged},
+	{lab.IPIP, 6, 4, untagged},
+	{lab.NAT, 4, 4, "10,20"},
+	{lab.IPIP, 6, 4, "0,4094"},
 }
 
-func (c trial) String() string { return fmt.Sprintf("%s %d to %d", c.mode, c.vip, c.server) }
+func (c trial) String() string {
+	name := fmt.Sprintf("%s %d to %d", c.mode, c.vip, c.server)
+	if c.vlans != untagged {
+		name += " in vlans " + c.vlans
+	}
+	return name
+}
 
 // judgedPackets go through the director in each trial.
-const judgedPackets = 1000
+const judgedPackets = 800
 
 // TestIndependentJudge sends random valid packets through the director in every mode: scapy holds each packet that comes out
 // against what is owed, byte by byte, and tshark finds nothing wrong with any of them either.
@@ -54,6 +65,16 @@ func TestIndependentJudge(t *testing.T) {
 			j.hold()
 			j.tshark("front-out.pcap")
 			j.tshark("back-out.pcap")
+		})
+	}
+}
+
+// TestDamagedStaysDamaged sends packets with wrong checksums among right ones, through every mode: none is made right on its way.
+func TestDamagedStaysDamaged(t *testing.T) {
+	for _, c := range trials {
+		t.Run(c.String(), func(t *testing.T) {
+			t.Parallel()
+			newJudge(t, "damaged", strconv.Itoa(judgedPackets/5), c).hold()
 		})
 	}
 }
@@ -84,7 +105,7 @@ func newJudge(t *testing.T, kind, amount string, c trial) *judge {
 	t.Logf("%s=%s, captures in %s", judgeSeed, seed, j.folder)
 	// Debian's python, whose packages third_party/install.sh installs.
 	j.command = exec.Command("/usr/bin/python3", "-B", "testdata/judge/judge.py", kind, j.folder, seed, strconv.Itoa(ports.MaxBurst), amount,
-		string(c.mode), strconv.Itoa(c.vip), strconv.Itoa(c.server))
+		string(c.mode), strconv.Itoa(c.vip), strconv.Itoa(c.server), c.vlans)
 	j.command.Stderr = &j.stderr
 	j.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	j.start()

@@ -165,6 +165,29 @@ def fragment(b, at, number):
     return b[:4] + len(payload).to_bytes(2, "big") + bytes([FRAGMENT]) + b[7:40] + payload
 
 
+def checksum_place(b):
+    """Where the transport layer's checksum is, and its length."""
+    data, protocol = transport_bytes(b)
+    at, length = {6: (16, 2), 17: (6, 2), 132: (8, 4)}[protocol]
+    return len(b) - len(data) + at, length
+
+
+def spoiled(b, wrong):
+    """A packet with another checksum of its transport layer: wrong is not 0, nor all ones, which for most is the same."""
+    at, length = checksum_place(b)
+    value = int.from_bytes(b[at:at + length], "big") ^ wrong
+    if length == 2 and value == 0:
+        value = 0x5555  # for UDP it would mean that there is none
+    return b[:at] + value.to_bytes(length, "big") + b[at + length:]
+
+
+def inner_most(b):
+    """The packet in a tunnel, or the packet itself."""
+    if b[0] >> 4 == 4 and b[9] in (4, 41):
+        return b[20:]
+    return b[40:] if b[0] >> 4 == 6 and b[6] in (4, 41) else b
+
+
 def fragment4(b, offset, end, number):
     header = bytearray(b[:(b[0] & 15) * 4])
     more = end < len(b) - len(header)

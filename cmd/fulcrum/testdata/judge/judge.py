@@ -1,7 +1,7 @@
 """An independent judge of the director: it makes packets and judges what becomes of them with scapy, without the project's own code.
 
-usage: judge.py traffic FOLDER SEED BURST PACKETS MODE VIP-FAMILY SERVER-FAMILY
-       judge.py hostile FOLDER SEED BURST CLASSES|all MODE VIP-FAMILY SERVER-FAMILY
+usage: judge.py traffic|damaged FOLDER SEED BURST PACKETS MODE VIP-FAMILY SERVER-FAMILY VLANS
+       judge.py hostile FOLDER SEED BURST CLASSES|all MODE VIP-FAMILY SERVER-FAMILY VLANS
        judge.py classes FAMILY
 
 "classes" lists the classes of hostile packets. Else it writes FOLDER/director.toml and says "ready": now the director is to be started with it. It says "done" when all packets have been
@@ -42,10 +42,10 @@ def fence_answered(frame):
     return frame[12:14] == b"\x08\x00" and frame[23] == 1 and frame[34] == 0 and frame[38:40] == FENCE_ID.to_bytes(2, "big")
 
 
-def make_wires(folder, burst):
+def make_wires(folder, burst, vlans):
     wires = []
     for number, name in enumerate(("front", "back")):
-        wires.append(Wire(folder, name, filler(number), lambda n, number=number: fence(number, n), fence_answered))
+        wires.append(Wire(folder, name, filler(number), lambda n, number=number: fence(number, n), fence_answered, vlans[number]))
     return Wires(wires, burst)
 
 
@@ -53,9 +53,9 @@ def say(word):
     print(word, flush=True)
 
 
-def main(kind, folder, seed, burst, amount, mode, vip, server):
-    setup = network.Setup(mode, int(vip), int(server))
-    wires = make_wires(folder, int(burst))
+def main(kind, folder, seed, burst, amount, mode, vip, server, vlans):
+    setup = network.Setup(mode, int(vip), int(server), [int(v) for v in vlans.split(",")])
+    wires = make_wires(folder, int(burst), setup.vlans)
     with open(os.path.join(folder, "director.toml"), "w") as file:
         file.write(setup.toml([w.device(n) for n, w in enumerate(wires.wires)]))
     trial = new_trial(kind, setup, Traffic(seed), wires, amount)
@@ -78,11 +78,11 @@ def main(kind, folder, seed, burst, amount, mode, vip, server):
 
 
 def new_trial(kind, setup, traffic, wires, amount):
-    if kind == "traffic":
-        from trial import Trial
-        return Trial(setup, traffic, wires, int(amount))
-    from hostile import Hostile
-    return Hostile(setup, traffic, wires, amount)
+    if kind == "hostile":
+        from hostile import Hostile
+        return Hostile(setup, traffic, wires, amount)
+    from trial import DamagedTrial, Trial
+    return (DamagedTrial if kind == "damaged" else Trial)(setup, traffic, wires, int(amount))
 
 
 if __name__ == "__main__":

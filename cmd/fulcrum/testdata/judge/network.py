@@ -38,12 +38,12 @@ def endpoint(address, port):
 
 
 class Setup:
-    """One configuration: a mode, the family of the VIP and that of the real servers."""
+    """One configuration: a mode, the family of the VIP and that of the real servers, and the VLANs of both ports."""
 
     mss = 1300  # of TCP's service
 
-    def __init__(self, mode, vip, server):
-        self.mode, self.vip, self.server, self.protocols = mode, vip, server, list(SERVICES)
+    def __init__(self, mode, vip, server, vlans):
+        self.mode, self.vip, self.server, self.vlans, self.protocols = mode, vip, server, vlans, list(SERVICES)
         self.families = sorted({4, vip, server})
 
     def vip_address(self):
@@ -71,9 +71,9 @@ class Setup:
 
     def toml(self, devices):
         parts = ['[director]\nworkers = 1\n\n[dpdk]\nhugepages = "off"\nmemory = "128MiB"\n']
-        for name, device, own in zip(("front", "back"), devices, (FRONT, BACK)):
+        for name, device, own, vlan in zip(("front", "back"), devices, (FRONT, BACK), self.vlans):
             addresses = ", ".join(f'"{own[f]}/{PREFIX[f]}"' for f in self.families)
-            parts.append(f'[[port]]\nname = "{name}"\ndevice = "{device}"\naddresses = [{addresses}]\n')
+            parts.append(f'[[port]]\nname = "{name}"\ndevice = "{device}"\naddresses = [{addresses}]\nvlan = {vlan}\n')
         for f in self.families:
             parts.append(f'[[route]]\nto = "{EVERYWHERE[f]}"\nvia = "{ROUTER[f]}"\n')
             parts += [neighbour(ROUTER[f], ROUTER_MAC)] + [neighbour(a, server_mac(a)) for a in SERVERS[f]]

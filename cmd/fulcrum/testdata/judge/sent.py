@@ -17,11 +17,16 @@ class Whole:
 
     ordered = True  # leaves in the order in which it came
     refused = False  # its sender is told why
+    sound = True  # its receiver looks at it
 
     def __init__(self, setup, flow, wire, packet):
         self.setup, self.flow, self.wire, self.packet, self.bytes = setup, flow, wire, packet, raw(packet)
         self.number = 0
         self.promised = duty.clamped(packet, setup.mss)
+
+    def same(self, owed, got):
+        """Whether what came out is what is owed."""
+        return owed == got
 
     def owed(self, got):
         return self.owed_inside(got) if self.wire == network.CLIENT_SIDE else self.owed_outside()
@@ -43,6 +48,25 @@ class Whole:
         flow = self.flow
         make = duty.widened if self.setup.mixed() else duty.translated
         return raw(make(self.promised, flow.vip, flow.client, flow.vport, flow.port))
+
+
+class Damaged(Whole):
+    """A packet with a wrong checksum of its transport layer: it has to stay wrong, so that its receiver throws it away."""
+
+    sound = False
+
+    def __init__(self, setup, flow, wire, packet, wrong):
+        super().__init__(setup, flow, wire, packet)
+        layer = duty.transport(packet)
+        if layer.name == "UDP" and layer.chksum == 0:
+            layer.chksum = None  # none cannot be wrong
+            super().__init__(setup, flow, wire, packet)
+        self.bytes = frames.spoiled(self.bytes, wrong)
+
+    def same(self, owed, got):
+        at, length = frames.checksum_place(frames.inner_most(got))
+        at += len(got) - len(frames.inner_most(got))
+        return owed[:at] + owed[at + length:] == got[:at] + got[at + length:] and owed[at:at + length] != got[at:at + length]
 
 
 class Piece(Whole):

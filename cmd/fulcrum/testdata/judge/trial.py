@@ -9,7 +9,7 @@ from scapy.packet import Raw, raw
 import frames
 import network
 from frames import show
-from sent import MEANINGS, Piece, Ping, Report, TooLong, Whole
+from sent import MEANINGS, Damaged, Piece, Ping, Report, TooLong, Whole
 
 MOST_REFUSED = 40  # the director limits the ICMP errors that it sends, after a first 50
 
@@ -28,6 +28,8 @@ class Flow:
 
 
 class Trial:
+    damaged = 0  # share of the packets
+
     def __init__(self, setup, traffic, wires, packets):
         self.setup, self.traffic, self.wires, self.wanted = setup, traffic, wires, packets
         self.random = traffic.random
@@ -42,9 +44,10 @@ class Trial:
             for _ in range(self.random.randrange(self.wires.room)):
                 self.waiting[network.CLIENT_SIDE] += self.next_inbound()
             self.exchange()
-        while any(self.waiting):
-            self.exchange()
         self.judge(self.wires.settle())
+        while any(self.waiting):  # what has come may be answered
+            self.exchange()
+            self.judge(self.wires.settle())
         self.finish()
 
     def exchange(self):
@@ -85,6 +88,8 @@ class Trial:
     def answer(self, flow):
         """A real server's answer."""
         first, flow.answered = flow.answered == 0, flow.answered + 1
+        if not first and self.traffic.chance(0.1) and (packets := self.longer_than_room(flow, network.SERVER_SIDE)):
+            return packets
         return self.packets(flow, network.SERVER_SIDE, first)
 
     def ends(self, flow, wire):
@@ -99,7 +104,10 @@ class Trial:
         fragments = flow.protocol != "sctp" and not self.setup.mixed()
         if fragments and not (first and flow.protocol == "tcp") and self.traffic.chance(0.06):
             return self.pieces(flow, wire)
-        return [Whole(self.setup, flow, wire, self.make(flow, wire, first, self.setup.room(wire)))]
+        packet = self.make(flow, wire, first, self.setup.room(wire))
+        if self.traffic.chance(self.damaged):
+            return [Damaged(self.setup, flow, wire, packet, self.random.randrange(1, 0xFFFF))]
+        return [Whole(self.setup, flow, wire, packet)]
 
     def make(self, flow, wire, first, limit, least=0, plain=False, **ip):
         t, (src, dst, sport, dport) = self.traffic, self.ends(flow, wire)
@@ -142,19 +150,23 @@ class Trial:
         return [Ping(self.setup, flow, header / ICMP(id=number, seq=count) / Raw(data))]
 
     def too_long(self, flow):
-        """More than the tunnel has room for: refused, or divided where that is allowed."""
-        room = self.setup.room(network.CLIENT_SIDE)
+        return self.longer_than_room(flow, network.CLIENT_SIDE)
+
+    def longer_than_room(self, flow, wire):
+        """More than the way has room for: refused, or divided where that is allowed."""
+        room, family = self.setup.room(wire), network.family(self.ends(flow, wire)[0])
         if room == network.MTU or flow.protocol == "sctp":
             return None
-        size, whole = self.random.randrange(room + 1, network.MTU + 1), self.setup.vip == 6 or self.traffic.chance(0.5)
-        ip = {} if self.setup.vip == 6 else {"flags": "DF" if whole else ""}
-        packet = self.exactly(flow, network.CLIENT_SIDE, size, ip)
+        size, whole = self.random.randrange(room + 1, network.MTU + 1), family == 6 or self.traffic.chance(0.5)
+        packet = self.exactly(flow, wire, size, {} if family == 6 else {"flags": "DF" if whole else ""})
         if not whole:
-            return [Whole(self.setup, flow, network.CLIENT_SIDE, packet)]
+            self.seen["divided"] += 1
+            return [Whole(self.setup, flow, wire, packet)]
         if self.refused == MOST_REFUSED:
             return None
         self.refused += 1
-        return [TooLong(self.setup, flow, network.CLIENT_SIDE, packet, room, flow.vip)]
+        teller = flow.vip if wire == network.CLIENT_SIDE else network.BACK[self.setup.server]
+        return [TooLong(self.setup, flow, wire, packet, room, teller)]
 
     def exactly(self, flow, wire, size, ip):
         packet = self.make(flow, wire, False, size, 0, plain=True, **ip)
@@ -193,12 +205,10 @@ class Trial:
         """What identifies a packet on both sides of the director."""
         at = frames.place(b)
         if self.setup.mixed():
-            return (wire,) + self.mixed_tag(b, at)
+            return (wire,) + self.mixed_tag(b)
         return wire, frames.flow_label(b) if b[0] >> 4 == 6 else frames.identification(b), at.offset if at else 0
 
-    def mixed_tag(self, b, at):
-        if at:
-            return "piece", at.offset
+    def mixed_tag(self, b):
         if frames.is_error(b):
             return "report", frames.transport_tag(frames.quoted(b))
         if frames.is_echo(b):
@@ -233,6 +243,7 @@ class Trial:
             return "came out, but nothing of the kind went in, or it came twice:\n" + show(frame)
         problem = self.in_order(s, wire)
         self.seen[wire] += 1
+        self.seen[type(s).__name__] += 1
         if wire == network.CLIENT_SIDE:
             problem = problem or self.compare(s, wire, frame, got, s.owed(got), network.ROUTER_MAC)
         else:
@@ -246,7 +257,7 @@ class Trial:
         """Whether a packet is a fragment that the director has made."""
         if frames.place(got) is None:
             return False
-        return self.setup.mode == "ipip" or self.tag_of(1 - wire, got) not in self.under_way
+        return self.setup.mode == "ipip" or self.setup.mixed()
 
     def inner(self, wire, got):
         if wire == network.CLIENT_SIDE or self.setup.mode != "ipip":
@@ -265,7 +276,7 @@ class Trial:
         """What hosts do about a packet that has come to them."""
         if not self.setup.through_director() or not s.ordered:
             return
-        if self.traffic.chance(0.05) and (not self.setup.mixed() or s.flow.protocol == "tcp"):
+        if s.sound and self.traffic.chance(0.05) and (not self.setup.mixed() or s.flow.protocol == "tcp"):
             self.waiting[wire].append(self.report(s, wire, got))
         if wire == network.SERVER_SIDE and self.traffic.chance(0.7):
             self.waiting[wire] += self.answer(s.flow)
@@ -306,7 +317,7 @@ class Trial:
         if frame[:14] != frames.ethernet(to, network.PORT_MACS[wire], owed)[:14]:
             return f"Ethernet header is {frame[:14].hex()}, to be sent to {to}"
         trailer = len(frame) - 14 - len(frames.network_bytes(frame))
-        if got == owed and trailer <= max(0, 46 - len(s.bytes)):
+        if s.same(owed, got) and trailer <= max(0, 46 - len(s.bytes)):
             return None
         return f"{type(s).__name__} differs from what is owed, or has {trailer} bytes behind it\n{frames.difference(s.bytes, owed, got)}"
 
@@ -335,5 +346,12 @@ class Trial:
                 self.errors.append(f"{what}: {n} reported, {self.seen[wire]} seen")
 
     def summary(self):
-        return f"{len(self.flows)} sessions, {self.seen[network.SERVER_SIDE]} packets in, {self.seen[network.CLIENT_SIDE]} out, " \
-            f"{self.seen['pings']} pings, {self.refused} refused"
+        kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(self.seen.items(), key=str) if isinstance(kind, str))
+        return f"{len(self.flows)} sessions, {self.seen[network.SERVER_SIDE]} packets in, {self.seen[network.CLIENT_SIDE]} out: {kinds}, " \
+            f"{self.refused} refused"
+
+
+class DamagedTrial(Trial):
+    """Traffic of which half has wrong checksums."""
+
+    damaged = 0.5

@@ -39,9 +39,10 @@ def record(frame):
 
 
 class Wire:
-    """One port: a pipe to the director and one from it."""
+    """One port: a pipe to the director and one from it. In a VLAN, frames have its tag there, and none here or in the recordings."""
 
-    def __init__(self, folder, name, filler, fence, fence_answered):
+    def __init__(self, folder, name, filler, fence, fence_answered, vlan):
+        self.tag = b"\x81\0" + vlan.to_bytes(2, "big") if vlan else b""
         self.name, self.filler, self.fence, self.fence_answered = name, filler, fence, fence_answered
         self.rx, self.tx = (os.path.join(folder, name + "-" + way) for way in ("rx", "tx"))
         os.mkfifo(self.rx)
@@ -64,7 +65,7 @@ class Wire:
         burst = frames + [self.filler] * fillers + [self.fence(number)]
         for frame in burst:
             self.sent.add(frame)
-        self.unwritten += b"".join(map(record, burst))
+        self.unwritten += b"".join(record(frame[:12] + self.tag + frame[12:]) for frame in burst)
         return fillers
 
     def write(self):
@@ -90,6 +91,9 @@ class Wire:
                 return
             frame = self.unread[RECORD.size:RECORD.size + length]
             self.unread = self.unread[RECORD.size + length:]
+            if frame[12:12 + len(self.tag)] != self.tag:
+                raise Untagged(f"{self.name}: a frame that is not of VLAN {self.tag.hex()}: {frame.hex()}")
+            frame = frame[:12] + frame[12 + len(self.tag):]
             self.got.add(frame)
             if self.fence_answered(frame):
                 self.fences += 1
@@ -104,6 +108,10 @@ class Wire:
     def finish(self):
         os.close(self.reader)
         self.got.close()
+
+
+class Untagged(Exception):
+    """The director sent a frame without its port's tag."""
 
 
 class Stuck(Exception):
