@@ -46,6 +46,9 @@ func (w *Worker) icmp6(p *ports.Packet, m *meta) Verdict {
 	}
 	k := &w.key
 	m.widen(p, k)
+	if k.Dst.IsMulticast() {
+		return Consumed // what hosts and routers tell all others of: groups, prefixes
+	}
 	if v := w.echoed(k.Src, k.Dst, message.Type() == packet.ICMP6EchoRequest); v != Taken {
 		return v
 	}

@@ -3,6 +3,7 @@ package lab
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 )
 
@@ -29,17 +30,33 @@ func (l *Lab) raiseHost(role string) error {
 		return err
 	}
 	return ns.do(func() error {
-		if err := everyHost.apply(); err != nil {
+		if err := l.settings().apply(); err != nil {
 			return fmt.Errorf("preparing %s: %w", role, err)
 		}
 		return bringUp("lo")
 	})
 }
 
+// settings are those of every host.
+func (l *Lab) settings() sysctls {
+	all := maps.Clone(everyHost)
+	if l.config.Family == IPv4 {
+		maps.Copy(all, withoutIPv6)
+	} else {
+		maps.Copy(all, withIPv6)
+	}
+	return all
+}
+
 // raiseNetworks runs in the router's namespace.
 func (l *Lab) raiseNetworks() error {
 	if err := routerHost.apply(); err != nil {
 		return fmt.Errorf("preparing the router: %w", err)
+	}
+	if l.config.Family != IPv4 {
+		if err := routerIPv6.apply(); err != nil {
+			return fmt.Errorf("preparing the router: %w", err)
+		}
 	}
 	for _, n := range l.plan.networks {
 		if err := l.raiseNetwork(n); err != nil {
@@ -84,7 +101,7 @@ func (l *Lab) prepareHost(e end) error {
 	case roleDirector:
 		return nil
 	case roleClient:
-		return addDefaultRoute(host(clientNet, hostRouter))
+		return addDefaultRoute(host(l.plan.clientNet, hostRouter))
 	default:
 		return l.prepareRealServer(e)
 	}
@@ -113,7 +130,7 @@ func (l *Lab) holdVIP() error {
 	if err := silentVIP.apply(); err != nil {
 		return err
 	}
-	if err := bringUp("lo", netip.PrefixFrom(vip, vip.BitLen())); err != nil {
+	if err := bringUp("lo", netip.PrefixFrom(l.plan.vip, l.plan.vip.BitLen())); err != nil {
 		return err
 	}
 	return addDefaultRoute(l.plan.serverRouter())

@@ -31,6 +31,7 @@ type ClientConfig struct {
 type Client struct {
 	namespace namespace
 	sources   []netip.Addr
+	web, echo netip.AddrPort // the services
 	turn      *atomic.Uint32 // the lab's
 	http      *http.Client
 	transport *http.Transport
@@ -42,7 +43,7 @@ type Client struct {
 
 // NewClient makes a client.
 func (l *Lab) NewClient(c ClientConfig) *Client {
-	client := &Client{namespace: l.namespace(roleClient), sources: l.plan.clients, turn: &l.turn}
+	client := &Client{namespace: l.namespace(roleClient), sources: l.plan.clients, web: l.plan.web, echo: l.plan.echo, turn: &l.turn}
 	if c.Source.IsValid() {
 		client.sources = []netip.Addr{c.Source}
 	}
@@ -82,7 +83,7 @@ func (c *Client) dial(ctx context.Context, network, address string) (conn net.Co
 	defer context.AfterFunc(c.life, cancel)()
 	source := c.source()
 	dialer := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(source)}
-	if network == "udp4" {
+	if network == "udp" {
 		dialer.LocalAddr = net.UDPAddrFromAddrPort(source)
 	}
 	err = c.namespace.do(func() error {
@@ -113,7 +114,7 @@ func (c *Client) ask(ctx context.Context, method, path string, body io.Reader) (
 }
 
 func (c *Client) send(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
-	url := "http://" + webService.String() + path
+	url := "http://" + c.web.String() + path
 	request, err := http.NewRequestWithContext(ctx, method, url, body)
 	if err != nil {
 		return nil, fmt.Errorf("making the request %s %s: %w", method, url, err)
@@ -171,24 +172,24 @@ func (c *Client) Download(ctx context.Context, n int64) (Transfer, error) {
 // Echo sends a datagram from a new socket to the echo service and waits for its answer. Nothing is sent twice.
 func (c *Client) Echo(ctx context.Context, payload []byte) (Answer, error) {
 	var answer Answer
-	conn, err := c.dial(ctx, "udp4", echoService.String())
+	conn, err := c.dial(ctx, "udp", c.echo.String())
 	if err != nil {
-		return answer, fmt.Errorf("opening a UDP socket to %s: %w", echoService, err)
+		return answer, fmt.Errorf("opening a UDP socket to %s: %w", c.echo, err)
 	}
 	defer conn.Close()
 	conn.SetDeadline(time.Now().Add(answerDeadline))
 	stop := context.AfterFunc(ctx, func() { conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	if _, err := conn.Write(payload); err != nil {
-		return answer, fmt.Errorf("sending %d bytes to %s: %w", len(payload), echoService, err)
+		return answer, fmt.Errorf("sending %d bytes to %s: %w", len(payload), c.echo, err)
 	}
 	buffer := make([]byte, 64<<10)
 	n, err := conn.Read(buffer)
 	if err != nil {
-		return answer, fmt.Errorf("waiting for the echo from %s: %w", echoService, err)
+		return answer, fmt.Errorf("waiting for the echo from %s: %w", c.echo, err)
 	}
 	if err := json.Unmarshal(buffer[:n], &answer); err != nil {
-		return answer, fmt.Errorf("reading the echo from %s: %w", echoService, err)
+		return answer, fmt.Errorf("reading the echo from %s: %w", c.echo, err)
 	}
 	return answer, nil
 }

@@ -15,6 +15,8 @@ const realServers = 3
 type Config struct {
 	// Mode is the forwarding mode of both services.
 	Mode Mode
+	// Family is that of the addresses; default IPv4.
+	Family Family
 	// Arms is the director's number of ports: 2 (front and back, the default) or 1 (front only).
 	Arms int
 	// Scheduler is the configuration's name of it; default "rr".
@@ -33,12 +35,13 @@ type Config struct {
 // Validate fills in the defaults and says what is wrong with the rest.
 func (c *Config) Validate() error {
 	c.Arms = cmp.Or(c.Arms, 2)
+	c.Family = cmp.Or(c.Family, IPv4)
 	c.Scheduler = cmp.Or(c.Scheduler, "rr")
 	c.Workers = cmp.Or(c.Workers, 1)
 	if c.Weights == nil {
 		c.Weights = []int{1, 1, 1}
 	}
-	return errors.Join(c.checkMode(), c.checkArms(), c.checkWorkers(), c.checkWeights(), c.checkBinary())
+	return errors.Join(c.checkMode(), c.checkArms(), c.checkFamily(), c.checkWorkers(), c.checkWeights(), c.checkBinary())
 }
 
 func (c *Config) checkMode() error {

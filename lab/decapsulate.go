@@ -36,6 +36,9 @@ const (
 // IP-in-IP packets sent to one address. It passes everything that is not for it, and drops what claims to be but
 // whose lengths do not add up.
 func decapsulator(address netip.Addr) *ebpf.ProgramSpec {
+	if address.Is6() {
+		return decapsulator6(address)
+	}
 	four := address.As4()
 	return &ebpf.ProgramSpec{
 		Name:    "decapsulate",
@@ -44,7 +47,7 @@ func decapsulator(address netip.Addr) *ebpf.ProgramSpec {
 		Instructions: concat(
 			isTunnelled(int32(binary.NativeEndian.Uint32(four[:]))),
 			lengthsAddUp(),
-			stripOuter(),
+			stripOuter(ipv4Size, unix.ETH_P_IP),
 			leave("pass", xdpPass),
 			leave("drop", xdpDrop),
 		),
@@ -100,14 +103,14 @@ func lengthsAddUp() asm.Instructions {
 }
 
 // stripOuter keeps the Ethernet header in R7, R8 and R9, moves the frame's start past the outer header and writes the
-// Ethernet header there.
-func stripOuter() asm.Instructions {
+// Ethernet header there, with the EtherType of what is inside.
+func stripOuter(size int32, etherType uint16) asm.Instructions {
 	return asm.Instructions{
 		asm.LoadMem(asm.R7, asm.R2, 0, asm.Word),
 		asm.LoadMem(asm.R8, asm.R2, 4, asm.Word),
 		asm.LoadMem(asm.R9, asm.R2, 8, asm.Word),
 		asm.Mov.Reg(asm.R1, asm.R6),
-		asm.Mov.Imm(asm.R2, ipv4Size),
+		asm.Mov.Imm(asm.R2, size),
 		asm.FnXdpAdjustHead.Call(),
 		asm.JNE.Imm(asm.R0, 0, "drop"),
 		asm.LoadMem(asm.R2, asm.R6, 0, asm.Word),
@@ -118,7 +121,7 @@ func stripOuter() asm.Instructions {
 		asm.StoreMem(asm.R2, 0, asm.R7, asm.Word),
 		asm.StoreMem(asm.R2, 4, asm.R8, asm.Word),
 		asm.StoreMem(asm.R2, 8, asm.R9, asm.Word),
-		asm.StoreImm(asm.R2, offEtherType, int64(networkOrder(unix.ETH_P_IP)), asm.Half),
+		asm.StoreImm(asm.R2, offEtherType, int64(networkOrder(etherType)), asm.Half),
 	}
 }
 

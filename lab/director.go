@@ -43,8 +43,8 @@ func (l *Lab) DirectorFile() (string, error) {
 	}
 	values := configuration{
 		Mode: l.config.Mode, Scheduler: l.config.Scheduler, Workers: workers,
-		Ports: l.plan.ports, Router: host(frontNet, hostRouter),
-		Web: webService, Echo: echoService, RealServers: l.plan.realServers,
+		Ports: l.plan.ports, Router: host(l.plan.frontNet, hostRouter),
+		Web: l.plan.web, Echo: l.plan.echo, RealServers: l.plan.realServers,
 	}
 	if l.config.Mode == FullNAT {
 		values.Local = l.plan.local

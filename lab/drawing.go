@@ -35,10 +35,10 @@ func (l *Lab) Drawing() string {
 // drawThrough: responses come back the way the requests went.
 func (l *Lab) drawThrough() []string {
 	lines := []string{
-		fmt.Sprintf("        |  |     front %s", frontNet),
+		fmt.Sprintf("        |  |     front %s", l.plan.frontNet),
 		"        v  |",
 		"      director   " + l.directorAddresses(),
-		fmt.Sprintf("        |  ^     VIP %s tcp, %s udp", webService, echoService),
+		fmt.Sprintf("        |  ^     VIP %s tcp, %s udp", l.plan.web, l.plan.echo),
 	}
 	if l.config.Mode == FullNAT {
 		lines = append(lines, "        |  |     local addresses "+span(l.plan.local))
@@ -55,10 +55,10 @@ func (l *Lab) drawStraight() []string {
 	beside := func(text, remark string) string { return fmt.Sprintf("%-58s|%s", text, remark) }
 	return []string{
 		"        |  +----------------------------------------------+",
-		beside(fmt.Sprintf("        |        front %s", frontNet), ""),
+		beside(fmt.Sprintf("        |        front %s", l.plan.frontNet), ""),
 		beside("        v", ""),
 		beside("      director   "+l.directorAddresses(), "  responses"),
-		beside(fmt.Sprintf("        |        VIP %s tcp, %s udp", webService, echoService), "  go straight"),
+		beside(fmt.Sprintf("        |        VIP %s tcp, %s udp", l.plan.web, l.plan.echo), "  go straight"),
 		beside("        |        "+l.serverSide(), ""),
 		beside("        v", ""),
 		"        +---------------+---------------+-----------------+",
@@ -113,6 +113,9 @@ func (l *Lab) preparation() string {
 
 // span writes consecutive addresses short: 10.9.0.1-8.
 func span(list []netip.Addr) string {
-	last := list[len(list)-1].As4()
+	last := list[len(list)-1].AsSlice()
+	if list[0].Is6() {
+		return fmt.Sprintf("%s-%x", list[0], last[15])
+	}
 	return fmt.Sprintf("%s-%d", list[0], last[3])
 }

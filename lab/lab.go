@@ -55,7 +55,7 @@ func (l *Lab) raise(ctx context.Context) (err error) {
 func (l *Lab) ID() string { return l.record.ID }
 
 // VIP is the address of both services.
-func (l *Lab) VIP() netip.Addr { return vip }
+func (l *Lab) VIP() netip.Addr { return l.plan.vip }
 
 // Clients are the addresses of the client's namespace.
 func (l *Lab) Clients() []netip.Addr { return slices.Clone(l.plan.clients) }

@@ -16,6 +16,15 @@ var (
 	echoService = netip.AddrPortFrom(vip, 7)
 )
 
+// six returns the IPv6 address or subnet of a lab that stands for an IPv4 one: fd00:: and its four bytes.
+func six(a netip.Addr) netip.Addr {
+	b := [16]byte{0: 0xfd}
+	copy(b[12:], a.AsSlice())
+	return netip.AddrFrom16(b)
+}
+
+func sixNet(p netip.Prefix) netip.Prefix { return netip.PrefixFrom(six(p.Addr()), p.Bits()+96) }
+
 // Host parts of the addresses.
 const (
 	hostDirector   = 1
@@ -59,7 +68,11 @@ type plan struct {
 	realServers []RealServer
 	clients     []netip.Addr
 	local       []netip.Addr // FULLNAT's
+	clientNet   netip.Prefix
+	frontNet    netip.Prefix
 	serverNet   netip.Prefix // where the real servers are
+	vip         netip.Addr
+	web, echo   netip.AddrPort // the services
 }
 
 // A directorPort is one arm.
@@ -78,18 +91,25 @@ type RealServer struct {
 }
 
 func newPlan(c Config) plan {
-	p := plan{serverNet: backNet}
+	p := plan{clientNet: clientNet, frontNet: frontNet, serverNet: backNet, vip: vip}
 	if c.Arms == 1 {
 		p.serverNet = frontNet
 	}
-	p.clients = hosts(clientNet, 1, clientCount)
+	if c.Family != IPv4 {
+		p.clientNet, p.frontNet, p.vip = sixNet(clientNet), sixNet(frontNet), six(vip)
+	}
+	if c.Family == IPv6 {
+		p.serverNet = sixNet(p.serverNet)
+	}
+	p.web, p.echo = netip.AddrPortFrom(p.vip, webService.Port()), netip.AddrPortFrom(p.vip, echoService.Port())
+	p.clients = hosts(p.clientNet, 1, clientCount)
 	p.local = hosts(p.serverNet, hostLocal, localCount)
 	p.realServers = planRealServers(c, p.serverNet)
-	p.networks = []network{planNetwork("clients", clientNet), planNetwork("front", frontNet)}
-	p.addPort("front", frontNet)
+	p.networks = []network{planNetwork("clients", p.clientNet), planNetwork("front", p.frontNet)}
+	p.addPort("front", p.frontNet)
 	if c.Arms == 2 {
-		p.networks = append(p.networks, planNetwork("back", backNet))
-		p.addPort("back", backNet)
+		p.networks = append(p.networks, planNetwork("back", p.serverNet))
+		p.addPort("back", p.serverNet)
 	}
 	p.plugClients()
 	p.plugRealServers()
@@ -129,7 +149,7 @@ func (p *plan) addPort(name string, subnet netip.Prefix) {
 func (p *plan) plugClients() {
 	clients := end{role: roleClient, device: "eth0", plug: roleClient, mac: macOf(p.clients[0])}
 	for _, address := range p.clients {
-		clients.addresses = append(clients.addresses, withBits(address, clientNet))
+		clients.addresses = append(clients.addresses, withBits(address, p.clientNet))
 	}
 	p.networks[0].ends = append(p.networks[0].ends, clients)
 }
@@ -159,9 +179,10 @@ func (p *plan) serverRouter() netip.Addr   { return host(p.serverNet, hostRouter
 func (p *plan) serverDirector() netip.Addr { return host(p.serverNet, hostDirector) }
 
 func host(subnet netip.Prefix, number byte) netip.Addr {
-	four := subnet.Addr().As4()
-	four[3] = number
-	return netip.AddrFrom4(four)
+	bytes := subnet.Addr().AsSlice()
+	bytes[len(bytes)-1] = number
+	a, _ := netip.AddrFromSlice(bytes)
+	return a
 }
 
 func hosts(subnet netip.Prefix, first, count int) []netip.Addr {
@@ -176,8 +197,9 @@ func withBits(address netip.Addr, subnet netip.Prefix) netip.Prefix {
 	return netip.PrefixFrom(address, subnet.Bits())
 }
 
-// macOf makes a locally administered MAC that can be read in a capture: 02:00 and the IPv4 address.
+// macOf makes a locally administered MAC that can be read in a capture: 02:00 and the IPv4 address, or the one that the IPv6 address
+// stands for.
 func macOf(address netip.Addr) net.HardwareAddr {
-	four := address.As4()
-	return net.HardwareAddr{2, 0, four[0], four[1], four[2], four[3]}
+	all := address.AsSlice()
+	return append(net.HardwareAddr{2, 0}, all[len(all)-4:]...)
 }

@@ -66,7 +66,7 @@ func ServeReal(ctx context.Context, c RealServerConfig, ready io.Writer) error {
 }
 
 func (c RealServerConfig) serveHTTP(ctx context.Context, address netip.AddrPort, failed chan<- error) error {
-	listener, err := net.ListenTCP("tcp4", net.TCPAddrFromAddrPort(address))
+	listener, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(address))
 	if err != nil {
 		return fmt.Errorf("real server %s: listening on tcp %s: %w", c.Name, address, err)
 	}
@@ -134,7 +134,7 @@ func noise(n int64) io.Reader {
 }
 
 func (c RealServerConfig) serveEcho(ctx context.Context, address netip.AddrPort, failed chan<- error) error {
-	conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(address))
+	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(address))
 	if err != nil {
 		return fmt.Errorf("real server %s: listening on udp %s: %w", c.Name, address, err)
 	}
@@ -168,7 +168,7 @@ func (l *Lab) startRealServers(ctx context.Context) error {
 	for _, rs := range l.plan.realServers {
 		arguments := []string{"lab", "real-server", "--name", rs.Name, "--tcp", rs.Web.String(), "--udp", rs.Echo.String()}
 		if !l.config.Mode.ThroughDirector() {
-			arguments = append(arguments, "--tcp", webService.String(), "--udp", echoService.String())
+			arguments = append(arguments, "--tcp", l.plan.web.String(), "--udp", l.plan.echo.String())
 		}
 		if _, err := l.startChild(ctx, rs.Name, servingPhrase, arguments...); err != nil {
 			return err

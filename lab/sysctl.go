@@ -22,9 +22,30 @@ var everyHost = sysctls{
 	"ipv4/conf/all/accept_redirects":   "0",
 	"ipv4/conf/all/send_redirects":     "0",
 	"ipv4/conf/default/send_redirects": "0",
-	"?ipv6/conf/all/disable_ipv6":      "1",
-	"?ipv6/conf/default/disable_ipv6":  "1",
 }
+
+// withoutIPv6 keeps a host of an IPv4 lab from saying anything over IPv6.
+var withoutIPv6 = sysctls{
+	"?ipv6/conf/all/disable_ipv6":     "1",
+	"?ipv6/conf/default/disable_ipv6": "1",
+}
+
+// withIPv6 gives a host the addresses that it is told and no others, and lets it use them at once.
+var withIPv6 = sysctls{
+	"ipv6/conf/all/disable_ipv6":             "0",
+	"ipv6/conf/default/disable_ipv6":         "0",
+	"ipv6/conf/all/forwarding":               "0",
+	"ipv6/conf/all/accept_dad":               "0",
+	"ipv6/conf/default/accept_dad":           "0",
+	"ipv6/conf/all/accept_ra":                "0",
+	"ipv6/conf/default/accept_ra":            "0",
+	"ipv6/conf/all/accept_redirects":         "0",
+	"ipv6/conf/default/accept_redirects":     "0",
+	"ipv6/conf/default/router_solicitations": "0",
+}
+
+// routerIPv6 forwards.
+var routerIPv6 = sysctls{"ipv6/conf/all/forwarding": "1"}
 
 // routerHost forwards, and lets bridged frames alone: with br_netfilter the kernel would look into them.
 var routerHost = sysctls{

@@ -28,6 +28,7 @@ func newLabCommand() *cobra.Command {
 	}
 	command.Flags().StringVar(&options.mode, "mode", "", "only this mode: dr, ipip, nat or fullnat (default all)")
 	command.Flags().StringVar(&options.scheduler, "scheduler", "rr", "scheduler: rr, wrr, lc or wlc; the weighted ones get weights 1, 2 and 3")
+	command.Flags().StringVar(&options.family, "family", string(lab.IPv4), "addresses: ipv4, ipv6, or ipv6-to-ipv4 (clients of IPv6, real servers of IPv4: fullnat)")
 	command.Flags().IntVar(&options.workers, "workers", 1, "workers of the director")
 	command.Flags().BoolVar(&options.keep, "keep", false, "leave the labs standing to play with")
 	command.AddCommand(newLabCleanCommand(), newRealServerCommand())
@@ -36,6 +37,7 @@ func newLabCommand() *cobra.Command {
 
 type labOptions struct {
 	mode, scheduler string
+	family          string
 	workers         int
 	keep            bool
 }
@@ -96,20 +98,27 @@ func (o labOptions) trials() ([]lab.Trial, error) {
 	if err != nil {
 		return nil, err
 	}
+	family, err := lab.ParseFamily(o.family)
+	if err != nil {
+		return nil, err
+	}
 	binary, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("finding the own program file: %w", err)
 	}
 	var list []lab.Trial
 	for _, mode := range modes {
-		c := lab.Config{Mode: mode, Scheduler: o.scheduler, Weights: weights, Workers: o.workers, Binary: binary, Outlive: o.keep}
+		c := lab.Config{Mode: mode, Family: family, Scheduler: o.scheduler, Weights: weights, Workers: o.workers, Binary: binary, Outlive: o.keep}
 		list = append(list, lab.Trial{Lab: c, Requests: 300, Concurrency: 16, Echoes: 60, TransferBytes: 64 << 20})
 	}
 	return list, nil
 }
 
 func (o labOptions) modes() ([]lab.Mode, error) {
-	if o.mode == "" {
+	switch {
+	case o.mode == "" && o.family == string(lab.IPv6To4):
+		return []lab.Mode{lab.FullNAT}, nil
+	case o.mode == "":
 		return lab.Modes(), nil
 	}
 	mode, err := lab.ParseMode(o.mode)

@@ -39,6 +39,26 @@ func TestTraffic(t *testing.T) {
 	}
 }
 
+// TestTraffic6 sends the same over IPv6, and from clients of IPv6 to real servers of IPv4.
+func TestTraffic6(t *testing.T) {
+	configs := []lab.Config{{Mode: lab.FullNAT, Arms: 2, Family: lab.IPv6To4}}
+	for _, mode := range lab.Modes() {
+		configs = append(configs, lab.Config{Mode: mode, Arms: 1, Family: lab.IPv6}, lab.Config{Mode: mode, Arms: 2, Family: lab.IPv6, Workers: 2})
+	}
+	for _, c := range configs {
+		t.Run(fmt.Sprintf("%s/%s/%d-arm/%d", c.Mode, c.Family, c.Arms, max(c.Workers, 1)), func(t *testing.T) {
+			t.Parallel()
+			b := newBed(t, c)
+			b.checkAnswers("tcp", b.get(requests/2), [3]int{1, 1, 1})
+			b.checkAnswers("udp", b.echo(echoes/2), [3]int{1, 1, 1})
+			b.transfer()
+			r := b.stopDirector()
+			delete(r.Drops, "too_big") // what the director answers until hosts have learnt their MTU
+			same(t, "drops", r.Drops, map[string]uint64{})
+		})
+	}
+}
+
 // TestTrafficOverWorkers sends traffic through directors with several workers, on a driver that brings packets to any of them:
 // shares stay exact, nothing is lost, and every worker has its part. It does not run beside other labs, whose workers would want
 // the same few CPUs.

@@ -1,0 +1,36 @@
+package lab
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Family says which addresses a lab has.
+type Family string
+
+// The families.
+const (
+	IPv4     Family = "ipv4"
+	IPv6     Family = "ipv6"
+	IPv6To4  Family = "ipv6-to-ipv4" // clients of IPv6, real servers of IPv4: fullnat over two arms
+	families        = "ipv4, ipv6 or ipv6-to-ipv4"
+)
+
+// ParseFamily finds a family by name.
+func ParseFamily(name string) (Family, error) {
+	if f := Family(name); slices.Contains([]Family{IPv4, IPv6, IPv6To4}, f) {
+		return f, nil
+	}
+	return "", fmt.Errorf("there is no family %q: choose %s", name, families)
+}
+
+func (c *Config) checkFamily() error {
+	if _, err := ParseFamily(string(c.Family)); err != nil {
+		return err
+	}
+	if c.Family == IPv6To4 && (c.Mode != FullNAT || c.Arms != 2) {
+		return fmt.Errorf("a lab of family %s needs %s", IPv6To4, strings.Join([]string{"mode " + string(FullNAT), "two arms"}, " and "))
+	}
+	return nil
+}
