@@ -99,13 +99,13 @@ func (w *Worker) rewriteError(p *ports.Packet, m *meta, q *packet.Quotation, slo
 
 // errorAcross makes an ICMP error one of the other family, by way of a copy, since the packet that it quotes changes its length too.
 func (w *Worker) errorAcross(p *ports.Packet, m *meta, q *packet.Quotation, from, to packet.Addr, inner *packet.Flow6) Verdict {
-	message := p.Bytes()[m.Transport:m.End]
+	ip, transport := p.Bytes()[m.Network:m.End], int(m.Transport-m.Network)
 	n, etherType := 0, packet.EtherTypeIPv6
 	if m.Kind.Is6() {
 		narrow := inner.Narrow()
-		n, etherType = modes.ErrorToFour(w.scratch[:], message, q, from.V4(), to.V4(), &narrow), packet.EtherTypeIPv4
+		n, etherType = modes.ErrorToFour(w.scratch[:], ip, transport, q, from.V4(), to.V4(), &narrow), packet.EtherTypeIPv4
 	} else {
-		n = modes.ErrorToSix(w.scratch[:], message, q, from, to, inner)
+		n = modes.ErrorToSix(w.scratch[:], ip, transport, q, from, to, inner)
 	}
 	if n == 0 || !p.Resize(packet.EthernetLen+n) {
 		return DropICMPError

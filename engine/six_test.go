@@ -152,14 +152,14 @@ func TestErrorsFromSixToFour(t *testing.T) {
 	inside := ask.hop().from(source).to(server).with(func(p *pkt) { p.id = c.worker.outerID })
 	c.answers(icmpError("10.1.0.254", inside, packet.ICMPUnreachable, packet.ICMPCodeFragmentationNeeded, 1400).with(func(p *pkt) { p.rest = 1400 }))
 	outside := ask.hop().six()
-	c.returns(icmpError(c.vip.Addr().String(), outside, packet.ICMPUnreachable, packet.ICMPCodeFragmentationNeeded, 1420))
+	c.returns(icmpError(c.vip.Addr().String(), outside, packet.ICMPUnreachable, packet.ICMPCodeFragmentationNeeded, 1420).hop())
 	c.answers(icmpError("10.1.0.11", inside, packet.ICMPUnreachable, packet.ICMPCodePortUnreachable, 0))
-	c.returns(icmpError(c.vip.Addr().String(), outside, packet.ICMPUnreachable, packet.ICMPCodePortUnreachable, 0))
+	c.returns(icmpError(c.vip.Addr().String(), outside, packet.ICMPUnreachable, packet.ICMPCodePortUnreachable, 0).hop())
 
 	answer := outside.reply("", "answer")
 	c.comes(icmpError(client[:11], answer, packet.ICMPUnreachable, packet.ICMPCodePortUnreachable, 0).with(func(p *pkt) { p.dst = answer.src }))
 	want := icmpError(source.Addr().String(), answer.from(server).to(source).with(func(p *pkt) { p.id = 0 }), packet.ICMPUnreachable, packet.ICMPCodePortUnreachable, 0)
-	c.arrives(want.with(func(p *pkt) { p.dst = server }))
+	c.arrives(want.hop().with(func(p *pkt) { p.dst = server }))
 	c.dropped("")
 	c.connections(0, 0, 0, 1)
 }

@@ -94,7 +94,7 @@ var verdicts = [NumVerdicts]struct{ name, meaning, remedy string }{
 	DropSourceMAC:          {"bad_source_mac", "Ethernet source is a group, which nobody can be", "look for a broken or hostile station"},
 	DropSourceAddress:      {"bad_source", "would begin a session, but its source is no host's address, or the director's own", "look for a hostile sender; filter such sources at the border"},
 	DropNoSession:          {"no_session", "of no session and cannot begin one: TCP without SYN or with RST, or anything to a local address", "nothing if it is little: late packets of ended sessions; after a restart of the director, sessions that it does not know (`sloppy_tcp` takes them on)"},
-	DropICMPError:          {"icmp_error", "ICMP error about a packet of no session, or one that the other family has no word for", "nothing if it is little: errors about sessions that have ended"},
+	DropICMPError:          {"icmp_error", "ICMP error about a packet of no session, or a damaged one or one without a counterpart between the families", "nothing if it is little: errors about sessions that have ended"},
 	DropNoService:          {"no_service", "to a VIP, but no service has that protocol and port", "add a `[[service]]` for the port, or filter it in front"},
 	DropToHost:             {"to_host", "to the director itself, which has no host path", "nothing: the director itself offers no service on its ports"},
 	DropNotOurs:            {"not_ours", "to an address that is not the director's and of no session", "check who routes such packets here; in nat, real servers that talk on their own account"},

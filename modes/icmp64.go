@@ -7,11 +7,13 @@ import (
 )
 
 // ErrorToSix writes into b what an ICMP error of IPv4 says, as one of IPv6 (RFC 7915, 4.2), and returns its length; 0 for one that has no
-// counterpart. message is the ICMP message, q what packet.Quoted4 found behind its header; from and to are the new message's addresses,
-// inner is the flow of the packet that it quotes as it was on the other side.
-func ErrorToSix(b []byte, message packet.ICMP, q *packet.Quotation, from, to packet.Addr, inner *packet.Flow6) int {
+// counterpart, or is damaged: the new one's checksum would be right. transport is the offset of the ICMP message in ip, q what packet.Quoted4
+// found behind its header; from and to are the new message's addresses, inner is the flow of the packet that it quotes as it was on
+// the other side.
+func ErrorToSix(b []byte, ip packet.IPv4, transport int, q *packet.Quotation, from, to packet.Addr, inner *packet.Flow6) int {
+	message := packet.ICMP(ip[transport:])
 	typ, code, rest, ok := meaningInSix(message)
-	if !ok {
+	if !ok || packet.Checksum(message) != 0 {
 		return 0
 	}
 	quoted := packet.IPv4(message[packet.ICMPLen:])
@@ -20,8 +22,8 @@ func ErrorToSix(b []byte, message packet.ICMP, q *packet.Quotation, from, to pac
 	payload = payload[:min(len(payload), packet.IPv6MinMTU-headers)]
 	b = b[:headers+len(payload)]
 	packet.IPv6(b).Encode(packet.IPv6Fields{
-		TrafficClass: internetworkControl, PayloadLength: uint16(len(b) - packet.IPv6Len), NextHeader: packet.ProtocolICMPv6,
-		HopLimit: outerTTL, Src: from, Dst: to,
+		TrafficClass: ip.TOS(), PayloadLength: uint16(len(b) - packet.IPv6Len), NextHeader: packet.ProtocolICMPv6,
+		HopLimit: ip.TTL() - 1, Src: from, Dst: to,
 	})
 	packet.IPv6(b[packet.IPv6Len+packet.ICMPLen:]).Encode(packet.IPv6Fields{
 		TrafficClass: quoted.TOS(), PayloadLength: quoted.TotalLength() - uint16(q.Transport), NextHeader: q.Key.Protocol,
@@ -35,9 +37,10 @@ func ErrorToSix(b []byte, message packet.ICMP, q *packet.Quotation, from, to pac
 }
 
 // ErrorToFour is ErrorToSix the other way (RFC 7915, 5.2).
-func ErrorToFour(b []byte, message packet.ICMPv6, q *packet.Quotation, from, to uint32, inner *packet.Flow4) int {
+func ErrorToFour(b []byte, ip packet.IPv6, transport int, q *packet.Quotation, from, to uint32, inner *packet.Flow4) int {
+	message := packet.ICMPv6(ip[transport:])
 	typ, code, rest, ok := meaningInFour(message)
-	if !ok {
+	if !ok || !message.Valid(ip.Src(), ip.Dst()) {
 		return 0
 	}
 	quoted := packet.IPv6(message[packet.ICMPLen:])
@@ -46,7 +49,7 @@ func ErrorToFour(b []byte, message packet.ICMPv6, q *packet.Quotation, from, to 
 	payload = payload[:min(len(payload), mostQuoted-packet.IPv4MinLen)]
 	b = b[:headers+len(payload)]
 	packet.IPv4(b).Encode(packet.IPv4Fields{
-		TOS: internetworkControl, TotalLength: uint16(len(b)), TTL: outerTTL, Protocol: packet.ProtocolICMP, Src: from, Dst: to,
+		TOS: ip.TrafficClass(), TotalLength: uint16(len(b)), TTL: ip.HopLimit() - 1, Protocol: packet.ProtocolICMP, Src: from, Dst: to,
 	})
 	length := packet.IPv4MinLen + packet.IPv6Len + int(quoted.PayloadLength()) - q.Transport
 	packet.IPv4(b[packet.IPv4MinLen+packet.ICMPLen:]).Encode(packet.IPv4Fields{
@@ -63,10 +66,8 @@ func ErrorToFour(b []byte, message packet.ICMPv6, q *packet.Quotation, from, to 
 // MaxError is the longest that ErrorToSix and ErrorToFour make, in bytes.
 const MaxError = packet.IPv6MinMTU
 
-const (
-	internetworkControl = 0xc0 // traffic class of ICMP errors (RFC 1812, 4.3.2.5)
-	mostQuoted          = 576 - packet.IPv4MinLen - packet.ICMPLen
-)
+// mostQuoted keeps errors of IPv4 to what every host takes (RFC 1812, 4.3.2.3).
+const mostQuoted = 576 - packet.IPv4MinLen - packet.ICMPLen
 
 // meaningInSix returns type, code and the second word of the ICMPv6 error that says what an ICMP error does (RFC 7915, 4.2).
 func meaningInSix(m packet.ICMP) (typ, code uint8, rest uint32, ok bool) {

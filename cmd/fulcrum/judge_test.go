@@ -1,0 +1,193 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"fulcrum/lab"
+	"fulcrum/ports"
+)
+
+// trial is one director between the pipes of a judge: testdata/judge/judge.py, which makes packets and judges what becomes of
+// them with scapy, an implementation of the protocols that shares nothing with ours.
+type trial struct {
+	mode        lab.Mode
+	vip, server int    // families
+	vlans       string // of both ports
+}
+
+const untagged = "0,0"
+
+// trials are all modes with all families that they can have.
+var trials = []trial{
+	{lab.DR, 4, 4, untagged},
+	{lab.NAT, 4, 4, untagged},
+	{lab.FullNAT, 4, 4, untagged},
+	{lab.IPIP, 4, 4, untagged},
+	{lab.DR, 6, 6, untagged},
+	{lab.NAT, 6, 6, untagged},
+	{lab.FullNAT, 6, 6, untagged},
+	{lab.FullNAT, 6, 4, untagged},
+	{lab.IPIP, 6, 6, untagged},
+	{lab.IPIP, 4, 6, untagged},
+	{lab.IPIP, 6, 4, untagged},
+	{lab.NAT, 4, 4, "10,20"},
+	{lab.IPIP, 6, 4, "0,4094"},
+}
+
+func (c trial) String() string {
+	name := fmt.Sprintf("%s %d to %d", c.mode, c.vip, c.server)
+	if c.vlans != untagged {
+		name += " in vlans " + c.vlans
+	}
+	return name
+}
+
+// judgedPackets go through the director in each trial.
+const judgedPackets = 800
+
+// TestIndependentJudge sends random valid packets through the director in every mode: scapy holds each packet that comes out
+// against what is owed, byte by byte, and tshark finds nothing wrong with any of them either.
+func TestIndependentJudge(t *testing.T) {
+	for _, c := range trials {
+		t.Run(c.String(), func(t *testing.T) {
+			t.Parallel()
+			j := newJudge(t, "traffic", strconv.Itoa(judgedPackets), c)
+			j.hold()
+			j.tshark("front-out.pcap")
+			j.tshark("back-out.pcap")
+		})
+	}
+}
+
+// TestDamagedStaysDamaged sends packets with wrong checksums among right ones, through every mode: none is made right on its way.
+func TestDamagedStaysDamaged(t *testing.T) {
+	for _, c := range trials {
+		t.Run(c.String(), func(t *testing.T) {
+			t.Parallel()
+			newJudge(t, "damaged", strconv.Itoa(judgedPackets/5), c).hold()
+		})
+	}
+}
+
+// judge is a running judge.
+type judge struct {
+	t       *testing.T
+	folder  string
+	command *exec.Cmd
+	stdin   io.WriteCloser
+	stdout  *bufio.Reader
+	stderr  output
+}
+
+// judgeSeed makes a run again: FULCRUM_JUDGE_SEED=... go test -run TestIndependentJudge.
+const judgeSeed = "FULCRUM_JUDGE_SEED"
+
+// newJudge starts a judge, which writes the director's configuration. The folder of a failed test stays, for its captures.
+func newJudge(t *testing.T, kind, amount string, c trial) *judge {
+	t.Helper()
+	needRoot(t)
+	needTime(t)
+	j := &judge{t: t, folder: judgeFolder(t)}
+	seed := os.Getenv(judgeSeed)
+	if seed == "" {
+		seed = strconv.FormatInt(time.Now().UnixNano(), 36)
+	}
+	t.Logf("%s=%s, captures in %s", judgeSeed, seed, j.folder)
+	// Debian's python, whose packages third_party/install.sh installs.
+	j.command = exec.Command("/usr/bin/python3", "-B", "testdata/judge/judge.py", kind, j.folder, seed, strconv.Itoa(ports.MaxBurst), amount,
+		string(c.mode), strconv.Itoa(c.vip), strconv.Itoa(c.server), c.vlans)
+	j.command.Stderr = &j.stderr
+	j.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	j.start()
+	return j
+}
+
+// judgeFolder is where pipes, captures and the report lie.
+func judgeFolder(t *testing.T) string {
+	t.Helper()
+	folder, err := os.MkdirTemp("", "fulcrum-judge-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if !t.Failed() {
+			os.RemoveAll(folder)
+		}
+	})
+	return folder
+}
+
+func (j *judge) start() {
+	j.t.Helper()
+	stdin, err := j.command.StdinPipe()
+	if err != nil {
+		j.t.Fatal(err)
+	}
+	stdout, err := j.command.StdoutPipe()
+	if err != nil {
+		j.t.Fatal(err)
+	}
+	if err := j.command.Start(); err != nil {
+		j.t.Fatalf("no judge, run third_party/install.sh: %v", err)
+	}
+	j.stdin, j.stdout = stdin, bufio.NewReader(stdout)
+	j.t.Cleanup(func() {
+		_ = j.command.Process.Kill() // it may have ended
+		_ = j.command.Wait()
+		if j.t.Failed() {
+			j.t.Logf("the judge's last words:\n%s", j.stderr.String())
+		}
+	})
+}
+
+// await reads until the judge says a word.
+func (j *judge) await(word string) {
+	j.t.Helper()
+	line, err := j.stdout.ReadString('\n')
+	if strings.TrimSpace(line) != word {
+		_ = j.command.Wait() // for all of stderr
+		j.t.Fatalf("the judge said %q instead of %q: %v\n%s", line, word, err, j.stderr.String())
+	}
+}
+
+// hold runs the director before the judge, who must find nothing wrong.
+func (j *judge) hold() {
+	j.t.Helper()
+	if err := j.verdict(); err != nil {
+		j.t.Error(err)
+	}
+}
+
+// verdict runs the director before the judge and returns what he finds wrong.
+func (j *judge) verdict() error {
+	j.t.Helper()
+	j.await("ready")
+	report := filepath.Join(j.folder, "report.json")
+	p := newProgram(j.t, "run", "--config", filepath.Join(j.folder, "director.toml"), "--report", report).start().awaitReady()
+	j.await("done")
+	p.signal(syscall.SIGTERM)
+	if status := p.end(); status != 0 {
+		j.t.Fatalf("exit status %d:\n%s", status, p.stderr.String())
+	}
+	readReport(j.t, report) // nothing may have vanished
+	fmt.Fprintln(j.stdin, "judge")
+	findings, err := io.ReadAll(j.stdout)
+	if err != nil {
+		j.t.Fatal(err)
+	}
+	j.t.Logf("%s", findings)
+	if err := j.command.Wait(); err != nil {
+		return fmt.Errorf("%s: %w", j.stderr.String(), err)
+	}
+	return nil
+}
