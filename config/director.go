@@ -16,10 +16,9 @@ func readDirector(t *table, cpus []int) Director {
 	d := Director{
 		Workers: t.get("workers").workers(cpus, idle),
 		Idle:    idle,
-		Control: defaultControl,
+		Control: t.get("control").text(defaultControl),
 		Log:     t.get("log").level(),
 	}
-	t.get("control").refuse()
 	return d
 }
 
