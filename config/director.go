@@ -6,9 +6,11 @@ import (
 	"path/filepath"
 )
 
+// DefaultControl is the control API's socket where the file names none.
+const DefaultControl = "/run/fulcrum.sock"
+
 const (
-	defaultControl = "/run/fulcrum.sock"
-	maxCPU         = 1023 // the kernel's usual CPU_SETSIZE
+	maxCPU = 1023 // the kernel's usual CPU_SETSIZE
 )
 
 func readDirector(t *table, cpus []int) Director {
@@ -17,7 +19,7 @@ func readDirector(t *table, cpus []int) Director {
 	d := Director{
 		Workers: t.get("workers").workers(cpus, idle),
 		Idle:    idle,
-		Control: t.get("control").socketPath(defaultControl),
+		Control: t.get("control").socketPath(DefaultControl),
 		Log:     t.get("log").level(),
 	}
 	return d

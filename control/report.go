@@ -28,8 +28,8 @@ type Report struct {
 }
 
 type drop struct {
-	reason, meaning string
-	packets         uint64
+	reason, meaning, remedy string
+	packets                 uint64
 }
 
 // PortReport counts a port's packets. Missed, NoBuffer and the errors are the device's own counts of what never reached the
@@ -66,10 +66,11 @@ type Traffic struct {
 
 // ServiceReport is a service's part.
 type ServiceReport struct {
-	Name     string `json:"name"`
-	Address  string `json:"address"`
-	Protocol string `json:"protocol"`
-	Mode     string `json:"mode"`
+	Name      string `json:"name"`
+	Address   string `json:"address"`
+	Protocol  string `json:"protocol"`
+	Mode      string `json:"mode"`
+	Scheduler string `json:"scheduler"`
 	Traffic
 	RealServers []RealServerReport `json:"real_servers"`
 }
@@ -92,7 +93,7 @@ func NewReport(c *config.Config, e engine.Report) Report {
 	for v := range engine.NumVerdicts {
 		if n := e.Drops[v]; n > 0 {
 			r.Drops[v.String()] = n
-			r.drops = append(r.drops, drop{v.String(), v.Meaning(), n})
+			r.drops = append(r.drops, drop{v.String(), v.Meaning(), v.Remedy(), n})
 		}
 	}
 	for i, p := range e.Ports {
@@ -104,15 +105,17 @@ func NewReport(c *config.Config, e engine.Report) Report {
 	for _, w := range e.Workers {
 		r.Workers = append(r.Workers, WorkerReport{w.CPU, w.Received, w.Transmitted, w.Sessions, w.TakenOver, w.HandedTo})
 	}
-	for i, s := range e.Services {
-		r.Services = append(r.Services, newServiceReport(&c.Services[i], s))
+	for _, s := range e.Services {
+		r.Services = append(r.Services, newServiceReport(s))
 	}
 	return r
 }
 
-func newServiceReport(c *config.Service, e engine.ServiceReport) ServiceReport {
+// newServiceReport takes names from the engine, whose services may be newer than a configuration.
+func newServiceReport(e engine.ServiceReport) ServiceReport {
 	s := ServiceReport{
-		Name: c.Name, Address: c.Address.String(), Protocol: c.Protocol, Mode: c.Mode, Traffic: Traffic(e.Traffic),
+		Name: e.Service.Name, Address: e.Service.Address.String(), Protocol: engine.ProtocolName(e.Service.Protocol),
+		Mode: e.Service.Mode.String(), Scheduler: e.Service.Scheduler.String(), Traffic: Traffic(e.Traffic), RealServers: []RealServerReport{},
 	}
 	for _, rs := range e.RealServers {
 		s.RealServers = append(s.RealServers, RealServerReport{
@@ -120,6 +123,15 @@ func newServiceReport(c *config.Service, e engine.ServiceReport) ServiceReport {
 		})
 	}
 	return s
+}
+
+// DropList lists the reasons for which packets were dropped, in the order of a packet's way.
+func (r *Report) DropList() []Drop {
+	list := []Drop{}
+	for _, d := range r.drops {
+		list = append(list, Drop{d.reason, d.packets, d.meaning, d.remedy})
+	}
+	return list
 }
 
 // WriteTable writes the report for people.

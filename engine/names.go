@@ -36,6 +36,16 @@ func ParseProtocol(name string) (uint8, error) {
 	return 0, fmt.Errorf("engine: no protocol %q", name)
 }
 
+// ProtocolName is the inverse of ParseProtocol.
+func ProtocolName(number uint8) string {
+	for name, p := range protocols {
+		if p == number {
+			return name
+		}
+	}
+	return fmt.Sprintf("protocol %d", number)
+}
+
 // ParseTimeouts returns IPVS's default timeouts, changed where byState, by the state's name in lower case, says otherwise.
 func ParseTimeouts(byState map[string]time.Duration) (conntrack.Timeouts, error) {
 	t := conntrack.DefaultTimeouts()

@@ -28,6 +28,7 @@ type configuration struct {
 	Mode        Mode
 	Scheduler   string
 	Workers     string // their CPUs
+	Control     string // the control API's socket
 	Ports       []directorPort
 	Router      netip.Addr
 	Local       []netip.Addr // none unless FULLNAT
@@ -42,7 +43,7 @@ func (l *Lab) DirectorFile() (string, error) {
 		return "", err
 	}
 	values := configuration{
-		Mode: l.config.Mode, Scheduler: l.config.Scheduler, Workers: workers,
+		Mode: l.config.Mode, Scheduler: l.config.Scheduler, Workers: workers, Control: l.ControlSocket(),
 		Ports: l.plan.ports, Router: host(l.plan.frontNet, hostRouter),
 		Web: l.plan.web, Echo: l.plan.echo, RealServers: l.plan.realServers,
 	}
@@ -58,6 +59,9 @@ func (l *Lab) DirectorFile() (string, error) {
 	}
 	return file.Name(), nil
 }
+
+// ControlSocket is the path of the director's control API.
+func (l *Lab) ControlSocket() string { return l.file("control.sock") }
 
 // workerCPUs lists a CPU for each of n workers, one after the other of those that this process may use and then from the start.
 func workerCPUs(n int) (string, error) {

@@ -23,6 +23,8 @@ type director struct {
 	eal    *dpdk.EAL
 	ports  []ports.Port // in the configuration's order
 	engine *engine.Engine
+
+	running *control.Running
 }
 
 // newDirector starts DPDK, opens the ports and makes the engine. On error nothing is left behind.
@@ -55,7 +57,22 @@ func (d *director) start() error {
 		return err
 	}
 	d.note(d.engine.Notes())
+	d.running = control.NewRunning(d.engine, d.cfg)
 	return nil
+}
+
+// serveControl serves the control API until the function that it returns is called. Where nobody has given a path for its socket, a
+// director does without if another one has the usual path.
+func (d *director) serveControl() (stop func() error, err error) {
+	s, err := control.Serve(d.cfg.Director.Control, control.NewHandler(d.running), d.log)
+	switch {
+	case err == nil:
+		return s.Close, nil
+	case d.cfg.Director.Control == config.DefaultControl:
+		d.log.Info("there is no control API", "reason", err)
+		return func() error { return nil }, nil
+	}
+	return nil, err
 }
 
 func (d *director) startDPDK() error {

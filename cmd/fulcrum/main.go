@@ -47,5 +47,6 @@ func newRootCommand() *cobra.Command {
 		},
 	}
 	root.AddCommand(newRunCommand(), newCheckCommand(), newLabCommand(), newBenchCommand())
+	root.AddCommand(newClientCommands()...)
 	return root
 }

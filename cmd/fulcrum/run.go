@@ -34,7 +34,8 @@ func newRunCommand() *cobra.Command {
 		Use:   "run --config FILE",
 		Short: "Run the director in the foreground",
 		Long: "run starts the director that a configuration file describes. It logs to standard error, says \"director ready\" once\n" +
-			"packets flow, stops on SIGTERM or SIGINT, and ends with a table of what it did on standard output; on SIGUSR1 it shows that table at once.",
+			"packets flow, stops on SIGTERM or SIGINT, and ends with a table of what it did on standard output; on SIGUSR1 it shows that table at once.\n" +
+			"On SIGHUP it reads the file again and applies what has changed; a bad file changes nothing.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr()) },
 	}
@@ -60,7 +61,7 @@ func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) (err err
 	if err := o.validate(); err != nil {
 		return &exitError{code: 2, err: err}
 	}
-	ctx, cancel := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	ctx, cancel := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer cancel()
 	// A reader of the final table that has gone must not keep the director from giving everything back.
 	signal.Ignore(syscall.SIGPIPE)
@@ -77,9 +78,15 @@ func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
-	answered := o.answerReaders(d, stdout)
+	unserve, err := d.serveControl()
+	if err != nil {
+		return err
+	}
+	answered, reread := o.answerReaders(d, stdout), o.rereadOnHangup(d)
 	err = o.profiled(func() error { return o.serve(ctx, d, stderr) })
+	reread()
 	answered()
+	err = errors.Join(err, unserve())
 	if err != nil {
 		return explainFault(err)
 	}
@@ -88,14 +95,37 @@ func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) (err err
 
 // answerReaders reports at each SIGUSR1, until the function that it returns is called.
 func (o *runOptions) answerReaders(d *director, stdout io.Writer) (stop func()) {
+	return onSignal(syscall.SIGUSR1, func() {
+		if err := o.writeReport(d, stdout); err != nil {
+			d.log.Warn(err.Error())
+		}
+	})
+}
+
+// rereadOnHangup applies the configuration file anew at each SIGHUP, until the function that it returns is called. A bad file changes nothing.
+func (o *runOptions) rereadOnHangup(d *director) (stop func()) {
+	return onSignal(syscall.SIGHUP, func() {
+		next, err := config.Load(o.config)
+		var plan control.Plan
+		if err == nil {
+			plan, err = d.running.Apply(next)
+		}
+		if err != nil {
+			d.log.Error("the configuration was read again and nothing changed", "error", err)
+			return
+		}
+		d.log.Info("the configuration was read again", "file", o.config, "changes", len(plan.Changes))
+	})
+}
+
+// onSignal calls f at each such signal, until the function that it returns is called.
+func onSignal(s os.Signal, f func()) (stop func()) {
 	asked := make(chan os.Signal, 1)
-	signal.Notify(asked, syscall.SIGUSR1)
+	signal.Notify(asked, s)
 	var answering sync.WaitGroup
 	answering.Go(func() {
 		for range asked {
-			if err := o.writeReport(d, stdout); err != nil {
-				d.log.Warn(err.Error())
-			}
+			f()
 		}
 	})
 	return func() {
@@ -165,7 +195,7 @@ func (o *runOptions) tryReport() error {
 
 // writeReport shows what the director did.
 func (o *runOptions) writeReport(d *director, stdout io.Writer) error {
-	r := control.NewReport(d.cfg, d.engine.Report())
+	r := d.running.Report()
 	if err := r.WriteTable(stdout); err != nil {
 		return fmt.Errorf("write the final table: %w", err)
 	}

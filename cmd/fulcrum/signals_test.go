@@ -14,7 +14,7 @@ const soon = 2 * time.Second
 
 func TestStopsOnSignal(t *testing.T) {
 	needRoot(t)
-	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP} {
+	for _, s := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
 		t.Run(s.String(), func(t *testing.T) {
 			report := filepath.Join(t.TempDir(), "report.json")
 			p := newProgram(t, "run", "--config", "testdata/quiet.toml", "--report", report).start().awaitReady()

@@ -1,0 +1,262 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"fulcrum/control"
+)
+
+// asking is what commands have in common that ask a running director.
+type asking struct {
+	socket string
+	output string
+}
+
+// newAsking gives a command the flags.
+func newAsking(c *cobra.Command) *asking {
+	a := new(asking)
+	c.Flags().StringVar(&a.socket, "socket", "/run/fulcrum.sock", "the director's control socket (director.control)")
+	c.Flags().StringVarP(&a.output, "output", "o", "table", "how to show it: table or json")
+	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	return a
+}
+
+// askDeadline bounds what is answered at once.
+const askDeadline = 30 * time.Second
+
+// do asks, and shows the answer by show, or as JSON.
+func do[T any](a *asking, command *cobra.Command, method, path string, in any, show func(io.Writer, T)) error {
+	if a.output != "table" && a.output != "json" {
+		return &exitError{code: 2, err: fmt.Errorf("--output %q is unknown: use table or json", a.output)}
+	}
+	ctx, cancel := context.WithTimeout(command.Context(), askDeadline)
+	defer cancel()
+	var answer T
+	if err := control.NewClient(a.socket).Do(ctx, method, path, in, &answer); err != nil {
+		return err
+	}
+	if a.output == "json" {
+		e := json.NewEncoder(command.OutOrStdout())
+		e.SetIndent("", "  ")
+		return e.Encode(answer)
+	}
+	t := tabwriter.NewWriter(command.OutOrStdout(), 0, 0, 2, ' ', 0)
+	show(t, answer)
+	return t.Flush()
+}
+
+// newAskCommand is a command that shows what a path answers.
+func newAskCommand[T any](use, short, path string, show func(io.Writer, T)) *cobra.Command {
+	c := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs}
+	a := newAsking(c)
+	c.RunE = func(c *cobra.Command, _ []string) error { return do(a, c, http.MethodGet, path, nil, show) }
+	return c
+}
+
+// newClientCommands are those that ask a running director.
+func newClientCommands() []*cobra.Command {
+	return []*cobra.Command{
+		newAskCommand("status", "Show a running director at a glance", "status", showStatus),
+		newAskCommand("services", "Show services and real servers", "services", showServices),
+		newAskCommand("ports", "Show what ports received and sent", "ports", showPorts),
+		newAskCommand("workers", "Show what workers did", "workers", showWorkers),
+		newAskCommand("drops", "Show why packets were dropped, and what to do", "drops", showDrops),
+		newPlanCommand(), newApplyCommand(), newRollbackCommand(), newWeightCommand(), newDrainCommand(),
+	}
+}
+
+func showStatus(w io.Writer, s control.Status) {
+	fmt.Fprintf(w, "file\t%s\nup\t%s\nservices\t%d\nsessions\t%d\nreceived\t%d\ntransmitted\t%d\ndropped\t%d\nheld\t%d\n",
+		s.File, time.Duration(s.UptimeSeconds*float64(time.Second)).Truncate(time.Second), s.Services, s.Sessions, s.Received, s.Transmitted, s.Dropped, s.Held)
+}
+
+func showServices(w io.Writer, all []control.ServiceReport) {
+	fmt.Fprint(w, "SERVICE\tPROTOCOL\tADDRESS\tMODE\tSCHEDULER\tWEIGHT\tACTIVE\tINACTIVE\tSESSIONS\tIN BYTES\tOUT BYTES\n")
+	for _, s := range all {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t\t\t\t%d\t%d\t%d\n", s.Name, s.Protocol, s.Address, s.Mode, s.Scheduler, s.Connections, s.InBytes, s.OutBytes)
+		for _, rs := range s.RealServers {
+			fmt.Fprintf(w, "\t\t-> %s\t\t\t%d\t%d\t%d\t%d\t%d\t%d\n", rs.Address, rs.Weight, rs.Active, rs.Inactive, rs.Connections, rs.InBytes, rs.OutBytes)
+		}
+	}
+}
+
+func showPorts(w io.Writer, all []control.PortReport) {
+	fmt.Fprint(w, "PORT\tRECEIVED\tTRANSMITTED\tMISSED\tNO BUFFER\tRX ERRORS\tTX ERRORS\n")
+	for _, p := range all {
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\n", p.Name, p.Received, p.Transmitted, p.Missed, p.NoBuffer, p.RxErrors, p.TxErrors)
+	}
+}
+
+func showWorkers(w io.Writer, all []control.WorkerReport) {
+	fmt.Fprint(w, "WORKER\tCPU\tRECEIVED\tTRANSMITTED\tSESSIONS\tTAKEN OVER\n")
+	for i, v := range all {
+		fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%d\t%d\n", i, v.CPU, v.Received, v.Transmitted, v.Sessions, v.TakenOver)
+	}
+}
+
+func showDrops(w io.Writer, all []control.Drop) {
+	fmt.Fprint(w, "PACKETS\tREASON\tMEANING\tWHAT TO DO\n")
+	for _, d := range all {
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\n", d.Packets, d.Reason, d.Meaning, d.Remedy)
+	}
+}
+
+// readGood reads a configuration file and shows what is wrong with it before the director is asked.
+func readGood(file string, stderr io.Writer) ([]byte, error) {
+	if _, err := loadConfig(file, stderr); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(file)
+}
+
+// changesExit is the exit status of plan when something would change.
+const changesExit = 2
+
+func newPlanCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "plan FILE", Short: "Show what a configuration file would change in the running director", Args: cobra.ExactArgs(1),
+		Long: "plan compares a configuration file with what runs, and changes nothing. The exit status is 0 if nothing would change, 2 if something would, 1 for an error.",
+	}
+	a := newAsking(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		changes := false
+		err := sendFile(a, c, "plan", args[0], func(w io.Writer, p control.Plan) {
+			changes = !p.Empty()
+			showPlan(w, p)
+		})
+		if err == nil && changes {
+			return &exitError{code: changesExit}
+		}
+		return err
+	}
+	return c
+}
+
+func newApplyCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "apply FILE", Short: "Make a configuration file the running one, as a whole or not at all", Args: cobra.ExactArgs(1),
+	}
+	a := newAsking(c)
+	c.RunE = func(c *cobra.Command, args []string) error { return sendFile(a, c, "apply", args[0], showPlan) }
+	return c
+}
+
+func sendFile(a *asking, c *cobra.Command, what, file string, show func(io.Writer, control.Plan)) error {
+	text, err := readGood(file, c.ErrOrStderr())
+	if err != nil {
+		return err
+	}
+	return do(a, c, http.MethodPost, what, text, show)
+}
+
+func newRollbackCommand() *cobra.Command {
+	c := &cobra.Command{Use: "rollback", Short: "Go back to the configuration before the last change", Args: cobra.NoArgs}
+	a := newAsking(c)
+	c.RunE = func(c *cobra.Command, _ []string) error { return do(a, c, http.MethodPost, "rollback", nil, showPlan) }
+	return c
+}
+
+func showPlan(w io.Writer, p control.Plan) {
+	if p.Empty() {
+		fmt.Fprintln(w, "nothing changes")
+	}
+	signs := map[control.Action]string{control.Add: "+", control.Remove: "-", control.Alter: "~"}
+	for _, c := range p.Changes {
+		fmt.Fprintf(w, "%s %s\t%s\t", signs[c.Action], c.Object, c.Detail)
+		if c.Sessions > 0 {
+			fmt.Fprintf(w, "%s: %s", count(c.Sessions, "session"), c.Effect)
+		}
+		fmt.Fprintln(w)
+	}
+	for _, s := range p.Restart {
+		fmt.Fprintf(w, "! %s\tneeds a restart\t\n", s)
+	}
+}
+
+func newWeightCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "weight SERVICE REAL-SERVER WEIGHT", Short: "Change a real server's weight", Args: cobra.ExactArgs(3),
+		Example: "  fulcrum weight web 10.1.0.11:80 5",
+	}
+	a := newAsking(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		var weight int
+		if _, err := fmt.Sscan(args[2], &weight); err != nil {
+			return &exitError{code: 2, err: fmt.Errorf("the weight %q is no number: %w", args[2], err)}
+		}
+		return do(a, c, http.MethodPatch, control.ServerPath(args[0], args[1]), control.RealServerChange{Weight: &weight}, showPlan)
+	}
+	return c
+}
+
+// newDrainCommand sets the weight to 0 and counts down the sessions that are left.
+func newDrainCommand() *cobra.Command {
+	var wait time.Duration
+	var remove bool
+	c := &cobra.Command{
+		Use: "drain SERVICE REAL-SERVER", Short: "Give a real server no new sessions, and wait for those it has", Args: cobra.ExactArgs(2),
+		Long: "drain sets a real server's weight to 0 and shows how many sessions are left, once a second, until none are or the time is over.\n" +
+			"The exit status is 3 if some are left then.",
+	}
+	c.Flags().DurationVar(&wait, "wait", 0, "how long to wait for its sessions to end")
+	c.Flags().BoolVar(&remove, "remove", false, "take the real server out afterwards, whatever it has left")
+	a := newAsking(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		zero := 0
+		path := control.ServerPath(args[0], args[1])
+		if err := do(a, c, http.MethodPatch, path, control.RealServerChange{Weight: &zero}, showPlan); err != nil {
+			return err
+		}
+		left, err := a.countDown(c, args[0], args[1], wait)
+		if err == nil && remove {
+			err = do(a, c, http.MethodDelete, path, nil, showPlan)
+		}
+		if err == nil && left > 0 && wait > 0 {
+			return &exitError{code: 3, err: errors.New("the time is over: " + count(left, "session") + " left")}
+		}
+		return err
+	}
+	return c
+}
+
+// countDown shows how many sessions a real server has, until it has none or the time is over.
+func (a *asking) countDown(c *cobra.Command, service, server string, wait time.Duration) (left int, err error) {
+	client, end := control.NewClient(a.socket), time.Now().Add(wait)
+	for {
+		var all []control.ServiceReport
+		if err := client.Do(c.Context(), http.MethodGet, "services", nil, &all); err != nil {
+			return 0, err
+		}
+		left = sessionsOf(all, service, server)
+		fmt.Fprintf(c.ErrOrStderr(), "%s left\n", count(left, "session"))
+		if left == 0 || !time.Now().Before(end) {
+			return left, nil
+		}
+		select {
+		case <-c.Context().Done():
+			return left, c.Context().Err()
+		case <-time.After(min(time.Second, time.Until(end))):
+		}
+	}
+}
+
+func sessionsOf(all []control.ServiceReport, service, server string) int {
+	for _, s := range all {
+		for _, rs := range s.RealServers {
+			if s.Name == service && rs.Address == server {
+				return int(rs.Active + rs.Inactive)
+			}
+		}
+	}
+	return 0
+}

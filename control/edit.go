@@ -1,0 +1,83 @@
+package control
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"fulcrum/config"
+)
+
+// errNotFound says that a request names what is not there.
+var errNotFound = errors.New("not found")
+
+// service finds a service by name.
+func service(c *config.Config, name string) (*config.Service, error) {
+	i := slices.IndexFunc(c.Services, func(s config.Service) bool { return s.Name == name })
+	if i < 0 {
+		return nil, fmt.Errorf("there is no service %q: %w", name, errNotFound)
+	}
+	return &c.Services[i], nil
+}
+
+// server finds a real server, and its place in its service.
+func server(c *config.Config, in serverInput) (*config.Service, int, error) {
+	s, err := service(c, in.Service)
+	if err != nil {
+		return nil, 0, err
+	}
+	a, err := address(in.Server)
+	if err != nil {
+		return nil, 0, err
+	}
+	i := slices.IndexFunc(s.RealServers, func(rs config.RealServer) bool { return rs.Address == a })
+	if i < 0 {
+		return nil, 0, fmt.Errorf("service %s has no real server %s: %w", in.Service, a, errNotFound)
+	}
+	return s, i, nil
+}
+
+func addServer(c *config.Config, name string, n RealServerAddition) error {
+	s, err := service(c, name)
+	if err != nil {
+		return err
+	}
+	a, err := address(n.Address)
+	if err != nil {
+		return err
+	}
+	rs := config.RealServer{Address: a, Weight: 1}
+	n.RealServerChange.to(&rs)
+	s.RealServers = append(s.RealServers, rs)
+	return nil
+}
+
+func changeServer(c *config.Config, in serverInput, change RealServerChange) error {
+	s, i, err := server(c, in)
+	if err != nil {
+		return err
+	}
+	change.to(&s.RealServers[i])
+	return nil
+}
+
+func removeServer(c *config.Config, in serverInput) error {
+	s, i, err := server(c, in)
+	if err != nil {
+		return err
+	}
+	s.RealServers = slices.Delete(s.RealServers, i, i+1)
+	return nil
+}
+
+// to makes the change.
+func (n *RealServerChange) to(rs *config.RealServer) {
+	for _, f := range []struct {
+		from *int
+		to   *int
+	}{{n.Weight, &rs.Weight}, {n.UpperThreshold, &rs.UpperThreshold}, {n.LowerThreshold, &rs.LowerThreshold}} {
+		if f.from != nil {
+			*f.to = *f.from
+		}
+	}
+}

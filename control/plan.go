@@ -1,0 +1,257 @@
+package control
+
+import (
+	"fmt"
+	"net/netip"
+	"reflect"
+	"slices"
+
+	"fulcrum/config"
+)
+
+// Plan is what another configuration would change in a running director.
+type Plan struct {
+	Changes []Change `json:"changes"`
+	// Restart lists the settings that cannot change while the director runs. A plan with any of them cannot be applied.
+	Restart []string `json:"restart"`
+}
+
+// Change is one step of a Plan.
+type Change struct {
+	Action   Action `json:"action" enum:"add,remove,change"`
+	Object   string `json:"object" example:"service web"`
+	Detail   string `json:"detail,omitempty" example:"weight 1 -> 2"`
+	Sessions int    `json:"sessions"` // those that it touches
+	Effect   string `json:"effect,omitempty" example:"go on"`
+}
+
+// Action says what a Change does to its object.
+type Action string
+
+// The actions.
+const (
+	Add    Action = "add"
+	Remove Action = "remove"
+	Alter  Action = "change"
+)
+
+// Empty reports whether nothing would change.
+func (p *Plan) Empty() bool { return len(p.Changes) == 0 && len(p.Restart) == 0 }
+
+// SessionCounts tells how many sessions a real server of a service has.
+type SessionCounts map[serverName]int
+
+// serverName is what makes a real server the same one in two configurations: the service's protocol and address, its own address, and the
+// mode, since a session's way back depends on that.
+type serverName struct {
+	protocol string
+	vip      netip.AddrPort
+	mode     string
+	server   netip.AddrPort
+}
+
+// NewPlan compares two configurations.
+func NewPlan(old, next *config.Config, sessions SessionCounts) Plan {
+	p := planner{old: old, next: next, sessions: sessions}
+	p.compareFixed()
+	p.compareValue("the ports' addresses", addressesOf(old), addressesOf(next))
+	p.compareValue("routes", old.Routes, next.Routes)
+	p.compareValue("neighbours", old.Neighbours, next.Neighbours)
+	p.compareValue("session.sloppy_tcp", old.Session.SloppyTCP, next.Session.SloppyTCP)
+	p.compareValue("session.expire_nodest", old.Session.ExpireNoDest, next.Session.ExpireNoDest)
+	p.compareServices()
+	return p.Plan
+}
+
+type planner struct {
+	Plan
+	old, next *config.Config
+	sessions  SessionCounts
+}
+
+// compareFixed notes what is fixed from start to end.
+func (p *planner) compareFixed() {
+	old, next := fixed(p.old), fixed(p.next)
+	for _, s := range []struct {
+		name     string
+		old, new any
+	}{
+		{"director", old.Director, next.Director},
+		{"dpdk", old.DPDK, next.DPDK},
+		{"port (all but addresses)", old.Ports, next.Ports},
+		{"session.max", old.Session.Max, next.Session.Max},
+		{"session.max_v6", old.Session.MaxV6, next.Session.MaxV6},
+		{"session.timeouts", old.Session.Timeouts, next.Session.Timeouts},
+	} {
+		if !reflect.DeepEqual(s.old, s.new) {
+			p.Restart = append(p.Restart, s.name)
+		}
+	}
+}
+
+// fixed is the configuration without the ports' addresses.
+func fixed(c *config.Config) *config.Config {
+	n := *c
+	n.Ports = slices.Clone(c.Ports)
+	for i := range n.Ports {
+		n.Ports[i].Addresses = nil
+	}
+	return &n
+}
+
+func addressesOf(c *config.Config) (all [][]netip.Prefix) {
+	for _, p := range c.Ports {
+		all = append(all, p.Addresses)
+	}
+	return all
+}
+
+func (p *planner) compareValue(name string, old, next any) {
+	if !reflect.DeepEqual(old, next) {
+		p.Changes = append(p.Changes, Change{Action: Alter, Object: name, Detail: fmt.Sprintf("%v -> %v", old, next)})
+	}
+}
+
+func (p *planner) compareServices() {
+	for _, s := range p.old.Services {
+		if !slices.ContainsFunc(p.next.Services, isService(s)) {
+			p.removeService(s)
+		}
+	}
+	for _, s := range p.next.Services {
+		if i := slices.IndexFunc(p.old.Services, isService(s)); i >= 0 {
+			p.compareService(p.old.Services[i], s)
+		} else {
+			p.addService(s)
+		}
+	}
+	if p.orderChanged() {
+		p.Changes = append(p.Changes, Change{Action: Alter, Object: "order of services"})
+	}
+}
+
+// isService finds a service in another configuration, by its protocol and address.
+func isService(s config.Service) func(config.Service) bool {
+	return func(o config.Service) bool { return o.Protocol == s.Protocol && o.Address == s.Address }
+}
+
+func (p *planner) orderChanged() bool {
+	if len(p.old.Services) != len(p.next.Services) || len(p.Changes) > 0 {
+		return false
+	}
+	for i, s := range p.old.Services {
+		if !isService(s)(p.next.Services[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *planner) addService(s config.Service) {
+	p.Changes = append(p.Changes, Change{
+		Action: Add, Object: "service " + s.Name, Detail: fmt.Sprintf("%s %s, %s, %s, %d real servers", s.Protocol, s.Address, s.Mode, s.Scheduler, len(s.RealServers)),
+	})
+}
+
+func (p *planner) removeService(s config.Service) {
+	sessions := 0
+	for _, rs := range s.RealServers {
+		sessions += p.sessions[nameOf(s, rs)]
+	}
+	p.Changes = append(p.Changes, Change{
+		Action: Remove, Object: "service " + s.Name, Detail: fmt.Sprintf("%s %s", s.Protocol, s.Address), Sessions: sessions, Effect: p.orphaned(sessions),
+	})
+}
+
+// orphaned says what becomes of the sessions of a real server that is removed.
+func (p *planner) orphaned(sessions int) string {
+	switch {
+	case sessions == 0:
+		return ""
+	case p.next.Session.ExpireNoDest:
+		return "end with their next packet"
+	}
+	return "their packets are dropped as real_server_gone until they time out"
+}
+
+func nameOf(s config.Service, rs config.RealServer) serverName {
+	return serverName{s.Protocol, s.Address, s.Mode, rs.Address}
+}
+
+// compareService compares what both configurations have under one protocol and address.
+func (p *planner) compareService(old, next config.Service) {
+	for _, f := range []struct {
+		name     string
+		old, new any
+	}{
+		{"name", old.Name, next.Name}, {"scheduler", old.Scheduler, next.Scheduler}, {"mss", old.MSS, next.MSS}, {"echo", old.Echo, next.Echo},
+		{"local_addresses", old.LocalAddresses, next.LocalAddresses},
+	} {
+		if !reflect.DeepEqual(f.old, f.new) {
+			p.Changes = append(p.Changes, Change{
+				Action: Alter, Object: "service " + next.Name, Detail: fmt.Sprintf("%s %v -> %v", f.name, f.old, f.new), Sessions: p.sessionsOf(old), Effect: "go on",
+			})
+		}
+	}
+	if old.Mode != next.Mode {
+		n := p.sessionsOf(old)
+		p.Changes = append(p.Changes, Change{
+			Action: Alter, Object: "service " + next.Name, Detail: fmt.Sprintf("mode %s -> %s", old.Mode, next.Mode), Sessions: n, Effect: p.orphaned(n),
+		})
+		return
+	}
+	p.compareServers(old, next)
+}
+
+func (p *planner) sessionsOf(s config.Service) int {
+	n := 0
+	for _, rs := range s.RealServers {
+		n += p.sessions[nameOf(s, rs)]
+	}
+	return n
+}
+
+func (p *planner) compareServers(old, next config.Service) {
+	for _, rs := range old.RealServers {
+		if !slices.ContainsFunc(next.RealServers, isServer(rs)) {
+			n := p.sessions[nameOf(old, rs)]
+			p.Changes = append(p.Changes, Change{Action: Remove, Object: objectName(next, rs), Sessions: n, Effect: p.orphaned(n)})
+		}
+	}
+	for _, rs := range next.RealServers {
+		if i := slices.IndexFunc(old.RealServers, isServer(rs)); i >= 0 {
+			p.compareServer(next, old.RealServers[i], rs)
+		} else {
+			p.Changes = append(p.Changes, Change{Action: Add, Object: objectName(next, rs), Detail: fmt.Sprintf("weight %d", rs.Weight)})
+		}
+	}
+}
+
+func isServer(rs config.RealServer) func(config.RealServer) bool {
+	return func(o config.RealServer) bool { return o.Address == rs.Address }
+}
+
+func objectName(s config.Service, rs config.RealServer) string {
+	return fmt.Sprintf("real server %s of %s", rs.Address, s.Name)
+}
+
+func (p *planner) compareServer(s config.Service, old, next config.RealServer) {
+	sessions := p.sessions[nameOf(s, next)]
+	for _, f := range []struct {
+		name     string
+		old, new int
+	}{
+		{"weight", old.Weight, next.Weight}, {"upper_threshold", old.UpperThreshold, next.UpperThreshold}, {"lower_threshold", old.LowerThreshold, next.LowerThreshold},
+	} {
+		if f.old == f.new {
+			continue
+		}
+		effect := "go on"
+		if f.name == "weight" && f.new == 0 {
+			effect = "go on; no new ones (drains)"
+		}
+		p.Changes = append(p.Changes, Change{
+			Action: Alter, Object: objectName(s, next), Detail: fmt.Sprintf("%s %d -> %d", f.name, f.old, f.new), Sessions: sessions, Effect: effect,
+		})
+	}
+}

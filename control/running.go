@@ -1,0 +1,128 @@
+package control
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"fulcrum/config"
+	"fulcrum/engine"
+)
+
+// Running is the configuration of a running director. It may be used by several goroutines.
+type Running struct {
+	engine *engine.Engine
+
+	mu      sync.Mutex
+	current *config.Config
+	before  []*config.Config // the last one at the end
+}
+
+// mostBefore is how many configurations can be gone back to.
+const mostBefore = 16
+
+// NewRunning takes the engine with the configuration that it was made with.
+func NewRunning(e *engine.Engine, c *config.Config) *Running { return &Running{engine: e, current: c} }
+
+// ErrNothingBefore says that there is no configuration to go back to.
+var ErrNothingBefore = errors.New("there is no configuration before this one")
+
+// RestartError says that a change needs a restart.
+type RestartError struct{ Settings []string }
+
+func (e *RestartError) Error() string {
+	return fmt.Sprintf("%s cannot change while the director runs: restart it with the new file, or leave that as it is", strings.Join(e.Settings, ", "))
+}
+
+// Config returns the configuration. It must not be changed.
+func (r *Running) Config() *config.Config {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.current
+}
+
+// Report sums up what the director has done.
+func (r *Running) Report() *Report {
+	report := NewReport(r.Config(), r.engine.Report())
+	return &report
+}
+
+// Plan says what another configuration would change, and changes nothing.
+func (r *Running) Plan(next *config.Config) Plan { return NewPlan(r.Config(), next, r.sessions()) }
+
+// sessions counts the sessions of real servers.
+func (r *Running) sessions() SessionCounts {
+	counts := SessionCounts{}
+	for _, s := range r.engine.Report().Services {
+		for _, rs := range s.RealServers {
+			counts[serverName{engine.ProtocolName(s.Service.Protocol), s.Service.Address, s.Service.Mode.String(), rs.Address}] = int(rs.Active + rs.Inactive)
+		}
+	}
+	return counts
+}
+
+// Apply makes another configuration the running one: all of it, or nothing with an error.
+func (r *Running) Apply(next *config.Config) (Plan, error) {
+	return r.change(func(*config.Config) (*config.Config, error) { return next, nil })
+}
+
+// Edit applies a copy of the configuration that edit has changed. What comes out is checked as a file would be.
+func (r *Running) Edit(edit func(*config.Config) error) (Plan, error) {
+	return r.change(func(c *config.Config) (*config.Config, error) {
+		n := c.Clone()
+		if err := edit(n); err != nil {
+			return nil, err
+		}
+		return config.Parse("the changed configuration", []byte(n.Render()))
+	})
+}
+
+// Rollback goes back to the configuration before.
+func (r *Running) Rollback() (Plan, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.before) == 0 {
+		return Plan{}, ErrNothingBefore
+	}
+	last := len(r.before) - 1
+	next := r.before[last]
+	plan, err := r.replace(next)
+	if err == nil {
+		r.before = r.before[:last]
+	}
+	return plan, err
+}
+
+func (r *Running) change(make func(*config.Config) (*config.Config, error)) (Plan, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	old := r.current
+	next, err := make(old)
+	if err != nil {
+		return Plan{}, err
+	}
+	plan, err := r.replace(next)
+	if err == nil && !plan.Empty() {
+		r.before = append(slices.Clone(r.before[max(0, len(r.before)+1-mostBefore):]), old)
+	}
+	return plan, err
+}
+
+// replace makes next the running configuration. The caller holds mu.
+func (r *Running) replace(next *config.Config) (Plan, error) {
+	plan := NewPlan(r.current, next, r.sessions())
+	if len(plan.Restart) > 0 {
+		return plan, &RestartError{plan.Restart}
+	}
+	settings, err := EngineSettings(next)
+	if err != nil {
+		return plan, err
+	}
+	if !plan.Empty() {
+		r.engine.Apply(settings)
+	}
+	r.current = next
+	return plan, nil
+}
