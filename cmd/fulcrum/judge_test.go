@@ -53,7 +53,7 @@ func (c trial) String() string {
 }
 
 // judgedPackets go through the director in each trial.
-const judgedPackets = 800
+const judgedPackets = 600
 
 // TestIndependentJudge sends random valid packets through the director in every mode: scapy holds each packet that comes out
 // against what is owed, byte by byte, and tshark finds nothing wrong with any of them either.

@@ -60,11 +60,11 @@ def main(kind, folder, seed, burst, amount, mode, vip, server, vlans):
         file.write(setup.toml([w.device(n) for n, w in enumerate(wires.wires)]))
     trial = new_trial(kind, setup, Traffic(seed), wires, amount)
     say("ready")
-    try:
-        trial.run()
-    except Stuck as stuck:
-        trial.errors.append(str(stuck))
-    wires.close()
+    for step in (trial.run, wires.close, wires.drain):
+        try:
+            step()
+        except Stuck as stuck:
+            trial.errors.append(str(stuck))
     say("done")
     sys.stdin.readline()
     wires.finish()

@@ -77,7 +77,8 @@ class Setup:
         for f in self.families:
             parts.append(f'[[route]]\nto = "{EVERYWHERE[f]}"\nvia = "{ROUTER[f]}"\n')
             parts += [neighbour(ROUTER[f], ROUTER_MAC)] + [neighbour(a, server_mac(a)) for a in SERVERS[f]]
-        parts.append("[session]\nmax = 20_000\n")
+        # Sessions end by what passes, not because a machine is slow: these two have 4 seconds.
+        parts.append('[session]\nmax = 20_000\n[session.timeouts]\nsctp_init1 = "600s"\nsctp_rejected = "600s"\n')
         parts += [self.service(p, SERVICES[p][0], 1) for p in self.protocols]
         parts.append(self.service("tcp", DRAINED_PORT, 0))
         return "\n".join(parts)

@@ -18,6 +18,7 @@ class Whole:
     ordered = True  # leaves in the order in which it came
     refused = False  # its sender is told why
     sound = True  # its receiver looks at it
+    datagram = None  # of which it is a fragment
 
     def __init__(self, setup, flow, wire, packet):
         self.setup, self.flow, self.wire, self.packet, self.bytes = setup, flow, wire, packet, raw(packet)
@@ -76,7 +77,7 @@ class Piece(Whole):
 
     def __init__(self, setup, flow, wire, packet, at, identification):
         super().__init__(setup, flow, wire, packet)
-        self.whole, self.at, self.identification = packet, at, identification
+        self.datagram, self.at, self.identification = packet, at, identification
         self.bytes = frames.fragment(raw(packet), at, identification)
 
     def owed(self, got):

@@ -51,9 +51,17 @@ class Trial:
         self.finish()
 
     def exchange(self):
-        room = self.wires.room
-        now, self.waiting = [w[:room] for w in self.waiting], [w[room:] for w in self.waiting]
+        ends = [self.end_of_burst(w) for w in self.waiting]
+        now = [w[:end] for w, end in zip(self.waiting, ends)]
+        self.waiting = [w[end:] for w, end in zip(self.waiting, ends)]
         self.judge(self.wires.exchange([[self.begin(s) for s in w] for w in now]))
+
+    def end_of_burst(self, waiting):
+        """How many go at once: the fragments of a datagram together, since they do not wait long for each other."""
+        end = self.wires.room
+        while end < len(waiting) and waiting[end].datagram is not None and waiting[end].datagram is waiting[end - 1].datagram:
+            end -= 1
+        return end
 
     def begin(self, s):
         """Takes note of a packet that goes out now, and returns its frame."""
