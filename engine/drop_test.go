@@ -85,7 +85,7 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 		b.receive(0, ethernet(oneArm.gateway.mac, oneArm.ports[0].mac, long.etherType(), fragmentsOf(long, 64)[0]))
 		return b
 	},
-	DropFragmentFamily: func(t *testing.T) *bed {
+	DropOtherFamily: func(t *testing.T) *bed {
 		c := newCrossing(t, modes.FullNAT, packet.ProtocolUDP, true)
 		to := sixPort(at4(webVIP))
 		f := fragmentsOf(long.six().to(to), 1200)[0]

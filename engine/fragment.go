@@ -174,7 +174,7 @@ func (w *Worker) rewriteLater(p *ports.Packet, m *meta, slot uint32, server *ser
 		w.route(p, m)
 		return Taken
 	case server.clients6 != server.servers6:
-		return DropFragmentFamily
+		return DropOtherFamily
 	}
 	to := w.target(slot, d)
 	if server.clients6 {

@@ -2,8 +2,12 @@ package engine
 
 import (
 	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"strings"
 	"testing"
 
+	"fulcrum/modes"
 	"fulcrum/packet"
 )
 
@@ -23,6 +27,35 @@ func cutFrame(input []byte) (flags byte, f, rest []byte, ok bool) {
 	return input[0], input[3 : 3+n], input[3+n:], true
 }
 
+// everythingTwice has all modes in both families, real servers of the other one, SCTP, segment sizes and echo requests that pass.
+func everythingTwice() Settings {
+	s, six := twoArm, twoArm.twin()
+	n, n6 := everything(&s, 1), everything(&six, 1)
+	for i := range n.Ports {
+		n.Ports[i].Addresses = append(n.Ports[i].Addresses, n6.Ports[i].Addresses...)
+	}
+	n.Routes = append(n.Routes, n6.Routes...)
+	n.Neighbours = append(n.Neighbours, n6.Neighbours...)
+	for i := range n6.Services {
+		v := &n6.Services[i]
+		v.MSS, v.Echo = 1220, i != 0
+		if v.Mode == modes.FullNAT || v.Mode == modes.IPIP {
+			v.RealServers = n.Services[i].RealServers
+			v.LocalAddresses = n.Services[i].LocalAddresses
+		}
+	}
+	n.Services = append(n.Services, n6.Services...)
+	for _, m := range allModes {
+		v := s.service(m, packet.ProtocolSCTP, 2)
+		v.Address = netip.AddrPortFrom(v.Address.Addr(), 90+uint16(m))
+		for i := range v.RealServers {
+			v.RealServers[i].Address = netip.AddrPortFrom(v.RealServers[i].Address.Addr(), serverPort(m, v.Address))
+		}
+		n.Services = append(n.Services, v)
+	}
+	return n
+}
+
 // FuzzPipeline gives any bytes on any port to a director with all modes. It must not panic, must account for every packet,
 // and what it sends must be well-formed and its own.
 func FuzzPipeline(f *testing.F) {
@@ -37,9 +70,32 @@ func FuzzPipeline(f *testing.F) {
 	f.Add(appendFrame(nil, 0, whoHas(twoArm.ports[0].addr, twoArm.neighbour)))
 	f.Add(appendFrame(nil, 1, isAt(twoArm.servers[2], twoArm.ports[1])))
 	f.Add(appendFrame(nil, 0, echoRequest("192.168.5.9", vipAlone).frame(twoArm.gateway.mac, twoArm.ports[0].mac)))
+	six := twoArm.twin()
+	for i := range allModes {
+		to := at4(vipAlone)
+		for _, p := range []pkt{
+			tcp(client, "10.0.0.100:80", "S").to(netip.AddrPortFrom(to.Addr(), uint16(80+i))).with(func(p *pkt) { p.mss = 1460 }),
+			udp(client, "10.0.0.100:70", "question").to(netip.AddrPortFrom(to.Addr(), uint16(70+i))),
+			icmpError("192.168.5.9", udp(fmt.Sprint("10.0.0.100:", 70+i), client, "answer"), packet.ICMPUnreachable, 3, 0),
+		} {
+			f.Add(appendFrame(nil, 0, p.six().frame(six.gateway.mac, six.ports[0].mac)))
+			f.Add(appendFrame(appendFrame(nil, 0, p.frame(six.gateway.mac, six.ports[0].mac)), 0, p.six().frame(six.gateway.mac, six.ports[0].mac)))
+		}
+		whole := udp(client, "10.0.0.100:70", strings.Repeat("0123456789", 200)).to(netip.AddrPortFrom(to.Addr(), uint16(70+i)))
+		for _, p := range []pkt{whole, whole.six()} {
+			var all []byte
+			for _, piece := range fragmentsOf(p, 800) {
+				all = appendFrame(all, 0, ethernet(six.gateway.mac, six.ports[0].mac, p.etherType(), piece))
+			}
+			f.Add(all)
+		}
+	}
+	f.Add(appendFrame(nil, 0, solicits(six.ports[0].addr, six.gateway)))
+	f.Add(appendFrame(nil, 1, advertises(six.servers[0], six.ports[1])))
+	f.Add(appendFrame(nil, 0, echoRequest("192.168.5.9", vipAlone).six().frame(six.gateway.mac, six.ports[0].mac)))
 	f.Fuzz(func(t *testing.T, input []byte) {
 		s := twoArm
-		b := newBed(t, s, everything(&s, 1), func(c *bedConfig) { c.sessions, c.buffers = 16, 256 })
+		b := newBed(t, s, everythingTwice(), func(c *bedConfig) { c.sessions, c.buffers = 16, 256 })
 		for flags, frame, rest, ok := cutFrame(input); ok; flags, frame, rest, ok = cutFrame(rest) {
 			if flags&2 != 0 || b.ports[flags&1].Pending() > 32 {
 				b.now += 50

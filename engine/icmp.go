@@ -16,6 +16,9 @@ func (w *Worker) icmp4(p *ports.Packet, m *meta) Verdict {
 	if message.IsError() {
 		return w.icmpError(p, m)
 	}
+	if v, taken := w.echoFlow(p, m); taken {
+		return v
+	}
 	if v := w.echoed(packet.AddrOf4(m.Src), packet.AddrOf4(m.Dst), message.Type() == packet.ICMPEchoRequest); v != Taken {
 		return v
 	}
@@ -48,6 +51,9 @@ func (w *Worker) icmp6(p *ports.Packet, m *meta) Verdict {
 	m.widen(p, k)
 	if k.Dst.IsMulticast() {
 		return Consumed // what hosts and routers tell all others of: groups, prefixes
+	}
+	if v, taken := w.echoFlow(p, m); taken {
+		return v
 	}
 	if v := w.echoed(k.Src, k.Dst, message.Type() == packet.ICMP6EchoRequest); v != Taken {
 		return v

@@ -13,7 +13,7 @@ import (
 func (w *Worker) icmpError(p *ports.Packet, m *meta) Verdict {
 	q, ok := m.quoted(p)
 	if !ok {
-		return DropICMPError
+		return w.tunnelError(p, m)
 	}
 	k := packet.Key6{Flow6: q.Key.Reverse(), Protocol: q.Key.Protocol}
 	if ref, found := w.lookup(&k); found {

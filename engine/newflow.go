@@ -84,8 +84,11 @@ func (w *Worker) begin(p *ports.Packet, m *meta, k *packet.Key6, service *servic
 	s.NextHopIn, s.RouteEpoch = uint16(h), w.snap.epoch
 	server.load.Begin()
 	w.counters.servers[id].Connections++
-	if k.Protocol == packet.ProtocolUDP {
+	switch k.Protocol {
+	case packet.ProtocolUDP:
 		w.sessions.SetState(slot, conntrack.UDP, w.now)
+	case packet.ProtocolICMP, packet.ProtocolICMPv6:
+		w.sessions.SetState(slot, conntrack.ICMP, w.now)
 	}
 	return w.forward(p, m, slot, server, conntrack.Inbound, h)
 }
@@ -95,6 +98,9 @@ func (w *Worker) insert(m *meta, k *packet.Key6, service *servicePool, id uint32
 	server := &w.snap.servers[id]
 	out := &w.answers
 	out.Src, out.SrcPort = server.address, server.port
+	if k.Protocol == packet.ProtocolICMP || k.Protocol == packet.ProtocolICMPv6 {
+		out.SrcPort = 0
+	}
 	switch server.mode {
 	case modes.FullNAT:
 		return w.insertLocal(m, k, out, service.local, id)

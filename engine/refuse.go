@@ -12,6 +12,7 @@ const (
 	portUnreachable problem = iota
 	ttlExceeded
 	tooBig
+	hostUnreachable
 )
 
 // problems has the ICMP types and codes of each problem.
@@ -19,6 +20,7 @@ var problems = [...]struct{ type4, code4, type6, code6 uint8 }{
 	portUnreachable: {packet.ICMPUnreachable, packet.ICMPCodePortUnreachable, packet.ICMP6Unreachable, packet.ICMP6CodePortUnreachable},
 	ttlExceeded:     {packet.ICMPTimeExceeded, packet.ICMPCodeTTLExceeded, packet.ICMP6TimeExceeded, packet.ICMP6CodeHopLimitExceeded},
 	tooBig:          {packet.ICMPUnreachable, packet.ICMPCodeFragmentationNeeded, packet.ICMP6PacketTooBig, 0},
+	hostUnreachable: {packet.ICMPUnreachable, packet.ICMPCodeHostUnreachable, packet.ICMP6Unreachable, packet.ICMP6CodeAddress},
 }
 
 // How much of a packet an ICMP error quotes, so that it stays within 576 bytes (RFC 1812, 4.3.2.3), or the least MTU of IPv6 (RFC
@@ -39,25 +41,14 @@ func (w *Worker) refuse(p *ports.Packet, m *meta, why Verdict, src packet.Addr, 
 	if src == (packet.Addr{}) || !w.isStranger(k.Src) || packet.Ethernet(p.Bytes()).Dst().IsMulticast() || !w.icmpAllowed() {
 		return why
 	}
-	header, most := packet.IPv4MinLen, maxQuoted4
-	if m.Kind.Is6() {
-		header, most = packet.IPv6Len, maxQuoted6
-	}
 	ethernet := [packet.EthernetLen]byte(p.Bytes())
-	quoted := min(m.size(), most)
-	p.TrimFront(int(m.Network) - packet.EthernetLen)
-	p.Resize(packet.EthernetLen + quoted)
-	if !p.Prepend(header + packet.ICMPLen) {
+	if !quoteAnew(p, int(m.Network), m.size(), m.Kind.Is6()) {
 		return why
 	}
 	frame := p.Bytes()
 	copy(frame, ethernet[:])
 	w.turnBack(p, frame)
-	if m.Kind.Is6() {
-		encodeError6(frame[packet.EthernetLen:], src, k.Src, what, rest)
-	} else {
-		encodeError4(frame[packet.EthernetLen:], src, k.Src, what, rest)
-	}
+	writeError(frame, src, k.Src, what, rest)
 	return w.answer(p, why)
 }
 
@@ -86,4 +77,28 @@ func encodeError6(b []byte, src, dst packet.Addr, what problem, rest uint32) {
 		Dst:           dst,
 	})
 	packet.ICMPv6(b[packet.IPv6Len:]).Encode(problems[what].type6, problems[what].code6, rest, src, dst)
+}
+
+// quoteAnew makes a packet of what lies at an offset of its frame, of the given length, with room for the headers of an ICMP error in
+// front, and reports whether there was room.
+func quoteAnew(p *ports.Packet, at, length int, six bool) bool {
+	header, most := packet.IPv4MinLen, maxQuoted4
+	if six {
+		header, most = packet.IPv6Len, maxQuoted6
+	}
+	p.TrimFront(at - packet.EthernetLen)
+	p.Resize(packet.EthernetLen + min(length, most))
+	return p.Prepend(header + packet.ICMPLen)
+}
+
+// writeError writes the EtherType and the headers of an ICMP error by the family of its addresses.
+func writeError(frame []byte, src, dst packet.Addr, what problem, rest uint32) {
+	b := frame[packet.EthernetLen:]
+	if src.Is4() {
+		packet.Ethernet(frame).SetType(packet.EtherTypeIPv4)
+		encodeError4(b, src, dst, what, rest)
+	} else {
+		packet.Ethernet(frame).SetType(packet.EtherTypeIPv6)
+		encodeError6(b, src, dst, what, rest)
+	}
 }

@@ -39,7 +39,7 @@ func (w *Worker) rewrite6(p *ports.Packet, m *meta, slot uint32, server *serverE
 	case server.servers6:
 		modes.Translate6(packet.IPv6(p.Bytes()[m.Network:m.End]), int(m.Transport-m.Network), m.Protocol, to)
 	case m.fragment:
-		return DropFragmentFamily
+		return DropOtherFamily
 	case d == conntrack.Inbound:
 		w.sixToFour(p, m, to)
 	default:

@@ -23,6 +23,7 @@ type snapshot struct {
 	servers    []serverEntry // by real server id
 	addresses  lookup        // addressIndex key -> addressKind
 	echoing    lookup        // addressIndex key of a VIP -> index in echoes
+	passing    lookup        // addressIndex key of a VIP -> index in pools of the service whose real servers answer its echo requests
 	echoes     [][]uint32    // indices in pools of services whose VIP answers echo requests for them
 	natServers lookup        // serviceIndex key of a real server of mode nat -> 0
 
@@ -133,14 +134,15 @@ func newServerEntry(live *liveServer, mss uint16, gone bool) serverEntry {
 	return e
 }
 
-// addEchoes collects the services for which each VIP answers echo requests.
+// addEchoes collects the services for which each VIP answers echo requests, and those whose real servers do.
 func (n *snapshot) addEchoes() {
-	index := map[lookupKey]uint32{}
+	index, passing := map[lookupKey]uint32{}, map[lookupKey]uint32{}
 	for i, s := range n.settings.Services {
+		k := addressIndex(packet.AddrOf(s.Address.Addr()))
 		if !s.Echo {
+			passing[k] = uint32(i)
 			continue
 		}
-		k := addressIndex(packet.AddrOf(s.Address.Addr()))
 		if _, known := index[k]; !known {
 			index[k] = uint32(len(n.echoes))
 			n.echoes = append(n.echoes, nil)
@@ -148,6 +150,9 @@ func (n *snapshot) addEchoes() {
 		n.echoes[index[k]] = append(n.echoes[index[k]], uint32(i))
 	}
 	n.echoing = newLookup(index)
+	if len(passing) > 0 {
+		n.passing = newLookup(passing)
+	}
 }
 
 // alive reports whether a VIP answers echo requests: one of the services that want it has a real server available.

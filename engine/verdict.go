@@ -29,7 +29,7 @@ const (
 	DropFragmentOverlap
 	DropFragmentTimeout
 	DropFragmentsFull
-	DropFragmentFamily
+	DropOtherFamily
 	DropTCPDataOffset
 	DropUDPLength
 	DropSCTPChunk
@@ -86,7 +86,7 @@ var verdicts = [NumVerdicts]struct{ name, meaning, remedy string }{
 	DropFragmentOverlap:    {"fragment_overlap", "fragment that repeats or overlaps what came before of its datagram, or is of one where that happened", "look for a hostile sender, or for a network that duplicates packets"},
 	DropFragmentTimeout:    {"fragment_timeout", "fragment whose datagram's first did not come within a second", "look for loss in front of the director; a flood of such fragments is an attack"},
 	DropFragmentsFull:      {"fragments_full", "too many fragments before their datagram's first, or too many fragmented datagrams at once", "have clients send smaller datagrams; a flood of fragments is an attack"},
-	DropFragmentFamily:     {"fragment_family", "fragment of a session between IPv6 clients and an IPv4 real server, where fragments are not translated", "have clients send smaller datagrams, or give the real servers IPv6 addresses"},
+	DropOtherFamily:        {"other_family", "fragment or echo request between IPv6 clients and an IPv4 real server, which are not translated", "have clients send smaller datagrams, or give the real servers IPv6 addresses"},
 	DropNoBuffer:           {"no_buffer", "no buffer was free for the pieces that it had to be sent in", "raise `dpdk.memory`"},
 	DropVLAN:               {"vlan", "of a VLAN that no port has, with more than one tag, or without a tag where all ports of the device have one", "add a `[[port]]` with that `vlan`, or take the VLAN off the switch port"},
 	DropNotIP:              {"not_ip", "neither IP nor ARP", "nothing: spanning tree, LLDP and the like"},

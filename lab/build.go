@@ -40,10 +40,10 @@ func (l *Lab) raiseHost(role string) error {
 // settings are those of every host.
 func (l *Lab) settings() sysctls {
 	all := maps.Clone(everyHost)
-	if l.config.Family == IPv4 {
-		maps.Copy(all, withoutIPv6)
-	} else {
+	if l.config.Family.has6() {
 		maps.Copy(all, withIPv6)
+	} else {
+		maps.Copy(all, withoutIPv6)
 	}
 	return all
 }
@@ -53,7 +53,7 @@ func (l *Lab) raiseNetworks() error {
 	if err := routerHost.apply(); err != nil {
 		return fmt.Errorf("preparing the router: %w", err)
 	}
-	if l.config.Family != IPv4 {
+	if l.config.Family.has6() {
 		if err := routerIPv6.apply(); err != nil {
 			return fmt.Errorf("preparing the router: %w", err)
 		}

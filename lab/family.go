@@ -25,6 +25,9 @@ func ParseFamily(name string) (Family, error) {
 	return "", fmt.Errorf("there is no family %q: choose %s", name, families)
 }
 
+// has6 reports whether hosts have IPv6 addresses.
+func (f Family) has6() bool { return f == IPv6 || f == IPv6To4 }
+
 func (c *Config) checkFamily() error {
 	if _, err := ParseFamily(string(c.Family)); err != nil {
 		return err

@@ -95,7 +95,7 @@ func newPlan(c Config) plan {
 	if c.Arms == 1 {
 		p.serverNet = frontNet
 	}
-	if c.Family != IPv4 {
+	if c.Family.has6() {
 		p.clientNet, p.frontNet, p.vip = sixNet(clientNet), sixNet(frontNet), six(vip)
 	}
 	if c.Family == IPv6 {

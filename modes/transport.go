@@ -1,6 +1,7 @@
 package modes
 
 import (
+	"encoding/binary"
 	"hash/crc32"
 
 	"fulcrum/packet"
@@ -19,7 +20,23 @@ func setTransport(b []byte, protocol uint8, to ports, addresses packet.Delta) {
 		setUDP(b, to, addresses)
 	case packet.ProtocolSCTP:
 		setSCTP(b, to)
+	case packet.ProtocolICMP:
+		setEcho(b, to, 0)
+	case packet.ProtocolICMPv6:
+		setEcho(b, to, addresses)
 	}
+}
+
+// setEcho gives an echo request or reply its identifier. The port of the other side is 0.
+func setEcho(b []byte, to ports, addresses packet.Delta) {
+	id := to.src
+	if b[0] == packet.ICMPEchoReply || b[0] == packet.ICMP6EchoReply {
+		id = to.dst
+	}
+	message := packet.ICMP(b)
+	all := addresses.Change16(binary.BigEndian.Uint16(b[4:6]), id)
+	binary.BigEndian.PutUint16(b[4:6], id)
+	message.SetChecksum(all.Apply(message.Checksum()))
 }
 
 func setTCP(t packet.TCP, to ports, addresses packet.Delta) {

@@ -12,6 +12,7 @@ const (
 	ICMPEchoRequest  uint8 = 8
 	ICMPTimeExceeded uint8 = 11
 
+	ICMPCodeHostUnreachable     uint8 = 1
 	ICMPCodePortUnreachable     uint8 = 3
 	ICMPCodeFragmentationNeeded uint8 = 4
 	ICMPCodeTTLExceeded         uint8 = 0

@@ -2,6 +2,31 @@ package packet
 
 import "encoding/binary"
 
+// Tunnelled4 and Tunnelled6 report where, behind the beginning of a quoted packet, the one begins that a tunnel carries in it (RFC 2003,
+// section 4; RFC 2473, section 8), and whether that is one of IPv6; 0 if it carries none or that is not quoted.
+func Tunnelled4(b []byte) (at int, six bool) {
+	ip := IPv4(b)
+	if len(b) < IPv4MinLen || ip.Version() != 4 || ip.HeaderLen() < IPv4MinLen || ip.FragmentOffset() != 0 {
+		return 0, false
+	}
+	return inside(b, ip.HeaderLen(), ip.Protocol())
+}
+
+// Tunnelled6 is Tunnelled4 for an outer packet of IPv6, without extension headers.
+func Tunnelled6(b []byte) (at int, six bool) {
+	if len(b) < IPv6Len || IPv6(b).Version() != 6 {
+		return 0, false
+	}
+	return inside(b, IPv6Len, IPv6(b).NextHeader())
+}
+
+func inside(b []byte, at int, protocol uint8) (int, bool) {
+	if len(b) <= at || protocol != ProtocolIPv4 && protocol != ProtocolIPv6 {
+		return 0, false
+	}
+	return at, protocol == ProtocolIPv6
+}
+
 // Quotation is the packet that an ICMP error is about, as far as the error quotes it.
 type Quotation struct {
 	Key       Key6 // of TCP, UDP and SCTP

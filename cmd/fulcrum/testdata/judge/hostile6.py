@@ -248,7 +248,7 @@ def pieces(a, layer, *ranges, **fields):
 
 
 def passes(a):
-    return "fragment_family" if a.setup.mixed() else "forwarded"
+    return "other_family" if a.setup.mixed() else "forwarded"
 
 
 @hostile

@@ -1,0 +1,64 @@
+package engine
+
+import (
+	"encoding/binary"
+
+	"fulcrum/conntrack"
+	"fulcrum/modes"
+	"fulcrum/packet"
+	"fulcrum/ports"
+)
+
+// tunnelError takes an ICMP error about a tunnel's outer packet, which the director has sent, to the client whose packet was in it (RFC
+// 2003, section 4; RFC 2473, section 8). To the client the VIP is the end of the way, so that is where the error comes from. Like
+// forwardError it changes nothing in the session.
+func (w *Worker) tunnelError(p *ports.Packet, m *meta) Verdict {
+	frame := p.Bytes()
+	quoted := frame[int(m.Transport)+packet.ICMPLen : m.End]
+	at, six := packet.Tunnelled4(quoted)
+	if m.Kind.Is6() {
+		at, six = packet.Tunnelled6(quoted)
+	}
+	if at == 0 {
+		return DropICMPError
+	}
+	inner := quoted[at:]
+	q, ok := packet.Quoted4(inner)
+	if six {
+		q, ok = packet.Quoted6(inner)
+	}
+	ref, known := w.lookup(&q.Key)
+	if !ok || !known || ref.Direction() != conntrack.Inbound {
+		return DropICMPError
+	}
+	server := &w.snap.servers[w.sessions.At(ref.Slot()).Server]
+	if server.mode != modes.IPIP || !w.icmpAllowed() {
+		return DropICMPError
+	}
+	what, rest := m.problem(frame, int(server.overheads[conntrack.Inbound]))
+	h, v := w.nextHop(q.Key.Src)
+	if v != Taken {
+		return v
+	}
+	if !quoteAnew(p, int(m.Transport)+packet.ICMPLen+at, len(inner), six) {
+		return DropNoHeadroom
+	}
+	writeError(p.Bytes(), q.Key.Dst, q.Key.Src, what, rest)
+	w.count(Consumed)
+	w.counters.totals.Originated++
+	w.send(p, h)
+	return Taken
+}
+
+// problem returns what an ICMP error about a tunnel means to whoever sent the packet inside, and the second word of its header. All but a
+// lack of room means that the real server cannot be reached.
+func (m *meta) problem(frame []byte, overhead int) (problem, uint32) {
+	b := frame[m.Transport:]
+	switch {
+	case m.Kind.Is6() && b[0] == packet.ICMP6PacketTooBig:
+		return tooBig, uint32(max(int(binary.BigEndian.Uint32(b[4:8]))-overhead, 0))
+	case !m.Kind.Is6() && b[0] == packet.ICMPUnreachable && b[1] == packet.ICMPCodeFragmentationNeeded:
+		return tooBig, uint32(max(int(binary.BigEndian.Uint16(b[6:8]))-overhead, 0))
+	}
+	return hostUnreachable, 0
+}
