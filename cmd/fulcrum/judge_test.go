@@ -79,6 +79,19 @@ func TestDamagedStaysDamaged(t *testing.T) {
 	}
 }
 
+// TestEchoSessions has real servers answer echo requests to the VIP, in all modes that can: not between the families.
+func TestEchoSessions(t *testing.T) {
+	for _, c := range trials {
+		if c.mode == lab.FullNAT && c.vip != c.server {
+			continue
+		}
+		t.Run(c.String(), func(t *testing.T) {
+			t.Parallel()
+			newJudge(t, "echo", strconv.Itoa(judgedPackets/5), c).hold()
+		})
+	}
+}
+
 // judge is a running judge.
 type judge struct {
 	t       *testing.T
