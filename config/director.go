@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"log/slog"
+	"path/filepath"
 )
 
 const (
@@ -16,11 +17,26 @@ func readDirector(t *table, cpus []int) Director {
 	d := Director{
 		Workers: t.get("workers").workers(cpus, idle),
 		Idle:    idle,
-		Control: defaultControl,
+		Control: t.get("control").socketPath(defaultControl),
 		Log:     t.get("log").level(),
 	}
-	t.get("control").refuse()
 	return d
+}
+
+// mostSocketPath is how long the path of a unix socket can be (unix(7)), in bytes.
+const mostSocketPath = 107
+
+// socketPath gives the path of a unix socket.
+func (v value) socketPath(fallback string) string {
+	const right = "write an absolute path of at most 107 bytes, such as \"/run/fulcrum.sock\""
+	path, ok := as[string](v, "a path", right)
+	switch {
+	case !ok:
+		return fallback
+	case !filepath.IsAbs(path) || len(path) > mostSocketPath:
+		v.reportf(right, "%q is not the path of a socket", path)
+	}
+	return path
 }
 
 // workers gives the CPUs of a list, or as many as a number says of those allowed.

@@ -27,22 +27,27 @@ func (p *Port) choose(frame []byte, pkt *ports.Packet) int {
 	if !ok {
 		return 0
 	}
-	pkt.Hash = p.cfg.RSS.Flow4(&flow)
+	pkt.Hash = p.cfg.RSS.Flow(&flow)
 	pkt.RxFlags |= ports.RxHash
 	return p.cfg.RSS.Queue(pkt.Hash)
 }
 
-// flowOf returns what a NIC hashes of a frame. Of a fragment it knows the addresses; what is not well-formed IPv4 has
+// flowOf returns what a NIC hashes of a frame. Of a fragment it knows the addresses; what is not well-formed IP has
 // no flow.
-func flowOf(frame []byte) (packet.Key4, bool) {
+func flowOf(frame []byte) (packet.Key6, bool) {
 	var parsed packet.Parsed
 	packet.Parse(frame, &parsed)
-	switch {
-	case parsed.Kind == packet.TCP4, parsed.Kind == packet.UDP4:
-		return parsed.Key4, true
-	case parsed.Kind == packet.ICMP4, parsed.Kind == packet.Other4, parsed.Kind == packet.Invalid && parsed.Fault == packet.FaultFragment:
-		ip := packet.IPv4(frame[packet.EthernetLen:])
-		return packet.Key4{Flow4: packet.Flow4{Src: ip.Src(), Dst: ip.Dst()}}, true
+	var k packet.Key6
+	switch kind := parsed.Kind; {
+	case kind == packet.Invalid, kind == packet.Other, kind == packet.ARPPacket, kind == packet.Tagged:
+		return k, false
+	case kind.Is6():
+		k = parsed.Key6(frame)
+	default:
+		k = parsed.Wide()
 	}
-	return packet.Key4{}, false
+	if !parsed.Kind.HasSession() {
+		k.SrcPort, k.DstPort, k.Protocol = 0, 0, 0
+	}
+	return k, true
 }

@@ -1,0 +1,137 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"text/template"
+	"time"
+)
+
+// Render returns a configuration as a file's text, with every key that is not at its default. Parse makes the same configuration of
+// it.
+func (c *Config) Render() string {
+	var text strings.Builder
+	if err := fileTemplate.Execute(&text, c); err != nil {
+		panic(err) // the template does not fit the types
+	}
+	return strings.TrimSpace(text.String()) + "\n"
+}
+
+var fileTemplate = template.Must(template.New("fulcrum.toml").Funcs(template.FuncMap{
+	"quote":    strconv.Quote,
+	"list":     renderList[string],
+	"numbers":  renderNumbers,
+	"prefixes": renderList[netip.Prefix],
+	"addrs":    renderList[netip.Addr],
+	"memory":   func(bytes int64) string { return fmt.Sprintf("%dMiB", bytes>>20) },
+	"changed":  changedTimeouts,
+	"level":    func(c *Config) string { return strings.ToLower(c.Director.Log.String()) },
+}).Parse(`
+[director]
+workers = {{numbers .Director.Workers}}
+idle    = {{quote (print .Director.Idle)}}
+control = {{quote .Director.Control}}
+log     = {{quote (level .)}}
+
+[dpdk]
+hugepages = {{quote .DPDK.HugePages}}
+memory    = {{quote (memory .DPDK.Memory)}}
+{{- if .DPDK.Args}}
+args      = {{list .DPDK.Args}}
+{{- end}}
+{{range .Ports}}
+[[port]]
+name           = {{quote .Name}}
+device         = {{quote .Device}}
+{{- if .Addresses}}
+addresses      = {{prefixes .Addresses}}
+{{- end}}
+rx_descriptors = {{.RxDescriptors}}
+tx_descriptors = {{.TxDescriptors}}
+mtu            = {{.MTU}}
+vlan           = {{.VLAN}}
+{{end}}{{range .Routes}}
+[[route]]
+to  = {{quote (print .To)}}
+via = {{quote (print .Via)}}
+{{end}}{{range .Neighbours}}
+[[neighbour]]
+address = {{quote (print .Address)}}
+mac     = {{quote (print .MAC)}}
+{{end}}
+[session]
+max           = {{.Session.Max}}
+{{- if .Session.MaxV6}}
+max_v6        = {{.Session.MaxV6}}
+{{- end}}
+sloppy_tcp    = {{.Session.SloppyTCP}}
+expire_nodest = {{.Session.ExpireNoDest}}
+{{- with changed .Session.Timeouts}}
+[session.timeouts]
+{{- range .}}
+{{.}}
+{{- end}}
+{{- end}}
+{{range .Services}}
+[[service]]
+name      = {{quote .Name}}
+address   = {{quote (print .Address)}}
+protocol  = {{quote .Protocol}}
+mode      = {{quote .Mode}}
+scheduler = {{quote .Scheduler}}
+{{- if .MSS}}
+mss       = {{.MSS}}
+{{- end}}
+{{- if not .Echo}}
+echo      = false
+{{- end}}
+{{- if .LocalAddresses}}
+local_addresses = {{addrs .LocalAddresses}}
+{{- end}}
+{{range .RealServers}}
+  [[service.real_server]]
+  address = {{quote (print .Address)}}
+  weight  = {{.Weight}}
+{{- if .UpperThreshold}}
+  upper_threshold = {{.UpperThreshold}}
+{{- end}}
+{{- if .LowerThreshold}}
+  lower_threshold = {{.LowerThreshold}}
+{{- end}}
+{{end}}{{end}}`))
+
+func renderList[T any](list []T) string {
+	var all []string
+	for _, v := range list {
+		all = append(all, strconv.Quote(fmt.Sprint(v)))
+	}
+	return "[" + strings.Join(all, ", ") + "]"
+}
+
+func renderNumbers(list []int) string {
+	return strings.Join(strings.Fields(fmt.Sprint(list)), ", ")
+}
+
+// changedTimeouts gives a line for each timeout that is not IPVS's.
+func changedTimeouts(t Timeouts) []string {
+	var lines []string
+	for _, f := range t.fields() {
+		if *f.field != time.Duration(f.seconds)*time.Second {
+			lines = append(lines, fmt.Sprintf("%s = %q", f.key, f.field.String()))
+		}
+	}
+	return lines
+}
+
+// Clone returns a copy of which the services and real servers can be changed.
+func (c *Config) Clone() *Config {
+	n := *c
+	n.Services = slices.Clone(c.Services)
+	for i := range n.Services {
+		n.Services[i].RealServers = slices.Clone(n.Services[i].RealServers)
+	}
+	return &n
+}

@@ -1,0 +1,20 @@
+package config
+
+import (
+	"path/filepath"
+	"testing"
+)
+
+// TestRender: what a configuration is written as is read as the same.
+func TestRender(t *testing.T) {
+	files, _ := filepath.Glob("../docs/examples/*.toml")
+	more, _ := filepath.Glob("testdata/good/*.toml")
+	files = append(files, more...)
+	if len(files) < 4 {
+		t.Fatalf("only %v", files)
+	}
+	for _, file := range files {
+		want := mustParse(t, readFile(t, file))
+		same(t, mustParse(t, want.Render()), want)
+	}
+}
