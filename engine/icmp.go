@@ -28,9 +28,10 @@ func (w *Worker) icmp4(p *ports.Packet, m *meta) Verdict {
 	ip.SetTTL(originTTL)
 	ip.SetChecksum(0)
 	ip.SetChecksum(packet.Checksum(ip[:ip.HeaderLen()]))
-	// Only the type changes, from 8 to 0, so that a damaged message stays damaged.
+	// Only the type changes, from 8 to 0, so that a damaged message stays damaged. It is taken off by RFC 1141, since the rest may be all
+	// zeros: then the checksum is 0xffff, for which RFC 1624 gives 0.
 	message[0] = packet.ICMPEchoReply
-	message.SetChecksum(packet.Delta(0).Change16(uint16(packet.ICMPEchoRequest)<<8, 0).Apply(message.Checksum()))
+	message.SetChecksum(packet.Fold(uint64(message.Checksum()) + uint64(packet.ICMPEchoRequest)<<8))
 	w.turnBack(p, frame)
 	return w.answer(p, Consumed)
 }

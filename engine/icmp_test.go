@@ -28,6 +28,16 @@ func TestEcho(t *testing.T) {
 	}
 }
 
+// Of a message that is all zeros the checksum is 0xffff, and nothing else.
+func TestEchoOfZeros(t *testing.T) {
+	s := oneArm
+	b := newBed(t, s, s.settings())
+	b.receive(0, icmp("192.168.5.9", "10.0.0.1", packet.ICMPEchoRequest, 0, 0, nil).frame(s.gateway.mac, s.ports[0].mac))
+	if got := s.collectOne(b); plainChecksum(got[34:42], 0) != 0 {
+		t.Fatalf("wrong checksum:\n%s", dump(got))
+	}
+}
+
 func TestEchoWithIPOptions(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.settings())

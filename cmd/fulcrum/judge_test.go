@@ -53,7 +53,7 @@ func (c trial) String() string {
 }
 
 // judgedPackets go through the director in each trial.
-const judgedPackets = 800
+const judgedPackets = 600
 
 // TestIndependentJudge sends random valid packets through the director in every mode: scapy holds each packet that comes out
 // against what is owed, byte by byte, and tshark finds nothing wrong with any of them either.
@@ -75,6 +75,19 @@ func TestDamagedStaysDamaged(t *testing.T) {
 		t.Run(c.String(), func(t *testing.T) {
 			t.Parallel()
 			newJudge(t, "damaged", strconv.Itoa(judgedPackets/5), c).hold()
+		})
+	}
+}
+
+// TestEchoSessions has real servers answer echo requests to the VIP, in all modes that can: not between the families.
+func TestEchoSessions(t *testing.T) {
+	for _, c := range trials {
+		if c.mode == lab.FullNAT && c.vip != c.server {
+			continue
+		}
+		t.Run(c.String(), func(t *testing.T) {
+			t.Parallel()
+			newJudge(t, "echo", strconv.Itoa(judgedPackets/5), c).hold()
 		})
 	}
 }

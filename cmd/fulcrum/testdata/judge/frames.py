@@ -4,7 +4,6 @@ import socket
 
 from scapy.layers.inet import IP
 from scapy.layers.inet6 import IPv6, in6_chksum
-from scapy.packet import raw
 from scapy.utils import checksum
 
 ETHER_TYPES = {4: b"\x08\x00", 6: b"\x86\xdd"}
@@ -47,7 +46,10 @@ def transport_bytes(b):
 
 
 def ports(b):
-    t, _ = transport_bytes(b)
+    """The ports of a packet; those of an echo request are its identifier and 0."""
+    t, protocol = transport_bytes(b)
+    if protocol in (1, 58):
+        return int.from_bytes(t[4:6], "big"), 0
     return int.from_bytes(t[:2], "big"), int.from_bytes(t[2:4], "big")
 
 
@@ -99,6 +101,13 @@ def is_echo(b):
     """Whether it is an echo request or a reply."""
     message, family = icmp(b)
     return message != b"" and message[0] in {4: (0, 8), 6: (128, 129)}[family]
+
+
+def echo_layer(p):
+    """scapy's layer with the identifier."""
+    while all(field.name != "id" for field in p.fields_desc) or p.name == "IP":
+        p = p.payload
+    return p
 
 
 def is_echo_reply(b):

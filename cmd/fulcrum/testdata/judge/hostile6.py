@@ -262,7 +262,8 @@ def tiny_fragments(a):
         yield a.from_client(later, "tiny_fragment")
     for chain in (extension(TCP_NUMBER, 1), extension(TCP_NUMBER, 200), extension(60) + extension(TCP_NUMBER, 3)):
         yield a.from_client(filled(a, FRAGMENT, b"\x3c\0\0\1" + a.traffic.data(4) + chain), "tiny_fragment")
-    yield a.from_client(filled(a, FRAGMENT, b"\x2c\0\0\1" + a.traffic.data(4) + extension(TCP_NUMBER, 0, b"\0\1" + bytes(4)) + segment(a)[:16]), "tiny_fragment")
+    nested = extension(TCP_NUMBER, 0, b"\0\1" + bytes(4)) + segment(a)[:16]
+    yield a.from_client(filled(a, FRAGMENT, b"\x2c\0\0\1" + a.traffic.data(4) + nested), "tiny_fragment")
 
 
 @hostile

@@ -1,17 +1,19 @@
 """An independent judge of the director: it makes packets and judges what becomes of them with scapy, without the project's own code.
 
-usage: judge.py traffic|damaged FOLDER SEED BURST PACKETS MODE VIP-FAMILY SERVER-FAMILY VLANS
+usage: judge.py traffic|damaged|echo FOLDER SEED BURST PACKETS MODE VIP-FAMILY SERVER-FAMILY VLANS
        judge.py hostile FOLDER SEED BURST CLASSES|all MODE VIP-FAMILY SERVER-FAMILY VLANS
        judge.py classes FAMILY
 
-"classes" lists the classes of hostile packets. Else it writes FOLDER/director.toml and says "ready": now the director is to be started with it. It says "done" when all packets have been
-sent: now the director is to be stopped, its report written to FOLDER/report.json, and a line to be sent to the judge, which then says what it
-saw and what is wrong and ends with status 1, or with 0. FOLDER/*-in.pcap and *-out.pcap are what was sent and received.
+"classes" lists the classes of hostile packets. Else it writes FOLDER/director.toml and says "ready": now the director is to be started
+with it. It says "done" when all packets have been sent: now the director is to be stopped, its report written to FOLDER/report.json, and
+a line to be sent to the judge, which then says what it saw and what is wrong, and ends with status 1, or with 0. FOLDER/*-in.pcap and
+*-out.pcap are what was sent and received. The same seed makes the same packets.
 """
 
 import json
 import os
 import sys
+from socket import inet_aton
 
 sys.path.insert(0, os.path.dirname(__file__))
 
@@ -24,7 +26,7 @@ from traffic import Traffic  # noqa: E402
 from wire import Stuck, Wire, Wires  # noqa: E402
 
 SHOWN = 5  # errors
-FENCE_ID = 0xFACE
+FENCES = ["10.0.0.254", "10.1.0.254"]  # who sends fences, and nothing else
 
 
 def filler(wire):
@@ -33,13 +35,13 @@ def filler(wire):
 
 
 def fence(wire, number):
-    own, other = ((network.FRONT, "10.0.0.254"), (network.BACK, "10.1.0.254"))[wire]
-    ping = IP(src=other, dst=own[4]) / ICMP(type=8, id=FENCE_ID, seq=number & 0xFFFF)
+    own = (network.FRONT, network.BACK)[wire]
+    ping = IP(src=FENCES[wire], dst=own[4]) / ICMP(type=8, seq=number & 0xFFFF)
     return frames.ethernet(network.PORT_MACS[wire], network.ROUTER_MAC, raw(ping)) + bytes(18)
 
 
 def fence_answered(frame):
-    return frame[12:14] == b"\x08\x00" and frame[23] == 1 and frame[34] == 0 and frame[38:40] == FENCE_ID.to_bytes(2, "big")
+    return frame[12:14] == b"\x08\x00" and frame[23] == 1 and frame[34] == 0 and frame[30:34] in map(inet_aton, FENCES)
 
 
 def make_wires(folder, burst, vlans):
@@ -56,15 +58,15 @@ def say(word):
 def main(kind, folder, seed, burst, amount, mode, vip, server, vlans):
     setup = network.Setup(mode, int(vip), int(server), [int(v) for v in vlans.split(",")])
     wires = make_wires(folder, int(burst), setup.vlans)
+    trial = new_trial(kind, setup, Traffic(seed), wires, amount)
     with open(os.path.join(folder, "director.toml"), "w") as file:
         file.write(setup.toml([w.device(n) for n, w in enumerate(wires.wires)]))
-    trial = new_trial(kind, setup, Traffic(seed), wires, amount)
     say("ready")
-    try:
-        trial.run()
-    except Stuck as stuck:
-        trial.errors.append(str(stuck))
-    wires.close()
+    for step in (trial.run, wires.close, wires.drain):
+        try:
+            step()
+        except Stuck as stuck:
+            trial.errors.append(str(stuck))
     say("done")
     sys.stdin.readline()
     wires.finish()
@@ -81,8 +83,8 @@ def new_trial(kind, setup, traffic, wires, amount):
     if kind == "hostile":
         from hostile import Hostile
         return Hostile(setup, traffic, wires, amount)
-    from trial import DamagedTrial, Trial
-    return (DamagedTrial if kind == "damaged" else Trial)(setup, traffic, wires, int(amount))
+    from trial import DamagedTrial, EchoTrial, Trial
+    return {"traffic": Trial, "damaged": DamagedTrial, "echo": EchoTrial}[kind](setup, traffic, wires, int(amount))
 
 
 if __name__ == "__main__":

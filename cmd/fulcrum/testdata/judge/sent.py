@@ -18,6 +18,7 @@ class Whole:
     ordered = True  # leaves in the order in which it came
     refused = False  # its sender is told why
     sound = True  # its receiver looks at it
+    datagram = None  # of which it is a fragment
 
     def __init__(self, setup, flow, wire, packet):
         self.setup, self.flow, self.wire, self.packet, self.bytes = setup, flow, wire, packet, raw(packet)
@@ -76,7 +77,7 @@ class Piece(Whole):
 
     def __init__(self, setup, flow, wire, packet, at, identification):
         super().__init__(setup, flow, wire, packet)
-        self.whole, self.at, self.identification = packet, at, identification
+        self.datagram, self.at, self.identification = packet, at, identification
         self.bytes = frames.fragment(raw(packet), at, identification)
 
     def owed(self, got):
@@ -109,6 +110,55 @@ class TooLong(Whole):
         return None if frames.checksums_right(b) else "has a wrong checksum"
 
 
+class Told:
+    """An ICMP error about a tunnel, of which the client is told whose packet was in it. The director's own words, as in TooLong."""
+
+    ordered = refused = False
+    datagram = None
+
+    def __init__(self, setup, about, outer, inner, meaning, fields):
+        self.setup, self.flow, self.inner, self.wire, self.number = setup, about.flow, inner, network.SERVER_SIDE, 0
+        src, dst = frames.addresses(outer)[1], frames.addresses(outer)[0]
+        self.bytes = raw(message(src, dst, meaning, outer, **fields))
+        kind, code, rest = meaning[0] if network.family(src) == 4 else meaning[1]
+        self.want = {4: (3, 1, 0), 6: (1, 3, 0)}[setup.vip]
+        if (kind, code) in ((3, 4), (2, 0)):
+            self.want = {4: (3, 4), 6: (2, 0)}[setup.vip] + (rest - (network.MTU - setup.room(network.CLIENT_SIDE)),)
+
+    def problem(self, b):
+        message, _ = frames.icmp(b)
+        if (message[0], message[1], int.from_bytes(message[4:8], "big")) != self.want:
+            return f"does not mean {self.want}, as what was reported of the tunnel does"
+        if frames.addresses(b) != (self.flow.vip, self.flow.client):
+            return "is not from the VIP to the client"
+        if not self.inner.startswith(frames.quoted(b)):
+            return "does not quote what was in the tunnel"
+        return None if frames.checksums_right(b) else "has a wrong checksum"
+
+
+class Echo(Whole):
+    """An echo request or reply that is a packet of a session, with its identifier for the client's port."""
+
+    def __init__(self, setup, flow, wire, packet):
+        self.setup, self.flow, self.wire, self.packet, self.bytes, self.number = setup, flow, wire, packet, raw(packet), 0
+        self.promised = packet
+
+    def owed_inside(self, got):
+        if not self.setup.through_director():
+            return super().owed_inside(got)
+        src, number = self.flow.local or (self.flow.client, self.flow.port)
+        return self.addressed(src, self.flow.server, number)
+
+    def owed_outside(self):
+        return self.addressed(self.flow.vip, self.flow.client, self.flow.port)
+
+    def addressed(self, src, dst, number):
+        q = duty.routed(self.packet)
+        q.src, q.dst = src, dst
+        frames.echo_layer(q).id = number
+        return raw(q)
+
+
 class Ping(Whole):
     """An echo request to the VIP, which the director answers."""
 
@@ -124,6 +174,11 @@ class Ping(Whole):
         else:
             q.ttl, q[ICMP].type = ECHO_TTL, 0
         return raw(q)
+
+    def same(self, owed, got):
+        """0 and 0xffff are the same checksum, but for a message of zeros."""
+        at = len(got) - len(frames.transport_bytes(got)[0]) + 2
+        return owed[:at] + owed[at + 2:] == got[:at] + got[at + 2:] and frames.checksums_right(got)
 
 
 # What ICMP errors say: type, code and the second word of IPv4's and of IPv6's, each the other's translation (RFC 7915, 4.2 and 5.2).

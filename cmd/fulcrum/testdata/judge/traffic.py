@@ -6,8 +6,8 @@ from scapy.layers.inet import (IP, TCP, UDP, IPOption, IPOption_NOP, IPOption_Ro
                                IPOption_Stream_Id, IPOption_Timestamp)
 from scapy.layers.inet6 import (HBHOptUnknown, IPv6, IPv6ExtHdrDestOpt, IPv6ExtHdrFragment, IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, PadN,
                                 RouterAlert)
-from scapy.layers.sctp import (SCTP, SCTPChunkAbort, SCTPChunkCookieEcho, SCTPChunkData, SCTPChunkHeartbeatReq, SCTPChunkInit,
-                               SCTPChunkInitAck, SCTPChunkParamCookiePreservative, SCTPChunkSACK)
+from scapy.layers.sctp import (SCTP, SCTPChunkCookieEcho, SCTPChunkData, SCTPChunkInit, SCTPChunkParamCookiePreservative,
+                               SCTPChunkSACK)
 from scapy.packet import Raw, raw
 
 
@@ -69,15 +69,15 @@ class Traffic:
 
     def extended(self, p):
         if self.chance(0.1):
-            p /= IPv6ExtHdrHopByHop(options=r6_options(self) + ([RouterAlert()] if self.chance(0.3) else []))
+            p /= IPv6ExtHdrHopByHop(options=padding_options(self) + ([RouterAlert()] if self.chance(0.3) else []))
         if self.chance(0.1):
-            p /= IPv6ExtHdrDestOpt(options=r6_options(self))
+            p /= IPv6ExtHdrDestOpt(options=padding_options(self))
         if self.chance(0.05):
             p /= IPv6ExtHdrRouting(type=2, segleft=0, addresses=["2001:db8::1"])
         if self.chance(0.05):
             p /= IPv6ExtHdrFragment(id=self.random.getrandbits(32), m=0, offset=0)  # an atomic fragment, RFC 6946
         if self.chance(0.05):
-            p /= IPv6ExtHdrDestOpt(options=r6_options(self))
+            p /= IPv6ExtHdrDestOpt(options=padding_options(self))
         return p
 
     def fill(self, p, limit, least=0):
@@ -134,6 +134,6 @@ class Traffic:
         return data
 
 
-def r6_options(traffic):
+def padding_options(traffic):
     """Options that any host may pass over."""
     return [PadN(optdata=bytes(traffic.random.randrange(12))), HBHOptUnknown(otype=0x1e, optdata=traffic.data(traffic.random.randrange(20)))]

@@ -3,15 +3,15 @@
 import collections
 
 from scapy.layers.inet import ICMP
-from scapy.layers.inet6 import ICMPv6EchoRequest
+from scapy.layers.inet6 import ICMPv6EchoReply, ICMPv6EchoRequest
 from scapy.packet import Raw, raw
 
 import frames
 import network
 from frames import show
-from sent import MEANINGS, Damaged, Piece, Ping, Report, TooLong, Whole
+from sent import MEANINGS, Damaged, Echo, Piece, Ping, Report, Told, TooLong, Whole
 
-MOST_REFUSED = 40  # the director limits the ICMP errors that it sends, after a first 50
+MOST_ERRORS = 40  # the director limits the ICMP errors that it sends, after a first 50
 
 
 class Flow:
@@ -32,9 +32,10 @@ class Trial:
 
     def __init__(self, setup, traffic, wires, packets):
         self.setup, self.traffic, self.wires, self.wanted = setup, traffic, wires, packets
-        self.random = traffic.random
+        self.random, self.protocols = traffic.random, setup.protocols
         self.under_way, self.flows, self.errors, self.sources = {}, [], [], {}
-        self.numbers, self.refused = 0, 0
+        self.numbers, self.refused, self.told = 0, 0, 0
+        self.tunnels = {}  # errors about tunnels, by the tag of what was in them
         self.seen = collections.Counter()  # packets by wire and kind
         self.waiting = [[], []]  # by wire: to be sent
         self.reassembly = [frames.Reassembly(), frames.Reassembly()]
@@ -51,15 +52,26 @@ class Trial:
         self.finish()
 
     def exchange(self):
-        room = self.wires.room
-        now, self.waiting = [w[:room] for w in self.waiting], [w[room:] for w in self.waiting]
+        ends = [self.end_of_burst(w) for w in self.waiting]
+        now = [w[:end] for w, end in zip(self.waiting, ends)]
+        self.waiting = [w[end:] for w, end in zip(self.waiting, ends)]
         self.judge(self.wires.exchange([[self.begin(s) for s in w] for w in now]))
+
+    def end_of_burst(self, waiting):
+        """How many go at once: the fragments of a datagram together, since they do not wait long for each other."""
+        end = self.wires.room
+        while end < len(waiting) and waiting[end].datagram is not None and waiting[end].datagram is waiting[end - 1].datagram:
+            end -= 1
+        return end
 
     def begin(self, s):
         """Takes note of a packet that goes out now, and returns its frame."""
         s.number = self.numbers
         self.numbers += 1
-        self.under_way[self.tag_of(s.wire, s.bytes)] = s
+        if isinstance(s, Told):
+            self.tunnels[self.tag_of(s.wire, s.inner)] = s
+        else:
+            self.under_way[self.tag_of(s.wire, s.bytes)] = s
         padding = self.traffic.data(max(0, 60 - 14 - len(s.bytes)))
         mac = network.ROUTER_MAC if s.wire == network.CLIENT_SIDE else network.server_mac(s.flow.server)
         return frames.ethernet(network.PORT_MACS[s.wire], mac, s.bytes) + padding
@@ -74,14 +86,16 @@ class Trial:
         return self.packets(flow, network.CLIENT_SIDE, first)
 
     def unusual(self, flow):
+        if flow.protocol == "icmp":
+            return []
         kind = self.random.choice([self.ping, self.too_long, self.clients_report])
         return kind(flow) or []
 
     def pick_flow(self):
         if not self.flows or self.traffic.chance(0.12):
-            protocol = self.random.choice(self.setup.protocols)
-            client = self.traffic.client(self.setup.vip)
-            self.flows.append(Flow(protocol, client, self.random.randrange(1, 1 << 16), self.setup.vip_address(), network.SERVICES[protocol][0]))
+            protocol = self.random.choice(self.protocols)
+            client, vport = self.traffic.client(self.setup.vip), network.SERVICES[protocol][0] if protocol in network.SERVICES else 0
+            self.flows.append(Flow(protocol, client, self.random.randrange(1, 1 << 16), self.setup.vip_address(), vport))
             return self.flows[-1]
         return self.random.choice(self.flows[-50:])
 
@@ -101,6 +115,8 @@ class Trial:
 
     def packets(self, flow, wire, first):
         """A packet of the flow, or the fragments of one."""
+        if flow.protocol == "icmp":
+            return [Echo(self.setup, flow, wire, self.echo(flow, wire))]
         fragments = flow.protocol != "sctp" and not self.setup.mixed()
         if fragments and not (first and flow.protocol == "tcp") and self.traffic.chance(0.06):
             return self.pieces(flow, wire)
@@ -142,12 +158,20 @@ class Trial:
         return pieces
 
     def ping(self, flow):
-        t = self.traffic
-        header = t.ip(self.setup.vip, flow.client, flow.vip, plain=self.setup.vip == 6)
-        number, count, data = t.random.getrandbits(16), t.random.getrandbits(16), t.data(t.random.randrange(1000))
-        if self.setup.vip == 6:
-            return [Ping(self.setup, flow, header / ICMPv6EchoRequest(id=number, seq=count, data=data))]
-        return [Ping(self.setup, flow, header / ICMP(id=number, seq=count) / Raw(data))]
+        if not self.setup.echo:
+            return None
+        return [Ping(self.setup, flow, self.echo_packet(flow.client, flow.vip, self.random.getrandbits(16), True))]
+
+    def echo(self, flow, wire):
+        src, dst, sport, dport = self.ends(flow, wire)
+        return self.echo_packet(src, dst, sport or dport, wire == network.CLIENT_SIDE)
+
+    def echo_packet(self, src, dst, number, request):
+        t, family = self.traffic, network.family(src)
+        header, count, data = t.ip(family, src, dst, plain=family == 6), t.random.getrandbits(16), t.data(t.random.randrange(1000))
+        if family == 6:
+            return header / (ICMPv6EchoRequest if request else ICMPv6EchoReply)(id=number, seq=count, data=data)
+        return header / ICMP(type=8 if request else 0, id=number, seq=count) / Raw(data)
 
     def too_long(self, flow):
         return self.longer_than_room(flow, network.CLIENT_SIDE)
@@ -155,14 +179,14 @@ class Trial:
     def longer_than_room(self, flow, wire):
         """More than the way has room for: refused, or divided where that is allowed."""
         room, family = self.setup.room(wire), network.family(self.ends(flow, wire)[0])
-        if room == network.MTU or flow.protocol == "sctp":
+        if room == network.MTU or flow.protocol in ("sctp", "icmp"):
             return None
         size, whole = self.random.randrange(room + 1, network.MTU + 1), family == 6 or self.traffic.chance(0.5)
         packet = self.exactly(flow, wire, size, {} if family == 6 else {"flags": "DF" if whole else ""})
         if not whole:
             self.seen["divided"] += 1
             return [Whole(self.setup, flow, wire, packet)]
-        if self.refused == MOST_REFUSED:
+        if self.refused + self.told == MOST_ERRORS:
             return None
         self.refused += 1
         teller = flow.vip if wire == network.CLIENT_SIDE else network.BACK[self.setup.server]
@@ -228,7 +252,11 @@ class Trial:
             del self.under_way[self.tag_of(wire, s.bytes)]
             problem = s.problem(got)
             return problem and f"{problem}: {s.flow}\n{show(frame)}"
-        if frames.is_echo(got) and (s := self.under_way.pop(self.tag_of(wire, got), None)):
+        if frames.is_error(got) and (s := self.tunnels.pop(self.tag_of(1 - wire, frames.quoted(got)), None)):
+            self.seen["Told"] += 1
+            problem = s.problem(got)
+            return problem and f"{problem}: {s.flow}\n{show(frame)}"
+        if self.setup.echo and frames.is_echo(got) and (s := self.under_way.pop(self.tag_of(wire, got), None)):
             self.seen["pings"] += 1
             return self.compare(s, wire, frame, got, s.owed(got), network.ROUTER_MAC)
         return self.judge_forwarded(wire, frame, got)
@@ -273,13 +301,21 @@ class Trial:
         return None
 
     def react(self, s, wire, got):
-        """What hosts do about a packet that has come to them."""
+        """What hosts do about a packet that has come to them, and routers on its way."""
+        if self.may_report_tunnel(s) and self.traffic.chance(0.02):
+            self.told += 1
+            fields = self.report_fields(got[0] >> 4)
+            self.waiting[wire].append(Told(self.setup, s, got[:500], self.inner(wire, got)[:500], self.random.choice(MEANINGS), fields))
         if not self.setup.through_director() or not s.ordered:
             return
-        if s.sound and self.traffic.chance(0.05) and (not self.setup.mixed() or s.flow.protocol == "tcp"):
+        if s.sound and s.flow.protocol != "icmp" and self.traffic.chance(0.05) and (not self.setup.mixed() or s.flow.protocol == "tcp"):
             self.waiting[wire].append(self.report(s, wire, got))
         if wire == network.SERVER_SIDE and self.traffic.chance(0.7):
             self.waiting[wire] += self.answer(s.flow)
+
+    def may_report_tunnel(self, s):
+        usual = s.sound and s.ordered and s.flow.protocol != "icmp"
+        return self.setup.mode == "ipip" and usual and self.refused + self.told < MOST_ERRORS
 
     def learn(self, s, frame, got):
         """Takes what the director chose for a flow from its first output and wants it kept."""
@@ -324,13 +360,17 @@ class Trial:
     # The end.
 
     def finish(self):
-        for s in self.under_way.values():
+        for s in [*self.under_way.values(), *self.tunnels.values()]:
             self.errors.append(f"{type(s).__name__} never came out: {s.flow}\n" + s.bytes.hex())
         for protocol in self.setup.protocols:
-            flows = [f for f in self.flows if f.protocol == protocol]
+            flows = self.flows_of(protocol)
             picks = [sum(f.server == a for f in flows) for a in self.setup.servers()]
             if max(picks) - min(picks) > 1:
                 self.errors.append(f"round robin gave the real servers {picks} {protocol} sessions")
+
+    def flows_of(self, service):
+        """The sessions of a service; TCP's has those of echo requests too."""
+        return [f for f in self.flows if f.protocol == service or f.protocol == "icmp" and service == "tcp"]
 
     def check_report(self, report):
         """Holds the director's own counts against what was seen."""
@@ -338,7 +378,7 @@ class Trial:
         if report["drops"] != {reason: n for reason, n in want.items() if n}:
             self.errors.append(f"dropped {report['drops']}, to be dropped are {want}")
         for service in report["services"]:
-            flows = [f for f in self.flows if f.protocol == service["name"]]
+            flows = self.flows_of(service["name"])
             if service["connections"] != len(flows):
                 self.errors.append(f"{service['name']}: {service['connections']} sessions reported, {len(flows)} made")
         for what, wire in (("in_packets", network.SERVER_SIDE), ("out_packets", network.CLIENT_SIDE)):
@@ -349,6 +389,15 @@ class Trial:
         kinds = ", ".join(f"{n} {kind}" for kind, n in sorted(self.seen.items(), key=str) if isinstance(kind, str))
         return f"{len(self.flows)} sessions, {self.seen[network.SERVER_SIDE]} packets in, {self.seen[network.CLIENT_SIDE]} out: {kinds}, " \
             f"{self.refused} refused"
+
+
+class EchoTrial(Trial):
+    """Echo requests that a service leaves to its real servers, among its other traffic."""
+
+    def __init__(self, setup, *others):
+        setup.echo = False
+        super().__init__(setup, *others)
+        self.protocols = ["icmp", "tcp"]
 
 
 class DamagedTrial(Trial):

@@ -69,6 +69,8 @@ class Wire:
         return fillers
 
     def write(self):
+        if not self.unwritten:
+            return
         try:
             self.unwritten = self.unwritten[os.write(self.writer, self.unwritten):]
         except BlockingIOError:
@@ -101,7 +103,8 @@ class Wire:
                 yield frame
 
     def close(self):
-        """Ends the director's input. What it sends from now on is still read by finish."""
+        """Ends the director's input."""
+        self.unwritten = b""
         os.close(self.writer)
         self.sent.close()
 
@@ -160,8 +163,13 @@ class Wires:
             time.sleep(0.001)  # a pipe nobody has opened yet is not worth a busy loop
 
     def close(self):
+        """Ends the director's input, for which it no longer waits then."""
         for wire in self.wires:
             wire.close()
+
+    def drain(self):
+        """Waits until the director has taken all of its input."""
+        return self.until(lambda: all(wire.fences == self.rounds for wire in self.wires))
 
     def finish(self):
         for wire in self.wires:
