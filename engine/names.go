@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -34,6 +35,16 @@ func ParseProtocol(name string) (uint8, error) {
 		return p, nil
 	}
 	return 0, fmt.Errorf("engine: no protocol %q", name)
+}
+
+// ProtocolName returns the name of a transport protocol that services can have, or its number.
+func ProtocolName(number uint8) string {
+	for name, p := range protocols {
+		if p == number {
+			return name
+		}
+	}
+	return strconv.Itoa(int(number))
 }
 
 // ParseTimeouts returns IPVS's default timeouts, changed where byState, by the state's name in lower case, says otherwise.
