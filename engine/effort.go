@@ -15,3 +15,12 @@ func (f *effort) begin(last, now uint32) {
 		f.busy += uint64(now - last)
 	}
 }
+
+// Turns appends to counts how many turns each worker has done, as of some milliseconds ago. One that does not grow any more is
+// stuck.
+func (e *Engine) Turns(counts []uint64) []uint64 {
+	for _, w := range e.workers {
+		counts = append(counts, w.published.turns.Load())
+	}
+	return counts
+}
