@@ -48,6 +48,7 @@ type Worker struct {
 
 	received      atomic.Uint64 // packets, for those who wait for silence
 	effort        effort
+	mail          mailbox
 	counters      counters
 	published     published
 	lastPublished uint32
@@ -85,6 +86,7 @@ func (w *Worker) Turn(now uint32) int {
 		w.lastPublished = now
 		w.publish()
 	}
+	w.readMail()
 	w.effort.working = received > 0
 	return received
 }
