@@ -39,6 +39,9 @@ func (w *Worker) refuse(p *ports.Packet, m *meta, why Verdict, src packet.Addr, 
 	if src == (packet.Addr{}) || !w.isStranger(k.Src) || packet.Ethernet(p.Bytes()).Dst().IsMulticast() || !w.icmpAllowed() {
 		return why
 	}
+	if w.tap != nil {
+		w.tap.dropped(p, why) // as long as it is itself
+	}
 	header, most := packet.IPv4MinLen, maxQuoted4
 	if m.Kind.Is6() {
 		header, most = packet.IPv6Len, maxQuoted6

@@ -49,6 +49,7 @@ type Worker struct {
 	received      atomic.Uint64 // packets, for those who wait for silence
 	effort        effort
 	mail          mailbox
+	tap           *tap // nil unless packets are being captured
 	counters      counters
 	published     published
 	lastPublished uint32
