@@ -3,11 +3,14 @@ package config
 import (
 	"fmt"
 	"log/slog"
+	"path/filepath"
 )
 
 const (
-	defaultControl = "/run/fulcrum.sock"
-	maxCPU         = 1023 // the kernel's usual CPU_SETSIZE
+	// DefaultControl is where a director listens whose file does not say it.
+	DefaultControl = "/run/fulcrum.sock"
+
+	maxCPU = 1023 // the kernel's usual CPU_SETSIZE
 )
 
 func readDirector(t *table, cpus []int) Director {
@@ -16,10 +19,9 @@ func readDirector(t *table, cpus []int) Director {
 	d := Director{
 		Workers: t.get("workers").workers(cpus, idle),
 		Idle:    idle,
-		Control: defaultControl,
+		Control: t.get("control").path(DefaultControl),
 		Log:     t.get("log").level(),
 	}
-	t.get("control").refuse()
 	return d
 }
 
@@ -67,6 +69,26 @@ func (v value) cpuList(idle Idle) []int {
 		cpus = append(cpus, cpu)
 	}
 	return cpus
+}
+
+// maxSocketPath is what fits a unix socket's address (unix(7)).
+const maxSocketPath = 107
+
+// path gives where a unix socket is.
+func (v value) path(fallback string) string {
+	if !v.given() {
+		return fallback
+	}
+	const right = `write an absolute path such as "/run/fulcrum.sock"`
+	path := v.word(right)
+	switch {
+	case path == "":
+	case !filepath.IsAbs(path):
+		v.reportf(right, "%q is not absolute", path)
+	case len(path) > maxSocketPath:
+		v.reportf(fmt.Sprintf("write one of %d bytes at most", maxSocketPath), "%d bytes are too long for a socket", len(path))
+	}
+	return path
 }
 
 // level gives the lowest level that is logged.

@@ -47,6 +47,24 @@ func ProtocolName(number uint8) string {
 	return strconv.Itoa(int(number))
 }
 
+// tcpFlags are the letters of TCP's flags.
+var tcpFlags = map[rune]packet.TCPFlags{
+	'S': packet.TCPSyn, 'A': packet.TCPAck, 'F': packet.TCPFin, 'R': packet.TCPRst, 'P': packet.TCPPsh,
+}
+
+// ParseTCPFlags returns the flags of letters such as "SA".
+func ParseTCPFlags(letters string) (packet.TCPFlags, error) {
+	var flags packet.TCPFlags
+	for _, l := range letters {
+		f, ok := tcpFlags[l]
+		if !ok {
+			return 0, fmt.Errorf("engine: no TCP flag %q; write S, A, F, R and P as in SA", l)
+		}
+		flags |= f
+	}
+	return flags, nil
+}
+
 // ParseTimeouts returns IPVS's default timeouts, changed where byState, by the state's name in lower case, says otherwise.
 func ParseTimeouts(byState map[string]time.Duration) (conntrack.Timeouts, error) {
 	t := conntrack.DefaultTimeouts()

@@ -46,6 +46,6 @@ func newRootCommand() *cobra.Command {
 			return &exitError{code: 2}
 		},
 	}
-	root.AddCommand(newRunCommand(), newCheckCommand(), newLabCommand(), newBenchCommand())
+	root.AddCommand(newRunCommand(), newCheckCommand(), newExplainCommand(), newCaptureCommand(), newLabCommand(), newBenchCommand())
 	return root
 }

@@ -56,8 +56,12 @@ func (s *metricsServer) serve(log *slog.Logger) {
 	}
 }
 
-// stop lets readers finish for a moment, then ends them.
+// stop lets readers finish for a moment, then ends them. There may be no server.
 func (s *metricsServer) stop() {
+	if s == nil {
+		return
+	}
+	defer s.listener.Close() // which nobody does if it has not been served
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	if s.Shutdown(ctx) != nil {

@@ -78,14 +78,11 @@ func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
-	metrics, err := listenMetrics(cfg.Metrics.Listen, control.NewMetrics(cfg, d.engine.Report))
+	stop, err := d.open()
 	if err != nil {
 		return err
 	}
-	if metrics != nil {
-		go metrics.serve(log)
-		defer metrics.stop()
-	}
+	defer stop()
 	answered := o.answerReaders(d, stdout)
 	err = o.profiled(func() error { return o.serve(ctx, d, stderr) })
 	answered()
