@@ -182,8 +182,8 @@ func problem(err error) error {
 	return err
 }
 
-// serverInput names a real server.
-type serverInput struct {
+// ServerID names a real server.
+type ServerID struct {
 	Service string `path:"service" doc:"the service's name"`
 	Server  string `path:"server" doc:"the real server's address and port" example:"10.1.0.11:80"`
 }
@@ -209,12 +209,12 @@ func (a *api) addServers(h huma.API) {
 		return done(a.running.Edit(func(c *config.Config) error { return addServer(c, in.Service, in.Body) }))
 	})
 	huma.Patch(h, "/v1/services/{service}/real-servers/{server}", func(_ context.Context, in *struct {
-		serverInput
+		ServerID
 		Body RealServerChange
 	}) (*applied, error) {
-		return done(a.running.Edit(func(c *config.Config) error { return changeServer(c, in.serverInput, in.Body) }))
+		return done(a.running.Edit(func(c *config.Config) error { return changeServer(c, in.ServerID, in.Body) }))
 	})
-	huma.Delete(h, "/v1/services/{service}/real-servers/{server}", func(_ context.Context, in *serverInput) (*applied, error) {
+	huma.Delete(h, "/v1/services/{service}/real-servers/{server}", func(_ context.Context, in *ServerID) (*applied, error) {
 		return done(a.running.Edit(func(c *config.Config) error { return removeServer(c, *in) }))
 	})
 }

@@ -21,7 +21,7 @@ func findService(c *config.Config, name string) (*config.Service, error) {
 }
 
 // findServer finds a real server, and its place in its service.
-func findServer(c *config.Config, in serverInput) (*config.Service, int, error) {
+func findServer(c *config.Config, in ServerID) (*config.Service, int, error) {
 	s, err := findService(c, in.Service)
 	if err != nil {
 		return nil, 0, err
@@ -52,7 +52,7 @@ func addServer(c *config.Config, name string, n RealServerAddition) error {
 	return nil
 }
 
-func changeServer(c *config.Config, in serverInput, change RealServerChange) error {
+func changeServer(c *config.Config, in ServerID, change RealServerChange) error {
 	s, i, err := findServer(c, in)
 	if err != nil {
 		return err
@@ -61,7 +61,7 @@ func changeServer(c *config.Config, in serverInput, change RealServerChange) err
 	return nil
 }
 
-func removeServer(c *config.Config, in serverInput) error {
+func removeServer(c *config.Config, in ServerID) error {
 	s, i, err := findServer(c, in)
 	if err != nil {
 		return err

@@ -81,8 +81,8 @@ func (w *Worker) rewriteError(p *ports.Packet, m *meta, q *packet.Quotation, slo
 	from, to := w.key.Src, inner.Src
 	if d == conntrack.Outbound {
 		from = inner.Dst // the client knows of no one else
-	} else if m.Kind.Is6() != server.servers6 {
-		from = inner.Dst // nor can a real server of the other family
+	} else if server.mode == modes.FullNAT {
+		from = inner.Dst // nor does a real server of anybody but the local address
 	}
 	ip := p.Bytes()[m.Network:m.End]
 	switch transport := int(m.Transport - m.Network); {

@@ -199,6 +199,9 @@ func errorsBothWays(b *bed, p *path, m modes.Mode, first pkt, whole bool) {
 	case modes.NAT, modes.FullNAT:
 		want = cut(answer.from(p.server).to(p.source)).hop()
 		want.src, want.dst = in.src, p.server
+		if m == modes.FullNAT {
+			want.src = netip.AddrPortFrom(p.source.Addr(), 0)
+		}
 		b.toServer(0, want)
 	default:
 		b.toServer(0, p.inbound(in))

@@ -34,9 +34,16 @@ func setEcho(b []byte, to ports, addresses packet.Delta) {
 		id = to.dst
 	}
 	message := packet.ICMP(b)
-	all := addresses.Change16(binary.BigEndian.Uint16(b[4:6]), id)
+	old := binary.BigEndian.Uint16(b[4:6])
+	if old == id && addresses == 0 {
+		return
+	}
 	binary.BigEndian.PutUint16(b[4:6], id)
-	message.SetChecksum(all.Apply(message.Checksum()))
+	sum := addresses.Change16(old, id).Apply(message.Checksum())
+	if sum == 0 && id == 0 {
+		sum = 0xffff // the same number, and right also where all of the message is zeros
+	}
+	message.SetChecksum(sum)
 }
 
 func setTCP(t packet.TCP, to ports, addresses packet.Delta) {

@@ -21,9 +21,11 @@ func TestReloadUnderTraffic(t *testing.T) {
 			t.Parallel()
 			b := newBed(t, lab.Config{Mode: mode, Scheduler: "wlc"})
 			stop := b.reload(100 * time.Millisecond)
-			b.get(requests)
-			b.echo(echoes)
-			b.transfer()
+			for end := time.Now().Add(2 * time.Second); time.Now().Before(end); {
+				b.get(requests)
+				b.echo(echoes)
+				b.transfer()
+			}
 			if n := stop(); n < 5 {
 				t.Errorf("only %d changes while packets flowed", n)
 			}

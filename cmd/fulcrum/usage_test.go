@@ -15,7 +15,7 @@ func TestUsage(t *testing.T) {
 	}{
 		{"", 2, none, "Usage:\n  fulcrum"},
 		{"--help", 0, "An LVS director in user space", none},
-		{"help", 0, "Available Commands:\n  bench", none},
+		{"help", 0, "Available Commands:\n  apply", none},
 		{"help run", 0, "run --config FILE", none},
 		{"run --help", 0, "--idle-exit duration", none},
 		{"check --help", 0, "file:line: key: what is wrong; what is right", none},

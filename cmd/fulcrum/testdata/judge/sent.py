@@ -235,10 +235,10 @@ class Report(Whole):
         return sent[:header + 8] + self.sum + sent[header + 12:]
 
     def source(self):
-        """Who seems to have sent it: the client knows of no one behind the VIP, nor a real server of those that speak another family."""
+        """Who seems to have sent it: the client knows of no one behind the VIP, nor a real server in fullnat of anybody but the local address."""
         if self.wire == network.SERVER_SIDE:
             return self.flow.vip
-        return self.flow.local[0] if self.setup.mixed() else self.flow.client
+        return self.flow.local[0] if self.setup.mode == "fullnat" else self.flow.client
 
     def quoted_mixed(self, got):
         """The packet's header in the family that its sender speaks, without what the director had taken off. The identification and
