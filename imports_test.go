@@ -30,12 +30,12 @@ var anything = []string{"*"}
 var rules = map[string]rule{
 	".":            {},
 	"cmd/fulcrum":  {tree: anything, libraries: anything},
-	"control":      {tree: []string{"engine", "config", "health"}, libraries: []string{"github.com/danielgtaylor/huma"}, testTree: []string{"conntrack", "modes", "sched", "ports", "ports/memory"}},
+	"control":      {tree: []string{"engine", "capture", "config", "health"}, libraries: []string{"github.com/danielgtaylor/huma", "github.com/prometheus/client_golang", "github.com/prometheus/client_model", "golang.org/x/net"}, testTree: []string{"conntrack", "modes", "sched", "ports", "ports/memory"}},
 	"health":       {},
 	"config":       {libraries: []string{"github.com/BurntSushi/toml"}},
 	"lab":          {tree: []string{"config"}, libraries: []string{"github.com/vishvananda/netlink", "github.com/vishvananda/netns", "github.com/cilium/ebpf"}},
 	"bench":        {tree: anything, libraries: anything},
-	"engine":       {tree: []string{"ports", "modes", "sched", "conntrack", "packet"}, testTree: []string{"ports/memory"}},
+	"engine":       {tree: []string{"ports", "modes", "sched", "conntrack", "capture", "packet"}, testTree: []string{"ports/memory"}},
 	"modes":        {tree: []string{"conntrack", "packet"}},
 	"sched":        {},
 	"conntrack":    {tree: []string{"packet"}},
@@ -43,6 +43,7 @@ var rules = map[string]rule{
 	"ports/dpdk":   {tree: []string{"ports", "packet"}},
 	"ports/memory": {tree: []string{"ports", "packet"}},
 	"packet":       {},
+	"capture":      {tree: []string{"packet"}},
 }
 
 const binding = "ports/dpdk"

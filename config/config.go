@@ -11,6 +11,7 @@ import (
 type Config struct {
 	File       string // name of the file, as given
 	Director   Director
+	Metrics    Metrics
 	DPDK       DPDK
 	Ports      []Port
 	Routes     []Route
@@ -34,6 +35,11 @@ type Director struct {
 	Idle    Idle
 	Control string // path of the control API's unix socket
 	Log     slog.Level
+}
+
+// Metrics configures what Prometheus reads.
+type Metrics struct {
+	Listen netip.AddrPort // of the HTTP server; invalid for none
 }
 
 // The values of DPDK.HugePages.

@@ -16,6 +16,7 @@ func read(doc *document, entries map[string]any, cpus []int) *draft {
 		File:     doc.name,
 		Director: readDirector(t.table("director"), cpus),
 		DPDK:     readDPDK(t.table("dpdk")),
+		Metrics:  readMetrics(t.table("metrics")),
 	}}
 	ports := t.tables("port")
 	if list, isList := t.child("port").elements(); len(list) == 0 && (isList || !t.child("port").given()) {

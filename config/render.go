@@ -36,6 +36,12 @@ idle    = {{quote (print .Director.Idle)}}
 control = {{quote .Director.Control}}
 log     = {{quote (level .)}}
 
+{{- if .Metrics.Listen.IsValid}}
+
+[metrics]
+listen = {{quote (print .Metrics.Listen)}}
+{{- end}}
+
 [dpdk]
 hugepages = {{quote .DPDK.HugePages}}
 memory    = {{quote (memory .DPDK.Memory)}}

@@ -25,8 +25,8 @@ type api struct {
 	started time.Time
 }
 
-// NewHandler returns the control API of a running director. It describes itself at /openapi.json.
-func NewHandler(r *Running) http.Handler {
+// NewHandler returns the control API of a running director, its metrics among it. It describes itself at /openapi.json.
+func NewHandler(r *Running, m *Metrics) http.Handler {
 	mux := http.NewServeMux()
 	c := huma.DefaultConfig("Fulcrum", apiVersion)
 	c.Info.Description = "The control API of a running director. Changes are checked as a file would be, and made as a whole or not at all."
@@ -36,6 +36,9 @@ func NewHandler(r *Running) http.Handler {
 	a.addReading(h)
 	a.addConfiguration(h)
 	a.addServers(h)
+	(&diagnosis{r.Config(), r.engine}).addTo(mux)
+	describeDiagnosis(h)
+	mux.Handle("GET /metrics", m.Handler())
 	return mux
 }
 

@@ -64,7 +64,7 @@ func serveAPI(t *testing.T) (*Client, string) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "s", "c.sock")
-	s, err := Serve(path, NewHandler(NewRunning(e, c)), slog.New(slog.DiscardHandler))
+	s, err := Serve(path, NewHandler(NewRunning(e, c), NewMetrics(c, e.Report)), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,13 +28,16 @@ func NewClient(socket string) *Client {
 
 // Problem is an error that the API answers (RFC 9457).
 type Problem struct {
-	Status int    `json:"status"`
-	Title  string `json:"title"`
-	Detail string `json:"detail"`
-	Errors []struct {
-		Message  string `json:"message"`
-		Location string `json:"location"`
-	} `json:"errors"`
+	Status int      `json:"status"`
+	Title  string   `json:"title"`
+	Detail string   `json:"detail"`
+	Errors []Detail `json:"errors,omitempty"`
+}
+
+// Detail is one of the things that are wrong with a request.
+type Detail struct {
+	Message  string `json:"message"`
+	Location string `json:"location"`
 }
 
 func (p *Problem) Error() string {
@@ -66,6 +69,11 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 		return fmt.Errorf("read the director's answer: %w", err)
 	}
 	return nil
+}
+
+// Get asks for what comes bit by bit. Who gets the answer closes its body.
+func (c *Client) Get(ctx context.Context, path string, values url.Values) (*http.Response, error) {
+	return c.send(ctx, http.MethodGet, path+"?"+values.Encode(), nil)
 }
 
 func (c *Client) send(ctx context.Context, method, path string, in any) (*http.Response, error) {

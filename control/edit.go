@@ -11,8 +11,8 @@ import (
 // errNotFound says that a request names what is not there.
 var errNotFound = errors.New("not found")
 
-// service finds a service by name.
-func service(c *config.Config, name string) (*config.Service, error) {
+// findService finds a service by name.
+func findService(c *config.Config, name string) (*config.Service, error) {
 	i := slices.IndexFunc(c.Services, func(s config.Service) bool { return s.Name == name })
 	if i < 0 {
 		return nil, fmt.Errorf("there is no service %q: %w", name, errNotFound)
@@ -20,9 +20,9 @@ func service(c *config.Config, name string) (*config.Service, error) {
 	return &c.Services[i], nil
 }
 
-// server finds a real server, and its place in its service.
-func server(c *config.Config, in ServerID) (*config.Service, int, error) {
-	s, err := service(c, in.Service)
+// findServer finds a real server, and its place in its service.
+func findServer(c *config.Config, in ServerID) (*config.Service, int, error) {
+	s, err := findService(c, in.Service)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -38,7 +38,7 @@ func server(c *config.Config, in ServerID) (*config.Service, int, error) {
 }
 
 func addServer(c *config.Config, name string, n RealServerAddition) error {
-	s, err := service(c, name)
+	s, err := findService(c, name)
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func addServer(c *config.Config, name string, n RealServerAddition) error {
 }
 
 func changeServer(c *config.Config, in ServerID, change RealServerChange) error {
-	s, i, err := server(c, in)
+	s, i, err := findServer(c, in)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func changeServer(c *config.Config, in ServerID, change RealServerChange) error 
 }
 
 func removeServer(c *config.Config, in ServerID) error {
-	s, i, err := server(c, in)
+	s, i, err := findServer(c, in)
 	if err != nil {
 		return err
 	}

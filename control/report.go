@@ -53,6 +53,7 @@ type WorkerReport struct {
 	Sessions    int      `json:"sessions"`
 	TakenOver   uint64   `json:"taken_over"`
 	HandedOver  []uint64 `json:"handed_over"`
+	BusyMs      int64    `json:"busy_ms"` // in turns that brought packets
 }
 
 // Traffic counts sessions, packets, and bytes of IP packets.
@@ -103,7 +104,7 @@ func NewReport(c *config.Config, e engine.Report) Report {
 		})
 	}
 	for _, w := range e.Workers {
-		r.Workers = append(r.Workers, WorkerReport{w.CPU, w.Received, w.Transmitted, w.Sessions, w.TakenOver, w.HandedTo})
+		r.Workers = append(r.Workers, WorkerReport{w.CPU, w.Received, w.Transmitted, w.Sessions, w.TakenOver, w.HandedTo, w.Busy.Milliseconds()})
 	}
 	for _, s := range e.Services {
 		r.Services = append(r.Services, newServiceReport(s))

@@ -9,8 +9,9 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
+
+	"golang.org/x/net/netutil"
 )
 
 // Bounds of the API's server, so that bad clients cannot have more than their part of it.
@@ -52,7 +53,7 @@ func Serve(path string, handler http.Handler, log *slog.Logger) (*Server, error)
 		Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: mostHeader, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}}
-	go func() { s.ended <- s.http.Serve(limit(listener, mostConnections)) }()
+	go func() { s.ended <- s.http.Serve(netutil.LimitListener(listener, mostConnections)) }()
 	return s, nil
 }
 
@@ -83,34 +84,4 @@ func (s *Server) Close() error {
 		return fmt.Errorf("serve the control API: %w", err)
 	}
 	return os.Remove(s.path)
-}
-
-// limited is a listener with so many connections at a time; the others wait in the kernel's queue.
-type limited struct {
-	net.Listener
-	places chan struct{}
-}
-
-func limit(l net.Listener, n int) net.Listener { return &limited{l, make(chan struct{}, n)} }
-
-func (l *limited) Accept() (net.Conn, error) {
-	l.places <- struct{}{}
-	c, err := l.Listener.Accept()
-	if err != nil {
-		<-l.places
-		return nil, err
-	}
-	return &counted{Conn: c, leave: func() { <-l.places }}, nil
-}
-
-// counted gives its place back when it is closed, once.
-type counted struct {
-	net.Conn
-	leave func()
-	once  sync.Once
-}
-
-func (c *counted) Close() error {
-	defer c.once.Do(c.leave)
-	return c.Conn.Close()
 }

@@ -51,6 +51,9 @@ type counters struct {
 type published struct {
 	totals     [7 + NumVerdicts - Consumed - 1]atomic.Uint64
 	evicted    atomic.Uint64
+	turns      atomic.Uint64
+	busy       atomic.Uint64 // ms
+	unanswered atomic.Uint64 // neighbours that were given up
 	sessions   atomic.Int64
 	handedOver []atomic.Uint64
 	ports      [][2]atomic.Uint64
@@ -125,6 +128,9 @@ func (w *Worker) publish() {
 	w.counters.totals.Evicted = w.sessions.Evicted()
 	w.published.setTotals(&w.counters.totals)
 	w.published.sessions.Store(int64(w.sessions.Len()))
+	w.published.turns.Store(w.effort.turns)
+	w.published.busy.Store(w.effort.busy)
+	w.published.unanswered.Store(w.neighbours.unanswered)
 	for i, n := range w.counters.handedOver {
 		w.published.handedOver[i].Store(n)
 	}

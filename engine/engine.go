@@ -67,6 +67,8 @@ type Engine struct {
 
 	mu     sync.Mutex // serialises Apply
 	epochs uint16
+
+	capturing sync.Mutex // held by the one capture that there may be
 }
 
 // New makes an engine that does what settings say. Nothing moves until Run.

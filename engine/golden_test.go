@@ -21,8 +21,8 @@ import (
 
 var update = flag.Bool("update", false, "record testdata/*.pcap anew")
 
-// capture is a packet of a capture file.
-type capture struct {
+// captured is a packet of a capture file.
+type captured struct {
 	at    time.Time
 	frame []byte
 }
@@ -63,16 +63,16 @@ func goldenFile(m modes.Mode, direction string) string {
 }
 
 // replay gives every packet to a fresh director at its time and returns what is sent, at the same time.
-func replay(t *testing.T, m modes.Mode, in []capture) []capture {
+func replay(t *testing.T, m modes.Mode, in []captured) []captured {
 	b := newBed(t, oneArm, goldenSettings(m))
 	start := b.now
-	var out []capture
+	var out []captured
 	for _, c := range in {
 		b.now = start + uint32(c.at.Sub(captureStart).Milliseconds())
 		b.receive(0, c.frame)
 		for _, f := range b.ports[0].Collect(0) {
 			judge(t, f)
-			out = append(out, capture{c.at, f})
+			out = append(out, captured{c.at, f})
 		}
 	}
 	b.dropped("no_session=1")
@@ -82,7 +82,7 @@ func replay(t *testing.T, m modes.Mode, in []capture) []capture {
 // recorder plays the clients and real servers of the goldens, and notes all that it sends.
 type recorder struct {
 	bed *bed
-	in  []capture
+	in  []captured
 	got [][]byte // the director's answer to the last packet
 }
 
@@ -90,7 +90,7 @@ type recorder struct {
 func (r *recorder) send(p pkt, from host) {
 	f := p.frame(from.mac, oneArm.ports[0].mac)
 	r.bed.now++
-	r.in = append(r.in, capture{captureStart.Add(time.Duration(len(r.in)+1) * time.Millisecond), f})
+	r.in = append(r.in, captured{captureStart.Add(time.Duration(len(r.in)+1) * time.Millisecond), f})
 	r.bed.receive(0, f)
 	r.got = r.bed.ports[0].Collect(0)
 }
@@ -134,7 +134,7 @@ func addrPort(a, p gopacket.Endpoint) netip.AddrPort {
 
 // record plays a TCP connection, one with IP options, a stray segment, and datagrams with and without checksum and with
 // padding.
-func record(t *testing.T, m modes.Mode) []capture {
+func record(t *testing.T, m modes.Mode) []captured {
 	r := &recorder{bed: newBed(t, oneArm, goldenSettings(m))}
 	r.connection(m, client, nil)
 	r.connection(m, "10.0.0.9:4001", func(p *pkt) {
@@ -170,7 +170,7 @@ func (r *recorder) datagrams(m modes.Mode, from string, change func(*pkt)) {
 	r.client(udp(from, echoVIP, "odd").with(change))
 }
 
-func encodeCapture(t *testing.T, packets []capture) []byte {
+func encodeCapture(t *testing.T, packets []captured) []byte {
 	var b bytes.Buffer
 	w := pcapgo.NewWriter(&b)
 	if err := w.WriteFileHeader(65536, layers.LinkTypeEthernet); err != nil {
@@ -185,13 +185,13 @@ func encodeCapture(t *testing.T, packets []capture) []byte {
 	return b.Bytes()
 }
 
-func writeCapture(t *testing.T, name string, packets []capture) {
+func writeCapture(t *testing.T, name string, packets []captured) {
 	if err := os.WriteFile(name, encodeCapture(t, packets), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
 
-func readCapture(t testing.TB, name string) []capture {
+func readCapture(t testing.TB, name string) []captured {
 	b, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
@@ -199,12 +199,12 @@ func readCapture(t testing.TB, name string) []capture {
 	return decodeCapture(t, b)
 }
 
-func decodeCapture(t testing.TB, b []byte) []capture {
+func decodeCapture(t testing.TB, b []byte) []captured {
 	r, err := pcapgo.NewReader(bytes.NewReader(b))
 	if err != nil {
 		t.Fatal(err)
 	}
-	var packets []capture
+	var packets []captured
 	for {
 		frame, info, err := r.ReadPacketData()
 		if errors.Is(err, io.EOF) {
@@ -213,12 +213,12 @@ func decodeCapture(t testing.TB, b []byte) []capture {
 		if err != nil {
 			t.Fatal(err)
 		}
-		packets = append(packets, capture{info.Timestamp, frame})
+		packets = append(packets, captured{info.Timestamp, frame})
 	}
 }
 
 // compareCaptures fails with the first difference.
-func compareCaptures(t *testing.T, got, want []capture) {
+func compareCaptures(t *testing.T, got, want []captured) {
 	for i := range max(len(got), len(want)) {
 		switch {
 		case i >= len(got):

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -36,14 +37,32 @@ func ParseProtocol(name string) (uint8, error) {
 	return 0, fmt.Errorf("engine: no protocol %q", name)
 }
 
-// ProtocolName is the inverse of ParseProtocol.
+// ProtocolName returns the name of a transport protocol that services can have, or its number.
 func ProtocolName(number uint8) string {
 	for name, p := range protocols {
 		if p == number {
 			return name
 		}
 	}
-	return fmt.Sprintf("protocol %d", number)
+	return strconv.Itoa(int(number))
+}
+
+// tcpFlags are the letters of TCP's flags.
+var tcpFlags = map[rune]packet.TCPFlags{
+	'S': packet.TCPSyn, 'A': packet.TCPAck, 'F': packet.TCPFin, 'R': packet.TCPRst, 'P': packet.TCPPsh,
+}
+
+// ParseTCPFlags returns the flags of letters such as "SA".
+func ParseTCPFlags(letters string) (packet.TCPFlags, error) {
+	var flags packet.TCPFlags
+	for _, l := range letters {
+		f, ok := tcpFlags[l]
+		if !ok {
+			return 0, fmt.Errorf("engine: no TCP flag %q; write S, A, F, R and P as in SA", l)
+		}
+		flags |= f
+	}
+	return flags, nil
 }
 
 // ParseTimeouts returns IPVS's default timeouts, changed where byState, by the state's name in lower case, says otherwise.

@@ -67,8 +67,10 @@ type neighbourTable struct {
 	unused  []hop // given back
 	queues  [maxQueues]ports.Burst
 	waiting int // packets in queues
-	next    int // where the next tick goes on
-	last    uint32
+	// unanswered counts neighbours that were given up.
+	unanswered uint64
+	next       int // where the next tick goes on
+	last       uint32
 }
 
 func newNeighbourTable(devices []ports.Port) neighbourTable {

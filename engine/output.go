@@ -64,6 +64,9 @@ func (w *Worker) originate(port, length int) []byte {
 
 // drop frees a packet and counts why.
 func (w *Worker) drop(p *ports.Packet, why Verdict) {
+	if w.tap != nil {
+		w.tap.dropped(p, why)
+	}
 	w.count(why)
 	if w.freed.Full() {
 		w.queues[0].Exchange(nil, &w.freed, nil)
@@ -86,7 +89,13 @@ func (w *Worker) exchange(port int, rx *ports.Burst) {
 		rx.N, rx = 0, nil
 	}
 	before := out.N
+	if w.tap != nil {
+		w.tap.leaving(port, out)
+	}
 	w.queues[port].Exchange(out, &w.freed, rx)
+	if w.tap != nil {
+		w.tap.exchanged(port, out, rx)
+	}
 	sent := uint64(before - out.N)
 	w.counters.totals.Transmitted += sent
 	w.counters.ports[port].Transmitted += sent

@@ -41,6 +41,9 @@ func (w *Worker) refuse(p *ports.Packet, m *meta, why Verdict, src packet.Addr, 
 	if src == (packet.Addr{}) || !w.isStranger(k.Src) || packet.Ethernet(p.Bytes()).Dst().IsMulticast() || !w.icmpAllowed() {
 		return why
 	}
+	if w.tap != nil {
+		w.tap.dropped(p, why) // as long as it is itself
+	}
 	ethernet := [packet.EthernetLen]byte(p.Bytes())
 	if !quoteAnew(p, int(m.Network), m.size(), m.Kind.Is6()) {
 		return why

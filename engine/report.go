@@ -2,6 +2,7 @@ package engine
 
 import (
 	"net/netip"
+	"time"
 
 	"fulcrum/ports"
 )
@@ -22,6 +23,10 @@ type WorkerReport struct {
 	Totals
 	Sessions int
 	HandedTo []uint64 // packets handed over, by worker
+	Turns    uint64
+	Busy     time.Duration // in turns that brought packets
+	// NeighbourFailures counts next hops that were given up because they answered nobody.
+	NeighbourFailures uint64
 }
 
 // PortReport is a port's part of a Report.
@@ -78,7 +83,11 @@ func (t *Totals) settle() {
 }
 
 func (w *Worker) report() WorkerReport {
-	r := WorkerReport{CPU: w.engine.cfg.CPUs[w.number], Sessions: int(w.published.sessions.Load())}
+	r := WorkerReport{
+		CPU: w.engine.cfg.CPUs[w.number], Sessions: int(w.published.sessions.Load()),
+		Turns: w.published.turns.Load(), Busy: time.Duration(w.published.busy.Load()) * time.Millisecond,
+		NeighbourFailures: w.published.unanswered.Load(),
+	}
 	w.published.addTotals(&r.Totals)
 	for i := range w.published.handedOver {
 		r.HandedTo = append(r.HandedTo, w.published.handedOver[i].Load())
@@ -94,7 +103,7 @@ func (p *published) addServers(to []Traffic) {
 }
 
 func reportService(snap *snapshot, s Service, ids []uint32, traffic []Traffic) ServiceReport {
-	r := ServiceReport{Service: s}
+	r := ServiceReport{Service: s, RealServers: make([]RealServerReport, 0, len(ids))}
 	for i, id := range ids {
 		load, t := snap.servers[id].load, traffic[id]
 		r.RealServers = append(r.RealServers, RealServerReport{

@@ -60,6 +60,7 @@ func (w *Worker) askAgain(h hop) {
 		return
 	}
 	n.state, n.since, n.used = failed, w.now, false
+	w.neighbours.unanswered++
 	w.dropWaiting(n, DropNeighbourFailed)
 }
 

@@ -38,14 +38,9 @@ func newRouteEntry(to netip.Prefix, gateway packet.Addr, port int) routeEntry {
 	if to.Addr().Is4() {
 		e.bits += 96
 	}
-	e.mask = prefixMask(e.bits)
+	e.mask = packet.PrefixMask(e.bits)
 	e.prefix = packet.AddrOf(to.Addr()).And(e.mask)
 	return e
-}
-
-// prefixMask returns an address of n ones and then zeros.
-func prefixMask(n int) packet.Addr {
-	return packet.Addr{Hi: ^uint64(0) << (64 - min(n, 64)), Lo: ^uint64(0) << (128 - max(n, 64))}
 }
 
 // next returns the address to resolve and the port to send on.

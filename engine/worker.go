@@ -47,6 +47,9 @@ type Worker struct {
 	at    int   // index in the burst
 
 	received      atomic.Uint64 // packets, for those who wait for silence
+	effort        effort
+	mail          mailbox
+	tap           *tap // nil unless packets are being captured
 	counters      counters
 	published     published
 	lastPublished uint32
@@ -59,6 +62,7 @@ const publishInterval = 10
 // Turn does one round: it takes in a newer snapshot, receives from every port, processes, sends, and does a
 // bounded piece of the work that time brings. It returns how many packets came.
 func (w *Worker) Turn(now uint32) int {
+	w.effort.begin(w.now, now)
 	w.now = now
 	if s := w.engine.snap.Load(); s != w.snap {
 		w.adopt(s)
@@ -83,6 +87,8 @@ func (w *Worker) Turn(now uint32) int {
 		w.lastPublished = now
 		w.publish()
 	}
+	w.readMail()
+	w.effort.working = received > 0
 	return received
 }
 

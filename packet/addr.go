@@ -53,6 +53,11 @@ func (a Addr) V4() uint32 { return uint32(a.Lo) }
 // And returns the address with only those bits that mask has too.
 func (a Addr) And(mask Addr) Addr { return Addr{a.Hi & mask.Hi, a.Lo & mask.Lo} }
 
+// PrefixMask returns the mask of the first n bits of 128; an IPv4 prefix has 96 more than its length.
+func PrefixMask(n int) Addr {
+	return Addr{Hi: ^uint64(0) << (64 - min(n, 64)), Lo: ^uint64(0) << (128 - max(n, 64))}
+}
+
 // Compare orders addresses by their numbers.
 func (a Addr) Compare(b Addr) int {
 	return cmp.Or(cmp.Compare(a.Hi, b.Hi), cmp.Compare(a.Lo, b.Lo))

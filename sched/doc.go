@@ -13,7 +13,7 @@
 // A pool that changes moves its State as the kernel would: rr goes on after the same real server (or the one before it
 // in the list, if that was removed), wrr starts at the head again and keeps its weight level.
 //
-// Who may call what: NewPool is for control; Pick and the methods of Load are for any number of workers at once. They
+// Who may call what: NewPool is for control; Pick, Peek and the methods of Load are for any number of workers at once. They
 // take no lock and allocate nothing. rr and wrr keep their one exact sequence across all workers of the director; lc and
 // wlc see the sessions of all of them.
 //

@@ -16,6 +16,7 @@ type Pool struct {
 	servers []Server // file order: the kernel's list backwards, so that its walks go down
 	state   *State
 	pick    func(*Pool) int
+	peek    func(*Pool) int
 
 	step int32 // wrr: gcd of the weights, at least 1
 	top  int32 // wrr: the highest weight level, 0 if no weight is above 0
@@ -25,7 +26,7 @@ type Pool struct {
 // force. The pool keeps servers: the caller must not change the slice any more. Each State belongs to one service, and
 // each Load to one real server of it. A pool is built to be published: the one before it may be picked from until then.
 func NewPool(kind Kind, servers []Server, state *State) *Pool {
-	p := &Pool{servers: servers, state: state, pick: schedulers[kind].pick}
+	p := &Pool{servers: servers, state: state, pick: schedulers[kind].pick, peek: schedulers[kind].peek}
 	p.step, p.top = levels(servers)
 	for i := range servers {
 		servers[i].Load.limit(servers[i].Upper, servers[i].Lower)
@@ -38,6 +39,12 @@ func NewPool(kind Kind, servers []Server, state *State) *Pool {
 // none is available. The caller counts the session (Load.Begin) before it picks for the next one.
 func (p *Pool) Pick() (index int, ok bool) {
 	i := p.pick(p)
+	return i, i >= 0
+}
+
+// Peek returns what Pick would, and moves nothing: it is for those who ask where a session would go.
+func (p *Pool) Peek() (index int, ok bool) {
+	i := p.peek(p)
 	return i, i >= 0
 }
 

@@ -68,7 +68,12 @@ func newService(t *rapid.T, kind sched.Kind) *service {
 
 func (s *service) pick(t *rapid.T) {
 	want := s.model.pick()
+	first, _ := s.pool.Peek()
+	second, _ := s.pool.Peek()
 	i, ok := s.pool.Pick()
+	if first != i || second != i {
+		t.Fatalf("picked %d, two peeks before it said %d and %d", i, first, second)
+	}
 	switch {
 	case !ok && want == nil:
 		return

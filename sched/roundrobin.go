@@ -4,14 +4,21 @@ package sched
 func (p *Pool) pickRR() int {
 	for {
 		old := p.state.cursor.Load()
-		i := p.first(p.place(unpack(old)), 1)
-		if i < 0 {
-			i = p.first(len(p.servers), 1)
-		}
+		i := p.next(unpack(old))
 		if i < 0 || p.state.cursor.CompareAndSwap(old, at(i, 0).pack()) {
 			return i
 		}
 	}
+}
+
+func (p *Pool) peekRR() int { return p.next(unpack(p.state.cursor.Load())) }
+
+// next is the first available one after the last pick, or -1.
+func (p *Pool) next(c cursor) int {
+	if i := p.first(p.place(c), 1); i >= 0 {
+		return i
+	}
+	return p.first(len(p.servers), 1)
 }
 
 // pickWRR follows net/netfilter/ipvs/ip_vs_wrr.c.
@@ -26,6 +33,14 @@ func (p *Pool) pickWRR() int {
 			return i
 		}
 	}
+}
+
+func (p *Pool) peekWRR() int {
+	if p.top == 0 {
+		return -1
+	}
+	i, _ := p.walk(unpack(p.state.cursor.Load()))
+	return i
 }
 
 // walk makes one step of wrr: the pick, or -1, and where it leaves the cursor.

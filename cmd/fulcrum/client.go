@@ -13,8 +13,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fulcrum/config"
 	"fulcrum/control"
 )
+
+const socketUsage = "the director's control socket (director.control)"
 
 // asking is what commands have in common that ask a running director.
 type asking struct {
@@ -25,7 +28,7 @@ type asking struct {
 // newAsking gives a command the flags.
 func newAsking(c *cobra.Command) *asking {
 	a := new(asking)
-	c.Flags().StringVar(&a.socket, "socket", "/run/fulcrum.sock", "the director's control socket (director.control)")
+	c.Flags().StringVar(&a.socket, "socket", config.DefaultControl, socketUsage)
 	c.Flags().StringVarP(&a.output, "output", "o", "table", "how to show it: table or json")
 	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	return a

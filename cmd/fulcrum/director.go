@@ -61,20 +61,6 @@ func (d *director) start() error {
 	return nil
 }
 
-// serveControl serves the control API until the function that it returns is called. Where nobody has given a path for its socket, a
-// director does without if another one has the usual path.
-func (d *director) serveControl() (stop func() error, err error) {
-	s, err := control.Serve(d.cfg.Director.Control, control.NewHandler(d.running), d.log)
-	switch {
-	case err == nil:
-		return s.Close, nil
-	case d.cfg.Director.Control == config.DefaultControl:
-		d.log.Info("there is no control API", "reason", err)
-		return func() error { return nil }, nil
-	}
-	return nil, err
-}
-
 func (d *director) startDPDK() error {
 	main, err := mainCPU(d.cfg.Director.Workers)
 	if err != nil {

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 
 	"fulcrum/config"
@@ -78,7 +79,7 @@ func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) (err err
 		return err
 	}
 	defer func() { err = errors.Join(err, d.close()) }()
-	unserve, err := d.serveControl()
+	unserve, err := d.open()
 	if err != nil {
 		return err
 	}
@@ -153,8 +154,11 @@ func loadConfig(file string, stderr io.Writer) (*config.Config, error) {
 func (o *runOptions) serve(ctx context.Context, d *director, stderr io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer context.AfterFunc(ctx, func() { tell(d.log, daemon.SdNotifyStopping) })()
 	return d.engine.Run(ctx, func() {
 		slog.New(slog.NewTextHandler(stderr, nil)).Info("director ready", "ports", len(d.cfg.Ports), "services", len(d.cfg.Services))
+		tell(d.log, daemon.SdNotifyReady)
+		go watchdog(ctx, d.log, d.engine.Turns)
 		if o.idleExit > 0 {
 			go func() {
 				d.engine.AwaitSilence(ctx, o.idleExit)

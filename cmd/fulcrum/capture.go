@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/signal"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"fulcrum/config"
+	"fulcrum/control"
+)
+
+// captureOptions are the flags of fulcrum capture.
+type captureOptions struct {
+	socket               string
+	filter, file         string
+	stages               []string
+	packets, bytes, snap int
+	duration             time.Duration
+}
+
+func newCaptureCommand() *cobra.Command {
+	var o captureOptions
+	c := &cobra.Command{
+		Use:   "capture -w FILE",
+		Short: "Record packets of a running director, with the reasons of drops as comments",
+		Long: "capture records packets as pcapng, for Wireshark: as they come (rx), as they leave (tx), or as they are dropped (drop), each of these\n" +
+			"with its reason as a comment. It ends at one of its limits, or on SIGINT. Packets that come faster than they can be written down are\n" +
+			"missed, and counted; forwarding is never held up.",
+		Example: `  fulcrum capture --filter "tcp and host 10.0.0.1 and port 80" --stage rx,drop -w file.pcapng`,
+		Args:    cobra.NoArgs,
+		RunE:    func(c *cobra.Command, _ []string) error { return o.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr()) },
+	}
+	c.Flags().StringVar(&o.socket, "socket", config.DefaultControl, socketUsage)
+	c.Flags().StringVar(&o.filter, "filter", "", "which packets: arp, ip, ip6, tcp, udp, sctp, icmp, icmp6, fragment, [src|dst] host, net, port; not, and, or, ( )")
+	c.Flags().StringSliceVar(&o.stages, "stage", []string{"rx"}, "where: rx, tx, drop, or several")
+	c.Flags().StringVarP(&o.file, "write", "w", "", "the file to write; - is standard output")
+	c.Flags().IntVarP(&o.packets, "packets", "c", 10_000, "end after this many packets")
+	c.Flags().IntVar(&o.bytes, "bytes", 100<<20, "end after this many bytes of packets")
+	c.Flags().IntVarP(&o.snap, "snap", "s", 256, "bytes of each packet that are recorded")
+	c.Flags().DurationVar(&o.duration, "duration", time.Minute, "end after this time, in whole seconds")
+	return c
+}
+
+func (o *captureOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
+	if o.file == "" {
+		return &exitError{code: 2, err: errors.New("capture needs a file to write: give it with -w FILE, or -w - for standard output")}
+	}
+	ctx, cancel := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer cancel()
+	answer, err := control.NewClient(o.socket).Get(ctx, "capture", url.Values{
+		"filter": {o.filter}, "stage": o.stages, "packets": {strconv.Itoa(o.packets)}, "bytes": {strconv.Itoa(o.bytes)},
+		"snap": {strconv.Itoa(o.snap)}, "seconds": {strconv.Itoa(int(o.duration / time.Second))},
+	})
+	if errors.Is(err, context.Canceled) {
+		return errors.New("no packet was recorded")
+	}
+	if err != nil {
+		return err
+	}
+	defer answer.Body.Close()
+	if err := o.save(answer.Body, stdout); err != nil && ctx.Err() == nil {
+		return err
+	}
+	return endOfCapture(answer.Trailer, stderr)
+}
+
+// save writes what comes to the file.
+func (o *captureOptions) save(from io.Reader, stdout io.Writer) error {
+	if o.file == "-" {
+		_, err := io.Copy(stdout, from)
+		return err
+	}
+	file, err := os.Create(o.file)
+	if err != nil {
+		return fmt.Errorf("write the capture: %w; see -w", err)
+	}
+	_, err = io.Copy(file, from)
+	return errors.Join(err, file.Close())
+}
+
+// endOfCapture says how it went; a capture that was interrupted here has no trailer.
+func endOfCapture(trailer http.Header, stderr io.Writer) error {
+	if e := trailer.Get(control.ErrorTrailer); e != "" {
+		return errors.New(e)
+	}
+	if n := trailer.Get(control.MissedTrailer); n != "" && n != "0" {
+		fmt.Fprintf(stderr, "%s packets were missed: they came faster than they could be written down; narrow the filter\n", n)
+	}
+	return nil
+}

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/gopacket/pcapgo"
+)
+
+// withControl is the quiet director with a control socket of its own. Changes are pairs of what is replaced and by what.
+func withControl(t *testing.T, changes ...string) (file, socket string) {
+	t.Helper()
+	socket = filepath.Join(t.TempDir(), "control.sock")
+	text := quiet(t, "workers = 1", fmt.Sprintf("workers = 1\ncontrol = %q", socket))
+	text = strings.NewReplacer(changes...).Replace(text)
+	return writeFile(t, "director.toml", text), socket
+}
+
+// ask runs a command to its end and gives what it said.
+func ask(t *testing.T, status int, arguments ...string) (stdout, stderr string) {
+	t.Helper()
+	p := newProgram(t, arguments...).start()
+	if got := p.end(); got != status {
+		t.Fatalf("fulcrum %v ended with %d, want %d:\n%s%s", arguments, got, status, p.stdout.String(), p.stderr.String())
+	}
+	return p.stdout.String(), p.stderr.String()
+}
+
+// TestExplainsWhileRunning: of a packet to a service, and of one to nobody.
+func TestExplainsWhileRunning(t *testing.T) {
+	needRoot(t)
+	file, socket := withControl(t)
+	newProgram(t, "run", "--config", file).start().awaitReady()
+	said, _ := ask(t, 0, "explain", "tcp", "10.0.0.9:4242", "10.0.0.100:80", "--socket", socket)
+	for _, words := range []string{"service      web (dr, rr)\n", "real server  10.0.0.11:80\n", "next hop     10.0.0.11, ", "verdict      "} {
+		if !strings.Contains(said, words) {
+			t.Errorf("no %q in\n%s", words, said)
+		}
+	}
+	said, _ = ask(t, 0, "explain", "udp", "10.0.0.9:4242", "10.0.0.100:80", "--socket", socket, "-o", "json")
+	if !strings.Contains(said, `"reason": "no_service"`) {
+		t.Errorf("it says %s", said)
+	}
+	_, complaint := ask(t, 1, "explain", "tcp", "10.0.0.9", "10.0.0.100:80", "--socket", socket)
+	if !strings.Contains(complaint, "from: ") {
+		t.Errorf("it complains: %s", complaint)
+	}
+}
+
+// TestCapturesWhileRunning: of a device that always brings something, and all of it to be dropped.
+func TestCapturesWhileRunning(t *testing.T) {
+	needRoot(t)
+	file, socket := withControl(t, "net_null0,no-rx=1", "net_null0,size=64")
+	newProgram(t, "run", "--config", file).start().awaitReady()
+	recorded := filepath.Join(t.TempDir(), "drops.pcapng")
+	ask(t, 0, "capture", "--stage", "rx,drop", "-c", "200", "-w", recorded, "--socket", socket)
+	packets := packetsIn(t, recorded)
+	if packets != 200 {
+		t.Errorf("%d packets, want 200", packets)
+	}
+	data, err := os.ReadFile(recorded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(data), "not_ip: ") && !strings.Contains(string(data), "not_our_mac: ") {
+		t.Error("no packet has a reason")
+	}
+	_, complaint := ask(t, 1, "capture", "--filter", "tpc", "-w", recorded, "--socket", socket)
+	if !strings.Contains(complaint, `word 1 is "tpc"`) {
+		t.Errorf("it complains: %s", complaint)
+	}
+	ask(t, 2, "capture", "--socket", socket)
+}
+
+func packetsIn(t *testing.T, name string) (packets int) {
+	t.Helper()
+	file, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	r, err := pcapgo.NewNgReader(file, pcapgo.DefaultNgReaderOptions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if _, _, err := r.ReadPacketData(); err != nil {
+			return packets
+		}
+		packets++
+	}
+}
+
+// TestSocketIsOursAlone: its mode, that it goes with the director, and that a second director does not take it.
+func TestSocketIsOursAlone(t *testing.T) {
+	needRoot(t)
+	file, socket := withControl(t)
+	p := newProgram(t, "run", "--config", file).start().awaitReady()
+	if info, err := os.Stat(socket); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
+	}
+	if _, said := ask(t, 1, "run", "--config", file); !strings.Contains(said, "see director.control") {
+		t.Errorf("the second says %s", said)
+	}
+	p.signal(syscall.SIGTERM)
+	if status := p.end(); status != 0 {
+		t.Errorf("exit status %d", status)
+	}
+	if _, err := os.Stat(socket); !os.IsNotExist(err) {
+		t.Errorf("the socket is still there: %v", err)
+	}
+	_, said := ask(t, 1, "explain", "tcp", "10.0.0.9:4242", "10.0.0.100:80", "--socket", socket)
+	if !strings.Contains(said, "is it running") {
+		t.Errorf("it says %s", said)
+	}
+}

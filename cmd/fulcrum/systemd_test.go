@@ -1,0 +1,99 @@
+package main
+
+import (
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// supervisor listens where systemd would.
+type supervisor struct {
+	path  string
+	heard output
+}
+
+func newSupervisor(t *testing.T) *supervisor {
+	t.Helper()
+	s := &supervisor{path: filepath.Join(t.TempDir(), "notify")}
+	conn, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: s.path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	go func() {
+		message := make([]byte, 1024)
+		for {
+			n, err := conn.Read(message)
+			if err != nil {
+				return
+			}
+			_, _ = s.heard.Write(append(message[:n:n], '\n')) // it never fails
+		}
+	}()
+	return s
+}
+
+func (s *supervisor) count(state string) int { return strings.Count(s.heard.String(), state+"\n") }
+
+// TestTellsSystemd: readiness first, the watchdog as long as packets flow, and the end at last.
+func TestTellsSystemd(t *testing.T) {
+	needRoot(t)
+	s := newSupervisor(t)
+	p := newProgram(t, "run", "--config", "testdata/quiet.toml")
+	p.command.Env = append(os.Environ(), "NOTIFY_SOCKET="+s.path, "WATCHDOG_USEC=100000")
+	p.start().awaitReady()
+	eventually(t, "three signs of life", func() bool { return s.count("WATCHDOG=1") >= 3 })
+	p.signal(syscall.SIGTERM)
+	if status := p.end(); status != 0 {
+		t.Errorf("exit status %d:\n%s", status, p.stderr.String())
+	}
+	eventually(t, "the end", func() bool { return s.count("STOPPING=1") == 1 })
+	if heard := s.heard.String(); !strings.HasPrefix(heard, "READY=1\n") || s.count("READY=1") != 1 {
+		t.Errorf("it said\n%s", heard)
+	}
+	p.checkNothingLeft()
+}
+
+// TestVigil: one worker that stands still is enough to be silent, which is said once; so is that it goes on.
+func TestVigil(t *testing.T) {
+	var said output
+	v := vigil{log: slog.New(slog.NewTextHandler(&said, nil))}
+	var alive []bool
+	for _, turns := range [][]uint64{{1, 1}, {5, 3}, {9, 3}, {12, 3}, {15, 4}, {15, 4}, {16, 5}} {
+		alive = append(alive, v.allTurn(turns))
+	}
+	if diff := cmp.Diff([]bool{true, true, false, false, true, false, true}, alive); diff != "" {
+		t.Errorf("alive (-want +got):\n%s", diff)
+	}
+	if got := strings.Count(said.String(), "\n"); got != 4 {
+		t.Errorf("it said\n%s", said.String())
+	}
+}
+
+// TestUnitIsGood asks systemd. The unit's paths are made this build's, since systemd looks for the programs.
+func TestUnitIsGood(t *testing.T) {
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("no systemd-analyze here")
+	}
+	text, err := os.ReadFile("../../packaging/systemd/fulcrum.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	unit := filepath.Join(t.TempDir(), "fulcrum.service")
+	text = []byte(strings.ReplaceAll(string(text), "/usr/bin/fulcrum", ownBinary(t)))
+	if err := os.WriteFile(unit, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	said, err := exec.Command(analyze, "verify", "--man=no", "--recursive-errors=no", unit).CombinedOutput()
+	if err != nil || len(said) > 0 {
+		t.Errorf("%v\n%s", err, said)
+	}
+}

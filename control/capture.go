@@ -1,0 +1,167 @@
+package control
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
+	"time"
+
+	"fulcrum/capture"
+	"fulcrum/engine"
+)
+
+// Bounds of a capture, and what it is unless a client says otherwise.
+const (
+	capturePackets    = 10_000
+	maxCapturePackets = 10_000_000
+	captureBytes      = 100 << 20
+	maxCaptureBytes   = 10 << 30
+	captureSnap       = 256
+	captureSeconds    = 60
+	maxCaptureSeconds = 3600
+
+	captureFlush = 200 * time.Millisecond
+	captureGrace = time.Second // for the last bytes
+)
+
+// MissedTrailer is the HTTP trailer that says how many packets a capture had no room for.
+const MissedTrailer = "Fulcrum-Missed"
+
+// ErrorTrailer is the HTTP trailer of a capture that ended with an error.
+const ErrorTrailer = "Fulcrum-Error"
+
+// capture streams pcapng until a limit is reached or the client has gone.
+func (a *diagnosis) capture(w http.ResponseWriter, r *http.Request) {
+	c, patience, err := parseCapture(r.URL.Query())
+	if err != nil {
+		writeProblem(w, http.StatusUnprocessableEntity, err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	s := &captureStream{response: w, control: http.NewResponseController(w), snap: c.Snap}
+	for _, p := range a.config.Ports {
+		s.ports = append(s.ports, p.Name)
+	}
+	_ = s.control.SetWriteDeadline(time.Now().Add(patience + captureGrace)) // the server's own is for answers
+	var flushing sync.WaitGroup
+	flushing.Go(func() { s.flushUntil(ctx) })
+	result, err := a.director.Capture(ctx, c, s.write)
+	cancel()
+	flushing.Wait()
+	s.end(result, err)
+}
+
+// parseCapture reads filter, stage (which may come several times; rx unless given), packets, bytes, snap and seconds.
+func parseCapture(v url.Values) (c engine.CaptureConfig, patience time.Duration, err error) {
+	if c.Filter, err = capture.ParseFilter(v.Get("filter")); err != nil {
+		return c, 0, err
+	}
+	names := v["stage"]
+	if len(names) == 0 {
+		names = []string{capture.Rx.String()}
+	}
+	for _, name := range names {
+		s, ok := capture.ParseStage(name)
+		if !ok {
+			return c, 0, fmt.Errorf("stage: there is no %q; write rx, tx or drop", name)
+		}
+		c.Stages = append(c.Stages, s)
+	}
+	seconds := 0
+	for _, n := range []struct {
+		key          string
+		to           *int
+		preset, most int
+	}{
+		{"packets", &c.Packets, capturePackets, maxCapturePackets},
+		{"bytes", &c.Bytes, captureBytes, maxCaptureBytes},
+		{"snap", &c.Snap, captureSnap, engine.MaxSnap},
+		{"seconds", &seconds, captureSeconds, maxCaptureSeconds},
+	} {
+		if *n.to, err = strconv.Atoi(cmp.Or(v.Get(n.key), strconv.Itoa(n.preset))); err != nil || *n.to < 1 || *n.to > n.most {
+			return c, 0, fmt.Errorf("%s: %q is not a number from 1 to %d", n.key, v.Get(n.key), n.most)
+		}
+	}
+	return c, time.Duration(seconds) * time.Second, c.Validate()
+}
+
+// captureStream writes records to a client. The file begins with the first of them, so that an error before it can still be
+// answered as one.
+type captureStream struct {
+	response http.ResponseWriter
+	control  *http.ResponseController
+	ports    []string
+	snap     int
+
+	mu   sync.Mutex
+	file *capture.Writer // guarded by mu
+}
+
+// flushUntil sends on what has been written now and then, until ctx ends. A client that does not take it by then is given up.
+func (s *captureStream) flushUntil(ctx context.Context) {
+	ticker := time.NewTicker(captureFlush)
+	defer ticker.Stop()
+	defer func() { _ = s.control.SetWriteDeadline(time.Now().Add(captureGrace)) }()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		s.flush()
+	}
+}
+
+func (s *captureStream) flush() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.file != nil {
+		_ = s.control.Flush() // the next write says the same
+	}
+}
+
+func (s *captureStream) begin() (err error) {
+	if s.file != nil {
+		return nil
+	}
+	h := s.response.Header()
+	h.Set("Content-Type", "application/x-pcapng")
+	h.Add("Trailer", MissedTrailer)
+	h.Add("Trailer", ErrorTrailer)
+	s.file, err = capture.NewWriter(s.response, s.ports, s.snap)
+	return err
+}
+
+func (s *captureStream) write(r *capture.Record) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.begin(); err != nil {
+		return err
+	}
+	comment := ""
+	if r.Stage == capture.Drop {
+		v := engine.Verdict(r.Reason)
+		comment = fmt.Sprintf("%s: %s (worker %d)", v, v.Meaning(), r.Worker)
+	}
+	return s.file.Write(r, comment)
+}
+
+func (s *captureStream) end(result engine.Captured, err error) {
+	if err != nil && s.file == nil {
+		writeProblem(s.response, http.StatusConflict, err)
+		return
+	}
+	if s.begin() != nil {
+		return // nobody is there any more
+	}
+	h := s.response.Header()
+	h.Set(MissedTrailer, strconv.FormatUint(result.Missed, 10))
+	if err != nil {
+		h.Set(ErrorTrailer, err.Error())
+	}
+}

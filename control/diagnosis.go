@@ -1,0 +1,80 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"fulcrum/capture"
+	"fulcrum/config"
+	"fulcrum/engine"
+)
+
+// Director is what diagnosis asks: an engine.
+type Director interface {
+	Explain(context.Context, engine.Question) (engine.Explanation, error)
+	Capture(context.Context, engine.CaptureConfig, func(*capture.Record) error) (engine.Captured, error)
+}
+
+// diagnosis answers what becomes of packets. The names of ports, which stay from start to end, are all that it needs of the
+// configuration.
+type diagnosis struct {
+	config   *config.Config
+	director Director
+}
+
+// addTo serves the diagnosis.
+func (a *diagnosis) addTo(mux *http.ServeMux) {
+	mux.HandleFunc("GET /v1/explain", a.explain)
+	mux.HandleFunc("GET /v1/capture", a.capture)
+}
+
+// describeDiagnosis tells the API's own description of it.
+func describeDiagnosis(h huma.API) {
+	describe(h, "explain", "What would become of a packet, and why", "application/json", []parameter{
+		{"protocol", "tcp, udp or sctp", true}, {"from", "the packet's source, as 198.51.100.7:4242", true},
+		{"to", "its destination, as 10.0.0.100:80", true}, {"flags", "of TCP, such as SA; S unless given", false},
+		{"port", "where it comes in; the one that leads to its source unless given", false},
+	})
+	describe(h, "capture", "Packets as pcapng, the reasons of drops as comments", "application/x-pcapng", []parameter{
+		{"filter", "which packets", false}, {"stage", "rx, tx or drop; may come several times", false},
+		{"packets", "end after so many", false}, {"bytes", "end after so many", false},
+		{"snap", "bytes of each packet", false}, {"seconds", "end after so many", false},
+	})
+}
+
+// parameter describes one of a query.
+type parameter struct {
+	name, meaning string
+	required      bool
+}
+
+// describe adds to the API's description what is served beside it: streams, that are written as they come.
+func describe(h huma.API, name, summary, content string, parameters []parameter) {
+	o := &huma.Operation{
+		OperationID: name, Method: http.MethodGet, Path: "/v1/" + name, Summary: summary,
+		Responses: map[string]*huma.Response{
+			"200":     {Description: "OK", Content: map[string]*huma.MediaType{content: {}}},
+			"default": {Description: "Error", Content: map[string]*huma.MediaType{"application/problem+json": {}}},
+		},
+	}
+	for _, p := range parameters {
+		o.Parameters = append(o.Parameters, &huma.Param{
+			Name: p.name, In: "query", Description: p.meaning, Required: p.required, Schema: &huma.Schema{Type: "string"},
+		})
+	}
+	h.OpenAPI().AddOperation(o)
+}
+
+func writeProblem(w http.ResponseWriter, status int, err error) {
+	writeJSON(w, status, "application/problem+json", Problem{Status: status, Title: http.StatusText(status), Detail: err.Error()})
+}
+
+// writeJSON answers; a client that has gone needs no error.
+func writeJSON(w http.ResponseWriter, status int, kind string, v any) {
+	w.Header().Set("Content-Type", kind)
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(v)
+}

@@ -1,0 +1,185 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/gopacket/pcapgo"
+
+	"fulcrum/capture"
+	"fulcrum/engine"
+)
+
+// scripted is a director whose answers a test has written.
+type scripted struct {
+	explanation engine.Explanation
+	asked       engine.Question
+	records     []capture.Record
+	err         error
+}
+
+func (s *scripted) Explain(_ context.Context, q engine.Question) (engine.Explanation, error) {
+	s.asked = q
+	return s.explanation, s.err
+}
+
+func (s *scripted) Capture(_ context.Context, _ engine.CaptureConfig, deliver func(*capture.Record) error) (engine.Captured, error) {
+	for i := range s.records {
+		if err := deliver(&s.records[i]); err != nil {
+			return engine.Captured{}, err
+		}
+	}
+	return engine.Captured{Packets: len(s.records), Missed: 5}, s.err
+}
+
+// ask sends a request to the API of a director with the example's two ports, front and back.
+func (s *scripted) ask(t *testing.T, path string, values url.Values) *http.Response {
+	t.Helper()
+	c := exampleConfig(t, "nat")
+	mux := http.NewServeMux()
+	(&diagnosis{c, s}).addTo(mux)
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	answer, err := http.Get(server.URL + "/v1" + path + "?" + values.Encode())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { answer.Body.Close() })
+	return answer
+}
+
+func question(changes ...string) url.Values {
+	v := url.Values{"protocol": {"tcp"}, "from": {"198.51.100.7:4242"}, "to": {"10.0.0.100:80"}}
+	for i := 0; i < len(changes); i += 2 {
+		v.Set(changes[i], changes[i+1])
+	}
+	return v
+}
+
+func TestExplainOverHTTP(t *testing.T) {
+	var s scripted
+	s.explanation = engine.Explanation{
+		Service: &engine.Service{Name: "web"}, RealServer: netip.MustParseAddrPort("10.1.0.11:80"),
+		From: netip.MustParseAddrPort("198.51.100.7:4242"), To: netip.MustParseAddrPort("10.1.0.11:80"),
+		NextHop: netip.MustParseAddr("10.1.0.11"), PortOut: 1, Neighbour: "reachable", Room: 1500,
+	}
+	answer := s.ask(t, "/explain", question("port", "back", "flags", "SA"))
+	var x Explanation
+	if err := json.NewDecoder(answer.Body).Decode(&x); err != nil {
+		t.Fatal(err)
+	}
+	if s.asked.Port != 1 || s.asked.TCPFlags == 0 || !x.Forwarded || x.Leaves.Port != "back" || x.Packet != "tcp 198.51.100.7:4242 -> 10.0.0.100:80" {
+		t.Errorf("asked %+v, answered %+v", s.asked, x)
+	}
+	var text strings.Builder
+	x.WriteText(&text)
+	want := "packet\ttcp 198.51.100.7:4242 -> 10.0.0.100:80, in at port front\n" +
+		"worker\t0\n" +
+		"service\tweb (dr, rr)\n" +
+		"session\tnone; this packet begins one\n" +
+		"real server\t10.1.0.11:80\n" +
+		"leaves as\t198.51.100.7:4242 -> 10.1.0.11:80\n" +
+		"next hop\t10.1.0.11, reachable\n" +
+		"out at\tport back, from 00:00:00:00:00:00, up to 1500 bytes\n" +
+		"verdict\tforwarded\n"
+	if diff := cmp.Diff(want, text.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestExplainSaysWhyNot(t *testing.T) {
+	s := scripted{explanation: engine.Explanation{Verdict: engine.DropNoService}}
+	answer := s.ask(t, "/explain", question())
+	var x Explanation
+	if err := json.NewDecoder(answer.Body).Decode(&x); err != nil {
+		t.Fatal(err)
+	}
+	if x.Forwarded || x.Reason != "no_service" || x.Meaning == "" || x.Remedy == "" || x.Leaves != nil {
+		t.Errorf("%+v", x)
+	}
+}
+
+// TestBadQuestions: each is answered by a problem that names what is wrong.
+func TestBadQuestions(t *testing.T) {
+	for _, tt := range []struct {
+		path, want string
+		values     url.Values
+	}{
+		{"/explain", "protocol:", question("protocol", "gre")},
+		{"/explain", "from:", question("from", "10.0.0.1")},
+		{"/explain", "to:", question("to", "vip:80")},
+		{"/explain", "one family", question("to", "[fd00::1]:80")},
+		{"/explain", "flags:", question("flags", "X")},
+		{"/explain", "port:", question("port", "side")},
+		{"/capture", "filter", url.Values{"filter": {"tpc"}}},
+		{"/capture", "stage:", url.Values{"stage": {"middle"}}},
+		{"/capture", "packets:", url.Values{"packets": {"0"}}},
+		{"/capture", "seconds:", url.Values{"seconds": {"99999999999999999999"}}},
+	} {
+		answer := new(scripted).ask(t, tt.path, tt.values)
+		var p Problem
+		if err := json.NewDecoder(answer.Body).Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		if answer.StatusCode != http.StatusUnprocessableEntity || p.Status != answer.StatusCode || !strings.Contains(p.Detail, tt.want) ||
+			answer.Header.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("%s?%s: %s %+v, want a problem with %q", tt.path, tt.values.Encode(), answer.Status, p, tt.want)
+		}
+	}
+}
+
+// TestCaptureOverHTTP: a file that others read, and how many packets it lacks.
+func TestCaptureOverHTTP(t *testing.T) {
+	frame := bytes.Repeat([]byte{7}, 60)
+	s := scripted{records: []capture.Record{
+		{Stage: capture.Rx, Port: 1, Length: 60, Data: frame},
+		{Stage: capture.Drop, Reason: uint8(engine.DropNoSession), Length: 60, Data: frame},
+	}}
+	answer := s.ask(t, "/capture", url.Values{"stage": {"rx", "drop"}})
+	file, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := pcapgo.NewNgReader(bytes.NewReader(file), pcapgo.DefaultNgReaderOptions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range s.records {
+		if data, _, err := r.ReadPacketData(); err != nil || !bytes.Equal(data, frame) {
+			t.Errorf("%x, %v", data, err)
+		}
+	}
+	if !bytes.Contains(file, []byte("no_session: "+engine.DropNoSession.Meaning())) {
+		t.Error("the reason is not in the file")
+	}
+	if got := answer.Trailer.Get(MissedTrailer); got != "5" {
+		t.Errorf("missed: %q, want 5", got)
+	}
+}
+
+func TestSecondCaptureIsRefused(t *testing.T) {
+	s := scripted{err: engine.ErrCapturing}
+	answer := s.ask(t, "/capture", nil)
+	var p Problem
+	if err := json.NewDecoder(answer.Body).Decode(&p); err != nil || answer.StatusCode != http.StatusConflict || !strings.Contains(p.Detail, "another capture") {
+		t.Errorf("%s %+v %v", answer.Status, p, err)
+	}
+}
+
+// TestWorkersWithoutAnAnswer: a director that hangs is a problem of its own, not an endless wait.
+func TestWorkersWithoutAnAnswer(t *testing.T) {
+	s := scripted{err: errors.New("worker 0 does not answer")}
+	if answer := s.ask(t, "/explain", question()); answer.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("%s", answer.Status)
+	}
+}

@@ -1,0 +1,196 @@
+package control
+
+import (
+	"strconv"
+
+	dto "github.com/prometheus/client_model/go"
+
+	"fulcrum/config"
+	"fulcrum/engine"
+)
+
+const (
+	counter = dto.MetricType_COUNTER
+	gauge   = dto.MetricType_GAUGE
+)
+
+// reading is what the metrics are read from.
+type reading struct {
+	engine.Report
+	config    *config.Config
+	addresses []string // of all real servers, in the report's order: eight families show them
+}
+
+func newReading(c *config.Config, e engine.Report) reading {
+	r := reading{Report: e, config: c}
+	for i := range r.Services {
+		for j := range r.Services[i].RealServers {
+			r.addresses = append(r.addresses, r.Services[i].RealServers[j].Address.String())
+		}
+	}
+	return r
+}
+
+// family is one metric's name with all its labels. read adds a value for each of them.
+type family struct {
+	name   string
+	kind   dto.MetricType
+	help   string
+	labels []string
+	read   func(r *reading, s *series)
+}
+
+// families is the one table of metrics; docs/metrics.md has it too. Bytes are those of IP packets.
+var families = []family{
+	{"fulcrum_build_info", gauge, "Always 1; the labels say what runs.", []string{"version", "revision", "go_version"}, readBuild},
+	{"fulcrum_sessions", gauge, "Sessions that the real servers have.", nil,
+		func(r *reading, s *series) { s.add(float64(r.Sessions), labels{}) }},
+	{"fulcrum_sessions_limit", gauge, "Sessions that there is room for (session.max and session.max_v6).", []string{"family"}, readLimits},
+	{"fulcrum_dropped_packets_total", counter, "Packets that were dropped, by reason; docs/drops.md says what each one means.", []string{"reason"}, readDrops},
+
+	{"fulcrum_worker_received_packets_total", counter, "Packets that a worker received.", worker,
+		eachWorker(func(w *engine.WorkerReport) float64 { return float64(w.Received) })},
+	{"fulcrum_worker_originated_packets_total", counter, "Packets that a worker made itself: ARP, ND, ICMP.", worker,
+		eachWorker(func(w *engine.WorkerReport) float64 { return float64(w.Originated) })},
+	{"fulcrum_worker_transmitted_packets_total", counter, "Packets that a worker sent.", worker,
+		eachWorker(func(w *engine.WorkerReport) float64 { return float64(w.Transmitted) })},
+	{"fulcrum_worker_consumed_packets_total", counter, "Packets that were for the director itself: ARP, ND, echo requests.", worker,
+		eachWorker(func(w *engine.WorkerReport) float64 { return float64(w.Consumed) })},
+	{"fulcrum_worker_held_packets", gauge, "Packets that wait for a neighbour or for a device.", worker,
+		eachWorker(func(w *engine.WorkerReport) float64 { return float64(w.Held) })},
+	{"fulcrum_worker_taken_over_packets_total", counter, "Packets that a worker had from others, because their sessions are here.", worker,
+		eachWorker(func(w *engine.WorkerReport) float64 { return float64(w.TakenOver) })},
+	{"fulcrum_worker_handed_over_packets_total", counter, "Packets that a worker gave to another, because their sessions are there; near zero is the goal.", []string{"worker", "to"}, readHandoffs},
+	{"fulcrum_worker_sessions", gauge, "Sessions in a worker's table.", worker,
+		eachWorker(func(w *engine.WorkerReport) float64 { return float64(w.Sessions) })},
+	{"fulcrum_worker_evicted_sessions_total", counter, "Half-open sessions that gave way in a full table.", worker,
+		eachWorker(func(w *engine.WorkerReport) float64 { return float64(w.Evicted) })},
+	{"fulcrum_worker_neighbour_failures_total", counter, "Next hops that were given up because they did not answer ARP or ND.", worker,
+		eachWorker(func(w *engine.WorkerReport) float64 { return float64(w.NeighbourFailures) })},
+	{"fulcrum_worker_turns_total", counter, "Turns of a worker: how often it polled its ports.", worker,
+		eachWorker(func(w *engine.WorkerReport) float64 { return float64(w.Turns) })},
+	{"fulcrum_worker_busy_seconds_total", counter, "Time in turns that brought packets; its rate is the worker's busy share.", worker,
+		eachWorker(func(w *engine.WorkerReport) float64 { return w.Busy.Seconds() })},
+
+	{"fulcrum_port_received_packets_total", counter, "Packets that the workers received from a port.", port,
+		eachPort(func(p *engine.PortReport) uint64 { return p.Received })},
+	{"fulcrum_port_transmitted_packets_total", counter, "Packets that the workers sent to a port.", port,
+		eachPort(func(p *engine.PortReport) uint64 { return p.Transmitted })},
+	{"fulcrum_port_missed_packets_total", counter, "Packets that the device dropped because its queues were full: the workers are too slow.", port,
+		eachPort(func(p *engine.PortReport) uint64 { return p.Device.RxMissed })},
+	{"fulcrum_port_no_buffer_packets_total", counter, "Packets that the device had no buffer for; raise dpdk.memory.", port,
+		eachPort(func(p *engine.PortReport) uint64 { return p.Device.RxNoBuffer })},
+	{"fulcrum_port_receive_errors_total", counter, "Packets that the device received broken.", port,
+		eachPort(func(p *engine.PortReport) uint64 { return p.Device.RxErrors })},
+	{"fulcrum_port_transmit_errors_total", counter, "Packets that the device failed to send.", port,
+		eachPort(func(p *engine.PortReport) uint64 { return p.Device.TxErrors })},
+
+	{"fulcrum_service_info", gauge, "Always 1; the labels say what the service is.", []string{"service", "address", "protocol", "mode", "scheduler"}, readServices},
+	{"fulcrum_service_connections_total", counter, "Sessions that began.", service,
+		eachService(func(t *engine.Traffic) uint64 { return t.Connections })},
+	{"fulcrum_service_in_packets_total", counter, "Packets from clients.", service,
+		eachService(func(t *engine.Traffic) uint64 { return t.InPackets })},
+	{"fulcrum_service_in_bytes_total", counter, "Bytes from clients.", service,
+		eachService(func(t *engine.Traffic) uint64 { return t.InBytes })},
+	{"fulcrum_service_out_packets_total", counter, "Packets to clients; none in dr and ipip, which real servers answer themselves.", service,
+		eachService(func(t *engine.Traffic) uint64 { return t.OutPackets })},
+	{"fulcrum_service_out_bytes_total", counter, "Bytes to clients; none in dr and ipip, which real servers answer themselves.", service,
+		eachService(func(t *engine.Traffic) uint64 { return t.OutBytes })},
+
+	{"fulcrum_real_server_weight", gauge, "Weight; 0 drains.", realServer,
+		eachRealServer(func(s *engine.RealServerReport) float64 { return float64(s.Weight) })},
+	{"fulcrum_real_server_active_connections", gauge, "Sessions that are established.", realServer,
+		eachRealServer(func(s *engine.RealServerReport) float64 { return float64(s.Active) })},
+	{"fulcrum_real_server_inactive_connections", gauge, "Sessions that begin or end, and all of UDP.", realServer,
+		eachRealServer(func(s *engine.RealServerReport) float64 { return float64(s.Inactive) })},
+	{"fulcrum_real_server_connections_total", counter, "Sessions that began.", realServer,
+		eachRealServer(func(s *engine.RealServerReport) float64 { return float64(s.Connections) })},
+	{"fulcrum_real_server_in_packets_total", counter, "Packets to the real server.", realServer,
+		eachRealServer(func(s *engine.RealServerReport) float64 { return float64(s.InPackets) })},
+	{"fulcrum_real_server_in_bytes_total", counter, "Bytes to the real server.", realServer,
+		eachRealServer(func(s *engine.RealServerReport) float64 { return float64(s.InBytes) })},
+	{"fulcrum_real_server_out_packets_total", counter, "Packets from the real server, where they come back through the director.", realServer,
+		eachRealServer(func(s *engine.RealServerReport) float64 { return float64(s.OutPackets) })},
+	{"fulcrum_real_server_out_bytes_total", counter, "Bytes from the real server, where they come back through the director.", realServer,
+		eachRealServer(func(s *engine.RealServerReport) float64 { return float64(s.OutBytes) })},
+}
+
+var (
+	worker     = []string{"worker"}
+	port       = []string{"port"}
+	service    = []string{"service"}
+	realServer = []string{"service", "real_server"}
+)
+
+func readBuild(_ *reading, s *series) {
+	version, revision, goVersion := build()
+	s.add(1, labels{version, revision, goVersion})
+}
+
+func readLimits(r *reading, s *series) {
+	s.add(float64(r.config.Session.Max), labels{"ipv4"})
+	s.add(float64(r.config.Session.MaxV6), labels{"ipv6"})
+}
+
+// readDrops shows the reasons that did not occur too: a rate needs the zero from which it rises.
+func readDrops(r *reading, s *series) {
+	for v := range engine.NumVerdicts {
+		if v.IsDrop() {
+			s.add(float64(r.Drops[v]), labels{v.String()})
+		}
+	}
+}
+
+func readHandoffs(r *reading, s *series) {
+	for from, w := range r.Workers {
+		for to, n := range w.HandedTo {
+			if to != from {
+				s.add(float64(n), labels{strconv.Itoa(from), strconv.Itoa(to)})
+			}
+		}
+	}
+}
+
+func readServices(r *reading, s *series) {
+	for i := range r.Services {
+		v := &r.Services[i].Service
+		s.add(1, labels{v.Name, v.Address.String(), engine.ProtocolName(v.Protocol), v.Mode.String(), v.Scheduler.String()})
+	}
+}
+
+func eachWorker(value func(*engine.WorkerReport) float64) func(*reading, *series) {
+	return func(r *reading, s *series) {
+		for i := range r.Workers {
+			s.add(value(&r.Workers[i]), labels{strconv.Itoa(i)})
+		}
+	}
+}
+
+func eachPort(value func(*engine.PortReport) uint64) func(*reading, *series) {
+	return func(r *reading, s *series) {
+		for i := range r.Ports {
+			s.add(float64(value(&r.Ports[i])), labels{r.config.Ports[i].Name})
+		}
+	}
+}
+
+func eachService(value func(*engine.Traffic) uint64) func(*reading, *series) {
+	return func(r *reading, s *series) {
+		for i := range r.Services {
+			s.add(float64(value(&r.Services[i].Traffic)), labels{r.Services[i].Service.Name})
+		}
+	}
+}
+
+func eachRealServer(value func(*engine.RealServerReport) float64) func(*reading, *series) {
+	return func(r *reading, s *series) {
+		n := 0
+		for i := range r.Services {
+			v := &r.Services[i]
+			for j := range v.RealServers {
+				s.add(value(&v.RealServers[j]), labels{v.Service.Name, r.addresses[n]})
+				n++
+			}
+		}
+	}
+}

@@ -1,0 +1,71 @@
+package control
+
+import (
+	"strings"
+
+	dto "github.com/prometheus/client_model/go"
+)
+
+// maxLabels is how many labels a family can have.
+const maxLabels = 6
+
+// labels are the values of a family's labels, in their order.
+type labels [maxLabels]string
+
+// series are the metrics of a family. They are written again from the first on at each reading, and those whose labels are as
+// they were keep everything but the value.
+type series struct {
+	family  *family
+	dto     *dto.MetricFamily
+	metrics []*dto.Metric // all that were ever needed
+	labels  []labels      // of metrics
+	used    int
+}
+
+func newSeries(f *family) series {
+	return series{family: f, dto: &dto.MetricFamily{Name: &f.name, Help: &f.help, Type: f.kind.Enum()}}
+}
+
+func compareNames(a, b *dto.MetricFamily) int { return strings.Compare(a.GetName(), b.GetName()) }
+
+func (s *series) begin() { s.used = 0 }
+
+func (s *series) end() { s.dto.Metric = s.metrics[:s.used] }
+
+// add gives the next metric a value.
+func (s *series) add(value float64, values labels) {
+	if s.used == len(s.metrics) {
+		s.metrics, s.labels = append(s.metrics, s.newMetric()), append(s.labels, labels{})
+	}
+	m := s.metrics[s.used]
+	if s.labels[s.used] != values {
+		s.labels[s.used] = values
+		for i := range m.Label {
+			*m.Label[i].Value = values[i]
+		}
+	}
+	*s.place(m) = value
+	s.used++
+}
+
+// newMetric makes a metric whose labels are all empty, as those of a new entry in labels are.
+func (s *series) newMetric() *dto.Metric {
+	m := &dto.Metric{}
+	for i := range s.family.labels {
+		m.Label = append(m.Label, &dto.LabelPair{Name: &s.family.labels[i], Value: new(string)})
+	}
+	if s.family.kind == counter {
+		m.Counter = &dto.Counter{Value: new(float64)}
+	} else {
+		m.Gauge = &dto.Gauge{Value: new(float64)}
+	}
+	return m
+}
+
+// place is where a metric has its value.
+func (s *series) place(m *dto.Metric) *float64 {
+	if s.family.kind == counter {
+		return m.Counter.Value
+	}
+	return m.Gauge.Value
+}

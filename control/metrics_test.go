@@ -1,0 +1,248 @@
+package control
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
+	"fulcrum/config"
+	"fulcrum/engine"
+)
+
+// manyServers is a report of an example with that many real servers, each of which has counted.
+func manyServers(c *config.Config, n int) engine.Report {
+	r := engine.Report{
+		Ports:   make([]engine.PortReport, len(c.Ports)),
+		Workers: []engine.WorkerReport{{HandedTo: []uint64{0, 7}, Turns: 5}, {HandedTo: []uint64{9, 0}}},
+	}
+	v := engine.ServiceReport{Service: engine.Service{Name: c.Services[0].Name, Address: c.Services[0].Address, Protocol: 6}}
+	first := netip.MustParseAddr("10.1.0.1")
+	for range n {
+		v.RealServers = append(v.RealServers, engine.RealServerReport{
+			Address: netip.AddrPortFrom(first, 80), Weight: 1, Traffic: engine.Traffic{Connections: 3, InBytes: 1000},
+		})
+		first = first.Next()
+	}
+	v.Connections = uint64(3 * n)
+	r.Services = []engine.ServiceReport{v}
+	r.Drops[engine.DropNoService] = 4
+	return r
+}
+
+func metricsOf(t testing.TB, r *engine.Report) *Metrics {
+	t.Helper()
+	c, err := config.Load("../docs/examples/nat.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Services == nil {
+		*r = manyServers(c, 2)
+	}
+	return NewMetrics(c, func() engine.Report { return *r })
+}
+
+// scrape reads the metrics as Prometheus does.
+func scrape(t testing.TB, m *Metrics) map[string]*dto.MetricFamily {
+	t.Helper()
+	answer := httptest.NewRecorder()
+	m.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	if answer.Code != http.StatusOK {
+		t.Fatalf("status %d: %s", answer.Code, answer.Body)
+	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	found, err := parser.TextToMetricFamilies(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// value finds a metric by its labels' values.
+func value(t *testing.T, f *dto.MetricFamily, want ...string) float64 {
+	t.Helper()
+	for _, m := range f.GetMetric() {
+		var got []string
+		for _, l := range m.Label {
+			got = append(got, l.GetValue())
+		}
+		if cmp.Equal(got, want) {
+			return m.GetCounter().GetValue() + m.GetGauge().GetValue()
+		}
+	}
+	t.Fatalf("%s has no metric with %q", f.GetName(), want)
+	return 0
+}
+
+func TestMetricsShowTheReport(t *testing.T) {
+	var r engine.Report
+	found := scrape(t, metricsOf(t, &r))
+	name := r.Services[0].Service.Name
+	for _, tt := range []struct {
+		family string
+		labels []string
+		want   float64
+	}{
+		{"fulcrum_dropped_packets_total", []string{"no_service"}, 4},
+		{"fulcrum_dropped_packets_total", []string{"no_session"}, 0},
+		{"fulcrum_worker_turns_total", []string{"0"}, 5},
+		{"fulcrum_worker_handed_over_packets_total", []string{"0", "1"}, 7},
+		{"fulcrum_service_connections_total", []string{name}, 6},
+		{"fulcrum_real_server_connections_total", []string{name, "10.1.0.2:80"}, 3},
+	} {
+		if got := value(t, found[tt.family], tt.labels...); got != tt.want {
+			t.Errorf("%s %q: %v, want %v", tt.family, tt.labels, got, tt.want)
+		}
+	}
+}
+
+// TestMetricsFollowTheReport: what is kept between readers does not outlive the real server that it was about.
+func TestMetricsFollowTheReport(t *testing.T) {
+	var r engine.Report
+	m := metricsOf(t, &r)
+	scrape(t, m)
+	servers := r.Services[0].RealServers
+	for _, left := range [][]engine.RealServerReport{servers[1:], nil, servers} {
+		r.Services[0].RealServers = left
+		f := scrape(t, m)["fulcrum_real_server_weight"]
+		if got := len(f.GetMetric()); got != len(left) {
+			t.Fatalf("%d real servers shown, want %d", got, len(left))
+		}
+		for _, s := range left {
+			value(t, f, r.Services[0].Service.Name, s.Address.String())
+		}
+	}
+}
+
+// TestMetricsFollowPrometheusConventions covers names, units and help texts, of ours alone.
+func TestMetricsFollowPrometheusConventions(t *testing.T) {
+	var r engine.Report
+	shown, done, _ := metricsOf(t, &r).Gather()
+	defer done()
+	problems, err := promlint.NewWithMetricFamilies(shown).Lint()
+	if err != nil || len(problems) > 0 {
+		t.Errorf("%v %v", problems, err)
+	}
+	for i := 1; i < len(shown); i++ {
+		if shown[i-1].GetName() >= shown[i].GetName() {
+			t.Errorf("%s comes before %s", shown[i-1].GetName(), shown[i].GetName())
+		}
+	}
+	if len(shown) != len(families) {
+		t.Errorf("%d families shown, there are %d", len(shown), len(families))
+	}
+}
+
+// TestMetricsHavePauses: what stops all workers at once is beside what the workers counted.
+func TestMetricsHavePauses(t *testing.T) {
+	var r engine.Report
+	if scrape(t, metricsOf(t, &r))["go_sched_pauses_total_gc_seconds"] == nil {
+		t.Error("no histogram of the garbage collector's pauses")
+	}
+}
+
+// TestMetricsAreDocumented compares docs/metrics.md with the table of families.
+func TestMetricsAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../docs/metrics.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		quoted := make([]string, len(f.labels))
+		for i, l := range f.labels {
+			quoted[i] = "`" + l + "`"
+		}
+		row := fmt.Sprintf("| `%s` | %s | %s | %s |\n", f.name, strings.ToLower(f.kind.String()), strings.Join(quoted, ", "), f.help)
+		if !strings.Contains(string(page), row) {
+			t.Errorf("docs/metrics.md lacks the row\n%s", row)
+		}
+	}
+	if got := strings.Count(string(page), "\n| `fulcrum_"); got != len(families) {
+		t.Errorf("docs/metrics.md has %d metrics, there are %d", got, len(families))
+	}
+}
+
+var metricName = regexp.MustCompile(`\b(?:fulcrum|go|process)_[a-z0-9_]+`)
+
+// TestDashboardAsksForWhatThereIs: every metric in a query of the Grafana dashboard exists.
+func TestDashboardAsksForWhatThereIs(t *testing.T) {
+	var r engine.Report
+	found := scrape(t, metricsOf(t, &r))
+	asked := 0
+	for _, query := range dashboardQueries(t) {
+		for _, name := range metricName.FindAllString(query, -1) {
+			asked++
+			if found[strings.TrimSuffix(name, "_bucket")] == nil {
+				t.Errorf("%s: there is no metric %s", query, name)
+			}
+		}
+	}
+	if asked < 10 {
+		t.Errorf("the dashboard asks for %d metrics only", asked)
+	}
+}
+
+// dashboardQueries are the expressions and the variables' queries of the dashboard.
+func dashboardQueries(t *testing.T) []string {
+	t.Helper()
+	data, err := os.ReadFile("../docs/grafana/fulcrum.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var board struct {
+		Panels []struct {
+			Title   string
+			Targets []struct{ Expr string }
+		}
+		Templating struct{ List []struct{ Query string } }
+	}
+	if err := json.Unmarshal(data, &board); err != nil {
+		t.Fatal(err)
+	}
+	var queries []string
+	for _, p := range board.Panels {
+		for _, target := range p.Targets {
+			queries = append(queries, target.Expr)
+		}
+	}
+	for _, v := range board.Templating.List {
+		queries = append(queries, v.Query)
+	}
+	return queries
+}
+
+var _ prometheus.TransactionalGatherer = (*Metrics)(nil)
+
+// nowhere is a reader that throws away what it reads.
+type nowhere struct{ header http.Header }
+
+func (n nowhere) Header() http.Header         { return n.header }
+func (n nowhere) Write(b []byte) (int, error) { return len(b), nil }
+func (n nowhere) WriteHeader(int)             {}
+
+// BenchmarkScrape reads the metrics of ten thousand real servers. What it allocates is what the garbage collector has to find.
+func BenchmarkScrape(b *testing.B) {
+	c, err := config.Load("../docs/examples/nat.toml")
+	if err != nil {
+		b.Fatal(err)
+	}
+	r := manyServers(c, 10_000)
+	h := metricsOf(b, &r).Handler()
+	request := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		h.ServeHTTP(nowhere{http.Header{}}, request)
+	}
+}

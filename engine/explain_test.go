@@ -1,0 +1,207 @@
+package engine
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"fulcrum/conntrack"
+	"fulcrum/modes"
+	"fulcrum/packet"
+	"fulcrum/sched"
+)
+
+// TestExplanationsComeTrue: what is said of a packet is what then becomes of it, in every mode, whatever came before.
+func TestExplanationsComeTrue(t *testing.T) {
+	for _, s := range sites {
+		t.Run(s.name, func(t *testing.T) { rapid.Check(t, func(r *rapid.T) { explainTraffic(t, r, s) }) })
+	}
+}
+
+func explainTraffic(t *testing.T, r *rapid.T, s site) {
+	b := newBed(drawn{t, r}, s, everything(&s, 0))
+	defer b.close()
+	d := traffic{r, &s, b}
+	for round := range 1 + d.number("rounds", 40) {
+		switch d.number("event", 10) {
+		case 0:
+			b.apply(everything(&s, round))
+		case 1:
+			b.now += uint32([]int{150, 1100, 31_000, 130_000}[d.number("time", 4)])
+			b.turn()
+		}
+		b.collectAll()
+		port, p := s.front, d.fromClient()
+		if d.number("side", 3) == 0 {
+			port, p = s.back, d.fromServer()
+		}
+		b.explained(port, s.in(p).frame(d.sender(port).mac, s.ports[port].mac))
+	}
+}
+
+// explained has a packet explained, sends it, and compares.
+func (b *bed) explained(port int, frame []byte) {
+	var m meta
+	packet.Parse(frame, &m.Parsed)
+	q := questionOf(&m, frame, port)
+	var x Explanation
+	if !b.worker.explainKnown(&q, &x) {
+		b.worker.explainNew(&q, &x)
+	}
+	before := b.totals()
+	b.receive(port, frame)
+	if x.Replaces && x.RealServer.IsValid() && x.Service.Scheduler >= sched.LC {
+		return
+	}
+	after := b.totals()
+	for v := range NumVerdicts {
+		want := uint64(0)
+		if v == x.Verdict && v != Taken {
+			want = 1
+		}
+		if got := after.Drops[v] - before.Drops[v]; got != want {
+			b.Fatalf("%d packets dropped as %s; explained was %+v of\n%s", got, v, x, dump(frame))
+		}
+	}
+	if x.Verdict == Taken {
+		b.leftAs(&x, before.Held, after.Held)
+	}
+}
+
+func questionOf(m *meta, frame []byte, port int) Question {
+	k := packet.Key6{Flow6: packet.Flow6{
+		Src: packet.AddrOf4(m.Src), Dst: packet.AddrOf4(m.Dst), SrcPort: m.SrcPort, DstPort: m.DstPort,
+	}, Protocol: m.Protocol}
+	if m.Kind.Is6() {
+		k = m.Key6(frame)
+	}
+	return Question{
+		Protocol: k.Protocol, TCPFlags: m.TCPFlags, Port: port,
+		From: netip.AddrPortFrom(k.Src.Netip(), k.SrcPort), To: netip.AddrPortFrom(k.Dst.Netip(), k.DstPort),
+	}
+}
+
+// leftAs looks at how the packet left, or that it waits.
+func (b *bed) leftAs(x *Explanation, before, after uint64) {
+	if x.MAC.IsZero() {
+		if after != before+1 {
+			b.Fatalf("%d packets wait, there were %d; explained was %+v", after, before, x)
+		}
+		return
+	}
+	frames := collect(b.ports[x.PortOut])
+	if len(frames) != 1 {
+		b.Fatalf("%d frames left port %d; explained was %+v", len(frames), x.PortOut, x)
+	}
+	e := packet.Ethernet(frames[0])
+	if e.Dst() != x.MAC || e.Src() != x.SourceMAC {
+		b.Fatalf("from %v to %v; explained was %+v", e.Src(), e.Dst(), x)
+	}
+	frame := frames[0]
+	if x.Tunnel != nil {
+		from, to, inner := unwrap(frame)
+		if from != x.Tunnel.From || to != x.Tunnel.To {
+			b.Fatalf("the tunnel is from %v to %v; explained was %+v", from, to, x.Tunnel)
+		}
+		frame = inner
+	}
+	var m meta
+	packet.Parse(frame, &m.Parsed)
+	if q := questionOf(&m, frame, 0); q.From != x.From || q.To != x.To {
+		b.Fatalf("left from %v to %v; explained was %+v", q.From, q.To, x)
+	}
+}
+
+// unwrap takes the outer header off.
+func unwrap(frame []byte) (from, to netip.Addr, inner []byte) {
+	header := packet.IPv4MinLen
+	if ip := packet.IPv4(frame[packet.EthernetLen:]); packet.Ethernet(frame).Type() == packet.EtherTypeIPv4 {
+		from, to = packet.AddrOf4(ip.Src()).Netip(), packet.AddrOf4(ip.Dst()).Netip()
+	} else {
+		ip := packet.IPv6(frame[packet.EthernetLen:])
+		from, to, header = ip.Src().Netip(), ip.Dst().Netip(), packet.IPv6Len
+	}
+	inner = append([]byte{}, frame[header:]...)
+	copy(inner, frame[:packet.EthernetLen])
+	packet.Ethernet(inner).SetType(packet.EtherTypeIPv4)
+	if inner[packet.EthernetLen]>>4 == 6 {
+		packet.Ethernet(inner).SetType(packet.EtherTypeIPv6)
+	}
+	return from, to, inner
+}
+
+// TestExplainShowsTheSession: its state, its age and its counts; and asking leaves all of them as they are.
+func TestExplainShowsTheSession(t *testing.T) {
+	s := oneArm
+	b := newBed(t, s, s.serving(s.web(modes.FullNAT, 2)))
+	b.fromClient(tcp(client, webVIP, "S"))
+	b.now += 700
+	b.turn()
+	q := Question{Protocol: packet.ProtocolTCP, From: at4(client), To: at4(webVIP), TCPFlags: packet.TCPSyn, Port: -1}
+	for range 2 {
+		var x Explanation
+		if !b.worker.explainKnown(&q, &x) {
+			t.Fatal("no session is known")
+		}
+		want := SessionState{State: conntrack.SynRecv, Idle: 700 * time.Millisecond, PacketsIn: 1}
+		if *x.Session != want || x.Service.Name != "test" {
+			t.Fatalf("%+v of %q, want %+v", *x.Session, x.Service.Name, want)
+		}
+	}
+}
+
+// TestExplainRefusesNonsense: addresses of two families, or a port that the director does not have.
+func TestExplainRefusesNonsense(t *testing.T) {
+	b := newBed(t, oneArm, oneArm.serving(oneArm.web(modes.DR, 1)))
+	for _, q := range []Question{
+		{From: at4(client), To: netip.MustParseAddrPort("[fd00::1]:80"), Port: -1},
+		{From: at4(client), Port: -1},
+		{From: at4(client), To: at4(webVIP), Port: 7},
+	} {
+		if _, err := b.engine.Explain(t.Context(), q); err == nil {
+			t.Errorf("%+v is explained", q)
+		}
+	}
+}
+
+// TestExplainFindsTheWorker: of several, the one that has the session answers, or the one that would.
+func TestExplainFindsTheWorker(t *testing.T) {
+	b := newBed(t, twoArm, twoArm.serving(twoArm.web(modes.NAT, 2)), func(c *bedConfig) { c.workers = 3 })
+	for i := range 12 {
+		q := Question{Protocol: packet.ProtocolTCP, From: at4(clientAt(i)), To: at4(webVIP), TCPFlags: packet.TCPSyn, Port: -1}
+		before := b.explain(q)
+		b.fromClient(tcp(clientAt(i), webVIP, "S"))
+		after := b.explain(q)
+		if before.Session != nil || after.Session == nil || before.Worker != after.Worker || before.RealServer != after.RealServer {
+			t.Fatalf("explained was %+v, and then %+v", before, after)
+		}
+		if n := b.engine.workers[after.Worker].sessions.Len(); n == 0 {
+			t.Fatalf("worker %d has no session", after.Worker)
+		}
+	}
+}
+
+// explain asks as control does, while the workers turn.
+func (b *bed) explain(q Question) Explanation {
+	b.Helper()
+	var x Explanation
+	answered := make(chan error, 1)
+	go func() {
+		var err error
+		x, err = b.engine.Explain(b.Context(), q)
+		answered <- err
+	}()
+	for {
+		select {
+		case err := <-answered:
+			if err != nil {
+				b.Fatal(err)
+			}
+			return x
+		default:
+			b.turnAll()
+		}
+	}
+}
