@@ -47,6 +47,7 @@ func newRootCommand() *cobra.Command {
 		},
 	}
 	root.AddCommand(newRunCommand(), newCheckCommand(), newExplainCommand(), newCaptureCommand(), newLabCommand(), newBenchCommand())
+	root.AddCommand(newIPVSAdmCommand())
 	root.AddCommand(newClientCommands()...)
 	return root
 }
