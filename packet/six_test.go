@@ -1,0 +1,263 @@
+package packet_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net"
+	"testing"
+
+	"github.com/google/gopacket"
+	"github.com/google/gopacket/layers"
+	"pgregory.net/rapid"
+
+	"fulcrum/packet"
+)
+
+var (
+	six1 = net.ParseIP("2001:db8::1")
+	six2 = net.ParseIP("fd00::10:2")
+)
+
+// sixFrame is a frame of IPv6 with what follows the fixed header.
+func sixFrame(next uint8, payload ...byte) []byte {
+	f := append(make([]byte, 12, 200), 0x86, 0xdd)
+	ip := packet.IPv6(make([]byte, packet.IPv6Len))
+	ip.Encode(packet.IPv6Fields{
+		TrafficClass: 0x2e, FlowLabel: 0x12345, PayloadLength: uint16(len(payload)), NextHeader: next, HopLimit: 63,
+		Src: packet.AddrOf6(six1), Dst: packet.AddrOf6(six2),
+	})
+	return append(append(f, ip...), payload...)
+}
+
+// udpIn is a datagram behind extension headers.
+func udpIn(extensions ...byte) []byte {
+	return append(extensions, 0x0f, 0xa0, 0, 53, 0, 12, 0xab, 0xcd, 1, 2, 3, 4)
+}
+
+func TestParse6(t *testing.T) {
+	options := func(next uint8) []byte { return []byte{next, 0, 1, 4, 0, 0, 0, 0} }
+	fragment := func(next uint8, place uint16) []byte {
+		return []byte{next, 0, byte(place >> 8), byte(place), 0, 0, 0, 7}
+	}
+	many := func(n int) (b []byte) {
+		for i := range n {
+			next := packet.NextDestination
+			if i == n-1 {
+				next = packet.ProtocolUDP
+			}
+			b = append(b, options(next)...)
+		}
+		return udpIn(b...)
+	}
+	for _, tt := range []struct {
+		name  string
+		frame []byte
+		kind  packet.Kind
+		fault packet.Fault
+	}{
+		{"UDP", sixFrame(packet.ProtocolUDP, udpIn()...), packet.UDP6, packet.NoFault},
+		{"UDP, one byte short", sixFrame(packet.ProtocolUDP, udpIn()[:11]...), packet.Invalid, packet.FaultUDPLength},
+		{"TCP, too short", sixFrame(packet.ProtocolTCP, make([]byte, 19)...), packet.Invalid, packet.FaultTruncated},
+		{"ICMPv6", sixFrame(packet.ProtocolICMPv6, make([]byte, 8)...), packet.ICMP6, packet.NoFault},
+		{"ICMPv6, too short", sixFrame(packet.ProtocolICMPv6, make([]byte, 7)...), packet.Invalid, packet.FaultTruncated},
+		{"SCTP", sixFrame(packet.ProtocolSCTP, append(make([]byte, 12), 1, 0, 0, 4)...), packet.SCTP6, packet.NoFault},
+		{"SCTP with a chunk too long", sixFrame(packet.ProtocolSCTP, append(make([]byte, 12), 1, 0, 0, 5)...), packet.Invalid, packet.FaultSCTPChunk},
+		{"ESP", sixFrame(50, make([]byte, 40)...), packet.Other6, packet.NoFault},
+		{"nothing", sixFrame(packet.NextNone), packet.Other6, packet.NoFault},
+		{"jumbogram", sixFrame(packet.NextHopByHop), packet.Invalid, packet.FaultIPTotalLength},
+		{"hop-by-hop options", sixFrame(packet.NextHopByHop, udpIn(options(packet.ProtocolUDP)...)...), packet.UDP6, packet.NoFault},
+		{"hop-by-hop options, not first", sixFrame(packet.NextDestination, udpIn(append(options(packet.NextHopByHop), options(packet.ProtocolUDP)...)...)...), packet.Invalid, packet.FaultIPv6Extension},
+		{"eight extensions", sixFrame(packet.NextDestination, many(8)...), packet.UDP6, packet.NoFault},
+		{"nine extensions", sixFrame(packet.NextDestination, many(9)...), packet.Invalid, packet.FaultIPv6Extension},
+		{"an extension beyond the end", sixFrame(packet.NextDestination, packet.ProtocolUDP, 1, 0, 0, 0, 0, 0, 0), packet.Invalid, packet.FaultIPv6Extension},
+		{"a cut extension", sixFrame(packet.NextDestination, packet.ProtocolUDP, 0, 0), packet.Invalid, packet.FaultIPv6Extension},
+		{"routing header 0", sixFrame(packet.NextRouting, udpIn(packet.ProtocolUDP, 0, 0, 0, 0, 0, 0, 0)...), packet.Invalid, packet.FaultIPv6Extension},
+		{"a segment routing header to go", sixFrame(packet.NextRouting, udpIn(packet.ProtocolUDP, 0, 4, 1, 0, 0, 0, 0)...), packet.Invalid, packet.FaultIPv6Extension},
+		{"a segment routing header that is done", sixFrame(packet.NextRouting, udpIn(packet.ProtocolUDP, 0, 4, 0, 0, 0, 0, 0)...), packet.UDP6, packet.NoFault},
+		{"AH", sixFrame(packet.NextAH, udpIn(append([]byte{packet.ProtocolUDP, 4}, make([]byte, 22)...)...)...), packet.UDP6, packet.NoFault},
+		{"atomic fragment", sixFrame(packet.NextFragment, udpIn(fragment(packet.ProtocolUDP, 0)...)...), packet.UDP6, packet.NoFault},
+		{"first fragment", sixFrame(packet.NextFragment, udpIn(fragment(packet.ProtocolUDP, 1)...)...), packet.Fragment6, packet.NoFault},
+		{"later fragment", sixFrame(packet.NextFragment, udpIn(fragment(packet.ProtocolUDP, 8)...)...), packet.Fragment6, packet.NoFault},
+		{"mapped source", put16(22+10, 0xffff)(put16(22, 0)(put16(24, 0)(sixFrame(packet.ProtocolUDP, udpIn()...)))), packet.Invalid, packet.FaultIPv6Address},
+		{"multicast source", put8(22, 0xff)(sixFrame(packet.ProtocolUDP, udpIn()...)), packet.Invalid, packet.FaultIPv6Address},
+		{"version 4", put8(14, 0x45)(sixFrame(packet.ProtocolUDP, udpIn()...)), packet.Invalid, packet.FaultIPVersion},
+		{"longer than the frame", put16(18, 13)(sixFrame(packet.ProtocolUDP, udpIn()...)), packet.Invalid, packet.FaultIPTotalLength},
+	} {
+		var p packet.Parsed
+		packet.Parse(tt.frame, &p)
+		if p.Kind != tt.kind || p.Fault != tt.fault {
+			t.Errorf("%s: kind %d, fault %d; want %d, %d", tt.name, p.Kind, p.Fault, tt.kind, tt.fault)
+		}
+		if tt.kind == packet.UDP6 {
+			if k := p.Key6(tt.frame); k.SrcPort != 4000 || k.DstPort != 53 || k.Protocol != packet.ProtocolUDP || k.Src.Netip().String() != "2001:db8::1" || p.TTL != 63 || !p.DontFragment {
+				t.Errorf("%s: %+v", tt.name, k)
+			}
+		}
+	}
+}
+
+// TestFirstFragment: its headers must be there as a whole; the lengths that they give may reach beyond.
+func TestFirstFragment(t *testing.T) {
+	fragment := []byte{packet.ProtocolUDP, 0, 0, 1, 0, 0, 0, 9}
+	for _, tt := range []struct {
+		name string
+		data []byte
+		kind packet.Kind
+	}{
+		{"UDP", []byte{0x0f, 0xa0, 0, 53, 2, 0, 0, 0}, packet.UDP6},
+		{"half of UDP", []byte{0x0f, 0xa0, 0, 53}, packet.Invalid},
+	} {
+		f := sixFrame(packet.NextFragment, append(bytes.Clone(fragment), tt.data...)...)
+		var p packet.Parsed
+		packet.Parse(f, &p)
+		if info, _ := p.Fragment(f); info.ID != 9 || info.Offset != 0 || !info.More || info.Length != len(tt.data) {
+			t.Errorf("%s: %+v", tt.name, info)
+		}
+		p.ParseFirst(f)
+		if p.Kind != tt.kind || tt.kind == packet.Invalid && p.Fault != packet.FaultTinyFragment {
+			t.Errorf("%s: kind %d, fault %d", tt.name, p.Kind, p.Fault)
+		}
+	}
+}
+
+// TestChecksums6: of both, gopacket's are the same.
+func TestChecksums6(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		ip := &layers.IPv6{Version: 6, HopLimit: 64, NextHeader: layers.IPProtocolUDP,
+			SrcIP: rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "src"), DstIP: rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "dst")}
+		udp := &layers.UDP{SrcPort: 7, DstPort: 9}
+		_ = udp.SetNetworkLayerForChecksum(ip)
+		b := gopacket.NewSerializeBuffer()
+		payload := gopacket.Payload(rapid.SliceOfN(rapid.Byte(), 0, 100).Draw(t, "payload"))
+		if err := gopacket.SerializeLayers(b, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, ip, udp, payload); err != nil {
+			t.Fatal(err)
+		}
+		v := packet.IPv6(b.Bytes())
+		u := v[packet.IPv6Len:]
+		if packet.Fold(packet.Sum(u, packet.PseudoHeader6(v.Src(), v.Dst(), packet.ProtocolUDP, len(u)))) != 0xffff {
+			t.Fatalf("%x", []byte(v))
+		}
+		// Other addresses, of either family, and the difference that they make.
+		to := packet.Addr{Hi: rapid.Uint64().Draw(t, "hi"), Lo: rapid.Uint64().Draw(t, "lo")}
+		old := v.Src()
+		if rapid.Bool().Draw(t, "4") {
+			to = packet.AddrOf4(uint32(to.Lo))
+		}
+		sum := packet.Delta(0).ChangeAddr(old, to).Apply(binary.BigEndian.Uint16(u[6:8]))
+		binary.BigEndian.PutUint16(u[6:8], sum)
+		initial := packet.PseudoHeader6(packet.Addr{}, v.Dst(), packet.ProtocolUDP, len(u))
+		if to.Is4() {
+			initial += uint64(to.V4())
+		} else {
+			initial = packet.PseudoHeader6(to, v.Dst(), packet.ProtocolUDP, len(u))
+		}
+		if got := packet.Fold(packet.Sum(u, initial)); got != 0xffff && got != 0 {
+			t.Fatalf("%v -> %v: %#x", old, to, got)
+		}
+	})
+}
+
+// TestND: what is written is read, by us and by gopacket.
+func TestND(t *testing.T) {
+	for _, n := range []packet.ND{
+		{Type: packet.ICMP6Solicitation, Src: packet.AddrOf6(six1), Dst: packet.SolicitedNode(packet.AddrOf6(six2)), Target: packet.AddrOf6(six2), LinkLayer: packet.MAC{2, 1, 2, 3, 4, 5}},
+		{Type: packet.ICMP6Advertisement, Flags: packet.NDSolicited | packet.NDOverride, Src: packet.AddrOf6(six2), Dst: packet.AddrOf6(six1), Target: packet.AddrOf6(six2), LinkLayer: packet.MAC{2, 1, 2, 3, 4, 6}},
+		{Type: packet.ICMP6Advertisement, Flags: packet.NDOverride, Src: packet.AddrOf6(six2), Dst: packet.AllNodes, Target: packet.AddrOf6(six2), LinkLayer: packet.MAC{2, 1, 2, 3, 4, 6}},
+	} {
+		b := make([]byte, packet.NDLen)
+		n.Encode(b)
+		got, ok := packet.ParseND(b, packet.IPv6Len)
+		if !ok || got != n {
+			t.Errorf("%+v is read as %+v, %t", n, got, ok)
+		}
+		read := gopacket.NewPacket(b, layers.LayerTypeIPv6, gopacket.Default)
+		if read.ErrorLayer() != nil {
+			t.Errorf("%+v: %v", n, read.ErrorLayer().Error())
+		}
+		for _, damage := range []func([]byte){
+			func(b []byte) { b[7] = 254 }, func(b []byte) { b[41] = 1 }, func(b []byte) { b[50]++ }, func(b []byte) { b[48] = 0xff },
+		} {
+			bad := bytes.Clone(b)
+			damage(bad)
+			if _, ok := packet.ParseND(bad, packet.IPv6Len); ok {
+				t.Errorf("%x is valid", bad)
+			}
+		}
+	}
+}
+
+func FuzzParseND(f *testing.F) {
+	n := packet.ND{Type: packet.ICMP6Solicitation, Src: packet.AddrOf6(six1), Dst: packet.AddrOf6(six2), Target: packet.AddrOf6(six2)}
+	b := make([]byte, packet.NDLen)
+	n.Encode(b)
+	f.Add(b)
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) < packet.IPv6Len+packet.ICMPLen {
+			return
+		}
+		if n, ok := packet.ParseND(b, packet.IPv6Len); ok && n.Target.IsMulticast() {
+			t.Fatalf("%+v", n)
+		}
+		// Most of what the fuzzer makes fails by the checksum: the same with a right one.
+		m := packet.ICMPv6(b[packet.IPv6Len:])
+		ip := packet.IPv6(b)
+		ip.SetHopLimit(255)
+		m.Encode(m.Type(), 0, m.Rest(), ip.Src(), ip.Dst())
+		packet.ParseND(b, packet.IPv6Len)
+	})
+}
+
+func FuzzQuoted(f *testing.F) {
+	f.Add(sixFrame(packet.ProtocolUDP, udpIn()...)[14:])
+	f.Add(udpFrame(f, "x")[14:])
+	f.Fuzz(func(t *testing.T, b []byte) {
+		for _, read := range []func([]byte) (packet.Quotation, bool){packet.Quoted4, packet.Quoted6} {
+			if q, ok := read(b); ok && q.Transport+4 > len(b) {
+				t.Fatalf("transport at %d of %d bytes", q.Transport, len(b))
+			}
+		}
+		for _, inside := range []func([]byte) (int, bool){packet.Tunnelled4, packet.Tunnelled6} {
+			if at, _ := inside(b); at >= len(b) && at != 0 {
+				t.Fatalf("inside at %d of %d bytes", at, len(b))
+			}
+		}
+	})
+}
+
+func FuzzFragment(f *testing.F) {
+	f.Add(sixFrame(packet.NextFragment, append([]byte{packet.ProtocolUDP, 0, 0, 1, 0, 0, 0, 9}, udpIn()...)...))
+	f.Add(edited(udpFrame(f, "payload"), put16(fragment, 0x2000)))
+	f.Fuzz(func(t *testing.T, frame []byte) {
+		if len(frame) > maxFrame {
+			return
+		}
+		if len(frame) >= packet.EthernetLen+packet.IPv4MinLen {
+			fixIP(frame)
+		}
+		var p packet.Parsed
+		packet.Parse(frame, &p)
+		if p.Kind != packet.Fragment4 && p.Kind != packet.Fragment6 {
+			return
+		}
+		six := p.Kind.Is6()
+		if info, fault := p.Fragment(frame); fault != packet.NoFault || info.Offset != 0 {
+			return
+		}
+		p.ParseFirst(frame)
+		if p.Kind == packet.Invalid && p.Fault == packet.NoFault || p.Kind != packet.Invalid && p.Kind.Is6() != six || p.Transport > p.End {
+			t.Fatalf("kind %d, fault %d, transport %d, end %d", p.Kind, p.Fault, p.Transport, p.End)
+		}
+	})
+}
+
+func TestParse6NoAllocs(t *testing.T) {
+	f := sixFrame(packet.NextHopByHop, udpIn(packet.ProtocolUDP, 0, 1, 4, 0, 0, 0, 0)...)
+	var p packet.Parsed
+	if n := testing.AllocsPerRun(100, func() {
+		packet.Parse(f, &p)
+		p.Key6(f)
+		packet.Quoted6(f[14:])
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
