@@ -13,6 +13,15 @@ type slab struct {
 // end is the slot after the last that has ever been used.
 func (b *slab) end() uint32 { return b.first + b.used }
 
+// NextUsed returns the first slot from a given one on that has ever been used. Whoever looks at all sessions, bit by bit, goes from one
+// to the next.
+func (t *Table) NextUsed(slot uint32) (next uint32, ok bool) {
+	if slot >= t.four.end() {
+		slot = max(slot, t.six.first)
+	}
+	return slot, slot < t.four.end() || slot < t.six.end() && t.Is6(slot)
+}
+
 // empty forgets all sessions.
 func (b *slab) empty() {
 	b.used, b.freeList, b.count = 0, 0, 0

@@ -60,3 +60,15 @@ func (r *registry) server(k serverKey) uint32 {
 	}
 	return id
 }
+
+// ids returns the ids that a service's real server has had, one for each mode.
+func (r *registry) ids(service serviceKey, address netip.AddrPort) (ids []uint32) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for m := range modes.NumModes {
+		if id, ok := r.servers[serverKey{service, address, m}]; ok {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}

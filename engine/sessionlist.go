@@ -1,0 +1,190 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"time"
+
+	"fulcrum/conntrack"
+	"fulcrum/modes"
+	"fulcrum/packet"
+)
+
+// listChunk is how many slots a worker passes over for one letter: 20 KB in the order of memory, some microseconds. Between two letters lies
+// at least one poll of control's, so that a listing of ten million sessions takes ten seconds and a hundredth of the worker.
+const listChunk = 256
+
+// endChunk is the same where sessions are ended, which costs far more than to look at one.
+const endChunk = 64
+
+// letterPatience is how long a worker may take for one letter.
+const letterPatience = 2 * time.Second
+
+// SessionInfo is a session as of the moment when its worker showed it.
+type SessionInfo struct {
+	Worker     int
+	Protocol   uint8
+	State      conntrack.State
+	Mode       modes.Mode
+	Client     netip.AddrPort
+	VIP        netip.AddrPort
+	Local      netip.AddrPort // fullnat: what the real server takes for the client
+	RealServer netip.AddrPort
+	Service    string // its service's name; none if the real server was removed
+	Idle, Left time.Duration
+	PacketsIn  uint32 // modulo 2^32
+	PacketsOut uint32
+}
+
+// Cursor is where a listing goes on: a worker and a slot. Zero is the beginning.
+type Cursor uint64
+
+func (c Cursor) worker() int  { return int(c >> 32) }
+func (c Cursor) slot() uint32 { return uint32(c) }
+
+// shownSession is a session as its worker copies it.
+type shownSession struct {
+	in, out              packet.Flow6
+	server               uint32
+	protocol             uint8
+	state                conntrack.State
+	packetsIn, packetOut uint32
+	idle, left           uint32 // ms
+	next                 uint32 // the slot after it
+}
+
+// shownSessions is room for what a worker copies for one letter, and what it says of it.
+type shownSessions struct {
+	sessions [listChunk]shownSession
+	n        int
+	next     uint32 // slot with which to go on
+	more     bool
+	snap     *snapshot
+}
+
+// Sessions shows the sessions from a cursor on, until show returns false or there are no more. It returns where to go on: after the last one that was
+// shown. Workers are asked for a bounded piece at a time and wait for nobody, however long show takes; sessions that begin or
+// end meanwhile may be shown or not.
+func (e *Engine) Sessions(ctx context.Context, from Cursor, show func(*SessionInfo) bool) (next Cursor, more bool, err error) {
+	chunk := new(shownSessions)
+	names := serverNames{}
+	for worker, slot := from.worker(), from.slot(); worker < len(e.workers); worker, slot = worker+1, 0 {
+		chunk.more = true
+		for chunk.more {
+			if err := e.letter(ctx, worker, func(w *Worker) bool { w.showSessions(chunk, slot); return true }); err != nil {
+				return 0, false, err
+			}
+			slot = chunk.next
+			for i := range chunk.sessions[:chunk.n] {
+				s := &chunk.sessions[i]
+				if info := names.info(chunk.snap, worker, s); !show(&info) {
+					return Cursor(worker)<<32 | Cursor(s.next), true, nil
+				}
+			}
+		}
+	}
+	return 0, false, nil
+}
+
+// letter is ask with a deadline of its own.
+func (e *Engine) letter(ctx context.Context, worker int, do func(*Worker) (done bool)) error {
+	ctx, cancel := context.WithTimeout(ctx, letterPatience)
+	defer cancel()
+	return e.ask(ctx, worker, do)
+}
+
+// showSessions copies the sessions among the next slots.
+func (w *Worker) showSessions(c *shownSessions, slot uint32) {
+	c.n, c.snap = 0, w.snap
+	for range listChunk {
+		if slot, c.more = w.sessions.NextUsed(slot); !c.more {
+			break
+		}
+		if w.sessions.At(slot).Live() {
+			c.sessions[c.n].copy(w, slot)
+			c.n++
+		}
+		slot++
+	}
+	c.next = slot
+}
+
+func (c *shownSession) copy(w *Worker, slot uint32) {
+	s := w.sessions.At(slot)
+	c.in, c.out = w.sessions.Flows6(slot)
+	c.server, c.protocol, c.state = s.Server, s.Protocol, s.State
+	c.packetsIn, c.packetOut = s.PacketsIn, s.PacketsOut
+	c.idle, c.left, c.next = w.now-s.LastSeen, w.sessions.Left(slot, w.now), slot+1
+}
+
+// serverNames are the services' names by real server id, for each snapshot that a listing meets.
+type serverNames map[*snapshot][]string
+
+func (n serverNames) of(s *snapshot, id uint32) string {
+	names, known := n[s]
+	if !known {
+		names = make([]string, len(s.servers))
+		for i, pool := range s.pools {
+			for _, id := range pool.servers {
+				names[id] = s.settings.Services[i].Name
+			}
+		}
+		n[s] = names
+	}
+	return names[id]
+}
+
+func (n serverNames) info(snap *snapshot, worker int, s *shownSession) SessionInfo {
+	server := &snap.servers[s.server]
+	info := SessionInfo{
+		Worker: worker, Protocol: s.protocol, State: s.state, Mode: server.mode, Service: n.of(snap, s.server),
+		Client: netip.AddrPortFrom(s.in.Src.Netip(), s.in.SrcPort), VIP: netip.AddrPortFrom(s.in.Dst.Netip(), s.in.DstPort),
+		RealServer: netip.AddrPortFrom(server.address.Netip(), server.port),
+		Idle:       time.Duration(s.idle) * time.Millisecond, Left: time.Duration(s.left) * time.Millisecond,
+		PacketsIn: s.packetsIn, PacketsOut: s.packetOut,
+	}
+	if server.mode == modes.FullNAT {
+		info.Local = netip.AddrPortFrom(s.out.Dst.Netip(), s.out.DstPort)
+	}
+	return info
+}
+
+// ErrNoServer says that no service has or had such a real server.
+var ErrNoServer = errors.New("engine: no such real server")
+
+// EndSessions ends all sessions that a service's real server has, in all modes that the service has had, and returns how many these were. Packets
+// that come for them afterwards belong to no session.
+func (e *Engine) EndSessions(ctx context.Context, protocol uint8, vip, server netip.AddrPort) (ended int, err error) {
+	ids := e.registry.ids(serviceKey{protocol, vip}, server)
+	if len(ids) == 0 {
+		return 0, ErrNoServer
+	}
+	for worker := range e.workers {
+		slot, more := uint32(0), true
+		for more {
+			piece := 0
+			if err := e.letter(ctx, worker, func(w *Worker) bool { piece, slot, more = w.endSessions(ids, slot); return true }); err != nil {
+				return ended, err
+			}
+			ended += piece
+		}
+	}
+	return ended, nil
+}
+
+// endSessions ends the real servers' sessions among the next slots.
+func (w *Worker) endSessions(ids []uint32, slot uint32) (ended int, next uint32, more bool) {
+	for range endChunk {
+		if slot, more = w.sessions.NextUsed(slot); !more {
+			break
+		}
+		if s := w.sessions.At(slot); s.Live() && slices.Contains(ids, s.Server) {
+			w.sessions.End(slot)
+			ended++
+		}
+		slot++
+	}
+	return ended, slot, more
+}

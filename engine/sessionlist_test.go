@@ -1,0 +1,166 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"fulcrum/conntrack"
+	"fulcrum/modes"
+	"fulcrum/packet"
+)
+
+// whileTurning runs f, which asks the workers, and lets them turn until it is done.
+func (b *bed) whileTurning(f func()) {
+	b.Helper()
+	done := make(chan bool)
+	go func() { defer close(done); f() }()
+	for {
+		select {
+		case <-done:
+			return
+		default:
+			b.turnAll()
+		}
+	}
+}
+
+// listed are all sessions, listed n at a time.
+func (b *bed) listed(n int) (all []SessionInfo) {
+	b.Helper()
+	b.whileTurning(func() {
+		at, more := Cursor(0), true
+		for more {
+			left, err := n, error(nil)
+			at, more, err = b.engine.Sessions(b.Context(), at, func(s *SessionInfo) bool {
+				all = append(all, *s)
+				left--
+				return left > 0
+			})
+			if err != nil {
+				b.Error(err)
+				return
+			}
+		}
+	})
+	return all
+}
+
+// TestSessionsAreListed: what the listing shows is what the clients did, in every mode, of both families and of several workers, however it is paged.
+func TestSessionsAreListed(t *testing.T) {
+	eachMode(t, func(t *testing.T, s site, m modes.Mode) {
+		b := newBed(t, s, s.serving(s.web(m, 2), s.echo(m, 1)), crowd(2))
+		const clients = 20
+		for i := range clients {
+			b.fromClient(tcp(clientAt(i), webVIP, "S"), udp(clientAt(i), echoVIP, "?"))
+		}
+		b.now += 500
+		b.turn()
+		all := b.listed(1 << 30)
+		if len(all) != 2*clients {
+			t.Fatalf("%d sessions, want %d", len(all), 2*clients)
+		}
+		for _, n := range []int{1, 7} {
+			if paged := b.listed(n); !slices.Equal(paged, all) {
+				t.Errorf("by pages of %d:\n%+v\nat once:\n%+v", n, paged, all)
+			}
+		}
+		for _, info := range all {
+			b.plausible(m, &info)
+		}
+	})
+}
+
+// plausible checks what is shown of a session whose client sent one packet half a second ago.
+func (b *bed) plausible(m modes.Mode, s *SessionInfo) {
+	b.Helper()
+	vip, state := b.site.in(tcp(client, webVIP, "S")).dst, conntrack.SynRecv
+	if s.Protocol == packet.ProtocolUDP {
+		vip, state = b.site.in(udp(client, echoVIP, "")).dst, conntrack.UDP
+	}
+	local := s.Local.IsValid() && slices.Contains(b.site.local, s.Local.Addr())
+	timeout := testTimeouts()[state]
+	if s.VIP != vip || s.State != state || s.Mode != m || local != (m == modes.FullNAT) || s.Service != "test" || s.PacketsIn != 1 || s.PacketsOut != 0 ||
+		s.Idle.Milliseconds() != 500 || s.Left.Milliseconds() != int64(timeout)-500 || s.Client.Addr() == vip.Addr() ||
+		!slices.ContainsFunc(b.site.servers, func(h host) bool { return h.addr == s.RealServer.Addr() }) {
+		b.Errorf("%+v", s)
+	}
+}
+
+// TestListingOfRemovedServers: their sessions are shown, of no service.
+func TestListingOfRemovedServers(t *testing.T) {
+	b := newBed(t, twoArm, twoArm.serving(twoArm.web(modes.NAT, 1)))
+	b.fromClient(tcp(client, webVIP, "S"))
+	b.apply(twoArm.settings())
+	if all := b.listed(9); len(all) != 1 || all[0].Service != "" || all[0].RealServer.Addr() != twoArm.servers[0].addr {
+		t.Errorf("%+v", all)
+	}
+}
+
+// TestListingMakesNoGarbage where packets are forwarded, and passes over a bounded piece of a big table for a letter.
+func TestListingMakesNoGarbage(t *testing.T) {
+	b := newBed(t, twoArm, twoArm.serving(twoArm.web(modes.FullNAT, 2)))
+	for i := range 600 {
+		b.fromClient(tcp(clientAt(i), webVIP, "S"))
+	}
+	c := new(shownSessions)
+	if allocs := testing.AllocsPerRun(100, func() { b.worker.showSessions(c, 0) }); allocs != 0 || c.n != listChunk || c.next != listChunk || !c.more {
+		t.Errorf("%v allocations, %d sessions, goes on at %d: %v", allocs, c.n, c.next, c.more)
+	}
+}
+
+// TestEndSessions: those of one real server end, the others do not, and the next packets belong to no session.
+func TestEndSessions(t *testing.T) {
+	eachSite(t, func(t *testing.T, s site) {
+		web := s.web(modes.NAT, 2)
+		b := newBed(t, s, s.serving(web, s.echo(modes.NAT, 1)), crowd(2))
+		for i := range 300 {
+			b.fromClient(tcp(clientAt(i), webVIP, "S"))
+		}
+		b.fromClient(udp(client, echoVIP, "?")) // of the same real server's other service
+		b.whileTurning(func() {
+			n, err := b.engine.EndSessions(b.Context(), web.Protocol, web.Address, web.RealServers[0].Address)
+			if n != 150 || err != nil {
+				t.Errorf("%d ended, %v; want 150", n, err)
+			}
+		})
+		b.sessions(151)
+		b.connections(0, 0, 0, 0)
+		b.connections(0, 1, 150, 0)
+		if _, err := b.engine.EndSessions(context.Background(), web.Protocol, web.Address, at4("9.9.9.9:9")); err == nil {
+			t.Error("sessions of nobody ended")
+		}
+	})
+}
+
+// TestNeighboursAreListed with what is known of them.
+func TestNeighboursAreListed(t *testing.T) {
+	n := twoArm.serving(twoArm.web(modes.DR, 2))
+	n.Neighbours = n.Neighbours[:3] // up to the first real server
+	b := newBed(t, twoArm, n)
+	b.fromClient(tcp(client, webVIP, "S"), tcp("192.168.5.9:4001", webVIP, "S"))
+	got := map[netip.Addr]string{}
+	b.whileTurning(func() {
+		err := b.engine.Neighbours(b.Context(), func(n *NeighbourInfo) {
+			got[n.Address] = fmt.Sprint(n.State, " ", n.Port, " ", n.MAC, " ", n.Pinned, " ", n.Waiting)
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	})
+	for _, want := range []struct {
+		who   host
+		shows string
+	}{
+		{twoArm.gateway, fmt.Sprint("static 0 ", twoArm.gateway.mac, " true 0")},
+		{twoArm.neighbour, fmt.Sprint("static 0 ", twoArm.neighbour.mac, " false 0")},
+		{twoArm.servers[0], fmt.Sprint("static 1 ", twoArm.servers[0].mac, " true 0")},
+		{twoArm.servers[1], fmt.Sprint("incomplete 1 ", packet.MAC{}, " true 1")},
+	} {
+		if got[want.who.addr] != want.shows {
+			t.Errorf("%s is shown as %q, want %q", want.who.addr, got[want.who.addr], want.shows)
+		}
+	}
+}
