@@ -103,7 +103,7 @@ func TestSocketIsOursAlone(t *testing.T) {
 	if info, err := os.Stat(socket); err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("%v, %v", info, err)
 	}
-	if _, said := ask(t, 1, "run", "--config", file); !strings.Contains(said, "see director.control") {
+	if _, said := ask(t, 1, "run", "--config", file); !strings.Contains(said, "path of its own in director.control") {
 		t.Errorf("the second says %s", said)
 	}
 	p.signal(syscall.SIGTERM)
