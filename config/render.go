@@ -81,7 +81,18 @@ expire_nodest = {{.Session.ExpireNoDest}}
 {{.}}
 {{- end}}
 {{- end}}
-{{range .Services}}
+{{template "services" .Services}}` + servicesText))
+
+// RenderServices returns services as a part of a file's text.
+func RenderServices(list []Service) string {
+	var text strings.Builder
+	if err := fileTemplate.ExecuteTemplate(&text, "services", list); err != nil {
+		panic(err) // the template does not fit the types
+	}
+	return strings.TrimSpace(text.String()) + "\n"
+}
+
+const servicesText = `{{define "services"}}{{range .}}
 [[service]]
 name      = {{quote .Name}}
 address   = {{quote (print .Address)}}
@@ -107,7 +118,7 @@ local_addresses = {{addrs .LocalAddresses}}
 {{- if .LowerThreshold}}
   lower_threshold = {{.LowerThreshold}}
 {{- end}}
-{{end}}{{end}}`))
+{{end}}{{end}}{{end}}`
 
 func renderList[T any](list []T) string {
 	var all []string

@@ -47,7 +47,7 @@ func newRootCommand() *cobra.Command {
 		},
 	}
 	root.AddCommand(newRunCommand(), newCheckCommand(), newExplainCommand(), newCaptureCommand(), newTopCommand(), newLabCommand(), newBenchCommand())
-	root.AddCommand(newIPVSAdmCommand())
+	root.AddCommand(newIPVSAdmCommand(), newImportCommand())
 	root.AddCommand(newClientCommands()...)
 	return root
 }
