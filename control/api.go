@@ -36,6 +36,7 @@ func NewHandler(r *Running, m *Metrics) http.Handler {
 	a.addReading(h)
 	a.addConfiguration(h)
 	a.addServers(h)
+	a.addSessions(h)
 	(&diagnosis{r.Config(), r.engine}).addTo(mux)
 	describeDiagnosis(h)
 	mux.Handle("GET /metrics", m.Handler())

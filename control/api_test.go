@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -15,11 +14,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"fulcrum/config"
-	"fulcrum/engine"
-	"fulcrum/ports"
-	"fulcrum/ports/memory"
 )
 
 const apiFile = `
@@ -41,39 +35,8 @@ mode = "nat"
 // serveAPI serves a director that does not turn, and returns a client for it.
 func serveAPI(t *testing.T) (*Client, string) {
 	t.Helper()
-	c, err := config.Parse("test.toml", []byte(apiFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool, err := memory.NewPool(16)
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := memory.NewPort(memory.Config{Name: "front", MTU: 1500, Pool: pool, Queues: 1})
-	ec, err := EngineConfig(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ec.Ports = []ports.Port{port}
-	settings, err := EngineSettings(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := engine.New(ec, settings)
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "s", "c.sock")
-	s, err := Serve(path, NewHandler(NewRunning(e, c), NewMetrics(c, e.Report)), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := errors.Join(s.Close(), e.Close(), port.Close(), pool.Close()); err != nil {
-			t.Error(err)
-		}
-	})
-	return NewClient(path), path
+	d := serve(t, apiFile)
+	return d.client, d.socket
 }
 
 func TestAPIDescribesItself(t *testing.T) {

@@ -34,13 +34,20 @@ func newAsking(c *cobra.Command) *asking {
 	return a
 }
 
+func (a *asking) validate() error {
+	if a.output != "table" && a.output != "json" {
+		return &exitError{code: 2, err: fmt.Errorf("--output %q is unknown: use table or json", a.output)}
+	}
+	return nil
+}
+
 // askDeadline bounds what is answered at once.
 const askDeadline = 30 * time.Second
 
 // do asks, and shows the answer by show, or as JSON.
 func do[T any](a *asking, command *cobra.Command, method, path string, in any, show func(io.Writer, T)) error {
-	if a.output != "table" && a.output != "json" {
-		return &exitError{code: 2, err: fmt.Errorf("--output %q is unknown: use table or json", a.output)}
+	if err := a.validate(); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(command.Context(), askDeadline)
 	defer cancel()
@@ -74,6 +81,8 @@ func newClientCommands() []*cobra.Command {
 		newAskCommand("ports", "Show what ports received and sent", "ports", showPorts),
 		newAskCommand("workers", "Show what workers did", "workers", showWorkers),
 		newAskCommand("drops", "Show why packets were dropped, and what to do", "drops", showDrops),
+		newAskCommand("neighbours", "Show what workers know of stations around them", "neighbours", showNeighbours),
+		newSessionsCommand(),
 		newPlanCommand(), newApplyCommand(), newRollbackCommand(), newWeightCommand(), newDrainCommand(),
 	}
 }
