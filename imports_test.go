@@ -32,6 +32,7 @@ var rules = map[string]rule{
 	"cmd/fulcrum":  {tree: anything, libraries: anything},
 	"control":      {tree: []string{"engine", "capture", "config", "health"}, libraries: []string{"github.com/danielgtaylor/huma", "github.com/prometheus/client_golang", "github.com/prometheus/client_model", "golang.org/x/net"}, testTree: []string{"conntrack", "modes", "sched", "ports", "ports/memory"}},
 	"health":       {},
+	"ipvsadm":      {tree: []string{"config"}},
 	"config":       {libraries: []string{"github.com/BurntSushi/toml"}},
 	"lab":          {tree: []string{"config"}, libraries: []string{"github.com/vishvananda/netlink", "github.com/vishvananda/netns", "github.com/cilium/ebpf"}},
 	"bench":        {tree: anything, libraries: anything},
@@ -44,6 +45,7 @@ var rules = map[string]rule{
 	"ports/memory": {tree: []string{"ports", "packet"}},
 	"packet":       {},
 	"capture":      {tree: []string{"packet"}},
+	"top":          {tree: []string{"control"}, libraries: []string{"github.com/charmbracelet/bubbletea"}},
 }
 
 const binding = "ports/dpdk"

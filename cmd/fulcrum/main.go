@@ -46,7 +46,8 @@ func newRootCommand() *cobra.Command {
 			return &exitError{code: 2}
 		},
 	}
-	root.AddCommand(newRunCommand(), newCheckCommand(), newExplainCommand(), newCaptureCommand(), newLabCommand(), newBenchCommand())
+	root.AddCommand(newRunCommand(), newCheckCommand(), newExplainCommand(), newCaptureCommand(), newTopCommand(), newLabCommand(), newBenchCommand())
+	root.AddCommand(newIPVSAdmCommand())
 	root.AddCommand(newClientCommands()...)
 	return root
 }

@@ -106,6 +106,8 @@ func (o *runOptions) answerReaders(d *director, stdout io.Writer) (stop func()) 
 // rereadOnHangup applies the configuration file anew at each SIGHUP, until the function that it returns is called. A bad file changes nothing.
 func (o *runOptions) rereadOnHangup(d *director) (stop func()) {
 	return onSignal(syscall.SIGHUP, func() {
+		tell(d.log, daemon.SdNotifyReloading+"\n"+daemon.SdNotifyMonotonicUsec())
+		defer tell(d.log, daemon.SdNotifyReady)
 		next, err := config.Load(o.config)
 		var plan control.Plan
 		if err == nil {

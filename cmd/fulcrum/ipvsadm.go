@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"fulcrum/config"
+	"fulcrum/control"
+	"fulcrum/ipvsadm"
+)
+
+// newIPVSAdmCommand speaks ipvsadm's language to a running director. Its exit statuses are ipvsadm's: 2 for a wrong command line, 1 for an
+// error.
+func newIPVSAdmCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "ipvsadm [--socket PATH] COMMAND...",
+		Short: "Speak ipvsadm's language to a running director",
+		Long: "ipvsadm takes ipvsadm's commands and options with their meanings and prints what ipvsadm prints, so that scripts go on working.\n" +
+			"`ipvsadm-save -n | fulcrum ipvsadm -R` moves a kernel director's services over. docs/ipvsadm.md lists what differs.",
+		Example:            "  fulcrum ipvsadm -A -t 10.0.0.100:80 -s rr\n  fulcrum ipvsadm -a -t 10.0.0.100:80 -r 10.1.0.11 -g -w 2\n  fulcrum ipvsadm -Ln --stats",
+		DisableFlagParsing: true,
+		RunE: func(c *cobra.Command, args []string) error {
+			socket, args := socketOf(args)
+			if len(args) == 1 && (args[0] == "--help" || args[0] == "-h") {
+				return c.Help()
+			}
+			k, err := ipvsadm.Parse(args)
+			if err == nil {
+				err = dialect{control.NewClient(socket), c}.run(k)
+			}
+			if ipvsadm.IsUsage(err) {
+				return &exitError{code: 2, err: err}
+			}
+			return err
+		},
+	}
+}
+
+// socketOf takes --socket off the front of the arguments.
+func socketOf(args []string) (socket string, rest []string) {
+	if len(args) > 0 {
+		if path, ok := strings.CutPrefix(args[0], "--socket="); ok {
+			return path, args[1:]
+		}
+		if args[0] == "--socket" && len(args) > 1 {
+			return args[1], args[2:]
+		}
+	}
+	return config.DefaultControl, args
+}
+
+// dialect does ipvsadm's commands.
+type dialect struct {
+	client  *control.Client
+	command *cobra.Command
+}
+
+func (d dialect) run(k ipvsadm.Command) error {
+	ctx, cancel := context.WithTimeout(d.command.Context(), askDeadline)
+	defer cancel()
+	switch k.Operation {
+	case ipvsadm.List:
+		return d.list(ctx, k)
+	case ipvsadm.Save:
+		c, err := d.config(ctx)
+		if err != nil {
+			return err
+		}
+		return ipvsadm.WriteRules(d.command.OutOrStdout(), c)
+	case ipvsadm.Restore:
+		all, err := ipvsadm.ReadRules(d.command.InOrStdin())
+		if err != nil {
+			return err
+		}
+		return d.change(ctx, all)
+	}
+	return d.change(ctx, []ipvsadm.Command{k})
+}
+
+// config asks for the configuration that runs.
+func (d dialect) config(ctx context.Context) (*config.Config, error) {
+	var text strings.Builder
+	if err := d.client.Do(ctx, http.MethodGet, "config", nil, io.Writer(&text)); err != nil {
+		return nil, err
+	}
+	return config.Parse("the director's configuration", []byte(text.String()))
+}
+
+// change applies commands: all of them, or none.
+func (d dialect) change(ctx context.Context, all []ipvsadm.Command) error {
+	c, err := d.config(ctx)
+	if err != nil {
+		return err
+	}
+	next, err := ipvsadm.ChangeAll(c, all)
+	if err != nil {
+		return err
+	}
+	return d.client.Do(ctx, http.MethodPost, "apply", []byte(next.Render()), nil)
+}
+
+func (d dialect) list(ctx context.Context, k ipvsadm.Command) error {
+	c, err := d.config(ctx)
+	if err != nil {
+		return err
+	}
+	w := d.command.OutOrStdout()
+	switch {
+	case k.Timeouts:
+		t := c.Session.Timeouts
+		fmt.Fprintf(w, "Timeout (tcp tcpfin udp): %.0f %.0f %.0f\n", t.Established.Seconds(), t.FinWait.Seconds(), t.UDP.Seconds())
+		return nil
+	case k.Connections:
+		return fmt.Errorf("-c: %w: list sessions with `fulcrum sessions`", ipvsadm.ErrNotHere)
+	}
+	services, err := d.services(ctx, c)
+	if err != nil {
+		return err
+	}
+	if k.Rate {
+		if services, err = d.rates(ctx, c, services); err != nil {
+			return err
+		}
+	}
+	ipvsadm.Write(w, k, services, c.Session.Max)
+	return nil
+}
+
+// services asks for services with their counters.
+func (d dialect) services(ctx context.Context, c *config.Config) ([]ipvsadm.Service, error) {
+	var reports []control.ServiceReport
+	if err := d.client.Do(ctx, http.MethodGet, "services", nil, &reports); err != nil {
+		return nil, err
+	}
+	thresholds := map[string][2]int{}
+	for _, s := range c.Services {
+		for _, rs := range s.RealServers {
+			thresholds[s.Name+" "+rs.Address.String()] = [2]int{rs.UpperThreshold, rs.LowerThreshold}
+		}
+	}
+	var all []ipvsadm.Service
+	for _, r := range reports {
+		s := ipvsadm.Service{Protocol: r.Protocol, Address: r.Address, Scheduler: r.Scheduler, Mode: r.Mode, Counters: countersOf(r.Traffic)}
+		for _, rs := range r.RealServers {
+			limits := thresholds[r.Name+" "+rs.Address]
+			s.Servers = append(s.Servers, ipvsadm.Server{
+				Address: rs.Address, Weight: rs.Weight, Active: rs.Active, Inactive: rs.Inactive, Upper: limits[0], Lower: limits[1], Counters: countersOf(rs.Traffic),
+			})
+		}
+		all = append(all, s)
+	}
+	return all, nil
+}
+
+func countersOf(t control.Traffic) ipvsadm.Counters {
+	return ipvsadm.Counters{Connections: t.Connections, InPackets: t.InPackets, OutPackets: t.OutPackets, InBytes: t.InBytes, OutBytes: t.OutBytes}
+}
+
+// rateInterval is how long is counted for --rate.
+const rateInterval = time.Second
+
+// rates counts for a second.
+func (d dialect) rates(ctx context.Context, c *config.Config, before []ipvsadm.Service) ([]ipvsadm.Service, error) {
+	select {
+	case <-ctx.Done():
+		return nil, errors.Join(errors.New("counting for --rate"), ctx.Err())
+	case <-time.After(rateInterval):
+	}
+	after, err := d.services(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return ipvsadm.Difference(after, before), nil
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+	"github.com/spf13/cobra"
+
+	"fulcrum/config"
+	"fulcrum/control"
+	"fulcrum/top"
+)
+
+// leastInterval keeps a view from becoming a burden.
+const leastInterval = 100 * time.Millisecond
+
+func newTopCommand() *cobra.Command {
+	var socket string
+	var interval time.Duration
+	c := &cobra.Command{
+		Use:   "top",
+		Short: "Watch a running director: rates, drops, busy workers",
+		Long:  "top shows what services, real servers and workers of a running director do, and why packets are dropped. q quits; arrows scroll.",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if interval < leastInterval {
+				return &exitError{code: 2, err: fmt.Errorf("--interval %s is too short: %s is the least", interval, leastInterval)}
+			}
+			return watch(c.Context(), control.NewClient(socket), interval)
+		},
+	}
+	c.Flags().StringVar(&socket, "socket", config.DefaultControl, "the director's control socket (director.control)")
+	c.Flags().DurationVar(&interval, "interval", time.Second, "how often to look")
+	return c
+}
+
+// watch shows the view until it is quit. A director that is not there at the start is an error.
+func watch(ctx context.Context, director *control.Client, interval time.Duration) error {
+	read := func() top.Sample {
+		ctx, cancel := context.WithTimeout(ctx, askDeadline)
+		defer cancel()
+		s := top.Sample{Report: new(control.Report)}
+		s.Err = director.Do(ctx, http.MethodGet, "report", nil, s.Report)
+		s.At = time.Now()
+		return s
+	}
+	if s := read(); s.Err != nil {
+		return s.Err
+	}
+	_, err := tea.NewProgram(top.New(read, interval), tea.WithContext(ctx), tea.WithAltScreen()).Run()
+	if errors.Is(err, tea.ErrInterrupted) {
+		return nil
+	}
+	return err
+}

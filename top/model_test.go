@@ -1,0 +1,153 @@
+package top
+
+import (
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	tea "github.com/charmbracelet/bubbletea"
+	"github.com/google/go-cmp/cmp"
+
+	"fulcrum/control"
+)
+
+var update = flag.Bool("update", false, "write testdata/*.txt anew")
+
+var begin = time.Date(2025, time.January, 2, 3, 4, 5, 0, time.UTC)
+
+// report is a director's after n seconds of steady traffic.
+func report(n uint64) *control.Report {
+	second := control.Traffic{Connections: 12_000 * n, InPackets: 1_250_000 * n, InBytes: 80_000_000 * n, OutPackets: 900_000 * n, OutBytes: 1_100_000_000 * n}
+	half := control.Traffic{Connections: 6_000 * n, InPackets: 625_000 * n, InBytes: 40_000_000 * n, OutPackets: 450_000 * n, OutBytes: 550_000_000 * n}
+	return &control.Report{
+		Received: 2_150_000 * n, Transmitted: 2_149_990 * n, Drops: map[string]uint64{"no_session": 8 * n, "no_service": 2 * n, "tx_full": 17},
+		Services: []control.ServiceReport{{
+			Name: "web", Address: "10.0.0.100:80", Protocol: "tcp", Mode: "nat", Traffic: second,
+			RealServers: []control.RealServerReport{
+				{Address: "10.1.0.11:80", Weight: 1, Active: 512, Traffic: half}, {Address: "10.1.0.12:80", Weight: 3, Active: 48_000, Traffic: half},
+			},
+		}, {Name: "dns", Address: "[fd00::100]:53", Protocol: "udp", Mode: "dr"}},
+		Workers: []control.WorkerReport{
+			{CPU: 1, Received: 2_000_000 * n, Sessions: 1_000_000, BusyMs: int64(450 * n)}, {CPU: 2, Received: 150_000 * n, Sessions: 250_000, BusyMs: int64(30 * n)},
+		},
+	}
+}
+
+// after feeds the model a sample for each second.
+func after(m Model, seconds ...uint64) Model {
+	for _, n := range seconds {
+		next, _ := m.Update(Sample{At: begin.Add(time.Duration(n) * time.Second), Report: report(n)})
+		m = next.(Model)
+	}
+	return m
+}
+
+func send(m Model, messages ...tea.Msg) Model {
+	for _, message := range messages {
+		next, _ := m.Update(message)
+		m = next.(Model)
+	}
+	return m
+}
+
+// TestFrames compares screens with testdata. -update writes them anew; read the difference before you believe it.
+func TestFrames(t *testing.T) {
+	fresh := New(nil, time.Second)
+	down := tea.KeyMsg{Type: tea.KeyDown}
+	for name, m := range map[string]Model{
+		"waiting":  fresh,
+		"first":    after(fresh, 1),
+		"running":  after(fresh, 1, 2, 3, 4),
+		"small":    send(after(fresh, 1, 2), tea.WindowSizeMsg{Width: 60, Height: 14}, down),
+		"vanished": send(after(fresh, 1, 2), Sample{Err: errors.New("ask the director: connection refused")}),
+	} {
+		t.Run(name, func(t *testing.T) {
+			frame := m.View() + "\n"
+			fits(t, m, frame)
+			file := filepath.Join("testdata", name+".txt")
+			if *update {
+				if err := os.WriteFile(file, []byte(frame), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), frame); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func fits(t *testing.T, m Model, frame string) {
+	t.Helper()
+	lines := strings.Split(strings.TrimSuffix(frame, "\n"), "\n")
+	if len(lines) > m.height {
+		t.Errorf("%d lines on a screen of %d", len(lines), m.height)
+	}
+	for _, l := range lines {
+		if n := len([]rune(l)); n > m.width {
+			t.Errorf("%d characters on a screen of %d: %s", n, m.width, l)
+		}
+	}
+}
+
+// TestEveryScreenFits: however small the terminal is.
+func TestEveryScreenFits(t *testing.T) {
+	m := after(New(nil, time.Second), 1, 2, 3)
+	for width := range 120 {
+		for height := 1; height < 40; height += 3 {
+			m = send(m, tea.WindowSizeMsg{Width: width, Height: height}, tea.KeyMsg{Type: tea.KeyPgDown})
+			fits(t, m, m.View()+"\n")
+		}
+	}
+}
+
+func TestKeysQuit(t *testing.T) {
+	for _, k := range []tea.KeyMsg{{Type: tea.KeyRunes, Runes: []rune("q")}, {Type: tea.KeyEsc}, {Type: tea.KeyCtrlC}} {
+		_, command := New(nil, time.Second).Update(k)
+		if command == nil {
+			t.Fatalf("%s does nothing", k)
+		}
+		if _, quits := command().(tea.QuitMsg); !quits {
+			t.Errorf("%s does not quit", k)
+		}
+	}
+}
+
+// TestReadsOnAndOn: a sample is followed by a pause, and that by the next sample, also after one that failed.
+func TestReadsOnAndOn(t *testing.T) {
+	reads := 0
+	m := New(func() Sample { reads++; return Sample{Err: errors.New("not yet")} }, time.Millisecond)
+	message := m.Init()()
+	for range 3 {
+		_, pause := m.Update(message)
+		_, read := m.Update(pause())
+		message = read()
+	}
+	if reads != 4 {
+		t.Errorf("%d samples, want 4", reads)
+	}
+}
+
+// TestRatesOfARestart: counts that begin anew are no rates.
+func TestRatesOfARestart(t *testing.T) {
+	r := newRates(Sample{begin, report(9), nil}, Sample{begin.Add(time.Second), report(1), nil})
+	if r.received != 0 || r.dropped != 0 || r.busy[0] != 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestShort(t *testing.T) {
+	for v, want := range map[float64]string{0: "0", 7: "7", 999.4: "999", 999.6: "1.0k", 9_949: "9.9k", 12_345: "12k", 2_150_000: "2.1M", 8.8e9: "8.8G", 5e12: "5T"} {
+		if got := short(v); got != want {
+			t.Errorf("short(%v) = %s, want %s", v, got, want)
+		}
+	}
+}

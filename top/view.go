@@ -1,0 +1,157 @@
+package top
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Parts of the screen, in lines.
+const (
+	mostDrops   = 4
+	mostWorkers = 4
+)
+
+// View draws the screen: as many lines as the terminal has, none longer than it is wide.
+func (m Model) View() string {
+	if m.last.Report == nil {
+		return m.fit([]string{"waiting for the director", errorLine(m.err)})
+	}
+	top := m.head()
+	bottom := append(m.dropLines(), errorLine(m.err)+"q quits, arrows scroll")
+	room := max(1, m.height-len(top)-len(bottom)-1)
+	lines := append(top, fmt.Sprintf(serviceColumns, "service, real server", "weight", "active", "new/s", "in pps", "out pps", "in b/s", "out b/s"))
+	services := m.services()
+	first := max(0, min(m.first, len(services)-room))
+	shown := services[first:min(len(services), first+room)]
+	lines = append(lines, shown...)
+	for range room - len(shown) {
+		lines = append(lines, "")
+	}
+	return m.fit(append(lines, bottom...))
+}
+
+func errorLine(err error) string {
+	if err == nil {
+		return ""
+	}
+	return "! " + err.Error() + "  "
+}
+
+// fit cuts what does not fit.
+func (m Model) fit(lines []string) string {
+	lines = lines[:min(len(lines), m.height)]
+	for i, l := range lines {
+		if r := []rune(l); len(r) > m.width {
+			lines[i] = string(r[:m.width])
+		}
+		lines[i] = strings.TrimRight(lines[i], " ")
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (m Model) head() []string {
+	r, sessions := &m.rates, 0
+	for _, w := range m.last.Report.Workers {
+		sessions += w.Sessions
+	}
+	lines := []string{
+		fmt.Sprintf("fulcrum  in %s pps  out %s pps  dropped %s pps  new %s/s  sessions %s",
+			short(r.received), short(r.transmitted), short(r.dropped), short(r.sessions), short(float64(sessions))),
+		"in pps   " + sparkline(m.history, m.width-9),
+		"",
+	}
+	return append(append(lines, m.workerLines()...), "")
+}
+
+// workerLines shows the first workers' busy shares, and how many more there are.
+func (m Model) workerLines() []string {
+	var lines []string
+	workers := m.last.Report.Workers
+	for i, w := range workers[:min(len(workers), mostWorkers)] {
+		busy, received := 0.0, 0.0
+		if i < len(m.rates.busy) {
+			busy, received = m.rates.busy[i], m.rates.worker[i]
+		}
+		lines = append(lines, fmt.Sprintf("worker %-3d cpu %-3d [%s] %3.0f%%  in %s pps  sessions %s",
+			i, w.CPU, bar(busy, 20), 100*busy, short(received), short(float64(w.Sessions))))
+	}
+	if n := len(workers) - mostWorkers; n > 0 {
+		lines = append(lines, fmt.Sprintf("and %d more workers", n))
+	}
+	return lines
+}
+
+// serviceColumns make 79 characters.
+const serviceColumns = "%-28.28s %6s %6s %6s %6s %7s %6s %7s"
+
+// services has a line for each service and real server.
+func (m Model) services() []string {
+	var lines []string
+	for _, s := range m.last.Report.Services {
+		active := int32(0)
+		for _, rs := range s.RealServers {
+			active += rs.Active
+		}
+		name := fmt.Sprintf("%s %s %s %s", s.Name, s.Protocol, s.Address, s.Mode)
+		lines = append(lines, m.serviceLine(name, "", active, m.rates.services[key(s.Name, "")]))
+		for _, rs := range s.RealServers {
+			lines = append(lines, m.serviceLine("  "+rs.Address, fmt.Sprint(rs.Weight), rs.Active, m.rates.services[key(s.Name, rs.Address)]))
+		}
+	}
+	return lines
+}
+
+func (m Model) serviceLine(name, weight string, active int32, t traffic) string {
+	return fmt.Sprintf(serviceColumns, name, weight, short(float64(active)),
+		short(t.sessions), short(t.inPackets), short(t.outPackets), short(t.inBits), short(t.outBits))
+}
+
+func (m Model) dropLines() []string {
+	lines := []string{"", "dropped a second, and in all"}
+	for _, d := range m.rates.drops[:min(len(m.rates.drops), mostDrops)] {
+		lines = append(lines, fmt.Sprintf("%8s %8s  %s", short(d.rate), short(float64(d.total)), d.reason))
+	}
+	if len(m.rates.drops) == 0 {
+		lines = append(lines, "       0        0  nothing")
+	}
+	return lines
+}
+
+// bar is a share as a bar of n characters.
+func bar(share float64, n int) string {
+	full := int(share*float64(n) + 0.5)
+	return strings.Repeat("#", full) + strings.Repeat(".", n-full)
+}
+
+var blocks = []rune("▁▂▃▄▅▆▇█")
+
+// sparkline draws the last n values, the greatest of them full.
+func sparkline(values []float64, n int) string {
+	values = values[max(0, len(values)-max(n, 0)):]
+	greatest := 0.0
+	for _, v := range values {
+		greatest = max(greatest, v)
+	}
+	line := make([]rune, len(values))
+	for i, v := range values {
+		line[i] = blocks[0]
+		if greatest > 0 {
+			line[i] = blocks[int(v/greatest*float64(len(blocks)-1)+0.5)]
+		}
+	}
+	return string(line)
+}
+
+// short writes a number in at most six characters.
+func short(v float64) string {
+	for _, unit := range []string{"", "k", "M", "G"} {
+		switch {
+		case v < 9.95 && unit != "":
+			return fmt.Sprintf("%.1f%s", v, unit)
+		case v < 999.5:
+			return fmt.Sprintf("%.0f%s", v, unit)
+		}
+		v /= 1000
+	}
+	return fmt.Sprintf("%.0fT", v)
+}
