@@ -36,6 +36,7 @@ func NewHandler(r *Running, m *Metrics) http.Handler {
 	a.addReading(h)
 	a.addConfiguration(h)
 	a.addServers(h)
+	a.addDrains(h)
 	a.addSessions(h)
 	(&diagnosis{r.Config(), r.engine}).addTo(mux)
 	describeDiagnosis(h)
@@ -162,6 +163,7 @@ func done(p Plan, err error) (*applied, error) {
 func problem(err error) error {
 	var problems config.Problems
 	var restart *RestartError
+	var value *ValueError
 	switch {
 	case errors.As(err, &problems):
 		var details []error
@@ -175,6 +177,8 @@ func problem(err error) error {
 			details = append(details, &huma.ErrorDetail{Message: "cannot change while the director runs", Location: s})
 		}
 		return huma.Error409Conflict(err.Error(), details...)
+	case errors.As(err, &value):
+		return huma.Error422UnprocessableEntity(value.Message, &huma.ErrorDetail{Message: value.Message, Location: value.Location})
 	case errors.Is(err, ErrNothingBefore):
 		return huma.Error409Conflict(err.Error())
 	case errors.Is(err, errNotFound):

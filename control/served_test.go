@@ -61,6 +61,7 @@ func serve(t *testing.T, file string) *served {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		running.Close()
 		if err := errors.Join(s.Close(), e.Close(), port.Close(), pool.Close()); err != nil {
 			t.Error(err)
 		}

@@ -190,3 +190,11 @@ func (w *Worker) endSessions(ids []uint32, slot uint32) (ended int, next uint32,
 	}
 	return ended, slot, more
 }
+
+// SessionsOf counts the sessions that a service's real server has, in all modes that the service has had.
+func (e *Engine) SessionsOf(protocol uint8, vip, server netip.AddrPort) (n int) {
+	for _, id := range e.registry.ids(serviceKey{protocol, vip}, server) {
+		n += int(e.registry.loadOf(id).Total())
+	}
+	return n
+}
