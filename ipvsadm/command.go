@@ -230,25 +230,25 @@ func (p *parser) option(word string) error {
 }
 
 // validate holds the command to what ipvsadm lets go together.
-func (c *Command) validate() error {
+func (k *Command) validate() error {
 	aboutService := []Operation{AddService, EditService, DeleteService, AddServer, EditServer, DeleteServer}
 	aboutServer := aboutService[3:]
 	switch {
-	case c.Operation == 0:
+	case k.Operation == 0:
 		return usage("no command: give one of -A, -E, -D, -C, -R, -S, -a, -e, -d and -L")
-	case slices.Contains(aboutService, c.Operation) && c.Protocol == "":
-		return usage("-%c needs a service: -t, -u or --sctp-service", c.Operation)
-	case slices.Contains(aboutServer, c.Operation) != c.Server.IsValid():
-		if c.Server.IsValid() {
-			return usage("-%c has no real server: leave -r out", c.Operation)
+	case slices.Contains(aboutService, k.Operation) && k.Protocol == "":
+		return usage("-%c needs a service: -t, -u or --sctp-service", k.Operation)
+	case slices.Contains(aboutServer, k.Operation) != k.Server.IsValid():
+		if k.Server.IsValid() {
+			return usage("-%c has no real server: leave -r out", k.Operation)
 		}
-		return usage("-%c needs a real server: -r", c.Operation)
-	case c.Scheduler != "" && c.Operation != AddService && c.Operation != EditService:
-		return usage("-%c has no scheduler: leave -s out", c.Operation)
-	case (c.Weight >= 0 || c.Upper >= 0 || c.Lower >= 0) && c.Operation != AddServer && c.Operation != EditServer:
-		return usage("-%c has no weight and no thresholds: leave -w, -x and -y out", c.Operation)
-	case c.Method != "" && !slices.Contains([]Operation{AddService, EditService, AddServer, EditServer}, c.Operation):
-		return usage("-%c has no forwarding method: leave -g, -i, -m and --fullnat out", c.Operation)
+		return usage("-%c needs a real server: -r", k.Operation)
+	case k.Scheduler != "" && k.Operation != AddService && k.Operation != EditService:
+		return usage("-%c has no scheduler: leave -s out", k.Operation)
+	case (k.Weight >= 0 || k.Upper >= 0 || k.Lower >= 0) && k.Operation != AddServer && k.Operation != EditServer:
+		return usage("-%c has no weight and no thresholds: leave -w, -x and -y out", k.Operation)
+	case k.Method != "" && !slices.Contains([]Operation{AddService, EditService, AddServer, EditServer}, k.Operation):
+		return usage("-%c has no forwarding method: leave -g, -i, -m and --fullnat out", k.Operation)
 	}
 	return nil
 }
