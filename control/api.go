@@ -35,6 +35,7 @@ func NewHandler(r *Running, m *Metrics) http.Handler {
 	a := &api{running: r, started: time.Now()}
 	a.addReading(h)
 	a.addConfiguration(h)
+	a.addServices(h)
 	a.addServers(h)
 	a.addDrains(h)
 	a.addSessions(h)
@@ -224,11 +225,11 @@ func (a *api) addServers(h huma.API) {
 	})
 }
 
-// address reads a real server's address from a request.
+// address reads the address of a service or real server from a request.
 func address(text string) (netip.AddrPort, error) {
 	a, err := netip.ParseAddrPort(text)
 	if err != nil {
-		return a, huma.Error422UnprocessableEntity("a real server's address is missing", &huma.ErrorDetail{
+		return a, huma.Error422UnprocessableEntity("an address is missing", &huma.ErrorDetail{
 			Message: "write an address and a port, such as 10.1.0.11:80 or [fd00::11]:80", Location: "address", Value: text,
 		})
 	}

@@ -48,6 +48,10 @@ func addServer(c *config.Config, name string, n RealServerAddition) error {
 	if err != nil {
 		return err
 	}
+	return addServerTo(s, n)
+}
+
+func addServerTo(s *config.Service, n RealServerAddition) error {
 	a, err := address(n.Address)
 	if err != nil {
 		return err
