@@ -94,3 +94,17 @@ func hosts(subnet netip.Prefix) func(func(netip.Addr) bool) {
 		}
 	}
 }
+
+// ParseLocalAddresses expands entries of local_addresses as the file has them. Its error is always of type Problems.
+func ParseLocalAddresses(entries []string) ([]netip.Addr, error) {
+	doc := &document{name: "request"}
+	list := make([]any, len(entries))
+	for i, e := range entries {
+		list[i] = e
+	}
+	addresses := distinct(value{doc: doc, key: "service.local_addresses", raw: list}.localEntries())
+	if len(doc.problems) > 0 {
+		return nil, doc.problems
+	}
+	return addresses, nil
+}

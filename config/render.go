@@ -98,7 +98,9 @@ name      = {{quote .Name}}
 address   = {{quote (print .Address)}}
 protocol  = {{quote .Protocol}}
 mode      = {{quote .Mode}}
+{{- if .Scheduler}}
 scheduler = {{quote .Scheduler}}
+{{- end}}
 {{- if .MSS}}
 mss       = {{.MSS}}
 {{- end}}

@@ -35,7 +35,10 @@ func NewHandler(r *Running, m *Metrics) http.Handler {
 	a := &api{running: r, started: time.Now()}
 	a.addReading(h)
 	a.addConfiguration(h)
+	a.addServices(h)
 	a.addServers(h)
+	a.addDrains(h)
+	a.addSessions(h)
 	(&diagnosis{r.Config(), r.engine}).addTo(mux)
 	describeDiagnosis(h)
 	mux.Handle("GET /metrics", m.Handler())
@@ -161,6 +164,7 @@ func done(p Plan, err error) (*applied, error) {
 func problem(err error) error {
 	var problems config.Problems
 	var restart *RestartError
+	var value *ValueError
 	switch {
 	case errors.As(err, &problems):
 		var details []error
@@ -174,6 +178,8 @@ func problem(err error) error {
 			details = append(details, &huma.ErrorDetail{Message: "cannot change while the director runs", Location: s})
 		}
 		return huma.Error409Conflict(err.Error(), details...)
+	case errors.As(err, &value):
+		return huma.Error422UnprocessableEntity(value.Message, &huma.ErrorDetail{Message: value.Message, Location: value.Location})
 	case errors.Is(err, ErrNothingBefore):
 		return huma.Error409Conflict(err.Error())
 	case errors.Is(err, errNotFound):
@@ -219,11 +225,11 @@ func (a *api) addServers(h huma.API) {
 	})
 }
 
-// address reads a real server's address from a request.
+// address reads the address of a service or real server from a request.
 func address(text string) (netip.AddrPort, error) {
 	a, err := netip.ParseAddrPort(text)
 	if err != nil {
-		return a, huma.Error422UnprocessableEntity("a real server's address is missing", &huma.ErrorDetail{
+		return a, huma.Error422UnprocessableEntity("an address is missing", &huma.ErrorDetail{
 			Message: "write an address and a port, such as 10.1.0.11:80 or [fd00::11]:80", Location: "address", Value: text,
 		})
 	}

@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -15,11 +14,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"fulcrum/config"
-	"fulcrum/engine"
-	"fulcrum/ports"
-	"fulcrum/ports/memory"
 )
 
 const apiFile = `
@@ -41,39 +35,8 @@ mode = "nat"
 // serveAPI serves a director that does not turn, and returns a client for it.
 func serveAPI(t *testing.T) (*Client, string) {
 	t.Helper()
-	c, err := config.Parse("test.toml", []byte(apiFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool, err := memory.NewPool(16)
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := memory.NewPort(memory.Config{Name: "front", MTU: 1500, Pool: pool, Queues: 1})
-	ec, err := EngineConfig(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ec.Ports = []ports.Port{port}
-	settings, err := EngineSettings(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := engine.New(ec, settings)
-	if err != nil {
-		t.Fatal(err)
-	}
-	path := filepath.Join(t.TempDir(), "s", "c.sock")
-	s, err := Serve(path, NewHandler(NewRunning(e, c), NewMetrics(c, e.Report)), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := errors.Join(s.Close(), e.Close(), port.Close(), pool.Close()); err != nil {
-			t.Error(err)
-		}
-	})
-	return NewClient(path), path
+	d := serve(t, apiFile)
+	return d.client, d.socket
 }
 
 func TestAPIDescribesItself(t *testing.T) {
@@ -118,6 +81,46 @@ func TestAPIChanges(t *testing.T) {
 	do(http.MethodPost, "apply", []byte(strings.Replace(apiFile, "100", "200", 1)), "session.max")
 	do(http.MethodPost, "apply", []byte("[[service]]"), "service.name")
 	do(http.MethodPost, "rollback", nil, "remove real server 10.0.0.11:80")
+}
+
+// TestAPIServices adds, changes and removes services, which are checked as in a file.
+func TestAPIServices(t *testing.T) {
+	c, _ := serveAPI(t)
+	of := func(s string) *string { return &s }
+	two, off := 2, false
+	tls := ServiceAddition{
+		Name: "tls", Address: "10.0.0.100:443", Protocol: "tcp", Mode: "fullnat",
+		ServiceSettings: ServiceSettings{LocalAddresses: &[]string{"10.0.0.50-10.0.0.51", "10.0.0.60"}},
+		RealServers:     []RealServerAddition{{Address: "10.0.0.11:443", RealServerChange: RealServerChange{Weight: &two}}},
+	}
+	with := func(change func(*ServiceAddition)) ServiceAddition { n := tls; change(&n); return n }
+	for _, tt := range []struct {
+		method, path string
+		in           any
+		want         string
+	}{
+		{"POST", "services", tls, "{add service tls tcp 10.0.0.100:443, fullnat, wlc, 1 real servers"},
+		{"POST", "services", tls, "service.name"},
+		{"POST", "services", with(func(n *ServiceAddition) { n.Name, n.Mode = "x", "snat" }), "service.mode"},
+		{"POST", "services", with(func(n *ServiceAddition) { n.Name, n.Protocol = "x", "gre" }), "service.protocol"},
+		{"POST", "services", with(func(n *ServiceAddition) { n.Name, n.Address = "x", "10.0.0.100" }), "write an address and a port"},
+		{"POST", "services", with(func(n *ServiceAddition) { n.Name, n.LocalAddresses = "x", &[]string{"10.0.0.9-10.0.0.1"} }), "service.local_addresses"},
+		{"POST", "services", with(func(n *ServiceAddition) { n.Name, n.LocalAddresses = "x", nil }), "service.local_addresses"},
+		{"POST", "services", map[string]any{"colour": "red"}, "unexpected property"},
+		{"PATCH", "services/tls", ServiceChange{ServiceSettings: ServiceSettings{Scheduler: of("rr"), Echo: &off}}, "scheduler wlc -> rr"},
+		{"PATCH", "services/tls", ServiceChange{ServiceSettings: ServiceSettings{Scheduler: of("best")}}, "service.scheduler"},
+		{"PATCH", "services/tls", ServiceChange{ServiceSettings: ServiceSettings{LocalAddresses: &[]string{"10.0.0.52"}}}, "local_addresses [10.0.0.50 10.0.0.51 10.0.0.60] -> [10.0.0.52]"},
+		{"PATCH", "services/tls", ServiceChange{Name: of("https")}, "name tls -> https"},
+		{"PATCH", "services/tls", ServiceChange{Name: of("https")}, "no service"},
+		{"DELETE", "services/https", nil, "{remove service https"},
+		{"DELETE", "services/https", nil, "no service"},
+	} {
+		var p Plan
+		err := c.Do(t.Context(), tt.method, tt.path, tt.in, &p)
+		if got := fmt.Sprint(p.Changes, err); !strings.Contains(got, tt.want) {
+			t.Errorf("%s %s %+v: %s; want %q", tt.method, tt.path, tt.in, got, tt.want)
+		}
+	}
 }
 
 // TestAPIConfig: what runs can be had as a file, which changes nothing.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -111,4 +112,26 @@ func (c *Client) send(ctx context.Context, method, path string, in any) (*http.R
 // ServerPath is the path of a real server of a service.
 func ServerPath(service, server string) string {
 	return "services/" + url.PathEscape(service) + "/real-servers/" + url.PathEscape(server)
+}
+
+// Sessions lists the sessions that a query of the API matches, one by one as they come, until take returns an error.
+func (c *Client) Sessions(ctx context.Context, query url.Values, take func(*Session) error) error {
+	response, err := c.Get(ctx, "sessions", query)
+	if err != nil {
+		return err
+	}
+	defer response.Body.Close()
+	lines := json.NewDecoder(response.Body)
+	for {
+		var s Session
+		switch err := lines.Decode(&s); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("the director broke off the listing: %w", err)
+		}
+		if err := take(&s); err != nil {
+			return err
+		}
+	}
 }

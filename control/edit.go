@@ -37,11 +37,21 @@ func findServer(c *config.Config, in ServerID) (*config.Service, int, error) {
 	return s, i, nil
 }
 
+// canonical writes the address as everybody does.
+func (id ServerID) canonical() (ServerID, error) {
+	a, err := address(id.Server)
+	return ServerID{id.Service, a.String()}, err
+}
+
 func addServer(c *config.Config, name string, n RealServerAddition) error {
 	s, err := findService(c, name)
 	if err != nil {
 		return err
 	}
+	return addServerTo(s, n)
+}
+
+func addServerTo(s *config.Service, n RealServerAddition) error {
 	a, err := address(n.Address)
 	if err != nil {
 		return err

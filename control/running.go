@@ -3,6 +3,7 @@ package control
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -13,7 +14,11 @@ import (
 
 // Running is the configuration of a running director. It may be used by several goroutines.
 type Running struct {
+	// Log is told what becomes of drains. nil tells nobody.
+	Log *slog.Logger
+
 	engine *engine.Engine
+	drains *drains
 
 	mu      sync.Mutex
 	current *config.Config
@@ -24,10 +29,17 @@ type Running struct {
 const mostBefore = 16
 
 // NewRunning takes the engine with the configuration that it was made with.
-func NewRunning(e *engine.Engine, c *config.Config) *Running { return &Running{engine: e, current: c} }
+func NewRunning(e *engine.Engine, c *config.Config) *Running {
+	return &Running{engine: e, drains: newDrains(), current: c}
+}
 
 // ErrNothingBefore says that there is no configuration to go back to.
 var ErrNothingBefore = errors.New("there is no configuration before this one")
+
+// ValueError says that a value of a request does not fit the others.
+type ValueError struct{ Location, Message string }
+
+func (e *ValueError) Error() string { return e.Location + ": " + e.Message }
 
 // RestartError says that a change needs a restart.
 type RestartError struct{ Settings []string }

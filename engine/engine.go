@@ -69,6 +69,7 @@ type Engine struct {
 	epochs uint16
 
 	capturing sync.Mutex // held by the one capture that there may be
+	listing   sync.Mutex // held for each piece of a listing: all of them together cost a worker as much as one
 }
 
 // New makes an engine that does what settings say. Nothing moves until Run.

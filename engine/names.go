@@ -37,8 +37,11 @@ func ParseProtocol(name string) (uint8, error) {
 	return 0, fmt.Errorf("engine: no protocol %q", name)
 }
 
-// ProtocolName returns the name of a transport protocol that services can have, or its number.
+// ProtocolName returns the name of a transport protocol that services can have, icmp for that of either family, or else the number.
 func ProtocolName(number uint8) string {
+	if number == packet.ProtocolICMP || number == packet.ProtocolICMPv6 {
+		return "icmp"
+	}
 	for name, p := range protocols {
 		if p == number {
 			return name
@@ -80,4 +83,14 @@ func ParseTimeouts(byState map[string]time.Duration) (conntrack.Timeouts, error)
 		t.Set(s, d)
 	}
 	return t, nil
+}
+
+// ParseState returns the session state with one of IPVS's names, in upper or lower case.
+func ParseState(name string) (conntrack.State, error) {
+	for s := range conntrack.NumStates {
+		if strings.EqualFold(s.String(), name) {
+			return s, nil
+		}
+	}
+	return 0, fmt.Errorf("engine: no session state %q", name)
 }

@@ -72,3 +72,9 @@ func (r *registry) ids(service serviceKey, address netip.AddrPort) (ids []uint32
 	}
 	return ids
 }
+
+func (r *registry) loadOf(id uint32) *sched.Load {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return &r.live[id].load
+}

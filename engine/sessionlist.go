@@ -64,32 +64,34 @@ type shownSessions struct {
 	snap     *snapshot
 }
 
-// Sessions shows the sessions from a cursor on, until show returns false or there are no more. It returns where to go on: after the last one that was
-// shown. Workers are asked for a bounded piece at a time and wait for nobody, however long show takes; sessions that begin or
-// end meanwhile may be shown or not.
-func (e *Engine) Sessions(ctx context.Context, from Cursor, show func(*SessionInfo) bool) (next Cursor, more bool, err error) {
+// Sessions shows the sessions from a cursor on, each with the cursor that comes after it, until show returns false or there are no more.
+// Workers are asked for a bounded piece at a time and wait for nobody, however long show takes; sessions that begin or end
+// meanwhile may be shown or not.
+func (e *Engine) Sessions(ctx context.Context, from Cursor, show func(s *SessionInfo, after Cursor) bool) error {
 	chunk := new(shownSessions)
 	names := serverNames{}
 	for worker, slot := from.worker(), from.slot(); worker < len(e.workers); worker, slot = worker+1, 0 {
 		chunk.more = true
 		for chunk.more {
 			if err := e.letter(ctx, worker, func(w *Worker) bool { w.showSessions(chunk, slot); return true }); err != nil {
-				return 0, false, err
+				return err
 			}
 			slot = chunk.next
 			for i := range chunk.sessions[:chunk.n] {
 				s := &chunk.sessions[i]
-				if info := names.info(chunk.snap, worker, s); !show(&info) {
-					return Cursor(worker)<<32 | Cursor(s.next), true, nil
+				if info := names.info(chunk.snap, worker, s); !show(&info, Cursor(worker)<<32|Cursor(s.next)) {
+					return nil
 				}
 			}
 		}
 	}
-	return 0, false, nil
+	return nil
 }
 
-// letter is ask with a deadline of its own.
+// letter is ask with a deadline of its own, for one piece of a listing at a time.
 func (e *Engine) letter(ctx context.Context, worker int, do func(*Worker) (done bool)) error {
+	e.listing.Lock()
+	defer e.listing.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, letterPatience)
 	defer cancel()
 	return e.ask(ctx, worker, do)
@@ -187,4 +189,12 @@ func (w *Worker) endSessions(ids []uint32, slot uint32) (ended int, next uint32,
 		slot++
 	}
 	return ended, slot, more
+}
+
+// SessionsOf counts the sessions that a service's real server has, in all modes that the service has had.
+func (e *Engine) SessionsOf(protocol uint8, vip, server netip.AddrPort) (n int) {
+	for _, id := range e.registry.ids(serviceKey{protocol, vip}, server) {
+		n += int(e.registry.loadOf(id).Total())
+	}
+	return n
 }

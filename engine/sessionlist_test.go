@@ -33,12 +33,13 @@ func (b *bed) listed(n int) (all []SessionInfo) {
 	b.whileTurning(func() {
 		at, more := Cursor(0), true
 		for more {
-			left, err := n, error(nil)
-			at, more, err = b.engine.Sessions(b.Context(), at, func(s *SessionInfo) bool {
-				all = append(all, *s)
+			left := n
+			err := b.engine.Sessions(b.Context(), at, func(s *SessionInfo, after Cursor) bool {
+				all, at = append(all, *s), after
 				left--
 				return left > 0
 			})
+			more = left == 0
 			if err != nil {
 				b.Error(err)
 				return

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -34,13 +33,20 @@ func newAsking(c *cobra.Command) *asking {
 	return a
 }
 
+func (a *asking) validate() error {
+	if a.output != "table" && a.output != "json" {
+		return &exitError{code: 2, err: fmt.Errorf("--output %q is unknown: use table or json", a.output)}
+	}
+	return nil
+}
+
 // askDeadline bounds what is answered at once.
 const askDeadline = 30 * time.Second
 
-// do asks, and shows the answer by show, or as JSON.
-func do[T any](a *asking, command *cobra.Command, method, path string, in any, show func(io.Writer, T)) error {
-	if a.output != "table" && a.output != "json" {
-		return &exitError{code: 2, err: fmt.Errorf("--output %q is unknown: use table or json", a.output)}
+// do asks, and shows the answer by table, or as JSON.
+func do[T any](a *asking, command *cobra.Command, method, path string, in any, table func(io.Writer, T)) error {
+	if err := a.validate(); err != nil {
+		return err
 	}
 	ctx, cancel := context.WithTimeout(command.Context(), askDeadline)
 	defer cancel()
@@ -48,13 +54,18 @@ func do[T any](a *asking, command *cobra.Command, method, path string, in any, s
 	if err := control.NewClient(a.socket).Do(ctx, method, path, in, &answer); err != nil {
 		return err
 	}
+	return show(a, command, answer, table)
+}
+
+// show shows an answer by table, or as JSON.
+func show[T any](a *asking, command *cobra.Command, answer T, table func(io.Writer, T)) error {
 	if a.output == "json" {
 		e := json.NewEncoder(command.OutOrStdout())
 		e.SetIndent("", "  ")
 		return e.Encode(answer)
 	}
 	t := tabwriter.NewWriter(command.OutOrStdout(), 0, 0, 2, ' ', 0)
-	show(t, answer)
+	table(t, answer)
 	return t.Flush()
 }
 
@@ -74,6 +85,8 @@ func newClientCommands() []*cobra.Command {
 		newAskCommand("ports", "Show what ports received and sent", "ports", showPorts),
 		newAskCommand("workers", "Show what workers did", "workers", showWorkers),
 		newAskCommand("drops", "Show why packets were dropped, and what to do", "drops", showDrops),
+		newAskCommand("neighbours", "Show what workers know of stations around them", "neighbours", showNeighbours),
+		newSessionsCommand(),
 		newPlanCommand(), newApplyCommand(), newRollbackCommand(), newWeightCommand(), newDrainCommand(),
 	}
 }
@@ -200,66 +213,4 @@ func newWeightCommand() *cobra.Command {
 		return do(a, c, http.MethodPatch, control.ServerPath(args[0], args[1]), control.RealServerChange{Weight: &weight}, showPlan)
 	}
 	return c
-}
-
-// newDrainCommand sets the weight to 0 and counts down the sessions that are left.
-func newDrainCommand() *cobra.Command {
-	var wait time.Duration
-	var remove bool
-	c := &cobra.Command{
-		Use: "drain SERVICE REAL-SERVER", Short: "Give a real server no new sessions, and wait for those it has", Args: cobra.ExactArgs(2),
-		Long: "drain sets a real server's weight to 0 and shows how many sessions are left, once a second, until none are or the time is over.\n" +
-			"The exit status is 3 if some are left then.",
-	}
-	c.Flags().DurationVar(&wait, "wait", 0, "how long to wait for its sessions to end")
-	c.Flags().BoolVar(&remove, "remove", false, "take the real server out afterwards, whatever it has left")
-	a := newAsking(c)
-	c.RunE = func(c *cobra.Command, args []string) error {
-		zero := 0
-		path := control.ServerPath(args[0], args[1])
-		if err := do(a, c, http.MethodPatch, path, control.RealServerChange{Weight: &zero}, showPlan); err != nil {
-			return err
-		}
-		left, err := a.countDown(c, args[0], args[1], wait)
-		if err == nil && remove {
-			err = do(a, c, http.MethodDelete, path, nil, showPlan)
-		}
-		if err == nil && left > 0 && wait > 0 {
-			return &exitError{code: 3, err: errors.New("the time is over: " + count(left, "session") + " left")}
-		}
-		return err
-	}
-	return c
-}
-
-// countDown shows how many sessions a real server has, until it has none or the time is over.
-func (a *asking) countDown(c *cobra.Command, service, server string, wait time.Duration) (left int, err error) {
-	client, end := control.NewClient(a.socket), time.Now().Add(wait)
-	for {
-		var all []control.ServiceReport
-		if err := client.Do(c.Context(), http.MethodGet, "services", nil, &all); err != nil {
-			return 0, err
-		}
-		left = sessionsOf(all, service, server)
-		fmt.Fprintf(c.ErrOrStderr(), "%s left\n", count(left, "session"))
-		if left == 0 || !time.Now().Before(end) {
-			return left, nil
-		}
-		select {
-		case <-c.Context().Done():
-			return left, c.Context().Err()
-		case <-time.After(min(time.Second, time.Until(end))):
-		}
-	}
-}
-
-func sessionsOf(all []control.ServiceReport, service, server string) int {
-	for _, s := range all {
-		for _, rs := range s.RealServers {
-			if s.Name == service && rs.Address == server {
-				return int(rs.Active + rs.Inactive)
-			}
-		}
-	}
-	return 0
 }

@@ -58,6 +58,7 @@ func (d *director) start() error {
 	}
 	d.note(d.engine.Notes())
 	d.running = control.NewRunning(d.engine, d.cfg)
+	d.running.Log = d.log
 	return nil
 }
 

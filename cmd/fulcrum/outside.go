@@ -24,7 +24,9 @@ func (d *director) open() (stop func() error, err error) {
 	}
 	return func() error {
 		metrics.stop()
-		return closeAPI()
+		err := closeAPI()
+		d.running.Close()
+		return err
 	}, nil
 }
 

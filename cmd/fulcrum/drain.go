@@ -1,0 +1,110 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"fulcrum/control"
+)
+
+// leftExit is the exit status of drain when sessions were left at the deadline.
+const leftExit = 3
+
+// drainOptions are the flags of fulcrum drain.
+type drainOptions struct {
+	*asking
+	deadline            time.Duration
+	end, remove, detach bool
+}
+
+func newDrainCommand() *cobra.Command {
+	var o drainOptions
+	c := &cobra.Command{
+		Use: "drain SERVICE REAL-SERVER", Short: "Give a real server no new sessions, and see to those it has", Args: cobra.ExactArgs(2),
+		Long: "drain sets a real server's weight to 0. With --deadline or --remove it then shows how many sessions are left, once a second, until none is\n" +
+			"or the deadline has come. The director sees to it: it goes on when this command is interrupted, and is cancelled by another weight.\n" +
+			"The exit status is 3 if sessions were left at the deadline.",
+		Example: "  fulcrum drain web 10.1.0.11:80 --deadline 5m --end --remove",
+	}
+	o.asking = newAsking(c)
+	c.Flags().DurationVar(&o.deadline, "deadline", 0, "when to stop waiting for sessions to end, such as 5m")
+	c.Flags().BoolVar(&o.end, "end", false, "end the sessions that are left at the deadline")
+	c.Flags().BoolVar(&o.remove, "remove", false, "remove the real server once it has no session, or at the deadline")
+	c.Flags().BoolVar(&o.detach, "detach", false, "do not wait")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		return o.run(c, control.ServerPath(args[0], args[1])+"/drain")
+	}
+	return c
+}
+
+func (o *drainOptions) run(c *cobra.Command, path string) error {
+	switch {
+	case o.deadline < 0:
+		return &exitError{code: 2, err: fmt.Errorf("--deadline %s is negative: give the time to wait, such as 5m", o.deadline)}
+	case o.end && o.deadline == 0:
+		return &exitError{code: 2, err: errors.New("--end ends the sessions that are left at the deadline: give it with --deadline")}
+	}
+	if err := o.validate(); err != nil {
+		return err
+	}
+	request := control.DrainRequest{DeadlineSeconds: o.deadline.Seconds(), EndSessions: o.end, Remove: o.remove}
+	var d control.Drain
+	if err := control.NewClient(o.socket).Do(c.Context(), http.MethodPost, path, request, &d); err != nil {
+		return err
+	}
+	if !o.detach && (o.deadline > 0 || o.remove) {
+		if err := o.countDown(c, path, &d); err != nil {
+			return err
+		}
+	}
+	if err := show(o.asking, c, d, showDrain); err != nil {
+		return err
+	}
+	if d.State == control.DrainOver && d.Left > 0 {
+		return &exitError{code: leftExit}
+	}
+	return nil
+}
+
+// countDown shows how many sessions are left, once a second, until the drain is done.
+func (o *drainOptions) countDown(c *cobra.Command, path string, d *control.Drain) error {
+	client := control.NewClient(o.socket)
+	var shown time.Time
+	for {
+		*d = control.Drain{}
+		if err := client.Do(c.Context(), http.MethodGet, path, nil, d); err != nil {
+			return err
+		}
+		if d.State != control.Draining {
+			return nil
+		}
+		if time.Since(shown) >= time.Second {
+			shown = time.Now()
+			fmt.Fprintf(c.ErrOrStderr(), "%s left\n", count(d.Left, "session"))
+		}
+		select {
+		case <-c.Context().Done():
+			return c.Context().Err()
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+func showDrain(w io.Writer, d control.Drain) {
+	fmt.Fprintf(w, "%s of %s:\t%s, %s left", d.RealServer, d.Service, d.State, count(d.Left, "session"))
+	if d.Ended > 0 {
+		fmt.Fprintf(w, ", %d ended", d.Ended)
+	}
+	if d.Removed {
+		fmt.Fprint(w, ", real server removed")
+	}
+	if d.Problem != "" {
+		fmt.Fprintf(w, "; %s", d.Problem)
+	}
+	fmt.Fprintln(w)
+}

@@ -1,0 +1,38 @@
+package control
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+const drainPath = "/v1/services/{service}/real-servers/{server}/drain"
+
+func (a *api) addDrains(h huma.API) {
+	huma.Get(h, "/v1/drains", func(context.Context, *struct{}) (*body[[]Drain], error) { return answer(a.running.Drains()), nil })
+	huma.Get(h, drainPath, func(_ context.Context, in *ServerID) (*body[Drain], error) { return drained(a.running.DrainOf(*in)) })
+	huma.Delete(h, drainPath, func(_ context.Context, in *ServerID) (*body[Drain], error) {
+		return drained(a.running.CancelDrain(*in))
+	})
+	huma.Register(h, huma.Operation{
+		OperationID: "drain", Method: http.MethodPost, Path: drainPath, Summary: "Give a real server no new sessions, and see to those it has",
+	}, func(_ context.Context, in *struct {
+		ServerID
+		Body DrainRequest
+	}) (*body[Drain], error) {
+		return drained(a.running.Drain(in.ServerID, in.Body))
+	})
+}
+
+func drained(d Drain, err error) (*body[Drain], error) {
+	if err != nil {
+		return nil, problem(err)
+	}
+	return answer(d), nil
+}
+
+func compareServers(a, b ServerID) int {
+	return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(a.Server, b.Server))
+}

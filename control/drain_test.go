@@ -1,0 +1,135 @@
+package control
+
+import (
+	"errors"
+	"net/http"
+	"testing"
+)
+
+const (
+	drainedServer = "10.0.0.11:53"
+	otherServer   = "10.0.0.11:54"
+)
+
+// drain asks for a drain of a real server.
+func (d *served) drain(server string, r DrainRequest) (got Drain) {
+	d.Helper()
+	if err := d.client.Do(d.Context(), http.MethodPost, ServerPath("dns", server)+"/drain", r, &got); err != nil {
+		d.Fatal(err)
+	}
+	return got
+}
+
+// drained waits until a drain is done.
+func (d *served) drained(server string) (got Drain) {
+	d.Helper()
+	d.eventually("the end of the drain", func() bool {
+		got = Drain{}
+		if err := d.client.Do(d.Context(), http.MethodGet, ServerPath("dns", server)+"/drain", nil, &got); err != nil {
+			d.Fatal(err)
+		}
+		return got.State != Draining
+	})
+	return got
+}
+
+func TestDrainEndsSessionsAtTheDeadline(t *testing.T) {
+	d := serve(t, turningFile)
+	d.turn()
+	d.begin(300, "10.0.0.100:53")
+	got := d.drain(drainedServer, DrainRequest{DeadlineSeconds: 0.3, EndSessions: true, Remove: true})
+	if got.State != Draining || got.Left != 150 || got.SecondsLeft <= 0 {
+		t.Errorf("%+v", got)
+	}
+	want := Drain{Service: "dns", RealServer: drainedServer, State: DrainOver, Left: 150, Ended: 150, Removed: true}
+	if got := d.drained(drainedServer); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	if n := len(d.sessions("real_server", drainedServer)); n != 0 {
+		t.Errorf("%d sessions of it are left", n)
+	}
+	if n := len(d.sessions("real_server", otherServer)); n != 150 {
+		t.Errorf("%d sessions of the other, want 150", n)
+	}
+}
+
+// TestDrainLeavesSessionsAlone unless it is told to end them, and gives the real server no new ones.
+func TestDrainLeavesSessionsAlone(t *testing.T) {
+	d := serve(t, turningFile)
+	d.turn()
+	d.begin(10, "10.0.0.100:53")
+	d.drain(drainedServer, DrainRequest{DeadlineSeconds: 0.1})
+	if got := d.drained(drainedServer); got.State != DrainOver || got.Left != 5 || got.Ended != 0 || got.Removed {
+		t.Errorf("%+v", got)
+	}
+	d.begin(20, "10.0.0.100:53") // ten of them new
+	if n := len(d.sessions("real_server", drainedServer)); n != 5 {
+		t.Errorf("%d sessions, want 5", n)
+	}
+}
+
+func TestDrainWithoutSessions(t *testing.T) {
+	d := serve(t, turningFile)
+	d.drain(otherServer, DrainRequest{Remove: true})
+	if got := d.drained(otherServer); got.State != Drained || !got.Removed {
+		t.Errorf("%+v", got)
+	}
+	var all []Drain
+	if err := d.client.Do(t.Context(), http.MethodGet, "drains", nil, &all); err != nil || len(all) != 1 {
+		t.Errorf("%+v, %v", all, err)
+	}
+}
+
+// TestDrainIsCancelled by a request, by another weight, and by another drain.
+func TestDrainIsCancelled(t *testing.T) {
+	d := serve(t, turningFile)
+	d.turn()
+	d.begin(10, "10.0.0.100:53")
+	path := ServerPath("dns", drainedServer)
+	never := DrainRequest{DeadlineSeconds: 1000, EndSessions: true, Remove: true}
+	d.drain(drainedServer, never)
+	var got Drain
+	if err := d.client.Do(t.Context(), http.MethodDelete, path+"/drain", nil, &got); err != nil || got.State != Cancelled {
+		t.Errorf("%+v, %v", got, err)
+	}
+	d.drain(drainedServer, never)
+	weight := 3
+	if err := d.client.Do(t.Context(), http.MethodPatch, path, RealServerChange{Weight: &weight}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if got := d.drained(drainedServer); got.State != Cancelled {
+		t.Errorf("%+v", got)
+	}
+	d.drain(drainedServer, never)
+	d.drain(drainedServer, DrainRequest{DeadlineSeconds: 0.1})
+	if got := d.drained(drainedServer); got.State != DrainOver || got.Ended != 0 {
+		t.Errorf("%+v", got)
+	}
+	if n := len(d.sessions()); n != 10 {
+		t.Errorf("%d sessions, want all 10", n)
+	}
+}
+
+func TestBadDrains(t *testing.T) {
+	d := serve(t, turningFile)
+	for _, tt := range []struct {
+		server string
+		body   DrainRequest
+		status int
+	}{
+		{drainedServer, DrainRequest{EndSessions: true}, http.StatusUnprocessableEntity},
+		{drainedServer, DrainRequest{DeadlineSeconds: -1}, http.StatusUnprocessableEntity},
+		{"nobody", DrainRequest{}, http.StatusUnprocessableEntity},
+		{"10.0.0.99:53", DrainRequest{}, http.StatusNotFound},
+	} {
+		err := d.client.Do(t.Context(), http.MethodPost, ServerPath("dns", tt.server)+"/drain", tt.body, nil)
+		var p *Problem
+		if !errors.As(err, &p) || p.Status != tt.status {
+			t.Errorf("%+v: %+v, %v", tt, p, err)
+		}
+	}
+	var p *Problem
+	if err := d.client.Do(t.Context(), http.MethodGet, ServerPath("dns", drainedServer)+"/drain", nil, nil); !errors.As(err, &p) || p.Status != http.StatusNotFound {
+		t.Errorf("a drain of nobody: %v", err)
+	}
+}

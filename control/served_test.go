@@ -1,0 +1,127 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/gopacket"
+	"github.com/google/gopacket/layers"
+
+	"fulcrum/config"
+	"fulcrum/engine"
+	"fulcrum/ports"
+	"fulcrum/ports/memory"
+)
+
+// served is a director in memory whose control API is served.
+type served struct {
+	*testing.T
+	client  *Client
+	socket  string
+	running *Running
+	engine  *engine.Engine
+	port    *memory.Port
+}
+
+// serve serves a director, of which the file has one port. It does not turn.
+func serve(t *testing.T, file string) *served {
+	t.Helper()
+	c, err := config.Parse("test.toml", []byte(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool, err := memory.NewPool(4096)
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := memory.NewPort(memory.Config{Name: "front", MAC: portMAC, MTU: 1500, Pool: pool, Queues: 1})
+	ec, err := EngineConfig(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ec.Ports = []ports.Port{port}
+	settings, err := EngineSettings(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := engine.New(ec, settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "s", "c.sock")
+	running := NewRunning(e, c)
+	s, err := Serve(path, NewHandler(running, NewMetrics(c, e.Report)), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		running.Close()
+		if err := errors.Join(s.Close(), e.Close(), port.Close(), pool.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	return &served{t, NewClient(path), path, running, e, port}
+}
+
+// turn lets the director run until the test ends.
+func (d *served) turn() {
+	d.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	ready, done := make(chan bool), make(chan error, 1)
+	go func() { done <- d.engine.Run(ctx, func() { close(ready) }) }()
+	d.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			d.Error(err)
+		}
+	})
+	<-ready
+}
+
+var (
+	portMAC   = [6]byte{2, 0, 0, 0, 0, 1}
+	clientMAC = [6]byte{2, 0, 0, 0, 0, 9}
+)
+
+// begin sends UDP datagrams of n clients, 10.0.0.9 from port 1000 on, to a VIP, and waits until each has its session.
+func (d *served) begin(n int, vip string) {
+	d.Helper()
+	before := d.engine.Report().Received
+	to := netip.MustParseAddrPort(vip)
+	for i := range n {
+		ip := &layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocolUDP, SrcIP: net.IPv4(10, 0, 0, 9), DstIP: to.Addr().AsSlice()}
+		udp := &layers.UDP{SrcPort: layers.UDPPort(1000 + i), DstPort: layers.UDPPort(to.Port())}
+		if err := udp.SetNetworkLayerForChecksum(ip); err != nil {
+			d.Fatal(err)
+		}
+		b := gopacket.NewSerializeBuffer()
+		err := gopacket.SerializeLayers(b, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true},
+			&layers.Ethernet{SrcMAC: clientMAC[:], DstMAC: portMAC[:], EthernetType: layers.EthernetTypeIPv4}, ip, udp, gopacket.Payload("hello"))
+		if err != nil {
+			d.Fatal(err)
+		}
+		if !d.port.Receive(b.Bytes()) {
+			d.Fatal("no buffer for a frame")
+		}
+	}
+	d.eventually("sessions", func() bool {
+		d.port.Collect(0)
+		return d.engine.Report().Received >= before+uint64(n)
+	})
+}
+
+// eventually waits for something that other threads do.
+func (d *served) eventually(what string, holds func() bool) {
+	d.Helper()
+	for end := time.Now().Add(20 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			d.Fatalf("%s: not in time", what)
+		}
+	}
+}
