@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -191,6 +192,17 @@ func TestWrite(t *testing.T) {
 		if Write(&got, k, services, 4096); got.String() != want {
 			t.Errorf("%s:\n%q\nwant\n%q", line, got.String(), want)
 		}
+	}
+}
+
+func TestWriteConnection(t *testing.T) {
+	var got strings.Builder
+	WriteConnectionTitle(&got)
+	WriteConnection(&got, Connection{"tcp", "ESTABLISHED", "198.51.100.7:4242", "10.0.0.100:80", "10.1.0.11:80", 897 * time.Second})
+	want := "IPVS connection entries\npro expire state       source             virtual            destination\n" +
+		"TCP 14:57  ESTABLISHED 198.51.100.7:4242  10.0.0.100:80      10.1.0.11:80\n"
+	if got.String() != want {
+		t.Errorf("%q, want %q", got.String(), want)
 	}
 }
 

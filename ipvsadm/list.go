@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 )
 
 // Counters are those of a service or of a real server.
@@ -139,4 +140,21 @@ func (c *Counters) subtract(o Counters) {
 	c.OutPackets -= o.OutPackets
 	c.InBytes -= o.InBytes
 	c.OutBytes -= o.OutBytes
+}
+
+// Connection is a session as -L -c shows it.
+type Connection struct {
+	Protocol, State, Client, VIP, Server string
+	Left                                 time.Duration // until it times out
+}
+
+// WriteConnectionTitle writes what -L -c begins with.
+func WriteConnectionTitle(w io.Writer) {
+	fmt.Fprint(w, "IPVS connection entries\npro expire state       source             virtual            destination\n")
+}
+
+// WriteConnection writes one line of -L -c.
+func WriteConnection(w io.Writer, c Connection) {
+	seconds := int(c.Left.Seconds())
+	fmt.Fprintf(w, "%-3s %02d:%02d  %-11s %-18s %-18s %s\n", strings.ToUpper(c.Protocol), seconds/60, seconds%60, c.State, c.Client, c.VIP, c.Server)
 }

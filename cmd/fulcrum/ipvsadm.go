@@ -118,7 +118,13 @@ func (d dialect) list(ctx context.Context, k ipvsadm.Command) error {
 		fmt.Fprintf(w, "Timeout (tcp tcpfin udp): %.0f %.0f %.0f\n", t.Established.Seconds(), t.FinWait.Seconds(), t.UDP.Seconds())
 		return nil
 	case k.Connections:
-		return fmt.Errorf("-c: %w: list sessions with `fulcrum sessions`", ipvsadm.ErrNotHere)
+		ipvsadm.WriteConnectionTitle(w)
+		return d.client.Sessions(d.command.Context(), nil, func(s *control.Session) error {
+			ipvsadm.WriteConnection(w, ipvsadm.Connection{
+				Protocol: s.Protocol, State: s.State, Client: s.Client, VIP: s.VIP, Server: s.RealServer, Left: time.Duration(s.LeftSeconds * float64(time.Second)),
+			})
+			return nil
+		})
 	}
 	services, err := d.services(ctx, c)
 	if err != nil {
