@@ -101,12 +101,17 @@ func (t *Table) findAnswers(k *Key6, flags Flags) (hash uint64, taken bool) {
 
 // Flow returns the flow in one direction of the session in a slot, in the form that both families have.
 func (t *Table) Flow(slot uint32, d Direction) Flow6 {
-	f := t.sessions[slot].flow(d)
-	if !t.has6(slot, d) {
-		return f.Wide()
+	s := &t.sessions[slot]
+	if !s.has6(d) {
+		return s.flow(d).Wide()
 	}
-	a := t.addressesOf(slot).pair(d)
-	return Flow6{Src: a.Src, Dst: a.Dst, SrcPort: f.SrcPort, DstPort: f.DstPort}
+	return t.addressesOf(slot).flow(s, d)
+}
+
+// flow returns the flow in one direction, which is one of IPv6, of the session s that the addresses belong to.
+func (a *Addresses6) flow(s *Session, d Direction) Flow6 {
+	f, p := s.flow(d), a.pair(d)
+	return Flow6{Src: p.Src, Dst: p.Dst, SrcPort: f.SrcPort, DstPort: f.DstPort}
 }
 
 // Flows6 returns both flows of the session in a slot.
@@ -114,9 +119,29 @@ func (t *Table) Flows6(slot uint32) (in, out Flow6) {
 	return t.Flow(slot, Inbound), t.Flow(slot, Outbound)
 }
 
-// has6 reports whether the packets of the session in a slot are IPv6 in direction d.
-func (t *Table) has6(slot uint32, d Direction) bool {
-	return t.sessions[slot].Flags&(flowFlags[d]&(In6|Out6)) != 0
+// has6 reports whether the session's packets are IPv6 in direction d.
+func (s *Session) has6(d Direction) bool { return s.Flags&(flowFlags[d]&(In6|Out6)) != 0 }
+
+// Copy is a session of either family as it was, apart from its table.
+type Copy struct {
+	Session
+	addresses Addresses6 // of an IPv6 session
+}
+
+// CopyTo copies the session in a slot. That is little more than reading it; what it means can be found out elsewhere.
+func (t *Table) CopyTo(slot uint32, c *Copy) {
+	c.Session = t.sessions[slot]
+	if t.Is6(slot) {
+		c.addresses = *t.addressesOf(slot)
+	}
+}
+
+// Flow is Table.Flow of the session that was copied.
+func (c *Copy) Flow(d Direction) Flow6 {
+	if !c.has6(d) {
+		return c.flow(d).Wide()
+	}
+	return c.addresses.flow(&c.Session, d)
 }
 
 // rehash6 is rehash for an IPv6 flow.

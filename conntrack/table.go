@@ -209,7 +209,7 @@ func (t *Table) endSlab(b *slab) {
 
 // rehash returns the hash of the flow that an index entry stands for.
 func (t *Table) rehash(r Ref) uint64 {
-	if t.has6(r.Slot(), r.Direction()) {
+	if t.sessions[r.Slot()].has6(r.Direction()) {
 		return t.rehash6(r)
 	}
 	s := &t.sessions[r.Slot()]

@@ -160,9 +160,3 @@ func (t *Table) expired(slot, now uint32) bool {
 	s := &t.sessions[slot]
 	return int32(now-s.LastSeen-t.timeouts[s.State]) >= 0
 }
-
-// Left returns how many ms the session in a slot lives on without a packet. It is not negative.
-func (t *Table) Left(slot, now uint32) uint32 {
-	s := &t.sessions[slot]
-	return uint32(max(int32(s.LastSeen+t.timeouts[s.State]-now), 0))
-}

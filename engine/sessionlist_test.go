@@ -165,3 +165,24 @@ func TestNeighboursAreListed(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkShowSessions is what a worker does for one letter of a listing, of a million sessions that are in no cache.
+func BenchmarkShowSessions(b *testing.B) {
+	const most = 1 << 20
+	d := newBenchBed(b, modes.NAT, most)
+	w := d.worker
+	for i := range uint32(most) {
+		k := packet.Key4{Flow4: packet.Flow4{Src: i, Dst: 1, SrcPort: 1, DstPort: 1}, Protocol: packet.ProtocolUDP}
+		if _, r := w.sessions.Insert(&k, w.sessions.Hash(&k), packet.Flow4{}, false, d.now); r != conntrack.Inserted {
+			break // the index of a table that is as good as full
+		}
+		w.snap.servers[0].load.Begin()
+	}
+	c := new(shownSessions)
+	for b.Loop() {
+		if w.showSessions(c, c.next); !c.more {
+			c.next = 0
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*listChunk), "ns/session")
+}
