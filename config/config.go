@@ -11,6 +11,7 @@ import (
 type Config struct {
 	File       string // name of the file, as given
 	Director   Director
+	Control    Control
 	Metrics    Metrics
 	DPDK       DPDK
 	Ports      []Port
@@ -35,6 +36,14 @@ type Director struct {
 	Idle    Idle
 	Control string // path of the control API's unix socket
 	Log     slog.Level
+}
+
+// Control configures the control API over TCP, which is besides its socket.
+type Control struct {
+	Listen      netip.AddrPort // invalid for none
+	Certificate string         // file with the certificate and those up to its root, PEM
+	Key         string         // file with its private key, PEM
+	TokenFile   string         // file with the token that clients must show
 }
 
 // Metrics configures what Prometheus reads.

@@ -15,6 +15,7 @@ func read(doc *document, entries map[string]any, cpus []int) *draft {
 	d := &draft{Config: Config{
 		File:     doc.name,
 		Director: readDirector(t.table("director"), cpus),
+		Control:  readControl(t.table("control")),
 		DPDK:     readDPDK(t.table("dpdk")),
 		Metrics:  readMetrics(t.table("metrics")),
 	}}

@@ -36,6 +36,14 @@ idle    = {{quote (print .Director.Idle)}}
 control = {{quote .Director.Control}}
 log     = {{quote (level .)}}
 
+{{- with .Control}}{{if .Listen.IsValid}}
+
+[control]
+listen      = {{quote (print .Listen)}}
+certificate = {{quote .Certificate}}
+key         = {{quote .Key}}
+token_file  = {{quote .TokenFile}}
+{{- end}}{{end}}
 {{- if .Metrics.Listen.IsValid}}
 
 [metrics]

@@ -77,6 +77,7 @@ func (p *planner) compareFixed() {
 		old, new any
 	}{
 		{"director", old.Director, next.Director},
+		{"control", old.Control, next.Control},
 		{"metrics", old.Metrics, next.Metrics},
 		{"dpdk", old.DPDK, next.DPDK},
 		{"port (all but addresses)", old.Ports, next.Ports},

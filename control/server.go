@@ -25,12 +25,11 @@ const (
 	closeTimeout    = time.Second
 )
 
-// Server serves the control API on a unix socket.
+// Server serves the control API.
 type Server struct {
-	path     string
-	listener net.Listener
-	http     *http.Server
-	ended    chan error
+	path  string // of its socket; none over TCP
+	http  *http.Server
+	ended chan error
 }
 
 // Serve makes the socket, which only its owner may use, and answers requests until Close. A socket that nobody listens on any more
@@ -49,12 +48,16 @@ func Serve(path string, handler http.Handler, log *slog.Logger) (*Server, error)
 	if err := errors.Join(os.Chmod(fresh, 0o600), os.Rename(fresh, path)); err != nil {
 		return nil, errors.Join(fmt.Errorf("make the control socket %s: %w; see director.control", path, err), listener.Close(), os.Remove(fresh))
 	}
-	s := &Server{path: path, listener: listener, ended: make(chan error, 1), http: &http.Server{
+	return newServer(path, netutil.LimitListener(listener, mostConnections), handler, log), nil
+}
+
+func newServer(path string, listener net.Listener, handler http.Handler, log *slog.Logger) *Server {
+	s := &Server{path: path, ended: make(chan error, 1), http: &http.Server{
 		Handler: handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: readTimeout, WriteTimeout: writeTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: mostHeader, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}}
-	go func() { s.ended <- s.http.Serve(netutil.LimitListener(listener, mostConnections)) }()
-	return s, nil
+	go func() { s.ended <- s.http.Serve(listener) }()
+	return s
 }
 
 // removeStale removes a socket that a director which is no more has left. A living one's is an error.
@@ -82,6 +85,9 @@ func (s *Server) Close() error {
 	}
 	if err := <-s.ended; !errors.Is(err, http.ErrServerClosed) {
 		return fmt.Errorf("serve the control API: %w", err)
+	}
+	if s.path == "" {
+		return nil
 	}
 	return os.Remove(s.path)
 }

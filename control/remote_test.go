@@ -1,0 +1,154 @@
+package control
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"io"
+	"log/slog"
+	"math/big"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"fulcrum/config"
+)
+
+const token = "0123456789abcdef0123456789abcdef"
+
+// remote makes the files of a control API over TCP, and the certificates that its clients trust.
+func remote(t *testing.T) (config.Control, *x509.CertPool) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	write := func(name string, content []byte) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	trusted := x509.NewCertPool()
+	trusted.AppendCertsFromPEM(certificate)
+	return config.Control{
+		Listen:      netip.MustParseAddrPort("127.0.0.1:" + freePort(t)),
+		Certificate: write("cert.pem", certificate),
+		Key:         write("key.pem", pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})),
+		TokenFile:   write("token", []byte(token+"\n")),
+	}, trusted
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
+}
+
+// TestRemote: who shows the token over TLS is answered, nobody else.
+func TestRemote(t *testing.T) {
+	d := serve(t, apiFile)
+	c, trusted := remote(t)
+	s, err := ServeRemote(c, NewHandler(d.running, NewMetrics(d.running.Config(), d.engine.Report)), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trusted}}
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	for _, tt := range []struct {
+		authorization string
+		status        int
+	}{
+		{"Bearer " + token, http.StatusOK}, {"bearer " + token, http.StatusOK},
+		{"", http.StatusUnauthorized}, {"Bearer", http.StatusUnauthorized}, {"Bearer " + token[1:], http.StatusUnauthorized}, {"Basic " + token, http.StatusUnauthorized},
+	} {
+		for _, path := range []string{"/v1/status", "/openapi.json", "/metrics"} {
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+c.Listen.String()+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			request.Header.Set("Authorization", tt.authorization)
+			response, err := transport.RoundTrip(request)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var p Problem
+			if tt.status != http.StatusOK && (json.NewDecoder(response.Body).Decode(&p) != nil || p.Status != tt.status) {
+				t.Errorf("%+v", p)
+			}
+			_, _ = io.Copy(io.Discard, response.Body)
+			response.Body.Close()
+			if response.StatusCode != tt.status {
+				t.Errorf("%s with %q: %s, want %d", path, tt.authorization, response.Status, tt.status)
+			}
+		}
+	}
+	if response, err := http.Get("http://" + c.Listen.String() + "/v1/status"); err == nil {
+		response.Body.Close()
+		if response.StatusCode == http.StatusOK {
+			t.Error("answered without TLS")
+		}
+	}
+	old := &tls.Config{RootCAs: trusted, MaxVersion: tls.VersionTLS12}
+	if conn, err := tls.Dial("tcp", c.Listen.String(), old); err == nil {
+		conn.Close()
+		t.Error("TLS 1.2 is good enough for it")
+	}
+}
+
+// TestRemoteWithoutItsFiles does not start, and says which key to look at.
+func TestRemoteWithoutItsFiles(t *testing.T) {
+	for _, tt := range []struct {
+		want  string
+		spoil func(c *config.Control) error
+	}{
+		{"control.certificate", func(c *config.Control) error { return os.Remove(c.Certificate) }},
+		{"control.key", func(c *config.Control) error { return os.WriteFile(c.Key, nil, 0o600) }},
+		{"control.token_file", func(c *config.Control) error { return os.Remove(c.TokenFile) }},
+		{"has no token", func(c *config.Control) error { return os.WriteFile(c.TokenFile, []byte("short"), 0o600) }},
+		{"chmod 600", func(c *config.Control) error { return os.Chmod(c.TokenFile, 0o640) }},
+		{"control.listen", func(c *config.Control) error { c.Listen = netip.MustParseAddrPort("192.0.2.1:1"); return nil }},
+	} {
+		c, _ := remote(t)
+		if err := tt.spoil(&c); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ServeRemote(c, nil, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%v, want one with %q", err, tt.want)
+		}
+	}
+}
