@@ -5,9 +5,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/gopacket"
-	"github.com/google/gopacket/layers"
-
 	"fulcrum/conntrack"
 	"fulcrum/modes"
 	"fulcrum/packet"
@@ -380,63 +377,6 @@ func TestMSS(t *testing.T) {
 	}
 }
 
-// TestEchoSessions: with Echo off, real servers answer the VIP's echo requests.
-func TestEchoSessions(t *testing.T) {
-	eachMode(t, func(t *testing.T, s site, m modes.Mode) {
-		v := s.web(m, 2)
-		v.Echo = false
-		b := newBed(t, s, s.serving(v))
-		ask := echoRequest("192.168.5.9", vipAlone)
-		for i := range 2 { // the same identifier, the same real server
-			b.fromClient(ask.with(func(p *pkt) { p.rest += uint32(i) }))
-			got := collect(b.ports[s.back])
-			if len(got) != 1 {
-				t.Fatalf("%d frames; dropped %s", len(got), b.drops())
-			}
-			judge(t, got[0])
-			if dst := packet.Ethernet(got[0]).Dst(); dst != s.servers[1].mac {
-				t.Fatalf("request %d went to %v", i, dst)
-			}
-			if m.TwoWay() {
-				b.receive(s.back, echoAnswer(got[0]))
-				b.toClient(icmp(vipAlone, "192.168.5.9", packet.ICMPEchoReply, 0, ask.rest+uint32(i), ask.payload).with(func(p *pkt) { p.ttl = 62 }))
-			}
-		}
-		b.connections(0, 1, 0, 1)
-		b.fromClient(echoRequest("192.168.5.9", "10.0.0.1"))
-		b.toClient(icmp("10.0.0.1", "192.168.5.9", packet.ICMPEchoReply, 0, ask.rest, ask.payload))
-		b.dropped("")
-		b.wait(63_000)
-		b.sessions(0)
-	})
-}
-
-// echoAnswer turns an echo request into its answer, as a real server would.
-func echoAnswer(f []byte) []byte {
-	f = append([]byte(nil), f...)
-	e := packet.Ethernet(f)
-	src, dst := e.Src(), e.Dst()
-	e.SetDst(src)
-	e.SetSrc(dst)
-	if e.Type() == packet.EtherTypeIPv6 {
-		ip := packet.IPv6(f[packet.EthernetLen:])
-		from, to := ip.Src(), ip.Dst()
-		ip.SetSrc(to)
-		ip.SetDst(from)
-		message := packet.ICMPv6(ip[packet.IPv6Len:])
-		message.Encode(packet.ICMP6EchoReply, 0, message.Rest(), to, from)
-		return f
-	}
-	ip := packet.IPv4(f[packet.EthernetLen:])
-	from, to := ip.Src(), ip.Dst()
-	ip.SetSrc(to)
-	ip.SetDst(from)
-	message := packet.ICMP(ip[packet.IPv4MinLen:])
-	rest := uint32(message[4])<<24 | uint32(message[5])<<16 | uint32(message[6])<<8 | uint32(message[7])
-	message.Encode(packet.ICMPEchoReply, 0, rest)
-	return f
-}
-
 // TestTunnelErrors: who cannot get through the tunnel hears of it from the VIP.
 func TestTunnelErrors(t *testing.T) {
 	for _, s := range sites {
@@ -459,65 +399,3 @@ func TestTunnelErrors(t *testing.T) {
 		b.dropped("")
 	}
 }
-
-// sctpFrame is a packet with one chunk; gopacket makes its checksum.
-func sctpFrame(s site, src, dst netip.AddrPort, from, to packet.MAC, ttl uint8, chunk layers.SCTPChunkType) []byte {
-	l := &layers.SCTP{SrcPort: layers.SCTPPort(src.Port()), DstPort: layers.SCTPPort(dst.Port()), VerificationTag: 7}
-	body := append(gopacket.Payload{byte(chunk), 0, 0, 24}, make([]byte, 20)...)
-	if s.is6 {
-		ip := &layers.IPv6{Version: 6, HopLimit: ttl, NextHeader: layers.IPProtocolSCTP, SrcIP: src.Addr().AsSlice(), DstIP: dst.Addr().AsSlice()}
-		return ethernet(from, to, layers.EthernetTypeIPv6, serialize(ip, l, body))
-	}
-	ip := &layers.IPv4{Version: 4, TTL: ttl, Id: 7, Protocol: layers.IPProtocolSCTP, SrcIP: src.Addr().AsSlice(), DstIP: dst.Addr().AsSlice()}
-	return ethernet(from, to, layers.EthernetTypeIPv4, serialize(ip, l, body))
-}
-
-// TestSCTP: an association through every mode, with its states and its checksum.
-func TestSCTP(t *testing.T) {
-	eachMode(t, func(t *testing.T, s site, m modes.Mode) {
-		v := s.service(m, packet.ProtocolSCTP, 1)
-		b := newBed(t, s, s.serving(v))
-		from := at4(client)
-		if s.is6 {
-			from = sixPort(from)
-		}
-		server := v.RealServers[0].Address
-		source := from
-		for i, chunk := range []layers.SCTPChunkType{layers.SCTPChunkTypeInit, layers.SCTPChunkTypeCookieEcho, layers.SCTPChunkTypeData} {
-			b.receive(s.front, sctpFrame(s, from, v.Address, s.gateway.mac, s.own(s.front).mac, 64, chunk))
-			got := collect(b.ports[s.back])
-			if len(got) != 1 {
-				t.Fatalf("%d frames; dropped %s", len(got), b.drops())
-			}
-			if i == 0 && m == modes.FullNAT {
-				source, _ = flowOf(got[0])
-			}
-			to := server
-			if !m.TwoWay() {
-				to = v.Address
-			}
-			want := sctpFrame(s, source, to, s.own(s.back).mac, s.servers[0].mac, 63, chunk)
-			if m == modes.IPIP {
-				got[0] = append(append([]byte(nil), got[0][:14]...), got[0][14+m.Overhead(conntrack.Inbound, s.is6, s.is6):]...)
-			}
-			if string(got[0]) != string(want) {
-				t.Fatalf("sent\n%x\nwant\n%x", got[0], want)
-			}
-			if m.TwoWay() {
-				answer := []layers.SCTPChunkType{layers.SCTPChunkTypeInitAck, layers.SCTPChunkTypeCookieAck, layers.SCTPChunkTypeSack}[i]
-				b.receive(s.back, sctpFrame(s, server, source, s.servers[0].mac, s.own(s.back).mac, 64, answer))
-				want := sctpFrame(s, v.Address, from, s.own(s.front).mac, s.gateway.mac, 63, answer)
-				if got := collect(b.ports[s.front]); len(got) != 1 || string(got[0]) != string(want) {
-					t.Fatalf("%d frames came back, want\n%x", len(got), want)
-				}
-			}
-		}
-		b.connections(0, 0, 1, 0)
-		b.dropped("")
-		b.receive(s.front, sctpFrame(s, nextPort(from), v.Address, s.gateway.mac, s.own(s.front).mac, 64, layers.SCTPChunkTypeData))
-		b.dropped("no_session=1")
-	})
-}
-
-// nextPort is the next port.
-func nextPort(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr(), a.Port()+1) }
