@@ -87,7 +87,11 @@ func (r *Running) Edit(edit func(*config.Config) error) (Plan, error) {
 		if err := edit(n); err != nil {
 			return nil, err
 		}
-		return config.Parse("the changed configuration", []byte(n.Render()))
+		next, err := config.Parse("the changed configuration", []byte(n.Render()))
+		if err == nil {
+			next.File = c.File // still where it comes from
+		}
+		return next, err
 	})
 }
 

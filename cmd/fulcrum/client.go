@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
+	"path/filepath"
 	"text/tabwriter"
 	"time"
 
@@ -145,12 +147,8 @@ func newPlanCommand() *cobra.Command {
 	}
 	a := newAsking(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		changes := false
-		err := sendFile(a, c, "plan", args[0], func(w io.Writer, p control.Plan) {
-			changes = !p.Empty()
-			showPlan(w, p)
-		})
-		if err == nil && changes {
+		p, err := sendFile(a, c, "plan", args[0])
+		if err == nil && !p.Empty() {
 			return &exitError{code: changesExit}
 		}
 		return err
@@ -163,16 +161,32 @@ func newApplyCommand() *cobra.Command {
 		Use: "apply FILE", Short: "Make a configuration file the running one, as a whole or not at all", Args: cobra.ExactArgs(1),
 	}
 	a := newAsking(c)
-	c.RunE = func(c *cobra.Command, args []string) error { return sendFile(a, c, "apply", args[0], showPlan) }
+	c.RunE = func(c *cobra.Command, args []string) error {
+		_, err := sendFile(a, c, "apply", args[0])
+		return err
+	}
 	return c
 }
 
-func sendFile(a *asking, c *cobra.Command, what, file string, show func(io.Writer, control.Plan)) error {
+// sendFile has the director do something with a file, and shows what that is.
+func sendFile(a *asking, c *cobra.Command, what, file string) (p control.Plan, err error) {
 	text, err := readGood(file, c.ErrOrStderr())
 	if err != nil {
-		return err
+		return p, err
 	}
-	return do(a, c, http.MethodPost, what, text, show)
+	if err := a.validate(); err != nil {
+		return p, err
+	}
+	if full, err := filepath.Abs(file); err == nil {
+		file = full // for whoever asks for the status from elsewhere
+	}
+	ctx, cancel := context.WithTimeout(c.Context(), askDeadline)
+	defer cancel()
+	path := what + "?" + url.Values{"name": {file}}.Encode()
+	if err := control.NewClient(a.socket).Do(ctx, http.MethodPost, path, text, &p); err != nil {
+		return p, err
+	}
+	return p, show(a, c, p, showPlan)
 }
 
 func newRollbackCommand() *cobra.Command {

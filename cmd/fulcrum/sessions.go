@@ -29,7 +29,7 @@ func newSessionsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "sessions", Short: "List sessions", Args: cobra.NoArgs,
 		Long: "sessions lists the sessions that match all that is given, as they are found. With -o json each is a line of JSON.\n" +
-			"Ten million take about ten seconds, and the workers a hundredth of their time meanwhile.",
+			"Ten million take about sixteen seconds, and the workers a hundredth of their time meanwhile.",
 		Example: "  fulcrum sessions --service web --state ESTABLISHED --client 198.51.100.0/24",
 	}
 	a := newAsking(c)
