@@ -74,7 +74,13 @@ func (a *api) addReading(h huma.API) {
 	huma.Get(h, "/v1/status", func(context.Context, *struct{}) (*body[Status], error) { return answer(a.status()), nil })
 	huma.Get(h, "/v1/report", func(context.Context, *struct{}) (*body[*Report], error) { return answer(a.running.Report()), nil })
 	huma.Get(h, "/v1/services", func(context.Context, *struct{}) (*body[[]ServiceReport], error) {
-		return answer(a.running.Report().Services), nil
+		return answer(a.running.Services()), nil
+	})
+	huma.Post(h, "/v1/zero", func(_ context.Context, in *struct {
+		Service string `query:"service" doc:"the service's name; none is all"`
+	}) (*struct{}, error) {
+		a.running.Zero(in.Service)
+		return nil, nil
 	})
 	huma.Get(h, "/v1/ports", func(context.Context, *struct{}) (*body[[]PortReport], error) {
 		return answer(a.running.Report().Ports), nil

@@ -206,3 +206,16 @@ func TestSocketIsTakenOrStale(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestZero: counts begin anew, and are never below.
+func TestZero(t *testing.T) {
+	c := Traffic{Connections: 5, InPackets: 7, InBytes: 700, OutPackets: 6, OutBytes: 600}
+	c.subtract(Traffic{Connections: 2, InPackets: 8, InBytes: 100, OutPackets: 6, OutBytes: 1})
+	if want := (Traffic{Connections: 3, InBytes: 600, OutBytes: 599}); c != want {
+		t.Errorf("%+v, want %+v", c, want)
+	}
+	client, _ := serveAPI(t)
+	if err := client.Do(t.Context(), http.MethodPost, "zero", nil, nil); err != nil {
+		t.Error(err)
+	}
+}

@@ -23,6 +23,7 @@ type Running struct {
 	mu      sync.Mutex
 	current *config.Config
 	before  []*config.Config // the last one at the end
+	zeroes  zeroes
 }
 
 // mostBefore is how many configurations can be gone back to.

@@ -24,6 +24,7 @@ const (
 	EditServer    Operation = 'e'
 	DeleteServer  Operation = 'd'
 	List          Operation = 'L'
+	Zero          Operation = 'Z'
 	SetTimeouts   Operation = 't' // --set
 )
 
@@ -82,7 +83,7 @@ var long = map[string]string{
 var options = map[string]option{
 	"A": {operates: AddService}, "E": {operates: EditService}, "D": {operates: DeleteService}, "C": {operates: Clear}, "R": {operates: Restore},
 	"S": {operates: Save}, "a": {operates: AddServer}, "e": {operates: EditServer}, "d": {operates: DeleteServer}, "L": {operates: List}, "l": {operates: List},
-	"Z": {absent: "counters are never set back: take the difference of two readings"},
+	"Z": {operates: Zero},
 	"t": {takes: true, set: socket("tcp")}, "u": {takes: true, set: socket("udp")}, "sctp-service": {takes: true, set: socket("sctp")},
 	"f": {takes: true, absent: "there are no firewall marks: make a service for each address and port"},
 	"s": {takes: true, set: func(c *Command, v string) error { c.Scheduler = v; return nil }},
@@ -223,7 +224,7 @@ func (p *parser) option(word string) error {
 	case o.operates == 0:
 		return o.set(&p.c, value)
 	case p.c.Operation != 0:
-		return usage("two commands: give one of -A, -E, -D, -C, -R, -S, -a, -e, -d and -L")
+		return usage("two commands: give one of -A, -E, -D, -C, -R, -S, -a, -e, -d, -L and -Z")
 	}
 	p.c.Operation = o.operates
 	return nil

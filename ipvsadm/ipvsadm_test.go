@@ -106,7 +106,7 @@ func TestCommandLines(t *testing.T) {
 		"-A -t 10.0.0.100:80 -M 255.0.0.0":        "persistence",
 		"-A -t 10.0.0.100:80 -b sh-port":          "scheduler flags",
 		"-A -u 10.0.0.100:80 -o":                  "one-packet",
-		"-Z":                                      "never set back",
+		"-Z":                                      "ok",
 		"--set 1 2 3":                             "session.timeouts",
 		"--start-daemon master":                   "synchronisation",
 	} {

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,6 +70,8 @@ func (d dialect) run(k ipvsadm.Command) error {
 	switch k.Operation {
 	case ipvsadm.List:
 		return d.list(ctx, k)
+	case ipvsadm.Zero:
+		return d.zero(ctx, k)
 	case ipvsadm.Save:
 		c, err := d.config(ctx)
 		if err != nil {
@@ -82,6 +86,23 @@ func (d dialect) run(k ipvsadm.Command) error {
 		return d.change(ctx, all)
 	}
 	return d.change(ctx, []ipvsadm.Command{k})
+}
+
+// zero has counts begin anew: of a service, or of all.
+func (d dialect) zero(ctx context.Context, k ipvsadm.Command) error {
+	path := "zero"
+	if k.Protocol != "" {
+		c, err := d.config(ctx)
+		if err != nil {
+			return err
+		}
+		i := slices.IndexFunc(c.Services, func(s config.Service) bool { return s.Protocol == k.Protocol && s.Address == k.Service })
+		if i < 0 {
+			return fmt.Errorf("there is no service %s %s", k.Protocol, k.Service)
+		}
+		path += "?service=" + url.QueryEscape(c.Services[i].Name)
+	}
+	return d.client.Do(ctx, http.MethodPost, path, nil, nil)
 }
 
 // config asks for the configuration that runs.
