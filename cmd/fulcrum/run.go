@@ -199,12 +199,20 @@ func (o *runOptions) tryReport() error {
 	return file.Close()
 }
 
-// writeReport shows what the director did.
+// writeReport shows what the director did: first in the file, so that whoever sees the table finds it there.
 func (o *runOptions) writeReport(d *director, stdout io.Writer) error {
 	r := d.running.Report()
+	if err := o.writeReportFile(r); err != nil {
+		return err
+	}
 	if err := r.WriteTable(stdout); err != nil {
 		return fmt.Errorf("write the final table: %w", err)
 	}
+	return nil
+}
+
+// writeReportFile writes the report as JSON, if it is asked for.
+func (o *runOptions) writeReportFile(r *control.Report) error {
 	if o.report == "" {
 		return nil
 	}
