@@ -2,12 +2,7 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
-
-	"golang.org/x/sys/unix"
 
 	"fulcrum/config"
 	"fulcrum/control"
@@ -63,11 +58,15 @@ func (d *director) start() error {
 }
 
 func (d *director) startDPDK() error {
-	main, err := mainCPU(d.cfg.Director.Workers)
+	workers := d.cfg.Director.Workers
+	others, err := otherCPUs(workers)
 	if err != nil {
 		return err
 	}
-	c := dpdk.Config{HugePages: d.cfg.DPDK.HugePages, Memory: d.cfg.DPDK.Memory, Args: d.cfg.DPDK.Args, CPU: main}
+	if err := leaveToWorkers(others, workers); err != nil {
+		return err
+	}
+	c := dpdk.Config{HugePages: d.cfg.DPDK.HugePages, Memory: d.cfg.DPDK.Memory, Args: d.cfg.DPDK.Args, CPU: mainCPU(others, workers)}
 	for _, shared := range devices(d.cfg.Ports) {
 		c.Devices = append(c.Devices, shared.Device)
 	}
@@ -75,52 +74,8 @@ func (d *director) startDPDK() error {
 		return err
 	}
 	d.note(d.eal.Notes())
-	d.note(sharedCPUs(d.cfg.Director.Workers))
+	d.note(sharedCPUs(workers))
 	return nil
-}
-
-// sharedCPUs says which CPUs several workers have to share.
-func sharedCPUs(workers []int) []string {
-	workersOn := map[int]int{}
-	for _, cpu := range workers {
-		workersOn[cpu]++
-	}
-	var notes []string
-	for _, cpu := range slices.Sorted(maps.Keys(workersOn)) {
-		if n := workersOn[cpu]; n > 1 {
-			notes = append(notes, fmt.Sprintf("%d workers share CPU %d, where each waits for the others; give every worker a CPU of its own", n, cpu))
-		}
-	}
-	return notes
-}
-
-// mainCPU returns the CPU for DPDK's main lcore, which does no work: one that no worker has, if there is one. Workers'
-// CPUs that cannot be used are an error here, before any device is opened.
-func mainCPU(workers []int) (int, error) {
-	var allowed unix.CPUSet
-	if err := unix.SchedGetaffinity(0, &allowed); err != nil {
-		return 0, fmt.Errorf("find out which CPUs may be used: %w", err)
-	}
-	for _, w := range workers {
-		if !allowed.IsSet(w) {
-			return 0, fmt.Errorf("run a worker on CPU %d: this process may not use it, or it does not exist; "+
-				"name another one in director.workers (taskset -cp $$ shows which may be used)", w)
-		}
-	}
-	return freeCPU(allowed, workers), nil
-}
-
-// freeCPU returns an allowed CPU without a worker or, if there is none, the first worker's.
-func freeCPU(allowed unix.CPUSet, workers []int) int {
-	for _, w := range workers {
-		allowed.Clear(w)
-	}
-	for cpu := range len(allowed) * 64 {
-		if allowed.IsSet(cpu) {
-			return cpu
-		}
-	}
-	return workers[0]
 }
 
 func (d *director) note(notes []string) {
