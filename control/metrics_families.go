@@ -10,8 +10,9 @@ import (
 )
 
 const (
-	counter = dto.MetricType_COUNTER
-	gauge   = dto.MetricType_GAUGE
+	counter   = dto.MetricType_COUNTER
+	gauge     = dto.MetricType_GAUGE
+	histogram = dto.MetricType_HISTOGRAM
 )
 
 // reading is what the metrics are read from.
@@ -71,6 +72,7 @@ var families = []family{
 		eachWorker(func(w *engine.WorkerReport) float64 { return float64(w.Turns) })},
 	{"fulcrum_worker_busy_seconds_total", counter, "Time in turns that brought packets; its rate is the worker's busy share.", worker,
 		eachWorker(func(w *engine.WorkerReport) float64 { return w.Busy.Seconds() })},
+	{"fulcrum_worker_turn_seconds", histogram, "How long turns took, from one poll of the ports to the next, unless the worker slept: what comes meanwhile waits.", worker, readTurnTimes},
 
 	{"fulcrum_port_received_packets_total", counter, "Packets that the workers received from a port.", port,
 		eachPort(func(p *engine.PortReport) uint64 { return p.Received })},
@@ -155,6 +157,12 @@ func readServices(r *reading, s *series) {
 	for i := range r.Services {
 		v := &r.Services[i].Service
 		s.add(1, labels{v.Name, v.Address.String(), engine.ProtocolName(v.Protocol), v.Mode.String(), v.Scheduler.String()})
+	}
+}
+
+func readTurnTimes(r *reading, s *series) {
+	for i := range r.Workers {
+		s.addTurns(&r.Workers[i].Times, labels{strconv.Itoa(i)})
 	}
 }
 

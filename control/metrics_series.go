@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	dto "github.com/prometheus/client_model/go"
+
+	"fulcrum/engine"
 )
 
 // maxLabels is how many labels a family can have.
@@ -34,6 +36,23 @@ func (s *series) end() { s.dto.Metric = s.metrics[:s.used] }
 
 // add gives the next metric a value.
 func (s *series) add(value float64, values labels) {
+	*s.place(s.next(values)) = value
+}
+
+// addTurns gives the next metric a distribution.
+func (s *series) addTurns(t *engine.TurnTimes, values labels) {
+	h, turns := s.next(values).Histogram, uint64(0)
+	for i, n := range t.Counts {
+		turns += n
+		if limit, limited := engine.TurnTimeLimit(i); limited {
+			*h.Bucket[i].UpperBound, *h.Bucket[i].CumulativeCount = limit.Seconds(), turns
+		}
+	}
+	*h.SampleCount, *h.SampleSum = turns, t.Total.Seconds()
+}
+
+// next is the next metric, with labels.
+func (s *series) next(values labels) *dto.Metric {
 	if s.used == len(s.metrics) {
 		s.metrics, s.labels = append(s.metrics, s.newMetric()), append(s.labels, labels{})
 	}
@@ -44,8 +63,8 @@ func (s *series) add(value float64, values labels) {
 			*m.Label[i].Value = values[i]
 		}
 	}
-	*s.place(m) = value
 	s.used++
+	return m
 }
 
 // newMetric makes a metric whose labels are all empty, as those of a new entry in labels are.
@@ -54,12 +73,23 @@ func (s *series) newMetric() *dto.Metric {
 	for i := range s.family.labels {
 		m.Label = append(m.Label, &dto.LabelPair{Name: &s.family.labels[i], Value: new(string)})
 	}
-	if s.family.kind == counter {
+	switch s.family.kind {
+	case counter:
 		m.Counter = &dto.Counter{Value: new(float64)}
-	} else {
+	case histogram:
+		m.Histogram = newHistogram()
+	default:
 		m.Gauge = &dto.Gauge{Value: new(float64)}
 	}
 	return m
+}
+
+func newHistogram() *dto.Histogram {
+	h := &dto.Histogram{SampleCount: new(uint64), SampleSum: new(float64)}
+	for range len(engine.TurnTimes{}.Counts) - 1 {
+		h.Bucket = append(h.Bucket, &dto.Bucket{UpperBound: new(float64), CumulativeCount: new(uint64)})
+	}
+	return h
 }
 
 // place is where a metric has its value.

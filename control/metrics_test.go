@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,7 +27,7 @@ import (
 func manyServers(c *config.Config, n int) engine.Report {
 	r := engine.Report{
 		Ports:   make([]engine.PortReport, len(c.Ports)),
-		Workers: []engine.WorkerReport{{HandedTo: []uint64{0, 7}, Turns: 5}, {HandedTo: []uint64{9, 0}}},
+		Workers: []engine.WorkerReport{{HandedTo: []uint64{0, 7}, Turns: 5, Times: engine.TurnTimes{Counts: [16]uint64{3, 1, 15: 1}, Total: 2 * time.Second}}, {HandedTo: []uint64{9, 0}}},
 	}
 	v := engine.ServiceReport{Service: engine.Service{Name: c.Services[0].Name, Address: c.Services[0].Address, Protocol: 6}}
 	first := netip.MustParseAddr("10.1.0.1")
@@ -150,6 +151,20 @@ func TestMetricsHavePauses(t *testing.T) {
 	var r engine.Report
 	if scrape(t, metricsOf(t, &r))["go_sched_pauses_total_gc_seconds"] == nil {
 		t.Error("no histogram of the garbage collector's pauses")
+	}
+}
+
+// TestMetricsHaveTurnTimes: the counts add up, and what is beyond the last limit is in the sum alone.
+func TestMetricsHaveTurnTimes(t *testing.T) {
+	var r engine.Report
+	h := scrape(t, metricsOf(t, &r))["fulcrum_worker_turn_seconds"].Metric[0].Histogram
+	if got := h.GetSampleSum(); got != 2 {
+		t.Errorf("%v s in all, want 2", got)
+	}
+	for i, want := range map[int]uint64{0: 3, 1: 4, 14: 4, 15: 5} {
+		if got := h.Bucket[i].GetCumulativeCount(); got != want {
+			t.Errorf("%d turns up to %v s, want %d", got, h.Bucket[i].GetUpperBound(), want)
+		}
 	}
 }
 

@@ -54,6 +54,8 @@ type WorkerReport struct {
 	TakenOver   uint64   `json:"taken_over"`
 	HandedOver  []uint64 `json:"handed_over"`
 	BusyMs      int64    `json:"busy_ms"` // in turns that brought packets
+	// TurnTimes tells how long the worker's turns took, the shortest first.
+	TurnTimes []TurnCount `json:"turn_times"`
 }
 
 // Traffic counts sessions, packets, and bytes of IP packets.
@@ -104,7 +106,9 @@ func NewReport(c *config.Config, e engine.Report) Report {
 		})
 	}
 	for _, w := range e.Workers {
-		r.Workers = append(r.Workers, WorkerReport{w.CPU, w.Received, w.Transmitted, w.Sessions, w.TakenOver, w.HandedTo, w.Busy.Milliseconds()})
+		r.Workers = append(r.Workers, WorkerReport{
+			w.CPU, w.Received, w.Transmitted, w.Sessions, w.TakenOver, w.HandedTo, w.Busy.Milliseconds(), newTurnCounts(w.Times),
+		})
 	}
 	for _, s := range e.Services {
 		r.Services = append(r.Services, newServiceReport(s))

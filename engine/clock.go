@@ -13,6 +13,7 @@ type Clock struct {
 	base   time.Time
 	offset time.Duration // boot time at base, at most
 	synced time.Duration // since base
+	read   time.Duration // since base
 }
 
 const (
@@ -42,9 +43,9 @@ func (c *Clock) sync() {
 
 // Now returns the time in milliseconds, modulo 2^32.
 func (c *Clock) Now() uint32 {
-	elapsed := time.Since(c.base)
-	if elapsed-c.synced > clockSync {
+	c.read = time.Since(c.base)
+	if c.read-c.synced > clockSync {
 		c.sync()
 	}
-	return uint32((c.offset + elapsed) / time.Millisecond)
+	return uint32((c.offset + c.read) / time.Millisecond)
 }

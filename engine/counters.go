@@ -1,6 +1,9 @@
 package engine
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+	"time"
+)
 
 // Totals are a worker's packets by what became of them, or the sum over all workers. Once a worker has
 // finished its turn, Received + Originated + TakenOver = Transmitted + Consumed + all of Drops + Held + HandedOver. In the sum,
@@ -53,6 +56,8 @@ type published struct {
 	evicted    atomic.Uint64
 	turns      atomic.Uint64
 	busy       atomic.Uint64 // ms
+	turnTimes  [numTurnTimes]atomic.Uint64
+	inTurns    atomic.Int64  // ns
 	unanswered atomic.Uint64 // neighbours that were given up
 	sessions   atomic.Int64
 	handedOver []atomic.Uint64
@@ -80,6 +85,21 @@ func (p *published) addTotals(t *Totals) {
 	for i := range t.Drops[Consumed+1:] {
 		t.Drops[int(Consumed)+1+i] += p.totals[7+i].Load()
 	}
+}
+
+func (p *published) setTurnTimes(t *TurnTimes) {
+	p.inTurns.Store(int64(t.Total))
+	for i, n := range t.Counts {
+		p.turnTimes[i].Store(n)
+	}
+}
+
+func (p *published) readTurnTimes() TurnTimes {
+	t := TurnTimes{Total: time.Duration(p.inTurns.Load())}
+	for i := range t.Counts {
+		t.Counts[i] = p.turnTimes[i].Load()
+	}
+	return t
 }
 
 func (p *published) setPort(i int, t PortTotals) {
@@ -130,6 +150,7 @@ func (w *Worker) publish() {
 	w.published.sessions.Store(int64(w.sessions.Len()))
 	w.published.turns.Store(w.effort.turns)
 	w.published.busy.Store(w.effort.busy)
+	w.published.setTurnTimes(&w.effort.times)
 	w.published.unanswered.Store(w.neighbours.unanswered)
 	for i, n := range w.counters.handedOver {
 		w.published.handedOver[i].Store(n)

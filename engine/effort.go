@@ -6,6 +6,7 @@ type effort struct {
 	turns   uint64
 	busy    uint64 // ms in turns that brought packets
 	working bool   // the last turn brought packets
+	times   TurnTimes
 }
 
 // begin counts a turn, and gives the time since the last one began to what the last one was.

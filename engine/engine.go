@@ -287,17 +287,32 @@ const patience = 100
 // loop turns until stop.
 func (w *Worker) loop(clock *Clock, stop *atomic.Bool) {
 	idle := idler{busy: w.engine.cfg.Idle == IdleBusy}
+	began := time.Duration(0) // when the last turn did; 0 if the worker has slept since, or there was none
 	for !stop.Load() {
-		n := w.Turn(clock.Now())
+		now := clock.Now()
+		if began > 0 {
+			w.effort.times.add(clock.read - began)
+		}
+		began = clock.read
+		n := w.Turn(now)
 		if n > 0 {
 			w.received.Add(uint64(n))
 		}
-		idle.turn(n == 0 && w.unsent() == 0)
-		for i := 0; i < patience && w.ahead && !idle.busy; i++ {
-			nap(longSleep)
-			w.publishHandoffs()
+		slept := idle.turn(n == 0 && w.unsent() == 0)
+		if w.waitForOthers(&idle) || slept {
+			began = 0
 		}
 	}
+}
+
+// waitForOthers sleeps while another worker is far behind, and reports whether it had to.
+func (w *Worker) waitForOthers(idle *idler) (slept bool) {
+	for i := 0; i < patience && w.ahead && !idle.busy; i++ {
+		nap(longSleep)
+		w.publishHandoffs()
+		slept = true
+	}
+	return slept
 }
 
 // AwaitSilence returns when no packet has come for the given time, or when ctx ends.

@@ -22,20 +22,22 @@ type idler struct {
 	empty int
 }
 
-// turn notes a turn and sleeps if it is time to.
-func (i *idler) turn(empty bool) {
+// turn notes a turn, sleeps if it is time to, and reports whether it did.
+func (i *idler) turn(empty bool) (slept bool) {
 	if !empty {
 		i.empty = 0
-		return
+		return false
 	}
 	i.empty++
 	switch {
 	case i.busy || i.empty < spins:
+		return false
 	case i.empty < shortNaps:
 		nap(shortSleep)
 	default:
 		nap(longSleep)
 	}
+	return true
 }
 
 // nap sleeps on the thread itself: the Go scheduler would have to find it again.

@@ -25,6 +25,7 @@ type WorkerReport struct {
 	HandedTo []uint64 // packets handed over, by worker
 	Turns    uint64
 	Busy     time.Duration // in turns that brought packets
+	Times    TurnTimes
 	// NeighbourFailures counts next hops that were given up because they answered nobody.
 	NeighbourFailures uint64
 }
@@ -86,7 +87,7 @@ func (w *Worker) report() WorkerReport {
 	r := WorkerReport{
 		CPU: w.engine.cfg.CPUs[w.number], Sessions: int(w.published.sessions.Load()),
 		Turns: w.published.turns.Load(), Busy: time.Duration(w.published.busy.Load()) * time.Millisecond,
-		NeighbourFailures: w.published.unanswered.Load(),
+		NeighbourFailures: w.published.unanswered.Load(), Times: w.published.readTurnTimes(),
 	}
 	w.published.addTotals(&r.Totals)
 	for i := range w.published.handedOver {

@@ -116,9 +116,9 @@ func showPorts(w io.Writer, all []control.PortReport) {
 }
 
 func showWorkers(w io.Writer, all []control.WorkerReport) {
-	fmt.Fprint(w, "WORKER\tCPU\tRECEIVED\tTRANSMITTED\tSESSIONS\tTAKEN OVER\n")
+	fmt.Fprint(w, "WORKER\tCPU\tRECEIVED\tTRANSMITTED\tSESSIONS\tTAKEN OVER\tLONGEST TURN\n")
 	for i, v := range all {
-		fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%d\t%d\n", i, v.CPU, v.Received, v.Transmitted, v.Sessions, v.TakenOver)
+		fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%d\t%d\t%s\n", i, v.CPU, v.Received, v.Transmitted, v.Sessions, v.TakenOver, v.LongestTurn())
 	}
 }
 
