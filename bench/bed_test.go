@@ -66,7 +66,7 @@ func newPool(t *testing.T) *memory.Pool {
 // newDirected makes a generator with a real director at the other end, configured as the benchmark does it.
 func newDirected(t *testing.T, mode modes.Mode, sessions int) *Generator {
 	t.Helper()
-	cfg, err := config.Parse("bench.toml", []byte(directorConfig{device: "net_null0", memory: dpdkMemory, mode: mode, sessions: sessions}.file()))
+	cfg, err := config.Parse("bench.toml", []byte(directorConfig{device: "net_null0", memory: dpdkMemory, mode: mode, sessions: sessions, idle: "busy", control: "/tmp/x"}.file()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,13 +15,13 @@ func TestDirectorsFiles(t *testing.T) {
 	for _, m := range allModes {
 		for _, timeout := range []time.Duration{0, time.Second} {
 			c := directorConfig{
-				device: Link{"/tmp/x"}.subjectDevice(), memory: dpdkMemory, mode: m, sessions: 12345, timeout: timeout,
+				device: Link{"/tmp/x"}.subjectDevice(), memory: dpdkMemory, mode: m, sessions: 12345, timeout: timeout, idle: "busy", control: "/tmp/x/control.sock", crowd: 2 * serverCount,
 			}
 			cfg, err := config.Parse("bench.toml", []byte(c.file()))
 			if err != nil {
 				t.Fatalf("%v: %v\n%s", m, err, c.file())
 			}
-			if cfg.Session.Max != 12345 || len(cfg.Services) != 2 || cfg.Services[0].Mode != m.String() || len(cfg.Services[0].RealServers) != serverCount {
+			if cfg.Session.Max != 12345 || len(cfg.Services) != 4 || cfg.Services[0].Mode != m.String() || len(cfg.Services[0].RealServers) != serverCount {
 				t.Errorf("%v: %+v", m, cfg)
 			}
 			if timeout != 0 && (cfg.Session.Timeouts.UDP != timeout || cfg.Session.Timeouts.SynRecv != timeout) {

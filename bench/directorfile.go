@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"fulcrum/engine"
 	"fulcrum/modes"
 	"fulcrum/packet"
 )
@@ -13,9 +14,12 @@ import (
 type directorConfig struct {
 	device   string
 	cpu      int
+	idle     string
 	memory   int // MiB for DPDK
 	mode     modes.Mode
-	sessions int // session.max
+	sessions int    // session.max
+	control  string // its control socket
+	crowd    int    // real servers of further services, which nobody calls
 	// timeout, if set, is that of every state that idle sessions are in.
 	timeout time.Duration
 }
@@ -23,7 +27,7 @@ type directorConfig struct {
 // file writes the configuration: one arm, a service for UDP and one for TCP, and no neighbour that would have to be asked for.
 func (c directorConfig) file() string {
 	var f strings.Builder
-	fmt.Fprintf(&f, "[director]\nworkers = [%d]\nidle = \"busy\"\nlog = \"warn\"\n\n", c.cpu)
+	fmt.Fprintf(&f, "[director]\nworkers = [%d]\nidle = %q\nlog = \"warn\"\ncontrol = %q\n\n", c.cpu, c.idle, c.control)
 	fmt.Fprintf(&f, "[dpdk]\nhugepages = \"auto\"\nmemory = \"%dMiB\"\n\n", c.memory)
 	fmt.Fprintf(&f, "[[port]]\nname = \"link\"\ndevice = %q\naddresses = [\"%s/%d\"]\nrx_descriptors = %d\ntx_descriptors = %[4]d\n\n",
 		c.device, directorOwn, subnet.Bits(), descriptors)
@@ -32,8 +36,10 @@ func (c directorConfig) file() string {
 		fmt.Fprintf(&f, "[[neighbour]]\naddress = \"%s\"\nmac = \"%s\"\n\n", a, generatorMAC)
 	}
 	c.writeSession(&f)
-	for _, protocol := range []uint8{packet.ProtocolUDP, packet.ProtocolTCP} {
-		c.writeService(&f, protocol)
+	c.writeService(&f, "udp", packet.ProtocolUDP, service.Port())
+	c.writeService(&f, "tcp", packet.ProtocolTCP, service.Port())
+	for i := range c.crowd / serverCount {
+		c.writeService(&f, fmt.Sprintf("crowd-%d", i), packet.ProtocolTCP, firstCrowded+uint16(i))
 	}
 	return f.String()
 }
@@ -50,15 +56,15 @@ func (c directorConfig) writeSession(f *strings.Builder) {
 	fmt.Fprint(f, "\n")
 }
 
-func (c directorConfig) writeService(f *strings.Builder, protocol uint8) {
-	name, port := "udp", service.Port()
-	if protocol == packet.ProtocolTCP {
-		name = "tcp"
-	}
+// firstCrowded is the first port of the services that nobody calls.
+const firstCrowded = 10_000
+
+func (c directorConfig) writeService(f *strings.Builder, name string, protocol uint8, port uint16) {
+	fmt.Fprintf(f, "[[service]]\nname = %q\naddress = \"%s:%d\"\nprotocol = %q\nmode = %q\nscheduler = \"rr\"\n",
+		name, service.Addr(), port, engine.ProtocolName(protocol), c.mode)
 	if c.mode.TwoWay() {
 		port = serverPort
 	}
-	fmt.Fprintf(f, "[[service]]\nname = %q\naddress = %q\nprotocol = %[1]q\nmode = %[3]q\nscheduler = \"rr\"\n", name, service, c.mode)
 	if c.mode == modes.FullNAT {
 		fmt.Fprintf(f, "local_addresses = [%q]\n", localRange)
 	}

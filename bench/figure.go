@@ -37,6 +37,7 @@ const (
 	unitBytes    = "bytes/session"
 	unitSeconds  = "s"
 	unitMicros   = "µs"
+	unitRate     = "1/s"
 )
 
 const baselineName = "testpmd"

@@ -40,7 +40,8 @@ type director struct {
 	device   string        // instead of the link
 	profile  string        // file for a CPU profile
 	silent   bool          // no real server answers
-	tidy     bool          // collects garbage at a twentieth of the usual amount
+	crowd    int           // real servers besides, which nobody calls
+	beside   bool          // is not measured, but takes the generator's CPU from time to time
 }
 
 func (d director) name() string  { return d.mode.String() }
@@ -48,11 +49,14 @@ func (d director) answers() bool { return d.mode.TwoWay() && !d.silent }
 
 func (d director) start(ctx context.Context, b *Bench, l Link) (*process, error) {
 	c := directorConfig{
-		device: l.subjectDevice(), cpu: b.config.SubjectCPU, memory: dpdkMemory,
-		mode: d.mode, sessions: d.sessions, timeout: d.timeout,
+		device: l.subjectDevice(), cpu: b.config.SubjectCPU, idle: "busy", memory: dpdkMemory,
+		mode: d.mode, sessions: d.sessions, timeout: d.timeout, control: controlSocket(l), crowd: d.crowd,
 	}
 	if d.device != "" {
 		c.device = d.device
+	}
+	if d.beside {
+		c.cpu, c.idle = b.config.GeneratorCPU, "adaptive"
 	}
 	file := filepath.Join(l.folder, "director.toml")
 	if err := os.WriteFile(file, []byte(c.file()), 0o600); err != nil {
@@ -62,11 +66,7 @@ func (d director) start(ctx context.Context, b *Bench, l Link) (*process, error)
 	if d.profile != "" {
 		arguments = append(arguments, "--cpu-profile", d.profile)
 	}
-	program := b.config.Binary
-	if d.tidy {
-		program, arguments = "env", append([]string{"GOGC=5", program}, arguments...)
-	}
-	p, err := start("the director", io.Discard, program, arguments...)
+	p, err := start("the director", io.Discard, b.config.Binary, arguments...)
 	if err != nil {
 		return nil, err
 	}
@@ -74,6 +74,8 @@ func (d director) start(ctx context.Context, b *Bench, l Link) (*process, error)
 }
 
 func (d director) cleanUp(Link) error { return nil }
+
+func controlSocket(l Link) string { return filepath.Join(l.folder, "control.sock") }
 
 func (d director) reportFile(l Link) string { return filepath.Join(l.folder, "director.json") }
 

@@ -18,9 +18,9 @@ type suite struct {
 var suites = []suite{
 	{"throughput", "packets a second, by mode, sessions, frame size and protocol", throughput},
 	{"new-sessions", "new sessions a second: first datagrams, SYNs, whole TCP lives", newSessions},
-	{"latency", "the highest rates with hardly any loss and with none, the latency at 80 % of the first", latency},
+	{"latency", "the highest rates with hardly any loss and with none, the latency at 80 % of the first, also while somebody reads", latency},
 	{"cliffs", "a full table, a flood of SYNs, one flow with everything, a million sessions that expire at once", cliffs},
-	{"memory", "bytes that a session takes", sessionMemory},
+	{"memory", "bytes that a session takes, seconds to list them all", sessionMemory},
 	{"start-up", "seconds from start to the first packet", startUp},
 }
 

@@ -3,8 +3,6 @@ package bench
 import (
 	"context"
 	"fmt"
-	"sync"
-	"syscall"
 	"time"
 
 	"fulcrum/modes"
@@ -14,8 +12,10 @@ const (
 	searchTrial = 500 * time.Millisecond
 	load        = 0.8 // of the partial drop rate, at which latency is measured
 
-	atLoad       = "p99.9 at 80 %"
-	readInterval = 100 * time.Millisecond
+	atLoad = "p99.9 at 80 %"
+	crowd  = 10_000 // real servers whose counters are read beside
+
+	longTurn = 128 // µs
 )
 
 // latency finds each mode's highest rate with hardly any loss and with none, and measures the latency at 80 % of the first:
@@ -39,23 +39,60 @@ func latency(ctx context.Context, b *Bench, s Scale, k *book) error {
 
 func (b *Bench) latencyOf(ctx context.Context, m modes.Mode, sessions int, s Scale, k *book) error {
 	var rate float64
-	err := b.measure(ctx, k, director{mode: m, sessions: sessions * 5 / 4, tidy: true}, func(d *bed) error {
+	err := b.measure(ctx, k, director{mode: m, sessions: sessions * 5 / 4, crowd: crowd}, func(d *bed) error {
 		var err error
 		if rate, err = d.dropRates(ctx, sessions, k); err != nil {
 			return err
 		}
-		if err := d.latencyAt(ctx, m.String(), atLoad, rate, sessions, s, k); err != nil {
-			return err
-		}
-		defer d.read()()
-		return d.latencyAt(ctx, m.String(), atLoad+", read", rate, sessions, s, k)
+		return d.latencies(ctx, m.String(), rate, sessions, s, k)
 	})
 	if err != nil || rate == 0 || m.TwoWay() {
 		return err
 	}
 	return b.measure(ctx, k, testpmd{}, func(d *bed) error {
-		return d.latencyAt(ctx, fmt.Sprintf("%s as %v", baselineName, m), atLoad, rate, sessions, s, k)
+		subject := fmt.Sprintf("%s as %v", baselineName, m)
+		if err := d.latencyAt(ctx, subject, atLoad, rate, sessions, s, k); err != nil {
+			return err
+		}
+		return b.beside(ctx, m, func(l Link) error {
+			r := readers[0]
+			return b.while(ctx, l, r, func() error { return d.latencyAt(ctx, subject, atLoad+", another "+r.name, rate, sessions, s, k) })
+		})
 	})
+}
+
+// latencies measures when nobody reads anything and with each of the readers.
+func (d *bed) latencies(ctx context.Context, subject string, rate float64, sessions int, s Scale, k *book) error {
+	measure := func(name string) error {
+		start := time.Now()
+		before, err := d.turns(ctx)
+		if err != nil {
+			return err
+		}
+		if err := d.latencyAt(ctx, subject, atLoad+name, rate, sessions, s, k); err != nil {
+			return err
+		}
+		after, err := d.turns(ctx)
+		if err == nil {
+			d.addTurns(k, subject, name, float64(turnsFrom(longTurn, before, after))/time.Since(start).Seconds())
+		}
+		return err
+	}
+	if err := measure(""); err != nil {
+		return err
+	}
+	for _, r := range readers {
+		if err := d.bench.while(ctx, d.link, r, func() error { return measure(", " + r.name) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addTurns keeps how often the worker was away for long: what the director itself has of the latency's tail.
+func (d *bed) addTurns(k *book, subject, name string, rate float64) {
+	k.add(Figure{Subject: subject, Name: fmt.Sprintf("turns of %d µs and more%s", longTurn, name), Unit: unitRate}, rate)
+	d.bench.logf("  %-8s %7.0f turns of %d µs and more a second%s", subject, rate, longTurn, name)
 }
 
 // dropRates makes the sessions, and searches for the partial drop rate, which it returns, and the one without loss.
@@ -97,28 +134,6 @@ func (d *bed) dropRate(ctx context.Context, name string, tooHigh, allowed float6
 	k.add(f, forwarded/1e6)
 	d.bench.logf("  %-8s %7.2f Mpps, %s", d.subject.name(), forwarded/1e6, name)
 	return rate, nil
-}
-
-// read has the director report all its statistics ten times a second, until the function that it returns is called.
-func (d *bed) read() (stop func()) {
-	done := make(chan struct{})
-	var reading sync.WaitGroup
-	reading.Go(func() {
-		ticker := time.NewTicker(readInterval)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-done:
-				return
-			case <-ticker.C:
-				_ = syscall.Kill(d.running.pid(), syscall.SIGUSR1) // a director that has ended is the trial's error
-			}
-		}
-	})
-	return func() {
-		close(done)
-		reading.Wait()
-	}
 }
 
 // latencyAt measures at 80 % of a rate.

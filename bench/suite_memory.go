@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"fulcrum/control"
 	"fulcrum/modes"
 )
 
@@ -51,9 +53,31 @@ func (b *Bench) heldWith(ctx context.Context, m modes.Mode, sessions int, k *boo
 		if err == nil {
 			held, err = residentBytes(filepath.Join("/proc", strconv.Itoa(d.running.pid()), "status"))
 		}
+		if err == nil && sessions > emptyTable {
+			err = d.list(ctx, sessions, k)
+		}
 		return err
 	})
 	return held, err
+}
+
+// list times a listing of all sessions.
+func (d *bed) list(ctx context.Context, sessions int, k *book) error {
+	listed, began := 0, time.Now()
+	err := control.NewClient(controlSocket(d.link)).Sessions(ctx, nil, func(*control.Session) error {
+		listed++
+		return nil
+	})
+	if err == nil && listed < sessions*99/100 {
+		err = errors.New("some are missing")
+	}
+	if err != nil {
+		return fmt.Errorf("list %d sessions, of which %d came: %w", sessions, listed, err)
+	}
+	took := time.Since(began).Seconds()
+	k.add(Figure{Subject: d.subject.name(), Name: "list all", Sessions: sessions, Unit: unitSeconds}, took)
+	d.bench.logf("  %-8s %9d sessions listed in %.1f s", d.subject.name(), listed, took)
+	return nil
 }
 
 // residentBytes sums what a process holds in ordinary and in huge pages; VmRSS does not count the latter.

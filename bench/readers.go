@@ -1,0 +1,126 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"fulcrum/control"
+	"fulcrum/modes"
+)
+
+// reader is somebody who asks the director for something while it forwards.
+type reader struct {
+	name, path string
+	every      time.Duration // from one question to the next; 0 is at once
+}
+
+// readers ask for much, far more often than anybody would. Prometheus usually asks every 15 seconds.
+var readers = []reader{
+	{"scraped", "/metrics", 250 * time.Millisecond},
+	{"listed", "/v1/sessions", 0},
+}
+
+// while has a reader ask the director on a link during f.
+func (b *Bench) while(ctx context.Context, l Link, r reader, f func() error) error {
+	reading, stop := context.WithCancel(ctx)
+	var answered int
+	var wrong error
+	var asking sync.WaitGroup
+	asking.Go(func() { answered, wrong = ask(reading, l, r) })
+	err := f()
+	stop()
+	asking.Wait()
+	if err == nil && wrong == nil && answered == 0 {
+		wrong = errors.New("the director answered nothing")
+	}
+	if wrong != nil {
+		wrong = fmt.Errorf("read %s: %w", r.path, wrong)
+	}
+	b.logf("  %s: %d bytes of answers", r.name, answered)
+	return errors.Join(err, wrong)
+}
+
+// ask asks again and again until ctx ends, and returns how many bytes were answered.
+func ask(ctx context.Context, l Link, r reader) (answered int, err error) {
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", controlSocket(l))
+	}
+	client := &http.Client{Transport: &http.Transport{DialContext: dial}}
+	defer client.CloseIdleConnections()
+	for {
+		n, err := askOnce(ctx, client, r.path)
+		answered += n
+		if err != nil && ctx.Err() == nil {
+			return answered, err
+		}
+		select {
+		case <-ctx.Done():
+			return answered, nil
+		case <-time.After(r.every):
+		}
+	}
+}
+
+func askOnce(ctx context.Context, client *http.Client, path string) (int, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://director"+path, nil)
+	if err != nil {
+		return 0, err
+	}
+	response, err := client.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return 0, fmt.Errorf("status %s", response.Status)
+	}
+	n, err := io.Copy(io.Discard, response.Body)
+	return int(n), err
+}
+
+// turns are how long the turns of the director's worker took so far.
+func (d *bed) turns(ctx context.Context) ([]control.TurnCount, error) {
+	var workers []control.WorkerReport
+	err := control.NewClient(controlSocket(d.link)).Do(ctx, http.MethodGet, "workers", nil, &workers)
+	if err == nil && len(workers) != 1 {
+		err = fmt.Errorf("%d workers answered", len(workers))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("ask for the worker's turns: %w", err)
+	}
+	return workers[0].TurnTimes, nil
+}
+
+// turnsFrom counts the turns that took as long as a limit of the counts or longer, in µs, from before to after.
+func turnsFrom(limit int64, before, after []control.TurnCount) uint64 {
+	sum := uint64(0)
+	for i := range after {
+		if below := after[i].BelowUs; below > limit || below == 0 {
+			sum += after[i].Turns - before[i].Turns
+		}
+	}
+	return sum
+}
+
+// beside has f run while a director with a crowd of real servers is there that forwards nothing, on the generator's CPU. Reading it takes as
+// much of that CPU as reading the director under test, but nothing that belongs to the subject's forwarding.
+func (b *Bench) beside(ctx context.Context, m modes.Mode, f func(Link) error) error {
+	folder, err := makeFolder()
+	if err != nil {
+		return fmt.Errorf("make a folder for a director beside: %w", err)
+	}
+	defer os.RemoveAll(folder)
+	l := Link{folder}
+	p, err := director{mode: m, sessions: thousand, device: "net_ring0", crowd: crowd, beside: true}.start(ctx, b, l)
+	if err == nil {
+		err = f(l)
+	}
+	return errors.Join(err, p.stop())
+}
