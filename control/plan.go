@@ -214,6 +214,7 @@ func (p *planner) sessionsOf(s config.Service) int {
 }
 
 func (p *planner) compareServers(old, next config.Service) {
+	before := len(p.Changes)
 	for _, rs := range old.RealServers {
 		if !slices.ContainsFunc(next.RealServers, isServer(rs)) {
 			n := p.sessions[nameOf(old, rs)]
@@ -227,10 +228,17 @@ func (p *planner) compareServers(old, next config.Service) {
 			p.Changes = append(p.Changes, Change{Action: Add, Object: objectName(next, rs), Detail: fmt.Sprintf("weight %d", rs.Weight)})
 		}
 	}
+	if len(p.Changes) == before && !slices.EqualFunc(old.RealServers, next.RealServers, sameServer) {
+		p.Changes = append(p.Changes, Change{
+			Action: Alter, Object: "service " + next.Name, Detail: "order of real servers", Sessions: p.sessionsOf(old), Effect: "go on",
+		})
+	}
 }
 
+func sameServer(a, b config.RealServer) bool { return a.Address == b.Address }
+
 func isServer(rs config.RealServer) func(config.RealServer) bool {
-	return func(o config.RealServer) bool { return o.Address == rs.Address }
+	return func(o config.RealServer) bool { return sameServer(rs, o) }
 }
 
 func objectName(s config.Service, rs config.RealServer) string {

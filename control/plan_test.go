@@ -1,0 +1,136 @@
+package control
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"fulcrum/config"
+)
+
+const planned = `
+[session]
+max = 1000
+[[port]]
+name = "front"
+device = "net_null0"
+addresses = ["10.0.0.1/24"]
+[[route]]
+to = "0.0.0.0/0"
+via = "10.0.0.254"
+[[neighbour]]
+address = "10.0.0.254"
+mac = "02:00:00:00:00:fe"
+[[service]]
+name = "web"
+address = "10.0.0.100:80"
+protocol = "tcp"
+mode = "nat"
+scheduler = "rr"
+[[service.real_server]]
+address = "10.0.0.11:8080"
+weight = 1
+[[service.real_server]]
+address = "10.0.0.12:8080"
+weight = 2
+[[service]]
+name = "dns"
+address = "10.0.0.100:53"
+protocol = "udp"
+mode = "fullnat"
+scheduler = "wlc"
+local_addresses = ["10.0.0.50"]
+[[service.real_server]]
+address = "10.0.0.13:53"
+`
+
+// plannedSessions are those of the real servers of planned.
+var plannedSessions = SessionCounts{
+	{"tcp", netip.MustParseAddrPort("10.0.0.100:80"), "nat", netip.MustParseAddrPort("10.0.0.11:8080")}:   11,
+	{"tcp", netip.MustParseAddrPort("10.0.0.100:80"), "nat", netip.MustParseAddrPort("10.0.0.12:8080")}:   12,
+	{"udp", netip.MustParseAddrPort("10.0.0.100:53"), "fullnat", netip.MustParseAddrPort("10.0.0.13:53")}: 13,
+}
+
+const (
+	web12 = "[[service.real_server]]\naddress = \"10.0.0.12:8080\"\nweight = 2\n"
+	web11 = "[[service.real_server]]\naddress = \"10.0.0.11:8080\"\nweight = 1\n"
+	dns   = "[[service]]\nname = \"dns\""
+	gone  = "their packets are dropped as real_server_gone until they time out"
+)
+
+// TestPlan changes one thing, or two, and reads what the plan says.
+func TestPlan(t *testing.T) {
+	dnsService := planned[strings.Index(planned, dns):]
+	webService := planned[strings.Index(planned, "[[service]]\nname = \"web\""):strings.Index(planned, dns)]
+	for _, tt := range []struct {
+		name    string
+		changes []string // pairs of what is replaced and by what
+		want    []string
+	}{
+		{"nothing", nil, nil},
+		{"weight", []string{"weight = 2", "weight = 5"}, []string{"change real server 10.0.0.12:8080 of web | weight 2 -> 5 | 12 go on"}},
+		{"drain", []string{"weight = 2", "weight = 0"}, []string{"change real server 10.0.0.12:8080 of web | weight 2 -> 0 | 12 go on; no new ones (drains)"}},
+		{"thresholds", []string{"weight = 1", "weight = 1\nupper_threshold = 10\nlower_threshold = 5"}, []string{
+			"change real server 10.0.0.11:8080 of web | upper_threshold 0 -> 10 | 11 go on",
+			"change real server 10.0.0.11:8080 of web | lower_threshold 0 -> 5 | 11 go on",
+		}},
+		{"add a real server", []string{web12, web12 + strings.ReplaceAll(web12, ".12", ".14")},
+			[]string{"add real server 10.0.0.14:8080 of web | weight 2 | 0 "}},
+		{"remove a real server", []string{web12, ""}, []string{"remove real server 10.0.0.12:8080 of web |  | 12 " + gone}},
+		{"remove a real server, sessions too", []string{web12, "", "max = 1000", "max = 1000\nexpire_nodest = true"}, []string{
+			"change session.expire_nodest | false -> true | 0 ",
+			"remove real server 10.0.0.12:8080 of web |  | 12 end with their next packet",
+		}},
+		{"another address of a real server", []string{"10.0.0.12:8080", "10.0.0.12:8081"}, []string{
+			"remove real server 10.0.0.12:8080 of web |  | 12 " + gone,
+			"add real server 10.0.0.12:8081 of web | weight 2 | 0 ",
+		}},
+		{"order of real servers", []string{web11 + web12, web12 + web11}, []string{"change service web | order of real servers | 23 go on"}},
+		{"name", []string{`"web"`, `"www"`}, []string{"change service www | name web -> www | 23 go on"}},
+		{"scheduler", []string{`"rr"`, `"wrr"`}, []string{"change service web | scheduler rr -> wrr | 23 go on"}},
+		{"mode", []string{`mode = "nat"`, `mode = "ipip"`, ":8080", ":80"}, []string{"change service web | mode nat -> ipip | 23 " + gone}},
+		{"add a service", []string{dnsService, dnsService + strings.NewReplacer("dns", "more", ":53\"\np", ":54\"\np").Replace(dnsService)},
+			[]string{"add service more | udp 10.0.0.100:54, fullnat, wlc, 1 real servers | 0 "}},
+		{"remove a service", []string{dnsService, ""}, []string{"remove service dns | udp 10.0.0.100:53 | 13 " + gone}},
+		{"order of services", []string{webService + dnsService, dnsService + webService}, []string{"change order of services |  | 0 "}},
+		{"local addresses", []string{"10.0.0.50", "10.0.0.51"}, []string{"change service dns | local_addresses [10.0.0.50] -> [10.0.0.51] | 13 go on"}},
+		{"a port's address", []string{"10.0.0.1/24", "10.0.0.2/24"}, []string{"change the ports' addresses | [[10.0.0.1/24]] -> [[10.0.0.2/24]] | 0 "}},
+		{"what needs a restart", []string{"max = 1000", "max = 2000", "net_null0", "net_null1", "weight = 2", "weight = 5"}, []string{
+			"restart port (all but addresses)", "restart session.max",
+			"change real server 10.0.0.12:8080 of web | weight 2 -> 5 | 12 go on",
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			old, next := parsePlanned(t, planned), parsePlanned(t, strings.NewReplacer(tt.changes...).Replace(planned))
+			p := NewPlan(old, next, plannedSessions)
+			if diff := cmp.Diff(tt.want, planLines(&p)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+			if p.Empty() != (tt.want == nil) {
+				t.Errorf("Empty is %t", p.Empty())
+			}
+		})
+	}
+}
+
+func parsePlanned(t *testing.T, text string) *config.Config {
+	t.Helper()
+	c, err := config.Parse("plan.toml", []byte(text))
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	return c
+}
+
+func planLines(p *Plan) (lines []string) {
+	for _, s := range p.Restart {
+		lines = append(lines, "restart "+s)
+	}
+	for _, c := range p.Changes {
+		lines = append(lines, fmt.Sprintf("%s %s | %s | %d %s", c.Action, c.Object, c.Detail, c.Sessions, c.Effect))
+	}
+	return lines
+}
