@@ -3,6 +3,8 @@ package control
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -10,13 +12,16 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 )
 
 // Client asks a director's control API.
 type Client struct {
-	socket string
-	http   *http.Client
+	where string // for people
+	base  string // of all addresses
+	token string // "" is none
+	http  *http.Client
 }
 
 // NewClient returns a client for the director with a control socket.
@@ -24,7 +29,42 @@ func NewClient(socket string) *Client {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", socket)
 	}
-	return &Client{socket, &http.Client{Transport: &http.Transport{DialContext: dial}}}
+	return &Client{where: socket, base: "http://director", http: &http.Client{Transport: &http.Transport{DialContext: dial}}}
+}
+
+// NewRemoteClient returns a client for the director that serves its API over TCP at an address such as https://10.9.0.1:9443. The
+// director's certificate must be signed by one in the file ca or, if that is "", by one that this machine trusts; the file tokenFile has the token.
+func NewRemoteClient(address, ca, tokenFile string) (*Client, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" {
+		return nil, fmt.Errorf("the director's address %q: write https:// with a host and a port, such as https://10.9.0.1:9443", address)
+	}
+	trusted, err := readAuthorities(ca)
+	if err != nil {
+		return nil, fmt.Errorf("read the certificates to trust: %w", err)
+	}
+	token, err := readToken(tokenFile)
+	if err != nil {
+		return nil, fmt.Errorf("read the director's token: %w", err)
+	}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS13}}
+	return &Client{where: u.Host, base: "https://" + u.Host, token: token, http: &http.Client{Transport: transport}}, nil
+}
+
+// readAuthorities returns nil, which is what the machine trusts, without a file.
+func readAuthorities(file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s has no certificate in PEM form", file)
+	}
+	return pool, nil
 }
 
 // Problem is an error that the API answers (RFC 9457).
@@ -91,14 +131,17 @@ func (c *Client) send(ctx context.Context, method, path string, in any) (*http.R
 		}
 		body = bytes.NewReader(text)
 	}
-	request, err := http.NewRequestWithContext(ctx, method, "http://director/v1/"+path, body)
+	request, err := http.NewRequestWithContext(ctx, method, c.base+"/v1/"+path, body)
 	if err != nil {
 		return nil, err
 	}
 	request.Header.Set("Content-Type", kind)
+	if c.token != "" {
+		request.Header.Set("Authorization", "Bearer "+c.token)
+	}
 	response, err := c.http.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("ask the director at %s: %w; is it running? see --socket", c.socket, err)
+		return nil, fmt.Errorf("ask the director at %s: %w; is it running? see --socket and --remote", c.where, err)
 	}
 	if response.StatusCode < 300 {
 		return response, nil

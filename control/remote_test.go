@@ -130,6 +130,50 @@ func TestRemote(t *testing.T) {
 	}
 }
 
+// TestRemoteClient: commands ask over TCP as they do at the socket, and say what is wrong if they cannot.
+func TestRemoteClient(t *testing.T) {
+	d := serve(t, apiFile)
+	c, _ := remote(t)
+	s, err := ServeRemote(c, NewHandler(d.running, NewMetrics(d.running.Config(), d.engine.Report)), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	other := filepath.Join(t.TempDir(), "token")
+	if err := os.WriteFile(other, []byte(strings.Repeat("x", leastToken)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	address := "https://" + c.Listen.String()
+	for _, tt := range []struct{ address, ca, token, want string }{
+		{address, c.Certificate, c.TokenFile, ""},
+		{address + "/", c.Certificate, c.TokenFile, ""},
+		{address, c.Certificate, other, "show the token"},
+		{address, "", c.TokenFile, "certificate"},
+		{address, c.TokenFile, c.TokenFile, "has no certificate in PEM form"},
+		{address, other + "s", c.TokenFile, "read the certificates to trust"},
+		{address, c.Certificate, other + "s", "read the director's token"},
+		{"http://" + c.Listen.String(), c.Certificate, c.TokenFile, "write https://"},
+		{c.Listen.String(), c.Certificate, c.TokenFile, "write https://"},
+	} {
+		client, err := NewRemoteClient(tt.address, tt.ca, tt.token)
+		var status Status
+		if err == nil {
+			err = client.Do(t.Context(), http.MethodGet, "status", nil, &status)
+			client.http.CloseIdleConnections()
+		}
+		switch {
+		case tt.want == "" && (err != nil || status.Services != 1):
+			t.Errorf("%s: %v, %+v", tt.address, err, status)
+		case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
+			t.Errorf("%s: %v, want one with %q", tt.address, err, tt.want)
+		}
+	}
+}
+
 // TestRemoteWithoutItsFiles does not start, and says which key to look at.
 func TestRemoteWithoutItsFiles(t *testing.T) {
 	for _, tt := range []struct {

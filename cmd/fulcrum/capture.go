@@ -15,13 +15,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"fulcrum/config"
 	"fulcrum/control"
 )
 
 // captureOptions are the flags of fulcrum capture.
 type captureOptions struct {
-	socket               string
+	where
 	filter, file         string
 	stages               []string
 	packets, bytes, snap int
@@ -40,7 +39,7 @@ func newCaptureCommand() *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE:    func(c *cobra.Command, _ []string) error { return o.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr()) },
 	}
-	c.Flags().StringVar(&o.socket, "socket", config.DefaultControl, socketUsage)
+	o.addFlags(c)
 	c.Flags().StringVar(&o.filter, "filter", "", "which packets: arp, ip, ip6, tcp, udp, sctp, icmp, icmp6, fragment, [src|dst] host, net, port; not, and, or, ( )")
 	c.Flags().StringSliceVar(&o.stages, "stage", []string{"rx"}, "where: rx, tx, drop, or several")
 	c.Flags().StringVarP(&o.file, "write", "w", "", "the file to write; - is standard output")
@@ -55,9 +54,13 @@ func (o *captureOptions) run(ctx context.Context, stdout, stderr io.Writer) erro
 	if o.file == "" {
 		return &exitError{code: 2, err: errors.New("capture needs a file to write: give it with -w FILE, or -w - for standard output")}
 	}
+	client, err := o.client()
+	if err != nil {
+		return err
+	}
 	ctx, cancel := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer cancel()
-	answer, err := control.NewClient(o.socket).Get(ctx, "capture", url.Values{
+	answer, err := client.Get(ctx, "capture", url.Values{
 		"filter": {o.filter}, "stage": o.stages, "packets": {strconv.Itoa(o.packets)}, "bytes": {strconv.Itoa(o.bytes)},
 		"snap": {strconv.Itoa(o.snap)}, "seconds": {strconv.Itoa(int(o.duration / time.Second))},
 	})

@@ -14,22 +14,19 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"fulcrum/config"
 	"fulcrum/control"
 )
 
-const socketUsage = "the director's control socket (director.control)"
-
 // asking is what commands have in common that ask a running director.
 type asking struct {
-	socket string
+	where
 	output string
 }
 
 // newAsking gives a command the flags.
 func newAsking(c *cobra.Command) *asking {
 	a := new(asking)
-	c.Flags().StringVar(&a.socket, "socket", config.DefaultControl, socketUsage)
+	a.addFlags(c)
 	c.Flags().StringVarP(&a.output, "output", "o", "table", "how to show it: table or json")
 	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	return a
@@ -53,7 +50,11 @@ func do[T any](a *asking, command *cobra.Command, method, path string, in any, t
 	ctx, cancel := context.WithTimeout(command.Context(), askDeadline)
 	defer cancel()
 	var answer T
-	if err := control.NewClient(a.socket).Do(ctx, method, path, in, &answer); err != nil {
+	client, err := a.client()
+	if err != nil {
+		return err
+	}
+	if err := client.Do(ctx, method, path, in, &answer); err != nil {
 		return err
 	}
 	return show(a, command, answer, table)
@@ -180,10 +181,14 @@ func sendFile(a *asking, c *cobra.Command, what, file string) (p control.Plan, e
 	if full, err := filepath.Abs(file); err == nil {
 		file = full // for whoever asks for the status from elsewhere
 	}
+	client, err := a.client()
+	if err != nil {
+		return p, err
+	}
 	ctx, cancel := context.WithTimeout(c.Context(), askDeadline)
 	defer cancel()
 	path := what + "?" + url.Values{"name": {file}}.Encode()
-	if err := control.NewClient(a.socket).Do(ctx, http.MethodPost, path, text, &p); err != nil {
+	if err := client.Do(ctx, http.MethodPost, path, text, &p); err != nil {
 		return p, err
 	}
 	return p, show(a, c, p, showPlan)

@@ -118,3 +118,21 @@ func TestSocketIsOursAlone(t *testing.T) {
 		t.Errorf("it says %s", said)
 	}
 }
+
+// TestRemoteFlagsGoTogether: what is missing is said before anything is asked.
+func TestRemoteFlagsGoTogether(t *testing.T) {
+	for _, tt := range []struct {
+		status    int
+		arguments []string
+		want      string
+	}{
+		{2, []string{"status", "--remote", "https://127.0.0.1:1"}, "--token-file"},
+		{2, []string{"sessions", "--ca", "x.pem"}, "go with --remote"},
+		{1, []string{"drain", "web", "10.0.0.11:80", "--remote", "127.0.0.1:1", "--token-file", "x"}, "write https://"},
+		{1, []string{"top", "--remote", "https://127.0.0.1:1", "--token-file", "/nonexistent"}, "/nonexistent"},
+	} {
+		if _, said := ask(t, tt.status, tt.arguments...); !strings.Contains(said, tt.want) {
+			t.Errorf("%v: %s, want %q", tt.arguments, said, tt.want)
+		}
+	}
+}

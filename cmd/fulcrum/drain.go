@@ -53,12 +53,16 @@ func (o *drainOptions) run(c *cobra.Command, path string) error {
 		return err
 	}
 	request := control.DrainRequest{DeadlineSeconds: o.deadline.Seconds(), EndSessions: o.end, Remove: o.remove}
+	client, err := o.client()
+	if err != nil {
+		return err
+	}
 	var d control.Drain
-	if err := control.NewClient(o.socket).Do(c.Context(), http.MethodPost, path, request, &d); err != nil {
+	if err := client.Do(c.Context(), http.MethodPost, path, request, &d); err != nil {
 		return err
 	}
 	if !o.detach && (o.deadline > 0 || o.remove) {
-		if err := o.countDown(c, path, &d); err != nil {
+		if err := o.countDown(c, client, path, &d); err != nil {
 			return err
 		}
 	}
@@ -72,8 +76,7 @@ func (o *drainOptions) run(c *cobra.Command, path string) error {
 }
 
 // countDown shows how many sessions are left, once a second, until the drain is done.
-func (o *drainOptions) countDown(c *cobra.Command, path string, d *control.Drain) error {
-	client := control.NewClient(o.socket)
+func (o *drainOptions) countDown(c *cobra.Command, client *control.Client, path string, d *control.Drain) error {
 	var shown time.Time
 	for {
 		*d = control.Drain{}

@@ -55,9 +55,12 @@ func (a *asking) listSessions(c *cobra.Command, query url.Values) error {
 	if err := a.validate(); err != nil {
 		return err
 	}
+	client, err := a.client()
+	if err != nil {
+		return err
+	}
 	out := bufio.NewWriter(c.OutOrStdout())
 	defer out.Flush()
-	client := control.NewClient(a.socket)
 	if a.output == "json" {
 		lines := json.NewEncoder(out)
 		return client.Sessions(c.Context(), query, func(s *control.Session) error { return lines.Encode(s) })

@@ -10,7 +10,6 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 	"github.com/spf13/cobra"
 
-	"fulcrum/config"
 	"fulcrum/control"
 	"fulcrum/top"
 )
@@ -19,7 +18,7 @@ import (
 const leastInterval = 100 * time.Millisecond
 
 func newTopCommand() *cobra.Command {
-	var socket string
+	var w where
 	var interval time.Duration
 	c := &cobra.Command{
 		Use:   "top",
@@ -30,10 +29,14 @@ func newTopCommand() *cobra.Command {
 			if interval < leastInterval {
 				return &exitError{code: 2, err: fmt.Errorf("--interval %s is too short: %s is the least", interval, leastInterval)}
 			}
-			return watch(c.Context(), control.NewClient(socket), interval)
+			client, err := w.client()
+			if err != nil {
+				return err
+			}
+			return watch(c.Context(), client, interval)
 		},
 	}
-	c.Flags().StringVar(&socket, "socket", config.DefaultControl, "the director's control socket (director.control)")
+	w.addFlags(c)
 	c.Flags().DurationVar(&interval, "interval", time.Second, "how often to look")
 	return c
 }

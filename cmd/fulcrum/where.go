@@ -1,0 +1,36 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"fulcrum/config"
+	"fulcrum/control"
+)
+
+// where says at which director's API a command asks: at a socket of this machine or, if there is an address, over TCP.
+type where struct {
+	socket, remote, ca, token string
+}
+
+func (w *where) addFlags(c *cobra.Command) {
+	f := c.Flags()
+	f.StringVar(&w.socket, "socket", config.DefaultControl, "the director's control socket (director.control)")
+	f.StringVar(&w.remote, "remote", "", "ask over TCP instead, such as https://10.9.0.1:9443 (control.listen)")
+	f.StringVar(&w.ca, "ca", "", "with --remote, a file of certificates to trust instead of this machine's")
+	f.StringVar(&w.token, "token-file", "", "with --remote, the file that has the token (control.token_file)")
+}
+
+func (w *where) client() (*control.Client, error) {
+	if w.remote == "" {
+		if w.ca != "" || w.token != "" {
+			return nil, &exitError{code: 2, err: errors.New("--ca and --token-file go with --remote")}
+		}
+		return control.NewClient(w.socket), nil
+	}
+	if w.token == "" {
+		return nil, &exitError{code: 2, err: errors.New("--remote needs the director's token: give its file with --token-file")}
+	}
+	return control.NewRemoteClient(w.remote, w.ca, w.token)
+}
