@@ -38,22 +38,15 @@ func (e *Engine) ask(ctx context.Context, worker int, do func(*Worker) (done boo
 	return nil
 }
 
+// poll sleeps on the thread itself: a timer of Go's comes a millisecond late where nothing else is to be done.
 func poll(ctx context.Context, holds func() bool) error {
-	if holds() {
-		return nil
-	}
-	ticker := time.NewTicker(answerPoll)
-	defer ticker.Stop()
-	for {
-		select {
-		case <-ctx.Done():
+	for !holds() {
+		if ctx.Err() != nil {
 			return context.Cause(ctx)
-		case <-ticker.C:
 		}
-		if holds() {
-			return nil
-		}
+		nap(answerPoll)
 	}
+	return nil
 }
 
 // readMail does what the letter says, or its next piece.
