@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"runtime/pprof"
 	"sync"
 	"syscall"
@@ -48,6 +49,11 @@ func newRunCommand() *cobra.Command {
 	return c
 }
 
+// gcPercent is how much garbage there may be, in parts of what is in use, unless GOGC says something else. A collection stops the workers, and Go
+// makes one every two minutes whatever there is. Reading the metrics of 10,000 real servers every 15 seconds makes 40 MB of garbage
+// meanwhile where 20 MB are in use, so that it is not read that makes them more.
+const gcPercent = 400
+
 func (o *runOptions) validate() error {
 	switch {
 	case o.config == "":
@@ -72,6 +78,9 @@ func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) (err err
 	}
 	if err := o.tryReport(); err != nil {
 		return err
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cfg.Director.Log}))
 	d, err := newDirector(cfg, log)
