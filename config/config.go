@@ -51,7 +51,7 @@ type Metrics struct {
 	Listen netip.AddrPort // of the HTTP server; invalid for none
 }
 
-// The values of DPDK.HugePages.
+// The values of DPDK.Hugepages.
 const (
 	HugePagesAuto = "auto" // if there are any
 	HugePagesOn   = "on"
@@ -60,7 +60,7 @@ const (
 
 // DPDK configures the environment abstraction layer (EAL).
 type DPDK struct {
-	HugePages string   // HugePagesAuto, HugePagesOn or HugePagesOff
+	Hugepages string   // HugePagesAuto, HugePagesOn or HugePagesOff
 	Memory    int64    // bytes, a multiple of 1 MiB
 	Args      []string // further EAL arguments, as they are
 }

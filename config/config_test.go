@@ -44,7 +44,7 @@ func TestDefaults(t *testing.T) {
 	same(t, mustParse(t, readFile(t, "testdata/base/ports.toml")+readFile(t, "testdata/base/service.toml")), &Config{
 		File:     "f",
 		Director: Director{Workers: []int{1}, Idle: IdleAdaptive, Control: "/run/fulcrum.sock", Log: slog.LevelInfo},
-		DPDK:     DPDK{HugePages: HugePagesAuto, Memory: 512 << 20},
+		DPDK:     DPDK{Hugepages: HugePagesAuto, Memory: 512 << 20},
 		Ports: []Port{
 			{Name: "front", Device: "net_af_packet0,iface=veth-front", Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")},
 				RxDescriptors: 1024, TxDescriptors: 1024, MTU: 1500},
@@ -66,7 +66,7 @@ func TestEveryValueGiven(t *testing.T) {
 	same(t, mustParse(t, readFile(t, "testdata/full.toml")), &Config{
 		File:     "f",
 		Director: Director{Workers: []int{3}, Idle: IdleBusy, Control: "/run/fulcrum.sock", Log: slog.LevelDebug},
-		DPDK:     DPDK{HugePages: HugePagesOff, Memory: 2 << 30, Args: []string{"--log-level=7", "--no-telemetry"}},
+		DPDK:     DPDK{Hugepages: HugePagesOff, Memory: 2 << 30, Args: []string{"--log-level=7", "--no-telemetry"}},
 		Ports: []Port{{
 			Name: "front", Device: "0000:3b:00.0",
 			Addresses:     []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24"), netip.MustParsePrefix("10.0.1.1/24")},

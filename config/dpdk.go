@@ -9,7 +9,7 @@ const (
 func readDPDK(t *table) DPDK {
 	defer t.done()
 	return DPDK{
-		HugePages: t.get("hugepages").choice(HugePagesAuto, hugePages),
+		Hugepages: t.get("hugepages").choice(HugePagesAuto, hugePages),
 		Memory:    t.get("memory").size(defaultMemory, leastMemory, mostMemory),
 		Args:      t.get("args").words(),
 	}

@@ -51,7 +51,7 @@ listen = {{quote (print .Metrics.Listen)}}
 {{- end}}
 
 [dpdk]
-hugepages = {{quote .DPDK.HugePages}}
+hugepages = {{quote .DPDK.Hugepages}}
 memory    = {{quote (memory .DPDK.Memory)}}
 {{- if .DPDK.Args}}
 args      = {{list .DPDK.Args}}

@@ -4,7 +4,9 @@ import (
 	"fmt"
 	"net/netip"
 	"reflect"
+	"regexp"
 	"slices"
+	"strings"
 
 	"fulcrum/config"
 )
@@ -71,34 +73,47 @@ type planner struct {
 
 // compareFixed notes what is fixed from start to end.
 func (p *planner) compareFixed() {
-	old, next := fixed(p.old), fixed(p.next)
-	for _, s := range []struct {
-		name     string
-		old, new any
-	}{
-		{"director", old.Director, next.Director},
-		{"control", old.Control, next.Control},
-		{"metrics", old.Metrics, next.Metrics},
-		{"dpdk", old.DPDK, next.DPDK},
-		{"port (all but addresses)", old.Ports, next.Ports},
-		{"session.max", old.Session.Max, next.Session.Max},
-		{"session.max_v6", old.Session.MaxV6, next.Session.MaxV6},
-		{"session.timeouts", old.Session.Timeouts, next.Session.Timeouts},
-	} {
-		if !reflect.DeepEqual(s.old, s.new) {
-			p.Restart = append(p.Restart, s.name)
+	old, next := p.old, p.next
+	p.fix("director.", old.Director, next.Director)
+	p.fix("control.", old.Control, next.Control)
+	p.fix("metrics.", old.Metrics, next.Metrics)
+	p.fix("dpdk.", old.DPDK, next.DPDK)
+	if len(old.Ports) != len(next.Ports) {
+		p.Restart = append(p.Restart, "the number of ports")
+	}
+	for i := range min(len(old.Ports), len(next.Ports)) {
+		p.fix("port "+old.Ports[i].Name+": ", fixedPort(old.Ports[i]), fixedPort(next.Ports[i]))
+	}
+	p.fix("session.", fixedSession(old.Session), fixedSession(next.Session))
+}
+
+// fix notes the keys of a table that differ, with what comes before them.
+func (p *planner) fix(table string, old, next any) {
+	a, b := reflect.ValueOf(old), reflect.ValueOf(next)
+	for i := range a.NumField() {
+		if !reflect.DeepEqual(a.Field(i).Interface(), b.Field(i).Interface()) {
+			p.Restart = append(p.Restart, table+keyOf(a.Type().Field(i).Name))
 		}
 	}
 }
 
-// fixed is the configuration without the ports' addresses.
-func fixed(c *config.Config) *config.Config {
-	n := *c
-	n.Ports = slices.Clone(c.Ports)
-	for i := range n.Ports {
-		n.Ports[i].Addresses = nil
-	}
-	return &n
+// keyOf returns the key of a field of the configuration: rx_descriptors of RxDescriptors, mtu of MTU.
+func keyOf(field string) string {
+	return strings.ToLower(wordEnd.ReplaceAllString(field, "${1}_${2}"))
+}
+
+var wordEnd = regexp.MustCompile("([a-z])([A-Z])")
+
+// fixedPort is a port without what may change.
+func fixedPort(p config.Port) config.Port {
+	p.Addresses = nil
+	return p
+}
+
+// fixedSession is without what may change.
+func fixedSession(s config.Session) config.Session {
+	s.SloppyTCP, s.ExpireNoDest = false, false
+	return s
 }
 
 func addressesOf(c *config.Config) (all [][]netip.Prefix) {

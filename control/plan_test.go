@@ -99,8 +99,22 @@ func TestPlan(t *testing.T) {
 		{"local addresses", []string{"10.0.0.50", "10.0.0.51"}, []string{"change service dns | local_addresses [10.0.0.50] -> [10.0.0.51] | 13 go on"}},
 		{"a port's address", []string{"10.0.0.1/24", "10.0.0.2/24"}, []string{"change the ports' addresses | [[10.0.0.1/24]] -> [[10.0.0.2/24]] | 0 "}},
 		{"what needs a restart", []string{"max = 1000", "max = 2000", "net_null0", "net_null1", "weight = 2", "weight = 5"}, []string{
-			"restart port (all but addresses)", "restart session.max",
+			"restart port front: device", "restart session.max",
 			"change real server 10.0.0.12:8080 of web | weight 2 -> 5 | 12 go on",
+		}},
+		{"everything that needs a restart", []string{
+			"[session]\nmax = 1000\n", "[director]\nworkers = [0]\nidle = \"busy\"\nlog = \"warn\"\ncontrol = \"/x\"\n" +
+				"[dpdk]\nhugepages = \"off\"\nmemory = \"1GiB\"\nargs = [\"--iova-mode=va\"]\n[metrics]\nlisten = \"127.0.0.1:9\"\n" +
+				"[session]\nmax = 1000\n[session.timeouts]\nudp = \"1s\"\n",
+			"[\"10.0.0.1/24\"]", "[\"10.0.0.1/24\"]\nmtu = 9000\nvlan = 5\nrx_descriptors = 512\ntx_descriptors = 512",
+		}, []string{
+			"restart director.workers", "restart director.idle", "restart director.control", "restart director.log", "restart metrics.listen",
+			"restart dpdk.hugepages", "restart dpdk.memory", "restart dpdk.args",
+			"restart port front: rx_descriptors", "restart port front: tx_descriptors", "restart port front: mtu", "restart port front: vlan",
+			"restart session.timeouts",
+		}},
+		{"another port", []string{"[[route]]", "[[port]]\nname = \"back\"\ndevice = \"net_null1\"\naddresses = [\"10.1.0.1/24\"]\n[[route]]"}, []string{
+			"restart the number of ports", "change the ports' addresses | [[10.0.0.1/24]] -> [[10.0.0.1/24] [10.1.0.1/24]] | 0 ",
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

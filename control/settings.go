@@ -20,7 +20,7 @@ func EngineConfig(c *config.Config) (engine.Config, error) {
 		Sessions:  c.Session.Max,
 		Sessions6: c.Session.MaxV6,
 		Timeouts:  timeouts,
-		Huge:      c.DPDK.HugePages != config.HugePagesOff,
+		Huge:      c.DPDK.Hugepages != config.HugePagesOff,
 	}
 	if c.Director.Idle == config.IdleBusy {
 		e.Idle = engine.IdleBusy

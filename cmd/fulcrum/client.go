@@ -100,7 +100,7 @@ func showStatus(w io.Writer, s control.Status) {
 }
 
 func showServices(w io.Writer, all []control.ServiceReport) {
-	fmt.Fprint(w, "SERVICE\tPROTOCOL\tADDRESS\tMODE\tSCHEDULER\tWEIGHT\tACTIVE\tINACTIVE\tSESSIONS\tIN BYTES\tOUT BYTES\n")
+	fmt.Fprint(w, "SERVICE\tPROTOCOL\tADDRESS\tMODE\tSCHEDULER\tWEIGHT\tACTIVE\tINACTIVE\tCONNECTIONS\tIN BYTES\tOUT BYTES\n")
 	for _, s := range all {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t\t\t\t%d\t%d\t%d\n", s.Name, s.Protocol, s.Address, s.Mode, s.Scheduler, s.Connections, s.InBytes, s.OutBytes)
 		for _, rs := range s.RealServers {

@@ -66,7 +66,7 @@ func (d *director) startDPDK() error {
 	if err := leaveToWorkers(others, workers); err != nil {
 		return err
 	}
-	c := dpdk.Config{HugePages: d.cfg.DPDK.HugePages, Memory: d.cfg.DPDK.Memory, Args: d.cfg.DPDK.Args, CPU: mainCPU(others, workers)}
+	c := dpdk.Config{HugePages: d.cfg.DPDK.Hugepages, Memory: d.cfg.DPDK.Memory, Args: d.cfg.DPDK.Args, CPU: mainCPU(others, workers)}
 	for _, shared := range devices(d.cfg.Ports) {
 		c.Devices = append(c.Devices, shared.Device)
 	}

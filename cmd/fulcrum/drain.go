@@ -100,6 +100,9 @@ func (o *drainOptions) countDown(c *cobra.Command, client *control.Client, path 
 
 func showDrain(w io.Writer, d control.Drain) {
 	fmt.Fprintf(w, "%s of %s:\t%s, %s left", d.RealServer, d.Service, d.State, count(d.Left, "session"))
+	if d.State == control.DrainOver && d.Left > 0 {
+		fmt.Fprint(w, " at the deadline")
+	}
 	if d.Ended > 0 {
 		fmt.Fprintf(w, ", %d ended", d.Ended)
 	}
