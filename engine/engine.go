@@ -298,7 +298,7 @@ func (w *Worker) loop(clock *Clock, stop *atomic.Bool) {
 		if n > 0 {
 			w.received.Add(uint64(n))
 		}
-		slept := idle.turn(n == 0 && w.unsent() == 0)
+		slept := idle.turn(n > 0, w.unsent() > 0)
 		if w.waitForOthers(&idle) || slept {
 			began = 0
 		}

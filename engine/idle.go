@@ -8,12 +8,14 @@ import (
 )
 
 // Backing off: a worker polls on for a while after the last packet, then sleeps a little between polls, then a
-// little longer.
+// little longer, and after a second without any packet longer still.
 const (
 	spins      = 256
 	shortNaps  = 1024
+	longNaps   = 10_000
 	shortSleep = 10 * time.Microsecond
 	longSleep  = 50 * time.Microsecond
+	deepSleep  = 250 * time.Microsecond
 )
 
 // idler counts the turns in a row that brought nothing.
@@ -22,29 +24,25 @@ type idler struct {
 	empty int
 }
 
-// turn notes a turn, sleeps if it is time to, and reports whether it did.
-func (i *idler) turn(empty bool) (slept bool) {
-	if !empty {
+// turn notes a turn, sleeps if it is time to, and reports whether it did. What waits to be sent is no reason to forget how long nothing
+// has come, but one to stay awake.
+func (i *idler) turn(received, unsent bool) (slept bool) {
+	if received {
 		i.empty = 0
 		return false
 	}
 	i.empty++
 	switch {
-	case i.busy || i.empty < spins:
+	case i.busy || unsent || i.empty < spins:
 		return false
 	case i.empty < shortNaps:
 		nap(shortSleep)
-	default:
+	case i.empty < longNaps:
 		nap(longSleep)
+	default:
+		nap(deepSleep)
 	}
 	return true
-}
-
-// nap sleeps on the thread itself: the Go scheduler would have to find it again.
-func nap(d time.Duration) {
-	ts := unix.NsecToTimespec(int64(d))
-	// Interrupted or not, the next poll is what matters.
-	_ = unix.Nanosleep(&ts, nil)
 }
 
 // pin binds the thread to a CPU and lets it sleep to the microsecond; the kernel's default slack is 50 of them.

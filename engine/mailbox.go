@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // mailbox is how control comes to a worker's own data: it holds one letter, and the worker looks into it once a turn. A worker never waits
@@ -44,9 +46,14 @@ func poll(ctx context.Context, holds func() bool) error {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		nap(answerPoll)
+		sleep(answerPoll)
 	}
 	return nil
+}
+
+func sleep(d time.Duration) {
+	ts := unix.NsecToTimespec(int64(d))
+	_ = unix.Nanosleep(&ts, nil) // interrupted, it looks sooner
 }
 
 // readMail does what the letter says, or its next piece.
