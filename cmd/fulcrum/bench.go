@@ -58,6 +58,7 @@ type benchOptions struct {
 func (o *benchOptions) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
 	ctx, cancel := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer cancel()
+	signal.Ignore(syscall.SIGPIPE) // a reader that has gone must not keep huge pages from being given back
 	binary, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("finding the own program file: %w", err)

@@ -53,6 +53,7 @@ func (o labOptions) run(command *cobra.Command) error {
 	}
 	ctx, stop := signal.NotifyContext(command.Context(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
+	signal.Ignore(syscall.SIGPIPE) // a reader that has gone must not keep the lab from being removed
 	out := command.OutOrStdout()
 	swept, err := lab.Sweep()
 	if err != nil {

@@ -37,6 +37,23 @@ func TestLabInterrupted(t *testing.T) {
 	p.checkNoLab()
 }
 
+// TestLabWithoutReader: a lab whose table nobody reads any more, as in `fulcrum lab | head -1`, is removed all the same.
+func TestLabWithoutReader(t *testing.T) {
+	needRoot(t)
+	needTime(t)
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	reader.Close()
+	p := newProgram(t, "lab", "--mode", "dr")
+	p.command.Stdout = writer
+	p.start()
+	writer.Close()
+	p.end()
+	p.checkNoLab()
+}
+
 // TestLabKilled: what a killed lab leaves goes with the next `fulcrum lab clean`.
 func TestLabKilled(t *testing.T) {
 	needRoot(t)
