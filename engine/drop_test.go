@@ -50,6 +50,16 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 	DropIPChecksum: func(t *testing.T) *bed {
 		return damaged(t, func(f []byte) []byte { f[25]++; return f })
 	},
+	DropIPOptions: func(t *testing.T) *bed {
+		return damaged(t, func(f []byte) []byte { // TCP's ports become a loose source route
+			f[14] = 0x46
+			copy(f[34:], []byte{131, 4, 4, 0})
+			ip := packet.IPv4(f[14:])
+			ip.SetChecksum(0)
+			ip.SetChecksum(^packet.Fold(packet.Sum(ip[:ip.HeaderLen()], 0)))
+			return f
+		})
+	},
 	DropIPv6Address: func(t *testing.T) *bed {
 		return damagedSix(t, func(f []byte) []byte { f[22] = 0xff; return f })
 	},

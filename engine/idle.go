@@ -8,7 +8,7 @@ import (
 )
 
 // Backing off: a worker polls on for a while after the last packet, then sleeps a little between polls, then a
-// little longer, and after a second without any packet longer still.
+// little longer, and after half a second or so without any packet longer still.
 const (
 	spins      = 256
 	shortNaps  = 1024

@@ -22,6 +22,7 @@ const (
 	DropIPHeaderLength
 	DropIPLength
 	DropIPChecksum
+	DropIPOptions
 	DropIPv6Address
 	DropIPv6Extension
 	DropFragment
@@ -80,6 +81,7 @@ var verdicts = [NumVerdicts]struct{ name, meaning, remedy string }{
 	DropUDPLength:          {"bad_udp_length", "UDP length below 8 or beyond the packet", "look for a broken or hostile sender"},
 	DropSCTPChunk:          {"bad_sctp_chunk", "length of the first SCTP chunk below 4 or beyond the packet", "look for a broken or hostile sender"},
 	DropBadND:              {"bad_nd", "neighbour discovery that breaks RFC 4861's rules, from behind a router for example", "look for a broken or hostile station on the subnet"},
+	DropIPOptions:          {"bad_ip_options", "IP options that are cut off, or a source route", "look for a hostile sender: nobody has source routes by mistake"},
 	DropIPv6Address:        {"bad_ipv6_address", "an IPv4-mapped IPv6 address, or a source that is a group", "look for a hostile sender: such addresses never belong on a wire"},
 	DropIPv6Extension:      {"bad_ipv6_extension", "IPv6 extension headers in a wrong order, too many, cut off, or a source route", "look for a hostile sender; senders with more than eight extension headers are not served"},
 	DropTinyFragment:       {"tiny_fragment", "first fragment without its whole headers, or one that would overwrite them", "look for a hostile sender: no MTU is that small"},
@@ -140,6 +142,7 @@ var faults = [packet.NumFaults]Verdict{
 	packet.FaultIPHeaderLength: DropIPHeaderLength,
 	packet.FaultIPTotalLength:  DropIPLength,
 	packet.FaultIPChecksum:     DropIPChecksum,
+	packet.FaultIPOptions:      DropIPOptions,
 	packet.FaultIPv6Address:    DropIPv6Address,
 	packet.FaultIPv6Extension:  DropIPv6Extension,
 	packet.FaultFragment:       DropFragment,

@@ -45,6 +45,7 @@ const (
 	FaultIPHeaderLength       // IHL below 5, or beyond the total length
 	FaultIPTotalLength        // more than the frame holds, or none
 	FaultIPChecksum           //
+	FaultIPOptions            // options that are cut off, or a source route
 	FaultIPv6Address          // an IPv4-mapped address, or a source that is a group
 	FaultIPv6Extension        // extension headers in a wrong order, too many, cut off, or a source route
 	FaultFragment             // a fragment beyond the largest packet, or of a length that others cannot follow on
@@ -124,6 +125,8 @@ func (p *Parsed) parseIPv4(frame []byte) {
 	case header == IPv4MinLen && Fold(first>>32+first&0xffffffff+second>>32+second&0xffffffff+uint64(dst)) != 0xffff,
 		header != IPv4MinLen && !IPv4(frame[EthernetLen:]).HeaderValid():
 		p.Fault = FaultIPChecksum
+	case header != IPv4MinLen && !optionsPassable(frame[EthernetLen+IPv4MinLen:EthernetLen+header]):
+		p.Fault = FaultIPOptions
 	default:
 		p.TTL, p.Protocol, p.DontFragment = uint8(second>>56), uint8(second>>48), fragment&ipv4DontFragment != 0
 		p.Transport, p.End = uint16(EthernetLen+header), uint16(EthernetLen+total)

@@ -193,13 +193,40 @@ def header_checksum(a):
 
 @hostile
 def options(a):
-    """Options of every length, of random bytes: they are for the hosts at the ends of the way."""
+    """Options of every length, of random bytes: they are for the hosts at the ends of the way, unless one is cut off or a source route."""
     for words in range(11):
-        for _ in range(4):
+        for _ in range(8):
             b = raw(ip(a) / syn(a))
-            header = bytearray(b[:20] + a.traffic.data(4 * words))
+            data = bytearray(a.traffic.data(4 * words))
+            if a.traffic.chance(0.5):
+                data = tidy(data)
+            header = bytearray(b[:20] + data)
             header[0], header[2:4] = 0x45 + words, (len(b) + 4 * words).to_bytes(2, "big")
-            yield a.from_client(patched(bytes(header) + b[20:], 20, b""), "forwarded")
+            yield a.from_client(patched(bytes(header) + b[20:], 20, b""), fate_of_options(bytes(data)))
+
+
+def tidy(data):
+    """Make one option of random bytes: of a type that needs a length, and one that fits."""
+    if data:
+        data[0] = 131 if data[0] < 128 else 137 if data[0] < 160 else data[0]
+        data[1] = len(data)
+    return data
+
+
+def fate_of_options(data):
+    """RFC 791, 3.1; source routes are dropped (RFC 7126)."""
+    at = 0
+    while at < len(data):
+        kind = data[at]
+        if kind == 0:
+            break
+        if kind == 1:
+            at += 1
+            continue
+        if kind in (131, 137) or at + 1 == len(data) or not 2 <= data[at + 1] <= len(data) - at:
+            return "bad_ip_options"
+        at += data[at + 1]
+    return "forwarded"
 
 
 @hostile
