@@ -72,6 +72,19 @@ func (t *Table) foreseeEvictions(b *slab) {
 	t.foreseeEntries(slot, t.hashesOf(slot))
 }
 
+// Full reports whether there is no slot for a new session of a family, as Insert would find, but ends none for it.
+func (t *Table) Full(six bool) bool {
+	b := &t.four
+	if six {
+		b = &t.six
+	}
+	if b.freeList != 0 || b.used < b.size {
+		return false
+	}
+	t.trim(b, maxSkipped)
+	return b.halfOpen.n == 0 || !t.oldestIsHalfOpen(b)
+}
+
 // trim takes up to n slots from the head of a slab's queue whose session has moved on or ended.
 func (t *Table) trim(b *slab, n int) {
 	for range min(n, b.halfOpen.n) {

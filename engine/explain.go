@@ -183,6 +183,10 @@ func (w *Worker) explainChoice(k *packet.Key6, service *servicePool, x *Explanat
 		}
 		to = out.Reverse()
 	}
+	if !x.Replaces && w.sessions.Full(!k.Src.Is4()) { // else the session that ends leaves its slot
+		x.Verdict = DropSessionsFull
+		return
+	}
 	x.leave(w, id, conntrack.Inbound, k.Flow6, to, server.address)
 }
 

@@ -21,7 +21,12 @@ func TestExplanationsComeTrue(t *testing.T) {
 }
 
 func explainTraffic(t *testing.T, r *rapid.T, s site) {
-	b := newBed(drawn{t, r}, s, everything(&s, 0))
+	few := rapid.Bool().Draw(r, "few slots")
+	b := newBed(drawn{t, r}, s, everything(&s, 0), func(c *bedConfig) {
+		if few {
+			c.sessions = 4
+		}
+	})
 	defer b.close()
 	d := traffic{r, &s, b}
 	for round := range 1 + d.number("rounds", 40) {
