@@ -18,8 +18,8 @@ const listChunk = 128
 // endChunk is the same where sessions are ended, which costs far more than to look at one.
 const endChunk = 32
 
-// letterPatience is how long a worker may take for one letter.
-const letterPatience = 2 * time.Second
+// letterPatience is how long a worker may take for one letter. It takes a turn, unless the machine has far too much to do.
+const letterPatience = 10 * time.Second
 
 // SessionInfo is a session as of the moment when its worker showed it.
 type SessionInfo struct {
