@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -204,6 +205,41 @@ func TestSocketIsTakenOrStale(t *testing.T) {
 	}
 	if err := s.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestSocketHasOneOwner: of servers that come and go side by side one has the socket at a time, and none takes away another's.
+func TestSocketHasOneOwner(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "control.sock")
+	var owners atomic.Int32
+	var group sync.WaitGroup
+	for range 4 {
+		group.Go(func() {
+			for range 200 {
+				made, listener, err := listenSocket(path)
+				if err != nil {
+					if !strings.Contains(err.Error(), "another director") {
+						t.Error(err)
+					}
+					continue
+				}
+				if owners.Add(1) != 1 {
+					t.Error("two servers have the socket")
+				}
+				if info, err := os.Lstat(path); err != nil || !os.SameFile(info, made.made) {
+					t.Errorf("somebody else took the socket away: %v", err)
+				}
+				owners.Add(-1)
+				listener.Close()
+				if err := made.remove(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	group.Wait()
+	if _, err := os.Lstat(path); !os.IsNotExist(err) {
+		t.Errorf("the socket is still there: %v", err)
 	}
 }
 

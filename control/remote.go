@@ -39,7 +39,7 @@ func ServeRemote(c config.Control, handler http.Handler, log *slog.Logger) (*Ser
 	secure := tls.NewListener(netutil.LimitListener(listener, mostConnections), &tls.Config{
 		Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS13,
 	})
-	return newServer("", secure, authorized(token, handler), log), nil
+	return newServer(nil, secure, authorized(token, handler), log), nil
 }
 
 func readToken(file string) (string, error) {

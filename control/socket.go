@@ -1,0 +1,95 @@
+package control
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// lockTimeout is far beyond the time in which directors make or remove their sockets.
+const lockTimeout = 5 * time.Second
+
+// socket is the file of a unix socket that is listened on. Directors that start and end side by side make and remove theirs one after
+// another, with their folder locked, so that none takes away a living one's.
+type socket struct {
+	path string
+	made fs.FileInfo
+}
+
+// listenSocket makes a socket that only its owner may use. One that nobody listens on any more is replaced.
+func listenSocket(path string) (*socket, net.Listener, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, nil, fmt.Errorf("make the control socket's folder: %w; see director.control", err)
+	}
+	unlock, err := lockFolder(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer unlock()
+	if err := removeStale(path); err != nil {
+		return nil, nil, err
+	}
+	// Made under another name and moved, so that nobody can connect before only its owner may.
+	fresh := fmt.Sprintf("%s.%d", path, os.Getpid())
+	listener, err := net.Listen("unix", fresh)
+	if err != nil {
+		return nil, nil, fmt.Errorf("make the control socket %s: %w; see director.control", path, err)
+	}
+	listener.(*net.UnixListener).SetUnlinkOnClose(false)
+	made, err := os.Lstat(fresh)
+	if err := errors.Join(err, os.Chmod(fresh, 0o600), os.Rename(fresh, path)); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("make the control socket %s: %w; see director.control", path, err), listener.Close(), os.Remove(fresh))
+	}
+	return &socket{path: path, made: made}, listener, nil
+}
+
+// remove removes the socket, unless somebody else has put another one in its place.
+func (s *socket) remove() error {
+	unlock, err := lockFolder(s.path)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if info, err := os.Lstat(s.path); err != nil || !os.SameFile(info, s.made) {
+		return nil
+	}
+	return os.Remove(s.path)
+}
+
+// lockFolder waits until no other director makes or removes a socket in a path's folder.
+func lockFolder(path string) (unlock func(), err error) {
+	folder, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return nil, fmt.Errorf("open the control socket's folder: %w; see director.control", err)
+	}
+	end := time.Now().Add(lockTimeout)
+	for err = unix.EWOULDBLOCK; err != nil && time.Now().Before(end); time.Sleep(time.Millisecond) {
+		if err = unix.Flock(int(folder.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil {
+			return func() { folder.Close() }, nil
+		}
+	}
+	return nil, errors.Join(fmt.Errorf("lock %s for the control socket, which another program has locked: %w", folder.Name(), err), folder.Close())
+}
+
+// removeStale removes a socket that a director which is no more has left. A living one's is an error.
+func removeStale(path string) error {
+	info, err := os.Lstat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	conn, dialErr := net.DialTimeout("unix", path, time.Second)
+	if dialErr == nil {
+		conn.Close()
+		return fmt.Errorf("another director has the control socket %s: give this one a path of its own in director.control", path)
+	}
+	if err != nil || info.Mode()&os.ModeSocket == 0 {
+		return fmt.Errorf("%s is there and is no socket: give another path in director.control", path)
+	}
+	return os.Remove(path)
+}
