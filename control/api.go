@@ -79,8 +79,7 @@ func (a *api) addReading(h huma.API) {
 	huma.Post(h, "/v1/zero", func(_ context.Context, in *struct {
 		Service string `query:"service" doc:"the service's name; none is all"`
 	}) (*struct{}, error) {
-		a.running.Zero(in.Service)
-		return nil, nil
+		return nil, problem(a.running.Zero(in.Service))
 	})
 	huma.Get(h, "/v1/ports", func(context.Context, *struct{}) (*body[[]PortReport], error) {
 		return answer(a.running.Report().Ports), nil
@@ -108,46 +107,50 @@ func (a *api) status() Status {
 	return s
 }
 
-// fileInput is a configuration file's text.
-type fileInput struct {
+// FileInput is a configuration file's text.
+type FileInput struct {
 	Name    string `query:"name" doc:"the file's name, for messages" maxLength:"4096"`
 	RawBody []byte
 }
 
-func (in *fileInput) parse() (*config.Config, error) {
-	name := in.Name
-	if name == "" {
-		name = "request"
+func (in *FileInput) parse() (*config.Config, error) {
+	if in.Name == "" {
+		return parseNameless("request", in.RawBody)
 	}
-	return config.Parse(name, in.RawBody)
+	return config.Parse(in.Name, in.RawBody)
 }
 
 // applied is what an operation that changes the configuration answers: what it did.
 type applied = body[Plan]
 
+// configText is a configuration's text, with the tag that names it.
+type configText struct {
+	ContentType string `header:"Content-Type"`
+	ETag        string `header:"ETag"`
+	Body        []byte
+}
+
 func (a *api) addConfiguration(h huma.API) {
-	huma.Get(h, "/v1/config", func(context.Context, *struct{}) (*struct {
-		ContentType string `header:"Content-Type"`
-		Body        []byte
-	}, error) {
-		return &struct {
-			ContentType string `header:"Content-Type"`
-			Body        []byte
-		}{"application/toml", []byte(a.running.Config().Render())}, nil
+	huma.Get(h, "/v1/config", func(context.Context, *struct{}) (*configText, error) {
+		text := []byte(a.running.Config().Render())
+		return &configText{"application/toml", Tag(text), text}, nil
 	})
-	huma.Register(h, a.fileOperation("plan", "What a configuration would change; changes nothing"), func(_ context.Context, in *fileInput) (*applied, error) {
+	huma.Register(h, a.fileOperation("plan", "What a configuration would change; changes nothing"), func(_ context.Context, in *FileInput) (*applied, error) {
 		next, err := in.parse()
 		if err != nil {
 			return nil, problem(err)
 		}
 		return answer(a.running.Plan(next)), nil
 	})
-	huma.Register(h, a.fileOperation("apply", "Make a configuration the running one, as a whole or not at all"), func(_ context.Context, in *fileInput) (*applied, error) {
+	huma.Register(h, a.fileOperation("apply", "Make a configuration the running one, as a whole or not at all"), func(_ context.Context, in *struct {
+		FileInput
+		IfMatch string `header:"If-Match" doc:"apply only over the configuration that has this ETag"`
+	}) (*applied, error) {
 		next, err := in.parse()
 		if err != nil {
 			return nil, problem(err)
 		}
-		return done(a.running.Apply(next))
+		return done(a.running.ApplyOver(in.IfMatch, next))
 	})
 	huma.Post(h, "/v1/rollback", func(context.Context, *struct{}) (*applied, error) { return done(a.running.Rollback()) })
 }
@@ -168,6 +171,9 @@ func done(p Plan, err error) (*applied, error) {
 
 // problem gives an error the status and the form (RFC 9457) of the API. Each thing that is wrong names its key.
 func problem(err error) error {
+	if err == nil {
+		return nil
+	}
 	var problems config.Problems
 	var restart *RestartError
 	var value *ValueError
@@ -186,6 +192,8 @@ func problem(err error) error {
 		return huma.Error409Conflict(err.Error(), details...)
 	case errors.As(err, &value):
 		return huma.Error422UnprocessableEntity(value.Message, &huma.ErrorDetail{Message: value.Message, Location: value.Location})
+	case errors.Is(err, ErrOvertaken):
+		return huma.Error412PreconditionFailed(err.Error())
 	case errors.Is(err, ErrNothingBefore):
 		return huma.Error409Conflict(err.Error())
 	case errors.Is(err, errNotFound):

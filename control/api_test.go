@@ -1,8 +1,10 @@
 package control
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -230,8 +232,7 @@ func TestSocketHasOneOwner(t *testing.T) {
 					t.Errorf("somebody else took the socket away: %v", err)
 				}
 				owners.Add(-1)
-				listener.Close()
-				if err := made.remove(); err != nil {
+				if err := errors.Join(made.remove(), listener.Close()); err != nil {
 					t.Error(err)
 				}
 			}
@@ -240,6 +241,41 @@ func TestSocketHasOneOwner(t *testing.T) {
 	group.Wait()
 	if _, err := os.Lstat(path); !os.IsNotExist(err) {
 		t.Errorf("the socket is still there: %v", err)
+	}
+}
+
+// TestNoChangeIsLost: of those who read the configuration, change it and apply it over what they have read, each finds its change made.
+func TestNoChangeIsLost(t *testing.T) {
+	c, _ := serveAPI(t)
+	var group sync.WaitGroup
+	for i := range 8 {
+		group.Go(func() {
+			for {
+				var text bytes.Buffer
+				if err := c.Do(t.Context(), http.MethodGet, "config", nil, &text); err != nil {
+					t.Error(err)
+					return
+				}
+				tag := Tag(text.Bytes())
+				fmt.Fprintf(&text, "[[service]]\nname = \"s%d\"\naddress = \"10.0.0.100:%d\"\nprotocol = \"tcp\"\nmode = \"nat\"\n", i, 1000+i)
+				err := c.ApplyOver(t.Context(), tag, text.Bytes())
+				if err == nil {
+					return
+				}
+				if !errors.Is(err, ErrOvertaken) {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+	var s Status
+	if err := c.Do(t.Context(), http.MethodGet, "status", nil, &s); err != nil || s.Services != 9 || s.File != "test.toml" {
+		t.Fatalf("%+v %v", s, err)
+	}
+	if err := c.ApplyOver(t.Context(), `"old"`, []byte(apiFile)); !errors.Is(err, ErrOvertaken) || !strings.Contains(err.Error(), "read it again") {
+		t.Fatal(err)
 	}
 }
 

@@ -91,6 +91,11 @@ func (p *Problem) Error() string {
 	return strings.Join(lines, "\n")
 }
 
+// Is makes the answer to an overtaken change ErrOvertaken.
+func (p *Problem) Is(target error) bool {
+	return target == ErrOvertaken && p.Status == http.StatusPreconditionFailed
+}
+
 // Do sends a request and reads the answer into out, unless that is nil. A body is sent as it is if it is bytes, else as JSON.
 func (c *Client) Do(ctx context.Context, method, path string, in, out any) error {
 	response, err := c.send(ctx, method, path, in)
@@ -118,6 +123,14 @@ func (c *Client) Get(ctx context.Context, path string, values url.Values) (*http
 }
 
 func (c *Client) send(ctx context.Context, method, path string, in any) (*http.Response, error) {
+	request, err := c.request(ctx, method, path, in)
+	if err != nil {
+		return nil, err
+	}
+	return c.answer(request)
+}
+
+func (c *Client) request(ctx context.Context, method, path string, in any) (*http.Request, error) {
 	var body io.Reader
 	kind := "application/json"
 	switch in := in.(type) {
@@ -139,6 +152,10 @@ func (c *Client) send(ctx context.Context, method, path string, in any) (*http.R
 	if c.token != "" {
 		request.Header.Set("Authorization", "Bearer "+c.token)
 	}
+	return request, nil
+}
+
+func (c *Client) answer(request *http.Request) (*http.Response, error) {
 	response, err := c.http.Do(request)
 	if err != nil {
 		return nil, fmt.Errorf("ask the director at %s: %w; is it running? see --socket and --remote", c.where, err)
@@ -150,6 +167,20 @@ func (c *Client) send(ctx context.Context, method, path string, in any) (*http.R
 	p := Problem{Status: response.StatusCode, Detail: response.Status}
 	_ = json.NewDecoder(response.Body).Decode(&p) // else the status says it
 	return nil, &p
+}
+
+// ApplyOver makes a configuration the running one if that still has a tag, else the error is ErrOvertaken.
+func (c *Client) ApplyOver(ctx context.Context, tag string, text []byte) error {
+	request, err := c.request(ctx, http.MethodPost, "apply", text)
+	if err != nil {
+		return err
+	}
+	request.Header.Set("If-Match", tag)
+	response, err := c.answer(request)
+	if err != nil {
+		return err
+	}
+	return response.Body.Close()
 }
 
 // ServerPath is the path of a real server of a service.

@@ -11,11 +11,13 @@ import (
 // errNotFound says that a request names what is not there.
 var errNotFound = errors.New("not found")
 
+func noService(name string) error { return fmt.Errorf("there is no service %q: %w", name, errNotFound) }
+
 // findService finds a service by name.
 func findService(c *config.Config, name string) (*config.Service, error) {
 	i := slices.IndexFunc(c.Services, func(s config.Service) bool { return s.Name == name })
 	if i < 0 {
-		return nil, fmt.Errorf("there is no service %q: %w", name, errNotFound)
+		return nil, noService(name)
 	}
 	return &c.Services[i], nil
 }

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -81,6 +82,22 @@ func (r *Running) Apply(next *config.Config) (Plan, error) {
 	return r.change(func(*config.Config) (*config.Config, error) { return next, nil })
 }
 
+// ErrOvertaken says that the configuration is no longer the one that a change was made from.
+var ErrOvertaken = errors.New("the configuration has changed meanwhile: read it again and make the change in what it is now")
+
+// Tag names a configuration's text, as an HTTP entity tag.
+func Tag(text []byte) string { return fmt.Sprintf("\"%x\"", sha256.Sum256(text)) }
+
+// ApplyOver is Apply only if the running configuration has a tag, or ErrOvertaken. Without a tag it is Apply.
+func (r *Running) ApplyOver(tag string, next *config.Config) (Plan, error) {
+	return r.change(func(old *config.Config) (*config.Config, error) {
+		if tag != "" && tag != Tag([]byte(old.Render())) {
+			return nil, ErrOvertaken
+		}
+		return next, nil
+	})
+}
+
 // Edit applies a copy of the configuration that edit has changed. What comes out is checked as a file would be.
 func (r *Running) Edit(edit func(*config.Config) error) (Plan, error) {
 	return r.change(func(c *config.Config) (*config.Config, error) {
@@ -88,12 +105,17 @@ func (r *Running) Edit(edit func(*config.Config) error) (Plan, error) {
 		if err := edit(n); err != nil {
 			return nil, err
 		}
-		next, err := config.Parse("the changed configuration", []byte(n.Render()))
-		if err == nil {
-			next.File = c.File // still where it comes from
-		}
-		return next, err
+		return parseNameless("the changed configuration", []byte(n.Render()))
 	})
+}
+
+// parseNameless reads a configuration that is in no file; name is for messages.
+func parseNameless(name string, text []byte) (*config.Config, error) {
+	c, err := config.Parse(name, text)
+	if err == nil {
+		c.File = ""
+	}
+	return c, err
 }
 
 // Rollback goes back to the configuration before.
@@ -119,6 +141,9 @@ func (r *Running) change(make func(*config.Config) (*config.Config, error)) (Pla
 	next, err := make(old)
 	if err != nil {
 		return Plan{}, err
+	}
+	if next.File == "" {
+		next.File = old.File // still where it comes from
 	}
 	plan, err := r.replace(next)
 	if err == nil && !plan.Empty() {

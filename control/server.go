@@ -49,18 +49,16 @@ func newServer(made *socket, listener net.Listener, handler http.Handler, log *s
 	return s
 }
 
-// Close ends the server and removes the socket. Requests that are being answered have a second to be done.
+// Close removes the socket and ends the server. Requests that are being answered have a second to be done.
 func (s *Server) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), closeTimeout)
 	defer cancel()
+	err := s.socket.remove()
 	if s.http.Shutdown(ctx) != nil {
 		_ = s.http.Close() // what is cut off is the clients' loss
 	}
-	if err := <-s.ended; !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve the control API: %w", err)
+	if end := <-s.ended; !errors.Is(end, http.ErrServerClosed) {
+		err = errors.Join(err, fmt.Errorf("serve the control API: %w", end))
 	}
-	if s.socket == nil {
-		return nil
-	}
-	return s.socket.remove()
+	return err
 }

@@ -49,8 +49,12 @@ func listenSocket(path string) (*socket, net.Listener, error) {
 	return &socket{path: path, made: made}, listener, nil
 }
 
-// remove removes the socket, unless somebody else has put another one in its place.
+// remove removes the socket, unless somebody else has put another one in its place. It is still listened on: so nobody takes it for
+// one that a director has left, and its inode's number is not given out again. None has nothing to remove.
 func (s *socket) remove() error {
+	if s == nil {
+		return nil
+	}
 	unlock, err := lockFolder(s.path)
 	if err != nil {
 		return err
@@ -83,13 +87,15 @@ func removeStale(path string) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	conn, dialErr := net.DialTimeout("unix", path, time.Second)
-	if dialErr == nil {
-		conn.Close()
-		return fmt.Errorf("another director has the control socket %s: give this one a path of its own in director.control", path)
-	}
 	if err != nil || info.Mode()&os.ModeSocket == 0 {
 		return fmt.Errorf("%s is there and is no socket: give another path in director.control", path)
+	}
+	conn, err := net.DialTimeout("unix", path, time.Second)
+	if err == nil {
+		conn.Close()
+	}
+	if !errors.Is(err, unix.ECONNREFUSED) { // a living one may also have more callers than it can take
+		return fmt.Errorf("another director has the control socket %s: give this one a path of its own in director.control", path)
 	}
 	return os.Remove(path)
 }

@@ -1,5 +1,7 @@
 package control
 
+import "slices"
+
 // zeroes are the counts from which services are shown, by protocol and address and, for real servers, by theirs.
 type zeroes map[[3]string]Traffic
 
@@ -21,8 +23,11 @@ func (r *Running) Services() []ServiceReport {
 
 // Zero has the counts of a service begin anew for who asks for services, or those of all if the name is empty. Workers, metrics and the
 // final table go on counting.
-func (r *Running) Zero(name string) {
+func (r *Running) Zero(name string) error {
 	all := r.Report().Services
+	if name != "" && !slices.ContainsFunc(all, func(s ServiceReport) bool { return s.Name == name }) {
+		return noService(name)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.zeroes == nil {
@@ -37,6 +42,7 @@ func (r *Running) Zero(name string) {
 			r.zeroes[[3]string{s.Protocol, s.Address, rs.Address}] = rs.Traffic
 		}
 	}
+	return nil
 }
 
 // subtract takes off what was counted before. Counts of a real server that was removed and added again go on where they were, so that they

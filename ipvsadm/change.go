@@ -1,10 +1,8 @@
 package ipvsadm
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"slices"
 	"strings"
@@ -12,8 +10,64 @@ import (
 	"fulcrum/config"
 )
 
-// Change does a command to a configuration. What comes out has to be checked as a file.
-func Change(c *config.Config, k Command) error {
+// Changed returns the configuration that commands make of another one: it does all of them, or none with an error, which names the line of
+// the rules that is to blame. What comes out is good as a file is.
+func Changed(c *config.Config, all []Command) (*config.Config, error) {
+	next, err := tried(c, all)
+	if err == nil {
+		return next, nil
+	}
+	// From all commands towards none: the first that makes a bad configuration of a good one is to blame.
+	good, bad := 0, len(all)
+	for bad-good > 1 {
+		middle := (good + bad) / 2
+		if _, e := tried(c, all[:middle]); e != nil {
+			bad, err = middle, e
+		} else {
+			good = middle
+		}
+	}
+	if line := all[bad-1].Line; line > 0 {
+		return nil, fmt.Errorf("line %d: %w", line, err)
+	}
+	return nil, err
+}
+
+// tried does commands and checks what comes out.
+func tried(c *config.Config, all []Command) (*config.Config, error) {
+	n := c.Clone()
+	for _, k := range all {
+		if err := change(n, k); err != nil {
+			return nil, err
+		}
+	}
+	next, err := config.Parse("", []byte(n.Render()))
+	var problems config.Problems
+	if errors.As(err, &problems) {
+		return nil, withoutPlaces(problems)
+	}
+	return next, err
+}
+
+// withoutPlaces leaves out where problems are in a file that nobody has seen.
+func withoutPlaces(all config.Problems) error {
+	var lines []string
+	for _, p := range all {
+		lines = append(lines, fmt.Sprintf("%s: %s; %s", p.Key, p.What, p.Right))
+	}
+	return errors.New(strings.Join(lines, "\n"))
+}
+
+// Errors begin with ipvsadm's words, which scripts look for.
+const (
+	noSuchService     = "No such service"
+	serviceExists     = "Service already exists"
+	noSuchDestination = "No such destination"
+	destinationExists = "Destination already exists"
+)
+
+// change does a command.
+func change(c *config.Config, k Command) error {
 	switch k.Operation {
 	case Clear:
 		c.Services = nil
@@ -21,31 +75,43 @@ func Change(c *config.Config, k Command) error {
 	case AddService:
 		return addService(c, k)
 	}
-	i := slices.IndexFunc(c.Services, func(s config.Service) bool { return s.Protocol == k.Protocol && s.Address == k.Service })
-	if i < 0 {
-		return fmt.Errorf("there is no service %s %s", k.Protocol, k.Service)
+	s, err := k.Find(c)
+	if err != nil {
+		return err
 	}
-	s := &c.Services[i]
 	switch k.Operation {
 	case EditService:
 		return k.toService(s)
 	case DeleteService:
-		c.Services = slices.Delete(c.Services, i, i+1)
+		c.Services = slices.DeleteFunc(c.Services, k.isAbout)
 		return nil
 	}
 	return changeServer(s, k)
 }
 
-// defaultScheduler is ipvsadm's.
-const defaultScheduler = "wlc"
+// Find finds the service that a command is about.
+func (k *Command) Find(c *config.Config) (*config.Service, error) {
+	i := slices.IndexFunc(c.Services, k.isAbout)
+	if i < 0 {
+		return nil, k.noService()
+	}
+	return &c.Services[i], nil
+}
+
+// isAbout reports whether a command is about a service.
+func (k *Command) isAbout(s config.Service) bool {
+	return s.Protocol == k.Protocol && s.Address == k.Service
+}
+
+func (k *Command) noService() error {
+	return fmt.Errorf("%s: %s %s", noSuchService, k.Protocol, k.Service)
+}
 
 func addService(c *config.Config, k Command) error {
-	for _, s := range c.Services {
-		if s.Protocol == k.Protocol && s.Address == k.Service {
-			return fmt.Errorf("there is a service %s %s already", k.Protocol, k.Service)
-		}
+	if slices.ContainsFunc(c.Services, k.isAbout) {
+		return fmt.Errorf("%s: %s %s", serviceExists, k.Protocol, k.Service)
 	}
-	s := config.Service{Name: nameOf(k.Protocol, k.Service), Protocol: k.Protocol, Address: k.Service, Scheduler: defaultScheduler, Mode: "dr", Echo: true}
+	s := config.Service{Name: nameOf(k.Protocol, k.Service), Protocol: k.Protocol, Address: k.Service, Mode: "dr", Echo: true}
 	if err := k.toService(&s); err != nil {
 		return err
 	}
@@ -59,35 +125,27 @@ func nameOf(protocol string, a netip.AddrPort) string {
 }
 
 func (k *Command) toService(s *config.Service) error {
-	if k.Scheduler != "" {
-		s.Scheduler = k.Scheduler
-	}
+	s.Scheduler = k.Scheduler
 	return k.toMode(s)
 }
 
-// toMode gives a service its forwarding method, which here is the service's and in IPVS each real server's.
+// toMode gives a service its forwarding method, which here is the service's and in IPVS each real server's. Without one it stays.
 func (k *Command) toMode(s *config.Service) error {
+	mode := k.Method
 	if len(k.Local) > 0 {
-		if k.Method == "" {
-			k.Method = "fullnat"
+		if mode == "" {
+			mode = "fullnat"
 		}
-		s.LocalAddresses = nil
-		for _, text := range k.Local {
-			a, err := netip.ParseAddr(text)
-			if err != nil {
-				return usage("the local address %q is none: write addresses with commas between them", text)
-			}
-			s.LocalAddresses = append(s.LocalAddresses, a)
-		}
+		s.LocalAddresses = k.Local
 	}
-	if k.Method == "" || k.Method == s.Mode {
+	if mode == "" || mode == s.Mode {
 		return nil
 	}
 	if len(s.RealServers) > 0 {
 		return fmt.Errorf("service %s forwards by %s and this would be %s: %w: all real servers of a service are reached alike; make a service of its own, or change all at once with `fulcrum apply`",
-			s.Address, s.Mode, k.Method, ErrNotHere)
+			s.Address, s.Mode, mode, ErrNotHere)
 	}
-	s.Mode = k.Method
+	s.Mode = mode
 	if s.Mode != "fullnat" {
 		s.LocalAddresses = nil
 	}
@@ -101,110 +159,36 @@ func changeServer(s *config.Service, k Command) error {
 	i := slices.IndexFunc(s.RealServers, func(rs config.RealServer) bool { return rs.Address == k.Server })
 	switch {
 	case k.Operation == AddServer && i >= 0:
-		return fmt.Errorf("service %s has the real server %s already", s.Address, k.Server)
+		return fmt.Errorf("%s: %s of service %s", destinationExists, k.Server, s.Address)
 	case k.Operation != AddServer && i < 0:
-		return fmt.Errorf("service %s has no real server %s", s.Address, k.Server)
+		return fmt.Errorf("%s: %s of service %s", noSuchDestination, k.Server, s.Address)
 	case k.Operation == DeleteServer:
 		s.RealServers = slices.Delete(s.RealServers, i, i+1)
 		return nil
 	case k.Operation == AddServer:
-		if k.Method == "" && len(s.RealServers) == 0 && len(k.Local) == 0 && s.Mode != "fullnat" {
-			k.Method = "dr" // ipvsadm's default
-		}
-		if err := k.toMode(s); err != nil {
-			return err
-		}
-		s.RealServers = append(s.RealServers, config.RealServer{Address: k.Server, Weight: 1})
-		i = len(s.RealServers) - 1
-	default:
-		if err := k.toMode(s); err != nil {
-			return err
-		}
+		return k.addServer(s)
 	}
-	k.toServer(&s.RealServers[i])
+	s.RealServers[i] = k.realServer()
+	return k.toMode(s)
+}
+
+func (k *Command) addServer(s *config.Service) error {
+	if k.Method == "" && len(s.RealServers) == 0 && len(k.Local) == 0 && s.Mode != "fullnat" {
+		k.Method = "dr" // ipvsadm's default
+	}
+	if err := k.toMode(s); err != nil {
+		return err
+	}
+	s.RealServers = append(s.RealServers, k.realServer())
 	return nil
 }
 
-func (k *Command) toServer(rs *config.RealServer) {
-	for _, f := range []struct {
-		from int
-		to   *int
-	}{{k.Weight, &rs.Weight}, {k.Upper, &rs.UpperThreshold}, {k.Lower, &rs.LowerThreshold}} {
-		if f.from >= 0 {
-			*f.to = f.from
-		}
-	}
-}
-
-// maxLine bounds a line of what is restored.
-const maxLine = 64 << 10
-
-// ReadRules reads what -S prints, one command a line. All of it is good, or there is an error with the line's number.
-func ReadRules(r io.Reader) ([]Command, error) {
-	var all []Command
-	lines := bufio.NewScanner(r)
-	lines.Buffer(make([]byte, 0, 4096), maxLine)
-	for n := 1; lines.Scan(); n++ {
-		words := strings.Fields(lines.Text())
-		if len(words) == 0 || strings.HasPrefix(words[0], "#") {
-			continue
-		}
-		k, err := Parse(words)
-		if err == nil && !slices.Contains([]Operation{AddService, AddServer, EditService, EditServer, DeleteService, DeleteServer, Clear}, k.Operation) {
-			err = usage("-%c cannot be restored", k.Operation)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", n, err)
-		}
-		all = append(all, k)
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("read the rules: %w", err)
-	}
-	return all, nil
-}
-
-// ChangeAll does all commands, or none with an error.
-func ChangeAll(c *config.Config, all []Command) (*config.Config, error) {
-	n := c.Clone()
-	for _, k := range all {
-		if err := Change(n, k); err != nil {
-			return nil, err
-		}
-	}
-	return n, nil
+func (k *Command) realServer() config.RealServer {
+	return config.RealServer{Address: k.Server, Weight: k.Weight, UpperThreshold: k.Upper, LowerThreshold: k.Lower}
 }
 
 // IsUsage reports whether an error is about the command line.
 func IsUsage(err error) bool {
 	var u *UsageError
 	return errors.As(err, &u)
-}
-
-// WriteRules writes the configuration's services as -R reads them.
-func WriteRules(w io.Writer, c *config.Config) error {
-	letters := map[string]string{"tcp": "-t", "udp": "-u", "sctp": "--sctp-service"}
-	methods := map[string]string{"dr": "-g", "ipip": "-i", "nat": "-m", "fullnat": "--fullnat"}
-	for _, s := range c.Services {
-		fmt.Fprintf(w, "-A %s %s -s %s", letters[s.Protocol], s.Address, s.Scheduler)
-		if s.Mode == "fullnat" {
-			var local []string
-			for _, a := range s.LocalAddresses {
-				local = append(local, a.String())
-			}
-			fmt.Fprintf(w, " --fullnat --local-address %s", strings.Join(local, ","))
-		}
-		fmt.Fprintln(w)
-		for _, rs := range s.RealServers {
-			fmt.Fprintf(w, "-a %s %s -r %s %s -w %d", letters[s.Protocol], s.Address, rs.Address, methods[s.Mode], rs.Weight)
-			if rs.UpperThreshold > 0 {
-				fmt.Fprintf(w, " -x %d", rs.UpperThreshold)
-			}
-			if rs.LowerThreshold > 0 {
-				fmt.Fprintf(w, " -y %d", rs.LowerThreshold)
-			}
-			fmt.Fprintln(w)
-		}
-	}
-	return nil
 }

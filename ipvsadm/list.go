@@ -1,8 +1,12 @@
 package ipvsadm
 
 import (
+	"bufio"
+	"cmp"
 	"fmt"
 	"io"
+	"net/netip"
+	"slices"
 	"strings"
 	"time"
 )
@@ -14,14 +18,15 @@ type Counters struct {
 
 // Service is a service as -L shows it.
 type Service struct {
-	Protocol, Address, Scheduler, Mode string
+	Protocol, Scheduler, Mode string
+	Address                   netip.AddrPort
 	Counters
 	Servers []Server
 }
 
 // Server is a real server as -L shows it.
 type Server struct {
-	Address                  string
+	Address                  netip.AddrPort
 	Weight, Active, Inactive int32
 	Upper, Lower             int
 	Counters
@@ -30,68 +35,119 @@ type Server struct {
 // tableVersion is what scripts are shown where IPVS has its own.
 const tableVersion = "1.2.1"
 
-var titles = map[string][2]string{
-	"":           {"Prot LocalAddress:Port Scheduler Flags", "  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn"},
-	"stats":      {"Prot LocalAddress:Port               Conns   InPkts  OutPkts  InBytes OutBytes", "  -> RemoteAddress:Port"},
-	"rate":       {"Prot LocalAddress:Port                 CPS    InPPS   OutPPS    InBPS   OutBPS", "  -> RemoteAddress:Port"},
-	"thresholds": {"Prot LocalAddress:Port            Uthreshold Lthreshold ActiveConn InActConn", "  -> RemoteAddress:Port"},
+// The forms of lists.
+type form int
+
+const (
+	plain form = iota
+	statsForm
+	rateForm
+	thresholdForm
+	persistentForm
+	tunnelForm
+)
+
+const belowTitle = "  -> RemoteAddress:Port"
+
+var titles = [...][2]string{
+	plain:          {"Prot LocalAddress:Port Scheduler Flags", belowTitle + "           Forward Weight ActiveConn InActConn"},
+	statsForm:      {"Prot LocalAddress:Port               Conns   InPkts  OutPkts  InBytes OutBytes", belowTitle},
+	rateForm:       {"Prot LocalAddress:Port                 CPS    InPPS   OutPPS    InBPS   OutBPS", belowTitle},
+	thresholdForm:  {"Prot LocalAddress:Port            Uthreshold Lthreshold ActiveConn InActConn ", belowTitle},
+	persistentForm: {"Prot LocalAddress:Port            Weight    PersistConn ActiveConn InActConn ", belowTitle},
+	tunnelForm:     {"Prot LocalAddress:Port Scheduler Flags", belowTitle + "           Forward TunnelInfo    Weight ActiveConn InActConn"},
 }
 
 // methodNames are ipvsadm's, and DPVS's for fullnat.
 var methodNames = map[string]string{"dr": "Route", "ipip": "Tunnel", "nat": "Masq", "fullnat": "FullNat"}
 
-// format is which list a command asks for.
-func (k *Command) format() string {
-	switch {
-	case k.Stats:
-		return "stats"
-	case k.Rate:
-		return "rate"
-	case k.Thresholds:
-		return "thresholds"
-	}
-	return ""
-}
-
-// Write lists services as the command asks; size is the number of sessions that the tables hold. With -t or -u only that one is listed. For
-// --rate the counters are those of a second.
-func Write(w io.Writer, k Command, services []Service, size int) {
-	format := k.format()
-	fmt.Fprintf(w, "IP Virtual Server version %s (size=%d)\n%s\n%s\n", tableVersion, size, titles[format][0], titles[format][1])
-	for _, s := range services {
-		if k.Protocol != "" && (s.Protocol != k.Protocol || s.Address != k.Service.String()) {
-			continue
+// form is which list a command asks for: of several the one that ipvsadm shows.
+func (k *Command) form() form {
+	for _, f := range []struct {
+		asked bool
+		form  form
+	}{{k.Stats, statsForm}, {k.Rate, rateForm}, {k.Thresholds, thresholdForm}, {k.Persistent, persistentForm}, {k.Tunnels, tunnelForm}} {
+		if f.asked {
+			return f.form
 		}
-		s.write(w, format, k.Exact)
+	}
+	return plain
+}
+
+// Write lists services as the command asks; size is the number of sessions that the tables hold. With -t or -u that one alone is listed,
+// and it is an error if there is none. For --rate the counters are those of a second.
+func Write(w io.Writer, k Command, services []Service, size int) error {
+	list := bufio.NewWriter(w)
+	if k.Protocol == "" {
+		fmt.Fprintf(list, "IP Virtual Server version %s (size=%d)\n", tableVersion, size)
+	} else {
+		i := slices.IndexFunc(services, func(s Service) bool { return s.Protocol == k.Protocol && s.Address == k.Service })
+		if i < 0 {
+			return k.noService()
+		}
+		services = services[i : i+1]
+	}
+	if !k.Unsorted {
+		sort(services)
+	}
+	f := k.form()
+	fmt.Fprintf(list, "%s\n%s\n", titles[f][0], titles[f][1])
+	for _, s := range services {
+		s.write(list, f, k.Exact)
+	}
+	return list.Flush()
+}
+
+// sort orders services by address family, protocol, address and port, and their real servers by address and port.
+func sort(services []Service) {
+	slices.SortFunc(services, func(a, b Service) int {
+		return cmp.Or(cmp.Compare(a.Address.Addr().BitLen(), b.Address.Addr().BitLen()), cmp.Compare(protocolNumbers[a.Protocol], protocolNumbers[b.Protocol]),
+			a.Address.Compare(b.Address))
+	})
+	for _, s := range services {
+		slices.SortFunc(s.Servers, func(a, b Server) int { return a.Address.Compare(b.Address) })
 	}
 }
 
-func (s *Service) write(w io.Writer, format string, exact bool) {
+// protocolNumbers are IANA's.
+var protocolNumbers = map[string]int{"tcp": 6, "udp": 17, "sctp": 132}
+
+func (s *Service) write(w io.Writer, f form, exact bool) {
 	name := fmt.Sprintf("%-4s %s", strings.ToUpper(s.Protocol), s.Address)
-	switch format {
-	case "stats", "rate":
+	if f == statsForm || f == rateForm {
 		fmt.Fprintf(w, "%-33s", name)
 		s.Counters.write(w, exact)
-	case "thresholds":
-		fmt.Fprintln(w, name)
-	default:
+	} else {
 		fmt.Fprintf(w, "%s %s\n", name, s.Scheduler)
 	}
 	for _, rs := range s.Servers {
-		rs.write(w, s.Mode, format, exact)
+		rs.write(w, s.Mode, f, exact)
 	}
 }
 
-func (rs *Server) write(w io.Writer, mode, format string, exact bool) {
+func (rs *Server) write(w io.Writer, mode string, f form, exact bool) {
 	fmt.Fprintf(w, "  -> %-28s", rs.Address)
-	switch format {
-	case "stats", "rate":
+	switch f {
+	case statsForm, rateForm:
 		rs.Counters.write(w, exact)
-	case "thresholds":
-		fmt.Fprintf(w, " %-10d %-10d %-10d %-10d\n", rs.Upper, rs.Lower, rs.Active, rs.Inactive)
+		return
+	case thresholdForm:
+		fmt.Fprintf(w, " %-10d %-10d", rs.Upper, rs.Lower)
+	case persistentForm:
+		fmt.Fprintf(w, " %-9d %-11d", rs.Weight, 0) // none: persistence is not built yet
+	case tunnelForm:
+		fmt.Fprintf(w, " %-7s %-13s %-6d", methodNames[mode], tunnelInfo(mode), rs.Weight)
 	default:
-		fmt.Fprintf(w, " %-7s %-6d %-10d %-10d\n", methodNames[mode], rs.Weight, rs.Active, rs.Inactive)
+		fmt.Fprintf(w, " %-7s %-6d", methodNames[mode], rs.Weight)
 	}
+	fmt.Fprintf(w, " %-10d %-10d\n", rs.Active, rs.Inactive)
+}
+
+func tunnelInfo(mode string) string {
+	if mode == "ipip" {
+		return "ipip"
+	}
+	return "n/a"
 }
 
 func (c *Counters) write(w io.Writer, exact bool) {
@@ -101,45 +157,54 @@ func (c *Counters) write(w io.Writer, exact bool) {
 	fmt.Fprintln(w)
 }
 
-// largeNumber shortens a number to nine places, as ipvsadm does.
+// largeNumber shortens a number to nine places, at ipvsadm's steps.
 func largeNumber(n uint64, exact bool) string {
 	switch {
 	case exact, n < 100_000_000:
 		return fmt.Sprintf(" %8d", n)
+	case n < 1_000_000_000:
+		return fmt.Sprintf("%8dK", n/1000)
 	case n < 100_000_000_000:
-		return fmt.Sprintf(" %7dK", n/1000)
+		return fmt.Sprintf("%8dM", n/1_000_000)
 	case n < 100_000_000_000_000:
-		return fmt.Sprintf(" %7dM", n/1_000_000)
+		return fmt.Sprintf("%8dG", n/1_000_000_000)
 	}
-	return fmt.Sprintf(" %7dG", n/1_000_000_000)
+	return fmt.Sprintf("%8dT", n/1_000_000_000_000)
 }
 
 // Difference returns the services with what was counted between two readings.
 func Difference(after, before []Service) []Service {
-	old := map[string]Counters{}
+	type name struct {
+		protocol        string
+		service, server netip.AddrPort
+	}
+	old := map[name]Counters{}
 	for _, s := range before {
-		old[s.Protocol+" "+s.Address] = s.Counters
+		old[name{s.Protocol, s.Address, netip.AddrPort{}}] = s.Counters
 		for _, rs := range s.Servers {
-			old[s.Protocol+" "+s.Address+" "+rs.Address] = rs.Counters
+			old[name{s.Protocol, s.Address, rs.Address}] = rs.Counters
 		}
 	}
 	for i := range after {
 		s := &after[i]
-		name := s.Protocol + " " + s.Address
-		s.Counters.subtract(old[name])
+		s.Counters.subtract(old[name{s.Protocol, s.Address, netip.AddrPort{}}])
 		for j := range s.Servers {
-			s.Servers[j].Counters.subtract(old[name+" "+s.Servers[j].Address])
+			s.Servers[j].Counters.subtract(old[name{s.Protocol, s.Address, s.Servers[j].Address}])
 		}
 	}
 	return after
 }
 
+// subtract leaves nothing where less is counted than before: counts have begun anew.
 func (c *Counters) subtract(o Counters) {
-	c.Connections -= o.Connections
-	c.InPackets -= o.InPackets
-	c.OutPackets -= o.OutPackets
-	c.InBytes -= o.InBytes
-	c.OutBytes -= o.OutBytes
+	for _, f := range []struct {
+		from *uint64
+		n    uint64
+	}{
+		{&c.Connections, o.Connections}, {&c.InPackets, o.InPackets}, {&c.OutPackets, o.OutPackets}, {&c.InBytes, o.InBytes}, {&c.OutBytes, o.OutBytes},
+	} {
+		*f.from -= min(*f.from, f.n)
+	}
 }
 
 // Connection is a session as -L -c shows it.
@@ -148,13 +213,18 @@ type Connection struct {
 	Left                                 time.Duration // until it times out
 }
 
-// WriteConnectionTitle writes what -L -c begins with.
-func WriteConnectionTitle(w io.Writer) {
-	fmt.Fprint(w, "IPVS connection entries\npro expire state       source             virtual            destination\n")
+// WriteConnectionTitle writes what -L -c begins with. With --persistent-conn there would be persistence engines' data.
+func WriteConnectionTitle(w io.Writer, k Command) {
+	fmt.Fprintf(w, "IPVS connection entries\npro expire %-11s %-18s %-18s ", "state", "source", "virtual")
+	if k.Persistent {
+		fmt.Fprintf(w, "%-18s %-16s %s\n", "destination", "pe name", "pe_data")
+		return
+	}
+	fmt.Fprintln(w, "destination")
 }
 
 // WriteConnection writes one line of -L -c.
 func WriteConnection(w io.Writer, c Connection) {
 	seconds := int(c.Left.Seconds())
-	fmt.Fprintf(w, "%-3s %02d:%02d  %-11s %-18s %-18s %s\n", strings.ToUpper(c.Protocol), seconds/60, seconds%60, c.State, c.Client, c.VIP, c.Server)
+	fmt.Fprintf(w, "%-3s %-6s %-11s %-18s %-18s %s\n", strings.ToUpper(c.Protocol), fmt.Sprintf("%02d:%02d", seconds/60, seconds%60), c.State, c.Client, c.VIP, c.Server)
 }

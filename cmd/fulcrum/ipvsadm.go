@@ -1,13 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -72,8 +71,11 @@ func (d dialect) run(k ipvsadm.Command) error {
 		return d.list(ctx, k)
 	case ipvsadm.Zero:
 		return d.zero(ctx, k)
+	case ipvsadm.Version:
+		_, err := fmt.Fprintf(d.command.OutOrStdout(), "ipvsadm v1.31 (the language of it that Fulcrum %s speaks)\n", d.command.Root().Version)
+		return err
 	case ipvsadm.Save:
-		c, err := d.config(ctx)
+		c, _, err := d.config(ctx)
 		if err != nil {
 			return err
 		}
@@ -92,43 +94,53 @@ func (d dialect) run(k ipvsadm.Command) error {
 func (d dialect) zero(ctx context.Context, k ipvsadm.Command) error {
 	path := "zero"
 	if k.Protocol != "" {
-		c, err := d.config(ctx)
+		c, _, err := d.config(ctx)
 		if err != nil {
 			return err
 		}
-		i := slices.IndexFunc(c.Services, func(s config.Service) bool { return s.Protocol == k.Protocol && s.Address == k.Service })
-		if i < 0 {
-			return fmt.Errorf("there is no service %s %s", k.Protocol, k.Service)
+		s, err := k.Find(c)
+		if err != nil {
+			return err
 		}
-		path += "?service=" + url.QueryEscape(c.Services[i].Name)
+		path += "?service=" + url.QueryEscape(s.Name)
 	}
 	return d.client.Do(ctx, http.MethodPost, path, nil, nil)
 }
 
-// config asks for the configuration that runs.
-func (d dialect) config(ctx context.Context) (*config.Config, error) {
-	var text strings.Builder
-	if err := d.client.Do(ctx, http.MethodGet, "config", nil, io.Writer(&text)); err != nil {
-		return nil, err
+// config asks for the configuration that runs, and for the name of its text.
+func (d dialect) config(ctx context.Context) (c *config.Config, tag string, err error) {
+	var text bytes.Buffer
+	if err := d.client.Do(ctx, http.MethodGet, "config", nil, &text); err != nil {
+		return nil, "", err
 	}
-	return config.Parse("the director's configuration", []byte(text.String()))
+	c, err = config.Parse("the director's configuration", text.Bytes())
+	return c, control.Tag(text.Bytes()), err
 }
 
-// change applies commands: all of them, or none.
+// mostTries is how often a change is tried while others change the configuration too.
+const mostTries = 100
+
+// change applies commands: all of them, or none. Where somebody else was faster it begins again with what that one made.
 func (d dialect) change(ctx context.Context, all []ipvsadm.Command) error {
-	c, err := d.config(ctx)
-	if err != nil {
-		return err
+	for range mostTries {
+		c, tag, err := d.config(ctx)
+		if err != nil {
+			return err
+		}
+		next, err := ipvsadm.Changed(c, all)
+		if err != nil {
+			return err
+		}
+		err = d.client.ApplyOver(ctx, tag, []byte(next.Render()))
+		if !errors.Is(err, control.ErrOvertaken) {
+			return err
+		}
 	}
-	next, err := ipvsadm.ChangeAll(c, all)
-	if err != nil {
-		return err
-	}
-	return d.client.Do(ctx, http.MethodPost, "apply", []byte(next.Render()), nil)
+	return fmt.Errorf("others change the configuration all the time: %w", control.ErrOvertaken)
 }
 
 func (d dialect) list(ctx context.Context, k ipvsadm.Command) error {
-	c, err := d.config(ctx)
+	c, _, err := d.config(ctx)
 	if err != nil {
 		return err
 	}
@@ -139,7 +151,7 @@ func (d dialect) list(ctx context.Context, k ipvsadm.Command) error {
 		fmt.Fprintf(w, "Timeout (tcp tcpfin udp): %.0f %.0f %.0f\n", t.Established.Seconds(), t.FinWait.Seconds(), t.UDP.Seconds())
 		return nil
 	case k.Connections:
-		ipvsadm.WriteConnectionTitle(w)
+		ipvsadm.WriteConnectionTitle(w, k)
 		return d.client.Sessions(d.command.Context(), nil, func(s *control.Session) error {
 			ipvsadm.WriteConnection(w, ipvsadm.Connection{
 				Protocol: s.Protocol, State: s.State, Client: s.Client, VIP: s.VIP, Server: s.RealServer, Left: time.Duration(s.LeftSeconds * float64(time.Second)),
@@ -156,8 +168,7 @@ func (d dialect) list(ctx context.Context, k ipvsadm.Command) error {
 			return err
 		}
 	}
-	ipvsadm.Write(w, k, services, c.Session.Max)
-	return nil
+	return ipvsadm.Write(w, k, services, c.Session.Max)
 }
 
 // services asks for services with their counters.
@@ -174,12 +185,17 @@ func (d dialect) services(ctx context.Context, c *config.Config) ([]ipvsadm.Serv
 	}
 	var all []ipvsadm.Service
 	for _, r := range reports {
-		s := ipvsadm.Service{Protocol: r.Protocol, Address: r.Address, Scheduler: r.Scheduler, Mode: r.Mode, Counters: countersOf(r.Traffic)}
+		s := ipvsadm.Service{Protocol: r.Protocol, Scheduler: r.Scheduler, Mode: r.Mode, Counters: countersOf(r.Traffic)}
+		if err := s.Address.UnmarshalText([]byte(r.Address)); err != nil {
+			return nil, fmt.Errorf("read the director's answer: %w", err)
+		}
 		for _, rs := range r.RealServers {
 			limits := thresholds[r.Name+" "+rs.Address]
-			s.Servers = append(s.Servers, ipvsadm.Server{
-				Address: rs.Address, Weight: rs.Weight, Active: rs.Active, Inactive: rs.Inactive, Upper: limits[0], Lower: limits[1], Counters: countersOf(rs.Traffic),
-			})
+			server := ipvsadm.Server{Weight: rs.Weight, Active: rs.Active, Inactive: rs.Inactive, Upper: limits[0], Lower: limits[1], Counters: countersOf(rs.Traffic)}
+			if err := server.Address.UnmarshalText([]byte(rs.Address)); err != nil {
+				return nil, fmt.Errorf("read the director's answer: %w", err)
+			}
+			s.Servers = append(s.Servers, server)
 		}
 		all = append(all, s)
 	}

@@ -1,0 +1,85 @@
+package ipvsadm
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"fulcrum/config"
+)
+
+// maxLine bounds a line of what is restored.
+const maxLine = 64 << 10
+
+// restorable are the operations that rules may have.
+var restorable = []Operation{AddService, AddServer, EditService, EditServer, DeleteService, DeleteServer, Clear}
+
+// ReadRules reads what -S prints, one command a line. All of it is good, or there is an error with the line's number.
+func ReadRules(r io.Reader) ([]Command, error) {
+	var all []Command
+	lines := bufio.NewScanner(r)
+	lines.Buffer(make([]byte, 0, 4096), maxLine)
+	n := 1
+	for ; lines.Scan(); n++ {
+		words := strings.Fields(lines.Text())
+		if len(words) == 0 || strings.HasPrefix(words[0], "#") {
+			continue
+		}
+		k, err := Parse(words)
+		if err == nil && !slices.Contains(restorable, k.Operation) {
+			err = usage("-%c cannot be restored", k.Operation)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", n, err)
+		}
+		k.Line = n
+		all = append(all, k)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("read the rules: line %d: %w", n, err)
+	}
+	return all, nil
+}
+
+// How rules have protocols and methods.
+var (
+	ruleProtocols = map[string]string{"tcp": "-t", "udp": "-u", "sctp": "--sctp-service"}
+	ruleMethods   = map[string]string{"dr": "-g", "ipip": "-i", "nat": "-m", "fullnat": "--fullnat"}
+)
+
+// WriteRules writes the configuration's services as -R reads them, in their order, which decides between equals.
+func WriteRules(w io.Writer, c *config.Config) error {
+	rules := bufio.NewWriter(w)
+	for _, s := range c.Services {
+		name := ruleProtocols[s.Protocol] + " " + s.Address.String()
+		fmt.Fprintf(rules, "-A %s -s %s", name, s.Scheduler)
+		if s.Mode == "fullnat" {
+			var all []string
+			for _, a := range s.LocalAddresses {
+				all = append(all, a.String())
+			}
+			fmt.Fprintf(rules, " --fullnat --local-address %s", strings.Join(all, ","))
+		}
+		fmt.Fprintln(rules)
+		for _, rs := range s.RealServers {
+			writeRule(rules, name, s.Mode, rs)
+		}
+	}
+	return rules.Flush()
+}
+
+func writeRule(w io.Writer, service, mode string, rs config.RealServer) {
+	fmt.Fprintf(w, "-a %s -r %s %s -w %d", service, rs.Address, ruleMethods[mode], rs.Weight)
+	if mode == "ipip" {
+		fmt.Fprint(w, " --tun-type ipip")
+	}
+	if rs.UpperThreshold > 0 {
+		fmt.Fprintf(w, " -x %d", rs.UpperThreshold)
+	}
+	if rs.LowerThreshold > 0 {
+		fmt.Fprintf(w, " -y %d", rs.LowerThreshold)
+	}
+	fmt.Fprintln(w)
+}
