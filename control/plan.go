@@ -130,38 +130,41 @@ func (p *planner) compareValue(name string, old, next any) {
 }
 
 func (p *planner) compareServices() {
+	old, next := placesOf(p.old.Services, frontOf), placesOf(p.next.Services, frontOf)
 	for _, s := range p.old.Services {
-		if !slices.ContainsFunc(p.next.Services, isService(s)) {
+		if _, stays := next[frontOf(s)]; !stays {
 			p.removeService(s)
 		}
 	}
 	for _, s := range p.next.Services {
-		if i := slices.IndexFunc(p.old.Services, isService(s)); i >= 0 {
+		if i, there := old[frontOf(s)]; there {
 			p.compareService(p.old.Services[i], s)
 		} else {
 			p.addService(s)
 		}
 	}
-	if p.orderChanged() {
+	if len(p.Changes) == 0 && !slices.EqualFunc(p.old.Services, p.next.Services, sameFront) {
 		p.Changes = append(p.Changes, Change{Action: Alter, Object: "order of services"})
 	}
 }
 
-// isService finds a service in another configuration, by its protocol and address.
-func isService(s config.Service) func(config.Service) bool {
-	return func(o config.Service) bool { return o.Protocol == s.Protocol && o.Address == s.Address }
+// front is what makes a service the same one in two configurations.
+type front struct {
+	protocol string
+	address  netip.AddrPort
 }
 
-func (p *planner) orderChanged() bool {
-	if len(p.old.Services) != len(p.next.Services) || len(p.Changes) > 0 {
-		return false
+func frontOf(s config.Service) front { return front{s.Protocol, s.Address} }
+
+func sameFront(a, b config.Service) bool { return frontOf(a) == frontOf(b) }
+
+// placesOf returns the places of what a list has, by their names: lists may have thousands.
+func placesOf[T any, N comparable](list []T, name func(T) N) map[N]int {
+	places := make(map[N]int, len(list))
+	for i, v := range list {
+		places[name(v)] = i
 	}
-	for i, s := range p.old.Services {
-		if !isService(s)(p.next.Services[i]) {
-			return true
-		}
-	}
-	return false
+	return places
 }
 
 func (p *planner) addService(s config.Service) {
@@ -230,14 +233,15 @@ func (p *planner) sessionsOf(s config.Service) int {
 
 func (p *planner) compareServers(old, next config.Service) {
 	before := len(p.Changes)
+	was, is := placesOf(old.RealServers, addressOf), placesOf(next.RealServers, addressOf)
 	for _, rs := range old.RealServers {
-		if !slices.ContainsFunc(next.RealServers, isServer(rs)) {
+		if _, stays := is[rs.Address]; !stays {
 			n := p.sessions[nameOf(old, rs)]
 			p.Changes = append(p.Changes, Change{Action: Remove, Object: objectName(next, rs), Sessions: n, Effect: p.orphaned(n)})
 		}
 	}
 	for _, rs := range next.RealServers {
-		if i := slices.IndexFunc(old.RealServers, isServer(rs)); i >= 0 {
+		if i, there := was[rs.Address]; there {
 			p.compareServer(next, old.RealServers[i], rs)
 		} else {
 			p.Changes = append(p.Changes, Change{Action: Add, Object: objectName(next, rs), Detail: fmt.Sprintf("weight %d", rs.Weight)})
@@ -250,11 +254,9 @@ func (p *planner) compareServers(old, next config.Service) {
 	}
 }
 
-func sameServer(a, b config.RealServer) bool { return a.Address == b.Address }
+func addressOf(rs config.RealServer) netip.AddrPort { return rs.Address }
 
-func isServer(rs config.RealServer) func(config.RealServer) bool {
-	return func(o config.RealServer) bool { return sameServer(rs, o) }
-}
+func sameServer(a, b config.RealServer) bool { return a.Address == b.Address }
 
 func objectName(s config.Service, rs config.RealServer) string {
 	return fmt.Sprintf("real server %s of %s", rs.Address, s.Name)
