@@ -17,7 +17,7 @@ import (
 )
 
 // patience is far beyond what anything here takes on a loaded machine with two CPUs.
-const patience = 20 * time.Second
+const patience = 60 * time.Second
 
 // eventually polls until a condition holds.
 func eventually(t *testing.T, what string, holds func() bool) {
