@@ -8,8 +8,11 @@ import (
 	"strings"
 )
 
-// maxGroup bounds the addresses of a range, each of which becomes a service.
-const maxGroup = 4096
+// Bounds of the addresses of a range, each of which becomes a service, and of all services.
+const (
+	maxGroup    = 4096
+	maxServices = 1 << 16
+)
 
 func (i *importer) takeGroup(e *entry) {
 	if len(e.words) != 2 || !e.open {
@@ -33,7 +36,10 @@ func (i *importer) groupAddresses(e *entry) []netip.AddrPort {
 	}
 	var all []netip.AddrPort
 	for _, x := range group.block {
-		all = append(all, i.member(x)...)
+		if all = append(all, i.member(x)...); len(all) > maxServices {
+			i.wrong(x.place, "%s: a group of more than %d addresses", x, maxServices)
+			return nil
+		}
 	}
 	return all
 }

@@ -89,6 +89,10 @@ func (r *reader) take(l line, depth int) {
 	if len(r.problems) > maxProblems {
 		return // enough to mend
 	}
+	if len(l.text) > maxLine {
+		r.wrong(l.place, "a line of more than %d MiB", maxLine>>20)
+		return
+	}
 	if r.size += len(l.text) + 1; r.size > maxText {
 		r.wrong(l.place, "more than %d MiB with all files and definitions", maxText>>20)
 		return

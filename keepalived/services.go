@@ -125,7 +125,10 @@ func (i *importer) add(s *service, address netip.AddrPort) {
 		i.leave(s.place, s.String(), fmt.Sprintf("%s is a virtual server already, at %s", id, first))
 		return
 	}
-	i.taken[id] = s.place
+	if i.taken[id] = s.place; len(i.taken) > maxServices {
+		i.wrong(s.place, "more than %d services", maxServices)
+		return
+	}
 	c.Name = fmt.Sprintf("%s-%s-%d", c.Protocol, strings.ReplaceAll(address.Addr().StringExpanded(), ":", "-"), address.Port())
 	c.Address = address
 	c.RealServers = i.realServers(s, c)

@@ -48,8 +48,8 @@ func cut(text string) (w, rest string, err error) {
 			quote = 0
 		case quote == 0 && opens(text[i:]):
 			quote = c
-		case quote == 0 && strings.HasPrefix(text[i:], "${") && strings.Contains(text[i:], "}"):
-			n = strings.IndexByte(text[i:], '}') + 1 // an undefined name, in which a brace is no block's
+		case quote == 0 && nameLength(text[i:]) > 0:
+			n = nameLength(text[i:])
 			kept = append(kept, text[i:i+n]...)
 		case quote == 0 && strings.IndexByte(spaces+"{}", c) >= 0:
 			return string(kept), text[i:], nil
@@ -67,6 +67,17 @@ func cut(text string) (w, rest string, err error) {
 // opens reports whether a text begins with a quote. An apostrophe alone on its line is none: keepalived takes it as one for scripts only.
 func opens(text string) bool {
 	return text[0] == '"' || text[0] == '\'' && strings.Contains(text[1:], "'")
+}
+
+// maxName bounds the search for a name's end.
+const maxName = 256
+
+// nameLength gives the length of an undefined ${NAME}, in which braces are no block's; 0 where there is none.
+func nameLength(text string) int {
+	if !strings.HasPrefix(text, "${") {
+		return 0
+	}
+	return strings.IndexByte(text[:min(maxName, len(text))], '}') + 1
 }
 
 // controls are the letters that stand for a control character behind a \.
