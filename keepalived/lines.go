@@ -122,10 +122,17 @@ func (r *reader) conditional(l line, depth int) {
 		if r.condition == nil {
 			r.condition = &l.place
 		}
-		r.leave(l.place, l.text, "is for some hosts only: say for which with --config-id")
+		r.leave(l.place, "@"+host+" "+key(rest), "is for some hosts only: say for which with --config-id")
 	case (name == r.id) != others:
 		r.take(line{l.place, strings.TrimSpace(rest)}, depth)
 	}
+}
+
+// key gives a line's first word, of a definition its name. Values stay out of what is said about lines of any kind: they may be passwords.
+func key(text string) string {
+	first, _, _ := strings.Cut(strings.TrimSpace(text), " ")
+	name, _, _ := strings.Cut(first, "=")
+	return name
 }
 
 // include reads the files that a pattern stands for, relative to the file that includes them. How is the letter of keepalived's variants: those

@@ -198,7 +198,7 @@ func (i *importer) socket(e *entry) (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(address, port), good && fine
 }
 
-// address reads the address of one host.
+// address reads the address of one host. What else is an address is understood, and left.
 func (i *importer) address(e *entry, word string) (netip.Addr, bool) {
 	a, err := netip.ParseAddr(word)
 	a = a.Unmap()
@@ -208,7 +208,7 @@ func (i *importer) address(e *entry, word string) (netip.Addr, bool) {
 	case err != nil:
 		i.wrong(e.place, "%q is no address%s", word, hint(word))
 	case a.Zone() != "" || a.IsUnspecified() || a.IsLoopback() || a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
-		i.wrong(e.place, "%q is not the address of one host", word)
+		i.leave(e.place, e.String(), word+" is not the address of one host, or of this one only")
 	default:
 		return a, true
 	}
