@@ -1,94 +1,203 @@
 package keepalived
 
 import (
-	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"fulcrum/config"
 )
 
+// ports hold every real server of testdata that dr reaches by its MAC address.
 const ports = `
 [[port]]
 name = "front"
 device = "net_null0"
-addresses = ["192.168.200.1/24", "192.168.201.1/24", "2001:db8::1/64"]
+addresses = ["192.168.200.1/24", "192.168.201.1/24", "10.254.0.1/8", "2001:db8::1/64", "fd00:1::1/64"]
+[[route]]
+to = "::/0"
+via = "fd00:1::2"
 `
 
 // TestImport compares with what is expected, and has config read it together with a port.
 func TestImport(t *testing.T) {
-	for _, name := range []string{"web", "mixed"} {
-		i, err := Load("testdata/" + name + ".conf")
+	for file, id := range map[string]string{
+		"web": "", "mixed": "", "site/keepalived": "", "definitions": "", "groups": "", "hosts": "fra2", "methods": "", "quoting": "", "windows": "",
+	} {
+		i, err := Load("testdata/"+file+".conf", id)
 		if err != nil {
-			t.Fatal(err)
+			t.Errorf("%s: %v", file, err)
+			continue
 		}
-		got := config.RenderServices(i.Services) + "\n" + strings.Join(i.Left, "\n") + "\n"
-		golden := "testdata/" + name + ".golden"
-		if os.Getenv("FULCRUM_UPDATE") != "" {
-			if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-		want, err := os.ReadFile(golden)
-		if err != nil || string(want) != got {
-			t.Errorf("%s: %v; got\n%s", name, err, got)
-		}
-		if _, err := config.Parse(name, []byte(ports+config.RenderServices(i.Services))); err != nil {
-			t.Errorf("%s: %v", name, err)
+		compare(t, "testdata/"+file+".golden", i.TOML())
+		if _, err := config.Parse(file, []byte(ports+i.TOML())); err != nil {
+			t.Errorf("%s: %v", file, err)
 		}
 	}
 }
 
+func compare(t *testing.T, golden, got string) {
+	t.Helper()
+	if os.Getenv("FULCRUM_UPDATE") != "" {
+		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil || string(want) != got {
+		t.Errorf("%s: %v; got\n%s", golden, err, got)
+	}
+}
+
+// memory holds files by name; a pattern stands for those that filepath.Match says.
+type memory map[string]string
+
+func (m memory) read(name string) ([]byte, error) {
+	if text, ok := m[name]; ok {
+		return []byte(text), nil
+	}
+	return nil, os.ErrNotExist
+}
+
+func (m memory) glob(pattern string) []string {
+	var all []string
+	for name := range m {
+		if ok, _ := filepath.Match(pattern, name); ok {
+			all = append(all, name)
+		}
+	}
+	return all
+}
+
+const (
+	vs = "virtual_server 1.2.3.4 80 {\n"
+	rs = vs + " real_server 1.2.3.5 80 {\n"
+)
+
+// TestMistakes says what is wrong with a file, and where.
 func TestMistakes(t *testing.T) {
 	for text, want := range map[string]string{
-		"virtual_server 1.2.3.4 {\n}":                                              "f:1: virtual_server 1.2.3.4: write an address and a port",
-		"virtual_server x 80 {\n}":                                                 `f:1: "x" is no address`,
-		"virtual_server 1.2.3.4 0 {\n}":                                            `f:1: "0" is no port`,
-		"\nvirtual_server 1.2.3.4 80 {\n  lb_kind FOO\n}":                          `f:3: "FOO" is no forwarding method`,
-		"virtual_server 1.2.3.4 80 {\n  protocol ICMP\n}":                          `f:2: "ICMP" is no protocol`,
-		"virtual_server 1.2.3.4 80 {\n real_server 1.2.3.5 80 {\n weight x\n }\n}": `f:3: "x" is no number that a weight can have`,
-		"virtual_server 1.2.3.4 80 {":                                              "f:1: a block has no end",
-		"}":                                                                        "a } too many",
-		"a \"b":                                                                    "f:1: a string has no end",
-		"include nothing.conf":                                                     "there is no file",
-		strings.Repeat("a {\n", 20):                                                "deep",
+		"virtual_server {\n}":                                "f:1: virtual_server: write an address and a port behind virtual_server",
+		"virtual_server x.example 80 {\n}":                   `f:1: "x.example" is no address: write an IPv4 or IPv6 address, no name`,
+		"virtual_server ${VIP} 80 {\n}":                      `f:1: "${VIP}" is no address: ${VIP} is not defined`,
+		"virtual_server ${_ENV VIP} 80 {\n}":                 `f:1: "${_ENV VIP}" is no address: keepalived fills ${_ENV VIP} in when it starts: write what it stands for`,
+		"virtual_server 1.2.3.4 http {\n}":                   `f:1: "http" is no port: write a number from 1 to 65535`,
+		"virtual_server 1.2.3.4 70000 {\n}":                  `f:1: "70000" is no port`,
+		"virtual_server 1.2.3.4 80":                          "f:1: virtual_server 1.2.3.4 80: has no block",
+		"virtual_server 1.2.3.4 80 TCP {\n}":                 "f:1: virtual_server 1.2.3.4 80 TCP: write an address and a port",
+		"\n" + vs + "  lb_kind FOO\n}":                       `f:3: "FOO" is no forwarding method: write NAT, DR or TUN`,
+		vs + " lb_algo\n}":                                   "f:2: lb_algo: write a scheduler behind it",
+		vs + " lb_algo $ALGO\n}":                             "f:2: lb_algo $ALGO: write a scheduler behind it: $ALGO is not defined",
+		vs + "  protocol ICMP\n}":                            `f:2: "ICMP" is no protocol: write TCP, UDP or SCTP`,
+		vs + "  $RS\n}":                                      "f:2: $RS: is no key: $RS is not defined",
+		rs + "  weight x\n }\n}":                             `f:3: "x" is no weight: write a number from 0 to 65535`,
+		rs + "  weight 65536\n }\n}":                         `f:3: "65536" is no weight`,
+		rs + "  weight -1\n }\n}":                            `f:3: "-1" is no weight`,
+		rs + "  weight\n }\n}":                               `f:3: "" is no weight`,
+		rs + "  uthreshold 2147483648\n }\n}":                `f:3: "2147483648" is no uthreshold`,
+		rs + "  weight 1\n real_server 1.2.3.6 80 {\n}}":     "f:4: real_server: is in the block of real_server 1.2.3.5 80: is a } missing before it?",
+		vs + " virtual_server 1.2.3.5 80 {\n}\n}":            "f:2: virtual_server: is in the block of virtual_server 1.2.3.4 80: is a } missing before it?",
+		vs + "}\n real_server 1.2.3.5 80 {\n}":               "f:3: real_server: is in no virtual_server: is there a } too many before it?",
+		vs:                                                   "f:1: virtual_server 1.2.3.4 80: its block has no end: add }",
+		"}":                                                  "f:1: a } too many",
+		"\n{\n}":                                             "f:2: a { that nothing stands before",
+		"a \"b":                                              `f:1: a string has no end: add the second "`,
+		"include nothing.conf":                               "f:1: include nothing.conf: there is no file nothing.conf",
+		"\ninclude f":                                        "f:2: include f: files include each other",
+		"includem *.nothing":                                 "f:1: include *.nothing: there is no file *.nothing",
+		"includew *.nothing":                                 "f:1: include *.nothing: there is no file *.nothing",
+		"includea {f,g}":                                     "f:1: include {f,g}: there is no file g",
+		strings.Repeat("a {\n", 20):                          "f:17: blocks in blocks more than 16 deep",
+		"$A=x $A\n$A":                                        "f:2: definitions that use each other",
+		"@x virtual_server 1.2.3.4 80 {\n}":                  "f:1: lines for some hosts only are left out from here on: say for which to read with --config-id",
+		"virtual_server group web {\n}":                      "f:1: virtual_server group web: there is no virtual_server_group web",
+		"virtual_server_group {\n}":                          "f:1: virtual_server_group: write a name and a block",
+		group("1.2.3.4") + group("1.2.3.5"):                  "f:4: virtual_server_group g: is a group already, at f:1",
+		group("1.2.3.4-3 80") + user:                         "f:2: 1.2.3.4-3 80: the range's end is before its beginning",
+		group("1.2.3.4-300 80") + user:                       "f:2: 1.2.3.4-300 80: is no address, range of addresses or prefix",
+		group("10.0.0.0/8 80") + user:                        "f:2: 10.0.0.0/8 80: has more than 4096 addresses",
+		group("vip 80") + user:                               "f:2: vip 80: is no address, range",
+		group("1.2.3.4 x") + user:                            `f:2: "x" is no port`,
+		group(strings.Repeat("10.0.0.0/20 80\n", 17)) + user: "f:18: 10.0.0.0/20 80: a group of more than 65536 addresses",
+		"a" + strings.Repeat(" a", 1<<19) + "\n":             "f:1: a line of more than 1 MiB",
+		vs + "\x1b[31m {\n":                                  `f:2: \u001b[31m: its block has no end`,
+		strings.Repeat("include nothing\n", 99):              "and more",
 	} {
-		_, err := load("f", func(string) ([]byte, error) { return []byte(text), nil })
-		if err == nil || !strings.Contains(err.Error(), want) {
+		_, err := load(memory{"f": text}, "f", "")
+		if err == nil || !strings.Contains("\n"+err.Error()+"\n", want) {
 			t.Errorf("%q: %v; want %q", text, err, want)
 		}
 	}
 }
 
-// TestIncludesThatIncludeEachOther end.
-func TestIncludesThatIncludeEachOther(t *testing.T) {
-	file := t.TempDir() + "/a.conf"
-	if err := os.WriteFile(file, []byte("include a.conf\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := Load(file); err == nil || !strings.Contains(err.Error(), "include each other") {
+// group is a virtual_server_group of one line, and user a virtual server of it.
+func group(line string) string { return "virtual_server_group g {\n" + line + "\n}\n" }
+
+const user = "virtual_server group g {\n}\n"
+
+// TestMistakesTogether: all of them are said at once.
+func TestMistakesTogether(t *testing.T) {
+	_, err := load(memory{"f": vs + " lb_kind A\n protocol B\n}"}, "f", "")
+	if err == nil || strings.Count(err.Error(), "\n") != 1 {
 		t.Fatal(err)
 	}
 }
 
+// TestUnreadable: a file that is not there, and one that is a folder.
+func TestUnreadable(t *testing.T) {
+	for _, name := range []string{"testdata/nothing.conf", "testdata"} {
+		if _, err := Load(name, ""); err == nil || !strings.Contains(err.Error(), "cannot read "+name) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestConditionsWithoutHost: no such line counts, and all are listed.
+func TestConditionsWithoutHost(t *testing.T) {
+	i, err := load(memory{"f": rs + "}\n@a lb_kind DR\n@^b lb_kind DR\n}"}, "f", "")
+	if err != nil || i.Services[0].Mode != "nat" || len(i.Left) != 2 || !strings.HasPrefix(i.Left[1], "f:5: @^b lb_kind: ") {
+		t.Fatal(i, err)
+	}
+}
+
+// TestManyPlaces: a kind is listed once, with its places.
+func TestManyPlaces(t *testing.T) {
+	text := memory{"f": strings.Repeat("vrrp_instance a {\n}\n", 60) + "include g", "g": "vrrp_instance {\n}"}
+	i, err := load(text, "f", "")
+	if err != nil || len(i.Left) != 1 || !strings.HasPrefix(i.Left[0], "f:1: vrrp_instance: ") || !strings.HasSuffix(i.Left[0], ", 99, 101, 10 more)") {
+		t.Fatal(i, err)
+	}
+}
+
+// TestWhatDefinitionsMultiply is bounded.
+func TestWhatDefinitionsMultiply(t *testing.T) {
+	text := "$A=" + strings.Repeat("$A ", 100) + "\n$B= \\\n" + strings.Repeat("$B \\\n", 100) + "\n$A\n$B\n"
+	if _, err := load(memory{"f": text}, "f", ""); err == nil || !strings.Contains(err.Error(), "definitions that use each other") {
+		t.Fatal(err)
+	}
+}
+
+// FuzzLoad: whatever is read without an error is written as TOML that config can read, be it right or not.
 func FuzzLoad(f *testing.F) {
-	for _, name := range []string{"web", "mixed"} {
+	for _, name := range []string{"web", "mixed", "definitions", "groups", "hosts", "methods", "quoting"} {
 		text, err := os.ReadFile("testdata/" + name + ".conf")
 		if err != nil {
 			f.Fatal(err)
 		}
-		f.Add(string(text))
+		f.Add("f", string(text))
 	}
-	f.Fuzz(func(t *testing.T, text string) {
-		i, err := load("f", func(name string) ([]byte, error) {
-			if name != "f" {
-				return nil, fmt.Errorf("no file")
+	f.Fuzz(func(t *testing.T, name, text string) {
+		i, err := load(memory{name: text}, name, "fra2")
+		if err != nil || len(i.Services) > 100 { // a range's services are all alike
+			return
+		}
+		_, err = config.Parse("out", []byte(i.TOML()))
+		problems, _ := err.(config.Problems)
+		for _, p := range problems {
+			if p.Key == "syntax" {
+				t.Fatalf("%v in\n%s", p, i.TOML())
 			}
-			return []byte(text), nil
-		})
-		if err == nil {
-			config.RenderServices(i.Services)
 		}
 	})
 }

@@ -3,193 +3,222 @@ package keepalived
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
 	"fulcrum/config"
 )
 
-// Import is what a keepalived.conf gives.
-type Import struct {
-	Services []config.Service
-	// Left lists what could not be carried over, each with its place and why.
-	Left []string
+// importer makes services of blocks.
+type importer struct {
+	*report
+	groups   map[string]*entry // virtual_server_group, by name
+	services []config.Service
+	taken    map[string]place // where a service's protocol and address were first used
 }
 
-// Load reads a keepalived.conf with what it includes.
-func Load(file string) (*Import, error) { return load(file, readFile) }
-
-func load(file string, open func(string) ([]byte, error)) (*Import, error) {
-	r := reader{open: open}
-	entries, err := r.read(file, 0)
-	if err != nil {
-		return nil, err
-	}
-	i := new(Import)
+// takeAll reads groups first, since virtual servers may stand before them.
+func (i *importer) takeAll(entries []*entry) {
 	for _, e := range entries {
-		if err := i.take(e); err != nil {
-			return nil, err
+		if e.words[0] == "virtual_server_group" {
+			i.takeGroup(e)
 		}
 	}
-	return i, nil
-}
-
-func (i *Import) leave(e entry, why string) {
-	i.Left = append(i.Left, fmt.Sprintf("%s: %s: %s", e.place(), strings.Join(e.words, " "), why))
-}
-
-// elsewhere are blocks of other jobs of keepalived's, which is not worth a line each.
-const elsewhere = "is no virtual server; keepalived goes on doing that"
-
-func (i *Import) take(e entry) error {
-	if len(e.words) == 0 {
-		return nil
+	for _, e := range entries {
+		i.take(e)
 	}
-	switch e.words[0] {
+}
+
+func (i *importer) take(e *entry) {
+	switch key := e.words[0]; key {
 	case "virtual_server":
-		return i.takeServer(e)
+		i.takeService(e)
 	case "virtual_server_group":
-		i.leave(e, "groups of addresses are not here: make a service for each address")
 	case "global_defs":
+		i.takeGlobals(e)
+	case "lb_algo", "lvs_sched", "lb_kind", "lvs_method", "sorry_server":
+		i.wrong(e.place, "%s: is in no virtual_server: is there a } too many before it?", e)
 	default:
-		i.leave(e, elsewhere)
+		if !i.undefined(e) {
+			i.leave(e.place, key, elsewhere)
+		}
 	}
-	return nil
 }
 
-// takeServer takes a virtual server, unless it is one of a kind that is not here.
-func (i *Import) takeServer(e entry) error {
-	if len(e.words) == 3 && (e.words[1] == "fwmark" || e.words[1] == "group") {
-		i.leave(e, "firewall marks and groups are not here: make a service for each address and port")
-		return nil
-	}
-	a, err := socketOf(e)
-	if err != nil {
-		return err
-	}
-	s := config.Service{Address: a, Protocol: "tcp", Mode: "nat", Scheduler: "wlc", Echo: true}
+// takeGlobals notes what of global_defs is about forwarding.
+func (i *importer) takeGlobals(e *entry) {
 	for _, x := range e.block {
-		if err := i.takeKey(&s, x); err != nil {
-			return err
-		}
-	}
-	s.Name = fmt.Sprintf("%s-%s-%d", s.Protocol, strings.ReplaceAll(a.Addr().StringExpanded(), ":", "-"), a.Port())
-	i.fixPorts(e, &s)
-	i.Services = append(i.Services, s)
-	return nil
-}
-
-// fixPorts gives real servers the service's port in the modes that cannot translate it.
-func (i *Import) fixPorts(e entry, s *config.Service) {
-	for n := range s.RealServers {
-		rs := &s.RealServers[n]
-		if s.Mode != "nat" && rs.Address.Port() != s.Address.Port() {
-			i.leave(e, fmt.Sprintf("real server %s: %s does not rewrite ports, so it gets the service's", rs.Address, s.Mode))
-			rs.Address = netip.AddrPortFrom(rs.Address.Addr(), s.Address.Port())
+		if why := globals[x.words[0]]; why != "" {
+			i.leave(x.place, x.String(), why)
 		}
 	}
 }
 
-// socketOf reads "virtual_server ADDRESS PORT" and "real_server ADDRESS PORT".
-func socketOf(e entry) (netip.AddrPort, error) {
-	if len(e.words) != 3 {
-		return netip.AddrPort{}, fmt.Errorf("%s: %s: write an address and a port behind it", e.place(), strings.Join(e.words, " "))
+// undefined reports a name in place of a key: what it should stand for is missing.
+func (i *importer) undefined(e *entry) bool {
+	if e.words[0] != "" && e.words[0][0] != '$' {
+		return false
 	}
-	address, err := netip.ParseAddr(e.words[1])
-	if err != nil {
-		return netip.AddrPort{}, fmt.Errorf("%s: %q is no address", e.place(), e.words[1])
-	}
-	port, err := strconv.ParseUint(e.words[2], 10, 16)
-	if err != nil || port == 0 {
-		return netip.AddrPort{}, fmt.Errorf("%s: %q is no port that a service can have", e.place(), e.words[2])
-	}
-	return netip.AddrPortFrom(address.Unmap(), uint16(port)), nil
+	i.wrong(e.place, "%s: is no key%s", e, hint(e.words[0]))
+	return true
 }
 
-var modes = map[string]string{"NAT": "nat", "DR": "dr", "TUN": "ipip"}
-
-// silent are keys about the checking of real servers as such, of which one line is enough, and about nothing that matters here.
-var silent = map[string]bool{"delay_loop": true, "alpha": true, "omega": true, "hysteresis": true, "retry": true, "delay_before_retry": true, "virtualhost": true, "ip_family": true}
-
-// absent says why a key of a virtual server has no counterpart.
-var absent = map[string]string{
-	"persistence_timeout": "persistence is not built yet", "persistence_granularity": "persistence is not built yet", "persistence_engine": "there are no persistence engines",
-	"ops": "one-packet scheduling is not built yet", "quorum": "quorums are not built yet", "quorum_up": "quorums are not built yet", "quorum_down": "quorums are not built yet",
-	"sorry_server": "a server of last resort is not built yet: without an available real server clients get ICMP port unreachable",
-	"ha_suspend":   "keepalived's VRRP is not here", "lvs_flags": "scheduler flags are not built yet", "sh-port": "scheduler flags are not built yet", "sh-fallback": "scheduler flags are not built yet",
-	"mh-port": "scheduler flags are not built yet", "mh-fallback": "scheduler flags are not built yet", "flag-1": "scheduler flags are not built yet", "flag-2": "scheduler flags are not built yet", "flag-3": "scheduler flags are not built yet",
-	"inhibit_on_failure": "real servers are not checked yet", "notify_up": "real servers are not checked yet", "notify_down": "real servers are not checked yet",
+// hint says that a name in a word was not filled in.
+func hint(word string) string {
+	name := unfilled.FindString(word)
+	switch {
+	case name == "":
+		return ""
+	case strings.HasPrefix(name, "${_"):
+		return ": keepalived fills " + name + " in when it starts: write what it stands for"
+	}
+	return ": " + name + " is not defined"
 }
 
-func (i *Import) takeKey(s *config.Service, e entry) error {
-	if len(e.words) == 0 {
-		return nil
+// service is a virtual server while it is read.
+type service struct {
+	*entry
+	config.Service
+	method  string // of real servers that say nothing else
+	servers []server
+}
+
+// takeService makes a service of a virtual server, or for a group one of each of its addresses.
+func (i *importer) takeService(e *entry) {
+	if !e.open {
+		i.wrong(e.place, "%s: has no block: add { and }", e)
+		return
 	}
-	key, value := e.words[0], ""
-	if len(e.words) > 1 {
-		value = e.words[1]
+	if why := notHere(e); why != "" {
+		i.leave(e.place, e.String(), why)
+		return
 	}
-	switch key {
+	s := &service{entry: e, method: "nat", Service: config.Service{Protocol: "tcp", Scheduler: "wlc", Echo: true}}
+	for _, x := range e.block {
+		i.takeKey(s, x)
+	}
+	if !i.chooseMode(s) {
+		return
+	}
+	for _, address := range i.addresses(e) {
+		i.add(s, address)
+	}
+}
+
+// notHere says why a virtual server is of a kind that is left, whatever its block holds.
+func notHere(e *entry) string {
+	switch {
+	case e.value() == "fwmark":
+		return noMarks
+	case len(e.words) == 2, len(e.words) == 3 && strings.Trim(e.words[2], "0") == "":
+		return everyPort
+	}
+	return ""
+}
+
+// add makes a service of a virtual server for one address.
+func (i *importer) add(s *service, address netip.AddrPort) {
+	c := s.Service
+	id := c.Protocol + " " + address.String()
+	if first, known := i.taken[id]; known {
+		i.leave(s.place, s.String(), fmt.Sprintf("%s is a virtual server already, at %s", id, first))
+		return
+	}
+	if i.taken[id] = s.place; len(i.taken) > maxServices {
+		i.wrong(s.place, "more than %d services", maxServices)
+		return
+	}
+	c.Name = fmt.Sprintf("%s-%s-%d", c.Protocol, strings.ReplaceAll(address.Addr().StringExpanded(), ":", "-"), address.Port())
+	c.Address = address
+	c.RealServers = i.realServers(s, c)
+	i.services = append(i.services, c)
+}
+
+func (i *importer) takeKey(s *service, e *entry) {
+	switch key := e.words[0]; key {
 	case "real_server":
-		return i.takeRealServer(s, e)
+		i.takeRealServer(s, e)
 	case "lb_algo", "lvs_sched":
-		if value != "rr" && value != "wrr" && value != "lc" && value != "wlc" {
-			i.leave(e, "that scheduler is not built yet: wlc instead")
-			value = "wlc"
-		}
-		s.Scheduler = value
+		s.Scheduler = i.scheduler(e)
 	case "lb_kind", "lvs_method":
-		mode, ok := modes[strings.ToUpper(value)]
-		if !ok {
-			return fmt.Errorf("%s: %q is no forwarding method: NAT, DR or TUN", e.place(), value)
-		}
-		s.Mode = mode
+		s.method = i.method(e)
 	case "protocol":
-		s.Protocol = strings.ToLower(value)
-		if s.Protocol != "tcp" && s.Protocol != "udp" && s.Protocol != "sctp" {
-			return fmt.Errorf("%s: %q is no protocol: TCP, UDP or SCTP", e.place(), value)
+		i.takeProtocol(s, e)
+	default:
+		if !i.undefined(e) {
+			i.leaveKey(e)
 		}
-	default:
-		i.pass(e, key)
-	}
-	return nil
-}
-
-// pass notes what has no counterpart.
-func (i *Import) pass(e entry, key string) {
-	switch why, known := absent[key]; {
-	case known:
-		i.leave(e, why)
-	case silent[key]:
-	case strings.HasSuffix(key, "_CHECK") || strings.HasSuffix(key, "_GET"):
-		i.leave(e, "real servers are not checked yet")
-	default:
-		i.leave(e, "has no counterpart")
 	}
 }
 
-func (i *Import) takeRealServer(s *config.Service, e entry) error {
-	a, err := socketOf(e)
+func (i *importer) scheduler(e *entry) string {
+	name := e.value()
+	switch {
+	case slices.Contains(config.Schedulers(), name):
+		return name
+	case name == "" || hint(name) != "":
+		i.wrong(e.place, "%s: write a scheduler behind it%s", e, hint(name))
+	default:
+		i.leave(e.place, e.String(), "there is no such scheduler yet: wlc instead")
+	}
+	return "wlc"
+}
+
+func (i *importer) takeProtocol(s *service, e *entry) {
+	s.Protocol = strings.ToLower(e.value())
+	if !slices.Contains(config.Protocols(), s.Protocol) {
+		i.wrong(e.place, "%q is no protocol: write TCP, UDP or SCTP%s", e.value(), hint(e.value()))
+	}
+}
+
+// addresses gives what a virtual server listens on.
+func (i *importer) addresses(e *entry) []netip.AddrPort {
+	if e.value() == "group" {
+		return i.groupAddresses(e)
+	}
+	address, ok := i.socket(e)
+	if !ok {
+		return nil
+	}
+	return []netip.AddrPort{address}
+}
+
+// socket reads "virtual_server ADDRESS [PORT]" and "real_server ADDRESS [PORT]". Port 0 is no port.
+func (i *importer) socket(e *entry) (netip.AddrPort, bool) {
+	if len(e.words) != 2 && len(e.words) != 3 {
+		i.wrong(e.place, "%s: write an address and a port behind %s", e, e.words[0])
+		return netip.AddrPort{}, false
+	}
+	address, good := i.address(e, e.words[1])
+	port, fine := uint16(0), true
+	if len(e.words) == 3 {
+		port, fine = i.port(e, e.words[2])
+	}
+	return netip.AddrPortFrom(address, port), good && fine
+}
+
+// address reads the address of one host. What else is an address is understood, and left.
+func (i *importer) address(e *entry, word string) (netip.Addr, bool) {
+	a, err := netip.ParseAddr(word)
+	a = a.Unmap()
+	switch {
+	case err != nil && hint(word) == "":
+		i.wrong(e.place, "%q is no address: write an IPv4 or IPv6 address, no name", word)
+	case err != nil:
+		i.wrong(e.place, "%q is no address%s", word, hint(word))
+	case a.Zone() != "" || a.IsUnspecified() || a.IsLoopback() || a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
+		i.leave(e.place, e.String(), word+" is not the address of one host, or of this one only")
+	default:
+		return a, true
+	}
+	return a, false
+}
+
+func (i *importer) port(e *entry, word string) (uint16, bool) {
+	port, err := strconv.ParseUint(word, 10, 16)
 	if err != nil {
-		return err
+		i.wrong(e.place, "%q is no port: write a number from 1 to 65535%s", word, hint(word))
 	}
-	rs := config.RealServer{Address: a, Weight: 1}
-	for _, x := range e.block {
-		if len(x.words) == 0 {
-			continue
-		}
-		field := map[string]*int{"weight": &rs.Weight, "uthreshold": &rs.UpperThreshold, "lthreshold": &rs.LowerThreshold}[x.words[0]]
-		if field == nil {
-			i.pass(x, x.words[0])
-			continue
-		}
-		if len(x.words) != 2 {
-			return fmt.Errorf("%s: %s: write a number behind it", x.place(), x.words[0])
-		}
-		if *field, err = strconv.Atoi(x.words[1]); err != nil || *field < 0 || *field > 1<<31-1 || x.words[0] == "weight" && *field > 65535 {
-			return fmt.Errorf("%s: %q is no number that a %s can have", x.place(), x.words[1], x.words[0])
-		}
-	}
-	s.RealServers = append(s.RealServers, rs)
-	return nil
+	return uint16(port), err == nil
 }

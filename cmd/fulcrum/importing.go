@@ -1,11 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
-	"fulcrum/config"
 	"fulcrum/keepalived"
 )
 
@@ -15,25 +15,34 @@ func newImportCommand() *cobra.Command {
 		_ = c.Usage()
 		return &exitError{code: 2}
 	}}
-	c.AddCommand(&cobra.Command{
-		Use: "keepalived FILE", Short: "Print the virtual servers of a keepalived.conf as services", Args: cobra.ExactArgs(1),
-		Long: "keepalived prints services for a Fulcrum configuration, to which ports have to be added, and lists on standard error and as comments what could not be carried over.",
-		RunE: func(c *cobra.Command, args []string) error { return importKeepalived(c, args[0]) },
-	})
+	c.AddCommand(newImportKeepalivedCommand())
 	return c
 }
 
-func importKeepalived(c *cobra.Command, file string) error {
-	i, err := keepalived.Load(file)
+func newImportKeepalivedCommand() *cobra.Command {
+	var id string
+	c := &cobra.Command{
+		Use: "keepalived FILE", Short: "Print the virtual servers of a keepalived.conf as services", Args: cobra.ExactArgs(1),
+		Long: "keepalived prints services for a Fulcrum configuration, to which ports have to be added, and lists on standard error and as comments what could not be carried over.\n" +
+			"Each line of that begins with the file and line it is about. If anything cannot be understood, all such places are printed, no services, and the exit status is 1.",
+		RunE: func(c *cobra.Command, args []string) error { return importKeepalived(c, args[0], id) },
+	}
+	c.Flags().StringVar(&id, "config-id", "", "read lines for some hosts only (@host) as on this host, as keepalived's option of this name")
+	return c
+}
+
+func importKeepalived(c *cobra.Command, file, id string) error {
+	i, err := keepalived.Load(file, id)
+	if problems, bad := errors.AsType[keepalived.Problems](err); bad {
+		fmt.Fprintln(c.ErrOrStderr(), problems)
+		return &exitError{code: 1}
+	}
 	if err != nil {
 		return err
 	}
-	w := c.OutOrStdout()
-	fmt.Fprintf(w, "# Services of %s. Add ports, and routes where real servers are behind gateways.\n", file)
 	for _, l := range i.Left {
 		fmt.Fprintln(c.ErrOrStderr(), l)
-		fmt.Fprintln(w, "# not carried over:", l)
 	}
-	fmt.Fprint(w, "\n", config.RenderServices(i.Services))
-	return nil
+	_, err = fmt.Fprint(c.OutOrStdout(), i.TOML())
+	return err
 }

@@ -1,0 +1,98 @@
+package keepalived
+
+import (
+	"regexp"
+	"strings"
+)
+
+// definition is what $NAME stands for.
+type definition struct {
+	name string
+	text string // lines, without comments
+	used bool
+	at   place
+}
+
+var (
+	defines = regexp.MustCompile(`^\$([A-Za-z_][A-Za-z0-9_]*)=[ \t]*(.*)$`)
+	// uses finds ${NAME} anywhere, and $NAME where nothing of the same word follows.
+	uses = regexp.MustCompile(`\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*)(?:[ \t,)]|$))`)
+	// unfilled finds what is left where there was no definition, and what keepalived fills in when it starts, as ${_ENV NAME}.
+	unfilled = regexp.MustCompile(`\$(\{[^}]*\}|[A-Za-z_][A-Za-z0-9_]*)`)
+)
+
+// define takes a line that defines something.
+func (r *reader) define(l line) bool {
+	match := defines.FindStringSubmatch(l.text)
+	if match == nil {
+		return false
+	}
+	first, long := strings.CutSuffix(match[2], `\`)
+	d := &definition{name: match[1], text: strings.TrimSpace(first), at: l.place}
+	r.definitions[d.name] = d
+	if long {
+		r.defining, r.long = d, append(r.long, d)
+	}
+	return true
+}
+
+// goOn takes a further line of a definition. Empty lines do not end it.
+func (r *reader) goOn(text string) {
+	if text == "" {
+		return
+	}
+	text, more := strings.CutSuffix(text, `\`)
+	if text = strings.TrimSpace(text); text != "" {
+		r.defining.text = strings.TrimPrefix(r.defining.text+"\n"+text, "\n")
+	}
+	if !more {
+		r.defining = nil
+	}
+}
+
+// fillIn keeps a line, or takes what it becomes with definitions filled in: these may say something about lines themselves.
+func (r *reader) fillIn(l line, depth int) {
+	text, changed := r.filledIn(l.text)
+	switch {
+	case !changed:
+		l.text = strings.TrimSpace(strings.TrimSuffix(l.text, `\`))
+		r.lines = append(r.lines, l)
+		return
+	case depth == maxDepth || len(text) > maxLine:
+		r.wrong(l.place, "definitions that use each other, or make a line of more than %d MiB", maxLine>>20)
+		return
+	}
+	for part := range strings.SplitSeq(text, "\n") {
+		r.take(line{l.place, part}, depth+1)
+	}
+}
+
+// filledIn puts definitions in a line once; undefined ones stay as they are.
+func (r *reader) filledIn(text string) (string, bool) {
+	var filled strings.Builder
+	changed, from := false, 0
+	for _, m := range uses.FindAllStringSubmatchIndex(text, -1) {
+		name, end := 2, m[1] // ${NAME}
+		if m[name] < 0 {
+			name, end = 4, m[5] // $NAME
+		}
+		d := r.definitions[text[m[name]:m[name+1]]]
+		if d == nil || filled.Len() > maxLine {
+			continue
+		}
+		filled.WriteString(text[from:m[0]])
+		filled.WriteString(d.text)
+		d.used, changed, from = true, true, end
+	}
+	filled.WriteString(text[from:])
+	return filled.String(), changed
+}
+
+// leaveUnused notes definitions of several lines that nobody used: a \ too many makes a definition of what was meant as configuration.
+func (r *reader) leaveUnused() {
+	for _, d := range r.long {
+		if !d.used {
+			r.leave(d.at, "$"+d.name, "is defined and not used")
+		}
+	}
+}
