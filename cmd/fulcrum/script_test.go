@@ -26,7 +26,7 @@ func TestScripts(t *testing.T) {
 
 // await waits until a file is there: a director's socket.
 func await(ts *testscript.TestScript, not bool, args []string) {
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if _, err := os.Stat(ts.MkAbs(args[0])); (err == nil) != not {
 			return
 		}
