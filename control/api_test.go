@@ -102,7 +102,7 @@ func TestAPIServices(t *testing.T) {
 		in           any
 		want         string
 	}{
-		{"POST", "services", tls, "{add service tls tcp 10.0.0.100:443, fullnat, wlc, 1 real servers"},
+		{"POST", "services", tls, "{add service tls tcp 10.0.0.100:443, fullnat, wlc, 1 real server"},
 		{"POST", "services", tls, "service.name"},
 		{"POST", "services", with(func(n *ServiceAddition) { n.Name, n.Mode = "x", "snat" }), "service.mode"},
 		{"POST", "services", with(func(n *ServiceAddition) { n.Name, n.Protocol = "x", "gre" }), "service.protocol"},
@@ -112,7 +112,7 @@ func TestAPIServices(t *testing.T) {
 		{"POST", "services", map[string]any{"colour": "red"}, "unexpected property"},
 		{"PATCH", "services/tls", ServiceChange{ServiceSettings: ServiceSettings{Scheduler: of("rr"), Echo: &off}}, "scheduler wlc -> rr"},
 		{"PATCH", "services/tls", ServiceChange{ServiceSettings: ServiceSettings{Scheduler: of("best")}}, "service.scheduler"},
-		{"PATCH", "services/tls", ServiceChange{ServiceSettings: ServiceSettings{LocalAddresses: &[]string{"10.0.0.52"}}}, "local_addresses [10.0.0.50 10.0.0.51 10.0.0.60] -> [10.0.0.52]"},
+		{"PATCH", "services/tls", ServiceChange{ServiceSettings: ServiceSettings{LocalAddresses: &[]string{"10.0.0.52"}}}, "local_addresses 10.0.0.50, 10.0.0.51, 10.0.0.60 -> 10.0.0.52"},
 		{"PATCH", "services/tls", ServiceChange{Name: of("https")}, "name tls -> https"},
 		{"PATCH", "services/tls", ServiceChange{Name: of("https")}, "no service"},
 		{"DELETE", "services/https", nil, "{remove service https"},
