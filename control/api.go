@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"time"
@@ -31,6 +32,7 @@ func NewHandler(r *Running, m *Metrics) http.Handler {
 	c := huma.DefaultConfig("Fulcrum", apiVersion)
 	c.Info.Description = "The control API of a running director. Changes are checked as a file would be, and made as a whole or not at all."
 	c.DocsPath = "" // its page would load scripts from elsewhere
+	c.RejectUnknownQueryParameters = true
 	h := humago.New(mux, c)
 	a := &api{running: r, started: time.Now()}
 	a.addReading(h)
@@ -42,7 +44,7 @@ func NewHandler(r *Running, m *Metrics) http.Handler {
 	(&diagnosis{r.Config(), r.engine}).addTo(mux)
 	describeDiagnosis(h)
 	mux.Handle("GET /metrics", m.Handler())
-	return mux
+	return withProblems(mux)
 }
 
 // body is what an operation answers.
@@ -196,7 +198,7 @@ func problem(err error) error {
 		return huma.Error412PreconditionFailed(err.Error())
 	case errors.Is(err, ErrNothingBefore):
 		return huma.Error409Conflict(err.Error())
-	case errors.Is(err, errNotFound):
+	case errors.As(err, new(notFoundError)):
 		return huma.Error404NotFound(err.Error())
 	}
 	return err
@@ -243,9 +245,8 @@ func (a *api) addServers(h huma.API) {
 func address(text string) (netip.AddrPort, error) {
 	a, err := netip.ParseAddrPort(text)
 	if err != nil {
-		return a, huma.Error422UnprocessableEntity("an address is missing", &huma.ErrorDetail{
-			Message: "write an address and a port, such as 10.1.0.11:80 or [fd00::11]:80", Location: "address", Value: text,
-		})
+		message := fmt.Sprintf("%q is no address with a port: write one such as 10.1.0.11:80 or [fd00::11]:80", text)
+		return a, huma.Error422UnprocessableEntity(message, &huma.ErrorDetail{Message: message, Location: "address", Value: text})
 	}
 	return a, nil
 }
