@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"fulcrum/config"
 	"fulcrum/ports"
 	"fulcrum/ports/dpdk"
@@ -101,7 +99,7 @@ func (d *director) split(opened ports.Port, one device) ([]ports.Port, error) {
 func (d *director) describePorts() {
 	for i, p := range d.ports {
 		d.note(p.Notes())
-		d.log.Info("port open", "port", p.Name(), "device", p.Device(), "vlan", d.cfg.Ports[i].VLAN, "mac", fmt.Sprintf("%x", p.MAC()),
+		d.log.Info("port open", "port", p.Name(), "device", p.Device(), "vlan", d.cfg.Ports[i].VLAN, "mac", p.MAC(),
 			"mtu", p.MTU(), "queues", p.Queues(), "link", p.Link().Up)
 	}
 }
