@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -181,16 +180,13 @@ func sendFile(a *asking, c *cobra.Command, what, file string) (p control.Plan, e
 	if err := a.validate(); err != nil {
 		return p, err
 	}
-	if full, err := filepath.Abs(file); err == nil {
-		file = full // for whoever asks for the status from elsewhere
-	}
 	client, err := a.client()
 	if err != nil {
 		return p, err
 	}
 	ctx, cancel := context.WithTimeout(c.Context(), askDeadline)
 	defer cancel()
-	path := what + "?" + url.Values{"name": {file}}.Encode()
+	path := what + "?" + url.Values{"name": {fullPath(file)}}.Encode()
 	if err := client.Do(ctx, http.MethodPost, path, text, &p); err != nil {
 		return p, err
 	}
