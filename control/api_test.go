@@ -51,10 +51,17 @@ func TestAPIDescribesItself(t *testing.T) {
 	defer response.Body.Close()
 	var d struct {
 		OpenAPI string
-		Paths   map[string]any
+		Paths   map[string]map[string]struct{ Summary string }
 	}
 	if err := json.NewDecoder(response.Body).Decode(&d); err != nil || !strings.HasPrefix(d.OpenAPI, "3.1") || len(d.Paths) < 10 {
 		t.Fatalf("%v: version %q with %d paths", err, d.OpenAPI, len(d.Paths))
+	}
+	for path, operations := range d.Paths {
+		for method, o := range operations {
+			if o.Summary == "" || strings.Contains(o.Summary, " v1 ") {
+				t.Errorf("%s %s: nobody has written the summary %q", method, path, o.Summary)
+			}
+		}
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatalf("%v: the socket's mode is %v", err, info.Mode())
