@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -37,7 +36,7 @@ func SuiteNames() []string {
 func (b *Bench) Run(ctx context.Context, names []string, scale Scale) (*Report, error) {
 	for _, n := range names {
 		if !slices.ContainsFunc(suites, func(s suite) bool { return s.name == n }) {
-			return nil, fmt.Errorf("there is no suite %q: use %s", n, strings.Join(SuiteNames(), ", "))
+			return nil, fmt.Errorf("there is no suite %q; see fulcrum bench --help", n)
 		}
 	}
 	r := &Report{Machine: describeMachine(), Started: time.Now().UTC().Truncate(time.Second)}

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/netip"
 	"time"
@@ -31,6 +32,7 @@ func NewHandler(r *Running, m *Metrics) http.Handler {
 	c := huma.DefaultConfig("Fulcrum", apiVersion)
 	c.Info.Description = "The control API of a running director. Changes are checked as a file would be, and made as a whole or not at all."
 	c.DocsPath = "" // its page would load scripts from elsewhere
+	c.RejectUnknownQueryParameters = true
 	h := humago.New(mux, c)
 	a := &api{running: r, started: time.Now()}
 	a.addReading(h)
@@ -42,13 +44,18 @@ func NewHandler(r *Running, m *Metrics) http.Handler {
 	(&diagnosis{r.Config(), r.engine}).addTo(mux)
 	describeDiagnosis(h)
 	mux.Handle("GET /metrics", m.Handler())
-	return mux
+	return withProblems(mux)
 }
 
 // body is what an operation answers.
 type body[T any] struct{ Body T }
 
 func answer[T any](v T) *body[T] { return &body[T]{v} }
+
+// summary says what an operation does, where huma would make it of the path.
+func summary(text string) func(*huma.Operation) {
+	return func(o *huma.Operation) { o.Summary = text }
+}
 
 // Status is a director at a glance.
 type Status struct {
@@ -71,25 +78,25 @@ type Drop struct {
 }
 
 func (a *api) addReading(h huma.API) {
-	huma.Get(h, "/v1/status", func(context.Context, *struct{}) (*body[Status], error) { return answer(a.status()), nil })
-	huma.Get(h, "/v1/report", func(context.Context, *struct{}) (*body[*Report], error) { return answer(a.running.Report()), nil })
+	huma.Get(h, "/v1/status", func(context.Context, *struct{}) (*body[Status], error) { return answer(a.status()), nil }, summary("The director at a glance"))
+	huma.Get(h, "/v1/report", func(context.Context, *struct{}) (*body[*Report], error) { return answer(a.running.Report()), nil }, summary("Everything that is counted"))
 	huma.Get(h, "/v1/services", func(context.Context, *struct{}) (*body[[]ServiceReport], error) {
 		return answer(a.running.Services()), nil
-	})
+	}, summary("Services and real servers"))
 	huma.Post(h, "/v1/zero", func(_ context.Context, in *struct {
 		Service string `query:"service" doc:"the service's name; none is all"`
 	}) (*struct{}, error) {
 		return nil, problem(a.running.Zero(in.Service))
-	})
+	}, summary("What services counted begins anew"))
 	huma.Get(h, "/v1/ports", func(context.Context, *struct{}) (*body[[]PortReport], error) {
 		return answer(a.running.Report().Ports), nil
-	})
+	}, summary("What ports received and sent"))
 	huma.Get(h, "/v1/workers", func(context.Context, *struct{}) (*body[[]WorkerReport], error) {
 		return answer(a.running.Report().Workers), nil
-	})
+	}, summary("What workers did"))
 	huma.Get(h, "/v1/drops", func(context.Context, *struct{}) (*body[[]Drop], error) {
 		return answer(a.running.Report().DropList()), nil
-	})
+	}, summary("Why packets were dropped, and what to do"))
 }
 
 func (a *api) status() Status {
@@ -134,7 +141,7 @@ func (a *api) addConfiguration(h huma.API) {
 	huma.Get(h, "/v1/config", func(context.Context, *struct{}) (*configText, error) {
 		text := []byte(a.running.Config().Render())
 		return &configText{"application/toml", Tag(text), text}, nil
-	})
+	}, summary("The configuration that runs, as a file"))
 	huma.Register(h, a.fileOperation("plan", "What a configuration would change; changes nothing"), func(_ context.Context, in *FileInput) (*applied, error) {
 		next, err := in.parse()
 		if err != nil {
@@ -152,7 +159,8 @@ func (a *api) addConfiguration(h huma.API) {
 		}
 		return done(a.running.ApplyOver(in.IfMatch, next))
 	})
-	huma.Post(h, "/v1/rollback", func(context.Context, *struct{}) (*applied, error) { return done(a.running.Rollback()) })
+	huma.Post(h, "/v1/rollback", func(context.Context, *struct{}) (*applied, error) { return done(a.running.Rollback()) },
+		summary("Go back to the configuration before the last change"))
 }
 
 func (a *api) fileOperation(name, summary string) huma.Operation {
@@ -196,7 +204,7 @@ func problem(err error) error {
 		return huma.Error412PreconditionFailed(err.Error())
 	case errors.Is(err, ErrNothingBefore):
 		return huma.Error409Conflict(err.Error())
-	case errors.Is(err, errNotFound):
+	case errors.As(err, new(notFoundError)):
 		return huma.Error404NotFound(err.Error())
 	}
 	return err
@@ -227,25 +235,24 @@ func (a *api) addServers(h huma.API) {
 		Body    RealServerAddition
 	}) (*applied, error) {
 		return done(a.running.Edit(func(c *config.Config) error { return addServer(c, in.Service, in.Body) }))
-	})
+	}, summary("Add a real server, last"))
 	huma.Patch(h, "/v1/services/{service}/real-servers/{server}", func(_ context.Context, in *struct {
 		ServerID
 		Body RealServerChange
 	}) (*applied, error) {
 		return done(a.running.Edit(func(c *config.Config) error { return changeServer(c, in.ServerID, in.Body) }))
-	})
+	}, summary("Change what is given of a real server"))
 	huma.Delete(h, "/v1/services/{service}/real-servers/{server}", func(_ context.Context, in *ServerID) (*applied, error) {
 		return done(a.running.Edit(func(c *config.Config) error { return removeServer(c, *in) }))
-	})
+	}, summary("Remove a real server"))
 }
 
 // address reads the address of a service or real server from a request.
 func address(text string) (netip.AddrPort, error) {
 	a, err := netip.ParseAddrPort(text)
 	if err != nil {
-		return a, huma.Error422UnprocessableEntity("an address is missing", &huma.ErrorDetail{
-			Message: "write an address and a port, such as 10.1.0.11:80 or [fd00::11]:80", Location: "address", Value: text,
-		})
+		message := fmt.Sprintf("%q is no address with a port: write one such as 10.1.0.11:80 or [fd00::11]:80", text)
+		return a, huma.Error422UnprocessableEntity(message, &huma.ErrorDetail{Message: message, Location: "address", Value: text})
 	}
 	return a, nil
 }

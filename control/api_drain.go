@@ -11,11 +11,13 @@ import (
 const drainPath = "/v1/services/{service}/real-servers/{server}/drain"
 
 func (a *api) addDrains(h huma.API) {
-	huma.Get(h, "/v1/drains", func(context.Context, *struct{}) (*body[[]Drain], error) { return answer(a.running.Drains()), nil })
-	huma.Get(h, drainPath, func(_ context.Context, in *ServerID) (*body[Drain], error) { return drained(a.running.DrainOf(*in)) })
+	huma.Get(h, "/v1/drains", func(context.Context, *struct{}) (*body[[]Drain], error) { return answer(a.running.Drains()), nil },
+		summary("All drains, also those that were done in the last hour"))
+	huma.Get(h, drainPath, func(_ context.Context, in *ServerID) (*body[Drain], error) { return drained(a.running.DrainOf(*in)) },
+		summary("How far a drain has come"))
 	huma.Delete(h, drainPath, func(_ context.Context, in *ServerID) (*body[Drain], error) {
 		return drained(a.running.CancelDrain(*in))
-	})
+	}, summary("Give a drain up; the weight stays 0"))
 	huma.Register(h, huma.Operation{
 		OperationID: "drain", Method: http.MethodPost, Path: drainPath, Summary: "Give a real server no new sessions, and see to those it has",
 	}, func(_ context.Context, in *struct {

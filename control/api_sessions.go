@@ -103,7 +103,7 @@ func (a *api) addSessions(h huma.API) {
 			return nil, huma.Error503ServiceUnavailable(err.Error())
 		}
 		return answer(all), nil
-	})
+	}, summary("What workers know of stations around them"))
 }
 
 // listSessions streams sessions. A client that takes its time holds up nobody but itself.

@@ -51,10 +51,17 @@ func TestAPIDescribesItself(t *testing.T) {
 	defer response.Body.Close()
 	var d struct {
 		OpenAPI string
-		Paths   map[string]any
+		Paths   map[string]map[string]struct{ Summary string }
 	}
 	if err := json.NewDecoder(response.Body).Decode(&d); err != nil || !strings.HasPrefix(d.OpenAPI, "3.1") || len(d.Paths) < 10 {
 		t.Fatalf("%v: version %q with %d paths", err, d.OpenAPI, len(d.Paths))
+	}
+	for path, operations := range d.Paths {
+		for method, o := range operations {
+			if o.Summary == "" || strings.Contains(o.Summary, " v1 ") {
+				t.Errorf("%s %s: nobody has written the summary %q", method, path, o.Summary)
+			}
+		}
 	}
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
 		t.Fatalf("%v: the socket's mode is %v", err, info.Mode())
@@ -76,7 +83,7 @@ func TestAPIChanges(t *testing.T) {
 	do(http.MethodPost, "services/web/real-servers", RealServerAddition{Address: "10.0.0.12:80"}, "{add real server 10.0.0.12:80 of web weight 1")
 	do(http.MethodPost, "services/web/real-servers", RealServerAddition{Address: "10.0.0.12:80"}, "real server of this service already")
 	do(http.MethodPost, "services/web/real-servers", RealServerAddition{Address: "10.0.0.100:80"}, "held by the director itself")
-	do(http.MethodPost, "services/web/real-servers", RealServerAddition{Address: "somewhere"}, "write an address and a port")
+	do(http.MethodPost, "services/web/real-servers", RealServerAddition{Address: "somewhere"}, "is no address with a port")
 	do(http.MethodPatch, ServerPath("web", "10.0.0.12:80"), RealServerChange{Weight: &seven}, "weight 1 -> 7")
 	do(http.MethodPatch, ServerPath("web", "10.0.0.13:80"), RealServerChange{Weight: &seven}, "no real server")
 	do(http.MethodDelete, ServerPath("web", "10.0.0.11:80"), nil, "{remove real server 10.0.0.11:80 of web")
@@ -102,17 +109,17 @@ func TestAPIServices(t *testing.T) {
 		in           any
 		want         string
 	}{
-		{"POST", "services", tls, "{add service tls tcp 10.0.0.100:443, fullnat, wlc, 1 real servers"},
+		{"POST", "services", tls, "{add service tls tcp 10.0.0.100:443, fullnat, wlc, 1 real server"},
 		{"POST", "services", tls, "service.name"},
 		{"POST", "services", with(func(n *ServiceAddition) { n.Name, n.Mode = "x", "snat" }), "service.mode"},
 		{"POST", "services", with(func(n *ServiceAddition) { n.Name, n.Protocol = "x", "gre" }), "service.protocol"},
-		{"POST", "services", with(func(n *ServiceAddition) { n.Name, n.Address = "x", "10.0.0.100" }), "write an address and a port"},
+		{"POST", "services", with(func(n *ServiceAddition) { n.Name, n.Address = "x", "10.0.0.100" }), "is no address with a port"},
 		{"POST", "services", with(func(n *ServiceAddition) { n.Name, n.LocalAddresses = "x", &[]string{"10.0.0.9-10.0.0.1"} }), "service.local_addresses"},
 		{"POST", "services", with(func(n *ServiceAddition) { n.Name, n.LocalAddresses = "x", nil }), "service.local_addresses"},
 		{"POST", "services", map[string]any{"colour": "red"}, "unexpected property"},
 		{"PATCH", "services/tls", ServiceChange{ServiceSettings: ServiceSettings{Scheduler: of("rr"), Echo: &off}}, "scheduler wlc -> rr"},
 		{"PATCH", "services/tls", ServiceChange{ServiceSettings: ServiceSettings{Scheduler: of("best")}}, "service.scheduler"},
-		{"PATCH", "services/tls", ServiceChange{ServiceSettings: ServiceSettings{LocalAddresses: &[]string{"10.0.0.52"}}}, "local_addresses [10.0.0.50 10.0.0.51 10.0.0.60] -> [10.0.0.52]"},
+		{"PATCH", "services/tls", ServiceChange{ServiceSettings: ServiceSettings{LocalAddresses: &[]string{"10.0.0.52"}}}, "local_addresses 10.0.0.50, 10.0.0.51, 10.0.0.60 -> 10.0.0.52"},
 		{"PATCH", "services/tls", ServiceChange{Name: of("https")}, "name tls -> https"},
 		{"PATCH", "services/tls", ServiceChange{Name: of("https")}, "no service"},
 		{"DELETE", "services/https", nil, "{remove service https"},
@@ -134,7 +141,7 @@ func TestAPIConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	var p Plan
-	if err := c.Do(t.Context(), http.MethodPost, "plan", []byte(text.String()), &p); err != nil || !p.Empty() {
+	if err := c.Do(t.Context(), http.MethodPost, "plan", []byte(text.String()), &p); err != nil || !p.Empty() || p.Changes == nil || p.Restart == nil {
 		t.Fatalf("%v %v of\n%s", err, p, text.String())
 	}
 }
@@ -289,5 +296,49 @@ func TestZero(t *testing.T) {
 	client, _ := serveAPI(t)
 	if err := client.Do(t.Context(), http.MethodPost, "zero", nil, nil); err != nil {
 		t.Error(err)
+	}
+	if err := client.Do(t.Context(), http.MethodPost, "zero?service=nothing", nil, nil); err == nil || err.Error() != `there is no service "nothing"` {
+		t.Error(err)
+	}
+}
+
+// TestAPIProblems: what is wrong with a request is said as JSON, whoever finds it.
+func TestAPIProblems(t *testing.T) {
+	c, _ := serveAPI(t)
+	for _, tt := range []struct {
+		method, path string
+		status       int
+		want         string
+	}{
+		{"GET", "/v1/nothing", 404, "there is no /v1/nothing"},
+		{"GET", "/", 404, "/openapi.json"},
+		{"DELETE", "/v1/status", 405, "/v1/status does not take DELETE, but GET, HEAD"},
+		{"GET", "/v1/services/web", 405, "DELETE, PATCH"},
+		{"POST", "/v1/explain", 405, "GET, HEAD"},
+		{"GET", "/v1/sessions?real-server=10.0.0.11", 422, "query.real-server"},
+		{"GET", "/v1/services/web/real-servers/10.0.0.11/drain", 422, `"10.0.0.11" is no address with a port`},
+		{"GET", "/v1/services/web/real-servers/10.0.0.11:80/drain", 404, "nobody drains it"},
+		{"GET", "/v1/explain?protocol=tcp&from=10.0.0.9:1&to=10.0.0.100:80&flags=X", 422, "flags: \"X\" has a letter"},
+	} {
+		request, err := http.NewRequestWithContext(t.Context(), tt.method, "http://director"+tt.path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := c.http.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var p Problem
+		err = json.NewDecoder(response.Body).Decode(&p)
+		response.Body.Close()
+		if err != nil || response.StatusCode != tt.status || p.Status != tt.status || response.Header.Get("Content-Type") != "application/problem+json" {
+			t.Errorf("%s %s: %s %v, %+v, %v", tt.method, tt.path, response.Status, response.Header, p, err)
+		}
+		if !strings.Contains(p.Error(), tt.want) {
+			t.Errorf("%s %s: %q; want %q", tt.method, tt.path, p.Error(), tt.want)
+		}
+		if allow := response.Header.Get("Allow"); tt.status == 405 && !strings.Contains(p.Detail, allow) {
+			t.Errorf("%s %s allows %q", tt.method, tt.path, allow)
+		}
 	}
 }

@@ -90,8 +90,8 @@ func parseCapture(v url.Values) (c engine.CaptureConfig, patience time.Duration,
 	return c, time.Duration(seconds) * time.Second, c.Validate()
 }
 
-// captureStream writes records to a client. The file begins with the first of them, so that an error before it can still be
-// answered as one.
+// captureStream writes records to a client. The file begins with the first of them or a moment after the start, so that an error at the
+// start can still be answered as one, and a client need not wait for a packet to know that it will have a file.
 type captureStream struct {
 	response http.ResponseWriter
 	control  *http.ResponseController
@@ -120,7 +120,7 @@ func (s *captureStream) flushUntil(ctx context.Context) {
 func (s *captureStream) flush() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.file != nil {
+	if s.begin() == nil {
 		_ = s.control.Flush() // the next write says the same
 	}
 }

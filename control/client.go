@@ -158,7 +158,7 @@ func (c *Client) request(ctx context.Context, method, path string, in any) (*htt
 func (c *Client) answer(request *http.Request) (*http.Response, error) {
 	response, err := c.http.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("ask the director at %s: %w; is it running? see --socket and --remote", c.where, err)
+		return nil, c.unreachable(err)
 	}
 	if response.StatusCode < 300 {
 		return response, nil

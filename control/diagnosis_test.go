@@ -26,6 +26,7 @@ type scripted struct {
 	asked       engine.Question
 	records     []capture.Record
 	err         error
+	hold        chan struct{} // if there is one, a capture goes on until it is closed
 }
 
 func (s *scripted) Explain(_ context.Context, q engine.Question) (engine.Explanation, error) {
@@ -33,10 +34,17 @@ func (s *scripted) Explain(_ context.Context, q engine.Question) (engine.Explana
 	return s.explanation, s.err
 }
 
-func (s *scripted) Capture(_ context.Context, _ engine.CaptureConfig, deliver func(*capture.Record) error) (engine.Captured, error) {
+func (s *scripted) Capture(ctx context.Context, _ engine.CaptureConfig, deliver func(*capture.Record) error) (engine.Captured, error) {
 	for i := range s.records {
 		if err := deliver(&s.records[i]); err != nil {
 			return engine.Captured{}, err
+		}
+	}
+	if s.hold != nil {
+		select {
+		case <-s.hold:
+		case <-ctx.Done():
+			return engine.Captured{}, errors.New("nobody had an answer before the capture ended")
 		}
 	}
 	return engine.Captured{Packets: len(s.records), Missed: 5}, s.err
@@ -164,6 +172,19 @@ func TestCaptureOverHTTP(t *testing.T) {
 	}
 	if got := answer.Trailer.Get(MissedTrailer); got != "5" {
 		t.Errorf("missed: %q, want 5", got)
+	}
+}
+
+// TestCaptureWithoutPackets: a client has its answer before a packet comes, and a file without one is good.
+func TestCaptureWithoutPackets(t *testing.T) {
+	s := scripted{hold: make(chan struct{})}
+	answer := s.ask(t, "/capture", url.Values{"seconds": {"5"}})
+	close(s.hold)
+	if _, err := pcapgo.NewNgReader(answer.Body, pcapgo.DefaultNgReaderOptions); err != nil {
+		t.Error(err)
+	}
+	if _, err := io.Copy(io.Discard, answer.Body); err != nil || answer.Trailer.Get(ErrorTrailer) != "" {
+		t.Error(err, answer.Trailer)
 	}
 }
 

@@ -3,8 +3,6 @@ package control
 import (
 	"context"
 	"errors"
-	"fmt"
-	"log/slog"
 	"maps"
 	"slices"
 	"sync"
@@ -51,7 +49,7 @@ const (
 )
 
 // errNoDrain says that nobody drains a real server.
-var errNoDrain = fmt.Errorf("nobody drains it: %w", errNotFound)
+const errNoDrain = notFoundError("nobody drains it")
 
 // drains are those of a director, by real server.
 type drains struct {
@@ -271,12 +269,12 @@ func (r *Running) log(d Drain) {
 	if r.Log == nil {
 		return
 	}
-	level := slog.LevelInfo
+	log := r.Log.With("service", d.Service, "real server", d.RealServer, "state", d.State, "sessions left", d.Left, "ended", d.Ended, "removed", d.Removed)
 	if d.Problem != "" {
-		level = slog.LevelWarn
+		log.Warn("a drain is done", "problem", d.Problem)
+		return
 	}
-	r.Log.Log(context.Background(), level, "a drain is done", "service", d.Service, "real server", d.RealServer, "state", d.State,
-		"sessions left", d.Left, "ended", d.Ended, "removed", d.Removed, "problem", d.Problem)
+	log.Info("a drain is done")
 }
 
 // Close gives up what goes on in the background: drains.

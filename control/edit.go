@@ -1,17 +1,18 @@
 package control
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 
 	"fulcrum/config"
 )
 
-// errNotFound says that a request names what is not there.
-var errNotFound = errors.New("not found")
+// notFoundError says that a request names what is not there.
+type notFoundError string
 
-func noService(name string) error { return fmt.Errorf("there is no service %q: %w", name, errNotFound) }
+func (e notFoundError) Error() string { return string(e) }
+
+func noService(name string) error { return notFoundError(fmt.Sprintf("there is no service %q", name)) }
 
 // findService finds a service by name.
 func findService(c *config.Config, name string) (*config.Service, error) {
@@ -34,7 +35,7 @@ func findServer(c *config.Config, in ServerID) (*config.Service, int, error) {
 	}
 	i := slices.IndexFunc(s.RealServers, func(rs config.RealServer) bool { return rs.Address == a })
 	if i < 0 {
-		return nil, 0, fmt.Errorf("service %s has no real server %s: %w", in.Service, a, errNotFound)
+		return nil, 0, notFoundError(fmt.Sprintf("service %s has no real server %s", in.Service, a))
 	}
 	return s, i, nil
 }

@@ -98,7 +98,7 @@ func parseQuestion(c *config.Config, v url.Values) (q engine.Question, err error
 		flags = v.Get("flags")
 	}
 	if q.TCPFlags, err = engine.ParseTCPFlags(flags); err != nil {
-		return q, fmt.Errorf("flags: %w", err)
+		return q, fmt.Errorf("flags: %q has a letter that is none of TCP's; write S, A, F, R and P, as in SA", flags)
 	}
 	if name := v.Get("port"); name != "" {
 		q.Port = slices.IndexFunc(c.Ports, func(p config.Port) bool { return p.Name == name })

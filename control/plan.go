@@ -55,12 +55,11 @@ type serverName struct {
 // NewPlan compares two configurations.
 func NewPlan(old, next *config.Config, sessions SessionCounts) Plan {
 	p := planner{old: old, next: next, sessions: sessions}
+	p.Changes, p.Restart = []Change{}, []string{} // lists in JSON, also without anything in them
 	p.compareFixed()
-	p.compareValue("the ports' addresses", addressesOf(old), addressesOf(next))
-	p.compareValue("routes", old.Routes, next.Routes)
-	p.compareValue("neighbours", old.Neighbours, next.Neighbours)
-	p.compareValue("session.sloppy_tcp", old.Session.SloppyTCP, next.Session.SloppyTCP)
-	p.compareValue("session.expire_nodest", old.Session.ExpireNoDest, next.Session.ExpireNoDest)
+	p.compareNetwork()
+	p.compareSwitch("session.sloppy_tcp", old.Session.SloppyTCP, next.Session.SloppyTCP)
+	p.compareSwitch("session.expire_nodest", old.Session.ExpireNoDest, next.Session.ExpireNoDest)
 	p.compareServices()
 	return p.Plan
 }
@@ -116,16 +115,9 @@ func fixedSession(s config.Session) config.Session {
 	return s
 }
 
-func addressesOf(c *config.Config) (all [][]netip.Prefix) {
-	for _, p := range c.Ports {
-		all = append(all, p.Addresses)
-	}
-	return all
-}
-
-func (p *planner) compareValue(name string, old, next any) {
-	if !reflect.DeepEqual(old, next) {
-		p.Changes = append(p.Changes, Change{Action: Alter, Object: name, Detail: fmt.Sprintf("%v -> %v", old, next)})
+func (p *planner) compareSwitch(name string, old, next bool) {
+	if old != next {
+		p.alter(name, fmt.Sprintf("%t -> %t", old, next))
 	}
 }
 
@@ -169,8 +161,15 @@ func placesOf[T any, N comparable](list []T, name func(T) N) map[N]int {
 
 func (p *planner) addService(s config.Service) {
 	p.Changes = append(p.Changes, Change{
-		Action: Add, Object: "service " + s.Name, Detail: fmt.Sprintf("%s %s, %s, %s, %d real servers", s.Protocol, s.Address, s.Mode, s.Scheduler, len(s.RealServers)),
+		Action: Add, Object: "service " + s.Name, Detail: fmt.Sprintf("%s %s, %s, %s, %s", s.Protocol, s.Address, s.Mode, s.Scheduler, realServers(len(s.RealServers))),
 	})
+}
+
+func realServers(n int) string {
+	if n == 1 {
+		return "1 real server"
+	}
+	return fmt.Sprintf("%d real servers", n)
 }
 
 func (p *planner) removeService(s config.Service) {
@@ -205,7 +204,7 @@ func (p *planner) compareService(old, next config.Service) {
 		old, new any
 	}{
 		{"name", old.Name, next.Name}, {"scheduler", old.Scheduler, next.Scheduler}, {"mss", old.MSS, next.MSS}, {"echo", old.Echo, next.Echo},
-		{"local_addresses", old.LocalAddresses, next.LocalAddresses},
+		{"local_addresses", addressList[netip.Addr](old.LocalAddresses), addressList[netip.Addr](next.LocalAddresses)},
 	} {
 		if !reflect.DeepEqual(f.old, f.new) {
 			p.Changes = append(p.Changes, Change{

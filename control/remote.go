@@ -61,7 +61,7 @@ func readToken(file string) (string, error) {
 	return string(token), nil
 }
 
-var errUnauthorized = errors.New("show the token of control.token_file: Authorization: Bearer TOKEN")
+var errUnauthorized = errors.New("the token is missing or not that of control.token_file: send it as Authorization: Bearer TOKEN")
 
 // authorized lets requests through that show the token. How long the comparison takes tells nothing of the token.
 func authorized(token string, handler http.Handler) http.Handler {

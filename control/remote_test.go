@@ -151,7 +151,7 @@ func TestRemoteClient(t *testing.T) {
 	for _, tt := range []struct{ address, ca, token, want string }{
 		{address, c.Certificate, c.TokenFile, ""},
 		{address + "/", c.Certificate, c.TokenFile, ""},
-		{address, c.Certificate, other, "show the token"},
+		{address, c.Certificate, other, "control.token_file"},
 		{address, "", c.TokenFile, "certificate"},
 		{address, c.TokenFile, c.TokenFile, "has no certificate in PEM form"},
 		{address, other + "s", c.TokenFile, "read the certificates to trust"},

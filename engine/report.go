@@ -68,8 +68,8 @@ func (e *Engine) Report() Report {
 		w.published.addServers(traffic)
 	}
 	r.settle()
-	for i, s := range snap.settings.Services {
-		r.Services = append(r.Services, reportService(snap, s, snap.pools[i].servers, traffic))
+	for i := range snap.settings.Services {
+		r.Services = append(r.Services, reportService(snap, i, traffic))
 	}
 	for i := range snap.servers {
 		r.Sessions += int(snap.servers[i].load.Total())
@@ -103,8 +103,13 @@ func (p *published) addServers(to []Traffic) {
 	}
 }
 
-func reportService(snap *snapshot, s Service, ids []uint32, traffic []Traffic) ServiceReport {
+// reportService sums up over the real servers that a service has and those that it had, so that its counts never go back.
+func reportService(snap *snapshot, place int, traffic []Traffic) ServiceReport {
+	s, ids := snap.settings.Services[place], snap.pools[place].servers
 	r := ServiceReport{Service: s, RealServers: make([]RealServerReport, 0, len(ids))}
+	for _, id := range snap.removed[place] {
+		r.Traffic.add(traffic[id])
+	}
 	for i, id := range ids {
 		load, t := snap.servers[id].load, traffic[id]
 		r.RealServers = append(r.RealServers, RealServerReport{

@@ -104,6 +104,25 @@ func TestReturningServerKeepsItsCounters(t *testing.T) {
 	}
 }
 
+// What a service counted does not become less when one of its real servers is removed, or has its mode changed: readers take counts that go
+// back for a restart.
+func TestServiceKeepsItsCounters(t *testing.T) {
+	s := oneArm
+	b := newBed(t, s, s.serving(s.web(modes.DR, 2)))
+	for i := range 4 {
+		b.fromClient(tcp(clientAt(i), webVIP, "S"))
+	}
+	b.now += publishInterval
+	b.turn()
+	before := b.engine.Report().Services[0].Traffic
+	for _, v := range []Service{s.web(modes.DR, 1), s.web(modes.NAT, 1), s.web(modes.DR, 0), s.web(modes.DR, 2)} {
+		b.apply(s.serving(v))
+		if after := b.engine.Report().Services[0].Traffic; before.Connections != 4 || after != before {
+			t.Errorf("%s, %d real servers: %+v, before %+v", v.Mode, len(v.RealServers), after, before)
+		}
+	}
+}
+
 func TestNotes(t *testing.T) {
 	b := newSilentBed(t, oneArm, oneArm.settings())
 	if notes := b.engine.Notes(); len(notes) != 0 {

@@ -20,6 +20,7 @@ type snapshot struct {
 	routes     routeTable
 	services   lookup // serviceIndex key -> index in pools
 	pools      []servicePool
+	removed    [][]uint32    // by index in pools, ids of real servers that a service had: what they counted is the service's still
 	servers    []serverEntry // by real server id
 	addresses  lookup        // addressIndex key -> addressKind
 	echoing    lookup        // addressIndex key of a VIP -> index in echoes
@@ -96,11 +97,11 @@ func (n *snapshot) addPorts(devices []ports.Port) {
 
 func (n *snapshot) addServices(r *registry) {
 	index := map[lookupKey]uint32{}
-	segments := map[serviceKey]uint16{}
+	places := map[serviceKey]int{}
 	current := map[uint32]bool{}
-	for _, s := range n.settings.Services {
-		index[serviceIndex(packet.AddrOf(s.Address.Addr()), s.Address.Port(), s.Protocol)] = uint32(len(n.pools))
-		segments[serviceKey{s.Protocol, s.Address}] = s.MSS
+	for i, s := range n.settings.Services {
+		index[serviceIndex(packet.AddrOf(s.Address.Addr()), s.Address.Port(), s.Protocol)] = uint32(i)
+		places[serviceKey{s.Protocol, s.Address}] = i
 		p := newServicePool(s, r)
 		n.pools = append(n.pools, p)
 		for _, id := range p.servers {
@@ -110,8 +111,22 @@ func (n *snapshot) addServices(r *registry) {
 	n.services = newLookup(index)
 	n.addEchoes()
 	n.natServers = newLookup(natServers(r))
-	for id, live := range r.live {
-		n.servers = append(n.servers, newServerEntry(live, segments[live.key.service], !current[uint32(id)]))
+	n.removed = make([][]uint32, len(n.pools))
+	for id := range r.live {
+		n.addServer(uint32(id), r.live[id], places, !current[uint32(id)])
+	}
+}
+
+// addServer adds a real server that is there or was, and tells its service, if that is there, of one that was.
+func (n *snapshot) addServer(id uint32, live *liveServer, places map[serviceKey]int, gone bool) {
+	i, serves := places[live.key.service]
+	var mss uint16
+	if serves {
+		mss = n.settings.Services[i].MSS
+	}
+	n.servers = append(n.servers, newServerEntry(live, mss, gone))
+	if serves && gone {
+		n.removed[i] = append(n.removed[i], id)
 	}
 }
 

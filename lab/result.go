@@ -25,8 +25,9 @@ type Result struct {
 	Failures []string
 	// DirectorLog is the log's end when there were failures.
 	DirectorLog string
-	// Kept is the id of the lab when it was left standing.
+	// Kept is the id of the lab when it was left standing, and Web where it serves HTTP then.
 	Kept string
+	Web  netip.AddrPort
 }
 
 // Green says whether everything was as it should be.

@@ -81,7 +81,7 @@ func (t Trial) keep(ctx context.Context, l *Lab, r *Result) {
 		r.fail(errors.Join(err, l.Close()))
 		return
 	}
-	r.Kept = l.ID()
+	r.Kept, r.Web = l.ID(), l.plan.web
 }
 
 // request takes the spread and the clients seen from the answers.

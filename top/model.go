@@ -60,6 +60,7 @@ func (m Model) Update(message tea.Msg) (tea.Model, tea.Cmd) {
 }
 
 func (m Model) press(key string) (tea.Model, tea.Cmd) {
+	m.first = min(m.first, m.lastFirst())
 	switch key {
 	case "q", "esc", "ctrl+c":
 		return m, tea.Quit
@@ -72,7 +73,7 @@ func (m Model) press(key string) (tea.Model, tea.Cmd) {
 	case "pgup":
 		m.first -= m.height / 2
 	}
-	m.first = max(0, min(m.first, m.serviceLines()-1))
+	m.first = max(0, min(m.first, m.lastFirst()))
 	return m, nil
 }
 

@@ -109,6 +109,50 @@ func TestEveryScreenFits(t *testing.T) {
 	}
 }
 
+// longNames is a report of services whose names and addresses are as long as they can be, or nearly.
+func longNames() *control.Report {
+	r := report(1)
+	r.Services = []control.ServiceReport{
+		{Name: "web", Address: "10.0.0.100:80", Protocol: "tcp", Mode: "fullnat"},
+		{
+			Name: "service-number-1-with-a-long-name", Address: "[2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:443", Protocol: "tcp", Mode: "dr",
+			RealServers: []control.RealServerReport{{Address: "[fd00::11]:443"}, {Address: "[2001:db8:aaaa:bbbb:cccc:dddd:eeee:11]:443"}},
+		},
+	}
+	return r
+}
+
+// TestLongNames: what is cut says so, an address has its end, and a wider terminal shows more.
+func TestLongNames(t *testing.T) {
+	m := send(New(nil, time.Second), Sample{At: begin, Report: longNames()})
+	for width, want := range map[int][]string{
+		80:  {"web tcp 10.0.0.100:80 fulln…  ", "service-number-1-with-a-lon…  ", "  [fd00::11]:443  ", "  [2001:db…dddd:eeee:11]:443  "},
+		140: {"web tcp 10.0.0.100:80 fullnat  ", "-with-a-long-name tcp [2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:443 dr  ", "  [2001:db8:aaaa:bbbb:cccc:dddd:eeee:11]:443  "},
+	} {
+		frame := send(m, tea.WindowSizeMsg{Width: width, Height: 24}).View()
+		fits(t, Model{width: width, height: 24}, frame)
+		for _, part := range want {
+			if !strings.Contains(frame, part) {
+				t.Errorf("%d columns: no %q in\n%s", width, part, frame)
+			}
+		}
+	}
+}
+
+// TestScrollingEndsAtTheEnd: keys that go beyond it need not be taken back one by one.
+func TestScrollingEndsAtTheEnd(t *testing.T) {
+	down, up := tea.KeyMsg{Type: tea.KeyPgDown}, tea.KeyMsg{Type: tea.KeyUp}
+	m := send(after(New(nil, time.Second), 1), tea.WindowSizeMsg{Width: 80, Height: 14})
+	end := send(m, down, down, down, down)
+	if send(end, down).View() != end.View() {
+		t.Error("there is more after the end")
+	}
+	if m.View() == end.View() || send(end, up).View() == end.View() {
+		t.Error("a key shows nothing else")
+	}
+	send(New(nil, time.Second), down, up) // before the first report there is nothing to scroll
+}
+
 func TestKeysQuit(t *testing.T) {
 	for _, k := range []tea.KeyMsg{{Type: tea.KeyRunes, Runes: []rune("q")}, {Type: tea.KeyEsc}, {Type: tea.KeyCtrlC}} {
 		_, command := New(nil, time.Second).Update(k)

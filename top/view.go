@@ -16,18 +16,29 @@ func (m Model) View() string {
 	if m.last.Report == nil {
 		return m.fit([]string{"waiting for the director", errorLine(m.err)})
 	}
-	top := m.head()
-	bottom := append(m.dropLines(), errorLine(m.err)+"q quits, arrows scroll")
-	room := max(1, m.height-len(top)-len(bottom)-1)
-	lines := append(top, fmt.Sprintf(serviceColumns, "service, real server", "weight", "active", "new/s", "in pps", "out pps", "in b/s", "out b/s"))
-	services := m.services()
-	first := max(0, min(m.first, len(services)-room))
+	lines := append(m.head(), m.row("service, real server", "weight", "active", "new/s", "in pps", "out pps", "in b/s", "out b/s"))
+	services, room, first := m.services(), m.room(), min(m.first, m.lastFirst())
 	shown := services[first:min(len(services), first+room)]
 	lines = append(lines, shown...)
 	for range room - len(shown) {
 		lines = append(lines, "")
 	}
-	return m.fit(append(lines, bottom...))
+	return m.fit(append(lines, m.bottom()...))
+}
+
+// room is how many lines there are for services. There has to be a report.
+func (m Model) room() int { return max(1, m.height-len(m.head())-len(m.bottom())-1) }
+
+// lastFirst is the first line of the services that is shown when the last one is.
+func (m Model) lastFirst() int {
+	if m.last.Report == nil {
+		return 0
+	}
+	return max(0, m.serviceLines()-m.room())
+}
+
+func (m Model) bottom() []string {
+	return append(m.dropLines(), errorLine(m.err)+"q quits, arrows scroll")
 }
 
 func errorLine(err error) string {
@@ -81,8 +92,33 @@ func (m Model) workerLines() []string {
 	return lines
 }
 
-// serviceColumns make 79 characters.
-const serviceColumns = "%-28.28s %6s %6s %6s %6s %7s %6s %7s"
+// The columns of services and real servers make 79 characters with the least width of the first, which takes what else the terminal has.
+const (
+	leastName    = 28
+	countColumns = " %6s %6s %6s %6s %7s %6s %7s"
+	countsWidth  = 7*6 + 2*1 + 7 // seven columns of six, two of them one wider, and a space before each
+)
+
+func (m Model) nameWidth() int { return max(leastName, m.width-1-countsWidth) }
+
+func (m Model) row(name string, counts ...any) string {
+	return fmt.Sprintf("%-*s", m.nameWidth(), name) + fmt.Sprintf(countColumns, counts...)
+}
+
+// cutEnd and cutMiddle shorten a text to n characters. Of an address the end tells it from others.
+func cutEnd(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	return text[:n-1] + "…"
+}
+
+func cutMiddle(text string, n int) string {
+	if len(text) <= n {
+		return text
+	}
+	return text[:n/3] + "…" + text[len(text)-(n-n/3-1):]
+}
 
 // services has a line for each service and real server.
 func (m Model) services() []string {
@@ -93,16 +129,16 @@ func (m Model) services() []string {
 			active += rs.Active
 		}
 		name := fmt.Sprintf("%s %s %s %s", s.Name, s.Protocol, s.Address, s.Mode)
-		lines = append(lines, m.serviceLine(name, "", active, m.rates.services[key(s.Name, "")]))
+		lines = append(lines, m.serviceLine(cutEnd(name, m.nameWidth()), "", active, m.rates.services[key(s.Name, "")]))
 		for _, rs := range s.RealServers {
-			lines = append(lines, m.serviceLine("  "+rs.Address, fmt.Sprint(rs.Weight), rs.Active, m.rates.services[key(s.Name, rs.Address)]))
+			lines = append(lines, m.serviceLine("  "+cutMiddle(rs.Address, m.nameWidth()-2), fmt.Sprint(rs.Weight), rs.Active, m.rates.services[key(s.Name, rs.Address)]))
 		}
 	}
 	return lines
 }
 
 func (m Model) serviceLine(name, weight string, active int32, t traffic) string {
-	return fmt.Sprintf(serviceColumns, name, weight, short(float64(active)),
+	return m.row(name, weight, short(float64(active)),
 		short(t.sessions), short(t.inPackets), short(t.outPackets), short(t.inBits), short(t.outBits))
 }
 

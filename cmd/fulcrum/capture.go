@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -80,15 +81,22 @@ func (o *captureOptions) run(ctx context.Context, stdout, stderr io.Writer) erro
 // save writes what comes to the file.
 func (o *captureOptions) save(from io.Reader, stdout io.Writer) error {
 	if o.file == "-" {
-		_, err := io.Copy(stdout, from)
-		return err
+		return copyCapture(stdout, from)
 	}
 	file, err := os.Create(o.file)
 	if err != nil {
 		return fmt.Errorf("write the capture: %w; see -w", err)
 	}
-	_, err = io.Copy(file, from)
-	return errors.Join(err, file.Close())
+	return errors.Join(copyCapture(file, from), file.Close())
+}
+
+// copyCapture tells a director that broke off from a file that takes no more, whose errors name it.
+func copyCapture(to io.Writer, from io.Reader) error {
+	_, err := io.Copy(to, from)
+	if _, ours := errors.AsType[*fs.PathError](err); err == nil || ours {
+		return err
+	}
+	return fmt.Errorf("the director broke off the capture: %w", err)
 }
 
 // endOfCapture says how it went; a capture that was interrupted here has no trailer.

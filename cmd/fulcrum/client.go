@@ -8,7 +8,8 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
+	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -65,6 +66,7 @@ func show[T any](a *asking, command *cobra.Command, answer T, table func(io.Writ
 	if a.output == "json" {
 		e := json.NewEncoder(command.OutOrStdout())
 		e.SetIndent("", "  ")
+		e.SetEscapeHTML(false) // -> stays legible
 		return e.Encode(answer)
 	}
 	t := tabwriter.NewWriter(command.OutOrStdout(), 0, 0, 2, ' ', 0)
@@ -124,9 +126,9 @@ func showWorkers(w io.Writer, all []control.WorkerReport) {
 }
 
 func showDrops(w io.Writer, all []control.Drop) {
-	fmt.Fprint(w, "PACKETS\tREASON\tMEANING\tWHAT TO DO\n")
+	fmt.Fprint(w, "PACKETS\tREASON\tMEANING, AND WHAT TO DO\n")
 	for _, d := range all {
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\n", d.Packets, d.Reason, d.Meaning, d.Remedy)
+		fmt.Fprintf(w, "%d\t%s\t%s\n\t\t-> %s\n", d.Packets, d.Reason, d.Meaning, d.Remedy)
 	}
 }
 
@@ -178,16 +180,13 @@ func sendFile(a *asking, c *cobra.Command, what, file string) (p control.Plan, e
 	if err := a.validate(); err != nil {
 		return p, err
 	}
-	if full, err := filepath.Abs(file); err == nil {
-		file = full // for whoever asks for the status from elsewhere
-	}
 	client, err := a.client()
 	if err != nil {
 		return p, err
 	}
 	ctx, cancel := context.WithTimeout(c.Context(), askDeadline)
 	defer cancel()
-	path := what + "?" + url.Values{"name": {file}}.Encode()
+	path := what + "?" + url.Values{"name": {fullPath(file)}}.Encode()
 	if err := client.Do(ctx, http.MethodPost, path, text, &p); err != nil {
 		return p, err
 	}
@@ -207,14 +206,14 @@ func showPlan(w io.Writer, p control.Plan) {
 	}
 	signs := map[control.Action]string{control.Add: "+", control.Remove: "-", control.Alter: "~"}
 	for _, c := range p.Changes {
-		fmt.Fprintf(w, "%s %s\t%s\t", signs[c.Action], c.Object, c.Detail)
+		cells := []string{signs[c.Action] + " " + c.Object, c.Detail}
 		if c.Sessions > 0 {
-			fmt.Fprintf(w, "%s: %s", count(c.Sessions, "session"), c.Effect)
+			cells = append(cells, count(c.Sessions, "session")+": "+c.Effect)
 		}
-		fmt.Fprintln(w)
+		fmt.Fprintln(w, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
 	}
 	for _, s := range p.Restart {
-		fmt.Fprintf(w, "! %s\tneeds a restart\t\n", s)
+		fmt.Fprintf(w, "! %s\tneeds a restart\n", s)
 	}
 }
 
@@ -225,9 +224,9 @@ func newWeightCommand() *cobra.Command {
 	}
 	a := newAsking(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		var weight int
-		if _, err := fmt.Sscan(args[2], &weight); err != nil {
-			return &exitError{code: 2, err: fmt.Errorf("the weight %q is no number: %w", args[2], err)}
+		weight, err := strconv.Atoi(args[2])
+		if err != nil {
+			return &exitError{code: 2, err: fmt.Errorf("the weight %q is no whole number; see %s --help", args[2], c.CommandPath())}
 		}
 		return do(a, c, http.MethodPatch, control.ServerPath(args[0], args[1]), control.RealServerChange{Weight: &weight}, showPlan)
 	}

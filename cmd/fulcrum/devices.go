@@ -1,9 +1,8 @@
 package main
 
 import (
-	"fmt"
-
 	"fulcrum/config"
+	"fulcrum/packet"
 	"fulcrum/ports"
 	"fulcrum/ports/dpdk"
 )
@@ -101,7 +100,7 @@ func (d *director) split(opened ports.Port, one device) ([]ports.Port, error) {
 func (d *director) describePorts() {
 	for i, p := range d.ports {
 		d.note(p.Notes())
-		d.log.Info("port open", "port", p.Name(), "device", p.Device(), "vlan", d.cfg.Ports[i].VLAN, "mac", fmt.Sprintf("%x", p.MAC()),
+		d.log.Info("port open", "port", p.Name(), "device", p.Device(), "vlan", d.cfg.Ports[i].VLAN, "mac", packet.MAC(p.MAC()).String(),
 			"mtu", p.MTU(), "queues", p.Queues(), "link", p.Link().Up)
 	}
 }

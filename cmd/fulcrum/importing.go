@@ -11,10 +11,7 @@ import (
 
 // newImportCommand reads the configurations of others.
 func newImportCommand() *cobra.Command {
-	c := &cobra.Command{Use: "import", Short: "Make services of another program's configuration", Args: cobra.NoArgs, RunE: func(c *cobra.Command, _ []string) error {
-		_ = c.Usage()
-		return &exitError{code: 2}
-	}}
+	c := &cobra.Command{Use: "import", Short: "Make services of another program's configuration", Args: cobra.NoArgs, RunE: needSubcommand}
 	c.AddCommand(newImportKeepalivedCommand())
 	return c
 }

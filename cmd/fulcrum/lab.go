@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -142,11 +143,14 @@ func describeKept(command *cobra.Command, results []lab.Result) {
 		if r.Kept == "" {
 			continue
 		}
-		fmt.Fprintf(command.OutOrStdout(), "\n%s stands as lab %s:\n"+
-			"  ip netns exec fulcrum-%[2]s-client curl http://10.0.0.100/    ask a real server through the director\n"+
-			"  ip netns exec fulcrum-%[2]s-rs1 bash                          look around in a real server\n"+
-			"  ls /run/fulcrum-lab/%[2]s                                     configuration and logs\n"+
-			"  fulcrum lab clean %[2]s                                       remove it\n", r.Mode, r.Kept)
+		fmt.Fprintf(command.OutOrStdout(), "\n%s stands as lab %s:\n", r.Mode, r.Kept)
+		t := tabwriter.NewWriter(command.OutOrStdout(), 0, 0, 4, ' ', 0)
+		fmt.Fprintf(t, "  ip netns exec fulcrum-%s-client curl http://%s/\task a real server through the director\n", r.Kept, r.Web)
+		fmt.Fprintf(t, "  ip netns exec fulcrum-%s-rs1 bash\tlook around in a real server\n", r.Kept)
+		fmt.Fprintf(t, "  fulcrum status --socket /run/fulcrum-lab/%s/control.sock\task the director\n", r.Kept)
+		fmt.Fprintf(t, "  ls /run/fulcrum-lab/%s\tconfiguration and logs\n", r.Kept)
+		fmt.Fprintf(t, "  fulcrum lab clean %s\tremove it\n", r.Kept)
+		_ = t.Flush() // who does not read it has the lab all the same
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"net/netip"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -8,6 +9,10 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/spf13/cobra"
+
+	"fulcrum/lab"
 )
 
 // TestLabCommand runs what `make run` does, for one mode.
@@ -23,6 +28,24 @@ func TestLabCommand(t *testing.T) {
 		t.Errorf("the table lacks the row of fullnat:\n%s", p.stdout.String())
 	}
 	p.checkNoLab()
+}
+
+// TestDescribeKept: what it says to type fits the lab, whatever its addresses are.
+func TestDescribeKept(t *testing.T) {
+	for _, web := range []string{"10.0.0.100:80", "[fd00::a00:64]:80"} {
+		var out strings.Builder
+		c := new(cobra.Command)
+		c.SetOut(&out)
+		describeKept(c, []lab.Result{{Mode: lab.NAT}, {Mode: lab.DR, Kept: "7", Web: netip.MustParseAddrPort(web)}})
+		for _, want := range []string{"\ndr stands as lab 7:\n", " fulcrum-7-client curl http://" + web + "/ ", " /run/fulcrum-lab/7/control.sock ", " lab clean 7 "} {
+			if !strings.Contains(out.String(), want) {
+				t.Errorf("no %q in %s", want, out.String())
+			}
+		}
+		if strings.Contains(out.String(), "nat stands") {
+			t.Errorf("a lab that was not kept: %s", out.String())
+		}
+	}
 }
 
 // TestLabInterrupted: Ctrl-C in the middle takes the lab away.

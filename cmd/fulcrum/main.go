@@ -41,13 +41,20 @@ func newRootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			_ = c.Usage()
-			return &exitError{code: 2}
-		},
+		RunE:          needSubcommand,
 	}
 	root.AddCommand(newRunCommand(), newCheckCommand(), newExplainCommand(), newCaptureCommand(), newTopCommand(), newLabCommand(), newBenchCommand())
 	root.AddCommand(newIPVSAdmCommand(), newImportCommand())
 	root.AddCommand(newClientCommands()...)
+	root.InitDefaultCompletionCmd()
+	if completion, _, err := root.Find([]string{"completion"}); err == nil {
+		completion.RunE = needSubcommand // else it takes any shell, and says nothing of it
+	}
 	return root
+}
+
+// needSubcommand is what a command does that has to be followed by another.
+func needSubcommand(c *cobra.Command, _ []string) error {
+	_ = c.Usage()
+	return &exitError{code: 2}
 }

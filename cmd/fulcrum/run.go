@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"runtime/debug"
 	"runtime/pprof"
 	"sync"
@@ -76,6 +77,7 @@ func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) (err err
 	if err != nil {
 		return err
 	}
+	cfg.File = fullPath(cfg.File)
 	if err := o.tryReport(); err != nil {
 		return err
 	}
@@ -120,6 +122,7 @@ func (o *runOptions) rereadOnHangup(d *director) (stop func()) {
 		next, err := config.Load(o.config)
 		var plan control.Plan
 		if err == nil {
+			next.File = fullPath(next.File)
 			plan, err = d.running.Apply(next)
 		}
 		if err != nil {
@@ -145,6 +148,14 @@ func onSignal(s os.Signal, f func()) (stop func()) {
 		close(asked)
 		answering.Wait()
 	}
+}
+
+// fullPath is a file's name for whoever asks for it from elsewhere.
+func fullPath(file string) string {
+	if full, err := filepath.Abs(file); err == nil {
+		return full
+	}
+	return file
 }
 
 // loadConfig reads the configuration and shows everything that is wrong with it.
