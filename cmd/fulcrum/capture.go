@@ -48,6 +48,7 @@ func newCaptureCommand() *cobra.Command {
 	c.Flags().IntVar(&o.bytes, "bytes", 100<<20, "end after this many bytes of packets")
 	c.Flags().IntVarP(&o.snap, "snap", "s", 256, "bytes of each packet that are recorded")
 	c.Flags().DurationVar(&o.duration, "duration", time.Minute, "end after this time, in whole seconds")
+	completeFlag(c, "stage", cobra.FixedCompletions([]string{"rx", "tx", "drop"}, cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
 

@@ -29,7 +29,7 @@ func newAsking(c *cobra.Command) *asking {
 	a := new(asking)
 	a.addFlags(c)
 	c.Flags().StringVarP(&a.output, "output", "o", "table", "how to show it: table or json")
-	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	completeFlag(c, "output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	return a
 }
 
@@ -132,10 +132,13 @@ func showDrops(w io.Writer, all []control.Drop) {
 	}
 }
 
-// readGood reads a configuration file and shows what is wrong with it before the director is asked.
-func readGood(file string, stderr io.Writer) ([]byte, error) {
-	if _, err := loadConfig(file, stderr); err != nil {
-		return nil, err
+// readGood reads a configuration file and shows what is wrong with it before the director is asked. One on another machine, with other CPUs,
+// judges itself.
+func (a *asking) readGood(file string, stderr io.Writer) ([]byte, error) {
+	if a.remote == "" {
+		if _, err := loadConfig(file, stderr); err != nil {
+			return nil, err
+		}
 	}
 	return os.ReadFile(file)
 }
@@ -173,7 +176,7 @@ func newApplyCommand() *cobra.Command {
 
 // sendFile has the director do something with a file, and shows what that is.
 func sendFile(a *asking, c *cobra.Command, what, file string) (p control.Plan, err error) {
-	text, err := readGood(file, c.ErrOrStderr())
+	text, err := a.readGood(file, c.ErrOrStderr())
 	if err != nil {
 		return p, err
 	}
@@ -223,6 +226,7 @@ func newWeightCommand() *cobra.Command {
 		Example: "  fulcrum weight web 10.1.0.11:80 5",
 	}
 	a := newAsking(c)
+	c.ValidArgsFunction = a.completeServer
 	c.RunE = func(c *cobra.Command, args []string) error {
 		weight, err := strconv.Atoi(args[2])
 		if err != nil {

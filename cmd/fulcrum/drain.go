@@ -32,6 +32,7 @@ func newDrainCommand() *cobra.Command {
 		Example: "  fulcrum drain web 10.1.0.11:80 --deadline 5m --end --remove",
 	}
 	o.asking = newAsking(c)
+	c.ValidArgsFunction = o.completeServer
 	c.Flags().DurationVar(&o.deadline, "deadline", 0, "when to stop waiting for sessions to end, such as 5m")
 	c.Flags().BoolVar(&o.end, "end", false, "end the sessions that are left at the deadline")
 	c.Flags().BoolVar(&o.remove, "remove", false, "remove the real server once it has no session, or at the deadline")

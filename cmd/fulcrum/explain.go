@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fulcrum/config"
 	"fulcrum/control"
 )
 
@@ -29,5 +30,15 @@ func newExplainCommand() *cobra.Command {
 	a = newAsking(command)
 	command.Flags().StringVar(&flags, "flags", "S", "the packet's TCP flags, of the letters S, A, F, R and P")
 	command.Flags().StringVar(&port, "port", "", "the port that it comes in at (default: the one that leads to FROM)")
+	command.ValidArgsFunction = completeProtocol
+	completeFlag(command, "port", a.completePort)
 	return command
+}
+
+// completeProtocol completes the first argument.
+func completeProtocol(_ *cobra.Command, args []string, _ string) (all []cobra.Completion, _ cobra.ShellCompDirective) {
+	if len(args) == 0 {
+		all = config.Protocols()
+	}
+	return all, cobra.ShellCompDirectiveNoFileComp
 }

@@ -40,6 +40,7 @@ func newSessionsCommand() *cobra.Command {
 	for _, f := range sessionFlags {
 		values[f.parameter] = c.Flags().String(strings.ReplaceAll(f.parameter, "_", "-"), "", f.usage)
 	}
+	completeFlag(c, "service", a.completeService)
 	limit := c.Flags().Int("limit", 0, "how many at most; 0 is all")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		query := url.Values{"limit": {strconv.Itoa(*limit)}}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"fulcrum/control"
+)
+
+// completeDeadline is as long as somebody at a shell may wait for a completion.
+const completeDeadline = 2 * time.Second
+
+// completeServer completes a service's name and behind it the address of one of its real servers, as the director knows them.
+func (w *where) completeServer(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	var all []cobra.Completion
+	for _, s := range w.services(c.Context()) {
+		switch {
+		case len(args) == 0:
+			all = append(all, cobra.CompletionWithDesc(s.Name, s.Protocol+" "+s.Address))
+		case len(args) == 1 && args[0] == s.Name:
+			for _, rs := range s.RealServers {
+				all = append(all, rs.Address)
+			}
+		}
+	}
+	return all, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeService completes a flag that takes a service's name.
+func (w *where) completeService(c *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return w.completeServer(c, nil, "")
+}
+
+// completePort completes a flag that takes a port's name.
+func (w *where) completePort(c *cobra.Command, _ []string, _ string) (all []cobra.Completion, _ cobra.ShellCompDirective) {
+	var ports []control.PortReport
+	w.ask(c.Context(), "ports", &ports)
+	for _, p := range ports {
+		all = append(all, p.Name)
+	}
+	return all, cobra.ShellCompDirectiveNoFileComp
+}
+
+func (w *where) services(ctx context.Context) (all []control.ServiceReport) {
+	w.ask(ctx, "services", &all)
+	return all
+}
+
+// ask asks for something to complete. Without an answer there is nothing to complete.
+func (w *where) ask(ctx context.Context, path string, out any) {
+	client, err := w.client()
+	if err != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, completeDeadline)
+	defer cancel()
+	_ = client.Do(ctx, http.MethodGet, path, nil, out)
+}
+
+// completeFlag has a flag of a command completed.
+func completeFlag(c *cobra.Command, flag string, by cobra.CompletionFunc) {
+	_ = c.RegisterFlagCompletionFunc(flag, by) // fails only where there is no such flag
+}
