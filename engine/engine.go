@@ -172,11 +172,16 @@ func (e *Engine) Notes() []string {
 }
 
 // Apply publishes new settings, which have been validated. Workers take them up at their next turn.
-func (e *Engine) Apply(s Settings) {
+func (e *Engine) Apply(s Settings) { e.applyAt(s, time.Now()) }
+
+func (e *Engine) applyAt(s Settings, now time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if old := e.snap.Load(); old != nil {
+		e.registry.forget(now, e.traffic(len(old.servers)))
+	}
 	e.epochs++
-	e.snap.Store(buildSnapshot(s, e.cfg.Ports, e.registry, e.epochs))
+	e.snap.Store(buildSnapshot(s, e.cfg.Ports, e.registry, e.epochs, now))
 }
 
 // Run runs the workers until ctx ends, or until one of them fails: then it returns a Fault. It calls ready once all of them

@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"maps"
 	"net/netip"
 	"sync"
+	"time"
 
 	"fulcrum/modes"
 	"fulcrum/sched"
@@ -12,12 +14,13 @@ import (
 // counts, and the scheduler's place in its round. It belongs to the control side; workers reach the state
 // through the snapshot.
 //
-// A real server's id is never given out twice, so that a session can never count on a stranger.
+// A real server's id is given out again only when no session can refer to it any more, so that none counts on a stranger.
 type registry struct {
 	mu       sync.Mutex
-	services map[serviceKey]*sched.State
+	services map[serviceKey]*liveService
 	servers  map[serverKey]uint32
 	live     []*liveServer // by id
+	free     []uint32      // ids without a real server
 }
 
 type serviceKey struct {
@@ -38,15 +41,24 @@ type liveServer struct {
 	load sched.Load
 	key  serverKey
 	_    [64]byte
+
+	before Traffic   // what the id counted for others
+	gone   time.Time // when it was removed; zero while it is configured
+	freed  bool      // nobody has the id
+}
+
+type liveService struct {
+	state     sched.State
+	forgotten Traffic // what real servers have counted that are forgotten
 }
 
 func newRegistry() *registry {
-	return &registry{services: map[serviceKey]*sched.State{}, servers: map[serverKey]uint32{}}
+	return &registry{services: map[serviceKey]*liveService{}, servers: map[serverKey]uint32{}}
 }
 
-func (r *registry) service(k serviceKey) *sched.State {
+func (r *registry) service(k serviceKey) *liveService {
 	if r.services[k] == nil {
-		r.services[k] = new(sched.State)
+		r.services[k] = new(liveService)
 	}
 	return r.services[k]
 }
@@ -54,11 +66,59 @@ func (r *registry) service(k serviceKey) *sched.State {
 func (r *registry) server(k serverKey) uint32 {
 	id, ok := r.servers[k]
 	if !ok {
-		id = uint32(len(r.live))
+		id = r.newID(k)
 		r.servers[k] = id
-		r.live = append(r.live, &liveServer{key: k})
 	}
 	return id
+}
+
+func (r *registry) newID(k serverKey) uint32 {
+	if last := len(r.free) - 1; last >= 0 {
+		id := r.free[last]
+		r.free = r.free[:last]
+		r.live[id] = &liveServer{key: k, before: r.live[id].before} // a new one: nobody writes to it yet
+		return id
+	}
+	r.live = append(r.live, &liveServer{key: k})
+	return uint32(len(r.live) - 1)
+}
+
+// forgetAfter is how long a real server that was removed is remembered, so that it goes on counting if it comes back: far longer than
+// workers take to know that it is gone, and to publish what it counted.
+const forgetAfter = time.Hour
+
+// forget frees the ids of real servers that have been gone for long and have no session: a director whose real servers come and go must not
+// grow for ever. Traffic is what all ids have counted.
+func (r *registry) forget(now time.Time, traffic []Traffic) {
+	for id, live := range r.live {
+		if live.freed || live.gone.IsZero() || now.Sub(live.gone) < forgetAfter || live.load.Total() != 0 {
+			continue
+		}
+		counted := traffic[id]
+		counted.subtract(live.before)
+		r.service(live.key.service).forgotten.add(counted)
+		live.before, live.freed = traffic[id], true
+		delete(r.servers, live.key)
+		r.free = append(r.free, uint32(id))
+	}
+}
+
+// keep notes which real servers and services are configured.
+func (r *registry) keep(now time.Time, servers map[uint32]bool, services map[serviceKey]int) {
+	remembered := map[serviceKey]bool{}
+	for id, live := range r.live {
+		switch {
+		case servers[uint32(id)]:
+			live.gone = time.Time{}
+		case live.gone.IsZero():
+			live.gone = now
+		}
+		remembered[live.key.service] = remembered[live.key.service] || !live.freed
+	}
+	maps.DeleteFunc(r.services, func(k serviceKey, _ *liveService) bool {
+		_, configured := services[k]
+		return !configured && !remembered[k]
+	})
 }
 
 // ids returns the ids that a service's real server has had, one for each mode.

@@ -58,14 +58,16 @@ func (e *Engine) Report() Report {
 	for i, p := range e.cfg.Ports {
 		r.Ports[i].Device, _ = p.Stats() // a device without counters has nothing to report
 	}
-	traffic := make([]Traffic, len(snap.servers))
+	traffic := e.traffic(len(snap.servers))
+	for id, before := range snap.before {
+		traffic[id].subtract(before)
+	}
 	for _, w := range e.workers {
 		r.Workers = append(r.Workers, w.report())
 		w.published.addTotals(&r.Totals)
 		for i := range r.Ports {
 			w.published.addPort(i, &r.Ports[i].PortTotals)
 		}
-		w.published.addServers(traffic)
 	}
 	r.settle()
 	for i := range snap.settings.Services {
@@ -96,6 +98,15 @@ func (w *Worker) report() WorkerReport {
 	return r
 }
 
+// traffic sums up what the workers have published of the first n real server ids.
+func (e *Engine) traffic(n int) []Traffic {
+	traffic := make([]Traffic, n)
+	for _, w := range e.workers {
+		w.published.addServers(traffic)
+	}
+	return traffic
+}
+
 func (p *published) addServers(to []Traffic) {
 	all := *p.servers.Load()
 	for i := range min(len(all), len(to)) {
@@ -107,6 +118,7 @@ func (p *published) addServers(to []Traffic) {
 func reportService(snap *snapshot, place int, traffic []Traffic) ServiceReport {
 	s, ids := snap.settings.Services[place], snap.pools[place].servers
 	r := ServiceReport{Service: s, RealServers: make([]RealServerReport, 0, len(ids))}
+	r.Traffic = snap.forgotten[place]
 	for _, id := range snap.removed[place] {
 		r.Traffic.add(traffic[id])
 	}
@@ -130,4 +142,12 @@ func (t *Traffic) add(o Traffic) {
 	t.InBytes += o.InBytes
 	t.OutPackets += o.OutPackets
 	t.OutBytes += o.OutBytes
+}
+
+func (t *Traffic) subtract(o Traffic) {
+	t.Connections -= o.Connections
+	t.InPackets -= o.InPackets
+	t.InBytes -= o.InBytes
+	t.OutPackets -= o.OutPackets
+	t.OutBytes -= o.OutBytes
 }

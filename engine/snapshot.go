@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"time"
 
 	"fulcrum/conntrack"
 	"fulcrum/modes"
@@ -21,7 +22,9 @@ type snapshot struct {
 	services   lookup // serviceIndex key -> index in pools
 	pools      []servicePool
 	removed    [][]uint32    // by index in pools, ids of real servers that a service had: what they counted is the service's still
+	forgotten  []Traffic     // by index in pools, what real servers counted that have no id any more
 	servers    []serverEntry // by real server id
+	before     []Traffic     // by real server id, what the id counted for others
 	addresses  lookup        // addressIndex key -> addressKind
 	echoing    lookup        // addressIndex key of a VIP -> index in echoes
 	passing    lookup        // addressIndex key of a VIP -> index in pools of the service whose real servers answer its echo requests
@@ -72,13 +75,13 @@ type serverEntry struct {
 }
 
 // buildSnapshot makes the snapshot of settings that were validated.
-func buildSnapshot(s Settings, devices []ports.Port, r *registry, epoch uint16) *snapshot {
+func buildSnapshot(s Settings, devices []ports.Port, r *registry, epoch uint16, now time.Time) *snapshot {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	n := &snapshot{epoch: epoch, settings: s}
 	n.addPorts(devices)
 	n.routes = newRouteTable(s)
-	n.addServices(r)
+	n.addServices(r, now)
 	n.addAddresses()
 	n.addAnnouncements()
 	return n
@@ -95,7 +98,7 @@ func (n *snapshot) addPorts(devices []ports.Port) {
 	}
 }
 
-func (n *snapshot) addServices(r *registry) {
+func (n *snapshot) addServices(r *registry, now time.Time) {
 	index := map[lookupKey]uint32{}
 	places := map[serviceKey]int{}
 	current := map[uint32]bool{}
@@ -104,6 +107,7 @@ func (n *snapshot) addServices(r *registry) {
 		places[serviceKey{s.Protocol, s.Address}] = i
 		p := newServicePool(s, r)
 		n.pools = append(n.pools, p)
+		n.forgotten = append(n.forgotten, r.service(serviceKey{s.Protocol, s.Address}).forgotten)
 		for _, id := range p.servers {
 			current[id] = true
 		}
@@ -111,6 +115,7 @@ func (n *snapshot) addServices(r *registry) {
 	n.services = newLookup(index)
 	n.addEchoes()
 	n.natServers = newLookup(natServers(r))
+	r.keep(now, current, places)
 	n.removed = make([][]uint32, len(n.pools))
 	for id := range r.live {
 		n.addServer(uint32(id), r.live[id], places, !current[uint32(id)])
@@ -125,7 +130,8 @@ func (n *snapshot) addServer(id uint32, live *liveServer, places map[serviceKey]
 		mss = n.settings.Services[i].MSS
 	}
 	n.servers = append(n.servers, newServerEntry(live, mss, gone))
-	if serves && gone {
+	n.before = append(n.before, live.before)
+	if serves && gone && !live.freed {
 		n.removed[i] = append(n.removed[i], id)
 	}
 }
@@ -188,7 +194,7 @@ func (n *snapshot) alive(vip packet.Addr) bool {
 func natServers(r *registry) map[lookupKey]uint32 {
 	index := map[lookupKey]uint32{}
 	for _, live := range r.live {
-		if k := live.key; k.mode == modes.NAT {
+		if k := live.key; k.mode == modes.NAT && !live.freed {
 			index[serviceIndex(packet.AddrOf(k.address.Addr()), k.address.Port(), k.service.protocol)] = 0
 		}
 	}
@@ -206,7 +212,7 @@ func newServicePool(s Service, r *registry) servicePool {
 			Weight: rs.Weight, Upper: rs.UpperThreshold, Lower: rs.LowerThreshold, Load: &r.live[id].load,
 		})
 	}
-	p.pool = sched.NewPool(s.Scheduler, members, r.service(key))
+	p.pool = sched.NewPool(s.Scheduler, members, &r.service(key).state)
 	for _, a := range s.LocalAddresses {
 		p.local = append(p.local, packet.AddrOf(a))
 	}

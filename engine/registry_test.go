@@ -1,0 +1,84 @@
+package engine
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"fulcrum/modes"
+)
+
+// applyAt applies settings as if at another time.
+func (b *bed) applyAt(n Settings, now time.Time) {
+	b.Helper()
+	b.engine.applyAt(n, now)
+	b.turn()
+	b.announced()
+}
+
+// comingAndGoing is a service whose only real server has its i-th address.
+func comingAndGoing(s site, i int) Settings {
+	v := s.web(modes.NAT, 1)
+	v.RealServers[0].Address = netip.AddrPortFrom(s.servers[0].addr, uint16(8000+i))
+	return s.serving(v)
+}
+
+// TestRealServersThatNeverComeBack: real servers that come, serve and go for ever take no more ids than are needed at one time, and what
+// their service has counted does not go back.
+func TestRealServersThatNeverComeBack(t *testing.T) {
+	s := twoArm
+	b := newBed(t, s, comingAndGoing(s, 0))
+	now := time.Now()
+	for i := range 40 {
+		b.applyAt(comingAndGoing(s, i), now)
+		for j := range 3 {
+			b.fromClient(tcp(clientAt(3*i+j), webVIP, "S"))
+		}
+		b.wait(61_000) // SYN_RECV's timeout, and all is published
+		r := b.engine.Report().Services[0]
+		if r.Connections != uint64(3*(i+1)) || r.InPackets != r.Connections || r.RealServers[0].Connections != 3 {
+			t.Fatalf("after %d: %+v", i+1, r)
+		}
+		now = now.Add(forgetAfter)
+	}
+	if n := len(b.engine.registry.live); n > 3 {
+		t.Errorf("%d ids", n)
+	}
+}
+
+// TestServicesThatNeverComeBack: nothing is kept of a service and its real servers that have been gone for long.
+func TestServicesThatNeverComeBack(t *testing.T) {
+	s := twoArm
+	b := newBed(t, s, s.serving(s.web(modes.NAT, 1)))
+	now := time.Now()
+	for i := range 20 {
+		v := s.web(modes.NAT, 2)
+		v.Address = netip.AddrPortFrom(v.Address.Addr(), uint16(1000+i))
+		b.applyAt(s.serving(v), now)
+		now = now.Add(forgetAfter)
+	}
+	if r := b.engine.registry; len(r.live) > 8 || len(r.servers) > 8 || len(r.services) > 3 {
+		t.Errorf("%d ids, %d real servers, %d services", len(r.live), len(r.servers), len(r.services))
+	}
+}
+
+// TestIDsOfSessionsAreKept: a real server that has a session keeps its id however long it is gone, so that the session does not count on
+// another one. It may come back to it.
+func TestIDsOfSessionsAreKept(t *testing.T) {
+	s := twoArm
+	b := newBed(t, s, comingAndGoing(s, 0))
+	b.fromClient(tcp(client, webVIP, "S"), tcp(client, webVIP, "A"))
+	now := time.Now()
+	for i := 1; i < 5; i++ {
+		now = now.Add(2 * forgetAfter)
+		b.applyAt(comingAndGoing(s, i), now)
+	}
+	b.fromClient(tcp(client, webVIP, "A"))
+	b.dropped("real_server_gone=1")
+	b.applyAt(comingAndGoing(s, 0), now)
+	b.fromClient(tcp(client, webVIP, "A"))
+	b.wait(100)
+	if r := b.engine.Report().Services[0]; r.RealServers[0].Connections != 1 || r.RealServers[0].InPackets != 3 || r.RealServers[0].Active != 1 {
+		t.Errorf("%+v", r)
+	}
+}
