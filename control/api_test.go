@@ -133,6 +133,20 @@ func TestAPIServices(t *testing.T) {
 	}
 }
 
+// TestAPILists: a list without anything in it is a list.
+func TestAPILists(t *testing.T) {
+	c, _ := serveAPI(t)
+	if err := c.Do(t.Context(), http.MethodDelete, "services/web", nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"services", "drops", "drains"} {
+		var list json.RawMessage
+		if err := c.Do(t.Context(), http.MethodGet, path, nil, &list); err != nil || string(list) != "[]" {
+			t.Errorf("%s: %s, %v", path, list, err)
+		}
+	}
+}
+
 // TestAPIConfig: what runs can be had as a file, which changes nothing.
 func TestAPIConfig(t *testing.T) {
 	c, _ := serveAPI(t)

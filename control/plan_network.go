@@ -44,22 +44,30 @@ func neighboursOf(c *config.Config) (all []entry) {
 
 // compareEntries compares tables, whose order means nothing.
 func (p *planner) compareEntries(kind string, old, next []entry) {
+	before, after := valuesOf(old), valuesOf(next)
 	for _, e := range old {
-		if !slices.ContainsFunc(next, e.sameKey) {
+		if _, stays := after[e.key]; !stays {
 			p.Changes = append(p.Changes, Change{Action: Remove, Object: kind + " " + e.key, Detail: e.value})
 		}
 	}
 	for _, e := range next {
-		switch i := slices.IndexFunc(old, e.sameKey); {
-		case i < 0:
+		switch was, known := before[e.key]; {
+		case !known:
 			p.Changes = append(p.Changes, Change{Action: Add, Object: kind + " " + e.key, Detail: e.value})
-		case old[i] != e:
-			p.alter(kind+" "+e.key, old[i].value+" -> "+e.value)
+		case was != e.value:
+			p.alter(kind+" "+e.key, was+" -> "+e.value)
 		}
 	}
 }
 
-func (e entry) sameKey(o entry) bool { return e.key == o.key }
+// valuesOf finds an entry's value by its key, however many entries there are.
+func valuesOf(all []entry) map[string]string {
+	values := make(map[string]string, len(all))
+	for _, e := range all {
+		values[e.key] = e.value
+	}
+	return values
+}
 
 // mostListed bounds how many addresses a plan names: a subnet of local addresses has thousands.
 const mostListed = 4

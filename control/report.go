@@ -92,6 +92,7 @@ func NewReport(c *config.Config, e engine.Report) Report {
 	r := Report{
 		Received: e.Received, Originated: e.Originated, Transmitted: e.Transmitted, Consumed: e.Consumed, Held: e.Held,
 		Drops: map[string]uint64{}, Evicted: e.Evicted, Pauses: readPauses(),
+		Services: []ServiceReport{}, // a list in JSON, also without anything in it
 	}
 	for v := range engine.NumVerdicts {
 		if n := e.Drops[v]; n > 0 {

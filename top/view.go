@@ -38,14 +38,18 @@ func (m Model) lastFirst() int {
 }
 
 func (m Model) bottom() []string {
-	return append(m.dropLines(), errorLine(m.err)+"q quits, arrows scroll")
+	lines := m.dropLines()
+	if m.err != nil { // on a line of its own: it is long, and cut where the screen ends
+		lines = append(lines, errorLine(m.err))
+	}
+	return append(lines, "q quits, arrows scroll")
 }
 
 func errorLine(err error) string {
 	if err == nil {
 		return ""
 	}
-	return "! " + err.Error() + "  "
+	return "! " + err.Error()
 }
 
 // fit cuts what does not fit.

@@ -52,9 +52,19 @@ func newCaptureCommand() *cobra.Command {
 	return c
 }
 
+func (o *captureOptions) validate() error {
+	switch {
+	case o.file == "":
+		return errors.New("capture needs a file to write: give it with -w FILE, or -w - for standard output")
+	case o.duration < time.Second || o.duration%time.Second != 0:
+		return fmt.Errorf("--duration %s: give whole seconds, such as 10s", o.duration)
+	}
+	return nil
+}
+
 func (o *captureOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
-	if o.file == "" {
-		return &exitError{code: 2, err: errors.New("capture needs a file to write: give it with -w FILE, or -w - for standard output")}
+	if err := o.validate(); err != nil {
+		return &exitError{code: 2, err: err}
 	}
 	client, err := o.client()
 	if err != nil {

@@ -42,6 +42,8 @@ func TestUsage(t *testing.T) {
 		{"import keepalived testdata", 1, none, "fulcrum: cannot read testdata: read testdata: is a directory"},
 		{"lab --mode frob", 2, none, `there is no mode "frob": choose one of dr, ipip, nat, fullnat`},
 		{"lab --scheduler frob", 2, none, `there is no scheduler "frob" here: choose one of rr, wrr, lc, wlc`},
+		{"capture", 2, none, "give it with -w FILE"},
+		{"capture -w - --duration 1500ms", 2, none, "--duration 1.5s: give whole seconds"},
 		{"completion elvish", 2, none, `unknown command "elvish" for "fulcrum completion"`},
 		{"import nginx", 2, none, `unknown command "nginx" for "fulcrum import"`},
 		{"weight web 10.0.0.11:80 1.5", 2, none, `the weight "1.5" is no whole number`},
