@@ -15,8 +15,9 @@ FUZZTIME ?= 10s
 BENCH ?=
 
 export PATH := $(PATH):/usr/local/go/bin
-# Stamping the commit fails in a clone that belongs to another user, as under sudo.
+# Stamping the commit fails in a clone that belongs to another user, as under sudo: git is asked for it here.
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
+revision := $(or $(shell git -c safe.directory='*' describe --always --dirty --abbrev=12 2>/dev/null),unknown)
 
 # A failing go list must not pass for an empty one.
 SHELL := /bin/bash
@@ -32,7 +33,7 @@ run: build
 	bin/fulcrum lab
 
 build: native
-	go build -o bin/fulcrum ./cmd/fulcrum
+	go build -ldflags '-X fulcrum/control.revision=$(revision)' -o bin/fulcrum ./cmd/fulcrum
 
 # Stage by stage; the first that fails ends it, and make names it.
 test: native test-cgofree test-race build test-all

@@ -95,6 +95,11 @@ func (a *api) addSessions(h huma.API) {
 			"application/x-ndjson": {Schema: h.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Session](), true, "Session")},
 		}}},
 	}, func(_ context.Context, in *sessionQuery) (*huma.StreamResponse, error) {
+		if in.Service != "" {
+			if _, err := findService(a.running.Config(), in.Service); err != nil {
+				return nil, problem(&ValueError{"query.service", err.Error()})
+			}
+		}
 		return &huma.StreamResponse{Body: func(c huma.Context) { a.listSessions(c, in) }}, nil
 	})
 	huma.Get(h, "/v1/neighbours", func(ctx context.Context, _ *struct{}) (*body[[]Neighbour], error) {

@@ -3,7 +3,6 @@ package control
 import (
 	"net/http"
 	"regexp"
-	"runtime/debug"
 	"slices"
 	"sync"
 
@@ -74,18 +73,3 @@ func (m *Metrics) Handler() http.Handler {
 
 // gcPausesRule adds the pauses in which workers stand still, see Pauses.
 var gcPausesRule = collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile("^" + regexp.QuoteMeta(gcPauses) + "$")}
-
-// build tells what the program was built from.
-func build() (version, revision, goVersion string) {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown", "unknown", "unknown"
-	}
-	version, revision, goVersion = info.Main.Version, "unknown", info.GoVersion
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			revision = s.Value
-		}
-	}
-	return version, revision, goVersion
-}

@@ -125,8 +125,8 @@ var (
 )
 
 func readBuild(_ *reading, s *series) {
-	version, revision, goVersion := build()
-	s.add(1, labels{version, revision, goVersion})
+	version, commit, goVersion := Build()
+	s.add(1, labels{version, commit, goVersion})
 }
 
 func readLimits(r *reading, s *series) {

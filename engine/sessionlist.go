@@ -112,7 +112,7 @@ func (n serverNames) of(s *snapshot, id uint32) string {
 	if !known {
 		names = make([]string, len(s.servers))
 		for i, pool := range s.pools {
-			for _, id := range pool.servers {
+			for _, id := range slices.Concat(pool.servers, s.removed[i]) {
 				names[id] = s.settings.Services[i].Name
 			}
 		}

@@ -90,10 +90,14 @@ func (b *bed) plausible(m modes.Mode, s *SessionInfo) {
 	}
 }
 
-// TestListingOfRemovedServers: their sessions are shown, of no service.
+// TestListingOfRemovedServers: their sessions are shown, with their service while that is there.
 func TestListingOfRemovedServers(t *testing.T) {
 	b := newBed(t, twoArm, twoArm.serving(twoArm.web(modes.NAT, 1)))
 	b.fromClient(tcp(client, webVIP, "S"))
+	b.apply(twoArm.serving(twoArm.web(modes.NAT, 0)))
+	if all := b.listed(9); len(all) != 1 || all[0].Service != "test" || all[0].RealServer.Addr() != twoArm.servers[0].addr {
+		t.Errorf("%+v", all)
+	}
 	b.apply(twoArm.settings())
 	if all := b.listed(9); len(all) != 1 || all[0].Service != "" || all[0].RealServer.Addr() != twoArm.servers[0].addr {
 		t.Errorf("%+v", all)

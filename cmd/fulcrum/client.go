@@ -144,12 +144,12 @@ func (a *asking) readGood(file string, stderr io.Writer) ([]byte, error) {
 }
 
 // changesExit is the exit status of plan when something would change.
-const changesExit = 2
+const changesExit = 3
 
 func newPlanCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "plan FILE", Short: "Show what a configuration file would change in the running director", Args: cobra.ExactArgs(1),
-		Long: "plan compares a configuration file with what runs, and changes nothing. The exit status is 0 if nothing would change, 2 if something would, 1 for an error.",
+		Long: "plan compares a configuration file with what runs, and changes nothing. The exit status is 0 if nothing would change, 3 if something would.",
 	}
 	a := newAsking(c)
 	c.RunE = func(c *cobra.Command, args []string) error {

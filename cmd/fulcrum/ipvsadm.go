@@ -72,7 +72,7 @@ func (d dialect) run(k ipvsadm.Command) error {
 	case ipvsadm.Zero:
 		return d.zero(ctx, k)
 	case ipvsadm.Version:
-		_, err := fmt.Fprintf(d.command.OutOrStdout(), "ipvsadm v1.31 (the language of it that Fulcrum %s speaks)\n", d.command.Root().Version)
+		_, err := fmt.Fprintf(d.command.OutOrStdout(), "ipvsadm v1.31 (as Fulcrum speaks it: %s)\n", d.command.Root().Version)
 		return err
 	case ipvsadm.Save:
 		c, _, err := d.config(ctx)

@@ -6,6 +6,8 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
+
+	"fulcrum/control"
 )
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -35,8 +37,10 @@ func run(args []string) int {
 }
 
 func newRootCommand() *cobra.Command {
+	version, commit, goVersion := control.Build()
 	root := &cobra.Command{
 		Use:           "fulcrum",
+		Version:       fmt.Sprintf("%s, commit %s, %s", version, commit, goVersion),
 		Short:         "An LVS director in user space: layer-4 load balancing on DPDK",
 		SilenceUsage:  true,
 		SilenceErrors: true,

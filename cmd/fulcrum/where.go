@@ -29,6 +29,9 @@ func (w *where) client() (*control.Client, error) {
 		}
 		return control.NewClient(w.socket), nil
 	}
+	if w.socket != config.DefaultControl {
+		return nil, &exitError{code: 2, err: errors.New("--socket and --remote: a director is asked at one of them")}
+	}
 	if w.token == "" {
 		return nil, &exitError{code: 2, err: errors.New("--remote needs the director's token: give its file with --token-file")}
 	}

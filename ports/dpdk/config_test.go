@@ -84,7 +84,7 @@ func TestPlanMemory(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			plan, err := planMemory(Config{HugePages: test.mode, Memory: 512 << 20}, hugePages(test.free, test.reserved))
+			plan, err := planMemory(Config{HugePages: test.mode, Memory: 512 << 20}, hugePages(test.free, test.reserved), 4<<30)
 			if (err != nil) != (test.arg == "") {
 				t.Fatalf("error is %v", err)
 			}
@@ -99,9 +99,20 @@ func TestPlanMemory(t *testing.T) {
 }
 
 func TestNoHugePagesInTheKernel(t *testing.T) {
-	plan, err := planMemory(Config{HugePages: "auto", Memory: 1 << 20}, fstest.MapFS{})
+	plan, err := planMemory(Config{HugePages: "auto", Memory: 1 << 20}, fstest.MapFS{}, 4<<30)
 	if err != nil || !slices.Contains(plan.args, "--no-huge") {
 		t.Errorf("plan is %+v, %v", plan, err)
+	}
+}
+
+func TestMoreMemoryThanThereIs(t *testing.T) {
+	for _, mode := range []string{"auto", "off"} {
+		if _, err := planMemory(Config{HugePages: mode, Memory: 4<<30 + 1}, fstest.MapFS{}, 4<<30); err == nil || !strings.Contains(err.Error(), "the machine has 4096 MiB") {
+			t.Errorf("%s: %v", mode, err)
+		}
+	}
+	if total, err := totalMemory(); err != nil || total < 64<<20 {
+		t.Errorf("%d %v", total, err)
 	}
 }
 

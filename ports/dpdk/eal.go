@@ -46,7 +46,11 @@ func Start(c Config) (*EAL, error) {
 	if err := requireRoot(); err != nil {
 		return nil, err
 	}
-	memory, err := planMemory(c, os.DirFS(hugePagesDirectory))
+	total, err := totalMemory()
+	if err != nil {
+		return nil, err
+	}
+	memory, err := planMemory(c, os.DirFS(hugePagesDirectory), total)
 	if err != nil {
 		return nil, err
 	}

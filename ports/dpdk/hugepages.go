@@ -17,8 +17,8 @@ type memoryPlan struct {
 	note string
 }
 
-// planMemory decides between huge and ordinary pages. sysfs is hugePagesDirectory.
-func planMemory(c Config, sysfs fs.FS) (memoryPlan, error) {
+// planMemory decides between huge and ordinary pages. sysfs is hugePagesDirectory; total is the machine's memory in bytes.
+func planMemory(c Config, sysfs fs.FS, total int64) (memoryPlan, error) {
 	free := freeHugePages(sysfs)
 	enough := free >= c.Memory
 	switch {
@@ -27,6 +27,12 @@ func planMemory(c Config, sysfs fs.FS) (memoryPlan, error) {
 			Doing: fmt.Sprintf("taking %d MiB of huge pages, of which %d MiB are free", mebibytes(c.Memory), free>>20),
 			Err:   syscall.ENOMEM,
 			Try:   fmt.Sprintf("reserve them (sysctl vm.nr_hugepages=%d for pages of 2 MiB), ask for less memory, or set huge pages to auto or off", (mebibytes(c.Memory)+1)/2),
+		}
+	case (c.HugePages == "off" || !enough) && c.Memory > total: // DPDK would keep books about each page first
+		return memoryPlan{}, &Error{
+			Doing: fmt.Sprintf("taking %d MiB of memory, of which the machine has %d MiB", mebibytes(c.Memory), total>>20),
+			Err:   syscall.ENOMEM,
+			Try:   "ask for less memory",
 		}
 	case c.HugePages == "off" || !enough:
 		return ordinaryPages(c, free), nil
@@ -45,6 +51,15 @@ func ordinaryPages(c Config, free int64) memoryPlan {
 		note += fmt.Sprintf(", as only %d MiB of huge pages are free; huge pages are faster", free>>20)
 	}
 	return memoryPlan{args: []string{"--no-huge", "--no-shconf"}, note: note}
+}
+
+// totalMemory is the machine's memory in bytes.
+func totalMemory() (int64, error) {
+	var info syscall.Sysinfo_t
+	if err := syscall.Sysinfo(&info); err != nil {
+		return 0, fmt.Errorf("ask the kernel for the machine's memory: %w", err)
+	}
+	return int64(info.Totalram) * int64(info.Unit), nil
 }
 
 // freeHugePages is the number of bytes in huge pages of all sizes that nobody uses or has reserved.
