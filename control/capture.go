@@ -58,6 +58,9 @@ func (a *diagnosis) capture(w http.ResponseWriter, r *http.Request) {
 
 // parseCapture reads filter, stage (which may come several times; rx unless given), packets, bytes, snap and seconds.
 func parseCapture(v url.Values) (c engine.CaptureConfig, patience time.Duration, err error) {
+	if err := onlyKnown(v, captureParameters); err != nil {
+		return c, 0, err
+	}
 	if c.Filter, err = capture.ParseFilter(v.Get("filter")); err != nil {
 		return c, 0, err
 	}

@@ -128,6 +128,8 @@ func TestBadQuestions(t *testing.T) {
 		{"/explain", "to:", question("to", "vip:80")},
 		{"/explain", "one family", question("to", "[fd00::1]:80")},
 		{"/explain", "flags:", question("flags", "X")},
+		{"/explain", "flag: there is no such parameter", question("flag", "S")},
+		{"/capture", "second: there is no such parameter", url.Values{"second": {"1"}}},
 		{"/explain", "port:", question("port", "side")},
 		{"/capture", "filter", url.Values{"filter": {"tpc"}}},
 		{"/capture", "stage:", url.Values{"stage": {"middle"}}},

@@ -81,6 +81,9 @@ func (a *diagnosis) explain(w http.ResponseWriter, r *http.Request) {
 // given).
 func parseQuestion(c *config.Config, v url.Values) (q engine.Question, err error) {
 	q.Port = -1
+	if err := onlyKnown(v, explainParameters); err != nil {
+		return q, err
+	}
 	if q.Protocol, err = engine.ParseProtocol(v.Get("protocol")); err != nil {
 		return q, fmt.Errorf("protocol: %q is none that services have; write tcp, udp or sctp", v.Get("protocol"))
 	}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"runtime/pprof"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -126,7 +127,9 @@ func (o *runOptions) rereadOnHangup(d *director) (stop func()) {
 			plan, err = d.running.Apply(next)
 		}
 		if err != nil {
-			d.log.Error("the configuration was read again and nothing changed", "error", err)
+			for problem := range strings.Lines(err.Error()) {
+				d.log.Error("the configuration was read again and nothing changed", "error", strings.TrimSpace(problem))
+			}
 			return
 		}
 		d.log.Info("the configuration was read again", "file", o.config, "changes", len(plan.Changes))
