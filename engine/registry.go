@@ -90,6 +90,8 @@ const forgetAfter = time.Hour
 // forget frees the ids of real servers that have been gone for long and have no session: a director whose real servers come and go must not
 // grow for ever. Traffic is what all ids have counted.
 func (r *registry) forget(now time.Time, traffic []Traffic) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	for id, live := range r.live {
 		if live.freed || live.gone.IsZero() || now.Sub(live.gone) < forgetAfter || live.load.Total() != 0 {
 			continue
@@ -121,20 +123,15 @@ func (r *registry) keep(now time.Time, servers map[uint32]bool, services map[ser
 	})
 }
 
-// ids returns the ids that a service's real server has had, one for each mode.
-func (r *registry) ids(service serviceKey, address netip.AddrPort) (ids []uint32) {
+// loads returns the loads that a service's real server has had, one for each mode. Whoever keeps them sees no stranger in them: another real
+// server that gets the id later has a load of its own.
+func (r *registry) loads(service serviceKey, address netip.AddrPort) (loads []*sched.Load) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for m := range modes.NumModes {
 		if id, ok := r.servers[serverKey{service, address, m}]; ok {
-			ids = append(ids, id)
+			loads = append(loads, &r.live[id].load)
 		}
 	}
-	return ids
-}
-
-func (r *registry) loadOf(id uint32) *sched.Load {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return &r.live[id].load
+	return loads
 }

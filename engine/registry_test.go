@@ -2,6 +2,7 @@ package engine
 
 import (
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
@@ -80,5 +81,48 @@ func TestIDsOfSessionsAreKept(t *testing.T) {
 	b.wait(100)
 	if r := b.engine.Report().Services[0]; r.RealServers[0].Connections != 1 || r.RealServers[0].InPackets != 3 || r.RealServers[0].Active != 1 {
 		t.Errorf("%+v", r)
+	}
+}
+
+// TestSessionsAreCountedWhileIDsAreForgotten: who waits for a drain may ask while a change of the configuration forgets others.
+func TestSessionsAreCountedWhileIDsAreForgotten(t *testing.T) {
+	s := twoArm
+	b := newBed(t, s, comingAndGoing(s, 0))
+	web, now := comingAndGoing(s, 0).Services[0], time.Now()
+	changed := make(chan struct{})
+	var asking sync.WaitGroup
+	asking.Go(func() {
+		for {
+			select {
+			case <-changed:
+				return
+			default:
+				b.engine.SessionsOf(web.Protocol, web.Address, web.RealServers[0].Address)
+			}
+		}
+	})
+	for i := range 200 {
+		now = now.Add(forgetAfter)
+		b.engine.applyAt(comingAndGoing(s, i), now)
+	}
+	close(changed)
+	asking.Wait()
+}
+
+// TestEndingSparesWhoGetsTheID: the end of a real server's sessions goes over the table piece by piece. A session that another real server has by
+// then, with an id that was the first one's when the ending began, goes on.
+func TestEndingSparesWhoGetsTheID(t *testing.T) {
+	s := twoArm
+	b := newBed(t, s, comingAndGoing(s, 0))
+	web, now := comingAndGoing(s, 0).Services[0], time.Now()
+	loads := b.engine.registry.loads(serviceKey{web.Protocol, web.Address}, web.RealServers[0].Address)
+	b.applyAt(comingAndGoing(s, 1), now)
+	b.applyAt(comingAndGoing(s, 2), now.Add(forgetAfter))
+	b.fromClient(tcp(client, webVIP, "S"))
+	if id := b.worker.sessions.At(0).Server; len(loads) != 1 || id != 0 {
+		t.Fatalf("%d real servers, then id %d: it was not given out again", len(loads), id)
+	}
+	if ended, _, _ := b.worker.endSessions(loads, 0); ended != 0 {
+		t.Error("a stranger's session ended")
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"fulcrum/conntrack"
 	"fulcrum/modes"
+	"fulcrum/sched"
 )
 
 // listChunk is how many slots a worker passes over for one letter: 8 KB in the order of memory, one or two microseconds. Between two letters lies
@@ -146,15 +147,15 @@ var ErrNoServer = errors.New("engine: no such real server")
 // EndSessions ends all sessions that a service's real server has, in all modes that the service has had, and returns how many these were. Packets
 // that come for them afterwards belong to no session.
 func (e *Engine) EndSessions(ctx context.Context, protocol uint8, vip, server netip.AddrPort) (ended int, err error) {
-	ids := e.registry.ids(serviceKey{protocol, vip}, server)
-	if len(ids) == 0 {
+	loads := e.registry.loads(serviceKey{protocol, vip}, server)
+	if len(loads) == 0 {
 		return 0, ErrNoServer
 	}
 	for worker := range e.workers {
 		slot, more := uint32(0), true
 		for more {
 			piece := 0
-			if err := e.letter(ctx, worker, func(w *Worker) bool { piece, slot, more = w.endSessions(ids, slot); return true }); err != nil {
+			if err := e.letter(ctx, worker, func(w *Worker) bool { piece, slot, more = w.endSessions(loads, slot); return true }); err != nil {
 				return ended, err
 			}
 			ended += piece
@@ -163,13 +164,13 @@ func (e *Engine) EndSessions(ctx context.Context, protocol uint8, vip, server ne
 	return ended, nil
 }
 
-// endSessions ends the real servers' sessions among the next slots.
-func (w *Worker) endSessions(ids []uint32, slot uint32) (ended int, next uint32, more bool) {
+// endSessions ends the real servers' sessions among the next slots. It goes by their loads: between two letters an id may have become another's.
+func (w *Worker) endSessions(loads []*sched.Load, slot uint32) (ended int, next uint32, more bool) {
 	for range endChunk {
 		if slot, more = w.sessions.NextUsed(slot); !more {
 			break
 		}
-		if s := w.sessions.At(slot); s.Live() && slices.Contains(ids, s.Server) {
+		if s := w.sessions.At(slot); s.Live() && slices.Contains(loads, w.snap.servers[s.Server].load) {
 			w.sessions.End(slot)
 			ended++
 		}
@@ -180,8 +181,8 @@ func (w *Worker) endSessions(ids []uint32, slot uint32) (ended int, next uint32,
 
 // SessionsOf counts the sessions that a service's real server has, in all modes that the service has had.
 func (e *Engine) SessionsOf(protocol uint8, vip, server netip.AddrPort) (n int) {
-	for _, id := range e.registry.ids(serviceKey{protocol, vip}, server) {
-		n += int(e.registry.loadOf(id).Total())
+	for _, load := range e.registry.loads(serviceKey{protocol, vip}, server) {
+		n += int(load.Total())
 	}
 	return n
 }
