@@ -53,14 +53,10 @@ type RealServerReport struct {
 
 // Report sums up what the workers have published. It may be called at any time, by anyone.
 func (e *Engine) Report() Report {
-	snap := e.snap.Load()
+	snap, traffic := e.counted()
 	r := Report{Ports: make([]PortReport, len(e.cfg.Ports))}
 	for i, p := range e.cfg.Ports {
 		r.Ports[i].Device, _ = p.Stats() // a device without counters has nothing to report
-	}
-	traffic := e.traffic(len(snap.servers))
-	for id, before := range snap.before {
-		traffic[id].subtract(before)
 	}
 	for _, w := range e.workers {
 		r.Workers = append(r.Workers, w.report())
@@ -96,6 +92,22 @@ func (w *Worker) report() WorkerReport {
 		r.HandedTo = append(r.HandedTo, w.published.handedOver[i].Load())
 	}
 	return r
+}
+
+// counted returns the snapshot and what its real servers have counted, by id. They are read again if the snapshot changes meanwhile: an id may
+// count for somebody else then.
+func (e *Engine) counted() (*snapshot, []Traffic) {
+	for {
+		snap := e.snap.Load()
+		traffic := e.traffic(len(snap.servers))
+		if e.snap.Load() != snap {
+			continue
+		}
+		for id, before := range snap.before {
+			traffic[id].subtract(before)
+		}
+		return snap, traffic
+	}
 }
 
 // traffic sums up what the workers have published of the first n real server ids.
