@@ -90,6 +90,7 @@ func TestMistakes(t *testing.T) {
 		vs + " lb_algo\n}":                                   "f:2: lb_algo: write a scheduler behind it",
 		vs + " lb_algo $ALGO\n}":                             "f:2: lb_algo $ALGO: write a scheduler behind it: $ALGO is not defined",
 		vs + "  protocol ICMP\n}":                            `f:2: "ICMP" is no protocol: write TCP, UDP or SCTP`,
+		vs + " weight 0\n}":                                  `f:2: "0" is no weight: write a number from 1 to 65535`,
 		vs + "  $RS\n}":                                      "f:2: $RS: is no key: $RS is not defined",
 		rs + "  weight x\n }\n}":                             `f:3: "x" is no weight: write a number from 0 to 65535`,
 		rs + "  weight 65536\n }\n}":                         `f:3: "65536" is no weight`,
@@ -200,4 +201,18 @@ func FuzzLoad(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestWeightOfAll: a virtual server's weight is that of its real servers which say none, wherever it stands; without it that is 1.
+func TestWeightOfAll(t *testing.T) {
+	const servers = " real_server 1.2.3.5 80 {\n weight 0\n }\n real_server 1.2.3.6 80 {\n }\n"
+	for text, want := range map[string]int{vs + " weight 7\n" + servers + "}": 7, vs + servers + " weight 7\n}": 7, vs + servers + "}": 1} {
+		i, err := load(memory{"f": text}, "f", "")
+		if err != nil || len(i.Left) > 0 {
+			t.Fatalf("%q: %v %q", text, err, i.Left)
+		}
+		if all := i.Services[0].RealServers; all[0].Weight != 0 || all[1].Weight != want {
+			t.Errorf("%q: %+v", text, all)
+		}
+	}
 }

@@ -13,6 +13,7 @@ type server struct {
 	*entry
 	config.RealServer
 	method string // "" for the virtual server's
+	plain  bool   // it says no weight
 }
 
 // What numbers may be, as in IPVS and in config.
@@ -26,7 +27,7 @@ func (i *importer) takeRealServer(s *service, e *entry) {
 	if !ok {
 		return
 	}
-	rs := server{entry: e, RealServer: config.RealServer{Address: address, Weight: 1}}
+	rs := server{entry: e, RealServer: config.RealServer{Address: address}, plain: true}
 	for _, x := range e.block {
 		i.takeServerKey(&rs, x)
 	}
@@ -37,11 +38,11 @@ func (i *importer) takeRealServer(s *service, e *entry) {
 func (i *importer) takeServerKey(rs *server, e *entry) {
 	switch key := e.words[0]; key {
 	case "weight":
-		rs.Weight = i.number(e, mostWeight)
+		rs.Weight, rs.plain = i.number(e, 0, mostWeight), false
 	case "uthreshold":
-		rs.UpperThreshold = i.number(e, mostThreshold)
+		rs.UpperThreshold = i.number(e, 0, mostThreshold)
 	case "lthreshold":
-		rs.LowerThreshold = i.number(e, mostThreshold)
+		rs.LowerThreshold = i.number(e, 0, mostThreshold)
 	case "lb_kind", "lvs_method":
 		rs.method = i.method(e)
 	default:
@@ -51,12 +52,21 @@ func (i *importer) takeServerKey(rs *server, e *entry) {
 	}
 }
 
-func (i *importer) number(e *entry, most int) int {
+func (i *importer) number(e *entry, least, most int) int {
 	n, err := strconv.Atoi(e.value())
-	if err != nil || n < 0 || n > most {
-		i.wrong(e.place, "%q is no %s: write a number from 0 to %d%s", e.value(), e.words[0], most, hint(e.value()))
+	if err != nil || n < least || n > most {
+		i.wrong(e.place, "%q is no %s: write a number from %d to %d%s", e.value(), e.words[0], least, most, hint(e.value()))
 	}
 	return n
+}
+
+// shareWeight gives real servers that say no weight the virtual server's, wherever in its block that stands.
+func (s *service) shareWeight() {
+	for n := range s.servers {
+		if s.servers[n].plain {
+			s.servers[n].Weight = s.weight
+		}
+	}
 }
 
 // fixThresholds leaves a lower threshold that does nothing.

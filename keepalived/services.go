@@ -81,6 +81,7 @@ type service struct {
 	*entry
 	config.Service
 	method  string // of real servers that say nothing else
+	weight  int    // the same
 	servers []server
 }
 
@@ -94,10 +95,11 @@ func (i *importer) takeService(e *entry) {
 		i.leave(e.place, e.String(), why)
 		return
 	}
-	s := &service{entry: e, method: "nat", Service: config.Service{Protocol: "tcp", Scheduler: "wlc", Echo: true}}
+	s := &service{entry: e, method: "nat", weight: 1, Service: config.Service{Protocol: "tcp", Scheduler: "wlc", Echo: true}}
 	for _, x := range e.block {
 		i.takeKey(s, x)
 	}
+	s.shareWeight()
 	if !i.chooseMode(s) {
 		return
 	}
@@ -145,6 +147,8 @@ func (i *importer) takeKey(s *service, e *entry) {
 		s.method = i.method(e)
 	case "protocol":
 		i.takeProtocol(s, e)
+	case "weight":
+		s.weight = i.number(e, 1, mostWeight)
 	default:
 		if !i.undefined(e) {
 			i.leaveKey(e)
