@@ -74,7 +74,7 @@ func (n *nester) checkPlace(top *entry) {
 		n.wrong(n.last.place, "%s: is in the block of %s: is a } missing before it?", key, top)
 	case key == "real_server" && len(n.within) == 1:
 		n.wrong(n.last.place, "%s: is in no virtual_server: is there a } too many before it?", key)
-	case key == "real_server" && top.String() != "" && top.words[0] != "virtual_server":
+	case key == "real_server" && len(top.words) > 0 && top.words[0] != "virtual_server":
 		n.wrong(n.last.place, "%s: is in the block of %s: is a } missing before it?", key, top)
 	}
 }

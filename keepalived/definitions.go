@@ -7,11 +7,20 @@ import (
 
 // definition is what $NAME stands for.
 type definition struct {
-	name string
-	text string // lines, without comments
-	used bool
-	at   place
+	name  string
+	lines []string // without comments and empty ones
+	used  bool
+	at    place
 }
+
+// add adds a line, unless it is empty.
+func (d *definition) add(text string) {
+	if text = strings.TrimSpace(text); text != "" {
+		d.lines = append(d.lines, text)
+	}
+}
+
+func (d *definition) text() string { return strings.Join(d.lines, "\n") }
 
 var (
 	defines = regexp.MustCompile(`^\$([A-Za-z_][A-Za-z0-9_]*)=[ \t]*(.*)$`)
@@ -28,7 +37,8 @@ func (r *reader) define(l line) bool {
 		return false
 	}
 	first, long := strings.CutSuffix(match[2], `\`)
-	d := &definition{name: match[1], text: strings.TrimSpace(first), at: l.place}
+	d := &definition{name: match[1], at: l.place}
+	d.add(first)
 	r.definitions[d.name] = d
 	if long {
 		r.defining, r.long = d, append(r.long, d)
@@ -42,10 +52,7 @@ func (r *reader) goOn(text string) {
 		return
 	}
 	text, more := strings.CutSuffix(text, `\`)
-	if text = strings.TrimSpace(text); text != "" {
-		r.defining.text = strings.TrimPrefix(r.defining.text+"\n"+text, "\n")
-	}
-	if !more {
+	if r.defining.add(text); !more {
 		r.defining = nil
 	}
 }
@@ -81,7 +88,7 @@ func (r *reader) filledIn(text string) (string, bool) {
 			continue
 		}
 		filled.WriteString(text[from:m[0]])
-		filled.WriteString(d.text)
+		filled.WriteString(d.text())
 		d.used, changed, from = true, true, end
 	}
 	filled.WriteString(text[from:])

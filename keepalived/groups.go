@@ -12,6 +12,7 @@ import (
 const (
 	maxGroup    = 4096
 	maxServices = 1 << 16
+	maxServers  = 1 << 20 // real servers of all services
 )
 
 func (i *importer) takeGroup(e *entry) {
@@ -34,7 +35,15 @@ func (i *importer) groupAddresses(e *entry) []netip.AddrPort {
 		i.wrong(e.place, "%s: there is no virtual_server_group %s%s", e, name, hint(name))
 		return nil
 	}
-	var all []netip.AddrPort
+	all, known := i.expanded[group]
+	if !known {
+		all = i.members(group)
+		i.expanded[group] = all
+	}
+	return all
+}
+
+func (i *importer) members(group *entry) (all []netip.AddrPort) {
 	for _, x := range group.block {
 		if all = append(all, i.member(x)...); len(all) > maxServices {
 			i.wrong(x.place, "%s: a group of more than %d addresses", x, maxServices)

@@ -2,6 +2,7 @@ package keepalived
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"fulcrum/config"
@@ -32,7 +33,7 @@ func load(from files, file, id string) (*Import, error) {
 	if err := r.err(); err != nil {
 		return nil, err
 	}
-	i := importer{report: r.report, groups: map[string]*entry{}, taken: map[string]place{}}
+	i := importer{report: r.report, groups: map[string]*entry{}, expanded: map[*entry][]netip.AddrPort{}, taken: map[string]place{}}
 	i.takeAll(entries)
 	if err := i.err(); err != nil {
 		return nil, err

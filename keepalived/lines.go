@@ -12,6 +12,8 @@ import (
 const (
 	maxDepth = 16       // of files in files, of definitions in definitions, of blocks in blocks
 	maxFiles = 4096     // read for one configuration
+	maxPaths = 1 << 16  // looked for, with their braces written out
+	maxPath  = 4096     // bytes of one, as in Linux
 	maxText  = 16 << 20 // bytes, of one file and of all that files and definitions give
 	maxLine  = 1 << 20  // bytes of a line with its definitions filled in
 )
@@ -33,6 +35,7 @@ type reader struct {
 	lines       []line
 	reading     []string // files, from the outermost
 	count       int      // of files
+	paths       int      // looked for
 	size        int      // bytes
 	condition   *place   // of the first line that is left out because it is for some hosts only
 }
@@ -142,8 +145,13 @@ func (r *reader) include(l line, how, pattern string) {
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(filepath.Dir(l.file), path)
 	}
+	if len(path) > maxPath || r.paths > maxPaths {
+		r.wrong(l.place, "a path of more than %d bytes, or more than %d paths to look for", maxPath, maxPaths)
+		return
+	}
 	var names []string
 	for _, p := range braces(path) {
+		r.paths++
 		found := r.glob(p)
 		if len(found) == 0 && how != "" && strings.Contains("wba", how) {
 			r.wrong(l.place, "include %s: there is no file %s", pattern, p)

@@ -13,9 +13,11 @@ import (
 // importer makes services of blocks.
 type importer struct {
 	*report
-	groups   map[string]*entry // virtual_server_group, by name
+	groups   map[string]*entry           // virtual_server_group, by name
+	expanded map[*entry][]netip.AddrPort // what they stand for, once it has been asked
 	services []config.Service
 	taken    map[string]place // where a service's protocol and address were first used
+	asked    struct{ services, servers int }
 }
 
 // takeAll reads groups first, since virtual servers may stand before them.
@@ -104,8 +106,26 @@ func (i *importer) takeService(e *entry) {
 		return
 	}
 	for _, address := range i.addresses(e) {
+		if !i.hasRoom(s) {
+			return
+		}
 		i.add(s, address)
 	}
+}
+
+// hasRoom counts what is asked for: one more service, with its real servers.
+func (i *importer) hasRoom(s *service) bool {
+	i.asked.services++
+	i.asked.servers += len(s.servers)
+	switch {
+	case i.asked.services > maxServices:
+		i.wrong(s.place, "more than %d services", maxServices)
+	case i.asked.servers > maxServers:
+		i.wrong(s.place, "more than %d real servers", maxServers)
+	default:
+		return true
+	}
+	return false
 }
 
 // notHere says why a virtual server is of a kind that is left, whatever its block holds.
@@ -127,10 +147,7 @@ func (i *importer) add(s *service, address netip.AddrPort) {
 		i.leave(s.place, s.String(), fmt.Sprintf("%s is a virtual server already, at %s", id, first))
 		return
 	}
-	if i.taken[id] = s.place; len(i.taken) > maxServices {
-		i.wrong(s.place, "more than %d services", maxServices)
-		return
-	}
+	i.taken[id] = s.place
 	c.Name = fmt.Sprintf("%s-%s-%d", c.Protocol, strings.ReplaceAll(address.Addr().StringExpanded(), ":", "-"), address.Port())
 	c.Address = address
 	c.RealServers = i.realServers(s, c)
