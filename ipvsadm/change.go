@@ -13,40 +13,48 @@ import (
 // Changed returns the configuration that commands make of another one: it does all of them, or none with an error, which names the line of
 // the rules that is to blame. What comes out is good as a file is.
 func Changed(c *config.Config, all []Command) (*config.Config, error) {
-	next, err := tried(c, all)
+	next, done, err := tried(c, all)
 	if err == nil {
 		return next, nil
 	}
-	// From all commands towards none: the first that makes a bad configuration of a good one is to blame.
-	good, bad := 0, len(all)
-	for bad-good > 1 {
-		middle := (good + bad) / 2
-		if _, e := tried(c, all[:middle]); e != nil {
-			bad, err = middle, e
-		} else {
-			good = middle
-		}
+	if done == len(all) {
+		done = culprit(c, all, err)
 	}
-	if line := all[bad-1].Line; line > 0 {
+	if line := all[done].Line; line > 0 {
 		return nil, fmt.Errorf("line %d: %w", line, err)
 	}
 	return nil, err
 }
 
-// tried does commands and checks what comes out.
-func tried(c *config.Config, all []Command) (*config.Config, error) {
-	n := c.Clone()
-	for _, k := range all {
-		if err := change(n, k); err != nil {
-			return nil, err
+// culprit finds, of commands that could all be done, one with which an error of what comes out begins. What comes out of the first of them may
+// have other errors, which later ones mend.
+func culprit(c *config.Config, all []Command, err error) int {
+	without, with := 0, len(all)
+	for with-without > 1 {
+		middle := (without + with) / 2
+		if _, _, e := tried(c, all[:middle]); e != nil && e.Error() == err.Error() {
+			with = middle
+		} else {
+			without = middle
 		}
 	}
-	next, err := config.Parse("", []byte(n.Render()))
+	return with - 1
+}
+
+// tried does commands and checks what comes out. It says how many could be done.
+func tried(c *config.Config, all []Command) (next *config.Config, done int, err error) {
+	n := c.Clone()
+	for i, k := range all {
+		if err := change(n, k); err != nil {
+			return nil, i, err
+		}
+	}
+	next, err = config.Parse("", []byte(n.Render()))
 	var problems config.Problems
 	if errors.As(err, &problems) {
-		return nil, withoutPlaces(problems)
+		err = withoutPlaces(problems)
 	}
-	return next, err
+	return next, len(all), err
 }
 
 // withoutPlaces leaves out where problems are in a file that nobody has seen.

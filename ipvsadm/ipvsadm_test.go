@@ -101,6 +101,9 @@ func TestCommandLines(t *testing.T) {
 		"-a -t 10.0.0.100:80 -r 1.2.3.4 -m --tun-type ipip": "goes with -i",
 		"-a -t 10.0.0.100:80 -r 1.2.3.4 -i --tun-type x":    "the tunnel type",
 		"-A -t 10.0.0.100:80 --local-address x":             "the local address",
+		"-A -t 10.0.0.100:80 -m --local-address 10.1.0.50":  "--local-address goes with --fullnat",
+		"-L --numeric=3":                                    "--numeric takes no argument",
+		"--A -t 10.0.0.100:80":                              "letters have one -",
 		"-C -t 10.0.0.100:80":                               "-C has no service",
 		"-D -t 10.0.0.100:80 -s rr":                         "-D has no scheduler",
 		"-A -n -t 10.0.0.100:80":                            "-A has no numeric form",
@@ -148,6 +151,23 @@ func TestChangesThatFail(t *testing.T) {
 	} {
 		if _, err := restored(t, rules); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v; want %q", rules, err, want)
+		}
+	}
+}
+
+// TestBlame: the line that is named is the one with which the error begins that is told, not one before it whose own error later lines mend.
+func TestBlame(t *testing.T) {
+	const service, mended = "-A -t 10.0.0.100:80 --fullnat\n", "-a -t 10.0.0.100:80 -r 10.1.0.11 --fullnat --local-address 10.1.0.50\n"
+	const other = "-A -t 10.0.0.101:80 -s rr\n"
+	for rules, want := range map[string]string{
+		service + mended + service:                         "line 3: Service already exists",
+		service + mended + "-D -t 10.0.0.9:80\n":           "line 3: No such service",
+		service + mended + "-A -t 10.0.0.100:81 -s frob\n": "line 3: service.scheduler",
+		other + service + other + mended:                   "line 3: Service already exists",
+		service:                                            "line 1: service.local_addresses",
+	} {
+		if _, err := restored(t, rules); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s%v; want %q", rules, err, want)
 		}
 	}
 }
