@@ -109,6 +109,8 @@ func (p *parser) option(word string) error {
 	if strings.HasPrefix(word, "--") {
 		if letter, ok := long[name]; ok {
 			name = letter
+		} else if len(name) == 1 {
+			return usage("%q is no option of ipvsadm: letters have one -", word)
 		}
 	} else {
 		name = strings.TrimPrefix(word, "-")
@@ -119,6 +121,9 @@ func (p *parser) option(word string) error {
 	}
 	if o.absent != "" {
 		return absent(word, o.absent)
+	}
+	if joined && !o.takes {
+		return usage("%s takes no argument", strings.TrimSuffix(word, "="+value))
 	}
 	if o.takes && !joined {
 		if len(p.words) == 0 {

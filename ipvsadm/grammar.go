@@ -83,6 +83,9 @@ func (p *parser) validate() error {
 	if p.given&tunnel != 0 && p.c.Method != "ipip" {
 		return usage("--tun-type goes with -i")
 	}
+	if p.given&local != 0 && p.given&method != 0 && p.c.Method != "fullnat" {
+		return usage("--local-address goes with --fullnat")
+	}
 	if i := slices.IndexFunc(apart, func(set part) bool { return bits.OnesCount32(uint32(set&p.given)) > 1 }); i >= 0 {
 		one := apart[i] & p.given
 		return usage("%s and %s do not go together", optionsOf(one), optionsOf(one&^(1<<one.first())))
