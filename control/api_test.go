@@ -231,6 +231,47 @@ func TestSocketIsTakenOrStale(t *testing.T) {
 	}
 }
 
+// TestSocketInTheMaking: one that a director has left which was killed at it does not stop the next, and its path is no longer than the socket's,
+// which may be as long as the kernel allows.
+func TestSocketInTheMaking(t *testing.T) {
+	folder, err := os.MkdirTemp("", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(folder)
+	path := folder + "/" + strings.Repeat("c", 107-len(folder)-1)
+	for range 2 {
+		left, err := net.Listen("unix", beside(path))
+		if err != nil {
+			t.Fatal(err)
+		}
+		left.(*net.UnixListener).SetUnlinkOnClose(false)
+		left.Close()
+		s, err := Serve(path, http.NotFoundHandler(), slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if left, err := os.ReadDir(folder); err != nil || len(left) > 0 {
+		t.Errorf("%v is left, %v", left, err)
+	}
+}
+
+// TestSocketOfAFolderThatIsGone: there is nothing to remove.
+func TestSocketOfAFolderThatIsGone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "folder", "control.sock")
+	s, err := Serve(path, http.NotFoundHandler(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.RemoveAll(filepath.Dir(path)), s.Close()); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestSocketHasOneOwner: of servers that come and go side by side one has the socket at a time, and none takes away another's.
 func TestSocketHasOneOwner(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "control.sock")

@@ -36,7 +36,10 @@ func listenSocket(path string) (*socket, net.Listener, error) {
 		return nil, nil, err
 	}
 	// Made under another name and moved, so that nobody can connect before only its owner may.
-	fresh := fmt.Sprintf("%s.%d", path, os.Getpid())
+	fresh := beside(path)
+	if err := removeStale(fresh); err != nil {
+		return nil, nil, err
+	}
 	listener, err := net.Listen("unix", fresh)
 	if err != nil {
 		return nil, nil, fmt.Errorf("make the control socket %s: %w; see director.control", path, err)
@@ -49,6 +52,16 @@ func listenSocket(path string) (*socket, net.Listener, error) {
 	return &socket{path: path, made: made}, listener, nil
 }
 
+// beside is the name of a socket in the making. It is as long as the socket's own, since a socket's path has a bound, and the same for all
+// directors, since one at a time makes a socket in a folder: so what one leaves that was killed at it is removed by the next.
+func beside(path string) string {
+	folder, name := filepath.Split(path)
+	if name[0] == '~' {
+		return folder + "+" + name[1:]
+	}
+	return folder + "~" + name[1:]
+}
+
 // remove removes the socket, unless somebody else has put another one in its place. It is still listened on: so nobody takes it for
 // one that a director has left, and its inode's number is not given out again. None has nothing to remove.
 func (s *socket) remove() error {
@@ -56,6 +69,9 @@ func (s *socket) remove() error {
 		return nil
 	}
 	unlock, err := lockFolder(s.path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // the folder is gone, and the socket with it
+	}
 	if err != nil {
 		return err
 	}
