@@ -155,6 +155,23 @@ func TestChangesThatFail(t *testing.T) {
 	}
 }
 
+// TestManyLocalAddresses: a service with as many as it can have is saved and restored.
+func TestManyLocalAddresses(t *testing.T) {
+	address := netip.MustParseAddr("fd00::aaaa:bbbb:cccc:1000")
+	var all []string
+	for range 4096 {
+		all, address = append(all, address.String()), address.Next()
+	}
+	rules := "-A -t [fd00::100]:80 -s rr --fullnat --local-address " + strings.Join(all, ",") + "\n"
+	c, err := restored(t, rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := saved(t, c); got != rules {
+		t.Errorf("%.200s", got)
+	}
+}
+
 // TestBlame: the line that is named is the one with which the error begins that is told, not one before it whose own error later lines mend.
 func TestBlame(t *testing.T) {
 	const service, mended = "-A -t 10.0.0.100:80 --fullnat\n", "-a -t 10.0.0.100:80 -r 10.1.0.11 --fullnat --local-address 10.1.0.50\n"

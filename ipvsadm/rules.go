@@ -10,8 +10,8 @@ import (
 	"fulcrum/config"
 )
 
-// maxLine bounds a line of what is restored.
-const maxLine = 64 << 10
+// maxLine bounds a line of what is restored: one with the most local addresses that a service can have takes 160 KiB of IPv6.
+const maxLine = 256 << 10
 
 // restorable are the operations that rules may have.
 var restorable = []Operation{AddService, AddServer, EditService, EditServer, DeleteService, DeleteServer, Clear}
