@@ -7,29 +7,44 @@ type zeroes map[[3]string]Traffic
 
 // Services reports on services since Zero was last asked for.
 func (r *Running) Services() []ServiceReport {
-	all := r.Report().Services
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	all := NewReport(r.current, r.engine.Report()).Services
 	for i := range all {
 		s := &all[i]
-		s.Traffic.subtract(r.zeroes[[3]string{s.Protocol, s.Address}])
+		s.Traffic = r.zeroes.since([3]string{s.Protocol, s.Address}, s.Traffic)
 		for j := range s.RealServers {
 			rs := &s.RealServers[j]
-			rs.Traffic.subtract(r.zeroes[[3]string{s.Protocol, s.Address, rs.Address}])
+			rs.Traffic = r.zeroes.since([3]string{s.Protocol, s.Address, rs.Address}, rs.Traffic)
 		}
 	}
 	return all
 }
 
+// since returns what has been counted since Zero. Counts that are below what they were then have begun anew, because the real server was gone for so
+// long that it was forgotten, or its service has another mode: they are shown as they are, from then on.
+func (z zeroes) since(name [3]string, now Traffic) Traffic {
+	then := z[name]
+	if now.Connections < then.Connections || now.InPackets < then.InPackets || now.InBytes < then.InBytes ||
+		now.OutPackets < then.OutPackets || now.OutBytes < then.OutBytes {
+		delete(z, name)
+		return now
+	}
+	return Traffic{
+		now.Connections - then.Connections, now.InPackets - then.InPackets, now.InBytes - then.InBytes,
+		now.OutPackets - then.OutPackets, now.OutBytes - then.OutBytes,
+	}
+}
+
 // Zero has the counts of a service begin anew for who asks for services, or those of all if the name is empty. Workers, metrics and the
 // final table go on counting.
 func (r *Running) Zero(name string) error {
-	all := r.Report().Services
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := NewReport(r.current, r.engine.Report()).Services
 	if name != "" && !slices.ContainsFunc(all, func(s ServiceReport) bool { return s.Name == name }) {
 		return noService(name)
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	if r.zeroes == nil {
 		r.zeroes = zeroes{}
 	}
@@ -43,14 +58,4 @@ func (r *Running) Zero(name string) error {
 		}
 	}
 	return nil
-}
-
-// subtract takes off what was counted before. Counts of a real server that was removed and added again go on where they were, so that they
-// are never below.
-func (t *Traffic) subtract(o Traffic) {
-	t.Connections -= min(o.Connections, t.Connections)
-	t.InPackets -= min(o.InPackets, t.InPackets)
-	t.InBytes -= min(o.InBytes, t.InBytes)
-	t.OutPackets -= min(o.OutPackets, t.OutPackets)
-	t.OutBytes -= min(o.OutBytes, t.OutBytes)
 }
