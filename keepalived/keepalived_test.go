@@ -219,6 +219,17 @@ func TestWeightOfAll(t *testing.T) {
 	}
 }
 
+// TestTunnels: the type of a tunnel may stand anywhere among its options.
+func TestTunnels(t *testing.T) {
+	for options, want := range map[string]string{
+		"": "ipip", "type ipip": "ipip", "nocsum type ipip": "ipip", "nocsum": "ipip", "type gue port 6080": "GUE", "port 6080 type gue": "GUE", "csum type gre": "GRE",
+	} {
+		if got := tunnel(strings.Fields(options)); got != want {
+			t.Errorf("%q: %s, want %s", options, got, want)
+		}
+	}
+}
+
 // TestBoundedWork: small files that ask for much end soon.
 func TestBoundedWork(t *testing.T) {
 	all := group(strings.Repeat("10.0.0.0/20 80\n", 16))

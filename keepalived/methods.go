@@ -22,12 +22,13 @@ func (i *importer) method(e *entry) string {
 	}
 }
 
-// tunnel gives ipip, or in capitals the kind of tunnel that is not here.
+// tunnel gives ipip, or in capitals the kind of tunnel that is not here. The type may stand anywhere among the options.
 func tunnel(options []string) string {
-	if len(options) < 2 || options[0] != "type" || strings.EqualFold(options[1], "ipip") {
+	at := slices.Index(options, "type") + 1
+	if at == 0 || at == len(options) || strings.EqualFold(options[at], "ipip") {
 		return "ipip"
 	}
-	return strings.ToUpper(options[1])
+	return strings.ToUpper(options[at])
 }
 
 // chooseMode finds the service's mode: its real servers' if they agree, else the virtual server's own, and those that differ are left.
