@@ -158,8 +158,8 @@ func TestUnreadable(t *testing.T) {
 
 // TestConditionsWithoutHost: no such line counts, and all are listed.
 func TestConditionsWithoutHost(t *testing.T) {
-	i, err := load(memory{"f": rs + "}\n@a lb_kind DR\n@^b lb_kind DR\n}"}, "f", "")
-	if err != nil || i.Services[0].Mode != "nat" || len(i.Left) != 2 || !strings.HasPrefix(i.Left[1], "f:5: @^b lb_kind: ") {
+	i, err := load(memory{"f": rs + "}\nprotocol TCP\n@a lb_kind DR\n@^b lb_kind DR\n}"}, "f", "")
+	if err != nil || i.Services[0].Mode != "nat" || len(i.Left) != 2 || !strings.HasPrefix(i.Left[1], "f:6: @^b lb_kind: ") {
 		t.Fatal(i, err)
 	}
 }
@@ -207,7 +207,7 @@ func FuzzLoad(f *testing.F) {
 
 // TestWeightOfAll: a virtual server's weight is that of its real servers which say none, wherever it stands; without it that is 1.
 func TestWeightOfAll(t *testing.T) {
-	const servers = " real_server 1.2.3.5 80 {\n weight 0\n }\n real_server 1.2.3.6 80 {\n }\n"
+	const servers = " protocol TCP\n real_server 1.2.3.5 80 {\n weight 0\n }\n real_server 1.2.3.6 80 {\n }\n"
 	for text, want := range map[string]int{vs + " weight 7\n" + servers + "}": 7, vs + servers + " weight 7\n}": 7, vs + servers + "}": 1} {
 		i, err := load(memory{"f": text}, "f", "")
 		if err != nil || len(i.Left) > 0 {

@@ -97,9 +97,13 @@ func (i *importer) takeService(e *entry) {
 		i.leave(e.place, e.String(), why)
 		return
 	}
-	s := &service{entry: e, method: "nat", weight: 1, Service: config.Service{Protocol: "tcp", Scheduler: "wlc", Echo: true}}
+	s := &service{entry: e, method: "nat", weight: 1, Service: config.Service{Scheduler: "wlc", Echo: true}}
 	for _, x := range e.block {
 		i.takeKey(s, x)
+	}
+	if s.Protocol == "" {
+		s.Protocol = "udp"
+		i.leave(s.place, e.words[0], "has no protocol, so that it is UDP as in keepalived: if TCP was meant, write that and import again")
 	}
 	s.shareWeight()
 	if !i.chooseMode(s) {
