@@ -134,11 +134,12 @@ func nameOf(protocol string, a netip.AddrPort) string {
 
 func (k *Command) toService(s *config.Service) error {
 	s.Scheduler = k.Scheduler
-	return k.toMode(s)
+	return k.toMode(s, len(s.RealServers))
 }
 
-// toMode gives a service its forwarding method, which here is the service's and in IPVS each real server's. Without one it stays.
-func (k *Command) toMode(s *config.Service) error {
+// toMode gives a service its forwarding method, which here is the service's and in IPVS each real server's: others than the command's must not
+// be there if it changes. Without one it stays.
+func (k *Command) toMode(s *config.Service, others int) error {
 	mode := k.Method
 	if len(k.Local) > 0 {
 		if mode == "" {
@@ -149,7 +150,7 @@ func (k *Command) toMode(s *config.Service) error {
 	if mode == "" || mode == s.Mode {
 		return nil
 	}
-	if len(s.RealServers) > 0 {
+	if others > 0 {
 		return fmt.Errorf("service %s forwards by %s and this would be %s: %w: all real servers of a service are reached alike; make a service of its own, or change all at once with `fulcrum apply`",
 			s.Address, s.Mode, mode, ErrNotHere)
 	}
@@ -177,14 +178,14 @@ func changeServer(s *config.Service, k Command) error {
 		return k.addServer(s)
 	}
 	s.RealServers[i] = k.realServer()
-	return k.toMode(s)
+	return k.toMode(s, len(s.RealServers)-1)
 }
 
 func (k *Command) addServer(s *config.Service) error {
 	if k.Method == "" && len(s.RealServers) == 0 && len(k.Local) == 0 && s.Mode != "fullnat" {
 		k.Method = "dr" // ipvsadm's default
 	}
-	if err := k.toMode(s); err != nil {
+	if err := k.toMode(s, len(s.RealServers)); err != nil {
 		return err
 	}
 	s.RealServers = append(s.RealServers, k.realServer())

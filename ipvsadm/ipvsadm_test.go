@@ -193,8 +193,9 @@ func TestBlame(t *testing.T) {
 func TestEditsBeginAnew(t *testing.T) {
 	rules := "-A -t 10.0.0.100:80 -s rr\n-a -t 10.0.0.100:80 -r 10.0.0.11:8080 -m -w 5 -x 10 -y 8\n"
 	for edit, want := range map[string]string{
-		"-E -t 10.0.0.100:80":                         "-A -t 10.0.0.100:80 -s wlc\n-a -t 10.0.0.100:80 -r 10.0.0.11:8080 -m -w 5 -x 10 -y 8\n",
-		"-e -t 10.0.0.100:80 -r 10.0.0.11:8080 -x 20": "-A -t 10.0.0.100:80 -s rr\n-a -t 10.0.0.100:80 -r 10.0.0.11:8080 -m -w 1 -x 20\n",
+		"-E -t 10.0.0.100:80": "-A -t 10.0.0.100:80 -s wlc\n-a -t 10.0.0.100:80 -r 10.0.0.11:8080 -m -w 5 -x 10 -y 8\n",
+		"-e -t 10.0.0.100:80 -r 10.0.0.11:8080 --fullnat --local-address 10.1.0.50": "-A -t 10.0.0.100:80 -s rr --fullnat --local-address 10.1.0.50\n-a -t 10.0.0.100:80 -r 10.0.0.11:8080 --fullnat -w 1\n",
+		"-e -t 10.0.0.100:80 -r 10.0.0.11:8080 -x 20":                               "-A -t 10.0.0.100:80 -s rr\n-a -t 10.0.0.100:80 -r 10.0.0.11:8080 -m -w 1 -x 20\n",
 	} {
 		c, err := restored(t, rules+edit)
 		if err != nil {
