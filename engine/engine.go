@@ -324,19 +324,28 @@ func (w *Worker) waitForOthers(idle *idler) (slept bool) {
 func (e *Engine) AwaitSilence(ctx context.Context, quiet time.Duration) {
 	ticker := time.NewTicker(max(quiet/10, time.Millisecond))
 	defer ticker.Stop()
-	last, since := e.received(), time.Now()
-	for {
+	s := silence{e.received(), time.Now()}
+	for s.lasted(e.received(), time.Now()) < quiet {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
 		}
-		if n := e.received(); n != last {
-			last, since = n, time.Now()
-		} else if time.Since(since) >= quiet {
-			return
-		}
 	}
+}
+
+// silence is the time since the last packet, as far as it is known.
+type silence struct {
+	received uint64
+	since    time.Time
+}
+
+// lasted is told how many packets have been received by now, and says for how long there has been none.
+func (s *silence) lasted(received uint64, now time.Time) time.Duration {
+	if received != s.received {
+		*s = silence{received, now}
+	}
+	return now.Sub(s.since)
 }
 
 // received counts the packets of all workers.

@@ -80,27 +80,31 @@ func TestAwaitSilenceEndsWithItsContext(t *testing.T) {
 }
 
 // While packets come there is no silence; when they end there is.
+func TestSilence(t *testing.T) {
+	begin := time.Now()
+	s := silence{7, begin}
+	for _, tt := range []struct {
+		after    time.Duration
+		received uint64
+		want     time.Duration
+	}{{time.Second, 7, time.Second}, {2 * time.Second, 8, 0}, {3 * time.Second, 9, 0}, {4 * time.Second, 9, time.Second}, {9 * time.Second, 9, 6 * time.Second}} {
+		if got := s.lasted(tt.received, begin.Add(tt.after)); got != tt.want {
+			t.Errorf("%v after the beginning, with %d packets: %v, want %v", tt.after, tt.received, got, tt.want)
+		}
+	}
+}
+
+// A director that has received packets is silent some time after the last one.
 func TestAwaitSilence(t *testing.T) {
 	s := oneArm
 	b := newSilentBed(t, s, s.settings())
 	stop := b.start()
-	const quiet = 300 * time.Millisecond
-	silent := make(chan time.Time, 1)
-	began := time.Now()
-	go func() { b.engine.AwaitSilence(t.Context(), quiet); silent <- time.Now() }()
-	pace := time.NewTicker(quiet / 30)
-	defer pace.Stop()
-	var last time.Time
-	for last = range pace.C {
-		b.deliver(0, echoRequest("192.168.5.9", "10.0.0.1").frame(s.gateway.mac, s.ports[0].mac))
-		b.ports[0].Collect(0)
-		if time.Since(began) > 2*quiet {
-			break
-		}
+	b.deliver(0, echoRequest("192.168.5.9", "10.0.0.1").frame(s.gateway.mac, s.ports[0].mac))
+	for b.engine.received() == 0 {
+		time.Sleep(time.Millisecond)
 	}
-	if at := <-silent; at.Sub(last) < quiet/2 {
-		t.Errorf("silence %v after a packet", at.Sub(last))
-	}
+	b.engine.AwaitSilence(t.Context(), 50*time.Millisecond)
+	b.ports[0].Collect(0)
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}

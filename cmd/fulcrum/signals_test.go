@@ -10,7 +10,7 @@ import (
 )
 
 // soon is how long a stop may take: the operator waits for it.
-const soon = 2 * time.Second
+const soon = 10 * time.Second
 
 func TestStopsOnSignal(t *testing.T) {
 	needRoot(t)
