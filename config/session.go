@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"iter"
+	"time"
+)
 
 const (
 	defaultSessions = 1_000_000
@@ -45,6 +48,17 @@ func readTimeouts(t *table) Timeouts {
 		*timeout.field = t.get(timeout.key).duration(fallback, leastTimeout, mostTimeout)
 	}
 	return all
+}
+
+// All yields the timeouts by their keys, which are the names of their states in lower case, in the reference's order.
+func (t Timeouts) All() iter.Seq2[string, time.Duration] {
+	return func(yield func(string, time.Duration) bool) {
+		for _, f := range t.fields() {
+			if !yield(f.key, *f.field) {
+				return
+			}
+		}
+	}
 }
 
 // timeout is one of the Timeouts with its key and its default.

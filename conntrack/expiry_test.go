@@ -93,6 +93,30 @@ func TestShorterTimeoutIsHonoured(t *testing.T) {
 	}
 }
 
+// TestOtherTimeouts: sessions that are there end when new timeouts say, sooner or later than by those that they began with.
+func TestOtherTimeouts(t *testing.T) {
+	for _, now := range clocks {
+		for _, established := range []int{90_000, 1_800_000} {
+			table := newTable(t, Config{Max: 1000})
+			for i := range 500 {
+				table.SetState(mustInsert(t, table, i, now), Established, now)
+			}
+			run(table, &now, 50_000) // all have their ticks, at 900 s
+			timeouts := DefaultTimeouts()
+			timeouts.Set(Established, time.Duration(established)*time.Millisecond)
+			table.SetTimeouts(timeouts)
+			runEvery(50, table, &now, established-50_000-50)
+			if n := table.Len(); n != 500 {
+				t.Errorf("%d ms: %d sessions before their time", established, n)
+			}
+			run(table, &now, 50+lateness)
+			if n := table.Len(); n != 0 {
+				t.Errorf("%d ms: %d sessions after their time", established, n)
+			}
+		}
+	}
+}
+
 // TestLongestTimeout: ticks reach 9 hours ahead, timeouts 20 days.
 func TestLongestTimeout(t *testing.T) {
 	const minute = uint32(60_000)

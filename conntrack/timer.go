@@ -27,7 +27,7 @@ type sweep struct {
 	last uint32 // time of the last call, ms
 	owed uint64 // slots due to be passed over, times sweepPeriod
 	// distrust is how many slots to look at whatever their ticks say: after a long jump of the clock a tick
-	// of the past looks like one of the future.
+	// of the past looks like one of the future, and after a change of timeouts it comes too late.
 	distrust uint32
 }
 
@@ -40,6 +40,16 @@ func (t *Table) rearm(slot uint32, now uint32) {
 	if tick := t.tickOf(slot, now); int16(tick-t.wake[slot]) < 0 {
 		t.wake[slot] = tick
 	}
+}
+
+// SetTimeouts gives all sessions other timeouts, those that there are too: each is looked at again, as far as Expire comes, so that it ends when
+// the new ones say.
+func (t *Table) SetTimeouts(timeouts Timeouts) {
+	if timeouts == t.timeouts {
+		return
+	}
+	t.timeouts = timeouts
+	t.sweep.distrust = t.four.used + t.six.used
 }
 
 // tickOf returns the first tick that begins after the session's deadline, or the one before it if that is 0,

@@ -43,7 +43,7 @@ func TestEveryKnownNameCanBeConfigured(t *testing.T) {
 
 // TestDefaultTimeoutsAreIPVSs: a file that sets no timeout gives what the state table has.
 func TestDefaultTimeoutsAreIPVSs(t *testing.T) {
-	e, err := EngineConfig(exampleConfig(t, "nat"))
+	e, err := EngineSettings(exampleConfig(t, "nat"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package control
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"reflect"
 	"regexp"
@@ -60,6 +61,7 @@ func NewPlan(old, next *config.Config, sessions SessionCounts) Plan {
 	p.compareNetwork()
 	p.compareSwitch("session.sloppy_tcp", old.Session.SloppyTCP, next.Session.SloppyTCP)
 	p.compareSwitch("session.expire_nodest", old.Session.ExpireNoDest, next.Session.ExpireNoDest)
+	p.compareTimeouts()
 	p.compareServices()
 	return p.Plan
 }
@@ -111,8 +113,20 @@ func fixedPort(p config.Port) config.Port {
 
 // fixedSession is without what may change.
 func fixedSession(s config.Session) config.Session {
-	s.SloppyTCP, s.ExpireNoDest = false, false
+	s.SloppyTCP, s.ExpireNoDest, s.Timeouts = false, false, config.Timeouts{}
 	return s
+}
+
+// compareTimeouts notes the timeouts that differ. How many sessions are in a state nobody has counted.
+func (p *planner) compareTimeouts() {
+	next := maps.Collect(p.next.Session.Timeouts.All())
+	for key, old := range p.old.Session.Timeouts.All() {
+		if old != next[key] {
+			p.Changes = append(p.Changes, Change{
+				Action: Alter, Object: "session.timeouts." + key, Detail: fmt.Sprintf("%s -> %s", old, next[key]), Effect: "counts for sessions that there are too",
+			})
+		}
+	}
 }
 
 func (p *planner) compareSwitch(name string, old, next bool) {

@@ -104,6 +104,10 @@ func TestPlan(t *testing.T) {
 		{"another route", []string{"0.0.0.0/0", "10.2.0.0/16"}, []string{"remove route 0.0.0.0/0 | via 10.0.0.254 | 0 ", "add route 10.2.0.0/16 | via 10.0.0.254 | 0 "}},
 		{"another MAC address", []string{":fe\"", ":fd\""}, []string{"change neighbour 10.0.0.254 | at 02:00:00:00:00:fe -> at 02:00:00:00:00:fd | 0 "}},
 		{"a port's address", []string{"10.0.0.1/24", "10.0.0.2/24"}, []string{"change port front | addresses 10.0.0.1/24 -> 10.0.0.2/24 | 0 "}},
+		{"other timeouts", []string{"max = 1000\n", "max = 1000\n[session.timeouts]\nudp = \"1s\"\nestablished = \"90s\"\n"}, []string{
+			"change session.timeouts.established | 15m0s -> 1m30s | 0 counts for sessions that there are too",
+			"change session.timeouts.udp | 5m0s -> 1s | 0 counts for sessions that there are too",
+		}},
 		{"what needs a restart", []string{"max = 1000", "max = 2000", "net_null0", "net_null1", "weight = 2", "weight = 5"}, []string{
 			"restart port front: device", "restart session.max",
 			"change real server 10.0.0.12:8080 of web | weight 2 -> 5 | 12 go on",
@@ -111,13 +115,12 @@ func TestPlan(t *testing.T) {
 		{"everything that needs a restart", []string{
 			"[session]\nmax = 1000\n", "[director]\nworkers = [0]\nidle = \"busy\"\nlog = \"warn\"\ncontrol = \"/x\"\n" +
 				"[dpdk]\nhugepages = \"off\"\nmemory = \"1GiB\"\nargs = [\"--iova-mode=va\"]\n[metrics]\nlisten = \"127.0.0.1:9\"\n" +
-				"[session]\nmax = 1000\n[session.timeouts]\nudp = \"1s\"\n",
+				"[session]\nmax = 1000\n",
 			"[\"10.0.0.1/24\"]", "[\"10.0.0.1/24\"]\nmtu = 9000\nvlan = 5\nrx_descriptors = 512\ntx_descriptors = 512",
 		}, []string{
 			"restart director.workers", "restart director.idle", "restart director.control", "restart director.log", "restart metrics.listen",
 			"restart dpdk.hugepages", "restart dpdk.memory", "restart dpdk.args",
 			"restart port front: rx_descriptors", "restart port front: tx_descriptors", "restart port front: mtu", "restart port front: vlan",
-			"restart session.timeouts",
 		}},
 		{"another port", []string{"[[route]]", "[[port]]\nname = \"back\"\ndevice = \"net_null1\"\naddresses = [\"10.1.0.1/24\"]\n[[route]]"}, []string{
 			"restart the number of ports",

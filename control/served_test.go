@@ -41,10 +41,7 @@ func serve(t *testing.T, file string) *served {
 		t.Fatal(err)
 	}
 	port := memory.NewPort(memory.Config{Name: "front", MAC: portMAC, MTU: 1500, Pool: pool, Queues: 1})
-	ec, err := EngineConfig(c)
-	if err != nil {
-		t.Fatal(err)
-	}
+	ec := EngineConfig(c)
 	ec.Ports = []ports.Port{port}
 	settings, err := EngineSettings(c)
 	if err != nil {

@@ -2,7 +2,7 @@ package control
 
 import (
 	"fmt"
-	"time"
+	"maps"
 
 	"fulcrum/config"
 	"fulcrum/engine"
@@ -10,58 +10,26 @@ import (
 
 // EngineConfig returns what of a configuration is fixed from start to end. Ports and threads are the caller's to
 // add.
-func EngineConfig(c *config.Config) (engine.Config, error) {
-	timeouts, err := engine.ParseTimeouts(timeoutsByState(&c.Session.Timeouts))
-	if err != nil {
-		return engine.Config{}, err
-	}
+func EngineConfig(c *config.Config) engine.Config {
 	e := engine.Config{
 		CPUs:      c.Director.Workers,
 		Sessions:  c.Session.Max,
 		Sessions6: c.Session.MaxV6,
-		Timeouts:  timeouts,
 		Huge:      c.DPDK.Hugepages != config.HugePagesOff,
 	}
 	if c.Director.Idle == config.IdleBusy {
 		e.Idle = engine.IdleBusy
 	}
-	return e, nil
-}
-
-func timeoutsByState(t *config.Timeouts) map[string]time.Duration {
-	return map[string]time.Duration{
-		"none":                   t.None,
-		"established":            t.Established,
-		"syn_sent":               t.SynSent,
-		"syn_recv":               t.SynRecv,
-		"fin_wait":               t.FinWait,
-		"time_wait":              t.TimeWait,
-		"close":                  t.Close,
-		"close_wait":             t.CloseWait,
-		"last_ack":               t.LastAck,
-		"listen":                 t.Listen,
-		"synack":                 t.SynAck,
-		"udp":                    t.UDP,
-		"icmp":                   t.ICMP,
-		"sctp_init1":             t.SCTPInit1,
-		"sctp_init":              t.SCTPInit,
-		"sctp_cookie_sent":       t.SCTPCookieSent,
-		"sctp_cookie_replied":    t.SCTPCookieReplied,
-		"sctp_cookie_wait":       t.SCTPCookieWait,
-		"sctp_cookie":            t.SCTPCookie,
-		"sctp_cookie_echoed":     t.SCTPCookieEchoed,
-		"sctp_established":       t.SCTPEstablished,
-		"sctp_shutdown_sent":     t.SCTPShutdownSent,
-		"sctp_shutdown_received": t.SCTPShutdownReceived,
-		"sctp_shutdown_ack_sent": t.SCTPShutdownAckSent,
-		"sctp_rejected":          t.SCTPRejected,
-		"sctp_closed":            t.SCTPClosed,
-	}
+	return e
 }
 
 // EngineSettings returns what of a configuration the engine can change while it runs.
 func EngineSettings(c *config.Config) (engine.Settings, error) {
-	s := engine.Settings{SloppyTCP: c.Session.SloppyTCP, ExpireNoDest: c.Session.ExpireNoDest}
+	timeouts, err := engine.ParseTimeouts(maps.Collect(c.Session.Timeouts.All()))
+	if err != nil {
+		return engine.Settings{}, err
+	}
+	s := engine.Settings{SloppyTCP: c.Session.SloppyTCP, ExpireNoDest: c.Session.ExpireNoDest, Timeouts: timeouts}
 	for _, p := range c.Ports {
 		s.Ports = append(s.Ports, engine.PortSettings{Addresses: p.Addresses})
 	}

@@ -30,7 +30,6 @@ type Config struct {
 	Sessions int   // for the whole director
 	// Sessions6 are IPv6 sessions, for the whole director besides Sessions; 0 is none.
 	Sessions6 int
-	Timeouts  conntrack.Timeouts
 	Huge      bool // huge pages for sessions, if there are any
 	Idle      Idle
 	// EnterThread and LeaveThread, if set, are called on each worker's thread before its first and after its last
@@ -129,7 +128,7 @@ func (e *Engine) newWorker(i int) (*Worker, error) {
 	w.sessions, err = conntrack.New(conntrack.Config{
 		Max:      e.cfg.Sessions / len(e.cfg.CPUs),
 		Max6:     e.cfg.Sessions6 / len(e.cfg.CPUs),
-		Timeouts: e.cfg.Timeouts,
+		Timeouts: e.snap.Load().settings.Timeouts,
 		Huge:     e.cfg.Huge,
 		Ended:    w.sessionEnded,
 		Seed:     e.cfg.Seed,

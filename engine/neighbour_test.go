@@ -193,9 +193,9 @@ func TestClientIsProbedWhileItIsUsed(t *testing.T) {
 // A real server that was removed is not looked after any more.
 func TestRemovedServerIsForgotten(t *testing.T) {
 	s := oneArm
-	b := newBed(t, s, Settings{Ports: s.settings().Ports, Services: []Service{s.web(modes.DR, 1)}})
+	b := newBed(t, s, Settings{Timeouts: testTimeouts(), Ports: s.settings().Ports, Services: []Service{s.web(modes.DR, 1)}})
 	b.receive(0, isAt(s.servers[0], s.ports[0]))
-	b.apply(Settings{Ports: s.settings().Ports})
+	b.apply(Settings{Timeouts: testTimeouts(), Ports: s.settings().Ports})
 	b.wait(610_000)
 	b.quiet()
 	if n := len(b.worker.neighbours.index); n != 0 {
@@ -215,7 +215,7 @@ func TestProbedNeighbourGetsItsPackets(t *testing.T) {
 // A real server that does not answer probes is looked for by broadcast, in case its address moved to another machine.
 func TestMovedNeighbourIsFound(t *testing.T) {
 	s := oneArm
-	b := newBed(t, s, Settings{Ports: s.settings().Ports, Services: []Service{s.web(modes.DR, 1)}})
+	b := newBed(t, s, Settings{Timeouts: testTimeouts(), Ports: s.settings().Ports, Services: []Service{s.web(modes.DR, 1)}})
 	rs := s.servers[0]
 	b.receive(0, isAt(rs, s.ports[0]))
 	b.fromClient(tcp(client, webVIP, "S"))
@@ -325,6 +325,7 @@ func TestSessionsFollowTheRoutes(t *testing.T) {
 
 func TestLongestPrefixWins(t *testing.T) {
 	n := Settings{
+		Timeouts: testTimeouts(),
 		Ports: []PortSettings{
 			{[]netip.Prefix{netip.MustParsePrefix("10.0.0.1/24"), netip.MustParsePrefix("fd00::1/64")}},
 			{[]netip.Prefix{netip.MustParsePrefix("10.1.0.1/16")}},

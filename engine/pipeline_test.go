@@ -60,9 +60,10 @@ func newMills(b *testing.B, s Settings, timeouts conntrack.Timeouts, sessions, f
 		b.Fatal(err)
 	}
 	mac := packet.MAC{2, 0, 0, 0, 0, 1}
+	s.Timeouts = timeouts
 	port := sink{memory.NewPort(memory.Config{Name: "wire", MAC: mac, Pool: pool, Queues: n})}
 	e, err := New(Config{
-		Ports: []ports.Port{port}, CPUs: make([]int, n), Sessions: n * sessions, Timeouts: timeouts, Seed: 1, Huge: true,
+		Ports: []ports.Port{port}, CPUs: make([]int, n), Sessions: n * sessions, Seed: 1, Huge: true,
 	}, s)
 	if err != nil {
 		b.Fatal(err)

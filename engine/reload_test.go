@@ -2,7 +2,9 @@ package engine
 
 import (
 	"testing"
+	"time"
 
+	"fulcrum/conntrack"
 	"fulcrum/modes"
 	"fulcrum/packet"
 	"fulcrum/sched"
@@ -41,6 +43,23 @@ func TestExpireNoDest(t *testing.T) {
 	if _, dst := flowOf(got); dst.Addr() != s.servers[1].addr {
 		t.Fatalf("went to %v", dst)
 	}
+}
+
+// TestOtherTimeouts: they count for sessions that are there, and for what is shown of them.
+func TestOtherTimeouts(t *testing.T) {
+	s := oneArm
+	b := newBed(t, s, s.serving(s.echo(modes.NAT, 1)))
+	b.begin(modes.NAT, udp(client, echoVIP, "?"))
+	n := s.serving(s.echo(modes.NAT, 1))
+	n.Timeouts.Set(conntrack.UDP, 5*time.Second)
+	b.apply(n)
+	if all := b.listed(9); len(all) != 1 || all[0].Left > 5*time.Second {
+		t.Errorf("%+v", all)
+	}
+	b.wait(4_000)
+	b.sessions(1)
+	b.wait(4_000)
+	b.sessions(0)
 }
 
 func TestAnswersOfARemovedServerAreDropped(t *testing.T) {

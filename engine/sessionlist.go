@@ -126,7 +126,7 @@ func (n serverNames) of(s *snapshot, id uint32) string {
 func (e *Engine) infoOf(worker int, c *shownSessions, i int, names serverNames) SessionInfo {
 	s := &c.sessions[i]
 	server, in := &c.snap.servers[s.Server], s.Flow(conntrack.Inbound)
-	left := int32(s.LastSeen + e.cfg.Timeouts[s.State] - c.now)
+	left := int32(s.LastSeen + c.snap.settings.Timeouts[s.State] - c.now)
 	info := SessionInfo{
 		Worker: worker, Protocol: s.Protocol, State: s.State, Mode: server.mode, Service: names.of(c.snap, s.Server),
 		Client: netip.AddrPortFrom(in.Src.Netip(), in.SrcPort), VIP: netip.AddrPortFrom(in.Dst.Netip(), in.DstPort),

@@ -3,6 +3,7 @@ package engine
 import (
 	"net/netip"
 
+	"fulcrum/conntrack"
 	"fulcrum/modes"
 	"fulcrum/packet"
 	"fulcrum/sched"
@@ -15,8 +16,9 @@ type Settings struct {
 	Routes       []Route
 	Neighbours   []StaticNeighbour
 	Services     []Service
-	SloppyTCP    bool // any TCP packet but RST starts a session
-	ExpireNoDest bool // a packet whose real server was removed ends its session
+	SloppyTCP    bool               // any TCP packet but RST starts a session
+	ExpireNoDest bool               // a packet whose real server was removed ends its session
+	Timeouts     conntrack.Timeouts // of sessions without packets, by state
 }
 
 // PortSettings are a port's own addresses, with the length of their subnets.

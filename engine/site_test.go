@@ -95,7 +95,7 @@ func (s *site) in(p pkt) pkt {
 
 // settings has the site's addresses, the default route and static neighbours, and no service.
 func (s *site) settings() Settings {
-	var n Settings
+	n := Settings{Timeouts: testTimeouts()}
 	for _, p := range s.ports {
 		n.Ports = append(n.Ports, PortSettings{[]netip.Prefix{netip.PrefixFrom(p.addr, p.addr.BitLen()-8)}})
 	}

@@ -92,10 +92,11 @@ func (w *Worker) Turn(now uint32) int {
 	return received
 }
 
-// adopt goes over to a snapshot: per-server state gets room, next hops of real servers and gateways are
+// adopt goes over to a snapshot: sessions get its timeouts, per-server state gets room, next hops of real servers and gateways are
 // pinned and asked for, and the addresses are announced.
 func (w *Worker) adopt(s *snapshot) {
 	w.snap = s
+	w.sessions.SetTimeouts(s.settings.Timeouts)
 	w.resizeServers(len(s.servers))
 	for len(w.localTurns) < len(s.servers) {
 		w.localTurns = append(w.localTurns, w.random.Uint32())

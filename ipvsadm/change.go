@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"fulcrum/config"
 )
@@ -82,6 +83,9 @@ func change(c *config.Config, k Command) error {
 		return nil
 	case AddService:
 		return addService(c, k)
+	case SetTimeouts:
+		k.toTimeouts(&c.Session.Timeouts)
+		return nil
 	}
 	s, err := k.Find(c)
 	if err != nil {
@@ -95,6 +99,15 @@ func change(c *config.Config, k Command) error {
 		return nil
 	}
 	return changeServer(s, k)
+}
+
+// toTimeouts sets the states' timeouts that the kernel sets.
+func (k *Command) toTimeouts(t *config.Timeouts) {
+	for i, to := range [...]*time.Duration{&t.Established, &t.FinWait, &t.UDP} {
+		if seconds := k.Timeouts[i]; seconds > 0 {
+			*to = time.Duration(seconds) * time.Second
+		}
+	}
 }
 
 // Find finds the service that a command is about.

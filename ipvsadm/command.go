@@ -24,7 +24,16 @@ const (
 	List          Operation = 'L'
 	Zero          Operation = 'Z'
 	Version       Operation = 'v'
+	SetTimeouts   Operation = 't' // --set
 )
+
+// String is the operation as it is given.
+func (o Operation) String() string {
+	if o == SetTimeouts {
+		return "--set"
+	}
+	return "-" + string(rune(o))
+}
 
 // Command is a command line.
 type Command struct {
@@ -39,8 +48,9 @@ type Command struct {
 	Weight    int
 	Upper     int
 	Lower     int
+	Timeouts  [3]int // of --set: TCP, TCP after a FIN, UDP, in seconds; 0 stays as it is
 
-	Connections, Stats, Rate, Thresholds, Persistent, Tunnels, Timeouts, Exact, Unsorted bool // how to list
+	Connections, Stats, Rate, Thresholds, Persistent, Tunnels, ShowTimeouts, Exact, Unsorted bool // how to list
 }
 
 // UsageError is a command line that is none.
@@ -140,10 +150,27 @@ func (p *parser) take(o option, value string) error {
 		return usage("two commands: give one of -A, -E, -D, -C, -R, -S, -a, -e, -d, -L and -Z")
 	case o.operates != 0:
 		p.c.Operation = o.operates
+		if o.operates == SetTimeouts {
+			return p.timeouts()
+		}
 		return nil
 	case o.gives&p.given != 0:
 		return usage("the %s is given twice: leave one of %s out", nounOf(o.gives), optionsOf(o.gives))
 	}
 	p.given |= o.gives
 	return o.set(&p.c, value)
+}
+
+// timeouts takes the three arguments of --set.
+func (p *parser) timeouts() error {
+	if len(p.words) < len(p.c.Timeouts) {
+		return usage("--set needs three timeouts in seconds: of TCP, of TCP after a FIN, and of UDP; 0 leaves one as it is")
+	}
+	for i := range p.c.Timeouts {
+		if err := number(timeouts, mostTimeout, func(c *Command) *int { return &c.Timeouts[i] })(&p.c, p.words[i]); err != nil {
+			return err
+		}
+	}
+	p.words = p.words[len(p.c.Timeouts):]
+	return nil
 }

@@ -34,7 +34,7 @@ const (
 var parts = [...]struct{ noun, options string }{
 	{"service", "-t, -u and --sctp-service"}, {"real server", "-r"}, {"scheduler", "-s"}, {"forwarding method", "-g, -i, -m and --fullnat"},
 	{"local address", "--local-address"}, {"weight", "-w"}, {"upper threshold", "-x"}, {"lower threshold", "-y"}, {"tunnel type", "--tun-type"},
-	{"numeric form", "-n"}, {"order", "--sort and --nosort"}, {"connection list", "-c"}, {"timeout list", "--timeout"}, {"statistics list", "--stats"},
+	{"numeric form", "-n"}, {"order", "--sort and --nosort"}, {"connection list", "-c"}, {"timeout", "--timeout"}, {"statistics list", "--stats"},
 	{"rate list", "--rate"}, {"threshold list", "--thresholds"}, {"persistent connection list", "--persistent-conn"}, {"tunnel list", "--tun-info"},
 	{"exact form", "--exact"},
 }
@@ -60,6 +60,7 @@ var grammar = map[Operation]struct{ needs, takes part }{
 	List:          {0, service | numeric | sorting | connections | timeouts | stats | rate | thresholds | persistent | tunnels | exact},
 	Zero:          {0, service},
 	Version:       {},
+	SetTimeouts:   {},
 }
 
 // apart are sets of parts of which a command has one at most.
@@ -75,10 +76,10 @@ func (p *parser) validate() error {
 		return usage("no command: give one of -A, -E, -D, -C, -R, -S, -a, -e, -d, -L and -Z")
 	}
 	if missing := g.needs &^ p.given; missing != 0 {
-		return usage("-%c needs a %s: %s", p.c.Operation, nounOf(missing), optionsOf(missing))
+		return usage("%s needs a %s: %s", p.c.Operation, nounOf(missing), optionsOf(missing))
 	}
 	if foreign := p.given &^ (g.needs | g.takes); foreign != 0 {
-		return usage("-%c has no %s: leave %s out", p.c.Operation, nounOf(foreign), optionsOf(foreign))
+		return usage("%s has no %s: leave %s out", p.c.Operation, nounOf(foreign), optionsOf(foreign))
 	}
 	if p.given&tunnel != 0 && p.c.Method != "ipip" {
 		return usage("--tun-type goes with -i")

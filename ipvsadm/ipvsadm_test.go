@@ -119,7 +119,8 @@ func TestCommandLines(t *testing.T) {
 		"-A -t 10.0.0.100:80 -b sh-port":                    "scheduler flags",
 		"-A -u 10.0.0.100:80 -o":                            "one-packet",
 		"-a -t 10.0.0.100:80 -r 1.2.3.4 -i --tun-type gue --tun-port 6080": "GUE",
-		"--set 1 2 3":           "session.timeouts",
+		"--set 900 120 300": "ok", "--set 0 0 300": "ok", "--set 1 2": "three timeouts", "--set 1 2 x": "the timeout \"x\" is none", "--set 1 2 9999999": "the timeout",
+		"--set 1 2 3 4": "no option", "--set 1 2 3 -n": "--set has no numeric form",
 		"--start-daemon master": "synchronisation",
 	} {
 		_, err := Parse(strings.Fields(line))
@@ -186,6 +187,25 @@ func TestBlame(t *testing.T) {
 		if _, err := restored(t, rules); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%s%v; want %q", rules, err, want)
 		}
+	}
+}
+
+// TestSetTimeouts: of the three those that are not 0 are set, of the states that the kernel sets.
+func TestSetTimeouts(t *testing.T) {
+	k, err := Parse(strings.Fields("--set 90 0 7"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := Changed(baseConfig(t), []Command{k})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := c.Session.Timeouts; s.Established != 90*time.Second || s.FinWait != 120*time.Second || s.UDP != 7*time.Second {
+		t.Errorf("%+v", s)
+	}
+	k.Timeouts[0] = mostTimeout
+	if _, err := Changed(baseConfig(t), []Command{k}); err == nil || !strings.HasPrefix(err.Error(), "session.timeouts.established: ") {
+		t.Error(err)
 	}
 }
 

@@ -12,6 +12,9 @@ const (
 	defaultWeight    = 1
 )
 
+// mostTimeout is ipvsadm's: 31 days, in seconds.
+const mostTimeout = 31 * 24 * 60 * 60
+
 // option is one of ipvsadm's, by its letter, or by its long name where it has none.
 type option struct {
 	takes    bool      // an argument
@@ -37,7 +40,6 @@ const (
 	noFlags       = "scheduler flags are not built yet"
 	noOnePacket   = "one-packet scheduling is not built yet"
 	noEngines     = "there are no persistence engines"
-	noSet         = "timeouts are fixed at start: session.timeouts in the configuration"
 	noDaemon      = "there is no synchronisation of sessions yet"
 	noGUE         = "tunnels are IP in IP; GUE and GRE are not built yet"
 )
@@ -45,7 +47,7 @@ const (
 var options = map[string]option{
 	"A": {operates: AddService}, "E": {operates: EditService}, "D": {operates: DeleteService}, "C": {operates: Clear}, "R": {operates: Restore},
 	"S": {operates: Save}, "a": {operates: AddServer}, "e": {operates: EditServer}, "d": {operates: DeleteServer}, "L": {operates: List},
-	"l": {operates: List}, "Z": {operates: Zero}, "v": {operates: Version},
+	"l": {operates: List}, "Z": {operates: Zero}, "v": {operates: Version}, "set": {operates: SetTimeouts},
 
 	"t": {takes: true, gives: service, set: socket("tcp")}, "u": {takes: true, gives: service, set: socket("udp")},
 	"sctp-service": {takes: true, gives: service, set: socket("sctp")},
@@ -62,7 +64,7 @@ var options = map[string]option{
 	"n": {gives: numeric, set: nothing}, "sort": {gives: sorting, set: nothing}, "6": {set: nothing}, // an address shows its family
 	"nosort":          {gives: sorting, set: flag(func(c *Command) *bool { return &c.Unsorted })},
 	"c":               {gives: connections, set: flag(func(c *Command) *bool { return &c.Connections })},
-	"timeout":         {gives: timeouts, set: flag(func(c *Command) *bool { return &c.Timeouts })},
+	"timeout":         {gives: timeouts, set: flag(func(c *Command) *bool { return &c.ShowTimeouts })},
 	"stats":           {gives: stats, set: flag(func(c *Command) *bool { return &c.Stats })},
 	"rate":            {gives: rate, set: flag(func(c *Command) *bool { return &c.Rate })},
 	"thresholds":      {gives: thresholds, set: flag(func(c *Command) *bool { return &c.Thresholds })},
@@ -71,7 +73,7 @@ var options = map[string]option{
 	"X":               {gives: exact, set: flag(func(c *Command) *bool { return &c.Exact })},
 
 	"f": {absent: noMarks}, "p": {absent: noPersistence}, "M": {absent: noPersistence}, "b": {absent: noFlags}, "o": {absent: noOnePacket},
-	"pe": {absent: noEngines}, "set": {absent: noSet}, "daemon": {absent: noDaemon}, "start-daemon": {absent: noDaemon}, "stop-daemon": {absent: noDaemon},
+	"pe": {absent: noEngines}, "daemon": {absent: noDaemon}, "start-daemon": {absent: noDaemon}, "stop-daemon": {absent: noDaemon},
 	"tun-port": {absent: noGUE}, "tun-nocsum": {absent: noGUE}, "tun-csum": {absent: noGUE}, "tun-remcsum": {absent: noGUE},
 }
 

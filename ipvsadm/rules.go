@@ -29,7 +29,7 @@ func ReadRules(r io.Reader) ([]Command, error) {
 		}
 		k, err := Parse(words)
 		if err == nil && !slices.Contains(restorable, k.Operation) {
-			err = usage("-%c cannot be restored", k.Operation)
+			err = usage("%s cannot be restored", k.Operation)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", n, err)

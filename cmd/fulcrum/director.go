@@ -32,10 +32,6 @@ func newDirector(cfg *config.Config, log *slog.Logger) (*director, error) {
 }
 
 func (d *director) start() error {
-	ec, err := control.EngineConfig(d.cfg)
-	if err != nil {
-		return err
-	}
 	settings, err := control.EngineSettings(d.cfg)
 	if err != nil {
 		return err
@@ -46,6 +42,7 @@ func (d *director) start() error {
 	if err := d.openPorts(); err != nil {
 		return err
 	}
+	ec := control.EngineConfig(d.cfg)
 	ec.Ports = d.ports
 	ec.EnterThread, ec.LeaveThread = d.eal.RegisterThread, d.eal.UnregisterThread
 	if d.engine, err = engine.New(ec, settings); err != nil {

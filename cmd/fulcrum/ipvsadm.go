@@ -146,7 +146,7 @@ func (d dialect) list(ctx context.Context, k ipvsadm.Command) error {
 	}
 	w := d.command.OutOrStdout()
 	switch {
-	case k.Timeouts:
+	case k.ShowTimeouts:
 		t := c.Session.Timeouts
 		fmt.Fprintf(w, "Timeout (tcp tcpfin udp): %.0f %.0f %.0f\n", t.Established.Seconds(), t.FinWait.Seconds(), t.UDP.Seconds())
 		return nil
