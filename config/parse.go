@@ -49,8 +49,8 @@ func syntaxProblem(name, text string, err error) Problem {
 		Right: `write TOML: key = value lines under [table] and [[table]] headers, strings in double quotes, each key once`,
 	}
 	if e, ok := errors.AsType[toml.ParseError](err); ok {
-		// The decoder's own line number is one too high when what it trips over is the line's end.
-		p.Line = 1 + strings.Count(text[:min(e.Position.Start, len(text))], "\n")
+		// The decoder's own line number is one too high when what it trips over is the line's end; its position is -1 at the very first byte.
+		p.Line = 1 + strings.Count(text[:min(max(e.Position.Start, 0), len(text))], "\n")
 		p.What = strings.TrimSuffix(e.Message, ".")
 	}
 	return p
