@@ -1,6 +1,9 @@
 package capture
 
-import "sync/atomic"
+import (
+	"slices"
+	"sync/atomic"
+)
 
 // Stage is where on its way a packet is recorded.
 type Stage uint8
@@ -15,6 +18,9 @@ const (
 var stages = [NumStages]string{Rx: "rx", Tx: "tx", Drop: "drop"}
 
 func (s Stage) String() string { return stages[s] }
+
+// StageNames are the stages' names.
+func StageNames() []string { return slices.Clone(stages[:]) }
 
 // ParseStage returns the stage with a name.
 func ParseStage(name string) (Stage, bool) {

@@ -12,13 +12,11 @@ type notFoundError string
 
 func (e notFoundError) Error() string { return string(e) }
 
-func noService(name string) error { return notFoundError(fmt.Sprintf("there is no service %q", name)) }
-
 // findService finds a service by name.
 func findService(c *config.Config, name string) (*config.Service, error) {
 	i := slices.IndexFunc(c.Services, func(s config.Service) bool { return s.Name == name })
 	if i < 0 {
-		return nil, noService(name)
+		return nil, notFoundError(fmt.Sprintf("there is no service %q", name))
 	}
 	return &c.Services[i], nil
 }

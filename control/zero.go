@@ -1,7 +1,5 @@
 package control
 
-import "slices"
-
 // zeroes are the counts from which services are shown, by protocol and address and, for real servers, by theirs.
 type zeroes map[[3]string]Traffic
 
@@ -41,14 +39,15 @@ func (z zeroes) since(name [3]string, now Traffic) Traffic {
 func (r *Running) Zero(name string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	all := NewReport(r.current, r.engine.Report()).Services
-	if name != "" && !slices.ContainsFunc(all, func(s ServiceReport) bool { return s.Name == name }) {
-		return noService(name)
+	if name != "" {
+		if _, err := findService(r.current, name); err != nil {
+			return err
+		}
 	}
 	if r.zeroes == nil {
 		r.zeroes = zeroes{}
 	}
-	for _, s := range all {
+	for _, s := range NewReport(r.current, r.engine.Report()).Services {
 		if name != "" && s.Name != name {
 			continue
 		}

@@ -69,7 +69,7 @@ func (e *Engine) Sessions(ctx context.Context, from Cursor, show func(s *Session
 			}
 			slot = chunk.next
 			for i := range chunk.sessions[:chunk.n] {
-				info := e.infoOf(worker, chunk, i, names)
+				info := chunk.info(worker, i, names)
 				if !show(&info, Cursor(worker)<<32|Cursor(chunk.slots[i]+1)) {
 					return nil
 				}
@@ -122,8 +122,8 @@ func (n serverNames) of(s *snapshot, id uint32) string {
 	return names[id]
 }
 
-// infoOf says what the i-th session of a chunk means.
-func (e *Engine) infoOf(worker int, c *shownSessions, i int, names serverNames) SessionInfo {
+// info says what a worker's i-th session of a chunk means.
+func (c *shownSessions) info(worker, i int, names serverNames) SessionInfo {
 	s := &c.sessions[i]
 	server, in := &c.snap.servers[s.Server], s.Flow(conntrack.Inbound)
 	left := int32(s.LastSeen + c.snap.settings.Timeouts[s.State] - c.now)

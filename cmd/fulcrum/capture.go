@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fulcrum/capture"
 	"fulcrum/control"
 )
 
@@ -48,7 +49,7 @@ func newCaptureCommand() *cobra.Command {
 	c.Flags().IntVar(&o.bytes, "bytes", 100<<20, "end after this many bytes of packets")
 	c.Flags().IntVarP(&o.snap, "snap", "s", 256, "bytes of each packet that are recorded")
 	c.Flags().DurationVar(&o.duration, "duration", time.Minute, "end after this time, in whole seconds")
-	completeFlag(c, "stage", cobra.FixedCompletions([]string{"rx", "tx", "drop"}, cobra.ShellCompDirectiveNoFileComp))
+	completeFlag(c, "stage", cobra.FixedCompletions(capture.StageNames(), cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
 

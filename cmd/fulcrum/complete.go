@@ -16,7 +16,9 @@ const completeDeadline = 2 * time.Second
 // completeServer completes a service's name and behind it the address of one of its real servers, as the director knows them.
 func (w *where) completeServer(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	var all []cobra.Completion
-	for _, s := range w.services(c.Context()) {
+	var services []control.ServiceReport
+	w.ask(c.Context(), "services", &services)
+	for _, s := range services {
 		switch {
 		case len(args) == 0:
 			all = append(all, cobra.CompletionWithDesc(s.Name, s.Protocol+" "+s.Address))
@@ -42,11 +44,6 @@ func (w *where) completePort(c *cobra.Command, _ []string, _ string) (all []cobr
 		all = append(all, p.Name)
 	}
 	return all, cobra.ShellCompDirectiveNoFileComp
-}
-
-func (w *where) services(ctx context.Context) (all []control.ServiceReport) {
-	w.ask(ctx, "services", &all)
-	return all
 }
 
 // ask asks for something to complete. Without an answer there is nothing to complete.
