@@ -50,25 +50,18 @@ func (f *Filter) Match(frame []byte, p *packet.Parsed) bool {
 }
 
 // keyOf gives a packet's addresses and ports; none where it has none.
-func keyOf(frame []byte, p *packet.Parsed) packet.Key6 {
-	switch {
-	case !hasAddresses.has(p.Kind):
-		return packet.Key6{}
-	case p.Kind.Is6():
-		k := p.Key6(frame)
-		if !p.Kind.HasSession() {
-			k.SrcPort, k.DstPort = 0, 0
-		}
-		return k
+func keyOf(frame []byte, p *packet.Parsed) packet.Key {
+	if !hasAddresses.has(p.Kind) {
+		return packet.Key{}
 	}
-	k := packet.Key6{Flow6: packet.Flow6{Src: packet.AddrOf4(p.Src), Dst: packet.AddrOf4(p.Dst)}}
-	if p.Kind.HasSession() {
-		k.SrcPort, k.DstPort = p.SrcPort, p.DstPort
+	k := p.Key(frame)
+	if !p.Kind.HasSession() {
+		k.SrcPort, k.DstPort = 0, 0
 	}
 	return k
 }
 
-func (f *Filter) match(i int, kind packet.Kind, k *packet.Key6) bool {
+func (f *Filter) match(i int, kind packet.Kind, k *packet.Key) bool {
 	t := &f.tests[i]
 	switch t.operation {
 	case isKind:

@@ -186,7 +186,7 @@ func (e *fragmented) expired(now uint32) bool {
 
 // place returns the set of a datagram and its tag.
 func (f *Fragments) place(d *Datagram) (first int, tag uint32) {
-	k := Key6{Flow6: Flow6{Src: d.Src, Dst: d.Dst, SrcPort: uint16(d.ID >> 16), DstPort: uint16(d.ID)}, Protocol: d.Protocol}
+	k := Key{Flow: Flow{Src: d.Src, Dst: d.Dst, SrcPort: uint16(d.ID >> 16), DstPort: uint16(d.ID)}, Protocol: d.Protocol}
 	hash := f.hasher.hash6(&k)
 	return int(scale(uint32(hash), len(f.tags)/setSize)) * setSize, uint32(hash>>32) | 1
 }

@@ -23,7 +23,7 @@ func of4(key func(i uint32) Key4) pattern {
 	}
 }
 
-func of6(key func(i uint64) Key6) pattern {
+func of6(key func(i uint64) Key) pattern {
 	return func(h hasher, i uint32) uint64 {
 		k := key(uint64(i))
 		return h.hash6(&k)
@@ -47,18 +47,18 @@ var patterns = map[string]pattern{
 	"source and destination count together": of4(func(i uint32) Key4 {
 		return Key4{Flow4: Flow4{Src: 0x0a000000 + i, Dst: 0x0b000000 + i, SrcPort: uint16(i), DstPort: uint16(i)}, Protocol: packet.ProtocolUDP}
 	}),
-	"sequential IPv6 addresses": of6(func(i uint64) Key6 {
-		return Key6{Flow6: Flow6{Src: packet.Addr{Hi: 0x20010db8 << 32, Lo: i}, Dst: testVIP6, SrcPort: 40000, DstPort: 80}, Protocol: packet.ProtocolTCP}
+	"sequential IPv6 addresses": of6(func(i uint64) Key {
+		return Key{Flow: Flow{Src: packet.Addr{Hi: 0x20010db8 << 32, Lo: i}, Dst: testVIP6, SrcPort: 40000, DstPort: 80}, Protocol: packet.ProtocolTCP}
 	}),
-	"sequential IPv6 networks": of6(func(i uint64) Key6 {
-		return Key6{Flow6: Flow6{Src: packet.Addr{Hi: 0x20010db8<<32 + i<<8, Lo: 1}, Dst: testVIP6, SrcPort: 40000, DstPort: 80}, Protocol: packet.ProtocolTCP}
+	"sequential IPv6 networks": of6(func(i uint64) Key {
+		return Key{Flow: Flow{Src: packet.Addr{Hi: 0x20010db8<<32 + i<<8, Lo: 1}, Dst: testVIP6, SrcPort: 40000, DstPort: 80}, Protocol: packet.ProtocolTCP}
 	}),
-	"sequential ports of IPv6": of6(func(i uint64) Key6 {
-		return Key6{Flow6: Flow6{Src: packet.Addr{Hi: 0x20010db8 << 32, Lo: i / 60000}, Dst: testVIP6, SrcPort: uint16(1024 + i%60000), DstPort: 80}, Protocol: packet.ProtocolTCP}
+	"sequential ports of IPv6": of6(func(i uint64) Key {
+		return Key{Flow: Flow{Src: packet.Addr{Hi: 0x20010db8 << 32, Lo: i / 60000}, Dst: testVIP6, SrcPort: uint16(1024 + i%60000), DstPort: 80}, Protocol: packet.ProtocolTCP}
 	}),
-	"all of IPv6 counts together": of6(func(i uint64) Key6 {
+	"all of IPv6 counts together": of6(func(i uint64) Key {
 		a := packet.Addr{Hi: i, Lo: i}
-		return Key6{Flow6: Flow6{Src: a, Dst: a, SrcPort: uint16(i), DstPort: uint16(i)}, Protocol: packet.ProtocolUDP}
+		return Key{Flow: Flow{Src: a, Dst: a, SrcPort: uint16(i), DstPort: uint16(i)}, Protocol: packet.ProtocolUDP}
 	}),
 }
 

@@ -211,7 +211,7 @@ type hasher struct {
 }
 
 // hash6 mixes an IPv6 key's words two by two, each time with what came out before, and the secret.
-func (h hasher) hash6(k *Key6) uint64 {
+func (h hasher) hash6(k *Key) uint64 {
 	v := fold(k.Src.Hi^h.b, k.Src.Lo^h.a)
 	v = fold(k.Dst.Hi^h.b, k.Dst.Lo^v)
 	v = fold(uint64(k.SrcPort)<<32|uint64(k.DstPort)<<16|uint64(k.Protocol)^h.b, v^h.a)

@@ -106,7 +106,7 @@ func documentedFields(t *testing.T) map[string]field {
 func TestMemoryPerSession(t *testing.T) {
 	for _, max := range []int{1000, 200_000, 1_000_000} {
 		four := len(newTable(t, Config{Max: max}).memory)
-		both := len(newTable(t, Config{Max: max, Max6: max / 2}).memory)
+		both := len(newTable(t, Config{Max: max, MaxV6: max / 2}).memory)
 		per4, per6 := float64(four)/float64(max), float64(both-four)/float64(max/2)
 		t.Logf("%d sessions: %.1f bytes each, of IPv6 %.1f", max, per4, per6)
 		if per4 > 96 || per6 > 160 {
@@ -116,7 +116,7 @@ func TestMemoryPerSession(t *testing.T) {
 }
 
 func TestRecordsAreAligned(t *testing.T) {
-	table := newTable(t, Config{Max: 10, Max6: 3})
+	table := newTable(t, Config{Max: 10, MaxV6: 3})
 	for what, p := range map[string]unsafe.Pointer{
 		"sessions": unsafe.Pointer(&table.sessions[0]), "buckets": unsafe.Pointer(&table.index.buckets[0]), "addresses": unsafe.Pointer(&table.addresses[0]),
 	} {

@@ -20,7 +20,7 @@ type model struct {
 }
 
 type modelSession struct {
-	in, out  Flow6
+	in, out  Flow
 	protocol uint8
 	twoWay   bool
 	family   int // of the client: index of model.max
@@ -53,7 +53,7 @@ func newModel(t *rapid.T) *model {
 	}).Draw(t, "clock")
 	timeouts := DefaultTimeouts()
 	timeouts.Set(ICMP, MaxTimeout)
-	table, err := New(Config{Max: m.max[four], Max6: m.max[six], Timeouts: timeouts, Ended: m.onEnded, Seed: rapid.Uint64Min(1).Draw(t, "seed")})
+	table, err := New(Config{Max: m.max[four], MaxV6: m.max[six], Timeouts: timeouts, Ended: m.onEnded, Seed: rapid.Uint64Min(1).Draw(t, "seed")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func (m *model) onEnded(got *Session) {
 		if m.table.At(slot) != got {
 			continue
 		}
-		if in, out := m.table.Flows6(slot); in != s.in || out != s.out || got.State != s.state || got.Protocol != s.protocol || !got.Live() {
+		if in, out := m.table.Flows(slot); in != s.in || out != s.out || got.State != s.state || got.Protocol != s.protocol || !got.Live() {
 			t.Fatalf("slot %d ends as %+v with %v and %v; it holds %+v", slot, *got, in, out, *s)
 		}
 		m.checkReason(slot, s)
@@ -108,9 +108,9 @@ func (m *model) checkReason(slot uint32, s *modelSession) {
 
 // drawClient draws the inbound flow of a client; ones of both families have the same ports, and addresses in which only the
 // family differs.
-func drawClient(t *rapid.T, family int) Flow6 {
+func drawClient(t *rapid.T, family int) Flow {
 	n := rapid.Uint32Range(0, 9)
-	f := Flow6{Src: modelAddress(family, n.Draw(t, "client")), Dst: modelAddress(family, 100)}
+	f := Flow{Src: modelAddress(family, n.Draw(t, "client")), Dst: modelAddress(family, 100)}
 	f.SrcPort, f.DstPort = uint16(n.Draw(t, "client port")), 80
 	return f
 }
@@ -118,11 +118,11 @@ func drawClient(t *rapid.T, family int) Flow6 {
 func drawFamily(t *rapid.T, label string) int { return rapid.IntRange(four, six).Draw(t, label) }
 
 // drawAnswers draws the outbound flow of a session in a family: an IPv6 client's may be of IPv4.
-func drawAnswers(t *rapid.T, in *Flow6, family int, twoWay bool) Flow6 {
+func drawAnswers(t *rapid.T, in *Flow, family int, twoWay bool) Flow {
 	if family == six && rapid.Bool().Draw(t, "translated") {
 		family = four
 	}
-	out := Flow6{Src: modelAddress(family, 200), Dst: modelAddress(family, 0), SrcPort: 8080}
+	out := Flow{Src: modelAddress(family, 200), Dst: modelAddress(family, 0), SrcPort: 8080}
 	if twoWay {
 		out.Dst, out.DstPort = modelAddress(family, rapid.Uint32Range(0, 9).Draw(t, "answer to")), in.SrcPort
 	}
@@ -137,7 +137,7 @@ func modelAddress(family int, n uint32) packet.Addr {
 	return packet.Addr{Lo: uint64(n)}
 }
 
-func (m *model) owner(f Flow6, protocol uint8) (uint32, Direction, bool) {
+func (m *model) owner(f Flow, protocol uint8) (uint32, Direction, bool) {
 	for slot, s := range m.sessions {
 		if s.protocol != protocol {
 			continue
@@ -186,7 +186,7 @@ func (m *model) insert(t *rapid.T) {
 	}
 }
 
-func (m *model) tableInsert(in, out Flow6, protocol uint8, family int, twoWay bool) (uint32, Result) {
+func (m *model) tableInsert(in, out Flow, protocol uint8, family int, twoWay bool) (uint32, Result) {
 	if family == four {
 		return insert(m.table, in.Narrow(), out.Narrow(), protocol, twoWay, m.now())
 	}
@@ -218,14 +218,14 @@ func (m *model) lookup(t *rapid.T) {
 	family := drawFamily(t, "family")
 	f := drawClient(t, family)
 	if rapid.Bool().Draw(t, "answer") {
-		f = Flow6{Src: modelAddress(family, 200), Dst: f.Src, SrcPort: 8080, DstPort: f.SrcPort}
+		f = Flow{Src: modelAddress(family, 200), Dst: f.Src, SrcPort: 8080, DstPort: f.SrcPort}
 	}
 	for _, protocol := range []uint8{packet.ProtocolTCP, packet.ProtocolUDP} {
 		m.checkFlow(t, f, protocol)
 	}
 }
 
-func (m *model) checkFlow(t *rapid.T, f Flow6, protocol uint8) {
+func (m *model) checkFlow(t *rapid.T, f Flow, protocol uint8) {
 	r, ok := find(m.table, f, protocol)
 	slot, d, want := m.owner(f, protocol)
 	if ok != want || ok && (r.Slot() != slot || r.Direction() != d) {
@@ -294,8 +294,8 @@ func (m *model) pass(t *rapid.T) {
 }
 
 func (m *model) check(t *rapid.T) {
-	if m.table.Len() != len(m.sessions) || m.table.Len6() != m.count(six) {
-		t.Fatalf("%d sessions, %d of IPv6; want %d, %d", m.table.Len(), m.table.Len6(), len(m.sessions), m.count(six))
+	if m.table.Len() != len(m.sessions) || m.table.LenV6() != m.count(six) {
+		t.Fatalf("%d sessions, %d of IPv6; want %d, %d", m.table.Len(), m.table.LenV6(), len(m.sessions), m.count(six))
 	}
 	for _, s := range m.sessions {
 		m.checkFlow(t, s.in, s.protocol)

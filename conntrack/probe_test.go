@@ -20,7 +20,7 @@ func mixedHashes(table *Table, n int) []uint64 {
 		if i%3 == 0 {
 			k.Protocol = packet.ProtocolUDP
 		}
-		hashes = append(hashes, table.Hash(&k))
+		hashes = append(hashes, table.Hash4(&k))
 	}
 	return hashes
 }
@@ -86,11 +86,11 @@ func BenchmarkProbe(b *testing.B) {
 				for i := range keys {
 					in, _ := flows(int(r.Uint32N(uint32(n))))
 					keys[i] = Key4{Flow4: in, Protocol: packet.ProtocolTCP}
-					hashes[i] = table.Hash(&keys[i])
+					hashes[i] = table.Hash4(&keys[i])
 				}
 				table.Probe(hashes[:], refs[:])
 				for i := range keys {
-					table.Confirm(refs[i], &keys[i])
+					table.Confirm4(refs[i], &keys[i])
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/MaxProbe, "ns/lookup")
@@ -100,14 +100,14 @@ func BenchmarkProbe(b *testing.B) {
 
 // TestProbeOfBothFamilies: a burst in which they are mixed finds what each packet alone finds.
 func TestProbeOfBothFamilies(t *testing.T) {
-	table := newTable(t, Config{Max: 100, Max6: 100})
+	table := newTable(t, Config{Max: 100, MaxV6: 100})
 	var hashes []uint64
 	for i := range 100 {
 		mustInsert(t, table, i, 0)
 		mustInsert6(t, table, i, 0)
 		in, out := flows6Of(i)
-		for _, f := range []Flow6{in, out} {
-			hashes = append(hashes, table.Hash6(&Key6{Flow6: f, Protocol: packet.ProtocolTCP}))
+		for _, f := range []Flow{in, out} {
+			hashes = append(hashes, table.Hash(&Key{Flow: f, Protocol: packet.ProtocolTCP}))
 		}
 	}
 	hashes = append(hashes, mixedHashes(table, 100)...)
@@ -127,23 +127,23 @@ func TestProbeOfBothFamilies(t *testing.T) {
 func BenchmarkProbe6(b *testing.B) {
 	for _, n := range []int{1_000, 1_000_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			table := newTable(b, Config{Max: 1, Max6: n})
+			table := newTable(b, Config{Max: 1, MaxV6: n})
 			for i := range n {
 				mustInsert6(b, table, i, 0)
 			}
 			r := rand.New(rand.NewPCG(1, 2))
-			var keys [MaxProbe]Key6
+			var keys [MaxProbe]Key
 			var hashes [MaxProbe]uint64
 			var refs [MaxProbe]Ref
 			for b.Loop() {
 				for i := range keys {
 					in, _ := flows6Of(int(r.Uint32N(uint32(n))))
-					keys[i] = Key6{Flow6: in, Protocol: packet.ProtocolTCP}
-					hashes[i] = table.Hash6(&keys[i])
+					keys[i] = Key{Flow: in, Protocol: packet.ProtocolTCP}
+					hashes[i] = table.Hash(&keys[i])
 				}
 				table.Probe(hashes[:], refs[:])
 				for i := range keys {
-					table.Confirm6(refs[i], &keys[i])
+					table.Confirm(refs[i], &keys[i])
 				}
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/MaxProbe, "ns/lookup")

@@ -9,8 +9,8 @@ const LayoutVersion = 2
 type (
 	Flow4 = packet.Flow4
 	Key4  = packet.Key4
-	Flow6 = packet.Flow6
-	Key6  = packet.Key6
+	Flow  = packet.Flow
+	Key   = packet.Key
 )
 
 // Flags are what a session needs to remember in single bits.

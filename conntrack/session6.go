@@ -24,11 +24,50 @@ func (a *Addresses6) pair(d Direction) *Pair6 {
 // addressesOf returns the addresses of the IPv6 session in a slot.
 func (t *Table) addressesOf(slot uint32) *Addresses6 { return &t.addresses[slot-t.six.first] }
 
-// Hash6 returns the hash under which an IPv6 key is looked up.
-func (t *Table) Hash6(k *Key6) uint64 { return t.hasher.hash6(k) }
+// Hash returns the hash under which a key of either family is looked up.
+func (t *Table) Hash(k *Key) uint64 {
+	if k.Src.Is4() {
+		narrow := k.Narrow()
+		return t.Hash4(&narrow)
+	}
+	return t.hasher.hash6(k)
+}
 
-// Confirm6 is Confirm for an IPv6 key.
-func (t *Table) Confirm6(ref Ref, k *Key6) bool {
+// Confirm reports whether ref refers to the flow with the key, of either family. ref may be older than changes to the
+// table.
+func (t *Table) Confirm(ref Ref, k *Key) bool {
+	if k.Src.Is4() {
+		narrow := k.Narrow()
+		return t.Confirm4(ref, &narrow)
+	}
+	return t.confirm6(ref, k)
+}
+
+// Lookup finds the session and direction of a key of either family, whose hash the caller has.
+func (t *Table) Lookup(hash uint64, k *Key) (Ref, bool) {
+	if k.Src.Is4() {
+		narrow := k.Narrow()
+		return t.Lookup4(hash, &narrow)
+	}
+	e, ok := t.index.find(hash, func(r Ref) bool { return t.confirm6(r, k) })
+	if !ok {
+		return 0, false
+	}
+	return t.index.buckets[e.bucket].refs[e.i], true
+}
+
+// Insert makes a session in state None whose packets from the client have the key in, of either family, with its hash. If
+// twoWay, answers with the flow out pass the director too. No session may have the key in. If all slots of the client's
+// family are taken, the oldest half-open session among them ends to make room.
+func (t *Table) Insert(in *Key, hash uint64, out Flow, twoWay bool, now uint32) (uint32, Result) {
+	if in.Src.Is4() {
+		narrow := in.Narrow()
+		return t.Insert4(&narrow, hash, out.Narrow(), twoWay, now)
+	}
+	return t.insert6(in, hash, out, twoWay, now)
+}
+
+func (t *Table) confirm6(ref Ref, k *Key) bool {
 	if ref == 0 || !t.Is6(ref.Slot()) {
 		return false
 	}
@@ -39,21 +78,14 @@ func (t *Table) Confirm6(ref Ref, k *Key6) bool {
 		a.Src == k.Src && a.Dst == k.Dst && s.Flags&flowFlags[d] == flows6[d]
 }
 
-// Lookup6 is Lookup for an IPv6 key.
-func (t *Table) Lookup6(hash uint64, k *Key6) (Ref, bool) {
-	e, ok := t.index.find(hash, func(r Ref) bool { return t.Confirm6(r, k) })
-	if !ok {
-		return 0, false
-	}
-	return t.index.buckets[e.bucket].refs[e.i], true
-}
-
-// Insert6 is Insert for a client of IPv6. Where both of out's addresses are IPv4 ones, the real server's packets are.
-func (t *Table) Insert6(in *Key6, hash uint64, out Flow6, twoWay bool, now uint32) (uint32, Result) {
+// insert6 is Insert for a client of IPv6. Where both of out's addresses are IPv4 ones, the real server's packets are.
+func (t *Table) insert6(in *Key, hash uint64, out Flow, twoWay bool, now uint32) (uint32, Result) {
 	flags := flagsOf(&out, twoWay)
 	outHash, taken := uint64(0), false
 	if twoWay {
-		if outHash, taken = t.findAnswers(&Key6{Flow6: out, Protocol: in.Protocol}, flags); taken {
+		answers := &Key{Flow: out, Protocol: in.Protocol}
+		outHash = t.Hash(answers)
+		if _, taken = t.Lookup(outHash, answers); taken {
 			return 0, FlowTaken
 		}
 	}
@@ -67,15 +99,15 @@ func (t *Table) Insert6(in *Key6, hash uint64, out Flow6, twoWay bool, now uint3
 	if flags&Out6 != 0 {
 		a.Out, answers = Pair6{out.Src, out.Dst}, portsOf(&out)
 	}
-	t.sessions[slot].begin(&Key4{Flow4: portsOf(&in.Flow6), Protocol: in.Protocol}, answers, flags, now)
+	t.sessions[slot].begin(&Key4{Flow4: portsOf(&in.Flow), Protocol: in.Protocol}, answers, flags, now)
 	return t.enter(&t.six, slot, flowHashes{hash, outHash}, now)
 }
 
 // portsOf returns what the record holds of an IPv6 flow.
-func portsOf(f *Flow6) Flow4 { return Flow4{SrcPort: f.SrcPort, DstPort: f.DstPort} }
+func portsOf(f *Flow) Flow4 { return Flow4{SrcPort: f.SrcPort, DstPort: f.DstPort} }
 
 // flagsOf returns the flags of a session that an IPv6 client begins.
-func flagsOf(out *Flow6, twoWay bool) Flags {
+func flagsOf(out *Flow, twoWay bool) Flags {
 	flags := In6 | Out6
 	if out.Src.Is4() && out.Dst.Is4() {
 		flags = In6
@@ -86,21 +118,8 @@ func flagsOf(out *Flow6, twoWay bool) Flags {
 	return flags
 }
 
-// findAnswers returns the hash of an outbound flow of either family, and whether a session has it.
-func (t *Table) findAnswers(k *Key6, flags Flags) (hash uint64, taken bool) {
-	if flags&Out6 == 0 {
-		narrow := k.Narrow()
-		hash = t.Hash(&narrow)
-		_, taken = t.Lookup(hash, &narrow)
-		return hash, taken
-	}
-	hash = t.Hash6(k)
-	_, taken = t.Lookup6(hash, k)
-	return hash, taken
-}
-
 // Flow returns the flow in one direction of the session in a slot, in the form that both families have.
-func (t *Table) Flow(slot uint32, d Direction) Flow6 {
+func (t *Table) Flow(slot uint32, d Direction) Flow {
 	s := &t.sessions[slot]
 	if !s.has6(d) {
 		return s.flow(d).Wide()
@@ -109,13 +128,13 @@ func (t *Table) Flow(slot uint32, d Direction) Flow6 {
 }
 
 // flow returns the flow in one direction, which is one of IPv6, of the session s that the addresses belong to.
-func (a *Addresses6) flow(s *Session, d Direction) Flow6 {
+func (a *Addresses6) flow(s *Session, d Direction) Flow {
 	f, p := s.flow(d), a.pair(d)
-	return Flow6{Src: p.Src, Dst: p.Dst, SrcPort: f.SrcPort, DstPort: f.DstPort}
+	return Flow{Src: p.Src, Dst: p.Dst, SrcPort: f.SrcPort, DstPort: f.DstPort}
 }
 
-// Flows6 returns both flows of the session in a slot.
-func (t *Table) Flows6(slot uint32) (in, out Flow6) {
+// Flows returns both flows of the session in a slot.
+func (t *Table) Flows(slot uint32) (in, out Flow) {
 	return t.Flow(slot, Inbound), t.Flow(slot, Outbound)
 }
 
@@ -137,7 +156,7 @@ func (t *Table) CopyTo(slot uint32, c *Copy) {
 }
 
 // Flow is Table.Flow of the session that was copied.
-func (c *Copy) Flow(d Direction) Flow6 {
+func (c *Copy) Flow(d Direction) Flow {
 	if !c.has6(d) {
 		return c.flow(d).Wide()
 	}
@@ -146,6 +165,6 @@ func (c *Copy) Flow(d Direction) Flow6 {
 
 // rehash6 is rehash for an IPv6 flow.
 func (t *Table) rehash6(r Ref) uint64 {
-	k := Key6{Flow6: t.Flow(r.Slot(), r.Direction()), Protocol: t.sessions[r.Slot()].Protocol}
-	return t.Hash6(&k)
+	k := Key{Flow: t.Flow(r.Slot(), r.Direction()), Protocol: t.sessions[r.Slot()].Protocol}
+	return t.Hash(&k)
 }

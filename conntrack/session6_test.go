@@ -12,20 +12,20 @@ var (
 )
 
 // flows6Of are those of the i-th of a sequence of IPv6 nat sessions.
-func flows6Of(i int) (in, out Flow6) {
+func flows6Of(i int) (in, out Flow) {
 	client, port := packet.Addr{Hi: 0x2001_0db8_ffff_0000, Lo: uint64(i / 50_000)}, uint16(1024+i%50_000)
-	return Flow6{Src: client, Dst: testVIP6, SrcPort: port, DstPort: 80}, Flow6{Src: testServer6, Dst: client, SrcPort: 8080, DstPort: port}
+	return Flow{Src: client, Dst: testVIP6, SrcPort: port, DstPort: 80}, Flow{Src: testServer6, Dst: client, SrcPort: 8080, DstPort: port}
 }
 
 // translated is the outbound flow of the i-th IPv6 session if its real server has an IPv4 address.
-func translated(i int) Flow6 {
+func translated(i int) Flow {
 	f := Flow4{Src: testServer, Dst: 0x0a010032, SrcPort: 8080, DstPort: uint16(i)}
 	return f.Wide()
 }
 
-func insert6(table *Table, in, out Flow6, protocol uint8, twoWay bool, now uint32) (uint32, Result) {
-	k := Key6{Flow6: in, Protocol: protocol}
-	return table.Insert6(&k, table.Hash6(&k), out, twoWay, now)
+func insert6(table *Table, in, out Flow, protocol uint8, twoWay bool, now uint32) (uint32, Result) {
+	k := Key{Flow: in, Protocol: protocol}
+	return table.Insert(&k, table.Hash(&k), out, twoWay, now)
 }
 
 // mustInsert6 inserts the i-th IPv6 session in both directions.
@@ -40,50 +40,50 @@ func mustInsert6(t testing.TB, table *Table, i int, now uint32) uint32 {
 }
 
 // find looks a flow up in the form of its own family.
-func find(table *Table, f Flow6, protocol uint8) (Ref, bool) {
-	k := Key6{Flow6: f, Protocol: protocol}
+func find(table *Table, f Flow, protocol uint8) (Ref, bool) {
+	k := Key{Flow: f, Protocol: protocol}
 	if f.Src.Is4() && f.Dst.Is4() {
 		narrow := k.Narrow()
-		return table.Lookup(table.Hash(&narrow), &narrow)
+		return table.Lookup4(table.Hash4(&narrow), &narrow)
 	}
-	return table.Lookup6(table.Hash6(&k), &k)
+	return table.Lookup(table.Hash(&k), &k)
 }
 
 // probe returns what Probe finds for a flow of either family, and whether it is confirmed.
-func probe(table *Table, f Flow6, protocol uint8) (Ref, bool) {
-	k := Key6{Flow6: f, Protocol: protocol}
+func probe(table *Table, f Flow, protocol uint8) (Ref, bool) {
+	k := Key{Flow: f, Protocol: protocol}
 	narrow := k.Narrow()
 	is4 := f.Src.Is4() && f.Dst.Is4()
-	hash, refs := table.Hash6(&k), make([]Ref, 1)
+	hash, refs := table.Hash(&k), make([]Ref, 1)
 	if is4 {
-		hash = table.Hash(&narrow)
+		hash = table.Hash4(&narrow)
 	}
 	table.Probe([]uint64{hash}, refs)
 	if is4 {
-		return refs[0], table.Confirm(refs[0], &narrow)
+		return refs[0], table.Confirm4(refs[0], &narrow)
 	}
-	return refs[0], table.Confirm6(refs[0], &k)
+	return refs[0], table.Confirm(refs[0], &k)
 }
 
 func TestBothFlowsOfIPv6AreFound(t *testing.T) {
-	table := newTable(t, Config{Max: 10, Max6: 10})
+	table := newTable(t, Config{Max: 10, MaxV6: 10})
 	in, out := flows6Of(1)
-	for name, out := range map[string]Flow6{"IPv6": out, "translated": translated(1)} {
+	for name, out := range map[string]Flow{"IPv6": out, "translated": translated(1)} {
 		t.Run(name, func(t *testing.T) {
 			slot, result := insert6(table, in, out, packet.ProtocolTCP, true, 7)
-			if result != Inserted || !table.Is6(slot) || table.Len() != 1 || table.Len6() != 1 {
+			if result != Inserted || !table.Is6(slot) || table.Len() != 1 || table.LenV6() != 1 {
 				t.Fatalf("result %d, slot %d, %d sessions", result, slot, table.Len())
 			}
-			for d, f := range []Flow6{in, out} {
+			for d, f := range []Flow{in, out} {
 				if r, ok := find(table, f, packet.ProtocolTCP); !ok || r != makeRef(slot, Direction(d)) {
 					t.Errorf("%v: %#x, %v", Direction(d), r, ok)
 				}
 			}
-			if gotIn, gotOut := table.Flows6(slot); gotIn != in || gotOut != out {
+			if gotIn, gotOut := table.Flows(slot); gotIn != in || gotOut != out {
 				t.Errorf("flows %v and %v", gotIn, gotOut)
 			}
 			table.End(slot)
-			for _, f := range []Flow6{in, out} {
+			for _, f := range []Flow{in, out} {
 				if _, ok := find(table, f, packet.ProtocolTCP); ok {
 					t.Errorf("%v is found after the end", f)
 				}
@@ -94,7 +94,7 @@ func TestBothFlowsOfIPv6AreFound(t *testing.T) {
 
 // TestRecordHoldsTheAnswersOfTranslated: where the real server is of IPv4, so is what the record says of its flow.
 func TestRecordHoldsTheAnswersOfTranslated(t *testing.T) {
-	table := newTable(t, Config{Max: 1, Max6: 1})
+	table := newTable(t, Config{Max: 1, MaxV6: 1})
 	in, _ := flows6Of(1)
 	out := translated(1)
 	slot, _ := insert6(table, in, out, packet.ProtocolUDP, true, 0)
@@ -104,30 +104,33 @@ func TestRecordHoldsTheAnswersOfTranslated(t *testing.T) {
 	}
 }
 
-// TestFamiliesAreApart: no key of the one family finds a session of the other, whatever its addresses, and none is confirmed
-// for it.
+// TestFamiliesAreApart: no key of the one family is confirmed for a session of the other, whatever its addresses. A Key with mapped
+// addresses is one of IPv4; the parser lets none in from the wire (bad_ipv6_address).
 func TestFamiliesAreApart(t *testing.T) {
-	table := newTable(t, Config{Max: 2, Max6: 2})
+	table := newTable(t, Config{Max: 2, MaxV6: 2})
 	in, out := flows6Of(1)
 	slot6 := mustInsert6(t, table, 1, 0)
 	slot4 := mustInsert(t, table, 1, 0)
-	for d, f := range []Flow6{in, out} {
+	for d, f := range []Flow{in, out} {
 		zero := Key4{Flow4: portsOf(&f), Protocol: packet.ProtocolTCP}
-		if table.Confirm(makeRef(slot6, Direction(d)), &zero) {
+		if table.Confirm4(makeRef(slot6, Direction(d)), &zero) {
 			t.Errorf("IPv6 session confirmed %v for 0.0.0.0", Direction(d))
 		}
 	}
 	in4, out4 := flows(1)
 	for d, f := range []Flow4{in4, out4} {
-		wide := Key6{Flow6: f.Wide(), Protocol: packet.ProtocolTCP}
-		if table.Confirm6(makeRef(slot4, Direction(d)), &wide) {
-			t.Errorf("IPv4 session confirmed %v for a mapped address", Direction(d))
+		wide := Key{Flow: f.Wide(), Protocol: packet.ProtocolTCP}
+		if !table.Confirm(makeRef(slot4, Direction(d)), &wide) {
+			t.Errorf("IPv4 session not confirmed %v for its own key", Direction(d))
 		}
-		if table.Confirm6(makeRef(slot6, Direction(d)), &wide) {
+		if ref, found := table.Lookup(table.Hash(&wide), &wide); !found || ref != makeRef(slot4, Direction(d)) {
+			t.Errorf("IPv4 session not found %v by its own key", Direction(d))
+		}
+		if table.Confirm(makeRef(slot6, Direction(d)), &wide) {
 			t.Errorf("IPv6 session confirmed %v for another key", Direction(d))
 		}
 	}
-	if table.Confirm6(0, &Key6{}) {
+	if table.Confirm(0, &Key{}) {
 		t.Error("nothing confirmed")
 	}
 }
@@ -135,17 +138,17 @@ func TestFamiliesAreApart(t *testing.T) {
 // TestZeroAddressesOfTranslated: the IPv4 flow of a translated session has no addresses in the second line; a key of the
 // unspecified address must not find it.
 func TestZeroAddressesOfTranslated(t *testing.T) {
-	table := newTable(t, Config{Max: 1, Max6: 1})
+	table := newTable(t, Config{Max: 1, MaxV6: 1})
 	in, _ := flows6Of(1)
-	slot, _ := insert6(table, in, Flow6{Src: packet.AddrOf4(0), Dst: packet.AddrOf4(0), SrcPort: 1, DstPort: 2}, packet.ProtocolTCP, true, 0)
-	if table.Confirm6(makeRef(slot, Outbound), &Key6{Flow6: Flow6{SrcPort: 1, DstPort: 2}, Protocol: packet.ProtocolTCP}) {
+	slot, _ := insert6(table, in, Flow{Src: packet.AddrOf4(0), Dst: packet.AddrOf4(0), SrcPort: 1, DstPort: 2}, packet.ProtocolTCP, true, 0)
+	if table.Confirm(makeRef(slot, Outbound), &Key{Flow: Flow{SrcPort: 1, DstPort: 2}, Protocol: packet.ProtocolTCP}) {
 		t.Error("confirmed")
 	}
 }
 
 // TestAnswersAreTakenAcrossFamilies: an IPv4 client's session and a translated one may not have the same answers.
 func TestAnswersAreTakenAcrossFamilies(t *testing.T) {
-	table := newTable(t, Config{Max: 2, Max6: 2})
+	table := newTable(t, Config{Max: 2, MaxV6: 2})
 	mustInsert(t, table, 1, 0)
 	in, _ := flows6Of(1)
 	_, taken := flows(1)
@@ -161,9 +164,9 @@ func TestAnswersAreTakenAcrossFamilies(t *testing.T) {
 }
 
 func TestOneWayIPv6IsNotFoundByItsAnswers(t *testing.T) {
-	table := newTable(t, Config{Max: 1, Max6: 1})
+	table := newTable(t, Config{Max: 1, MaxV6: 1})
 	in, _ := flows6Of(1)
-	out := Flow6{Src: testServer6, SrcPort: 80}
+	out := Flow{Src: testServer6, SrcPort: 80}
 	slot, _ := insert6(table, in, out, packet.ProtocolTCP, false, 0)
 	if _, ok := find(table, in, packet.ProtocolTCP); !ok {
 		t.Error("inbound flow not found")
@@ -171,7 +174,7 @@ func TestOneWayIPv6IsNotFoundByItsAnswers(t *testing.T) {
 	if _, ok := find(table, out, packet.ProtocolTCP); ok {
 		t.Error("outbound flow found")
 	}
-	if table.Confirm6(makeRef(slot, Outbound), &Key6{Flow6: out, Protocol: packet.ProtocolTCP}) {
+	if table.Confirm(makeRef(slot, Outbound), &Key{Flow: out, Protocol: packet.ProtocolTCP}) {
 		t.Error("outbound flow confirmed")
 	}
 }
@@ -182,8 +185,8 @@ func TestNoIPv6WithoutRoomForIt(t *testing.T) {
 	if _, result := insert6(table, in, out, packet.ProtocolTCP, true, 0); result != Full {
 		t.Errorf("result %d; want Full", result)
 	}
-	if _, ok := find(table, in, packet.ProtocolTCP); ok || table.Cap6() != 0 || table.Cap() != 10 {
-		t.Errorf("found %v, room for %d of %d", ok, table.Cap6(), table.Cap())
+	if _, ok := find(table, in, packet.ProtocolTCP); ok || table.CapV6() != 0 || table.Cap() != 10 {
+		t.Errorf("found %v, room for %d of %d", ok, table.CapV6(), table.Cap())
 	}
 }
 
@@ -194,7 +197,7 @@ func TestFloodOfOneFamily(t *testing.T) {
 		"IPv6": func(table *Table, i int) uint32 { return mustInsert6(t, table, i, 0) },
 	}
 	for flood, victim := range map[string]string{"IPv4": "IPv6", "IPv6": "IPv4"} {
-		table := newTable(t, Config{Max: 50, Max6: 50})
+		table := newTable(t, Config{Max: 50, MaxV6: 50})
 		slot := begin[victim](table, 1)
 		table.Track(slot, InputOnly, EventSyn, 0)
 		for i := range 1000 {
@@ -212,7 +215,7 @@ func TestSweepOfBothSlabs(t *testing.T) {
 	for _, c := range []struct{ max, max6, four, six int }{
 		{5, 0, 5, 0}, {5, 5, 5, 0}, {5, 5, 0, 5}, {5, 5, 3, 2}, {5, 5, 5, 5}, {1, 1, 1, 1}, {1000, 10, 7, 10}, {1, 1000, 1, 1000},
 	} {
-		table, now := newTable(t, Config{Max: c.max, Max6: c.max6}), uint32(1)
+		table, now := newTable(t, Config{Max: c.max, MaxV6: c.max6}), uint32(1)
 		for range 3 {
 			for i := range c.four {
 				mustInsert(t, table, i, now)
@@ -225,7 +228,7 @@ func TestSweepOfBothSlabs(t *testing.T) {
 				t.Errorf("%+v: %d sessions before the timeout", c, table.Len())
 			}
 			run(table, &now, 100+lateness)
-			if table.Len() != 0 || table.Len6() != 0 {
+			if table.Len() != 0 || table.LenV6() != 0 {
 				t.Errorf("%+v: %d sessions after it", c, table.Len())
 			}
 		}
@@ -234,7 +237,7 @@ func TestSweepOfBothSlabs(t *testing.T) {
 
 func TestEndAllOfBothFamilies(t *testing.T) {
 	ended := 0
-	table := newTable(t, Config{Max: 20, Max6: 20, Ended: func(*Session) { ended++ }})
+	table := newTable(t, Config{Max: 20, MaxV6: 20, Ended: func(*Session) { ended++ }})
 	for round := range 3 {
 		for i := range 20 {
 			mustInsert(t, table, i, 0)
@@ -242,7 +245,7 @@ func TestEndAllOfBothFamilies(t *testing.T) {
 		}
 		table.EndAll()
 		checkEmpty(t, table)
-		if want := 40 * (round + 1); ended != want || table.Len6() != 0 {
+		if want := 40 * (round + 1); ended != want || table.LenV6() != 0 {
 			t.Errorf("%d ended; want %d", ended, want)
 		}
 	}
@@ -251,7 +254,7 @@ func TestEndAllOfBothFamilies(t *testing.T) {
 // TestIndexTakesMaxOfBothFamilies: nothing is refused below the maximum, whichever family comes first.
 func TestIndexTakesMaxOfBothFamilies(t *testing.T) {
 	for _, n := range []int{1, 2, 10, 1000, 50_000} {
-		table := newTable(t, Config{Max: n, Max6: n})
+		table := newTable(t, Config{Max: n, MaxV6: n})
 		for i := range n {
 			mustInsert6(t, table, i, 0)
 		}
@@ -260,7 +263,7 @@ func TestIndexTakesMaxOfBothFamilies(t *testing.T) {
 		}
 		for i := range n {
 			in, out := flows6Of(i)
-			for _, f := range []Flow6{in, out} {
+			for _, f := range []Flow{in, out} {
 				if _, ok := find(table, f, packet.ProtocolTCP); !ok {
 					t.Fatalf("%d of each family: %v is lost", n, f)
 				}

@@ -9,7 +9,7 @@ import (
 )
 
 func TestNoAllocs(t *testing.T) {
-	table := newTable(t, Config{Max: 1000, Max6: 1000})
+	table := newTable(t, Config{Max: 1000, MaxV6: 1000})
 	for i := range 990 { // close to the maximum, so that entries have to move
 		mustInsert(t, table, i, 0)
 		mustInsert6(t, table, i, 0)
@@ -17,7 +17,7 @@ func TestNoAllocs(t *testing.T) {
 	now, next := uint32(0), 2000
 	in, out := flows(5)
 	in6, _ := flows6Of(5)
-	k6 := Key6{Flow6: in6, Protocol: packet.ProtocolTCP}
+	k6 := Key{Flow: in6, Protocol: packet.ProtocolTCP}
 	k, missing := Key4{Flow4: in, Protocol: packet.ProtocolTCP}, Key4{Flow4: out, Protocol: packet.ProtocolUDP}
 	for name, f := range map[string]func(){
 		"Insert and End": func() {
@@ -27,9 +27,9 @@ func TestNoAllocs(t *testing.T) {
 			table.End(slot)
 		},
 		"Lookup": func() {
-			table.Lookup(table.Hash(&k), &k)
-			table.Lookup(table.Hash(&missing), &missing)
-			table.Confirm(table.Candidate(table.Hash(&k)), &k)
+			table.Lookup4(table.Hash4(&k), &k)
+			table.Lookup4(table.Hash4(&missing), &missing)
+			table.Confirm4(table.Candidate(table.Hash4(&k)), &k)
 		},
 		"Track": func() {
 			table.Track(5, Input, EventSyn, now)
@@ -45,9 +45,9 @@ func TestNoAllocs(t *testing.T) {
 			table.End(slot)
 		},
 		"Lookup6": func() {
-			table.Lookup6(table.Hash6(&k6), &k6)
-			table.Confirm6(table.Candidate(table.Hash6(&k6)), &k6)
-			table.Flows6(table.six.first)
+			table.Lookup(table.Hash(&k6), &k6)
+			table.Confirm(table.Candidate(table.Hash(&k6)), &k6)
+			table.Flows(table.six.first)
 		},
 		"Expire": func() {
 			now += 100
@@ -86,7 +86,7 @@ func BenchmarkLookup(b *testing.B) {
 				for b.Loop() {
 					in, _ := flows(first + int(r.Uint32N(uint32(n))))
 					k := Key4{Flow4: in, Protocol: packet.ProtocolTCP}
-					table.Lookup(table.Hash(&k), &k)
+					table.Lookup4(table.Hash4(&k), &k)
 				}
 			})
 		}
@@ -96,7 +96,7 @@ func BenchmarkLookup(b *testing.B) {
 // BenchmarkLookup6 looks IPv6 sessions up in random order.
 func BenchmarkLookup6(b *testing.B) {
 	for _, n := range []int{1_000, 1_000_000} {
-		table := newTable(b, Config{Max: 1, Max6: n})
+		table := newTable(b, Config{Max: 1, MaxV6: n})
 		for i := range n {
 			mustInsert6(b, table, i, 0)
 		}
@@ -104,8 +104,8 @@ func BenchmarkLookup6(b *testing.B) {
 			r := rand.New(rand.NewPCG(1, 2))
 			for b.Loop() {
 				in, _ := flows6Of(int(r.Uint32N(uint32(n))))
-				k := Key6{Flow6: in, Protocol: packet.ProtocolTCP}
-				table.Lookup6(table.Hash6(&k), &k)
+				k := Key{Flow: in, Protocol: packet.ProtocolTCP}
+				table.Lookup(table.Hash(&k), &k)
 			}
 		})
 	}
@@ -114,7 +114,7 @@ func BenchmarkLookup6(b *testing.B) {
 func BenchmarkInsert6End(b *testing.B) {
 	for _, n := range []int{1_000, 1_000_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			table := newTable(b, Config{Max: 1, Max6: n})
+			table := newTable(b, Config{Max: 1, MaxV6: n})
 			for i := range n - 1 {
 				mustInsert6(b, table, i, 0)
 			}

@@ -9,7 +9,7 @@ import (
 // Config describes a Table.
 type Config struct {
 	Max      int      // IPv4 sessions at the same time
-	Max6     int      // IPv6 sessions at the same time; with Max at most MaxSessions
+	MaxV6    int      // IPv6 sessions at the same time; with Max at most MaxSessions
 	Timeouts Timeouts // by state
 	// Huge asks for huge pages; plain ones are taken, with a note, where there are none.
 	Huge bool
@@ -25,8 +25,8 @@ func (c *Config) Validate() error {
 	if c.Max < 1 || c.Max > MaxSessions {
 		return fmt.Errorf("session table: %d sessions; it can hold 1 to %d", c.Max, MaxSessions)
 	}
-	if room := MaxSessions - c.Max; c.Max6 < 0 || c.Max6 > room {
-		return fmt.Errorf("session table: %d IPv6 sessions; beside %d of IPv4 it can hold 0 to %d", c.Max6, c.Max, room)
+	if room := MaxSessions - c.Max; c.MaxV6 < 0 || c.MaxV6 > room {
+		return fmt.Errorf("session table: %d IPv6 sessions; beside %d of IPv4 it can hold 0 to %d", c.MaxV6, c.Max, room)
 	}
 	if c.Ended == nil {
 		return errors.New("session table: nobody is told when a session ends")
@@ -58,9 +58,9 @@ func New(cfg Config) (*Table, error) {
 	}
 	t := &Table{timeouts: cfg.Timeouts, ended: cfg.Ended, hasher: newHasher(cfg.Seed)}
 	t.four.size = uint32(cfg.Max)
-	t.six.first, t.six.size = uint32(cfg.Max), uint32(cfg.Max6)
-	if err := t.mapMemory(cfg.Max, cfg.Max6, cfg.Huge); err != nil {
-		return nil, fmt.Errorf("session table for %d sessions and %d of IPv6: %w; lower session.max or session.max_v6", cfg.Max, cfg.Max6, err)
+	t.six.first, t.six.size = uint32(cfg.Max), uint32(cfg.MaxV6)
+	if err := t.mapMemory(cfg.Max, cfg.MaxV6, cfg.Huge); err != nil {
+		return nil, fmt.Errorf("session table for %d sessions and %d of IPv6: %w; lower session.max or session.max_v6", cfg.Max, cfg.MaxV6, err)
 	}
 	return t, nil
 }
@@ -78,34 +78,33 @@ func (t *Table) Notes() []string { return t.notes }
 // Len returns how many sessions there are, of both families.
 func (t *Table) Len() int { return t.four.count + t.six.count }
 
-// Len6 returns how many of them are of IPv6 clients.
-func (t *Table) Len6() int { return t.six.count }
+// LenV6 returns how many of them are of IPv6 clients.
+func (t *Table) LenV6() int { return t.six.count }
 
 // Cap returns how many sessions there can be, of both families. Slots are the numbers below it.
 func (t *Table) Cap() int { return len(t.sessions) }
 
-// Cap6 returns how many of them can be of IPv6 clients.
-func (t *Table) Cap6() int { return int(t.six.size) }
+// CapV6 returns how many of them can be of IPv6 clients.
+func (t *Table) CapV6() int { return int(t.six.size) }
 
 // At returns the session in a slot.
 func (t *Table) At(slot uint32) *Session { return &t.sessions[slot] }
 
-// Hash returns the hash under which a key is looked up.
-func (t *Table) Hash(k *Key4) uint64 { return t.hasher.hash(k) }
+// Hash4 returns the hash under which an IPv4 key is looked up.
+func (t *Table) Hash4(k *Key4) uint64 { return t.hasher.hash(k) }
 
 // Candidate returns the session that probably belongs to a hash, or zero. Only its home bucket is
 // read. Confirm tells whether it does.
 func (t *Table) Candidate(hash uint64) Ref { return t.index.candidate(hash) }
 
-// Confirm reports whether ref refers to the flow with the key. ref may be older than changes to
-// the table.
-func (t *Table) Confirm(ref Ref, k *Key4) bool {
+// Confirm4 is Confirm for a key that is known to be of IPv4.
+func (t *Table) Confirm4(ref Ref, k *Key4) bool {
 	return ref != 0 && t.sessions[ref.Slot()].matches(ref.Direction(), k)
 }
 
-// Lookup finds the session and direction of a key, whose hash the caller has.
-func (t *Table) Lookup(hash uint64, k *Key4) (Ref, bool) {
-	e, ok := t.index.find(hash, func(r Ref) bool { return t.Confirm(r, k) })
+// Lookup4 is Lookup for a key that is known to be of IPv4.
+func (t *Table) Lookup4(hash uint64, k *Key4) (Ref, bool) {
+	e, ok := t.index.find(hash, func(r Ref) bool { return t.Confirm4(r, k) })
 	if !ok {
 		return 0, false
 	}
@@ -121,14 +120,12 @@ const (
 	FlowTaken        // another session's answers already come on the outbound flow
 )
 
-// Insert makes a session in state None whose packets from the client have the key in, with its hash. If twoWay,
-// answers with the flow out pass the director too. No session may have the key in. If all slots for
-// IPv4 are taken, the oldest half-open session among them ends to make room.
-func (t *Table) Insert(in *Key4, hash uint64, out Flow4, twoWay bool, now uint32) (uint32, Result) {
+// Insert4 is Insert for a client that is known to be of IPv4.
+func (t *Table) Insert4(in *Key4, hash uint64, out Flow4, twoWay bool, now uint32) (uint32, Result) {
 	outKey, outHash := Key4{Flow4: out, Protocol: in.Protocol}, uint64(0)
 	if twoWay {
-		outHash = t.Hash(&outKey)
-		if _, taken := t.Lookup(outHash, &outKey); taken {
+		outHash = t.Hash4(&outKey)
+		if _, taken := t.Lookup4(outHash, &outKey); taken {
 			return 0, FlowTaken
 		}
 	}
@@ -214,7 +211,7 @@ func (t *Table) rehash(r Ref) uint64 {
 	}
 	s := &t.sessions[r.Slot()]
 	k := Key4{Flow4: *s.flow(r.Direction()), Protocol: s.Protocol}
-	return t.Hash(&k)
+	return t.Hash4(&k)
 }
 
 // unindex removes an entry, which is known by what it refers to: no other session is read.

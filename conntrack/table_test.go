@@ -55,7 +55,7 @@ func mustInsert(t testing.TB, table *Table, i int, now uint32) uint32 {
 
 func lookup(table *Table, f Flow4) (Ref, bool) {
 	k := Key4{Flow4: f, Protocol: packet.ProtocolTCP}
-	return table.Lookup(table.Hash(&k), &k)
+	return table.Lookup4(table.Hash4(&k), &k)
 }
 
 func TestConfigValidate(t *testing.T) {
@@ -67,8 +67,8 @@ func TestConfigValidate(t *testing.T) {
 		{Config{Max: 0, Ended: ended}, "0 sessions"},
 		{Config{Max: -1, Ended: ended}, "-1 sessions"},
 		{Config{Max: MaxSessions + 1, Ended: ended}, "it can hold 1 to"},
-		{Config{Max: 1, Max6: -1, Ended: ended}, "-1 IPv6 sessions"},
-		{Config{Max: 1, Max6: MaxSessions, Ended: ended}, "beside 1 of IPv4 it can hold 0 to"},
+		{Config{Max: 1, MaxV6: -1, Ended: ended}, "-1 IPv6 sessions"},
+		{Config{Max: 1, MaxV6: MaxSessions, Ended: ended}, "beside 1 of IPv4 it can hold 0 to"},
 		{Config{Max: 1}, "nobody is told"},
 	} {
 		if _, err := New(c.cfg); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -150,10 +150,10 @@ func TestProtocolsAreApart(t *testing.T) {
 	mustInsert(t, table, 1, 0)
 	in, _ := flows(1)
 	k := Key4{Flow4: in, Protocol: packet.ProtocolUDP}
-	if _, ok := table.Lookup(table.Hash(&k), &k); ok {
+	if _, ok := table.Lookup4(table.Hash4(&k), &k); ok {
 		t.Error("a UDP packet found a TCP session")
 	}
-	if r, _ := lookup(table, in); table.Confirm(r, &k) {
+	if r, _ := lookup(table, in); table.Confirm4(r, &k) {
 		t.Error("a TCP session was confirmed for a UDP packet")
 	}
 }
@@ -188,19 +188,19 @@ func TestStaleRefIsNotConfirmed(t *testing.T) {
 	slot := mustInsert(t, table, 1, 0)
 	in, _ := flows(1)
 	k := Key4{Flow4: in, Protocol: packet.ProtocolTCP}
-	stale := table.Candidate(table.Hash(&k))
-	if !table.Confirm(stale, &k) {
+	stale := table.Candidate(table.Hash4(&k))
+	if !table.Confirm4(stale, &k) {
 		t.Fatal("the candidate of a live session is not confirmed")
 	}
 	table.End(slot)
-	if table.Confirm(stale, &k) {
+	if table.Confirm4(stale, &k) {
 		t.Error("confirmed after the end")
 	}
 	mustInsert(t, table, 2, 0) // the same slot
-	if table.Confirm(stale, &k) {
+	if table.Confirm4(stale, &k) {
 		t.Error("confirmed after another session took the slot")
 	}
-	if table.Confirm(0, &k) {
+	if table.Confirm4(0, &k) {
 		t.Error("nothing confirmed")
 	}
 }
@@ -212,7 +212,7 @@ func TestStaleRefToOneWaySession(t *testing.T) {
 	in, _ := flows(2)
 	out := Flow4{Src: testServer, SrcPort: 80}
 	slot, _ := insert(table, in, out, packet.ProtocolTCP, false, 0)
-	if table.Confirm(makeRef(slot, Outbound), &Key4{Flow4: out, Protocol: packet.ProtocolTCP}) {
+	if table.Confirm4(makeRef(slot, Outbound), &Key4{Flow4: out, Protocol: packet.ProtocolTCP}) {
 		t.Error("confirmed")
 	}
 }
@@ -248,7 +248,7 @@ func TestEndAllLeavesAnEmptyTable(t *testing.T) {
 			in, out := flows(i)
 			for _, f := range []Flow4{in, out} {
 				k := Key4{Flow4: f, Protocol: packet.ProtocolTCP}
-				if _, found := table.Lookup(table.Hash(&k), &k); found {
+				if _, found := table.Lookup4(table.Hash4(&k), &k); found {
 					t.Fatalf("flow %d is still there", i)
 				}
 			}
@@ -266,5 +266,5 @@ func TestCloseTwice(t *testing.T) {
 // insert is Insert for those who have no hash yet.
 func insert(table *Table, in, out Flow4, protocol uint8, twoWay bool, now uint32) (uint32, Result) {
 	k := Key4{Flow4: in, Protocol: protocol}
-	return table.Insert(&k, table.Hash(&k), out, twoWay, now)
+	return table.Insert4(&k, table.Hash4(&k), out, twoWay, now)
 }

@@ -12,10 +12,10 @@ import (
 // add.
 func EngineConfig(c *config.Config) engine.Config {
 	e := engine.Config{
-		CPUs:      c.Director.Workers,
-		Sessions:  c.Session.Max,
-		Sessions6: c.Session.MaxV6,
-		Huge:      c.DPDK.Hugepages != config.HugePagesOff,
+		CPUs:       c.Director.Workers,
+		Sessions:   c.Session.Max,
+		SessionsV6: c.Session.MaxV6,
+		Huge:       c.DPDK.Hugepages != config.HugePagesOff,
 	}
 	if c.Director.Idle == config.IdleBusy {
 		e.Idle = engine.IdleBusy

@@ -78,7 +78,7 @@ func newSilentBed(t testing.TB, s site, n Settings, changes ...func(*bedConfig))
 }
 
 func (b *bed) config(cfg bedConfig) Config {
-	c := Config{CPUs: make([]int, cfg.workers), Sessions: cfg.sessions, Sessions6: cfg.sessions, Seed: 1}
+	c := Config{CPUs: make([]int, cfg.workers), Sessions: cfg.sessions, SessionsV6: cfg.sessions, Seed: 1}
 	for i, p := range b.site.ports {
 		m := memory.Config{
 			Name: fmt.Sprintf("port %d", i), Index: i, MAC: p.mac, MTU: cfg.mtu, Pool: b.pool, TxLimit: cfg.txLimit, Queues: cfg.queues,

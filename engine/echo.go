@@ -26,7 +26,7 @@ func (w *Worker) echoFlow(p *ports.Packet, m *meta) (Verdict, bool) {
 	}
 	k := &w.key
 	m.widen(p, k)
-	hash := w.hashOf(k)
+	hash := w.sessions.Hash(k)
 	if ref, known := w.lookup(k); known {
 		return w.established(p, m, ref), true
 	}
@@ -41,7 +41,7 @@ func (w *Worker) echoFlow(p *ports.Packet, m *meta) (Verdict, bool) {
 }
 
 // beginEcho makes the session of an echo request.
-func (w *Worker) beginEcho(p *ports.Packet, m *meta, k *packet.Key6, service *servicePool) Verdict {
+func (w *Worker) beginEcho(p *ports.Packet, m *meta, k *packet.Key, service *servicePool) Verdict {
 	if !w.isStranger(k.Src) {
 		return DropSourceAddress
 	}

@@ -28,10 +28,10 @@ type Config struct {
 	Ports    []ports.Port
 	CPUs     []int // one worker each, pinned there; a CPU may come twice
 	Sessions int   // for the whole director
-	// Sessions6 are IPv6 sessions, for the whole director besides Sessions; 0 is none.
-	Sessions6 int
-	Huge      bool // huge pages for sessions, if there are any
-	Idle      Idle
+	// SessionsV6 are IPv6 sessions, for the whole director besides Sessions; 0 is none.
+	SessionsV6 int
+	Huge       bool // huge pages for sessions, if there are any
+	Idle       Idle
 	// EnterThread and LeaveThread, if set, are called on each worker's thread before its first and after its last
 	// use of a queue: drivers may want to know their threads.
 	EnterThread func() error
@@ -49,8 +49,8 @@ func (c *Config) Validate() error {
 		return errors.New("engine: no worker")
 	case c.Sessions < len(c.CPUs):
 		return fmt.Errorf("engine: %d sessions for %d workers; raise session.max", c.Sessions, len(c.CPUs))
-	case c.Sessions6 != 0 && c.Sessions6 < len(c.CPUs):
-		return fmt.Errorf("engine: %d IPv6 sessions for %d workers; raise session.max_v6", c.Sessions6, len(c.CPUs))
+	case c.SessionsV6 != 0 && c.SessionsV6 < len(c.CPUs):
+		return fmt.Errorf("engine: %d IPv6 sessions for %d workers; raise session.max_v6", c.SessionsV6, len(c.CPUs))
 	}
 	return nil
 }
@@ -127,7 +127,7 @@ func (e *Engine) newWorker(i int) (*Worker, error) {
 	var err error
 	w.sessions, err = conntrack.New(conntrack.Config{
 		Max:      e.cfg.Sessions / len(e.cfg.CPUs),
-		Max6:     e.cfg.Sessions6 / len(e.cfg.CPUs),
+		MaxV6:    e.cfg.SessionsV6 / len(e.cfg.CPUs),
 		Timeouts: e.snap.Load().settings.Timeouts,
 		Huge:     e.cfg.Huge,
 		Ended:    w.sessionEnded,

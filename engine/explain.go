@@ -88,8 +88,8 @@ func (q *Question) validate(ports int) error {
 	return nil
 }
 
-func (q *Question) key() packet.Key6 {
-	return packet.Key6{Flow6: packet.Flow6{
+func (q *Question) key() packet.Key {
+	return packet.Key{Flow: packet.Flow{
 		Src: packet.AddrOf(q.From.Addr()), Dst: packet.AddrOf(q.To.Addr()), SrcPort: q.From.Port(), DstPort: q.To.Port(),
 	}, Protocol: q.Protocol}
 }
@@ -139,7 +139,7 @@ func (w *Worker) explainKnown(q *Question, x *Explanation) bool {
 	if d == conntrack.Outbound {
 		towards = w.sessions.Flow(slot, conntrack.Inbound).Src
 	}
-	x.leave(w, s.Server, d, k.Flow6, w.target(slot, d), towards)
+	x.leave(w, s.Server, d, k.Flow, w.target(slot, d), towards)
 	return true
 }
 
@@ -166,7 +166,7 @@ func (w *Worker) explainNew(q *Question, x *Explanation) {
 }
 
 // explainChoice explains the beginning of a session, as begin would take it.
-func (w *Worker) explainChoice(k *packet.Key6, service *servicePool, x *Explanation) {
+func (w *Worker) explainChoice(k *packet.Key, service *servicePool, x *Explanation) {
 	pick, ok := service.pool.Peek()
 	if !ok {
 		x.Verdict = DropNoRealServer
@@ -175,9 +175,9 @@ func (w *Worker) explainChoice(k *packet.Key6, service *servicePool, x *Explanat
 	id := service.servers[pick]
 	server := &w.snap.servers[id]
 	x.serve(w.snap, id)
-	to := k.Flow6
+	to := k.Flow
 	if server.mode.TwoWay() {
-		out := packet.Flow6{Src: server.address, SrcPort: server.port, Dst: k.Src, DstPort: k.SrcPort}
+		out := packet.Flow{Src: server.address, SrcPort: server.port, Dst: k.Src, DstPort: k.SrcPort}
 		if x.Verdict = w.foretell(&out, k, service, id); x.Verdict != Taken {
 			return
 		}
@@ -187,11 +187,11 @@ func (w *Worker) explainChoice(k *packet.Key6, service *servicePool, x *Explanat
 		x.Verdict = DropSessionsFull
 		return
 	}
-	x.leave(w, id, conntrack.Inbound, k.Flow6, to, server.address)
+	x.leave(w, id, conntrack.Inbound, k.Flow, to, server.address)
 }
 
 // foretell finds the return flow that a session would get, as insert would, or why it would get none.
-func (w *Worker) foretell(out *packet.Flow6, k *packet.Key6, service *servicePool, id uint32) Verdict {
+func (w *Worker) foretell(out *packet.Flow, k *packet.Key, service *servicePool, id uint32) Verdict {
 	protocol := k.Protocol
 	ended, _ := w.lookup(k) // has ended when the new one begins
 	if service.mode != modes.FullNAT {
@@ -213,8 +213,8 @@ func (w *Worker) foretell(out *packet.Flow6, k *packet.Key6, service *servicePoo
 }
 
 // taken reports whether a session's answers come on a flow, other than those of one that will have ended.
-func (w *Worker) taken(out *packet.Flow6, protocol uint8, ended conntrack.Ref) bool {
-	ref, found := w.lookup(&packet.Key6{Flow6: *out, Protocol: protocol})
+func (w *Worker) taken(out *packet.Flow, protocol uint8, ended conntrack.Ref) bool {
+	ref, found := w.lookup(&packet.Key{Flow: *out, Protocol: protocol})
 	return found && (ended == 0 || ref.Slot() != ended.Slot())
 }
 
@@ -232,7 +232,7 @@ func (x *Explanation) serve(n *snapshot, id uint32) {
 }
 
 // leave says how a packet leaves: as what, and to whom.
-func (x *Explanation) leave(w *Worker, id uint32, d conntrack.Direction, from, to packet.Flow6, towards packet.Addr) {
+func (x *Explanation) leave(w *Worker, id uint32, d conntrack.Direction, from, to packet.Flow, towards packet.Addr) {
 	server := &w.snap.servers[id]
 	if !server.mode.TwoWay() {
 		to = from

@@ -76,11 +76,11 @@ func (b *bed) explained(port int, frame []byte) {
 }
 
 func questionOf(m *meta, frame []byte, port int) Question {
-	k := packet.Key6{Flow6: packet.Flow6{
+	k := packet.Key{Flow: packet.Flow{
 		Src: packet.AddrOf4(m.Src), Dst: packet.AddrOf4(m.Dst), SrcPort: m.SrcPort, DstPort: m.DstPort,
 	}, Protocol: m.Protocol}
 	if m.Kind.Is6() {
-		k = m.Key6(frame)
+		k = m.Key(frame)
 	}
 	return Question{
 		Protocol: k.Protocol, TCPFlags: m.TCPFlags, Port: port,

@@ -9,9 +9,9 @@ import (
 // flow takes a packet of IPv4 to its session, or makes one for it.
 func (w *Worker) flow(p *ports.Packet, m *meta) Verdict {
 	ref := w.refs[m.index]
-	if !w.sessions.Confirm(ref, &m.Key4) {
+	if !w.sessions.Confirm4(ref, &m.Key4) {
 		var found bool
-		if ref, found = w.sessions.Lookup(w.hashes[m.index], &m.Key4); !found {
+		if ref, found = w.sessions.Lookup4(w.hashes[m.index], &m.Key4); !found {
 			return w.unknownFlow(p, m)
 		}
 	}
@@ -22,9 +22,9 @@ func (w *Worker) flow(p *ports.Packet, m *meta) Verdict {
 func (w *Worker) flow6(p *ports.Packet, m *meta) Verdict {
 	ref, k := w.refs[m.index], &w.key
 	m.widen(p, k)
-	if !w.sessions.Confirm6(ref, k) {
+	if !w.sessions.Confirm(ref, k) {
 		var found bool
-		if ref, found = w.sessions.Lookup6(w.hashes[m.index], k); !found {
+		if ref, found = w.sessions.Lookup(w.hashes[m.index], k); !found {
 			return w.unknownFlow(p, m)
 		}
 	}
@@ -176,7 +176,7 @@ func (w *Worker) impassable(p *ports.Packet, m *meta, d conntrack.Direction, roo
 
 // hopAddress returns the address by which the director shows itself as a hop to the sender of a packet: the port's
 // own, or the VIP if the port has none.
-func (w *Worker) hopAddress(p *ports.Packet, k *packet.Key6, d conntrack.Direction) packet.Addr {
+func (w *Worker) hopAddress(p *ports.Packet, k *packet.Key, d conntrack.Direction) packet.Addr {
 	a := w.snap.ports[p.Port].sourceTowards(k.Src)
 	if a == (packet.Addr{}) && d == conntrack.Inbound {
 		return k.Dst

@@ -98,7 +98,7 @@ func (w *Worker) first(p *ports.Packet, m *meta, owner int) Verdict {
 	}
 	m.fragment = true
 	m.widen(p, &w.key)
-	w.hashes[m.index], w.refs[m.index] = w.hashOf(&w.key), 0
+	w.hashes[m.index], w.refs[m.index] = w.sessions.Hash(&w.key), 0
 	if m.Kind.Is6() {
 		return w.flow6(p, m)
 	}

@@ -15,7 +15,7 @@ func (w *Worker) icmpError(p *ports.Packet, m *meta) Verdict {
 	if !ok {
 		return w.tunnelError(p, m)
 	}
-	k := packet.Key6{Flow6: q.Key.Reverse(), Protocol: q.Key.Protocol}
+	k := packet.Key{Flow: q.Key.Reverse(), Protocol: q.Key.Protocol}
 	if ref, found := w.lookup(&k); found {
 		return w.forwardError(p, m, &q, ref)
 	}
@@ -98,7 +98,7 @@ func (w *Worker) rewriteError(p *ports.Packet, m *meta, q *packet.Quotation, slo
 }
 
 // errorAcross makes an ICMP error one of the other family, by way of a copy, since the packet that it quotes changes its length too.
-func (w *Worker) errorAcross(p *ports.Packet, m *meta, q *packet.Quotation, from, to packet.Addr, inner *packet.Flow6) Verdict {
+func (w *Worker) errorAcross(p *ports.Packet, m *meta, q *packet.Quotation, from, to packet.Addr, inner *packet.Flow) Verdict {
 	ip, transport := p.Bytes()[m.Network:m.End], int(m.Transport-m.Network)
 	n, etherType := 0, packet.EtherTypeIPv6
 	if m.Kind.Is6() {

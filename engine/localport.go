@@ -21,7 +21,7 @@ const (
 //
 // With several workers each uses those local ports that are its own, so that no two of them ever choose the same, and so that the
 // answers come to the one that has the session.
-func (w *Worker) insertLocal(m *meta, k *packet.Key6, out *packet.Flow6, local []packet.Addr, id uint32) (uint32, Verdict) {
+func (w *Worker) insertLocal(m *meta, k *packet.Key, out *packet.Flow, local []packet.Addr, id uint32) (uint32, Verdict) {
 	turn := &w.localTurns[id]
 	for range maxProbes {
 		if !w.nextLocal(out, k.Protocol, local, id, turn) {
@@ -41,7 +41,7 @@ const maxForeign = 64
 
 // nextLocal sets where the answers of out go to the next local address and port that are this worker's, and reports whether there
 // are any.
-func (w *Worker) nextLocal(out *packet.Flow6, protocol uint8, local []packet.Addr, id uint32, turn *uint32) bool {
+func (w *Worker) nextLocal(out *packet.Flow, protocol uint8, local []packet.Addr, id uint32, turn *uint32) bool {
 	for range maxForeign * len(w.engine.workers) {
 		out.Dst, out.DstPort = localAt(local, *turn)
 		*turn++
@@ -53,8 +53,8 @@ func (w *Worker) nextLocal(out *packet.Flow6, protocol uint8, local []packet.Add
 }
 
 // ownsLocal reports whether the answers of a flow come to this worker.
-func (w *Worker) ownsLocal(out *packet.Flow6, protocol uint8, id uint32) bool {
-	o := w.engine.steering.localOwner(w.localPort(id), packet.Key6{Flow6: *out, Protocol: protocol})
+func (w *Worker) ownsLocal(out *packet.Flow, protocol uint8, id uint32) bool {
+	o := w.engine.steering.localOwner(w.localPort(id), packet.Key{Flow: *out, Protocol: protocol})
 	return o.of(out.DstPort) == w.number
 }
 
@@ -69,11 +69,11 @@ func (w *Worker) localPort(id uint32) uint16 {
 
 // foresee has the place in the index fetched where the answers of the real server's next session will be entered: nothing else of
 // that session is known so early, and waiting for it took a third of the session's time.
-func (w *Worker) foresee(out packet.Flow6, protocol uint8, local []packet.Addr, id, turn uint32) {
+func (w *Worker) foresee(out packet.Flow, protocol uint8, local []packet.Addr, id, turn uint32) {
 	if !w.nextLocal(&out, protocol, local, id, &turn) {
 		return
 	}
-	w.sessions.Foresee(w.hashOf(&packet.Key6{Flow6: out, Protocol: protocol}))
+	w.sessions.Foresee(w.sessions.Hash(&packet.Key{Flow: out, Protocol: protocol}))
 }
 
 // portStep is how far the ports of one address are from turn to turn: the golden section of their number, and without a factor

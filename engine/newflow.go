@@ -63,7 +63,7 @@ func (w *Worker) unclaimed(dst packet.Addr) Verdict {
 }
 
 // begin makes the session of a packet with the chosen real server, and forwards the packet.
-func (w *Worker) begin(p *ports.Packet, m *meta, k *packet.Key6, service *servicePool, id uint32) Verdict {
+func (w *Worker) begin(p *ports.Packet, m *meta, k *packet.Key, service *servicePool, id uint32) Verdict {
 	server := &w.snap.servers[id]
 	h := w.hops[id]
 	if h == 0 {
@@ -94,7 +94,7 @@ func (w *Worker) begin(p *ports.Packet, m *meta, k *packet.Key6, service *servic
 }
 
 // insert adds the session to the table, with the return flow that its mode has.
-func (w *Worker) insert(m *meta, k *packet.Key6, service *servicePool, id uint32) (slot uint32, v Verdict) {
+func (w *Worker) insert(m *meta, k *packet.Key, service *servicePool, id uint32) (slot uint32, v Verdict) {
 	server := &w.snap.servers[id]
 	out := &w.answers
 	out.Src, out.SrcPort = server.address, server.port
@@ -114,11 +114,8 @@ func (w *Worker) insert(m *meta, k *packet.Key6, service *servicePool, id uint32
 }
 
 // insertFlow adds a session to the table.
-func (w *Worker) insertFlow(m *meta, k *packet.Key6, out *packet.Flow6, twoWay bool) (uint32, conntrack.Result) {
-	if m.Kind.Is6() {
-		return w.sessions.Insert6(k, w.hashes[m.index], *out, twoWay, w.now)
-	}
-	return w.sessions.Insert(&m.Key4, w.hashes[m.index], out.Narrow(), twoWay, w.now)
+func (w *Worker) insertFlow(m *meta, k *packet.Key, out *packet.Flow, twoWay bool) (uint32, conntrack.Result) {
+	return w.sessions.Insert(k, w.hashes[m.index], *out, twoWay, w.now)
 }
 
 // insertVerdicts gives each result of an insertion its verdict.

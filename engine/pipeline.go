@@ -53,16 +53,12 @@ func (w *Worker) hash(b *ports.Burst) {
 	for i := range b.Slice() {
 		m := &w.meta[i]
 		if m.Kind.Is6() {
-			w.hashes[i] = w.hash6(&b.Packets[i], m)
+			k := m.Key(b.Packets[i].Bytes())
+			w.hashes[i] = w.sessions.Hash(&k)
 		} else {
-			w.hashes[i] = w.sessions.Hash(&m.Key4)
+			w.hashes[i] = w.sessions.Hash4(&m.Key4)
 		}
 	}
-}
-
-func (w *Worker) hash6(p *ports.Packet, m *meta) uint64 {
-	k := m.Key6(p.Bytes())
-	return w.sessions.Hash6(&k)
 }
 
 // probe reads the index for the whole burst.
@@ -128,31 +124,13 @@ func (w *Worker) admit(p *ports.Packet, m *meta, frame []byte) Verdict {
 }
 
 // widen writes a packet's addresses, ports and protocol in the form that both families have.
-func (m *meta) widen(p *ports.Packet, k *packet.Key6) {
-	if m.Kind.Is6() {
-		*k = m.Key6(p.Bytes())
-		return
-	}
-	k.Src, k.Dst = packet.AddrOf4(m.Src), packet.AddrOf4(m.Dst)
-	k.SrcPort, k.DstPort, k.Protocol = m.SrcPort, m.DstPort, m.Protocol
-}
-
-// hashOf returns the hash under which a flow's session is looked up.
-func (w *Worker) hashOf(k *packet.Key6) uint64 {
-	if !k.Src.Is4() {
-		return w.sessions.Hash6(k)
-	}
-	narrow := k.Narrow()
-	return w.sessions.Hash(&narrow)
+func (m *meta) widen(p *ports.Packet, k *packet.Key) {
+	*k = m.Key(p.Bytes())
 }
 
 // lookup finds a flow's session.
-func (w *Worker) lookup(k *packet.Key6) (conntrack.Ref, bool) {
-	if !k.Src.Is4() {
-		return w.sessions.Lookup6(w.sessions.Hash6(k), k)
-	}
-	narrow := k.Narrow()
-	return w.sessions.Lookup(w.sessions.Hash(&narrow), &narrow)
+func (w *Worker) lookup(k *packet.Key) (conntrack.Ref, bool) {
+	return w.sessions.Lookup(w.sessions.Hash(k), k)
 }
 
 // otherProtocol says why a packet of a protocol that no service can have goes nowhere.

@@ -49,7 +49,7 @@ func (w *Worker) rewrite6(p *ports.Packet, m *meta, slot uint32, server *serverE
 }
 
 // target returns the flow that a packet of a session in direction d leaves on: the reverse of the session's other flow.
-func (w *Worker) target(slot uint32, d conntrack.Direction) packet.Flow6 {
+func (w *Worker) target(slot uint32, d conntrack.Direction) packet.Flow {
 	other := w.sessions.Flow(slot, d^1)
 	return other.Reverse()
 }
@@ -74,7 +74,7 @@ func (w *Worker) encapsulate(p *ports.Packet, m *meta, server *serverEntry, n *n
 }
 
 // sixToFour makes a packet of IPv6 one of IPv4, which is shorter.
-func (w *Worker) sixToFour(p *ports.Packet, m *meta, to *packet.Flow6) {
+func (w *Worker) sixToFour(p *ports.Packet, m *meta, to *packet.Flow) {
 	narrow := to.Narrow()
 	w.outerID++
 	modes.SixToFour(p.Bytes()[m.Network:m.End], int(m.Transport-m.Network), m.Protocol, &narrow, w.outerID)
@@ -84,7 +84,7 @@ func (w *Worker) sixToFour(p *ports.Packet, m *meta, to *packet.Flow6) {
 }
 
 // fourToSix makes a packet of IPv4 one of IPv6, which is longer.
-func (w *Worker) fourToSix(p *ports.Packet, m *meta, to *packet.Flow6) Verdict {
+func (w *Worker) fourToSix(p *ports.Packet, m *meta, to *packet.Flow) Verdict {
 	header := int(m.Transport - m.Network)
 	p.Resize(int(m.End))
 	if !p.Prepend(packet.IPv6Len) {

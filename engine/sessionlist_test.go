@@ -177,7 +177,7 @@ func BenchmarkShowSessions(b *testing.B) {
 	w := d.worker
 	for i := range uint32(most) {
 		k := packet.Key4{Flow4: packet.Flow4{Src: i, Dst: 1, SrcPort: 1, DstPort: 1}, Protocol: packet.ProtocolUDP}
-		if _, r := w.sessions.Insert(&k, w.sessions.Hash(&k), packet.Flow4{}, false, d.now); r != conntrack.Inserted {
+		if _, r := w.sessions.Insert4(&k, w.sessions.Hash4(&k), packet.Flow4{}, false, d.now); r != conntrack.Inserted {
 			break // the index of a table that is as good as full
 		}
 		w.snap.servers[0].load.Begin()

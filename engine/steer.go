@@ -71,11 +71,11 @@ func (s *steering) clientOwner(address packet.Addr, port uint16, protocol uint8)
 	if s.client == nil {
 		return s.choose(address.Hi ^ address.Lo<<32 ^ address.Lo>>32 ^ uint64(port)<<16 ^ uint64(protocol))
 	}
-	return s.client.Queue(s.client.Flow(&packet.Key6{Flow6: packet.Flow6{Src: address, SrcPort: port}, Protocol: protocol}))
+	return s.client.Queue(s.client.Flow(&packet.Key{Flow: packet.Flow{Src: address, SrcPort: port}, Protocol: protocol}))
 }
 
 // flowOwner returns a worker by all that tells a flow from others.
-func (s *steering) flowOwner(k *packet.Key6) int {
+func (s *steering) flowOwner(k *packet.Key) int {
 	addresses := k.Src.Hi ^ bits.RotateLeft64(k.Src.Lo, 32) ^ bits.RotateLeft64(k.Dst.Hi, 16) ^ k.Dst.Lo
 	return s.choose(addresses ^ uint64(k.SrcPort)<<48 ^ uint64(k.DstPort)<<32 ^ uint64(k.Protocol)<<24)
 }
@@ -98,7 +98,7 @@ type localOwner struct {
 }
 
 // localOwner looks at answers from a real server, which come in at a port, to a local address.
-func (s *steering) localOwner(port uint16, answer packet.Key6) localOwner {
+func (s *steering) localOwner(port uint16, answer packet.Key) localOwner {
 	rss := s.back[port]
 	if rss == nil || !rss.HasDstPort(&answer) {
 		return localOwner{workers: s.workers}
@@ -123,7 +123,7 @@ const receiver = -1
 
 // owner returns the worker to which packets with a key belong that come in at a port, or receiver. Where they belong to nobody, it is
 // this worker's to drop them.
-func (w *Worker) owner(port uint16, k *packet.Key6) int {
+func (w *Worker) owner(port uint16, k *packet.Key) int {
 	s := &w.engine.steering
 	if i, ok := w.snap.services.get(serviceIndex(k.Dst, k.DstPort, k.Protocol)); ok {
 		switch {
@@ -147,7 +147,7 @@ func (w *Worker) owner(port uint16, k *packet.Key6) int {
 }
 
 // answerOwner returns the owner of a real server's packet to a local address.
-func (w *Worker) answerOwner(k *packet.Key6) int {
+func (w *Worker) answerOwner(k *packet.Key) int {
 	_, port, ok := w.snap.routes.next(k.Src)
 	if !ok {
 		return w.number
@@ -157,7 +157,7 @@ func (w *Worker) answerOwner(k *packet.Key6) int {
 }
 
 // probableOwner is owner for a flow of which no packet is at hand: the receiver is whom the device's hash would choose.
-func (w *Worker) probableOwner(port uint16, k *packet.Key6) int {
+func (w *Worker) probableOwner(port uint16, k *packet.Key) int {
 	owner := w.owner(port, k)
 	if rss := w.engine.steering.back[port]; owner == receiver && rss != nil {
 		return rss.Queue(rss.Flow(k))

@@ -54,7 +54,7 @@ func (w *Worker) tunnelError(p *ports.Packet, m *meta) Verdict {
 func (m *meta) isWhole(p *ports.Packet) bool {
 	message := p.Bytes()[m.Transport:m.End]
 	if m.Kind.Is6() {
-		k := m.Key6(p.Bytes())
+		k := m.Key(p.Bytes())
 		return packet.ICMPv6(message).Valid(k.Src, k.Dst)
 	}
 	return packet.Checksum(message) == 0

@@ -29,8 +29,8 @@ type Worker struct {
 
 	rx ports.Burst
 	batch
-	key        packet.Key6   // of the packet in hand, where both families are treated alike
-	answers    packet.Flow6  // of the session in the making
+	key        packet.Key    // of the packet in hand, where both families are treated alike
+	answers    packet.Flow   // of the session in the making
 	out        []ports.Burst // by port: what goes out with the next exchange
 	made       ports.Burst   // room for one packet of the director's own
 	freed      ports.Burst   // what was dropped and is freed with the next exchange

@@ -25,7 +25,7 @@ func SixToFour(b []byte, transport int, protocol uint8, to *packet.Flow4, id uin
 
 // FourToSix makes the packet of IPv4 whose header of the given length lies in b in front of offset transport one of IPv6 that goes on the
 // flow to (RFC 7915, section 4). The new header ends where the old one did and begins 40 bytes before.
-func FourToSix(b []byte, header, transport int, protocol uint8, to *packet.Flow6) {
+func FourToSix(b []byte, header, transport int, protocol uint8, to *packet.Flow) {
 	ip := packet.IPv4(b[transport-header:])
 	addresses := packet.Delta(0).ChangeAddr(packet.AddrOf4(ip.Src()), to.Src).ChangeAddr(packet.AddrOf4(ip.Dst()), to.Dst)
 	length := len(b) - transport

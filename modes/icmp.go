@@ -32,7 +32,7 @@ func TranslateError(ip packet.IPv4, transport int, q *packet.Quotation, from, to
 }
 
 // TranslateError6 is TranslateError for IPv6.
-func TranslateError6(ip packet.IPv6, transport int, q *packet.Quotation, from, to packet.Addr, inner *packet.Flow6) {
+func TranslateError6(ip packet.IPv6, transport int, q *packet.Quotation, from, to packet.Addr, inner *packet.Flow) {
 	all := packet.Delta(0).ChangeAddr(ip.Src(), from).ChangeAddr(ip.Dst(), to)
 	ip.SetSrc(from)
 	ip.SetDst(to)

@@ -10,7 +10,7 @@ import (
 // counterpart, or is damaged: the new one's checksum would be right. transport is the offset of the ICMP message in ip, q what packet.Quoted4
 // found behind its header; from and to are the new message's addresses, inner is the flow of the packet that it quotes as it was on
 // the other side.
-func ErrorToSix(b []byte, ip packet.IPv4, transport int, q *packet.Quotation, from, to packet.Addr, inner *packet.Flow6) int {
+func ErrorToSix(b []byte, ip packet.IPv4, transport int, q *packet.Quotation, from, to packet.Addr, inner *packet.Flow) int {
 	message := packet.ICMP(ip[transport:])
 	typ, code, rest, ok := meaningInSix(message)
 	if !ok || packet.Checksum(message) != 0 {

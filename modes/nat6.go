@@ -4,7 +4,7 @@ import "fulcrum/packet"
 
 // Translate6 rewrites a packet of IPv6 to go on a flow of IPv6, as nat and fullnat do. transport is the offset of the protocol's
 // header in ip, as checked by packet.Parse. What holds of checksums in Translate does here.
-func Translate6(ip packet.IPv6, transport int, protocol uint8, to *packet.Flow6) {
+func Translate6(ip packet.IPv6, transport int, protocol uint8, to *packet.Flow) {
 	addresses := packet.Delta(0).ChangeAddr(ip.Src(), to.Src).ChangeAddr(ip.Dst(), to.Dst)
 	ip.SetSrc(to.Src)
 	ip.SetDst(to.Dst)
@@ -13,7 +13,7 @@ func Translate6(ip packet.IPv6, transport int, protocol uint8, to *packet.Flow6)
 }
 
 // TranslateLater6 is Translate6 for a fragment that is not the first of its packet: it has addresses, and no ports.
-func TranslateLater6(ip packet.IPv6, to *packet.Flow6) {
+func TranslateLater6(ip packet.IPv6, to *packet.Flow) {
 	ip.SetSrc(to.Src)
 	ip.SetDst(to.Dst)
 	Route6(ip)

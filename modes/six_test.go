@@ -19,12 +19,12 @@ func drawAddr(t *rapid.T, label string) packet.Addr {
 	return packet.Addr{Hi: 0x20010db8<<32 | uint64(rapid.Uint16().Draw(t, label+"hi")), Lo: rapid.Uint64().Draw(t, label+"lo")}
 }
 
-func drawFlow6(t *rapid.T, label string) packet.Flow6 {
-	return packet.Flow6{Src: drawAddr(t, label+"src"), Dst: drawAddr(t, label+"dst"), SrcPort: rapid.Uint16().Draw(t, label+"sport"), DstPort: rapid.Uint16().Draw(t, label+"dport")}
+func drawFlow6(t *rapid.T, label string) packet.Flow {
+	return packet.Flow{Src: drawAddr(t, label+"src"), Dst: drawAddr(t, label+"dst"), SrcPort: rapid.Uint16().Draw(t, label+"sport"), DstPort: rapid.Uint16().Draw(t, label+"dport")}
 }
 
 // sixPacket is a packet of IPv6, made by gopacket.
-func sixPacket(t fataler, flow packet.Flow6, protocol uint8, payload []byte) packet.IPv6 {
+func sixPacket(t fataler, flow packet.Flow, protocol uint8, payload []byte) packet.IPv6 {
 	ip := &layers.IPv6{Version: 6, TrafficClass: 0x2e, HopLimit: 64, NextHeader: layers.IPProtocol(protocol)}
 	ip.SrcIP, ip.DstIP = flow.Src.Netip().AsSlice(), flow.Dst.Netip().AsSlice()
 	var transport gopacket.SerializableLayer
@@ -115,7 +115,7 @@ func TestAcrossFamilies(t *testing.T) {
 		if right(four) == damaged {
 			t.Fatalf("damaged %t: %x", damaged, []byte(four))
 		}
-		back := packet.Flow6{Src: flow.Src, Dst: flow.Dst, SrcPort: flow.SrcPort, DstPort: flow.DstPort}
+		back := packet.Flow{Src: flow.Src, Dst: flow.Dst, SrcPort: flow.SrcPort, DstPort: flow.DstPort}
 		modes.FourToSix(b, packet.IPv4MinLen, 80, protocol, &back)
 		want := bytes.Clone(whole)
 		binary.BigEndian.PutUint32(want, 6<<28|0x2e<<20)
@@ -144,7 +144,7 @@ func TestUDPWithoutChecksumGetsOne(t *testing.T) {
 	s.setFlow(conntrack.Flow4{Src: server, Dst: local, SrcPort: 8080, DstPort: 5001})
 	four := s.bytes(t)
 	b := append(make([]byte, 20), four...)
-	to := packet.Flow6{Src: packet.Addr{Hi: 1 << 60, Lo: 1}, Dst: packet.Addr{Hi: 1 << 60, Lo: 2}, SrcPort: 80, DstPort: 40000}
+	to := packet.Flow{Src: packet.Addr{Hi: 1 << 60, Lo: 1}, Dst: packet.Addr{Hi: 1 << 60, Lo: 2}, SrcPort: 80, DstPort: 40000}
 	modes.FourToSix(b, packet.IPv4MinLen, 40, packet.ProtocolUDP, &to)
 	u := b[40:]
 	if packet.UDP(u).Checksum() == 0 || packet.Fold(packet.Sum(u, packet.PseudoHeader6(to.Src, to.Dst, packet.ProtocolUDP, len(u)))) != 0xffff {
@@ -154,7 +154,7 @@ func TestUDPWithoutChecksumGetsOne(t *testing.T) {
 
 // TestSCTPDamageStays: the CRC is corrected by what the ports change.
 func TestSCTPDamageStays(t *testing.T) {
-	from, to := packet.Flow6{SrcPort: 1, DstPort: 2, Src: packet.Addr{Hi: 1}, Dst: packet.Addr{Hi: 2}}, packet.Flow6{SrcPort: 3, DstPort: 4, Src: packet.Addr{Hi: 3}, Dst: packet.Addr{Hi: 4}}
+	from, to := packet.Flow{SrcPort: 1, DstPort: 2, Src: packet.Addr{Hi: 1}, Dst: packet.Addr{Hi: 2}}, packet.Flow{SrcPort: 3, DstPort: 4, Src: packet.Addr{Hi: 3}, Dst: packet.Addr{Hi: 4}}
 	p := sixPacket(t, from, packet.ProtocolSCTP, []byte{1, 0, 0, 4})
 	p[len(p)-1] ^= 1
 	modes.Translate6(p, packet.IPv6Len, packet.ProtocolSCTP, &to)
@@ -257,7 +257,7 @@ func FuzzClampMSS(f *testing.F) {
 func TestTunnelsOfAllPairs(t *testing.T) {
 	s := &segment{ip: layers.IPv4{Version: 4, TTL: 64, TOS: 0x2e, Flags: layers.IPv4DontFragment, Protocol: layers.IPProtocolTCP}, payload: []byte("payload")}
 	s.setFlow(conntrack.Flow4{Src: client, Dst: vip, SrcPort: 40000, DstPort: 80})
-	four, six := []byte(s.bytes(t)), []byte(sixPacket(t, packet.Flow6{Src: packet.Addr{Hi: 1}, Dst: packet.Addr{Hi: 2}}, packet.ProtocolUDP, []byte("payload")))
+	four, six := []byte(s.bytes(t)), []byte(sixPacket(t, packet.Flow{Src: packet.Addr{Hi: 1}, Dst: packet.Addr{Hi: 2}}, packet.ProtocolUDP, []byte("payload")))
 	for _, inner := range [][]byte{four, six} {
 		wrapped4, wrapped6 := append(make([]byte, 20), inner...), append(make([]byte, 40), inner...)
 		modes.Encapsulate(wrapped4, 1, 2, 3)

@@ -13,19 +13,19 @@ type Key4 struct {
 	Protocol uint8
 }
 
-// Flow6 is Flow4 for IPv6, and, with mapped addresses, for whoever treats both families alike.
-type Flow6 struct {
+// Flow is Flow4 for either family: IPv4 addresses are mapped ones (Addr).
+type Flow struct {
 	Src, Dst         Addr
 	SrcPort, DstPort uint16
 }
 
 // Wide returns the flow in the form that both families have.
-func (f *Flow4) Wide() Flow6 {
-	return Flow6{Src: AddrOf4(f.Src), Dst: AddrOf4(f.Dst), SrcPort: f.SrcPort, DstPort: f.DstPort}
+func (f *Flow4) Wide() Flow {
+	return Flow{Src: AddrOf4(f.Src), Dst: AddrOf4(f.Dst), SrcPort: f.SrcPort, DstPort: f.DstPort}
 }
 
 // Narrow returns an IPv4 flow in its own form; addresses of IPv6 become zero.
-func (f *Flow6) Narrow() Flow4 {
+func (f *Flow) Narrow() Flow4 {
 	n := Flow4{SrcPort: f.SrcPort, DstPort: f.DstPort}
 	if f.Src.Is4() {
 		n.Src = f.Src.V4()
@@ -37,18 +37,18 @@ func (f *Flow6) Narrow() Flow4 {
 }
 
 // Reverse returns the flow of the packets that come back.
-func (f *Flow6) Reverse() Flow6 {
-	return Flow6{Src: f.Dst, Dst: f.Src, SrcPort: f.DstPort, DstPort: f.SrcPort}
+func (f *Flow) Reverse() Flow {
+	return Flow{Src: f.Dst, Dst: f.Src, SrcPort: f.DstPort, DstPort: f.SrcPort}
 }
 
-// Key6 is Key4 for IPv6.
-type Key6 struct {
-	Flow6
+// Key is Key4 for either family.
+type Key struct {
+	Flow
 	Protocol uint8
 }
 
 // Wide returns the key in the form that both families have.
-func (k *Key4) Wide() Key6 { return Key6{k.Flow4.Wide(), k.Protocol} }
+func (k *Key4) Wide() Key { return Key{k.Flow4.Wide(), k.Protocol} }
 
 // Narrow returns an IPv4 key in its own form.
-func (k *Key6) Narrow() Key4 { return Key4{k.Flow6.Narrow(), k.Protocol} }
+func (k *Key) Narrow() Key4 { return Key4{k.Flow.Narrow(), k.Protocol} }

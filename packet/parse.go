@@ -67,7 +67,7 @@ type Parsed struct {
 	Network      uint16   // offset of the ARP or IP header; ARPPacket, IP
 	Transport    uint16   // offset of the transport header, or of a fragment's data; IP
 	End          uint16   // offset of the first byte behind the IP packet (padding follows); IP
-	Key4                  // protocol: IP; addresses: IPv4, see Key6 for others; ports: TCP, UDP, SCTP
+	Key4                  // protocol: IP; addresses: IPv4, see Key for others; ports: TCP, UDP, SCTP
 }
 
 // Parse looks at a frame and fills p. Every length that a later stage relies on has been checked

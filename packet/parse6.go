@@ -100,8 +100,12 @@ func (p *Parsed) parseUpper6(b []byte) {
 	}
 }
 
-// Key6 returns the addresses, ports and protocol of a packet of IPv6; ports as in the embedded Key4.
-func (p *Parsed) Key6(frame []byte) Key6 {
+// Key returns the addresses, ports and protocol of an IP packet of either family; ports as in the embedded Key4. The frame is
+// the one that was parsed.
+func (p *Parsed) Key(frame []byte) Key {
+	if !p.Kind.Is6() {
+		return p.Wide()
+	}
 	ip := IPv6(frame[p.Network:])
-	return Key6{Flow6{ip.Src(), ip.Dst(), p.SrcPort, p.DstPort}, p.Protocol}
+	return Key{Flow{ip.Src(), ip.Dst(), p.SrcPort, p.DstPort}, p.Protocol}
 }

@@ -29,8 +29,8 @@ func inside(b []byte, at int, protocol uint8) (int, bool) {
 
 // Quotation is the packet that an ICMP error is about, as far as the error quotes it.
 type Quotation struct {
-	Key       Key6 // of TCP, UDP and SCTP
-	Transport int  // offset of the transport header behind the quoted IP header's beginning
+	Key       Key // of TCP, UDP and SCTP
+	Transport int // offset of the transport header behind the quoted IP header's beginning
 }
 
 // quotedPorts is as much as must be there of the transport header. Senders give eight bytes at least (RFC 792), which
@@ -44,7 +44,7 @@ func Quoted4(b []byte) (q Quotation, ok bool) {
 	if len(b) < IPv4MinLen || ip.Version() != 4 || ip.HeaderLen() < IPv4MinLen || ip.FragmentOffset() != 0 {
 		return q, false
 	}
-	q.Key = Key6{Flow6{Src: AddrOf4(ip.Src()), Dst: AddrOf4(ip.Dst())}, ip.Protocol()}
+	q.Key = Key{Flow{Src: AddrOf4(ip.Src()), Dst: AddrOf4(ip.Dst())}, ip.Protocol()}
 	q.Transport = ip.HeaderLen()
 	return q, q.readPorts(b)
 }
@@ -72,7 +72,7 @@ func Quoted6(b []byte) (q Quotation, ok bool) {
 		}
 		at, next = at+size, rest[0]
 	}
-	q.Key = Key6{Flow6{Src: ip.Src(), Dst: ip.Dst()}, next}
+	q.Key = Key{Flow{Src: ip.Src(), Dst: ip.Dst()}, next}
 	q.Transport = at
 	return q, q.readPorts(b)
 }

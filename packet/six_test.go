@@ -89,7 +89,7 @@ func TestParse6(t *testing.T) {
 			t.Errorf("%s: kind %d, fault %d; want %d, %d", tt.name, p.Kind, p.Fault, tt.kind, tt.fault)
 		}
 		if tt.kind == packet.UDP6 {
-			if k := p.Key6(tt.frame); k.SrcPort != 4000 || k.DstPort != 53 || k.Protocol != packet.ProtocolUDP || k.Src.Netip().String() != "2001:db8::1" || p.TTL != 63 || !p.DontFragment {
+			if k := p.Key(tt.frame); k.SrcPort != 4000 || k.DstPort != 53 || k.Protocol != packet.ProtocolUDP || k.Src.Netip().String() != "2001:db8::1" || p.TTL != 63 || !p.DontFragment {
 				t.Errorf("%s: %+v", tt.name, k)
 			}
 		}
@@ -255,7 +255,7 @@ func TestParse6NoAllocs(t *testing.T) {
 	var p packet.Parsed
 	if n := testing.AllocsPerRun(100, func() {
 		packet.Parse(f, &p)
-		p.Key6(f)
+		p.Key(f)
 		packet.Quoted6(f[14:])
 	}); n != 0 {
 		t.Errorf("%v allocations", n)

@@ -160,7 +160,7 @@ func (r *RSS) hashed6(protocol uint8) Hashed {
 }
 
 // Flow is Flow4 or Flow6, by the source's family.
-func (r *RSS) Flow(k *packet.Key6) uint32 {
+func (r *RSS) Flow(k *packet.Key) uint32 {
 	if k.Src.Is4() {
 		narrow := k.Narrow()
 		return r.Flow4(&narrow)
@@ -172,7 +172,7 @@ func (r *RSS) Flow(k *packet.Key6) uint32 {
 }
 
 // HasDstPort is HasDstPort4 or HasDstPort6, by the source's family.
-func (r *RSS) HasDstPort(k *packet.Key6) bool {
+func (r *RSS) HasDstPort(k *packet.Key) bool {
 	if k.Src.Is4() {
 		return r.HasDstPort4(k.Protocol)
 	}

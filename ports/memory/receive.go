@@ -34,18 +34,14 @@ func (p *Port) choose(frame []byte, pkt *ports.Packet) int {
 
 // flowOf returns what a NIC hashes of a frame. Of a fragment it knows the addresses; what is not well-formed IP has
 // no flow.
-func flowOf(frame []byte) (packet.Key6, bool) {
+func flowOf(frame []byte) (packet.Key, bool) {
 	var parsed packet.Parsed
 	packet.Parse(frame, &parsed)
-	var k packet.Key6
-	switch kind := parsed.Kind; {
-	case kind == packet.Invalid, kind == packet.Other, kind == packet.ARPPacket, kind == packet.Tagged:
-		return k, false
-	case kind.Is6():
-		k = parsed.Key6(frame)
-	default:
-		k = parsed.Wide()
+	switch parsed.Kind {
+	case packet.Invalid, packet.Other, packet.ARPPacket, packet.Tagged:
+		return packet.Key{}, false
 	}
+	k := parsed.Key(frame)
 	if !parsed.Kind.HasSession() {
 		k.SrcPort, k.DstPort, k.Protocol = 0, 0, 0
 	}
