@@ -45,7 +45,7 @@ func segmentOf(f []byte, s site, m modes.Mode) packet.TCP {
 	if s.is6 {
 		header = packet.IPv6Len
 	}
-	return packet.TCP(f[packet.EthernetLen+header+m.Overhead(conntrack.Inbound, s.is6, s.is6):])
+	return packet.TCP(f[packet.EthernetLen+header+modes.Overhead(m, conntrack.Inbound, s.is6, s.is6):])
 }
 
 // A device that takes nothing costs packets by name, and those that wait go when it recovers.

@@ -186,10 +186,10 @@ func TestPadding(t *testing.T) {
 			if s.is6 {
 				header, length = packet.IPv6Len, got[0][18:20]
 			}
-			if want := len(in.ip()) + m.Overhead(conntrack.Inbound, s.is6, s.is6); header+int(length[0])<<8+int(length[1]) != want {
+			if want := len(in.ip()) + modes.Overhead(m, conntrack.Inbound, s.is6, s.is6); header+int(length[0])<<8+int(length[1]) != want {
 				t.Fatalf("%v: total length is not %d:\n%s", m, want, dump(got[0]))
 			}
-			if m == modes.IPIP && len(got[0]) != packet.EthernetLen+len(in.ip())+m.Overhead(conntrack.Inbound, s.is6, s.is6) {
+			if m == modes.IPIP && len(got[0]) != packet.EthernetLen+len(in.ip())+modes.Overhead(m, conntrack.Inbound, s.is6, s.is6) {
 				t.Fatalf("padding in the tunnel:\n%s", dump(got[0]))
 			}
 		}

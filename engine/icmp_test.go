@@ -120,7 +120,7 @@ func TestFragmentationNeeded(t *testing.T) {
 	eachMode(t, func(t *testing.T, s site, m modes.Mode) {
 		b := newBed(t, s, s.serving(s.web(m, 1)), func(c *bedConfig) { c.mtu = 1400 })
 		p := b.begin(m, tcp(client, webVIP, "S"))
-		room := 1400 - m.Overhead(conntrack.Inbound, s.is6, s.is6)
+		room := 1400 - modes.Overhead(m, conntrack.Inbound, s.is6, s.is6)
 		headers := 40
 		if s.is6 {
 			headers = 60

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fulcrum/conntrack"
+	"fulcrum/lvs"
 	"fulcrum/modes"
 	"fulcrum/packet"
 	"fulcrum/sched"
@@ -17,7 +18,7 @@ import (
 
 // ParseMode returns the forwarding mode with a name.
 func ParseMode(name string) (modes.Mode, error) {
-	if m, ok := modes.Parse(name); ok {
+	if m, ok := lvs.ParseMode(name); ok {
 		return m, nil
 	}
 	return 0, fmt.Errorf("engine: no forwarding mode %q", name)

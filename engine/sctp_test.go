@@ -50,7 +50,7 @@ func TestSCTP(t *testing.T) {
 			}
 			want := sctpFrame(s, source, to, s.own(s.back).mac, s.servers[0].mac, 63, chunk)
 			if m == modes.IPIP {
-				got[0] = append(append([]byte(nil), got[0][:14]...), got[0][14+m.Overhead(conntrack.Inbound, s.is6, s.is6):]...)
+				got[0] = append(append([]byte(nil), got[0][:14]...), got[0][14+modes.Overhead(m, conntrack.Inbound, s.is6, s.is6):]...)
 			}
 			if string(got[0]) != string(want) {
 				t.Fatalf("sent\n%x\nwant\n%x", got[0], want)

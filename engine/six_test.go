@@ -370,7 +370,7 @@ func TestMSS(t *testing.T) {
 			t.Fatalf("%v: dropped %s", mode, b.drops())
 		}
 		judge(t, got[0])
-		at := packet.EthernetLen + packet.IPv4MinLen + mode.Overhead(conntrack.Inbound, false, false) + packet.TCPMinLen
+		at := packet.EthernetLen + packet.IPv4MinLen + modes.Overhead(mode, conntrack.Inbound, false, false) + packet.TCPMinLen
 		if mss := int(got[0][at+2])<<8 | int(got[0][at+3]); mss != 1400 {
 			t.Errorf("%v: the SYN announces %d", mode, mss)
 		}
@@ -382,7 +382,7 @@ func TestTunnelErrors(t *testing.T) {
 	for _, s := range sites {
 		b := newBed(t, s, s.serving(s.echo(modes.IPIP, 1)))
 		p := b.begin(modes.IPIP, udp(client, echoVIP, "?"))
-		own, overhead := s.own(s.back).addr, uint32(modes.IPIP.Overhead(conntrack.Inbound, s.is6, s.is6))
+		own, overhead := s.own(s.back).addr, uint32(modes.Overhead(modes.IPIP, conntrack.Inbound, s.is6, s.is6))
 		in := udp(client, echoVIP, "question")
 		p.sends(in)
 		outer := tunnelled(s.in(in).hop(), own, p.server.Addr(), p.tunnel-1)

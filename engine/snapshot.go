@@ -146,11 +146,11 @@ func newServerEntry(live *liveServer, mss uint16, gone bool) serverEntry {
 		clients6: live.key.service.address.Addr().Is6(),
 		servers6: live.key.address.Addr().Is6(),
 		mss:      mss,
-		views:    [2]conntrack.View{mode.View(conntrack.Inbound), mode.View(conntrack.Outbound)},
+		views:    [2]conntrack.View{modes.View(mode, conntrack.Inbound), modes.View(mode, conntrack.Outbound)},
 		gone:     gone,
 	}
 	for _, d := range []conntrack.Direction{conntrack.Inbound, conntrack.Outbound} {
-		e.overheads[d] = int8(mode.Overhead(d, e.clients6, e.servers6))
+		e.overheads[d] = int8(modes.Overhead(mode, d, e.clients6, e.servers6))
 	}
 	return e
 }
