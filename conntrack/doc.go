@@ -29,12 +29,13 @@
 //	 8  2  client port               36  4  packets in
 //	10  2  service port              40  4  packets out
 //	12  1  protocol                  44  4  sequence delta
-//	13  1  state                     48  2  next hop in
-//	14  2  flags                     50  2  next hop out
-//	16  4  real server's address     52  2  generation
-//	20  4  where its answers go      54  2  route epoch
-//	24  2  real server's port        56  4  template; in a free record the next free one
-//	26  2  where its answers go      60  4  spare
+//	13  1  state                     48  2  next hop
+//	14  1  flags                     50  2  generation
+//	15  1  mode                      52  4  route epoch
+//	16  4  real server's address     56  4  template; in a free record the next free one
+//	20  4  where its answers go      60  4  spare
+//	24  2  real server's port
+//	26  2  where its answers go
 //
 // Numbers are in the machine's byte order. "Where its answers go" is the client in nat and LIP:lport
 // in fullnat; dr and ipip leave it zero, because the answers do not pass the director. Where a flow is

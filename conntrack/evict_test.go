@@ -39,7 +39,7 @@ func TestNothingElseIsEvicted(t *testing.T) {
 	}
 	table := filled(t, func(s *Session) { t.Errorf("a session in %v is evicted", s.State) }, states...)
 	in, out := flows(100)
-	if _, result := insert(table, in, out, packet.ProtocolTCP, true, 0); result != Full {
+	if _, result := insert(table, in, out, packet.ProtocolTCP, true, 0); result != tableFull {
 		t.Errorf("result %d; want Full", result)
 	}
 	if table.Len() != len(states) || table.Evicted() != 0 {
@@ -65,7 +65,7 @@ func TestHandshakeSaves(t *testing.T) {
 	table.Track(1, Input, EventAck, 0)
 	mustInsert(t, table, 100, 0)
 	in, out := flows(101)
-	if _, result := insert(table, in, out, packet.ProtocolTCP, true, 0); result != Full {
+	if _, result := insert(table, in, out, packet.ProtocolTCP, true, 0); result != tableFull {
 		t.Errorf("result %d; want Full", result)
 	}
 	table.ended = func(*Session) {}
@@ -76,7 +76,7 @@ func TestHalfOpenAgain(t *testing.T) {
 	table := filled(t, func(*Session) {}, SynRecv)
 	table.SetState(0, Established, 0)
 	in, out := flows(100)
-	if _, result := insert(table, in, out, packet.ProtocolTCP, true, 0); result != Full {
+	if _, result := insert(table, in, out, packet.ProtocolTCP, true, 0); result != tableFull {
 		t.Fatalf("result %d; want Full", result)
 	}
 	table.SetState(0, SynRecv, 0)

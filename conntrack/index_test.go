@@ -77,7 +77,7 @@ func fill(t *testing.T, max int, seed uint64) {
 		if seed%2 == 0 {
 			in, out = flows(i)
 		}
-		if _, result := insert(table, in, out, packet.ProtocolTCP, true, 0); result != Inserted {
+		if _, result := insert(table, in, out, packet.ProtocolTCP, true, 0); result != inserted {
 			t.Fatalf("seed %d: result %d for session %d of %d", seed, result, i+1, max)
 		}
 	}

@@ -166,19 +166,19 @@ func (m *model) insert(t *rapid.T) {
 	m.ending = ending{t: t, family: family, reasons: "evict"}
 	m.ended = nil
 	slot, result := m.tableInsert(in, out, protocol, family, twoWay)
-	want, evictions := Inserted, 0
+	want, evictions := inserted, 0
 	switch {
 	case twoWay && taken:
-		want = FlowTaken
+		want = flowTaken
 	case full && halfOpen == 0:
-		want = Full
+		want = tableFull
 	case full:
 		evictions = 1
 	}
 	if result != want || len(m.ended) != evictions {
 		t.Fatalf("result %d, %d evicted; want %d, %d", result, len(m.ended), want, evictions)
 	}
-	if result == Inserted {
+	if result == inserted {
 		if _, occupied := m.sessions[slot]; occupied {
 			t.Fatalf("slot %d given out twice", slot)
 		}
@@ -186,7 +186,7 @@ func (m *model) insert(t *rapid.T) {
 	}
 }
 
-func (m *model) tableInsert(in, out Flow, protocol uint8, family int, twoWay bool) (uint32, Result) {
+func (m *model) tableInsert(in, out Flow, protocol uint8, family int, twoWay bool) (uint32, result) {
 	if family == four {
 		return insert(m.table, in.Narrow(), out.Narrow(), protocol, twoWay, m.now())
 	}

@@ -1,9 +1,12 @@
 package conntrack
 
-import "fulcrum/packet"
+import (
+	"fulcrum/lvs"
+	"fulcrum/packet"
+)
 
 // LayoutVersion names the layout of a session's record and of the index. It changes with either.
-const LayoutVersion = 2
+const LayoutVersion = 3
 
 // A session is found by what its packets carry.
 type (
@@ -14,7 +17,7 @@ type (
 )
 
 // Flags are what a session needs to remember in single bits.
-type Flags uint16
+type Flags uint8
 
 const (
 	live   Flags = 1 << iota // the record holds a session
@@ -30,18 +33,18 @@ type Session struct {
 	Protocol   uint8
 	State      State
 	Flags      Flags
-	Out        Flow4  // real server -> where its answers go; Dst is zero in dr and ipip
-	Server     uint32 // real server id
-	LastSeen   uint32 // ms
-	PacketsIn  uint32 // modulo 2^32
-	PacketsOut uint32 // modulo 2^32
-	SeqDelta   uint32 // what the director added to the client's sequence numbers
-	NextHopIn  uint16 // neighbour towards the real server
-	NextHopOut uint16 // neighbour towards the client
-	Generation uint16 // counts the sessions that this record has held
-	RouteEpoch uint16 // the routes that the next hops were found with
-	Template   uint32 // persistence template; in a free record, the next free slot
-	_          uint32 // spare
+	Mode       lvs.Mode // forwarding mode, set by the caller of Insert
+	Out        Flow4    // real server -> where its answers go; Dst is zero in dr and ipip
+	Server     uint32   // real server id
+	LastSeen   uint32   // ms
+	PacketsIn  uint32   // modulo 2^32
+	PacketsOut uint32   // modulo 2^32
+	SeqDelta   uint32   // what the director added to the client's sequence numbers
+	NextHop    uint16   // neighbour towards the client
+	Generation uint16   // counts the sessions that this record has held
+	RouteEpoch uint32   // the routes with which the next hop was found
+	Template   uint32   // persistence template; in a free record, the next free slot
+	_          uint32   // spare
 }
 
 // begin makes a record that of a new session. Each field is written where it belongs: a literal of the whole record would be
@@ -50,7 +53,7 @@ func (s *Session) begin(in *Key4, out Flow4, flags Flags, now uint32) {
 	s.In, s.Protocol, s.State, s.Flags = in.Flow4, in.Protocol, None, s.Flags&queued|flags|live
 	s.Out, s.Server, s.LastSeen = out, 0, now
 	s.PacketsIn, s.PacketsOut, s.SeqDelta = 0, 0, 0
-	s.NextHopIn, s.NextHopOut, s.Generation, s.RouteEpoch = 0, 0, s.Generation+1, 0
+	s.NextHop, s.Generation, s.RouteEpoch = 0, s.Generation+1, 0
 	s.Template = 0
 }
 

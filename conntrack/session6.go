@@ -56,17 +56,6 @@ func (t *Table) Lookup(hash uint64, k *Key) (Ref, bool) {
 	return t.index.buckets[e.bucket].refs[e.i], true
 }
 
-// Insert makes a session in state None whose packets from the client have the key in, of either family, with its hash. If
-// twoWay, answers with the flow out pass the director too. No session may have the key in. If all slots of the client's
-// family are taken, the oldest half-open session among them ends to make room.
-func (t *Table) Insert(in *Key, hash uint64, out Flow, twoWay bool, now uint32) (uint32, Result) {
-	if in.Src.Is4() {
-		narrow := in.Narrow()
-		return t.Insert4(&narrow, hash, out.Narrow(), twoWay, now)
-	}
-	return t.insert6(in, hash, out, twoWay, now)
-}
-
 func (t *Table) confirm6(ref Ref, k *Key) bool {
 	if ref == 0 || !t.Is6(ref.Slot()) {
 		return false
@@ -79,20 +68,12 @@ func (t *Table) confirm6(ref Ref, k *Key) bool {
 }
 
 // insert6 is Insert for a client of IPv6. Where both of out's addresses are IPv4 ones, the real server's packets are.
-func (t *Table) insert6(in *Key, hash uint64, out Flow, twoWay bool, now uint32) (uint32, Result) {
-	flags := flagsOf(&out, twoWay)
-	outHash, taken := uint64(0), false
-	if twoWay {
-		answers := &Key{Flow: out, Protocol: in.Protocol}
-		outHash = t.Hash(answers)
-		if _, taken = t.Lookup(outHash, answers); taken {
-			return 0, FlowTaken
-		}
-	}
+func (t *Table) insert6(in *Key, h Hashes, out Flow, twoWay bool, now uint32) (uint32, bool) {
 	slot, ok := t.allocate(&t.six)
 	if !ok {
-		return 0, Full
+		return 0, false
 	}
+	flags := flagsOf(&out, twoWay)
 	a := t.addressesOf(slot)
 	a.In, a.Out = Pair6{in.Src, in.Dst}, Pair6{}
 	answers := out.Narrow()
@@ -100,7 +81,7 @@ func (t *Table) insert6(in *Key, hash uint64, out Flow, twoWay bool, now uint32)
 		a.Out, answers = Pair6{out.Src, out.Dst}, portsOf(&out)
 	}
 	t.sessions[slot].begin(&Key4{Flow4: portsOf(&in.Flow), Protocol: in.Protocol}, answers, flags, now)
-	return t.enter(&t.six, slot, flowHashes{hash, outHash}, now)
+	return slot, t.enter(&t.six, slot, h, now)
 }
 
 // portsOf returns what the record holds of an IPv6 flow.

@@ -23,9 +23,8 @@ func translated(i int) Flow {
 	return f.Wide()
 }
 
-func insert6(table *Table, in, out Flow, protocol uint8, twoWay bool, now uint32) (uint32, Result) {
-	k := Key{Flow: in, Protocol: protocol}
-	return table.Insert(&k, table.Hash(&k), out, twoWay, now)
+func insert6(table *Table, in, out Flow, protocol uint8, twoWay bool, now uint32) (uint32, result) {
+	return insertKey(table, in, out, protocol, twoWay, now)
 }
 
 // mustInsert6 inserts the i-th IPv6 session in both directions.
@@ -33,7 +32,7 @@ func mustInsert6(t testing.TB, table *Table, i int, now uint32) uint32 {
 	t.Helper()
 	in, out := flows6Of(i)
 	slot, result := insert6(table, in, out, packet.ProtocolTCP, true, now)
-	if result != Inserted {
+	if result != inserted {
 		t.Fatalf("session %d with %d in the table: result %d", i, table.Len(), result)
 	}
 	return slot
@@ -71,7 +70,7 @@ func TestBothFlowsOfIPv6AreFound(t *testing.T) {
 	for name, out := range map[string]Flow{"IPv6": out, "translated": translated(1)} {
 		t.Run(name, func(t *testing.T) {
 			slot, result := insert6(table, in, out, packet.ProtocolTCP, true, 7)
-			if result != Inserted || !table.Is6(slot) || table.Len() != 1 || table.LenV6() != 1 {
+			if result != inserted || !table.Is6(slot) || table.Len() != 1 || table.LenV6() != 1 {
 				t.Fatalf("result %d, slot %d, %d sessions", result, slot, table.Len())
 			}
 			for d, f := range []Flow{in, out} {
@@ -152,14 +151,14 @@ func TestAnswersAreTakenAcrossFamilies(t *testing.T) {
 	mustInsert(t, table, 1, 0)
 	in, _ := flows6Of(1)
 	_, taken := flows(1)
-	if _, result := insert6(table, in, taken.Wide(), packet.ProtocolTCP, true, 0); result != FlowTaken {
-		t.Errorf("translated: result %d; want FlowTaken", result)
+	if _, result := insert6(table, in, taken.Wide(), packet.ProtocolTCP, true, 0); result != flowTaken {
+		t.Errorf("translated: result %d; want flowTaken", result)
 	}
 	mustInsert6(t, table, 1, 0)
 	in, _ = flows6Of(2)
 	_, taken6 := flows6Of(1)
-	if _, result := insert6(table, in, taken6, packet.ProtocolTCP, true, 0); result != FlowTaken || table.Len() != 2 {
-		t.Errorf("IPv6: result %d, %d sessions; want FlowTaken", result, table.Len())
+	if _, result := insert6(table, in, taken6, packet.ProtocolTCP, true, 0); result != flowTaken || table.Len() != 2 {
+		t.Errorf("IPv6: result %d, %d sessions; want flowTaken", result, table.Len())
 	}
 }
 
@@ -182,7 +181,7 @@ func TestOneWayIPv6IsNotFoundByItsAnswers(t *testing.T) {
 func TestNoIPv6WithoutRoomForIt(t *testing.T) {
 	table := newTable(t, Config{Max: 10})
 	in, out := flows6Of(1)
-	if _, result := insert6(table, in, out, packet.ProtocolTCP, true, 0); result != Full {
+	if _, result := insert6(table, in, out, packet.ProtocolTCP, true, 0); result != tableFull {
 		t.Errorf("result %d; want Full", result)
 	}
 	if _, ok := find(table, in, packet.ProtocolTCP); ok || table.CapV6() != 0 || table.Cap() != 10 {

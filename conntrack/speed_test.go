@@ -176,7 +176,7 @@ func BenchmarkEvictBehindEstablished(b *testing.B) {
 			table.SetState(uint32(slot), Established, 0)
 		}
 		b.StartTimer()
-		if _, result := insert(table, in, out, packet.ProtocolTCP, true, 0); result != Full {
+		if _, result := insert(table, in, out, packet.ProtocolTCP, true, 0); result != tableFull {
 			b.Fatal(result)
 		}
 	}

@@ -111,72 +111,73 @@ func (t *Table) Lookup4(hash uint64, k *Key4) (Ref, bool) {
 	return t.index.buckets[e.bucket].refs[e.i], true
 }
 
-// Result says how an insertion went.
-type Result uint8
+// Hashes are those of a session's flows. Out means nothing where answers do not pass the director.
+type Hashes struct{ In, Out uint64 }
 
-const (
-	Inserted  Result = iota
-	Full             // no room, and no half-open session to evict
-	FlowTaken        // another session's answers already come on the outbound flow
-)
+// Free returns the hash of an outbound flow, and whether it is free: no session's answers come on it.
+func (t *Table) Free(out *Key) (hash uint64, free bool) {
+	hash = t.Hash(out)
+	_, taken := t.Lookup(hash, out)
+	return hash, !taken
+}
 
-// Insert4 is Insert for a client that is known to be of IPv4.
-func (t *Table) Insert4(in *Key4, hash uint64, out Flow4, twoWay bool, now uint32) (uint32, Result) {
-	outKey, outHash := Key4{Flow4: out, Protocol: in.Protocol}, uint64(0)
-	if twoWay {
-		outHash = t.Hash4(&outKey)
-		if _, taken := t.Lookup4(outHash, &outKey); taken {
-			return 0, FlowTaken
-		}
+// Insert makes a session in state None whose packets from the client have the key in, of either family. If twoWay, answers
+// with the flow out pass the director too. No session may have the key in, and the flow out must be free. If all slots of
+// the client's family are taken, the oldest half-open session among them ends to make room; ok is false if there is none.
+func (t *Table) Insert(in *Key, h Hashes, out Flow, twoWay bool, now uint32) (slot uint32, ok bool) {
+	if in.Src.Is4() {
+		return t.insert4(in, h, out, twoWay, now)
 	}
+	return t.insert6(in, h, out, twoWay, now)
+}
+
+func (t *Table) insert4(in *Key, h Hashes, out Flow, twoWay bool, now uint32) (uint32, bool) {
 	slot, ok := t.allocate(&t.four)
 	if !ok {
-		return 0, Full
+		return 0, false
 	}
 	flags := Flags(0)
 	if twoWay {
 		flags = TwoWay
 	}
-	t.sessions[slot].begin(in, out, flags, now)
-	return t.enter(&t.four, slot, flowHashes{hash, outHash}, now)
+	narrow := in.Narrow()
+	t.sessions[slot].begin(&narrow, out.Narrow(), flags, now)
+	return slot, t.enter(&t.four, slot, h, now)
 }
 
 // enter puts the flows of a session that has just begun into the index.
-func (t *Table) enter(b *slab, slot uint32, h flowHashes, now uint32) (uint32, Result) {
-	if !t.index.insert(h.in, makeRef(slot, Inbound), t.rehash) {
+func (t *Table) enter(b *slab, slot uint32, h Hashes, now uint32) bool {
+	if !t.index.insert(h.In, makeRef(slot, Inbound), t.rehash) {
 		t.release(slot)
-		return 0, Full
+		return false
 	}
-	if t.sessions[slot].Flags&TwoWay != 0 && !t.index.insert(h.out, makeRef(slot, Outbound), t.rehash) {
-		t.unindex(h.in, makeRef(slot, Inbound))
+	if t.sessions[slot].Flags&TwoWay != 0 && !t.index.insert(h.Out, makeRef(slot, Outbound), t.rehash) {
+		t.unindex(h.In, makeRef(slot, Inbound))
 		t.release(slot)
-		return 0, Full
+		return false
 	}
 	b.count++
 	t.arm(slot, now)
-	return slot, Inserted
+	return true
 }
 
 // End ends a session.
 func (t *Table) End(slot uint32) { t.end(slot, t.hashesOf(slot)) }
 
-// flowHashes are the hashes of a session's flows; out is only used if answers pass.
-type flowHashes struct{ in, out uint64 }
-
-func (t *Table) hashesOf(slot uint32) (h flowHashes) {
-	h.in = t.rehash(makeRef(slot, Inbound))
+func (t *Table) hashesOf(slot uint32) (h Hashes) {
+	h.In = t.rehash(makeRef(slot, Inbound))
 	if t.sessions[slot].Flags&TwoWay != 0 {
-		h.out = t.rehash(makeRef(slot, Outbound))
+		h.Out = t.rehash(makeRef(slot, Outbound))
 	}
 	return h
 }
 
 // end is End for who knows the hashes.
-func (t *Table) end(slot uint32, h flowHashes) {
+func (t *Table) end(slot uint32, h Hashes) {
 	s := &t.sessions[slot]
-	t.unindex(h.in, makeRef(slot, Inbound))
+	t.unindex(h.In, makeRef(slot, Inbound))
 	if s.Flags&TwoWay != 0 {
-		t.unindex(h.out, makeRef(slot, Outbound))
+		t.unindex(h.Out, makeRef(slot, Outbound))
 	}
 	t.ended(s)
 	t.slabOf(slot).count--

@@ -47,7 +47,7 @@ func mustInsert(t testing.TB, table *Table, i int, now uint32) uint32 {
 	t.Helper()
 	in, out := flows(i)
 	slot, result := insert(table, in, out, packet.ProtocolTCP, true, now)
-	if result != Inserted {
+	if result != inserted {
 		t.Fatalf("session %d with %d in the table: result %d", i, table.Len(), result)
 	}
 	return slot
@@ -134,7 +134,7 @@ func TestOneWaySessionIsNotFoundByItsAnswers(t *testing.T) {
 	table := newTable(t, Config{Max: 10})
 	in, _ := flows(1)
 	out := Flow4{Src: testServer, SrcPort: 80}
-	if _, result := insert(table, in, out, packet.ProtocolTCP, false, 0); result != Inserted {
+	if _, result := insert(table, in, out, packet.ProtocolTCP, false, 0); result != inserted {
 		t.Fatalf("result %d", result)
 	}
 	if _, ok := lookup(table, in); !ok {
@@ -163,8 +163,8 @@ func TestFlowTaken(t *testing.T) {
 	mustInsert(t, table, 1, 0)
 	in, _ := flows(2)
 	_, taken := flows(1)
-	if _, result := insert(table, in, taken, packet.ProtocolTCP, true, 0); result != FlowTaken {
-		t.Errorf("result %d; want FlowTaken", result)
+	if _, result := insert(table, in, taken, packet.ProtocolTCP, true, 0); result != flowTaken {
+		t.Errorf("result %d; want flowTaken", result)
 	}
 	if _, ok := lookup(table, in); ok || table.Len() != 1 {
 		t.Errorf("found %v, %d sessions; want nothing left behind", ok, table.Len())
@@ -263,8 +263,33 @@ func TestCloseTwice(t *testing.T) {
 	}
 }
 
-// insert is Insert for those who have no hash yet.
-func insert(table *Table, in, out Flow4, protocol uint8, twoWay bool, now uint32) (uint32, Result) {
-	k := Key4{Flow4: in, Protocol: protocol}
-	return table.Insert4(&k, table.Hash4(&k), out, twoWay, now)
+// result says how an insertion went.
+type result uint8
+
+const (
+	inserted  result = iota
+	tableFull        // no slot, and no half-open session to evict
+	flowTaken        // another session's answers already come on the outbound flow
+)
+
+// insert is insertKey in IPv4's own form.
+func insert(table *Table, in, out Flow4, protocol uint8, twoWay bool, now uint32) (uint32, result) {
+	return insertKey(table, in.Wide(), out.Wide(), protocol, twoWay, now)
+}
+
+// insertKey looks whether the outbound flow is free and inserts, as the engine does.
+func insertKey(table *Table, in, out Flow, protocol uint8, twoWay bool, now uint32) (uint32, result) {
+	k, answers := Key{Flow: in, Protocol: protocol}, Key{Flow: out, Protocol: protocol}
+	h := Hashes{In: table.Hash(&k)}
+	if twoWay {
+		free := false
+		if h.Out, free = table.Free(&answers); !free {
+			return 0, flowTaken
+		}
+	}
+	slot, ok := table.Insert(&k, h, out, twoWay, now)
+	if !ok {
+		return 0, tableFull
+	}
+	return slot, inserted
 }

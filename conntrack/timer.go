@@ -129,7 +129,7 @@ func (t *Table) expireTogether(slots []uint32, now uint32) {
 	for _, slot := range slots {
 		t.foreseeSlot(slot)
 	}
-	var hashes [together]flowHashes
+	var hashes [together]Hashes
 	for i, slot := range slots {
 		if t.expired(slot, now) {
 			hashes[i] = t.hashesOf(slot)
@@ -148,10 +148,10 @@ func (t *Table) expireTogether(slots []uint32, now uint32) {
 }
 
 // foreseeEntries asks for the places in the index in which a session's entries probably are.
-func (t *Table) foreseeEntries(slot uint32, h flowHashes) {
-	t.Foresee(h.in)
+func (t *Table) foreseeEntries(slot uint32, h Hashes) {
+	t.Foresee(h.In)
 	if t.sessions[slot].Flags&TwoWay != 0 {
-		t.Foresee(h.out)
+		t.Foresee(h.Out)
 	}
 }
 

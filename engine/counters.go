@@ -46,7 +46,6 @@ type Traffic struct {
 type counters struct {
 	totals     Totals
 	ports      []PortTotals
-	servers    []Traffic // by real server id
 	handedOver []uint64  // by worker
 }
 
@@ -62,7 +61,7 @@ type published struct {
 	sessions   atomic.Int64
 	handedOver []atomic.Uint64
 	ports      [][2]atomic.Uint64
-	servers    atomic.Pointer[[]publishedTraffic]
+	servers    []publishedTraffic // by real server id
 }
 
 type publishedTraffic [5]atomic.Uint64
@@ -124,20 +123,6 @@ func (p *publishedTraffic) add(t *Traffic) {
 	}
 }
 
-// resizeServers makes room for real server ids below n. The readers' copy is replaced as a whole, so that they
-// never see a slice that grows.
-func (w *Worker) resizeServers(n int) {
-	if n <= len(w.counters.servers) {
-		return
-	}
-	w.counters.servers = append(w.counters.servers, make([]Traffic, n-len(w.counters.servers))...)
-	fresh := make([]publishedTraffic, n)
-	for i := range w.counters.servers {
-		fresh[i].set(&w.counters.servers[i])
-	}
-	w.published.servers.Store(&fresh)
-}
-
 // publishChunk is how many real servers' counters are copied at a time, so that a worker with thousands of them never
 // stops for long.
 const publishChunk = 64
@@ -158,12 +143,12 @@ func (w *Worker) publish() {
 	for i, t := range w.counters.ports {
 		w.published.setPort(i, t)
 	}
-	all := *w.published.servers.Load()
-	for range min(publishChunk, len(all)) {
-		if w.nextPublished >= len(all) {
+	n := len(w.snap.servers)
+	for range min(publishChunk, n) {
+		if w.nextPublished >= n {
 			w.nextPublished = 0
 		}
-		all[w.nextPublished].set(&w.counters.servers[w.nextPublished])
+		w.published.servers[w.nextPublished].set(&w.peers[w.nextPublished].traffic)
 		w.nextPublished++
 	}
 }

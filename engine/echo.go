@@ -3,7 +3,6 @@ package engine
 import (
 	"encoding/binary"
 
-	"fulcrum/modes"
 	"fulcrum/packet"
 	"fulcrum/ports"
 )
@@ -11,7 +10,7 @@ import (
 // echoFlow takes an echo request to a VIP one of whose services has them go to its real servers, or the answer of such a real server. They are
 // packets of sessions whose ports are the request's identifier and 0. It reports false for all others.
 func (w *Worker) echoFlow(p *ports.Packet, m *meta) (Verdict, bool) {
-	if len(w.snap.passing.keys) == 0 {
+	if w.snap.passing.used == 0 {
 		return Taken, false
 	}
 	b := p.Bytes()[m.Transport:m.End]
@@ -25,14 +24,14 @@ func (w *Worker) echoFlow(p *ports.Packet, m *meta) (Verdict, bool) {
 		return Taken, false
 	}
 	k := &w.key
-	m.widen(p, k)
+	*k = m.Key(p.Bytes())
 	hash := w.sessions.Hash(k)
-	if ref, known := w.lookup(k); known {
+	if ref, known := w.sessions.Lookup(hash, k); known {
 		return w.established(p, m, ref), true
 	}
-	if i, ok := w.snap.passing.get(addressIndex(k.Dst)); ok && m.DstPort == 0 {
+	if service, ok := w.snap.passing.get(addressKey(k.Dst)); ok && m.DstPort == 0 {
 		w.hashes[m.index] = hash
-		return w.beginEcho(p, m, k, &w.snap.pools[i]), true
+		return w.beginEcho(p, m, service), true
 	}
 	if m.SrcPort == 0 && w.outgoing != nil && int(p.Spare) < len(w.outgoing) {
 		return w.handOver(p, (w.number+1)%len(w.outgoing)), true // whoever has asked
@@ -40,18 +39,13 @@ func (w *Worker) echoFlow(p *ports.Packet, m *meta) (Verdict, bool) {
 	return Taken, false
 }
 
-// beginEcho makes the session of an echo request.
-func (w *Worker) beginEcho(p *ports.Packet, m *meta, k *packet.Key, service *servicePool) Verdict {
-	if !w.isStranger(k.Src) {
-		return DropSourceAddress
+// beginEcho makes the session of an echo request. One that no real server can have is dropped without
+// an answer.
+func (w *Worker) beginEcho(p *ports.Packet, m *meta, service *serviceEntry) Verdict {
+	a, d := &w.arrival, &w.decision
+	w.arrive(a, p, m, 0)
+	if w.decideFor(service, a, d); d.verdict != Taken {
+		return d.verdict
 	}
-	pick, ok := service.pool.Pick()
-	if !ok {
-		return DropNoRealServer
-	}
-	id := service.servers[pick]
-	if server := &w.snap.servers[id]; server.clients6 != server.servers6 && server.mode == modes.FullNAT {
-		return DropOtherFamily
-	}
-	return w.begin(p, m, k, service, id)
+	return w.begin(p, m, a, d)
 }

@@ -64,8 +64,7 @@ type Engine struct {
 	steering steering
 	lore     lore
 
-	mu     sync.Mutex // serialises Apply
-	epochs uint16
+	announcements announcements
 
 	capturing sync.Mutex // held by the one capture that there may be
 	listing   sync.Mutex // held for each piece of a listing: all of them together cost a worker as much as one
@@ -76,15 +75,15 @@ func New(cfg Config, settings Settings) (*Engine, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	e := &Engine{cfg: cfg, registry: newRegistry()}
+	e := &Engine{cfg: cfg, registry: newRegistry(len(cfg.CPUs))}
 	e.steering = newSteering(cfg.Ports, len(cfg.CPUs), newRandom(cfg.Seed).Uint64())
 	e.Apply(settings)
 	for i := range cfg.CPUs {
 		w, err := e.newWorker(i)
+		e.workers = append(e.workers, w)
 		if err != nil {
 			return nil, errors.Join(err, e.Close())
 		}
-		e.workers = append(e.workers, w)
 	}
 	e.connect()
 	return e, nil
@@ -134,15 +133,18 @@ func (e *Engine) newWorker(i int) (*Worker, error) {
 		Seed:     e.cfg.Seed,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("worker %d: %w", i, err)
+		return w, fmt.Errorf("worker %d: %w", i, err)
 	}
 	w.out = make([]ports.Burst, len(e.cfg.Ports))
 	w.counters.ports = make([]PortTotals, len(e.cfg.Ports))
 	w.counters.handedOver = make([]uint64, len(e.cfg.CPUs))
 	w.published.ports = make([][2]atomic.Uint64, len(e.cfg.Ports))
 	w.published.handedOver = make([]atomic.Uint64, len(e.cfg.CPUs))
-	w.published.servers.Store(new([]publishedTraffic))
-	return w, nil
+	if w.peers, err = reserve[peer](maxServers); err != nil {
+		return w, err
+	}
+	w.published.servers, err = reserve[publishedTraffic](maxServers)
+	return w, err
 }
 
 func newRandom(seed uint64) *rand.Rand {
@@ -156,6 +158,16 @@ func newRandom(seed uint64) *rand.Rand {
 func (e *Engine) Close() error {
 	var err error
 	for _, w := range e.workers {
+		err = errors.Join(err, w.close())
+	}
+	return err
+}
+
+// close gives back the worker's memory, also that of one that could not be made.
+func (w *Worker) close() error {
+	err := errors.Join(giveBack(w.peers), giveBack(w.published.servers))
+	w.peers, w.published.servers = nil, nil
+	if w.sessions != nil {
 		err = errors.Join(err, w.sessions.Close())
 	}
 	return err
@@ -168,19 +180,6 @@ func (e *Engine) Notes() []string {
 		notes = append(notes, w.sessions.Notes()...)
 	}
 	return notes
-}
-
-// Apply publishes new settings, which have been validated. Workers take them up at their next turn.
-func (e *Engine) Apply(s Settings) { e.applyAt(s, time.Now()) }
-
-func (e *Engine) applyAt(s Settings, now time.Time) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if old := e.snap.Load(); old != nil {
-		e.registry.forget(now, e.traffic(len(old.servers)))
-	}
-	e.epochs++
-	e.snap.Store(buildSnapshot(s, e.cfg.Ports, e.registry, e.epochs, now))
 }
 
 // Run runs the workers until ctx ends, or until one of them fails: then it returns a Fault. It calls ready once all of them

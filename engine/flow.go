@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fulcrum/conntrack"
+	"fulcrum/neighbour"
 	"fulcrum/packet"
 	"fulcrum/ports"
 )
@@ -21,7 +22,7 @@ func (w *Worker) flow(p *ports.Packet, m *meta) Verdict {
 // flow6 is flow for IPv6.
 func (w *Worker) flow6(p *ports.Packet, m *meta) Verdict {
 	ref, k := w.refs[m.index], &w.key
-	m.widen(p, k)
+	*k = m.Key(p.Bytes())
 	if !w.sessions.Confirm(ref, k) {
 		var found bool
 		if ref, found = w.sessions.Lookup(w.hashes[m.index], k); !found {
@@ -31,68 +32,53 @@ func (w *Worker) flow6(p *ports.Packet, m *meta) Verdict {
 	return w.established(p, m, ref)
 }
 
-// unknownFlow hands a packet without session to the worker that its flow belongs to, or makes a session for it.
+// unknownFlow hands a packet without session to the worker that its flow belongs to, or decides about it.
 func (w *Worker) unknownFlow(p *ports.Packet, m *meta) Verdict {
 	if w.outgoing != nil && p.Spare == 0 {
-		m.widen(p, &w.key)
+		w.key = m.Key(p.Bytes())
 		if owner := w.owner(p.Port, &w.key); owner != receiver && owner != w.number {
 			return w.handOver(p, owner)
 		}
 	}
-	return w.newFlow(p, m)
-}
-
-// startsAnew reports whether a SYN begins a new connection on the addresses and ports of one that has ended: IPVS's
-// conn_reuse_mode 3.
-func (w *Worker) startsAnew(ref conntrack.Ref) bool {
-	if ref.Direction() == conntrack.Outbound {
-		return false
-	}
-	s := w.sessions.At(ref.Slot())
-	switch s.State {
-	case conntrack.TimeWait, conntrack.Close:
-		return true
-	case conntrack.FinWait:
-		return s.PacketsOut == 0
-	}
-	return false
+	return w.newFlow(p, m, 0)
 }
 
 // established forwards a packet of a session, unless it begins another.
 func (w *Worker) established(p *ports.Packet, m *meta, ref conntrack.Ref) Verdict {
 	if m.TCPFlags&packet.TCPSyn != 0 && w.startsAnew(ref) {
-		w.sessions.End(ref.Slot())
-		return w.newFlow(p, m)
+		return w.newFlow(p, m, ref)
 	}
-	slot, d := ref.Slot(), ref.Direction()
-	s := w.sessions.At(slot)
-	server := &w.snap.servers[s.Server]
-	if server.gone {
-		return w.orphan(slot)
+	var g passage
+	if v := w.enter(&g, p, m, ref); v != Taken {
+		return w.orphaned(&g, v)
 	}
-	h, v := w.hopOf(slot, s, server, d)
-	if v != Taken {
-		return v
-	}
-	return w.forward(p, m, slot, server, d, h)
+	return w.forward(&g)
 }
 
-// forward sends a packet of a session on to the next hop h, if it may go there.
-func (w *Worker) forward(p *ports.Packet, m *meta, slot uint32, server *serverEntry, d conntrack.Direction, h hop) Verdict {
-	n := &w.neighbours.entries[h]
-	room := server.room(d, n)
-	if !m.passable(room) && !m.divisible() {
-		return w.impassable(p, m, d, room)
+// orphaned ends the session of a packet whose real server was removed, if that is asked for, so that the
+// next packet starts anew. It returns the verdict.
+func (w *Worker) orphaned(g *passage, v Verdict) Verdict {
+	if v == DropRealServerGone && w.snap.settings.ExpireNoDest {
+		w.sessions.End(g.slot)
 	}
-	w.track(p, slot, w.sessions.At(slot), m, server, d)
-	if v := w.rewrite(p, m, slot, server, d, n); v != Taken {
+	return v
+}
+
+// forward sends a packet of a session on to its next hop, if it may go there.
+func (w *Worker) forward(g *passage) Verdict {
+	mtu := g.mtuLeft()
+	if !g.m.passable(mtu) && !g.m.divisible() {
+		return w.impassable(g, mtu)
+	}
+	w.track(g)
+	if v := w.rewrite(g); v != Taken {
 		return v
 	}
-	return w.finish(p, h, m.size() > room)
+	return w.finish(g.p, g.hop, g.m.size() > mtu)
 }
 
 // finish sends a packet that has been rewritten, in pieces if it is larger than its way allows.
-func (w *Worker) finish(p *ports.Packet, h hop, large bool) Verdict {
+func (w *Worker) finish(p *ports.Packet, h neighbour.Hop, large bool) Verdict {
 	if large {
 		return w.divide(p, h)
 	}
@@ -100,107 +86,24 @@ func (w *Worker) finish(p *ports.Packet, h hop, large bool) Verdict {
 	return Taken
 }
 
-// send gives a packet to a next hop, now or when it is known.
-func (w *Worker) send(p *ports.Packet, h hop) {
-	n := &w.neighbours.entries[h]
-	n.used = true
-	if n.hasMAC() {
-		w.transmit(p, n)
-	} else {
-		w.hold(p, h)
-	}
-}
-
-// orphan drops a packet whose real server was removed. With expire_nodest its session ends too, so that
-// the next packet starts anew.
-func (w *Worker) orphan(slot uint32) Verdict {
-	if w.snap.settings.ExpireNoDest {
-		w.sessions.End(slot)
-	}
-	return DropRealServerGone
-}
-
-// hopOf returns the next hop of a session's packets in a direction. It is remembered in the session, until the routes
-// change or the neighbour's place in the table is another's.
-func (w *Worker) hopOf(slot uint32, s *conntrack.Session, server *serverEntry, d conntrack.Direction) (hop, Verdict) {
-	if s.RouteEpoch != w.snap.epoch {
-		s.NextHopIn, s.NextHopOut, s.RouteEpoch = 0, 0, w.snap.epoch
-	}
-	cached := &s.NextHopIn
-	if d == conntrack.Outbound {
-		cached = &s.NextHopOut
-	}
-	h := hop(*cached)
-	if h != 0 && w.neighbours.entries[h].pinned {
-		return h, Taken
-	}
-	address := server.address
-	if d == conntrack.Outbound {
-		address = w.sessions.Flow(slot, conntrack.Inbound).Src
-	}
-	if h != 0 && w.neighbours.entries[h].address == address {
-		return h, Taken
-	}
-	h, v := w.nextHop(address)
-	*cached = uint16(h)
-	return h, v
-}
-
-// room returns how large a packet may be on its way in direction d to the next hop n, in bytes of IP as it came.
-func (e *serverEntry) room(d conntrack.Direction, n *neighbour) int {
-	return int(n.mtu) - int(e.overheads[d])
-}
-
-// size returns how large the packet came, in bytes of IP.
-func (m *meta) size() int { return int(m.End - m.Network) }
-
-// passable checks what a router checks before it forwards: TTL and size.
-func (m *meta) passable(room int) bool { return m.TTL > 1 && m.size() <= room }
-
-// divisible reports whether a packet that is too large for its way may be sent in pieces.
-func (m *meta) divisible() bool { return m.TTL > 1 && !m.DontFragment }
-
-// impassable tells the sender of a packet that is not passable why, and returns what became of the packet.
-func (w *Worker) impassable(p *ports.Packet, m *meta, d conntrack.Direction, room int) Verdict {
-	k := &w.key
-	m.widen(p, k)
-	from := w.hopAddress(p, k, d)
-	if m.TTL <= 1 {
-		return w.refuse(p, m, DropTTLExceeded, from, ttlExceeded, 0)
-	}
-	if d == conntrack.Inbound {
-		from = k.Dst // to the client the VIP is the end of the way, so that is where the limit is
-	}
-	return w.refuse(p, m, DropTooBig, from, tooBig, uint32(room))
-}
-
-// hopAddress returns the address by which the director shows itself as a hop to the sender of a packet: the port's
-// own, or the VIP if the port has none.
-func (w *Worker) hopAddress(p *ports.Packet, k *packet.Key, d conntrack.Direction) packet.Addr {
-	a := w.snap.ports[p.Port].sourceTowards(k.Src)
-	if a == (packet.Addr{}) && d == conntrack.Inbound {
-		return k.Dst
-	}
-	return a
-}
-
 // track updates the session's state and counts the packet.
-func (w *Worker) track(p *ports.Packet, slot uint32, s *conntrack.Session, m *meta, server *serverEntry, d conntrack.Direction) {
-	switch m.Protocol {
+func (w *Worker) track(g *passage) {
+	switch g.m.Protocol {
 	case packet.ProtocolTCP:
-		change := w.sessions.Track(slot, server.views[d], conntrack.EventOf(m.TCPFlags), w.now)
-		if change.From != change.To {
-			recount(server, change)
-		}
+		w.follow(g, conntrack.EventOf(g.m.TCPFlags))
 	case packet.ProtocolSCTP:
-		change := w.sessions.Track(slot, server.views[d], m.chunkEvent(p), w.now)
-		if change.From != change.To {
-			recount(server, change)
-		}
+		w.follow(g, g.m.chunkEvent(g.p))
 	default:
-		s.LastSeen = w.now
+		g.session.LastSeen = w.now
 	}
-	w.countTraffic(s, m.size(), d)
+	w.countTraffic(g)
+}
+
+// follow takes a session through its state table.
+func (w *Worker) follow(g *passage, e conntrack.Event) {
+	if change := w.sessions.Track(g.slot, g.way.views[g.direction], e, w.now); change.From != change.To {
+		recount(g.server, change)
+	}
 }
 
 // chunkEvent returns the event of an SCTP packet.
@@ -209,16 +112,16 @@ func (m *meta) chunkEvent(p *ports.Packet) conntrack.Event {
 }
 
 // countTraffic counts a packet of a session, by its size in bytes of IP.
-func (w *Worker) countTraffic(s *conntrack.Session, size int, d conntrack.Direction) {
-	traffic := &w.counters.servers[s.Server]
-	if d == conntrack.Inbound {
-		s.PacketsIn++
+func (w *Worker) countTraffic(g *passage) {
+	traffic, size := &w.peers[g.session.Server].traffic, uint64(g.m.size())
+	if g.direction == conntrack.Inbound {
+		g.session.PacketsIn++
 		traffic.InPackets++
-		traffic.InBytes += uint64(size)
+		traffic.InBytes += size
 	} else {
-		s.PacketsOut++
+		g.session.PacketsOut++
 		traffic.OutPackets++
-		traffic.OutBytes += uint64(size)
+		traffic.OutBytes += size
 	}
 }
 

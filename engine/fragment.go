@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fulcrum/conntrack"
+	"fulcrum/lvs"
 	"fulcrum/modes"
 	"fulcrum/packet"
 	"fulcrum/ports"
@@ -46,7 +47,7 @@ func (w *Worker) fragment(p *ports.Packet, m *meta) Verdict {
 		return faults[fault]
 	}
 	k := &w.key
-	m.widen(p, k)
+	*k = m.Key(p.Bytes())
 	d := conntrack.Datagram{Src: k.Src, Dst: k.Dst, ID: f.ID}
 	if !m.Kind.Is6() {
 		d.Protocol = m.Protocol
@@ -97,7 +98,7 @@ func (w *Worker) first(p *ports.Packet, m *meta, owner int) Verdict {
 		return w.handOver(p, owner)
 	}
 	m.fragment = true
-	m.widen(p, &w.key)
+	w.key = m.Key(p.Bytes())
 	w.hashes[m.index], w.refs[m.index] = w.sessions.Hash(&w.key), 0
 	if m.Kind.Is6() {
 		return w.flow6(p, m)
@@ -108,7 +109,7 @@ func (w *Worker) first(p *ports.Packet, m *meta, owner int) Verdict {
 // fragmentOwner returns the worker that has the flow which a first fragment is of, or is to have it. NICs spread fragments by addresses, so that
 // all of a datagram come to one worker, and it need not be the one to which the flow's other packets come.
 func (w *Worker) fragmentOwner(p *ports.Packet, m *meta) int {
-	m.widen(p, &w.key)
+	w.key = m.Key(p.Bytes())
 	if w.outgoing == nil || p.Spare != 0 {
 		return w.number
 	}
@@ -137,51 +138,44 @@ func (w *Worker) laterFragment(p *ports.Packet, m *meta, decision conntrack.Deci
 		return w.handOver(p, int(decision.Note-1))
 	}
 	m.SrcPort, m.DstPort, m.Protocol = decision.SrcPort, decision.DstPort, decision.Protocol
-	m.widen(p, &w.key)
+	w.key = m.Key(p.Bytes())
 	ref, known := w.lookup(&w.key)
 	if !known {
 		return DropNoSession
 	}
-	slot, d := ref.Slot(), ref.Direction()
-	s := w.sessions.At(slot)
-	server := &w.snap.servers[s.Server]
-	if server.gone {
-		return w.orphan(slot)
+	var g passage
+	if v := w.enter(&g, p, m, ref); v != Taken {
+		return w.orphaned(&g, v)
 	}
-	h, v := w.hopOf(slot, s, server, d)
-	if v != Taken {
+	mtu := g.mtuLeft()
+	if !m.passable(mtu) && !m.divisible() {
+		return w.impassable(&g, mtu)
+	}
+	g.session.LastSeen = w.now
+	w.countTraffic(&g)
+	if v := w.rewriteLater(&g); v != Taken {
 		return v
 	}
-	n := &w.neighbours.entries[h]
-	room := server.room(d, n)
-	if !m.passable(room) && !m.divisible() {
-		return w.impassable(p, m, d, room)
-	}
-	s.LastSeen = w.now
-	w.countTraffic(s, m.size(), d)
-	if v := w.rewriteLater(p, m, slot, server, d, n); v != Taken {
-		return v
-	}
-	return w.finish(p, h, m.size() > room)
+	return w.finish(p, g.hop, m.size() > mtu)
 }
 
 // rewriteLater is rewrite for a fragment without ports.
-func (w *Worker) rewriteLater(p *ports.Packet, m *meta, slot uint32, server *serverEntry, d conntrack.Direction, n *neighbour) Verdict {
+func (w *Worker) rewriteLater(g *passage) Verdict {
 	switch {
-	case server.mode == modes.IPIP:
-		return w.encapsulate(p, m, server, n)
-	case server.mode == modes.DR:
-		w.route(p, m)
+	case g.way.path == lvs.Tunnel:
+		return w.encapsulate(g)
+	case g.way.path == lvs.Route:
+		g.route()
 		return Taken
-	case server.clients6 != server.servers6:
+	case g.server.families.mixed():
 		return DropOtherFamily
 	}
-	to := w.target(slot, d)
-	if server.clients6 {
-		modes.TranslateLater6(packet.IPv6(p.Bytes()[m.Network:]), &to)
+	to, ip := w.target(g), g.p.Bytes()[g.m.Network:]
+	if g.server.families&clients6 != 0 {
+		modes.TranslateLater6(packet.IPv6(ip), &to)
 	} else {
 		narrow := to.Narrow()
-		modes.TranslateLater(packet.IPv4(p.Bytes()[m.Network:]), &narrow)
+		modes.TranslateLater(packet.IPv4(ip), &narrow)
 	}
 	return Taken
 }

@@ -49,7 +49,7 @@ func (w *Worker) icmp6(p *ports.Packet, m *meta) Verdict {
 		return w.advertised(p, m)
 	}
 	k := &w.key
-	m.widen(p, k)
+	*k = m.Key(p.Bytes())
 	if k.Dst.IsMulticast() {
 		return Consumed // what hosts and routers tell all others of: groups, prefixes
 	}

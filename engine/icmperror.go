@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fulcrum/conntrack"
+	"fulcrum/lvs"
 	"fulcrum/modes"
 	"fulcrum/packet"
 	"fulcrum/ports"
@@ -33,27 +34,21 @@ func (w *Worker) icmpError(p *ports.Packet, m *meta) Verdict {
 // forwardError sends an ICMP error on as if it were of the flow that goes the same way. It changes nothing in the session, since
 // anybody can send one.
 func (w *Worker) forwardError(p *ports.Packet, m *meta, q *packet.Quotation, ref conntrack.Ref) Verdict {
-	slot, d := ref.Slot(), ref.Direction()
-	s := w.sessions.At(slot)
-	server := &w.snap.servers[s.Server]
-	if server.gone {
-		return DropRealServerGone
-	}
-	h, v := w.hopOf(slot, s, server, d)
-	if v != Taken {
+	var g passage
+	if v := w.enter(&g, p, m, ref); v != Taken {
 		return v
 	}
-	switch room := server.room(d, &w.neighbours.entries[h]); {
+	switch mtu := g.mtuLeft(); {
 	case m.TTL <= 1:
 		return DropTTLExceeded // no error is sent about an error
-	case m.size() > room:
+	case m.size() > mtu:
 		return DropTooBig
 	}
-	w.countTraffic(s, m.size(), d)
-	if v := w.rewriteError(p, m, q, slot, server, d, &w.neighbours.entries[h]); v != Taken {
+	w.countTraffic(&g)
+	if v := w.rewriteError(&g, q); v != Taken {
 		return v
 	}
-	w.send(p, h)
+	w.send(p, g.hop)
 	return Taken
 }
 
@@ -66,24 +61,19 @@ func (m *meta) quoted(p *ports.Packet) (packet.Quotation, bool) {
 	return packet.Quoted4(b)
 }
 
-// rewriteError does to an ICMP error what its session's mode does. It returns Taken, or why it could not. In nat and fullnat it becomes one about the packet
-// that its receiver has sent.
-func (w *Worker) rewriteError(p *ports.Packet, m *meta, q *packet.Quotation, slot uint32, server *serverEntry, d conntrack.Direction, n *neighbour) Verdict {
-	switch server.mode {
-	case modes.IPIP:
-		return w.encapsulate(p, m, server, n)
-	case modes.DR:
-		w.route(p, m)
+// rewriteError does to an ICMP error what its session's mode does. Where addresses are translated, it
+// becomes an error about the packet that its receiver has sent. It returns Taken, or why it could not.
+func (w *Worker) rewriteError(g *passage, q *packet.Quotation) Verdict {
+	switch g.way.path {
+	case lvs.Tunnel:
+		return w.encapsulate(g)
+	case lvs.Route:
+		g.route()
 		return Taken
 	}
-	inner := w.sessions.Flow(slot, d^1)
-	m.widen(p, &w.key)
-	from, to := w.key.Src, inner.Src
-	if d == conntrack.Outbound {
-		from = inner.Dst // the client knows of no one else
-	} else if server.mode == modes.FullNAT {
-		from = inner.Dst // nor does a real server of anybody but the local address
-	}
+	p, m := g.p, g.m
+	inner := w.sessions.Flow(g.slot, g.direction^1)
+	from, to := w.errorSource(g, &inner), inner.Src
 	ip := p.Bytes()[m.Network:m.End]
 	switch transport := int(m.Transport - m.Network); {
 	case inner.Src.Is4() == m.Kind.Is6():
@@ -95,6 +85,16 @@ func (w *Worker) rewriteError(p *ports.Packet, m *meta, q *packet.Quotation, slo
 		modes.TranslateError(ip, transport, q, from.V4(), to.V4(), &narrow)
 	}
 	return Taken
+}
+
+// errorSource returns from whom an ICMP error comes to its receiver. A client knows only the VIP, and a
+// real server that sees no clients knows only the local address.
+func (w *Worker) errorSource(g *passage, inner *packet.Flow) packet.Addr {
+	if g.direction == conntrack.Outbound || g.session.Mode.Source() == lvs.Local {
+		return inner.Dst
+	}
+	k := g.m.Key(g.p.Bytes())
+	return k.Src
 }
 
 // errorAcross makes an ICMP error one of the other family, by way of a copy, since the packet that it quotes changes its length too.
@@ -116,11 +116,12 @@ func (w *Worker) errorAcross(p *ports.Packet, m *meta, q *packet.Quotation, from
 	return Taken
 }
 
-// route takes a packet one hop on.
-func (w *Worker) route(p *ports.Packet, m *meta) {
-	if m.Kind.Is6() {
-		modes.Route6(packet.IPv6(p.Bytes()[m.Network:]))
+// route takes the packet one hop on.
+func (g *passage) route() {
+	ip := g.p.Bytes()[g.m.Network:]
+	if g.m.Kind.Is6() {
+		modes.Route6(packet.IPv6(ip))
 	} else {
-		modes.Route(packet.IPv4(p.Bytes()[m.Network:]))
+		modes.Route(packet.IPv4(ip))
 	}
 }

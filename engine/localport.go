@@ -1,9 +1,6 @@
 package engine
 
-import (
-	"fulcrum/conntrack"
-	"fulcrum/packet"
-)
+import "fulcrum/packet"
 
 const (
 	firstLocalPort = 1024
@@ -14,66 +11,68 @@ const (
 	maxProbes = 64
 )
 
-// insertLocal adds a fullnat session: it looks for a local address and port on which no answers of the real server
-// come yet. The session table itself is asked, so that ports need no book-keeping of their own. Each
-// real server has the whole range for itself, and it is used in turn, so that a port rests as long as possible before it
-// is used again.
+// findLocal finds a local address and port on which no answers of the real server come yet. The session
+// table itself is asked, so that ports need no book-keeping of their own. Each real server has the whole
+// range for itself. Ports are used in turn, so that each rests as long as possible.
 //
-// With several workers each uses those local ports that are its own, so that no two of them ever choose the same, and so that the
-// answers come to the one that has the session.
-func (w *Worker) insertLocal(m *meta, k *packet.Key, out *packet.Flow, local []packet.Addr, id uint32) (uint32, Verdict) {
-	turn := &w.localTurns[id]
+// With several workers each uses those local ports that are its own. So no two of them ever choose the
+// same, and answers come to the worker that has the session.
+func (w *Worker) findLocal(a *arrival, d *decision) Verdict {
+	p := &w.peers[d.id]
+	p.meet(d.server, w.random)
+	d.turn = p.turn
 	for range maxProbes {
-		if !w.nextLocal(out, k.Protocol, local, id, turn) {
-			return 0, DropNoLocalPort
+		if !w.nextLocal(a.key.Protocol, d) {
+			return DropNoLocalPort
 		}
-		slot, result := w.insertFlow(m, k, out, true)
-		if result != conntrack.FlowTaken {
-			w.foresee(*out, k.Protocol, local, id, *turn)
-			return slot, insertVerdicts[result]
+		if w.free(a, d) {
+			return Taken
 		}
 	}
-	return 0, DropNoLocalPort
+	if !a.question {
+		p.turn = d.turn
+	}
+	return DropNoLocalPort
+}
+
+// takeTurn notes that a session has begun with the local port that was found, and prefetches the place
+// in the index where the answers of the real server's next session will be entered: nothing else of
+// that session is known so early, and waiting for it took a third of the session's time.
+func (w *Worker) takeTurn(a *arrival, d *decision) {
+	w.peers[d.id].turn = d.turn
+	if w.nextLocal(a.key.Protocol, d) {
+		w.sessions.Foresee(w.sessions.Hash(&packet.Key{Flow: d.out, Protocol: a.key.Protocol}))
+	}
 }
 
 // maxForeign bounds the search for a local port of one's own, times the number of workers.
 const maxForeign = 64
 
-// nextLocal sets where the answers of out go to the next local address and port that are this worker's, and reports whether there
-// are any.
-func (w *Worker) nextLocal(out *packet.Flow, protocol uint8, local []packet.Addr, id uint32, turn *uint32) bool {
+// nextLocal has a decision's answers go to the next local address and port that are this worker's, and
+// reports whether there are any.
+func (w *Worker) nextLocal(protocol uint8, d *decision) bool {
 	for range maxForeign * len(w.engine.workers) {
-		out.Dst, out.DstPort = localAt(local, *turn)
-		*turn++
-		if w.outgoing == nil || w.ownsLocal(out, protocol, id) {
+		d.out.Dst, d.out.DstPort = localAt(d.service.local, d.turn)
+		d.turn++
+		if w.outgoing == nil || w.ownsLocal(protocol, d) {
 			return true
 		}
 	}
 	return false
 }
 
-// ownsLocal reports whether the answers of a flow come to this worker.
-func (w *Worker) ownsLocal(out *packet.Flow, protocol uint8, id uint32) bool {
-	o := w.engine.steering.localOwner(w.localPort(id), packet.Key{Flow: *out, Protocol: protocol})
-	return o.of(out.DstPort) == w.number
+// ownsLocal reports whether the answers of a decision come to this worker.
+func (w *Worker) ownsLocal(protocol uint8, d *decision) bool {
+	o := w.engine.steering.LocalOwner(w.localPort(d), packet.Key{Flow: d.out, Protocol: protocol})
+	return o.Of(d.out.DstPort) == w.number
 }
 
 // localPort returns the port at which a real server's answers come in.
-func (w *Worker) localPort(id uint32) uint16 {
-	if h := w.hops[id]; h != 0 {
-		return w.neighbours.entries[h].port
+func (w *Worker) localPort(d *decision) uint16 {
+	if h, v := w.serverHop(d.id, d.server); v == Taken {
+		return w.neighbours.At(h).Port
 	}
-	_, port, _ := w.snap.routes.next(w.snap.servers[id].address)
-	return port
-}
-
-// foresee has the place in the index fetched where the answers of the real server's next session will be entered: nothing else of
-// that session is known so early, and waiting for it took a third of the session's time.
-func (w *Worker) foresee(out packet.Flow, protocol uint8, local []packet.Addr, id, turn uint32) {
-	if !w.nextLocal(&out, protocol, local, id, &turn) {
-		return
-	}
-	w.sessions.Foresee(w.sessions.Hash(&packet.Key{Flow: out, Protocol: protocol}))
+	return 0
 }
 
 // portStep is how far the ports of one address are from turn to turn: the golden section of their number, and without a factor

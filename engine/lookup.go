@@ -2,15 +2,18 @@ package engine
 
 import (
 	"math/bits"
+	"slices"
 
+	"fulcrum/lvs"
 	"fulcrum/packet"
 )
 
-// lookup is an immutable hash table from addresses and sockets to small numbers: the snapshot's services and addresses.
-// A Go map would do, at several times the cost per packet of a flood.
-type lookup struct {
+// lookup is an immutable hash table from addresses and sockets to what a snapshot knows of them. A
+// Go map would do, at several times the cost per packet of a flood. The zero lookup is empty.
+type lookup[V any] struct {
 	keys   []lookupKey // the zero key is an empty place
-	values []uint32
+	values []V
+	used   int
 	shift  uint8
 }
 
@@ -20,44 +23,102 @@ type lookupKey struct {
 	rest    uint64 // never zero
 }
 
-// serviceIndex is the key of a socket.
-func serviceIndex(address packet.Addr, port uint16, protocol uint8) lookupKey {
+// socketKey is the key of a socket.
+func socketKey(address packet.Addr, port uint16, protocol uint8) lookupKey {
 	return lookupKey{address, 1<<32 | uint64(port)<<16 | uint64(protocol)}
 }
 
-// addressIndex is the key of an address.
-func addressIndex(address packet.Addr) lookupKey { return lookupKey{address, 1} }
-
-// newLookup builds a table.
-func newLookup(entries map[lookupKey]uint32) lookup {
-	bits := uint8(1)
-	for 1<<bits < 2*len(entries) {
-		bits++
-	}
-	l := lookup{make([]lookupKey, 1<<bits), make([]uint32, 1<<bits), 64 - bits}
-	for k, v := range entries {
-		i := l.start(&k)
-		for l.keys[i].rest != 0 {
-			i = l.next(i)
-		}
-		l.keys[i], l.values[i] = k, v
-	}
-	return l
+// serviceKey is the key of a service.
+func serviceKey(id lvs.ServiceID) lookupKey {
+	return socketKey(packet.AddrOf(id.Address.Addr()), id.Address.Port(), uint8(id.Protocol))
 }
 
-func (l *lookup) start(k *lookupKey) int {
+// addressKey is the key of an address.
+func addressKey(address packet.Addr) lookupKey { return lookupKey{address, 1} }
+
+func (l *lookup[V]) start(k *lookupKey) int {
 	v := k.address.Lo ^ bits.RotateLeft64(k.address.Hi, 29) ^ k.rest<<40 ^ k.rest
 	return int((v ^ v>>32) * 0x9e3779b97f4a7c15 >> l.shift)
 }
 
-func (l *lookup) next(i int) int { return (i + 1) & (len(l.keys) - 1) }
+func (l *lookup[V]) next(i int) int { return (i + 1) & (len(l.keys) - 1) }
 
 // get returns the value of a key.
-func (l *lookup) get(k lookupKey) (uint32, bool) {
-	for i := l.start(&k); l.keys[i].rest != 0; i = l.next(i) {
-		if l.keys[i] == k {
-			return l.values[i], true
+func (l *lookup[V]) get(k lookupKey) (v V, ok bool) {
+	if len(l.keys) == 0 {
+		return v, false
+	}
+	if i := l.find(&k); l.keys[i].rest != 0 {
+		return l.values[i], true
+	}
+	return v, false
+}
+
+// find returns the place of a key, or the empty one where it would stand.
+func (l *lookup[V]) find(k *lookupKey) int {
+	i := l.start(k)
+	for l.keys[i].rest != 0 && l.keys[i] != *k {
+		i = l.next(i)
+	}
+	return i
+}
+
+// clone returns a copy that may be changed until it is published, with room for more keys.
+func (l *lookup[V]) clone(more int) lookup[V] {
+	if want := 2 * (l.used + more); want > len(l.keys) {
+		return l.grown(want)
+	}
+	return lookup[V]{slices.Clone(l.keys), slices.Clone(l.values), l.used, l.shift}
+}
+
+// grown returns a copy in a table of at least so many places.
+func (l *lookup[V]) grown(places int) lookup[V] {
+	n := max(bits.Len(uint(places-1)), 1)
+	g := lookup[V]{keys: make([]lookupKey, 1<<n), values: make([]V, 1<<n), shift: uint8(64 - n)}
+	for i := range l.keys {
+		if l.keys[i].rest != 0 {
+			g.set(l.keys[i], l.values[i])
 		}
 	}
-	return 0, false
+	return g
+}
+
+// set enters a key or replaces its value. There must be room for it.
+func (l *lookup[V]) set(k lookupKey, v V) {
+	i := l.find(&k)
+	if l.keys[i].rest == 0 {
+		l.used++
+	}
+	l.keys[i], l.values[i] = k, v
+}
+
+// remove takes a key out, if it is there, and moves up those that would no longer be found behind it.
+func (l *lookup[V]) remove(k lookupKey) {
+	if len(l.keys) == 0 {
+		return
+	}
+	i := l.find(&k)
+	if l.keys[i].rest == 0 {
+		return
+	}
+	l.used--
+	for j := l.next(i); l.keys[j].rest != 0; j = l.next(j) {
+		if home := l.start(&l.keys[j]); (j-home)&(len(l.keys)-1) >= (j-i)&(len(l.keys)-1) {
+			l.keys[i], l.values[i] = l.keys[j], l.values[j]
+			i = j
+		}
+	}
+	var none V
+	l.keys[i], l.values[i] = lookupKey{}, none
+}
+
+// all returns the addresses of a table that has nothing but addresses.
+func (l *lookup[V]) all() []packet.Addr {
+	var list []packet.Addr
+	for i := range l.keys {
+		if l.keys[i].rest != 0 {
+			list = append(list, l.keys[i].address)
+		}
+	}
+	return list
 }

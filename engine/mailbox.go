@@ -59,6 +59,7 @@ func sleep(d time.Duration) {
 // readMail does what the letter says, or its next piece.
 func (w *Worker) readMail() {
 	l := w.mail.letter.Load()
+	w.burst++ // what a letter asks about comes after the packets of this turn
 	if l == nil || !l.gone.Load() && !l.do(w) {
 		return
 	}

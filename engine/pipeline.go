@@ -23,6 +23,7 @@ type meta struct {
 
 // process takes a burst through the pipeline.
 func (w *Worker) process(b *ports.Burst) {
+	w.burst++
 	w.stage = stageParse
 	w.parse(b)
 	w.stage = stageLookup
@@ -123,11 +124,6 @@ func (w *Worker) admit(p *ports.Packet, m *meta, frame []byte) Verdict {
 	return Taken
 }
 
-// widen writes a packet's addresses, ports and protocol in the form that both families have.
-func (m *meta) widen(p *ports.Packet, k *packet.Key) {
-	*k = m.Key(p.Bytes())
-}
-
 // lookup finds a flow's session.
 func (w *Worker) lookup(k *packet.Key) (conntrack.Ref, bool) {
 	return w.sessions.Lookup(w.sessions.Hash(k), k)
@@ -135,7 +131,7 @@ func (w *Worker) lookup(k *packet.Key) (conntrack.Ref, bool) {
 
 // otherProtocol says why a packet of a protocol that no service can have goes nowhere.
 func (w *Worker) otherProtocol(p *ports.Packet, m *meta) Verdict {
-	m.widen(p, &w.key)
+	w.key = m.Key(p.Bytes())
 	kind, ours := w.snap.kindOf(w.key.Dst)
 	switch {
 	case !ours:

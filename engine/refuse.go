@@ -33,26 +33,35 @@ const (
 // internetworkControl is the traffic class of ICMP errors (RFC 1812, 4.3.2.5).
 const internetworkControl = 0xc0
 
-// refuse drops a packet and tells its sender why by an ICMP error from the address src, made in the packet's own
-// buffer. Where no error may be sent (RFC 1122, 3.2.2) or too many were, the packet is just dropped.
-func (w *Worker) refuse(p *ports.Packet, m *meta, why Verdict, src packet.Addr, what problem, rest uint32) Verdict {
+// refusal is what the sender of a dropped packet is told, and from which address; the zero address tells
+// nothing. rest is the second word of the ICMP header.
+type refusal struct {
+	why  Verdict
+	from packet.Addr
+	what problem
+	rest uint32
+}
+
+// refuse drops a packet and tells its sender why by an ICMP error made in the packet's own buffer. Where
+// no error may be sent (RFC 1122, 3.2.2) or too many were, the packet is just dropped.
+func (w *Worker) refuse(p *ports.Packet, m *meta, r refusal) Verdict {
 	k := &w.key
-	m.widen(p, k)
-	if src == (packet.Addr{}) || !w.isStranger(k.Src) || packet.Ethernet(p.Bytes()).Dst().IsMulticast() || !w.icmpAllowed() {
-		return why
+	*k = m.Key(p.Bytes())
+	if r.from == (packet.Addr{}) || !w.isStranger(k.Src) || packet.Ethernet(p.Bytes()).Dst().IsMulticast() || !w.icmpAllowed() {
+		return r.why
 	}
 	if w.tap != nil {
-		w.tap.dropped(p, why) // as long as it is itself
+		w.tap.dropped(p, r.why) // as long as it is itself
 	}
 	ethernet := [packet.EthernetLen]byte(p.Bytes())
 	if !quoteAnew(p, int(m.Network), m.size(), m.Kind.Is6()) {
-		return why
+		return r.why
 	}
 	frame := p.Bytes()
 	copy(frame, ethernet[:])
 	w.turnBack(p, frame)
-	writeError(frame, src, k.Src, what, rest)
-	return w.answer(p, why)
+	writeError(frame, r.from, k.Src, r.what, r.rest)
+	return w.answer(p, r.why)
 }
 
 // encodeError4 writes the headers of an ICMP error in front of what it quotes.

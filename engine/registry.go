@@ -1,137 +1,183 @@
 package engine
 
 import (
-	"maps"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"fulcrum/modes"
+	"fulcrum/lvs"
+	"fulcrum/packet"
 	"fulcrum/sched"
 )
 
-// registry gives services and real servers the live state that survives every change of the configuration: connection
-// counts, and the scheduler's place in its round. It belongs to the control side; workers reach the state
-// through the snapshot.
+// registry gives services and real servers the live state that survives every change of the
+// configuration: connection counts, pools, and what was counted. It belongs to the control side;
+// workers reach pools and loads through the snapshot.
 //
-// A real server's id is given out again only when no session can refer to it any more, so that none counts on a stranger.
+// A real server's id is given out again only when no session can refer to it any more, so that none
+// counts on a stranger.
 type registry struct {
-	mu       sync.Mutex
-	services map[serviceKey]*liveService
-	servers  map[serverKey]uint32
-	live     []*liveServer // by id
-	free     []uint32      // ids without a real server
-}
+	workers int
 
-type serviceKey struct {
-	protocol uint8
-	address  netip.AddrPort
-}
-
-// serverKey is what makes a real server the same one as before. The mode is part of it, because a session's
-// return flow depends on it.
-type serverKey struct {
-	service serviceKey
-	address netip.AddrPort
-	mode    modes.Mode
+	mu           sync.Mutex // guards all that follows
+	services     map[lvs.ServiceID]*liveService
+	vips         map[packet.Addr][]*liveService // configured ones, by VIP
+	locals       map[packet.Addr]int            // local addresses, by how many services use them
+	live         []*liveServer                  // by id
+	gone         []uint32                       // ids of real servers that were removed
+	free         []uint32                       // ids without a real server
+	incarnations uint32
+	looked       time.Time // when forget looked last
 }
 
 // liveServer has a cache line to itself: every worker writes it for each new session.
 type liveServer struct {
 	load sched.Load
-	key  serverKey
+	id   lvs.RealServerID
 	_    [64]byte
 
-	before Traffic   // what the id counted for others
-	gone   time.Time // when it was removed; zero while it is configured
-	freed  bool      // nobody has the id
+	incarnation uint32    // tells those apart that had the same id; never 0
+	before      Traffic   // what the id counted for others
+	gone        time.Time // when it was removed; zero while it is configured
+	listed      bool      // in the registry's list of those that are gone
+	freed       bool      // no real server has the id
 }
 
+// liveService is a service as it is now. Workers read pool and write seen, each its own; all else is
+// guarded by the registry.
 type liveService struct {
-	state     sched.State
-	forgotten Traffic // what real servers have counted that are forgotten
+	id   lvs.ServiceID
+	pool atomic.Pointer[sched.Pool]
+	seen []seenPool // by worker
+
+	settings   Service // with the weights in force; no name while it is not configured
+	configured bool
+	servers    map[netip.AddrPort]uint32 // ids, also of those that were removed
+	forgotten  Traffic                   // what real servers counted that have no id any more
+	clientEnd  bool                      // has or had a mode whose flows belong to their clients' ends
 }
 
-func newRegistry() *registry {
-	return &registry{services: map[serviceKey]*liveService{}, servers: map[serverKey]uint32{}}
+// seenPool is a service's pool as a worker saw it in a burst, so that all packets of the burst see the
+// same. It has a cache line to itself.
+type seenPool struct {
+	pool  *sched.Pool
+	burst uint64
+	_     [48]byte
 }
 
-func (r *registry) service(k serviceKey) *liveService {
-	if r.services[k] == nil {
-		r.services[k] = new(liveService)
+func newRegistry(workers int) *registry {
+	return &registry{
+		workers: workers, services: map[lvs.ServiceID]*liveService{},
+		vips: map[packet.Addr][]*liveService{}, locals: map[packet.Addr]int{},
 	}
-	return r.services[k]
 }
 
-func (r *registry) server(k serverKey) uint32 {
-	id, ok := r.servers[k]
-	if !ok {
-		id = r.newID(k)
-		r.servers[k] = id
+// service returns a service's live state, and makes it if the service is new.
+func (r *registry) service(id lvs.ServiceID) *liveService {
+	s := r.services[id]
+	if s == nil {
+		s = &liveService{id: id, seen: make([]seenPool, r.workers), servers: map[netip.AddrPort]uint32{}}
+		r.services[id] = s
 	}
+	return s
+}
+
+// server returns the id of a service's real server, and gives it one if it is new.
+func (r *registry) server(s *liveService, address netip.AddrPort) uint32 {
+	id, known := s.servers[address]
+	if !known {
+		id = r.newID(lvs.RealServerID{Service: s.id, Address: address})
+		s.servers[address] = id
+	}
+	r.live[id].gone = time.Time{}
 	return id
 }
 
-func (r *registry) newID(k serverKey) uint32 {
-	if last := len(r.free) - 1; last >= 0 {
-		id := r.free[last]
-		r.free = r.free[:last]
-		r.live[id] = &liveServer{key: k, before: r.live[id].before} // a new one: nobody writes to it yet
-		return id
+func (r *registry) newID(of lvs.RealServerID) uint32 {
+	r.incarnations++
+	n := &liveServer{id: of, incarnation: r.incarnations}
+	last := len(r.free) - 1
+	if last < 0 {
+		r.live = append(r.live, n)
+		return uint32(len(r.live) - 1)
 	}
-	r.live = append(r.live, &liveServer{key: k})
-	return uint32(len(r.live) - 1)
+	id := r.free[last]
+	r.free = r.free[:last]
+	n.before = r.live[id].before
+	r.live[id] = n // a new one: no worker writes to it yet
+	return id
 }
 
-// forgetAfter is how long a real server that was removed is remembered, so that it goes on counting if it comes back: far longer than
-// workers take to know that it is gone, and to publish what it counted.
-const forgetAfter = time.Hour
+// remove notes that a real server is configured no more.
+func (r *registry) remove(id uint32, now time.Time) {
+	live := r.live[id]
+	live.gone = now
+	if !live.listed {
+		live.listed = true
+		r.gone = append(r.gone, id)
+	}
+}
 
-// forget frees the ids of real servers that have been gone for long and have no session: a director whose real servers come and go must not
-// grow for ever. Traffic is what all ids have counted.
-func (r *registry) forget(now time.Time, traffic []Traffic) {
+// forgetAfter is how long a real server that was removed is remembered, so that it goes on counting if
+// it comes back: far longer than workers take to know that it is gone, and to publish what it counted.
+const (
+	forgetAfter = time.Hour
+	forgetEvery = time.Minute // between two looks at those that are gone
+)
+
+// forget frees the ids of real servers that have been gone for long and have no session, and returns
+// them: a director whose real servers come and go must not grow for ever. counted tells what an id
+// has counted.
+func (r *registry) forget(now time.Time, counted func(id uint32) Traffic) (freed []*liveServer) {
+	r.looked = now
+	kept := r.gone[:0]
+	for _, id := range r.gone {
+		switch live := r.live[id]; {
+		case live.gone.IsZero(): // it came back
+			live.listed = false
+		case now.Sub(live.gone) < forgetAfter || live.load.Total() != 0:
+			kept = append(kept, id)
+		default:
+			r.free = append(r.free, id)
+			r.release(live, counted(id))
+			freed = append(freed, live)
+		}
+	}
+	r.gone = kept
+	return freed
+}
+
+// release gives up a real server's id. Its service keeps what it counted.
+func (r *registry) release(live *liveServer, counted Traffic) {
+	s := r.services[live.id.Service]
+	own := counted
+	own.subtract(live.before)
+	s.forgotten.add(own)
+	live.before, live.freed = counted, true
+	delete(s.servers, live.id.Address)
+	r.dropUnused(s)
+}
+
+// dropUnused forgets a service that is neither configured nor remembered by a real server.
+func (r *registry) dropUnused(s *liveService) {
+	if !s.configured && len(s.servers) == 0 {
+		delete(r.services, s.id)
+	}
+}
+
+// find returns the load of a real server that is configured or remembered, or nil. It is never
+// another's: a real server that gets the id later has a load of its own.
+func (r *registry) find(id lvs.RealServerID) *sched.Load {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for id, live := range r.live {
-		if live.freed || live.gone.IsZero() || now.Sub(live.gone) < forgetAfter || live.load.Total() != 0 {
-			continue
-		}
-		counted := traffic[id]
-		counted.subtract(live.before)
-		r.service(live.key.service).forgotten.add(counted)
-		live.before, live.freed = traffic[id], true
-		delete(r.servers, live.key)
-		r.free = append(r.free, uint32(id))
+	s := r.services[id.Service]
+	if s == nil {
+		return nil
 	}
-}
-
-// keep notes which real servers and services are configured.
-func (r *registry) keep(now time.Time, servers map[uint32]bool, services map[serviceKey]int) {
-	remembered := map[serviceKey]bool{}
-	for id, live := range r.live {
-		switch {
-		case servers[uint32(id)]:
-			live.gone = time.Time{}
-		case live.gone.IsZero():
-			live.gone = now
-		}
-		remembered[live.key.service] = remembered[live.key.service] || !live.freed
+	server, known := s.servers[id.Address]
+	if !known {
+		return nil
 	}
-	maps.DeleteFunc(r.services, func(k serviceKey, _ *liveService) bool {
-		_, configured := services[k]
-		return !configured && !remembered[k]
-	})
-}
-
-// loads returns the loads that a service's real server has had, one for each mode. Whoever keeps them sees no stranger in them: another real
-// server that gets the id later has a load of its own.
-func (r *registry) loads(service serviceKey, address netip.AddrPort) (loads []*sched.Load) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for m := range modes.NumModes {
-		if id, ok := r.servers[serverKey{service, address, m}]; ok {
-			loads = append(loads, &r.live[id].load)
-		}
-	}
-	return loads
+	return &r.live[server].load
 }

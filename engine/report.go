@@ -53,7 +53,6 @@ type RealServerReport struct {
 
 // Report sums up what the workers have published. It may be called at any time, by anyone.
 func (e *Engine) Report() Report {
-	snap, traffic := e.counted()
 	r := Report{Ports: make([]PortReport, len(e.cfg.Ports))}
 	for i, p := range e.cfg.Ports {
 		r.Ports[i].Device, _ = p.Stats() // a device without counters has nothing to report
@@ -66,11 +65,12 @@ func (e *Engine) Report() Report {
 		}
 	}
 	r.settle()
-	for i := range snap.settings.Services {
-		r.Services = append(r.Services, reportService(snap, i, traffic))
+	snap := e.snap.Load()
+	for _, s := range snap.order {
+		r.Services = append(r.Services, e.reportService(s.live))
 	}
-	for i := range snap.servers {
-		r.Sessions += int(snap.servers[i].load.Total())
+	for _, s := range snap.servers {
+		r.Sessions += int(s.load.Total())
 	}
 	return r
 }
@@ -94,58 +94,41 @@ func (w *Worker) report() WorkerReport {
 	return r
 }
 
-// counted returns the snapshot and what its real servers have counted, by id. They are read again if the snapshot changes meanwhile: an id may
-// count for somebody else then.
-func (e *Engine) counted() (*snapshot, []Traffic) {
-	for {
-		snap := e.snap.Load()
-		traffic := e.traffic(len(snap.servers))
-		if e.snap.Load() != snap {
-			continue
-		}
-		for id, before := range snap.before {
-			traffic[id].subtract(before)
-		}
-		return snap, traffic
-	}
-}
-
-// traffic sums up what the workers have published of the first n real server ids.
-func (e *Engine) traffic(n int) []Traffic {
-	traffic := make([]Traffic, n)
+// counted returns what the workers have published of a real server id.
+func (e *Engine) counted(id uint32) Traffic {
+	var t Traffic
 	for _, w := range e.workers {
-		w.published.addServers(traffic)
+		w.published.servers[id].add(&t)
 	}
-	return traffic
+	return t
 }
 
-func (p *published) addServers(to []Traffic) {
-	all := *p.servers.Load()
-	for i := range min(len(all), len(to)) {
-		all[i].add(&to[i])
+// reportService sums up over the real servers that a service has and those that it had, so that its
+// counts never go back. The registry is locked for one service at a time: changes need not wait for the
+// whole report.
+func (e *Engine) reportService(live *liveService) ServiceReport {
+	e.registry.mu.Lock()
+	defer e.registry.mu.Unlock()
+	r := ServiceReport{Service: live.settings, Traffic: live.forgotten}
+	for _, id := range live.servers {
+		r.Traffic.add(e.countedBy(id))
 	}
-}
-
-// reportService sums up over the real servers that a service has and those that it had, so that its counts never go back.
-func reportService(snap *snapshot, place int, traffic []Traffic) ServiceReport {
-	s, ids := snap.settings.Services[place], snap.pools[place].servers
-	r := ServiceReport{Service: s, RealServers: make([]RealServerReport, 0, len(ids))}
-	r.Traffic = snap.forgotten[place]
-	for _, id := range snap.removed[place] {
-		r.Traffic.add(traffic[id])
-	}
-	for i, id := range ids {
-		load, t := snap.servers[id].load, traffic[id]
+	r.RealServers = make([]RealServerReport, 0, len(live.settings.RealServers))
+	for _, rs := range live.settings.RealServers {
+		id := live.servers[rs.Address]
+		load := &e.registry.live[id].load
 		r.RealServers = append(r.RealServers, RealServerReport{
-			Address:  s.RealServers[i].Address,
-			Weight:   s.RealServers[i].Weight,
-			Active:   load.Active(),
-			Inactive: load.Inactive(),
-			Traffic:  t,
+			Address: rs.Address, Weight: rs.Weight, Active: load.Active(), Inactive: load.Inactive(), Traffic: e.countedBy(id),
 		})
-		r.Traffic.add(t)
 	}
 	return r
+}
+
+// countedBy returns what the real server has counted that has an id now.
+func (e *Engine) countedBy(id uint32) Traffic {
+	t := e.counted(id)
+	t.subtract(e.registry.live[id].before)
+	return t
 }
 
 func (t *Traffic) add(o Traffic) {

@@ -2,45 +2,48 @@ package engine
 
 import (
 	"fulcrum/conntrack"
+	"fulcrum/lvs"
 	"fulcrum/modes"
 	"fulcrum/packet"
 	"fulcrum/ports"
 )
 
-// rewrite does to the packet what its mode does. It returns Taken, or why it could not.
-func (w *Worker) rewrite(p *ports.Packet, m *meta, slot uint32, server *serverEntry, d conntrack.Direction, n *neighbour) Verdict {
-	if server.mss != 0 && m.TCPFlags&packet.TCPSyn != 0 {
-		modes.ClampMSS(packet.TCP(p.Bytes()[m.Transport:m.End]), server.mss)
+// rewrite does to the packet what its session's mode does. It returns Taken, or why it could not.
+func (w *Worker) rewrite(g *passage) Verdict {
+	m := g.m
+	if g.server.mss != 0 && m.TCPFlags&packet.TCPSyn != 0 {
+		modes.ClampMSS(packet.TCP(g.p.Bytes()[m.Transport:m.End]), g.server.mss)
 	}
-	if server.mode == modes.IPIP {
-		return w.encapsulate(p, m, server, n)
+	switch {
+	case g.way.path == lvs.Tunnel:
+		return w.encapsulate(g)
+	case g.server.families&clients6 != 0:
+		return w.rewrite6(g)
 	}
-	if server.clients6 {
-		return w.rewrite6(p, m, slot, server, d)
-	}
-	ip := packet.IPv4(p.Bytes()[m.Network:m.End])
-	if server.mode == modes.DR {
+	ip := packet.IPv4(g.p.Bytes()[m.Network:m.End])
+	if g.way.path == lvs.Route {
 		modes.Route(ip)
 	} else {
-		modes.Translate(ip, int(m.Transport-m.Network), w.sessions.At(slot), d)
+		modes.Translate(ip, int(m.Transport-m.Network), g.session, g.direction)
 	}
 	return Taken
 }
 
-// rewrite6 is rewrite where clients come over IPv6, for all modes but ipip.
-func (w *Worker) rewrite6(p *ports.Packet, m *meta, slot uint32, server *serverEntry, d conntrack.Direction) Verdict {
-	if server.mode == modes.DR {
+// rewrite6 is rewrite where clients come over IPv6, for all paths but the tunnel.
+func (w *Worker) rewrite6(g *passage) Verdict {
+	p, m := g.p, g.m
+	if g.way.path == lvs.Route {
 		modes.Route6(packet.IPv6(p.Bytes()[m.Network:]))
 		return Taken
 	}
 	to := &w.answers
-	*to = w.target(slot, d)
+	*to = w.target(g)
 	switch {
-	case server.servers6:
+	case !g.server.families.mixed():
 		modes.Translate6(packet.IPv6(p.Bytes()[m.Network:m.End]), int(m.Transport-m.Network), m.Protocol, to)
 	case m.fragment:
 		return DropOtherFamily
-	case d == conntrack.Inbound:
+	case g.direction == conntrack.Inbound:
 		w.sixToFour(p, m, to)
 	default:
 		return w.fourToSix(p, m, to)
@@ -48,28 +51,29 @@ func (w *Worker) rewrite6(p *ports.Packet, m *meta, slot uint32, server *serverE
 	return Taken
 }
 
-// target returns the flow that a packet of a session in direction d leaves on: the reverse of the session's other flow.
-func (w *Worker) target(slot uint32, d conntrack.Direction) packet.Flow {
-	other := w.sessions.Flow(slot, d^1)
+// target returns the flow on which a packet leaves: the reverse of its session's other flow.
+func (w *Worker) target(g *passage) packet.Flow {
+	other := w.sessions.Flow(g.slot, g.direction^1)
 	return other.Reverse()
 }
 
 // encapsulate puts an outer header between the Ethernet header, which is written last, and the packet, whose padding
 // goes.
-func (w *Worker) encapsulate(p *ports.Packet, m *meta, server *serverEntry, n *neighbour) Verdict {
-	p.Resize(int(m.End))
-	if !p.Prepend(int(server.overheads[conntrack.Inbound])) {
+func (w *Worker) encapsulate(g *passage) Verdict {
+	p := g.p
+	p.Resize(int(g.m.End))
+	if !p.Prepend(int(g.way.overheads[conntrack.Inbound])) {
 		return DropNoHeadroom
 	}
 	frame := p.Bytes()
-	if server.servers6 {
+	if g.server.families&servers6 != 0 {
 		packet.Ethernet(frame).SetType(packet.EtherTypeIPv6)
-		modes.Encapsulate6(frame[packet.EthernetLen:], n.source, server.address)
+		modes.Encapsulate6(frame[packet.EthernetLen:], g.next.Source, g.server.address)
 		return Taken
 	}
 	packet.Ethernet(frame).SetType(packet.EtherTypeIPv4)
 	w.outerID++
-	modes.Encapsulate(frame[packet.EthernetLen:], n.source.V4(), server.address.V4(), w.outerID)
+	modes.Encapsulate(frame[packet.EthernetLen:], g.next.Source.V4(), g.server.address.V4(), w.outerID)
 	return Taken
 }
 

@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/netip"
-	"slices"
 	"time"
 
 	"fulcrum/conntrack"
-	"fulcrum/modes"
+	"fulcrum/lvs"
 	"fulcrum/sched"
 )
 
@@ -27,12 +26,12 @@ type SessionInfo struct {
 	Worker     int
 	Protocol   uint8
 	State      conntrack.State
-	Mode       modes.Mode
+	Mode       lvs.Mode
 	Client     netip.AddrPort
 	VIP        netip.AddrPort
 	Local      netip.AddrPort // fullnat: what the real server takes for the client
 	RealServer netip.AddrPort
-	Service    string // its service's name; none if the real server was removed
+	Service    string // its service's name; none if the service was removed
 	Idle, Left time.Duration
 	PacketsIn  uint32 // modulo 2^32
 	PacketsOut uint32
@@ -60,7 +59,6 @@ type shownSessions struct {
 // meanwhile may be shown or not.
 func (e *Engine) Sessions(ctx context.Context, from Cursor, show func(s *SessionInfo, after Cursor) bool) error {
 	chunk := new(shownSessions)
-	names := serverNames{}
 	for worker, slot := from.worker(), from.slot(); worker < len(e.workers); worker, slot = worker+1, 0 {
 		chunk.more = true
 		for chunk.more {
@@ -69,7 +67,7 @@ func (e *Engine) Sessions(ctx context.Context, from Cursor, show func(s *Session
 			}
 			slot = chunk.next
 			for i := range chunk.sessions[:chunk.n] {
-				info := chunk.info(worker, i, names)
+				info := chunk.info(worker, i)
 				if !show(&info, Cursor(worker)<<32|Cursor(chunk.slots[i]+1)) {
 					return nil
 				}
@@ -105,36 +103,22 @@ func (w *Worker) showSessions(c *shownSessions, slot uint32) {
 	c.next = slot
 }
 
-// serverNames are the services' names by real server id, for each snapshot that a listing meets.
-type serverNames map[*snapshot][]string
-
-func (n serverNames) of(s *snapshot, id uint32) string {
-	names, known := n[s]
-	if !known {
-		names = make([]string, len(s.servers))
-		for i, pool := range s.pools {
-			for _, id := range slices.Concat(pool.servers, s.removed[i]) {
-				names[id] = s.settings.Services[i].Name
-			}
-		}
-		n[s] = names
-	}
-	return names[id]
-}
-
 // info says what a worker's i-th session of a chunk means.
-func (c *shownSessions) info(worker, i int, names serverNames) SessionInfo {
+func (c *shownSessions) info(worker, i int) SessionInfo {
 	s := &c.sessions[i]
-	server, in := &c.snap.servers[s.Server], s.Flow(conntrack.Inbound)
+	server, in := c.snap.servers[s.Server], s.Flow(conntrack.Inbound)
 	left := int32(s.LastSeen + c.snap.settings.Timeouts[s.State] - c.now)
 	info := SessionInfo{
-		Worker: worker, Protocol: s.Protocol, State: s.State, Mode: server.mode, Service: names.of(c.snap, s.Server),
+		Worker: worker, Protocol: s.Protocol, State: s.State, Mode: s.Mode,
 		Client: netip.AddrPortFrom(in.Src.Netip(), in.SrcPort), VIP: netip.AddrPortFrom(in.Dst.Netip(), in.DstPort),
-		RealServer: netip.AddrPortFrom(server.address.Netip(), server.port),
+		RealServer: server.id.Address,
 		Idle:       time.Duration(c.now-s.LastSeen) * time.Millisecond, Left: time.Duration(max(left, 0)) * time.Millisecond,
 		PacketsIn: s.PacketsIn, PacketsOut: s.PacketsOut,
 	}
-	if server.mode == modes.FullNAT {
+	if service, ok := c.snap.services.get(serviceKey(server.id.Service)); ok {
+		info.Service = service.name
+	}
+	if s.Mode.Source() == lvs.Local {
 		out := s.Flow(conntrack.Outbound)
 		info.Local = netip.AddrPortFrom(out.Dst.Netip(), out.DstPort)
 	}
@@ -144,18 +128,18 @@ func (c *shownSessions) info(worker, i int, names serverNames) SessionInfo {
 // ErrNoServer says that no service has or had such a real server.
 var ErrNoServer = errors.New("engine: no such real server")
 
-// EndSessions ends all sessions that a service's real server has, in all modes that the service has had, and returns how many these were. Packets
-// that come for them afterwards belong to no session.
-func (e *Engine) EndSessions(ctx context.Context, protocol uint8, vip, server netip.AddrPort) (ended int, err error) {
-	loads := e.registry.loads(serviceKey{protocol, vip}, server)
-	if len(loads) == 0 {
+// EndSessions ends all sessions that a real server has, and returns how many these were. Packets that
+// come for them afterwards belong to no session.
+func (e *Engine) EndSessions(ctx context.Context, id lvs.RealServerID) (ended int, err error) {
+	load := e.registry.find(id)
+	if load == nil {
 		return 0, ErrNoServer
 	}
 	for worker := range e.workers {
 		slot, more := uint32(0), true
 		for more {
 			piece := 0
-			if err := e.letter(ctx, worker, func(w *Worker) bool { piece, slot, more = w.endSessions(loads, slot); return true }); err != nil {
+			if err := e.letter(ctx, worker, func(w *Worker) bool { piece, slot, more = w.endSessions(load, slot); return true }); err != nil {
 				return ended, err
 			}
 			ended += piece
@@ -164,13 +148,13 @@ func (e *Engine) EndSessions(ctx context.Context, protocol uint8, vip, server ne
 	return ended, nil
 }
 
-// endSessions ends the real servers' sessions among the next slots. It goes by their loads: between two letters an id may have become another's.
-func (w *Worker) endSessions(loads []*sched.Load, slot uint32) (ended int, next uint32, more bool) {
+// endSessions ends a real server's sessions among the next slots. It goes by the load: between two letters an id may have become another's.
+func (w *Worker) endSessions(load *sched.Load, slot uint32) (ended int, next uint32, more bool) {
 	for range endChunk {
 		if slot, more = w.sessions.NextUsed(slot); !more {
 			break
 		}
-		if s := w.sessions.At(slot); s.Live() && slices.Contains(loads, w.snap.servers[s.Server].load) {
+		if s := w.sessions.At(slot); s.Live() && w.snap.servers[s.Server].load == load {
 			w.sessions.End(slot)
 			ended++
 		}
@@ -179,10 +163,10 @@ func (w *Worker) endSessions(loads []*sched.Load, slot uint32) (ended int, next 
 	return ended, slot, more
 }
 
-// SessionsOf counts the sessions that a service's real server has, in all modes that the service has had.
-func (e *Engine) SessionsOf(protocol uint8, vip, server netip.AddrPort) (n int) {
-	for _, load := range e.registry.loads(serviceKey{protocol, vip}, server) {
-		n += int(load.Total())
+// SessionsOf counts the sessions that a real server has.
+func (e *Engine) SessionsOf(id lvs.RealServerID) int {
+	if load := e.registry.find(id); load != nil {
+		return int(load.Total())
 	}
-	return n
+	return 0
 }

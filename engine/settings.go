@@ -2,9 +2,10 @@ package engine
 
 import (
 	"net/netip"
+	"slices"
 
 	"fulcrum/conntrack"
-	"fulcrum/modes"
+	"fulcrum/lvs"
 	"fulcrum/packet"
 	"fulcrum/sched"
 )
@@ -44,8 +45,8 @@ type StaticNeighbour struct {
 type Service struct {
 	Name           string
 	Address        netip.AddrPort
-	Protocol       uint8 // packet.ProtocolTCP, ProtocolUDP or ProtocolSCTP
-	Mode           modes.Mode
+	Protocol       lvs.Protocol
+	Mode           lvs.Mode
 	Scheduler      sched.Kind
 	LocalAddresses []netip.Addr // fullnat; of the families of its real servers
 	MSS            uint16       // TCP: to what the maximum segment size of SYNs is clamped, in bytes; 0 leaves it
@@ -59,4 +60,25 @@ type RealServer struct {
 	Weight         int32
 	UpperThreshold int32 // connections; 0 is none
 	LowerThreshold int32
+}
+
+// ID returns the service's identity.
+func (s *Service) ID() lvs.ServiceID { return lvs.ServiceID{Protocol: s.Protocol, Address: s.Address} }
+
+func (s *Service) vip() packet.Addr { return packet.AddrOf(s.Address.Addr()) }
+
+// equal reports whether two services are the same in every setting.
+func (s *Service) equal(o *Service) bool {
+	return s.sameSettings(o) && slices.Equal(s.RealServers, o.RealServers)
+}
+
+// sameSettings is equal but for the real servers.
+func (s *Service) sameSettings(o *Service) bool {
+	return s.Name == o.Name && s.Address == o.Address && s.Protocol == o.Protocol && s.Mode == o.Mode &&
+		s.Scheduler == o.Scheduler && s.MSS == o.MSS && s.Echo == o.Echo && slices.Equal(s.LocalAddresses, o.LocalAddresses)
+}
+
+// sameOptions reports whether two settings have the same switches and timeouts.
+func (s *Settings) sameOptions(o *Settings) bool {
+	return s.SloppyTCP == o.SloppyTCP && s.ExpireNoDest == o.ExpireNoDest && s.Timeouts == o.Timeouts
 }

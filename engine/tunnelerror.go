@@ -4,7 +4,7 @@ import (
 	"encoding/binary"
 
 	"fulcrum/conntrack"
-	"fulcrum/modes"
+	"fulcrum/lvs"
 	"fulcrum/packet"
 	"fulcrum/ports"
 )
@@ -31,11 +31,12 @@ func (w *Worker) tunnelError(p *ports.Packet, m *meta) Verdict {
 	if !ok || !known || ref.Direction() != conntrack.Inbound {
 		return DropICMPError
 	}
-	server := &w.snap.servers[w.sessions.At(ref.Slot()).Server]
-	if server.mode != modes.IPIP || !w.icmpAllowed() {
+	s := w.sessions.At(ref.Slot())
+	way := &ways[s.Mode][w.snap.servers[s.Server].families]
+	if way.path != lvs.Tunnel || !w.icmpAllowed() {
 		return DropICMPError
 	}
-	what, rest := m.problem(frame, int(server.overheads[conntrack.Inbound]))
+	what, rest := m.problem(frame, int(way.overheads[conntrack.Inbound]))
 	h, v := w.nextHop(q.Key.Src)
 	if v != Taken {
 		return v

@@ -29,19 +29,23 @@ type Worker struct {
 
 	rx ports.Burst
 	batch
-	key        packet.Key    // of the packet in hand, where both families are treated alike
-	answers    packet.Flow   // of the session in the making
+	key        packet.Key  // of the packet in hand, where both families are treated alike
+	answers    packet.Flow // on which the packet in hand leaves
+	arrival    arrival     // of the packet in hand, if it has no session
+	decision   decision    // about it
 	out        []ports.Burst // by port: what goes out with the next exchange
 	made       ports.Burst   // room for one packet of the director's own
 	freed      ports.Burst   // what was dropped and is freed with the next exchange
 	outerID    uint16        // identification of the last packet of IPv4 that was made
 	pieceID    uint32        // identification of the last pieces of IPv6
 	scratch    [modes.MaxError]byte
-	localTurns []uint32 // by real server id: fullnat's next local address and port
-	hops       []hop    // by real server id: its next hop; none if it could not be pinned
+	peers      []peer // by real server id
+	pass       serverPass
+	burst      uint64 // counts the bursts
 	icmpTokens tokens
 	fragments  fragments
-	announcer  announcer
+	announcers []announcer // batches that are being announced
+	announced  uint64      // batches taken so far
 
 	stage stage // what it is doing, for the report of a panic
 	at    int   // index in the burst
@@ -81,6 +85,7 @@ func (w *Worker) Turn(now uint32) int {
 	}
 	w.sessions.Expire(now)
 	w.tickNeighbours()
+	w.lookAfterServers()
 	w.tickFragments(now)
 	w.announce()
 	if now-w.lastPublished >= publishInterval {
@@ -92,69 +97,18 @@ func (w *Worker) Turn(now uint32) int {
 	return received
 }
 
-// adopt goes over to a snapshot: sessions get its timeouts, per-server state gets room, next hops of real servers and gateways are
-// pinned and asked for, and the addresses are announced.
+// adopt goes over to a snapshot. What it costs depends on what has changed: only another topology has
+// next hops looked up anew.
 func (w *Worker) adopt(s *snapshot) {
+	old := w.snap
 	w.snap = s
-	w.sessions.SetTimeouts(s.settings.Timeouts)
-	w.resizeServers(len(s.servers))
-	for len(w.localTurns) < len(s.servers) {
-		w.localTurns = append(w.localTurns, w.random.Uint32())
+	if old == nil || old.settings.Timeouts != s.settings.Timeouts {
+		w.sessions.SetTimeouts(s.settings.Timeouts)
 	}
-	w.neighbours.unbind()
-	w.setStatic()
-	w.hops = make([]hop, len(s.servers))
-	for i := range s.servers {
-		if !s.servers[i].gone {
-			w.hops[i] = w.pin(s.servers[i].address)
-		}
+	if old == nil || old.topology != s.topology {
+		w.setTopology()
 	}
-	for i := range s.routes {
-		if g := s.routes[i].gateway; g != (packet.Addr{}) {
-			w.pin(g)
-		}
-	}
-	if w.number == 0 {
-		w.announcer = announcer{rounds: announceRounds, due: w.now}
-		w.announce()
-	}
-}
-
-// askFirst asks for a neighbour that will be needed. One worker does so for all; the others ask if they have not been told in
-// time.
-func (w *Worker) askFirst(h hop) {
-	if w.number == 0 {
-		w.ask(h)
-		return
-	}
-	w.neighbours.entries[h].since = w.now
-}
-
-// setStatic enters the configured neighbours.
-func (w *Worker) setStatic() {
-	for _, s := range w.snap.settings.Neighbours {
-		h, ok := w.neighbours.find(packet.AddrOf(s.Address), uint16(s.Port), w.now)
-		if !ok {
-			continue
-		}
-		w.learn(h, s.MAC)
-		w.neighbours.entries[h].state = static
-	}
-}
-
-// pin resolves the next hop of an address ahead of the first packet, and keeps it. It returns none where there is no
-// route or no room.
-func (w *Worker) pin(address packet.Addr) hop {
-	h, v := w.nextHop(address)
-	if v != Taken {
-		return 0
-	}
-	n := &w.neighbours.entries[h]
-	n.pinned, n.source = true, w.snap.ports[n.port].sourceTowards(n.address)
-	if n.state == incomplete && n.tries == 0 {
-		w.askFirst(h)
-	}
-	return h
+	w.pass = serverPass{}
 }
 
 // stop gives back every packet that is still held and ends all sessions, so that the counts come out even. No worker may be
@@ -173,7 +127,7 @@ func (w *Worker) stop() {
 	}
 	w.queues[0].Exchange(nil, &w.freed, nil)
 	w.sessions.EndAll()
-	for range len(w.counters.servers)/publishChunk + 1 {
+	for range len(w.snap.servers)/publishChunk + 1 {
 		w.publish()
 	}
 }

@@ -1,0 +1,83 @@
+package engine
+
+import (
+	"fulcrum/conntrack"
+	"fulcrum/lvs"
+	"fulcrum/packet"
+	"fulcrum/ports"
+)
+
+// newFlow decides about a packet that belongs to no session, or whose session over has ended, and does
+// what was decided.
+func (w *Worker) newFlow(p *ports.Packet, m *meta, over conntrack.Ref) Verdict {
+	a, d := &w.arrival, &w.decision
+	w.arrive(a, p, m, over)
+	w.decide(a, d)
+	return w.carryOut(p, m, a, d)
+}
+
+// arrive notes what a decision needs to know of a packet.
+func (w *Worker) arrive(a *arrival, p *ports.Packet, m *meta, over conntrack.Ref) {
+	a.key, a.hash, a.flags, a.over = m.Key(p.Bytes()), w.hashes[m.index], m.TCPFlags, over
+	if m.Protocol == packet.ProtocolSCTP {
+		a.event = m.chunkEvent(p)
+	}
+}
+
+// carryOut does with a packet what was decided: it begins the session and forwards the packet, or turns
+// it away.
+func (w *Worker) carryOut(p *ports.Packet, m *meta, a *arrival, d *decision) Verdict {
+	if a.over != 0 {
+		w.sessions.End(a.over.Slot())
+	}
+	switch d.verdict {
+	case Taken:
+		return w.begin(p, m, a, d)
+	case DropNoRealServer:
+		return w.refuse(p, m, refusal{DropNoRealServer, a.key.Dst, portUnreachable, 0})
+	}
+	return d.verdict
+}
+
+// begin makes the session that was decided on and forwards its first packet. A packet that may not pass
+// begins none.
+func (w *Worker) begin(p *ports.Packet, m *meta, a *arrival, d *decision) Verdict {
+	g := passage{p: p, m: m, server: d.server, way: &ways[d.server.mode][d.server.families], direction: conntrack.Inbound}
+	var v Verdict
+	if g.hop, v = w.serverHop(d.id, d.server); v != Taken {
+		return v
+	}
+	g.next = w.neighbours.At(g.hop)
+	if mtu := g.mtuLeft(); !m.passable(mtu) && !m.divisible() {
+		return w.impassable(&g, mtu)
+	}
+	hashes := conntrack.Hashes{In: a.hash, Out: d.outHash}
+	slot, ok := w.sessions.Insert(&a.key, hashes, d.out, d.server.mode.TwoWay(), w.now)
+	if !ok {
+		return DropSessionsFull
+	}
+	g.slot, g.session = slot, w.sessions.At(slot)
+	w.setUp(&g, a, d)
+	return w.forward(&g)
+}
+
+// setUp gives a session that was just inserted its real server and counts it.
+func (w *Worker) setUp(g *passage, a *arrival, d *decision) {
+	g.session.Server, g.session.Mode = d.id, d.server.mode
+	d.server.load.Begin()
+	w.peers[d.id].traffic.Connections++
+	if d.server.mode.Source() == lvs.Local {
+		w.takeTurn(a, d)
+	}
+	switch a.key.Protocol {
+	case packet.ProtocolUDP:
+		w.sessions.SetState(g.slot, conntrack.UDP, w.now)
+	case packet.ProtocolICMP, packet.ProtocolICMPv6:
+		w.sessions.SetState(g.slot, conntrack.ICMP, w.now)
+	}
+}
+
+// sessionEnded keeps the real server's connection counts when the table ends a session.
+func (w *Worker) sessionEnded(s *conntrack.Session) {
+	w.snap.servers[s.Server].load.End(s.State.Active())
+}

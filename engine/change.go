@@ -1,0 +1,445 @@
+package engine
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"fulcrum/lvs"
+	"fulcrum/packet"
+	"fulcrum/sched"
+)
+
+// Change is a change of some services. Those that it does not name stay as they are.
+type Change struct {
+	Put    []Service // added after all others, or changed
+	Remove []lvs.ServiceID
+}
+
+// Apply makes settings, which have been validated, the running ones as a whole. What has not changed
+// is not touched.
+func (e *Engine) Apply(s Settings) { e.applyAt(s, time.Now()) }
+
+func (e *Engine) applyAt(s Settings, now time.Time) {
+	c := e.begin(now)
+	c.whole = true
+	c.forget()
+	c.setTopology(&s)
+	c.setOptions(&s)
+	wanted := make(map[lvs.ServiceID]bool, len(s.Services))
+	for i := range s.Services {
+		wanted[s.Services[i].ID()] = true
+	}
+	for _, old := range c.old.order {
+		if !wanted[old.live.id] {
+			c.remove(old.live)
+		}
+	}
+	for i := range s.Services {
+		c.put(&s.Services[i])
+	}
+	c.setOrder(s.Services)
+	c.publish()
+}
+
+// Change makes a change of some services, which has been validated. It costs what it changes: one of
+// weights and thresholds alone replaces a pool.
+func (e *Engine) Change(n Change) { e.changeAt(n, time.Now()) }
+
+func (e *Engine) changeAt(n Change, now time.Time) {
+	c := e.begin(now)
+	if now.Sub(e.registry.looked) >= forgetEvery {
+		c.forget()
+	}
+	for _, id := range n.Remove {
+		if s := e.registry.services[id]; s != nil && s.configured {
+			c.remove(s)
+		}
+	}
+	for i := range n.Put {
+		c.put(&n.Put[i])
+	}
+	c.publish()
+}
+
+// change is a snapshot in the making. The registry is locked while it is made. Fields of the new
+// snapshot are shared with the old one until they are changed for the first time.
+type change struct {
+	engine   *Engine
+	registry *registry
+	now      time.Time
+	old, new *snapshot
+	whole    bool // the order of services is set at the end
+	changed  bool // there is a new snapshot to publish
+
+	own     owned // what of the new snapshot is its own already
+	pools   []builtPool
+	touched []packet.Addr // VIPs and local addresses of which something has changed
+}
+
+// owned tells which parts of a new snapshot have been copied.
+type owned struct {
+	services, order, servers, addresses, echoing, passing, clientEnds bool
+}
+
+// builtPool is a pool that waits for the snapshot that has its real servers.
+type builtPool struct {
+	service *liveService
+	pool    *sched.Pool
+}
+
+// begin starts a change and locks the registry, which publish unlocks.
+func (e *Engine) begin(now time.Time) *change {
+	e.registry.mu.Lock()
+	c := &change{engine: e, registry: e.registry, now: now, old: e.snap.Load()}
+	if c.old == nil {
+		c.old = &snapshot{topology: &topology{}}
+	}
+	n := *c.old
+	c.new = &n
+	return c
+}
+
+// publish lets workers see the change: first the snapshot, which has every real server that the pools
+// name, then the pools, then which addresses are to be announced.
+func (c *change) publish() {
+	defer c.registry.mu.Unlock()
+	c.setAddresses()
+	if c.changed {
+		c.engine.snap.Store(c.new)
+	}
+	for _, b := range c.pools {
+		b.pool.Publish(&b.service.pool)
+	}
+	c.engine.announcements.add(c.newAddresses())
+}
+
+// forget frees the ids of real servers that were removed long ago.
+func (c *change) forget() {
+	freed := c.registry.forget(c.now, c.engine.counted)
+	if len(freed) == 0 {
+		return
+	}
+	ends := c.ownClientEnds(0)
+	for _, live := range freed {
+		ends.remove(endKey(live.id))
+	}
+}
+
+// setTopology takes over ports, routes and neighbours if they have changed.
+func (c *change) setTopology(s *Settings) {
+	next := topologySettings{s.Ports, s.Routes, s.Neighbours}
+	if c.old.epoch != 0 && next.equal(&c.old.topology.settings) {
+		return
+	}
+	c.changed = true
+	c.new.topology = newTopology(next, c.engine.cfg.Ports, c.old.epoch+1)
+	for _, t := range []*topology{c.old.topology, c.new.topology} {
+		for _, p := range t.settings.ports {
+			c.touchPort(p)
+		}
+	}
+}
+
+// touchPort has the addresses that a port's settings make judged anew.
+func (c *change) touchPort(p PortSettings) {
+	for _, a := range p.Addresses {
+		c.touched = append(c.touched, packet.AddrOf(a.Addr()))
+		if a.Addr().Is4() && a.Bits() < 31 {
+			c.touched = append(c.touched, packet.AddrOf(broadcastOf(a)))
+		}
+	}
+}
+
+// setOptions takes over what is neither topology nor service.
+func (c *change) setOptions(s *Settings) {
+	next := *s
+	next.Ports, next.Routes, next.Neighbours, next.Services = nil, nil, nil, nil
+	c.changed = c.changed || !next.sameOptions(&c.old.settings)
+	c.new.settings = next
+}
+
+// setOrder gives the new snapshot the configuration's order of services.
+func (c *change) setOrder(all []Service) {
+	order := make([]*serviceEntry, len(all))
+	for i := range all {
+		order[i], _ = c.new.services.get(serviceKey(all[i].ID()))
+	}
+	if !slices.Equal(order, c.old.order) {
+		c.changed = true
+		c.new.order, c.own.order = order, true
+	}
+}
+
+// place puts a service's new description where the one before stood, or at the end.
+func (c *change) place(entry *serviceEntry) {
+	if c.whole {
+		return
+	}
+	order := c.ownOrder()
+	if i := slices.IndexFunc(*order, entry.sameService); i >= 0 {
+		(*order)[i] = entry
+	} else {
+		*order = append(*order, entry)
+	}
+}
+
+func (e *serviceEntry) sameService(o *serviceEntry) bool { return e.live == o.live }
+
+// put adds a service, or changes the one that is there. One that is there as it should be costs the
+// comparison.
+func (c *change) put(s *Service) {
+	live := c.registry.service(s.ID())
+	was := live.settings
+	if live.configured && was.equal(s) {
+		return
+	}
+	fresh := !live.configured
+	if fresh {
+		live.configured = true
+		c.registry.vips[s.vip()] = append(c.registry.vips[s.vip()], live)
+	}
+	live.settings = *s
+	live.settings.RealServers = slices.Clone(s.RealServers)
+	live.clientEnd = live.clientEnd || s.Mode.Owner() == lvs.ClientEnd
+	c.putServers(live, &was)
+	if fresh || !was.sameSettings(s) {
+		c.putEntry(live, &was)
+	}
+}
+
+// putEntry gives the new snapshot the description of a service.
+func (c *change) putEntry(live *liveService, was *Service) {
+	c.changed = true
+	entry := newServiceEntry(live)
+	c.ownServices(1).set(serviceKey(live.id), entry)
+	c.place(entry)
+	c.countLocals(was, -1)
+	c.countLocals(&live.settings, 1)
+	c.setEchoes(live.settings.vip())
+}
+
+func newServiceEntry(live *liveService) *serviceEntry {
+	s := &live.settings
+	e := &serviceEntry{live: live, name: s.Name, mode: s.Mode, sched: s.Scheduler, echo: s.Echo, owner: lvs.Receiver}
+	if live.clientEnd {
+		e.owner = lvs.ClientEnd
+	}
+	for _, a := range s.LocalAddresses {
+		e.local = append(e.local, packet.AddrOf(a))
+	}
+	return e
+}
+
+// putServers gives a service the real servers of its settings: ids and entries for those that are new
+// or different, and a pool. Those that it has no more are gone.
+func (c *change) putServers(live *liveService, was *Service) {
+	s := &live.settings
+	members := make([]sched.Server, len(s.RealServers))
+	for i, rs := range s.RealServers {
+		id := c.registry.server(live, rs.Address)
+		members[i] = sched.Server{
+			ID: id, Weight: rs.Weight, Upper: rs.UpperThreshold, Lower: rs.LowerThreshold, Load: &c.registry.live[id].load,
+		}
+		c.putServer(id, newServerEntry(c.registry.live[id], s))
+	}
+	c.removeServers(live, was.RealServers, s.RealServers)
+	c.pools = append(c.pools, builtPool{live, sched.NewPool(s.Scheduler, members, live.pool.Load())})
+}
+
+// putServer gives the new snapshot the description of a real server, unless it has it.
+func (c *change) putServer(id uint32, e serverEntry) {
+	if int(id) < len(c.new.servers) && *c.new.servers[id] == e {
+		return
+	}
+	c.setServer(id, e)
+	if e.mode.Owner() == lvs.ClientEnd {
+		if _, known := c.new.clientEnds.get(endKey(e.id)); !known {
+			c.ownClientEnds(1).set(endKey(e.id), struct{}{})
+		}
+	}
+}
+
+// removeServers marks those real servers gone that are no longer wanted.
+func (c *change) removeServers(live *liveService, old, wanted []RealServer) {
+	for _, rs := range old {
+		if slices.ContainsFunc(wanted, func(w RealServer) bool { return w.Address == rs.Address }) {
+			continue
+		}
+		id := live.servers[rs.Address]
+		c.registry.remove(id, c.now)
+		gone := *c.new.servers[id]
+		gone.gone = true
+		c.setServer(id, gone)
+	}
+}
+
+// remove takes a service out of the configuration. Its sessions and its real servers' counts stay.
+func (c *change) remove(live *liveService) {
+	c.changed = true
+	was := live.settings
+	vip := was.vip()
+	live.configured, live.settings = false, Service{}
+	c.removeServers(live, was.RealServers, nil)
+	c.ownServices(0).remove(serviceKey(live.id))
+	if !c.whole {
+		order := c.ownOrder()
+		*order = slices.DeleteFunc(*order, func(e *serviceEntry) bool { return e.live == live })
+	}
+	c.registry.vips[vip] = slices.DeleteFunc(c.registry.vips[vip], func(s *liveService) bool { return s == live })
+	if len(c.registry.vips[vip]) == 0 {
+		delete(c.registry.vips, vip)
+	}
+	c.countLocals(&was, -1)
+	c.setEchoes(vip)
+	c.registry.dropUnused(live)
+}
+
+// countLocals counts a service as one more or one less that uses its local addresses.
+func (c *change) countLocals(s *Service, by int) {
+	for _, address := range s.LocalAddresses {
+		a := packet.AddrOf(address)
+		if c.registry.locals[a] += by; c.registry.locals[a] == 0 {
+			delete(c.registry.locals, a)
+		}
+		c.touched = append(c.touched, a)
+	}
+}
+
+// setEchoes decides who answers echo requests to a VIP, and notes that its use has changed.
+func (c *change) setEchoes(vip packet.Addr) {
+	c.touched = append(c.touched, vip)
+	g := &echoGroup{}
+	var passing *liveService
+	for _, s := range c.registry.vips[vip] {
+		if s.settings.Echo {
+			g.services = append(g.services, s)
+		} else {
+			passing = s
+		}
+	}
+	setOrRemove(c.ownEchoing(1), vip, g, len(g.services) > 0)
+	if _, was := c.new.passing.get(addressKey(vip)); was || passing != nil {
+		var entry *serviceEntry
+		if passing != nil {
+			entry, _ = c.new.services.get(serviceKey(passing.id))
+		}
+		setOrRemove(c.ownPassing(1), vip, entry, passing != nil)
+	}
+}
+
+func setOrRemove[V any](l *lookup[V], a packet.Addr, v V, keep bool) {
+	if keep {
+		l.set(addressKey(a), v)
+	} else {
+		l.remove(addressKey(a))
+	}
+}
+
+// setAddresses gives each touched address its kind.
+func (c *change) setAddresses() {
+	if len(c.touched) == 0 {
+		return
+	}
+	slices.SortFunc(c.touched, packet.Addr.Compare)
+	c.touched = slices.Compact(c.touched)
+	for _, a := range c.touched {
+		kind, ours := c.kindOf(a)
+		if was, known := c.new.kindOf(a); ours == known && was == kind {
+			continue
+		}
+		setOrRemove(c.ownAddresses(1), a, kind, ours)
+	}
+}
+
+// kindOf tells what an address is to be: a VIP, whatever else it is; then what its port makes of it.
+func (c *change) kindOf(a packet.Addr) (addressKind, bool) {
+	kind, ours := c.new.fixedKind(a)
+	switch {
+	case len(c.registry.vips[a]) > 0:
+		return vip, true
+	case ours && kind == subnetBroadcast:
+		return kind, true
+	case c.registry.locals[a] > 0:
+		return localAddress, true
+	}
+	return kind, ours
+}
+
+// newAddresses returns the addresses that ports answer for now and did not before, in the order of
+// ports and addresses, so that a run can be repeated.
+func (c *change) newAddresses() []announcement {
+	all := c.touched
+	if c.old.topology != c.new.topology {
+		all = c.new.addresses.all()
+	}
+	var fresh []announcement
+	for port := range c.new.ports {
+		for _, a := range all {
+			was := c.old.epoch != 0 && c.old.answers(port, a)
+			if !was && c.new.answers(port, a) {
+				fresh = append(fresh, announcement{port, a})
+			}
+		}
+	}
+	slices.SortFunc(fresh, func(a, b announcement) int {
+		return cmp.Or(cmp.Compare(a.port, b.port), a.address.Compare(b.address))
+	})
+	return fresh
+}
+
+// The parts of the new snapshot that are to be changed are copied once. more is how many keys are to
+// be added at most before the next call.
+
+func (c *change) ownServices(more int) *lookup[*serviceEntry] {
+	return ownLookup(c, &c.own.services, &c.new.services, more)
+}
+
+func (c *change) ownAddresses(more int) *lookup[addressKind] {
+	return ownLookup(c, &c.own.addresses, &c.new.addresses, more)
+}
+
+func (c *change) ownEchoing(more int) *lookup[*echoGroup] {
+	return ownLookup(c, &c.own.echoing, &c.new.echoing, more)
+}
+
+func (c *change) ownPassing(more int) *lookup[*serviceEntry] {
+	return ownLookup(c, &c.own.passing, &c.new.passing, more)
+}
+
+func (c *change) ownClientEnds(more int) *lookup[struct{}] {
+	return ownLookup(c, &c.own.clientEnds, &c.new.clientEnds, more)
+}
+
+func ownLookup[V any](c *change, own *bool, l *lookup[V], more int) *lookup[V] {
+	c.changed = true
+	if !*own || 2*(l.used+more) > len(l.keys) {
+		*l, *own = l.clone(more), true
+	}
+	return l
+}
+
+func (c *change) ownOrder() *[]*serviceEntry {
+	c.changed = true
+	if !c.own.order {
+		c.new.order, c.own.order = slices.Clone(c.new.order), true
+	}
+	return &c.new.order
+}
+
+// setServer puts the description of a real server into its place.
+func (c *change) setServer(id uint32, e serverEntry) {
+	c.changed = true
+	if !c.own.servers {
+		c.new.servers, c.own.servers = slices.Clone(c.new.servers), true
+	}
+	for len(c.new.servers) <= int(id) {
+		c.new.servers = append(c.new.servers, nil)
+	}
+	c.new.servers[id] = &e
+}
+
+// endKey is the key of a real server's socket in clientEnds.
+func endKey(id lvs.RealServerID) lookupKey {
+	return socketKey(packet.AddrOf(id.Address.Addr()), id.Address.Port(), uint8(id.Service.Protocol))
+}

@@ -1,0 +1,182 @@
+package engine
+
+import (
+	"fulcrum/conntrack"
+	"fulcrum/lvs"
+	"fulcrum/packet"
+	"fulcrum/sched"
+)
+
+// arrival is what a decision needs to know of a packet: nothing but its flow and what it may begin, so
+// that the same can be decided about a packet that never came.
+type arrival struct {
+	key      packet.Key
+	hash     uint64           // of key
+	flags    packet.TCPFlags  // of TCP
+	event    conntrack.Event  // of SCTP
+	over     conntrack.Ref    // the session of this flow that ends if the packet begins another; 0 is none
+	question bool             // nothing may move: the packet did not come
+}
+
+// decision is what becomes of a packet that belongs to no session: a new session with its real server,
+// or why it is turned away.
+type decision struct {
+	verdict Verdict
+	service *serviceEntry // nil where no service claims the packet
+
+	// Valid if a real server was picked.
+	id     uint32
+	server *serverEntry
+
+	// Valid if verdict is Taken.
+	out     packet.Flow // its answers come on it; in dr and ipip, where they do not pass, it names the real server alone
+	outHash uint64
+	turn    uint32 // fullnat: the real server's next local address and port
+}
+
+// decide finds the service of a packet without session, lets it choose a real server, and finds the flow
+// of the answers. It changes nothing but the scheduler's place, and not even that for a question.
+func (w *Worker) decide(a *arrival, d *decision) {
+	d.service, d.server, d.verdict = nil, nil, Taken
+	service, ok := w.snap.services.get(socketKey(a.key.Dst, a.key.DstPort, a.key.Protocol))
+	switch {
+	case !ok:
+		d.verdict = w.unclaimed(a.key.Dst)
+	case !w.mayStart(a):
+		d.service, d.verdict = service, DropNoSession
+	default:
+		w.decideFor(service, a, d)
+	}
+}
+
+// decideFor is decide for a packet that a service claims and that may begin a session.
+func (w *Worker) decideFor(service *serviceEntry, a *arrival, d *decision) {
+	d.service, d.server, d.verdict = service, nil, Taken
+	if !w.isStranger(a.key.Src) {
+		d.verdict = DropSourceAddress
+		return
+	}
+	if d.verdict = w.choose(a, d); d.verdict != Taken {
+		return
+	}
+	if isEcho(a.key.Protocol) && d.server.families.mixed() && d.server.mode.Path() == lvs.Translate {
+		d.verdict = DropOtherFamily
+		return
+	}
+	d.verdict = w.findAnswers(a, d)
+}
+
+// choose has the service's scheduler pick a real server.
+func (w *Worker) choose(a *arrival, d *decision) Verdict {
+	r := sched.Request{Client: a.key.Src, VIP: a.key.Dst, ClientPort: a.key.SrcPort, VIPPort: a.key.DstPort}
+	pool := w.poolOf(d.service.live)
+	var i int
+	var ok bool
+	if a.question {
+		i, ok = pool.Peek(&r)
+	} else {
+		i, ok = pool.Pick(&r)
+	}
+	if !ok {
+		return DropNoRealServer
+	}
+	picked := pool.At(i)
+	if d.id = picked.ID; int(d.id) >= len(w.snap.servers) || w.snap.servers[d.id].load != picked.Load {
+		w.adopt(w.engine.snap.Load()) // the pool is newer than the snapshot
+	}
+	d.server = w.snap.servers[d.id]
+	return Taken
+}
+
+// poolOf returns the pool of a service. It is read once a burst, after the snapshot, so that all packets
+// of a burst choose from the same.
+func (w *Worker) poolOf(s *liveService) *sched.Pool {
+	seen := &s.seen[w.number]
+	if seen.burst != w.burst {
+		seen.burst, seen.pool = w.burst, s.pool.Load()
+	}
+	return seen.pool
+}
+
+// isStranger reports whether an address can be that of a host other than the director. An answer to any other would go
+// astray, or round in circles.
+func (w *Worker) isStranger(a packet.Addr) bool {
+	_, ours := w.snap.kindOf(a)
+	return a.IsUnicast() && !ours
+}
+
+// mayStart reports whether a packet can begin a session: of TCP a SYN, of SCTP an INIT, and anything else.
+func (w *Worker) mayStart(a *arrival) bool {
+	switch a.key.Protocol {
+	case packet.ProtocolTCP:
+		return a.flags&packet.TCPRst == 0 && (a.flags&packet.TCPSyn != 0 || w.snap.settings.SloppyTCP)
+	case packet.ProtocolSCTP:
+		return a.event == conntrack.EventInit
+	}
+	return true
+}
+
+// unclaimed says why a packet without session and service goes nowhere.
+func (w *Worker) unclaimed(dst packet.Addr) Verdict {
+	kind, ours := w.snap.kindOf(dst)
+	switch {
+	case !ours:
+		return DropNotOurs
+	case kind == vip:
+		return DropNoService
+	case kind == localAddress:
+		return DropNoSession
+	}
+	return DropToHost
+}
+
+// startsAnew reports whether a SYN begins a new connection on the addresses and ports of one that has ended: IPVS's
+// conn_reuse_mode 3.
+func (w *Worker) startsAnew(ref conntrack.Ref) bool {
+	if ref.Direction() == conntrack.Outbound {
+		return false
+	}
+	s := w.sessions.At(ref.Slot())
+	switch s.State {
+	case conntrack.TimeWait, conntrack.Close:
+		return true
+	case conntrack.FinWait:
+		return s.PacketsOut == 0
+	}
+	return false
+}
+
+// findAnswers finds the flow on which the real server's answers will come, which no other session may
+// have.
+func (w *Worker) findAnswers(a *arrival, d *decision) Verdict {
+	out := &d.out
+	*out = packet.Flow{Src: d.server.address, SrcPort: d.server.port}
+	if isEcho(a.key.Protocol) {
+		out.SrcPort = 0
+	}
+	switch mode := d.server.mode; {
+	case !mode.TwoWay():
+		return Taken
+	case mode.Source() == lvs.Local:
+		return w.findLocal(a, d)
+	}
+	out.Dst, out.DstPort = a.key.Src, a.key.SrcPort
+	if !w.free(a, d) {
+		return DropFlowTaken
+	}
+	return Taken
+}
+
+// free reports whether no session's answers come on the flow of a decision, but for those of the session that
+// ends with it.
+func (w *Worker) free(a *arrival, d *decision) bool {
+	answers := packet.Key{Flow: d.out, Protocol: a.key.Protocol}
+	d.outHash = w.sessions.Hash(&answers)
+	ref, taken := w.sessions.Lookup(d.outHash, &answers)
+	return !taken || a.over != 0 && ref.Slot() == a.over.Slot()
+}
+
+// isEcho reports whether sessions of a protocol are those of echo requests.
+func isEcho(protocol uint8) bool {
+	return protocol == packet.ProtocolICMP || protocol == packet.ProtocolICMPv6
+}
