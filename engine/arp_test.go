@@ -104,7 +104,7 @@ func TestImpossibleAddressesAreNotLearnt(t *testing.T) {
 		asker := host{netip.MustParseAddr(address), s.neighbour.mac}
 		b.receive(0, whoHas(s.ports[0].addr, asker))
 		b.sent(0, isAt(s.ports[0], asker))
-		if _, known := b.worker.neighbours.index[neighbourKey{packet.AddrOf(asker.addr), 0}]; known {
+		if _, known := b.worker.neighbours.Lookup(packet.AddrOf(asker.addr), 0); known {
 			t.Errorf("%s is known as a neighbour", address)
 		}
 	}
@@ -112,8 +112,8 @@ func TestImpossibleAddressesAreNotLearnt(t *testing.T) {
 
 // knows reports the MAC the director has for an address on a port.
 func (b *bed) knows(h host, port int) bool {
-	n, ok := b.worker.neighbours.index[neighbourKey{packet.AddrOf(h.addr), uint16(port)}]
-	return ok && b.worker.neighbours.entries[n].hasMAC() && b.worker.neighbours.entries[n].mac() == h.mac
+	n, ok := b.worker.neighbours.Lookup(packet.AddrOf(h.addr), uint16(port))
+	return ok && b.worker.neighbours.At(n).HasMAC() && b.worker.neighbours.At(n).MAC() == h.mac
 }
 
 func TestWhomItLearnsFrom(t *testing.T) {

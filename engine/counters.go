@@ -151,7 +151,7 @@ func (w *Worker) publish() {
 	w.published.turns.Store(w.effort.turns)
 	w.published.busy.Store(w.effort.busy)
 	w.published.setTurnTimes(&w.effort.times)
-	w.published.unanswered.Store(w.neighbours.unanswered)
+	w.published.unanswered.Store(w.neighbours.Unanswered())
 	for i, n := range w.counters.handedOver {
 		w.published.handedOver[i].Store(n)
 	}
@@ -170,7 +170,7 @@ func (w *Worker) publish() {
 
 // held counts the packets that wait for a neighbour, for the first fragment of their datagram or for a device.
 func (w *Worker) held() uint64 {
-	return uint64(w.neighbours.waiting + w.fragments.table.Waiting() + w.unsent())
+	return uint64(w.neighbours.Held() + w.fragments.table.Waiting() + w.unsent())
 }
 
 // unsent counts the packets that wait for a device.

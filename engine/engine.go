@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"fulcrum/conntrack"
+	"fulcrum/neighbour"
 	"fulcrum/ports"
 )
 
@@ -62,7 +63,7 @@ type Engine struct {
 	snap     atomic.Pointer[snapshot]
 	workers  []*Worker
 	steering steering
-	lore     lore
+	news     neighbour.News
 
 	mu     sync.Mutex // serialises Apply
 	epochs uint16
@@ -123,7 +124,7 @@ func (e *Engine) connectPort(p ports.Port) {
 }
 
 func (e *Engine) newWorker(i int) (*Worker, error) {
-	w := &Worker{engine: e, number: i, neighbours: newNeighbourTable(e.cfg.Ports), random: newRandom(e.cfg.Seed), fragments: newFragments(e.cfg.Seed)}
+	w := &Worker{engine: e, number: i, neighbours: newNeighbours(e.cfg.Ports, i), random: newRandom(e.cfg.Seed), fragments: newFragments(e.cfg.Seed)}
 	var err error
 	w.sessions, err = conntrack.New(conntrack.Config{
 		Max:      e.cfg.Sessions / len(e.cfg.CPUs),

@@ -8,6 +8,7 @@ import (
 
 	"fulcrum/conntrack"
 	"fulcrum/modes"
+	"fulcrum/neighbour"
 	"fulcrum/packet"
 )
 
@@ -244,33 +245,23 @@ func (x *Explanation) leave(w *Worker, id uint32, d conntrack.Direction, from, t
 		return
 	}
 	x.NextHop, x.PortOut, x.SourceMAC = gateway.Netip(), int(port), w.snap.ports[port].mac
-	x.Neighbour = neighbourStates[free]
-	x.Room = int(w.neighbours.mtus[port]) - int(server.overheads[d])
+	x.Neighbour = neighbour.Free.Meaning()
+	x.Room = w.neighbours.MTU(port) - int(server.overheads[d])
 	if server.mode == modes.IPIP {
 		x.Tunnel = &Tunnel{w.snap.ports[port].sourceTowards(gateway).Netip(), server.address.Netip()}
 	}
-	if h, known := w.neighbours.index[neighbourKey{gateway, port}]; known {
-		x.resolve(&w.neighbours.entries[h], w.now)
+	if h, known := w.neighbours.Lookup(gateway, port); known {
+		x.resolve(w.neighbours.At(h), w.now)
 	}
 }
 
 // resolve says what is known of the next hop, and what hold would do.
-func (x *Explanation) resolve(n *neighbour, now uint32) {
-	x.Neighbour = neighbourStates[n.state]
+func (x *Explanation) resolve(n *neighbour.Entry, now uint32) {
+	x.Neighbour = n.State().Meaning()
 	switch {
-	case n.hasMAC():
-		x.MAC = n.mac()
-	case n.state == failed && now-n.since < neighbourRetry:
+	case n.HasMAC():
+		x.MAC = n.MAC()
+	case n.Unreachable(now):
 		x.Verdict = DropNeighbourFailed
 	}
-}
-
-// neighbourStates are the names of neighbours' states, for people.
-var neighbourStates = [...]string{
-	free:       "unknown: it would be asked for, and the packet waits",
-	incomplete: "asked for: the packet waits for an answer",
-	failed:     "failed: nobody answers",
-	reachable:  "reachable",
-	probing:    "being asked again",
-	static:     "static",
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fulcrum/conntrack"
+	"fulcrum/neighbour"
 	"fulcrum/packet"
 	"fulcrum/ports"
 )
@@ -78,8 +79,8 @@ func (w *Worker) established(p *ports.Packet, m *meta, ref conntrack.Ref) Verdic
 }
 
 // forward sends a packet of a session on to the next hop h, if it may go there.
-func (w *Worker) forward(p *ports.Packet, m *meta, slot uint32, server *serverEntry, d conntrack.Direction, h hop) Verdict {
-	n := &w.neighbours.entries[h]
+func (w *Worker) forward(p *ports.Packet, m *meta, slot uint32, server *serverEntry, d conntrack.Direction, h neighbour.Hop) Verdict {
+	n := w.neighbours.At(h)
 	room := server.room(d, n)
 	if !m.passable(room) && !m.divisible() {
 		return w.impassable(p, m, d, room)
@@ -92,7 +93,7 @@ func (w *Worker) forward(p *ports.Packet, m *meta, slot uint32, server *serverEn
 }
 
 // finish sends a packet that has been rewritten, in pieces if it is larger than its way allows.
-func (w *Worker) finish(p *ports.Packet, h hop, large bool) Verdict {
+func (w *Worker) finish(p *ports.Packet, h neighbour.Hop, large bool) Verdict {
 	if large {
 		return w.divide(p, h)
 	}
@@ -101,10 +102,10 @@ func (w *Worker) finish(p *ports.Packet, h hop, large bool) Verdict {
 }
 
 // send gives a packet to a next hop, now or when it is known.
-func (w *Worker) send(p *ports.Packet, h hop) {
-	n := &w.neighbours.entries[h]
-	n.used = true
-	if n.hasMAC() {
+func (w *Worker) send(p *ports.Packet, h neighbour.Hop) {
+	n := w.neighbours.At(h)
+	n.Used = true
+	if n.HasMAC() {
 		w.transmit(p, n)
 	} else {
 		w.hold(p, h)
@@ -122,7 +123,7 @@ func (w *Worker) orphan(slot uint32) Verdict {
 
 // hopOf returns the next hop of a session's packets in a direction. It is remembered in the session, until the routes
 // change or the neighbour's place in the table is another's.
-func (w *Worker) hopOf(slot uint32, s *conntrack.Session, server *serverEntry, d conntrack.Direction) (hop, Verdict) {
+func (w *Worker) hopOf(slot uint32, s *conntrack.Session, server *serverEntry, d conntrack.Direction) (neighbour.Hop, Verdict) {
 	if s.RouteEpoch != w.snap.epoch {
 		s.NextHopIn, s.NextHopOut, s.RouteEpoch = 0, 0, w.snap.epoch
 	}
@@ -130,25 +131,30 @@ func (w *Worker) hopOf(slot uint32, s *conntrack.Session, server *serverEntry, d
 	if d == conntrack.Outbound {
 		cached = &s.NextHopOut
 	}
-	h := hop(*cached)
-	if h != 0 && w.neighbours.entries[h].pinned {
+	h := neighbour.Hop(*cached)
+	if h != 0 && w.neighbours.At(h).Gateway {
 		return h, Taken
 	}
 	address := server.address
 	if d == conntrack.Outbound {
 		address = w.sessions.Flow(slot, conntrack.Inbound).Src
 	}
-	if h != 0 && w.neighbours.entries[h].address == address {
+	if h != 0 && w.neighbours.At(h).Address == address {
 		return h, Taken
 	}
-	h, v := w.nextHop(address)
+	var v Verdict
+	if d == conntrack.Inbound {
+		h, v = w.hopOfServer(s.Server)
+	} else {
+		h, v = w.nextHop(address)
+	}
 	*cached = uint16(h)
 	return h, v
 }
 
 // room returns how large a packet may be on its way in direction d to the next hop n, in bytes of IP as it came.
-func (e *serverEntry) room(d conntrack.Direction, n *neighbour) int {
-	return int(n.mtu) - int(e.overheads[d])
+func (e *serverEntry) room(d conntrack.Direction, n *neighbour.Entry) int {
+	return int(n.MTU) - int(e.overheads[d])
 }
 
 // size returns how large the packet came, in bytes of IP.

@@ -3,6 +3,7 @@ package engine
 import (
 	"fulcrum/conntrack"
 	"fulcrum/modes"
+	"fulcrum/neighbour"
 	"fulcrum/packet"
 	"fulcrum/ports"
 )
@@ -152,7 +153,7 @@ func (w *Worker) laterFragment(p *ports.Packet, m *meta, decision conntrack.Deci
 	if v != Taken {
 		return v
 	}
-	n := &w.neighbours.entries[h]
+	n := w.neighbours.At(h)
 	room := server.room(d, n)
 	if !m.passable(room) && !m.divisible() {
 		return w.impassable(p, m, d, room)
@@ -166,7 +167,7 @@ func (w *Worker) laterFragment(p *ports.Packet, m *meta, decision conntrack.Deci
 }
 
 // rewriteLater is rewrite for a fragment without ports.
-func (w *Worker) rewriteLater(p *ports.Packet, m *meta, slot uint32, server *serverEntry, d conntrack.Direction, n *neighbour) Verdict {
+func (w *Worker) rewriteLater(p *ports.Packet, m *meta, slot uint32, server *serverEntry, d conntrack.Direction, n *neighbour.Entry) Verdict {
 	switch {
 	case server.mode == modes.IPIP:
 		return w.encapsulate(p, m, server, n)

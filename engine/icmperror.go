@@ -3,6 +3,7 @@ package engine
 import (
 	"fulcrum/conntrack"
 	"fulcrum/modes"
+	"fulcrum/neighbour"
 	"fulcrum/packet"
 	"fulcrum/ports"
 )
@@ -43,14 +44,14 @@ func (w *Worker) forwardError(p *ports.Packet, m *meta, q *packet.Quotation, ref
 	if v != Taken {
 		return v
 	}
-	switch room := server.room(d, &w.neighbours.entries[h]); {
+	switch room := server.room(d, w.neighbours.At(h)); {
 	case m.TTL <= 1:
 		return DropTTLExceeded // no error is sent about an error
 	case m.size() > room:
 		return DropTooBig
 	}
 	w.countTraffic(s, m.size(), d)
-	if v := w.rewriteError(p, m, q, slot, server, d, &w.neighbours.entries[h]); v != Taken {
+	if v := w.rewriteError(p, m, q, slot, server, d, w.neighbours.At(h)); v != Taken {
 		return v
 	}
 	w.send(p, h)
@@ -68,7 +69,7 @@ func (m *meta) quoted(p *ports.Packet) (packet.Quotation, bool) {
 
 // rewriteError does to an ICMP error what its session's mode does. It returns Taken, or why it could not. In nat and fullnat it becomes one about the packet
 // that its receiver has sent.
-func (w *Worker) rewriteError(p *ports.Packet, m *meta, q *packet.Quotation, slot uint32, server *serverEntry, d conntrack.Direction, n *neighbour) Verdict {
+func (w *Worker) rewriteError(p *ports.Packet, m *meta, q *packet.Quotation, slot uint32, server *serverEntry, d conntrack.Direction, n *neighbour.Entry) Verdict {
 	switch server.mode {
 	case modes.IPIP:
 		return w.encapsulate(p, m, server, n)

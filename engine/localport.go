@@ -60,8 +60,8 @@ func (w *Worker) ownsLocal(out *packet.Flow, protocol uint8, id uint32) bool {
 
 // localPort returns the port at which a real server's answers come in.
 func (w *Worker) localPort(id uint32) uint16 {
-	if h := w.hops[id]; h != 0 {
-		return w.neighbours.entries[h].port
+	if h := w.knownHop(id); h != 0 {
+		return w.neighbours.At(h).Port
 	}
 	_, port, _ := w.snap.routes.next(w.snap.servers[id].address)
 	return port

@@ -65,14 +65,11 @@ func (w *Worker) unclaimed(dst packet.Addr) Verdict {
 // begin makes the session of a packet with the chosen real server, and forwards the packet.
 func (w *Worker) begin(p *ports.Packet, m *meta, k *packet.Key, service *servicePool, id uint32) Verdict {
 	server := &w.snap.servers[id]
-	h := w.hops[id]
-	if h == 0 {
-		var v Verdict
-		if h, v = w.nextHop(server.address); v != Taken {
-			return v
-		}
+	h, v := w.hopOfServer(id)
+	if v != Taken {
+		return v
 	}
-	if room := server.room(conntrack.Inbound, &w.neighbours.entries[h]); !m.passable(room) && !m.divisible() {
+	if room := server.room(conntrack.Inbound, w.neighbours.At(h)); !m.passable(room) && !m.divisible() {
 		return w.impassable(p, m, conntrack.Inbound, room) // and no session begins
 	}
 	slot, v := w.insert(m, k, service, id)

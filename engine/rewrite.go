@@ -3,12 +3,13 @@ package engine
 import (
 	"fulcrum/conntrack"
 	"fulcrum/modes"
+	"fulcrum/neighbour"
 	"fulcrum/packet"
 	"fulcrum/ports"
 )
 
 // rewrite does to the packet what its mode does. It returns Taken, or why it could not.
-func (w *Worker) rewrite(p *ports.Packet, m *meta, slot uint32, server *serverEntry, d conntrack.Direction, n *neighbour) Verdict {
+func (w *Worker) rewrite(p *ports.Packet, m *meta, slot uint32, server *serverEntry, d conntrack.Direction, n *neighbour.Entry) Verdict {
 	if server.mss != 0 && m.TCPFlags&packet.TCPSyn != 0 {
 		modes.ClampMSS(packet.TCP(p.Bytes()[m.Transport:m.End]), server.mss)
 	}
@@ -56,7 +57,7 @@ func (w *Worker) target(slot uint32, d conntrack.Direction) packet.Flow {
 
 // encapsulate puts an outer header between the Ethernet header, which is written last, and the packet, whose padding
 // goes.
-func (w *Worker) encapsulate(p *ports.Packet, m *meta, server *serverEntry, n *neighbour) Verdict {
+func (w *Worker) encapsulate(p *ports.Packet, m *meta, server *serverEntry, n *neighbour.Entry) Verdict {
 	p.Resize(int(m.End))
 	if !p.Prepend(int(server.overheads[conntrack.Inbound])) {
 		return DropNoHeadroom
@@ -64,12 +65,12 @@ func (w *Worker) encapsulate(p *ports.Packet, m *meta, server *serverEntry, n *n
 	frame := p.Bytes()
 	if server.servers6 {
 		packet.Ethernet(frame).SetType(packet.EtherTypeIPv6)
-		modes.Encapsulate6(frame[packet.EthernetLen:], n.source, server.address)
+		modes.Encapsulate6(frame[packet.EthernetLen:], n.Source, server.address)
 		return Taken
 	}
 	packet.Ethernet(frame).SetType(packet.EtherTypeIPv4)
 	w.outerID++
-	modes.Encapsulate(frame[packet.EthernetLen:], n.source.V4(), server.address.V4(), w.outerID)
+	modes.Encapsulate(frame[packet.EthernetLen:], n.Source.V4(), server.address.V4(), w.outerID)
 	return Taken
 }
 

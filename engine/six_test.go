@@ -311,7 +311,7 @@ func TestNeighbourDiscovery(t *testing.T) {
 	b.sent(0, nd(own, s.gateway.addr, s.gateway.mac, 136, 0xe0000000, vip, 2))
 	// The asker is known from now on.
 	b.fromClient(tcp("10.0.0.1:1", webVIP, "R"))
-	if h, ok := b.worker.neighbours.index[neighbourKey{packet.AddrOf(s.gateway.addr), 0}]; !ok || !b.worker.neighbours.entries[h].hasMAC() {
+	if h, ok := b.worker.neighbours.Lookup(packet.AddrOf(s.gateway.addr), 0); !ok || !b.worker.neighbours.At(h).HasMAC() {
 		t.Fatal("the asker was not learned")
 	}
 	// Somebody is about to take the VIP.

@@ -6,6 +6,7 @@ import (
 
 	"fulcrum/conntrack"
 	"fulcrum/modes"
+	"fulcrum/neighbour"
 	"fulcrum/packet"
 	"fulcrum/ports"
 )
@@ -16,14 +17,14 @@ type Worker struct {
 	number     int // among the engine's workers
 	queues     []ports.Queue
 	sessions   *conntrack.Table
-	neighbours neighbourTable
+	neighbours neighbour.Table
 	snap       *snapshot
 	receives   []bool     // by port: it has a receive queue of this worker's own
 	incoming   []*handoff // by worker that hands packets over; nil for itself, and as a whole if there is no other
 	outgoing   []*handoff // by worker that takes packets over
 	stopping   bool       // nobody would take anything over any more
 	ahead      bool       // of a worker to which it hands packets over
-	heard      uint64     // lessons of the engine's lore
+	seen       uint64     // items of the engine's news
 	now        uint32     // ms; read once a turn
 	random     *rand.Rand
 
@@ -37,8 +38,9 @@ type Worker struct {
 	outerID    uint16        // identification of the last packet of IPv4 that was made
 	pieceID    uint32        // identification of the last pieces of IPv6
 	scratch    [modes.MaxError]byte
-	localTurns []uint32 // by real server id: fullnat's next local address and port
-	hops       []hop    // by real server id: its next hop; none if it could not be pinned
+	localTurns []uint32    // by real server id: fullnat's next local address and port
+	hops       []serverHop // by real server id
+	wants      wants
 	icmpTokens tokens
 	fragments  fragments
 	announcer  announcer
@@ -80,6 +82,7 @@ func (w *Worker) Turn(now uint32) int {
 		w.listen()
 	}
 	w.sessions.Expire(now)
+	w.tickWants()
 	w.tickNeighbours()
 	w.tickFragments(now)
 	w.announce()
@@ -92,8 +95,8 @@ func (w *Worker) Turn(now uint32) int {
 	return received
 }
 
-// adopt goes over to a snapshot: sessions get its timeouts, per-server state gets room, next hops of real servers and gateways are
-// pinned and asked for, and the addresses are announced.
+// adopt goes over to a snapshot: sessions get its timeouts, per-server state gets room, next hops of real servers and gateways
+// are kept and asked for, and the addresses are announced.
 func (w *Worker) adopt(s *snapshot) {
 	w.snap = s
 	w.sessions.SetTimeouts(s.settings.Timeouts)
@@ -101,60 +104,18 @@ func (w *Worker) adopt(s *snapshot) {
 	for len(w.localTurns) < len(s.servers) {
 		w.localTurns = append(w.localTurns, w.random.Uint32())
 	}
-	w.neighbours.unbind()
-	w.setStatic()
-	w.hops = make([]hop, len(s.servers))
+	topology := w.setTopology()
+	w.hops = make([]serverHop, len(s.servers))
 	for i := range s.servers {
 		if !s.servers[i].gone {
-			w.hops[i] = w.pin(s.servers[i].address)
+			w.wantServer(uint32(i))
 		}
 	}
-	for i := range s.routes {
-		if g := s.routes[i].gateway; g != (packet.Addr{}) {
-			w.pin(g)
-		}
-	}
+	w.carryOut(topology)
 	if w.number == 0 {
 		w.announcer = announcer{rounds: announceRounds, due: w.now}
 		w.announce()
 	}
-}
-
-// askFirst asks for a neighbour that will be needed. One worker does so for all; the others ask if they have not been told in
-// time.
-func (w *Worker) askFirst(h hop) {
-	if w.number == 0 {
-		w.ask(h)
-		return
-	}
-	w.neighbours.entries[h].since = w.now
-}
-
-// setStatic enters the configured neighbours.
-func (w *Worker) setStatic() {
-	for _, s := range w.snap.settings.Neighbours {
-		h, ok := w.neighbours.find(packet.AddrOf(s.Address), uint16(s.Port), w.now)
-		if !ok {
-			continue
-		}
-		w.learn(h, s.MAC)
-		w.neighbours.entries[h].state = static
-	}
-}
-
-// pin resolves the next hop of an address ahead of the first packet, and keeps it. It returns none where there is no
-// route or no room.
-func (w *Worker) pin(address packet.Addr) hop {
-	h, v := w.nextHop(address)
-	if v != Taken {
-		return 0
-	}
-	n := &w.neighbours.entries[h]
-	n.pinned, n.source = true, w.snap.ports[n.port].sourceTowards(n.address)
-	if n.state == incomplete && n.tries == 0 {
-		w.askFirst(h)
-	}
-	return h
 }
 
 // stop gives back every packet that is still held and ends all sessions, so that the counts come out even. No worker may be
@@ -165,8 +126,8 @@ func (w *Worker) stop() {
 	}
 	w.dropFragments()
 	w.sendLast()
-	for i := range w.neighbours.entries {
-		w.dropWaiting(&w.neighbours.entries[i], DropStopped)
+	for h := range w.neighbours.Places() {
+		w.dropWaiting(neighbour.Hop(h), DropStopped)
 	}
 	for i := range w.out {
 		w.dropAll(&w.out[i])

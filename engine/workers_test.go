@@ -385,24 +385,6 @@ func TestHandoffIsBounded(t *testing.T) {
 	}
 }
 
-// TestLoreForgetsTheOldest: who is far behind hears the newest lessons.
-func TestLoreForgetsTheOldest(t *testing.T) {
-	l := new(lore)
-	for i := range uint32(loreSize + 10) {
-		l.tell(lesson{address: packet.AddrOf4(i)})
-	}
-	var seen uint64
-	var heard []lesson
-	for room := make([]lesson, 300); seen != l.told.Load(); {
-		var some []lesson
-		some, seen = l.since(seen, room)
-		heard = append(heard, slices.Clone(some)...)
-	}
-	if len(heard) != loreSize || heard[0].address.V4() != 10 || heard[loreSize-1].address.V4() != loreSize+9 {
-		t.Fatalf("%d lessons, from %d", len(heard), heard[0].address.V4())
-	}
-}
-
 // TestRunWorkers runs workers on threads of their own, with answers at the wrong ones.
 func TestRunWorkers(t *testing.T) {
 	s := twoArm
