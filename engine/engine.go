@@ -14,6 +14,7 @@ import (
 	"fulcrum/conntrack"
 	"fulcrum/neighbour"
 	"fulcrum/ports"
+	"fulcrum/steer"
 )
 
 // Idle says what a worker does when its queues are empty.
@@ -62,7 +63,7 @@ type Engine struct {
 	registry *registry
 	snap     atomic.Pointer[snapshot]
 	workers  []*Worker
-	steering steering
+	steering steer.Steering
 	news     neighbour.News
 
 	mu     sync.Mutex // serialises Apply
@@ -78,7 +79,7 @@ func New(cfg Config, settings Settings) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{cfg: cfg, registry: newRegistry()}
-	e.steering = newSteering(cfg.Ports, len(cfg.CPUs), newRandom(cfg.Seed).Uint64())
+	e.steering = steer.New(cfg.Ports, len(cfg.CPUs), newRandom(cfg.Seed).Uint64())
 	e.Apply(settings)
 	for i := range cfg.CPUs {
 		w, err := e.newWorker(i)

@@ -10,6 +10,7 @@ import (
 	"fulcrum/modes"
 	"fulcrum/neighbour"
 	"fulcrum/packet"
+	"fulcrum/steer"
 )
 
 // Question names a packet of which somebody wants to know where it would go.
@@ -106,7 +107,7 @@ func (w *Worker) comesIn(q *Question) int {
 
 func (w *Worker) ownerFor(q *Question) int {
 	k := q.key()
-	if owner := w.probableOwner(uint16(w.comesIn(q)), &k); owner != receiver {
+	if owner := w.probableOwner(uint16(w.comesIn(q)), &k); owner != steer.Receiver {
 		return owner
 	}
 	return w.number

@@ -5,6 +5,7 @@ import (
 	"fulcrum/neighbour"
 	"fulcrum/packet"
 	"fulcrum/ports"
+	"fulcrum/steer"
 )
 
 // flow takes a packet of IPv4 to its session, or makes one for it.
@@ -36,7 +37,7 @@ func (w *Worker) flow6(p *ports.Packet, m *meta) Verdict {
 func (w *Worker) unknownFlow(p *ports.Packet, m *meta) Verdict {
 	if w.outgoing != nil && p.Spare == 0 {
 		m.widen(p, &w.key)
-		if owner := w.owner(p.Port, &w.key); owner != receiver && owner != w.number {
+		if owner := w.owner(p.Port, &w.key); owner != steer.Receiver && owner != w.number {
 			return w.handOver(p, owner)
 		}
 	}

@@ -54,8 +54,8 @@ func (w *Worker) nextLocal(out *packet.Flow, protocol uint8, local []packet.Addr
 
 // ownsLocal reports whether the answers of a flow come to this worker.
 func (w *Worker) ownsLocal(out *packet.Flow, protocol uint8, id uint32) bool {
-	o := w.engine.steering.localOwner(w.localPort(id), packet.Key{Flow: *out, Protocol: protocol})
-	return o.of(out.DstPort) == w.number
+	o := w.engine.steering.LocalOwner(w.localPort(id), packet.Key{Flow: *out, Protocol: protocol})
+	return o.Of(out.DstPort) == w.number
 }
 
 // localPort returns the port at which a real server's answers come in.

@@ -325,7 +325,8 @@ func fullHandoff(t *testing.T) *bed {
 	b := newBed(t, s, s.serving(s.echo(modes.NAT, 1)), crowd(2))
 	for i, sent := 0, 0; sent <= handoffSize; i++ {
 		p := udp(clientAt(i), echoVIP, "?")
-		if b.engine.steering.clientOwner(packet.AddrOf(p.src.Addr()), p.src.Port(), packet.ProtocolUDP) == 1 {
+		from := packet.Flow{Src: packet.AddrOf(p.src.Addr()), SrcPort: p.src.Port()}
+		if b.engine.steering.FromClient(0, &packet.Key{Flow: from, Protocol: packet.ProtocolUDP}, modes.NAT) == 1 {
 			b.deliver(0, p.frame(s.gateway.mac, s.ports[0].mac))
 			sent++
 		}
