@@ -30,7 +30,7 @@ var anything = []string{"*"}
 var rules = map[string]rule{
 	".":            {},
 	"cmd/fulcrum":  {tree: anything, libraries: anything},
-	"control":      {tree: []string{"engine", "capture", "config", "health"}, libraries: []string{"github.com/danielgtaylor/huma", "github.com/prometheus/client_golang", "github.com/prometheus/client_model", "golang.org/x/net"}, testTree: []string{"conntrack", "modes", "sched", "ports", "ports/memory"}},
+	"control":      {tree: []string{"lvs", "engine", "capture", "config", "health"}, libraries: []string{"github.com/danielgtaylor/huma", "github.com/prometheus/client_golang", "github.com/prometheus/client_model", "golang.org/x/net"}, testTree: []string{"conntrack", "modes", "sched", "ports", "ports/memory"}},
 	"health":       {},
 	"keepalived":   {tree: []string{"config"}},
 	"ipvsadm":      {tree: []string{"config"}},

@@ -77,7 +77,7 @@ func question(changes ...string) url.Values {
 func TestExplainOverHTTP(t *testing.T) {
 	var s scripted
 	s.explanation = engine.Explanation{
-		Service: &engine.Service{Name: "web"}, RealServer: netip.MustParseAddrPort("10.1.0.11:80"),
+		Service: &engine.ExplainedService{Name: "web"}, RealServer: netip.MustParseAddrPort("10.1.0.11:80"),
 		From: netip.MustParseAddrPort("198.51.100.7:4242"), To: netip.MustParseAddrPort("10.1.0.11:80"),
 		NextHop: netip.MustParseAddr("10.1.0.11"), PortOut: 1, Neighbour: "reachable", Room: 1500,
 	}

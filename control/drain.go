@@ -10,6 +10,7 @@ import (
 
 	"fulcrum/config"
 	"fulcrum/engine"
+	"fulcrum/lvs"
 )
 
 // DrainRequest says how a real server is drained: it is given weight 0, so that it has no new sessions, and those that it has go on.
@@ -220,7 +221,8 @@ func (r *Running) left(id ServerID) (n int, drained bool) {
 		return 0, false
 	}
 	rs := s.RealServers[i]
-	return r.engine.SessionsOf(protocol, s.Address, rs.Address), rs.Weight == 0
+	service := lvs.ServiceID{Protocol: lvs.Protocol(protocol), Address: s.Address}
+	return r.engine.SessionsOf(lvs.RealServerID{Service: service, Address: rs.Address}), rs.Weight == 0
 }
 
 // endDrain ends the sessions that are left and removes the real server, as far as that was asked for, and tells the log.
@@ -262,7 +264,8 @@ func (r *Running) endSessions(ctx context.Context, id ServerID) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return r.engine.EndSessions(ctx, protocol, s.Address, s.RealServers[i].Address)
+	service := lvs.ServiceID{Protocol: lvs.Protocol(protocol), Address: s.Address}
+	return r.engine.EndSessions(ctx, lvs.RealServerID{Service: service, Address: s.RealServers[i].Address})
 }
 
 func (r *Running) log(d Drain) {

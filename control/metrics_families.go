@@ -156,7 +156,7 @@ func readHandoffs(r *reading, s *series) {
 func readServices(r *reading, s *series) {
 	for i := range r.Services {
 		v := &r.Services[i].Service
-		s.add(1, labels{v.Name, v.Address.String(), engine.ProtocolName(v.Protocol), v.Mode.String(), v.Scheduler.String()})
+		s.add(1, labels{v.Name, v.Address.String(), v.Protocol.String(), v.Mode.String(), v.Scheduler.String()})
 	}
 }
 

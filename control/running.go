@@ -71,7 +71,7 @@ func (r *Running) sessions() SessionCounts {
 	counts := SessionCounts{}
 	for _, s := range r.engine.Report().Services {
 		for _, rs := range s.RealServers {
-			counts[serverName{engine.ProtocolName(s.Service.Protocol), s.Service.Address, s.Service.Mode.String(), rs.Address}] = int(rs.Active + rs.Inactive)
+			counts[serverName{s.Service.Protocol.String(), s.Service.Address, s.Service.Mode.String(), rs.Address}] = int(rs.Active + rs.Inactive)
 		}
 	}
 	return counts

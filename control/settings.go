@@ -6,6 +6,7 @@ import (
 
 	"fulcrum/config"
 	"fulcrum/engine"
+	"fulcrum/lvs"
 )
 
 // EngineConfig returns what of a configuration is fixed from start to end. Ports and threads are the caller's to
@@ -51,10 +52,11 @@ func EngineSettings(c *config.Config) (engine.Settings, error) {
 
 func engineService(c config.Service) (engine.Service, error) {
 	s := engine.Service{Name: c.Name, Address: c.Address, LocalAddresses: c.LocalAddresses, MSS: uint16(c.MSS), Echo: c.Echo}
-	var err error
-	if s.Protocol, err = engine.ParseProtocol(c.Protocol); err != nil {
+	protocol, err := engine.ParseProtocol(c.Protocol)
+	if err != nil {
 		return s, err
 	}
+	s.Protocol = lvs.Protocol(protocol)
 	if s.Mode, err = engine.ParseMode(c.Mode); err != nil {
 		return s, err
 	}

@@ -98,7 +98,7 @@ func (w *Worker) announceOne(n *announcement) {
 	switch {
 	case !w.snap.answers(n.port, n.address):
 	case !n.address.Is4():
-		w.advertise(n.port, n.address)
+		w.sendND(n.port, packet.AllNodesMAC, w.neighbours.Advertisement(uint16(n.port), n.address))
 	default:
 		w.sendARP(n.port, packet.Broadcast, packet.ARPFields{
 			Op:        packet.ARPRequest,

@@ -27,12 +27,30 @@ func TestAnnouncesItsAddresses(t *testing.T) {
 	b.quiet()
 }
 
-func TestAnnouncesAgainWithNewSettings(t *testing.T) {
+// TestAnnouncesOnlyNewAddresses: a change announces, twice, what the director did not have before it.
+func TestAnnouncesOnlyNewAddresses(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.settings())
+	vip := gratuitous(s.as(0, vipAlone))
 	b.engine.Apply(s.serving(s.web(modes.DR, 1)))
 	b.turn()
-	b.sent(0, gratuitous(s.as(0, "10.0.0.1")), gratuitous(s.as(0, vipAlone)))
+	b.sent(0, vip)
+	b.wait(announceInterval)
+	b.sent(0, vip)
+	b.engine.Apply(s.serving(s.web(modes.DR, 2), s.echo(modes.DR, 1))) // the same VIP
+	b.wait(2 * announceInterval)
+	b.quiet()
+	moved := s.serving(s.web(modes.DR, 2))
+	moved.Ports[0].Addresses = append(moved.Ports[0].Addresses, netip.MustParsePrefix("10.0.0.2/24"))
+	b.engine.Apply(moved)
+	b.turn()
+	b.sent(0, gratuitous(s.as(0, "10.0.0.2")))
+	b.engine.Apply(s.settings()) // before the second round: what is given up is not announced again
+	b.wait(2 * announceInterval)
+	b.quiet()
+	b.engine.Apply(s.serving(s.web(modes.DR, 1)))
+	b.turn()
+	b.sent(0, vip)
 }
 
 func TestAnswersOnTheRightPortOnly(t *testing.T) {
@@ -104,7 +122,7 @@ func TestImpossibleAddressesAreNotLearnt(t *testing.T) {
 		asker := host{netip.MustParseAddr(address), s.neighbour.mac}
 		b.receive(0, whoHas(s.ports[0].addr, asker))
 		b.sent(0, isAt(s.ports[0], asker))
-		if _, known := b.worker.neighbours.index[neighbourKey{packet.AddrOf(asker.addr), 0}]; known {
+		if _, known := b.worker.neighbours.Lookup(packet.AddrOf(asker.addr), 0); known {
 			t.Errorf("%s is known as a neighbour", address)
 		}
 	}
@@ -112,8 +130,8 @@ func TestImpossibleAddressesAreNotLearnt(t *testing.T) {
 
 // knows reports the MAC the director has for an address on a port.
 func (b *bed) knows(h host, port int) bool {
-	n, ok := b.worker.neighbours.index[neighbourKey{packet.AddrOf(h.addr), uint16(port)}]
-	return ok && b.worker.neighbours.entries[n].hasMAC() && b.worker.neighbours.entries[n].mac() == h.mac
+	n, ok := b.worker.neighbours.Lookup(packet.AddrOf(h.addr), uint16(port))
+	return ok && b.worker.neighbours.At(n).HasMAC() && b.worker.neighbours.At(n).MAC() == h.mac
 }
 
 func TestWhomItLearnsFrom(t *testing.T) {

@@ -121,11 +121,11 @@ func TestManyAnnouncements(t *testing.T) {
 	}
 	b := newSilentBed(t, s, n)
 	for round := range 2 {
-		b.wait(1000)
+		b.wait(1200)
 		if got := len(b.ports[0].Collect(0)); got != 201 {
 			t.Fatalf("%d announcements in round %d, want 201", got, round)
 		}
-		b.wait(1000)
+		b.wait(800)
 	}
 	b.wait(10_000)
 	b.quiet()

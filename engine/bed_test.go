@@ -11,6 +11,7 @@ import (
 	"fulcrum/packet"
 	"fulcrum/ports"
 	"fulcrum/ports/memory"
+	"fulcrum/sched"
 )
 
 // bed is a director whose wires and clock are in the test's hands. After every turn it holds the director to the
@@ -50,7 +51,7 @@ func newBed(t testing.TB, s site, n Settings, changes ...func(*bedConfig)) *bed 
 
 // announced takes what the director says of itself when it begins, and spares the test its repetition.
 func (b *bed) announced() {
-	b.worker.announcer = announcer{}
+	b.worker.announcers = nil
 	b.collectAll()
 }
 
@@ -139,7 +140,7 @@ func (b *bed) noSessions() {
 	for id, live := range b.engine.registry.live {
 		if live.load.Total() != 0 {
 			b.Errorf("real server %d (%v) still has %d active and %d inactive connections at the end",
-				id, live.key.address, live.load.Active(), live.load.Inactive())
+				id, live.id, live.load.Active(), live.load.Inactive())
 		}
 	}
 }
@@ -343,11 +344,15 @@ func (b *bed) dropped(want string) {
 	}
 }
 
+// poolOf returns the pool of a service, by its place in the settings.
+func (b *bed) poolOf(service int) *sched.Pool {
+	return b.engine.snap.Load().order[service].live.pool.Load()
+}
+
 // connections expects a service's active and inactive connections at its i-th real server.
 func (b *bed) connections(service, i int, active, inactive int32) {
 	b.Helper()
-	pool := b.worker.snap.pools[service]
-	load := b.worker.snap.servers[pool.servers[i]].load
+	load := b.poolOf(service).At(i).Load
 	if load.Active() != active || load.Inactive() != inactive {
 		b.Fatalf("real server %d has %d active and %d inactive connections, want %d and %d",
 			i, load.Active(), load.Inactive(), active, inactive)

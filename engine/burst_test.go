@@ -44,10 +44,10 @@ func TestAnswerInTheBurstOfItsSession(t *testing.T) {
 		b := newBed(t, s, s.serving(s.web(m, 1)))
 		first, source := tcp(client, webVIP, "S"), at4(client)
 		if m == modes.FullNAT {
-			a, p := localAt(b.worker.snap.pools[0].local, b.worker.localTurns[0])
+			a, p := localAt(b.worker.snap.order[0].local, b.worker.peers[0].turn)
 			source = netip.AddrPortFrom(a.Netip(), p)
 		}
-		server := b.worker.snap.settings.Services[0].RealServers[0].Address
+		server := b.worker.snap.order[0].live.settings.RealServers[0].Address
 		answer := pkt{src: source, dst: server, protocol: packet.ProtocolTCP}.reply("SA", "")
 		b.burst(0, answer, first, answer)
 		b.sent(0,

@@ -46,7 +46,7 @@ type Traffic struct {
 type counters struct {
 	totals     Totals
 	ports      []PortTotals
-	handedOver []uint64  // by worker
+	handedOver []uint64 // by worker
 }
 
 // published is the readers' copy of a worker's counters.
@@ -136,7 +136,7 @@ func (w *Worker) publish() {
 	w.published.turns.Store(w.effort.turns)
 	w.published.busy.Store(w.effort.busy)
 	w.published.setTurnTimes(&w.effort.times)
-	w.published.unanswered.Store(w.neighbours.unanswered)
+	w.published.unanswered.Store(w.neighbours.Unanswered())
 	for i, n := range w.counters.handedOver {
 		w.published.handedOver[i].Store(n)
 	}
@@ -155,7 +155,7 @@ func (w *Worker) publish() {
 
 // held counts the packets that wait for a neighbour, for the first fragment of their datagram or for a device.
 func (w *Worker) held() uint64 {
-	return uint64(w.neighbours.waiting + w.fragments.table.Waiting() + w.unsent())
+	return uint64(w.neighbours.Held() + w.fragments.table.Waiting() + w.unsent())
 }
 
 // unsent counts the packets that wait for a device.

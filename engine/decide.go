@@ -11,11 +11,11 @@ import (
 // that the same can be decided about a packet that never came.
 type arrival struct {
 	key      packet.Key
-	hash     uint64           // of key
-	flags    packet.TCPFlags  // of TCP
-	event    conntrack.Event  // of SCTP
-	over     conntrack.Ref    // the session of this flow that ends if the packet begins another; 0 is none
-	question bool             // nothing may move: the packet did not come
+	hash     uint64          // of key
+	flags    packet.TCPFlags // of TCP
+	event    conntrack.Event // of SCTP
+	over     conntrack.Ref   // the session of this flow that ends if the packet begins another; 0 is none
+	question bool            // nothing may move: the packet did not come
 }
 
 // decision is what becomes of a packet that belongs to no session: a new session with its real server,

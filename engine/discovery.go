@@ -1,55 +1,54 @@
 package engine
 
 import (
+	"fulcrum/neighbour"
 	"fulcrum/packet"
 	"fulcrum/ports"
 )
 
-// solicited takes a neighbour solicitation (RFC 4861, 7.2.3): it learns from its sender what it needs to know, and answers for the
-// addresses that are answered on this port, also to somebody who is about to take one of them for himself (RFC 4862, 5.4.3).
-func (w *Worker) solicited(p *ports.Packet, m *meta) Verdict {
+// discover takes a neighbour solicitation or advertisement, and sends the answer that it wants.
+func (w *Worker) discover(p *ports.Packet, m *meta) Verdict {
 	frame := p.Bytes()
 	n, ok := packet.ParseND(packet.IPv6(frame[m.Network:m.End]), int(m.Transport-m.Network))
-	port := &w.snap.ports[p.Port]
-	if !ok || !port.mayHave(n.LinkLayer) {
+	if !ok {
 		return DropBadND
 	}
-	forUs := port.answers[n.Target]
-	if !n.LinkLayer.IsZero() && w.isStranger(n.Src) {
-		w.learnSender(p.Port, n.Src, n.LinkLayer, forUs)
+	sender := n.Src
+	if n.Type == packet.ICMP6Advertisement {
+		sender = n.Target
 	}
-	switch {
-	case !forUs:
-	case n.Src == packet.Addr{}:
-		w.advertise(int(p.Port), n.Target)
-	default:
-		w.sendND(int(p.Port), packet.Ethernet(frame).Src(), packet.ND{
-			Type: packet.ICMP6Advertisement, Flags: packet.NDRouter | packet.NDSolicited | packet.NDOverride, Src: n.Target, Dst: n.Src, Target: n.Target,
-		})
+	r, answer := w.neighbours.ReceiveND(&n, w.here(p.Port, sender, n.Target), w.now)
+	if r.Impossible {
+		return DropBadND
+	}
+	w.learnt(r)
+	if r.Answer {
+		to := packet.Ethernet(frame).Src()
+		if answer.Dst.IsMulticast() {
+			to = packet.MulticastMAC(answer.Dst)
+		}
+		w.sendND(int(p.Port), to, answer)
 	}
 	return Consumed
 }
 
-// advertised takes a neighbour advertisement (RFC 4861, 7.2.5).
-func (w *Worker) advertised(p *ports.Packet, m *meta) Verdict {
-	n, ok := packet.ParseND(packet.IPv6(p.Bytes()[m.Network:m.End]), int(m.Transport-m.Network))
-	if !ok || !w.snap.ports[p.Port].mayHave(n.LinkLayer) {
-		return DropBadND
+// here returns what the director is on a port to which a message about neighbours came: from a sender, about a target.
+func (w *Worker) here(port uint16, sender, target packet.Addr) neighbour.Here {
+	return neighbour.Here{
+		Port: port, Answered: w.snap.answers(int(port), target), Stranger: w.isStranger(sender),
+		OnSubnet: w.snap.ports[port].onSubnet(sender),
 	}
-	if !n.LinkLayer.IsZero() && w.isStranger(n.Target) {
-		w.learnSender(p.Port, n.Target, n.LinkLayer, false)
-	}
-	return Consumed
 }
 
-// mayHave reports whether an Ethernet address can be that of another station on the port's network, or is not given.
-func (e *portEntry) mayHave(mac packet.MAC) bool { return !mac.IsMulticast() && mac != e.mac }
-
-// advertise tells all stations of a port's network where an address of the director's is.
-func (w *Worker) advertise(port int, address packet.Addr) {
-	w.sendND(port, packet.AllNodesMAC, packet.ND{
-		Type: packet.ICMP6Advertisement, Flags: packet.NDRouter | packet.NDOverride, Src: address, Dst: packet.AllNodes, Target: address,
-	})
+// learnt sends on what waited for the MAC that a message gave, and tells the other workers.
+func (w *Worker) learnt(r neighbour.Reception) {
+	if r.Learnt == 0 {
+		return
+	}
+	w.sendWaiting(r.Learnt)
+	if n := w.neighbours.At(r.Learnt); len(w.engine.workers) > 1 {
+		w.engine.news.Tell(neighbour.Item{Address: n.Address, Port: n.Port, Worker: uint16(w.number), MAC: n.MAC()})
+	}
 }
 
 // solicit asks for a neighbour of IPv6: the one with a MAC, or whoever has the address.
@@ -59,8 +58,9 @@ func (w *Worker) solicit(port int, mac packet.MAC, address packet.Addr) {
 		dst = packet.SolicitedNode(address)
 		mac = packet.MulticastMAC(dst)
 	}
+	e := &w.snap.ports[port]
 	w.sendND(port, mac, packet.ND{
-		Type: packet.ICMP6Solicitation, Src: w.snap.ports[port].sourceTowards(address), Dst: dst, Target: address,
+		Type: packet.ICMP6Solicitation, Src: e.sourceTowards(address), Dst: dst, Target: address, LinkLayer: e.mac,
 	})
 }
 
@@ -70,7 +70,6 @@ func (w *Worker) sendND(port int, to packet.MAC, n packet.ND) {
 	if frame == nil {
 		return
 	}
-	n.LinkLayer = w.snap.ports[port].mac
 	packet.Ethernet(frame).SetHeader(to, n.LinkLayer, packet.EtherTypeIPv6)
 	n.Encode(frame[packet.EthernetLen:])
 }

@@ -2,19 +2,20 @@ package engine
 
 import (
 	"fulcrum/modes"
+	"fulcrum/neighbour"
 	"fulcrum/packet"
 	"fulcrum/ports"
 )
 
 // divide sends a finished packet that is larger than its way allows in pieces (RFC 791, 3.2; RFC 2473, 7.2). They are packets of the
 // director's; the whole is consumed. It returns what became of that.
-func (w *Worker) divide(p *ports.Packet, h hop) Verdict {
-	n := &w.neighbours.entries[h]
+func (w *Worker) divide(p *ports.Packet, h neighbour.Hop) Verdict {
+	n := w.neighbours.At(h)
 	whole := p.Bytes()
 	w.pieceID++
-	pieces := modes.NewPieces(whole[packet.EthernetLen:], int(n.mtu), w.pieceID)
+	pieces := modes.NewPieces(whole[packet.EthernetLen:], int(n.MTU), w.pieceID)
 	for length := pieces.Next(); length > 0; length = pieces.Next() {
-		piece := w.newPacket(int(n.port), packet.EthernetLen+length)
+		piece := w.newPacket(int(n.Port), packet.EthernetLen+length)
 		if piece == nil {
 			return DropNoBuffer
 		}

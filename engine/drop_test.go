@@ -9,6 +9,7 @@ import (
 
 	"fulcrum/conntrack"
 	"fulcrum/modes"
+	"fulcrum/neighbour"
 	"fulcrum/packet"
 	"fulcrum/ports"
 )
@@ -295,12 +296,12 @@ func fullNeighbourTable(t *testing.T) *bed {
 	b := newBed(t, oneArm, oneArm.serving(oneArm.web(modes.NAT, 1)))
 	p := b.begin(modes.NAT, tcp("10.0.0.90:4000", webVIP, "S"))
 	for i := uint32(0); ; i++ {
-		if _, ok := b.worker.neighbours.find(packet.AddrOf4(0x0b000000+i), 0, b.now); !ok {
+		if _, ok := b.worker.neighbours.Find(packet.AddrOf4(0x0b000000+i), 0, b.now); !ok {
 			break
 		}
 	}
-	if n := len(b.worker.neighbours.index); n != maxNeighbours {
-		t.Fatalf("the neighbour table holds %d, want %d", n, maxNeighbours)
+	if n := b.worker.neighbours.Len(); n != neighbour.MaxEntries {
+		t.Fatalf("the neighbour table holds %d, want %d", n, neighbour.MaxEntries)
 	}
 	b.fromServer(0, pkt{src: p.source, dst: p.server, protocol: packet.ProtocolTCP}.reply("SA", ""))
 	return b

@@ -12,7 +12,9 @@ import (
 	"time"
 
 	"fulcrum/conntrack"
+	"fulcrum/neighbour"
 	"fulcrum/ports"
+	"fulcrum/steer"
 )
 
 // Idle says what a worker does when its queues are empty.
@@ -61,8 +63,8 @@ type Engine struct {
 	registry *registry
 	snap     atomic.Pointer[snapshot]
 	workers  []*Worker
-	steering steering
-	lore     lore
+	steering steer.Steering
+	news     neighbour.News
 
 	announcements announcements
 
@@ -76,7 +78,7 @@ func New(cfg Config, settings Settings) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{cfg: cfg, registry: newRegistry(len(cfg.CPUs))}
-	e.steering = newSteering(cfg.Ports, len(cfg.CPUs), newRandom(cfg.Seed).Uint64())
+	e.steering = steer.New(cfg.Ports, len(cfg.CPUs), newRandom(cfg.Seed).Uint64())
 	e.Apply(settings)
 	for i := range cfg.CPUs {
 		w, err := e.newWorker(i)
@@ -122,7 +124,7 @@ func (e *Engine) connectPort(p ports.Port) {
 }
 
 func (e *Engine) newWorker(i int) (*Worker, error) {
-	w := &Worker{engine: e, number: i, neighbours: newNeighbourTable(e.cfg.Ports), random: newRandom(e.cfg.Seed), fragments: newFragments(e.cfg.Seed)}
+	w := &Worker{engine: e, number: i, neighbours: newNeighbours(e.cfg.Ports, i), random: newRandom(e.cfg.Seed), fragments: newFragments(e.cfg.Seed)}
 	var err error
 	w.sessions, err = conntrack.New(conntrack.Config{
 		Max:      e.cfg.Sessions / len(e.cfg.CPUs),

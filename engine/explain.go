@@ -7,8 +7,11 @@ import (
 	"time"
 
 	"fulcrum/conntrack"
-	"fulcrum/modes"
+	"fulcrum/lvs"
+	"fulcrum/neighbour"
 	"fulcrum/packet"
+	"fulcrum/sched"
+	"fulcrum/steer"
 )
 
 // Question names a packet of which somebody wants to know where it would go.
@@ -26,12 +29,10 @@ type Explanation struct {
 	Worker  int     // who would handle it
 
 	// Of those that a service claims.
-	Service    *Service
+	Service    *ExplainedService
 	RealServer netip.AddrPort
 	Session    *SessionState // nil for a packet that would begin one
-	// Replaces says that the packet would end its session and begin another. By lc and wlc that may go to another real server than is said
-	// here: the session that ends counts no more when they choose.
-	Replaces bool
+	Replaces   bool          // the packet would end its session and begin another
 
 	// Of those that are forwarded.
 	From, To  netip.AddrPort // as the packet leaves
@@ -105,172 +106,145 @@ func (w *Worker) comesIn(q *Question) int {
 
 func (w *Worker) ownerFor(q *Question) int {
 	k := q.key()
-	if owner := w.probableOwner(uint16(w.comesIn(q)), &k); owner != receiver {
+	if owner := w.probableOwner(uint16(w.comesIn(q)), &k); owner != steer.Receiver {
 		return owner
 	}
 	return w.number
 }
 
-// explainKnown explains a packet of a session that this worker has, as established would take it.
-func (w *Worker) explainKnown(q *Question, x *Explanation) bool {
+// arrivalOf is what a decision needs to know of the packet in question. Of SCTP it is an INIT.
+func (w *Worker) arrivalOf(q *Question) arrival {
 	k := q.key()
-	ref, ok := w.lookup(&k)
-	if !ok {
+	return arrival{key: k, hash: w.sessions.Hash(&k), flags: q.TCPFlags, event: conntrack.EventInit, question: true}
+}
+
+// explainKnown explains a packet of a session that this worker has.
+func (w *Worker) explainKnown(q *Question, x *Explanation) bool {
+	a := w.arrivalOf(q)
+	ref, ok := w.sessions.Lookup(a.hash, &a.key)
+	switch {
+	case !ok:
 		return false
+	case q.Protocol == packet.ProtocolTCP && q.TCPFlags&packet.TCPSyn != 0 && w.startsAnew(ref):
+		a.over, x.Replaces = ref, true
+		w.explainDecision(q, x, &a)
+	default:
+		w.explainSession(q, x, ref)
 	}
-	if q.TCPFlags&packet.TCPSyn != 0 && q.Protocol == packet.ProtocolTCP && w.startsAnew(ref) {
-		x.Replaces = true
-		w.explainNew(q, x)
-		return true
-	}
+	return true
+}
+
+// explainNew explains a packet of no session.
+func (w *Worker) explainNew(q *Question, x *Explanation) {
+	a := w.arrivalOf(q)
+	w.explainDecision(q, x, &a)
+}
+
+// explainSession shows the passage of a packet along its session.
+func (w *Worker) explainSession(q *Question, x *Explanation, ref conntrack.Ref) {
 	slot, d := ref.Slot(), ref.Direction()
 	s := w.sessions.At(slot)
+	server := w.snap.servers[s.Server]
 	x.Worker, x.Port = w.number, w.comesIn(q)
 	x.Session = &SessionState{
 		State: s.State, Direction: d, Idle: time.Duration(w.now-s.LastSeen) * time.Millisecond,
 		PacketsIn: s.PacketsIn, PacketsOut: s.PacketsOut,
 	}
-	x.serve(w.snap, s.Server)
-	if w.snap.servers[s.Server].gone {
+	x.serve(w.snap, server)
+	if server.gone {
 		x.Verdict = DropRealServerGone
-		return true
+		return
 	}
-	towards := w.snap.servers[s.Server].address
+	towards := server.address
 	if d == conntrack.Outbound {
 		towards = w.sessions.Flow(slot, conntrack.Inbound).Src
 	}
-	x.leave(w, s.Server, d, k.Flow, w.target(slot, d), towards)
-	return true
+	other := w.sessions.Flow(slot, d^1)
+	x.leave(w, departure{server: server, mode: s.Mode, direction: d, from: q.key().Flow, to: other.Reverse(), towards: towards})
 }
 
-// explainNew explains a packet of no session, as newFlow would take it.
-func (w *Worker) explainNew(q *Question, x *Explanation) {
-	k := q.key()
-	m := meta{Parsed: packet.Parsed{TCPFlags: q.TCPFlags}}
-	m.Protocol = q.Protocol
+// explainDecision shows what is decided about a packet that belongs to no session.
+func (w *Worker) explainDecision(q *Question, x *Explanation, a *arrival) {
 	x.Worker, x.Port = w.number, w.comesIn(q)
-	i, ok := w.snap.services.get(serviceIndex(k.Dst, k.DstPort, k.Protocol))
-	if !ok {
-		x.Verdict = w.unclaimed(k.Dst)
+	var d decision
+	w.decide(a, &d)
+	if d.service != nil {
+		x.Service = serviceOf(d.service)
+	}
+	x.Verdict = d.verdict
+	if d.server == nil {
 		return
 	}
-	x.Service = &w.snap.settings.Services[i]
+	x.serve(w.snap, d.server)
 	switch {
-	case q.Protocol != packet.ProtocolSCTP && !w.mayStart(nil, &m): // of SCTP it is an INIT
-		x.Verdict = DropNoSession
-	case !w.isStranger(k.Src):
-		x.Verdict = DropSourceAddress
-	default:
-		w.explainChoice(&k, &w.snap.pools[i], x)
-	}
-}
-
-// explainChoice explains the beginning of a session, as begin would take it.
-func (w *Worker) explainChoice(k *packet.Key, service *servicePool, x *Explanation) {
-	pick, ok := service.pool.Peek()
-	if !ok {
-		x.Verdict = DropNoRealServer
-		return
-	}
-	id := service.servers[pick]
-	server := &w.snap.servers[id]
-	x.serve(w.snap, id)
-	to := k.Flow
-	if server.mode.TwoWay() {
-		out := packet.Flow{Src: server.address, SrcPort: server.port, Dst: k.Src, DstPort: k.SrcPort}
-		if x.Verdict = w.foretell(&out, k, service, id); x.Verdict != Taken {
-			return
-		}
-		to = out.Reverse()
-	}
-	if !x.Replaces && w.sessions.Full(!k.Src.Is4()) { // else the session that ends leaves its slot
+	case x.Verdict != Taken:
+	case !x.Replaces && w.sessions.Full(!a.key.Src.Is4()): // else the session that ends leaves its slot
 		x.Verdict = DropSessionsFull
-		return
+	default:
+		x.leave(w, departure{
+			server: d.server, mode: d.server.mode, direction: conntrack.Inbound,
+			from: a.key.Flow, to: d.out.Reverse(), towards: d.server.address,
+		})
 	}
-	x.leave(w, id, conntrack.Inbound, k.Flow, to, server.address)
 }
 
-// foretell finds the return flow that a session would get, as insert would, or why it would get none.
-func (w *Worker) foretell(out *packet.Flow, k *packet.Key, service *servicePool, id uint32) Verdict {
-	protocol := k.Protocol
-	ended, _ := w.lookup(k) // has ended when the new one begins
-	if service.mode != modes.FullNAT {
-		if w.taken(out, protocol, ended) {
-			return DropFlowTaken
-		}
-		return Taken
-	}
-	turn := w.localTurns[id]
-	for range maxProbes {
-		if !w.nextLocal(out, protocol, service.local, id, &turn) {
-			return DropNoLocalPort
-		}
-		if !w.taken(out, protocol, ended) {
-			return Taken
-		}
-	}
-	return DropNoLocalPort
+// ExplainedService is what an explanation says of the service that claims a packet.
+type ExplainedService struct {
+	Name      string
+	Mode      lvs.Mode
+	Scheduler sched.Kind
 }
 
-// taken reports whether a session's answers come on a flow, other than those of one that will have ended.
-func (w *Worker) taken(out *packet.Flow, protocol uint8, ended conntrack.Ref) bool {
-	ref, found := w.lookup(&packet.Key{Flow: *out, Protocol: protocol})
-	return found && (ended == 0 || ref.Slot() != ended.Slot())
-}
+func serviceOf(s *serviceEntry) *ExplainedService { return &ExplainedService{s.name, s.mode, s.sched} }
 
 // serve names the real server and its service.
-func (x *Explanation) serve(n *snapshot, id uint32) {
-	s := &n.servers[id]
-	x.RealServer = netip.AddrPortFrom(s.address.Netip(), s.port)
-	for i := range n.pools {
-		for _, other := range n.pools[i].servers {
-			if other == id {
-				x.Service = &n.settings.Services[i]
-			}
-		}
+func (x *Explanation) serve(n *snapshot, server *serverEntry) {
+	x.RealServer = server.id.Address
+	if s, ok := n.services.get(serviceKey(server.id.Service)); ok {
+		x.Service = serviceOf(s)
 	}
+}
+
+// departure is a packet that leaves: along which flow, by which mode, and towards whom.
+type departure struct {
+	server    *serverEntry
+	mode      lvs.Mode
+	direction conntrack.Direction
+	from, to  packet.Flow // as it came, and as it leaves if the mode translates
+	towards   packet.Addr
 }
 
 // leave says how a packet leaves: as what, and to whom.
-func (x *Explanation) leave(w *Worker, id uint32, d conntrack.Direction, from, to packet.Flow, towards packet.Addr) {
-	server := &w.snap.servers[id]
-	if !server.mode.TwoWay() {
-		to = from
+func (x *Explanation) leave(w *Worker, d departure) {
+	way := &ways[d.mode][d.server.families]
+	to := d.to
+	if way.path != lvs.Translate {
+		to = d.from
 	}
 	x.From, x.To = netip.AddrPortFrom(to.Src.Netip(), to.SrcPort), netip.AddrPortFrom(to.Dst.Netip(), to.DstPort)
-	gateway, port, ok := w.snap.routes.next(towards)
+	gateway, port, ok := w.snap.routes.next(d.towards)
 	if !ok {
 		x.Verdict = DropNoRoute
 		return
 	}
 	x.NextHop, x.PortOut, x.SourceMAC = gateway.Netip(), int(port), w.snap.ports[port].mac
-	x.Neighbour = neighbourStates[free]
-	x.Room = int(w.neighbours.mtus[port]) - int(server.overheads[d])
-	if server.mode == modes.IPIP {
-		x.Tunnel = &Tunnel{w.snap.ports[port].sourceTowards(gateway).Netip(), server.address.Netip()}
+	x.Neighbour = neighbour.Free.Meaning()
+	x.Room = w.neighbours.MTU(port) - int(way.overheads[d.direction])
+	if way.path == lvs.Tunnel {
+		x.Tunnel = &Tunnel{w.snap.ports[port].sourceTowards(gateway).Netip(), d.server.id.Address.Addr()}
 	}
-	if h, known := w.neighbours.index[neighbourKey{gateway, port}]; known {
-		x.resolve(&w.neighbours.entries[h], w.now)
+	if h, known := w.neighbours.Lookup(gateway, port); known {
+		x.resolve(w.neighbours.At(h), w.now)
 	}
 }
 
 // resolve says what is known of the next hop, and what hold would do.
-func (x *Explanation) resolve(n *neighbour, now uint32) {
-	x.Neighbour = neighbourStates[n.state]
+func (x *Explanation) resolve(n *neighbour.Entry, now uint32) {
+	x.Neighbour = n.State().Meaning()
 	switch {
-	case n.hasMAC():
-		x.MAC = n.mac()
-	case n.state == failed && now-n.since < neighbourRetry:
+	case n.HasMAC():
+		x.MAC = n.MAC()
+	case n.Unreachable(now):
 		x.Verdict = DropNeighbourFailed
 	}
-}
-
-// neighbourStates are the names of neighbours' states, for people.
-var neighbourStates = [...]string{
-	free:       "unknown: it would be asked for, and the packet waits",
-	incomplete: "asked for: the packet waits for an answer",
-	failed:     "failed: nobody answers",
-	reachable:  "reachable",
-	probing:    "being asked again",
-	static:     "static",
 }

@@ -5,6 +5,7 @@ import (
 	"fulcrum/neighbour"
 	"fulcrum/packet"
 	"fulcrum/ports"
+	"fulcrum/steer"
 )
 
 // flow takes a packet of IPv4 to its session, or makes one for it.
@@ -36,7 +37,7 @@ func (w *Worker) flow6(p *ports.Packet, m *meta) Verdict {
 func (w *Worker) unknownFlow(p *ports.Packet, m *meta) Verdict {
 	if w.outgoing != nil && p.Spare == 0 {
 		w.key = m.Key(p.Bytes())
-		if owner := w.owner(p.Port, &w.key); owner != receiver && owner != w.number {
+		if owner := w.owner(p.Port, &w.key); owner != steer.Receiver && owner != w.number {
 			return w.handOver(p, owner)
 		}
 	}
@@ -84,6 +85,17 @@ func (w *Worker) finish(p *ports.Packet, h neighbour.Hop, large bool) Verdict {
 	}
 	w.send(p, h)
 	return Taken
+}
+
+// send gives a packet to a next hop, now or when it is known.
+func (w *Worker) send(p *ports.Packet, h neighbour.Hop) {
+	n := w.neighbours.At(h)
+	n.Used = true
+	if n.HasMAC() {
+		w.transmit(p, n)
+	} else {
+		w.hold(p, h)
+	}
 }
 
 // track updates the session's state and counts the packet.

@@ -6,6 +6,7 @@ import (
 	"fulcrum/modes"
 	"fulcrum/packet"
 	"fulcrum/ports"
+	"fulcrum/steer"
 )
 
 // datagramsAtOnce is how many fragmented datagrams a worker remembers at a time.
@@ -116,7 +117,7 @@ func (w *Worker) fragmentOwner(p *ports.Packet, m *meta) int {
 	if _, known := w.lookup(&w.key); known {
 		return w.number
 	}
-	if owner := w.probableOwner(p.Port, &w.key); owner != receiver {
+	if owner := w.probableOwner(p.Port, &w.key); owner != steer.Receiver {
 		return owner
 	}
 	return w.number

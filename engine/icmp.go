@@ -43,10 +43,8 @@ func (w *Worker) icmp6(p *ports.Packet, m *meta) Verdict {
 	switch t := message.Type(); {
 	case message.IsError():
 		return w.icmpError(p, m)
-	case t == packet.ICMP6Solicitation:
-		return w.solicited(p, m)
-	case t == packet.ICMP6Advertisement:
-		return w.advertised(p, m)
+	case t == packet.ICMP6Solicitation, t == packet.ICMP6Advertisement:
+		return w.discover(p, m)
 	}
 	k := &w.key
 	*k = m.Key(p.Bytes())

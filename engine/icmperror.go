@@ -6,6 +6,7 @@ import (
 	"fulcrum/modes"
 	"fulcrum/packet"
 	"fulcrum/ports"
+	"fulcrum/steer"
 )
 
 // icmpError takes an ICMP error to the session that it is about, and with it on to whoever sent the packet that it quotes: a
@@ -24,7 +25,7 @@ func (w *Worker) icmpError(p *ports.Packet, m *meta) Verdict {
 		return DropICMPError
 	}
 	if p.Spare == 0 {
-		if owner := w.probableOwner(p.Port, &k); owner != receiver && owner != w.number {
+		if owner := w.probableOwner(p.Port, &k); owner != steer.Receiver && owner != w.number {
 			return w.handOver(p, owner)
 		}
 	}

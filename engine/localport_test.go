@@ -46,7 +46,7 @@ func TestLocalPortsAreUniquePerRealServer(t *testing.T) {
 func TestLocalPortIsUsedForEveryRealServer(t *testing.T) {
 	s := twoArm
 	b := newBed(t, s, s.serving(s.echo(modes.FullNAT, 2)))
-	b.worker.localTurns[0], b.worker.localTurns[1] = 77, 77
+	b.worker.peers[0].turn, b.worker.peers[1].turn = 77, 77
 	seen := b.sources(2)
 	var local []netip.AddrPort
 	for flow := range seen {
@@ -63,7 +63,7 @@ func TestServicesShareARealServersPorts(t *testing.T) {
 	one, two := s.echo(modes.FullNAT, 1), s.echo(modes.FullNAT, 1)
 	two.Address = at4(vipAlone + ":8")
 	b := newBed(t, s, s.serving(one, two))
-	b.worker.localTurns[0], b.worker.localTurns[1] = 10, 10
+	b.worker.peers[0].turn, b.worker.peers[1].turn = 10, 10
 	flows := map[netip.AddrPort]bool{}
 	for i := range 20 {
 		b.fromClient(udp(clientAt(i), echoVIP, "?"), udp(clientAt(i), vipAlone+":8", "?"))
@@ -100,9 +100,9 @@ func TestSearchGoesOn(t *testing.T) {
 	v := s.echo(modes.FullNAT, 1)
 	v.LocalAddresses = v.LocalAddresses[:1]
 	b := newBed(t, s, s.serving(v))
-	b.worker.localTurns[0] = 0
+	b.worker.peers[0].turn = 0
 	b.sources(3 * maxProbes)
-	b.worker.localTurns[0] = 0
+	b.worker.peers[0].turn = 0
 	for i := range 4 {
 		b.fromClient(udp(clientAt(1000), echoVIP, "?"))
 		if sent := len(b.ports[1].Collect(0)) == 1; sent != (i == 3) {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"maps"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -19,25 +20,53 @@ func TestLookupIsAMap(t *testing.T) {
 		)
 		key := rapid.Custom(func(t *rapid.T) lookupKey {
 			if a := address.Draw(t, "address"); rapid.Bool().Draw(t, "alone") {
-				return addressIndex(a)
+				return addressKey(a)
 			} else {
-				return serviceIndex(a, rapid.Uint16().Draw(t, "port"), rapid.Uint8().Draw(t, "protocol"))
+				return socketKey(a, rapid.Uint16().Draw(t, "port"), rapid.Uint8().Draw(t, "protocol"))
 			}
 		})
-		entries := rapid.MapOf(key, rapid.Uint32()).Draw(t, "entries")
-		l := newLookup(entries)
-		for k, want := range entries {
-			if got, ok := l.get(k); !ok || got != want {
-				t.Fatalf("%v: %d, %v; want %d", k, got, ok, want)
-			}
-		}
-		other := key.Draw(t, "other")
-		if _, want := entries[other]; !want {
-			if got, ok := l.get(other); ok {
-				t.Fatalf("%v, which is not in the table: %d", other, got)
-			}
-		}
+		var l lookup[uint32]
+		model := map[lookupKey]uint32{}
+		var before lookup[uint32]
+		frozen := map[lookupKey]uint32{}
+		t.Repeat(map[string]func(*rapid.T){
+			"set": func(t *rapid.T) {
+				k, v := key.Draw(t, "key"), rapid.Uint32().Draw(t, "value")
+				l = l.clone(1)
+				l.set(k, v)
+				model[k] = v
+			},
+			"remove": func(t *rapid.T) {
+				k := key.Draw(t, "key")
+				l = l.clone(0)
+				l.remove(k)
+				delete(model, k)
+			},
+			"publish": func(*rapid.T) { before, frozen = l, maps.Clone(model) },
+			"": func(t *rapid.T) {
+				l.same(t, model)
+				before.same(t, frozen)
+				other := key.Draw(t, "other")
+				if _, want := model[other]; !want {
+					if got, ok := l.get(other); ok {
+						t.Fatalf("%v, which is not in the table: %d", other, got)
+					}
+				}
+			},
+		})
 	})
+}
+
+// same compares a table with a map.
+func (l *lookup[V]) same(t *rapid.T, want map[lookupKey]uint32) {
+	if l.used != len(want) {
+		t.Fatalf("%d keys, want %d", l.used, len(want))
+	}
+	for k, v := range want {
+		if got, ok := l.get(k); !ok || any(got) != any(v) {
+			t.Fatalf("%v: %v, %v; want %d", k, got, ok, v)
+		}
+	}
 }
 
 func TestZeroAddressIsNobodys(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"fulcrum/modes"
+	"fulcrum/neighbour"
 	"fulcrum/packet"
 )
 
@@ -64,7 +65,7 @@ func TestQuestionsAreRepeatedOncePerSecond(t *testing.T) {
 	gateway, server := whoHas(oneArm.gateway.addr, oneArm.ports[0]), whoHas(rs.addr, oneArm.ports[0])
 	b.wait(900)
 	b.quiet()
-	for range neighbourTries - 1 {
+	for range neighbour.Tries - 1 {
 		b.wait(1000)
 		b.sentInAnyOrder(0, server, gateway)
 	}
@@ -136,16 +137,16 @@ func TestQueuesForNeighboursAreBounded(t *testing.T) {
 	s := oneArm
 	v := s.web(modes.DR, 1)
 	v.RealServers = nil
-	for i := range maxQueues + 2 {
+	for i := range neighbour.MaxQueues + 2 {
 		v.RealServers = append(v.RealServers, RealServer{Address: at4(fmt.Sprintf("10.0.0.%d:80", 150+i)), Weight: 1})
 	}
 	b := newBed(t, s, s.serving(v))
-	for i := range maxQueues + 2 {
+	for i := range neighbour.MaxQueues + 2 {
 		b.fromClient(tcp(clientAt(i), webVIP, "S"))
 	}
 	b.dropped("neighbour_queue_full=2")
-	if held := b.totals().Held; held != maxQueues {
-		t.Fatalf("%d packets held, want %d", held, maxQueues)
+	if held := b.totals().Held; held != neighbour.MaxQueues {
+		t.Fatalf("%d packets held, want %d", held, neighbour.MaxQueues)
 	}
 	// One answer makes room for another neighbour's packets; rr begins with the last real server.
 	b.receive(0, isAt(station("10.0.0.167", 167), s.ports[0]))
@@ -190,16 +191,61 @@ func TestClientIsProbedWhileItIsUsed(t *testing.T) {
 	}
 }
 
-// A real server that was removed is not looked after any more.
+// The next hop of a real server that was removed is kept until the wish for it lapses, and then it is not looked after any
+// more.
 func TestRemovedServerIsForgotten(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, Settings{Timeouts: testTimeouts(), Ports: s.settings().Ports, Services: []Service{s.web(modes.DR, 1)}})
 	b.receive(0, isAt(s.servers[0], s.ports[0]))
 	b.apply(Settings{Timeouts: testTimeouts(), Ports: s.settings().Ports})
+	b.wait(30_100)
+	b.sent(0, probe(s.servers[0], s.ports[0]))
+	b.receive(0, isAt(s.servers[0], s.ports[0]))
 	b.wait(610_000)
 	b.quiet()
-	if n := len(b.worker.neighbours.index); n != 0 {
+	if n := b.worker.neighbours.Len(); n != 0 {
 		t.Fatalf("%d neighbours are still known", n)
+	}
+}
+
+// A configured real server is looked after for as long as it is configured, although the wish for its next hop lapses.
+func TestConfiguredServerIsKept(t *testing.T) {
+	s := oneArm
+	b := newBed(t, s, Settings{Timeouts: testTimeouts(), Ports: s.settings().Ports, Services: []Service{s.web(modes.DR, 1)}})
+	b.receive(0, isAt(s.servers[0], s.ports[0]))
+	for range 20 {
+		b.wait(30_100)
+		b.sent(0, probe(s.servers[0], s.ports[0]))
+		b.receive(0, isAt(s.servers[0], s.ports[0]))
+	}
+	if !b.knows(s.servers[0], 0) {
+		t.Fatal("forgotten")
+	}
+}
+
+// A place of another generation is not the real server's any more: its next hop is looked up anew.
+func TestForgottenServerIsFoundAgain(t *testing.T) {
+	s := oneArm
+	b := newBed(t, s, s.serving(s.web(modes.IPIP, 1)))
+	id := b.poolOf(0).At(0).ID
+	known := func() neighbour.Hop {
+		p := &b.worker.peers[id]
+		if b.worker.neighbours.At(p.hop).Generation != p.generation {
+			return 0
+		}
+		return p.hop
+	}
+	place := known()
+	if place == 0 {
+		t.Fatal("not known: nothing to test")
+	}
+	b.worker.peers[id].generation--
+	if h := known(); h != 0 {
+		t.Fatalf("place %d of another generation passes for the real server's", h)
+	}
+	b.begin(modes.IPIP, tcp(client, webVIP, "S"))
+	if h := known(); h != place {
+		t.Fatalf("found at place %d, want %d", h, place)
 	}
 }
 
@@ -269,8 +315,7 @@ func TestStaticNeighbourChangesWithTheSettings(t *testing.T) {
 
 	b.engine.Apply(s.resolving(s.web(modes.DR, 1)))
 	b.turn()
-	b.sent(0, whoHas(s.servers[0].addr, s.ports[0]), whoHas(s.gateway.addr, s.ports[0]),
-		gratuitous(s.ports[0]), gratuitous(s.as(0, vipAlone)))
+	b.sent(0, whoHas(s.gateway.addr, s.ports[0]), whoHas(s.servers[0].addr, s.ports[0]))
 	b.fromClient(tcp(client, webVIP, "A"))
 	b.receive(0, isAt(s.servers[0], s.ports[0]))
 	b.toServer(0, tcp(client, webVIP, "A").hop())
@@ -288,7 +333,7 @@ func TestRecycledPlaceIsNotTheOldNeighbour(t *testing.T) {
 	out := pkt{src: p.source, dst: p.server, protocol: packet.ProtocolUDP}.reply("", "answer")
 	b.fromServer(0, out)
 	b.sent(0, out.hop().from(p.vip).to(p.client).frame(s.ports[0].mac, old.mac))
-	place := b.worker.neighbours.index[neighbourKey{packet.AddrOf(old.addr), 0}]
+	place, _ := b.worker.neighbours.Lookup(packet.AddrOf(old.addr), 0)
 
 	// The client sends on, so that its session lives, but hears nothing for ten minutes.
 	for range 5 {
@@ -298,7 +343,7 @@ func TestRecycledPlaceIsNotTheOldNeighbour(t *testing.T) {
 	b.collectAll()
 	b.receive(0, whoHas(s.ports[0].addr, newcomer))
 	b.collectAll()
-	if got := b.worker.neighbours.index[neighbourKey{packet.AddrOf(newcomer.addr), 0}]; got != place {
+	if got, _ := b.worker.neighbours.Lookup(packet.AddrOf(newcomer.addr), 0); got != place {
 		t.Fatalf("the newcomer has place %d, not %d: nothing to test", got, place)
 	}
 	b.fromServer(0, out)
@@ -337,7 +382,7 @@ func TestLongestPrefixWins(t *testing.T) {
 			{netip.MustParsePrefix("::/0"), netip.MustParseAddr("fd00::fe"), 0},
 		},
 	}
-	table := newRouteTable(n)
+	table := newRouteTable(topologySettings{ports: n.Ports, routes: n.Routes})
 	for _, tt := range []struct {
 		to, via string
 		port    uint16
@@ -354,8 +399,7 @@ func TestLongestPrefixWins(t *testing.T) {
 			t.Errorf("to %s: via %s on port %d (%v), want %s on %d", tt.to, got, port, ok, tt.via, tt.port)
 		}
 	}
-	n.Routes = nil
-	if _, _, ok := newRouteTable(n).next(packet.AddrOf(netip.MustParseAddr("8.8.8.8"))); ok {
+	if _, _, ok := newRouteTable(topologySettings{ports: n.Ports}).next(packet.AddrOf(netip.MustParseAddr("8.8.8.8"))); ok {
 		t.Error("a way to 8.8.8.8 without a route")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"fulcrum/neighbour"
 	"fulcrum/packet"
 )
 
@@ -15,14 +16,9 @@ type NeighbourInfo struct {
 	Address netip.Addr
 	State   string
 	MAC     packet.MAC // zero while it is unknown
-	Pinned  bool       // a real server or gateway
+	Pinned  bool       // a gateway, or a real server needs it
 	Waiting int        // packets that wait for its MAC
 	Age     time.Duration
-}
-
-// neighbourNames are the names of neighbours' states.
-var neighbourNames = [...]string{
-	free: "free", incomplete: "incomplete", failed: "failed", reachable: "reachable", probing: "probing", static: "static",
 }
 
 // shownNeighbours is room for what a worker copies for one letter.
@@ -36,7 +32,7 @@ type shownNeighbours struct {
 func (e *Engine) Neighbours(ctx context.Context, show func(*NeighbourInfo)) error {
 	chunk := new(shownNeighbours)
 	for worker := range e.workers {
-		chunk.next, chunk.more = 1, true // entries[0] is never used
+		chunk.next, chunk.more = 1, true // hop 0 is none
 		for chunk.more {
 			if err := e.letter(ctx, worker, func(w *Worker) bool { w.showNeighbours(chunk); return true }); err != nil {
 				return err
@@ -51,27 +47,24 @@ func (e *Engine) Neighbours(ctx context.Context, show func(*NeighbourInfo)) erro
 
 // showNeighbours copies the next entries that are in use.
 func (w *Worker) showNeighbours(c *shownNeighbours) {
-	t := &w.neighbours
-	end := min(c.next+listChunk, len(t.entries))
+	end := min(c.next+listChunk, w.neighbours.Places())
 	for c.n = 0; c.next < end; c.next++ {
-		if n := &t.entries[c.next]; n.state != free {
-			c.infos[c.n] = w.infoOf(n)
+		if h := neighbour.Hop(c.next); w.neighbours.At(h).State() != neighbour.Free {
+			c.infos[c.n] = w.infoOf(h)
 			c.n++
 		}
 	}
-	c.more = end < len(t.entries)
+	c.more = end < w.neighbours.Places()
 }
 
-func (w *Worker) infoOf(n *neighbour) NeighbourInfo {
+func (w *Worker) infoOf(h neighbour.Hop) NeighbourInfo {
+	n := w.neighbours.At(h)
 	info := NeighbourInfo{
-		Worker: w.number, Port: int(n.port), Address: n.address.Netip(), State: neighbourNames[n.state], Pinned: n.pinned,
-		Age: time.Duration(w.now-n.since) * time.Millisecond,
+		Worker: w.number, Port: int(n.Port), Address: n.Address.Netip(), State: n.State().String(), Pinned: n.Pinned(),
+		Waiting: w.neighbours.Waiting(h), Age: time.Duration(n.Age(w.now)) * time.Millisecond,
 	}
-	if n.hasMAC() {
-		info.MAC = n.mac()
-	}
-	if n.queue != 0 {
-		info.Waiting = w.neighbours.queues[n.queue-1].N
+	if n.HasMAC() {
+		info.MAC = n.MAC()
 	}
 	return info
 }

@@ -1,29 +1,26 @@
 package engine
 
 import (
+	"fulcrum/neighbour"
 	"fulcrum/ports"
 )
 
 // hold lets a packet wait for its next hop's MAC, and asks for it.
-func (w *Worker) hold(p *ports.Packet, h hop) {
-	n := &w.neighbours.entries[h]
-	if n.state == failed && w.now-n.since < neighbourRetry {
-		w.drop(p, DropNeighbourFailed)
-		return
-	}
-	if !w.neighbours.enqueue(n, p) {
+func (w *Worker) hold(p *ports.Packet, h neighbour.Hop) {
+	wait, question := w.neighbours.Hold(h, p, w.now)
+	switch wait {
+	case neighbour.QueueFull:
 		w.drop(p, DropNeighbourQueueFull)
-		return
+	case neighbour.Unreachable:
+		w.drop(p, DropNeighbourFailed)
 	}
-	if n.state == failed || n.tries == 0 {
-		w.restart(h)
-	}
+	w.ask(question)
 }
 
 // transmit writes the Ethernet addresses and puts the packet into its port's output.
-func (w *Worker) transmit(p *ports.Packet, n *neighbour) {
-	*(*[12]byte)(p.Bytes()) = n.macs
-	w.output(p, int(n.port))
+func (w *Worker) transmit(p *ports.Packet, n *neighbour.Entry) {
+	*(*[12]byte)(p.Bytes()) = n.MACs
+	w.output(p, int(n.Port))
 }
 
 // output adds a finished frame to a port's output.

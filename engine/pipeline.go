@@ -30,7 +30,7 @@ func (w *Worker) process(b *ports.Burst) {
 	w.hash(b)
 	w.probe(b)
 	w.stage = stageDecide
-	w.decide(b)
+	w.handle(b)
 	w.stage = stageHousekeeping
 }
 
@@ -65,19 +65,19 @@ func (w *Worker) hash(b *ports.Burst) {
 // probe reads the index for the whole burst.
 func (w *Worker) probe(b *ports.Burst) { w.sessions.Probe(w.hashes[:b.N], w.refs[:b.N]) }
 
-// decide takes the packets one by one, in order, so that each sees what those before it did.
-func (w *Worker) decide(b *ports.Burst) {
+// handle takes the packets one by one, in order, so that each sees what those before it did.
+func (w *Worker) handle(b *ports.Burst) {
 	for i := range b.Slice() {
 		w.at = i
 		p := &b.Packets[i]
-		if v := w.decideOne(p, &w.meta[i]); v != Taken {
+		if v := w.handleOne(p, &w.meta[i]); v != Taken {
 			w.drop(p, v)
 		}
 	}
 }
 
-// decideOne returns what becomes of a packet.
-func (w *Worker) decideOne(p *ports.Packet, m *meta) Verdict {
+// handleOne returns what becomes of a packet.
+func (w *Worker) handleOne(p *ports.Packet, m *meta) Verdict {
 	if m.verdict != Taken {
 		return m.verdict
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"fulcrum/lvs"
 	"net/netip"
 	"sync"
 	"testing"
@@ -118,7 +119,7 @@ func millSettings(mode modes.Mode) Settings {
 		Routes:     []Route{{To: netip.MustParsePrefix("0.0.0.0/0"), Via: netip.MustParseAddr("10.1.255.254")}},
 		Neighbours: []StaticNeighbour{{Address: netip.MustParseAddr("10.1.255.254"), MAC: packet.MAC{2, 0, 0, 0, 0, 2}}},
 	}
-	v := Service{Name: "mill", Address: netip.MustParseAddrPort("10.1.0.100:53"), Protocol: packet.ProtocolUDP, Mode: mode, Scheduler: sched.RR}
+	v := Service{Name: "mill", Address: netip.MustParseAddrPort("10.1.0.100:53"), Protocol: lvs.UDP, Mode: mode, Scheduler: sched.RR}
 	for i := range 16 {
 		a := netip.AddrFrom4([4]byte{10, 1, 1, byte(i)})
 		v.RealServers = append(v.RealServers, RealServer{Address: netip.AddrPortFrom(a, 53), Weight: 1})

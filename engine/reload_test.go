@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -84,16 +85,30 @@ func TestRemovedService(t *testing.T) {
 	b.dropped("not_ours=1 real_server_gone=1")
 }
 
-// Another mode is another session: the old ones' return flows make no sense in it.
-func TestChangedModeEndsOldSessions(t *testing.T) {
-	s := oneArm
-	b := newBed(t, s, s.serving(s.web(modes.NAT, 1)))
-	b.begin(modes.NAT, tcp(client, webVIP, "S"))
-	b.apply(s.serving(s.web(modes.FullNAT, 1)))
-	b.fromClient(tcp(client, webVIP, "A"))
-	b.quiet()
-	b.dropped("real_server_gone=1")
-	b.begin(modes.FullNAT, tcp(clientAt(1), webVIP, "S"))
+// TestChangedMode: a session goes on by the mode that it began with, in both directions; new ones go by the new mode. All count at
+// the same real server.
+func TestChangedMode(t *testing.T) {
+	for _, s := range sites {
+		for _, modesOfServer := range [][2]modes.Mode{
+			{modes.NAT, modes.FullNAT}, {modes.FullNAT, modes.NAT}, {modes.DR, modes.IPIP}, {modes.IPIP, modes.DR},
+		} {
+			old, next := modesOfServer[0], modesOfServer[1]
+			t.Run(fmt.Sprintf("%s/%s to %s", s.name, old, next), func(t *testing.T) {
+				b := newBed(t, s, s.serving(s.web(old, 1)))
+				first := b.begin(old, tcp(client, webVIP, "S"))
+				b.apply(s.serving(s.web(next, 1)))
+				if old.TwoWay() {
+					first.answers("SA", "")
+				}
+				first.sends(tcp(client, webVIP, "A"))
+				second := b.begin(next, tcp(clientAt(1), webVIP, "S"))
+				second.sends(tcp(clientAt(1), webVIP, "A"))
+				first.sends(tcp(client, webVIP, "PA"))
+				b.connections(0, 0, 2, 0)
+				b.dropped("")
+			})
+		}
+	}
 }
 
 // Weight 0 drains: its sessions go on, new ones go elsewhere.

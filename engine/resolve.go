@@ -1,126 +1,121 @@
 package engine
 
-import "fulcrum/packet"
+import (
+	"fulcrum/neighbour"
+	"fulcrum/packet"
+	"fulcrum/ports"
+)
 
-// tickNeighbours asks again, gives up and forgets. It looks at a bounded number of neighbours.
-func (w *Worker) tickNeighbours() {
-	t := &w.neighbours
-	if w.now-t.last < neighbourTick {
+// newNeighbours returns a worker's empty table of neighbours.
+func newNeighbours(devices []ports.Port, worker int) neighbour.Table {
+	c := neighbour.Config{Worker: worker}
+	for _, d := range devices {
+		c.Ports = append(c.Ports, neighbour.Port{MAC: d.MAC(), MTU: d.MTU()})
+	}
+	return neighbour.New(c)
+}
+
+// tickNeighbours does the piece of the resolution's work that time brings.
+func (w *Worker) tickNeighbours() { w.attend(w.neighbours.Tick(w.now)) }
+
+// attend does what the table of neighbours wants done.
+func (w *Worker) attend(work neighbour.Work) {
+	for _, h := range work.Learnt {
+		w.sendWaiting(h)
+	}
+	for _, h := range work.Failed {
+		w.dropWaiting(h, DropNeighbourFailed)
+	}
+	for _, q := range work.Ask {
+		w.ask(q)
+	}
+}
+
+// ask sends an ARP request or a neighbour solicitation, if there is something to ask.
+func (w *Worker) ask(q neighbour.Question) {
+	if q.Hop == 0 {
 		return
 	}
-	t.last = w.now
-	for range min(neighbourChunk, len(t.entries)) {
-		if t.next >= len(t.entries) {
-			t.next = 1
-			if len(t.entries) == 1 {
-				return
-			}
-		}
-		w.age(hop(t.next))
-		t.next++
-	}
-}
-
-// age does what is due for one neighbour.
-func (w *Worker) age(h hop) {
-	n := &w.neighbours.entries[h]
-	elapsed := w.now - n.since
-	switch n.state {
-	case reachable:
-		// One worker after the other, so that the first to ask has told the others before they would.
-		if elapsed >= neighbourReachable+uint32(w.number)*neighbourRetry && (n.used || n.pinned) {
-			n.state = probing
-			w.ask(h)
-		} else if elapsed >= neighbourForget && !n.pinned {
-			w.neighbours.forget(h)
-		}
-	case incomplete, probing:
-		if elapsed >= neighbourRetry {
-			w.askAgain(h)
-		}
-	case failed:
-		if elapsed >= neighbourForget && !n.pinned {
-			w.neighbours.forget(h)
-		} else if elapsed >= neighbourRetry && n.pinned {
-			w.restart(h)
-		}
-	}
-}
-
-// askAgain repeats the question or gives up: a neighbour whose MAC had been known is looked for by everybody first, in
-// case it has moved.
-func (w *Worker) askAgain(h hop) {
-	n := &w.neighbours.entries[h]
-	if n.tries < neighbourTries {
-		w.ask(h)
-		return
-	}
-	if n.state == probing {
-		w.restart(h)
-		return
-	}
-	n.state, n.since, n.used = failed, w.now, false
-	w.neighbours.unanswered++
-	w.dropWaiting(n, DropNeighbourFailed)
-}
-
-// restart begins the resolution anew.
-func (w *Worker) restart(h hop) {
-	n := &w.neighbours.entries[h]
-	n.state, n.tries = incomplete, 0
-	w.ask(h)
-}
-
-// ask sends an ARP request or a neighbour solicitation: to the known MAC of a neighbour that is probed, else to everybody.
-func (w *Worker) ask(h hop) {
-	n := &w.neighbours.entries[h]
-	n.tries++
-	n.since = w.now
-	var to packet.MAC
-	if n.state == probing {
-		to = n.mac()
-	}
-	if !n.address.Is4() {
-		w.solicit(int(n.port), to, n.address)
+	n, to := w.neighbours.At(q.Hop), q.To
+	if !n.Address.Is4() {
+		w.solicit(int(n.Port), to, n.Address)
 		return
 	}
 	if to.IsZero() {
 		to = packet.Broadcast
 	}
-	w.sendARP(int(n.port), to, packet.ARPFields{
-		Op:        packet.ARPRequest,
-		SenderMAC: w.snap.ports[n.port].mac,
-		SenderIP:  w.snap.ports[n.port].sourceTowards(n.address).V4(),
-		TargetIP:  n.address.V4(),
+	port := &w.snap.ports[n.Port]
+	w.sendARP(int(n.Port), to, packet.ARPFields{
+		Op: packet.ARPRequest, SenderMAC: port.mac, SenderIP: port.sourceTowards(n.Address).V4(), TargetIP: n.Address.V4(),
 	})
 }
 
-// learn notes the MAC of a station, from ARP that it sent, and sends on what waited for it.
-func (w *Worker) learn(h hop, mac packet.MAC) {
-	n := &w.neighbours.entries[h]
-	n.confirm(mac, w.snap.ports[n.port].mac, w.now)
-	waited := w.neighbours.dequeue(n)
+// sendWaiting sends the packets that waited for a neighbour's MAC, which is known now.
+func (w *Worker) sendWaiting(h neighbour.Hop) {
+	waited, n := w.neighbours.Take(h), w.neighbours.At(h)
 	for i := range waited {
 		w.transmit(&waited[i], n)
 	}
 }
 
-func (w *Worker) dropWaiting(n *neighbour, why Verdict) {
-	waited := w.neighbours.dequeue(n)
+func (w *Worker) dropWaiting(h neighbour.Hop, why Verdict) {
+	waited := w.neighbours.Take(h)
 	for i := range waited {
 		w.drop(&waited[i], why)
 	}
 }
 
 // nextHop returns the neighbour through which an address is reached.
-func (w *Worker) nextHop(address packet.Addr) (hop, Verdict) {
+func (w *Worker) nextHop(address packet.Addr) (neighbour.Hop, Verdict) {
 	gateway, port, ok := w.snap.routes.next(address)
 	if !ok {
 		return 0, DropNoRoute
 	}
-	h, ok := w.neighbours.find(gateway, port, w.now)
+	h, ok := w.neighbours.Find(gateway, port, w.now)
 	if !ok {
 		return 0, DropNeighboursFull
 	}
 	return h, Taken
+}
+
+// setTopology tells the table of neighbours of the snapshot's routes and static neighbours, and returns what is to be done.
+func (w *Worker) setTopology() neighbour.Work {
+	var gateways []neighbour.Gateway
+	for i := range w.snap.routes {
+		address, port, ok := w.snap.routes.next(w.snap.routes[i].gateway)
+		if ok && w.snap.routes[i].gateway != (packet.Addr{}) {
+			source := w.snap.ports[port].sourceTowards(address)
+			gateways = append(gateways, neighbour.Gateway{Address: address, Source: source, Port: port})
+		}
+	}
+	var statics []neighbour.StaticEntry
+	for _, s := range w.snap.topology.settings.neighbours {
+		statics = append(statics, neighbour.StaticEntry{Address: packet.AddrOf(s.Address), MAC: s.MAC, Port: uint16(s.Port)})
+	}
+	return w.neighbours.SetTopology(gateways, statics, w.now)
+}
+
+// listenAtOnce is how many items of news a worker takes in one turn.
+const listenAtOnce = 32
+
+// listen takes in what other workers have learned of neighbours.
+func (w *Worker) listen() {
+	news := &w.engine.news
+	if news.Told() == w.seen {
+		return
+	}
+	var room [listenAtOnce]neighbour.Item
+	var items []neighbour.Item
+	items, w.seen = news.Since(w.seen, room[:])
+	for _, i := range items {
+		if int(i.Worker) != w.number {
+			w.sendWaiting(w.neighbours.Learn(i.Address, i.Port, i.MAC, w.now))
+		}
+	}
+}
+
+// want has a real server's next hop kept and asked for ahead of the first packet.
+func (w *Worker) want(h neighbour.Hop) {
+	n := w.neighbours.At(h)
+	w.ask(w.neighbours.Want(h, w.snap.ports[n.Port].sourceTowards(n.Address), w.now))
 }

@@ -19,14 +19,14 @@ type routeEntry struct {
 	port         uint16
 }
 
-func newRouteTable(s Settings) routeTable {
+func newRouteTable(s topologySettings) routeTable {
 	var t routeTable
-	for i, p := range s.Ports {
+	for i, p := range s.ports {
 		for _, a := range p.Addresses {
 			t = append(t, newRouteEntry(a, packet.Addr{}, i))
 		}
 	}
-	for _, r := range s.Routes {
+	for _, r := range s.routes {
 		t = append(t, newRouteEntry(r.To, packet.AddrOf(r.Via), r.Port))
 	}
 	slices.SortStableFunc(t, func(a, b routeEntry) int { return cmp.Compare(b.bits, a.bits) })

@@ -126,7 +126,7 @@ func TestDirectorWithSecretsAndIPv6Addresses(t *testing.T) {
 		}
 		e.workers[0].Turn(b.now)
 		b.ports[0].Collect(0)
-		turns[i] = e.workers[0].localTurns[0]
+		turns[i] = e.workers[0].peers[0].turn
 		e.workers[0].stop()
 		if err := e.Close(); err != nil {
 			t.Error(err)

@@ -77,7 +77,7 @@ func TestSalvo(t *testing.T) {
 		s.fire()
 	}
 	b.sessions(ports.MaxBurst)
-	if got := b.worker.counters.servers[0]; got.Connections != 64 || got.InPackets != 192 {
+	if got := b.worker.peers[0].traffic; got.Connections != 64 || got.InPackets != 192 {
 		t.Fatalf("counted %+v", got)
 	}
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fulcrum/lvs"
 	"testing"
 
 	"fulcrum/conntrack"
@@ -102,7 +103,7 @@ func TestWhatNobodyClaims(t *testing.T) {
 func TestProtocolsAreKeptApart(t *testing.T) {
 	s := oneArm
 	tcpService, udpService := s.web(modes.NAT, 1), s.web(modes.NAT, 2)
-	udpService.Protocol = packet.ProtocolUDP
+	udpService.Protocol = lvs.UDP
 	udpService.RealServers = udpService.RealServers[1:]
 	b := newBed(t, s, s.serving(tcpService, udpService))
 	b.fromClient(tcp(client, webVIP, "S"), udp(client, webVIP, "?"))

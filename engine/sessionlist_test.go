@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"fulcrum/lvs"
 	"net/netip"
 	"slices"
 	"testing"
@@ -126,7 +127,7 @@ func TestEndSessions(t *testing.T) {
 		}
 		b.fromClient(udp(client, echoVIP, "?")) // of the same real server's other service
 		b.whileTurning(func() {
-			n, err := b.engine.EndSessions(b.Context(), web.Protocol, web.Address, web.RealServers[0].Address)
+			n, err := b.engine.EndSessions(b.Context(), web.serverID(0))
 			if n != 150 || err != nil {
 				t.Errorf("%d ended, %v; want 150", n, err)
 			}
@@ -134,7 +135,7 @@ func TestEndSessions(t *testing.T) {
 		b.sessions(151)
 		b.connections(0, 0, 0, 0)
 		b.connections(0, 1, 150, 0)
-		if _, err := b.engine.EndSessions(context.Background(), web.Protocol, web.Address, at4("9.9.9.9:9")); err == nil {
+		if _, err := b.engine.EndSessions(context.Background(), lvs.RealServerID{Service: web.ID(), Address: at4("9.9.9.9:9")}); err == nil {
 			t.Error("sessions of nobody ended")
 		}
 	})
@@ -176,8 +177,10 @@ func BenchmarkShowSessions(b *testing.B) {
 	d := newBenchBed(b, modes.NAT, most)
 	w := d.worker
 	for i := range uint32(most) {
-		k := packet.Key4{Flow4: packet.Flow4{Src: i, Dst: 1, SrcPort: 1, DstPort: 1}, Protocol: packet.ProtocolUDP}
-		if _, r := w.sessions.Insert4(&k, w.sessions.Hash4(&k), packet.Flow4{}, false, d.now); r != conntrack.Inserted {
+		narrow := packet.Key4{Flow4: packet.Flow4{Src: i, Dst: 1, SrcPort: 1, DstPort: 1}, Protocol: packet.ProtocolUDP}
+		k := narrow.Wide()
+		hashes := conntrack.Hashes{In: w.sessions.Hash(&k)}
+		if _, ok := w.sessions.Insert(&k, hashes, packet.Flow{}, false, d.now); !ok {
 			break // the index of a table that is as good as full
 		}
 		w.snap.servers[0].load.Begin()

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"fulcrum/lvs"
 	"net/netip"
 	"slices"
 	"time"
@@ -130,7 +131,7 @@ func (s *site) service(mode modes.Mode, protocol uint8, n int) Service {
 	if s.is6 {
 		vip = sixPort(vip)
 	}
-	v := Service{Name: "test", Echo: true, Address: vip, Protocol: protocol, Mode: mode, Scheduler: sched.RR}
+	v := Service{Name: "test", Echo: true, Address: vip, Protocol: lvs.Protocol(protocol), Mode: mode, Scheduler: sched.RR}
 	if mode == modes.FullNAT {
 		v.LocalAddresses = s.local
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fulcrum/lvs"
 	"net/netip"
 	"strings"
 	"testing"
@@ -35,7 +36,7 @@ func newCrossing(t *testing.T, mode modes.Mode, protocol uint8, clients6 bool, c
 		c.gateway, c.server, vip, local = six.gateway, s.servers[0], sixPort(vip), s.local
 	}
 	c.vip = vip
-	v := Service{Name: "crossing", Address: vip, Protocol: protocol, Mode: mode, Scheduler: sched.RR,
+	v := Service{Name: "crossing", Address: vip, Protocol: lvs.Protocol(protocol), Mode: mode, Scheduler: sched.RR,
 		RealServers: []RealServer{{Address: netip.AddrPortFrom(c.server.addr, serverPort(mode, vip)), Weight: 1}}}
 	if mode == modes.FullNAT {
 		v.LocalAddresses = local
@@ -115,7 +116,7 @@ func TestFullNATFromSixToFour(t *testing.T) {
 			return p
 		}
 		source := c.source(make("S", ""))
-		server := c.worker.snap.settings.Services[0].RealServers[0].Address
+		server := c.worker.snap.order[0].live.settings.RealServers[0].Address
 		for _, size := range []int{1, 100, 1401} {
 			q := make("A", strings.Repeat("q", size)).with(func(p *pkt) { p.tos = 0x2e })
 			c.comes(q)
@@ -145,7 +146,7 @@ func TestErrorsFromSixToFour(t *testing.T) {
 	c := newCrossing(t, modes.FullNAT, packet.ProtocolUDP, true)
 	ask := udp(client, webVIP, "question")
 	source := c.source(ask)
-	server := c.worker.snap.settings.Services[0].RealServers[0].Address
+	server := c.worker.snap.order[0].live.settings.RealServers[0].Address
 	inside := ask.hop().from(source).to(server).with(func(p *pkt) { p.id = c.worker.outerID })
 	c.answers(icmpError("10.1.0.254", inside, packet.ICMPUnreachable, packet.ICMPCodeFragmentationNeeded, 1400).with(func(p *pkt) { p.rest = 1400 }))
 	outside := ask.hop().six()
@@ -311,7 +312,7 @@ func TestNeighbourDiscovery(t *testing.T) {
 	b.sent(0, nd(own, s.gateway.addr, s.gateway.mac, 136, 0xe0000000, vip, 2))
 	// The asker is known from now on.
 	b.fromClient(tcp("10.0.0.1:1", webVIP, "R"))
-	if h, ok := b.worker.neighbours.index[neighbourKey{packet.AddrOf(s.gateway.addr), 0}]; !ok || !b.worker.neighbours.entries[h].hasMAC() {
+	if h, ok := b.worker.neighbours.Lookup(packet.AddrOf(s.gateway.addr), 0); !ok || !b.worker.neighbours.At(h).HasMAC() {
 		t.Fatal("the asker was not learned")
 	}
 	// Somebody is about to take the VIP.
@@ -334,15 +335,14 @@ func TestNeighbourIsSolicited(t *testing.T) {
 	n := s.serving(s.web(modes.NAT, 1))
 	n.Neighbours = nil
 	b := newSilentBed(t, s, n)
-	b.worker.announcer = announcer{}
 	b.turn()
-	b.collectAll()
+	b.announced()
 	b.wait(1000)
 	b.sentInAnyOrder(0, solicits(s.servers[0].addr, s.ports[0]), solicits(s.gateway.addr, s.ports[0]))
 	in := tcp(client, webVIP, "S")
 	b.fromClient(in)
 	b.receive(0, advertises(s.servers[0], s.ports[0]))
-	server := b.worker.snap.settings.Services[0].RealServers[0].Address
+	server := b.worker.snap.order[0].live.settings.RealServers[0].Address
 	b.toServer(0, in.hop().to(server))
 	b.dropped("")
 }

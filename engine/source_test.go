@@ -13,7 +13,7 @@ func TestSourcesThatNobodyCanHave(t *testing.T) {
 	for _, src := range []string{
 		"0.0.0.0", "127.0.0.1", "224.0.0.5", "255.255.255.255", // nobody's
 		s.ports[0].addr.String(), vipAlone, "10.0.0.255", // the director's, the subnet's
-		b.engine.snap.Load().settings.Services[0].LocalAddresses[0].String(),
+		b.engine.snap.Load().order[0].live.settings.LocalAddresses[0].String(),
 	} {
 		b.fromClient(tcp(src+":4000", webVIP, "S"), udp(src+":4000", echoVIP, "?"))
 	}

@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/binary"
 	"fmt"
+	"fulcrum/lvs"
 	"math"
 	"testing"
 	"time"
@@ -71,7 +72,7 @@ func newTurnover(b *testing.B, mode modes.Mode, steps []packet.TCPFlags, answers
 func newTurnoverOf(b *testing.B, mode modes.Mode, steps []packet.TCPFlags, answers bool, table int, timeouts conntrack.Timeouts) *turnover {
 	settings := millSettings(mode)
 	if steps != nil {
-		settings.Services[0].Protocol = packet.ProtocolTCP
+		settings.Services[0].Protocol = lvs.TCP
 	}
 	t := &turnover{mill: newMillOf(b, settings, timeouts, table, turnoverFlows), steps: steps, answers: answers, now: 1000}
 	if steps != nil {

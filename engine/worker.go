@@ -6,6 +6,7 @@ import (
 
 	"fulcrum/conntrack"
 	"fulcrum/modes"
+	"fulcrum/neighbour"
 	"fulcrum/packet"
 	"fulcrum/ports"
 )
@@ -16,23 +17,23 @@ type Worker struct {
 	number     int // among the engine's workers
 	queues     []ports.Queue
 	sessions   *conntrack.Table
-	neighbours neighbourTable
+	neighbours neighbour.Table
 	snap       *snapshot
 	receives   []bool     // by port: it has a receive queue of this worker's own
 	incoming   []*handoff // by worker that hands packets over; nil for itself, and as a whole if there is no other
 	outgoing   []*handoff // by worker that takes packets over
 	stopping   bool       // nobody would take anything over any more
 	ahead      bool       // of a worker to which it hands packets over
-	heard      uint64     // lessons of the engine's lore
+	seen       uint64     // items of the engine's news
 	now        uint32     // ms; read once a turn
 	random     *rand.Rand
 
 	rx ports.Burst
 	batch
-	key        packet.Key  // of the packet in hand, where both families are treated alike
-	answers    packet.Flow // on which the packet in hand leaves
-	arrival    arrival     // of the packet in hand, if it has no session
-	decision   decision    // about it
+	key        packet.Key    // of the packet in hand, where both families are treated alike
+	answers    packet.Flow   // on which the packet in hand leaves
+	arrival    arrival       // of the packet in hand, if it has no session
+	decision   decision      // about it
 	out        []ports.Burst // by port: what goes out with the next exchange
 	made       ports.Burst   // room for one packet of the director's own
 	freed      ports.Burst   // what was dropped and is freed with the next exchange
@@ -106,7 +107,7 @@ func (w *Worker) adopt(s *snapshot) {
 		w.sessions.SetTimeouts(s.settings.Timeouts)
 	}
 	if old == nil || old.topology != s.topology {
-		w.setTopology()
+		w.attend(w.setTopology())
 	}
 	w.pass = serverPass{}
 }
@@ -119,8 +120,8 @@ func (w *Worker) stop() {
 	}
 	w.dropFragments()
 	w.sendLast()
-	for i := range w.neighbours.entries {
-		w.dropWaiting(&w.neighbours.entries[i], DropStopped)
+	for h := range w.neighbours.Places() {
+		w.dropWaiting(neighbour.Hop(h), DropStopped)
 	}
 	for i := range w.out {
 		w.dropAll(&w.out[i])

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"fulcrum/lvs"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -325,7 +326,8 @@ func fullHandoff(t *testing.T) *bed {
 	b := newBed(t, s, s.serving(s.echo(modes.NAT, 1)), crowd(2))
 	for i, sent := 0, 0; sent <= handoffSize; i++ {
 		p := udp(clientAt(i), echoVIP, "?")
-		if b.engine.steering.clientOwner(packet.AddrOf(p.src.Addr()), p.src.Port(), packet.ProtocolUDP) == 1 {
+		from := packet.Flow{Src: packet.AddrOf(p.src.Addr()), SrcPort: p.src.Port()}
+		if b.engine.steering.FromClient(0, &packet.Key{Flow: from, Protocol: packet.ProtocolUDP}, lvs.ClientEnd) == 1 {
 			b.deliver(0, p.frame(s.gateway.mac, s.ports[0].mac))
 			sent++
 		}
@@ -382,24 +384,6 @@ func TestHandoffIsBounded(t *testing.T) {
 	h.pull(b)
 	if b.N != ports.MaxBurst || !h.push(&p) {
 		t.Fatalf("%d packets", b.N)
-	}
-}
-
-// TestLoreForgetsTheOldest: who is far behind hears the newest lessons.
-func TestLoreForgetsTheOldest(t *testing.T) {
-	l := new(lore)
-	for i := range uint32(loreSize + 10) {
-		l.tell(lesson{address: packet.AddrOf4(i)})
-	}
-	var seen uint64
-	var heard []lesson
-	for room := make([]lesson, 300); seen != l.told.Load(); {
-		var some []lesson
-		some, seen = l.since(seen, room)
-		heard = append(heard, slices.Clone(some)...)
-	}
-	if len(heard) != loreSize || heard[0].address.V4() != 10 || heard[loreSize-1].address.V4() != loreSize+9 {
-		t.Fatalf("%d lessons, from %d", len(heard), heard[0].address.V4())
 	}
 }
 

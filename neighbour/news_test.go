@@ -1,0 +1,26 @@
+package neighbour
+
+import (
+	"slices"
+	"testing"
+
+	"fulcrum/packet"
+)
+
+// TestNewsForgetsTheOldest: a worker that is far behind gets the newest items.
+func TestNewsForgetsTheOldest(t *testing.T) {
+	n := new(News)
+	for i := range uint32(newsSize + 10) {
+		n.Tell(Item{Address: packet.AddrOf4(i)})
+	}
+	var seen uint64
+	var heard []Item
+	for room := make([]Item, 300); seen != n.Told(); {
+		var some []Item
+		some, seen = n.Since(seen, room)
+		heard = append(heard, slices.Clone(some)...)
+	}
+	if len(heard) != newsSize || heard[0].Address.V4() != 10 || heard[newsSize-1].Address.V4() != newsSize+9 {
+		t.Fatalf("%d items, from %d", len(heard), heard[0].Address.V4())
+	}
+}

@@ -1,0 +1,30 @@
+package neighbour
+
+// State is how far the resolution of an entry has come.
+type State uint8
+
+// The states. In those from Reachable on the MAC is known.
+const (
+	Free       State = iota // the place is no station's
+	Incomplete              // asked for, no answer yet: packets wait
+	Failed                  // it did not answer: packets are dropped until it is asked for again
+	Reachable               // its MAC is known
+	Probing                 // its MAC is known but old; it is being asked
+	Static                  // its MAC was configured
+)
+
+// states is the one table of states: names, and what each means for a packet.
+var states = [...]struct{ name, meaning string }{
+	Free:       {"free", "unknown: it would be asked for, and the packet waits"},
+	Incomplete: {"incomplete", "asked for: the packet waits for an answer"},
+	Failed:     {"failed", "failed: nobody answers"},
+	Reachable:  {"reachable", "reachable"},
+	Probing:    {"probing", "being asked again"},
+	Static:     {"static", "static"},
+}
+
+// String returns the state's name, as listings show it.
+func (s State) String() string { return states[s].name }
+
+// Meaning returns what the state means for a packet to that next hop.
+func (s State) Meaning() string { return states[s].meaning }

@@ -1,0 +1,115 @@
+package neighbour
+
+import (
+	"fulcrum/packet"
+	"fulcrum/ports"
+)
+
+// MaxEntries bounds a table: a session holds a Hop in 16 bits.
+const MaxEntries = 1<<16 - 1
+
+// Hop is the number of an entry in a worker's table. Zero is none.
+type Hop uint16
+
+// Port is what a table has to know of a port. It does not change.
+type Port struct {
+	MAC packet.MAC
+	MTU int // bytes of IP
+}
+
+// Config describes a Table.
+type Config struct {
+	Ports  []Port // by the number that packets and entries have for them
+	Worker int    // its number; 0 asks first
+}
+
+// key tells entries apart.
+type key struct {
+	address packet.Addr
+	port    uint16
+}
+
+// Table holds the neighbours that a worker knows and the packets that wait for them. Its worker alone may use it, and it
+// must not be copied once it is in use.
+type Table struct {
+	entries    []Entry // entries[0] is never used
+	ports      []Port
+	worker     uint32
+	index      map[key]Hop
+	unused     []Hop // forgotten places
+	queues     [MaxQueues]ports.Burst
+	held       int    // packets in queues
+	unanswered uint64 // entries that were given up
+	next       int    // where the next tick goes on
+	last       uint32 // ms: the last tick
+	work       Work
+}
+
+// New returns an empty table.
+func New(c Config) Table {
+	return Table{
+		entries: make([]Entry, 1, 256), index: map[key]Hop{}, ports: c.Ports, worker: uint32(c.Worker),
+		work: Work{Ask: make([]Question, 0, tickChunk), Failed: make([]Hop, 0, tickChunk)},
+	}
+}
+
+// At returns an entry of the table. The pointer is valid until the next Find or SetTopology.
+func (t *Table) At(h Hop) *Entry { return &t.entries[h] }
+
+// MTU returns what entries on a port have as their MTU.
+func (t *Table) MTU(port uint16) int { return min(t.ports[port].MTU, 1<<16-1) }
+
+// Len returns how many neighbours are known.
+func (t *Table) Len() int { return len(t.index) }
+
+// Places returns how many places there are: every Hop is smaller. Some may be free.
+func (t *Table) Places() int { return len(t.entries) }
+
+// Unanswered counts the neighbours that were given up because they did not answer.
+func (t *Table) Unanswered() uint64 { return t.unanswered }
+
+// Lookup returns the hop of an address on a port, if it is known.
+func (t *Table) Lookup(address packet.Addr, port uint16) (h Hop, ok bool) {
+	h, ok = t.index[key{address, port}]
+	return h, ok
+}
+
+// Find returns the hop of an address on a port, as a new incomplete entry if there is none; ok is false when the table is
+// full.
+func (t *Table) Find(address packet.Addr, port uint16, now uint32) (h Hop, ok bool) {
+	k := key{address, port}
+	if h, ok := t.index[k]; ok {
+		return h, true
+	}
+	if h, ok = t.place(); !ok {
+		return 0, false
+	}
+	t.entries[h] = Entry{
+		Address: address, Port: port, MTU: uint16(t.MTU(port)), Generation: t.entries[h].Generation,
+		state: Incomplete, since: now - Retry, // the first question need not wait
+	}
+	t.index[k] = h
+	return h, true
+}
+
+// place returns a free place; ok is false when there is none.
+func (t *Table) place() (h Hop, ok bool) {
+	if last := len(t.unused) - 1; last >= 0 {
+		h = t.unused[last]
+		t.unused = t.unused[:last]
+		return h, true
+	}
+	if len(t.entries) > MaxEntries {
+		return 0, false
+	}
+	t.entries = append(t.entries, Entry{})
+	return Hop(len(t.entries) - 1), true
+}
+
+// forget frees the place of an entry for which no packet waits.
+func (t *Table) forget(h Hop) {
+	e := &t.entries[h]
+	delete(t.index, key{e.Address, e.Port})
+	*e = Entry{Generation: e.Generation + 1}
+	t.unused = append(t.unused, h)
+}

@@ -1,0 +1,91 @@
+package neighbour
+
+import "fulcrum/packet"
+
+// WantLapse is the time in ms after the last Want until an entry is no longer kept for a real server. A worker that asks for
+// each of its real servers' next hops more often than that keeps all of them.
+const WantLapse = 60_000
+
+// Gateway is the gateway of a route.
+type Gateway struct {
+	Address packet.Addr
+	Source  packet.Addr // the port's own address towards it
+	Port    uint16
+}
+
+// StaticEntry is a neighbour whose MAC was configured.
+type StaticEntry struct {
+	Address packet.Addr
+	MAC     packet.MAC
+	Port    uint16
+}
+
+// SetTopology takes in changed routes, ports, addresses or static neighbours. Static entries that are not among statics any
+// more have to be asked for like others, gateways are kept and asked for ahead of the first packet, and no other entry is a
+// gateway. What finds no place in a full table is left out.
+func (t *Table) SetTopology(gateways []Gateway, statics []StaticEntry, now uint32) Work {
+	t.begin()
+	t.unbind(now)
+	for _, s := range statics {
+		t.setStatic(s, now)
+	}
+	for _, g := range gateways {
+		if h, ok := t.Find(g.Address, g.Port, now); ok {
+			t.entries[h].Gateway, t.entries[h].Source = true, g.Source
+			t.add(t.askFirst(h, now))
+		}
+	}
+	return t.work
+}
+
+// unbind takes back what an earlier topology said.
+func (t *Table) unbind(now uint32) {
+	for i := range t.entries {
+		e := &t.entries[i]
+		e.Gateway = false
+		if e.state != Static {
+			continue
+		}
+		e.state, e.tries, e.since = Incomplete, 0, now
+		if t.worker == 0 {
+			e.since -= Retry // it asks at the next tick
+		}
+	}
+}
+
+func (t *Table) setStatic(s StaticEntry, now uint32) {
+	h, ok := t.Find(s.Address, s.Port, now)
+	if !ok {
+		return
+	}
+	e := &t.entries[h]
+	e.confirm(s.MAC, t.ports[s.Port].MAC, now)
+	e.state = Static
+	t.work.Learnt = append(t.work.Learnt, h)
+}
+
+// Want says that a configured real server needs a next hop, from the port's own address source: it is asked for ahead of the
+// first packet, kept fresh and not forgotten until WantLapse after the last Want. The caller sends the question.
+func (t *Table) Want(h Hop, source packet.Addr, now uint32) Question {
+	e := &t.entries[h]
+	first := !e.Pinned()
+	e.wanted, e.wish, e.Source = true, now, source
+	if first || t.worker == 0 {
+		return t.askFirst(h, now)
+	}
+	return Question{} // a wish that is repeated must not put off the question
+}
+
+// askFirst asks for a neighbour that will be needed. One worker does so for all; the others ask if they have not been told
+// in time.
+func (t *Table) askFirst(h Hop, now uint32) Question {
+	e := &t.entries[h]
+	if e.state != Incomplete || e.tries != 0 {
+		return Question{}
+	}
+	if t.worker != 0 {
+		e.since = now
+		return Question{}
+	}
+	return t.ask(h, now)
+}

@@ -1,0 +1,38 @@
+package steer
+
+import (
+	"fulcrum/packet"
+	"fulcrum/ports"
+)
+
+// LocalOwner says which worker owns the local ports of one local address towards one real server: the one whose queue the
+// answers to a port reach, as the device's own hash tells, or else the port modulo the number of workers. Each worker
+// chooses local ports of its own only, so that no two choose the same, and answers come to the worker with the session.
+type LocalOwner struct {
+	rss     *ports.RSS // nil for the port modulo the number of workers
+	base    uint32     // hash of an answer without its destination port
+	six     bool       // the answers are of IPv6
+	workers int
+}
+
+// LocalOwner looks at answers from a real server, which come in at a port, to a local address. It is of use for every
+// destination port.
+func (s *Steering) LocalOwner(port uint16, answer packet.Key) LocalOwner {
+	rss := s.back[port]
+	if rss == nil || !rss.HasDstPort(&answer) {
+		return LocalOwner{workers: s.workers}
+	}
+	answer.DstPort = 0
+	return LocalOwner{rss: rss, base: rss.Flow(&answer), six: !answer.Src.Is4(), workers: s.workers}
+}
+
+// Of returns the owner of a local port.
+func (o *LocalOwner) Of(port uint16) int {
+	switch {
+	case o.rss == nil:
+		return int(port) % o.workers
+	case o.six:
+		return o.rss.Queue(o.base ^ o.rss.DstPort6(port))
+	}
+	return o.rss.Queue(o.base ^ o.rss.DstPort4(port))
+}
