@@ -45,7 +45,8 @@ func (w *Worker) beginEcho(p *ports.Packet, m *meta, k *packet.Key, service *ser
 	if !w.isStranger(k.Src) {
 		return DropSourceAddress
 	}
-	pick, ok := service.pool.Pick()
+	r := request(k)
+	pick, ok := service.pool.Pick(&r)
 	if !ok {
 		return DropNoRealServer
 	}

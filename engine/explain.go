@@ -167,7 +167,8 @@ func (w *Worker) explainNew(q *Question, x *Explanation) {
 
 // explainChoice explains the beginning of a session, as begin would take it.
 func (w *Worker) explainChoice(k *packet.Key, service *servicePool, x *Explanation) {
-	pick, ok := service.pool.Peek()
+	r := request(k)
+	pick, ok := service.pool.Peek(&r)
 	if !ok {
 		x.Verdict = DropNoRealServer
 		return

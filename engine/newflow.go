@@ -5,6 +5,7 @@ import (
 	"fulcrum/modes"
 	"fulcrum/packet"
 	"fulcrum/ports"
+	"fulcrum/sched"
 )
 
 // newFlow takes the first packet of a flow: it finds the service, lets it choose a real server, makes the session and
@@ -23,11 +24,17 @@ func (w *Worker) newFlow(p *ports.Packet, m *meta) Verdict {
 		return DropSourceAddress
 	}
 	service := &w.snap.pools[i]
-	pick, ok := service.pool.Pick()
+	r := request(k)
+	pick, ok := service.pool.Pick(&r)
 	if !ok {
 		return w.refuse(p, m, DropNoRealServer, k.Dst, portUnreachable, 0)
 	}
 	return w.begin(p, m, k, service, service.servers[pick])
+}
+
+// request returns what schedulers see of a packet that begins a session.
+func request(k *packet.Key) sched.Request {
+	return sched.Request{Client: k.Src, VIP: k.Dst, ClientPort: k.SrcPort, VIPPort: k.DstPort}
 }
 
 // isStranger reports whether an address can be that of a host other than the director. An answer to any other would go

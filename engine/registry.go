@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"fulcrum/modes"
@@ -48,8 +49,8 @@ type liveServer struct {
 }
 
 type liveService struct {
-	state     sched.State
-	forgotten Traffic // what real servers have counted that are forgotten
+	pool      atomic.Pointer[sched.Pool] // the one published last
+	forgotten Traffic                    // what real servers have counted that are forgotten
 }
 
 func newRegistry() *registry {

@@ -209,10 +209,13 @@ func newServicePool(s Service, r *registry) servicePool {
 		id := r.server(serverKey{key, rs.Address, s.Mode})
 		p.servers = append(p.servers, id)
 		members = append(members, sched.Server{
-			Weight: rs.Weight, Upper: rs.UpperThreshold, Lower: rs.LowerThreshold, Load: &r.live[id].load,
+			ID: id, Weight: rs.Weight, Upper: rs.UpperThreshold, Lower: rs.LowerThreshold,
+			Load: &r.live[id].load,
 		})
 	}
-	p.pool = sched.NewPool(s.Scheduler, members, &r.service(key).state)
+	published := &r.service(key).pool
+	p.pool = sched.NewPool(s.Scheduler, members, published.Load())
+	p.pool.Publish(published)
 	for _, a := range s.LocalAddresses {
 		p.local = append(p.local, packet.AddrOf(a))
 	}

@@ -1,21 +1,48 @@
-// Package sched chooses the real server of a new session: rr, wrr, lc and wlc, with the picks of the kernel's IPVS.
+// Package sched chooses the real server of a new session: rr, wrr, lc and wlc, with the picks of
+// the kernel's IPVS.
 //
-// A [Pool] is built once per snapshot from a service's real servers and is immutable; what lives on from one snapshot
-// to the next is the service's [State] (where round robin stands) and each real server's [Load] (its live sessions).
+// A [Pool] is the real servers of one service. Its servers never change: a new weight, a new
+// threshold or a real server that comes or goes is a new pool. [NewPool] builds it beside the one
+// in use and changes nothing; [Pool.Publish] puts it into the service's atomic pointer, from which
+// workers load it. Replacing a pool costs O(its real servers).
 //
 //	rr   the next available one after the last pick
 //	wrr  as many picks each as its weight, the heavier ones more often in between
 //	lc   the least overhead = 256*active + total sessions
 //	wlc  the least overhead/weight; the first of equals
 //
-// Every list is walked in the kernel's order: IPVS puts a new real server at the HEAD of its list, so the last one of
-// the file comes first, and ties go to it. A real server of weight 0 (drained) or overloaded is never picked.
-// A pool that changes moves its State as the kernel would: rr goes on after the same real server (or the one before it
-// in the list, if that was removed), wrr starts at the head again and keeps its weight level.
+// Every list is walked in the kernel's order: IPVS puts a new real server at the HEAD of its list,
+// so the last one of the file comes first, and ties go to it. A real server of weight 0 (drained)
+// or overloaded is never picked.
 //
-// Who may call what: NewPool is for control; Pick, Peek and the methods of Load are for any number of workers at once. They
-// take no lock and allocate nothing. rr and wrr keep their one exact sequence across all workers of the director; lc and
-// wlc see the sessions of all of them.
+// # What outlives a pool
 //
-// A scheduler is one row of the table in kind.go and one pick function; names, parsing and descriptions come from the row.
+// Two things go on from pool to pool: each real server's [Load] (its live sessions), and the
+// scheduler's place, which a pool takes over from the one before. Publish moves the place as the
+// kernel would: rr goes on after the same real server (or the one before it in the list, if that
+// was removed), wrr starts at the head again and keeps its weight level. A pool of the same real
+// servers moves nothing; one of another kind starts anew.
+//
+// A worker may pick from the pool before while the next one is published, and after. Both share the
+// place, so any place is safe in any pool.
+//
+// # Who may call what
+//
+// NewPool and Publish are for control, one caller at a time per service. Everything else is for any
+// number of workers at once: it takes no lock and allocates nothing, and a [Request] may be on the
+// caller's stack. rr and wrr keep their one exact sequence across all workers of the director; lc
+// and wlc see the sessions of all of them.
+//
+// # Adding a scheduler
+//
+//  1. Its name and rule: a row in kind.go, and the rule's line above; a test compares the two.
+//  2. A file named after it, with a type that implements the interface of scheduler.go (pick, peek,
+//     follow) and a constructor. The constructor computes what depends on the real servers alone,
+//     such as a hash table; it may be slow. What workers change, and what must outlive the pool,
+//     goes behind a pointer that the constructor takes from the pool before. follow moves that when
+//     the pool replaces another; it is empty where nothing is kept.
+//  3. The constructor: a row of implementations in scheduler.go.
+//  4. Its rule in the slow model of kernel_test.go (pick, and changed if the list's edits move it).
+//     property_test.go then compares pick for pick, and the other tests run over all kinds.
+//     Sequences by hand go into TestPicksByHand.
 package sched

@@ -15,17 +15,16 @@ const (
 	WLC
 )
 
-// schedulers has one row a scheduler, in the order of the configuration's reference.
+// schedulers has one row a scheduler, in the order of the configuration's reference. What they do is
+// in implementations.
 var schedulers = [...]struct {
 	name string
 	rule string // one line for people; doc.go shows the same
-	pick func(*Pool) int
-	peek func(*Pool) int // what pick would give, and nothing moves
 }{
-	RR:  {"rr", "the next available one after the last pick", (*Pool).pickRR, (*Pool).peekRR},
-	WRR: {"wrr", "as many picks each as its weight, the heavier ones more often in between", (*Pool).pickWRR, (*Pool).peekWRR},
-	LC:  {"lc", "the least overhead = 256*active + total sessions", (*Pool).pickLC, (*Pool).pickLC},
-	WLC: {"wlc", "the least overhead/weight; the first of equals", (*Pool).pickWLC, (*Pool).pickWLC},
+	RR:  {"rr", "the next available one after the last pick"},
+	WRR: {"wrr", "as many picks each as its weight, the heavier ones more often in between"},
+	LC:  {"lc", "the least overhead = 256*active + total sessions"},
+	WLC: {"wlc", "the least overhead/weight; the first of equals"},
 }
 
 // Kinds returns every scheduler, in the order of the documentation.

@@ -6,13 +6,14 @@ import "sync/atomic"
 // begins, ends or changes between active and inactive, and every pick of lc and wlc reads it. The zero value is an
 // idle real server. It is 16 bytes and not padded: whoever keeps many of them side by side gives each its cache line.
 //
-// It must not move while a pool or a session refers to it, for its address is the real server's identity in a [State].
+// It must not move while a pool or a session refers to it: its address tells a scheduler which real
+// servers of a new pool were in the one before.
 type Load struct {
 	// counts holds both counts and the overload mark in one word, so that they change together and a reader never
 	// sees a session twice or not at all: bit 63 overloaded, bits 32-62 active, bits 0-31 inactive.
 	counts atomic.Uint64
 
-	// The thresholds in force, set by NewPool; 0 = none.
+	// The thresholds in force, set by Publish; 0 = none.
 	upper, lower atomic.Int32
 }
 

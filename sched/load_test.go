@@ -2,6 +2,7 @@ package sched_test
 
 import (
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"fulcrum/sched"
@@ -9,9 +10,9 @@ import (
 
 // limited returns the load of a real server with the given thresholds.
 func limited(upper, lower int32) (*sched.Load, func(upper, lower int32)) {
-	load, state := new(sched.Load), new(sched.State)
+	load, at := new(sched.Load), new(atomic.Pointer[sched.Pool])
 	limit := func(upper, lower int32) {
-		sched.NewPool(sched.RR, []sched.Server{{Weight: 1, Upper: upper, Lower: lower, Load: load}}, state)
+		publish(at, sched.RR, []sched.Server{{Weight: 1, Upper: upper, Lower: lower, Load: load}})
 	}
 	limit(upper, lower)
 	return load, limit

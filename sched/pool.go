@@ -1,58 +1,141 @@
 package sched
 
+import (
+	"slices"
+	"sync/atomic"
+
+	"fulcrum/packet"
+)
+
+// Request is what schedulers see of the first packet of a session.
+type Request struct {
+	Client, VIP packet.Addr // source and destination address
+	ClientPort  uint16      // of an echo request its identifier
+	VIPPort     uint16      // of an echo request 0
+}
+
 // Server is one real server of a pool.
 type Server struct {
-	Weight int32 // share of the sessions, 0..65535; 0 drains
-	Upper  int32 // overloaded once it has this many sessions; 0 = never
-	Lower  int32 // free again below this many; 0 = below three quarters of Upper
-	Load   *Load // its live sessions; never nil
+	ID     uint32 // the engine's number of the real server; schedulers do not look at it
+	Weight int32  // share of the sessions, 0..65535; 0 drains
+	Upper  int32  // overloaded once it has this many sessions; 0 = never
+	Lower  int32  // free again below this many; 0 = below three quarters of Upper
+	Load   *Load  // its live sessions; never nil
 }
 
 // available reports whether a new session may go here.
 func (s *Server) available() bool { return s.Weight > 0 && !s.Load.Overloaded() }
 
-// Pool is the real servers of one service in one snapshot, ready to be picked from.
+// Pool is the real servers of one service, ready to be picked from. Its servers never change: a
+// change of the service is another pool.
 type Pool struct {
-	servers []Server // file order: the kernel's list backwards, so that its walks go down
-	state   *State
-	pick    func(*Pool) int
-	peek    func(*Pool) int
-
-	step int32 // wrr: gcd of the weights, at least 1
-	top  int32 // wrr: the highest weight level, 0 if no weight is above 0
+	servers   []Server // file order: the kernel's list backwards, so that its walks go down
+	scheduler scheduler
+	kind      Kind
+	weighted  int32         // how many have a weight above 0
+	hint      atomic.Uint32 // index of the one that Available found last
 }
 
-// NewPool makes a pool of the real servers in file order, goes on from where state stands, and puts the thresholds in
-// force. The pool keeps servers: the caller must not change the slice any more. Each State belongs to one service, and
-// each Load to one real server of it. A pool is built to be published: the one before it may be picked from until then.
-func NewPool(kind Kind, servers []Server, state *State) *Pool {
-	p := &Pool{servers: servers, state: state, pick: schedulers[kind].pick, peek: schedulers[kind].peek}
-	p.step, p.top = levels(servers)
-	for i := range servers {
-		servers[i].Load.limit(servers[i].Upper, servers[i].Lower)
+// NewPool returns a pool of the real servers in file order. It goes on from where before stands,
+// the pool that the service has now; nil begins a new service. Another kind than before's starts
+// anew.
+//
+// NewPool changes nothing that others see: it may be slow, and the pool may be thrown away. The
+// pool keeps servers: the caller must not change the slice any more. Each Load belongs to one real
+// server of one service.
+func NewPool(kind Kind, servers []Server, before *Pool) *Pool {
+	p := &Pool{servers: servers, kind: kind, weighted: weighted(servers)}
+	if before != nil && before.kind != kind {
+		before = nil
 	}
-	state.follow(kind, p)
+	p.scheduler = implementations[kind](servers, before)
 	return p
 }
 
-// Pick returns the index, in the order given to NewPool, of the real server for one new session; not ok (and -1) if
-// none is available. The caller counts the session (Load.Begin) before it picks for the next one.
-func (p *Pool) Pick() (index int, ok bool) {
-	i := p.pick(p)
+func weighted(servers []Server) (n int32) {
+	for i := range servers {
+		if servers[i].Weight > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// Publish puts the thresholds in force, moves the scheduler's place as the kernel would for this
+// change, and stores the pool in at. at must hold the pool that NewPool was given as before.
+// Publish costs O(servers) and allocates nothing, but for rr where the last pick was removed.
+// Control only, one caller at a time per service.
+func (p *Pool) Publish(at *atomic.Pointer[Pool]) {
+	before := at.Load()
+	p.limit(before)
+	if before != nil && before.kind == p.kind && !slices.Equal(before.servers, p.servers) {
+		p.scheduler.follow(p, before)
+	}
+	at.Store(p)
+}
+
+// limit puts the thresholds in force. It leaves alone a Load whose thresholds did not change:
+// workers write it.
+func (p *Pool) limit(before *Pool) {
+	for i := range p.servers {
+		s := &p.servers[i]
+		if before == nil || i >= len(before.servers) || !s.limitedAs(&before.servers[i]) {
+			s.Load.limit(s.Upper, s.Lower)
+		}
+	}
+}
+
+// limitedAs reports whether two entries are one real server with the same thresholds.
+func (s *Server) limitedAs(o *Server) bool {
+	return s.Load == o.Load && s.Upper == o.Upper && s.Lower == o.Lower
+}
+
+// Pick returns the index, in the order given to NewPool, of the real server for one new session;
+// not ok (and -1) if none is available. The caller counts the session (Load.Begin) before it picks
+// for the next one. r is not kept.
+func (p *Pool) Pick(r *Request) (index int, ok bool) {
+	// By value: a call through an interface would send the caller's Request to the heap.
+	i := p.scheduler.pick(p, *r)
 	return i, i >= 0
 }
 
-// Peek returns what Pick would, and moves nothing: it is for those who ask where a session would go.
-func (p *Pool) Peek() (index int, ok bool) {
-	i := p.peek(p)
+// Peek returns what Pick would, and moves nothing: it answers where a session would go.
+func (p *Pool) Peek(r *Request) (index int, ok bool) {
+	i := p.scheduler.peek(p, *r)
 	return i, i >= 0
 }
 
-// Available reports whether there is a real server for a new session.
-func (p *Pool) Available() bool { return p.first(len(p.servers), 1) >= 0 }
+// Available reports whether a real server is available. It looks at the one that it found last, and
+// walks the pool only when that one is overloaded. At worst all are: then every call walks all of
+// them. Where all have weight 0 it looks at none.
+func (p *Pool) Available() bool {
+	if p.weighted == 0 {
+		return false
+	}
+	if p.servers[p.hint.Load()].available() {
+		return true
+	}
+	i := p.first(len(p.servers), 1)
+	if i >= 0 {
+		p.hint.Store(uint32(i))
+	}
+	return i >= 0
+}
 
-// first walks the list from after the real server of index from (from the head: len(p.servers)) to its end, and returns
-// the first available one of at least the given weight, or -1.
+// Len returns the number of real servers.
+func (p *Pool) Len() int { return len(p.servers) }
+
+// At returns the real server of an index, which the caller must not change.
+func (p *Pool) At(i int) *Server { return &p.servers[i] }
+
+// ID returns the id of the real server of an index.
+func (p *Pool) ID(i int) uint32 { return p.servers[i].ID }
+
+// Kind returns the pool's scheduler.
+func (p *Pool) Kind() Kind { return p.kind }
+
+// first walks the list from after the real server of index from (from the head: len(p.servers)) to
+// its end, and returns the first available one of at least the given weight, or -1.
 func (p *Pool) first(from int, weight int32) int {
 	for i := from - 1; i >= 0; i-- {
 		if s := &p.servers[i]; s.Weight >= weight && !s.Load.Overloaded() {
@@ -62,13 +145,11 @@ func (p *Pool) first(from int, weight int32) int {
 	return -1
 }
 
-// heaviest returns the first available one of the greatest weight, or -1.
-func (p *Pool) heaviest() int {
-	best, weight := -1, int32(0)
-	for i := len(p.servers) - 1; i >= 0; i-- {
-		if s := &p.servers[i]; s.Weight > weight && !s.Load.Overloaded() {
-			best, weight = i, s.Weight
-		}
+// after returns the index from which first goes on after a last pick, that is its index + 1, or 0
+// for the head. Any number is safe: one beyond the pool is the head.
+func (p *Pool) after(last uint32) int {
+	if last == 0 || int(last) > len(p.servers) {
+		return len(p.servers)
 	}
-	return best
+	return int(last) - 1
 }

@@ -4,27 +4,47 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"fulcrum/packet"
 	"fulcrum/sched"
 )
 
-// newPool makes a pool of idle real servers, in file order, on a fresh State.
+// request is a first packet for schedulers that do not look at it.
+var request = &sched.Request{
+	Client: packet.AddrOf4(0x0a000001), VIP: packet.AddrOf4(0x0a010064), ClientPort: 40000, VIPPort: 80,
+}
+
+// publish makes a pool that follows the one in at, and publishes it there.
+func publish(at *atomic.Pointer[sched.Pool], kind sched.Kind, servers []sched.Server) *sched.Pool {
+	p := sched.NewPool(kind, servers, at.Load())
+	p.Publish(at)
+	return p
+}
+
+// newPool makes the first pool of a service, of idle real servers in file order.
 func newPool(kind sched.Kind, weights ...int) (*sched.Pool, []sched.Server) {
+	servers := idle(weights...)
+	return publish(new(atomic.Pointer[sched.Pool]), kind, servers), servers
+}
+
+// idle returns real servers without sessions, in file order.
+func idle(weights ...int) []sched.Server {
 	servers := make([]sched.Server, len(weights))
 	for i, w := range weights {
-		servers[i] = sched.Server{Weight: int32(w), Load: new(sched.Load)}
+		servers[i] = sched.Server{ID: uint32(i), Weight: int32(w), Load: new(sched.Load)}
 	}
-	return sched.NewPool(kind, servers, new(sched.State)), servers
+	return servers
 }
 
 // picks names the picks of a pool A, B, C, ... in file order; "-" is none. Each pick begins a session that stays.
 func picks(p *sched.Pool, servers []sched.Server, n int) string {
 	var b strings.Builder
 	for range n {
-		i, ok := p.Pick()
+		i, ok := p.Pick(request)
 		if !ok {
 			b.WriteByte('-')
 			continue
@@ -93,7 +113,7 @@ func TestUnavailableOnesAreNeverPicked(t *testing.T) {
 				{Weight: 60000, Upper: 3, Load: new(sched.Load)},
 				{Weight: 0, Load: new(sched.Load)},
 			}
-			p := sched.NewPool(kind, servers, new(sched.State))
+			p := publish(new(atomic.Pointer[sched.Pool]), kind, servers)
 			picks(p, servers, 200)
 			if b, c := servers[1].Load.Total(), servers[2].Load.Total(); b != 3 || c != 0 {
 				t.Errorf("%d sessions at the overloaded one and %d at the drained one, want 3 and 0", b, c)
@@ -129,9 +149,9 @@ func TestReloadGoesOn(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var state sched.State
-			picks(sched.NewPool(tt.kind, tt.before, &state), tt.before, tt.n)
-			got := picks(sched.NewPool(tt.kind, tt.after, &state), tt.after, len(tt.want))
+			var at atomic.Pointer[sched.Pool]
+			picks(publish(&at, tt.kind, tt.before), tt.before, tt.n)
+			got := picks(publish(&at, tt.kind, tt.after), tt.after, len(tt.want))
 			if got != tt.want {
 				t.Errorf("picked %s after the reload, want %s", got, tt.want)
 			}
@@ -153,10 +173,10 @@ func TestWRRAfterNoneWasAvailable(t *testing.T) {
 			{Weight: 1, Upper: 3, Load: new(sched.Load)},
 			{Weight: 2, Upper: 3, Load: new(sched.Load)},
 		}
-		p := sched.NewPool(sched.WRR, servers, new(sched.State))
+		p := publish(new(atomic.Pointer[sched.Pool]), sched.WRR, servers)
 		picks(p, servers, tt.n)
 		fill(servers)
-		if i, ok := p.Pick(); ok {
+		if i, ok := p.Pick(request); ok {
 			t.Fatalf("picked %d, want none", i)
 		}
 		empty(servers)
@@ -172,12 +192,12 @@ func TestWRRLevelBelowAnOverloadedOne(t *testing.T) {
 		{Weight: 6, Load: new(sched.Load)},
 		{Weight: 8, Upper: 1, Load: new(sched.Load)},
 	}
-	var state sched.State
-	p := sched.NewPool(sched.WRR, servers, &state)
+	var at atomic.Pointer[sched.Pool]
+	p := publish(&at, sched.WRR, servers)
 	servers[1].Load.Begin()
 	picks(p, servers, 1) // A, on level 5 of 7, 5, 3, 1
 	edited := append(servers[:2:2], sched.Server{Weight: 5, Load: new(sched.Load)})
-	if got := picks(sched.NewPool(sched.WRR, edited, &state), edited, 2); got != "CA" {
+	if got := picks(publish(&at, sched.WRR, edited), edited, 2); got != "CA" {
 		t.Errorf("picked %s, want CA: C's weight 5 is on the level", got)
 	}
 }
@@ -201,16 +221,16 @@ func empty(servers []sched.Server) {
 // A worker that still holds the older, larger or smaller pool shares the cursor with one that has the new pool already.
 func TestOlderPoolStaysSafe(t *testing.T) {
 	for _, kind := range sched.Kinds() {
-		var state sched.State
+		var at atomic.Pointer[sched.Pool]
 		servers := make([]sched.Server, 8)
 		for i := range servers {
 			servers[i] = sched.Server{Weight: int32(i), Load: new(sched.Load)}
 		}
-		older := sched.NewPool(kind, servers, &state)
-		newer := sched.NewPool(kind, servers[:3], &state)
+		older := publish(&at, kind, servers)
+		newer := publish(&at, kind, servers[:3])
 		for range 100 {
-			i, ok := older.Pick()
-			j, too := newer.Pick()
+			i, ok := older.Pick(request)
+			j, too := newer.Pick(request)
 			if !ok || !too || servers[i].Weight == 0 || j < 1 || j > 2 {
 				t.Fatalf("%v: picked %d of 8 and %d of 3", kind, i, j)
 			}
@@ -220,9 +240,9 @@ func TestOlderPoolStaysSafe(t *testing.T) {
 
 func TestAnotherSchedulerStartsAnew(t *testing.T) {
 	_, servers := newPool(sched.RR, 1, 1, 1)
-	var state sched.State
-	picks(sched.NewPool(sched.RR, servers, &state), servers, 1)
-	if got := picks(sched.NewPool(sched.WRR, servers, &state), servers, 3); got != "CBA" {
+	var at atomic.Pointer[sched.Pool]
+	picks(publish(&at, sched.RR, servers), servers, 1)
+	if got := picks(publish(&at, sched.WRR, servers), servers, 3); got != "CBA" {
 		t.Errorf("picked %s, want CBA", got)
 	}
 }
@@ -257,7 +277,7 @@ func TestConcurrentPicksKeepTheSequence(t *testing.T) {
 func tally(p *sched.Pool, picks, servers int) []int {
 	counts := make([]int, servers)
 	for range picks {
-		if i, ok := p.Pick(); ok {
+		if i, ok := p.Pick(request); ok {
 			counts[i]++
 		}
 	}
@@ -268,7 +288,10 @@ func TestNoAllocs(t *testing.T) {
 	for _, kind := range sched.Kinds() {
 		p, servers := newPool(kind, 3, 0, 2, 1)
 		allocs := testing.AllocsPerRun(1000, func() {
-			i, _ := p.Pick()
+			r := sched.Request{ClientPort: 40000} // the caller's own stays on its stack
+			p.Peek(&r)
+			p.Available()
+			i, _ := p.Pick(&r)
 			servers[i].Load.Begin()
 			servers[i].Load.Activate()
 			servers[i].Load.End(true)
@@ -290,7 +313,7 @@ func BenchmarkPickTogether(b *testing.B) {
 			p, servers := newPool(kind, weights...)
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					i, _ := p.Pick()
+					i, _ := p.Pick(request)
 					servers[i].Load.Begin()
 				}
 			})
@@ -309,7 +332,7 @@ func BenchmarkPick(b *testing.B) {
 				p, servers := newPool(kind, weights...)
 				b.ReportAllocs()
 				for b.Loop() {
-					i, _ := p.Pick()
+					i, _ := p.Pick(request)
 					servers[i].Load.Begin()
 				}
 			})

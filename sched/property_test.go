@@ -1,6 +1,8 @@
 package sched_test
 
 import (
+	"slices"
+	"sync/atomic"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -12,8 +14,7 @@ import (
 type service struct {
 	model  kernel
 	file   []*destination
-	state  sched.State
-	pool   *sched.Pool
+	pool   atomic.Pointer[sched.Pool]
 	nextID int
 	open   []*session
 	uppers []int // what upper thresholds are drawn from
@@ -29,7 +30,7 @@ func (s *service) load() {
 	for i, d := range s.file {
 		servers[i] = sched.Server{Weight: int32(d.weight), Upper: int32(d.upper), Lower: int32(d.lower), Load: d.load}
 	}
-	s.pool = sched.NewPool(s.model.kind, servers, &s.state)
+	publish(&s.pool, s.model.kind, servers)
 }
 
 func (s *service) drawServer(t *rapid.T) *destination {
@@ -68,9 +69,10 @@ func newService(t *rapid.T, kind sched.Kind) *service {
 
 func (s *service) pick(t *rapid.T) {
 	want := s.model.pick()
-	first, _ := s.pool.Peek()
-	second, _ := s.pool.Peek()
-	i, ok := s.pool.Pick()
+	pool := s.pool.Load()
+	first, _ := pool.Peek(request)
+	second, _ := pool.Peek(request)
+	i, ok := pool.Pick(request)
 	if first != i || second != i {
 		t.Fatalf("picked %d, two peeks before it said %d and %d", i, first, second)
 	}
@@ -155,6 +157,10 @@ func (s *service) edit(t *rapid.T) {
 }
 
 func (s *service) check(t *rapid.T) {
+	usable := slices.ContainsFunc(s.file, (*destination).usable)
+	if got := s.pool.Load().Available(); got != usable {
+		t.Fatalf("available: %v, the kernel has one: %v", got, usable)
+	}
 	for _, d := range s.file {
 		if int(d.load.Active()) != d.active || int(d.load.Inactive()) != d.inactive || int(d.load.Total()) != d.total() {
 			t.Fatalf("real server %d: %d active, %d inactive, %d in all; want %d and %d", d.id,
@@ -200,11 +206,11 @@ func TestWRRCycleIsProportional(t *testing.T) {
 			t.Skip("all drained")
 		}
 		for range rapid.IntRange(0, sum).Draw(t, "entry") {
-			p.Pick()
+			p.Pick(request)
 		}
 		got := make([]int, len(weights))
 		for range sum / divisor {
-			i, _ := p.Pick()
+			i, _ := p.Pick(request)
 			got[i]++
 		}
 		for i, w := range weights {

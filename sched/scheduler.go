@@ -1,0 +1,28 @@
+package sched
+
+// scheduler is what one kind does. What a scheduler computes from the real servers belongs to one
+// pool and does not change; what must go on from pool to pool stands behind a pointer that all
+// pools of the service share.
+type scheduler interface {
+	// pick returns the index of the real server for a new session, or -1. Workers call it at the
+	// same time. A worker may still pick from the pool before, so what the two share must be valid
+	// in both.
+	pick(p *Pool, r Request) int
+
+	// peek returns what pick would, and moves nothing.
+	peek(p *Pool, r Request) int
+
+	// follow moves what p shares with the pool before, as IPVS does when the list of real servers
+	// changes. Publish calls it before workers see p, and only if the two pools have the same kind
+	// and differ.
+	follow(p, before *Pool)
+}
+
+// implementations has one row a scheduler: its constructor. It may be slow, and it changes nothing
+// that before uses. before is nil in a new service and after another kind.
+var implementations = [...]func(servers []Server, before *Pool) scheduler{
+	RR:  newRR,
+	WRR: newWRR,
+	LC:  newLC,
+	WLC: newWLC,
+}

@@ -1,0 +1,28 @@
+package sched
+
+// wlc follows net/netfilter/ipvs/ip_vs_wlc.c: overheads per weight, compared by
+// cross-multiplication. With weights up to 65535 the products fit 64 bits for any number of
+// sessions.
+type wlc struct{}
+
+func newWLC([]Server, *Pool) scheduler { return new(wlc) }
+
+func (*wlc) pick(p *Pool, _ Request) int {
+	best, least, weight := -1, int64(0), int64(0)
+	servers := p.servers // a local one needs no check of its bounds
+	for i := len(servers) - 1; i >= 0; i-- {
+		s := &servers[i]
+		if !s.available() {
+			continue
+		}
+		o, w := s.Load.overhead(), int64(s.Weight)
+		if best < 0 || least*w > o*weight {
+			best, least, weight = i, o, w
+		}
+	}
+	return best
+}
+
+func (s *wlc) peek(p *Pool, r Request) int { return s.pick(p, r) }
+
+func (*wlc) follow(_, _ *Pool) {}
