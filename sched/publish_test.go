@@ -95,6 +95,21 @@ func TestThresholdsOfAReturnedServer(t *testing.T) {
 	}
 }
 
+// A real server that takes another's place in the file with the same thresholds has them too.
+func TestThresholdsOfAReplacement(t *testing.T) {
+	servers := idle(1)
+	servers[0].Upper = 2
+	var at atomic.Pointer[sched.Pool]
+	publish(&at, sched.RR, servers)
+	servers = slices.Clone(servers)
+	servers[0].Load = new(sched.Load)
+	publish(&at, sched.RR, servers)
+	servers[0].Load.Begin()
+	if servers[0].Load.Begin(); !servers[0].Load.Overloaded() {
+		t.Error("not overloaded with 2 sessions")
+	}
+}
+
 // rr finds its place however many real servers before it went at once.
 func TestRRPlaceAmongManyRemoved(t *testing.T) {
 	servers := idle(slices.Repeat([]int{1}, 1000)...)
