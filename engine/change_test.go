@@ -1,0 +1,295 @@
+package engine
+
+import (
+	"fmt"
+	"net/netip"
+	"reflect"
+	"testing"
+	"time"
+
+	"fulcrum/lvs"
+	"fulcrum/modes"
+	"fulcrum/packet"
+	"fulcrum/sched"
+)
+
+// weighted returns a service with another weight of its i-th real server.
+func weighted(s Service, i int, weight int32) Service {
+	s.RealServers = append([]RealServer(nil), s.RealServers...)
+	s.RealServers[i].Weight = weight
+	return s
+}
+
+// TestWeightChangesNothingElse: another weight is another pool. The snapshot stays, no frame is sent, and no session looks up its next
+// hop.
+func TestWeightChangesNothingElse(t *testing.T) {
+	eachMode(t, func(t *testing.T, s site, m modes.Mode) {
+		web := weighted(weighted(s.web(m, 3), 1, 0), 2, 0)
+		b := newBed(t, s, s.serving(web, s.echo(m, 1)))
+		p := b.begin(m, tcp(client, webVIP, "S"))
+		snap, session := b.engine.snap.Load(), *b.worker.sessions.At(0)
+		before := b.totals()
+		b.engine.Change(Change{Put: []Service{weighted(s.web(m, 3), 0, 0)}})
+		b.wait(5000)
+		b.quiet()
+		if b.engine.snap.Load() != snap || b.totals() != before {
+			t.Fatal("a weight made another snapshot, or a frame")
+		}
+		if now := *b.worker.sessions.At(0); now != session {
+			t.Fatalf("the session was %+v, is %+v", session, now)
+		}
+		p.sends(tcp(client, webVIP, "A"))
+		for i := range 6 {
+			b.fromClient(tcp(clientAt(i), webVIP, "S"))
+		}
+		b.collectAll()
+		b.connections(0, 0, 1, 0)
+		b.connections(0, 1, 3, 0)
+		b.connections(0, 2, 3, 0)
+	})
+}
+
+// TestChangeAddsAndRemoves: a change of some services leaves the others alone, and comes to the same as all of the settings applied
+// anew.
+func TestChangeAddsAndRemoves(t *testing.T) {
+	s := twoArm
+	web, echo := s.web(modes.NAT, 2), s.echo(modes.FullNAT, 1)
+	b := newBed(t, s, s.serving(web))
+	b.engine.Change(Change{Put: []Service{echo}})
+	b.turn()
+	b.collectAll()
+	p := b.begin(modes.FullNAT, udp(client, echoVIP, "?"))
+	p.answers("", "!")
+	b.fromClient(tcp(client, webVIP, "S"))
+	b.collectAll()
+
+	fewer := web
+	fewer.RealServers = web.RealServers[1:]
+	b.engine.Change(Change{Put: []Service{fewer}, Remove: []lvs.ServiceID{echo.ID()}})
+	b.turn()
+	b.fromClient(udp(client, echoVIP, "?"), udp(clientAt(3), echoVIP, "?"))
+	b.dropped("no_service=1 real_server_gone=1")
+	if r := b.engine.Report(); len(r.Services) != 1 || len(r.Services[0].RealServers) != 1 {
+		t.Fatalf("%+v", r.Services)
+	}
+	same := b.engine.snap.Load()
+	b.engine.Apply(s.serving(fewer))
+	if b.engine.snap.Load() != same {
+		t.Error("the same settings made another snapshot")
+	}
+}
+
+// TestMemberBeforePool: a worker that meets a pool with a real server that its snapshot does not have takes the newer snapshot first.
+func TestMemberBeforePool(t *testing.T) {
+	s := oneArm
+	web := s.web(modes.DR, 1)
+	b := newBed(t, s, s.serving(web))
+	old := b.worker.snap
+	more := s.web(modes.DR, 3)
+	more.RealServers = more.RealServers[1:]
+	b.engine.Change(Change{Put: []Service{more}})
+	b.turn()
+	b.collectAll()
+	b.worker.snap = old // as if it had read the snapshot just before the change, and the pool just after
+	b.worker.burst++
+	a, d := arrival{key: packet.Key{Flow: packet.Flow{Src: packet.AddrOf4(0x0a000009), Dst: packet.AddrOf(at4(webVIP).Addr()), SrcPort: 1, DstPort: 80},
+		Protocol: packet.ProtocolTCP}, flags: packet.TCPSyn}, decision{}
+	b.worker.decide(&a, &d)
+	if d.verdict != Taken || d.server.gone || b.worker.snap != b.engine.snap.Load() {
+		t.Fatalf("%+v of %+v", d, d.server)
+	}
+}
+
+// TestOnePoolABurst: what the packets of one burst choose from does not change between them.
+func TestOnePoolABurst(t *testing.T) {
+	s := oneArm
+	web := s.web(modes.DR, 2)
+	b := newBed(t, s, s.serving(web))
+	live := b.engine.snap.Load().order[0].live
+	first := b.worker.poolOf(live)
+	b.engine.Change(Change{Put: []Service{weighted(web, 0, 5)}})
+	if b.worker.poolOf(live) != first {
+		t.Error("another pool in the same burst")
+	}
+	b.turn()
+	if p := b.worker.poolOf(live); p == first || p.At(0).Weight != 5 {
+		t.Error("the old pool in another burst")
+	}
+}
+
+// TestEpochDoesNotWrap: a hop of an old topology is not trusted after 65,536 others.
+func TestEpochDoesNotWrap(t *testing.T) {
+	s := oneArm
+	b := newBed(t, s, s.serving(s.web(modes.NAT, 1)))
+	p := b.begin(modes.NAT, tcp(client, webVIP, "S"))
+	p.answers("SA", "")
+	session := b.worker.sessions.At(0)
+	was, epoch := session.NextHop, session.RouteEpoch
+	next := *b.engine.snap.Load()
+	topology := *next.topology
+	topology.epoch += 1 << 16
+	next.topology = &topology
+	b.engine.snap.Store(&next)
+	b.turn()
+	b.collectAll()
+	session.NextHop = was + 1000 // nobody's
+	p.answers("A", "")
+	if session.RouteEpoch == epoch || session.NextHop == was+1000 {
+		t.Errorf("epoch %d, then %d: hop %d", epoch, session.RouteEpoch, session.NextHop)
+	}
+}
+
+// TestServiceComparison: no field of a service may change without its being noticed.
+func TestServiceComparison(t *testing.T) {
+	base := twoArm.web(modes.FullNAT, 2)
+	v := reflect.ValueOf(&base).Elem()
+	for i := range v.NumField() {
+		changed := base
+		f := reflect.ValueOf(&changed).Elem().Field(i)
+		alter(t, f)
+		if base.equal(&changed) {
+			t.Errorf("another %s goes unnoticed", v.Type().Field(i).Name)
+		}
+	}
+	if !base.equal(&base) {
+		t.Error("it differs from itself")
+	}
+	options := Settings{}
+	for i, v := 0, reflect.TypeFor[Settings](); i < v.NumField(); i++ {
+		changed := options
+		switch name := v.Field(i).Name; name {
+		case "Ports", "Routes", "Neighbours", "Services":
+		default:
+			alter(t, reflect.ValueOf(&changed).Elem().Field(i))
+			if options.sameOptions(&changed) {
+				t.Errorf("another %s goes unnoticed", name)
+			}
+		}
+	}
+}
+
+// alter gives a field another value.
+func alter(t *testing.T, f reflect.Value) {
+	switch v := f.Addr().Interface().(type) {
+	case *netip.AddrPort:
+		*v = netip.AddrPortFrom(v.Addr(), v.Port()+1)
+	case *[]netip.Addr:
+		*v = append([]netip.Addr{v0(*v).Next()}, (*v)[1:]...)
+	case *[]RealServer:
+		*v = append([]RealServer(nil), *v...)
+		(*v)[0].LowerThreshold++
+	default:
+		switch f.Kind() {
+		case reflect.String:
+			f.SetString(f.String() + "x")
+		case reflect.Bool:
+			f.SetBool(!f.Bool())
+		case reflect.Uint8, reflect.Uint16:
+			f.SetUint(f.Uint() + 1)
+		case reflect.Array:
+			f.Index(3).SetUint(f.Index(3).Uint() + 1)
+		default:
+			t.Fatalf("cannot alter a %v", f.Type())
+		}
+	}
+}
+
+func v0(all []netip.Addr) netip.Addr { return all[0] }
+
+// farm is n services of m real servers each, all of them behind a gateway.
+func farm(n, m int) Settings {
+	s := Settings{
+		Ports:  []PortSettings{{[]netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")}}, {[]netip.Prefix{netip.MustParsePrefix("10.1.0.1/24")}}},
+		Routes: []Route{{To: netip.MustParsePrefix("0.0.0.0/0"), Via: netip.MustParseAddr("10.0.0.254")}, {To: netip.MustParsePrefix("10.128.0.0/9"), Via: netip.MustParseAddr("10.1.0.254"), Port: 1}},
+	}
+	for i := range n {
+		s.Services = append(s.Services, farmService(i, m))
+	}
+	return s
+}
+
+func farmService(i, m int) Service {
+	v := Service{
+		Name: fmt.Sprintf("service-%d", i), Address: netip.AddrPortFrom(packet.AddrFrom4(0x0a400000+uint32(i)), 80),
+		Protocol: lvs.TCP, Mode: modes.NAT, Scheduler: sched.WLC, Echo: true,
+	}
+	for j := range m {
+		v.RealServers = append(v.RealServers, RealServer{Address: netip.AddrPortFrom(packet.AddrFrom4(0x0a800000+uint32(i*m+j)), 8080), Weight: 1})
+	}
+	return v
+}
+
+// newFarm is a director without traffic for a large farm.
+func newFarm(b *testing.B, n, m int) *Engine {
+	b.Helper()
+	d := newSilentBed(b, twoArm, farm(n, m))
+	for range 3 {
+		d.worker.Turn(d.now)
+	}
+	d.closed = true // no look at what is left: it takes longer than the benchmark
+	b.Cleanup(func() {
+		d.worker.stop()
+		if err := d.engine.Close(); err != nil {
+			b.Error(err)
+		}
+	})
+	return d.engine
+}
+
+// BenchmarkChangeWeight changes one weight among n services of ten real servers each.
+func BenchmarkChangeWeight(b *testing.B) {
+	for _, n := range []int{1_000, 10_000, 100_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			e := newFarm(b, n, 10)
+			v := farmService(n/2, 10)
+			for i := 0; b.Loop(); i++ {
+				v.RealServers[3].Weight = int32(2 + i%2)
+				e.Change(Change{Put: []Service{v}})
+			}
+		})
+	}
+}
+
+// BenchmarkChangeService adds a service to n others and removes it.
+func BenchmarkChangeService(b *testing.B) {
+	for _, n := range []int{1_000, 10_000, 100_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			e := newFarm(b, n, 10)
+			v := farmService(n, 10)
+			for b.Loop() {
+				e.Change(Change{Put: []Service{v}})
+				e.Change(Change{Remove: []lvs.ServiceID{v.ID()}})
+			}
+		})
+	}
+}
+
+// BenchmarkApply applies n services of ten real servers each to a director that has none, and reports the longest turn of the worker
+// after it.
+func BenchmarkApply(b *testing.B) {
+	for _, n := range []int{1_000, 10_000, 100_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			all := farm(n, 10)
+			none := all
+			none.Services = nil
+			worst := time.Duration(0)
+			for range b.N {
+				b.StopTimer()
+				e := newFarm(b, 1, 1)
+				e.Apply(none)
+				w := e.workers[0]
+				w.Turn(2_000_000)
+				b.StartTimer()
+				e.Apply(all)
+				b.StopTimer()
+				for i := range uint32(50) {
+					begin := time.Now()
+					w.Turn(2_000_001 + i)
+					worst = max(worst, time.Since(begin))
+				}
+				b.StartTimer()
+			}
+			b.ReportMetric(float64(worst.Microseconds()), "us-turn")
+		})
+	}
+}
