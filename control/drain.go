@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"maps"
@@ -50,7 +51,7 @@ const (
 )
 
 // errNoDrain says that nobody drains a real server.
-const errNoDrain = notFoundError("nobody drains it")
+const errNoDrain = NotFoundError("nobody drains it")
 
 // drains are those of a director, by real server.
 type drains struct {
@@ -82,7 +83,7 @@ type drain struct {
 // server that goes on is replaced.
 func (r *Running) Drain(id ServerID, request DrainRequest) (Drain, error) {
 	if request.EndSessions && request.DeadlineSeconds == 0 {
-		return Drain{}, &ValueError{"body.end_sessions", "sessions are ended at the deadline, and there is none: give deadline_seconds"}
+		return Drain{}, &ValueError{"end_sessions", "sessions are ended at the deadline, and there is none: give deadline_seconds"}
 	}
 	id, err := id.canonical()
 	if err != nil {
@@ -125,6 +126,10 @@ func (r *Running) Drains() []Drain {
 		shown = append(shown, r.drains.all[id].shown())
 	}
 	return shown
+}
+
+func compareServers(a, b ServerID) int {
+	return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(a.Server, b.Server))
 }
 
 // DrainOf tells how far the drain of a real server has come.

@@ -2,21 +2,72 @@ package control
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"fulcrum/config"
 )
 
-// notFoundError says that a request names what is not there.
-type notFoundError string
+// ServerID names a real server.
+type ServerID struct {
+	Service string // its name
+	Server  string // the real server's address and port
+}
 
-func (e notFoundError) Error() string { return string(e) }
+// RealServerChange changes what is given of a real server.
+type RealServerChange struct {
+	Weight         *int `json:"weight,omitempty" minimum:"0" maximum:"65535" doc:"0 drains"`
+	UpperThreshold *int `json:"upper_threshold,omitempty" minimum:"0"`
+	LowerThreshold *int `json:"lower_threshold,omitempty" minimum:"0"`
+}
+
+// RealServerAddition is a new real server. It goes last in its service.
+type RealServerAddition struct {
+	Address string `json:"address" example:"10.1.0.13:80"`
+	RealServerChange
+}
+
+// AddRealServer adds a real server to a service.
+func (r *Running) AddRealServer(service string, n RealServerAddition) (Plan, error) {
+	return r.Edit(func(c *config.Config) error { return addServer(c, service, n) })
+}
+
+// ChangeRealServer changes what is given of a real server.
+func (r *Running) ChangeRealServer(id ServerID, change RealServerChange) (Plan, error) {
+	return r.Edit(func(c *config.Config) error { return changeServer(c, id, change) })
+}
+
+// RemoveRealServer removes a real server.
+func (r *Running) RemoveRealServer(id ServerID) (Plan, error) {
+	return r.Edit(func(c *config.Config) error { return removeServer(c, id) })
+}
+
+// NotFoundError says that a name or address belongs to nothing in the configuration.
+type NotFoundError string
+
+func (e NotFoundError) Error() string { return string(e) }
+
+// AddressError says that a text is not the address of a service or real server.
+type AddressError struct{ Text string }
+
+func (e *AddressError) Error() string {
+	return fmt.Sprintf("%q is no address with a port: write one such as 10.1.0.11:80 or [fd00::11]:80", e.Text)
+}
+
+// address reads the address of a service or real server. The error is an *AddressError.
+func address(text string) (netip.AddrPort, error) {
+	a, err := netip.ParseAddrPort(text)
+	if err != nil {
+		return a, &AddressError{text}
+	}
+	return a, nil
+}
 
 // findService finds a service by name.
 func findService(c *config.Config, name string) (*config.Service, error) {
 	i := slices.IndexFunc(c.Services, func(s config.Service) bool { return s.Name == name })
 	if i < 0 {
-		return nil, notFoundError(fmt.Sprintf("there is no service %q", name))
+		return nil, NotFoundError(fmt.Sprintf("there is no service %q", name))
 	}
 	return &c.Services[i], nil
 }
@@ -33,7 +84,7 @@ func findServer(c *config.Config, in ServerID) (*config.Service, int, error) {
 	}
 	i := slices.IndexFunc(s.RealServers, func(rs config.RealServer) bool { return rs.Address == a })
 	if i < 0 {
-		return nil, 0, notFoundError(fmt.Sprintf("service %s has no real server %s", in.Service, a))
+		return nil, 0, NotFoundError(fmt.Sprintf("service %s has no real server %s", in.Service, a))
 	}
 	return s, i, nil
 }

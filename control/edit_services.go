@@ -6,6 +6,54 @@ import (
 	"fulcrum/config"
 )
 
+// ServiceAddition is a new service. It goes last. What is left out is as in a file.
+type ServiceAddition struct {
+	Name        string               `json:"name" example:"web"`
+	Address     string               `json:"address" doc:"the VIP and its port" example:"10.0.0.100:80"`
+	Protocol    string               `json:"protocol" example:"tcp"`
+	Mode        string               `json:"mode" example:"fullnat"`
+	RealServers []RealServerAddition `json:"real_servers,omitempty"`
+	ServiceSettings
+}
+
+// ServiceSettings are what can be changed of a service while its sessions go on.
+type ServiceSettings struct {
+	Scheduler      *string   `json:"scheduler,omitempty" example:"wlc"`
+	MSS            *int      `json:"mss,omitempty" doc:"what SYNs may say at most, in bytes; 0 is anything"`
+	Echo           *bool     `json:"echo,omitempty" doc:"the director answers echo requests to the VIP"`
+	LocalAddresses *[]string `json:"local_addresses,omitempty" doc:"fullnat: addresses, ranges or subnets"`
+}
+
+// ServiceChange changes what is given of a service.
+type ServiceChange struct {
+	Name *string `json:"name,omitempty"`
+	ServiceSettings
+}
+
+// AddService adds a service, last.
+func (r *Running) AddService(n ServiceAddition) (Plan, error) {
+	return r.Edit(func(c *config.Config) error { return addService(c, &n) })
+}
+
+// ChangeService changes what is given of the service with a name.
+func (r *Running) ChangeService(name string, change ServiceChange) (Plan, error) {
+	return r.Edit(func(c *config.Config) error { return changeService(c, name, &change) })
+}
+
+// RemoveService removes a service with its real servers.
+func (r *Running) RemoveService(name string) (Plan, error) {
+	return r.Edit(func(c *config.Config) error { return removeService(c, name) })
+}
+
+// Service returns the settings of the service with a name, or a NotFoundError.
+func (r *Running) Service(name string) (config.Service, error) {
+	s, err := findService(r.Config(), name)
+	if err != nil {
+		return config.Service{}, err
+	}
+	return *s, nil
+}
+
 func addService(c *config.Config, n *ServiceAddition) error {
 	vip, err := address(n.Address)
 	if err != nil {

@@ -1,14 +1,9 @@
 package control
 
 import (
-	"net/http"
-	"regexp"
 	"slices"
 	"sync"
 
-	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
-	"github.com/prometheus/client_golang/prometheus/promhttp"
 	dto "github.com/prometheus/client_model/go"
 
 	"fulcrum/config"
@@ -56,20 +51,3 @@ func (m *Metrics) Gather() (_ []*dto.MetricFamily, done func(), _ error) {
 	}
 	return m.shown, m.mu.Unlock, nil
 }
-
-// readersAtOnce bounds what readers can cost: Prometheus and somebody who looks.
-const readersAtOnce = 4
-
-// Handler serves the metrics, and those of the Go runtime and the process, in the formats that a reader asks for.
-func (m *Metrics) Handler() http.Handler {
-	process := prometheus.NewRegistry()
-	process.MustRegister(
-		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(gcPausesRule)),
-	)
-	all := prometheus.NewMultiTRegistry(m, prometheus.ToTransactionalGatherer(process))
-	return promhttp.HandlerForTransactional(all, promhttp.HandlerOpts{MaxRequestsInFlight: readersAtOnce})
-}
-
-// gcPausesRule adds the pauses in which workers stand still, see Pauses.
-var gcPausesRule = collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile("^" + regexp.QuoteMeta(gcPauses) + "$")}

@@ -1,13 +1,10 @@
 package control
 
 import (
-	"encoding/json"
+	"bytes"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"net/netip"
 	"os"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -55,16 +52,22 @@ func metricsOf(t testing.TB, r *engine.Report) *Metrics {
 	return NewMetrics(c, func() engine.Report { return *r })
 }
 
-// scrape reads the metrics as Prometheus does.
+// scrape reads the metrics by way of their text, as Prometheus does.
 func scrape(t testing.TB, m *Metrics) map[string]*dto.MetricFamily {
 	t.Helper()
-	answer := httptest.NewRecorder()
-	m.Handler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
-	if answer.Code != http.StatusOK {
-		t.Fatalf("status %d: %s", answer.Code, answer.Body)
+	shown, done, err := m.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer done()
+	var text bytes.Buffer
+	for _, f := range shown {
+		if _, err := expfmt.MetricFamilyToText(&text, f); err != nil {
+			t.Fatal(err)
+		}
 	}
 	parser := expfmt.NewTextParser(model.UTF8Validation)
-	found, err := parser.TextToMetricFamilies(answer.Body)
+	found, err := parser.TextToMetricFamilies(&text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -146,14 +149,6 @@ func TestMetricsFollowPrometheusConventions(t *testing.T) {
 	}
 }
 
-// TestMetricsHavePauses: what stops all workers at once is beside what the workers counted.
-func TestMetricsHavePauses(t *testing.T) {
-	var r engine.Report
-	if scrape(t, metricsOf(t, &r))["go_sched_pauses_total_gc_seconds"] == nil {
-		t.Error("no histogram of the garbage collector's pauses")
-	}
-}
-
 // TestMetricsHaveTurnTimes: the counts add up, and what is beyond the last limit is in the sum alone.
 func TestMetricsHaveTurnTimes(t *testing.T) {
 	var r engine.Report
@@ -189,75 +184,4 @@ func TestMetricsAreDocumented(t *testing.T) {
 	}
 }
 
-var metricName = regexp.MustCompile(`\b(?:fulcrum|go|process)_[a-z0-9_]+`)
-
-// TestDashboardAsksForWhatThereIs: every metric in a query of the Grafana dashboard exists.
-func TestDashboardAsksForWhatThereIs(t *testing.T) {
-	var r engine.Report
-	found := scrape(t, metricsOf(t, &r))
-	asked := 0
-	for _, query := range dashboardQueries(t) {
-		for _, name := range metricName.FindAllString(query, -1) {
-			asked++
-			if found[strings.TrimSuffix(name, "_bucket")] == nil {
-				t.Errorf("%s: there is no metric %s", query, name)
-			}
-		}
-	}
-	if asked < 10 {
-		t.Errorf("the dashboard asks for %d metrics only", asked)
-	}
-}
-
-// dashboardQueries are the expressions and the variables' queries of the dashboard.
-func dashboardQueries(t *testing.T) []string {
-	t.Helper()
-	data, err := os.ReadFile("../docs/grafana/fulcrum.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var board struct {
-		Panels []struct {
-			Title   string
-			Targets []struct{ Expr string }
-		}
-		Templating struct{ List []struct{ Query string } }
-	}
-	if err := json.Unmarshal(data, &board); err != nil {
-		t.Fatal(err)
-	}
-	var queries []string
-	for _, p := range board.Panels {
-		for _, target := range p.Targets {
-			queries = append(queries, target.Expr)
-		}
-	}
-	for _, v := range board.Templating.List {
-		queries = append(queries, v.Query)
-	}
-	return queries
-}
-
 var _ prometheus.TransactionalGatherer = (*Metrics)(nil)
-
-// nowhere is a reader that throws away what it reads.
-type nowhere struct{ header http.Header }
-
-func (n nowhere) Header() http.Header         { return n.header }
-func (n nowhere) Write(b []byte) (int, error) { return len(b), nil }
-func (n nowhere) WriteHeader(int)             {}
-
-// BenchmarkScrape reads the metrics of ten thousand real servers. What it allocates is what the garbage collector has to find.
-func BenchmarkScrape(b *testing.B) {
-	c, err := config.Load("../docs/examples/nat.toml")
-	if err != nil {
-		b.Fatal(err)
-	}
-	r := manyServers(c, 10_000)
-	h := metricsOf(b, &r).Handler()
-	request := httptest.NewRequest(http.MethodGet, "/metrics", nil)
-	b.ReportAllocs()
-	for b.Loop() {
-		h.ServeHTTP(nowhere{http.Header{}}, request)
-	}
-}

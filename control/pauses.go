@@ -13,11 +13,12 @@ type Pauses struct {
 	LongestUs float64 `json:"longest_us"` // microseconds, rounded up to the runtime's next bucket
 }
 
-const gcPauses = "/sched/pauses/total/gc:seconds"
+// GCPauses is the name that Go's runtime/metrics gives to the histogram behind Pauses.
+const GCPauses = "/sched/pauses/total/gc:seconds"
 
 // readPauses asks the runtime.
 func readPauses() Pauses {
-	sample := []metrics.Sample{{Name: gcPauses}}
+	sample := []metrics.Sample{{Name: GCPauses}}
 	metrics.Read(sample)
 	return pausesOf(sample[0].Value.Float64Histogram())
 }

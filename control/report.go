@@ -27,6 +27,14 @@ type Report struct {
 	drops []drop // in the order of a packet's way
 }
 
+// Drop is a reason for which packets were dropped.
+type Drop struct {
+	Reason  string `json:"reason"`
+	Packets uint64 `json:"packets"`
+	Meaning string `json:"meaning"`
+	Remedy  string `json:"remedy"`
+}
+
 type drop struct {
 	reason, meaning, remedy string
 	packets                 uint64

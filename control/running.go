@@ -38,10 +38,10 @@ func NewRunning(e *engine.Engine, c *config.Config) *Running {
 // ErrNothingBefore says that there is no configuration to go back to.
 var ErrNothingBefore = errors.New("there is no configuration before this one")
 
-// ValueError says that a value of a request does not fit the others.
-type ValueError struct{ Location, Message string }
+// ValueError says that a field of a request does not fit the others. Field is its key.
+type ValueError struct{ Field, Message string }
 
-func (e *ValueError) Error() string { return e.Location + ": " + e.Message }
+func (e *ValueError) Error() string { return e.Field + ": " + e.Message }
 
 // RestartError says that a change needs a restart.
 type RestartError struct{ Settings []string }

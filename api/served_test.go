@@ -1,4 +1,4 @@
-package control
+package api
 
 import (
 	"context"
@@ -17,6 +17,8 @@ import (
 	"fulcrum/engine"
 	"fulcrum/ports"
 	"fulcrum/ports/memory"
+
+	"fulcrum/control"
 )
 
 // served is a director in memory whose control API is served.
@@ -24,7 +26,7 @@ type served struct {
 	*testing.T
 	client  *Client
 	socket  string
-	running *Running
+	running *control.Running
 	engine  *engine.Engine
 	port    *memory.Port
 }
@@ -41,9 +43,9 @@ func serve(t *testing.T, file string) *served {
 		t.Fatal(err)
 	}
 	port := memory.NewPort(memory.Config{Name: "front", MAC: portMAC, MTU: 1500, Pool: pool, Queues: 1})
-	ec := EngineConfig(c)
+	ec := control.EngineConfig(c)
 	ec.Ports = []ports.Port{port}
-	settings, err := EngineSettings(c)
+	settings, err := control.EngineSettings(c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,8 +54,8 @@ func serve(t *testing.T, file string) *served {
 		t.Fatal(err)
 	}
 	path := filepath.Join(t.TempDir(), "s", "c.sock")
-	running := NewRunning(e, c)
-	s, err := Serve(path, NewHandler(running, NewMetrics(c, e.Report)), slog.New(slog.DiscardHandler))
+	running := control.NewRunning(e, c)
+	s, err := ServeSocket(path, NewHandler(running, e, control.NewMetrics(c, e.Report)), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

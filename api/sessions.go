@@ -1,4 +1,4 @@
-package control
+package api
 
 import (
 	"bufio"
@@ -96,8 +96,8 @@ func (a *api) addSessions(h huma.API) {
 		}}},
 	}, func(_ context.Context, in *sessionQuery) (*huma.StreamResponse, error) {
 		if in.Service != "" {
-			if _, err := findService(a.running.Config(), in.Service); err != nil {
-				return nil, problem(&ValueError{"query.service", err.Error()})
+			if _, err := a.running.Service(in.Service); err != nil {
+				return nil, unprocessable(&huma.ErrorDetail{Message: err.Error(), Location: "query.service"})
 			}
 		}
 		return &huma.StreamResponse{Body: func(c huma.Context) { a.listSessions(c, in) }}, nil
@@ -116,7 +116,7 @@ func (a *api) listSessions(c huma.Context, q *sessionQuery) {
 	_, w := humago.Unwrap(c)
 	out := sessionStream{sessionQuery: q, to: http.NewResponseController(w), buffer: bufio.NewWriterSize(w, listBuffer)}
 	c.SetHeader("Content-Type", "application/x-ndjson")
-	err := a.running.engine.Sessions(c.Context(), q.filter.from, out.show)
+	err := a.engine.Sessions(c.Context(), q.filter.from, out.show)
 	switch {
 	case err != nil && !out.sent:
 		writeProblem(w, http.StatusServiceUnavailable, err)
@@ -172,7 +172,7 @@ type Neighbour struct {
 func (a *api) neighbours(ctx context.Context) ([]Neighbour, error) {
 	ports := a.running.Config().Ports
 	all := []Neighbour{}
-	err := a.running.engine.Neighbours(ctx, func(n *engine.NeighbourInfo) {
+	err := a.engine.Neighbours(ctx, func(n *engine.NeighbourInfo) {
 		shown := Neighbour{
 			Address: n.Address.String(), Port: ports[n.Port].Name, State: n.State, Pinned: n.Pinned, Waiting: n.Waiting, AgeSeconds: n.Age.Seconds(), Worker: n.Worker,
 		}

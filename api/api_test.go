@@ -1,4 +1,4 @@
-package control
+package api
 
 import (
 	"bytes"
@@ -17,6 +17,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"fulcrum/control"
 )
 
 const apiFile = `
@@ -70,22 +72,22 @@ func TestAPIDescribesItself(t *testing.T) {
 
 func TestAPIChanges(t *testing.T) {
 	c, _ := serveAPI(t)
-	var p Plan
+	var p control.Plan
 	do := func(method, path string, in any, want string) {
 		t.Helper()
-		p = Plan{}
+		p = control.Plan{}
 		err := c.Do(t.Context(), method, path, in, &p)
 		if got := fmt.Sprint(p.Changes, err); !strings.Contains(got, want) {
 			t.Fatalf("%s %s: %s; want %q", method, path, got, want)
 		}
 	}
 	seven := 7
-	do(http.MethodPost, "services/web/real-servers", RealServerAddition{Address: "10.0.0.12:80"}, "{add real server 10.0.0.12:80 of web weight 1")
-	do(http.MethodPost, "services/web/real-servers", RealServerAddition{Address: "10.0.0.12:80"}, "real server of this service already")
-	do(http.MethodPost, "services/web/real-servers", RealServerAddition{Address: "10.0.0.100:80"}, "held by the director itself")
-	do(http.MethodPost, "services/web/real-servers", RealServerAddition{Address: "somewhere"}, "is no address with a port")
-	do(http.MethodPatch, ServerPath("web", "10.0.0.12:80"), RealServerChange{Weight: &seven}, "weight 1 -> 7")
-	do(http.MethodPatch, ServerPath("web", "10.0.0.13:80"), RealServerChange{Weight: &seven}, "no real server")
+	do(http.MethodPost, "services/web/real-servers", control.RealServerAddition{Address: "10.0.0.12:80"}, "{add real server 10.0.0.12:80 of web weight 1")
+	do(http.MethodPost, "services/web/real-servers", control.RealServerAddition{Address: "10.0.0.12:80"}, "real server of this service already")
+	do(http.MethodPost, "services/web/real-servers", control.RealServerAddition{Address: "10.0.0.100:80"}, "held by the director itself")
+	do(http.MethodPost, "services/web/real-servers", control.RealServerAddition{Address: "somewhere"}, "is no address with a port")
+	do(http.MethodPatch, ServerPath("web", "10.0.0.12:80"), control.RealServerChange{Weight: &seven}, "weight 1 -> 7")
+	do(http.MethodPatch, ServerPath("web", "10.0.0.13:80"), control.RealServerChange{Weight: &seven}, "no real server")
 	do(http.MethodDelete, ServerPath("web", "10.0.0.11:80"), nil, "{remove real server 10.0.0.11:80 of web")
 	do(http.MethodPost, "apply", []byte(apiFile), "{add real server 10.0.0.11:80 of web")
 	do(http.MethodPost, "apply", []byte(strings.Replace(apiFile, "100", "200", 1)), "session.max")
@@ -98,12 +100,12 @@ func TestAPIServices(t *testing.T) {
 	c, _ := serveAPI(t)
 	of := func(s string) *string { return &s }
 	two, off := 2, false
-	tls := ServiceAddition{
+	tls := control.ServiceAddition{
 		Name: "tls", Address: "10.0.0.100:443", Protocol: "tcp", Mode: "fullnat",
-		ServiceSettings: ServiceSettings{LocalAddresses: &[]string{"10.0.0.50-10.0.0.51", "10.0.0.60"}},
-		RealServers:     []RealServerAddition{{Address: "10.0.0.11:443", RealServerChange: RealServerChange{Weight: &two}}},
+		ServiceSettings: control.ServiceSettings{LocalAddresses: &[]string{"10.0.0.50-10.0.0.51", "10.0.0.60"}},
+		RealServers:     []control.RealServerAddition{{Address: "10.0.0.11:443", RealServerChange: control.RealServerChange{Weight: &two}}},
 	}
-	with := func(change func(*ServiceAddition)) ServiceAddition { n := tls; change(&n); return n }
+	with := func(change func(*control.ServiceAddition)) control.ServiceAddition { n := tls; change(&n); return n }
 	for _, tt := range []struct {
 		method, path string
 		in           any
@@ -111,21 +113,21 @@ func TestAPIServices(t *testing.T) {
 	}{
 		{"POST", "services", tls, "{add service tls tcp 10.0.0.100:443, fullnat, wlc, 1 real server"},
 		{"POST", "services", tls, "service.name"},
-		{"POST", "services", with(func(n *ServiceAddition) { n.Name, n.Mode = "x", "snat" }), "service.mode"},
-		{"POST", "services", with(func(n *ServiceAddition) { n.Name, n.Protocol = "x", "gre" }), "service.protocol"},
-		{"POST", "services", with(func(n *ServiceAddition) { n.Name, n.Address = "x", "10.0.0.100" }), "is no address with a port"},
-		{"POST", "services", with(func(n *ServiceAddition) { n.Name, n.LocalAddresses = "x", &[]string{"10.0.0.9-10.0.0.1"} }), "service.local_addresses"},
-		{"POST", "services", with(func(n *ServiceAddition) { n.Name, n.LocalAddresses = "x", nil }), "service.local_addresses"},
+		{"POST", "services", with(func(n *control.ServiceAddition) { n.Name, n.Mode = "x", "snat" }), "service.mode"},
+		{"POST", "services", with(func(n *control.ServiceAddition) { n.Name, n.Protocol = "x", "gre" }), "service.protocol"},
+		{"POST", "services", with(func(n *control.ServiceAddition) { n.Name, n.Address = "x", "10.0.0.100" }), "is no address with a port"},
+		{"POST", "services", with(func(n *control.ServiceAddition) { n.Name, n.LocalAddresses = "x", &[]string{"10.0.0.9-10.0.0.1"} }), "service.local_addresses"},
+		{"POST", "services", with(func(n *control.ServiceAddition) { n.Name, n.LocalAddresses = "x", nil }), "service.local_addresses"},
 		{"POST", "services", map[string]any{"colour": "red"}, "unexpected property"},
-		{"PATCH", "services/tls", ServiceChange{ServiceSettings: ServiceSettings{Scheduler: of("rr"), Echo: &off}}, "scheduler wlc -> rr"},
-		{"PATCH", "services/tls", ServiceChange{ServiceSettings: ServiceSettings{Scheduler: of("best")}}, "service.scheduler"},
-		{"PATCH", "services/tls", ServiceChange{ServiceSettings: ServiceSettings{LocalAddresses: &[]string{"10.0.0.52"}}}, "local_addresses 10.0.0.50, 10.0.0.51, 10.0.0.60 -> 10.0.0.52"},
-		{"PATCH", "services/tls", ServiceChange{Name: of("https")}, "name tls -> https"},
-		{"PATCH", "services/tls", ServiceChange{Name: of("https")}, "no service"},
+		{"PATCH", "services/tls", control.ServiceChange{ServiceSettings: control.ServiceSettings{Scheduler: of("rr"), Echo: &off}}, "scheduler wlc -> rr"},
+		{"PATCH", "services/tls", control.ServiceChange{ServiceSettings: control.ServiceSettings{Scheduler: of("best")}}, "service.scheduler"},
+		{"PATCH", "services/tls", control.ServiceChange{ServiceSettings: control.ServiceSettings{LocalAddresses: &[]string{"10.0.0.52"}}}, "local_addresses 10.0.0.50, 10.0.0.51, 10.0.0.60 -> 10.0.0.52"},
+		{"PATCH", "services/tls", control.ServiceChange{Name: of("https")}, "name tls -> https"},
+		{"PATCH", "services/tls", control.ServiceChange{Name: of("https")}, "no service"},
 		{"DELETE", "services/https", nil, "{remove service https"},
 		{"DELETE", "services/https", nil, "no service"},
 	} {
-		var p Plan
+		var p control.Plan
 		err := c.Do(t.Context(), tt.method, tt.path, tt.in, &p)
 		if got := fmt.Sprint(p.Changes, err); !strings.Contains(got, tt.want) {
 			t.Errorf("%s %s %+v: %s; want %q", tt.method, tt.path, tt.in, got, tt.want)
@@ -154,7 +156,7 @@ func TestAPIConfig(t *testing.T) {
 	if err := c.Do(t.Context(), http.MethodGet, "config", nil, io.Writer(&text)); err != nil {
 		t.Fatal(err)
 	}
-	var p Plan
+	var p control.Plan
 	if err := c.Do(t.Context(), http.MethodPost, "plan", []byte(text.String()), &p); err != nil || !p.Empty() || p.Changes == nil || p.Restart == nil {
 		t.Fatalf("%v %v of\n%s", err, p, text.String())
 	}
@@ -205,14 +207,14 @@ func TestBadClients(t *testing.T) {
 
 func TestSocketIsTakenOrStale(t *testing.T) {
 	_, path := serveAPI(t)
-	if _, err := Serve(path, nil, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "another director") {
+	if _, err := ServeSocket(path, nil, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "another director") {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Serve(file, nil, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "no socket") {
+	if _, err := ServeSocket(file, nil, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "no socket") {
 		t.Fatal(err)
 	}
 	stale := filepath.Join(t.TempDir(), "stale.sock")
@@ -222,7 +224,7 @@ func TestSocketIsTakenOrStale(t *testing.T) {
 	}
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	l.Close()
-	s, err := Serve(stale, http.NotFoundHandler(), slog.New(slog.DiscardHandler))
+	s, err := ServeSocket(stale, http.NotFoundHandler(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,7 +249,7 @@ func TestSocketInTheMaking(t *testing.T) {
 		}
 		left.(*net.UnixListener).SetUnlinkOnClose(false)
 		left.Close()
-		s, err := Serve(path, http.NotFoundHandler(), slog.New(slog.DiscardHandler))
+		s, err := ServeSocket(path, http.NotFoundHandler(), slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -263,7 +265,7 @@ func TestSocketInTheMaking(t *testing.T) {
 // TestSocketOfAFolderThatIsGone: there is nothing to remove.
 func TestSocketOfAFolderThatIsGone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "folder", "control.sock")
-	s, err := Serve(path, http.NotFoundHandler(), slog.New(slog.DiscardHandler))
+	s, err := ServeSocket(path, http.NotFoundHandler(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -280,7 +282,7 @@ func TestSocketHasOneOwner(t *testing.T) {
 	for range 4 {
 		group.Go(func() {
 			for range 200 {
-				made, listener, err := listenSocket(path)
+				made, err := listenSocket(path)
 				if err != nil {
 					if !strings.Contains(err.Error(), "another director") {
 						t.Error(err)
@@ -294,7 +296,7 @@ func TestSocketHasOneOwner(t *testing.T) {
 					t.Errorf("somebody else took the socket away: %v", err)
 				}
 				owners.Add(-1)
-				if err := errors.Join(made.remove(), listener.Close()); err != nil {
+				if err := made.Close(); err != nil {
 					t.Error(err)
 				}
 			}
@@ -318,13 +320,13 @@ func TestNoChangeIsLost(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				tag := Tag(text.Bytes())
+				tag := control.Tag(text.Bytes())
 				fmt.Fprintf(&text, "[[service]]\nname = \"s%d\"\naddress = \"10.0.0.100:%d\"\nprotocol = \"tcp\"\nmode = \"nat\"\n", i, 1000+i)
 				err := c.ApplyOver(t.Context(), tag, text.Bytes())
 				if err == nil {
 					return
 				}
-				if !errors.Is(err, ErrOvertaken) {
+				if !errors.Is(err, control.ErrOvertaken) {
 					t.Error(err)
 					return
 				}
@@ -336,27 +338,18 @@ func TestNoChangeIsLost(t *testing.T) {
 	if err := c.Do(t.Context(), http.MethodGet, "status", nil, &s); err != nil || s.Services != 9 || s.File != "test.toml" {
 		t.Fatalf("%+v %v", s, err)
 	}
-	if err := c.ApplyOver(t.Context(), `"old"`, []byte(apiFile)); !errors.Is(err, ErrOvertaken) || !strings.Contains(err.Error(), "read it again") {
+	if err := c.ApplyOver(t.Context(), `"old"`, []byte(apiFile)); !errors.Is(err, control.ErrOvertaken) || !strings.Contains(err.Error(), "read it again") {
 		t.Fatal(err)
 	}
 }
 
-// TestZero: what is shown begins anew, and where the counts themselves do so it is what they are.
+// TestZero: of all services, of one, and of one that is not there.
 func TestZero(t *testing.T) {
-	name := [3]string{"tcp", "10.0.0.100:80", "10.1.0.11:80"}
-	z := zeroes{name: {Connections: 2, InPackets: 7, InBytes: 100, OutPackets: 6, OutBytes: 1}}
-	for _, tt := range [][2]Traffic{
-		{{Connections: 5, InPackets: 7, InBytes: 700, OutPackets: 6, OutBytes: 600}, {Connections: 3, InBytes: 600, OutBytes: 599}},
-		{{Connections: 2, InPackets: 1, InBytes: 100, OutPackets: 6, OutBytes: 1}, {Connections: 2, InPackets: 1, InBytes: 100, OutPackets: 6, OutBytes: 1}},
-		{{Connections: 9, InPackets: 9, InBytes: 900, OutPackets: 9, OutBytes: 9}, {Connections: 9, InPackets: 9, InBytes: 900, OutPackets: 9, OutBytes: 9}},
-	} {
-		if got := z.since(name, tt[0]); got != tt[1] {
-			t.Errorf("%+v shows as %+v, want %+v", tt[0], got, tt[1])
-		}
-	}
 	client, _ := serveAPI(t)
-	if err := client.Do(t.Context(), http.MethodPost, "zero", nil, nil); err != nil {
-		t.Error(err)
+	for _, path := range []string{"zero", "zero?service=web"} {
+		if err := client.Do(t.Context(), http.MethodPost, path, nil, nil); err != nil {
+			t.Error(err)
+		}
 	}
 	if err := client.Do(t.Context(), http.MethodPost, "zero?service=nothing", nil, nil); err == nil || err.Error() != `there is no service "nothing"` {
 		t.Error(err)

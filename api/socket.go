@@ -1,12 +1,15 @@
-package control
+package api
 
 import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -15,41 +18,58 @@ import (
 // lockTimeout is far beyond the time in which directors make or remove their sockets.
 const lockTimeout = 5 * time.Second
 
-// socket is the file of a unix socket that is listened on. Directors that start and end side by side make and remove theirs one after
-// another, with their folder locked, so that none takes away a living one's.
+// ServeSocket makes the control API's socket, which only its owner may use, and answers requests until Close, which removes it. A
+// socket that nobody listens on any more is replaced.
+func ServeSocket(path string, handler http.Handler, log *slog.Logger) (*Server, error) {
+	listener, err := listenSocket(path)
+	if err != nil {
+		return nil, err
+	}
+	return Serve(ServerConfig{Name: controlAPI, Listener: listener, Handler: handler, Log: log}), nil
+}
+
+// controlAPI is the name of the servers of the control API.
+const controlAPI = "control API"
+
+// socket is a unix socket that is listened on, with its file. Directors that start and end side by side make and remove theirs one
+// after another, with their folder locked, so that none takes away a living one's.
 type socket struct {
-	path string
-	made fs.FileInfo
+	net.Listener
+	path  string
+	made  fs.FileInfo
+	close func() error
 }
 
 // listenSocket makes a socket that only its owner may use. One that nobody listens on any more is replaced.
-func listenSocket(path string) (*socket, net.Listener, error) {
+func listenSocket(path string) (*socket, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, nil, fmt.Errorf("make the control socket's folder: %w; see director.control", err)
+		return nil, fmt.Errorf("make the control socket's folder: %w; see director.control", err)
 	}
 	unlock, err := lockFolder(path)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer unlock()
 	if err := removeStale(path); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	// Made under another name and moved, so that nobody can connect before only its owner may.
 	fresh := beside(path)
 	if err := removeStale(fresh); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	listener, err := net.Listen("unix", fresh)
 	if err != nil {
-		return nil, nil, fmt.Errorf("make the control socket %s: %w; see director.control", path, err)
+		return nil, fmt.Errorf("make the control socket %s: %w; see director.control", path, err)
 	}
 	listener.(*net.UnixListener).SetUnlinkOnClose(false)
 	made, err := os.Lstat(fresh)
 	if err := errors.Join(err, os.Chmod(fresh, 0o600), os.Rename(fresh, path)); err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("make the control socket %s: %w; see director.control", path, err), listener.Close(), os.Remove(fresh))
+		return nil, errors.Join(fmt.Errorf("make the control socket %s: %w; see director.control", path, err), listener.Close(), os.Remove(fresh))
 	}
-	return &socket{path: path, made: made}, listener, nil
+	s := &socket{Listener: listener, path: path, made: made}
+	s.close = sync.OnceValue(func() error { return errors.Join(s.remove(), listener.Close()) })
+	return s, nil
 }
 
 // beside is the name of a socket in the making. It is as long as the socket's own, since a socket's path has a bound, and the same for all
@@ -62,12 +82,12 @@ func beside(path string) string {
 	return folder + "~" + name[1:]
 }
 
-// remove removes the socket, unless somebody else has put another one in its place. It is still listened on: so nobody takes it for
-// one that a director has left, and its inode's number is not given out again. None has nothing to remove.
+// Close removes the socket's file and listens no more. Another time it returns what the first one did.
+func (s *socket) Close() error { return s.close() }
+
+// remove removes the socket's file, unless somebody else has put another one in its place. It is still listened on: so nobody takes
+// it for one that a director has left, and its inode's number is not given out again.
 func (s *socket) remove() error {
-	if s == nil {
-		return nil
-	}
 	unlock, err := lockFolder(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // the folder is gone, and the socket with it

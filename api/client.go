@@ -1,4 +1,4 @@
-package control
+package api
 
 import (
 	"bytes"
@@ -14,6 +14,8 @@ import (
 	"net/url"
 	"os"
 	"strings"
+
+	"fulcrum/control"
 )
 
 // Client asks a director's control API.
@@ -91,9 +93,9 @@ func (p *Problem) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Is makes the answer to an overtaken change ErrOvertaken.
+// Is makes the answer to an overtaken change control.ErrOvertaken.
 func (p *Problem) Is(target error) bool {
-	return target == ErrOvertaken && p.Status == http.StatusPreconditionFailed
+	return target == control.ErrOvertaken && p.Status == http.StatusPreconditionFailed
 }
 
 // Do sends a request and reads the answer into out, unless that is nil. A body is sent as it is if it is bytes, else as JSON.
@@ -169,7 +171,7 @@ func (c *Client) answer(request *http.Request) (*http.Response, error) {
 	return nil, &p
 }
 
-// ApplyOver makes a configuration the running one if that still has a tag, else the error is ErrOvertaken.
+// ApplyOver makes a configuration the running one if that still has a tag, else the error is control.ErrOvertaken.
 func (c *Client) ApplyOver(ctx context.Context, tag string, text []byte) error {
 	request, err := c.request(ctx, http.MethodPost, "apply", text)
 	if err != nil {

@@ -1,9 +1,11 @@
-package control
+package api
 
 import (
 	"errors"
 	"net/http"
 	"testing"
+
+	"fulcrum/control"
 )
 
 const (
@@ -12,7 +14,7 @@ const (
 )
 
 // drain asks for a drain of a real server.
-func (d *served) drain(server string, r DrainRequest) (got Drain) {
+func (d *served) drain(server string, r control.DrainRequest) (got control.Drain) {
 	d.Helper()
 	if err := d.client.Do(d.Context(), http.MethodPost, ServerPath("dns", server)+"/drain", r, &got); err != nil {
 		d.Fatal(err)
@@ -21,14 +23,14 @@ func (d *served) drain(server string, r DrainRequest) (got Drain) {
 }
 
 // drained waits until a drain is done.
-func (d *served) drained(server string) (got Drain) {
+func (d *served) drained(server string) (got control.Drain) {
 	d.Helper()
 	d.eventually("the end of the drain", func() bool {
-		got = Drain{}
+		got = control.Drain{}
 		if err := d.client.Do(d.Context(), http.MethodGet, ServerPath("dns", server)+"/drain", nil, &got); err != nil {
 			d.Fatal(err)
 		}
-		return got.State != Draining
+		return got.State != control.Draining
 	})
 	return got
 }
@@ -37,11 +39,11 @@ func TestDrainEndsSessionsAtTheDeadline(t *testing.T) {
 	d := serve(t, turningFile)
 	d.turn()
 	d.begin(300, "10.0.0.100:53")
-	got := d.drain(drainedServer, DrainRequest{DeadlineSeconds: 0.3, EndSessions: true, Remove: true})
-	if got.State != Draining || got.Left != 150 || got.SecondsLeft <= 0 {
+	got := d.drain(drainedServer, control.DrainRequest{DeadlineSeconds: 0.3, EndSessions: true, Remove: true})
+	if got.State != control.Draining || got.Left != 150 || got.SecondsLeft <= 0 {
 		t.Errorf("%+v", got)
 	}
-	want := Drain{Service: "dns", RealServer: drainedServer, State: DrainOver, Left: 150, Ended: 150, Removed: true}
+	want := control.Drain{Service: "dns", RealServer: drainedServer, State: control.DrainOver, Left: 150, Ended: 150, Removed: true}
 	if got := d.drained(drainedServer); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
@@ -58,8 +60,8 @@ func TestDrainLeavesSessionsAlone(t *testing.T) {
 	d := serve(t, turningFile)
 	d.turn()
 	d.begin(10, "10.0.0.100:53")
-	d.drain(drainedServer, DrainRequest{DeadlineSeconds: 0.1})
-	if got := d.drained(drainedServer); got.State != DrainOver || got.Left != 5 || got.Ended != 0 || got.Removed {
+	d.drain(drainedServer, control.DrainRequest{DeadlineSeconds: 0.1})
+	if got := d.drained(drainedServer); got.State != control.DrainOver || got.Left != 5 || got.Ended != 0 || got.Removed {
 		t.Errorf("%+v", got)
 	}
 	d.begin(20, "10.0.0.100:53") // ten of them new
@@ -70,11 +72,11 @@ func TestDrainLeavesSessionsAlone(t *testing.T) {
 
 func TestDrainWithoutSessions(t *testing.T) {
 	d := serve(t, turningFile)
-	d.drain(otherServer, DrainRequest{Remove: true})
-	if got := d.drained(otherServer); got.State != Drained || !got.Removed {
+	d.drain(otherServer, control.DrainRequest{Remove: true})
+	if got := d.drained(otherServer); got.State != control.Drained || !got.Removed {
 		t.Errorf("%+v", got)
 	}
-	var all []Drain
+	var all []control.Drain
 	if err := d.client.Do(t.Context(), http.MethodGet, "drains", nil, &all); err != nil || len(all) != 1 {
 		t.Errorf("%+v, %v", all, err)
 	}
@@ -86,23 +88,23 @@ func TestDrainIsCancelled(t *testing.T) {
 	d.turn()
 	d.begin(10, "10.0.0.100:53")
 	path := ServerPath("dns", drainedServer)
-	never := DrainRequest{DeadlineSeconds: 1000, EndSessions: true, Remove: true}
+	never := control.DrainRequest{DeadlineSeconds: 1000, EndSessions: true, Remove: true}
 	d.drain(drainedServer, never)
-	var got Drain
-	if err := d.client.Do(t.Context(), http.MethodDelete, path+"/drain", nil, &got); err != nil || got.State != Cancelled {
+	var got control.Drain
+	if err := d.client.Do(t.Context(), http.MethodDelete, path+"/drain", nil, &got); err != nil || got.State != control.Cancelled {
 		t.Errorf("%+v, %v", got, err)
 	}
 	d.drain(drainedServer, never)
 	weight := 3
-	if err := d.client.Do(t.Context(), http.MethodPatch, path, RealServerChange{Weight: &weight}, nil); err != nil {
+	if err := d.client.Do(t.Context(), http.MethodPatch, path, control.RealServerChange{Weight: &weight}, nil); err != nil {
 		t.Fatal(err)
 	}
-	if got := d.drained(drainedServer); got.State != Cancelled {
+	if got := d.drained(drainedServer); got.State != control.Cancelled {
 		t.Errorf("%+v", got)
 	}
 	d.drain(drainedServer, never)
-	d.drain(drainedServer, DrainRequest{DeadlineSeconds: 0.1})
-	if got := d.drained(drainedServer); got.State != DrainOver || got.Ended != 0 {
+	d.drain(drainedServer, control.DrainRequest{DeadlineSeconds: 0.1})
+	if got := d.drained(drainedServer); got.State != control.DrainOver || got.Ended != 0 {
 		t.Errorf("%+v", got)
 	}
 	if n := len(d.sessions()); n != 10 {
@@ -114,13 +116,13 @@ func TestBadDrains(t *testing.T) {
 	d := serve(t, turningFile)
 	for _, tt := range []struct {
 		server string
-		body   DrainRequest
+		body   control.DrainRequest
 		status int
 	}{
-		{drainedServer, DrainRequest{EndSessions: true}, http.StatusUnprocessableEntity},
-		{drainedServer, DrainRequest{DeadlineSeconds: -1}, http.StatusUnprocessableEntity},
-		{"nobody", DrainRequest{}, http.StatusUnprocessableEntity},
-		{"10.0.0.99:53", DrainRequest{}, http.StatusNotFound},
+		{drainedServer, control.DrainRequest{EndSessions: true}, http.StatusUnprocessableEntity},
+		{drainedServer, control.DrainRequest{DeadlineSeconds: -1}, http.StatusUnprocessableEntity},
+		{"nobody", control.DrainRequest{}, http.StatusUnprocessableEntity},
+		{"10.0.0.99:53", control.DrainRequest{}, http.StatusNotFound},
 	} {
 		err := d.client.Do(t.Context(), http.MethodPost, ServerPath("dns", tt.server)+"/drain", tt.body, nil)
 		var p *Problem

@@ -1,17 +1,17 @@
-package control
+package api
 
 import (
+	"cmp"
 	"context"
-	"errors"
-	"fmt"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"fulcrum/config"
+	"fulcrum/control"
+	"fulcrum/engine"
 )
 
 // Version of the API, in its paths and its description.
@@ -22,28 +22,30 @@ const mostConfig = 16 << 20
 
 // api answers requests about a running director.
 type api struct {
-	running *Running
+	running *control.Running
+	engine  *engine.Engine
 	started time.Time
 }
 
-// NewHandler returns the control API of a running director, its metrics among it. It describes itself at /openapi.json.
-func NewHandler(r *Running, m *Metrics) http.Handler {
+// NewHandler returns the control API of a running director: of its configuration, its engine and its metrics. It describes
+// itself at /openapi.json.
+func NewHandler(r *control.Running, e *engine.Engine, m *control.Metrics) http.Handler {
 	mux := http.NewServeMux()
 	c := huma.DefaultConfig("Fulcrum", apiVersion)
 	c.Info.Description = "The control API of a running director. Changes are checked as a file would be, and made as a whole or not at all."
 	c.DocsPath = "" // its page would load scripts from elsewhere
 	c.RejectUnknownQueryParameters = true
 	h := humago.New(mux, c)
-	a := &api{running: r, started: time.Now()}
+	a := &api{running: r, engine: e, started: time.Now()}
 	a.addReading(h)
 	a.addConfiguration(h)
 	a.addServices(h)
 	a.addServers(h)
 	a.addDrains(h)
 	a.addSessions(h)
-	(&diagnosis{r.Config(), r.engine}).addTo(mux)
+	(&diagnosis{r.Config(), e}).addTo(mux)
 	describeDiagnosis(h)
-	mux.Handle("GET /metrics", m.Handler())
+	mux.Handle("GET /metrics", NewMetricsHandler(m))
 	return withProblems(mux)
 }
 
@@ -69,18 +71,12 @@ type Status struct {
 	Held          uint64  `json:"held"`
 }
 
-// Drop is a reason for which packets were dropped.
-type Drop struct {
-	Reason  string `json:"reason"`
-	Packets uint64 `json:"packets"`
-	Meaning string `json:"meaning"`
-	Remedy  string `json:"remedy"`
-}
-
 func (a *api) addReading(h huma.API) {
 	huma.Get(h, "/v1/status", func(context.Context, *struct{}) (*body[Status], error) { return answer(a.status()), nil }, summary("The director at a glance"))
-	huma.Get(h, "/v1/report", func(context.Context, *struct{}) (*body[*Report], error) { return answer(a.running.Report()), nil }, summary("Everything that is counted"))
-	huma.Get(h, "/v1/services", func(context.Context, *struct{}) (*body[[]ServiceReport], error) {
+	huma.Get(h, "/v1/report", func(context.Context, *struct{}) (*body[*control.Report], error) {
+		return answer(a.running.Report()), nil
+	}, summary("Everything that is counted"))
+	huma.Get(h, "/v1/services", func(context.Context, *struct{}) (*body[[]control.ServiceReport], error) {
 		return answer(a.running.Services()), nil
 	}, summary("Services and real servers"))
 	huma.Post(h, "/v1/zero", func(_ context.Context, in *struct {
@@ -88,13 +84,13 @@ func (a *api) addReading(h huma.API) {
 	}) (*struct{}, error) {
 		return nil, problem(a.running.Zero(in.Service))
 	}, summary("What services counted begins anew"))
-	huma.Get(h, "/v1/ports", func(context.Context, *struct{}) (*body[[]PortReport], error) {
+	huma.Get(h, "/v1/ports", func(context.Context, *struct{}) (*body[[]control.PortReport], error) {
 		return answer(a.running.Report().Ports), nil
 	}, summary("What ports received and sent"))
-	huma.Get(h, "/v1/workers", func(context.Context, *struct{}) (*body[[]WorkerReport], error) {
+	huma.Get(h, "/v1/workers", func(context.Context, *struct{}) (*body[[]control.WorkerReport], error) {
 		return answer(a.running.Report().Workers), nil
 	}, summary("What workers did"))
-	huma.Get(h, "/v1/drops", func(context.Context, *struct{}) (*body[[]Drop], error) {
+	huma.Get(h, "/v1/drops", func(context.Context, *struct{}) (*body[[]control.Drop], error) {
 		return answer(a.running.Report().DropList()), nil
 	}, summary("Why packets were dropped, and what to do"))
 }
@@ -121,14 +117,15 @@ type FileInput struct {
 }
 
 func (in *FileInput) parse() (*config.Config, error) {
-	if in.Name == "" {
-		return parseNameless("request", in.RawBody)
+	c, err := config.Parse(cmp.Or(in.Name, "request"), in.RawBody)
+	if err == nil {
+		c.File = in.Name
 	}
-	return config.Parse(in.Name, in.RawBody)
+	return c, err
 }
 
 // applied is what an operation that changes the configuration answers: what it did.
-type applied = body[Plan]
+type applied = body[control.Plan]
 
 // configText is a configuration's text, with the tag that names it.
 type configText struct {
@@ -140,7 +137,7 @@ type configText struct {
 func (a *api) addConfiguration(h huma.API) {
 	huma.Get(h, "/v1/config", func(context.Context, *struct{}) (*configText, error) {
 		text := []byte(a.running.Config().Render())
-		return &configText{"application/toml", Tag(text), text}, nil
+		return &configText{"application/toml", control.Tag(text), text}, nil
 	}, summary("The configuration that runs, as a file"))
 	huma.Register(h, a.fileOperation("plan", "What a configuration would change; changes nothing"), func(_ context.Context, in *FileInput) (*applied, error) {
 		next, err := in.parse()
@@ -170,89 +167,33 @@ func (a *api) fileOperation(name, summary string) huma.Operation {
 	}
 }
 
-func done(p Plan, err error) (*applied, error) {
+func done(p control.Plan, err error) (*applied, error) {
 	if err != nil {
 		return nil, problem(err)
 	}
 	return answer(p), nil
 }
 
-// problem gives an error the status and the form (RFC 9457) of the API. Each thing that is wrong names its key.
-func problem(err error) error {
-	if err == nil {
-		return nil
-	}
-	var problems config.Problems
-	var restart *RestartError
-	var value *ValueError
-	switch {
-	case errors.As(err, &problems):
-		var details []error
-		for _, p := range problems {
-			details = append(details, &huma.ErrorDetail{Message: p.What + "; " + p.Right, Location: p.Key, Value: p.Line})
-		}
-		return huma.Error422UnprocessableEntity(problems.Error(), details...)
-	case errors.As(err, &restart):
-		var details []error
-		for _, s := range restart.Settings {
-			details = append(details, &huma.ErrorDetail{Message: "cannot change while the director runs", Location: s})
-		}
-		return huma.Error409Conflict(err.Error(), details...)
-	case errors.As(err, &value):
-		return huma.Error422UnprocessableEntity(value.Message, &huma.ErrorDetail{Message: value.Message, Location: value.Location})
-	case errors.Is(err, ErrOvertaken):
-		return huma.Error412PreconditionFailed(err.Error())
-	case errors.Is(err, ErrNothingBefore):
-		return huma.Error409Conflict(err.Error())
-	case errors.As(err, new(notFoundError)):
-		return huma.Error404NotFound(err.Error())
-	}
-	return err
-}
-
-// ServerID names a real server.
+// ServerID is the path of a real server.
 type ServerID struct {
 	Service string `path:"service" doc:"the service's name"`
 	Server  string `path:"server" doc:"the real server's address and port" example:"10.1.0.11:80"`
 }
 
-// RealServerChange changes what is given of a real server.
-type RealServerChange struct {
-	Weight         *int `json:"weight,omitempty" minimum:"0" maximum:"65535" doc:"0 drains"`
-	UpperThreshold *int `json:"upper_threshold,omitempty" minimum:"0"`
-	LowerThreshold *int `json:"lower_threshold,omitempty" minimum:"0"`
-}
-
-// RealServerAddition is a new real server. It goes last in its service.
-type RealServerAddition struct {
-	Address string `json:"address" example:"10.1.0.13:80"`
-	RealServerChange
-}
-
 func (a *api) addServers(h huma.API) {
 	huma.Post(h, "/v1/services/{service}/real-servers", func(_ context.Context, in *struct {
 		Service string `path:"service"`
-		Body    RealServerAddition
+		Body    control.RealServerAddition
 	}) (*applied, error) {
-		return done(a.running.Edit(func(c *config.Config) error { return addServer(c, in.Service, in.Body) }))
+		return done(a.running.AddRealServer(in.Service, in.Body))
 	}, summary("Add a real server, last"))
 	huma.Patch(h, "/v1/services/{service}/real-servers/{server}", func(_ context.Context, in *struct {
 		ServerID
-		Body RealServerChange
+		Body control.RealServerChange
 	}) (*applied, error) {
-		return done(a.running.Edit(func(c *config.Config) error { return changeServer(c, in.ServerID, in.Body) }))
+		return done(a.running.ChangeRealServer(control.ServerID(in.ServerID), in.Body))
 	}, summary("Change what is given of a real server"))
 	huma.Delete(h, "/v1/services/{service}/real-servers/{server}", func(_ context.Context, in *ServerID) (*applied, error) {
-		return done(a.running.Edit(func(c *config.Config) error { return removeServer(c, *in) }))
+		return done(a.running.RemoveRealServer(control.ServerID(*in)))
 	}, summary("Remove a real server"))
-}
-
-// address reads the address of a service or real server from a request.
-func address(text string) (netip.AddrPort, error) {
-	a, err := netip.ParseAddrPort(text)
-	if err != nil {
-		message := fmt.Sprintf("%q is no address with a port: write one such as 10.1.0.11:80 or [fd00::11]:80", text)
-		return a, huma.Error422UnprocessableEntity(message, &huma.ErrorDetail{Message: message, Location: "address", Value: text})
-	}
-	return a, nil
 }

@@ -1,4 +1,4 @@
-package control
+package api
 
 import (
 	"bytes"
@@ -17,6 +17,7 @@ import (
 	"github.com/google/gopacket/pcapgo"
 
 	"fulcrum/capture"
+	"fulcrum/config"
 	"fulcrum/engine"
 )
 
@@ -48,6 +49,15 @@ func (s *scripted) Capture(ctx context.Context, _ engine.CaptureConfig, deliver 
 		}
 	}
 	return engine.Captured{Packets: len(s.records), Missed: 5}, s.err
+}
+
+func exampleConfig(t testing.TB, name string) *config.Config {
+	t.Helper()
+	c, err := config.Load("../docs/examples/" + name + ".toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
 }
 
 // ask sends a request to the API of a director with the example's two ports, front and back.

@@ -1,4 +1,4 @@
-package control
+package api
 
 import (
 	"context"
@@ -16,8 +16,8 @@ import (
 	"fulcrum/engine"
 )
 
-// Director is what diagnosis asks: an engine.
-type Director interface {
+// diagnosed is what diagnosis asks: an engine.
+type diagnosed interface {
 	Explain(context.Context, engine.Question) (engine.Explanation, error)
 	Capture(context.Context, engine.CaptureConfig, func(*capture.Record) error) (engine.Captured, error)
 }
@@ -26,7 +26,7 @@ type Director interface {
 // configuration.
 type diagnosis struct {
 	config   *config.Config
-	director Director
+	director diagnosed
 }
 
 // addTo serves the diagnosis.

@@ -1,4 +1,4 @@
-package control
+package api
 
 import (
 	"crypto/ecdsa"
@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"fulcrum/config"
+
+	"fulcrum/control"
 )
 
 const token = "0123456789abcdef0123456789abcdef"
@@ -78,7 +80,7 @@ func freePort(t *testing.T) string {
 func TestRemote(t *testing.T) {
 	d := serve(t, apiFile)
 	c, trusted := remote(t)
-	s, err := ServeRemote(c, NewHandler(d.running, NewMetrics(d.running.Config(), d.engine.Report)), slog.New(slog.DiscardHandler))
+	s, err := ServeRemote(c, NewHandler(d.running, d.engine, control.NewMetrics(d.running.Config(), d.engine.Report)), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +136,7 @@ func TestRemote(t *testing.T) {
 func TestRemoteClient(t *testing.T) {
 	d := serve(t, apiFile)
 	c, _ := remote(t)
-	s, err := ServeRemote(c, NewHandler(d.running, NewMetrics(d.running.Config(), d.engine.Report)), slog.New(slog.DiscardHandler))
+	s, err := ServeRemote(c, NewHandler(d.running, d.engine, control.NewMetrics(d.running.Config(), d.engine.Report)), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package control
+package api
 
 import (
 	"bytes"
@@ -12,8 +12,6 @@ import (
 	"net/http"
 	"os"
 	"strings"
-
-	"golang.org/x/net/netutil"
 
 	"fulcrum/config"
 )
@@ -35,11 +33,10 @@ func ServeRemote(c config.Control, handler http.Handler, log *slog.Logger) (*Ser
 	if err != nil {
 		return nil, fmt.Errorf("listen for the control API: %w; see control.listen", err)
 	}
-	// TLS is the outer one of the listeners: the server bounds the time of a handshake only if it sees that there is one.
-	secure := tls.NewListener(netutil.LimitListener(listener, mostConnections), &tls.Config{
-		Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS13,
-	})
-	return newServer(nil, secure, authorized(token, handler), log), nil
+	return Serve(ServerConfig{
+		Name: controlAPI, Listener: listener, Handler: authorized(token, handler), Log: log,
+		TLS: &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS13},
+	}), nil
 }
 
 func readToken(file string) (string, error) {

@@ -1,0 +1,137 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
+	"fulcrum/config"
+	"fulcrum/control"
+	"fulcrum/engine"
+)
+
+// manyServers is a report of an example with that many real servers, each of which has counted.
+func manyServers(c *config.Config, n int) engine.Report {
+	r := engine.Report{
+		Ports:   make([]engine.PortReport, len(c.Ports)),
+		Workers: []engine.WorkerReport{{HandedTo: []uint64{0, 7}, Turns: 5, Times: engine.TurnTimes{Counts: [16]uint64{3, 1, 15: 1}, Total: 2 * time.Second}}, {HandedTo: []uint64{9, 0}}},
+	}
+	v := engine.ServiceReport{Service: engine.Service{Name: c.Services[0].Name, Address: c.Services[0].Address, Protocol: 6}}
+	first := netip.MustParseAddr("10.1.0.1")
+	for range n {
+		v.RealServers = append(v.RealServers, engine.RealServerReport{
+			Address: netip.AddrPortFrom(first, 80), Weight: 1, Traffic: engine.Traffic{Connections: 3, InBytes: 1000},
+		})
+		first = first.Next()
+	}
+	v.Connections = uint64(3 * n)
+	r.Services = []engine.ServiceReport{v}
+	r.Drops[engine.DropNoService] = 4
+	return r
+}
+
+// metricsOf are the metrics of an example's director with that many real servers.
+func metricsOf(t testing.TB, servers int) *control.Metrics {
+	t.Helper()
+	c := exampleConfig(t, "nat")
+	r := manyServers(c, servers)
+	return control.NewMetrics(c, func() engine.Report { return r })
+}
+
+// scrape reads the metrics as Prometheus does.
+func scrape(t testing.TB, m *control.Metrics) map[string]*dto.MetricFamily {
+	t.Helper()
+	answer := httptest.NewRecorder()
+	NewMetricsHandler(m).ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	if answer.Code != http.StatusOK {
+		t.Fatalf("status %d: %s", answer.Code, answer.Body)
+	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	found, err := parser.TextToMetricFamilies(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+// TestMetricsHavePauses: what stops all workers at once is beside what the workers counted.
+func TestMetricsHavePauses(t *testing.T) {
+	if scrape(t, metricsOf(t, 2))["go_sched_pauses_total_gc_seconds"] == nil {
+		t.Error("no histogram of the garbage collector's pauses")
+	}
+}
+
+var metricName = regexp.MustCompile(`\b(?:fulcrum|go|process)_[a-z0-9_]+`)
+
+// TestDashboardAsksForWhatThereIs: every metric in a query of the Grafana dashboard exists.
+func TestDashboardAsksForWhatThereIs(t *testing.T) {
+	found := scrape(t, metricsOf(t, 2))
+	asked := 0
+	for _, query := range dashboardQueries(t) {
+		for _, name := range metricName.FindAllString(query, -1) {
+			asked++
+			if found[strings.TrimSuffix(name, "_bucket")] == nil {
+				t.Errorf("%s: there is no metric %s", query, name)
+			}
+		}
+	}
+	if asked < 10 {
+		t.Errorf("the dashboard asks for %d metrics only", asked)
+	}
+}
+
+// dashboardQueries are the expressions and the variables' queries of the dashboard.
+func dashboardQueries(t *testing.T) []string {
+	t.Helper()
+	data, err := os.ReadFile("../docs/grafana/fulcrum.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var board struct {
+		Panels []struct {
+			Title   string
+			Targets []struct{ Expr string }
+		}
+		Templating struct{ List []struct{ Query string } }
+	}
+	if err := json.Unmarshal(data, &board); err != nil {
+		t.Fatal(err)
+	}
+	var queries []string
+	for _, p := range board.Panels {
+		for _, target := range p.Targets {
+			queries = append(queries, target.Expr)
+		}
+	}
+	for _, v := range board.Templating.List {
+		queries = append(queries, v.Query)
+	}
+	return queries
+}
+
+// nowhere is a reader that throws away what it reads.
+type nowhere struct{ header http.Header }
+
+func (n nowhere) Header() http.Header         { return n.header }
+func (n nowhere) Write(b []byte) (int, error) { return len(b), nil }
+func (n nowhere) WriteHeader(int)             {}
+
+// BenchmarkScrape reads the metrics of ten thousand real servers. What it allocates is what the garbage collector has to find.
+func BenchmarkScrape(b *testing.B) {
+	h := NewMetricsHandler(metricsOf(b, 10_000))
+	request := httptest.NewRequest(http.MethodGet, "/metrics", nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		h.ServeHTTP(nowhere{http.Header{}}, request)
+	}
+}

@@ -1,0 +1,57 @@
+package api
+
+import (
+	"errors"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"fulcrum/config"
+	"fulcrum/control"
+)
+
+// problem gives an error the status and the form (RFC 9457) of the API. Each thing that is wrong names its key.
+func problem(err error) error {
+	if err == nil {
+		return nil
+	}
+	var problems config.Problems
+	var restart *control.RestartError
+	var value *control.ValueError
+	var address *control.AddressError
+	switch {
+	case errors.As(err, &problems):
+		return huma.Error422UnprocessableEntity(problems.Error(), fileDetails(problems)...)
+	case errors.As(err, &restart):
+		return huma.Error409Conflict(err.Error(), restartDetails(restart)...)
+	case errors.As(err, &value):
+		return unprocessable(&huma.ErrorDetail{Message: value.Message, Location: "body." + value.Field})
+	case errors.As(err, &address): // in a path or in a body
+		return unprocessable(&huma.ErrorDetail{Message: address.Error(), Location: "address", Value: address.Text})
+	case errors.Is(err, control.ErrOvertaken):
+		return huma.Error412PreconditionFailed(err.Error())
+	case errors.Is(err, control.ErrNothingBefore):
+		return huma.Error409Conflict(err.Error())
+	case errors.As(err, new(control.NotFoundError)):
+		return huma.Error404NotFound(err.Error())
+	}
+	return err
+}
+
+// unprocessable is the answer to a request with one thing wrong.
+func unprocessable(d *huma.ErrorDetail) error {
+	return huma.Error422UnprocessableEntity(d.Message, d)
+}
+
+func fileDetails(problems config.Problems) (details []error) {
+	for _, p := range problems {
+		details = append(details, &huma.ErrorDetail{Message: p.What + "; " + p.Right, Location: p.Key, Value: p.Line})
+	}
+	return details
+}
+
+func restartDetails(r *control.RestartError) (details []error) {
+	for _, s := range r.Settings {
+		details = append(details, &huma.ErrorDetail{Message: "cannot change while the director runs", Location: s})
+	}
+	return details
+}
