@@ -63,7 +63,8 @@ func (w *Worker) announce() {
 	end := min(a.next+announceChunk, len(w.snap.announcements))
 	for _, n := range w.snap.announcements[a.next:end] {
 		if !n.address.Is4() {
-			w.sendND(n.port, packet.AllNodesMAC, w.neighbours.Advertisement(uint16(n.port), n.address))
+			all := w.neighbours.Advertisement(uint16(n.port), n.address)
+			w.sendND(n.port, packet.AllNodesMAC, all)
 			continue
 		}
 		w.sendARP(n.port, packet.Broadcast, packet.ARPFields{

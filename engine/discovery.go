@@ -32,11 +32,15 @@ func (w *Worker) discover(p *ports.Packet, m *meta) Verdict {
 	return Consumed
 }
 
-// here returns what the director is on a port to which a message about neighbours came: from a sender, about a target.
+// here returns what the director is on a port to which a message about neighbours came: from a
+// sender, about a target.
 func (w *Worker) here(port uint16, sender, target packet.Addr) neighbour.Here {
 	e := &w.snap.ports[port]
 	return neighbour.Here{
-		Port: port, Answered: e.answers[target], Stranger: w.isStranger(sender), OnSubnet: e.onSubnet(sender),
+		Port:     port,
+		Answered: e.answers[target],
+		Stranger: w.isStranger(sender),
+		OnSubnet: e.onSubnet(sender),
 	}
 }
 
@@ -46,12 +50,15 @@ func (w *Worker) learnt(r neighbour.Reception) {
 		return
 	}
 	w.sendWaiting(r.Learnt)
-	if n := w.neighbours.At(r.Learnt); len(w.engine.workers) > 1 {
-		w.engine.news.Tell(neighbour.Item{Address: n.Address, Port: n.Port, Worker: uint16(w.number), MAC: n.MAC()})
+	if len(w.engine.workers) > 1 {
+		n := w.neighbours.At(r.Learnt)
+		w.engine.news.Tell(neighbour.Item{
+			Address: n.Address, Port: n.Port, Worker: uint16(w.number), MAC: n.MAC(),
+		})
 	}
 }
 
-// solicit asks for a neighbour of IPv6: the one with a MAC, or whoever has the address.
+// solicit asks for a neighbour of IPv6: the station with a MAC, or any that has the address.
 func (w *Worker) solicit(port int, mac packet.MAC, address packet.Addr) {
 	dst := address
 	if mac.IsZero() {
@@ -60,11 +67,16 @@ func (w *Worker) solicit(port int, mac packet.MAC, address packet.Addr) {
 	}
 	e := &w.snap.ports[port]
 	w.sendND(port, mac, packet.ND{
-		Type: packet.ICMP6Solicitation, Src: e.sourceTowards(address), Dst: dst, Target: address, LinkLayer: e.mac,
+		Type:      packet.ICMP6Solicitation,
+		Src:       e.sourceTowards(address),
+		Dst:       dst,
+		Target:    address,
+		LinkLayer: e.mac,
 	})
 }
 
-// sendND originates a message of neighbour discovery. Without a buffer it is not sent; the resolution asks again anyway.
+// sendND originates a message of neighbour discovery. Without a buffer it is not sent; the
+// resolution asks again anyway.
 func (w *Worker) sendND(port int, to packet.MAC, n packet.ND) {
 	frame := w.originate(port, packet.EthernetLen+packet.NDLen)
 	if frame == nil {

@@ -223,6 +223,24 @@ func TestConfiguredServerIsKept(t *testing.T) {
 	}
 }
 
+// The pass over the real servers renews all wishes in time, also where it takes more than one of them at once.
+func TestAllServersAreKept(t *testing.T) {
+	s := oneArm
+	v := s.web(modes.DR, 1)
+	v.RealServers = nil
+	for i := range wantPieces + 40 {
+		v.RealServers = append(v.RealServers, RealServer{Address: at4(fmt.Sprintf("10.0.0.%d:80", 10+i)), Weight: 1})
+	}
+	b := newBed(t, s, s.resolving(v))
+	b.wait(neighbour.WantLapse + 10_000)
+	b.collectAll()
+	for id := range b.worker.snap.servers {
+		if h := b.worker.knownHop(uint32(id)); h == 0 || !b.worker.neighbours.At(h).Pinned() {
+			t.Fatalf("the next hop of real server %d (place %d) is not kept", id, h)
+		}
+	}
+}
+
 // A place of another generation is not the real server's any more: its next hop is looked up anew.
 func TestForgottenServerIsFoundAgain(t *testing.T) {
 	s := oneArm

@@ -46,7 +46,10 @@ func (w *Worker) ask(q neighbour.Question) {
 	}
 	port := &w.snap.ports[n.Port]
 	w.sendARP(int(n.Port), to, packet.ARPFields{
-		Op: packet.ARPRequest, SenderMAC: port.mac, SenderIP: port.sourceTowards(n.Address).V4(), TargetIP: n.Address.V4(),
+		Op:        packet.ARPRequest,
+		SenderMAC: port.mac,
+		SenderIP:  port.sourceTowards(n.Address).V4(),
+		TargetIP:  n.Address.V4(),
 	})
 }
 
@@ -78,19 +81,22 @@ func (w *Worker) nextHop(address packet.Addr) (neighbour.Hop, Verdict) {
 	return h, Taken
 }
 
-// setTopology tells the table of neighbours of the snapshot's routes and static neighbours, and returns what is to be done.
+// setTopology tells the table of neighbours of the snapshot's routes and static neighbours, and
+// returns what is to be done.
 func (w *Worker) setTopology() neighbour.Work {
 	var gateways []neighbour.Gateway
 	for i := range w.snap.routes {
 		address, port, ok := w.snap.routes.next(w.snap.routes[i].gateway)
 		if ok && w.snap.routes[i].gateway != (packet.Addr{}) {
 			source := w.snap.ports[port].sourceTowards(address)
-			gateways = append(gateways, neighbour.Gateway{Address: address, Source: source, Port: port})
+			g := neighbour.Gateway{Address: address, Source: source, Port: port}
+			gateways = append(gateways, g)
 		}
 	}
 	var statics []neighbour.StaticEntry
 	for _, s := range w.snap.settings.Neighbours {
-		statics = append(statics, neighbour.StaticEntry{Address: packet.AddrOf(s.Address), MAC: s.MAC, Port: uint16(s.Port)})
+		address, port := packet.AddrOf(s.Address), uint16(s.Port)
+		statics = append(statics, neighbour.StaticEntry{Address: address, MAC: s.MAC, Port: port})
 	}
 	return w.neighbours.SetTopology(gateways, statics, w.now)
 }

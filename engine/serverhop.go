@@ -2,8 +2,8 @@ package engine
 
 import "fulcrum/neighbour"
 
-// serverHop is the next hop of a real server as a worker remembers it. It is good while the place in the table is of that
-// generation.
+// serverHop is the next hop of a real server as a worker remembers it. It is good while the place
+// in the table is of that generation.
 type serverHop struct {
 	hop        neighbour.Hop // none if it could not be found
 	generation uint16
@@ -25,8 +25,8 @@ func (w *Worker) hopOfServer(id uint32) (neighbour.Hop, Verdict) {
 	return w.wantServer(id)
 }
 
-// wantServer looks up the next hop of a configured real server, remembers it, and has it kept and asked for ahead of the first
-// packet.
+// wantServer looks up the next hop of a configured real server, remembers it, and has it kept and
+// asked for ahead of the first packet.
 func (w *Worker) wantServer(id uint32) (neighbour.Hop, Verdict) {
 	h, v := w.nextHop(w.snap.servers[id].address)
 	if v != Taken {
@@ -39,14 +39,15 @@ func (w *Worker) wantServer(id uint32) (neighbour.Hop, Verdict) {
 	return h, Taken
 }
 
-// The pass over all real servers: a piece every wantInterval, and the whole in wantPieces of them. That is a third of the time
-// after which a wish lapses.
+// The pass over all real servers: a piece every wantInterval, and the whole in wantPieces of them.
+// That is a third of the time after which a wish lapses.
 const (
 	wantInterval = 100 // ms
 	wantPieces   = neighbour.WantLapse / wantInterval / 3
 )
 
-// wants is how far a worker has come with the pass over its real servers, which renews their wishes.
+// wants is how far a worker has come with the pass over its real servers, which renews their
+// wishes.
 type wants struct {
 	next uint32 // real server id
 	last uint32 // ms: the last piece

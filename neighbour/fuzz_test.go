@@ -6,8 +6,8 @@ import (
 	"fulcrum/packet"
 )
 
-// FuzzTable does anything in any order to a table: messages, packets, wishes, topologies, news and time. World.check has what
-// must always hold.
+// FuzzTable does anything in any order to a table: messages, packets, wishes, topologies, news and
+// time. World.check has what must always hold.
 func FuzzTable(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte{0, 1, 1, 1, 5, 9, 2, 1, 1, 1, 1, 1, 5, 255})
@@ -24,7 +24,7 @@ func FuzzTable(f *testing.F) {
 	})
 }
 
-// choices are the bytes of an input, of which each is used once.
+// choices are the bytes of an input. Each is used once.
 type choices []byte
 
 func (c *choices) below(n int) int {
@@ -36,7 +36,8 @@ func (c *choices) below(n int) int {
 	return v
 }
 
-// station chooses an address near the director's own, and its port; now and then one off the subnet.
+// station chooses an address near the director's own, and its port; now and then one off the
+// subnet.
 func (c *choices) station() (packet.Addr, uint16) {
 	v := c.below(64)
 	last, port := uint64(v%24), uint16(v/32)
@@ -79,14 +80,18 @@ var fuzzSteps = []func(w *world, c *choices, number uint32){
 		sender, _ := c.station()
 		target, port := c.station()
 		w.arp(port, packet.ARPFields{
-			Op: packet.ARPOp(c.below(3)), SenderMAC: c.mac(), SenderIP: sender.V4(), TargetIP: target.V4(),
+			Op: packet.ARPOp(c.below(3)), SenderMAC: c.mac(),
+			SenderIP: sender.V4(), TargetIP: target.V4(),
 		})
 	},
 	func(w *world, c *choices, _ uint32) { // neighbour discovery
 		src, _ := c.station()
 		target, port := c.station()
 		types := []uint8{packet.ICMP6Solicitation, packet.ICMP6Advertisement}
-		w.nd(port, packet.ND{Type: types[c.below(2)], Src: src, Dst: w.source(port), Target: target, LinkLayer: c.mac()})
+		w.nd(port, packet.ND{
+			Type: types[c.below(2)], Src: src, Dst: w.source(port), Target: target,
+			LinkLayer: c.mac(),
+		})
 	},
 	func(w *world, c *choices, _ uint32) { // a wish
 		a, port := c.station()

@@ -56,7 +56,8 @@ func (w *world) script(d *datadriven.TestData) string {
 	return strings.Join(lines[max(0, len(lines)-1-last):], "")
 }
 
-// steps are the lines of a script. What a line is about is on the port whose subnet has the station, or on port 0.
+// steps are the lines of a script. What a line is about is on the port whose subnet has the
+// station, or on port 0.
 var steps = map[string]func(w *world, words []string){
 	"pass": func(w *world, words []string) {
 		d, err := time.ParseDuration(words[0])
@@ -92,32 +93,35 @@ var steps = map[string]func(w *world, words []string){
 			name, mac, isStatic := strings.Cut(word, "=")
 			a, port := w.station(name)
 			if isStatic {
-				statics = append(statics, StaticEntry{Address: a, MAC: parseMAC(w, mac), Port: port})
+				statics = append(statics, StaticEntry{a, parseMAC(w, mac), port})
 			} else {
-				gateways = append(gateways, Gateway{Address: a, Source: w.source(port), Port: port})
+				gateways = append(gateways, Gateway{a, w.source(port), port})
 			}
 		}
 		w.topology(gateways, statics)
 	},
 }
 
-// question is a request or a solicitation: "about TARGET from SENDER at MAC", and "on PORT" if the subnet does not tell.
+// question is a request or a solicitation: "about TARGET from SENDER at MAC", and "on PORT" if the
+// subnet does not tell.
 func (w *world) question(words []string) {
-	target, sender, mac := netip.MustParseAddr(words[1]), netip.MustParseAddr(words[3]), parseMAC(w, words[5])
-	port := w.portGiven(words[6:], sender)
+	target, sender := netip.MustParseAddr(words[1]), netip.MustParseAddr(words[3])
+	mac, port := parseMAC(w, words[5]), w.portGiven(words[6:], sender)
 	if target.Is4() {
 		w.arp(port, packet.ARPFields{
-			Op: packet.ARPRequest, SenderMAC: mac, SenderIP: packet.Addr4(sender), TargetIP: packet.Addr4(target),
+			Op: packet.ARPRequest, SenderMAC: mac,
+			SenderIP: packet.Addr4(sender), TargetIP: packet.Addr4(target),
 		})
 		return
 	}
 	w.nd(port, packet.ND{
-		Type: packet.ICMP6Solicitation, Src: packet.AddrOf(sender), Target: packet.AddrOf(target), LinkLayer: mac,
+		Type: packet.ICMP6Solicitation, Src: packet.AddrOf(sender), Target: packet.AddrOf(target),
+		LinkLayer: mac,
 	})
 }
 
-// answer is a reply or an advertisement: "of SENDER at MAC", and "on PORT" if the subnet does not tell. It is sent to the
-// director.
+// answer is a reply or an advertisement: "of SENDER at MAC", and "on PORT" if the subnet does not
+// tell. It is sent to the director.
 func (w *world) answer(words []string) {
 	sender, mac := netip.MustParseAddr(words[1]), parseMAC(w, words[3])
 	port := w.portGiven(words[4:], sender)
@@ -129,7 +133,9 @@ func (w *world) answer(words []string) {
 		return
 	}
 	a := packet.AddrOf(sender)
-	w.nd(port, packet.ND{Type: packet.ICMP6Advertisement, Src: a, Dst: own, Target: a, LinkLayer: mac})
+	w.nd(port, packet.ND{
+		Type: packet.ICMP6Advertisement, Src: a, Dst: own, Target: a, LinkLayer: mac,
+	})
 }
 
 func (w *world) portGiven(words []string, sender netip.Addr) uint16 {

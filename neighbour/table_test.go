@@ -21,7 +21,8 @@ func TestTableIsBounded(t *testing.T) {
 	for i := range uint32(MaxEntries) {
 		w.find(packet.AddrOf4(0x0a010000+i), 0)
 	}
-	if _, ok := w.table.Find(packet.AddrOf4(0x0b000000), 0, w.now); ok || w.table.Len() != MaxEntries {
+	_, ok := w.table.Find(packet.AddrOf4(0x0b000000), 0, w.now)
+	if ok || w.table.Len() != MaxEntries {
 		t.Fatalf("%d entries, and one more: %v", w.table.Len(), ok)
 	}
 	if h := w.table.Learn(packet.AddrOf4(0x0b000000), 0, packet.MAC{2}, w.now); h != 0 {
@@ -65,10 +66,7 @@ func TestNoAllocs(t *testing.T) {
 		w.find(packet.AddrOf4(0x0a000064+i), 0)
 	}
 	h, p := w.find(packet.AddrOf4(0x0a000009), 0), new(ports.Packet)
-	request, reply := packet.ARP(make([]byte, packet.ARPLen)), packet.ARP(make([]byte, packet.ARPLen))
-	mac := packet.MAC{2, 0, 0, 0, 1, 9}
-	request.Encode(packet.ARPFields{Op: packet.ARPRequest, SenderMAC: mac, SenderIP: 0x0a000009, TargetIP: 0x0a000001})
-	reply.Encode(packet.ARPFields{Op: packet.ARPReply, SenderMAC: mac, SenderIP: 0x0a000064, TargetIP: 0x0a000001})
+	request, reply := arpFrom(packet.ARPRequest, 0x0a000009), arpFrom(packet.ARPReply, 0x0a000064)
 	nd := packet.ND{Type: packet.ICMP6Solicitation, Target: packet.Addr{Hi: 1}}
 	here := Here{Answered: true, Stranger: true, OnSubnet: true}
 	allocs := testing.AllocsPerRun(1000, func() {
@@ -90,6 +88,14 @@ func TestNoAllocs(t *testing.T) {
 	if allocs != 0 {
 		t.Errorf("%v allocations", allocs)
 	}
+}
+
+// arpFrom is an ARP packet to 10.0.0.1.
+func arpFrom(op packet.ARPOp, sender uint32) packet.ARP {
+	a := packet.ARP(make([]byte, packet.ARPLen))
+	mac := packet.MAC{2, 0, 0, 0, 1, 9}
+	a.Encode(packet.ARPFields{Op: op, SenderMAC: mac, SenderIP: sender, TargetIP: 0x0a000001})
+	return a
 }
 
 func TestStatesHaveNames(t *testing.T) {

@@ -10,8 +10,8 @@ import (
 	"fulcrum/ports"
 )
 
-// world is a table and what is around it: a clock, and packets that are numbers. Whatever the table wants done is written down,
-// and after each step all that must always hold is checked.
+// world is a table and what is around it: a clock, and packets that are numbers. Whatever the table
+// wants done is written down, and after each step all that must always hold is checked.
 type world struct {
 	testing.TB
 	table   Table
@@ -127,10 +127,12 @@ func (w *world) packet(h Hop, number uint32) {
 func (w *world) arp(port uint16, f packet.ARPFields) {
 	a := packet.ARP(make([]byte, packet.ARPLen))
 	a.Encode(f)
-	r, answer := w.table.ReceiveARP(a, w.here(port, packet.AddrOf4(f.SenderIP), packet.AddrOf4(f.TargetIP)), w.now)
+	here := w.here(port, packet.AddrOf4(f.SenderIP), packet.AddrOf4(f.TargetIP))
+	r, answer := w.table.ReceiveARP(a, here, w.now)
 	w.received(r)
 	if r.Answer {
-		w.note("answer %v: %v is at %v", answer.TargetMAC, packet.AddrOf4(answer.SenderIP), answer.SenderMAC)
+		about := packet.AddrOf4(answer.SenderIP)
+		w.note("answer %v: %v is at %v", answer.TargetMAC, about, answer.SenderMAC)
 	}
 }
 
@@ -182,7 +184,8 @@ func (w *world) check() {
 		inQueues += t.queues[i].N
 	}
 	if t.Held() != inQueues || t.Held() != w.held-w.sent {
-		w.Fatalf("%d packets wait, the queues have %d; %d went in and %d came out", t.Held(), inQueues, w.held, w.sent)
+		w.Fatalf("%d packets wait, the queues have %d; %d went in and %d came out",
+			t.Held(), inQueues, w.held, w.sent)
 	}
 	owners := map[uint8]Hop{}
 	for i := range t.entries {
@@ -208,7 +211,8 @@ func (w *world) checkEntry(h Hop, owners map[uint8]Hop) {
 	if got, ok := t.Lookup(e.Address, e.Port); !ok || got != h {
 		w.Fatalf("place %d is %v's, which the index has at %d", h, e.Address, got)
 	}
-	if e.HasMAC() && (e.MAC().IsZero() || e.MAC().IsMulticast() || packet.MAC(e.MACs[6:12]) != ownMAC(int(e.Port))) {
+	mac, own := e.MAC(), packet.MAC(e.MACs[6:12])
+	if e.HasMAC() && (mac.IsZero() || mac.IsMulticast() || own != ownMAC(int(e.Port))) {
 		w.Fatalf("%v has the MACs %x", e.Address, e.MACs)
 	}
 	if e.Unreachable(w.now) && (e.queue != 0 || e.State() != Failed) {
@@ -218,7 +222,8 @@ func (w *world) checkEntry(h Hop, owners map[uint8]Hop) {
 		return
 	}
 	if other, taken := owners[e.queue]; taken || t.Waiting(h) == 0 || e.HasMAC() {
-		w.Fatalf("%v has queue %d with %d packets, and so has place %d", e.Address, e.queue, t.Waiting(h), other)
+		w.Fatalf("%v has queue %d with %d packets, and so has place %d",
+			e.Address, e.queue, t.Waiting(h), other)
 	}
 	owners[e.queue] = h
 }
