@@ -223,6 +223,25 @@ func TestConfiguredServerIsKept(t *testing.T) {
 	}
 }
 
+// The pass over the real servers renews all wishes in time, also where it takes several turns.
+func TestAllServersAreKept(t *testing.T) {
+	s := oneArm
+	v := s.web(modes.DR, 1)
+	v.RealServers = nil
+	for i := range 3*servedAtOnce + 40 {
+		v.RealServers = append(v.RealServers, RealServer{Address: at4(fmt.Sprintf("10.0.0.%d:80", 10+i)), Weight: 1})
+	}
+	b := newBed(t, s, s.resolving(v))
+	b.wait(neighbour.WantLapse + 10_000)
+	b.collectAll()
+	for id := range b.worker.snap.servers {
+		p := &b.worker.peers[id]
+		if n := b.worker.neighbours.At(p.hop); n.Generation != p.generation || p.hop == 0 || !n.Pinned() {
+			t.Fatalf("the next hop of real server %d (place %d) is not kept", id, p.hop)
+		}
+	}
+}
+
 // A place of another generation is not the real server's any more: its next hop is looked up anew.
 func TestForgottenServerIsFoundAgain(t *testing.T) {
 	s := oneArm

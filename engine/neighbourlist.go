@@ -60,8 +60,13 @@ func (w *Worker) showNeighbours(c *shownNeighbours) {
 func (w *Worker) infoOf(h neighbour.Hop) NeighbourInfo {
 	n := w.neighbours.At(h)
 	info := NeighbourInfo{
-		Worker: w.number, Port: int(n.Port), Address: n.Address.Netip(), State: n.State().String(), Pinned: n.Pinned(),
-		Waiting: w.neighbours.Waiting(h), Age: time.Duration(n.Age(w.now)) * time.Millisecond,
+		Worker:  w.number,
+		Port:    int(n.Port),
+		Address: n.Address.Netip(),
+		State:   n.State().String(),
+		Pinned:  n.Pinned(),
+		Waiting: w.neighbours.Waiting(h),
+		Age:     time.Duration(n.Age(w.now)) * time.Millisecond,
 	}
 	if n.HasMAC() {
 		info.MAC = n.MAC()

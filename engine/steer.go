@@ -5,8 +5,9 @@ import (
 	"fulcrum/steer"
 )
 
-// owner returns the worker to which packets with a key belong that come in at a port, or steer.Receiver. It looks up what
-// the packet is; package steer has the rule. A packet that belongs to no worker is this one's to drop.
+// owner returns the worker to which packets with a key belong that come in at a port, or
+// steer.Receiver. It looks up what the packet is; package steer has the rule. A packet that belongs
+// to no worker is this one's to drop.
 func (w *Worker) owner(port uint16, k *packet.Key) int {
 	s := &w.engine.steering
 	if service, ok := w.snap.services.get(socketKey(k.Dst, k.DstPort, k.Protocol)); ok {
@@ -34,7 +35,8 @@ func (w *Worker) answerOwner(k *packet.Key) int {
 	return o.Of(k.DstPort)
 }
 
-// probableOwner is owner for a flow without a packet at hand: the receiver is the worker that the device's hash would choose.
+// probableOwner is owner for a flow without a packet at hand: the receiver is the worker that the
+// device's hash would choose.
 func (w *Worker) probableOwner(port uint16, k *packet.Key) int {
 	owner := w.owner(port, k)
 	if owner != steer.Receiver {

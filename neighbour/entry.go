@@ -2,16 +2,16 @@ package neighbour
 
 import "fulcrum/packet"
 
-// Entry is a station on a port's network. It fills one cache line. The caller reads the exported fields, and writes none but
-// Used.
+// Entry is a station on a port's network. It fills one cache line. The caller reads the exported
+// fields, and writes none but Used.
 type Entry struct {
 	Address packet.Addr
 	Source  packet.Addr // the port's own address towards it; valid for gateways and after Want
 	MACs    [12]byte    // destination and source, as an Ethernet header begins; valid if HasMAC
 	Port    uint16
 	MTU     uint16 // of the port, in bytes of IP
-	// Generation is raised whenever the place is forgotten: whoever remembers it with the Hop can tell that the place is
-	// another station's.
+	// Generation is raised whenever the place is forgotten. A caller that remembers it with the
+	// Hop can tell that the place is another station's.
 	Generation uint16
 	state      State
 	tries      uint8  // questions since the last answer
@@ -32,13 +32,15 @@ func (e *Entry) MAC() packet.MAC { return packet.MAC(e.MACs[0:6]) }
 // State returns how far the resolution has come.
 func (e *Entry) State() State { return e.state }
 
-// Pinned reports whether the entry is kept although no packets go there: it is a gateway, or a real server needs it.
+// Pinned reports whether the entry is kept although no packets go there: it is a gateway, or a real
+// server needs it.
 func (e *Entry) Pinned() bool { return e.Gateway || e.wanted }
 
 // Age returns the time in ms since the entry was confirmed, or since it was last asked for.
 func (e *Entry) Age(now uint32) uint32 { return now - e.since }
 
-// Unreachable reports whether packets are dropped: the station did not answer, and is not asked again yet.
+// Unreachable reports whether packets are dropped: the station did not answer, and is not asked
+// again yet.
 func (e *Entry) Unreachable(now uint32) bool { return e.state == Failed && now-e.since < Retry }
 
 // confirm notes the MAC of a station that is not static. src is the port's own.

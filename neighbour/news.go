@@ -7,11 +7,13 @@ import (
 	"fulcrum/packet"
 )
 
-// newsSize is how many items are kept, a power of two. A worker that is further behind asks for itself.
+// newsSize is how many items are kept, a power of two. A worker that is further behind asks for
+// itself.
 const newsSize = 1024
 
-// News is what workers learn of neighbours, for all the others: an answer reaches one worker only. It is written seldom:
-// looking whether there is something new costs a read of a line that every worker has. Anyone may use it.
+// News is what workers learn of neighbours, for all the others: an answer reaches one worker only.
+// It is written seldom: looking whether there is something new costs a read of a line that every
+// worker has. Anyone may use it.
 type News struct {
 	told atomic.Uint64 // items so far
 
@@ -39,8 +41,8 @@ func (n *News) Tell(i Item) {
 	n.told.Store(told + 1)
 }
 
-// Since copies items into room: those after the first seen ones, as far as they are still kept and fit. It returns them, and
-// how many items have been seen then.
+// Since copies items into room: those after the first seen ones, as far as they are still kept and
+// fit. It returns them, and how many items have been seen then.
 func (n *News) Since(seen uint64, room []Item) ([]Item, uint64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -20,7 +20,8 @@ func TestNewsForgetsTheOldest(t *testing.T) {
 		some, seen = n.Since(seen, room)
 		heard = append(heard, slices.Clone(some)...)
 	}
-	if len(heard) != newsSize || heard[0].Address.V4() != 10 || heard[newsSize-1].Address.V4() != newsSize+9 {
-		t.Fatalf("%d items, from %d", len(heard), heard[0].Address.V4())
+	first, last := heard[0].Address.V4(), heard[len(heard)-1].Address.V4()
+	if len(heard) != newsSize || first != 10 || last != newsSize+9 {
+		t.Fatalf("%d items, from %d to %d", len(heard), first, last)
 	}
 }

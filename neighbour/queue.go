@@ -15,8 +15,8 @@ const (
 	Unreachable             // its next hop did not answer lately; it is still the caller's
 )
 
-// Hold lets a packet wait for the MAC of a next hop that has none, and asks for it where that has not been done: the caller
-// sends the question.
+// Hold lets a packet wait for the MAC of a next hop that has none, and asks for it where that has
+// not been done: the caller sends the question.
 func (t *Table) Hold(h Hop, p *ports.Packet, now uint32) (Wait, Question) {
 	e := &t.entries[h]
 	if e.Unreachable(now) {
@@ -55,7 +55,8 @@ func (t *Table) takeQueue(e *Entry) bool {
 	return false
 }
 
-// Take gives the packets that waited for a next hop back to the caller. They are valid until the next Hold.
+// Take gives the packets that waited for a next hop back to the caller. They are valid until the
+// next Hold.
 func (t *Table) Take(h Hop) []ports.Packet {
 	e := &t.entries[h]
 	if e.queue == 0 {

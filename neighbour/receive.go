@@ -2,25 +2,37 @@ package neighbour
 
 import "fulcrum/packet"
 
-// Here is what the director is on the port where a message came in, and how it stands to the sender. The sender is the
-// station of which a message gives the MAC: the source of a request or solicitation, the target of an advertisement.
+// Here is what the director is on the port where a message came in, and how it stands to the
+// sender. The sender is the station whose MAC the message gives: the source of a request or
+// solicitation, the target of an advertisement.
 type Here struct {
-	Port     uint16
-	Answered bool // the director answers on this port for the address that is asked for
-	Stranger bool // the sender's address is a unicast address of another host, so that it may be learnt
-	OnSubnet bool // the sender's address is on one of the port's subnets
+	Port uint16
+	// Answered says that the director answers on this port for the address that is asked for.
+	Answered bool
+	// Stranger says that the sender's address is a unicast address of another host, which may be
+	// learnt.
+	Stranger bool
+	// OnSubnet says that the sender's address is on one of the port's subnets.
+	OnSubnet bool
 }
 
-// Reception is what follows from a message. The zero Reception: it was in order, and there is nothing to do.
+// Reception is what follows from a message. The zero Reception: it was in order, and there is
+// nothing to do.
 type Reception struct {
-	Impossible bool // the sender cannot have the Ethernet address that it gives: drop the message
-	Answer     bool // send the answer
-	Learnt     Hop  // whose MAC is known now: send the packets that Take returns, and tell the other workers; 0 is none
+	// Impossible says that no other station can have the sender's MAC: drop the message.
+	Impossible bool
+	// Answer says to send the answer.
+	Answer bool
+	// Learnt is the entry whose MAC is known now: send the packets that Take returns, and tell the
+	// other workers. 0 is none.
+	Learnt Hop
 }
 
-// ReceiveARP takes an ARP packet: it learns from the sender what the director needs to know, and answers a request for an
-// address that is answered here (RFC 826).
-func (t *Table) ReceiveARP(a packet.ARP, here Here, now uint32) (r Reception, answer packet.ARPFields) {
+// ReceiveARP takes an ARP packet: it learns from the sender what the director needs to know, and
+// answers a request for an address that is answered here (RFC 826).
+func (t *Table) ReceiveARP(
+	a packet.ARP, here Here, now uint32,
+) (r Reception, answer packet.ARPFields) {
 	sender, mac := packet.AddrOf4(a.SenderIP()), a.SenderMAC()
 	if mac.IsZero() || !t.mayHave(here.Port, mac) {
 		return Reception{Impossible: true}, answer
@@ -31,13 +43,18 @@ func (t *Table) ReceiveARP(a packet.ARP, here Here, now uint32) (r Reception, an
 	}
 	r.Answer = true
 	return r, packet.ARPFields{
-		Op: packet.ARPReply, SenderMAC: t.ports[here.Port].MAC, SenderIP: a.TargetIP(), TargetMAC: mac, TargetIP: sender.V4(),
+		Op:        packet.ARPReply,
+		SenderMAC: t.ports[here.Port].MAC,
+		SenderIP:  a.TargetIP(),
+		TargetMAC: mac,
+		TargetIP:  sender.V4(),
 	}
 }
 
-// ReceiveND takes a valid neighbour solicitation or advertisement. It learns from the sender what the director needs to
-// know, and answers a solicitation for an address that is answered here (RFC 4861, 7.2.3): to the station that asked, or to
-// all nodes if the asker is about to take the address for itself (RFC 4862, 5.4.3).
+// ReceiveND takes a valid neighbour solicitation or advertisement. It learns from the sender what
+// the director needs to know, and answers a solicitation for an address that is answered here (RFC
+// 4861, 7.2.3): to the station that asked, or to all nodes if the asker is about to take the
+// address for itself (RFC 4862, 5.4.3).
 func (t *Table) ReceiveND(n *packet.ND, here Here, now uint32) (r Reception, answer packet.ND) {
 	if !t.mayHave(here.Port, n.LinkLayer) {
 		return Reception{Impossible: true}, answer
@@ -57,12 +74,17 @@ func (t *Table) ReceiveND(n *packet.ND, here Here, now uint32) (r Reception, ans
 		return r, t.Advertisement(here.Port, n.Target)
 	}
 	return r, packet.ND{
-		Type: packet.ICMP6Advertisement, Flags: packet.NDRouter | packet.NDSolicited | packet.NDOverride,
-		Src: n.Target, Dst: n.Src, Target: n.Target, LinkLayer: t.ports[here.Port].MAC,
+		Type:      packet.ICMP6Advertisement,
+		Flags:     packet.NDRouter | packet.NDSolicited | packet.NDOverride,
+		Src:       n.Target,
+		Dst:       n.Src,
+		Target:    n.Target,
+		LinkLayer: t.ports[here.Port].MAC,
 	}
 }
 
-// Advertisement returns the message that tells all stations of a port's network where an address of the director's is.
+// Advertisement returns the message that tells all stations of a port's network where an address of
+// the director's is.
 func (t *Table) Advertisement(port uint16, address packet.Addr) packet.ND {
 	return packet.ND{
 		Type: packet.ICMP6Advertisement, Flags: packet.NDRouter | packet.NDOverride,
@@ -70,12 +92,14 @@ func (t *Table) Advertisement(port uint16, address packet.Addr) packet.ND {
 	}
 }
 
-// mayHave reports whether an Ethernet address can be that of another station on the port's network, or is not given.
+// mayHave reports whether an Ethernet address can be that of another station on the port's network,
+// or is not given.
 func (t *Table) mayHave(port uint16, mac packet.MAC) bool {
 	return !mac.IsMulticast() && mac != t.ports[port].MAC
 }
 
-// learnSender updates a neighbour that is known, and gets to know one on the port's subnet that asks for the director.
+// learnSender updates a neighbour that is known, and gets to know one on the port's subnet that
+// asks for the director.
 func (t *Table) learnSender(address packet.Addr, mac packet.MAC, here Here, now uint32) Hop {
 	if !here.Stranger {
 		return 0
@@ -89,8 +113,8 @@ func (t *Table) learnSender(address packet.Addr, mac packet.MAC, here Here, now 
 	return t.Learn(address, here.Port, mac, now)
 }
 
-// Learn notes the MAC of a station, of which another worker has told, and returns its hop: the caller sends the packets that
-// Take returns. It returns none if the station is static or the table full.
+// Learn notes the MAC of a station that another worker has learnt, and returns its hop: the caller
+// sends the packets that Take returns. It returns none if the station is static or the table full.
 func (t *Table) Learn(address packet.Addr, port uint16, mac packet.MAC, now uint32) Hop {
 	h, ok := t.Find(address, port, now)
 	if !ok {

@@ -29,8 +29,8 @@ type key struct {
 	port    uint16
 }
 
-// Table holds the neighbours that a worker knows and the packets that wait for them. Its worker alone may use it, and it
-// must not be copied once it is in use.
+// Table holds the neighbours that a worker knows and the packets that wait for them. Its worker
+// alone may use it, and it must not be copied once it is in use.
 type Table struct {
 	entries    []Entry // entries[0] is never used
 	ports      []Port
@@ -48,8 +48,11 @@ type Table struct {
 // New returns an empty table.
 func New(c Config) Table {
 	return Table{
-		entries: make([]Entry, 1, 256), index: map[key]Hop{}, ports: c.Ports, worker: uint32(c.Worker),
-		work: Work{Ask: make([]Question, 0, tickChunk), Failed: make([]Hop, 0, tickChunk)},
+		entries: make([]Entry, 1, 256),
+		index:   map[key]Hop{},
+		ports:   c.Ports,
+		worker:  uint32(c.Worker),
+		work:    Work{Ask: make([]Question, 0, tickChunk), Failed: make([]Hop, 0, tickChunk)},
 	}
 }
 
@@ -74,8 +77,8 @@ func (t *Table) Lookup(address packet.Addr, port uint16) (h Hop, ok bool) {
 	return h, ok
 }
 
-// Find returns the hop of an address on a port, as a new incomplete entry if there is none; ok is false when the table is
-// full.
+// Find returns the hop of an address on a port, as a new incomplete entry if there is none; ok is
+// false when the table is full.
 func (t *Table) Find(address packet.Addr, port uint16, now uint32) (h Hop, ok bool) {
 	k := key{address, port}
 	if h, ok := t.index[k]; ok {
@@ -85,8 +88,12 @@ func (t *Table) Find(address packet.Addr, port uint16, now uint32) (h Hop, ok bo
 		return 0, false
 	}
 	t.entries[h] = Entry{
-		Address: address, Port: port, MTU: uint16(t.MTU(port)), Generation: t.entries[h].Generation,
-		state: Incomplete, since: now - Retry, // the first question need not wait
+		Address:    address,
+		Port:       port,
+		MTU:        uint16(t.MTU(port)),
+		Generation: t.entries[h].Generation,
+		state:      Incomplete,
+		since:      now - Retry, // the first question need not wait
 	}
 	t.index[k] = h
 	return h, true

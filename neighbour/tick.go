@@ -19,7 +19,8 @@ type Question struct {
 	To  packet.MAC // the station to ask; zero: all on the port's network
 }
 
-// Work is what the caller has to do. The slices are the table's, and valid until the next Tick or SetTopology.
+// Work is what the caller has to do. The slices are the table's, and valid until the next Tick or
+// SetTopology.
 type Work struct {
 	Learnt []Hop      // whose MAC is known now: send the packets that Take returns
 	Failed []Hop      // who did not answer: drop the packets that Take returns
@@ -37,7 +38,8 @@ func (t *Table) add(q Question) {
 	}
 }
 
-// Tick asks again, gives up and forgets. It looks at a bounded number of entries, ten times a second at most.
+// Tick asks again, gives up and forgets. It looks at a bounded number of entries, ten times a
+// second at most.
 func (t *Table) Tick(now uint32) Work {
 	t.begin()
 	if now-t.last < tickInterval {
@@ -82,8 +84,8 @@ func (t *Table) age(h Hop, now uint32) {
 	}
 }
 
-// askAgain repeats the question or gives up. A station whose MAC had been known is looked for on the whole network first,
-// since its address may have moved.
+// askAgain repeats the question or gives up. A station whose MAC had been known is looked for on
+// the whole network first, since its address may have moved.
 func (t *Table) askAgain(h Hop, now uint32) {
 	e := &t.entries[h]
 	switch {

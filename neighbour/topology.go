@@ -2,8 +2,9 @@ package neighbour
 
 import "fulcrum/packet"
 
-// WantLapse is the time in ms after the last Want until an entry is no longer kept for a real server. A worker that asks for
-// each of its real servers' next hops more often than that keeps all of them.
+// WantLapse is the time in ms after the last Want until an entry is no longer kept for a real
+// server. A worker that asks for each of its real servers' next hops more often than that keeps all
+// of them.
 const WantLapse = 60_000
 
 // Gateway is the gateway of a route.
@@ -20,9 +21,10 @@ type StaticEntry struct {
 	Port    uint16
 }
 
-// SetTopology takes in changed routes, ports, addresses or static neighbours. Static entries that are not among statics any
-// more have to be asked for like others, gateways are kept and asked for ahead of the first packet, and no other entry is a
-// gateway. What finds no place in a full table is left out.
+// SetTopology takes in changed routes, ports, addresses or static neighbours. Static entries that
+// are not among statics any more have to be asked for like others, gateways are kept and asked for
+// ahead of the first packet, and no other entry is a gateway. What finds no place in a full table
+// is left out.
 func (t *Table) SetTopology(gateways []Gateway, statics []StaticEntry, now uint32) Work {
 	t.begin()
 	t.unbind(now)
@@ -64,8 +66,9 @@ func (t *Table) setStatic(s StaticEntry, now uint32) {
 	t.work.Learnt = append(t.work.Learnt, h)
 }
 
-// Want says that a configured real server needs a next hop, from the port's own address source: it is asked for ahead of the
-// first packet, kept fresh and not forgotten until WantLapse after the last Want. The caller sends the question.
+// Want says that a configured real server needs a next hop, from the port's own address source: it
+// is asked for ahead of the first packet, kept fresh and not forgotten until WantLapse after the
+// last Want. The caller sends the question.
 func (t *Table) Want(h Hop, source packet.Addr, now uint32) Question {
 	e := &t.entries[h]
 	first := !e.Pinned()
@@ -76,8 +79,8 @@ func (t *Table) Want(h Hop, source packet.Addr, now uint32) Question {
 	return Question{} // a wish that is repeated must not put off the question
 }
 
-// askFirst asks for a neighbour that will be needed. One worker does so for all; the others ask if they have not been told
-// in time.
+// askFirst asks for a neighbour that will be needed. One worker does so for all; the others ask if
+// they have not been told in time.
 func (t *Table) askFirst(h Hop, now uint32) Question {
 	e := &t.entries[h]
 	if e.state != Incomplete || e.tries != 0 {

@@ -13,17 +13,19 @@ type Port struct {
 	Servers []lvs.Mode // the modes of the real servers behind the port
 }
 
-// Spreads returns how each port is to be asked to spread packets over its queues. A client's address and port are the source
-// of what it sends and the destination of what real servers answer. In a mode whose flows belong to the client's end they
-// so lead both directions to one worker. A device with both clients and such real servers behind it can only go by the
-// whole flow, and then all do.
+// Spreads returns how each port is to be asked to spread packets over its queues. A client's
+// address and port are the source of what it sends and the destination of what real servers answer.
+// In a mode whose flows belong to the client's end they so lead both directions to one worker. A
+// device with both clients and such real servers behind it can only go by the whole flow, and then
+// all do.
 func Spreads(all []Port) []ports.Spread {
 	spreads := make([]ports.Spread, len(all))
 	servers := make([]bool, len(all))
 	for i, p := range all {
-		servers[i] = slices.ContainsFunc(p.Servers, func(m lvs.Mode) bool { return m.Owner() == lvs.ClientEnd })
+		servers[i] = slices.ContainsFunc(p.Servers, byClientEnd)
 	}
-	if !slices.Contains(servers, true) || !slices.Contains(servers, false) || haveBoth(all, servers) {
+	on, off := slices.Contains(servers, true), slices.Contains(servers, false)
+	if !on || !off || haveBoth(all, servers) {
 		return spreads
 	}
 	for i := range spreads {
@@ -34,6 +36,8 @@ func Spreads(all []Port) []ports.Spread {
 	}
 	return spreads
 }
+
+func byClientEnd(m lvs.Mode) bool { return m.Owner() == lvs.ClientEnd }
 
 // haveBoth reports whether a device leads to real servers by one VLAN and to clients by another.
 func haveBoth(all []Port, servers []bool) bool {

@@ -13,7 +13,7 @@ import (
 	"fulcrum/ports"
 )
 
-// device is a port of which nothing matters but its queues.
+// device is a port. Only its queues matter here.
 type device struct {
 	ports.Port
 	queues int
@@ -24,7 +24,9 @@ func (d device) Queues() int     { return d.queues }
 func (d device) RSS() *ports.RSS { return d.rss }
 
 // spreadNames are the spreads in the texts.
-var spreadNames = map[string]ports.Spread{"flow": ports.SpreadFlow, "source": ports.SpreadSource, "destination": ports.SpreadDestination}
+var spreadNames = map[string]ports.Spread{
+	"flow": ports.SpreadFlow, "source": ports.SpreadSource, "destination": ports.SpreadDestination,
+}
 
 // newRSS returns the RSS of a device that spreads packets over a number of queues.
 func newRSS(t testing.TB, by ports.Spread, queues int) *ports.RSS {
@@ -32,7 +34,9 @@ func newRSS(t testing.TB, by ports.Spread, queues int) *ports.RSS {
 	for i := range table {
 		table[i] = uint16(i % queues)
 	}
-	rss, err := ports.NewRSS(ports.RSSConfig{Key: ports.SymmetricKey(40), Table: table, Spread: by, Types: ports.AllHashTypes})
+	rss, err := ports.NewRSS(ports.RSSConfig{
+		Key: ports.SymmetricKey(40), Table: table, Spread: by, Types: ports.AllHashTypes,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +89,7 @@ func modeNamed(t *testing.T, name string) lvs.Mode {
 	return m
 }
 
-// steering has a device a line: its queues, and by what they are filled, or "untold".
+// steering reads a device from each line: its queues, and how it spreads packets, or "untold".
 func steering(t *testing.T, d *datadriven.TestData) Steering {
 	var workers int
 	d.ScanArgs(t, "workers", &workers)
@@ -104,7 +108,8 @@ func steering(t *testing.T, d *datadriven.TestData) Steering {
 	return New(devices, workers, 42)
 }
 
-// owners prints the owner of each line's packet: where it comes in, who sends it, its source and its destination.
+// owners prints the owner of each line's packet: where it comes in, who sends it, its source and
+// its destination.
 func owners(t *testing.T, s *Steering, d *datadriven.TestData) string {
 	var out strings.Builder
 	for line := range strings.Lines(d.Input) {
@@ -138,11 +143,13 @@ func owner(t *testing.T, s *Steering, port uint16, who string, k packet.Key) str
 func keyOf(src, dst string) packet.Key {
 	from, to := netip.MustParseAddrPort(src), netip.MustParseAddrPort(dst)
 	return packet.Key{Flow: packet.Flow{
-		Src: packet.AddrOf(from.Addr()), Dst: packet.AddrOf(to.Addr()), SrcPort: from.Port(), DstPort: to.Port(),
+		Src: packet.AddrOf(from.Addr()), SrcPort: from.Port(),
+		Dst: packet.AddrOf(to.Addr()), DstPort: to.Port(),
 	}, Protocol: packet.ProtocolUDP}
 }
 
-// TestBothDirectionsHaveOneOwner: where flows belong to the client's end, and evenly, with and without the devices' help.
+// TestBothDirectionsHaveOneOwner: where flows belong to the client's end, and evenly, with and
+// without the devices' help.
 func TestBothDirectionsHaveOneOwner(t *testing.T) {
 	const workers, clients = 4, 4000
 	for name, s := range map[string]Steering{
@@ -173,10 +180,13 @@ func TestBothDirectionsHaveOneOwner(t *testing.T) {
 	}
 }
 
-// TestLocalPortsAreTheirReceivers: the owner of a local port is the worker whose queue its answers reach.
+// TestLocalPortsAreTheirReceivers: the owner of a local port is the worker whose queue its answers
+// reach.
 func TestLocalPortsAreTheirReceivers(t *testing.T) {
 	s := New([]ports.Port{device{queues: 3, rss: newRSS(t, ports.SpreadFlow, 3)}}, 3, 42)
-	for _, answer := range []packet.Key{keyOf("10.1.0.11:80", "10.1.0.50:0"), keyOf("[fd00::11]:80", "[fd00::50]:0")} {
+	for _, answer := range []packet.Key{
+		keyOf("10.1.0.11:80", "10.1.0.50:0"), keyOf("[fd00::11]:80", "[fd00::50]:0"),
+	} {
 		o := s.LocalOwner(0, answer)
 		for port := range uint16(2000) {
 			answer.DstPort = port

@@ -15,13 +15,13 @@ const Receiver = -1
 type Steering struct {
 	workers int
 	spread  []bool       // by port: it does not bring flows to workers, or not to all of them
-	back    []*ports.RSS // by port: how it spreads answers over all the workers' queues; nil if it does not tell
+	back    []*ports.RSS // by port: how it spreads answers over workers; nil if it does not tell
 	client  *ports.RSS   // how all ports spread clients, by one end of the flow; nil if they do not
 	secret  uint64
 }
 
-// New returns the rule for devices and a number of workers. The secret keeps strangers from choosing the worker that their
-// flows burden.
+// New returns the rule for devices and a number of workers. The secret keeps strangers from
+// choosing the worker that their flows burden.
 func New(devices []ports.Port, workers int, secret uint64) Steering {
 	s := Steering{workers: workers, secret: secret}
 	for _, d := range devices {
@@ -33,7 +33,8 @@ func New(devices []ports.Port, workers int, secret uint64) Steering {
 	return s
 }
 
-// spreadOver returns a device's RSS if it brings packets to all of the workers and to no other queue.
+// spreadOver returns a device's RSS if it brings packets to all of the workers and to no other
+// queue.
 func spreadOver(rss *ports.RSS, queues, workers int) *ports.RSS {
 	if rss == nil || queues != workers {
 		return nil
@@ -48,7 +49,8 @@ func spreadOver(rss *ports.RSS, queues, workers int) *ports.RSS {
 	return rss
 }
 
-// oneEnd returns what all devices have in common if each of them spreads by one end of a flow, and alike.
+// oneEnd returns what all devices have in common if each of them spreads by one end of a flow, and
+// alike.
 func oneEnd(all []*ports.RSS) *ports.RSS {
 	var source *ports.RSS
 	for _, r := range all {
@@ -62,7 +64,8 @@ func oneEnd(all []*ports.RSS) *ports.RSS {
 	return source
 }
 
-// FromClient returns the owner of a client's packet to a service whose flows belong to owner, or Receiver. It came in at a port.
+// FromClient returns the owner of a client's packet to a service whose flows belong to owner, or
+// Receiver. It came in at a port.
 func (s *Steering) FromClient(port uint16, k *packet.Key, owner lvs.Owner) int {
 	switch {
 	case owner == lvs.ClientEnd:
@@ -73,10 +76,14 @@ func (s *Steering) FromClient(port uint16, k *packet.Key, owner lvs.Owner) int {
 	return Receiver
 }
 
-// FromServer returns the owner of a real server's answer to a client, in a mode whose flows belong to the client's end.
-func (s *Steering) FromServer(k *packet.Key) int { return s.clientEnd(k.Dst, k.DstPort, k.Protocol) }
+// FromServer returns the owner of a real server's answer to a client, in a mode whose flows belong
+// to the client's end.
+func (s *Steering) FromServer(k *packet.Key) int {
+	return s.clientEnd(k.Dst, k.DstPort, k.Protocol)
+}
 
-// Queue returns the queue to which a port brings packets with a key; ok is false where it does not tell.
+// Queue returns the queue to which a port brings packets with a key; ok is false where it does not
+// tell.
 func (s *Steering) Queue(port uint16, k *packet.Key) (queue int, ok bool) {
 	rss := s.back[port]
 	if rss == nil {
@@ -88,15 +95,18 @@ func (s *Steering) Queue(port uint16, k *packet.Key) (queue int, ok bool) {
 // clientEnd returns the owner of the flows of a client's address and port.
 func (s *Steering) clientEnd(address packet.Addr, port uint16, protocol uint8) int {
 	if s.client == nil {
-		return s.choose(address.Hi ^ address.Lo<<32 ^ address.Lo>>32 ^ uint64(port)<<16 ^ uint64(protocol))
+		low := bits.RotateLeft64(address.Lo, 32)
+		return s.choose(address.Hi ^ low ^ uint64(port)<<16 ^ uint64(protocol))
 	}
-	return s.client.Queue(s.client.Flow(&packet.Key{Flow: packet.Flow{Src: address, SrcPort: port}, Protocol: protocol}))
+	k := packet.Key{Flow: packet.Flow{Src: address, SrcPort: port}, Protocol: protocol}
+	return s.client.Queue(s.client.Flow(&k))
 }
 
 // flow returns a worker by all that tells a flow from others.
 func (s *Steering) flow(k *packet.Key) int {
-	addresses := k.Src.Hi ^ bits.RotateLeft64(k.Src.Lo, 32) ^ bits.RotateLeft64(k.Dst.Hi, 16) ^ k.Dst.Lo
-	return s.choose(addresses ^ uint64(k.SrcPort)<<48 ^ uint64(k.DstPort)<<32 ^ uint64(k.Protocol)<<24)
+	src := k.Src.Hi ^ bits.RotateLeft64(k.Src.Lo, 32) ^ uint64(k.SrcPort)<<48
+	dst := bits.RotateLeft64(k.Dst.Hi, 16) ^ k.Dst.Lo ^ uint64(k.DstPort)<<32
+	return s.choose(src ^ dst ^ uint64(k.Protocol)<<24)
 }
 
 // choose maps a number evenly onto the workers.

@@ -1,0 +1,229 @@
+package neighbour
+
+import (
+	"fmt"
+	"net/netip"
+	"strings"
+	"testing"
+
+	"fulcrum/packet"
+	"fulcrum/ports"
+)
+
+// world is a table and what is around it: a clock, and packets that are numbers. Whatever the table
+// wants done is written down, and after each step all that must always hold is checked.
+type world struct {
+	testing.TB
+	table   Table
+	subnets []netip.Prefix // by port, with the port's own address
+	now     uint32         // ms
+	log     strings.Builder
+	sent    int // packets that came out of the table, sent or dropped
+	held    int // packets that went in
+	statics map[key]packet.MAC
+}
+
+func newWorld(t testing.TB, worker int, subnets ...string) *world {
+	w := &world{TB: t, now: 1_000_000, statics: map[key]packet.MAC{}}
+	c := Config{Worker: worker}
+	for i, s := range subnets {
+		w.subnets = append(w.subnets, netip.MustParsePrefix(s))
+		c.Ports = append(c.Ports, Port{MAC: ownMAC(i), MTU: 1500})
+	}
+	w.table = New(c)
+	return w
+}
+
+func ownMAC(port int) packet.MAC { return packet.MAC{2, 0, 0, 0, 0, byte(port)} }
+
+func (w *world) note(format string, args ...any) {
+	fmt.Fprintf(&w.log, "%7.1f  ", float64(w.now-1_000_000)/1000)
+	fmt.Fprintf(&w.log, format+"\n", args...)
+}
+
+// here is what the director is on a port: it has one address there and answers for no other.
+func (w *world) here(port uint16, sender, target packet.Addr) Here {
+	own := w.subnets[port]
+	return Here{
+		Port:     port,
+		Answered: target == packet.AddrOf(own.Addr()),
+		Stranger: sender.IsUnicast() && sender != packet.AddrOf(own.Addr()),
+		OnSubnet: own.Contains(sender.Netip()),
+	}
+}
+
+func (w *world) source(port uint16) packet.Addr { return packet.AddrOf(w.subnets[port].Addr()) }
+
+// find returns a hop that exists.
+func (w *world) find(a packet.Addr, port uint16) Hop {
+	h, ok := w.table.Find(a, port, w.now)
+	if !ok {
+		w.Fatal("the table is full")
+	}
+	return h
+}
+
+func (w *world) ask(q Question) {
+	if q.Hop == 0 {
+		return
+	}
+	to := "all"
+	if !q.To.IsZero() {
+		to = q.To.String()
+	}
+	w.note("ask %s for %v", to, w.table.At(q.Hop).Address)
+}
+
+// release takes the packets that waited, and says what becomes of them.
+func (w *world) release(h Hop, what string) {
+	waited := w.table.Take(h)
+	for i := range waited {
+		w.sent++
+		w.note("%s packet %d to %v", what, waited[i].Spare, w.table.At(h).Address)
+	}
+}
+
+func (w *world) learnt(h Hop) {
+	if h != 0 {
+		e := w.table.At(h)
+		w.note("learnt %v at %v", e.Address, e.MAC())
+		w.release(h, "send")
+	}
+}
+
+func (w *world) carryOut(work Work) {
+	for _, h := range work.Learnt {
+		w.learnt(h)
+	}
+	for _, h := range work.Failed {
+		w.note("%v does not answer", w.table.At(h).Address)
+		w.release(h, "drop")
+	}
+	for _, q := range work.Ask {
+		w.ask(q)
+	}
+}
+
+// packet sends a packet to a next hop.
+func (w *world) packet(h Hop, number uint32) {
+	e := w.table.At(h)
+	e.Used = true
+	if e.HasMAC() {
+		w.note("send packet %d to %v at %v", number, e.Address, e.MAC())
+		return
+	}
+	result, q := w.table.Hold(h, &ports.Packet{Spare: number}, w.now)
+	switch result {
+	case Held:
+		w.held++
+	case QueueFull:
+		w.note("drop packet %d to %v: no place to wait", number, e.Address)
+	case Unreachable:
+		w.note("drop packet %d to %v: it did not answer", number, e.Address)
+	}
+	w.ask(q)
+}
+
+func (w *world) arp(port uint16, f packet.ARPFields) {
+	a := packet.ARP(make([]byte, packet.ARPLen))
+	a.Encode(f)
+	here := w.here(port, packet.AddrOf4(f.SenderIP), packet.AddrOf4(f.TargetIP))
+	r, answer := w.table.ReceiveARP(a, here, w.now)
+	w.received(r)
+	if r.Answer {
+		about := packet.AddrOf4(answer.SenderIP)
+		w.note("answer %v: %v is at %v", answer.TargetMAC, about, answer.SenderMAC)
+	}
+}
+
+func (w *world) nd(port uint16, n packet.ND) {
+	sender := n.Src
+	if n.Type == packet.ICMP6Advertisement {
+		sender = n.Target
+	}
+	r, answer := w.table.ReceiveND(&n, w.here(port, sender, n.Target), w.now)
+	w.received(r)
+	if r.Answer {
+		w.note("answer %v: %v is at %v", answer.Dst, answer.Target, answer.LinkLayer)
+	}
+}
+
+func (w *world) received(r Reception) {
+	if r.Impossible {
+		w.note("drop the message: no other station can have that MAC")
+	}
+	w.learnt(r.Learnt)
+}
+
+// pass lets time pass in steps of a tick.
+func (w *world) pass(ms uint32) {
+	for end := w.now + ms; w.now != end; {
+		w.now += min(tickInterval, end-w.now)
+		w.carryOut(w.table.Tick(w.now))
+	}
+}
+
+// topology sets gateways and static neighbours.
+func (w *world) topology(gateways []Gateway, statics []StaticEntry) {
+	clear(w.statics)
+	for _, s := range statics {
+		w.statics[key{s.Address, s.Port}] = s.MAC
+	}
+	w.carryOut(w.table.SetTopology(gateways, statics, w.now))
+}
+
+// check checks what must always hold.
+func (w *world) check() {
+	w.Helper()
+	t := &w.table
+	if len(t.entries) > MaxEntries+1 || len(t.index)+len(t.unused)+1 != len(t.entries) {
+		w.Fatalf("%d places, %d known, %d unused", len(t.entries), len(t.index), len(t.unused))
+	}
+	inQueues := 0
+	for i := range t.queues {
+		inQueues += t.queues[i].N
+	}
+	if t.Held() != inQueues || t.Held() != w.held-w.sent {
+		w.Fatalf("%d packets wait, the queues have %d; %d went in and %d came out",
+			t.Held(), inQueues, w.held, w.sent)
+	}
+	owners := map[uint8]Hop{}
+	for i := range t.entries {
+		w.checkEntry(Hop(i), owners)
+	}
+	for k, mac := range w.statics {
+		h, ok := t.Lookup(k.address, k.port)
+		if e := t.At(h); !ok || e.State() != Static || e.MAC() != mac {
+			w.Fatalf("static %v is %v at %v, want %v", k.address, e.State(), e.MAC(), mac)
+		}
+	}
+}
+
+func (w *world) checkEntry(h Hop, owners map[uint8]Hop) {
+	w.Helper()
+	t, e := &w.table, w.table.At(h)
+	if e.State() == Free {
+		if e.Pinned() || e.queue != 0 || e.HasMAC() {
+			w.Fatalf("place %d is free and not empty: %+v", h, *e)
+		}
+		return
+	}
+	if got, ok := t.Lookup(e.Address, e.Port); !ok || got != h {
+		w.Fatalf("place %d is %v's, which the index has at %d", h, e.Address, got)
+	}
+	mac, own := e.MAC(), packet.MAC(e.MACs[6:12])
+	if e.HasMAC() && (mac.IsZero() || mac.IsMulticast() || own != ownMAC(int(e.Port))) {
+		w.Fatalf("%v has the MACs %x", e.Address, e.MACs)
+	}
+	if e.Unreachable(w.now) && (e.queue != 0 || e.State() != Failed) {
+		w.Fatalf("packets wait for %v, which does not answer", e.Address)
+	}
+	if e.queue == 0 {
+		return
+	}
+	if other, taken := owners[e.queue]; taken || t.Waiting(h) == 0 || e.HasMAC() {
+		w.Fatalf("%v has queue %d with %d packets, and so has place %d",
+			e.Address, e.queue, t.Waiting(h), other)
+	}
+	owners[e.queue] = h
+}
