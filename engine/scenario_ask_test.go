@@ -14,11 +14,13 @@ import (
 func (s *scenario) listSessions(*datadriven.TestData) string {
 	var lines []string
 	for _, i := range s.listed(1 << 20) {
-		text := fmt.Sprintf("%s %v > %v %v %v", ProtocolName(i.Protocol), i.Client, i.VIP, i.Mode, i.RealServer)
+		text := fmt.Sprintf("%s %v > %v", ProtocolName(i.Protocol), i.Client, i.VIP)
+		text += fmt.Sprintf(" %v %v", i.Mode, i.RealServer)
 		if i.Local.IsValid() {
 			text += " from " + s.end(i.Local)
 		}
-		text += fmt.Sprintf(" %v %v in=%d out=%d", i.State, i.Left.Round(time.Millisecond), i.PacketsIn, i.PacketsOut)
+		text += fmt.Sprintf(" %v %v", i.State, i.Left.Round(time.Millisecond))
+		text += fmt.Sprintf(" in=%d out=%d", i.PacketsIn, i.PacketsOut)
 		if len(s.engine.workers) > 1 {
 			text += fmt.Sprintf(" worker=%d", i.Worker)
 		}
@@ -38,11 +40,13 @@ func sortedLines(lines []string) string {
 // listServices shows the services with their real servers, and the connections of these.
 func (s *scenario) listServices(*datadriven.TestData) string {
 	var out strings.Builder
-	for _, v := range s.engine.Report().Services {
-		fmt.Fprintf(&out, "%s %s %v %v %v\n", v.Service.Name, ProtocolName(v.Service.Protocol), v.Service.Address,
-			v.Service.Mode, v.Service.Scheduler)
-		for _, rs := range v.RealServers {
-			fmt.Fprintf(&out, "  %v weight=%d active=%d inactive=%d\n", rs.Address, rs.Weight, rs.Active, rs.Inactive)
+	for _, r := range s.engine.Report().Services {
+		v := &r.Service
+		fmt.Fprintf(&out, "%s %s %v", v.Name, ProtocolName(v.Protocol), v.Address)
+		fmt.Fprintf(&out, " %v %v\n", v.Mode, v.Scheduler)
+		for _, rs := range r.RealServers {
+			fmt.Fprintf(&out, "  %v weight=%d", rs.Address, rs.Weight)
+			fmt.Fprintf(&out, " active=%d inactive=%d\n", rs.Active, rs.Inactive)
 		}
 	}
 	return out.String()
@@ -73,7 +77,8 @@ func (s *scenario) listNeighbours(*datadriven.TestData) string {
 func (s *scenario) explain(d *datadriven.TestData) string {
 	w := &written{scenario: s, line: d.Input, words: wordPattern.FindAllString(d.Input, -1)}
 	w.packet()
-	q := Question{Protocol: w.pkt.protocol, From: w.pkt.src, To: w.pkt.dst, TCPFlags: w.pkt.flags, Port: -1}
+	p := &w.pkt
+	q := Question{Protocol: p.protocol, From: p.src, To: p.dst, TCPFlags: p.flags, Port: -1}
 	var x Explanation
 	s.whileTurning(func() {
 		var err error

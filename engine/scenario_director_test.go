@@ -13,8 +13,8 @@ import (
 	"fulcrum/packet"
 )
 
-// scenarioSite has a port to clients, which are far away behind 10.0.0.254 and fd00::fe, and one to real servers. In one
-// arm there is the first only.
+// scenarioSite has a port to clients, which are far away behind 10.0.0.254 and fd00::fe, and one to
+// real servers. In one arm there is the first only.
 var scenarioSite = site{
 	name: "scenario",
 	ports: []host{
@@ -32,8 +32,8 @@ var (
 	gateways6 = []string{"fd00::fe", "fd01::fe"}
 )
 
-// stationMAC returns the MAC of every station with an address: family, subnet and number are in it, so that frames can be
-// shown by address.
+// stationMAC returns the MAC of every station with an address: family, subnet and number are in it,
+// so that frames can be shown by address.
 func stationMAC(a netip.Addr) packet.MAC {
 	b := a.As16()
 	if a.Is4() {
@@ -187,7 +187,8 @@ func (c *directorConfig) timeout(at, word string) {
 	c.Fatalf("%s: unknown state %q", at, name)
 }
 
-// knowNeighbours makes the gateways, a client on their subnet and all real servers static neighbours.
+// knowNeighbours makes the gateways, a client on their subnet and all real servers static
+// neighbours.
 func (c *directorConfig) knowNeighbours() {
 	known := []netip.Addr{
 		netip.MustParseAddr(gateways4[0]), netip.MustParseAddr(gateways6[0]),
@@ -198,9 +199,10 @@ func (c *directorConfig) knowNeighbours() {
 			known = append(known, rs.Address.Addr())
 		}
 	}
+	all := &c.settings.Neighbours
 	for i, a := range known {
 		if port, ok := portOf(a, c.ports); ok && !slices.Contains(known[:i], a) {
-			c.settings.Neighbours = append(c.settings.Neighbours, StaticNeighbour{a, stationMAC(a), port})
+			*all = append(*all, StaticNeighbour{a, stationMAC(a), port})
 		}
 	}
 }

@@ -14,7 +14,8 @@ import (
 	"fulcrum/packet"
 )
 
-// reading is an IP packet that is being put into words. It shares no code with the director's parser.
+// reading is an IP packet that is being put into words. It shares no code with the director's
+// parser.
 type reading struct {
 	*scenario
 	out      strings.Builder
@@ -54,8 +55,8 @@ func (s *scenario) read(port int, f []byte) string {
 	return text
 }
 
-// sound fails the scenario unless the lengths and checksums of a packet are right. It reads IP by gopacket, and no further:
-// that would take ports for what they usually are.
+// sound fails the scenario unless the lengths and checksums of a packet are right. It reads IP by
+// gopacket, and no further: that would take ports for what they usually are.
 func (s *scenario) sound(b []byte) {
 	var err error
 	if b[0]>>4 == 6 {
@@ -139,7 +140,8 @@ func (r *reading) ip4(b []byte) {
 	place := binary.BigEndian.Uint16(b[6:])
 	r.src, r.dst = netip.AddrFrom4([4]byte(b[12:16])), netip.AddrFrom4([4]byte(b[16:20]))
 	r.protocol, r.length, r.body = b[9], quotedLength(b)-header, b[header:]
-	r.offset, r.more, r.id = int(place&0x1fff)*8, place&0x2000 != 0, uint32(binary.BigEndian.Uint16(b[4:]))
+	r.offset, r.more = int(place&0x1fff)*8, place&0x2000 != 0
+	r.id = uint32(binary.BigEndian.Uint16(b[4:]))
 	r.fragment = r.more || r.offset != 0
 	r.header(b[8], b[1], place&0x4000 != 0)
 }

@@ -14,11 +14,12 @@ import (
 	"fulcrum/ports/memory"
 )
 
-// scenario is a director that a file of testdata/scenarios talks to. docs/testing.md describes the language.
+// scenario is a director that a file of testdata/scenarios talks to. docs/testing.md describes the
+// language.
 type scenario struct {
 	*bed
 	settings Settings
-	local    []netip.AddrPort // fullnat's choices, in the order in which they were seen: L1, L2, ...
+	local    []netip.AddrPort // fullnat's choices as they were seen: L1, L2, ...
 	before   tally
 }
 
@@ -74,11 +75,14 @@ func newScenario(t *testing.T, d *datadriven.TestData) *scenario {
 	settings := cfg.parse(t, d)
 	workers := scenarioNumber(t, argument(d, "workers", "1"))
 	sessions := scenarioNumber(t, argument(d, "sessions", "1000"))
-	b := newSilentBed(t, top, settings, func(c *bedConfig) { c.workers, c.sessions = workers, sessions })
+	b := newSilentBed(t, top, settings, func(c *bedConfig) {
+		c.workers, c.sessions = workers, sessions
+	})
 	return &scenario{bed: b, settings: settings}
 }
 
-// begin lets the director turn for the first time. What it announces is shown only to a scenario that asks for it.
+// begin lets the director turn for the first time. What it announces is shown only to a scenario
+// that asks for it.
 func (s *scenario) begin(d *datadriven.TestData) string {
 	s.turn()
 	if !d.HasArg("announce") {
@@ -125,8 +129,9 @@ func (s *scenario) portNumber(name string) int {
 	return 0
 }
 
-// pass lets time pass, and shows what is sent and dropped meanwhile, and when. Timers that are due at the same time come
-// in the order of the director's tables, which is none of a scenario's business: their lines are sorted.
+// pass lets time pass, and shows what is sent and dropped meanwhile, and when. Timers that are due
+// at the same time come in the order of the director's tables, which is none of a scenario's
+// business: their lines are sorted.
 func (s *scenario) pass(d *datadriven.TestData) string {
 	const step = 100
 	left := scenarioDuration(s.TB, d.CmdArgs[0].Key).Milliseconds()
@@ -238,7 +243,8 @@ func (s *scenario) count() tally {
 	return tally{drops: t.Drops, held: t.Held, consumed: t.Consumed, handedOver: s.handedOver()}
 }
 
-// localName returns the name of a local address and port that the director chose, or ok false for any other.
+// localName returns the name of a local address and port that the director chose, or ok false for
+// any other.
 func (s *scenario) localName(a netip.AddrPort) (name string, ok bool) {
 	if !s.isLocal(a.Addr()) || a.Port() == 0 {
 		return "", false
@@ -252,5 +258,7 @@ func (s *scenario) localName(a netip.AddrPort) (name string, ok bool) {
 }
 
 func (s *scenario) isLocal(a netip.Addr) bool {
-	return slices.ContainsFunc(s.settings.Services, func(v Service) bool { return slices.Contains(v.LocalAddresses, a) })
+	return slices.ContainsFunc(s.settings.Services, func(v Service) bool {
+		return slices.Contains(v.LocalAddresses, a)
+	})
 }

@@ -13,7 +13,8 @@ import (
 	"fulcrum/packet"
 )
 
-// The notation of packets, as docs/testing.md has it: this file makes frames of it, scenario_read_test.go the reverse.
+// The notation of packets, as docs/testing.md has it: this file makes frames of it,
+// scenario_read_test.go the reverse.
 
 // icmpKinds are the messages that the notation has, by type and code of IPv4.
 var icmpKinds = []struct {
@@ -30,8 +31,8 @@ var icmpKinds = []struct {
 
 // chunkKinds are SCTP's chunks.
 var chunkKinds = map[string]uint8{
-	"DATA": 0, "INIT": 1, "INIT-ACK": 2, "SACK": 3, "HEARTBEAT": 4, "ABORT": 6, "SHUTDOWN": 7, "SHUTDOWN-ACK": 8,
-	"COOKIE-ECHO": 10, "COOKIE-ACK": 11, "SHUTDOWN-COMPLETE": 14,
+	"DATA": 0, "INIT": 1, "INIT-ACK": 2, "SACK": 3, "HEARTBEAT": 4, "ABORT": 6, "SHUTDOWN": 7,
+	"SHUTDOWN-ACK": 8, "COOKIE-ECHO": 10, "COOKIE-ACK": 11, "SHUTDOWN-COMPLETE": 14,
 }
 
 // wordPattern finds the words of a packet's line; a text in quotes is one of them.
@@ -48,8 +49,8 @@ type written struct {
 	begins, end int    // its place in the datagram
 }
 
-// frameOf makes the frame that a line describes, as the station would send it that has its source address on the
-// port's subnet, or the gateway there.
+// frameOf makes the frame that a line describes, as the station would send it that has its source
+// address on the port's subnet, or the gateway there.
 func (s *scenario) frameOf(port int, line string) []byte {
 	w := &written{scenario: s, line: strings.TrimSpace(line)}
 	w.words = wordPattern.FindAllString(w.line, -1)
@@ -226,7 +227,9 @@ func (w *written) finish() {
 		w.fail()
 	}
 	l := &layers.SCTP{
-		SrcPort: layers.SCTPPort(w.pkt.src.Port()), DstPort: layers.SCTPPort(w.pkt.dst.Port()), VerificationTag: 7,
+		SrcPort:         layers.SCTPPort(w.pkt.src.Port()),
+		DstPort:         layers.SCTPPort(w.pkt.dst.Port()),
+		VerificationTag: 7,
 	}
 	w.pkt.payload = serialize(l, append(gopacket.Payload{kind, 0, 0, 24}, make([]byte, 20)...))
 }
@@ -276,7 +279,8 @@ func (w *written) resolution(port int) []byte {
 		answers.mac = w.mac(w.next())
 	}
 	if six {
-		return advertises(answers, host{netip.MustParsePrefix(subnets6[port]).Addr(), w.site.ports[port].mac})
+		own := netip.MustParsePrefix(subnets6[port]).Addr()
+		return advertises(answers, host{own, w.site.ports[port].mac})
 	}
 	return isAt(answers, w.site.ports[port])
 }
