@@ -9,9 +9,15 @@
 #   make lint    formatting, vet, staticcheck, the cgo-free build
 #   make fmt     format the code
 #   make fuzz    every fuzz target for FUZZTIME (10s)
+#   make soak    what is too long for CI, hours of it: every fuzz target for SOAKTIME (5m), property
+#                tests with SOAKCHECKS (20000) checks, the race detector, end-to-end tests SOAKCOUNT
+#                (10) times (root; docs/testing.md)
 #   make clean   remove what was built
 
 FUZZTIME ?= 10s
+SOAKTIME ?= 5m
+SOAKCHECKS ?= 20000
+SOAKCOUNT ?= 10
 BENCH ?=
 
 export PATH := $(PATH):/usr/local/go/bin
@@ -27,6 +33,7 @@ SHELL := /bin/bash
 cgofree = packages=$$(CGO_ENABLED=0 go list ./... | grep -v -e '^fulcrum/ports/dpdk$$' -e '^fulcrum/cmd/')
 
 .PHONY: run test build bench pgo bench-packages lint fmt fuzz clean native test-cgofree test-race test-all lint-format lint-vet lint-staticcheck
+.PHONY: soak soak-fuzz soak-properties soak-race soak-end-to-end
 .NOTPARALLEL:
 
 run: build
@@ -79,15 +86,36 @@ lint-staticcheck:
 fmt: native
 	gofmt -w .
 
-# go test fuzzes one target of one package at a time.
+# go test fuzzes one target of one package at a time. A new input may take a second to become
+# shorter, not a minute as by default: that would leave no time for others.
 fuzz: native
 	@packages=$$(go list ./...); for package in $$packages; do \
 		targets=$$(go test -list '^Fuzz' $$package | { grep '^Fuzz' || true; }); \
 		for target in $$targets; do \
 			echo "== $$package $$target"; \
-			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$package; \
+			go test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s $$package; \
 		done; \
 	done
+
+# Stage by stage, as test; docs/testing.md says what each looks for.
+soak: native soak-properties soak-race build soak-end-to-end soak-fuzz
+	@echo '== soak: all stages passed'
+
+soak-fuzz: native
+	@echo '== soak: every fuzz target for $(SOAKTIME)'
+	@$(MAKE) --no-print-directory fuzz FUZZTIME=$(SOAKTIME)
+
+soak-properties: native
+	@echo '== soak: engine and conntrack with $(SOAKCHECKS) checks of each property'
+	@go test -count 1 -timeout 6h ./engine ./conntrack -rapid.checks=$(SOAKCHECKS)
+
+soak-race: native
+	@echo '== soak: all tests under the race detector: everything but ports/dpdk and cmd'
+	@$(cgofree); go test -race -count 1 -timeout 1h $$packages
+
+soak-end-to-end: build
+	@echo '== soak: end-to-end tests, $(SOAKCOUNT) times'
+	@go test -count $(SOAKCOUNT) -timeout 6h ./cmd/fulcrum
 
 clean:
 	rm -rf bin
