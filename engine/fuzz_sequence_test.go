@@ -2,6 +2,7 @@ package engine
 
 import (
 	"encoding/binary"
+	"fulcrum/lvs"
 	"math/rand/v2"
 	"net/netip"
 	"strings"
@@ -216,8 +217,8 @@ func (s *sequence) client() pkt {
 	}
 	flags := []string{"S", "S", "A", "FA", "R", "SA", "PA"}[s.below(7)]
 	p := tcp(from.String(), v.Address.String(), flags)
-	p.protocol = v.Protocol
-	switch v.Protocol {
+	p.protocol = uint8(v.Protocol)
+	switch p.protocol {
 	case packet.ProtocolUDP:
 		p.payload = []byte("question")
 	case packet.ProtocolSCTP:
@@ -312,8 +313,8 @@ func (s *sequence) fragment() {
 		from = sixPort(from)
 	}
 	whole := udp(from.String(), v.Address.String(), strings.Repeat("0123456789", 250))
-	whole.protocol, whole.id = v.Protocol, uint16(s.below(4))
-	if v.Protocol == packet.ProtocolSCTP {
+	whole.protocol, whole.id = uint8(v.Protocol), uint16(s.below(4))
+	if v.Protocol == lvs.SCTP {
 		whole.payload = append(s.sctp(from, v.Address), whole.payload...)
 	}
 	size := []int{1200, 1200, 1208, 600, 8}[s.below(5)]
@@ -440,7 +441,7 @@ func (s *sequence) connectionsAgree() {
 	for id, live := range s.engine.registry.live {
 		if got := (connections{live.load.Active(), live.load.Inactive()}); got != want[id] {
 			s.Fatalf("real server %d (%v) counts %+v, its sessions are %+v",
-				id, live.key.address, got, want[id])
+				id, live.id, got, want[id])
 		}
 	}
 }

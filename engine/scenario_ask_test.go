@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"fulcrum/lvs"
 	"net/netip"
 	"slices"
 	"strings"
@@ -14,7 +15,7 @@ import (
 func (s *scenario) listSessions(*datadriven.TestData) string {
 	var lines []string
 	for _, i := range s.listed(1 << 20) {
-		text := fmt.Sprintf("%s %v > %v", ProtocolName(i.Protocol), i.Client, i.VIP)
+		text := fmt.Sprintf("%s %v > %v", lvs.Protocol(i.Protocol), i.Client, i.VIP)
 		text += fmt.Sprintf(" %v %v", i.Mode, i.RealServer)
 		if i.Local.IsValid() {
 			text += " from " + s.end(i.Local)
@@ -42,7 +43,7 @@ func (s *scenario) listServices(*datadriven.TestData) string {
 	var out strings.Builder
 	for _, r := range s.engine.Report().Services {
 		v := &r.Service
-		fmt.Fprintf(&out, "%s %s %v", v.Name, ProtocolName(v.Protocol), v.Address)
+		fmt.Fprintf(&out, "%s %s %v", v.Name, v.Protocol.String(), v.Address)
 		fmt.Fprintf(&out, " %v %v\n", v.Mode, v.Scheduler)
 		for _, rs := range r.RealServers {
 			fmt.Fprintf(&out, "  %v weight=%d", rs.Address, rs.Weight)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"fulcrum/lvs"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -134,10 +135,13 @@ func (c *directorConfig) service(at string, words []string) {
 		c.Fatalf("%s: service NAME PROTOCOL ADDRESS MODE SCHEDULER", at)
 	}
 	v := Service{Name: words[0], Address: netip.MustParseAddrPort(words[2])}
-	var errs [3]error
-	v.Protocol, errs[0] = ParseProtocol(words[1])
-	v.Mode, errs[1] = ParseMode(words[3])
-	v.Scheduler, errs[2] = ParseScheduler(words[4])
+	var known bool
+	if v.Protocol, known = lvs.ParseProtocol(words[1]); !known {
+		c.Fatalf("%s: no protocol %q", at, words[1])
+	}
+	var errs [2]error
+	v.Mode, errs[0] = ParseMode(words[3])
+	v.Scheduler, errs[1] = ParseScheduler(words[4])
 	for _, err := range errs {
 		if err != nil {
 			c.Fatalf("%s: %v", at, err)
