@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"fulcrum/api"
 	"fulcrum/control"
 	"fulcrum/modes"
 )
@@ -88,7 +89,7 @@ func askOnce(ctx context.Context, client *http.Client, path string) (int, error)
 // turns are how long the turns of the director's worker took so far.
 func (d *bed) turns(ctx context.Context) ([]control.TurnCount, error) {
 	var workers []control.WorkerReport
-	err := control.NewClient(controlSocket(d.link)).Do(ctx, http.MethodGet, "workers", nil, &workers)
+	err := api.NewClient(controlSocket(d.link)).Do(ctx, http.MethodGet, "workers", nil, &workers)
 	if err == nil && len(workers) != 1 {
 		err = fmt.Errorf("%d workers answered", len(workers))
 	}

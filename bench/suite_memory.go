@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"fulcrum/control"
+	"fulcrum/api"
 	"fulcrum/modes"
 )
 
@@ -81,7 +81,7 @@ func (d *bed) list(ctx context.Context, sessions int, k *book) error {
 
 // countListed counts the lines of a listing, and does nothing else with them: what a client makes of them is its own.
 func (d *bed) countListed(ctx context.Context) (lines int, err error) {
-	answer, err := control.NewClient(controlSocket(d.link)).Get(ctx, "sessions", nil)
+	answer, err := api.NewClient(controlSocket(d.link)).Get(ctx, "sessions", nil)
 	if err != nil {
 		return 0, err
 	}
