@@ -30,7 +30,9 @@ var anything = []string{"*"}
 var rules = map[string]rule{
 	".":            {},
 	"cmd/fulcrum":  {tree: anything, libraries: anything},
-	"control":      {tree: []string{"lvs", "engine", "capture", "config", "health"}, libraries: []string{"github.com/danielgtaylor/huma", "github.com/prometheus/client_golang", "github.com/prometheus/client_model", "golang.org/x/net"}, testTree: []string{"conntrack", "modes", "sched", "ports", "ports/memory"}},
+	"director":     {tree: []string{"api", "control", "engine", "config", "ports", "packet"}, testTree: []string{"ports/memory"}},
+	"api":          {tree: []string{"lvs", "control", "engine", "capture", "config"}, libraries: []string{"github.com/danielgtaylor/huma", "github.com/prometheus/client_golang", "golang.org/x/net"}, testTree: []string{"conntrack", "modes", "ports", "ports/memory"}},
+	"control":      {tree: []string{"lvs", "engine", "config", "health"}, libraries: []string{"github.com/prometheus/client_model"}, testTree: []string{"conntrack", "modes", "sched"}},
 	"health":       {},
 	"keepalived":   {tree: []string{"config"}},
 	"ipvsadm":      {tree: []string{"config"}},
@@ -56,6 +58,10 @@ const binding = "ports/dpdk"
 
 // bindingUsers are the only packages that may know that DPDK exists.
 var bindingUsers = []string{"cmd/fulcrum", binding}
+
+// httpUsers are the only packages that may know HTTP. Control, the engine and what is below them
+// return values and typed errors instead.
+var httpUsers = []string{"cmd/fulcrum", "director", "api", "lab", "bench"}
 
 // source is one Go file of the tree, whatever its build constraints.
 type source struct {
@@ -95,6 +101,8 @@ func (r rule) judge(s source, imported string) string {
 		if !s.unsafeOK() {
 			return "unsafe belongs into a file named *_unsafe.go, which opens with why it is sound"
 		}
+	case within(imported, []string{"net/http"}) && !slices.Contains(httpUsers, s.folder):
+		return fmt.Sprintf("only %v may know HTTP; return a value or a typed error to api", httpUsers)
 	case isLocal:
 		return r.judgeTree(s, local)
 	case isLibrary(imported):
@@ -254,6 +262,11 @@ func TestRules(t *testing.T) {
 		{"ports/dpdk", "eal.go", "C", true},
 		{"ports/dpdk", "eal_test.go", "C", false},
 		{"engine", "worker_test.go", "C", false},
+		{"api", "server.go", "net/http", true},
+		{"control", "running.go", "net/http", false},
+		{"control", "metrics_test.go", "net/http/httptest", false},
+		{"control", "running.go", "fulcrum/api", false},
+		{"director", "devices.go", "fulcrum/ports/dpdk", false},
 	}
 	for _, tt := range tests {
 		s := source{folder: tt.folder, name: tt.name}

@@ -27,8 +27,8 @@ type api struct {
 	started time.Time
 }
 
-// NewHandler returns the control API of a running director: of its configuration, its engine and its metrics. It describes
-// itself at /openapi.json.
+// NewHandler returns the control API of a running director: of its configuration, its engine and its
+// metrics. It describes itself at /openapi.json.
 func NewHandler(r *control.Running, e *engine.Engine, m *control.Metrics) http.Handler {
 	mux := http.NewServeMux()
 	c := huma.DefaultConfig("Fulcrum", apiVersion)

@@ -16,8 +16,11 @@ import (
 	"fulcrum/control"
 )
 
-// metricsLimits are those of the server that Prometheus reads from: its readers ask for one page, of which they have a copy soon.
-var metricsLimits = Limits{Connections: 64, Read: 5 * time.Second, Write: 30 * time.Second, Idle: 2 * time.Minute}
+// metricsLimits are those of the server that Prometheus reads from: its readers ask for one page,
+// of which they have a copy soon.
+var metricsLimits = Limits{
+	Connections: 64, Read: 5 * time.Second, Write: 30 * time.Second, Idle: 2 * time.Minute,
+}
 
 // ServeMetrics serves /metrics over TCP until Close.
 func ServeMetrics(at netip.AddrPort, m *control.Metrics, log *slog.Logger) (*Server, error) {
@@ -27,13 +30,16 @@ func ServeMetrics(at netip.AddrPort, m *control.Metrics, log *slog.Logger) (*Ser
 	}
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", NewMetricsHandler(m))
-	return Serve(ServerConfig{Name: "metrics", Listener: listener, Handler: mux, Limits: metricsLimits, Log: log}), nil
+	return Serve(ServerConfig{
+		Name: "metrics", Listener: listener, Handler: mux, Limits: metricsLimits, Log: log,
+	}), nil
 }
 
 // readersAtOnce bounds what readers can cost: Prometheus and somebody who looks.
 const readersAtOnce = 4
 
-// NewMetricsHandler serves the metrics, and those of the Go runtime and the process, in the formats that a reader asks for.
+// NewMetricsHandler serves the metrics, and those of the Go runtime and the process, in the formats
+// that a reader asks for.
 func NewMetricsHandler(m *control.Metrics) http.Handler {
 	process := prometheus.NewRegistry()
 	process.MustRegister(

@@ -9,7 +9,8 @@ import (
 	"fulcrum/control"
 )
 
-// problem gives an error the status and the form (RFC 9457) of the API. Each thing that is wrong names its key.
+// problem gives an error the status and the form (RFC 9457) of the API. Each thing that is wrong
+// names its key.
 func problem(err error) error {
 	if err == nil {
 		return nil
@@ -24,9 +25,9 @@ func problem(err error) error {
 	case errors.As(err, &restart):
 		return huma.Error409Conflict(err.Error(), restartDetails(restart)...)
 	case errors.As(err, &value):
-		return unprocessable(&huma.ErrorDetail{Message: value.Message, Location: "body." + value.Field})
+		return unprocessable("body."+value.Field, value.Message, nil)
 	case errors.As(err, &address): // in a path or in a body
-		return unprocessable(&huma.ErrorDetail{Message: address.Error(), Location: "address", Value: address.Text})
+		return unprocessable("address", address.Error(), address.Text)
 	case errors.Is(err, control.ErrOvertaken):
 		return huma.Error412PreconditionFailed(err.Error())
 	case errors.Is(err, control.ErrNothingBefore):
@@ -37,21 +38,24 @@ func problem(err error) error {
 	return err
 }
 
-// unprocessable is the answer to a request with one thing wrong.
-func unprocessable(d *huma.ErrorDetail) error {
-	return huma.Error422UnprocessableEntity(d.Message, d)
+// unprocessable is the answer to a request with one thing wrong. The value may be nil.
+func unprocessable(location, message string, value any) error {
+	d := &huma.ErrorDetail{Message: message, Location: location, Value: value}
+	return huma.Error422UnprocessableEntity(message, d)
 }
 
 func fileDetails(problems config.Problems) (details []error) {
 	for _, p := range problems {
-		details = append(details, &huma.ErrorDetail{Message: p.What + "; " + p.Right, Location: p.Key, Value: p.Line})
+		message := p.What + "; " + p.Right
+		details = append(details, &huma.ErrorDetail{Message: message, Location: p.Key, Value: p.Line})
 	}
 	return details
 }
 
 func restartDetails(r *control.RestartError) (details []error) {
 	for _, s := range r.Settings {
-		details = append(details, &huma.ErrorDetail{Message: "cannot change while the director runs", Location: s})
+		message := "cannot change while the director runs"
+		details = append(details, &huma.ErrorDetail{Message: message, Location: s})
 	}
 	return details
 }

@@ -33,9 +33,9 @@ func ServeRemote(c config.Control, handler http.Handler, log *slog.Logger) (*Ser
 	if err != nil {
 		return nil, fmt.Errorf("listen for the control API: %w; see control.listen", err)
 	}
+	secure := &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS13}
 	return Serve(ServerConfig{
-		Name: controlAPI, Listener: listener, Handler: authorized(token, handler), Log: log,
-		TLS: &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS13},
+		Name: controlAPI, Listener: listener, TLS: secure, Handler: authorized(token, handler), Log: log,
 	}), nil
 }
 

@@ -24,16 +24,16 @@ type ServerConfig struct {
 	Log      *slog.Logger // hears of clients' mistakes at debug level
 }
 
-// Limits bound what clients may have of a server, so that slow or hostile ones cannot have more than their part of it. What is
-// zero has the default.
+// Limits bound what clients may have of a server, so that slow or hostile ones cannot have more
+// than their part of it. What is zero has the default.
 type Limits struct {
 	Connections int           // at once; 256. Others wait to be accepted
 	ReadHeader  time.Duration // for a request's header, and the TLS handshake; 5 s
 	Read        time.Duration // for a request; 30 s
-	Write       time.Duration // for an answer; 5 min: a listing of ten million sessions takes a while
+	Write       time.Duration // for an answer; 5 min, as for listing ten million sessions
 	Idle        time.Duration // between the requests of a connection; 1 min
 	HeaderBytes int           // of a request; 16 KiB
-	Close       time.Duration // for the requests that are being answered when the server is closed; 1 s
+	Close       time.Duration // for requests that are being answered when the server closes; 1 s
 }
 
 // withDefaults returns the limits with what is not set.
@@ -61,19 +61,26 @@ func Serve(c ServerConfig) *Server {
 	c.Limits = c.Limits.withDefaults()
 	l := c.Limits
 	s := &Server{config: c, ended: make(chan error, 1), http: &http.Server{
-		Handler: c.Handler, ReadHeaderTimeout: l.ReadHeader, ReadTimeout: l.Read, WriteTimeout: l.Write, IdleTimeout: l.Idle,
-		MaxHeaderBytes: l.HeaderBytes, ErrorLog: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
+		Handler:           c.Handler,
+		ReadHeaderTimeout: l.ReadHeader,
+		ReadTimeout:       l.Read,
+		WriteTimeout:      l.Write,
+		IdleTimeout:       l.Idle,
+		MaxHeaderBytes:    l.HeaderBytes,
+		ErrorLog:          slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
 	}}
 	listener := netutil.LimitListener(c.Listener, l.Connections)
 	if c.TLS != nil {
-		// TLS is the outer one of the listeners: the server bounds the time of a handshake only if it sees that there is one.
+		// TLS is the outer one of the listeners: the server bounds the time of a handshake only if
+		// it sees that there is one.
 		listener = tls.NewListener(listener, c.TLS)
 	}
 	go func() { s.ended <- s.serve(listener) }()
 	return s
 }
 
-// serve answers until the server is closed. Another end is said at once, since nobody may ask for a long time.
+// serve answers until the server is closed. Another end is said at once, since nobody may ask for a
+// long time.
 func (s *Server) serve(l net.Listener) error {
 	err := s.http.Serve(l)
 	if errors.Is(err, http.ErrServerClosed) {
@@ -83,7 +90,8 @@ func (s *Server) serve(l net.Listener) error {
 	return fmt.Errorf("serve the %s: %w", s.config.Name, err)
 }
 
-// Close closes the listener and ends the server. Requests that are being answered have Limits.Close to be done.
+// Close closes the listener and ends the server. Requests that are being answered have Limits.Close
+// to be done.
 func (s *Server) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.Limits.Close)
 	defer cancel()

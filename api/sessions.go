@@ -97,7 +97,7 @@ func (a *api) addSessions(h huma.API) {
 	}, func(_ context.Context, in *sessionQuery) (*huma.StreamResponse, error) {
 		if in.Service != "" {
 			if _, err := a.running.Service(in.Service); err != nil {
-				return nil, unprocessable(&huma.ErrorDetail{Message: err.Error(), Location: "query.service"})
+				return nil, unprocessable("query.service", err.Error(), nil)
 			}
 		}
 		return &huma.StreamResponse{Body: func(c huma.Context) { a.listSessions(c, in) }}, nil

@@ -18,21 +18,23 @@ import (
 // lockTimeout is far beyond the time in which directors make or remove their sockets.
 const lockTimeout = 5 * time.Second
 
-// ServeSocket makes the control API's socket, which only its owner may use, and answers requests until Close, which removes it. A
-// socket that nobody listens on any more is replaced.
+// ServeSocket makes the control API's socket, which only its owner may use, and answers requests
+// until Close, which removes it. It replaces a socket that a director has left.
 func ServeSocket(path string, handler http.Handler, log *slog.Logger) (*Server, error) {
 	listener, err := listenSocket(path)
 	if err != nil {
 		return nil, err
 	}
-	return Serve(ServerConfig{Name: controlAPI, Listener: listener, Handler: handler, Log: log}), nil
+	c := ServerConfig{Name: controlAPI, Listener: listener, Handler: handler, Log: log}
+	return Serve(c), nil
 }
 
 // controlAPI is the name of the servers of the control API.
 const controlAPI = "control API"
 
-// socket is a unix socket that is listened on, with its file. Directors that start and end side by side make and remove theirs one
-// after another, with their folder locked, so that none takes away a living one's.
+// socket is a unix socket that is listened on, with its file. Directors that start and end side by
+// side make and remove theirs one after another, with their folder locked, so that none takes away
+// a living one's.
 type socket struct {
 	net.Listener
 	path  string
@@ -65,7 +67,8 @@ func listenSocket(path string) (*socket, error) {
 	listener.(*net.UnixListener).SetUnlinkOnClose(false)
 	made, err := os.Lstat(fresh)
 	if err := errors.Join(err, os.Chmod(fresh, 0o600), os.Rename(fresh, path)); err != nil {
-		return nil, errors.Join(fmt.Errorf("make the control socket %s: %w; see director.control", path, err), listener.Close(), os.Remove(fresh))
+		err = fmt.Errorf("make the control socket %s: %w; see director.control", path, err)
+		return nil, errors.Join(err, listener.Close(), os.Remove(fresh))
 	}
 	s := &socket{Listener: listener, path: path, made: made}
 	s.close = sync.OnceValue(func() error { return errors.Join(s.remove(), listener.Close()) })
@@ -82,11 +85,11 @@ func beside(path string) string {
 	return folder + "~" + name[1:]
 }
 
-// Close removes the socket's file and listens no more. Another time it returns what the first one did.
+// Close removes the socket's file and stops listening. Later calls return what the first one did.
 func (s *socket) Close() error { return s.close() }
 
-// remove removes the socket's file, unless somebody else has put another one in its place. It is still listened on: so nobody takes
-// it for one that a director has left, and its inode's number is not given out again.
+// remove removes the socket's file, unless another file is in its place. The socket is still listened
+// on: so no director takes it for one that was left, and its inode's number is not given out again.
 func (s *socket) remove() error {
 	unlock, err := lockFolder(s.path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -83,7 +83,9 @@ type drain struct {
 // server that goes on is replaced.
 func (r *Running) Drain(id ServerID, request DrainRequest) (Drain, error) {
 	if request.EndSessions && request.DeadlineSeconds == 0 {
-		return Drain{}, &ValueError{"end_sessions", "sessions are ended at the deadline, and there is none: give deadline_seconds"}
+		return Drain{}, &ValueError{
+			"end_sessions", "sessions are ended at the deadline, and there is none: give deadline_seconds",
+		}
 	}
 	id, err := id.canonical()
 	if err != nil {

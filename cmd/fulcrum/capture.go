@@ -16,8 +16,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fulcrum/api"
 	"fulcrum/capture"
-	"fulcrum/control"
 )
 
 // captureOptions are the flags of fulcrum capture.
@@ -113,10 +113,10 @@ func copyCapture(to io.Writer, from io.Reader) error {
 
 // endOfCapture says how it went; a capture that was interrupted here has no trailer.
 func endOfCapture(trailer http.Header, stderr io.Writer) error {
-	if e := trailer.Get(control.ErrorTrailer); e != "" {
+	if e := trailer.Get(api.ErrorTrailer); e != "" {
 		return errors.New(e)
 	}
-	if n := trailer.Get(control.MissedTrailer); n != "" && n != "0" {
+	if n := trailer.Get(api.MissedTrailer); n != "" && n != "0" {
 		fmt.Fprintf(stderr, "%s packets were missed: they came faster than they could be written down; narrow the filter\n", n)
 	}
 	return nil

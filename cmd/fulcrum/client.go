@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fulcrum/api"
 	"fulcrum/control"
 )
 
@@ -96,7 +97,7 @@ func newClientCommands() []*cobra.Command {
 	}
 }
 
-func showStatus(w io.Writer, s control.Status) {
+func showStatus(w io.Writer, s api.Status) {
 	fmt.Fprintf(w, "file\t%s\nup\t%s\nservices\t%d\nsessions\t%d\nreceived\t%d\ntransmitted\t%d\ndropped\t%d\nheld\t%d\n",
 		s.File, time.Duration(s.UptimeSeconds*float64(time.Second)).Truncate(time.Second), s.Services, s.Sessions, s.Received, s.Transmitted, s.Dropped, s.Held)
 }
@@ -232,7 +233,7 @@ func newWeightCommand() *cobra.Command {
 		if err != nil {
 			return &exitError{code: 2, err: fmt.Errorf("the weight %q is no whole number; see %s --help", args[2], c.CommandPath())}
 		}
-		return do(a, c, http.MethodPatch, control.ServerPath(args[0], args[1]), control.RealServerChange{Weight: &weight}, showPlan)
+		return do(a, c, http.MethodPatch, api.ServerPath(args[0], args[1]), control.RealServerChange{Weight: &weight}, showPlan)
 	}
 	return c
 }

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"fulcrum/control"
+	"fulcrum/api"
 	"fulcrum/lab"
 )
 
@@ -30,7 +30,7 @@ func TestBadClientsUnderTraffic(t *testing.T) {
 		t.Errorf("only %d bad clients came through", n)
 	}
 	var sessions int
-	err := control.NewClient(b.ControlSocket()).Sessions(t.Context(), url.Values{"service": {"web"}}, func(s *control.Session) error {
+	err := api.NewClient(b.ControlSocket()).Sessions(t.Context(), url.Values{"service": {"web"}}, func(s *api.Session) error {
 		sessions++
 		if s.Local == "" || s.Mode != "fullnat" {
 			return fmt.Errorf("%+v", s)

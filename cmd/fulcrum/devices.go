@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
+	"log/slog"
+
 	"fulcrum/config"
-	"fulcrum/packet"
 	"fulcrum/ports"
 	"fulcrum/ports/dpdk"
 )
@@ -39,30 +41,74 @@ func (d *device) add(i int, p config.Port) {
 // whole says whether the device is one port as it is.
 func (d *device) whole() bool { return len(d.members) == 1 && d.VLAN == 0 }
 
-// openPorts opens all devices, and splits those that are several ports or have tags.
-func (d *director) openPorts() error {
+// dpdkDevices opens the ports of a configuration on DPDK (director.Devices).
+type dpdkDevices struct {
+	log   *slog.Logger
+	cfg   *config.Config
+	eal   *dpdk.EAL    // nil if DPDK did not start
+	ports []ports.Port // in the configuration's order; nil where one is not open
+}
+
+// Open starts DPDK, whose main lcore does no work, opens all devices, and splits those that are
+// several ports or have tags.
+func (d *dpdkDevices) Open(cfg *config.Config, cpu int) (_ []ports.Port, err error) {
+	d.cfg = cfg
+	all := devices(cfg.Ports)
+	c := dpdk.Config{
+		HugePages: cfg.DPDK.Hugepages, Memory: cfg.DPDK.Memory, Args: cfg.DPDK.Args, CPU: cpu,
+	}
+	for _, shared := range all {
+		c.Devices = append(c.Devices, shared.Device)
+	}
+	if d.eal, err = dpdk.Start(c); err != nil {
+		return nil, err
+	}
+	for _, n := range d.eal.Notes() {
+		d.log.Info(n)
+	}
+	return d.openPorts(all)
+}
+
+func (d *dpdkDevices) openPorts(all []device) ([]ports.Port, error) {
 	d.ports = make([]ports.Port, len(d.cfg.Ports))
-	all := devices(d.cfg.Ports)
 	spreads := portSpreads(d.cfg)
 	for _, one := range all {
 		opened, err := d.openDevice(one, spreads[one.members[0]], txDescriptors(all))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		split, err := d.split(opened, one)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for i, p := range split {
 			d.ports[one.members[i]] = p
 		}
 	}
-	d.describePorts()
-	return nil
+	return d.ports, nil
+}
+
+// EnterThread makes a worker's thread one of DPDK's.
+func (d *dpdkDevices) EnterThread() error { return d.eal.RegisterThread() }
+
+// LeaveThread undoes EnterThread.
+func (d *dpdkDevices) LeaveThread() { d.eal.UnregisterThread() }
+
+// Close gives back the ports, and ends DPDK.
+func (d *dpdkDevices) Close() (err error) {
+	for _, p := range d.ports {
+		if p != nil {
+			err = errors.Join(err, p.Close())
+		}
+	}
+	if d.eal != nil {
+		err = errors.Join(err, d.eal.Close())
+	}
+	return err
 }
 
 // openDevice opens a device under the name of its first port. txDescriptors are those of a queue of each device.
-func (d *director) openDevice(one device, spread ports.Spread, txDescriptors int) (ports.Port, error) {
+func (d *dpdkDevices) openDevice(one device, spread ports.Spread, txDescriptors int) (ports.Port, error) {
 	workers := len(d.cfg.Director.Workers)
 	return d.eal.OpenPort(dpdk.PortConfig{
 		Name:             one.Name,
@@ -85,7 +131,7 @@ func txDescriptors(all []device) int {
 	return n
 }
 
-func (d *director) split(opened ports.Port, one device) ([]ports.Port, error) {
+func (d *dpdkDevices) split(opened ports.Port, one device) ([]ports.Port, error) {
 	if one.whole() {
 		return []ports.Port{opened}, nil
 	}
@@ -95,12 +141,4 @@ func (d *director) split(opened ports.Port, one device) ([]ports.Port, error) {
 		logical = append(logical, ports.Logical{Name: p.Name, Index: i, VLAN: p.VLAN, MTU: p.MTU})
 	}
 	return ports.Split(opened, logical, len(d.cfg.Director.Workers))
-}
-
-func (d *director) describePorts() {
-	for i, p := range d.ports {
-		d.note(p.Notes())
-		d.log.Info("port open", "port", p.Name(), "device", p.Device(), "vlan", d.cfg.Ports[i].VLAN, "mac", packet.MAC(p.MAC()).String(),
-			"mtu", p.MTU(), "queues", p.Queues(), "link", p.Link().Up)
-	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fulcrum/api"
 	"fulcrum/control"
 )
 
@@ -38,7 +39,7 @@ func newDrainCommand() *cobra.Command {
 	c.Flags().BoolVar(&o.remove, "remove", false, "remove the real server once it has no session, or at the deadline")
 	c.Flags().BoolVar(&o.detach, "detach", false, "do not wait")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		return o.run(c, control.ServerPath(args[0], args[1])+"/drain")
+		return o.run(c, api.ServerPath(args[0], args[1])+"/drain")
 	}
 	return c
 }
@@ -77,7 +78,7 @@ func (o *drainOptions) run(c *cobra.Command, path string) error {
 }
 
 // countDown shows how many sessions are left, once a second, until the drain is done.
-func (o *drainOptions) countDown(c *cobra.Command, client *control.Client, path string, d *control.Drain) error {
+func (o *drainOptions) countDown(c *cobra.Command, client *api.Client, path string, d *control.Drain) error {
 	var shown time.Time
 	for {
 		*d = control.Drain{}

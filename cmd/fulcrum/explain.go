@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fulcrum/api"
 	"fulcrum/config"
-	"fulcrum/control"
 )
 
 func newExplainCommand() *cobra.Command {
@@ -24,7 +24,7 @@ func newExplainCommand() *cobra.Command {
 		Args:    cobra.ExactArgs(3),
 		RunE: func(command *cobra.Command, args []string) error {
 			values := url.Values{"protocol": {args[0]}, "from": {args[1]}, "to": {args[2]}, "flags": {flags}, "port": {port}}
-			return do(a, command, http.MethodGet, "explain?"+values.Encode(), nil, func(w io.Writer, x control.Explanation) { x.WriteText(w) })
+			return do(a, command, http.MethodGet, "explain?"+values.Encode(), nil, func(w io.Writer, x api.Explanation) { x.WriteText(w) })
 		},
 	}
 	a = newAsking(command)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fulcrum/api"
 	"fulcrum/config"
 	"fulcrum/control"
 	"fulcrum/ipvsadm"
@@ -34,7 +35,7 @@ func newIPVSAdmCommand() *cobra.Command {
 			}
 			k, err := ipvsadm.Parse(args)
 			if err == nil {
-				err = dialect{control.NewClient(socket), c}.run(k)
+				err = dialect{api.NewClient(socket), c}.run(k)
 			}
 			if ipvsadm.IsUsage(err) {
 				return &exitError{code: 2, err: err}
@@ -59,7 +60,7 @@ func socketOf(args []string) (socket string, rest []string) {
 
 // dialect does ipvsadm's commands.
 type dialect struct {
-	client  *control.Client
+	client  *api.Client
 	command *cobra.Command
 }
 
@@ -152,7 +153,7 @@ func (d dialect) list(ctx context.Context, k ipvsadm.Command) error {
 		return nil
 	case k.Connections:
 		ipvsadm.WriteConnectionTitle(w, k)
-		return d.client.Sessions(d.command.Context(), nil, func(s *control.Session) error {
+		return d.client.Sessions(d.command.Context(), nil, func(s *api.Session) error {
 			ipvsadm.WriteConnection(w, ipvsadm.Connection{
 				Protocol: s.Protocol, State: s.State, Client: s.Client, VIP: s.VIP, Server: s.RealServer, Left: time.Duration(s.LeftSeconds * float64(time.Second)),
 			})

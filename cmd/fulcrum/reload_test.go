@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"fulcrum/api"
 	"fulcrum/control"
 	"fulcrum/lab"
 )
@@ -50,7 +51,7 @@ func (b *bed) reload(every time.Duration) (stop func() int) {
 	}
 	other := strings.ReplaceAll(string(text), "weight  = 1", "weight  = 5") +
 		"\n[[service]]\nname = \"more\"\naddress = \"" + b.VIP().String() + ":81\"\nprotocol = \"tcp\"\nmode = \"nat\"\n"
-	client := control.NewClient(b.ControlSocket())
+	client := api.NewClient(b.ControlSocket())
 	end, n := make(chan struct{}), 0
 	var group sync.WaitGroup
 	group.Go(func() {

@@ -12,8 +12,6 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"runtime/pprof"
-	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -22,6 +20,8 @@ import (
 
 	"fulcrum/config"
 	"fulcrum/control"
+	"fulcrum/director"
+	"fulcrum/engine"
 )
 
 // runOptions are the flags of fulcrum run.
@@ -66,7 +66,7 @@ func (o *runOptions) validate() error {
 	return nil
 }
 
-func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
+func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := o.validate(); err != nil {
 		return &exitError{code: 2, err: err}
 	}
@@ -86,71 +86,27 @@ func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) (err err
 		debug.SetGCPercent(gcPercent)
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cfg.Director.Log}))
-	d, err := newDirector(cfg, log)
+	d, err := director.New(director.Config{
+		Config: cfg, File: o.config, Devices: &dpdkDevices{log: log}, Log: log,
+	})
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, d.close()) }()
-	unserve, err := d.open()
-	if err != nil {
-		return err
-	}
-	answered, reread := o.answerReaders(d, stdout), o.rereadOnHangup(d)
-	err = o.profiled(func() error { return o.serve(ctx, d, stderr) })
-	reread()
-	answered()
-	err = errors.Join(err, unserve())
-	if err != nil {
+	if err := d.Start(); err != nil {
 		return explainFault(err)
 	}
-	return o.writeReport(d, stdout)
-}
-
-// answerReaders reports at each SIGUSR1, until the function that it returns is called.
-func (o *runOptions) answerReaders(d *director, stdout io.Writer) (stop func()) {
-	return onSignal(syscall.SIGUSR1, func() {
-		if err := o.writeReport(d, stdout); err != nil {
-			d.log.Warn(err.Error())
-		}
-	})
-}
-
-// rereadOnHangup applies the configuration file anew at each SIGHUP, until the function that it returns is called. A bad file changes nothing.
-func (o *runOptions) rereadOnHangup(d *director) (stop func()) {
-	return onSignal(syscall.SIGHUP, func() {
-		tell(d.log, daemon.SdNotifyReloading+"\n"+daemon.SdNotifyMonotonicUsec())
-		defer tell(d.log, daemon.SdNotifyReady)
-		next, err := config.Load(o.config)
-		var plan control.Plan
-		if err == nil {
-			next.File = fullPath(next.File)
-			plan, err = d.running.Apply(next)
-		}
-		if err != nil {
-			for problem := range strings.Lines(err.Error()) {
-				d.log.Error("the configuration was read again and nothing changed", "error", strings.TrimSpace(problem))
-			}
-			return
-		}
-		d.log.Info("the configuration was read again", "file", o.config, "changes", len(plan.Changes))
-	})
-}
-
-// onSignal calls f at each such signal, until the function that it returns is called.
-func onSignal(s os.Signal, f func()) (stop func()) {
-	asked := make(chan os.Signal, 1)
-	signal.Notify(asked, s)
-	var answering sync.WaitGroup
-	answering.Go(func() {
-		for range asked {
-			f()
-		}
-	})
-	return func() {
-		signal.Stop(asked)
-		close(asked)
-		answering.Wait()
+	// Said at every log level: scripts wait for it.
+	ready := func() {
+		loud := slog.New(slog.NewTextHandler(stderr, nil))
+		loud.Info("director ready", "ports", len(cfg.Ports), "services", len(cfg.Services))
+		tell(log, daemon.SdNotifyReady)
 	}
+	w := &watcher{o, d, log, stdout}
+	err = errors.Join(w.watch(ctx, ready), d.Stop())
+	if _, failed := errors.AsType[*engine.Fault](err); failed {
+		return explainFault(err)
+	}
+	return errors.Join(o.writeReport(d, stdout), err)
 }
 
 // fullPath is a file's name for whoever asks for it from elsewhere.
@@ -174,29 +130,11 @@ func loadConfig(file string, stderr io.Writer) (*config.Config, error) {
 	return cfg, err
 }
 
-// serve runs the engine until a signal comes or, if asked for, silence. That the director is ready is said at every
-// log level: scripts wait for it.
-func (o *runOptions) serve(ctx context.Context, d *director, stderr io.Writer) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(ctx, func() { tell(d.log, daemon.SdNotifyStopping) })()
-	return d.engine.Run(ctx, func() {
-		slog.New(slog.NewTextHandler(stderr, nil)).Info("director ready", "ports", len(d.cfg.Ports), "services", len(d.cfg.Services))
-		tell(d.log, daemon.SdNotifyReady)
-		go watchdog(ctx, d.log, d.engine.Turns)
-		if o.idleExit > 0 {
-			go func() {
-				d.engine.AwaitSilence(ctx, o.idleExit)
-				cancel()
-			}()
-		}
-	})
-}
-
 // profiled runs f, under the CPU profiler if that is asked for.
-func (o *runOptions) profiled(f func() error) error {
+func (o *runOptions) profiled(f func()) error {
 	if o.cpuProfile == "" {
-		return f()
+		f()
+		return nil
 	}
 	file, err := os.Create(o.cpuProfile)
 	if err != nil {
@@ -207,7 +145,8 @@ func (o *runOptions) profiled(f func() error) error {
 		return fmt.Errorf("start a CPU profile: %w", err)
 	}
 	defer pprof.StopCPUProfile()
-	return f()
+	f()
+	return nil
 }
 
 // tryReport finds out, before anything is started, whether the report can be written.
@@ -223,8 +162,8 @@ func (o *runOptions) tryReport() error {
 }
 
 // writeReport shows what the director did: first in the file, so that whoever sees the table finds it there.
-func (o *runOptions) writeReport(d *director, stdout io.Writer) error {
-	r := d.running.Report()
+func (o *runOptions) writeReport(d *director.Director, stdout io.Writer) error {
+	r := d.Report()
 	if err := o.writeReportFile(r); err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"fulcrum/control"
+	"fulcrum/api"
 )
 
 // sessionFlags are the flags of fulcrum sessions that are parameters of the API's, by their names there.
@@ -66,9 +66,9 @@ func (a *asking) listSessions(c *cobra.Command, query url.Values) error {
 	out := bufio.NewWriter(c.OutOrStdout())
 	if a.output == "json" {
 		lines := json.NewEncoder(out)
-		err = client.Sessions(c.Context(), query, func(s *control.Session) error { return lines.Encode(s) })
+		err = client.Sessions(c.Context(), query, func(s *api.Session) error { return lines.Encode(s) })
 	} else {
-		err = tabulateSessions(out, func(add func(*control.Session) error) error { return client.Sessions(c.Context(), query, add) })
+		err = tabulateSessions(out, func(add func(*api.Session) error) error { return client.Sessions(c.Context(), query, add) })
 	}
 	return errors.Join(err, out.Flush())
 }
@@ -77,13 +77,13 @@ func (a *asking) listSessions(c *cobra.Command, query url.Values) error {
 const alignedSessions = 1000
 
 // tabulateSessions shows what list adds, below titles unless there is an error instead.
-func tabulateSessions(out io.Writer, list func(add func(*control.Session) error) error) error {
+func tabulateSessions(out io.Writer, list func(add func(*api.Session) error) error) error {
 	const row = "%-5s\t%-11s\t%-21s\t%-21s\t%-21s\t%-12s\t%8s\t%8s\t%7s\n"
 	t, shown := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0), 0
 	titles := sync.OnceFunc(func() {
 		fmt.Fprintf(t, row, "PROTO", "STATE", "CLIENT", "VIP", "REAL SERVER", "SERVICE", "IN", "OUT", "LEFT")
 	})
-	err := list(func(s *control.Session) error {
+	err := list(func(s *api.Session) error {
 		titles()
 		left := time.Duration(s.LeftSeconds * float64(time.Second)).Truncate(time.Second)
 		fmt.Fprintf(t, row, s.Protocol, s.State, s.Client, s.VIP, s.RealServer, s.Service,
@@ -99,7 +99,7 @@ func tabulateSessions(out io.Writer, list func(add func(*control.Session) error)
 	return errors.Join(err, t.Flush())
 }
 
-func showNeighbours(w io.Writer, all []control.Neighbour) {
+func showNeighbours(w io.Writer, all []api.Neighbour) {
 	fmt.Fprint(w, "ADDRESS\tPORT\tMAC\tSTATE\tAGE\tWAITING\tWORKER\n")
 	for _, n := range all {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%.0fs\t%d\t%d\n", n.Address, n.Port, n.MAC, n.State, n.AgeSeconds, n.Waiting, n.Worker)

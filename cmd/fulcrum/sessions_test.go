@@ -7,21 +7,21 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"fulcrum/control"
+	"fulcrum/api"
 )
 
 // TestTabulateSessions: addresses of IPv6 are aligned too, a list without sessions has titles, and an error has none.
 func TestTabulateSessions(t *testing.T) {
-	v4 := control.Session{Protocol: "tcp", State: "ESTABLISHED", Client: "198.51.100.7:4242", VIP: "10.0.0.100:80", RealServer: "10.1.0.11:80", Service: "web", PacketsIn: 7, LeftSeconds: 899.9}
-	v6 := control.Session{Protocol: "udp", State: "UDP", Client: "[2001:db8:aaaa:bbbb::7]:4242", VIP: "[fd00::100]:53", RealServer: "[fd00::11]:53", Service: "dns", PacketsOut: 3}
+	v4 := api.Session{Protocol: "tcp", State: "ESTABLISHED", Client: "198.51.100.7:4242", VIP: "10.0.0.100:80", RealServer: "10.1.0.11:80", Service: "web", PacketsIn: 7, LeftSeconds: 899.9}
+	v6 := api.Session{Protocol: "udp", State: "UDP", Client: "[2001:db8:aaaa:bbbb::7]:4242", VIP: "[fd00::100]:53", RealServer: "[fd00::11]:53", Service: "dns", PacketsOut: 3}
 	const titles = "PROTO  STATE        CLIENT                 VIP                    REAL SERVER            SERVICE             IN       OUT     LEFT\n"
 	for _, tt := range []struct {
 		name string
-		list []control.Session
+		list []api.Session
 		err  error
 		want string
 	}{
-		{"both families", []control.Session{v4, v6}, nil, "" +
+		{"both families", []api.Session{v4, v6}, nil, "" +
 			"PROTO  STATE        CLIENT                        VIP                    REAL SERVER            SERVICE             IN       OUT     LEFT\n" +
 			"tcp    ESTABLISHED  198.51.100.7:4242             10.0.0.100:80          10.1.0.11:80           web                  7         0   14m59s\n" +
 			"udp    UDP          [2001:db8:aaaa:bbbb::7]:4242  [fd00::100]:53         [fd00::11]:53          dns                  0         3       0s\n"},
@@ -29,7 +29,7 @@ func TestTabulateSessions(t *testing.T) {
 		{"an error", nil, errors.New("no"), ""},
 	} {
 		var out strings.Builder
-		err := tabulateSessions(&out, func(add func(*control.Session) error) error {
+		err := tabulateSessions(&out, func(add func(*api.Session) error) error {
 			for i := range tt.list {
 				if err := add(&tt.list[i]); err != nil {
 					return err

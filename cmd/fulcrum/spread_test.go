@@ -4,8 +4,6 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-
 	"fulcrum/config"
 	"fulcrum/ports"
 )
@@ -35,18 +33,5 @@ func TestOneArmSpreadsByFlow(t *testing.T) {
 	c.Ports = c.Ports[1:]
 	if got := portSpreads(c); !slices.Equal(got, []ports.Spread{ports.SpreadFlow}) {
 		t.Errorf("%v", got)
-	}
-}
-
-func TestSharedCPUs(t *testing.T) {
-	if notes := sharedCPUs([]int{0, 1, 2}); notes != nil {
-		t.Errorf("notes %q", notes)
-	}
-	want := []string{
-		"2 workers share CPU 0, where each waits for the others; give every worker a CPU of its own",
-		"3 workers share CPU 4, where each waits for the others; give every worker a CPU of its own",
-	}
-	if diff := cmp.Diff(want, sharedCPUs([]int{4, 0, 4, 1, 0, 4})); diff != "" {
-		t.Error(diff)
 	}
 }

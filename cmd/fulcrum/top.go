@@ -10,6 +10,7 @@ import (
 	tea "github.com/charmbracelet/bubbletea"
 	"github.com/spf13/cobra"
 
+	"fulcrum/api"
 	"fulcrum/control"
 	"fulcrum/top"
 )
@@ -42,7 +43,7 @@ func newTopCommand() *cobra.Command {
 }
 
 // watch shows the view until it is quit. A director that is not there at the start is an error.
-func watch(ctx context.Context, director *control.Client, interval time.Duration) error {
+func watch(ctx context.Context, director *api.Client, interval time.Duration) error {
 	read := func() top.Sample {
 		ctx, cancel := context.WithTimeout(ctx, askDeadline)
 		defer cancel()

@@ -5,8 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fulcrum/api"
 	"fulcrum/config"
-	"fulcrum/control"
 )
 
 // where says at which director's API a command asks: at a socket of this machine or, if there is an address, over TCP.
@@ -22,12 +22,12 @@ func (w *where) addFlags(c *cobra.Command) {
 	f.StringVar(&w.token, "token-file", "", "with --remote, the file that has the token (control.token_file)")
 }
 
-func (w *where) client() (*control.Client, error) {
+func (w *where) client() (*api.Client, error) {
 	if w.remote == "" {
 		if w.ca != "" || w.token != "" {
 			return nil, &exitError{code: 2, err: errors.New("--ca and --token-file go with --remote")}
 		}
-		return control.NewClient(w.socket), nil
+		return api.NewClient(w.socket), nil
 	}
 	if w.socket != config.DefaultControl {
 		return nil, &exitError{code: 2, err: errors.New("--socket and --remote: a director is asked at one of them")}
@@ -35,5 +35,5 @@ func (w *where) client() (*control.Client, error) {
 	if w.token == "" {
 		return nil, &exitError{code: 2, err: errors.New("--remote needs the director's token: give its file with --token-file")}
 	}
-	return control.NewRemoteClient(w.remote, w.ca, w.token)
+	return api.NewRemoteClient(w.remote, w.ca, w.token)
 }

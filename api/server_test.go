@@ -1,0 +1,158 @@
+package api
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+)
+
+// listen listens on a free port of loopback, for a server to take over.
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// dial connects to a server, says something, and has two seconds for all that follows.
+func dial(t *testing.T, l net.Listener, says string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	_, err = io.WriteString(conn, says)
+	if err := errors.Join(err, conn.SetDeadline(time.Now().Add(2*time.Second))); err != nil {
+		t.Fatal(err)
+	}
+	return conn
+}
+
+// serveReader serves reader within limits.
+func serveReader(l net.Listener, limits Limits) *Server {
+	return Serve(ServerConfig{
+		Name: "test", Listener: l, Limits: limits, Log: slog.New(slog.DiscardHandler), Handler: reader,
+	})
+}
+
+const request = "GET / HTTP/1.1\r\nHost: d\r\n\r\n"
+
+// TestServerLimits: who says too little, too much or nothing is cut off, and one connection more
+// than there may be waits.
+func TestServerLimits(t *testing.T) {
+	const header = "POST / HTTP/1.1\r\nHost: d\r\n"
+	soon, long := 20*time.Millisecond, "X: "+strings.Repeat("x", 8<<10)+"\r\n\r\n"
+	for _, tt := range []struct {
+		name   string
+		limits Limits
+		says   string
+		want   string // the answer, up to the end of the connection
+	}{
+		{"half a header", Limits{ReadHeader: soon}, request[:20], "HTTP/1.1 400 "},
+		{"half a body", Limits{Read: soon}, header + "Content-Length: 9\r\n\r\nhalf", "HTTP/1.1 400 "},
+		{"nothing more", Limits{Idle: soon}, request, "HTTP/1.1 200 "},
+		{"a long header", Limits{HeaderBytes: 1}, header + long, "HTTP/1.1 431 "},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			l := listen(t)
+			s := serveReader(l, tt.limits)
+			got, err := io.ReadAll(dial(t, l, tt.says))
+			// A reset is an end too.
+			if errors.Is(err, os.ErrDeadlineExceeded) || !strings.HasPrefix(string(got), tt.want) {
+				t.Errorf("%q, %v; want %q and the end", got, err, tt.want)
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// reader answers once it has read the body.
+var reader = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	if _, err := io.ReadAll(r.Body); err != nil {
+		w.WriteHeader(http.StatusBadRequest)
+	}
+})
+
+func TestServerBoundsConnections(t *testing.T) {
+	l := listen(t)
+	s := serveReader(l, Limits{Connections: 1})
+	first, second := dial(t, l, request), dial(t, l, request)
+	answered := make([]byte, len("HTTP/1.1 200"))
+	if _, err := io.ReadFull(first, answered); err != nil {
+		t.Fatal(err)
+	}
+	_ = second.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+	if n, err := second.Read(answered); err == nil {
+		t.Errorf("%q while there was another connection", answered[:n])
+	}
+	first.Close()
+	_ = second.SetReadDeadline(time.Now().Add(2 * time.Second))
+	if _, err := io.ReadFull(second, answered); err != nil {
+		t.Errorf("%v once there was no other", err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestServerCloseCutsOff: an answer that does not end has so long and no longer.
+func TestServerCloseCutsOff(t *testing.T) {
+	l, entered := listen(t), make(chan struct{})
+	endless := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(entered)
+		<-r.Context().Done()
+	})
+	s := Serve(ServerConfig{
+		Name: "test", Listener: l, Handler: endless, Log: slog.New(slog.DiscardHandler),
+		Limits: Limits{Close: 20 * time.Millisecond},
+	})
+	conn := dial(t, l, request)
+	<-entered
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if got, err := io.ReadAll(conn); len(got) > 0 {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := net.Dial("tcp", l.Addr().String()); err == nil {
+		t.Error("it is still listened on")
+	}
+}
+
+// TestServerSaysItsEnd: one that no client is answered by any more says so at once, and when it is
+// closed.
+func TestServerSaysItsEnd(t *testing.T) {
+	l := listen(t)
+	said := make(said, 1)
+	s := Serve(ServerConfig{
+		Name: "page", Listener: l, Log: slog.New(slog.NewTextHandler(said, nil)), Handler: reader,
+	})
+	l.Close()
+	select {
+	case text := <-said:
+		if !strings.Contains(text, "level=WARN") || !strings.Contains(text, "no page any more") {
+			t.Errorf("it says %s", text)
+		}
+	case <-time.After(2 * time.Second):
+		t.Error("it says nothing")
+	}
+	if err := s.Close(); err == nil || !strings.Contains(err.Error(), "serve the page") {
+		t.Errorf("%v", err)
+	}
+}
+
+// said is a log's text, line by line.
+type said chan string
+
+func (s said) Write(line []byte) (int, error) { s <- string(line); return len(line), nil }

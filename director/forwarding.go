@@ -1,0 +1,63 @@
+package director
+
+import (
+	"context"
+
+	"fulcrum/control"
+	"fulcrum/engine"
+)
+
+// forwarding is the part that has an engine and the configuration that runs on it. Nothing moves
+// yet.
+type forwarding struct{ *Director }
+
+func (f *forwarding) Start() (err error) {
+	c := control.EngineConfig(f.cfg.Config)
+	c.Ports = f.devices.ports
+	c.EnterThread, c.LeaveThread = f.cfg.Devices.EnterThread, f.cfg.Devices.LeaveThread
+	if f.engine, err = engine.New(c, f.settings); err != nil {
+		return err
+	}
+	note(f.cfg.Log, f.engine.Notes())
+	f.running = control.NewRunning(f.engine, f.cfg.Config)
+	f.running.Log = f.cfg.Log
+	return nil
+}
+
+// Stop keeps the last report, since the ports' own counts go with them.
+func (f *forwarding) Stop() error {
+	f.running.Close()
+	f.final.Store(f.running.Report())
+	return f.engine.Close()
+}
+
+// workers is the part in which packets flow.
+type workers struct {
+	director *Director
+	cancel   context.CancelFunc
+	ended    chan struct{} // closed once they have stopped
+	err      error         // why; valid once ended is closed
+}
+
+func (w *workers) Start() error {
+	ctx, cancel := context.WithCancel(context.Background())
+	w.cancel = cancel
+	ready := make(chan struct{})
+	go func() {
+		defer close(w.ended)
+		w.err = w.director.engine.Run(ctx, func() { close(ready) })
+	}()
+	select {
+	case <-ready:
+		return nil
+	case <-w.ended:
+		cancel()
+		return w.err
+	}
+}
+
+func (w *workers) Stop() error {
+	w.cancel()
+	<-w.ended
+	return w.err
+}

@@ -1,0 +1,72 @@
+package director
+
+import (
+	"errors"
+	"net/http"
+	"slices"
+
+	"fulcrum/api"
+	"fulcrum/config"
+	"fulcrum/control"
+)
+
+// serving is the part by which others look at the director: the control API on its socket and, if
+// configured, over TCP, and an address for Prometheus.
+type serving struct {
+	*Director
+	servers []*api.Server
+}
+
+func (s *serving) Start() error {
+	m := control.NewMetrics(s.cfg.Config, s.engine.Report)
+	handler := api.NewHandler(s.running, s.engine, m)
+	for _, serve := range []func() (*api.Server, error){
+		func() (*api.Server, error) { return s.serveMetrics(m) },
+		func() (*api.Server, error) { return s.serveRemote(handler) },
+		func() (*api.Server, error) { return s.serveSocket(handler) },
+	} {
+		server, err := serve()
+		if err != nil {
+			return errors.Join(err, s.Stop())
+		}
+		if server != nil {
+			s.servers = append(s.servers, server)
+		}
+	}
+	return nil
+}
+
+func (s *serving) Stop() (err error) {
+	for _, server := range slices.Backward(s.servers) {
+		err = errors.Join(err, server.Close())
+	}
+	return err
+}
+
+// serveMetrics serves Prometheus, if an address is configured.
+func (s *serving) serveMetrics(m *control.Metrics) (*api.Server, error) {
+	if at := s.cfg.Config.Metrics.Listen; at.IsValid() {
+		return api.ServeMetrics(at, m, s.cfg.Log)
+	}
+	return nil, nil
+}
+
+// serveRemote serves the control API over TCP, if that is configured.
+func (s *serving) serveRemote(handler http.Handler) (*api.Server, error) {
+	if c := s.cfg.Config.Control; c.Listen.IsValid() {
+		return api.ServeRemote(c, handler, s.cfg.Log)
+	}
+	return nil, nil
+}
+
+// serveSocket serves the control API on its socket. Where the file names no path for it, a director
+// does without if another one has the usual path.
+func (s *serving) serveSocket(handler http.Handler) (*api.Server, error) {
+	path := s.cfg.Config.Director.Control
+	server, err := api.ServeSocket(path, handler, s.cfg.Log)
+	if err != nil && path == config.DefaultControl {
+		s.cfg.Log.Info("there is no control API", "reason", err)
+		return nil, nil
+	}
+	return server, err
+}
