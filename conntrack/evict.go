@@ -72,7 +72,8 @@ func (t *Table) foreseeEvictions(b *slab) {
 	t.foreseeEntries(slot, t.hashesOf(slot))
 }
 
-// Full reports whether there is no slot for a new session of a family, as Insert would find, but ends none for it.
+// Full reports whether there is no slot for a new session of a family, as Insert would find. It changes
+// nothing.
 func (t *Table) Full(six bool) bool {
 	b := &t.four
 	if six {
@@ -81,8 +82,12 @@ func (t *Table) Full(six bool) bool {
 	if b.freeList != 0 || b.used < b.size {
 		return false
 	}
-	t.trim(b, maxSkipped)
-	return b.halfOpen.n == 0 || !t.oldestIsHalfOpen(b)
+	for i := range min(maxSkipped+1, b.halfOpen.n) {
+		if s := &t.sessions[b.halfOpen.at(i)]; s.Live() && s.State.HalfOpen() {
+			return false
+		}
+	}
+	return true
 }
 
 // trim takes up to n slots from the head of a slab's queue whose session has moved on or ended.

@@ -1,10 +1,14 @@
 package engine
 
 import (
+	"math/rand/v2"
 	"net/netip"
+	"reflect"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/google/gopacket/layers"
 	"pgregory.net/rapid"
 
 	"fulcrum/conntrack"
@@ -22,7 +26,7 @@ func TestExplanationsComeTrue(t *testing.T) {
 
 func explainTraffic(t *testing.T, r *rapid.T, s site) {
 	few := rapid.Bool().Draw(r, "few slots")
-	b := newBed(drawn{t, r}, s, everything(&s, 0), func(c *bedConfig) {
+	b := newBed(drawn{t, r}, s, withSCTP(&s, 0), func(c *bedConfig) {
 		if few {
 			c.sessions = 4
 		}
@@ -32,12 +36,16 @@ func explainTraffic(t *testing.T, r *rapid.T, s site) {
 	for round := range 1 + d.number("rounds", 40) {
 		switch d.number("event", 10) {
 		case 0:
-			b.apply(everything(&s, round))
+			b.apply(withSCTP(&s, round))
 		case 1:
 			b.now += uint32([]int{150, 1100, 31_000, 130_000}[d.number("time", 4)])
 			b.turn()
 		}
 		b.collectAll()
+		if d.number("kind", 5) == 0 {
+			b.explained(s.front, d.initiation(b))
+			continue
+		}
 		port, p := s.front, d.fromClient()
 		if d.number("side", 3) == 0 {
 			port, p = s.back, d.fromServer()
@@ -46,20 +54,39 @@ func explainTraffic(t *testing.T, r *rapid.T, s site) {
 	}
 }
 
+// withSCTP is everything, and an SCTP service for each mode.
+func withSCTP(s *site, variant int) Settings {
+	n := everything(s, variant)
+	for i, m := range allModes {
+		v := s.service(m, packet.ProtocolSCTP, 2)
+		v.Address = netip.AddrPortFrom(v.Address.Addr(), uint16(90+i))
+		for j := range v.RealServers {
+			v.RealServers[j].Address = netip.AddrPortFrom(s.servers[j].addr, serverPort(m, v.Address))
+		}
+		n.Services = append(n.Services, v)
+	}
+	return n
+}
+
+// initiation draws an SCTP packet with an INIT, of one of a few associations.
+func (d traffic) initiation(b *bed) []byte {
+	services := b.engine.snap.Load().order
+	v := services[len(services)-len(allModes)+d.number("mode", len(allModes))].live.settings
+	from := at4(d.clientAddress())
+	if d.site.is6 {
+		from = sixPort(from)
+	}
+	return sctpFrame(*d.site, from, v.Address, d.sender(d.site.front).mac, d.site.own(d.site.front).mac, 64, layers.SCTPChunkTypeInit)
+}
+
 // explained has a packet explained, sends it, and compares.
 func (b *bed) explained(port int, frame []byte) {
 	var m meta
 	packet.Parse(frame, &m.Parsed)
 	q := questionOf(&m, frame, port)
-	var x Explanation
-	if !b.worker.explainKnown(&q, &x) {
-		b.worker.explainNew(&q, &x)
-	}
 	before := b.totals()
+	x := b.asked(&q)
 	b.receive(port, frame)
-	if x.Replaces && x.RealServer.IsValid() && x.Service.Scheduler >= sched.LC {
-		return
-	}
 	after := b.totals()
 	for v := range NumVerdicts {
 		want := uint64(0)
@@ -73,6 +100,42 @@ func (b *bed) explained(port int, frame []byte) {
 	if x.Verdict == Taken {
 		b.leftAs(&x, before.Held, after.Held)
 	}
+}
+
+// asked has a packet explained and looks for what the question has changed: it must be nothing.
+func (b *bed) asked(q *Question) Explanation {
+	before := b.state()
+	var x Explanation
+	if !b.worker.explainKnown(q, &x) {
+		b.worker.explainNew(q, &x)
+	}
+	if after := b.state(); !reflect.DeepEqual(before, after) {
+		b.Fatalf("the question changed\n%+v\nto\n%+v", before, after)
+	}
+	return x
+}
+
+// directorState is what a question might change by mistake.
+type directorState struct {
+	totals     Totals
+	sessions   []conntrack.Session
+	peers      []peer
+	neighbours int
+	picks      []int // what each service would pick next
+	random     rand.Rand
+}
+
+func (b *bed) state() directorState {
+	w := b.worker
+	s := directorState{totals: b.totals(), neighbours: w.neighbours.Len(), peers: slices.Clone(w.peers[:len(w.snap.servers)]), random: *w.random}
+	for slot := range uint32(w.sessions.Cap()) {
+		s.sessions = append(s.sessions, *w.sessions.At(slot))
+	}
+	for _, service := range w.snap.order {
+		pick, _ := service.live.pool.Load().Peek(&sched.Request{})
+		s.picks = append(s.picks, pick)
+	}
+	return s
 }
 
 func questionOf(m *meta, frame []byte, port int) Question {
