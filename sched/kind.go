@@ -3,59 +3,43 @@ package sched
 import (
 	"fmt"
 	"strings"
+
+	"fulcrum/lvs"
 )
 
 // Kind names a scheduler.
-type Kind uint8
+type Kind = lvs.Scheduler
 
+// The schedulers, as lvs has them.
 const (
-	RR Kind = iota
-	WRR
-	LC
-	WLC
+	RR  = lvs.RR
+	WRR = lvs.WRR
+	LC  = lvs.LC
+	WLC = lvs.WLC
 )
 
-// schedulers has one row a scheduler, in the order of the configuration's reference.
-var schedulers = [...]struct {
-	name string
-	rule string // one line for people; doc.go shows the same
+// schedulers has one row a scheduler; names and rules stand in package lvs.
+var schedulers = [lvs.NumSchedulers]struct {
 	pick func(*Pool) int
 	peek func(*Pool) int // what pick would give, and nothing moves
 }{
-	RR:  {"rr", "the next available one after the last pick", (*Pool).pickRR, (*Pool).peekRR},
-	WRR: {"wrr", "as many picks each as its weight, the heavier ones more often in between", (*Pool).pickWRR, (*Pool).peekWRR},
-	LC:  {"lc", "the least overhead = 256*active + total sessions", (*Pool).pickLC, (*Pool).pickLC},
-	WLC: {"wlc", "the least overhead/weight; the first of equals", (*Pool).pickWLC, (*Pool).pickWLC},
+	RR:  {(*Pool).pickRR, (*Pool).peekRR},
+	WRR: {(*Pool).pickWRR, (*Pool).peekWRR},
+	LC:  {(*Pool).pickLC, (*Pool).pickLC},
+	WLC: {(*Pool).pickWLC, (*Pool).pickWLC},
 }
 
 // Kinds returns every scheduler, in the order of the documentation.
-func Kinds() []Kind {
-	kinds := make([]Kind, len(schedulers))
-	for i := range kinds {
-		kinds[i] = Kind(i)
-	}
-	return kinds
-}
+func Kinds() []Kind { return lvs.Schedulers() }
 
 // Parse returns the scheduler of an ipvsadm name such as "wlc".
 func Parse(name string) (Kind, error) {
-	names := make([]string, len(schedulers))
-	for i, s := range schedulers {
-		if s.name == name {
-			return Kind(i), nil
-		}
-		names[i] = s.name
+	if k, ok := lvs.ParseScheduler(name); ok {
+		return k, nil
+	}
+	var names []string
+	for _, k := range Kinds() {
+		names = append(names, k.String())
 	}
 	return 0, fmt.Errorf("choosing the scheduler: there is no %q; use one of %s", name, strings.Join(names, ", "))
 }
-
-// String returns the ipvsadm name.
-func (k Kind) String() string {
-	if int(k) >= len(schedulers) {
-		return fmt.Sprintf("Kind(%d)", uint8(k))
-	}
-	return schedulers[k].name
-}
-
-// Rule says in one line whom the scheduler picks.
-func (k Kind) Rule() string { return schedulers[k].rule }
