@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"fulcrum/config"
-	"fulcrum/engine"
 )
 
 // DrainRequest says how a real server is drained: it is given weight 0, so that it has no new sessions, and those that it has go on.
@@ -215,12 +214,8 @@ func (r *Running) left(id ServerID) (n int, drained bool) {
 	if err != nil {
 		return 0, false
 	}
-	protocol, err := engine.ParseProtocol(s.Protocol)
-	if err != nil {
-		return 0, false
-	}
 	rs := s.RealServers[i]
-	return r.engine.SessionsOf(protocol, s.Address, rs.Address), rs.Weight == 0
+	return r.engine.SessionsOf(uint8(s.Protocol), s.Address, rs.Address), rs.Weight == 0
 }
 
 // endDrain ends the sessions that are left and removes the real server, as far as that was asked for, and tells the log.
@@ -258,11 +253,7 @@ func (r *Running) endSessions(ctx context.Context, id ServerID) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	protocol, err := engine.ParseProtocol(s.Protocol)
-	if err != nil {
-		return 0, err
-	}
-	return r.engine.EndSessions(ctx, protocol, s.Address, s.RealServers[i].Address)
+	return r.engine.EndSessions(ctx, uint8(s.Protocol), s.Address, s.RealServers[i].Address)
 }
 
 func (r *Running) log(d Drain) {

@@ -7,6 +7,7 @@ import (
 
 	"fulcrum/config"
 	"fulcrum/engine"
+	"fulcrum/lvs"
 )
 
 const (
@@ -156,7 +157,7 @@ func readHandoffs(r *reading, s *series) {
 func readServices(r *reading, s *series) {
 	for i := range r.Services {
 		v := &r.Services[i].Service
-		s.add(1, labels{v.Name, v.Address.String(), engine.ProtocolName(v.Protocol), v.Mode.String(), v.Scheduler.String()})
+		s.add(1, labels{v.Name, v.Address.String(), lvs.Protocol(v.Protocol).String(), v.Mode.String(), v.Scheduler.String()})
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"fulcrum/config"
 	"fulcrum/engine"
+	"fulcrum/lvs"
 )
 
 // Report is what a director did, as JSON has it. Received + Originated = Transmitted + Consumed + the sum of Drops +
@@ -120,7 +121,7 @@ func NewReport(c *config.Config, e engine.Report) Report {
 // newServiceReport takes names from the engine, whose services may be newer than a configuration.
 func newServiceReport(e engine.ServiceReport) ServiceReport {
 	s := ServiceReport{
-		Name: e.Service.Name, Address: e.Service.Address.String(), Protocol: engine.ProtocolName(e.Service.Protocol),
+		Name: e.Service.Name, Address: e.Service.Address.String(), Protocol: lvs.Protocol(e.Service.Protocol).String(),
 		Mode: e.Service.Mode.String(), Scheduler: e.Service.Scheduler.String(), Traffic: Traffic(e.Traffic), RealServers: []RealServerReport{},
 	}
 	for _, rs := range e.RealServers {

@@ -32,10 +32,6 @@ func newDirector(cfg *config.Config, log *slog.Logger) (*director, error) {
 }
 
 func (d *director) start() error {
-	settings, err := control.EngineSettings(d.cfg)
-	if err != nil {
-		return err
-	}
 	if err := d.startDPDK(); err != nil {
 		return err
 	}
@@ -45,7 +41,8 @@ func (d *director) start() error {
 	ec := control.EngineConfig(d.cfg)
 	ec.Ports = d.ports
 	ec.EnterThread, ec.LeaveThread = d.eal.RegisterThread, d.eal.UnregisterThread
-	if d.engine, err = engine.New(ec, settings); err != nil {
+	var err error
+	if d.engine, err = engine.New(ec, control.EngineSettings(d.cfg)); err != nil {
 		return err
 	}
 	d.note(d.engine.Notes())

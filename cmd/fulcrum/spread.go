@@ -4,7 +4,7 @@ import (
 	"slices"
 
 	"fulcrum/config"
-	"fulcrum/modes"
+	"fulcrum/lvs"
 	"fulcrum/ports"
 )
 
@@ -13,7 +13,7 @@ import (
 // with both clients and real servers behind it can only go by the whole flow.
 func portSpreads(c *config.Config) []ports.Spread {
 	spreads := make([]ports.Spread, len(c.Ports))
-	servers := natServerPorts(c)
+	servers := ownedServerPorts(c)
 	if !slices.Contains(servers, true) || !slices.Contains(servers, false) || haveBoth(devices(c.Ports), servers) {
 		return spreads
 	}
@@ -38,11 +38,12 @@ func haveBoth(all []device, servers []bool) bool {
 	return false
 }
 
-// natServerPorts says of each port whether it leads to a real server of mode nat.
-func natServerPorts(c *config.Config) []bool {
+// ownedServerPorts says of each port whether it leads to a real server whose answers belong to the
+// worker that has the client's address and port.
+func ownedServerPorts(c *config.Config) []bool {
 	leads := make([]bool, len(c.Ports))
 	for _, service := range c.Services {
-		if service.Mode != modes.NAT.String() {
+		if service.Mode.Owner() != lvs.ClientEnd {
 			continue
 		}
 		for _, server := range service.RealServers {
