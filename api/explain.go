@@ -12,6 +12,8 @@ import (
 
 	"fulcrum/config"
 	"fulcrum/engine"
+	"fulcrum/lvs"
+	"fulcrum/packet"
 )
 
 // explainPatience is how long the workers may take for an explanation.
@@ -84,9 +86,11 @@ func parseQuestion(c *config.Config, v url.Values) (q engine.Question, err error
 	if err := onlyKnown(v, explainParameters); err != nil {
 		return q, err
 	}
-	if q.Protocol, err = engine.ParseProtocol(v.Get("protocol")); err != nil {
+	protocol, ok := lvs.ParseProtocol(v.Get("protocol"))
+	if !ok {
 		return q, fmt.Errorf("protocol: %q is none that services have; write tcp, udp or sctp", v.Get("protocol"))
 	}
+	q.Protocol = uint8(protocol)
 	if q.From, err = netip.ParseAddrPort(v.Get("from")); err != nil {
 		return q, fmt.Errorf("from: %q is no address with a port, such as 198.51.100.7:4242", v.Get("from"))
 	}
@@ -100,7 +104,7 @@ func parseQuestion(c *config.Config, v url.Values) (q engine.Question, err error
 	if v.Has("flags") {
 		flags = v.Get("flags")
 	}
-	if q.TCPFlags, err = engine.ParseTCPFlags(flags); err != nil {
+	if q.TCPFlags, ok = packet.ParseTCPFlags(flags); !ok {
 		return q, fmt.Errorf("flags: %q has a letter that is none of TCP's; write S, A, F, R and P, as in SA", flags)
 	}
 	if name := v.Get("port"); name != "" {

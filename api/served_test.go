@@ -45,11 +45,7 @@ func serve(t *testing.T, file string) *served {
 	port := memory.NewPort(memory.Config{Name: "front", MAC: portMAC, MTU: 1500, Pool: pool, Queues: 1})
 	ec := control.EngineConfig(c)
 	ec.Ports = []ports.Port{port}
-	settings, err := control.EngineSettings(c)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e, err := engine.New(ec, settings)
+	e, err := engine.New(ec, control.EngineSettings(c))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"fulcrum/engine"
+	"fulcrum/lvs"
 )
 
 // Session is a session, as JSON has it.
@@ -43,7 +44,7 @@ func (l *sessionLine) of(s *engine.SessionInfo, after engine.Cursor) []byte {
 	}
 	t := append(l.text[:0], `{"service":`...)
 	t = append(t, l.quoted...)
-	t = appendText(t, "protocol", engine.ProtocolName(s.Protocol))
+	t = appendText(t, "protocol", lvs.Protocol(s.Protocol).String())
 	t = appendText(t, "state", s.State.String())
 	t = appendText(t, "mode", s.Mode.String())
 	t = appendAddress(t, "client", s.Client)

@@ -13,6 +13,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 
 	"fulcrum/engine"
+	"fulcrum/lvs"
 )
 
 // Bounds of a listing.
@@ -52,8 +53,8 @@ func (q *sessionQuery) Resolve(huma.Context) (wrong []error) {
 	}
 	q.filter.service, q.filter.protocol = q.Service, q.Protocol
 	if q.State != "" {
-		s, err := engine.ParseState(q.State)
-		if err != nil {
+		s, ok := lvs.ParseState(q.State)
+		if !ok {
 			report("state", q.State, errors.New("IPVS has no such state; write one such as ESTABLISHED or FIN_WAIT"))
 		}
 		q.filter.state = s.String()
@@ -81,7 +82,7 @@ func (q *sessionQuery) Resolve(huma.Context) (wrong []error) {
 }
 
 func (f *sessionFilter) matches(s *engine.SessionInfo) bool {
-	return (f.service == "" || f.service == s.Service) && (f.protocol == "" || f.protocol == engine.ProtocolName(s.Protocol)) &&
+	return (f.service == "" || f.service == s.Service) && (f.protocol == "" || f.protocol == lvs.Protocol(s.Protocol).String()) &&
 		(f.state == "" || f.state == s.State.String()) &&
 		f.client.matches(s.Client) && f.vip.matches(s.VIP) && f.realServer.matches(s.RealServer)
 }

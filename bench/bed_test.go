@@ -70,14 +70,10 @@ func newDirected(t *testing.T, mode modes.Mode, sessions int) *Generator {
 	if err != nil {
 		t.Fatal(err)
 	}
-	settings, err := control.EngineSettings(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
 	far := memory.NewPort(memory.Config{Pool: newPool(t), MAC: subjectMAC})
 	ec := control.EngineConfig(cfg)
 	ec.Ports, ec.Idle, ec.Huge = []ports.Port{far}, engine.IdleAdaptive, false
-	e, err := engine.New(ec, settings)
+	e, err := engine.New(ec, control.EngineSettings(cfg))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"fulcrum/config"
+	"fulcrum/lvs"
 )
 
 // TestDirectorsFiles: what is written for the director is right in the director's eyes.
@@ -21,10 +22,10 @@ func TestDirectorsFiles(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v: %v\n%s", m, err, c.file())
 			}
-			if cfg.Session.Max != 12345 || len(cfg.Services) != 4 || cfg.Services[0].Mode != m.String() || len(cfg.Services[0].RealServers) != serverCount {
+			if cfg.Session.Max != 12345 || len(cfg.Services) != 4 || cfg.Services[0].Mode != m || len(cfg.Services[0].RealServers) != serverCount {
 				t.Errorf("%v: %+v", m, cfg)
 			}
-			if timeout != 0 && (cfg.Session.Timeouts.UDP != timeout || cfg.Session.Timeouts.SynRecv != timeout) {
+			if timeout != 0 && (cfg.Session.Timeouts[lvs.StateUDP] != timeout || cfg.Session.Timeouts[lvs.StateSynRecv] != timeout) {
 				t.Errorf("%v: timeouts %+v", m, cfg.Session.Timeouts)
 			}
 		}

@@ -5,9 +5,8 @@ import (
 	"strings"
 	"time"
 
-	"fulcrum/engine"
+	"fulcrum/lvs"
 	"fulcrum/modes"
-	"fulcrum/packet"
 )
 
 // directorConfig describes the director's configuration file.
@@ -36,12 +35,18 @@ func (c directorConfig) file() string {
 		fmt.Fprintf(&f, "[[neighbour]]\naddress = \"%s\"\nmac = \"%s\"\n\n", a, generatorMAC)
 	}
 	c.writeSession(&f)
-	c.writeService(&f, "udp", packet.ProtocolUDP, service.Port())
-	c.writeService(&f, "tcp", packet.ProtocolTCP, service.Port())
+	c.writeService(&f, lvs.UDP.String(), lvs.UDP, service.Port())
+	c.writeService(&f, lvs.TCP.String(), lvs.TCP, service.Port())
 	for i := range c.crowd / serverCount {
-		c.writeService(&f, fmt.Sprintf("crowd-%d", i), packet.ProtocolTCP, firstCrowded+uint16(i))
+		c.writeService(&f, fmt.Sprintf("crowd-%d", i), lvs.TCP, firstCrowded+uint16(i))
 	}
 	return f.String()
+}
+
+// idleStates are the states of a benchmark's sessions while it sends nothing.
+var idleStates = []lvs.State{
+	lvs.StateUDP, lvs.StateSynRecv, lvs.StateEstablished, lvs.StateFinWait, lvs.StateCloseWait,
+	lvs.StateTimeWait, lvs.StateClose,
 }
 
 func (c directorConfig) writeSession(f *strings.Builder) {
@@ -50,8 +55,8 @@ func (c directorConfig) writeSession(f *strings.Builder) {
 		return
 	}
 	fmt.Fprint(f, "[session.timeouts]\n")
-	for _, state := range []string{"udp", "syn_recv", "established", "fin_wait", "close_wait", "time_wait", "close"} {
-		fmt.Fprintf(f, "%s = \"%s\"\n", state, c.timeout)
+	for _, state := range idleStates {
+		fmt.Fprintf(f, "%s = \"%s\"\n", state.Key(), c.timeout)
 	}
 	fmt.Fprint(f, "\n")
 }
@@ -59,13 +64,13 @@ func (c directorConfig) writeSession(f *strings.Builder) {
 // firstCrowded is the first port of the services that nobody calls.
 const firstCrowded = 10_000
 
-func (c directorConfig) writeService(f *strings.Builder, name string, protocol uint8, port uint16) {
+func (c directorConfig) writeService(f *strings.Builder, name string, protocol lvs.Protocol, port uint16) {
 	fmt.Fprintf(f, "[[service]]\nname = %q\naddress = \"%s:%d\"\nprotocol = %q\nmode = %q\nscheduler = \"rr\"\n",
-		name, service.Addr(), port, engine.ProtocolName(protocol), c.mode)
+		name, service.Addr(), port, protocol, c.mode)
 	if c.mode.TwoWay() {
 		port = serverPort
 	}
-	if c.mode == modes.FullNAT {
+	if c.mode.Source() == lvs.Local {
 		fmt.Fprintf(f, "local_addresses = [%q]\n", localRange)
 	}
 	for _, a := range servers() {

@@ -3,6 +3,7 @@ package bench
 import (
 	"time"
 
+	"fulcrum/lvs"
 	"fulcrum/modes"
 )
 
@@ -26,8 +27,15 @@ const (
 	million  = 1000 * thousand
 )
 
+// The subjects of suites that measure one mode, or two: the one that costs the director least, and
+// the one that costs it most.
+const (
+	cheapest = modes.DR
+	dearest  = modes.FullNAT
+)
+
 var (
-	allModes = []modes.Mode{modes.DR, modes.IPIP, modes.NAT, modes.FullNAT}
+	allModes = lvs.ModesByCost()
 	allSizes = []int{64, 128, 256, 512, 1024, 1518}
 )
 

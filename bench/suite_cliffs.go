@@ -3,8 +3,6 @@ package bench
 import (
 	"context"
 	"time"
-
-	"fulcrum/modes"
 )
 
 // cliffs measures where rivals fall off: each figure beside one from safe ground.
@@ -40,7 +38,7 @@ func (d *bed) rate(ctx context.Context, k *book, name string, t Trial, s Scale) 
 
 // fullTable has as many sessions as the table can hold.
 func fullTable(ctx context.Context, b *Bench, s Scale, k *book) error {
-	return b.measure(ctx, k, director{mode: modes.DR, sessions: million}, func(d *bed) error {
+	return b.measure(ctx, k, director{mode: cheapest, sessions: million}, func(d *bed) error {
 		if err := d.rate(ctx, k, "table at 50 %", Trial{Kind: UDP, Flows: million / 2, Create: true}, s); err != nil {
 			return err
 		}
@@ -50,14 +48,14 @@ func fullTable(ctx context.Context, b *Bench, s Scale, k *book) error {
 
 // synFlood sends SYNs, each from another source, to a table that is soon full of them: every one evicts the oldest.
 func synFlood(ctx context.Context, b *Bench, s Scale, k *book) error {
-	return b.measure(ctx, k, director{mode: modes.DR, sessions: million}, func(d *bed) error {
+	return b.measure(ctx, k, director{mode: cheapest, sessions: million}, func(d *bed) error {
 		return d.rate(ctx, k, "SYN flood on a full table", Trial{Kind: NewTCP, Flows: newFlows}, s)
 	})
 }
 
 // oneFlow has one client send everything.
 func oneFlow(ctx context.Context, b *Bench, s Scale, k *book) error {
-	return b.measure(ctx, k, director{mode: modes.DR, sessions: million}, func(d *bed) error {
+	return b.measure(ctx, k, director{mode: cheapest, sessions: million}, func(d *bed) error {
 		if err := d.rate(ctx, k, "a thousand flows", Trial{Kind: UDP, Flows: thousand, Create: true}, s); err != nil {
 			return err
 		}
@@ -73,7 +71,7 @@ const (
 
 // expiry makes a million sessions, which so end within a second of each other, and looks at the latency of others meanwhile.
 func expiry(ctx context.Context, b *Bench, s Scale, k *book) error {
-	return b.measure(ctx, k, director{mode: modes.DR, sessions: 2 * million, timeout: expiryTimeout}, func(d *bed) error {
+	return b.measure(ctx, k, director{mode: cheapest, sessions: 2 * million, timeout: expiryTimeout}, func(d *bed) error {
 		calm := Trial{Kind: UDP, Flows: thousand, Size: MinSize, Create: true, Rate: expiryRate, Warmup: Duration(warmUp), Duration: Duration(2 * expiryTimeout)}
 		r, err := d.trial(ctx, calm)
 		if err != nil {

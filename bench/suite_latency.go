@@ -28,7 +28,7 @@ func latency(ctx context.Context, b *Bench, s Scale, k *book) error {
 		if err := b.baseline(ctx, k, []int{MinSize}, s.Duration); err != nil {
 			return err
 		}
-		for _, m := range []modes.Mode{modes.DR, modes.FullNAT} {
+		for _, m := range []modes.Mode{cheapest, dearest} {
 			if err := b.latencyOf(ctx, m, sessions, s, k); err != nil {
 				return err
 			}

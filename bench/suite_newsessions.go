@@ -25,7 +25,7 @@ func newSessions(ctx context.Context, b *Bench, s Scale, k *book) error {
 		if err := b.baseline(ctx, k, []int{MinSize}, s.Duration); err != nil {
 			return err
 		}
-		for _, m := range []modes.Mode{modes.DR, modes.FullNAT} {
+		for _, m := range []modes.Mode{cheapest, dearest} {
 			for _, kind := range []Kind{NewUDP, NewTCP, Lives} {
 				if err := b.newSessionsOf(ctx, director{mode: m}, kind.String(), kind, s, k); err != nil {
 					return err
@@ -34,7 +34,7 @@ func newSessions(ctx context.Context, b *Bench, s Scale, k *book) error {
 		}
 		// A flood of SYNs is not answered, and a rate of sessions is often told without the answers.
 		for _, kind := range []Kind{NewUDP, NewTCP} {
-			if err := b.newSessionsOf(ctx, director{mode: modes.FullNAT, silent: true}, kind.String()+" unanswered", kind, s, k); err != nil {
+			if err := b.newSessionsOf(ctx, director{mode: dearest, silent: true}, kind.String()+" unanswered", kind, s, k); err != nil {
 				return err
 			}
 		}

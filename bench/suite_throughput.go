@@ -51,7 +51,7 @@ func throughputTrials(m modes.Mode, s Scale) []Trial {
 		list = append(list, Trial{Kind: UDP, Flows: n, Size: MinSize})
 	}
 	for _, size := range s.Sizes {
-		if m == modes.DR && size != MinSize {
+		if m == cheapest && size != MinSize {
 			list = append(list, Trial{Kind: UDP, Flows: s.Sessions[0], Size: size})
 		}
 	}

@@ -6,7 +6,8 @@ import (
 )
 
 // checker looks at what the values mean together. It fills in what follows from that: the ports of routes and neighbours.
-// A value that could not be read is zero by now, and has been reported; the checker asks nothing more of it.
+// A value that could not be read has been reported. It is zero by now, a mode lvs.NoMode; the
+// checker asks nothing more of it.
 type checker struct {
 	doc *document
 	*draft

@@ -1,6 +1,10 @@
 package config
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"fulcrum/lvs"
+)
 
 // family names the version of IP that an address is of.
 func family(a netip.Addr) string {
@@ -20,14 +24,12 @@ func sameFamily(a, b netip.Addr) bool {
 func (c *checker) checkFamily(v value, server netip.Addr, service Service) bool {
 	vip := service.Address.Addr()
 	switch {
-	case sameFamily(vip, server), service.Mode == "", service.Mode == "ipip", service.Mode == "fullnat" && vip.Is6():
+	case sameFamily(vip, server), service.Mode == lvs.NoMode,
+		service.Mode.Reaches(vip.Is6(), server.Is6()):
 		return true
 	}
-	others := "ipip"
-	if vip.Is6() {
-		others = "fullnat or ipip"
-	}
-	v.reportf("use an "+family(vip)+" real server, or "+others,
+	others := lvs.ModesWith(func(m lvs.Mode) bool { return m.Reaches(vip.Is6(), server.Is6()) })
+	v.reportf("use an "+family(vip)+" real server, or "+either(others),
 		"%s is %s, which %s does not reach from an %s VIP", server, family(server), service.Mode, family(vip))
 	return false
 }
@@ -44,7 +46,8 @@ func (c *checker) checkLocalFamilies(i int) {
 		locals[family(entry[0])] = true
 		if entry[0].Is6() && service.Address.Addr().Is4() {
 			c.at("service", i, "local_addresses", j).reportf("use IPv4 addresses",
-				"%s is IPv6, and fullnat does not lead from an IPv4 VIP to IPv6", entry[0])
+				"%s is IPv6, and %s does not lead from an IPv4 VIP to IPv6",
+				entry[0], either(lvs.ModesWith(hasLocals)))
 		}
 	}
 	for _, server := range service.RealServers {

@@ -1,6 +1,10 @@
 package config
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"fulcrum/lvs"
+)
 
 func (c *checker) checkServices() {
 	names, sockets, echoing := firsts{}, firsts{}, firsts{}
@@ -8,9 +12,9 @@ func (c *checker) checkServices() {
 		names.unique(c.at("service", i, "name"), service.Name, "the name of another service", "give every service a name of its own")
 		v := c.at("service", i, "address")
 		c.isHostAddress(v, service.Address.Addr())
-		if service.Address.IsValid() && service.Protocol != "" {
-			id := service.Protocol + " " + service.Address.String()
-			sockets.unique(v, id, "the address of another service", "give every service an address, port or protocol of its own")
+		if service.Address.IsValid() && service.Protocol != 0 {
+			sockets.unique(v, service.ID().String(), "the address of another service",
+				"give every service an address, port or protocol of its own")
 		}
 		c.checkLocals(i)
 		c.checkRealServers(i)
@@ -38,11 +42,13 @@ func (c *checker) checkRealServers(i int) {
 }
 
 // checkReach reports a real server that its service's mode cannot get packets to.
-func (c *checker) checkReach(v value, a netip.Addr, mode string) {
+func (c *checker) checkReach(v value, a netip.Addr, mode lvs.Mode) {
 	switch {
-	case !c.whole || mode == "":
-	case mode == "dr" && !c.network.connected(a):
-		v.reportf("use a real server on a port's subnet, which dr reaches by its MAC address, or another mode",
+	case !c.whole || mode == lvs.NoMode:
+	case mode.OnLink() && !c.network.connected(a):
+		v.reportf(
+			"use a real server on a port's subnet, which "+mode.String()+
+				" reaches by its MAC address, or another mode",
 			"%s is on no port's subnet", a)
 	case !c.network.reachable(a):
 		v.reportf("add a [[route]] to it, or use a real server on a port's subnet", "%s is on no port's subnet and behind no route", a)
@@ -51,13 +57,15 @@ func (c *checker) checkReach(v value, a netip.Addr, mode string) {
 
 // checkServerPort reports a port that differs from the service's in the modes that cannot rewrite it.
 func (c *checker) checkServerPort(v value, server netip.AddrPort, service Service) {
-	fixed := service.Mode == "dr" || service.Mode == "ipip"
-	if want := service.Address.Port(); fixed && want != 0 && server.Port() != want {
+	want := service.Address.Port()
+	if service.Mode.FixedPort() && want != 0 && server.Port() != want {
 		right := netip.AddrPortFrom(server.Addr(), want).String()
-		v.reportf(`write "`+right+`", or use nat or fullnat`,
+		v.reportf(`write "`+right+`", or use `+either(lvs.ModesWith(rewritesPorts)),
 			"port %d differs from the service's %d, and %s does not rewrite ports", server.Port(), want, service.Mode)
 	}
 }
+
+func rewritesPorts(m lvs.Mode) bool { return !m.FixedPort() }
 
 func (c *checker) checkThresholds(i, j int) {
 	server, v := c.Services[i].RealServers[j], c.at("service", i, "real_server", j, "lower_threshold")
@@ -77,19 +85,23 @@ func (c *checker) checkLocals(i int) {
 	mode, v := c.Services[i].Mode, c.at("service", i, "local_addresses")
 	_, given := c.doc.lines[v.at]
 	switch {
-	case mode == "fullnat" && !given:
-		c.at("service", i).missing("local_addresses", `give the addresses that fullnat sends from, such as ["10.1.0.50-10.1.0.53"]`)
-	case mode != "fullnat" && mode != "" && given:
-		v.reportf("leave the key out, or use fullnat", "%s has no local addresses", mode)
+	case hasLocals(mode) && !given:
+		c.at("service", i).missing("local_addresses",
+			"give the addresses that "+mode.String()+` sends from, such as ["10.1.0.50-10.1.0.53"]`)
+	case !hasLocals(mode) && mode != lvs.NoMode && given:
+		v.reportf("leave the key out, or use "+either(lvs.ModesWith(hasLocals)),
+			"%s has no local addresses", mode)
 	default:
 		c.checkEntries(i)
 		c.checkLocalFamilies(i)
 	}
 }
 
+func hasLocals(m lvs.Mode) bool { return m.Source() == lvs.Local }
+
 // checkMSS reports a segment size for a protocol that has none.
 func (c *checker) checkMSS(i int) {
-	if service := c.Services[i]; service.MSS != 0 && service.Protocol != "tcp" && service.Protocol != "" {
+	if service := c.Services[i]; service.MSS != 0 && service.Protocol != lvs.TCP && service.Protocol != 0 {
 		c.at("service", i, "mss").reportf("leave the key out", "%s has no maximum segment size", service.Protocol)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"net"
 	"net/netip"
 	"time"
+
+	"fulcrum/lvs"
 )
 
 // Config is a whole configuration file: checked, and complete with defaults.
@@ -100,24 +102,16 @@ type Session struct {
 	Timeouts        Timeouts
 }
 
-// Timeouts says how long a session without packets lives, by the name of its state in IPVS. All are whole milliseconds.
-type Timeouts struct {
-	None, Established, SynSent, SynRecv, FinWait, TimeWait time.Duration
-	Close, CloseWait, LastAck, Listen, SynAck              time.Duration
-	UDP, ICMP                                              time.Duration
-
-	SCTPInit1, SCTPInit, SCTPCookieSent, SCTPCookieReplied, SCTPCookieWait, SCTPCookie, SCTPCookieEchoed time.Duration
-	SCTPEstablished, SCTPShutdownSent, SCTPShutdownReceived, SCTPShutdownAckSent                         time.Duration
-	SCTPRejected, SCTPClosed                                                                             time.Duration
-}
+// Timeouts says how long a session without packets lives, by its state. All are whole milliseconds.
+type Timeouts [lvs.NumStates]time.Duration
 
 // Service is one virtual service.
 type Service struct {
 	Name            string
 	Address         netip.AddrPort // the VIP and its port
-	Protocol        string         // one of Protocols
-	Mode            string         // one of Modes
-	Scheduler       string         // one of Schedulers
+	Protocol        lvs.Protocol
+	Mode            lvs.Mode
+	Scheduler       lvs.Scheduler
 	SchedulerFlags  []string
 	Persistence     time.Duration // 0: none
 	PersistenceMask int           // length of the prefix by which clients are grouped, in bits
@@ -126,6 +120,16 @@ type Service struct {
 	Echo            bool          // the director answers echo requests to the VIP; otherwise the real servers do
 	LocalAddresses  []netip.Addr  // fullnat: the source addresses, expanded, in file order, without duplicates
 	RealServers     []RealServer  // in file order
+}
+
+// ID returns what makes the service the same one in another configuration.
+func (s *Service) ID() lvs.ServiceID {
+	return lvs.ServiceID{Protocol: s.Protocol, Address: s.Address}
+}
+
+// ServerID returns what makes a real server of the service the same one in another configuration.
+func (s *Service) ServerID(rs RealServer) lvs.RealServerID {
+	return lvs.RealServerID{Service: s.ID(), Address: rs.Address}
 }
 
 // RealServer is one member of a service's pool.

@@ -2,8 +2,9 @@ package config
 
 import "net/netip"
 
-// draft is a Config before its checks. Every element of the file has one in the draft, at the same index and zero where it
-// could not be read, so that the checker can name places by index.
+// draft is a Config before its checks. Every element of the file has one in the draft, at the same
+// index, so that the checker can name places by index. Where it could not be read it is zero, and a
+// mode lvs.NoMode.
 type draft struct {
 	Config
 	locals [][][]netip.Addr // by service and entry of local_addresses

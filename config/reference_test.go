@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"fulcrum/lvs"
 )
 
 const reference = "testdata/reference.toml"
@@ -49,9 +51,9 @@ func TestDocumentationHasEveryKey(t *testing.T) {
 			t.Errorf("docs/configuration.md does not explain `%s`", match[1])
 		}
 	}
-	for _, timeout := range new(Timeouts).fields() {
-		if !strings.Contains(page, "`"+timeout.key+"`") {
-			t.Errorf("docs/configuration.md does not explain the timeout `%s`", timeout.key)
+	for _, state := range lvs.States() {
+		if !strings.Contains(page, "`"+state.Key()+"`") {
+			t.Errorf("docs/configuration.md does not explain the timeout `%s`", state.Key())
 		}
 	}
 }

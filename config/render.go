@@ -7,7 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"text/template"
-	"time"
+
+	"fulcrum/lvs"
 )
 
 // Render returns a configuration as a file's text, with every key that is not at its default. Parse makes the same configuration of
@@ -104,11 +105,9 @@ const servicesText = `{{define "services"}}{{range .}}
 [[service]]
 name      = {{quote .Name}}
 address   = {{quote (print .Address)}}
-protocol  = {{quote .Protocol}}
-mode      = {{quote .Mode}}
-{{- if .Scheduler}}
-scheduler = {{quote .Scheduler}}
-{{- end}}
+protocol  = {{quote (print .Protocol)}}
+mode      = {{quote (print .Mode)}}
+scheduler = {{quote (print .Scheduler)}}
 {{- if .MSS}}
 mss       = {{.MSS}}
 {{- end}}
@@ -145,9 +144,9 @@ func renderNumbers(list []int) string {
 // changedTimeouts gives a line for each timeout that is not IPVS's.
 func changedTimeouts(t Timeouts) []string {
 	var lines []string
-	for _, f := range t.fields() {
-		if *f.field != time.Duration(f.seconds)*time.Second {
-			lines = append(lines, fmt.Sprintf("%s = %q", f.key, f.field.String()))
+	for _, state := range lvs.States() {
+		if t[state] != state.Timeout() {
+			lines = append(lines, fmt.Sprintf("%s = %q", state.Key(), t[state].String()))
 		}
 	}
 	return lines

@@ -32,17 +32,16 @@ func (v value) integer(fallback, least, most int) int {
 
 // choice gives one of the supported words.
 func (v value) choice(fallback string, c choices) string {
-	right := "use one of " + strings.Join(c.supported, ", ")
-	word, ok := as[string](v, "a string", right)
+	word, ok := as[string](v, "a string", c.right())
 	switch {
 	case !ok:
 		return fallback
 	case slices.Contains(c.supported, word):
 		return word
 	case slices.Contains(c.planned, word):
-		v.reportf(right, "%q is not supported yet", word)
+		v.reportf(c.right(), "%q is not supported yet", word)
 	default:
-		v.reportf(right, "%q is unknown", word)
+		v.reportf(c.right(), "%q is unknown", word)
 	}
 	return fallback
 }

@@ -3,15 +3,15 @@ package config
 import (
 	"math"
 	"net/netip"
-	"strings"
+
+	"fulcrum/lvs"
 )
 
 const (
-	defaultScheduler = "wlc"
-	defaultWeight    = 1
-	defaultMask      = 32 // every client on its own
-	mostWeight       = 65535
-	mostThreshold    = math.MaxInt32
+	defaultWeight = 1
+	defaultMask   = 32 // every client on its own
+	mostWeight    = 65535
+	mostThreshold = math.MaxInt32
 
 	leastMSS = 536               // of a host that says nothing (RFC 9293, 3.7.1)
 	mostMSS  = mostMTU - 20 - 20 // without the headers of IPv4 and TCP
@@ -23,14 +23,15 @@ func readService(t *table) (Service, [][]netip.Addr) {
 	s := Service{
 		Name:            t.need("name", `name the service, such as name = "web"`).name(),
 		Address:         t.need("address", `give the VIP with its port, such as address = "10.0.0.100:80"`).socket(),
-		Protocol:        t.need("protocol", "use one of "+strings.Join(protocols.supported, ", ")).choice("", protocols),
-		Mode:            t.need("mode", "use one of "+strings.Join(modes.supported, ", ")).choice("", modes),
-		Scheduler:       t.get("scheduler").choice(defaultScheduler, schedulers),
 		PersistenceMask: defaultMask,
-		MSS:             t.get("mss").segmentSize(),
-		Echo:            t.get("echo").boolean(true),
-		RealServers:     each(t.tables("real_server"), readRealServer),
 	}
+	s.Protocol, _ = lvs.ParseProtocol(t.need("protocol", protocols.right()).choice("", protocols))
+	s.Mode, _ = lvs.ParseMode(t.need("mode", modes.right()).choice("", modes))
+	scheduler := t.get("scheduler").choice(lvs.DefaultScheduler.String(), schedulers)
+	s.Scheduler, _ = lvs.ParseScheduler(scheduler)
+	s.MSS = t.get("mss").segmentSize()
+	s.Echo = t.get("echo").boolean(true)
+	s.RealServers = each(t.tables("real_server"), readRealServer)
 	t.refuseUnbuilt()
 	return s, t.get("local_addresses").localEntries()
 }

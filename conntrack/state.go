@@ -1,104 +1,45 @@
 package conntrack
 
 import (
-	"fmt"
 	"time"
 
+	"fulcrum/lvs"
 	"fulcrum/packet"
 )
 
-// State is a session's state: one of IPVS's TCP or SCTP states, or the single one of a UDP or ICMP
-// session. None is where a session of any protocol begins.
-type State uint8
+// State is a session's state. Its name, default timeout and properties stand in package lvs.
+type State = lvs.State
 
+// The states, as lvs has them.
 const (
-	None State = iota
-	Established
-	SynSent
-	SynRecv
-	FinWait
-	TimeWait
-	Close
-	CloseWait
-	LastAck
-	Listen
-	SynAck
-	UDP
-	ICMP
-	SCTPInit1         // the client's first INIT
-	SCTPInit          // the client's INIT again
-	SCTPCookieSent    // the real server's INIT ACK
-	SCTPCookieReplied // the client's COOKIE ECHO
-	SCTPCookieWait    // the real server's INIT
-	SCTPCookie        // the client's INIT ACK
-	SCTPCookieEchoed  // the real server's COOKIE ECHO
-	SCTPEstablished   // the other side's COOKIE ACK
-	SCTPShutdownSent  // as the real server sees it, as all of these
-	SCTPShutdownReceived
-	SCTPShutdownAckSent
-	SCTPRejected // an INIT answered by an ABORT
-	SCTPClosed
-	NumStates
+	None                 = lvs.StateNone
+	Established          = lvs.StateEstablished
+	SynSent              = lvs.StateSynSent
+	SynRecv              = lvs.StateSynRecv
+	FinWait              = lvs.StateFinWait
+	TimeWait             = lvs.StateTimeWait
+	Close                = lvs.StateClose
+	CloseWait            = lvs.StateCloseWait
+	LastAck              = lvs.StateLastAck
+	Listen               = lvs.StateListen
+	SynAck               = lvs.StateSynAck
+	UDP                  = lvs.StateUDP
+	ICMP                 = lvs.StateICMP
+	SCTPInit1            = lvs.StateSCTPInit1
+	SCTPInit             = lvs.StateSCTPInit
+	SCTPCookieSent       = lvs.StateSCTPCookieSent
+	SCTPCookieReplied    = lvs.StateSCTPCookieReplied
+	SCTPCookieWait       = lvs.StateSCTPCookieWait
+	SCTPCookie           = lvs.StateSCTPCookie
+	SCTPCookieEchoed     = lvs.StateSCTPCookieEchoed
+	SCTPEstablished      = lvs.StateSCTPEstablished
+	SCTPShutdownSent     = lvs.StateSCTPShutdownSent
+	SCTPShutdownReceived = lvs.StateSCTPShutdownReceived
+	SCTPShutdownAckSent  = lvs.StateSCTPShutdownAckSent
+	SCTPRejected         = lvs.StateSCTPRejected
+	SCTPClosed           = lvs.StateSCTPClosed
+	NumStates            = lvs.NumStates
 )
-
-// states is the one table of states: IPVS's names, the kernel's default timeouts, and what counts as an
-// active connection (Linux 6.12, net/netfilter/ipvs/ip_vs_proto_tcp.c, ip_vs_proto_udp.c and
-// ip_vs_proto_sctp.c). The SCTP states' names begin with SCTP_, and are written out where the kernel's ipvsadm shortens them.
-var states = [NumStates]struct {
-	name    string
-	timeout time.Duration
-	active  bool
-}{
-	None:        {"NONE", 2 * time.Second, false},
-	Established: {"ESTABLISHED", 15 * time.Minute, true},
-	SynSent:     {"SYN_SENT", 2 * time.Minute, true},
-	SynRecv:     {"SYN_RECV", 1 * time.Minute, true},
-	FinWait:     {"FIN_WAIT", 2 * time.Minute, false},
-	TimeWait:    {"TIME_WAIT", 2 * time.Minute, false},
-	Close:       {"CLOSE", 10 * time.Second, false},
-	CloseWait:   {"CLOSE_WAIT", 1 * time.Minute, false},
-	LastAck:     {"LAST_ACK", 30 * time.Second, false},
-	Listen:      {"LISTEN", 2 * time.Minute, false},
-	SynAck:      {"SYNACK", 2 * time.Minute, true},
-	UDP:         {"UDP", 5 * time.Minute, false},
-	ICMP:        {"ICMP", 1 * time.Minute, false},
-
-	SCTPInit1:            {"SCTP_INIT1", 4 * time.Second, false},
-	SCTPInit:             {"SCTP_INIT", sctpMaxRTO, false},
-	SCTPCookieSent:       {"SCTP_COOKIE_SENT", sctpMaxRTO, false},
-	SCTPCookieReplied:    {"SCTP_COOKIE_REPLIED", sctpMaxRTO, false},
-	SCTPCookieWait:       {"SCTP_COOKIE_WAIT", sctpMaxRTO, false},
-	SCTPCookie:           {"SCTP_COOKIE", sctpMaxRTO, false},
-	SCTPCookieEchoed:     {"SCTP_COOKIE_ECHOED", sctpMaxRTO, false},
-	SCTPEstablished:      {"SCTP_ESTABLISHED", 15 * time.Minute, true},
-	SCTPShutdownSent:     {"SCTP_SHUTDOWN_SENT", sctpMaxRTO, false},
-	SCTPShutdownReceived: {"SCTP_SHUTDOWN_RECEIVED", sctpMaxRTO, false},
-	SCTPShutdownAckSent:  {"SCTP_SHUTDOWN_ACK_SENT", sctpMaxRTO, false},
-	SCTPRejected:         {"SCTP_REJECTED", 4 * time.Second, false},
-	SCTPClosed:           {"SCTP_CLOSED", sctpMaxRTO, false},
-}
-
-// sctpMaxRTO is the longest time after which an SCTP endpoint sends again (RFC 9260, 16: RTO.Max), and one second.
-const sctpMaxRTO = 61 * time.Second
-
-// String returns IPVS's name of the state.
-func (s State) String() string {
-	if s >= NumStates {
-		return fmt.Sprintf("state %d", uint8(s))
-	}
-	return states[s].name
-}
-
-// Active reports whether sessions in the state count as active connections.
-func (s State) Active() bool { return states[s].active }
-
-// HalfOpen reports whether the state is one of a handshake that has not been completed. Such sessions
-// give way when the table is full.
-func (s State) HalfOpen() bool { return halfOpen>>s&1 != 0 }
-
-// halfOpen has a bit for each of these states.
-const halfOpen uint64 = 1<<SynRecv | 1<<SynSent | 1<<SynAck |
-	1<<SCTPInit1 | 1<<SCTPInit | 1<<SCTPCookieSent | 1<<SCTPCookieReplied | 1<<SCTPCookieWait | 1<<SCTPCookie | 1<<SCTPCookieEchoed
 
 // Timeouts say how long a session stays in each state without a packet, in milliseconds.
 type Timeouts [NumStates]uint32
@@ -109,8 +50,8 @@ const MaxTimeout = 20 * 24 * time.Hour
 // DefaultTimeouts are the kernel's.
 func DefaultTimeouts() Timeouts {
 	var t Timeouts
-	for s := range states {
-		t.Set(State(s), states[s].timeout)
+	for _, s := range lvs.States() {
+		t.Set(s, s.Timeout())
 	}
 	return t
 }

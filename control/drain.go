@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"fulcrum/config"
-	"fulcrum/engine"
-	"fulcrum/lvs"
 )
 
 // DrainRequest says how a real server is drained: it is given weight 0, so that it has no new sessions, and those that it has go on.
@@ -223,13 +221,8 @@ func (r *Running) left(id ServerID) (n int, drained bool) {
 	if err != nil {
 		return 0, false
 	}
-	protocol, err := engine.ParseProtocol(s.Protocol)
-	if err != nil {
-		return 0, false
-	}
 	rs := s.RealServers[i]
-	service := lvs.ServiceID{Protocol: lvs.Protocol(protocol), Address: s.Address}
-	return r.engine.SessionsOf(lvs.RealServerID{Service: service, Address: rs.Address}), rs.Weight == 0
+	return r.engine.SessionsOf(s.ServerID(rs)), rs.Weight == 0
 }
 
 // endDrain ends the sessions that are left and removes the real server, as far as that was asked for, and tells the log.
@@ -267,12 +260,7 @@ func (r *Running) endSessions(ctx context.Context, id ServerID) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	protocol, err := engine.ParseProtocol(s.Protocol)
-	if err != nil {
-		return 0, err
-	}
-	service := lvs.ServiceID{Protocol: lvs.Protocol(protocol), Address: s.Address}
-	return r.engine.EndSessions(ctx, lvs.RealServerID{Service: service, Address: s.RealServers[i].Address})
+	return r.engine.EndSessions(ctx, s.ServerID(s.RealServers[i]))
 }
 
 func (r *Running) log(d Drain) {

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"fulcrum/config"
+	"fulcrum/lvs"
 )
 
 // ServiceAddition is a new service. It goes last. What is left out is as in a file.
@@ -59,7 +60,13 @@ func addService(c *config.Config, n *ServiceAddition) error {
 	if err != nil {
 		return err
 	}
-	s := config.Service{Name: n.Name, Address: vip, Protocol: n.Protocol, Mode: n.Mode, Echo: true}
+	s := config.Service{Name: n.Name, Address: vip, Scheduler: lvs.DefaultScheduler, Echo: true}
+	if s.Protocol, err = config.ParseProtocol(n.Protocol); err != nil {
+		return err
+	}
+	if s.Mode, err = config.ParseMode(n.Mode); err != nil {
+		return err
+	}
 	if err := n.ServiceSettings.to(&s); err != nil {
 		return err
 	}
@@ -93,8 +100,11 @@ func removeService(c *config.Config, name string) error {
 
 // to makes the changes. What the values mean is checked with the whole configuration.
 func (n *ServiceSettings) to(s *config.Service) error {
+	var err error
 	if n.Scheduler != nil {
-		s.Scheduler = *n.Scheduler
+		if s.Scheduler, err = config.ParseScheduler(*n.Scheduler); err != nil {
+			return err
+		}
 	}
 	if n.MSS != nil {
 		s.MSS = *n.MSS
@@ -105,7 +115,6 @@ func (n *ServiceSettings) to(s *config.Service) error {
 	if n.LocalAddresses == nil {
 		return nil
 	}
-	var err error
 	s.LocalAddresses, err = config.ParseLocalAddresses(*n.LocalAddresses)
 	return err
 }

@@ -2,7 +2,6 @@ package control
 
 import (
 	"fmt"
-	"maps"
 	"net/netip"
 	"reflect"
 	"regexp"
@@ -10,6 +9,7 @@ import (
 	"strings"
 
 	"fulcrum/config"
+	"fulcrum/lvs"
 )
 
 // Plan is what another configuration would change in a running director.
@@ -42,16 +42,7 @@ const (
 func (p *Plan) Empty() bool { return len(p.Changes) == 0 && len(p.Restart) == 0 }
 
 // SessionCounts tells how many sessions a real server of a service has.
-type SessionCounts map[serverName]int
-
-// serverName is what makes a real server the same one in two configurations: the service's protocol and address, its own address, and the
-// mode, since a session's way back depends on that.
-type serverName struct {
-	protocol string
-	vip      netip.AddrPort
-	mode     string
-	server   netip.AddrPort
-}
+type SessionCounts map[lvs.RealServerID]int
 
 // NewPlan compares two configurations.
 func NewPlan(old, next *config.Config, sessions SessionCounts) Plan {
@@ -119,11 +110,10 @@ func fixedSession(s config.Session) config.Session {
 
 // compareTimeouts notes the timeouts that differ. How many sessions are in a state nobody has counted.
 func (p *planner) compareTimeouts() {
-	next := maps.Collect(p.next.Session.Timeouts.All())
-	for key, old := range p.old.Session.Timeouts.All() {
-		if old != next[key] {
+	for _, state := range lvs.States() {
+		if old, next := p.old.Session.Timeouts[state], p.next.Session.Timeouts[state]; old != next {
 			p.Changes = append(p.Changes, Change{
-				Action: Alter, Object: "session.timeouts." + key, Detail: fmt.Sprintf("%s -> %s", old, next[key]), Effect: "counts for sessions that there are too",
+				Action: Alter, Object: "session.timeouts." + state.Key(), Detail: fmt.Sprintf("%s -> %s", old, next), Effect: "counts for sessions that there are too",
 			})
 		}
 	}
@@ -136,33 +126,27 @@ func (p *planner) compareSwitch(name string, old, next bool) {
 }
 
 func (p *planner) compareServices() {
-	old, next := placesOf(p.old.Services, frontOf), placesOf(p.next.Services, frontOf)
+	old, next := placesOf(p.old.Services, idOfService), placesOf(p.next.Services, idOfService)
 	for _, s := range p.old.Services {
-		if _, stays := next[frontOf(s)]; !stays {
+		if _, stays := next[s.ID()]; !stays {
 			p.removeService(s)
 		}
 	}
 	for _, s := range p.next.Services {
-		if i, there := old[frontOf(s)]; there {
+		if i, there := old[s.ID()]; there {
 			p.compareService(p.old.Services[i], s)
 		} else {
 			p.addService(s)
 		}
 	}
-	if len(p.Changes) == 0 && !slices.EqualFunc(p.old.Services, p.next.Services, sameFront) {
+	if len(p.Changes) == 0 && !slices.EqualFunc(p.old.Services, p.next.Services, sameIdentity) {
 		p.Changes = append(p.Changes, Change{Action: Alter, Object: "order of services"})
 	}
 }
 
-// front is what makes a service the same one in two configurations.
-type front struct {
-	protocol string
-	address  netip.AddrPort
-}
+func idOfService(s config.Service) lvs.ServiceID { return s.ID() }
 
-func frontOf(s config.Service) front { return front{s.Protocol, s.Address} }
-
-func sameFront(a, b config.Service) bool { return frontOf(a) == frontOf(b) }
+func sameIdentity(a, b config.Service) bool { return a.ID() == b.ID() }
 
 // placesOf returns the places of what a list has, by their names: lists may have thousands.
 func placesOf[T any, N comparable](list []T, name func(T) N) map[N]int {
@@ -189,7 +173,7 @@ func realServers(n int) string {
 func (p *planner) removeService(s config.Service) {
 	sessions := 0
 	for _, rs := range s.RealServers {
-		sessions += p.sessions[nameOf(s, rs)]
+		sessions += p.sessions[s.ServerID(rs)]
 	}
 	p.Changes = append(p.Changes, Change{
 		Action: Remove, Object: "service " + s.Name, Detail: fmt.Sprintf("%s %s", s.Protocol, s.Address), Sessions: sessions, Effect: p.orphaned(sessions),
@@ -205,10 +189,6 @@ func (p *planner) orphaned(sessions int) string {
 		return "end with their next packet"
 	}
 	return "their packets are dropped as real_server_gone until they time out"
-}
-
-func nameOf(s config.Service, rs config.RealServer) serverName {
-	return serverName{s.Protocol, s.Address, s.Mode, rs.Address}
 }
 
 // compareService compares what both configurations have under one protocol and address.
@@ -239,7 +219,7 @@ func (p *planner) compareService(old, next config.Service) {
 func (p *planner) sessionsOf(s config.Service) int {
 	n := 0
 	for _, rs := range s.RealServers {
-		n += p.sessions[nameOf(s, rs)]
+		n += p.sessions[s.ServerID(rs)]
 	}
 	return n
 }
@@ -249,7 +229,7 @@ func (p *planner) compareServers(old, next config.Service) {
 	was, is := placesOf(old.RealServers, addressOf), placesOf(next.RealServers, addressOf)
 	for _, rs := range old.RealServers {
 		if _, stays := is[rs.Address]; !stays {
-			n := p.sessions[nameOf(old, rs)]
+			n := p.sessions[old.ServerID(rs)]
 			p.Changes = append(p.Changes, Change{Action: Remove, Object: objectName(next, rs), Sessions: n, Effect: p.orphaned(n)})
 		}
 	}
@@ -276,7 +256,7 @@ func objectName(s config.Service, rs config.RealServer) string {
 }
 
 func (p *planner) compareServer(s config.Service, old, next config.RealServer) {
-	sessions := p.sessions[nameOf(s, next)]
+	sessions := p.sessions[s.ServerID(next)]
 	for _, f := range []struct {
 		name     string
 		old, new int

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fulcrum/config"
+	"fulcrum/lvs"
 )
 
 const planned = `
@@ -49,10 +50,15 @@ address = "10.0.0.13:53"
 
 // plannedSessions are those of the real servers of planned.
 var plannedSessions = SessionCounts{
-	{"tcp", netip.MustParseAddrPort("10.0.0.100:80"), "nat", netip.MustParseAddrPort("10.0.0.11:8080")}:   11,
-	{"tcp", netip.MustParseAddrPort("10.0.0.100:80"), "nat", netip.MustParseAddrPort("10.0.0.12:8080")}:   12,
-	{"udp", netip.MustParseAddrPort("10.0.0.100:53"), "fullnat", netip.MustParseAddrPort("10.0.0.13:53")}: 13,
+	{Service: webID, Address: netip.MustParseAddrPort("10.0.0.11:8080")}: 11,
+	{Service: webID, Address: netip.MustParseAddrPort("10.0.0.12:8080")}: 12,
+	{Service: dnsID, Address: netip.MustParseAddrPort("10.0.0.13:53")}:   13,
 }
+
+var (
+	webID = lvs.ServiceID{Protocol: lvs.TCP, Address: netip.MustParseAddrPort("10.0.0.100:80")}
+	dnsID = lvs.ServiceID{Protocol: lvs.UDP, Address: netip.MustParseAddrPort("10.0.0.100:53")}
+)
 
 const (
 	web12 = "[[service.real_server]]\naddress = \"10.0.0.12:8080\"\nweight = 2\n"

@@ -11,6 +11,7 @@ import (
 
 	"fulcrum/config"
 	"fulcrum/engine"
+	"fulcrum/lvs"
 )
 
 // Running is the configuration of a running director. It may be used by several goroutines.
@@ -71,10 +72,15 @@ func (r *Running) sessions() SessionCounts {
 	counts := SessionCounts{}
 	for _, s := range r.engine.Report().Services {
 		for _, rs := range s.RealServers {
-			counts[serverName{s.Service.Protocol.String(), s.Service.Address, s.Service.Mode.String(), rs.Address}] = int(rs.Active + rs.Inactive)
+			counts[serverID(&s, rs.Address)] = int(rs.Active + rs.Inactive)
 		}
 	}
 	return counts
+}
+
+// idOf returns what makes a service of the engine the same one as in a configuration.
+func idOf(s *engine.Service) lvs.ServiceID {
+	return lvs.ServiceID{Protocol: lvs.Protocol(s.Protocol), Address: s.Address}
 }
 
 // Apply makes another configuration the running one: all of it, or nothing with an error.
@@ -158,12 +164,8 @@ func (r *Running) replace(next *config.Config) (Plan, error) {
 	if len(plan.Restart) > 0 {
 		return plan, &RestartError{plan.Restart}
 	}
-	settings, err := EngineSettings(next)
-	if err != nil {
-		return plan, err
-	}
 	if !plan.Empty() {
-		r.engine.Apply(settings)
+		r.engine.Apply(EngineSettings(next))
 	}
 	r.current = next
 	return plan, nil

@@ -1,9 +1,6 @@
 package control
 
 import (
-	"fmt"
-	"maps"
-
 	"fulcrum/config"
 	"fulcrum/engine"
 	"fulcrum/lvs"
@@ -25,12 +22,11 @@ func EngineConfig(c *config.Config) engine.Config {
 }
 
 // EngineSettings returns what of a configuration the engine can change while it runs.
-func EngineSettings(c *config.Config) (engine.Settings, error) {
-	timeouts, err := engine.ParseTimeouts(maps.Collect(c.Session.Timeouts.All()))
-	if err != nil {
-		return engine.Settings{}, err
+func EngineSettings(c *config.Config) engine.Settings {
+	s := engine.Settings{SloppyTCP: c.Session.SloppyTCP, ExpireNoDest: c.Session.ExpireNoDest}
+	for state, timeout := range c.Session.Timeouts {
+		s.Timeouts.Set(lvs.State(state), timeout)
 	}
-	s := engine.Settings{SloppyTCP: c.Session.SloppyTCP, ExpireNoDest: c.Session.ExpireNoDest, Timeouts: timeouts}
 	for _, p := range c.Ports {
 		s.Ports = append(s.Ports, engine.PortSettings{Addresses: p.Addresses})
 	}
@@ -41,27 +37,15 @@ func EngineSettings(c *config.Config) (engine.Settings, error) {
 		s.Neighbours = append(s.Neighbours, engine.StaticNeighbour{Address: n.Address, MAC: [6]byte(n.MAC), Port: n.Port})
 	}
 	for _, v := range c.Services {
-		service, err := engineService(v)
-		if err != nil {
-			return s, fmt.Errorf("service %s: %w", v.Name, err)
-		}
-		s.Services = append(s.Services, service)
+		s.Services = append(s.Services, engineService(v))
 	}
-	return s, nil
+	return s
 }
 
-func engineService(c config.Service) (engine.Service, error) {
-	s := engine.Service{Name: c.Name, Address: c.Address, LocalAddresses: c.LocalAddresses, MSS: uint16(c.MSS), Echo: c.Echo}
-	protocol, err := engine.ParseProtocol(c.Protocol)
-	if err != nil {
-		return s, err
-	}
-	s.Protocol = lvs.Protocol(protocol)
-	if s.Mode, err = engine.ParseMode(c.Mode); err != nil {
-		return s, err
-	}
-	if s.Scheduler, err = engine.ParseScheduler(c.Scheduler); err != nil {
-		return s, err
+func engineService(c config.Service) engine.Service {
+	s := engine.Service{
+		Name: c.Name, Protocol: c.Protocol, Address: c.Address, Mode: c.Mode, Scheduler: c.Scheduler,
+		LocalAddresses: c.LocalAddresses, MSS: uint16(c.MSS), Echo: c.Echo,
 	}
 	for _, rs := range c.RealServers {
 		s.RealServers = append(s.RealServers, engine.RealServer{
@@ -71,5 +55,5 @@ func engineService(c config.Service) (engine.Service, error) {
 			LowerThreshold: int32(rs.LowerThreshold),
 		})
 	}
-	return s, nil
+	return s
 }

@@ -2,11 +2,14 @@ package control
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"fulcrum/config"
+	"fulcrum/conntrack"
 	"fulcrum/engine"
+	"fulcrum/lvs"
 )
 
 func exampleConfig(t *testing.T, name string) *config.Config {
@@ -20,13 +23,10 @@ func exampleConfig(t *testing.T, name string) *config.Config {
 
 // TestExamplesBecomeSettings: each example's services, ports and routes arrive at the engine as the file has them.
 func TestExamplesBecomeSettings(t *testing.T) {
-	for _, name := range config.Modes() {
-		t.Run(name, func(t *testing.T) {
-			c := exampleConfig(t, name)
-			s, err := EngineSettings(c)
-			if err != nil {
-				t.Fatal(err)
-			}
+	for _, mode := range lvs.Modes() {
+		t.Run(mode.String(), func(t *testing.T) {
+			c := exampleConfig(t, mode.String())
+			s := EngineSettings(c)
 			if len(s.Ports) != len(c.Ports) || len(s.Routes) != len(c.Routes) || len(s.Services) != len(c.Services) {
 				t.Fatalf("%d ports, %d routes, %d services; the file has %d, %d, %d",
 					len(s.Ports), len(s.Routes), len(s.Services), len(c.Ports), len(c.Routes), len(c.Services))
@@ -40,8 +40,8 @@ func TestExamplesBecomeSettings(t *testing.T) {
 
 func sameService(t *testing.T, got *engine.Service, want *config.Service) {
 	t.Helper()
-	if got.Address != want.Address || got.Mode.String() != want.Mode || got.Scheduler.String() != want.Scheduler {
-		t.Errorf("service %v %v %v, the file has %v %v %v", got.Address, got.Mode, got.Scheduler, want.Address, want.Mode, want.Scheduler)
+	if idOf(got) != want.ID() || got.Mode != want.Mode || got.Scheduler != want.Scheduler {
+		t.Errorf("service %v %v %v, the file has %v %v %v", idOf(got), got.Mode, got.Scheduler, want.ID(), want.Mode, want.Scheduler)
 	}
 	if len(got.LocalAddresses) != len(want.LocalAddresses) {
 		t.Errorf("%d local addresses, the file has %d", len(got.LocalAddresses), len(want.LocalAddresses))
@@ -54,6 +54,21 @@ func sameService(t *testing.T, got *engine.Service, want *config.Service) {
 		if got.RealServers[i] != w {
 			t.Errorf("real server %d: %+v, want %+v", i, got.RealServers[i], w)
 		}
+	}
+}
+
+// TestTimeoutsBecomeSettings: a file that sets no timeout gives the engine IPVS's, and one that
+// does gives its own.
+func TestTimeoutsBecomeSettings(t *testing.T) {
+	want := conntrack.DefaultTimeouts()
+	if got := EngineSettings(parsePlanned(t, planned)).Timeouts; got != want {
+		t.Errorf("timeouts of a file without any: %v, want %v", got, want)
+	}
+	want.Set(lvs.StateEstablished, 90*time.Second)
+	want.Set(lvs.StateSCTPInit1, 1500*time.Millisecond)
+	own := planned + "[session.timeouts]\nestablished = \"90s\"\nsctp_init1 = \"1500ms\"\n"
+	if got := EngineSettings(parsePlanned(t, own)).Timeouts; got != want {
+		t.Errorf("timeouts of a file with two: %v, want %v", got, want)
 	}
 }
 

@@ -1,17 +1,25 @@
 package control
 
-import "testing"
+import (
+	"net/netip"
+	"testing"
+
+	"fulcrum/lvs"
+)
 
 // TestSince: what is shown begins anew, and where the counts themselves do so it is what they are.
 func TestSince(t *testing.T) {
-	name := [3]string{"tcp", "10.0.0.100:80", "10.1.0.11:80"}
-	z := zeroes{name: {Connections: 2, InPackets: 7, InBytes: 100, OutPackets: 6, OutBytes: 1}}
+	id := lvs.RealServerID{
+		Service: lvs.ServiceID{Protocol: lvs.TCP, Address: netip.MustParseAddrPort("10.0.0.100:80")},
+		Address: netip.MustParseAddrPort("10.1.0.11:80"),
+	}
+	z := zeroes{id: {Connections: 2, InPackets: 7, InBytes: 100, OutPackets: 6, OutBytes: 1}}
 	for _, tt := range [][2]Traffic{
 		{{Connections: 5, InPackets: 7, InBytes: 700, OutPackets: 6, OutBytes: 600}, {Connections: 3, InBytes: 600, OutBytes: 599}},
 		{{Connections: 2, InPackets: 1, InBytes: 100, OutPackets: 6, OutBytes: 1}, {Connections: 2, InPackets: 1, InBytes: 100, OutPackets: 6, OutBytes: 1}},
 		{{Connections: 9, InPackets: 9, InBytes: 900, OutPackets: 9, OutBytes: 9}, {Connections: 9, InPackets: 9, InBytes: 900, OutPackets: 9, OutBytes: 9}},
 	} {
-		if got := z.since(name, tt[0]); got != tt[1] {
+		if got := z.since(id, tt[0]); got != tt[1] {
 			t.Errorf("%+v shows as %+v, want %+v", tt[0], got, tt[1])
 		}
 	}

@@ -51,10 +51,7 @@ func New(c Config) (*Director, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	settings, err := control.EngineSettings(c.Config)
-	if err != nil {
-		return nil, err
-	}
+	settings := control.EngineSettings(c.Config)
 	d := &Director{cfg: c, settings: settings, vigil: vigil{log: c.Log}}
 	kept := &cpus{cfg: c}
 	d.devices = &devices{cfg: c, cpus: kept}

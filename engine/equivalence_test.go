@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"fmt"
+	"fulcrum/lvs"
 	"net/netip"
 	"reflect"
 	"testing"
@@ -11,7 +12,6 @@ import (
 
 	"fulcrum/modes"
 	"fulcrum/packet"
-	"fulcrum/sched"
 )
 
 // The equivalence law: a burst gives the same result as its packets one by one. Two directors with the same seed get the
@@ -33,7 +33,7 @@ func everything(s *site, variant int) Settings {
 		for j := range u.RealServers {
 			u.RealServers[j].Address = netip.AddrPortFrom(s.servers[j].addr, serverPort(m, u.Address))
 		}
-		t.Scheduler = sched.Kinds()[(i+variant)%len(sched.Kinds())]
+		t.Scheduler = lvs.Schedulers()[(i+variant)%len(lvs.Schedulers())]
 		t.RealServers[1].Weight = int32(variant % 3)
 		u.RealServers[0].UpperThreshold = 3
 		if variant%4 == 3 {

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"fulcrum/packet"
-	"fulcrum/sched"
 )
 
 // FuzzSequence plays a sequence of events, which it reads from bytes, to a director with two
@@ -121,7 +120,7 @@ func sequenceVariants() []Settings {
 		n.ExpireNoDest, n.SloppyTCP = i%2 == 1, i == 2
 		for j := range n.Services {
 			v := &n.Services[j]
-			v.Scheduler = sched.Kinds()[(i+j)%len(sched.Kinds())]
+			v.Scheduler = lvs.Schedulers()[(i+j)%len(lvs.Schedulers())]
 			switch {
 			case i == 1 && len(v.RealServers) > 1:
 				v.RealServers = v.RealServers[1:]

@@ -135,17 +135,12 @@ func (c *directorConfig) service(at string, words []string) {
 		c.Fatalf("%s: service NAME PROTOCOL ADDRESS MODE SCHEDULER", at)
 	}
 	v := Service{Name: words[0], Address: netip.MustParseAddrPort(words[2])}
-	var known bool
-	if v.Protocol, known = lvs.ParseProtocol(words[1]); !known {
-		c.Fatalf("%s: no protocol %q", at, words[1])
-	}
-	var errs [2]error
-	v.Mode, errs[0] = ParseMode(words[3])
-	v.Scheduler, errs[1] = ParseScheduler(words[4])
-	for _, err := range errs {
-		if err != nil {
-			c.Fatalf("%s: %v", at, err)
-		}
+	var known [3]bool
+	v.Protocol, known[0] = lvs.ParseProtocol(words[1])
+	v.Mode, known[1] = lvs.ParseMode(words[3])
+	v.Scheduler, known[2] = lvs.ParseScheduler(words[4])
+	if known != [3]bool{true, true, true} {
+		c.Fatalf("%s: unknown protocol, mode or scheduler in %v", at, words)
 	}
 	for _, word := range words[5:] {
 		switch key, value, _ := strings.Cut(word, "="); key {

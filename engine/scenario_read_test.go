@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"fulcrum/lvs"
 	"hash/crc32"
 	"net/netip"
 	"strings"
@@ -178,7 +179,7 @@ func protocolWord(number uint8) string {
 	case packet.ProtocolICMPv6:
 		return "icmp"
 	}
-	return ProtocolName(number)
+	return lvs.Protocol(number).String()
 }
 
 // transport reads what the packet is of, and between whom.
@@ -224,7 +225,7 @@ func (r *reading) tcp() {
 	}
 	flags := ""
 	for _, letter := range "SFRPA" {
-		if packet.TCPFlags(r.body[13])&tcpFlags[letter] != 0 {
+		if flag, _ := packet.ParseTCPFlags(string(letter)); packet.TCPFlags(r.body[13])&flag != 0 {
 			flags += string(letter)
 		}
 	}

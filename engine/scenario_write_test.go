@@ -141,9 +141,9 @@ func (w *written) flags(letters string) {
 	if letters == "none" {
 		return
 	}
-	var err error
-	if w.pkt.flags, err = ParseTCPFlags(letters); err != nil {
-		w.Fatalf("%s: %v", w.line, err)
+	var ok bool
+	if w.pkt.flags, ok = packet.ParseTCPFlags(letters); !ok {
+		w.Fatalf("%s: unknown TCP flags %q", w.line, letters)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"fulcrum/config"
+	"fulcrum/lvs"
 )
 
 // Changed returns the configuration that commands make of another one: it does all of them, or none with an error, which names the line of
@@ -51,15 +52,15 @@ func tried(c *config.Config, all []Command) (next *config.Config, done int, err 
 		}
 	}
 	next, err = config.Parse("", []byte(n.Render()))
-	var problems config.Problems
-	if errors.As(err, &problems) {
-		err = withoutPlaces(problems)
-	}
-	return next, len(all), err
+	return next, len(all), withoutPlaces(err)
 }
 
-// withoutPlaces leaves out where problems are in a file that nobody has seen.
-func withoutPlaces(all config.Problems) error {
+// withoutPlaces leaves out of problems where they are in a file that does not exist.
+func withoutPlaces(err error) error {
+	var all config.Problems
+	if !errors.As(err, &all) {
+		return err
+	}
 	var lines []string
 	for _, p := range all {
 		lines = append(lines, fmt.Sprintf("%s: %s; %s", p.Key, p.What, p.Right))
@@ -101,11 +102,14 @@ func change(c *config.Config, k Command) error {
 	return changeServer(s, k)
 }
 
+// setStates are the states whose timeouts --set sets and -L --timeout shows, in their order.
+var setStates = [...]lvs.State{lvs.StateEstablished, lvs.StateFinWait, lvs.StateUDP}
+
 // toTimeouts sets the states' timeouts that the kernel sets.
 func (k *Command) toTimeouts(t *config.Timeouts) {
-	for i, to := range [...]*time.Duration{&t.Established, &t.FinWait, &t.UDP} {
+	for i, state := range setStates {
 		if seconds := k.Timeouts[i]; seconds > 0 {
-			*to = time.Duration(seconds) * time.Second
+			t[state] = time.Duration(seconds) * time.Second
 		}
 	}
 }
@@ -121,18 +125,21 @@ func (k *Command) Find(c *config.Config) (*config.Service, error) {
 
 // isAbout reports whether a command is about a service.
 func (k *Command) isAbout(s config.Service) bool {
-	return s.Protocol == k.Protocol && s.Address == k.Service
+	return s.ID() == k.Service
 }
 
 func (k *Command) noService() error {
-	return fmt.Errorf("%s: %s %s", noSuchService, k.Protocol, k.Service)
+	return fmt.Errorf("%s: %s", noSuchService, k.Service)
 }
 
 func addService(c *config.Config, k Command) error {
 	if slices.ContainsFunc(c.Services, k.isAbout) {
-		return fmt.Errorf("%s: %s %s", serviceExists, k.Protocol, k.Service)
+		return fmt.Errorf("%s: %s", serviceExists, k.Service)
 	}
-	s := config.Service{Name: nameOf(k.Protocol, k.Service), Protocol: k.Protocol, Address: k.Service, Mode: "dr", Echo: true}
+	mode, _ := lvs.ParseFlag(defaultMethod)
+	s := config.Service{
+		Name: k.Service.Name(), Protocol: k.Service.Protocol, Address: k.Service.Address, Mode: mode, Echo: true,
+	}
 	if err := k.toService(&s); err != nil {
 		return err
 	}
@@ -140,13 +147,11 @@ func addService(c *config.Config, k Command) error {
 	return nil
 }
 
-// nameOf names a service, which has no name in IPVS.
-func nameOf(protocol string, a netip.AddrPort) string {
-	return fmt.Sprintf("%s-%s-%d", protocol, strings.ReplaceAll(a.Addr().StringExpanded(), ":", "-"), a.Port())
-}
-
 func (k *Command) toService(s *config.Service) error {
-	s.Scheduler = k.Scheduler
+	var err error
+	if s.Scheduler, err = config.ParseScheduler(k.Scheduler); err != nil {
+		return withoutPlaces(err)
+	}
 	return k.toMode(s, len(s.RealServers))
 }
 
@@ -155,12 +160,12 @@ func (k *Command) toService(s *config.Service) error {
 func (k *Command) toMode(s *config.Service, others int) error {
 	mode := k.Method
 	if len(k.Local) > 0 {
-		if mode == "" {
-			mode = "fullnat"
+		if mode == lvs.NoMode {
+			mode = lvs.ModesWith(hasLocals)[0]
 		}
 		s.LocalAddresses = k.Local
 	}
-	if mode == "" || mode == s.Mode {
+	if mode == lvs.NoMode || mode == s.Mode {
 		return nil
 	}
 	if others > 0 {
@@ -168,11 +173,13 @@ func (k *Command) toMode(s *config.Service, others int) error {
 			s.Address, s.Mode, mode, ErrNotHere)
 	}
 	s.Mode = mode
-	if s.Mode != "fullnat" {
+	if !hasLocals(s.Mode) {
 		s.LocalAddresses = nil
 	}
 	return nil
 }
+
+func hasLocals(m lvs.Mode) bool { return m.Source() == lvs.Local }
 
 func changeServer(s *config.Service, k Command) error {
 	if k.Server.Port() == 0 {
@@ -195,8 +202,8 @@ func changeServer(s *config.Service, k Command) error {
 }
 
 func (k *Command) addServer(s *config.Service) error {
-	if k.Method == "" && len(s.RealServers) == 0 && len(k.Local) == 0 && s.Mode != "fullnat" {
-		k.Method = "dr" // ipvsadm's default
+	if k.Method == lvs.NoMode && len(s.RealServers) == 0 && len(k.Local) == 0 && !hasLocals(s.Mode) {
+		k.Method, _ = lvs.ParseFlag(defaultMethod)
 	}
 	if err := k.toMode(s, len(s.RealServers)); err != nil {
 		return err

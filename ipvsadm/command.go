@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+
+	"fulcrum/lvs"
 )
 
 // Operation is what a command does.
@@ -39,11 +41,10 @@ func (o Operation) String() string {
 type Command struct {
 	Operation Operation
 	Line      int            // of the rules it was read from; 0 is none
-	Protocol  string         // "tcp", "udp" or "sctp"
-	Service   netip.AddrPort // not valid where the operation is about all
+	Service   lvs.ServiceID  // zero where the operation is about all
 	Server    netip.AddrPort // port 0 is the service's
-	Scheduler string         // ipvsadm's default where none is given
-	Method    string         // "dr", "ipip", "nat" or "fullnat"; "" is not given
+	Scheduler string         // as it is given; ipvsadm's default where none is
+	Method    lvs.Mode       // NoMode is not given
 	Local     []netip.Addr   // fullnat's local addresses
 	Weight    int
 	Upper     int
@@ -71,7 +72,9 @@ func Parse(args []string) (Command, error) {
 	if len(args) == 0 {
 		args = []string{"-L"}
 	}
-	p := parser{words: split(args), c: Command{Weight: defaultWeight, Scheduler: defaultScheduler}}
+	p := parser{words: split(args), c: Command{
+		Weight: defaultWeight, Scheduler: lvs.DefaultScheduler.String(), Method: lvs.NoMode,
+	}}
 	if err := p.parse(); err != nil {
 		return p.c, err
 	}

@@ -3,6 +3,8 @@ package ipvsadm
 import (
 	"math/bits"
 	"slices"
+
+	"fulcrum/lvs"
 )
 
 // part is something that options give a command, or a set of them.
@@ -81,10 +83,10 @@ func (p *parser) validate() error {
 	if foreign := p.given &^ (g.needs | g.takes); foreign != 0 {
 		return usage("%s has no %s: leave %s out", p.c.Operation, nounOf(foreign), optionsOf(foreign))
 	}
-	if p.given&tunnel != 0 && p.c.Method != "ipip" {
+	if p.given&tunnel != 0 && p.c.Method.Path() != lvs.Tunnel {
 		return usage("--tun-type goes with -i")
 	}
-	if p.given&local != 0 && p.given&method != 0 && p.c.Method != "fullnat" {
+	if p.given&local != 0 && p.given&method != 0 && !hasLocals(p.c.Method) {
 		return usage("--local-address goes with --fullnat")
 	}
 	if i := slices.IndexFunc(apart, func(set part) bool { return bits.OnesCount32(uint32(set&p.given)) > 1 }); i >= 0 {

@@ -11,6 +11,7 @@ import (
 	"pgregory.net/rapid"
 
 	"fulcrum/config"
+	"fulcrum/lvs"
 )
 
 const base = `
@@ -200,8 +201,15 @@ func TestSetTimeouts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if s := c.Session.Timeouts; s.Established != 90*time.Second || s.FinWait != 120*time.Second || s.UDP != 7*time.Second {
+	s := c.Session.Timeouts
+	if s[lvs.StateEstablished] != 90*time.Second || s[lvs.StateFinWait] != 120*time.Second ||
+		s[lvs.StateUDP] != 7*time.Second {
 		t.Errorf("%+v", s)
+	}
+	var shown strings.Builder
+	err = WriteTimeouts(&shown, s)
+	if err != nil || shown.String() != "Timeout (tcp tcpfin udp): 90 120 7\n" {
+		t.Errorf("%q, %v", shown.String(), err)
 	}
 	k.Timeouts[0] = mostTimeout
 	if _, err := Changed(baseConfig(t), []Command{k}); err == nil || !strings.HasPrefix(err.Error(), "session.timeouts.established: ") {
@@ -233,11 +241,14 @@ func TestSaveAndRestore(t *testing.T) {
 		c := baseConfig(t)
 		for i := range rapid.IntRange(0, 4).Draw(r, "services") {
 			s := config.Service{
-				Protocol: rapid.SampledFrom([]string{"tcp", "udp", "sctp"}).Draw(r, "protocol"), Address: netip.AddrPortFrom(netip.MustParseAddr("10.0.0.100"), uint16(80+i)),
-				Mode: rapid.SampledFrom([]string{"dr", "nat", "ipip", "fullnat"}).Draw(r, "mode"), Scheduler: rapid.SampledFrom([]string{"rr", "wlc"}).Draw(r, "scheduler"), Echo: true,
+				Protocol:  rapid.SampledFrom(lvs.Protocols()).Draw(r, "protocol"),
+				Address:   netip.AddrPortFrom(netip.MustParseAddr("10.0.0.100"), uint16(80+i)),
+				Mode:      rapid.SampledFrom(lvs.Modes()).Draw(r, "mode"),
+				Scheduler: rapid.SampledFrom(lvs.Schedulers()).Draw(r, "scheduler"),
+				Echo:      true,
 			}
-			s.Name = nameOf(s.Protocol, s.Address)
-			if s.Mode == "fullnat" {
+			s.Name = s.ID().Name()
+			if s.Mode == lvs.FullNAT {
 				s.LocalAddresses = []netip.Addr{netip.MustParseAddr("10.1.0.50"), netip.MustParseAddr("10.1.0.51")}
 			}
 			for j := range rapid.IntRange(1, 3).Draw(r, "servers") {
@@ -273,7 +284,7 @@ func TestWrite(t *testing.T) {
 	const version = "IP Virtual Server version 1.2.1 (size=4096)\n"
 	counters := Counters{5, 100, 99999999, 123456789, 1234567890}
 	services := []Service{{
-		Protocol: "tcp", Address: at("10.0.0.100:80"), Scheduler: "wlc", Mode: "ipip", Counters: counters,
+		ID: lvs.ServiceID{Protocol: lvs.TCP, Address: at("10.0.0.100:80")}, Scheduler: "wlc", Mode: lvs.IPIP, Counters: counters,
 		Servers: []Server{{Address: at("10.1.0.11:80"), Weight: 1, Active: 2, Inactive: 3, Upper: 10, Lower: 5, Counters: counters}},
 	}}
 	plain := "Prot LocalAddress:Port Scheduler Flags\n  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn\n" +
@@ -319,7 +330,8 @@ func TestOrder(t *testing.T) {
 	make := func() (all []Service) {
 		for _, name := range []string{"tcp [fd00::1]:80", "udp 10.0.0.1:53", "tcp 10.0.0.10:80", "sctp 10.0.0.1:1", "tcp 10.0.0.9:443", "tcp 10.0.0.9:80"} {
 			protocol, address, _ := strings.Cut(name, " ")
-			all = append(all, Service{Protocol: protocol, Address: at(address), Scheduler: "rr", Mode: "nat"})
+			number, _ := lvs.ParseProtocol(protocol)
+			all = append(all, Service{ID: lvs.ServiceID{Protocol: number, Address: at(address)}, Scheduler: "rr", Mode: lvs.NAT})
 		}
 		all[0].Servers = []Server{{Address: at("[fd00::12]:80")}, {Address: at("[fd00::11]:81")}, {Address: at("[fd00::11]:80")}}
 		return all
@@ -345,7 +357,10 @@ func TestOrder(t *testing.T) {
 // TestDifference: what is counted between two readings, and nothing where counts have begun anew.
 func TestDifference(t *testing.T) {
 	reading := func(n uint64) []Service {
-		return []Service{{Protocol: "tcp", Address: at("10.0.0.1:80"), Counters: Counters{n, n, n, n, n}, Servers: []Server{{Address: at("10.1.0.1:80"), Counters: Counters{n, 7, n, n, n}}}}}
+		return []Service{{
+			ID: lvs.ServiceID{Protocol: lvs.TCP, Address: at("10.0.0.1:80")}, Counters: Counters{n, n, n, n, n},
+			Servers: []Server{{Address: at("10.1.0.1:80"), Counters: Counters{n, 7, n, n, n}}},
+		}}
 	}
 	got := Difference(reading(10), reading(4))[0]
 	if want := (Counters{6, 6, 6, 6, 6}); got.Counters != want || got.Servers[0].InPackets != 0 {

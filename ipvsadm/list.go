@@ -9,6 +9,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"fulcrum/config"
+	"fulcrum/lvs"
 )
 
 // Counters are those of a service or of a real server.
@@ -18,8 +21,9 @@ type Counters struct {
 
 // Service is a service as -L shows it.
 type Service struct {
-	Protocol, Scheduler, Mode string
-	Address                   netip.AddrPort
+	ID        lvs.ServiceID
+	Scheduler string
+	Mode      lvs.Mode
 	Counters
 	Servers []Server
 }
@@ -58,9 +62,6 @@ var titles = [...][2]string{
 	tunnelForm:     {"Prot LocalAddress:Port Scheduler Flags", belowTitle + "           Forward TunnelInfo    Weight ActiveConn InActConn"},
 }
 
-// methodNames are ipvsadm's, and DPVS's for fullnat.
-var methodNames = map[string]string{"dr": "Route", "ipip": "Tunnel", "nat": "Masq", "fullnat": "FullNat"}
-
 // form is which list a command asks for: of several the one that ipvsadm shows.
 func (k *Command) form() form {
 	for _, f := range []struct {
@@ -78,10 +79,10 @@ func (k *Command) form() form {
 // and it is an error if there is none. For --rate the counters are those of a second.
 func Write(w io.Writer, k Command, services []Service, size int) error {
 	list := bufio.NewWriter(w)
-	if k.Protocol == "" {
+	if k.Service == (lvs.ServiceID{}) {
 		fmt.Fprintf(list, "IP Virtual Server version %s (size=%d)\n", tableVersion, size)
 	} else {
-		i := slices.IndexFunc(services, func(s Service) bool { return s.Protocol == k.Protocol && s.Address == k.Service })
+		i := slices.IndexFunc(services, func(s Service) bool { return s.ID == k.Service })
 		if i < 0 {
 			return k.noService()
 		}
@@ -101,19 +102,19 @@ func Write(w io.Writer, k Command, services []Service, size int) error {
 // sort orders services by address family, protocol, address and port, and their real servers by address and port.
 func sort(services []Service) {
 	slices.SortFunc(services, func(a, b Service) int {
-		return cmp.Or(cmp.Compare(a.Address.Addr().BitLen(), b.Address.Addr().BitLen()), cmp.Compare(protocolNumbers[a.Protocol], protocolNumbers[b.Protocol]),
-			a.Address.Compare(b.Address))
+		return cmp.Or(
+			cmp.Compare(a.ID.Address.Addr().BitLen(), b.ID.Address.Addr().BitLen()),
+			cmp.Compare(a.ID.Protocol, b.ID.Protocol),
+			a.ID.Address.Compare(b.ID.Address),
+		)
 	})
 	for _, s := range services {
 		slices.SortFunc(s.Servers, func(a, b Server) int { return a.Address.Compare(b.Address) })
 	}
 }
 
-// protocolNumbers are IANA's.
-var protocolNumbers = map[string]int{"tcp": 6, "udp": 17, "sctp": 132}
-
 func (s *Service) write(w io.Writer, f form, exact bool) {
-	name := fmt.Sprintf("%-4s %s", strings.ToUpper(s.Protocol), s.Address)
+	name := fmt.Sprintf("%-4s %s", strings.ToUpper(s.ID.Protocol.String()), s.ID.Address)
 	if f == statsForm || f == rateForm {
 		fmt.Fprintf(w, "%-33s", name)
 		s.Counters.write(w, exact)
@@ -125,7 +126,7 @@ func (s *Service) write(w io.Writer, f form, exact bool) {
 	}
 }
 
-func (rs *Server) write(w io.Writer, mode string, f form, exact bool) {
+func (rs *Server) write(w io.Writer, mode lvs.Mode, f form, exact bool) {
 	fmt.Fprintf(w, "  -> %-28s", rs.Address)
 	switch f {
 	case statsForm, rateForm:
@@ -136,19 +137,14 @@ func (rs *Server) write(w io.Writer, mode string, f form, exact bool) {
 	case persistentForm:
 		fmt.Fprintf(w, " %-9d %-11d", rs.Weight, 0) // none: persistence is not built yet
 	case tunnelForm:
-		fmt.Fprintf(w, " %-7s %-13s %-6d", methodNames[mode], tunnelInfo(mode), rs.Weight)
+		fmt.Fprintf(w, " %-7s %-13s %-6d", mode.Forward(), tunnelInfo(mode), rs.Weight)
 	default:
-		fmt.Fprintf(w, " %-7s %-6d", methodNames[mode], rs.Weight)
+		fmt.Fprintf(w, " %-7s %-6d", mode.Forward(), rs.Weight)
 	}
 	fmt.Fprintf(w, " %-10d %-10d\n", rs.Active, rs.Inactive)
 }
 
-func tunnelInfo(mode string) string {
-	if mode == "ipip" {
-		return "ipip"
-	}
-	return "n/a"
-}
+func tunnelInfo(mode lvs.Mode) string { return cmp.Or(mode.TunnelType(), "n/a") }
 
 func (c *Counters) write(w io.Writer, exact bool) {
 	for _, n := range []uint64{c.Connections, c.InPackets, c.OutPackets, c.InBytes, c.OutBytes} {
@@ -174,22 +170,19 @@ func largeNumber(n uint64, exact bool) string {
 
 // Difference returns the services with what was counted between two readings.
 func Difference(after, before []Service) []Service {
-	type name struct {
-		protocol        string
-		service, server netip.AddrPort
-	}
-	old := map[name]Counters{}
+	services, servers := map[lvs.ServiceID]Counters{}, map[lvs.RealServerID]Counters{}
 	for _, s := range before {
-		old[name{s.Protocol, s.Address, netip.AddrPort{}}] = s.Counters
+		services[s.ID] = s.Counters
 		for _, rs := range s.Servers {
-			old[name{s.Protocol, s.Address, rs.Address}] = rs.Counters
+			servers[lvs.RealServerID{Service: s.ID, Address: rs.Address}] = rs.Counters
 		}
 	}
 	for i := range after {
 		s := &after[i]
-		s.Counters.subtract(old[name{s.Protocol, s.Address, netip.AddrPort{}}])
+		s.Counters.subtract(services[s.ID])
 		for j := range s.Servers {
-			s.Servers[j].Counters.subtract(old[name{s.Protocol, s.Address, s.Servers[j].Address}])
+			rs := &s.Servers[j]
+			rs.Counters.subtract(servers[lvs.RealServerID{Service: s.ID, Address: rs.Address}])
 		}
 	}
 	return after
@@ -211,6 +204,16 @@ func (c *Counters) subtract(o Counters) {
 type Connection struct {
 	Protocol, State, Client, VIP, Server string
 	Left                                 time.Duration // until it times out
+}
+
+// WriteTimeouts writes what -L --timeout shows.
+func WriteTimeouts(w io.Writer, t config.Timeouts) error {
+	text := "Timeout (tcp tcpfin udp):"
+	for _, state := range setStates {
+		text += fmt.Sprintf(" %.0f", t[state].Seconds())
+	}
+	_, err := fmt.Fprintln(w, text)
+	return err
 }
 
 // WriteConnectionTitle writes what -L -c begins with. With --persistent-conn there would be persistence engines' data.

@@ -4,12 +4,14 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"fulcrum/lvs"
 )
 
 // What a command has that does not say it, as with ipvsadm: an edited service or real server has it again.
 const (
-	defaultScheduler = "wlc"
-	defaultWeight    = 1
+	defaultMethod = "-g"
+	defaultWeight = 1
 )
 
 // mostTimeout is ipvsadm's: 31 days, in seconds.
@@ -24,12 +26,13 @@ type option struct {
 	set      func(c *Command, v string) error
 }
 
-// long gives the letters of long options; those without are options by themselves.
+// long gives the letters of long options; those without are options by themselves. Those of
+// protocols and forwarding methods come from lvs.
 var long = map[string]string{
 	"add-service": "A", "edit-service": "E", "delete-service": "D", "clear": "C", "restore": "R", "save": "S", "add-server": "a",
-	"edit-server": "e", "delete-server": "d", "list": "L", "zero": "Z", "version": "v", "tcp-service": "t", "udp-service": "u",
+	"edit-server": "e", "delete-server": "d", "list": "L", "zero": "Z", "version": "v",
 	"fwmark-service": "f", "scheduler": "s", "persistent": "p", "netmask": "M", "sched-flags": "b", "ops": "o", "real-server": "r",
-	"gatewaying": "g", "ipip": "i", "masquerading": "m", "weight": "w", "u-threshold": "x", "l-threshold": "y", "numeric": "n", "connection": "c",
+	"weight": "w", "u-threshold": "x", "l-threshold": "y", "numeric": "n", "connection": "c",
 	"ipv6": "6", "exact": "X",
 }
 
@@ -44,17 +47,14 @@ const (
 	noGUE         = "tunnels are IP in IP; GUE and GRE are not built yet"
 )
 
+// options are all options. Those of protocols and forwarding methods come from lvs.
 var options = map[string]option{
 	"A": {operates: AddService}, "E": {operates: EditService}, "D": {operates: DeleteService}, "C": {operates: Clear}, "R": {operates: Restore},
 	"S": {operates: Save}, "a": {operates: AddServer}, "e": {operates: EditServer}, "d": {operates: DeleteServer}, "L": {operates: List},
 	"l": {operates: List}, "Z": {operates: Zero}, "v": {operates: Version}, "set": {operates: SetTimeouts},
 
-	"t": {takes: true, gives: service, set: socket("tcp")}, "u": {takes: true, gives: service, set: socket("udp")},
-	"sctp-service": {takes: true, gives: service, set: socket("sctp")},
-	"s":            {takes: true, gives: scheduler, set: func(c *Command, v string) error { c.Scheduler = v; return nil }},
-	"r":            {takes: true, gives: server, set: realServer},
-	"g":            {gives: method, set: forward("dr")}, "i": {gives: method, set: forward("ipip")}, "m": {gives: method, set: forward("nat")},
-	"fullnat":       {gives: method, set: forward("fullnat")},
+	"s":             {takes: true, gives: scheduler, set: func(c *Command, v string) error { c.Scheduler = v; return nil }},
+	"r":             {takes: true, gives: server, set: realServer},
 	"local-address": {takes: true, gives: local, set: localAddresses},
 	"tun-type":      {takes: true, gives: tunnel, set: tunnelType},
 	"w":             {takes: true, gives: weight, set: number(weight, 65535, func(c *Command) *int { return &c.Weight })},
@@ -77,6 +77,24 @@ var options = map[string]option{
 	"tun-port": {absent: noGUE}, "tun-nocsum": {absent: noGUE}, "tun-csum": {absent: noGUE}, "tun-remcsum": {absent: noGUE},
 }
 
+func init() {
+	for _, p := range lvs.Protocols() {
+		addOption(p.Flag(), p.LongFlag(), option{takes: true, gives: service, set: socket(p)})
+	}
+	for _, m := range lvs.Modes() {
+		addOption(m.Flag(), m.LongFlag(), option{gives: method, set: forward(m)})
+	}
+}
+
+// addOption adds an option by its letter and its long name, or by its long name alone.
+func addOption(short, longFlag string, o option) {
+	name := strings.TrimLeft(short, "-")
+	options[name] = o
+	if longFlag != short {
+		long[strings.TrimLeft(longFlag, "-")] = name
+	}
+}
+
 func nothing(*Command, string) error { return nil }
 
 func flag(field func(*Command) *bool) func(*Command, string) error {
@@ -94,15 +112,16 @@ func number(p part, most int, field func(*Command) *int) func(*Command, string) 
 	}
 }
 
-func forward(name string) func(*Command, string) error {
-	return func(c *Command, _ string) error { c.Method = name; return nil }
+func forward(m lvs.Mode) func(*Command, string) error {
+	return func(c *Command, _ string) error { c.Method = m; return nil }
 }
 
 func tunnelType(_ *Command, v string) error {
-	switch v {
-	case "ipip":
+	here := lvs.ModesWith(func(m lvs.Mode) bool { return m.Path() == lvs.Tunnel && m.TunnelType() == v })
+	switch {
+	case len(here) > 0:
 		return nil
-	case "gue", "gre":
+	case v == "gue", v == "gre":
 		return absent("--tun-type", noGUE)
 	}
 	return usage("the tunnel type %q is none: write ipip", v)
@@ -122,13 +141,13 @@ func localAddresses(c *Command, v string) error {
 // noNames is for those who save with names.
 const noNames = "; names are not looked up: save with ipvsadm-save -n"
 
-func socket(protocol string) func(*Command, string) error {
+func socket(protocol lvs.Protocol) func(*Command, string) error {
 	return func(c *Command, v string) error {
 		a, err := netip.ParseAddrPort(v)
 		if err != nil || a.Port() == 0 {
 			return usage("the service %q is none: write an address and a port, such as 10.0.0.100:80 or [fd00::100]:80%s", v, noNames)
 		}
-		c.Protocol, c.Service = protocol, a
+		c.Service = lvs.ServiceID{Protocol: protocol, Address: a}
 		return nil
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"fulcrum/config"
+	"fulcrum/lvs"
 )
 
 // maxLine bounds a line of what is restored: one with the most local addresses that a service can have takes 160 KiB of IPv6.
@@ -43,24 +44,18 @@ func ReadRules(r io.Reader) ([]Command, error) {
 	return all, nil
 }
 
-// How rules have protocols and methods.
-var (
-	ruleProtocols = map[string]string{"tcp": "-t", "udp": "-u", "sctp": "--sctp-service"}
-	ruleMethods   = map[string]string{"dr": "-g", "ipip": "-i", "nat": "-m", "fullnat": "--fullnat"}
-)
-
 // WriteRules writes the configuration's services as -R reads them, in their order, which decides between equals.
 func WriteRules(w io.Writer, c *config.Config) error {
 	rules := bufio.NewWriter(w)
 	for _, s := range c.Services {
-		name := ruleProtocols[s.Protocol] + " " + s.Address.String()
+		name := s.Protocol.Flag() + " " + s.Address.String()
 		fmt.Fprintf(rules, "-A %s -s %s", name, s.Scheduler)
-		if s.Mode == "fullnat" {
+		if hasLocals(s.Mode) {
 			var all []string
 			for _, a := range s.LocalAddresses {
 				all = append(all, a.String())
 			}
-			fmt.Fprintf(rules, " --fullnat --local-address %s", strings.Join(all, ","))
+			fmt.Fprintf(rules, " %s --local-address %s", s.Mode.Flag(), strings.Join(all, ","))
 		}
 		fmt.Fprintln(rules)
 		for _, rs := range s.RealServers {
@@ -70,10 +65,10 @@ func WriteRules(w io.Writer, c *config.Config) error {
 	return rules.Flush()
 }
 
-func writeRule(w io.Writer, service, mode string, rs config.RealServer) {
-	fmt.Fprintf(w, "-a %s -r %s %s -w %d", service, rs.Address, ruleMethods[mode], rs.Weight)
-	if mode == "ipip" {
-		fmt.Fprint(w, " --tun-type ipip")
+func writeRule(w io.Writer, service string, mode lvs.Mode, rs config.RealServer) {
+	fmt.Fprintf(w, "-a %s -r %s %s -w %d", service, rs.Address, mode.Flag(), rs.Weight)
+	if mode.Path() == lvs.Tunnel {
+		fmt.Fprintf(w, " --tun-type %s", mode.TunnelType())
 	}
 	if rs.UpperThreshold > 0 {
 		fmt.Fprintf(w, " -x %d", rs.UpperThreshold)

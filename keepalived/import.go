@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"fulcrum/config"
+	"fulcrum/lvs"
 )
 
 // Import is what a keepalived.conf gives.
@@ -33,7 +34,7 @@ func load(from files, file, id string) (*Import, error) {
 	if err := r.err(); err != nil {
 		return nil, err
 	}
-	i := importer{report: r.report, groups: map[string]*entry{}, expanded: map[*entry][]netip.AddrPort{}, taken: map[string]place{}}
+	i := importer{report: r.report, groups: map[string]*entry{}, expanded: map[*entry][]netip.AddrPort{}, taken: map[lvs.ServiceID]place{}}
 	i.takeAll(entries)
 	if err := i.err(); err != nil {
 		return nil, err

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"fulcrum/config"
+	"fulcrum/lvs"
 )
 
 // ports hold every real server of testdata that dr reaches by its MAC address.
@@ -159,7 +160,7 @@ func TestUnreadable(t *testing.T) {
 // TestConditionsWithoutHost: no such line counts, and all are listed.
 func TestConditionsWithoutHost(t *testing.T) {
 	i, err := load(memory{"f": rs + "}\nprotocol TCP\n@a lb_kind DR\n@^b lb_kind DR\n}"}, "f", "")
-	if err != nil || i.Services[0].Mode != "nat" || len(i.Left) != 2 || !strings.HasPrefix(i.Left[1], "f:6: @^b lb_kind: ") {
+	if err != nil || i.Services[0].Mode != lvs.NAT || len(i.Left) != 2 || !strings.HasPrefix(i.Left[1], "f:6: @^b lb_kind: ") {
 		t.Fatal(i, err)
 	}
 }
@@ -224,7 +225,7 @@ func TestTunnels(t *testing.T) {
 	for options, want := range map[string]string{
 		"": "ipip", "type ipip": "ipip", "nocsum type ipip": "ipip", "nocsum": "ipip", "type gue port 6080": "GUE", "port 6080 type gue": "GUE", "csum type gre": "GRE",
 	} {
-		if got := tunnel(strings.Fields(options)); got != want {
+		if got := tunnel(lvs.IPIP, strings.Fields(options)).String(); got != want {
 			t.Errorf("%q: %s, want %s", options, got, want)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 type server struct {
 	*entry
 	config.RealServer
-	method string // "" for the virtual server's
+	method method // none for the virtual server's
 	plain  bool   // it says no weight
 }
 
@@ -27,7 +27,7 @@ func (i *importer) takeRealServer(s *service, e *entry) {
 	if !ok {
 		return
 	}
-	rs := server{entry: e, RealServer: config.RealServer{Address: address}, plain: true}
+	rs := server{entry: e, RealServer: config.RealServer{Address: address}, method: none, plain: true}
 	for _, x := range e.block {
 		i.takeServerKey(&rs, x)
 	}
@@ -100,14 +100,14 @@ func (i *importer) realServers(s *service, c config.Service) []config.RealServer
 func (i *importer) realAddress(rs server, c config.Service) netip.AddrPort {
 	fitting := netip.AddrPortFrom(rs.Address.Addr(), c.Address.Port())
 	switch {
-	case c.Mode != "ipip" && rs.Address.Addr().Is4() != c.Address.Addr().Is4():
+	case !c.Mode.Reaches(c.Address.Addr().Is6(), rs.Address.Addr().Is6()):
 		i.leave(rs.place, rs.String(), fmt.Sprintf("%s does not lead from %s to it: they are of different versions of IP", c.Mode, c.Address.Addr()))
 		return netip.AddrPort{}
 	case rs.Address.Port() == 0 || rs.Address == fitting:
 		return fitting
-	case c.Mode == "nat":
+	case !c.Mode.FixedPort():
 		return rs.Address
 	}
-	i.leave(rs.place, "port of real_server", c.Mode+" does not rewrite ports, so it gets the service's")
+	i.leave(rs.place, "port of real_server", c.Mode.String()+" does not rewrite ports, so it gets the service's")
 	return fitting
 }

@@ -3,11 +3,11 @@ package keepalived
 import (
 	"fmt"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 
 	"fulcrum/config"
+	"fulcrum/lvs"
 )
 
 // importer makes services of blocks.
@@ -16,7 +16,7 @@ type importer struct {
 	groups   map[string]*entry           // virtual_server_group, by name
 	expanded map[*entry][]netip.AddrPort // what they stand for, once it has been asked
 	services []config.Service
-	taken    map[string]place // where a service's protocol and address were first used
+	taken    map[lvs.ServiceID]place // where a service was first asked for
 	asked    struct{ services, servers int }
 }
 
@@ -82,7 +82,7 @@ func hint(word string) string {
 type service struct {
 	*entry
 	config.Service
-	method  string // of real servers that say nothing else
+	method  method // of real servers that say nothing else
 	weight  int    // the same
 	servers []server
 }
@@ -97,12 +97,14 @@ func (i *importer) takeService(e *entry) {
 		i.leave(e.place, e.String(), why)
 		return
 	}
-	s := &service{entry: e, method: "nat", weight: 1, Service: config.Service{Scheduler: "wlc", Echo: true}}
+	mode, _ := lvs.ParseMethod(defaultMethod)
+	s := &service{entry: e, method: method{Mode: mode}, weight: 1}
+	s.Service = config.Service{Scheduler: lvs.DefaultScheduler, Echo: true}
 	for _, x := range e.block {
 		i.takeKey(s, x)
 	}
-	if s.Protocol == "" {
-		s.Protocol = "udp"
+	if s.Protocol == 0 {
+		s.Protocol = lvs.UDP
 		i.leave(s.place, e.words[0], "has no protocol, so that it is UDP as in keepalived: if TCP was meant, write that and import again")
 	}
 	s.shareWeight()
@@ -146,14 +148,14 @@ func notHere(e *entry) string {
 // add makes a service of a virtual server for one address.
 func (i *importer) add(s *service, address netip.AddrPort) {
 	c := s.Service
-	id := c.Protocol + " " + address.String()
+	c.Address = address
+	id := c.ID()
 	if first, known := i.taken[id]; known {
 		i.leave(s.place, s.String(), fmt.Sprintf("%s is a virtual server already, at %s", id, first))
 		return
 	}
 	i.taken[id] = s.place
-	c.Name = fmt.Sprintf("%s-%s-%d", c.Protocol, strings.ReplaceAll(address.Addr().StringExpanded(), ":", "-"), address.Port())
-	c.Address = address
+	c.Name = id.Name()
 	c.RealServers = i.realServers(s, c)
 	i.services = append(i.services, c)
 }
@@ -177,22 +179,23 @@ func (i *importer) takeKey(s *service, e *entry) {
 	}
 }
 
-func (i *importer) scheduler(e *entry) string {
+func (i *importer) scheduler(e *entry) lvs.Scheduler {
 	name := e.value()
+	s, known := lvs.ParseScheduler(name)
 	switch {
-	case slices.Contains(config.Schedulers(), name):
-		return name
+	case known:
+		return s
 	case name == "" || hint(name) != "":
 		i.wrong(e.place, "%s: write a scheduler behind it%s", e, hint(name))
 	default:
-		i.leave(e.place, e.String(), "there is no such scheduler yet: wlc instead")
+		i.leave(e.place, e.String(), fmt.Sprintf("there is no such scheduler yet: %s instead", lvs.DefaultScheduler))
 	}
-	return "wlc"
+	return lvs.DefaultScheduler
 }
 
 func (i *importer) takeProtocol(s *service, e *entry) {
-	s.Protocol = strings.ToLower(e.value())
-	if !slices.Contains(config.Protocols(), s.Protocol) {
+	var known bool
+	if s.Protocol, known = lvs.ParseProtocol(strings.ToLower(e.value())); !known {
 		i.wrong(e.place, "%q is no protocol: write TCP, UDP or SCTP%s", e.value(), hint(e.value()))
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+
+	"fulcrum/lvs"
 )
 
 // build makes the planned topology. What it has made when it fails is removed by Close.
@@ -109,17 +111,17 @@ func (l *Lab) prepareHost(e end) error {
 
 // prepareRealServer does what the mode asks of a real server.
 func (l *Lab) prepareRealServer(e end) error {
-	switch l.config.Mode {
-	case DR:
-		return l.holdVIP()
-	case IPIP:
+	switch mode := l.config.Mode; {
+	case mode.Path() == lvs.Tunnel:
 		if err := l.holdVIP(); err != nil {
 			return err
 		}
 		return decapsulateOn(e.device, e.addresses[0].Addr())
-	case NAT:
+	case !mode.TwoWay():
+		return l.holdVIP()
+	case mode.Source() == lvs.Client:
 		return addDefaultRoute(l.plan.serverDirector())
-	default: // FULLNAT asks for nothing: the local addresses are on its own subnet
+	default: // the local addresses are on its own subnet
 		return nil
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"slices"
+
+	"fulcrum/lvs"
 )
 
 // realServers is how many real servers every lab has.
@@ -14,13 +16,13 @@ const realServers = 3
 // Config says what to build.
 type Config struct {
 	// Mode is the forwarding mode of both services.
-	Mode Mode
+	Mode lvs.Mode
 	// Family is that of the addresses; default IPv4.
 	Family Family
 	// Arms is the director's number of ports: 2 (front and back, the default) or 1 (front only).
 	Arms int
-	// Scheduler is the configuration's name of it; default "rr".
-	Scheduler string
+	// Scheduler is that of both services.
+	Scheduler lvs.Scheduler
 	// Weights are those of the three real servers in order; default 1, 1, 1.
 	Weights []int
 	// Workers is how many workers the director has; default 1. They share the CPUs there are.
@@ -36,7 +38,6 @@ type Config struct {
 func (c *Config) Validate() error {
 	c.Arms = cmp.Or(c.Arms, 2)
 	c.Family = cmp.Or(c.Family, IPv4)
-	c.Scheduler = cmp.Or(c.Scheduler, "rr")
 	c.Workers = cmp.Or(c.Workers, 1)
 	if c.Weights == nil {
 		c.Weights = []int{1, 1, 1}
@@ -45,7 +46,7 @@ func (c *Config) Validate() error {
 }
 
 func (c *Config) checkMode() error {
-	_, err := ParseMode(string(c.Mode))
+	_, err := ParseMode(c.Mode.String())
 	return err
 }
 

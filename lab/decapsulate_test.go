@@ -10,6 +10,8 @@ import (
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
+
+	"fulcrum/lvs"
 )
 
 var (
@@ -78,7 +80,7 @@ func TestDecapsulator(t *testing.T) {
 // TestDecapsulationOnRealServer sends one tunnelled datagram from the director's side and awaits the echo, which
 // the real server sends straight to the router.
 func TestDecapsulationOnRealServer(t *testing.T) {
-	l := newTestLab(t, testConfig(IPIP, 2))
+	l := newTestLab(t, testConfig(lvs.IPIP, 2))
 	w, err := l.RealServerWire("rs1")
 	if err != nil {
 		t.Fatal(err)

@@ -13,6 +13,8 @@ import (
 	"text/template"
 
 	"golang.org/x/sys/unix"
+
+	"fulcrum/lvs"
 )
 
 //go:embed director.toml.tmpl
@@ -25,13 +27,13 @@ const readyPhrase = "director ready"
 
 // configuration is what the template reads.
 type configuration struct {
-	Mode        Mode
-	Scheduler   string
+	Mode        lvs.Mode
+	Scheduler   lvs.Scheduler
 	Workers     string // their CPUs
 	Control     string // the control API's socket
 	Ports       []directorPort
 	Router      netip.Addr
-	Local       []netip.Addr // none unless FULLNAT
+	Local       []netip.Addr // none unless the mode sends from them
 	Web, Echo   netip.AddrPort
 	RealServers []RealServer
 }
@@ -47,7 +49,7 @@ func (l *Lab) DirectorFile() (string, error) {
 		Ports: l.plan.ports, Router: host(l.plan.frontNet, hostRouter),
 		Web: l.plan.web, Echo: l.plan.echo, RealServers: l.plan.realServers,
 	}
-	if l.config.Mode == FullNAT {
+	if l.config.Mode.Source() == lvs.Local {
 		values.Local = l.plan.local
 	}
 	file, err := os.Create(l.file("director.toml"))

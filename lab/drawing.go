@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+
+	"fulcrum/lvs"
 )
 
 // Drawing shows the topology and the packets' ways as a few lines of text.
@@ -19,7 +21,7 @@ func (l *Lab) Drawing() string {
 		"      router     " + l.routerAddresses(),
 		"        |  ^",
 	}
-	if l.config.Mode.ThroughDirector() {
+	if l.config.Mode.TwoWay() {
 		lines = append(lines, l.drawThrough()...)
 	} else {
 		lines = append(lines, l.drawStraight()...)
@@ -40,7 +42,7 @@ func (l *Lab) drawThrough() []string {
 		"      director   " + l.directorAddresses(),
 		fmt.Sprintf("        |  ^     VIP %s tcp, %s udp", l.plan.web, l.plan.echo),
 	}
-	if l.config.Mode == FullNAT {
+	if l.config.Mode.Source() == lvs.Local {
 		lines = append(lines, "        |  |     local addresses "+span(l.plan.local))
 	}
 	return append(lines,
@@ -99,12 +101,12 @@ func (l *Lab) serverSide() string {
 
 // preparation says in a line what was done to the real servers.
 func (l *Lab) preparation() string {
-	switch l.config.Mode {
-	case DR:
-		return fmt.Sprintf("each: VIP on lo, arp_ignore=1, arp_announce=2, gateway %s (router)", l.plan.serverRouter())
-	case IPIP:
+	switch mode := l.config.Mode; {
+	case mode.Path() == lvs.Tunnel:
 		return fmt.Sprintf("each: VIP on lo, decapsulation, rp_filter=0, gateway %s (router)", l.plan.serverRouter())
-	case NAT:
+	case !mode.TwoWay():
+		return fmt.Sprintf("each: VIP on lo, arp_ignore=1, arp_announce=2, gateway %s (router)", l.plan.serverRouter())
+	case mode.Source() == lvs.Client:
 		return fmt.Sprintf("each: gateway %s (director)", l.plan.serverDirector())
 	default:
 		return "each: nothing prepared; the local addresses are on their subnet"

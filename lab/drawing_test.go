@@ -14,7 +14,7 @@ func TestDrawing(t *testing.T) {
 		for arms := 1; arms <= 2; arms++ {
 			c := Config{Mode: mode, Arms: arms, Weights: []int{1, 1, 1}}
 			l := &Lab{config: c, plan: newPlan(c), record: &record{ID: "4711"}}
-			golden := filepath.Join("testdata", string(mode)+[]string{"", "-one-arm", "-two-arm"}[arms]+".txt")
+			golden := filepath.Join("testdata", mode.String()+[]string{"", "-one-arm", "-two-arm"}[arms]+".txt")
 			if os.Getenv("FULCRUM_UPDATE") != "" {
 				if err := os.WriteFile(golden, []byte(l.Drawing()), 0o644); err != nil {
 					t.Fatal(err)

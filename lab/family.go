@@ -3,7 +3,8 @@ package lab
 import (
 	"fmt"
 	"slices"
-	"strings"
+
+	"fulcrum/lvs"
 )
 
 // Family says which addresses a lab has.
@@ -32,8 +33,16 @@ func (c *Config) checkFamily() error {
 	if _, err := ParseFamily(string(c.Family)); err != nil {
 		return err
 	}
-	if c.Family == IPv6To4 && (c.Mode != FullNAT || c.Arms != 2) {
-		return fmt.Errorf("a lab of family %s needs %s", IPv6To4, strings.Join([]string{"mode " + string(FullNAT), "two arms"}, " and "))
+	if c.Family == IPv6To4 && (!c.Mode.Mixed() || c.Arms != 2) {
+		return fmt.Errorf("a lab of family %s needs mode %s and two arms", IPv6To4, IPv6To4.Modes()[0])
 	}
 	return nil
+}
+
+// Modes lists the modes that can be shown with the family, in the order of Modes.
+func (f Family) Modes() []lvs.Mode {
+	if f == IPv6To4 {
+		return lvs.ModesWith(lvs.Mode.Mixed)
+	}
+	return Modes()
 }

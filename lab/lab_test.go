@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"fulcrum/config"
+	"fulcrum/lvs"
 )
 
 // checkGone fails when anything of a lab is left.
@@ -46,7 +47,7 @@ func TestTrial(t *testing.T) {
 	needRoot(t)
 	for _, mode := range Modes() {
 		for arms := 1; arms <= 2; arms++ {
-			t.Run(string(mode)+[]string{"", "/one-arm", "/two-arm"}[arms], func(t *testing.T) {
+			t.Run(mode.String()+[]string{"", "/one-arm", "/two-arm"}[arms], func(t *testing.T) {
 				trial := Trial{Lab: testConfig(mode, arms), Requests: 60, Concurrency: 8, Echoes: 12, TransferBytes: 2 << 20}
 				var progress strings.Builder
 				r := trial.Run(t.Context(), &progress)
@@ -59,7 +60,7 @@ func TestTrial(t *testing.T) {
 }
 
 func TestKeepAliveUsesOneConnection(t *testing.T) {
-	l := newTestLab(t, testConfig(NAT, 2))
+	l := newTestLab(t, testConfig(lvs.NAT, 2))
 	if err := l.StartDirector(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +80,7 @@ func TestKeepAliveUsesOneConnection(t *testing.T) {
 }
 
 func TestRestartAndKill(t *testing.T) {
-	l := newTestLab(t, testConfig(DR, 2))
+	l := newTestLab(t, testConfig(lvs.DR, 2))
 	c := l.NewClient(ClientConfig{})
 	defer c.Close()
 	serves := func() {
@@ -105,7 +106,7 @@ func TestRestartAndKill(t *testing.T) {
 }
 
 func TestSideBySide(t *testing.T) {
-	a, b := newTestLab(t, testConfig(DR, 2)), newTestLab(t, testConfig(FullNAT, 1))
+	a, b := newTestLab(t, testConfig(lvs.DR, 2)), newTestLab(t, testConfig(lvs.FullNAT, 1))
 	if a.ID() == b.ID() {
 		t.Fatalf("both labs are %s", a.ID())
 	}
@@ -132,7 +133,7 @@ func TestSideBySide(t *testing.T) {
 }
 
 func TestCloseIsIdempotent(t *testing.T) {
-	l := newTestLab(t, testConfig(NAT, 2))
+	l := newTestLab(t, testConfig(lvs.NAT, 2))
 	if err := errors.Join(l.Close(), l.Close()); err != nil {
 		t.Error(err)
 	}
@@ -141,14 +142,14 @@ func TestCloseIsIdempotent(t *testing.T) {
 // TestFailedSetup breaks set-up at its last step, where most has been made, and by an interrupt in its middle.
 func TestFailedSetup(t *testing.T) {
 	needRoot(t)
-	c := testConfig(NAT, 2)
+	c := testConfig(lvs.NAT, 2)
 	c.Binary = "/bin/false"
 	if _, err := New(t.Context(), c); err == nil || !strings.Contains(err.Error(), "rs1 ended") {
 		t.Errorf("real servers that end at once gave %v", err)
 	}
 	interrupted, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := New(interrupted, testConfig(NAT, 2)); !errors.Is(err, context.Canceled) {
+	if _, err := New(interrupted, testConfig(lvs.NAT, 2)); !errors.Is(err, context.Canceled) {
 		t.Errorf("an interrupted set-up gave %v", err)
 	}
 	leftovers, _ := filepath.Glob(namespace(namespaceName(labID(1), "*")).path())
@@ -161,7 +162,7 @@ func TestFailedSetup(t *testing.T) {
 // TestKilledOwner kills a process that holds a lab: its children must die with it, and a sweep must find the rest.
 func TestKilledOwner(t *testing.T) {
 	needRoot(t)
-	owner := exec.Command(testConfig(NAT, 2).Binary, "hold")
+	owner := exec.Command(testConfig(lvs.NAT, 2).Binary, "hold")
 	output, err := owner.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -206,7 +207,7 @@ func findRecord(t *testing.T, id string) *record {
 
 func TestKeptLabIsCleanedByName(t *testing.T) {
 	needRoot(t)
-	c := testConfig(IPIP, 2)
+	c := testConfig(lvs.IPIP, 2)
 	c.Outlive = true
 	l, err := New(t.Context(), c)
 	if err != nil {
@@ -253,7 +254,7 @@ func TestAnotherProcessOfTheSameNumberIsSpared(t *testing.T) {
 }
 
 func TestOffloadsAreOff(t *testing.T) {
-	l := newTestLab(t, testConfig(NAT, 2))
+	l := newTestLab(t, testConfig(lvs.NAT, 2))
 	for _, n := range l.plan.networks {
 		for _, e := range n.ends {
 			for role, device := range map[string]string{e.role: e.device, roleRouter: e.plug} {
@@ -276,7 +277,7 @@ func offloadsIn(ns namespace, device string) (on []string, err error) {
 
 // TestDirectorHasNoAddress: whatever comes out of its namespace must be the director's own doing.
 func TestDirectorHasNoAddress(t *testing.T) {
-	l := newTestLab(t, testConfig(NAT, 2))
+	l := newTestLab(t, testConfig(lvs.NAT, 2))
 	err := l.namespace(roleDirector).do(func() error {
 		devices, err := net.Interfaces()
 		for _, device := range devices {
@@ -296,8 +297,8 @@ func TestDirectorHasNoAddress(t *testing.T) {
 // TestRealServersKeepTheVIPQuiet asks each real server by ARP for its own address, which it must answer, and for the VIP,
 // which it must not.
 func TestRealServersKeepTheVIPQuiet(t *testing.T) {
-	for _, mode := range []Mode{DR, IPIP} {
-		t.Run(string(mode), func(t *testing.T) {
+	for _, mode := range []lvs.Mode{lvs.DR, lvs.IPIP} {
+		t.Run(mode.String(), func(t *testing.T) {
 			l := newTestLab(t, testConfig(mode, 1))
 			for _, rs := range l.RealServers() {
 				checkQuiet(t, l, rs)
@@ -335,7 +336,7 @@ func TestRootNamespaceStaysClean(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	newTestLab(t, testConfig(DR, 2))
+	newTestLab(t, testConfig(lvs.DR, 2))
 	after, err := net.Interfaces()
 	if err != nil {
 		t.Fatal(err)
@@ -366,17 +367,17 @@ func TestDirectorFile(t *testing.T) {
 }
 
 func TestConfigValidate(t *testing.T) {
-	good := testConfig(NAT, 0)
-	if err := good.Validate(); err != nil || good.Arms != 2 || good.Scheduler != "rr" || !slices.Equal(good.Weights, []int{1, 1, 1}) {
+	good := testConfig(lvs.NAT, 0)
+	if err := good.Validate(); err != nil || good.Arms != 2 || good.Scheduler != lvs.RR || !slices.Equal(good.Weights, []int{1, 1, 1}) {
 		t.Errorf("the defaults came out as %+v, %v", good, err)
 	}
 	for want, breakIt := range map[string]func(*Config){
-		"mode":    func(c *Config) { c.Mode = "tunnel" },
+		"mode":    func(c *Config) { c.Mode = lvs.NoMode },
 		"arms":    func(c *Config) { c.Arms = 3 },
 		"weights": func(c *Config) { c.Weights = []int{1} },
 		"program": func(c *Config) { c.Binary = "/nonexistent" },
 	} {
-		c := testConfig(NAT, 2)
+		c := testConfig(lvs.NAT, 2)
 		breakIt(&c)
 		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v gave %v, which does not speak of %q", c, err, want)
@@ -386,7 +387,7 @@ func TestConfigValidate(t *testing.T) {
 
 func TestFailedTrialSaysWhy(t *testing.T) {
 	needRoot(t)
-	c := testConfig(NAT, 2)
+	c := testConfig(lvs.NAT, 2)
 	c.Binary = "/bin/false"
 	r := Trial{Lab: c, Requests: 1, Concurrency: 1}.Run(t.Context(), io.Discard)
 	var table strings.Builder

@@ -8,6 +8,8 @@ import (
 	"os/signal"
 	"syscall"
 	"testing"
+
+	"fulcrum/lvs"
 )
 
 // TestMain lets the test binary stand in for the fulcrum program: as real server, as director (standin_test.go) and as
@@ -56,7 +58,7 @@ func serveRealFrom(arguments []string) error {
 
 // holdLab builds a lab with a running director, names it and waits to be killed.
 func holdLab() error {
-	l, err := New(context.Background(), testConfig(NAT, 2))
+	l, err := New(context.Background(), testConfig(lvs.NAT, 2))
 	if err != nil {
 		return err
 	}
@@ -67,7 +69,7 @@ func holdLab() error {
 	select {}
 }
 
-func testConfig(mode Mode, arms int) Config {
+func testConfig(mode lvs.Mode, arms int) Config {
 	binary, err := os.Executable()
 	if err != nil {
 		panic(err)

@@ -123,7 +123,7 @@ func planNetwork(name string, subnet netip.Prefix) network {
 // planRealServers moves the ports in the modes that translate them; dr and ipip cannot.
 func planRealServers(c Config, subnet netip.Prefix) []RealServer {
 	web, echo := webService.Port(), echoService.Port()
-	if c.Mode.ThroughDirector() {
+	if c.Mode.TwoWay() {
 		web, echo = 8080, 7007
 	}
 	var list []RealServer

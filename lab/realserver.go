@@ -167,7 +167,7 @@ func (c RealServerConfig) echo(conn *net.UDPConn, address netip.AddrPort) error 
 func (l *Lab) startRealServers(ctx context.Context) error {
 	for _, rs := range l.plan.realServers {
 		arguments := []string{"lab", "real-server", "--name", rs.Name, "--tcp", rs.Web.String(), "--udp", rs.Echo.String()}
-		if !l.config.Mode.ThroughDirector() {
+		if !l.config.Mode.TwoWay() {
 			arguments = append(arguments, "--tcp", l.plan.web.String(), "--udp", l.plan.echo.String())
 		}
 		if _, err := l.startChild(ctx, rs.Name, servingPhrase, arguments...); err != nil {

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+
+	"fulcrum/lvs"
 )
 
 // recordFolder holds a record, ID.json, and a folder, ID, for each lab that stands.
@@ -16,7 +18,7 @@ const recordFolder = "/run/fulcrum-lab"
 // record is what a lab writes down so that a later process can remove it. It is written before what it names is made.
 type record struct {
 	ID         string    `json:"id"`
-	Mode       Mode      `json:"mode"`
+	Mode       string    `json:"mode"`
 	Owner      Process   `json:"owner"`
 	Kept       bool      `json:"kept"`
 	Namespaces []string  `json:"namespaces"`
@@ -29,13 +31,13 @@ func (r *record) folder() string { return filepath.Join(recordFolder, r.ID) }
 func (r *record) file() string   { return r.folder() + ".json" }
 
 // claimRecord takes a free id: the process's own, with a number behind it from the second lab on.
-func claimRecord(mode Mode, roles []string) (*record, error) {
+func claimRecord(mode lvs.Mode, roles []string) (*record, error) {
 	owner, err := identify("owner", os.Getpid())
 	if err != nil {
 		return nil, err
 	}
 	for n := 1; ; n++ {
-		r := &record{ID: labID(n), Mode: mode, Owner: owner}
+		r := &record{ID: labID(n), Mode: mode.String(), Owner: owner}
 		for _, role := range roles {
 			r.Namespaces = append(r.Namespaces, namespaceName(r.ID, role))
 		}

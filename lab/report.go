@@ -43,7 +43,7 @@ type ServiceReport struct {
 	Name     string `json:"name"`
 	Address  string `json:"address"`
 	Protocol string `json:"protocol"`
-	Mode     Mode   `json:"mode"`
+	Mode     string `json:"mode"`
 	Traffic
 	RealServers []RealServerReport `json:"real_servers"`
 }

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"fulcrum/lvs"
 )
 
 // transferDeadline is far beyond what any transfer of a trial takes.
@@ -15,7 +17,7 @@ const transferDeadline = 30 * time.Second
 
 // Result is the outcome of a Trial.
 type Result struct {
-	Mode             Mode
+	Mode             lvs.Mode
 	Requests, Echoes Tally
 	Upload, Download Transfer
 	Spread           map[string]int     // answered requests by real server
@@ -104,12 +106,11 @@ func (r *Result) judgeTransfer(what string, t Transfer) {
 // judgeSpread expects exact shares of the round-robin schedulers; the others go by load, which no two runs share.
 func (r *Result) judgeSpread(l *Lab) {
 	weights := l.config.Weights
-	switch l.config.Scheduler {
-	case "rr":
-		weights = []int{1, 1, 1}
-	case "wrr":
-	default:
+	if !l.config.Scheduler.Turns() {
 		return
+	}
+	if !l.config.Scheduler.Weighted() {
+		weights = []int{1, 1, 1}
 	}
 	sum := weights[0] + weights[1] + weights[2]
 	for i, rs := range l.plan.realServers {
@@ -122,7 +123,7 @@ func (r *Result) judgeSpread(l *Lab) {
 
 func (r *Result) judgeSeen(l *Lab) {
 	right, name := l.plan.clients, "client"
-	if l.config.Mode == FullNAT {
+	if l.config.Mode.Source() == lvs.Local {
 		right, name = l.plan.local, "local"
 	}
 	for address := range r.Seen {
@@ -135,9 +136,9 @@ func (r *Result) judgeSeen(l *Lab) {
 func (r *Result) judgeWay() {
 	passed := r.Report.OutPackets()
 	switch {
-	case r.Mode.ThroughDirector() && passed == 0:
+	case r.Mode.TwoWay() && passed == 0:
 		r.failf("no response passed the director, though %s takes them back through it", r.Mode)
-	case !r.Mode.ThroughDirector() && passed != 0:
+	case !r.Mode.TwoWay() && passed != 0:
 		r.failf("%d response packets passed the director, though %s lets them go straight", passed, r.Mode)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"syscall"
 
 	"fulcrum/config"
+	"fulcrum/lvs"
 
 	"golang.org/x/sys/unix"
 )
@@ -20,7 +21,7 @@ import (
 // standIn does what a director does, on AF_PACKET sockets and in the plainest way, so that the test bed is proven without
 // one. It knows the lab's hardware addresses and resolves nothing; it never forgets a session.
 type standIn struct {
-	mode     Mode
+	mode     lvs.Mode
 	local    []netip.Addr
 	ports    []standInPort // the last one leads to the real servers
 	services map[uint8]*standInService
@@ -59,9 +60,8 @@ func runStandIn(file, report string) error {
 	}
 	s := &standIn{services: map[uint8]*standInService{}, flows: map[flow]*standInSession{}}
 	for _, service := range c.Services {
-		protocol := map[string]uint8{"tcp": unix.IPPROTO_TCP, "udp": unix.IPPROTO_UDP}[service.Protocol]
-		s.services[protocol] = &standInService{config: service, lports: 20000}
-		s.mode, s.local = Mode(service.Mode), service.LocalAddresses
+		s.services[uint8(service.Protocol)] = &standInService{config: service, lports: 20000}
+		s.mode, s.local = service.Mode, service.LocalAddresses
 	}
 	for _, port := range c.Ports {
 		if err := s.openPort(port); err != nil {
@@ -165,7 +165,7 @@ func (s *standIn) forward(p standInPort, frame []byte) bool {
 	}
 	rewrite(frame[ethernetSize:], session.rewritten)
 	copy(frame, slices.Concat(macOf(session.server), back.MAC))
-	if s.mode != IPIP {
+	if s.mode != lvs.IPIP {
 		return s.send(back, frame)
 	}
 	wrapped, err := wrap(frame, back.Address.Addr(), session.server)
@@ -183,14 +183,14 @@ func (s *standIn) session(f flow) *standInSession {
 	server := service.config.RealServers[service.next%len(service.config.RealServers)].Address
 	service.next++
 	rewritten := f
-	if s.mode.ThroughDirector() {
+	if s.mode.TwoWay() {
 		rewritten.to = server
 	}
-	if s.mode == FullNAT {
+	if s.mode == lvs.FullNAT {
 		service.lports++
 		rewritten.from = netip.AddrPortFrom(s.local[service.next%len(s.local)], service.lports)
 	}
-	if s.mode.ThroughDirector() {
+	if s.mode.TwoWay() {
 		s.flows[flow{f.protocol, rewritten.to, rewritten.from}] = &standInSession{rewritten: flow{f.protocol, f.to, f.from}}
 	}
 	s.flows[f] = &standInSession{rewritten: rewritten, server: server.Addr()}

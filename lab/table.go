@@ -13,7 +13,7 @@ var columns = []struct {
 	title string
 	cell  func(*Result) string
 }{
-	{"mode", func(r *Result) string { return string(r.Mode) }},
+	{"mode", func(r *Result) string { return r.Mode.String() }},
 	{"http", func(r *Result) string { return r.Requests.String() }},
 	{"udp", func(r *Result) string { return r.Echoes.String() }},
 	{"upload", func(r *Result) string { return r.Upload.String() }},

@@ -2,6 +2,11 @@
 // states, each in one table, and the identities of services and real servers. It moves no packet and reads no
 // configuration; anyone may use it.
 //
-// A package that has to know how a mode behaves asks for a property of it (Path, Source, TwoWay, Owner, FixedPort, OnLink),
-// never for its name: only lvs and modes do that, and a test counts.
+// A package that has to know how a mode behaves asks for a property of it (Path, Source, TwoWay,
+// Owner, FixedPort, OnLink, Reaches), never for its name: only lvs and modes do that, and
+// names_test.go at the root counts. What a mode, a protocol or a state is called by ipvsadm,
+// keepalived and the configuration is a property too.
+//
+// Values of an unknown name are invalid, so that checks which depend on them can tell: NoMode, and
+// zero for a protocol.
 package lvs

@@ -1,6 +1,10 @@
 package lvs
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // Mode is a way of forwarding.
 type Mode uint8
@@ -13,6 +17,10 @@ const (
 	IPIP
 	NumModes
 )
+
+// NoMode stands for a mode that is not given or whose name is not known. Each of its properties is
+// zero.
+const NoMode = NumModes
 
 // Path is what a mode does to a packet on its way to the real server.
 type Path uint8
@@ -43,32 +51,77 @@ const (
 )
 
 // modes is the one table of modes.
-var modes = [NumModes]struct {
+var modes = [NumModes + 1]struct {
 	name      string
 	path      Path
 	source    Source
 	owner     Owner
-	twoWay    bool // answers pass the director
-	fixedPort bool // real servers have the service's port
-	onLink    bool // real servers are on a port's subnet
-	mixed     bool // clients of IPv6 may have real servers of IPv4
-	flag      string
-	method    string
+	twoWay    bool   // answers pass the director
+	fixedPort bool   // real servers have the service's port
+	onLink    bool   // real servers are on a port's subnet
+	mixed     bool   // clients of IPv6 may have real servers of IPv4
+	tunnel    string // ipvsadm's and keepalived's type of tunnel
+	flag      string // ipvsadm's options; fullnat has Fulcrum's own, without a letter
+	longFlag  string
+	forward   string // in ipvsadm's lists; fullnat's is DPVS's
+	method    string // keepalived's; fullnat's is DPVS's
 }{
-	DR:      {name: "dr", path: Route, fixedPort: true, onLink: true, flag: "-g", method: "DR"},
-	NAT:     {name: "nat", path: Translate, owner: ClientEnd, twoWay: true, flag: "-m", method: "NAT"},
-	FullNAT: {name: "fullnat", path: Translate, source: Local, twoWay: true, mixed: true, flag: "--fullnat", method: "FNAT"},
-	IPIP:    {name: "ipip", path: Tunnel, fixedPort: true, flag: "-i", method: "TUN"},
+	DR: {
+		name: "dr", path: Route, fixedPort: true, onLink: true,
+		flag: "-g", longFlag: "--gatewaying", forward: "Route", method: "DR",
+	},
+	NAT: {
+		name: "nat", path: Translate, owner: ClientEnd, twoWay: true,
+		flag: "-m", longFlag: "--masquerading", forward: "Masq", method: "NAT",
+	},
+	FullNAT: {
+		name: "fullnat", path: Translate, source: Local, twoWay: true, mixed: true,
+		flag: "--fullnat", longFlag: "--fullnat", forward: "FullNat", method: "FNAT",
+	},
+	IPIP: {
+		name: "ipip", path: Tunnel, fixedPort: true, tunnel: "ipip",
+		flag: "-i", longFlag: "--ipip", forward: "Tunnel", method: "TUN",
+	},
+	NoMode: {},
 }
 
-// ParseMode returns the mode with a name of the configuration.
+// Modes returns every mode in the order of the documentation.
+func Modes() []Mode { return upTo(NumModes) }
+
+// ModesByCost returns every mode in the order of what it costs the director: those whose answers
+// pass it come last.
+func ModesByCost() []Mode {
+	return append(ModesWith(func(m Mode) bool { return !m.TwoWay() }), ModesWith(Mode.TwoWay)...)
+}
+
+// ModesWith returns the modes that have a property, in the order of the documentation.
+func ModesWith(property func(Mode) bool) []Mode {
+	return slices.DeleteFunc(Modes(), func(m Mode) bool { return !property(m) })
+}
+
+// ParseMode returns the mode with a name of the configuration, or NoMode and false.
 func ParseMode(name string) (Mode, bool) {
-	for m := range modes {
-		if modes[m].name == name {
-			return Mode(m), true
+	return find(func(m Mode) bool { return modes[m].name == name })
+}
+
+// ParseFlag returns the mode with an option of ipvsadm, short or long, or NoMode and false.
+func ParseFlag(flag string) (Mode, bool) {
+	return find(func(m Mode) bool { return modes[m].flag == flag || modes[m].longFlag == flag })
+}
+
+// ParseMethod returns the mode with one of keepalived's names (lvs_method), in upper or lower case,
+// or NoMode and false.
+func ParseMethod(method string) (Mode, bool) {
+	return find(func(m Mode) bool { return strings.EqualFold(modes[m].method, method) })
+}
+
+func find(is func(Mode) bool) (Mode, bool) {
+	for m := range NumModes {
+		if is(m) {
+			return m, true
 		}
 	}
-	return 0, false
+	return NoMode, false
 }
 
 // String returns the mode's name in the configuration.
@@ -100,8 +153,24 @@ func (m Mode) OnLink() bool { return modes[m].onLink }
 // Mixed reports whether clients of IPv6 may have real servers of IPv4.
 func (m Mode) Mixed() bool { return modes[m].mixed }
 
+// Reaches reports whether real servers of one family can serve a VIP of the other, or of the same
+// one.
+func (m Mode) Reaches(vip6, server6 bool) bool {
+	return vip6 == server6 || modes[m].path == Tunnel || modes[m].mixed && vip6
+}
+
+// TunnelType returns ipvsadm's and keepalived's type of the mode's tunnel, or "" for a mode without
+// one.
+func (m Mode) TunnelType() string { return modes[m].tunnel }
+
 // Flag returns ipvsadm's option for the mode; fullnat has Fulcrum's own.
 func (m Mode) Flag() string { return modes[m].flag }
+
+// LongFlag returns the long form of Flag, or Flag itself where there is no letter.
+func (m Mode) LongFlag() string { return modes[m].longFlag }
+
+// Forward returns the mode's name in the column Forward of ipvsadm's lists.
+func (m Mode) Forward() string { return modes[m].forward }
 
 // Method returns keepalived's name of the mode (lvs_method).
 func (m Mode) Method() string { return modes[m].method }

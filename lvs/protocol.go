@@ -2,7 +2,7 @@ package lvs
 
 import "strconv"
 
-// Protocol is an IP protocol number.
+// Protocol is an IP protocol number. Zero is no protocol: none is given, or its name is not known.
 type Protocol uint8
 
 // The protocols of services, and those of echo sessions.
@@ -14,11 +14,17 @@ const (
 	SCTP   Protocol = 132
 )
 
-// protocols are those that services can have, in the order of the documentation.
+// protocols is the one table of protocols that services can have, in the order of the
+// documentation.
 var protocols = [...]struct {
-	number Protocol
-	name   string
-}{{TCP, "tcp"}, {UDP, "udp"}, {SCTP, "sctp"}}
+	number         Protocol
+	name           string
+	flag, longFlag string // ipvsadm's; the same where it has no letter
+}{
+	{TCP, "tcp", "-t", "--tcp-service"},
+	{UDP, "udp", "-u", "--udp-service"},
+	{SCTP, "sctp", "--sctp-service", "--sctp-service"},
+}
 
 // Protocols returns the protocols that services can have.
 func Protocols() []Protocol {
@@ -29,7 +35,7 @@ func Protocols() []Protocol {
 	return all
 }
 
-// ParseProtocol returns the protocol of services with a name.
+// ParseProtocol returns the protocol of services with a name, or zero and false.
 func ParseProtocol(name string) (Protocol, bool) {
 	for _, p := range protocols {
 		if p.name == name {
@@ -50,4 +56,25 @@ func (p Protocol) String() string {
 		return "icmp"
 	}
 	return strconv.Itoa(int(p))
+}
+
+// Flag returns ipvsadm's option for services of the protocol, or "" for a protocol that services
+// cannot have.
+func (p Protocol) Flag() string {
+	for _, known := range protocols {
+		if known.number == p {
+			return known.flag
+		}
+	}
+	return ""
+}
+
+// LongFlag returns the long form of Flag, or Flag itself where there is no letter.
+func (p Protocol) LongFlag() string {
+	for _, known := range protocols {
+		if known.number == p {
+			return known.longFlag
+		}
+	}
+	return ""
 }

@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"fulcrum/conntrack"
-	"fulcrum/lvs"
 	"fulcrum/modes"
 )
 
@@ -25,19 +24,6 @@ func TestModeTable(t *testing.T) {
 		}
 		if modes.View(m, conntrack.Inbound) != want.inbound || modes.View(m, conntrack.Outbound) != conntrack.Output {
 			t.Errorf("%v: views %d and %d", m, modes.View(m, conntrack.Inbound), modes.View(m, conntrack.Outbound))
-		}
-	}
-}
-
-func TestParseIsTheInverseOfString(t *testing.T) {
-	for m := range modes.NumModes {
-		if got, ok := lvs.ParseMode(m.String()); !ok || got != m {
-			t.Errorf("%v parses as %v, %v", m, got, ok)
-		}
-	}
-	for _, name := range []string{"", "DR", "tun", "mode 4", modes.NumModes.String()} {
-		if m, ok := lvs.ParseMode(name); ok {
-			t.Errorf("%q parses as %v", name, m)
 		}
 	}
 }

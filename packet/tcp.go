@@ -31,3 +31,19 @@ func (t TCP) Checksum() uint16 { return binary.BigEndian.Uint16(t[16:18]) }
 func (t TCP) SetSrcPort(v uint16)  { binary.BigEndian.PutUint16(t[0:2], v) }
 func (t TCP) SetDstPort(v uint16)  { binary.BigEndian.PutUint16(t[2:4], v) }
 func (t TCP) SetChecksum(v uint16) { binary.BigEndian.PutUint16(t[16:18], v) }
+
+// tcpFlagLetters are those that people write for flags.
+var tcpFlagLetters = map[rune]TCPFlags{'S': TCPSyn, 'A': TCPAck, 'F': TCPFin, 'R': TCPRst, 'P': TCPPsh}
+
+// ParseTCPFlags returns the flags of letters such as "SA", or false where one is none of S, A, F, R
+// and P.
+func ParseTCPFlags(letters string) (flags TCPFlags, ok bool) {
+	for _, l := range letters {
+		f, ok := tcpFlagLetters[l]
+		if !ok {
+			return 0, false
+		}
+		flags |= f
+	}
+	return flags, true
+}

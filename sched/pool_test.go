@@ -2,6 +2,7 @@ package sched_test
 
 import (
 	"fmt"
+	"fulcrum/lvs"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -106,7 +107,7 @@ func TestLeastConnectionWeighsActiveSessions(t *testing.T) {
 }
 
 func TestUnavailableOnesAreNeverPicked(t *testing.T) {
-	for _, kind := range sched.Kinds() {
+	for _, kind := range lvs.Schedulers() {
 		t.Run(kind.String(), func(t *testing.T) {
 			servers := []sched.Server{
 				{Weight: 1, Load: new(sched.Load)},
@@ -220,7 +221,7 @@ func empty(servers []sched.Server) {
 
 // A worker that still holds the older, larger or smaller pool shares the cursor with one that has the new pool already.
 func TestOlderPoolStaysSafe(t *testing.T) {
-	for _, kind := range sched.Kinds() {
+	for _, kind := range lvs.Schedulers() {
 		var at atomic.Pointer[sched.Pool]
 		servers := make([]sched.Server, 8)
 		for i := range servers {
@@ -285,7 +286,7 @@ func tally(p *sched.Pool, picks, servers int) []int {
 }
 
 func TestNoAllocs(t *testing.T) {
-	for _, kind := range sched.Kinds() {
+	for _, kind := range lvs.Schedulers() {
 		p, servers := newPool(kind, 3, 0, 2, 1)
 		allocs := testing.AllocsPerRun(1000, func() {
 			r := sched.Request{ClientPort: 40000} // the caller's own stays on its stack
@@ -304,7 +305,7 @@ func TestNoAllocs(t *testing.T) {
 
 // BenchmarkPickTogether has as many goroutines as CPUs pick from one pool, as workers do for new sessions.
 func BenchmarkPickTogether(b *testing.B) {
-	for _, kind := range sched.Kinds() {
+	for _, kind := range lvs.Schedulers() {
 		b.Run(kind.String(), func(b *testing.B) {
 			weights := make([]int, 10)
 			for i := range weights {
@@ -322,7 +323,7 @@ func BenchmarkPickTogether(b *testing.B) {
 }
 
 func BenchmarkPick(b *testing.B) {
-	for _, kind := range sched.Kinds() {
+	for _, kind := range lvs.Schedulers() {
 		for _, n := range []int{10, 1000} {
 			b.Run(fmt.Sprintf("%v/servers=%d", kind, n), func(b *testing.B) {
 				weights := make([]int, n)

@@ -1,6 +1,7 @@
 package sched_test
 
 import (
+	"fulcrum/lvs"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -173,7 +174,7 @@ func (s *service) check(t *rapid.T) {
 }
 
 func TestPicksAsTheKernel(t *testing.T) {
-	for _, kind := range sched.Kinds() {
+	for _, kind := range lvs.Schedulers() {
 		t.Run(kind.String(), func(t *testing.T) {
 			rapid.Check(t, func(t *rapid.T) {
 				s := newService(t, kind)

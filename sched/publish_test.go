@@ -2,6 +2,7 @@ package sched_test
 
 import (
 	"fmt"
+	"fulcrum/lvs"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -22,8 +23,8 @@ func TestPoolTellsWhatItWasMadeOf(t *testing.T) {
 
 // A pool that is built and thrown away leaves no trace, whatever it was built of.
 func TestBuildingChangesNothing(t *testing.T) {
-	for _, kind := range sched.Kinds() {
-		for _, other := range sched.Kinds() {
+	for _, kind := range lvs.Schedulers() {
+		for _, other := range lvs.Schedulers() {
 			t.Run(fmt.Sprintf("%v before %v", kind, other), func(t *testing.T) {
 				var at atomic.Pointer[sched.Pool]
 				p := publish(&at, kind, idle(1, 2, 3))
@@ -62,7 +63,7 @@ func TestPublishStores(t *testing.T) {
 // A pool of the same kind and real servers goes on exactly where the one before was, also when it
 // is published twice.
 func TestEqualPoolMovesNothing(t *testing.T) {
-	for _, kind := range sched.Kinds() {
+	for _, kind := range lvs.Schedulers() {
 		for n := range 7 {
 			servers := idle(1, 2, 3)
 			var at atomic.Pointer[sched.Pool]
@@ -151,7 +152,7 @@ func TestAvailable(t *testing.T) {
 // Workers pick while pools replace each other, one of them from whatever was published last and one
 // from an older pool.
 func TestPickWhilePublishing(t *testing.T) {
-	for _, kind := range sched.Kinds() {
+	for _, kind := range lvs.Schedulers() {
 		t.Run(kind.String(), func(t *testing.T) {
 			servers := idle(1, 2, 3, 4, 5, 6, 7, 8)
 			var at atomic.Pointer[sched.Pool]
@@ -199,7 +200,7 @@ func pickUntil(t *testing.T, done *atomic.Bool, at *atomic.Pointer[sched.Pool], 
 
 // An edit allocates the real servers, the pool and what its scheduler computed from them.
 func TestPublishAllocations(t *testing.T) {
-	for _, kind := range sched.Kinds() {
+	for _, kind := range lvs.Schedulers() {
 		edit := editor(kind, 100)
 		if allocs := testing.AllocsPerRun(100, edit); allocs > 3 {
 			t.Errorf("%v: %v allocations an edit, want at most 3", kind, allocs)
@@ -228,7 +229,7 @@ func editor(kind sched.Kind, n int) func() {
 
 // BenchmarkPublish edits one weight: it copies the real servers, builds the pool and publishes it.
 func BenchmarkPublish(b *testing.B) {
-	for _, kind := range sched.Kinds() {
+	for _, kind := range lvs.Schedulers() {
 		for _, n := range []int{10, 1000} {
 			b.Run(fmt.Sprintf("%v/servers=%d", kind, n), func(b *testing.B) {
 				edit := editor(kind, n)

@@ -14,12 +14,13 @@ import (
 
 	"fulcrum/api"
 	"fulcrum/lab"
+	"fulcrum/lvs"
 )
 
 // TestBadClientsUnderTraffic: a thousand clients at once that say nothing, nonsense or too much, or that take nothing of what they asked for, are
 // not felt by those who come for a service.
 func TestBadClientsUnderTraffic(t *testing.T) {
-	b := newBed(t, lab.Config{Mode: "fullnat", Scheduler: "wlc"})
+	b := newBed(t, lab.Config{Mode: lvs.FullNAT, Scheduler: lvs.WLC})
 	stop := b.annoy(1000)
 	for end := time.Now().Add(2 * time.Second); time.Now().Before(end); {
 		b.get(requests)

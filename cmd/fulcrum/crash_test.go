@@ -8,13 +8,14 @@ import (
 	"github.com/vishvananda/netlink"
 
 	"fulcrum/lab"
+	"fulcrum/lvs"
 )
 
 // TestCrash kills the director under traffic and starts it again. Its sessions are lost, so that an old connection may
 // go on or not; new ones must work, and scheduling starts afresh.
 func TestCrash(t *testing.T) {
 	for _, mode := range lab.Modes() {
-		t.Run(string(mode), func(t *testing.T) {
+		t.Run(mode.String(), func(t *testing.T) {
 			t.Parallel()
 			b := newBed(t, lab.Config{Mode: mode})
 			old := b.client(lab.ClientConfig{KeepAlive: true})
@@ -81,7 +82,7 @@ func (b *bed) checkOnlyDrops(r *lab.Report, reasons ...string) {
 // TestRestart stops the director under traffic in good order.
 func TestRestart(t *testing.T) {
 	t.Parallel()
-	b := newBed(t, lab.Config{Mode: lab.FullNAT, Arms: 1})
+	b := newBed(t, lab.Config{Mode: lvs.FullNAT, Arms: 1})
 	stop := b.background()
 	r, err := b.RestartDirector(t.Context())
 	stop()
@@ -98,7 +99,7 @@ func TestRestart(t *testing.T) {
 // TestInterfaceIsTaken: a director that finds another one on its interface leaves it alone, and the interface as it was.
 func TestInterfaceIsTaken(t *testing.T) {
 	t.Parallel()
-	b := newBed(t, lab.Config{Mode: lab.DR, Arms: 1})
+	b := newBed(t, lab.Config{Mode: lvs.DR, Arms: 1})
 	used := b.front()
 	p := b.second("run", "--config", b.directorFile())
 	p.refused(1, `port "front"`, "interface front", "device or resource busy", "another port or director uses it")

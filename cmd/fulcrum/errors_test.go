@@ -15,12 +15,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"fulcrum/lab"
+	"fulcrum/lvs"
 )
 
 // TestPing pings the VIP and the director's own addresses, from the client and over the router.
 func TestPing(t *testing.T) {
 	t.Parallel()
-	b := newBed(t, lab.Config{Mode: lab.FullNAT, Arms: 2})
+	b := newBed(t, lab.Config{Mode: lvs.FullNAT, Arms: 2})
 	targets := append(b.LocalAddresses(), b.VIP(), b.PortAddress("front"), b.PortAddress("back"))
 	icmp := b.listenICMP()
 	for _, target := range targets {
@@ -37,7 +38,7 @@ func TestPing(t *testing.T) {
 // TestTracerouteSeesTheDirector sends with a TTL that ends at the director, which says so from its own address.
 func TestTracerouteSeesTheDirector(t *testing.T) {
 	for _, mode := range lab.Modes() {
-		t.Run(string(mode), func(t *testing.T) {
+		t.Run(mode.String(), func(t *testing.T) {
 			t.Parallel()
 			b := newBed(t, lab.Config{Mode: mode, Arms: 1})
 			icmp := b.listenICMP()
@@ -84,9 +85,9 @@ func (b *bed) probe(network string, port uint16, ttl int) {
 // TestNoRealServer: where every weight is 0 the client is told at once, by ICMP.
 func TestNoRealServer(t *testing.T) {
 	for _, mode := range lab.Modes() {
-		t.Run(string(mode), func(t *testing.T) {
+		t.Run(mode.String(), func(t *testing.T) {
 			t.Parallel()
-			b := newBed(t, lab.Config{Mode: mode, Arms: 2, Scheduler: "wlc", Weights: []int{0, 0, 0}})
+			b := newBed(t, lab.Config{Mode: mode, Arms: 2, Scheduler: lvs.WLC, Weights: []int{0, 0, 0}})
 			c := b.client(lab.ClientConfig{})
 			if _, err := c.Get(t.Context()); !errors.Is(err, syscall.ECONNREFUSED) {
 				t.Errorf("TCP: %v", err)
@@ -104,7 +105,7 @@ func TestNoRealServer(t *testing.T) {
 // TestNoService: a port of the VIP that nobody serves stays silent, unlike a service without real servers.
 func TestNoService(t *testing.T) {
 	t.Parallel()
-	b := newBed(t, lab.Config{Mode: lab.DR, Arms: 1})
+	b := newBed(t, lab.Config{Mode: lvs.DR, Arms: 1})
 	b.inside("client", func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 		defer cancel()

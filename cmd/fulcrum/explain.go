@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"fulcrum/api"
-	"fulcrum/config"
+	"fulcrum/lvs"
 )
 
 func newExplainCommand() *cobra.Command {
@@ -38,7 +38,9 @@ func newExplainCommand() *cobra.Command {
 // completeProtocol completes the first argument.
 func completeProtocol(_ *cobra.Command, args []string, _ string) (all []cobra.Completion, _ cobra.ShellCompDirective) {
 	if len(args) == 0 {
-		all = config.Protocols()
+		for _, p := range lvs.Protocols() {
+			all = append(all, p.String())
+		}
 	}
 	return all, cobra.ShellCompDirectiveNoFileComp
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"fulcrum/config"
 	"fulcrum/control"
 	"fulcrum/ipvsadm"
+	"fulcrum/lvs"
 )
 
 // newIPVSAdmCommand speaks ipvsadm's language to a running director. Its exit statuses are ipvsadm's: 2 for a wrong command line, 1 for an
@@ -94,7 +96,7 @@ func (d dialect) run(k ipvsadm.Command) error {
 // zero has counts begin anew: of a service, or of all.
 func (d dialect) zero(ctx context.Context, k ipvsadm.Command) error {
 	path := "zero"
-	if k.Protocol != "" {
+	if k.Service != (lvs.ServiceID{}) {
 		c, _, err := d.config(ctx)
 		if err != nil {
 			return err
@@ -148,9 +150,7 @@ func (d dialect) list(ctx context.Context, k ipvsadm.Command) error {
 	w := d.command.OutOrStdout()
 	switch {
 	case k.ShowTimeouts:
-		t := c.Session.Timeouts
-		fmt.Fprintf(w, "Timeout (tcp tcpfin udp): %.0f %.0f %.0f\n", t.Established.Seconds(), t.FinWait.Seconds(), t.UDP.Seconds())
-		return nil
+		return ipvsadm.WriteTimeouts(w, c.Session.Timeouts)
 	case k.Connections:
 		ipvsadm.WriteConnectionTitle(w, k)
 		return d.client.Sessions(d.command.Context(), nil, func(s *api.Session) error {
@@ -178,29 +178,46 @@ func (d dialect) services(ctx context.Context, c *config.Config) ([]ipvsadm.Serv
 	if err := d.client.Do(ctx, http.MethodGet, "services", nil, &reports); err != nil {
 		return nil, err
 	}
-	thresholds := map[string][2]int{}
+	configured := map[lvs.RealServerID]config.RealServer{}
 	for _, s := range c.Services {
 		for _, rs := range s.RealServers {
-			thresholds[s.Name+" "+rs.Address.String()] = [2]int{rs.UpperThreshold, rs.LowerThreshold}
+			configured[s.ServerID(rs)] = rs
 		}
 	}
 	var all []ipvsadm.Service
 	for _, r := range reports {
-		s := ipvsadm.Service{Protocol: r.Protocol, Scheduler: r.Scheduler, Mode: r.Mode, Counters: countersOf(r.Traffic)}
-		if err := s.Address.UnmarshalText([]byte(r.Address)); err != nil {
+		s, err := serviceOf(r, configured)
+		if err != nil {
 			return nil, fmt.Errorf("read the director's answer: %w", err)
-		}
-		for _, rs := range r.RealServers {
-			limits := thresholds[r.Name+" "+rs.Address]
-			server := ipvsadm.Server{Weight: rs.Weight, Active: rs.Active, Inactive: rs.Inactive, Upper: limits[0], Lower: limits[1], Counters: countersOf(rs.Traffic)}
-			if err := server.Address.UnmarshalText([]byte(rs.Address)); err != nil {
-				return nil, fmt.Errorf("read the director's answer: %w", err)
-			}
-			s.Servers = append(s.Servers, server)
 		}
 		all = append(all, s)
 	}
 	return all, nil
+}
+
+// serviceOf is a service of a report, with the thresholds that its real servers are configured
+// with.
+func serviceOf(
+	r control.ServiceReport, configured map[lvs.RealServerID]config.RealServer,
+) (s ipvsadm.Service, err error) {
+	s = ipvsadm.Service{Scheduler: r.Scheduler, Counters: countersOf(r.Traffic)}
+	s.ID.Protocol, _ = lvs.ParseProtocol(r.Protocol)
+	s.Mode, _ = lvs.ParseMode(r.Mode)
+	if s.ID.Address, err = netip.ParseAddrPort(r.Address); err != nil {
+		return s, err
+	}
+	for _, rs := range r.RealServers {
+		server := ipvsadm.Server{
+			Weight: rs.Weight, Active: rs.Active, Inactive: rs.Inactive, Counters: countersOf(rs.Traffic),
+		}
+		if server.Address, err = netip.ParseAddrPort(rs.Address); err != nil {
+			return s, err
+		}
+		limits := configured[lvs.RealServerID{Service: s.ID, Address: server.Address}]
+		server.Upper, server.Lower = limits.UpperThreshold, limits.LowerThreshold
+		s.Servers = append(s.Servers, server)
+	}
+	return s, nil
 }
 
 func countersOf(t control.Traffic) ipvsadm.Counters {

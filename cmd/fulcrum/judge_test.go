@@ -13,14 +13,14 @@ import (
 	"testing"
 	"time"
 
-	"fulcrum/lab"
+	"fulcrum/lvs"
 	"fulcrum/ports"
 )
 
 // trial is one director between the pipes of a judge: testdata/judge/judge.py, which makes packets and judges what becomes of
 // them with scapy, an implementation of the protocols that shares nothing with ours.
 type trial struct {
-	mode        lab.Mode
+	mode        lvs.Mode
 	vip, server int    // families
 	vlans       string // of both ports
 }
@@ -29,19 +29,19 @@ const untagged = "0,0"
 
 // trials are all modes with all families that they can have.
 var trials = []trial{
-	{lab.DR, 4, 4, untagged},
-	{lab.NAT, 4, 4, untagged},
-	{lab.FullNAT, 4, 4, untagged},
-	{lab.IPIP, 4, 4, untagged},
-	{lab.DR, 6, 6, untagged},
-	{lab.NAT, 6, 6, untagged},
-	{lab.FullNAT, 6, 6, untagged},
-	{lab.FullNAT, 6, 4, untagged},
-	{lab.IPIP, 6, 6, untagged},
-	{lab.IPIP, 4, 6, untagged},
-	{lab.IPIP, 6, 4, untagged},
-	{lab.NAT, 4, 4, "10,20"},
-	{lab.IPIP, 6, 4, "0,4094"},
+	{lvs.DR, 4, 4, untagged},
+	{lvs.NAT, 4, 4, untagged},
+	{lvs.FullNAT, 4, 4, untagged},
+	{lvs.IPIP, 4, 4, untagged},
+	{lvs.DR, 6, 6, untagged},
+	{lvs.NAT, 6, 6, untagged},
+	{lvs.FullNAT, 6, 6, untagged},
+	{lvs.FullNAT, 6, 4, untagged},
+	{lvs.IPIP, 6, 6, untagged},
+	{lvs.IPIP, 4, 6, untagged},
+	{lvs.IPIP, 6, 4, untagged},
+	{lvs.NAT, 4, 4, "10,20"},
+	{lvs.IPIP, 6, 4, "0,4094"},
 }
 
 func (c trial) String() string {
@@ -82,7 +82,7 @@ func TestDamagedStaysDamaged(t *testing.T) {
 // TestEchoSessions has real servers answer echo requests to the VIP, in all modes that can: not between the families.
 func TestEchoSessions(t *testing.T) {
 	for _, c := range trials {
-		if c.mode == lab.FullNAT && c.vip != c.server {
+		if c.mode == lvs.FullNAT && c.vip != c.server {
 			continue
 		}
 		t.Run(c.String(), func(t *testing.T) {
@@ -118,7 +118,7 @@ func newJudge(t *testing.T, kind, amount string, c trial) *judge {
 	t.Logf("%s=%s, captures in %s", judgeSeed, seed, j.folder)
 	// Debian's python, whose packages third_party/install.sh installs.
 	j.command = exec.Command("/usr/bin/python3", "-B", "testdata/judge/judge.py", kind, j.folder, seed, strconv.Itoa(ports.MaxBurst), amount,
-		string(c.mode), strconv.Itoa(c.vip), strconv.Itoa(c.server), c.vlans)
+		c.mode.String(), strconv.Itoa(c.vip), strconv.Itoa(c.server), c.vlans)
 	j.command.Stderr = &j.stderr
 	j.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	j.start()

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"fulcrum/lab"
+	"fulcrum/lvs"
 )
 
 func newLabCommand() *cobra.Command {
@@ -96,7 +97,7 @@ func (o labOptions) trials() ([]lab.Trial, error) {
 	if err != nil {
 		return nil, err
 	}
-	weights, err := o.weights()
+	scheduler, weights, err := o.balance()
 	if err != nil {
 		return nil, err
 	}
@@ -110,32 +111,35 @@ func (o labOptions) trials() ([]lab.Trial, error) {
 	}
 	var list []lab.Trial
 	for _, mode := range modes {
-		c := lab.Config{Mode: mode, Family: family, Scheduler: o.scheduler, Weights: weights, Workers: o.workers, Binary: binary, Outlive: o.keep}
+		c := lab.Config{Mode: mode, Family: family, Scheduler: scheduler, Weights: weights, Workers: o.workers, Binary: binary, Outlive: o.keep}
 		list = append(list, lab.Trial{Lab: c, Requests: 300, Concurrency: 16, Echoes: 60, TransferBytes: 64 << 20})
 	}
 	return list, nil
 }
 
-func (o labOptions) modes() ([]lab.Mode, error) {
-	switch {
-	case o.mode == "" && o.family == string(lab.IPv6To4):
-		return []lab.Mode{lab.FullNAT}, nil
-	case o.mode == "":
-		return lab.Modes(), nil
+func (o labOptions) modes() ([]lvs.Mode, error) {
+	if o.mode == "" {
+		return lab.Family(o.family).Modes(), nil
 	}
 	mode, err := lab.ParseMode(o.mode)
-	return []lab.Mode{mode}, err
+	return []lvs.Mode{mode}, err
 }
 
-func (o labOptions) weights() ([]int, error) {
-	switch o.scheduler {
-	case "rr", "lc":
-		return []int{1, 1, 1}, nil
-	case "wrr", "wlc":
-		return []int{1, 2, 3}, nil
-	default:
-		return nil, fmt.Errorf("there is no scheduler %q here: choose one of rr, wrr, lc, wlc", o.scheduler)
+// balance returns the scheduler and the weights that show it.
+func (o labOptions) balance() (lvs.Scheduler, []int, error) {
+	scheduler, known := lvs.ParseScheduler(o.scheduler)
+	switch {
+	case !known:
+		var names []string
+		for _, s := range lvs.Schedulers() {
+			names = append(names, s.String())
+		}
+		return 0, nil, fmt.Errorf("there is no scheduler %q here: choose one of %s",
+			o.scheduler, strings.Join(names, ", "))
+	case scheduler.Weighted():
+		return scheduler, []int{1, 2, 3}, nil
 	}
+	return scheduler, []int{1, 1, 1}, nil
 }
 
 func describeKept(command *cobra.Command, results []lab.Result) {

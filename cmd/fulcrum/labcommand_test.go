@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"fulcrum/lab"
+	"fulcrum/lvs"
 )
 
 // TestLabCommand runs what `make run` does, for one mode.
@@ -36,7 +37,7 @@ func TestDescribeKept(t *testing.T) {
 		var out strings.Builder
 		c := new(cobra.Command)
 		c.SetOut(&out)
-		describeKept(c, []lab.Result{{Mode: lab.NAT}, {Mode: lab.DR, Kept: "7", Web: netip.MustParseAddrPort(web)}})
+		describeKept(c, []lab.Result{{Mode: lvs.NAT}, {Mode: lvs.DR, Kept: "7", Web: netip.MustParseAddrPort(web)}})
 		for _, want := range []string{"\ndr stands as lab 7:\n", " fulcrum-7-client curl http://" + web + "/ ", " /run/fulcrum-lab/7/control.sock ", " lab clean 7 "} {
 			if !strings.Contains(out.String(), want) {
 				t.Errorf("no %q in %s", want, out.String())

@@ -11,6 +11,7 @@ import (
 	"github.com/google/gopacket/layers"
 
 	"fulcrum/lab"
+	"fulcrum/lvs"
 )
 
 // The stations of every lab that frames are made for.
@@ -27,8 +28,8 @@ const repeats = 3
 // TestMalformed puts frames on the director's wire that no host would send, while real traffic flows: each is counted under its
 // own reason, none harms the traffic.
 func TestMalformed(t *testing.T) {
-	for _, c := range []lab.Config{{Mode: lab.NAT, Arms: 2}, {Mode: lab.IPIP, Arms: 1}} {
-		t.Run(string(c.Mode), func(t *testing.T) {
+	for _, c := range []lab.Config{{Mode: lvs.NAT, Arms: 2}, {Mode: lvs.IPIP, Arms: 1}} {
+		t.Run(c.Mode.String(), func(t *testing.T) {
 			t.Parallel()
 			b := newBed(t, c)
 			wire, err := b.PortWire("front")

@@ -15,6 +15,7 @@ import (
 	"github.com/google/gopacket/layers"
 
 	"fulcrum/lab"
+	"fulcrum/lvs"
 )
 
 // The director's address in the recordings, and that of DPDK's first net_pcap device.
@@ -30,8 +31,8 @@ var recordedLocal = []netip.Addr{netip.MustParseAddr("10.0.0.50"), netip.MustPar
 // recorded answer, byte for byte but for its own MAC address. Fullnat is another matter: see below.
 func TestRecordings(t *testing.T) {
 	needRoot(t)
-	for _, mode := range []lab.Mode{lab.DR, lab.IPIP, lab.NAT} {
-		t.Run(string(mode), func(t *testing.T) {
+	for _, mode := range []lvs.Mode{lvs.DR, lvs.IPIP, lvs.NAT} {
+		t.Run(mode.String(), func(t *testing.T) {
 			in, want := recording(t, mode, "in"), recording(t, mode, "out")
 			got, report := replay(t, mode, in)
 			compareFrames(t, withoutARP(t, got, 2), want)
@@ -45,25 +46,25 @@ func TestRecordings(t *testing.T) {
 func TestFullNATRecording(t *testing.T) {
 	needRoot(t)
 	var answers int
-	in := recording(t, lab.FullNAT, "in")
+	in := recording(t, lvs.FullNAT, "in")
 	for _, f := range in {
 		if isLocal(flowOf(t, f).to.Addr()) {
 			answers++
 		}
 	}
 	var want [][]byte
-	for _, f := range recording(t, lab.FullNAT, "out") {
+	for _, f := range recording(t, lvs.FullNAT, "out") {
 		if isLocal(flowOf(t, f).from.Addr()) {
 			want = append(want, f)
 		}
 	}
-	got, report := replay(t, lab.FullNAT, in)
+	got, report := replay(t, lvs.FullNAT, in)
 	compareTranslated(t, withoutARP(t, got, 4), want)
 	checkReplay(t, report, len(in), len(got), map[string]uint64{"no_session": uint64(1 + answers)})
 }
 
 // replay runs the program over frames and returns what it sent and reported.
-func replay(t *testing.T, mode lab.Mode, in [][]byte) ([][]byte, *lab.Report) {
+func replay(t *testing.T, mode lvs.Mode, in [][]byte) ([][]byte, *lab.Report) {
 	t.Helper()
 	folder := t.TempDir()
 	inFile, outFile, reportFile := filepath.Join(folder, "in.pcap"), filepath.Join(folder, "out.pcap"), filepath.Join(folder, "report.json")
@@ -82,17 +83,17 @@ func replay(t *testing.T, mode lab.Mode, in [][]byte) ([][]byte, *lab.Report) {
 }
 
 // oneArm is the configuration that the recordings were made with.
-func oneArm(t *testing.T, mode lab.Mode, device string) string {
+func oneArm(t *testing.T, mode lvs.Mode, device string) string {
 	t.Helper()
 	values := struct {
-		Mode              lab.Mode
+		Mode              lvs.Mode
 		Device, Local     string
 		WebPort, EchoPort int
 	}{Mode: mode, Device: device, WebPort: 80, EchoPort: 7}
-	if mode.ThroughDirector() {
+	if mode.TwoWay() {
 		values.WebPort, values.EchoPort = 8080, 8007
 	}
-	if mode == lab.FullNAT {
+	if mode == lvs.FullNAT {
 		values.Local = "10.0.0.50-10.0.0.51"
 	}
 	var text strings.Builder
@@ -228,9 +229,9 @@ func checkChecksums(t *testing.T, frame []byte) {
 }
 
 // recording reads a recording of the engine's, with the MAC address that the director has here.
-func recording(t *testing.T, mode lab.Mode, direction string) [][]byte {
+func recording(t *testing.T, mode lvs.Mode, direction string) [][]byte {
 	t.Helper()
-	frames := readCapture(t, filepath.Join("../../engine/testdata", string(mode)+"-"+direction+".pcap"))
+	frames := readCapture(t, filepath.Join("../../engine/testdata", mode.String()+"-"+direction+".pcap"))
 	for _, f := range frames {
 		for _, at := range [][]byte{f[0:6], f[6:12]} {
 			if bytes.Equal(at, recordedMAC) {

@@ -12,15 +12,16 @@ import (
 	"fulcrum/api"
 	"fulcrum/control"
 	"fulcrum/lab"
+	"fulcrum/lvs"
 )
 
 // TestReloadUnderTraffic applies another configuration every 100 ms while connections are made and bytes flow: nothing that goes on may
 // notice.
 func TestReloadUnderTraffic(t *testing.T) {
 	for _, mode := range lab.Modes() {
-		t.Run(string(mode), func(t *testing.T) {
+		t.Run(mode.String(), func(t *testing.T) {
 			t.Parallel()
-			b := newBed(t, lab.Config{Mode: mode, Scheduler: "wlc"})
+			b := newBed(t, lab.Config{Mode: mode, Scheduler: lvs.WLC})
 			stop := b.reload(100 * time.Millisecond)
 			for end := time.Now().Add(2 * time.Second); time.Now().Before(end); {
 				b.get(requests)

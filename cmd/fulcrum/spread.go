@@ -2,7 +2,6 @@ package main
 
 import (
 	"fulcrum/config"
-	"fulcrum/lvs"
 	"fulcrum/ports"
 	"fulcrum/steer"
 )
@@ -15,13 +14,9 @@ func portSpreads(c *config.Config) []ports.Spread {
 		all[i].Device = p.Device
 	}
 	for _, service := range c.Services {
-		mode, ok := lvs.ParseMode(service.Mode)
-		if !ok {
-			continue // an error in the checks of the configuration
-		}
 		for _, server := range service.RealServers {
 			if port, known := c.PortTo(server.Address.Addr()); known {
-				all[port].Servers = append(all[port].Servers, mode)
+				all[port].Servers = append(all[port].Servers, service.Mode)
 			}
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"fulcrum/lab"
+	"fulcrum/lvs"
 )
 
 // What TestTraffic sends; the numbers are multiples of all sums of weights.
@@ -22,10 +23,10 @@ const (
 func TestTraffic(t *testing.T) {
 	for _, mode := range lab.Modes() {
 		for arms := 1; arms <= 2; arms++ {
-			name, c, weights := string(mode)+"/one-arm", lab.Config{Mode: mode, Arms: 1, Scheduler: "rr"}, [3]int{1, 1, 1}
+			name, c, weights := mode.String()+"/one-arm", lab.Config{Mode: mode, Arms: 1, Scheduler: lvs.RR}, [3]int{1, 1, 1}
 			if arms == 2 {
 				weights = [3]int{1, 2, 3}
-				name, c = string(mode)+"/two-arm", lab.Config{Mode: mode, Arms: 2, Scheduler: "wrr", Weights: weights[:]}
+				name, c = mode.String()+"/two-arm", lab.Config{Mode: mode, Arms: 2, Scheduler: lvs.WRR, Weights: weights[:]}
 			}
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -41,7 +42,7 @@ func TestTraffic(t *testing.T) {
 
 // TestTraffic6 sends the same over IPv6, and from clients of IPv6 to real servers of IPv4.
 func TestTraffic6(t *testing.T) {
-	configs := []lab.Config{{Mode: lab.FullNAT, Arms: 2, Family: lab.IPv6To4}}
+	configs := []lab.Config{{Mode: lvs.FullNAT, Arms: 2, Family: lab.IPv6To4}}
 	for _, mode := range lab.Modes() {
 		configs = append(configs, lab.Config{Mode: mode, Arms: 1, Family: lab.IPv6}, lab.Config{Mode: mode, Arms: 2, Family: lab.IPv6, Workers: 2})
 	}
@@ -100,7 +101,7 @@ func (b *bed) checkAnswers(protocol string, answers []lab.Answer, weights [3]int
 	b.t.Helper()
 	same(b.t, protocol+" answers by real server", spread(answers), share(len(answers), weights))
 	allowed := b.Clients()
-	if b.config.Mode == lab.FullNAT {
+	if b.config.Mode == lvs.FullNAT {
 		allowed = b.LocalAddresses()
 	}
 	seen := map[netip.Addr]int{}
@@ -143,14 +144,14 @@ func (b *bed) checkTraffic(r *lab.Report, weights [3]int) {
 		same(b.t, "UDP sessions of "+rs.Address, rs.Connections, uint64(share(echoes, weights)[i]))
 		same(b.t, "UDP packets to "+rs.Address, rs.InPackets, rs.Connections)
 	}
-	if passed := r.OutPackets() > 0; passed != b.config.Mode.ThroughDirector() {
+	if passed := r.OutPackets() > 0; passed != b.config.Mode.TwoWay() {
 		b.t.Errorf("%d answers passed the director", r.OutPackets())
 	}
 	tooBig := r.Drops["too_big"]
-	if b.config.Mode == lab.IPIP && tooBig > 0 {
+	if b.config.Mode == lvs.IPIP && tooBig > 0 {
 		delete(r.Drops, "too_big")
 	}
-	if len(r.Drops) > 0 || tooBig == 0 && b.config.Mode == lab.IPIP {
+	if len(r.Drops) > 0 || tooBig == 0 && b.config.Mode == lvs.IPIP {
 		b.t.Errorf("dropped %v, too_big %d", r.Drops, tooBig)
 	}
 }
@@ -158,7 +159,7 @@ func (b *bed) checkTraffic(r *lab.Report, weights [3]int) {
 // TestTwoLabs has traffic on two labs at once, takes one away, and goes on with the other.
 func TestTwoLabs(t *testing.T) {
 	t.Parallel()
-	first, second := newBed(t, lab.Config{Mode: lab.NAT, Arms: 1}), newBed(t, lab.Config{Mode: lab.FullNAT, Arms: 2})
+	first, second := newBed(t, lab.Config{Mode: lvs.NAT, Arms: 1}), newBed(t, lab.Config{Mode: lvs.FullNAT, Arms: 2})
 	var group sync.WaitGroup
 	for _, b := range []*bed{first, second} {
 		client := b.client(lab.ClientConfig{})
@@ -186,10 +187,10 @@ func TestTwoLabs(t *testing.T) {
 
 // TestLeastConnections opens connections that stay: lc evens them out, wlc by weight.
 func TestLeastConnections(t *testing.T) {
-	for scheduler, weights := range map[string][3]int{"lc": {1, 1, 1}, "wlc": {1, 2, 3}} {
-		t.Run(scheduler, func(t *testing.T) {
+	for scheduler, weights := range map[lvs.Scheduler][3]int{lvs.LC: {1, 1, 1}, lvs.WLC: {1, 2, 3}} {
+		t.Run(scheduler.String(), func(t *testing.T) {
 			t.Parallel()
-			b := newBed(t, lab.Config{Mode: lab.DR, Scheduler: scheduler, Weights: weights[:]})
+			b := newBed(t, lab.Config{Mode: lvs.DR, Scheduler: scheduler, Weights: weights[:]})
 			var answers []lab.Answer
 			for range 60 {
 				a, err := b.client(lab.ClientConfig{KeepAlive: true}).Get(t.Context())

@@ -1,0 +1,41 @@
+package config
+
+import (
+	"errors"
+	"testing"
+
+	"fulcrum/lvs"
+)
+
+// TestNamesFromElsewhere: a name that does not come from a file is judged as if it did.
+func TestNamesFromElsewhere(t *testing.T) {
+	if m, err := ParseMode("fullnat"); err != nil || m != lvs.FullNAT {
+		t.Errorf("%v, %v", m, err)
+	}
+	if p, err := ParseProtocol("sctp"); err != nil || p != lvs.SCTP {
+		t.Errorf("%v, %v", p, err)
+	}
+	for name, want := range map[string]lvs.Scheduler{"rr": lvs.RR, "": lvs.WLC} {
+		if s, err := ParseScheduler(name); err != nil || s != want {
+			t.Errorf("%q: %v, %v", name, s, err)
+		}
+	}
+	_, mode := ParseMode("snat")
+	_, protocol := ParseProtocol("")
+	_, unknown := ParseScheduler("best")
+	_, planned := ParseScheduler("lblc")
+	for _, tt := range []struct {
+		err  error
+		want string
+	}{
+		{mode, `request:1: service.mode: "snat" is unknown; use one of dr, nat, fullnat, ipip`},
+		{protocol, `request:1: service.protocol: "" is unknown; use one of tcp, udp, sctp`},
+		{unknown, `request:1: service.scheduler: "best" is unknown; use one of rr, wrr, lc, wlc`},
+		{planned, `request:1: service.scheduler: "lblc" is not supported yet; use one of rr, wrr, lc, wlc`},
+	} {
+		var problems Problems
+		if !errors.As(tt.err, &problems) || tt.err.Error() != tt.want {
+			t.Errorf("%v, want %s", tt.err, tt.want)
+		}
+	}
+}

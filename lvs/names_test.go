@@ -1,0 +1,146 @@
+package lvs
+
+import (
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+)
+
+func TestProtocols(t *testing.T) {
+	if got, want := Protocols(), []Protocol{TCP, UDP, SCTP}; !slices.Equal(got, want) {
+		t.Errorf("services can have %v, want %v", got, want)
+	}
+	type names struct {
+		number           uint8
+		name, flag, long string
+	}
+	for p, want := range map[Protocol]names{
+		TCP:    {6, "tcp", "-t", "--tcp-service"},
+		UDP:    {17, "udp", "-u", "--udp-service"},
+		SCTP:   {132, "sctp", "--sctp-service", "--sctp-service"},
+		ICMP:   {1, "icmp", "", ""},
+		ICMPv6: {58, "icmp", "", ""},
+		47:     {47, "47", "", ""},
+	} {
+		if got := (names{uint8(p), p.String(), p.Flag(), p.LongFlag()}); got != want {
+			t.Errorf("%d: %+v, want %+v", p, got, want)
+		}
+		if got, ok := ParseProtocol(p.String()); ok != (want.flag != "") || ok && got != p {
+			t.Errorf("%q is the protocol %v, %v", p, got, ok)
+		}
+	}
+	for _, name := range []string{"", "icmp", "TCP", "6"} {
+		if p, ok := ParseProtocol(name); ok || p != 0 {
+			t.Errorf("%q is the protocol %v, %v", name, p, ok)
+		}
+	}
+}
+
+func TestSchedulers(t *testing.T) {
+	type properties struct {
+		name            string
+		weighted, turns bool
+	}
+	for s, want := range map[Scheduler]properties{
+		RR:  {"rr", false, true},
+		WRR: {"wrr", true, true},
+		LC:  {"lc", false, false},
+		WLC: {"wlc", true, false},
+	} {
+		got := properties{s.String(), s.Weighted(), s.Turns()}
+		if got != want || s.Rule() == "" {
+			t.Errorf("%+v with the rule %q, want %+v", got, s.Rule(), want)
+		}
+		if got, ok := ParseScheduler(want.name); !ok || got != s {
+			t.Errorf("%q is the scheduler %v, %v", want.name, got, ok)
+		}
+	}
+	if got, want := Schedulers(), []Scheduler{RR, WRR, LC, WLC}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	for _, name := range []string{"", "random", "WLC", NumSchedulers.String()} {
+		if s, ok := ParseScheduler(name); ok {
+			t.Errorf("%q is the scheduler %v", name, s)
+		}
+	}
+	if DefaultScheduler != WLC {
+		t.Errorf("the default is %v", DefaultScheduler)
+	}
+}
+
+// TestStates: names are keys in lower case, and either is read. conntrack compares times and
+// activity with the kernel's.
+func TestStates(t *testing.T) {
+	type properties struct {
+		name, key        string
+		timeout          time.Duration
+		active, halfOpen bool
+	}
+	for s, want := range map[State]properties{
+		StateNone:        {"NONE", "none", 2 * time.Second, false, false},
+		StateEstablished: {"ESTABLISHED", "established", 15 * time.Minute, true, false},
+		StateSynRecv:     {"SYN_RECV", "syn_recv", time.Minute, true, true},
+		StateUDP:         {"UDP", "udp", 5 * time.Minute, false, false},
+		StateSCTPInit1:   {"SCTP_INIT1", "sctp_init1", 4 * time.Second, false, true},
+	} {
+		got := properties{s.String(), s.Key(), s.Timeout(), s.Active(), s.HalfOpen()}
+		if got != want {
+			t.Errorf("%+v, want %+v", got, want)
+		}
+	}
+	if got := len(States()); got != int(NumStates) {
+		t.Errorf("%d states, want %d", got, NumStates)
+	}
+	for _, s := range States() {
+		for _, name := range []string{s.String(), s.Key()} {
+			if got, ok := ParseState(name); !ok || got != s {
+				t.Errorf("%q is the state %v, %v; want %v", name, got, ok, s)
+			}
+		}
+	}
+	for _, name := range []string{"", "half_open", "ESTABLISHED ", NumStates.String()} {
+		if s, ok := ParseState(name); ok {
+			t.Errorf("%q is the state %v", name, s)
+		}
+	}
+}
+
+// TestNamesAreCopies: a caller that changes a list changes nothing for others.
+func TestNamesAreCopies(t *testing.T) {
+	Modes()[0], ModesByCost()[0], Protocols()[0] = NoMode, NoMode, 0
+	if Modes()[0] != DR || ModesByCost()[0] != DR || Protocols()[0] != TCP {
+		t.Errorf("lists begin with %v, %v, %v", Modes()[0], ModesByCost()[0], Protocols()[0])
+	}
+	Schedulers()[0], States()[0] = NumSchedulers, NumStates
+	if Schedulers()[0] != RR || States()[0] != StateNone {
+		t.Errorf("lists begin with %v, %v", Schedulers()[0], States()[0])
+	}
+}
+
+func TestIdentities(t *testing.T) {
+	for _, tt := range []struct {
+		id            ServiceID
+		text, name    string
+		server, whole string
+	}{
+		{
+			ServiceID{TCP, netip.MustParseAddrPort("10.0.0.100:80")},
+			"tcp 10.0.0.100:80", "tcp-10.0.0.100-80",
+			"10.1.0.11:8080", "10.1.0.11:8080 of tcp 10.0.0.100:80",
+		},
+		{
+			ServiceID{UDP, netip.MustParseAddrPort("[fd00::100]:53")},
+			"udp [fd00::100]:53", "udp-fd00-0000-0000-0000-0000-0000-0000-0100-53",
+			"[fd00::11]:53", "[fd00::11]:53 of udp [fd00::100]:53",
+		},
+	} {
+		if tt.id.String() != tt.text || tt.id.Name() != tt.name {
+			t.Errorf("%v is called %q, want %q and %q", tt.id, tt.id.Name(), tt.text, tt.name)
+		}
+		rs := RealServerID{tt.id, netip.MustParseAddrPort(tt.server)}
+		if rs.String() != tt.whole {
+			t.Errorf("%v, want %s", rs, tt.whole)
+		}
+	}
+}
