@@ -47,11 +47,12 @@ type Session struct {
 	_          uint32   // spare
 }
 
-// begin makes a record that of a new session. Each field is written where it belongs: a literal of the whole record would be
-// made elsewhere and then copied, in pieces of another size, for which the CPU has to wait.
-func (s *Session) begin(in *Key4, out Flow4, flags Flags, now uint32) {
-	s.In, s.Protocol, s.State, s.Flags = in.Flow4, in.Protocol, None, s.Flags&queued|flags|live
-	s.Out, s.Server, s.LastSeen = out, 0, now
+// begin makes a record whose flows are written that of a new session. Each field is written where it
+// belongs: a literal of the whole record would be made elsewhere and then copied, in pieces of another
+// size, for which the CPU has to wait.
+func (s *Session) begin(protocol uint8, flags Flags, now uint32) {
+	s.Protocol, s.State, s.Flags = protocol, None, s.Flags&queued|flags|live
+	s.Server, s.LastSeen = 0, now
 	s.PacketsIn, s.PacketsOut, s.SeqDelta = 0, 0, 0
 	s.NextHop, s.Generation, s.RouteEpoch = 0, s.Generation+1, 0
 	s.Template = 0

@@ -68,19 +68,21 @@ func (t *Table) confirm6(ref Ref, k *Key) bool {
 }
 
 // insert6 is Insert for a client of IPv6. Where both of out's addresses are IPv4 ones, the real server's packets are.
-func (t *Table) insert6(in *Key, h Hashes, out Flow, twoWay bool, now uint32) (uint32, bool) {
+func (t *Table) insert6(in *Key, h Hashes, out *Flow, twoWay bool, now uint32) (uint32, bool) {
 	slot, ok := t.allocate(&t.six)
 	if !ok {
 		return 0, false
 	}
-	flags := flagsOf(&out, twoWay)
+	flags := flagsOf(out, twoWay)
 	a := t.addressesOf(slot)
+	s := &t.sessions[slot]
 	a.In, a.Out = Pair6{in.Src, in.Dst}, Pair6{}
-	answers := out.Narrow()
+	s.In = portsOf(&in.Flow)
+	out.WriteNarrow(&s.Out)
 	if flags&Out6 != 0 {
-		a.Out, answers = Pair6{out.Src, out.Dst}, portsOf(&out)
+		a.Out, s.Out = Pair6{out.Src, out.Dst}, portsOf(out)
 	}
-	t.sessions[slot].begin(&Key4{Flow4: portsOf(&in.Flow), Protocol: in.Protocol}, answers, flags, now)
+	s.begin(in.Protocol, flags, now)
 	return slot, t.enter(&t.six, slot, h, now)
 }
 

@@ -114,24 +114,32 @@ func (t *Table) Lookup4(hash uint64, k *Key4) (Ref, bool) {
 // Hashes are those of a session's flows. Out means nothing where answers do not pass the director.
 type Hashes struct{ In, Out uint64 }
 
-// Free returns the hash of an outbound flow, and whether it is free: no session's answers come on it.
-func (t *Table) Free(out *Key) (hash uint64, free bool) {
-	hash = t.Hash(out)
-	_, taken := t.Lookup(hash, out)
-	return hash, !taken
+// Find returns the hash of a key of either family, and the session and direction that it belongs to, if
+// there is one.
+func (t *Table) Find(k *Key) (hash uint64, ref Ref, found bool) {
+	if k.Src.Is4() {
+		narrow := k.Narrow()
+		hash = t.Hash4(&narrow)
+		ref, found = t.Lookup4(hash, &narrow)
+		return hash, ref, found
+	}
+	hash = t.Hash(k)
+	ref, found = t.Lookup(hash, k)
+	return hash, ref, found
 }
 
 // Insert makes a session in state None whose packets from the client have the key in, of either family. If twoWay, answers
-// with the flow out pass the director too. No session may have the key in, and the flow out must be free. If all slots of
+// with the flow out pass the director too. No session may have the key in, and no other session may have answers with the flow
+// out. If all slots of
 // the client's family are taken, the oldest half-open session among them ends to make room; ok is false if there is none.
-func (t *Table) Insert(in *Key, h Hashes, out Flow, twoWay bool, now uint32) (slot uint32, ok bool) {
+func (t *Table) Insert(in *Key, h Hashes, out *Flow, twoWay bool, now uint32) (slot uint32, ok bool) {
 	if in.Src.Is4() {
 		return t.insert4(in, h, out, twoWay, now)
 	}
 	return t.insert6(in, h, out, twoWay, now)
 }
 
-func (t *Table) insert4(in *Key, h Hashes, out Flow, twoWay bool, now uint32) (uint32, bool) {
+func (t *Table) insert4(in *Key, h Hashes, out *Flow, twoWay bool, now uint32) (uint32, bool) {
 	slot, ok := t.allocate(&t.four)
 	if !ok {
 		return 0, false
@@ -140,8 +148,10 @@ func (t *Table) insert4(in *Key, h Hashes, out Flow, twoWay bool, now uint32) (u
 	if twoWay {
 		flags = TwoWay
 	}
-	narrow := in.Narrow()
-	t.sessions[slot].begin(&narrow, out.Narrow(), flags, now)
+	s := &t.sessions[slot]
+	in.WriteNarrow(&s.In)
+	out.WriteNarrow(&s.Out)
+	s.begin(in.Protocol, flags, now)
 	return slot, t.enter(&t.four, slot, h, now)
 }
 

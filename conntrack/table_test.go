@@ -282,12 +282,12 @@ func insertKey(table *Table, in, out Flow, protocol uint8, twoWay bool, now uint
 	k, answers := Key{Flow: in, Protocol: protocol}, Key{Flow: out, Protocol: protocol}
 	h := Hashes{In: table.Hash(&k)}
 	if twoWay {
-		free := false
-		if h.Out, free = table.Free(&answers); !free {
+		found := false
+		if h.Out, _, found = table.Find(&answers); found {
 			return 0, flowTaken
 		}
 	}
-	slot, ok := table.Insert(&k, h, out, twoWay, now)
+	slot, ok := table.Insert(&k, h, &out, twoWay, now)
 	if !ok {
 		return 0, tableFull
 	}

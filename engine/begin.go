@@ -18,7 +18,8 @@ func (w *Worker) newFlow(p *ports.Packet, m *meta, over conntrack.Ref) Verdict {
 
 // arrive notes what a decision needs to know of a packet.
 func (w *Worker) arrive(a *arrival, p *ports.Packet, m *meta, over conntrack.Ref) {
-	a.key, a.hash, a.flags, a.over = m.Key(p.Bytes()), w.hashes[m.index], m.TCPFlags, over
+	m.WriteKey(&a.key, p.Bytes())
+	a.hash, a.flags, a.over = w.hashes[m.index], m.TCPFlags, over
 	if m.Protocol == packet.ProtocolSCTP {
 		a.event = m.chunkEvent(p)
 	}
@@ -52,7 +53,7 @@ func (w *Worker) begin(p *ports.Packet, m *meta, a *arrival, d *decision) Verdic
 		return w.impassable(&g, mtu)
 	}
 	hashes := conntrack.Hashes{In: a.hash, Out: d.outHash}
-	slot, ok := w.sessions.Insert(&a.key, hashes, d.out, d.server.mode.TwoWay(), w.now)
+	slot, ok := w.sessions.Insert(&a.key, hashes, &d.out.Flow, d.server.mode.TwoWay(), w.now)
 	if !ok {
 		return DropSessionsFull
 	}
@@ -67,7 +68,7 @@ func (w *Worker) setUp(g *passage, a *arrival, d *decision) {
 	d.server.load.Begin()
 	w.peers[d.id].traffic.Connections++
 	if d.server.mode.Source() == lvs.Local {
-		w.takeTurn(a, d)
+		w.takeTurn(d)
 	}
 	switch a.key.Protocol {
 	case packet.ProtocolUDP:

@@ -106,6 +106,7 @@ func (c *change) publish() {
 	defer c.registry.mu.Unlock()
 	c.setAddresses()
 	if c.changed {
+		c.new.reuses = c.registry.reuses
 		c.engine.snap.Store(c.new)
 	}
 	for _, b := range c.pools {

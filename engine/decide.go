@@ -29,7 +29,7 @@ type decision struct {
 	server *serverEntry
 
 	// Valid if verdict is Taken.
-	out     packet.Flow // its answers come on it; in dr and ipip, where they do not pass, it names the real server alone
+	out     packet.Key // of its answers; in dr and ipip, where they do not pass, it names the real server alone
 	outHash uint64
 	turn    uint32 // fullnat: the real server's next local address and port
 }
@@ -68,14 +68,13 @@ func (w *Worker) decideFor(service *serviceEntry, a *arrival, d *decision) {
 
 // choose has the service's scheduler pick a real server.
 func (w *Worker) choose(a *arrival, d *decision) Verdict {
-	r := sched.Request{Client: a.key.Src, VIP: a.key.Dst, ClientPort: a.key.SrcPort, VIPPort: a.key.DstPort}
 	pool := w.poolOf(d.service.live)
 	var i int
 	var ok bool
 	if a.question {
-		i, ok = pool.Peek(&r)
+		i, ok = pool.Peek(&a.key.Flow)
 	} else {
-		i, ok = pool.Pick(&r)
+		i, ok = pool.Pick(&a.key.Flow)
 	}
 	if !ok {
 		return DropNoRealServer
@@ -150,7 +149,9 @@ func (w *Worker) startsAnew(ref conntrack.Ref) bool {
 // have.
 func (w *Worker) findAnswers(a *arrival, d *decision) Verdict {
 	out := &d.out
-	*out = packet.Flow{Src: d.server.address, SrcPort: d.server.port}
+	// Field by field: a literal would be made elsewhere and then copied, for which the CPU has to wait.
+	out.Src, out.SrcPort, out.Protocol = d.server.address, d.server.port, a.key.Protocol
+	out.Dst, out.DstPort = packet.Addr{}, 0
 	if isEcho(a.key.Protocol) {
 		out.SrcPort = 0
 	}
@@ -170,9 +171,8 @@ func (w *Worker) findAnswers(a *arrival, d *decision) Verdict {
 // free reports whether no session's answers come on the flow of a decision, but for those of the session that
 // ends with it.
 func (w *Worker) free(a *arrival, d *decision) bool {
-	answers := packet.Key{Flow: d.out, Protocol: a.key.Protocol}
-	d.outHash = w.sessions.Hash(&answers)
-	ref, taken := w.sessions.Lookup(d.outHash, &answers)
+	hash, ref, taken := w.sessions.Find(&d.out)
+	d.outHash = hash
 	return !taken || a.over != 0 && ref.Slot() == a.over.Slot()
 }
 

@@ -24,7 +24,7 @@ func (w *Worker) echoFlow(p *ports.Packet, m *meta) (Verdict, bool) {
 		return Taken, false
 	}
 	k := &w.key
-	*k = m.Key(p.Bytes())
+	m.WriteKey(k, p.Bytes())
 	hash := w.sessions.Hash(k)
 	if ref, known := w.sessions.Lookup(hash, k); known {
 		return w.established(p, m, ref), true

@@ -23,7 +23,7 @@ func (w *Worker) flow(p *ports.Packet, m *meta) Verdict {
 // flow6 is flow for IPv6.
 func (w *Worker) flow6(p *ports.Packet, m *meta) Verdict {
 	ref, k := w.refs[m.index], &w.key
-	*k = m.Key(p.Bytes())
+	m.WriteKey(k, p.Bytes())
 	if !w.sessions.Confirm(ref, k) {
 		var found bool
 		if ref, found = w.sessions.Lookup(w.hashes[m.index], k); !found {
@@ -36,7 +36,7 @@ func (w *Worker) flow6(p *ports.Packet, m *meta) Verdict {
 // unknownFlow hands a packet without session to the worker that its flow belongs to, or decides about it.
 func (w *Worker) unknownFlow(p *ports.Packet, m *meta) Verdict {
 	if w.outgoing != nil && p.Spare == 0 {
-		w.key = m.Key(p.Bytes())
+		m.WriteKey(&w.key, p.Bytes())
 		if owner := w.owner(p.Port, &w.key); owner != steer.Receiver && owner != w.number {
 			return w.handOver(p, owner)
 		}
@@ -75,21 +75,27 @@ func (w *Worker) forward(g *passage) Verdict {
 	if v := w.rewrite(g); v != Taken {
 		return v
 	}
-	return w.finish(g.p, g.hop, g.m.size() > mtu)
+	if g.m.size() > mtu { // as in finish, which this saves a call
+		return w.divide(g.p, g.hop)
+	}
+	w.sendTo(g.p, g.hop, g.next)
+	return Taken
 }
 
 // finish sends a packet that has been rewritten, in pieces if it is larger than its way allows.
-func (w *Worker) finish(p *ports.Packet, h neighbour.Hop, large bool) Verdict {
-	if large {
-		return w.divide(p, h)
+func (w *Worker) finish(g *passage, mtu int) Verdict {
+	if g.m.size() > mtu {
+		return w.divide(g.p, g.hop)
 	}
-	w.send(p, h)
+	w.sendTo(g.p, g.hop, g.next)
 	return Taken
 }
 
 // send gives a packet to a next hop, now or when it is known.
-func (w *Worker) send(p *ports.Packet, h neighbour.Hop) {
-	n := w.neighbours.At(h)
+func (w *Worker) send(p *ports.Packet, h neighbour.Hop) { w.sendTo(p, h, w.neighbours.At(h)) }
+
+// sendTo is send where the neighbour is at hand.
+func (w *Worker) sendTo(p *ports.Packet, h neighbour.Hop, n *neighbour.Entry) {
 	n.Used = true
 	if n.HasMAC() {
 		w.transmit(p, n)

@@ -48,7 +48,7 @@ func (w *Worker) fragment(p *ports.Packet, m *meta) Verdict {
 		return faults[fault]
 	}
 	k := &w.key
-	*k = m.Key(p.Bytes())
+	m.WriteKey(k, p.Bytes())
 	d := conntrack.Datagram{Src: k.Src, Dst: k.Dst, ID: f.ID}
 	if !m.Kind.Is6() {
 		d.Protocol = m.Protocol
@@ -99,7 +99,7 @@ func (w *Worker) first(p *ports.Packet, m *meta, owner int) Verdict {
 		return w.handOver(p, owner)
 	}
 	m.fragment = true
-	w.key = m.Key(p.Bytes())
+	m.WriteKey(&w.key, p.Bytes())
 	w.hashes[m.index], w.refs[m.index] = w.sessions.Hash(&w.key), 0
 	if m.Kind.Is6() {
 		return w.flow6(p, m)
@@ -110,7 +110,7 @@ func (w *Worker) first(p *ports.Packet, m *meta, owner int) Verdict {
 // fragmentOwner returns the worker that has the flow which a first fragment is of, or is to have it. NICs spread fragments by addresses, so that
 // all of a datagram come to one worker, and it need not be the one to which the flow's other packets come.
 func (w *Worker) fragmentOwner(p *ports.Packet, m *meta) int {
-	w.key = m.Key(p.Bytes())
+	m.WriteKey(&w.key, p.Bytes())
 	if w.outgoing == nil || p.Spare != 0 {
 		return w.number
 	}
@@ -139,7 +139,7 @@ func (w *Worker) laterFragment(p *ports.Packet, m *meta, decision conntrack.Deci
 		return w.handOver(p, int(decision.Note-1))
 	}
 	m.SrcPort, m.DstPort, m.Protocol = decision.SrcPort, decision.DstPort, decision.Protocol
-	w.key = m.Key(p.Bytes())
+	m.WriteKey(&w.key, p.Bytes())
 	ref, known := w.lookup(&w.key)
 	if !known {
 		return DropNoSession
@@ -157,7 +157,7 @@ func (w *Worker) laterFragment(p *ports.Packet, m *meta, decision conntrack.Deci
 	if v := w.rewriteLater(&g); v != Taken {
 		return v
 	}
-	return w.finish(p, g.hop, m.size() > mtu)
+	return w.finish(&g, mtu)
 }
 
 // rewriteLater is rewrite for a fragment without ports.

@@ -47,7 +47,7 @@ func (w *Worker) icmp6(p *ports.Packet, m *meta) Verdict {
 		return w.discover(p, m)
 	}
 	k := &w.key
-	*k = m.Key(p.Bytes())
+	m.WriteKey(k, p.Bytes())
 	if k.Dst.IsMulticast() {
 		return Consumed // what hosts and routers tell all others of: groups, prefixes
 	}

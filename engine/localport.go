@@ -22,7 +22,7 @@ func (w *Worker) findLocal(a *arrival, d *decision) Verdict {
 	p.meet(d.server, w.random)
 	d.turn = p.turn
 	for range maxProbes {
-		if !w.nextLocal(a.key.Protocol, d) {
+		if !w.nextLocal(d) {
 			return DropNoLocalPort
 		}
 		if w.free(a, d) {
@@ -38,10 +38,10 @@ func (w *Worker) findLocal(a *arrival, d *decision) Verdict {
 // takeTurn notes that a session has begun with the local port that was found, and prefetches the place
 // in the index where the answers of the real server's next session will be entered: nothing else of
 // that session is known so early, and waiting for it took a third of the session's time.
-func (w *Worker) takeTurn(a *arrival, d *decision) {
+func (w *Worker) takeTurn(d *decision) {
 	w.peers[d.id].turn = d.turn
-	if w.nextLocal(a.key.Protocol, d) {
-		w.sessions.Foresee(w.sessions.Hash(&packet.Key{Flow: d.out, Protocol: a.key.Protocol}))
+	if w.nextLocal(d) {
+		w.sessions.Foresee(w.sessions.Hash(&d.out))
 	}
 }
 
@@ -50,11 +50,11 @@ const maxForeign = 64
 
 // nextLocal has a decision's answers go to the next local address and port that are this worker's, and
 // reports whether there are any.
-func (w *Worker) nextLocal(protocol uint8, d *decision) bool {
+func (w *Worker) nextLocal(d *decision) bool {
 	for range maxForeign * len(w.engine.workers) {
 		d.out.Dst, d.out.DstPort = localAt(d.service.local, d.turn)
 		d.turn++
-		if w.outgoing == nil || w.ownsLocal(protocol, d) {
+		if w.outgoing == nil || w.ownsLocal(d) {
 			return true
 		}
 	}
@@ -62,8 +62,8 @@ func (w *Worker) nextLocal(protocol uint8, d *decision) bool {
 }
 
 // ownsLocal reports whether the answers of a decision come to this worker.
-func (w *Worker) ownsLocal(protocol uint8, d *decision) bool {
-	o := w.engine.steering.LocalOwner(w.localPort(d), packet.Key{Flow: d.out, Protocol: protocol})
+func (w *Worker) ownsLocal(d *decision) bool {
+	o := w.engine.steering.LocalOwner(w.localPort(d), d.out)
 	return o.Of(d.out.DstPort) == w.number
 }
 

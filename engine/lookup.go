@@ -48,8 +48,10 @@ func (l *lookup[V]) get(k lookupKey) (v V, ok bool) {
 	if len(l.keys) == 0 {
 		return v, false
 	}
-	if i := l.find(&k); l.keys[i].rest != 0 {
-		return l.values[i], true
+	for i := l.start(&k); l.keys[i].rest != 0; i = l.next(i) {
+		if l.keys[i] == k {
+			return l.values[i], true
+		}
 	}
 	return v, false
 }

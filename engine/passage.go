@@ -24,19 +24,26 @@ type passage struct {
 // enter makes the passage of a packet along its session. It returns Taken, or why the packet goes
 // nowhere.
 func (w *Worker) enter(g *passage, p *ports.Packet, m *meta, ref conntrack.Ref) Verdict {
-	g.p, g.m, g.slot, g.direction = p, m, ref.Slot(), ref.Direction()
-	s := w.sessions.At(g.slot)
-	g.session, g.server = s, w.snap.servers[s.Server]
-	if g.server.gone {
+	slot := ref.Slot()
+	s := w.sessions.At(slot)
+	server := w.snap.servers[s.Server]
+	g.p, g.m, g.session, g.server, g.slot = p, m, s, server, slot
+	g.way = &ways[s.Mode][server.families]
+	if server.gone {
 		return DropRealServerGone
 	}
-	g.way = &ways[s.Mode][g.server.families]
 	var v Verdict
-	if g.direction == conntrack.Inbound {
-		g.hop, v = w.serverHop(s.Server, g.server)
-	} else {
-		g.hop, v = w.clientHop(s, g.slot)
+	if g.direction = ref.Direction(); g.direction == conntrack.Outbound {
+		g.hop, v = w.clientHop(s, slot)
+		g.next = w.neighbours.At(g.hop)
+		return v
 	}
+	peer := &w.peers[s.Server]
+	if n := w.neighbours.At(peer.hop); peer.epoch == w.hopEpoch && n.Generation == peer.generation {
+		g.hop, g.next = peer.hop, n
+		return Taken
+	}
+	g.hop, v = w.findServerHop(peer, server)
 	g.next = w.neighbours.At(g.hop)
 	return v
 }
@@ -45,8 +52,7 @@ func (w *Worker) enter(g *passage, p *ports.Packet, m *meta, ref conntrack.Ref) 
 // neighbour's place in the table is another's.
 func (w *Worker) serverHop(id uint32, server *serverEntry) (neighbour.Hop, Verdict) {
 	p := &w.peers[id]
-	if p.incarnation == server.incarnation && p.epoch == w.snap.epoch &&
-		w.neighbours.At(p.hop).Generation == p.generation {
+	if p.epoch == w.hopEpoch && w.neighbours.At(p.hop).Generation == p.generation {
 		return p.hop, Taken
 	}
 	return w.findServerHop(p, server)
@@ -60,7 +66,7 @@ func (w *Worker) findServerHop(p *peer, server *serverEntry) (neighbour.Hop, Ver
 		return 0, v
 	}
 	w.want(h)
-	p.hop, p.generation, p.epoch = h, w.neighbours.At(h).Generation, w.snap.epoch
+	p.hop, p.generation, p.epoch = h, w.neighbours.At(h).Generation, w.hopEpoch
 	return h, Taken
 }
 
@@ -92,7 +98,7 @@ func (m *meta) divisible() bool { return m.TTL > 1 && !m.DontFragment }
 // impassable tells the sender of a packet that is not passable why, and returns what became of the packet.
 func (w *Worker) impassable(g *passage, mtu int) Verdict {
 	p, m, k := g.p, g.m, &w.key
-	*k = m.Key(p.Bytes())
+	m.WriteKey(k, p.Bytes())
 	from := w.hopAddress(p, k, g.direction)
 	if m.TTL <= 1 {
 		return w.refuse(p, m, refusal{DropTTLExceeded, from, ttlExceeded, 0})

@@ -12,7 +12,7 @@ type peer struct {
 	traffic     Traffic
 	turn        uint32 // fullnat's next local address and port
 	incarnation uint32 // of the real server that the rest is about; 0 is none
-	epoch       uint32 // of the topology that hop was found with
+	epoch       uint32 // the worker's hopEpoch when hop was found
 	hop         neighbour.Hop
 	generation  uint16 // of the neighbour's place in the table
 	_           [8]byte

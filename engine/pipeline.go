@@ -131,7 +131,7 @@ func (w *Worker) lookup(k *packet.Key) (conntrack.Ref, bool) {
 
 // otherProtocol says why a packet of a protocol that no service can have goes nowhere.
 func (w *Worker) otherProtocol(p *ports.Packet, m *meta) Verdict {
-	w.key = m.Key(p.Bytes())
+	m.WriteKey(&w.key, p.Bytes())
 	kind, ours := w.snap.kindOf(w.key.Dst)
 	switch {
 	case !ours:

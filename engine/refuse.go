@@ -46,7 +46,7 @@ type refusal struct {
 // no error may be sent (RFC 1122, 3.2.2) or too many were, the packet is just dropped.
 func (w *Worker) refuse(p *ports.Packet, m *meta, r refusal) Verdict {
 	k := &w.key
-	*k = m.Key(p.Bytes())
+	m.WriteKey(k, p.Bytes())
 	if r.from == (packet.Addr{}) || !w.isStranger(k.Src) || packet.Ethernet(p.Bytes()).Dst().IsMulticast() || !w.icmpAllowed() {
 		return r.why
 	}

@@ -28,6 +28,7 @@ type registry struct {
 	gone         []uint32                       // ids of real servers that were removed
 	free         []uint32                       // ids without a real server
 	incarnations uint32
+	reuses       uint32 // ids given out again
 	looked       time.Time // when forget looked last
 }
 
@@ -102,6 +103,7 @@ func (r *registry) newID(of lvs.RealServerID) uint32 {
 		r.live = append(r.live, n)
 		return uint32(len(r.live) - 1)
 	}
+	r.reuses++
 	id := r.free[last]
 	r.free = r.free[:last]
 	n.before = r.live[id].before

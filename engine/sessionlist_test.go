@@ -180,7 +180,7 @@ func BenchmarkShowSessions(b *testing.B) {
 		narrow := packet.Key4{Flow4: packet.Flow4{Src: i, Dst: 1, SrcPort: 1, DstPort: 1}, Protocol: packet.ProtocolUDP}
 		k := narrow.Wide()
 		hashes := conntrack.Hashes{In: w.sessions.Hash(&k)}
-		if _, ok := w.sessions.Insert(&k, hashes, packet.Flow{}, false, d.now); !ok {
+		if _, ok := w.sessions.Insert(&k, hashes, &packet.Flow{}, false, d.now); !ok {
 			break // the index of a table that is as good as full
 		}
 		w.snap.servers[0].load.Begin()

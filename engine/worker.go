@@ -42,6 +42,7 @@ type Worker struct {
 	scratch    [modes.MaxError]byte
 	peers      []peer // by real server id
 	pass       serverPass
+	hopEpoch   uint32 // raised when what peers remember of next hops may be wrong
 	burst      uint64 // counts the bursts
 	icmpTokens tokens
 	fragments  fragments
@@ -108,6 +109,9 @@ func (w *Worker) adopt(s *snapshot) {
 	}
 	if old == nil || old.topology != s.topology {
 		w.attend(w.setTopology())
+		w.hopEpoch++
+	} else if old.reuses != s.reuses {
+		w.hopEpoch++ // an id has become another real server's
 	}
 	w.pass = serverPass{}
 }

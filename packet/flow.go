@@ -25,15 +25,24 @@ func (f *Flow4) Wide() Flow {
 }
 
 // Narrow returns an IPv4 flow in its own form; addresses of IPv6 become zero.
-func (f *Flow) Narrow() Flow4 {
-	n := Flow4{SrcPort: f.SrcPort, DstPort: f.DstPort}
-	if f.Src.Is4() {
-		n.Src = f.Src.V4()
-	}
-	if f.Dst.Is4() {
-		n.Dst = f.Dst.V4()
-	}
+func (f *Flow) Narrow() (n Flow4) {
+	f.WriteNarrow(&n)
 	return n
+}
+
+// WriteNarrow writes what Narrow returns into n, field by field: a flow that is copied as a whole right
+// after it was made has the CPU wait for its parts.
+func (f *Flow) WriteNarrow(n *Flow4) {
+	n.Src, n.Dst = f.Src.narrow(), f.Dst.narrow()
+	n.SrcPort, n.DstPort = f.SrcPort, f.DstPort
+}
+
+// narrow returns the number of an IPv4 address, and 0 for one of IPv6.
+func (a Addr) narrow() uint32 {
+	if a.Is4() {
+		return a.V4()
+	}
+	return 0
 }
 
 // Reverse returns the flow of the packets that come back.

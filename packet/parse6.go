@@ -100,12 +100,21 @@ func (p *Parsed) parseUpper6(b []byte) {
 	}
 }
 
-// Key returns the addresses, ports and protocol of an IP packet of either family; ports as in the embedded Key4. The frame is
-// the one that was parsed.
-func (p *Parsed) Key(frame []byte) Key {
-	if !p.Kind.Is6() {
-		return p.Wide()
+// Key returns the addresses, ports and protocol of an IP packet of either family; ports as in the
+// embedded Key4. The frame is the one that was parsed.
+func (p *Parsed) Key(frame []byte) (k Key) {
+	p.WriteKey(&k, frame)
+	return k
+}
+
+// WriteKey writes what Key returns into k, field by field: a key that is copied as a whole right after
+// it was made has the CPU wait for its parts.
+func (p *Parsed) WriteKey(k *Key, frame []byte) {
+	if p.Kind.Is6() {
+		ip := IPv6(frame[p.Network:])
+		k.Src, k.Dst = ip.Src(), ip.Dst()
+	} else {
+		k.Src, k.Dst = AddrOf4(p.Src), AddrOf4(p.Dst)
 	}
-	ip := IPv6(frame[p.Network:])
-	return Key{Flow{ip.Src(), ip.Dst(), p.SrcPort, p.DstPort}, p.Protocol}
+	k.SrcPort, k.DstPort, k.Protocol = p.SrcPort, p.DstPort, p.Protocol
 }

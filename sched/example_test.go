@@ -19,8 +19,8 @@ func ExamplePool() {
 	sched.NewPool(sched.WRR, servers, service.Load()).Publish(&service)
 
 	request := sched.Request{
-		Client: packet.AddrOf4(0xc0000201), ClientPort: 40000, // 192.0.2.1
-		VIP: packet.AddrOf4(0x0a010064), VIPPort: 80, // 10.1.0.100
+		Src: packet.AddrOf4(0xc0000201), SrcPort: 40000, // 192.0.2.1
+		Dst: packet.AddrOf4(0x0a010064), DstPort: 80, // 10.1.0.100
 	}
 	pool := service.Load()
 	for range 5 {

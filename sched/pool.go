@@ -7,12 +7,9 @@ import (
 	"fulcrum/packet"
 )
 
-// Request is what schedulers see of the first packet of a session.
-type Request struct {
-	Client, VIP packet.Addr // source and destination address
-	ClientPort  uint16      // of an echo request its identifier
-	VIPPort     uint16      // of an echo request 0
-}
+// Request is the first packet of a session as schedulers see it: Src is the client and Dst the VIP. Of
+// an echo request SrcPort is the identifier and DstPort 0.
+type Request = packet.Flow
 
 // Server is one real server of a pool.
 type Server struct {

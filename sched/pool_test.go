@@ -16,7 +16,7 @@ import (
 
 // request is a first packet for schedulers that do not look at it.
 var request = &sched.Request{
-	Client: packet.AddrOf4(0x0a000001), VIP: packet.AddrOf4(0x0a010064), ClientPort: 40000, VIPPort: 80,
+	Src: packet.AddrOf4(0x0a000001), Dst: packet.AddrOf4(0x0a010064), SrcPort: 40000, DstPort: 80,
 }
 
 // publish makes a pool that follows the one in at, and publishes it there.
@@ -289,7 +289,7 @@ func TestNoAllocs(t *testing.T) {
 	for _, kind := range lvs.Schedulers() {
 		p, servers := newPool(kind, 3, 0, 2, 1)
 		allocs := testing.AllocsPerRun(1000, func() {
-			r := sched.Request{ClientPort: 40000} // the caller's own stays on its stack
+			r := sched.Request{SrcPort: 40000} // the caller's own stays on its stack
 			p.Peek(&r)
 			p.Available()
 			i, _ := p.Pick(&r)
