@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -134,10 +135,21 @@ type configText struct {
 	Body        []byte
 }
 
+// tagOf is the entity tag of a revision.
+func tagOf(revision string) string { return `"` + revision + `"` }
+
+// revisionOf is the inverse of tagOf. Another tag stands for itself, which is no revision.
+func revisionOf(tag string) string {
+	if inside := strings.TrimSuffix(strings.TrimPrefix(tag, `"`), `"`); inside != "" {
+		return inside
+	}
+	return tag
+}
+
 func (a *api) addConfiguration(h huma.API) {
 	huma.Get(h, "/v1/config", func(context.Context, *struct{}) (*configText, error) {
-		text := []byte(a.running.Config().Render())
-		return &configText{"application/toml", control.Tag(text), text}, nil
+		c, revision := a.running.Revision()
+		return &configText{"application/toml", tagOf(revision), []byte(c.Render())}, nil
 	}, summary("The configuration that runs, as a file"))
 	huma.Register(h, a.fileOperation("plan", "What a configuration would change; changes nothing"), func(_ context.Context, in *FileInput) (*applied, error) {
 		next, err := in.parse()
@@ -154,7 +166,7 @@ func (a *api) addConfiguration(h huma.API) {
 		if err != nil {
 			return nil, problem(err)
 		}
-		return done(a.running.ApplyOver(in.IfMatch, next))
+		return done(a.running.ApplyOver(revisionOf(in.IfMatch), next))
 	})
 	huma.Post(h, "/v1/rollback", func(context.Context, *struct{}) (*applied, error) { return done(a.running.Rollback()) },
 		summary("Go back to the configuration before the last change"))

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -315,14 +314,13 @@ func TestNoChangeIsLost(t *testing.T) {
 	for i := range 8 {
 		group.Go(func() {
 			for {
-				var text bytes.Buffer
-				if err := c.Do(t.Context(), http.MethodGet, "config", nil, &text); err != nil {
+				text, tag, err := c.Config(t.Context())
+				if err != nil {
 					t.Error(err)
 					return
 				}
-				tag := control.Tag(text.Bytes())
-				fmt.Fprintf(&text, "[[service]]\nname = \"s%d\"\naddress = \"10.0.0.100:%d\"\nprotocol = \"tcp\"\nmode = \"nat\"\n", i, 1000+i)
-				err := c.ApplyOver(t.Context(), tag, text.Bytes())
+				text = fmt.Appendf(text, "[[service]]\nname = \"s%d\"\naddress = \"10.0.0.100:%d\"\nprotocol = \"tcp\"\nmode = \"nat\"\n", i, 1000+i)
+				err = c.ApplyOver(t.Context(), tag, text)
 				if err == nil {
 					return
 				}
@@ -338,8 +336,11 @@ func TestNoChangeIsLost(t *testing.T) {
 	if err := c.Do(t.Context(), http.MethodGet, "status", nil, &s); err != nil || s.Services != 9 || s.File != "test.toml" {
 		t.Fatalf("%+v %v", s, err)
 	}
-	if err := c.ApplyOver(t.Context(), `"old"`, []byte(apiFile)); !errors.Is(err, control.ErrOvertaken) || !strings.Contains(err.Error(), "read it again") {
-		t.Fatal(err)
+	for _, tag := range []string{`"old"`, `""`, `"`, "old"} {
+		err := c.ApplyOver(t.Context(), tag, []byte(apiFile))
+		if !errors.Is(err, control.ErrOvertaken) || !strings.Contains(err.Error(), "read it again") {
+			t.Fatalf("over %s: %v", tag, err)
+		}
 	}
 }
 

@@ -171,6 +171,23 @@ func (c *Client) answer(request *http.Request) (*http.Response, error) {
 	return nil, &p
 }
 
+// Config returns the running configuration as a file's text, and the tag of its revision for ApplyOver.
+func (c *Client) Config(ctx context.Context) (text []byte, tag string, err error) {
+	request, err := c.request(ctx, http.MethodGet, "config", nil)
+	if err != nil {
+		return nil, "", err
+	}
+	response, err := c.answer(request)
+	if err != nil {
+		return nil, "", err
+	}
+	defer response.Body.Close()
+	if text, err = io.ReadAll(response.Body); err != nil {
+		return nil, "", fmt.Errorf("read the director's answer: %w", err)
+	}
+	return text, response.Header.Get("ETag"), nil
+}
+
 // ApplyOver makes a configuration the running one if that still has a tag, else the error is control.ErrOvertaken.
 func (c *Client) ApplyOver(ctx context.Context, tag string, text []byte) error {
 	request, err := c.request(ctx, http.MethodPost, "apply", text)

@@ -22,7 +22,6 @@ type checker struct {
 func newChecker(doc *document, d *draft) *checker {
 	c := &checker{doc: doc, draft: d, network: network{ports: d.Ports, routes: d.Routes}}
 	c.whole = c.network.whole()
-	c.own, c.vips, c.lips, c.servers = holders{}, holders{}, holders{}, holders{}
 	return c
 }
 
@@ -42,37 +41,49 @@ func (c *checker) checkSessions() {
 	}
 }
 
-// holders says of addresses who holds them.
-type holders = map[netip.Addr]string
+// holders says of an address who holds it.
+type holders interface {
+	holder(a netip.Addr) (who string, held bool)
+}
+
+// listed are the holders in a file, with their lines.
+type listed map[netip.Addr]string
+
+func (l listed) holder(a netip.Addr) (string, bool) {
+	who, held := l[a]
+	return who, held
+}
 
 // enlist notes who holds which address.
 func (c *checker) enlist() {
+	own, vips, lips, servers := listed{}, listed{}, listed{}, listed{}
+	c.own, c.vips, c.lips, c.servers = own, vips, lips, servers
 	for i, port := range c.Ports {
-		for j, own := range port.Addresses {
-			c.hold(c.own, own.Addr(), "port %q's own address", port.Name, c.at("port", i, "addresses", j))
+		for j, address := range port.Addresses {
+			c.hold(own, address.Addr(), "port %q's own address", port.Name, c.at("port", i, "addresses", j))
 		}
 	}
 	for i, service := range c.Services {
-		c.hold(c.vips, service.Address.Addr(), "the VIP of service %q", service.Name, c.at("service", i, "address"))
+		c.hold(vips, service.Address.Addr(), "the VIP of service %q", service.Name, c.at("service", i, "address"))
 		for j, server := range service.RealServers {
 			at := c.at("service", i, "real_server", j, "address")
-			c.hold(c.servers, server.Address.Addr(), "a real server of service %q", service.Name, at)
+			c.hold(servers, server.Address.Addr(), "a real server of service %q", service.Name, at)
 		}
-		c.enlistLocals(i)
+		c.enlistLocals(lips, i)
 	}
 }
 
-func (c *checker) enlistLocals(i int) {
+func (c *checker) enlistLocals(lips listed, i int) {
 	for j, entry := range c.locals[i] {
 		for _, local := range entry {
 			at := c.at("service", i, "local_addresses", j)
-			c.hold(c.lips, local, "a local address of service %q", c.Services[i].Name, at)
+			c.hold(lips, local, "a local address of service %q", c.Services[i].Name, at)
 		}
 	}
 }
 
 // hold notes the first holder of an address.
-func (c *checker) hold(in holders, a netip.Addr, what, name string, v value) {
+func (c *checker) hold(in listed, a netip.Addr, what, name string, v value) {
 	if _, held := in[a]; !held && a.IsValid() {
 		in[a] = fmt.Sprintf(what, name) + fmt.Sprintf(" (line %d)", v.line())
 	}
@@ -81,7 +92,7 @@ func (c *checker) hold(in holders, a netip.Addr, what, name string, v value) {
 // holder gives who holds an address in the first of the lists that has it.
 func holder(a netip.Addr, lists ...holders) (string, bool) {
 	for _, list := range lists {
-		if who, held := list[a]; held {
+		if who, held := list.holder(a); held {
 			return who, true
 		}
 	}

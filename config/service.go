@@ -7,9 +7,11 @@ import (
 	"fulcrum/lvs"
 )
 
+// DefaultPersistenceMask is the persistence mask of a service that names none: every client on its own.
+const DefaultPersistenceMask = 32
+
 const (
 	defaultWeight = 1
-	defaultMask   = 32 // every client on its own
 	mostWeight    = 65535
 	mostThreshold = math.MaxInt32
 
@@ -23,7 +25,7 @@ func readService(t *table) (Service, [][]netip.Addr) {
 	s := Service{
 		Name:            t.need("name", `name the service, such as name = "web"`).name(),
 		Address:         t.need("address", `give the VIP with its port, such as address = "10.0.0.100:80"`).socket(),
-		PersistenceMask: defaultMask,
+		PersistenceMask: DefaultPersistenceMask,
 	}
 	s.Protocol, _ = lvs.ParseProtocol(t.need("protocol", protocols.right()).choice("", protocols))
 	s.Mode, _ = lvs.ParseMode(t.need("mode", modes.right()).choice("", modes))

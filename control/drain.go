@@ -8,8 +8,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"fulcrum/config"
 )
 
 // DrainRequest says how a real server is drained: it is given weight 0, so that it has no new sessions, and those that it has go on.
@@ -90,7 +88,7 @@ func (r *Running) Drain(id ServerID, request DrainRequest) (Drain, error) {
 		return Drain{}, err
 	}
 	zero := 0
-	if _, err := r.Edit(func(c *config.Config) error { return changeServer(c, id, RealServerChange{Weight: &zero}) }); err != nil {
+	if _, err := r.ChangeRealServer(id, RealServerChange{Weight: &zero}); err != nil {
 		return Drain{}, err
 	}
 	d := &drain{request: request, Drain: Drain{Service: id.Service, RealServer: id.Server, State: Draining}}
@@ -217,12 +215,11 @@ func (d *drain) stateWith(left int, drained bool) DrainState {
 
 // left counts a real server's sessions; drained is false if it has a weight again, or is no more.
 func (r *Running) left(id ServerID) (n int, drained bool) {
-	s, i, err := findServer(r.Config(), id)
+	server, weight, err := r.server(id)
 	if err != nil {
 		return 0, false
 	}
-	rs := s.RealServers[i]
-	return r.engine.SessionsOf(s.ServerID(rs)), rs.Weight == 0
+	return r.engine.SessionsOf(server), weight == 0
 }
 
 // endDrain ends the sessions that are left and removes the real server, as far as that was asked for, and tells the log.
@@ -235,7 +232,7 @@ func (r *Running) endDrain(ctx context.Context, id ServerID, d *drain, state Dra
 		ended, err = r.endSessions(ctx, id)
 	}
 	if state != Cancelled && d.request.Remove {
-		_, failed := r.Edit(func(c *config.Config) error { return removeServer(c, id) })
+		_, failed := r.RemoveRealServer(id)
 		removed, err = failed == nil, errors.Join(err, failed)
 	}
 	r.drains.mu.Lock()
@@ -256,11 +253,11 @@ func (r *Running) isDone(d *drain) bool {
 }
 
 func (r *Running) endSessions(ctx context.Context, id ServerID) (int, error) {
-	s, i, err := findServer(r.Config(), id)
+	server, _, err := r.server(id)
 	if err != nil {
 		return 0, err
 	}
-	return r.engine.EndSessions(ctx, s.ServerID(s.RealServers[i]))
+	return r.engine.EndSessions(ctx, server)
 }
 
 func (r *Running) log(d Drain) {

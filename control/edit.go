@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"fulcrum/config"
+	"fulcrum/engine"
+	"fulcrum/lvs"
 )
 
 // ServerID names a real server.
@@ -29,17 +31,143 @@ type RealServerAddition struct {
 
 // AddRealServer adds a real server to a service.
 func (r *Running) AddRealServer(service string, n RealServerAddition) (Plan, error) {
-	return r.Edit(func(c *config.Config) error { return addServer(c, service, n) })
+	return r.edit(service, func(s *config.Service) error { return addServer(s, n) })
 }
 
 // ChangeRealServer changes what is given of a real server.
 func (r *Running) ChangeRealServer(id ServerID, change RealServerChange) (Plan, error) {
-	return r.Edit(func(c *config.Config) error { return changeServer(c, id, change) })
+	return r.edit(id.Service, func(s *config.Service) error {
+		i, err := findServer(s, id.Server)
+		if err == nil {
+			change.to(&s.RealServers[i])
+		}
+		return err
+	})
 }
 
 // RemoveRealServer removes a real server.
 func (r *Running) RemoveRealServer(id ServerID) (Plan, error) {
-	return r.Edit(func(c *config.Config) error { return removeServer(c, id) })
+	return r.edit(id.Service, func(s *config.Service) error {
+		i, err := findServer(s, id.Server)
+		if err == nil {
+			s.RealServers = slices.Delete(s.RealServers, i, i+1)
+		}
+		return err
+	})
+}
+
+// edit changes a service in a copy, which takes its place if it passes the checks that a file would.
+func (r *Running) edit(name string, change func(*config.Service) error) (Plan, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	place, err := r.find(name)
+	if err != nil {
+		return Plan{}, err
+	}
+	was := r.current.Services[place]
+	next := was
+	next.RealServers = slices.Clone(was.RealServers)
+	if err := change(&next); err != nil {
+		return Plan{}, err
+	}
+	return r.change(&was, &next, place)
+}
+
+// change is put that can be undone.
+func (r *Running) change(was, next *config.Service, place int) (Plan, error) {
+	plan, err := r.put(was, next, place)
+	if err == nil && !plan.Empty() {
+		r.remember(undo{was: was, became: next, place: place})
+	}
+	return plan, err
+}
+
+// put has a service take the place of another. Without was it is added at a place, and without next the
+// other is removed from it. The caller holds mu.
+func (r *Running) put(was, next *config.Service, place int) (Plan, error) {
+	plan := r.planOf(was, next)
+	if plan.Empty() {
+		return plan, nil
+	}
+	if r.site == nil {
+		r.site = config.NewSite(r.current)
+	}
+	if err := r.site.Change(was, next); err != nil {
+		return plan, err
+	}
+	r.list(was, next, place)
+	r.shown = nil
+	r.revision++
+	r.tellEngine(was, next, place)
+	return plan, nil
+}
+
+// list puts the change into the list of services.
+func (r *Running) list(was, next *config.Service, place int) {
+	switch all := r.current.Services; {
+	case next == nil:
+		r.current.Services = slices.Delete(all, place, place+1)
+		r.index()
+	case was == nil:
+		r.current.Services = slices.Insert(all, place, *next)
+		r.index()
+	default:
+		all[place] = *next
+		delete(r.places, was.Name)
+		r.places[next.Name] = place
+	}
+}
+
+// tellEngine has the engine make a change. One that adds a service elsewhere than at the end has it look
+// at all of them, for their order.
+func (r *Running) tellEngine(was, next *config.Service, place int) {
+	switch {
+	case next == nil:
+		r.engine.Change(engine.Change{Remove: []lvs.ServiceID{was.ID()}})
+	case was == nil && place < len(r.current.Services)-1:
+		r.engine.Apply(EngineSettings(r.current))
+	default:
+		r.engine.Change(engine.Change{Put: []engine.Service{engineService(*next)}})
+	}
+}
+
+// planOf says what the change of one service means.
+func (r *Running) planOf(was, next *config.Service) Plan {
+	old, new := *r.current, *r.current
+	old.Services, new.Services = nil, nil
+	counts := SessionCounts{}
+	if was != nil {
+		old.Services = []config.Service{*was}
+		for _, rs := range was.RealServers {
+			counts[was.ServerID(rs)] = r.engine.SessionsOf(was.ServerID(rs))
+		}
+	}
+	if next != nil {
+		new.Services = []config.Service{*next}
+	}
+	return NewPlan(&old, &new, counts)
+}
+
+// find returns the place of a service in the list. The caller holds mu.
+func (r *Running) find(name string) (int, error) {
+	place, known := r.places[name]
+	if !known {
+		return 0, NotFoundError(fmt.Sprintf("there is no service %q", name))
+	}
+	return place, nil
+}
+
+// server returns the identity and the weight of a real server.
+func (r *Running) server(id ServerID) (lvs.RealServerID, int, error) {
+	s, err := r.Service(id.Service)
+	if err != nil {
+		return lvs.RealServerID{}, 0, err
+	}
+	i, err := findServer(&s, id.Server)
+	if err != nil {
+		return lvs.RealServerID{}, 0, err
+	}
+	return s.ServerID(s.RealServers[i]), s.RealServers[i].Weight, nil
 }
 
 // NotFoundError says that a name or address belongs to nothing in the configuration.
@@ -63,47 +191,26 @@ func address(text string) (netip.AddrPort, error) {
 	return a, nil
 }
 
-// findService finds a service by name.
-func findService(c *config.Config, name string) (*config.Service, error) {
-	i := slices.IndexFunc(c.Services, func(s config.Service) bool { return s.Name == name })
-	if i < 0 {
-		return nil, NotFoundError(fmt.Sprintf("there is no service %q", name))
-	}
-	return &c.Services[i], nil
-}
-
-// findServer finds a real server, and its place in its service.
-func findServer(c *config.Config, in ServerID) (*config.Service, int, error) {
-	s, err := findService(c, in.Service)
+// findServer returns the place of a real server in its service.
+func findServer(s *config.Service, server string) (int, error) {
+	a, err := address(server)
 	if err != nil {
-		return nil, 0, err
-	}
-	a, err := address(in.Server)
-	if err != nil {
-		return nil, 0, err
+		return 0, err
 	}
 	i := slices.IndexFunc(s.RealServers, func(rs config.RealServer) bool { return rs.Address == a })
 	if i < 0 {
-		return nil, 0, NotFoundError(fmt.Sprintf("service %s has no real server %s", in.Service, a))
+		return 0, NotFoundError(fmt.Sprintf("service %s has no real server %s", s.Name, a))
 	}
-	return s, i, nil
+	return i, nil
 }
 
-// canonical writes the address as everybody does.
+// canonical writes the address in its usual form.
 func (id ServerID) canonical() (ServerID, error) {
 	a, err := address(id.Server)
 	return ServerID{id.Service, a.String()}, err
 }
 
-func addServer(c *config.Config, name string, n RealServerAddition) error {
-	s, err := findService(c, name)
-	if err != nil {
-		return err
-	}
-	return addServerTo(s, n)
-}
-
-func addServerTo(s *config.Service, n RealServerAddition) error {
+func addServer(s *config.Service, n RealServerAddition) error {
 	a, err := address(n.Address)
 	if err != nil {
 		return err
@@ -111,24 +218,6 @@ func addServerTo(s *config.Service, n RealServerAddition) error {
 	rs := config.RealServer{Address: a, Weight: 1}
 	n.RealServerChange.to(&rs)
 	s.RealServers = append(s.RealServers, rs)
-	return nil
-}
-
-func changeServer(c *config.Config, in ServerID, change RealServerChange) error {
-	s, i, err := findServer(c, in)
-	if err != nil {
-		return err
-	}
-	change.to(&s.RealServers[i])
-	return nil
-}
-
-func removeServer(c *config.Config, in ServerID) error {
-	s, i, err := findServer(c, in)
-	if err != nil {
-		return err
-	}
-	s.RealServers = slices.Delete(s.RealServers, i, i+1)
 	return nil
 }
 

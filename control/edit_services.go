@@ -1,8 +1,6 @@
 package control
 
 import (
-	"slices"
-
 	"fulcrum/config"
 	"fulcrum/lvs"
 )
@@ -33,72 +31,76 @@ type ServiceChange struct {
 
 // AddService adds a service, last.
 func (r *Running) AddService(n ServiceAddition) (Plan, error) {
-	return r.Edit(func(c *config.Config) error { return addService(c, &n) })
+	next, err := n.service()
+	if err != nil {
+		return Plan{}, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.change(nil, next, len(r.current.Services))
 }
 
 // ChangeService changes what is given of the service with a name.
 func (r *Running) ChangeService(name string, change ServiceChange) (Plan, error) {
-	return r.Edit(func(c *config.Config) error { return changeService(c, name, &change) })
+	return r.edit(name, func(s *config.Service) error {
+		if change.Name != nil {
+			s.Name = *change.Name
+		}
+		return change.ServiceSettings.to(s)
+	})
 }
 
 // RemoveService removes a service with its real servers.
 func (r *Running) RemoveService(name string) (Plan, error) {
-	return r.Edit(func(c *config.Config) error { return removeService(c, name) })
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	place, err := r.find(name)
+	if err != nil {
+		return Plan{}, err
+	}
+	was := r.current.Services[place]
+	return r.change(&was, nil, place)
 }
 
-// Service returns the settings of the service with a name, or a NotFoundError.
+// Service returns the settings of the service with a name, or a NotFoundError. They must not be changed.
 func (r *Running) Service(name string) (config.Service, error) {
-	s, err := findService(r.Config(), name)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	place, err := r.find(name)
 	if err != nil {
 		return config.Service{}, err
 	}
-	return *s, nil
+	return r.current.Services[place], nil
 }
 
-func addService(c *config.Config, n *ServiceAddition) error {
+// service returns the new service, unchecked.
+func (n *ServiceAddition) service() (*config.Service, error) {
 	vip, err := address(n.Address)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s := config.Service{Name: n.Name, Address: vip, Scheduler: lvs.DefaultScheduler, Echo: true}
+	s := &config.Service{
+		Name: n.Name, Address: vip, Scheduler: lvs.DefaultScheduler, Echo: true,
+		PersistenceMask: config.DefaultPersistenceMask,
+	}
 	if s.Protocol, err = config.ParseProtocol(n.Protocol); err != nil {
-		return err
+		return nil, err
 	}
 	if s.Mode, err = config.ParseMode(n.Mode); err != nil {
-		return err
+		return nil, err
 	}
-	if err := n.ServiceSettings.to(&s); err != nil {
-		return err
+	if err := n.ServiceSettings.to(s); err != nil {
+		return nil, err
 	}
-	c.Services = append(c.Services, s)
 	for _, rs := range n.RealServers {
-		if err := addServerTo(&c.Services[len(c.Services)-1], rs); err != nil {
-			return err
+		if err := addServer(s, rs); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	return s, nil
 }
 
-func changeService(c *config.Config, name string, change *ServiceChange) error {
-	s, err := findService(c, name)
-	if err != nil {
-		return err
-	}
-	if change.Name != nil {
-		s.Name = *change.Name
-	}
-	return change.ServiceSettings.to(s)
-}
-
-func removeService(c *config.Config, name string) error {
-	if _, err := findService(c, name); err != nil {
-		return err
-	}
-	c.Services = slices.DeleteFunc(c.Services, func(s config.Service) bool { return s.Name == name })
-	return nil
-}
-
-// to makes the changes. What the values mean is checked with the whole configuration.
+// to makes the changes. What the values mean is checked with the whole service.
 func (n *ServiceSettings) to(s *config.Service) error {
 	var err error
 	if n.Scheduler != nil {

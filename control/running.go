@@ -1,39 +1,66 @@
 package control
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
 
 	"fulcrum/config"
 	"fulcrum/engine"
-	"fulcrum/lvs"
 )
 
 // Running is the configuration of a running director. It may be used by several goroutines.
+//
+// A change of one service costs what that service has. It checks the service against an index of the
+// others, has the engine take it over, and notes how to undo it. Nothing is rendered or parsed, and no
+// other service is looked at. Config makes a copy for readers when they ask for one.
 type Running struct {
 	// Log is told what becomes of drains. nil tells nobody.
 	Log *slog.Logger
 
 	engine *engine.Engine
 	drains *drains
+	boot   uint32 // tells the revisions of this run from those of others
 
-	mu      sync.Mutex
-	current *config.Config
-	before  []*config.Config // the last one at the end
-	zeroes  zeroes
+	mu       sync.Mutex     // guards all that follows
+	current  *config.Config // its list of services is changed in place; what is in them never
+	shown    *config.Config // a copy of current for readers; nil after a change
+	places   map[string]int // of services in the list, by name
+	site     *config.Site   // nil until a service is edited
+	revision uint64
+	before   []undo // the last change at the end
+	zeroes   zeroes
 }
 
-// mostBefore is how many configurations can be gone back to.
+// mostBefore is how many changes can be gone back.
 const mostBefore = 16
 
 // NewRunning takes the engine with the configuration that it was made with.
 func NewRunning(e *engine.Engine, c *config.Config) *Running {
-	return &Running{engine: e, drains: newDrains(), current: c}
+	r := &Running{engine: e, drains: newDrains(), boot: rand.Uint32()}
+	r.take(c)
+	return r
+}
+
+// take makes a configuration the current one. The caller holds mu, or has the only reference.
+func (r *Running) take(c *config.Config) {
+	own := *c
+	own.Services = slices.Clone(c.Services)
+	r.current, r.shown, r.site = &own, c, nil
+	r.index()
+	r.revision++
+}
+
+// index notes where services are in the list.
+func (r *Running) index() {
+	r.places = make(map[string]int, len(r.current.Services))
+	for i := range r.current.Services {
+		r.places[r.current.Services[i].Name] = i
+	}
 }
 
 // ErrNothingBefore says that there is no configuration to go back to.
@@ -53,10 +80,30 @@ func (e *RestartError) Error() string {
 
 // Config returns the configuration. It must not be changed.
 func (r *Running) Config() *config.Config {
+	c, _ := r.Revision()
+	return c
+}
+
+// Revision returns the configuration, which must not be changed, and the revision that it has. Every
+// change makes another revision; that of another run is never the same.
+func (r *Running) Revision() (*config.Config, string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.current
+	return r.copied(), r.name()
 }
+
+// copied returns a copy of the configuration that later changes leave alone. The caller holds mu.
+func (r *Running) copied() *config.Config {
+	if r.shown == nil {
+		c := *r.current
+		c.Services = slices.Clone(c.Services)
+		r.shown = &c
+	}
+	return r.shown
+}
+
+// name is the revision's. The caller holds mu.
+func (r *Running) name() string { return fmt.Sprintf("%08x-%d", r.boot, r.revision) }
 
 // Report sums up what the director has done.
 func (r *Running) Report() *Report {
@@ -78,95 +125,44 @@ func (r *Running) sessions() SessionCounts {
 	return counts
 }
 
-// idOf returns what makes a service of the engine the same one as in a configuration.
-func idOf(s *engine.Service) lvs.ServiceID {
-	return lvs.ServiceID{Protocol: lvs.Protocol(s.Protocol), Address: s.Address}
-}
-
 // Apply makes another configuration the running one: all of it, or nothing with an error.
-func (r *Running) Apply(next *config.Config) (Plan, error) {
-	return r.change(func(*config.Config) (*config.Config, error) { return next, nil })
-}
+func (r *Running) Apply(next *config.Config) (Plan, error) { return r.ApplyOver("", next) }
 
 // ErrOvertaken says that the configuration is no longer the one that a change was made from.
 var ErrOvertaken = errors.New("the configuration has changed meanwhile: read it again and make the change in what it is now")
 
-// Tag names a configuration's text, as an HTTP entity tag.
-func Tag(text []byte) string { return fmt.Sprintf("\"%x\"", sha256.Sum256(text)) }
-
-// ApplyOver is Apply only if the running configuration has a tag, or ErrOvertaken. Without a tag it is Apply.
-func (r *Running) ApplyOver(tag string, next *config.Config) (Plan, error) {
-	return r.change(func(old *config.Config) (*config.Config, error) {
-		if tag != "" && tag != Tag([]byte(old.Render())) {
-			return nil, ErrOvertaken
-		}
-		return next, nil
-	})
-}
-
-// Edit applies a copy of the configuration that edit has changed. What comes out is checked as a file would be.
-func (r *Running) Edit(edit func(*config.Config) error) (Plan, error) {
-	return r.change(func(c *config.Config) (*config.Config, error) {
-		n := c.Clone()
-		if err := edit(n); err != nil {
-			return nil, err
-		}
-		return parseNameless("the changed configuration", []byte(n.Render()))
-	})
-}
-
-// parseNameless reads a configuration that is in no file; name is for messages.
-func parseNameless(name string, text []byte) (*config.Config, error) {
-	c, err := config.Parse(name, text)
-	if err == nil {
-		c.File = ""
-	}
-	return c, err
-}
-
-// Rollback goes back to the configuration before.
-func (r *Running) Rollback() (Plan, error) {
+// ApplyOver is Apply only if the configuration still has a revision, or ErrOvertaken. Without a revision
+// it is Apply.
+func (r *Running) ApplyOver(revision string, next *config.Config) (Plan, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if len(r.before) == 0 {
-		return Plan{}, ErrNothingBefore
+	if revision != "" && revision != r.name() {
+		return Plan{}, ErrOvertaken
 	}
-	last := len(r.before) - 1
-	next := r.before[last]
-	plan, err := r.replace(next)
-	if err == nil {
-		r.before = r.before[:last]
-	}
-	return plan, err
-}
-
-func (r *Running) change(make func(*config.Config) (*config.Config, error)) (Plan, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	old := r.current
-	next, err := make(old)
-	if err != nil {
-		return Plan{}, err
-	}
+	old := r.copied()
 	if next.File == "" {
-		next.File = old.File // still where it comes from
+		named := *next
+		named.File = old.File // still where it comes from
+		next = &named
 	}
 	plan, err := r.replace(next)
 	if err == nil && !plan.Empty() {
-		r.before = append(slices.Clone(r.before[max(0, len(r.before)+1-mostBefore):]), old)
+		r.remember(undo{whole: old})
 	}
 	return plan, err
 }
 
 // replace makes next the running configuration. The caller holds mu.
 func (r *Running) replace(next *config.Config) (Plan, error) {
-	plan := NewPlan(r.current, next, r.sessions())
+	plan := NewPlan(r.copied(), next, r.sessions())
 	if len(plan.Restart) > 0 {
 		return plan, &RestartError{plan.Restart}
 	}
-	if !plan.Empty() {
-		r.engine.Apply(EngineSettings(next))
+	if plan.Empty() {
+		r.current.File, r.shown = next.File, nil
+		return plan, nil
 	}
-	r.current = next
+	r.engine.Apply(EngineSettings(next))
+	r.take(next)
 	return plan, nil
 }

@@ -40,8 +40,8 @@ func TestExamplesBecomeSettings(t *testing.T) {
 
 func sameService(t *testing.T, got *engine.Service, want *config.Service) {
 	t.Helper()
-	if idOf(got) != want.ID() || got.Mode != want.Mode || got.Scheduler != want.Scheduler {
-		t.Errorf("service %v %v %v, the file has %v %v %v", idOf(got), got.Mode, got.Scheduler, want.ID(), want.Mode, want.Scheduler)
+	if got.ID() != want.ID() || got.Mode != want.Mode || got.Scheduler != want.Scheduler {
+		t.Errorf("service %v %v %v, the file has %v %v %v", got.ID(), got.Mode, got.Scheduler, want.ID(), want.Mode, want.Scheduler)
 	}
 	if len(got.LocalAddresses) != len(want.LocalAddresses) {
 		t.Errorf("%d local addresses, the file has %d", len(got.LocalAddresses), len(want.LocalAddresses))

@@ -31,7 +31,7 @@ func (r *Running) Services() []ServiceReport {
 func serviceAlone(s *engine.ServiceReport) lvs.RealServerID { return serverID(s, netip.AddrPort{}) }
 
 func serverID(s *engine.ServiceReport, address netip.AddrPort) lvs.RealServerID {
-	return lvs.RealServerID{Service: idOf(&s.Service), Address: address}
+	return lvs.RealServerID{Service: s.Service.ID(), Address: address}
 }
 
 // since returns what has been counted since Zero. Counts that are below what they were then have begun anew, because the real server was gone for so
@@ -55,7 +55,7 @@ func (r *Running) Zero(name string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if name != "" {
-		if _, err := findService(r.current, name); err != nil {
+		if _, err := r.find(name); err != nil {
 			return err
 		}
 	}

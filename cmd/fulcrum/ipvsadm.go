@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -110,14 +109,14 @@ func (d dialect) zero(ctx context.Context, k ipvsadm.Command) error {
 	return d.client.Do(ctx, http.MethodPost, path, nil, nil)
 }
 
-// config asks for the configuration that runs, and for the name of its text.
+// config asks for the configuration that runs, and for the tag of its revision.
 func (d dialect) config(ctx context.Context) (c *config.Config, tag string, err error) {
-	var text bytes.Buffer
-	if err := d.client.Do(ctx, http.MethodGet, "config", nil, &text); err != nil {
+	text, tag, err := d.client.Config(ctx)
+	if err != nil {
 		return nil, "", err
 	}
-	c, err = config.Parse("the director's configuration", text.Bytes())
-	return c, control.Tag(text.Bytes()), err
+	c, err = config.Parse("the director's configuration", text)
+	return c, tag, err
 }
 
 // mostTries is how often a change is tried while others change the configuration too.

@@ -1,0 +1,272 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"fulcrum/lvs"
+)
+
+// Site is the services of a running configuration, against which one that is added, changed or removed
+// is checked while all others stay. What it costs depends on what has changed, not on how many services
+// there are. It is not safe for concurrent use.
+type Site struct {
+	config   *Config // ports, routes and session; the services are those that follow
+	services map[lvs.ServiceID]string
+	names    map[string]lvs.ServiceID
+	passing  map[netip.Addr]string // by VIP, the service that wants its echo requests
+	own      listed
+	gateways listed // of routes, and neighbours
+
+	vips, lips, servers tenants
+}
+
+// tenants are the services that use addresses in one role.
+type tenants struct {
+	role string // with a verb for the service's name
+	by   map[netip.Addr][]string
+}
+
+func (t tenants) holder(a netip.Addr) (string, bool) {
+	if names := t.by[a]; len(names) > 0 {
+		return fmt.Sprintf(t.role, names[0]), true
+	}
+	return "", false
+}
+
+func (t tenants) add(a netip.Addr, name string) { t.by[a] = append(t.by[a], name) }
+
+func (t tenants) remove(a netip.Addr, name string) {
+	names := t.by[a]
+	if i := slices.Index(names, name); i >= 0 {
+		names = slices.Delete(names, i, i+1)
+	}
+	if t.by[a] = names; len(names) == 0 {
+		delete(t.by, a)
+	}
+}
+
+// NewSite takes in the services of a configuration that was checked.
+func NewSite(c *Config) *Site {
+	s := &Site{
+		config: c, services: map[lvs.ServiceID]string{}, names: map[string]lvs.ServiceID{},
+		passing: map[netip.Addr]string{}, own: listed{}, gateways: listed{},
+		vips:    tenants{"the VIP of service %q", map[netip.Addr][]string{}},
+		lips:    tenants{"a local address of service %q", map[netip.Addr][]string{}},
+		servers: tenants{"a real server of service %q", map[netip.Addr][]string{}},
+	}
+	for _, p := range c.Ports {
+		for _, a := range p.Addresses {
+			s.own[a.Addr()] = fmt.Sprintf("port %q's own address", p.Name)
+		}
+	}
+	for _, r := range c.Routes {
+		s.gateways[r.Via] = fmt.Sprintf("the gateway of the route to %s", r.To)
+	}
+	for _, n := range c.Neighbours {
+		s.gateways[n.Address] = "a neighbour"
+	}
+	for i := range c.Services {
+		s.add(&c.Services[i])
+	}
+	return s
+}
+
+// Change checks a service that is to take the place of old, and takes it in. Without old it is added,
+// and without next old is removed. An error is always of type Problems, and then nothing has changed.
+func (s *Site) Change(old, next *Service) error {
+	if old != nil {
+		s.remove(old)
+	}
+	if next == nil {
+		return nil
+	}
+	problems := s.checkUnique(next)
+	s.add(next)
+	if problems = append(problems, s.check(old, next)...); len(problems) == 0 {
+		return nil
+	}
+	s.remove(next)
+	if old != nil {
+		s.add(old)
+	}
+	return problems
+}
+
+func (s *Site) add(n *Service) {
+	s.services[n.ID()], s.names[n.Name] = n.Name, n.ID()
+	if !n.Echo {
+		s.passing[n.Address.Addr()] = n.Name
+	}
+	s.vips.add(n.Address.Addr(), n.Name)
+	for _, a := range n.LocalAddresses {
+		s.lips.add(a, n.Name)
+	}
+	for _, rs := range n.RealServers {
+		s.servers.add(rs.Address.Addr(), n.Name)
+	}
+}
+
+func (s *Site) remove(n *Service) {
+	delete(s.services, n.ID())
+	delete(s.names, n.Name)
+	if !n.Echo {
+		delete(s.passing, n.Address.Addr())
+	}
+	s.vips.remove(n.Address.Addr(), n.Name)
+	for _, a := range n.LocalAddresses {
+		s.lips.remove(a, n.Name)
+	}
+	for _, rs := range n.RealServers {
+		s.servers.remove(rs.Address.Addr(), n.Name)
+	}
+}
+
+// checkUnique reports what another service has that only one can have. The service is not in the site.
+func (s *Site) checkUnique(n *Service) Problems {
+	c := s.checker(&draft{})
+	if _, taken := s.names[n.Name]; taken {
+		c.at("service", 0, "name").reportf("give every service a name of its own", "%s is the name of another service", n.Name)
+	}
+	if name, taken := s.services[n.ID()]; taken {
+		c.at("service", 0, "address").reportf("give every service an address, port or protocol of its own",
+			"%s is the address of service %q", n.ID(), name)
+	}
+	if name, taken := s.passing[n.Address.Addr()]; taken && !n.Echo {
+		c.at("service", 0, "echo").reportf("write false for one service of a VIP",
+			"%s is the VIP of service %q, which wants its echo requests", n.Address.Addr(), name)
+	}
+	return c.doc.problems
+}
+
+// checker checks the services of a draft against the site.
+func (s *Site) checker(d *draft) *checker {
+	c := newChecker(&document{name: "request", lines: map[place]int{}}, d)
+	c.own, c.vips, c.lips, c.servers = s.own, s.vips, s.lips, s.servers
+	return c
+}
+
+// check reports what is wrong with a service: with its values as in a file, and with what differs from
+// old beside all other services. The service is in the site.
+func (s *Site) check(old, next *Service) Problems {
+	d := &draft{Config: Config{Ports: s.config.Ports, Routes: s.config.Routes}}
+	c := s.checker(d)
+	news := next.since(old)
+	read, locals := readService(newTable(c.at("service", 0).with(news.entries())))
+	if len(c.doc.problems) > 0 {
+		return c.doc.problems
+	}
+	d.Services, d.locals = []Service{read}, [][][]netip.Addr{locals}
+	c.checkMSS(0)
+	c.checkEcho(0, firsts{})
+	c.checkRealServers(0)
+	s.checkServers(c, next, news.RealServers)
+	if len(next.LocalAddresses) > 0 {
+		c.doc.lines[c.at("service", 0, "local_addresses").at] = 1
+	}
+	if len(locals) == 0 {
+		d.locals[0] = oneOfEach(next.LocalAddresses)
+	}
+	d.Services[0].RealServers = next.RealServers
+	c.checkLocals(0)
+	if old == nil {
+		s.checkVIP(c, next.Address.Addr())
+	}
+	return c.doc.problems
+}
+
+// oneOfEach returns an address of each family that a list has, as entries of their own.
+func oneOfEach(all []netip.Addr) (entries [][]netip.Addr) {
+	for _, is6 := range []bool{false, true} {
+		if i := slices.IndexFunc(all, func(a netip.Addr) bool { return a.Is6() == is6 }); i >= 0 {
+			entries = append(entries, all[i:i+1])
+		}
+	}
+	return entries
+}
+
+// with gives the value something that was not decoded from a file.
+func (v value) with(raw any) value {
+	v.raw = raw
+	return v
+}
+
+// since returns the service without the real servers and local addresses that old has too. What it has
+// twice is there once.
+func (n *Service) since(old *Service) Service {
+	news, seen := *n, map[any]bool{}
+	if old != nil {
+		if slices.Equal(old.LocalAddresses, n.LocalAddresses) {
+			news.LocalAddresses = nil
+		}
+		for _, rs := range old.RealServers {
+			seen[rs] = true
+		}
+	}
+	news.RealServers = nil
+	for _, rs := range n.RealServers {
+		if !seen[rs] && !seen[rs.Address] {
+			news.RealServers = append(news.RealServers, rs)
+			seen[rs.Address] = true
+		}
+	}
+	return news
+}
+
+// entries are the service as a decoder gives it.
+func (n *Service) entries() map[string]any {
+	entries := map[string]any{
+		"name": n.Name, "address": n.Address.String(), "protocol": n.Protocol.String(), "mode": n.Mode.String(),
+		"scheduler": n.Scheduler.String(), "mss": int64(n.MSS), "echo": n.Echo,
+	}
+	var locals, servers []any
+	for _, a := range n.LocalAddresses {
+		locals = append(locals, a.String())
+	}
+	for _, rs := range n.RealServers {
+		servers = append(servers, map[string]any{
+			"address": rs.Address.String(), "weight": int64(rs.Weight),
+			"upper_threshold": int64(rs.UpperThreshold), "lower_threshold": int64(rs.LowerThreshold),
+		})
+	}
+	if locals != nil {
+		entries["local_addresses"] = locals
+	}
+	if servers != nil {
+		entries["real_server"] = servers
+	}
+	return entries
+}
+
+// checkServers reports real servers that the service has twice, and new ones whose address a service
+// sends from.
+func (s *Site) checkServers(c *checker, n *Service, news []RealServer) {
+	seen := make(map[netip.AddrPort]bool, len(n.RealServers))
+	for i, rs := range n.RealServers {
+		if seen[rs.Address] {
+			c.at("service", 0, "real_server", i, "address").reportf("give every real server once",
+				"%s is a real server of this service already", rs.Address)
+		}
+		seen[rs.Address] = true
+	}
+	for i, rs := range news {
+		if who, held := s.lips.holder(rs.Address.Addr()); held {
+			c.at("service", 0, "real_server", i, "address").reportf("use addresses that nobody else has",
+				"%s is taken: %s", rs.Address.Addr(), who)
+		}
+	}
+}
+
+// checkVIP reports a VIP that is no host's address, that others have, or for which there are no
+// sessions.
+func (s *Site) checkVIP(c *checker, vip netip.Addr) {
+	v := c.at("service", 0, "address")
+	c.isHostAddress(v, vip)
+	if who, held := holder(vip, s.servers, s.lips, s.gateways); held {
+		v.reportf("use addresses that nobody else has", "%s is taken: %s", vip, who)
+	}
+	if s.config.Session.MaxV6 == 0 && vip.Is6() {
+		c.at("session", "max_v6").report("is 0, and a VIP is IPv6", "restart the director with IPv6 sessions")
+	}
+}

@@ -1,0 +1,166 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"fulcrum/lvs"
+)
+
+const siteFile = `
+[director]
+workers = [0]
+[[port]]
+name = "front"
+device = "net_null0"
+addresses = ["10.0.0.1/24", "fd00::1/64"]
+[[port]]
+name = "back"
+device = "net_null1"
+addresses = ["10.1.0.1/24", "fd01::1/64"]
+[[route]]
+to = "0.0.0.0/0"
+via = "10.0.0.254"
+[[neighbour]]
+address = "10.1.0.77"
+mac = "02:00:00:00:00:77"
+[session]
+max = 1000
+max_v6 = %d
+[[service]]
+name = "web"
+address = "10.0.0.100:80"
+protocol = "tcp"
+mode = "fullnat"
+local_addresses = ["10.1.0.50", "10.1.0.51"]
+  [[service.real_server]]
+  address = "10.1.0.11:80"
+`
+
+func siteConfig(t interface{ Fatal(...any) }, maxV6 int) *Config {
+	c, err := parse("f", fmt.Sprintf(siteFile, maxV6), []int{0, 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// drawService draws a service from a world so small that services are often in each other's way.
+func drawService(t *rapid.T, four bool) Service {
+	vips := []string{"10.0.0.100:80", "10.0.0.100:81", "10.0.0.101:80", "10.1.0.11:80", "10.0.0.1:80", "10.0.0.254:80", "10.0.0.255:80", "10.1.0.77:80"}
+	servers := []string{"10.1.0.11:80", "10.1.0.12:80", "10.1.0.12:81", "10.1.0.50:80", "10.0.0.100:80", "192.0.2.1:80", "10.1.0.255:80", "10.0.0.12:80"}
+	locals := []string{"10.1.0.50", "10.1.0.51", "10.1.0.11", "10.0.0.100", "192.0.2.9", "10.1.0.1"}
+	if !four {
+		vips, servers, locals = append(vips, "[fd00::100]:80"), append(servers, "[fd01::11]:80"), append(locals, "fd01::50")
+	}
+	s := Service{
+		Name: rapid.SampledFrom([]string{"web", "mail", "dns", ""}).Draw(t, "name"), Address: netip.MustParseAddrPort(rapid.SampledFrom(vips).Draw(t, "vip")),
+		Protocol: rapid.SampledFrom(lvs.Protocols()).Draw(t, "protocol"), Mode: rapid.SampledFrom(lvs.Modes()).Draw(t, "mode"),
+		Scheduler: lvs.RR, PersistenceMask: DefaultPersistenceMask, Echo: rapid.Bool().Draw(t, "echo"),
+		MSS: rapid.SampledFrom([]int{0, 0, 0, 1200, 1}).Draw(t, "mss"),
+	}
+	for range rapid.IntRange(0, 3).Draw(t, "servers") {
+		s.RealServers = append(s.RealServers, drawServer(t, servers))
+	}
+	if s.Mode == lvs.FullNAT || rapid.IntRange(0, 9).Draw(t, "wrong locals") == 0 {
+		for range rapid.IntRange(0, 2).Draw(t, "locals") {
+			a := netip.MustParseAddr(rapid.SampledFrom(locals).Draw(t, "local"))
+			if !slices.Contains(s.LocalAddresses, a) {
+				s.LocalAddresses = append(s.LocalAddresses, a)
+			}
+		}
+	}
+	return s
+}
+
+func drawServer(t *rapid.T, addresses []string) RealServer {
+	return RealServer{
+		Address:        netip.MustParseAddrPort(rapid.SampledFrom(addresses).Draw(t, "server")),
+		Weight:         rapid.SampledFrom([]int{1, 1, 0, 65535, 65536, -1}).Draw(t, "weight"),
+		UpperThreshold: rapid.SampledFrom([]int{0, 0, 10, -1}).Draw(t, "upper"), LowerThreshold: rapid.SampledFrom([]int{0, 0, 5, 11}).Draw(t, "lower"),
+	}
+}
+
+// TestSiteAgreesWithTheFile: a change of one service is taken or refused as the whole configuration would be as a file.
+func TestSiteAgreesWithTheFile(t *testing.T) {
+	taken, refused := 0, 0
+	rapid.Check(t, func(t *rapid.T) {
+		c := siteConfig(t, rapid.SampledFrom([]int{0, 10}).Draw(t, "max_v6"))
+		four := c.Session.MaxV6 == 0
+		site := NewSite(c)
+		for range 8 {
+			old, next, changed := drawChange(t, c, four)
+			_, want := parse("f", changed.Render(), []int{0, 1})
+			got := site.Change(old, next)
+			if (got == nil) != (want == nil) {
+				t.Fatalf("the change says\n%v\nthe file says\n%v\n%s", got, want, changed.Render())
+			}
+			if got == nil {
+				c, taken = changed, taken+1
+			} else {
+				refused++
+			}
+		}
+	})
+	if taken < 50 || refused < 50 {
+		t.Errorf("%d taken, %d refused: too few to tell", taken, refused)
+	}
+}
+
+// drawChange draws a service to add, to change or to remove, and returns the configuration with it.
+func drawChange(t *rapid.T, c *Config, four bool) (old, next *Service, changed *Config) {
+	changed = c.Clone()
+	n := drawService(t, four)
+	if len(c.Services) == 0 || rapid.IntRange(0, 2).Draw(t, "add") == 0 {
+		changed.Services = append(changed.Services, n)
+		return nil, &n, changed
+	}
+	i := rapid.IntRange(0, len(c.Services)-1).Draw(t, "which")
+	was := c.Services[i]
+	if rapid.IntRange(0, 5).Draw(t, "remove") == 0 {
+		changed.Services = slices.Delete(changed.Services, i, i+1)
+		return &was, nil, changed
+	}
+	is := was
+	is.RealServers = slices.Clone(was.RealServers)
+	switch rapid.IntRange(0, 3).Draw(t, "what") {
+	case 0:
+		is.Name = n.Name
+	case 1:
+		is.MSS, is.Echo = n.MSS, n.Echo
+	case 2:
+		is.LocalAddresses = n.LocalAddresses
+	default:
+		is.RealServers = append(is.RealServers, n.RealServers...)
+	}
+	changed.Services[i] = is
+	return &was, &is, changed
+}
+
+// TestSiteSaysWhatIsWrong shows the words.
+func TestSiteSaysWhatIsWrong(t *testing.T) {
+	c := siteConfig(t, 0)
+	web := c.Services[0]
+	for _, tt := range []struct {
+		change func(*Service)
+		want   string
+	}{
+		{func(s *Service) { s.RealServers[0].Weight = 70000 }, "request:1: service.real_server.weight: 70000 is out of range"},
+		{func(s *Service) { s.RealServers = append(s.RealServers, s.RealServers[0]) }, "service.real_server.address: 10.1.0.11:80 is a real server of this service already"},
+		{func(s *Service) { s.RealServers[0].Address = netip.MustParseAddrPort("10.0.0.100:80") }, `10.0.0.100 is held by the director itself: the VIP of service "web"`},
+		{func(s *Service) { s.RealServers[0].Address = netip.MustParseAddrPort("10.1.0.51:80") }, `10.1.0.51 is taken: a local address of service "web"`},
+		{func(s *Service) { s.LocalAddresses = nil }, "service.local_addresses: is missing"},
+	} {
+		next := web
+		next.RealServers = slices.Clone(web.RealServers)
+		tt.change(&next)
+		if err := NewSite(c).Change(&web, &next); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("got %v, want %s", err, tt.want)
+		}
+	}
+}
