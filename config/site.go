@@ -83,11 +83,13 @@ func (s *Site) Change(old, next *Service) error {
 		return nil
 	}
 	problems := s.checkUnique(next)
-	s.add(next)
-	if problems = append(problems, s.check(old, next)...); len(problems) == 0 {
-		return nil
+	if len(problems) == 0 {
+		s.add(next)
+		if problems = s.check(old, next); len(problems) == 0 {
+			return nil
+		}
+		s.remove(next)
 	}
-	s.remove(next)
 	if old != nil {
 		s.add(old)
 	}

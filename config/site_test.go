@@ -93,7 +93,7 @@ func TestSiteAgreesWithTheFile(t *testing.T) {
 		c := siteConfig(t, rapid.SampledFrom([]int{0, 10}).Draw(t, "max_v6"))
 		four := c.Session.MaxV6 == 0
 		site := NewSite(c)
-		for range 8 {
+		for range 16 {
 			old, next, changed := drawChange(t, c, four)
 			_, want := parse("f", changed.Render(), []int{0, 1})
 			got := site.Change(old, next)
