@@ -1,72 +1,93 @@
 package control
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
-	"slices"
 	"strings"
 
 	"fulcrum/config"
 )
 
-// compareNetwork notes what differs around the services: the ports' addresses, routes and neighbours.
+// compareNetwork notes what differs around the services: ports, routes and neighbours.
 func (p *planner) compareNetwork() {
-	for i := range min(len(p.old.Ports), len(p.next.Ports)) { // another number of ports needs a restart
-		old, next := p.old.Ports[i], p.next.Ports[i]
-		if !slices.Equal(old.Addresses, next.Addresses) {
-			p.alter("port "+next.Name, fmt.Sprintf("addresses %s -> %s", addressList[netip.Prefix](old.Addresses), addressList[netip.Prefix](next.Addresses)))
+	if len(p.old.Ports) != len(p.next.Ports) {
+		p.Restart = append(p.Restart, "the number of ports")
+	}
+	for i := range min(len(p.old.Ports), len(p.next.Ports)) {
+		p.comparePort(&p.old.Ports[i], &p.next.Ports[i])
+	}
+	compareEntries(p, routes, p.old.Routes, p.next.Routes)
+	compareEntries(p, neighbours, p.old.Neighbours, p.next.Neighbours)
+}
+
+func (p *planner) comparePort(old, next *config.Port) {
+	p.note(portFields.differences(old, next), "port "+old.Name+": ", func(d difference) Change {
+		return Change{Action: Alter, Object: "port " + next.Name, Detail: d.String()}
+	})
+}
+
+// entries describes a list of the configuration whose order means nothing.
+type entries[T any] struct {
+	kind   string // what a plan calls an entry
+	fields fields[T]
+	key    func(*T) string   // what makes an entry the same one in another configuration
+	value  func(*T) string   // what a plan shows of an entry that is added or removed
+	words  map[string]string // what a plan calls a field, where it does not use the file's key
+}
+
+var routes = entries[config.Route]{
+	kind: "route", fields: routeFields,
+	key:   func(r *config.Route) string { return r.To.String() },
+	value: func(r *config.Route) string { return "via " + r.Via.String() },
+}
+
+var neighbours = entries[config.Neighbour]{
+	kind: "neighbour", fields: neighbourFields,
+	key:   func(n *config.Neighbour) string { return n.Address.String() },
+	value: func(n *config.Neighbour) string { return "at " + n.MAC.String() },
+	words: map[string]string{"mac": "at"},
+}
+
+// compareEntries notes what was removed from a list, changed in it and added to it.
+func compareEntries[T any](p *planner, kind entries[T], old, next []T) {
+	before, after := kind.byKey(old), kind.byKey(next)
+	for i := range old {
+		if after[kind.key(&old[i])] == nil {
+			p.Changes = append(p.Changes, kind.change(Remove, &old[i]))
 		}
 	}
-	p.compareEntries("route", routesOf(p.old), routesOf(p.next))
-	p.compareEntries("neighbour", neighboursOf(p.old), neighboursOf(p.next))
-}
-
-func (p *planner) alter(object, detail string) {
-	p.Changes = append(p.Changes, Change{Action: Alter, Object: object, Detail: detail})
-}
-
-// entry is a line of a table that has one for each key.
-type entry struct{ key, value string }
-
-func routesOf(c *config.Config) (all []entry) {
-	for _, r := range c.Routes {
-		all = append(all, entry{r.To.String(), "via " + r.Via.String()})
-	}
-	return all
-}
-
-func neighboursOf(c *config.Config) (all []entry) {
-	for _, n := range c.Neighbours {
-		all = append(all, entry{n.Address.String(), "at " + n.MAC.String()})
-	}
-	return all
-}
-
-// compareEntries compares tables, whose order means nothing.
-func (p *planner) compareEntries(kind string, old, next []entry) {
-	before, after := valuesOf(old), valuesOf(next)
-	for _, e := range old {
-		if _, stays := after[e.key]; !stays {
-			p.Changes = append(p.Changes, Change{Action: Remove, Object: kind + " " + e.key, Detail: e.value})
-		}
-	}
-	for _, e := range next {
-		switch was, known := before[e.key]; {
-		case !known:
-			p.Changes = append(p.Changes, Change{Action: Add, Object: kind + " " + e.key, Detail: e.value})
-		case was != e.value:
-			p.alter(kind+" "+e.key, was+" -> "+e.value)
+	for i := range next {
+		if was := before[kind.key(&next[i])]; was != nil {
+			kind.compare(p, was, &next[i])
+		} else {
+			p.Changes = append(p.Changes, kind.change(Add, &next[i]))
 		}
 	}
 }
 
-// valuesOf finds an entry's value by its key, however many entries there are.
-func valuesOf(all []entry) map[string]string {
-	values := make(map[string]string, len(all))
-	for _, e := range all {
-		values[e.key] = e.value
+// byKey finds entries by their keys, however many there are.
+func (e entries[T]) byKey(list []T) map[string]*T {
+	found := make(map[string]*T, len(list))
+	for i := range list {
+		found[e.key(&list[i])] = &list[i]
 	}
-	return values
+	return found
+}
+
+// change returns what a plan says of an entry that comes or goes.
+func (e entries[T]) change(a Action, entry *T) Change {
+	return Change{Action: a, Object: e.kind + " " + e.key(entry), Detail: e.value(entry)}
+}
+
+// compare notes what differs in an entry that both configurations have.
+func (e entries[T]) compare(p *planner, old, next *T) {
+	object := e.kind + " " + e.key(next)
+	p.note(e.fields.differences(old, next), object+": ", func(d difference) Change {
+		word := cmp.Or(e.words[d.key], d.key)
+		detail := fmt.Sprintf("%s %v -> %s %v", word, shown(d.old), word, shown(d.next))
+		return Change{Action: Alter, Object: object, Detail: detail}
+	})
 }
 
 // mostListed bounds how many addresses a plan names: a subnet of local addresses has thousands.

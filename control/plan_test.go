@@ -97,7 +97,27 @@ func TestPlan(t *testing.T) {
 		{"order of real servers", []string{web11 + web12, web12 + web11}, []string{"change service web | order of real servers | 23 go on"}},
 		{"name", []string{`"web"`, `"www"`}, []string{"change service www | name web -> www | 23 go on"}},
 		{"scheduler", []string{`"rr"`, `"wrr"`}, []string{"change service web | scheduler rr -> wrr | 23 go on"}},
-		{"mode", []string{`mode = "nat"`, `mode = "ipip"`, ":8080", ":80"}, []string{"change service web | mode nat -> ipip | 23 " + gone}},
+		{"mode", []string{
+			`mode = "fullnat"`, `mode = "nat"`, "local_addresses = [\"10.0.0.50\"]\n", "",
+		}, []string{
+			"change service dns | mode fullnat -> nat | 13 go on by fullnat; new ones by nat",
+			"change service dns | local_addresses 10.0.0.50 ->  | 13 go on",
+		}},
+		{"mode and real servers", []string{`mode = "nat"`, `mode = "ipip"`, ":8080", ":80"}, []string{
+			"change service web | mode nat -> ipip | 23 go on by nat; new ones by ipip",
+			"remove real server 10.0.0.11:8080 of web |  | 11 " + gone,
+			"remove real server 10.0.0.12:8080 of web |  | 12 " + gone,
+			"add real server 10.0.0.11:80 of web | weight 1 | 0 ",
+			"add real server 10.0.0.12:80 of web | weight 2 | 0 ",
+		}},
+		{"mode and weight", []string{
+			`mode = "nat"`, "mode = \"fullnat\"\nlocal_addresses = [\"10.0.0.51\"]",
+			"weight = 2", "weight = 5",
+		}, []string{
+			"change service web | mode nat -> fullnat | 23 go on by nat; new ones by fullnat",
+			"change service web | local_addresses  -> 10.0.0.51 | 23 go on",
+			"change real server 10.0.0.12:8080 of web | weight 2 -> 5 | 12 go on",
+		}},
 		{"add a service", []string{dnsService, dnsService + strings.NewReplacer("dns", "more", ":53\"\np", ":54\"\np").Replace(dnsService)},
 			[]string{"add service more | udp 10.0.0.100:54, fullnat, wlc, 1 real server | 0 "}},
 		{"remove a service", []string{dnsService, ""}, []string{"remove service dns | udp 10.0.0.100:53 | 13 " + gone}},

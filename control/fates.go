@@ -1,0 +1,84 @@
+package control
+
+import (
+	"reflect"
+
+	"fulcrum/config"
+)
+
+// fate says what becomes of a field of the configuration that a new configuration changes.
+type fate uint8
+
+const (
+	// restart: the field cannot change while the director runs. It is also the fate of a field that
+	// has no row in fates, so that none is ignored.
+	restart fate = iota
+	// live: the engine takes the new value while it runs. EngineSettings carries it.
+	live
+	// unbuilt: package config refuses every value but the default. Another value needs a restart.
+	unbuilt
+	// parts: the planner compares what the field contains.
+	parts
+	// noSetting: the field sets nothing by itself. Its row says why.
+	noSetting
+)
+
+// fates decides about every field of the configuration. TestEveryFieldHasAFate wants a row for
+// each, and TestEverySettingArrives holds the planner and EngineSettings to the rows.
+//
+// Services, real servers, routes and neighbours come and go while the director runs. Their fields
+// cannot need a restart: a new service would come without them.
+var fates = map[reflect.Type]map[string]fate{
+	reflect.TypeFor[config.Config](): {
+		"File":     noSetting, // where the configuration was read from; status shows it
+		"Director": parts, "Control": parts, "Metrics": parts, "DPDK": parts,
+		"Ports": parts, "Routes": parts, "Neighbours": parts, "Session": parts, "Services": parts,
+	},
+	reflect.TypeFor[config.Director](): {
+		"Workers": restart, "Idle": restart, "Control": restart, "Log": restart,
+	},
+	reflect.TypeFor[config.Control](): {
+		"Listen": restart, "Certificate": restart, "Key": restart, "TokenFile": restart,
+	},
+	reflect.TypeFor[config.Metrics](): {"Listen": restart},
+	reflect.TypeFor[config.DPDK]():    {"Hugepages": restart, "Memory": restart, "Args": restart},
+	reflect.TypeFor[config.Port](): {
+		"Name": restart, "Device": restart, "Addresses": live,
+		"RxDescriptors": restart, "TxDescriptors": restart, "MTU": restart, "VLAN": restart,
+	},
+	reflect.TypeFor[config.Route](): {
+		"To": live, "Via": live,
+		"Port": noSetting, // follows from Via and the ports' addresses
+	},
+	reflect.TypeFor[config.Neighbour](): {
+		"Address": live, "MAC": live,
+		"Port": noSetting, // follows from Address and the ports' addresses
+	},
+	reflect.TypeFor[config.Session](): {
+		"Max": restart, "MaxV6": restart, "SloppyTCP": live, "ExpireNoDest": live,
+		"ExpireQuiescent": unbuilt, "Timeouts": parts,
+	},
+	reflect.TypeFor[config.Service](): {
+		"Name": live, "Address": live, "Protocol": live, "Mode": live, "Scheduler": live,
+		"SchedulerFlags": unbuilt, "Persistence": unbuilt, "PersistenceMask": unbuilt,
+		"OnePacket": unbuilt, "MSS": live, "Echo": live, "LocalAddresses": live, "RealServers": parts,
+	},
+	reflect.TypeFor[config.RealServer](): {
+		"Address": live, "Weight": live, "UpperThreshold": live, "LowerThreshold": live,
+	},
+}
+
+// The fields of each type, prepared once.
+var (
+	configFields     = fieldsOf[config.Config]()
+	directorFields   = fieldsOf[config.Director]()
+	controlFields    = fieldsOf[config.Control]()
+	metricsFields    = fieldsOf[config.Metrics]()
+	dpdkFields       = fieldsOf[config.DPDK]()
+	portFields       = fieldsOf[config.Port]()
+	routeFields      = fieldsOf[config.Route]()
+	neighbourFields  = fieldsOf[config.Neighbour]()
+	sessionFields    = fieldsOf[config.Session]()
+	serviceFields    = fieldsOf[config.Service]()
+	realServerFields = fieldsOf[config.RealServer]()
+)
