@@ -83,13 +83,12 @@ func (s *Site) Change(old, next *Service) error {
 		return nil
 	}
 	problems := s.checkUnique(next)
-	if len(problems) == 0 {
-		s.add(next)
-		if problems = s.check(old, next); len(problems) == 0 {
-			return nil
-		}
-		s.remove(next)
+	s.hold(next)
+	if problems = append(problems, s.check(old, next)...); len(problems) == 0 {
+		s.name(next)
+		return nil
 	}
+	s.release(next)
 	if old != nil {
 		s.add(old)
 	}
@@ -97,31 +96,39 @@ func (s *Site) Change(old, next *Service) error {
 }
 
 func (s *Site) add(n *Service) {
-	s.services[n.ID()], s.names[n.Name] = n.Name, n.ID()
-	if !n.Echo {
-		s.passing[n.Address.Addr()] = n.Name
-	}
-	s.vips.add(n.Address.Addr(), n.Name)
-	for _, a := range n.LocalAddresses {
-		s.lips.add(a, n.Name)
-	}
-	for _, rs := range n.RealServers {
-		s.servers.add(rs.Address.Addr(), n.Name)
-	}
+	s.hold(n)
+	s.name(n)
 }
 
 func (s *Site) remove(n *Service) {
+	s.release(n)
 	delete(s.services, n.ID())
 	delete(s.names, n.Name)
 	if !n.Echo {
 		delete(s.passing, n.Address.Addr())
 	}
-	s.vips.remove(n.Address.Addr(), n.Name)
+}
+
+// name notes what only one service can have.
+func (s *Site) name(n *Service) {
+	s.services[n.ID()], s.names[n.Name] = n.Name, n.ID()
+	if !n.Echo {
+		s.passing[n.Address.Addr()] = n.Name
+	}
+}
+
+// hold notes the addresses that a service uses, and release takes them off again.
+func (s *Site) hold(n *Service) { n.eachAddress(s, tenants.add) }
+
+func (s *Site) release(n *Service) { n.eachAddress(s, tenants.remove) }
+
+func (n *Service) eachAddress(s *Site, do func(tenants, netip.Addr, string)) {
+	do(s.vips, n.Address.Addr(), n.Name)
 	for _, a := range n.LocalAddresses {
-		s.lips.remove(a, n.Name)
+		do(s.lips, a, n.Name)
 	}
 	for _, rs := range n.RealServers {
-		s.servers.remove(rs.Address.Addr(), n.Name)
+		do(s.servers, rs.Address.Addr(), n.Name)
 	}
 }
 
