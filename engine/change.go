@@ -105,14 +105,22 @@ func (e *Engine) begin(now time.Time) *change {
 func (c *change) publish() {
 	defer c.registry.mu.Unlock()
 	c.setAddresses()
+	c.publishSnapshot()
+	c.publishPools()
+	c.engine.announcements.add(c.newAddresses())
+}
+
+func (c *change) publishSnapshot() {
 	if c.changed {
 		c.new.reuses = c.registry.reuses
 		c.engine.snap.Store(c.new)
 	}
+}
+
+func (c *change) publishPools() {
 	for _, b := range c.pools {
 		b.pool.Publish(&b.service.pool)
 	}
-	c.engine.announcements.add(c.newAddresses())
 }
 
 // forget frees the ids of real servers that were removed long ago.
@@ -245,7 +253,17 @@ func (c *change) putServers(live *liveService, was *Service) {
 		c.putServer(id, newServerEntry(c.registry.live[id], s))
 	}
 	c.removeServers(live, was.RealServers, s.RealServers)
-	c.pools = append(c.pools, builtPool{live, sched.NewPool(s.Scheduler, members, live.pool.Load())})
+	c.putPool(live, sched.NewPool(s.Scheduler, members, live.pool.Load()))
+}
+
+// putPool has a pool wait for the snapshot. A service that the old snapshot does not have gets its
+// pool at once: workers must find one as soon as they see the service.
+func (c *change) putPool(live *liveService, pool *sched.Pool) {
+	if old, known := c.old.services.get(serviceKey(live.id)); known && old.live == live {
+		c.pools = append(c.pools, builtPool{live, pool})
+		return
+	}
+	pool.Publish(&live.pool)
 }
 
 // putServer gives the new snapshot the description of a real server, unless it has it.

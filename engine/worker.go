@@ -70,9 +70,7 @@ const publishInterval = 10
 func (w *Worker) Turn(now uint32) int {
 	w.effort.begin(w.now, now)
 	w.now = now
-	if s := w.engine.snap.Load(); s != w.snap {
-		w.adopt(s)
-	}
+	w.update()
 	received := 0
 	for i := range w.queues {
 		w.stage = stageExchange
@@ -97,6 +95,13 @@ func (w *Worker) Turn(now uint32) int {
 	w.readMail()
 	w.effort.working = received > 0
 	return received
+}
+
+// update goes over to the newest snapshot.
+func (w *Worker) update() {
+	if s := w.engine.snap.Load(); s != w.snap {
+		w.adopt(s)
+	}
 }
 
 // adopt goes over to a snapshot. What it costs depends on what has changed: only another topology has
