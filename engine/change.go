@@ -125,13 +125,8 @@ func (c *change) publishPools() {
 
 // forget frees the ids of real servers that were removed long ago.
 func (c *change) forget() {
-	freed := c.registry.forget(c.now, c.engine.counted)
-	if len(freed) == 0 {
-		return
-	}
-	ends := c.ownClientEnds(0)
-	for _, live := range freed {
-		ends.remove(endKey(live.id))
+	for _, live := range c.registry.forget(c.now, c.engine.counted) {
+		c.removeClientEnd(live)
 	}
 }
 
@@ -251,6 +246,7 @@ func (c *change) putServers(live *liveService, was *Service) {
 			ID: id, Weight: rs.Weight, Upper: rs.UpperThreshold, Lower: rs.LowerThreshold, Load: &c.registry.live[id].load,
 		}
 		c.putServer(id, newServerEntry(c.registry.live[id], s))
+		c.putClientEnd(c.registry.live[id], s.Mode)
 	}
 	c.removeServers(live, was.RealServers, s.RealServers)
 	c.putPool(live, sched.NewPool(s.Scheduler, members, live.pool.Load()))
@@ -272,10 +268,30 @@ func (c *change) putServer(id uint32, e serverEntry) {
 		return
 	}
 	c.setServer(id, e)
-	if e.mode.Owner() == lvs.ClientEnd {
-		if _, known := c.new.clientEnds.get(endKey(e.id)); !known {
-			c.ownClientEnds(1).set(endKey(e.id), struct{}{})
-		}
+}
+
+// putClientEnd has the packets of a real server's socket belong to their clients' workers, if its mode
+// asks for that. They do as long as the real server is remembered: it may have sessions of that mode.
+func (c *change) putClientEnd(live *liveServer, mode lvs.Mode) {
+	if live.clientEnd || mode.Owner() != lvs.ClientEnd {
+		return
+	}
+	live.clientEnd = true
+	key := endKey(live.id)
+	if c.registry.ends[key]++; c.registry.ends[key] == 1 {
+		c.ownClientEnds(1).set(key, struct{}{})
+	}
+}
+
+// removeClientEnd takes back putClientEnd. Real servers of several services may share a socket.
+func (c *change) removeClientEnd(live *liveServer) {
+	if !live.clientEnd {
+		return
+	}
+	key := endKey(live.id)
+	if c.registry.ends[key]--; c.registry.ends[key] == 0 {
+		delete(c.registry.ends, key)
+		c.ownClientEnds(0).remove(key)
 	}
 }
 

@@ -24,6 +24,7 @@ type registry struct {
 	services     map[lvs.ServiceID]*liveService
 	vips         map[packet.Addr][]*liveService // configured ones, by VIP
 	locals       map[packet.Addr]int            // local addresses, by how many services use them
+	ends         map[lookupKey]int              // sockets of clientEnds, by how many real servers have them
 	live         []*liveServer                  // by id
 	gone         []uint32                       // ids of real servers that were removed
 	free         []uint32                       // ids without a real server
@@ -42,7 +43,7 @@ type liveServer struct {
 	before      Traffic   // what the id counted for others
 	gone        time.Time // when it was removed; zero while it is configured
 	listed      bool      // in the registry's list of those that are gone
-	freed       bool      // no real server has the id
+	clientEnd   bool      // counted in the registry's ends
 }
 
 // liveService is a service as it is now. Workers read pool and write seen, each its own; all else is
@@ -70,7 +71,7 @@ type seenPool struct {
 func newRegistry(workers int) *registry {
 	return &registry{
 		workers: workers, services: map[lvs.ServiceID]*liveService{},
-		vips: map[packet.Addr][]*liveService{}, locals: map[packet.Addr]int{},
+		vips: map[packet.Addr][]*liveService{}, locals: map[packet.Addr]int{}, ends: map[lookupKey]int{},
 	}
 }
 
@@ -156,7 +157,7 @@ func (r *registry) release(live *liveServer, counted Traffic) {
 	own := counted
 	own.subtract(live.before)
 	s.forgotten.add(own)
-	live.before, live.freed = counted, true
+	live.before = counted
 	delete(s.servers, live.id.Address)
 	r.dropUnused(s)
 }

@@ -137,3 +137,25 @@ func TestEndingSparesWhoGetsTheID(t *testing.T) {
 		t.Error("a stranger's session ended")
 	}
 }
+
+// TestSharedSocketIsForgottenOnce: a real server of two services answers the clients of both. When one
+// of the services is forgotten, answers to clients of the other still find their workers.
+func TestSharedSocketIsForgottenOnce(t *testing.T) {
+	s := twoArm
+	web, other, now := s.web(modes.NAT, 1), s.web(modes.NAT, 1), time.Now()
+	other.Address = netip.AddrPortFrom(at4(vipAlone).Addr(), 81)
+	other.RealServers[0] = web.RealServers[0]
+	b := newBed(t, s, s.serving(web, other))
+	end := endKey(other.serverID(0))
+	for step, all := range [][]Service{{web}, {web}, {web, other}, {other}, {other}, {}, {}} {
+		b.applyAt(s.serving(all...), now)
+		now = now.Add(forgetAfter)
+		_, known := b.engine.snap.Load().clientEnds.get(end)
+		if want := step < 6; known != want {
+			t.Errorf("step %d: known %v", step, known)
+		}
+	}
+	if n := len(b.engine.registry.ends); n != 0 {
+		t.Errorf("%d sockets are left", n)
+	}
+}
