@@ -29,7 +29,7 @@ type registry struct {
 	gone         []uint32                       // ids of real servers that were removed
 	free         []uint32                       // ids without a real server
 	incarnations uint32
-	reuses       uint32 // ids given out again
+	reuses       uint32    // ids given out again
 	looked       time.Time // when forget looked last
 }
 

@@ -47,7 +47,8 @@ type Worker struct {
 	icmpTokens tokens
 	fragments  fragments
 	announcers []announcer // batches that are being announced
-	announced  uint64      // batches taken so far
+	announced  uint64      // announcements.added when the last batch was taken
+	taken      uint32      // ms: when that was
 
 	stage stage // what it is doing, for the report of a panic
 	at    int   // index in the burst
