@@ -165,7 +165,9 @@ func (r *Running) replace(next *config.Config) (Plan, error) {
 		return plan, &RestartError{plan.Restart}
 	}
 	if !plan.Empty() {
-		r.engine.Apply(EngineSettings(next))
+		if err := r.engine.Apply(EngineSettings(next)); err != nil {
+			return plan, fmt.Errorf("apply the configuration: %w", err)
+		}
 	}
 	r.current = next
 	return plan, nil

@@ -17,15 +17,24 @@ type Change struct {
 }
 
 // Apply makes settings, which have been validated, the running ones as a whole. What has not changed
-// is not touched.
-func (e *Engine) Apply(s Settings) { e.applyAt(s, time.Now()) }
+// is not touched. Its error is ErrManyServers: then nothing has changed. Any goroutine may call it.
+func (e *Engine) Apply(s Settings) error { return e.applyAt(s, time.Now()) }
 
-func (e *Engine) applyAt(s Settings, now time.Time) {
+func (e *Engine) applyAt(s Settings, now time.Time) error {
 	c := e.begin(now)
-	c.whole = true
 	c.forget()
-	c.setTopology(&s)
-	c.setOptions(&s)
+	err := c.registry.room(s.Services)
+	if err == nil {
+		c.apply(&s)
+	}
+	c.publish()
+	return err
+}
+
+func (c *change) apply(s *Settings) {
+	c.whole = true
+	c.setTopology(s)
+	c.setOptions(s)
 	wanted := make(map[lvs.ServiceID]bool, len(s.Services))
 	for i := range s.Services {
 		wanted[s.Services[i].ID()] = true
@@ -39,27 +48,35 @@ func (e *Engine) applyAt(s Settings, now time.Time) {
 		c.put(&s.Services[i])
 	}
 	c.setOrder(s.Services)
-	c.publish()
 }
 
 // Change makes a change of some services, which has been validated. It costs what it changes: one of
-// weights and thresholds alone replaces a pool.
-func (e *Engine) Change(n Change) { e.changeAt(n, time.Now()) }
+// weights and thresholds alone replaces a pool. Its error is ErrManyServers: then nothing has changed.
+// Any goroutine may call it.
+func (e *Engine) Change(n Change) error { return e.changeAt(n, time.Now()) }
 
-func (e *Engine) changeAt(n Change, now time.Time) {
+func (e *Engine) changeAt(n Change, now time.Time) error {
 	c := e.begin(now)
 	if now.Sub(e.registry.looked) >= forgetEvery {
 		c.forget()
 	}
+	err := c.registry.room(n.Put)
+	if err == nil {
+		c.make(&n)
+	}
+	c.publish()
+	return err
+}
+
+func (c *change) make(n *Change) {
 	for _, id := range n.Remove {
-		if s := e.registry.services[id]; s != nil && s.configured {
+		if s := c.registry.services[id]; s != nil && s.configured {
 			c.remove(s)
 		}
 	}
 	for i := range n.Put {
 		c.put(&n.Put[i])
 	}
-	c.publish()
 }
 
 // change is a snapshot in the making. The registry is locked while it is made. Fields of the new

@@ -18,7 +18,7 @@ type peer struct {
 	_           [8]byte
 }
 
-// maxServers bounds the ids of real servers. Memory is reserved for all of them, and taken for those
+// maxServers bounds the ids of real servers: the registry gives out no others. Memory is reserved for all of them, and taken for those
 // that there are.
 const maxServers = 1 << 22
 
