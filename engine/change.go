@@ -62,13 +62,13 @@ func (e *Engine) changeAt(n Change, now time.Time) error {
 	}
 	err := c.registry.room(n.Put)
 	if err == nil {
-		c.make(&n)
+		c.edit(&n)
 	}
 	c.publish()
 	return err
 }
 
-func (c *change) make(n *Change) {
+func (c *change) edit(n *Change) {
 	for _, id := range n.Remove {
 		if s := c.registry.services[id]; s != nil && s.configured {
 			c.remove(s)

@@ -119,7 +119,7 @@ func (w *Worker) adopt(s *snapshot) {
 	} else if old.reuses != s.reuses {
 		w.hopEpoch++ // an id has become another real server's
 	}
-	w.pass = serverPass{}
+	w.pass.again = true
 }
 
 // stop gives back every packet that is still held and ends all sessions, so that the counts come out even. No worker may be
