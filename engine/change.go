@@ -222,6 +222,7 @@ func (c *change) put(s *Service) {
 	}
 	live.settings = *s
 	live.settings.RealServers = slices.Clone(s.RealServers)
+	live.settings.LocalAddresses = slices.Clone(s.LocalAddresses)
 	live.clientEnd = live.clientEnd || s.Mode.Owner() == lvs.ClientEnd
 	c.putServers(live, &was)
 	if fresh || !was.sameSettings(s) {
