@@ -96,9 +96,13 @@ func (r *Running) put(was, next *config.Service, place int) (Plan, error) {
 		return plan, err
 	}
 	r.list(was, next, place)
+	if err := r.tellEngine(was, next, place); err != nil {
+		r.list(next, was, place)
+		_ = r.site.Change(next, was) // it was there before
+		return plan, fmt.Errorf("make the change: %w", err)
+	}
 	r.shown = nil
 	r.revision++
-	r.tellEngine(was, next, place)
 	return plan, nil
 }
 
@@ -120,15 +124,14 @@ func (r *Running) list(was, next *config.Service, place int) {
 
 // tellEngine has the engine make a change. One that adds a service elsewhere than at the end has it look
 // at all of them, for their order.
-func (r *Running) tellEngine(was, next *config.Service, place int) {
+func (r *Running) tellEngine(was, next *config.Service, place int) error {
 	switch {
 	case next == nil:
-		r.engine.Change(engine.Change{Remove: []lvs.ServiceID{was.ID()}})
+		return r.engine.Change(engine.Change{Remove: []lvs.ServiceID{was.ID()}})
 	case was == nil && place < len(r.current.Services)-1:
-		r.engine.Apply(EngineSettings(r.current))
-	default:
-		r.engine.Change(engine.Change{Put: []engine.Service{engineService(*next)}})
+		return r.engine.Apply(EngineSettings(r.current))
 	}
+	return r.engine.Change(engine.Change{Put: []engine.Service{engineService(*next)}})
 }
 
 // planOf says what the change of one service means.

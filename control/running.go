@@ -162,7 +162,9 @@ func (r *Running) replace(next *config.Config) (Plan, error) {
 		r.current.File, r.shown = next.File, nil
 		return plan, nil
 	}
-	r.engine.Apply(EngineSettings(next))
+	if err := r.engine.Apply(EngineSettings(next)); err != nil {
+		return plan, fmt.Errorf("apply the configuration: %w", err)
+	}
 	r.take(next)
 	return plan, nil
 }

@@ -13,6 +13,11 @@ const (
 	announceRounds   = 2
 	announceInterval = 2000 // ms
 	announceChunk    = 32   // in one turn, so that thousands of addresses do not hold it up
+
+	// With many batches under way, those that follow are collected for some time: few are under way
+	// however often services change.
+	manyBatches  = 32
+	takeInterval = 100 // ms
 )
 
 // announcement is an address that a port answers for.
@@ -23,28 +28,38 @@ type announcement struct {
 
 // announcements takes new addresses from control to the worker that announces them.
 type announcements struct {
-	added atomic.Uint64 // batches so far
+	added atomic.Uint64 // changes with new addresses so far
 
-	mu      sync.Mutex
-	batches [][]announcement // guarded by mu: those that the worker has not taken
+	mu      sync.Mutex // guards what the worker has not taken
+	waiting []announcement
+	known   map[announcement]bool // what is waiting; an address that comes and goes waits once
 }
 
-// add hands a batch over.
-func (a *announcements) add(batch []announcement) {
-	if len(batch) == 0 {
+// add hands new addresses over.
+func (a *announcements) add(fresh []announcement) {
+	if len(fresh) == 0 {
 		return
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.batches = append(a.batches, batch)
+	if a.known == nil {
+		a.known = map[announcement]bool{}
+	}
+	for _, n := range fresh {
+		if !a.known[n] {
+			a.known[n] = true
+			a.waiting = append(a.waiting, n)
+		}
+	}
 	a.added.Add(1)
 }
 
-func (a *announcements) take() [][]announcement {
+// take returns what has been handed over since the last call.
+func (a *announcements) take() []announcement {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	taken := a.batches
-	a.batches = nil
+	taken := a.waiting
+	a.waiting, a.known = nil, nil
 	return taken
 }
 
@@ -63,12 +78,7 @@ func (w *Worker) announce() {
 	if w.number != 0 {
 		return
 	}
-	if added := w.engine.announcements.added.Load(); added != w.announced {
-		w.announced = added
-		for _, batch := range w.engine.announcements.take() {
-			w.announcers = append(w.announcers, announcer{batch: batch, rounds: announceRounds, due: w.now})
-		}
-	}
+	w.takeAnnouncements()
 	room := announceChunk
 	for i := 0; i < len(w.announcers) && room > 0; i++ {
 		room -= w.announceSome(&w.announcers[i], room)
@@ -76,6 +86,19 @@ func (w *Worker) announce() {
 	if len(w.announcers) > 0 && w.announcers[0].rounds == 0 {
 		w.announcers = slices.DeleteFunc(w.announcers, func(a announcer) bool { return a.rounds == 0 })
 	}
+}
+
+// takeAnnouncements takes new addresses from control. The snapshot that has them may be newer than this
+// turn.
+func (w *Worker) takeAnnouncements() {
+	added := w.engine.announcements.added.Load()
+	if added == w.announced || len(w.announcers) >= manyBatches && w.now-w.taken < takeInterval {
+		return
+	}
+	w.announced, w.taken = added, w.now
+	batch := w.engine.announcements.take()
+	w.announcers = append(w.announcers, announcer{batch: batch, rounds: announceRounds, due: w.now})
+	w.update()
 }
 
 // announceSome sends at most n announcements of a batch and returns how many it sent.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/gopacket/layers"
 
+	"fulcrum/lvs"
 	"fulcrum/modes"
 	"fulcrum/packet"
 )
@@ -51,6 +52,59 @@ func TestAnnouncesOnlyNewAddresses(t *testing.T) {
 	b.engine.Apply(s.serving(s.web(modes.DR, 1)))
 	b.turn()
 	b.sent(0, vip)
+}
+
+// TestAnnouncesAtOnce: a change that comes in the middle of a turn is announced at its end, twice in
+// all.
+func TestAnnouncesAtOnce(t *testing.T) {
+	s := oneArm
+	b := newBed(t, s, s.settings())
+	b.engine.Apply(s.serving(s.web(modes.DR, 1)))
+	b.worker.announce() // the turn began before the change
+	b.worker.exchange(0, nil)
+	b.sent(0, gratuitous(s.as(0, vipAlone)))
+	b.wait(announceInterval)
+	b.sent(0, gratuitous(s.as(0, vipAlone)))
+	b.wait(2 * announceInterval)
+	b.quiet()
+}
+
+// TestAddressesThatComeAndGo: however often addresses come and go, few announcements are kept, and the last
+// word is announced twice.
+func TestAddressesThatComeAndGo(t *testing.T) {
+	s := oneArm
+	web, echo := s.web(modes.DR, 1), s.echo(modes.DR, 1)
+	web.Address = at4("10.0.0.101:80")
+	b := newBed(t, s, s.settings())
+	comeAndGo := func() {
+		for _, v := range []Service{web, echo} {
+			b.engine.Change(Change{Put: []Service{v}})
+			b.engine.Change(Change{Remove: []lvs.ServiceID{v.ID()}})
+		}
+	}
+	for range 100 {
+		comeAndGo() // no worker turns
+	}
+	if n := len(b.engine.announcements.waiting); n != 2 {
+		t.Errorf("%d announcements are waiting", n)
+	}
+	for range 5000 {
+		comeAndGo()
+		b.now++
+		b.turn()
+		b.collectAll()
+		if n := len(b.worker.announcers); n > manyBatches+2*announceInterval/takeInterval {
+			t.Fatalf("%d batches are under way", n)
+		}
+	}
+	b.wait(2 * announceInterval)
+	b.collectAll()
+	b.engine.Change(Change{Put: []Service{web, echo}})
+	b.turn()
+	one, other := gratuitous(s.as(0, vipAlone)), gratuitous(s.as(0, "10.0.0.101"))
+	b.sentInAnyOrder(0, one, other)
+	b.wait(2 * announceInterval)
+	b.sentInAnyOrder(0, one, other)
 }
 
 func TestAnswersOnTheRightPortOnly(t *testing.T) {

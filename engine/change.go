@@ -17,15 +17,24 @@ type Change struct {
 }
 
 // Apply makes settings, which have been validated, the running ones as a whole. What has not changed
-// is not touched.
-func (e *Engine) Apply(s Settings) { e.applyAt(s, time.Now()) }
+// is not touched. Its error is ErrManyServers: then nothing has changed. Any goroutine may call it.
+func (e *Engine) Apply(s Settings) error { return e.applyAt(s, time.Now()) }
 
-func (e *Engine) applyAt(s Settings, now time.Time) {
+func (e *Engine) applyAt(s Settings, now time.Time) error {
 	c := e.begin(now)
-	c.whole = true
 	c.forget()
-	c.setTopology(&s)
-	c.setOptions(&s)
+	err := c.registry.room(s.Services)
+	if err == nil {
+		c.apply(&s)
+	}
+	c.publish()
+	return err
+}
+
+func (c *change) apply(s *Settings) {
+	c.whole = true
+	c.setTopology(s)
+	c.setOptions(s)
 	wanted := make(map[lvs.ServiceID]bool, len(s.Services))
 	for i := range s.Services {
 		wanted[s.Services[i].ID()] = true
@@ -39,27 +48,35 @@ func (e *Engine) applyAt(s Settings, now time.Time) {
 		c.put(&s.Services[i])
 	}
 	c.setOrder(s.Services)
-	c.publish()
 }
 
 // Change makes a change of some services, which has been validated. It costs what it changes: one of
-// weights and thresholds alone replaces a pool.
-func (e *Engine) Change(n Change) { e.changeAt(n, time.Now()) }
+// weights and thresholds alone replaces a pool. Its error is ErrManyServers: then nothing has changed.
+// Any goroutine may call it.
+func (e *Engine) Change(n Change) error { return e.changeAt(n, time.Now()) }
 
-func (e *Engine) changeAt(n Change, now time.Time) {
+func (e *Engine) changeAt(n Change, now time.Time) error {
 	c := e.begin(now)
 	if now.Sub(e.registry.looked) >= forgetEvery {
 		c.forget()
 	}
+	err := c.registry.room(n.Put)
+	if err == nil {
+		c.edit(&n)
+	}
+	c.publish()
+	return err
+}
+
+func (c *change) edit(n *Change) {
 	for _, id := range n.Remove {
-		if s := e.registry.services[id]; s != nil && s.configured {
+		if s := c.registry.services[id]; s != nil && s.configured {
 			c.remove(s)
 		}
 	}
 	for i := range n.Put {
 		c.put(&n.Put[i])
 	}
-	c.publish()
 }
 
 // change is a snapshot in the making. The registry is locked while it is made. Fields of the new
@@ -105,25 +122,28 @@ func (e *Engine) begin(now time.Time) *change {
 func (c *change) publish() {
 	defer c.registry.mu.Unlock()
 	c.setAddresses()
+	c.publishSnapshot()
+	c.publishPools()
+	c.engine.announcements.add(c.newAddresses())
+}
+
+func (c *change) publishSnapshot() {
 	if c.changed {
 		c.new.reuses = c.registry.reuses
 		c.engine.snap.Store(c.new)
 	}
+}
+
+func (c *change) publishPools() {
 	for _, b := range c.pools {
 		b.pool.Publish(&b.service.pool)
 	}
-	c.engine.announcements.add(c.newAddresses())
 }
 
 // forget frees the ids of real servers that were removed long ago.
 func (c *change) forget() {
-	freed := c.registry.forget(c.now, c.engine.counted)
-	if len(freed) == 0 {
-		return
-	}
-	ends := c.ownClientEnds(0)
-	for _, live := range freed {
-		ends.remove(endKey(live.id))
+	for _, live := range c.registry.forget(c.now, c.engine.counted) {
+		c.removeClientEnd(live)
 	}
 }
 
@@ -202,6 +222,7 @@ func (c *change) put(s *Service) {
 	}
 	live.settings = *s
 	live.settings.RealServers = slices.Clone(s.RealServers)
+	live.settings.LocalAddresses = slices.Clone(s.LocalAddresses)
 	live.clientEnd = live.clientEnd || s.Mode.Owner() == lvs.ClientEnd
 	c.putServers(live, &was)
 	if fresh || !was.sameSettings(s) {
@@ -243,9 +264,20 @@ func (c *change) putServers(live *liveService, was *Service) {
 			ID: id, Weight: rs.Weight, Upper: rs.UpperThreshold, Lower: rs.LowerThreshold, Load: &c.registry.live[id].load,
 		}
 		c.putServer(id, newServerEntry(c.registry.live[id], s))
+		c.putClientEnd(c.registry.live[id], s.Mode)
 	}
 	c.removeServers(live, was.RealServers, s.RealServers)
-	c.pools = append(c.pools, builtPool{live, sched.NewPool(s.Scheduler, members, live.pool.Load())})
+	c.putPool(live, sched.NewPool(s.Scheduler, members, live.pool.Load()))
+}
+
+// putPool has a pool wait for the snapshot. A service that the old snapshot does not have gets its
+// pool at once: workers must find one as soon as they see the service.
+func (c *change) putPool(live *liveService, pool *sched.Pool) {
+	if old, known := c.old.services.get(serviceKey(live.id)); known && old.live == live {
+		c.pools = append(c.pools, builtPool{live, pool})
+		return
+	}
+	pool.Publish(&live.pool)
 }
 
 // putServer gives the new snapshot the description of a real server, unless it has it.
@@ -254,10 +286,30 @@ func (c *change) putServer(id uint32, e serverEntry) {
 		return
 	}
 	c.setServer(id, e)
-	if e.mode.Owner() == lvs.ClientEnd {
-		if _, known := c.new.clientEnds.get(endKey(e.id)); !known {
-			c.ownClientEnds(1).set(endKey(e.id), struct{}{})
-		}
+}
+
+// putClientEnd has the packets of a real server's socket belong to their clients' workers, if its mode
+// asks for that. They do as long as the real server is remembered: it may have sessions of that mode.
+func (c *change) putClientEnd(live *liveServer, mode lvs.Mode) {
+	if live.clientEnd || mode.Owner() != lvs.ClientEnd {
+		return
+	}
+	live.clientEnd = true
+	key := endKey(live.id)
+	if c.registry.ends[key]++; c.registry.ends[key] == 1 {
+		c.ownClientEnds(1).set(key, struct{}{})
+	}
+}
+
+// removeClientEnd takes back putClientEnd. Real servers of several services may share a socket.
+func (c *change) removeClientEnd(live *liveServer) {
+	if !live.clientEnd {
+		return
+	}
+	key := endKey(live.id)
+	if c.registry.ends[key]--; c.registry.ends[key] == 0 {
+		delete(c.registry.ends, key)
+		c.ownClientEnds(0).remove(key)
 	}
 }
 

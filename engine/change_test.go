@@ -79,6 +79,20 @@ func TestChangeAddsAndRemoves(t *testing.T) {
 	}
 }
 
+// TestSettingsAreCopied: the caller may go on with the slices of a service that it has put.
+func TestSettingsAreCopied(t *testing.T) {
+	s := twoArm
+	v := s.echo(modes.FullNAT, 2)
+	v.LocalAddresses = append([]netip.Addr(nil), s.local[0])
+	b := newBed(t, s, s.serving(v))
+	v.LocalAddresses[0], v.RealServers[0].Weight = s.local[1], 7
+	b.engine.Change(Change{Put: []Service{v}})
+	entry := b.engine.snap.Load().order[0]
+	if entry.local[0].Netip() != s.local[1] || b.poolOf(0).At(0).Weight != 7 {
+		t.Errorf("local address %v, weight %d", entry.local[0].Netip(), b.poolOf(0).At(0).Weight)
+	}
+}
+
 // TestMemberBeforePool: a worker that meets a pool with a real server that its snapshot does not have takes the newer snapshot first.
 func TestMemberBeforePool(t *testing.T) {
 	s := oneArm

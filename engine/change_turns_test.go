@@ -93,4 +93,3 @@ func (t *turnTimes) below(part float64) float64 {
 	}
 	return 0
 }
-

@@ -80,10 +80,39 @@ func (w *Worker) choose(a *arrival, d *decision) Verdict {
 		return DropNoRealServer
 	}
 	picked := pool.At(i)
-	if d.id = picked.ID; int(d.id) >= len(w.snap.servers) || w.snap.servers[d.id].load != picked.Load {
-		w.adopt(w.engine.snap.Load()) // the pool is newer than the snapshot
+	d.id = picked.ID
+	if d.server = w.entryOf(picked); d.server == nil {
+		return w.catchUp(d, picked)
 	}
-	d.server = w.snap.servers[d.id]
+	return Taken
+}
+
+// entryOf returns what the snapshot has of a pool's real server; nil if it does not have it, or not any
+// more.
+func (w *Worker) entryOf(picked *sched.Server) *serverEntry {
+	if int(picked.ID) >= len(w.snap.servers) {
+		return nil
+	}
+	e := w.snap.servers[picked.ID]
+	if e.load != picked.Load || e.gone {
+		return nil
+	}
+	return e
+}
+
+// catchUp goes over to the newest snapshot for a real server that the worker's own does not have: the
+// pool may be newer. It also reads the service again, for a decision must not mix two snapshots. A pool
+// that is older than the newest snapshot may name a real server that is gone.
+func (w *Worker) catchUp(d *decision, picked *sched.Server) Verdict {
+	w.update()
+	service, ok := w.snap.services.get(serviceKey(d.service.live.id))
+	if !ok || service.live != d.service.live {
+		return DropRealServerGone
+	}
+	d.service = service
+	if d.server = w.entryOf(picked); d.server == nil {
+		return DropRealServerGone
+	}
 	return Taken
 }
 

@@ -79,7 +79,9 @@ func New(cfg Config, settings Settings) (*Engine, error) {
 	}
 	e := &Engine{cfg: cfg, registry: newRegistry(len(cfg.CPUs))}
 	e.steering = steer.New(cfg.Ports, len(cfg.CPUs), newRandom(cfg.Seed).Uint64())
-	e.Apply(settings)
+	if err := e.Apply(settings); err != nil {
+		return nil, err
+	}
 	for i := range cfg.CPUs {
 		w, err := e.newWorker(i)
 		e.workers = append(e.workers, w)
@@ -156,8 +158,11 @@ func newRandom(seed uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, seed))
 }
 
-// Close gives back the session tables. The workers must have stopped.
+// Close gives back the session tables and what was counted of real servers. The workers must have
+// stopped.
 func (e *Engine) Close() error {
+	e.registry.mu.Lock() // what was counted may be being read
+	defer e.registry.mu.Unlock()
 	var err error
 	for _, w := range e.workers {
 		err = errors.Join(err, w.close())

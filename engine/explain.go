@@ -176,9 +176,10 @@ func (w *Worker) explainDecision(q *Question, x *Explanation, a *arrival) {
 		return
 	}
 	x.serve(w.snap, d.server)
+	_, _, routed := w.snap.routes.next(d.server.address)
 	switch {
 	case x.Verdict != Taken:
-	case !x.Replaces && w.sessions.Full(!a.key.Src.Is4()): // else the session that ends leaves its slot
+	case routed && !x.Replaces && w.sessions.Full(!a.key.Src.Is4()): // else the session that ends leaves its slot
 		x.Verdict = DropSessionsFull
 	default:
 		x.leave(w, departure{

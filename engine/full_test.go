@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"net/netip"
 	"testing"
 
 	"fulcrum/modes"
@@ -62,4 +63,20 @@ func TestSynFlood(t *testing.T) {
 	if n := len(b.ports[1].Collect(0)); n != 20 {
 		t.Fatalf("%d of 20 established sessions survived", n)
 	}
+}
+
+// TestExplainFullTableWithoutRoute: a packet that has no way to its real server is dropped for that,
+// full as the table may be.
+func TestExplainFullTableWithoutRoute(t *testing.T) {
+	s := twoArm
+	n := s.serving(s.echo(modes.NAT, 1), s.web(modes.NAT, 1))
+	n.Routes = nil
+	n.Services[1].RealServers[0].Address = at4("172.30.0.1:80")
+	n.Services[0].Address = netip.AddrPortFrom(n.Services[1].Address.Addr(), 7)
+	b := newBed(t, s, n, func(c *bedConfig) { c.sessions = 1 })
+	b.fromClient(udp(client, n.Services[0].Address.String(), "?"))
+	b.sessions(1)
+	p := tcp(client, webVIP, "S")
+	b.explained(s.front, p.frame(s.gateway.mac, s.own(s.front).mac))
+	b.dropped("no_route=1")
 }

@@ -2,12 +2,14 @@ package engine
 
 import (
 	"encoding/binary"
-	"fulcrum/lvs"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"fulcrum/lvs"
 	"fulcrum/packet"
 )
 
@@ -81,6 +83,7 @@ const (
 	eventTurn
 	eventTime
 	eventApply
+	eventChange
 	numEvents
 )
 
@@ -93,10 +96,11 @@ type sequence struct {
 	sent     [2][][]byte // by port: what it sent last
 	spread   bool        // ports are NICs that bring each flow to one worker
 	pending  int         // packets that were delivered since the last turn
+	time     time.Time   // control's
 }
 
 func newSequence(t *testing.T, tape []byte) *sequence {
-	s := &sequence{variants: sequenceVariants()}
+	s := &sequence{variants: sequenceVariants(), time: time.Now()}
 	if len(tape) > 0 {
 		s.spread, s.tape = tape[0]&1 != 0, tape[1:]
 	}
@@ -177,10 +181,48 @@ func (s *sequence) step() {
 		s.now += []uint32{1, 150, 1100, 3100, 31_000, 130_000, 400_000}[s.below(7)]
 		s.settle()
 	case eventApply:
-		s.engine.Apply(s.variants[s.below(len(s.variants))])
+		s.apply()
+	case eventChange:
+		s.change()
 	}
 	if event&thenTurn != 0 || s.pending > 40 {
 		s.settle()
+	}
+}
+
+// apply applies one of the configurations, now or when what was removed has been forgotten. By then the
+// workers know of the removal.
+func (s *sequence) apply() {
+	n, later := s.variants[s.below(len(s.variants))], s.below(4) == 0
+	if later {
+		s.settle()
+		s.time = s.time.Add(2 * forgetAfter)
+	}
+	if err := s.engine.applyAt(n, s.time); err != nil {
+		s.Fatal(err)
+	}
+}
+
+// change removes a service, or puts one with other real servers or weights.
+func (s *sequence) change() {
+	var n Change
+	v := s.variants[s.below(len(s.variants))].Services[s.below(len(s.variants[3].Services))]
+	v.RealServers = slices.Clone(v.RealServers)
+	switch i := s.below(len(v.RealServers)); s.below(4) {
+	case 0:
+		n.Remove = []lvs.ServiceID{v.ID()}
+	case 1:
+		v.RealServers = slices.Delete(v.RealServers, i, i+1)
+	case 2:
+		v.RealServers[i].Weight = int32(s.below(4))
+	case 3:
+		v.RealServers[i].UpperThreshold = int32(s.below(4))
+	}
+	if n.Remove == nil {
+		n.Put = []Service{v}
+	}
+	if err := s.engine.changeAt(n, s.time); err != nil {
+		s.Fatal(err)
 	}
 }
 

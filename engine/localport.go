@@ -67,12 +67,15 @@ func (w *Worker) ownsLocal(d *decision) bool {
 	return o.Of(d.out.DstPort) == w.number
 }
 
-// localPort returns the port at which a real server's answers come in.
+// localPort returns the port at which a real server's answers come in. It asks for no neighbour: there
+// may be no packet.
 func (w *Worker) localPort(d *decision) uint16 {
-	if h, v := w.serverHop(d.id, d.server); v == Taken {
-		return w.neighbours.At(h).Port
+	p := &w.peers[d.id]
+	if n := w.neighbours.At(p.hop); p.epoch == w.hopEpoch && n.Generation == p.generation {
+		return n.Port
 	}
-	return 0
+	_, port, _ := w.snap.routes.next(d.server.address)
+	return port
 }
 
 // portStep is how far the ports of one address are from turn to turn: the golden section of their number, and without a factor

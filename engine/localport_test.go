@@ -140,3 +140,30 @@ func TestFlowTaken(t *testing.T) {
 	b.connections(1, 0, 0, 0)
 	p.answers("", "for the first")
 }
+
+// TestQuestionAsksForNoNeighbour: an explanation looks for a local port of a real server whose next hop
+// nobody has asked for yet, and does not ask for it either.
+func TestQuestionAsksForNoNeighbour(t *testing.T) {
+	s := twoArm
+	n := s.settings()
+	n.Neighbours = nil
+	v := s.echo(modes.FullNAT, 1)
+	for i := range 100 { // more than a worker looks after in its first turn
+		a := netip.AddrPortFrom(packet.AddrFrom4(0x0a010064+uint32(i)), 7000)
+		v.RealServers = append(v.RealServers, RealServer{Address: a})
+	}
+	v.RealServers[0].Weight, v.RealServers[100].Weight = 0, 1
+	n.Services = []Service{v}
+	b := newSilentBed(t, s, n, crowd(2))
+	b.turnAll()
+	known, before := b.worker.neighbours.Len(), b.totals()
+	q := Question{Protocol: packet.ProtocolUDP, From: at4(client), To: at4(echoVIP), Port: -1}
+	var x Explanation
+	b.worker.explainNew(&q, &x)
+	if x.Verdict != Taken || x.To != v.RealServers[100].Address {
+		t.Fatalf("%+v", x)
+	}
+	if b.worker.neighbours.Len() != known || b.totals() != before {
+		t.Error("a question asked for a neighbour")
+	}
+}

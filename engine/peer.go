@@ -18,7 +18,7 @@ type peer struct {
 	_           [8]byte
 }
 
-// maxServers bounds the ids of real servers. Memory is reserved for all of them, and taken for those
+// maxServers bounds the ids of real servers: the registry gives out no others. Memory is reserved for all of them, and taken for those
 // that there are.
 const maxServers = 1 << 22
 
@@ -39,16 +39,18 @@ const (
 
 // serverPass is how far a worker has come with looking after the next hops of its real servers.
 type serverPass struct {
-	next int    // id
-	due  uint32 // ms: when the next pass begins
-	over bool   // this pass is done
+	next  int    // id
+	due   uint32 // ms: when the next pass begins
+	over  bool   // this pass is done
+	again bool   // another pass is due after this one: it began with an older snapshot
 }
 
 // lookAfterServers finds the next hops of real servers ahead of their first packet, and has their
-// neighbours kept. It goes over some of them in each turn of a pass: a new snapshot begins one.
+// neighbours kept. It goes over some of them in each turn of a pass. A new snapshot begins a pass, once
+// the one under way is over: else none would come to its end where services change all the time.
 func (w *Worker) lookAfterServers() {
 	t := &w.pass
-	if t.over && int32(w.now-t.due) < 0 {
+	if t.over && !t.again && int32(w.now-t.due) < 0 {
 		return
 	}
 	if t.over {
@@ -63,6 +65,6 @@ func (w *Worker) lookAfterServers() {
 		}
 	}
 	if t.next == len(w.snap.servers) {
-		*t = serverPass{over: true, due: w.now + serveInterval}
+		t.over, t.due = true, w.now+serveInterval
 	}
 }

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"errors"
+	"fmt"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -19,11 +21,13 @@ import (
 // counts on a stranger.
 type registry struct {
 	workers int
+	most    int // ids
 
 	mu           sync.Mutex // guards all that follows
 	services     map[lvs.ServiceID]*liveService
 	vips         map[packet.Addr][]*liveService // configured ones, by VIP
 	locals       map[packet.Addr]int            // local addresses, by how many services use them
+	ends         map[lookupKey]int              // sockets of clientEnds, by how many real servers have them
 	live         []*liveServer                  // by id
 	gone         []uint32                       // ids of real servers that were removed
 	free         []uint32                       // ids without a real server
@@ -40,9 +44,9 @@ type liveServer struct {
 
 	incarnation uint32    // tells those apart that had the same id; never 0
 	before      Traffic   // what the id counted for others
-	gone        time.Time // when it was removed; zero while it is configured
+	gone        time.Time // when it was removed or was seen with a session since; zero while it is configured
 	listed      bool      // in the registry's list of those that are gone
-	freed       bool      // no real server has the id
+	clientEnd   bool      // counted in the registry's ends
 }
 
 // liveService is a service as it is now. Workers read pool and write seen, each its own; all else is
@@ -69,8 +73,8 @@ type seenPool struct {
 
 func newRegistry(workers int) *registry {
 	return &registry{
-		workers: workers, services: map[lvs.ServiceID]*liveService{},
-		vips: map[packet.Addr][]*liveService{}, locals: map[packet.Addr]int{},
+		workers: workers, most: maxServers, services: map[lvs.ServiceID]*liveService{},
+		vips: map[packet.Addr][]*liveService{}, locals: map[packet.Addr]int{}, ends: map[lookupKey]int{},
 	}
 }
 
@@ -93,6 +97,30 @@ func (r *registry) server(s *liveService, address netip.AddrPort) uint32 {
 	}
 	r.live[id].gone = time.Time{}
 	return id
+}
+
+// ErrManyServers says that workers have no place for what they count of so many real servers.
+var ErrManyServers = errors.New("engine: too many real servers")
+
+// room reports whether there are ids for all real servers of some services that have none.
+func (r *registry) room(services []Service) error {
+	fresh := 0
+	for i := range services {
+		known := map[netip.AddrPort]uint32(nil)
+		if s := r.services[services[i].ID()]; s != nil {
+			known = s.servers
+		}
+		for j := range services[i].RealServers {
+			if _, ok := known[services[i].RealServers[j].Address]; !ok {
+				fresh++
+			}
+		}
+	}
+	if free := r.most - len(r.live) + len(r.free); fresh > free {
+		return fmt.Errorf("%w: %d are new, and there is room for %d; %d is the most, "+
+			"with those removed in the last hour and those that still have sessions", ErrManyServers, fresh, free, r.most)
+	}
+	return nil
 }
 
 func (r *registry) newID(of lvs.RealServerID) uint32 {
@@ -121,8 +149,8 @@ func (r *registry) remove(id uint32, now time.Time) {
 	}
 }
 
-// forgetAfter is how long a real server that was removed is remembered, so that it goes on counting if
-// it comes back: far longer than workers take to know that it is gone, and to publish what it counted.
+// forgetAfter is how long a real server that was removed is remembered after its last session, as far as
+// forget has seen one, so that it goes on counting if it comes back: far longer than workers take to know that it is gone, and to publish what it counted.
 const (
 	forgetAfter = time.Hour
 	forgetEvery = time.Minute // between two looks at those that are gone
@@ -138,7 +166,10 @@ func (r *registry) forget(now time.Time, counted func(id uint32) Traffic) (freed
 		switch live := r.live[id]; {
 		case live.gone.IsZero(): // it came back
 			live.listed = false
-		case now.Sub(live.gone) < forgetAfter || live.load.Total() != 0:
+		case live.load.Total() != 0:
+			live.gone = now // workers have yet to publish what its last session counts
+			kept = append(kept, id)
+		case now.Sub(live.gone) < forgetAfter:
 			kept = append(kept, id)
 		default:
 			r.free = append(r.free, id)
@@ -156,7 +187,7 @@ func (r *registry) release(live *liveServer, counted Traffic) {
 	own := counted
 	own.subtract(live.before)
 	s.forgotten.add(own)
-	live.before, live.freed = counted, true
+	live.before = counted
 	delete(s.servers, live.id.Address)
 	r.dropUnused(s)
 }

@@ -1,7 +1,9 @@
 package engine
 
 import (
+	"errors"
 	"net/netip"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -135,5 +137,120 @@ func TestEndingSparesWhoGetsTheID(t *testing.T) {
 	}
 	if ended, _, _ := b.worker.endSessions(load, 0); ended != 0 {
 		t.Error("a stranger's session ended")
+	}
+}
+
+// TestSharedSocketIsForgottenOnce: a real server of two services answers the clients of both. When one
+// of the services is forgotten, answers to clients of the other still find their workers.
+func TestSharedSocketIsForgottenOnce(t *testing.T) {
+	s := twoArm
+	web, other, now := s.web(modes.NAT, 1), s.web(modes.NAT, 1), time.Now()
+	other.Address = netip.AddrPortFrom(at4(vipAlone).Addr(), 81)
+	other.RealServers[0] = web.RealServers[0]
+	b := newBed(t, s, s.serving(web, other))
+	end := endKey(other.serverID(0))
+	for step, all := range [][]Service{{web}, {web}, {web, other}, {other}, {other}, {}, {}} {
+		b.applyAt(s.serving(all...), now)
+		now = now.Add(forgetAfter)
+		_, known := b.engine.snap.Load().clientEnds.get(end)
+		if want := step < 6; known != want {
+			t.Errorf("step %d: known %v", step, known)
+		}
+	}
+	if n := len(b.engine.registry.ends); n != 0 {
+		t.Errorf("%d sockets are left", n)
+	}
+}
+
+// TestTooManyRealServers: a change for which there are not enough ids changes nothing, and the workers
+// never meet an id that they have no place for. Ids that are forgotten make room.
+func TestTooManyRealServers(t *testing.T) {
+	s := twoArm
+	web, now := s.web(modes.NAT, 3), time.Now()
+	b := newBed(t, s, s.serving(web))
+	b.engine.registry.most = 4
+	snap, pool := b.engine.snap.Load(), b.poolOf(0)
+	other := s.echo(modes.NAT, 2)
+	lighter := weighted(web, 0, 0)
+	for what, err := range map[string]error{
+		"apply":  b.engine.Apply(s.serving(lighter, other)),
+		"change": b.engine.Change(Change{Put: []Service{lighter, other}, Remove: []lvs.ServiceID{web.ID()}}),
+	} {
+		if !errors.Is(err, ErrManyServers) || !strings.Contains(err.Error(), "2 are new, and there is room for 1") {
+			t.Errorf("%s: error %v", what, err)
+		}
+	}
+	if b.engine.snap.Load() != snap || b.poolOf(0) != pool {
+		t.Fatal("it changed something")
+	}
+	fewer := web
+	fewer.RealServers = web.RealServers[:2]
+	if err := b.engine.applyAt(s.serving(fewer), now); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.engine.changeAt(Change{Put: []Service{other}}, now); !errors.Is(err, ErrManyServers) {
+		t.Fatalf("error %v, though the third real server is remembered", err)
+	}
+	if err := b.engine.changeAt(Change{Put: []Service{other}}, now.Add(forgetAfter)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestRoomIsWhatWorkersReserve: there is memory for the last id.
+func TestRoomIsWhatWorkersReserve(t *testing.T) {
+	b := newBed(t, oneArm, oneArm.settings())
+	last := b.engine.registry.most - 1
+	b.worker.peers[last].turn++
+	b.worker.published.servers[last][0].Add(1)
+	if b.engine.counted(uint32(last)).Connections != 1 {
+		t.Error("nothing was counted")
+	}
+}
+
+// TestEndOfALateSession: what a real server's last session counts is its own although nobody has
+// published it when the session ends: the id is given out again later than that.
+func TestEndOfALateSession(t *testing.T) {
+	s := twoArm
+	b := newBed(t, s, comingAndGoing(s, 0))
+	b.fromClient(tcp(client, webVIP, "S"))
+	b.wait(100)
+	now := time.Now()
+	b.applyAt(comingAndGoing(s, 1), now)
+	b.applyAt(comingAndGoing(s, 2), now.Add(forgetAfter)) // it has the session
+	b.worker.sessions.EndAll()
+	b.applyAt(comingAndGoing(s, 3), now.Add(forgetAfter+forgetEvery))
+	if r := b.engine.registry; r.live[0].id.Address.Port() != 8000 {
+		t.Errorf("its id is that of %v already", r.live[0].id)
+	}
+}
+
+// TestReportOfARemovedService: a report that began before a service was removed leaves it out.
+func TestReportOfARemovedService(t *testing.T) {
+	s := twoArm
+	b := newBed(t, s, s.serving(s.web(modes.NAT, 1), s.echo(modes.NAT, 1)))
+	old := b.engine.snap.Load()
+	web := s.web(modes.NAT, 1)
+	b.engine.Change(Change{Remove: []lvs.ServiceID{web.ID()}})
+	b.engine.snap.Store(old) // as if the report had read it just before
+	if r := b.engine.Report(); len(r.Services) != 1 || r.Services[0].Service.ID() == web.ID() {
+		t.Errorf("%+v", r.Services)
+	}
+}
+
+// TestReportAfterClose: whoever asks for a report too late gets one.
+func TestReportAfterClose(t *testing.T) {
+	s := twoArm
+	b := newBed(t, s, s.serving(s.web(modes.NAT, 1)))
+	reporting := make(chan struct{})
+	go func() {
+		defer close(reporting)
+		for range 1000 {
+			b.engine.Report()
+		}
+	}()
+	b.close()
+	<-reporting
+	if r := b.engine.Report(); len(r.Services) != 1 {
+		t.Errorf("%+v", r)
 	}
 }

@@ -67,7 +67,9 @@ func (e *Engine) Report() Report {
 	r.settle()
 	snap := e.snap.Load()
 	for _, s := range snap.order {
-		r.Services = append(r.Services, e.reportService(s.live))
+		if service, ok := e.reportService(s.live); ok {
+			r.Services = append(r.Services, service)
+		}
 	}
 	for _, s := range snap.servers {
 		r.Sessions += int(s.load.Total())
@@ -94,22 +96,28 @@ func (w *Worker) report() WorkerReport {
 	return r
 }
 
-// counted returns what the workers have published of a real server id.
+// counted returns what the workers have published of a real server id, or nothing after Close. The
+// caller has locked the registry.
 func (e *Engine) counted(id uint32) Traffic {
 	var t Traffic
 	for _, w := range e.workers {
-		w.published.servers[id].add(&t)
+		if w.published.servers != nil {
+			w.published.servers[id].add(&t)
+		}
 	}
 	return t
 }
 
 // reportService sums up over the real servers that a service has and those that it had, so that its
 // counts never go back. The registry is locked for one service at a time: changes need not wait for the
-// whole report.
-func (e *Engine) reportService(live *liveService) ServiceReport {
+// whole report. ok is false for a service that was removed meanwhile.
+func (e *Engine) reportService(live *liveService) (r ServiceReport, ok bool) {
 	e.registry.mu.Lock()
 	defer e.registry.mu.Unlock()
-	r := ServiceReport{Service: live.settings, Traffic: live.forgotten}
+	if !live.configured {
+		return r, false
+	}
+	r = ServiceReport{Service: live.settings, Traffic: live.forgotten}
 	for _, id := range live.servers {
 		r.Traffic.add(e.countedBy(id))
 	}
@@ -121,7 +129,7 @@ func (e *Engine) reportService(live *liveService) ServiceReport {
 			Address: rs.Address, Weight: rs.Weight, Active: load.Active(), Inactive: load.Inactive(), Traffic: e.countedBy(id),
 		})
 	}
-	return r
+	return r, true
 }
 
 // countedBy returns what the real server has counted that has an id now.

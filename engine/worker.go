@@ -47,7 +47,8 @@ type Worker struct {
 	icmpTokens tokens
 	fragments  fragments
 	announcers []announcer // batches that are being announced
-	announced  uint64      // batches taken so far
+	announced  uint64      // announcements.added when the last batch was taken
+	taken      uint32      // ms: when that was
 
 	stage stage // what it is doing, for the report of a panic
 	at    int   // index in the burst
@@ -70,9 +71,7 @@ const publishInterval = 10
 func (w *Worker) Turn(now uint32) int {
 	w.effort.begin(w.now, now)
 	w.now = now
-	if s := w.engine.snap.Load(); s != w.snap {
-		w.adopt(s)
-	}
+	w.update()
 	received := 0
 	for i := range w.queues {
 		w.stage = stageExchange
@@ -99,6 +98,13 @@ func (w *Worker) Turn(now uint32) int {
 	return received
 }
 
+// update goes over to the newest snapshot.
+func (w *Worker) update() {
+	if s := w.engine.snap.Load(); s != w.snap {
+		w.adopt(s)
+	}
+}
+
 // adopt goes over to a snapshot. What it costs depends on what has changed: only another topology has
 // next hops looked up anew.
 func (w *Worker) adopt(s *snapshot) {
@@ -113,7 +119,7 @@ func (w *Worker) adopt(s *snapshot) {
 	} else if old.reuses != s.reuses {
 		w.hopEpoch++ // an id has become another real server's
 	}
-	w.pass = serverPass{}
+	w.pass.again = true
 }
 
 // stop gives back every packet that is still held and ends all sessions, so that the counts come out even. No worker may be

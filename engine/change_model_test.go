@@ -1,0 +1,300 @@
+package engine
+
+import (
+	"maps"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"fulcrum/lvs"
+	"fulcrum/modes"
+	"fulcrum/packet"
+)
+
+// TestChangesComeToTheSame: after any sequence of Apply and Change the director is what it would be if
+// it had been given the last settings at once. It announces the addresses that it did not answer for
+// before, each once and no other.
+func TestChangesComeToTheSame(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		m := &changeModel{T: r, now: time.Now(), settings: twoArm.settings()}
+		m.bed = newSilentBed(drawn{t, r}, twoArm, m.settings)
+		defer m.bed.close()
+		m.bed.engine.announcements.take()
+		for range 1 + m.below("steps", 12) {
+			m.now = m.now.Add([]time.Duration{0, time.Second, forgetEvery, 2 * forgetAfter}[m.below("time", 4)])
+			before := m.answers()
+			m.step()
+			m.announced(before)
+			m.compare(drawn{t, r})
+		}
+	})
+}
+
+// changeModel is a director that is changed step by step, and the settings that it should have.
+type changeModel struct {
+	*rapid.T
+	bed      *bed
+	now      time.Time
+	settings Settings
+}
+
+func (m *changeModel) below(label string, n int) int { return rapid.IntRange(0, n-1).Draw(m.T, label) }
+
+// modelAddresses are those that settings of the model may have, and some that none has.
+var modelAddresses = func() (all []packet.Addr) {
+	for _, a := range []string{
+		"10.0.0.1", "10.0.0.2", "10.0.0.100", "10.0.0.101", "10.0.0.255", "10.0.0.127", "10.255.255.255", "10.0.0.9",
+		"10.1.0.1", "10.1.0.50", "10.1.0.51", "10.1.255.255", "172.16.0.1", "fd00::100",
+	} {
+		all = append(all, packet.AddrOf(netip.MustParseAddr(a)))
+	}
+	return all
+}()
+
+// service draws one of a few services. Their VIPs and local addresses may be a port's own.
+func (m *changeModel) service() Service {
+	v := Service{
+		Name:     []string{"one", "other"}[m.below("name", 2)],
+		Address:  netip.AddrPortFrom(modelAddresses[[]int{0, 2, 3, 12}[m.below("vip", 4)]].Netip(), uint16(80+m.below("port", 2))),
+		Protocol: []lvs.Protocol{lvs.TCP, lvs.UDP}[m.below("protocol", 2)],
+		Mode:     allModes[m.below("mode", len(allModes))], Scheduler: lvs.Schedulers()[m.below("scheduler", 4)],
+		Echo: m.below("echo", 3) > 0, MSS: uint16(m.below("mss", 2) * 1400),
+	}
+	if v.Mode == modes.FullNAT {
+		for range 1 + m.below("local addresses", 2) {
+			v.LocalAddresses = append(v.LocalAddresses, modelAddresses[9+m.below("local", 2)].Netip())
+		}
+	}
+	for i := range 3 {
+		if m.below("has", 2) == 1 {
+			a := netip.AddrPortFrom(twoArm.servers[i].addr, 8080)
+			v.RealServers = append(v.RealServers, RealServer{
+				Address: a, Weight: int32(m.below("weight", 3)), UpperThreshold: int32(m.below("upper", 2)),
+			})
+		}
+	}
+	return v
+}
+
+// put puts a service into the settings where it was, or at the end. One service of a VIP at most has
+// its echo requests go to real servers.
+func (m *changeModel) put(v Service) Service {
+	all := slices.Clone(m.settings.Services)
+	i := slices.IndexFunc(all, func(o Service) bool { return o.ID() == v.ID() })
+	for j := range all {
+		v.Echo = v.Echo || j != i && !all[j].Echo && all[j].Address.Addr() == v.Address.Addr()
+	}
+	if i < 0 {
+		all = append(all, v)
+	} else {
+		all[i] = v
+	}
+	m.settings.Services = all
+	return v
+}
+
+func (m *changeModel) remove(id lvs.ServiceID) {
+	m.settings.Services = slices.DeleteFunc(slices.Clone(m.settings.Services), func(o Service) bool { return o.ID() == id })
+}
+
+// step makes one change.
+func (m *changeModel) step() {
+	if m.below("apply", 3) == 0 {
+		m.apply()
+		return
+	}
+	var n Change
+	for range m.below("removed", 3) {
+		if all := m.settings.Services; len(all) > 0 {
+			n.Remove = append(n.Remove, all[m.below("which", len(all))].ID())
+			m.remove(n.Remove[len(n.Remove)-1])
+		}
+	}
+	for range m.below("put", 3) {
+		v := m.service()
+		if all := m.settings.Services; len(all) > 0 && m.below("known", 2) == 1 {
+			v.Address, v.Protocol = all[0].Address, all[0].Protocol
+		}
+		n.Put = append(n.Put, m.put(v))
+	}
+	if err := m.bed.engine.changeAt(n, m.now); err != nil {
+		m.Fatal(err)
+	}
+}
+
+// apply draws all settings anew, but for some services, which stay in another order.
+func (m *changeModel) apply() {
+	m.settings.SloppyTCP = m.below("sloppy", 2) == 1
+	m.settings.Ports = twoArm.settings().Ports
+	for range m.below("more addresses", 3) {
+		p := &m.settings.Ports[m.below("port", 2)]
+		a := modelAddresses[[]int{1, 2, 9}[m.below("address", 3)]].Netip()
+		p.Addresses = append(p.Addresses, netip.PrefixFrom(a, []int{8, 16, 24, 25, 32}[m.below("bits", 5)]))
+	}
+	kept := rapid.Permutation(m.settings.Services).Draw(m.T, "kept")
+	m.settings.Services = kept[:m.below("keep", len(kept)+1)]
+	for range m.below("services", 4) {
+		m.put(m.service())
+	}
+	if err := m.bed.engine.applyAt(m.settings, m.now); err != nil {
+		m.Fatal(err)
+	}
+}
+
+// answers returns for what the director answers now.
+func (m *changeModel) answers() map[announcement]bool {
+	n, all := m.bed.engine.snap.Load(), map[announcement]bool{}
+	for port := range n.ports {
+		for _, a := range modelAddresses {
+			if n.answers(port, a) {
+				all[announcement{port, a}] = true
+			}
+		}
+	}
+	return all
+}
+
+func (m *changeModel) announced(before map[announcement]bool) {
+	want := m.answers()
+	maps.DeleteFunc(want, func(n announcement, _ bool) bool { return before[n] })
+	got := m.bed.engine.announcements.take()
+	if len(got) != len(want) {
+		m.Fatalf("announced %v, want %v", got, want)
+	}
+	for _, n := range got {
+		if !want[n] {
+			m.Fatalf("announced %v, want %v", got, want)
+		}
+	}
+}
+
+// compare compares the director with one that got the settings at once.
+func (m *changeModel) compare(t drawn) {
+	fresh := newSilentBed(t, twoArm, m.settings)
+	defer fresh.close()
+	is, should := m.bed.engine, fresh.engine
+	m.compareAddresses(is.snap.Load(), should.snap.Load())
+	if !maps.Equal(is.registry.locals, should.registry.locals) {
+		m.Fatalf("local addresses are used %v times, want %v", is.registry.locals, should.registry.locals)
+	}
+	if !maps.EqualFunc(is.registry.vips, should.registry.vips, func(a, b []*liveService) bool { return len(a) == len(b) }) {
+		m.Fatalf("VIPs are %v, want %v", is.registry.vips, should.registry.vips)
+	}
+	order, want := is.snap.Load().order, should.snap.Load().order
+	if len(order) != len(want) || is.snap.Load().services.used != len(want) {
+		m.Fatalf("%d services, want %d", len(order), len(want))
+	}
+	for i := range order {
+		m.compareServices(order[i], want[i], is.snap.Load(), should.snap.Load())
+	}
+	m.compareRemembered(is, should)
+}
+
+func (m *changeModel) compareAddresses(is, should *snapshot) {
+	if is.addresses.used != should.addresses.used || is.echoing.used != should.echoing.used || is.passing.used != should.passing.used {
+		m.Fatalf("%d addresses, %d echoing, %d passing; want %d, %d, %d", is.addresses.used, is.echoing.used,
+			is.passing.used, should.addresses.used, should.echoing.used, should.passing.used)
+	}
+	for _, a := range modelAddresses {
+		kind, ours := is.kindOf(a)
+		wantKind, wantOurs := should.kindOf(a)
+		passing, passes := is.passing.get(addressKey(a))
+		wantPassing, wantPasses := should.passing.get(addressKey(a))
+		switch {
+		case kind != wantKind || ours != wantOurs:
+			m.Fatalf("%v is %v, %v; want %v, %v", a, kind, ours, wantKind, wantOurs)
+		case is.alive(a) != should.alive(a):
+			m.Fatalf("%v is alive: %v", a, is.alive(a))
+		case passes != wantPasses || passes && passing.live.id != wantPassing.live.id:
+			m.Fatalf("%v passes requests to %+v, want %+v", a, passing, wantPassing)
+		}
+		if entry, _ := is.services.get(serviceKey(idOf(passing))); entry != passing {
+			m.Fatalf("%v passes requests to an old %+v", a, passing)
+		}
+		for port := range is.ports {
+			if is.answers(port, a) != should.answers(port, a) {
+				m.Fatalf("port %d answers for %v: %v", port, a, is.answers(port, a))
+			}
+		}
+	}
+}
+
+func idOf(e *serviceEntry) lvs.ServiceID {
+	if e == nil {
+		return lvs.ServiceID{}
+	}
+	return e.live.id
+}
+
+// compareServices compares two descriptions of a service, its pool, and its real servers' descriptions.
+func (m *changeModel) compareServices(s, want *serviceEntry, is, should *snapshot) {
+	if s.name != want.name || s.live.id != want.live.id || s.mode != want.mode || s.sched != want.sched ||
+		s.echo != want.echo || !slices.Equal(s.local, want.local) || s.owner != want.owner && !s.live.clientEnd {
+		m.Fatalf("the service is %+v, want %+v", s, want)
+	}
+	if found, _ := is.services.get(serviceKey(s.live.id)); found != s {
+		m.Fatalf("%v is found as %+v", s.live.id, found)
+	}
+	pool, wanted := s.live.pool.Load(), want.live.pool.Load()
+	if pool.Kind() != wanted.Kind() || pool.Len() != wanted.Len() {
+		m.Fatalf("the pool has %d real servers, want %d", pool.Len(), wanted.Len())
+	}
+	for i := range pool.Len() {
+		a, b := *pool.At(i), *wanted.At(i)
+		e, o := *is.servers[a.ID], *should.servers[b.ID]
+		if e.load != a.Load || o.load != b.Load || a.Load.Overloaded() != b.Load.Overloaded() {
+			m.Fatalf("the snapshot has %+v, the pool %+v", e, a)
+		}
+		a.ID, a.Load, e.load, e.incarnation = b.ID, b.Load, o.load, o.incarnation
+		if a != b || e != o {
+			m.Fatalf("the real server is %+v, %+v; want %+v, %+v", a, e, b, o)
+		}
+	}
+}
+
+// compareRemembered looks at what is kept of real servers that were removed.
+func (m *changeModel) compareRemembered(is, should *Engine) {
+	n, r := is.snap.Load(), is.registry
+	configured, sockets := 0, map[lookupKey]bool{}
+	for id, s := range n.servers {
+		live := r.live[id]
+		service := r.services[live.id.Service]
+		known, remembered := uint32(0), false
+		if service != nil {
+			known, remembered = service.servers[live.id.Address]
+		}
+		remembered = remembered && int(known) == id
+		if remembered && live.clientEnd {
+			sockets[endKey(live.id)] = true
+		}
+		if remembered == slices.Contains(r.free, uint32(id)) {
+			m.Fatalf("id %d: remembered %v, and free as well as not", id, remembered)
+		}
+		if !s.gone {
+			configured++
+		}
+	}
+	if want := len(should.snap.Load().servers); configured != want {
+		m.Fatalf("%d real servers are not gone, want %d", configured, want)
+	}
+	if len(r.live) != len(n.servers) || n.clientEnds.used != len(sockets) || len(r.ends) != len(sockets) {
+		m.Fatalf("%d ids, %d entries; %d sockets of %d", len(r.live), len(n.servers), n.clientEnds.used, len(sockets))
+	}
+	for key := range sockets {
+		if _, known := n.clientEnds.get(key); !known {
+			m.Fatalf("%v is not found", key)
+		}
+	}
+	for _, key := range should.snap.Load().clientEnds.keys {
+		if _, known := n.clientEnds.get(key); key.rest != 0 && !known {
+			m.Fatalf("%v is not found", key)
+		}
+	}
+	slices.Sort(r.gone)
+	if gone := slices.Clone(r.gone); len(slices.Compact(gone)) != len(r.gone) {
+		m.Fatalf("%v are gone", r.gone)
+	}
+}
