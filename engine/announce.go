@@ -88,8 +88,8 @@ func (w *Worker) announce() {
 	}
 }
 
-// takeAnnouncements takes new addresses from control. The snapshot that has them may be newer than this
-// turn.
+// takeAnnouncements takes new addresses from control. The snapshot that has them may be newer than
+// this turn.
 func (w *Worker) takeAnnouncements() {
 	added := w.engine.announcements.added.Load()
 	if added == w.announced || len(w.announcers) >= manyBatches && w.now-w.taken < takeInterval {

@@ -54,8 +54,8 @@ func TestAnnouncesOnlyNewAddresses(t *testing.T) {
 	b.sent(0, vip)
 }
 
-// TestAnnouncesAtOnce: a change that comes in the middle of a turn is announced at its end, twice in
-// all.
+// TestAnnouncesAtOnce: a change that comes in the middle of a turn is announced at its end, twice
+// in all.
 func TestAnnouncesAtOnce(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.settings())
@@ -69,8 +69,8 @@ func TestAnnouncesAtOnce(t *testing.T) {
 	b.quiet()
 }
 
-// TestAddressesThatComeAndGo: however often addresses come and go, few announcements are kept, and the last
-// word is announced twice.
+// TestAddressesThatComeAndGo: however often addresses come and go, few announcements are kept, and
+// the last word is announced twice.
 func TestAddressesThatComeAndGo(t *testing.T) {
 	s := oneArm
 	web, echo := s.web(modes.DR, 1), s.echo(modes.DR, 1)

@@ -51,8 +51,8 @@ func (c *change) apply(s *Settings) {
 }
 
 // Change makes a change of some services, which has been validated. It costs what it changes: one of
-// weights and thresholds alone replaces a pool. Its error is ErrManyServers: then nothing has changed.
-// Any goroutine may call it.
+// weights and thresholds alone replaces a pool. Its error is ErrManyServers: then nothing has
+// changed. Any goroutine may call it.
 func (e *Engine) Change(n Change) error { return e.changeAt(n, time.Now()) }
 
 func (e *Engine) changeAt(n Change, now time.Time) error {
@@ -288,8 +288,9 @@ func (c *change) putServer(id uint32, e serverEntry) {
 	c.setServer(id, e)
 }
 
-// putClientEnd has the packets of a real server's socket belong to their clients' workers, if its mode
-// asks for that. They do as long as the real server is remembered: it may have sessions of that mode.
+// putClientEnd has the packets of a real server's socket belong to their clients' workers, if its
+// mode asks for that. They do as long as the real server is remembered: it may have sessions of
+// that mode.
 func (c *change) putClientEnd(live *liveServer, mode lvs.Mode) {
 	if live.clientEnd || mode.Owner() != lvs.ClientEnd {
 		return

@@ -14,9 +14,9 @@ import (
 	"fulcrum/packet"
 )
 
-// TestChangesComeToTheSame: after any sequence of Apply and Change the director is what it would be if
-// it had been given the last settings at once. It announces the addresses that it did not answer for
-// before, each once and no other.
+// TestChangesComeToTheSame: after any sequence of Apply and Change the director is what it would be
+// if it had been given the last settings at once. It announces the addresses that it did not answer
+// for before, each once and no other.
 func TestChangesComeToTheSame(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		m := &changeModel{T: r, now: time.Now(), settings: twoArm.settings()}
@@ -24,7 +24,8 @@ func TestChangesComeToTheSame(t *testing.T) {
 		defer m.bed.close()
 		m.bed.engine.announcements.take()
 		for range 1 + m.below("steps", 12) {
-			m.now = m.now.Add([]time.Duration{0, time.Second, forgetEvery, 2 * forgetAfter}[m.below("time", 4)])
+			steps := []time.Duration{0, time.Second, forgetEvery, 2 * forgetAfter}
+			m.now = m.now.Add(steps[m.below("time", len(steps))])
 			before := m.answers()
 			m.step()
 			m.announced(before)
@@ -41,13 +42,15 @@ type changeModel struct {
 	settings Settings
 }
 
-func (m *changeModel) below(label string, n int) int { return rapid.IntRange(0, n-1).Draw(m.T, label) }
+func (m *changeModel) below(label string, n int) int {
+	return rapid.IntRange(0, n-1).Draw(m.T, label)
+}
 
 // modelAddresses are those that settings of the model may have, and some that none has.
 var modelAddresses = func() (all []packet.Addr) {
 	for _, a := range []string{
-		"10.0.0.1", "10.0.0.2", "10.0.0.100", "10.0.0.101", "10.0.0.255", "10.0.0.127", "10.255.255.255", "10.0.0.9",
-		"10.1.0.1", "10.1.0.50", "10.1.0.51", "10.1.255.255", "172.16.0.1", "fd00::100",
+		"10.0.0.1", "10.0.0.2", "10.0.0.100", "10.0.0.101", "10.0.0.255", "10.0.0.127",
+		"10.255.255.255", "10.0.0.9", "10.1.0.1", "10.1.0.50", "10.1.0.51", "10.1.255.255", "172.16.0.1", "fd00::100",
 	} {
 		all = append(all, packet.AddrOf(netip.MustParseAddr(a)))
 	}
@@ -56,31 +59,35 @@ var modelAddresses = func() (all []packet.Addr) {
 
 // service draws one of a few services. Their VIPs and local addresses may be a port's own.
 func (m *changeModel) service() Service {
+	vip := modelAddresses[[]int{0, 2, 3, 12}[m.below("vip", 4)]].Netip()
 	v := Service{
-		Name:     []string{"one", "other"}[m.below("name", 2)],
-		Address:  netip.AddrPortFrom(modelAddresses[[]int{0, 2, 3, 12}[m.below("vip", 4)]].Netip(), uint16(80+m.below("port", 2))),
-		Protocol: []lvs.Protocol{lvs.TCP, lvs.UDP}[m.below("protocol", 2)],
-		Mode:     allModes[m.below("mode", len(allModes))], Scheduler: lvs.Schedulers()[m.below("scheduler", 4)],
-		Echo: m.below("echo", 3) > 0, MSS: uint16(m.below("mss", 2) * 1400),
+		Name:      []string{"one", "other"}[m.below("name", 2)],
+		Address:   netip.AddrPortFrom(vip, uint16(80+m.below("port", 2))),
+		Protocol:  []lvs.Protocol{lvs.TCP, lvs.UDP}[m.below("protocol", 2)],
+		Mode:      allModes[m.below("mode", len(allModes))],
+		Scheduler: lvs.Schedulers()[m.below("scheduler", 4)],
+		Echo:      m.below("echo", 3) > 0, MSS: uint16(m.below("mss", 2) * 1400),
 	}
 	if v.Mode == modes.FullNAT {
 		for range 1 + m.below("local addresses", 2) {
-			v.LocalAddresses = append(v.LocalAddresses, modelAddresses[9+m.below("local", 2)].Netip())
+			local := modelAddresses[9+m.below("local", 2)].Netip()
+			v.LocalAddresses = append(v.LocalAddresses, local)
 		}
 	}
 	for i := range 3 {
 		if m.below("has", 2) == 1 {
 			a := netip.AddrPortFrom(twoArm.servers[i].addr, 8080)
 			v.RealServers = append(v.RealServers, RealServer{
-				Address: a, Weight: int32(m.below("weight", 3)), UpperThreshold: int32(m.below("upper", 2)),
+				Address: a, Weight: int32(m.below("weight", 3)),
+				UpperThreshold: int32(m.below("upper", 2)),
 			})
 		}
 	}
 	return v
 }
 
-// put puts a service into the settings where it was, or at the end. One service of a VIP at most has
-// its echo requests go to real servers.
+// put puts a service into the settings where it was, or at the end. One service of a VIP at most
+// has its echo requests go to real servers.
 func (m *changeModel) put(v Service) Service {
 	all := slices.Clone(m.settings.Services)
 	i := slices.IndexFunc(all, func(o Service) bool { return o.ID() == v.ID() })
@@ -97,7 +104,8 @@ func (m *changeModel) put(v Service) Service {
 }
 
 func (m *changeModel) remove(id lvs.ServiceID) {
-	m.settings.Services = slices.DeleteFunc(slices.Clone(m.settings.Services), func(o Service) bool { return o.ID() == id })
+	is := func(o Service) bool { return o.ID() == id }
+	m.settings.Services = slices.DeleteFunc(slices.Clone(m.settings.Services), is)
 }
 
 // step makes one change.
@@ -132,7 +140,8 @@ func (m *changeModel) apply() {
 	for range m.below("more addresses", 3) {
 		p := &m.settings.Ports[m.below("port", 2)]
 		a := modelAddresses[[]int{1, 2, 9}[m.below("address", 3)]].Netip()
-		p.Addresses = append(p.Addresses, netip.PrefixFrom(a, []int{8, 16, 24, 25, 32}[m.below("bits", 5)]))
+		bits := []int{8, 16, 24, 25, 32}[m.below("bits", 5)]
+		p.Addresses = append(p.Addresses, netip.PrefixFrom(a, bits))
 	}
 	kept := rapid.Permutation(m.settings.Services).Draw(m.T, "kept")
 	m.settings.Services = kept[:m.below("keep", len(kept)+1)]
@@ -178,9 +187,11 @@ func (m *changeModel) compare(t drawn) {
 	is, should := m.bed.engine, fresh.engine
 	m.compareAddresses(is.snap.Load(), should.snap.Load())
 	if !maps.Equal(is.registry.locals, should.registry.locals) {
-		m.Fatalf("local addresses are used %v times, want %v", is.registry.locals, should.registry.locals)
+		m.Fatalf("local addresses are used %v times, want %v", is.registry.locals,
+			should.registry.locals)
 	}
-	if !maps.EqualFunc(is.registry.vips, should.registry.vips, func(a, b []*liveService) bool { return len(a) == len(b) }) {
+	asMany := func(a, b []*liveService) bool { return len(a) == len(b) }
+	if !maps.EqualFunc(is.registry.vips, should.registry.vips, asMany) {
 		m.Fatalf("VIPs are %v, want %v", is.registry.vips, should.registry.vips)
 	}
 	order, want := is.snap.Load().order, should.snap.Load().order
@@ -194,9 +205,11 @@ func (m *changeModel) compare(t drawn) {
 }
 
 func (m *changeModel) compareAddresses(is, should *snapshot) {
-	if is.addresses.used != should.addresses.used || is.echoing.used != should.echoing.used || is.passing.used != should.passing.used {
-		m.Fatalf("%d addresses, %d echoing, %d passing; want %d, %d, %d", is.addresses.used, is.echoing.used,
-			is.passing.used, should.addresses.used, should.echoing.used, should.passing.used)
+	sizes := func(n *snapshot) [3]int {
+		return [...]int{n.addresses.used, n.echoing.used, n.passing.used}
+	}
+	if sizes(is) != sizes(should) {
+		m.Fatalf("addresses, echoing, passing: %v, want %v", sizes(is), sizes(should))
 	}
 	for _, a := range modelAddresses {
 		kind, ours := is.kindOf(a)
@@ -229,10 +242,12 @@ func idOf(e *serviceEntry) lvs.ServiceID {
 	return e.live.id
 }
 
-// compareServices compares two descriptions of a service, its pool, and its real servers' descriptions.
+// compareServices compares two descriptions of a service, its pool, and its real servers'
+// descriptions.
 func (m *changeModel) compareServices(s, want *serviceEntry, is, should *snapshot) {
-	if s.name != want.name || s.live.id != want.live.id || s.mode != want.mode || s.sched != want.sched ||
-		s.echo != want.echo || !slices.Equal(s.local, want.local) || s.owner != want.owner && !s.live.clientEnd {
+	if s.name != want.name || s.live.id != want.live.id || s.mode != want.mode ||
+		s.sched != want.sched || s.echo != want.echo || !slices.Equal(s.local, want.local) ||
+		s.owner != want.owner && !s.live.clientEnd {
 		m.Fatalf("the service is %+v, want %+v", s, want)
 	}
 	if found, _ := is.services.get(serviceKey(s.live.id)); found != s {
@@ -280,8 +295,9 @@ func (m *changeModel) compareRemembered(is, should *Engine) {
 	if want := len(should.snap.Load().servers); configured != want {
 		m.Fatalf("%d real servers are not gone, want %d", configured, want)
 	}
-	if len(r.live) != len(n.servers) || n.clientEnds.used != len(sockets) || len(r.ends) != len(sockets) {
-		m.Fatalf("%d ids, %d entries; %d sockets of %d", len(r.live), len(n.servers), n.clientEnds.used, len(sockets))
+	ends := n.clientEnds.used
+	if len(r.live) != len(n.servers) || ends != len(sockets) || len(r.ends) != len(sockets) {
+		m.Fatalf("%d ids, %d entries; %d sockets of %d", len(r.live), len(n.servers), ends, len(sockets))
 	}
 	for key := range sockets {
 		if _, known := n.clientEnds.get(key); !known {

@@ -87,8 +87,8 @@ func (w *Worker) choose(a *arrival, d *decision) Verdict {
 	return Taken
 }
 
-// entryOf returns what the snapshot has of a pool's real server; nil if it does not have it, or not any
-// more.
+// entryOf returns what the snapshot has of a pool's real server; nil if it does not have it, or not
+// any more.
 func (w *Worker) entryOf(picked *sched.Server) *serverEntry {
 	if int(picked.ID) >= len(w.snap.servers) {
 		return nil
@@ -100,9 +100,9 @@ func (w *Worker) entryOf(picked *sched.Server) *serverEntry {
 	return e
 }
 
-// catchUp goes over to the newest snapshot for a real server that the worker's own does not have: the
-// pool may be newer. It also reads the service again, for a decision must not mix two snapshots. A pool
-// that is older than the newest snapshot may name a real server that is gone.
+// catchUp goes over to the newest snapshot for a real server that the worker's own does not have:
+// the pool may be newer. It also reads the service again, for a decision must not mix two
+// snapshots. A pool that is older than the newest snapshot may name a real server that is gone.
 func (w *Worker) catchUp(d *decision, picked *sched.Server) Verdict {
 	w.update()
 	service, ok := w.snap.services.get(serviceKey(d.service.live.id))

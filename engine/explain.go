@@ -179,7 +179,8 @@ func (w *Worker) explainDecision(q *Question, x *Explanation, a *arrival) {
 	_, _, routed := w.snap.routes.next(d.server.address)
 	switch {
 	case x.Verdict != Taken:
-	case routed && !x.Replaces && w.sessions.Full(!a.key.Src.Is4()): // else the session that ends leaves its slot
+	case routed && !x.Replaces && w.sessions.Full(!a.key.Src.Is4()):
+		// A session that is replaced leaves its slot.
 		x.Verdict = DropSessionsFull
 	default:
 		x.leave(w, departure{

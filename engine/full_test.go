@@ -65,8 +65,8 @@ func TestSynFlood(t *testing.T) {
 	}
 }
 
-// TestExplainFullTableWithoutRoute: a packet that has no way to its real server is dropped for that,
-// full as the table may be.
+// TestExplainFullTableWithoutRoute: a packet that has no way to its real server is dropped for
+// that, full as the table may be.
 func TestExplainFullTableWithoutRoute(t *testing.T) {
 	s := twoArm
 	n := s.serving(s.echo(modes.NAT, 1), s.web(modes.NAT, 1))

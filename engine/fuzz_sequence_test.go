@@ -190,8 +190,8 @@ func (s *sequence) step() {
 	}
 }
 
-// apply applies one of the configurations, now or when what was removed has been forgotten. By then the
-// workers know of the removal.
+// apply applies one of the configurations, now or when what was removed has been forgotten. By then
+// the workers know of the removal.
 func (s *sequence) apply() {
 	n, later := s.variants[s.below(len(s.variants))], s.below(4) == 0
 	if later {

@@ -33,14 +33,16 @@ func TestNewServiceHasAPool(t *testing.T) {
 	b := newBed(t, s, s.serving(s.web(modes.NAT, 1)))
 	echo := s.echo(modes.NAT, 1)
 	b.halfway([]Service{echo}, nil, func() {
-		b.fromClient(udp(client, echoVIP, "?"), echoRequest("192.168.5.9", at4(echoVIP).Addr().String()))
+		vip := at4(echoVIP).Addr().String()
+		b.fromClient(udp(client, echoVIP, "?"), echoRequest("192.168.5.9", vip))
 		b.dropped("")
 	})
 	b.sessions(1)
 }
 
-// TestServiceThatComesBackHasItsPool: between its removal and its return a service's real servers may
-// have been forgotten, and one of their ids may be another service's. None gets a session by mistake.
+// TestServiceThatComesBackHasItsPool: between its removal and its return a service's real servers
+// may have been forgotten, and one of their ids may be another service's. None gets a session by
+// mistake.
 func TestServiceThatComesBackHasItsPool(t *testing.T) {
 	s := twoArm
 	web, echo, now := s.web(modes.NAT, 2), s.echo(modes.FullNAT, 1), time.Now()
@@ -66,8 +68,8 @@ func TestServiceThatComesBackHasItsPool(t *testing.T) {
 	b.connections(0, 0, 0, 0)
 }
 
-// TestRemovedServerIsNotPicked: a pool that is older than the snapshot may name a real server that is
-// gone. A client is not sent there: it asks again and finds another.
+// TestRemovedServerIsNotPicked: a pool that is older than the snapshot may name a real server that
+// is gone. A client is not sent there: it asks again and finds another.
 func TestRemovedServerIsNotPicked(t *testing.T) {
 	s := twoArm
 	web := s.web(modes.NAT, 2)
@@ -84,8 +86,8 @@ func TestRemovedServerIsNotPicked(t *testing.T) {
 	b.connections(0, 0, 1, 0)
 }
 
-// TestDecisionsDoNotMixSnapshots: a worker that meets a newer pool in the middle of a burst takes the
-// service as well as the real server from the newer snapshot.
+// TestDecisionsDoNotMixSnapshots: a worker that meets a newer pool in the middle of a burst takes
+// the service as well as the real server from the newer snapshot.
 func TestDecisionsDoNotMixSnapshots(t *testing.T) {
 	eachSite(t, func(t *testing.T, s site) {
 		b := newBed(t, s, s.serving(s.web(modes.NAT, 1)))

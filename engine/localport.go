@@ -67,8 +67,8 @@ func (w *Worker) ownsLocal(d *decision) bool {
 	return o.Of(d.out.DstPort) == w.number
 }
 
-// localPort returns the port at which a real server's answers come in. It asks for no neighbour: there
-// may be no packet.
+// localPort returns the port at which a real server's answers come in. It asks for no neighbour:
+// there may be no packet.
 func (w *Worker) localPort(d *decision) uint16 {
 	p := &w.peers[d.id]
 	if n := w.neighbours.At(p.hop); p.epoch == w.hopEpoch && n.Generation == p.generation {

@@ -141,8 +141,8 @@ func TestFlowTaken(t *testing.T) {
 	p.answers("", "for the first")
 }
 
-// TestQuestionAsksForNoNeighbour: an explanation looks for a local port of a real server whose next hop
-// nobody has asked for yet, and does not ask for it either.
+// TestQuestionAsksForNoNeighbour: an explanation looks for a local port of a real server whose next
+// hop nobody has asked for yet, and does not ask for it either.
 func TestQuestionAsksForNoNeighbour(t *testing.T) {
 	s := twoArm
 	n := s.settings()

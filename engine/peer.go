@@ -18,7 +18,8 @@ type peer struct {
 	_           [8]byte
 }
 
-// maxServers bounds the ids of real servers: the registry gives out no others. Memory is reserved for all of them, and taken for those
+// maxServers bounds the ids of real servers: the registry gives out no others. Memory is reserved
+// for all of them, and taken for those
 // that there are.
 const maxServers = 1 << 22
 
@@ -46,8 +47,9 @@ type serverPass struct {
 }
 
 // lookAfterServers finds the next hops of real servers ahead of their first packet, and has their
-// neighbours kept. It goes over some of them in each turn of a pass. A new snapshot begins a pass, once
-// the one under way is over: else none would come to its end where services change all the time.
+// neighbours kept. It goes over some of them in each turn of a pass. A new snapshot begins a pass,
+// once the one under way is over: else none would come to its end where services change all the
+// time.
 func (w *Worker) lookAfterServers() {
 	t := &w.pass
 	if t.over && !t.again && int32(w.now-t.due) < 0 {

@@ -27,7 +27,7 @@ type registry struct {
 	services     map[lvs.ServiceID]*liveService
 	vips         map[packet.Addr][]*liveService // configured ones, by VIP
 	locals       map[packet.Addr]int            // local addresses, by how many services use them
-	ends         map[lookupKey]int              // sockets of clientEnds, by how many real servers have them
+	ends         map[lookupKey]int              // clientEnds, by how many real servers have them
 	live         []*liveServer                  // by id
 	gone         []uint32                       // ids of real servers that were removed
 	free         []uint32                       // ids without a real server
@@ -44,7 +44,7 @@ type liveServer struct {
 
 	incarnation uint32    // tells those apart that had the same id; never 0
 	before      Traffic   // what the id counted for others
-	gone        time.Time // when it was removed or was seen with a session since; zero while it is configured
+	gone        time.Time // when it was removed, or had a session since; zero while configured
 	listed      bool      // in the registry's list of those that are gone
 	clientEnd   bool      // counted in the registry's ends
 }
@@ -74,7 +74,8 @@ type seenPool struct {
 func newRegistry(workers int) *registry {
 	return &registry{
 		workers: workers, most: maxServers, services: map[lvs.ServiceID]*liveService{},
-		vips: map[packet.Addr][]*liveService{}, locals: map[packet.Addr]int{}, ends: map[lookupKey]int{},
+		vips: map[packet.Addr][]*liveService{}, locals: map[packet.Addr]int{},
+		ends: map[lookupKey]int{},
 	}
 }
 
@@ -117,8 +118,8 @@ func (r *registry) room(services []Service) error {
 		}
 	}
 	if free := r.most - len(r.live) + len(r.free); fresh > free {
-		return fmt.Errorf("%w: %d are new, and there is room for %d; %d is the most, "+
-			"with those removed in the last hour and those that still have sessions", ErrManyServers, fresh, free, r.most)
+		return fmt.Errorf("%w: %d are new, and there is room for %d; %d is the most, with those removed "+
+			"in the last hour and those that still have sessions", ErrManyServers, fresh, free, r.most)
 	}
 	return nil
 }
@@ -149,8 +150,9 @@ func (r *registry) remove(id uint32, now time.Time) {
 	}
 }
 
-// forgetAfter is how long a real server that was removed is remembered after its last session, as far as
-// forget has seen one, so that it goes on counting if it comes back: far longer than workers take to know that it is gone, and to publish what it counted.
+// forgetAfter is how long a real server that was removed is remembered after its last session, as
+// far as forget has seen one, so that it goes on counting if it comes back: far longer than workers
+// take to know that it is gone, and to publish what it counted.
 const (
 	forgetAfter = time.Hour
 	forgetEvery = time.Minute // between two looks at those that are gone

@@ -140,8 +140,8 @@ func TestEndingSparesWhoGetsTheID(t *testing.T) {
 	}
 }
 
-// TestSharedSocketIsForgottenOnce: a real server of two services answers the clients of both. When one
-// of the services is forgotten, answers to clients of the other still find their workers.
+// TestSharedSocketIsForgottenOnce: a real server of two services answers the clients of both. When
+// one of the services is forgotten, answers to clients of the other still find their workers.
 func TestSharedSocketIsForgottenOnce(t *testing.T) {
 	s := twoArm
 	web, other, now := s.web(modes.NAT, 1), s.web(modes.NAT, 1), time.Now()
@@ -162,8 +162,8 @@ func TestSharedSocketIsForgottenOnce(t *testing.T) {
 	}
 }
 
-// TestTooManyRealServers: a change for which there are not enough ids changes nothing, and the workers
-// never meet an id that they have no place for. Ids that are forgotten make room.
+// TestTooManyRealServers: a change for which there are not enough ids changes nothing, and the
+// workers never meet an id that they have no place for. Ids that are forgotten make room.
 func TestTooManyRealServers(t *testing.T) {
 	s := twoArm
 	web, now := s.web(modes.NAT, 3), time.Now()
@@ -174,9 +174,10 @@ func TestTooManyRealServers(t *testing.T) {
 	lighter := weighted(web, 0, 0)
 	for what, err := range map[string]error{
 		"apply":  b.engine.Apply(s.serving(lighter, other)),
-		"change": b.engine.Change(Change{Put: []Service{lighter, other}, Remove: []lvs.ServiceID{web.ID()}}),
+		"change": b.engine.Change(Change{[]Service{lighter, other}, []lvs.ServiceID{web.ID()}}),
 	} {
-		if !errors.Is(err, ErrManyServers) || !strings.Contains(err.Error(), "2 are new, and there is room for 1") {
+		numbers := "2 are new, and there is room for 1"
+		if !errors.Is(err, ErrManyServers) || !strings.Contains(err.Error(), numbers) {
 			t.Errorf("%s: error %v", what, err)
 		}
 	}
@@ -188,7 +189,8 @@ func TestTooManyRealServers(t *testing.T) {
 	if err := b.engine.applyAt(s.serving(fewer), now); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.engine.changeAt(Change{Put: []Service{other}}, now); !errors.Is(err, ErrManyServers) {
+	err := b.engine.changeAt(Change{Put: []Service{other}}, now)
+	if !errors.Is(err, ErrManyServers) {
 		t.Fatalf("error %v, though the third real server is remembered", err)
 	}
 	if err := b.engine.changeAt(Change{Put: []Service{other}}, now.Add(forgetAfter)); err != nil {

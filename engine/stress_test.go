@@ -17,10 +17,10 @@ import (
 	"fulcrum/packet"
 )
 
-// TestChangesUnderTraffic: control changes everything at full speed while two workers forward in all
-// modes and others read reports, sessions, neighbours and explanations. No packet goes to a real server
-// of another service, the counts of a service never go back, and at the end all packets, buffers and
-// connections are accounted for.
+// TestChangesUnderTraffic: control changes everything at full speed while two workers forward in
+// all modes and others read reports, sessions, neighbours and explanations. No packet goes to a
+// real server of another service, the counts of a service never go back, and at the end all
+// packets, buffers and connections are accounted for.
 func TestChangesUnderTraffic(t *testing.T) {
 	for _, spread := range []bool{false, true} {
 		t.Run(fmt.Sprintf("spread %v", spread), func(t *testing.T) { newStress(t, spread).run() })
@@ -51,7 +51,8 @@ func newStress(t *testing.T, spread bool) *stress {
 	return s
 }
 
-// stressSettings has services whose real servers' ports tell them apart, and so do their clients' ports.
+// stressSettings has services whose real servers' ports tell them apart, and so do their clients'
+// ports.
 func stressSettings(services int) Settings {
 	n := twoArm.settings()
 	for state := range n.Timeouts {
@@ -127,7 +128,8 @@ func (s *stress) send(r *rand.Rand) {
 	for range 16 {
 		i, flags := r.IntN(stressServices), []string{"S", "S", "A", "FA", "R"}[r.IntN(5)]
 		v := stressService(i, modes.NAT)
-		from := netip.AddrPortFrom(packet.AddrFrom4(0xc0a80501+uint32(r.IntN(4))), uint16(1000*(1+i)+r.IntN(40)))
+		host, port := packet.AddrFrom4(0xc0a80501+uint32(r.IntN(4))), uint16(1000*(1+i)+r.IntN(40))
+		from := netip.AddrPortFrom(host, port)
 		s.bring(0, tcp(from.String(), v.Address.String(), flags))
 	}
 	s.bring(0, echoRequest("192.168.5.9", "10.0.0.100"))
@@ -138,7 +140,8 @@ func (s *stress) send(r *rand.Rand) {
 }
 
 func (s *stress) bring(port int, p pkt) {
-	for !s.over.Load() && !s.ports[port].Receive(p.frame(s.site.gateway.mac, s.site.ports[port].mac)) {
+	f := p.frame(s.site.gateway.mac, s.site.ports[port].mac)
+	for !s.over.Load() && !s.ports[port].Receive(f) {
 		time.Sleep(time.Microsecond) // the workers have all the buffers
 	}
 }
@@ -151,9 +154,10 @@ func (s *stress) arrived(f []byte) {
 		return
 	}
 	src, dst := flowOf(f)
+	clients := netip.MustParsePrefix("192.168.5.0/24")
 	i := slices.IndexFunc(s.site.servers, func(h host) bool { return h.addr == dst.Addr() })
 	switch mac := packet.Ethernet(f).Dst(); {
-	case src.Port() < 9000 && netip.MustParsePrefix("192.168.5.0/24").Contains(src.Addr()) && int(src.Port()/1000)-1 != int(dst.Port())-8000:
+	case clients.Contains(src.Addr()) && src.Port()/1000-1 != dst.Port()-8000:
 		s.fail("a client of service %d is at %v", src.Port()/1000-1, dst)
 	case i >= 0 && mac != s.site.servers[i].mac:
 		s.fail("what is for %v went to %v", dst, mac)
@@ -180,7 +184,7 @@ func (s *stress) change(r *rand.Rand) {
 			err = s.engine.applyAt(c.settings, c.now)
 		case 2, 3, 4, 5:
 			err = s.engine.changeAt(Change{Remove: []lvs.ServiceID{v.ID()}}, c.now)
-		case 6: // Long afterwards what was removed is forgotten. By then every worker knows that it was.
+		case 6: // Long afterwards what was removed is forgotten. By then all workers know.
 			s.settled()
 			c.now = c.now.Add(2 * forgetAfter)
 		default:
@@ -204,7 +208,8 @@ func (c *changing) edited(r *rand.Rand) Service {
 	v := stressService(i, allModes[r.IntN(2)+i%3])
 	v.RealServers = v.RealServers[r.IntN(2) : 2+r.IntN(2)]
 	for j := range v.RealServers {
-		v.RealServers[j].Weight, v.RealServers[j].UpperThreshold = int32(r.IntN(3)), int32(r.IntN(2)*5)
+		v.RealServers[j].Weight = int32(r.IntN(3))
+		v.RealServers[j].UpperThreshold = int32(r.IntN(2) * 5)
 	}
 	v.Echo = i%3 != 0 || r.IntN(2) == 0
 	return v
@@ -249,7 +254,8 @@ func (s *stress) report(*rand.Rand) {
 			if v.Service.Name != "0" {
 				continue
 			}
-			if v.Connections < last.Connections || v.InPackets < last.InPackets || v.OutBytes < last.OutBytes {
+			if v.Connections < last.Connections || v.InPackets < last.InPackets ||
+				v.OutBytes < last.OutBytes {
 				s.fail("counts go back: %+v, then %+v", last, v.Traffic)
 			}
 			last = v.Traffic
