@@ -8,7 +8,8 @@ import (
 	"fulcrum/packet"
 )
 
-// fragmentModel is what Fragments with a single set should do, byte by byte, with a clock that does not wrap.
+// fragmentModel is the expected behaviour of Fragments with a single set, byte by byte, with a
+// clock that does not wrap.
 type fragmentModel struct {
 	f         *Fragments
 	clock     uint64
@@ -50,7 +51,7 @@ func drawDatagram(t *rapid.T) *Datagram {
 	return &Datagram{Src: packet.AddrOf4(5), Dst: packet.AddrOf4(6), ID: id, Protocol: packet.ProtocolUDP}
 }
 
-// find drops the datagram if its time has passed.
+// find drops the datagram if its timeout has passed.
 func (m *fragmentModel) find(k *Datagram) *modelDatagram {
 	for i, d := range m.datagrams {
 		if d.Datagram != *k {
@@ -77,7 +78,7 @@ func (m *fragmentModel) abandon(d *modelDatagram, reason FragmentVerdict) {
 	d.queue = nil
 }
 
-// insert makes room as Fragments does: a free entry first, then the oldest of all.
+// insert takes a free entry first, then evicts the oldest of all, as Fragments does.
 func (m *fragmentModel) insert(k *Datagram) *modelDatagram {
 	if len(m.datagrams) == setSize {
 		reason := FragmentEvicted
@@ -93,7 +94,7 @@ func (m *fragmentModel) insert(k *Datagram) *modelDatagram {
 	return d
 }
 
-// see is what is to become of the pieces from first to before end, in 8 bytes.
+// see returns the expected verdict for the pieces from first up to end, in units of 8 bytes.
 func (m *fragmentModel) see(d *modelDatagram, first, end int, more bool) FragmentVerdict {
 	if d.bad {
 		return FragmentOverlap
@@ -124,7 +125,8 @@ func (m *fragmentModel) see(d *modelDatagram, first, end int, more bool) Fragmen
 	return FragmentForwarded
 }
 
-// stretches counts the stretches without a gap if the pieces from first to before end were there.
+// stretches returns the number of contiguous stretches once the pieces from first up to end are
+// seen.
 func (d *modelDatagram) stretches(first, end int) (n int) {
 	before := false
 	for i := range 100 {
@@ -150,7 +152,7 @@ func (m *fragmentModel) forgetComplete(d *modelDatagram) {
 }
 
 func (m *fragmentModel) first(t *rapid.T) {
-	m.clock++ // no two datagrams are of one age
+	m.clock++ // no two datagrams have the same age
 	k, end := drawDatagram(t), rapid.IntRange(1, 8).Draw(t, "end")
 	v := Decision{Note: rapid.Uint32().Draw(t, "note")}
 	d := m.find(k)
@@ -215,7 +217,7 @@ func (m *fragmentModel) later(t *rapid.T) {
 
 func (m *fragmentModel) pass(t *rapid.T) {
 	m.clock += rapid.SampledFrom([]uint64{1, 2, 300, 999, 1000, 10_000, 30_000, 60_000}).Draw(t, "ms")
-	// One set: a call looks at every datagram.
+	// There is one set, so a call looks at every datagram.
 	for i := 0; i < len(m.datagrams); {
 		if d := m.datagrams[i]; m.clock-d.since >= d.timeout() {
 			m.forget(i, FragmentTimeout)
@@ -262,14 +264,15 @@ func TestFragmentsAreTheModel(t *testing.T) {
 	})
 }
 
-// FuzzFragments plays any bytes as fragments and time: no place is given out twice, and every one comes back once.
+// FuzzFragments plays any bytes as fragments and time: no place is given out twice, and every place
+// comes back once.
 func FuzzFragments(f *testing.F) {
 	f.Add([]byte{0, 1, 0, 2, 1, 1, 2, 9, 2, 0, 200, 0, 3, 1, 1, 255})
 	f.Fuzz(func(t *testing.T, script []byte) {
 		table, now, held := NewFragments(2*setSize, 1), uint32(1<<32-1000), map[Place]bool{}
 		free := func(at Place) {
 			if !held[at] {
-				t.Fatalf("place %d comes back, which nobody has", at)
+				t.Fatalf("place %d comes back without a fragment", at)
 			}
 			delete(held, at)
 		}

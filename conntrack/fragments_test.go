@@ -7,7 +7,7 @@ import (
 	"fulcrum/packet"
 )
 
-// datagram4 and datagram6 are the datagrams with an identification between two hosts.
+// datagram4 and datagram6 return the datagram with an identification between two hosts.
 func datagram4(id uint32) *Datagram {
 	return &Datagram{Src: packet.AddrOf4(0xc0a80001), Dst: packet.AddrOf4(testVIP), ID: id, Protocol: packet.ProtocolUDP}
 }
@@ -79,7 +79,7 @@ func TestReversedOrder(t *testing.T) {
 	}
 }
 
-// TestIdentificationComesAgain: as soon as a datagram is complete.
+// TestIdentificationComesAgain: an identification can be used again once its datagram is complete.
 func TestIdentificationComesAgain(t *testing.T) {
 	f, d := newFragments(), datagram4(1)
 	for range 3 {
@@ -89,7 +89,7 @@ func TestIdentificationComesAgain(t *testing.T) {
 	}
 }
 
-// TestDatagramsAreApart: each field tells them apart.
+// TestDatagramsAreApart: each field distinguishes datagrams.
 func TestDatagramsAreApart(t *testing.T) {
 	f := newFragments()
 	mustFirst(t, f, datagram4(1), piece1, 0)
@@ -103,7 +103,8 @@ func TestDatagramsAreApart(t *testing.T) {
 	}
 }
 
-// TestAtomicFragment: a first fragment that is the last too is whole (RFC 6946), whatever else has its identification.
+// TestAtomicFragment: a first fragment that is also the last is a whole datagram (RFC 6946),
+// whatever other fragments have its identification.
 func TestAtomicFragment(t *testing.T) {
 	f, d := newFragments(), datagram6(1)
 	wantLater(t, f, d, piece2, 0, FragmentHeld)
@@ -140,7 +141,7 @@ func TestPiecesWithFaults(t *testing.T) {
 func TestOverlaps(t *testing.T) {
 	for name, c := range map[string]struct {
 		first Piece
-		later []Piece // of which the last overlaps
+		later []Piece // the last one overlaps
 	}{
 		"into the first":              {piece1, []Piece{{1472, 16, true}}},
 		"into the next":               {piece1, []Piece{piece3, {1480, 1488, true}}},
@@ -167,7 +168,7 @@ func TestOverlaps(t *testing.T) {
 	}
 }
 
-// TestOverlapWhileWaiting: those that wait are dropped too, by the same name.
+// TestOverlapWhileWaiting: fragments that wait are dropped too, for the same reason.
 func TestOverlapWhileWaiting(t *testing.T) {
 	f, d := newFragments(), datagram6(1)
 	_, at := wantLater(t, f, d, piece2, 0, FragmentHeld)
@@ -192,7 +193,7 @@ func TestDuplicates(t *testing.T) {
 	wantLater(t, f, d, piece2, 0, FragmentForwarded)
 }
 
-// TestScattered: only so many gaps are told apart; a fragment that fills one is welcome.
+// TestScattered: the number of tracked gaps is bounded, and a fragment that fills one is accepted.
 func TestScattered(t *testing.T) {
 	f, d := newFragments(), datagram4(1)
 	mustFirst(t, f, d, Piece{0, 8, true}, 0)
@@ -204,7 +205,7 @@ func TestScattered(t *testing.T) {
 	wantLater(t, f, d, Piece{16 * maxSpans, 8, false}, 0, FragmentForwarded)
 }
 
-// TestAnyOrderIsComplete: whole datagrams of 45 fragments in the orders that occur, none of them refused.
+// TestAnyOrderIsComplete: whole datagrams of 45 fragments in the usual orders, and none is refused.
 func TestAnyOrderIsComplete(t *testing.T) {
 	order := func(less func(a, b int) int) []int {
 		var o []int
@@ -278,7 +279,7 @@ func TestWaitingEnds(t *testing.T) {
 	}
 }
 
-// TestDatagramsAreForgotten after their family's time, with or without being asked for.
+// TestDatagramsAreForgotten: after their family's timeout, with or without a look-up.
 func TestDatagramsAreForgotten(t *testing.T) {
 	for timeout, d := range map[uint32]*Datagram{fragmentTimeout4: datagram4(1), fragmentTimeout6: datagram6(1)} {
 		for _, start := range clocks {
@@ -298,7 +299,8 @@ func TestDatagramsAreForgotten(t *testing.T) {
 	}
 }
 
-// TestFloodOfFirsts: the oldest gives way, and what waited for it is dropped by name.
+// TestFloodOfFirsts: the oldest datagram is evicted, and its waiting fragments are dropped for that
+// reason.
 func TestFloodOfFirsts(t *testing.T) {
 	f := NewFragments(setSize, 1)
 	_, at := wantLater(t, f, datagram4(0), piece2, 0, FragmentHeld)

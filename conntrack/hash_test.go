@@ -13,7 +13,7 @@ const (
 	hashBuckets = 100_003
 )
 
-// A pattern is a way in which the keys of real traffic follow one another.
+// A pattern is an order in which the keys of real traffic follow one another.
 type pattern func(h hasher, i uint32) uint64
 
 func of4(key func(i uint32) Key4) pattern {
@@ -30,7 +30,7 @@ func of6(key func(i uint64) Key) pattern {
 	}
 }
 
-// patterns are by name.
+// patterns has the patterns by name.
 var patterns = map[string]pattern{
 	"sequential addresses": of4(func(i uint32) Key4 {
 		return Key4{Flow4: Flow4{Src: 0x0a000000 + i, Dst: testVIP, SrcPort: 40000, DstPort: 80}, Protocol: packet.ProtocolTCP}
@@ -62,7 +62,7 @@ var patterns = map[string]pattern{
 	}),
 }
 
-// hashers are the seeds that tests use and such as are drawn.
+// hashers have fixed seeds, as tests use them, and random ones.
 var hashers = []hasher{newHasher(1), newHasher(0x5eed), {0x9f86d081884c7d65, 0x2c26b46b68ffc68f}, {0x0123456789abcdef, 0xfedcba9876543210}}
 
 func TestBucketsAreFilledByChance(t *testing.T) {
@@ -126,7 +126,7 @@ func TestTagsAreEven(t *testing.T) {
 	})
 }
 
-// chiSquareExcess says by how many standard deviations the counts' chi-square exceeds its mean.
+// chiSquareExcess returns by how many standard deviations the counts' chi-square exceeds its mean.
 func chiSquareExcess(counts []float64) float64 {
 	total, chi := 0.0, 0.0
 	for _, n := range counts {

@@ -1,6 +1,6 @@
 package conntrack
 
-// Why this is sound: only sizes and offsets are asked for.
+// Why this is sound: the test only reads sizes and offsets.
 
 import (
 	"os"
@@ -28,7 +28,7 @@ func TestSizeOfFragmented(t *testing.T) {
 	}
 }
 
-// TestBucketLayout: candidates_amd64.s relies on it.
+// TestBucketLayout holds the layout that candidates_amd64.s relies on.
 func TestBucketLayout(t *testing.T) {
 	var b bucket
 	if tags, refs := unsafe.Offsetof(b.tags), unsafe.Offsetof(b.refs); tags != 0 || unsafe.Sizeof(b.tags) != 20 || refs != 24 {
@@ -39,7 +39,8 @@ func TestBucketLayout(t *testing.T) {
 	}
 }
 
-// TestByteMap compares the record and an IPv6 session's second line with the byte maps of the package comment.
+// TestByteMap compares the record and an IPv6 session's second line with the byte maps of the
+// package comment.
 func TestByteMap(t *testing.T) {
 	var s Session
 	var a Addresses6

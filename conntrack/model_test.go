@@ -9,7 +9,7 @@ import (
 	"fulcrum/packet"
 )
 
-// model is what a Table should do, in plain Go: a map, and a clock that does not wrap.
+// model is the expected behaviour of a Table in plain Go: a map, and a clock that does not wrap.
 type model struct {
 	table    *Table
 	max      [2]int // by family
@@ -28,13 +28,13 @@ type modelSession struct {
 	lastSeen uint64
 }
 
-// The families, of which a modelSession's is its client's.
+// The families. A modelSession has that of its client.
 const (
 	four = iota
 	six
 )
 
-// ending says why a session may end at the moment.
+// ending says why a session may end now.
 type ending struct {
 	t       *rapid.T
 	slot    uint32
@@ -42,7 +42,7 @@ type ending struct {
 	reasons string
 }
 
-// lateness is how long after its deadline a session may be found, in ms.
+// lateness is how long after its deadline a session may still exist, in ms.
 const lateness = 2100
 
 func newModel(t *rapid.T) *model {
@@ -68,7 +68,7 @@ func (m *model) deadline(s *modelSession) uint64 {
 	return s.lastSeen + uint64(m.table.timeouts[s.state])
 }
 
-// onEnded checks that the session that ends is one that exists and has a reason to.
+// onEnded checks that the ending session exists and has a reason to end.
 func (m *model) onEnded(got *Session) {
 	t := m.ending.t
 	for slot, s := range m.sessions {
@@ -106,8 +106,8 @@ func (m *model) checkReason(slot uint32, s *modelSession) {
 	}
 }
 
-// drawClient draws the inbound flow of a client; ones of both families have the same ports, and addresses in which only the
-// family differs.
+// drawClient draws the inbound flow of a client. Flows of both families have the same ports, and
+// their addresses differ only in the family.
 func drawClient(t *rapid.T, family int) Flow {
 	n := rapid.Uint32Range(0, 9)
 	f := Flow{Src: modelAddress(family, n.Draw(t, "client")), Dst: modelAddress(family, 100)}
@@ -117,7 +117,7 @@ func drawClient(t *rapid.T, family int) Flow {
 
 func drawFamily(t *rapid.T, label string) int { return rapid.IntRange(four, six).Draw(t, label) }
 
-// drawAnswers draws the outbound flow of a session in a family: an IPv6 client's may be of IPv4.
+// drawAnswers draws the outbound flow of a session. An IPv6 client's may be IPv4.
 func drawAnswers(t *rapid.T, in *Flow, family int, twoWay bool) Flow {
 	if family == six && rapid.Bool().Draw(t, "translated") {
 		family = four
@@ -129,7 +129,8 @@ func drawAnswers(t *rapid.T, in *Flow, family int, twoWay bool) Flow {
 	return out
 }
 
-// modelAddress is one whose low bits are the same in both families. The unspecified one is among them.
+// modelAddress returns an address whose low bits are the same in both families. One of them is the
+// unspecified address.
 func modelAddress(family int, n uint32) packet.Addr {
 	if family == four {
 		return packet.AddrOf4(n)
@@ -275,7 +276,8 @@ func (m *model) setState(t *rapid.T) {
 	s.state = to
 }
 
-// pass lets time go by in one jump, then calls Expire every ms until every overdue session must be gone.
+// pass advances the clock in one step, then calls Expire every ms until every overdue session must
+// have ended.
 func (m *model) pass(t *rapid.T) {
 	const day = uint64(24 * time.Hour / time.Millisecond)
 	m.clock += rapid.OneOf(

@@ -2,8 +2,8 @@ package conntrack
 
 import "encoding/binary"
 
-// setSCTP fills in the kernel's tables sctp_states[] of ip_vs_proto_sctp.c, by what changes: for each event the states that are
-// reached and from where. All other states stay.
+// setSCTP fills in the kernel's tables sctp_states[] of ip_vs_proto_sctp.c by their changes: for
+// each event, the states it leads to and from where. All other states stay.
 func setSCTP(t *[numViews][numEvents][NumStates]State) {
 	for v := range sctpMoves {
 		for e, moves := range sctpMoves[v] {
@@ -16,7 +16,7 @@ func setSCTP(t *[numViews][numEvents][NumStates]State) {
 	}
 }
 
-// move is a state and those from which an event leads to it.
+// move is a state and the states from which an event leads to it.
 type move struct {
 	from []State
 	to   State
@@ -69,7 +69,8 @@ var sctpMoves = func() [numViews]map[Event][]move {
 	}
 }()
 
-// chunkEvents are the events of the chunk types (RFC 9260, 3.2); every type without one of its own counts as data.
+// chunkEvents has the event of each chunk type (RFC 9260, 3.2). A type without an event of its own
+// counts as data.
 var chunkEvents = func() (t [256]Event) {
 	for kind := range t {
 		t[kind] = EventData
@@ -80,11 +81,13 @@ var chunkEvents = func() (t [256]Event) {
 	return t
 }()
 
-// chunkHeader is type 1, flags 1, length 2: of the header and the value, without padding to four bytes.
+// chunkHeader is the size of a chunk's header in bytes: type 1, flags 1, length 2. The length
+// includes the header and the value, not the padding to four bytes.
 const chunkHeader = 4
 
-// EventOfChunks returns the event of the chunks that follow an SCTP packet's common header: the first one's, or that of an ABORT
-// which follows a COOKIE ECHO or COOKIE ACK. EventNone means that there is none; such a packet should not begin a session.
+// EventOfChunks returns the event of the chunks that follow an SCTP packet's common header: that of
+// the first chunk, or EventAbort if an ABORT follows a COOKIE ECHO or COOKIE ACK. It returns
+// EventNone without a chunk; such a packet should not begin a session.
 func EventOfChunks(chunks []byte) Event {
 	if len(chunks) < chunkHeader {
 		return EventNone

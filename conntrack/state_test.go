@@ -10,13 +10,13 @@ import (
 	"fulcrum/packet"
 )
 
-// The kernel's tables, and what the kernel counts.
+// The kernel's tables, and the names that they use.
 const (
 	tcpTables  = "testdata/ipvs-tcp-states.md"
 	sctpTables = "testdata/ipvs-sctp-states.md"
 )
 
-// tableRows returns the cells of every row of a file's tables whose first cell is one of names.
+// tableRows returns the cells of the rows of a file's tables that begin with one of names.
 func tableRows(t *testing.T, file string, names ...string) [][]string {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -89,8 +89,8 @@ func TestSegmentWithoutFlagsCloses(t *testing.T) {
 	}
 }
 
-// TestOtherProtocolsKeepTheirState: the single state of UDP and ICMP has no way out, whatever event
-// their packets are taken for, and the states of TCP and SCTP none at events of each other.
+// TestOtherProtocolsKeepTheirState: UDP and ICMP keep their single state at every event. TCP and
+// SCTP keep theirs at each other's events.
 func TestOtherProtocolsKeepTheirState(t *testing.T) {
 	for name, v := range views {
 		for e := range numEvents {
