@@ -12,31 +12,31 @@ import (
 	"fulcrum/packet"
 )
 
-// segment is a whole TCP or UDP packet in fields; gopacket makes its bytes and, so, its checksums.
+// segment is a whole TCP or UDP packet in fields. gopacket makes its bytes and checksums.
 type segment struct {
 	ip      layers.IPv4
 	tcp     layers.TCP // if the protocol is TCP
 	udp     layers.UDP // if it is UDP
 	payload []byte
-	// unsummed is for UDP without a checksum.
+	// unsummed makes UDP without a checksum.
 	unsummed bool
 	// spoil is added to both checksums, to make them wrong.
 	spoil uint16
 }
 
-// fataler is what *testing.T, *testing.B and *rapid.T have in common.
+// fataler is the common part of *testing.T, *testing.B and *rapid.T.
 type fataler interface{ Fatalf(string, ...any) }
 
 func netIP(v uint32) net.IP { return binary.BigEndian.AppendUint32(nil, v) }
 
-// setFlow gives the packet the addresses and ports of a flow.
+// setFlow sets the packet's addresses and ports.
 func (s *segment) setFlow(f conntrack.Flow4) {
 	s.ip.SrcIP, s.ip.DstIP = netIP(f.Src), netIP(f.Dst)
 	s.tcp.SrcPort, s.tcp.DstPort = layers.TCPPort(f.SrcPort), layers.TCPPort(f.DstPort)
 	s.udp.SrcPort, s.udp.DstPort = layers.UDPPort(f.SrcPort), layers.UDPPort(f.DstPort)
 }
 
-// bytes is the packet with right checksums, or ones that are wrong by spoil.
+// bytes returns the packet with right checksums, or with checksums wrong by spoil.
 func (s *segment) bytes(t fataler) packet.IPv4 {
 	var transport gopacket.SerializableLayer = &s.tcp
 	_ = s.tcp.SetNetworkLayerForChecksum(&s.ip)
@@ -54,7 +54,7 @@ func (s *segment) bytes(t fataler) packet.IPv4 {
 	return p
 }
 
-// finish does to the checksums what gopacket does not.
+// finish changes the checksums where gopacket cannot.
 func (s *segment) finish(p packet.IPv4) {
 	p.SetChecksum(onesAdd(p.Checksum(), s.spoil))
 	if s.ip.Protocol == layers.IPProtocolTCP {
@@ -73,10 +73,10 @@ func (s *segment) finish(p packet.IPv4) {
 	}
 }
 
-// onesAdd is the sum in one's complement, with 0 for both zeros.
+// onesAdd returns the one's complement sum, with 0 for both zeros.
 func onesAdd(a, b uint16) uint16 { return uint16((uint32(a) + uint32(b)) % 0xffff) }
 
-// drawSegment draws a packet of the flow, its TTL 2 or more.
+// drawSegment draws a packet of the flow with a TTL of 2 or more.
 func drawSegment(t *rapid.T, protocol uint8, f conntrack.Flow4) *segment {
 	s := &segment{
 		ip: layers.IPv4{
@@ -119,7 +119,7 @@ func drawIPOptions(t *rapid.T) []layers.IPv4Option {
 	return []layers.IPv4Option{{OptionType: 0x9e, OptionLength: uint8(n + 2), OptionData: data}}
 }
 
-// cornered16 and cornered32 draw numbers whose all-zero and all-one values come often.
+// cornered16 and cornered32 draw numbers, often all zeros or all ones.
 func cornered16() *rapid.Generator[uint16] {
 	return rapid.OneOf(rapid.Uint16(), rapid.SampledFrom([]uint16{0, 1, 0xfffe, 0xffff}))
 }

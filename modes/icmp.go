@@ -6,15 +6,16 @@ import (
 	"fulcrum/packet"
 )
 
-// The offsets of checksums in transport headers.
+// The offsets of checksums in transport headers, in bytes.
 const (
 	udpChecksum = 6
 	tcpChecksum = 16
 )
 
-// TranslateError makes an ICMP error that came on one side of a session one for the other side (RFC 5508, section 4): from and to are its
-// new addresses, and inner is the flow of the packet that it quotes, as it was there. transport is the offset of the ICMP message in
-// ip, q what packet.Quoted4 found behind its header. A wrong checksum stays wrong.
+// TranslateError translates an ICMP error from one side of a session to the other side (RFC 5508,
+// section 4). from and to are its new addresses. inner is the new flow of the quoted packet, as
+// that side knows it. transport is the offset of the ICMP message in ip, q the result of
+// packet.Quoted4 for what follows its header. A wrong checksum stays wrong.
 func TranslateError(ip packet.IPv4, transport int, q *packet.Quotation, from, to uint32, inner *packet.Flow4) {
 	outer := packet.Flow4{Src: from, Dst: to}
 	setNetwork(ip, &outer, packet.Delta(0).Change32(ip.Src(), from).Change32(ip.Dst(), to))
@@ -48,8 +49,8 @@ func TranslateError6(ip packet.IPv6, transport int, q *packet.Quotation, from, t
 	message.SetChecksum(all.Apply(message.Checksum()))
 }
 
-// quotePorts gives what is quoted of a transport header its ports, and the checksum that goes with them as far as it is there. It
-// returns what that changes in the checksum of the message around it.
+// quotePorts sets the ports of a quoted transport header, and corrects its checksum if the
+// quotation includes it. It returns the change for the checksum of the message around it.
 func quotePorts(b []byte, protocol uint8, to ports, addresses packet.Delta) packet.Delta {
 	src, dst := binary.BigEndian.Uint16(b[0:2]), binary.BigEndian.Uint16(b[2:4])
 	change := packet.Delta(0).Change16(src, to.src).Change16(dst, to.dst)

@@ -6,10 +6,11 @@ import (
 	"fulcrum/packet"
 )
 
-// ErrorToSix writes into b what an ICMP error of IPv4 says, as one of IPv6 (RFC 7915, 4.2), and returns its length; 0 for one that has no
-// counterpart, or is damaged: the new one's checksum would be right. transport is the offset of the ICMP message in ip, q what packet.Quoted4
-// found behind its header; from and to are the new message's addresses, inner is the flow of the packet that it quotes as it was on
-// the other side.
+// ErrorToSix writes to b the ICMPv6 error that corresponds to an ICMP error (RFC 7915, 4.2), and
+// returns its length in bytes, at most MaxError. It returns 0 for an error without counterpart, and
+// for a damaged one, because the new checksum would be right. transport is the offset of the ICMP
+// message in ip, q the result of packet.Quoted4 for what follows its header. from and to are the
+// new message's addresses. inner is the new flow of the quoted packet, as the other side knows it.
 func ErrorToSix(b []byte, ip packet.IPv4, transport int, q *packet.Quotation, from, to packet.Addr, inner *packet.Flow) int {
 	message := packet.ICMP(ip[transport:])
 	typ, code, rest, ok := meaningInSix(message)
@@ -36,7 +37,7 @@ func ErrorToSix(b []byte, ip packet.IPv4, transport int, q *packet.Quotation, fr
 	return len(b)
 }
 
-// ErrorToFour is ErrorToSix the other way (RFC 7915, 5.2).
+// ErrorToFour is ErrorToSix in the other direction (RFC 7915, 5.2).
 func ErrorToFour(b []byte, ip packet.IPv6, transport int, q *packet.Quotation, from, to uint32, inner *packet.Flow4) int {
 	message := packet.ICMPv6(ip[transport:])
 	typ, code, rest, ok := meaningInFour(message)
@@ -63,20 +64,21 @@ func ErrorToFour(b []byte, ip packet.IPv6, transport int, q *packet.Quotation, f
 	return len(b)
 }
 
-// MaxError is the longest that ErrorToSix and ErrorToFour make, in bytes.
+// MaxError is the greatest length of an error from ErrorToSix or ErrorToFour, in bytes.
 const MaxError = packet.IPv6MinMTU
 
-// mostQuoted keeps errors of IPv4 to what every host takes (RFC 1812, 4.3.2.3).
+// mostQuoted limits IPv4 errors to the length that every host accepts (RFC 1812, 4.3.2.3).
 const mostQuoted = 576 - packet.IPv4MinLen - packet.ICMPLen
 
-// meaningInSix returns type, code and the second word of the ICMPv6 error that says what an ICMP error does (RFC 7915, 4.2).
+// meaningInSix returns type, code and second word of the ICMPv6 error with the meaning of an ICMP
+// error (RFC 7915, 4.2).
 func meaningInSix(m packet.ICMP) (typ, code uint8, rest uint32, ok bool) {
 	switch m.Type() {
 	case packet.ICMPUnreachable:
 		switch m.Code() {
 		case 0, 1, 5, 6, 7, 8, 11, 12: // network or host
 			return packet.ICMP6Unreachable, packet.ICMP6CodeNoRoute, 0, true
-		case 2: // protocol: the next header is what cannot be dealt with
+		case 2: // protocol: points to the next header field
 			return packet.ICMP6ParameterProblem, 1, 6, true
 		case packet.ICMPCodePortUnreachable:
 			return packet.ICMP6Unreachable, packet.ICMP6CodePortUnreachable, 0, true
@@ -92,7 +94,7 @@ func meaningInSix(m packet.ICMP) (typ, code uint8, rest uint32, ok bool) {
 	return 0, 0, 0, false
 }
 
-// meaningInFour is the inverse (RFC 7915, 5.2).
+// meaningInFour is the inverse of meaningInSix (RFC 7915, 5.2).
 func meaningInFour(m packet.ICMPv6) (typ, code uint8, rest uint32, ok bool) {
 	switch m.Type() {
 	case packet.ICMP6Unreachable:

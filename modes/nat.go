@@ -5,10 +5,10 @@ import (
 	"fulcrum/packet"
 )
 
-// Translate rewrites a packet of session s that goes in direction d, as nat and fullnat do: what comes in on
-// one flow of a session leaves as the reverse of its other flow. transport is the offset of the protocol's
-// header in ip, as checked by packet.Parse, and nothing follows the packet. Checksums are corrected by difference, so that one that was wrong
-// stays wrong, and UDP without a checksum stays without.
+// Translate rewrites a packet of session s in direction d, as nat and fullnat do. A packet on one
+// flow of a session leaves as the reverse of the other flow. transport is the offset of the
+// transport header in ip, as packet.Parse checked it; ip ends with the packet. Checksums are
+// corrected by difference: a wrong one stays wrong, and UDP without a checksum stays without.
 func Translate(ip packet.IPv4, transport int, s *conntrack.Session, d conntrack.Direction) {
 	other := &s.Out
 	if d == conntrack.Outbound {
@@ -21,6 +21,8 @@ func Translate(ip packet.IPv4, transport int, s *conntrack.Session, d conntrack.
 	setTransport(ip[transport:], s.Protocol, ports{to.SrcPort, to.DstPort}, addresses)
 }
 
+// setNetwork sets the addresses, decrements the TTL and corrects the checksum. addresses is the
+// change that the new addresses make.
 func setNetwork(ip packet.IPv4, to *conntrack.Flow4, addresses packet.Delta) {
 	ttl := uint16(ip.TTL())<<8 | uint16(ip.Protocol())
 	ip.SetSrc(to.Src)

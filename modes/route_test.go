@@ -17,7 +17,7 @@ func drawAnySegment(t *rapid.T) *segment {
 	return drawSegment(t, protocol, drawFlow(t, "flow"))
 }
 
-// TestRouteChangesTheTTLAlone: dr touches no other byte but the header checksum.
+// TestRouteChangesTheTTLAlone: dr changes only the TTL and the header checksum.
 func TestRouteChangesTheTTLAlone(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawAnySegment(t)
@@ -30,7 +30,8 @@ func TestRouteChangesTheTTLAlone(t *testing.T) {
 	})
 }
 
-// TestEncapsulateIsGopackets compares the outer header with gopacket's and the inner packet with one routed.
+// TestEncapsulateIsGopackets compares the outer header with gopacket's, and the inner packet with
+// one routed by dr.
 func TestEncapsulateIsGopackets(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawAnySegment(t)
@@ -55,7 +56,7 @@ func TestEncapsulateIsGopackets(t *testing.T) {
 	})
 }
 
-// TestEncapsulateReadsBack spells out the rules that the outer header follows, as gopacket reads it.
+// TestEncapsulateReadsBack states the rules of the outer header, as gopacket reads it.
 func TestEncapsulateReadsBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawAnySegment(t)

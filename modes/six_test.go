@@ -23,7 +23,7 @@ func drawFlow6(t *rapid.T, label string) packet.Flow {
 	return packet.Flow{Src: drawAddr(t, label+"src"), Dst: drawAddr(t, label+"dst"), SrcPort: rapid.Uint16().Draw(t, label+"sport"), DstPort: rapid.Uint16().Draw(t, label+"dport")}
 }
 
-// sixPacket is a packet of IPv6, made by gopacket.
+// sixPacket is an IPv6 packet made by gopacket.
 func sixPacket(t fataler, flow packet.Flow, protocol uint8, payload []byte) packet.IPv6 {
 	ip := &layers.IPv6{Version: 6, TrafficClass: 0x2e, HopLimit: 64, NextHeader: layers.IPProtocol(protocol)}
 	ip.SrcIP, ip.DstIP = flow.Src.Netip().AsSlice(), flow.Dst.Netip().AsSlice()
@@ -53,7 +53,7 @@ func sixPacket(t fataler, flow packet.Flow, protocol uint8, payload []byte) pack
 
 var transports = []uint8{packet.ProtocolTCP, packet.ProtocolUDP, packet.ProtocolSCTP}
 
-// TestTranslate6 arrives at the bytes of gopacket, and comes back to where it began.
+// TestTranslate6 compares with the bytes of gopacket, and translates back to the original.
 func TestTranslate6(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		from, to := drawFlow6(t, "from"), drawFlow6(t, "to")
@@ -74,7 +74,7 @@ func TestTranslate6(t *testing.T) {
 	})
 }
 
-// sameSums compares packets whose checksum may be zero in either of its two forms.
+// sameSums compares packets. A checksum of zero may have either of its two forms.
 func sameSums(a, b []byte, protocol uint8) bool {
 	at := map[uint8]int{packet.ProtocolTCP: 16, packet.ProtocolUDP: 6}[protocol]
 	if at == 0 || bytes.Equal(a, b) {
@@ -94,7 +94,8 @@ func headerOf(ip []byte) int {
 	return packet.IPv4(ip).HeaderLen()
 }
 
-// TestAcrossFamilies: from IPv6 to IPv4 and back, with checksums that are right, and with wrong ones that stay wrong.
+// TestAcrossFamilies: from IPv6 to IPv4 and back, with right checksums, and with wrong ones that
+// stay wrong.
 func TestAcrossFamilies(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		flow := drawFlow6(t, "flow")
@@ -126,7 +127,7 @@ func TestAcrossFamilies(t *testing.T) {
 	})
 }
 
-// right reports whether the transport checksum of an IPv4 packet is right.
+// right reports whether an IPv4 packet's transport checksum is right.
 func right(ip packet.IPv4) bool {
 	b := ip[ip.HeaderLen():]
 	if ip.Protocol() == packet.ProtocolSCTP {
@@ -138,7 +139,7 @@ func right(ip packet.IPv4) bool {
 	return packet.Fold(packet.Sum(b, packet.PseudoHeader4(ip.Src(), ip.Dst(), ip.Protocol(), len(b)))) == 0xffff
 }
 
-// TestUDPWithoutChecksumGetsOne: IPv6 has none without.
+// TestUDPWithoutChecksumGetsOne: IPv6 does not allow UDP without a checksum.
 func TestUDPWithoutChecksumGetsOne(t *testing.T) {
 	s := &segment{ip: layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocolUDP}, payload: []byte("payload"), unsummed: true}
 	s.setFlow(conntrack.Flow4{Src: server, Dst: local, SrcPort: 8080, DstPort: 5001})
@@ -152,7 +153,7 @@ func TestUDPWithoutChecksumGetsOne(t *testing.T) {
 	}
 }
 
-// TestSCTPDamageStays: the CRC is corrected by what the ports change.
+// TestSCTPDamageStays: a wrong CRC stays wrong after the ports change.
 func TestSCTPDamageStays(t *testing.T) {
 	from, to := packet.Flow{SrcPort: 1, DstPort: 2, Src: packet.Addr{Hi: 1}, Dst: packet.Addr{Hi: 2}}, packet.Flow{SrcPort: 3, DstPort: 4, Src: packet.Addr{Hi: 3}, Dst: packet.Addr{Hi: 4}}
 	p := sixPacket(t, from, packet.ProtocolSCTP, []byte{1, 0, 0, 4})
@@ -170,7 +171,7 @@ func crcOf(b []byte) []byte {
 	return binary.LittleEndian.AppendUint32(nil, crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
 }
 
-// TestPieces: put together again they are the packet, also when they were divided twice.
+// TestPieces: the reassembled pieces are the packet, also after fragmenting twice.
 func TestPieces(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		payload := rapid.SliceOfN(rapid.Byte(), 1, 3000).Draw(t, "payload")
@@ -185,7 +186,7 @@ func TestPieces(t *testing.T) {
 		whole = append(whole, payload...)
 		mtu := rapid.IntRange(68, 1500).Draw(t, "mtu")
 		pieces := divide(t, whole, mtu)
-		if whole[0]>>4 == 4 { // a fragment may be divided on its way
+		if whole[0]>>4 == 4 { // a fragment may be fragmented again
 			var smaller [][]byte
 			for _, p := range pieces {
 				smaller = append(smaller, divide(t, p, rapid.IntRange(68, 600).Draw(t, "smaller"))...)
@@ -227,7 +228,8 @@ func placeOf(p []byte) (at int, more bool, data []byte) {
 	return packet.IPv4(p).FragmentOffset(), p[6]&0x20 != 0, p[20:]
 }
 
-// FuzzClampMSS: options of any kind; only the size and the checksum change, and that stays as right as it was.
+// FuzzClampMSS: with any options, only the size and the checksum change, and the checksum stays as
+// right as it was.
 func FuzzClampMSS(f *testing.F) {
 	f.Add([]byte{2, 4, 5, 0xb4}, uint16(1400))
 	f.Add([]byte{1, 2, 4, 5, 0xb4, 1, 1, 1}, uint16(1400))
@@ -253,7 +255,7 @@ func FuzzClampMSS(f *testing.F) {
 	})
 }
 
-// TestTunnelsOfAllPairs: what is inside is one hop on and otherwise as it was.
+// TestTunnelsOfAllPairs: only the inner packet's TTL and header checksum change.
 func TestTunnelsOfAllPairs(t *testing.T) {
 	s := &segment{ip: layers.IPv4{Version: 4, TTL: 64, TOS: 0x2e, Flags: layers.IPv4DontFragment, Protocol: layers.IPProtocolTCP}, payload: []byte("payload")}
 	s.setFlow(conntrack.Flow4{Src: client, Dst: vip, SrcPort: 40000, DstPort: 80})

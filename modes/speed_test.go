@@ -18,7 +18,7 @@ const (
 	local  = 0x0a010032
 )
 
-// forwarding is what each mode does to one packet, again and again: the TTL comes back to its value.
+// forwarding does one mode's work on one packet again and again. The TTL wraps around.
 func forwarding(t testing.TB, protocol uint8) map[string]func() {
 	in := conntrack.Flow4{Src: client, Dst: vip, SrcPort: 40000, DstPort: 80}
 	s := &segment{ip: layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocol(protocol)}, payload: bytes.Repeat([]byte("x"), 18)}

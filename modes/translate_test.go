@@ -13,7 +13,8 @@ import (
 	"fulcrum/packet"
 )
 
-// drawSession draws a session between any addresses and ports, and a direction with its flow before and after.
+// drawSession draws a session between any addresses and ports. It also draws a direction and
+// returns the direction's flow before and after.
 func drawSession(t *rapid.T) (s *conntrack.Session, d conntrack.Direction, before, after conntrack.Flow4) {
 	s = &conntrack.Session{
 		In: drawFlow(t, "in"), Out: drawFlow(t, "out"),
@@ -25,9 +26,9 @@ func drawSession(t *rapid.T) (s *conntrack.Session, d conntrack.Direction, befor
 	return s, conntrack.Inbound, s.In, reversed(s.Out)
 }
 
-// TestTranslateIsGopackets compares every byte with the packet that gopacket makes from the same fields with the
-// other addresses, the other ports, and a TTL one less: so nothing else changes, and the checksums are right, or
-// as wrong as before.
+// TestTranslateIsGopackets compares every byte with the packet that gopacket makes with the other
+// flow and a TTL one less. So nothing else changes, and the checksums are right, or as wrong as
+// before.
 func TestTranslateIsGopackets(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		session, d, before, after := drawSession(t)
@@ -36,7 +37,7 @@ func TestTranslateIsGopackets(t *testing.T) {
 			s.spoil = rapid.Uint16Range(1, 0xfffe).Draw(t, "wrong by")
 		}
 		got := packet.IPv4(bytes.Clone(s.bytes(t)))
-		padding := append(got, 0xde, 0xad) // behind the packet's end
+		padding := append(got, 0xde, 0xad) // after the packet's end
 		modes.Translate(padding, got.HeaderLen(), session, d)
 
 		s.setFlow(after)
@@ -74,7 +75,7 @@ func TestTranslateReadsBack(t *testing.T) {
 
 func checkUDP(t *rapid.T, ip *layers.IPv4, u *layers.UDP) {
 	if u.Checksum == 0 {
-		return // TestTranslateIsGopackets knows whether it may
+		return // TestTranslateIsGopackets checks whether it may
 	}
 	sum := packet.PseudoHeader4(packet.IPv4(ip.Contents).Src(), packet.IPv4(ip.Contents).Dst(), packet.ProtocolUDP, int(u.Length))
 	if got := packet.Fold(packet.Sum(u.Payload, packet.Sum(u.Contents, sum))); got != 0xffff {
@@ -82,7 +83,7 @@ func checkUDP(t *rapid.T, ip *layers.IPv4, u *layers.UDP) {
 	}
 }
 
-// TestTranslateThereAndBack: what one session does to a packet and to its answer fits together.
+// TestTranslateThereAndBack: the translations of a packet and of its answer match.
 func TestTranslateThereAndBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		session, d, before, _ := drawSession(t)
@@ -98,7 +99,7 @@ func TestTranslateThereAndBack(t *testing.T) {
 	})
 }
 
-// TestUDPSumOfZero searches for translations after which the sum is zero, which must be sent as 0xffff.
+// TestUDPSumOfZero searches for translations with a sum of zero, which must be sent as 0xffff.
 func TestUDPSumOfZero(t *testing.T) {
 	in := conntrack.Flow4{Src: 0x0a000001, Dst: 0x0a000064, SrcPort: 40000, DstPort: 53}
 	found := 0
@@ -136,7 +137,7 @@ func udpPacket(t testing.TB, f conntrack.Flow4, unsummed bool) packet.IPv4 {
 	return s.bytes(t)
 }
 
-// TestTranslateByMode spells out whose address stands where, in each mode and direction.
+// TestTranslateByMode states the addresses and ports in each mode and direction.
 func TestTranslateByMode(t *testing.T) {
 	const client, vip, server, local = 0x0a000001, 0x0a000064, 0x0a01000b, 0x0a010032
 	in := conntrack.Flow4{Src: client, Dst: vip, SrcPort: 40000, DstPort: 80}
