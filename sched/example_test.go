@@ -8,7 +8,7 @@ import (
 	"fulcrum/sched"
 )
 
-// A service of three real servers, by weighted round robin.
+// A service with three real servers and weighted round robin.
 func ExamplePool() {
 	servers := []sched.Server{
 		{ID: 10, Weight: 1, Load: new(sched.Load)},

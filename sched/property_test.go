@@ -11,14 +11,15 @@ import (
 	"fulcrum/sched"
 )
 
-// service is one service in both worlds: the model's list, and a file that is loaded again after each edit.
+// service is one service in both worlds: the model's list, and a file that is loaded again after
+// each edit.
 type service struct {
 	model  kernel
 	file   []*destination
 	pool   atomic.Pointer[sched.Pool]
 	nextID int
 	open   []*session
-	uppers []int // what upper thresholds are drawn from
+	uppers []int // the upper thresholds to draw from
 }
 
 type session struct {
@@ -56,7 +57,7 @@ func (s *service) drawThresholds(t *rapid.T) (upper, lower int) {
 
 func newService(t *rapid.T, kind sched.Kind) *service {
 	s := &service{model: kernel{kind: kind}}
-	// The tight ones leave a pool without an available real server time and again.
+	// Tight thresholds often leave a pool without an available real server.
 	s.uppers = rapid.SampledFrom([][]int{{0, 0, 1, 2, 5, 8}, {1, 1, 2}}).Draw(t, "upper thresholds")
 	for range rapid.IntRange(0, 6).Draw(t, "servers") {
 		d := s.drawServer(t)
@@ -194,7 +195,7 @@ func TestPicksAsTheKernel(t *testing.T) {
 	}
 }
 
-// A cycle of wrr gives each real server exactly its share, from wherever the cycle is entered.
+// A cycle of wrr gives each real server exactly its share, wherever the cycle begins.
 func TestWRRCycleIsProportional(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		weights := rapid.SliceOfN(rapid.IntRange(0, 40), 1, 12).Draw(t, "weights")
