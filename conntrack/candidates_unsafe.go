@@ -10,7 +10,8 @@ import "unsafe"
 // candidates returns the candidate of each hash in refs and prefetches the candidates' records.
 // offsets are the hashes' home buckets, in bytes. There is at least one hash.
 func (t *Table) candidates(offsets, hashes []uint64, refs []Ref) {
-	candidates(unsafe.SliceData(t.index.buckets), unsafe.SliceData(t.sessions), &offsets[0], &hashes[0], &refs[0], len(hashes))
+	candidates(unsafe.SliceData(t.index.buckets), unsafe.SliceData(t.sessions), &offsets[0],
+		&hashes[0], &refs[0], len(hashes))
 }
 
 // candidates is in assembly because the search for a tag ends in a branch in Go. The CPU cannot

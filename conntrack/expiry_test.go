@@ -20,7 +20,8 @@ func runEvery(step uint32, table *Table, now *uint32, ms int) {
 
 // clocks are start times of a test: ordinary ones, and times shortly before the ticks or the clock
 // wrap or change their sign.
-var clocks = []uint32{0, 1, 123_456_789, 1<<25 - 9000, 1<<26 - 9000, 1<<26 - 5000, 1<<26 - 200_000, 1<<31 - 9000, 1<<32 - 9000, 1<<32 - 1}
+var clocks = []uint32{0, 1, 123_456_789, 1<<25 - 9000, 1<<26 - 9000, 1<<26 - 5000, 1<<26 - 200_000,
+	1<<31 - 9000, 1<<32 - 9000, 1<<32 - 1}
 
 // TestExpiryIsPrecise: a session does not end before its timeout, and ends soon after it.
 func TestExpiryIsPrecise(t *testing.T) {

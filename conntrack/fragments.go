@@ -80,8 +80,11 @@ func (f *Fragments) Evicted() uint64 { return f.evicted }
 // made the decision v: forward it, or drop it for the returned reason. It appends the fragments
 // that waited for this one to released, in the order of their arrival, at most MaxQueued. Their
 // places are free from then on.
-func (f *Fragments) First(d *Datagram, p Piece, v Decision, now uint32, released []Place) ([]Place, FragmentVerdict) {
-	if fault := p.fault(); fault != FragmentForwarded || !p.More { // with no others it is whole: RFC 6946
+func (f *Fragments) First(
+	d *Datagram, p Piece, v Decision, now uint32, released []Place,
+) ([]Place, FragmentVerdict) {
+	// A first fragment without others is a whole datagram (RFC 6946).
+	if fault := p.fault(); fault != FragmentForwarded || !p.More {
 		return released, fault
 	}
 	i := f.findOrInsert(d, now)
@@ -193,7 +196,8 @@ func (e *fragmented) expired(now uint32) bool {
 
 // place returns the set of a datagram and its tag.
 func (f *Fragments) place(d *Datagram) (first int, tag uint32) {
-	k := Key{Flow: Flow{Src: d.Src, Dst: d.Dst, SrcPort: uint16(d.ID >> 16), DstPort: uint16(d.ID)}, Protocol: d.Protocol}
+	k := Key{Flow: Flow{Src: d.Src, Dst: d.Dst, SrcPort: uint16(d.ID >> 16), DstPort: uint16(d.ID)},
+		Protocol: d.Protocol}
 	hash := f.hasher.hash6(&k)
 	return int(scale(uint32(hash), len(f.tags)/setSize)) * setSize, uint32(hash>>32) | 1
 }

@@ -48,7 +48,8 @@ func drawDatagram(t *rapid.T) *Datagram {
 	if rapid.Bool().Draw(t, "IPv6") {
 		return &Datagram{Src: packet.Addr{Lo: 5}, Dst: packet.Addr{Lo: 6}, ID: id}
 	}
-	return &Datagram{Src: packet.AddrOf4(5), Dst: packet.AddrOf4(6), ID: id, Protocol: packet.ProtocolUDP}
+	return &Datagram{Src: packet.AddrOf4(5), Dst: packet.AddrOf4(6), ID: id,
+		Protocol: packet.ProtocolUDP}
 }
 
 // find drops the datagram if its timeout has passed.
@@ -186,11 +187,13 @@ func (m *fragmentModel) first(t *rapid.T) {
 func (m *fragmentModel) later(t *rapid.T) {
 	m.clock++
 	k := drawDatagram(t)
-	first, length := rapid.IntRange(1, 40).Draw(t, "offset"), rapid.SampledFrom([]int{1, 1, 1, 2, 3, 8}).Draw(t, "length")
+	first := rapid.IntRange(1, 40).Draw(t, "offset")
+	length := rapid.SampledFrom([]int{1, 1, 1, 2, 3, 8}).Draw(t, "length")
 	more := rapid.IntRange(0, 9).Draw(t, "last") != 0
 	d := m.find(k)
 	want := FragmentQueueFull
-	if d != nil && (d.bad || d.decided != nil) || len(m.held) < MaxWaiting && (d == nil || len(d.queue) < MaxQueued) {
+	if d != nil && (d.bad || d.decided != nil) ||
+		len(m.held) < MaxWaiting && (d == nil || len(d.queue) < MaxQueued) {
 		if d == nil {
 			d = m.insert(k)
 		}
@@ -255,11 +258,13 @@ func (m *fragmentModel) check(t *rapid.T) {
 func TestFragmentsAreTheModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &fragmentModel{
-			f: NewFragments(setSize, rapid.Uint64Min(1).Draw(t, "seed")), held: map[Place]*modelDatagram{}, abandoned: map[Place]FragmentVerdict{},
+			f:    NewFragments(setSize, rapid.Uint64Min(1).Draw(t, "seed")),
+			held: map[Place]*modelDatagram{}, abandoned: map[Place]FragmentVerdict{},
 			clock: rapid.SampledFrom([]uint64{1, 1<<31 - 500, 1<<32 - 500}).Draw(t, "clock"),
 		}
 		t.Repeat(map[string]func(*rapid.T){
-			"first": m.first, "later": m.later, "later again": m.later, "and again": m.later, "pass time": m.pass, "": m.check,
+			"first": m.first, "later": m.later, "later again": m.later, "and again": m.later,
+			"pass time": m.pass, "": m.check,
 		})
 	})
 }
@@ -278,7 +283,8 @@ func FuzzFragments(f *testing.F) {
 		}
 		for ; len(script) >= 4; script = script[4:] {
 			d := datagram4(uint32(script[1] >> 2))
-			p := Piece{Offset: uint16(script[2]) << (script[1] & 3 * 3), Length: uint16(script[3]) << (script[0] >> 4), More: script[0]&8 != 0}
+			p := Piece{Offset: uint16(script[2]) << (script[1] & 3 * 3),
+				Length: uint16(script[3]) << (script[0] >> 4), More: script[0]&8 != 0}
 			switch script[0] & 7 {
 			case 0, 1:
 				p.Offset = 0
@@ -308,7 +314,8 @@ func FuzzFragments(f *testing.F) {
 			}
 		}
 		if len(held) != 0 || table.Waiting() != 0 || table.Len() != 0 {
-			t.Fatalf("%d places, %d waiting, %d datagrams after the end", len(held), table.Waiting(), table.Len())
+			t.Fatalf("%d places, %d waiting, %d datagrams after the end", len(held),
+				table.Waiting(), table.Len())
 		}
 	})
 }

@@ -9,7 +9,8 @@ import (
 
 // datagram4 and datagram6 return the datagram with an identification between two hosts.
 func datagram4(id uint32) *Datagram {
-	return &Datagram{Src: packet.AddrOf4(0xc0a80001), Dst: packet.AddrOf4(testVIP), ID: id, Protocol: packet.ProtocolUDP}
+	return &Datagram{Src: packet.AddrOf4(0xc0a80001), Dst: packet.AddrOf4(testVIP), ID: id,
+		Protocol: packet.ProtocolUDP}
 }
 
 func datagram6(id uint32) *Datagram {
@@ -36,7 +37,9 @@ func mustFirst(t *testing.T, f *Fragments, d *Datagram, p Piece, now uint32) []P
 	return released
 }
 
-func wantLater(t *testing.T, f *Fragments, d *Datagram, p Piece, now uint32, want FragmentVerdict) (Decision, Place) {
+func wantLater(
+	t *testing.T, f *Fragments, d *Datagram, p Piece, now uint32, want FragmentVerdict,
+) (Decision, Place) {
 	t.Helper()
 	v, at, verdict := f.Later(d, p, now)
 	if verdict != want {
@@ -94,8 +97,10 @@ func TestDatagramsAreApart(t *testing.T) {
 	f := newFragments()
 	mustFirst(t, f, datagram4(1), piece1, 0)
 	for _, change := range []func(*Datagram){
-		func(d *Datagram) { d.Src.Lo++ }, func(d *Datagram) { d.Src.Hi++ }, func(d *Datagram) { d.Dst.Lo++ }, func(d *Datagram) { d.Dst.Hi++ },
-		func(d *Datagram) { d.ID++ }, func(d *Datagram) { d.ID += 1 << 16 }, func(d *Datagram) { d.Protocol++ },
+		func(d *Datagram) { d.Src.Lo++ }, func(d *Datagram) { d.Src.Hi++ },
+		func(d *Datagram) { d.Dst.Lo++ }, func(d *Datagram) { d.Dst.Hi++ },
+		func(d *Datagram) { d.ID++ }, func(d *Datagram) { d.ID += 1 << 16 },
+		func(d *Datagram) { d.Protocol++ },
 	} {
 		d := *datagram4(1)
 		change(&d)
@@ -172,10 +177,12 @@ func TestOverlaps(t *testing.T) {
 func TestOverlapWhileWaiting(t *testing.T) {
 	f, d := newFragments(), datagram6(1)
 	_, at := wantLater(t, f, d, piece2, 0, FragmentHeld)
-	if _, verdict := f.First(d, Piece{0, 1488, true}, testDecision, 0, nil); verdict != FragmentOverlap {
+	_, verdict := f.First(d, Piece{0, 1488, true}, testDecision, 0, nil)
+	if verdict != FragmentOverlap {
 		t.Errorf("%v; want overlap", verdict)
 	}
-	if dropped := f.Expire(1, nil); !slices.Equal(dropped, []Dropped{{at, FragmentOverlap}}) || f.Waiting() != 0 {
+	if dropped := f.Expire(1, nil); !slices.Equal(dropped, []Dropped{{at, FragmentOverlap}}) ||
+		f.Waiting() != 0 {
 		t.Errorf("dropped %v", dropped)
 	}
 }
@@ -246,7 +253,8 @@ func TestQueuesAreBounded(t *testing.T) {
 	wantLater(t, f, datagram4(0), Piece{8 + 8*MaxQueued, 8, true}, 0, FragmentQueueFull)
 	for id := uint32(1); f.Waiting() < MaxWaiting; id++ {
 		for i := range MaxQueued {
-			if _, _, verdict := f.Later(datagram6(id), Piece{uint16(8 + 8*i), 8, true}, 0); verdict != FragmentHeld {
+			_, _, verdict := f.Later(datagram6(id), Piece{uint16(8 + 8*i), 8, true}, 0)
+			if verdict != FragmentHeld {
 				t.Fatalf("datagram %d: %v with %d waiting", id, verdict, f.Waiting())
 			}
 		}
@@ -270,10 +278,12 @@ func TestWaitingEnds(t *testing.T) {
 		if dropped := f.Expire(start+holdTimeout-1, nil); len(dropped) != 0 {
 			t.Errorf("dropped early: %v", dropped)
 		}
-		if dropped := f.Expire(start+holdTimeout, nil); !slices.Equal(dropped, []Dropped{{a, FragmentTimeout}}) {
+		dropped := f.Expire(start+holdTimeout, nil)
+		if !slices.Equal(dropped, []Dropped{{a, FragmentTimeout}}) {
 			t.Errorf("dropped %v; want %v", dropped, a)
 		}
-		if released := mustFirst(t, f, d, piece1, start+holdTimeout); !slices.Equal(released, []Place{b}) {
+		released := mustFirst(t, f, d, piece1, start+holdTimeout)
+		if !slices.Equal(released, []Place{b}) {
 			t.Errorf("released %v; want %v", released, b)
 		}
 	}
@@ -281,7 +291,9 @@ func TestWaitingEnds(t *testing.T) {
 
 // TestDatagramsAreForgotten: after their family's timeout, with or without a look-up.
 func TestDatagramsAreForgotten(t *testing.T) {
-	for timeout, d := range map[uint32]*Datagram{fragmentTimeout4: datagram4(1), fragmentTimeout6: datagram6(1)} {
+	for timeout, d := range map[uint32]*Datagram{
+		fragmentTimeout4: datagram4(1), fragmentTimeout6: datagram6(1),
+	} {
 		for _, start := range clocks {
 			f := newFragments()
 			mustFirst(t, f, d, piece1, start)

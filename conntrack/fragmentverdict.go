@@ -12,7 +12,7 @@ const (
 	FragmentMalformed                 // it has no bytes, or a length not divisible by 8 before the end
 	FragmentTooLong                   // it ends after the longest possible datagram
 	FragmentDuplicate                 // all of its bytes have been seen
-	FragmentOverlap                   // it overlaps bytes seen before, or an earlier fragment of its datagram did
+	FragmentOverlap                   // it or an earlier one overlaps bytes seen before
 	FragmentScattered                 // its datagram has more gaps than are tracked
 	FragmentQueueFull                 // too many fragments wait for their first
 	FragmentTimeout                   // the first did not come in time

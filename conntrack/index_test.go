@@ -52,12 +52,14 @@ func entriesProblem(table *Table, entries int) string {
 // randomFlows returns the flows of a two-way session between random addresses.
 func randomFlows(r *rand.Rand) (in, out Flow4) {
 	client, port := r.Uint32(), uint16(r.Uint32())
-	return Flow4{Src: client, Dst: testVIP, SrcPort: port, DstPort: 80}, Flow4{Src: testServer + r.Uint32N(100), Dst: client, SrcPort: 8080, DstPort: port}
+	return Flow4{Src: client, Dst: testVIP, SrcPort: port, DstPort: 80},
+		Flow4{Src: testServer + r.Uint32N(100), Dst: client, SrcPort: 8080, DstPort: port}
 }
 
 // TestIndexTakesMaxSessions fills tables with two-way sessions: none is refused below the maximum.
 func TestIndexTakesMaxSessions(t *testing.T) {
-	for _, c := range []struct{ max, tables int }{{1, 500}, {2, 500}, {3, 500}, {10, 1000}, {30, 1000}, {100, 200}, {1000, 20}, {200_000, 1}} {
+	for _, c := range []struct{ max, tables int }{{1, 500}, {2, 500}, {3, 500}, {10, 1000},
+		{30, 1000}, {100, 200}, {1000, 20}, {200_000, 1}} {
 		t.Run(fmt.Sprint(c.max), func(t *testing.T) {
 			for seed := range c.tables {
 				fill(t, c.max, uint64(seed)+1)
@@ -67,7 +69,8 @@ func TestIndexTakesMaxSessions(t *testing.T) {
 }
 
 func fill(t *testing.T, max int, seed uint64) {
-	table, err := New(Config{Max: max, Timeouts: DefaultTimeouts(), Ended: func(*Session) {}, Seed: seed * 0xd1342543de82ef95})
+	table, err := New(Config{Max: max, Timeouts: DefaultTimeouts(), Ended: func(*Session) {},
+		Seed: seed * 0xd1342543de82ef95})
 	if err != nil {
 		t.Fatal(err)
 	}

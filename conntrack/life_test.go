@@ -74,7 +74,8 @@ func (l *life) begin(t *testing.T, kind string) {
 	kind, l.sctp = strings.CutPrefix(kind, "sctp-")
 	l.oneWay = kind == "one-way"
 	in, out := flows(1)
-	protocol := cmp.Or(map[string]uint8{"udp": packet.ProtocolUDP, "icmp": packet.ProtocolICMP}[kind], packet.ProtocolTCP)
+	protocol := cmp.Or(map[string]uint8{"udp": packet.ProtocolUDP,
+		"icmp": packet.ProtocolICMP}[kind], packet.ProtocolTCP)
 	l.slot, _ = insert(l.table, in, out, protocol, !l.oneWay, l.now)
 	if s, single := map[string]State{"udp": UDP, "icmp": ICMP}[kind]; single {
 		l.table.SetState(l.slot, s, l.now)
@@ -87,7 +88,8 @@ var flagNames = map[string]packet.TCPFlags{
 }
 
 var chunkNames = map[string]uint8{
-	"data": 0, "init": 1, "init-ack": 2, "sack": 3, "heartbeat": 4, "abort": 6, "shutdown": 7, "shutdown-ack": 8, "error": 9,
+	"data": 0, "init": 1, "init-ack": 2, "sack": 3, "heartbeat": 4, "abort": 6, "shutdown": 7,
+	"shutdown-ack": 8, "error": 9,
 	"cookie-echo": 10, "cookie-ack": 11, "shutdown-complete": 14,
 }
 

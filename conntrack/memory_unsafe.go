@@ -20,7 +20,8 @@ const (
 func (t *Table) mapMemory(n4, n6 int, huge bool) error {
 	n := n4 + n6
 	buckets := bucketsFor(2 * n)
-	size := sizeInLines[Session](n) + sizeInLines[Addresses6](n6) + sizeInLines[bucket](buckets) + sizeInLines[uint16](n) + sizeInLines[uint32](n4) + sizeInLines[uint32](n6)
+	size := sizeInLines[Session](n) + sizeInLines[Addresses6](n6) + sizeInLines[bucket](buckets) +
+		sizeInLines[uint16](n) + sizeInLines[uint32](n4) + sizeInLines[uint32](n6)
 	if err := t.mapBytes(size, huge); err != nil {
 		return fmt.Errorf("map %d MiB: %w", size>>20, err)
 	}
@@ -53,10 +54,12 @@ func (t *Table) mapBytes(size int, huge bool) (err error) {
 	const prot, flags = unix.PROT_READ | unix.PROT_WRITE, unix.MAP_PRIVATE | unix.MAP_ANON
 	if huge {
 		rounded := (size + hugePageSize - 1) &^ (hugePageSize - 1)
-		if t.memory, err = unix.Mmap(-1, 0, rounded, prot, flags|unix.MAP_HUGETLB|unix.MAP_POPULATE); err == nil {
+		if t.memory, err = unix.Mmap(-1, 0, rounded, prot,
+			flags|unix.MAP_HUGETLB|unix.MAP_POPULATE); err == nil {
 			return nil
 		}
-		t.notes = append(t.notes, fmt.Sprintf("sessions are on ordinary pages, as no %d huge pages are free; huge pages are faster", rounded/hugePageSize))
+		t.notes = append(t.notes, fmt.Sprintf("sessions are on ordinary pages, "+
+			"as no %d huge pages are free; huge pages are faster", rounded/hugePageSize))
 	}
 	if available, known := availableMemory(); known && !leavesEnough(size, available) {
 		return fmt.Errorf("only %d MiB are available, and others need some of them", available>>20)

@@ -47,13 +47,15 @@ const lateness = 2100
 
 func newModel(t *rapid.T) *model {
 	m := &model{sessions: make(map[uint32]*modelSession)}
-	m.max = [2]int{four: rapid.IntRange(1, 12).Draw(t, "max"), six: rapid.IntRange(0, 12).Draw(t, "max6")}
+	m.max = [2]int{four: rapid.IntRange(1, 12).Draw(t, "max"), six: rapid.IntRange(0, 12).
+		Draw(t, "max6")}
 	m.clock = rapid.SampledFrom([]uint64{
 		0, 1, 1<<26 - 5000, 1<<31 - 5000, 1<<32 - 5000, 1<<32 - 5000 - 900_000, // ticks wrap at 2^26 ms
 	}).Draw(t, "clock")
 	timeouts := DefaultTimeouts()
 	timeouts.Set(ICMP, MaxTimeout)
-	table, err := New(Config{Max: m.max[four], MaxV6: m.max[six], Timeouts: timeouts, Ended: m.onEnded, Seed: rapid.Uint64Min(1).Draw(t, "seed")})
+	table, err := New(Config{Max: m.max[four], MaxV6: m.max[six], Timeouts: timeouts,
+		Ended: m.onEnded, Seed: rapid.Uint64Min(1).Draw(t, "seed")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +77,8 @@ func (m *model) onEnded(got *Session) {
 		if m.table.At(slot) != got {
 			continue
 		}
-		if in, out := m.table.Flows(slot); in != s.in || out != s.out || got.State != s.state || got.Protocol != s.protocol || !got.Live() {
+		if in, out := m.table.Flows(slot); in != s.in || out != s.out || got.State != s.state ||
+			got.Protocol != s.protocol || !got.Live() {
 			t.Fatalf("slot %d ends as %+v with %v and %v; it holds %+v", slot, *got, in, out, *s)
 		}
 		m.checkReason(slot, s)
@@ -94,7 +97,8 @@ func (m *model) checkReason(slot uint32, s *modelSession) {
 			t.Fatalf("slot %d ends instead of %d", slot, m.ending.slot)
 		}
 	case "evict":
-		if n := m.count(s.family); s.family != m.ending.family || n != m.max[s.family] || !s.state.HalfOpen() {
+		if n := m.count(s.family); s.family != m.ending.family || n != m.max[s.family] ||
+			!s.state.HalfOpen() {
 			t.Fatalf("slot %d in %v evicted with %d of %d sessions", slot, s.state, n, m.max[s.family])
 		}
 	case "expire":
@@ -124,7 +128,8 @@ func drawAnswers(t *rapid.T, in *Flow, family int, twoWay bool) Flow {
 	}
 	out := Flow{Src: modelAddress(family, 200), Dst: modelAddress(family, 0), SrcPort: 8080}
 	if twoWay {
-		out.Dst, out.DstPort = modelAddress(family, rapid.Uint32Range(0, 9).Draw(t, "answer to")), in.SrcPort
+		out.Dst, out.DstPort = modelAddress(family, rapid.Uint32Range(0, 9).Draw(t, "answer to")),
+			in.SrcPort
 	}
 	return out
 }
@@ -187,7 +192,9 @@ func (m *model) insert(t *rapid.T) {
 	}
 }
 
-func (m *model) tableInsert(in, out Flow, protocol uint8, family int, twoWay bool) (uint32, result) {
+func (m *model) tableInsert(
+	in, out Flow, protocol uint8, family int, twoWay bool,
+) (uint32, result) {
 	if family == four {
 		return insert(m.table, in.Narrow(), out.Narrow(), protocol, twoWay, m.now())
 	}
@@ -282,7 +289,8 @@ func (m *model) pass(t *rapid.T) {
 	const day = uint64(24 * time.Hour / time.Millisecond)
 	m.clock += rapid.OneOf(
 		rapid.Uint64Range(0, 3000), rapid.Uint64Range(0, 1_000_000), rapid.Uint64Range(0, 24*day),
-		rapid.SampledFrom([]uint64{1, 2000, 60_000, 120_000, 900_000, 32767 << tickShift, 32768 << tickShift, 65536 << tickShift}),
+		rapid.SampledFrom([]uint64{1, 2000, 60_000, 120_000, 900_000, 32767 << tickShift,
+			32768 << tickShift, 65536 << tickShift}),
 	).Draw(t, "jump, ms")
 	m.ending = ending{t: t, reasons: "expire"}
 	for from := m.clock; m.clock < from+lateness; m.clock++ {
@@ -290,14 +298,16 @@ func (m *model) pass(t *rapid.T) {
 	}
 	for slot, s := range m.sessions {
 		if m.deadline(s)+lateness < m.clock {
-			t.Fatalf("slot %d in %v is still there %d ms after its deadline", slot, s.state, m.clock-m.deadline(s))
+			t.Fatalf("slot %d in %v is still there %d ms after its deadline", slot, s.state,
+				m.clock-m.deadline(s))
 		}
 	}
 }
 
 func (m *model) check(t *rapid.T) {
 	if m.table.Len() != len(m.sessions) || m.table.LenV6() != m.count(six) {
-		t.Fatalf("%d sessions, %d of IPv6; want %d, %d", m.table.Len(), m.table.LenV6(), len(m.sessions), m.count(six))
+		t.Fatalf("%d sessions, %d of IPv6; want %d, %d", m.table.Len(), m.table.LenV6(),
+			len(m.sessions), m.count(six))
 	}
 	for _, s := range m.sessions {
 		m.checkFlow(t, s.in, s.protocol)
@@ -317,8 +327,10 @@ func TestTableIsTheModel(t *testing.T) {
 		m := newModel(t)
 		defer m.table.Close()
 		t.Repeat(map[string]func(*rapid.T){
-			"insert": m.insert, "insert again": m.insert, "insert more": m.insert, "look up": m.lookup, "end": m.end,
-			"track": m.track, "track again": m.track, "set state": m.setState, "pass time": m.pass, "": m.check,
+			"insert": m.insert, "insert again": m.insert, "insert more": m.insert,
+			"look up": m.lookup, "end": m.end,
+			"track": m.track, "track again": m.track, "set state": m.setState, "pass time": m.pass,
+			"": m.check,
 		})
 		m.ending = ending{}
 		for slot := range m.sessions {

@@ -34,7 +34,8 @@ func (t *Table) prefetchAddresses(offsets []uint64, refs []Ref) {
 			offsets = append(offsets, uint64(r.Slot()-t.six.first)*uint64(unsafe.Sizeof(Addresses6{})))
 		}
 	}
-	prefetchLines((*byte)(unsafe.Pointer(unsafe.SliceData(t.addresses))), unsafe.SliceData(offsets), len(offsets))
+	prefetchLines((*byte)(unsafe.Pointer(unsafe.SliceData(t.addresses))), unsafe.SliceData(offsets),
+		len(offsets))
 }
 
 // Prefetch prefetches the cache line of the index in which the hash will be looked up soon.

@@ -24,9 +24,10 @@ type move struct {
 
 var sctpMoves = func() [numViews]map[Event][]move {
 	const (
-		sNO, sI1, sIN, sCS, sCR      = None, SCTPInit1, SCTPInit, SCTPCookieSent, SCTPCookieReplied
-		sCW, sCO, sCE, sES, sRJ, sCL = SCTPCookieWait, SCTPCookie, SCTPCookieEchoed, SCTPEstablished, SCTPRejected, SCTPClosed
-		sSS, sSR, sSA                = SCTPShutdownSent, SCTPShutdownReceived, SCTPShutdownAckSent
+		sNO, sI1, sIN, sCS, sCR = None, SCTPInit1, SCTPInit, SCTPCookieSent, SCTPCookieReplied
+		sCW, sCO, sCE           = SCTPCookieWait, SCTPCookie, SCTPCookieEchoed
+		sES, sRJ, sCL           = SCTPEstablished, SCTPRejected, SCTPClosed
+		sSS, sSR, sSA           = SCTPShutdownSent, SCTPShutdownReceived, SCTPShutdownAckSent
 	)
 	type from = []State
 	return [numViews]map[Event][]move{
@@ -40,7 +41,8 @@ var sctpMoves = func() [numViews]map[Event][]move {
 			EventShutdownAck:      {{from{sNO, sSS, sSA}, sCL}, {from{sI1}, sIN}},
 			EventShutdownComplete: {{from{sNO, sI1, sIN, sSA}, sCL}},
 			EventError:            {{from{sNO, sCE}, sCL}},
-			EventAbort:            {{from{sNO, sI1, sIN, sCS, sCR, sCO, sCE, sES, sSS, sSR, sSA, sRJ}, sCL}, {from{sCW}, sRJ}},
+			EventAbort: {{from{sNO, sI1, sIN, sCS, sCR, sCO, sCE, sES, sSS, sSR, sSA, sRJ}, sCL},
+				{from{sCW}, sRJ}},
 		},
 		Output: {
 			EventData:             {{from{sNO}, sES}},
@@ -52,7 +54,8 @@ var sctpMoves = func() [numViews]map[Event][]move {
 			EventShutdownAck:      {{from{sNO, sI1, sIN, sCS, sCR, sSS, sSR}, sSA}},
 			EventShutdownComplete: {{from{sNO}, sCL}},
 			EventError:            {{from{sNO, sI1, sIN, sCS, sCR}, sCL}},
-			EventAbort:            {{from{sNO, sIN, sCS, sCR, sCW, sCO, sCE, sES, sSS, sSR, sSA, sRJ}, sCL}, {from{sI1}, sRJ}},
+			EventAbort: {{from{sNO, sIN, sCS, sCR, sCW, sCO, sCE, sES, sSS, sSR, sSA, sRJ}, sCL},
+				{from{sI1}, sRJ}},
 		},
 		InputOnly: {
 			EventData:             {{from{sNO, sCW}, sES}},
@@ -64,7 +67,8 @@ var sctpMoves = func() [numViews]map[Event][]move {
 			EventShutdownAck:      {{from{sNO, sES, sSS, sSA}, sCL}, {from{sI1}, sIN}},
 			EventShutdownComplete: {{from{sNO, sI1, sIN, sCS, sCR, sSR, sSA}, sCL}},
 			EventError:            {{from{sNO}, sCL}},
-			EventAbort:            {{from{sNO, sI1, sIN, sCS, sCR, sCO, sCE, sES, sSS, sSR, sSA, sRJ}, sCL}, {from{sCW}, sRJ}},
+			EventAbort: {{from{sNO, sI1, sIN, sCS, sCR, sCO, sCE, sES, sSS, sSR, sSA, sRJ}, sCL},
+				{from{sCW}, sRJ}},
 		},
 	}
 }()
@@ -98,7 +102,8 @@ func EventOfChunks(chunks []byte) Event {
 	}
 	length := int(binary.BigEndian.Uint16(chunks[2:4]))
 	next := (length + 3) &^ 3
-	if length >= chunkHeader && next+chunkHeader <= len(chunks) && chunkEvents[chunks[next]] == EventAbort {
+	if length >= chunkHeader && next+chunkHeader <= len(chunks) &&
+		chunkEvents[chunks[next]] == EventAbort {
 		return EventAbort
 	}
 	return first

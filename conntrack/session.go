@@ -24,8 +24,8 @@ const (
 	live   Flags = 1 << iota // the record holds a session
 	queued                   // the slot is in the queue of half-open sessions
 	TwoWay                   // answers pass the director: Out is in the index
-	In6                      // packets from the client are IPv6: In has the ports, Addresses6 the addresses
-	Out6                     // the real server's packets are IPv6; without it they are IPv4, also in an IPv6 session
+	In6                      // the client sends IPv6: In has its ports, Addresses6 its addresses
+	Out6                     // the real server sends IPv6; an IPv6 session without it sends IPv4
 )
 
 // Session is the record of one session, of either family. The package comment has its byte map. It

@@ -13,8 +13,10 @@ var (
 
 // flows6Of returns the flows of the i-th of a sequence of IPv6 nat sessions.
 func flows6Of(i int) (in, out Flow) {
-	client, port := packet.Addr{Hi: 0x2001_0db8_ffff_0000, Lo: uint64(i / 50_000)}, uint16(1024+i%50_000)
-	return Flow{Src: client, Dst: testVIP6, SrcPort: port, DstPort: 80}, Flow{Src: testServer6, Dst: client, SrcPort: 8080, DstPort: port}
+	client, port := packet.Addr{Hi: 0x2001_0db8_ffff_0000, Lo: uint64(i / 50_000)},
+		uint16(1024+i%50_000)
+	return Flow{Src: client, Dst: testVIP6, SrcPort: port, DstPort: 80},
+		Flow{Src: testServer6, Dst: client, SrcPort: 8080, DstPort: port}
 }
 
 // translated returns the outbound flow of the i-th IPv6 session if its real server has an IPv4
@@ -125,7 +127,8 @@ func TestFamiliesAreApart(t *testing.T) {
 		if !table.Confirm(makeRef(slot4, Direction(d)), &wide) {
 			t.Errorf("IPv4 session not confirmed %v for its own key", Direction(d))
 		}
-		if ref, found := table.Lookup(table.Hash(&wide), &wide); !found || ref != makeRef(slot4, Direction(d)) {
+		if ref, found := table.Lookup(table.Hash(&wide), &wide); !found ||
+			ref != makeRef(slot4, Direction(d)) {
 			t.Errorf("IPv4 session not found %v by its own key", Direction(d))
 		}
 		if table.Confirm(makeRef(slot6, Direction(d)), &wide) {
@@ -142,8 +145,10 @@ func TestFamiliesAreApart(t *testing.T) {
 func TestZeroAddressesOfTranslated(t *testing.T) {
 	table := newTable(t, Config{Max: 1, MaxV6: 1})
 	in, _ := flows6Of(1)
-	slot, _ := insert6(table, in, Flow{Src: packet.AddrOf4(0), Dst: packet.AddrOf4(0), SrcPort: 1, DstPort: 2}, packet.ProtocolTCP, true, 0)
-	if table.Confirm(makeRef(slot, Outbound), &Key{Flow: Flow{SrcPort: 1, DstPort: 2}, Protocol: packet.ProtocolTCP}) {
+	out := Flow{Src: packet.AddrOf4(0), Dst: packet.AddrOf4(0), SrcPort: 1, DstPort: 2}
+	slot, _ := insert6(table, in, out, packet.ProtocolTCP, true, 0)
+	if table.Confirm(makeRef(slot, Outbound),
+		&Key{Flow: Flow{SrcPort: 1, DstPort: 2}, Protocol: packet.ProtocolTCP}) {
 		t.Error("confirmed")
 	}
 }
@@ -155,13 +160,15 @@ func TestAnswersAreTakenAcrossFamilies(t *testing.T) {
 	mustInsert(t, table, 1, 0)
 	in, _ := flows6Of(1)
 	_, taken := flows(1)
-	if _, result := insert6(table, in, taken.Wide(), packet.ProtocolTCP, true, 0); result != flowTaken {
+	_, result := insert6(table, in, taken.Wide(), packet.ProtocolTCP, true, 0)
+	if result != flowTaken {
 		t.Errorf("translated: result %d; want flowTaken", result)
 	}
 	mustInsert6(t, table, 1, 0)
 	in, _ = flows6Of(2)
 	_, taken6 := flows6Of(1)
-	if _, result := insert6(table, in, taken6, packet.ProtocolTCP, true, 0); result != flowTaken || table.Len() != 2 {
+	_, result = insert6(table, in, taken6, packet.ProtocolTCP, true, 0)
+	if result != flowTaken || table.Len() != 2 {
 		t.Errorf("IPv6: result %d, %d sessions; want flowTaken", result, table.Len())
 	}
 }
@@ -207,8 +214,10 @@ func TestFloodOfOneFamily(t *testing.T) {
 			table.Track(begin[flood](table, i), InputOnly, EventSyn, 0)
 			checkQueue(t, table)
 		}
-		if s := table.At(slot); !s.Live() || s.Generation != 1 || table.Len() != 51 || table.Evicted() != 950 {
-			t.Errorf("a flood of %s: %s session live %v, %d sessions, %d evicted", flood, victim, s.Live(), table.Len(), table.Evicted())
+		if s := table.At(slot); !s.Live() || s.Generation != 1 || table.Len() != 51 ||
+			table.Evicted() != 950 {
+			t.Errorf("a flood of %s: %s session live %v, %d sessions, %d evicted", flood, victim,
+				s.Live(), table.Len(), table.Evicted())
 		}
 	}
 }
@@ -216,7 +225,8 @@ func TestFloodOfOneFamily(t *testing.T) {
 // TestSweepOfBothSlabs: sessions of either slab end in time, also when the other was never used.
 func TestSweepOfBothSlabs(t *testing.T) {
 	for _, c := range []struct{ max, max6, four, six int }{
-		{5, 0, 5, 0}, {5, 5, 5, 0}, {5, 5, 0, 5}, {5, 5, 3, 2}, {5, 5, 5, 5}, {1, 1, 1, 1}, {1000, 10, 7, 10}, {1, 1000, 1, 1000},
+		{5, 0, 5, 0}, {5, 5, 5, 0}, {5, 5, 0, 5}, {5, 5, 3, 2}, {5, 5, 5, 5}, {1, 1, 1, 1},
+		{1000, 10, 7, 10}, {1, 1000, 1, 1000},
 	} {
 		table, now := newTable(t, Config{Max: c.max, MaxV6: c.max6}), uint32(1)
 		for range 3 {

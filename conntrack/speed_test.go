@@ -18,7 +18,8 @@ func TestNoAllocs(t *testing.T) {
 	in, out := flows(5)
 	in6, _ := flows6Of(5)
 	k6 := Key{Flow: in6, Protocol: packet.ProtocolTCP}
-	k, missing := Key4{Flow4: in, Protocol: packet.ProtocolTCP}, Key4{Flow4: out, Protocol: packet.ProtocolUDP}
+	k, missing := Key4{Flow4: in, Protocol: packet.ProtocolTCP},
+		Key4{Flow4: out, Protocol: packet.ProtocolUDP}
 	for name, f := range map[string]func(){
 		"Insert and End": func() {
 			in, out := flows(next)

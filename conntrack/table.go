@@ -27,7 +27,8 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("session table: %d sessions; it can hold 1 to %d", c.Max, MaxSessions)
 	}
 	if room := MaxSessions - c.Max; c.MaxV6 < 0 || c.MaxV6 > room {
-		return fmt.Errorf("session table: %d IPv6 sessions; beside %d of IPv4 it can hold 0 to %d", c.MaxV6, c.Max, room)
+		return fmt.Errorf("session table: %d IPv6 sessions; beside %d of IPv4 it can hold 0 to %d",
+			c.MaxV6, c.Max, room)
 	}
 	if c.Ended == nil {
 		return errors.New("session table: Ended is not set")
@@ -61,7 +62,8 @@ func New(cfg Config) (*Table, error) {
 	t.four.size = uint32(cfg.Max)
 	t.six.first, t.six.size = uint32(cfg.Max), uint32(cfg.MaxV6)
 	if err := t.mapMemory(cfg.Max, cfg.MaxV6, cfg.Huge); err != nil {
-		return nil, fmt.Errorf("session table for %d sessions and %d of IPv6: %w; lower session.max or session.max_v6", cfg.Max, cfg.MaxV6, err)
+		return nil, fmt.Errorf("session table for %d sessions and %d of IPv6: %w; "+
+			"lower session.max or session.max_v6", cfg.Max, cfg.MaxV6, err)
 	}
 	return t, nil
 }
@@ -136,7 +138,9 @@ func (t *Table) Find(k *Key) (hash uint64, ref Ref, found bool) {
 // are the hashes of both keys, now is in ms. No session may have the key in, and no other session
 // the flow out. When all slots of the client's family are taken, Insert evicts the oldest half-open
 // session of that family. ok is false if there is none.
-func (t *Table) Insert(in *Key, h Hashes, out *Flow, twoWay bool, now uint32) (slot uint32, ok bool) {
+func (t *Table) Insert(
+	in *Key, h Hashes, out *Flow, twoWay bool, now uint32,
+) (slot uint32, ok bool) {
 	if in.Src.Is4() {
 		return t.insert4(in, h, out, twoWay, now)
 	}
@@ -165,7 +169,8 @@ func (t *Table) enter(b *slab, slot uint32, h Hashes, now uint32) bool {
 		t.release(slot)
 		return false
 	}
-	if t.sessions[slot].Flags&TwoWay != 0 && !t.index.insert(h.Out, makeRef(slot, Outbound), t.rehash) {
+	if t.sessions[slot].Flags&TwoWay != 0 &&
+		!t.index.insert(h.Out, makeRef(slot, Outbound), t.rehash) {
 		t.unindex(h.In, makeRef(slot, Inbound))
 		t.release(slot)
 		return false

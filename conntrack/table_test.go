@@ -40,7 +40,8 @@ func newTable(t testing.TB, cfg Config) *Table {
 // and port.
 func flows(i int) (in, out Flow4) {
 	client, port := 0xc0a80000+uint32(i/50_000), uint16(1024+i%50_000)
-	return Flow4{Src: client, Dst: testVIP, SrcPort: port, DstPort: 80}, Flow4{Src: testServer, Dst: client, SrcPort: 8080, DstPort: port}
+	return Flow4{Src: client, Dst: testVIP, SrcPort: port, DstPort: 80},
+		Flow4{Src: testServer, Dst: client, SrcPort: 8080, DstPort: port}
 }
 
 // mustInsert inserts the i-th session in both directions.
@@ -126,7 +127,8 @@ func TestBothFlowsAreFound(t *testing.T) {
 		t.Errorf("outbound: %#x, %v", r, ok)
 	}
 	s := table.At(slot)
-	if s.State != None || s.LastSeen != 7 || s.Flags&TwoWay == 0 || !s.Live() || s.In != in || s.Out != out {
+	if s.State != None || s.LastSeen != 7 || s.Flags&TwoWay == 0 || !s.Live() || s.In != in ||
+		s.Out != out {
 		t.Errorf("new session %+v", *s)
 	}
 }
@@ -279,7 +281,9 @@ func insert(table *Table, in, out Flow4, protocol uint8, twoWay bool, now uint32
 }
 
 // insertKey inserts a session if the outbound flow is free, as the engine does.
-func insertKey(table *Table, in, out Flow, protocol uint8, twoWay bool, now uint32) (uint32, result) {
+func insertKey(
+	table *Table, in, out Flow, protocol uint8, twoWay bool, now uint32,
+) (uint32, result) {
 	k, answers := Key{Flow: in, Protocol: protocol}, Key{Flow: out, Protocol: protocol}
 	h := Hashes{In: table.Hash(&k)}
 	if twoWay {
