@@ -46,7 +46,8 @@ func (s *segment) bytes(t fataler) packet.IPv4 {
 	}
 	b := gopacket.NewSerializeBuffer()
 	opts := gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}
-	if err := gopacket.SerializeLayers(b, opts, &s.ip, transport, gopacket.Payload(s.payload)); err != nil {
+	if err := gopacket.SerializeLayers(b, opts, &s.ip, transport,
+		gopacket.Payload(s.payload)); err != nil {
 		t.Fatalf("serialize: %v", err)
 	}
 	p := packet.IPv4(b.Bytes())
@@ -81,9 +82,11 @@ func drawSegment(t *rapid.T, protocol uint8, f conntrack.Flow4) *segment {
 	s := &segment{
 		ip: layers.IPv4{
 			Version: 4, TOS: rapid.Byte().Draw(t, "tos"), Id: cornered16().Draw(t, "id"),
-			TTL: rapid.ByteMin(2).Draw(t, "ttl"), Protocol: layers.IPProtocol(protocol), Options: drawIPOptions(t),
+			TTL: rapid.ByteMin(2).Draw(t, "ttl"), Protocol: layers.IPProtocol(protocol),
+			Options: drawIPOptions(t),
 		},
-		payload: rapid.OneOf(rapid.SliceOfN(rapid.Byte(), 0, 60), rapid.SliceOfN(rapid.SampledFrom([]byte{0, 0xff}), 0, 9)).Draw(t, "payload"),
+		payload: rapid.OneOf(rapid.SliceOfN(rapid.Byte(), 0, 60),
+			rapid.SliceOfN(rapid.SampledFrom([]byte{0, 0xff}), 0, 9)).Draw(t, "payload"),
 	}
 	if rapid.Bool().Draw(t, "df") {
 		s.ip.Flags = layers.IPv4DontFragment
@@ -100,13 +103,15 @@ func drawSegment(t *rapid.T, protocol uint8, f conntrack.Flow4) *segment {
 func (s *segment) drawTCP(t *rapid.T) {
 	flags := rapid.Byte().Draw(t, "flags")
 	s.tcp = layers.TCP{
-		Seq: cornered32().Draw(t, "seq"), Ack: cornered32().Draw(t, "ack"), Window: cornered16().Draw(t, "window"),
+		Seq: cornered32().Draw(t, "seq"), Ack: cornered32().Draw(t, "ack"),
+		Window: cornered16().Draw(t, "window"),
 		Urgent: cornered16().Draw(t, "urgent"), NS: rapid.Bool().Draw(t, "ns"),
 		FIN: flags&1 != 0, SYN: flags&2 != 0, RST: flags&4 != 0, PSH: flags&8 != 0,
 		ACK: flags&16 != 0, URG: flags&32 != 0, ECE: flags&64 != 0, CWR: flags&128 != 0,
 	}
 	if n := rapid.IntRange(0, 38).Draw(t, "TCP option length"); n > 0 {
-		s.tcp.Options = []layers.TCPOption{{OptionType: 254, OptionData: rapid.SliceOfN(rapid.Byte(), n, n).Draw(t, "TCP option")}}
+		s.tcp.Options = []layers.TCPOption{{OptionType: 254,
+			OptionData: rapid.SliceOfN(rapid.Byte(), n, n).Draw(t, "TCP option")}}
 	}
 }
 
@@ -125,13 +130,15 @@ func cornered16() *rapid.Generator[uint16] {
 }
 
 func cornered32() *rapid.Generator[uint32] {
-	return rapid.OneOf(rapid.Uint32(), rapid.SampledFrom([]uint32{0, 1, 0xffff, 0xffff0000, 0xfffffffe, 0xffffffff}))
+	return rapid.OneOf(rapid.Uint32(),
+		rapid.SampledFrom([]uint32{0, 1, 0xffff, 0xffff0000, 0xfffffffe, 0xffffffff}))
 }
 
 func drawFlow(t *rapid.T, label string) conntrack.Flow4 {
 	return conntrack.Flow4{
 		Src: cornered32().Draw(t, label+" source"), Dst: cornered32().Draw(t, label+" destination"),
-		SrcPort: cornered16().Draw(t, label+" source port"), DstPort: cornered16().Draw(t, label+" destination port"),
+		SrcPort: cornered16().Draw(t, label+" source port"),
+		DstPort: cornered16().Draw(t, label+" destination port"),
 	}
 }
 

@@ -12,13 +12,25 @@ const (
 	tcpChecksum = 16
 )
 
+// Error4 is what an ICMP error says on the side of its session to which it is translated.
+type Error4 struct {
+	From, To uint32        // its own addresses, in host byte order
+	Inner    *packet.Flow4 // flow of the quoted packet, as that side knows it
+}
+
+// Error6 is Error4 for an ICMPv6 error.
+type Error6 struct {
+	From, To packet.Addr  // its own addresses
+	Inner    *packet.Flow // flow of the quoted packet, as that side knows it
+}
+
 // TranslateError translates an ICMP error from one side of a session to the other side (RFC 5508,
-// section 4). from and to are its new addresses. inner is the new flow of the quoted packet, as
-// that side knows it. transport is the offset of the ICMP message in ip, q the result of
-// packet.Quoted4 for what follows its header. A wrong checksum stays wrong.
-func TranslateError(ip packet.IPv4, transport int, q *packet.Quotation, from, to uint32, inner *packet.Flow4) {
-	outer := packet.Flow4{Src: from, Dst: to}
-	setNetwork(ip, &outer, packet.Delta(0).Change32(ip.Src(), from).Change32(ip.Dst(), to))
+// section 4). transport is the offset of the ICMP message in ip, q the result of packet.Quoted4 for
+// what follows its header. A wrong checksum stays wrong.
+func TranslateError(ip packet.IPv4, transport int, q *packet.Quotation, to Error4) {
+	inner := to.Inner
+	outer := packet.Flow4{Src: to.From, Dst: to.To}
+	setNetwork(ip, &outer, packet.Delta(0).Change32(ip.Src(), to.From).Change32(ip.Dst(), to.To))
 	message := packet.ICMP(ip[transport:])
 	quoted := packet.IPv4(message[packet.ICMPLen:])
 
@@ -28,24 +40,28 @@ func TranslateError(ip packet.IPv4, transport int, q *packet.Quotation, from, to
 	old := quoted.Checksum()
 	quoted.SetChecksum(addresses.Apply(old))
 	all := addresses.Change16(old, quoted.Checksum())
-	all += quotePorts(quoted[q.Transport:], q.Key.Protocol, ports{inner.SrcPort, inner.DstPort}, addresses)
+	all += quotePorts(quoted[q.Transport:], q.Key.Protocol, ports{inner.SrcPort, inner.DstPort},
+		addresses)
 	message.SetChecksum(all.Apply(message.Checksum()))
 }
 
 // TranslateError6 is TranslateError for IPv6.
-func TranslateError6(ip packet.IPv6, transport int, q *packet.Quotation, from, to packet.Addr, inner *packet.Flow) {
-	all := packet.Delta(0).ChangeAddr(ip.Src(), from).ChangeAddr(ip.Dst(), to)
-	ip.SetSrc(from)
-	ip.SetDst(to)
+func TranslateError6(ip packet.IPv6, transport int, q *packet.Quotation, to Error6) {
+	inner := to.Inner
+	all := packet.Delta(0).ChangeAddr(ip.Src(), to.From).ChangeAddr(ip.Dst(), to.To)
+	ip.SetSrc(to.From)
+	ip.SetDst(to.To)
 	Route6(ip)
 	message := packet.ICMPv6(ip[transport:])
 	quoted := packet.IPv6(message[packet.ICMPLen:])
 
-	addresses := packet.Delta(0).ChangeAddr(quoted.Src(), inner.Src).ChangeAddr(quoted.Dst(), inner.Dst)
+	addresses := packet.Delta(0).ChangeAddr(quoted.Src(), inner.Src).
+		ChangeAddr(quoted.Dst(), inner.Dst)
 	quoted.SetSrc(inner.Src)
 	quoted.SetDst(inner.Dst)
 	all += addresses
-	all += quotePorts(quoted[q.Transport:], q.Key.Protocol, ports{inner.SrcPort, inner.DstPort}, addresses)
+	all += quotePorts(quoted[q.Transport:], q.Key.Protocol, ports{inner.SrcPort, inner.DstPort},
+		addresses)
 	message.SetChecksum(all.Apply(message.Checksum()))
 }
 

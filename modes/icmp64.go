@@ -9,9 +9,9 @@ import (
 // ErrorToSix writes to b the ICMPv6 error that corresponds to an ICMP error (RFC 7915, 4.2), and
 // returns its length in bytes, at most MaxError. It returns 0 for an error without counterpart, and
 // for a damaged one, because the new checksum would be right. transport is the offset of the ICMP
-// message in ip, q the result of packet.Quoted4 for what follows its header. from and to are the
-// new message's addresses. inner is the new flow of the quoted packet, as the other side knows it.
-func ErrorToSix(b []byte, ip packet.IPv4, transport int, q *packet.Quotation, from, to packet.Addr, inner *packet.Flow) int {
+// message in ip, q the result of packet.Quoted4 for what follows its header.
+func ErrorToSix(b []byte, ip packet.IPv4, transport int, q *packet.Quotation, to Error6) int {
+	inner := to.Inner
 	message := packet.ICMP(ip[transport:])
 	typ, code, rest, ok := meaningInSix(message)
 	if !ok || packet.Checksum(message) != 0 {
@@ -23,22 +23,23 @@ func ErrorToSix(b []byte, ip packet.IPv4, transport int, q *packet.Quotation, fr
 	payload = payload[:min(len(payload), packet.IPv6MinMTU-headers)]
 	b = b[:headers+len(payload)]
 	packet.IPv6(b).Encode(packet.IPv6Fields{
-		TrafficClass: ip.TOS(), PayloadLength: uint16(len(b) - packet.IPv6Len), NextHeader: packet.ProtocolICMPv6,
-		HopLimit: ip.TTL() - 1, Src: from, Dst: to,
+		TrafficClass: ip.TOS(), PayloadLength: uint16(len(b) - packet.IPv6Len),
+		NextHeader: packet.ProtocolICMPv6, HopLimit: ip.TTL() - 1, Src: to.From, Dst: to.To,
 	})
 	packet.IPv6(b[packet.IPv6Len+packet.ICMPLen:]).Encode(packet.IPv6Fields{
-		TrafficClass: quoted.TOS(), PayloadLength: quoted.TotalLength() - uint16(q.Transport), NextHeader: q.Key.Protocol,
-		HopLimit: quoted.TTL(), Src: inner.Src, Dst: inner.Dst,
+		TrafficClass: quoted.TOS(), PayloadLength: quoted.TotalLength() - uint16(q.Transport),
+		NextHeader: q.Key.Protocol, HopLimit: quoted.TTL(), Src: inner.Src, Dst: inner.Dst,
 	})
 	copy(b[headers:], payload)
 	addresses := packet.Delta(0).ChangeAddr(q.Key.Src, inner.Src).ChangeAddr(q.Key.Dst, inner.Dst)
 	quotePorts(b[headers:], q.Key.Protocol, ports{inner.SrcPort, inner.DstPort}, addresses)
-	packet.ICMPv6(b[packet.IPv6Len:]).Encode(typ, code, rest, from, to)
+	packet.ICMPv6(b[packet.IPv6Len:]).Encode(typ, code, rest, to.From, to.To)
 	return len(b)
 }
 
 // ErrorToFour is ErrorToSix in the other direction (RFC 7915, 5.2).
-func ErrorToFour(b []byte, ip packet.IPv6, transport int, q *packet.Quotation, from, to uint32, inner *packet.Flow4) int {
+func ErrorToFour(b []byte, ip packet.IPv6, transport int, q *packet.Quotation, to Error4) int {
+	inner := to.Inner
 	message := packet.ICMPv6(ip[transport:])
 	typ, code, rest, ok := meaningInFour(message)
 	if !ok || !message.Valid(ip.Src(), ip.Dst()) {
@@ -50,7 +51,8 @@ func ErrorToFour(b []byte, ip packet.IPv6, transport int, q *packet.Quotation, f
 	payload = payload[:min(len(payload), mostQuoted-packet.IPv4MinLen)]
 	b = b[:headers+len(payload)]
 	packet.IPv4(b).Encode(packet.IPv4Fields{
-		TOS: ip.TrafficClass(), TotalLength: uint16(len(b)), TTL: ip.HopLimit() - 1, Protocol: packet.ProtocolICMP, Src: from, Dst: to,
+		TOS: ip.TrafficClass(), TotalLength: uint16(len(b)), TTL: ip.HopLimit() - 1,
+		Protocol: packet.ProtocolICMP, Src: to.From, Dst: to.To,
 	})
 	length := packet.IPv4MinLen + packet.IPv6Len + int(quoted.PayloadLength()) - q.Transport
 	packet.IPv4(b[packet.IPv4MinLen+packet.ICMPLen:]).Encode(packet.IPv4Fields{
@@ -58,7 +60,8 @@ func ErrorToFour(b []byte, ip packet.IPv6, transport int, q *packet.Quotation, f
 		TTL: quoted.HopLimit(), Protocol: q.Key.Protocol, Src: inner.Src, Dst: inner.Dst,
 	})
 	copy(b[headers:], payload)
-	addresses := packet.Delta(0).ChangeAddr(q.Key.Src, packet.AddrOf4(inner.Src)).ChangeAddr(q.Key.Dst, packet.AddrOf4(inner.Dst))
+	addresses := packet.Delta(0).ChangeAddr(q.Key.Src, packet.AddrOf4(inner.Src)).
+		ChangeAddr(q.Key.Dst, packet.AddrOf4(inner.Dst))
 	quotePorts(b[headers:], q.Key.Protocol, ports{inner.SrcPort, inner.DstPort}, addresses)
 	packet.ICMP(b[packet.IPv4MinLen:]).Encode(typ, code, rest)
 	return len(b)

@@ -49,7 +49,8 @@ func forward(b []byte) innerFields {
 	if b[0]>>4 == 6 {
 		ip := packet.IPv6(b)
 		Route6(ip)
-		return innerFields{ip.TrafficClass(), packet.ProtocolIPv6, packet.IPv6Len + int(ip.PayloadLength()), true}
+		return innerFields{ip.TrafficClass(), packet.ProtocolIPv6,
+			packet.IPv6Len + int(ip.PayloadLength()), true}
 	}
 	ip := packet.IPv4(b)
 	ip.DecrementTTL()

@@ -14,7 +14,8 @@ func Translate(ip packet.IPv4, transport int, s *conntrack.Session, d conntrack.
 	if d == conntrack.Outbound {
 		other = &s.In
 	}
-	to := conntrack.Flow4{Src: other.Dst, Dst: other.Src, SrcPort: other.DstPort, DstPort: other.SrcPort}
+	to := conntrack.Flow4{Src: other.Dst, Dst: other.Src, SrcPort: other.DstPort,
+		DstPort: other.SrcPort}
 
 	addresses := packet.Delta(0).Change32(ip.Src(), to.Src).Change32(ip.Dst(), to.Dst)
 	setNetwork(ip, &to, addresses)
