@@ -124,7 +124,9 @@ func (k *kernel) pick() *destination {
 	case sched.LC:
 		return k.least(func(a, b *destination) bool { return a.overhead() < b.overhead() })
 	default:
-		return k.least(func(a, b *destination) bool { return a.overhead()*b.weight < b.overhead()*a.weight })
+		return k.least(func(a, b *destination) bool {
+			return a.overhead()*b.weight < b.overhead()*a.weight
+		})
 	}
 }
 

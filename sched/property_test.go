@@ -30,7 +30,8 @@ type session struct {
 func (s *service) load() {
 	servers := make([]sched.Server, len(s.file))
 	for i, d := range s.file {
-		servers[i] = sched.Server{Weight: int32(d.weight), Upper: int32(d.upper), Lower: int32(d.lower), Load: d.load}
+		servers[i] = sched.Server{Weight: int32(d.weight), Upper: int32(d.upper),
+			Lower: int32(d.lower), Load: d.load}
 	}
 	publish(&s.pool, s.model.kind, servers)
 }
@@ -44,7 +45,8 @@ func (s *service) drawServer(t *rapid.T) *destination {
 }
 
 func drawWeight(t *rapid.T) int {
-	return rapid.OneOf(rapid.IntRange(0, 6), rapid.SampledFrom([]int{10, 12, 30, 100, 999})).Draw(t, "weight")
+	return rapid.OneOf(rapid.IntRange(0, 6), rapid.SampledFrom([]int{10, 12, 30, 100, 999})).
+		Draw(t, "weight")
 }
 
 func (s *service) drawThresholds(t *rapid.T) (upper, lower int) {
@@ -164,7 +166,8 @@ func (s *service) check(t *rapid.T) {
 		t.Fatalf("available: %v, the kernel has one: %v", got, usable)
 	}
 	for _, d := range s.file {
-		if int(d.load.Active()) != d.active || int(d.load.Inactive()) != d.inactive || int(d.load.Total()) != d.total() {
+		if int(d.load.Active()) != d.active || int(d.load.Inactive()) != d.inactive ||
+			int(d.load.Total()) != d.total() {
 			t.Fatalf("real server %d: %d active, %d inactive, %d in all; want %d and %d", d.id,
 				d.load.Active(), d.load.Inactive(), d.load.Total(), d.active, d.inactive)
 		}
