@@ -5,9 +5,9 @@ import "fulcrum/packet"
 // Datagram identifies a datagram: its fragments have these fields in common (RFC 791, 2.3; RFC
 // 8200, 4.5).
 type Datagram struct {
-	Src, Dst packet.Addr
-	ID       uint32 // the identification
-	Protocol uint8  // of IPv4; 0 in IPv6, where fragments may differ in it
+	Src, Dst packet.Addr // of the IP header
+	ID       uint32      // the identification, 16 bits in IPv4
+	Protocol uint8       // of IPv4; 0 in IPv6, where fragments may differ in it
 }
 
 // Decision is how a datagram's first fragment, which has the ports, was forwarded. The other

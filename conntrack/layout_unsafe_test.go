@@ -134,7 +134,7 @@ func TestRecordsAreAligned(t *testing.T) {
 		"addresses": unsafe.Pointer(&table.addresses[0]),
 	} {
 		if uintptr(p)%64 != 0 {
-			t.Errorf("%s begin at %p, which is no cache line's start", what, p)
+			t.Errorf("%s begin at %p, not at the start of a cache line", what, p)
 		}
 	}
 }

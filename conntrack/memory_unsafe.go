@@ -62,7 +62,8 @@ func (t *Table) mapBytes(size int, huge bool) (err error) {
 			"as no %d huge pages are free; huge pages are faster", rounded/hugePageSize))
 	}
 	if available, known := availableMemory(); known && !leavesEnough(size, available) {
-		return fmt.Errorf("only %d MiB are available, and others need some of them", available>>20)
+		return fmt.Errorf("only %d MiB are available, and a sixteenth must stay free",
+			available>>20)
 	}
 	if t.memory, err = unix.Mmap(-1, 0, size, prot, flags); err != nil {
 		return err

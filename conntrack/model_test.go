@@ -86,7 +86,7 @@ func (m *model) onEnded(got *Session) {
 		m.ended = append(m.ended, s)
 		return
 	}
-	t.Fatalf("%+v ends, which is no session", *got)
+	t.Fatalf("unknown session %+v ends", *got)
 }
 
 func (m *model) checkReason(slot uint32, s *modelSession) {
@@ -106,7 +106,7 @@ func (m *model) checkReason(slot uint32, s *modelSession) {
 			t.Fatalf("slot %d in %v expires %d ms early", slot, s.state, m.deadline(s)-m.clock)
 		}
 	default:
-		t.Fatalf("slot %d ends for no reason", slot)
+		t.Fatalf("slot %d ends without a reason", slot)
 	}
 }
 
@@ -164,7 +164,7 @@ func (m *model) insert(t *rapid.T) {
 	out := drawAnswers(t, &in, family, twoWay)
 	protocol := rapid.SampledFrom([]uint8{packet.ProtocolTCP, packet.ProtocolUDP}).Draw(t, "protocol")
 	if _, _, exists := m.owner(in, protocol); exists {
-		t.Skip("the caller's part is to look first")
+		t.Skip("the caller must look the flow up first")
 	}
 	_, _, taken := m.owner(out, protocol)
 	halfOpen := m.halfOpen(family)

@@ -31,10 +31,10 @@ const (
 // Session is the record of one session, of either family. The package comment has its byte map. It
 // is valid while Live, and only the worker of its table may read or write it.
 type Session struct {
-	In         Flow4 // client -> VIP
-	Protocol   uint8 // IP protocol number
-	State      State
-	Flags      Flags
+	In         Flow4    // client -> VIP
+	Protocol   uint8    // IP protocol number
+	State      State    // set by Track and SetState
+	Flags      Flags    // set by the table
 	Mode       lvs.Mode // forwarding mode, set by the caller of Insert
 	Out        Flow4    // real server -> where its answers go; Dst is zero in dr and ipip
 	Server     uint32   // real server id, set by the caller of Insert

@@ -5,12 +5,12 @@ import "fulcrum/packet"
 // Addresses6 is the second cache line of an IPv6 session: the addresses that do not fit its record.
 // An IPv4 flow of such a session has its addresses in the record, and zeros here.
 type Addresses6 struct {
-	In, Out Pair6
+	In, Out Pair6 // of the flows in Session.In and Session.Out
 }
 
 // Pair6 is the two addresses of one flow.
 type Pair6 struct {
-	Src, Dst packet.Addr
+	Src, Dst packet.Addr // zero for an IPv4 flow
 }
 
 // pair returns the addresses of the flow in direction d.

@@ -117,7 +117,9 @@ func (t *Table) Lookup4(hash uint64, k *Key4) (Ref, bool) {
 
 // Hashes are the hashes of a session's two keys. Out has no meaning where answers do not pass the
 // director.
-type Hashes struct{ In, Out uint64 }
+type Hashes struct {
+	In, Out uint64 // of the keys with the flows Session.In and Session.Out
+}
 
 // Find returns the hash of a key of either family, and the session and direction with that key if
 // there is one.

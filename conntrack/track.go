@@ -2,7 +2,7 @@ package conntrack
 
 // Transition is a change of state; From equals To when there was none.
 type Transition struct {
-	From, To State
+	From, To State // before and after the packet
 }
 
 // Track updates a session after one packet: its LastSeen, and its state by a TCP or SCTP event e

@@ -11,7 +11,7 @@ type Place uint16
 
 // Dropped is a fragment whose wait ended without its datagram's first.
 type Dropped struct {
-	Place  Place
+	Place  Place           // free from now on
 	Reason FragmentVerdict // FragmentTimeout, FragmentOverlap or FragmentEvicted
 }
 

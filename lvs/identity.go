@@ -10,7 +10,7 @@ import (
 // its VIP. Counters, changes made live and sessions refer to it. It is comparable.
 type ServiceID struct {
 	Protocol Protocol
-	Address  netip.AddrPort
+	Address  netip.AddrPort // the VIP and its port
 }
 
 // String returns the protocol and the address, as in "tcp 10.0.0.100:80".
@@ -28,7 +28,7 @@ func (id ServiceID) Name() string {
 // each session. It is comparable.
 type RealServerID struct {
 	Service ServiceID
-	Address netip.AddrPort
+	Address netip.AddrPort // the real server's own
 }
 
 // String returns the address and the service, as in "10.1.0.11:80 of tcp 10.0.0.100:80".

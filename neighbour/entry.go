@@ -5,11 +5,11 @@ import "fulcrum/packet"
 // Entry is a station on a port's network. It fills one cache line. The caller may read the exported
 // fields, and may write only Used.
 type Entry struct {
-	Address packet.Addr
+	Address packet.Addr // the station's
 	Source  packet.Addr // the port's own address towards it; valid for gateways and after Want
 	MACs    [12]byte    // destination and source, as an Ethernet header begins; valid if HasMAC
-	Port    uint16
-	MTU     uint16 // of the port, in bytes of IP
+	Port    uint16      // number of the port
+	MTU     uint16      // of the port, in bytes of IP
 	// Generation is raised whenever the place is forgotten. A caller that remembers it with the Hop
 	// can tell that the place now belongs to another station.
 	Generation uint16

@@ -24,7 +24,7 @@ type News struct {
 // Item is the MAC of one neighbour.
 type Item struct {
 	Address packet.Addr
-	Port    uint16
+	Port    uint16 // number of the port
 	Worker  uint16 // the worker that learnt it
 	MAC     packet.MAC
 }
