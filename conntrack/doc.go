@@ -48,8 +48,8 @@
 //	32 16  real server's address, IPv6
 //	48 16  where its answers go, IPv6
 //
-// An IPv6 client whose real server has an IPv4 address (fullnat) has a session of the IPv6 slab
-// with an IPv4 outbound flow, in the record as usual. All references are indexes, not addresses, so
+// An IPv6 client whose real server has an IPv4 address (fullnat) has a session of the IPv6 slab.
+// Its outbound flow is IPv4, in the record as usual. All references are indexes, not addresses, so
 // the memory means the same wherever it is mapped.
 //
 // # Index

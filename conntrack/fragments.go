@@ -31,8 +31,9 @@ const setSize = 8
 
 // Fragments remembers datagrams whose fragments have only partly passed. Like a Table it belongs to
 // one worker and takes the time as an argument. Once made, it neither allocates nor blocks. It
-// holds no packets: the caller asks what to do with each fragment, keeps a held one at the place it
-// is told, and forwards or drops that fragment when its place is returned.
+// holds no packets. The caller asks what to do with each fragment and keeps a held one at the
+// returned place. When the table returns that place again, the caller forwards or drops the
+// fragment.
 //
 // A datagram is found by hash in a set of a few. When the set is full, a new datagram evicts the
 // oldest. A complete datagram is forgotten at once, so that its identification may be used again.

@@ -18,9 +18,9 @@ type bucket struct {
 }
 
 // having returns bit i for each entry i with the tag; tag 0 finds the free entries. The lowest bit
-// is always right. A higher bit may also stand for a tag that differs in its last bit, so a caller
-// that needs more than the first entry has to compare. It compares four tags at a time, without a
-// branch: a mispredicted branch costs more than all the comparisons.
+// is always right. A higher bit may also stand for a tag that differs in its last bit: a caller
+// that needs more than the first entry has to compare. having compares four tags at a time, without
+// a branch: a mispredicted branch costs more than all the comparisons.
 func (b *bucket) having(tag uint16) uint32 {
 	t, same := &b.tags, uint64(tag)*lanes
 	low := uint64(t[0]) | uint64(t[1])<<16 | uint64(t[2])<<32 | uint64(t[3])<<48

@@ -25,7 +25,7 @@ const (
 	queued                   // the slot is in the queue of half-open sessions
 	TwoWay                   // answers pass the director: Out is in the index
 	In6                      // the client sends IPv6: In has its ports, Addresses6 its addresses
-	Out6                     // the real server sends IPv6; an IPv6 session without it sends IPv4
+	Out6                     // the real server sends IPv6; an IPv6 session without it is translated
 )
 
 // Session is the record of one session, of either family. The package comment has its byte map. It
@@ -50,8 +50,8 @@ type Session struct {
 }
 
 // begin makes a record whose flows are already written that of a new session. It writes each field
-// in place: Go would build a literal of the whole record elsewhere and copy it in pieces of another
-// size, and the CPU would have to wait for that.
+// in place. Go would build a literal of the whole record elsewhere and copy it in pieces of another
+// size, for which the CPU has to wait.
 func (s *Session) begin(protocol uint8, flags Flags, now uint32) {
 	s.Protocol, s.State, s.Flags = protocol, None, s.Flags&queued|flags|live
 	s.Server, s.LastSeen = 0, now

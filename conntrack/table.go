@@ -26,9 +26,9 @@ func (c *Config) Validate() error {
 	if c.Max < 1 || c.Max > MaxSessions {
 		return fmt.Errorf("session table: %d sessions; it can hold 1 to %d", c.Max, MaxSessions)
 	}
-	if room := MaxSessions - c.Max; c.MaxV6 < 0 || c.MaxV6 > room {
+	if most := MaxSessions - c.Max; c.MaxV6 < 0 || c.MaxV6 > most {
 		return fmt.Errorf("session table: %d IPv6 sessions; beside %d of IPv4 it can hold 0 to %d",
-			c.MaxV6, c.Max, room)
+			c.MaxV6, c.Max, most)
 	}
 	if c.Ended == nil {
 		return errors.New("session table: Ended is not set")
