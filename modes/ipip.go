@@ -5,10 +5,10 @@ import "fulcrum/packet"
 // outerTTL is the TTL of outer headers (RFC 1700's default).
 const outerTTL = 64
 
-// Encapsulate wraps the packet of either family that begins at b[20] into an outer IPv4 one from
-// src to dst, addresses in host byte order (RFC 2003, RFC 4213). The outer header takes DSCP and
-// ECN (RFC 6040, normal mode) and DF from the inner one. Around IPv6, which is never fragmented on
-// its way, DF is set. id is the outer identification, which matters without DF.
+// Encapsulate wraps the packet of either family that begins at b[20] into an outer IPv4 one (RFC
+// 2003, RFC 4213). src and dst are its addresses in host byte order. The outer header takes DSCP
+// and ECN (RFC 6040, normal mode) and DF from the inner one. Around IPv6, which is never fragmented
+// on its way, DF is set. id is the outer identification, which matters without DF.
 func Encapsulate(b []byte, src, dst uint32, id uint16) {
 	inner := forward(b[packet.IPv4MinLen:])
 	packet.IPv4(b).Encode(packet.IPv4Fields{
