@@ -52,7 +52,7 @@ func (s *rr) follow(p, before *Pool) {
 }
 
 // survivor returns the last pick's place among the other servers. If the last pick was removed, it
-// returns the place of the nearest remaining one before it in the kernel's list, which is after it
+// returns the place of the nearest remaining one before it in the kernel's list, that is after it
 // in the file. It costs O(servers), however many were removed.
 func survivor(last uint32, servers, others []Server) uint32 {
 	if last == 0 || int(last) > len(servers) {
