@@ -1,7 +1,7 @@
 // Package neighbour resolves next hops. It knows the stations on the networks of the director's
-// ports, asks for them by ARP or neighbour discovery, and keeps the packets that wait for an
-// answer. It is a pure core: time and received messages are arguments; questions, answers and
-// packets to send or to drop are results. The caller reads and writes frames.
+// ports and asks for them by ARP or neighbour discovery. Packets wait in it for an answer. It is a
+// pure core: time and received messages are arguments; questions, answers and packets to send or to
+// drop are results. The caller reads and writes frames.
 //
 // A [Table] belongs to one worker, and no two goroutines may call its methods at once. Workers tell
 // each other what they learn through [News], which anyone may use.

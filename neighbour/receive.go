@@ -53,8 +53,8 @@ func (t *Table) ReceiveARP(
 
 // ReceiveND takes a valid neighbour solicitation or advertisement. It learns the sender if the
 // director needs it, and answers a solicitation for an address that the director answers for (RFC
-// 4861, 7.2.3). The answer goes to the station that asked, or to all nodes if that station is about
-// to take the address for itself (RFC 4862, 5.4.3). now is in ms.
+// 4861, 7.2.3). The answer goes to the station that asked. It goes to all nodes if that station is
+// about to take the address for itself (RFC 4862, 5.4.3). now is in ms.
 func (t *Table) ReceiveND(n *packet.ND, here Here, now uint32) (r Reception, answer packet.ND) {
 	if !t.mayHave(here.Port, n.LinkLayer) {
 		return Reception{Impossible: true}, answer
