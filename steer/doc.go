@@ -1,6 +1,6 @@
-// Package steer decides which worker owns a flow, and how to ask devices to spread packets so that
-// the owner is the worker that receives them. Both are here because the rule relies on the request:
-// [Spreads] is the request before ports are opened, and [New] reads what the devices do.
+// Package steer decides which worker owns a flow. It also says how devices should spread packets,
+// so that the owner receives them. Both are here because the rule relies on the request: [Spreads]
+// is the request before ports are opened, and [New] reads what the devices do.
 //
 // A [Steering] is asked only about packets for which the receiving worker has no session. It gives
 // every worker the same answer, does not change, and may be used by anyone. The caller has already

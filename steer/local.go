@@ -6,9 +6,10 @@ import (
 )
 
 // LocalOwner says which worker owns the local ports of one local address towards one real server.
-// It is the worker whose queue the answers to a port reach by the device's own hash, or else the
-// port modulo the number of workers. Each worker chooses only local ports of its own. So no two
-// workers choose the same port, and answers come to the worker with the session.
+// The owner is the worker whose queue the answers reach by the device's own hash. If the device
+// does not tell, it is the port modulo the number of workers. Each worker chooses only local ports
+// of its own. So no two workers choose the same port, and answers come to the worker with the
+// session.
 type LocalOwner struct {
 	rss     *ports.RSS // nil for the port modulo the number of workers
 	base    uint32     // hash of an answer without its destination port
