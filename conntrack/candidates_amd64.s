@@ -7,8 +7,9 @@
 
 // func candidates(buckets *bucket, sessions *Session, offsets, hashes *uint64, refs *Ref, n int)
 //
-// Eight tags are compared with a hash's at a time, and the two that are left; the lowest that is equal names the entry.
-// There is no branch on it: where in a bucket a tag lies cannot be foreseen.
+// It compares the hash's tag with eight tags of the bucket at a time, then with the last two. The
+// lowest equal tag gives the entry. There is no branch on it: a branch predictor cannot guess where
+// in a bucket a tag lies.
 TEXT ·candidates(SB), NOSPLIT, $0-48
 	MOVQ  buckets+0(FP), DI
 	MOVQ  sessions+8(FP), R12

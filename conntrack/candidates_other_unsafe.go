@@ -2,11 +2,13 @@
 
 package conntrack
 
-// Why this is sound: the sessions are only prefetched, at offsets of records that the index refers to.
+// Why this is sound: the sessions are only prefetched, at offsets of records that the index refers
+// to.
 
 import "unsafe"
 
-// candidates finds the candidate of each hash, and asks for the candidates' cache lines. Offsets are overwritten.
+// candidates returns the candidate of each hash in refs and prefetches the candidates' records. It
+// overwrites offsets. There is at least one hash.
 func (t *Table) candidates(offsets, hashes []uint64, refs []Ref) {
 	n := 0
 	for i, h := range hashes {
@@ -16,5 +18,5 @@ func (t *Table) candidates(offsets, hashes []uint64, refs []Ref) {
 			n++
 		}
 	}
-	prefetch((*byte)(unsafe.Pointer(unsafe.SliceData(t.sessions))), &offsets[0], n)
+	prefetchLines((*byte)(unsafe.Pointer(unsafe.SliceData(t.sessions))), &offsets[0], n)
 }

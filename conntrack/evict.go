@@ -1,7 +1,7 @@
 package conntrack
 
-// queue is a ring of slots with a place for every slot of its slab, each at most once in it, so that it never
-// overflows.
+// queue is a ring of slots. It has a place for every slot of its slab and holds each slot at most
+// once, so it never overflows.
 type queue struct {
 	slots []uint32
 	head  int // index of the oldest
@@ -35,45 +35,45 @@ func (q *queue) pop() uint32 {
 	return slot
 }
 
-// Bounds on how many slots leave the queue at a time because their session has moved on, so that no packet waits for
-// long.
+// Bounds on how many slots leave the queue at a time because their session is no longer half-open.
+// They keep the delay of a packet short.
 const (
 	maxTrimmed = 1024 // in one call of Expire
 	maxSkipped = 4096 // for one eviction
 )
 
-// evict ends the oldest half-open session of a slab, if there is one. It gives up when too many others stand before it; the
-// next eviction goes on from there. A slot that was freed and taken again keeps its place, so that such a session may
-// go a little before its turn.
+// evict ends the oldest half-open session of a slab and reports whether there was one. It gives up
+// when too many other slots come before that session; the next eviction continues there. A slot
+// that was freed and taken again keeps its place, so its new session may be evicted a little early.
 func (t *Table) evict(b *slab) bool {
 	t.trim(b, maxSkipped)
 	if b.halfOpen.n == 0 || !t.oldestIsHalfOpen(b) {
 		return false
 	}
 	t.evicted++
-	t.foreseeEvictions(b)
+	t.prefetchEvictions(b)
 	t.End(t.dequeue(b))
 	return true
 }
 
-// How many evictions ahead the records and, once these are there, the places in the index are asked for: in a flood of SYNs
-// evictions follow one another, each of a session that nobody has touched since it began.
+// How many evictions ahead the records, and then the buckets of the index, are prefetched. In a SYN
+// flood one eviction follows another, and the evicted sessions are not in the cache.
 const (
 	recordsAhead = 8
 	entriesAhead = 4
 )
 
-func (t *Table) foreseeEvictions(b *slab) {
+func (t *Table) prefetchEvictions(b *slab) {
 	if b.halfOpen.n <= recordsAhead {
 		return
 	}
-	t.foreseeSlot(b.halfOpen.at(recordsAhead))
+	t.prefetchSlot(b.halfOpen.at(recordsAhead))
 	slot := b.halfOpen.at(entriesAhead)
-	t.foreseeEntries(slot, t.hashesOf(slot))
+	t.prefetchEntries(slot, t.hashesOf(slot))
 }
 
-// Full reports whether there is no slot for a new session of a family, as Insert would find. It changes
-// nothing.
+// Full reports whether Insert would find no slot for a new session of a family, not even by
+// eviction. It changes nothing.
 func (t *Table) Full(six bool) bool {
 	b := &t.four
 	if six {
@@ -90,7 +90,8 @@ func (t *Table) Full(six bool) bool {
 	return true
 }
 
-// trim takes up to n slots from the head of a slab's queue whose session has moved on or ended.
+// trim removes up to n slots from the head of a slab's queue: those whose session is no longer
+// half-open.
 func (t *Table) trim(b *slab, n int) {
 	for range min(n, b.halfOpen.n) {
 		if t.oldestIsHalfOpen(b) {
@@ -111,5 +112,5 @@ func (t *Table) dequeue(b *slab) uint32 {
 	return slot
 }
 
-// Evicted returns how many half-open sessions gave way to new ones.
+// Evicted returns how many half-open sessions have been evicted for new ones.
 func (t *Table) Evicted() uint64 { return t.evicted }

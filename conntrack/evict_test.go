@@ -6,7 +6,7 @@ import (
 	"fulcrum/packet"
 )
 
-// filled is a full table whose sessions have the states given, one slot after another.
+// filled returns a full table whose sessions have the given states, one slot after another.
 func filled(t *testing.T, ended func(*Session), states ...State) *Table {
 	table := newTable(t, Config{Max: len(states), Ended: ended})
 	for i, s := range states {
@@ -51,7 +51,8 @@ func TestNothingElseIsEvicted(t *testing.T) {
 	table.ended = func(*Session) {}
 }
 
-// TestHandshakeSaves: a session that was half-open and is established now is not evicted, though it was queued.
+// TestHandshakeSaves: a session that was half-open and queued, and is established now, is not
+// evicted.
 func TestHandshakeSaves(t *testing.T) {
 	table := filled(t, func(s *Session) {
 		if s.State != SynRecv {
@@ -71,7 +72,7 @@ func TestHandshakeSaves(t *testing.T) {
 	table.ended = func(*Session) {}
 }
 
-// TestHalfOpenAgain: a session that left the queue comes back to it with its next handshake.
+// TestHalfOpenAgain: a session that left the queue is queued again at its next handshake.
 func TestHalfOpenAgain(t *testing.T) {
 	table := filled(t, func(*Session) {}, SynRecv)
 	table.SetState(0, Established, 0)
@@ -83,7 +84,8 @@ func TestHalfOpenAgain(t *testing.T) {
 	mustInsert(t, table, 100, 0)
 }
 
-// TestQueueNeverOverflows sends the slots of a small table through many handshakes: each is queued at most once.
+// TestQueueNeverOverflows sends the slots of a small table through many handshakes: each is queued
+// at most once.
 func TestQueueNeverOverflows(t *testing.T) {
 	table := newTable(t, Config{Max: 7})
 	for i := range 10_000 {
@@ -119,7 +121,7 @@ func checkQueue(t *testing.T, table *Table) {
 	}
 }
 
-// TestSynFlood: half-open sessions of a flood give way to each other, and established ones stay.
+// TestSynFlood: half-open sessions of a flood evict each other, and established ones stay.
 func TestSynFlood(t *testing.T) {
 	const established = 500
 	table := newTable(t, Config{Max: 1000})

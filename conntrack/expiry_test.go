@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// run moves the clock on by so many ms and calls Expire every ms.
+// run advances the clock by the given ms and calls Expire every ms.
 func run(table *Table, now *uint32, ms int) { runEvery(1, table, now, ms) }
 
 // runEvery is run for a worker that calls Expire less often.
@@ -18,11 +18,12 @@ func runEvery(step uint32, table *Table, now *uint32, ms int) {
 	}
 }
 
-// clocks are times from which a test may start: plain ones, and shortly before the ticks or the clock itself
-// wrap, or change their sign.
-var clocks = []uint32{0, 1, 123_456_789, 1<<25 - 9000, 1<<26 - 9000, 1<<26 - 5000, 1<<26 - 200_000, 1<<31 - 9000, 1<<32 - 9000, 1<<32 - 1}
+// clocks are start times of a test: ordinary ones, and times shortly before the ticks or the clock
+// wrap or change their sign.
+var clocks = []uint32{0, 1, 123_456_789, 1<<25 - 9000, 1<<26 - 9000, 1<<26 - 5000, 1<<26 - 200_000,
+	1<<31 - 9000, 1<<32 - 9000, 1<<32 - 1}
 
-// TestExpiryIsPrecise: a session ends not before its timeout, and soon after it.
+// TestExpiryIsPrecise: a session does not end before its timeout, and ends soon after it.
 func TestExpiryIsPrecise(t *testing.T) {
 	for _, start := range clocks {
 		t.Run(fmt.Sprint(start), func(t *testing.T) {
@@ -53,7 +54,7 @@ func TestExpiryIsPrecise(t *testing.T) {
 	}
 }
 
-// TestPacketsKeepASessionAlive: each one begins the timeout anew.
+// TestPacketsKeepASessionAlive: each packet restarts the timeout.
 func TestPacketsKeepASessionAlive(t *testing.T) {
 	for _, now := range clocks {
 		ended := false
@@ -74,7 +75,8 @@ func TestPacketsKeepASessionAlive(t *testing.T) {
 	}
 }
 
-// TestShorterTimeoutIsHonoured: a change of state that shortens the timeout counts from the packet that made it.
+// TestShorterTimeoutIsHonoured: when a change of state shortens the timeout, it counts from the
+// packet of the change.
 func TestShorterTimeoutIsHonoured(t *testing.T) {
 	for _, now := range clocks {
 		table := newTable(t, Config{Max: 10})
@@ -93,7 +95,7 @@ func TestShorterTimeoutIsHonoured(t *testing.T) {
 	}
 }
 
-// TestOtherTimeouts: sessions that are there end when new timeouts say, sooner or later than by those that they began with.
+// TestOtherTimeouts: existing sessions end by new timeouts, be they shorter or longer than the old.
 func TestOtherTimeouts(t *testing.T) {
 	for _, now := range clocks {
 		for _, established := range []int{90_000, 1_800_000} {
@@ -101,7 +103,7 @@ func TestOtherTimeouts(t *testing.T) {
 			for i := range 500 {
 				table.SetState(mustInsert(t, table, i, now), Established, now)
 			}
-			run(table, &now, 50_000) // all have their ticks, at 900 s
+			run(table, &now, 50_000) // all have their ticks now, at 900 s
 			timeouts := DefaultTimeouts()
 			timeouts.Set(Established, time.Duration(established)*time.Millisecond)
 			table.SetTimeouts(timeouts)
@@ -138,7 +140,8 @@ func TestLongestTimeout(t *testing.T) {
 	}
 }
 
-// TestClockJumps: after a sleep of the machine, what is overdue ends within one pass, and nothing else.
+// TestClockJumps: after a sleep of the machine, overdue sessions end within one pass, and no
+// others.
 func TestClockJumps(t *testing.T) {
 	for _, hours := range []uint32{1, 5, 9, 10, 13, 18, 19, 27, 36, 37, 24 * 20} {
 		timeouts := DefaultTimeouts()
@@ -164,7 +167,8 @@ func TestClockJumps(t *testing.T) {
 	}
 }
 
-// TestExpireIsBounded: a call ends few sessions and passes over few slots, and the rest follows.
+// TestExpireIsBounded: one call ends few sessions and passes over few slots; later calls do the
+// rest.
 func TestExpireIsBounded(t *testing.T) {
 	const sessions = 100_000
 	inCall, most := 0, 0
@@ -193,8 +197,8 @@ func TestExpireIsBounded(t *testing.T) {
 	t.Logf("%d calls, at most %d sessions in one", calls, most)
 }
 
-// TestNoStarvation: as many sessions end at the table's beginning as a call may end, and those at
-// its end still come to their turn.
+// TestNoStarvation: at the table's beginning as many sessions end as one call may end. The session
+// in the last slot still gets its turn.
 func TestNoStarvation(t *testing.T) {
 	const sessions = 20_000
 	timeouts := DefaultTimeouts()

@@ -2,37 +2,41 @@ package conntrack
 
 import "fulcrum/packet"
 
-// Datagram is what the fragments of one datagram have in common (RFC 791, 2.3; RFC 8200, 4.5).
+// Datagram identifies a datagram: its fragments have these fields in common (RFC 791, 2.3; RFC
+// 8200, 4.5).
 type Datagram struct {
-	Src, Dst packet.Addr
-	ID       uint32
-	Protocol uint8 // of IPv4; 0 in IPv6, where fragments may differ in it
+	Src, Dst packet.Addr // of the IP header
+	ID       uint32      // the identification, 16 bits in IPv4
+	Protocol uint8       // of IPv4; 0 in IPv6, where fragments may differ in it
 }
 
-// Decision is what became of a datagram's first fragment, which has the ports: the other fragments go the same way.
+// Decision is how a datagram's first fragment, which has the ports, was forwarded. The other
+// fragments are forwarded in the same way.
 type Decision struct {
-	SrcPort, DstPort uint16
-	Note             uint32 // the caller's own
-	Protocol         uint8  // of the ports
+	SrcPort, DstPort uint16 // in the machine's byte order
+	Note             uint32 // the caller's own; conntrack does not read it
+	Protocol         uint8  // of the transport header, an IP protocol number
 }
 
-// How long the fragments of a datagram may take, in ms: IPv4 as net.ipv4.ipfrag_time, IPv6 by RFC 8200, 4.5; and how long one
-// waits for the first of its datagram.
+// How long the fragments of a datagram may take, in ms: IPv4 as net.ipv4.ipfrag_time, IPv6 by RFC
+// 8200, 4.5. holdTimeout is how long a fragment waits for the first of its datagram.
 const (
 	fragmentTimeout4 = 30_000
 	fragmentTimeout6 = 60_000
 	holdTimeout      = 1_000
 )
 
-// setSize is how many datagrams the places of one hash hold.
+// setSize is the number of datagrams in one set, that is for one hash.
 const setSize = 8
 
-// Fragments remembers the datagrams of which some fragments have passed. Like a Table it belongs to one worker, takes the time as an
-// argument, and neither allocates nor blocks once it is made. It moves no packets: whoever has a fragment asks what to do
-// with it, keeps those that have to wait at the places it is told, and lets them go when they are returned.
+// Fragments remembers datagrams whose fragments have only partly passed. Like a Table it belongs to
+// one worker and takes the time as an argument. Once made, it neither allocates nor blocks. It
+// holds no packets. The caller asks what to do with each fragment and keeps a held one at the
+// returned place. When the table returns that place again, the caller forwards or drops the
+// fragment.
 //
-// A datagram is found by hash in a set of a few; when the set is full, its oldest gives way. A datagram all of whose fragments
-// have been seen is forgotten at once, so that its identification may come again.
+// A datagram is found by hash in a set of a few. When the set is full, a new datagram evicts the
+// oldest. A complete datagram is forgotten at once, so that its identification may be used again.
 type Fragments struct {
 	tags      []uint32 // of the hash, by entry; 0 is a free one
 	datagrams []fragmented
@@ -44,7 +48,7 @@ type Fragments struct {
 	swept     int    // set that Expire looks at next
 }
 
-// fragmented is a datagram in the table: two cache lines.
+// fragmented is a datagram in the table. It takes two cache lines.
 type fragmented struct {
 	datagram Datagram
 	decision Decision
@@ -55,7 +59,8 @@ type fragmented struct {
 	seen     coverage
 }
 
-// NewFragments makes a table for about so many datagrams at a time. A seed makes hashing repeatable in tests; 0 draws a secret.
+// NewFragments returns a table for about the given number of datagrams at a time. The seed makes
+// hashing repeatable in tests; 0 draws a secret.
 func NewFragments(datagrams int, seed uint64) *Fragments {
 	n := max(1, (datagrams+setSize-1)/setSize) * setSize
 	f := &Fragments{tags: make([]uint32, n), datagrams: make([]fragmented, n), hasher: newHasher(seed)}
@@ -69,14 +74,18 @@ func (f *Fragments) Len() int { return f.n }
 // Waiting returns how many fragments wait for their datagram's first.
 func (f *Fragments) Waiting() int { return f.waiting.n }
 
-// Evicted returns how many datagrams gave way to others before their time.
+// Evicted returns how many datagrams were evicted for others before their timeout.
 func (f *Fragments) Evicted() uint64 { return f.evicted }
 
-// First says what to do with a datagram's first fragment (offset 0), with which v was decided: to forward it, or why it is
-// dropped. The fragments that waited for it are appended to released, in the order in which they came; at most MaxQueued. Their places are
-// free from then on.
-func (f *Fragments) First(d *Datagram, p Piece, v Decision, now uint32, released []Place) ([]Place, FragmentVerdict) {
-	if fault := p.fault(); fault != FragmentForwarded || !p.More { // with no others it is whole: RFC 6946
+// First returns what to do with a datagram's first fragment (offset 0), for which the caller has
+// made the decision v: forward it, or drop it for the returned reason. It appends the fragments
+// that waited for this one to released, in the order of their arrival, at most MaxQueued. Their
+// places are free from then on.
+func (f *Fragments) First(
+	d *Datagram, p Piece, v Decision, now uint32, released []Place,
+) ([]Place, FragmentVerdict) {
+	// A first fragment without others is a whole datagram (RFC 6946).
+	if fault := p.fault(); fault != FragmentForwarded || !p.More {
 		return released, fault
 	}
 	i := f.findOrInsert(d, now)
@@ -92,8 +101,9 @@ func (f *Fragments) First(d *Datagram, p Piece, v Decision, now uint32, released
 	return released, FragmentForwarded
 }
 
-// Later says what to do with another fragment (offset not 0): to forward it as was decided, to keep it at a place until that is returned by First or
-// Expire, or why it is dropped.
+// Later returns what to do with another fragment (offset not 0): forward it by the returned
+// Decision, hold it at the returned Place, or drop it for the returned reason. First or Expire
+// returns the place of a held fragment again.
 func (f *Fragments) Later(d *Datagram, p Piece, now uint32) (Decision, Place, FragmentVerdict) {
 	if fault := p.fault(); fault != FragmentForwarded {
 		return Decision{}, 0, fault
@@ -114,7 +124,7 @@ func (f *Fragments) Later(d *Datagram, p Piece, now uint32) (Decision, Place, Fr
 	return Decision{}, f.waiting.push(&e.queue, uint32(i), now), FragmentHeld
 }
 
-// follow is Later for a datagram of which the first fragment has come, or which is bad.
+// follow is Later for a datagram whose first fragment has come, or whose fragments overlapped.
 func (f *Fragments) follow(i int, p Piece) (Decision, Place, FragmentVerdict) {
 	e := &f.datagrams[i]
 	v, verdict := e.decision, f.see(e, p)
@@ -122,8 +132,8 @@ func (f *Fragments) follow(i int, p Piece) (Decision, Place, FragmentVerdict) {
 	return v, 0, verdict
 }
 
-// see notes a fragment's bytes, unless it has to be dropped. From an overlap on, all fragments of the datagram are (RFC 5722), those
-// too that wait.
+// see records a fragment's bytes, or returns why the fragment is dropped. After an overlap all
+// fragments of the datagram are dropped (RFC 5722), also those that wait.
 func (f *Fragments) see(e *fragmented, p Piece) FragmentVerdict {
 	if e.bad {
 		return FragmentOverlap
@@ -136,9 +146,10 @@ func (f *Fragments) see(e *fragmented, p Piece) FragmentVerdict {
 	return verdict
 }
 
-// Expire ends the wait of fragments that have waited for too long, or whose datagram has been given up, and forgets datagrams whose time has
-// passed. The fragments are appended to dropped, at most MaxWaiting; their places are free from then on. It does a bounded piece of
-// work, at most once a millisecond.
+// Expire ends the wait of fragments that have waited too long or whose datagram has been abandoned.
+// It also forgets datagrams after their timeout. It appends the fragments to dropped, at most
+// MaxWaiting; their places are free from then on. One call does a bounded amount of work, and calls
+// within the same millisecond do it once. now is in ms, as in Table.
 func (f *Fragments) Expire(now uint32, dropped []Dropped) []Dropped {
 	if now == f.last {
 		return dropped
@@ -163,7 +174,7 @@ func (f *Fragments) endWaits(now uint32, dropped []Dropped) []Dropped {
 	for i := range f.waiting.places {
 		w := &f.waiting.places[i]
 		for w.state == heldPlace && now-w.since >= holdTimeout {
-			// Those that came before it to the same datagram have waited as long.
+			// Earlier fragments of the same datagram have waited at least as long.
 			q := &f.datagrams[w.datagram].queue
 			dropped = append(dropped, Dropped{f.waiting.pop(q), FragmentTimeout})
 		}
@@ -175,7 +186,7 @@ func (f *Fragments) endWaits(now uint32, dropped []Dropped) []Dropped {
 	return dropped
 }
 
-// expired reports whether the datagram's time has passed.
+// expired reports whether the datagram's timeout has passed.
 func (e *fragmented) expired(now uint32) bool {
 	timeout := uint32(fragmentTimeout6)
 	if e.datagram.Src.Is4() {
@@ -186,12 +197,13 @@ func (e *fragmented) expired(now uint32) bool {
 
 // place returns the set of a datagram and its tag.
 func (f *Fragments) place(d *Datagram) (first int, tag uint32) {
-	k := Key{Flow: Flow{Src: d.Src, Dst: d.Dst, SrcPort: uint16(d.ID >> 16), DstPort: uint16(d.ID)}, Protocol: d.Protocol}
+	k := Key{Flow: Flow{Src: d.Src, Dst: d.Dst, SrcPort: uint16(d.ID >> 16), DstPort: uint16(d.ID)},
+		Protocol: d.Protocol}
 	hash := f.hasher.hash6(&k)
 	return int(scale(uint32(hash), len(f.tags)/setSize)) * setSize, uint32(hash>>32) | 1
 }
 
-// find returns the entry of a datagram.
+// find returns the entry of a datagram. It forgets an expired one.
 func (f *Fragments) find(d *Datagram, now uint32) (int, bool) {
 	first, tag := f.place(d)
 	for i := first; i < first+setSize; i++ {
@@ -213,7 +225,7 @@ func (f *Fragments) findOrInsert(d *Datagram, now uint32) int {
 	return f.insert(d, now)
 }
 
-// insert makes an entry for a datagram that has none, if need be in the place of the oldest of its set.
+// insert makes an entry for a new datagram. In a full set it replaces the oldest.
 func (f *Fragments) insert(d *Datagram, now uint32) int {
 	first, tag := f.place(d)
 	oldest := first
@@ -246,14 +258,14 @@ func (f *Fragments) makeFree(i int, now uint32) {
 	}
 }
 
-// forgetComplete forgets a datagram all of whose fragments have come.
+// forgetComplete forgets a datagram if all of its fragments have come.
 func (f *Fragments) forgetComplete(i int) {
 	if e := &f.datagrams[i]; !e.bad && e.seen.complete() {
 		f.forget(i, FragmentForwarded)
 	}
 }
 
-// forget frees an entry; fragments that wait for it will be dropped for the reason.
+// forget frees an entry. Fragments that wait for it will be dropped for the given reason.
 func (f *Fragments) forget(i int, reason FragmentVerdict) {
 	f.waiting.abandon(&f.datagrams[i].queue, reason)
 	f.tags[i] = 0

@@ -8,7 +8,8 @@ import (
 	"fulcrum/packet"
 )
 
-// fragmentModel is what Fragments with a single set should do, byte by byte, with a clock that does not wrap.
+// fragmentModel is the expected behaviour of Fragments with a single set, byte by byte, with a
+// clock that does not wrap.
 type fragmentModel struct {
 	f         *Fragments
 	clock     uint64
@@ -47,10 +48,11 @@ func drawDatagram(t *rapid.T) *Datagram {
 	if rapid.Bool().Draw(t, "IPv6") {
 		return &Datagram{Src: packet.Addr{Lo: 5}, Dst: packet.Addr{Lo: 6}, ID: id}
 	}
-	return &Datagram{Src: packet.AddrOf4(5), Dst: packet.AddrOf4(6), ID: id, Protocol: packet.ProtocolUDP}
+	return &Datagram{Src: packet.AddrOf4(5), Dst: packet.AddrOf4(6), ID: id,
+		Protocol: packet.ProtocolUDP}
 }
 
-// find drops the datagram if its time has passed.
+// find drops the datagram if its timeout has passed.
 func (m *fragmentModel) find(k *Datagram) *modelDatagram {
 	for i, d := range m.datagrams {
 		if d.Datagram != *k {
@@ -77,7 +79,7 @@ func (m *fragmentModel) abandon(d *modelDatagram, reason FragmentVerdict) {
 	d.queue = nil
 }
 
-// insert makes room as Fragments does: a free entry first, then the oldest of all.
+// insert takes a free entry first, then evicts the oldest of all, as Fragments does.
 func (m *fragmentModel) insert(k *Datagram) *modelDatagram {
 	if len(m.datagrams) == setSize {
 		reason := FragmentEvicted
@@ -93,7 +95,7 @@ func (m *fragmentModel) insert(k *Datagram) *modelDatagram {
 	return d
 }
 
-// see is what is to become of the pieces from first to before end, in 8 bytes.
+// see returns the expected verdict for the pieces from first up to end, in units of 8 bytes.
 func (m *fragmentModel) see(d *modelDatagram, first, end int, more bool) FragmentVerdict {
 	if d.bad {
 		return FragmentOverlap
@@ -124,7 +126,8 @@ func (m *fragmentModel) see(d *modelDatagram, first, end int, more bool) Fragmen
 	return FragmentForwarded
 }
 
-// stretches counts the stretches without a gap if the pieces from first to before end were there.
+// stretches returns the number of contiguous stretches once the pieces from first up to end are
+// seen.
 func (d *modelDatagram) stretches(first, end int) (n int) {
 	before := false
 	for i := range 100 {
@@ -150,7 +153,7 @@ func (m *fragmentModel) forgetComplete(d *modelDatagram) {
 }
 
 func (m *fragmentModel) first(t *rapid.T) {
-	m.clock++ // no two datagrams are of one age
+	m.clock++ // no two datagrams have the same age
 	k, end := drawDatagram(t), rapid.IntRange(1, 8).Draw(t, "end")
 	v := Decision{Note: rapid.Uint32().Draw(t, "note")}
 	d := m.find(k)
@@ -184,11 +187,13 @@ func (m *fragmentModel) first(t *rapid.T) {
 func (m *fragmentModel) later(t *rapid.T) {
 	m.clock++
 	k := drawDatagram(t)
-	first, length := rapid.IntRange(1, 40).Draw(t, "offset"), rapid.SampledFrom([]int{1, 1, 1, 2, 3, 8}).Draw(t, "length")
+	first := rapid.IntRange(1, 40).Draw(t, "offset")
+	length := rapid.SampledFrom([]int{1, 1, 1, 2, 3, 8}).Draw(t, "length")
 	more := rapid.IntRange(0, 9).Draw(t, "last") != 0
 	d := m.find(k)
 	want := FragmentQueueFull
-	if d != nil && (d.bad || d.decided != nil) || len(m.held) < MaxWaiting && (d == nil || len(d.queue) < MaxQueued) {
+	if d != nil && (d.bad || d.decided != nil) ||
+		len(m.held) < MaxWaiting && (d == nil || len(d.queue) < MaxQueued) {
 		if d == nil {
 			d = m.insert(k)
 		}
@@ -215,7 +220,7 @@ func (m *fragmentModel) later(t *rapid.T) {
 
 func (m *fragmentModel) pass(t *rapid.T) {
 	m.clock += rapid.SampledFrom([]uint64{1, 2, 300, 999, 1000, 10_000, 30_000, 60_000}).Draw(t, "ms")
-	// One set: a call looks at every datagram.
+	// There is one set, so a call looks at every datagram.
 	for i := 0; i < len(m.datagrams); {
 		if d := m.datagrams[i]; m.clock-d.since >= d.timeout() {
 			m.forget(i, FragmentTimeout)
@@ -253,29 +258,33 @@ func (m *fragmentModel) check(t *rapid.T) {
 func TestFragmentsAreTheModel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := &fragmentModel{
-			f: NewFragments(setSize, rapid.Uint64Min(1).Draw(t, "seed")), held: map[Place]*modelDatagram{}, abandoned: map[Place]FragmentVerdict{},
+			f:    NewFragments(setSize, rapid.Uint64Min(1).Draw(t, "seed")),
+			held: map[Place]*modelDatagram{}, abandoned: map[Place]FragmentVerdict{},
 			clock: rapid.SampledFrom([]uint64{1, 1<<31 - 500, 1<<32 - 500}).Draw(t, "clock"),
 		}
 		t.Repeat(map[string]func(*rapid.T){
-			"first": m.first, "later": m.later, "later again": m.later, "and again": m.later, "pass time": m.pass, "": m.check,
+			"first": m.first, "later": m.later, "later again": m.later, "and again": m.later,
+			"pass time": m.pass, "": m.check,
 		})
 	})
 }
 
-// FuzzFragments plays any bytes as fragments and time: no place is given out twice, and every one comes back once.
+// FuzzFragments plays any bytes as fragments and time: no place is given out twice, and every place
+// comes back once.
 func FuzzFragments(f *testing.F) {
 	f.Add([]byte{0, 1, 0, 2, 1, 1, 2, 9, 2, 0, 200, 0, 3, 1, 1, 255})
 	f.Fuzz(func(t *testing.T, script []byte) {
 		table, now, held := NewFragments(2*setSize, 1), uint32(1<<32-1000), map[Place]bool{}
 		free := func(at Place) {
 			if !held[at] {
-				t.Fatalf("place %d comes back, which nobody has", at)
+				t.Fatalf("place %d comes back without a fragment", at)
 			}
 			delete(held, at)
 		}
 		for ; len(script) >= 4; script = script[4:] {
 			d := datagram4(uint32(script[1] >> 2))
-			p := Piece{Offset: uint16(script[2]) << (script[1] & 3 * 3), Length: uint16(script[3]) << (script[0] >> 4), More: script[0]&8 != 0}
+			p := Piece{Offset: uint16(script[2]) << (script[1] & 3 * 3),
+				Length: uint16(script[3]) << (script[0] >> 4), More: script[0]&8 != 0}
 			switch script[0] & 7 {
 			case 0, 1:
 				p.Offset = 0
@@ -305,7 +314,8 @@ func FuzzFragments(f *testing.F) {
 			}
 		}
 		if len(held) != 0 || table.Waiting() != 0 || table.Len() != 0 {
-			t.Fatalf("%d places, %d waiting, %d datagrams after the end", len(held), table.Waiting(), table.Len())
+			t.Fatalf("%d places, %d waiting, %d datagrams after the end", len(held),
+				table.Waiting(), table.Len())
 		}
 	})
 }

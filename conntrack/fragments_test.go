@@ -7,9 +7,10 @@ import (
 	"fulcrum/packet"
 )
 
-// datagram4 and datagram6 are the datagrams with an identification between two hosts.
+// datagram4 and datagram6 return the datagram with an identification between two hosts.
 func datagram4(id uint32) *Datagram {
-	return &Datagram{Src: packet.AddrOf4(0xc0a80001), Dst: packet.AddrOf4(testVIP), ID: id, Protocol: packet.ProtocolUDP}
+	return &Datagram{Src: packet.AddrOf4(0xc0a80001), Dst: packet.AddrOf4(testVIP), ID: id,
+		Protocol: packet.ProtocolUDP}
 }
 
 func datagram6(id uint32) *Datagram {
@@ -36,7 +37,9 @@ func mustFirst(t *testing.T, f *Fragments, d *Datagram, p Piece, now uint32) []P
 	return released
 }
 
-func wantLater(t *testing.T, f *Fragments, d *Datagram, p Piece, now uint32, want FragmentVerdict) (Decision, Place) {
+func wantLater(
+	t *testing.T, f *Fragments, d *Datagram, p Piece, now uint32, want FragmentVerdict,
+) (Decision, Place) {
 	t.Helper()
 	v, at, verdict := f.Later(d, p, now)
 	if verdict != want {
@@ -79,7 +82,7 @@ func TestReversedOrder(t *testing.T) {
 	}
 }
 
-// TestIdentificationComesAgain: as soon as a datagram is complete.
+// TestIdentificationComesAgain: an identification can be used again once its datagram is complete.
 func TestIdentificationComesAgain(t *testing.T) {
 	f, d := newFragments(), datagram4(1)
 	for range 3 {
@@ -89,13 +92,15 @@ func TestIdentificationComesAgain(t *testing.T) {
 	}
 }
 
-// TestDatagramsAreApart: each field tells them apart.
+// TestDatagramsAreApart: each field distinguishes datagrams.
 func TestDatagramsAreApart(t *testing.T) {
 	f := newFragments()
 	mustFirst(t, f, datagram4(1), piece1, 0)
 	for _, change := range []func(*Datagram){
-		func(d *Datagram) { d.Src.Lo++ }, func(d *Datagram) { d.Src.Hi++ }, func(d *Datagram) { d.Dst.Lo++ }, func(d *Datagram) { d.Dst.Hi++ },
-		func(d *Datagram) { d.ID++ }, func(d *Datagram) { d.ID += 1 << 16 }, func(d *Datagram) { d.Protocol++ },
+		func(d *Datagram) { d.Src.Lo++ }, func(d *Datagram) { d.Src.Hi++ },
+		func(d *Datagram) { d.Dst.Lo++ }, func(d *Datagram) { d.Dst.Hi++ },
+		func(d *Datagram) { d.ID++ }, func(d *Datagram) { d.ID += 1 << 16 },
+		func(d *Datagram) { d.Protocol++ },
 	} {
 		d := *datagram4(1)
 		change(&d)
@@ -103,7 +108,8 @@ func TestDatagramsAreApart(t *testing.T) {
 	}
 }
 
-// TestAtomicFragment: a first fragment that is the last too is whole (RFC 6946), whatever else has its identification.
+// TestAtomicFragment: a first fragment that is also the last is a whole datagram (RFC 6946),
+// whatever other fragments have its identification.
 func TestAtomicFragment(t *testing.T) {
 	f, d := newFragments(), datagram6(1)
 	wantLater(t, f, d, piece2, 0, FragmentHeld)
@@ -140,7 +146,7 @@ func TestPiecesWithFaults(t *testing.T) {
 func TestOverlaps(t *testing.T) {
 	for name, c := range map[string]struct {
 		first Piece
-		later []Piece // of which the last overlaps
+		later []Piece // the last one overlaps
 	}{
 		"into the first":              {piece1, []Piece{{1472, 16, true}}},
 		"into the next":               {piece1, []Piece{piece3, {1480, 1488, true}}},
@@ -167,14 +173,16 @@ func TestOverlaps(t *testing.T) {
 	}
 }
 
-// TestOverlapWhileWaiting: those that wait are dropped too, by the same name.
+// TestOverlapWhileWaiting: fragments that wait are dropped too, for the same reason.
 func TestOverlapWhileWaiting(t *testing.T) {
 	f, d := newFragments(), datagram6(1)
 	_, at := wantLater(t, f, d, piece2, 0, FragmentHeld)
-	if _, verdict := f.First(d, Piece{0, 1488, true}, testDecision, 0, nil); verdict != FragmentOverlap {
+	_, verdict := f.First(d, Piece{0, 1488, true}, testDecision, 0, nil)
+	if verdict != FragmentOverlap {
 		t.Errorf("%v; want overlap", verdict)
 	}
-	if dropped := f.Expire(1, nil); !slices.Equal(dropped, []Dropped{{at, FragmentOverlap}}) || f.Waiting() != 0 {
+	if dropped := f.Expire(1, nil); !slices.Equal(dropped, []Dropped{{at, FragmentOverlap}}) ||
+		f.Waiting() != 0 {
 		t.Errorf("dropped %v", dropped)
 	}
 }
@@ -192,7 +200,7 @@ func TestDuplicates(t *testing.T) {
 	wantLater(t, f, d, piece2, 0, FragmentForwarded)
 }
 
-// TestScattered: only so many gaps are told apart; a fragment that fills one is welcome.
+// TestScattered: the number of tracked gaps is bounded, and a fragment that fills one is accepted.
 func TestScattered(t *testing.T) {
 	f, d := newFragments(), datagram4(1)
 	mustFirst(t, f, d, Piece{0, 8, true}, 0)
@@ -204,7 +212,7 @@ func TestScattered(t *testing.T) {
 	wantLater(t, f, d, Piece{16 * maxSpans, 8, false}, 0, FragmentForwarded)
 }
 
-// TestAnyOrderIsComplete: whole datagrams of 45 fragments in the orders that occur, none of them refused.
+// TestAnyOrderIsComplete: whole datagrams of 45 fragments in the usual orders, and none is refused.
 func TestAnyOrderIsComplete(t *testing.T) {
 	order := func(less func(a, b int) int) []int {
 		var o []int
@@ -245,7 +253,8 @@ func TestQueuesAreBounded(t *testing.T) {
 	wantLater(t, f, datagram4(0), Piece{8 + 8*MaxQueued, 8, true}, 0, FragmentQueueFull)
 	for id := uint32(1); f.Waiting() < MaxWaiting; id++ {
 		for i := range MaxQueued {
-			if _, _, verdict := f.Later(datagram6(id), Piece{uint16(8 + 8*i), 8, true}, 0); verdict != FragmentHeld {
+			_, _, verdict := f.Later(datagram6(id), Piece{uint16(8 + 8*i), 8, true}, 0)
+			if verdict != FragmentHeld {
 				t.Fatalf("datagram %d: %v with %d waiting", id, verdict, f.Waiting())
 			}
 		}
@@ -269,18 +278,22 @@ func TestWaitingEnds(t *testing.T) {
 		if dropped := f.Expire(start+holdTimeout-1, nil); len(dropped) != 0 {
 			t.Errorf("dropped early: %v", dropped)
 		}
-		if dropped := f.Expire(start+holdTimeout, nil); !slices.Equal(dropped, []Dropped{{a, FragmentTimeout}}) {
+		dropped := f.Expire(start+holdTimeout, nil)
+		if !slices.Equal(dropped, []Dropped{{a, FragmentTimeout}}) {
 			t.Errorf("dropped %v; want %v", dropped, a)
 		}
-		if released := mustFirst(t, f, d, piece1, start+holdTimeout); !slices.Equal(released, []Place{b}) {
+		released := mustFirst(t, f, d, piece1, start+holdTimeout)
+		if !slices.Equal(released, []Place{b}) {
 			t.Errorf("released %v; want %v", released, b)
 		}
 	}
 }
 
-// TestDatagramsAreForgotten after their family's time, with or without being asked for.
+// TestDatagramsAreForgotten: after their family's timeout, with or without a look-up.
 func TestDatagramsAreForgotten(t *testing.T) {
-	for timeout, d := range map[uint32]*Datagram{fragmentTimeout4: datagram4(1), fragmentTimeout6: datagram6(1)} {
+	for timeout, d := range map[uint32]*Datagram{
+		fragmentTimeout4: datagram4(1), fragmentTimeout6: datagram6(1),
+	} {
 		for _, start := range clocks {
 			f := newFragments()
 			mustFirst(t, f, d, piece1, start)
@@ -298,7 +311,8 @@ func TestDatagramsAreForgotten(t *testing.T) {
 	}
 }
 
-// TestFloodOfFirsts: the oldest gives way, and what waited for it is dropped by name.
+// TestFloodOfFirsts: the oldest datagram is evicted, and its waiting fragments are dropped for that
+// reason.
 func TestFloodOfFirsts(t *testing.T) {
 	f := NewFragments(setSize, 1)
 	_, at := wantLater(t, f, datagram4(0), piece2, 0, FragmentHeld)

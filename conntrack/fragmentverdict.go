@@ -2,20 +2,21 @@ package conntrack
 
 import "fmt"
 
-// FragmentVerdict says what to do with a fragment: to forward or to keep it, or why it is dropped.
+// FragmentVerdict says what to do with a fragment: forward it, hold it, or drop it for a reason.
 type FragmentVerdict uint8
 
+// The verdicts.
 const (
 	FragmentForwarded FragmentVerdict = iota
 	FragmentHeld                      // it came before its datagram's first
-	FragmentMalformed                 // no bytes, or not a multiple of 8 before the end
-	FragmentTooLong                   // it ends after the longest datagram
+	FragmentMalformed                 // it has no bytes, or a length not divisible by 8 before the end
+	FragmentTooLong                   // it ends after the longest possible datagram
 	FragmentDuplicate                 // all of its bytes have been seen
-	FragmentOverlap                   // some of its bytes have been seen, or such a one was of the same datagram
-	FragmentScattered                 // more gaps in the datagram than are told apart
-	FragmentQueueFull                 // too many wait for their first
+	FragmentOverlap                   // it or an earlier one overlaps bytes seen before
+	FragmentScattered                 // its datagram has more gaps than are tracked
+	FragmentQueueFull                 // too many fragments wait for their first
 	FragmentTimeout                   // the first did not come in time
-	FragmentEvicted                   // the datagram gave way to another
+	FragmentEvicted                   // its datagram was evicted for another
 	numFragmentVerdicts
 )
 
@@ -32,6 +33,7 @@ var fragmentVerdicts = [numFragmentVerdicts]string{
 	FragmentEvicted:   "evicted",
 }
 
+// String returns the verdict's name in lower case, such as "queue full".
 func (v FragmentVerdict) String() string {
 	if v >= numFragmentVerdicts {
 		return fmt.Sprintf("fragment verdict %d", uint8(v))

@@ -13,7 +13,7 @@ const (
 	hashBuckets = 100_003
 )
 
-// A pattern is a way in which the keys of real traffic follow one another.
+// A pattern is an order in which the keys of real traffic follow one another.
 type pattern func(h hasher, i uint32) uint64
 
 func of4(key func(i uint32) Key4) pattern {
@@ -30,40 +30,50 @@ func of6(key func(i uint64) Key) pattern {
 	}
 }
 
-// patterns are by name.
+// patterns has the patterns by name.
 var patterns = map[string]pattern{
 	"sequential addresses": of4(func(i uint32) Key4 {
-		return Key4{Flow4: Flow4{Src: 0x0a000000 + i, Dst: testVIP, SrcPort: 40000, DstPort: 80}, Protocol: packet.ProtocolTCP}
+		return Key4{Flow4: Flow4{Src: 0x0a000000 + i, Dst: testVIP, SrcPort: 40000, DstPort: 80},
+			Protocol: packet.ProtocolTCP}
 	}),
 	"sequential ports": of4(func(i uint32) Key4 {
-		return Key4{Flow4: Flow4{Src: 0x0a000000 + i/60000, Dst: testVIP, SrcPort: uint16(1024 + i%60000), DstPort: 80}, Protocol: packet.ProtocolTCP}
+		return Key4{Flow4: Flow4{Src: 0x0a000000 + i/60000, Dst: testVIP,
+			SrcPort: uint16(1024 + i%60000), DstPort: 80}, Protocol: packet.ProtocolTCP}
 	}),
 	"answers to one local address": of4(func(i uint32) Key4 {
-		return Key4{Flow4: Flow4{Src: testServer, Dst: testVIP + i/60000, SrcPort: 8080, DstPort: uint16(1024 + i%60000)}, Protocol: packet.ProtocolTCP}
+		return Key4{Flow4: Flow4{Src: testServer, Dst: testVIP + i/60000, SrcPort: 8080,
+			DstPort: uint16(1024 + i%60000)}, Protocol: packet.ProtocolTCP}
 	}),
 	"addresses in steps of 2^16": of4(func(i uint32) Key4 {
-		return Key4{Flow4: Flow4{Src: i << 16, Dst: testVIP, SrcPort: uint16(i >> 16), DstPort: 53}, Protocol: packet.ProtocolUDP}
+		return Key4{Flow4: Flow4{Src: i << 16, Dst: testVIP, SrcPort: uint16(i >> 16), DstPort: 53},
+			Protocol: packet.ProtocolUDP}
 	}),
 	"source and destination count together": of4(func(i uint32) Key4 {
-		return Key4{Flow4: Flow4{Src: 0x0a000000 + i, Dst: 0x0b000000 + i, SrcPort: uint16(i), DstPort: uint16(i)}, Protocol: packet.ProtocolUDP}
+		return Key4{Flow4: Flow4{Src: 0x0a000000 + i, Dst: 0x0b000000 + i, SrcPort: uint16(i),
+			DstPort: uint16(i)}, Protocol: packet.ProtocolUDP}
 	}),
 	"sequential IPv6 addresses": of6(func(i uint64) Key {
-		return Key{Flow: Flow{Src: packet.Addr{Hi: 0x20010db8 << 32, Lo: i}, Dst: testVIP6, SrcPort: 40000, DstPort: 80}, Protocol: packet.ProtocolTCP}
+		return Key{Flow: Flow{Src: packet.Addr{Hi: 0x20010db8 << 32, Lo: i}, Dst: testVIP6,
+			SrcPort: 40000, DstPort: 80}, Protocol: packet.ProtocolTCP}
 	}),
 	"sequential IPv6 networks": of6(func(i uint64) Key {
-		return Key{Flow: Flow{Src: packet.Addr{Hi: 0x20010db8<<32 + i<<8, Lo: 1}, Dst: testVIP6, SrcPort: 40000, DstPort: 80}, Protocol: packet.ProtocolTCP}
+		return Key{Flow: Flow{Src: packet.Addr{Hi: 0x20010db8<<32 + i<<8, Lo: 1}, Dst: testVIP6,
+			SrcPort: 40000, DstPort: 80}, Protocol: packet.ProtocolTCP}
 	}),
 	"sequential ports of IPv6": of6(func(i uint64) Key {
-		return Key{Flow: Flow{Src: packet.Addr{Hi: 0x20010db8 << 32, Lo: i / 60000}, Dst: testVIP6, SrcPort: uint16(1024 + i%60000), DstPort: 80}, Protocol: packet.ProtocolTCP}
+		return Key{Flow: Flow{Src: packet.Addr{Hi: 0x20010db8 << 32, Lo: i / 60000}, Dst: testVIP6,
+			SrcPort: uint16(1024 + i%60000), DstPort: 80}, Protocol: packet.ProtocolTCP}
 	}),
 	"all of IPv6 counts together": of6(func(i uint64) Key {
 		a := packet.Addr{Hi: i, Lo: i}
-		return Key{Flow: Flow{Src: a, Dst: a, SrcPort: uint16(i), DstPort: uint16(i)}, Protocol: packet.ProtocolUDP}
+		return Key{Flow: Flow{Src: a, Dst: a, SrcPort: uint16(i), DstPort: uint16(i)},
+			Protocol: packet.ProtocolUDP}
 	}),
 }
 
-// hashers are the seeds that tests use and such as are drawn.
-var hashers = []hasher{newHasher(1), newHasher(0x5eed), {0x9f86d081884c7d65, 0x2c26b46b68ffc68f}, {0x0123456789abcdef, 0xfedcba9876543210}}
+// hashers have fixed seeds, as tests use them, and random ones.
+var hashers = []hasher{newHasher(1), newHasher(0x5eed), {0x9f86d081884c7d65, 0x2c26b46b68ffc68f},
+	{0x0123456789abcdef, 0xfedcba9876543210}}
 
 func TestBucketsAreFilledByChance(t *testing.T) {
 	x := index{buckets: make([]bucket, hashBuckets)}
@@ -126,7 +136,7 @@ func TestTagsAreEven(t *testing.T) {
 	})
 }
 
-// chiSquareExcess says by how many standard deviations the counts' chi-square exceeds its mean.
+// chiSquareExcess returns by how many standard deviations the counts' chi-square exceeds its mean.
 func chiSquareExcess(counts []float64) float64 {
 	total, chi := 0.0, 0.0
 	for _, n := range counts {

@@ -4,23 +4,23 @@ import "math/bits"
 
 const (
 	bucketEntries = 10
-	// maxKicks bounds how many entries an insertion moves. At a load of three quarters with two buckets
-	// of ten, one move is already rare.
+	// maxKicks bounds how many entries an insertion moves. At a load of three quarters with two
+	// buckets of ten, one move is already rare.
 	maxKicks = 32
 )
 
 // bucket is one cache line of the index.
 type bucket struct {
 	tags      [bucketEntries]uint16 // 0 is a free entry
-	displaced uint16                // entries whose home is here and that lie in their other bucket
-	kick      uint16                // which entry gives way next
+	displaced uint16                // entries with their home here that lie in their other bucket
+	kick      uint16                // the entry that insert moves next
 	refs      [bucketEntries]Ref
 }
 
-// having returns bit i for each entry i with the tag; tag 0 finds the free ones. The lowest bit is always right; one above it may
-// also stand for a tag that differs in its last bit, so that whoever wants more than the first has to look. Four tags are
-// compared at a time, without a branch: which of them is the one cannot be foreseen, and guessing wrong costs more than all
-// the comparisons.
+// having returns bit i for each entry i with the tag; tag 0 finds the free entries. The lowest bit
+// is always right. A higher bit may also stand for a tag that differs in its last bit: a caller
+// that needs more than the first entry has to compare. having compares four tags at a time, without
+// a branch: a mispredicted branch costs more than all the comparisons.
 func (b *bucket) having(tag uint16) uint32 {
 	t, same := &b.tags, uint64(tag)*lanes
 	low := uint64(t[0]) | uint64(t[1])<<16 | uint64(t[2])<<32 | uint64(t[3])<<48
@@ -33,15 +33,17 @@ func (b *bucket) having(tag uint16) uint32 {
 const (
 	lanes = 0x0001_0001_0001_0001 // four numbers of 16 bits in one
 	tops  = 0x8000 * lanes
-	// gather is a factor that brings the bits 16i+4j next to each other, from bit 48 on as i+4j: every product of two of their
-	// powers has a place of its own, so that nothing carries.
+	// gather is a factor that moves the bits 16i+4j next to each other, to bit 48+i+4j. Every
+	// product of two of their powers has its own place, so nothing carries.
 	gather = 1<<48 | 1<<33 | 1<<18 | 1<<3
 )
 
-// zeros returns the top bit of each 16 bits of v that are zero, and perhaps of a 1 above them, which the subtraction borrows from.
+// zeros returns the top bit of each 16-bit lane of v that is zero. It may also return that of a
+// lane of value 1 above a zero, because the subtraction borrows from it.
 func zeros(v uint64) uint64 { return (v - lanes) &^ v & tops }
 
-// index maps hashes to Refs. Keys are in the sessions, so that a candidate has to be confirmed there.
+// index maps hashes to Refs. The keys are in the sessions, and a candidate has to be confirmed
+// there.
 type index struct {
 	buckets []bucket
 }
@@ -64,7 +66,7 @@ func scale(v uint32, n int) uint32 {
 
 func (x *index) home(hash uint64) uint32 { return scale(uint32(hash), len(x.buckets)) }
 
-// other returns the second bucket of an entry from its tag and its first, and the other way round.
+// other returns the second bucket of an entry from its tag and its first, and vice versa.
 func (x *index) other(b uint32, tag uint16) uint32 {
 	m := scale(uint32(tag)*0x9e3779b1, len(x.buckets))
 	if m >= b {
@@ -82,13 +84,13 @@ func (x *index) candidate(hash uint64) Ref {
 	return 0
 }
 
-// entry is a place in the index.
+// entry is a position in the index.
 type entry struct {
 	bucket uint32
 	i      int
 }
 
-// find calls match for each entry with the hash's tag until it says yes.
+// find calls match for each entry with the hash's tag until match returns true.
 func (x *index) find(hash uint64, match func(Ref) bool) (entry, bool) {
 	home, tag := x.home(hash), tagOf(hash)
 	if e, ok := x.findIn(home, tag, match); ok {
@@ -110,8 +112,8 @@ func (x *index) findIn(b uint32, tag uint16, match func(Ref) bool) (entry, bool)
 	return entry{}, false
 }
 
-// insert adds an entry; rehash gives the hash of the key that a Ref refers to. It reports false when
-// both buckets are full and no other entry could be moved.
+// insert adds an entry. rehash returns the hash of the key that a Ref refers to. insert returns
+// false when both buckets are full and no other entry can be moved.
 func (x *index) insert(hash uint64, ref Ref, rehash func(Ref) uint64) bool {
 	home, tag := x.home(hash), tagOf(hash)
 	if x.put(home, tag, ref) {
@@ -142,8 +144,8 @@ func (x *index) put(b uint32, tag uint16, ref Ref) bool {
 }
 
 // makeRoom frees one entry of bucket b by moving entries to their other buckets. It first looks for
-// a chain of moves that ends where there is room, then moves from the chain's end, so that a failure
-// loses nothing. No bucket comes twice in a chain.
+// a chain of moves that ends in a bucket with a free entry. Then it moves from the chain's end, so
+// that a failure loses nothing. No bucket occurs twice in a chain.
 func (x *index) makeRoom(b uint32, rehash func(Ref) uint64) bool {
 	var moves [maxKicks]entry
 	chain := moves[:0]
@@ -182,7 +184,7 @@ func (x *index) moveAlong(chain []entry, rehash func(Ref) uint64) {
 	}
 }
 
-// move takes an entry to its other bucket, which is another one and has room.
+// move moves an entry to its other bucket, which is a different one and has a free entry.
 func (x *index) move(e entry, rehash func(Ref) uint64) {
 	bk := &x.buckets[e.bucket]
 	tag, ref := bk.tags[e.i], bk.refs[e.i]
@@ -205,12 +207,12 @@ func (x *index) remove(hash uint64, e entry) {
 	}
 }
 
-// hasher hashes keys with a secret, so that nobody outside can choose keys that collide.
+// hasher hashes keys with a secret, so that outsiders cannot choose keys that collide.
 type hasher struct {
 	a, b uint64
 }
 
-// hash6 mixes an IPv6 key's words two by two, each time with what came out before, and the secret.
+// hash6 mixes an IPv6 key's words two by two, each time with the secret and the previous result.
 func (h hasher) hash6(k *Key) uint64 {
 	v := fold(k.Src.Hi^h.b, k.Src.Lo^h.a)
 	v = fold(k.Dst.Hi^h.b, k.Dst.Lo^v)
@@ -225,7 +227,7 @@ func fold(x, y uint64) uint64 {
 }
 
 // hash multiplies the key's two halves, masked by the secret, and folds the 128-bit product: the
-// mixing step of wyhash. A second one spreads the result when a half was zero.
+// mixing step of wyhash. A second step spreads the result when a half was zero.
 func (h hasher) hash(k *Key4) uint64 {
 	addrs := uint64(k.Src)<<32 | uint64(k.Dst)
 	rest := uint64(k.SrcPort)<<32 | uint64(k.DstPort)<<16 | uint64(k.Protocol)

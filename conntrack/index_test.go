@@ -8,7 +8,8 @@ import (
 	"fulcrum/packet"
 )
 
-// displacedProblem counts for every bucket the entries that lie away from it and compares with its counter.
+// displacedProblem counts for every bucket the entries that lie in their other bucket, and compares
+// the number with the bucket's counter.
 func displacedProblem(table *Table) string {
 	x := &table.index
 	want := make([]uint16, len(x.buckets))
@@ -48,15 +49,17 @@ func entriesProblem(table *Table, entries int) string {
 	return ""
 }
 
-// randomFlows are those of a two-way session between random addresses.
+// randomFlows returns the flows of a two-way session between random addresses.
 func randomFlows(r *rand.Rand) (in, out Flow4) {
 	client, port := r.Uint32(), uint16(r.Uint32())
-	return Flow4{Src: client, Dst: testVIP, SrcPort: port, DstPort: 80}, Flow4{Src: testServer + r.Uint32N(100), Dst: client, SrcPort: 8080, DstPort: port}
+	return Flow4{Src: client, Dst: testVIP, SrcPort: port, DstPort: 80},
+		Flow4{Src: testServer + r.Uint32N(100), Dst: client, SrcPort: 8080, DstPort: port}
 }
 
-// TestIndexTakesMaxSessions fills tables with two-way sessions: not one may be refused below the maximum.
+// TestIndexTakesMaxSessions fills tables with two-way sessions: none is refused below the maximum.
 func TestIndexTakesMaxSessions(t *testing.T) {
-	for _, c := range []struct{ max, tables int }{{1, 500}, {2, 500}, {3, 500}, {10, 1000}, {30, 1000}, {100, 200}, {1000, 20}, {200_000, 1}} {
+	for _, c := range []struct{ max, tables int }{{1, 500}, {2, 500}, {3, 500}, {10, 1000},
+		{30, 1000}, {100, 200}, {1000, 20}, {200_000, 1}} {
 		t.Run(fmt.Sprint(c.max), func(t *testing.T) {
 			for seed := range c.tables {
 				fill(t, c.max, uint64(seed)+1)
@@ -66,7 +69,8 @@ func TestIndexTakesMaxSessions(t *testing.T) {
 }
 
 func fill(t *testing.T, max int, seed uint64) {
-	table, err := New(Config{Max: max, Timeouts: DefaultTimeouts(), Ended: func(*Session) {}, Seed: seed * 0xd1342543de82ef95})
+	table, err := New(Config{Max: max, Timeouts: DefaultTimeouts(), Ended: func(*Session) {},
+		Seed: seed * 0xd1342543de82ef95})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +118,8 @@ func checkEmpty(t *testing.T, table *Table) {
 	}
 }
 
-// TestIndexUnderChurn replaces random sessions of a full table, so that displaced entries come and go.
+// TestIndexUnderChurn replaces random sessions of a full table, so that displaced entries come and
+// go.
 func TestIndexUnderChurn(t *testing.T) {
 	for _, max := range []int{10, 1000} {
 		table := newTable(t, Config{Max: max})
@@ -130,8 +135,8 @@ func TestIndexUnderChurn(t *testing.T) {
 	}
 }
 
-// TestOverfullIndexLosesNothing inserts entries into an index that is too small, until they are refused: those
-// that were taken are still found, and the counters still right.
+// TestOverfullIndexLosesNothing inserts entries into an index that is too small until one is
+// refused. The accepted entries are still found, and the counters are still right.
 func TestOverfullIndexLosesNothing(t *testing.T) {
 	for seed := range uint64(300) {
 		r := rand.New(rand.NewPCG(seed, 1))
@@ -198,7 +203,7 @@ func TestDisplacementIsRare(t *testing.T) {
 	}
 }
 
-// TestHaving compares with a look at each tag, among tags that differ in few bits.
+// TestHaving compares having with a look at each tag, among tags that differ in few bits.
 func TestHaving(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	choice := []uint16{0, 1, 2, 3, 0x7fff, 0x8000, 0x8001, 0xfffe, 0xffff}

@@ -1,6 +1,6 @@
 package conntrack
 
-// Why this is sound: only sizes and offsets are asked for.
+// Why this is sound: the test only reads sizes and offsets.
 
 import (
 	"os"
@@ -28,10 +28,11 @@ func TestSizeOfFragmented(t *testing.T) {
 	}
 }
 
-// TestBucketLayout: candidates_amd64.s relies on it.
+// TestBucketLayout holds the layout that candidates_amd64.s relies on.
 func TestBucketLayout(t *testing.T) {
 	var b bucket
-	if tags, refs := unsafe.Offsetof(b.tags), unsafe.Offsetof(b.refs); tags != 0 || unsafe.Sizeof(b.tags) != 20 || refs != 24 {
+	if tags, refs := unsafe.Offsetof(b.tags), unsafe.Offsetof(b.refs); tags != 0 ||
+		unsafe.Sizeof(b.tags) != 20 || refs != 24 {
 		t.Errorf("tags at %d, references at %d", tags, refs)
 	}
 	if last := makeRef(1<<30-2, Inbound); last.Slot() != 1<<30-2 {
@@ -39,7 +40,8 @@ func TestBucketLayout(t *testing.T) {
 	}
 }
 
-// TestByteMap compares the record and an IPv6 session's second line with the byte maps of the package comment.
+// TestByteMap compares the record and an IPv6 session's second line with the byte maps of the
+// package comment.
 func TestByteMap(t *testing.T) {
 	var s Session
 	var a Addresses6
@@ -62,19 +64,26 @@ func TestByteMap(t *testing.T) {
 		"next hop":              {unsafe.Offsetof(s.NextHop), unsafe.Sizeof(s.NextHop)},
 		"generation":            {unsafe.Offsetof(s.Generation), unsafe.Sizeof(s.Generation)},
 		"route epoch":           {unsafe.Offsetof(s.RouteEpoch), unsafe.Sizeof(s.RouteEpoch)},
-		"template; in a free record the next free one": {unsafe.Offsetof(s.Template), unsafe.Sizeof(s.Template)},
-		"spare":                       {unsafe.Offsetof(s.Template) + 4, unsafe.Sizeof(s) - unsafe.Offsetof(s.Template) - 4},
-		"where its answers go":        {unsafe.Offsetof(s.Out) + unsafe.Offsetof(s.Out.Dst), 4},
-		"client address, IPv6":        {unsafe.Offsetof(a.In) + unsafe.Offsetof(a.In.Src), unsafe.Sizeof(a.In.Src)},
-		"VIP, IPv6":                   {unsafe.Offsetof(a.In) + unsafe.Offsetof(a.In.Dst), unsafe.Sizeof(a.In.Dst)},
-		"real server's address, IPv6": {unsafe.Offsetof(a.Out) + unsafe.Offsetof(a.Out.Src), unsafe.Sizeof(a.Out.Src)},
-		"where its answers go, IPv6":  {unsafe.Offsetof(a.Out) + unsafe.Offsetof(a.Out.Dst), unsafe.Sizeof(a.Out.Dst)},
-		"where its answers go 2":      {unsafe.Offsetof(s.Out) + unsafe.Offsetof(s.Out.DstPort), 2},
+		"template; in a free record the next free one": {unsafe.Offsetof(s.Template),
+			unsafe.Sizeof(s.Template)},
+		"spare": {unsafe.Offsetof(s.Template) + 4,
+			unsafe.Sizeof(s) - unsafe.Offsetof(s.Template) - 4},
+		"where its answers go": {unsafe.Offsetof(s.Out) + unsafe.Offsetof(s.Out.Dst), 4},
+		"client address, IPv6": {unsafe.Offsetof(a.In) + unsafe.Offsetof(a.In.Src),
+			unsafe.Sizeof(a.In.Src)},
+		"VIP, IPv6": {unsafe.Offsetof(a.In) + unsafe.Offsetof(a.In.Dst),
+			unsafe.Sizeof(a.In.Dst)},
+		"real server's address, IPv6": {unsafe.Offsetof(a.Out) + unsafe.Offsetof(a.Out.Src),
+			unsafe.Sizeof(a.Out.Src)},
+		"where its answers go, IPv6": {unsafe.Offsetof(a.Out) + unsafe.Offsetof(a.Out.Dst),
+			unsafe.Sizeof(a.Out.Dst)},
+		"where its answers go 2": {unsafe.Offsetof(s.Out) + unsafe.Offsetof(s.Out.DstPort), 2},
 	}
 	covered := uintptr(0)
 	for what, documented := range documentedFields(t) {
 		if got, ok := fields[what]; !ok || got != documented {
-			t.Errorf("%q is at %d, %d bytes; documented at %d, %d bytes", what, got.offset, got.size, documented.offset, documented.size)
+			t.Errorf("%q is at %d, %d bytes; documented at %d, %d bytes", what, got.offset,
+				got.size, documented.offset, documented.size)
 		}
 		covered += documented.size
 	}
@@ -92,7 +101,8 @@ func documentedFields(t *testing.T) map[string]field {
 		t.Fatal(err)
 	}
 	found := make(map[string]field)
-	for _, m := range regexp.MustCompile(`\b(\d+) +(\d+) {2}([A-Za-z].*?)(?: {3,}|\n)`).FindAllStringSubmatch(string(text), -1) {
+	for _, m := range regexp.MustCompile(`\b(\d+) +(\d+) {2}([A-Za-z].*?)(?: {3,}|\n)`).
+		FindAllStringSubmatch(string(text), -1) {
 		offset, _ := strconv.Atoi(m[1])
 		size, _ := strconv.Atoi(m[2])
 		if _, again := found[m[3]]; again {
@@ -110,7 +120,8 @@ func TestMemoryPerSession(t *testing.T) {
 		per4, per6 := float64(four)/float64(max), float64(both-four)/float64(max/2)
 		t.Logf("%d sessions: %.1f bytes each, of IPv6 %.1f", max, per4, per6)
 		if per4 > 96 || per6 > 160 {
-			t.Errorf("%d sessions take %.1f bytes each, of IPv6 %.1f; want at most 96 and 160", max, per4, per6)
+			t.Errorf("%d sessions take %.1f bytes each, of IPv6 %.1f; want at most 96 and 160", max,
+				per4, per6)
 		}
 	}
 }
@@ -118,10 +129,12 @@ func TestMemoryPerSession(t *testing.T) {
 func TestRecordsAreAligned(t *testing.T) {
 	table := newTable(t, Config{Max: 10, MaxV6: 3})
 	for what, p := range map[string]unsafe.Pointer{
-		"sessions": unsafe.Pointer(&table.sessions[0]), "buckets": unsafe.Pointer(&table.index.buckets[0]), "addresses": unsafe.Pointer(&table.addresses[0]),
+		"sessions":  unsafe.Pointer(&table.sessions[0]),
+		"buckets":   unsafe.Pointer(&table.index.buckets[0]),
+		"addresses": unsafe.Pointer(&table.addresses[0]),
 	} {
 		if uintptr(p)%64 != 0 {
-			t.Errorf("%s begin at %p, which is no cache line's start", what, p)
+			t.Errorf("%s begin at %p, not at the start of a cache line", what, p)
 		}
 	}
 }

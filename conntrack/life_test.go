@@ -12,16 +12,18 @@ import (
 	"fulcrum/packet"
 )
 
-// life is one session that a scenario of testdata/life plays through. Commands:
+// life is one session of a scenario in testdata/life. Commands:
 //
 //	session two-way|one-way|udp|icmp|sctp-two-way|sctp-one-way
-//	                              begin anew; two-way is nat and fullnat, one-way dr and ipip
+//	                              begin a new one; two-way is nat and fullnat, one-way dr and ipip
 //	timeout STATE=DURATION        before session: configure a timeout
-//	in FLAG...                    a segment from the client: syn, fin, ack, rst, psh, urg; of SCTP, its chunks
+//	in FLAG...                    a segment from the client: syn, fin, ack, rst, psh, urg;
+//	                              of SCTP, its chunks
 //	out FLAG...                   a segment from the real server
 //	advance DURATION              let time pass
 //
-// Each answers with the session's state, the state's timeout, and whether it counts as an active connection.
+// Each answers with the session's state, the state's timeout, and whether it counts as an active
+// connection.
 type life struct {
 	timeouts Timeouts
 	table    *Table
@@ -72,7 +74,8 @@ func (l *life) begin(t *testing.T, kind string) {
 	kind, l.sctp = strings.CutPrefix(kind, "sctp-")
 	l.oneWay = kind == "one-way"
 	in, out := flows(1)
-	protocol := cmp.Or(map[string]uint8{"udp": packet.ProtocolUDP, "icmp": packet.ProtocolICMP}[kind], packet.ProtocolTCP)
+	protocol := cmp.Or(map[string]uint8{"udp": packet.ProtocolUDP,
+		"icmp": packet.ProtocolICMP}[kind], packet.ProtocolTCP)
 	l.slot, _ = insert(l.table, in, out, protocol, !l.oneWay, l.now)
 	if s, single := map[string]State{"udp": UDP, "icmp": ICMP}[kind]; single {
 		l.table.SetState(l.slot, s, l.now)
@@ -85,11 +88,12 @@ var flagNames = map[string]packet.TCPFlags{
 }
 
 var chunkNames = map[string]uint8{
-	"data": 0, "init": 1, "init-ack": 2, "sack": 3, "heartbeat": 4, "abort": 6, "shutdown": 7, "shutdown-ack": 8, "error": 9,
+	"data": 0, "init": 1, "init-ack": 2, "sack": 3, "heartbeat": 4, "abort": 6, "shutdown": 7,
+	"shutdown-ack": 8, "error": 9,
 	"cookie-echo": 10, "cookie-ack": 11, "shutdown-complete": 14,
 }
 
-// event is that of a segment's flags, or of an SCTP packet's chunks.
+// event returns the event of a segment's flags, or of an SCTP packet's chunks.
 func (l *life) event(t *testing.T, d *datadriven.TestData) Event {
 	var flags packet.TCPFlags
 	var chunks []byte
@@ -121,7 +125,7 @@ func (l *life) segment(t *testing.T, d *datadriven.TestData) {
 	l.table.Track(l.slot, view, l.event(t, d), l.now)
 }
 
-// advance lets time pass, every 50 ms a turn.
+// advance lets time pass and calls Expire every 50 ms.
 func (l *life) advance(t *testing.T, duration string) {
 	for end := l.now + uint32(mustDuration(t, duration).Milliseconds()); l.now != end; l.now += 50 {
 		l.table.Expire(l.now)

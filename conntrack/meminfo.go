@@ -6,11 +6,13 @@ import (
 	"strings"
 )
 
-// leavesEnough reports whether size bytes can be taken of what is available: not the last sixteenth, which the rest of the director and of the
-// machine need. Who takes that is killed by the kernel, or has others killed.
+// leavesEnough reports whether size bytes of the available memory may be taken. The last sixteenth
+// stays free: the rest of the director and of the machine need it. Without it the kernel may kill
+// this process or others.
 func leavesEnough(size, available int) bool { return size <= available-available/16 }
 
-// availableMemory returns how many bytes the kernel thinks can be taken without swapping (proc(5), MemAvailable).
+// availableMemory returns how many bytes can be taken without swapping by the kernel's estimate
+// (proc(5), MemAvailable).
 func availableMemory() (bytes int, known bool) {
 	info, err := os.ReadFile("/proc/meminfo")
 	if err != nil {

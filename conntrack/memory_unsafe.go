@@ -1,8 +1,8 @@
 package conntrack
 
-// Why this is sound: the slices made here lie one after the other in one anonymous mapping that stays until Close, each at
-// a multiple of a cache line, which is enough for any of their element types. Those hold no pointers, so that it
-// does not matter that the garbage collector never looks at them.
+// Why this is sound: the slices made here lie one after the other in one anonymous mapping that
+// stays until Close. Each begins at a multiple of a cache line, which is enough for all of their
+// element types. The elements hold no pointers, so the garbage collector need not look at them.
 
 import (
 	"fmt"
@@ -16,11 +16,12 @@ const (
 	hugePageSize = 2 << 20
 )
 
-// mapMemory maps what a table of n4 sessions of IPv4 and n6 of IPv6 needs.
+// mapMemory maps the memory of a table of n4 IPv4 and n6 IPv6 sessions.
 func (t *Table) mapMemory(n4, n6 int, huge bool) error {
 	n := n4 + n6
 	buckets := bucketsFor(2 * n)
-	size := room[Session](n) + room[Addresses6](n6) + room[bucket](buckets) + room[uint16](n) + room[uint32](n4) + room[uint32](n6)
+	size := sizeInLines[Session](n) + sizeInLines[Addresses6](n6) + sizeInLines[bucket](buckets) +
+		sizeInLines[uint16](n) + sizeInLines[uint32](n4) + sizeInLines[uint32](n6)
 	if err := t.mapBytes(size, huge); err != nil {
 		return fmt.Errorf("map %d MiB: %w", size>>20, err)
 	}
@@ -34,42 +35,48 @@ func (t *Table) mapMemory(n4, n6 int, huge bool) error {
 	return nil
 }
 
-// room returns the bytes that n elements take, in whole cache lines.
-func room[T any](n int) int {
+// sizeInLines returns the size of n elements in bytes, rounded up to whole cache lines.
+func sizeInLines[T any](n int) int {
 	return (n*int(unsafe.Sizeof(*new(T))) + cacheLine - 1) &^ (cacheLine - 1)
 }
 
-// carve makes n elements of the first bytes of rest.
+// carve makes n elements of the first bytes of rest and removes those bytes from rest.
 func carve[T any](rest *[]byte, n int) []T {
 	s := unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(*rest))), n)
-	*rest = (*rest)[room[T](n):]
+	*rest = (*rest)[sizeInLines[T](n):]
 	return s
 }
 
-// mapBytes maps zeroed memory, on huge pages if asked for and to be had, and takes it at once: a page that is only
-// promised would cost its first user a fault, or the whole process its life.
+// mapBytes maps zeroed memory, on huge pages if they are requested and available. It populates the
+// memory at once: a page without memory behind it would cause a page fault later, or the kernel
+// might kill the process.
 func (t *Table) mapBytes(size int, huge bool) (err error) {
 	const prot, flags = unix.PROT_READ | unix.PROT_WRITE, unix.MAP_PRIVATE | unix.MAP_ANON
 	if huge {
 		rounded := (size + hugePageSize - 1) &^ (hugePageSize - 1)
-		if t.memory, err = unix.Mmap(-1, 0, rounded, prot, flags|unix.MAP_HUGETLB|unix.MAP_POPULATE); err == nil {
+		if t.memory, err = unix.Mmap(-1, 0, rounded, prot,
+			flags|unix.MAP_HUGETLB|unix.MAP_POPULATE); err == nil {
 			return nil
 		}
-		t.notes = append(t.notes, fmt.Sprintf("sessions are on ordinary pages, as no %d huge pages are free; huge pages are faster", rounded/hugePageSize))
+		t.notes = append(t.notes, fmt.Sprintf("sessions are on ordinary pages, "+
+			"as no %d huge pages are free; huge pages are faster", rounded/hugePageSize))
 	}
 	if available, known := availableMemory(); known && !leavesEnough(size, available) {
-		return fmt.Errorf("only %d MiB are available, and others need some of them", available>>20)
+		return fmt.Errorf("only %d MiB are available, and a sixteenth must stay free",
+			available>>20)
 	}
 	if t.memory, err = unix.Mmap(-1, 0, size, prot, flags); err != nil {
 		return err
 	}
-	// Both are wishes: transparent huge pages are faster, and a kernel before 5.14 takes the memory page by page later.
+	// Errors are ignored because both calls are optional. Transparent huge pages are faster. A
+	// kernel before 5.14 cannot populate and allocates the memory page by page later.
 	_ = unix.Madvise(t.memory, unix.MADV_HUGEPAGE)
 	_ = unix.Madvise(t.memory, unix.MADV_POPULATE_WRITE)
 	return nil
 }
 
-// Close gives the memory back.
+// Close unmaps the table's memory. The table must not be used afterwards; a second Close does
+// nothing.
 func (t *Table) Close() error {
 	if t.memory == nil {
 		return nil

@@ -9,7 +9,7 @@ import (
 	"fulcrum/packet"
 )
 
-// model is what a Table should do, in plain Go: a map, and a clock that does not wrap.
+// model is the expected behaviour of a Table in plain Go: a map, and a clock that does not wrap.
 type model struct {
 	table    *Table
 	max      [2]int // by family
@@ -28,13 +28,13 @@ type modelSession struct {
 	lastSeen uint64
 }
 
-// The families, of which a modelSession's is its client's.
+// The families. A modelSession has that of its client.
 const (
 	four = iota
 	six
 )
 
-// ending says why a session may end at the moment.
+// ending says why a session may end now.
 type ending struct {
 	t       *rapid.T
 	slot    uint32
@@ -42,18 +42,20 @@ type ending struct {
 	reasons string
 }
 
-// lateness is how long after its deadline a session may be found, in ms.
+// lateness is how long after its deadline a session may still exist, in ms.
 const lateness = 2100
 
 func newModel(t *rapid.T) *model {
 	m := &model{sessions: make(map[uint32]*modelSession)}
-	m.max = [2]int{four: rapid.IntRange(1, 12).Draw(t, "max"), six: rapid.IntRange(0, 12).Draw(t, "max6")}
+	m.max = [2]int{four: rapid.IntRange(1, 12).Draw(t, "max"), six: rapid.IntRange(0, 12).
+		Draw(t, "max6")}
 	m.clock = rapid.SampledFrom([]uint64{
 		0, 1, 1<<26 - 5000, 1<<31 - 5000, 1<<32 - 5000, 1<<32 - 5000 - 900_000, // ticks wrap at 2^26 ms
 	}).Draw(t, "clock")
 	timeouts := DefaultTimeouts()
 	timeouts.Set(ICMP, MaxTimeout)
-	table, err := New(Config{Max: m.max[four], MaxV6: m.max[six], Timeouts: timeouts, Ended: m.onEnded, Seed: rapid.Uint64Min(1).Draw(t, "seed")})
+	table, err := New(Config{Max: m.max[four], MaxV6: m.max[six], Timeouts: timeouts,
+		Ended: m.onEnded, Seed: rapid.Uint64Min(1).Draw(t, "seed")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,14 +70,15 @@ func (m *model) deadline(s *modelSession) uint64 {
 	return s.lastSeen + uint64(m.table.timeouts[s.state])
 }
 
-// onEnded checks that the session that ends is one that exists and has a reason to.
+// onEnded checks that the ending session exists and has a reason to end.
 func (m *model) onEnded(got *Session) {
 	t := m.ending.t
 	for slot, s := range m.sessions {
 		if m.table.At(slot) != got {
 			continue
 		}
-		if in, out := m.table.Flows(slot); in != s.in || out != s.out || got.State != s.state || got.Protocol != s.protocol || !got.Live() {
+		if in, out := m.table.Flows(slot); in != s.in || out != s.out || got.State != s.state ||
+			got.Protocol != s.protocol || !got.Live() {
 			t.Fatalf("slot %d ends as %+v with %v and %v; it holds %+v", slot, *got, in, out, *s)
 		}
 		m.checkReason(slot, s)
@@ -83,7 +86,7 @@ func (m *model) onEnded(got *Session) {
 		m.ended = append(m.ended, s)
 		return
 	}
-	t.Fatalf("%+v ends, which is no session", *got)
+	t.Fatalf("unknown session %+v ends", *got)
 }
 
 func (m *model) checkReason(slot uint32, s *modelSession) {
@@ -94,7 +97,8 @@ func (m *model) checkReason(slot uint32, s *modelSession) {
 			t.Fatalf("slot %d ends instead of %d", slot, m.ending.slot)
 		}
 	case "evict":
-		if n := m.count(s.family); s.family != m.ending.family || n != m.max[s.family] || !s.state.HalfOpen() {
+		if n := m.count(s.family); s.family != m.ending.family || n != m.max[s.family] ||
+			!s.state.HalfOpen() {
 			t.Fatalf("slot %d in %v evicted with %d of %d sessions", slot, s.state, n, m.max[s.family])
 		}
 	case "expire":
@@ -102,12 +106,12 @@ func (m *model) checkReason(slot uint32, s *modelSession) {
 			t.Fatalf("slot %d in %v expires %d ms early", slot, s.state, m.deadline(s)-m.clock)
 		}
 	default:
-		t.Fatalf("slot %d ends for no reason", slot)
+		t.Fatalf("slot %d ends without a reason", slot)
 	}
 }
 
-// drawClient draws the inbound flow of a client; ones of both families have the same ports, and addresses in which only the
-// family differs.
+// drawClient draws the inbound flow of a client. Flows of both families have the same ports, and
+// their addresses differ only in the family.
 func drawClient(t *rapid.T, family int) Flow {
 	n := rapid.Uint32Range(0, 9)
 	f := Flow{Src: modelAddress(family, n.Draw(t, "client")), Dst: modelAddress(family, 100)}
@@ -117,19 +121,21 @@ func drawClient(t *rapid.T, family int) Flow {
 
 func drawFamily(t *rapid.T, label string) int { return rapid.IntRange(four, six).Draw(t, label) }
 
-// drawAnswers draws the outbound flow of a session in a family: an IPv6 client's may be of IPv4.
+// drawAnswers draws the outbound flow of a session. An IPv6 client's may be IPv4.
 func drawAnswers(t *rapid.T, in *Flow, family int, twoWay bool) Flow {
 	if family == six && rapid.Bool().Draw(t, "translated") {
 		family = four
 	}
 	out := Flow{Src: modelAddress(family, 200), Dst: modelAddress(family, 0), SrcPort: 8080}
 	if twoWay {
-		out.Dst, out.DstPort = modelAddress(family, rapid.Uint32Range(0, 9).Draw(t, "answer to")), in.SrcPort
+		out.Dst, out.DstPort = modelAddress(family, rapid.Uint32Range(0, 9).Draw(t, "answer to")),
+			in.SrcPort
 	}
 	return out
 }
 
-// modelAddress is one whose low bits are the same in both families. The unspecified one is among them.
+// modelAddress returns an address whose low bits are the same in both families. One of them is the
+// unspecified address.
 func modelAddress(family int, n uint32) packet.Addr {
 	if family == four {
 		return packet.AddrOf4(n)
@@ -158,7 +164,7 @@ func (m *model) insert(t *rapid.T) {
 	out := drawAnswers(t, &in, family, twoWay)
 	protocol := rapid.SampledFrom([]uint8{packet.ProtocolTCP, packet.ProtocolUDP}).Draw(t, "protocol")
 	if _, _, exists := m.owner(in, protocol); exists {
-		t.Skip("the caller's part is to look first")
+		t.Skip("the caller must look the flow up first")
 	}
 	_, _, taken := m.owner(out, protocol)
 	halfOpen := m.halfOpen(family)
@@ -186,7 +192,9 @@ func (m *model) insert(t *rapid.T) {
 	}
 }
 
-func (m *model) tableInsert(in, out Flow, protocol uint8, family int, twoWay bool) (uint32, result) {
+func (m *model) tableInsert(
+	in, out Flow, protocol uint8, family int, twoWay bool,
+) (uint32, result) {
 	if family == four {
 		return insert(m.table, in.Narrow(), out.Narrow(), protocol, twoWay, m.now())
 	}
@@ -275,12 +283,14 @@ func (m *model) setState(t *rapid.T) {
 	s.state = to
 }
 
-// pass lets time go by in one jump, then calls Expire every ms until every overdue session must be gone.
+// pass advances the clock in one step, then calls Expire every ms until every overdue session must
+// have ended.
 func (m *model) pass(t *rapid.T) {
 	const day = uint64(24 * time.Hour / time.Millisecond)
 	m.clock += rapid.OneOf(
 		rapid.Uint64Range(0, 3000), rapid.Uint64Range(0, 1_000_000), rapid.Uint64Range(0, 24*day),
-		rapid.SampledFrom([]uint64{1, 2000, 60_000, 120_000, 900_000, 32767 << tickShift, 32768 << tickShift, 65536 << tickShift}),
+		rapid.SampledFrom([]uint64{1, 2000, 60_000, 120_000, 900_000, 32767 << tickShift,
+			32768 << tickShift, 65536 << tickShift}),
 	).Draw(t, "jump, ms")
 	m.ending = ending{t: t, reasons: "expire"}
 	for from := m.clock; m.clock < from+lateness; m.clock++ {
@@ -288,14 +298,16 @@ func (m *model) pass(t *rapid.T) {
 	}
 	for slot, s := range m.sessions {
 		if m.deadline(s)+lateness < m.clock {
-			t.Fatalf("slot %d in %v is still there %d ms after its deadline", slot, s.state, m.clock-m.deadline(s))
+			t.Fatalf("slot %d in %v is still there %d ms after its deadline", slot, s.state,
+				m.clock-m.deadline(s))
 		}
 	}
 }
 
 func (m *model) check(t *rapid.T) {
 	if m.table.Len() != len(m.sessions) || m.table.LenV6() != m.count(six) {
-		t.Fatalf("%d sessions, %d of IPv6; want %d, %d", m.table.Len(), m.table.LenV6(), len(m.sessions), m.count(six))
+		t.Fatalf("%d sessions, %d of IPv6; want %d, %d", m.table.Len(), m.table.LenV6(),
+			len(m.sessions), m.count(six))
 	}
 	for _, s := range m.sessions {
 		m.checkFlow(t, s.in, s.protocol)
@@ -315,8 +327,10 @@ func TestTableIsTheModel(t *testing.T) {
 		m := newModel(t)
 		defer m.table.Close()
 		t.Repeat(map[string]func(*rapid.T){
-			"insert": m.insert, "insert again": m.insert, "insert more": m.insert, "look up": m.lookup, "end": m.end,
-			"track": m.track, "track again": m.track, "set state": m.setState, "pass time": m.pass, "": m.check,
+			"insert": m.insert, "insert again": m.insert, "insert more": m.insert,
+			"look up": m.lookup, "end": m.end,
+			"track": m.track, "track again": m.track, "set state": m.setState, "pass time": m.pass,
+			"": m.check,
 		})
 		m.ending = ending{}
 		for slot := range m.sessions {

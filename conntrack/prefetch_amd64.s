@@ -1,7 +1,7 @@
 #include "textflag.h"
 
-// func prefetch(base *byte, offsets *uint64, n int)
-TEXT ·prefetch(SB), NOSPLIT, $0-24
+// func prefetchLines(base *byte, offsets *uint64, n int)
+TEXT ·prefetchLines(SB), NOSPLIT, $0-24
 	MOVQ base+0(FP), DI
 	MOVQ offsets+8(FP), SI
 	MOVQ n+16(FP), CX

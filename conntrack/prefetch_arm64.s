@@ -1,7 +1,7 @@
 #include "textflag.h"
 
-// func prefetch(base *byte, offsets *uint64, n int)
-TEXT ·prefetch(SB), NOSPLIT, $0-24
+// func prefetchLines(base *byte, offsets *uint64, n int)
+TEXT ·prefetchLines(SB), NOSPLIT, $0-24
 	MOVD base+0(FP), R0
 	MOVD offsets+8(FP), R1
 	MOVD n+16(FP), R2

@@ -2,7 +2,8 @@
 
 package conntrack
 
-// prefetch asks for the cache lines at base plus each of n offsets, in bytes, without waiting for them.
+// prefetchLines prefetches the cache lines at base plus each of n offsets, in bytes. It does not
+// wait for them.
 //
 //go:noescape
-func prefetch(base *byte, offsets *uint64, n int)
+func prefetchLines(base *byte, offsets *uint64, n int)

@@ -2,5 +2,5 @@
 
 package conntrack
 
-// prefetch would ask for cache lines ahead of their use; this architecture has no assembly for it.
-func prefetch(base *byte, offsets *uint64, n int) {}
+// prefetchLines does nothing: it has no assembly for this architecture.
+func prefetchLines(base *byte, offsets *uint64, n int) {}

@@ -8,7 +8,7 @@ import (
 	"fulcrum/packet"
 )
 
-// mixedHashes are those of n keys, every third of which has no session.
+// mixedHashes returns the hashes of n keys; every third key has no session.
 func mixedHashes(table *Table, n int) []uint64 {
 	var hashes []uint64
 	for i := range n {
@@ -25,7 +25,8 @@ func mixedHashes(table *Table, n int) []uint64 {
 	return hashes
 }
 
-// TestProbeIsCandidate: for bursts of every size, and no reference beyond them is written.
+// TestProbeIsCandidate: Probe returns what Candidate does for bursts of every size, and writes no
+// Ref beyond them.
 func TestProbeIsCandidate(t *testing.T) {
 	table := newTable(t, Config{Max: 1000})
 	for i := range table.Cap() {
@@ -70,7 +71,7 @@ func TestProbeAllocatesNothing(t *testing.T) {
 	}
 }
 
-// BenchmarkProbe looks up bursts of random sessions and confirms them; the time is that of one.
+// BenchmarkProbe looks up bursts of random sessions and confirms them. Its time is per session.
 func BenchmarkProbe(b *testing.B) {
 	for _, n := range []int{1_000, 1_000_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
@@ -98,7 +99,7 @@ func BenchmarkProbe(b *testing.B) {
 	}
 }
 
-// TestProbeOfBothFamilies: a burst in which they are mixed finds what each packet alone finds.
+// TestProbeOfBothFamilies: a mixed burst finds what each packet alone finds.
 func TestProbeOfBothFamilies(t *testing.T) {
 	table := newTable(t, Config{Max: 100, MaxV6: 100})
 	var hashes []uint64

@@ -2,8 +2,8 @@ package conntrack
 
 import "encoding/binary"
 
-// setSCTP fills in the kernel's tables sctp_states[] of ip_vs_proto_sctp.c, by what changes: for each event the states that are
-// reached and from where. All other states stay.
+// setSCTP fills in the kernel's tables sctp_states[] of ip_vs_proto_sctp.c by their changes: for
+// each event, the states it leads to and from where. All other states stay.
 func setSCTP(t *[numViews][numEvents][NumStates]State) {
 	for v := range sctpMoves {
 		for e, moves := range sctpMoves[v] {
@@ -16,7 +16,7 @@ func setSCTP(t *[numViews][numEvents][NumStates]State) {
 	}
 }
 
-// move is a state and those from which an event leads to it.
+// move is a state and the states from which an event leads to it.
 type move struct {
 	from []State
 	to   State
@@ -24,9 +24,10 @@ type move struct {
 
 var sctpMoves = func() [numViews]map[Event][]move {
 	const (
-		sNO, sI1, sIN, sCS, sCR      = None, SCTPInit1, SCTPInit, SCTPCookieSent, SCTPCookieReplied
-		sCW, sCO, sCE, sES, sRJ, sCL = SCTPCookieWait, SCTPCookie, SCTPCookieEchoed, SCTPEstablished, SCTPRejected, SCTPClosed
-		sSS, sSR, sSA                = SCTPShutdownSent, SCTPShutdownReceived, SCTPShutdownAckSent
+		sNO, sI1, sIN, sCS, sCR = None, SCTPInit1, SCTPInit, SCTPCookieSent, SCTPCookieReplied
+		sCW, sCO, sCE           = SCTPCookieWait, SCTPCookie, SCTPCookieEchoed
+		sES, sRJ, sCL           = SCTPEstablished, SCTPRejected, SCTPClosed
+		sSS, sSR, sSA           = SCTPShutdownSent, SCTPShutdownReceived, SCTPShutdownAckSent
 	)
 	type from = []State
 	return [numViews]map[Event][]move{
@@ -40,7 +41,8 @@ var sctpMoves = func() [numViews]map[Event][]move {
 			EventShutdownAck:      {{from{sNO, sSS, sSA}, sCL}, {from{sI1}, sIN}},
 			EventShutdownComplete: {{from{sNO, sI1, sIN, sSA}, sCL}},
 			EventError:            {{from{sNO, sCE}, sCL}},
-			EventAbort:            {{from{sNO, sI1, sIN, sCS, sCR, sCO, sCE, sES, sSS, sSR, sSA, sRJ}, sCL}, {from{sCW}, sRJ}},
+			EventAbort: {{from{sNO, sI1, sIN, sCS, sCR, sCO, sCE, sES, sSS, sSR, sSA, sRJ}, sCL},
+				{from{sCW}, sRJ}},
 		},
 		Output: {
 			EventData:             {{from{sNO}, sES}},
@@ -52,7 +54,8 @@ var sctpMoves = func() [numViews]map[Event][]move {
 			EventShutdownAck:      {{from{sNO, sI1, sIN, sCS, sCR, sSS, sSR}, sSA}},
 			EventShutdownComplete: {{from{sNO}, sCL}},
 			EventError:            {{from{sNO, sI1, sIN, sCS, sCR}, sCL}},
-			EventAbort:            {{from{sNO, sIN, sCS, sCR, sCW, sCO, sCE, sES, sSS, sSR, sSA, sRJ}, sCL}, {from{sI1}, sRJ}},
+			EventAbort: {{from{sNO, sIN, sCS, sCR, sCW, sCO, sCE, sES, sSS, sSR, sSA, sRJ}, sCL},
+				{from{sI1}, sRJ}},
 		},
 		InputOnly: {
 			EventData:             {{from{sNO, sCW}, sES}},
@@ -64,12 +67,14 @@ var sctpMoves = func() [numViews]map[Event][]move {
 			EventShutdownAck:      {{from{sNO, sES, sSS, sSA}, sCL}, {from{sI1}, sIN}},
 			EventShutdownComplete: {{from{sNO, sI1, sIN, sCS, sCR, sSR, sSA}, sCL}},
 			EventError:            {{from{sNO}, sCL}},
-			EventAbort:            {{from{sNO, sI1, sIN, sCS, sCR, sCO, sCE, sES, sSS, sSR, sSA, sRJ}, sCL}, {from{sCW}, sRJ}},
+			EventAbort: {{from{sNO, sI1, sIN, sCS, sCR, sCO, sCE, sES, sSS, sSR, sSA, sRJ}, sCL},
+				{from{sCW}, sRJ}},
 		},
 	}
 }()
 
-// chunkEvents are the events of the chunk types (RFC 9260, 3.2); every type without one of its own counts as data.
+// chunkEvents has the event of each chunk type (RFC 9260, 3.2). A type without an event of its own
+// counts as data.
 var chunkEvents = func() (t [256]Event) {
 	for kind := range t {
 		t[kind] = EventData
@@ -80,11 +85,13 @@ var chunkEvents = func() (t [256]Event) {
 	return t
 }()
 
-// chunkHeader is type 1, flags 1, length 2: of the header and the value, without padding to four bytes.
+// chunkHeader is the size of a chunk's header in bytes: type 1, flags 1, length 2. The length
+// includes the header and the value, not the padding to four bytes.
 const chunkHeader = 4
 
-// EventOfChunks returns the event of the chunks that follow an SCTP packet's common header: the first one's, or that of an ABORT
-// which follows a COOKIE ECHO or COOKIE ACK. EventNone means that there is none; such a packet should not begin a session.
+// EventOfChunks returns the event of the chunks that follow an SCTP packet's common header: that of
+// the first chunk, or EventAbort if an ABORT follows a COOKIE ECHO or COOKIE ACK. It returns
+// EventNone without a chunk; such a packet should not begin a session.
 func EventOfChunks(chunks []byte) Event {
 	if len(chunks) < chunkHeader {
 		return EventNone
@@ -95,7 +102,8 @@ func EventOfChunks(chunks []byte) Event {
 	}
 	length := int(binary.BigEndian.Uint16(chunks[2:4]))
 	next := (length + 3) &^ 3
-	if length >= chunkHeader && next+chunkHeader <= len(chunks) && chunkEvents[chunks[next]] == EventAbort {
+	if length >= chunkHeader && next+chunkHeader <= len(chunks) &&
+		chunkEvents[chunks[next]] == EventAbort {
 		return EventAbort
 	}
 	return first

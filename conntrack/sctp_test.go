@@ -25,7 +25,7 @@ func TestEventOfChunks(t *testing.T) {
 		{"SHUTDOWN COMPLETE", []byte{14, 0, 0, 4}, EventShutdownComplete},
 		{"ECNE", []byte{12, 0, 0, 8}, EventData},
 		{"I-DATA", []byte{64, 3, 0, 20}, EventData},
-		{"a type that nobody knows", []byte{255, 0, 0, 4}, EventData},
+		{"an unknown type", []byte{255, 0, 0, 4}, EventData},
 
 		{"COOKIE ECHO, ABORT", []byte{10, 0, 0, 5, 'c', 0, 0, 0, 6, 0, 0, 4}, EventAbort},
 		{"COOKIE ACK, ABORT", []byte{11, 0, 0, 4, 6, 0, 0, 4}, EventAbort},
@@ -41,7 +41,8 @@ func TestEventOfChunks(t *testing.T) {
 	}
 }
 
-// FuzzEventOfChunks: nothing is read beyond the packet, and every packet with a chunk is an event of SCTP.
+// FuzzEventOfChunks: it reads nothing beyond the packet, and every packet with a chunk has an SCTP
+// event.
 func FuzzEventOfChunks(f *testing.F) {
 	f.Add([]byte{10, 0, 0, 5, 'c', 0, 0, 0, 6, 0, 0, 4})
 	f.Add([]byte{11, 0, 255, 255})

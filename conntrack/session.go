@@ -5,10 +5,10 @@ import (
 	"fulcrum/packet"
 )
 
-// LayoutVersion names the layout of a session's record and of the index. It changes with either.
+// LayoutVersion is the version of the layout of records and index. It changes with either.
 const LayoutVersion = 3
 
-// A session is found by what its packets carry.
+// Sessions are found by the flows and keys of their packets.
 type (
 	Flow4 = packet.Flow4
 	Key4  = packet.Key4
@@ -16,39 +16,41 @@ type (
 	Key   = packet.Key
 )
 
-// Flags are what a session needs to remember in single bits.
+// Flags are a session's single-bit properties.
 type Flags uint8
 
+// The flags.
 const (
 	live   Flags = 1 << iota // the record holds a session
 	queued                   // the slot is in the queue of half-open sessions
-	TwoWay                   // answers pass the director: Out is indexed
-	In6                      // packets from the client are IPv6: In has their ports, and Addresses6 the addresses
-	Out6                     // packets of the real server are IPv6; an IPv6 session without it has them translated
+	TwoWay                   // answers pass the director: Out is in the index
+	In6                      // the client sends IPv6: In has its ports, Addresses6 its addresses
+	Out6                     // the real server sends IPv6; an IPv6 session without it is translated
 )
 
-// Session is the record of one session, of either family. See the package comment for its byte map.
+// Session is the record of one session, of either family. The package comment has its byte map. It
+// is valid while Live, and only the worker of its table may read or write it.
 type Session struct {
-	In         Flow4 // client -> VIP
-	Protocol   uint8
-	State      State
-	Flags      Flags
+	In         Flow4    // client -> VIP
+	Protocol   uint8    // IP protocol number
+	State      State    // set by Track and SetState
+	Flags      Flags    // set by the table
 	Mode       lvs.Mode // forwarding mode, set by the caller of Insert
 	Out        Flow4    // real server -> where its answers go; Dst is zero in dr and ipip
-	Server     uint32   // real server id
-	LastSeen   uint32   // ms
+	Server     uint32   // real server id, set by the caller of Insert
+	LastSeen   uint32   // time of the last packet, in ms
 	PacketsIn  uint32   // modulo 2^32
 	PacketsOut uint32   // modulo 2^32
-	SeqDelta   uint32   // what the director added to the client's sequence numbers
-	NextHop    uint16   // neighbour towards the client
+	SeqDelta   uint32   // the director adds it to the client's sequence numbers
+	NextHop    uint16   // number of the neighbour towards the client
 	Generation uint16   // counts the sessions that this record has held
-	RouteEpoch uint32   // the routes with which the next hop was found
+	RouteEpoch uint32   // epoch of the routes that gave NextHop
 	Template   uint32   // persistence template; in a free record, the next free slot
 	_          uint32   // spare
 }
 
-// begin makes a record whose flows are written that of a new session. Each field is written where it
-// belongs: a literal of the whole record would be made elsewhere and then copied, in pieces of another
+// begin makes a record whose flows are already written that of a new session. It writes each field
+// in place. Go would build a literal of the whole record elsewhere and copy it in pieces of another
 // size, for which the CPU has to wait.
 func (s *Session) begin(protocol uint8, flags Flags, now uint32) {
 	s.Protocol, s.State, s.Flags = protocol, None, s.Flags&queued|flags|live
@@ -61,14 +63,16 @@ func (s *Session) begin(protocol uint8, flags Flags, now uint32) {
 // Live reports whether the record holds a session.
 func (s *Session) Live() bool { return s.Flags&live != 0 }
 
-// Direction tells which of a session's two flows a packet belongs to.
+// Direction is one of a session's two flows.
 type Direction uint8
 
+// The directions.
 const (
 	Inbound  Direction = iota // client to real server
 	Outbound                  // real server to client
 )
 
+// String returns "inbound" or "outbound".
 func (d Direction) String() string {
 	if d == Inbound {
 		return "inbound"
@@ -76,14 +80,15 @@ func (d Direction) String() string {
 	return "outbound"
 }
 
-// Ref refers from the index to a session and one of its flows. Zero refers to nothing.
+// Ref refers from the index to a session and one of its flows. Zero refers to nothing. It is valid
+// until the session ends; Confirm tells whether it still is.
 type Ref uint32
 
 const (
 	refSlotMask Ref = 1<<30 - 1 // bit 30 is spare
 )
 
-// MaxSessions is how many sessions, of both families, a Ref can tell apart.
+// MaxSessions is the greatest number of sessions, of both families together, in one table.
 const MaxSessions = int(refSlotMask) - 1
 
 func makeRef(slot uint32, d Direction) Ref { return Ref(slot+1) | Ref(d)<<31 }
@@ -91,10 +96,10 @@ func makeRef(slot uint32, d Direction) Ref { return Ref(slot+1) | Ref(d)<<31 }
 // Slot returns the session's slot; the Ref must not be zero.
 func (r Ref) Slot() uint32 { return uint32(r&refSlotMask) - 1 }
 
-// Direction returns which flow of the session is meant.
+// Direction returns the flow of the session; the Ref must not be zero.
 func (r Ref) Direction() Direction { return Direction(r >> 31) }
 
-// flow returns the flow of s that r refers to.
+// flow returns the flow of s in direction d.
 func (s *Session) flow(d Direction) *Flow4 {
 	if d == Inbound {
 		return &s.In
@@ -102,14 +107,14 @@ func (s *Session) flow(d Direction) *Flow4 {
 	return &s.Out
 }
 
-// matches reports whether IPv4 packets with the key belong to the flow of s in direction d. The flags are asked for the family
-// too: the addresses of an IPv6 flow, which the record does not hold, are zero in it.
+// matches reports whether IPv4 packets with the key belong to the flow of s in direction d. It
+// compares the flags for the family too: an IPv6 flow has zero addresses in the record.
 func (s *Session) matches(d Direction, k *Key4) bool {
 	return *s.flow(d) == k.Flow4 && s.Protocol == k.Protocol && s.Flags&flowFlags[d] == flows4[d]
 }
 
-// By direction, the flags that tell whose packets a flow has, and how they stand in a session whose packets are IPv4 or IPv6 and
-// pass the director.
+// By direction: the flags that decide whether packets match a flow, and their values in an IPv4 and
+// an IPv6 session whose packets pass the director.
 var (
 	flowFlags = [2]Flags{Inbound: live | In6, Outbound: live | TwoWay | Out6}
 	flows4    = [2]Flags{Inbound: live, Outbound: live | TwoWay}

@@ -2,15 +2,15 @@ package conntrack
 
 import "fulcrum/packet"
 
-// Addresses6 is the second cache line of an IPv6 session: the addresses for which its record has no room. Those of an IPv4 flow
-// of such a session are in the record, and zero here.
+// Addresses6 is the second cache line of an IPv6 session: the addresses that do not fit its record.
+// An IPv4 flow of such a session has its addresses in the record, and zeros here.
 type Addresses6 struct {
-	In, Out Pair6
+	In, Out Pair6 // of the flows in Session.In and Session.Out
 }
 
-// Pair6 is the addresses of one flow.
+// Pair6 is the two addresses of one flow.
 type Pair6 struct {
-	Src, Dst packet.Addr
+	Src, Dst packet.Addr // zero for an IPv4 flow
 }
 
 // pair returns the addresses of the flow in direction d.
@@ -33,8 +33,8 @@ func (t *Table) Hash(k *Key) uint64 {
 	return t.hasher.hash6(k)
 }
 
-// Confirm reports whether ref refers to the flow with the key, of either family. ref may be older than changes to the
-// table.
+// Confirm reports whether ref refers to the flow with the key, of either family. ref may come from
+// before a change of the table.
 func (t *Table) Confirm(ref Ref, k *Key) bool {
 	if k.Src.Is4() {
 		narrow := k.Narrow()
@@ -43,7 +43,8 @@ func (t *Table) Confirm(ref Ref, k *Key) bool {
 	return t.confirm6(ref, k)
 }
 
-// Lookup finds the session and direction of a key of either family, whose hash the caller has.
+// Lookup returns the session and direction of a key of either family. hash must be the key's, as
+// Hash returns it. It reads the key's other bucket too, unlike Candidate and Probe.
 func (t *Table) Lookup(hash uint64, k *Key) (Ref, bool) {
 	if k.Src.Is4() {
 		narrow := k.Narrow()
@@ -67,7 +68,8 @@ func (t *Table) confirm6(ref Ref, k *Key) bool {
 		a.Src == k.Src && a.Dst == k.Dst && s.Flags&flowFlags[d] == flows6[d]
 }
 
-// insert6 is Insert for a client of IPv6. Where both of out's addresses are IPv4 ones, the real server's packets are.
+// insert6 is Insert for an IPv6 client. The real server's packets are IPv4 if both addresses of out
+// are.
 func (t *Table) insert6(in *Key, h Hashes, out *Flow, twoWay bool, now uint32) (uint32, bool) {
 	slot, ok := t.allocate(&t.six)
 	if !ok {
@@ -86,10 +88,10 @@ func (t *Table) insert6(in *Key, h Hashes, out *Flow, twoWay bool, now uint32) (
 	return slot, t.enter(&t.six, slot, h, now)
 }
 
-// portsOf returns what the record holds of an IPv6 flow.
+// portsOf returns the part of an IPv6 flow that the record holds.
 func portsOf(f *Flow) Flow4 { return Flow4{SrcPort: f.SrcPort, DstPort: f.DstPort} }
 
-// flagsOf returns the flags of a session that an IPv6 client begins.
+// flagsOf returns the flags of a new session of an IPv6 client.
 func flagsOf(out *Flow, twoWay bool) Flags {
 	flags := In6 | Out6
 	if out.Src.Is4() && out.Dst.Is4() {
@@ -101,7 +103,7 @@ func flagsOf(out *Flow, twoWay bool) Flags {
 	return flags
 }
 
-// Flow returns the flow in one direction of the session in a slot, in the form that both families have.
+// Flow returns the flow in direction d of the session in a slot, of either family.
 func (t *Table) Flow(slot uint32, d Direction) Flow {
 	s := &t.sessions[slot]
 	if !s.has6(d) {
@@ -110,7 +112,7 @@ func (t *Table) Flow(slot uint32, d Direction) Flow {
 	return t.addressesOf(slot).flow(s, d)
 }
 
-// flow returns the flow in one direction, which is one of IPv6, of the session s that the addresses belong to.
+// flow returns the IPv6 flow in direction d of session s, to which the addresses belong.
 func (a *Addresses6) flow(s *Session, d Direction) Flow {
 	f, p := s.flow(d), a.pair(d)
 	return Flow{Src: p.Src, Dst: p.Dst, SrcPort: f.SrcPort, DstPort: f.DstPort}
@@ -124,13 +126,15 @@ func (t *Table) Flows(slot uint32) (in, out Flow) {
 // has6 reports whether the session's packets are IPv6 in direction d.
 func (s *Session) has6(d Direction) bool { return s.Flags&(flowFlags[d]&(In6|Out6)) != 0 }
 
-// Copy is a session of either family as it was, apart from its table.
+// Copy is a copy of a session of either family. It stays valid when the table changes, and anyone
+// may read it.
 type Copy struct {
 	Session
 	addresses Addresses6 // of an IPv6 session
 }
 
-// CopyTo copies the session in a slot. That is little more than reading it; what it means can be found out elsewhere.
+// CopyTo copies the session in a slot. It costs little more than reading the record, so another
+// goroutine can do the rest.
 func (t *Table) CopyTo(slot uint32, c *Copy) {
 	c.Session = t.sessions[slot]
 	if t.Is6(slot) {
@@ -138,7 +142,7 @@ func (t *Table) CopyTo(slot uint32, c *Copy) {
 	}
 }
 
-// Flow is Table.Flow of the session that was copied.
+// Flow returns the flow in direction d of the copied session, as Table.Flow does.
 func (c *Copy) Flow(d Direction) Flow {
 	if !c.has6(d) {
 		return c.flow(d).Wide()

@@ -11,13 +11,16 @@ var (
 	testServer6 = packet.Addr{Hi: 0x2001_0db8_0000_0002, Lo: 11}
 )
 
-// flows6Of are those of the i-th of a sequence of IPv6 nat sessions.
+// flows6Of returns the flows of the i-th of a sequence of IPv6 nat sessions.
 func flows6Of(i int) (in, out Flow) {
-	client, port := packet.Addr{Hi: 0x2001_0db8_ffff_0000, Lo: uint64(i / 50_000)}, uint16(1024+i%50_000)
-	return Flow{Src: client, Dst: testVIP6, SrcPort: port, DstPort: 80}, Flow{Src: testServer6, Dst: client, SrcPort: 8080, DstPort: port}
+	client, port := packet.Addr{Hi: 0x2001_0db8_ffff_0000, Lo: uint64(i / 50_000)},
+		uint16(1024+i%50_000)
+	return Flow{Src: client, Dst: testVIP6, SrcPort: port, DstPort: 80},
+		Flow{Src: testServer6, Dst: client, SrcPort: 8080, DstPort: port}
 }
 
-// translated is the outbound flow of the i-th IPv6 session if its real server has an IPv4 address.
+// translated returns the outbound flow of the i-th IPv6 session if its real server has an IPv4
+// address.
 func translated(i int) Flow {
 	f := Flow4{Src: testServer, Dst: 0x0a010032, SrcPort: 8080, DstPort: uint16(i)}
 	return f.Wide()
@@ -38,7 +41,7 @@ func mustInsert6(t testing.TB, table *Table, i int, now uint32) uint32 {
 	return slot
 }
 
-// find looks a flow up in the form of its own family.
+// find looks a flow up as a key of its own family.
 func find(table *Table, f Flow, protocol uint8) (Ref, bool) {
 	k := Key{Flow: f, Protocol: protocol}
 	if f.Src.Is4() && f.Dst.Is4() {
@@ -48,7 +51,7 @@ func find(table *Table, f Flow, protocol uint8) (Ref, bool) {
 	return table.Lookup(table.Hash(&k), &k)
 }
 
-// probe returns what Probe finds for a flow of either family, and whether it is confirmed.
+// probe returns Probe's result for a flow of either family, and whether it is confirmed.
 func probe(table *Table, f Flow, protocol uint8) (Ref, bool) {
 	k := Key{Flow: f, Protocol: protocol}
 	narrow := k.Narrow()
@@ -91,7 +94,8 @@ func TestBothFlowsOfIPv6AreFound(t *testing.T) {
 	}
 }
 
-// TestRecordHoldsTheAnswersOfTranslated: where the real server is of IPv4, so is what the record says of its flow.
+// TestRecordHoldsTheAnswersOfTranslated: if the real server has an IPv4 address, the record holds
+// its flow as IPv4.
 func TestRecordHoldsTheAnswersOfTranslated(t *testing.T) {
 	table := newTable(t, Config{Max: 1, MaxV6: 1})
 	in, _ := flows6Of(1)
@@ -103,8 +107,9 @@ func TestRecordHoldsTheAnswersOfTranslated(t *testing.T) {
 	}
 }
 
-// TestFamiliesAreApart: no key of the one family is confirmed for a session of the other, whatever its addresses. A Key with mapped
-// addresses is one of IPv4; the parser lets none in from the wire (bad_ipv6_address).
+// TestFamiliesAreApart: no key of one family is confirmed for a session of the other, whatever its
+// addresses. A Key with mapped addresses is an IPv4 key; the parser accepts none from the wire
+// (bad_ipv6_address).
 func TestFamiliesAreApart(t *testing.T) {
 	table := newTable(t, Config{Max: 2, MaxV6: 2})
 	in, out := flows6Of(1)
@@ -122,7 +127,8 @@ func TestFamiliesAreApart(t *testing.T) {
 		if !table.Confirm(makeRef(slot4, Direction(d)), &wide) {
 			t.Errorf("IPv4 session not confirmed %v for its own key", Direction(d))
 		}
-		if ref, found := table.Lookup(table.Hash(&wide), &wide); !found || ref != makeRef(slot4, Direction(d)) {
+		if ref, found := table.Lookup(table.Hash(&wide), &wide); !found ||
+			ref != makeRef(slot4, Direction(d)) {
 			t.Errorf("IPv4 session not found %v by its own key", Direction(d))
 		}
 		if table.Confirm(makeRef(slot6, Direction(d)), &wide) {
@@ -134,30 +140,35 @@ func TestFamiliesAreApart(t *testing.T) {
 	}
 }
 
-// TestZeroAddressesOfTranslated: the IPv4 flow of a translated session has no addresses in the second line; a key of the
-// unspecified address must not find it.
+// TestZeroAddressesOfTranslated: the IPv4 flow of a translated session has no addresses in the
+// second line. A key with the unspecified address must not find it.
 func TestZeroAddressesOfTranslated(t *testing.T) {
 	table := newTable(t, Config{Max: 1, MaxV6: 1})
 	in, _ := flows6Of(1)
-	slot, _ := insert6(table, in, Flow{Src: packet.AddrOf4(0), Dst: packet.AddrOf4(0), SrcPort: 1, DstPort: 2}, packet.ProtocolTCP, true, 0)
-	if table.Confirm(makeRef(slot, Outbound), &Key{Flow: Flow{SrcPort: 1, DstPort: 2}, Protocol: packet.ProtocolTCP}) {
+	out := Flow{Src: packet.AddrOf4(0), Dst: packet.AddrOf4(0), SrcPort: 1, DstPort: 2}
+	slot, _ := insert6(table, in, out, packet.ProtocolTCP, true, 0)
+	if table.Confirm(makeRef(slot, Outbound),
+		&Key{Flow: Flow{SrcPort: 1, DstPort: 2}, Protocol: packet.ProtocolTCP}) {
 		t.Error("confirmed")
 	}
 }
 
-// TestAnswersAreTakenAcrossFamilies: an IPv4 client's session and a translated one may not have the same answers.
+// TestAnswersAreTakenAcrossFamilies: an IPv4 client's session and a translated one may not have the
+// same answers.
 func TestAnswersAreTakenAcrossFamilies(t *testing.T) {
 	table := newTable(t, Config{Max: 2, MaxV6: 2})
 	mustInsert(t, table, 1, 0)
 	in, _ := flows6Of(1)
 	_, taken := flows(1)
-	if _, result := insert6(table, in, taken.Wide(), packet.ProtocolTCP, true, 0); result != flowTaken {
+	_, result := insert6(table, in, taken.Wide(), packet.ProtocolTCP, true, 0)
+	if result != flowTaken {
 		t.Errorf("translated: result %d; want flowTaken", result)
 	}
 	mustInsert6(t, table, 1, 0)
 	in, _ = flows6Of(2)
 	_, taken6 := flows6Of(1)
-	if _, result := insert6(table, in, taken6, packet.ProtocolTCP, true, 0); result != flowTaken || table.Len() != 2 {
+	_, result = insert6(table, in, taken6, packet.ProtocolTCP, true, 0)
+	if result != flowTaken || table.Len() != 2 {
 		t.Errorf("IPv6: result %d, %d sessions; want flowTaken", result, table.Len())
 	}
 }
@@ -189,7 +200,7 @@ func TestNoIPv6WithoutRoomForIt(t *testing.T) {
 	}
 }
 
-// TestFloodOfOneFamily leaves the half-open sessions of the other alone.
+// TestFloodOfOneFamily: a flood leaves the half-open sessions of the other family alone.
 func TestFloodOfOneFamily(t *testing.T) {
 	begin := map[string]func(*Table, int) uint32{
 		"IPv4": func(table *Table, i int) uint32 { return mustInsert(t, table, i, 0) },
@@ -203,16 +214,19 @@ func TestFloodOfOneFamily(t *testing.T) {
 			table.Track(begin[flood](table, i), InputOnly, EventSyn, 0)
 			checkQueue(t, table)
 		}
-		if s := table.At(slot); !s.Live() || s.Generation != 1 || table.Len() != 51 || table.Evicted() != 950 {
-			t.Errorf("a flood of %s: %s session live %v, %d sessions, %d evicted", flood, victim, s.Live(), table.Len(), table.Evicted())
+		if s := table.At(slot); !s.Live() || s.Generation != 1 || table.Len() != 51 ||
+			table.Evicted() != 950 {
+			t.Errorf("a flood of %s: %s session live %v, %d sessions, %d evicted", flood, victim,
+				s.Live(), table.Len(), table.Evicted())
 		}
 	}
 }
 
-// TestSweepOfBothSlabs: sessions end in time in whichever of the slabs they are, when either was never used, too.
+// TestSweepOfBothSlabs: sessions of either slab end in time, also when the other was never used.
 func TestSweepOfBothSlabs(t *testing.T) {
 	for _, c := range []struct{ max, max6, four, six int }{
-		{5, 0, 5, 0}, {5, 5, 5, 0}, {5, 5, 0, 5}, {5, 5, 3, 2}, {5, 5, 5, 5}, {1, 1, 1, 1}, {1000, 10, 7, 10}, {1, 1000, 1, 1000},
+		{5, 0, 5, 0}, {5, 5, 5, 0}, {5, 5, 0, 5}, {5, 5, 3, 2}, {5, 5, 5, 5}, {1, 1, 1, 1},
+		{1000, 10, 7, 10}, {1, 1000, 1, 1000},
 	} {
 		table, now := newTable(t, Config{Max: c.max, MaxV6: c.max6}), uint32(1)
 		for range 3 {
@@ -250,7 +264,8 @@ func TestEndAllOfBothFamilies(t *testing.T) {
 	}
 }
 
-// TestIndexTakesMaxOfBothFamilies: nothing is refused below the maximum, whichever family comes first.
+// TestIndexTakesMaxOfBothFamilies: nothing is refused below the maximum, in either order of the
+// families.
 func TestIndexTakesMaxOfBothFamilies(t *testing.T) {
 	for _, n := range []int{1, 2, 10, 1000, 50_000} {
 		table := newTable(t, Config{Max: n, MaxV6: n})

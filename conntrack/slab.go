@@ -1,20 +1,21 @@
 package conntrack
 
-// slab is the slots of one family: each has its own, so that a flood of the one leaves the other's sessions alone.
+// slab is the slots of one family. Each family has one, so that a flood of one family does not
+// evict sessions of the other.
 type slab struct {
 	first    uint32 // slot
 	size     uint32 // slots
 	used     uint32 // how many of the slots, from the first, have ever been used
-	freeList uint32 // slot + 1 of the first free used slot; 0 is none
+	freeList uint32 // slot + 1 of the first free used slot; 0 if there is none
 	count    int    // live sessions
 	halfOpen queue
 }
 
-// end is the slot after the last that has ever been used.
+// end returns the slot after the last one that has ever been used.
 func (b *slab) end() uint32 { return b.first + b.used }
 
-// NextUsed returns the first slot from a given one on that has ever been used. Whoever looks at all sessions, bit by bit, goes from one
-// to the next.
+// NextUsed returns the first slot not below the given one that has ever been used, or false.
+// Callers that look at all sessions in small steps continue from it.
 func (t *Table) NextUsed(slot uint32) (next uint32, ok bool) {
 	if slot >= t.four.end() {
 		slot = max(slot, t.six.first)
@@ -22,7 +23,7 @@ func (t *Table) NextUsed(slot uint32) (next uint32, ok bool) {
 	return slot, slot < t.four.end() || slot < t.six.end() && t.Is6(slot)
 }
 
-// empty forgets all sessions.
+// empty removes all sessions.
 func (b *slab) empty() {
 	b.used, b.freeList, b.count = 0, 0, 0
 	b.halfOpen.head, b.halfOpen.n = 0, 0
@@ -36,16 +37,16 @@ func (t *Table) slabOf(slot uint32) *slab {
 	return &t.four
 }
 
-// Is6 reports whether a slot is one for IPv6 sessions.
+// Is6 reports whether a slot belongs to the slab of IPv6 sessions.
 func (t *Table) Is6(slot uint32) bool { return slot >= t.six.first }
 
-// allocate takes a free slot: one used before, whose memory is warm, rather than a fresh one.
+// allocate takes a free slot. It prefers a used one, whose memory is in the cache, to a fresh one.
 func (t *Table) allocate(b *slab) (uint32, bool) {
 	for {
 		if b.freeList != 0 {
 			slot := b.freeList - 1
 			if b.freeList = t.sessions[slot].Template; b.freeList != 0 {
-				t.foreseeSlot(b.freeList - 1) // or the next new session would wait for it
+				t.prefetchSlot(b.freeList - 1) // the next new session needs it
 			}
 			return slot, true
 		}
@@ -59,8 +60,8 @@ func (t *Table) allocate(b *slab) (uint32, bool) {
 	}
 }
 
-// release puts a slot on its free list. What identifies the session is wiped, so that no stale Ref
-// is confirmed.
+// release puts a slot on its free list. It clears the flags that identify the session, so that no
+// stale Ref is confirmed.
 func (t *Table) release(slot uint32) {
 	s, b := &t.sessions[slot], t.slabOf(slot)
 	s.Flags &= queued

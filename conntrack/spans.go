@@ -1,16 +1,16 @@
 package conntrack
 
-// Piece is which part of its datagram a fragment is.
+// Piece is the part of its datagram that a fragment holds.
 type Piece struct {
 	Offset uint16 // bytes, a multiple of 8
-	Length uint16 // bytes behind the header
-	More   bool   // it is not the last
+	Length uint16 // bytes after the header
+	More   bool   // more fragments follow: it is not the last
 }
 
-// maxDatagram is how long a datagram can be at most, in bytes.
+// maxDatagram is the greatest length of a datagram, in bytes.
 const maxDatagram = 1<<16 - 1
 
-// fault returns why the fragment cannot belong to any datagram, if it cannot.
+// fault returns why the fragment cannot belong to any datagram, or FragmentForwarded.
 func (p Piece) fault() FragmentVerdict {
 	switch {
 	case p.Length == 0 || p.Offset%8 != 0 || p.More && p.Length%8 != 0:
@@ -21,20 +21,21 @@ func (p Piece) fault() FragmentVerdict {
 	return FragmentForwarded
 }
 
-// maxSpans bounds how many stretches of bytes without a gap are told apart. Fragments in order make one, in reverse order too.
+// maxSpans bounds the number of contiguous spans that are tracked. Fragments in order make one,
+// fragments in reverse order too.
 const maxSpans = 15
 
-// coverage is which bytes of a datagram have been seen.
+// coverage is the bytes of a datagram that have been seen.
 type coverage struct {
 	size  uint16 // of the datagram; 0 before the last fragment
 	n     uint8
 	spans [maxSpans]span // in order, with a gap after each
 }
 
-// span is the bytes from start to before end.
+// span is the bytes from start up to end, end excluded.
 type span struct{ start, end uint16 }
 
-// add notes a fragment's bytes and returns FragmentForwarded, or why they are not noted.
+// add records a fragment's bytes and returns FragmentForwarded, or returns why it does not.
 func (c *coverage) add(p Piece) FragmentVerdict {
 	s := span{p.Offset, p.Offset + p.Length}
 	i := c.after(s.start)
@@ -53,7 +54,7 @@ func (c *coverage) add(p Piece) FragmentVerdict {
 	return FragmentForwarded
 }
 
-// after returns the index of the first span that ends after a byte.
+// after returns the index of the first span that ends after the byte start.
 func (c *coverage) after(start uint16) int {
 	i := 0
 	for i < int(c.n) && c.spans[i].end <= start {
@@ -62,7 +63,7 @@ func (c *coverage) after(start uint16) int {
 	return i
 }
 
-// overlap compares s with span i, which is the first that it could overlap.
+// overlap compares s with span i, the first that it could overlap.
 func (c *coverage) overlap(i int, s span) FragmentVerdict {
 	switch {
 	case i == int(c.n) || s.end <= c.spans[i].start:
@@ -73,7 +74,8 @@ func (c *coverage) overlap(i int, s span) FragmentVerdict {
 	return FragmentOverlap
 }
 
-// pastEnd reports whether the end of the datagram would be in two places, or bytes after it.
+// pastEnd reports whether s contradicts the datagram's end: it gives a second end, or bytes lie
+// after the end.
 func (c *coverage) pastEnd(s span, more bool) bool {
 	if c.size != 0 && (s.end > c.size || !more) {
 		return true
@@ -81,7 +83,8 @@ func (c *coverage) pastEnd(s span, more bool) bool {
 	return !more && c.n > 0 && c.spans[c.n-1].end > s.end
 }
 
-// join adds s before span i, as a part of its neighbours where it touches them. It reports false if there is no room.
+// join adds s before span i and merges it with the spans it touches. It returns false if all
+// maxSpans are taken.
 func (c *coverage) join(i int, s span) bool {
 	left := i > 0 && c.spans[i-1].end == s.start
 	right := i < int(c.n) && c.spans[i].start == s.end

@@ -18,7 +18,8 @@ func TestNoAllocs(t *testing.T) {
 	in, out := flows(5)
 	in6, _ := flows6Of(5)
 	k6 := Key{Flow: in6, Protocol: packet.ProtocolTCP}
-	k, missing := Key4{Flow4: in, Protocol: packet.ProtocolTCP}, Key4{Flow4: out, Protocol: packet.ProtocolUDP}
+	k, missing := Key4{Flow4: in, Protocol: packet.ProtocolTCP},
+		Key4{Flow4: out, Protocol: packet.ProtocolUDP}
 	for name, f := range map[string]func(){
 		"Insert and End": func() {
 			in, out := flows(next)
@@ -73,7 +74,7 @@ func TestEvictionAllocatesNothing(t *testing.T) {
 	}
 }
 
-// BenchmarkLookup looks sessions up in random order, or keys that none has.
+// BenchmarkLookup looks sessions up in random order, or keys without a session.
 func BenchmarkLookup(b *testing.B) {
 	for _, n := range []int{1_000, 1_000_000} {
 		table := newTable(b, Config{Max: n})
@@ -143,7 +144,7 @@ func BenchmarkInsertEnd(b *testing.B) {
 	}
 }
 
-// BenchmarkExpire passes over sessions none of which is due; the time is that of one slot.
+// BenchmarkExpire passes over sessions that are not due. Its time is per slot.
 func BenchmarkExpire(b *testing.B) {
 	const n = 1_000_000
 	table := newTable(b, Config{Max: n})
@@ -151,7 +152,7 @@ func BenchmarkExpire(b *testing.B) {
 		table.SetState(mustInsert(b, table, i, 0), Established, 0)
 	}
 	for slot := range uint32(n) {
-		table.arm(slot, 0) // past the look that state None has asked for
+		table.arm(slot, 0) // later than the tick of state None
 	}
 	for b.Loop() {
 		table.pass(maxSwept, 1000)
@@ -159,8 +160,8 @@ func BenchmarkExpire(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/maxSwept, "ns/slot")
 }
 
-// BenchmarkEvictBehindEstablished inserts into a table full of established sessions, all of which are still in the queue
-// of half-open ones: the longest single step there is.
+// BenchmarkEvictBehindEstablished inserts into a table full of established sessions, all of them
+// still in the queue of half-open ones. This is the longest single step.
 func BenchmarkEvictBehindEstablished(b *testing.B) {
 	const n = 1_000_000
 	table := newTable(b, Config{Max: n})

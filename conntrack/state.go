@@ -7,10 +7,10 @@ import (
 	"fulcrum/packet"
 )
 
-// State is a session's state. Its name, default timeout and properties stand in package lvs.
+// State is a session's state. Package lvs has its name, default timeout and properties.
 type State = lvs.State
 
-// The states, as lvs has them.
+// The states of package lvs.
 const (
 	None                 = lvs.StateNone
 	Established          = lvs.StateEstablished
@@ -41,13 +41,14 @@ const (
 	NumStates            = lvs.NumStates
 )
 
-// Timeouts say how long a session stays in each state without a packet, in milliseconds.
+// Timeouts are how long a session stays in each state without a packet, in milliseconds.
 type Timeouts [NumStates]uint32
 
-// MaxTimeout bounds a timeout, so that signed differences of the 32-bit clock stay meaningful.
+// MaxTimeout is the greatest timeout, so that signed differences of the 32-bit clock stay
+// meaningful.
 const MaxTimeout = 20 * 24 * time.Hour
 
-// DefaultTimeouts are the kernel's.
+// DefaultTimeouts returns the kernel's timeouts.
 func DefaultTimeouts() Timeouts {
 	var t Timeouts
 	for _, s := range lvs.States() {
@@ -61,16 +62,17 @@ func (t *Timeouts) Set(s State, d time.Duration) {
 	t[s] = uint32(min(d, MaxTimeout).Milliseconds())
 }
 
-// Event is what a TCP segment or SCTP packet means to the state table.
+// Event is the meaning of a TCP segment or SCTP packet to the state table.
 type Event uint8
 
+// The events.
 const (
 	EventSyn Event = iota
 	EventFin
 	EventAck
 	EventRst
-	EventNone // of TCP, a segment without any of these; of SCTP, a packet without a chunk
-	EventData // and the first of SCTP: DATA, SACK, heartbeats
+	EventNone // TCP: a segment without any of these; SCTP: a packet without a chunk
+	EventData // the first of SCTP: DATA, SACK, heartbeats
 	EventInit
 	EventInitAck
 	EventCookieEcho
@@ -83,7 +85,7 @@ const (
 	numEvents
 )
 
-// EventOf returns the event of a segment's flags, by the priority rst, syn, fin, ack.
+// EventOf returns the event of a TCP segment's flags, in the priority rst, syn, fin, ack.
 func EventOf(f packet.TCPFlags) Event {
 	switch {
 	case f&packet.TCPRst != 0:
@@ -98,10 +100,11 @@ func EventOf(f packet.TCPFlags) Event {
 	return EventNone
 }
 
-// View says which packets of a session pass the director, and in which direction one goes: it
-// chooses the state table.
+// View selects the state table: the direction of a packet, and whether the answers pass the
+// director.
 type View uint8
 
+// The views.
 const (
 	Input     View = iota // from the client; the answers pass too (nat, fullnat)
 	Output                // from the real server
@@ -109,11 +112,12 @@ const (
 	numViews
 )
 
-// Next returns the state that follows. A TCP segment without any of the four flags closes. UDP and ICMP
-// stay what they are, and so does a state of one protocol at another's event.
+// Next returns the state that follows s after event e. A TCP segment without any of the four flags
+// leads to Close. UDP and ICMP keep their state, and so does a state of one protocol at an event of
+// another. Anyone may call it.
 func Next(v View, e Event, s State) State { return transitions[v][e][s] }
 
-// transitions are the tables of all protocols.
+// transitions are the state tables of all protocols.
 var transitions = func() (t [numViews][numEvents][NumStates]State) {
 	for v := range t {
 		for e := range t[v] {
@@ -127,8 +131,9 @@ var transitions = func() (t [numViews][numEvents][NumStates]State) {
 	return t
 }()
 
-// setTCP fills in the kernel's tables tcp_states[] of ip_vs_proto_tcp.c. Columns: none, established,
-// syn_sent, syn_recv, fin_wait, time_wait, close, close_wait, last_ack, listen, synack.
+// setTCP fills in the kernel's tables tcp_states[] of ip_vs_proto_tcp.c. Columns: none,
+// established, syn_sent, syn_recv, fin_wait, time_wait, close, close_wait, last_ack, listen,
+// synack.
 func setTCP(t *[numViews][numEvents][NumStates]State) {
 	const (
 		sNO, sES, sSS, sSR, sFW = None, Established, SynSent, SynRecv, FinWait

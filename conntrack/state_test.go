@@ -10,13 +10,13 @@ import (
 	"fulcrum/packet"
 )
 
-// The kernel's tables, and what the kernel counts.
+// The kernel's tables, and the names that they use.
 const (
 	tcpTables  = "testdata/ipvs-tcp-states.md"
 	sctpTables = "testdata/ipvs-sctp-states.md"
 )
 
-// tableRows returns the cells of every row of a file's tables whose first cell is one of names.
+// tableRows returns the cells of the rows of a file's tables that begin with one of names.
 func tableRows(t *testing.T, file string, names ...string) [][]string {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -40,17 +40,21 @@ var (
 		"CL": Close, "CW": CloseWait, "LA": LastAck, "LI": Listen, "SA": SynAck,
 	}
 	shortSCTPNames = map[string]State{
-		"NO": None, "I1": SCTPInit1, "IN": SCTPInit, "CS": SCTPCookieSent, "CR": SCTPCookieReplied, "CW": SCTPCookieWait,
-		"CO": SCTPCookie, "CE": SCTPCookieEchoed, "ES": SCTPEstablished, "SS": SCTPShutdownSent, "SR": SCTPShutdownReceived,
+		"NO": None, "I1": SCTPInit1, "IN": SCTPInit, "CS": SCTPCookieSent, "CR": SCTPCookieReplied,
+		"CW": SCTPCookieWait,
+		"CO": SCTPCookie, "CE": SCTPCookieEchoed, "ES": SCTPEstablished, "SS": SCTPShutdownSent,
+		"SR": SCTPShutdownReceived,
 		"SA": SCTPShutdownAckSent, "RJ": SCTPRejected, "CL": SCTPClosed,
 	}
 	views  = map[string]View{"INPUT": Input, "OUTPUT": Output, "INPUT_ONLY": InputOnly}
 	events = map[string]Event{"syn": EventSyn, "fin": EventFin, "ack": EventAck, "rst": EventRst}
 
 	sctpEvents = map[string]Event{
-		"data": EventData, "init": EventInit, "init_ack": EventInitAck, "cookie_echo": EventCookieEcho, "cookie_ack": EventCookieAck,
-		"shutdown": EventShutdown, "shutdown_ack": EventShutdownAck, "shutdown_complete": EventShutdownComplete,
-		"error": EventError, "abort": EventAbort,
+		"data": EventData, "init": EventInit, "init_ack": EventInitAck,
+		"cookie_echo": EventCookieEcho, "cookie_ack": EventCookieAck,
+		"shutdown": EventShutdown, "shutdown_ack": EventShutdownAck,
+		"shutdown_complete": EventShutdownComplete,
+		"error":             EventError, "abort": EventAbort,
 	}
 )
 
@@ -59,7 +63,9 @@ func TestTransitionsAreIPVSs(t *testing.T) {
 	t.Run("SCTP", func(t *testing.T) { compareTransitions(t, sctpTables, sctpEvents, shortSCTPNames) })
 }
 
-func compareTransitions(t *testing.T, file string, events map[string]Event, shortNames map[string]State) {
+func compareTransitions(
+	t *testing.T, file string, events map[string]Event, shortNames map[string]State,
+) {
 	header := tableRows(t, file, "table")
 	if len(header) != 1 {
 		t.Fatalf("%d headers in testdata", len(header))
@@ -89,8 +95,8 @@ func TestSegmentWithoutFlagsCloses(t *testing.T) {
 	}
 }
 
-// TestOtherProtocolsKeepTheirState: the single state of UDP and ICMP has no way out, whatever event
-// their packets are taken for, and the states of TCP and SCTP none at events of each other.
+// TestOtherProtocolsKeepTheirState: UDP and ICMP keep their single state at every event. TCP and
+// SCTP keep theirs at each other's events.
 func TestOtherProtocolsKeepTheirState(t *testing.T) {
 	for name, v := range views {
 		for e := range numEvents {

@@ -8,10 +8,11 @@ import (
 
 // Config describes a Table.
 type Config struct {
-	Max      int      // IPv4 sessions at the same time
-	MaxV6    int      // IPv6 sessions at the same time; with Max at most MaxSessions
-	Timeouts Timeouts // by state
-	// Huge asks for huge pages; plain ones are taken, with a note, where there are none.
+	Max      int      // IPv4 sessions at the same time, 1 to MaxSessions
+	MaxV6    int      // IPv6 sessions at the same time; Max + MaxV6 is at most MaxSessions
+	Timeouts Timeouts // by state, in ms
+	// Huge requests huge pages. Without free ones the table is on ordinary pages, and Notes says
+	// so.
 	Huge bool
 	// Ended is called for each session that ends, just before its record is freed. It must not
 	// call the table.
@@ -20,21 +21,22 @@ type Config struct {
 	Seed uint64
 }
 
-// Validate reports what is wrong with the configuration.
+// Validate returns an error for the first wrong field.
 func (c *Config) Validate() error {
 	if c.Max < 1 || c.Max > MaxSessions {
 		return fmt.Errorf("session table: %d sessions; it can hold 1 to %d", c.Max, MaxSessions)
 	}
-	if room := MaxSessions - c.Max; c.MaxV6 < 0 || c.MaxV6 > room {
-		return fmt.Errorf("session table: %d IPv6 sessions; beside %d of IPv4 it can hold 0 to %d", c.MaxV6, c.Max, room)
+	if most := MaxSessions - c.Max; c.MaxV6 < 0 || c.MaxV6 > most {
+		return fmt.Errorf("session table: %d IPv6 sessions; beside %d of IPv4 it can hold 0 to %d",
+			c.MaxV6, c.Max, most)
 	}
 	if c.Ended == nil {
-		return errors.New("session table: nobody is told when a session ends")
+		return errors.New("session table: Ended is not set")
 	}
 	return nil
 }
 
-// Table holds the sessions of one worker.
+// Table holds the sessions of one worker. Only that worker may call its methods.
 type Table struct {
 	sessions  []Session    // by slot, of both families
 	addresses []Addresses6 // of the IPv6 sessions
@@ -51,7 +53,7 @@ type Table struct {
 	memory    []byte // the mapping that the slices lie in
 }
 
-// New maps a table's memory.
+// New returns an empty table with all of its memory mapped. Close unmaps it.
 func New(cfg Config) (*Table, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -60,7 +62,8 @@ func New(cfg Config) (*Table, error) {
 	t.four.size = uint32(cfg.Max)
 	t.six.first, t.six.size = uint32(cfg.Max), uint32(cfg.MaxV6)
 	if err := t.mapMemory(cfg.Max, cfg.MaxV6, cfg.Huge); err != nil {
-		return nil, fmt.Errorf("session table for %d sessions and %d of IPv6: %w; lower session.max or session.max_v6", cfg.Max, cfg.MaxV6, err)
+		return nil, fmt.Errorf("session table for %d sessions and %d of IPv6: %w; "+
+			"lower session.max or session.max_v6", cfg.Max, cfg.MaxV6, err)
 	}
 	return t, nil
 }
@@ -72,37 +75,38 @@ func newHasher(seed uint64) hasher {
 	return hasher{seed * 0xd1342543de82ef95, seed * 0x9e3779b97f4a7c15}
 }
 
-// Notes says what could not be had, such as huge pages.
+// Notes returns what New could not do, such as the use of huge pages, one sentence each.
 func (t *Table) Notes() []string { return t.notes }
 
 // Len returns how many sessions there are, of both families.
 func (t *Table) Len() int { return t.four.count + t.six.count }
 
-// LenV6 returns how many of them are of IPv6 clients.
+// LenV6 returns how many sessions of IPv6 clients there are.
 func (t *Table) LenV6() int { return t.six.count }
 
-// Cap returns how many sessions there can be, of both families. Slots are the numbers below it.
+// Cap returns the greatest number of sessions, of both families. Slots are the numbers below it.
 func (t *Table) Cap() int { return len(t.sessions) }
 
-// CapV6 returns how many of them can be of IPv6 clients.
+// CapV6 returns the greatest number of sessions of IPv6 clients.
 func (t *Table) CapV6() int { return int(t.six.size) }
 
-// At returns the session in a slot.
+// At returns the record in a slot. The pointer is valid until Close; Live tells whether the record
+// holds a session.
 func (t *Table) At(slot uint32) *Session { return &t.sessions[slot] }
 
 // Hash4 returns the hash under which an IPv4 key is looked up.
 func (t *Table) Hash4(k *Key4) uint64 { return t.hasher.hash(k) }
 
-// Candidate returns the session that probably belongs to a hash, or zero. Only its home bucket is
-// read. Confirm tells whether it does.
+// Candidate returns the session that probably belongs to a hash, or zero. It reads only the home
+// bucket. Confirm tells whether the session has the key.
 func (t *Table) Candidate(hash uint64) Ref { return t.index.candidate(hash) }
 
-// Confirm4 is Confirm for a key that is known to be of IPv4.
+// Confirm4 is Confirm for an IPv4 key.
 func (t *Table) Confirm4(ref Ref, k *Key4) bool {
 	return ref != 0 && t.sessions[ref.Slot()].matches(ref.Direction(), k)
 }
 
-// Lookup4 is Lookup for a key that is known to be of IPv4.
+// Lookup4 is Lookup for an IPv4 key.
 func (t *Table) Lookup4(hash uint64, k *Key4) (Ref, bool) {
 	e, ok := t.index.find(hash, func(r Ref) bool { return t.Confirm4(r, k) })
 	if !ok {
@@ -111,10 +115,13 @@ func (t *Table) Lookup4(hash uint64, k *Key4) (Ref, bool) {
 	return t.index.buckets[e.bucket].refs[e.i], true
 }
 
-// Hashes are those of a session's flows. Out means nothing where answers do not pass the director.
-type Hashes struct{ In, Out uint64 }
+// Hashes are the hashes of a session's two keys. Out has no meaning where answers do not pass the
+// director.
+type Hashes struct {
+	In, Out uint64 // of the keys with the flows Session.In and Session.Out
+}
 
-// Find returns the hash of a key of either family, and the session and direction that it belongs to, if
+// Find returns the hash of a key of either family, and the session and direction with that key if
 // there is one.
 func (t *Table) Find(k *Key) (hash uint64, ref Ref, found bool) {
 	if k.Src.Is4() {
@@ -128,11 +135,14 @@ func (t *Table) Find(k *Key) (hash uint64, ref Ref, found bool) {
 	return hash, ref, found
 }
 
-// Insert makes a session in state None whose packets from the client have the key in, of either family. If twoWay, answers
-// with the flow out pass the director too. No session may have the key in, and no other session may have answers with the flow
-// out. If all slots of
-// the client's family are taken, the oldest half-open session among them ends to make room; ok is false if there is none.
-func (t *Table) Insert(in *Key, h Hashes, out *Flow, twoWay bool, now uint32) (slot uint32, ok bool) {
+// Insert adds a session in state None, whose packets from the client have the key in, of either
+// family. If twoWay, the answers with the flow out pass the director too, and the index has both. h
+// are the hashes of both keys, now is in ms. No session may have the key in, and no other session
+// the flow out. When all slots of the client's family are taken, Insert evicts the oldest half-open
+// session of that family. ok is false if there is none.
+func (t *Table) Insert(
+	in *Key, h Hashes, out *Flow, twoWay bool, now uint32,
+) (slot uint32, ok bool) {
 	if in.Src.Is4() {
 		return t.insert4(in, h, out, twoWay, now)
 	}
@@ -155,13 +165,14 @@ func (t *Table) insert4(in *Key, h Hashes, out *Flow, twoWay bool, now uint32) (
 	return slot, t.enter(&t.four, slot, h, now)
 }
 
-// enter puts the flows of a session that has just begun into the index.
+// enter adds the flows of a new session to the index.
 func (t *Table) enter(b *slab, slot uint32, h Hashes, now uint32) bool {
 	if !t.index.insert(h.In, makeRef(slot, Inbound), t.rehash) {
 		t.release(slot)
 		return false
 	}
-	if t.sessions[slot].Flags&TwoWay != 0 && !t.index.insert(h.Out, makeRef(slot, Outbound), t.rehash) {
+	if t.sessions[slot].Flags&TwoWay != 0 &&
+		!t.index.insert(h.Out, makeRef(slot, Outbound), t.rehash) {
 		t.unindex(h.In, makeRef(slot, Inbound))
 		t.release(slot)
 		return false
@@ -171,7 +182,7 @@ func (t *Table) enter(b *slab, slot uint32, h Hashes, now uint32) bool {
 	return true
 }
 
-// End ends a session.
+// End ends the session in a slot and calls Config.Ended.
 func (t *Table) End(slot uint32) { t.end(slot, t.hashesOf(slot)) }
 
 func (t *Table) hashesOf(slot uint32) (h Hashes) {
@@ -182,7 +193,7 @@ func (t *Table) hashesOf(slot uint32) (h Hashes) {
 	return h
 }
 
-// end is End for who knows the hashes.
+// end is End with the hashes already computed.
 func (t *Table) end(slot uint32, h Hashes) {
 	s := &t.sessions[slot]
 	t.unindex(h.In, makeRef(slot, Inbound))
@@ -194,8 +205,8 @@ func (t *Table) end(slot uint32, h Hashes) {
 	t.release(slot)
 }
 
-// EndAll ends every session. It takes the records in the order of memory and empties the index as a whole: one by one, a hundred
-// million sessions would take half a minute.
+// EndAll ends every session. It goes through the records in the order of memory and clears the
+// whole index: ending a hundred million sessions one by one would take half a minute.
 func (t *Table) EndAll() {
 	t.endSlab(&t.four)
 	t.endSlab(&t.six)
@@ -215,7 +226,7 @@ func (t *Table) endSlab(b *slab) {
 	b.empty()
 }
 
-// rehash returns the hash of the flow that an index entry stands for.
+// rehash returns the hash of the flow that an index entry refers to.
 func (t *Table) rehash(r Ref) uint64 {
 	if t.sessions[r.Slot()].has6(r.Direction()) {
 		return t.rehash6(r)
@@ -225,7 +236,7 @@ func (t *Table) rehash(r Ref) uint64 {
 	return t.Hash4(&k)
 }
 
-// unindex removes an entry, which is known by what it refers to: no other session is read.
+// unindex removes the entry with the Ref. It compares Refs, so it reads no other session.
 func (t *Table) unindex(hash uint64, ref Ref) {
 	if e, ok := t.index.find(hash, func(r Ref) bool { return r == ref }); ok {
 		t.index.remove(hash, e)

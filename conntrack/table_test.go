@@ -12,7 +12,7 @@ const (
 	testServer = 0x0a01000b // 10.1.0.11
 )
 
-// newTable makes a table that is closed with the test; what the Config leaves open gets a default.
+// newTable returns a table that the end of the test closes. It sets defaults where cfg has zeros.
 func newTable(t testing.TB, cfg Config) *Table {
 	t.Helper()
 	if cfg.Timeouts == (Timeouts{}) {
@@ -36,10 +36,12 @@ func newTable(t testing.TB, cfg Config) *Table {
 	return table
 }
 
-// flows are those of the i-th of a sequence of nat sessions, which differ in client address and port.
+// flows returns the flows of the i-th of a sequence of nat sessions, which differ in client address
+// and port.
 func flows(i int) (in, out Flow4) {
 	client, port := 0xc0a80000+uint32(i/50_000), uint16(1024+i%50_000)
-	return Flow4{Src: client, Dst: testVIP, SrcPort: port, DstPort: 80}, Flow4{Src: testServer, Dst: client, SrcPort: 8080, DstPort: port}
+	return Flow4{Src: client, Dst: testVIP, SrcPort: port, DstPort: 80},
+		Flow4{Src: testServer, Dst: client, SrcPort: 8080, DstPort: port}
 }
 
 // mustInsert inserts the i-th session in both directions.
@@ -69,7 +71,7 @@ func TestConfigValidate(t *testing.T) {
 		{Config{Max: MaxSessions + 1, Ended: ended}, "it can hold 1 to"},
 		{Config{Max: 1, MaxV6: -1, Ended: ended}, "-1 IPv6 sessions"},
 		{Config{Max: 1, MaxV6: MaxSessions, Ended: ended}, "beside 1 of IPv4 it can hold 0 to"},
-		{Config{Max: 1}, "nobody is told"},
+		{Config{Max: 1}, "Ended is not set"},
 	} {
 		if _, err := New(c.cfg); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("error %v; want one with %q", err, c.want)
@@ -78,8 +80,8 @@ func TestConfigValidate(t *testing.T) {
 }
 
 func TestTableWithoutMemory(t *testing.T) {
-	// 2^30 records of 64 bytes: more than an address space limit or overcommit usually allows; where it
-	// is allowed, nothing is touched.
+	// 2^30 records of 64 bytes exceed most address space limits and overcommit. Where they are
+	// allowed, the test touches none of them.
 	table, err := New(Config{Max: MaxSessions, Ended: func(*Session) {}})
 	if err == nil {
 		err = table.Close()
@@ -125,7 +127,8 @@ func TestBothFlowsAreFound(t *testing.T) {
 		t.Errorf("outbound: %#x, %v", r, ok)
 	}
 	s := table.At(slot)
-	if s.State != None || s.LastSeen != 7 || s.Flags&TwoWay == 0 || !s.Live() || s.In != in || s.Out != out {
+	if s.State != None || s.LastSeen != 7 || s.Flags&TwoWay == 0 || !s.Live() || s.In != in ||
+		s.Out != out {
 		t.Errorf("new session %+v", *s)
 	}
 }
@@ -205,7 +208,7 @@ func TestStaleRefIsNotConfirmed(t *testing.T) {
 	}
 }
 
-// TestStaleRefToOneWaySession: the outbound flow of a one-way session is no flow of packets.
+// TestStaleRefToOneWaySession: packets never match the outbound flow of a one-way session.
 func TestStaleRefToOneWaySession(t *testing.T) {
 	table := newTable(t, Config{Max: 1})
 	table.End(mustInsert(t, table, 1, 0))
@@ -236,7 +239,7 @@ func TestEndedSeesTheWholeSession(t *testing.T) {
 	}
 }
 
-// TestEndAllLeavesAnEmptyTable: nothing of before is found, and there is room for as much again.
+// TestEndAllLeavesAnEmptyTable: no old flow is found, and the same number of sessions fits again.
 func TestEndAllLeavesAnEmptyTable(t *testing.T) {
 	table := newTable(t, Config{Max: 50})
 	for range 3 {
@@ -257,28 +260,30 @@ func TestEndAllLeavesAnEmptyTable(t *testing.T) {
 }
 
 func TestCloseTwice(t *testing.T) {
-	table := newTable(t, Config{Max: 4}) // closes it again
+	table := newTable(t, Config{Max: 4}) // newTable's cleanup closes it again
 	if err := table.Close(); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// result says how an insertion went.
+// result is the outcome of an insertion.
 type result uint8
 
 const (
 	inserted  result = iota
 	tableFull        // no slot, and no half-open session to evict
-	flowTaken        // another session's answers already come on the outbound flow
+	flowTaken        // another session already has the outbound flow
 )
 
-// insert is insertKey in IPv4's own form.
+// insert is insertKey for IPv4 flows.
 func insert(table *Table, in, out Flow4, protocol uint8, twoWay bool, now uint32) (uint32, result) {
 	return insertKey(table, in.Wide(), out.Wide(), protocol, twoWay, now)
 }
 
-// insertKey looks whether the outbound flow is free and inserts, as the engine does.
-func insertKey(table *Table, in, out Flow, protocol uint8, twoWay bool, now uint32) (uint32, result) {
+// insertKey inserts a session if the outbound flow is free, as the engine does.
+func insertKey(
+	table *Table, in, out Flow, protocol uint8, twoWay bool, now uint32,
+) (uint32, result) {
 	k, answers := Key{Flow: in, Protocol: protocol}, Key{Flow: out, Protocol: protocol}
 	h := Hashes{In: table.Hash(&k)}
 	if twoWay {

@@ -1,24 +1,24 @@
 package conntrack
 
-// A tick is 1.024 s: a shift of the millisecond clock, so that ticks wrap where it does.
+// A tick is 1.024 s: the millisecond clock shifted right, so that ticks wrap where the clock does.
 const tickShift = 10
 
 // sweepPeriod is how long one pass over all slots takes, in ms: one tick.
 const sweepPeriod = 1 << tickShift
 
-// Bounds of one call of Expire, so that a worker's turn stays short: about 10 us to pass over the ticks, and as much
-// for the sessions.
+// Bounds of one call of Expire, which keep a worker's turn short: about 10 us to pass over the
+// ticks, and about as much for the sessions.
 const (
 	maxSwept  = 16384
 	maxLooked = 256
 )
 
-// longJump is the time between two calls from which on ticks are not trusted, in ms: far less than half
-// their range.
+// longJump is the time between two calls, in ms, after which ticks are not trusted. It is far less
+// than half their range.
 const longJump = 1 << (14 + tickShift)
 
-// maxAhead is the furthest future tick that signed 16-bit differences can express. Later deadlines
-// are looked at then and put off again.
+// maxAhead is the furthest future tick that a signed 16-bit difference can express. For a later
+// deadline the session is looked at then and gets another tick.
 const maxAhead = 1<<15 - 2
 
 // sweep is the state of the pass over the ticks.
@@ -26,24 +26,25 @@ type sweep struct {
 	next uint32 // slot; the two slabs follow one another
 	last uint32 // time of the last call, ms
 	owed uint64 // slots due to be passed over, times sweepPeriod
-	// distrust is how many slots to look at whatever their ticks say: after a long jump of the clock a tick
-	// of the past looks like one of the future, and after a change of timeouts it comes too late.
+	// distrust is how many slots to look at whatever their ticks say. After a long jump of the
+	// clock a past tick looks like a future one, and after a change of timeouts a tick may be too
+	// late.
 	distrust uint32
 }
 
-// arm sets the tick at which the session is looked at, from its state and when it was last seen.
+// arm sets the tick at which Expire looks at the session, from its state and LastSeen.
 func (t *Table) arm(slot uint32, now uint32) { t.wake[slot] = t.tickOf(slot, now) }
 
-// rearm is arm for a changed state: only an earlier tick is worth a write, a later one is found when
-// the old one comes.
+// rearm is arm after a change of state. It writes only an earlier tick: Expire finds a later
+// deadline when the old tick comes.
 func (t *Table) rearm(slot uint32, now uint32) {
 	if tick := t.tickOf(slot, now); int16(tick-t.wake[slot]) < 0 {
 		t.wake[slot] = tick
 	}
 }
 
-// SetTimeouts gives all sessions other timeouts, those that there are too: each is looked at again, as far as Expire comes, so that it ends when
-// the new ones say.
+// SetTimeouts sets the timeouts of all sessions. It applies to existing sessions as well: the next
+// pass of Expire looks at each of them again, and it ends when the new timeouts say.
 func (t *Table) SetTimeouts(timeouts Timeouts) {
 	if timeouts == t.timeouts {
 		return
@@ -52,8 +53,8 @@ func (t *Table) SetTimeouts(timeouts Timeouts) {
 	t.sweep.distrust = t.four.used + t.six.used
 }
 
-// tickOf returns the first tick that begins after the session's deadline, or the one before it if that is 0,
-// which marks free slots: a session looked at too early is given its tick again.
+// tickOf returns the first tick that begins after the session's deadline. If that is 0, which marks
+// free slots, it returns the tick before: a session looked at too early gets its tick again.
 func (t *Table) tickOf(slot, now uint32) uint16 {
 	s := &t.sessions[slot]
 	ahead := int32(s.LastSeen + t.timeouts[s.State] - now)
@@ -64,12 +65,14 @@ func (t *Table) tickOf(slot, now uint32) uint16 {
 	return 1<<16 - 1
 }
 
-// Expire ends sessions that had no packet for their state's timeout. It does a bounded piece of work: the piece
-// that is due since the last call for a pass over all sessions in a tick. The worker calls it once a turn.
+// Expire ends sessions that had no packet for their state's timeout. One call does a bounded amount
+// of work: the part of a pass over all sessions that is due since the last call. The worker calls
+// it once a turn, with the time in ms.
 func (t *Table) Expire(now uint32) {
 	elapsed := now - t.sweep.last
 	if elapsed != 0 {
-		// Never twice at one time: which session is evicted next must not depend on how many turns a burst took.
+		// Never twice at one time: the next eviction must not depend on how many turns a burst
+		// took.
 		t.trim(&t.four, maxTrimmed)
 		t.trim(&t.six, maxTrimmed)
 	}
@@ -87,7 +90,7 @@ func (t *Table) Expire(now uint32) {
 	t.sweep.owed -= uint64(t.pass(n, now)) * sweepPeriod
 }
 
-// pass looks at up to n slots and returns at how many it looked.
+// pass looks at up to n slots and returns the number it looked at.
 func (t *Table) pass(n, now uint32) uint32 {
 	tick := uint16(now >> tickShift)
 	var found [maxLooked]uint32
@@ -108,8 +111,8 @@ func (t *Table) pass(n, now uint32) uint32 {
 	return i
 }
 
-// otherSlab lets the sweep, which is past a slab's end, go on at the beginning of the other, or of the same if the other has never
-// been used, and returns its end.
+// otherSlab moves the sweep, which is past a slab's end, to the beginning of the other slab and
+// returns that slab's end. It stays in the same slab if the other has never been used.
 func (t *Table) otherSlab() (end uint32) {
 	b := &t.four
 	if t.four.used == 0 || t.six.used != 0 && !t.Is6(t.sweep.next-1) {
@@ -122,18 +125,18 @@ func (t *Table) otherSlab() (end uint32) {
 // together is how many sessions end at a time.
 const together = 32
 
-// expireTogether ends the sessions in the slots whose time has passed, and gives the others their next tick. First it asks for all
-// the records, then for all the places in the index, so that memory is waited for twice and not with each session. A slot
-// may come twice in a small table.
+// expireTogether ends the sessions in the slots whose timeout has passed, and gives the others
+// their next tick. It first prefetches all the records, then all the buckets of the index, so that
+// it waits for memory twice and not once per session. A slot may occur twice in a small table.
 func (t *Table) expireTogether(slots []uint32, now uint32) {
 	for _, slot := range slots {
-		t.foreseeSlot(slot)
+		t.prefetchSlot(slot)
 	}
 	var hashes [together]Hashes
 	for i, slot := range slots {
 		if t.expired(slot, now) {
 			hashes[i] = t.hashesOf(slot)
-			t.foreseeEntries(slot, hashes[i])
+			t.prefetchEntries(slot, hashes[i])
 		}
 	}
 	for i, slot := range slots {
@@ -147,11 +150,11 @@ func (t *Table) expireTogether(slots []uint32, now uint32) {
 	}
 }
 
-// foreseeEntries asks for the places in the index in which a session's entries probably are.
-func (t *Table) foreseeEntries(slot uint32, h Hashes) {
-	t.Foresee(h.In)
+// prefetchEntries prefetches the home buckets of a session's index entries.
+func (t *Table) prefetchEntries(slot uint32, h Hashes) {
+	t.Prefetch(h.In)
 	if t.sessions[slot].Flags&TwoWay != 0 {
-		t.Foresee(h.Out)
+		t.Prefetch(h.Out)
 	}
 }
 
@@ -165,7 +168,7 @@ func (t *Table) due(slot uint32, tick uint16) bool {
 	return w != 0 && int16(tick-w) >= 0
 }
 
-// expired reports whether the time of the session in a slot has passed.
+// expired reports whether the timeout of the session in a slot has passed.
 func (t *Table) expired(slot, now uint32) bool {
 	s := &t.sessions[slot]
 	return int32(now-s.LastSeen-t.timeouts[s.State]) >= 0

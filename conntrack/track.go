@@ -2,12 +2,13 @@ package conntrack
 
 // Transition is a change of state; From equals To when there was none.
 type Transition struct {
-	From, To State
+	From, To State // before and after the packet
 }
 
-// Track brings a session's state up to date with one packet: a TCP segment or SCTP packet with the event e, seen as v says.
-// Sessions of other protocols are given their single state once, with SetState, and keep it. A session of echo requests, whose
-// ports are the identifier and 0, is one of ICMP.
+// Track updates a session after one packet: its LastSeen, and its state by a TCP or SCTP event e
+// seen as v says. now is in ms. Sessions of other protocols get their single state once, with
+// SetState, and keep it. A session of echo requests, whose ports are the identifier and 0, is in
+// state ICMP.
 func (t *Table) Track(slot uint32, v View, e Event, now uint32) Transition {
 	s := &t.sessions[slot]
 	s.LastSeen = now
@@ -19,7 +20,7 @@ func (t *Table) Track(slot uint32, v View, e Event, now uint32) Transition {
 	return Transition{from, to}
 }
 
-// SetState puts a session into a state whatever its packets say.
+// SetState sets a session's state, whatever its packets say. now is in ms.
 func (t *Table) SetState(slot uint32, to State, now uint32) Transition {
 	from := t.sessions[slot].State
 	t.setState(slot, to, now)

@@ -1,21 +1,21 @@
 package conntrack
 
-// Bounds on fragments that came before their datagram's first: of one datagram, and of all.
+// Bounds on fragments that came before their datagram's first, per datagram and in total.
 const (
 	MaxQueued  = 16
 	MaxWaiting = 256
 )
 
-// Place is where the caller keeps a fragment that waits: a number below MaxWaiting.
+// Place is a number below MaxWaiting under which the caller keeps a fragment that waits.
 type Place uint16
 
-// Dropped is a fragment that waited in vain.
+// Dropped is a fragment whose wait ended without its datagram's first.
 type Dropped struct {
-	Place  Place
+	Place  Place           // free from now on
 	Reason FragmentVerdict // FragmentTimeout, FragmentOverlap or FragmentEvicted
 }
 
-// waiting is the places of fragments that wait.
+// waiting is the places of fragments that wait, used and free.
 type waiting struct {
 	places [MaxWaiting]waitingPlace
 	unused uint16 // place + 1 of the first free one
@@ -24,7 +24,7 @@ type waiting struct {
 
 type waitingPlace struct {
 	since    uint32 // ms
-	datagram uint32 // entry
+	datagram uint32 // index of its datagram in Fragments.datagrams
 	next     uint16 // place + 1 of the next in the datagram's queue, or of the next free one
 	state    placeState
 	reason   FragmentVerdict // of an abandoned one
@@ -35,7 +35,7 @@ type placeState uint8
 const (
 	freePlace placeState = iota
 	heldPlace
-	abandonedPlace // in no queue any more, and not yet returned to the caller
+	abandonedPlace // no longer in a queue, and not yet returned to the caller
 )
 
 // chain is a datagram's queue: place + 1 of its first and last.
@@ -53,7 +53,7 @@ func (w *waiting) freeAll() {
 
 func (w *waiting) full() bool { return w.unused == 0 }
 
-// push takes a place, of which there must be one, and puts it at the end of a datagram's queue.
+// push takes a free place, which must exist, and appends it to a datagram's queue.
 func (w *waiting) push(q *chain, datagram, now uint32) Place {
 	link := w.unused
 	p := &w.places[link-1]
@@ -70,7 +70,7 @@ func (w *waiting) push(q *chain, datagram, now uint32) Place {
 	return Place(link - 1)
 }
 
-// pop takes the first from a queue that is not empty, and frees its place.
+// pop removes the first place from a queue, which must not be empty, and frees it.
 func (w *waiting) pop(q *chain) Place {
 	at := Place(q.first - 1)
 	q.first = w.places[at].next
@@ -79,7 +79,7 @@ func (w *waiting) pop(q *chain) Place {
 	return at
 }
 
-// abandon empties a queue; its places are free once Expire has returned them.
+// abandon empties a queue. Its places are free once Expire has returned them.
 func (w *waiting) abandon(q *chain, reason FragmentVerdict) {
 	for ; q.n > 0; q.n-- {
 		p := &w.places[q.first-1]

@@ -80,10 +80,11 @@ func (w *Worker) rewriteError(g *passage, q *packet.Quotation) Verdict {
 	case inner.Src.Is4() == m.Kind.Is6():
 		return w.errorAcross(p, m, q, from, to, &inner)
 	case m.Kind.Is6():
-		modes.TranslateError6(ip, transport, q, from, to, &inner)
+		modes.TranslateError6(ip, transport, q, modes.Error6{From: from, To: to, Inner: &inner})
 	default:
 		narrow := inner.Narrow()
-		modes.TranslateError(ip, transport, q, from.V4(), to.V4(), &narrow)
+		modes.TranslateError(ip, transport, q,
+			modes.Error4{From: from.V4(), To: to.V4(), Inner: &narrow})
 	}
 	return Taken
 }
@@ -104,9 +105,11 @@ func (w *Worker) errorAcross(p *ports.Packet, m *meta, q *packet.Quotation, from
 	n, etherType := 0, packet.EtherTypeIPv6
 	if m.Kind.Is6() {
 		narrow := inner.Narrow()
-		n, etherType = modes.ErrorToFour(w.scratch[:], ip, transport, q, from.V4(), to.V4(), &narrow), packet.EtherTypeIPv4
+		other := modes.Error4{From: from.V4(), To: to.V4(), Inner: &narrow}
+		n, etherType = modes.ErrorToFour(w.scratch[:], ip, transport, q, other), packet.EtherTypeIPv4
 	} else {
-		n = modes.ErrorToSix(w.scratch[:], ip, transport, q, from, to, inner)
+		other := modes.Error6{From: from, To: to, Inner: inner}
+		n = modes.ErrorToSix(w.scratch[:], ip, transport, q, other)
 	}
 	if n == 0 || !p.Resize(packet.EthernetLen+n) {
 		return DropICMPError

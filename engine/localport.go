@@ -41,7 +41,7 @@ func (w *Worker) findLocal(a *arrival, d *decision) Verdict {
 func (w *Worker) takeTurn(d *decision) {
 	w.peers[d.id].turn = d.turn
 	if w.nextLocal(d) {
-		w.sessions.Foresee(w.sessions.Hash(&d.out))
+		w.sessions.Prefetch(w.sessions.Hash(&d.out))
 	}
 }
 

@@ -32,7 +32,7 @@ func (s sink) Exchange(tx, free, rx *ports.Burst) {
 
 func (s sink) Alloc(*ports.Burst, int) bool { return false }
 
-// mill feeds a worker's pipeline with bursts of UDP from many clients, in an order that no cache foresees, in a
+// mill feeds a worker's pipeline with bursts of UDP from many clients, in an order that no cache predicts, in a
 // handful of buffers that are always warm: as if a NIC had written them into the cache.
 type mill struct {
 	worker *Worker

@@ -9,7 +9,7 @@ import (
 // Mode is a way of forwarding.
 type Mode uint8
 
-// The modes. Their order is that of the documentation; the number is no part of any interface.
+// The modes, in the order of the documentation. The numbers are not part of any interface.
 const (
 	DR Mode = iota
 	NAT
@@ -18,8 +18,7 @@ const (
 	NumModes
 )
 
-// NoMode stands for a mode that is not given or whose name is not known. Each of its properties is
-// zero.
+// NoMode stands for a missing or unknown mode. Each of its properties is zero.
 const NoMode = NumModes
 
 // Path is what a mode does to a packet on its way to the real server.
@@ -32,25 +31,25 @@ const (
 	Tunnel                // it travels inside another packet
 )
 
-// Source is whose address real servers see.
+// Source is the client address that real servers see.
 type Source uint8
 
 // The sources.
 const (
-	Client Source = iota
-	Local         // one of the director's local addresses
+	Client Source = iota // the client's own
+	Local                // one of the director's local addresses
 )
 
-// Owner says which worker has a flow of a client.
+// Owner says which worker has a client's flow.
 type Owner uint8
 
 // The owners.
 const (
-	Receiver  Owner = iota // the one that received it, where the device keeps a flow together
+	Receiver  Owner = iota // the worker that received it, where the device keeps a flow together
 	ClientEnd              // a hash of the client's address and port, which both directions carry
 )
 
-// modes is the one table of modes.
+// modes is the table of modes.
 var modes = [NumModes + 1]struct {
 	name      string
 	path      Path
@@ -59,12 +58,12 @@ var modes = [NumModes + 1]struct {
 	twoWay    bool   // answers pass the director
 	fixedPort bool   // real servers have the service's port
 	onLink    bool   // real servers are on a port's subnet
-	mixed     bool   // clients of IPv6 may have real servers of IPv4
-	tunnel    string // ipvsadm's and keepalived's type of tunnel
-	flag      string // ipvsadm's options; fullnat has Fulcrum's own, without a letter
+	mixed     bool   // IPv6 clients may have IPv4 real servers
+	tunnel    string // the type of tunnel in ipvsadm and keepalived
+	flag      string // ipvsadm's option; Fulcrum's own for fullnat, without a letter
 	longFlag  string
-	forward   string // in ipvsadm's lists; fullnat's is DPVS's
-	method    string // keepalived's; fullnat's is DPVS's
+	forward   string // in ipvsadm's lists; DPVS's name for fullnat
+	method    string // keepalived's; DPVS's name for fullnat
 }{
 	DR: {
 		name: "dr", path: Route, fixedPort: true, onLink: true,
@@ -88,8 +87,8 @@ var modes = [NumModes + 1]struct {
 // Modes returns every mode in the order of the documentation.
 func Modes() []Mode { return upTo(NumModes) }
 
-// ModesByCost returns every mode in the order of what it costs the director: those whose answers
-// pass it come last.
+// ModesByCost returns every mode in the order of its cost for the director: modes whose answers
+// pass the director come last.
 func ModesByCost() []Mode {
 	return append(ModesWith(func(m Mode) bool { return !m.TwoWay() }), ModesWith(Mode.TwoWay)...)
 }
@@ -135,7 +134,7 @@ func (m Mode) String() string {
 // Path returns what the mode does to a packet.
 func (m Mode) Path() Path { return modes[m].path }
 
-// Source returns whose address real servers see.
+// Source returns which address real servers see.
 func (m Mode) Source() Source { return modes[m].source }
 
 // Owner returns which worker has a client's flows.
@@ -144,23 +143,25 @@ func (m Mode) Owner() Owner { return modes[m].owner }
 // TwoWay reports whether real servers' answers pass the director.
 func (m Mode) TwoWay() bool { return modes[m].twoWay }
 
-// FixedPort reports whether real servers have the service's port, since the mode rewrites none.
+// FixedPort reports whether real servers must have the service's port, because the mode rewrites
+// none.
 func (m Mode) FixedPort() bool { return modes[m].fixedPort }
 
-// OnLink reports whether real servers have to be on a port's subnet, since the mode reaches them by their MAC address.
+// OnLink reports whether real servers must be on a port's subnet, because the mode reaches them by
+// their MAC address.
 func (m Mode) OnLink() bool { return modes[m].onLink }
 
-// Mixed reports whether clients of IPv6 may have real servers of IPv4.
+// Mixed reports whether IPv6 clients may have IPv4 real servers.
 func (m Mode) Mixed() bool { return modes[m].mixed }
 
-// Reaches reports whether real servers of one family can serve a VIP of the other, or of the same
-// one.
+// Reaches reports whether real servers of one family can serve a VIP of the other or the same
+// family.
 func (m Mode) Reaches(vip6, server6 bool) bool {
 	return vip6 == server6 || modes[m].path == Tunnel || modes[m].mixed && vip6
 }
 
-// TunnelType returns ipvsadm's and keepalived's type of the mode's tunnel, or "" for a mode without
-// one.
+// TunnelType returns the type of the mode's tunnel in ipvsadm and keepalived, or "" for a mode
+// without one.
 func (m Mode) TunnelType() string { return modes[m].tunnel }
 
 // Flag returns ipvsadm's option for the mode; fullnat has Fulcrum's own.

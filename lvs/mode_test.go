@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// properties are those of a mode that others ask for.
+// properties are the properties of a mode that others ask for.
 type properties struct {
 	path                                Path
 	source                              Source
@@ -92,7 +92,7 @@ func TestUnknownModes(t *testing.T) {
 	}
 }
 
-// TestReach: within a family every mode reaches real servers; between families a tunnel does, and
+// TestReach: within a family every mode reaches real servers. Between families a tunnel does, and
 // fullnat from IPv6 to IPv4.
 func TestReach(t *testing.T) {
 	for _, m := range Modes() {

@@ -69,7 +69,7 @@ func TestSchedulers(t *testing.T) {
 	}
 }
 
-// TestStates: names are keys in lower case, and either is read. conntrack compares times and
+// TestStates: keys are names in lower case, and both can be parsed. conntrack compares timeouts and
 // activity with the kernel's.
 func TestStates(t *testing.T) {
 	type properties struct {
@@ -106,7 +106,7 @@ func TestStates(t *testing.T) {
 	}
 }
 
-// TestNamesAreCopies: a caller that changes a list changes nothing for others.
+// TestNamesAreCopies: a caller that changes a list does not change it for others.
 func TestNamesAreCopies(t *testing.T) {
 	Modes()[0], ModesByCost()[0], Protocols()[0] = NoMode, NoMode, 0
 	if Modes()[0] != DR || ModesByCost()[0] != DR || Protocols()[0] != TCP {

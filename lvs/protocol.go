@@ -2,7 +2,7 @@ package lvs
 
 import "strconv"
 
-// Protocol is an IP protocol number. Zero is no protocol: none is given, or its name is not known.
+// Protocol is an IP protocol number. Zero stands for a missing or unknown protocol.
 type Protocol uint8
 
 // The protocols of services, and those of echo sessions.
@@ -45,7 +45,8 @@ func ParseProtocol(name string) (Protocol, bool) {
 	return 0, false
 }
 
-// String returns the protocol's name in the configuration, icmp for that of either family, or else the number.
+// String returns the protocol's name in the configuration, "icmp" for ICMP and ICMPv6, or else the
+// number.
 func (p Protocol) String() string {
 	for _, known := range protocols {
 		if known.number == p {

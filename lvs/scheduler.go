@@ -2,10 +2,10 @@ package lvs
 
 import "fmt"
 
-// Scheduler is a rule by which a service's new sessions get their real servers.
+// Scheduler is a rule that chooses the real servers of a service's new sessions.
 type Scheduler uint8
 
-// The schedulers. Their order is that of the documentation; the number is no part of any interface.
+// The schedulers, in the order of the documentation. The numbers are not part of any interface.
 const (
 	RR Scheduler = iota
 	WRR
@@ -14,15 +14,15 @@ const (
 	NumSchedulers
 )
 
-// DefaultScheduler is what a service has that names none: here, in ipvsadm and in keepalived.
+// DefaultScheduler is the scheduler of a service that names none, as in ipvsadm and keepalived.
 const DefaultScheduler = WLC
 
-// schedulers is the one table of schedulers. Package sched has their picks, and its doc.go shows
-// the rules.
+// schedulers is the table of schedulers. Package sched has their code, and its doc.go shows the
+// rules.
 var schedulers = [NumSchedulers]struct {
 	name, rule string
 	weighted   bool // a heavier real server gets more sessions
-	turns      bool // the load of real servers does not matter
+	turns      bool // the load of real servers has no influence
 }{
 	RR: {name: "rr", rule: "the next available one after the last pick", turns: true},
 	WRR: {
@@ -55,15 +55,15 @@ func (s Scheduler) String() string {
 	return schedulers[s].name
 }
 
-// Rule returns one line that says which real server the scheduler picks.
+// Rule returns one line that states which real server the scheduler picks.
 func (s Scheduler) Rule() string { return schedulers[s].rule }
 
 // Weighted reports whether a heavier real server gets more sessions than a lighter one. Weight 0
 // gets none from any scheduler.
 func (s Scheduler) Weighted() bool { return schedulers[s].weighted }
 
-// Turns reports whether real servers get sessions by turns, whatever their load: the shares of each
-// round are exact.
+// Turns reports whether real servers get sessions by turns, whatever their load. The shares of each
+// round are then exact.
 func (s Scheduler) Turns() bool { return schedulers[s].turns }
 
 // upTo returns the values of an enumeration below a number.

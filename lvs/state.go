@@ -10,7 +10,7 @@ import (
 // session. Package conntrack says which state follows which.
 type State uint8
 
-// The states. Their order is that of the documentation; the number is no part of any interface.
+// The states, in the order of the documentation. The numbers are not part of any interface.
 const (
 	StateNone State = iota // where a session of any protocol begins
 	StateEstablished
@@ -45,10 +45,10 @@ const (
 // and one second.
 const sctpMaxRTO = 61 * time.Second
 
-// states is the one table of states: IPVS's names, the kernel's default timeouts, and what counts
-// as an active connection (Linux 6.12, net/netfilter/ipvs/ip_vs_proto_tcp.c, ip_vs_proto_udp.c and
-// ip_vs_proto_sctp.c). Names of SCTP states begin with SCTP_ and are written out where the kernel's
-// ipvsadm shortens them.
+// states is the table of states: IPVS's names, the kernel's default timeouts, and whether a session
+// counts as an active connection (Linux 6.12, net/netfilter/ipvs/ip_vs_proto_tcp.c,
+// ip_vs_proto_udp.c and ip_vs_proto_sctp.c). The names of SCTP states begin with SCTP_ and are
+// written in full where the kernel's ipvsadm shortens them.
 var states = [NumStates]struct {
 	name     string
 	timeout  time.Duration
@@ -108,7 +108,7 @@ func (s State) String() string {
 // Key returns the state's key in the configuration.
 func (s State) Key() string { return strings.ToLower(s.String()) }
 
-// Timeout returns how long the kernel keeps a session in the state without a packet.
+// Timeout returns how long a session stays in the state without a packet by the kernel's default.
 func (s State) Timeout() time.Duration { return states[s].timeout }
 
 // Active reports whether sessions in the state count as active connections.

@@ -12,31 +12,31 @@ import (
 	"fulcrum/packet"
 )
 
-// segment is a whole TCP or UDP packet in fields; gopacket makes its bytes and, so, its checksums.
+// segment is a whole TCP or UDP packet in fields. gopacket makes its bytes and checksums.
 type segment struct {
 	ip      layers.IPv4
 	tcp     layers.TCP // if the protocol is TCP
 	udp     layers.UDP // if it is UDP
 	payload []byte
-	// unsummed is for UDP without a checksum.
+	// unsummed makes UDP without a checksum.
 	unsummed bool
 	// spoil is added to both checksums, to make them wrong.
 	spoil uint16
 }
 
-// fataler is what *testing.T, *testing.B and *rapid.T have in common.
+// fataler is the common part of *testing.T, *testing.B and *rapid.T.
 type fataler interface{ Fatalf(string, ...any) }
 
 func netIP(v uint32) net.IP { return binary.BigEndian.AppendUint32(nil, v) }
 
-// setFlow gives the packet the addresses and ports of a flow.
+// setFlow sets the packet's addresses and ports.
 func (s *segment) setFlow(f conntrack.Flow4) {
 	s.ip.SrcIP, s.ip.DstIP = netIP(f.Src), netIP(f.Dst)
 	s.tcp.SrcPort, s.tcp.DstPort = layers.TCPPort(f.SrcPort), layers.TCPPort(f.DstPort)
 	s.udp.SrcPort, s.udp.DstPort = layers.UDPPort(f.SrcPort), layers.UDPPort(f.DstPort)
 }
 
-// bytes is the packet with right checksums, or ones that are wrong by spoil.
+// bytes returns the packet with right checksums, or with checksums wrong by spoil.
 func (s *segment) bytes(t fataler) packet.IPv4 {
 	var transport gopacket.SerializableLayer = &s.tcp
 	_ = s.tcp.SetNetworkLayerForChecksum(&s.ip)
@@ -46,7 +46,8 @@ func (s *segment) bytes(t fataler) packet.IPv4 {
 	}
 	b := gopacket.NewSerializeBuffer()
 	opts := gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}
-	if err := gopacket.SerializeLayers(b, opts, &s.ip, transport, gopacket.Payload(s.payload)); err != nil {
+	if err := gopacket.SerializeLayers(b, opts, &s.ip, transport,
+		gopacket.Payload(s.payload)); err != nil {
 		t.Fatalf("serialize: %v", err)
 	}
 	p := packet.IPv4(b.Bytes())
@@ -54,7 +55,7 @@ func (s *segment) bytes(t fataler) packet.IPv4 {
 	return p
 }
 
-// finish does to the checksums what gopacket does not.
+// finish changes the checksums where gopacket cannot.
 func (s *segment) finish(p packet.IPv4) {
 	p.SetChecksum(onesAdd(p.Checksum(), s.spoil))
 	if s.ip.Protocol == layers.IPProtocolTCP {
@@ -73,17 +74,19 @@ func (s *segment) finish(p packet.IPv4) {
 	}
 }
 
-// onesAdd is the sum in one's complement, with 0 for both zeros.
+// onesAdd returns the one's complement sum, with 0 for both zeros.
 func onesAdd(a, b uint16) uint16 { return uint16((uint32(a) + uint32(b)) % 0xffff) }
 
-// drawSegment draws a packet of the flow, its TTL 2 or more.
+// drawSegment draws a packet of the flow with a TTL of 2 or more.
 func drawSegment(t *rapid.T, protocol uint8, f conntrack.Flow4) *segment {
 	s := &segment{
 		ip: layers.IPv4{
 			Version: 4, TOS: rapid.Byte().Draw(t, "tos"), Id: cornered16().Draw(t, "id"),
-			TTL: rapid.ByteMin(2).Draw(t, "ttl"), Protocol: layers.IPProtocol(protocol), Options: drawIPOptions(t),
+			TTL: rapid.ByteMin(2).Draw(t, "ttl"), Protocol: layers.IPProtocol(protocol),
+			Options: drawIPOptions(t),
 		},
-		payload: rapid.OneOf(rapid.SliceOfN(rapid.Byte(), 0, 60), rapid.SliceOfN(rapid.SampledFrom([]byte{0, 0xff}), 0, 9)).Draw(t, "payload"),
+		payload: rapid.OneOf(rapid.SliceOfN(rapid.Byte(), 0, 60),
+			rapid.SliceOfN(rapid.SampledFrom([]byte{0, 0xff}), 0, 9)).Draw(t, "payload"),
 	}
 	if rapid.Bool().Draw(t, "df") {
 		s.ip.Flags = layers.IPv4DontFragment
@@ -100,13 +103,15 @@ func drawSegment(t *rapid.T, protocol uint8, f conntrack.Flow4) *segment {
 func (s *segment) drawTCP(t *rapid.T) {
 	flags := rapid.Byte().Draw(t, "flags")
 	s.tcp = layers.TCP{
-		Seq: cornered32().Draw(t, "seq"), Ack: cornered32().Draw(t, "ack"), Window: cornered16().Draw(t, "window"),
+		Seq: cornered32().Draw(t, "seq"), Ack: cornered32().Draw(t, "ack"),
+		Window: cornered16().Draw(t, "window"),
 		Urgent: cornered16().Draw(t, "urgent"), NS: rapid.Bool().Draw(t, "ns"),
 		FIN: flags&1 != 0, SYN: flags&2 != 0, RST: flags&4 != 0, PSH: flags&8 != 0,
 		ACK: flags&16 != 0, URG: flags&32 != 0, ECE: flags&64 != 0, CWR: flags&128 != 0,
 	}
 	if n := rapid.IntRange(0, 38).Draw(t, "TCP option length"); n > 0 {
-		s.tcp.Options = []layers.TCPOption{{OptionType: 254, OptionData: rapid.SliceOfN(rapid.Byte(), n, n).Draw(t, "TCP option")}}
+		s.tcp.Options = []layers.TCPOption{{OptionType: 254,
+			OptionData: rapid.SliceOfN(rapid.Byte(), n, n).Draw(t, "TCP option")}}
 	}
 }
 
@@ -119,19 +124,21 @@ func drawIPOptions(t *rapid.T) []layers.IPv4Option {
 	return []layers.IPv4Option{{OptionType: 0x9e, OptionLength: uint8(n + 2), OptionData: data}}
 }
 
-// cornered16 and cornered32 draw numbers whose all-zero and all-one values come often.
+// cornered16 and cornered32 draw numbers, often all zeros or all ones.
 func cornered16() *rapid.Generator[uint16] {
 	return rapid.OneOf(rapid.Uint16(), rapid.SampledFrom([]uint16{0, 1, 0xfffe, 0xffff}))
 }
 
 func cornered32() *rapid.Generator[uint32] {
-	return rapid.OneOf(rapid.Uint32(), rapid.SampledFrom([]uint32{0, 1, 0xffff, 0xffff0000, 0xfffffffe, 0xffffffff}))
+	return rapid.OneOf(rapid.Uint32(),
+		rapid.SampledFrom([]uint32{0, 1, 0xffff, 0xffff0000, 0xfffffffe, 0xffffffff}))
 }
 
 func drawFlow(t *rapid.T, label string) conntrack.Flow4 {
 	return conntrack.Flow4{
 		Src: cornered32().Draw(t, label+" source"), Dst: cornered32().Draw(t, label+" destination"),
-		SrcPort: cornered16().Draw(t, label+" source port"), DstPort: cornered16().Draw(t, label+" destination port"),
+		SrcPort: cornered16().Draw(t, label+" source port"),
+		DstPort: cornered16().Draw(t, label+" destination port"),
 	}
 }
 

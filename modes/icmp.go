@@ -6,18 +6,31 @@ import (
 	"fulcrum/packet"
 )
 
-// The offsets of checksums in transport headers.
+// The offsets of checksums in transport headers, in bytes.
 const (
 	udpChecksum = 6
 	tcpChecksum = 16
 )
 
-// TranslateError makes an ICMP error that came on one side of a session one for the other side (RFC 5508, section 4): from and to are its
-// new addresses, and inner is the flow of the packet that it quotes, as it was there. transport is the offset of the ICMP message in
-// ip, q what packet.Quoted4 found behind its header. A wrong checksum stays wrong.
-func TranslateError(ip packet.IPv4, transport int, q *packet.Quotation, from, to uint32, inner *packet.Flow4) {
-	outer := packet.Flow4{Src: from, Dst: to}
-	setNetwork(ip, &outer, packet.Delta(0).Change32(ip.Src(), from).Change32(ip.Dst(), to))
+// Error4 is what an ICMP error says on the side of its session to which it is translated.
+type Error4 struct {
+	From, To uint32        // its own addresses, in host byte order
+	Inner    *packet.Flow4 // flow of the quoted packet, as that side knows it
+}
+
+// Error6 is Error4 for an ICMPv6 error.
+type Error6 struct {
+	From, To packet.Addr  // its own addresses
+	Inner    *packet.Flow // flow of the quoted packet, as that side knows it
+}
+
+// TranslateError translates an ICMP error from one side of a session to the other side (RFC 5508,
+// section 4). transport is the offset of the ICMP message in ip, q the result of packet.Quoted4 for
+// what follows its header. A wrong checksum stays wrong.
+func TranslateError(ip packet.IPv4, transport int, q *packet.Quotation, to Error4) {
+	inner := to.Inner
+	outer := packet.Flow4{Src: to.From, Dst: to.To}
+	setNetwork(ip, &outer, packet.Delta(0).Change32(ip.Src(), to.From).Change32(ip.Dst(), to.To))
 	message := packet.ICMP(ip[transport:])
 	quoted := packet.IPv4(message[packet.ICMPLen:])
 
@@ -27,29 +40,33 @@ func TranslateError(ip packet.IPv4, transport int, q *packet.Quotation, from, to
 	old := quoted.Checksum()
 	quoted.SetChecksum(addresses.Apply(old))
 	all := addresses.Change16(old, quoted.Checksum())
-	all += quotePorts(quoted[q.Transport:], q.Key.Protocol, ports{inner.SrcPort, inner.DstPort}, addresses)
+	all += quotePorts(quoted[q.Transport:], q.Key.Protocol, ports{inner.SrcPort, inner.DstPort},
+		addresses)
 	message.SetChecksum(all.Apply(message.Checksum()))
 }
 
 // TranslateError6 is TranslateError for IPv6.
-func TranslateError6(ip packet.IPv6, transport int, q *packet.Quotation, from, to packet.Addr, inner *packet.Flow) {
-	all := packet.Delta(0).ChangeAddr(ip.Src(), from).ChangeAddr(ip.Dst(), to)
-	ip.SetSrc(from)
-	ip.SetDst(to)
+func TranslateError6(ip packet.IPv6, transport int, q *packet.Quotation, to Error6) {
+	inner := to.Inner
+	all := packet.Delta(0).ChangeAddr(ip.Src(), to.From).ChangeAddr(ip.Dst(), to.To)
+	ip.SetSrc(to.From)
+	ip.SetDst(to.To)
 	Route6(ip)
 	message := packet.ICMPv6(ip[transport:])
 	quoted := packet.IPv6(message[packet.ICMPLen:])
 
-	addresses := packet.Delta(0).ChangeAddr(quoted.Src(), inner.Src).ChangeAddr(quoted.Dst(), inner.Dst)
+	addresses := packet.Delta(0).ChangeAddr(quoted.Src(), inner.Src).
+		ChangeAddr(quoted.Dst(), inner.Dst)
 	quoted.SetSrc(inner.Src)
 	quoted.SetDst(inner.Dst)
 	all += addresses
-	all += quotePorts(quoted[q.Transport:], q.Key.Protocol, ports{inner.SrcPort, inner.DstPort}, addresses)
+	all += quotePorts(quoted[q.Transport:], q.Key.Protocol, ports{inner.SrcPort, inner.DstPort},
+		addresses)
 	message.SetChecksum(all.Apply(message.Checksum()))
 }
 
-// quotePorts gives what is quoted of a transport header its ports, and the checksum that goes with them as far as it is there. It
-// returns what that changes in the checksum of the message around it.
+// quotePorts sets the ports of a quoted transport header, and corrects its checksum if the
+// quotation includes it. It returns the change for the checksum of the message around it.
 func quotePorts(b []byte, protocol uint8, to ports, addresses packet.Delta) packet.Delta {
 	src, dst := binary.BigEndian.Uint16(b[0:2]), binary.BigEndian.Uint16(b[2:4])
 	change := packet.Delta(0).Change16(src, to.src).Change16(dst, to.dst)

@@ -6,11 +6,12 @@ import (
 	"fulcrum/packet"
 )
 
-// ErrorToSix writes into b what an ICMP error of IPv4 says, as one of IPv6 (RFC 7915, 4.2), and returns its length; 0 for one that has no
-// counterpart, or is damaged: the new one's checksum would be right. transport is the offset of the ICMP message in ip, q what packet.Quoted4
-// found behind its header; from and to are the new message's addresses, inner is the flow of the packet that it quotes as it was on
-// the other side.
-func ErrorToSix(b []byte, ip packet.IPv4, transport int, q *packet.Quotation, from, to packet.Addr, inner *packet.Flow) int {
+// ErrorToSix writes to b the ICMPv6 error that corresponds to an ICMP error (RFC 7915, 4.2), and
+// returns its length in bytes, at most MaxError. It returns 0 for an error without counterpart, and
+// for a damaged one, because the new checksum would be right. transport is the offset of the ICMP
+// message in ip, q the result of packet.Quoted4 for what follows its header.
+func ErrorToSix(b []byte, ip packet.IPv4, transport int, q *packet.Quotation, to Error6) int {
+	inner := to.Inner
 	message := packet.ICMP(ip[transport:])
 	typ, code, rest, ok := meaningInSix(message)
 	if !ok || packet.Checksum(message) != 0 {
@@ -22,22 +23,23 @@ func ErrorToSix(b []byte, ip packet.IPv4, transport int, q *packet.Quotation, fr
 	payload = payload[:min(len(payload), packet.IPv6MinMTU-headers)]
 	b = b[:headers+len(payload)]
 	packet.IPv6(b).Encode(packet.IPv6Fields{
-		TrafficClass: ip.TOS(), PayloadLength: uint16(len(b) - packet.IPv6Len), NextHeader: packet.ProtocolICMPv6,
-		HopLimit: ip.TTL() - 1, Src: from, Dst: to,
+		TrafficClass: ip.TOS(), PayloadLength: uint16(len(b) - packet.IPv6Len),
+		NextHeader: packet.ProtocolICMPv6, HopLimit: ip.TTL() - 1, Src: to.From, Dst: to.To,
 	})
 	packet.IPv6(b[packet.IPv6Len+packet.ICMPLen:]).Encode(packet.IPv6Fields{
-		TrafficClass: quoted.TOS(), PayloadLength: quoted.TotalLength() - uint16(q.Transport), NextHeader: q.Key.Protocol,
-		HopLimit: quoted.TTL(), Src: inner.Src, Dst: inner.Dst,
+		TrafficClass: quoted.TOS(), PayloadLength: quoted.TotalLength() - uint16(q.Transport),
+		NextHeader: q.Key.Protocol, HopLimit: quoted.TTL(), Src: inner.Src, Dst: inner.Dst,
 	})
 	copy(b[headers:], payload)
 	addresses := packet.Delta(0).ChangeAddr(q.Key.Src, inner.Src).ChangeAddr(q.Key.Dst, inner.Dst)
 	quotePorts(b[headers:], q.Key.Protocol, ports{inner.SrcPort, inner.DstPort}, addresses)
-	packet.ICMPv6(b[packet.IPv6Len:]).Encode(typ, code, rest, from, to)
+	packet.ICMPv6(b[packet.IPv6Len:]).Encode(typ, code, rest, to.From, to.To)
 	return len(b)
 }
 
-// ErrorToFour is ErrorToSix the other way (RFC 7915, 5.2).
-func ErrorToFour(b []byte, ip packet.IPv6, transport int, q *packet.Quotation, from, to uint32, inner *packet.Flow4) int {
+// ErrorToFour is ErrorToSix in the other direction (RFC 7915, 5.2).
+func ErrorToFour(b []byte, ip packet.IPv6, transport int, q *packet.Quotation, to Error4) int {
+	inner := to.Inner
 	message := packet.ICMPv6(ip[transport:])
 	typ, code, rest, ok := meaningInFour(message)
 	if !ok || !message.Valid(ip.Src(), ip.Dst()) {
@@ -49,7 +51,8 @@ func ErrorToFour(b []byte, ip packet.IPv6, transport int, q *packet.Quotation, f
 	payload = payload[:min(len(payload), mostQuoted-packet.IPv4MinLen)]
 	b = b[:headers+len(payload)]
 	packet.IPv4(b).Encode(packet.IPv4Fields{
-		TOS: ip.TrafficClass(), TotalLength: uint16(len(b)), TTL: ip.HopLimit() - 1, Protocol: packet.ProtocolICMP, Src: from, Dst: to,
+		TOS: ip.TrafficClass(), TotalLength: uint16(len(b)), TTL: ip.HopLimit() - 1,
+		Protocol: packet.ProtocolICMP, Src: to.From, Dst: to.To,
 	})
 	length := packet.IPv4MinLen + packet.IPv6Len + int(quoted.PayloadLength()) - q.Transport
 	packet.IPv4(b[packet.IPv4MinLen+packet.ICMPLen:]).Encode(packet.IPv4Fields{
@@ -57,26 +60,28 @@ func ErrorToFour(b []byte, ip packet.IPv6, transport int, q *packet.Quotation, f
 		TTL: quoted.HopLimit(), Protocol: q.Key.Protocol, Src: inner.Src, Dst: inner.Dst,
 	})
 	copy(b[headers:], payload)
-	addresses := packet.Delta(0).ChangeAddr(q.Key.Src, packet.AddrOf4(inner.Src)).ChangeAddr(q.Key.Dst, packet.AddrOf4(inner.Dst))
+	addresses := packet.Delta(0).ChangeAddr(q.Key.Src, packet.AddrOf4(inner.Src)).
+		ChangeAddr(q.Key.Dst, packet.AddrOf4(inner.Dst))
 	quotePorts(b[headers:], q.Key.Protocol, ports{inner.SrcPort, inner.DstPort}, addresses)
 	packet.ICMP(b[packet.IPv4MinLen:]).Encode(typ, code, rest)
 	return len(b)
 }
 
-// MaxError is the longest that ErrorToSix and ErrorToFour make, in bytes.
+// MaxError is the greatest length of an error from ErrorToSix or ErrorToFour, in bytes.
 const MaxError = packet.IPv6MinMTU
 
-// mostQuoted keeps errors of IPv4 to what every host takes (RFC 1812, 4.3.2.3).
+// mostQuoted limits IPv4 errors to the length that every host accepts (RFC 1812, 4.3.2.3).
 const mostQuoted = 576 - packet.IPv4MinLen - packet.ICMPLen
 
-// meaningInSix returns type, code and the second word of the ICMPv6 error that says what an ICMP error does (RFC 7915, 4.2).
+// meaningInSix returns type, code and second word of the ICMPv6 error with the meaning of an ICMP
+// error (RFC 7915, 4.2).
 func meaningInSix(m packet.ICMP) (typ, code uint8, rest uint32, ok bool) {
 	switch m.Type() {
 	case packet.ICMPUnreachable:
 		switch m.Code() {
 		case 0, 1, 5, 6, 7, 8, 11, 12: // network or host
 			return packet.ICMP6Unreachable, packet.ICMP6CodeNoRoute, 0, true
-		case 2: // protocol: the next header is what cannot be dealt with
+		case 2: // protocol: points to the next header field
 			return packet.ICMP6ParameterProblem, 1, 6, true
 		case packet.ICMPCodePortUnreachable:
 			return packet.ICMP6Unreachable, packet.ICMP6CodePortUnreachable, 0, true
@@ -92,7 +97,7 @@ func meaningInSix(m packet.ICMP) (typ, code uint8, rest uint32, ok bool) {
 	return 0, 0, 0, false
 }
 
-// meaningInFour is the inverse (RFC 7915, 5.2).
+// meaningInFour is the inverse of meaningInSix (RFC 7915, 5.2).
 func meaningInFour(m packet.ICMPv6) (typ, code uint8, rest uint32, ok bool) {
 	switch m.Type() {
 	case packet.ICMP6Unreachable:

@@ -18,8 +18,8 @@ const (
 	NumModes = lvs.NumModes
 )
 
-// Overhead returns how many bytes a packet that goes in direction d grows, by the families of the service and of the real server. It
-// shrinks where IPv6 becomes IPv4.
+// Overhead returns by how many bytes a packet in direction d grows. clients6 and servers6 are the
+// families of the service and the real server. The result is negative where IPv6 becomes IPv4.
 func Overhead(m Mode, d conntrack.Direction, clients6, servers6 bool) int {
 	switch {
 	case m == IPIP && d == conntrack.Outbound, clients6 == servers6 && m != IPIP:
@@ -34,7 +34,7 @@ func Overhead(m Mode, d conntrack.Direction, clients6, servers6 bool) int {
 	return packet.IPv6Len - packet.IPv4MinLen
 }
 
-// View returns the TCP state table for packets that go in direction d.
+// View returns the state table for packets in direction d.
 func View(m Mode, d conntrack.Direction) conntrack.View {
 	switch {
 	case d == conntrack.Outbound:

@@ -19,11 +19,15 @@ func TestModeTable(t *testing.T) {
 		modes.FullNAT: {"fullnat", true, 0, conntrack.Input},
 		modes.IPIP:    {"ipip", false, 20, conntrack.InputOnly},
 	} {
-		if m.String() != want.name || m.TwoWay() != want.twoWay || modes.Overhead(m, conntrack.Inbound, false, false) != want.overhead {
-			t.Errorf("%v: two-way %v, overhead %d; want %+v", m, m.TwoWay(), modes.Overhead(m, conntrack.Inbound, false, false), want)
+		if m.String() != want.name || m.TwoWay() != want.twoWay ||
+			modes.Overhead(m, conntrack.Inbound, false, false) != want.overhead {
+			t.Errorf("%v: two-way %v, overhead %d; want %+v", m, m.TwoWay(),
+				modes.Overhead(m, conntrack.Inbound, false, false), want)
 		}
-		if modes.View(m, conntrack.Inbound) != want.inbound || modes.View(m, conntrack.Outbound) != conntrack.Output {
-			t.Errorf("%v: views %d and %d", m, modes.View(m, conntrack.Inbound), modes.View(m, conntrack.Outbound))
+		if modes.View(m, conntrack.Inbound) != want.inbound ||
+			modes.View(m, conntrack.Outbound) != conntrack.Output {
+			t.Errorf("%v: views %d and %d", m, modes.View(m, conntrack.Inbound),
+				modes.View(m, conntrack.Outbound))
 		}
 	}
 }

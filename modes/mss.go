@@ -13,8 +13,9 @@ const (
 	optionMSS  = 2
 )
 
-// ClampMSS lowers the maximum segment size that a SYN announces to mss, in bytes, and corrects the checksum. One without the option
-// stays as it is: it means 536, or 1220 in IPv6 (RFC 9293, 3.7.1). t begins with a header that packet.Parse has checked.
+// ClampMSS lowers the maximum segment size that a SYN announces to mss, in bytes, and corrects the
+// checksum. A SYN without the option stays as it is: it means 536, or 1220 in IPv6 (RFC 9293,
+// 3.7.1). t must begin with a header that packet.Parse has checked.
 func ClampMSS(t packet.TCP, mss uint16) {
 	end := t.HeaderLen()
 	for at := packet.TCPMinLen; at < end; {
@@ -34,7 +35,8 @@ func ClampMSS(t packet.TCP, mss uint16) {
 	}
 }
 
-// setMSS lowers the number at an offset. At an odd one its bytes lie the other way round in the words that the checksum adds.
+// setMSS lowers the number at an offset. At an odd offset its bytes are swapped in the words that
+// the checksum adds.
 func setMSS(t packet.TCP, at int, mss uint16) {
 	old := binary.BigEndian.Uint16(t[at:])
 	if old <= mss {

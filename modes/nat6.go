@@ -2,8 +2,9 @@ package modes
 
 import "fulcrum/packet"
 
-// Translate6 rewrites a packet of IPv6 to go on a flow of IPv6, as nat and fullnat do. transport is the offset of the protocol's
-// header in ip, as checked by packet.Parse. What holds of checksums in Translate does here.
+// Translate6 rewrites an IPv6 packet to the IPv6 flow to, as nat and fullnat do. transport is the
+// offset of the transport header in ip, as packet.Parse checked it. Checksums are corrected as in
+// Translate.
 func Translate6(ip packet.IPv6, transport int, protocol uint8, to *packet.Flow) {
 	addresses := packet.Delta(0).ChangeAddr(ip.Src(), to.Src).ChangeAddr(ip.Dst(), to.Dst)
 	ip.SetSrc(to.Src)
@@ -12,7 +13,8 @@ func Translate6(ip packet.IPv6, transport int, protocol uint8, to *packet.Flow) 
 	setTransport(ip[transport:], protocol, ports{to.SrcPort, to.DstPort}, addresses)
 }
 
-// TranslateLater6 is Translate6 for a fragment that is not the first of its packet: it has addresses, and no ports.
+// TranslateLater6 is Translate6 for a fragment that is not the first of its packet: it has no
+// ports.
 func TranslateLater6(ip packet.IPv6, to *packet.Flow) {
 	ip.SetSrc(to.Src)
 	ip.SetDst(to.Dst)

@@ -6,20 +6,21 @@ import (
 	"fulcrum/packet"
 )
 
-// Pieces divides a packet that is larger than its way allows: one of IPv4 by its own header (RFC 791, 3.2), one of IPv6, which only a
-// tunnel's outer packet may be, by a fragment header (RFC 8200, 4.5). Where the packet is a fragment itself, its pieces are
-// smaller fragments of the same whole.
+// Pieces fragments a packet that exceeds an MTU. It fragments IPv4 by the packet's own header (RFC
+// 791, 3.2). It fragments IPv6, where only a tunnel's outer packet may be, by a fragment header
+// (RFC 8200, 4.5). If the packet is a fragment itself, its pieces are smaller fragments of the same
+// packet.
 type Pieces struct {
 	packet []byte
-	header int // bytes, that each piece begins with
-	extra  int // bytes of a fragment header
-	chunk  int // bytes of data in a piece, but the last
-	at     int // offset of the next piece's data, behind the header
+	header int // bytes at the beginning of each piece
+	extra  int // bytes of the fragment header, 0 in IPv4
+	chunk  int // bytes of data in each piece but the last
+	at     int // offset of the next piece's data, after the header
 	id     uint32
 }
 
-// NewPieces divides the packet, which ends with its data, into pieces of at most mtu bytes. id is the identification of IPv6's pieces. A
-// piece holds at least eight bytes of data, whatever the mtu.
+// NewPieces returns the pieces of a packet, at most mtu bytes each. ip ends with the packet. id is
+// the identification of IPv6 pieces. A piece has at least eight bytes of data, whatever the mtu.
 func NewPieces(ip []byte, mtu int, id uint32) Pieces {
 	p := Pieces{packet: ip, header: packet.IPv6Len, extra: packet.FragmentLen, id: id}
 	if ip[0]>>4 == 4 {
@@ -29,7 +30,7 @@ func NewPieces(ip []byte, mtu int, id uint32) Pieces {
 	return p
 }
 
-// Next returns the length of the next piece in bytes, 0 if there is none.
+// Next returns the length of the next piece in bytes, or 0 after the last.
 func (p *Pieces) Next() int {
 	if p.header+p.at >= len(p.packet) {
 		return 0
@@ -37,10 +38,10 @@ func (p *Pieces) Next() int {
 	return p.header + p.extra + p.size()
 }
 
-// size returns how many bytes of data the next piece has.
+// size returns the length of the next piece's data in bytes.
 func (p *Pieces) size() int { return min(p.chunk, len(p.packet)-p.header-p.at) }
 
-// Write writes the next piece into b, which has the length that Next returned, and goes on to the one after it.
+// Write writes the next piece to b, whose length must be the result of Next, and advances.
 func (p *Pieces) Write(b []byte) {
 	size := p.size()
 	more := p.header+p.at+size < len(p.packet)
@@ -71,12 +72,13 @@ func (p *Pieces) finish4(b []byte, more bool) {
 	ip.SetChecksum(packet.Checksum(b[:p.header]))
 }
 
-// forgetOptions blanks the options that only a first fragment has: those without the copied flag.
+// forgetOptions overwrites the options that belong only in a first fragment: those without the
+// copied flag.
 func forgetOptions(b []byte) {
 	const copied = 0x80
 	for len(b) > 0 {
 		size := 1
-		if b[0] > 1 { // neither the list's end nor a filler
+		if b[0] > 1 { // neither end of list nor no-operation
 			if len(b) < 2 || b[1] < 2 || int(b[1]) > len(b) {
 				return
 			}

@@ -17,7 +17,7 @@ func drawAnySegment(t *rapid.T) *segment {
 	return drawSegment(t, protocol, drawFlow(t, "flow"))
 }
 
-// TestRouteChangesTheTTLAlone: dr touches no other byte but the header checksum.
+// TestRouteChangesTheTTLAlone: dr changes only the TTL and the header checksum.
 func TestRouteChangesTheTTLAlone(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawAnySegment(t)
@@ -30,11 +30,13 @@ func TestRouteChangesTheTTLAlone(t *testing.T) {
 	})
 }
 
-// TestEncapsulateIsGopackets compares the outer header with gopacket's and the inner packet with one routed.
+// TestEncapsulateIsGopackets compares the outer header with gopacket's, and the inner packet with
+// one routed by dr.
 func TestEncapsulateIsGopackets(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawAnySegment(t)
-		src, dst, id := cornered32().Draw(t, "port's address"), cornered32().Draw(t, "real server"), cornered16().Draw(t, "outer id")
+		src, dst := cornered32().Draw(t, "port's address"), cornered32().Draw(t, "real server")
+		id := cornered16().Draw(t, "outer id")
 		inner := bytes.Clone(s.bytes(t))
 		b := append(bytes.Repeat([]byte{0x5a}, packet.IPv4MinLen), inner...)
 		modes.Encapsulate(b, src, dst, id)
@@ -55,7 +57,7 @@ func TestEncapsulateIsGopackets(t *testing.T) {
 	})
 }
 
-// TestEncapsulateReadsBack spells out the rules that the outer header follows, as gopacket reads it.
+// TestEncapsulateReadsBack states the rules of the outer header, as gopacket reads it.
 func TestEncapsulateReadsBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawAnySegment(t)
@@ -70,7 +72,8 @@ func TestEncapsulateReadsBack(t *testing.T) {
 		if outer.TTL != 64 || inner.TTL != s.ip.TTL-1 {
 			t.Fatalf("TTL %d outside, %d inside; want 64, %d", outer.TTL, inner.TTL, s.ip.TTL-1)
 		}
-		if outer.Flags != s.ip.Flags || outer.Protocol != 4 || int(outer.Length) != len(b) || outer.IHL != 5 {
+		if outer.Flags != s.ip.Flags || outer.Protocol != 4 || int(outer.Length) != len(b) ||
+			outer.IHL != 5 {
 			t.Fatalf("outer header %+v", outer)
 		}
 		if !packet.IPv4(outer.Contents).HeaderValid() || !packet.IPv4(inner.Contents).HeaderValid() {

@@ -16,21 +16,26 @@ import (
 )
 
 func drawAddr(t *rapid.T, label string) packet.Addr {
-	return packet.Addr{Hi: 0x20010db8<<32 | uint64(rapid.Uint16().Draw(t, label+"hi")), Lo: rapid.Uint64().Draw(t, label+"lo")}
+	return packet.Addr{Hi: 0x20010db8<<32 | uint64(rapid.Uint16().Draw(t, label+"hi")),
+		Lo: rapid.Uint64().Draw(t, label+"lo")}
 }
 
 func drawFlow6(t *rapid.T, label string) packet.Flow {
-	return packet.Flow{Src: drawAddr(t, label+"src"), Dst: drawAddr(t, label+"dst"), SrcPort: rapid.Uint16().Draw(t, label+"sport"), DstPort: rapid.Uint16().Draw(t, label+"dport")}
+	return packet.Flow{Src: drawAddr(t, label+"src"), Dst: drawAddr(t, label+"dst"),
+		SrcPort: rapid.Uint16().Draw(t, label+"sport"),
+		DstPort: rapid.Uint16().Draw(t, label+"dport")}
 }
 
-// sixPacket is a packet of IPv6, made by gopacket.
+// sixPacket is an IPv6 packet made by gopacket.
 func sixPacket(t fataler, flow packet.Flow, protocol uint8, payload []byte) packet.IPv6 {
-	ip := &layers.IPv6{Version: 6, TrafficClass: 0x2e, HopLimit: 64, NextHeader: layers.IPProtocol(protocol)}
+	ip := &layers.IPv6{Version: 6, TrafficClass: 0x2e, HopLimit: 64,
+		NextHeader: layers.IPProtocol(protocol)}
 	ip.SrcIP, ip.DstIP = flow.Src.Netip().AsSlice(), flow.Dst.Netip().AsSlice()
 	var transport gopacket.SerializableLayer
 	switch protocol {
 	case packet.ProtocolTCP:
-		l := &layers.TCP{SrcPort: layers.TCPPort(flow.SrcPort), DstPort: layers.TCPPort(flow.DstPort), ACK: true, Window: 100}
+		l := &layers.TCP{SrcPort: layers.TCPPort(flow.SrcPort),
+			DstPort: layers.TCPPort(flow.DstPort), ACK: true, Window: 100}
 		_ = l.SetNetworkLayerForChecksum(ip)
 		transport = l
 	case packet.ProtocolUDP:
@@ -38,10 +43,13 @@ func sixPacket(t fataler, flow packet.Flow, protocol uint8, payload []byte) pack
 		_ = l.SetNetworkLayerForChecksum(ip)
 		transport = l
 	default:
-		transport = &layers.SCTP{SrcPort: layers.SCTPPort(flow.SrcPort), DstPort: layers.SCTPPort(flow.DstPort), VerificationTag: 5}
+		transport = &layers.SCTP{SrcPort: layers.SCTPPort(flow.SrcPort),
+			DstPort: layers.SCTPPort(flow.DstPort), VerificationTag: 5}
 	}
 	b := gopacket.NewSerializeBuffer()
-	if err := gopacket.SerializeLayers(b, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, ip, transport, gopacket.Payload(payload)); err != nil {
+	opts := gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}
+	err := gopacket.SerializeLayers(b, opts, ip, transport, gopacket.Payload(payload))
+	if err != nil {
 		t.Fatalf("serialize: %v", err)
 	}
 	p := packet.IPv6(b.Bytes())
@@ -53,7 +61,7 @@ func sixPacket(t fataler, flow packet.Flow, protocol uint8, payload []byte) pack
 
 var transports = []uint8{packet.ProtocolTCP, packet.ProtocolUDP, packet.ProtocolSCTP}
 
-// TestTranslate6 arrives at the bytes of gopacket, and comes back to where it began.
+// TestTranslate6 compares with the bytes of gopacket, and translates back to the original.
 func TestTranslate6(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		from, to := drawFlow6(t, "from"), drawFlow6(t, "to")
@@ -74,7 +82,7 @@ func TestTranslate6(t *testing.T) {
 	})
 }
 
-// sameSums compares packets whose checksum may be zero in either of its two forms.
+// sameSums compares packets. A checksum of zero may have either of its two forms.
 func sameSums(a, b []byte, protocol uint8) bool {
 	at := map[uint8]int{packet.ProtocolTCP: 16, packet.ProtocolUDP: 6}[protocol]
 	if at == 0 || bytes.Equal(a, b) {
@@ -94,11 +102,13 @@ func headerOf(ip []byte) int {
 	return packet.IPv4(ip).HeaderLen()
 }
 
-// TestAcrossFamilies: from IPv6 to IPv4 and back, with checksums that are right, and with wrong ones that stay wrong.
+// TestAcrossFamilies: from IPv6 to IPv4 and back, with right checksums, and with wrong ones that
+// stay wrong.
 func TestAcrossFamilies(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		flow := drawFlow6(t, "flow")
-		to := packet.Flow4{Src: rapid.Uint32().Draw(t, "src"), Dst: rapid.Uint32().Draw(t, "dst"), SrcPort: rapid.Uint16().Draw(t, "sport"), DstPort: rapid.Uint16().Draw(t, "dport")}
+		to := packet.Flow4{Src: rapid.Uint32().Draw(t, "src"), Dst: rapid.Uint32().Draw(t, "dst"),
+			SrcPort: rapid.Uint16().Draw(t, "sport"), DstPort: rapid.Uint16().Draw(t, "dport")}
 		protocol := rapid.SampledFrom(transports).Draw(t, "protocol")
 		payload := rapid.SliceOfN(rapid.Byte(), 0, 1300).Draw(t, "payload")
 		whole := sixPacket(t, flow, protocol, payload)
@@ -109,7 +119,8 @@ func TestAcrossFamilies(t *testing.T) {
 		b := append(make([]byte, 40), whole...)
 		modes.SixToFour(b[40:], packet.IPv6Len, protocol, &to, 77)
 		four := packet.IPv4(b[60:])
-		if int(four.TotalLength()) != len(four) || four.TTL() != 63 || four.TOS() != 0x2e || !four.HeaderValid() || four.DontFragment() != (len(four) > 1260) {
+		if int(four.TotalLength()) != len(four) || four.TTL() != 63 || four.TOS() != 0x2e ||
+			!four.HeaderValid() || four.DontFragment() != (len(four) > 1260) {
 			t.Fatalf("%x", []byte(four))
 		}
 		if right(four) == damaged {
@@ -126,7 +137,7 @@ func TestAcrossFamilies(t *testing.T) {
 	})
 }
 
-// right reports whether the transport checksum of an IPv4 packet is right.
+// right reports whether an IPv4 packet's transport checksum is right.
 func right(ip packet.IPv4) bool {
 	b := ip[ip.HeaderLen():]
 	if ip.Protocol() == packet.ProtocolSCTP {
@@ -135,26 +146,31 @@ func right(ip packet.IPv4) bool {
 		clear(c[8:12])
 		return crc32.Checksum(c, crc32.MakeTable(crc32.Castagnoli)) == sum
 	}
-	return packet.Fold(packet.Sum(b, packet.PseudoHeader4(ip.Src(), ip.Dst(), ip.Protocol(), len(b)))) == 0xffff
+	return packet.Fold(packet.Sum(b,
+		packet.PseudoHeader4(ip.Src(), ip.Dst(), ip.Protocol(), len(b)))) == 0xffff
 }
 
-// TestUDPWithoutChecksumGetsOne: IPv6 has none without.
+// TestUDPWithoutChecksumGetsOne: IPv6 does not allow UDP without a checksum.
 func TestUDPWithoutChecksumGetsOne(t *testing.T) {
-	s := &segment{ip: layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocolUDP}, payload: []byte("payload"), unsummed: true}
+	s := &segment{ip: layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocolUDP},
+		payload: []byte("payload"), unsummed: true}
 	s.setFlow(conntrack.Flow4{Src: server, Dst: local, SrcPort: 8080, DstPort: 5001})
 	four := s.bytes(t)
 	b := append(make([]byte, 20), four...)
-	to := packet.Flow{Src: packet.Addr{Hi: 1 << 60, Lo: 1}, Dst: packet.Addr{Hi: 1 << 60, Lo: 2}, SrcPort: 80, DstPort: 40000}
+	to := packet.Flow{Src: packet.Addr{Hi: 1 << 60, Lo: 1}, Dst: packet.Addr{Hi: 1 << 60, Lo: 2},
+		SrcPort: 80, DstPort: 40000}
 	modes.FourToSix(b, packet.IPv4MinLen, 40, packet.ProtocolUDP, &to)
 	u := b[40:]
-	if packet.UDP(u).Checksum() == 0 || packet.Fold(packet.Sum(u, packet.PseudoHeader6(to.Src, to.Dst, packet.ProtocolUDP, len(u)))) != 0xffff {
+	pseudo := packet.PseudoHeader6(to.Src, to.Dst, packet.ProtocolUDP, len(u))
+	if packet.UDP(u).Checksum() == 0 || packet.Fold(packet.Sum(u, pseudo)) != 0xffff {
 		t.Errorf("%x", b)
 	}
 }
 
-// TestSCTPDamageStays: the CRC is corrected by what the ports change.
+// TestSCTPDamageStays: a wrong CRC stays wrong after the ports change.
 func TestSCTPDamageStays(t *testing.T) {
-	from, to := packet.Flow{SrcPort: 1, DstPort: 2, Src: packet.Addr{Hi: 1}, Dst: packet.Addr{Hi: 2}}, packet.Flow{SrcPort: 3, DstPort: 4, Src: packet.Addr{Hi: 3}, Dst: packet.Addr{Hi: 4}}
+	from := packet.Flow{SrcPort: 1, DstPort: 2, Src: packet.Addr{Hi: 1}, Dst: packet.Addr{Hi: 2}}
+	to := packet.Flow{SrcPort: 3, DstPort: 4, Src: packet.Addr{Hi: 3}, Dst: packet.Addr{Hi: 4}}
 	p := sixPacket(t, from, packet.ProtocolSCTP, []byte{1, 0, 0, 4})
 	p[len(p)-1] ^= 1
 	modes.Translate6(p, packet.IPv6Len, packet.ProtocolSCTP, &to)
@@ -170,22 +186,26 @@ func crcOf(b []byte) []byte {
 	return binary.LittleEndian.AppendUint32(nil, crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
 }
 
-// TestPieces: put together again they are the packet, also when they were divided twice.
+// TestPieces: the reassembled pieces are the packet, also after fragmenting twice.
 func TestPieces(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		payload := rapid.SliceOfN(rapid.Byte(), 1, 3000).Draw(t, "payload")
 		var whole []byte
 		if rapid.Bool().Draw(t, "six") {
 			whole = make([]byte, packet.IPv6Len, packet.IPv6Len+len(payload))
-			packet.IPv6(whole).Encode(packet.IPv6Fields{PayloadLength: uint16(len(payload)), NextHeader: 4, HopLimit: 9})
+			packet.IPv6(whole).Encode(packet.IPv6Fields{
+				PayloadLength: uint16(len(payload)), NextHeader: 4, HopLimit: 9,
+			})
 		} else {
 			whole = make([]byte, packet.IPv4MinLen, packet.IPv4MinLen+len(payload))
-			packet.IPv4(whole).Encode(packet.IPv4Fields{TotalLength: uint16(packet.IPv4MinLen + len(payload)), ID: 5, TTL: 9, Protocol: 4})
+			packet.IPv4(whole).Encode(packet.IPv4Fields{
+				TotalLength: uint16(packet.IPv4MinLen + len(payload)), ID: 5, TTL: 9, Protocol: 4,
+			})
 		}
 		whole = append(whole, payload...)
 		mtu := rapid.IntRange(68, 1500).Draw(t, "mtu")
 		pieces := divide(t, whole, mtu)
-		if whole[0]>>4 == 4 { // a fragment may be divided on its way
+		if whole[0]>>4 == 4 { // a fragment may be fragmented again
 			var smaller [][]byte
 			for _, p := range pieces {
 				smaller = append(smaller, divide(t, p, rapid.IntRange(68, 600).Draw(t, "smaller"))...)
@@ -211,7 +231,8 @@ func divide(t *rapid.T, whole []byte, mtu int) (all [][]byte) {
 	for n := pieces.Next(); n > 0; n = pieces.Next() {
 		b := make([]byte, n)
 		pieces.Write(b)
-		if n > mtu || b[0]>>4 == 4 && (!packet.IPv4(b).HeaderValid() || int(packet.IPv4(b).TotalLength()) != n) {
+		if n > mtu || b[0]>>4 == 4 &&
+			(!packet.IPv4(b).HeaderValid() || int(packet.IPv4(b).TotalLength()) != n) {
 			t.Fatalf("%d bytes, MTU %d: %x", n, mtu, b)
 		}
 		all = append(all, b)
@@ -227,7 +248,8 @@ func placeOf(p []byte) (at int, more bool, data []byte) {
 	return packet.IPv4(p).FragmentOffset(), p[6]&0x20 != 0, p[20:]
 }
 
-// FuzzClampMSS: options of any kind; only the size and the checksum change, and that stays as right as it was.
+// FuzzClampMSS: with any options, only the size and the checksum change, and the checksum stays as
+// right as it was.
 func FuzzClampMSS(f *testing.F) {
 	f.Add([]byte{2, 4, 5, 0xb4}, uint16(1400))
 	f.Add([]byte{1, 2, 4, 5, 0xb4, 1, 1, 1}, uint16(1400))
@@ -253,11 +275,14 @@ func FuzzClampMSS(f *testing.F) {
 	})
 }
 
-// TestTunnelsOfAllPairs: what is inside is one hop on and otherwise as it was.
+// TestTunnelsOfAllPairs: only the inner packet's TTL and header checksum change.
 func TestTunnelsOfAllPairs(t *testing.T) {
-	s := &segment{ip: layers.IPv4{Version: 4, TTL: 64, TOS: 0x2e, Flags: layers.IPv4DontFragment, Protocol: layers.IPProtocolTCP}, payload: []byte("payload")}
+	s := &segment{ip: layers.IPv4{Version: 4, TTL: 64, TOS: 0x2e, Flags: layers.IPv4DontFragment,
+		Protocol: layers.IPProtocolTCP}, payload: []byte("payload")}
 	s.setFlow(conntrack.Flow4{Src: client, Dst: vip, SrcPort: 40000, DstPort: 80})
-	four, six := []byte(s.bytes(t)), []byte(sixPacket(t, packet.Flow{Src: packet.Addr{Hi: 1}, Dst: packet.Addr{Hi: 2}}, packet.ProtocolUDP, []byte("payload")))
+	flow := packet.Flow{Src: packet.Addr{Hi: 1}, Dst: packet.Addr{Hi: 2}}
+	four := []byte(s.bytes(t))
+	six := []byte(sixPacket(t, flow, packet.ProtocolUDP, []byte("payload")))
 	for _, inner := range [][]byte{four, six} {
 		wrapped4, wrapped6 := append(make([]byte, 20), inner...), append(make([]byte, 40), inner...)
 		modes.Encapsulate(wrapped4, 1, 2, 3)
@@ -270,10 +295,13 @@ func TestTunnelsOfAllPairs(t *testing.T) {
 		}
 		o4, o6 := packet.IPv4(wrapped4), packet.IPv6(wrapped6)
 		protocol := map[byte]uint8{4: 4, 6: 41}[inner[0]>>4]
-		if !o4.HeaderValid() || o4.Protocol() != protocol || int(o4.TotalLength()) != len(wrapped4) || o4.TOS() != 0x2e || !o4.DontFragment() || !bytes.Equal(wrapped4[20:], want) {
+		if !o4.HeaderValid() || o4.Protocol() != protocol ||
+			int(o4.TotalLength()) != len(wrapped4) || o4.TOS() != 0x2e || !o4.DontFragment() ||
+			!bytes.Equal(wrapped4[20:], want) {
 			t.Errorf("in IPv4: %x", wrapped4)
 		}
-		if o6.NextHeader() != protocol || int(o6.PayloadLength()) != len(inner) || o6.TrafficClass() != 0x2e || o6.HopLimit() != 64 || !bytes.Equal(wrapped6[40:], want) {
+		if o6.NextHeader() != protocol || int(o6.PayloadLength()) != len(inner) ||
+			o6.TrafficClass() != 0x2e || o6.HopLimit() != 64 || !bytes.Equal(wrapped6[40:], want) {
 			t.Errorf("in IPv6: %x", wrapped6)
 		}
 	}

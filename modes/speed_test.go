@@ -18,14 +18,18 @@ const (
 	local  = 0x0a010032
 )
 
-// forwarding is what each mode does to one packet, again and again: the TTL comes back to its value.
+// forwarding does one mode's work on one packet again and again. The TTL wraps around.
 func forwarding(t testing.TB, protocol uint8) map[string]func() {
 	in := conntrack.Flow4{Src: client, Dst: vip, SrcPort: 40000, DstPort: 80}
-	s := &segment{ip: layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocol(protocol)}, payload: bytes.Repeat([]byte("x"), 18)}
+	s := &segment{ip: layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocol(protocol)},
+		payload: bytes.Repeat([]byte("x"), 18)}
 	s.setFlow(in)
-	nat := &conntrack.Session{In: in, Out: conntrack.Flow4{Src: server, Dst: client, SrcPort: 8080, DstPort: 40000}, Protocol: protocol}
-	fullnat := &conntrack.Session{In: in, Out: conntrack.Flow4{Src: server, Dst: local, SrcPort: 8080, DstPort: 5001}, Protocol: protocol}
-	routed, translated, wrapped := s.bytes(t), s.bytes(t), append(make(packet.IPv4, packet.IPv4MinLen), s.bytes(t)...)
+	nat := &conntrack.Session{In: in, Protocol: protocol,
+		Out: conntrack.Flow4{Src: server, Dst: client, SrcPort: 8080, DstPort: 40000}}
+	fullnat := &conntrack.Session{In: in, Protocol: protocol,
+		Out: conntrack.Flow4{Src: server, Dst: local, SrcPort: 8080, DstPort: 5001}}
+	routed, translated, wrapped := s.bytes(t), s.bytes(t),
+		append(make(packet.IPv4, packet.IPv4MinLen), s.bytes(t)...)
 	translate := func(session *conntrack.Session, d conntrack.Direction) func() {
 		return func() {
 			modes.Translate(translated, packet.IPv4MinLen, session, d)

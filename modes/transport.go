@@ -7,11 +7,12 @@ import (
 	"fulcrum/packet"
 )
 
-// ports are those that a packet is to have.
+// ports are the ports that a packet gets.
 type ports struct{ src, dst uint16 }
 
-// setTransport gives a TCP segment, UDP datagram or SCTP packet its ports, and corrects its checksum for them and for what has changed
-// of the addresses. Of an echo request or reply, the identifier is the port of the client's side.
+// setTransport sets the ports of a TCP segment, UDP datagram or SCTP packet. It corrects the
+// checksum for them and for the change of the addresses. In an echo request or reply it sets the
+// identifier: the port of the client's side.
 func setTransport(b []byte, protocol uint8, to ports, addresses packet.Delta) {
 	switch protocol {
 	case packet.ProtocolTCP:
@@ -27,7 +28,7 @@ func setTransport(b []byte, protocol uint8, to ports, addresses packet.Delta) {
 	}
 }
 
-// setEcho gives an echo request or reply its identifier. The port of the other side is 0.
+// setEcho sets the identifier of an echo request or reply. The port of the other side is 0.
 func setEcho(b []byte, to ports, addresses packet.Delta) {
 	id := to.src
 	if b[0] == packet.ICMPEchoReply || b[0] == packet.ICMP6EchoReply {
@@ -41,7 +42,7 @@ func setEcho(b []byte, to ports, addresses packet.Delta) {
 	binary.BigEndian.PutUint16(b[4:6], id)
 	sum := addresses.Change16(old, id).Apply(message.Checksum())
 	if sum == 0 && id == 0 {
-		sum = 0xffff // the same number, and right also where all of the message is zeros
+		sum = 0xffff // equal in one's complement, and right even if the whole message is zeros
 	}
 	message.SetChecksum(sum)
 }
@@ -64,7 +65,8 @@ func setUDP(u packet.UDP, to ports, addresses packet.Delta) {
 	u.SetChecksum(nonzero(all.Apply(old)))
 }
 
-// nonzero returns UDP's other form of a checksum of zero, which would say that there is none (RFC 768).
+// nonzero returns a UDP checksum in the form that is not zero, because zero means no checksum (RFC
+// 768).
 func nonzero(sum uint16) uint16 {
 	if sum == 0 {
 		return 0xffff
@@ -74,8 +76,8 @@ func nonzero(sum uint16) uint16 {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// setSCTP gives an SCTP packet its ports. The checksum covers nothing of the IP header (RFC 9260, 6.8); it is corrected by the
-// difference that the ports make to it, so that a wrong one stays wrong.
+// setSCTP sets the ports of an SCTP packet. The checksum does not cover the IP header (RFC 9260,
+// 6.8). It is corrected by the difference of the ports, so that a wrong one stays wrong.
 func setSCTP(s packet.SCTP, to ports) {
 	if s.SrcPort() == to.src && s.DstPort() == to.dst {
 		return

@@ -1,12 +1,12 @@
-// Package neighbour resolves next hops: it knows the stations on the networks of the director's
-// ports, asks for them by ARP or neighbour discovery, and keeps the packets that wait for an
-// answer. It is a pure core. Time and received messages are arguments; questions, answers and
-// packets to send or to drop are results. The caller reads and writes frames.
+// Package neighbour resolves next hops. It knows the stations on the networks of the director's
+// ports and asks for them by ARP or neighbour discovery. Packets wait in it for an answer. It is a
+// pure core: time and received messages are arguments; questions, answers and packets to send or to
+// drop are results. The caller reads and writes frames.
 //
-// A [Table] belongs to one worker, and none of its methods may be called by two goroutines at once.
-// What one worker learns the others hear through [News], which anyone may use.
+// A [Table] belongs to one worker, and no two goroutines may call its methods at once. Workers tell
+// each other what they learn through [News], which anyone may use.
 //
-// What always holds:
+// Invariants:
 //
 //   - A [Hop] names the same station until its place is forgotten. Then the entry's Generation is
 //     raised, and the place may become another station's.
@@ -14,10 +14,10 @@
 //     most 65,535 are in use.
 //   - The gateways of the routes and the static entries are never forgotten. An entry that a real
 //     server needs is not forgotten until [WantLapse] after the last [Table.Want].
-//   - What a station says of itself never changes a static entry.
+//   - A message from a station never changes a static entry.
 //   - [Table.Held] is the number of packets in the queues. A packet that waits belongs to the table
 //     until [Table.Take] gives it back.
-//   - Of several workers number 0 asks first. The others ask if they have not heard the answer
+//   - Among several workers, number 0 asks first. The others ask if they have not heard the answer
 //     within a second.
 //
 // Nothing here allocates for a packet: only a new entry may, and a change of the topology.

@@ -7,7 +7,7 @@ import (
 )
 
 // FuzzTable does anything in any order to a table: messages, packets, wishes, topologies, news and
-// time. World.check has what must always hold.
+// time. world.check has the invariants.
 func FuzzTable(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte{0, 1, 1, 1, 5, 9, 2, 1, 1, 1, 1, 1, 5, 255})
@@ -36,8 +36,8 @@ func (c *choices) below(n int) int {
 	return v
 }
 
-// station chooses an address near the director's own, and its port; now and then one off the
-// subnet.
+// station chooses an address near the director's own, and its port. It sometimes chooses an address
+// off the subnet.
 func (c *choices) station() (packet.Addr, uint16) {
 	v := c.below(64)
 	last, port := uint64(v%24), uint16(v/32)
@@ -47,7 +47,7 @@ func (c *choices) station() (packet.Addr, uint16) {
 	return packet.Addr{Hi: 0xfd00 << 48, Lo: last}, port
 }
 
-// mac chooses another station's, and seldom one that none can have.
+// mac chooses another station's MAC, and rarely an impossible one.
 func (c *choices) mac() packet.MAC {
 	switch v := c.below(16); v {
 	case 0:
@@ -123,7 +123,7 @@ var fuzzSteps = []func(w *world, c *choices, number uint32){
 	},
 }
 
-// end lets so much time pass that everything is forgotten that may be.
+// end lets enough time pass to forget everything that may be forgotten.
 func (w *world) end() {
 	w.topology(nil, nil)
 	for range 40 {

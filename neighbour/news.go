@@ -7,13 +7,13 @@ import (
 	"fulcrum/packet"
 )
 
-// newsSize is how many items are kept, a power of two. A worker that is further behind asks for
+// newsSize is how many items are kept, a power of two. A worker that is further behind asks by
 // itself.
 const newsSize = 1024
 
-// News is what workers learn of neighbours, for all the others: an answer reaches one worker only.
-// It is written seldom: looking whether there is something new costs a read of a line that every
-// worker has. Anyone may use it.
+// News shares what workers learn of neighbours, because an answer reaches only one worker. It is
+// rarely written. Looking for new items costs one read of a cache line that every worker has.
+// Anyone may use it.
 type News struct {
 	told atomic.Uint64 // items so far
 
@@ -21,11 +21,11 @@ type News struct {
 	items [newsSize]Item // guarded by mu
 }
 
-// Item is the MAC of a neighbour.
+// Item is the MAC of one neighbour.
 type Item struct {
 	Address packet.Addr
-	Port    uint16
-	Worker  uint16 // the one that has learnt it
+	Port    uint16 // number of the port
+	Worker  uint16 // the worker that learnt it
 	MAC     packet.MAC
 }
 
@@ -41,9 +41,9 @@ func (n *News) Tell(i Item) {
 	n.told.Store(told + 1)
 }
 
-// Since copies items into room: those after the first seen ones, as far as they are still kept and
-// fit. It returns them, and how many items have been seen then.
-func (n *News) Since(seen uint64, room []Item) ([]Item, uint64) {
+// Since copies the items after the first seen ones into buf, as far as they are still kept and fit.
+// It returns them, and the new value of seen.
+func (n *News) Since(seen uint64, buf []Item) ([]Item, uint64) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	told := n.told.Load()
@@ -51,9 +51,9 @@ func (n *News) Since(seen uint64, room []Item) ([]Item, uint64) {
 		seen = told - newsSize
 	}
 	fits := 0
-	for ; seen != told && fits < len(room); seen++ {
-		room[fits] = n.items[seen%newsSize]
+	for ; seen != told && fits < len(buf); seen++ {
+		buf[fits] = n.items[seen%newsSize]
 		fits++
 	}
-	return room[:fits], seen
+	return buf[:fits], seen
 }

@@ -2,21 +2,22 @@ package neighbour
 
 import "fulcrum/ports"
 
-// MaxQueues is how many neighbours packets may wait for at the same time; for each of them a burst.
+// MaxQueues is how many neighbours packets may wait for at the same time. Each has a queue of one
+// burst.
 const MaxQueues = 16
 
-// Wait says what became of a packet that Hold was given.
+// Wait is what Hold did with a packet.
 type Wait uint8
 
 // The results of Hold.
 const (
-	Held        Wait = iota // it waits, and belongs to the table
-	QueueFull               // there is no place to wait; it is still the caller's
-	Unreachable             // its next hop did not answer lately; it is still the caller's
+	Held        Wait = iota // it waits and belongs to the table
+	QueueFull               // no queue is free, or its queue is full; it still belongs to the caller
+	Unreachable             // its next hop did not answer recently; it still belongs to the caller
 )
 
-// Hold lets a packet wait for the MAC of a next hop that has none, and asks for it where that has
-// not been done: the caller sends the question.
+// Hold lets a packet wait for the MAC of a next hop without one. The caller sends the returned
+// question, which is empty if the next hop has already been asked for. now is in ms.
 func (t *Table) Hold(h Hop, p *ports.Packet, now uint32) (Wait, Question) {
 	e := &t.entries[h]
 	if e.Unreachable(now) {
@@ -44,7 +45,7 @@ func (t *Table) enqueue(e *Entry, p *ports.Packet) (ok bool) {
 	return true
 }
 
-// takeQueue gives an entry one of the empty queues, which is its own while packets are in it.
+// takeQueue gives an entry an empty queue, which the entry keeps while packets are in it.
 func (t *Table) takeQueue(e *Entry) bool {
 	for i := range t.queues {
 		if t.queues[i].N == 0 {
@@ -55,8 +56,8 @@ func (t *Table) takeQueue(e *Entry) bool {
 	return false
 }
 
-// Take gives the packets that waited for a next hop back to the caller. They are valid until the
-// next Hold.
+// Take gives the packets that waited for a next hop back to the caller. The slice is valid until
+// the next Hold.
 func (t *Table) Take(h Hop) []ports.Packet {
 	e := &t.entries[h]
 	if e.queue == 0 {

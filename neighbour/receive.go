@@ -2,34 +2,34 @@ package neighbour
 
 import "fulcrum/packet"
 
-// Here is what the director is on the port where a message came in, and how it stands to the
-// sender. The sender is the station whose MAC the message gives: the source of a request or
-// solicitation, the target of an advertisement.
+// Here is what the caller knows about the port of a message and its sender. The sender is the
+// station whose MAC the message gives: the source of a request or solicitation, the target of an
+// advertisement.
 type Here struct {
 	Port uint16
-	// Answered says that the director answers on this port for the address that is asked for.
+	// Answered says that the director answers on this port for the requested address.
 	Answered bool
-	// Stranger says that the sender's address is a unicast address of another host, which may be
-	// learnt.
+	// Stranger says that the sender's address is a unicast address of another host, so that it may
+	// be learnt.
 	Stranger bool
 	// OnSubnet says that the sender's address is on one of the port's subnets.
 	OnSubnet bool
 }
 
-// Reception is what follows from a message. The zero Reception: it was in order, and there is
-// nothing to do.
+// Reception is what the caller has to do after a message. The zero value means nothing: the message
+// was in order.
 type Reception struct {
 	// Impossible says that no other station can have the sender's MAC: drop the message.
 	Impossible bool
 	// Answer says to send the answer.
 	Answer bool
-	// Learnt is the entry whose MAC is known now: send the packets that Take returns, and tell the
-	// other workers. 0 is none.
+	// Learnt is the entry whose MAC has become known, or 0: send the packets that Take returns, and
+	// tell the other workers.
 	Learnt Hop
 }
 
-// ReceiveARP takes an ARP packet: it learns from the sender what the director needs to know, and
-// answers a request for an address that is answered here (RFC 826).
+// ReceiveARP takes an ARP packet. It learns the sender if the director needs it, and answers a
+// request for an address that the director answers for (RFC 826). now is in ms.
 func (t *Table) ReceiveARP(
 	a packet.ARP, here Here, now uint32,
 ) (r Reception, answer packet.ARPFields) {
@@ -51,10 +51,10 @@ func (t *Table) ReceiveARP(
 	}
 }
 
-// ReceiveND takes a valid neighbour solicitation or advertisement. It learns from the sender what
-// the director needs to know, and answers a solicitation for an address that is answered here (RFC
-// 4861, 7.2.3): to the station that asked, or to all nodes if the asker is about to take the
-// address for itself (RFC 4862, 5.4.3).
+// ReceiveND takes a valid neighbour solicitation or advertisement. It learns the sender if the
+// director needs it, and answers a solicitation for an address that the director answers for (RFC
+// 4861, 7.2.3). The answer goes to the station that asked. It goes to all nodes if that station is
+// about to take the address for itself (RFC 4862, 5.4.3). now is in ms.
 func (t *Table) ReceiveND(n *packet.ND, here Here, now uint32) (r Reception, answer packet.ND) {
 	if !t.mayHave(here.Port, n.LinkLayer) {
 		return Reception{Impossible: true}, answer
@@ -83,8 +83,8 @@ func (t *Table) ReceiveND(n *packet.ND, here Here, now uint32) (r Reception, ans
 	}
 }
 
-// Advertisement returns the message that tells all stations of a port's network where an address of
-// the director's is.
+// Advertisement returns the message that announces an address of the director to all stations of a
+// port's network.
 func (t *Table) Advertisement(port uint16, address packet.Addr) packet.ND {
 	return packet.ND{
 		Type: packet.ICMP6Advertisement, Flags: packet.NDRouter | packet.NDOverride,
@@ -92,14 +92,14 @@ func (t *Table) Advertisement(port uint16, address packet.Addr) packet.ND {
 	}
 }
 
-// mayHave reports whether an Ethernet address can be that of another station on the port's network,
-// or is not given.
+// mayHave reports whether an Ethernet address can belong to another station on the port's network,
+// or is missing.
 func (t *Table) mayHave(port uint16, mac packet.MAC) bool {
 	return !mac.IsMulticast() && mac != t.ports[port].MAC
 }
 
-// learnSender updates a neighbour that is known, and gets to know one on the port's subnet that
-// asks for the director.
+// learnSender updates a known neighbour. It adds a new one that is on the port's subnet and asks
+// for the director.
 func (t *Table) learnSender(address packet.Addr, mac packet.MAC, here Here, now uint32) Hop {
 	if !here.Stranger {
 		return 0
@@ -114,7 +114,8 @@ func (t *Table) learnSender(address packet.Addr, mac packet.MAC, here Here, now 
 }
 
 // Learn notes the MAC of a station that another worker has learnt, and returns its hop: the caller
-// sends the packets that Take returns. It returns none if the station is static or the table full.
+// sends the packets that Take returns. It returns 0 if the entry is static or the table full. now
+// is in ms.
 func (t *Table) Learn(address packet.Addr, port uint16, mac packet.MAC, now uint32) Hop {
 	h, ok := t.Find(address, port, now)
 	if !ok {

@@ -13,7 +13,7 @@ import (
 	"fulcrum/packet"
 )
 
-// TestScenarios runs the texts of testdata; testdata/README.md has their words.
+// TestScenarios runs the texts of testdata; testdata/README.md explains their words.
 func TestScenarios(t *testing.T) {
 	datadriven.Walk(t, "testdata/scenarios", func(t *testing.T, path string) {
 		var w *world
@@ -56,8 +56,8 @@ func (w *world) script(d *datadriven.TestData) string {
 	return strings.Join(lines[max(0, len(lines)-1-last):], "")
 }
 
-// steps are the lines of a script. What a line is about is on the port whose subnet has the
-// station, or on port 0.
+// steps has the commands of a script. A line's port is the one whose subnet has the station, or
+// port 0.
 var steps = map[string]func(w *world, words []string){
 	"pass": func(w *world, words []string) {
 		d, err := time.ParseDuration(words[0])
@@ -103,7 +103,7 @@ var steps = map[string]func(w *world, words []string){
 }
 
 // question is a request or a solicitation: "about TARGET from SENDER at MAC", and "on PORT" if the
-// subnet does not tell.
+// subnet does not determine it.
 func (w *world) question(words []string) {
 	target, sender := netip.MustParseAddr(words[1]), netip.MustParseAddr(words[3])
 	mac, port := parseMAC(w, words[5]), w.portGiven(words[6:], sender)
@@ -121,7 +121,7 @@ func (w *world) question(words []string) {
 }
 
 // answer is a reply or an advertisement: "of SENDER at MAC", and "on PORT" if the subnet does not
-// tell. It is sent to the director.
+// determine it. It is sent to the director.
 func (w *world) answer(words []string) {
 	sender, mac := netip.MustParseAddr(words[1]), parseMAC(w, words[3])
 	port := w.portGiven(words[4:], sender)

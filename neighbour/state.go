@@ -3,9 +3,9 @@ package neighbour
 // State is how far the resolution of an entry has come.
 type State uint8
 
-// The states. In those from Reachable on the MAC is known.
+// The states. From Reachable on, the MAC is known.
 const (
-	Free       State = iota // the place is no station's
+	Free       State = iota // the place belongs to no station
 	Incomplete              // asked for, no answer yet: packets wait
 	Failed                  // it did not answer: packets are dropped until it is asked for again
 	Reachable               // its MAC is known
@@ -13,17 +13,17 @@ const (
 	Static                  // its MAC was configured
 )
 
-// states is the one table of states: names, and what each means for a packet.
+// states is the table of states: their names, and what each means for a packet.
 var states = [...]struct{ name, meaning string }{
 	Free:       {"free", "unknown: it would be asked for, and the packet waits"},
 	Incomplete: {"incomplete", "asked for: the packet waits for an answer"},
-	Failed:     {"failed", "failed: nobody answers"},
+	Failed:     {"failed", "failed: no answer"},
 	Reachable:  {"reachable", "reachable"},
 	Probing:    {"probing", "being asked again"},
 	Static:     {"static", "static"},
 }
 
-// String returns the state's name, as listings show it.
+// String returns the state's name, as lists show it.
 func (s State) String() string { return states[s].name }
 
 // Meaning returns what the state means for a packet to that next hop.

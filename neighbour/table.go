@@ -8,10 +8,10 @@ import (
 // MaxEntries bounds a table: a session holds a Hop in 16 bits.
 const MaxEntries = 1<<16 - 1
 
-// Hop is the number of an entry in a worker's table. Zero is none.
+// Hop is the number of an entry in a worker's table. Zero means none.
 type Hop uint16
 
-// Port is what a table has to know of a port. It does not change.
+// Port is what a table knows of a port. It does not change.
 type Port struct {
 	MAC packet.MAC
 	MTU int // bytes of IP
@@ -19,18 +19,18 @@ type Port struct {
 
 // Config describes a Table.
 type Config struct {
-	Ports  []Port // by the number that packets and entries have for them
+	Ports  []Port // by the port number of packets and entries
 	Worker int    // its number; 0 asks first
 }
 
-// key tells entries apart.
+// key identifies an entry.
 type key struct {
 	address packet.Addr
 	port    uint16
 }
 
-// Table holds the neighbours that a worker knows and the packets that wait for them. Its worker
-// alone may use it, and it must not be copied once it is in use.
+// Table holds the neighbours that a worker knows and the packets that wait for them. Only its
+// worker may use it, and it must not be copied once it is in use.
 type Table struct {
 	entries    []Entry // entries[0] is never used
 	ports      []Port
@@ -39,9 +39,9 @@ type Table struct {
 	unused     []Hop // forgotten places
 	queues     [MaxQueues]ports.Burst
 	held       int    // packets in queues
-	unanswered uint64 // entries that were given up
-	next       int    // where the next tick goes on
-	last       uint32 // ms: the last tick
+	unanswered uint64 // entries that did not answer
+	next       int    // entry at which the next tick continues
+	last       uint32 // ms: time of the last tick
 	work       Work
 }
 
@@ -59,16 +59,16 @@ func New(c Config) Table {
 // At returns an entry of the table. The pointer is valid until the next Find or SetTopology.
 func (t *Table) At(h Hop) *Entry { return &t.entries[h] }
 
-// MTU returns what entries on a port have as their MTU.
+// MTU returns the MTU of entries on a port, in bytes of IP.
 func (t *Table) MTU(port uint16) int { return min(t.ports[port].MTU, 1<<16-1) }
 
 // Len returns how many neighbours are known.
 func (t *Table) Len() int { return len(t.index) }
 
-// Places returns how many places there are: every Hop is smaller. Some may be free.
+// Places returns how many places there are, free ones included. Every Hop is smaller.
 func (t *Table) Places() int { return len(t.entries) }
 
-// Unanswered counts the neighbours that were given up because they did not answer.
+// Unanswered returns how many neighbours were given up because they did not answer.
 func (t *Table) Unanswered() uint64 { return t.unanswered }
 
 // Lookup returns the hop of an address on a port, if it is known.
@@ -77,8 +77,8 @@ func (t *Table) Lookup(address packet.Addr, port uint16) (h Hop, ok bool) {
 	return h, ok
 }
 
-// Find returns the hop of an address on a port, as a new incomplete entry if there is none; ok is
-// false when the table is full.
+// Find returns the hop of an address on a port. It adds an incomplete entry if there is none; ok is
+// false when the table is full. now is in ms.
 func (t *Table) Find(address packet.Addr, port uint16, now uint32) (h Hop, ok bool) {
 	k := key{address, port}
 	if h, ok := t.index[k]; ok {

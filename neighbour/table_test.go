@@ -8,14 +8,14 @@ import (
 	"fulcrum/ports"
 )
 
-// TestEntryIsACacheLine: an entry is read for every packet.
+// TestEntryIsACacheLine: every packet reads an entry, so an entry must fill one cache line.
 func TestEntryIsACacheLine(t *testing.T) {
 	if size := reflect.TypeFor[Entry]().Size(); size != 64 {
 		t.Errorf("an entry has %d bytes, want 64", size)
 	}
 }
 
-// TestTableIsBounded: the place after the last is no place, and a forgotten one is given out again.
+// TestTableIsBounded: a full table gives no further place, and gives a forgotten one out again.
 func TestTableIsBounded(t *testing.T) {
 	w := newWorld(t, 0, "10.0.0.1/8")
 	for i := range uint32(MaxEntries) {
@@ -36,7 +36,7 @@ func TestTableIsBounded(t *testing.T) {
 	w.check()
 }
 
-// TestTickIsBounded: a full table is gone through piece by piece, and every entry has its turn.
+// TestTickIsBounded: Tick goes through a full table in pieces, and every entry gets its turn.
 func TestTickIsBounded(t *testing.T) {
 	const n = 3*tickChunk + 5
 	w := newWorld(t, 0, "10.0.0.1/8")
@@ -59,7 +59,7 @@ func TestTickIsBounded(t *testing.T) {
 	}
 }
 
-// TestNoAllocs: nothing that a packet or the time causes makes garbage.
+// TestNoAllocs: packets and time cause no allocation.
 func TestNoAllocs(t *testing.T) {
 	w := newWorld(t, 0, "10.0.0.1/24")
 	for i := range uint32(100) {
@@ -90,7 +90,7 @@ func TestNoAllocs(t *testing.T) {
 	}
 }
 
-// arpFrom is an ARP packet to 10.0.0.1.
+// arpFrom returns an ARP packet to 10.0.0.1.
 func arpFrom(op packet.ARPOp, sender uint32) packet.ARP {
 	a := packet.ARP(make([]byte, packet.ARPLen))
 	mac := packet.MAC{2, 0, 0, 0, 1, 9}

@@ -5,9 +5,9 @@ import "fulcrum/packet"
 // Times of the resolution, in ms: those of RFC 4861 (section 10) and the kernel's defaults.
 const (
 	ReachableTime = 30_000  // after which a neighbour in use is asked again
-	ForgetTime    = 600_000 // after which one that is neither used nor pinned is forgotten
+	ForgetTime    = 600_000 // after which a neighbour that is neither used nor pinned is forgotten
 	Retry         = 1_000   // between questions
-	Tries         = 3       // questions without an answer until it has failed
+	Tries         = 3       // questions without an answer until the state is Failed
 
 	tickInterval = 100  // between looks at the table
 	tickChunk    = 1024 // entries looked at in one tick
@@ -15,31 +15,31 @@ const (
 
 // Question is an ARP request or a neighbour solicitation that the caller sends.
 type Question struct {
-	Hop Hop        // whose MAC is asked for; 0: there is nothing to ask
-	To  packet.MAC // the station to ask; zero: all on the port's network
+	Hop Hop        // whose MAC is asked for; 0 if there is nothing to ask
+	To  packet.MAC // the station to ask; zero for all on the port's network
 }
 
-// Work is what the caller has to do. The slices are the table's, and valid until the next Tick or
-// SetTopology.
+// Work is what the caller has to do. The slices belong to the table, and are valid until the next
+// Tick or SetTopology.
 type Work struct {
-	Learnt []Hop      // whose MAC is known now: send the packets that Take returns
-	Failed []Hop      // who did not answer: drop the packets that Take returns
-	Ask    []Question // send them
+	Learnt []Hop      // their MAC has become known: send the packets that Take returns
+	Failed []Hop      // they did not answer: drop the packets that Take returns
+	Ask    []Question // questions to send
 }
 
 func (t *Table) begin() {
 	t.work = Work{t.work.Learnt[:0], t.work.Failed[:0], t.work.Ask[:0]}
 }
 
-// add notes a question, if it is one.
+// add appends a question unless it is empty.
 func (t *Table) add(q Question) {
 	if q.Hop != 0 {
 		t.work.Ask = append(t.work.Ask, q)
 	}
 }
 
-// Tick asks again, gives up and forgets. It looks at a bounded number of entries, ten times a
-// second at most.
+// Tick repeats questions, gives up stations and forgets entries. It looks at a bounded number of
+// entries, at most ten times a second. now is in ms.
 func (t *Table) Tick(now uint32) Work {
 	t.begin()
 	if now-t.last < tickInterval {
@@ -64,7 +64,7 @@ func (t *Table) age(h Hop, now uint32) {
 	elapsed := now - e.since
 	switch e.state {
 	case Reachable:
-		// One worker after the other: the first to ask has told the others before they would.
+		// One worker after the other: the first tells the others the answer before they would ask.
 		if elapsed >= ReachableTime+t.worker*Retry && (e.Used || e.Pinned()) {
 			e.state = Probing
 			t.add(t.ask(h, now))
@@ -84,8 +84,8 @@ func (t *Table) age(h Hop, now uint32) {
 	}
 }
 
-// askAgain repeats the question or gives up. A station whose MAC had been known is looked for on
-// the whole network first, since its address may have moved.
+// askAgain repeats the question or gives up. It first looks for a station with a known MAC on the
+// whole network, because its address may have moved.
 func (t *Table) askAgain(h Hop, now uint32) {
 	e := &t.entries[h]
 	switch {
@@ -100,7 +100,7 @@ func (t *Table) askAgain(h Hop, now uint32) {
 	}
 }
 
-// restart begins the resolution anew.
+// restart begins the resolution again.
 func (t *Table) restart(h Hop, now uint32) Question {
 	e := &t.entries[h]
 	e.state, e.tries = Incomplete, 0

@@ -3,8 +3,8 @@ package neighbour
 import "fulcrum/packet"
 
 // WantLapse is the time in ms after the last Want until an entry is no longer kept for a real
-// server. A worker that asks for each of its real servers' next hops more often than that keeps all
-// of them.
+// server. A worker that calls Want more often than that for each of its real servers' next hops
+// keeps all of them.
 const WantLapse = 60_000
 
 // Gateway is the gateway of a route.
@@ -14,17 +14,17 @@ type Gateway struct {
 	Port    uint16
 }
 
-// StaticEntry is a neighbour whose MAC was configured.
+// StaticEntry is a neighbour with a configured MAC.
 type StaticEntry struct {
 	Address packet.Addr
 	MAC     packet.MAC
 	Port    uint16
 }
 
-// SetTopology takes in changed routes, ports, addresses or static neighbours. Static entries that
-// are not among statics any more have to be asked for like others, gateways are kept and asked for
-// ahead of the first packet, and no other entry is a gateway. What finds no place in a full table
-// is left out.
+// SetTopology takes changed routes, ports, addresses or static neighbours. Entries that are no
+// longer static are asked for like others. Gateways are kept, and asked for ahead of the first
+// packet; no other entry stays a gateway. Entries that do not fit a full table are left out. now is
+// in ms.
 func (t *Table) SetTopology(gateways []Gateway, statics []StaticEntry, now uint32) Work {
 	t.begin()
 	t.unbind(now)
@@ -40,7 +40,7 @@ func (t *Table) SetTopology(gateways []Gateway, statics []StaticEntry, now uint3
 	return t.work
 }
 
-// unbind takes back what an earlier topology said.
+// unbind undoes the previous topology.
 func (t *Table) unbind(now uint32) {
 	for i := range t.entries {
 		e := &t.entries[i]
@@ -66,9 +66,9 @@ func (t *Table) setStatic(s StaticEntry, now uint32) {
 	t.work.Learnt = append(t.work.Learnt, h)
 }
 
-// Want says that a configured real server needs a next hop, from the port's own address source: it
-// is asked for ahead of the first packet, kept fresh and not forgotten until WantLapse after the
-// last Want. The caller sends the question.
+// Want says that a configured real server needs a next hop, from the port's own address source. The
+// entry is asked for ahead of the first packet, kept fresh, and not forgotten until WantLapse after
+// the last Want. The caller sends the question. now is in ms.
 func (t *Table) Want(h Hop, source packet.Addr, now uint32) Question {
 	e := &t.entries[h]
 	first := !e.Pinned()
@@ -76,11 +76,11 @@ func (t *Table) Want(h Hop, source packet.Addr, now uint32) Question {
 	if first || t.worker == 0 {
 		return t.askFirst(h, now)
 	}
-	return Question{} // a wish that is repeated must not put off the question
+	return Question{} // a repeated wish must not delay the question
 }
 
 // askFirst asks for a neighbour that will be needed. One worker does so for all; the others ask if
-// they have not been told in time.
+// they hear no answer in time.
 func (t *Table) askFirst(h Hop, now uint32) Question {
 	e := &t.entries[h]
 	if e.state != Incomplete || e.tries != 0 {

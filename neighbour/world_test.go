@@ -10,8 +10,8 @@ import (
 	"fulcrum/ports"
 )
 
-// world is a table and what is around it: a clock, and packets that are numbers. Whatever the table
-// wants done is written down, and after each step all that must always hold is checked.
+// world is a table and its surroundings: a clock, and packets that are numbers. It writes down what
+// the table wants done, and checks all invariants after each step.
 type world struct {
 	testing.TB
 	table   Table
@@ -41,7 +41,7 @@ func (w *world) note(format string, args ...any) {
 	fmt.Fprintf(&w.log, format+"\n", args...)
 }
 
-// here is what the director is on a port: it has one address there and answers for no other.
+// here describes the director on a port: it has one address there and answers for no other.
 func (w *world) here(port uint16, sender, target packet.Addr) Here {
 	own := w.subnets[port]
 	return Here{
@@ -54,7 +54,7 @@ func (w *world) here(port uint16, sender, target packet.Addr) Here {
 
 func (w *world) source(port uint16) packet.Addr { return packet.AddrOf(w.subnets[port].Addr()) }
 
-// find returns a hop that exists.
+// find returns an existing hop.
 func (w *world) find(a packet.Addr, port uint16) Hop {
 	h, ok := w.table.Find(a, port, w.now)
 	if !ok {
@@ -74,7 +74,7 @@ func (w *world) ask(q Question) {
 	w.note("ask %s for %v", to, w.table.At(q.Hop).Address)
 }
 
-// release takes the packets that waited, and says what becomes of them.
+// release takes the packets that waited, and writes down what becomes of them.
 func (w *world) release(h Hop, what string) {
 	waited := w.table.Take(h)
 	for i := range waited {
@@ -172,7 +172,7 @@ func (w *world) topology(gateways []Gateway, statics []StaticEntry) {
 	w.carryOut(w.table.SetTopology(gateways, statics, w.now))
 }
 
-// check checks what must always hold.
+// check checks the invariants.
 func (w *world) check() {
 	w.Helper()
 	t := &w.table

@@ -12,16 +12,16 @@
 //	wlc  the least overhead/weight; the first of equals
 //
 // Every list is walked in the kernel's order: IPVS puts a new real server at the HEAD of its list,
-// so the last one of the file comes first, and ties go to it. A real server of weight 0 (drained)
-// or overloaded is never picked.
+// so the last one of the file comes first. Ties go to it. A real server of weight 0 (drained) or
+// overloaded is never picked.
 //
 // # What outlives a pool
 //
 // Two things go on from pool to pool: each real server's [Load] (its live sessions), and the
 // scheduler's place, which a pool takes over from the one before. Publish moves the place as the
-// kernel would: rr goes on after the same real server (or the one before it in the list, if that
-// was removed), wrr starts at the head again and keeps its weight level. A pool of the same real
-// servers moves nothing; one of another kind starts anew.
+// kernel would: rr goes on after the same real server, or after the one before it in the list if
+// that was removed. wrr starts at the head again and keeps its weight level. A pool of the same
+// real servers moves nothing; one of another kind starts anew.
 //
 // A worker may pick from the pool before while the next one is published, and after. Both share the
 // place, so any place is safe in any pool.

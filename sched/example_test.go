@@ -8,7 +8,7 @@ import (
 	"fulcrum/sched"
 )
 
-// A service of three real servers, by weighted round robin.
+// A service with three real servers and weighted round robin.
 func ExamplePool() {
 	servers := []sched.Server{
 		{ID: 10, Weight: 1, Load: new(sched.Load)},
@@ -38,4 +38,30 @@ func ExamplePool() {
 	// 11
 	// 12
 	// 11
+}
+
+// A real server at its upper threshold gets no more sessions until it falls below the lower one.
+func ExampleLoad_Overloaded() {
+	small := sched.Server{ID: 10, Weight: 1, Upper: 2, Lower: 1, Load: new(sched.Load)}
+	large := sched.Server{ID: 11, Weight: 1, Load: new(sched.Load)}
+	var service atomic.Pointer[sched.Pool]
+	sched.NewPool(sched.RR, []sched.Server{large, small}, nil).Publish(&service)
+
+	pool := service.Load()
+	for range 6 {
+		i, _ := pool.Pick(&sched.Request{})
+		pool.At(i).Load.Begin()
+		fmt.Print(pool.ID(i), " ")
+	}
+	fmt.Println(small.Load.Overloaded())
+
+	const active = false
+	small.Load.End(active)
+	fmt.Println(small.Load.Total(), "session:", small.Load.Overloaded())
+	small.Load.End(active)
+	fmt.Println(small.Load.Total(), "sessions:", small.Load.Overloaded())
+	// Output:
+	// 10 11 10 11 11 11 true
+	// 1 session: true
+	// 0 sessions: false
 }

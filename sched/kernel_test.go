@@ -2,8 +2,8 @@ package sched_test
 
 import "fulcrum/sched"
 
-// kernel is a slow model of IPVS: its list of destinations and its schedulers, step by step as they are described,
-// with no regard for speed. The package's picks are compared with it.
+// kernel is a slow model of IPVS: its list of destinations and its schedulers, step by step as the
+// kernel's sources describe them. The tests compare the package's picks with it.
 type kernel struct {
 	kind sched.Kind
 	list []*destination // the kernel's order: newest first
@@ -31,7 +31,7 @@ func (d *destination) release() int {
 	return d.upper - d.upper/4
 }
 
-// judge is the overload rule, applied whenever the sessions or the thresholds change.
+// judge applies the overload rule, whenever the sessions or the thresholds change.
 func (d *destination) judge() {
 	if d.upper > 0 && d.total() >= d.upper {
 		d.overloaded = true
@@ -74,7 +74,7 @@ func (k *kernel) divides(n int) bool {
 	return true
 }
 
-// changed is wrr's answer to any added, removed or edited destination.
+// changed is wrr's reaction to an added, removed or edited destination.
 func (k *kernel) changed() {
 	if k.kind != sched.WRR {
 		return
@@ -105,7 +105,7 @@ func (k *kernel) remove(d *destination) {
 	k.changed()
 }
 
-// position is -1 for the head.
+// position returns the position in the list, or -1 for the head.
 func (k *kernel) position(d *destination) int {
 	for i := range k.list {
 		if k.list[i] == d {
@@ -124,7 +124,9 @@ func (k *kernel) pick() *destination {
 	case sched.LC:
 		return k.least(func(a, b *destination) bool { return a.overhead() < b.overhead() })
 	default:
-		return k.least(func(a, b *destination) bool { return a.overhead()*b.weight < b.overhead()*a.weight })
+		return k.least(func(a, b *destination) bool {
+			return a.overhead()*b.weight < b.overhead()*a.weight
+		})
 	}
 }
 

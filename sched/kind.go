@@ -2,7 +2,7 @@ package sched
 
 import "fulcrum/lvs"
 
-// Kind names a scheduler. Names and rules stand in package lvs, what each does in implementations.
+// Kind names a scheduler. Package lvs has the names and rules, implementations the code.
 type Kind = lvs.Scheduler
 
 // The schedulers.

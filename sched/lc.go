@@ -7,7 +7,7 @@ func newLC([]Server, *Pool) scheduler { return new(lc) }
 
 func (*lc) pick(p *Pool, _ Request) int {
 	best, least := -1, int64(0)
-	servers := p.servers // a local one needs no check of its bounds
+	servers := p.servers // a local slice avoids a bounds check
 	for i := len(servers) - 1; i >= 0; i-- {
 		s := &servers[i]
 		if !s.available() {

@@ -2,15 +2,17 @@ package sched
 
 import "sync/atomic"
 
-// Load counts the live sessions of one real server, for the whole director: every worker writes it when a session
-// begins, ends or changes between active and inactive, and every pick of lc and wlc reads it. The zero value is an
-// idle real server. It is 16 bytes and not padded: whoever keeps many of them side by side gives each its cache line.
+// Load counts the live sessions of one real server, for the whole director. Every worker writes it
+// when a session begins, ends or changes between active and inactive. Every pick of lc and wlc
+// reads it. The zero value is an idle real server. It has 16 bytes and no padding: a caller with
+// many side by side should give each its cache line.
 //
-// It must not move while a pool or a session refers to it: its address tells a scheduler which real
-// servers of a new pool were in the one before.
+// It must not move while a pool or a session refers to it. By its address a scheduler recognises
+// the real servers of the previous pool in a new one. Any worker may call its methods.
 type Load struct {
-	// counts holds both counts and the overload mark in one word, so that they change together and a reader never
-	// sees a session twice or not at all: bit 63 overloaded, bits 32-62 active, bits 0-31 inactive.
+	// counts holds both counts and the overload mark in one word. They change together, so a reader
+	// always sees each session exactly once: bit 63 overloaded, bits 32-62 active, bits 0-31
+	// inactive.
 	counts atomic.Uint64
 
 	// The thresholds in force, set by Publish; 0 = none.
@@ -32,7 +34,8 @@ func (l *Load) Inactive() int32 { return int32(l.counts.Load()) }
 // Total returns Active plus Inactive, as of one moment.
 func (l *Load) Total() int32 { return total(l.counts.Load()) }
 
-// Overloaded reports whether the real server reached its upper threshold and has not yet fallen below the lower one.
+// Overloaded reports whether the real server reached its upper threshold and has not yet fallen
+// below the lower one.
 func (l *Load) Overloaded() bool { return l.counts.Load()&overloaded != 0 }
 
 // Begin counts a new session; it starts inactive.
@@ -44,7 +47,7 @@ func (l *Load) Activate() { l.change(oneActive - oneInactive) }
 // Deactivate counts an active session as inactive.
 func (l *Load) Deactivate() { l.change(oneInactive - oneActive) }
 
-// End takes a session off, from where it was last counted. Every Begin has exactly one End.
+// End removes a session, which must be counted as active says. Every Begin has exactly one End.
 func (l *Load) End(active bool) {
 	if active {
 		l.change(-oneActive)
@@ -63,7 +66,8 @@ func (l *Load) change(by int64) {
 	}
 }
 
-// limit puts thresholds in force. A raised or removed upper threshold frees the real server, as editing one in IPVS does.
+// limit sets the thresholds. A raised or removed upper threshold clears the overload mark, as an
+// edit in IPVS does.
 func (l *Load) limit(upper, lower int32) {
 	raised := upper == 0 || upper > l.upper.Load()
 	l.upper.Store(upper)
@@ -80,7 +84,8 @@ func (l *Load) limit(upper, lower int32) {
 	}
 }
 
-// judge returns the counts with the overload mark they deserve. Between the thresholds it stays what it was.
+// judge returns the counts with the right overload mark. Between the thresholds the mark stays as
+// it was.
 func (l *Load) judge(counts uint64) uint64 {
 	upper, lower := l.upper.Load(), l.lower.Load()
 	if lower == 0 {
@@ -95,7 +100,8 @@ func (l *Load) judge(counts uint64) uint64 {
 	return counts
 }
 
-// overhead is what lc and wlc compare: an active session weighs as much as 256 inactive ones.
+// overhead is the number that lc and wlc compare: an active session weighs as much as 256 inactive
+// ones.
 func (l *Load) overhead() int64 {
 	counts := l.counts.Load()
 	return int64(active(counts))*256 + int64(total(counts))

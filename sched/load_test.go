@@ -41,7 +41,7 @@ func TestOverloadHysteresis(t *testing.T) {
 	tests := []struct {
 		name         string
 		upper, lower int32
-		free         int32 // the first count on the way down that is free again
+		free         int32 // the first count on the way down that clears the mark
 	}{
 		{"lower given", 10, 4, 3},
 		{"lower is upper", 10, 10, 9},
@@ -90,7 +90,7 @@ func TestEditedThresholds(t *testing.T) {
 	}
 }
 
-// Whatever the workers' order, an idle real server is not left marked as overloaded.
+// In whatever order workers run, an idle real server does not stay marked as overloaded.
 func TestConcurrentSessionsLeaveNothing(t *testing.T) {
 	l, _ := limited(2, 1)
 	var wait sync.WaitGroup

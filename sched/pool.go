@@ -7,13 +7,13 @@ import (
 	"fulcrum/packet"
 )
 
-// Request is the first packet of a session as schedulers see it: Src is the client and Dst the VIP. Of
-// an echo request SrcPort is the identifier and DstPort 0.
+// Request is the first packet of a session as schedulers see it: Src is the client and Dst the VIP.
+// In an echo request SrcPort is the identifier and DstPort 0.
 type Request = packet.Flow
 
 // Server is one real server of a pool.
 type Server struct {
-	ID     uint32 // the engine's number of the real server; schedulers do not look at it
+	ID     uint32 // the engine's number of the real server; schedulers ignore it
 	Weight int32  // share of the sessions, 0..65535; 0 drains
 	Upper  int32  // overloaded once it has this many sessions; 0 = never
 	Lower  int32  // free again below this many; 0 = below three quarters of Upper
@@ -87,24 +87,24 @@ func (s *Server) limitedAs(o *Server) bool {
 	return s.Load == o.Load && s.Upper == o.Upper && s.Lower == o.Lower
 }
 
-// Pick returns the index, in the order given to NewPool, of the real server for one new session;
-// not ok (and -1) if none is available. The caller counts the session (Load.Begin) before it picks
-// for the next one. r is not kept.
+// Pick returns the index, in the order given to NewPool, of the real server for one new session. ok
+// is false (and the index -1) if none is available. The caller counts the session (Load.Begin)
+// before it picks for the next one. Pick does not keep r.
 func (p *Pool) Pick(r *Request) (index int, ok bool) {
 	// By value: a call through an interface would send the caller's Request to the heap.
 	i := p.scheduler.pick(p, *r)
 	return i, i >= 0
 }
 
-// Peek returns what Pick would, and moves nothing: it answers where a session would go.
+// Peek returns the result of Pick without a change of state: it tells where a session would go.
 func (p *Pool) Peek(r *Request) (index int, ok bool) {
 	i := p.scheduler.peek(p, *r)
 	return i, i >= 0
 }
 
-// Available reports whether a real server is available. It looks at the one that it found last, and
-// walks the pool only when that one is overloaded. At worst all are: then every call walks all of
-// them. Where all have weight 0 it looks at none.
+// Available reports whether a real server is available. It first tries the one that it found last,
+// and walks the pool only when that one is overloaded. If all are overloaded, every call walks all
+// of them. If all have weight 0, it looks at none.
 func (p *Pool) Available() bool {
 	if p.weighted == 0 {
 		return false
@@ -122,7 +122,7 @@ func (p *Pool) Available() bool {
 // Len returns the number of real servers.
 func (p *Pool) Len() int { return len(p.servers) }
 
-// At returns the real server of an index, which the caller must not change.
+// At returns the real server of an index. The caller must not change it.
 func (p *Pool) At(i int) *Server { return &p.servers[i] }
 
 // ID returns the id of the real server of an index.
@@ -132,7 +132,7 @@ func (p *Pool) ID(i int) uint32 { return p.servers[i].ID }
 func (p *Pool) Kind() Kind { return p.kind }
 
 // first walks the list from after the real server of index from (from the head: len(p.servers)) to
-// its end, and returns the first available one of at least the given weight, or -1.
+// its end. It returns the first available one of at least the given weight, or -1.
 func (p *Pool) first(from int, weight int32) int {
 	for i := from - 1; i >= 0; i-- {
 		if s := &p.servers[i]; s.Weight >= weight && !s.Load.Overloaded() {
@@ -142,8 +142,8 @@ func (p *Pool) first(from int, weight int32) int {
 	return -1
 }
 
-// after returns the index from which first goes on after a last pick, that is its index + 1, or 0
-// for the head. Any number is safe: one beyond the pool is the head.
+// after returns the index from which first continues after a last pick, which is that index + 1, or
+// 0 for the head. Any number is safe: one beyond the pool means the head.
 func (p *Pool) after(last uint32) int {
 	if last == 0 || int(last) > len(p.servers) {
 		return len(p.servers)

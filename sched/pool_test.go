@@ -14,7 +14,7 @@ import (
 	"fulcrum/sched"
 )
 
-// request is a first packet for schedulers that do not look at it.
+// request is a first packet for schedulers that ignore it.
 var request = &sched.Request{
 	Src: packet.AddrOf4(0x0a000001), Dst: packet.AddrOf4(0x0a010064), SrcPort: 40000, DstPort: 80,
 }
@@ -26,7 +26,7 @@ func publish(at *atomic.Pointer[sched.Pool], kind sched.Kind, servers []sched.Se
 	return p
 }
 
-// newPool makes the first pool of a service, of idle real servers in file order.
+// newPool returns the first pool of a service, with idle real servers in file order.
 func newPool(kind sched.Kind, weights ...int) (*sched.Pool, []sched.Server) {
 	servers := idle(weights...)
 	return publish(new(atomic.Pointer[sched.Pool]), kind, servers), servers
@@ -41,7 +41,8 @@ func idle(weights ...int) []sched.Server {
 	return servers
 }
 
-// picks names the picks of a pool A, B, C, ... in file order; "-" is none. Each pick begins a session that stays.
+// picks returns the names of n picks: the servers are A, B, C, ... in file order, and "-" is none.
+// Each pick begins a session that stays.
 func picks(p *sched.Pool, servers []sched.Server, n int) string {
 	var b strings.Builder
 	for range n {
@@ -65,7 +66,7 @@ func TestPicksByHand(t *testing.T) {
 		{sched.RR, nil, "--"},
 		{sched.RR, []int{1}, "AAA"},
 		{sched.RR, []int{1, 1, 1}, "CBACBAC"}, // the last of the file is at the list's head
-		{sched.RR, []int{1, 5, 2}, "CBACBAC"}, // rr knows no weights
+		{sched.RR, []int{1, 5, 2}, "CBACBAC"}, // rr ignores weights
 		{sched.RR, []int{1, 0, 1}, "CACAC"},
 		{sched.RR, []int{0, 0}, "--"},
 
@@ -80,7 +81,7 @@ func TestPicksByHand(t *testing.T) {
 
 		{sched.LC, nil, "--"},
 		{sched.LC, []int{1, 1, 1}, "CBACBA"}, // ties: the first in the list
-		{sched.LC, []int{1, 9, 0}, "BABA"},   // lc knows no weights but 0
+		{sched.LC, []int{1, 9, 0}, "BABA"},   // lc ignores weights but 0
 
 		{sched.WLC, nil, "--"},
 		{sched.WLC, []int{1, 1, 1}, "CBACBA"},
@@ -100,7 +101,7 @@ func TestPicksByHand(t *testing.T) {
 func TestLeastConnectionWeighsActiveSessions(t *testing.T) {
 	p, servers := newPool(sched.LC, 1, 1)
 	servers[1].Load.Begin()
-	servers[1].Load.Activate() // overhead 257 at B: A takes 257 inactive ones before the tie goes to B
+	servers[1].Load.Activate() // overhead 257 at B: A gets 257 inactive ones before the tie goes to B
 	if got, want := picks(p, servers, 258), strings.Repeat("A", 257)+"B"; got != want {
 		t.Errorf("picked %s, want 257 times A, then B", got)
 	}
@@ -160,7 +161,8 @@ func TestReloadGoesOn(t *testing.T) {
 	}
 }
 
-// When all are overloaded, wrr keeps its place if it was on the lowest level, and else goes back to the top.
+// When all are overloaded, wrr keeps its place if it was on the lowest level. Else it goes back to
+// the top.
 func TestWRRAfterNoneWasAvailable(t *testing.T) {
 	tests := []struct {
 		n    int // picks before
@@ -187,7 +189,8 @@ func TestWRRAfterNoneWasAvailable(t *testing.T) {
 	}
 }
 
-// Passing over an overloaded heavy one ends on the level where the kernel's walks would, which a later edit shows.
+// A pick that skips an overloaded heavy server ends on the level where the kernel's walks end. A
+// later edit shows it.
 func TestWRRLevelBelowAnOverloadedOne(t *testing.T) {
 	servers := []sched.Server{
 		{Weight: 6, Load: new(sched.Load)},
@@ -219,7 +222,8 @@ func empty(servers []sched.Server) {
 	}
 }
 
-// A worker that still holds the older, larger or smaller pool shares the cursor with one that has the new pool already.
+// A worker with the older, larger or smaller pool shares the cursor with a worker that has the new
+// one.
 func TestOlderPoolStaysSafe(t *testing.T) {
 	for _, kind := range lvs.Schedulers() {
 		var at atomic.Pointer[sched.Pool]
@@ -248,7 +252,7 @@ func TestAnotherSchedulerStartsAnew(t *testing.T) {
 	}
 }
 
-// However many workers pick, together they get the sequence that one of them would have got.
+// However many workers pick, together they get the sequence that a single worker would get.
 func TestConcurrentPicksKeepTheSequence(t *testing.T) {
 	const workers, each = 4, 2500
 	for _, kind := range []sched.Kind{sched.RR, sched.WRR} {
@@ -303,7 +307,8 @@ func TestNoAllocs(t *testing.T) {
 	}
 }
 
-// BenchmarkPickTogether has as many goroutines as CPUs pick from one pool, as workers do for new sessions.
+// BenchmarkPickTogether picks from one pool with as many goroutines as CPUs, as workers do for new
+// sessions.
 func BenchmarkPickTogether(b *testing.B) {
 	for _, kind := range lvs.Schedulers() {
 		b.Run(kind.String(), func(b *testing.B) {

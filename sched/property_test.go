@@ -11,14 +11,15 @@ import (
 	"fulcrum/sched"
 )
 
-// service is one service in both worlds: the model's list, and a file that is loaded again after each edit.
+// service is one service in both worlds: the model's list, and a file that is loaded again after
+// each edit.
 type service struct {
 	model  kernel
 	file   []*destination
 	pool   atomic.Pointer[sched.Pool]
 	nextID int
 	open   []*session
-	uppers []int // what upper thresholds are drawn from
+	uppers []int // the upper thresholds to draw from
 }
 
 type session struct {
@@ -29,7 +30,8 @@ type session struct {
 func (s *service) load() {
 	servers := make([]sched.Server, len(s.file))
 	for i, d := range s.file {
-		servers[i] = sched.Server{Weight: int32(d.weight), Upper: int32(d.upper), Lower: int32(d.lower), Load: d.load}
+		servers[i] = sched.Server{Weight: int32(d.weight), Upper: int32(d.upper),
+			Lower: int32(d.lower), Load: d.load}
 	}
 	publish(&s.pool, s.model.kind, servers)
 }
@@ -43,7 +45,8 @@ func (s *service) drawServer(t *rapid.T) *destination {
 }
 
 func drawWeight(t *rapid.T) int {
-	return rapid.OneOf(rapid.IntRange(0, 6), rapid.SampledFrom([]int{10, 12, 30, 100, 999})).Draw(t, "weight")
+	return rapid.OneOf(rapid.IntRange(0, 6), rapid.SampledFrom([]int{10, 12, 30, 100, 999})).
+		Draw(t, "weight")
 }
 
 func (s *service) drawThresholds(t *rapid.T) (upper, lower int) {
@@ -56,7 +59,7 @@ func (s *service) drawThresholds(t *rapid.T) (upper, lower int) {
 
 func newService(t *rapid.T, kind sched.Kind) *service {
 	s := &service{model: kernel{kind: kind}}
-	// The tight ones leave a pool without an available real server time and again.
+	// Tight thresholds often leave a pool without an available real server.
 	s.uppers = rapid.SampledFrom([][]int{{0, 0, 1, 2, 5, 8}, {1, 1, 2}}).Draw(t, "upper thresholds")
 	for range rapid.IntRange(0, 6).Draw(t, "servers") {
 		d := s.drawServer(t)
@@ -163,7 +166,8 @@ func (s *service) check(t *rapid.T) {
 		t.Fatalf("available: %v, the kernel has one: %v", got, usable)
 	}
 	for _, d := range s.file {
-		if int(d.load.Active()) != d.active || int(d.load.Inactive()) != d.inactive || int(d.load.Total()) != d.total() {
+		if int(d.load.Active()) != d.active || int(d.load.Inactive()) != d.inactive ||
+			int(d.load.Total()) != d.total() {
 			t.Fatalf("real server %d: %d active, %d inactive, %d in all; want %d and %d", d.id,
 				d.load.Active(), d.load.Inactive(), d.load.Total(), d.active, d.inactive)
 		}
@@ -194,7 +198,7 @@ func TestPicksAsTheKernel(t *testing.T) {
 	}
 }
 
-// A cycle of wrr gives each real server exactly its share, from wherever the cycle is entered.
+// A cycle of wrr gives each real server exactly its share, wherever the cycle begins.
 func TestWRRCycleIsProportional(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		weights := rapid.SliceOfN(rapid.IntRange(0, 40), 1, 12).Draw(t, "weights")

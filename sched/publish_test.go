@@ -21,7 +21,7 @@ func TestPoolTellsWhatItWasMadeOf(t *testing.T) {
 	}
 }
 
-// A pool that is built and thrown away leaves no trace, whatever it was built of.
+// A pool that is built and thrown away leaves no trace, whatever its servers.
 func TestBuildingChangesNothing(t *testing.T) {
 	for _, kind := range lvs.Schedulers() {
 		for _, other := range lvs.Schedulers() {
@@ -60,8 +60,8 @@ func TestPublishStores(t *testing.T) {
 	}
 }
 
-// A pool of the same kind and real servers goes on exactly where the one before was, also when it
-// is published twice.
+// A pool of the same kind and real servers continues exactly where the previous one was, even when
+// it is published twice.
 func TestEqualPoolMovesNothing(t *testing.T) {
 	for _, kind := range lvs.Schedulers() {
 		for n := range 7 {
@@ -80,7 +80,7 @@ func TestEqualPoolMovesNothing(t *testing.T) {
 	}
 }
 
-// A real server that was out of the pool for a while has the thresholds of its return.
+// A real server that comes back to the pool has the thresholds of its return.
 func TestThresholdsOfAReturnedServer(t *testing.T) {
 	servers := idle(1, 1)
 	servers[1].Upper = 5
@@ -96,7 +96,8 @@ func TestThresholdsOfAReturnedServer(t *testing.T) {
 	}
 }
 
-// A real server that takes another's place in the file with the same thresholds has them too.
+// A real server that takes another one's position in the file, with the same thresholds, gets them
+// too.
 func TestThresholdsOfAReplacement(t *testing.T) {
 	servers := idle(1)
 	servers[0].Upper = 2
@@ -111,7 +112,7 @@ func TestThresholdsOfAReplacement(t *testing.T) {
 	}
 }
 
-// rr finds its place however many real servers before it went at once.
+// rr finds its place however many real servers before it are removed at once.
 func TestRRPlaceAmongManyRemoved(t *testing.T) {
 	servers := idle(slices.Repeat([]int{1}, 1000)...)
 	var at atomic.Pointer[sched.Pool]
@@ -149,8 +150,8 @@ func TestAvailable(t *testing.T) {
 	is(false, "none is left")
 }
 
-// Workers pick while pools replace each other, one of them from whatever was published last and one
-// from an older pool.
+// Workers pick while pools replace each other. One always uses the latest pool, and one an older
+// pool.
 func TestPickWhilePublishing(t *testing.T) {
 	for _, kind := range lvs.Schedulers() {
 		t.Run(kind.String(), func(t *testing.T) {
@@ -171,8 +172,8 @@ func TestPickWhilePublishing(t *testing.T) {
 	}
 }
 
-// variant returns some of the real servers, with other weights and thresholds for each n, and
-// always one to pick.
+// variant returns some of the real servers, with other weights and thresholds for each n. At least
+// one can be picked.
 func variant(servers []sched.Server, n int) []sched.Server {
 	v := slices.Clone(servers[n%3 : 4+n%5])
 	for i := range v {
@@ -198,7 +199,7 @@ func pickUntil(t *testing.T, done *atomic.Bool, at *atomic.Pointer[sched.Pool], 
 	}
 }
 
-// An edit allocates the real servers, the pool and what its scheduler computed from them.
+// An edit allocates only the real servers, the pool and the scheduler's tables.
 func TestPublishAllocations(t *testing.T) {
 	for _, kind := range lvs.Schedulers() {
 		edit := editor(kind, 100)
@@ -242,7 +243,7 @@ func BenchmarkPublish(b *testing.B) {
 	}
 }
 
-// BenchmarkAvailable is what an echo request to a VIP costs here.
+// BenchmarkAvailable measures the cost of an echo request to a VIP.
 func BenchmarkAvailable(b *testing.B) {
 	servers := idle(slices.Repeat([]int{1}, 1000)...)
 	p := publish(new(atomic.Pointer[sched.Pool]), sched.RR, servers)

@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// rr follows net/netfilter/ipvs/ip_vs_rr.c. All pools of a service share one rr, which is nothing
-// but a place. It fills a cache line: workers write it for each new session.
+// rr follows net/netfilter/ipvs/ip_vs_rr.c. All pools of a service share one rr, which holds only
+// the place. It fills a cache line: workers write it for each new session.
 type rr struct {
 	last atomic.Uint32 // index in file order of the last pick + 1; 0 = the head of the list
 	_    [60]byte
@@ -31,8 +31,8 @@ func (s *rr) pick(p *Pool, _ Request) int {
 
 func (s *rr) peek(p *Pool, _ Request) int { return s.next(p, s.last.Load()) }
 
-// next returns the first available one of the rest of the list after the last pick, else of all of
-// it, or -1.
+// next returns the first available real server after the last pick in the list, else the first of
+// the whole list, or -1.
 func (s *rr) next(p *Pool, last uint32) int {
 	if i := p.first(p.after(last), 1); i >= 0 {
 		return i
@@ -51,9 +51,9 @@ func (s *rr) follow(p, before *Pool) {
 	}
 }
 
-// survivor returns the place among other servers: that of the last pick or, if it was removed, of
-// the nearest one before it in the kernel's list, which is after it in the file. It costs
-// O(servers) however many were removed.
+// survivor returns the last pick's place among the other servers. If the last pick was removed, it
+// returns the place of the nearest remaining one before it in the kernel's list, that is after it
+// in the file. It costs O(servers), however many were removed.
 func survivor(last uint32, servers, others []Server) uint32 {
 	if last == 0 || int(last) > len(servers) {
 		return 0

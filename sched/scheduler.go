@@ -1,8 +1,8 @@
 package sched
 
-// scheduler is what one kind does. What a scheduler computes from the real servers belongs to one
-// pool and does not change; what must go on from pool to pool stands behind a pointer that all
-// pools of the service share.
+// scheduler is the code of one kind. What it computes from the real servers belongs to one pool and
+// does not change. What must outlive a pool is behind a pointer that all pools of the service
+// share.
 type scheduler interface {
 	// pick returns the index of the real server for a new session, or -1. Workers call it at the
 	// same time. A worker may still pick from the pool before, so what the two share must be valid

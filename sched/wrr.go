@@ -9,8 +9,8 @@ type wrr struct {
 	top   int32 // the highest weight level, 0 if no weight is above 0
 }
 
-// wrrPlace is where a service's weighted round robin stands, in all its pools. It fills a cache
-// line: workers write it for each new session.
+// wrrPlace is the place of a service's weighted round robin, shared by all its pools. It fills a
+// cache line: workers write it for each new session.
 type wrrPlace struct {
 	cursor atomic.Uint64 // packed
 	_      [56]byte
@@ -121,9 +121,9 @@ func (s *wrr) walk(p *Pool, c wrrCursor) (int, wrrCursor) {
 	if i := p.first(len(p.servers), below); i >= 0 {
 		return i, at(i, below)
 	}
-	// The kernel goes down level by level, a walk each. The levels above the heaviest available one
-	// would find nothing: going there at once saves an overloaded real server of weight 65535 as
-	// many walks.
+	// The kernel goes down level by level with one walk each. The levels above the heaviest
+	// available real server would find nothing. Skipping them saves up to 65535 walks if that
+	// weight is overloaded.
 	if i := heaviest(p); i >= 0 {
 		return i, at(i, p.servers[i].Weight-s.step+1)
 	}
@@ -138,8 +138,8 @@ func (s *wrr) below(level int32) int32 {
 	return s.top
 }
 
-// exhausted returns where the kernel's walk ends when all are overloaded: at the real server it
-// began after if that was on the lowest level, else at the top.
+// exhausted returns where the kernel's walk ends when all are overloaded: at the real server where
+// it began if that was on the lowest level, else at the top.
 func (s *wrr) exhausted(p *Pool, from int, level int32) wrrCursor {
 	if from < len(p.servers) && level <= s.step {
 		return at(from, level)
@@ -147,7 +147,7 @@ func (s *wrr) exhausted(p *Pool, from int, level int32) wrrCursor {
 	return wrrCursor{level: s.top}
 }
 
-// heaviest returns the first available one of the greatest weight, or -1.
+// heaviest returns the first available real server of the greatest weight, or -1.
 func heaviest(p *Pool) int {
 	best, weight := -1, int32(0)
 	servers := p.servers

@@ -1,11 +1,10 @@
-// Package steer decides which worker owns a flow, and how devices are asked to spread packets so
-// that the owner is the worker that receives them. Both halves stand here because the rule relies
-// on what was asked for: [Spreads] is the request before ports are opened, and [New] reads what the
-// devices do.
+// Package steer decides which worker owns a flow. It also says how devices should spread packets,
+// so that the owner receives them. Both are here because the rule relies on the request: [Spreads]
+// is the request before ports are opened, and [New] reads what the devices do.
 //
-// A [Steering] is asked only about packets for which the worker that received them has no session.
-// It gives every worker the same answer, does not change, and may be used by anyone. What a packet
-// is (of a client, of a real server, to a local address) the caller has looked up:
+// A [Steering] is asked only about packets for which the receiving worker has no session. It gives
+// every worker the same answer, does not change, and may be used by anyone. The caller has already
+// looked up what the packet is (from a client, from a real server, to a local address):
 //
 //   - A client's packet, in a mode whose flows belong to their receiver: the worker that received
 //     it, if the device tells how it spreads packets. Where it does not, packets of a flow may come

@@ -5,10 +5,11 @@ import (
 	"fulcrum/ports"
 )
 
-// LocalOwner says which worker owns the local ports of one local address towards one real server:
-// the one whose queue the answers to a port reach, as the device's own hash tells, or else the port
-// modulo the number of workers. Each worker chooses local ports of its own only, so that no two
-// choose the same, and answers come to the worker with the session.
+// LocalOwner says which worker owns the local ports of one local address towards one real server.
+// The owner is the worker whose queue the answers reach by the device's own hash. If the device
+// does not tell, it is the port modulo the number of workers. Each worker chooses only local ports
+// of its own. So no two workers choose the same port, and answers come to the worker with the
+// session.
 type LocalOwner struct {
 	rss     *ports.RSS // nil for the port modulo the number of workers
 	base    uint32     // hash of an answer without its destination port
@@ -16,8 +17,8 @@ type LocalOwner struct {
 	workers int
 }
 
-// LocalOwner looks at answers from a real server, which come in at a port, to a local address. It
-// is of use for every destination port.
+// LocalOwner returns the owner of local ports for answers from a real server to a local address.
+// port is where the answers come in. The result applies to every destination port.
 func (s *Steering) LocalOwner(port uint16, answer packet.Key) LocalOwner {
 	rss := s.back[port]
 	if rss == nil || !rss.HasDstPort(&answer) {

@@ -7,17 +7,17 @@ import (
 	"fulcrum/ports"
 )
 
-// Port is what the request has to know of a port of the configuration.
+// Port is what Spreads has to know of a port of the configuration.
 type Port struct {
-	Device  string     // ports of one device are asked to spread by one rule
+	Device  string     // name of the device; all ports of one device get the same spread
 	Servers []lvs.Mode // the modes of the real servers behind the port
 }
 
-// Spreads returns how each port is to be asked to spread packets over its queues. A client's
-// address and port are the source of what it sends and the destination of what real servers answer.
-// In a mode whose flows belong to the client's end they so lead both directions to one worker. A
-// device with both clients and such real servers behind it can only go by the whole flow, and then
-// all do.
+// Spreads returns how to ask each port to spread packets over its queues. A client's address and
+// port are the source of its packets and the destination of its answers. Hashing that end leads
+// both directions to one worker, as a mode needs whose flows belong to the client's end. A device
+// with both clients and such real servers behind it can only hash the whole flow, and then all
+// ports do.
 func Spreads(all []Port) []ports.Spread {
 	spreads := make([]ports.Spread, len(all))
 	servers := make([]bool, len(all))

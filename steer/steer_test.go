@@ -23,7 +23,7 @@ type device struct {
 func (d device) Queues() int     { return d.queues }
 func (d device) RSS() *ports.RSS { return d.rss }
 
-// spreadNames are the spreads in the texts.
+// spreadNames are the names of spreads in the texts.
 var spreadNames = map[string]ports.Spread{
 	"flow": ports.SpreadFlow, "source": ports.SpreadSource, "destination": ports.SpreadDestination,
 }
@@ -63,7 +63,7 @@ func TestSteer(t *testing.T) {
 	})
 }
 
-// spreads asks for lines of a device and the modes of the real servers behind the port.
+// spreads reads lines with a device and the modes of the real servers behind the port.
 func spreads(t *testing.T, d *datadriven.TestData) string {
 	var all []Port
 	for line := range strings.Lines(d.Input) {
@@ -108,8 +108,8 @@ func steering(t *testing.T, d *datadriven.TestData) Steering {
 	return New(devices, workers, 42)
 }
 
-// owners prints the owner of each line's packet: where it comes in, who sends it, its source and
-// its destination.
+// owners prints the owner of each line's packet. A line has the port, the sender, the source and
+// the destination.
 func owners(t *testing.T, s *Steering, d *datadriven.TestData) string {
 	var out strings.Builder
 	for line := range strings.Lines(d.Input) {
@@ -148,8 +148,8 @@ func keyOf(src, dst string) packet.Key {
 	}, Protocol: packet.ProtocolUDP}
 }
 
-// TestBothDirectionsHaveOneOwner: where flows belong to the client's end, and evenly, with and
-// without the devices' help.
+// TestBothDirectionsHaveOneOwner: in modes whose flows belong to the client's end, both directions
+// have one owner, and workers get even shares, with and without the devices' help.
 func TestBothDirectionsHaveOneOwner(t *testing.T) {
 	const workers, clients = 4, 4000
 	for name, s := range map[string]Steering{
@@ -197,7 +197,7 @@ func TestLocalPortsAreTheirReceivers(t *testing.T) {
 	}
 }
 
-// TestOwnersDifferBySecret: who does not know the secret cannot choose a worker.
+// TestOwnersDifferBySecret: without the secret, outsiders cannot choose a worker.
 func TestOwnersDifferBySecret(t *testing.T) {
 	one, other := New([]ports.Port{device{}}, 4, 1), New([]ports.Port{device{}}, 4, 2)
 	differ := 0

@@ -8,7 +8,7 @@ import (
 	"fulcrum/ports"
 )
 
-// Receiver is in the place of a worker's number where the worker that receives a flow owns it.
+// Receiver stands for the worker that receives the flow, in place of a worker's number.
 const Receiver = -1
 
 // Steering is the rule by which the workers of one engine own flows.
@@ -20,8 +20,8 @@ type Steering struct {
 	secret  uint64
 }
 
-// New returns the rule for devices and a number of workers. The secret keeps strangers from
-// choosing the worker that their flows burden.
+// New returns the rule for devices and a number of workers. The secret keeps outsiders from
+// choosing the worker that gets their flows.
 func New(devices []ports.Port, workers int, secret uint64) Steering {
 	s := Steering{workers: workers, secret: secret}
 	for _, d := range devices {
@@ -33,8 +33,7 @@ func New(devices []ports.Port, workers int, secret uint64) Steering {
 	return s
 }
 
-// spreadOver returns a device's RSS if it brings packets to all of the workers and to no other
-// queue.
+// spreadOver returns a device's RSS if it brings packets to all workers and to no other queue.
 func spreadOver(rss *ports.RSS, queues, workers int) *ports.RSS {
 	if rss == nil || queues != workers {
 		return nil
@@ -49,8 +48,8 @@ func spreadOver(rss *ports.RSS, queues, workers int) *ports.RSS {
 	return rss
 }
 
-// oneEnd returns what all devices have in common if each of them spreads by one end of a flow, and
-// alike.
+// oneEnd returns the RSS for clients if all devices spread by one end of a flow, and in the same
+// way.
 func oneEnd(all []*ports.RSS) *ports.RSS {
 	var source *ports.RSS
 	for _, r := range all {
@@ -64,8 +63,8 @@ func oneEnd(all []*ports.RSS) *ports.RSS {
 	return source
 }
 
-// FromClient returns the owner of a client's packet to a service whose flows belong to owner, or
-// Receiver. It came in at a port.
+// FromClient returns the owner of a client's packet that came in at a port, or Receiver. owner is
+// the Owner of the service's mode.
 func (s *Steering) FromClient(port uint16, k *packet.Key, owner lvs.Owner) int {
 	switch {
 	case owner == lvs.ClientEnd:
@@ -82,8 +81,8 @@ func (s *Steering) FromServer(k *packet.Key) int {
 	return s.clientEnd(k.Dst, k.DstPort, k.Protocol)
 }
 
-// Queue returns the queue to which a port brings packets with a key; ok is false where it does not
-// tell.
+// Queue returns the queue to which a port brings packets with a key. ok is false if the port does
+// not tell.
 func (s *Steering) Queue(port uint16, k *packet.Key) (queue int, ok bool) {
 	rss := s.back[port]
 	if rss == nil {
@@ -102,7 +101,7 @@ func (s *Steering) clientEnd(address packet.Addr, port uint16, protocol uint8) i
 	return s.client.Queue(s.client.Flow(&k))
 }
 
-// flow returns a worker by all that tells a flow from others.
+// flow returns a worker by a hash of the whole flow.
 func (s *Steering) flow(k *packet.Key) int {
 	src := k.Src.Hi ^ bits.RotateLeft64(k.Src.Lo, 32) ^ uint64(k.SrcPort)<<48
 	dst := bits.RotateLeft64(k.Dst.Hi, 16) ^ k.Dst.Lo ^ uint64(k.DstPort)<<32
