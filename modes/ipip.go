@@ -1,6 +1,10 @@
 package modes
 
-import "fulcrum/packet"
+import (
+	"encoding/binary"
+
+	"fulcrum/packet"
+)
 
 // outerTTL is the TTL of outer headers (RFC 1700's default).
 const outerTTL = 64
@@ -10,49 +14,50 @@ const outerTTL = 64
 // and ECN (RFC 6040, normal mode) and DF from the inner one. Around IPv6, which is never fragmented
 // on its way, DF is set. id is the outer identification, which matters without DF.
 func Encapsulate(b []byte, src, dst uint32, id uint16) {
-	inner := forward(b[packet.IPv4MinLen:])
-	packet.IPv4(b).Encode(packet.IPv4Fields{
-		TOS:          inner.class,
-		TotalLength:  uint16(packet.IPv4MinLen + inner.length),
-		ID:           id,
-		DontFragment: inner.df,
-		TTL:          outerTTL,
-		Protocol:     inner.protocol,
-		Src:          src,
-		Dst:          dst,
-	})
+	h, inner := (*[packet.IPv4MinLen]byte)(b), forward(b[packet.IPv4MinLen:])
+	// The words are made in registers and written as wholes: the CPU would wait for a header that is
+	// read back, or written from a struct, right after it was put together from smaller pieces.
+	first := 0x4500<<16 | inner>>classShift&0xff<<16 | inner>>lengthShift&0xffff + packet.IPv4MinLen
+	second := uint64(id)<<16 | inner>>dfShift&1<<14
+	third := uint64(outerTTL)<<24 | inner&0xff<<16
+	checksum := ^packet.Fold(first + second + third + uint64(src) + uint64(dst))
+	binary.BigEndian.PutUint64(h[0:8], first<<32|second)
+	binary.BigEndian.PutUint64(h[8:16], (third|uint64(checksum))<<32|uint64(src))
+	binary.BigEndian.PutUint32(h[16:20], dst)
 }
 
 // Encapsulate6 wraps the packet of either family that begins at b[40] into an outer IPv6 one (RFC
 // 2473). The flow label is zero.
 func Encapsulate6(b []byte, src, dst packet.Addr) {
-	inner := forward(b[packet.IPv6Len:])
-	packet.IPv6(b).Encode(packet.IPv6Fields{
-		TrafficClass:  inner.class,
-		PayloadLength: uint16(inner.length),
-		NextHeader:    inner.protocol,
-		HopLimit:      outerTTL,
-		Src:           src,
-		Dst:           dst,
-	})
+	h, inner := (*[packet.IPv6Len]byte)(b), forward(b[packet.IPv6Len:])
+	first := 6<<28 | inner>>classShift&0xff<<20
+	second := inner>>lengthShift&0xffff<<16 | inner&0xff<<8 | outerTTL
+	binary.BigEndian.PutUint64(h[0:8], first<<32|second)
+	src.Put(h[8:24])
+	dst.Put(h[24:40])
 }
 
-// innerFields are what an outer header takes from the inner packet.
-type innerFields struct {
-	class, protocol uint8
-	length          int // bytes
-	df              bool
-}
+// What an outer header takes from the inner packet, in one word: the protocol number in the lowest
+// byte, and above it, from these bits on, DSCP and ECN, the length in bytes, and DF.
+const (
+	classShift  = 8
+	lengthShift = 16
+	dfShift     = 32
+)
 
-// forward decrements the inner packet's TTL and returns the fields for the outer header.
-func forward(b []byte) innerFields {
+// forward decrements the inner packet's TTL and returns what the outer header takes from it.
+func forward(b []byte) uint64 {
 	if b[0]>>4 == 6 {
 		ip := packet.IPv6(b)
 		Route6(ip)
-		return innerFields{ip.TrafficClass(), packet.ProtocolIPv6,
-			packet.IPv6Len + int(ip.PayloadLength()), true}
+		length := packet.IPv6Len + uint64(ip.PayloadLength())
+		return 1<<dfShift | length<<lengthShift | uint64(ip.TrafficClass())<<classShift | uint64(packet.ProtocolIPv6)
 	}
 	ip := packet.IPv4(b)
 	ip.DecrementTTL()
-	return innerFields{ip.TOS(), packet.ProtocolIPv4, int(ip.TotalLength()), ip.DontFragment()}
+	word := uint64(ip.TotalLength())<<lengthShift | uint64(ip.TOS())<<classShift | uint64(packet.ProtocolIPv4)
+	if ip.DontFragment() {
+		word |= 1 << dfShift
+	}
+	return word
 }
