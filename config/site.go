@@ -198,10 +198,10 @@ func (v value) with(raw any) value {
 
 // since returns the service without the real servers and local addresses that old has as well, and
 // without duplicates.
-func (n *Service) since(old *Service) Service {
-	news, seen := *n, map[any]bool{}
+func (s *Service) since(old *Service) Service {
+	news, seen := *s, map[any]bool{}
 	if old != nil {
-		if slices.Equal(old.LocalAddresses, n.LocalAddresses) {
+		if slices.Equal(old.LocalAddresses, s.LocalAddresses) {
 			news.LocalAddresses = nil
 		}
 		for _, rs := range old.RealServers {
@@ -209,7 +209,7 @@ func (n *Service) since(old *Service) Service {
 		}
 	}
 	news.RealServers = nil
-	for _, rs := range n.RealServers {
+	for _, rs := range s.RealServers {
 		if !seen[rs] && !seen[rs.Address] {
 			news.RealServers = append(news.RealServers, rs)
 			seen[rs.Address] = true
@@ -219,17 +219,17 @@ func (n *Service) since(old *Service) Service {
 }
 
 // entries returns the service in the decoder's form.
-func (n *Service) entries() map[string]any {
+func (s *Service) entries() map[string]any {
 	entries := map[string]any{
-		"name": n.Name, "address": n.Address.String(), "protocol": n.Protocol.String(),
-		"mode": n.Mode.String(), "scheduler": n.Scheduler.String(),
-		"mss": int64(n.MSS), "echo": n.Echo,
+		"name": s.Name, "address": s.Address.String(), "protocol": s.Protocol.String(),
+		"mode": s.Mode.String(), "scheduler": s.Scheduler.String(),
+		"mss": int64(s.MSS), "echo": s.Echo,
 	}
 	var locals, servers []any
-	for _, a := range n.LocalAddresses {
+	for _, a := range s.LocalAddresses {
 		locals = append(locals, a.String())
 	}
-	for _, rs := range n.RealServers {
+	for _, rs := range s.RealServers {
 		servers = append(servers, map[string]any{
 			"address": rs.Address.String(), "weight": int64(rs.Weight),
 			"upper_threshold": int64(rs.UpperThreshold), "lower_threshold": int64(rs.LowerThreshold),

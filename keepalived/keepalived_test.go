@@ -238,8 +238,8 @@ func TestTunnels(t *testing.T) {
 	}
 }
 
-// mostWork bounds the memory that a small file may allocate, in bytes. The worst file takes less. If
-// the work grew with the square of the file's size, it would take far more.
+// mostWork bounds the memory that a small file may allocate, in bytes. The worst file takes less.
+// If the work grew with the square of the file's size, it would take far more.
 const mostWork = 1 << 30
 
 // TestBoundedWork checks that small hostile files do not cause endless work.
