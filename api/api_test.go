@@ -82,8 +82,8 @@ func TestAPIChanges(t *testing.T) {
 	}
 	seven := 7
 	do(http.MethodPost, "services/web/real-servers", control.RealServerAddition{Address: "10.0.0.12:80"}, "{add real server 10.0.0.12:80 of web weight 1")
-	do(http.MethodPost, "services/web/real-servers", control.RealServerAddition{Address: "10.0.0.12:80"}, "real server of this service already")
-	do(http.MethodPost, "services/web/real-servers", control.RealServerAddition{Address: "10.0.0.100:80"}, "held by the director itself")
+	do(http.MethodPost, "services/web/real-servers", control.RealServerAddition{Address: "10.0.0.12:80"}, "already a real server of this service")
+	do(http.MethodPost, "services/web/real-servers", control.RealServerAddition{Address: "10.0.0.100:80"}, "belongs to the director")
 	do(http.MethodPost, "services/web/real-servers", control.RealServerAddition{Address: "somewhere"}, "is no address with a port")
 	do(http.MethodPatch, ServerPath("web", "10.0.0.12:80"), control.RealServerChange{Weight: &seven}, "weight 1 -> 7")
 	do(http.MethodPatch, ServerPath("web", "10.0.0.13:80"), control.RealServerChange{Weight: &seven}, "no real server")

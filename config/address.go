@@ -6,59 +6,59 @@ import (
 	"strconv"
 )
 
-// The forms of addresses in a file, as said to the person who got one wrong.
+// The remedies for malformed addresses.
 const (
 	addressForm  = `write an address such as "10.0.0.1"`
-	subnetForm   = `write an address with the length of its prefix, such as "10.0.0.1/24"`
+	subnetForm   = `write an address with its prefix length, such as "10.0.0.1/24"`
 	socketForm   = `write an address with a port, such as "10.0.0.1:80" or "[fd00::1]:80"`
 	hardwareForm = `write a unicast MAC address such as "02:00:00:00:00:fe"`
 )
 
-// broadcast is the one address that netip has no word for.
+// broadcast is the limited broadcast address, which netip does not name.
 var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
 
-// address gives a unicast address; the zero Addr where there is none.
+// address returns a unicast address. It returns the zero Addr when the value is absent or invalid.
 func (v value) address() netip.Addr {
-	a, ok := parsed(v, netip.ParseAddr, "an address", addressForm)
+	a, ok := parsed(v, netip.ParseAddr, "address", addressForm)
 	if !ok || !v.unicast(a) {
 		return netip.Addr{}
 	}
 	return a
 }
 
-// socket gives a unicast address and a port that is not 0.
+// socket returns a unicast address with a port other than 0.
 func (v value) socket() netip.AddrPort {
-	s, ok := parsed(v, netip.ParseAddrPort, "an address with a port", socketForm)
+	s, ok := parsed(v, netip.ParseAddrPort, "address with port", socketForm)
 	if !ok || !v.unicast(s.Addr()) {
 		return netip.AddrPort{}
 	}
 	if s.Port() == 0 {
-		v.report("port 0 is nobody's", "write a port from 1 to 65535")
+		v.report("invalid port 0", "write a port from 1 to 65535")
 		return netip.AddrPort{}
 	}
 	return s
 }
 
-// ownAddress gives an address of the director's own with its subnet.
+// ownAddress returns one of the director's own addresses with its prefix length.
 func (v value) ownAddress() netip.Prefix {
-	p, ok := parsed(v, netip.ParsePrefix, "an address with the length of its prefix", subnetForm)
+	p, ok := parsed(v, netip.ParsePrefix, "address with prefix length", subnetForm)
 	if !ok || !v.unicast(p.Addr()) {
 		return netip.Prefix{}
 	}
 	switch {
 	case p.Bits() == 0:
-		v.reportf(subnetForm, "%s makes the whole world one subnet", p)
+		v.reportf(subnetForm, "%s has prefix length 0, which puts every address on this subnet", p)
 	case !isHost(p, p.Addr()):
-		v.reportf("choose another one of it", "%s is the subnet's %s", p, nobodys(p))
+		v.reportf("choose another address of the subnet", "%s is the %s of its subnet", p, reserved(p))
 	default:
 		return p
 	}
 	return netip.Prefix{}
 }
 
-// subnet gives a prefix without host bits.
+// subnet returns a prefix without host bits.
 func (v value) subnet() netip.Prefix {
-	p, ok := parsed(v, netip.ParsePrefix, "a subnet", `write a subnet such as "10.2.0.0/16"`)
+	p, ok := parsed(v, netip.ParsePrefix, "subnet", `write a subnet such as "10.2.0.0/16"`)
 	if !ok {
 		return netip.Prefix{}
 	}
@@ -66,12 +66,12 @@ func (v value) subnet() netip.Prefix {
 		return netip.Prefix{}
 	}
 	if p != p.Masked() {
-		v.reportf("write "+strconv.Quote(p.Masked().String()), "%s has bits set behind its prefix", p)
+		v.reportf("write "+strconv.Quote(p.Masked().String()), "%s has host bits set", p)
 	}
 	return p.Masked()
 }
 
-// unicast reports what cannot be the address of one host.
+// unicast reports an address that cannot belong to one host.
 func (v value) unicast(a netip.Addr) bool {
 	if !v.plain(a) {
 		return false
@@ -93,22 +93,24 @@ func (v value) unicast(a netip.Addr) bool {
 	return false
 }
 
-// plain reports an address in a form that no packet has: IPv4 written as IPv6, or with the zone that it is good for.
+// plain reports an address in a form that no packet carries: IPv4 written as IPv6, or an address
+// with a zone.
 func (v value) plain(a netip.Addr) bool {
 	switch {
 	case a.Is4In6():
 		v.reportf("write "+a.Unmap().String(), "%s is an IPv4 address written as IPv6", a)
 	case a.Zone() != "":
-		v.reportf("write "+a.WithZone("").String(), "%s names a zone, which a port's subnet tells already", a)
+		v.reportf("write "+a.WithZone("").String(),
+			"%s has a zone, but the port's subnet already selects the port", a)
 	default:
 		return true
 	}
 	return false
 }
 
-// hardware gives the MAC address of one neighbour.
+// hardware returns the MAC address of one neighbour.
 func (v value) hardware() net.HardwareAddr {
-	mac, ok := parsed(v, net.ParseMAC, "a MAC address", hardwareForm)
+	mac, ok := parsed(v, net.ParseMAC, "MAC address", hardwareForm)
 	if !ok {
 		return nil
 	}
@@ -118,13 +120,15 @@ func (v value) hardware() net.HardwareAddr {
 	case mac[0]&1 == 1:
 		v.reportf(hardwareForm, "%s is a multicast or broadcast address", mac)
 	case mac.String() == "00:00:00:00:00:00":
-		v.reportf(hardwareForm, "%s is nobody's address", mac)
+		v.reportf(hardwareForm, "%s is the all-zero MAC address", mac)
 	}
 	return mac
 }
 
-// isHost says whether a may be a host of the subnet: for IPv4 the first and the last address are not, for IPv6 the first one, which
-// is any router's (RFC 4291, 2.6.1); unless the subnet is a single address or a point-to-point link (RFC 3021, RFC 6164).
+// isHost reports whether a host of the subnet may have the address a. In IPv4 the first and the
+// last address are reserved. In IPv6 the first one is: it is the subnet-router anycast address
+// (RFC 4291, 2.6.1). A single address and a point-to-point link reserve none (RFC 3021, RFC
+// 6164).
 func isHost(subnet netip.Prefix, a netip.Addr) bool {
 	switch {
 	case subnet.Bits() >= a.BitLen()-1:
@@ -135,10 +139,10 @@ func isHost(subnet netip.Prefix, a netip.Addr) bool {
 	return subnet.Contains(a.Prev()) && subnet.Contains(a.Next())
 }
 
-// nobodys says what the addresses of a subnet are that no host has.
-func nobodys(subnet netip.Prefix) string {
+// reserved names the addresses of a subnet that no host may have.
+func reserved(subnet netip.Prefix) string {
 	if subnet.Addr().Is6() {
-		return "routers' anycast address"
+		return "subnet-router anycast address"
 	}
 	return "network or broadcast address"
 }

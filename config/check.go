@@ -5,18 +5,18 @@ import (
 	"net/netip"
 )
 
-// checker looks at what the values mean together. It fills in what follows from that: the ports of routes and neighbours.
-// A value that could not be read has been reported. It is zero by now, a mode lvs.NoMode; the
-// checker asks nothing more of it.
+// checker checks the values against each other. It also fills in the ports of routes and
+// neighbours. A value that could not be read has been reported already. It is zero, a mode is
+// lvs.NoMode, and the checker skips it.
 type checker struct {
 	doc *document
 	*draft
 	network network
-	whole   bool    // the network's
-	own     holders // of the ports' own addresses
-	vips    holders
-	lips    holders // of local addresses
-	servers holders // of real servers' addresses
+	whole   bool    // network.whole(): every subnet of the file is known
+	own     holders // the ports' own addresses
+	vips    holders // the services' addresses
+	lips    holders // the services' local addresses
+	servers holders // the real servers' addresses
 }
 
 func newChecker(doc *document, d *draft) *checker {
@@ -34,19 +34,20 @@ func (c *checker) check() {
 	c.checkSessions()
 }
 
-// checkSessions reports IPv6 services without sessions.
+// checkSessions reports IPv6 services in a file that allows no IPv6 sessions.
 func (c *checker) checkSessions() {
 	if v6 := c.sessionsV6(); c.Session.MaxV6 == 0 && v6 > 0 {
-		c.at("session", "max_v6").reportf(fmt.Sprintf("leave the key out, which stands for %d here", v6), "is 0, and a VIP is IPv6")
+		c.at("session", "max_v6").reportf(fmt.Sprintf("leave the key out for the default, %d here", v6),
+			"is 0, but a service has an IPv6 VIP")
 	}
 }
 
-// holders says of an address who holds it.
+// holders finds the holder of an address.
 type holders interface {
 	holder(a netip.Addr) (who string, held bool)
 }
 
-// listed are the holders in a file, with their lines.
+// listed holds the holders of one file, each with its line.
 type listed map[netip.Addr]string
 
 func (l listed) holder(a netip.Addr) (string, bool) {
@@ -54,17 +55,18 @@ func (l listed) holder(a netip.Addr) (string, bool) {
 	return who, held
 }
 
-// enlist notes who holds which address.
+// enlist records the holder of every address.
 func (c *checker) enlist() {
 	own, vips, lips, servers := listed{}, listed{}, listed{}, listed{}
 	c.own, c.vips, c.lips, c.servers = own, vips, lips, servers
 	for i, port := range c.Ports {
 		for j, address := range port.Addresses {
-			c.hold(own, address.Addr(), "port %q's own address", port.Name, c.at("port", i, "addresses", j))
+			c.hold(own, address.Addr(), "the address of port %q", port.Name, c.at("port", i, "addresses", j))
 		}
 	}
 	for i, service := range c.Services {
-		c.hold(vips, service.Address.Addr(), "the VIP of service %q", service.Name, c.at("service", i, "address"))
+		vip := c.at("service", i, "address")
+		c.hold(vips, service.Address.Addr(), "the VIP of service %q", service.Name, vip)
 		for j, server := range service.RealServers {
 			at := c.at("service", i, "real_server", j, "address")
 			c.hold(servers, server.Address.Addr(), "a real server of service %q", service.Name, at)
@@ -82,14 +84,14 @@ func (c *checker) enlistLocals(lips listed, i int) {
 	}
 }
 
-// hold notes the first holder of an address.
+// hold records the first holder of an address.
 func (c *checker) hold(in listed, a netip.Addr, what, name string, v value) {
 	if _, held := in[a]; !held && a.IsValid() {
 		in[a] = fmt.Sprintf(what, name) + fmt.Sprintf(" (line %d)", v.line())
 	}
 }
 
-// holder gives who holds an address in the first of the lists that has it.
+// holder returns the holder of an address from the first list that contains it.
 func holder(a netip.Addr, lists ...holders) (string, bool) {
 	for _, list := range lists {
 		if who, held := list.holder(a); held {
@@ -99,7 +101,7 @@ func holder(a netip.Addr, lists ...holders) (string, bool) {
 	return "", false
 }
 
-// at gives the value at a place, written as keys and indices.
+// at returns the value at a place, which the steps name by keys and indices.
 func (c *checker) at(steps ...any) value {
 	v := value{doc: c.doc}
 	for _, step := range steps {

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// checkDevices reports a device that two ports name. By the same string they may: then each has a VLAN of its own, and one may have none.
+// checkDevices reports a device that two ports name differently. Ports may share a device under the
+// same string. Each of them then has its own VLAN, and one may be untagged.
 func (c *checker) checkDevices() {
 	ids, vlans := firsts{}, firsts{}
 	taken := map[string]bool{}
@@ -14,7 +15,8 @@ func (c *checker) checkDevices() {
 		if !taken[port.Device] {
 			for _, id := range deviceIDs(port.Device) {
 				ids.unique(c.at("port", i, "device"), id, "in use by another port",
-					"give every port a device of its own, or write the same string and give each a vlan of its own")
+					"give every port its own device, or write the same device string "+
+						"and give each port its own vlan")
 			}
 		}
 		taken[port.Device] = true
@@ -22,25 +24,27 @@ func (c *checker) checkDevices() {
 	}
 }
 
-// checkVLAN reports a VLAN that another port of the device has.
+// checkVLAN reports a VLAN that another port of the same device uses.
 func (c *checker) checkVLAN(i int, taken firsts) {
 	port := c.Ports[i]
 	switch {
 	case port.Device == "" || port.VLAN == unreadVLAN:
 	case port.VLAN == 0:
 		taken.unique(c.at("port", i, "device"), port.Device, "in use by another port without a VLAN",
-			"give every port a device of its own, or all ports of a device but one a vlan")
+			"give every port its own device, or set vlan on all but one port of the device")
 	default:
-		taken.unique(c.at("port", i, "vlan"), fmt.Sprintf("VLAN %d of %s", port.VLAN, port.Device), "another port's",
-			"give each port of a device a vlan of its own")
+		vlan := fmt.Sprintf("VLAN %d of %s", port.VLAN, port.Device)
+		taken.unique(c.at("port", i, "vlan"), vlan, "in use by another port",
+			"give each port of a device its own vlan")
 	}
 }
 
-// shortPCI is a PCI address without its domain, which is 0000 then.
+// shortPCI matches a PCI address without its domain. The domain is then 0000.
 var shortPCI = regexp.MustCompile(`^[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7]$`)
 
-// deviceIDs gives the names that DPDK or the system know a device by, of which each can be taken once only: the vdev's
-// name or the PCI address, the kernel's interface below it, and those of a bond's members.
+// deviceIDs returns the names by which DPDK or the system know a device. Only one port may use each
+// of them: the vdev's name or the PCI address, the kernel interface below it, and those of a bond's
+// members.
 func deviceIDs(device string) []string {
 	name, args, _ := strings.Cut(device, ",")
 	if shortPCI.MatchString(name) {

@@ -6,7 +6,7 @@ import (
 	"fulcrum/lvs"
 )
 
-// family names the version of IP that an address is of.
+// family returns the name of an address's IP version.
 func family(a netip.Addr) string {
 	if a.Is6() {
 		return "IPv6"
@@ -14,13 +14,13 @@ func family(a netip.Addr) string {
 	return "IPv4"
 }
 
-// sameFamily says whether two addresses are of one version of IP, or not both known.
+// sameFamily reports whether two addresses have the same IP version. It is true if one is invalid.
 func sameFamily(a, b netip.Addr) bool {
 	return !a.IsValid() || !b.IsValid() || a.Is6() == b.Is6()
 }
 
-// checkFamily reports a real server that its service's mode does not reach from a VIP of the other version of IP. A
-// tunnel carries either in either, and fullnat translates IPv6 to IPv4.
+// checkFamily reports a real server that its service's mode does not reach from a VIP of the other
+// IP version. A tunnel carries either version in either, and fullnat translates IPv6 to IPv4.
 func (c *checker) checkFamily(v value, server netip.Addr, service Service) bool {
 	vip := service.Address.Addr()
 	switch {
@@ -29,13 +29,14 @@ func (c *checker) checkFamily(v value, server netip.Addr, service Service) bool 
 		return true
 	}
 	others := lvs.ModesWith(func(m lvs.Mode) bool { return m.Reaches(vip.Is6(), server.Is6()) })
-	v.reportf("use an "+family(vip)+" real server, or "+either(others),
-		"%s is %s, which %s does not reach from an %s VIP", server, family(server), service.Mode, family(vip))
+	v.reportf("use an "+family(vip)+" real server, or mode "+either(others),
+		"%s is %s, but mode %s cannot forward to %s from an %s VIP",
+		server, family(server), service.Mode, family(server), family(vip))
 	return false
 }
 
-// checkLocalFamilies reports a version of IP that fullnat's real servers have and its local addresses have not, or that its VIP rules
-// out.
+// checkLocalFamilies reports an IP version that fullnat's real servers need and its local addresses
+// lack. It also reports IPv6 local addresses under an IPv4 VIP.
 func (c *checker) checkLocalFamilies(i int) {
 	service, v := c.Services[i], c.at("service", i, "local_addresses")
 	locals := map[string]bool{}
@@ -46,14 +47,15 @@ func (c *checker) checkLocalFamilies(i int) {
 		locals[family(entry[0])] = true
 		if entry[0].Is6() && service.Address.Addr().Is4() {
 			c.at("service", i, "local_addresses", j).reportf("use IPv4 addresses",
-				"%s is IPv6, and %s does not lead from an IPv4 VIP to IPv6",
+				"%s is IPv6, but mode %s cannot forward to IPv6 from an IPv4 VIP",
 				entry[0], either(lvs.ModesWith(hasLocals)))
 		}
 	}
 	for _, server := range service.RealServers {
 		a := server.Address.Addr()
-		if of := family(a); a.IsValid() && len(locals) > 0 && !locals[of] && (service.Address.Addr().Is6() || a.Is4()) {
-			v.reportf("add "+of+" addresses", "has no %s address to reach the real server %s from", of, a)
+		allowed := a.IsValid() && (service.Address.Addr().Is6() || a.Is4())
+		if of := family(a); allowed && len(locals) > 0 && !locals[of] {
+			v.reportf("add "+of+" addresses", "has no %s address for the real server %s", of, a)
 			locals[of] = true
 		}
 	}

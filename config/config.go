@@ -9,9 +9,9 @@ import (
 	"fulcrum/lvs"
 )
 
-// Config is a whole configuration file: checked, and complete with defaults.
+// Config is a checked configuration with all defaults filled in. Load and Parse return it.
 type Config struct {
-	File       string // name of the file, as given
+	File       string // the name given to Load or Parse
 	Director   Director
 	Control    Control
 	Metrics    Metrics
@@ -20,65 +20,66 @@ type Config struct {
 	Routes     []Route
 	Neighbours []Neighbour
 	Session    Session
-	Services   []Service // in file order, which is the order of scheduling
+	Services   []Service // in file order, which is the scheduling order
 }
 
-// Idle says what a worker does when its queues are empty.
+// Idle is the behaviour of a worker whose queues are empty.
 type Idle string
 
-// The ways to be idle.
+// The values of Director.Idle.
 const (
-	IdleBusy     Idle = "busy"     // poll on, at full CPU
+	IdleBusy     Idle = "busy"     // keep polling, with 100 % CPU load
 	IdleAdaptive Idle = "adaptive" // back off to short sleeps
 )
 
-// Director configures the process.
+// Director configures the director's process.
 type Director struct {
-	Workers []int // CPUs, one worker each
+	Workers []int // CPU numbers, one worker each
 	Idle    Idle
-	Control string // path of the control API's unix socket
-	Log     slog.Level
+	Control string     // absolute path of the control API's unix socket
+	Log     slog.Level // lowest level that is logged
 }
 
-// Control configures the control API over TCP, which is besides its socket.
+// Control configures the control API over TCP. The unix socket serves the API in any case. All
+// other fields are valid when Listen is.
 type Control struct {
-	Listen      netip.AddrPort // invalid for none
-	Certificate string         // file with the certificate and those up to its root, PEM
-	Key         string         // file with its private key, PEM
-	TokenFile   string         // file with the token that clients must show
+	Listen      netip.AddrPort // invalid if the API is not served over TCP
+	Certificate string         // path of a PEM file with the certificate chain, up to its root
+	Key         string         // path of a PEM file with the certificate's private key
+	TokenFile   string         // path of a file with the token that clients must send
 }
 
-// Metrics configures what Prometheus reads.
+// Metrics configures the HTTP server for Prometheus.
 type Metrics struct {
-	Listen netip.AddrPort // of the HTTP server; invalid for none
+	Listen netip.AddrPort // invalid if metrics are not served
 }
 
 // The values of DPDK.Hugepages.
 const (
-	HugePagesAuto = "auto" // if there are any
-	HugePagesOn   = "on"
-	HugePagesOff  = "off"
+	HugePagesAuto = "auto" // use huge pages if the system has any
+	HugePagesOn   = "on"   // require huge pages
+	HugePagesOff  = "off"  // use ordinary pages
 )
 
 // DPDK configures the environment abstraction layer (EAL).
 type DPDK struct {
 	Hugepages string   // HugePagesAuto, HugePagesOn or HugePagesOff
 	Memory    int64    // bytes, a multiple of 1 MiB
-	Args      []string // further EAL arguments, as they are
+	Args      []string // further EAL arguments, passed on unchanged
 }
 
-// Port is one DPDK device, or what is in one VLAN of it.
+// Port is one DPDK device, or one VLAN of it.
 type Port struct {
 	Name          string
-	Device        string         // vdev string or PCI address; the same for all ports of a device
-	Addresses     []netip.Prefix // the director's own, each with the length of its subnet's prefix
+	Device        string         // vdev string or PCI address; identical for all ports of a device
+	Addresses     []netip.Prefix // the director's own, each with its prefix length (not masked)
 	RxDescriptors int            // per queue, a power of two
 	TxDescriptors int            // per queue, a power of two
-	MTU           int            // bytes of layer 3
+	MTU           int            // bytes, without the Ethernet header
 	VLAN          int            // VLAN id, 0 for untagged
 }
 
-// Route leads to a destination that is not on a port's subnet.
+// Route is a route to a destination that is not on a port's subnet.
 type Route struct {
 	To   netip.Prefix // masked
 	Via  netip.Addr   // the gateway
@@ -87,7 +88,7 @@ type Route struct {
 
 // Neighbour is a static ARP or ND entry.
 type Neighbour struct {
-	Address netip.Addr
+	Address netip.Addr       // on the subnet of Port
 	MAC     net.HardwareAddr // 6 bytes, unicast
 	Port    int              // index into Config.Ports: the port whose subnet holds Address
 }
@@ -95,47 +96,48 @@ type Neighbour struct {
 // Session configures the session tables.
 type Session struct {
 	Max             int  // IPv4 sessions of the whole director
-	MaxV6           int  // IPv6 sessions of the whole director; 0 where the file has none to make
-	SloppyTCP       bool // any TCP packet but RST starts a session, not only SYN
-	ExpireNoDest    bool // sessions whose real server was removed are dropped by their next packet
-	ExpireQuiescent bool // the same for real servers of weight 0 under persistence
+	MaxV6           int  // IPv6 sessions of the whole director; 0 if no service needs any
+	SloppyTCP       bool // any TCP packet except RST starts a session, not only SYN
+	ExpireNoDest    bool // the next packet of a session whose real server was removed ends it
+	ExpireQuiescent bool // as above for weight 0 under persistence; always false: not built yet
 	Timeouts        Timeouts
 }
 
-// Timeouts says how long a session without packets lives, by its state. All are whole milliseconds.
+// Timeouts holds how long a session lives without packets, indexed by its state. All are whole
+// milliseconds, from 1 ms to 7 days.
 type Timeouts [lvs.NumStates]time.Duration
 
-// Service is one virtual service.
+// Service is one virtual service. Its ID is unique in a Config, and so is its name.
 type Service struct {
-	Name            string
+	Name            string         // 1 to 63 letters, digits and . _ -
 	Address         netip.AddrPort // the VIP and its port
 	Protocol        lvs.Protocol
 	Mode            lvs.Mode
 	Scheduler       lvs.Scheduler
-	SchedulerFlags  []string
-	Persistence     time.Duration // 0: none
-	PersistenceMask int           // length of the prefix by which clients are grouped, in bits
-	OnePacket       bool          // UDP: every datagram is scheduled on its own
-	MSS             int           // TCP: bytes to which SYNs' maximum segment size is clamped, 0: not
-	Echo            bool          // the director answers echo requests to the VIP; otherwise the real servers do
-	LocalAddresses  []netip.Addr  // fullnat: the source addresses, expanded, in file order, without duplicates
+	SchedulerFlags  []string      // always empty: not built yet
+	Persistence     time.Duration // always 0: not built yet
+	PersistenceMask int           // prefix length that groups clients, in bits; not built yet
+	OnePacket       bool          // UDP: schedule every datagram alone; always false: not built yet
+	MSS             int           // TCP: upper limit of the MSS of SYNs, in bytes; 0: none
+	Echo            bool          // the director answers pings to the VIP; otherwise real servers do
+	LocalAddresses  []netip.Addr  // fullnat only: source addresses in file order, without duplicates
 	RealServers     []RealServer  // in file order
 }
 
-// ID returns what makes the service the same one in another configuration.
+// ID returns the identity of the service across configurations: its protocol and address.
 func (s *Service) ID() lvs.ServiceID {
 	return lvs.ServiceID{Protocol: s.Protocol, Address: s.Address}
 }
 
-// ServerID returns what makes a real server of the service the same one in another configuration.
+// ServerID returns the identity of a real server of the service across configurations.
 func (s *Service) ServerID(rs RealServer) lvs.RealServerID {
 	return lvs.RealServerID{Service: s.ID(), Address: rs.Address}
 }
 
-// RealServer is one member of a service's pool.
+// RealServer is one real server of a service. Its address is unique in the service.
 type RealServer struct {
 	Address        netip.AddrPort
-	Weight         int // 0 drains
-	UpperThreshold int // sessions at which it counts as overloaded, 0: never
-	LowerThreshold int // sessions below which it is free again, 0: three quarters of UpperThreshold
+	Weight         int // 0 to 65535; 0 drains: no new sessions
+	UpperThreshold int // number of sessions that makes it overloaded; 0: never
+	LowerThreshold int // number of sessions below which it recovers; 0: 3/4 of UpperThreshold
 }

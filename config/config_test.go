@@ -26,7 +26,10 @@ func mustParse(t *testing.T, text string) *Config {
 
 func same(t *testing.T, got, want *Config) {
 	t.Helper()
-	options := cmp.Options{cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}, netip.Prefix{}), cmpopts.EquateEmpty()}
+	options := cmp.Options{
+		cmpopts.EquateComparable(netip.Addr{}, netip.AddrPort{}, netip.Prefix{}),
+		cmpopts.EquateEmpty(),
+	}
 	if diff := cmp.Diff(want, got, options); diff != "" {
 		t.Errorf("configuration, want (-) and got (+):\n%s", diff)
 	}
@@ -62,7 +65,8 @@ var ipvsTimeouts = Timeouts{
 }
 
 func TestDefaults(t *testing.T) {
-	same(t, mustParse(t, readFile(t, "testdata/base/ports.toml")+readFile(t, "testdata/base/service.toml")), &Config{
+	text := readFile(t, "testdata/base/ports.toml") + readFile(t, "testdata/base/service.toml")
+	same(t, mustParse(t, text), &Config{
 		File:     "f",
 		Director: Director{Workers: []int{1}, Idle: IdleAdaptive, Control: "/run/fulcrum.sock", Log: slog.LevelInfo},
 		DPDK:     DPDK{Hugepages: HugePagesAuto, Memory: 512 << 20},
@@ -144,7 +148,8 @@ func TestWorkers(t *testing.T) {
 		"workers = [7, 2]":       {7, 2},
 		"workers = [0, 0, 1, 1]": {0, 0, 1, 1},
 	} {
-		config, err := parse("f", readFile(t, "testdata/base/ports.toml")+"[director]\n"+text+"\n", []int{2, 5, 7})
+		file := readFile(t, "testdata/base/ports.toml") + "[director]\n" + text + "\n"
+		config, err := parse("f", file, []int{2, 5, 7})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -166,13 +171,15 @@ func TestPortTo(t *testing.T) {
 			{To: netip.MustParsePrefix("10.0.0.0/8"), Port: 0},
 		},
 	}
-	for address, want := range map[string]int{"10.0.0.9": 0, "10.2.0.9": 1, "10.3.0.9": 1, "10.3.7.9": 0, "10.9.0.9": 0} {
+	for address, want := range map[string]int{
+		"10.0.0.9": 0, "10.2.0.9": 1, "10.3.0.9": 1, "10.3.7.9": 0, "10.9.0.9": 0,
+	} {
 		if port, known := c.PortTo(netip.MustParseAddr(address)); port != want || !known {
 			t.Errorf("%s is behind port %d, %v; want %d", address, port, known, want)
 		}
 	}
 	if port, known := c.PortTo(netip.MustParseAddr("192.0.2.1")); known {
-		t.Errorf("what nobody leads to is behind port %d", port)
+		t.Errorf("an address without a route is behind port %d", port)
 	}
 }
 

@@ -2,7 +2,7 @@ package config
 
 import "path/filepath"
 
-// readControl reads where the control API is besides its socket: all of the keys, or none.
+// readControl reads the control API over TCP. The file gives all of its keys or none.
 func readControl(t *table) Control {
 	defer t.done()
 	c := Control{
@@ -14,16 +14,17 @@ func readControl(t *table) Control {
 	keys := []string{"listen", "certificate", "key", "token_file"}
 	for _, key := range keys {
 		if len(t.entries) > 0 && !t.child(key).given() {
-			t.missing(key, "give listen, certificate, key and token_file, or none of them: over TCP the API is served with TLS and to who has the token only")
+			t.missing(key, "give listen, certificate, key and token_file, or none of them: "+
+				"the control API over TCP requires TLS and a token")
 		}
 	}
 	return c
 }
 
-// absolutePath gives the path of a file, which need not be there yet.
+// absolutePath returns the path of a file. The file need not exist yet.
 func (v value) absolutePath(example string) string {
 	right := `write an absolute path such as "` + example + `"`
-	path, ok := as[string](v, "a path", right)
+	path, ok := as[string](v, "a string", right)
 	if ok && !filepath.IsAbs(path) {
 		v.reportf(right, "%q is not an absolute path", path)
 	}

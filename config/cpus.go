@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// allowedCPUs gives the CPUs that the process may run on, in ascending order. It is read once, before a worker pins the
-// thread that the kernel answers for.
+// allowedCPUs returns the CPUs that the process may run on, in ascending order. It reads them once,
+// before a worker pins the thread that the kernel reports on.
 var allowedCPUs = sync.OnceValue(func() []int {
 	status, _ := os.ReadFile("/proc/self/status")
 	for line := range strings.Lines(string(status)) {
@@ -17,10 +17,10 @@ var allowedCPUs = sync.OnceValue(func() []int {
 			return parseCPUList(strings.TrimSpace(list)) // never empty: the process runs
 		}
 	}
-	return sequence(0, runtime.NumCPU()-1) // no procfs: take them as numbered from 0
+	return sequence(0, runtime.NumCPU()-1) // without procfs, number them from 0
 })
 
-// parseCPUList reads the kernel's form of a set of CPUs, such as 0-3,8.
+// parseCPUList parses the kernel's notation of a set of CPUs, such as 0-3,8.
 func parseCPUList(list string) []int {
 	var cpus []int
 	for part := range strings.SplitSeq(list, ",") {

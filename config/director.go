@@ -6,12 +6,10 @@ import (
 	"path/filepath"
 )
 
-// DefaultControl is the control API's socket where the file names none.
+// DefaultControl is the path of the control API's socket when the file names none.
 const DefaultControl = "/run/fulcrum.sock"
 
-const (
-	maxCPU = 1023 // the kernel's usual CPU_SETSIZE
-)
+const maxCPU = 1023 // the kernel's usual CPU_SETSIZE
 
 func readDirector(t *table, cpus []int) Director {
 	defer t.done()
@@ -25,23 +23,23 @@ func readDirector(t *table, cpus []int) Director {
 	return d
 }
 
-// mostSocketPath is how long the path of a unix socket can be (unix(7)), in bytes.
+// mostSocketPath is the longest path of a unix socket in bytes (unix(7)).
 const mostSocketPath = 107
 
-// socketPath gives the path of a unix socket.
+// socketPath returns the path of a unix socket.
 func (v value) socketPath(fallback string) string {
 	const right = "write an absolute path of at most 107 bytes, such as \"/run/fulcrum.sock\""
-	path, ok := as[string](v, "a path", right)
+	path, ok := as[string](v, "a string", right)
 	switch {
 	case !ok:
 		return fallback
 	case !filepath.IsAbs(path) || len(path) > mostSocketPath:
-		v.reportf(right, "%q is not the path of a socket", path)
+		v.reportf(right, "invalid socket path %q", path)
 	}
 	return path
 }
 
-// workers gives the CPUs of a list, or as many as a number says of those allowed.
+// workers returns the CPUs of a list. For a number n it returns the n highest of the allowed CPUs.
 func (v value) workers(allowed []int, idle Idle) []int {
 	switch v.raw.(type) {
 	case nil:
@@ -51,35 +49,39 @@ func (v value) workers(allowed []int, idle Idle) []int {
 	case []any:
 		return v.cpuList(idle)
 	}
-	v.reportf("write a list such as [1], or a number", "is %s, not a list of CPUs or a number", typeName(v.raw))
+	v.reportf("write a list such as [1], or a number",
+		"is %s, not a list of CPUs or a number", typeName(v.raw))
 	return nil
 }
 
-// workerCount gives a number of workers, each with a CPU of its own.
+// workerCount returns a number of workers. It is at most the number of CPUs, since each gets its
+// own.
 func (v value) workerCount(cpus int) int {
 	if n, _ := v.raw.(int64); n > int64(cpus) {
 		v.reportf(fmt.Sprintf("write an integer from 1 to %d", cpus),
-			"%d workers are more than the CPUs that the process may run on, which are %d", n, cpus)
+			"%d workers are too many: the process may run on %d CPUs", n, cpus)
 		return cpus
 	}
 	return v.integer(1, 1, cpus)
 }
 
-// lastOf gives the n highest CPUs: the kernel's own work gathers on the lowest.
+// lastOf returns the n highest CPUs: the kernel's own work gathers on the lowest.
 func lastOf(cpus []int, n int) []int { return cpus[max(0, len(cpus)-n):] }
 
-// cpuList gives each CPU once, unless its workers leave it to each other while they are idle.
+// cpuList returns the CPUs of a list. It reports a repeated CPU unless idle workers sleep, which
+// lets them share a CPU.
 func (v value) cpuList(idle Idle) []int {
 	elements, _ := v.elements()
 	if len(elements) == 0 {
-		v.report("no CPU for a worker", "give one, such as [1]")
+		v.report("the list is empty", "give at least one CPU, such as [1]")
 	}
 	var cpus []int
 	seen := map[int]bool{}
 	for _, element := range elements {
 		cpu := element.integer(-1, 0, maxCPU)
 		if seen[cpu] && cpu >= 0 && idle != IdleAdaptive {
-			element.report(fmt.Sprintf("CPU %d has a worker already", cpu), `give every CPU once, or set idle = "adaptive"`)
+			element.reportf(`give every CPU once, or set idle = "adaptive"`,
+				"CPU %d already has a worker", cpu)
 		}
 		seen[cpu] = true
 		cpus = append(cpus, cpu)
@@ -87,7 +89,7 @@ func (v value) cpuList(idle Idle) []int {
 	return cpus
 }
 
-// level gives the lowest level that is logged.
+// level returns the lowest level that is logged.
 func (v value) level() slog.Level {
 	return map[string]slog.Level{
 		"debug": slog.LevelDebug,

@@ -1,10 +1,14 @@
 // Package config turns one TOML file into a validated, defaulted, immutable Config.
 //
-// Load and Parse either return a Config that the director can run as it stands, or Problems: every fault of the file with
-// its line, its key, what is wrong and what would be right. A key that is unknown, or known but not built yet, is a
-// problem too; nothing in a file is ever passed over in silence.
+// Load and Parse return either a Config that the director can run as it stands, or Problems.
+// Problems list every fault of the file with its line, its key, what is wrong and what would be
+// right. An unknown key is a problem, and so is a key whose feature is not built yet: nothing in
+// a file is ignored silently.
 //
-// The work is done in three steps. The locator finds the line of every table, key and array element. The readers turn the
-// decoded TOML into values, key by key, and go on after a fault. The checker then looks at what the values mean together:
-// subnets, gateways, addresses held twice. A Config is not changed after it has been returned and may be read by anyone.
+// The work has three steps. The locator finds the line of every table, key and array element. The
+// readers turn the decoded TOML into values, key by key, and continue after a fault. The checker
+// then checks the values against each other: subnets, gateways, addresses held twice.
+//
+// A Config does not change after it has been returned, and any goroutine may read it. Site checks
+// changes of single services against a running configuration.
 package config

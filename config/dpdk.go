@@ -2,7 +2,7 @@ package config
 
 const (
 	defaultMemory = 512 * mib
-	leastMemory   = 64 * mib // what the mempools of two ports with the default descriptors and the EAL itself need
+	leastMemory   = 64 * mib // for the EAL and the mempools of two ports with default descriptors
 	mostMemory    = tib
 )
 
@@ -15,7 +15,7 @@ func readDPDK(t *table) DPDK {
 	}
 }
 
-// words gives a list of EAL arguments.
+// words returns a list of EAL arguments.
 func (v value) words() []string {
 	const right = `write a list of strings, one for each argument, such as ["--log-level=7"]`
 	elements, ok := v.elements()

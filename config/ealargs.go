@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// refusal is an EAL argument that cannot be given, and what to do instead.
+// refusal is an EAL argument that is not allowed, with the remedy.
 type refusal struct{ arg, right string }
 
 const (
@@ -15,16 +15,17 @@ const (
 	setPages   = "leave it out and set dpdk.hugepages"
 )
 
-// refusals are the arguments that would end the director, join it to another process, or contradict other keys. Package
-// ports/dpdk refuses the same.
+// refusals are the arguments that would end the director, join it to another process, or contradict
+// other keys. Package ports/dpdk refuses the same ones.
 var refusals = []refusal{
 	{"-h", leaveOut}, {"--help", leaveOut}, {"-v", leaveOut}, {"--version", leaveOut},
 	{"--file-prefix", leaveOut}, {"--proc-type", leaveOut},
 	{"-l", setWorkers}, {"-c", setWorkers}, {"--lcores", setWorkers}, {"--main-lcore", setWorkers},
-	{"-m", setMemory}, {"--socket-mem", setMemory}, {"--in-memory", setPages}, {"--no-huge", setPages}, {"--no-shconf", leaveOut},
+	{"-m", setMemory}, {"--socket-mem", setMemory},
+	{"--in-memory", setPages}, {"--no-huge", setPages}, {"--no-shconf", leaveOut},
 }
 
-// RefusedEALArgs lists the EAL arguments that dpdk.args must not have.
+// RefusedEALArgs returns the EAL arguments that dpdk.args must not contain, such as "--help".
 func RefusedEALArgs() []string {
 	var args []string
 	for _, r := range refusals {
@@ -33,22 +34,22 @@ func RefusedEALArgs() []string {
 	return args
 }
 
-// checkEALArg reports an argument that is refused, or that the EAL could read as one that is.
+// checkEALArg reports an argument that is refused, or that the EAL could read as a refused one.
 func (v value) checkEALArg(arg string) {
 	name, _, _ := strings.Cut(arg, "=")
 	i := slices.IndexFunc(refusals, func(r refusal) bool { return r.covers(arg, name) })
 	switch {
 	case arg == "help" || strings.HasSuffix(arg, "=help"):
-		v.reportf(leaveOut, "%q would print a page of DPDK's and end the director", arg) // --log-level=help does
+		v.reportf(leaveOut, "%q prints DPDK's help and ends the director", arg)
 	case i >= 0 && name == refusals[i].arg:
-		v.reportf(refusals[i].right, "%q cannot be given", arg)
+		v.reportf(refusals[i].right, "%q is not allowed", arg)
 	case i >= 0:
-		v.reportf(refusals[i].right, "%q can be read as %s, which cannot be given", arg, refusals[i].arg)
+		v.reportf(refusals[i].right, "%q can be read as %s, which is not allowed", arg, refusals[i].arg)
 	}
 }
 
-// covers follows getopt_long, which takes the beginning of a long option for the whole, and a value right behind a short
-// one.
+// covers reports whether getopt_long could read arg as the refused argument. It accepts an
+// abbreviated long option, and a value joined to a short option.
 func (r refusal) covers(arg, name string) bool {
 	if strings.HasPrefix(r.arg, "--") {
 		return strings.HasPrefix(name, "--") && strings.HasPrefix(r.arg, name)

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// addSeeds starts a fuzz test with every file of testdata and the examples of the documentation.
+// addSeeds seeds a fuzz test with every file of testdata and the examples of the documentation.
 func addSeeds(f *testing.F) {
 	for _, pattern := range []string{"testdata/*.toml", "testdata/*/*", "../docs/examples/*.toml"} {
 		files, _ := filepath.Glob(pattern)
@@ -21,7 +21,7 @@ func addSeeds(f *testing.F) {
 	f.Add("\"\\u00e9\\e\" = '''''a'''''")
 }
 
-// FuzzParse holds that Parse gives either a configuration or problems a person can use, and never panics.
+// FuzzParse checks that Parse never panics and returns either a configuration or complete problems.
 func FuzzParse(f *testing.F) {
 	addSeeds(f)
 	f.Fuzz(func(t *testing.T, text string) {

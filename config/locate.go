@@ -6,8 +6,8 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-// locate finds the line on which each table, key and array element of a TOML document begins. It is meant for text that
-// the decoder has accepted; on other text it ends as well, with whatever it has found.
+// locate returns the line on which each table, key and array element of a TOML document begins. It
+// expects text that the decoder has accepted. On other text it ends too, with what it has found.
 func locate(text string) map[place]int {
 	l := &locator{text: text, line: 1, lines: map[place]int{root: 1}, tables: map[place]int{}}
 	l.skip(len(text) - len(withoutBOM(text)))
@@ -22,7 +22,7 @@ func locate(text string) map[place]int {
 	return l.lines
 }
 
-// withoutBOM drops what the decoder drops, too.
+// withoutBOM drops the byte order marks that the decoder drops too.
 func withoutBOM(text string) string {
 	for _, mark := range []string{"\xef\xbb\xbf", "\xff\xfe", "\xfe\xff"} {
 		if rest, ok := strings.CutPrefix(text, mark); ok {
@@ -32,6 +32,7 @@ func withoutBOM(text string) string {
 	return text
 }
 
+// locator scans a TOML document once and records the line of every place.
 type locator struct {
 	text   string
 	pos    int // of the next byte
@@ -59,7 +60,8 @@ func (l *locator) header() place {
 	return at
 }
 
-// enter goes into the table at a place: for an array of tables into its last element, or into a new one.
+// enter returns the place of the table at a place. For an array of tables that is its last
+// element, or a new one if add is set.
 func (l *locator) enter(at place, line int, add bool) place {
 	l.first(at, line)
 	if add {
@@ -83,13 +85,13 @@ func (l *locator) pair(at place) {
 		return
 	}
 	assigned := l.peek() == '='
-	l.skip(1) // also what cannot be a key, so that bad text comes to an end
+	l.skip(1) // also a byte that cannot be a key, so that the scan of bad text ends
 	if assigned && l.blank() {
 		l.value(at)
 	}
 }
 
-// value reads one value, whose parts get places below at.
+// value reads one value and records the places of its parts below at.
 func (l *locator) value(at place) {
 	switch l.peek() {
 	case '"', '\'':
@@ -159,7 +161,7 @@ func (l *locator) key() string {
 	return l.text[start:l.pos]
 }
 
-// unquote leaves TOML's escapes to the decoder, so that keys come out the same from both.
+// unquote decodes a quoted key with the TOML decoder, so that both spell the key alike.
 func unquote(literal string) string {
 	var decoded struct{ Key string }
 	if _, err := toml.Decode("Key = "+literal, &decoded); err != nil {
@@ -168,7 +170,7 @@ func unquote(literal string) string {
 	return decoded.Key
 }
 
-// first notes the line of a place that has none yet.
+// first records the line of a place that has none yet.
 func (l *locator) first(at place, line int) {
 	if _, known := l.lines[at]; !known {
 		l.lines[at] = line

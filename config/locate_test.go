@@ -91,7 +91,8 @@ func decodable(text string) error {
 	return err
 }
 
-// FuzzLocate holds that the locator ends on any text, and that of text the decoder takes it knows the line of everything.
+// FuzzLocate checks that the locator ends on any text. In text that the decoder accepts it must
+// find the line of every value.
 func FuzzLocate(f *testing.F) {
 	addSeeds(f)
 	f.Fuzz(func(t *testing.T, text string) {

@@ -8,22 +8,30 @@ import (
 	"fulcrum/lvs"
 )
 
-// choices are the words that a key may have: those that work, and those that are known but not supported yet.
-type choices struct{ supported, planned []string }
+// choices are the words that a key may have. The planned ones are known but not supported yet.
+type choices struct {
+	noun               string // for what is chosen, such as "mode"
+	supported, planned []string
+}
 
 var (
-	modes      = choices{supported: namesOf(lvs.Modes())}
-	protocols  = choices{supported: namesOf(lvs.Protocols())}
+	modes      = choices{noun: "mode", supported: namesOf(lvs.Modes())}
+	protocols  = choices{noun: "protocol", supported: namesOf(lvs.Protocols())}
 	schedulers = choices{
+		noun:      "scheduler",
 		supported: namesOf(lvs.Schedulers()),
 		planned:   []string{"sed", "nq", "sh", "dh", "mh", "fo", "ovf", "twos", "lblc", "lblcr"},
 	}
-	idles     = choices{supported: []string{string(IdleBusy), string(IdleAdaptive)}}
-	hugePages = choices{supported: []string{HugePagesAuto, HugePagesOn, HugePagesOff}}
-	logLevels = choices{supported: []string{"debug", "info", "warn", "error"}}
+	idles = choices{
+		noun: "idle behaviour", supported: []string{string(IdleBusy), string(IdleAdaptive)},
+	}
+	hugePages = choices{
+		noun: "hugepages setting", supported: []string{HugePagesAuto, HugePagesOn, HugePagesOff},
+	}
+	logLevels = choices{noun: "log level", supported: []string{"debug", "info", "warn", "error"}}
 )
 
-// right says what would be right in place of a word that is none of the choices.
+// right returns the remedy for a word that is not among the choices.
 func (c choices) right() string { return "use one of " + strings.Join(c.supported, ", ") }
 
 func namesOf[T fmt.Stringer](all []T) []string {
@@ -34,31 +42,32 @@ func namesOf[T fmt.Stringer](all []T) []string {
 	return names
 }
 
-// either lists modes as a person would: fullnat or ipip.
+// either lists modes in prose: fullnat or ipip.
 func either(all []lvs.Mode) string { return strings.Join(namesOf(all), " or ") }
 
-// ParseProtocol reads a service's protocol as the file has it. Its error is always of type
-// Problems.
+// ParseProtocol parses a service's protocol in the file's notation, such as "tcp". Its error is
+// always of type Problems.
 func ParseProtocol(name string) (lvs.Protocol, error) {
 	p, _ := lvs.ParseProtocol(name)
 	return p, protocols.check("service.protocol", name)
 }
 
-// ParseMode reads a service's mode as the file has it. Its error is always of type Problems.
+// ParseMode parses a service's mode in the file's notation, such as "fullnat". Its error is
+// always of type Problems.
 func ParseMode(name string) (lvs.Mode, error) {
 	m, _ := lvs.ParseMode(name)
 	return m, modes.check("service.mode", name)
 }
 
-// ParseScheduler reads a service's scheduler as the file has it; an empty name stands for the
-// default. Its error is always of type Problems.
+// ParseScheduler parses a service's scheduler in the file's notation, such as "wlc". An empty name
+// means the default. Its error is always of type Problems.
 func ParseScheduler(name string) (lvs.Scheduler, error) {
 	name = cmp.Or(name, lvs.DefaultScheduler.String())
 	s, _ := lvs.ParseScheduler(name)
 	return s, schedulers.check("service.scheduler", name)
 }
 
-// check returns what is wrong with a word that comes from elsewhere than a file.
+// check returns the problem of a word that does not come from a file.
 func (c choices) check(key, word string) error {
 	doc := &document{name: "request"}
 	value{doc: doc, key: key, raw: word}.choice("", c)

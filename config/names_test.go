@@ -7,7 +7,7 @@ import (
 	"fulcrum/lvs"
 )
 
-// TestNamesFromElsewhere: a name that does not come from a file is judged as if it did.
+// TestNamesFromElsewhere checks that names from outside a file follow the rules of a file.
 func TestNamesFromElsewhere(t *testing.T) {
 	if m, err := ParseMode("fullnat"); err != nil || m != lvs.FullNAT {
 		t.Errorf("%v, %v", m, err)
@@ -28,10 +28,10 @@ func TestNamesFromElsewhere(t *testing.T) {
 		err  error
 		want string
 	}{
-		{mode, `request:1: service.mode: "snat" is unknown; use one of dr, nat, fullnat, ipip`},
-		{protocol, `request:1: service.protocol: "" is unknown; use one of tcp, udp, sctp`},
-		{unknown, `request:1: service.scheduler: "best" is unknown; use one of rr, wrr, lc, wlc`},
-		{planned, `request:1: service.scheduler: "lblc" is not supported yet; use one of rr, wrr, lc, wlc`},
+		{mode, `request:1: service.mode: unknown mode "snat"; use one of dr, nat, fullnat, ipip`},
+		{protocol, `request:1: service.protocol: unknown protocol ""; use one of tcp, udp, sctp`},
+		{unknown, `request:1: service.scheduler: unknown scheduler "best"; use one of rr, wrr, lc, wlc`},
+		{planned, `request:1: service.scheduler: scheduler "lblc" is not supported yet; use one of rr, wrr, lc, wlc`},
 	} {
 		var problems Problems
 		if !errors.As(tt.err, &problems) || tt.err.Error() != tt.want {

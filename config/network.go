@@ -8,7 +8,7 @@ type network struct {
 	routes []Route
 }
 
-// port gives the index of the port whose subnet holds an address, and that subnet.
+// port returns the index of the port whose subnet contains an address, and that subnet.
 func (n network) port(a netip.Addr) (int, netip.Prefix, bool) {
 	for i, port := range n.ports {
 		for _, own := range port.Addresses {
@@ -20,8 +20,9 @@ func (n network) port(a netip.Addr) (int, netip.Prefix, bool) {
 	return 0, netip.Prefix{}, false
 }
 
-// PortTo gives the index of the port that leads to an address: the one whose subnet holds it or, behind a route, the
-// gateway's. Of several routes the one with the longest prefix counts.
+// PortTo returns the index into c.Ports of the port that leads to an address, and whether there
+// is one. It is the port whose subnet contains the address. Otherwise it is the port of the route
+// with the longest prefix that contains it.
 func (c *Config) PortTo(a netip.Addr) (int, bool) {
 	if port, _, connected := (network{ports: c.Ports}).port(a); connected {
 		return port, true
@@ -35,13 +36,13 @@ func (c *Config) PortTo(a netip.Addr) (int, bool) {
 	return best.Port, best.Port >= 0
 }
 
-// connected says whether an address is on a port's subnet.
+// connected reports whether an address is on a port's subnet.
 func (n network) connected(a netip.Addr) bool {
 	_, _, ok := n.port(a)
 	return ok
 }
 
-// reachable says whether an address is on a port's subnet or behind a route.
+// reachable reports whether an address is on a port's subnet or behind a route.
 func (n network) reachable(a netip.Addr) bool {
 	for _, route := range n.routes {
 		if route.To.Contains(a) {
@@ -51,8 +52,8 @@ func (n network) reachable(a netip.Addr) bool {
 	return n.connected(a)
 }
 
-// whole says whether every subnet of the file is known. Where one could not be read, nobody can say that an address is on
-// none of them.
+// whole reports whether every subnet of the file is known. If one could not be read, any address
+// may be on it.
 func (n network) whole() bool {
 	for _, port := range n.ports {
 		for _, own := range port.Addresses {

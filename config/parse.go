@@ -9,7 +9,8 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-// Load reads the file. The error is of type Problems when the file's content is bad.
+// Load reads and checks a file. The error is of type Problems if the file could be read but its
+// content is wrong.
 func Load(file string) (*Config, error) {
 	data, err := os.ReadFile(file)
 	if err != nil {
@@ -18,12 +19,13 @@ func Load(file string) (*Config, error) {
 	return Parse(file, data)
 }
 
-// Parse reads data as the content of the file called name. Its error is always of type Problems.
+// Parse checks data as the content of a file. The name appears in problems and in Config.File only.
+// The error is always of type Problems.
 func Parse(name string, data []byte) (*Config, error) {
 	return parse(name, string(data), allowedCPUs())
 }
 
-// parse is Parse on a machine whose process may run on the CPUs given.
+// parse is Parse for a process that may run on the given CPUs.
 func parse(name, text string, cpus []int) (*Config, error) {
 	var entries map[string]any
 	if _, err := toml.Decode(text, &entries); err != nil {
@@ -39,17 +41,19 @@ func parse(name, text string, cpus []int) (*Config, error) {
 	return draft.finish(), nil
 }
 
-// syntaxProblem reports text that is not TOML at all. The decoder stops at the first such place.
+// syntaxProblem returns the problem of text that is not TOML. The decoder stops at the first error.
 func syntaxProblem(name, text string, err error) Problem {
 	p := Problem{
-		File:  name,
-		Line:  1,
-		Key:   "syntax",
-		What:  err.Error(),
-		Right: `write TOML: key = value lines under [table] and [[table]] headers, strings in double quotes, each key once`,
+		File: name,
+		Line: 1,
+		Key:  "syntax",
+		What: err.Error(),
+		Right: `write TOML: key = value lines under [table] and [[table]] headers, ` +
+			`strings in double quotes, each key once`,
 	}
 	if e, ok := errors.AsType[toml.ParseError](err); ok {
-		// The decoder's own line number is one too high when what it trips over is the line's end; its position is -1 at the very first byte.
+		// The decoder's line number is one too high if the error is at the line's end. Its position
+		// is -1 at the very first byte.
 		p.Line = 1 + strings.Count(text[:min(max(e.Position.Start, 0), len(text))], "\n")
 		p.What = strings.TrimSuffix(e.Message, ".")
 	}

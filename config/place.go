@@ -2,8 +2,8 @@ package config
 
 import "strconv"
 
-// A place is where in a document something stands: the keys and array indices that lead there from the root. Keys are
-// quoted, so that no two places are written alike.
+// A place is a path in a document: the keys and array indices that lead there from the root. Keys
+// are quoted, so that two places never have the same text.
 type place string
 
 const root place = ""

@@ -8,11 +8,11 @@ import (
 const (
 	defaultDescriptors = 1024
 	leastDescriptors   = 64
-	mostDescriptors    = 4096 // what the common NICs have
+	mostDescriptors    = 4096 // the maximum of common NICs
 
 	defaultMTU = 1500
-	leastMTU   = 576  // what every IPv4 host must be able to receive (RFC 791)
-	mostMTU    = 9600 // the common NICs' jumbo frames
+	leastMTU   = 576  // every IPv4 host must be able to receive it (RFC 791)
+	mostMTU    = 9600 // jumbo frames of common NICs
 
 	mostVLAN   = 4094 // IEEE 802.1Q: 4095 is reserved
 	unreadVLAN = -1
@@ -31,7 +31,7 @@ func readPort(t *table) Port {
 	}
 }
 
-// vlan gives a VLAN's number, 0 without one; unreadVLAN could not be read.
+// vlan returns a VLAN id. It returns 0 if the value is absent and unreadVLAN if it is invalid.
 func (v value) vlan() int {
 	if !v.given() {
 		return 0
@@ -40,17 +40,20 @@ func (v value) vlan() int {
 }
 
 const (
-	deviceForm    = `name a DPDK device: a vdev such as "net_af_packet0,iface=eth1" or a PCI address such as "0000:3b:00.0"`
-	addressesForm = `give the port an address of its own, which it needs to resolve neighbours, such as ["10.0.0.1/24"]`
+	deviceForm = `name a DPDK device: a vdev such as "net_af_packet0,iface=eth1" ` +
+		`or a PCI address such as "0000:3b:00.0"`
+	addressesForm = `give the port an address of its own, to resolve neighbours with, ` +
+		`such as ["10.0.0.1/24"]`
 )
 
+// ownAddresses returns the director's own addresses on a port. An invalid one is the zero Prefix.
 func (v value) ownAddresses() []netip.Prefix {
 	elements, ok := v.elements()
 	switch {
 	case !ok && v.given():
 		v.reportf(addressesForm, "is %s, not a list of addresses", typeName(v.raw))
 	case len(elements) == 0 && v.given():
-		v.report("has no address", addressesForm)
+		v.report("the list is empty", addressesForm)
 	}
 	var addresses []netip.Prefix
 	for _, element := range elements {
@@ -59,7 +62,8 @@ func (v value) ownAddresses() []netip.Prefix {
 	return addresses
 }
 
-// descriptors gives a power of two: what every driver takes, whatever multiple it asks for.
+// descriptors returns a number of descriptors. It must be a power of two: every driver accepts one,
+// whatever multiple the driver requires.
 func (v value) descriptors() int {
 	n := v.integer(defaultDescriptors, leastDescriptors, mostDescriptors)
 	if bits.OnesCount(uint(n)) != 1 {

@@ -6,23 +6,24 @@ import (
 	"strings"
 )
 
-// Problem is one fault of a configuration file.
+// Problem is one fault of a configuration file. All fields are always set.
 type Problem struct {
-	File  string
-	Line  int    // from 1; the table's header where a key is missing
-	Key   string // dotted, as one would write it: service.real_server.weight
-	What  string // what is wrong
-	Right string // what would be right
+	File  string // as given to Load or Parse; "request" for values that come from elsewhere
+	Line  int    // from 1; for a missing key the line of its table's header
+	Key   string // dotted, in TOML's notation: service.real_server.weight
+	What  string // what is wrong, such as: 70000 is out of range
+	Right string // what would be right, such as: write an integer from 0 to 65535
 }
 
-// String gives the problem in one line: file:line: key: what is wrong; what would be right.
+// String returns the problem in one line: file:line: key: what is wrong; what would be right.
 func (p Problem) String() string {
 	return fmt.Sprintf("%s:%d: %s: %s; %s", p.File, p.Line, p.Key, p.What, p.Right)
 }
 
-// Problems are all the faults of a file, in the order of its lines. As an error it has one line for each of them.
+// Problems are all faults of a file, in the order of its lines.
 type Problems []Problem
 
+// Error returns the problems, one a line.
 func (p Problems) Error() string {
 	lines := make([]string, len(p))
 	for i, problem := range p {
@@ -31,7 +32,7 @@ func (p Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// sort puts the problems in file order and leaves those of one line as they were found.
+// sort puts the problems in file order. Problems of one line keep their order.
 func (p Problems) sort() {
 	slices.SortStableFunc(p, func(a, b Problem) int { return a.Line - b.Line })
 }

@@ -10,8 +10,9 @@ import (
 	"github.com/cockroachdb/datadriven"
 )
 
-// TestProblems reads the scenarios in testdata/problems: a file's text, and all that is wrong with it. The names behind
-// "check" are files of testdata/base, which follow the text, so that its line numbers are those of the scenario.
+// TestProblems runs the scenarios in testdata/problems. Each one is a file's text with all its
+// problems. The names after "check" are files of testdata/base. They are appended to the text, so
+// that the line numbers are those of the scenario.
 func TestProblems(t *testing.T) {
 	datadriven.Walk(t, "testdata/problems", func(t *testing.T, path string) {
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
@@ -24,7 +25,7 @@ func TestProblems(t *testing.T) {
 	})
 }
 
-// verdict gives the problems as the command line prints them.
+// verdict returns the problems as the command line prints them.
 func verdict(_ *Config, err error) string {
 	if err == nil {
 		return "ok\n"

@@ -2,15 +2,15 @@ package config
 
 import "net/netip"
 
-// draft is a Config before its checks. Every element of the file has one in the draft, at the same
-// index, so that the checker can name places by index. Where it could not be read it is zero, and a
-// mode lvs.NoMode.
+// draft is a Config before its checks. Every element of the file has its counterpart at the same
+// index, so that the checker can name places by index. A value that could not be read is zero,
+// and a mode is lvs.NoMode.
 type draft struct {
 	Config
 	locals [][][]netip.Addr // by service and entry of local_addresses
 }
 
-// read turns the decoded file into values.
+// read turns the decoded file into a draft.
 func read(doc *document, entries map[string]any, cpus []int) *draft {
 	t := newTable(value{doc: doc, at: root, raw: entries})
 	d := &draft{Config: Config{
@@ -21,7 +21,8 @@ func read(doc *document, entries map[string]any, cpus []int) *draft {
 		Metrics:  readMetrics(t.table("metrics")),
 	}}
 	ports := t.tables("port")
-	if list, isList := t.child("port").elements(); len(list) == 0 && (isList || !t.child("port").given()) {
+	port := t.child("port")
+	if list, isList := port.elements(); len(list) == 0 && (isList || !port.given()) {
 		t.missing("port", "give the director at least one [[port]]")
 	}
 	d.Ports = each(ports, readPort)
@@ -46,7 +47,7 @@ func each[T any](tables []*table, read func(*table) T) []T {
 	return results
 }
 
-// finish completes a draft that has passed its checks.
+// finish returns the Config of a draft that has passed its checks.
 func (d *draft) finish() *Config {
 	for i := range d.Services {
 		d.Services[i].LocalAddresses = distinct(d.locals[i])
@@ -57,7 +58,7 @@ func (d *draft) finish() *Config {
 	return &d.Config
 }
 
-// distinct joins lists of addresses and leaves out what has come before.
+// distinct joins lists of addresses without duplicates.
 func distinct(lists [][]netip.Addr) []netip.Addr {
 	var addresses []netip.Addr
 	seen := map[netip.Addr]bool{}

@@ -10,12 +10,14 @@ import (
 
 const reference = "testdata/reference.toml"
 
-// The reference file shows every key. As it stands it asks for nothing that is missing.
+// TestReferenceIsGood parses the reference file, which shows every key. It uses no key whose
+// feature is not built yet.
 func TestReferenceIsGood(t *testing.T) { mustParse(t, readFile(t, reference)) }
 
 var commentedKey = regexp.MustCompile(`(?m)^(\s*)# (\w+\s*= )`)
 
-// withEveryKey is the reference with the keys that it comments out, because they have their defaults, put in.
+// withEveryKey returns the reference with the keys that it comments out. Their values are the
+// defaults.
 func withEveryKey(t *testing.T) string {
 	return commentedKey.ReplaceAllString(readFile(t, reference), "$1$2")
 }
@@ -32,10 +34,11 @@ func TestEveryKeyOfTheReferenceIsKnown(t *testing.T) {
 	}
 }
 
-// The defaults that the reference states are those that a file without the keys gets.
+// TestReferenceStatesTheDefaults checks that the reference states the defaults of a file without
+// the keys.
 func TestReferenceStatesTheDefaults(t *testing.T) {
 	unbuilt := regexp.MustCompile(`(?m)^(expire_quiescent|scheduler_flags|persistence_mask) .*$`)
-	// What it says of IPv6 sessions is the default of a file that makes any.
+	// The reference states the default of max_v6 for a file with IPv6 services.
 	v6 := regexp.MustCompile(`(?m)^max_v6 .*$`)
 	stated := v6.ReplaceAllString(unbuilt.ReplaceAllString(withEveryKey(t), ""), "")
 	implied := unbuilt.ReplaceAllString(readFile(t, reference), "")

@@ -11,12 +11,12 @@ import (
 	"fulcrum/lvs"
 )
 
-// Render returns a configuration as a file's text, with every key that is not at its default. Parse makes the same configuration of
-// it.
+// Render returns the configuration as the text of a TOML file. It contains every key that is not
+// at its default. Parse returns the same configuration for it, apart from File.
 func (c *Config) Render() string {
 	var text strings.Builder
 	if err := fileTemplate.Execute(&text, c); err != nil {
-		panic(err) // the template does not fit the types
+		panic(err) // broken invariant: the template does not fit the types
 	}
 	return strings.TrimSpace(text.String()) + "\n"
 }
@@ -92,11 +92,11 @@ expire_nodest = {{.Session.ExpireNoDest}}
 {{- end}}
 {{template "services" .Services}}` + servicesText))
 
-// RenderServices returns services as a part of a file's text.
+// RenderServices returns services as [[service]] tables of a TOML file.
 func RenderServices(list []Service) string {
 	var text strings.Builder
 	if err := fileTemplate.ExecuteTemplate(&text, "services", list); err != nil {
-		panic(err) // the template does not fit the types
+		panic(err) // broken invariant: the template does not fit the types
 	}
 	return strings.TrimSpace(text.String()) + "\n"
 }
@@ -141,7 +141,7 @@ func renderNumbers(list []int) string {
 	return strings.Join(strings.Fields(fmt.Sprint(list)), ", ")
 }
 
-// changedTimeouts gives a line for each timeout that is not IPVS's.
+// changedTimeouts returns a TOML line for each timeout that differs from IPVS's.
 func changedTimeouts(t Timeouts) []string {
 	var lines []string
 	for _, state := range lvs.States() {
@@ -152,7 +152,8 @@ func changedTimeouts(t Timeouts) []string {
 	return lines
 }
 
-// Clone returns a copy of which the services and real servers can be changed.
+// Clone returns a copy whose services and real servers may be changed. All other slices are
+// shared with the original.
 func (c *Config) Clone() *Config {
 	n := *c
 	n.Services = slices.Clone(c.Services)

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestRender: what a configuration is written as is read as the same.
+// TestRender checks that Parse returns the same configuration for the text of Render.
 func TestRender(t *testing.T) {
 	files, _ := filepath.Glob("../docs/examples/*.toml")
 	files = append(files, "testdata/full.toml")

@@ -2,20 +2,20 @@ package config
 
 import "strings"
 
-// more says whether any text is left.
+// more reports whether any text is left.
 func (l *locator) more() bool { return l.pos < len(l.text) }
 
-// peek gives the next byte, of which there must be one.
+// peek returns the next byte. The caller has checked more.
 func (l *locator) peek() byte { return l.text[l.pos] }
 
-// skip passes over n bytes, or what is left of them.
+// skip passes over n bytes, or over the rest of the text if it is shorter.
 func (l *locator) skip(n int) {
 	end := min(l.pos+n, len(l.text))
 	l.line += strings.Count(l.text[l.pos:end], "\n")
 	l.pos = end
 }
 
-// until passes over everything before the first of the stop bytes.
+// until passes over everything before the first stop byte.
 func (l *locator) until(stops string) {
 	n := strings.IndexAny(l.text[l.pos:], stops)
 	if n < 0 {
@@ -31,7 +31,7 @@ func (l *locator) spaces() {
 	}
 }
 
-// blank passes over white space, line ends and comments, and says whether anything follows.
+// blank passes over white space, line ends and comments. It reports whether anything follows.
 func (l *locator) blank() bool {
 	for l.more() {
 		switch l.peek() {
@@ -46,7 +46,7 @@ func (l *locator) blank() bool {
 	return false
 }
 
-// bare passes over a number, a boolean or a date, and always over something.
+// bare passes over a number, a boolean or a date. It consumes at least one byte.
 func (l *locator) bare() {
 	l.skip(1)
 	l.until(",]}#\n")
@@ -68,7 +68,7 @@ func (l *locator) quoted() string {
 	}
 	l.skip(len(end))
 	for n := 0; len(end) == 3 && n < 2 && strings.HasPrefix(l.text[l.pos:], quote); n++ {
-		l.skip(1) // quotes right before the closing three belong to the string
+		l.skip(1) // up to two quotes before the closing three belong to the string
 	}
 	return l.text[start:l.pos]
 }

@@ -7,7 +7,8 @@ import (
 	"fulcrum/lvs"
 )
 
-// DefaultPersistenceMask is the persistence mask of a service that names none: every client on its own.
+// DefaultPersistenceMask is the persistence mask of a service that gives none, in bits: every
+// client address is a group of its own.
 const DefaultPersistenceMask = 32
 
 const (
@@ -15,16 +16,22 @@ const (
 	mostWeight    = 65535
 	mostThreshold = math.MaxInt32
 
-	leastMSS = 536               // of a host that says nothing (RFC 9293, 3.7.1)
+	leastMSS = 536               // of a host that sends no MSS option (RFC 9293, 3.7.1)
 	mostMSS  = mostMTU - 20 - 20 // without the headers of IPv4 and TCP
 )
 
-// readService reads a service, and apart from it the local addresses, entry by entry.
+// The remedies for missing addresses.
+const (
+	vipForm    = `give the VIP with its port, such as address = "10.0.0.100:80"`
+	serverForm = `give the real server's address and port, such as address = "10.1.0.11:80"`
+)
+
+// readService reads a service. It returns the local addresses separately, by entry of the list.
 func readService(t *table) (Service, [][]netip.Addr) {
 	defer t.done()
 	s := Service{
 		Name:            t.need("name", `name the service, such as name = "web"`).name(),
-		Address:         t.need("address", `give the VIP with its port, such as address = "10.0.0.100:80"`).socket(),
+		Address:         t.need("address", vipForm).socket(),
 		PersistenceMask: DefaultPersistenceMask,
 	}
 	s.Protocol, _ = lvs.ParseProtocol(t.need("protocol", protocols.right()).choice("", protocols))
@@ -38,7 +45,7 @@ func readService(t *table) (Service, [][]netip.Addr) {
 	return s, t.get("local_addresses").localEntries()
 }
 
-// segmentSize gives a TCP maximum segment size in bytes, 0 for none.
+// segmentSize returns a TCP maximum segment size in bytes, 0 for none.
 func (v value) segmentSize() int {
 	if n, ok := v.raw.(int64); ok && n == 0 {
 		return 0
@@ -46,7 +53,7 @@ func (v value) segmentSize() int {
 	return v.integer(0, leastMSS, mostMSS)
 }
 
-// refuseUnbuilt reports what services cannot do yet, unless the file says that it need not be done.
+// refuseUnbuilt reports keys whose feature is not built yet, unless their value switches it off.
 func (t *table) refuseUnbuilt() {
 	t.get("scheduler_flags").refuse()
 	t.get("persistence_mask").refuse()
@@ -61,27 +68,28 @@ func (t *table) refuseUnbuilt() {
 func readRealServer(t *table) RealServer {
 	defer t.done()
 	return RealServer{
-		Address:        t.need("address", `give the real server's address and port, such as address = "10.1.0.11:80"`).socket(),
+		Address:        t.need("address", serverForm).socket(),
 		Weight:         t.get("weight").integer(defaultWeight, 0, mostWeight),
 		UpperThreshold: t.get("upper_threshold").integer(0, 0, mostThreshold),
 		LowerThreshold: t.get("lower_threshold").integer(0, 0, mostThreshold),
 	}
 }
 
-// localEntries gives the addresses of each entry of local_addresses. The bound holds for all of them together.
+// localEntries returns the addresses of each entry of local_addresses. The limit applies to all
+// entries together.
 func (v value) localEntries() [][]netip.Addr {
 	elements, ok := v.elements()
 	if !ok && v.given() {
-		v.reportf(localForm+" in a list", "is %s, not a list of addresses", typeName(v.raw))
+		v.reportf(localListForm, "is %s, not a list of addresses", typeName(v.raw))
 	}
 	if ok && len(elements) == 0 {
-		v.report("has no address", localForm)
+		v.report("the list is empty", localListForm)
 	}
-	room := maxLocalAddresses
+	left := maxLocalAddresses
 	var entries [][]netip.Addr
 	for _, element := range elements {
-		entry := element.localRange(room)
-		room -= len(entry)
+		entry := element.localRange(left)
+		left -= len(entry)
 		entries = append(entries, entry)
 	}
 	return entries

@@ -11,8 +11,8 @@ const (
 	mostSessions    = 1 << 28 // 24 GiB at 96 bytes a session
 	unsetMaxV6      = -1
 
-	// A session remembers when it was last seen in 32 bits of milliseconds, compared by signed difference; a week stays
-	// far from the 24 days where that turns over.
+	// A session stores when it was last seen in 32 bits of milliseconds, compared by signed
+	// difference. That overflows after 24 days; a week stays far below.
 	leastTimeout = time.Millisecond
 	mostTimeout  = 7 * 24 * time.Hour
 )
@@ -30,8 +30,8 @@ func readSession(t *table) Session {
 	return s
 }
 
-// sessionsV6 gives the IPv6 sessions of a file that does not say how many: a quarter of the others, but one for each worker at least, and none
-// where no service makes any.
+// sessionsV6 returns the default number of IPv6 sessions. It is a quarter of the IPv4 sessions, at
+// least one per worker, and 0 if no service has an IPv6 VIP.
 func (c *Config) sessionsV6() int {
 	for _, service := range c.Services {
 		if service.Address.Addr().Is6() {

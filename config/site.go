@@ -8,23 +8,23 @@ import (
 	"fulcrum/lvs"
 )
 
-// Site is the services of a running configuration, against which one that is added, changed or removed
-// is checked while all others stay. What it costs depends on what has changed, not on how many services
-// there are. It is not safe for concurrent use.
+// Site holds the services of a running configuration and checks changes of single services
+// against them. The cost depends on the change, not on the number of services. A Site is not safe
+// for concurrent use.
 type Site struct {
-	config   *Config // ports, routes and session; the services are those that follow
+	config   *Config // its ports, routes and session only; the services are in the maps below
 	services map[lvs.ServiceID]string
 	names    map[string]lvs.ServiceID
-	passing  map[netip.Addr]string // by VIP, the service that wants its echo requests
+	passing  map[netip.Addr]string // by VIP, the service with echo = false
 	own      listed
 	gateways listed // of routes, and neighbours
 
 	vips, lips, servers tenants
 }
 
-// tenants are the services that use addresses in one role.
+// tenants maps addresses to the services that use them in one role.
 type tenants struct {
-	role string // with a verb for the service's name
+	role string // a format with one verb, for the service's name
 	by   map[netip.Addr][]string
 }
 
@@ -58,14 +58,14 @@ func NewSite(c *Config) *Site {
 	}
 	for _, p := range c.Ports {
 		for _, a := range p.Addresses {
-			s.own[a.Addr()] = fmt.Sprintf("port %q's own address", p.Name)
+			s.own[a.Addr()] = fmt.Sprintf("the address of port %q", p.Name)
 		}
 	}
 	for _, r := range c.Routes {
 		s.gateways[r.Via] = fmt.Sprintf("the gateway of the route to %s", r.To)
 	}
 	for _, n := range c.Neighbours {
-		s.gateways[n.Address] = "a neighbour"
+		s.gateways[n.Address] = "a static neighbour"
 	}
 	for i := range c.Services {
 		s.add(&c.Services[i])
@@ -73,8 +73,8 @@ func NewSite(c *Config) *Site {
 	return s
 }
 
-// Change checks a service that is to take the place of old, and takes it in. Without old it is added,
-// and without next old is removed. An error is always of type Problems, and then nothing has changed.
+// Change replaces the service old by next. A nil old adds next, and a nil next removes old, which
+// never fails. The error is always of type Problems; the site is then unchanged.
 func (s *Site) Change(old, next *Service) error {
 	if old != nil {
 		s.remove(old)
@@ -132,32 +132,34 @@ func (n *Service) eachAddress(s *Site, do func(tenants, netip.Addr, string)) {
 	}
 }
 
-// checkUnique reports what another service has that only one can have. The service is not in the site.
+// checkUnique reports a name, an address or an echo = false that another service has already. The
+// service n is not in the site.
 func (s *Site) checkUnique(n *Service) Problems {
 	c := s.checker(&draft{})
 	if _, taken := s.names[n.Name]; taken {
-		c.at("service", 0, "name").reportf("give every service a name of its own", "%s is the name of another service", n.Name)
+		c.at("service", 0, "name").reportf("give every service its own name",
+			"%s is the name of another service", n.Name)
 	}
 	if name, taken := s.services[n.ID()]; taken {
-		c.at("service", 0, "address").reportf("give every service an address, port or protocol of its own",
+		c.at("service", 0, "address").reportf("change the address, port or protocol",
 			"%s is the address of service %q", n.ID(), name)
 	}
 	if name, taken := s.passing[n.Address.Addr()]; taken && !n.Echo {
-		c.at("service", 0, "echo").reportf("write false for one service of a VIP",
-			"%s is the VIP of service %q, which wants its echo requests", n.Address.Addr(), name)
+		c.at("service", 0, "echo").reportf("write false for only one service of a VIP",
+			"%s is the VIP of service %q, which has echo = false", n.Address.Addr(), name)
 	}
 	return c.doc.problems
 }
 
-// checker checks the services of a draft against the site.
+// checker returns a checker of the draft's services against the site.
 func (s *Site) checker(d *draft) *checker {
 	c := newChecker(&document{name: "request", lines: map[place]int{}}, d)
 	c.own, c.vips, c.lips, c.servers = s.own, s.vips, s.lips, s.servers
 	return c
 }
 
-// check reports what is wrong with a service: with its values as in a file, and with what differs from
-// old beside all other services. The service is in the site.
+// check reports the problems of a service. It checks the values as in a file, and the differences
+// from old against all other services. The service next is in the site.
 func (s *Site) check(old, next *Service) Problems {
 	d := &draft{Config: Config{Ports: s.config.Ports, Routes: s.config.Routes}}
 	c := s.checker(d)
@@ -185,7 +187,7 @@ func (s *Site) check(old, next *Service) Problems {
 	return c.doc.problems
 }
 
-// oneOfEach returns an address of each family that a list has, as entries of their own.
+// oneOfEach returns one address of each IP version in a list, each as an entry of its own.
 func oneOfEach(all []netip.Addr) (entries [][]netip.Addr) {
 	for _, is6 := range []bool{false, true} {
 		if i := slices.IndexFunc(all, func(a netip.Addr) bool { return a.Is6() == is6 }); i >= 0 {
@@ -195,18 +197,18 @@ func oneOfEach(all []netip.Addr) (entries [][]netip.Addr) {
 	return entries
 }
 
-// with gives the value something that was not decoded from a file.
+// with returns the value with content that was not decoded from a file.
 func (v value) with(raw any) value {
 	v.raw = raw
 	return v
 }
 
-// since returns the service without the real servers and local addresses that old has too. What it has
-// twice is there once.
-func (n *Service) since(old *Service) Service {
-	news, seen := *n, map[any]bool{}
+// since returns the service without the real servers and local addresses that old has as well, and
+// without duplicates.
+func (s *Service) since(old *Service) Service {
+	news, seen := *s, map[any]bool{}
 	if old != nil {
-		if slices.Equal(old.LocalAddresses, n.LocalAddresses) {
+		if slices.Equal(old.LocalAddresses, s.LocalAddresses) {
 			news.LocalAddresses = nil
 		}
 		for _, rs := range old.RealServers {
@@ -214,7 +216,7 @@ func (n *Service) since(old *Service) Service {
 		}
 	}
 	news.RealServers = nil
-	for _, rs := range n.RealServers {
+	for _, rs := range s.RealServers {
 		if !seen[rs] && !seen[rs.Address] {
 			news.RealServers = append(news.RealServers, rs)
 			seen[rs.Address] = true
@@ -223,17 +225,18 @@ func (n *Service) since(old *Service) Service {
 	return news
 }
 
-// entries are the service as a decoder gives it.
-func (n *Service) entries() map[string]any {
+// entries returns the service in the decoder's form.
+func (s *Service) entries() map[string]any {
 	entries := map[string]any{
-		"name": n.Name, "address": n.Address.String(), "protocol": n.Protocol.String(), "mode": n.Mode.String(),
-		"scheduler": n.Scheduler.String(), "mss": int64(n.MSS), "echo": n.Echo,
+		"name": s.Name, "address": s.Address.String(), "protocol": s.Protocol.String(),
+		"mode": s.Mode.String(), "scheduler": s.Scheduler.String(),
+		"mss": int64(s.MSS), "echo": s.Echo,
 	}
 	var locals, servers []any
-	for _, a := range n.LocalAddresses {
+	for _, a := range s.LocalAddresses {
 		locals = append(locals, a.String())
 	}
-	for _, rs := range n.RealServers {
+	for _, rs := range s.RealServers {
 		servers = append(servers, map[string]any{
 			"address": rs.Address.String(), "weight": int64(rs.Weight),
 			"upper_threshold": int64(rs.UpperThreshold), "lower_threshold": int64(rs.LowerThreshold),
@@ -248,34 +251,35 @@ func (n *Service) entries() map[string]any {
 	return entries
 }
 
-// checkServers reports real servers that the service has twice, and new ones whose address a service
-// sends from.
+// checkServers reports duplicate real servers of the service, and new ones whose address is a local
+// address of a service.
 func (s *Site) checkServers(c *checker, n *Service, news []RealServer) {
 	seen := make(map[netip.AddrPort]bool, len(n.RealServers))
 	for i, rs := range n.RealServers {
 		if seen[rs.Address] {
 			c.at("service", 0, "real_server", i, "address").reportf("give every real server once",
-				"%s is a real server of this service already", rs.Address)
+				"%s is already a real server of this service", rs.Address)
 		}
 		seen[rs.Address] = true
 	}
 	for i, rs := range news {
 		if who, held := s.lips.holder(rs.Address.Addr()); held {
-			c.at("service", 0, "real_server", i, "address").reportf("use addresses that nobody else has",
-				"%s is taken: %s", rs.Address.Addr(), who)
+			c.at("service", 0, "real_server", i, "address").reportf("use an address that is not in use",
+				"%s is in use: %s", rs.Address.Addr(), who)
 		}
 	}
 }
 
-// checkVIP reports a VIP that is no host's address, that others have, or for which there are no
+// checkVIP reports a VIP that is reserved in its subnet or in use, and an IPv6 VIP without IPv6
 // sessions.
 func (s *Site) checkVIP(c *checker, vip netip.Addr) {
 	v := c.at("service", 0, "address")
 	c.isHostAddress(v, vip)
 	if who, held := holder(vip, s.servers, s.lips, s.gateways); held {
-		v.reportf("use addresses that nobody else has", "%s is taken: %s", vip, who)
+		v.reportf("use an address that is not in use", "%s is in use: %s", vip, who)
 	}
 	if s.config.Session.MaxV6 == 0 && vip.Is6() {
-		c.at("session", "max_v6").report("is 0, and a VIP is IPv6", "restart the director with IPv6 sessions")
+		c.at("session", "max_v6").report("is 0, but the service has an IPv6 VIP",
+			"set session.max_v6 in the file and restart the director")
 	}
 }

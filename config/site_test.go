@@ -50,17 +50,26 @@ func siteConfig(t interface{ Fatal(...any) }, maxV6 int) *Config {
 	return c
 }
 
-// drawService draws a service from a world so small that services are often in each other's way.
+// drawService draws a service from so few addresses that services often conflict.
 func drawService(t *rapid.T, four bool) Service {
-	vips := []string{"10.0.0.100:80", "10.0.0.100:81", "10.0.0.101:80", "10.1.0.11:80", "10.0.0.1:80", "10.0.0.254:80", "10.0.0.255:80", "10.1.0.77:80"}
-	servers := []string{"10.1.0.11:80", "10.1.0.12:80", "10.1.0.12:81", "10.1.0.50:80", "10.0.0.100:80", "192.0.2.1:80", "10.1.0.255:80", "10.0.0.12:80"}
+	vips := []string{
+		"10.0.0.100:80", "10.0.0.100:81", "10.0.0.101:80", "10.1.0.11:80",
+		"10.0.0.1:80", "10.0.0.254:80", "10.0.0.255:80", "10.1.0.77:80",
+	}
+	servers := []string{
+		"10.1.0.11:80", "10.1.0.12:80", "10.1.0.12:81", "10.1.0.50:80",
+		"10.0.0.100:80", "192.0.2.1:80", "10.1.0.255:80", "10.0.0.12:80",
+	}
 	locals := []string{"10.1.0.50", "10.1.0.51", "10.1.0.11", "10.0.0.100", "192.0.2.9", "10.1.0.1"}
 	if !four {
-		vips, servers, locals = append(vips, "[fd00::100]:80"), append(servers, "[fd01::11]:80"), append(locals, "fd01::50")
+		vips, servers = append(vips, "[fd00::100]:80"), append(servers, "[fd01::11]:80")
+		locals = append(locals, "fd01::50")
 	}
 	s := Service{
-		Name: rapid.SampledFrom([]string{"web", "mail", "dns", ""}).Draw(t, "name"), Address: netip.MustParseAddrPort(rapid.SampledFrom(vips).Draw(t, "vip")),
-		Protocol: rapid.SampledFrom(lvs.Protocols()).Draw(t, "protocol"), Mode: rapid.SampledFrom(lvs.Modes()).Draw(t, "mode"),
+		Name:      rapid.SampledFrom([]string{"web", "mail", "dns", ""}).Draw(t, "name"),
+		Address:   netip.MustParseAddrPort(rapid.SampledFrom(vips).Draw(t, "vip")),
+		Protocol:  rapid.SampledFrom(lvs.Protocols()).Draw(t, "protocol"),
+		Mode:      rapid.SampledFrom(lvs.Modes()).Draw(t, "mode"),
 		Scheduler: lvs.RR, PersistenceMask: DefaultPersistenceMask, Echo: rapid.Bool().Draw(t, "echo"),
 		MSS: rapid.SampledFrom([]int{0, 0, 0, 1200, 1}).Draw(t, "mss"),
 	}
@@ -82,11 +91,13 @@ func drawServer(t *rapid.T, addresses []string) RealServer {
 	return RealServer{
 		Address:        netip.MustParseAddrPort(rapid.SampledFrom(addresses).Draw(t, "server")),
 		Weight:         rapid.SampledFrom([]int{1, 1, 0, 65535, 65536, -1}).Draw(t, "weight"),
-		UpperThreshold: rapid.SampledFrom([]int{0, 0, 10, -1}).Draw(t, "upper"), LowerThreshold: rapid.SampledFrom([]int{0, 0, 5, 11}).Draw(t, "lower"),
+		UpperThreshold: rapid.SampledFrom([]int{0, 0, 10, -1}).Draw(t, "upper"),
+		LowerThreshold: rapid.SampledFrom([]int{0, 0, 5, 11}).Draw(t, "lower"),
 	}
 }
 
-// TestSiteAgreesWithTheFile: a change of one service is taken or refused as the whole configuration would be as a file.
+// TestSiteAgreesWithTheFile checks that Site accepts a change exactly if the whole configuration is
+// accepted as a file.
 func TestSiteAgreesWithTheFile(t *testing.T) {
 	taken, refused := 0, 0
 	rapid.Check(t, func(t *rapid.T) {
@@ -142,7 +153,7 @@ func drawChange(t *rapid.T, c *Config, four bool) (old, next *Service, changed *
 	return &was, &is, changed
 }
 
-// TestSiteSaysWhatIsWrong shows the words.
+// TestSiteSaysWhatIsWrong checks the texts of problems.
 func TestSiteSaysWhatIsWrong(t *testing.T) {
 	c := siteConfig(t, 0)
 	web := c.Services[0]
@@ -151,9 +162,9 @@ func TestSiteSaysWhatIsWrong(t *testing.T) {
 		want   string
 	}{
 		{func(s *Service) { s.RealServers[0].Weight = 70000 }, "request:1: service.real_server.weight: 70000 is out of range"},
-		{func(s *Service) { s.RealServers = append(s.RealServers, s.RealServers[0]) }, "service.real_server.address: 10.1.0.11:80 is a real server of this service already"},
-		{func(s *Service) { s.RealServers[0].Address = netip.MustParseAddrPort("10.0.0.100:80") }, `10.0.0.100 is held by the director itself: the VIP of service "web"`},
-		{func(s *Service) { s.RealServers[0].Address = netip.MustParseAddrPort("10.1.0.51:80") }, `10.1.0.51 is taken: a local address of service "web"`},
+		{func(s *Service) { s.RealServers = append(s.RealServers, s.RealServers[0]) }, "service.real_server.address: 10.1.0.11:80 is already a real server of this service"},
+		{func(s *Service) { s.RealServers[0].Address = netip.MustParseAddrPort("10.0.0.100:80") }, `10.0.0.100 belongs to the director: the VIP of service "web"`},
+		{func(s *Service) { s.RealServers[0].Address = netip.MustParseAddrPort("10.1.0.51:80") }, `10.1.0.51 is in use: a local address of service "web"`},
 		{func(s *Service) { s.LocalAddresses = nil }, "service.local_addresses: is missing"},
 	} {
 		next := web

@@ -15,15 +15,15 @@ const (
 	tib int64 = 1 << 40
 )
 
-var errSize = errors.New("want an integer and a unit: KiB, MiB, GiB or TiB")
+var errSize = errors.New("want an integer with a unit: KiB, MiB, GiB or TiB")
 
-// units are the binary units of sizes, the largest first.
+// units are the binary units of sizes, largest first.
 var units = []struct {
 	name  string
 	bytes int64
 }{{"TiB", tib}, {"GiB", gib}, {"MiB", mib}, {"KiB", kib}}
 
-// parseSize reads an integer with a binary unit, in bytes.
+// parseSize parses an integer with a binary unit. The result is in bytes.
 func parseSize(text string) (int64, error) {
 	for _, unit := range units {
 		number, ok := strings.CutSuffix(text, unit.name)
@@ -39,7 +39,7 @@ func parseSize(text string) (int64, error) {
 	return 0, errSize
 }
 
-// formatSize writes bytes in the largest unit that needs no fraction.
+// formatSize formats a number of bytes in the largest unit that needs no fraction.
 func formatSize(n int64) string {
 	for _, unit := range units {
 		if n >= unit.bytes && n%unit.bytes == 0 {
@@ -49,17 +49,18 @@ func formatSize(n int64) string {
 	return fmt.Sprintf("%dB", n)
 }
 
-// size gives bytes, a multiple of 1 MiB, in which the EAL counts.
+// size returns a size in bytes. It must be a multiple of 1 MiB, the EAL's unit.
 func (v value) size(fallback, least, most int64) int64 {
-	right := fmt.Sprintf(`write a size from %s to %s, such as "512MiB" or "2GiB"`, formatSize(least), formatSize(most))
-	n, ok := parsed(v, parseSize, "a size", right)
+	right := fmt.Sprintf(`write a size from %s to %s, such as "512MiB" or "2GiB"`,
+		formatSize(least), formatSize(most))
+	n, ok := parsed(v, parseSize, "size", right)
 	switch {
 	case !ok:
 		return fallback
 	case n < least || n > most:
 		v.reportf(right, "%s is out of range", formatSize(n))
 	case n%mib != 0:
-		v.reportf("write whole MiB", "%s is not a multiple of 1MiB", formatSize(n))
+		v.reportf("write a whole number of MiB", "%s is not a multiple of 1MiB", formatSize(n))
 	}
 	return n
 }

@@ -6,24 +6,27 @@ import (
 	"strings"
 )
 
-// suggest says what may have been meant by a key that is none of the known ones.
+// suggest returns the remedy for an unknown key: the most similar known key, or all of them.
 func suggest(word string, known []string) string {
 	if near, ok := nearest(word, known); ok {
-		return fmt.Sprintf("did you mean %s?", near)
+		return fmt.Sprintf("did you mean %q?", near)
 	}
-	return "known here: " + strings.Join(known, ", ")
+	return "use one of " + strings.Join(known, ", ")
 }
 
-// nearest finds the known word with the fewest typing errors, if they are few for the word's length.
+// nearest returns the known word with the smallest distance, if that is small for the word's
+// length.
 func nearest(word string, known []string) (string, bool) {
 	if len(known) == 0 || len(word) > 64 {
 		return "", false
 	}
-	near := slices.MinFunc(known, func(a, b string) int { return distance(word, a) - distance(word, b) })
+	nearer := func(a, b string) int { return distance(word, a) - distance(word, b) }
+	near := slices.MinFunc(known, nearer)
 	return near, distance(word, near) <= 1+len(word)/4
 }
 
-// distance is Levenshtein's: the insertions, deletions and replacements of bytes that make b of a.
+// distance returns the Levenshtein distance: how many insertions, deletions and replacements of
+// bytes turn a into b.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

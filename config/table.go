@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// table is a TOML table that is being read. Every key asked for is a known key; done reports the others.
+// table is a TOML table that is being read. The keys that get was asked for are the known ones;
+// done reports all others.
 type table struct {
 	value
 	entries map[string]any
@@ -20,17 +21,19 @@ func newTable(v value) *table {
 	return &table{value: v, entries: entries}
 }
 
-// get gives a key's value, which may be absent.
+// get returns a key's value, which may be absent. The key becomes a known one.
 func (t *table) get(key string) value {
 	t.known = append(t.known, key)
 	return t.child(key)
 }
 
+// child returns a key's value without making the key a known one.
 func (t *table) child(key string) value {
 	return value{doc: t.doc, at: t.at.key(key), key: joinKey(t.key, key), raw: t.entries[key]}
 }
 
-// need gives the value of a key that must be there, if there is a table for it to be in.
+// need returns the value of a required key and reports an absent one. It reports nothing if the
+// table itself is absent.
 func (t *table) need(key, right string) value {
 	v := t.get(key)
 	if t.entries != nil && !v.given() {
@@ -39,17 +42,17 @@ func (t *table) need(key, right string) value {
 	return v
 }
 
-// table gives the table below a key, an empty one where the file has none.
+// table returns the table below a key. It is empty if the file has none.
 func (t *table) table(key string) *table {
 	v := t.get(key)
 	as[map[string]any](v, "a table", "write ["+v.key+"] and its keys below it")
 	return newTable(v)
 }
 
-// tables gives the array of tables below a key.
+// tables returns the array of tables below a key.
 func (t *table) tables(key string) []*table {
 	v := t.get(key)
-	right := "write [[" + v.key + "]] for each one and its keys below it"
+	right := "write [[" + v.key + "]] for each element and its keys below it"
 	list, ok := v.elements()
 	if !ok && v.given() {
 		v.reportf(right, "is %s, not an array of tables", typeName(v.raw))
@@ -62,7 +65,7 @@ func (t *table) tables(key string) []*table {
 	return tables
 }
 
-// done reports the keys that nobody has asked for.
+// done reports the unknown keys.
 func (t *table) done() {
 	for _, key := range slices.Sorted(maps.Keys(t.entries)) {
 		if !slices.Contains(t.known, key) {
@@ -73,7 +76,7 @@ func (t *table) done() {
 
 var bareKey = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 
-// joinKey writes a dotted key as TOML wants it.
+// joinKey returns a dotted key in TOML's notation.
 func joinKey(parent, key string) string {
 	if !bareKey.MatchString(key) {
 		key = strconv.Quote(key)

@@ -5,44 +5,51 @@ import (
 	"time"
 )
 
-// document is a file in the making: where its parts stand and what is wrong with them.
+// document is a file that is being read, with the lines of its parts and the problems found so far.
 type document struct {
 	name     string
 	lines    map[place]int
 	problems Problems
 }
 
-// value is what the file gives for one key or array element, with the place to blame.
+// value is the content of one key or array element, with its place for problems.
 type value struct {
 	doc *document
 	at  place
-	key string // as a person would write it
-	raw any    // as decoded from TOML; nil where the file gives nothing
+	key string // dotted, in TOML's notation
+	raw any    // as decoded from TOML; nil if the file has none
 }
 
 func (v value) given() bool { return v.raw != nil }
 
 func (v value) line() int { return max(1, v.doc.lines[v.at]) }
 
+// report adds a problem: what is wrong, and what would be right.
 func (v value) report(what, right string) {
-	v.doc.problems = append(v.doc.problems, Problem{File: v.doc.name, Line: v.line(), Key: v.key, What: what, Right: right})
+	v.doc.problems = append(v.doc.problems, Problem{
+		File: v.doc.name, Line: v.line(), Key: v.key, What: what, Right: right,
+	})
 }
 
-func (v value) reportf(right, what string, args ...any) { v.report(fmt.Sprintf(what, args...), right) }
+// reportf formats what is wrong. The remedy comes first and is not a format.
+func (v value) reportf(right, what string, args ...any) {
+	v.report(fmt.Sprintf(what, args...), right)
+}
 
-// missing reports a key that a table lacks, on the line where the table begins.
+// missing reports a key that the table v lacks, on the line where the table begins.
 func (v value) missing(key, right string) {
 	value{doc: v.doc, at: v.at, key: joinKey(v.key, key)}.report("is missing", right)
 }
 
-// refuse reports a key whose feature does not exist, whatever its value.
+// refuse reports a key whose feature is not built yet, whatever its value.
 func (v value) refuse() {
 	if v.given() {
 		v.report("is not supported yet", "leave the key out")
 	}
 }
 
-// as gives the value as a T, which people call by the name given. It is false where there is no value or a wrong one.
+// as returns the value as a T. It reports a value of another type, where name stands for the type
+// T. It is false if the value is absent or of another type.
 func as[T any](v value, name, right string) (T, bool) {
 	typed, ok := v.raw.(T)
 	if !ok && v.given() {
@@ -51,20 +58,21 @@ func as[T any](v value, name, right string) (T, bool) {
 	return typed, ok
 }
 
-// parsed gives the T that a string stands for.
-func parsed[T any](v value, parse func(string) (T, error), name, right string) (T, bool) {
-	text, ok := as[string](v, name, right)
+// parsed parses a string value. It reports an invalid one, where noun stands for what is parsed,
+// such as "address". It is false if the value is absent or invalid.
+func parsed[T any](v value, parse func(string) (T, error), noun, right string) (T, bool) {
+	text, ok := as[string](v, "a string", right)
 	if !ok {
 		return *new(T), false
 	}
 	result, err := parse(text)
 	if err != nil {
-		v.reportf(right, "%q is not %s", text, name)
+		v.reportf(right, "invalid %s %q", noun, text)
 	}
 	return result, err == nil
 }
 
-// typeName says in a person's words what the decoder made of a value.
+// typeName returns the name of a decoded value's type, with its article.
 func typeName(raw any) string {
 	switch raw.(type) {
 	case string:
@@ -84,7 +92,7 @@ func typeName(raw any) string {
 	}
 }
 
-// elements gives a list's elements, however the decoder typed the list.
+// elements returns a list's elements, whichever of its two types the decoder chose for the list.
 func (v value) elements() ([]value, bool) {
 	var values []value
 	switch list := v.raw.(type) {

@@ -12,10 +12,11 @@ import (
 	"fulcrum/lvs"
 )
 
-// Changed returns the configuration that commands make of another one: it does all of them, or none with an error, which names the line of
-// the rules that is to blame. What comes out is good as a file is.
+// Changed returns a copy of the configuration with all commands applied and checked like a file.
+// If one fails it returns an error that names the command's line, and applies none. It leaves c
+// unchanged.
 func Changed(c *config.Config, all []Command) (*config.Config, error) {
-	next, done, err := tried(c, all)
+	next, done, err := try(c, all)
 	if err == nil {
 		return next, nil
 	}
@@ -28,13 +29,13 @@ func Changed(c *config.Config, all []Command) (*config.Config, error) {
 	return nil, err
 }
 
-// culprit finds, of commands that could all be done, one with which an error of what comes out begins. What comes out of the first of them may
-// have other errors, which later ones mend.
+// culprit returns the index of a command that introduces err into the resulting configuration. All
+// commands could be applied. The first few alone may cause other errors, which later ones mend.
 func culprit(c *config.Config, all []Command, err error) int {
 	without, with := 0, len(all)
 	for with-without > 1 {
 		middle := (without + with) / 2
-		if _, _, e := tried(c, all[:middle]); e != nil && e.Error() == err.Error() {
+		if _, _, e := try(c, all[:middle]); e != nil && e.Error() == err.Error() {
 			with = middle
 		} else {
 			without = middle
@@ -43,8 +44,8 @@ func culprit(c *config.Config, all []Command, err error) int {
 	return with - 1
 }
 
-// tried does commands and checks what comes out. It says how many could be done.
-func tried(c *config.Config, all []Command) (next *config.Config, done int, err error) {
+// try applies commands and checks the result. done is the number of commands that could be applied.
+func try(c *config.Config, all []Command) (next *config.Config, done int, err error) {
 	n := c.Clone()
 	for i, k := range all {
 		if err := change(n, k); err != nil {
@@ -55,7 +56,7 @@ func tried(c *config.Config, all []Command) (next *config.Config, done int, err 
 	return next, len(all), withoutPlaces(err)
 }
 
-// withoutPlaces leaves out of problems where they are in a file that does not exist.
+// withoutPlaces removes file and line from problems, since the configuration is not a file.
 func withoutPlaces(err error) error {
 	var all config.Problems
 	if !errors.As(err, &all) {
@@ -68,7 +69,7 @@ func withoutPlaces(err error) error {
 	return errors.New(strings.Join(lines, "\n"))
 }
 
-// Errors begin with ipvsadm's words, which scripts look for.
+// The errors begin with ipvsadm's words, which scripts look for.
 const (
 	noSuchService     = "No such service"
 	serviceExists     = "Service already exists"
@@ -76,7 +77,7 @@ const (
 	destinationExists = "Destination already exists"
 )
 
-// change does a command.
+// change applies a command.
 func change(c *config.Config, k Command) error {
 	switch k.Operation {
 	case Clear:
@@ -102,10 +103,10 @@ func change(c *config.Config, k Command) error {
 	return changeServer(s, k)
 }
 
-// setStates are the states whose timeouts --set sets and -L --timeout shows, in their order.
+// setStates are the states whose timeouts --set sets and -L --timeout shows, in that order.
 var setStates = [...]lvs.State{lvs.StateEstablished, lvs.StateFinWait, lvs.StateUDP}
 
-// toTimeouts sets the states' timeouts that the kernel sets.
+// toTimeouts sets the timeouts that the kernel sets for --set. Zero leaves one unchanged.
 func (k *Command) toTimeouts(t *config.Timeouts) {
 	for i, state := range setStates {
 		if seconds := k.Timeouts[i]; seconds > 0 {
@@ -114,7 +115,7 @@ func (k *Command) toTimeouts(t *config.Timeouts) {
 	}
 }
 
-// Find finds the service that a command is about.
+// Find returns the service in c that the command names. The error begins with "No such service".
 func (k *Command) Find(c *config.Config) (*config.Service, error) {
 	i := slices.IndexFunc(c.Services, k.isAbout)
 	if i < 0 {
@@ -123,7 +124,7 @@ func (k *Command) Find(c *config.Config) (*config.Service, error) {
 	return &c.Services[i], nil
 }
 
-// isAbout reports whether a command is about a service.
+// isAbout reports whether the command names the service.
 func (k *Command) isAbout(s config.Service) bool {
 	return s.ID() == k.Service
 }
@@ -138,7 +139,8 @@ func addService(c *config.Config, k Command) error {
 	}
 	mode, _ := lvs.ParseFlag(defaultMethod)
 	s := config.Service{
-		Name: k.Service.Name(), Protocol: k.Service.Protocol, Address: k.Service.Address, Mode: mode, Echo: true,
+		Name: k.Service.Name(), Protocol: k.Service.Protocol, Address: k.Service.Address,
+		Mode: mode, Echo: true,
 	}
 	if err := k.toService(&s); err != nil {
 		return err
@@ -155,8 +157,9 @@ func (k *Command) toService(s *config.Service) error {
 	return k.toMode(s, len(s.RealServers))
 }
 
-// toMode gives a service its forwarding method, which here is the service's and in IPVS each real server's: others than the command's must not
-// be there if it changes. Without one it stays.
+// toMode sets the service's mode to the command's forwarding method, if it has one. IPVS has a
+// method for each real server, Fulcrum one for the service. So others, the number of other real
+// servers, must be 0 if the mode changes.
 func (k *Command) toMode(s *config.Service, others int) error {
 	mode := k.Method
 	if len(k.Local) > 0 {
@@ -169,7 +172,9 @@ func (k *Command) toMode(s *config.Service, others int) error {
 		return nil
 	}
 	if others > 0 {
-		return fmt.Errorf("service %s forwards by %s and this would be %s: %w: all real servers of a service are reached alike; make a service of its own, or change all at once with `fulcrum apply`",
+		return fmt.Errorf("service %s has mode %s, and mode %s for one real server is %w: "+
+			"all real servers of a service share its mode; "+
+			"add another service, or change all at once with `fulcrum apply`",
 			s.Address, s.Mode, mode, ErrNotHere)
 	}
 	s.Mode = mode
@@ -185,7 +190,8 @@ func changeServer(s *config.Service, k Command) error {
 	if k.Server.Port() == 0 {
 		k.Server = netip.AddrPortFrom(k.Server.Addr(), s.Address.Port())
 	}
-	i := slices.IndexFunc(s.RealServers, func(rs config.RealServer) bool { return rs.Address == k.Server })
+	named := func(rs config.RealServer) bool { return rs.Address == k.Server }
+	i := slices.IndexFunc(s.RealServers, named)
 	switch {
 	case k.Operation == AddServer && i >= 0:
 		return fmt.Errorf("%s: %s of service %s", destinationExists, k.Server, s.Address)
@@ -202,7 +208,8 @@ func changeServer(s *config.Service, k Command) error {
 }
 
 func (k *Command) addServer(s *config.Service) error {
-	if k.Method == lvs.NoMode && len(s.RealServers) == 0 && len(k.Local) == 0 && !hasLocals(s.Mode) {
+	first := len(s.RealServers) == 0
+	if first && k.Method == lvs.NoMode && len(k.Local) == 0 && !hasLocals(s.Mode) {
 		k.Method, _ = lvs.ParseFlag(defaultMethod)
 	}
 	if err := k.toMode(s, len(s.RealServers)); err != nil {
@@ -213,10 +220,12 @@ func (k *Command) addServer(s *config.Service) error {
 }
 
 func (k *Command) realServer() config.RealServer {
-	return config.RealServer{Address: k.Server, Weight: k.Weight, UpperThreshold: k.Upper, LowerThreshold: k.Lower}
+	return config.RealServer{
+		Address: k.Server, Weight: k.Weight, UpperThreshold: k.Upper, LowerThreshold: k.Lower,
+	}
 }
 
-// IsUsage reports whether an error is about the command line.
+// IsUsage reports whether err contains a UsageError, for which ipvsadm exits with status 2.
 func IsUsage(err error) bool {
 	var u *UsageError
 	return errors.As(err, &u)

@@ -9,10 +9,10 @@ import (
 	"fulcrum/lvs"
 )
 
-// Operation is what a command does.
+// Operation is what a command does. Its value is ipvsadm's letter.
 type Operation byte
 
-// The operations, by ipvsadm's letters.
+// The operations of ipvsadm.
 const (
 	AddService    Operation = 'A'
 	EditService   Operation = 'E'
@@ -29,7 +29,7 @@ const (
 	SetTimeouts   Operation = 't' // --set
 )
 
-// String is the operation as it is given.
+// String returns the option that selects the operation, such as "-A".
 func (o Operation) String() string {
 	if o == SetTimeouts {
 		return "--set"
@@ -37,37 +37,41 @@ func (o Operation) String() string {
 	return "-" + string(rune(o))
 }
 
-// Command is a command line.
+// Command is a parsed command line. Parse returns it.
 type Command struct {
 	Operation Operation
-	Line      int            // of the rules it was read from; 0 is none
-	Service   lvs.ServiceID  // zero where the operation is about all
-	Server    netip.AddrPort // port 0 is the service's
-	Scheduler string         // as it is given; ipvsadm's default where none is
-	Method    lvs.Mode       // NoMode is not given
-	Local     []netip.Addr   // fullnat's local addresses
-	Weight    int
-	Upper     int
-	Lower     int
-	Timeouts  [3]int // of --set: TCP, TCP after a FIN, UDP, in seconds; 0 stays as it is
+	Line      int            // from 1, in the rules of ReadRules; 0 for a command line
+	Service   lvs.ServiceID  // zero if the operation applies to all services
+	Server    netip.AddrPort // valid for operations on real servers; port 0 means the service's port
+	Scheduler string         // as given, not checked; ipvsadm's default if not given
+	Method    lvs.Mode       // the forwarding method; NoMode if not given
+	Local     []netip.Addr   // fullnat's local addresses; nil if not given
+	Weight    int            // 0 to 65535
+	Upper     int            // upper threshold in sessions; 0 is none
+	Lower     int            // lower threshold in sessions; 0 is none
+	Timeouts  [3]int         // for SetTimeouts: TCP, TCP after a FIN, UDP, in seconds; 0 keeps one
 
-	Connections, Stats, Rate, Thresholds, Persistent, Tunnels, ShowTimeouts, Exact, Unsorted bool // how to list
+	// What List shows. Exact prints numbers in full, Unsorted keeps the order of the services.
+	Connections, Stats, Rate, Thresholds, Persistent, Tunnels, ShowTimeouts bool
+	Exact, Unsorted                                                         bool
 }
 
-// UsageError is a command line that is none.
+// UsageError is the error of a wrong command line.
 type UsageError struct{ What string }
 
+// Error returns what is wrong and what to do.
 func (e *UsageError) Error() string { return e.What }
 
-// ErrNotHere says that Fulcrum has no counterpart of what is asked for.
-var ErrNotHere = errors.New("not in Fulcrum")
+// ErrNotHere is wrapped by the errors of valid ipvsadm commands that Fulcrum cannot execute.
+var ErrNotHere = errors.New("not supported by Fulcrum")
 
-// absent is the error of what has no counterpart.
+// absent returns the error of an option that Fulcrum does not support.
 func absent(what, why string) error { return fmt.Errorf("%s: %w: %s", what, ErrNotHere, why) }
 
 func usage(format string, args ...any) error { return &UsageError{fmt.Sprintf(format, args...)} }
 
-// Parse reads a command line, without the program's name. None is -L.
+// Parse parses a command line without the program's name. No arguments mean -L. The error is a
+// UsageError or wraps ErrNotHere.
 func Parse(args []string) (Command, error) {
 	if len(args) == 0 {
 		args = []string{"-L"}
@@ -81,7 +85,8 @@ func Parse(args []string) (Command, error) {
 	return p.c, p.validate()
 }
 
-// split takes combined letters apart, so that -Ln is -L -n; a letter that takes an argument takes the rest of its word.
+// split separates combined letters: -Ln becomes -L -n. The rest of the word after a letter that
+// takes an argument is that argument.
 func split(args []string) []string {
 	var words []string
 	for _, a := range args {
@@ -123,14 +128,14 @@ func (p *parser) option(word string) error {
 		if letter, ok := long[name]; ok {
 			name = letter
 		} else if len(name) == 1 {
-			return usage("%q is no option of ipvsadm: letters have one -", word)
+			return usage("unknown option %q: a single letter takes one dash", word)
 		}
 	} else {
 		name = strings.TrimPrefix(word, "-")
 	}
 	o, known := options[name]
 	if !known || !strings.HasPrefix(word, "-") {
-		return usage("%q is no option of ipvsadm", word)
+		return usage("unknown option %q: see fulcrum ipvsadm --help", word)
 	}
 	if o.absent != "" {
 		return absent(word, o.absent)
@@ -150,7 +155,7 @@ func (p *parser) option(word string) error {
 func (p *parser) take(o option, value string) error {
 	switch {
 	case o.operates != 0 && p.c.Operation != 0:
-		return usage("two commands: give one of -A, -E, -D, -C, -R, -S, -a, -e, -d, -L and -Z")
+		return usage("more than one command: give one of -A, -E, -D, -C, -R, -S, -a, -e, -d, -L and -Z")
 	case o.operates != 0:
 		p.c.Operation = o.operates
 		if o.operates == SetTimeouts {
@@ -158,19 +163,21 @@ func (p *parser) take(o option, value string) error {
 		}
 		return nil
 	case o.gives&p.given != 0:
-		return usage("the %s is given twice: leave one of %s out", nounOf(o.gives), optionsOf(o.gives))
+		return usage("more than one %s: give %s only once", nounOf(o.gives), optionsOf(o.gives))
 	}
 	p.given |= o.gives
 	return o.set(&p.c, value)
 }
 
-// timeouts takes the three arguments of --set.
+// timeouts parses the three arguments of --set.
 func (p *parser) timeouts() error {
 	if len(p.words) < len(p.c.Timeouts) {
-		return usage("--set needs three timeouts in seconds: of TCP, of TCP after a FIN, and of UDP; 0 leaves one as it is")
+		return usage("--set needs three timeouts in seconds: " +
+			"TCP, TCP after a FIN, and UDP; 0 keeps the present one")
 	}
 	for i := range p.c.Timeouts {
-		if err := number(timeouts, mostTimeout, func(c *Command) *int { return &c.Timeouts[i] })(&p.c, p.words[i]); err != nil {
+		set := number(timeouts, mostTimeout, func(c *Command) *int { return &c.Timeouts[i] })
+		if err := set(&p.c, p.words[i]); err != nil {
 			return err
 		}
 	}

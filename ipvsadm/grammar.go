@@ -7,7 +7,7 @@ import (
 	"fulcrum/lvs"
 )
 
-// part is something that options give a command, or a set of them.
+// part is a set of the things that options give a command.
 type part uint32
 
 const (
@@ -32,23 +32,44 @@ const (
 	exact
 )
 
-// parts names them, in their order, and says which options give them.
+// parts holds the noun of each part, in the order of their bits, and the options that give it.
 var parts = [...]struct{ noun, options string }{
-	{"service", "-t, -u and --sctp-service"}, {"real server", "-r"}, {"scheduler", "-s"}, {"forwarding method", "-g, -i, -m and --fullnat"},
-	{"local address", "--local-address"}, {"weight", "-w"}, {"upper threshold", "-x"}, {"lower threshold", "-y"}, {"tunnel type", "--tun-type"},
-	{"numeric form", "-n"}, {"order", "--sort and --nosort"}, {"connection list", "-c"}, {"timeout", "--timeout"}, {"statistics list", "--stats"},
-	{"rate list", "--rate"}, {"threshold list", "--thresholds"}, {"persistent connection list", "--persistent-conn"}, {"tunnel list", "--tun-info"},
+	{"service", "-t, -u or --sctp-service"},
+	{"real server", "-r"},
+	{"scheduler", "-s"},
+	{"forwarding method", "-g, -i, -m or --fullnat"},
+	{"local address list", "--local-address"},
+	{"weight", "-w"},
+	{"upper threshold", "-x"},
+	{"lower threshold", "-y"},
+	{"tunnel type", "--tun-type"},
+	{"numeric form", "-n"},
+	{"order", "--sort or --nosort"},
+	{"connection list", "-c"},
+	{"timeout", "--timeout"},
+	{"statistics list", "--stats"},
+	{"rate list", "--rate"},
+	{"threshold list", "--thresholds"},
+	{"persistent connection list", "--persistent-conn"},
+	{"tunnel list", "--tun-info"},
 	{"exact form", "--exact"},
 }
 
-// first is the first one's place among the parts.
+// first returns the index of the lowest part of the set.
 func (p part) first() int { return bits.TrailingZeros32(uint32(p)) }
 
 func nounOf(p part) string { return parts[p.first()].noun }
 
 func optionsOf(p part) string { return parts[p.first()].options }
 
-// grammar is what goes with an operation, as ipvsadm has it. The forwarding method is also a service's here.
+// List's parts: a selection, a form, and one or more of the lists.
+const (
+	listForms = numeric | sorting | exact
+	lists     = connections | timeouts | stats | rate | thresholds | persistent | tunnels
+)
+
+// grammar holds the parts that an operation needs and takes, as in ipvsadm. Unlike there, a service
+// takes a forwarding method.
 var grammar = map[Operation]struct{ needs, takes part }{
 	AddService:    {service, scheduler | method | local},
 	EditService:   {service, scheduler | method | local},
@@ -59,39 +80,42 @@ var grammar = map[Operation]struct{ needs, takes part }{
 	AddServer:     {service | server, method | local | weight | upper | lower | tunnel},
 	EditServer:    {service | server, method | local | weight | upper | lower | tunnel},
 	DeleteServer:  {service | server, 0},
-	List:          {0, service | numeric | sorting | connections | timeouts | stats | rate | thresholds | persistent | tunnels | exact},
+	List:          {0, service | listForms | lists},
 	Zero:          {0, service},
 	Version:       {},
 	SetTimeouts:   {},
 }
 
-// apart are sets of parts of which a command has one at most.
+// apart are sets of mutually exclusive parts.
 var apart = []part{
-	service | connections | timeouts, connections | stats, connections | rate, connections | thresholds,
+	service | connections | timeouts,
+	connections | stats, connections | rate, connections | thresholds,
 	timeouts | stats, timeouts | rate, timeouts | thresholds, timeouts | persistent,
 }
 
-// validate holds the command to what goes together.
+// validate checks the parts of the command against the grammar.
 func (p *parser) validate() error {
 	g, known := grammar[p.c.Operation]
 	if !known {
-		return usage("no command: give one of -A, -E, -D, -C, -R, -S, -a, -e, -d, -L and -Z")
+		return usage("missing command: give one of -A, -E, -D, -C, -R, -S, -a, -e, -d, -L and -Z")
 	}
 	if missing := g.needs &^ p.given; missing != 0 {
-		return usage("%s needs a %s: %s", p.c.Operation, nounOf(missing), optionsOf(missing))
+		return usage("%s needs a %s: give %s", p.c.Operation, nounOf(missing), optionsOf(missing))
 	}
 	if foreign := p.given &^ (g.needs | g.takes); foreign != 0 {
-		return usage("%s has no %s: leave %s out", p.c.Operation, nounOf(foreign), optionsOf(foreign))
+		return usage("%s takes no %s: leave %s out", p.c.Operation, nounOf(foreign), optionsOf(foreign))
 	}
 	if p.given&tunnel != 0 && p.c.Method.Path() != lvs.Tunnel {
-		return usage("--tun-type goes with -i")
+		return usage("--tun-type needs -i")
 	}
 	if p.given&local != 0 && p.given&method != 0 && !hasLocals(p.c.Method) {
-		return usage("--local-address goes with --fullnat")
+		return usage("--local-address needs --fullnat")
 	}
-	if i := slices.IndexFunc(apart, func(set part) bool { return bits.OnesCount32(uint32(set&p.given)) > 1 }); i >= 0 {
+	clash := func(set part) bool { return bits.OnesCount32(uint32(set&p.given)) > 1 }
+	if i := slices.IndexFunc(apart, clash); i >= 0 {
 		one := apart[i] & p.given
-		return usage("%s and %s do not go together", optionsOf(one), optionsOf(one&^(1<<one.first())))
+		other := one &^ (1 << one.first())
+		return usage("%s cannot be combined with %s", optionsOf(one), optionsOf(other))
 	}
 	return nil
 }

@@ -37,7 +37,7 @@ func baseConfig(t testing.TB) *config.Config {
 	return c
 }
 
-// restored is the configuration with rules, checked as a file.
+// restored returns the base configuration with rules applied, checked like a file.
 func restored(t testing.TB, rules string) (*config.Config, error) {
 	t.Helper()
 	all, err := ReadRules(strings.NewReader(rules))
@@ -56,9 +56,11 @@ func saved(t testing.TB, c *config.Config) string {
 	return text.String()
 }
 
-// TestRecorded: what ipvsadm-save -n prints is taken over, and -S prints the same.
+// TestRecorded restores recorded output of ipvsadm-save -n and checks that -S prints the same.
 func TestRecorded(t *testing.T) {
-	for _, file := range []string{"testdata/routing.rules", "testdata/masquerading.rules", "testdata/six.rules"} {
+	for _, file := range []string{
+		"testdata/routing.rules", "testdata/masquerading.rules", "testdata/six.rules",
+	} {
 		text, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -86,42 +88,42 @@ func TestCommandLines(t *testing.T) {
 		"-Ln": "ok", "-Lnc": "ok", "-L -n --stats --exact": "ok", "-l --rate": "ok", "-L --timeout": "ok", "-C": "ok", "-S -n": "ok", "-R": "ok",
 		"-LnX --stats": "ok", "-Ln --nosort": "ok", "-Ln --sort": "ok", "-Lnc --persistent-conn": "ok", "-Ln --tun-info": "ok", "-v": "ok", "": "ok",
 		"-Ln --stats -t 10.0.0.1:80": "ok", "-Z": "ok", "-Z -t 10.0.0.100:80": "ok",
-		"-n":                                                "no command",
+		"-n":                                                "missing command",
 		"-A":                                                "needs a service",
-		"-A -t 10.0.0.100":                                  "the service \"10.0.0.100\" is none",
+		"-A -t 10.0.0.100":                                  "invalid service \"10.0.0.100\"",
 		"-A -t www.example.com:http":                        "ipvsadm-save -n",
-		"-A -t 10.0.0.100:80 -u 10.0.0.1:1":                 "the service is given twice",
-		"-A -D -t 10.0.0.100:80":                            "two commands",
+		"-A -t 10.0.0.100:80 -u 10.0.0.1:1":                 "more than one service",
+		"-A -D -t 10.0.0.100:80":                            "more than one command",
 		"-a -t 10.0.0.100:80":                               "needs a real server",
-		"-A -t 10.0.0.100:80 -r 10.1.0.1":                   "has no real server",
-		"-a -t 10.0.0.100:80 -r x":                          "the real server",
-		"-a -t 10.0.0.100:80 -r 1.2.3.4 -g -m":              "the forwarding method is given twice",
-		"-a -t 10.0.0.100:80 -r 1.2.3.4 -w 70000":           "the weight",
-		"-A -t 10.0.0.100:80 -w 1":                          "has no weight",
-		"-a -t 10.0.0.100:80 -r 1.2.3.4 -s rr":              "has no scheduler",
-		"-a -t 10.0.0.100:80 -r 1.2.3.4 -m --tun-type ipip": "goes with -i",
-		"-a -t 10.0.0.100:80 -r 1.2.3.4 -i --tun-type x":    "the tunnel type",
-		"-A -t 10.0.0.100:80 --local-address x":             "the local address",
-		"-A -t 10.0.0.100:80 -m --local-address 10.1.0.50":  "--local-address goes with --fullnat",
+		"-A -t 10.0.0.100:80 -r 10.1.0.1":                   "takes no real server",
+		"-a -t 10.0.0.100:80 -r x":                          "invalid real server \"x\"",
+		"-a -t 10.0.0.100:80 -r 1.2.3.4 -g -m":              "more than one forwarding method",
+		"-a -t 10.0.0.100:80 -r 1.2.3.4 -w 70000":           "invalid weight \"70000\"",
+		"-A -t 10.0.0.100:80 -w 1":                          "takes no weight",
+		"-a -t 10.0.0.100:80 -r 1.2.3.4 -s rr":              "takes no scheduler",
+		"-a -t 10.0.0.100:80 -r 1.2.3.4 -m --tun-type ipip": "--tun-type needs -i",
+		"-a -t 10.0.0.100:80 -r 1.2.3.4 -i --tun-type x":    "unknown tunnel type \"x\"",
+		"-A -t 10.0.0.100:80 --local-address x":             "invalid local address \"x\"",
+		"-A -t 10.0.0.100:80 -m --local-address 10.1.0.50":  "--local-address needs --fullnat",
 		"-L --numeric=3":                                    "--numeric takes no argument",
-		"--A -t 10.0.0.100:80":                              "letters have one -",
-		"-C -t 10.0.0.100:80":                               "-C has no service",
-		"-D -t 10.0.0.100:80 -s rr":                         "-D has no scheduler",
-		"-A -n -t 10.0.0.100:80":                            "-A has no numeric form",
-		"-Z --stats":                                        "-Z has no statistics list",
-		"-Lnc -t 10.0.0.100:80":                             "do not go together",
-		"-Lnc --stats":                                      "do not go together",
+		"--A -t 10.0.0.100:80":                              "a single letter takes one dash",
+		"-C -t 10.0.0.100:80":                               "-C takes no service",
+		"-D -t 10.0.0.100:80 -s rr":                         "-D takes no scheduler",
+		"-A -n -t 10.0.0.100:80":                            "-A takes no numeric form",
+		"-Z --stats":                                        "-Z takes no statistics list",
+		"-Lnc -t 10.0.0.100:80":                             "cannot be combined with",
+		"-Lnc --stats":                                      "cannot be combined with",
 		"-L -t":                                             "needs an argument",
-		"-Q":                                                "no option",
-		"frob":                                              "no option",
+		"-Q":                                                "unknown option",
+		"frob":                                              "unknown option",
 		"-A -f 1":                                           "firewall marks",
 		"-A -t 10.0.0.100:80 -p 300":                        "persistence",
 		"-A -t 10.0.0.100:80 -M 255.0.0.0":                  "persistence",
 		"-A -t 10.0.0.100:80 -b sh-port":                    "scheduler flags",
 		"-A -u 10.0.0.100:80 -o":                            "one-packet",
 		"-a -t 10.0.0.100:80 -r 1.2.3.4 -i --tun-type gue --tun-port 6080": "GUE",
-		"--set 900 120 300": "ok", "--set 0 0 300": "ok", "--set 1 2": "three timeouts", "--set 1 2 x": "the timeout \"x\" is none", "--set 1 2 9999999": "the timeout",
-		"--set 1 2 3 4": "no option", "--set 1 2 3 -n": "--set has no numeric form",
+		"--set 900 120 300": "ok", "--set 0 0 300": "ok", "--set 1 2": "three timeouts", "--set 1 2 x": "invalid timeout \"x\"", "--set 1 2 9999999": "invalid timeout \"9999999\"",
+		"--set 1 2 3 4": "unknown option", "--set 1 2 3 -n": "--set takes no numeric form",
 		"--start-daemon master": "synchronisation",
 	} {
 		_, err := Parse(strings.Fields(line))
@@ -143,10 +145,10 @@ func TestChangesThatFail(t *testing.T) {
 		"-a -t 10.0.0.100:80 -r 10.0.0.11":                                                              "No such service",
 		"-A -t 10.0.0.100:80\n-d -t 10.0.0.100:80 -r 10.0.0.11":                                         "No such destination",
 		"-A -t 10.0.0.100:80\n-a -t 10.0.0.100:80 -r 10.0.0.11\n-a -t 10.0.0.100:80 -r 10.0.0.11":       "line 3: Destination already exists",
-		"-A -t 10.0.0.100:80\n-a -t 10.0.0.100:80 -r 10.0.0.11 -g\n-a -t 10.0.0.100:80 -r 10.0.0.12 -m": "reached alike",
+		"-A -t 10.0.0.100:80\n-a -t 10.0.0.100:80 -r 10.0.0.11 -g\n-a -t 10.0.0.100:80 -r 10.0.0.12 -m": "share its mode",
 		"-A -t 10.0.0.100:81\n-A -t 10.0.0.100:80 -s sh\n-A -t 10.0.0.100:82\n-D -t 10.0.0.100:81":      "line 2: service.scheduler: ",
 		"-A -t 10.0.0.100:80\n# rr\n-a -t 10.0.0.100:80 -r 10.0.0.11:81 -g":                             "line 3: service.real_server.address: ",
-		"-A -t 10.0.0.100:80\n\n# comment\n-q":                                                          "line 4: \"-q\" is no option",
+		"-A -t 10.0.0.100:80\n\n# comment\n-q":                                                          "line 4: unknown option \"-q\"",
 		"-L":                                                                                            "cannot be restored",
 		"-A -t 10.0.0.100:80\n-a -t 10.0.0.100:80 -r 10.1.0.11 --fullnat":                               "line 2: service",
 		"-A -t 10.0.0.100:80\n-A -t 10.0.0.101:80 " + strings.Repeat("x", maxLine):                      "line 2",
@@ -157,7 +159,7 @@ func TestChangesThatFail(t *testing.T) {
 	}
 }
 
-// TestManyLocalAddresses: a service with as many as it can have is saved and restored.
+// TestManyLocalAddresses saves and restores a service with the maximum of local addresses.
 func TestManyLocalAddresses(t *testing.T) {
 	address := netip.MustParseAddr("fd00::aaaa:bbbb:cccc:1000")
 	var all []string
@@ -174,9 +176,11 @@ func TestManyLocalAddresses(t *testing.T) {
 	}
 }
 
-// TestBlame: the line that is named is the one with which the error begins that is told, not one before it whose own error later lines mend.
+// TestBlame checks that the error names the line that introduces it. An earlier line with an
+// error that later lines mend is not named.
 func TestBlame(t *testing.T) {
-	const service, mended = "-A -t 10.0.0.100:80 --fullnat\n", "-a -t 10.0.0.100:80 -r 10.1.0.11 --fullnat --local-address 10.1.0.50\n"
+	const service = "-A -t 10.0.0.100:80 --fullnat\n"
+	const mended = "-a -t 10.0.0.100:80 -r 10.1.0.11 --fullnat --local-address 10.1.0.50\n"
 	const other = "-A -t 10.0.0.101:80 -s rr\n"
 	for rules, want := range map[string]string{
 		service + mended + service:                         "line 3: Service already exists",
@@ -191,7 +195,8 @@ func TestBlame(t *testing.T) {
 	}
 }
 
-// TestSetTimeouts: of the three those that are not 0 are set, of the states that the kernel sets.
+// TestSetTimeouts checks that --set changes the timeouts that the kernel changes, and keeps those
+// given as 0.
 func TestSetTimeouts(t *testing.T) {
 	k, err := Parse(strings.Fields("--set 90 0 7"))
 	if err != nil {
@@ -212,12 +217,14 @@ func TestSetTimeouts(t *testing.T) {
 		t.Errorf("%q, %v", shown.String(), err)
 	}
 	k.Timeouts[0] = mostTimeout
-	if _, err := Changed(baseConfig(t), []Command{k}); err == nil || !strings.HasPrefix(err.Error(), "session.timeouts.established: ") {
+	_, err = Changed(baseConfig(t), []Command{k})
+	if err == nil || !strings.HasPrefix(err.Error(), "session.timeouts.established: ") {
 		t.Error(err)
 	}
 }
 
-// TestEditsBeginAnew: what an edit does not give is ipvsadm's default again, but the forwarding method, which is the service's.
+// TestEditsBeginAnew checks that an edit resets what it does not give to ipvsadm's default. The
+// forwarding method stays, since it belongs to the service.
 func TestEditsBeginAnew(t *testing.T) {
 	rules := "-A -t 10.0.0.100:80 -s rr\n-a -t 10.0.0.100:80 -r 10.0.0.11:8080 -m -w 5 -x 10 -y 8\n"
 	for edit, want := range map[string]string{
@@ -235,7 +242,7 @@ func TestEditsBeginAnew(t *testing.T) {
 	}
 }
 
-// TestSaveAndRestore: what is written is read as the same.
+// TestSaveAndRestore checks that ReadRules reads what WriteRules writes.
 func TestSaveAndRestore(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		c := baseConfig(t)
@@ -249,11 +256,15 @@ func TestSaveAndRestore(t *testing.T) {
 			}
 			s.Name = s.ID().Name()
 			if s.Mode == lvs.FullNAT {
-				s.LocalAddresses = []netip.Addr{netip.MustParseAddr("10.1.0.50"), netip.MustParseAddr("10.1.0.51")}
+				s.LocalAddresses = []netip.Addr{
+					netip.MustParseAddr("10.1.0.50"), netip.MustParseAddr("10.1.0.51"),
+				}
 			}
 			for j := range rapid.IntRange(1, 3).Draw(r, "servers") {
 				s.RealServers = append(s.RealServers, config.RealServer{
-					Address: netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(11 + j)}), s.Address.Port()), Weight: rapid.IntRange(0, 9).Draw(r, "weight"), UpperThreshold: 10 * j,
+					Address:        netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(11 + j)}), s.Address.Port()),
+					Weight:         rapid.IntRange(0, 9).Draw(r, "weight"),
+					UpperThreshold: 10 * j,
 				})
 			}
 			c.Services = append(c.Services, s)
@@ -266,7 +277,7 @@ func TestSaveAndRestore(t *testing.T) {
 	})
 }
 
-// at is an address and a port.
+// at parses an address and a port.
 func at(text string) netip.AddrPort { return netip.MustParseAddrPort(text) }
 
 func listed(t *testing.T, line string, services []Service) (string, error) {
@@ -306,7 +317,8 @@ func TestWrite(t *testing.T) {
 			t.Errorf("%s: %v\n%q\nwant\n%q", line, err, got, want)
 		}
 	}
-	if got, err := listed(t, "-Ln -u 10.0.0.100:80", services); err == nil || got != "" || err.Error() != "No such service: udp 10.0.0.100:80" {
+	got, err := listed(t, "-Ln -u 10.0.0.100:80", services)
+	if err == nil || got != "" || err.Error() != "No such service: udp 10.0.0.100:80" {
 		t.Errorf("%q %v", got, err)
 	}
 }
@@ -325,7 +337,7 @@ func TestLargeNumbers(t *testing.T) {
 	}
 }
 
-// TestOrder: lists are sorted, unless --nosort is given.
+// TestOrder checks that lists are sorted unless --nosort is given.
 func TestOrder(t *testing.T) {
 	make := func() (all []Service) {
 		for _, name := range []string{"tcp [fd00::1]:80", "udp 10.0.0.1:53", "tcp 10.0.0.10:80", "sctp 10.0.0.1:1", "tcp 10.0.0.9:443", "tcp 10.0.0.9:80"} {
@@ -354,7 +366,8 @@ func TestOrder(t *testing.T) {
 	}
 }
 
-// TestDifference: what is counted between two readings, and nothing where counts have begun anew.
+// TestDifference checks the increase between two readings, which is 0 after a restart of the
+// counters.
 func TestDifference(t *testing.T) {
 	reading := func(n uint64) []Service {
 		return []Service{{

@@ -14,32 +14,33 @@ import (
 	"fulcrum/lvs"
 )
 
-// Counters are those of a service or of a real server.
+// Counters are the counters of a service or of a real server. For --rate they are those of one
+// second.
 type Counters struct {
 	Connections, InPackets, OutPackets, InBytes, OutBytes uint64
 }
 
-// Service is a service as -L shows it.
+// Service is a service as List shows it.
 type Service struct {
 	ID        lvs.ServiceID
-	Scheduler string
-	Mode      lvs.Mode
+	Scheduler string   // its name, such as "wlc"
+	Mode      lvs.Mode // the forwarding method of all its real servers
 	Counters
 	Servers []Server
 }
 
-// Server is a real server as -L shows it.
+// Server is a real server as List shows it.
 type Server struct {
 	Address                  netip.AddrPort
-	Weight, Active, Inactive int32
-	Upper, Lower             int
+	Weight, Active, Inactive int32 // Active and Inactive count sessions
+	Upper, Lower             int   // thresholds in sessions; 0 is none
 	Counters
 }
 
-// tableVersion is what scripts are shown where IPVS has its own.
+// tableVersion takes the place of IPVS's version in the title.
 const tableVersion = "1.2.1"
 
-// The forms of lists.
+// form is the form of a list.
 type form int
 
 const (
@@ -54,12 +55,30 @@ const (
 const belowTitle = "  -> RemoteAddress:Port"
 
 var titles = [...][2]string{
-	plain:          {"Prot LocalAddress:Port Scheduler Flags", belowTitle + "           Forward Weight ActiveConn InActConn"},
-	statsForm:      {"Prot LocalAddress:Port               Conns   InPkts  OutPkts  InBytes OutBytes", belowTitle},
-	rateForm:       {"Prot LocalAddress:Port                 CPS    InPPS   OutPPS    InBPS   OutBPS", belowTitle},
-	thresholdForm:  {"Prot LocalAddress:Port            Uthreshold Lthreshold ActiveConn InActConn ", belowTitle},
-	persistentForm: {"Prot LocalAddress:Port            Weight    PersistConn ActiveConn InActConn ", belowTitle},
-	tunnelForm:     {"Prot LocalAddress:Port Scheduler Flags", belowTitle + "           Forward TunnelInfo    Weight ActiveConn InActConn"},
+	plain: {
+		"Prot LocalAddress:Port Scheduler Flags",
+		belowTitle + "           Forward Weight ActiveConn InActConn",
+	},
+	statsForm: {
+		"Prot LocalAddress:Port               Conns   InPkts  OutPkts  InBytes OutBytes",
+		belowTitle,
+	},
+	rateForm: {
+		"Prot LocalAddress:Port                 CPS    InPPS   OutPPS    InBPS   OutBPS",
+		belowTitle,
+	},
+	thresholdForm: {
+		"Prot LocalAddress:Port            Uthreshold Lthreshold ActiveConn InActConn ",
+		belowTitle,
+	},
+	persistentForm: {
+		"Prot LocalAddress:Port            Weight    PersistConn ActiveConn InActConn ",
+		belowTitle,
+	},
+	tunnelForm: {
+		"Prot LocalAddress:Port Scheduler Flags",
+		belowTitle + "           Forward TunnelInfo    Weight ActiveConn InActConn",
+	},
 }
 
 // form is which list a command asks for: of several the one that ipvsadm shows.
@@ -67,7 +86,10 @@ func (k *Command) form() form {
 	for _, f := range []struct {
 		asked bool
 		form  form
-	}{{k.Stats, statsForm}, {k.Rate, rateForm}, {k.Thresholds, thresholdForm}, {k.Persistent, persistentForm}, {k.Tunnels, tunnelForm}} {
+	}{
+		{k.Stats, statsForm}, {k.Rate, rateForm}, {k.Thresholds, thresholdForm},
+		{k.Persistent, persistentForm}, {k.Tunnels, tunnelForm},
+	} {
 		if f.asked {
 			return f.form
 		}
@@ -75,8 +97,10 @@ func (k *Command) form() form {
 	return plain
 }
 
-// Write lists services as the command asks; size is the number of sessions that the tables hold. With -t or -u that one alone is listed,
-// and it is an error if there is none. For --rate the counters are those of a second.
+// Write writes the list that the command asks for. It sorts services in place unless k.Unsorted
+// is set. size is the capacity of the session tables in sessions. If k names a service, only that
+// one is listed, and an unknown one is an error. For --rate the counters must be those of one
+// second.
 func Write(w io.Writer, k Command, services []Service, size int) error {
 	list := bufio.NewWriter(w)
 	if k.Service == (lvs.ServiceID{}) {
@@ -99,7 +123,8 @@ func Write(w io.Writer, k Command, services []Service, size int) error {
 	return list.Flush()
 }
 
-// sort orders services by address family, protocol, address and port, and their real servers by address and port.
+// sort orders services by address family, protocol, address and port, and their real servers by
+// address and port.
 func sort(services []Service) {
 	slices.SortFunc(services, func(a, b Service) int {
 		return cmp.Or(
@@ -135,7 +160,7 @@ func (rs *Server) write(w io.Writer, mode lvs.Mode, f form, exact bool) {
 	case thresholdForm:
 		fmt.Fprintf(w, " %-10d %-10d", rs.Upper, rs.Lower)
 	case persistentForm:
-		fmt.Fprintf(w, " %-9d %-11d", rs.Weight, 0) // none: persistence is not built yet
+		fmt.Fprintf(w, " %-9d %-11d", rs.Weight, 0) // persistence is not built yet
 	case tunnelForm:
 		fmt.Fprintf(w, " %-7s %-13s %-6d", mode.Forward(), tunnelInfo(mode), rs.Weight)
 	default:
@@ -153,7 +178,7 @@ func (c *Counters) write(w io.Writer, exact bool) {
 	fmt.Fprintln(w)
 }
 
-// largeNumber shortens a number to nine places, at ipvsadm's steps.
+// largeNumber shortens a number to nine columns, at ipvsadm's steps.
 func largeNumber(n uint64, exact bool) string {
 	switch {
 	case exact, n < 100_000_000:
@@ -168,7 +193,8 @@ func largeNumber(n uint64, exact bool) string {
 	return fmt.Sprintf("%8dT", n/1_000_000_000_000)
 }
 
-// Difference returns the services with what was counted between two readings.
+// Difference returns the services with the counters' increase between two readings. It changes
+// after.
 func Difference(after, before []Service) []Service {
 	services, servers := map[lvs.ServiceID]Counters{}, map[lvs.RealServerID]Counters{}
 	for _, s := range before {
@@ -188,25 +214,27 @@ func Difference(after, before []Service) []Service {
 	return after
 }
 
-// subtract leaves nothing where less is counted than before: counts have begun anew.
+// subtract subtracts o. The result is 0 where a counter has decreased, since it has restarted.
 func (c *Counters) subtract(o Counters) {
 	for _, f := range []struct {
 		from *uint64
 		n    uint64
 	}{
-		{&c.Connections, o.Connections}, {&c.InPackets, o.InPackets}, {&c.OutPackets, o.OutPackets}, {&c.InBytes, o.InBytes}, {&c.OutBytes, o.OutBytes},
+		{&c.Connections, o.Connections},
+		{&c.InPackets, o.InPackets}, {&c.OutPackets, o.OutPackets},
+		{&c.InBytes, o.InBytes}, {&c.OutBytes, o.OutBytes},
 	} {
 		*f.from -= min(*f.from, f.n)
 	}
 }
 
-// Connection is a session as -L -c shows it.
+// Connection is a session as -L -c shows it. The addresses have ports.
 type Connection struct {
 	Protocol, State, Client, VIP, Server string
 	Left                                 time.Duration // until it times out
 }
 
-// WriteTimeouts writes what -L --timeout shows.
+// WriteTimeouts writes the output of -L --timeout, in seconds.
 func WriteTimeouts(w io.Writer, t config.Timeouts) error {
 	text := "Timeout (tcp tcpfin udp):"
 	for _, state := range setStates {
@@ -216,9 +244,11 @@ func WriteTimeouts(w io.Writer, t config.Timeouts) error {
 	return err
 }
 
-// WriteConnectionTitle writes what -L -c begins with. With --persistent-conn there would be persistence engines' data.
+// WriteConnectionTitle writes the title of -L -c. With --persistent-conn it has columns for the
+// data of persistence engines, which stay empty.
 func WriteConnectionTitle(w io.Writer, k Command) {
-	fmt.Fprintf(w, "IPVS connection entries\npro expire %-11s %-18s %-18s ", "state", "source", "virtual")
+	fmt.Fprintf(w, "IPVS connection entries\npro expire %-11s %-18s %-18s ",
+		"state", "source", "virtual")
 	if k.Persistent {
 		fmt.Fprintf(w, "%-18s %-16s %s\n", "destination", "pe name", "pe_data")
 		return
@@ -229,5 +259,7 @@ func WriteConnectionTitle(w io.Writer, k Command) {
 // WriteConnection writes one line of -L -c.
 func WriteConnection(w io.Writer, c Connection) {
 	seconds := int(c.Left.Seconds())
-	fmt.Fprintf(w, "%-3s %-6s %-11s %-18s %-18s %s\n", strings.ToUpper(c.Protocol), fmt.Sprintf("%02d:%02d", seconds/60, seconds%60), c.State, c.Client, c.VIP, c.Server)
+	expire := fmt.Sprintf("%02d:%02d", seconds/60, seconds%60)
+	fmt.Fprintf(w, "%-3s %-6s %-11s %-18s %-18s %s\n",
+		strings.ToUpper(c.Protocol), expire, c.State, c.Client, c.VIP, c.Server)
 }

@@ -11,13 +11,17 @@ import (
 	"fulcrum/lvs"
 )
 
-// maxLine bounds a line of what is restored: one with the most local addresses that a service can have takes 160 KiB of IPv6.
+// maxLine bounds a line of the rules, in bytes. A service with the maximum of IPv6 local
+// addresses takes 160 KiB.
 const maxLine = 256 << 10
 
-// restorable are the operations that rules may have.
-var restorable = []Operation{AddService, AddServer, EditService, EditServer, DeleteService, DeleteServer, Clear}
+// restorable are the operations that rules may contain.
+var restorable = []Operation{
+	AddService, AddServer, EditService, EditServer, DeleteService, DeleteServer, Clear,
+}
 
-// ReadRules reads what -S prints, one command a line. All of it is good, or there is an error with the line's number.
+// ReadRules reads rules in the form of ipvsadm-save -n and -S: one command a line, with #
+// comments. An error names the line. Each command has its Line set.
 func ReadRules(r io.Reader) ([]Command, error) {
 	var all []Command
 	lines := bufio.NewScanner(r)
@@ -30,7 +34,7 @@ func ReadRules(r io.Reader) ([]Command, error) {
 		}
 		k, err := Parse(words)
 		if err == nil && !slices.Contains(restorable, k.Operation) {
-			err = usage("%s cannot be restored", k.Operation)
+			err = usage("%s cannot be restored: rules consist of -A, -a, -E, -e, -D, -d and -C", k.Operation)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", n, err)
@@ -39,12 +43,13 @@ func ReadRules(r io.Reader) ([]Command, error) {
 		all = append(all, k)
 	}
 	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("read the rules: line %d: %w", n, err)
+		return nil, fmt.Errorf("cannot read the rules: line %d: %w", n, err)
 	}
 	return all, nil
 }
 
-// WriteRules writes the configuration's services as -R reads them, in their order, which decides between equals.
+// WriteRules writes the configuration's services as rules for -R. They keep their order, since
+// the order of real servers decides between equals.
 func WriteRules(w io.Writer, c *config.Config) error {
 	rules := bufio.NewWriter(w)
 	for _, s := range c.Services {

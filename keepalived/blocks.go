@@ -2,17 +2,17 @@ package keepalived
 
 import "strings"
 
-// entry is a line's words, and the block that they open.
+// entry is the words of a line, with the block that they open.
 type entry struct {
 	place
 	words []string
 	block []*entry
-	open  bool // it opens a block
+	open  bool // whether it opens a block
 }
 
 func (e *entry) String() string { return strings.Join(e.words, " ") }
 
-// value is the word behind the key, "" for none.
+// value returns the word after the key, or "".
 func (e *entry) value() string {
 	if len(e.words) < 2 {
 		return ""
@@ -20,14 +20,14 @@ func (e *entry) value() string {
 	return e.words[1]
 }
 
-// nester makes blocks of words.
+// nester builds blocks from words.
 type nester struct {
 	*report
-	within []*entry // from the outermost, which is the whole
-	last   *entry   // whose words may go on; nil at a line's beginning
+	within []*entry // the open blocks; the first is the whole configuration
+	last   *entry   // the entry that the line's words belong to; nil at its beginning
 }
 
-// nest makes blocks of lines. Braces that do not match are a mistake.
+// nest builds blocks from lines. It reports unmatched braces.
 func nest(r *report, lines []line) []*entry {
 	n := nester{report: r, within: []*entry{{}}}
 	for _, l := range lines {
@@ -41,7 +41,7 @@ func nest(r *report, lines []line) []*entry {
 		n.last = nil
 	}
 	for _, e := range n.within[1:] {
-		n.wrong(e.place, "%s: its block has no end: add }", e)
+		n.wrong(e.place, "%s: unterminated block: add }", e)
 	}
 	return n.within[0].block
 }
@@ -62,35 +62,38 @@ func (n *nester) take(at place, w word) {
 	}
 }
 
-// outermost are keys of which a block is in no other: where one is, a brace is wrong, and what comes behind it is read as something else.
+// outermost are keys whose block is never inside another one. If one is, a brace is wrong, and
+// the rest of the file would be misread.
 var outermost = map[string]bool{
 	"virtual_server": true, "virtual_server_group": true, "global_defs": true,
 	"vrrp_instance": true, "vrrp_sync_group": true, "vrrp_script": true,
 }
 
+// checkPlace reports an entry that is inside the wrong block.
 func (n *nester) checkPlace(top *entry) {
 	switch key := n.last.words[0]; {
 	case outermost[key] && len(n.within) > 1:
-		n.wrong(n.last.place, "%s: is in the block of %s: is a } missing before it?", key, top)
+		n.wrong(n.last.place, "%s: is inside the block of %s: is a } missing before it?", key, top)
 	case key == "real_server" && len(n.within) == 1:
-		n.wrong(n.last.place, "%s: is in no virtual_server: is there a } too many before it?", key)
+		n.wrong(n.last.place, "%s: is outside a virtual_server: is there an extra } before it?", key)
 	case key == "real_server" && len(top.words) > 0 && top.words[0] != "virtual_server":
-		n.wrong(n.last.place, "%s: is in the block of %s: is a } missing before it?", key, top)
+		n.wrong(n.last.place, "%s: is inside the block of %s: is a } missing before it?", key, top)
 	}
 }
 
-// begin opens the block of the entry before, which may be on a line before.
+// begin opens the block of the preceding entry, which may be on an earlier line.
 func (n *nester) begin(at place) {
 	e := n.last
-	if block := n.within[len(n.within)-1].block; e == nil && len(block) > 0 && !block[len(block)-1].open {
+	block := n.within[len(n.within)-1].block
+	if e == nil && len(block) > 0 && !block[len(block)-1].open {
 		e = block[len(block)-1]
 	}
 	switch {
 	case e == nil:
-		n.wrong(at, "a { that nothing stands before")
+		n.wrong(at, "extra {: write a key before it")
 		e = &entry{place: at}
 	case len(n.within) > maxDepth:
-		n.wrong(at, "blocks in blocks more than %d deep", maxDepth)
+		n.wrong(at, "blocks are nested more than %d deep", maxDepth)
 	}
 	e.open = true
 	n.within, n.last = append(n.within, e), nil
@@ -98,7 +101,7 @@ func (n *nester) begin(at place) {
 
 func (n *nester) end(at place) {
 	if n.last = nil; len(n.within) == 1 {
-		n.wrong(at, "a } too many")
+		n.wrong(at, "extra }: remove it, or add the { that it closes")
 		return
 	}
 	n.within = n.within[:len(n.within)-1]

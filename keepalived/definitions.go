@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// definition is what $NAME stands for.
+// definition is the text that replaces $NAME.
 type definition struct {
 	name  string
-	lines []string // without comments and empty ones
+	lines []string // without comments and empty lines
 	used  bool
 	at    place
 }
@@ -24,13 +24,15 @@ func (d *definition) text() string { return strings.Join(d.lines, "\n") }
 
 var (
 	defines = regexp.MustCompile(`^\$([A-Za-z_][A-Za-z0-9_]*)=[ \t]*(.*)$`)
-	// uses finds ${NAME} anywhere, and $NAME where nothing of the same word follows.
-	uses = regexp.MustCompile(`\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*)(?:[ \t,)]|$))`)
-	// unfilled finds what is left where there was no definition, and what keepalived fills in when it starts, as ${_ENV NAME}.
+	// uses matches ${NAME} anywhere, and $NAME at the end of a word.
+	uses = regexp.MustCompile(`\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|` +
+		`([A-Za-z_][A-Za-z0-9_]*)(?:[ \t,)]|$))`)
+	// unfilled matches undefined names, and names that keepalived replaces when it starts, such as
+	// ${_ENV NAME}.
 	unfilled = regexp.MustCompile(`\$(\{[^}]*\}|[A-Za-z_][A-Za-z0-9_]*)`)
 )
 
-// define takes a line that defines something.
+// define takes a line that is a definition. It is false for other lines.
 func (r *reader) define(l line) bool {
 	match := defines.FindStringSubmatch(l.text)
 	if match == nil {
@@ -46,7 +48,7 @@ func (r *reader) define(l line) bool {
 	return true
 }
 
-// goOn takes a further line of a definition. Empty lines do not end it.
+// goOn takes a continuation line of a definition. Empty lines do not end it.
 func (r *reader) goOn(text string) {
 	if text == "" {
 		return
@@ -57,7 +59,8 @@ func (r *reader) goOn(text string) {
 	}
 }
 
-// fillIn keeps a line, or takes what it becomes with definitions filled in: these may say something about lines themselves.
+// fillIn replaces the definitions in a line. It keeps a line without any. It takes the lines of the
+// replacement again, since they may contain includes and definitions.
 func (r *reader) fillIn(l line, depth int) {
 	text, changed := r.filledIn(l.text)
 	switch {
@@ -66,7 +69,8 @@ func (r *reader) fillIn(l line, depth int) {
 		r.lines = append(r.lines, l)
 		return
 	case depth == maxDepth || len(text) > maxLine:
-		r.wrong(l.place, "definitions that use each other, or make a line of more than %d MiB", maxLine>>20)
+		r.wrong(l.place, "definitions use each other, or expand to a line of more than %d MiB",
+			maxLine>>20)
 		return
 	}
 	for part := range strings.SplitSeq(text, "\n") {
@@ -74,7 +78,7 @@ func (r *reader) fillIn(l line, depth int) {
 	}
 }
 
-// filledIn puts definitions in a line once; undefined ones stay as they are.
+// filledIn replaces the definitions in a line once. Undefined names stay.
 func (r *reader) filledIn(text string) (string, bool) {
 	var filled strings.Builder
 	changed, from := false, 0
@@ -95,11 +99,12 @@ func (r *reader) filledIn(text string) (string, bool) {
 	return filled.String(), changed
 }
 
-// leaveUnused notes definitions of several lines that nobody used: a \ too many makes a definition of what was meant as configuration.
+// leaveUnused notes unused definitions of several lines: an extra \ turns configuration into a
+// definition.
 func (r *reader) leaveUnused() {
 	for _, d := range r.long {
 		if !d.used {
-			r.leave(d.at, "$"+d.name, "is defined and not used")
+			r.leave(d.at, "$"+d.name, "is defined but not used")
 		}
 	}
 }

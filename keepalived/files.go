@@ -8,16 +8,17 @@ import (
 	"strings"
 )
 
-// files is where a configuration and what it includes are read from.
+// files is the source of a configuration and its includes.
 type files interface {
 	read(name string) ([]byte, error)
-	// glob gives the files that a pattern without braces stands for, sorted.
+	// glob returns the files that match a pattern without braces, sorted.
 	glob(pattern string) []string
 }
 
+// disk reads files from the file system.
 type disk struct{}
 
-// read bounds what it takes, so that a device that never ends does not fill the memory.
+// read limits the size, so that an endless device does not fill the memory.
 func (disk) read(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -26,17 +27,19 @@ func (disk) read(name string) ([]byte, error) {
 	defer f.Close()
 	text, err := io.ReadAll(io.LimitReader(f, maxText+1))
 	if err == nil && len(text) > maxText {
-		return nil, fmt.Errorf("read %s: more than %d MiB", name, maxText>>20)
+		return nil, fmt.Errorf("read %s: file is larger than %d MiB", name, maxText>>20)
 	}
 	return text, err
 }
 
-// glob leaves out what is no plain file, as keepalived does, and hidden files, as glob(3) does: an editor's .web.conf.swp is no configuration.
+// glob skips everything but regular files, as keepalived does. It skips hidden files, as glob(3)
+// does, so that an editor's .web.conf.swp is not read.
 func (disk) glob(pattern string) []string {
-	names, _ := filepath.Glob(pattern) // a bad pattern stands for nothing
+	names, _ := filepath.Glob(pattern) // a malformed pattern matches nothing
+	dotted := func(path string) bool { return strings.HasPrefix(filepath.Base(path), ".") }
 	var all []string
 	for _, name := range names {
-		hidden := strings.HasPrefix(filepath.Base(name), ".") && !strings.HasPrefix(filepath.Base(pattern), ".")
+		hidden := dotted(name) && !dotted(pattern)
 		if info, err := os.Stat(name); !hidden && (err != nil || info.Mode().IsRegular()) {
 			all = append(all, name)
 		}
@@ -44,7 +47,7 @@ func (disk) glob(pattern string) []string {
 	return all
 }
 
-// braces gives the patterns that one with csh's braces stands for: {a,b}.conf is a.conf and b.conf.
+// braces expands csh's braces in a pattern: {a,b}.conf becomes a.conf and b.conf.
 func braces(pattern string) []string {
 	open := strings.IndexByte(pattern, '{')
 	if open < 0 {
@@ -64,7 +67,8 @@ func braces(pattern string) []string {
 	return all
 }
 
-// alternatives cuts the text behind an opening brace at the commas that are in no further braces; end is where the closing one is.
+// alternatives splits the text after an opening brace at the commas outside nested braces. end is
+// the index of the closing brace, or -1.
 func alternatives(text string) (parts []string, end int) {
 	depth, start := 0, 0
 	for i, c := range text {

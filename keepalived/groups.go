@@ -8,31 +8,32 @@ import (
 	"strings"
 )
 
-// Bounds of the addresses of a range, each of which becomes a service, and of all services.
+// Bounds of the result, so that a small file cannot ask for an endless one.
 const (
-	maxGroup    = 4096
-	maxServices = 1 << 16
+	maxGroup    = 4096    // addresses of a range or prefix; every address becomes a service
+	maxServices = 1 << 16 // services, and addresses of a group
 	maxServers  = 1 << 20 // real servers of all services
 )
 
+// takeGroup records a virtual_server_group under its name.
 func (i *importer) takeGroup(e *entry) {
 	if len(e.words) != 2 || !e.open {
-		i.wrong(e.place, "%s: write a name and a block behind virtual_server_group", e)
+		i.wrong(e.place, "%s: write a name and a block after virtual_server_group", e)
 		return
 	}
 	if first := i.groups[e.value()]; first != nil {
-		i.wrong(e.place, "%s: is a group already, at %s", e, first.place)
+		i.wrong(e.place, "%s: is already defined at %s: rename one of them", e, first.place)
 		return
 	}
 	i.groups[e.value()] = e
 }
 
-// groupAddresses gives the addresses of "virtual_server group NAME".
+// groupAddresses returns the addresses of "virtual_server group NAME".
 func (i *importer) groupAddresses(e *entry) []netip.AddrPort {
 	name := strings.Join(e.words[2:], " ")
 	group := i.groups[name]
 	if group == nil {
-		i.wrong(e.place, "%s: there is no virtual_server_group %s%s", e, name, hint(name))
+		i.wrong(e.place, "%s: unknown virtual_server_group %q%s", e, name, hint(name))
 		return nil
 	}
 	all, known := i.expanded[group]
@@ -43,17 +44,18 @@ func (i *importer) groupAddresses(e *entry) []netip.AddrPort {
 	return all
 }
 
+// members returns the addresses of a group.
 func (i *importer) members(group *entry) (all []netip.AddrPort) {
 	for _, x := range group.block {
 		if all = append(all, i.member(x)...); len(all) > maxServices {
-			i.wrong(x.place, "%s: a group of more than %d addresses", x, maxServices)
+			i.wrong(x.place, "%s: the group has more than %d addresses", x, maxServices)
 			return nil
 		}
 	}
 	return all
 }
 
-// member reads a group's "fwmark N" or "ADDRESSES [PORT]".
+// member parses a group's "fwmark N" or "ADDRESSES [PORT]".
 func (i *importer) member(e *entry) []netip.AddrPort {
 	if e.words[0] == "fwmark" {
 		i.leave(e.place, e.String(), noMarks)
@@ -75,7 +77,7 @@ func (i *importer) member(e *entry) []netip.AddrPort {
 	return nil
 }
 
-// sockets gives each address with the port.
+// sockets returns each address with the port.
 func (i *importer) sockets(e *entry, addresses []netip.Addr, port uint16) []netip.AddrPort {
 	var all []netip.AddrPort
 	for _, a := range addresses {
@@ -86,7 +88,8 @@ func (i *importer) sockets(e *entry, addresses []netip.Addr, port uint16) []neti
 	return all
 }
 
-// span reads an address, a prefix, or a range of which the last address may be its last part only.
+// span parses an address, a prefix or a range. The end of a range may be the last part of an
+// address only.
 func span(text string) ([]netip.Addr, error) {
 	if prefix, err := netip.ParsePrefix(text); err == nil {
 		return upTo(prefix.Masked().Addr(), func(a netip.Addr) bool { return prefix.Contains(a) })
@@ -98,12 +101,14 @@ func span(text string) ([]netip.Addr, error) {
 		last, err = lastOf(first, end)
 	}
 	if err != nil {
-		return nil, errors.New("is no address, range of addresses or prefix: write such as 10.0.0.1, 10.0.0.1-20 or 10.0.0.0/28")
+		return nil, errors.New("invalid address, range or prefix: " +
+			"write one such as 10.0.0.1, 10.0.0.1-20 or 10.0.0.0/28")
 	}
 	return upTo(first, func(a netip.Addr) bool { return !last.Less(a) })
 }
 
-// lastOf reads a range's end: an address, or what takes the place of the first one's last part, in its base.
+// lastOf parses the end of a range: an address, or a number that replaces the last part of the
+// first address. The number is decimal in IPv4 and hexadecimal in IPv6.
 func lastOf(first netip.Addr, text string) (netip.Addr, error) {
 	if strings.ContainsAny(text, ".:") {
 		return netip.ParseAddr(text)
@@ -120,16 +125,16 @@ func lastOf(first netip.Addr, text string) (netip.Addr, error) {
 	return last, err
 }
 
-// upTo gives the addresses from the first for as long as they belong to it.
+// upTo returns the addresses from first on, up to the first one that does not belong to the range.
 func upTo(first netip.Addr, belongs func(netip.Addr) bool) ([]netip.Addr, error) {
 	var all []netip.Addr
 	for a := first; a.IsValid() && belongs(a); a = a.Next() {
 		if all = append(all, a); len(all) > maxGroup {
-			return nil, fmt.Errorf("has more than %d addresses", maxGroup)
+			return nil, fmt.Errorf("more than %d addresses: write a smaller range", maxGroup)
 		}
 	}
 	if len(all) == 0 {
-		return nil, errors.New("the range's end is before its beginning")
+		return nil, errors.New("the range ends before it begins: exchange its ends")
 	}
 	return all, nil
 }

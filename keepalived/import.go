@@ -9,16 +9,16 @@ import (
 	"fulcrum/lvs"
 )
 
-// Import is what a keepalived.conf gives.
+// Import is the result of reading a keepalived.conf.
 type Import struct {
-	File     string
-	Services []config.Service
-	// Left lists what could not be carried over, each with its places and why.
-	Left []string
+	File     string           // as given to Load
+	Services []config.Service // in file order; not checked against ports
+	Left     []string         // what is not carried over: place, subject and reason, one line each
 }
 
-// Load reads a keepalived.conf with what it includes. Lines for some hosts only (@host) count as on the host that is called id; with no id they are
-// left. The error is of type Problems where the files could be read, but not all of it understood.
+// Load reads a keepalived.conf with its includes. id selects the lines for single hosts (@host);
+// if it is empty, they are left out. The error is of type Problems if the file could be read but
+// contains mistakes.
 func Load(file, id string) (*Import, error) { return load(disk{}, file, id) }
 
 func load(from files, file, id string) (*Import, error) {
@@ -29,12 +29,16 @@ func load(from files, file, id string) (*Import, error) {
 	r.leaveUnused()
 	entries := nest(r.report, r.lines)
 	if len(r.problems) > 0 && r.condition != nil {
-		r.wrong(*r.condition, "lines for some hosts only are left out from here on: say for which to read with --config-id")
+		r.wrong(*r.condition, "lines for some hosts (@host) are left out from here on: "+
+			"name the host with --config-id")
 	}
 	if err := r.err(); err != nil {
 		return nil, err
 	}
-	i := importer{report: r.report, groups: map[string]*entry{}, expanded: map[*entry][]netip.AddrPort{}, taken: map[lvs.ServiceID]place{}}
+	i := importer{
+		report: r.report, groups: map[string]*entry{},
+		expanded: map[*entry][]netip.AddrPort{}, taken: map[lvs.ServiceID]place{},
+	}
 	i.takeAll(entries)
 	if err := i.err(); err != nil {
 		return nil, err
@@ -42,14 +46,16 @@ func load(from files, file, id string) (*Import, error) {
 	return &Import{File: file, Services: i.services, Left: i.left()}, nil
 }
 
-// TOML gives the services as a part of a configuration, headed by what is left.
+// TOML returns the services as [[service]] tables of a configuration file. Comments at its head
+// list what is not carried over.
 func (i *Import) TOML() string {
 	servers := 0
 	for _, s := range i.Services {
 		servers += len(s.RealServers)
 	}
 	var text strings.Builder
-	fmt.Fprintf(&text, "# Services of %s (%d, real servers: %d). Add ports, and routes where real servers are behind gateways.\n",
+	fmt.Fprintf(&text, "# Services of %s (%d, real servers: %d). "+
+		"Add ports, and routes to real servers behind gateways.\n",
 		printable(i.File), len(i.Services), servers)
 	for _, l := range i.Left {
 		fmt.Fprintln(&text, "# not carried over:", l)

@@ -12,7 +12,7 @@ import (
 	"fulcrum/lvs"
 )
 
-// ports hold every real server of testdata that dr reaches by its MAC address.
+// ports has every real server of testdata in mode dr on one of its subnets.
 const ports = `
 [[port]]
 name = "front"
@@ -23,10 +23,11 @@ to = "::/0"
 via = "fd00:1::2"
 `
 
-// TestImport compares with what is expected, and has config read it together with a port.
+// TestImport compares the result with the golden files, and parses it together with a port.
 func TestImport(t *testing.T) {
 	for file, id := range map[string]string{
-		"web": "", "mixed": "", "site/keepalived": "", "definitions": "", "groups": "", "hosts": "fra2", "methods": "", "quoting": "", "windows": "",
+		"web": "", "mixed": "", "site/keepalived": "", "definitions": "", "groups": "",
+		"hosts": "fra2", "methods": "", "quoting": "", "windows": "",
 	} {
 		i, err := Load("testdata/"+file+".conf", id)
 		if err != nil {
@@ -53,7 +54,7 @@ func compare(t *testing.T, golden, got string) {
 	}
 }
 
-// memory holds files by name; a pattern stands for those that filepath.Match says.
+// memory holds files by name. Patterns match as in filepath.Match.
 type memory map[string]string
 
 func (m memory) read(name string) ([]byte, error) {
@@ -78,54 +79,54 @@ const (
 	rs = vs + " real_server 1.2.3.5 80 {\n"
 )
 
-// TestMistakes says what is wrong with a file, and where.
+// TestMistakes checks the text and the place of every mistake.
 func TestMistakes(t *testing.T) {
 	for text, want := range map[string]string{
-		"virtual_server {\n}":                                "f:1: virtual_server: write an address and a port behind virtual_server",
-		"virtual_server x.example 80 {\n}":                   `f:1: "x.example" is no address: write an IPv4 or IPv6 address, no name`,
-		"virtual_server ${VIP} 80 {\n}":                      `f:1: "${VIP}" is no address: ${VIP} is not defined`,
-		"virtual_server ${_ENV VIP} 80 {\n}":                 `f:1: "${_ENV VIP}" is no address: keepalived fills ${_ENV VIP} in when it starts: write what it stands for`,
-		"virtual_server 1.2.3.4 http {\n}":                   `f:1: "http" is no port: write a number from 1 to 65535`,
-		"virtual_server 1.2.3.4 70000 {\n}":                  `f:1: "70000" is no port`,
-		"virtual_server 1.2.3.4 80":                          "f:1: virtual_server 1.2.3.4 80: has no block",
+		"virtual_server {\n}":                                "f:1: virtual_server: write an address and a port after virtual_server",
+		"virtual_server x.example 80 {\n}":                   `f:1: invalid address "x.example": write an IPv4 or IPv6 address, not a name`,
+		"virtual_server ${VIP} 80 {\n}":                      `f:1: invalid address "${VIP}": ${VIP} is not defined`,
+		"virtual_server ${_ENV VIP} 80 {\n}":                 `f:1: invalid address "${_ENV VIP}": keepalived replaces ${_ENV VIP} when it starts: write the value instead`,
+		"virtual_server 1.2.3.4 http {\n}":                   `f:1: invalid port "http": write a number from 1 to 65535`,
+		"virtual_server 1.2.3.4 70000 {\n}":                  `f:1: invalid port "70000"`,
+		"virtual_server 1.2.3.4 80":                          "f:1: virtual_server 1.2.3.4 80: missing block: add { and }",
 		"virtual_server 1.2.3.4 80 TCP {\n}":                 "f:1: virtual_server 1.2.3.4 80 TCP: write an address and a port",
-		"\n" + vs + "  lb_kind FOO\n}":                       `f:3: "FOO" is no forwarding method: write NAT, DR or TUN`,
-		vs + " lb_algo\n}":                                   "f:2: lb_algo: write a scheduler behind it",
-		vs + " lb_algo $ALGO\n}":                             "f:2: lb_algo $ALGO: write a scheduler behind it: $ALGO is not defined",
-		vs + "  protocol ICMP\n}":                            `f:2: "ICMP" is no protocol: write TCP, UDP or SCTP`,
-		vs + " weight 0\n}":                                  `f:2: "0" is no weight: write a number from 1 to 65535`,
-		vs + "  $RS\n}":                                      "f:2: $RS: is no key: $RS is not defined",
-		rs + "  weight x\n }\n}":                             `f:3: "x" is no weight: write a number from 0 to 65535`,
-		rs + "  weight 65536\n }\n}":                         `f:3: "65536" is no weight`,
-		rs + "  weight -1\n }\n}":                            `f:3: "-1" is no weight`,
-		rs + "  weight\n }\n}":                               `f:3: "" is no weight`,
-		rs + "  uthreshold 2147483648\n }\n}":                `f:3: "2147483648" is no uthreshold`,
-		rs + "  weight 1\n real_server 1.2.3.6 80 {\n}}":     "f:4: real_server: is in the block of real_server 1.2.3.5 80: is a } missing before it?",
-		vs + " virtual_server 1.2.3.5 80 {\n}\n}":            "f:2: virtual_server: is in the block of virtual_server 1.2.3.4 80: is a } missing before it?",
-		vs + "}\n real_server 1.2.3.5 80 {\n}":               "f:3: real_server: is in no virtual_server: is there a } too many before it?",
-		vs:                                                   "f:1: virtual_server 1.2.3.4 80: its block has no end: add }",
-		"}":                                                  "f:1: a } too many",
-		"\n{\n}":                                             "f:2: a { that nothing stands before",
-		"a \"b":                                              `f:1: a string has no end: add the second "`,
-		"include nothing.conf":                               "f:1: include nothing.conf: there is no file nothing.conf",
+		"\n" + vs + "  lb_kind FOO\n}":                       `f:3: unknown forwarding method "FOO": write NAT, DR or TUN`,
+		vs + " lb_algo\n}":                                   "f:2: lb_algo: missing scheduler: write one such as wlc",
+		vs + " lb_algo $ALGO\n}":                             `f:2: unknown scheduler "$ALGO": $ALGO is not defined`,
+		vs + "  protocol ICMP\n}":                            `f:2: unknown protocol "ICMP": write TCP, UDP or SCTP`,
+		vs + " weight 0\n}":                                  `f:2: invalid weight "0": write a number from 1 to 65535`,
+		vs + "  $RS\n}":                                      "f:2: $RS: unknown key: $RS is not defined",
+		rs + "  weight x\n }\n}":                             `f:3: invalid weight "x": write a number from 0 to 65535`,
+		rs + "  weight 65536\n }\n}":                         `f:3: invalid weight "65536"`,
+		rs + "  weight -1\n }\n}":                            `f:3: invalid weight "-1"`,
+		rs + "  weight\n }\n}":                               `f:3: invalid weight ""`,
+		rs + "  uthreshold 2147483648\n }\n}":                `f:3: invalid uthreshold "2147483648"`,
+		rs + "  weight 1\n real_server 1.2.3.6 80 {\n}}":     "f:4: real_server: is inside the block of real_server 1.2.3.5 80: is a } missing before it?",
+		vs + " virtual_server 1.2.3.5 80 {\n}\n}":            "f:2: virtual_server: is inside the block of virtual_server 1.2.3.4 80: is a } missing before it?",
+		vs + "}\n real_server 1.2.3.5 80 {\n}":               "f:3: real_server: is outside a virtual_server: is there an extra } before it?",
+		vs:                                                   "f:1: virtual_server 1.2.3.4 80: unterminated block: add }",
+		"}":                                                  "f:1: extra }: remove it, or add the { that it closes",
+		"\n{\n}":                                             "f:2: extra {: write a key before it",
+		"a \"b":                                              `f:1: unterminated string: add the closing "`,
+		"include nothing.conf":                               "f:1: include nothing.conf: no such file: nothing.conf",
 		"\ninclude f":                                        "f:2: include f: files include each other",
-		"includem *.nothing":                                 "f:1: include *.nothing: there is no file *.nothing",
-		"includew *.nothing":                                 "f:1: include *.nothing: there is no file *.nothing",
-		"includea {f,g}":                                     "f:1: include {f,g}: there is no file g",
-		strings.Repeat("a {\n", 20):                          "f:17: blocks in blocks more than 16 deep",
-		"$A=x $A\n$A":                                        "f:2: definitions that use each other",
-		"@x virtual_server 1.2.3.4 80 {\n}":                  "f:1: lines for some hosts only are left out from here on: say for which to read with --config-id",
-		"virtual_server group web {\n}":                      "f:1: virtual_server group web: there is no virtual_server_group web",
+		"includem *.nothing":                                 "f:1: include *.nothing: no such file: *.nothing",
+		"includew *.nothing":                                 "f:1: include *.nothing: no such file: *.nothing",
+		"includea {f,g}":                                     "f:1: include {f,g}: no such file: g",
+		strings.Repeat("a {\n", 20):                          "f:17: blocks are nested more than 16 deep",
+		"$A=x $A\n$A":                                        "f:2: definitions use each other",
+		"@x virtual_server 1.2.3.4 80 {\n}":                  "f:1: lines for some hosts (@host) are left out from here on: name the host with --config-id",
+		"virtual_server group web {\n}":                      `f:1: virtual_server group web: unknown virtual_server_group "web"`,
 		"virtual_server_group {\n}":                          "f:1: virtual_server_group: write a name and a block",
-		group("1.2.3.4") + group("1.2.3.5"):                  "f:4: virtual_server_group g: is a group already, at f:1",
-		group("1.2.3.4-3 80") + user:                         "f:2: 1.2.3.4-3 80: the range's end is before its beginning",
-		group("1.2.3.4-300 80") + user:                       "f:2: 1.2.3.4-300 80: is no address, range of addresses or prefix",
-		group("10.0.0.0/8 80") + user:                        "f:2: 10.0.0.0/8 80: has more than 4096 addresses",
-		group("vip 80") + user:                               "f:2: vip 80: is no address, range",
-		group("1.2.3.4 x") + user:                            `f:2: "x" is no port`,
-		group(strings.Repeat("10.0.0.0/20 80\n", 17)) + user: "f:18: 10.0.0.0/20 80: a group of more than 65536 addresses",
-		"a" + strings.Repeat(" a", 1<<19) + "\n":             "f:1: a line of more than 1 MiB",
-		vs + "\x1b[31m {\n":                                  `f:2: \u001b[31m: its block has no end`,
+		group("1.2.3.4") + group("1.2.3.5"):                  "f:4: virtual_server_group g: is already defined at f:1",
+		group("1.2.3.4-3 80") + user:                         "f:2: 1.2.3.4-3 80: the range ends before it begins",
+		group("1.2.3.4-300 80") + user:                       "f:2: 1.2.3.4-300 80: invalid address, range or prefix",
+		group("10.0.0.0/8 80") + user:                        "f:2: 10.0.0.0/8 80: more than 4096 addresses",
+		group("vip 80") + user:                               "f:2: vip 80: invalid address, range",
+		group("1.2.3.4 x") + user:                            `f:2: invalid port "x"`,
+		group(strings.Repeat("10.0.0.0/20 80\n", 17)) + user: "f:18: 10.0.0.0/20 80: the group has more than 65536 addresses",
+		"a" + strings.Repeat(" a", 1<<19) + "\n":             "f:1: line is longer than 1 MiB",
+		vs + "\x1b[31m {\n":                                  `f:2: \u001b[31m: unterminated block`,
 		strings.Repeat("include nothing\n", 99):              "and more",
 	} {
 		_, err := load(memory{"f": text}, "f", "")
@@ -135,12 +136,12 @@ func TestMistakes(t *testing.T) {
 	}
 }
 
-// group is a virtual_server_group of one line, and user a virtual server of it.
+// group returns a virtual_server_group of one line. user is a virtual server of it.
 func group(line string) string { return "virtual_server_group g {\n" + line + "\n}\n" }
 
 const user = "virtual_server group g {\n}\n"
 
-// TestMistakesTogether: all of them are said at once.
+// TestMistakesTogether checks that all mistakes are reported at once.
 func TestMistakesTogether(t *testing.T) {
 	_, err := load(memory{"f": vs + " lb_kind A\n protocol B\n}"}, "f", "")
 	if err == nil || strings.Count(err.Error(), "\n") != 1 {
@@ -148,7 +149,7 @@ func TestMistakesTogether(t *testing.T) {
 	}
 }
 
-// TestUnreadable: a file that is not there, and one that is a folder.
+// TestUnreadable loads an absent file and a folder.
 func TestUnreadable(t *testing.T) {
 	for _, name := range []string{"testdata/nothing.conf", "testdata"} {
 		if _, err := Load(name, ""); err == nil || !strings.Contains(err.Error(), "cannot read "+name) {
@@ -157,32 +158,34 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// TestConditionsWithoutHost: no such line counts, and all are listed.
+// TestConditionsWithoutHost checks that lines for single hosts are left out and noted.
 func TestConditionsWithoutHost(t *testing.T) {
 	i, err := load(memory{"f": rs + "}\nprotocol TCP\n@a lb_kind DR\n@^b lb_kind DR\n}"}, "f", "")
-	if err != nil || i.Services[0].Mode != lvs.NAT || len(i.Left) != 2 || !strings.HasPrefix(i.Left[1], "f:6: @^b lb_kind: ") {
+	if err != nil || i.Services[0].Mode != lvs.NAT || len(i.Left) != 2 ||
+		!strings.HasPrefix(i.Left[1], "f:6: @^b lb_kind: ") {
 		t.Fatal(i, err)
 	}
 }
 
-// TestManyPlaces: a kind is listed once, with its places.
+// TestManyPlaces checks that a kind of key is noted once, with its places.
 func TestManyPlaces(t *testing.T) {
 	text := memory{"f": strings.Repeat("vrrp_instance a {\n}\n", 60) + "include g", "g": "vrrp_instance {\n}"}
 	i, err := load(text, "f", "")
-	if err != nil || len(i.Left) != 1 || !strings.HasPrefix(i.Left[0], "f:1: vrrp_instance: ") || !strings.HasSuffix(i.Left[0], ", 99, 101, 10 more)") {
+	if err != nil || len(i.Left) != 1 || !strings.HasPrefix(i.Left[0], "f:1: vrrp_instance: ") ||
+		!strings.HasSuffix(i.Left[0], ", 99, 101, 10 more)") {
 		t.Fatal(i, err)
 	}
 }
 
-// TestWhatDefinitionsMultiply is bounded.
+// TestWhatDefinitionsMultiply checks that definitions cannot expand without limit.
 func TestWhatDefinitionsMultiply(t *testing.T) {
 	text := "$A=" + strings.Repeat("$A ", 100) + "\n$B= \\\n" + strings.Repeat("$B \\\n", 100) + "\n$A\n$B\n"
-	if _, err := load(memory{"f": text}, "f", ""); err == nil || !strings.Contains(err.Error(), "definitions that use each other") {
+	if _, err := load(memory{"f": text}, "f", ""); err == nil || !strings.Contains(err.Error(), "definitions use each other") {
 		t.Fatal(err)
 	}
 }
 
-// FuzzLoad: whatever is read without an error is written as TOML that config can read, be it right or not.
+// FuzzLoad checks that the result of every accepted file is valid TOML. Its values may be wrong.
 func FuzzLoad(f *testing.F) {
 	for _, name := range []string{"web", "mixed", "definitions", "groups", "hosts", "methods", "quoting"} {
 		text, err := os.ReadFile("testdata/" + name + ".conf")
@@ -193,7 +196,7 @@ func FuzzLoad(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, name, text string) {
 		i, err := load(memory{name: text}, name, "fra2")
-		if err != nil || len(i.Services) > 100 { // a range's services are all alike
+		if err != nil || len(i.Services) > 100 { // the services of a range are all alike
 			return
 		}
 		_, err = config.Parse("out", []byte(i.TOML()))
@@ -206,10 +209,13 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
-// TestWeightOfAll: a virtual server's weight is that of its real servers which say none, wherever it stands; without it that is 1.
+// TestWeightOfAll checks that real servers without a weight have the virtual server's, wherever it
+// stands. Without it they have weight 1.
 func TestWeightOfAll(t *testing.T) {
 	const servers = " protocol TCP\n real_server 1.2.3.5 80 {\n weight 0\n }\n real_server 1.2.3.6 80 {\n }\n"
-	for text, want := range map[string]int{vs + " weight 7\n" + servers + "}": 7, vs + servers + " weight 7\n}": 7, vs + servers + "}": 1} {
+	for text, want := range map[string]int{
+		vs + " weight 7\n" + servers + "}": 7, vs + servers + " weight 7\n}": 7, vs + servers + "}": 1,
+	} {
 		i, err := load(memory{"f": text}, "f", "")
 		if err != nil || len(i.Left) > 0 {
 			t.Fatalf("%q: %v %q", text, err, i.Left)
@@ -220,10 +226,11 @@ func TestWeightOfAll(t *testing.T) {
 	}
 }
 
-// TestTunnels: the type of a tunnel may stand anywhere among its options.
+// TestTunnels checks that the type may be anywhere among the options of a tunnel.
 func TestTunnels(t *testing.T) {
 	for options, want := range map[string]string{
-		"": "ipip", "type ipip": "ipip", "nocsum type ipip": "ipip", "nocsum": "ipip", "type gue port 6080": "GUE", "port 6080 type gue": "GUE", "csum type gre": "GRE",
+		"": "ipip", "type ipip": "ipip", "nocsum type ipip": "ipip", "nocsum": "ipip",
+		"type gue port 6080": "GUE", "port 6080 type gue": "GUE", "csum type gre": "GRE",
 	} {
 		if got := tunnel(lvs.IPIP, strings.Fields(options)).String(); got != want {
 			t.Errorf("%q: %s, want %s", options, got, want)
@@ -231,18 +238,18 @@ func TestTunnels(t *testing.T) {
 	}
 }
 
-// mostWork bounds what a small file may have allocated, in bytes: more than the worst takes, and a part of what it would take if work
-// grew by the square of a file.
+// mostWork bounds the memory that a small file may allocate, in bytes. The worst file takes less.
+// If the work grew with the square of the file's size, it would take far more.
 const mostWork = 1 << 30
 
-// TestBoundedWork: small files that ask for much end soon.
+// TestBoundedWork checks that small hostile files do not cause endless work.
 func TestBoundedWork(t *testing.T) {
 	all := group(strings.Repeat("10.0.0.0/20 80\n", 16))
 	for _, tt := range []struct{ name, text, want string }{
 		{"long definition", "$A=\\\n" + strings.Repeat("a\\\n", 1<<20) + "b\n", ""},
 		{"long block name", "vrrp_instance " + strings.Repeat("a ", 50_000) + "{\n" + strings.Repeat("real_server\n", 20_000) + "}\n", "and more"},
-		{"long pattern", "include " + strings.Repeat("{a,b}", 100_000), "f:1: a path of more than 4096 bytes"},
-		{"many patterns", strings.Repeat("include "+strings.Repeat("{a,b}", 12)+"\n", 10_000), "or more than 65536 paths"},
+		{"long pattern", "include " + strings.Repeat("{a,b}", 100_000), "f:1: path is longer than 4096 bytes"},
+		{"many patterns", strings.Repeat("include "+strings.Repeat("{a,b}", 12)+"\n", 10_000), "or includes exceed 65536 paths"},
 		{"group used often", all + strings.Repeat(user, 10_000), "f:22: more than 65536 services"},
 		{"group with many real servers", all + strings.TrimSuffix(user, "}\n") + strings.Repeat("real_server 1.2.3.4 80 {\n}\n", 100) + "}\n", "more than 1048576 real servers"},
 		{"group of no hosts used often", group(strings.Repeat("127.0.0.0/20 80\n", 16)) + strings.Repeat(user, 10_000), ""},

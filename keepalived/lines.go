@@ -8,13 +8,13 @@ import (
 	"strings"
 )
 
-// Bounds of a configuration, so that a hostile one ends.
+// Bounds of a configuration, so that reading a hostile one ends.
 const (
-	maxDepth = 16       // of files in files, of definitions in definitions, of blocks in blocks
-	maxFiles = 4096     // read for one configuration
-	maxPaths = 1 << 16  // looked for, with their braces written out
-	maxPath  = 4096     // bytes of one, as in Linux
-	maxText  = 16 << 20 // bytes, of one file and of all that files and definitions give
+	maxDepth = 16       // nested files, nested definitions, nested blocks
+	maxFiles = 4096     // files read for one configuration
+	maxPaths = 1 << 16  // paths looked for, with their braces expanded
+	maxPath  = 4096     // bytes of a path, as in Linux
+	maxText  = 16 << 20 // bytes of one file, and of all files and definitions together
 	maxLine  = 1 << 20  // bytes of a line with its definitions filled in
 )
 
@@ -24,29 +24,29 @@ type line struct {
 	text string
 }
 
-// reader makes one sequence of lines of a configuration and what it includes, with definitions filled in.
+// reader joins the lines of a configuration and its includes, with definitions replaced.
 type reader struct {
 	files
 	*report
-	id          string // of the host whose conditional lines count; "" for none
+	id          string // of the host whose conditional lines are read; "" for none
 	definitions map[string]*definition
-	defining    *definition   // whose further lines come next
-	long        []*definition // of several lines
+	defining    *definition   // the definition that continues on the next line, or nil
+	long        []*definition // definitions of several lines
 	lines       []line
-	reading     []string // files, from the outermost
-	count       int      // of files
-	paths       int      // looked for
-	size        int      // bytes
-	condition   *place   // of the first line that is left out because it is for some hosts only
+	reading     []string // the files being read, the outermost first
+	count       int      // files read so far
+	paths       int      // paths looked for so far
+	size        int      // bytes read so far
+	condition   *place   // the first line left out because it applies to some hosts only
 }
 
-// file reads a file's lines.
+// file reads the lines of a file.
 func (r *reader) file(name string) error {
 	if r.count++; r.count > maxFiles {
-		return fmt.Errorf("more than %d files", maxFiles)
+		return fmt.Errorf("includes exceed %d files", maxFiles)
 	}
 	if slices.Contains(r.reading, name) || len(r.reading) == maxDepth {
-		return fmt.Errorf("files include each other")
+		return fmt.Errorf("files include each other, or are nested more than %d deep", maxDepth)
 	}
 	text, err := r.read(name)
 	if err != nil {
@@ -60,8 +60,8 @@ func (r *reader) file(name string) error {
 	return nil
 }
 
-// uncomment takes off the comment, which begins with # or ! outside of double quotes, and the space around the rest. A \ at a comment's end
-// still says that a definition goes on.
+// uncomment removes the comment and surrounding space. A comment begins with # or ! outside double
+// quotes. A \ at the end of a comment still continues a definition.
 func uncomment(text string) string {
 	text = strings.TrimSpace(text)
 	var kept []byte
@@ -87,17 +87,18 @@ func uncomment(text string) string {
 
 var includes = regexp.MustCompile(`^include([rmwba]?)[ \t]+(.+)$`)
 
-// take does what a line says about lines, or keeps it. Depth counts definitions in definitions.
+// take executes includes, conditions and definitions, and keeps other lines. depth counts nested
+// definitions.
 func (r *reader) take(l line, depth int) {
 	if len(r.problems) > maxProblems {
-		return // enough to mend
+		return // enough to report
 	}
 	if len(l.text) > maxLine {
-		r.wrong(l.place, "a line of more than %d MiB", maxLine>>20)
+		r.wrong(l.place, "line is longer than %d MiB", maxLine>>20)
 		return
 	}
 	if r.size += len(l.text) + 1; r.size > maxText {
-		r.wrong(l.place, "more than %d MiB with all files and definitions", maxText>>20)
+		r.wrong(l.place, "the configuration exceeds %d MiB with all files and definitions", maxText>>20)
 		return
 	}
 	include := includes.FindStringSubmatch(l.text)
@@ -110,13 +111,13 @@ func (r *reader) take(l line, depth int) {
 	case l.text[0] == '@':
 		r.conditional(l, depth)
 	case l.text[0] == '~':
-		r.leave(l.place, l.text, "repeated lines (~SEQ, ~LST) are not read: write them out")
+		r.leave(l.place, l.text, "repeated lines (~SEQ, ~LST) are not supported: write each line out")
 	case !r.define(l):
 		r.fillIn(l, depth)
 	}
 }
 
-// conditional reads a line for one host, or for all but one.
+// conditional takes a line for one host (@host) or for all but one (@^host).
 func (r *reader) conditional(l line, depth int) {
 	host, rest, _ := strings.Cut(strings.ReplaceAll(l.text[1:], "\t", " "), " ")
 	name, others := strings.CutPrefix(host, "^")
@@ -125,28 +126,30 @@ func (r *reader) conditional(l line, depth int) {
 		if r.condition == nil {
 			r.condition = &l.place
 		}
-		r.leave(l.place, "@"+host+" "+key(rest), "is for some hosts only: say for which with --config-id")
+		r.leave(l.place, "@"+host+" "+key(rest),
+			"applies to some hosts only: name the host with --config-id")
 	case (name == r.id) != others:
 		r.take(line{l.place, strings.TrimSpace(rest)}, depth)
 	}
 }
 
-// key gives a line's first word, of a definition its name. Values stay out of what is said about lines of any kind: they may be passwords.
+// key returns the first word of a line, or the name of a definition. Notes about arbitrary lines
+// omit values, since they may be passwords.
 func key(text string) string {
 	first, _, _ := strings.Cut(strings.TrimSpace(text), " ")
 	name, _, _ := strings.Cut(first, "=")
 	return name
 }
 
-// include reads the files that a pattern stands for, relative to the file that includes them. How is the letter of keepalived's variants: those
-// but r insist on a match.
+// include reads the files that match a pattern, relative to the including file. how is the letter
+// of keepalived's variant; all but r require a match.
 func (r *reader) include(l line, how, pattern string) {
 	path := pattern
 	if !filepath.IsAbs(path) {
 		path = filepath.Join(filepath.Dir(l.file), path)
 	}
 	if len(path) > maxPath || r.paths > maxPaths {
-		r.wrong(l.place, "a path of more than %d bytes, or more than %d paths to look for", maxPath, maxPaths)
+		r.wrong(l.place, "path is longer than %d bytes, or includes exceed %d paths", maxPath, maxPaths)
 		return
 	}
 	var names []string
@@ -154,15 +157,15 @@ func (r *reader) include(l line, how, pattern string) {
 		r.paths++
 		found := r.glob(p)
 		if len(found) == 0 && how != "" && strings.Contains("wba", how) {
-			r.wrong(l.place, "include %s: there is no file %s", pattern, p)
+			r.wrong(l.place, "include %s: no such file: %s", pattern, p)
 		}
 		names = append(names, found...)
 	}
 	switch optional := strings.ContainsAny(path, "*?[{") && how != "m"; {
 	case len(names) == 0 && optional:
-		r.leave(l.place, l.text, "there is no such file")
+		r.leave(l.place, l.text, "no file matches")
 	case len(names) == 0 && how != "w" && how != "b" && how != "a":
-		r.wrong(l.place, "include %s: there is no file %s", pattern, path)
+		r.wrong(l.place, "include %s: no such file: %s", pattern, path)
 	}
 	for _, name := range names {
 		if err := r.file(name); err != nil {

@@ -7,16 +7,16 @@ import (
 	"fulcrum/lvs"
 )
 
-// defaultMethod is keepalived's where lvs_method is not given.
+// defaultMethod is keepalived's method if lvs_method is absent.
 const defaultMethod = "NAT"
 
-// method is a way of forwarding as keepalived has it.
+// method is a forwarding method of keepalived.
 type method struct {
 	lvs.Mode
-	tunnel string // the kind of tunnel that is not here, for which Mode is NoMode
+	tunnel string // an unsupported type of tunnel, with Mode NoMode; otherwise ""
 }
 
-// none is the method of a real server that gives none.
+// none is the method of a real server without lvs_method.
 var none = method{Mode: lvs.NoMode}
 
 func (m method) String() string {
@@ -26,21 +26,21 @@ func (m method) String() string {
 	return m.Mode.String()
 }
 
-// method reads "lvs_method NAT|DR|TUN [type ipip|gue port N|gre [checksum]]".
+// method parses "lvs_method NAT|DR|TUN [type ipip|gue port N|gre [checksum]]".
 func (i *importer) method(e *entry) method {
 	value := e.value()
 	mode, known := lvs.ParseMethod(value)
 	switch {
 	case !known || mode.Source() == lvs.Local: // keepalived.conf has no place for local addresses
-		i.wrong(e.place, "%q is no forwarding method: write NAT, DR or TUN%s", value, hint(value))
+		i.wrong(e.place, "unknown forwarding method %q: write NAT, DR or TUN%s", value, hint(value))
 	case mode.Path() == lvs.Tunnel:
 		return tunnel(mode, e.words[2:])
 	}
 	return method{Mode: mode}
 }
 
-// tunnel gives a mode of the type among the options, wherever it stands there. Without one it is
-// the mode's own.
+// tunnel returns the method for the tunnel type in the options, wherever it stands there. Without
+// a type it returns the mode's own.
 func tunnel(mode lvs.Mode, options []string) method {
 	at := slices.Index(options, "type") + 1
 	if at == 0 || at == len(options) || strings.EqualFold(options[at], mode.TunnelType()) {
@@ -49,7 +49,8 @@ func tunnel(mode lvs.Mode, options []string) method {
 	return method{Mode: lvs.NoMode, tunnel: strings.ToUpper(options[at])}
 }
 
-// chooseMode finds the service's mode: its real servers' if they agree, else the virtual server's own, and those that differ are left.
+// chooseMode sets the service's mode. It is the method of the real servers if they agree,
+// otherwise the virtual server's own. Real servers with another method are left out.
 func (i *importer) chooseMode(s *service) bool {
 	for n := range s.servers {
 		if s.servers[n].method == none {
@@ -57,20 +58,25 @@ func (i *importer) chooseMode(s *service) bool {
 		}
 	}
 	chosen := s.method
-	if len(s.servers) > 0 && !slices.ContainsFunc(s.servers, func(rs server) bool { return rs.method != s.servers[0].method }) {
+	if len(s.servers) > 0 && !slices.ContainsFunc(s.servers, otherThan(s.servers[0].method)) {
 		chosen = s.servers[0].method
 	}
 	if chosen.tunnel != "" {
-		i.leave(s.place, s.String(), chosen.tunnel+" tunnels are not here: only ipip")
+		i.leave(s.place, s.String(), chosen.tunnel+" tunnels are not supported: use type ipip")
 		return false
 	}
 	for _, rs := range s.servers {
 		if rs.method != chosen {
-			i.leave(rs.place, rs.String(), rs.method.String()+" in a service that is "+chosen.String()+
-				" otherwise: a service has one mode, so it has not this real server")
+			i.leave(rs.place, rs.String(), "has mode "+rs.method.String()+" in a service of mode "+
+				chosen.String()+": all real servers of a service share its mode, so this one is left out")
 		}
 	}
-	s.servers = slices.DeleteFunc(s.servers, func(rs server) bool { return rs.method != chosen })
+	s.servers = slices.DeleteFunc(s.servers, otherThan(chosen))
 	s.Mode = chosen.Mode
 	return true
+}
+
+// otherThan returns whether a real server has another method.
+func otherThan(m method) func(server) bool {
+	return func(rs server) bool { return rs.method != m }
 }

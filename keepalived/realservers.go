@@ -8,15 +8,15 @@ import (
 	"fulcrum/config"
 )
 
-// server is a real server while it is read.
+// server is a real server that is being read.
 type server struct {
 	*entry
 	config.RealServer
-	method method // none for the virtual server's
-	plain  bool   // it says no weight
+	method method // none if the virtual server's applies
+	plain  bool   // has no weight of its own
 }
 
-// What numbers may be, as in IPVS and in config.
+// The limits of IPVS and config.
 const (
 	mostWeight    = 1<<16 - 1
 	mostThreshold = 1<<31 - 1
@@ -52,15 +52,18 @@ func (i *importer) takeServerKey(rs *server, e *entry) {
 	}
 }
 
+// number parses an integer from least to most.
 func (i *importer) number(e *entry, least, most int) int {
 	n, err := strconv.Atoi(e.value())
 	if err != nil || n < least || n > most {
-		i.wrong(e.place, "%q is no %s: write a number from %d to %d%s", e.value(), e.words[0], least, most, hint(e.value()))
+		i.wrong(e.place, "invalid %s %q: write a number from %d to %d%s",
+			e.words[0], e.value(), least, most, hint(e.value()))
 	}
 	return n
 }
 
-// shareWeight gives real servers that say no weight the virtual server's, wherever in its block that stands.
+// shareWeight gives real servers without a weight the virtual server's. It runs after the whole
+// block has been read, since the weight may follow the real servers.
 func (s *service) shareWeight() {
 	for n := range s.servers {
 		if s.servers[n].plain {
@@ -69,15 +72,16 @@ func (s *service) shareWeight() {
 	}
 }
 
-// fixThresholds leaves a lower threshold that does nothing.
+// fixThresholds drops a lower threshold above the upper one, which has no effect.
 func (i *importer) fixThresholds(rs *server) {
 	if rs.LowerThreshold > rs.UpperThreshold {
-		i.leave(rs.place, fmt.Sprintf("%s: lthreshold %d", rs, rs.LowerThreshold), fmt.Sprintf("is above uthreshold %d", rs.UpperThreshold))
+		i.leave(rs.place, fmt.Sprintf("%s: lthreshold %d", rs, rs.LowerThreshold),
+			fmt.Sprintf("is above uthreshold %d", rs.UpperThreshold))
 		rs.LowerThreshold = 0
 	}
 }
 
-// realServers gives those of a service for one of its addresses.
+// realServers returns the real servers of a service for one of its addresses.
 func (i *importer) realServers(s *service, c config.Service) []config.RealServer {
 	var all []config.RealServer
 	taken := map[netip.AddrPort]place{}
@@ -86,7 +90,8 @@ func (i *importer) realServers(s *service, c config.Service) []config.RealServer
 			continue
 		}
 		if first, known := taken[rs.Address]; known {
-			i.leave(rs.place, rs.String(), fmt.Sprintf("%s is a real server of the same service already, at %s", rs.Address, first))
+			i.leave(rs.place, rs.String(),
+				fmt.Sprintf("%s is already a real server of this service, at %s", rs.Address, first))
 			continue
 		}
 		taken[rs.Address] = rs.place
@@ -95,19 +100,22 @@ func (i *importer) realServers(s *service, c config.Service) []config.RealServer
 	return all
 }
 
-// realAddress gives a real server's address in a service: with the service's port where it has none, or where the mode cannot rewrite it. It is
-// invalid where the mode does not reach it.
+// realAddress returns a real server's address in a service. It has the service's port if it has
+// none, or if the mode does not rewrite ports. It is invalid if the mode does not reach the real
+// server.
 func (i *importer) realAddress(rs server, c config.Service) netip.AddrPort {
 	fitting := netip.AddrPortFrom(rs.Address.Addr(), c.Address.Port())
 	switch {
 	case !c.Mode.Reaches(c.Address.Addr().Is6(), rs.Address.Addr().Is6()):
-		i.leave(rs.place, rs.String(), fmt.Sprintf("%s does not lead from %s to it: they are of different versions of IP", c.Mode, c.Address.Addr()))
+		i.leave(rs.place, rs.String(), fmt.Sprintf("mode %s cannot forward to it from %s: "+
+			"their IP versions differ", c.Mode, c.Address.Addr()))
 		return netip.AddrPort{}
 	case rs.Address.Port() == 0 || rs.Address == fitting:
 		return fitting
 	case !c.Mode.FixedPort():
 		return rs.Address
 	}
-	i.leave(rs.place, "port of real_server", c.Mode.String()+" does not rewrite ports, so it gets the service's")
+	i.leave(rs.place, "port of real_server",
+		"mode "+c.Mode.String()+" does not rewrite ports: the service's port is used")
 	return fitting
 }

@@ -7,11 +7,11 @@ import (
 	"unicode/utf8"
 )
 
-// Bounds of what is said, so that one mistake in a long file does not scroll everything else away.
+// Bounds of the output, so that one mistake in a long file does not scroll everything else away.
 const (
 	maxProblems = 50
-	maxPlaces   = 50  // of one note
-	maxSubject  = 160 // bytes
+	maxPlaces   = 50  // places of one note
+	maxSubject  = 160 // bytes of a subject
 )
 
 // place is a line of a file.
@@ -22,14 +22,14 @@ type place struct {
 
 func (p place) String() string { return fmt.Sprintf("%s:%d", p.file, p.line) }
 
-// note says once what is not carried over, and wherever it occurs.
+// note is something that is not carried over, with all of its places.
 type note struct {
 	subject, why string
 	places       []place
 	known        map[place]bool
 }
 
-// report gathers what is to be said about a configuration.
+// report collects the notes and problems of a configuration.
 type report struct {
 	notes    []*note
 	known    map[[2]string]*note
@@ -38,7 +38,7 @@ type report struct {
 
 func newReport() *report { return &report{known: map[[2]string]*note{}} }
 
-// leave notes something that is not carried over, and why.
+// leave notes something that is not carried over, with the reason.
 func (r *report) leave(at place, subject, why string) {
 	if len(subject) > maxSubject {
 		subject = strings.ToValidUTF8(subject[:maxSubject], "") + "..."
@@ -54,7 +54,7 @@ func (r *report) leave(at place, subject, why string) {
 	}
 }
 
-// wrong notes a mistake: without it being mended there is no result.
+// wrong reports a mistake. With a mistake the import has no result.
 func (r *report) wrong(at place, form string, values ...any) {
 	if len(r.problems) > maxProblems {
 		return
@@ -62,9 +62,10 @@ func (r *report) wrong(at place, form string, values ...any) {
 	r.problems = append(r.problems, printable(at.String()+": "+fmt.Sprintf(form, values...)))
 }
 
-// Problems are the mistakes of a configuration, each with its place. As an error it has one line for each of them.
+// Problems are the mistakes of a configuration, each with its place: file:line: what is wrong.
 type Problems []string
 
+// Error returns the mistakes, one a line. It ends with "and more" if there are too many.
 func (p Problems) Error() string {
 	if len(p) > maxProblems {
 		p = append(p[:maxProblems:maxProblems], "and more")
@@ -72,7 +73,7 @@ func (p Problems) Error() string {
 	return strings.Join(p, "\n")
 }
 
-// err gives all mistakes as one error.
+// err returns all mistakes as one error of type Problems, or nil.
 func (r *report) err() error {
 	if len(r.problems) == 0 {
 		return nil
@@ -80,7 +81,7 @@ func (r *report) err() error {
 	return r.problems
 }
 
-// left gives the notes as lines.
+// left returns the notes, one line each.
 func (r *report) left() []string {
 	var all []string
 	for _, n := range r.notes {
@@ -97,7 +98,7 @@ func (n *note) String() string {
 	return text + " (also " + also(n.places[0].file, n.places[1:]) + ")"
 }
 
-// also lists places, with the file's name only where it changes.
+// also lists places. It repeats the file's name only when it changes.
 func also(file string, places []place) string {
 	var all []string
 	for i, p := range places {
@@ -113,7 +114,8 @@ func also(file string, places []place) string {
 	return strings.Join(all, ", ")
 }
 
-// printable writes out what a terminal would obey and a TOML comment may not have.
+// printable escapes control characters and invalid UTF-8. A terminal would obey the former, and a
+// TOML comment may contain neither.
 func printable(text string) string {
 	var clean strings.Builder
 	for i, c := range text {

@@ -10,17 +10,17 @@ import (
 	"fulcrum/lvs"
 )
 
-// importer makes services of blocks.
+// importer turns blocks into services.
 type importer struct {
 	*report
 	groups   map[string]*entry           // virtual_server_group, by name
-	expanded map[*entry][]netip.AddrPort // what they stand for, once it has been asked
+	expanded map[*entry][]netip.AddrPort // addresses of groups, once computed
 	services []config.Service
-	taken    map[lvs.ServiceID]place // where a service was first asked for
+	taken    map[lvs.ServiceID]place // where a service was first defined
 	asked    struct{ services, servers int }
 }
 
-// takeAll reads groups first, since virtual servers may stand before them.
+// takeAll reads the groups first, since virtual servers may precede them.
 func (i *importer) takeAll(entries []*entry) {
 	for _, e := range entries {
 		if e.words[0] == "virtual_server_group" {
@@ -32,6 +32,7 @@ func (i *importer) takeAll(entries []*entry) {
 	}
 }
 
+// take reads an entry outside all blocks.
 func (i *importer) take(e *entry) {
 	switch key := e.words[0]; key {
 	case "virtual_server":
@@ -40,7 +41,7 @@ func (i *importer) take(e *entry) {
 	case "global_defs":
 		i.takeGlobals(e)
 	case "lb_algo", "lvs_sched", "lb_kind", "lvs_method", "sorry_server":
-		i.wrong(e.place, "%s: is in no virtual_server: is there a } too many before it?", e)
+		i.wrong(e.place, "%s: is outside a virtual_server: is there an extra } before it?", e)
 	default:
 		if !i.undefined(e) {
 			i.leave(e.place, key, elsewhere)
@@ -48,7 +49,7 @@ func (i *importer) take(e *entry) {
 	}
 }
 
-// takeGlobals notes what of global_defs is about forwarding.
+// takeGlobals notes the keys of global_defs that concern forwarding.
 func (i *importer) takeGlobals(e *entry) {
 	for _, x := range e.block {
 		if why := globals[x.words[0]]; why != "" {
@@ -57,40 +58,40 @@ func (i *importer) takeGlobals(e *entry) {
 	}
 }
 
-// undefined reports a name in place of a key: what it should stand for is missing.
+// undefined reports an undefined $NAME in place of a key. It is false for all other keys.
 func (i *importer) undefined(e *entry) bool {
 	if e.words[0] != "" && e.words[0][0] != '$' {
 		return false
 	}
-	i.wrong(e.place, "%s: is no key%s", e, hint(e.words[0]))
+	i.wrong(e.place, "%s: unknown key%s", e, hint(e.words[0]))
 	return true
 }
 
-// hint says that a name in a word was not filled in.
+// hint returns the explanation of an undefined name in a word, or "".
 func hint(word string) string {
 	name := unfilled.FindString(word)
 	switch {
 	case name == "":
 		return ""
 	case strings.HasPrefix(name, "${_"):
-		return ": keepalived fills " + name + " in when it starts: write what it stands for"
+		return ": keepalived replaces " + name + " when it starts: write the value instead"
 	}
 	return ": " + name + " is not defined"
 }
 
-// service is a virtual server while it is read.
+// service is a virtual server that is being read.
 type service struct {
 	*entry
 	config.Service
-	method  method // of real servers that say nothing else
-	weight  int    // the same
+	method  method // of real servers without a method of their own
+	weight  int    // of real servers without a weight of their own
 	servers []server
 }
 
-// takeService makes a service of a virtual server, or for a group one of each of its addresses.
+// takeService makes a service of a virtual server, or one service for each address of its group.
 func (i *importer) takeService(e *entry) {
 	if !e.open {
-		i.wrong(e.place, "%s: has no block: add { and }", e)
+		i.wrong(e.place, "%s: missing block: add { and }", e)
 		return
 	}
 	if why := notHere(e); why != "" {
@@ -105,22 +106,23 @@ func (i *importer) takeService(e *entry) {
 	}
 	if s.Protocol == 0 {
 		s.Protocol = lvs.UDP
-		i.leave(s.place, e.words[0], "has no protocol, so that it is UDP as in keepalived: if TCP was meant, write that and import again")
+		i.leave(s.place, e.words[0], "has no protocol and is UDP, as in keepalived: "+
+			"for TCP, add protocol TCP and import again")
 	}
 	s.shareWeight()
 	if !i.chooseMode(s) {
 		return
 	}
 	for _, address := range i.addresses(e) {
-		if !i.hasRoom(s) {
+		if !i.count(s) {
 			return
 		}
 		i.add(s, address)
 	}
 }
 
-// hasRoom counts what is asked for: one more service, with its real servers.
-func (i *importer) hasRoom(s *service) bool {
+// count counts one more service with its real servers. It is false if a limit is exceeded.
+func (i *importer) count(s *service) bool {
 	i.asked.services++
 	i.asked.servers += len(s.servers)
 	switch {
@@ -134,7 +136,7 @@ func (i *importer) hasRoom(s *service) bool {
 	return false
 }
 
-// notHere says why a virtual server is of a kind that is left, whatever its block holds.
+// notHere returns why a virtual server is left out whatever its block contains, or "".
 func notHere(e *entry) string {
 	switch {
 	case e.value() == "fwmark":
@@ -151,7 +153,7 @@ func (i *importer) add(s *service, address netip.AddrPort) {
 	c.Address = address
 	id := c.ID()
 	if first, known := i.taken[id]; known {
-		i.leave(s.place, s.String(), fmt.Sprintf("%s is a virtual server already, at %s", id, first))
+		i.leave(s.place, s.String(), fmt.Sprintf("%s is already a virtual server, at %s", id, first))
 		return
 	}
 	i.taken[id] = s.place
@@ -160,6 +162,7 @@ func (i *importer) add(s *service, address netip.AddrPort) {
 	i.services = append(i.services, c)
 }
 
+// takeKey reads a key of a virtual server.
 func (i *importer) takeKey(s *service, e *entry) {
 	switch key := e.words[0]; key {
 	case "real_server":
@@ -185,10 +188,13 @@ func (i *importer) scheduler(e *entry) lvs.Scheduler {
 	switch {
 	case known:
 		return s
-	case name == "" || hint(name) != "":
-		i.wrong(e.place, "%s: write a scheduler behind it%s", e, hint(name))
+	case name == "":
+		i.wrong(e.place, "%s: missing scheduler: write one such as wlc", e)
+	case hint(name) != "":
+		i.wrong(e.place, "unknown scheduler %q%s", name, hint(name))
 	default:
-		i.leave(e.place, e.String(), fmt.Sprintf("there is no such scheduler yet: %s instead", lvs.DefaultScheduler))
+		i.leave(e.place, e.String(), fmt.Sprintf("scheduler %q is not supported yet: %s is used instead",
+			name, lvs.DefaultScheduler))
 	}
 	return lvs.DefaultScheduler
 }
@@ -196,11 +202,11 @@ func (i *importer) scheduler(e *entry) lvs.Scheduler {
 func (i *importer) takeProtocol(s *service, e *entry) {
 	var known bool
 	if s.Protocol, known = lvs.ParseProtocol(strings.ToLower(e.value())); !known {
-		i.wrong(e.place, "%q is no protocol: write TCP, UDP or SCTP%s", e.value(), hint(e.value()))
+		i.wrong(e.place, "unknown protocol %q: write TCP, UDP or SCTP%s", e.value(), hint(e.value()))
 	}
 }
 
-// addresses gives what a virtual server listens on.
+// addresses returns the addresses that a virtual server listens on.
 func (i *importer) addresses(e *entry) []netip.AddrPort {
 	if e.value() == "group" {
 		return i.groupAddresses(e)
@@ -212,10 +218,11 @@ func (i *importer) addresses(e *entry) []netip.AddrPort {
 	return []netip.AddrPort{address}
 }
 
-// socket reads "virtual_server ADDRESS [PORT]" and "real_server ADDRESS [PORT]". Port 0 is no port.
+// socket parses "virtual_server ADDRESS [PORT]" and "real_server ADDRESS [PORT]". Port 0 means
+// none.
 func (i *importer) socket(e *entry) (netip.AddrPort, bool) {
 	if len(e.words) != 2 && len(e.words) != 3 {
-		i.wrong(e.place, "%s: write an address and a port behind %s", e, e.words[0])
+		i.wrong(e.place, "%s: write an address and a port after %s", e, e.words[0])
 		return netip.AddrPort{}, false
 	}
 	address, good := i.address(e, e.words[1])
@@ -226,27 +233,36 @@ func (i *importer) socket(e *entry) (netip.AddrPort, bool) {
 	return netip.AddrPortFrom(address, port), good && fine
 }
 
-// address reads the address of one host. What else is an address is understood, and left.
+// address parses the address of one host. It notes other addresses and leaves them out.
 func (i *importer) address(e *entry, word string) (netip.Addr, bool) {
 	a, err := netip.ParseAddr(word)
 	a = a.Unmap()
 	switch {
 	case err != nil && hint(word) == "":
-		i.wrong(e.place, "%q is no address: write an IPv4 or IPv6 address, no name", word)
+		i.wrong(e.place, "invalid address %q: write an IPv4 or IPv6 address, not a name", word)
 	case err != nil:
-		i.wrong(e.place, "%q is no address%s", word, hint(word))
-	case a.Zone() != "" || a.IsUnspecified() || a.IsLoopback() || a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
-		i.leave(e.place, e.String(), word+" is not the address of one host, or of this one only")
+		i.wrong(e.place, "invalid address %q%s", word, hint(word))
+	case a.Zone() != "" || !isHost(a):
+		i.leave(e.place, e.String(), word+" is not an address that other hosts can reach")
 	default:
 		return a, true
 	}
 	return a, false
 }
 
+// broadcast is the limited broadcast address, which netip does not name.
+var broadcast = netip.AddrFrom4([4]byte{255, 255, 255, 255})
+
+// isHost reports whether an address is a unicast address that other hosts can reach.
+func isHost(a netip.Addr) bool {
+	return !a.IsUnspecified() && !a.IsLoopback() && !a.IsMulticast() && a != broadcast
+}
+
+// port parses a port. Port 0 means none.
 func (i *importer) port(e *entry, word string) (uint16, bool) {
 	port, err := strconv.ParseUint(word, 10, 16)
 	if err != nil {
-		i.wrong(e.place, "%q is no port: write a number from 1 to 65535%s", word, hint(word))
+		i.wrong(e.place, "invalid port %q: write a number from 1 to 65535%s", word, hint(word))
 	}
 	return uint16(port), err == nil
 }

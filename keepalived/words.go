@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// word is a part of a line; a brace is a word of its own unless it was quoted.
+// word is a part of a line. An unquoted brace is always a word of its own.
 type word struct {
 	text  string
 	brace bool
@@ -14,7 +14,7 @@ type word struct {
 
 const spaces = " \t\r\f\v"
 
-// words cuts a line.
+// words splits a line into words.
 func words(text string) ([]word, error) {
 	var all []word
 	for {
@@ -34,7 +34,8 @@ func words(text string) ([]word, error) {
 	}
 }
 
-// cut takes the first word off a text that begins with one. Quotes may be anywhere in it, and are not part of it.
+// cut splits the first word off a text that begins with one. It removes quotes, which may be
+// anywhere in the word.
 func cut(text string) (w, rest string, err error) {
 	var kept []byte
 	quote := byte(0)
@@ -59,12 +60,13 @@ func cut(text string) (w, rest string, err error) {
 		i += n
 	}
 	if quote != 0 {
-		return "", "", errors.New("a string has no end: add the second " + string(quote))
+		return "", "", errors.New("unterminated string: add the closing " + string(quote))
 	}
 	return string(kept), "", nil
 }
 
-// opens reports whether a text begins with a quote. An apostrophe alone on its line is none: keepalived takes it as one for scripts only.
+// opens reports whether a text begins with a quote. A single apostrophe in a line does not quote:
+// keepalived honours it in scripts only.
 func opens(text string) bool {
 	return text[0] == '"' || text[0] == '\'' && strings.Contains(text[1:], "'")
 }
@@ -72,7 +74,8 @@ func opens(text string) bool {
 // maxName bounds the search for a name's end.
 const maxName = 256
 
-// nameLength gives the length of an undefined ${NAME}, in which braces are no block's; 0 where there is none.
+// nameLength returns the length of an undefined ${NAME} at the beginning of a text, or 0. Its
+// braces do not open a block.
 func nameLength(text string) int {
 	if !strings.HasPrefix(text, "${") {
 		return 0
@@ -80,10 +83,13 @@ func nameLength(text string) int {
 	return strings.IndexByte(text[:min(maxName, len(text))], '}') + 1
 }
 
-// controls are the letters that stand for a control character behind a \.
-var controls = map[byte]byte{'a': '\a', 'b': '\b', 'E': 0x1b, 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t', 'v': '\v'}
+// controls maps the letters after a \ to control characters.
+var controls = map[byte]byte{
+	'a': '\a', 'b': '\b', 'E': 0x1b, 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t', 'v': '\v',
+}
 
-// escaped gives the byte that the text behind a \ stands for, and how many bytes it takes together with the \.
+// escaped decodes the text after a \. It returns the byte, and the length of the sequence with
+// the \.
 func escaped(text string) (byte, int) {
 	if c, n := number(text, 8, 3); n > 0 {
 		return c, 1 + n
@@ -100,7 +106,7 @@ func escaped(text string) (byte, int) {
 	return text[0], 2
 }
 
-// number reads the digits at a text's beginning, and says how many there are.
+// number parses up to most digits at the beginning of a text, and returns how many there are.
 func number(text string, base, most int) (byte, int) {
 	for n := min(most, len(text)); n > 0; n-- {
 		if v, err := strconv.ParseUint(text[:n], base, 16); err == nil {
