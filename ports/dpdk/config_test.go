@@ -131,7 +131,7 @@ func TestPoolSizes(t *testing.T) {
 		}
 	}
 	for mtu, want := range map[int]int{68: 2176, 1500: 2176, 2022: 2176, 2023: 3200, 9000: 9344} {
-		if got := poolRoom(mtu); got != want {
+		if got := dataRoom(mtu); got != want {
 			t.Errorf("a buffer for an MTU of %d has %d bytes, not %d", mtu, got, want)
 		}
 	}

@@ -69,7 +69,7 @@ func (p *port) setUpQueues() *Error {
 func (p *port) setUpQueue(i int, rx, tx C.uint16_t) *Error {
 	number, socket := C.uint16_t(i), C.uint(C.rte_eth_dev_socket_id(p.id))
 	if rc := C.rte_eth_rx_queue_setup(p.id, number, rx, socket, nil, p.pool.mempool); rc != 0 {
-		return p.fail(fmt.Sprintf("setting up receive queue %d with %d descriptors and buffers of %d bytes", i, rx, poolRoom(p.config.MTU)), rc,
+		return p.fail(fmt.Sprintf("setting up receive queue %d with %d descriptors and buffers of %d bytes", i, rx, dataRoom(p.config.MTU)), rc,
 			"try fewer descriptors; buffers grow with the MTU, and framesz must not exceed them")
 	}
 	if rc := C.rte_eth_tx_queue_setup(p.id, number, tx, socket, nil); rc != 0 {

@@ -22,7 +22,7 @@ const (
 	_ uintptr       = -(unsafe.Offsetof(ports.Packet{}.Buffer) ^ unsafe.Offsetof(C.struct_fulcrum_packet{}.buffer))
 	_ uintptr       = -(unsafe.Offsetof(ports.Packet{}.Offset) ^ unsafe.Offsetof(C.struct_fulcrum_packet{}.offset))
 	_ uintptr       = -(unsafe.Offsetof(ports.Packet{}.Length) ^ unsafe.Offsetof(C.struct_fulcrum_packet{}.length))
-	_ uintptr       = -(unsafe.Offsetof(ports.Packet{}.Room) ^ unsafe.Offsetof(C.struct_fulcrum_packet{}.room))
+	_ uintptr       = -(unsafe.Offsetof(ports.Packet{}.BufferLen) ^ unsafe.Offsetof(C.struct_fulcrum_packet{}.buffer_len))
 	_ uintptr       = -(unsafe.Offsetof(ports.Packet{}.VLAN) ^ unsafe.Offsetof(C.struct_fulcrum_packet{}.vlan))
 	_ uintptr       = -(unsafe.Offsetof(ports.Packet{}.Hash) ^ unsafe.Offsetof(C.struct_fulcrum_packet{}.hash))
 	_ uintptr       = -(unsafe.Offsetof(ports.Packet{}.RxFlags) ^ unsafe.Offsetof(C.struct_fulcrum_packet{}.rx_flags))

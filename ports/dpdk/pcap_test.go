@@ -62,7 +62,7 @@ func TestPacketOfSeveralSegments(t *testing.T) {
 	if first.RxFlags&ports.RxMultiSegment == 0 || second.RxFlags&ports.RxMultiSegment != 0 {
 		t.Errorf("flags are %v and %v", first.RxFlags, second.RxFlags)
 	}
-	if got := first.Bytes(); len(got) != smallestRoom-ports.Headroom || !bytes.Equal(got, long[:len(got)]) {
+	if got := first.Bytes(); len(got) != minDataRoom-ports.Headroom || !bytes.Equal(got, long[:len(got)]) {
 		t.Errorf("the first segment has %d bytes", len(got))
 	}
 }

@@ -30,9 +30,9 @@ const (
 	// transmit, to free, and left over.
 	burstsInFlight = 4
 
-	// smallestRoom fits a full Ethernet frame and the headroom. Drivers crash with less: many
+	// minDataRoom fits a full Ethernet frame and the headroom. Drivers crash with less: many
 	// take the room to be 2048 bytes without asking.
-	smallestRoom = 2048 + ports.Headroom
+	minDataRoom = 2048 + ports.Headroom
 
 	// frameOverhead is what a frame has beyond the MTU: Ethernet header, two VLAN tags, FCS.
 	frameOverhead = 14 + 2*4 + 4
@@ -54,7 +54,7 @@ func newPool(c PortConfig, workers, socket int) (*pool, error) {
 
 	var rc C.int
 	for _, s := range []int{socket, -1} {
-		m := C.fulcrum_pktmbuf_pool_create(name, C.uint(poolSize(c, workers)), threadCache, C.uint16_t(poolRoom(c.MTU)), C.int(s), &rc)
+		m := C.fulcrum_pktmbuf_pool_create(name, C.uint(poolSize(c, workers)), threadCache, C.uint16_t(dataRoom(c.MTU)), C.int(s), &rc)
 		if m != nil {
 			return &pool{port: c.Name, mempool: m}, nil
 		}
@@ -70,10 +70,10 @@ func poolSize(c PortConfig, workers int) int {
 	return n + (workers+1)*threadCache*3/2
 }
 
-// poolRoom is the size of one buffer. NICs count receive buffers in KiB and round down.
-func poolRoom(mtu int) int {
+// dataRoom is the size of one buffer. NICs count receive buffers in KiB and round down.
+func dataRoom(mtu int) int {
 	frame := (mtu + frameOverhead + 1023) &^ 1023
-	return max(smallestRoom, ports.Headroom+frame)
+	return max(minDataRoom, ports.Headroom+frame)
 }
 
 // missing is the number of buffers that somebody still holds.

@@ -36,7 +36,7 @@ func TestRingReturnsWhatWasSent(t *testing.T) {
 		if !bytes.Equal(got.Bytes(), data) {
 			t.Fatalf("packet %d is %q", i, got.Bytes())
 		}
-		if got.Offset != ports.Headroom || got.Room < 2176 || got.Port != 7 || got.Queue != 0 || got.RxFlags != 0 {
+		if got.Offset != ports.Headroom || got.BufferLen < 2176 || got.Port != 7 || got.Queue != 0 || got.RxFlags != 0 {
 			t.Fatalf("packet %d is described as %+v", i, *got)
 		}
 	}
@@ -76,8 +76,8 @@ func TestPrependAndTrimThroughMbufs(t *testing.T) {
 	if p.Prepend(int(p.Offset) + 1) {
 		t.Error("prepended more than the headroom")
 	}
-	if !p.Resize(int(p.Room-p.Offset)) || p.Resize(int(p.Room-p.Offset)+1) {
-		t.Errorf("resizing does not end at the buffer's room of %d", p.Room)
+	if !p.Resize(int(p.BufferLen-p.Offset)) || p.Resize(int(p.BufferLen-p.Offset)+1) {
+		t.Errorf("resizing does not end at the buffer length of %d", p.BufferLen)
 	}
 	q.Exchange(nil, &rx, nil)
 }

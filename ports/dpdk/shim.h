@@ -23,14 +23,14 @@ struct fulcrum_packet {
 	uintptr_t buffer;
 	uint16_t offset;
 	uint16_t length;
-	uint16_t room;
+	uint16_t buffer_len;
 	uint16_t vlan;
 	uint32_t hash;
 	uint16_t rx_flags;
 	uint16_t tx_flags;
 	uint16_t port;
 	uint16_t queue;
-	uint32_t spare;
+	uint32_t handovers;
 };
 
 // ports.Burst.
