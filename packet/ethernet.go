@@ -77,7 +77,7 @@ func (e Ethernet) SetSrc(m MAC) { copy(e[6:12], m[:]) }
 func (e Ethernet) SetType(t EtherType) { binary.BigEndian.PutUint16(e[12:14], uint16(t)) }
 
 // Station is what IsFor compares: the first eight bytes of a frame as a number. They hold the
-// destination and two bytes of the source, of which only the multicast bit counts.
+// destination and two bytes of the source. Only the multicast bit of the source counts.
 type Station uint64
 
 // NewStation returns the Station of an address.

@@ -31,8 +31,8 @@ func (p *Parsed) parseIPv6(frame []byte) {
 }
 
 // walk follows the chain of extension headers to the upper layer. It begins with the header of
-// type next at offset at. hopByHop is NextHopByHop if hop-by-hop options are still allowed, which
-// must come first, and NextNone afterwards.
+// type next at offset at. Hop-by-hop options must come first: hopByHop is NextHopByHop while they
+// are allowed, and NextNone afterwards.
 func (p *Parsed) walk(frame []byte, at int, next, hopByHop uint8) {
 	for range maxExtensions + 1 {
 		b := frame[at:p.End]
@@ -63,8 +63,8 @@ func (p *Parsed) walk(frame []byte, at int, next, hopByHop uint8) {
 }
 
 // extensionSize returns the length in bytes of the extension header at the start of b. It returns
-// 0 for a truncated header and for a routing header that has not reached its last stop, because
-// the director is no stop on a source route. RFC 5095 forbids type 0 altogether.
+// 0 for a truncated header, and for a routing header whose segments are not used up or whose type
+// is 0 (RFC 5095 forbids it). The director does not forward along a source route.
 func extensionSize(kind uint8, b []byte) int {
 	if len(b) < 8 {
 		return 0

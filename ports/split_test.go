@@ -143,7 +143,7 @@ func TestSplitSortsByWhatTheDriverRemoved(t *testing.T) {
 	}{
 		{"ours", 0x2005, tagged("a"), 0, 0},
 		{"priority only", 0xe000, tagged("a"), 1, 0},
-		{"nobody's", 7, tagged("a"), 1, ports.RxVLAN},
+		{"without a port", 7, tagged("a"), 1, ports.RxVLAN},
 		{"with one more in the frame", 6, tagged("a", 0x8100_0005), 2, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -1,5 +1,5 @@
 // The C side of ports/dpdk: what DPDK offers only as inline functions, bit fields or thread-local
-// variables, and the one function of the hot path.
+// variables, and the functions of the hot path.
 #ifndef FULCRUM_SHIM_H
 #define FULCRUM_SHIM_H
 

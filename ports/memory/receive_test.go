@@ -31,7 +31,9 @@ func frameOf(k packet.Key4, fragment bool) []byte {
 	frame := make([]byte, packet.MinFrameLen)
 	packet.Ethernet(frame).SetType(packet.EtherTypeIPv4)
 	ip := packet.IPv4(frame[packet.EthernetLen:])
-	ip.Encode(packet.IPv4Fields{TotalLength: 46, TTL: 64, Protocol: k.Protocol, Src: k.Src, Dst: k.Dst})
+	ip.Encode(packet.IPv4Fields{
+		TotalLength: 46, TTL: 64, Protocol: k.Protocol, Src: k.Src, Dst: k.Dst,
+	})
 	if fragment {
 		ip.SetChecksum(packet.Delta(0).Change16(0, 1).Apply(ip.Checksum()))
 		binary.BigEndian.PutUint16(ip[6:], 1)
@@ -67,7 +69,9 @@ func received(t *rapid.T, p *Port) ports.Packet {
 
 // TestReceiveSpreadsByHash checks that frames reach the queue that the RSS predicts.
 func TestReceiveSpreadsByHash(t *testing.T) {
-	for _, spread := range []ports.Spread{ports.SpreadFlow, ports.SpreadSource, ports.SpreadDestination} {
+	for _, spread := range []ports.Spread{
+		ports.SpreadFlow, ports.SpreadSource, ports.SpreadDestination,
+	} {
 		p := newNIC(t, 4, ports.RSSConfig{Spread: spread, Types: ports.AllHashTypes})
 		rapid.Check(t, func(t *rapid.T) {
 			protocols := []uint8{packet.ProtocolTCP, packet.ProtocolUDP, packet.ProtocolICMP, 47}
@@ -157,7 +161,7 @@ func TestReceiveByARuleOfItsOwn(t *testing.T) {
 }
 
 // TestWorkersFreeForEachOther runs a worker for each queue, under the race detector. Each sends
-// the packets that it received and lets the next worker free the others.
+// one packet of a burst and lets the next worker free the rest.
 func TestWorkersFreeForEachOther(t *testing.T) {
 	const frames, queues = 500, 4
 	p := newNIC(t, queues, ports.RSSConfig{Types: ports.AllHashTypes})
