@@ -13,7 +13,7 @@ type RxFlags uint16
 // Flags of a received packet.
 const (
 	// RxVLAN means that a VLAN tag was removed from the packet. VLAN holds its tag control
-	// information. Split uses it with VLAN 0 as well.
+	// information. Split also sets it with VLAN 0.
 	RxVLAN  RxFlags = 1 << iota
 	RxHash          // Hash holds the receive-side-scaling hash
 	RxBadIP         // the device found a wrong IP header checksum

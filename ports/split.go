@@ -18,9 +18,11 @@ type Logical struct {
 }
 
 // Split makes logical ports of a device, each with as many queues as the device. They replace the
-// device: the caller must not use it any more, and closing the last logical port closes it. If
-// there are fewer queues than workers, all logical ports share the queues of the device safely.
-// Each logical port then still needs a Shared of its own.
+// device: the caller must not use it any more, and closing the last logical port closes it.
+//
+// workers is the number of workers that will use the ports. If there are fewer queues than workers,
+// Split wraps each queue of the device in a Shared. Each queue of a logical port then still needs a
+// Shared of its own.
 //
 // The first logical port receives from the device for all of them. It does so only when the others
 // have no waiting packets. The worker that polls a queue of one logical port must therefore poll
