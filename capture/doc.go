@@ -1,6 +1,7 @@
-// Package capture records packets: a language that says which, a ring that takes them from a worker to whoever writes them down, and
-// the pcapng format, in which each dropped packet carries its reason as a comment.
+// Package capture records packets. A filter language selects them, a ring carries them from a
+// worker to a reader, and a Writer stores them as pcapng. The comment of a dropped packet holds
+// the reason of the drop.
 //
-// What a worker calls (Filter.Match, Ring.Put) neither allocates nor waits. A ring has one writer and one reader; everything
-// else is for one caller at a time.
+// Workers call Filter.Match and Ring.Put, which neither allocate nor block. A ring has one writer
+// and one reader. Everything else is for one goroutine at a time.
 package capture

@@ -2,12 +2,13 @@ package capture
 
 import "fulcrum/packet"
 
-// Filter says which packets are recorded. The zero Filter matches all.
+// Filter selects the packets to record. The zero Filter matches all. A Filter is immutable and may
+// be used from any goroutine.
 type Filter struct {
-	tests []test // the last one is the whole; those that it joins stand before it
+	tests []test // the last test is the whole filter; it refers to earlier ones
 }
 
-// operation is what a test looks at, or how it joins others.
+// operation is what a test examines, or how it combines other tests.
 type operation uint8
 
 const (
@@ -19,7 +20,7 @@ const (
 	or
 )
 
-// side is where an address or a port has to be.
+// side is the end of a packet at which a test looks for an address or a port.
 type side uint8
 
 const (
@@ -32,14 +33,15 @@ const (
 type test struct {
 	operation   operation
 	side        side
-	kinds       uint32      // isKind: a bit for each packet.Kind
-	low, high   uint16      // hasPort: from and to
-	mask        packet.Addr // hasHost
-	address     packet.Addr // hasHost, under the mask
-	left, right int         // not (left alone), and, or
+	kinds       uint32      // isKind: one bit for each packet.Kind
+	low, high   uint16      // hasPort: first and last port
+	mask        packet.Addr // hasHost: mask of the prefix
+	address     packet.Addr // hasHost: masked address
+	left, right int         // and, or: indexes of the operands; not: left only
 }
 
-// Match reports whether a frame is to be recorded. It parses the frame into p.
+// Match reports whether the filter selects a frame. It parses the frame into p, unless the filter
+// is empty. It does not allocate.
 func (f *Filter) Match(frame []byte, p *packet.Parsed) bool {
 	if len(f.tests) == 0 {
 		return true
@@ -49,7 +51,7 @@ func (f *Filter) Match(frame []byte, p *packet.Parsed) bool {
 	return f.match(len(f.tests)-1, p.Kind, &k)
 }
 
-// keyOf gives a packet's addresses and ports; none where it has none.
+// keyOf returns the addresses and ports of a packet; those that it does not have are zero.
 func keyOf(frame []byte, p *packet.Parsed) packet.Key {
 	if !hasAddresses.has(p.Kind) {
 		return packet.Key{}
@@ -86,7 +88,7 @@ func (t *test) isHost(a packet.Addr) bool { return a.And(t.mask) == t.address }
 
 func (t *test) isPort(p uint16) bool { return t.low <= p && p <= t.high }
 
-// kindSet is a set of kinds of packets.
+// kindSet is a set of packet kinds.
 type kindSet uint32
 
 func kindsOf(kinds ...packet.Kind) kindSet {
@@ -100,12 +102,14 @@ func kindsOf(kinds ...packet.Kind) kindSet {
 func (s kindSet) has(k packet.Kind) bool { return s>>k&1 != 0 }
 
 var (
-	of4          = kindsOf(packet.ICMP4, packet.Other4, packet.Fragment4, packet.TCP4, packet.UDP4, packet.SCTP4)
-	of6          = kindsOf(packet.ICMP6, packet.Other6, packet.Fragment6, packet.TCP6, packet.UDP6, packet.SCTP6)
+	of4 = kindsOf(packet.ICMP4, packet.Other4, packet.Fragment4,
+		packet.TCP4, packet.UDP4, packet.SCTP4)
+	of6 = kindsOf(packet.ICMP6, packet.Other6, packet.Fragment6,
+		packet.TCP6, packet.UDP6, packet.SCTP6)
 	hasAddresses = of4 | of6
 )
 
-// words are the protocols of the language.
+// words are the protocol names of the filter language.
 var words = map[string]kindSet{
 	"arp":      kindsOf(packet.ARPPacket),
 	"ip":       of4,

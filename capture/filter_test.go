@@ -11,12 +11,19 @@ import (
 	"fulcrum/packet"
 )
 
-// frame makes a packet of the transport layer given; gopacket, which shares no code with us, writes it.
-func frame(t testing.TB, src, dst string, transport gopacket.SerializableLayer, protocol layers.IPProtocol) []byte {
+// frame returns a packet with the given transport layer. gopacket writes it, which shares no code
+// with this project.
+func frame(
+	t testing.TB, src, dst string, transport gopacket.SerializableLayer, protocol layers.IPProtocol,
+) []byte {
 	t.Helper()
-	ethernet := &layers.Ethernet{SrcMAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}, DstMAC: net.HardwareAddr{2, 0, 0, 0, 0, 2}, EthernetType: layers.EthernetTypeIPv4}
-	ip4 := &layers.IPv4{Version: 4, TTL: 64, Protocol: protocol, SrcIP: net.ParseIP(src), DstIP: net.ParseIP(dst)}
-	ip6 := &layers.IPv6{Version: 6, HopLimit: 64, NextHeader: protocol, SrcIP: net.ParseIP(src), DstIP: net.ParseIP(dst)}
+	ethernet := &layers.Ethernet{
+		SrcMAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}, DstMAC: net.HardwareAddr{2, 0, 0, 0, 0, 2},
+		EthernetType: layers.EthernetTypeIPv4,
+	}
+	srcIP, dstIP := net.ParseIP(src), net.ParseIP(dst)
+	ip4 := &layers.IPv4{Version: 4, TTL: 64, Protocol: protocol, SrcIP: srcIP, DstIP: dstIP}
+	ip6 := &layers.IPv6{Version: 6, HopLimit: 64, NextHeader: protocol, SrcIP: srcIP, DstIP: dstIP}
 	var network gopacket.NetworkLayer = ip4
 	if strings.Contains(src, ":") {
 		ethernet.EthernetType = layers.EthernetTypeIPv6
@@ -25,11 +32,13 @@ func frame(t testing.TB, src, dst string, transport gopacket.SerializableLayer, 
 	if summed, ok := transport.(interface {
 		SetNetworkLayerForChecksum(gopacket.NetworkLayer) error
 	}); ok {
-		_ = summed.SetNetworkLayerForChecksum(network) // fails for other layers only
+		_ = summed.SetNetworkLayerForChecksum(network) // fails only for layers other than IP
 	}
 	b := gopacket.NewSerializeBuffer()
 	options := gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}
-	if err := gopacket.SerializeLayers(b, options, ethernet, network.(gopacket.SerializableLayer), transport); err != nil {
+	err := gopacket.SerializeLayers(b, options,
+		ethernet, network.(gopacket.SerializableLayer), transport)
+	if err != nil {
 		t.Fatal(err)
 	}
 	return b.Bytes()
@@ -37,19 +46,26 @@ func frame(t testing.TB, src, dst string, transport gopacket.SerializableLayer, 
 
 func frames(t testing.TB) map[string][]byte {
 	arp := &layers.ARP{
-		AddrType: layers.LinkTypeEthernet, Protocol: layers.EthernetTypeIPv4, HwAddressSize: 6, ProtAddressSize: 4, Operation: 1,
-		SourceHwAddress: make([]byte, 6), SourceProtAddress: []byte{10, 0, 0, 1}, DstHwAddress: make([]byte, 6), DstProtAddress: []byte{10, 0, 0, 2},
+		AddrType: layers.LinkTypeEthernet, Protocol: layers.EthernetTypeIPv4,
+		HwAddressSize: 6, ProtAddressSize: 4, Operation: 1,
+		SourceHwAddress: make([]byte, 6), SourceProtAddress: []byte{10, 0, 0, 1},
+		DstHwAddress: make([]byte, 6), DstProtAddress: []byte{10, 0, 0, 2},
 	}
 	b := gopacket.NewSerializeBuffer()
-	ethernet := &layers.Ethernet{SrcMAC: make([]byte, 6), DstMAC: make([]byte, 6), EthernetType: layers.EthernetTypeARP}
+	ethernet := &layers.Ethernet{
+		SrcMAC: make([]byte, 6), DstMAC: make([]byte, 6), EthernetType: layers.EthernetTypeARP,
+	}
 	if err := gopacket.SerializeLayers(b, gopacket.SerializeOptions{}, ethernet, arp); err != nil {
 		t.Fatal(err)
 	}
+	tcp := &layers.TCP{SrcPort: 4000, DstPort: 80, SYN: true, DataOffset: 5}
+	udp := &layers.UDP{SrcPort: 4000, DstPort: 53}
+	icmp := &layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(8, 0)}
 	return map[string][]byte{
-		"web":  frame(t, "192.168.5.9", "10.0.0.100", &layers.TCP{SrcPort: 4000, DstPort: 80, SYN: true, DataOffset: 5}, layers.IPProtocolTCP),
-		"dns":  frame(t, "192.168.5.9", "10.0.0.100", &layers.UDP{SrcPort: 4000, DstPort: 53}, layers.IPProtocolUDP),
-		"web6": frame(t, "fd00::9", "fd00::100", &layers.TCP{SrcPort: 4000, DstPort: 80, SYN: true, DataOffset: 5}, layers.IPProtocolTCP),
-		"ping": frame(t, "10.0.0.1", "10.1.0.1", &layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(8, 0)}, layers.IPProtocolICMPv4),
+		"web":  frame(t, "192.168.5.9", "10.0.0.100", tcp, layers.IPProtocolTCP),
+		"dns":  frame(t, "192.168.5.9", "10.0.0.100", udp, layers.IPProtocolUDP),
+		"web6": frame(t, "fd00::9", "fd00::100", tcp, layers.IPProtocolTCP),
+		"ping": frame(t, "10.0.0.1", "10.1.0.1", icmp, layers.IPProtocolICMPv4),
 		"arp":  b.Bytes(),
 	}
 }
@@ -99,14 +115,14 @@ func TestFilters(t *testing.T) {
 func TestBadFilters(t *testing.T) {
 	for _, tt := range []struct{ filter, want string }{
 		{"tpc", `word 1 is "tpc"; write not, (`},
-		{"tcp and", "it ends too early; go on with not, ("},
-		{"host", "it ends too early; go on with an address"},
+		{"tcp and", "unexpected end; continue with not, ("},
+		{"host", "unexpected end; continue with an address"},
 		{"host 10.0.0", `word 2 is "10.0.0"; write an address`},
 		{"net 10.0.0.1/8", `word 2 is "10.0.0.1/8"; write a subnet`},
 		{"port 80-", `word 2 is "80-"; write a port`},
 		{"port 90-80", "write a port"},
-		{"(tcp", "go on with )"},
-		{"tcp udp", `word 2 is "udp"; write and, or, or the end`},
+		{"(tcp", "continue with )"},
+		{"tcp udp", `word 2 is "udp"; write "and" or "or", or end the filter`},
 		{"tcp )", `word 2 is ")"`},
 		{strings.Repeat("not ", 200) + "tcp", "201 words"},
 	} {
@@ -116,7 +132,7 @@ func TestBadFilters(t *testing.T) {
 	}
 }
 
-// TestMatchAllocatesNothing: it is called by workers.
+// TestMatchAllocatesNothing checks what workers call.
 func TestMatchAllocatesNothing(t *testing.T) {
 	f, err := ParseFilter("tcp and (host 10.0.0.1 or dst net 10.0.0.0/16) and not port 81")
 	if err != nil {
@@ -132,7 +148,7 @@ func TestMatchAllocatesNothing(t *testing.T) {
 	}
 }
 
-// BenchmarkMatch is what a packet costs that is looked at and not recorded.
+// BenchmarkMatch measures the cost of a packet that does not match.
 func BenchmarkMatch(b *testing.B) {
 	f, err := ParseFilter("tcp and host 10.9.9.9 and not port 22")
 	if err != nil {
@@ -144,7 +160,7 @@ func BenchmarkMatch(b *testing.B) {
 	}
 }
 
-// FuzzFilter: no text and no frame makes a filter panic.
+// FuzzFilter checks that no text and no frame makes a filter panic.
 func FuzzFilter(f *testing.F) {
 	for _, data := range frames(f) {
 		f.Add("not (tcp or src net 10.0.0.0/8) and port 1-2", data)

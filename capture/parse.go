@@ -11,11 +11,11 @@ import (
 	"fulcrum/packet"
 )
 
-// maxWords bounds a filter, and with it what a packet costs.
+// maxWords limits the length of a filter, and thereby the time that it takes per packet.
 const maxWords = 100
 
-// ParseFilter reads a filter such as "tcp and (host 10.0.0.1 or dst net 10.1.0.0/16) and not port 80". The language is a part of
-// tcpdump's:
+// ParseFilter parses a filter such as "tcp and (host 10.0.0.1 or dst net 10.1.0.0/16) and not
+// port 80". The language is a part of tcpdump's:
 //
 //	arp ip ip6 tcp udp sctp icmp icmp6 fragment
 //	[src|dst] host ADDRESS
@@ -23,18 +23,20 @@ const maxWords = 100
 //	[src|dst] port NUMBER or FIRST-LAST
 //	not X, X and Y, X or Y, ( X )
 //
-// not binds closest, then and, then or. Ports are those of packets that sessions can have. An empty filter matches all.
+// "not" binds closest, then "and", then "or". A port test matches TCP, UDP and SCTP packets only,
+// and no fragments. An empty filter matches all packets. The error names the wrong word and what
+// to write instead.
 func ParseFilter(text string) (Filter, error) {
 	p := parser{words: split(text)}
 	if len(p.words) == 0 {
 		return Filter{}, nil
 	}
 	if len(p.words) > maxWords {
-		return Filter{}, fmt.Errorf("filter of %d words: %d are the most", len(p.words), maxWords)
+		return Filter{}, fmt.Errorf("filter has %d words: at most %d are allowed", len(p.words), maxWords)
 	}
 	p.parseOr()
 	if p.err == nil && p.at < len(p.words) {
-		p.fail("and, or, or the end")
+		p.fail(`"and" or "or", or end the filter before it`)
 	}
 	if p.err != nil {
 		return Filter{}, fmt.Errorf("filter %q: %w", text, p.err)
@@ -42,12 +44,12 @@ func ParseFilter(text string) (Filter, error) {
 	return Filter{p.tests}, nil
 }
 
-// split gives the words; parentheses are words of their own.
+// split returns the words of a filter. Parentheses are separate words.
 func split(text string) []string {
 	return strings.Fields(strings.NewReplacer("(", " ( ", ")", " ) ").Replace(text))
 }
 
-// parser descends recursively. After the first error it reads nothing any more.
+// parser is a recursive-descent parser. It stops at the first error.
 type parser struct {
 	words []string
 	at    int
@@ -55,7 +57,7 @@ type parser struct {
 	err   error
 }
 
-// accept takes a word if it comes next.
+// accept consumes the next word if it is the given one.
 func (p *parser) accept(word string) bool {
 	if p.err == nil && p.at < len(p.words) && p.words[p.at] == word {
 		p.at++
@@ -64,7 +66,7 @@ func (p *parser) accept(word string) bool {
 	return false
 }
 
-// next takes any word.
+// next consumes and returns the next word, or "" at the end.
 func (p *parser) next() string {
 	if p.err != nil || p.at == len(p.words) {
 		return ""
@@ -79,11 +81,11 @@ func (p *parser) fail(wanted string) {
 	case p.at < len(p.words):
 		p.err = fmt.Errorf("word %d is %q; write %s", p.at+1, p.words[p.at], wanted)
 	default:
-		p.err = fmt.Errorf("it ends too early; go on with %s", wanted)
+		p.err = fmt.Errorf("unexpected end; continue with %s", wanted)
 	}
 }
 
-// failAt is fail about a word that next gave.
+// failAt is fail for a word that next has consumed.
 func (p *parser) failAt(word, wanted string) {
 	if word != "" {
 		p.at--
@@ -91,7 +93,7 @@ func (p *parser) failAt(word, wanted string) {
 	p.fail(wanted)
 }
 
-// add appends a test and gives its place.
+// add appends a test and returns its index.
 func (p *parser) add(t test) int {
 	p.tests = append(p.tests, t)
 	return len(p.tests) - 1
@@ -143,7 +145,8 @@ func (p *parser) parseTest() int {
 	case p.accept("port"):
 		p.parsePorts(&t)
 	default:
-		p.fail("not, (, src, dst, host, net, port, or one of " + strings.Join(slices.Sorted(maps.Keys(words)), ", "))
+		protocols := strings.Join(slices.Sorted(maps.Keys(words)), ", ")
+		p.fail("not, (, src, dst, host, net, port, or one of " + protocols)
 	}
 	return p.add(t)
 }
@@ -172,13 +175,13 @@ func (p *parser) parseNet(t *test) {
 	word := p.next()
 	n, err := netip.ParsePrefix(word)
 	if err != nil || n.Addr().Is4In6() || n != n.Masked() {
-		p.failAt(word, "a subnet such as 10.1.0.0/16, without bits behind its prefix")
+		p.failAt(word, "a subnet such as 10.1.0.0/16, with no bits set behind its prefix")
 		return
 	}
 	t.within(n)
 }
 
-// within makes a test one of addresses.
+// within makes t a test for addresses in a prefix.
 func (t *test) within(n netip.Prefix) {
 	bits := n.Bits()
 	if n.Addr().Is4() {

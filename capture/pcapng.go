@@ -5,7 +5,7 @@ import (
 	"io"
 )
 
-// The parts of pcapng (draft-ietf-opsawg-pcapng) that are written here.
+// Numbers of pcapng (draft-ietf-opsawg-pcapng) that this package writes.
 const (
 	blockSection   = 0x0a0d0d0a
 	blockInterface = 1
@@ -15,23 +15,25 @@ const (
 
 	optionEnd         = 0
 	optionComment     = 1
-	optionApplication = 4 // of a section
-	optionName        = 2 // of an interface
-	optionResolution  = 9 // of an interface
-	optionFlags       = 2 // of a packet
+	optionApplication = 4 // option of a section
+	optionName        = 2 // option of an interface
+	optionResolution  = 9 // option of an interface
+	optionFlags       = 2 // option of a packet
 
-	nanoseconds = 9 // the resolution, as a power of ten
+	nanoseconds = 9 // resolution of timestamps: 10^-9 s
 	inbound     = 1
 	outbound    = 2
 )
 
-// Writer writes records as pcapng.
+// Writer writes records as pcapng, in little-endian order. It is for one goroutine.
 type Writer struct {
 	w     io.Writer
-	block []byte // is used again for each block
+	block []byte // the block in progress; reused
 }
 
-// NewWriter writes the beginning of a file: the section, and an interface for each port.
+// NewWriter writes the start of a file: the section, and an interface for each port name.
+// Record.Port is an index into ports. snap is the maximum number of bytes recorded from each
+// packet.
 func NewWriter(w io.Writer, ports []string, snap int) (*Writer, error) {
 	n := &Writer{w: w}
 	n.begin(blockSection)
@@ -58,7 +60,7 @@ func NewWriter(w io.Writer, ports []string, snap int) (*Writer, error) {
 	return n, nil
 }
 
-// Write writes a record, with a comment if there is one.
+// Write writes a record. A comment that is not empty becomes the comment of the packet.
 func (n *Writer) Write(r *Record, comment string) error {
 	n.begin(blockPacket)
 	n.word(uint32(r.Port))
@@ -78,7 +80,7 @@ func (n *Writer) Write(r *Record, comment string) error {
 	return n.end()
 }
 
-// begin starts a block; its length comes at the end.
+// begin starts a block. end fills in its length.
 func (n *Writer) begin(kind uint32) {
 	n.block = n.block[:0]
 	n.word(kind)
@@ -88,7 +90,7 @@ func (n *Writer) begin(kind uint32) {
 func (n *Writer) word(v uint32) { n.block = binary.LittleEndian.AppendUint32(n.block, v) }
 func (n *Writer) half(v uint16) { n.block = binary.LittleEndian.AppendUint16(n.block, v) }
 
-// padded appends bytes up to a multiple of four.
+// padded appends b and pads the block to a multiple of four bytes.
 func (n *Writer) padded(b []byte) {
 	n.block = append(n.block, b...)
 	for len(n.block)%4 != 0 {
@@ -102,7 +104,7 @@ func (n *Writer) option(code uint16, value []byte) {
 	n.padded(value)
 }
 
-// end closes the options and the block, and writes it.
+// end ends the options and the block, and writes the block.
 func (n *Writer) end() error {
 	n.option(optionEnd, nil)
 	length := uint32(len(n.block) + 4)

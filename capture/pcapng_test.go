@@ -14,7 +14,7 @@ import (
 
 var recorded = time.Date(2025, time.January, 2, 3, 4, 5, 678901234, time.UTC)
 
-// sample is a file of three packets: one in, one out, and one dropped.
+// sample returns a file of three packets: one received, one sent, and one dropped.
 func sample(t *testing.T) []byte {
 	t.Helper()
 	var file bytes.Buffer
@@ -40,7 +40,7 @@ func sample(t *testing.T) []byte {
 	return file.Bytes()
 }
 
-// TestOthersReadIt: gopacket finds the interfaces, the times and the bytes.
+// TestOthersReadIt checks that gopacket finds the interfaces, the times and the bytes.
 func TestOthersReadIt(t *testing.T) {
 	r, err := pcapgo.NewNgReader(bytes.NewReader(sample(t)), pcapgo.DefaultNgReaderOptions)
 	if err != nil {
@@ -57,7 +57,8 @@ func TestOthersReadIt(t *testing.T) {
 			t.Fatal(err)
 		}
 		port, err := r.Interface(info.InterfaceIndex)
-		if err != nil || port.Name != want.port || info.Length != want.length || !bytes.Equal(data, want.data) {
+		if err != nil || port.Name != want.port || info.Length != want.length ||
+			!bytes.Equal(data, want.data) {
 			t.Errorf("packet %d: %v, port %+v, %+v, %x", i, err, port, info, data)
 		}
 		if !info.Timestamp.Equal(recorded.Add(time.Duration(i))) {
@@ -66,7 +67,7 @@ func TestOthersReadIt(t *testing.T) {
 	}
 }
 
-// TestWiresharkShowsTheReason: the comment is there for who opens the file.
+// TestWiresharkShowsTheReason checks that tshark shows the comment.
 func TestWiresharkShowsTheReason(t *testing.T) {
 	tshark, err := exec.LookPath("tshark")
 	if err != nil {
@@ -76,11 +77,14 @@ func TestWiresharkShowsTheReason(t *testing.T) {
 	if err := os.WriteFile(file, sample(t), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	said, err := exec.Command(tshark, "-r", file, "-T", "fields", "-e", "frame.comment", "-e", "frame.interface_name").Output()
+	said, err := exec.Command(tshark, "-r", file, "-T", "fields",
+		"-e", "frame.comment", "-e", "frame.interface_name").Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := strings.ReplaceAll(string(said), "\t", "|"), "|front\n|back\nno_session: of no session|front\n"; got != want {
+	got := strings.ReplaceAll(string(said), "\t", "|")
+	want := "|front\n|back\nno_session: of no session|front\n"
+	if got != want {
 		t.Errorf("tshark says\n%s, want\n%s", got, want)
 	}
 }

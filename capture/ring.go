@@ -5,24 +5,26 @@ import (
 	"sync/atomic"
 )
 
-// Stage is where on its way a packet is recorded.
+// Stage is the point at which a packet is recorded.
 type Stage uint8
 
+// Stages, in the order of a packet's way.
 const (
-	Rx   Stage = iota // as it came
-	Tx                // as it left
-	Drop              // as it was when it was dropped
-	NumStages
+	Rx        Stage = iota // as received
+	Tx                     // as sent
+	Drop                   // as it was when it was dropped
+	NumStages              // number of stages
 )
 
 var stages = [NumStages]string{Rx: "rx", Tx: "tx", Drop: "drop"}
 
+// String returns "rx", "tx" or "drop".
 func (s Stage) String() string { return stages[s] }
 
-// StageNames are the stages' names.
+// StageNames returns the names of all stages, in the order of their values.
 func StageNames() []string { return slices.Clone(stages[:]) }
 
-// ParseStage returns the stage with a name.
+// ParseStage returns the stage with the given name, and whether there is one.
 func ParseStage(name string) (Stage, bool) {
 	for s, n := range stages {
 		if n == name {
@@ -32,36 +34,39 @@ func ParseStage(name string) (Stage, bool) {
 	return 0, false
 }
 
-// Record is a packet as it was recorded.
+// Record is a recorded packet.
 type Record struct {
-	Time   int64 // ns since 1970
-	Stage  Stage
-	Reason uint8 // Drop: the caller's number for why
-	Port   uint16
-	Worker uint16
-	Length int    // of the packet; Data may be less
-	Data   []byte // valid as long as Take says
+	Time   int64  // ns since 1970
+	Stage  Stage  // where the packet was recorded
+	Reason uint8  // the caller's number of the drop reason; valid with Drop
+	Port   uint16 // index of the port that received or sent it
+	Worker uint16 // index of the worker that recorded it
+	Length int    // bytes of the packet; Data may be shorter
+	Data   []byte // the first bytes of the packet; see Put and Take for how long it is valid
 }
 
-// Ring carries records from a worker to a reader.
+// Ring carries records from one worker to one reader, which may run at the same time.
 type Ring struct {
 	snap  int
-	slots []Record // each with its place in data
+	slots []Record // slot i has the bytes of data from i*snap on
 	data  []byte
 
 	_      [64]byte
-	tail   atomic.Uint64 // records written
-	missed atomic.Uint64
+	tail   atomic.Uint64 // number of records written
+	missed atomic.Uint64 // number of records that found the ring full
 	_      [64]byte
-	head   atomic.Uint64 // records read
+	head   atomic.Uint64 // number of records read
 }
 
-// NewRing makes a ring of n records, a power of two, of up to snap bytes each.
+// NewRing returns a ring for n records, each with up to snap bytes of its packet. n must be a
+// power of two.
 func NewRing(n, snap int) *Ring {
 	return &Ring{snap: snap, slots: make([]Record, n), data: make([]byte, n*snap)}
 }
 
-// Put copies a packet into the ring. A full ring misses it. r.Data is the packet; r.Length is set from it.
+// Put copies a record and the first bytes of r.Data, the whole packet, into the ring. It sets
+// Length from r.Data. If the ring is full, Put drops the record and counts it as missed. Only the
+// worker may call it.
 func (g *Ring) Put(r Record) {
 	tail := g.tail.Load()
 	if tail-g.head.Load() == uint64(len(g.slots)) {
@@ -76,7 +81,8 @@ func (g *Ring) Put(r Record) {
 	g.tail.Store(tail + 1)
 }
 
-// Take gives the next record to f and reports whether there was one. The record is valid during f.
+// Take calls f with the next record and reports whether there was one. The record and its Data are
+// valid during the call only. Only the reader may call Take.
 func (g *Ring) Take(f func(*Record)) bool {
 	head := g.head.Load()
 	if head == g.tail.Load() {
@@ -87,5 +93,6 @@ func (g *Ring) Take(f func(*Record)) bool {
 	return true
 }
 
-// Missed counts the packets for which there was no room.
+// Missed returns the number of records that were dropped because the ring was full. Any goroutine
+// may call it.
 func (g *Ring) Missed() uint64 { return g.missed.Load() }

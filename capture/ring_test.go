@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// TestRingKeepsOrder: one puts while another takes; what arrives is in order and whole, and what did not is counted.
+// TestRingKeepsOrder lets one goroutine put while another takes. Records must arrive complete and
+// in order, or be counted as missed.
 func TestRingKeepsOrder(t *testing.T) {
 	const n = 100_000
 	g := NewRing(64, 4)
@@ -17,7 +18,8 @@ func TestRingKeepsOrder(t *testing.T) {
 	})
 	taken, last := uint64(0), int64(-1)
 	take := func(r *Record) {
-		if i := int64(r.Data[0]) | int64(r.Data[1])<<8 | int64(r.Data[2])<<16; i != r.Time || r.Time <= last || len(r.Data) != 4 || r.Length != 5 {
+		i := int64(r.Data[0]) | int64(r.Data[1])<<8 | int64(r.Data[2])<<16
+		if i != r.Time || r.Time <= last || len(r.Data) != 4 || r.Length != 5 {
 			t.Fatalf("%+v after %d", r, last)
 		}
 		taken, last = taken+1, r.Time

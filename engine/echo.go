@@ -33,7 +33,7 @@ func (w *Worker) echoFlow(p *ports.Packet, m *meta) (Verdict, bool) {
 		w.hashes[m.index] = hash
 		return w.beginEcho(p, m, service), true
 	}
-	if m.SrcPort == 0 && w.outgoing != nil && int(p.Spare) < len(w.outgoing) {
+	if m.SrcPort == 0 && w.outgoing != nil && int(p.Handovers) < len(w.outgoing) {
 		return w.handOver(p, (w.number+1)%len(w.outgoing)), true // whoever has asked
 	}
 	return Taken, false

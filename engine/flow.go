@@ -35,7 +35,7 @@ func (w *Worker) flow6(p *ports.Packet, m *meta) Verdict {
 
 // unknownFlow hands a packet without session to the worker that its flow belongs to, or decides about it.
 func (w *Worker) unknownFlow(p *ports.Packet, m *meta) Verdict {
-	if w.outgoing != nil && p.Spare == 0 {
+	if w.outgoing != nil && p.Handovers == 0 {
 		m.WriteKey(&w.key, p.Bytes())
 		if owner := w.owner(p.Port, &w.key); owner != steer.Receiver && owner != w.number {
 			return w.handOver(p, owner)

@@ -111,7 +111,7 @@ func (w *Worker) first(p *ports.Packet, m *meta, owner int) Verdict {
 // all of a datagram come to one worker, and it need not be the one to which the flow's other packets come.
 func (w *Worker) fragmentOwner(p *ports.Packet, m *meta) int {
 	m.WriteKey(&w.key, p.Bytes())
-	if w.outgoing == nil || p.Spare != 0 {
+	if w.outgoing == nil || p.Handovers != 0 {
 		return w.number
 	}
 	if _, known := w.lookup(&w.key); known {

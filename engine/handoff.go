@@ -74,7 +74,7 @@ func newHandoffs(n int) [][]*handoff {
 	return all
 }
 
-// A packet that another worker has handed over carries in Spare how many workers have had it. None is handed on but
+// A packet that another worker has handed over carries in Handovers how many workers have had it. None is handed on but
 // those of which nobody knows the owner.
 
 // handOver gives a packet to another worker.
@@ -82,7 +82,7 @@ func (w *Worker) handOver(p *ports.Packet, to int) Verdict {
 	if w.stopping {
 		return DropStopped
 	}
-	p.Spare++
+	p.Handovers++
 	if !w.outgoing[to].push(p) {
 		return DropHandoffFull
 	}

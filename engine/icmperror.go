@@ -21,10 +21,10 @@ func (w *Worker) icmpError(p *ports.Packet, m *meta) Verdict {
 	if ref, found := w.lookup(&k); found {
 		return w.forwardError(p, m, &q, ref)
 	}
-	if w.outgoing == nil || int(p.Spare) == len(w.outgoing) {
+	if w.outgoing == nil || int(p.Handovers) == len(w.outgoing) {
 		return DropICMPError
 	}
-	if p.Spare == 0 {
+	if p.Handovers == 0 {
 		if owner := w.probableOwner(p.Port, &k); owner != steer.Receiver && owner != w.number {
 			return w.handOver(p, owner)
 		}

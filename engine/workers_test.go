@@ -347,7 +347,7 @@ func TestHandoffOrder(t *testing.T) {
 	h := new(handoff)
 	go func() {
 		for i := 0; i < n; {
-			if h.push(&ports.Packet{Spare: uint32(i)}) {
+			if h.push(&ports.Packet{Handovers: uint32(i)}) {
 				i++
 			}
 			if i%48 == 0 || i == n {
@@ -360,8 +360,8 @@ func TestHandoffOrder(t *testing.T) {
 		b.N = 0
 		h.pull(b)
 		for _, p := range b.Slice() {
-			if p.Spare != want {
-				t.Fatalf("packet %d, want %d", p.Spare, want)
+			if p.Handovers != want {
+				t.Fatalf("packet %d, want %d", p.Handovers, want)
 			}
 			want++
 		}

@@ -79,7 +79,7 @@ func (w *world) release(h Hop, what string) {
 	waited := w.table.Take(h)
 	for i := range waited {
 		w.sent++
-		w.note("%s packet %d to %v", what, waited[i].Spare, w.table.At(h).Address)
+		w.note("%s packet %d to %v", what, waited[i].Handovers, w.table.At(h).Address)
 	}
 }
 
@@ -112,7 +112,7 @@ func (w *world) packet(h Hop, number uint32) {
 		w.note("send packet %d to %v at %v", number, e.Address, e.MAC())
 		return
 	}
-	result, q := w.table.Hold(h, &ports.Packet{Spare: number}, w.now)
+	result, q := w.table.Hold(h, &ports.Packet{Handovers: number}, w.now)
 	switch result {
 	case Held:
 		w.held++

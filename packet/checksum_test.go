@@ -21,8 +21,11 @@ func TestSumOfRFC1071Example(t *testing.T) {
 }
 
 func TestChecksumOfKnownHeader(t *testing.T) {
-	// The header that Wikipedia's "Internet checksum" works through.
-	h := []byte{0x45, 0, 0, 0x73, 0, 0, 0x40, 0, 0x40, 0x11, 0, 0, 0xc0, 0xa8, 0, 1, 0xc0, 0xa8, 0, 0xc7}
+	// The example of Wikipedia's article "Internet checksum".
+	h := []byte{
+		0x45, 0, 0, 0x73, 0, 0, 0x40, 0, 0x40, 0x11,
+		0, 0, 0xc0, 0xa8, 0, 1, 0xc0, 0xa8, 0, 0xc7,
+	}
 	if got := packet.Checksum(h); got != 0xb861 {
 		t.Errorf("checksum is %#04x; want 0xb861", got)
 	}
@@ -51,10 +54,13 @@ func TestSumCarries(t *testing.T) {
 }
 
 func TestFoldIsRemainder(t *testing.T) {
-	// The first carries in every one of the folds.
-	edges := rapid.SampledFrom([]uint64{0xffffffff_ffff0001, 1<<64 - 1, 1<<32 - 1, 0xffff_ffff_0000_ffff, 0x10000, 0xffff, 0})
+	// The first value carries in every fold.
+	edges := rapid.SampledFrom([]uint64{
+		0xffffffff_ffff0001, 1<<64 - 1, 1<<32 - 1, 0xffff_ffff_0000_ffff, 0x10000, 0xffff, 0,
+	})
 	rapid.Check(t, func(t *rapid.T) {
-		v := rapid.OneOf(rapid.Uint64(), rapid.Uint64Min(1<<64-70000), rapid.Uint64Max(1<<18), edges).Draw(t, "sum")
+		large, small := rapid.Uint64Min(1<<64-70000), rapid.Uint64Max(1<<18)
+		v := rapid.OneOf(rapid.Uint64(), large, small, edges).Draw(t, "sum")
 		got := packet.Fold(v)
 		if uint64(got)%0xffff != v%0xffff || (got == 0) != (v == 0) {
 			t.Fatalf("Fold(%#x) = %#x", v, got)

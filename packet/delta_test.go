@@ -10,7 +10,7 @@ import (
 )
 
 func TestDeltaOfRFC1624Example(t *testing.T) {
-	// RFC 1624, section 4: where RFC 1141's equation gives 0xffff.
+	// RFC 1624, section 4: the equation of RFC 1141 gives 0xffff here.
 	if got := packet.Delta(0).Change16(0x5555, 0x3285).Apply(0xdd2f); got != 0x0000 {
 		t.Errorf("new checksum is %#04x; want 0x0000", got)
 	}
@@ -28,7 +28,7 @@ func TestDeltaOfSameValue(t *testing.T) {
 	for c := range 1 << 16 {
 		want := uint16(c)
 		if want == 0xffff {
-			want = 0 // the other zero
+			want = 0 // one's complement has two zeros
 		}
 		got := packet.Delta(0).Change16(0x1234, 0x1234).Change32(7, 7).Apply(uint16(c))
 		if got != want {
@@ -37,11 +37,12 @@ func TestDeltaOfSameValue(t *testing.T) {
 	}
 }
 
-// TestDeltaIsRecomputation changes fields of random data and compares with a checksum over all of it.
+// TestDeltaIsRecomputation changes fields of random data. The checksum by difference must equal
+// the one computed in full.
 func TestDeltaIsRecomputation(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		b := drawBytes(t, "data", 8, 40)
-		b[0] |= 1 // a header whose sum is 0 does not exist
+		b[0] |= 1 // no real header sums to 0
 		old := packet.Checksum(b)
 		var d packet.Delta
 		for range rapid.IntRange(1, 4).Draw(t, "changes") {
@@ -71,7 +72,7 @@ func change(t *rapid.T, b []byte, d packet.Delta) packet.Delta {
 	return d
 }
 
-// TestDeltaKeepsErrors: a checksum that is off by e stays off by e.
+// TestDeltaKeepsErrors checks that a checksum that is off by e stays off by e.
 func TestDeltaKeepsErrors(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		right := rapid.Uint16Range(0, 0xfffe).Draw(t, "right checksum")

@@ -1,57 +1,64 @@
 package packet
 
-// NDLen is the length of a neighbour solicitation or advertisement with one link-layer address (RFC 4861, 4.3 and 4.4), with its IPv6
-// header, in bytes.
+// NDLen is the length in bytes of a neighbour solicitation or advertisement with one link-layer
+// address (RFC 4861, 4.3 and 4.4), including its IPv6 header.
 const NDLen = IPv6Len + ndMinLen + ndOptionLen
 
 const (
 	ndMinLen    = 24 // without options
-	ndOptionLen = 8  // of an Ethernet address
+	ndOptionLen = 8  // link-layer address option with an Ethernet address
 
 	ndSourceAddress = 1
 	ndTargetAddress = 2
 
-	ndHopLimit = 255 // so that nobody from behind a router can take part
+	ndHopLimit = 255 // proves that no router forwarded the message (RFC 4861, 3.1)
 )
 
 // NDFlags are the flags of a neighbour advertisement.
 type NDFlags uint8
 
+// Flags of a neighbour advertisement (RFC 4861, 4.4).
 const (
-	NDRouter    NDFlags = 0x80
-	NDSolicited NDFlags = 0x40
-	NDOverride  NDFlags = 0x20
+	NDRouter    NDFlags = 0x80 // the sender is a router
+	NDSolicited NDFlags = 0x40 // the message answers a solicitation
+	NDOverride  NDFlags = 0x20 // the receiver replaces the link-layer address that it knows
 )
 
-// AllNodes is every station of a link.
+// Addresses of all stations on a link.
 var (
-	AllNodes    = Addr{Hi: 0xff02 << 48, Lo: 1}
-	AllNodesMAC = MulticastMAC(AllNodes)
+	AllNodes    = Addr{Hi: 0xff02 << 48, Lo: 1} // ff02::1
+	AllNodesMAC = MulticastMAC(AllNodes)        // 33:33:00:00:00:01
 )
 
-// SolicitedNode returns the group in which the station with an address is asked for (RFC 4291, 2.7.1).
+// SolicitedNode returns the solicited-node multicast address of a (RFC 4291, 2.7.1).
 func SolicitedNode(a Addr) Addr {
 	return Addr{Hi: 0xff02 << 48, Lo: 1<<32 | 0xff<<24 | a.Lo&0xffffff}
 }
 
-// MulticastMAC returns the Ethernet address of an IPv6 group (RFC 2464, section 7).
+// MulticastMAC returns the Ethernet address of an IPv6 multicast address (RFC 2464, section 7).
 func MulticastMAC(a Addr) MAC {
 	return MAC{0x33, 0x33, byte(a.Lo >> 24), byte(a.Lo >> 16), byte(a.Lo >> 8), byte(a.Lo)}
 }
 
 // ND is a neighbour solicitation or advertisement.
 type ND struct {
-	Type      uint8 // ICMP6Solicitation or ICMP6Advertisement
-	Flags     NDFlags
-	Src, Dst  Addr
-	Target    Addr
-	LinkLayer MAC // of the source in a solicitation, of the target in an advertisement; zero if it is not given
+	Type     uint8   // ICMP6Solicitation or ICMP6Advertisement
+	Flags    NDFlags // advertisement: its flags; 0 in a solicitation
+	Src, Dst Addr    // addresses of the IPv6 header
+	Target   Addr    // the address that is asked for or announced
+
+	// LinkLayer belongs to Src in a solicitation and to Target in an advertisement. It is zero
+	// if the message has no such option.
+	LinkLayer MAC
 }
 
-// ParseND reads the message that begins at offset transport of an IPv6 packet, and reports whether it is valid (RFC 4861, 7.1).
+// ParseND reads the message at offset transport of an IPv6 packet and reports whether it is valid
+// (RFC 4861, 7.1). The packet must hold the IPv6 header and an ICMPv6 header of ICMPLen bytes at
+// that offset.
 func ParseND(ip IPv6, transport int) (n ND, ok bool) {
 	m := ICMPv6(ip[transport:])
-	if len(m) < ndMinLen || ip.HopLimit() != ndHopLimit || m.Code() != 0 || !m.Valid(ip.Src(), ip.Dst()) {
+	if len(m) < ndMinLen || ip.HopLimit() != ndHopLimit || m.Code() != 0 ||
+		!m.Valid(ip.Src(), ip.Dst()) {
 		return n, false
 	}
 	n = ND{Type: m.Type(), Src: ip.Src(), Dst: ip.Dst(), Target: AddrOf6(m[8:24])}
@@ -65,11 +72,13 @@ func ParseND(ip IPv6, transport int) (n ND, ok bool) {
 	if n.Type == ICMP6Advertisement {
 		return n, !n.Dst.IsMulticast() || n.Flags&NDSolicited == 0
 	}
-	// Whoever looks for a double of the address that he is about to take has none yet.
+	// A solicitation from :: is duplicate address detection (RFC 4862, 5.4): its sender has no
+	// address yet.
 	return n, n.Src != (Addr{}) || n.LinkLayer.IsZero() && n.Dst == SolicitedNode(n.Target)
 }
 
-// readOptions looks for the link-layer address, and reports whether all options are well formed.
+// readOptions reads the link-layer address of type wanted and reports whether all options are well
+// formed.
 func (n *ND) readOptions(b []byte, wanted uint8) bool {
 	for len(b) > 0 {
 		if len(b) < ndOptionLen || b[1] == 0 || int(b[1])*8 > len(b) {
@@ -83,10 +92,12 @@ func (n *ND) readOptions(b []byte, wanted uint8) bool {
 	return true
 }
 
-// Encode writes the message with its IPv6 header into b, which has NDLen bytes. The link-layer address must be given.
+// Encode writes the message and its IPv6 header into b, which must hold NDLen bytes. LinkLayer
+// must be set.
 func (n *ND) Encode(b []byte) {
 	IPv6(b).Encode(IPv6Fields{
-		PayloadLength: NDLen - IPv6Len, NextHeader: ProtocolICMPv6, HopLimit: ndHopLimit, Src: n.Src, Dst: n.Dst,
+		PayloadLength: NDLen - IPv6Len, NextHeader: ProtocolICMPv6, HopLimit: ndHopLimit,
+		Src: n.Src, Dst: n.Dst,
 	})
 	m := ICMPv6(b[IPv6Len:NDLen])
 	n.Target.Put(m[8:24])

@@ -19,7 +19,8 @@ func TestIPv4EncodeIsGopackets(t *testing.T) {
 			TTL: rapid.Byte().Draw(t, "ttl"), Protocol: rapid.Byte().Draw(t, "protocol"),
 			Src: cornered32().Draw(t, "source"), Dst: cornered32().Draw(t, "destination"),
 		}
-		got := packet.IPv4(bytes.Repeat([]byte{0x5a}, packet.IPv4MinLen)) // what was there must not show
+		// Encode must overwrite all of it.
+		got := packet.IPv4(bytes.Repeat([]byte{0x5a}, packet.IPv4MinLen))
 		got.Encode(f)
 		if want := judgeIPv4(t, f); !bytes.Equal(got, want) {
 			t.Fatalf("%+v\n got %x\nwant %x", f, []byte(got), want)
@@ -48,9 +49,12 @@ func judgeIPv4(t *rapid.T, f packet.IPv4Fields) []byte {
 func TestARPEncodeIsGopackets(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		f := packet.ARPFields{
-			Op:        rapid.SampledFrom([]packet.ARPOp{packet.ARPRequest, packet.ARPReply}).Draw(t, "operation"),
-			SenderMAC: packet.MAC(drawBytes(t, "sender MAC", 6, 6)), SenderIP: cornered32().Draw(t, "sender"),
-			TargetMAC: packet.MAC(drawBytes(t, "target MAC", 6, 6)), TargetIP: cornered32().Draw(t, "target"),
+			Op: rapid.SampledFrom(
+				[]packet.ARPOp{packet.ARPRequest, packet.ARPReply}).Draw(t, "operation"),
+			SenderMAC: packet.MAC(drawBytes(t, "sender MAC", 6, 6)),
+			SenderIP:  cornered32().Draw(t, "sender"),
+			TargetMAC: packet.MAC(drawBytes(t, "target MAC", 6, 6)),
+			TargetIP:  cornered32().Draw(t, "target"),
 		}
 		got := make(packet.ARP, packet.ARPLen)
 		got.Encode(f)
@@ -82,7 +86,8 @@ func TestICMPEncodeIsGopackets(t *testing.T) {
 		got := packet.ICMP(append(bytes.Repeat([]byte{0x5a}, packet.ICMPLen), payload...))
 		got.Encode(typ, code, uint32(id)<<16|uint32(seq))
 		want := serialize(t,
-			&layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(typ, code), Id: id, Seq: seq}, gopacket.Payload(payload))
+			&layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(typ, code), Id: id, Seq: seq},
+			gopacket.Payload(payload))
 		if !bytes.Equal(got, want) {
 			t.Fatalf("got %x\nwant %x", []byte(got), want)
 		}

@@ -2,21 +2,23 @@ package packet
 
 import "encoding/binary"
 
-// Fragment is what tells a fragment from the others of its packet.
+// Fragment describes a fragment's place in its datagram.
 type Fragment struct {
-	ID     uint32 // 16 bits in IPv4
-	Offset int    // where its data belongs, in bytes
-	Length int    // of its data, in bytes
-	More   bool   // it is not the last
+	ID     uint32 // identification; 16 bits in IPv4
+	Offset int    // place of its data in the datagram, in bytes
+	Length int    // length of its data, in bytes
+	More   bool   // further fragments follow
 }
 
-// Fragment reads what Parse found to be a fragment. A fault is what no sender makes: data beyond the largest packet, or a length
-// that others cannot follow on.
+// Fragment reads the fragment that Parse found in frame; p.Kind must be Fragment4 or Fragment6. It
+// returns FaultFragment for data beyond the largest packet and for a length after which no
+// fragment can follow. It returns FaultTinyFragment for data that could overwrite a TCP header.
 func (p *Parsed) Fragment(frame []byte) (Fragment, Fault) {
 	f := Fragment{Length: int(p.End - p.Transport)}
 	if p.Kind == Fragment4 {
 		ip := IPv4(frame[p.Network:])
-		f.ID, f.Offset, f.More = uint32(ip.ID()), ip.FragmentOffset(), ip.flagsAndOffset()&ipv4MoreFragments != 0
+		f.ID, f.Offset = uint32(ip.ID()), ip.FragmentOffset()
+		f.More = ip.flagsAndOffset()&ipv4MoreFragments != 0
 	} else {
 		h := frame[p.Transport-FragmentLen : p.Transport]
 		place := binary.BigEndian.Uint16(h[2:4])
@@ -25,15 +27,16 @@ func (p *Parsed) Fragment(frame []byte) (Fragment, Fault) {
 	if f.Length == 0 || f.Offset+f.Length > 1<<16-1 || f.More && f.Length%8 != 0 {
 		return f, FaultFragment
 	}
-	// Flags of a TCP header could be written anew by a second fragment (RFC 1858, 3128).
+	// Such a fragment could overwrite the flags of the TCP header (RFC 1858, 3128).
 	if f.Offset > 0 && f.Offset < TCPMinLen && p.Protocol == ProtocolTCP {
 		return f, FaultTinyFragment
 	}
 	return f, NoFault
 }
 
-// ParseFirst makes a first fragment the packet that it begins: Kind and ports become those of its upper layer, whose header must
-// lie in it as a whole (RFC 7112). Lengths that the upper layer gives reach beyond it.
+// ParseFirst parses the upper layer of a first fragment. Kind and ports become those of the whole
+// datagram. The fragment must hold the whole upper-layer header (RFC 7112); otherwise Kind becomes
+// Invalid and Fault FaultTinyFragment. Lengths in that header may reach beyond the fragment.
 func (p *Parsed) ParseFirst(frame []byte) {
 	kind := p.Kind
 	p.Kind, p.Fault = Invalid, NoFault
@@ -65,7 +68,7 @@ func (p *Parsed) parseFirst(b []byte, kind Kind) {
 			p.SrcPort, p.DstPort = binary.BigEndian.Uint16(b[0:2]), binary.BigEndian.Uint16(b[2:4])
 		}
 	case ProtocolICMP, ProtocolICMPv6:
-		// An error or an echo in pieces is nobody's.
+		// A fragmented ICMP message belongs to no session.
 		p.Kind = Other4
 		if kind == Fragment6 {
 			p.Kind = Other6

@@ -31,15 +31,16 @@ func ipv4Layer(protocol uint8) *layers.IPv4 {
 	}
 }
 
-// fataler is what *testing.T, *testing.B and *rapid.T have in common.
+// fataler is the part that *testing.T, *testing.B and *rapid.T share.
 type fataler interface{ Fatalf(string, ...any) }
 
-// frameOf puts layers that gopacket wrote behind an Ethernet header, without gopacket's padding to 60 bytes.
+// frameOf puts layers written by gopacket behind an Ethernet header. It omits gopacket's padding
+// to 60 bytes.
 func frameOf(t fataler, typ packet.EtherType, l ...gopacket.SerializableLayer) []byte {
 	return rawFrame(typ, serialize(t, l...)...)
 }
 
-// serialize has gopacket write the layers, lengths and checksums included.
+// serialize lets gopacket write the layers with their lengths and checksums.
 func serialize(t fataler, l ...gopacket.SerializableLayer) []byte {
 	b := gopacket.NewSerializeBuffer()
 	opts := gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}
@@ -51,7 +52,9 @@ func serialize(t fataler, l ...gopacket.SerializableLayer) []byte {
 
 func tcpFrame(t testing.TB, payload string) []byte {
 	ip := ipv4Layer(packet.ProtocolTCP)
-	tcp := &layers.TCP{SrcPort: 40000, DstPort: 80, SYN: true, ACK: true, Seq: 0x01020304, Ack: 0xfffefdfc, Window: 1024}
+	tcp := &layers.TCP{
+		SrcPort: 40000, DstPort: 80, SYN: true, ACK: true, Seq: 0x01020304, Ack: 0xfffefdfc, Window: 1024,
+	}
 	_ = tcp.SetNetworkLayerForChecksum(ip)
 	return frameOf(t, packet.EtherTypeIPv4, ip, tcp, gopacket.Payload(payload))
 }
@@ -82,14 +85,14 @@ func arpFrame(t testing.TB) []byte {
 	})
 }
 
-// rawFrame is an Ethernet header of the type with bytes behind it.
+// rawFrame returns a frame of the given type and payload.
 func rawFrame(typ packet.EtherType, payload ...byte) []byte {
 	f := make([]byte, packet.EthernetLen, packet.EthernetLen+len(payload))
 	packet.Ethernet(f).SetHeader(macB, macA, typ)
 	return append(f, payload...)
 }
 
-// fixIP recomputes the header checksum after a test has changed an IPv4 frame by hand.
+// fixIP recomputes the header checksum of an IPv4 frame that a test has edited.
 func fixIP(frame []byte) {
 	ip := packet.IPv4(frame[packet.EthernetLen:])
 	n := min(max(ip.HeaderLen(), packet.IPv4MinLen), len(ip))
@@ -97,7 +100,7 @@ func fixIP(frame []byte) {
 	ip.SetChecksum(^naiveSum(ip[:n]))
 }
 
-// naiveSum is the one's complement sum as RFC 1071 words it: 16 bits at a time.
+// naiveSum is the one's complement sum as RFC 1071 defines it, 16 bits at a time.
 func naiveSum(b []byte) uint16 {
 	var sum uint32
 	for i := 0; i < len(b); i += 2 {
@@ -117,11 +120,13 @@ func drawBytes(t *rapid.T, label string, least, most int) []byte {
 	return rapid.SliceOfN(rapid.Byte(), least, most).Draw(t, label)
 }
 
-// cornered draws numbers whose all-zero and all-one values come often.
+// cornered16 and cornered32 draw numbers and prefer all-zero and all-one values.
 func cornered16() *rapid.Generator[uint16] {
-	return rapid.OneOf(rapid.Uint16(), rapid.SampledFrom([]uint16{0, 1, 0x7fff, 0x8000, 0xfffe, 0xffff}))
+	corners := []uint16{0, 1, 0x7fff, 0x8000, 0xfffe, 0xffff}
+	return rapid.OneOf(rapid.Uint16(), rapid.SampledFrom(corners))
 }
 
 func cornered32() *rapid.Generator[uint32] {
-	return rapid.OneOf(rapid.Uint32(), rapid.SampledFrom([]uint32{0, 1, 0xffff, 0xffff0000, 0xfffffffe, 0xffffffff}))
+	corners := []uint32{0, 1, 0xffff, 0xffff0000, 0xfffffffe, 0xffffffff}
+	return rapid.OneOf(rapid.Uint32(), rapid.SampledFrom(corners))
 }

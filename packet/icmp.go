@@ -7,28 +7,34 @@ const ICMPLen = 8
 
 // ICMP types and codes that the director reads or writes.
 const (
-	ICMPEchoReply    uint8 = 0
-	ICMPUnreachable  uint8 = 3
-	ICMPEchoRequest  uint8 = 8
-	ICMPTimeExceeded uint8 = 11
+	ICMPEchoReply    uint8 = 0  // answers ICMPEchoRequest
+	ICMPUnreachable  uint8 = 3  // destination unreachable; the code says why
+	ICMPEchoRequest  uint8 = 8  // ping
+	ICMPTimeExceeded uint8 = 11 // a TTL or a reassembly time ran out
 
-	ICMPCodeHostUnreachable     uint8 = 1
-	ICMPCodePortUnreachable     uint8 = 3
-	ICMPCodeFragmentationNeeded uint8 = 4
-	ICMPCodeTTLExceeded         uint8 = 0
+	ICMPCodeHostUnreachable     uint8 = 1 // ICMPUnreachable: no answer from the host
+	ICMPCodePortUnreachable     uint8 = 3 // ICMPUnreachable: no service on the port
+	ICMPCodeFragmentationNeeded uint8 = 4 // ICMPUnreachable: larger than the MTU, with DF set
+	ICMPCodeTTLExceeded         uint8 = 0 // ICMPTimeExceeded: TTL exceeded in transit
 )
 
 // ICMP is an ICMP message for IPv4, at least ICMPLen bytes long.
 type ICMP []byte
 
-func (m ICMP) Type() uint8      { return m[0] }
-func (m ICMP) Code() uint8      { return m[1] }
+// Type returns the message type.
+func (m ICMP) Type() uint8 { return m[0] }
+
+// Code returns the code, whose meaning depends on the type.
+func (m ICMP) Code() uint8 { return m[1] }
+
+// Checksum returns the checksum field.
 func (m ICMP) Checksum() uint16 { return binary.BigEndian.Uint16(m[2:4]) }
 
+// SetChecksum writes the checksum field.
 func (m ICMP) SetChecksum(v uint16) { binary.BigEndian.PutUint16(m[2:4], v) }
 
-// IsError reports whether the message is about another packet. No ICMP error may be sent about
-// one (RFC 1122, 3.2.2).
+// IsError reports whether the message is an ICMP error. No ICMP error may be sent in answer to one
+// (RFC 1122, 3.2.2).
 func (m ICMP) IsError() bool {
 	switch m.Type() {
 	case 3, 4, 5, 11, 12: // unreachable, source quench, redirect, time exceeded, parameter problem
@@ -37,8 +43,8 @@ func (m ICMP) IsError() bool {
 	return false
 }
 
-// Encode writes type, code and the rest of the header, whose meaning depends on the type, and the checksum
-// over the whole message.
+// Encode writes the type, the code, the rest of the header, and the checksum. The meaning of rest,
+// the second 32-bit word, depends on the type. The checksum covers all of m.
 func (m ICMP) Encode(typ, code uint8, rest uint32) {
 	m[0], m[1] = typ, code
 	m.SetChecksum(0)

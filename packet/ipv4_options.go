@@ -1,6 +1,6 @@
 package packet
 
-// Options of an IPv4 header (RFC 791, 3.1) that Parse has to know.
+// Options of an IPv4 header (RFC 791, 3.1) that Parse checks.
 const (
 	optionEnd               = 0
 	optionNoOperation       = 1
@@ -8,9 +8,9 @@ const (
 	optionStrictSourceRoute = 137
 )
 
-// optionsPassable reports whether the options are all there and none of them is a source route, by which a sender would choose the way of
-// the packet, and of the answer: RFC 7126, 4.3 and 4.4 have routers drop those, as hosts do unless told otherwise. What the others
-// say is for the hosts at the ends of the way.
+// optionsPassable reports whether the options are complete and contain no source route. A source
+// route lets the sender choose the path of the packet and of its answer. Routers drop it (RFC
+// 7126, 4.3 and 4.4), and so do hosts by default. The other options are for the end hosts.
 func optionsPassable(options []byte) bool {
 	for len(options) > 0 {
 		switch options[0] {

@@ -7,19 +7,20 @@ import (
 	"fulcrum/packet"
 )
 
-// withOptions puts options, a multiple of four bytes, into the header of an IPv4 frame that has none.
+// withOptions inserts options, a multiple of four bytes, into an IPv4 frame without options.
 func withOptions(frame, options []byte) []byte {
 	const header = packet.EthernetLen + packet.IPv4MinLen
 	f := append(append(append([]byte{}, frame[:header]...), options...), frame[header:]...)
 	f[versionIHL] = 0x45 + byte(len(options)/4)
-	binary.BigEndian.PutUint16(f[totalLength:], binary.BigEndian.Uint16(frame[totalLength:])+uint16(len(options)))
+	total := binary.BigEndian.Uint16(frame[totalLength:]) + uint16(len(options))
+	binary.BigEndian.PutUint16(f[totalLength:], total)
 	ip := packet.IPv4(f[packet.EthernetLen:])
 	ip.SetChecksum(0)
 	ip.SetChecksum(^packet.Fold(packet.Sum(ip[:ip.HeaderLen()], 0)))
 	return f
 }
 
-// TestParseOptions: what is cut off, or would send the packet another way, does not pass.
+// TestParseOptions checks that Parse rejects truncated options and source routes only.
 func TestParseOptions(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
@@ -41,7 +42,8 @@ func TestParseOptions(t *testing.T) {
 	} {
 		for _, frame := range [][]byte{tcpFrame(t, "x"), otherIPFrame(t)} {
 			var p packet.Parsed
-			if packet.Parse(withOptions(frame, tt.options), &p); p.Fault != tt.fault || (p.Kind == packet.Invalid) != (tt.fault != packet.NoFault) {
+			packet.Parse(withOptions(frame, tt.options), &p)
+			if p.Fault != tt.fault || (p.Kind == packet.Invalid) != (tt.fault != packet.NoFault) {
 				t.Errorf("%s: kind %d, fault %d, want fault %d", tt.name, p.Kind, p.Fault, tt.fault)
 			}
 		}

@@ -2,76 +2,81 @@ package packet
 
 import "encoding/binary"
 
-// Kind says what a packet is, as far as its forwarding is concerned.
+// Kind classifies a packet for forwarding.
 type Kind uint8
 
+// Kinds of packets. TCP4, UDP4 and SCTP4 are in the order of TCP6, UDP6 and SCTP6.
 const (
 	Invalid   Kind = iota // malformed; Fault says how
-	Other                 // not IP, ARP or anything else that is looked at
+	Other                 // neither IP nor ARP nor a VLAN tag
 	ARPPacket             // ARP for IPv4 over Ethernet
 	ICMP4                 // ICMP over IPv4
 	ICMP6                 // ICMPv6
 	Other4                // another protocol over IPv4
 	Other6                // another protocol over IPv6, or none
-	Fragment4             // a fragment of IPv4
-	Fragment6             // a fragment of IPv6
-	Tagged                // a VLAN tag is in the packet
+	Fragment4             // an IPv4 fragment
+	Fragment6             // an IPv6 fragment, but no atomic one (RFC 6946)
+	Tagged                // the frame has a VLAN tag, which Parse does not look behind
 
-	// Those that sessions have.
-	TCP4
-	UDP4
-	SCTP4
-	TCP6
-	UDP6
-	SCTP6
+	// Kinds that belong to sessions, the last ones in the list (HasSession).
+	TCP4  // TCP over IPv4
+	UDP4  // UDP over IPv4
+	SCTP4 // SCTP over IPv4
+	TCP6  // TCP over IPv6
+	UDP6  // UDP over IPv6
+	SCTP6 // SCTP over IPv6
 )
 
 // HasSession reports whether packets of the kind belong to sessions.
 func (k Kind) HasSession() bool { return k >= TCP4 }
 
-// Is6 reports whether packets of the kind are of IPv6.
+// Is6 reports whether packets of the kind are IPv6.
 func (k Kind) Is6() bool {
 	return (1<<ICMP6|1<<Other6|1<<Fragment6|1<<TCP6|1<<UDP6|1<<SCTP6)>>k&1 != 0
 }
 
-// Fault is what is wrong with a packet.
+// Fault says why a packet is Invalid.
 type Fault uint8
 
+// Faults. "Beyond" means that the packet is shorter than a length in it says.
 const (
-	NoFault             Fault = iota
-	FaultTruncated            // the frame ends before its headers do
-	FaultARP                  // ARP for another hardware or protocol, or an unknown operation
-	FaultIPVersion            // the version is not what the EtherType says
-	FaultIPHeaderLength       // IHL below 5, or beyond the total length
-	FaultIPTotalLength        // more than the frame holds, or none
-	FaultIPChecksum           //
-	FaultIPOptions            // options that are cut off, or a source route
-	FaultIPv6Address          // an IPv4-mapped address, or a source that is a group
-	FaultIPv6Extension        // extension headers in a wrong order, too many, cut off, or a source route
-	FaultFragment             // a fragment beyond the largest packet, or of a length that others cannot follow on
-	FaultTinyFragment         // a first fragment without the whole of its headers, or one that would overwrite them
-	FaultTCPDataOffset        // below 5, or beyond the packet's end
-	FaultUDPLength            // below 8, or beyond the packet's end
-	FaultSCTPChunk            // the first chunk's length is below 4, or beyond the packet's end
-	NumFaults
+	NoFault             Fault = iota // the packet is not Invalid
+	FaultTruncated                   // the frame ends before its headers do
+	FaultARP                         // other hardware or protocol, or an unknown operation
+	FaultIPVersion                   // the version is not that of the EtherType
+	FaultIPHeaderLength              // IHL below 5, or beyond the total length
+	FaultIPTotalLength               // beyond the frame, or 0
+	FaultIPChecksum                  // wrong checksum of the IPv4 header
+	FaultIPOptions                   // truncated options, or a source route
+	FaultIPv6Address                 // an IPv4-mapped address, or a multicast source
+	FaultIPv6Extension               // wrong order, too many, truncated, or a source route
+	FaultFragment                    // beyond the largest packet, or no fragment can follow it
+	FaultTinyFragment                // incomplete headers, or could overwrite a TCP header
+	FaultTCPDataOffset               // below 5, or beyond the packet's end
+	FaultUDPLength                   // below 8, or beyond the packet's end
+	FaultSCTPChunk                   // first chunk's length below 4, or beyond the packet's end
+	NumFaults                        // number of faults, NoFault included
 )
 
-// Parsed is what Parse found out about one packet. It is reused from packet to packet: a field is
-// valid only as its comment says, by the kind without its family.
+// Parsed is the result of Parse for one packet. It is reused from packet to packet. Each field is
+// valid for the kinds in its comment only; "IP" means every kind of IPv4 and IPv6 packet.
 type Parsed struct {
-	Kind         Kind     // always
-	Fault        Fault    // Invalid
-	TCPFlags     TCPFlags // always; 0 but for TCP
+	Kind         Kind     // always valid
+	Fault        Fault    // Invalid: why
+	TCPFlags     TCPFlags // always valid; 0 unless the packet is TCP
 	TTL          uint8    // IP: TTL or hop limit
-	DontFragment bool     // IP: DF is set, or it is IPv6
-	Network      uint16   // offset of the ARP or IP header; ARPPacket, IP
-	Transport    uint16   // offset of the transport header, or of a fragment's data; IP
-	End          uint16   // offset of the first byte behind the IP packet (padding follows); IP
-	Key4                  // protocol: IP; addresses: IPv4, see Key for others; ports: TCP, UDP, SCTP
+	DontFragment bool     // IP: DF is set, or the packet is IPv6
+	Network      uint16   // ARPPacket, IP: offset of the ARP or IP header in the frame, in bytes
+	Transport    uint16   // IP: offset of the transport header, or of a fragment's data
+	End          uint16   // IP: offset of the first byte behind the packet, where padding begins
+
+	// Key4.Protocol is valid for IP. Addresses are valid for IPv4 (Key returns those of both
+	// families), and ports for TCP, UDP and SCTP.
+	Key4
 }
 
-// Parse looks at a frame and fills p. Every length that a later stage relies on has been checked
-// when p.Kind is not Invalid.
+// Parse parses an Ethernet frame into p. If p.Kind is not Invalid, every length in the headers up
+// to the transport header fits the frame. It does not allocate and keeps no reference to frame.
 func Parse(frame []byte, p *Parsed) {
 	p.Kind, p.Fault, p.TCPFlags = Invalid, NoFault, 0
 	if len(frame) < EthernetLen {
@@ -111,10 +116,13 @@ func (p *Parsed) parseIPv4(frame []byte) {
 		p.Fault = FaultTruncated
 		return
 	}
-	// The header is read in three words, from which the fields and the checksum's sum are taken: the path of every packet.
+	// Every packet takes this path. The header is read in three words, which give both the fields and
+	// the checksum.
 	h := (*[IPv4MinLen]byte)(frame[EthernetLen:])
-	first, second, dst := binary.BigEndian.Uint64(h[0:8]), binary.BigEndian.Uint64(h[8:16]), binary.BigEndian.Uint32(h[16:20])
+	first, second := binary.BigEndian.Uint64(h[0:8]), binary.BigEndian.Uint64(h[8:16])
+	dst := binary.BigEndian.Uint32(h[16:20])
 	header, total, fragment := int(first>>56&0x0f)*4, int(first>>32&0xffff), uint16(first)
+	sum := first>>32 + first&0xffffffff + second>>32 + second&0xffffffff + uint64(dst)
 	switch {
 	case first>>60 != 4:
 		p.Fault = FaultIPVersion
@@ -122,13 +130,14 @@ func (p *Parsed) parseIPv4(frame []byte) {
 		p.Fault = FaultIPHeaderLength
 	case total > len(frame)-EthernetLen:
 		p.Fault = FaultIPTotalLength
-	case header == IPv4MinLen && Fold(first>>32+first&0xffffffff+second>>32+second&0xffffffff+uint64(dst)) != 0xffff,
+	case header == IPv4MinLen && Fold(sum) != 0xffff,
 		header != IPv4MinLen && !IPv4(frame[EthernetLen:]).HeaderValid():
 		p.Fault = FaultIPChecksum
 	case header != IPv4MinLen && !optionsPassable(frame[EthernetLen+IPv4MinLen:EthernetLen+header]):
 		p.Fault = FaultIPOptions
 	default:
-		p.TTL, p.Protocol, p.DontFragment = uint8(second>>56), uint8(second>>48), fragment&ipv4DontFragment != 0
+		p.TTL, p.Protocol = uint8(second>>56), uint8(second>>48)
+		p.DontFragment = fragment&ipv4DontFragment != 0
 		p.Transport, p.End = uint16(EthernetLen+header), uint16(EthernetLen+total)
 		p.Src, p.Dst = uint32(second), dst
 		if fragment&(ipv4MoreFragments|ipv4OffsetMask) != 0 {

@@ -2,10 +2,10 @@ package packet
 
 import "encoding/binary"
 
-// maxExtensions bounds how many extension headers a packet may have. Nobody sends more than a few.
+// maxExtensions limits the number of extension headers. Senders use few.
 const maxExtensions = 8
 
-// parseIPv6 checks the fixed header and walks the extensions.
+// parseIPv6 checks the fixed header and walks the extension headers.
 func (p *Parsed) parseIPv6(frame []byte) {
 	if len(frame) < EthernetLen+IPv6Len {
 		p.Fault = FaultTruncated
@@ -17,7 +17,8 @@ func (p *Parsed) parseIPv6(frame []byte) {
 	case ip.Version() != 6:
 		p.Fault = FaultIPVersion
 		return
-	case length > len(ip)-IPv6Len, length == 0 && ip.NextHeader() != NextNone: // 0 is a jumbogram (RFC 2675), which no frame holds
+	case length > len(ip)-IPv6Len, length == 0 && ip.NextHeader() != NextNone:
+		// Length 0 is a jumbogram (RFC 2675), which no frame holds.
 		p.Fault = FaultIPTotalLength
 		return
 	case ip.Src().Is4(), ip.Dst().Is4(), ip[8] == 0xff:
@@ -29,8 +30,9 @@ func (p *Parsed) parseIPv6(frame []byte) {
 	p.walk(frame, EthernetLen+IPv6Len, ip.NextHeader(), NextHopByHop)
 }
 
-// walk goes from one extension header to the next, from the one at offset at on, until the upper layer's. hopByHop is the number
-// by which hop-by-hop options are still allowed: they must be first.
+// walk follows the chain of extension headers to the upper layer. It begins with the header of
+// type next at offset at. Hop-by-hop options must come first: hopByHop is NextHopByHop while they
+// are allowed, and NextNone afterwards.
 func (p *Parsed) walk(frame []byte, at int, next, hopByHop uint8) {
 	for range maxExtensions + 1 {
 		b := frame[at:p.End]
@@ -41,7 +43,7 @@ func (p *Parsed) walk(frame []byte, at int, next, hopByHop uint8) {
 				p.Fault = FaultIPv6Extension
 				return
 			}
-			if binary.BigEndian.Uint16(b[2:4])&^6 != 0 { // else atomic (RFC 6946): a whole packet
+			if binary.BigEndian.Uint16(b[2:4])&^6 != 0 { // 0 is an atomic fragment (RFC 6946)
 				p.Kind, p.Protocol, p.Transport = Fragment6, b[0], uint16(at+size)
 				return
 			}
@@ -60,8 +62,9 @@ func (p *Parsed) walk(frame []byte, at int, next, hopByHop uint8) {
 	p.Fault = FaultIPv6Extension
 }
 
-// extensionSize returns the length of the extension header that b begins with, in bytes; 0 if it is not all there, or asks for
-// what the director does not do: to be a stop on a source route (RFC 5095 forbids that of type 0).
+// extensionSize returns the length in bytes of the extension header at the start of b. It returns
+// 0 for a truncated header, and for a routing header whose segments are not used up or whose type
+// is 0 (RFC 5095 forbids it). The director does not forward along a source route.
 func extensionSize(kind uint8, b []byte) int {
 	if len(b) < 8 {
 		return 0
@@ -100,15 +103,15 @@ func (p *Parsed) parseUpper6(b []byte) {
 	}
 }
 
-// Key returns the addresses, ports and protocol of an IP packet of either family; ports as in the
-// embedded Key4. The frame is the one that was parsed.
+// Key returns addresses, ports and protocol of an IP packet of either family. Ports are valid as
+// in Parsed. frame must be the one that was parsed.
 func (p *Parsed) Key(frame []byte) (k Key) {
 	p.WriteKey(&k, frame)
 	return k
 }
 
-// WriteKey writes what Key returns into k, field by field: a key that is copied as a whole right after
-// it was made has the CPU wait for its parts.
+// WriteKey writes the result of Key into k, field by field. The CPU stalls when a whole key is
+// copied right after its fields were written.
 func (p *Parsed) WriteKey(k *Key, frame []byte) {
 	if p.Kind.Is6() {
 		ip := IPv6(frame[p.Network:])

@@ -7,16 +7,17 @@ import (
 	"fulcrum/packet"
 )
 
-// edited returns a frame after edit has changed it; the IPv4 header's checksum is made right again.
+// edited returns frame after edit has changed it, with the IPv4 header checksum corrected.
 func edited(frame []byte, edit func(f []byte) []byte) []byte {
 	f := edit(frame)
-	if packet.Ethernet(f).Type() == packet.EtherTypeIPv4 && len(f) >= packet.EthernetLen+packet.IPv4MinLen {
+	if packet.Ethernet(f).Type() == packet.EtherTypeIPv4 &&
+		len(f) >= packet.EthernetLen+packet.IPv4MinLen {
 		fixIP(f)
 	}
 	return f
 }
 
-// Offsets of fields in a frame whose IPv4 header has no options.
+// Offsets of fields in a frame with an IPv4 header without options.
 const (
 	versionIHL  = 14
 	totalLength = 16
@@ -42,7 +43,7 @@ func put8(at int, v uint8) func([]byte) []byte {
 
 func cut(n int) func([]byte) []byte { return func(f []byte) []byte { return f[:n] } }
 
-// shortened cuts the frame and says so in the IP header.
+// shortened truncates the frame and lowers the IP length to match.
 func shortened(n int) func([]byte) []byte {
 	return func(f []byte) []byte { return put16(totalLength, uint16(n-packet.EthernetLen))(f[:n]) }
 }
@@ -111,7 +112,7 @@ func TestParseFaults(t *testing.T) {
 		{"ICMP, header alone", edited(icmp(), shortened(34+8)), packet.ICMP4, packet.NoFault},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			// What an earlier packet left behind must not show.
+			// Results of an earlier packet must not remain in p.
 			p := packet.Parsed{Kind: packet.TCP4, Fault: packet.FaultARP, Transport: 99, End: 999}
 			packet.Parse(c.frame, &p)
 			if p.Kind != c.kind || p.Fault != c.fault {
@@ -121,10 +122,12 @@ func TestParseFaults(t *testing.T) {
 	}
 }
 
-// TestParsePrefixes parses valid frames that end too early, at every length: none may pass, even where
+// TestParsePrefixes truncates valid frames at every length. Parse must reject each one, even if
 // only payload is missing.
 func TestParsePrefixes(t *testing.T) {
-	for _, frame := range [][]byte{tcpFrame(t, "x"), udpFrame(t, "x"), icmpFrame(t, "x"), otherIPFrame(t), arpFrame(t)} {
+	for _, frame := range [][]byte{
+		tcpFrame(t, "x"), udpFrame(t, "x"), icmpFrame(t, "x"), otherIPFrame(t), arpFrame(t),
+	} {
 		for n := range frame {
 			var p packet.Parsed
 			if packet.Parse(frame[:n], &p); p.Kind != packet.Invalid || p.Fault == packet.NoFault {

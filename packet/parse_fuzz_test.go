@@ -6,12 +6,13 @@ import (
 	"fulcrum/packet"
 )
 
-// maxFrame is the longest frame that a port can hand over: lengths are 16 bits.
+// maxFrame is the longest frame that a port can deliver: lengths have 16 bits.
 const maxFrame = 65535
 
 func FuzzParse(f *testing.F) {
 	for _, seed := range [][]byte{
-		nil, tcpFrame(f, "payload"), udpFrame(f, "payload"), icmpFrame(f, "payload"), otherIPFrame(f), arpFrame(f),
+		nil, tcpFrame(f, "payload"), udpFrame(f, "payload"), icmpFrame(f, "payload"),
+		otherIPFrame(f), arpFrame(f),
 		rawFrame(packet.EtherTypeIPv4, 0x4f, 0), rawFrame(packet.EtherTypeVLAN, 0, 1, 8, 0),
 	} {
 		f.Add(seed)
@@ -22,13 +23,13 @@ func FuzzParse(f *testing.F) {
 		}
 		checkParsed(t, frame)
 		if len(frame) >= packet.EthernetLen+packet.IPv4MinLen {
-			fixIP(frame) // else the fuzzer rarely gets past the checksum
+			fixIP(frame) // otherwise few inputs pass the checksum
 			checkParsed(t, frame)
 		}
 	})
 }
 
-// checkParsed reads every field that Parse says may be read.
+// checkParsed reads every field that is valid for the kind.
 func checkParsed(t *testing.T, frame []byte) {
 	var p packet.Parsed
 	packet.Parse(frame, &p)
@@ -51,8 +52,10 @@ func checkParsed(t *testing.T, frame []byte) {
 }
 
 func checkOffsets(t *testing.T, frame []byte, p *packet.Parsed) {
-	if p.Network != packet.EthernetLen || p.Transport < p.Network+packet.IPv4MinLen || p.End < p.Transport || int(p.End) > len(frame) {
-		t.Fatalf("network %d, transport %d, end %d of %d bytes", p.Network, p.Transport, p.End, len(frame))
+	if p.Network != packet.EthernetLen || p.Transport < p.Network+packet.IPv4MinLen ||
+		p.End < p.Transport || int(p.End) > len(frame) {
+		t.Fatalf("network %d, transport %d, end %d of %d bytes",
+			p.Network, p.Transport, p.End, len(frame))
 	}
 	rest := frame[p.Transport:p.End]
 	switch p.Kind {

@@ -8,7 +8,7 @@ import (
 	"fulcrum/packet"
 )
 
-// typicalFrames are one frame of every kind, and faulty ones.
+// typicalFrames returns a frame of every kind, and faulty frames.
 func typicalFrames(t testing.TB) map[string][]byte {
 	return map[string][]byte{
 		"tcp":       tcpFrame(t, "payload"),

@@ -2,17 +2,20 @@ package packet
 
 import "encoding/binary"
 
-// Tunnelled4 and Tunnelled6 report where, behind the beginning of a quoted packet, the one begins that a tunnel carries in it (RFC 2003,
-// section 4; RFC 2473, section 8), and whether that is one of IPv6; 0 if it carries none or that is not quoted.
+// Tunnelled4 looks for a tunnelled packet in a quoted IPv4 packet (RFC 2003, section 4; RFC 2473,
+// section 8). b begins with the outer header and may be truncated. Tunnelled4 returns the offset
+// of the inner packet and whether that is IPv6. The offset is 0 if there is no inner packet or the
+// quotation ends before it.
 func Tunnelled4(b []byte) (at int, six bool) {
 	ip := IPv4(b)
-	if len(b) < IPv4MinLen || ip.Version() != 4 || ip.HeaderLen() < IPv4MinLen || ip.FragmentOffset() != 0 {
+	if len(b) < IPv4MinLen || ip.Version() != 4 || ip.HeaderLen() < IPv4MinLen ||
+		ip.FragmentOffset() != 0 {
 		return 0, false
 	}
 	return inside(b, ip.HeaderLen(), ip.Protocol())
 }
 
-// Tunnelled6 is Tunnelled4 for an outer packet of IPv6, without extension headers.
+// Tunnelled6 is Tunnelled4 for an outer IPv6 packet without extension headers.
 func Tunnelled6(b []byte) (at int, six bool) {
 	if len(b) < IPv6Len || IPv6(b).Version() != 6 {
 		return 0, false
@@ -27,21 +30,22 @@ func inside(b []byte, at int, protocol uint8) (int, bool) {
 	return at, protocol == ProtocolIPv6
 }
 
-// Quotation is the packet that an ICMP error is about, as far as the error quotes it.
+// Quotation is the packet that an ICMP error quotes.
 type Quotation struct {
-	Key       Key // of TCP, UDP and SCTP
-	Transport int // offset of the transport header behind the quoted IP header's beginning
+	Key       Key // as the packet was sent, ports included
+	Transport int // offset of the transport header from the start of the quoted IP header
 }
 
-// quotedPorts is as much as must be there of the transport header. Senders give eight bytes at least (RFC 792), which
-// hold UDP's checksum too.
+// quotedPorts is the number of bytes of the transport header that must be there. Senders quote at
+// least eight (RFC 792), which include the checksum of UDP.
 const quotedPorts = 4
 
-// Quoted4 reads the IPv4 packet that b begins with, which may be cut off. It reports false for what has no ports: other protocols,
-// and all fragments but the first.
+// Quoted4 reads the IPv4 packet at the start of b, which may be truncated. ok is false for
+// protocols without ports, for all fragments but the first, and if the ports are missing.
 func Quoted4(b []byte) (q Quotation, ok bool) {
 	ip := IPv4(b)
-	if len(b) < IPv4MinLen || ip.Version() != 4 || ip.HeaderLen() < IPv4MinLen || ip.FragmentOffset() != 0 {
+	if len(b) < IPv4MinLen || ip.Version() != 4 || ip.HeaderLen() < IPv4MinLen ||
+		ip.FragmentOffset() != 0 {
 		return q, false
 	}
 	q.Key = Key{Flow{Src: AddrOf4(ip.Src()), Dst: AddrOf4(ip.Dst())}, ip.Protocol()}
@@ -49,7 +53,7 @@ func Quoted4(b []byte) (q Quotation, ok bool) {
 	return q, q.readPorts(b)
 }
 
-// Quoted6 is Quoted4 for IPv6.
+// Quoted6 is Quoted4 for IPv6. It skips extension headers.
 func Quoted6(b []byte) (q Quotation, ok bool) {
 	ip := IPv6(b)
 	if len(b) < IPv6Len || ip.Version() != 6 || ip.Src().Is4() || ip.Dst().Is4() {

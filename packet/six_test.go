@@ -18,18 +18,19 @@ var (
 	six2 = net.ParseIP("fd00::10:2")
 )
 
-// sixFrame is a frame of IPv6 with what follows the fixed header.
+// sixFrame returns an IPv6 frame with the given payload behind the fixed header.
 func sixFrame(next uint8, payload ...byte) []byte {
 	f := append(make([]byte, 12, 200), 0x86, 0xdd)
 	ip := packet.IPv6(make([]byte, packet.IPv6Len))
 	ip.Encode(packet.IPv6Fields{
-		TrafficClass: 0x2e, FlowLabel: 0x12345, PayloadLength: uint16(len(payload)), NextHeader: next, HopLimit: 63,
+		TrafficClass: 0x2e, FlowLabel: 0x12345, PayloadLength: uint16(len(payload)),
+		NextHeader: next, HopLimit: 63,
 		Src: packet.AddrOf6(six1), Dst: packet.AddrOf6(six2),
 	})
 	return append(append(f, ip...), payload...)
 }
 
-// udpIn is a datagram behind extension headers.
+// udpIn returns a UDP datagram behind the given extension headers.
 func udpIn(extensions ...byte) []byte {
 	return append(extensions, 0x0f, 0xa0, 0, 53, 0, 12, 0xab, 0xcd, 1, 2, 3, 4)
 }
@@ -89,14 +90,17 @@ func TestParse6(t *testing.T) {
 			t.Errorf("%s: kind %d, fault %d; want %d, %d", tt.name, p.Kind, p.Fault, tt.kind, tt.fault)
 		}
 		if tt.kind == packet.UDP6 {
-			if k := p.Key(tt.frame); k.SrcPort != 4000 || k.DstPort != 53 || k.Protocol != packet.ProtocolUDP || k.Src.Netip().String() != "2001:db8::1" || p.TTL != 63 || !p.DontFragment {
+			k := p.Key(tt.frame)
+			if k.SrcPort != 4000 || k.DstPort != 53 || k.Protocol != packet.ProtocolUDP ||
+				k.Src.Netip().String() != "2001:db8::1" || p.TTL != 63 || !p.DontFragment {
 				t.Errorf("%s: %+v", tt.name, k)
 			}
 		}
 	}
 }
 
-// TestFirstFragment: its headers must be there as a whole; the lengths that they give may reach beyond.
+// TestFirstFragment checks that the upper-layer header must be complete, and that lengths in it
+// may reach beyond the fragment.
 func TestFirstFragment(t *testing.T) {
 	fragment := []byte{packet.ProtocolUDP, 0, 0, 1, 0, 0, 0, 9}
 	for _, tt := range []struct {
@@ -110,7 +114,8 @@ func TestFirstFragment(t *testing.T) {
 		f := sixFrame(packet.NextFragment, append(bytes.Clone(fragment), tt.data...)...)
 		var p packet.Parsed
 		packet.Parse(f, &p)
-		if info, _ := p.Fragment(f); info.ID != 9 || info.Offset != 0 || !info.More || info.Length != len(tt.data) {
+		info, _ := p.Fragment(f)
+		if info.ID != 9 || info.Offset != 0 || !info.More || info.Length != len(tt.data) {
 			t.Errorf("%s: %+v", tt.name, info)
 		}
 		p.ParseFirst(f)
@@ -120,24 +125,26 @@ func TestFirstFragment(t *testing.T) {
 	}
 }
 
-// TestChecksums6: of both, gopacket's are the same.
+// TestChecksums6 compares full checksums and checksums by difference with gopacket's.
 func TestChecksums6(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ip := &layers.IPv6{Version: 6, HopLimit: 64, NextHeader: layers.IPProtocolUDP,
-			SrcIP: rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "src"), DstIP: rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "dst")}
+			SrcIP: drawBytes(t, "src", 16, 16), DstIP: drawBytes(t, "dst", 16, 16)}
 		udp := &layers.UDP{SrcPort: 7, DstPort: 9}
 		_ = udp.SetNetworkLayerForChecksum(ip)
 		b := gopacket.NewSerializeBuffer()
 		payload := gopacket.Payload(rapid.SliceOfN(rapid.Byte(), 0, 100).Draw(t, "payload"))
-		if err := gopacket.SerializeLayers(b, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, ip, udp, payload); err != nil {
+		options := gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}
+		if err := gopacket.SerializeLayers(b, options, ip, udp, payload); err != nil {
 			t.Fatal(err)
 		}
 		v := packet.IPv6(b.Bytes())
 		u := v[packet.IPv6Len:]
-		if packet.Fold(packet.Sum(u, packet.PseudoHeader6(v.Src(), v.Dst(), packet.ProtocolUDP, len(u)))) != 0xffff {
+		pseudo := packet.PseudoHeader6(v.Src(), v.Dst(), packet.ProtocolUDP, len(u))
+		if packet.Fold(packet.Sum(u, pseudo)) != 0xffff {
 			t.Fatalf("%x", []byte(v))
 		}
-		// Other addresses, of either family, and the difference that they make.
+		// Replace an address by one of either family, and apply the difference.
 		to := packet.Addr{Hi: rapid.Uint64().Draw(t, "hi"), Lo: rapid.Uint64().Draw(t, "lo")}
 		old := v.Src()
 		if rapid.Bool().Draw(t, "4") {
@@ -157,12 +164,23 @@ func TestChecksums6(t *testing.T) {
 	})
 }
 
-// TestND: what is written is read, by us and by gopacket.
+// TestND checks that this package and gopacket read what Encode writes.
 func TestND(t *testing.T) {
+	asker, target := packet.AddrOf6(six1), packet.AddrOf6(six2)
 	for _, n := range []packet.ND{
-		{Type: packet.ICMP6Solicitation, Src: packet.AddrOf6(six1), Dst: packet.SolicitedNode(packet.AddrOf6(six2)), Target: packet.AddrOf6(six2), LinkLayer: packet.MAC{2, 1, 2, 3, 4, 5}},
-		{Type: packet.ICMP6Advertisement, Flags: packet.NDSolicited | packet.NDOverride, Src: packet.AddrOf6(six2), Dst: packet.AddrOf6(six1), Target: packet.AddrOf6(six2), LinkLayer: packet.MAC{2, 1, 2, 3, 4, 6}},
-		{Type: packet.ICMP6Advertisement, Flags: packet.NDOverride, Src: packet.AddrOf6(six2), Dst: packet.AllNodes, Target: packet.AddrOf6(six2), LinkLayer: packet.MAC{2, 1, 2, 3, 4, 6}},
+		{
+			Type: packet.ICMP6Solicitation,
+			Src:  asker, Dst: packet.SolicitedNode(target), Target: target,
+			LinkLayer: packet.MAC{2, 1, 2, 3, 4, 5},
+		},
+		{
+			Type: packet.ICMP6Advertisement, Flags: packet.NDSolicited | packet.NDOverride,
+			Src: target, Dst: asker, Target: target, LinkLayer: packet.MAC{2, 1, 2, 3, 4, 6},
+		},
+		{
+			Type: packet.ICMP6Advertisement, Flags: packet.NDOverride,
+			Src: target, Dst: packet.AllNodes, Target: target, LinkLayer: packet.MAC{2, 1, 2, 3, 4, 6},
+		},
 	} {
 		b := make([]byte, packet.NDLen)
 		n.Encode(b)
@@ -175,7 +193,8 @@ func TestND(t *testing.T) {
 			t.Errorf("%+v: %v", n, read.ErrorLayer().Error())
 		}
 		for _, damage := range []func([]byte){
-			func(b []byte) { b[7] = 254 }, func(b []byte) { b[41] = 1 }, func(b []byte) { b[50]++ }, func(b []byte) { b[48] = 0xff },
+			func(b []byte) { b[7] = 254 }, func(b []byte) { b[41] = 1 },
+			func(b []byte) { b[50]++ }, func(b []byte) { b[48] = 0xff },
 		} {
 			bad := bytes.Clone(b)
 			damage(bad)
@@ -187,7 +206,8 @@ func TestND(t *testing.T) {
 }
 
 func FuzzParseND(f *testing.F) {
-	n := packet.ND{Type: packet.ICMP6Solicitation, Src: packet.AddrOf6(six1), Dst: packet.AddrOf6(six2), Target: packet.AddrOf6(six2)}
+	asker, target := packet.AddrOf6(six1), packet.AddrOf6(six2)
+	n := packet.ND{Type: packet.ICMP6Solicitation, Src: asker, Dst: target, Target: target}
 	b := make([]byte, packet.NDLen)
 	n.Encode(b)
 	f.Add(b)
@@ -198,7 +218,7 @@ func FuzzParseND(f *testing.F) {
 		if n, ok := packet.ParseND(b, packet.IPv6Len); ok && n.Target.IsMulticast() {
 			t.Fatalf("%+v", n)
 		}
-		// Most of what the fuzzer makes fails by the checksum: the same with a right one.
+		// Most fuzzed messages fail by their checksum, so parse them again with the right one.
 		m := packet.ICMPv6(b[packet.IPv6Len:])
 		ip := packet.IPv6(b)
 		ip.SetHopLimit(255)
@@ -225,7 +245,7 @@ func FuzzQuoted(f *testing.F) {
 }
 
 func FuzzFragment(f *testing.F) {
-	f.Add(sixFrame(packet.NextFragment, append([]byte{packet.ProtocolUDP, 0, 0, 1, 0, 0, 0, 9}, udpIn()...)...))
+	f.Add(sixFrame(packet.NextFragment, udpIn(packet.ProtocolUDP, 0, 0, 1, 0, 0, 0, 9)...))
 	f.Add(edited(udpFrame(f, "payload"), put16(fragment, 0x2000)))
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		if len(frame) > maxFrame {
@@ -244,7 +264,8 @@ func FuzzFragment(f *testing.F) {
 			return
 		}
 		p.ParseFirst(frame)
-		if p.Kind == packet.Invalid && p.Fault == packet.NoFault || p.Kind != packet.Invalid && p.Kind.Is6() != six || p.Transport > p.End {
+		if p.Kind == packet.Invalid && p.Fault == packet.NoFault ||
+			p.Kind != packet.Invalid && p.Kind.Is6() != six || p.Transport > p.End {
 			t.Fatalf("kind %d, fault %d, transport %d, end %d", p.Kind, p.Fault, p.Transport, p.End)
 		}
 	})

@@ -5,38 +5,59 @@ import "encoding/binary"
 // TCPMinLen is the length of a TCP header without options, in bytes.
 const TCPMinLen = 20
 
-// TCPFlags are the control bits of a TCP segment, without NS.
+// TCPFlags are the eight control bits of a TCP segment (RFC 9293, 3.1).
 type TCPFlags uint8
 
+// Control bits of a TCP segment (RFC 9293, 3.1).
 const (
-	TCPFin TCPFlags = 1 << iota
-	TCPSyn
-	TCPRst
-	TCPPsh
-	TCPAck
-	TCPUrg
+	TCPFin TCPFlags = 1 << iota // the sender has no more data
+	TCPSyn                      // opens a connection
+	TCPRst                      // resets a connection
+	TCPPsh                      // push data to the application
+	TCPAck                      // the acknowledgement number is valid
+	TCPUrg                      // the urgent pointer is valid
 )
 
 // TCP is a TCP segment (RFC 9293), beginning with its header.
 type TCP []byte
 
-func (t TCP) SrcPort() uint16  { return binary.BigEndian.Uint16(t[0:2]) }
-func (t TCP) DstPort() uint16  { return binary.BigEndian.Uint16(t[2:4]) }
-func (t TCP) Seq() uint32      { return binary.BigEndian.Uint32(t[4:8]) }
-func (t TCP) Ack() uint32      { return binary.BigEndian.Uint32(t[8:12]) }
-func (t TCP) HeaderLen() int   { return int(t[12]>>4) * 4 }
-func (t TCP) Flags() TCPFlags  { return TCPFlags(t[13]) }
+// SrcPort returns the source port.
+func (t TCP) SrcPort() uint16 { return binary.BigEndian.Uint16(t[0:2]) }
+
+// DstPort returns the destination port.
+func (t TCP) DstPort() uint16 { return binary.BigEndian.Uint16(t[2:4]) }
+
+// Seq returns the sequence number.
+func (t TCP) Seq() uint32 { return binary.BigEndian.Uint32(t[4:8]) }
+
+// Ack returns the acknowledgement number, which is valid with TCPAck.
+func (t TCP) Ack() uint32 { return binary.BigEndian.Uint32(t[8:12]) }
+
+// HeaderLen returns the length of the header in bytes, with options.
+func (t TCP) HeaderLen() int { return int(t[12]>>4) * 4 }
+
+// Flags returns the control bits.
+func (t TCP) Flags() TCPFlags { return TCPFlags(t[13]) }
+
+// Checksum returns the checksum field.
 func (t TCP) Checksum() uint16 { return binary.BigEndian.Uint16(t[16:18]) }
 
-func (t TCP) SetSrcPort(v uint16)  { binary.BigEndian.PutUint16(t[0:2], v) }
-func (t TCP) SetDstPort(v uint16)  { binary.BigEndian.PutUint16(t[2:4], v) }
+// SetSrcPort writes the source port. It leaves the checksum alone.
+func (t TCP) SetSrcPort(v uint16) { binary.BigEndian.PutUint16(t[0:2], v) }
+
+// SetDstPort writes the destination port. It leaves the checksum alone.
+func (t TCP) SetDstPort(v uint16) { binary.BigEndian.PutUint16(t[2:4], v) }
+
+// SetChecksum writes the checksum field.
 func (t TCP) SetChecksum(v uint16) { binary.BigEndian.PutUint16(t[16:18], v) }
 
-// tcpFlagLetters are those that people write for flags.
-var tcpFlagLetters = map[rune]TCPFlags{'S': TCPSyn, 'A': TCPAck, 'F': TCPFin, 'R': TCPRst, 'P': TCPPsh}
+// tcpFlagLetters are the letters that tcpdump and people write for flags.
+var tcpFlagLetters = map[rune]TCPFlags{
+	'S': TCPSyn, 'A': TCPAck, 'F': TCPFin, 'R': TCPRst, 'P': TCPPsh,
+}
 
-// ParseTCPFlags returns the flags of letters such as "SA", or false where one is none of S, A, F, R
-// and P.
+// ParseTCPFlags returns the flags of letters such as "SA". ok is false if a letter is not one of
+// S, A, F, R and P.
 func ParseTCPFlags(letters string) (flags TCPFlags, ok bool) {
 	for _, l := range letters {
 		f, ok := tcpFlagLetters[l]

@@ -4,7 +4,8 @@ import "testing"
 
 func TestFlagsOfLetters(t *testing.T) {
 	for letters, want := range map[string]TCPFlags{
-		"": 0, "S": TCPSyn, "SA": TCPSyn | TCPAck, "FRPA": TCPFin | TCPRst | TCPPsh | TCPAck, "AA": TCPAck,
+		"": 0, "S": TCPSyn, "SA": TCPSyn | TCPAck, "FRPA": TCPFin | TCPRst | TCPPsh | TCPAck,
+		"AA": TCPAck,
 	} {
 		if got, ok := ParseTCPFlags(letters); !ok || got != want {
 			t.Errorf("%q: %08b, %v; want %08b", letters, got, ok, want)

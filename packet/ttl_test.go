@@ -20,13 +20,14 @@ func TestDecrementTTLOverAllValues(t *testing.T) {
 		for ttl := uint8(254); ttl < 255; ttl-- {
 			header.DecrementTTL()
 			if header.TTL() != ttl || header.Checksum() != recomputed(header) {
-				t.Fatalf("TTL %d, checksum %#04x; want %d, %#04x", header.TTL(), header.Checksum(), ttl, recomputed(header))
+				t.Fatalf("TTL %d, checksum %#04x; want %d, %#04x",
+					header.TTL(), header.Checksum(), ttl, recomputed(header))
 			}
 		}
 	})
 }
 
-// recomputed is the header's checksum in full, by the naive sum.
+// recomputed returns the header checksum computed in full by naiveSum.
 func recomputed(header packet.IPv4) uint16 {
 	zeroed := append(packet.IPv4(nil), header...)
 	zeroed.SetChecksum(0)

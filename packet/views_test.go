@@ -7,7 +7,7 @@ import (
 	"fulcrum/packet"
 )
 
-// check compares what a getter said with what stands in the bytes.
+// check compares the result of a getter with the expected value.
 func check[T comparable](t *testing.T, what string, got, want T) {
 	t.Helper()
 	if got != want {
@@ -65,10 +65,10 @@ func TestIPv4Fragments(t *testing.T) {
 		{0x00, 0x00, false, 0},
 		{0x40, 0x00, false, 0},    // DF
 		{0x80, 0x00, false, 0},    // reserved
-		{0x20, 0x00, true, 0},     // MF: the first
-		{0x00, 0x01, true, 8},     // the last
-		{0x20, 0xb9, true, 1480},  // between
-		{0x1f, 0xff, true, 65528}, // the furthest
+		{0x20, 0x00, true, 0},     // MF: first fragment
+		{0x00, 0x01, true, 8},     // last fragment
+		{0x20, 0xb9, true, 1480},  // in the middle
+		{0x1f, 0xff, true, 65528}, // largest offset
 		{0x60, 0x00, true, 0},     // DF and MF
 	} {
 		p := make(packet.IPv4, packet.IPv4MinLen)

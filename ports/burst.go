@@ -1,45 +1,49 @@
 package ports
 
-// MaxBurst is the largest number of packets that travel together.
+// MaxBurst is the maximum number of packets in a Burst.
 const MaxBurst = 64
 
-// Headroom is the number of bytes that every received packet has in front of its first byte:
-// enough for an outer IPv6 header, an ICMP error around the packet, and VLAN tags.
+// Headroom is the number of bytes in front of every received packet. It is enough for an outer
+// IPv6 header, an ICMP error around the packet, and VLAN tags.
 const Headroom = 128
 
-// RxFlags say what the driver found out about a received packet.
+// RxFlags say what the driver reported about a received packet.
 type RxFlags uint16
 
+// Flags of a received packet.
 const (
-	RxVLAN         RxFlags = 1 << iota // a VLAN tag was removed from the packet; VLAN holds its TCI. See Split for VLAN 0
-	RxHash                             // Hash holds the receive-side-scaling hash
-	RxBadIP                            // the device found the IP header checksum wrong
-	RxBadL4                            // the device found the TCP or UDP checksum wrong
-	RxMultiSegment                     // the packet did not fit one segment and could not be made to; only its first segment is visible
+	// RxVLAN means that a VLAN tag was removed from the packet. VLAN holds its tag control
+	// information. Split also sets it with VLAN 0.
+	RxVLAN  RxFlags = 1 << iota
+	RxHash          // Hash holds the receive-side-scaling hash
+	RxBadIP         // the device found a wrong IP header checksum
+	RxBadL4         // the device found a wrong TCP or UDP checksum
+	// RxMultiSegment means that the packet has several segments that could not be joined into
+	// one. Only the first is visible.
+	RxMultiSegment
 )
 
-// Packet describes one packet and the buffer that it lies in. The buffer is outside the Go heap
-// and belongs to whoever holds the Packet, until it is transmitted or freed.
+// Packet describes one packet and its buffer. The buffer is outside the Go heap. It belongs to the
+// holder of the Packet until that sends or frees it.
 //
-// Its memory layout is shared with the C shim of ports/dpdk (struct fulcrum_packet), which
-// asserts it.
+// The C shim of ports/dpdk shares the memory layout (struct fulcrum_packet) and asserts it.
 type Packet struct {
-	Handle  uintptr // the driver's name for the buffer; opaque
-	Buffer  uintptr // address of the buffer's first byte
-	Offset  uint16  // bytes from the buffer's start to the packet's first byte: the headroom
-	Length  uint16  // bytes in the packet, from the Ethernet header on, without FCS
-	Room    uint16  // bytes in the buffer
-	VLAN    uint16  // tag control information, valid with RxVLAN
-	Hash    uint32  // valid with RxHash
-	RxFlags RxFlags
-	TxFlags uint16 // none is defined yet; the shim takes 0
-	Port    uint16 // index of the port that received it
-	Queue   uint16 // index of that port's queue
-	Spare   uint32 // keeps the size at 40 bytes
+	Handle    uintptr // the driver's name for the buffer; opaque
+	Buffer    uintptr // address of the buffer's first byte
+	Offset    uint16  // headroom: bytes from the buffer's start to the packet's first byte
+	Length    uint16  // bytes in the packet, from the Ethernet header on, without FCS
+	BufferLen uint16  // bytes in the buffer
+	VLAN      uint16  // tag control information; valid with RxVLAN
+	Hash      uint32  // receive-side-scaling hash; valid with RxHash
+	RxFlags   RxFlags // what the driver reported
+	TxFlags   uint16  // must be 0: no flag is defined
+	Port      uint16  // index of the port that received or allocated it
+	Queue     uint16  // index of that port's queue
+	Handovers uint32  // how often a worker has handed it over to another; 0 after Exchange
 }
 
-// Prepend makes the packet n bytes longer at its front and reports whether there was headroom.
-// The new bytes are undefined.
+// Prepend extends the packet by n bytes at its front and reports whether there was enough
+// headroom. The new bytes are undefined.
 func (p *Packet) Prepend(n int) bool {
 	if n > int(p.Offset) {
 		return false
@@ -49,26 +53,26 @@ func (p *Packet) Prepend(n int) bool {
 	return true
 }
 
-// TrimFront removes n bytes from the packet's front; n must not exceed its length.
+// TrimFront removes n bytes from the front of the packet. n must not exceed Length.
 func (p *Packet) TrimFront(n int) {
 	p.Offset += uint16(n)
 	p.Length -= uint16(n)
 }
 
-// Resize sets the packet's length to n bytes by moving its end, and reports whether the buffer
-// has room for it. Bytes that are new at the end are undefined.
+// Resize sets the length of the packet to n bytes by moving its end. It reports whether the buffer
+// is large enough. New bytes at the end are undefined.
 func (p *Packet) Resize(n int) bool {
-	if n < 0 || int(p.Offset)+n > int(p.Room) {
+	if n < 0 || int(p.Offset)+n > int(p.BufferLen) {
 		return false
 	}
 	p.Length = uint16(n)
 	return true
 }
 
-// Burst is a vector of packets. Packets[:N] are valid.
+// Burst is a vector of packets. Packets[:N] are valid. A burst belongs to one worker.
 type Burst struct {
-	N       int
-	Packets [MaxBurst]Packet
+	N       int              // number of packets
+	Packets [MaxBurst]Packet // valid up to N
 }
 
 // Slice returns the valid packets.
@@ -77,7 +81,7 @@ func (b *Burst) Slice() []Packet { return b.Packets[:b.N] }
 // Full reports whether no packet can be added.
 func (b *Burst) Full() bool { return b.N == MaxBurst }
 
-// Push adds a packet. The burst must not be full.
+// Push appends a packet. The burst must not be full.
 func (b *Burst) Push(p *Packet) {
 	b.Packets[b.N] = *p
 	b.N++

@@ -2,7 +2,7 @@ package ports
 
 import "testing"
 
-// burstOf is a burst of packets with the handles.
+// burstOf returns a burst of packets with the given handles.
 func burstOf(handles ...uintptr) *Burst {
 	b := new(Burst)
 	for _, h := range handles {
@@ -60,7 +60,7 @@ func TestPushCopies(t *testing.T) {
 }
 
 func TestBurstAllocatesNothing(t *testing.T) {
-	b, p := new(Burst), Packet{Handle: 1, Offset: 128, Length: 60, Room: 2304}
+	b, p := new(Burst), Packet{Handle: 1, Offset: 128, Length: 60, BufferLen: 2304}
 	if n := testing.AllocsPerRun(100, func() {
 		b.Push(&p)
 		b.Push(&p)

@@ -1,16 +1,16 @@
-// Package ports is what the director knows of network devices: bursts of packets that come from
-// and go to queues, and the attributes of the ports that the queues belong to.
+// Package ports is the director's view of network devices: bursts of packets, the queues that
+// receive and send them, and the attributes of ports.
 //
-// Two implementations exist: ports/dpdk drives real devices and is the only cgo in the tree,
-// ports/memory is pure Go and connects tests. Nothing outside ports knows which one it is
-// talking to, nor that DPDK exists.
+// There are two implementations. ports/dpdk drives real devices and is the only cgo in the tree;
+// ports/memory is pure Go and serves tests. Packages outside ports do not depend on either.
 //
-// A Queue and the Bursts passed to it belong to one worker; Shared lends a queue to several. Port attributes and
-// statistics may be read by anyone. A packet may be sent or freed through any queue of any port of its kind.
+// A Queue and the Bursts passed to it belong to one worker; Shared lends a queue to several. Port
+// attributes and statistics may be read from any goroutine. A packet may be sent or freed through
+// any queue of any port of its implementation.
 //
-// Split makes several ports of one device, each of a VLAN. A port that has its device for itself and no tags is not split, and
-// pays nothing.
+// Split makes several ports of one device, one for each VLAN. A device that serves a single port
+// without tags is not split and has no extra cost.
 //
-// An RSS tells in software which queue a device will choose for a packet: the owner of a flow that has not been seen yet,
-// or of an answer that has yet to come.
+// An RSS computes in software which queue a device will choose for a packet. That gives the worker
+// of a flow that has not arrived yet, such as the answers of a real server.
 package ports

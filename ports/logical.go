@@ -2,7 +2,7 @@ package ports
 
 import "sync/atomic"
 
-// logicalPort is a Port made by Split.
+// logicalPort is a Port that Split made.
 type logicalPort struct {
 	trunk   *trunk
 	logical Logical
@@ -28,7 +28,7 @@ func (p *logicalPort) MTU() int {
 	return min(p.logical.MTU, p.trunk.device.MTU())
 }
 
-// Queue gives out new packets by the burst if the device's does.
+// Queue returns a Source if the queue of the device is one.
 func (p *logicalPort) Queue(i int) Queue {
 	q := p.queues[i]
 	if source, ok := q.device.(Source); ok {
@@ -37,8 +37,8 @@ func (p *logicalPort) Queue(i int) Queue {
 	return q
 }
 
-// Stats counts the logical port's own packets, and their bytes without the tag. What belongs to no logical port, losses and errors of the
-// device, is in the first one's.
+// Stats counts the logical port's own packets, and their bytes without the tag. Losses and errors
+// of the device belong to no logical port and appear in the first one's Stats.
 func (p *logicalPort) Stats() (Stats, error) {
 	s, err := p.trunk.device.Stats()
 	if !p.first() {
@@ -55,7 +55,7 @@ func (p *logicalPort) Stats() (Stats, error) {
 	return s, err
 }
 
-// XStats are the device's, at the first logical port.
+// XStats returns the device's counters for the first logical port, and nothing for the others.
 func (p *logicalPort) XStats() ([]XStat, error) {
 	if !p.first() {
 		return nil, nil
@@ -63,7 +63,7 @@ func (p *logicalPort) XStats() ([]XStat, error) {
 	return p.trunk.device.XStats()
 }
 
-// Notes are the device's, at the first logical port.
+// Notes returns the device's notes for the first logical port, and nothing for the others.
 func (p *logicalPort) Notes() []string {
 	if !p.first() {
 		return nil

@@ -2,14 +2,14 @@ package ports
 
 import "sync/atomic"
 
-// logicalQueue is a logical port's queue. Receiving and sending may be two workers' (Shared), so that nothing but the device is
-// in the hands of both.
+// logicalQueue is the queue of a logical port. Different workers may receive and send on it
+// (Shared), so the two sides share nothing but the device.
 type logicalQueue struct {
 	*trunkQueue
 	logical *Logical
 	first   bool
-	waiting Burst // received, to be handed out
-	lost    Burst // was to be sent, to be freed
+	waiting Burst // received, not yet returned by Exchange
+	lost    Burst // could not be tagged, to be freed
 
 	received   volume
 	sent       volume
@@ -18,7 +18,8 @@ type logicalQueue struct {
 
 var _ Queue = (*logicalQueue)(nil)
 
-// Exchange crosses into the driver for the first logical port, and for another only if it has something to send or to free.
+// Exchange always crosses into the driver for the first logical port. For the others it does so
+// only if there are packets to send or to free.
 func (q *logicalQueue) Exchange(tx, free, rx *Burst) {
 	from := q.polled(rx)
 	if !isEmpty(tx) {
@@ -37,7 +38,8 @@ func (q *logicalQueue) Exchange(tx, free, rx *Burst) {
 	q.received.add(rx.N, frameBytes(rx))
 }
 
-// polled returns where to receive from the device: nowhere while other logical ports still have packets to take.
+// polled returns the burst that the device shall fill. It is nil while another logical port has
+// waiting packets.
 func (q *logicalQueue) polled(rx *Burst) *Burst {
 	if !q.first || rx == nil || q.pending > 0 {
 		return nil
@@ -45,14 +47,14 @@ func (q *logicalQueue) polled(rx *Burst) *Burst {
 	return rx
 }
 
-// handOut gives what waits.
+// handOut moves the waiting packets to rx.
 func (q *logicalQueue) handOut(rx *Burst) {
 	rx.N = copy(rx.Packets[:], q.waiting.Slice())
 	q.waiting.N = 0
 	q.pending -= rx.N
 }
 
-// send is Exchange for a burst that is not empty.
+// send is Exchange for a tx that is not empty.
 func (q *logicalQueue) send(tx, free, rx *Burst) {
 	if q.logical.VLAN == 0 {
 		packets, bytes := tx.N, frameBytes(tx)
@@ -66,13 +68,13 @@ func (q *logicalQueue) send(tx, free, rx *Burst) {
 	packets -= tx.N
 	bytes -= frameBytes(tx) + packets*tagLen
 	q.sent.add(packets, bytes)
-	// What the device did not take stays with the worker, and comes again.
+	// The worker sends untaken packets again, and they are tagged then.
 	for i := range tx.Slice() {
 		tx.Packets[i].pop()
 	}
 }
 
-// tagAll tags a burst, and frees what cannot be.
+// tagAll tags all packets of a burst and frees those without headroom for the tag.
 func (q *logicalQueue) tagAll(tx *Burst) {
 	n := tx.N
 	tx.N = 0
@@ -98,7 +100,7 @@ func (q *logicalQueue) Alloc(b *Burst, length int) bool {
 	return true
 }
 
-// logicalSource is the queue of a device that is a Source.
+// logicalSource is a logicalQueue on a device whose queue is a Source.
 type logicalSource struct {
 	*logicalQueue
 	source Source

@@ -2,7 +2,7 @@ package ports
 
 import "testing"
 
-// TestPrepend: the front of a packet moves within its headroom, and no further.
+// TestPrepend checks that the front of a packet moves within its headroom only.
 func TestPrepend(t *testing.T) {
 	for _, c := range []struct {
 		name           string
@@ -16,15 +16,16 @@ func TestPrepend(t *testing.T) {
 		{"one byte more", 129, false, 128, 60},
 		{"more than 16 bits", 1<<16 + 1, false, 128, 60},
 	} {
-		p := Packet{Offset: 128, Length: 60, Room: 2304}
+		p := Packet{Offset: 128, Length: 60, BufferLen: 2304}
 		if ok := p.Prepend(c.n); ok != c.ok || p.Offset != c.offset || p.Length != c.length {
-			t.Errorf("%s: %v, offset %d, length %d; want %v, %d, %d", c.name, ok, p.Offset, p.Length, c.ok, c.offset, c.length)
+			t.Errorf("%s: %v, offset %d, length %d; want %v, %d, %d",
+				c.name, ok, p.Offset, p.Length, c.ok, c.offset, c.length)
 		}
 	}
 }
 
 func TestTrimFront(t *testing.T) {
-	p := Packet{Offset: 128, Length: 60, Room: 2304}
+	p := Packet{Offset: 128, Length: 60, BufferLen: 2304}
 	p.TrimFront(14)
 	if p.Offset != 142 || p.Length != 46 {
 		t.Errorf("offset %d, length %d", p.Offset, p.Length)
@@ -47,9 +48,10 @@ func TestResize(t *testing.T) {
 		{0, true, 0}, {59, true, 59}, {1514, true, 1514}, {2176, true, 2176},
 		{2177, false, 60}, {-1, false, 60}, {1 << 16, false, 60}, {1<<16 + 10, false, 60},
 	} {
-		p := Packet{Offset: 128, Length: 60, Room: 2304}
+		p := Packet{Offset: 128, Length: 60, BufferLen: 2304}
 		if ok := p.Resize(c.n); ok != c.ok || p.Length != c.length || p.Offset != 128 {
-			t.Errorf("to %d: %v, offset %d, length %d; want %v, length %d", c.n, ok, p.Offset, p.Length, c.ok, c.length)
+			t.Errorf("to %d: %v, offset %d, length %d; want %v, length %d",
+				c.n, ok, p.Offset, p.Length, c.ok, c.length)
 		}
 	}
 }

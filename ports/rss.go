@@ -7,14 +7,18 @@ import (
 	"fulcrum/packet"
 )
 
-// LeastKey is the length in bytes of the shortest key of receive-side scaling, which most devices have.
+// LeastKey is the length of the shortest key of receive-side scaling, in bytes. Most devices have
+// keys of this length.
 const LeastKey = hashInput + 4
 
-// SymmetricKey is the key that devices are given, of n bytes. Its 16-bit words repeat, so that a word of the input adds
-// the same wherever it lies. Both directions of a flow so have one hash, and the hash of a packet's source is that of its
-// answer's destination, however a device lays out the input of which it takes one end only: some leave the
-// other end out, some set it to zero. (S. Woo, K. Park: Scalable TCP Session Monitoring with Symmetric Receive-side
-// Scaling, 2012.)
+// SymmetricKey returns the key that devices are given, n bytes long. Its 16-bit words repeat, so a
+// word of the input contributes the same at every even offset. Both directions of a flow therefore
+// have one hash.
+//
+// The hash of a packet's source also equals the hash of its answer's destination. That holds for
+// every layout of an input with one end only: some devices leave the other end out, some set it to
+// zero. (S. Woo, K. Park: Scalable TCP Session Monitoring with Symmetric Receive-side Scaling,
+// 2012.)
 func SymmetricKey(n int) []byte {
 	key := make([]byte, n)
 	for i := range key {
@@ -32,38 +36,40 @@ func isSymmetric(key []byte) bool {
 	return true
 }
 
-// RSSConfig describes an RSS.
+// RSSConfig describes the receive-side scaling of a device.
 type RSSConfig struct {
-	Key    []byte   // LeastKey bytes or more
-	Table  []uint16 // the indirection table: queue by hash modulo the table's length
-	Spread Spread
-	Types  HashTypes
+	Key    []byte    // at least LeastKey bytes
+	Table  []uint16  // indirection table: queue by hash modulo the table's length
+	Spread Spread    // which ends of a flow are hashed
+	Types  HashTypes // which fields of these ends are hashed
 }
 
-// Validate reports what no device does, or what cannot be computed.
+// Validate returns an error for a configuration that no device has or whose hash cannot be
+// computed.
 func (c RSSConfig) Validate() error {
 	switch {
 	case len(c.Key) < LeastKey:
-		return fmt.Errorf("a key of %d bytes: must have %d at least", len(c.Key), LeastKey)
+		return fmt.Errorf("key of %d bytes: must have at least %d", len(c.Key), LeastKey)
 	case len(c.Table) == 0:
-		return fmt.Errorf("an indirection table without entries: must have one at least")
+		return fmt.Errorf("empty indirection table: must have at least one entry")
 	case c.Spread > SpreadDestination:
 		return fmt.Errorf("spread %d: must be flow, source or destination", c.Spread)
 	case c.Spread != SpreadFlow && !isSymmetric(c.Key):
-		return fmt.Errorf("spread by %v with a key whose 16-bit words differ: the hash depends on the device", c.Spread)
+		return fmt.Errorf("spread by %v needs a key of equal 16-bit words: "+
+			"with any other, the hash depends on the device", c.Spread)
 	}
 	return nil
 }
 
-// RSS is receive-side scaling: how a device chooses the queue of a packet that it receives. It does not change, and
-// may be used by anyone.
+// RSS is receive-side scaling: the rule by which a device chooses the queue of a received packet.
+// It is immutable and may be used from any goroutine.
 type RSS struct {
 	*Toeplitz
 	config RSSConfig
 	table  []uint16
 }
 
-// NewRSS computes what the methods look up.
+// NewRSS builds the lookup tables of an RSS.
 func NewRSS(c RSSConfig) (*RSS, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -72,29 +78,32 @@ func NewRSS(c RSSConfig) (*RSS, error) {
 	return &RSS{Toeplitz: newToeplitz(c.Key), config: c, table: c.Table}, nil
 }
 
-// Config returns what it was made of.
+// Config returns a copy of the configuration.
 func (r *RSS) Config() RSSConfig {
 	c := r.config
 	c.Key, c.Table = slices.Clone(c.Key), slices.Clone(c.Table)
 	return c
 }
 
-// Spread returns which end of a flow decides.
+// Spread returns which ends of a flow are hashed.
 func (r *RSS) Spread() Spread { return r.config.Spread }
 
-// Agrees reports whether the same input gives the same hash and queue on both devices.
+// Agrees reports whether both devices compute the same hash and queue from the same input.
 func (r *RSS) Agrees(other *RSS) bool {
-	return slices.Equal(r.config.Key[:LeastKey], other.config.Key[:LeastKey]) && slices.Equal(r.table, other.table)
+	return slices.Equal(r.config.Key[:LeastKey], other.config.Key[:LeastKey]) &&
+		slices.Equal(r.table, other.table)
 }
 
-// Queue returns the queue that packets of a hash reach.
+// Queue returns the queue of packets with a hash.
 func (r *RSS) Queue(hash uint32) int {
 	return int(r.table[hash%uint32(len(r.table))])
 }
 
-// Flow4 is the hash that the device gives a packet. A fragment has no ports, and the protocol 0 here.
+// Flow4 returns the hash that the device computes for a packet of the flow. For a fragment, set
+// ports and protocol to 0.
 //
-// Where HasDstPort4, it is linear in the destination port, as Hash4 is: Flow4 with port 0, XOR DstPort4.
+// If HasDstPort4 is true, the hash is linear in the destination port, like Hash4: it equals Flow4
+// with port 0, XOR DstPort4.
 func (r *RSS) Flow4(k *packet.Key4) uint32 {
 	srcPort, dstPort := k.SrcPort, k.DstPort
 	switch r.hashed4(k.Protocol) {
@@ -112,7 +121,7 @@ func (r *RSS) Flow4(k *packet.Key4) uint32 {
 	return r.Hash4(k.Src, k.Dst, srcPort, dstPort)
 }
 
-// HasDstPort4 reports whether the destination port is in Flow4.
+// HasDstPort4 reports whether Flow4 depends on the destination port.
 func (r *RSS) HasDstPort4(protocol uint8) bool {
 	return r.hashed4(protocol) == HashedPorts && r.config.Spread != SpreadSource
 }
@@ -127,7 +136,7 @@ func (r *RSS) hashed4(protocol uint8) Hashed {
 	return r.config.Types.Other4
 }
 
-// Flow6 is Flow4 for IPv6.
+// Flow6 is Flow4 for IPv6. Addresses are in network byte order.
 func (r *RSS) Flow6(protocol uint8, src, dst *[16]byte, srcPort, dstPort uint16) uint32 {
 	switch r.hashed6(protocol) {
 	case HashedNothing:
@@ -159,7 +168,7 @@ func (r *RSS) hashed6(protocol uint8) Hashed {
 	return r.config.Types.Other6
 }
 
-// Flow is Flow4 or Flow6, by the source's family.
+// Flow is Flow4 or Flow6, depending on the family of the source.
 func (r *RSS) Flow(k *packet.Key) uint32 {
 	if k.Src.Is4() {
 		narrow := k.Narrow()
@@ -171,7 +180,7 @@ func (r *RSS) Flow(k *packet.Key) uint32 {
 	return r.Flow6(k.Protocol, &src, &dst, k.SrcPort, k.DstPort)
 }
 
-// HasDstPort is HasDstPort4 or HasDstPort6, by the source's family.
+// HasDstPort is HasDstPort4 or HasDstPort6, depending on the family of the source.
 func (r *RSS) HasDstPort(k *packet.Key) bool {
 	if k.Src.Is4() {
 		return r.HasDstPort4(k.Protocol)

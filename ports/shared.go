@@ -2,21 +2,21 @@ package ports
 
 import "sync"
 
-// Shared lets several workers send, free and allocate through one queue, for devices with fewer queues than workers.
-// Receiving belongs to one of them, the queue's owner: the others give Exchange no rx. The owner uses the queue through
-// Shared like the others.
+// Shared lets several workers send, free and allocate through one queue, for devices with fewer
+// queues than workers. Only one of them, the queue's owner, may receive; the others pass a nil rx.
+// The owner uses the queue through Shared too.
 type Shared struct {
-	mu    sync.Mutex // held for sending, freeing and allocating: once a burst
+	mu    sync.Mutex // held to send, free and allocate: once per burst
 	queue Queue
 }
 
 var _ Queue = (*Shared)(nil)
 
-// NewShared makes a queue to be shared.
+// NewShared returns a Shared for q, which must not be used directly any more.
 func NewShared(q Queue) *Shared { return &Shared{queue: q} }
 
-// Exchange waits while another worker sends. An owner that only receives does not: a device's receive and transmit
-// queues have nothing in common.
+// Exchange blocks while another worker sends. It does not block an owner that only receives,
+// because the receive and transmit queues of a device are independent.
 func (s *Shared) Exchange(tx, free, rx *Burst) {
 	if isEmpty(tx) && isEmpty(free) {
 		if rx != nil {
@@ -31,7 +31,7 @@ func (s *Shared) Exchange(tx, free, rx *Burst) {
 
 func isEmpty(b *Burst) bool { return b == nil || b.N == 0 }
 
-// Alloc waits while another worker sends.
+// Alloc blocks while another worker sends.
 func (s *Shared) Alloc(b *Burst, length int) bool {
 	s.mu.Lock()
 	ok := s.queue.Alloc(b, length)

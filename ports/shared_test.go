@@ -5,11 +5,12 @@ import (
 	"testing"
 )
 
-// halves is a queue that the race detector watches: one worker may receive while another sends, no two may send.
+// halves is a queue for the race detector: one worker may receive while another sends, but no two
+// may send at once.
 type halves struct {
 	received  int
 	sent      int
-	crossings int // of those that send
+	crossings int // by senders
 }
 
 func (h *halves) Exchange(tx, free, rx *Burst) {
@@ -31,7 +32,7 @@ func (h *halves) Alloc(b *Burst, length int) bool {
 	return true
 }
 
-// TestSharedQueue: an owner and others use a queue at once; the race detector listens.
+// TestSharedQueue lets an owner and other workers use a queue at once, under the race detector.
 func TestSharedQueue(t *testing.T) {
 	const turns = 1000
 	h := new(halves)
@@ -63,7 +64,8 @@ func TestSharedQueue(t *testing.T) {
 	}
 }
 
-// TestSharedQueueHasNothingToDo: without packets there is neither a lock to take nor a crossing to pay.
+// TestSharedQueueHasNothingToDo checks that an Exchange without packets neither locks nor crosses
+// into the driver.
 func TestSharedQueueHasNothingToDo(t *testing.T) {
 	h := new(halves)
 	q := NewShared(h)

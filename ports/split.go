@@ -8,27 +8,36 @@ import (
 // MaxVLAN is the highest number of a VLAN (IEEE 802.1Q, table 9-2).
 const MaxVLAN = 4094
 
-// Logical describes one of the logical ports that Split makes of a device: what is in a VLAN, or what is in none.
+// Logical describes one of the logical ports that Split makes of a device. It has the packets of
+// one VLAN, or the untagged packets.
 type Logical struct {
-	Name  string //
-	Index int    // goes into Packet.Port of what it receives
-	VLAN  int    // 1 to MaxVLAN; 0 is untagged
-	MTU   int    // bytes of an IP packet; 0, or more than the device has, is the device's
+	Name  string // as configured
+	Index int    // Packet.Port of the packets that it receives
+	VLAN  int    // 1 to MaxVLAN; 0 for untagged packets
+	MTU   int    // bytes of an IP packet; 0, or more than the device's MTU, is the device's MTU
 }
 
-// Split makes logical ports of a device, each with as many queues as the device has. They take the device's place:
-// nobody else may use it from then on, and the last one to be closed closes it. A queue that several workers share, because
-// there are fewer queues than workers, is shared by those of all logical ports; each of these still needs a Shared of its own.
+// Split makes logical ports of a device, each with as many queues as the device. They replace the
+// device: the caller must not use it any more, and closing the last logical port closes it.
 //
-// The first logical port receives from the device, for all of them, and only when the others have been handed what was
-// received for them before. So who polls one of them has to poll all, with one worker for a queue of them all.
+// workers is the number of workers that will use the ports. If there are fewer queues than workers,
+// Split wraps each queue of the device in a Shared. Each queue of a logical port then still needs a
+// Shared of its own.
 //
-// Packets of a VLAN that has no port go to the untagged port, or to the first one where there is none, and still have
-// their tag: in the frame, or by RxVLAN. So do those with a provider's tag (IEEE 802.1ad) outside, and, under RxVLAN with a VLAN of 0, those without
-// a tag where there is no untagged port. Of several tags the outer one is the port's and is removed, the others stay.
-// A tag of VLAN 0 gives a priority only, and counts as none.
+// The first logical port receives from the device for all of them. It does so only when the others
+// have no waiting packets. The worker that polls a queue of one logical port must therefore poll
+// the same queue of all.
 //
-// Frames are sent with their port's tag, in four bytes of their headroom. One without room for it is freed and counted in Stats.TxErrors.
+// Packets of a VLAN without a port go to the untagged port, or to the first port if there is none.
+// They keep their tag, in the frame or with RxVLAN. The same holds for packets with a provider's
+// tag outside (IEEE 802.1ad). If there is no untagged port, untagged packets go to the first port,
+// marked by RxVLAN with VLAN 0.
+//
+// If a packet has several tags, the outer one selects the port and is removed; the others stay. A
+// tag of VLAN 0 holds a priority only, so the packet counts as untagged.
+//
+// Frames are sent with the tag of their port, which takes four bytes of headroom. A frame without
+// that headroom is freed and counted in Stats.TxErrors.
 func Split(device Port, logical []Logical, workers int) ([]Port, error) {
 	if err := checkLogical(logical); err != nil {
 		return nil, err
@@ -50,7 +59,7 @@ func Split(device Port, logical []Logical, workers int) ([]Port, error) {
 
 func checkLogical(all []Logical) error {
 	if len(all) == 0 {
-		return errors.New("split a device: give one logical port at least")
+		return errors.New("splitting a device: give at least one logical port")
 	}
 	owner := map[int]string{}
 	for _, l := range all {
@@ -58,7 +67,8 @@ func checkLogical(all []Logical) error {
 			return fmt.Errorf("port %q: VLAN %d: must be 0 to %d", l.Name, l.VLAN, MaxVLAN)
 		}
 		if other, taken := owner[l.VLAN]; taken {
-			return fmt.Errorf("port %q: VLAN %d of the device is port %q's: each must have one of its own", l.Name, l.VLAN, other)
+			return fmt.Errorf("port %q: VLAN %d belongs to port %q: give each port a different VLAN",
+				l.Name, l.VLAN, other)
 		}
 		owner[l.VLAN] = l.Name
 	}

@@ -12,10 +12,11 @@ import (
 	"fulcrum/ports/memory"
 )
 
-// The addresses of test frames, 02:..:01 to 02:..:02.
+// macs are the addresses of all test frames, to 02:00:00:00:00:01 from 02:00:00:00:00:02.
 var macs = []byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2}
 
-// tagged is a frame with these tags, the outer one first, each its EtherType above its control information.
+// tagged returns a frame with the given tags, the outer one first. Each is an EtherType above its
+// tag control information.
 func tagged(payload string, tags ...uint32) []byte {
 	f := bytes.Clone(macs)
 	for _, t := range tags {
@@ -26,8 +27,12 @@ func tagged(payload string, tags ...uint32) []byte {
 	return append(f, make([]byte, 46)...)
 }
 
-// three logical ports, the untagged one in the middle.
-var three = []ports.Logical{{Name: "five", VLAN: 5, Index: 7}, {Name: "plain", Index: 3, MTU: 1400}, {Name: "six", VLAN: 6, Index: 9, MTU: 9000}}
+// three are logical ports, the untagged one in the middle.
+var three = []ports.Logical{
+	{Name: "five", VLAN: 5, Index: 7},
+	{Name: "plain", Index: 3, MTU: 1400},
+	{Name: "six", VLAN: 6, Index: 9, MTU: 9000},
+}
 
 type split struct {
 	t      *testing.T
@@ -36,7 +41,7 @@ type split struct {
 	ports  []ports.Port
 }
 
-// newSplit splits a port of memory; all buffers must be back at the test's end.
+// newSplit splits a memory port. All buffers must be back at the end of the test.
 func newSplit(t *testing.T, device memory.Config, workers int, logical ...ports.Logical) *split {
 	t.Helper()
 	pool, err := memory.NewPool(1024)
@@ -66,7 +71,7 @@ func (s *split) close() {
 	}
 }
 
-// receive takes what a logical port has.
+// receive returns the packets that wait for a logical port.
 func (s *split) receive(port, queue int) *ports.Burst {
 	rx := new(ports.Burst)
 	s.ports[port].Queue(queue).Exchange(nil, nil, rx)
@@ -80,7 +85,7 @@ func TestSplitSorts(t *testing.T) {
 	for _, test := range []struct {
 		name  string
 		frame []byte
-		port  int // number in three
+		port  int // index in three
 		want  []byte
 		flags ports.RxFlags
 	}{
@@ -89,7 +94,7 @@ func TestSplitSorts(t *testing.T) {
 		{"another tag", tagged("a", c|6), 2, tagged("a"), 0},
 		{"priority and drop eligible", tagged("a", c|0xf006), 2, tagged("a"), 0},
 		{"priority only", tagged("a", c|0xe000), 1, tagged("a"), 0},
-		{"nobody's VLAN", tagged("a", c|7), 1, tagged("a", c|7), 0},
+		{"VLAN without a port", tagged("a", c|7), 1, tagged("a", c|7), 0},
 		{"VLAN 4095", tagged("a", c|4095), 1, tagged("a", c|4095), 0},
 		{"two tags", tagged("a", c|5, c|6), 0, tagged("a", c|6), 0},
 		{"a provider's tag inside", tagged("a", c|5, provider|6), 0, tagged("a", provider|6), 0},
@@ -109,7 +114,7 @@ func TestSplitSorts(t *testing.T) {
 	}
 }
 
-// expect polls all logical ports, of which one must have one packet.
+// expect polls all logical ports. The given port must have one packet and the others none.
 func (s *split) expect(port int, want []byte, flags ports.RxFlags) {
 	s.t.Helper()
 	for number, p := range s.ports {
@@ -127,7 +132,7 @@ func (s *split) expect(port int, want []byte, flags ports.RxFlags) {
 	}
 }
 
-// TestSplitSortsByWhatTheDriverRemoved: such a tag is the outer one.
+// TestSplitSortsByWhatTheDriverRemoved checks that a tag in RxFlags counts as the outer one.
 func TestSplitSortsByWhatTheDriverRemoved(t *testing.T) {
 	for _, test := range []struct {
 		name  string
@@ -138,7 +143,7 @@ func TestSplitSortsByWhatTheDriverRemoved(t *testing.T) {
 	}{
 		{"ours", 0x2005, tagged("a"), 0, 0},
 		{"priority only", 0xe000, tagged("a"), 1, 0},
-		{"nobody's", 7, tagged("a"), 1, ports.RxVLAN},
+		{"without a port", 7, tagged("a"), 1, ports.RxVLAN},
 		{"with one more in the frame", 6, tagged("a", 0x8100_0005), 2, 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -155,7 +160,8 @@ func TestSplitSortsByWhatTheDriverRemoved(t *testing.T) {
 	}
 }
 
-// TestSplitWithoutUntaggedPort: what has no tag is marked, so that it cannot pass for the first port's.
+// TestSplitWithoutUntaggedPort checks that untagged packets are marked, so that they do not look
+// like those of the first port.
 func TestSplitWithoutUntaggedPort(t *testing.T) {
 	for name, frame := range map[string][]byte{"untagged": tagged("a"), "priority only": tagged("a", 0x8100_e000)} {
 		t.Run(name, func(t *testing.T) {
@@ -169,7 +175,8 @@ func TestSplitWithoutUntaggedPort(t *testing.T) {
 	}
 }
 
-// TestSplitTags: what is sent has the port's tag, and what the device did not take comes back without.
+// TestSplitTags checks that sent frames have the tag of their port and that untaken ones come back
+// without it.
 func TestSplitTags(t *testing.T) {
 	s := newSplit(t, memory.Config{TxLimit: 2}, 1, three...)
 	for number, tags := range [][]uint32{{0x8100_0005}, nil, {0x8100_0006}} {
@@ -194,13 +201,15 @@ func TestSplitTags(t *testing.T) {
 			}
 		}
 		stats, err := s.ports[number].Stats()
-		if want := uint64(3 * len(tagged("0"))); err != nil || stats.TxPackets != 3 || stats.TxBytes != want {
+		want := uint64(3 * len(tagged("0")))
+		if err != nil || stats.TxPackets != 3 || stats.TxBytes != want {
 			t.Errorf("counted %+v, %v; want 3 packets of %d bytes together", stats, err, want)
 		}
 	}
 }
 
-// TestSplitWithoutHeadroom: what cannot be tagged is an error with a count, not a frame without its tag.
+// TestSplitWithoutHeadroom checks that a frame without headroom for its tag is counted as an error
+// and not sent.
 func TestSplitWithoutHeadroom(t *testing.T) {
 	s := newSplit(t, memory.Config{}, 1, three...)
 	q := s.ports[0].Queue(0)
@@ -214,12 +223,14 @@ func TestSplitWithoutHeadroom(t *testing.T) {
 	if sent := s.device.Collect(0); tx.N != 0 || len(sent) != 1 {
 		t.Errorf("%d packets left, %d sent", tx.N, len(sent))
 	}
-	if stats, _ := s.ports[0].Stats(); stats.TxErrors != 2 || stats.TxPackets != 1 || stats.TxBytes != 60 {
+	stats, _ := s.ports[0].Stats()
+	if stats.TxErrors != 2 || stats.TxPackets != 1 || stats.TxBytes != 60 {
 		t.Errorf("counted %+v", stats)
 	}
 }
 
-// TestSplitWaits: while a port has not taken what is its own, nothing is received, and nothing is lost.
+// TestSplitWaits checks that the device is not polled while a port has waiting packets, and that
+// none is lost.
 func TestSplitWaits(t *testing.T) {
 	s := newSplit(t, memory.Config{}, 1, three...)
 	for range ports.MaxBurst {
@@ -247,12 +258,14 @@ func TestSplitWaits(t *testing.T) {
 	s.free(five)
 }
 
-// TestSplitAttributes: the logical ports have the device's, but for what is their own.
+// TestSplitAttributes checks which attributes are the device's and which the port's own.
 func TestSplitAttributes(t *testing.T) {
 	s := newSplit(t, memory.Config{MAC: [6]byte{2, 4}, Queues: 2}, 2, three...)
 	for number, p := range s.ports {
-		if p.Name() != three[number].Name || p.Device() != "memory" || p.MAC() != [6]byte{2, 4} || p.Queues() != 2 || !p.Link().Up || p.RSS() != nil {
-			t.Errorf("port %d: %q on %q, %x, %d queues, %+v", number, p.Name(), p.Device(), p.MAC(), p.Queues(), p.Link())
+		if p.Name() != three[number].Name || p.Device() != "memory" || p.MAC() != [6]byte{2, 4} ||
+			p.Queues() != 2 || !p.Link().Up || p.RSS() != nil {
+			t.Errorf("port %d: %q on %q, %x, %d queues, %+v",
+				number, p.Name(), p.Device(), p.MAC(), p.Queues(), p.Link())
 		}
 		if xstats, err := p.XStats(); xstats != nil || err != nil || p.Notes() != nil {
 			t.Errorf("port %d: %v, %v, %v", number, xstats, err, p.Notes())
@@ -263,7 +276,8 @@ func TestSplitAttributes(t *testing.T) {
 	}
 }
 
-// TestSplitClose: what nobody took is freed with its port, and the device goes with the last one.
+// TestSplitClose checks that a port frees its waiting packets and that the last port closes the
+// device.
 func TestSplitClose(t *testing.T) {
 	s := newSplit(t, memory.Config{}, 1, three...)
 	s.device.Deliver(0, tagged("a", 0x8100_0006))
@@ -312,7 +326,8 @@ func TestSplitBursts(t *testing.T) {
 	s.free(&b)
 }
 
-// TestSplitShared: two workers send through one queue of all logical ports, and one of them receives; the race detector listens.
+// TestSplitShared lets two workers send through one queue of all logical ports while one of them
+// receives, under the race detector.
 func TestSplitShared(t *testing.T) {
 	const turns = 100
 	s := newSplit(t, memory.Config{}, 2, three...)
@@ -334,7 +349,7 @@ func TestSplitShared(t *testing.T) {
 	}
 }
 
-// turn sends a packet through each queue and, if it may, receives.
+// turn sends a packet through each queue and receives if it may.
 func turn(t *testing.T, queues []*ports.Shared, receives bool) {
 	for _, q := range queues {
 		var tx, free, rx ports.Burst
@@ -350,7 +365,7 @@ func turn(t *testing.T, queues []*ports.Shared, receives bool) {
 	}
 }
 
-// wire is a device that receives what it sends.
+// wire is a device that receives the frames that it sends.
 type wire struct {
 	ports.Port
 	on ports.Burst
@@ -369,7 +384,7 @@ func (w *wire) Exchange(tx, _, rx *ports.Burst) {
 	}
 }
 
-// TestSplitAllocatesNothing: neither sorting nor tagging.
+// TestSplitAllocatesNothing checks that sorting and tagging do not allocate.
 func TestSplitAllocatesNothing(t *testing.T) {
 	source := newSplit(t, memory.Config{}, 1, three...)
 	made, err := ports.Split(new(wire), three, 1)
@@ -392,7 +407,7 @@ func TestSplitAllocatesNothing(t *testing.T) {
 	source.free(&b)
 }
 
-// BenchmarkSplit is what a packet of a VLAN costs beside the device: its tag is pushed, and sorted and popped again.
+// BenchmarkSplit measures the extra cost of a packet of a VLAN: tagging, sorting and untagging it.
 func BenchmarkSplit(b *testing.B) {
 	pool, err := memory.NewPool(ports.MaxBurst)
 	if err != nil {
@@ -418,8 +433,8 @@ func BenchmarkSplit(b *testing.B) {
 	device.Queue(0).Exchange(nil, &burst, nil)
 }
 
-// TestSplitConserves: whatever comes in whatever order and however the ports are polled, every packet reaches its port, in order,
-// or is still in the device or the trunk.
+// TestSplitConserves polls the ports in random order. Every packet must reach its port in order,
+// or still be in the device or the trunk.
 func TestSplitConserves(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		s := newSplit(t, memory.Config{}, 1, three...)
@@ -449,7 +464,7 @@ func TestSplitConserves(t *testing.T) {
 	})
 }
 
-// collect notes the first byte behind the header of everything that a port receives.
+// collect records the first byte behind the header of every packet that a port receives.
 func (s *split) collect(got *[3][]byte, number int) {
 	rx := s.receive(number, 0)
 	for i := range rx.Slice() {

@@ -8,7 +8,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// microsoftKey and the flows below are from "Verifying the RSS Hash Calculation" of Microsoft's driver documentation.
+// microsoftKey and the flows below come from "Verifying the RSS Hash Calculation" in Microsoft's
+// driver documentation.
 var microsoftKey = []byte{
 	0x6d, 0x5a, 0x56, 0xda, 0x25, 0x5b, 0x0e, 0xc2, 0x41, 0x67, 0x25, 0x3d, 0x43, 0xa3, 0x8f, 0xb0, 0xd0, 0xca, 0x2b, 0xcb,
 	0xae, 0x7b, 0x30, 0xb4, 0x77, 0xcb, 0x2d, 0xa3, 0x80, 0x30, 0xf2, 0x0c, 0x6a, 0x42, 0xb7, 0x3b, 0xbe, 0xac, 0x01, 0xfa,
@@ -50,7 +51,7 @@ func (t *Toeplitz) of(src, dst netip.Addr, srcPort, dstPort uint16) uint32 {
 	return t.Hash6(&s, &d, srcPort, dstPort)
 }
 
-// bitByBit is the hash as its definition has it, over input of any layout.
+// bitByBit computes the hash by its definition, over input of any layout.
 func bitByBit(key []byte, input ...any) uint32 {
 	var bytes []byte
 	for _, field := range input {
@@ -72,7 +73,7 @@ func bitByBit(key []byte, input ...any) uint32 {
 
 func bit(b []byte, i int) uint32 { return uint32(b[i/8]>>(7-i%8)) & 1 }
 
-// flow is a flow of either family.
+// flow is one flow with addresses of both families.
 type flow struct {
 	src, dst         uint32
 	src6, dst6       [16]byte
@@ -91,7 +92,8 @@ func drawAddress6(t *rapid.T, label string) [16]byte {
 	return [16]byte(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, label))
 }
 
-// TestToeplitzIsTheDefinition: with any key, tables and definition agree, in parts and as a whole.
+// TestToeplitzIsTheDefinition checks that the tables agree with the definition for random keys, in
+// parts and as a whole.
 func TestToeplitzIsTheDefinition(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		key := rapid.SliceOfN(rapid.Byte(), LeastKey, 52).Draw(t, "key")
@@ -119,8 +121,9 @@ func TestToeplitzIsTheDefinition(t *testing.T) {
 	})
 }
 
-// TestOneEndInEitherLayout: with the key that devices are given, the source of a packet hashes like the destination of
-// its answer, whether the device leaves the other end out of the input or sets it to zero, and so does the software.
+// TestOneEndInEitherLayout checks the key that devices are given: the source of a packet hashes
+// like the destination of its answer. It must not matter whether the device leaves the other end
+// out of the input or sets it to zero. The software must agree.
 func TestOneEndInEitherLayout(t *testing.T) {
 	key := SymmetricKey(LeastKey)
 	h := newToeplitz(key)
@@ -137,7 +140,8 @@ func TestOneEndInEitherLayout(t *testing.T) {
 			bitByBit(key, f.src6, f.srcPort),
 			bitByBit(key, f.src6, none6, f.srcPort, none),
 			bitByBit(key, none6, f.src6, none, f.srcPort))
-		same(t, "both directions", h.Hash4(f.src, f.dst, f.srcPort, f.dstPort), h.Hash4(f.dst, f.src, f.dstPort, f.srcPort))
+		same(t, "both directions",
+			h.Hash4(f.src, f.dst, f.srcPort, f.dstPort), h.Hash4(f.dst, f.src, f.dstPort, f.srcPort))
 	})
 }
 

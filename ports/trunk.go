@@ -2,15 +2,15 @@ package ports
 
 import "sync"
 
-// trunk is a device that logical ports share.
+// trunk is a device that several logical ports share.
 type trunk struct {
 	device   Port
 	ports    []*logicalPort
-	byVLAN   [vlanID + 1]uint16 // number of the logical port, plus 1; 0 for VLANs that have none
-	fallback uint16             // number of the logical port that gets what belongs to none
+	byVLAN   [vlanID + 1]uint16 // number of the logical port, plus 1; 0 without one
+	fallback uint16             // number of the logical port for all other packets
 
 	mu   sync.Mutex
-	open int // logical ports that are not closed yet
+	open int // number of logical ports that are not closed
 }
 
 func newTrunk(device Port, all []Logical) *trunk {
@@ -25,7 +25,7 @@ func newTrunk(device Port, all []Logical) *trunk {
 	return t
 }
 
-// addQueue gives each logical port its queue on one of the device's.
+// addQueue adds a queue of the device, and one on top of it for each logical port.
 func (t *trunk) addQueue(device Queue) {
 	shared := &trunkQueue{trunk: t, device: device}
 	for i, p := range t.ports {
@@ -35,7 +35,7 @@ func (t *trunk) addQueue(device Queue) {
 	}
 }
 
-// sort returns the number of a packet's logical port, and removes the tag that led to it.
+// sort returns the number of a packet's logical port and removes the tag that selected it.
 func (t *trunk) sort(p *Packet) uint16 {
 	vlan, ok := p.vlan()
 	if !ok {
@@ -52,7 +52,7 @@ func (t *trunk) sort(p *Packet) uint16 {
 	return t.fallback
 }
 
-// close frees what waits for a logical port, and with the last one closes the device.
+// close frees the packets that wait for a logical port. Closing the last port closes the device.
 func (t *trunk) close(p *logicalPort) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -69,15 +69,16 @@ func (t *trunk) close(p *logicalPort) error {
 	return t.device.Close()
 }
 
-// trunkQueue is a queue of the device.
+// trunkQueue is a queue of the device with the logical queues on top of it.
 type trunkQueue struct {
 	trunk   *trunk
 	device  Queue
 	queues  []*logicalQueue // by number
-	pending int             // packets that logical queues have yet to hand out; the first one's never wait
+	pending int             // packets that wait in logical queues; the first queue has none
 }
 
-// distribute keeps the first logical queue's packets in rx, and lets the others wait in their queues, which are empty.
+// distribute keeps the packets of the first logical queue in rx and moves the others to their
+// queues. Those must be empty.
 func (t *trunkQueue) distribute(rx *Burst) {
 	received := rx.N
 	rx.N = 0

@@ -6,18 +6,19 @@ import (
 	"fulcrum/packet"
 )
 
-// tagLen is the length in bytes of a VLAN tag: its EtherType and the tag control information (IEEE 802.1Q, 9.6).
+// tagLen is the length of a VLAN tag in bytes: its EtherType and the tag control information (IEEE
+// 802.1Q, 9.6).
 const tagLen = 4
 
-// vlanID masks the VLAN's number in tag control information; the bits above it are priority.
+// vlanID masks the VLAN number in tag control information. The bits above it hold the priority.
 const vlanID = 0xfff
 
-// endOfTag is where what follows a frame's first tag begins.
+// endOfTag is the offset of the first byte behind the outer tag of a frame.
 const endOfTag = packet.EthernetLen + tagLen
 
-// vlan returns the number of the VLAN that a frame belongs to: 0 for one without a tag, or with a tag that gives no more than a
-// priority. Of several tags the outer one counts. One of IEEE 802.1ad (EtherTypeQinQ) is a provider's: ok is false, as
-// it is for one that is cut off.
+// vlan returns the VLAN number of a frame: 0 without a tag, or with a tag that holds a priority
+// only. The outer of several tags counts. ok is false for a truncated tag and for a provider's tag
+// (IEEE 802.1ad, EtherTypeQinQ).
 func (p *Packet) vlan() (number uint16, ok bool) {
 	if p.RxFlags&RxVLAN != 0 {
 		return p.VLAN & vlanID, true
@@ -38,7 +39,7 @@ func (p *Packet) vlan() (number uint16, ok bool) {
 	return 0, true
 }
 
-// untag removes the outer tag, if there is one: from what the driver says of the packet or from the frame itself.
+// untag removes the outer tag, if there is one: from RxFlags, or from the frame itself.
 func (p *Packet) untag() {
 	if p.RxFlags&RxVLAN != 0 {
 		p.RxFlags &^= RxVLAN
@@ -51,7 +52,7 @@ func (p *Packet) untag() {
 	p.pop()
 }
 
-// pop closes the gap of a tag with the addresses in front of it, and takes them from the front.
+// pop removes the tag from the frame by moving the addresses in front of it.
 func (p *Packet) pop() {
 	frame := p.Bytes()
 	macs := [12]byte(frame)
@@ -59,7 +60,7 @@ func (p *Packet) pop() {
 	p.TrimFront(tagLen)
 }
 
-// push puts a tag of priority 0 into the frame, and reports whether there was headroom for it.
+// push inserts a tag of priority 0 and reports whether there was headroom for it.
 func (p *Packet) push(vlan uint16) bool {
 	if p.Length < packet.EthernetLen || !p.Prepend(tagLen) {
 		return false

@@ -17,7 +17,7 @@ import (
 	"fulcrum/ports"
 )
 
-// testEtherType is IEEE's for local experiments: the kernel leaves it alone.
+// testEtherType is IEEE's EtherType for local experiments, which the kernel leaves alone.
 const testEtherType = 0x88b5
 
 func TestVethBothWays(t *testing.T) {
@@ -48,8 +48,8 @@ func TestVethBothWays(t *testing.T) {
 	})
 }
 
-// A VLAN tag stays in the packet, and takes its four bytes from the headroom: the kernel hands it
-// over apart and the driver puts it back.
+// A VLAN tag stays in the packet and takes four bytes of its headroom: the kernel delivers it
+// separately, and the driver reinserts it.
 func TestVethVLAN(t *testing.T) {
 	inVeth(t, func(near, far *net.Interface) {
 		p := open(t, PortConfig{Name: "front", Device: "net_af_packet0,iface=" + near.Name})
@@ -66,10 +66,12 @@ func TestVethVLAN(t *testing.T) {
 	})
 }
 
-// Several queues share the interface by the kernel's flow hash.
+// The kernel's flow hash spreads packets over several queues of one interface.
 func TestVethSeveralQueues(t *testing.T) {
 	inVeth(t, func(near, far *net.Interface) {
-		p := open(t, PortConfig{Name: "front", Device: "net_af_packet0,qpairs=2,iface=" + near.Name, Queues: 2})
+		p := open(t, PortConfig{
+			Name: "front", Device: "net_af_packet0,qpairs=2,iface=" + near.Name, Queues: 2,
+		})
 		defer p.Close()
 		if len(p.Notes()) == 0 {
 			t.Error("no note on how flows are spread")
@@ -94,7 +96,8 @@ func TestVethMTU(t *testing.T) {
 func TestInterfaceInUse(t *testing.T) {
 	inVeth(t, func(near, far *net.Interface) {
 		p := open(t, PortConfig{Name: "front", Device: "net_af_packet0,iface=" + near.Name})
-		_, err := sharedEAL(t).OpenPort(PortConfig{Name: "back", Device: "net_af_packet1,iface=" + near.Name})
+		c := PortConfig{Name: "back", Device: "net_af_packet1,iface=" + near.Name}
+		_, err := sharedEAL(t).OpenPort(c)
 		if !errors.Is(err, syscall.EBUSY) {
 			t.Errorf("opening the interface twice: %v", err)
 		}
@@ -123,7 +126,7 @@ func TestInterfaceDown(t *testing.T) {
 	})
 }
 
-// inVeth runs f in a network namespace that holds a veth pair.
+// inVeth runs f in a network namespace with a veth pair.
 func inVeth(t *testing.T, f func(near, far *net.Interface)) {
 	t.Helper()
 	sharedEAL(t)
@@ -170,7 +173,7 @@ func up(t *testing.T, name string) *net.Interface {
 	return i
 }
 
-// packetSocket is the other end: it sends and receives frames as they are.
+// packetSocket opens a socket on the other end, which sends and receives whole frames.
 func packetSocket(t *testing.T, i *net.Interface) int {
 	t.Helper()
 	protocol := uint16(testEtherType>>8 | testEtherType&0xff<<8)
@@ -179,7 +182,8 @@ func packetSocket(t *testing.T, i *net.Interface) int {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { unix.Close(fd) })
-	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: protocol, Ifindex: i.Index}); err != nil {
+	address := &unix.SockaddrLinklayer{Protocol: protocol, Ifindex: i.Index}
+	if err := unix.Bind(fd, address); err != nil {
 		t.Fatal(err)
 	}
 	return fd

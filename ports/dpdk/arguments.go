@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// refusedArgs are EAL arguments that would end the process, join another one's, or contradict what
-// Config says of CPUs and memory.
+// refusedArgs are EAL arguments that would end the process, join another process, or contradict
+// the CPUs and the memory of Config.
 var refusedArgs = []string{
 	"-h", "--help", "-v", "--version",
 	"--file-prefix", "--proc-type",
@@ -14,11 +14,11 @@ var refusedArgs = []string{
 	"-m", "--socket-mem", "--in-memory", "--no-huge", "--no-shconf",
 }
 
-// RefusedArgs lists the EAL arguments that Config.Args must not have.
+// RefusedArgs returns the EAL arguments that Config.Args must not contain.
 func RefusedArgs() []string { return slices.Clone(refusedArgs) }
 
-// refusedArg finds what an argument could be read as. getopt_long takes the beginning of a long
-// option for the whole, and a value right behind a short one.
+// refusedArg returns the refused argument that arg could be read as. getopt_long accepts a prefix
+// of a long option for the whole, and a value directly behind a short option.
 func refusedArg(arg string) (string, bool) {
 	if asksForHelp(arg) {
 		return arg, true
@@ -36,5 +36,6 @@ func refusedArg(arg string) (string, bool) {
 	return refusedArgs[i], true
 }
 
-// asksForHelp: --log-level=help prints a page and ends the process, also in two words.
+// asksForHelp reports whether arg asks for help: --log-level=help prints a page and ends the
+// process, also when written as two arguments.
 func asksForHelp(arg string) bool { return arg == "help" || strings.HasSuffix(arg, "=help") }

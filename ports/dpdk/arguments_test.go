@@ -8,7 +8,7 @@ func TestRefusedArguments(t *testing.T) {
 		"--hel":                 "--help",
 		"-h":                    "-h",
 		"-hfoo":                 "-h",
-		"--":                    "--help", // would silence what follows
+		"--":                    "--help", // it would hide the arguments behind it
 		"--file-prefix=mine":    "--file-prefix",
 		"--file-pref=zz":        "--file-prefix",
 		"--f=zz":                "--file-prefix",

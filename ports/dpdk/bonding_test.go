@@ -17,8 +17,9 @@ import (
 	"fulcrum/ports"
 )
 
-// bonding forwards over a bond of two veth pairs, in a namespace that ends with the process, in active-backup mode. net_af_packet does not
-// tell when an interface loses its link, so that the second member waits in vain.
+// bonding forwards over a bond of two veth pairs in active-backup mode, in a namespace that ends
+// with the process. net_af_packet does not report a lost link, so the bond never changes to the
+// second member.
 func bonding() error {
 	runtime.LockOSThread()
 	if _, err := netns.New(); err != nil {
@@ -31,11 +32,15 @@ func bonding() error {
 			return err
 		}
 	}
-	e, err := Start(Config{HugePages: "off", Memory: 128 << 20, Args: []string{"--vdev=net_af_packet10,iface=m0", "--vdev=net_af_packet11,iface=m1"}})
+	members := []string{"--vdev=net_af_packet10,iface=m0", "--vdev=net_af_packet11,iface=m1"}
+	e, err := Start(Config{HugePages: "off", Memory: 128 << 20, Args: members})
 	if err != nil {
 		return err
 	}
-	p, err := e.OpenPort(PortConfig{Name: "bond", Device: "net_bonding0,mode=1,slave=net_af_packet10,slave=net_af_packet11"})
+	p, err := e.OpenPort(PortConfig{
+		Name:   "bond",
+		Device: "net_bonding0,mode=1,slave=net_af_packet10,slave=net_af_packet11",
+	})
 	if err != nil {
 		return errors.Join(err, e.Close())
 	}
@@ -43,7 +48,7 @@ func bonding() error {
 	return errors.Join(crossBond(p, far[0]), p.Close(), e.Close())
 }
 
-// bondMember makes a veth pair, of which the other end is a socket.
+// bondMember creates a veth pair and opens a socket on its far end.
 func bondMember(name string) (far int, err error) {
 	pair := netlink.NewVeth(netlink.LinkAttrs{Name: name, TxQLen: 1000})
 	pair.PeerName = name + "far"
@@ -64,13 +69,15 @@ func bondMember(name string) (far int, err error) {
 		return 0, err
 	}
 	protocol := uint16(testEtherType>>8 | testEtherType&0xff<<8)
-	if far, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK, int(protocol)); err != nil {
+	far, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_NONBLOCK, int(protocol))
+	if err != nil {
 		return 0, err
 	}
 	return far, unix.Bind(far, &unix.SockaddrLinklayer{Protocol: protocol, Ifindex: i.Index})
 }
 
-// crossBond sends frames over the bond until one arrives at the other end of a member, and frames from there until one comes out of the bond.
+// crossBond sends frames in both directions until one has arrived at each side: at the far end of
+// a member and out of the bond.
 func crossBond(p ports.Port, far int) error {
 	mac := p.MAC()
 	outbound := frame(net.HardwareAddr{2, 0, 0, 0, 0, 9}, mac[:], "to the switch")

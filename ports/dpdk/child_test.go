@@ -19,8 +19,8 @@ import (
 
 const childVariable = "FULCRUM_DPDK_CHILD"
 
-// children are what this binary does when it runs as a process of its own. What they return is
-// printed.
+// children are the functions that this binary runs in a process of its own. It prints the errors
+// that they return.
 var children = map[string]func() error{
 	"hold":           hold,
 	"twice":          twice,
@@ -52,7 +52,7 @@ func startOnly(c Config) error {
 	return e.Close()
 }
 
-// hold moves packets, says that it is ready, and ends when its input does.
+// hold moves packets, reports that it is ready, and ends at the end of its input.
 func hold() error {
 	e, err := Start(Config{HugePages: "off", Memory: 64 << 20})
 	if err != nil {
@@ -79,7 +79,8 @@ func twice() error {
 	return errors.Join(second, e.Close())
 }
 
-// affinity is the caller's before and after, though DPDK pins it meanwhile.
+// affinity checks that the caller has the same CPU affinity after Start, though DPDK pins its
+// thread meanwhile.
 func affinity() error {
 	runtime.LockOSThread()
 	var before, after unix.CPUSet
@@ -114,14 +115,17 @@ func openPorts() error {
 	return err
 }
 
-// leastMemory is what the configuration may ask for: it holds two ports with default descriptors.
+// leastMemory opens two ports with default descriptors in the smallest memory that the
+// configuration accepts.
 func leastMemory() error {
 	e, err := Start(Config{HugePages: "off", Memory: 64 << 20})
 	if err != nil {
 		return err
 	}
 	for _, name := range []string{"net_null0", "net_null1"} {
-		_, opened := e.OpenPort(PortConfig{Name: name, Device: name, AllTxDescriptors: 2 * defaultDescriptors})
+		_, opened := e.OpenPort(PortConfig{
+			Name: name, Device: name, AllTxDescriptors: 2 * defaultDescriptors,
+		})
 		err = errors.Join(err, opened)
 	}
 	return errors.Join(err, e.Close())
@@ -170,7 +174,7 @@ func TestStartErrors(t *testing.T) {
 	}
 }
 
-// What DPDK has to say does not reach the terminal: only the error does.
+// DPDK's own output does not reach the terminal; only the error does.
 func TestTerminalIsQuiet(t *testing.T) {
 	output, _ := child(t, "bad argument").CombinedOutput()
 	if lines := strings.Count(string(output), "\n"); lines != 1 {
@@ -190,14 +194,14 @@ func TestLeastMemory(t *testing.T) {
 	}
 }
 
-func TestBuffersThatNobodyGaveBack(t *testing.T) {
+func TestBuffersNeverFreed(t *testing.T) {
 	output, _ := child(t, "open ports").CombinedOutput()
-	if !strings.Contains(string(output), `port "front": 1 buffers were never given back`) {
+	if !strings.Contains(string(output), `port "front": 1 buffers were never freed`) {
 		t.Errorf("notes are:\n%s", output)
 	}
 }
 
-// holder is a child that has started DPDK and goes on until it is released.
+// holder starts a child that holds DPDK until it is released.
 type holder struct {
 	*exec.Cmd
 	input io.WriteCloser
@@ -237,7 +241,8 @@ func TestSideBySide(t *testing.T) {
 	}
 }
 
-// A killed process leaves its directory; the next one sweeps it, and no other.
+// A killed process leaves its directory behind. The next process removes that directory and no
+// other.
 func TestSweepAfterKill(t *testing.T) {
 	killed, alive := startHolder(t), startHolder(t)
 	killed.Process.Kill()

@@ -1,7 +1,7 @@
 package dpdk
 
-// Why this is sound: the device's pointer comes from DPDK and is used before the device is gone. The hash key is C memory,
-// freed once and after that.
+// Why this is sound: the device's pointer comes from DPDK and is used while the device exists. The
+// hash key is C memory. It is freed once, and the pointer is then set to nil.
 
 // #include <stdlib.h>
 // #include <rte_dev.h>
@@ -13,15 +13,15 @@ import (
 	"slices"
 )
 
-// Close stops the port and gives the device back. Only after it is a capture file of net_pcap
-// complete.
+// Close stops the port and releases the device. A capture file of net_pcap is complete only
+// afterwards.
 func (p *port) Close() error {
 	p.eal.mu.Lock()
 	defer p.eal.mu.Unlock()
 	return p.close()
 }
 
-// close undoes what open did, as far as it came.
+// close undoes the steps of open that were done.
 func (p *port) close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -44,7 +44,8 @@ func (p *port) stop() error {
 	}
 	p.started = false
 	if p.promiscuous && p.found == nil {
-		// The flag may be that of a kernel's interface which the device string does not name.
+		// Without p.found, the device may use a kernel interface that its device string does not name.
+		// Its flag has to be reset here.
 		C.rte_eth_promiscuous_disable(p.id)
 	}
 	if rc := C.rte_eth_dev_stop(p.id); rc != 0 {
@@ -53,7 +54,7 @@ func (p *port) stop() error {
 	return nil
 }
 
-// detach unplugs the device. Buffers in its rings go back to their pools.
+// detach removes the device. Buffers in its rings go back to their pools.
 func (p *port) detach() error {
 	if !p.probed {
 		return nil

@@ -10,26 +10,26 @@ import (
 
 const defaultMemory = 512 << 20
 
-// Config says how DPDK is started.
+// Config describes how DPDK is started.
 type Config struct {
-	// HugePages is "auto" (the default; huge pages if enough are free), "on" or "off".
+	// HugePages is "auto" (the default: use huge pages if enough are free), "on" or "off".
 	HugePages string
 
-	// Memory is what DPDK may use for buffers and descriptors, in bytes; default 512 MiB.
+	// Memory is the memory for buffers and descriptors, in bytes; default 512 MiB.
 	Memory int64
 
-	// CPU is where DPDK keeps its main lcore, which is one that no worker uses.
+	// CPU is the number of the CPU for DPDK's main lcore. No worker may use it.
 	CPU int
 
-	// Devices are the devices that will be opened, as in PortConfig.Device. Those that are
-	// PCI addresses are the only ones that DPDK touches; without any it leaves PCI alone.
+	// Devices are all devices that will be opened, as in PortConfig.Device. DPDK attaches only these
+	// PCI devices. If the list has no PCI address, DPDK ignores PCI.
 	Devices []string
 
-	// Args are further EAL arguments, as they are. None of RefusedArgs may be among them.
+	// Args are further EAL arguments, passed unchanged. None of RefusedArgs may be among them.
 	Args []string
 }
 
-// Validate reports the first thing that is wrong.
+// Validate returns the first error in the configuration.
 func (c Config) Validate() error {
 	if !slices.Contains([]string{"", "auto", "on", "off"}, c.HugePages) {
 		return fmt.Errorf("huge pages %q: must be auto, on or off", c.HugePages)
@@ -42,7 +42,8 @@ func (c Config) Validate() error {
 	}
 	for _, arg := range c.Args {
 		if refused, is := refusedArg(arg); is {
-			return fmt.Errorf("EAL argument %s: can be read as %s, which cannot be given; leave it out", arg, refused)
+			return fmt.Errorf("EAL argument %s: the EAL may read it as %s, which is refused; remove it",
+				arg, refused)
 		}
 	}
 	return nil
@@ -58,7 +59,7 @@ func (c Config) withDefaults() Config {
 	return c
 }
 
-// arguments is the EAL's command line.
+// arguments returns the command line of the EAL.
 func (c Config) arguments(prefix string, memory memoryPlan) []string {
 	args := []string{
 		"fulcrum",
@@ -72,8 +73,8 @@ func (c Config) arguments(prefix string, memory memoryPlan) []string {
 	return append(args, c.Args...)
 }
 
-// busArguments keep the EAL from taking PCI devices that nobody named: they may be another
-// director's.
+// busArguments returns arguments that keep the EAL from taking other PCI devices than those of the
+// configuration. They may belong to another director.
 func (c Config) busArguments() []string {
 	var args []string
 	for _, text := range c.Devices {
@@ -91,7 +92,8 @@ func (c Config) busArguments() []string {
 
 func mebibytes(bytes int64) int64 { return (bytes + 1<<20 - 1) >> 20 }
 
-// requireRoot: without root DPDK fails late, and differently with each driver.
+// requireRoot returns an error without root. DPDK itself fails late, and differently with each
+// driver.
 func requireRoot() error {
 	if os.Geteuid() == 0 {
 		return nil
@@ -99,11 +101,11 @@ func requireRoot() error {
 	return &Error{Doing: "starting DPDK", Err: os.ErrPermission, Try: "run it as root"}
 }
 
-// device is a device string taken apart.
+// device is a parsed device string.
 type device struct {
-	text  string            // as DPDK wants it
+	text  string            // in the form that DPDK expects
 	name  string            // "net_af_packet0" or "0000:3b:00.0"
-	args  map[string]string // "iface": "veth-front"; the last one of a repeated key
+	args  map[string]string // such as "iface": "veth-front"; the last value of a repeated key
 	isPCI bool
 }
 
@@ -114,7 +116,7 @@ func parseDevice(text string) device {
 	d := device{text: text, name: name, args: map[string]string{}}
 	if m := pciAddress.FindStringSubmatch(name); m != nil {
 		d.isPCI = true
-		d.name = strings.ToLower(name) // DPDK finds its devices by the name that it would write
+		d.name = strings.ToLower(name) // DPDK looks its devices up by this spelling
 		if m[1] == "" {
 			d.name = "0000:" + d.name
 		}
@@ -128,7 +130,8 @@ func parseDevice(text string) device {
 	return d
 }
 
-// members are the devices that net_bonding puts together, by name only. DPDK has to have attached them before.
+// members returns the devices that net_bonding combines, by name only. DPDK must have attached
+// them before.
 func (d device) members() []device {
 	var all []device
 	for arg := range strings.SplitSeq(d.text, ",") {
@@ -139,7 +142,8 @@ func (d device) members() []device {
 	return all
 }
 
-// kernelInterface is the network interface that the device sits on, or empty. What net_vhost calls so is a socket.
+// kernelInterface returns the network interface that the device uses, or "". The iface argument of
+// net_vhost is a socket, not an interface.
 func (d device) kernelInterface() string {
 	if strings.HasPrefix(d.name, "net_vhost") {
 		return ""

@@ -42,7 +42,8 @@ func TestOnlyNamedPCIDevicesAreTaken(t *testing.T) {
 
 func TestParseDevice(t *testing.T) {
 	d := parseDevice("net_af_packet0,iface=veth-front,qpairs=2")
-	if d.name != "net_af_packet0" || d.args["iface"] != "veth-front" || d.args["qpairs"] != "2" || d.isPCI {
+	if d.name != "net_af_packet0" || d.args["iface"] != "veth-front" || d.args["qpairs"] != "2" ||
+		d.isPCI {
 		t.Errorf("parsed as %+v", d)
 	}
 	if got := d.kernelInterface(); got != "veth-front" {
@@ -51,7 +52,8 @@ func TestParseDevice(t *testing.T) {
 	if got := parseDevice("net_vhost0,iface=/run/x.sock").kernelInterface(); got != "" {
 		t.Errorf("a vhost device's socket is taken for the interface %q", got)
 	}
-	if d := parseDevice("00AB:CD:1F.7,arg=ONE"); d.name != "00ab:cd:1f.7" || d.text != "00ab:cd:1f.7,arg=ONE" || d.args["arg"] != "ONE" {
+	d = parseDevice("00AB:CD:1F.7,arg=ONE")
+	if d.name != "00ab:cd:1f.7" || d.text != "00ab:cd:1f.7,arg=ONE" || d.args["arg"] != "ONE" {
 		t.Errorf("a PCI address is not as DPDK writes it: %+v", d)
 	}
 	for text, isPCI := range map[string]bool{"0000:3b:00.0": true, "3B:00.0": true, "3b:00": false, "net_null0": false} {
@@ -61,7 +63,7 @@ func TestParseDevice(t *testing.T) {
 	}
 }
 
-// hugePages is a sysfs with so many pages of 2 MiB free, and so many of these reserved.
+// hugePages returns a sysfs with the given numbers of free and of reserved pages of 2 MiB.
 func hugePages(free, reserved string) fstest.MapFS {
 	return fstest.MapFS{
 		"hugepages-2048kB/free_hugepages":    {Data: []byte(free + "\n")},
@@ -84,7 +86,8 @@ func TestPlanMemory(t *testing.T) {
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
-			plan, err := planMemory(Config{HugePages: test.mode, Memory: 512 << 20}, hugePages(test.free, test.reserved), 4<<30)
+			c := Config{HugePages: test.mode, Memory: 512 << 20}
+			plan, err := planMemory(c, hugePages(test.free, test.reserved), 4<<30)
 			if (err != nil) != (test.arg == "") {
 				t.Fatalf("error is %v", err)
 			}
@@ -107,7 +110,8 @@ func TestNoHugePagesInTheKernel(t *testing.T) {
 
 func TestMoreMemoryThanThereIs(t *testing.T) {
 	for _, mode := range []string{"auto", "off"} {
-		if _, err := planMemory(Config{HugePages: mode, Memory: 4<<30 + 1}, fstest.MapFS{}, 4<<30); err == nil || !strings.Contains(err.Error(), "the machine has 4096 MiB") {
+		_, err := planMemory(Config{HugePages: mode, Memory: 4<<30 + 1}, fstest.MapFS{}, 4<<30)
+		if err == nil || !strings.Contains(err.Error(), "the machine has 4096 MiB") {
 			t.Errorf("%s: %v", mode, err)
 		}
 	}
@@ -131,7 +135,7 @@ func TestPoolSizes(t *testing.T) {
 		}
 	}
 	for mtu, want := range map[int]int{68: 2176, 1500: 2176, 2022: 2176, 2023: 3200, 9000: 9344} {
-		if got := poolRoom(mtu); got != want {
+		if got := dataRoom(mtu); got != want {
 			t.Errorf("a buffer for an MTU of %d has %d bytes, not %d", mtu, got, want)
 		}
 	}

@@ -1,7 +1,7 @@
 package dpdk
 
-// Why this is sound: configurations handed to C hold no Go pointers, and DPDK copies them. The hash key that they point
-// to is C memory and stays until the device is closed.
+// Why this is sound: configurations passed to C hold no Go pointers, and DPDK copies them. The
+// hash key that they point to is C memory and exists until the device is closed.
 
 // #include <rte_ethdev.h>
 import "C"
@@ -13,13 +13,14 @@ import (
 	"time"
 )
 
-// linkDeadline is how long a port may take to bring its link up before that is noted.
+// linkDeadline is how long noteLink waits for the link.
 const linkDeadline = 3 * time.Second
 
-// wantedOffloads are taken where the device has them. VLAN tags stay in the packet.
+// wantedOffloads are used where the device has them. VLAN tags stay in the packet.
 const wantedOffloads = C.RTE_ETH_RX_OFFLOAD_CHECKSUM | C.RTE_ETH_RX_OFFLOAD_RSS_HASH
 
-// configure settles for less where the device refuses: no device has to spread packets as wanted.
+// configure tries the configurations of rssToTry in order, because a device may refuse the wanted
+// way of spreading packets.
 func (p *port) configure() *Error {
 	var rc C.int
 	for _, rss := range p.rssToTry() {
@@ -28,12 +29,12 @@ func (p *port) configure() *Error {
 			return nil
 		}
 	}
-	return p.fail(fmt.Sprintf("configuring %d queues and an MTU of %d", p.config.Queues, p.config.MTU), rc,
-		"try fewer queues or a smaller MTU")
+	doing := fmt.Sprintf("configuring %d queues and an MTU of %d", p.config.Queues, p.config.MTU)
+	return p.fail(doing, rc, "try fewer queues or a smaller MTU")
 }
 
-// configureWith configures the device, with RSS if that has hash types. The offload RSS_HASH without RSS is refused by
-// drivers.
+// configureWith configures the device, with RSS if rss has hash types. Drivers refuse the offload
+// RSS_HASH without RSS.
 func (p *port) configureWith(rss C.struct_rte_eth_rss_conf) C.int {
 	var conf C.struct_rte_eth_conf
 	conf.rxmode.mtu = C.uint32_t(p.config.MTU)
@@ -48,14 +49,14 @@ func (p *port) configureWith(rss C.struct_rte_eth_rss_conf) C.int {
 	return C.rte_eth_dev_configure(p.id, n, n, &conf)
 }
 
-// setUpQueues rounds descriptor counts to what the device can do.
+// setUpQueues sets up all queues. It rounds descriptor counts to values that the device supports.
 func (p *port) setUpQueues() *Error {
 	rx, tx := C.uint16_t(p.config.RxDescriptors), C.uint16_t(p.config.TxDescriptors)
 	if rc := C.rte_eth_dev_adjust_nb_rx_tx_desc(p.id, &rx, &tx); rc != 0 {
 		return p.fail("adjusting descriptor counts", rc, "")
 	}
 	if int(rx) != p.config.RxDescriptors || int(tx) != p.config.TxDescriptors {
-		p.note("the device takes %d receive and %d transmit descriptors", rx, tx)
+		p.note("the device uses %d receive and %d transmit descriptors", rx, tx)
 	}
 	p.queues = make([]queue, p.config.Queues)
 	for i := range p.queues {
@@ -69,32 +70,35 @@ func (p *port) setUpQueues() *Error {
 func (p *port) setUpQueue(i int, rx, tx C.uint16_t) *Error {
 	number, socket := C.uint16_t(i), C.uint(C.rte_eth_dev_socket_id(p.id))
 	if rc := C.rte_eth_rx_queue_setup(p.id, number, rx, socket, nil, p.pool.mempool); rc != 0 {
-		return p.fail(fmt.Sprintf("setting up receive queue %d with %d descriptors and buffers of %d bytes", i, rx, poolRoom(p.config.MTU)), rc,
+		doing := fmt.Sprintf("setting up receive queue %d with %d descriptors and buffers of %d bytes",
+			i, rx, dataRoom(p.config.MTU))
+		return p.fail(doing, rc,
 			"try fewer descriptors; buffers grow with the MTU, and framesz must not exceed them")
 	}
 	if rc := C.rte_eth_tx_queue_setup(p.id, number, tx, socket, nil); rc != 0 {
-		return p.fail(fmt.Sprintf("setting up transmit queue %d with %d descriptors", i, tx), rc, "try fewer descriptors")
+		doing := fmt.Sprintf("setting up transmit queue %d with %d descriptors", i, tx)
+		return p.fail(doing, rc, "try fewer descriptors")
 	}
 	p.queues[i] = newQueue(p, i)
 	return nil
 }
 
-// setMTU tells the device itself, which configure does not with every driver.
+// setMTU sets the MTU of the device. Some drivers ignore the MTU of configure.
 func (p *port) setMTU() *Error {
 	rc := C.rte_eth_dev_set_mtu(p.id, C.uint16_t(p.config.MTU))
 	switch {
 	case rc == 0:
 		return nil
 	case errno(int(rc)) == syscall.ENOTSUP:
-		p.note("the driver cannot set the device's MTU; it is taken to be %d", p.config.MTU)
+		p.note("the driver cannot set the device's MTU; the director assumes %d", p.config.MTU)
 		return nil
 	}
 	return p.fail(fmt.Sprintf("setting the MTU to %d", p.config.MTU), rc, "try a smaller MTU")
 }
 
-// listenToMulticast lets in what IPv6 neighbours ask. Unicast needs nothing, as the director
-// answers with the port's own MAC for every address. A driver that cannot tell multicast apart
-// may yet receive everything.
+// listenToMulticast enables the reception of multicast, which IPv6 neighbours use to find the
+// director. Unicast needs nothing: the director answers with the port's own MAC for every address.
+// A driver without a multicast switch is made promiscuous.
 func (p *port) listenToMulticast() *Error {
 	if C.rte_eth_allmulticast_enable(p.id) == 0 {
 		return nil
@@ -103,11 +107,13 @@ func (p *port) listenToMulticast() *Error {
 		p.promiscuous = true
 		return nil
 	}
-	p.note("the driver can neither be told to receive all multicast nor everything; IPv6 neighbours may not reach it")
+	p.note("the driver has neither an all-multicast nor a promiscuous mode; " +
+		"IPv6 neighbours may not find the director")
 	return nil
 }
 
-// noteLink waits for the link, but not for ever: a director may start before its switch does.
+// noteLink waits for the link until linkDeadline. It does not fail, because a director may start
+// before its switch.
 func (p *port) noteLink() {
 	if name := p.device.kernelInterface(); name != "" {
 		if i, err := net.InterfaceByName(name); err == nil && i.Flags&net.FlagUp == 0 {

@@ -1,7 +1,7 @@
 package dpdk
 
-// Why this is sound: the argument vector handed to C lives in C memory and is never freed, because
-// the EAL keeps pointers into it.
+// Why this is sound: the argument vector passed to C is C memory and is never freed, because the
+// EAL keeps pointers into it.
 
 // #cgo pkg-config: libdpdk
 // #cgo CFLAGS: -O3 -DALLOW_EXPERIMENTAL_API
@@ -22,22 +22,23 @@ import (
 	"unsafe"
 )
 
-// started is whether this process has called rte_eal_init, which can be done once.
+// started is true once this process has called rte_eal_init, which can be done only once.
 var started atomic.Bool
 
-// EAL is DPDK's environment abstraction layer, running.
+// EAL is DPDK's environment abstraction layer, running. Its methods may be called from any
+// goroutine, except RegisterThread and UnregisterThread.
 type EAL struct {
 	directory *runtimeDirectory
 
-	mu     sync.Mutex // one control call at a time; guards what follows
+	mu     sync.Mutex // held during every control call; guards the fields below
 	notes  []string
 	ports  []*port
-	pools  []*pool // of closed ports, with buffers that are not back yet
+	pools  []*pool // pools of closed ports with buffers in use
 	closed bool
 }
 
-// Start starts DPDK. It can be called once in the life of a process, unless it failed before
-// anything was done. The calling thread keeps its CPU affinity.
+// Start starts DPDK. A process can call it once, unless it failed before it reached DPDK. The
+// calling thread keeps its CPU affinity.
 func Start(c Config) (*EAL, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -55,7 +56,11 @@ func Start(c Config) (*EAL, error) {
 		return nil, err
 	}
 	if !started.CompareAndSwap(false, true) {
-		return nil, &Error{Doing: "starting DPDK a second time in one process", Err: syscall.EBUSY, Try: "use a process for each director"}
+		return nil, &Error{
+			Doing: "starting DPDK a second time in one process",
+			Err:   syscall.EBUSY,
+			Try:   "use a process for each director",
+		}
 	}
 	directory, err := newRuntimeDirectory(runtimeParent())
 	if err != nil {
@@ -67,12 +72,12 @@ func Start(c Config) (*EAL, error) {
 	return &EAL{directory: directory, notes: []string{memory.note}}, nil
 }
 
-// initialise is rte_eal_init with its output kept from the terminal.
+// initialise calls rte_eal_init and keeps its output from the terminal.
 func initialise(args []string) error {
 	if C.fulcrum_log_open() != 0 {
 		return &Error{Doing: "opening a memory stream for DPDK's log", Err: syscall.ENOMEM}
 	}
-	// Affinity and lcore are the thread's: the shim must put them back where it found them.
+	// Affinity and lcore belong to the thread, and the shim must restore them on the same one.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
@@ -89,7 +94,7 @@ func initialise(args []string) error {
 	}
 }
 
-// argumentVector is a C argv, which is not to be freed.
+// argumentVector returns a C argv, which must not be freed.
 func argumentVector(args []string) **C.char {
 	vector := (**C.char)(C.calloc(C.size_t(len(args)+1), C.size_t(unsafe.Sizeof((*C.char)(nil)))))
 	for i, arg := range args {
@@ -98,8 +103,8 @@ func argumentVector(args []string) **C.char {
 	return vector
 }
 
-// RegisterThread makes the calling thread an lcore, which gives it buffer caches of its own. The
-// caller is locked to its thread, and pinned.
+// RegisterThread makes the calling thread an lcore, which gives it its own buffer caches. The
+// caller must be locked to its thread and pinned to a CPU.
 func (e *EAL) RegisterThread() error {
 	mark := markLog()
 	rc := int(C.fulcrum_thread_register())
@@ -114,18 +119,19 @@ func (e *EAL) RegisterThread() error {
 	}
 }
 
-// UnregisterThread undoes RegisterThread, on the same thread.
+// UnregisterThread undoes RegisterThread. It must be called on the same thread.
 func (e *EAL) UnregisterThread() { C.rte_thread_unregister() }
 
-// Notes are sentences about how DPDK runs that an operator may want to know.
+// Notes returns sentences for the operator about how DPDK runs.
 func (e *EAL) Notes() []string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return slices.Clone(e.notes)
 }
 
-// Close closes the ports that are still open, stops DPDK and removes its runtime directory. No
-// queue may be in use, and every packet is gone afterwards. Threads are unregistered before.
+// Close closes the ports that are still open, stops DPDK, and removes its runtime directory. All
+// threads must be unregistered before, and no queue may be in use. No packet may be used
+// afterwards.
 func (e *EAL) Close() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()

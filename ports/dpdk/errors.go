@@ -7,16 +7,17 @@ import (
 	"syscall"
 )
 
-// Error is what went wrong with DPDK or one of its devices.
+// Error is a failure of DPDK or of one of its devices. It matches Err with errors.Is.
 type Error struct {
-	Port   string   // the port's name; empty when it is about DPDK as a whole
-	Device string   // the port's device, as configured
+	Port   string   // name of the port; empty if DPDK as a whole failed
+	Device string   // device of the port, as configured; empty without Port
 	Doing  string   // what was being done, and with what
-	Err    error    // an errno in most cases
-	Try    string   // what to do about it
-	Log    []string // what DPDK and the driver logged meanwhile
+	Err    error    // the cause, usually an errno
+	Try    string   // what the operator can do; may be empty
+	Log    []string // the last lines that DPDK and the driver logged meanwhile
 }
 
+// Error returns all of it on one line.
 func (e *Error) Error() string {
 	var b strings.Builder
 	if e.Port != "" {
@@ -35,12 +36,13 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
+// Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-var errUnexplained = errors.New("it failed")
+var errUnexplained = errors.New("failed without a reason")
 
-// errno turns a DPDK return code into an error. -1 is what drivers return when they have nothing to
-// say, and would read as "operation not permitted".
+// errno converts a DPDK return code into an error. Drivers return -1 without any meaning, so it
+// must not read as "operation not permitted".
 func errno(rc int) error {
 	if rc >= -1 {
 		return errUnexplained

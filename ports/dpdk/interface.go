@@ -8,16 +8,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// networkInterface is the kernel's interface below a device, as it was before a driver touched it.
-// Drivers set its MTU and make it promiscuous, which outlives them; the director has to undo it.
+// networkInterface is the kernel's interface below a device, in its state before a driver changed
+// it. Drivers set its MTU and make it promiscuous, which outlives them, so the director has to
+// undo it.
 type networkInterface struct {
 	name   string
-	socket int // leads into the interface's namespace, from whatever thread closes the port
+	socket int // in the interface's namespace, so that any thread can close the port
 	mtu    int
 	flags  uint16
 }
 
-// driverFlags are those that drivers change.
+// driverFlags are the flags that drivers change.
 const driverFlags = unix.IFF_PROMISC | unix.IFF_ALLMULTI
 
 func findInterface(name string) (*networkInterface, error) {
@@ -33,7 +34,7 @@ func findInterface(name string) (*networkInterface, error) {
 	return i, nil
 }
 
-// state asks the kernel what the interface is like now (netdevice(7)).
+// state reads the current MTU and flags from the kernel (netdevice(7)).
 func (i *networkInterface) state() (mtu int, flags uint16, err error) {
 	request, err := unix.NewIfreq(i.name)
 	if err != nil {
@@ -65,8 +66,8 @@ func (i *networkInterface) setFlags(flags uint16) error {
 	return unix.IoctlIfreq(i.socket, unix.SIOCSIFFLAGS, request)
 }
 
-// restore undoes what the driver did. An MTU other than the one that the driver was given is
-// somebody else's doing, and stays. An interface that is gone needs nothing.
+// restore undoes the driver's changes. If the MTU is not the driver's, another program has set it,
+// and it stays. A missing interface needs nothing.
 func (i *networkInterface) restore(driverMTU int) error {
 	defer unix.Close(i.socket)
 	mtu, flags, err := i.state()
@@ -82,7 +83,7 @@ func (i *networkInterface) restore(driverMTU int) error {
 	return err
 }
 
-// command is what an operator would write to restore the interface.
+// command returns the command by which an operator restores the interface.
 func (i *networkInterface) command() string {
 	words := []string{"ip link set", i.name, "mtu", fmt.Sprint(i.mtu)}
 	for _, f := range []struct {
@@ -98,9 +99,9 @@ func (i *networkInterface) command() string {
 	return strings.Join(words, " ")
 }
 
-// findInterface notes what the device's interface is like, and does with its MTU if that is
-// smaller: an overlay's packets do not get longer by raising it. Some drivers make the interface
-// themselves, and the others say that it is missing.
+// findInterface records the state of the device's interface. It lowers the port's MTU to that of
+// the interface: a larger MTU does not carry longer packets through an overlay network. A missing
+// interface is not an error, because some drivers create it and the others report it.
 func (p *port) findInterface() *Error {
 	name := p.device.kernelInterface()
 	if name == "" {
@@ -115,13 +116,14 @@ func (p *port) findInterface() *Error {
 	}
 	p.found = found
 	if found.mtu < p.config.MTU {
-		p.note("interface %s has MTU %d, which is used instead of %d", name, found.mtu, p.config.MTU)
+		p.note("interface %s has MTU %d, which the port uses instead of %d",
+			name, found.mtu, p.config.MTU)
 		p.config.MTU = found.mtu
 	}
 	return nil
 }
 
-// restoreInterface leaves the interface as it was found.
+// restoreInterface restores the state that findInterface recorded.
 func (p *port) restoreInterface() error {
 	found := p.found
 	if found == nil {
@@ -129,7 +131,7 @@ func (p *port) restoreInterface() error {
 	}
 	p.found = nil
 	if err := found.restore(p.config.MTU); err != nil {
-		return p.config.fail("giving interface "+found.name+" back its MTU and flags", err, found.command())
+		return p.config.fail("restoring MTU and flags of interface "+found.name, err, found.command())
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 	"fulcrum/ports"
 )
 
-// driverFlagsOf gives the interface's MTU and those of its flags that drivers change.
+// driverFlagsOf returns the interface's MTU and those of its flags that drivers change.
 func driverFlagsOf(t *testing.T, name string) (mtu int, flags uint16) {
 	t.Helper()
 	i, err := findInterface(name)
@@ -41,7 +41,8 @@ func setInterface(t *testing.T, name string, mtu int, flags uint16) {
 func wantInterface(t *testing.T, name string, wantMTU int, wantFlags uint16) {
 	t.Helper()
 	if mtu, flags := driverFlagsOf(t, name); mtu != wantMTU || flags != wantFlags {
-		t.Errorf("the interface has MTU %d and flags %#x; want %d and %#x", mtu, flags, wantMTU, wantFlags)
+		t.Errorf("the interface has MTU %d and flags %#x; want %d and %#x",
+			mtu, flags, wantMTU, wantFlags)
 	}
 }
 
@@ -52,7 +53,7 @@ func closePort(t *testing.T, p ports.Port) {
 	}
 }
 
-// A port leaves the interface as it was found, whatever that was.
+// A port restores the state of the interface, whatever it was.
 func TestInterfaceIsRestored(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -79,7 +80,7 @@ func TestInterfaceIsRestored(t *testing.T) {
 	}
 }
 
-// Whoever closes the port need not be in the interface's namespace.
+// A thread in another namespace than the interface's may close the port.
 func TestInterfaceIsRestoredFromAnywhere(t *testing.T) {
 	inVeth(t, func(near, far *net.Interface) {
 		setInterface(t, near.Name, 9000, unix.IFF_ALLMULTI)
@@ -93,7 +94,7 @@ func TestInterfaceIsRestoredFromAnywhere(t *testing.T) {
 	})
 }
 
-// An MTU that the operator has set meanwhile is his.
+// An MTU that the operator has set meanwhile stays.
 func TestOperatorsMTUStays(t *testing.T) {
 	inVeth(t, func(near, far *net.Interface) {
 		setInterface(t, near.Name, 9000, 0)
@@ -129,7 +130,7 @@ func TestInterfaceGoneBeforeClose(t *testing.T) {
 	})
 }
 
-// An interface of an overlay network keeps its smaller MTU, and the port says so.
+// An interface of an overlay network keeps its smaller MTU, and the port notes that.
 func TestSmallerMTUOfTheInterface(t *testing.T) {
 	inVeth(t, func(near, far *net.Interface) {
 		setInterface(t, near.Name, 1450, 0)
@@ -137,14 +138,15 @@ func TestSmallerMTUOfTheInterface(t *testing.T) {
 		if p.MTU() != 1450 {
 			t.Errorf("the port's MTU is %d", p.MTU())
 		}
-		wantNote(t, p, "interface near has MTU 1450, which is used instead of 1500")
+		wantNote(t, p, "interface near has MTU 1450, which the port uses instead of 1500")
 		closePort(t, p)
 		wantInterface(t, near.Name, 1450, 0)
 	})
 }
 
 func TestInterfaceNameTooLong(t *testing.T) {
-	_, err := sharedEAL(t).OpenPort(PortConfig{Name: "front", Device: "net_af_packet0,iface=sixteencharacter"})
+	c := PortConfig{Name: "front", Device: "net_af_packet0,iface=sixteencharacter"}
+	_, err := sharedEAL(t).OpenPort(c)
 	if err == nil || !strings.Contains(err.Error(), "check that interface sixteencharacter exists") {
 		t.Errorf("error is %v", err)
 	}
@@ -157,7 +159,7 @@ func TestCommandThatRestores(t *testing.T) {
 	}
 }
 
-// A closed port holds no descriptor of its interface's namespace.
+// A closed port keeps no file descriptor in its interface's namespace.
 func TestInterfaceSocketIsClosed(t *testing.T) {
 	inVeth(t, func(near, far *net.Interface) {
 		p := open(t, PortConfig{Name: "front", Device: "net_af_packet0,iface=" + near.Name})

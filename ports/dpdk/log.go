@@ -12,10 +12,10 @@ import (
 	"unsafe"
 )
 
-// logLines is how much of the log an error carries: the last lines name the cause.
+// logLines is the number of log lines that an error carries: the last lines name the cause.
 const logLines = 4
 
-// boilerplate lines are logged after any failure and say no more than the error does.
+// boilerplate lines follow any failure and add nothing to the error.
 var boilerplate = []string{
 	"Driver cannot attach the device",
 	"Failed to attach device on primary process",
@@ -23,12 +23,12 @@ var boilerplate = []string{
 	"Selected IOVA mode",
 }
 
-// logMark is a place in DPDK's log.
+// logMark is a position in DPDK's log.
 type logMark C.uint64_t
 
 func markLog() logMark { return logMark(C.fulcrum_log_mark()) }
 
-// lines returns the end of what was logged since the mark.
+// lines returns the last relevant lines that were logged since the mark.
 func (m logMark) lines() []string {
 	text := make([]byte, C.FULCRUM_LOG_SIZE)
 	n := C.fulcrum_log_since(C.uint64_t(m), (*C.char)(unsafe.Pointer(&text[0])), C.size_t(len(text)))
@@ -36,7 +36,7 @@ func (m logMark) lines() []string {
 }
 
 func relevantLines(text string) []string {
-	// A wrong argument is followed by a hundred lines of usage, which hide its name.
+	// DPDK prints a hundred lines of usage after a wrong argument, which would hide its name.
 	text, _, _ = strings.Cut(text, "\nUsage:")
 	var lines []string
 	for line := range strings.Lines(text) {

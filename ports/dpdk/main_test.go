@@ -11,8 +11,8 @@ import (
 	"fulcrum/ports"
 )
 
-// A process can start DPDK once, so the tests share one EAL; those that are about starting and
-// stopping run this binary again (child_test.go).
+// A process can start DPDK once, so the tests share one EAL. Tests of starting and stopping run
+// this binary again (child_test.go).
 func TestMain(m *testing.M) {
 	if name := os.Getenv(childVariable); name != "" {
 		os.Exit(runChild(name))
@@ -32,7 +32,7 @@ var shared = sync.OnceValues(func() (*EAL, error) {
 	return Start(Config{HugePages: "off", Memory: 256 << 20})
 })
 
-// stopSharedEAL finds what the tests left behind.
+// stopSharedEAL stops the shared EAL and reports what the tests left behind.
 func stopSharedEAL() error {
 	if !sharedStarted {
 		return nil
@@ -58,7 +58,8 @@ func nothingIn(parent string, pid int) error {
 	return nil
 }
 
-// needRoot skips without root, except in CI, where that would hide that nothing was tested.
+// needRoot skips the test without root. In CI it fails instead, because a skip would hide that
+// nothing was tested.
 func needRoot(t testing.TB) {
 	t.Helper()
 	if os.Geteuid() == 0 {
@@ -80,7 +81,7 @@ func sharedEAL(t testing.TB) *EAL {
 	return e
 }
 
-// open opens a port until the test ends.
+// open opens a port and closes it at the end of the test.
 func open(t testing.TB, c PortConfig) ports.Port {
 	t.Helper()
 	p, err := sharedEAL(t).OpenPort(c)
@@ -95,7 +96,7 @@ func open(t testing.TB, c PortConfig) ports.Port {
 	return p
 }
 
-// receive polls a queue until a packet has come that is wanted, and frees the others.
+// receive polls a queue until a wanted packet has come, and frees the others.
 func receive(t testing.TB, q ports.Queue, wanted func(*ports.Packet) bool) ports.Burst {
 	t.Helper()
 	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); {
@@ -129,7 +130,7 @@ func send(t testing.TB, q ports.Queue, tx *ports.Burst) {
 	}
 }
 
-// allocate makes one packet with these bytes.
+// allocate returns one packet with the given bytes.
 func allocate(t testing.TB, q ports.Queue, b *ports.Burst, data []byte) *ports.Packet {
 	t.Helper()
 	if !q.Alloc(b, len(data)) {

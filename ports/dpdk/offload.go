@@ -1,7 +1,8 @@
 package dpdk
 
-// Why this is sound: the ethtool ioctl's request holds a pointer to its value, a Go variable that is
-// kept alive until the call returns. The kernel writes at most its eight bytes and keeps no reference.
+// Why this is sound: the ethtool ioctl's request holds a pointer to its value, a Go variable that
+// is kept alive until the call returns. The kernel writes at most its eight bytes and keeps no
+// reference.
 
 import (
 	"runtime"
@@ -25,7 +26,8 @@ type ethtoolRequest struct {
 func (i *networkInterface) ethtool(value ethtoolValue) (ethtoolValue, error) {
 	request := &ethtoolRequest{value: &value}
 	copy(request.name[:unix.IFNAMSIZ-1], i.name)
-	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(i.socket), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(request)))
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(i.socket), unix.SIOCETHTOOL,
+		uintptr(unsafe.Pointer(request)))
 	runtime.KeepAlive(request)
 	if errno != 0 {
 		return value, errno
@@ -33,15 +35,16 @@ func (i *networkInterface) ethtool(value ethtoolValue) (ethtoolValue, error) {
 	return value, nil
 }
 
-// noteMerging: packet sockets see what GRO has made of received packets, and net_af_packet has no
-// room for what is longer than the MTU. An interface that cannot be asked is not noted.
+// noteMerging warns about GRO. Packet sockets receive the packets that GRO has merged, and
+// net_af_packet loses those above the MTU. If the interface cannot be asked, there is no note.
 func (p *port) noteMerging() {
 	if p.found == nil || !strings.HasPrefix(p.device.name, "net_af_packet") {
 		return
 	}
-	if gro, err := p.found.ethtool(ethtoolValue{command: unix.ETHTOOL_GGRO}); err == nil && gro.data != 0 {
+	gro, err := p.found.ethtool(ethtoolValue{command: unix.ETHTOOL_GGRO})
+	if err == nil && gro.data != 0 {
 		name := p.found.name
-		p.note("interface %s merges received packets (GRO), of which those above the MTU are lost "+
+		p.note("interface %s merges received packets (GRO): those above the MTU are lost "+
 			"(ethtool -K %s tx off tso off gso off gro off)", name, name)
 	}
 }

@@ -1,7 +1,7 @@
 package dpdk
 
-// Why this is sound: strings given to C are C copies, freed after the call, and structures are Go
-// memory without Go pointers that C does not keep.
+// Why this is sound: strings passed to C are C copies, freed after the call. Structures are Go
+// memory without Go pointers, and C does not keep them.
 
 // #include <stdlib.h>
 // #include <rte_dev.h>
@@ -19,7 +19,7 @@ import (
 	"fulcrum/ports"
 )
 
-// OpenPort opens a device, configures it, and starts it.
+// OpenPort opens a device, configures it, and starts it. It may be called from any goroutine.
 func (e *EAL) OpenPort(c PortConfig) (ports.Port, error) {
 	c = c.withDefaults()
 	if err := c.Validate(); err != nil {
@@ -28,7 +28,7 @@ func (e *EAL) OpenPort(c PortConfig) (ports.Port, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.closed {
-		return nil, c.fail("opening it", os.ErrClosed, "DPDK has been stopped")
+		return nil, c.fail("opening the port", os.ErrClosed, "DPDK has been stopped")
 	}
 	p := &port{eal: e, config: c, device: parseDevice(c.Device), workers: c.Queues}
 	p.spreadOverSockets()
@@ -39,7 +39,7 @@ func (e *EAL) OpenPort(c PortConfig) (ports.Port, error) {
 	return p, nil
 }
 
-// open takes the steps of which each needs those before it.
+// open runs the steps in order. Each needs those before it.
 func (p *port) open() error {
 	mark := markLog()
 	steps := []func() *Error{
@@ -58,22 +58,22 @@ func (p *port) open() error {
 	return nil
 }
 
-// note records that an optional ability is missing.
+// note records a sentence for the operator, for example about a missing ability.
 func (p *port) note(format string, args ...any) {
 	p.notes = append(p.notes, fmt.Sprintf(format, args...))
 }
 
-// fail is for a DPDK call that returned rc.
+// fail returns an error for a DPDK call that returned rc.
 func (p *port) fail(doing string, rc C.int, try string) *Error {
 	return p.config.fail(doing, errno(int(rc)), try)
 }
 
-// claim makes sure that no port has the device yet.
+// claim fails if another port or process uses the device.
 func (p *port) claim() *Error {
 	for _, other := range p.eal.ports {
 		if other != p && other.device.name == p.device.name {
 			return p.config.fail("opening device "+p.device.name, syscall.EBUSY,
-				fmt.Sprintf("port %q has it; give each port a device of its own", other.config.Name))
+				fmt.Sprintf("port %q uses it; give each port a different device", other.config.Name))
 		}
 	}
 	iface := p.device.kernelInterface()
@@ -82,14 +82,14 @@ func (p *port) claim() *Error {
 	}
 	listener, err := claim(iface)
 	if err != nil {
-		return p.config.fail("opening interface "+iface, err, "another port or director uses it; name another interface")
+		return p.config.fail("opening interface "+iface, err,
+			"another port or director uses it; name another interface")
 	}
 	p.claimed = listener
 	return nil
 }
 
-// probe attaches the device. PCI devices have been attached when the EAL started, if the driver
-// liked them.
+// probe attaches the device. The EAL has already attached PCI devices that have a driver.
 func (p *port) probe() *Error {
 	name, text := C.CString(p.device.name), C.CString(p.device.text)
 	defer C.free(unsafe.Pointer(name))
@@ -110,8 +110,8 @@ func (p *port) probe() *Error {
 	return nil
 }
 
-// probeError: a device that the EAL has attached is no error, and EFAULT is what rte_dev_probe says
-// when no bus or driver knows the name.
+// probeError converts the result of rte_dev_probe. A device that the EAL has attached before is no
+// error. EFAULT means that no bus or driver knows the name.
 func probeError(rc C.int) error {
 	if rc == 0 || errno(int(rc)) == syscall.EEXIST {
 		return nil
@@ -122,7 +122,8 @@ func probeError(rc C.int) error {
 	return errno(int(rc))
 }
 
-// checkLimits refuses what the device cannot do, where DPDK would say EINVAL or quietly do less.
+// checkLimits fails for values beyond the limits of the device. DPDK would return EINVAL or
+// silently do less.
 func (p *port) checkLimits() *Error {
 	c, i := &p.config, &p.info
 	limits := []struct {
@@ -142,8 +143,8 @@ func (p *port) checkLimits() *Error {
 	return nil
 }
 
-// mtuLimit is the largest MTU that rte_eth_dev_configure accepts: it takes Ethernet header and FCS
-// off the largest frame, unless the driver gives both limits.
+// mtuLimit returns the largest MTU that rte_eth_dev_configure accepts. It subtracts Ethernet
+// header and FCS from the largest frame unless the driver reports both limits.
 func (p *port) mtuLimit() int {
 	limit := int(p.info.max_mtu)
 	if frame := int(p.info.max_rx_pktlen); limit == 1<<16-1 && frame > 0 {
@@ -155,23 +156,23 @@ func (p *port) mtuLimit() int {
 func (p *port) makePool() *Error {
 	made, err := newPool(p.config, p.workers, int(C.rte_eth_dev_socket_id(p.id)))
 	if err != nil {
-		return p.config.fail(fmt.Sprintf("making a pool of %d buffers", poolSize(p.config, p.workers)), err,
-			"give DPDK more memory, or the port fewer descriptors or queues")
+		doing := fmt.Sprintf("allocating a pool of %d buffers", poolSize(p.config, p.workers))
+		return p.config.fail(doing, err, "give DPDK more memory, or the port fewer descriptors or queues")
 	}
 	p.pool = made
 	return nil
 }
 
-// start starts receiving.
+// start starts the device.
 func (p *port) start() *Error {
 	if rc := C.rte_eth_dev_start(p.id); rc != 0 {
-		return p.fail("starting the device", rc, "see whether the interface or NIC is in order")
+		return p.fail("starting the device", rc, "check the interface or NIC")
 	}
 	p.started = true
 	return nil
 }
 
-// describe reads what the port is asked for later.
+// describe reads the MAC address and the MTU.
 func (p *port) describe() *Error {
 	var mac C.struct_rte_ether_addr
 	if rc := C.rte_eth_macaddr_get(p.id, &mac); rc != 0 {

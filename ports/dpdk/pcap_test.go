@@ -21,7 +21,7 @@ func TestCaptureInToOut(t *testing.T) {
 		frames = append(frames, bytes.Repeat([]byte{byte(i)}, 60+i))
 	}
 	in, out := captureFiles(t, frames)
-	p := open(t, PortConfig{Name: "front", Device: fmt.Sprintf("net_pcap0,rx_pcap=%s,tx_pcap=%s", in, out)})
+	p := open(t, PortConfig{Name: "front", Device: pcapDevice(in, out)})
 
 	var burst ports.Burst
 	forwarded := 0
@@ -40,18 +40,19 @@ func TestCaptureInToOut(t *testing.T) {
 
 func TestCaptureCannotSetMTU(t *testing.T) {
 	in, out := captureFiles(t, nil)
-	p := open(t, PortConfig{Name: "front", Device: fmt.Sprintf("net_pcap0,rx_pcap=%s,tx_pcap=%s", in, out)})
+	p := open(t, PortConfig{Name: "front", Device: pcapDevice(in, out)})
 	says := func(note string) bool { return strings.Contains(note, "MTU") }
 	if !slices.ContainsFunc(p.Notes(), says) {
 		t.Errorf("notes are %q", p.Notes())
 	}
 }
 
-// net_pcap splits what does not fit a buffer over several segments.
+// net_pcap splits a frame that does not fit one buffer into several segments.
 func TestPacketOfSeveralSegments(t *testing.T) {
 	long := bytes.Repeat([]byte("0123456789"), 400)
-	in, out := captureFiles(t, [][]byte{long, []byte("short enough for one segment, and longer than 60 bytes, too.")})
-	p := open(t, PortConfig{Name: "front", Device: fmt.Sprintf("net_pcap0,rx_pcap=%s,tx_pcap=%s", in, out)})
+	short := []byte("short enough for one segment, and longer than 60 bytes, too.")
+	in, out := captureFiles(t, [][]byte{long, short})
+	p := open(t, PortConfig{Name: "front", Device: pcapDevice(in, out)})
 
 	rx := receive(t, p.Queue(0), anyPacket)
 	defer p.Queue(0).Exchange(nil, &rx, nil)
@@ -62,16 +63,17 @@ func TestPacketOfSeveralSegments(t *testing.T) {
 	if first.RxFlags&ports.RxMultiSegment == 0 || second.RxFlags&ports.RxMultiSegment != 0 {
 		t.Errorf("flags are %v and %v", first.RxFlags, second.RxFlags)
 	}
-	if got := first.Bytes(); len(got) != smallestRoom-ports.Headroom || !bytes.Equal(got, long[:len(got)]) {
+	got := first.Bytes()
+	if len(got) != minDataRoom-ports.Headroom || !bytes.Equal(got, long[:len(got)]) {
 		t.Errorf("the first segment has %d bytes", len(got))
 	}
 }
 
-// Buffers grow with the MTU, so that a long packet is one segment.
+// Buffers grow with the MTU, so a long packet is one segment.
 func TestJumboPacketInOneSegment(t *testing.T) {
 	long := bytes.Repeat([]byte("0123456789"), 900)
 	in, out := captureFiles(t, [][]byte{long})
-	p := open(t, PortConfig{Name: "front", Device: fmt.Sprintf("net_pcap0,rx_pcap=%s,tx_pcap=%s", in, out), MTU: 9000})
+	p := open(t, PortConfig{Name: "front", Device: pcapDevice(in, out), MTU: 9000})
 
 	rx := receive(t, p.Queue(0), anyPacket)
 	if got := &rx.Packets[0]; !bytes.Equal(got.Bytes(), long) || got.RxFlags != 0 {
@@ -80,7 +82,7 @@ func TestJumboPacketInOneSegment(t *testing.T) {
 	p.Queue(0).Exchange(nil, &rx, nil)
 }
 
-// The capture format's file header and the header of each frame, both little-endian here
+// The file header and the frame header of a capture file, both little-endian here
 // (draft-ietf-opsawg-pcap).
 type (
 	captureHeader struct {
@@ -95,13 +97,19 @@ type (
 	}
 )
 
-// captureFiles writes frames to a capture file and names another for the output.
+// pcapDevice returns the device string of a port that reads one file and writes the other.
+func pcapDevice(in, out string) string {
+	return fmt.Sprintf("net_pcap0,rx_pcap=%s,tx_pcap=%s", in, out)
+}
+
+// captureFiles writes frames to a capture file and returns its name and one for the output.
 func captureFiles(t *testing.T, frames [][]byte) (in, out string) {
 	t.Helper()
 	directory := t.TempDir()
 	in, out = filepath.Join(directory, "in.pcap"), filepath.Join(directory, "out.pcap")
 	var b bytes.Buffer
-	binary.Write(&b, binary.LittleEndian, captureHeader{Magic: 0xa1b2c3d4, Major: 2, Minor: 4, SnapLen: 65535, Link: 1})
+	header := captureHeader{Magic: 0xa1b2c3d4, Major: 2, Minor: 4, SnapLen: 65535, Link: 1}
+	binary.Write(&b, binary.LittleEndian, header)
 	for _, frame := range frames {
 		n := uint32(len(frame))
 		binary.Write(&b, binary.LittleEndian, frameHeader{Captured: n, Length: n})

@@ -1,7 +1,7 @@
 package dpdk
 
-// Why this is sound: a mempool is C memory, known by its pointer; Go reads none of it but its size,
-// and does so before it is freed.
+// Why this is sound: a mempool is C memory behind a pointer. Go reads nothing but its size, and
+// only before it is freed.
 
 // #include <stdlib.h>
 // #include <rte_mempool.h>
@@ -18,23 +18,23 @@ import (
 )
 
 const (
-	// threadCache is how many buffers an lcore keeps for itself, so that a burst seldom touches
+	// threadCache is the number of buffers in the cache of an lcore, so that a burst seldom touches
 	// what the lcores share. DPDK lets a cache grow to one and a half times that.
 	threadCache = 256
 
-	// parkedBuffers is what a worker may let wait for neighbours to answer: a burst for each of
-	// 16 of them.
+	// parkedBuffers is the number of packets that a worker may hold while it waits for neighbours: a
+	// burst for each of 16 neighbours.
 	parkedBuffers = 16 * ports.MaxBurst
 
-	// burstsInFlight are those that a worker may hold at once of each port: received, to
+	// burstsInFlight is the number of bursts that a worker may hold for each port: received, to
 	// transmit, to free, and left over.
 	burstsInFlight = 4
 
-	// smallestRoom fits a full Ethernet frame and the headroom. Drivers crash with less: many
-	// take the room to be 2048 bytes without asking.
-	smallestRoom = 2048 + ports.Headroom
+	// minDataRoom fits a full Ethernet frame and the headroom. Drivers crash with less: many assume
+	// 2048 bytes without asking.
+	minDataRoom = 2048 + ports.Headroom
 
-	// frameOverhead is what a frame has beyond the MTU: Ethernet header, two VLAN tags, FCS.
+	// frameOverhead is the length of a frame beyond the MTU: Ethernet header, two VLAN tags, FCS.
 	frameOverhead = 14 + 2*4 + 4
 )
 
@@ -44,17 +44,18 @@ type pool struct {
 	mempool *C.struct_rte_mempool
 }
 
-// poolNumber makes names unique: a pool may outlive its port.
+// poolNumber makes names unique, because a pool may outlive its port.
 var poolNumber atomic.Int64
 
-// newPool prefers the memory of the device's own NUMA node.
+// newPool allocates the pool on the NUMA node of the device, or on any node if that fails.
 func newPool(c PortConfig, workers, socket int) (*pool, error) {
 	name := C.CString(fmt.Sprintf("fulcrum_%d", poolNumber.Add(1)))
 	defer C.free(unsafe.Pointer(name))
 
 	var rc C.int
 	for _, s := range []int{socket, -1} {
-		m := C.fulcrum_pktmbuf_pool_create(name, C.uint(poolSize(c, workers)), threadCache, C.uint16_t(poolRoom(c.MTU)), C.int(s), &rc)
+		m := C.fulcrum_pktmbuf_pool_create(name, C.uint(poolSize(c, workers)), threadCache,
+			C.uint16_t(dataRoom(c.MTU)), C.int(s), &rc)
 		if m != nil {
 			return &pool{port: c.Name, mempool: m}, nil
 		}
@@ -62,28 +63,29 @@ func newPool(c PortConfig, workers, socket int) (*pool, error) {
 	return nil, errno(int(rc))
 }
 
-// poolSize is the number of buffers that can be out at once: in the port's receive rings, in the
-// transmit rings of all ports, with the workers, and in the caches.
+// poolSize returns the number of buffers that can be in use at once: in the port's receive rings,
+// in the transmit rings of all ports, with the workers, and in the caches.
 func poolSize(c PortConfig, workers int) int {
 	n := c.Queues*c.RxDescriptors + c.AllTxDescriptors
 	n += workers * (burstsInFlight*ports.MaxBurst + parkedBuffers)
 	return n + (workers+1)*threadCache*3/2
 }
 
-// poolRoom is the size of one buffer. NICs count receive buffers in KiB and round down.
-func poolRoom(mtu int) int {
+// dataRoom returns the size of one buffer in bytes, headroom included. NICs count receive buffers
+// in KiB and round down.
+func dataRoom(mtu int) int {
 	frame := (mtu + frameOverhead + 1023) &^ 1023
-	return max(smallestRoom, ports.Headroom+frame)
+	return max(minDataRoom, ports.Headroom+frame)
 }
 
-// missing is the number of buffers that somebody still holds.
+// missing returns the number of buffers in use.
 func (p *pool) missing() int {
 	return int(p.mempool.size) - int(C.rte_mempool_avail_count(p.mempool))
 }
 
 func (p *pool) free() { C.rte_mempool_free(p.mempool) }
 
-// retire frees a closed port's pool, now or once its buffers are back: they may lie in the
+// retire frees the pool of a closed port once all its buffers are back. Some may still lie in the
 // transmit ring of another port.
 func (e *EAL) retire(p *pool) {
 	e.pools = append(e.pools, p)
@@ -98,6 +100,7 @@ func (e *EAL) retire(p *pool) {
 
 func (e *EAL) noteMissingBuffers() {
 	for _, p := range e.pools {
-		e.notes = append(e.notes, fmt.Sprintf("port %q: %d buffers were never given back", p.port, p.missing()))
+		e.notes = append(e.notes, fmt.Sprintf("port %q: %d buffers were never freed",
+			p.port, p.missing()))
 	}
 }

@@ -1,7 +1,7 @@
 package dpdk
 
-// Why this is sound: the structures passed to C are Go memory without Go pointers, which C fills
-// during the call and does not keep.
+// Why this is sound: the structures passed to C are Go memory without Go pointers. C fills them
+// during the call and does not keep them.
 
 // #include <rte_ethdev.h>
 // #include "shim.h"
@@ -17,29 +17,29 @@ import (
 	"fulcrum/ports"
 )
 
-// port is an ethdev. What is set while it is opened does not change afterwards.
+// port is an ethdev. Fields above mu do not change after OpenPort.
 type port struct {
 	eal    *EAL
 	config PortConfig
 	device device
 
 	claimed net.Listener      // nil for devices without a network interface
-	found   *networkInterface // nil as well for one that the driver makes
-	probed  bool              // the device is ours to remove
+	found   *networkInterface // nil too for an interface that the driver creates
+	probed  bool              // close must remove the device
 	id      C.uint16_t        // valid once probed
 	info    C.struct_rte_eth_dev_info
-	workers int // that use the port; config.Queues is what the device has for them
+	workers int // number of workers that use the port; config.Queues may be smaller
 	pool    *pool
 	mac     [6]byte
 	mtu     int
 	queues  []queue
 	notes   []string
 
-	rssKey unsafe.Pointer            // C memory, which the driver may read while the device is open; or nil
-	hash   C.struct_rte_eth_rss_conf // what the device was configured with; no types, no RSS
-	rss    *ports.RSS                // what is in force; nil where that is not known
+	rssKey unsafe.Pointer            // C memory that the driver may read until close; or nil
+	hash   C.struct_rte_eth_rss_conf // the accepted configuration; RSS is off without types
+	rss    *ports.RSS                // the RSS in effect; nil if unknown
 
-	mu          sync.RWMutex // held for reading while DPDK is asked about the port
+	mu          sync.RWMutex // read-locked during queries, write-locked by close
 	started     bool
 	promiscuous bool
 }
@@ -55,7 +55,7 @@ func (p *port) Queue(i int) ports.Queue { return &p.queues[i] }
 func (p *port) RSS() *ports.RSS         { return p.rss }
 func (p *port) Notes() []string         { return slices.Clone(p.notes) }
 
-// Link is down for a closed port.
+// Link returns the state of the link. The link of a closed port is down.
 func (p *port) Link() ports.Link {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
@@ -72,7 +72,7 @@ func (p *port) link() ports.Link {
 	return ports.Link{Up: bool(up), Speed: uint32(speed)}
 }
 
-// Stats asks the driver.
+// Stats reads the counters from the driver.
 func (p *port) Stats() (ports.Stats, error) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
@@ -92,7 +92,7 @@ func (p *port) Stats() (ports.Stats, error) {
 	}, nil
 }
 
-// XStats asks the driver.
+// XStats reads the extended counters from the driver.
 func (p *port) XStats() ([]ports.XStat, error) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
@@ -114,7 +114,9 @@ func (p *port) XStats() ([]ports.XStat, error) {
 	return joinXStats(names, values), nil
 }
 
-func joinXStats(names []C.struct_rte_eth_xstat_name, values []C.struct_rte_eth_xstat) []ports.XStat {
+func joinXStats(
+	names []C.struct_rte_eth_xstat_name, values []C.struct_rte_eth_xstat,
+) []ports.XStat {
 	stats := make([]ports.XStat, len(values))
 	for i, v := range values {
 		stats[i] = ports.XStat{Name: C.GoString(&names[v.id].name[0]), Value: uint64(v.value)}
@@ -122,7 +124,7 @@ func joinXStats(names []C.struct_rte_eth_xstat_name, values []C.struct_rte_eth_x
 	return stats
 }
 
-// xstatsError is nil for a driver that has no extended statistics.
+// xstatsError returns nil for a driver without extended statistics.
 func (p *port) xstatsError(rc C.int) error {
 	if rc == 0 {
 		return nil

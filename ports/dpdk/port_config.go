@@ -19,26 +19,31 @@ const (
 	maxAllDescriptors = 1 << 30 // DPDK counts buffers in 32 bits
 )
 
-// PortConfig says how a port is opened.
+// PortConfig describes how a port is opened.
 type PortConfig struct {
-	Name          string // what the operator calls it
-	Device        string // a DPDK device string such as "net_af_packet0,iface=veth-front", or a PCI address
-	Index         int    // goes into Packet.Port of what it receives
-	Queues        int    // receive and transmit queues wanted, each: one for every worker; a device may have fewer; default 1
-	RxDescriptors int    // per receive queue; default 1024
-	TxDescriptors int    // per transmit queue; default 1024
+	Name   string // the operator's name for it
+	Device string // DPDK device string, such as "net_af_packet0,iface=veth-front", or PCI address
+	Index  int    // Packet.Port of the packets that it receives
 
-	// AllTxDescriptors are the transmit descriptors of all queues of all ports: what is received
-	// here may wait in any of them. Default: those of this port.
+	// Queues is the wanted number of receive queues and of transmit queues: one for each
+	// worker. A device may have fewer. Default 1.
+	Queues int
+
+	RxDescriptors int // per receive queue; default 1024
+	TxDescriptors int // per transmit queue; default 1024
+
+	// AllTxDescriptors is the number of transmit descriptors of all queues of all ports. Packets
+	// that this port receives may wait in any of them. Default: those of this port.
 	AllTxDescriptors int
 
 	MTU int // bytes of an IP packet; default 1500
 
-	// Spread is how received packets are to reach the queues; a device that cannot do it spreads them by flow.
+	// Spread is the wanted way of spreading received packets over the queues. A device that does
+	// not support it spreads them by flow.
 	Spread ports.Spread
 }
 
-// Validate reports the first thing that no device could do.
+// Validate returns an error for the first value that no device supports.
 func (c PortConfig) Validate() error {
 	c = c.withDefaults()
 	if c.Name == "" || c.Device == "" {
@@ -54,11 +59,13 @@ func (c PortConfig) Validate() error {
 		{"number of transmit descriptors", c.TxDescriptors, 1, maxDescriptors},
 		{"MTU", c.MTU, minMTU, maxMTU},
 		{"spread", int(c.Spread), int(ports.SpreadFlow), int(ports.SpreadDestination)},
-		{"number of all transmit descriptors", c.AllTxDescriptors, c.Queues * c.TxDescriptors, maxAllDescriptors},
+		{"number of all transmit descriptors", c.AllTxDescriptors,
+			c.Queues * c.TxDescriptors, maxAllDescriptors},
 	}
 	for _, l := range limits {
 		if l.got < l.min || l.got > l.max {
-			return c.fail(fmt.Sprintf("%s %d", l.what, l.got), syscall.EINVAL, fmt.Sprintf("give %d to %d", l.min, l.max))
+			return c.fail(fmt.Sprintf("%s %d", l.what, l.got), syscall.EINVAL,
+				fmt.Sprintf("give %d to %d", l.min, l.max))
 		}
 	}
 	return nil
@@ -84,7 +91,7 @@ func (c PortConfig) withDefaults() PortConfig {
 	return c
 }
 
-// fail is an error about this port.
+// fail returns an error about this port.
 func (c PortConfig) fail(doing string, err error, try string) *Error {
 	return &Error{Port: c.Name, Device: c.Device, Doing: doing, Err: err, Try: try}
 }

@@ -80,7 +80,7 @@ func TestUseAfterClose(t *testing.T) {
 	}
 }
 
-// Whoever reads attributes does not have to know when the port is closed.
+// Attributes may be read while the port is being closed.
 func TestReadersDuringClose(t *testing.T) {
 	p, err := sharedEAL(t).OpenPort(PortConfig{Name: "front", Device: "net_null0"})
 	if err != nil {
@@ -104,7 +104,7 @@ func TestReadersDuringClose(t *testing.T) {
 	readers.Wait()
 }
 
-// A device can be had again once it was given back.
+// A device can be opened again after it was closed.
 func TestReopen(t *testing.T) {
 	for range 3 {
 		p, err := sharedEAL(t).OpenPort(PortConfig{Name: "front", Device: "net_ring0"})
@@ -117,7 +117,7 @@ func TestReopen(t *testing.T) {
 	}
 }
 
-// The pool of a closed port stays for as long as another port holds buffers from it.
+// The pool of a closed port exists while another port holds buffers of it.
 func TestPoolOutlivesItsPort(t *testing.T) {
 	e := sharedEAL(t)
 	source, err := e.OpenPort(PortConfig{Name: "source", Device: "net_null0"})
@@ -165,7 +165,7 @@ func TestOpenErrors(t *testing.T) {
 		{"missing capture", PortConfig{Device: "net_pcap0,rx_pcap=/missing.pcap"}, "can be read", nil},
 		{"unknown argument", PortConfig{Device: "net_af_packet0,interface=lo"}, "iface=NAME", nil},
 		{"PCI", PortConfig{Device: "ff:1f.7"}, "vfio-pci", nil},
-		{"in use", PortConfig{Device: "net_null9"}, `port "other" has it`, syscall.EBUSY},
+		{"in use", PortConfig{Device: "net_null9"}, `port "other" uses it`, syscall.EBUSY},
 		{"no such spread", PortConfig{Device: "net_null0", Spread: 3}, "give 0 to 2", syscall.EINVAL},
 		{"absurd queues", PortConfig{Device: "net_null0", Queues: 1 << 20}, "give 1 to", nil},
 		{"absurd descriptors", PortConfig{Device: "net_null0", RxDescriptors: 1 << 20}, "give 1 to", nil},

@@ -1,7 +1,7 @@
 package dpdk
 
-// Why this is sound: struct fulcrum_burst has the layout of ports.Burst (layout.go). Bursts hold no
-// Go pointers, and C keeps none to them.
+// Why this is sound: struct fulcrum_burst has the layout of ports.Burst (layout.go). Bursts hold
+// no Go pointers, and C keeps no pointer to them.
 
 // #cgo noescape fulcrum_exchange
 // #cgo nocallback fulcrum_exchange
@@ -22,21 +22,24 @@ var _ ports.Source = (*queue)(nil)
 
 // queue is one receive and one transmit queue of a port.
 type queue struct {
-	port, number C.uint16_t // DPDK's
+	port, number C.uint16_t // DPDK's numbers of the port and the queue
 	index        C.uint16_t // PortConfig.Index
 	mempool      *C.struct_rte_mempool
 }
 
 func newQueue(p *port, number int) queue {
-	return queue{port: p.id, number: C.uint16_t(number), index: C.uint16_t(p.config.Index), mempool: p.pool.mempool}
+	return queue{
+		port: p.id, number: C.uint16_t(number),
+		index: C.uint16_t(p.config.Index), mempool: p.pool.mempool,
+	}
 }
 
-// Exchange is one crossing into C for all three bursts.
+// Exchange crosses into C once for all three bursts.
 func (q *queue) Exchange(tx, free, rx *ports.Burst) {
 	C.fulcrum_exchange(q.port, q.number, q.index, burst(tx), burst(free), burst(rx))
 }
 
-// Alloc takes a buffer from the port's pool.
+// Alloc allocates a buffer from the port's pool.
 func (q *queue) Alloc(b *ports.Burst, length int) bool {
 	if b.Full() || length < 0 || length > 1<<16-1 {
 		return false
@@ -50,12 +53,13 @@ func (q *queue) Alloc(b *ports.Burst, length int) bool {
 	return true
 }
 
-// AllocBurst takes n buffers from the port's pool, or none.
+// AllocBurst allocates n buffers from the port's pool, or none.
 func (q *queue) AllocBurst(b *ports.Burst, n, length int) bool {
 	if n < 1 || b.N+n > ports.MaxBurst || length < 0 || length > 1<<16-1 {
 		return false
 	}
-	return bool(C.fulcrum_alloc_burst(q.mempool, C.uint16_t(n), C.uint16_t(length), q.index, C.uint16_t(q.number), burst(b)))
+	return bool(C.fulcrum_alloc_burst(q.mempool, C.uint16_t(n), C.uint16_t(length),
+		q.index, C.uint16_t(q.number), burst(b)))
 }
 
 func burst(b *ports.Burst) *C.struct_fulcrum_burst {

@@ -36,7 +36,8 @@ func TestRingReturnsWhatWasSent(t *testing.T) {
 		if !bytes.Equal(got.Bytes(), data) {
 			t.Fatalf("packet %d is %q", i, got.Bytes())
 		}
-		if got.Offset != ports.Headroom || got.Room < 2176 || got.Port != 7 || got.Queue != 0 || got.RxFlags != 0 {
+		if got.Offset != ports.Headroom || got.BufferLen < 2176 || got.Port != 7 ||
+			got.Queue != 0 || got.RxFlags != 0 {
 			t.Fatalf("packet %d is described as %+v", i, *got)
 		}
 	}
@@ -46,7 +47,7 @@ func TestRingReturnsWhatWasSent(t *testing.T) {
 	}
 }
 
-// What Go does to offset and length has to reach the mbuf, and come back.
+// Changes of offset and length in Go must reach the mbuf and come back.
 func TestPrependAndTrimThroughMbufs(t *testing.T) {
 	q := ring(t, PortConfig{}).Queue(0)
 	var tx ports.Burst
@@ -76,13 +77,13 @@ func TestPrependAndTrimThroughMbufs(t *testing.T) {
 	if p.Prepend(int(p.Offset) + 1) {
 		t.Error("prepended more than the headroom")
 	}
-	if !p.Resize(int(p.Room-p.Offset)) || p.Resize(int(p.Room-p.Offset)+1) {
-		t.Errorf("resizing does not end at the buffer's room of %d", p.Room)
+	if !p.Resize(int(p.BufferLen-p.Offset)) || p.Resize(int(p.BufferLen-p.Offset)+1) {
+		t.Errorf("resizing does not end at the buffer length of %d", p.BufferLen)
 	}
 	q.Exchange(nil, &rx, nil)
 }
 
-// A ring of 1024 takes 1023: what is left over stays, in order, at the front of the burst.
+// A ring of 1024 takes 1023 packets. The rest stays at the front of the burst, in order.
 func TestUnsentPacketsStayInOrder(t *testing.T) {
 	q := ring(t, PortConfig{}).Queue(0)
 	var tx, rx ports.Burst
@@ -109,7 +110,9 @@ func TestUnsentPacketsStayInOrder(t *testing.T) {
 
 func TestAllocLimits(t *testing.T) {
 	q := ring(t, PortConfig{}).Queue(0)
-	for length, want := range map[int]bool{-1: false, 0: true, 2048: true, 2049: false, 65535: false, 65536: false} {
+	for length, want := range map[int]bool{
+		-1: false, 0: true, 2048: true, 2049: false, 65535: false, 65536: false,
+	} {
 		var b ports.Burst
 		if got := q.Alloc(&b, length); got != want {
 			t.Errorf("Alloc of %d bytes: %v", length, got)
@@ -118,7 +121,7 @@ func TestAllocLimits(t *testing.T) {
 	}
 }
 
-// An exhausted pool refuses, and is whole again when its buffers are freed.
+// An exhausted pool refuses to allocate, and is complete again when its buffers are freed.
 func TestAllocFromAnEmptyPool(t *testing.T) {
 	q := ring(t, PortConfig{RxDescriptors: 64, TxDescriptors: 64}).Queue(0)
 	count := func() (n int) {
@@ -155,7 +158,8 @@ func TestAllocBurst(t *testing.T) {
 		{60, 100, true, 60}, {5, 100, false, 60}, {-1, 100, false, 60}, {4, 2049, false, 60}, {4, 2048, true, 64}, {0, 60, false, 64},
 	} {
 		if ok := q.AllocBurst(&b, c.n, c.length); ok != c.ok || b.N != c.total {
-			t.Errorf("%d packets of %d bytes: %v, %d in the burst; want %v, %d", c.n, c.length, ok, b.N, c.ok, c.total)
+			t.Errorf("%d packets of %d bytes: %v, %d in the burst; want %v, %d",
+				c.n, c.length, ok, b.N, c.ok, c.total)
 		}
 	}
 	if p := b.Packets[63]; p.Length != 2048 || p.Offset != ports.Headroom || p.Port != 5 {
@@ -164,7 +168,7 @@ func TestAllocBurst(t *testing.T) {
 	q.Exchange(nil, &b, nil)
 }
 
-// Bursts may even live on the stack: nothing that is passed to C escapes.
+// Bursts may live on the stack: nothing that is passed to C escapes.
 func TestExchangeAllocatesNothing(t *testing.T) {
 	q := ring(t, PortConfig{}).Queue(0).(*queue)
 	got := testing.AllocsPerRun(1000, func() {
@@ -193,7 +197,7 @@ func TestRegisteredThread(t *testing.T) {
 	})
 }
 
-// onWorker runs f as the engine's workers run.
+// onWorker runs f on a thread like those of the engine's workers.
 func onWorker(t testing.TB, e *EAL, f func()) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

@@ -7,15 +7,16 @@ import (
 	"syscall"
 )
 
-// takeQueues takes as many queues as the device has, up to one for each worker.
+// takeQueues sets the number of queues: one for each worker, or fewer if the device has fewer.
 func (p *port) takeQueues() *Error {
 	has := int(min(p.info.max_rx_queues, p.info.max_tx_queues))
 	switch {
 	case has < 1:
-		return p.config.fail("asking for a queue", syscall.EINVAL, "the device has none of both kinds"+p.queuesHint())
+		return p.config.fail("taking a queue", syscall.EINVAL,
+			"the device must have at least one receive and one transmit queue"+p.queuesHint())
 	case has < p.workers:
 		p.config.Queues = has
-		p.note("%s has %d of the queues that %d workers want, so that packets are handed over between them%s",
+		p.note("%s has only %d queues for %d workers, so workers hand packets over to each other%s",
 			p.device.name, has, p.workers, p.queuesHint())
 	}
 	return nil
@@ -23,8 +24,8 @@ func (p *port) takeQueues() *Error {
 
 const socketsKey = "qpairs"
 
-// spreadOverSockets has net_af_packet open a socket for each queue. The kernel spreads packets over all of them, so that
-// those are lost that reach one which nobody reads.
+// spreadOverSockets makes net_af_packet open one socket for each queue. The kernel spreads packets
+// over all sockets, so packets on a socket that no worker reads would be lost.
 func (p *port) spreadOverSockets() {
 	if !strings.HasPrefix(p.device.name, "net_af_packet") {
 		return
@@ -35,13 +36,16 @@ func (p *port) spreadOverSockets() {
 	case !given && p.workers > 1:
 		p.device = p.device.with(socketsKey, p.workers)
 	case given && err == nil && sockets > p.workers:
-		p.note("%s gets %s=%d instead of %d: nobody would read the others", p.device.name, socketsKey, p.workers, sockets)
+		p.note("%s uses %s=%d instead of %d: no worker would read the others",
+			p.device.name, socketsKey, p.workers, sockets)
 		p.device = p.device.with(socketsKey, p.workers)
 	}
 }
 
-// with is the device with an argument in the place of all that have its key.
+// with returns the device with the argument key=value in place of all arguments with that key.
 func (d device) with(key string, value int) device {
-	words := slices.DeleteFunc(strings.Split(d.text, ","), func(word string) bool { return strings.HasPrefix(word, key+"=") })
+	words := slices.DeleteFunc(strings.Split(d.text, ","), func(word string) bool {
+		return strings.HasPrefix(word, key+"=")
+	})
 	return parseDevice(strings.Join(append(words, key+"="+strconv.Itoa(value)), ","))
 }

@@ -14,13 +14,14 @@ import (
 	"fulcrum/ports"
 )
 
-// Each queue of net_ring is a ring of its own: what a queue sends comes back on it, whoever allocated it.
+// Each queue of net_ring is a ring of its own: packets come back on the queue that sent them, no
+// matter which queue allocated them.
 func TestRingQueuesAreApart(t *testing.T) {
 	p := ring(t, PortConfig{Queues: 4})
 	if p.Queues() != 4 || p.RSS() != nil {
 		t.Fatalf("%d queues, RSS %v", p.Queues(), p.RSS())
 	}
-	wantNote(t, p, "net_ring0 spreads packets over its queues by a rule of its own")
+	wantNote(t, p, "net_ring0 spreads packets over its queues by an unknown rule")
 	for i := range 4 {
 		var tx ports.Burst
 		allocate(t, p.Queue((i+1)%4), &tx, fmt.Appendf(nil, "queue %d", i))
@@ -28,14 +29,15 @@ func TestRingQueuesAreApart(t *testing.T) {
 	}
 	for i := range 4 {
 		rx := receive(t, p.Queue(i), anyPacket)
-		if got := string(rx.Packets[0].Bytes()); got != fmt.Sprintf("queue %d", i) || int(rx.Packets[0].Queue) != i {
+		got := string(rx.Packets[0].Bytes())
+		if got != fmt.Sprintf("queue %d", i) || int(rx.Packets[0].Queue) != i {
 			t.Errorf("queue %d received %q, %+v", i, got, rx.Packets[0])
 		}
 		p.Queue((i+2)%4).Exchange(nil, &rx, nil)
 	}
 }
 
-// Workers use their queues at once, and free each other's packets.
+// Workers use their queues at the same time and free each other's packets.
 func TestWorkersSideBySide(t *testing.T) {
 	const workers, rounds = 4, 200
 	e, p := sharedEAL(t), ring(t, PortConfig{Queues: workers})
@@ -67,7 +69,7 @@ func TestWorkersSideBySide(t *testing.T) {
 	}
 }
 
-// Workers send through one queue, from which one of them receives.
+// Several workers send through one queue, and one of them receives.
 func TestSharedRing(t *testing.T) {
 	const workers, rounds, each = 3, 200, 8
 	e, p := sharedEAL(t), ring(t, PortConfig{})
@@ -102,7 +104,7 @@ func TestFewerQueuesThanWorkers(t *testing.T) {
 	if p.Queues() != 16 {
 		t.Errorf("%d queues", p.Queues())
 	}
-	wantNote(t, p, "net_ring0 has 16 of the queues that 20 workers want")
+	wantNote(t, p, "net_ring0 has only 16 queues for 20 workers")
 }
 
 func TestSocketsForQueues(t *testing.T) {
@@ -123,20 +125,23 @@ func TestSocketsForQueues(t *testing.T) {
 	} {
 		p := &port{device: parseDevice(c.device), workers: c.workers}
 		p.spreadOverSockets()
-		if p.device.text != c.want || p.device.kernelInterface() != parseDevice(c.device).kernelInterface() || len(p.notes) != c.notes {
+		iface := parseDevice(c.device).kernelInterface()
+		if p.device.text != c.want || p.device.kernelInterface() != iface || len(p.notes) != c.notes {
 			t.Errorf("%s for %d workers: %+v, notes %q", c.device, c.workers, p.device, p.notes)
 		}
 	}
 }
 
-// The kernel spreads flows over the sockets of net_af_packet, and each flow stays with one.
+// The kernel spreads flows over the sockets of net_af_packet. Each flow stays with one socket.
 func TestVethSpreadsFlows(t *testing.T) {
 	for _, queues := range []int{2, 4} {
 		t.Run(fmt.Sprint(queues), func(t *testing.T) {
 			inVeth(t, func(near, far *net.Interface) {
-				p := open(t, PortConfig{Name: "front", Device: "net_af_packet0,iface=" + near.Name, Queues: queues})
+				p := open(t, PortConfig{
+					Name: "front", Device: "net_af_packet0,iface=" + near.Name, Queues: queues,
+				})
 				defer p.Close()
-				wantNote(t, p, "net_af_packet0 spreads packets over its queues by a rule of its own")
+				wantNote(t, p, "net_af_packet0 spreads packets over its queues by an unknown rule")
 				spreadsFlows(t, p, far, queues)
 				everyQueueSends(t, p, packetSocket(t, far))
 			})
@@ -144,7 +149,7 @@ func TestVethSpreadsFlows(t *testing.T) {
 	}
 }
 
-// Sockets that nobody reads would take packets away.
+// Sockets without a reader would lose packets.
 func TestVethReadsAllSockets(t *testing.T) {
 	inVeth(t, func(near, far *net.Interface) {
 		p := open(t, PortConfig{Name: "front", Device: "net_af_packet0,qpairs=4,iface=" + near.Name})
@@ -155,21 +160,24 @@ func TestVethReadsAllSockets(t *testing.T) {
 
 func TestVethWithFewerQueuesThanWorkers(t *testing.T) {
 	inVeth(t, func(near, far *net.Interface) {
-		p := open(t, PortConfig{Name: "front", Device: "net_af_packet0,qpairs=2,iface=" + near.Name, Queues: 3})
+		p := open(t, PortConfig{
+			Name: "front", Device: "net_af_packet0,qpairs=2,iface=" + near.Name, Queues: 3,
+		})
 		defer p.Close()
 		if p.Queues() != 2 {
 			t.Errorf("%d queues", p.Queues())
 		}
-		wantNote(t, p, "net_af_packet0 has 2 of the queues that 3 workers want, so that packets are handed over between them (more with qpairs=N")
+		wantNote(t, p, "net_af_packet0 has only 2 queues for 3 workers, "+
+			"so workers hand packets over to each other (more with qpairs=N")
 	})
 }
 
-// The kernel's tun driver does the same for net_tap.
+// The kernel's tun driver spreads flows for net_tap in the same way.
 func TestTapSpreadsFlows(t *testing.T) {
 	inVeth(t, func(*net.Interface, *net.Interface) {
 		p := open(t, PortConfig{Name: "front", Device: "net_tap0,iface=front", Queues: 4})
 		defer p.Close()
-		wantNote(t, p, "net_tap0 spreads packets over its queues by a rule of its own")
+		wantNote(t, p, "net_tap0 spreads packets over its queues by an unknown rule")
 		front := up(t, "front")
 		spreadsFlows(t, p, front, 4)
 		everyQueueSends(t, p, packetSocket(t, front))
@@ -178,8 +186,8 @@ func TestTapSpreadsFlows(t *testing.T) {
 
 const testFlows = 64
 
-// spreadsFlows sends packets of many flows, each of them twice, and expects all of them, on so many queues and each flow
-// on one.
+// spreadsFlows sends packets of many flows, each flow twice. All must arrive, over the given
+// number of queues, and each flow on one queue.
 func spreadsFlows(t *testing.T, p ports.Port, peer *net.Interface, queues int) {
 	t.Helper()
 	sendFlows(t, peer)
@@ -204,11 +212,14 @@ func spreadsFlows(t *testing.T, p ports.Port, peer *net.Interface, queues int) {
 	}
 }
 
-// sendFlows sends a packet of each flow. The kernel has to be told that they are IPv4, or it does not look for flows.
+// sendFlows sends a packet of each flow. The socket declares them as IPv4, because the kernel
+// looks for flows in known protocols only.
 func sendFlows(t *testing.T, peer *net.Interface) {
 	t.Helper()
 	socket := packetSocket(t, peer)
-	to := &unix.SockaddrLinklayer{Ifindex: peer.Index, Protocol: unix.ETH_P_IP>>8 | unix.ETH_P_IP&0xff<<8}
+	to := &unix.SockaddrLinklayer{
+		Ifindex: peer.Index, Protocol: unix.ETH_P_IP>>8 | unix.ETH_P_IP&0xff<<8,
+	}
 	for flow := range uint16(testFlows) {
 		if err := unix.Sendto(socket, flowFrame(flow), 0, to); err != nil {
 			t.Fatal(err)
@@ -216,8 +227,10 @@ func sendFlows(t *testing.T, peer *net.Interface) {
 	}
 }
 
-// receiveAnywhere polls all queues until wanted packets have come, and frees the others.
-func receiveAnywhere(t *testing.T, p ports.Port, wanted func(*ports.Packet) bool) (ports.Burst, ports.Queue) {
+// receiveAnywhere polls all queues until a wanted packet has come, and frees the others.
+func receiveAnywhere(
+	t *testing.T, p ports.Port, wanted func(*ports.Packet) bool,
+) (ports.Burst, ports.Queue) {
 	t.Helper()
 	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); {
 		for i := range p.Queues() {
@@ -254,10 +267,11 @@ func everyQueueSends(t *testing.T, p ports.Port, peer int) {
 	}
 }
 
-// flowFrame is a UDP packet whose source port is the flow.
+// flowFrame returns a UDP packet whose source port is the number of the flow.
 func flowFrame(flow uint16) []byte {
 	f := make([]byte, packet.MinFrameLen)
-	packet.Ethernet(f).SetHeader(packet.MAC{2, 0, 0, 0, 0, 1}, packet.MAC{2, 0, 0, 0, 0, 2}, packet.EtherTypeIPv4)
+	to, from := packet.MAC{2, 0, 0, 0, 0, 1}, packet.MAC{2, 0, 0, 0, 0, 2}
+	packet.Ethernet(f).SetHeader(to, from, packet.EtherTypeIPv4)
 	packet.IPv4(f[packet.EthernetLen:]).Encode(packet.IPv4Fields{
 		TotalLength: 46, TTL: 64, Protocol: packet.ProtocolUDP, Src: 0x0a000001, Dst: 0x0a000002,
 	})
@@ -270,6 +284,7 @@ func flowFrame(flow uint16) []byte {
 
 func isFlowFrame(p *ports.Packet) bool {
 	b := p.Bytes()
-	return len(b) >= packet.MinFrameLen && packet.Ethernet(b).Type() == packet.EtherTypeIPv4 && b[23] == packet.ProtocolUDP &&
+	return len(b) >= packet.MinFrameLen && packet.Ethernet(b).Type() == packet.EtherTypeIPv4 &&
+		b[23] == packet.ProtocolUDP &&
 		binary.BigEndian.Uint16(b[36:]) == 53
 }

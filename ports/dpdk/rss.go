@@ -1,7 +1,7 @@
 package dpdk
 
-// Why this is sound: the key is a C copy, which outlives the device (close.go). What is read back is written into Go memory
-// without Go pointers, during the call.
+// Why this is sound: the key is a C copy that outlives the device (close.go). C writes its answers
+// into Go memory without Go pointers, during the call.
 
 // #include <rte_ethdev.h>
 // #include "shim.h"
@@ -15,7 +15,7 @@ import (
 	"fulcrum/ports"
 )
 
-// The hash types that are asked for, and those that tell what is in the hash of which packets.
+// The wanted hash types, and the types that tell which packets are hashed by which fields.
 const (
 	wantedHash = C.RTE_ETH_RSS_IP | C.RTE_ETH_RSS_TCP | C.RTE_ETH_RSS_UDP
 
@@ -32,10 +32,12 @@ const (
 	hashRest6 = C.RTE_ETH_RSS_NONFRAG_IPV6_OTHER
 )
 
-// oneEnd are the types that take one end of a flow only.
-var oneEnd = [...]C.uint64_t{ports.SpreadFlow: 0, ports.SpreadSource: sourceOnly, ports.SpreadDestination: destinationOnly}
+// oneEnd are the types that hash one end of a flow only.
+var oneEnd = [...]C.uint64_t{
+	ports.SpreadFlow: 0, ports.SpreadSource: sourceOnly, ports.SpreadDestination: destinationOnly,
+}
 
-// rssToTry lists what the device could be asked for, the best first and nothing last.
+// rssToTry returns the configurations to try, the best first and no RSS last.
 func (p *port) rssToTry() []C.struct_rte_eth_rss_conf {
 	types := p.info.flow_type_rss_offloads & wantedHash
 	if p.config.Queues == 1 || types == 0 {
@@ -43,7 +45,9 @@ func (p *port) rssToTry() []C.struct_rte_eth_rss_conf {
 	}
 	n := p.keyLength()
 	p.rssKey = C.CBytes(ports.SymmetricKey(n))
-	withKey := C.struct_rte_eth_rss_conf{rss_key: (*C.uint8_t)(p.rssKey), rss_key_len: C.uint8_t(n), rss_hf: types}
+	withKey := C.struct_rte_eth_rss_conf{
+		rss_key: (*C.uint8_t)(p.rssKey), rss_key_len: C.uint8_t(n), rss_hf: types,
+	}
 	wanted := withKey
 	if end := oneEnd[p.config.Spread]; p.info.flow_type_rss_offloads&end == end {
 		wanted.rss_hf |= end
@@ -51,7 +55,7 @@ func (p *port) rssToTry() []C.struct_rte_eth_rss_conf {
 	return []C.struct_rte_eth_rss_conf{wanted, withKey, {rss_hf: types}, {}}
 }
 
-// keyLength is the length of the device's key in bytes. Drivers that do not tell take 40.
+// keyLength returns the length of the device's key in bytes. Drivers that report none use 40.
 func (p *port) keyLength() int {
 	if n := int(p.info.hash_key_size); n != 0 {
 		return n
@@ -59,24 +63,25 @@ func (p *port) keyLength() int {
 	return ports.LeastKey
 }
 
-// learnSpread finds out how the started device spreads packets over its queues.
+// learnSpread reads how the started device spreads packets over its queues.
 func (p *port) learnSpread() {
 	if p.config.Queues == 1 {
 		return
 	}
 	rss, err := p.readRSS()
 	if err != nil {
-		p.note("%s spreads packets over its queues by a rule of its own (%v), so that some are handed over between workers", p.device.name, err)
+		p.note("%s spreads packets over its queues by an unknown rule (%v), "+
+			"so workers hand some packets over to each other", p.device.name, err)
 		return
 	}
 	p.rss = rss
 	if rss.Spread() != p.config.Spread {
-		p.note("%s cannot spread packets by %v only: it spreads them by flow, so that those of mode nat are handed over between workers",
-			p.device.name, p.config.Spread)
+		p.note("%s cannot spread packets by %v only: it spreads them by flow, "+
+			"so workers hand packets of mode nat over to each other", p.device.name, p.config.Spread)
 	}
 }
 
-// readRSS asks the device what is in force, after giving it an even table.
+// readRSS gives the device an even table and returns the RSS that is then in effect.
 func (p *port) readRSS() (*ports.RSS, error) {
 	if p.hash.rss_hf == 0 {
 		return nil, errors.New("the driver offers no RSS for IP")
@@ -94,7 +99,8 @@ func (p *port) readRSS() (*ports.RSS, error) {
 	return ports.NewRSS(c)
 }
 
-// updateHash gives the key to a driver that ignored it while it was configured, and reads what has come of it.
+// updateHash sets the key again, for a driver that ignored it during configuration, and reads the
+// result.
 func (p *port) updateHash() (ports.RSSConfig, error) {
 	conf := p.hash
 	conf.rss_key, conf.rss_key_len = (*C.uint8_t)(p.rssKey), C.uint8_t(p.keyLength())
@@ -102,21 +108,23 @@ func (p *port) updateHash() (ports.RSSConfig, error) {
 	return p.readHash()
 }
 
-// readHash reads key and hash types.
+// readHash reads the key and the hash types.
 func (p *port) readHash() (ports.RSSConfig, error) {
-	key := make([]byte, 255) // the longest that DPDK can tell of
+	key := make([]byte, 255) // the longest key that DPDK can report
 	length, types := C.uint8_t(p.keyLength()), C.uint64_t(0)
 	rc := C.fulcrum_eth_rss_hash_conf_get(p.id, (*C.uint8_t)(&key[0]), &length, &types)
 	key = key[:length]
 	switch {
 	case rc != 0:
-		return ports.RSSConfig{}, fmt.Errorf("the driver does not tell its hash: %w", errno(int(rc)))
+		return ports.RSSConfig{}, fmt.Errorf("the driver does not report its hash: %w", errno(int(rc)))
 	case bytes.Count(key, []byte{0}) == len(key):
-		return ports.RSSConfig{}, errors.New("the driver does not tell its hash key")
+		return ports.RSSConfig{}, errors.New("the driver does not report its hash key")
 	case types&wantedHash == 0:
 		return ports.RSSConfig{}, errors.New("the driver has turned RSS off")
 	}
-	return ports.RSSConfig{Key: key, Spread: spreadOf(uint64(types)), Types: hashTypesOf(uint64(types))}, nil
+	return ports.RSSConfig{
+		Key: key, Spread: spreadOf(uint64(types)), Types: hashTypesOf(uint64(types)),
+	}, nil
 }
 
 func spreadOf(types uint64) ports.Spread {
@@ -131,12 +139,17 @@ func spreadOf(types uint64) ports.Spread {
 
 func hashTypesOf(types uint64) ports.HashTypes {
 	return ports.HashTypes{
-		TCP4: hashed(types, hashTCP4, hashIPv4), UDP4: hashed(types, hashUDP4, hashIPv4), Other4: hashed(types, 0, hashIPv4|hashRest4),
-		TCP6: hashed(types, hashTCP6, hashIPv6), UDP6: hashed(types, hashUDP6, hashIPv6), Other6: hashed(types, 0, hashIPv6|hashRest6),
+		TCP4:   hashed(types, hashTCP4, hashIPv4),
+		UDP4:   hashed(types, hashUDP4, hashIPv4),
+		Other4: hashed(types, 0, hashIPv4|hashRest4),
+		TCP6:   hashed(types, hashTCP6, hashIPv6),
+		UDP6:   hashed(types, hashUDP6, hashIPv6),
+		Other6: hashed(types, 0, hashIPv6|hashRest6),
 	}
 }
 
-// hashed says what is in the hash of packets that have a type of their own and belong to another: the first counts.
+// hashed returns what is hashed for packets that match both withPorts, their own type, and the
+// general types in addresses. Their own type has precedence.
 func hashed(types, withPorts, addresses uint64) ports.Hashed {
 	switch {
 	case types&withPorts != 0:
@@ -147,8 +160,8 @@ func hashed(types, withPorts, addresses uint64) ports.Hashed {
 	return ports.HashedNothing
 }
 
-// readTable spreads the indirection table's entries evenly and reads the table back: a driver that does not take entries
-// may tell those that it has. The table's size may depend on the queues, so it is asked for anew.
+// readTable writes an even indirection table and reads it back, because a driver may ignore the
+// update. It asks for the size again, which may depend on the number of queues.
 func (p *port) readTable() ([]uint16, error) {
 	var info C.struct_rte_eth_dev_info
 	if rc := C.rte_eth_dev_info_get(p.id, &info); rc != 0 || info.reta_size == 0 {
@@ -159,7 +172,7 @@ func (p *port) readTable() ([]uint16, error) {
 	C.rte_eth_dev_rss_reta_update(p.id, &wanted[0], info.reta_size)
 	found := newTable(size, func(int) int { return maxQueues })
 	if rc := C.rte_eth_dev_rss_reta_query(p.id, &found[0], info.reta_size); rc != 0 {
-		return nil, fmt.Errorf("the driver does not tell its indirection table: %w", errno(int(rc)))
+		return nil, fmt.Errorf("the driver does not report its indirection table: %w", errno(int(rc)))
 	}
 	table := make([]uint16, size)
 	for i := range table {
@@ -171,7 +184,7 @@ func (p *port) readTable() ([]uint16, error) {
 	return table, nil
 }
 
-// groupSize is how many entries of the table DPDK passes as one.
+// groupSize is the number of table entries in one structure of DPDK.
 const groupSize = C.RTE_ETH_RETA_GROUP_SIZE
 
 func newTable(size int, queue func(entry int) int) []C.struct_rte_eth_rss_reta_entry64 {

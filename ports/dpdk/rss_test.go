@@ -7,7 +7,7 @@ import (
 	"fulcrum/ports"
 )
 
-// net_null keeps what it is told about RSS like a NIC does, though it receives the same on every queue.
+// net_null keeps its RSS settings like a NIC, but receives the same packets on every queue.
 func TestRSSIsReadBack(t *testing.T) {
 	p := open(t, PortConfig{Name: "front", Device: "net_null0", Queues: 3})
 	rss := p.RSS()
@@ -15,7 +15,8 @@ func TestRSSIsReadBack(t *testing.T) {
 		t.Fatalf("%d queues, no RSS; notes: %q", p.Queues(), p.Notes())
 	}
 	c := rss.Config()
-	if !bytes.Equal(c.Key, ports.SymmetricKey(40)) || c.Types != ports.AllHashTypes || c.Spread != ports.SpreadFlow {
+	if !bytes.Equal(c.Key, ports.SymmetricKey(40)) || c.Types != ports.AllHashTypes ||
+		c.Spread != ports.SpreadFlow {
 		t.Errorf("%+v", c)
 	}
 	if len(c.Table) != 128 {
@@ -31,7 +32,7 @@ func TestRSSIsReadBack(t *testing.T) {
 	}
 }
 
-// net_null has no source-only RSS.
+// net_null does not support RSS by source only.
 func TestSpreadThatTheDeviceLacks(t *testing.T) {
 	p := open(t, PortConfig{Name: "front", Device: "net_null0", Queues: 2, Spread: ports.SpreadSource})
 	if p.RSS() == nil || p.RSS().Spread() != ports.SpreadFlow {

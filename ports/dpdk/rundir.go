@@ -8,20 +8,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The EAL keeps files in a directory named by --file-prefix. Each process has one of its own, with
-// a lock file in it that is held for as long as the process lives. The kernel lets go of the lock
-// when the process dies, however it dies, so that a lock that can be had is the proof that a
-// directory is stale. Process numbers would not do: they are reused, and differ between containers.
+// The EAL keeps files in a directory that --file-prefix names. Each process has its own directory
+// and holds a lock on a file in it while it lives. The kernel releases the lock however the
+// process dies. A lock that another process can take therefore proves that the directory is stale.
+// Process numbers prove nothing: they are reused, and containers have their own.
 
 const lockFile = "fulcrum.lock"
 
-// runtimeDirectory is one process's directory.
+// runtimeDirectory is the directory of this process.
 type runtimeDirectory struct {
 	path string
 	lock *os.File
 }
 
-// runtimeParent is where the EAL makes its directories (eal_create_runtime_dir, for root).
+// runtimeParent returns the directory in which the EAL creates its directories
+// (eal_create_runtime_dir, for root).
 func runtimeParent() string {
 	parent := os.Getenv("RUNTIME_DIRECTORY")
 	if parent == "" {
@@ -30,12 +31,12 @@ func runtimeParent() string {
 	return filepath.Join(parent, "dpdk")
 }
 
-// newRuntimeDirectory sweeps stale directories and makes a new one.
+// newRuntimeDirectory removes stale directories and creates a new one.
 func newRuntimeDirectory(parent string) (*runtimeDirectory, error) {
 	if err := os.MkdirAll(parent, 0o755); err != nil {
-		return nil, fmt.Errorf("making DPDK's runtime directory: %w", err)
+		return nil, fmt.Errorf("creating DPDK's runtime directory: %w", err)
 	}
-	// Between making a directory and locking it, it looks stale: one process at a time.
+	// A directory looks stale between its creation and its lock, so only one process may be here.
 	turn, err := lock(parent, os.O_RDONLY, unix.LOCK_EX)
 	if err != nil {
 		return nil, err
@@ -45,7 +46,7 @@ func newRuntimeDirectory(parent string) (*runtimeDirectory, error) {
 
 	path, err := os.MkdirTemp(parent, fmt.Sprintf("fulcrum-%d-", os.Getpid()))
 	if err != nil {
-		return nil, fmt.Errorf("making DPDK's runtime directory: %w", err)
+		return nil, fmt.Errorf("creating DPDK's runtime directory: %w", err)
 	}
 	held, err := lock(filepath.Join(path, lockFile), os.O_CREATE|os.O_RDWR, unix.LOCK_EX|unix.LOCK_NB)
 	if err != nil {
@@ -55,7 +56,7 @@ func newRuntimeDirectory(parent string) (*runtimeDirectory, error) {
 	return &runtimeDirectory{path: path, lock: held}, nil
 }
 
-// prefix is the --file-prefix that leads the EAL to the directory.
+// prefix returns the --file-prefix for the directory.
 func (d *runtimeDirectory) prefix() string { return filepath.Base(d.path) }
 
 func (d *runtimeDirectory) remove() error {
@@ -66,7 +67,8 @@ func (d *runtimeDirectory) remove() error {
 	return nil
 }
 
-// sweep removes the directories of dead processes. What cannot be removed is left to the next.
+// sweep removes the directories of dead processes. If a removal fails, the next process tries
+// again.
 func sweep(parent string) {
 	candidates, _ := filepath.Glob(filepath.Join(parent, "fulcrum-*-*", lockFile))
 	for _, candidate := range candidates {
@@ -79,7 +81,7 @@ func sweep(parent string) {
 	}
 }
 
-// lock opens a file or directory and locks it until it is closed.
+// lock opens a file or directory and locks it until the caller closes it.
 func lock(path string, open, how int) (*os.File, error) {
 	f, err := os.OpenFile(path, open, 0o600)
 	if err != nil {

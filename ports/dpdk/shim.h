@@ -1,5 +1,5 @@
 // The C side of ports/dpdk: what DPDK offers only as inline functions, bit fields or thread-local
-// variables, and the one function of the hot path.
+// variables, and the functions of the hot path.
 #ifndef FULCRUM_SHIM_H
 #define FULCRUM_SHIM_H
 
@@ -23,14 +23,14 @@ struct fulcrum_packet {
 	uintptr_t buffer;
 	uint16_t offset;
 	uint16_t length;
-	uint16_t room;
+	uint16_t buffer_len;
 	uint16_t vlan;
 	uint32_t hash;
 	uint16_t rx_flags;
 	uint16_t tx_flags;
 	uint16_t port;
 	uint16_t queue;
-	uint32_t spare;
+	uint32_t handovers;
 };
 
 // ports.Burst.

@@ -8,8 +8,9 @@
 
 _Static_assert(RTE_PKTMBUF_HEADROOM >= 128, "ports.Headroom");
 
-// What Go changed about the packet goes back into the mbuf, which has one segment. Receive flags would mean something
-// else to a transmitting driver; the flags that say whose memory the buffer is must stay.
+// Returns the mbuf of a packet with the changes that Go made. The packet has one segment. Receive
+// flags would mean something else to a transmitting driver; the flags that say whose memory the
+// buffer is must stay.
 static inline struct rte_mbuf *mbuf_of(const struct fulcrum_packet *p)
 {
 	struct rte_mbuf *m = (struct rte_mbuf *)p->handle;
@@ -45,7 +46,8 @@ static inline void release(struct fulcrum_burst *burst)
 	burst->n = 0;
 }
 
-// The engine sees contiguous packets only. Returns the flag that says where this failed.
+// Joins the segments of a packet, because the engine sees contiguous packets only. If that fails,
+// it keeps the first segment and returns the flag that reports this.
 static uint16_t make_contiguous(struct rte_mbuf *m)
 {
 	if (rte_pktmbuf_linearize(m) == 0)
@@ -63,7 +65,7 @@ static inline uint16_t rx_flags(uint64_t ol_flags)
 
 	if (likely(ol_flags == 0))
 		return 0;
-	// RX_VLAN alone says that there is a tag in the packet, which the parser sees itself.
+	// RX_VLAN alone means that the tag is still in the packet, where the parser sees it.
 	if (ol_flags & RTE_MBUF_F_RX_VLAN_STRIPPED)
 		flags |= FULCRUM_RX_VLAN;
 	if (ol_flags & RTE_MBUF_F_RX_RSS_HASH)
@@ -79,8 +81,9 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "describe()");
 
 typedef uint64_t __attribute__((may_alias)) word;
 
-// Go copies descriptions sixteen bytes at a time. Written field by field, in narrow stores, a description would make the
-// copy wait until the stores have reached the cache; so it is put together in registers.
+// Go copies descriptions sixteen bytes at a time. A description written field by field, in narrow
+// stores, would stall the copy until the stores have reached the cache. So it is put together in
+// registers. The last word sets handovers to 0.
 static inline void describe(struct rte_mbuf *m, struct fulcrum_packet *p, uint16_t flags,
 			    uint16_t port, uint16_t queue)
 {
@@ -106,7 +109,7 @@ static inline void receive(uint16_t port, uint16_t queue, uint16_t index, struct
 
 		if (unlikely(m->nb_segs > 1))
 			flags = make_contiguous(m);
-		// The parser reads the headers next, by the time this loop is through.
+		// The parser reads the headers soon after this loop.
 		rte_prefetch0(rte_pktmbuf_mtod(m, void *));
 		describe(m, p, flags, index, queue);
 	}

@@ -9,7 +9,7 @@
 #include "shim.h"
 
 // rte_eal_init pins the calling thread and makes it the main lcore. The thread belongs to the Go
-// scheduler, so both are undone: it has to be an ordinary thread again afterwards.
+// scheduler, so both are undone: afterwards it must be an ordinary thread again.
 int fulcrum_eal_init(int argc, char **argv)
 {
 	cpu_set_t before;

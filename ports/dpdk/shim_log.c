@@ -1,5 +1,5 @@
-// DPDK's log goes to a ring in memory, from which the lines that belong to a failed call are
-// taken. The terminal is the director's.
+// DPDK's log goes to a ring in memory, because the terminal belongs to the director. An error
+// takes the lines of the failed call from the ring.
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <stdio.h>
@@ -48,7 +48,8 @@ uint64_t fulcrum_log_mark(void)
 	return mark;
 }
 
-// Copies what was written since the mark, as far as it is still there: the end if it is too much.
+// Copies the text that was written since the mark and is still in the ring. If it does not fit,
+// only its end is copied.
 size_t fulcrum_log_since(uint64_t mark, char *text, size_t size)
 {
 	size_t n = 0;
@@ -64,8 +65,8 @@ size_t fulcrum_log_since(uint64_t mark, char *text, size_t size)
 	return n;
 }
 
-// rte_eal_init prints its usage and its fatal errors past the log, with stdio. Go writes to the
-// file descriptors, so that it loses nothing meanwhile.
+// rte_eal_init prints its usage and its fatal errors with stdio, not to the log. Go writes to file
+// descriptors, so its own output is not lost meanwhile.
 void fulcrum_log_take_terminal(void)
 {
 	terminal_out = stdout;

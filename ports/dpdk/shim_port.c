@@ -4,7 +4,7 @@
 
 #include "shim.h"
 
-// rte_errno is thread-local: it has to be read in the same crossing.
+// rte_errno is thread-local, so it must be read in the same crossing.
 struct rte_mempool *fulcrum_pktmbuf_pool_create(const char *name, unsigned int buffers,
 						unsigned int cache, uint16_t room, int socket,
 						int *error)
@@ -16,7 +16,7 @@ struct rte_mempool *fulcrum_pktmbuf_pool_create(const char *name, unsigned int b
 	return pool;
 }
 
-// Go sees no bit fields, which link_status is.
+// link_status is a bit field, which cgo cannot read.
 void fulcrum_eth_link_get(uint16_t port, bool *up, uint32_t *speed)
 {
 	struct rte_eth_link link = {0};
@@ -25,8 +25,8 @@ void fulcrum_eth_link_get(uint16_t port, bool *up, uint32_t *speed)
 	*speed = link.link_speed == RTE_ETH_SPEED_NUM_UNKNOWN ? 0 : link.link_speed;
 }
 
-// The structure holds the key's address, which Go memory may not hold for C. Of length goes in what key has room for, and
-// comes out what the device has.
+// The structure holds the address of the key, and Go memory may not hold it for C. *length is the
+// size of key on entry and the length of the device's key on return.
 int fulcrum_eth_rss_hash_conf_get(uint16_t port, uint8_t *key, uint8_t *length, uint64_t *types)
 {
 	struct rte_eth_rss_conf conf = {.rss_key = key, .rss_key_len = *length};

@@ -13,13 +13,14 @@ import (
 	"fulcrum/ports"
 )
 
-// withTag puts a VLAN tag into a frame.
+// withTag inserts a VLAN tag into a frame.
 func withTag(frame []byte, vlan byte) []byte {
 	return slices.Insert(bytes.Clone(frame), 12, 0x81, 0, 0, vlan)
 }
 
-// TestVLANsOverVeth: two VLANs and what has no tag share an interface. The kernel here knows no VLANs, so that the other end is a raw socket,
-// which is told of a tag beside the frame.
+// TestVLANsOverVeth shares an interface between two VLANs and untagged packets. The kernel of the
+// test may have no VLAN support, so the other end is a raw socket. It receives a tag separately
+// from the frame.
 func TestVLANsOverVeth(t *testing.T) {
 	inVeth(t, func(near, far *net.Interface) {
 		all := splitDevice(t, PortConfig{Name: "near", Device: "net_af_packet0,iface=" + near.Name},
@@ -41,14 +42,15 @@ func TestVLANsOverVeth(t *testing.T) {
 			copy(rx.Packets[0].Bytes(), frame(far.HardwareAddr, near.HardwareAddr, "back"))
 			send(t, all[number].Queue(0), &rx)
 			got, tag := receiveTagged(t, peer)
-			if want := frame(far.HardwareAddr, near.HardwareAddr, "back"); !bytes.HasPrefix(got, want[:18]) || tag != int(vlan) {
+			want := frame(far.HardwareAddr, near.HardwareAddr, "back")
+			if !bytes.HasPrefix(got, want[:18]) || tag != int(vlan) {
 				t.Errorf("VLAN %d: the peer received %x of VLAN %d", vlan, got, tag)
 			}
 		}
 	})
 }
 
-// splitDevice opens logical ports until the test ends.
+// splitDevice opens logical ports and closes them at the end of the test.
 func splitDevice(t *testing.T, c PortConfig, logical ...ports.Logical) []ports.Port {
 	t.Helper()
 	device, err := sharedEAL(t).OpenPort(c)
@@ -69,7 +71,7 @@ func splitDevice(t *testing.T, c PortConfig, logical ...ports.Logical) []ports.P
 	return all
 }
 
-// receiveFromAll polls all ports in turns until one has a test frame, and frees everything else.
+// receiveFromAll polls all ports in turn until one has a test frame, and frees everything else.
 func receiveFromAll(t *testing.T, all []ports.Port, number int) ports.Burst {
 	t.Helper()
 	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); {
@@ -94,7 +96,7 @@ func receiveFromAll(t *testing.T, all []ports.Port, number int) ports.Burst {
 	return ports.Burst{}
 }
 
-// taggedSocket is a packetSocket for frames of every kind that is told which VLAN they are of.
+// taggedSocket is a packetSocket that receives frames of every type together with their VLAN.
 func taggedSocket(t *testing.T, i *net.Interface) int {
 	t.Helper()
 	const every = unix.ETH_P_ALL>>8 | unix.ETH_P_ALL<<8&0xff00
@@ -112,7 +114,8 @@ func taggedSocket(t *testing.T, i *net.Interface) int {
 	return fd
 }
 
-// receiveTagged returns the next test frame that came in, without its tag, and its VLAN: 0 without one.
+// receiveTagged returns the next incoming test frame without its tag, and its VLAN, which is 0
+// without a tag.
 func receiveTagged(t *testing.T, fd int) (frame []byte, vlan int) {
 	t.Helper()
 	buffer, control := make([]byte, 2048), make([]byte, 256)
@@ -131,8 +134,8 @@ func receiveTagged(t *testing.T, fd int) (frame []byte, vlan int) {
 	return nil, 0
 }
 
-// auxiliaryVLAN reads a struct tpacket_auxdata (packet(7)): its status is in the first four bytes, the tag's control information in the
-// two at 16.
+// auxiliaryVLAN reads a struct tpacket_auxdata (packet(7)): the status is in the first four bytes,
+// the tag control information in the two at offset 16.
 func auxiliaryVLAN(t *testing.T, control []byte) int {
 	t.Helper()
 	messages, err := unix.ParseSocketControlMessage(control)
@@ -140,14 +143,16 @@ func auxiliaryVLAN(t *testing.T, control []byte) int {
 		t.Fatal(err)
 	}
 	for _, m := range messages {
-		if m.Header.Level == unix.SOL_PACKET && m.Header.Type == unix.PACKET_AUXDATA && m.Data[0]&unix.TP_STATUS_VLAN_VALID != 0 {
+		if m.Header.Level == unix.SOL_PACKET && m.Header.Type == unix.PACKET_AUXDATA &&
+			m.Data[0]&unix.TP_STATUS_VLAN_VALID != 0 {
 			return int(m.Data[16]) | int(m.Data[17])<<8
 		}
 	}
 	return 0
 }
 
-// TestVLANsConserveOverRing: what is sent in a VLAN comes back in it, and no buffer stays away.
+// TestVLANsConserveOverRing checks that packets sent in a VLAN come back in it and that all
+// buffers are freed.
 func TestVLANsConserveOverRing(t *testing.T) {
 	const rounds = 50
 	all := splitDevice(t, PortConfig{Name: "ring", Device: "net_ring7"},
@@ -177,13 +182,14 @@ func TestVLANsConserveOverRing(t *testing.T) {
 	}
 	for number, p := range all {
 		stats, err := p.Stats()
-		if err != nil || stats.TxPackets != uint64(received[number]) || stats.RxPackets != stats.TxPackets || stats.RxBytes != 60*stats.RxPackets {
+		if err != nil || stats.TxPackets != uint64(received[number]) ||
+			stats.RxPackets != stats.TxPackets || stats.RxBytes != 60*stats.RxPackets {
 			t.Errorf("port %q: %d received, counted %+v, %v", p.Name(), received[number], stats, err)
 		}
 	}
 }
 
-// checkOrigin counts packets, which must be those of a port.
+// checkOrigin counts packets and checks that a port received its own.
 func checkOrigin(t *testing.T, b *ports.Burst, number int) int {
 	t.Helper()
 	for i := range b.Slice() {
@@ -194,12 +200,14 @@ func checkOrigin(t *testing.T, b *ports.Burst, number int) int {
 	return b.N
 }
 
-// TestVLANCaptures: frames of a capture file without the tag, those that are sent with it, and the others as they were.
+// TestVLANCaptures reads and writes capture files: received frames lose their tag, sent frames get
+// it, and all others stay as they were.
 func TestVLANCaptures(t *testing.T) {
 	plain := frame(net.HardwareAddr{2, 0, 0, 0, 0, 1}, net.HardwareAddr{2, 0, 0, 0, 0, 2}, "plain")
 	frames := [][]byte{withTag(plain, 5), plain, withTag(withTag(plain, 6), 5), withTag(plain, 7)}
 	in, out := captureFiles(t, frames)
-	device, err := sharedEAL(t).OpenPort(PortConfig{Name: "capture", Device: fmt.Sprintf("net_pcap7,rx_pcap=%s,tx_pcap=%s", in, out)})
+	name := fmt.Sprintf("net_pcap7,rx_pcap=%s,tx_pcap=%s", in, out)
+	device, err := sharedEAL(t).OpenPort(PortConfig{Name: "capture", Device: name})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -219,7 +227,7 @@ func TestVLANCaptures(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	want := [][]byte{frames[0], frames[2], frames[1], frames[3]} // first those of VLAN 5
+	want := [][]byte{frames[0], frames[2], frames[1], frames[3]} // frames of VLAN 5 first
 	if got := readCapture(t, out); !slices.EqualFunc(got, want, bytes.Equal) {
 		t.Errorf("sent %x; want %x", got, want)
 	}

@@ -1,8 +1,8 @@
-// Package memory offers the ports of package ports in pure Go, so that everything above them can
-// be tested without a device, without root and under the race detector.
+// Package memory implements the interfaces of package ports in pure Go. Packages above can be
+// tested with it without a device, without root and under the race detector.
 //
-// Buffers come from a Pool outside the Go heap, as DPDK's do, and a Pool knows how many are out, so
-// that a test sees every leak. The worker's side of a Port is its Queue; the test's side is
-// Deliver, to a queue, or Receive, which spreads frames over the queues as a NIC does, and Collect. Both sides
-// may be used at the same time.
+// Buffers come from a Pool outside the Go heap, like DPDK's. A Pool counts the buffers in use, so
+// a test notices every leak. A worker uses a Port through its Queues. A test uses the other side:
+// Deliver puts a frame on a queue, Receive spreads frames over the queues as a NIC does, and
+// Collect takes the sent frames. Both sides may be used at the same time.
 package memory

@@ -20,7 +20,8 @@ func TestReceiveInOrder(t *testing.T) {
 		t.Fatalf("%d received, %d pending", rx.N, p.Pending())
 	}
 	first := rx.Packets[0]
-	if string(first.Bytes()) != "0" || first.Port != 3 || first.Queue != 1 || first.Offset != ports.Headroom {
+	if string(first.Bytes()) != "0" || first.Port != 3 || first.Queue != 1 ||
+		first.Offset != ports.Headroom {
 		t.Errorf("first packet %+v, %q", first, first.Bytes())
 	}
 	free = rx
@@ -48,7 +49,7 @@ func TestTransmitKeepsOrder(t *testing.T) {
 	}
 }
 
-// TestTxLimit: what a full ring does not take stays at the burst's front, in order.
+// TestTxLimit checks that packets beyond the limit stay at the front of the burst, in order.
 func TestTxLimit(t *testing.T) {
 	p := newPort(t, Config{TxLimit: 2})
 	deliver(t, p, 0, 5)
@@ -66,7 +67,8 @@ func TestTxLimit(t *testing.T) {
 	wantFrames(t, p.Collect(0), "0", "1", "2", "3", "4")
 }
 
-// TestExchangeDoesAllThree: it sends, frees and receives in one call, and takes nil for any of them.
+// TestExchangeDoesAllThree checks that one call sends, frees and receives, and that each burst may
+// be nil.
 func TestExchangeDoesAllThree(t *testing.T) {
 	p := newPort(t, Config{})
 	deliver(t, p, 0, 2)
@@ -84,7 +86,7 @@ func TestExchangeDoesAllThree(t *testing.T) {
 	p.Queue(0).Exchange(nil, nil, nil)
 }
 
-// TestPacketsOfOtherPorts: a worker sends and frees packets wherever they came from.
+// TestPacketsOfOtherPorts checks that a worker may send and free packets of any port.
 func TestPacketsOfOtherPorts(t *testing.T) {
 	a, b := newPort(t, Config{Index: 0}), newPort(t, Config{Index: 1})
 	deliver(t, a, 0, 2)
@@ -150,7 +152,7 @@ func TestDeliverPacketKeepsFlags(t *testing.T) {
 	p.Queue(0).Exchange(nil, &rx, nil)
 }
 
-// TestCloseFreesWhatIsOnTheWire: on either side of it.
+// TestCloseFreesWhatIsOnTheWire checks both directions.
 func TestCloseFreesWhatIsOnTheWire(t *testing.T) {
 	pool := newPool(t, 10)
 	p := NewPort(Config{Pool: pool, Queues: 2})
@@ -169,7 +171,8 @@ func TestCloseFreesWhatIsOnTheWire(t *testing.T) {
 
 func TestAttributes(t *testing.T) {
 	p := newPort(t, Config{Name: "front", MAC: [6]byte{2, 1}, Queues: 3})
-	if p.Name() != "front" || p.Device() != "memory" || p.MAC() != [6]byte{2, 1} || p.MTU() != 1500 || !p.Link().Up || p.Notes() != nil {
+	if p.Name() != "front" || p.Device() != "memory" || p.MAC() != [6]byte{2, 1} ||
+		p.MTU() != 1500 || !p.Link().Up || p.Notes() != nil {
 		t.Errorf("%s %s %v %d %+v", p.Name(), p.Device(), p.MAC(), p.MTU(), p.Link())
 	}
 	if x, err := p.XStats(); x != nil || err != nil {
@@ -180,7 +183,7 @@ func TestAttributes(t *testing.T) {
 	}
 }
 
-// TestBothSidesAtOnce sends frames through a worker in another goroutine; the race detector listens.
+// TestBothSidesAtOnce sends frames through a worker in another goroutine, under the race detector.
 func TestBothSidesAtOnce(t *testing.T) {
 	const frames = 2000
 	p := newPort(t, Config{TxLimit: 7})
@@ -211,7 +214,8 @@ func TestBothSidesAtOnce(t *testing.T) {
 	}
 }
 
-// TestAllocBurst: all or none, whether the pool or the burst is too small.
+// TestAllocBurst checks that all packets or none are allocated when the pool or the burst is too
+// small.
 func TestAllocBurst(t *testing.T) {
 	pool, err := NewPool(50)
 	if err != nil {
@@ -226,7 +230,8 @@ func TestAllocBurst(t *testing.T) {
 		total int
 	}{{40, true, 40}, {11, false, 40}, {25, false, 40}, {0, false, 40}, {10, true, 50}} {
 		if ok := q.AllocBurst(&b, c.n, 60); ok != c.ok || b.N != c.total || pool.InUse() != c.total {
-			t.Errorf("%d packets: %v, %d in the burst, %d out; want %v and %d", c.n, ok, b.N, pool.InUse(), c.ok, c.total)
+			t.Errorf("%d packets: %v, %d in the burst, %d out; want %v and %d",
+				c.n, ok, b.N, pool.InUse(), c.ok, c.total)
 		}
 	}
 	q.Exchange(nil, &b, nil)

@@ -7,7 +7,7 @@ import (
 	"fulcrum/ports"
 )
 
-// newPool makes a pool that must have all its buffers back at the test's end.
+// newPool returns a pool. All buffers must be back at the end of the test.
 func newPool(t *testing.T, n int) *Pool {
 	t.Helper()
 	p, err := NewPool(n)
@@ -25,7 +25,7 @@ func newPool(t *testing.T, n int) *Pool {
 	return p
 }
 
-// newPort makes a port that is closed with the test.
+// newPort returns a port that is closed at the end of the test.
 func newPort(t *testing.T, cfg Config) *Port {
 	t.Helper()
 	if cfg.Pool == nil {
@@ -40,7 +40,7 @@ func newPort(t *testing.T, cfg Config) *Port {
 	return p
 }
 
-// deliver puts frames "0", "1", ... on the wire.
+// deliver delivers the frames "0", "1", and so on.
 func deliver(t *testing.T, p *Port, queue, n int) {
 	t.Helper()
 	for i := range n {
@@ -79,7 +79,8 @@ func TestPoolCountsWhatIsOut(t *testing.T) {
 func TestPoolBuffersHaveRoom(t *testing.T) {
 	p := newPool(t, 1)
 	pkt, ok := p.get(BufferSize - ports.Headroom)
-	if !ok || pkt.Offset != ports.Headroom || int(pkt.Room) != BufferSize || int(pkt.Length) != BufferSize-ports.Headroom {
+	if !ok || pkt.Offset != ports.Headroom || int(pkt.BufferLen) != BufferSize ||
+		int(pkt.Length) != BufferSize-ports.Headroom {
 		t.Errorf("%+v, %v", pkt, ok)
 	}
 	pkt.Prepend(ports.Headroom)
@@ -95,7 +96,7 @@ func TestWrongFreesPanic(t *testing.T) {
 	twice, _ := p.get(1)
 	late, _ := closed.get(1)
 	put(twice.Handle)
-	pools.Delete(closed.id) // as Close does
+	pools.Delete(closed.id) // as in Close
 	for what, h := range map[string]uintptr{"freed twice": twice.Handle, "freed after Close": late.Handle, "no handle": 0} {
 		if !panics(func() { put(h) }) {
 			t.Errorf("%s: goes unnoticed", what)

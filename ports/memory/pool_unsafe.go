@@ -1,8 +1,7 @@
 package memory
 
-// Why this is sound: the arena is an anonymous mapping, so its addresses stay valid until Close
-// and the garbage collector has nothing to do with it. Only the address of its first byte is
-// taken.
+// Why this is sound: the arena is an anonymous mapping. Its addresses stay valid until Close, and
+// the garbage collector does not touch it. Only the address of its first byte is taken.
 
 import (
 	"fmt"
@@ -14,10 +13,10 @@ import (
 	"fulcrum/ports"
 )
 
-// BufferSize is the size of a buffer in bytes, headroom included.
+// BufferSize is the size of a buffer in bytes, including the headroom.
 const BufferSize = 2304
 
-// Pool is a fixed number of packet buffers.
+// Pool is a fixed number of packet buffers. It may be used from any goroutine.
 type Pool struct {
 	arena []byte
 	base  uintptr
@@ -28,8 +27,8 @@ type Pool struct {
 	out  map[uintptr]bool
 }
 
-// A handle is the pool's id above the buffer's number. Like an mbuf, a buffer so knows its pool, and any port may
-// send or free what another one received.
+// A handle is the pool's id above the number of the buffer. A buffer thereby knows its pool, like
+// an mbuf, and any port may send or free the packets that another received.
 const idShift = 32
 
 var (
@@ -37,13 +36,17 @@ var (
 	pools  sync.Map // id -> *Pool
 )
 
-// NewPool maps n buffers.
+// NewPool maps memory for n buffers.
 func NewPool(n int) (*Pool, error) {
-	arena, err := syscall.Mmap(-1, 0, n*BufferSize, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
+	arena, err := syscall.Mmap(-1, 0, n*BufferSize,
+		syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_PRIVATE|syscall.MAP_ANON)
 	if err != nil {
-		return nil, fmt.Errorf("map %d packet buffers: %w", n, err)
+		return nil, fmt.Errorf("mapping %d packet buffers: %w", n, err)
 	}
-	p := &Pool{arena: arena, base: uintptr(unsafe.Pointer(&arena[0])), id: lastID.Add(1), out: make(map[uintptr]bool, n)}
+	p := &Pool{
+		arena: arena, base: uintptr(unsafe.Pointer(&arena[0])), id: lastID.Add(1),
+		out: make(map[uintptr]bool, n),
+	}
 	for i := n - 1; i >= 0; i-- {
 		p.free = append(p.free, p.id<<idShift|uintptr(i))
 	}
@@ -51,13 +54,13 @@ func NewPool(n int) (*Pool, error) {
 	return p, nil
 }
 
-// Close gives the memory back. No buffer may be used afterwards.
+// Close unmaps the memory. No buffer may be used afterwards.
 func (p *Pool) Close() error {
 	pools.Delete(p.id)
 	return syscall.Munmap(p.arena)
 }
 
-// InUse returns how many buffers are held by ports, workers or tests.
+// InUse returns the number of buffers that ports, workers or tests hold.
 func (p *Pool) InUse() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -74,15 +77,15 @@ func (p *Pool) get(length int) (ports.Packet, bool) {
 	p.free = p.free[:len(p.free)-1]
 	p.out[h] = true
 	return ports.Packet{
-		Handle: h,
-		Buffer: p.base + (h-p.id<<idShift)*BufferSize,
-		Offset: ports.Headroom,
-		Length: uint16(length),
-		Room:   BufferSize,
+		Handle:    h,
+		Buffer:    p.base + (h-p.id<<idShift)*BufferSize,
+		Offset:    ports.Headroom,
+		Length:    uint16(length),
+		BufferLen: BufferSize,
 	}, true
 }
 
-// put gives a buffer back to its pool.
+// put returns a buffer to its pool.
 func put(h uintptr) {
 	p, ok := pools.Load(h >> idShift)
 	if !ok {
@@ -91,7 +94,8 @@ func put(h uintptr) {
 	p.(*Pool).put(h)
 }
 
-// put takes a buffer back; a buffer that is not out is the caller's bug.
+// put returns a buffer to the pool. It panics if the buffer is not in use, because then a caller
+// freed it twice.
 func (p *Pool) put(h uintptr) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -9,29 +9,33 @@ import (
 
 // Config describes a Port.
 type Config struct {
-	Name   string
-	Index  int     // its number among the director's ports
-	MAC    [6]byte //
-	MTU    int     // bytes; 0 is 1500
-	Queues int     // 0 is 1
-	Pool   *Pool   // where received packets come from
-	// TxLimit is how many packets one Exchange sends at most, as a device with a full ring would; 0
-	// is no limit.
+	Name   string  // as the operator would call it
+	Index  int     // Packet.Port of the packets that it receives
+	MAC    [6]byte // Ethernet address
+	MTU    int     // bytes of an IP packet; default 1500
+	Queues int     // default 1
+	Pool   *Pool   // buffers of received and allocated packets
+
+	// TxLimit is the maximum number of packets that one Exchange sends, as with a full ring.
+	// 0 is no limit.
 	TxLimit int
-	// RSS is how Receive spreads frames over the queues, as a NIC does.
+
+	// RSS is the rule by which Receive spreads frames over the queues. Without it, all frames
+	// reach queue 0.
 	RSS *ports.RSS
-	// Choose is a rule that the port does not tell, in the place of RSS: it names a frame's queue. Tests so bring packets
-	// to the wrong worker.
+
+	// Choose returns the queue of a frame and takes precedence over RSS. Port.RSS does not
+	// report it, so tests can send packets to the wrong worker.
 	Choose func(frame []byte) int
 }
 
-// Port is a device whose wire is in the hands of a test.
+// Port is a device that a test drives from the other end of the wire. It implements ports.Port.
 type Port struct {
 	cfg    Config
 	queues []*queue
 }
 
-// NewPort makes a port.
+// NewPort returns a started port.
 func NewPort(cfg Config) *Port {
 	cfg.MTU = orDefault(cfg.MTU, 1500)
 	p := &Port{cfg: cfg}
@@ -48,18 +52,37 @@ func orDefault(v, otherwise int) int {
 	return v
 }
 
-func (p *Port) Name() string                   { return p.cfg.Name }
-func (p *Port) Device() string                 { return "memory" }
-func (p *Port) MAC() [6]byte                   { return p.cfg.MAC }
-func (p *Port) MTU() int                       { return p.cfg.MTU }
-func (p *Port) Queues() int                    { return len(p.queues) }
-func (p *Port) Queue(i int) ports.Queue        { return p.queues[i] }
-func (p *Port) RSS() *ports.RSS                { return p.cfg.RSS }
-func (p *Port) Link() ports.Link               { return ports.Link{Up: true} }
-func (p *Port) XStats() ([]ports.XStat, error) { return nil, nil }
-func (p *Port) Notes() []string                { return nil }
+// Name returns Config.Name.
+func (p *Port) Name() string { return p.cfg.Name }
 
-// Stats counts what went through the queues.
+// Device returns "memory".
+func (p *Port) Device() string { return "memory" }
+
+// MAC returns Config.MAC.
+func (p *Port) MAC() [6]byte { return p.cfg.MAC }
+
+// MTU returns the MTU in bytes.
+func (p *Port) MTU() int { return p.cfg.MTU }
+
+// Queues returns the number of queues.
+func (p *Port) Queues() int { return len(p.queues) }
+
+// Queue returns queue i, which is a ports.Source.
+func (p *Port) Queue(i int) ports.Queue { return p.queues[i] }
+
+// RSS returns Config.RSS.
+func (p *Port) RSS() *ports.RSS { return p.cfg.RSS }
+
+// Link returns a link that is up.
+func (p *Port) Link() ports.Link { return ports.Link{Up: true} }
+
+// XStats returns nothing.
+func (p *Port) XStats() ([]ports.XStat, error) { return nil, nil }
+
+// Notes returns nothing.
+func (p *Port) Notes() []string { return nil }
+
+// Stats counts the packets that workers received and sent.
 func (p *Port) Stats() (ports.Stats, error) {
 	var s ports.Stats
 	for _, q := range p.queues {
@@ -71,7 +94,7 @@ func (p *Port) Stats() (ports.Stats, error) {
 	return s, nil
 }
 
-// Close frees what nobody received or collected.
+// Close frees all frames that were not received or collected.
 func (p *Port) Close() error {
 	for i, q := range p.queues {
 		q.mu.Lock()
@@ -86,7 +109,7 @@ func (p *Port) Close() error {
 	return nil
 }
 
-// Deliver puts a frame on the wire towards queue i and reports whether there was a buffer for it.
+// Deliver puts a frame on queue i. It returns false if no buffer is free or the frame is too long.
 func (p *Port) Deliver(i int, frame []byte) bool {
 	pkt, ok := p.cfg.Pool.get(len(frame))
 	if !ok {
@@ -96,7 +119,8 @@ func (p *Port) Deliver(i int, frame []byte) bool {
 	return p.DeliverPacket(i, pkt)
 }
 
-// DeliverPacket is Deliver for a packet whose flags the test wants to choose; a Queue's Alloc makes one.
+// DeliverPacket is Deliver for a packet with flags that the test chooses. The packet comes from a
+// Queue's Alloc.
 func (p *Port) DeliverPacket(i int, pkt ports.Packet) bool {
 	q := p.queues[i]
 	pkt.Port, pkt.Queue = uint16(p.cfg.Index), uint16(i)
@@ -106,7 +130,7 @@ func (p *Port) DeliverPacket(i int, pkt ports.Packet) bool {
 	return true
 }
 
-// Collect takes the frames that queue i sent since the last call, in order.
+// Collect returns the frames that queue i has sent since the last call, in order.
 func (p *Port) Collect(i int) [][]byte {
 	q := p.queues[i]
 	q.mu.Lock()
@@ -121,7 +145,7 @@ func (p *Port) Collect(i int) [][]byte {
 	return frames
 }
 
-// Pending returns how many delivered frames no worker has received yet.
+// Pending returns the number of delivered frames that no worker has received.
 func (p *Port) Pending() int {
 	n := 0
 	for _, q := range p.queues {

@@ -5,7 +5,8 @@ import (
 	"fulcrum/ports"
 )
 
-// Receive puts a frame on the wire, whose queue the device chooses, and reports whether there was a buffer for it.
+// Receive puts a frame on the queue that the device chooses for it. It returns false if no buffer
+// is free or the frame is too long.
 func (p *Port) Receive(frame []byte) bool {
 	pkt, ok := p.cfg.Pool.get(len(frame))
 	if !ok {
@@ -15,7 +16,7 @@ func (p *Port) Receive(frame []byte) bool {
 	return p.DeliverPacket(p.choose(frame, &pkt), pkt)
 }
 
-// choose gives the packet its hash, where it has one, and returns its queue.
+// choose returns the queue of the packet and sets its hash if it has one.
 func (p *Port) choose(frame []byte, pkt *ports.Packet) int {
 	switch {
 	case p.cfg.Choose != nil:
@@ -32,8 +33,8 @@ func (p *Port) choose(frame []byte, pkt *ports.Packet) int {
 	return p.cfg.RSS.Queue(pkt.Hash)
 }
 
-// flowOf returns what a NIC hashes of a frame. Of a fragment it knows the addresses; what is not well-formed IP has
-// no flow.
+// flowOf returns the flow that a NIC hashes. A fragment has addresses only, and a frame that is
+// not well-formed IP has no flow.
 func flowOf(frame []byte) (packet.Key, bool) {
 	var parsed packet.Parsed
 	packet.Parse(frame, &parsed)

@@ -12,7 +12,7 @@ import (
 	"fulcrum/ports"
 )
 
-// newNIC is a port with RSS over so many queues.
+// newNIC returns a port with RSS over the given number of queues.
 func newNIC(t *testing.T, queues int, c ports.RSSConfig) *Port {
 	t.Helper()
 	c.Key = ports.SymmetricKey(ports.LeastKey)
@@ -26,12 +26,14 @@ func newNIC(t *testing.T, queues int, c ports.RSSConfig) *Port {
 	return newPort(t, Config{Queues: queues, RSS: rss})
 }
 
-// frameOf is the shortest frame of a flow. The header that Parse looks at is whole.
+// frameOf returns the shortest frame of a flow whose headers Parse accepts.
 func frameOf(k packet.Key4, fragment bool) []byte {
 	frame := make([]byte, packet.MinFrameLen)
 	packet.Ethernet(frame).SetType(packet.EtherTypeIPv4)
 	ip := packet.IPv4(frame[packet.EthernetLen:])
-	ip.Encode(packet.IPv4Fields{TotalLength: 46, TTL: 64, Protocol: k.Protocol, Src: k.Src, Dst: k.Dst})
+	ip.Encode(packet.IPv4Fields{
+		TotalLength: 46, TTL: 64, Protocol: k.Protocol, Src: k.Src, Dst: k.Dst,
+	})
 	if fragment {
 		ip.SetChecksum(packet.Delta(0).Change16(0, 1).Apply(ip.Checksum()))
 		binary.BigEndian.PutUint16(ip[6:], 1)
@@ -47,7 +49,7 @@ func frameOf(k packet.Key4, fragment bool) []byte {
 	return frame
 }
 
-// received takes the one packet that waits in any of the queues.
+// received returns the one packet that waits in any of the queues.
 func received(t *rapid.T, p *Port) ports.Packet {
 	var found ports.Packet
 	n := 0
@@ -65,12 +67,15 @@ func received(t *rapid.T, p *Port) ports.Packet {
 	return found
 }
 
-// TestReceiveSpreadsByHash: what a NIC does with a frame is what its RSS foretells.
+// TestReceiveSpreadsByHash checks that frames reach the queue that the RSS predicts.
 func TestReceiveSpreadsByHash(t *testing.T) {
-	for _, spread := range []ports.Spread{ports.SpreadFlow, ports.SpreadSource, ports.SpreadDestination} {
+	for _, spread := range []ports.Spread{
+		ports.SpreadFlow, ports.SpreadSource, ports.SpreadDestination,
+	} {
 		p := newNIC(t, 4, ports.RSSConfig{Spread: spread, Types: ports.AllHashTypes})
 		rapid.Check(t, func(t *rapid.T) {
-			k := packet.Key4{Protocol: rapid.SampledFrom([]uint8{packet.ProtocolTCP, packet.ProtocolUDP, packet.ProtocolICMP, 47}).Draw(t, "protocol")}
+			protocols := []uint8{packet.ProtocolTCP, packet.ProtocolUDP, packet.ProtocolICMP, 47}
+			k := packet.Key4{Protocol: rapid.SampledFrom(protocols).Draw(t, "protocol")}
 			k.Src, k.Dst = rapid.Uint32().Draw(t, "src"), rapid.Uint32().Draw(t, "dst")
 			k.SrcPort, k.DstPort = rapid.Uint16().Draw(t, "srcPort"), rapid.Uint16().Draw(t, "dstPort")
 			fragment := rapid.Bool().Draw(t, "fragment")
@@ -88,8 +93,8 @@ func TestReceiveSpreadsByHash(t *testing.T) {
 	}
 }
 
-// TestAnswersMeetTheirQuestions: by source on one side and by destination on the other, both directions of a session
-// that has its destination rewritten reach one queue.
+// TestAnswersMeetTheirQuestions spreads by source on one side and by destination on the other.
+// Both directions of a session with a rewritten destination must then reach one queue.
 func TestAnswersMeetTheirQuestions(t *testing.T) {
 	front := newNIC(t, 4, ports.RSSConfig{Spread: ports.SpreadSource, Types: ports.AllHashTypes})
 	back := newNIC(t, 4, ports.RSSConfig{Spread: ports.SpreadDestination, Types: ports.AllHashTypes})
@@ -99,8 +104,12 @@ func TestAnswersMeetTheirQuestions(t *testing.T) {
 	used := map[uint16]bool{}
 	rapid.Check(t, func(t *rapid.T) {
 		client, port := rapid.Uint32().Draw(t, "client"), rapid.Uint16().Draw(t, "port")
-		question := packet.Key4{Flow4: packet.Flow4{Src: client, SrcPort: port, Dst: 0x0a000064, DstPort: 80}, Protocol: packet.ProtocolTCP}
-		answer := packet.Key4{Flow4: packet.Flow4{Src: 0x0a010002, SrcPort: 8080, Dst: client, DstPort: port}, Protocol: packet.ProtocolTCP}
+		question := packet.Key4{Protocol: packet.ProtocolTCP, Flow4: packet.Flow4{
+			Src: client, SrcPort: port, Dst: 0x0a000064, DstPort: 80,
+		}}
+		answer := packet.Key4{Protocol: packet.ProtocolTCP, Flow4: packet.Flow4{
+			Src: 0x0a010002, SrcPort: 8080, Dst: client, DstPort: port,
+		}}
 		front.Receive(frameOf(question, false))
 		back.Receive(frameOf(answer, false))
 		q, a := received(t, front), received(t, back)
@@ -114,7 +123,7 @@ func TestAnswersMeetTheirQuestions(t *testing.T) {
 	}
 }
 
-// TestWhatIsNotHashed reaches queue 0, without a hash.
+// TestWhatIsNotHashed checks that packets without a flow reach queue 0 without a hash.
 func TestWhatIsNotHashed(t *testing.T) {
 	p := newNIC(t, 4, ports.RSSConfig{Types: ports.AllHashTypes})
 	arp := make([]byte, packet.MinFrameLen)
@@ -130,7 +139,7 @@ func TestWhatIsNotHashed(t *testing.T) {
 	}
 }
 
-// TestReceiveByARuleOfItsOwn: the port does not tell the rule.
+// TestReceiveByARuleOfItsOwn checks that Choose takes effect and is not reported.
 func TestReceiveByARuleOfItsOwn(t *testing.T) {
 	p := newPort(t, Config{Queues: 3, Choose: func(frame []byte) int { return int(frame[0]) }})
 	if p.RSS() != nil || p.Queues() != 3 {
@@ -151,8 +160,8 @@ func TestReceiveByARuleOfItsOwn(t *testing.T) {
 	}
 }
 
-// TestWorkersFreeForEachOther: each worker has a queue, sends what it received and has the next one free
-// what it was handed; the race detector listens.
+// TestWorkersFreeForEachOther runs a worker for each queue, under the race detector. Each sends
+// one packet of a burst and lets the next worker free the rest.
 func TestWorkersFreeForEachOther(t *testing.T) {
 	const frames, queues = 500, 4
 	p := newNIC(t, queues, ports.RSSConfig{Types: ports.AllHashTypes})
@@ -188,7 +197,9 @@ func TestWorkersFreeForEachOther(t *testing.T) {
 		})
 	}
 	for i := range uint32(frames) {
-		k := packet.Key4{Flow4: packet.Flow4{Src: i * 2654435761, Dst: 1, SrcPort: uint16(i), DstPort: 80}, Protocol: packet.ProtocolTCP}
+		k := packet.Key4{Protocol: packet.ProtocolTCP, Flow4: packet.Flow4{
+			Src: i * 2654435761, Dst: 1, SrcPort: uint16(i), DstPort: 80,
+		}}
 		for !p.Receive(frameOf(k, false)) {
 			p.Collect(int(i) % queues)
 		}
