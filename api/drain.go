@@ -23,7 +23,7 @@ func (a *api) addDrains(h huma.API) {
 	}, summary("Cancel a drain; the weight stays 0"))
 	huma.Register(h, huma.Operation{
 		OperationID: "drain", Method: http.MethodPost, Path: drainPath,
-		Summary: "Drain a real server: no new sessions, and a deadline for the others",
+		Summary: "Drain a real server: it gets no new sessions, and its sessions go on",
 	}, func(_ context.Context, in *struct {
 		ServerID
 		Body control.DrainRequest

@@ -85,7 +85,7 @@ func (s *Server) serve(l net.Listener) error {
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
-	s.config.Log.Warn(fmt.Sprintf("%s has stopped: %v", s.config.Name, err))
+	s.config.Log.Warn(fmt.Sprintf("the %s server has stopped: %v", s.config.Name, err))
 	return fmt.Errorf("serve the %s: %w", s.config.Name, err)
 }
 
