@@ -95,15 +95,15 @@ func (r *Running) put(was, next *config.Service, place int) (Plan, error) {
 	if err := r.site.Change(was, next); err != nil {
 		return plan, err
 	}
-	r.updateList(was, next, place)
+	r.list(was, next, place)
 	r.shown = nil
 	r.revision++
-	r.updateEngine(was, next, place)
+	r.tellEngine(was, next, place)
 	return plan, nil
 }
 
-// updateList makes the change in the list of services.
-func (r *Running) updateList(was, next *config.Service, place int) {
+// list makes the change in the list of services.
+func (r *Running) list(was, next *config.Service, place int) {
 	switch all := r.current.Services; {
 	case next == nil:
 		r.current.Services = slices.Delete(all, place, place+1)
@@ -118,9 +118,9 @@ func (r *Running) updateList(was, next *config.Service, place int) {
 	}
 }
 
-// updateEngine makes the change in the engine. A service that is not added at the end needs a full
+// tellEngine makes the change in the engine. A service that is not added at the end needs a full
 // Apply, since the engine keeps the services in order.
-func (r *Running) updateEngine(was, next *config.Service, place int) {
+func (r *Running) tellEngine(was, next *config.Service, place int) {
 	switch {
 	case next == nil:
 		r.engine.Change(engine.Change{Remove: []lvs.ServiceID{was.ID()}})
