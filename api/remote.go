@@ -50,7 +50,8 @@ func readToken(file string) (string, error) {
 		return "", err
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return "", fmt.Errorf("other users can read %[1]s: run chmod 600 %[1]s and write a new token", file)
+		return "", fmt.Errorf("other users can read %[1]s: "+
+			"run chmod 600 %[1]s and write a new token", file)
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {

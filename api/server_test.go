@@ -141,7 +141,8 @@ func TestServerSaysItsEnd(t *testing.T) {
 	l.Close()
 	select {
 	case text := <-said:
-		if !strings.Contains(text, "level=WARN") || !strings.Contains(text, "the page server has stopped") {
+		if !strings.Contains(text, "level=WARN") ||
+			!strings.Contains(text, "the page server has stopped") {
 			t.Errorf("the log has %s", text)
 		}
 	case <-time.After(2 * time.Second):

@@ -51,8 +51,8 @@ func newTestRunning(t tester, c *config.Config) *Running {
 	return r
 }
 
-// TestEditsAreWhatAFileWouldBe makes any sequence of edits and rollbacks. After each, the engine runs
-// the displayed configuration. A file with that content gives the same configuration, so that
+// TestEditsAreWhatAFileWouldBe makes any sequence of edits and rollbacks. After each, the engine
+// runs the displayed configuration. A file with that content gives the same configuration, so that
 // applying it changes nothing.
 func TestEditsAreWhatAFileWouldBe(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
