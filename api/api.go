@@ -15,26 +15,27 @@ import (
 	"fulcrum/engine"
 )
 
-// Version of the API, in its paths and its description.
+// apiVersion is the version in the API's paths and description.
 const apiVersion = "v1"
 
-// mostConfig is how long a configuration sent to the API may be, in bytes.
-const mostConfig = 16 << 20
+// maxConfigBytes bounds the configuration that a request may send.
+const maxConfigBytes = 16 << 20
 
-// api answers requests about a running director.
+// api serves requests about a running director.
 type api struct {
 	running *control.Running
 	engine  *engine.Engine
 	started time.Time
 }
 
-// NewHandler returns the control API of a running director: of its configuration, its engine and its
-// metrics. It describes itself at /openapi.json.
+// NewHandler returns the control API of a running director. It serves the director's configuration,
+// engine and metrics, and describes itself at /openapi.json.
 func NewHandler(r *control.Running, e *engine.Engine, m *control.Metrics) http.Handler {
 	mux := http.NewServeMux()
 	c := huma.DefaultConfig("Fulcrum", apiVersion)
-	c.Info.Description = "The control API of a running director. Changes are checked as a file would be, and made as a whole or not at all."
-	c.DocsPath = "" // its page would load scripts from elsewhere
+	c.Info.Description = "The control API of a running director. " +
+		"It checks a change like a configuration file, and applies all of it or nothing."
+	c.DocsPath = "" // huma's page would load scripts from elsewhere
 	c.RejectUnknownQueryParameters = true
 	h := humago.New(mux, c)
 	a := &api{running: r, engine: e, started: time.Now()}
@@ -50,57 +51,66 @@ func NewHandler(r *control.Running, e *engine.Engine, m *control.Metrics) http.H
 	return withProblems(mux)
 }
 
-// body is what an operation answers.
+// body is the response of an operation.
 type body[T any] struct{ Body T }
 
 func answer[T any](v T) *body[T] { return &body[T]{v} }
 
-// summary says what an operation does, where huma would make it of the path.
+// summary sets an operation's summary, which huma would otherwise derive from the path.
 func summary(text string) func(*huma.Operation) {
 	return func(o *huma.Operation) { o.Summary = text }
 }
 
-// Status is a director at a glance.
+// Status is a short overview of a director. Received, Transmitted and Dropped count packets since
+// the start.
 type Status struct {
 	UptimeSeconds float64 `json:"uptime_seconds"`
-	File          string  `json:"file"`
-	Services      int     `json:"services"`
-	Sessions      int     `json:"sessions"`
+	File          string  `json:"file"`     // the configuration's file; empty if there is none
+	Services      int     `json:"services"` // how many are configured
+	Sessions      int     `json:"sessions"` // in the tables of all workers now
 	Received      uint64  `json:"received"`
 	Transmitted   uint64  `json:"transmitted"`
 	Dropped       uint64  `json:"dropped"`
-	Held          uint64  `json:"held"`
+	Held          uint64  `json:"held"` // packets that wait now
 }
 
 func (a *api) addReading(h huma.API) {
-	huma.Get(h, "/v1/status", func(context.Context, *struct{}) (*body[Status], error) { return answer(a.status()), nil }, summary("The director at a glance"))
+	huma.Get(h, "/v1/status", func(context.Context, *struct{}) (*body[Status], error) {
+		return answer(a.status()), nil
+	}, summary("Overview of the director"))
 	huma.Get(h, "/v1/report", func(context.Context, *struct{}) (*body[*control.Report], error) {
 		return answer(a.running.Report()), nil
-	}, summary("Everything that is counted"))
-	huma.Get(h, "/v1/services", func(context.Context, *struct{}) (*body[[]control.ServiceReport], error) {
+	}, summary("All counters"))
+	services := func(context.Context, *struct{}) (*body[[]control.ServiceReport], error) {
 		return answer(a.running.Services()), nil
-	}, summary("Services and real servers"))
+	}
+	huma.Get(h, "/v1/services", services, summary("Services and real servers with their counters"))
 	huma.Post(h, "/v1/zero", func(_ context.Context, in *struct {
-		Service string `query:"service" doc:"the service's name; none is all"`
+		Service string `query:"service" doc:"the service's name; all services if it is empty"`
 	}) (*struct{}, error) {
 		return nil, problem(a.running.Zero(in.Service))
-	}, summary("What services counted begins anew"))
+	}, summary("Reset the displayed counters of services"))
 	huma.Get(h, "/v1/ports", func(context.Context, *struct{}) (*body[[]control.PortReport], error) {
 		return answer(a.running.Report().Ports), nil
-	}, summary("What ports received and sent"))
-	huma.Get(h, "/v1/workers", func(context.Context, *struct{}) (*body[[]control.WorkerReport], error) {
+	}, summary("Counters of ports"))
+	workers := func(context.Context, *struct{}) (*body[[]control.WorkerReport], error) {
 		return answer(a.running.Report().Workers), nil
-	}, summary("What workers did"))
+	}
+	huma.Get(h, "/v1/workers", workers, summary("Counters of workers"))
 	huma.Get(h, "/v1/drops", func(context.Context, *struct{}) (*body[[]control.Drop], error) {
 		return answer(a.running.Report().DropList()), nil
-	}, summary("Why packets were dropped, and what to do"))
+	}, summary("Dropped packets by reason, with remedies"))
 }
 
 func (a *api) status() Status {
 	r, c := a.running.Report(), a.running.Config()
 	s := Status{
-		UptimeSeconds: time.Since(a.started).Seconds(), File: c.File, Services: len(c.Services),
-		Received: r.Received, Transmitted: r.Transmitted, Held: r.Held,
+		UptimeSeconds: time.Since(a.started).Seconds(),
+		File:          c.File,
+		Services:      len(c.Services),
+		Received:      r.Received,
+		Transmitted:   r.Transmitted,
+		Held:          r.Held,
 	}
 	for _, n := range r.Drops {
 		s.Dropped += n
@@ -111,9 +121,9 @@ func (a *api) status() Status {
 	return s
 }
 
-// FileInput is a configuration file's text.
+// FileInput is a request with the text of a configuration file (TOML) as its body.
 type FileInput struct {
-	Name    string `query:"name" doc:"the file's name, for messages" maxLength:"4096"`
+	Name    string `query:"name" doc:"the file's name, for error messages" maxLength:"4096"`
 	RawBody []byte
 }
 
@@ -125,20 +135,21 @@ func (in *FileInput) parse() (*config.Config, error) {
 	return c, err
 }
 
-// applied is what an operation that changes the configuration answers: what it did.
+// applied is the response of an operation that changes the configuration: the changes it made.
 type applied = body[control.Plan]
 
-// configText is a configuration's text, with the tag that names it.
+// configText is a configuration's text with its entity tag.
 type configText struct {
 	ContentType string `header:"Content-Type"`
 	ETag        string `header:"ETag"`
 	Body        []byte
 }
 
-// tagOf is the entity tag of a revision.
+// tagOf returns the entity tag of a revision.
 func tagOf(revision string) string { return `"` + revision + `"` }
 
-// revisionOf is the inverse of tagOf. Another tag stands for itself, which is no revision.
+// revisionOf is the inverse of tagOf. It returns a tag of another form unchanged: no revision
+// equals it.
 func revisionOf(tag string) string {
 	if inside := strings.TrimSuffix(strings.TrimPrefix(tag, `"`), `"`); inside != "" {
 		return inside
@@ -150,17 +161,19 @@ func (a *api) addConfiguration(h huma.API) {
 	huma.Get(h, "/v1/config", func(context.Context, *struct{}) (*configText, error) {
 		c, revision := a.running.Revision()
 		return &configText{"application/toml", tagOf(revision), []byte(c.Render())}, nil
-	}, summary("The configuration that runs, as a file"))
-	huma.Register(h, a.fileOperation("plan", "What a configuration would change; changes nothing"), func(_ context.Context, in *FileInput) (*applied, error) {
+	}, summary("The running configuration as a file"))
+	plan := fileOperation("plan", "List what a configuration would change; changes nothing")
+	huma.Register(h, plan, func(_ context.Context, in *FileInput) (*applied, error) {
 		next, err := in.parse()
 		if err != nil {
 			return nil, problem(err)
 		}
 		return answer(a.running.Plan(next)), nil
 	})
-	huma.Register(h, a.fileOperation("apply", "Make a configuration the running one, as a whole or not at all"), func(_ context.Context, in *struct {
+	apply := fileOperation("apply", "Apply a configuration: all of it or nothing")
+	huma.Register(h, apply, func(_ context.Context, in *struct {
 		FileInput
-		IfMatch string `header:"If-Match" doc:"apply only over the configuration that has this ETag"`
+		IfMatch string `header:"If-Match" doc:"apply only if the running configuration has this ETag"`
 	}) (*applied, error) {
 		next, err := in.parse()
 		if err != nil {
@@ -168,14 +181,17 @@ func (a *api) addConfiguration(h huma.API) {
 		}
 		return done(a.running.ApplyOver(revisionOf(in.IfMatch), next))
 	})
-	huma.Post(h, "/v1/rollback", func(context.Context, *struct{}) (*applied, error) { return done(a.running.Rollback()) },
-		summary("Go back to the configuration before the last change"))
+	huma.Post(h, "/v1/rollback", func(context.Context, *struct{}) (*applied, error) {
+		return done(a.running.Rollback())
+	}, summary("Go back to the configuration before the last change"))
 }
 
-func (a *api) fileOperation(name, summary string) huma.Operation {
+func fileOperation(name, summary string) huma.Operation {
+	toml := &huma.MediaType{Schema: &huma.Schema{Type: "string"}}
 	return huma.Operation{
-		OperationID: name, Method: http.MethodPost, Path: "/v1/" + name, Summary: summary, MaxBodyBytes: mostConfig,
-		RequestBody: &huma.RequestBody{Content: map[string]*huma.MediaType{"application/toml": {Schema: &huma.Schema{Type: "string"}}}},
+		OperationID: name, Method: http.MethodPost, Path: "/v1/" + name, Summary: summary,
+		MaxBodyBytes: maxConfigBytes,
+		RequestBody:  &huma.RequestBody{Content: map[string]*huma.MediaType{"application/toml": toml}},
 	}
 }
 
@@ -186,7 +202,7 @@ func done(p control.Plan, err error) (*applied, error) {
 	return answer(p), nil
 }
 
-// ServerID is the path of a real server.
+// ServerID names a real server in a request's path.
 type ServerID struct {
 	Service string `path:"service" doc:"the service's name"`
 	Server  string `path:"server" doc:"the real server's address and port" example:"10.1.0.11:80"`
@@ -198,14 +214,16 @@ func (a *api) addServers(h huma.API) {
 		Body    control.RealServerAddition
 	}) (*applied, error) {
 		return done(a.running.AddRealServer(in.Service, in.Body))
-	}, summary("Add a real server, last"))
+	}, summary("Add a real server at the end of its service"))
 	huma.Patch(h, "/v1/services/{service}/real-servers/{server}", func(_ context.Context, in *struct {
 		ServerID
 		Body control.RealServerChange
 	}) (*applied, error) {
 		return done(a.running.ChangeRealServer(control.ServerID(in.ServerID), in.Body))
-	}, summary("Change what is given of a real server"))
-	huma.Delete(h, "/v1/services/{service}/real-servers/{server}", func(_ context.Context, in *ServerID) (*applied, error) {
+	}, summary("Change the given settings of a real server"))
+	remove := func(_ context.Context, in *ServerID) (*applied, error) {
 		return done(a.running.RemoveRealServer(control.ServerID(*in)))
-	}, summary("Remove a real server"))
+	}
+	huma.Delete(h, "/v1/services/{service}/real-servers/{server}", remove,
+		summary("Remove a real server"))
 }

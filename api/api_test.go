@@ -36,7 +36,8 @@ mode = "nat"
   address = "10.0.0.11:80"
 `
 
-// serveAPI serves a director that does not turn, and returns a client for it.
+// serveAPI serves the API of a director whose workers do not run. It returns a client and the
+// socket's path.
 func serveAPI(t *testing.T) (*Client, string) {
 	t.Helper()
 	d := serve(t, apiFile)
@@ -54,13 +55,14 @@ func TestAPIDescribesItself(t *testing.T) {
 		OpenAPI string
 		Paths   map[string]map[string]struct{ Summary string }
 	}
-	if err := json.NewDecoder(response.Body).Decode(&d); err != nil || !strings.HasPrefix(d.OpenAPI, "3.1") || len(d.Paths) < 10 {
+	err = json.NewDecoder(response.Body).Decode(&d)
+	if err != nil || !strings.HasPrefix(d.OpenAPI, "3.1") || len(d.Paths) < 10 {
 		t.Fatalf("%v: version %q with %d paths", err, d.OpenAPI, len(d.Paths))
 	}
 	for path, operations := range d.Paths {
 		for method, o := range operations {
 			if o.Summary == "" || strings.Contains(o.Summary, " v1 ") {
-				t.Errorf("%s %s: nobody has written the summary %q", method, path, o.Summary)
+				t.Errorf("%s %s: summary %q is empty or generated", method, path, o.Summary)
 			}
 		}
 	}
@@ -80,13 +82,19 @@ func TestAPIChanges(t *testing.T) {
 			t.Fatalf("%s %s: %s; want %q", method, path, got, want)
 		}
 	}
+	add := func(address, want string) {
+		t.Helper()
+		n := control.RealServerAddition{Address: address}
+		do(http.MethodPost, "services/web/real-servers", n, want)
+	}
 	seven := 7
-	do(http.MethodPost, "services/web/real-servers", control.RealServerAddition{Address: "10.0.0.12:80"}, "{add real server 10.0.0.12:80 of web weight 1")
-	do(http.MethodPost, "services/web/real-servers", control.RealServerAddition{Address: "10.0.0.12:80"}, "already a real server of this service")
-	do(http.MethodPost, "services/web/real-servers", control.RealServerAddition{Address: "10.0.0.100:80"}, "belongs to the director")
-	do(http.MethodPost, "services/web/real-servers", control.RealServerAddition{Address: "somewhere"}, "is no address with a port")
-	do(http.MethodPatch, ServerPath("web", "10.0.0.12:80"), control.RealServerChange{Weight: &seven}, "weight 1 -> 7")
-	do(http.MethodPatch, ServerPath("web", "10.0.0.13:80"), control.RealServerChange{Weight: &seven}, "no real server")
+	weight := control.RealServerChange{Weight: &seven}
+	add("10.0.0.12:80", "{add real server 10.0.0.12:80 of web weight 1")
+	add("10.0.0.12:80", "already a real server of this service")
+	add("10.0.0.100:80", "belongs to the director")
+	add("somewhere", `invalid address "somewhere": write an address with a port`)
+	do(http.MethodPatch, ServerPath("web", "10.0.0.12:80"), weight, "weight 1 -> 7")
+	do(http.MethodPatch, ServerPath("web", "10.0.0.13:80"), weight, "no real server")
 	do(http.MethodDelete, ServerPath("web", "10.0.0.11:80"), nil, "{remove real server 10.0.0.11:80 of web")
 	do(http.MethodPost, "apply", []byte(apiFile), "{add real server 10.0.0.11:80 of web")
 	do(http.MethodPost, "apply", []byte(strings.Replace(apiFile, "100", "200", 1)), "session.max")
@@ -94,17 +102,31 @@ func TestAPIChanges(t *testing.T) {
 	do(http.MethodPost, "rollback", nil, "remove real server 10.0.0.11:80")
 }
 
-// TestAPIServices adds, changes and removes services, which are checked as in a file.
+// TestAPIServices adds, changes and removes services. The API checks them as in a file.
 func TestAPIServices(t *testing.T) {
 	c, _ := serveAPI(t)
 	of := func(s string) *string { return &s }
 	two, off := 2, false
+	local := func(addresses ...string) control.ServiceSettings {
+		return control.ServiceSettings{LocalAddresses: &addresses}
+	}
 	tls := control.ServiceAddition{
 		Name: "tls", Address: "10.0.0.100:443", Protocol: "tcp", Mode: "fullnat",
-		ServiceSettings: control.ServiceSettings{LocalAddresses: &[]string{"10.0.0.50-10.0.0.51", "10.0.0.60"}},
-		RealServers:     []control.RealServerAddition{{Address: "10.0.0.11:443", RealServerChange: control.RealServerChange{Weight: &two}}},
+		ServiceSettings: local("10.0.0.50-10.0.0.51", "10.0.0.60"),
+		RealServers: []control.RealServerAddition{
+			{Address: "10.0.0.11:443", RealServerChange: control.RealServerChange{Weight: &two}},
+		},
 	}
-	with := func(change func(*control.ServiceAddition)) control.ServiceAddition { n := tls; change(&n); return n }
+	with := func(change func(*control.ServiceAddition)) control.ServiceAddition {
+		n := tls
+		n.Name = "x"
+		change(&n)
+		return n
+	}
+	type addition = control.ServiceAddition
+	settings := func(s control.ServiceSettings) control.ServiceChange {
+		return control.ServiceChange{ServiceSettings: s}
+	}
 	for _, tt := range []struct {
 		method, path string
 		in           any
@@ -112,19 +134,19 @@ func TestAPIServices(t *testing.T) {
 	}{
 		{"POST", "services", tls, "{add service tls tcp 10.0.0.100:443, fullnat, wlc, 1 real server"},
 		{"POST", "services", tls, "service.name"},
-		{"POST", "services", with(func(n *control.ServiceAddition) { n.Name, n.Mode = "x", "snat" }), "service.mode"},
-		{"POST", "services", with(func(n *control.ServiceAddition) { n.Name, n.Protocol = "x", "gre" }), "service.protocol"},
-		{"POST", "services", with(func(n *control.ServiceAddition) { n.Name, n.Address = "x", "10.0.0.100" }), "is no address with a port"},
-		{"POST", "services", with(func(n *control.ServiceAddition) { n.Name, n.LocalAddresses = "x", &[]string{"10.0.0.9-10.0.0.1"} }), "service.local_addresses"},
-		{"POST", "services", with(func(n *control.ServiceAddition) { n.Name, n.LocalAddresses = "x", nil }), "service.local_addresses"},
+		{"POST", "services", with(func(n *addition) { n.Mode = "snat" }), "service.mode"},
+		{"POST", "services", with(func(n *addition) { n.Protocol = "gre" }), "service.protocol"},
+		{"POST", "services", with(func(n *addition) { n.Address = "10.0.0.100" }), `invalid address "10.0.0.100"`},
+		{"POST", "services", with(func(n *addition) { n.ServiceSettings = local("10.0.0.9-10.0.0.1") }), "service.local_addresses"},
+		{"POST", "services", with(func(n *addition) { n.LocalAddresses = nil }), "service.local_addresses"},
 		{"POST", "services", map[string]any{"colour": "red"}, "unexpected property"},
-		{"PATCH", "services/tls", control.ServiceChange{ServiceSettings: control.ServiceSettings{Scheduler: of("rr"), Echo: &off}}, "scheduler wlc -> rr"},
-		{"PATCH", "services/tls", control.ServiceChange{ServiceSettings: control.ServiceSettings{Scheduler: of("best")}}, "service.scheduler"},
-		{"PATCH", "services/tls", control.ServiceChange{ServiceSettings: control.ServiceSettings{LocalAddresses: &[]string{"10.0.0.52"}}}, "local_addresses 10.0.0.50, 10.0.0.51, 10.0.0.60 -> 10.0.0.52"},
+		{"PATCH", "services/tls", settings(control.ServiceSettings{Scheduler: of("rr"), Echo: &off}), "scheduler wlc -> rr"},
+		{"PATCH", "services/tls", settings(control.ServiceSettings{Scheduler: of("best")}), "service.scheduler"},
+		{"PATCH", "services/tls", settings(local("10.0.0.52")), "local_addresses 10.0.0.50, 10.0.0.51, 10.0.0.60 -> 10.0.0.52"},
 		{"PATCH", "services/tls", control.ServiceChange{Name: of("https")}, "name tls -> https"},
-		{"PATCH", "services/tls", control.ServiceChange{Name: of("https")}, "no service"},
+		{"PATCH", "services/tls", control.ServiceChange{Name: of("https")}, "unknown service"},
 		{"DELETE", "services/https", nil, "{remove service https"},
-		{"DELETE", "services/https", nil, "no service"},
+		{"DELETE", "services/https", nil, "unknown service"},
 	} {
 		var p control.Plan
 		err := c.Do(t.Context(), tt.method, tt.path, tt.in, &p)
@@ -134,7 +156,7 @@ func TestAPIServices(t *testing.T) {
 	}
 }
 
-// TestAPILists: a list without anything in it is a list.
+// TestAPILists checks that JSON shows an empty list as [], not null.
 func TestAPILists(t *testing.T) {
 	c, _ := serveAPI(t)
 	if err := c.Do(t.Context(), http.MethodDelete, "services/web", nil, nil); err != nil {
@@ -142,13 +164,14 @@ func TestAPILists(t *testing.T) {
 	}
 	for _, path := range []string{"services", "drops", "drains"} {
 		var list json.RawMessage
-		if err := c.Do(t.Context(), http.MethodGet, path, nil, &list); err != nil || string(list) != "[]" {
+		err := c.Do(t.Context(), http.MethodGet, path, nil, &list)
+		if err != nil || string(list) != "[]" {
 			t.Errorf("%s: %s, %v", path, list, err)
 		}
 	}
 }
 
-// TestAPIConfig: what runs can be had as a file, which changes nothing.
+// TestAPIConfig reads the configuration as a file. Applying that file would change nothing.
 func TestAPIConfig(t *testing.T) {
 	c, _ := serveAPI(t)
 	var text strings.Builder
@@ -156,12 +179,14 @@ func TestAPIConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	var p control.Plan
-	if err := c.Do(t.Context(), http.MethodPost, "plan", []byte(text.String()), &p); err != nil || !p.Empty() || p.Changes == nil || p.Restart == nil {
+	err := c.Do(t.Context(), http.MethodPost, "plan", []byte(text.String()), &p)
+	if err != nil || !p.Empty() || p.Changes == nil || p.Restart == nil {
 		t.Fatalf("%v %v of\n%s", err, p, text.String())
 	}
 }
 
-// TestBadClients: a thousand that say nothing, nonsense or too much do not keep others from being answered.
+// TestBadClients connects a thousand clients that send nothing, nonsense or too much. Another
+// client still gets its response.
 func TestBadClients(t *testing.T) {
 	c, path := serveAPI(t)
 	var group sync.WaitGroup
@@ -169,7 +194,7 @@ func TestBadClients(t *testing.T) {
 		group.Go(func() {
 			conn, err := net.Dial("unix", path)
 			if err != nil {
-				return // the queue is full: it has to come again
+				return // the listener's queue is full
 			}
 			defer conn.Close()
 			_ = conn.SetDeadline(time.Now().Add(2 * time.Second))
@@ -206,14 +231,17 @@ func TestBadClients(t *testing.T) {
 
 func TestSocketIsTakenOrStale(t *testing.T) {
 	_, path := serveAPI(t)
-	if _, err := ServeSocket(path, nil, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "another director") {
+	log := slog.New(slog.DiscardHandler)
+	_, err := ServeSocket(path, nil, log)
+	if err == nil || !strings.Contains(err.Error(), "another director") {
 		t.Fatal(err)
 	}
 	file := filepath.Join(t.TempDir(), "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ServeSocket(file, nil, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "no socket") {
+	_, err = ServeSocket(file, nil, log)
+	if err == nil || !strings.Contains(err.Error(), "not a socket") {
 		t.Fatal(err)
 	}
 	stale := filepath.Join(t.TempDir(), "stale.sock")
@@ -223,7 +251,7 @@ func TestSocketIsTakenOrStale(t *testing.T) {
 	}
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	l.Close()
-	s, err := ServeSocket(stale, http.NotFoundHandler(), slog.New(slog.DiscardHandler))
+	s, err := ServeSocket(stale, http.NotFoundHandler(), log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,8 +260,8 @@ func TestSocketIsTakenOrStale(t *testing.T) {
 	}
 }
 
-// TestSocketInTheMaking: one that a director has left which was killed at it does not stop the next, and its path is no longer than the socket's,
-// which may be as long as the kernel allows.
+// TestSocketInTheMaking leaves a half-made socket, as a killed director does. It does not stop the
+// next director, even if the socket's path is as long as the kernel allows.
 func TestSocketInTheMaking(t *testing.T) {
 	folder, err := os.MkdirTemp("", "")
 	if err != nil {
@@ -261,7 +289,7 @@ func TestSocketInTheMaking(t *testing.T) {
 	}
 }
 
-// TestSocketOfAFolderThatIsGone: there is nothing to remove.
+// TestSocketOfAFolderThatIsGone closes a socket whose folder was removed, without an error.
 func TestSocketOfAFolderThatIsGone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "folder", "control.sock")
 	s, err := ServeSocket(path, http.NotFoundHandler(), slog.New(slog.DiscardHandler))
@@ -273,7 +301,8 @@ func TestSocketOfAFolderThatIsGone(t *testing.T) {
 	}
 }
 
-// TestSocketHasOneOwner: of servers that come and go side by side one has the socket at a time, and none takes away another's.
+// TestSocketHasOneOwner opens and closes servers concurrently. One at a time has the socket, and
+// none removes another's.
 func TestSocketHasOneOwner(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "control.sock")
 	var owners atomic.Int32
@@ -292,7 +321,7 @@ func TestSocketHasOneOwner(t *testing.T) {
 					t.Error("two servers have the socket")
 				}
 				if info, err := os.Lstat(path); err != nil || !os.SameFile(info, made.made) {
-					t.Errorf("somebody else took the socket away: %v", err)
+					t.Errorf("another server took the socket: %v", err)
 				}
 				owners.Add(-1)
 				if err := made.Close(); err != nil {
@@ -307,7 +336,8 @@ func TestSocketHasOneOwner(t *testing.T) {
 	}
 }
 
-// TestNoChangeIsLost: of those who read the configuration, change it and apply it over what they have read, each finds its change made.
+// TestNoChangeIsLost runs clients that read the configuration, add a service and apply the result
+// over the revision they read. In the end each client's service is there.
 func TestNoChangeIsLost(t *testing.T) {
 	c, _ := serveAPI(t)
 	var group sync.WaitGroup
@@ -319,7 +349,8 @@ func TestNoChangeIsLost(t *testing.T) {
 					t.Error(err)
 					return
 				}
-				text = fmt.Appendf(text, "[[service]]\nname = \"s%d\"\naddress = \"10.0.0.100:%d\"\nprotocol = \"tcp\"\nmode = \"nat\"\n", i, 1000+i)
+				text = fmt.Appendf(text, "[[service]]\nname = \"s%d\"\naddress = \"10.0.0.100:%d\"\n"+
+					"protocol = \"tcp\"\nmode = \"nat\"\n", i, 1000+i)
 				err = c.ApplyOver(t.Context(), tag, text)
 				if err == nil {
 					return
@@ -333,7 +364,8 @@ func TestNoChangeIsLost(t *testing.T) {
 	}
 	group.Wait()
 	var s Status
-	if err := c.Do(t.Context(), http.MethodGet, "status", nil, &s); err != nil || s.Services != 9 || s.File != "test.toml" {
+	err := c.Do(t.Context(), http.MethodGet, "status", nil, &s)
+	if err != nil || s.Services != 9 || s.File != "test.toml" {
 		t.Fatalf("%+v %v", s, err)
 	}
 	for _, tag := range []string{`"old"`, `""`, `"`, "old"} {
@@ -344,7 +376,7 @@ func TestNoChangeIsLost(t *testing.T) {
 	}
 }
 
-// TestZero: of all services, of one, and of one that is not there.
+// TestZero resets all services, one service, and one that does not exist.
 func TestZero(t *testing.T) {
 	client, _ := serveAPI(t)
 	for _, path := range []string{"zero", "zero?service=web"} {
@@ -352,12 +384,14 @@ func TestZero(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if err := client.Do(t.Context(), http.MethodPost, "zero?service=nothing", nil, nil); err == nil || err.Error() != `there is no service "nothing"` {
+	err := client.Do(t.Context(), http.MethodPost, "zero?service=nothing", nil, nil)
+	if err == nil || err.Error() != `unknown service "nothing"` {
 		t.Error(err)
 	}
 }
 
-// TestAPIProblems: what is wrong with a request is said as JSON, whoever finds it.
+// TestAPIProblems checks that every bad request gets a problem document, whether the mux, huma or
+// this package refuses it.
 func TestAPIProblems(t *testing.T) {
 	c, _ := serveAPI(t)
 	for _, tt := range []struct {
@@ -365,15 +399,15 @@ func TestAPIProblems(t *testing.T) {
 		status       int
 		want         string
 	}{
-		{"GET", "/v1/nothing", 404, "there is no /v1/nothing"},
+		{"GET", "/v1/nothing", 404, "unknown path /v1/nothing"},
 		{"GET", "/", 404, "/openapi.json"},
-		{"DELETE", "/v1/status", 405, "/v1/status does not take DELETE, but GET, HEAD"},
+		{"DELETE", "/v1/status", 405, "method DELETE is not allowed for /v1/status: use GET, HEAD"},
 		{"GET", "/v1/services/web", 405, "DELETE, PATCH"},
 		{"POST", "/v1/explain", 405, "GET, HEAD"},
 		{"GET", "/v1/sessions?real-server=10.0.0.11", 422, "query.real-server"},
-		{"GET", "/v1/services/web/real-servers/10.0.0.11/drain", 422, `"10.0.0.11" is no address with a port`},
-		{"GET", "/v1/services/web/real-servers/10.0.0.11:80/drain", 404, "nobody drains it"},
-		{"GET", "/v1/explain?protocol=tcp&from=10.0.0.9:1&to=10.0.0.100:80&flags=X", 422, "flags: \"X\" has a letter"},
+		{"GET", "/v1/services/web/real-servers/10.0.0.11/drain", 422, `invalid address "10.0.0.11": write an address with a port`},
+		{"GET", "/v1/services/web/real-servers/10.0.0.11:80/drain", 404, "this real server is not being drained"},
+		{"GET", "/v1/explain?protocol=tcp&from=10.0.0.9:1&to=10.0.0.100:80&flags=X", 422, `flags: invalid TCP flags "X"`},
 	} {
 		request, err := http.NewRequestWithContext(t.Context(), tt.method, "http://director"+tt.path, nil)
 		if err != nil {
@@ -386,7 +420,8 @@ func TestAPIProblems(t *testing.T) {
 		var p Problem
 		err = json.NewDecoder(response.Body).Decode(&p)
 		response.Body.Close()
-		if err != nil || response.StatusCode != tt.status || p.Status != tt.status || response.Header.Get("Content-Type") != "application/problem+json" {
+		if err != nil || response.StatusCode != tt.status || p.Status != tt.status ||
+			response.Header.Get("Content-Type") != "application/problem+json" {
 			t.Errorf("%s %s: %s %v, %+v, %v", tt.method, tt.path, response.Status, response.Header, p, err)
 		}
 		if !strings.Contains(p.Error(), tt.want) {

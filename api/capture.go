@@ -14,7 +14,7 @@ import (
 	"fulcrum/engine"
 )
 
-// Bounds of a capture, and what it is unless a client says otherwise.
+// Defaults and bounds of a capture.
 const (
 	capturePackets    = 10_000
 	maxCapturePackets = 10_000_000
@@ -24,30 +24,32 @@ const (
 	captureSeconds    = 60
 	maxCaptureSeconds = 3600
 
-	captureFlush = 200 * time.Millisecond
-	captureGrace = time.Second // for the last bytes
+	captureFlush = 200 * time.Millisecond // between two flushes
+	captureGrace = time.Second            // for the client to read the last bytes
 )
 
-// MissedTrailer is the HTTP trailer that says how many packets a capture had no room for.
+// MissedTrailer is the HTTP trailer with the number of packets that a capture lost because its
+// buffers were full.
 const MissedTrailer = "Fulcrum-Missed"
 
-// ErrorTrailer is the HTTP trailer of a capture that ended with an error.
+// ErrorTrailer is the HTTP trailer with the error that ended a capture. It is absent without one.
 const ErrorTrailer = "Fulcrum-Error"
 
-// capture streams pcapng until a limit is reached or the client has gone.
+// capture streams pcapng until the capture reaches a limit or the client disconnects.
 func (a *diagnosis) capture(w http.ResponseWriter, r *http.Request) {
-	c, patience, err := parseCapture(r.URL.Query())
+	c, duration, err := parseCapture(r.URL.Query())
 	if err != nil {
 		writeProblem(w, http.StatusUnprocessableEntity, err)
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	ctx, cancel := context.WithTimeout(r.Context(), duration)
 	defer cancel()
 	s := &captureStream{response: w, control: http.NewResponseController(w), snap: c.Snap}
 	for _, p := range a.config.Ports {
 		s.ports = append(s.ports, p.Name)
 	}
-	_ = s.control.SetWriteDeadline(time.Now().Add(patience + captureGrace)) // the server's own is for answers
+	// The server's own write timeout is shorter than a long capture.
+	_ = s.control.SetWriteDeadline(time.Now().Add(duration + captureGrace))
 	var flushing sync.WaitGroup
 	flushing.Go(func() { s.flushUntil(ctx) })
 	result, err := a.director.Capture(ctx, c, s.write)
@@ -56,8 +58,9 @@ func (a *diagnosis) capture(w http.ResponseWriter, r *http.Request) {
 	s.end(result, err)
 }
 
-// parseCapture reads filter, stage (which may come several times; rx unless given), packets, bytes, snap and seconds.
-func parseCapture(v url.Values) (c engine.CaptureConfig, patience time.Duration, err error) {
+// parseCapture reads the parameters filter, stage, packets, bytes, snap and seconds. stage may be
+// given several times; its default is rx.
+func parseCapture(v url.Values) (c engine.CaptureConfig, duration time.Duration, err error) {
 	if err := onlyKnown(v, captureParameters); err != nil {
 		return c, 0, err
 	}
@@ -71,7 +74,7 @@ func parseCapture(v url.Values) (c engine.CaptureConfig, patience time.Duration,
 	for _, name := range names {
 		s, ok := capture.ParseStage(name)
 		if !ok {
-			return c, 0, fmt.Errorf("stage: there is no %q; write rx, tx or drop", name)
+			return c, 0, fmt.Errorf("stage: unknown stage %q: write rx, tx or drop", name)
 		}
 		c.Stages = append(c.Stages, s)
 	}
@@ -86,15 +89,17 @@ func parseCapture(v url.Values) (c engine.CaptureConfig, patience time.Duration,
 		{"snap", &c.Snap, captureSnap, engine.MaxSnap},
 		{"seconds", &seconds, captureSeconds, maxCaptureSeconds},
 	} {
-		if *n.to, err = strconv.Atoi(cmp.Or(v.Get(n.key), strconv.Itoa(n.preset))); err != nil || *n.to < 1 || *n.to > n.most {
-			return c, 0, fmt.Errorf("%s: %q is not a number from 1 to %d", n.key, v.Get(n.key), n.most)
+		*n.to, err = strconv.Atoi(cmp.Or(v.Get(n.key), strconv.Itoa(n.preset)))
+		if err != nil || *n.to < 1 || *n.to > n.most {
+			return c, 0, fmt.Errorf("%s: invalid number %q: write 1 to %d", n.key, v.Get(n.key), n.most)
 		}
 	}
 	return c, time.Duration(seconds) * time.Second, c.Validate()
 }
 
-// captureStream writes records to a client. The file begins with the first of them or a moment after the start, so that an error at the
-// start can still be answered as one, and a client need not wait for a packet to know that it will have a file.
+// captureStream writes records to a client. It begins the file with the first record or with the
+// first flush. An error before that can still be sent as a problem, and a client learns early that
+// its capture has started, even if no packet comes.
 type captureStream struct {
 	response http.ResponseWriter
 	control  *http.ResponseController
@@ -105,7 +110,8 @@ type captureStream struct {
 	file *capture.Writer // guarded by mu
 }
 
-// flushUntil sends on what has been written now and then, until ctx ends. A client that does not take it by then is given up.
+// flushUntil flushes at intervals until ctx ends. A client then has captureGrace to read the rest,
+// before it is disconnected.
 func (s *captureStream) flushUntil(ctx context.Context) {
 	ticker := time.NewTicker(captureFlush)
 	defer ticker.Stop()
@@ -124,7 +130,7 @@ func (s *captureStream) flush() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.begin() == nil {
-		_ = s.control.Flush() // the next write says the same
+		_ = s.control.Flush() // the next write returns the same error
 	}
 }
 
@@ -160,7 +166,7 @@ func (s *captureStream) end(result engine.Captured, err error) {
 		return
 	}
 	if s.begin() != nil {
-		return // nobody is there any more
+		return // the client has disconnected
 	}
 	h := s.response.Header()
 	h.Set(MissedTrailer, strconv.FormatUint(result.Missed, 10))

@@ -18,42 +18,47 @@ import (
 	"fulcrum/control"
 )
 
-// Client asks a director's control API.
+// Client sends requests to a director's control API. It is safe for concurrent use.
 type Client struct {
-	where string // for people
-	base  string // of all addresses
-	token string // "" is none
+	where string // the director's socket or host, for error messages
+	base  string // what every URL begins with
+	token string // empty at a socket
 	http  *http.Client
 }
 
-// NewClient returns a client for the director with a control socket.
+// NewClient returns a client that connects to a director's control socket. It does not connect yet.
 func NewClient(socket string) *Client {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", socket)
 	}
-	return &Client{where: socket, base: "http://director", http: &http.Client{Transport: &http.Transport{DialContext: dial}}}
+	client := &http.Client{Transport: &http.Transport{DialContext: dial}}
+	return &Client{where: socket, base: "http://director", http: client}
 }
 
-// NewRemoteClient returns a client for the director that serves its API over TCP at an address such as https://10.9.0.1:9443. The
-// director's certificate must be signed by one in the file ca or, if that is "", by one that this machine trusts; the file tokenFile has the token.
+// NewRemoteClient returns a client for a director that serves its API over TCP, at an address such
+// as https://10.9.0.1:9443. A certificate in the PEM file ca must have signed the director's; with
+// an empty ca, one that this machine trusts. The token is read from tokenFile.
 func NewRemoteClient(address, ca, tokenFile string) (*Client, error) {
 	u, err := url.Parse(address)
 	if err != nil || u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" {
-		return nil, fmt.Errorf("the director's address %q: write https:// with a host and a port, such as https://10.9.0.1:9443", address)
+		return nil, fmt.Errorf("invalid address of the director %q: "+
+			"write https:// with a host and a port, such as https://10.9.0.1:9443", address)
 	}
 	trusted, err := readAuthorities(ca)
 	if err != nil {
-		return nil, fmt.Errorf("read the certificates to trust: %w", err)
+		return nil, fmt.Errorf("read the trusted certificates: %w", err)
 	}
 	token, err := readToken(tokenFile)
 	if err != nil {
 		return nil, fmt.Errorf("read the director's token: %w", err)
 	}
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS13}}
-	return &Client{where: u.Host, base: "https://" + u.Host, token: token, http: &http.Client{Transport: transport}}, nil
+	secure := &tls.Config{RootCAs: trusted, MinVersion: tls.VersionTLS13}
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: secure}}
+	return &Client{where: u.Host, base: "https://" + u.Host, token: token, http: client}, nil
 }
 
-// readAuthorities returns nil, which is what the machine trusts, without a file.
+// readAuthorities reads the certificates of a file. Without a file it returns nil, which stands for
+// the certificates that the machine trusts.
 func readAuthorities(file string) (*x509.CertPool, error) {
 	if file == "" {
 		return nil, nil
@@ -64,25 +69,27 @@ func readAuthorities(file string) (*x509.CertPool, error) {
 	}
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {
-		return nil, fmt.Errorf("%s has no certificate in PEM form", file)
+		return nil, fmt.Errorf("%s contains no certificate in PEM form", file)
 	}
 	return pool, nil
 }
 
-// Problem is an error that the API answers (RFC 9457).
+// Problem is an error that the API returned (RFC 9457).
 type Problem struct {
-	Status int      `json:"status"`
+	Status int      `json:"status"` // the HTTP status
 	Title  string   `json:"title"`
 	Detail string   `json:"detail"`
 	Errors []Detail `json:"errors,omitempty"`
 }
 
-// Detail is one of the things that are wrong with a request.
+// Detail is one mistake in a request or in a configuration file.
 type Detail struct {
 	Message  string `json:"message"`
-	Location string `json:"location"`
+	Location string `json:"location"` // a parameter, a field of the body, or a key of the file
 }
 
+// Error returns the problem's detail, followed by one line for each mistake that the detail does
+// not contain.
 func (p *Problem) Error() string {
 	lines := []string{p.Detail}
 	for _, e := range p.Errors {
@@ -93,12 +100,15 @@ func (p *Problem) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Is makes the answer to an overtaken change control.ErrOvertaken.
+// Is reports that a response of status 412 is control.ErrOvertaken.
 func (p *Problem) Is(target error) bool {
 	return target == control.ErrOvertaken && p.Status == http.StatusPreconditionFailed
 }
 
-// Do sends a request and reads the answer into out, unless that is nil. A body is sent as it is if it is bytes, else as JSON.
+// Do sends a request for a path below /v1/, with in as its body. It sends a []byte as TOML, any
+// other value as JSON, and nil as no body. It copies the response to out if that is an io.Writer,
+// decodes it as JSON into another out, and ignores it if out is nil. An error that the API returned
+// is a *Problem.
 func (c *Client) Do(ctx context.Context, method, path string, in, out any) error {
 	response, err := c.send(ctx, method, path, in)
 	if err != nil {
@@ -114,12 +124,12 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 		err = json.NewDecoder(response.Body).Decode(out)
 	}
 	if err != nil {
-		return fmt.Errorf("read the director's answer: %w", err)
+		return fmt.Errorf("read the director's response: %w", err)
 	}
 	return nil
 }
 
-// Get asks for what comes bit by bit. Who gets the answer closes its body.
+// Get requests a stream. The caller closes the response's body.
 func (c *Client) Get(ctx context.Context, path string, values url.Values) (*http.Response, error) {
 	return c.send(ctx, http.MethodGet, path+"?"+values.Encode(), nil)
 }
@@ -167,11 +177,11 @@ func (c *Client) answer(request *http.Request) (*http.Response, error) {
 	}
 	defer response.Body.Close()
 	p := Problem{Status: response.StatusCode, Detail: response.Status}
-	_ = json.NewDecoder(response.Body).Decode(&p) // else the status says it
+	_ = json.NewDecoder(response.Body).Decode(&p) // without a problem document the status is enough
 	return nil, &p
 }
 
-// Config returns the running configuration as a file's text, and the tag of its revision for ApplyOver.
+// Config returns the running configuration as the text of a file. ApplyOver takes its tag.
 func (c *Client) Config(ctx context.Context) (text []byte, tag string, err error) {
 	request, err := c.request(ctx, http.MethodGet, "config", nil)
 	if err != nil {
@@ -183,12 +193,13 @@ func (c *Client) Config(ctx context.Context) (text []byte, tag string, err error
 	}
 	defer response.Body.Close()
 	if text, err = io.ReadAll(response.Body); err != nil {
-		return nil, "", fmt.Errorf("read the director's answer: %w", err)
+		return nil, "", fmt.Errorf("read the director's response: %w", err)
 	}
 	return text, response.Header.Get("ETag"), nil
 }
 
-// ApplyOver makes a configuration the running one if that still has a tag, else the error is control.ErrOvertaken.
+// ApplyOver applies a configuration if the running one still has the tag. Otherwise it returns an
+// error for which errors.Is(err, control.ErrOvertaken) holds.
 func (c *Client) ApplyOver(ctx context.Context, tag string, text []byte) error {
 	request, err := c.request(ctx, http.MethodPost, "apply", text)
 	if err != nil {
@@ -202,12 +213,13 @@ func (c *Client) ApplyOver(ctx context.Context, tag string, text []byte) error {
 	return response.Body.Close()
 }
 
-// ServerPath is the path of a real server of a service.
+// ServerPath returns the path of a real server, for Client.Do.
 func ServerPath(service, server string) string {
 	return "services/" + url.PathEscape(service) + "/real-servers/" + url.PathEscape(server)
 }
 
-// Sessions lists the sessions that a query of the API matches, one by one as they come, until take returns an error.
+// Sessions passes the sessions that match a query to take, one by one as they arrive. It stops at
+// the first error of take and returns it.
 func (c *Client) Sessions(ctx context.Context, query url.Values, take func(*Session) error) error {
 	response, err := c.Get(ctx, "sessions", query)
 	if err != nil {
@@ -221,7 +233,7 @@ func (c *Client) Sessions(ctx context.Context, query url.Values, take func(*Sess
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
-			return fmt.Errorf("the director broke off the listing: %w", err)
+			return fmt.Errorf("the director aborted the listing: %w", err)
 		}
 		if err := take(&s); err != nil {
 			return err

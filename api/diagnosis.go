@@ -16,26 +16,28 @@ import (
 	"fulcrum/engine"
 )
 
-// diagnosed is what diagnosis asks: an engine.
+// diagnosed is the engine as diagnosis uses it. Tests replace it.
 type diagnosed interface {
 	Explain(context.Context, engine.Question) (engine.Explanation, error)
-	Capture(context.Context, engine.CaptureConfig, func(*capture.Record) error) (engine.Captured, error)
+	Capture(
+		context.Context, engine.CaptureConfig, func(*capture.Record) error,
+	) (engine.Captured, error)
 }
 
-// diagnosis answers what becomes of packets. The names of ports, which stay from start to end, are all that it needs of the
-// configuration.
+// diagnosis serves explain and capture. Of the configuration it uses only the names of ports, which
+// never change while the director runs.
 type diagnosis struct {
 	config   *config.Config
 	director diagnosed
 }
 
-// addTo serves the diagnosis.
+// addTo registers explain and capture.
 func (a *diagnosis) addTo(mux *http.ServeMux) {
 	mux.HandleFunc("GET /v1/explain", a.explain)
 	mux.HandleFunc("GET /v1/capture", a.capture)
 }
 
-// parameter describes one of a query.
+// parameter describes one parameter of a query.
 type parameter struct {
 	name, meaning string
 	required      bool
@@ -43,59 +45,87 @@ type parameter struct {
 
 var (
 	explainParameters = []parameter{
-		{"protocol", "tcp, udp or sctp", true}, {"from", "the packet's source, as 198.51.100.7:4242", true},
-		{"to", "its destination, as 10.0.0.100:80", true}, {"flags", "of TCP, such as SA; S unless given", false},
-		{"port", "where it comes in; the one that leads to its source unless given", false},
+		{"protocol", "tcp, udp or sctp", true},
+		{"from", "the packet's source, such as 198.51.100.7:4242", true},
+		{"to", "the packet's destination, such as 10.0.0.100:80", true},
+		{"flags", "TCP flags, such as SA; the default is S", false},
+		{"port", "the port that receives the packet; the default is the port towards its source", false},
 	}
 	captureParameters = []parameter{
-		{"filter", "which packets", false}, {"stage", "rx, tx or drop; may come several times", false},
-		{"packets", "end after so many", false}, {"bytes", "end after so many", false},
-		{"snap", "bytes of each packet", false}, {"seconds", "end after so many", false},
+		{"filter", "which packets to record; the default is all", false},
+		{"stage", "rx, tx or drop; may be given several times; the default is rx", false},
+		{"packets", "stop after this many packets", false},
+		{"bytes", "stop after this many recorded bytes", false},
+		{"snap", "record at most this many bytes of each packet", false},
+		{"seconds", "stop after this many seconds", false},
 	}
 )
 
-// onlyKnown refuses parameters that there are not.
+// onlyKnown returns an error for a parameter that is not in the list.
 func onlyKnown(v url.Values, parameters []parameter) error {
 	for name := range v {
 		if !slices.ContainsFunc(parameters, func(p parameter) bool { return p.name == name }) {
-			return fmt.Errorf("%s: there is no such parameter; /openapi.json has what there is", name)
+			return fmt.Errorf("%s: unknown parameter: see /openapi.json", name)
 		}
 	}
 	return nil
 }
 
-// describeDiagnosis tells the API's own description of it.
+// describeDiagnosis adds explain and capture to the API's description.
 func describeDiagnosis(h huma.API) {
 	schemas := h.OpenAPI().Components.Schemas
-	describe(h, "explain", "What would become of a packet, and why", explainParameters,
-		"application/json", schemas.Schema(reflect.TypeFor[Explanation](), true, "Explanation"))
-	describe(h, "capture", "Packets as pcapng, the reasons of drops as comments", captureParameters,
-		"application/x-pcapng", &huma.Schema{Type: "string", Format: "binary"})
+	describe(h, described{
+		name: "explain", summary: "Predict what happens to a packet, and why",
+		parameters: explainParameters, content: "application/json",
+		response: schemas.Schema(reflect.TypeFor[Explanation](), true, "Explanation"),
+	})
+	describe(h, described{
+		name: "capture", summary: "Capture packets as pcapng; comments give the reasons of drops",
+		parameters: captureParameters, content: "application/x-pcapng",
+		response: &huma.Schema{Type: "string", Format: "binary"},
+	})
 }
 
-// describe adds to the API's description what is served beside it: streams, that are written as they come.
-func describe(h huma.API, name, summary string, parameters []parameter, content string, answer *huma.Schema) {
-	problem := h.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[huma.ErrorModel](), true, "ErrorModel")
+// described is a GET operation that huma does not serve and so cannot describe itself.
+type described struct {
+	name, summary string
+	parameters    []parameter
+	content       string // media type of the response
+	response      *huma.Schema
+}
+
+// describe adds an operation to the API's description.
+func describe(h huma.API, d described) {
+	schemas := h.OpenAPI().Components.Schemas
+	problem := schemas.Schema(reflect.TypeFor[huma.ErrorModel](), true, "ErrorModel")
+	response := func(description, content string, schema *huma.Schema) *huma.Response {
+		return &huma.Response{
+			Description: description,
+			Content:     map[string]*huma.MediaType{content: {Schema: schema}},
+		}
+	}
 	o := &huma.Operation{
-		OperationID: name, Method: http.MethodGet, Path: "/v1/" + name, Summary: summary,
+		OperationID: d.name, Method: http.MethodGet, Path: "/v1/" + d.name, Summary: d.summary,
 		Responses: map[string]*huma.Response{
-			"200":     {Description: "OK", Content: map[string]*huma.MediaType{content: {Schema: answer}}},
-			"default": {Description: "Error", Content: map[string]*huma.MediaType{"application/problem+json": {Schema: problem}}},
+			"200":     response("OK", d.content, d.response),
+			"default": response("Error", "application/problem+json", problem),
 		},
 	}
-	for _, p := range parameters {
+	for _, p := range d.parameters {
 		o.Parameters = append(o.Parameters, &huma.Param{
-			Name: p.name, In: "query", Description: p.meaning, Required: p.required, Schema: &huma.Schema{Type: "string"},
+			Name: p.name, In: "query", Description: p.meaning, Required: p.required,
+			Schema: &huma.Schema{Type: "string"},
 		})
 	}
 	h.OpenAPI().AddOperation(o)
 }
 
 func writeProblem(w http.ResponseWriter, status int, err error) {
-	writeJSON(w, status, "application/problem+json", Problem{Status: status, Title: http.StatusText(status), Detail: err.Error()})
+	p := Problem{Status: status, Title: http.StatusText(status), Detail: err.Error()}
+	writeJSON(w, status, "application/problem+json", p)
 }
 
-// writeJSON answers; a client that has gone needs no error.
+// writeJSON sends a response. It ignores write errors: they mean that the client has disconnected.
 func writeJSON(w http.ResponseWriter, status int, kind string, v any) {
 	w.Header().Set("Content-Type", kind)
 	w.WriteHeader(status)

@@ -21,13 +21,13 @@ import (
 	"fulcrum/engine"
 )
 
-// scripted is a director whose answers a test has written.
+// scripted is a director whose answers a test sets.
 type scripted struct {
 	explanation engine.Explanation
 	asked       engine.Question
 	records     []capture.Record
 	err         error
-	hold        chan struct{} // if there is one, a capture goes on until it is closed
+	hold        chan struct{} // if not nil, a capture goes on until it is closed
 }
 
 func (s *scripted) Explain(_ context.Context, q engine.Question) (engine.Explanation, error) {
@@ -35,7 +35,9 @@ func (s *scripted) Explain(_ context.Context, q engine.Question) (engine.Explana
 	return s.explanation, s.err
 }
 
-func (s *scripted) Capture(ctx context.Context, _ engine.CaptureConfig, deliver func(*capture.Record) error) (engine.Captured, error) {
+func (s *scripted) Capture(
+	ctx context.Context, _ engine.CaptureConfig, deliver func(*capture.Record) error,
+) (engine.Captured, error) {
 	for i := range s.records {
 		if err := deliver(&s.records[i]); err != nil {
 			return engine.Captured{}, err
@@ -45,7 +47,7 @@ func (s *scripted) Capture(ctx context.Context, _ engine.CaptureConfig, deliver 
 		select {
 		case <-s.hold:
 		case <-ctx.Done():
-			return engine.Captured{}, errors.New("nobody had an answer before the capture ended")
+			return engine.Captured{}, errors.New("no response before the capture ended")
 		}
 	}
 	return engine.Captured{Packets: len(s.records), Missed: 5}, s.err
@@ -60,7 +62,7 @@ func exampleConfig(t testing.TB, name string) *config.Config {
 	return c
 }
 
-// ask sends a request to the API of a director with the example's two ports, front and back.
+// ask sends a request to the API of a director with the ports of the nat example, front and back.
 func (s *scripted) ask(t *testing.T, path string, values url.Values) *http.Response {
 	t.Helper()
 	c := exampleConfig(t, "nat")
@@ -96,19 +98,20 @@ func TestExplainOverHTTP(t *testing.T) {
 	if err := json.NewDecoder(answer.Body).Decode(&x); err != nil {
 		t.Fatal(err)
 	}
-	if s.asked.Port != 1 || s.asked.TCPFlags == 0 || !x.Forwarded || x.Leaves.Port != "back" || x.Packet != "tcp 198.51.100.7:4242 -> 10.0.0.100:80" {
+	if s.asked.Port != 1 || s.asked.TCPFlags == 0 || !x.Forwarded || x.Leaves.Port != "back" ||
+		x.Packet != "tcp 198.51.100.7:4242 -> 10.0.0.100:80" {
 		t.Errorf("asked %+v, answered %+v", s.asked, x)
 	}
 	var text strings.Builder
 	x.WriteText(&text)
-	want := "packet\ttcp 198.51.100.7:4242 -> 10.0.0.100:80, in at port front\n" +
+	want := "packet\ttcp 198.51.100.7:4242 -> 10.0.0.100:80, received at port front\n" +
 		"worker\t0\n" +
 		"service\tweb (dr, rr)\n" +
-		"session\tnone; this packet begins one\n" +
+		"session\tnew\n" +
 		"real server\t10.1.0.11:80\n" +
 		"leaves as\t198.51.100.7:4242 -> 10.1.0.11:80\n" +
 		"next hop\t10.1.0.11, reachable\n" +
-		"out at\tport back, from 00:00:00:00:00:00, up to 1500 bytes\n" +
+		"sent from\tport back, MAC 00:00:00:00:00:00, packets up to 1500 bytes\n" +
 		"verdict\tforwarded\n"
 	if diff := cmp.Diff(want, text.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -122,12 +125,13 @@ func TestExplainSaysWhyNot(t *testing.T) {
 	if err := json.NewDecoder(answer.Body).Decode(&x); err != nil {
 		t.Fatal(err)
 	}
-	if x.Forwarded || x.Reason != "no_service" || x.Meaning == "" || x.Remedy == "" || x.Leaves != nil {
+	if x.Forwarded || x.Leaves != nil ||
+		x.Reason != "no_service" || x.Meaning == "" || x.Remedy == "" {
 		t.Errorf("%+v", x)
 	}
 }
 
-// TestBadQuestions: each is answered by a problem that names what is wrong.
+// TestBadQuestions checks that the problem of each bad question names the bad parameter.
 func TestBadQuestions(t *testing.T) {
 	for _, tt := range []struct {
 		path, want string
@@ -138,8 +142,8 @@ func TestBadQuestions(t *testing.T) {
 		{"/explain", "to:", question("to", "vip:80")},
 		{"/explain", "one family", question("to", "[fd00::1]:80")},
 		{"/explain", "flags:", question("flags", "X")},
-		{"/explain", "flag: there is no such parameter", question("flag", "S")},
-		{"/capture", "second: there is no such parameter", url.Values{"second": {"1"}}},
+		{"/explain", "flag: unknown parameter", question("flag", "S")},
+		{"/capture", "second: unknown parameter", url.Values{"second": {"1"}}},
 		{"/explain", "port:", question("port", "side")},
 		{"/capture", "filter", url.Values{"filter": {"tpc"}}},
 		{"/capture", "stage:", url.Values{"stage": {"middle"}}},
@@ -151,14 +155,17 @@ func TestBadQuestions(t *testing.T) {
 		if err := json.NewDecoder(answer.Body).Decode(&p); err != nil {
 			t.Fatal(err)
 		}
-		if answer.StatusCode != http.StatusUnprocessableEntity || p.Status != answer.StatusCode || !strings.Contains(p.Detail, tt.want) ||
+		if answer.StatusCode != http.StatusUnprocessableEntity || p.Status != answer.StatusCode ||
+			!strings.Contains(p.Detail, tt.want) ||
 			answer.Header.Get("Content-Type") != "application/problem+json" {
-			t.Errorf("%s?%s: %s %+v, want a problem with %q", tt.path, tt.values.Encode(), answer.Status, p, tt.want)
+			t.Errorf("%s?%s: %s %+v, want a problem with %q",
+				tt.path, tt.values.Encode(), answer.Status, p, tt.want)
 		}
 	}
 }
 
-// TestCaptureOverHTTP: a file that others read, and how many packets it lacks.
+// TestCaptureOverHTTP reads a capture with another implementation of pcapng, and the trailer with
+// the number of lost packets.
 func TestCaptureOverHTTP(t *testing.T) {
 	frame := bytes.Repeat([]byte{7}, 60)
 	s := scripted{records: []capture.Record{
@@ -187,7 +194,8 @@ func TestCaptureOverHTTP(t *testing.T) {
 	}
 }
 
-// TestCaptureWithoutPackets: a client has its answer before a packet comes, and a file without one is good.
+// TestCaptureWithoutPackets checks that a client gets its response before the first packet, and a
+// valid file if no packet comes.
 func TestCaptureWithoutPackets(t *testing.T) {
 	s := scripted{hold: make(chan struct{})}
 	answer := s.ask(t, "/capture", url.Values{"seconds": {"5"}})
@@ -195,7 +203,8 @@ func TestCaptureWithoutPackets(t *testing.T) {
 	if _, err := pcapgo.NewNgReader(answer.Body, pcapgo.DefaultNgReaderOptions); err != nil {
 		t.Error(err)
 	}
-	if _, err := io.Copy(io.Discard, answer.Body); err != nil || answer.Trailer.Get(ErrorTrailer) != "" {
+	_, err := io.Copy(io.Discard, answer.Body)
+	if err != nil || answer.Trailer.Get(ErrorTrailer) != "" {
 		t.Error(err, answer.Trailer)
 	}
 }
@@ -204,12 +213,15 @@ func TestSecondCaptureIsRefused(t *testing.T) {
 	s := scripted{err: engine.ErrCapturing}
 	answer := s.ask(t, "/capture", nil)
 	var p Problem
-	if err := json.NewDecoder(answer.Body).Decode(&p); err != nil || answer.StatusCode != http.StatusConflict || !strings.Contains(p.Detail, "another capture") {
+	err := json.NewDecoder(answer.Body).Decode(&p)
+	if err != nil || answer.StatusCode != http.StatusConflict ||
+		!strings.Contains(p.Detail, "another capture") {
 		t.Errorf("%s %+v %v", answer.Status, p, err)
 	}
 }
 
-// TestWorkersWithoutAnAnswer: a director that hangs is a problem of its own, not an endless wait.
+// TestWorkersWithoutAnAnswer checks that a hanging director is a problem of status 503, not an
+// endless wait.
 func TestWorkersWithoutAnAnswer(t *testing.T) {
 	s := scripted{err: errors.New("worker 0 does not answer")}
 	if answer := s.ask(t, "/explain", question()); answer.StatusCode != http.StatusServiceUnavailable {

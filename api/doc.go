@@ -1,8 +1,8 @@
-// Package api is how programs look at a running director and change it over HTTP: the control API
-// on a unix socket and over TLS, the page that Prometheus reads, and the client that the commands
-// ask with. What a request means is control's to know; here are paths, statuses, forms of JSON, and
-// bounds on what clients may have.
+// Package api serves a running director to other programs over HTTP. It contains the control API,
+// on a unix socket and over TLS, the metrics page for Prometheus, and the client of the commands.
+// Package control decides what a request means. Package api defines paths, statuses, JSON forms and
+// the limits for clients.
 //
-// Handlers and servers belong to the control side. A Client may be used by anyone, and by several
+// Only the control side uses handlers and servers. Anyone may use a Client, from several
 // goroutines.
 package api

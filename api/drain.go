@@ -14,17 +14,16 @@ const drainPath = "/v1/services/{service}/real-servers/{server}/drain"
 func (a *api) addDrains(h huma.API) {
 	huma.Get(h, "/v1/drains", func(context.Context, *struct{}) (*body[[]control.Drain], error) {
 		return answer(a.running.Drains()), nil
-	},
-		summary("All drains, also those that were done in the last hour"))
+	}, summary("List the drains that go on and those that ended in the last hour"))
 	huma.Get(h, drainPath, func(_ context.Context, in *ServerID) (*body[control.Drain], error) {
 		return drained(a.running.DrainOf(control.ServerID(*in)))
-	},
-		summary("How far a drain has come"))
+	}, summary("Progress of a drain"))
 	huma.Delete(h, drainPath, func(_ context.Context, in *ServerID) (*body[control.Drain], error) {
 		return drained(a.running.CancelDrain(control.ServerID(*in)))
-	}, summary("Give a drain up; the weight stays 0"))
+	}, summary("Cancel a drain; the weight stays 0"))
 	huma.Register(h, huma.Operation{
-		OperationID: "drain", Method: http.MethodPost, Path: drainPath, Summary: "Give a real server no new sessions, and see to those it has",
+		OperationID: "drain", Method: http.MethodPost, Path: drainPath,
+		Summary: "Drain a real server: it gets no new sessions, and its sessions go on",
 	}, func(_ context.Context, in *struct {
 		ServerID
 		Body control.DrainRequest

@@ -16,18 +16,20 @@ const (
 // drain asks for a drain of a real server.
 func (d *served) drain(server string, r control.DrainRequest) (got control.Drain) {
 	d.Helper()
-	if err := d.client.Do(d.Context(), http.MethodPost, ServerPath("dns", server)+"/drain", r, &got); err != nil {
+	path := ServerPath("dns", server) + "/drain"
+	if err := d.client.Do(d.Context(), http.MethodPost, path, r, &got); err != nil {
 		d.Fatal(err)
 	}
 	return got
 }
 
-// drained waits until a drain is done.
+// drained waits for the end of a drain.
 func (d *served) drained(server string) (got control.Drain) {
 	d.Helper()
 	d.eventually("the end of the drain", func() bool {
 		got = control.Drain{}
-		if err := d.client.Do(d.Context(), http.MethodGet, ServerPath("dns", server)+"/drain", nil, &got); err != nil {
+		path := ServerPath("dns", server) + "/drain"
+		if err := d.client.Do(d.Context(), http.MethodGet, path, nil, &got); err != nil {
 			d.Fatal(err)
 		}
 		return got.State != control.Draining
@@ -39,11 +41,15 @@ func TestDrainEndsSessionsAtTheDeadline(t *testing.T) {
 	d := serve(t, turningFile)
 	d.turn()
 	d.begin(300, "10.0.0.100:53")
-	got := d.drain(drainedServer, control.DrainRequest{DeadlineSeconds: 0.3, EndSessions: true, Remove: true})
+	request := control.DrainRequest{DeadlineSeconds: 0.3, EndSessions: true, Remove: true}
+	got := d.drain(drainedServer, request)
 	if got.State != control.Draining || got.Left != 150 || got.SecondsLeft <= 0 {
 		t.Errorf("%+v", got)
 	}
-	want := control.Drain{Service: "dns", RealServer: drainedServer, State: control.DrainOver, Left: 150, Ended: 150, Removed: true}
+	want := control.Drain{
+		Service: "dns", RealServer: drainedServer, State: control.DrainOver,
+		Left: 150, Ended: 150, Removed: true,
+	}
 	if got := d.drained(drainedServer); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
@@ -55,13 +61,15 @@ func TestDrainEndsSessionsAtTheDeadline(t *testing.T) {
 	}
 }
 
-// TestDrainLeavesSessionsAlone unless it is told to end them, and gives the real server no new ones.
+// TestDrainLeavesSessionsAlone drains without ending sessions. The real server keeps its sessions
+// and gets no new ones.
 func TestDrainLeavesSessionsAlone(t *testing.T) {
 	d := serve(t, turningFile)
 	d.turn()
 	d.begin(10, "10.0.0.100:53")
 	d.drain(drainedServer, control.DrainRequest{DeadlineSeconds: 0.1})
-	if got := d.drained(drainedServer); got.State != control.DrainOver || got.Left != 5 || got.Ended != 0 || got.Removed {
+	got := d.drained(drainedServer)
+	if got.State != control.DrainOver || got.Left != 5 || got.Ended != 0 || got.Removed {
 		t.Errorf("%+v", got)
 	}
 	d.begin(20, "10.0.0.100:53") // ten of them new
@@ -77,12 +85,13 @@ func TestDrainWithoutSessions(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 	var all []control.Drain
-	if err := d.client.Do(t.Context(), http.MethodGet, "drains", nil, &all); err != nil || len(all) != 1 {
+	err := d.client.Do(t.Context(), http.MethodGet, "drains", nil, &all)
+	if err != nil || len(all) != 1 {
 		t.Errorf("%+v, %v", all, err)
 	}
 }
 
-// TestDrainIsCancelled by a request, by another weight, and by another drain.
+// TestDrainIsCancelled cancels drains by a request, by another weight, and by another drain.
 func TestDrainIsCancelled(t *testing.T) {
 	d := serve(t, turningFile)
 	d.turn()
@@ -91,12 +100,14 @@ func TestDrainIsCancelled(t *testing.T) {
 	never := control.DrainRequest{DeadlineSeconds: 1000, EndSessions: true, Remove: true}
 	d.drain(drainedServer, never)
 	var got control.Drain
-	if err := d.client.Do(t.Context(), http.MethodDelete, path+"/drain", nil, &got); err != nil || got.State != control.Cancelled {
+	err := d.client.Do(t.Context(), http.MethodDelete, path+"/drain", nil, &got)
+	if err != nil || got.State != control.Cancelled {
 		t.Errorf("%+v, %v", got, err)
 	}
 	d.drain(drainedServer, never)
 	weight := 3
-	if err := d.client.Do(t.Context(), http.MethodPatch, path, control.RealServerChange{Weight: &weight}, nil); err != nil {
+	change := control.RealServerChange{Weight: &weight}
+	if err := d.client.Do(t.Context(), http.MethodPatch, path, change, nil); err != nil {
 		t.Fatal(err)
 	}
 	if got := d.drained(drainedServer); got.State != control.Cancelled {
@@ -124,14 +135,17 @@ func TestBadDrains(t *testing.T) {
 		{"nobody", control.DrainRequest{}, http.StatusUnprocessableEntity},
 		{"10.0.0.99:53", control.DrainRequest{}, http.StatusNotFound},
 	} {
-		err := d.client.Do(t.Context(), http.MethodPost, ServerPath("dns", tt.server)+"/drain", tt.body, nil)
+		path := ServerPath("dns", tt.server) + "/drain"
+		err := d.client.Do(t.Context(), http.MethodPost, path, tt.body, nil)
 		var p *Problem
 		if !errors.As(err, &p) || p.Status != tt.status {
 			t.Errorf("%+v: %+v, %v", tt, p, err)
 		}
 	}
 	var p *Problem
-	if err := d.client.Do(t.Context(), http.MethodGet, ServerPath("dns", drainedServer)+"/drain", nil, nil); !errors.As(err, &p) || p.Status != http.StatusNotFound {
-		t.Errorf("a drain of nobody: %v", err)
+	path := ServerPath("dns", drainedServer) + "/drain"
+	err := d.client.Do(t.Context(), http.MethodGet, path, nil, nil)
+	if !errors.As(err, &p) || p.Status != http.StatusNotFound {
+		t.Errorf("a real server that is not drained: %v", err)
 	}
 }

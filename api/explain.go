@@ -16,16 +16,17 @@ import (
 	"fulcrum/packet"
 )
 
-// explainPatience is how long the workers may take for an explanation.
-const explainPatience = 2 * time.Second
+// explainTimeout bounds how long the workers may take for an explanation.
+const explainTimeout = 2 * time.Second
 
-// Explanation is what would become of a packet, as JSON has it.
+// Explanation is the JSON form of an engine.Explanation: what the director would do with a packet.
+// Reason, Meaning and Remedy are those of a drop, and empty for a packet that would be forwarded.
 type Explanation struct {
 	Packet    string `json:"packet"`
 	PortIn    string `json:"port_in"`
 	Worker    int    `json:"worker"`
 	Forwarded bool   `json:"forwarded"`
-	Reason    string `json:"reason,omitempty"` // why it is dropped, with its meaning and what to do about it
+	Reason    string `json:"reason,omitempty"`
 	Meaning   string `json:"meaning,omitempty"`
 	Remedy    string `json:"remedy,omitempty"`
 
@@ -33,32 +34,32 @@ type Explanation struct {
 	Mode       string            `json:"mode,omitempty"`
 	Scheduler  string            `json:"scheduler,omitempty"`
 	RealServer string            `json:"real_server,omitempty"`
-	Session    *ExplainedSession `json:"session,omitempty"`  // none for a packet that would begin one
-	Replaces   bool              `json:"replaces,omitempty"` // the packet ends a session and begins another
-	Leaves     *Departure        `json:"leaves,omitempty"`
+	Session    *ExplainedSession `json:"session,omitempty"`  // nil if the packet would begin one
+	Replaces   bool              `json:"replaces,omitempty"` // ends a session and begins another
+	Leaves     *Departure        `json:"leaves,omitempty"`   // nil if no next hop was found
 }
 
 // ExplainedSession is the session that a packet belongs to.
 type ExplainedSession struct {
-	State       string  `json:"state"`
+	State       string  `json:"state"` // IPVS's name
 	Direction   string  `json:"direction"`
 	IdleSeconds float64 `json:"idle_seconds"`
-	PacketsIn   uint32  `json:"packets_in"`
-	PacketsOut  uint32  `json:"packets_out"`
+	PacketsIn   uint32  `json:"packets_in"`  // modulo 2^32
+	PacketsOut  uint32  `json:"packets_out"` // modulo 2^32
 }
 
-// Departure is how a packet leaves.
+// Departure says how a packet leaves the director.
 type Departure struct {
 	From        string `json:"from"`
 	To          string `json:"to"`
 	TunnelFrom  string `json:"tunnel_from,omitempty"`
 	TunnelTo    string `json:"tunnel_to,omitempty"`
 	NextHop     string `json:"next_hop"`
-	NextHopMAC  string `json:"next_hop_mac,omitempty"` // none while it is unknown
-	NextHopIs   string `json:"next_hop_is"`
+	NextHopMAC  string `json:"next_hop_mac,omitempty"` // empty while it is unknown
+	NextHopIs   string `json:"next_hop_is"`            // the neighbour's state
 	Port        string `json:"port"`
 	SourceMAC   string `json:"source_mac"`
-	LargestSize int    `json:"largest_size"` // of the packet as it comes in, in bytes of IP
+	LargestSize int    `json:"largest_size"` // of the incoming IP packet that fits, in bytes
 }
 
 func (a *diagnosis) explain(w http.ResponseWriter, r *http.Request) {
@@ -68,7 +69,7 @@ func (a *diagnosis) explain(w http.ResponseWriter, r *http.Request) {
 		writeProblem(w, http.StatusUnprocessableEntity, err)
 		return
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), explainPatience)
+	ctx, cancel := context.WithTimeout(r.Context(), explainTimeout)
 	defer cancel()
 	x, err := a.director.Explain(ctx, q)
 	if err != nil {
@@ -79,8 +80,8 @@ func (a *diagnosis) explain(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, "application/json", newExplanation(a.config, packet, &x))
 }
 
-// parseQuestion reads protocol, from, to, flags (of TCP, S unless given) and port (a name, the one that leads to from unless
-// given).
+// parseQuestion reads the parameters protocol, from, to, flags and port. The default of flags is S;
+// port is a port's name, and by default the port that leads to from.
 func parseQuestion(c *config.Config, v url.Values) (q engine.Question, err error) {
 	q.Port = -1
 	if err := onlyKnown(v, explainParameters); err != nil {
@@ -88,36 +89,50 @@ func parseQuestion(c *config.Config, v url.Values) (q engine.Question, err error
 	}
 	protocol, ok := lvs.ParseProtocol(v.Get("protocol"))
 	if !ok {
-		return q, fmt.Errorf("protocol: %q is none that services have; write tcp, udp or sctp", v.Get("protocol"))
+		return q, fmt.Errorf("protocol: unknown protocol %q: write tcp, udp or sctp", v.Get("protocol"))
 	}
 	q.Protocol = uint8(protocol)
-	if q.From, err = netip.ParseAddrPort(v.Get("from")); err != nil {
-		return q, fmt.Errorf("from: %q is no address with a port, such as 198.51.100.7:4242", v.Get("from"))
+	if q.From, err = parseSocket(v, "from", "198.51.100.7:4242"); err != nil {
+		return q, err
 	}
-	if q.To, err = netip.ParseAddrPort(v.Get("to")); err != nil {
-		return q, fmt.Errorf("to: %q is no address with a port, such as 10.0.0.100:80", v.Get("to"))
+	if q.To, err = parseSocket(v, "to", "10.0.0.100:80"); err != nil {
+		return q, err
 	}
 	if q.From.Addr().Is4() != q.To.Addr().Is4() {
-		return q, fmt.Errorf("from %s, to %s: a packet has two addresses of one family", q.From, q.To)
+		return q, fmt.Errorf("from %s, to %s: write two addresses of one family", q.From, q.To)
 	}
 	flags := "S"
 	if v.Has("flags") {
 		flags = v.Get("flags")
 	}
 	if q.TCPFlags, ok = packet.ParseTCPFlags(flags); !ok {
-		return q, fmt.Errorf("flags: %q has a letter that is none of TCP's; write S, A, F, R and P, as in SA", flags)
+		return q, fmt.Errorf("flags: invalid TCP flags %q: write letters of S, A, F, R and P, such as SA",
+			flags)
 	}
 	if name := v.Get("port"); name != "" {
 		q.Port = slices.IndexFunc(c.Ports, func(p config.Port) bool { return p.Name == name })
 		if q.Port < 0 {
-			return q, fmt.Errorf("port: there is no %q", name)
+			return q, fmt.Errorf("port: unknown port %q", name)
 		}
 	}
 	return q, nil
 }
 
+// parseSocket reads the parameter with a name: an address with a port.
+func parseSocket(v url.Values, name, example string) (netip.AddrPort, error) {
+	a, err := netip.ParseAddrPort(v.Get(name))
+	if err != nil {
+		return a, fmt.Errorf("%s: invalid address %q: write an address with a port, such as %s",
+			name, v.Get(name), example)
+	}
+	return a, nil
+}
+
 func newExplanation(c *config.Config, packet string, e *engine.Explanation) Explanation {
-	x := Explanation{Packet: packet, PortIn: c.Ports[e.Port].Name, Worker: e.Worker, Forwarded: e.Verdict == engine.Taken, Replaces: e.Replaces}
+	x := Explanation{
+		Packet: packet, PortIn: c.Ports[e.Port].Name, Worker: e.Worker,
+		Forwarded: e.Verdict == engine.Taken, Replaces: e.Replaces,
+	}
 	if !x.Forwarded {
 		x.Reason, x.Meaning, x.Remedy = e.Verdict.String(), e.Verdict.Meaning(), e.Verdict.Remedy()
 	}
@@ -128,7 +143,9 @@ func newExplanation(c *config.Config, packet string, e *engine.Explanation) Expl
 		x.RealServer = e.RealServer.String()
 	}
 	if s := e.Session; s != nil {
-		x.Session = &ExplainedSession{s.State.String(), s.Direction.String(), s.Idle.Seconds(), s.PacketsIn, s.PacketsOut}
+		x.Session = &ExplainedSession{
+			s.State.String(), s.Direction.String(), s.Idle.Seconds(), s.PacketsIn, s.PacketsOut,
+		}
 	}
 	if e.NextHop.IsValid() {
 		x.Leaves = newDeparture(c, e)
@@ -150,12 +167,12 @@ func newDeparture(c *config.Config, e *engine.Explanation) *Departure {
 	return d
 }
 
-// WriteText writes the explanation for people, as lines of two columns with a tab between them.
+// WriteText writes the explanation for a person to read: a label, a tab and a value on each line.
 func (x *Explanation) WriteText(w io.Writer) {
 	line := func(what, format string, values ...any) {
 		fmt.Fprintf(w, "%s\t%s\n", what, fmt.Sprintf(format, values...))
 	}
-	line("packet", "%s, in at port %s", x.Packet, x.PortIn)
+	line("packet", "%s, received at port %s", x.Packet, x.PortIn)
 	line("worker", "%d", x.Worker)
 	if x.Service != "" {
 		line("service", "%s (%s, %s)", x.Service, x.Mode, x.Scheduler)
@@ -178,23 +195,24 @@ func (x *Explanation) WriteText(w io.Writer) {
 func (x *Explanation) writeSession(line func(string, string, ...any)) {
 	switch s := x.Session; {
 	case s != nil:
-		line("session", "%s, %s, idle for %.1f s, %d packets in, %d out", s.State, s.Direction, s.IdleSeconds, s.PacketsIn, s.PacketsOut)
+		line("session", "%s, %s, idle for %.1f s, %d packets in, %d out",
+			s.State, s.Direction, s.IdleSeconds, s.PacketsIn, s.PacketsOut)
 	case x.Replaces:
-		line("session", "one that has ended; this packet begins another")
+		line("session", "new; replaces a session that has ended")
 	case x.RealServer != "":
-		line("session", "none; this packet begins one")
+		line("session", "new")
 	}
 }
 
 func (d *Departure) write(line func(string, string, ...any)) {
 	line("leaves as", "%s -> %s", d.From, d.To)
 	if d.TunnelTo != "" {
-		line("inside", "%s -> %s", d.TunnelFrom, d.TunnelTo)
+		line("tunnel", "%s -> %s", d.TunnelFrom, d.TunnelTo)
 	}
 	mac := ""
 	if d.NextHopMAC != "" {
 		mac = " at " + d.NextHopMAC
 	}
 	line("next hop", "%s%s, %s", d.NextHop, mac, d.NextHopIs)
-	line("out at", "port %s, from %s, up to %d bytes", d.Port, d.SourceMAC, d.LargestSize)
+	line("sent from", "port %s, MAC %s, packets up to %d bytes", d.Port, d.SourceMAC, d.LargestSize)
 }

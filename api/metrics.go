@@ -16,13 +16,13 @@ import (
 	"fulcrum/control"
 )
 
-// metricsLimits are those of the server that Prometheus reads from: its readers ask for one page,
-// of which they have a copy soon.
+// metricsLimits are the limits of the metrics server. Its clients request one page, which they read
+// quickly.
 var metricsLimits = Limits{
 	Connections: 64, Read: 5 * time.Second, Write: 30 * time.Second, Idle: 2 * time.Minute,
 }
 
-// ServeMetrics serves /metrics over TCP until Close.
+// ServeMetrics serves /metrics over TCP, without TLS, until Close.
 func ServeMetrics(at netip.AddrPort, m *control.Metrics, log *slog.Logger) (*Server, error) {
 	listener, err := net.Listen("tcp", at.String())
 	if err != nil {
@@ -35,11 +35,12 @@ func ServeMetrics(at netip.AddrPort, m *control.Metrics, log *slog.Logger) (*Ser
 	}), nil
 }
 
-// readersAtOnce bounds what readers can cost: Prometheus and somebody who looks.
-const readersAtOnce = 4
+// maxScrapes bounds how many scrapes run at once, and with that what they cost. It is enough for
+// Prometheus and a person who looks at the page.
+const maxScrapes = 4
 
-// NewMetricsHandler serves the metrics, and those of the Go runtime and the process, in the formats
-// that a reader asks for.
+// NewMetricsHandler serves the director's metrics with those of the Go runtime and the process, in
+// the format that the client accepts.
 func NewMetricsHandler(m *control.Metrics) http.Handler {
 	process := prometheus.NewRegistry()
 	process.MustRegister(
@@ -47,8 +48,11 @@ func NewMetricsHandler(m *control.Metrics) http.Handler {
 		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(gcPausesRule)),
 	)
 	all := prometheus.NewMultiTRegistry(m, prometheus.ToTransactionalGatherer(process))
-	return promhttp.HandlerForTransactional(all, promhttp.HandlerOpts{MaxRequestsInFlight: readersAtOnce})
+	options := promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes}
+	return promhttp.HandlerForTransactional(all, options)
 }
 
-// gcPausesRule adds the pauses in which workers stand still, see control.Pauses.
-var gcPausesRule = collectors.GoRuntimeMetricsRule{Matcher: regexp.MustCompile("^" + regexp.QuoteMeta(control.GCPauses) + "$")}
+// gcPausesRule adds the garbage collector's pauses, which stop all workers; see control.Pauses.
+var gcPausesRule = collectors.GoRuntimeMetricsRule{
+	Matcher: regexp.MustCompile("^" + regexp.QuoteMeta(control.GCPauses) + "$"),
+}

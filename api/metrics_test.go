@@ -20,17 +20,23 @@ import (
 	"fulcrum/engine"
 )
 
-// manyServers is a report of an example with that many real servers, each of which has counted.
+// manyServers returns a report of an example's service with n real servers and their counters.
 func manyServers(c *config.Config, n int) engine.Report {
+	times := engine.TurnTimes{Counts: [16]uint64{3, 1, 15: 1}, Total: 2 * time.Second}
 	r := engine.Report{
-		Ports:   make([]engine.PortReport, len(c.Ports)),
-		Workers: []engine.WorkerReport{{HandedTo: []uint64{0, 7}, Turns: 5, Times: engine.TurnTimes{Counts: [16]uint64{3, 1, 15: 1}, Total: 2 * time.Second}}, {HandedTo: []uint64{9, 0}}},
+		Ports: make([]engine.PortReport, len(c.Ports)),
+		Workers: []engine.WorkerReport{
+			{HandedTo: []uint64{0, 7}, Turns: 5, Times: times}, {HandedTo: []uint64{9, 0}},
+		},
 	}
-	v := engine.ServiceReport{Service: engine.Service{Name: c.Services[0].Name, Address: c.Services[0].Address, Protocol: 6}}
+	v := engine.ServiceReport{Service: engine.Service{
+		Name: c.Services[0].Name, Address: c.Services[0].Address, Protocol: 6,
+	}}
 	first := netip.MustParseAddr("10.1.0.1")
 	for range n {
 		v.RealServers = append(v.RealServers, engine.RealServerReport{
-			Address: netip.AddrPortFrom(first, 80), Weight: 1, Traffic: engine.Traffic{Connections: 3, InBytes: 1000},
+			Address: netip.AddrPortFrom(first, 80), Weight: 1,
+			Traffic: engine.Traffic{Connections: 3, InBytes: 1000},
 		})
 		first = first.Next()
 	}
@@ -40,7 +46,7 @@ func manyServers(c *config.Config, n int) engine.Report {
 	return r
 }
 
-// metricsOf are the metrics of an example's director with that many real servers.
+// metricsOf returns the metrics of an example's director with that many real servers.
 func metricsOf(t testing.TB, servers int) *control.Metrics {
 	t.Helper()
 	c := exampleConfig(t, "nat")
@@ -64,7 +70,8 @@ func scrape(t testing.TB, m *control.Metrics) map[string]*dto.MetricFamily {
 	return found
 }
 
-// TestMetricsHavePauses: what stops all workers at once is beside what the workers counted.
+// TestMetricsHavePauses checks that the page has the garbage collector's pauses, which stop all
+// workers at once.
 func TestMetricsHavePauses(t *testing.T) {
 	if scrape(t, metricsOf(t, 2))["go_sched_pauses_total_gc_seconds"] == nil {
 		t.Error("no histogram of the garbage collector's pauses")
@@ -73,7 +80,7 @@ func TestMetricsHavePauses(t *testing.T) {
 
 var metricName = regexp.MustCompile(`\b(?:fulcrum|go|process)_[a-z0-9_]+`)
 
-// TestDashboardAsksForWhatThereIs: every metric in a query of the Grafana dashboard exists.
+// TestDashboardAsksForWhatThereIs checks that every metric in the Grafana dashboard exists.
 func TestDashboardAsksForWhatThereIs(t *testing.T) {
 	found := scrape(t, metricsOf(t, 2))
 	asked := 0
@@ -81,7 +88,7 @@ func TestDashboardAsksForWhatThereIs(t *testing.T) {
 		for _, name := range metricName.FindAllString(query, -1) {
 			asked++
 			if found[strings.TrimSuffix(name, "_bucket")] == nil {
-				t.Errorf("%s: there is no metric %s", query, name)
+				t.Errorf("%s: unknown metric %s", query, name)
 			}
 		}
 	}
@@ -90,7 +97,7 @@ func TestDashboardAsksForWhatThereIs(t *testing.T) {
 	}
 }
 
-// dashboardQueries are the expressions and the variables' queries of the dashboard.
+// dashboardQueries returns the expressions and the variables' queries of the dashboard.
 func dashboardQueries(t *testing.T) []string {
 	t.Helper()
 	data, err := os.ReadFile("../docs/grafana/fulcrum.json")
@@ -119,14 +126,15 @@ func dashboardQueries(t *testing.T) []string {
 	return queries
 }
 
-// nowhere is a reader that throws away what it reads.
+// nowhere is a response writer that discards the response.
 type nowhere struct{ header http.Header }
 
 func (n nowhere) Header() http.Header         { return n.header }
 func (n nowhere) Write(b []byte) (int, error) { return len(b), nil }
 func (n nowhere) WriteHeader(int)             {}
 
-// BenchmarkScrape reads the metrics of ten thousand real servers. What it allocates is what the garbage collector has to find.
+// BenchmarkScrape reads the metrics of ten thousand real servers. Its allocations are work for the
+// garbage collector.
 func BenchmarkScrape(b *testing.B) {
 	h := NewMetricsHandler(metricsOf(b, 10_000))
 	request := httptest.NewRequest(http.MethodGet, "/metrics", nil)

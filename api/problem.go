@@ -9,8 +9,8 @@ import (
 	"fulcrum/control"
 )
 
-// problem gives an error the status and the form (RFC 9457) of the API. Each thing that is wrong
-// names its key.
+// problem turns an error into a problem document (RFC 9457) with its status. Each detail names the
+// key it is about.
 func problem(err error) error {
 	if err == nil {
 		return nil
@@ -26,7 +26,7 @@ func problem(err error) error {
 		return huma.Error409Conflict(err.Error(), restartDetails(restart)...)
 	case errors.As(err, &value):
 		return unprocessable("body."+value.Field, value.Message, nil)
-	case errors.As(err, &address): // in a path or in a body
+	case errors.As(err, &address): // of a path or of a body
 		return unprocessable("address", address.Error(), address.Text)
 	case errors.Is(err, control.ErrOvertaken):
 		return huma.Error412PreconditionFailed(err.Error())
@@ -38,7 +38,7 @@ func problem(err error) error {
 	return err
 }
 
-// unprocessable is the answer to a request with one thing wrong. The value may be nil.
+// unprocessable is a problem of status 422 with one detail. The value may be nil.
 func unprocessable(location, message string, value any) error {
 	d := &huma.ErrorDetail{Message: message, Location: location, Value: value}
 	return huma.Error422UnprocessableEntity(message, d)

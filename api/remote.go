@@ -16,14 +16,17 @@ import (
 	"fulcrum/config"
 )
 
-// leastToken is how long a token has to be, in bytes: nobody tries out all of them.
-const leastToken = 32
+// minTokenLength is the least length of a token, in bytes. A token of that length cannot be
+// guessed.
+const minTokenLength = 32
 
-// ServeRemote serves the control API over TCP: with TLS, and to clients that show the token. Its files are read once.
+// ServeRemote serves the control API over TCP with TLS 1.3, to clients that send the token. It
+// reads the certificate, key and token from their files once.
 func ServeRemote(c config.Control, handler http.Handler, log *slog.Logger) (*Server, error) {
 	certificate, err := tls.LoadX509KeyPair(c.Certificate, c.Key)
 	if err != nil {
-		return nil, fmt.Errorf("read the control API's certificate: %w; see control.certificate and control.key", err)
+		return nil, fmt.Errorf("read the control API's certificate: %w; "+
+			"see control.certificate and control.key", err)
 	}
 	token, err := readToken(c.TokenFile)
 	if err != nil {
@@ -35,32 +38,38 @@ func ServeRemote(c config.Control, handler http.Handler, log *slog.Logger) (*Ser
 	}
 	secure := &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS13}
 	return Serve(ServerConfig{
-		Name: controlAPI, Listener: listener, TLS: secure, Handler: authorized(token, handler), Log: log,
+		Name: controlAPI, Listener: listener, TLS: secure, Log: log,
+		Handler: authorized(token, handler),
 	}), nil
 }
 
+// readToken reads a token from a file that only its owner may read.
 func readToken(file string) (string, error) {
 	info, err := os.Stat(file)
 	if err != nil {
 		return "", err
 	}
 	if info.Mode().Perm()&0o077 != 0 {
-		return "", fmt.Errorf("%s can be read by others than its owner: chmod 600 it, and write a new token", file)
+		return "", fmt.Errorf("other users can read %[1]s: "+
+			"run chmod 600 %[1]s and write a new token", file)
 	}
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return "", err
 	}
 	token := bytes.TrimSpace(text)
-	if len(token) < leastToken || bytes.ContainsAny(token, " \t\r\n") {
-		return "", fmt.Errorf("%s has no token: write at least %d characters in one line, without spaces", file, leastToken)
+	if len(token) < minTokenLength || bytes.ContainsAny(token, " \t\r\n") {
+		return "", fmt.Errorf("invalid token in %s: "+
+			"write at least %d characters in one line, without spaces", file, minTokenLength)
 	}
 	return string(token), nil
 }
 
-var errUnauthorized = errors.New("the token is missing or not that of control.token_file: send it as Authorization: Bearer TOKEN")
+var errUnauthorized = errors.New("missing or wrong token: " +
+	"send the token of control.token_file as Authorization: Bearer TOKEN")
 
-// authorized lets requests through that show the token. How long the comparison takes tells nothing of the token.
+// authorized passes on requests with the token and refuses others with status 401. It compares in
+// constant time, so that the response time tells nothing about the token.
 func authorized(token string, handler http.Handler) http.Handler {
 	want := sha256.Sum256([]byte(token))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

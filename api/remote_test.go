@@ -27,7 +27,7 @@ import (
 
 const token = "0123456789abcdef0123456789abcdef"
 
-// remote makes the files of a control API over TCP, and the certificates that its clients trust.
+// remote creates the files of a control API over TCP, and the certificates that its clients trust.
 func remote(t *testing.T) (config.Control, *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -35,8 +35,9 @@ func remote(t *testing.T) (config.Control, *x509.CertPool) {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		IsCA: true, BasicConstraintsValid: true,
+		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
+		IsCA:        true, BasicConstraintsValid: true,
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
 	if err != nil {
@@ -76,30 +77,40 @@ func freePort(t *testing.T) string {
 	return port
 }
 
-// TestRemote: who shows the token over TLS is answered, nobody else.
-func TestRemote(t *testing.T) {
-	d := serve(t, apiFile)
-	c, trusted := remote(t)
-	s, err := ServeRemote(c, NewHandler(d.running, d.engine, control.NewMetrics(d.running.Config(), d.engine.Report)), slog.New(slog.DiscardHandler))
+// serveRemote serves a director's API over TCP until the test ends.
+func serveRemote(t *testing.T, d *served, c config.Control) {
+	t.Helper()
+	metrics := control.NewMetrics(d.running.Config(), d.engine.Report)
+	handler := NewHandler(d.running, d.engine, metrics)
+	s, err := ServeRemote(c, handler, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trusted}}
 	t.Cleanup(func() {
-		transport.CloseIdleConnections()
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}
 	})
+}
+
+// TestRemote checks that only requests with the token over TLS 1.3 are served.
+func TestRemote(t *testing.T) {
+	d := serve(t, apiFile)
+	c, trusted := remote(t)
+	serveRemote(t, d, c)
+	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: trusted}}
+	t.Cleanup(transport.CloseIdleConnections)
 	for _, tt := range []struct {
 		authorization string
 		status        int
 	}{
 		{"Bearer " + token, http.StatusOK}, {"bearer " + token, http.StatusOK},
-		{"", http.StatusUnauthorized}, {"Bearer", http.StatusUnauthorized}, {"Bearer " + token[1:], http.StatusUnauthorized}, {"Basic " + token, http.StatusUnauthorized},
+		{"", http.StatusUnauthorized}, {"Bearer", http.StatusUnauthorized},
+		{"Bearer " + token[1:], http.StatusUnauthorized}, {"Basic " + token, http.StatusUnauthorized},
 	} {
 		for _, path := range []string{"/v1/status", "/openapi.json", "/metrics"} {
-			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+c.Listen.String()+path, nil)
+			url := "https://" + c.Listen.String() + path
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -109,8 +120,10 @@ func TestRemote(t *testing.T) {
 				t.Fatal(err)
 			}
 			var p Problem
-			if tt.status != http.StatusOK && (json.NewDecoder(response.Body).Decode(&p) != nil || p.Status != tt.status) {
-				t.Errorf("%+v", p)
+			if tt.status != http.StatusOK {
+				if json.NewDecoder(response.Body).Decode(&p) != nil || p.Status != tt.status {
+					t.Errorf("%+v", p)
+				}
 			}
 			_, _ = io.Copy(io.Discard, response.Body)
 			response.Body.Close()
@@ -128,25 +141,18 @@ func TestRemote(t *testing.T) {
 	old := &tls.Config{RootCAs: trusted, MaxVersion: tls.VersionTLS12}
 	if conn, err := tls.Dial("tcp", c.Listen.String(), old); err == nil {
 		conn.Close()
-		t.Error("TLS 1.2 is good enough for it")
+		t.Error("the server accepts TLS 1.2")
 	}
 }
 
-// TestRemoteClient: commands ask over TCP as they do at the socket, and say what is wrong if they cannot.
+// TestRemoteClient sends requests over TCP, and checks the errors of wrong addresses, certificates
+// and tokens.
 func TestRemoteClient(t *testing.T) {
 	d := serve(t, apiFile)
 	c, _ := remote(t)
-	s, err := ServeRemote(c, NewHandler(d.running, d.engine, control.NewMetrics(d.running.Config(), d.engine.Report)), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	serveRemote(t, d, c)
 	other := filepath.Join(t.TempDir(), "token")
-	if err := os.WriteFile(other, []byte(strings.Repeat("x", leastToken)), 0o600); err != nil {
+	if err := os.WriteFile(other, []byte(strings.Repeat("x", minTokenLength)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	address := "https://" + c.Listen.String()
@@ -155,8 +161,8 @@ func TestRemoteClient(t *testing.T) {
 		{address + "/", c.Certificate, c.TokenFile, ""},
 		{address, c.Certificate, other, "control.token_file"},
 		{address, "", c.TokenFile, "certificate"},
-		{address, c.TokenFile, c.TokenFile, "has no certificate in PEM form"},
-		{address, other + "s", c.TokenFile, "read the certificates to trust"},
+		{address, c.TokenFile, c.TokenFile, "contains no certificate in PEM form"},
+		{address, other + "s", c.TokenFile, "read the trusted certificates"},
 		{address, c.Certificate, other + "s", "read the director's token"},
 		{"http://" + c.Listen.String(), c.Certificate, c.TokenFile, "write https://"},
 		{c.Listen.String(), c.Certificate, c.TokenFile, "write https://"},
@@ -176,7 +182,7 @@ func TestRemoteClient(t *testing.T) {
 	}
 }
 
-// TestRemoteWithoutItsFiles does not start, and says which key to look at.
+// TestRemoteWithoutItsFiles checks that the error of a bad file names the key of the configuration.
 func TestRemoteWithoutItsFiles(t *testing.T) {
 	for _, tt := range []struct {
 		want  string
@@ -185,15 +191,21 @@ func TestRemoteWithoutItsFiles(t *testing.T) {
 		{"control.certificate", func(c *config.Control) error { return os.Remove(c.Certificate) }},
 		{"control.key", func(c *config.Control) error { return os.WriteFile(c.Key, nil, 0o600) }},
 		{"control.token_file", func(c *config.Control) error { return os.Remove(c.TokenFile) }},
-		{"has no token", func(c *config.Control) error { return os.WriteFile(c.TokenFile, []byte("short"), 0o600) }},
+		{"invalid token", func(c *config.Control) error {
+			return os.WriteFile(c.TokenFile, []byte("short"), 0o600)
+		}},
 		{"chmod 600", func(c *config.Control) error { return os.Chmod(c.TokenFile, 0o640) }},
-		{"control.listen", func(c *config.Control) error { c.Listen = netip.MustParseAddrPort("192.0.2.1:1"); return nil }},
+		{"control.listen", func(c *config.Control) error {
+			c.Listen = netip.MustParseAddrPort("192.0.2.1:1")
+			return nil
+		}},
 	} {
 		c, _ := remote(t)
 		if err := tt.spoil(&c); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := ServeRemote(c, nil, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), tt.want) {
+		_, err := ServeRemote(c, nil, slog.New(slog.DiscardHandler))
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%v, want one with %q", err, tt.want)
 		}
 	}

@@ -21,7 +21,7 @@ import (
 	"fulcrum/control"
 )
 
-// served is a director in memory whose control API is served.
+// served is a director on a memory port, with its control API on a socket.
 type served struct {
 	*testing.T
 	client  *Client
@@ -31,7 +31,7 @@ type served struct {
 	port    *memory.Port
 }
 
-// serve serves a director, of which the file has one port. It does not turn.
+// serve starts the control API of a director. The file has one port. The workers do not run.
 func serve(t *testing.T, file string) *served {
 	t.Helper()
 	c, err := config.Parse("test.toml", []byte(file))
@@ -42,7 +42,9 @@ func serve(t *testing.T, file string) *served {
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := memory.NewPort(memory.Config{Name: "front", MAC: portMAC, MTU: 1500, Pool: pool, Queues: 1})
+	port := memory.NewPort(memory.Config{
+		Name: "front", MAC: portMAC, MTU: 1500, Pool: pool, Queues: 1,
+	})
 	ec := control.EngineConfig(c)
 	ec.Ports = []ports.Port{port}
 	e, err := engine.New(ec, control.EngineSettings(c))
@@ -51,7 +53,8 @@ func serve(t *testing.T, file string) *served {
 	}
 	path := filepath.Join(t.TempDir(), "s", "c.sock")
 	running := control.NewRunning(e, c)
-	s, err := ServeSocket(path, NewHandler(running, e, control.NewMetrics(c, e.Report)), slog.New(slog.DiscardHandler))
+	handler := NewHandler(running, e, control.NewMetrics(c, e.Report))
+	s, err := ServeSocket(path, handler, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +67,7 @@ func serve(t *testing.T, file string) *served {
 	return &served{t, NewClient(path), path, running, e, port}
 }
 
-// turn lets the director run until the test ends.
+// turn runs the director's workers until the test ends.
 func (d *served) turn() {
 	d.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -84,20 +87,27 @@ var (
 	clientMAC = [6]byte{2, 0, 0, 0, 0, 9}
 )
 
-// begin sends UDP datagrams of n clients, 10.0.0.9 from port 1000 on, to a VIP, and waits until each has its session.
+// begin sends a UDP datagram of each of n clients to a VIP and waits until all have a session. The
+// clients are 10.0.0.9 with the ports from 1000 on.
 func (d *served) begin(n int, vip string) {
 	d.Helper()
 	before := d.engine.Report().Received
 	to := netip.MustParseAddrPort(vip)
 	for i := range n {
-		ip := &layers.IPv4{Version: 4, TTL: 64, Protocol: layers.IPProtocolUDP, SrcIP: net.IPv4(10, 0, 0, 9), DstIP: to.Addr().AsSlice()}
+		ethernet := &layers.Ethernet{
+			SrcMAC: clientMAC[:], DstMAC: portMAC[:], EthernetType: layers.EthernetTypeIPv4,
+		}
+		ip := &layers.IPv4{
+			Version: 4, TTL: 64, Protocol: layers.IPProtocolUDP,
+			SrcIP: net.IPv4(10, 0, 0, 9), DstIP: to.Addr().AsSlice(),
+		}
 		udp := &layers.UDP{SrcPort: layers.UDPPort(1000 + i), DstPort: layers.UDPPort(to.Port())}
 		if err := udp.SetNetworkLayerForChecksum(ip); err != nil {
 			d.Fatal(err)
 		}
 		b := gopacket.NewSerializeBuffer()
-		err := gopacket.SerializeLayers(b, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true},
-			&layers.Ethernet{SrcMAC: clientMAC[:], DstMAC: portMAC[:], EthernetType: layers.EthernetTypeIPv4}, ip, udp, gopacket.Payload("hello"))
+		options := gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}
+		err := gopacket.SerializeLayers(b, options, ethernet, ip, udp, gopacket.Payload("hello"))
 		if err != nil {
 			d.Fatal(err)
 		}
@@ -111,7 +121,7 @@ func (d *served) begin(n int, vip string) {
 	})
 }
 
-// eventually waits for something that other threads do.
+// eventually waits until holds returns true, and fails the test after 20 s.
 func (d *served) eventually(what string, holds func() bool) {
 	d.Helper()
 	for end := time.Now().Add(20 * time.Second); !holds(); time.Sleep(5 * time.Millisecond) {

@@ -14,29 +14,29 @@ import (
 	"golang.org/x/net/netutil"
 )
 
-// ServerConfig says what a Server serves, where, and how much its clients may have of it.
+// ServerConfig says what a Server serves, where, and within which limits.
 type ServerConfig struct {
 	Name     string       // what is served, for messages, such as "control API"
-	Listener net.Listener // the server's from now on
+	Listener net.Listener // the server closes it
 	TLS      *tls.Config  // nil serves without TLS
 	Handler  http.Handler
 	Limits   Limits
-	Log      *slog.Logger // hears of clients' mistakes at debug level
+	Log      *slog.Logger // gets errors of clients at debug level, and why a server ended
 }
 
-// Limits bound what clients may have of a server, so that slow or hostile ones cannot have more
-// than their part of it. What is zero has the default.
+// Limits bound what clients may take of a server, so that slow or hostile clients cannot block
+// others. A zero field stands for its default.
 type Limits struct {
-	Connections int           // at once; 256. Others wait to be accepted
-	ReadHeader  time.Duration // for a request's header, and the TLS handshake; 5 s
-	Read        time.Duration // for a request; 30 s
-	Write       time.Duration // for an answer; 5 min, as for listing ten million sessions
-	Idle        time.Duration // between the requests of a connection; 1 min
-	HeaderBytes int           // of a request; 16 KiB
-	Close       time.Duration // for requests that are being answered when the server closes; 1 s
+	Connections int           // at once, default 256; further connections wait to be accepted
+	ReadHeader  time.Duration // for a request's header, and for the TLS handshake; default 5 s
+	Read        time.Duration // for a whole request; default 30 s
+	Write       time.Duration // for a response; default 5 min, enough to list ten million sessions
+	Idle        time.Duration // between two requests of a connection; default 1 min
+	HeaderBytes int           // of a request's header; default 16 KiB
+	Close       time.Duration // for the requests in progress when the server closes; default 1 s
 }
 
-// withDefaults returns the limits with what is not set.
+// withDefaults returns the limits with defaults in place of zeros.
 func (l Limits) withDefaults() Limits {
 	return Limits{
 		Connections: cmp.Or(l.Connections, 256),
@@ -49,14 +49,14 @@ func (l Limits) withDefaults() Limits {
 	}
 }
 
-// Server answers HTTP requests within limits until Close.
+// Server serves HTTP requests within limits until Close.
 type Server struct {
 	config ServerConfig
 	http   *http.Server
 	ended  chan error
 }
 
-// Serve starts a server.
+// Serve starts a server. The caller closes it.
 func Serve(c ServerConfig) *Server {
 	c.Limits = c.Limits.withDefaults()
 	l := c.Limits
@@ -71,34 +71,32 @@ func Serve(c ServerConfig) *Server {
 	}}
 	listener := netutil.LimitListener(c.Listener, l.Connections)
 	if c.TLS != nil {
-		// TLS is the outer one of the listeners: the server bounds the time of a handshake only if
-		// it sees that there is one.
+		// TLS is the outer listener: http.Server bounds the time of a handshake only on a
+		// connection that it knows to be TLS.
 		listener = tls.NewListener(listener, c.TLS)
 	}
 	go func() { s.ended <- s.serve(listener) }()
 	return s
 }
 
-// serve answers until the server is closed. Another end is said at once, since nobody may ask for a
-// long time.
+// serve serves until Close. It logs any other end at once, since Close may come much later.
 func (s *Server) serve(l net.Listener) error {
 	err := s.http.Serve(l)
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
-	s.config.Log.Warn(fmt.Sprintf("no %s any more: %v", s.config.Name, err))
+	s.config.Log.Warn(fmt.Sprintf("the %s server has stopped: %v", s.config.Name, err))
 	return fmt.Errorf("serve the %s: %w", s.config.Name, err)
 }
 
-// Close closes the listener and ends the server. Requests that are being answered have Limits.Close
-// to be done.
+// Close closes the listener and ends the server. Requests in progress have Limits.Close to finish.
 func (s *Server) Close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.Limits.Close)
 	defer cancel()
 	if s.http.Shutdown(ctx) != nil {
-		_ = s.http.Close() // what is cut off is the clients' loss
+		_ = s.http.Close() // cuts off the requests that are not done
 	}
-	err := s.config.Listener.Close() // again: a socket says what the first time came to
+	err := s.config.Listener.Close() // a second time: a socket then returns its first result
 	if errors.Is(err, net.ErrClosed) {
 		err = nil
 	}

@@ -22,7 +22,7 @@ func listen(t *testing.T) net.Listener {
 	return l
 }
 
-// dial connects to a server, says something, and has two seconds for all that follows.
+// dial connects to a server and sends a text. The connection's deadline is in two seconds.
 func dial(t *testing.T, l net.Listener, says string) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", l.Addr().String())
@@ -46,8 +46,8 @@ func serveReader(l net.Listener, limits Limits) *Server {
 
 const request = "GET / HTTP/1.1\r\nHost: d\r\n\r\n"
 
-// TestServerLimits: who says too little, too much or nothing is cut off, and one connection more
-// than there may be waits.
+// TestServerLimits checks that the server cuts off clients that send too little, too much or
+// nothing.
 func TestServerLimits(t *testing.T) {
 	const header = "POST / HTTP/1.1\r\nHost: d\r\n"
 	soon, long := 20*time.Millisecond, "X: "+strings.Repeat("x", 8<<10)+"\r\n\r\n"
@@ -55,7 +55,7 @@ func TestServerLimits(t *testing.T) {
 		name   string
 		limits Limits
 		says   string
-		want   string // the answer, up to the end of the connection
+		want   string // how the response begins; after it the connection ends
 	}{
 		{"half a header", Limits{ReadHeader: soon}, request[:20], "HTTP/1.1 400 "},
 		{"half a body", Limits{Read: soon}, header + "Content-Length: 9\r\n\r\nhalf", "HTTP/1.1 400 "},
@@ -66,7 +66,7 @@ func TestServerLimits(t *testing.T) {
 			l := listen(t)
 			s := serveReader(l, tt.limits)
 			got, err := io.ReadAll(dial(t, l, tt.says))
-			// A reset is an end too.
+			// A reset is a valid end as well.
 			if errors.Is(err, os.ErrDeadlineExceeded) || !strings.HasPrefix(string(got), tt.want) {
 				t.Errorf("%q, %v; want %q and the end", got, err, tt.want)
 			}
@@ -77,7 +77,7 @@ func TestServerLimits(t *testing.T) {
 	}
 }
 
-// reader answers once it has read the body.
+// reader responds once it has read the body.
 var reader = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	if _, err := io.ReadAll(r.Body); err != nil {
 		w.WriteHeader(http.StatusBadRequest)
@@ -106,7 +106,7 @@ func TestServerBoundsConnections(t *testing.T) {
 	}
 }
 
-// TestServerCloseCutsOff: an answer that does not end has so long and no longer.
+// TestServerCloseCutsOff checks that Close cuts off an endless response after Limits.Close.
 func TestServerCloseCutsOff(t *testing.T) {
 	l, entered := listen(t), make(chan struct{})
 	endless := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -126,12 +126,12 @@ func TestServerCloseCutsOff(t *testing.T) {
 		t.Errorf("%q, %v", got, err)
 	}
 	if _, err := net.Dial("tcp", l.Addr().String()); err == nil {
-		t.Error("it is still listened on")
+		t.Error("the server still listens")
 	}
 }
 
-// TestServerSaysItsEnd: one that no client is answered by any more says so at once, and when it is
-// closed.
+// TestServerSaysItsEnd checks that a server that ends early logs it at once, and that Close returns
+// the error.
 func TestServerSaysItsEnd(t *testing.T) {
 	l := listen(t)
 	said := make(said, 1)
@@ -141,18 +141,19 @@ func TestServerSaysItsEnd(t *testing.T) {
 	l.Close()
 	select {
 	case text := <-said:
-		if !strings.Contains(text, "level=WARN") || !strings.Contains(text, "no page any more") {
-			t.Errorf("it says %s", text)
+		if !strings.Contains(text, "level=WARN") ||
+			!strings.Contains(text, "the page server has stopped") {
+			t.Errorf("the log has %s", text)
 		}
 	case <-time.After(2 * time.Second):
-		t.Error("it says nothing")
+		t.Error("the log is empty")
 	}
 	if err := s.Close(); err == nil || !strings.Contains(err.Error(), "serve the page") {
 		t.Errorf("%v", err)
 	}
 }
 
-// said is a log's text, line by line.
+// said receives the lines of a log.
 type said chan string
 
 func (s said) Write(line []byte) (int, error) { s <- string(line); return len(line), nil }

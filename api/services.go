@@ -9,19 +9,21 @@ import (
 	"fulcrum/control"
 )
 
-// ServiceName is the path of a service.
+// ServiceName names a service in a request's path.
 type ServiceName struct {
 	Service string `path:"service" doc:"the service's name"`
 }
 
 func (a *api) addServices(h huma.API) {
 	huma.Register(h, huma.Operation{
-		OperationID: "add-service", Method: http.MethodPost, Path: "/v1/services", Summary: "Add a service, last",
+		OperationID: "add-service", Method: http.MethodPost, Path: "/v1/services",
+		Summary: "Add a service at the end of the list",
 	}, func(_ context.Context, in *struct{ Body control.ServiceAddition }) (*applied, error) {
 		return done(a.running.AddService(in.Body))
 	})
 	huma.Register(h, huma.Operation{
-		OperationID: "change-service", Method: http.MethodPatch, Path: "/v1/services/{service}", Summary: "Change what is given of a service",
+		OperationID: "change-service", Method: http.MethodPatch, Path: "/v1/services/{service}",
+		Summary: "Change the given settings of a service",
 	}, func(_ context.Context, in *struct {
 		ServiceName
 		Body control.ServiceChange
@@ -29,7 +31,8 @@ func (a *api) addServices(h huma.API) {
 		return done(a.running.ChangeService(in.Service, in.Body))
 	})
 	huma.Register(h, huma.Operation{
-		OperationID: "remove-service", Method: http.MethodDelete, Path: "/v1/services/{service}", Summary: "Remove a service with its real servers",
+		OperationID: "remove-service", Method: http.MethodDelete, Path: "/v1/services/{service}",
+		Summary: "Remove a service with its real servers",
 	}, func(_ context.Context, in *ServiceName) (*applied, error) {
 		return done(a.running.RemoveService(in.Service))
 	})

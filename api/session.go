@@ -10,37 +10,38 @@ import (
 	"fulcrum/lvs"
 )
 
-// Session is a session, as JSON has it.
+// Session is one session of a listing. Addresses have a port, such as 10.0.0.100:80 or
+// [fd00::100]:80.
 type Session struct {
-	Service     string  `json:"service"` // none if the real server was removed
+	Service     string  `json:"service"` // empty if the real server was removed
 	Protocol    string  `json:"protocol"`
-	State       string  `json:"state"`
+	State       string  `json:"state"` // IPVS's name
 	Mode        string  `json:"mode"`
 	Client      string  `json:"client"`
 	VIP         string  `json:"vip"`
-	Local       string  `json:"local,omitempty"` // fullnat: what the real server takes for the client
+	Local       string  `json:"local,omitempty"` // the client that the real server sees; only fullnat
 	RealServer  string  `json:"real_server"`
 	IdleSeconds float64 `json:"idle_seconds"`
 	LeftSeconds float64 `json:"left_seconds"` // until it times out if no packet comes
 	PacketsIn   uint32  `json:"packets_in"`   // modulo 2^32
-	PacketsOut  uint32  `json:"packets_out"`
+	PacketsOut  uint32  `json:"packets_out"`  // modulo 2^32
 	Worker      int     `json:"worker"`
-	Cursor      string  `json:"cursor"` // where the listing goes on after it
+	Cursor      string  `json:"cursor"` // continues the listing after this session
 }
 
-// sessionLine writes sessions as JSON, a line each. Ten million of them must not keep the garbage collector busy, which stops the workers, so
-// that encoding/json is no way to do it.
+// sessionLine writes sessions as lines of JSON. It does not use encoding/json, which allocates: the
+// garbage of ten million sessions would keep the collector busy, and the collector stops workers.
 type sessionLine struct {
 	text    []byte
-	service string // the last one, and how it is written
-	quoted  []byte
+	service string // of the last session
+	quoted  []byte // service as JSON
 }
 
-// of returns the line of a session. It is valid until the next.
+// of returns the line of a session. The line is valid until the next call.
 func (l *sessionLine) of(s *engine.SessionInfo, after engine.Cursor) []byte {
 	if s.Service != l.service || l.quoted == nil {
 		l.service = s.Service
-		l.quoted, _ = json.Marshal(s.Service) // a string has no errors
+		l.quoted, _ = json.Marshal(s.Service) // cannot fail for a string
 	}
 	t := append(l.text[:0], `{"service":`...)
 	t = append(t, l.quoted...)
@@ -69,7 +70,7 @@ func appendKey(t []byte, key string) []byte {
 	return append(t, `":`...)
 }
 
-// appendText appends a text in which nothing has to be escaped.
+// appendText appends a key and a text that needs no escaping.
 func appendText(t []byte, key, text string) []byte {
 	t = append(appendKey(t, key), '"')
 	return append(append(t, text...), '"')
@@ -80,10 +81,10 @@ func appendAddress(t []byte, key string, a netip.AddrPort) []byte {
 	return append(a.AppendTo(t), '"')
 }
 
-// endpoint matches addresses, with a port or any.
+// endpoint matches addresses, with one port or any. The zero endpoint matches every address.
 type endpoint struct {
 	addresses netip.Prefix
-	port      uint16 // 0 is any
+	port      uint16 // 0 is any; host byte order
 }
 
 // parseEndpoint reads an address, a subnet, or an address with a port.
@@ -95,11 +96,15 @@ func parseEndpoint(text string) (e endpoint, err error) {
 		return endpoint{addresses: netip.PrefixFrom(a, a.BitLen())}, nil
 	}
 	if e.addresses, err = netip.ParsePrefix(text); err != nil {
-		return e, fmt.Errorf("%q is no address, subnet, or address with a port, such as 10.1.0.11, 10.1.0.0/24 or 10.1.0.11:80", text)
+		return e, fmt.Errorf("invalid address %q: write an address, a subnet or an address with a port, "+
+			"such as 10.1.0.11, 10.1.0.0/24 or 10.1.0.11:80", text)
 	}
 	return e, nil
 }
 
 func (e *endpoint) matches(a netip.AddrPort) bool {
-	return !e.addresses.IsValid() || e.addresses.Contains(a.Addr()) && (e.port == 0 || e.port == a.Port())
+	if !e.addresses.IsValid() {
+		return true
+	}
+	return e.addresses.Contains(a.Addr()) && (e.port == 0 || e.port == a.Port())
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"reflect"
 	"strconv"
@@ -18,25 +19,25 @@ import (
 
 // Bounds of a listing.
 const (
-	listBuffer   = 64 << 10         // bytes that are written at a time
-	listPatience = 30 * time.Second // in which a client has to take them
+	listBuffer  = 64 << 10         // bytes written at a time
+	listTimeout = 30 * time.Second // for a client to read them
 )
 
-// sessionQuery says which sessions are listed.
+// sessionQuery selects the sessions to list.
 type sessionQuery struct {
 	Service    string `query:"service" doc:"the service's name" maxLength:"256"`
 	Protocol   string `query:"protocol" enum:"tcp,udp,sctp,icmp"`
-	State      string `query:"state" doc:"a state by IPVS's name" example:"ESTABLISHED" maxLength:"32"`
+	State      string `query:"state" doc:"IPVS's name of a state" example:"ESTABLISHED" maxLength:"32"`
 	Client     string `query:"client" doc:"address, subnet, or address with port" example:"198.51.100.0/24" maxLength:"64"`
 	VIP        string `query:"vip" doc:"address, subnet, or address with port" example:"10.0.0.100:80" maxLength:"64"`
 	RealServer string `query:"real_server" doc:"address, subnet, or address with port" example:"10.1.0.11" maxLength:"64"`
-	Limit      int    `query:"limit" doc:"how many at most; 0 is all" minimum:"0"`
-	Cursor     string `query:"cursor" doc:"where to go on: that of the last session that was listed" maxLength:"20"`
+	Limit      int    `query:"limit" doc:"list at most this many sessions; 0 lists all" minimum:"0"`
+	Cursor     string `query:"cursor" doc:"go on after the session that has this cursor" maxLength:"20"`
 
-	filter sessionFilter
+	filter sessionFilter // valid after Resolve
 }
 
-// sessionFilter is what has been read of a sessionQuery.
+// sessionFilter is a parsed sessionQuery. An empty field matches every session.
 type sessionFilter struct {
 	service, protocol       string
 	state                   string // IPVS's name
@@ -46,23 +47,28 @@ type sessionFilter struct {
 
 var _ huma.Resolver = (*sessionQuery)(nil)
 
-// Resolve reads the filter. Each thing that is wrong with it names the parameter.
+// Resolve parses the query. Each error names its parameter.
 func (q *sessionQuery) Resolve(huma.Context) (wrong []error) {
 	report := func(parameter, value string, err error) {
-		wrong = append(wrong, &huma.ErrorDetail{Message: err.Error(), Location: "query." + parameter, Value: value})
+		d := &huma.ErrorDetail{Message: err.Error(), Location: "query." + parameter, Value: value}
+		wrong = append(wrong, d)
 	}
 	q.filter.service, q.filter.protocol = q.Service, q.Protocol
 	if q.State != "" {
 		s, ok := lvs.ParseState(q.State)
 		if !ok {
-			report("state", q.State, errors.New("IPVS has no such state; write one such as ESTABLISHED or FIN_WAIT"))
+			report("state", q.State, fmt.Errorf(
+				"unknown state %q: write IPVS's name, such as ESTABLISHED or FIN_WAIT", q.State))
 		}
 		q.filter.state = s.String()
 	}
 	for _, p := range []struct {
 		name, value string
 		to          *endpoint
-	}{{"client", q.Client, &q.filter.client}, {"vip", q.VIP, &q.filter.vip}, {"real_server", q.RealServer, &q.filter.realServer}} {
+	}{
+		{"client", q.Client, &q.filter.client}, {"vip", q.VIP, &q.filter.vip},
+		{"real_server", q.RealServer, &q.filter.realServer},
+	} {
 		if p.value == "" {
 			continue
 		}
@@ -74,7 +80,8 @@ func (q *sessionQuery) Resolve(huma.Context) (wrong []error) {
 	if q.Cursor != "" {
 		n, err := strconv.ParseUint(q.Cursor, 10, 64)
 		if err != nil {
-			report("cursor", q.Cursor, errors.New("is none that a listing gave"))
+			report("cursor", q.Cursor, fmt.Errorf(
+				"invalid cursor %q: write the cursor of a listed session", q.Cursor))
 		}
 		q.filter.from = engine.Cursor(n)
 	}
@@ -82,19 +89,23 @@ func (q *sessionQuery) Resolve(huma.Context) (wrong []error) {
 }
 
 func (f *sessionFilter) matches(s *engine.SessionInfo) bool {
-	return (f.service == "" || f.service == s.Service) && (f.protocol == "" || f.protocol == lvs.Protocol(s.Protocol).String()) &&
+	return (f.service == "" || f.service == s.Service) &&
+		(f.protocol == "" || f.protocol == lvs.Protocol(s.Protocol).String()) &&
 		(f.state == "" || f.state == s.State.String()) &&
 		f.client.matches(s.Client) && f.vip.matches(s.VIP) && f.realServer.matches(s.RealServer)
 }
 
 func (a *api) addSessions(h huma.API) {
+	session := h.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Session](), true, "Session")
 	huma.Register(h, huma.Operation{
 		OperationID: "sessions", Method: http.MethodGet, Path: "/v1/sessions",
-		Summary:     "Sessions, a line of JSON each, as they are found",
-		Description: "Sessions that begin or end meanwhile may be listed or not. A listing that breaks off without the last chunk was cut off by an error.",
-		Responses: map[string]*huma.Response{"200": {Description: "OK", Content: map[string]*huma.MediaType{
-			"application/x-ndjson": {Schema: h.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Session](), true, "Session")},
-		}}},
+		Summary: "List sessions, one line of JSON each",
+		Description: "A session that begins or ends during the listing may be missing. " +
+			"A listing without its last chunk was cut off by an error and is incomplete.",
+		Responses: map[string]*huma.Response{"200": {
+			Description: "OK",
+			Content:     map[string]*huma.MediaType{"application/x-ndjson": {Schema: session}},
+		}},
 	}, func(_ context.Context, in *sessionQuery) (*huma.StreamResponse, error) {
 		if in.Service != "" {
 			if _, err := a.running.Service(in.Service); err != nil {
@@ -109,34 +120,39 @@ func (a *api) addSessions(h huma.API) {
 			return nil, huma.Error503ServiceUnavailable(err.Error())
 		}
 		return answer(all), nil
-	}, summary("What workers know of stations around them"))
+	}, summary("Neighbour tables (ARP and ND) of the workers"))
 }
 
-// listSessions streams sessions. A client that takes its time holds up nobody but itself.
+// listSessions streams sessions. A slow client delays neither the director nor other clients.
 func (a *api) listSessions(c huma.Context, q *sessionQuery) {
 	_, w := humago.Unwrap(c)
-	out := sessionStream{sessionQuery: q, to: http.NewResponseController(w), buffer: bufio.NewWriterSize(w, listBuffer)}
+	out := sessionStream{
+		sessionQuery: q, to: http.NewResponseController(w),
+		buffer: bufio.NewWriterSize(w, listBuffer),
+	}
 	c.SetHeader("Content-Type", "application/x-ndjson")
 	err := a.engine.Sessions(c.Context(), q.filter.from, out.show)
 	switch {
 	case err != nil && !out.sent:
 		writeProblem(w, http.StatusServiceUnavailable, err)
 	case errors.Join(err, out.err, out.flush()) != nil:
-		panic(http.ErrAbortHandler) // the client must not take what it has for all
+		// Without the last chunk the client sees that the list is incomplete.
+		panic(http.ErrAbortHandler)
 	}
 }
 
-// sessionStream writes the sessions that match.
+// sessionStream writes the sessions that match a query.
 type sessionStream struct {
 	*sessionQuery
 	to     *http.ResponseController
 	buffer *bufio.Writer
 	line   sessionLine
-	shown  int
-	sent   bool
-	err    error
+	shown  int   // sessions written so far
+	sent   bool  // a part of the response has left: its status cannot change any more
+	err    error // of writing
 }
 
+// show writes a session if it matches, and reports whether the listing goes on.
 func (o *sessionStream) show(s *engine.SessionInfo, after engine.Cursor) bool {
 	if !o.filter.matches(s) {
 		return true
@@ -154,28 +170,29 @@ func (o *sessionStream) show(s *engine.SessionInfo, after engine.Cursor) bool {
 
 func (o *sessionStream) flush() error {
 	o.sent = true
-	return errors.Join(o.to.SetWriteDeadline(time.Now().Add(listPatience)), o.buffer.Flush())
+	return errors.Join(o.to.SetWriteDeadline(time.Now().Add(listTimeout)), o.buffer.Flush())
 }
 
-// Neighbour is a station as a worker knows it, as JSON has it.
+// Neighbour is an entry of a worker's neighbour table.
 type Neighbour struct {
 	Address    string  `json:"address"`
-	Port       string  `json:"port"`
-	MAC        string  `json:"mac,omitempty"` // none while it is unknown
+	Port       string  `json:"port"`          // the director's port that leads to it
+	MAC        string  `json:"mac,omitempty"` // empty while it is unknown
 	State      string  `json:"state" enum:"incomplete,failed,reachable,probing,static"`
-	Pinned     bool    `json:"pinned"`      // a real server or gateway
+	Pinned     bool    `json:"pinned"`      // it is a real server or gateway
 	Waiting    int     `json:"waiting"`     // packets that wait for its MAC
-	AgeSeconds float64 `json:"age_seconds"` // since it was confirmed or asked
+	AgeSeconds float64 `json:"age_seconds"` // since it was last confirmed or asked for
 	Worker     int     `json:"worker"`
 }
 
-// neighbours lists what each worker knows.
+// neighbours lists the neighbour tables of all workers.
 func (a *api) neighbours(ctx context.Context) ([]Neighbour, error) {
 	ports := a.running.Config().Ports
 	all := []Neighbour{}
 	err := a.engine.Neighbours(ctx, func(n *engine.NeighbourInfo) {
 		shown := Neighbour{
-			Address: n.Address.String(), Port: ports[n.Port].Name, State: n.State, Pinned: n.Pinned, Waiting: n.Waiting, AgeSeconds: n.Age.Seconds(), Worker: n.Worker,
+			Address: n.Address.String(), Port: ports[n.Port].Name, State: n.State, Pinned: n.Pinned,
+			Waiting: n.Waiting, AgeSeconds: n.Age.Seconds(), Worker: n.Worker,
 		}
 		if !n.MAC.IsZero() {
 			shown.MAC = n.MAC.String()

@@ -42,20 +42,21 @@ scheduler = "rr"
   address = "10.0.0.11:54"
 `
 
-// sessions lists what a query matches.
+// sessions lists the sessions that match a query, given as names and values in turn.
 func (d *served) sessions(query ...string) (all []Session) {
 	d.Helper()
 	v := url.Values{}
 	for i := 0; i < len(query); i += 2 {
 		v.Set(query[i], query[i+1])
 	}
-	if err := d.client.Sessions(d.Context(), v, func(s *Session) error { all = append(all, *s); return nil }); err != nil {
+	take := func(s *Session) error { all = append(all, *s); return nil }
+	if err := d.client.Sessions(d.Context(), v, take); err != nil {
 		d.Fatal(err)
 	}
 	return all
 }
 
-// TestSessionsOverHTTP: all, by filters, and by pages.
+// TestSessionsOverHTTP lists all sessions, filtered ones, and pages.
 func TestSessionsOverHTTP(t *testing.T) {
 	d := serve(t, turningFile)
 	d.turn()
@@ -84,29 +85,36 @@ func TestSessionsOverHTTP(t *testing.T) {
 	}
 	first := d.sessions("client", "10.0.0.9:1000")[0]
 	first.IdleSeconds, first.LeftSeconds, first.Cursor, first.RealServer = 0, 0, "", ""
-	want := Session{Service: "dns", Protocol: "udp", State: "UDP", Mode: "nat", Client: "10.0.0.9:1000", VIP: "10.0.0.100:53", PacketsIn: 1}
+	want := Session{
+		Service: "dns", Protocol: "udp", State: "UDP", Mode: "nat",
+		Client: "10.0.0.9:1000", VIP: "10.0.0.100:53", PacketsIn: 1,
+	}
 	if diff := cmp.Diff(want, first); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
 
-// TestBadSessionQueries: each is answered by a problem that names the parameter.
+// TestBadSessionQueries checks that the problem of each bad query names the parameter.
 func TestBadSessionQueries(t *testing.T) {
 	d := serve(t, turningFile)
 	for _, tt := range []struct{ parameter, value string }{
-		{"state", "OPEN"}, {"protocol", "gre"}, {"client", "me"}, {"vip", "10.0.0.100/33"}, {"real_server", ":80"}, {"limit", "-1"}, {"cursor", "x"}, {"service", "web"},
+		{"state", "OPEN"}, {"protocol", "gre"}, {"client", "me"}, {"vip", "10.0.0.100/33"},
+		{"real_server", ":80"}, {"limit", "-1"}, {"cursor", "x"}, {"service", "web"},
 	} {
-		err := d.client.Sessions(t.Context(), url.Values{tt.parameter: {tt.value}}, func(*Session) error { return nil })
+		query := url.Values{tt.parameter: {tt.value}}
+		err := d.client.Sessions(t.Context(), query, func(*Session) error { return nil })
 		var p *Problem
-		if !errors.As(err, &p) || p.Status != http.StatusUnprocessableEntity || len(p.Errors) != 1 || p.Errors[0].Location != "query."+tt.parameter {
+		if !errors.As(err, &p) || p.Status != http.StatusUnprocessableEntity ||
+			len(p.Errors) != 1 || p.Errors[0].Location != "query."+tt.parameter {
 			t.Errorf("%s=%s: %+v, %v", tt.parameter, tt.value, p, err)
 		}
 	}
 }
 
-// TestListingOfAStuckWorker is an error, so that nobody takes what came for all.
+// TestListingOfAStuckWorker checks that a listing without a worker's sessions is an error, so that
+// no client takes it for complete.
 func TestListingOfAStuckWorker(t *testing.T) {
-	d := serve(t, turningFile) // it does not turn
+	d := serve(t, turningFile) // the worker does not run
 	err := d.client.Sessions(t.Context(), nil, func(*Session) error { return nil })
 	var p *Problem
 	if !errors.As(err, &p) || p.Status != http.StatusServiceUnavailable {
@@ -114,7 +122,8 @@ func TestListingOfAStuckWorker(t *testing.T) {
 	}
 }
 
-// TestListingWaitsForNobody: a client that takes nothing of its answer holds up neither the director nor other clients.
+// TestListingWaitsForNobody checks that clients that do not read their response delay neither the
+// director nor other clients.
 func TestListingWaitsForNobody(t *testing.T) {
 	d := serve(t, turningFile)
 	d.turn()
@@ -135,19 +144,24 @@ func TestListingWaitsForNobody(t *testing.T) {
 	d.begin(1500, "10.0.0.100:53")
 }
 
-// TestSessionLine: it is the JSON of a Session, whatever a service is called.
+// TestSessionLine checks that a line is the JSON of a Session, for any name of a service.
 func TestSessionLine(t *testing.T) {
 	at := netip.MustParseAddrPort
 	var l sessionLine
 	for _, service := range []string{"", "web", "web", `a "quoted\" name`} {
 		s := engine.SessionInfo{
-			Worker: 1, Protocol: 6, State: conntrack.Established, Mode: modes.FullNAT, Client: at("[2001:db8::7]:4242"), VIP: at("[fd00::100]:80"),
-			Local: at("10.1.0.50:5000"), RealServer: at("10.1.0.11:80"), Service: service, Idle: 1500 * time.Millisecond, Left: 898500 * time.Millisecond,
+			Worker: 1, Service: service, Protocol: 6, State: conntrack.Established, Mode: modes.FullNAT,
+			Client: at("[2001:db8::7]:4242"), VIP: at("[fd00::100]:80"),
+			Local: at("10.1.0.50:5000"), RealServer: at("10.1.0.11:80"),
+			Idle: 1500 * time.Millisecond, Left: 898500 * time.Millisecond,
 			PacketsIn: 1<<32 - 1, PacketsOut: 7,
 		}
 		want := Session{
-			Service: service, Protocol: "tcp", State: "ESTABLISHED", Mode: "fullnat", Client: "[2001:db8::7]:4242", VIP: "[fd00::100]:80", Local: "10.1.0.50:5000",
-			RealServer: "10.1.0.11:80", IdleSeconds: 1.5, LeftSeconds: 898.5, PacketsIn: 1<<32 - 1, PacketsOut: 7, Worker: 1, Cursor: "4294967304",
+			Worker: 1, Service: service, Protocol: "tcp", State: "ESTABLISHED", Mode: "fullnat",
+			Client: "[2001:db8::7]:4242", VIP: "[fd00::100]:80",
+			Local: "10.1.0.50:5000", RealServer: "10.1.0.11:80",
+			IdleSeconds: 1.5, LeftSeconds: 898.5,
+			PacketsIn: 1<<32 - 1, PacketsOut: 7, Cursor: "4294967304",
 		}
 		line := l.of(&s, 1<<32+8)
 		var got Session
@@ -158,7 +172,8 @@ func TestSessionLine(t *testing.T) {
 			t.Errorf("(-want +got):\n%s", diff)
 		}
 	}
-	if n := testing.AllocsPerRun(100, func() { l.of(&engine.SessionInfo{Protocol: 17}, 1) }); n > 0 {
+	n := testing.AllocsPerRun(100, func() { l.of(&engine.SessionInfo{Protocol: 17}, 1) })
+	if n > 0 {
 		t.Errorf("%v allocations a line", n)
 	}
 }

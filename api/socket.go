@@ -15,11 +15,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockTimeout is far beyond the time in which directors make or remove their sockets.
+// lockTimeout is far longer than a director needs to create or remove its socket.
 const lockTimeout = 5 * time.Second
 
-// ServeSocket makes the control API's socket, which only its owner may use, and answers requests
-// until Close, which removes it. It replaces a socket that a director has left.
+// ServeSocket serves the control API on a new unix socket until Close, which removes the socket.
+// Only the owner of the socket may use it. A socket that an ended director left behind is replaced;
+// the socket of a running director is an error.
 func ServeSocket(path string, handler http.Handler, log *slog.Logger) (*Server, error) {
 	listener, err := listenSocket(path)
 	if err != nil {
@@ -32,9 +33,8 @@ func ServeSocket(path string, handler http.Handler, log *slog.Logger) (*Server, 
 // controlAPI is the name of the servers of the control API.
 const controlAPI = "control API"
 
-// socket is a unix socket that is listened on, with its file. Directors that start and end side by
-// side make and remove theirs one after another, with their folder locked, so that none takes away
-// a living one's.
+// socket is a listening unix socket with its file. A director locks the folder while it creates or
+// removes its socket, so that directors which start and end at once never remove each other's.
 type socket struct {
 	net.Listener
 	path  string
@@ -42,10 +42,10 @@ type socket struct {
 	close func() error
 }
 
-// listenSocket makes a socket that only its owner may use. One that nobody listens on any more is replaced.
+// listenSocket creates a socket that only its owner may use. It replaces a socket without listener.
 func listenSocket(path string) (*socket, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, fmt.Errorf("make the control socket's folder: %w; see director.control", err)
+		return nil, fmt.Errorf("create the control socket's folder: %w; see director.control", err)
 	}
 	unlock, err := lockFolder(path)
 	if err != nil {
@@ -55,19 +55,20 @@ func listenSocket(path string) (*socket, error) {
 	if err := removeStale(path); err != nil {
 		return nil, err
 	}
-	// Made under another name and moved, so that nobody can connect before only its owner may.
+	// The socket is created under another name and then renamed, so that no other user can connect
+	// before its mode is 0600.
 	fresh := beside(path)
 	if err := removeStale(fresh); err != nil {
 		return nil, err
 	}
 	listener, err := net.Listen("unix", fresh)
 	if err != nil {
-		return nil, fmt.Errorf("make the control socket %s: %w; see director.control", path, err)
+		return nil, fmt.Errorf("create the control socket %s: %w; see director.control", path, err)
 	}
 	listener.(*net.UnixListener).SetUnlinkOnClose(false)
 	made, err := os.Lstat(fresh)
 	if err := errors.Join(err, os.Chmod(fresh, 0o600), os.Rename(fresh, path)); err != nil {
-		err = fmt.Errorf("make the control socket %s: %w; see director.control", path, err)
+		err = fmt.Errorf("create the control socket %s: %w; see director.control", path, err)
 		return nil, errors.Join(err, listener.Close(), os.Remove(fresh))
 	}
 	s := &socket{Listener: listener, path: path, made: made}
@@ -75,8 +76,9 @@ func listenSocket(path string) (*socket, error) {
 	return s, nil
 }
 
-// beside is the name of a socket in the making. It is as long as the socket's own, since a socket's path has a bound, and the same for all
-// directors, since one at a time makes a socket in a folder: so what one leaves that was killed at it is removed by the next.
+// beside returns the name under which a socket is created. It is as long as the final name, since
+// the kernel bounds a socket's path. It is the same for all directors, since one at a time creates
+// a socket in a folder; so the next director removes what a killed one left there.
 func beside(path string) string {
 	folder, name := filepath.Split(path)
 	if name[0] == '~' {
@@ -85,11 +87,12 @@ func beside(path string) string {
 	return folder + "~" + name[1:]
 }
 
-// Close removes the socket's file and stops listening. Later calls return what the first one did.
+// Close removes the socket's file and stops listening. Later calls return the first call's result.
 func (s *socket) Close() error { return s.close() }
 
-// remove removes the socket's file, unless another file is in its place. The socket is still listened
-// on: so no director takes it for one that was left, and its inode's number is not given out again.
+// remove removes the socket's file, unless another file is in its place. Call it while the socket
+// still listens: then no other director takes the socket for an abandoned one, and the kernel does
+// not reuse the inode number.
 func (s *socket) remove() error {
 	unlock, err := lockFolder(s.path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -105,7 +108,8 @@ func (s *socket) remove() error {
 	return os.Remove(s.path)
 }
 
-// lockFolder waits until no other director makes or removes a socket in a path's folder.
+// lockFolder waits until no other director creates or removes a socket in a path's folder. The lock
+// holds until unlock.
 func lockFolder(path string) (unlock func(), err error) {
 	folder, err := os.Open(filepath.Dir(path))
 	if err != nil {
@@ -117,24 +121,28 @@ func lockFolder(path string) (unlock func(), err error) {
 			return func() { folder.Close() }, nil
 		}
 	}
-	return nil, errors.Join(fmt.Errorf("lock %s for the control socket, which another program has locked: %w", folder.Name(), err), folder.Close())
+	err = fmt.Errorf("lock %s for the control socket: another program holds the lock: %w",
+		folder.Name(), err)
+	return nil, errors.Join(err, folder.Close())
 }
 
-// removeStale removes a socket that a director which is no more has left. A living one's is an error.
+// removeStale removes a socket that an ended director left behind. It returns an error for the
+// socket of a running director and for a file that is not a socket.
 func removeStale(path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil || info.Mode()&os.ModeSocket == 0 {
-		return fmt.Errorf("%s is there and is no socket: give another path in director.control", path)
+		return fmt.Errorf("%s exists and is not a socket: set another path in director.control", path)
 	}
 	conn, err := net.DialTimeout("unix", path, time.Second)
 	if err == nil {
 		conn.Close()
 	}
-	if !errors.Is(err, unix.ECONNREFUSED) { // a living one may also have more callers than it can take
-		return fmt.Errorf("another director has the control socket %s: give this one a path of its own in director.control", path)
+	if !errors.Is(err, unix.ECONNREFUSED) { // other errors too: a busy director's queue may be full
+		return fmt.Errorf("another director uses the control socket %s: "+
+			"set a path of its own in director.control", path)
 	}
 	return os.Remove(path)
 }

@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// withProblems answers requests for which a mux has no pattern as everything that is wrong is answered: by a problem document.
+// withProblems serves a mux, and answers a request that matches no pattern with a problem document.
 func withProblems(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		unmatched, pattern := mux.Handler(r)
@@ -14,17 +14,19 @@ func withProblems(mux *http.ServeMux) http.Handler {
 			return
 		}
 		p := unmatchedAnswer{header: w.Header()}
-		unmatched.ServeHTTP(&p, r) // finds out which methods are allowed
+		unmatched.ServeHTTP(&p, r) // sets Allow to the methods of the path
 		switch p.status {
 		case http.StatusMethodNotAllowed:
-			writeProblem(w, p.status, fmt.Errorf("%s does not take %s, but %s", r.URL.Path, r.Method, p.header.Get("Allow")))
+			writeProblem(w, p.status, fmt.Errorf("method %s is not allowed for %s: use %s",
+				r.Method, r.URL.Path, p.header.Get("Allow")))
 		default:
-			writeProblem(w, http.StatusNotFound, fmt.Errorf("there is no %s; /openapi.json has what there is", r.URL.Path))
+			writeProblem(w, http.StatusNotFound,
+				fmt.Errorf("unknown path %s: see /openapi.json", r.URL.Path))
 		}
 	})
 }
 
-// unmatchedAnswer keeps the status and the header of an answer, and forgets its text.
+// unmatchedAnswer keeps the status and the header of a response, and discards its text.
 type unmatchedAnswer struct {
 	header http.Header
 	status int

@@ -9,10 +9,12 @@ import (
 	"io/fs"
 	"net"
 	"net/url"
+	"os"
 	"syscall"
 )
 
-// unreachable says why a director did not answer, and what to do about it. HTTP's own words about it (of URLs and dials) are left out.
+// unreachable returns an error that says why a director did not answer, and what to do about it. It
+// omits what net/http adds about URLs and dials.
 func (c *Client) unreachable(err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
@@ -20,7 +22,10 @@ func (c *Client) unreachable(err error) error {
 	if o, ok := errors.AsType[*net.OpError](err); ok {
 		err = o.Err
 	}
-	return fmt.Errorf("ask the director at %s: %w; %s", c.where, err, unreachableRemedy(err))
+	if s, ok := errors.AsType[*os.SyscallError](err); ok {
+		err = s.Err
+	}
+	return fmt.Errorf("connect to the director at %s: %w; %s", c.where, err, unreachableRemedy(err))
 }
 
 func unreachableRemedy(err error) string {
@@ -28,15 +33,15 @@ func unreachableRemedy(err error) string {
 	_, unnamed := errors.AsType[x509.HostnameError](err)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return "only the director's own user may use its socket: run this with sudo"
+		return "only the director's user may use its socket: run this command with sudo"
 	case unknown:
-		return "give the certificate that signed the director's with --ca"
+		return "pass the certificate that signed the director's with --ca"
 	case unnamed:
-		return "ask for it by a name or address that its certificate has"
+		return "use a name or address that is in its certificate"
 	case errors.Is(err, context.DeadlineExceeded):
-		return "it is there and does not answer: see its log"
+		return "it does not answer in time: see its log"
 	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
-		return "it ended before it had answered: see its log"
+		return "it ended before it answered: see its log"
 	}
 	return "is it running? see --socket and --remote"
 }

@@ -2,10 +2,11 @@ package control
 
 import "runtime/debug"
 
-// revision is the commit that the program was built from, which `make build` has the linker set.
+// revision is the commit that the program was built from. The linker sets it in `make build`.
 var revision = "unknown"
 
-// Build tells what the program was built from.
+// Build returns the module version, the commit and the Go version that the program was built from.
+// A value that is missing is "unknown".
 func Build() (version, commit, goVersion string) {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -1,5 +1,7 @@
-// Package control is the running configuration of a director: it turns a configuration into what
-// the engine does, plans and applies another one, edits and drains, and turns what the engine did
-// into reports and metrics. It knows no HTTP: what is wrong with a request is a typed error, which
-// api gives a status. It may be used by anyone; it never touches a packet.
+// Package control holds the running configuration of a director. It turns a configuration into
+// settings of the engine, plans and applies another one, edits services and drains real servers. It
+// turns the engine's counters into reports and metrics.
+//
+// The package does not know HTTP: a bad request is a typed error, which package api maps to a
+// status. Anyone may use it. It never touches a packet.
 package control

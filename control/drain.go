@@ -10,46 +10,52 @@ import (
 	"time"
 )
 
-// DrainRequest says how a real server is drained: it is given weight 0, so that it has no new sessions, and those that it has go on.
+// DrainRequest says how to drain a real server. A drain sets the weight to 0: the real server gets
+// no new sessions, and its sessions go on.
 type DrainRequest struct {
-	DeadlineSeconds float64 `json:"deadline_seconds,omitempty" minimum:"0" maximum:"31536000" doc:"when the drain is over whatever is left; 0 is never"`
+	DeadlineSeconds float64 `json:"deadline_seconds,omitempty" minimum:"0" maximum:"31536000" doc:"end the drain after this many seconds, even if sessions are left; 0 sets no deadline"`
 	EndSessions     bool    `json:"end_sessions,omitempty" doc:"end the sessions that are left at the deadline"`
 	Remove          bool    `json:"remove,omitempty" doc:"remove the real server once it has no session, or at the deadline"`
 }
 
-// Drain is how far a drain has come.
+// Drain is the progress of a drain.
 type Drain struct {
 	Service    string     `json:"service"`
 	RealServer string     `json:"real_server"`
 	State      DrainState `json:"state" enum:"draining,drained,over,cancelled"`
-	// Left are its sessions; once the drain is done, those that it had then.
+	// Left counts the real server's sessions. After the drain it keeps the count at its end.
 	Left        int     `json:"sessions_left"`
-	Ended       int     `json:"sessions_ended"`         // at the deadline
-	SecondsLeft float64 `json:"seconds_left,omitempty"` // to the deadline
-	Removed     bool    `json:"removed"`
-	Problem     string  `json:"problem,omitempty"`
+	Ended       int     `json:"sessions_ended"`         // ended at the deadline
+	SecondsLeft float64 `json:"seconds_left,omitempty"` // until the deadline; 0 without one
+	Removed     bool    `json:"removed"`                // the real server was removed
+	Problem     string  `json:"problem,omitempty"`      // why ending sessions or removing failed
 }
 
-// DrainState says whether a drain goes on.
+// DrainState says whether a drain goes on, or how it ended.
 type DrainState string
 
 // The states of a drain.
 const (
-	Draining  DrainState = "draining"
-	Drained   DrainState = "drained"   // no session is left
-	DrainOver DrainState = "over"      // the deadline came first
-	Cancelled DrainState = "cancelled" // by a request, or because the real server was given another weight or removed
+	// Draining is the state of a drain that goes on.
+	Draining DrainState = "draining"
+	// Drained means that no session is left.
+	Drained DrainState = "drained"
+	// DrainOver means that the deadline came first.
+	DrainOver DrainState = "over"
+	// Cancelled means that a request cancelled the drain, or that the real server was removed or
+	// got another weight.
+	Cancelled DrainState = "cancelled"
 )
 
 const (
-	drainPoll   = 200 * time.Millisecond
-	drainMemory = time.Hour // how long a drain that is done can be asked for
+	drainPoll   = 200 * time.Millisecond // between two counts of the sessions
+	drainMemory = time.Hour              // how long an ended drain is listed
 )
 
-// errNoDrain says that nobody drains a real server.
-const errNoDrain = NotFoundError("nobody drains it")
+// errNoDrain says that a real server has no drain.
+const errNoDrain = NotFoundError("this real server is not being drained")
 
-// drains are those of a director, by real server.
+// drains are a director's drains, the ended ones of the last hour included.
 type drains struct {
 	ctx  context.Context
 	stop context.CancelFunc
@@ -65,22 +71,23 @@ func newDrains() *drains {
 	return d
 }
 
-// drain is one of them.
+// drain is the drain of one real server.
 type drain struct {
 	request  DrainRequest
-	deadline time.Time // zero if there is none
+	deadline time.Time // zero without a deadline
 	cancel   context.CancelFunc
-	end      time.Time // zero while it goes on
 
-	Drain // guarded by drains.mu, as end is
+	// Guarded by drains.mu.
+	Drain
+	end time.Time // zero while the drain goes on
 }
 
-// Drain gives a real server weight 0 and sees to the rest until no session is left or the deadline has come. A drain of the same real
-// server that goes on is replaced.
+// Drain sets a real server's weight to 0 and returns. In the background the drain goes on until no
+// session is left or the deadline comes. It replaces an earlier drain of the same real server.
 func (r *Running) Drain(id ServerID, request DrainRequest) (Drain, error) {
 	if request.EndSessions && request.DeadlineSeconds == 0 {
 		return Drain{}, &ValueError{
-			"end_sessions", "sessions are ended at the deadline, and there is none: give deadline_seconds",
+			"end_sessions", "sessions end at the deadline: set deadline_seconds as well",
 		}
 	}
 	id, err := id.canonical()
@@ -91,7 +98,8 @@ func (r *Running) Drain(id ServerID, request DrainRequest) (Drain, error) {
 	if _, err := r.ChangeRealServer(id, RealServerChange{Weight: &zero}); err != nil {
 		return Drain{}, err
 	}
-	d := &drain{request: request, Drain: Drain{Service: id.Service, RealServer: id.Server, State: Draining}}
+	d := &drain{request: request}
+	d.Service, d.RealServer, d.State = id.Service, id.Server, Draining
 	if request.DeadlineSeconds > 0 {
 		d.deadline = time.Now().Add(time.Duration(request.DeadlineSeconds * float64(time.Second)))
 	}
@@ -102,7 +110,9 @@ func (r *Running) startDrain(id ServerID, d *drain) Drain {
 	all := r.drains
 	all.mu.Lock()
 	defer all.mu.Unlock()
-	maps.DeleteFunc(all.all, func(_ ServerID, old *drain) bool { return !old.end.IsZero() && time.Since(old.end) > drainMemory })
+	maps.DeleteFunc(all.all, func(_ ServerID, old *drain) bool {
+		return !old.end.IsZero() && time.Since(old.end) > drainMemory
+	})
 	if old := all.all[id]; old != nil {
 		old.cancel()
 		old.finish(Cancelled)
@@ -111,11 +121,12 @@ func (r *Running) startDrain(id ServerID, d *drain) Drain {
 	ctx, cancel := context.WithCancel(all.ctx)
 	d.cancel = cancel
 	d.Left, _ = r.left(id)
-	all.done.Go(func() { r.seeTo(ctx, id, d) })
+	all.done.Go(func() { r.watch(ctx, id, d) })
 	return d.shown()
 }
 
-// Drains tells how far all drains have come, also those that were done in the last hour.
+// Drains returns the progress of all drains, including those that ended in the last hour. They are
+// sorted by service and real server.
 func (r *Running) Drains() []Drain {
 	r.drains.mu.Lock()
 	defer r.drains.mu.Unlock()
@@ -130,7 +141,7 @@ func compareServers(a, b ServerID) int {
 	return cmp.Or(cmp.Compare(a.Service, b.Service), cmp.Compare(a.Server, b.Server))
 }
 
-// DrainOf tells how far the drain of a real server has come.
+// DrainOf returns the progress of a real server's drain, or a NotFoundError.
 func (r *Running) DrainOf(id ServerID) (Drain, error) {
 	id, err := id.canonical()
 	if err != nil {
@@ -145,7 +156,8 @@ func (r *Running) DrainOf(id ServerID) (Drain, error) {
 	return d.shown(), nil
 }
 
-// CancelDrain ends the drain of a real server, whose weight stays 0.
+// CancelDrain ends the drain of a real server. The weight stays 0. Without a drain it returns a
+// NotFoundError.
 func (r *Running) CancelDrain(id ServerID) (Drain, error) {
 	id, err := id.canonical()
 	if err != nil {
@@ -162,7 +174,8 @@ func (r *Running) CancelDrain(id ServerID) (Drain, error) {
 	return d.shown(), nil
 }
 
-// shown is the drain with the seconds that it has left.
+// shown returns the drain's progress with the seconds until the deadline. The caller holds
+// drains.mu.
 func (d *drain) shown() Drain {
 	s := d.Drain
 	if s.State == Draining && !d.deadline.IsZero() {
@@ -171,15 +184,15 @@ func (d *drain) shown() Drain {
 	return s
 }
 
-// finish notes the end of a drain, unless it has been noted.
+// finish sets the state at a drain's end. Later calls have no effect. The caller holds drains.mu.
 func (d *drain) finish(s DrainState) {
 	if d.end.IsZero() {
 		d.State, d.end = s, time.Now()
 	}
 }
 
-// seeTo counts the sessions down, and does at the end what was asked for.
-func (r *Running) seeTo(ctx context.Context, id ServerID, d *drain) {
+// watch counts the sessions until the drain ends, and then ends it as requested.
+func (r *Running) watch(ctx context.Context, id ServerID, d *drain) {
 	defer d.cancel()
 	ticker := time.NewTicker(drainPoll)
 	defer ticker.Stop()
@@ -213,7 +226,8 @@ func (d *drain) stateWith(left int, drained bool) DrainState {
 	return Draining
 }
 
-// left counts a real server's sessions; drained is false if it has a weight again, or is no more.
+// left counts a real server's sessions. drained is false if the real server was removed or its
+// weight is not 0 any more.
 func (r *Running) left(id ServerID) (n int, drained bool) {
 	server, weight, err := r.server(id)
 	if err != nil {
@@ -222,7 +236,8 @@ func (r *Running) left(id ServerID) (n int, drained bool) {
 	return r.engine.SessionsOf(server), weight == 0
 }
 
-// endDrain ends the sessions that are left and removes the real server, as far as that was asked for, and tells the log.
+// endDrain ends the remaining sessions and removes the real server, if the request says so. It logs
+// the result.
 func (r *Running) endDrain(ctx context.Context, id ServerID, d *drain, state DrainState) {
 	if r.isDone(d) {
 		return
@@ -245,7 +260,7 @@ func (r *Running) endDrain(ctx context.Context, id ServerID, d *drain, state Dra
 	r.log(d.shown())
 }
 
-// isDone reports whether a drain's end has been noted: it was cancelled.
+// isDone reports whether a drain has ended already, because it was cancelled or replaced.
 func (r *Running) isDone(d *drain) bool {
 	r.drains.mu.Lock()
 	defer r.drains.mu.Unlock()
@@ -264,15 +279,17 @@ func (r *Running) log(d Drain) {
 	if r.Log == nil {
 		return
 	}
-	log := r.Log.With("service", d.Service, "real server", d.RealServer, "state", d.State, "sessions left", d.Left, "ended", d.Ended, "removed", d.Removed)
+	log := r.Log.With("service", d.Service, "real server", d.RealServer, "state", d.State,
+		"sessions left", d.Left, "ended", d.Ended, "removed", d.Removed)
 	if d.Problem != "" {
-		log.Warn("a drain is done", "problem", d.Problem)
+		log.Warn("drain ended", "problem", d.Problem)
 		return
 	}
-	log.Info("a drain is done")
+	log.Info("drain ended")
 }
 
-// Close gives up what goes on in the background: drains.
+// Close cancels what runs in the background, which is drains, and waits for its end. Real servers
+// keep the weight 0.
 func (r *Running) Close() {
 	r.drains.stop()
 	r.drains.done.Wait()

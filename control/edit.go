@@ -12,29 +12,29 @@ import (
 
 // ServerID names a real server.
 type ServerID struct {
-	Service string // its name
+	Service string // the service's name
 	Server  string // the real server's address and port
 }
 
-// RealServerChange changes what is given of a real server.
+// RealServerChange changes the settings of a real server. A nil field leaves its setting as it is.
 type RealServerChange struct {
-	Weight         *int `json:"weight,omitempty" minimum:"0" maximum:"65535" doc:"0 drains"`
-	UpperThreshold *int `json:"upper_threshold,omitempty" minimum:"0"`
-	LowerThreshold *int `json:"lower_threshold,omitempty" minimum:"0"`
+	Weight         *int `json:"weight,omitempty" minimum:"0" maximum:"65535" doc:"0 stops new sessions"`
+	UpperThreshold *int `json:"upper_threshold,omitempty" minimum:"0" doc:"no new sessions once it has this many; 0 sets no threshold"`
+	LowerThreshold *int `json:"lower_threshold,omitempty" minimum:"0" doc:"after that, new sessions again below this many; 0 stands for three quarters of upper_threshold"`
 }
 
-// RealServerAddition is a new real server. It goes last in its service.
+// RealServerAddition is a new real server. Its weight is 1 if Weight is nil.
 type RealServerAddition struct {
 	Address string `json:"address" example:"10.1.0.13:80"`
 	RealServerChange
 }
 
-// AddRealServer adds a real server to a service.
+// AddRealServer adds a real server at the end of a service.
 func (r *Running) AddRealServer(service string, n RealServerAddition) (Plan, error) {
 	return r.edit(service, func(s *config.Service) error { return addServer(s, n) })
 }
 
-// ChangeRealServer changes what is given of a real server.
+// ChangeRealServer changes the given settings of a real server.
 func (r *Running) ChangeRealServer(id ServerID, change RealServerChange) (Plan, error) {
 	return r.edit(id.Service, func(s *config.Service) error {
 		i, err := findServer(s, id.Server)
@@ -45,7 +45,7 @@ func (r *Running) ChangeRealServer(id ServerID, change RealServerChange) (Plan, 
 	})
 }
 
-// RemoveRealServer removes a real server.
+// RemoveRealServer removes a real server. The plan says what happens to its sessions.
 func (r *Running) RemoveRealServer(id ServerID) (Plan, error) {
 	return r.edit(id.Service, func(s *config.Service) error {
 		i, err := findServer(s, id.Server)
@@ -56,7 +56,7 @@ func (r *Running) RemoveRealServer(id ServerID) (Plan, error) {
 	})
 }
 
-// edit changes a service in a copy, which takes its place if it passes the checks that a file would.
+// edit changes a copy of a service, which replaces the service if it passes the checks of a file.
 func (r *Running) edit(name string, change func(*config.Service) error) (Plan, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -73,7 +73,7 @@ func (r *Running) edit(name string, change func(*config.Service) error) (Plan, e
 	return r.change(&was, &next, place)
 }
 
-// change is put that can be undone.
+// change calls put and remembers the change for Rollback. The caller holds mu.
 func (r *Running) change(was, next *config.Service, place int) (Plan, error) {
 	plan, err := r.put(was, next, place)
 	if err == nil && !plan.Empty() {
@@ -82,8 +82,8 @@ func (r *Running) change(was, next *config.Service, place int) (Plan, error) {
 	return plan, err
 }
 
-// put has a service take the place of another. Without was it is added at a place, and without next the
-// other is removed from it. The caller holds mu.
+// put replaces the service was by next. If was is nil it inserts next at place, and if next is nil
+// it removes was, which is at place. The caller holds mu.
 func (r *Running) put(was, next *config.Service, place int) (Plan, error) {
 	plan := r.planOf(was, next)
 	if plan.Empty() {
@@ -106,7 +106,7 @@ func (r *Running) put(was, next *config.Service, place int) (Plan, error) {
 	return plan, nil
 }
 
-// list puts the change into the list of services.
+// list makes the change in the list of services.
 func (r *Running) list(was, next *config.Service, place int) {
 	switch all := r.current.Services; {
 	case next == nil:
@@ -122,8 +122,8 @@ func (r *Running) list(was, next *config.Service, place int) {
 	}
 }
 
-// tellEngine has the engine make a change. One that adds a service elsewhere than at the end has it look
-// at all of them, for their order.
+// tellEngine makes the change in the engine. A service that is not added at the end needs a full
+// Apply, since the engine keeps the services in order.
 func (r *Running) tellEngine(was, next *config.Service, place int) error {
 	switch {
 	case next == nil:
@@ -134,7 +134,7 @@ func (r *Running) tellEngine(was, next *config.Service, place int) error {
 	return r.engine.Change(engine.Change{Put: []engine.Service{engineService(*next)}})
 }
 
-// planOf says what the change of one service means.
+// planOf returns the plan of a change of one service.
 func (r *Running) planOf(was, next *config.Service) Plan {
 	old, new := *r.current, *r.current
 	old.Services, new.Services = nil, nil
@@ -155,7 +155,7 @@ func (r *Running) planOf(was, next *config.Service) Plan {
 func (r *Running) find(name string) (int, error) {
 	place, known := r.places[name]
 	if !known {
-		return 0, NotFoundError(fmt.Sprintf("there is no service %q", name))
+		return 0, NotFoundError(fmt.Sprintf("unknown service %q", name))
 	}
 	return place, nil
 }
@@ -173,19 +173,22 @@ func (r *Running) server(id ServerID) (lvs.RealServerID, int, error) {
 	return s.ServerID(s.RealServers[i]), s.RealServers[i].Weight, nil
 }
 
-// NotFoundError says that a name or address belongs to nothing in the configuration.
+// NotFoundError says that the configuration has nothing with a name or address. It is the message.
 type NotFoundError string
 
+// Error returns the message.
 func (e NotFoundError) Error() string { return string(e) }
 
-// AddressError says that a text is not the address of a service or real server.
+// AddressError says that Text is not the address of a service or real server.
 type AddressError struct{ Text string }
 
+// Error returns the text and two valid examples.
 func (e *AddressError) Error() string {
-	return fmt.Sprintf("%q is no address with a port: write one such as 10.1.0.11:80 or [fd00::11]:80", e.Text)
+	return fmt.Sprintf("invalid address %q: "+
+		"write an address with a port, such as 10.1.0.11:80 or [fd00::11]:80", e.Text)
 }
 
-// address reads the address of a service or real server. The error is an *AddressError.
+// address parses the address of a service or real server. Its error is an *AddressError.
 func address(text string) (netip.AddrPort, error) {
 	a, err := netip.ParseAddrPort(text)
 	if err != nil {
@@ -194,7 +197,7 @@ func address(text string) (netip.AddrPort, error) {
 	return a, nil
 }
 
-// findServer returns the place of a real server in its service.
+// findServer returns the index of a real server in its service.
 func findServer(s *config.Service, server string) (int, error) {
 	a, err := address(server)
 	if err != nil {
@@ -202,12 +205,12 @@ func findServer(s *config.Service, server string) (int, error) {
 	}
 	i := slices.IndexFunc(s.RealServers, func(rs config.RealServer) bool { return rs.Address == a })
 	if i < 0 {
-		return 0, NotFoundError(fmt.Sprintf("service %s has no real server %s", s.Name, a))
+		return 0, NotFoundError(fmt.Sprintf("service %q has no real server %s", s.Name, a))
 	}
 	return i, nil
 }
 
-// canonical writes the address in its usual form.
+// canonical returns the ID with the address in its usual form.
 func (id ServerID) canonical() (ServerID, error) {
 	a, err := address(id.Server)
 	return ServerID{id.Service, a.String()}, err
@@ -224,12 +227,16 @@ func addServer(s *config.Service, n RealServerAddition) error {
 	return nil
 }
 
-// to makes the change.
+// to makes the change in rs.
 func (n *RealServerChange) to(rs *config.RealServer) {
 	for _, f := range []struct {
 		from *int
 		to   *int
-	}{{n.Weight, &rs.Weight}, {n.UpperThreshold, &rs.UpperThreshold}, {n.LowerThreshold, &rs.LowerThreshold}} {
+	}{
+		{n.Weight, &rs.Weight},
+		{n.UpperThreshold, &rs.UpperThreshold},
+		{n.LowerThreshold, &rs.LowerThreshold},
+	} {
 		if f.from != nil {
 			*f.to = *f.from
 		}

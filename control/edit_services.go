@@ -5,7 +5,7 @@ import (
 	"fulcrum/lvs"
 )
 
-// ServiceAddition is a new service. It goes last. What is left out is as in a file.
+// ServiceAddition is a new service. A setting that is nil has the same default as in a file.
 type ServiceAddition struct {
 	Name        string               `json:"name" example:"web"`
 	Address     string               `json:"address" doc:"the VIP and its port" example:"10.0.0.100:80"`
@@ -15,21 +15,22 @@ type ServiceAddition struct {
 	ServiceSettings
 }
 
-// ServiceSettings are what can be changed of a service while its sessions go on.
+// ServiceSettings are the settings of a service that can change while its sessions go on. A nil
+// field leaves its setting as it is.
 type ServiceSettings struct {
 	Scheduler      *string   `json:"scheduler,omitempty" example:"wlc"`
-	MSS            *int      `json:"mss,omitempty" doc:"what SYNs may say at most, in bytes; 0 is anything"`
-	Echo           *bool     `json:"echo,omitempty" doc:"the director answers echo requests to the VIP"`
+	MSS            *int      `json:"mss,omitempty" doc:"lower a larger MSS in SYNs to this many bytes; 0 leaves it"`
+	Echo           *bool     `json:"echo,omitempty" doc:"answer echo requests to the VIP"`
 	LocalAddresses *[]string `json:"local_addresses,omitempty" doc:"fullnat: addresses, ranges or subnets"`
 }
 
-// ServiceChange changes what is given of a service.
+// ServiceChange changes the settings of a service. A nil field leaves its setting as it is.
 type ServiceChange struct {
 	Name *string `json:"name,omitempty"`
 	ServiceSettings
 }
 
-// AddService adds a service, last.
+// AddService adds a service at the end of the list.
 func (r *Running) AddService(n ServiceAddition) (Plan, error) {
 	next, err := n.service()
 	if err != nil {
@@ -40,7 +41,7 @@ func (r *Running) AddService(n ServiceAddition) (Plan, error) {
 	return r.change(nil, next, len(r.current.Services))
 }
 
-// ChangeService changes what is given of the service with a name.
+// ChangeService changes the given settings of a service.
 func (r *Running) ChangeService(name string, change ServiceChange) (Plan, error) {
 	return r.edit(name, func(s *config.Service) error {
 		if change.Name != nil {
@@ -50,7 +51,8 @@ func (r *Running) ChangeService(name string, change ServiceChange) (Plan, error)
 	})
 }
 
-// RemoveService removes a service with its real servers.
+// RemoveService removes a service with its real servers. The plan says what happens to its
+// sessions.
 func (r *Running) RemoveService(name string) (Plan, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -62,7 +64,8 @@ func (r *Running) RemoveService(name string) (Plan, error) {
 	return r.change(&was, nil, place)
 }
 
-// Service returns the settings of the service with a name, or a NotFoundError. They must not be changed.
+// Service returns the settings of a service, or a NotFoundError. The caller must not change its
+// lists.
 func (r *Running) Service(name string) (config.Service, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -100,7 +103,7 @@ func (n *ServiceAddition) service() (*config.Service, error) {
 	return s, nil
 }
 
-// to makes the changes. What the values mean is checked with the whole service.
+// to makes the changes in s. The values are checked later, with the whole service.
 func (n *ServiceSettings) to(s *config.Service) error {
 	var err error
 	if n.Scheduler != nil {

@@ -2,25 +2,28 @@ package control
 
 import "fulcrum/config"
 
-// undo is what brings back the configuration before a change: the whole of it, or one service.
+// undo restores the configuration before a change: all of it, or one service.
 type undo struct {
-	whole *config.Config
-	// Where whole is nil: the service as it was, nil if the change added it, and as it became, nil if
-	// the change removed it.
-	was, became *config.Service
-	place       int // of was in the list
+	whole *config.Config // nil for a change of one service
+
+	// Valid if whole is nil.
+	was    *config.Service // before the change; nil if the change added the service
+	became *config.Service // after the change; nil if the change removed the service
+	place  int             // index of was in the list
 }
 
-// remember notes how a change is undone. The caller holds mu.
+// remember saves how to undo a change, and forgets the oldest change of more than maxUndo. The
+// caller holds mu.
 func (r *Running) remember(u undo) {
-	if len(r.before) == mostBefore {
+	if len(r.before) == maxUndo {
 		copy(r.before, r.before[1:])
-		r.before = r.before[:mostBefore-1]
+		r.before = r.before[:maxUndo-1]
 	}
 	r.before = append(r.before, u)
 }
 
-// Rollback goes back to the configuration before the last change.
+// Rollback goes back to the configuration before the last change. It can be called again for the
+// change before that, for up to 16 changes, and then returns ErrNothingBefore.
 func (r *Running) Rollback() (Plan, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -10,20 +10,23 @@ import (
 	"fulcrum/engine"
 )
 
-// Metrics are the director's counts as Prometheus reads them. Between two readers it keeps what it made for the
-// first: ten thousand real servers have a hundred thousand series, whose labels hardly ever change, and a garbage collection
-// for each reader would show in the packets' latency.
+// Metrics are the director's counters for Prometheus. They implement
+// prometheus.TransactionalGatherer and are safe for concurrent use.
+//
+// Metrics keep their series between two scrapes. Ten thousand real servers have a hundred thousand
+// series, whose labels hardly ever change. If each scrape made them anew, the garbage collection
+// would show in the packets' latency.
 type Metrics struct {
 	config *config.Config
 	report func() engine.Report
 
-	mu     sync.Mutex // held while a reader has what follows
-	series []series   // in the order of families
+	mu     sync.Mutex // held from Gather to done; guards the following fields
+	series []series   // sorted by name
 	shown  []*dto.MetricFamily
 }
 
-// NewMetrics makes metrics of a director with a configuration that report counts. Nothing in them grows but by real
-// servers and services.
+// NewMetrics returns the metrics of a director with a configuration. report returns its current
+// counters. The number of series grows only with services and real servers.
 func NewMetrics(c *config.Config, report func() engine.Report) *Metrics {
 	m := &Metrics{config: c, report: report}
 	for i := range families {
@@ -35,7 +38,8 @@ func NewMetrics(c *config.Config, report func() engine.Report) *Metrics {
 	return m
 }
 
-// Gather brings the metrics up to date and lends them out until done.
+// Gather returns the current metrics, sorted by name. The caller calls done once it has read them,
+// and must not use them afterwards. The error is always nil.
 func (m *Metrics) Gather() (_ []*dto.MetricFamily, done func(), _ error) {
 	m.mu.Lock()
 	now := newReading(m.config, m.report())
@@ -45,7 +49,7 @@ func (m *Metrics) Gather() (_ []*dto.MetricFamily, done func(), _ error) {
 		s.begin()
 		s.family.read(&now, s)
 		s.end()
-		if len(s.dto.Metric) > 0 { // the format knows no empty family
+		if len(s.dto.Metric) > 0 { // the text format has no form for an empty family
 			m.shown = append(m.shown, s.dto)
 		}
 	}

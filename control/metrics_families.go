@@ -15,11 +15,11 @@ const (
 	histogram = dto.MetricType_HISTOGRAM
 )
 
-// reading is what the metrics are read from.
+// reading is the source of one scrape.
 type reading struct {
 	engine.Report
 	config    *config.Config
-	addresses []string // of all real servers, in the report's order: eight families show them
+	addresses []string // of all real servers, in the report's order; eight families use them
 }
 
 func newReading(c *config.Config, e engine.Report) reading {
@@ -32,7 +32,7 @@ func newReading(c *config.Config, e engine.Report) reading {
 	return r
 }
 
-// family is one metric's name with all its labels. read adds a value for each of them.
+// family is a metric with its labels. read adds one value for each combination of labels.
 type family struct {
 	name   string
 	kind   dto.MetricType
@@ -41,79 +41,120 @@ type family struct {
 	read   func(r *reading, s *series)
 }
 
-// families is the one table of metrics; docs/metrics.md has it too. Bytes are those of IP packets.
+// families is the table of all metrics. docs/metrics.md repeats it. Bytes are those of IP packets.
 var families = []family{
-	{"fulcrum_build_info", gauge, "Always 1; the labels say what runs.", []string{"version", "revision", "go_version"}, readBuild},
-	{"fulcrum_sessions", gauge, "Sessions that the real servers have.", nil,
+	{"fulcrum_build_info", gauge,
+		"Always 1; the labels identify the program.",
+		[]string{"version", "revision", "go_version"}, readBuild},
+	{"fulcrum_sessions", gauge,
+		"Sessions of all real servers.", nil,
 		func(r *reading, s *series) { s.add(float64(r.Sessions), labels{}) }},
-	{"fulcrum_sessions_limit", gauge, "Sessions that there is room for (session.max and session.max_v6).", []string{"family"}, readLimits},
-	{"fulcrum_dropped_packets_total", counter, "Packets that were dropped, by reason; docs/drops.md says what each one means.", []string{"reason"}, readDrops},
+	{"fulcrum_sessions_limit", gauge,
+		"Size of the session tables (session.max and session.max_v6).", []string{"family"}, readLimits},
+	{"fulcrum_dropped_packets_total", counter,
+		"Packets dropped, by reason; docs/drops.md explains each reason.", []string{"reason"}, readDrops},
 
-	{"fulcrum_worker_received_packets_total", counter, "Packets that a worker received.", worker,
+	{"fulcrum_worker_received_packets_total", counter,
+		"Packets that a worker received from its ports.", worker,
 		eachWorker(func(w *engine.WorkerReport) float64 { return float64(w.Received) })},
-	{"fulcrum_worker_originated_packets_total", counter, "Packets that a worker made itself: ARP, ND, ICMP.", worker,
+	{"fulcrum_worker_originated_packets_total", counter,
+		"Packets that a worker created: ARP, ND, ICMP.", worker,
 		eachWorker(func(w *engine.WorkerReport) float64 { return float64(w.Originated) })},
-	{"fulcrum_worker_transmitted_packets_total", counter, "Packets that a worker sent.", worker,
+	{"fulcrum_worker_transmitted_packets_total", counter,
+		"Packets that a worker sent to its ports.", worker,
 		eachWorker(func(w *engine.WorkerReport) float64 { return float64(w.Transmitted) })},
-	{"fulcrum_worker_consumed_packets_total", counter, "Packets that were for the director itself: ARP, ND, echo requests.", worker,
+	{"fulcrum_worker_consumed_packets_total", counter,
+		"Packets to the director itself: ARP, ND, echo requests.", worker,
 		eachWorker(func(w *engine.WorkerReport) float64 { return float64(w.Consumed) })},
-	{"fulcrum_worker_held_packets", gauge, "Packets that wait for a neighbour or for a device.", worker,
+	{"fulcrum_worker_held_packets", gauge,
+		"Packets that wait for a neighbour or a device.", worker,
 		eachWorker(func(w *engine.WorkerReport) float64 { return float64(w.Held) })},
-	{"fulcrum_worker_taken_over_packets_total", counter, "Packets that a worker had from others, because their sessions are here.", worker,
+	{"fulcrum_worker_taken_over_packets_total", counter,
+		"Packets that a worker took over from other workers, because it has their sessions.", worker,
 		eachWorker(func(w *engine.WorkerReport) float64 { return float64(w.TakenOver) })},
-	{"fulcrum_worker_handed_over_packets_total", counter, "Packets that a worker gave to another, because their sessions are there; near zero is the goal.", []string{"worker", "to"}, readHandoffs},
-	{"fulcrum_worker_sessions", gauge, "Sessions in a worker's table.", worker,
+	{"fulcrum_worker_handed_over_packets_total", counter,
+		"Packets that a worker handed to another one, which has their sessions; should be near zero.",
+		[]string{"worker", "to"}, readHandoffs},
+	{"fulcrum_worker_sessions", gauge,
+		"Sessions in a worker's table.", worker,
 		eachWorker(func(w *engine.WorkerReport) float64 { return float64(w.Sessions) })},
-	{"fulcrum_worker_evicted_sessions_total", counter, "Half-open sessions that gave way in a full table.", worker,
+	{"fulcrum_worker_evicted_sessions_total", counter,
+		"Half-open sessions evicted from a full table.", worker,
 		eachWorker(func(w *engine.WorkerReport) float64 { return float64(w.Evicted) })},
-	{"fulcrum_worker_neighbour_failures_total", counter, "Next hops that were given up because they did not answer ARP or ND.", worker,
+	{"fulcrum_worker_neighbour_failures_total", counter,
+		"Next hops that did not answer ARP or ND.", worker,
 		eachWorker(func(w *engine.WorkerReport) float64 { return float64(w.NeighbourFailures) })},
-	{"fulcrum_worker_turns_total", counter, "Turns of a worker: how often it polled its ports.", worker,
+	{"fulcrum_worker_turns_total", counter,
+		"Turns of a worker: each polls its ports once.", worker,
 		eachWorker(func(w *engine.WorkerReport) float64 { return float64(w.Turns) })},
-	{"fulcrum_worker_busy_seconds_total", counter, "Time in turns that brought packets; its rate is the worker's busy share.", worker,
+	{"fulcrum_worker_busy_seconds_total", counter,
+		"Time in turns that received packets; its rate is the worker's load from 0 to 1.", worker,
 		eachWorker(func(w *engine.WorkerReport) float64 { return w.Busy.Seconds() })},
-	{"fulcrum_worker_turn_seconds", histogram, "How long turns took, from one poll of the ports to the next, unless the worker slept: what comes meanwhile waits.", worker, readTurnTimes},
+	{"fulcrum_worker_turn_seconds", histogram,
+		"Duration of turns, from one poll of the ports to the next, without sleep; a packet that arrives meanwhile waits.",
+		worker, readTurnTimes},
 
-	{"fulcrum_port_received_packets_total", counter, "Packets that the workers received from a port.", port,
+	{"fulcrum_port_received_packets_total", counter,
+		"Packets that the workers received from a port.", port,
 		eachPort(func(p *engine.PortReport) uint64 { return p.Received })},
-	{"fulcrum_port_transmitted_packets_total", counter, "Packets that the workers sent to a port.", port,
+	{"fulcrum_port_transmitted_packets_total", counter,
+		"Packets that the workers sent to a port.", port,
 		eachPort(func(p *engine.PortReport) uint64 { return p.Transmitted })},
-	{"fulcrum_port_missed_packets_total", counter, "Packets that the device dropped because its queues were full: the workers are too slow.", port,
+	{"fulcrum_port_missed_packets_total", counter,
+		"Packets that the device dropped because its queues were full; the workers are too slow.", port,
 		eachPort(func(p *engine.PortReport) uint64 { return p.Device.RxMissed })},
-	{"fulcrum_port_no_buffer_packets_total", counter, "Packets that the device had no buffer for; raise dpdk.memory.", port,
+	{"fulcrum_port_no_buffer_packets_total", counter,
+		"Packets that the device dropped because it had no buffer; raise dpdk.memory.", port,
 		eachPort(func(p *engine.PortReport) uint64 { return p.Device.RxNoBuffer })},
-	{"fulcrum_port_receive_errors_total", counter, "Packets that the device received broken.", port,
+	{"fulcrum_port_receive_errors_total", counter,
+		"Packets that the device received with errors.", port,
 		eachPort(func(p *engine.PortReport) uint64 { return p.Device.RxErrors })},
-	{"fulcrum_port_transmit_errors_total", counter, "Packets that the device failed to send.", port,
+	{"fulcrum_port_transmit_errors_total", counter,
+		"Packets that the device failed to send.", port,
 		eachPort(func(p *engine.PortReport) uint64 { return p.Device.TxErrors })},
 
-	{"fulcrum_service_info", gauge, "Always 1; the labels say what the service is.", []string{"service", "address", "protocol", "mode", "scheduler"}, readServices},
-	{"fulcrum_service_connections_total", counter, "Sessions that began.", service,
+	{"fulcrum_service_info", gauge,
+		"Always 1; the labels describe the service.",
+		[]string{"service", "address", "protocol", "mode", "scheduler"}, readServices},
+	{"fulcrum_service_connections_total", counter,
+		"Sessions begun.", service,
 		eachService(func(t *engine.Traffic) uint64 { return t.Connections })},
-	{"fulcrum_service_in_packets_total", counter, "Packets from clients.", service,
+	{"fulcrum_service_in_packets_total", counter,
+		"Packets from clients.", service,
 		eachService(func(t *engine.Traffic) uint64 { return t.InPackets })},
-	{"fulcrum_service_in_bytes_total", counter, "Bytes from clients.", service,
+	{"fulcrum_service_in_bytes_total", counter,
+		"Bytes from clients.", service,
 		eachService(func(t *engine.Traffic) uint64 { return t.InBytes })},
-	{"fulcrum_service_out_packets_total", counter, "Packets to clients; none in dr and ipip, which real servers answer themselves.", service,
+	{"fulcrum_service_out_packets_total", counter,
+		"Packets to clients; 0 in dr and ipip, where real servers answer clients directly.", service,
 		eachService(func(t *engine.Traffic) uint64 { return t.OutPackets })},
-	{"fulcrum_service_out_bytes_total", counter, "Bytes to clients; none in dr and ipip, which real servers answer themselves.", service,
+	{"fulcrum_service_out_bytes_total", counter,
+		"Bytes to clients; 0 in dr and ipip, where real servers answer clients directly.", service,
 		eachService(func(t *engine.Traffic) uint64 { return t.OutBytes })},
 
-	{"fulcrum_real_server_weight", gauge, "Weight; 0 drains.", realServer,
+	{"fulcrum_real_server_weight", gauge,
+		"Weight; with 0 the real server gets no new sessions.", realServer,
 		eachRealServer(func(s *engine.RealServerReport) float64 { return float64(s.Weight) })},
-	{"fulcrum_real_server_active_connections", gauge, "Sessions that are established.", realServer,
+	{"fulcrum_real_server_active_connections", gauge,
+		"Established sessions.", realServer,
 		eachRealServer(func(s *engine.RealServerReport) float64 { return float64(s.Active) })},
-	{"fulcrum_real_server_inactive_connections", gauge, "Sessions that begin or end, and all of UDP.", realServer,
+	{"fulcrum_real_server_inactive_connections", gauge,
+		"Sessions that begin or end, and all UDP sessions.", realServer,
 		eachRealServer(func(s *engine.RealServerReport) float64 { return float64(s.Inactive) })},
-	{"fulcrum_real_server_connections_total", counter, "Sessions that began.", realServer,
+	{"fulcrum_real_server_connections_total", counter,
+		"Sessions begun.", realServer,
 		eachRealServer(func(s *engine.RealServerReport) float64 { return float64(s.Connections) })},
-	{"fulcrum_real_server_in_packets_total", counter, "Packets to the real server.", realServer,
+	{"fulcrum_real_server_in_packets_total", counter,
+		"Packets to the real server.", realServer,
 		eachRealServer(func(s *engine.RealServerReport) float64 { return float64(s.InPackets) })},
-	{"fulcrum_real_server_in_bytes_total", counter, "Bytes to the real server.", realServer,
+	{"fulcrum_real_server_in_bytes_total", counter,
+		"Bytes to the real server.", realServer,
 		eachRealServer(func(s *engine.RealServerReport) float64 { return float64(s.InBytes) })},
-	{"fulcrum_real_server_out_packets_total", counter, "Packets from the real server, where they come back through the director.", realServer,
+	{"fulcrum_real_server_out_packets_total", counter,
+		"Packets from the real server, in modes where they pass the director.", realServer,
 		eachRealServer(func(s *engine.RealServerReport) float64 { return float64(s.OutPackets) })},
-	{"fulcrum_real_server_out_bytes_total", counter, "Bytes from the real server, where they come back through the director.", realServer,
+	{"fulcrum_real_server_out_bytes_total", counter,
+		"Bytes from the real server, in modes where they pass the director.", realServer,
 		eachRealServer(func(s *engine.RealServerReport) float64 { return float64(s.OutBytes) })},
 }
 
@@ -134,7 +175,7 @@ func readLimits(r *reading, s *series) {
 	s.add(float64(r.config.Session.MaxV6), labels{"ipv6"})
 }
 
-// readDrops shows the reasons that did not occur too: a rate needs the zero from which it rises.
+// readDrops adds all reasons, also those that did not occur: a rate starts from a zero.
 func readDrops(r *reading, s *series) {
 	for v := range engine.NumVerdicts {
 		if v.IsDrop() {
@@ -156,7 +197,9 @@ func readHandoffs(r *reading, s *series) {
 func readServices(r *reading, s *series) {
 	for i := range r.Services {
 		v := &r.Services[i].Service
-		s.add(1, labels{v.Name, v.Address.String(), v.Protocol.String(), v.Mode.String(), v.Scheduler.String()})
+		s.add(1, labels{
+			v.Name, v.Address.String(), v.Protocol.String(), v.Mode.String(), v.Scheduler.String(),
+		})
 	}
 }
 

@@ -8,24 +8,25 @@ import (
 	"fulcrum/engine"
 )
 
-// maxLabels is how many labels a family can have.
+// maxLabels is the largest number of labels of a family.
 const maxLabels = 6
 
-// labels are the values of a family's labels, in their order.
+// labels are the values of a family's labels, in the family's order.
 type labels [maxLabels]string
 
-// series are the metrics of a family. They are written again from the first on at each reading, and those whose labels are as
-// they were keep everything but the value.
+// series are the metrics of a family. Each scrape reuses them from the first on. A metric whose
+// labels have not changed only gets a new value.
 type series struct {
 	family  *family
 	dto     *dto.MetricFamily
-	metrics []*dto.Metric // all that were ever needed
+	metrics []*dto.Metric // as many as any scrape has needed
 	labels  []labels      // of metrics
-	used    int
+	used    int           // how many metrics this scrape has so far
 }
 
 func newSeries(f *family) series {
-	return series{family: f, dto: &dto.MetricFamily{Name: &f.name, Help: &f.help, Type: f.kind.Enum()}}
+	d := &dto.MetricFamily{Name: &f.name, Help: &f.help, Type: f.kind.Enum()}
+	return series{family: f, dto: d}
 }
 
 func compareNames(a, b *dto.MetricFamily) int { return strings.Compare(a.GetName(), b.GetName()) }
@@ -34,12 +35,12 @@ func (s *series) begin() { s.used = 0 }
 
 func (s *series) end() { s.dto.Metric = s.metrics[:s.used] }
 
-// add gives the next metric a value.
+// add sets the value of the next metric.
 func (s *series) add(value float64, values labels) {
-	*s.place(s.next(values)) = value
+	*s.valueOf(s.next(values)) = value
 }
 
-// addTurns gives the next metric a distribution.
+// addTurns sets the histogram of the next metric.
 func (s *series) addTurns(t *engine.TurnTimes, values labels) {
 	h, turns := s.next(values).Histogram, uint64(0)
 	for i, n := range t.Counts {
@@ -51,7 +52,7 @@ func (s *series) addTurns(t *engine.TurnTimes, values labels) {
 	*h.SampleCount, *h.SampleSum = turns, t.Total.Seconds()
 }
 
-// next is the next metric, with labels.
+// next returns the next metric, with these labels.
 func (s *series) next(values labels) *dto.Metric {
 	if s.used == len(s.metrics) {
 		s.metrics, s.labels = append(s.metrics, s.newMetric()), append(s.labels, labels{})
@@ -67,7 +68,7 @@ func (s *series) next(values labels) *dto.Metric {
 	return m
 }
 
-// newMetric makes a metric whose labels are all empty, as those of a new entry in labels are.
+// newMetric returns a metric with empty labels, like a new entry of labels.
 func (s *series) newMetric() *dto.Metric {
 	m := &dto.Metric{}
 	for i := range s.family.labels {
@@ -92,8 +93,8 @@ func newHistogram() *dto.Histogram {
 	return h
 }
 
-// place is where a metric has its value.
-func (s *series) place(m *dto.Metric) *float64 {
+// valueOf returns the place of a metric's value.
+func (s *series) valueOf(m *dto.Metric) *float64 {
 	if s.family.kind == counter {
 		return m.Counter.Value
 	}

@@ -20,17 +20,23 @@ import (
 	"fulcrum/engine"
 )
 
-// manyServers is a report of an example with that many real servers, each of which has counted.
+// manyServers returns a report of an example's service with n real servers and their counters.
 func manyServers(c *config.Config, n int) engine.Report {
+	times := engine.TurnTimes{Counts: [16]uint64{3, 1, 15: 1}, Total: 2 * time.Second}
 	r := engine.Report{
-		Ports:   make([]engine.PortReport, len(c.Ports)),
-		Workers: []engine.WorkerReport{{HandedTo: []uint64{0, 7}, Turns: 5, Times: engine.TurnTimes{Counts: [16]uint64{3, 1, 15: 1}, Total: 2 * time.Second}}, {HandedTo: []uint64{9, 0}}},
+		Ports: make([]engine.PortReport, len(c.Ports)),
+		Workers: []engine.WorkerReport{
+			{HandedTo: []uint64{0, 7}, Turns: 5, Times: times}, {HandedTo: []uint64{9, 0}},
+		},
 	}
-	v := engine.ServiceReport{Service: engine.Service{Name: c.Services[0].Name, Address: c.Services[0].Address, Protocol: 6}}
+	v := engine.ServiceReport{Service: engine.Service{
+		Name: c.Services[0].Name, Address: c.Services[0].Address, Protocol: 6,
+	}}
 	first := netip.MustParseAddr("10.1.0.1")
 	for range n {
 		v.RealServers = append(v.RealServers, engine.RealServerReport{
-			Address: netip.AddrPortFrom(first, 80), Weight: 1, Traffic: engine.Traffic{Connections: 3, InBytes: 1000},
+			Address: netip.AddrPortFrom(first, 80), Weight: 1,
+			Traffic: engine.Traffic{Connections: 3, InBytes: 1000},
 		})
 		first = first.Next()
 	}
@@ -52,7 +58,7 @@ func metricsOf(t testing.TB, r *engine.Report) *Metrics {
 	return NewMetrics(c, func() engine.Report { return *r })
 }
 
-// scrape reads the metrics by way of their text, as Prometheus does.
+// scrape reads the metrics through their text form, as Prometheus does.
 func scrape(t testing.TB, m *Metrics) map[string]*dto.MetricFamily {
 	t.Helper()
 	shown, done, err := m.Gather()
@@ -74,7 +80,7 @@ func scrape(t testing.TB, m *Metrics) map[string]*dto.MetricFamily {
 	return found
 }
 
-// value finds a metric by its labels' values.
+// value returns the value of the metric with these labels.
 func value(t *testing.T, f *dto.MetricFamily, want ...string) float64 {
 	t.Helper()
 	for _, m := range f.GetMetric() {
@@ -112,7 +118,7 @@ func TestMetricsShowTheReport(t *testing.T) {
 	}
 }
 
-// TestMetricsFollowTheReport: what is kept between readers does not outlive the real server that it was about.
+// TestMetricsFollowTheReport checks that the series of a removed real server disappear.
 func TestMetricsFollowTheReport(t *testing.T) {
 	var r engine.Report
 	m := metricsOf(t, &r)
@@ -130,7 +136,7 @@ func TestMetricsFollowTheReport(t *testing.T) {
 	}
 }
 
-// TestMetricsFollowPrometheusConventions covers names, units and help texts, of ours alone.
+// TestMetricsFollowPrometheusConventions checks names, units and help texts of our own metrics.
 func TestMetricsFollowPrometheusConventions(t *testing.T) {
 	var r engine.Report
 	shown, done, _ := metricsOf(t, &r).Gather()
@@ -145,11 +151,12 @@ func TestMetricsFollowPrometheusConventions(t *testing.T) {
 		}
 	}
 	if len(shown) != len(families) {
-		t.Errorf("%d families shown, there are %d", len(shown), len(families))
+		t.Errorf("%d families shown, want %d", len(shown), len(families))
 	}
 }
 
-// TestMetricsHaveTurnTimes: the counts add up, and what is beyond the last limit is in the sum alone.
+// TestMetricsHaveTurnTimes checks that the histogram's counts are cumulative. Turns beyond the last
+// limit are in the total alone.
 func TestMetricsHaveTurnTimes(t *testing.T) {
 	var r engine.Report
 	h := scrape(t, metricsOf(t, &r))["fulcrum_worker_turn_seconds"].Metric[0].Histogram
@@ -174,13 +181,14 @@ func TestMetricsAreDocumented(t *testing.T) {
 		for i, l := range f.labels {
 			quoted[i] = "`" + l + "`"
 		}
-		row := fmt.Sprintf("| `%s` | %s | %s | %s |\n", f.name, strings.ToLower(f.kind.String()), strings.Join(quoted, ", "), f.help)
+		row := fmt.Sprintf("| `%s` | %s | %s | %s |\n",
+			f.name, strings.ToLower(f.kind.String()), strings.Join(quoted, ", "), f.help)
 		if !strings.Contains(string(page), row) {
 			t.Errorf("docs/metrics.md lacks the row\n%s", row)
 		}
 	}
 	if got := strings.Count(string(page), "\n| `fulcrum_"); got != len(families) {
-		t.Errorf("docs/metrics.md has %d metrics, there are %d", got, len(families))
+		t.Errorf("docs/metrics.md has %d metrics, want %d", got, len(families))
 	}
 }
 

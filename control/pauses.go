@@ -5,18 +5,19 @@ import (
 	"runtime/metrics"
 )
 
-// Pauses are how often and how long Go's garbage collector has stopped all threads at once, the workers' among them, as its
-// own runtime counts it (runtime/metrics, /sched/pauses/total/gc). A worker makes no garbage; whoever reads counters or
-// changes the configuration does.
+// Pauses counts the pauses in which Go's garbage collector stopped all threads, including the
+// workers, since the program's start. The numbers come from runtime/metrics,
+// /sched/pauses/total/gc. A worker makes no garbage; reading counters and changing the
+// configuration does.
 type Pauses struct {
 	Count     uint64  `json:"count"`
 	LongestUs float64 `json:"longest_us"` // microseconds, rounded up to the runtime's next bucket
 }
 
-// GCPauses is the name that Go's runtime/metrics gives to the histogram behind Pauses.
+// GCPauses is the name of the histogram behind Pauses in Go's runtime/metrics.
 const GCPauses = "/sched/pauses/total/gc:seconds"
 
-// readPauses asks the runtime.
+// readPauses reads the runtime's histogram.
 func readPauses() Pauses {
 	sample := []metrics.Sample{{Name: GCPauses}}
 	metrics.Read(sample)

@@ -9,27 +9,29 @@ import (
 	"fulcrum/engine"
 )
 
-// Report is what a director did, as JSON has it. Received + Originated = Transmitted + Consumed + the sum of Drops +
-// Held.
+// Report contains a director's counters since its start. They are packets unless a comment says
+// otherwise.
+//
+// Received + Originated = Transmitted + Consumed + the sum of Drops + Held.
 type Report struct {
 	Received    uint64            `json:"received"`
-	Originated  uint64            `json:"originated"`
+	Originated  uint64            `json:"originated"` // created by the director: ARP, ND, ICMP
 	Transmitted uint64            `json:"transmitted"`
-	Consumed    uint64            `json:"consumed"`
-	Held        uint64            `json:"held"`
-	Drops       map[string]uint64 `json:"drops"`   // by reason; only those that occurred
-	Evicted     uint64            `json:"evicted"` // half-open sessions that gave way in a full table
+	Consumed    uint64            `json:"consumed"` // to the director itself: ARP, ND, echo requests
+	Held        uint64            `json:"held"`     // that wait now for a neighbour or a device
+	Drops       map[string]uint64 `json:"drops"`    // by reason; only reasons that occurred
+	Evicted     uint64            `json:"evicted"`  // half-open sessions evicted from a full table
 	Ports       []PortReport      `json:"ports"`
 	Services    []ServiceReport   `json:"services"`
 	Workers     []WorkerReport    `json:"workers"`
 	Pauses      Pauses            `json:"pauses"`
 
-	drops []drop // in the order of a packet's way
+	drops []drop // in the order in which a packet meets them
 }
 
-// Drop is a reason for which packets were dropped.
+// Drop is a reason why packets were dropped.
 type Drop struct {
-	Reason  string `json:"reason"`
+	Reason  string `json:"reason"` // as in Report.Drops
 	Packets uint64 `json:"packets"`
 	Meaning string `json:"meaning"`
 	Remedy  string `json:"remedy"`
@@ -40,42 +42,44 @@ type drop struct {
 	packets                 uint64
 }
 
-// PortReport counts a port's packets. Missed, NoBuffer and the errors are the device's own counts of what never reached the
-// director, or never left after it had been transmitted.
+// PortReport contains a port's packet counters. Missed, NoBuffer, RxErrors and TxErrors are the
+// device's own: they count packets that never reached the director, or that did not leave after the
+// director transmitted them.
 type PortReport struct {
 	Name        string `json:"name"`
 	Received    uint64 `json:"received"`
 	Transmitted uint64 `json:"transmitted"`
-	Missed      uint64 `json:"missed"`
-	NoBuffer    uint64 `json:"no_buffer"`
+	Missed      uint64 `json:"missed"`    // the device's queues were full
+	NoBuffer    uint64 `json:"no_buffer"` // the device had no buffer
 	RxErrors    uint64 `json:"rx_errors"`
 	TxErrors    uint64 `json:"tx_errors"`
 }
 
-// WorkerReport is a worker's part. HandedOver are the packets that it gave to each of the others, in the order of workers,
-// because their sessions are there.
+// WorkerReport contains a worker's counters. A packet is handed over to the worker that has its
+// session.
 type WorkerReport struct {
 	CPU         int      `json:"cpu"`
 	Received    uint64   `json:"received"`
 	Transmitted uint64   `json:"transmitted"`
-	Sessions    int      `json:"sessions"`
-	TakenOver   uint64   `json:"taken_over"`
-	HandedOver  []uint64 `json:"handed_over"`
-	BusyMs      int64    `json:"busy_ms"` // in turns that brought packets
-	// TurnTimes tells how long the worker's turns took, the shortest first.
+	Sessions    int      `json:"sessions"`    // in its table now
+	TakenOver   uint64   `json:"taken_over"`  // packets from other workers
+	HandedOver  []uint64 `json:"handed_over"` // packets to each worker, in the order of workers
+	BusyMs      int64    `json:"busy_ms"`     // time in turns that received packets
+	// TurnTimes is the distribution of the turns' durations, the shortest first.
 	TurnTimes []TurnCount `json:"turn_times"`
 }
 
-// Traffic counts sessions, packets, and bytes of IP packets.
+// Traffic counts sessions and packets. Bytes are those of IP packets. In is from the client to the
+// real server, Out the other way.
 type Traffic struct {
-	Connections uint64 `json:"connections"`
+	Connections uint64 `json:"connections"` // sessions begun
 	InPackets   uint64 `json:"in_packets"`
 	InBytes     uint64 `json:"in_bytes"`
 	OutPackets  uint64 `json:"out_packets"`
 	OutBytes    uint64 `json:"out_bytes"`
 }
 
-// ServiceReport is a service's part.
+// ServiceReport contains a service's settings and counters.
 type ServiceReport struct {
 	Name      string `json:"name"`
 	Address   string `json:"address"`
@@ -86,21 +90,22 @@ type ServiceReport struct {
 	RealServers []RealServerReport `json:"real_servers"`
 }
 
-// RealServerReport is a real server's part.
+// RealServerReport contains a real server's weight and counters.
 type RealServerReport struct {
 	Address  string `json:"address"`
 	Weight   int32  `json:"weight"`
-	Active   int32  `json:"active"`
-	Inactive int32  `json:"inactive"`
+	Active   int32  `json:"active"`   // established sessions
+	Inactive int32  `json:"inactive"` // sessions that begin or end, and all UDP sessions
 	Traffic
 }
 
-// NewReport puts the configuration's names to what the engine counted.
+// NewReport returns the engine's counters with the names of the configuration.
 func NewReport(c *config.Config, e engine.Report) Report {
 	r := Report{
-		Received: e.Received, Originated: e.Originated, Transmitted: e.Transmitted, Consumed: e.Consumed, Held: e.Held,
+		Received: e.Received, Originated: e.Originated,
+		Transmitted: e.Transmitted, Consumed: e.Consumed, Held: e.Held,
 		Drops: map[string]uint64{}, Evicted: e.Evicted, Pauses: readPauses(),
-		Services: []ServiceReport{}, // a list in JSON, also without anything in it
+		Services: []ServiceReport{}, // JSON shows an empty list, not null
 	}
 	for v := range engine.NumVerdicts {
 		if n := e.Drops[v]; n > 0 {
@@ -111,12 +116,14 @@ func NewReport(c *config.Config, e engine.Report) Report {
 	for i, p := range e.Ports {
 		r.Ports = append(r.Ports, PortReport{
 			Name: c.Ports[i].Name, Received: p.Received, Transmitted: p.Transmitted,
-			Missed: p.Device.RxMissed, NoBuffer: p.Device.RxNoBuffer, RxErrors: p.Device.RxErrors, TxErrors: p.Device.TxErrors,
+			Missed: p.Device.RxMissed, NoBuffer: p.Device.RxNoBuffer,
+			RxErrors: p.Device.RxErrors, TxErrors: p.Device.TxErrors,
 		})
 	}
 	for _, w := range e.Workers {
 		r.Workers = append(r.Workers, WorkerReport{
-			w.CPU, w.Received, w.Transmitted, w.Sessions, w.TakenOver, w.HandedTo, w.Busy.Milliseconds(), newTurnCounts(w.Times),
+			w.CPU, w.Received, w.Transmitted, w.Sessions, w.TakenOver, w.HandedTo,
+			w.Busy.Milliseconds(), newTurnCounts(w.Times),
 		})
 	}
 	for _, s := range e.Services {
@@ -125,11 +132,14 @@ func NewReport(c *config.Config, e engine.Report) Report {
 	return r
 }
 
-// newServiceReport takes names from the engine, whose services may be newer than a configuration.
+// newServiceReport takes the names from the engine, whose services may be newer than the
+// configuration.
 func newServiceReport(e engine.ServiceReport) ServiceReport {
 	s := ServiceReport{
-		Name: e.Service.Name, Address: e.Service.Address.String(), Protocol: e.Service.Protocol.String(),
-		Mode: e.Service.Mode.String(), Scheduler: e.Service.Scheduler.String(), Traffic: Traffic(e.Traffic), RealServers: []RealServerReport{},
+		Name: e.Service.Name, Address: e.Service.Address.String(),
+		Protocol: e.Service.Protocol.String(), Mode: e.Service.Mode.String(),
+		Scheduler: e.Service.Scheduler.String(),
+		Traffic:   Traffic(e.Traffic), RealServers: []RealServerReport{},
 	}
 	for _, rs := range e.RealServers {
 		s.RealServers = append(s.RealServers, RealServerReport{
@@ -139,7 +149,7 @@ func newServiceReport(e engine.ServiceReport) ServiceReport {
 	return s
 }
 
-// DropList lists the reasons for which packets were dropped, in the order of a packet's way.
+// DropList returns the reasons that occurred, in the order in which a packet meets them.
 func (r *Report) DropList() []Drop {
 	list := []Drop{}
 	for _, d := range r.drops {
@@ -148,12 +158,13 @@ func (r *Report) DropList() []Drop {
 	return list
 }
 
-// WriteTable writes the report for people.
+// WriteTable writes the report as tables for a person to read.
 func (r *Report) WriteTable(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(t, "port\treceived\ttransmitted\tmissed\tno buffer\trx errors\ttx errors\t\n")
 	for _, p := range r.Ports {
-		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t\n", p.Name, p.Received, p.Transmitted, p.Missed, p.NoBuffer, p.RxErrors, p.TxErrors)
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t%d\t\n",
+			p.Name, p.Received, p.Transmitted, p.Missed, p.NoBuffer, p.RxErrors, p.TxErrors)
 	}
 	fmt.Fprint(t, "\nservice\tconnections\tin packets\tin bytes\tout packets\tout bytes\t\n")
 	for _, s := range r.Services {
@@ -168,7 +179,8 @@ func (r *Report) WriteTable(w io.Writer) error {
 
 func (s *ServiceReport) write(t io.Writer) {
 	row := func(name string, c Traffic) {
-		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t\n", name, c.Connections, c.InPackets, c.InBytes, c.OutPackets, c.OutBytes)
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t%d\t\n",
+			name, c.Connections, c.InPackets, c.InBytes, c.OutPackets, c.OutBytes)
 	}
 	row(fmt.Sprintf("%s %s %s %s", s.Name, s.Protocol, s.Address, s.Mode), s.Traffic)
 	for _, rs := range s.RealServers {
@@ -176,7 +188,7 @@ func (s *ServiceReport) write(t io.Writer) {
 	}
 }
 
-// writeWorkers shows how several workers have shared the work.
+// writeWorkers writes a row for each worker if there are several.
 func (r *Report) writeWorkers(t io.Writer) {
 	if len(r.Workers) < 2 {
 		return
@@ -187,19 +199,21 @@ func (r *Report) writeWorkers(t io.Writer) {
 		for _, n := range w.HandedOver {
 			handed += n
 		}
-		fmt.Fprintf(t, "%d\t%d\t%d\t%d\t%d\t%d\t\n", i, w.CPU, w.Received, w.Transmitted, w.TakenOver, handed)
+		fmt.Fprintf(t, "%d\t%d\t%d\t%d\t%d\t%d\t\n",
+			i, w.CPU, w.Received, w.Transmitted, w.TakenOver, handed)
 	}
 }
 
-// writeAccount shows where every packet went.
+// writeAccount writes the conservation law with its numbers, and the drops by reason.
 func (r *Report) writeAccount(w io.Writer) error {
-	fmt.Fprintf(w, "\nreceived %d + originated %d = transmitted %d + consumed %d + dropped %d + held %d\n",
-		r.Received, r.Originated, r.Transmitted, r.Consumed, r.dropped(), r.Held)
+	const law = "\nreceived %d + originated %d = transmitted %d + consumed %d + dropped %d + held %d\n"
+	fmt.Fprintf(w, law, r.Received, r.Originated, r.Transmitted, r.Consumed, r.dropped(), r.Held)
 	if r.Evicted > 0 {
-		fmt.Fprintf(w, "%d half-open sessions gave way in a full table\n", r.Evicted)
+		fmt.Fprintf(w, "%d half-open sessions evicted from a full table\n", r.Evicted)
 	}
 	if r.Pauses.Count > 0 {
-		fmt.Fprintf(w, "%d pauses for garbage collection, the longest %.0f µs\n", r.Pauses.Count, r.Pauses.LongestUs)
+		fmt.Fprintf(w, "%d pauses for garbage collection, the longest %.0f µs\n",
+			r.Pauses.Count, r.Pauses.LongestUs)
 	}
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, d := range r.drops {

@@ -13,33 +13,34 @@ import (
 	"fulcrum/engine"
 )
 
-// Running is the configuration of a running director. It may be used by several goroutines.
+// Running is the configuration of a running director. It is safe for concurrent use.
 //
-// A change of one service costs what that service has. It checks the service against an index of the
-// others, has the engine take it over, and notes how to undo it. Nothing is rendered or parsed, and no
-// other service is looked at. Config makes a copy for readers when they ask for one.
+// The cost of changing one service depends on that service only. The change checks the service
+// against an index of the others, updates the engine, and saves how to undo it. It renders and
+// parses nothing, and does not read other services. Config copies the configuration on demand.
 type Running struct {
-	// Log is told what becomes of drains. nil tells nobody.
+	// Log gets the results of drains. nil discards them. Set it before the first drain.
 	Log *slog.Logger
 
 	engine *engine.Engine
 	drains *drains
-	boot   uint32 // tells the revisions of this run from those of others
+	boot   uint32 // distinguishes this run's revisions from those of other runs
 
-	mu       sync.Mutex     // guards all that follows
-	current  *config.Config // its list of services is changed in place; what is in them never
+	mu       sync.Mutex     // guards the following fields
+	current  *config.Config // its list of services changes in place; the lists of a service never do
 	shown    *config.Config // a copy of current for readers; nil after a change
-	places   map[string]int // of services in the list, by name
+	places   map[string]int // index of each service in the list, by name
 	site     *config.Site   // nil until a service is edited
 	revision uint64
-	before   []undo // the last change at the end
+	before   []undo // the last change is last
 	zeroes   zeroes
 }
 
-// mostBefore is how many changes can be gone back.
-const mostBefore = 16
+// maxUndo is how many changes Rollback can undo.
+const maxUndo = 16
 
-// NewRunning takes the engine with the configuration that it was made with.
+// NewRunning returns the running configuration of an engine. The engine must have been created with
+// the settings of c.
 func NewRunning(e *engine.Engine, c *config.Config) *Running {
 	r := &Running{engine: e, drains: newDrains(), boot: rand.Uint32()}
 	r.take(c)
@@ -55,7 +56,7 @@ func (r *Running) take(c *config.Config) {
 	r.revision++
 }
 
-// index notes where services are in the list.
+// index finds the index of each service in the list.
 func (r *Running) index() {
 	r.places = make(map[string]int, len(r.current.Services))
 	for i := range r.current.Services {
@@ -63,36 +64,41 @@ func (r *Running) index() {
 	}
 }
 
-// ErrNothingBefore says that there is no configuration to go back to.
-var ErrNothingBefore = errors.New("there is no configuration before this one")
+// ErrNothingBefore says that there is no earlier configuration to go back to.
+var ErrNothingBefore = errors.New("no earlier configuration to go back to")
 
-// ValueError says that a field of a request does not fit the others. Field is its key.
+// ValueError says that a field of a request does not fit the others. Field is its JSON key.
 type ValueError struct{ Field, Message string }
 
+// Error returns the field and the message.
 func (e *ValueError) Error() string { return e.Field + ": " + e.Message }
 
-// RestartError says that a change needs a restart.
+// RestartError says that a change needs a restart. Settings are the keys of the settings that
+// cannot change in a running director.
 type RestartError struct{ Settings []string }
 
+// Error returns the settings and what to do.
 func (e *RestartError) Error() string {
-	return fmt.Sprintf("%s cannot change while the director runs: restart it with the new file, or leave that as it is", strings.Join(e.Settings, ", "))
+	return fmt.Sprintf("%s cannot change while the director runs: "+
+		"restart it with the new file, or keep what it has now", strings.Join(e.Settings, ", "))
 }
 
-// Config returns the configuration. It must not be changed.
+// Config returns the configuration. The caller must not change it; later changes do not affect it.
 func (r *Running) Config() *config.Config {
 	c, _ := r.Revision()
 	return c
 }
 
-// Revision returns the configuration, which must not be changed, and the revision that it has. Every
-// change makes another revision; that of another run is never the same.
+// Revision returns the configuration, which the caller must not change, and its revision. Every
+// change makes a new revision. Two runs of a director have no revision in common.
 func (r *Running) Revision() (*config.Config, string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.copied(), r.name()
 }
 
-// copied returns a copy of the configuration that later changes leave alone. The caller holds mu.
+// copied returns a copy of the configuration, which later changes do not affect. The caller holds
+// mu.
 func (r *Running) copied() *config.Config {
 	if r.shown == nil {
 		c := *r.current
@@ -102,19 +108,19 @@ func (r *Running) copied() *config.Config {
 	return r.shown
 }
 
-// name is the revision's. The caller holds mu.
+// name returns the revision's name. The caller holds mu.
 func (r *Running) name() string { return fmt.Sprintf("%08x-%d", r.boot, r.revision) }
 
-// Report sums up what the director has done.
+// Report returns the director's counters since its start. Zero does not reset them.
 func (r *Running) Report() *Report {
 	report := NewReport(r.Config(), r.engine.Report())
 	return &report
 }
 
-// Plan says what another configuration would change, and changes nothing.
+// Plan returns what another configuration would change. It changes nothing.
 func (r *Running) Plan(next *config.Config) Plan { return NewPlan(r.Config(), next, r.sessions()) }
 
-// sessions counts the sessions of real servers.
+// sessions counts the sessions of each real server.
 func (r *Running) sessions() SessionCounts {
 	counts := SessionCounts{}
 	for _, s := range r.engine.Report().Services {
@@ -125,14 +131,16 @@ func (r *Running) sessions() SessionCounts {
 	return counts
 }
 
-// Apply makes another configuration the running one: all of it, or nothing with an error.
+// Apply replaces the running configuration by next and returns what changed. It applies all of
+// next, or nothing and returns an error. A change that needs a restart is a *RestartError.
 func (r *Running) Apply(next *config.Config) (Plan, error) { return r.ApplyOver("", next) }
 
-// ErrOvertaken says that the configuration is no longer the one that a change was made from.
-var ErrOvertaken = errors.New("the configuration has changed meanwhile: read it again and make the change in what it is now")
+// ErrOvertaken says that the configuration has changed since the revision that a caller read.
+var ErrOvertaken = errors.New("the configuration has changed meanwhile: " +
+	"read it again and repeat your change")
 
-// ApplyOver is Apply only if the configuration still has a revision, or ErrOvertaken. Without a revision
-// it is Apply.
+// ApplyOver is like Apply, but returns ErrOvertaken if the configuration has another revision. An
+// empty revision stands for any.
 func (r *Running) ApplyOver(revision string, next *config.Config) (Plan, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -142,7 +150,7 @@ func (r *Running) ApplyOver(revision string, next *config.Config) (Plan, error) 
 	old := r.copied()
 	if next.File == "" {
 		named := *next
-		named.File = old.File // still where it comes from
+		named.File = old.File
 		next = &named
 	}
 	plan, err := r.replace(next)
@@ -152,7 +160,7 @@ func (r *Running) ApplyOver(revision string, next *config.Config) (Plan, error) 
 	return plan, err
 }
 
-// replace makes next the running configuration. The caller holds mu.
+// replace makes next the running configuration, without saving how to undo it. The caller holds mu.
 func (r *Running) replace(next *config.Config) (Plan, error) {
 	plan := NewPlan(r.copied(), next, r.sessions())
 	if len(plan.Restart) > 0 {

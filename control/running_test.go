@@ -16,14 +16,15 @@ import (
 	"fulcrum/ports/memory"
 )
 
-// tester is what tests, benchmarks and property tests have in common.
+// tester is the common part of testing.T, testing.B and rapid.T.
 type tester interface {
 	Fatal(...any)
 	Error(...any)
 	Cleanup(func())
 }
 
-// newTestRunning is a director of one worker that never turns: changes need none.
+// newTestRunning returns the running configuration of an engine whose one worker does not run.
+// Changes do not need it.
 func newTestRunning(t tester, c *config.Config) *Running {
 	pool, err := memory.NewPool(64)
 	if err != nil {
@@ -50,8 +51,9 @@ func newTestRunning(t tester, c *config.Config) *Running {
 	return r
 }
 
-// TestEditsAreWhatAFileWouldBe: after any sequence of edits and rollbacks the director runs what it says, a file with the same
-// content makes the same configuration, and applying that changes nothing.
+// TestEditsAreWhatAFileWouldBe makes any sequence of edits and rollbacks. After each, the engine
+// runs the displayed configuration. A file with that content gives the same configuration, so that
+// applying it changes nothing.
 func TestEditsAreWhatAFileWouldBe(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		r := newTestRunning(rt, parsePlanned(t, planned))
@@ -62,12 +64,12 @@ func TestEditsAreWhatAFileWouldBe(t *testing.T) {
 			switch {
 			case err != nil || plan.Empty():
 				if after := r.Config().Render(); after != before {
-					rt.Fatalf("nothing was to change (%v), but\n%s\nbecame\n%s", err, before, after)
+					rt.Fatalf("the edit changes nothing (%v), but\n%s\nbecame\n%s", err, before, after)
 				}
 			default:
 				history = append(history, before)
 			}
-			if len(history) > mostBefore {
+			if len(history) > maxUndo {
 				history = history[1:]
 			}
 			if len(history) > 0 && rapid.IntRange(0, 3).Draw(rt, "rollback") == 0 {
@@ -84,7 +86,7 @@ func TestEditsAreWhatAFileWouldBe(t *testing.T) {
 	})
 }
 
-// drawEdit makes an edit such as the API would ask for, often a wrong one.
+// drawEdit makes an edit as the API does, often an invalid one.
 func drawEdit(t *rapid.T, r *Running) (Plan, error) {
 	names := []string{"web", "dns", "mail", "new"}
 	name := rapid.SampledFrom(names).Draw(t, "service")
@@ -112,7 +114,8 @@ func drawEdit(t *rapid.T, r *Running) (Plan, error) {
 	return r.ChangeService(name, ServiceChange{&next, ServiceSettings{Scheduler: &scheduler}})
 }
 
-// isConsistent compares what is said, what a file would say, and what the engine does.
+// isConsistent compares the displayed configuration with a file of that content and with the
+// engine.
 func (r *Running) isConsistent(t *rapid.T) {
 	c := r.Config()
 	again, err := config.Parse("again.toml", []byte(c.Render()))
@@ -120,7 +123,7 @@ func (r *Running) isConsistent(t *rapid.T) {
 		t.Fatalf("%v\nof\n%s", err, c.Render())
 	}
 	if plan := r.Plan(again); !plan.Empty() {
-		t.Fatalf("the same as a file is another configuration: %+v", plan)
+		t.Fatalf("the same content as a file differs: %+v", plan)
 	}
 	want, got := EngineSettings(c), r.engine.Report().Services
 	if len(want.Services) != len(got) {
@@ -138,7 +141,7 @@ func (r *Running) isConsistent(t *rapid.T) {
 	}
 }
 
-// normal has no empty list that is not nil.
+// normal returns a service with nil in place of an empty list.
 func normal(s engine.Service) engine.Service {
 	if len(s.RealServers) == 0 {
 		s.RealServers = nil
@@ -146,7 +149,7 @@ func normal(s engine.Service) engine.Service {
 	return s
 }
 
-// TestConfigIsACopy: what a reader has been given does not change under its eyes.
+// TestConfigIsACopy checks that later changes do not affect a configuration that Config returned.
 func TestConfigIsACopy(t *testing.T) {
 	r := newTestRunning(t, parsePlanned(t, planned))
 	c, revision := r.Revision()
@@ -177,14 +180,16 @@ func TestConfigIsACopy(t *testing.T) {
 	}
 }
 
-// farmFile has n services of ten real servers each.
+// farmFile returns a file with n services of ten real servers each.
 func farmFile(n int) string {
 	var text strings.Builder
-	text.WriteString("[session]\nmax = 1000\n[[port]]\nname = \"front\"\ndevice = \"net_null0\"\naddresses = [\"10.0.0.1/8\"]\n")
+	text.WriteString("[session]\nmax = 1000\n" +
+		"[[port]]\nname = \"front\"\ndevice = \"net_null0\"\naddresses = [\"10.0.0.1/8\"]\n")
 	at := netip.MustParseAddr("10.1.0.0")
 	for i := range n {
 		at = at.Next()
-		fmt.Fprintf(&text, "[[service]]\nname = \"s%d\"\naddress = \"%s:80\"\nprotocol = \"tcp\"\nmode = \"nat\"\n", i, at)
+		fmt.Fprintf(&text, "[[service]]\nname = \"s%d\"\naddress = \"%s:80\"\n"+
+			"protocol = \"tcp\"\nmode = \"nat\"\n", i, at)
 		for range 10 {
 			at = at.Next()
 			fmt.Fprintf(&text, "[[service.real_server]]\naddress = \"%s:80\"\n", at)
@@ -202,7 +207,8 @@ func newFarm(b *testing.B, n int) *Running {
 	return newTestRunning(b, c)
 }
 
-// BenchmarkWeight changes one weight among n services of ten real servers each, all that control does for it.
+// BenchmarkWeight changes one weight among n services of ten real servers each. It includes
+// everything that package control does for the change.
 func BenchmarkWeight(b *testing.B) {
 	for _, n := range []int{1_000, 10_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
@@ -226,9 +232,12 @@ func BenchmarkAddRemoveService(b *testing.B) {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			r := newFarm(b, n)
 			for b.Loop() {
-				add := ServiceAddition{Name: "more", Address: "10.200.0.1:80", Protocol: "tcp", Mode: "nat"}
+				add := ServiceAddition{
+					Name: "more", Address: "10.200.0.1:80", Protocol: "tcp", Mode: "nat",
+				}
 				for i := range 10 {
-					add.RealServers = append(add.RealServers, RealServerAddition{Address: fmt.Sprintf("10.200.1.%d:80", i+1)})
+					address := fmt.Sprintf("10.200.1.%d:80", i+1)
+					add.RealServers = append(add.RealServers, RealServerAddition{Address: address})
 				}
 				if _, err := r.AddService(add); err != nil {
 					b.Fatal(err)
@@ -241,7 +250,8 @@ func BenchmarkAddRemoveService(b *testing.B) {
 	}
 }
 
-// BenchmarkApplyFarm applies a configuration of n services of ten real servers each to a director that has one.
+// BenchmarkApplyFarm applies a configuration of n services with ten real servers each. The director
+// runs one service before.
 func BenchmarkApplyFarm(b *testing.B) {
 	for _, n := range []int{10_000, 100_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

@@ -7,10 +7,11 @@ import (
 	"fulcrum/engine"
 )
 
-// TurnCount is how many turns of a worker took less than a limit, and not less than the one before. A packet that comes waits for the end of
-// a turn, so that the long ones are what a worker has of the packets' latency.
+// TurnCount counts the turns of a worker that took less than a limit, but no less than the limit of
+// the TurnCount before. A packet that arrives waits for the end of a turn, so long turns are the
+// worker's part of the packets' latency.
 type TurnCount struct {
-	BelowUs int64  `json:"below_us"` // microseconds; 0 is without limit
+	BelowUs int64  `json:"below_us"` // microseconds; 0 is no limit
 	Turns   uint64 `json:"turns"`
 }
 
@@ -25,7 +26,8 @@ func newTurnCounts(t engine.TurnTimes) []TurnCount {
 	return counts
 }
 
-// LongestTurn says how long a worker's longest turn took at most, since its start.
+// LongestTurn returns the bound of a worker's longest turn since its start, such as "below 32µs".
+// It returns "-" if the worker has not turned yet.
 func (w *WorkerReport) LongestTurn() string {
 	for i := len(w.TurnTimes) - 1; i >= 0; i-- {
 		if c := w.TurnTimes[i]; c.Turns > 0 && c.BelowUs > 0 {

@@ -7,11 +7,11 @@ import (
 	"fulcrum/lvs"
 )
 
-// zeroes are the counts from which real servers are shown, and services, which have no address of a
-// real server.
+// zeroes are the counters at the last Zero, which are subtracted from those displayed. The key of a
+// service itself has no real server's address.
 type zeroes map[lvs.RealServerID]Traffic
 
-// Services reports on services since Zero was last asked for.
+// Services returns the services with their counters since the last Zero.
 func (r *Running) Services() []ServiceReport {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -34,11 +34,13 @@ func serverID(s *engine.ServiceReport, address netip.AddrPort) lvs.RealServerID 
 	return lvs.RealServerID{Service: s.Service.ID(), Address: address}
 }
 
-// since returns what has been counted since Zero. Counts that are below what they were then have begun anew, because the real server was gone for so
-// long that it was forgotten, or its service has another mode: they are shown as they are, from then on.
+// since returns the counters since the last Zero. Counters below those at that time have restarted:
+// the real server was removed long enough to be forgotten, or its service got another mode. From
+// then on since returns them unchanged.
 func (z zeroes) since(id lvs.RealServerID, now Traffic) Traffic {
 	then := z[id]
-	if now.Connections < then.Connections || now.InPackets < then.InPackets || now.InBytes < then.InBytes ||
+	if now.Connections < then.Connections ||
+		now.InPackets < then.InPackets || now.InBytes < then.InBytes ||
 		now.OutPackets < then.OutPackets || now.OutBytes < then.OutBytes {
 		delete(z, id)
 		return now
@@ -49,8 +51,8 @@ func (z zeroes) since(id lvs.RealServerID, now Traffic) Traffic {
 	}
 }
 
-// Zero has the counts of a service begin anew for who asks for services, or those of all if the name is empty. Workers, metrics and the
-// final table go on counting.
+// Zero resets the displayed counters of a service, or of all services if the name is empty. It
+// affects Services only: workers, metrics and the final table go on counting.
 func (r *Running) Zero(name string) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -7,7 +7,8 @@ import (
 	"fulcrum/lvs"
 )
 
-// TestSince: what is shown begins anew, and where the counts themselves do so it is what they are.
+// TestSince checks that since subtracts the counters at Zero, and returns restarted counters
+// unchanged.
 func TestSince(t *testing.T) {
 	id := lvs.RealServerID{
 		Service: lvs.ServiceID{Protocol: lvs.TCP, Address: netip.MustParseAddrPort("10.0.0.100:80")},
@@ -15,9 +16,18 @@ func TestSince(t *testing.T) {
 	}
 	z := zeroes{id: {Connections: 2, InPackets: 7, InBytes: 100, OutPackets: 6, OutBytes: 1}}
 	for _, tt := range [][2]Traffic{
-		{{Connections: 5, InPackets: 7, InBytes: 700, OutPackets: 6, OutBytes: 600}, {Connections: 3, InBytes: 600, OutBytes: 599}},
-		{{Connections: 2, InPackets: 1, InBytes: 100, OutPackets: 6, OutBytes: 1}, {Connections: 2, InPackets: 1, InBytes: 100, OutPackets: 6, OutBytes: 1}},
-		{{Connections: 9, InPackets: 9, InBytes: 900, OutPackets: 9, OutBytes: 9}, {Connections: 9, InPackets: 9, InBytes: 900, OutPackets: 9, OutBytes: 9}},
+		{
+			{Connections: 5, InPackets: 7, InBytes: 700, OutPackets: 6, OutBytes: 600},
+			{Connections: 3, InBytes: 600, OutBytes: 599},
+		},
+		{
+			{Connections: 2, InPackets: 1, InBytes: 100, OutPackets: 6, OutBytes: 1},
+			{Connections: 2, InPackets: 1, InBytes: 100, OutPackets: 6, OutBytes: 1},
+		},
+		{
+			{Connections: 9, InPackets: 9, InBytes: 900, OutPackets: 9, OutBytes: 9},
+			{Connections: 9, InPackets: 9, InBytes: 900, OutPackets: 9, OutBytes: 9},
+		},
 	} {
 		if got := z.since(id, tt[0]); got != tt[1] {
 			t.Errorf("%+v shows as %+v, want %+v", tt[0], got, tt[1])

@@ -54,16 +54,16 @@ mode = "nat"
 
 var portMAC = [6]byte{2, 0, 0, 0, 0, 1}
 
-// inMemory has one port, in memory.
+// inMemory is Devices with one port in memory.
 type inMemory struct {
 	t    *testing.T
 	pool *memory.Pool
 	port *memory.Port
-	wrap func(ports.Port) ports.Port // nil takes the port as it is
-	fail error                       // of Open
+	wrap func(ports.Port) ports.Port // wraps the port; may be nil
+	fail error                       // Open returns it
 
-	opened, closed   int
-	entered, leftOff int // by the one worker
+	opened, closed int // calls
+	entered, left  int // calls of EnterThread and LeaveThread
 }
 
 func (m *inMemory) Open(_ *config.Config, cpu int) (_ []ports.Port, err error) {
@@ -77,7 +77,9 @@ func (m *inMemory) Open(_ *config.Config, cpu int) (_ []ports.Port, err error) {
 	if m.pool, err = memory.NewPool(1024); err != nil {
 		return nil, err
 	}
-	m.port = memory.NewPort(memory.Config{Name: "front", MAC: portMAC, MTU: 1500, Pool: m.pool, Queues: 1})
+	m.port = memory.NewPort(memory.Config{
+		Name: "front", MAC: portMAC, MTU: 1500, Pool: m.pool, Queues: 1,
+	})
 	if m.wrap != nil {
 		return []ports.Port{m.wrap(m.port)}, nil
 	}
@@ -85,7 +87,7 @@ func (m *inMemory) Open(_ *config.Config, cpu int) (_ []ports.Port, err error) {
 }
 
 func (m *inMemory) EnterThread() error { m.entered++; return nil }
-func (m *inMemory) LeaveThread()       { m.leftOff++ }
+func (m *inMemory) LeaveThread()       { m.left++ }
 
 func (m *inMemory) Close() error {
 	m.closed++
@@ -99,17 +101,18 @@ func (m *inMemory) Close() error {
 	return errors.Join(err, m.pool.Close())
 }
 
-// bed is a director in memory with everything around it.
+// bed is a director on a memory port, with its files, addresses and a client.
 type bed struct {
 	*testing.T
 	*Director
 	devices      *inMemory
-	file, socket string // of the configuration and of the control API
-	pages        string // where Prometheus reads
+	file, socket string // paths of the configuration and of the control API
+	pages        string // address of the metrics
 	client       *api.Client
 }
 
-// newBed makes a director that has not started. When the test ends nothing may be left of it.
+// newBed creates a director that has not started. The test fails if the director leaves anything
+// behind.
 func newBed(t *testing.T) *bed {
 	t.Helper()
 	folder := t.TempDir()
@@ -124,7 +127,8 @@ func newBed(t *testing.T) *bed {
 	}
 	b.checkNothingLeft()
 	log := slog.New(slog.DiscardHandler)
-	if b.Director, err = New(Config{Config: c, File: b.file, Devices: b.devices, Log: log}); err != nil {
+	b.Director, err = New(Config{Config: c, File: b.file, Devices: b.devices, Log: log})
+	if err != nil {
 		t.Fatal(err)
 	}
 	b.client = api.NewClient(b.socket)
@@ -139,7 +143,7 @@ func (b *bed) write(text string) {
 	}
 }
 
-// rewrite changes the configuration's file.
+// rewrite replaces a text in the configuration's file.
 func (b *bed) rewrite(old, changed string) {
 	b.Helper()
 	text, err := os.ReadFile(b.file)
@@ -149,17 +153,19 @@ func (b *bed) rewrite(old, changed string) {
 	b.write(strings.Replace(string(text), old, changed, 1))
 }
 
-// checkNothingLeft notes how things are, and compares when the test ends.
+// checkNothingLeft records goroutines, CPUs and GOMAXPROCS, and compares them when the test ends.
 func (b *bed) checkNothingLeft() {
 	b.Helper()
 	routines, procs, cpus := runtime.NumGoroutine(), runtime.GOMAXPROCS(0), affinity(b.T)
 	b.Cleanup(func() {
-		b.eventually("the end of all goroutines", func() bool { return runtime.NumGoroutine() <= routines })
+		b.eventually("the end of all goroutines", func() bool {
+			return runtime.NumGoroutine() <= routines
+		})
 		if n := runtime.GOMAXPROCS(0); n != procs {
 			b.Errorf("Go runs %d threads, had %d", n, procs)
 		}
 		if now := affinity(b.T); now != cpus {
-			b.Errorf("the process may run on %v, might on %v", now, cpus)
+			b.Errorf("the process may run on %v, before on %v", now, cpus)
 		}
 		if _, err := os.Lstat(b.socket); !os.IsNotExist(err) {
 			b.Errorf("the socket is left: %v", err)
@@ -167,12 +173,12 @@ func (b *bed) checkNothingLeft() {
 		if b.devices.opened != b.devices.closed {
 			b.Errorf("devices were opened %d times, closed %d times", b.devices.opened, b.devices.closed)
 		}
-		if b.devices.entered != b.devices.leftOff {
-			b.Errorf("%d threads entered, %d left", b.devices.entered, b.devices.leftOff)
+		if b.devices.entered != b.devices.left {
+			b.Errorf("%d threads entered, %d left", b.devices.entered, b.devices.left)
 		}
 		if conn, err := net.Dial("tcp", b.pages); err == nil {
 			conn.Close()
-			b.Errorf("%s is still listened on", b.pages)
+			b.Errorf("the director still listens at %s", b.pages)
 		}
 	})
 }
@@ -185,7 +191,7 @@ func affinity(t *testing.T) (cpus unix.CPUSet) {
 	return cpus
 }
 
-// start starts the director, and stops it when the test ends unless stop has been called.
+// start starts the director and stops it when the test ends, unless the test has stopped it.
 func (b *bed) start() *bed {
 	b.Helper()
 	if err := b.Start(); err != nil {
@@ -202,11 +208,13 @@ func (b *bed) stop() {
 	}
 }
 
-// send sends a datagram of a client to the VIP, and returns what leaves for it.
+// send sends a datagram of a client to the VIP and returns the forwarded packet.
 func (b *bed) send(clientPort uint16) (sent gopacket.Packet) {
 	b.Helper()
 	client := net.HardwareAddr{2, 0, 0, 0, 0, 9}
-	ethernet := &layers.Ethernet{SrcMAC: client, DstMAC: portMAC[:], EthernetType: layers.EthernetTypeIPv4}
+	ethernet := &layers.Ethernet{
+		SrcMAC: client, DstMAC: portMAC[:], EthernetType: layers.EthernetTypeIPv4,
+	}
 	ip := &layers.IPv4{
 		Version: 4, TTL: 64, Protocol: layers.IPProtocolUDP,
 		SrcIP: net.IPv4(10, 0, 0, 9), DstIP: net.IPv4(10, 0, 0, 100),
@@ -236,7 +244,7 @@ func (b *bed) send(clientPort uint16) (sent gopacket.Packet) {
 	return sent
 }
 
-// eventually waits for something that other threads do.
+// eventually waits until holds returns true, and fails the test after 20 s.
 func (b *bed) eventually(what string, holds func() bool) {
 	b.Helper()
 	for end := time.Now().Add(20 * time.Second); !holds(); time.Sleep(time.Millisecond) {
@@ -247,7 +255,7 @@ func (b *bed) eventually(what string, holds func() bool) {
 	}
 }
 
-// freeAddress is an address of loopback where nobody listens.
+// freeAddress returns a loopback address with a free port.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

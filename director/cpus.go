@@ -17,21 +17,21 @@ type cpus struct {
 	cfg Config
 
 	// Valid while the part is started.
-	all    unix.CPUSet // that the process may use
-	others unix.CPUSet // all that no worker has
-	procs  int         // GOMAXPROCS before
+	all    unix.CPUSet // CPUs that the process may use
+	others unix.CPUSet // CPUs of all without a worker
+	procs  int         // GOMAXPROCS before Start
 }
 
 func (c *cpus) Start() (err error) {
 	workers := c.cfg.Config.Director.Workers
 	if err := unix.SchedGetaffinity(0, &c.all); err != nil {
-		return fmt.Errorf("find out which CPUs may be used: %w", err)
+		return fmt.Errorf("read the CPU affinity of this process: %w", err)
 	}
 	if c.others, err = otherCPUs(c.all, workers); err != nil {
 		return err
 	}
-	// Go would let as many goroutines run at once as its threads have CPUs, and the workers are
-	// goroutines.
+	// By default Go runs as many goroutines at once as its threads have CPUs. The workers are
+	// goroutines too.
 	c.procs = runtime.GOMAXPROCS(len(workers) + max(c.others.Count(), 2))
 	if err := leaveToWorkers(c.others); err != nil {
 		return errors.Join(err, c.Stop())
@@ -40,15 +40,15 @@ func (c *cpus) Start() (err error) {
 	return nil
 }
 
-// Stop lets all threads run where they might before.
+// Stop lets all threads run on the CPUs that they had before Start.
 func (c *cpus) Stop() error {
 	runtime.GOMAXPROCS(c.procs)
-	_ = moveThreads(c.all) // those CPUs may have been taken away meanwhile
+	_ = moveThreads(c.all) // fails if the process has lost these CPUs meanwhile
 	return nil
 }
 
-// spare returns a CPU for threads that hardly ever run: one that no worker has or, if there is
-// none, the first worker's.
+// spare returns a CPU for threads that hardly ever run. It is a CPU without a worker, or the first
+// worker's if every CPU has one.
 func (c *cpus) spare() int {
 	for cpu := range len(c.others) * 64 {
 		if c.others.IsSet(cpu) {
@@ -58,13 +58,14 @@ func (c *cpus) spare() int {
 	return c.cfg.Config.Director.Workers[0]
 }
 
-// otherCPUs returns the CPUs of all that no worker has. A worker's CPU that is not among all is an
-// error here, before any device is opened.
+// otherCPUs returns the CPUs of all without a worker. A worker's CPU that is not in all is an error
+// here, before any device is opened.
 func otherCPUs(all unix.CPUSet, workers []int) (unix.CPUSet, error) {
 	for _, w := range workers {
 		if !all.IsSet(w) {
-			return all, fmt.Errorf("run a worker on CPU %d: this process may not use it, or it does not exist; "+
-				"name another one in director.workers (taskset -cp $$ shows which may be used)", w)
+			return all, fmt.Errorf("run a worker on CPU %d: "+
+				"the CPU does not exist or this process may not use it; "+
+				"set another one in director.workers (taskset -cp $$ lists the usable CPUs)", w)
 		}
 	}
 	for _, w := range workers {
@@ -73,10 +74,10 @@ func otherCPUs(all unix.CPUSet, workers []int) (unix.CPUSet, error) {
 	return all, nil
 }
 
-// leaveToWorkers keeps all threads on the CPUs that no worker has, those too that are started
-// later, since a thread inherits where it may run. A worker pins its own thread to its CPU
-// afterwards. What answers the API, reads counters or collects garbage would otherwise take a
-// worker's CPU for milliseconds at a time. Where workers have all the CPUs they share them.
+// leaveToWorkers moves all threads to the CPUs without a worker. Threads that start later inherit
+// that. A worker pins its own thread to its CPU afterwards. Otherwise the API, the metrics or the
+// garbage collector would take a worker's CPU for milliseconds at a time. If every CPU has a
+// worker, all threads share all CPUs.
 func leaveToWorkers(others unix.CPUSet) error {
 	if others.Count() == 0 {
 		return nil
@@ -84,8 +85,8 @@ func leaveToWorkers(others unix.CPUSet) error {
 	return moveThreads(others)
 }
 
-// moveThreads looks again until it finds no new thread: one that has not been moved yet may start
-// another meanwhile.
+// moveThreads moves all threads of this process. It repeats until it finds no new thread, since a
+// thread that has not been moved yet may start another one.
 func moveThreads(where unix.CPUSet) error {
 	moved := map[int]bool{}
 	for {
@@ -95,11 +96,12 @@ func moveThreads(where unix.CPUSet) error {
 			return fmt.Errorf("find this process's threads: %w", err)
 		}
 		for _, t := range tasks {
-			id, _ := strconv.Atoi(t.Name()) // the kernel names them by numbers
+			id, _ := strconv.Atoi(t.Name()) // a number: the thread's ID
 			if moved[id] {
 				continue
 			}
-			if err := unix.SchedSetaffinity(id, &where); err != nil && !errors.Is(err, unix.ESRCH) { // it has ended
+			// ESRCH: the thread has ended.
+			if err := unix.SchedSetaffinity(id, &where); err != nil && !errors.Is(err, unix.ESRCH) {
 				return fmt.Errorf("keep threads off the workers' CPUs: %w", err)
 			}
 			moved[id] = true
@@ -110,7 +112,7 @@ func moveThreads(where unix.CPUSet) error {
 	}
 }
 
-// sharedCPUs says which CPUs several workers have to share.
+// sharedCPUs returns a note for each CPU that several workers share.
 func sharedCPUs(workers []int) []string {
 	workersOn := map[int]int{}
 	for _, cpu := range workers {
@@ -119,7 +121,8 @@ func sharedCPUs(workers []int) []string {
 	var notes []string
 	for _, cpu := range slices.Sorted(maps.Keys(workersOn)) {
 		if n := workersOn[cpu]; n > 1 {
-			notes = append(notes, fmt.Sprintf("%d workers share CPU %d, where each waits for the others; give every worker a CPU of its own", n, cpu))
+			notes = append(notes, fmt.Sprintf("%d workers share CPU %d and wait for each other: "+
+				"give every worker a CPU of its own", n, cpu))
 		}
 	}
 	return notes

@@ -10,19 +10,19 @@ import (
 
 // Devices opens the ports of a configuration: on DPDK in the binary, in memory in a test.
 type Devices interface {
-	// Open opens all ports, in the configuration's order, with as many queues as there are workers
-	// or fewer. cpu is for threads that devices have besides the workers' and that hardly ever run.
+	// Open opens all ports in the configuration's order, with at most one queue for each worker.
+	// cpu is for the devices' own threads, which hardly ever run.
 	Open(c *config.Config, cpu int) ([]ports.Port, error)
-	// EnterThread and LeaveThread are called on each worker's thread, before its first and after
-	// its last use of a queue.
+	// EnterThread is called on each worker's thread before it first uses a queue.
 	EnterThread() error
+	// LeaveThread is called on each worker's thread after it last used a queue.
 	LeaveThread()
-	// Close gives back the ports and what they run on. It is called once after Open, also after one
-	// that failed.
+	// Close closes the ports and releases their resources. It is called once after Open, even if
+	// Open failed.
 	Close() error
 }
 
-// devices is the part that has the ports open.
+// devices is the part that opens and closes the ports.
 type devices struct {
 	cfg   Config
 	cpus  *cpus

@@ -12,27 +12,28 @@ import (
 	"fulcrum/engine"
 )
 
-// Config says what a Director runs, and on what.
+// Config says what a Director runs, and on which devices. All fields but File are required.
 type Config struct {
-	// Config is the configuration to start with, as config.Load or config.Parse returned it. Its
-	// File is shown to those who ask for the director's status.
+	// Config is the configuration to start with, from config.Load or config.Parse. The director's
+	// status shows its File.
 	Config *config.Config
-	// File is what Reload reads, by the name that messages have.
-	File    string
+	// File is the path that Reload reads. Error messages contain it.
+	File string
+	// Devices opens the ports.
 	Devices Devices
-	// Log hears what was found, of drains and of what goes wrong while the director runs.
+	// Log gets notes about ports and CPUs, results of drains, and faults of the running director.
 	Log *slog.Logger
 }
 
-// Validate reports what is missing.
+// Validate returns an error if a required field is missing.
 func (c *Config) Validate() error {
 	if c.Config == nil || c.Devices == nil || c.Log == nil {
-		return errors.New("director: a configuration, devices and a log are needed")
+		return errors.New("director: Config, Devices and Log are required")
 	}
 	return nil
 }
 
-// Director is an engine on the ports of a configuration, with its ways to the outside.
+// Director runs an engine on the ports of a configuration, with the control API and metrics.
 type Director struct {
 	cfg      Config
 	parts    sequence
@@ -41,12 +42,12 @@ type Director struct {
 
 	devices *devices
 	workers *workers
-	engine  *engine.Engine                 // valid from the engine's start on
-	running *control.Running               // likewise
-	final   atomic.Pointer[control.Report] // what was done, once the workers have stopped
+	engine  *engine.Engine                 // valid once the part forwarding has started
+	running *control.Running               // valid with engine
+	final   atomic.Pointer[control.Report] // the last report; nil until the workers have stopped
 }
 
-// New makes a director, which begins with Start.
+// New creates a director. It opens nothing before Start.
 func New(c Config) (*Director, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -60,20 +61,20 @@ func New(c Config) (*Director, error) {
 	return d, nil
 }
 
-// Start starts everything and returns once packets flow. It is called once. After an error nothing
-// is left behind.
+// Start starts all parts and returns once the workers forward packets. Call it once. If it returns
+// an error it has released everything.
 func (d *Director) Start() error { return d.parts.Start() }
 
-// Stop stops everything and gives it back. Its error has the engine.Fault of a worker, if that is
-// why the workers stopped.
+// Stop stops all parts and releases everything. If a worker failed, the error contains its
+// *engine.Fault.
 func (d *Director) Stop() error { return d.parts.Stop() }
 
-// Done is closed once the workers have stopped, because one of them failed or Stop was called.
-// Anyone may wait for it.
+// Done returns a channel that is closed once the workers have stopped, because one of them failed
+// or because of Stop. Any goroutine may call it.
 func (d *Director) Done() <-chan struct{} { return d.workers.ended }
 
-// Reload reads the configuration's file again and applies what has changed. A bad file changes
-// nothing. Valid between Start and Stop, for any goroutine.
+// Reload reads the configuration's file again and applies what has changed. An invalid file changes
+// nothing. Any goroutine may call it between Start and Stop.
 func (d *Director) Reload() (control.Plan, error) {
 	next, err := config.Load(d.cfg.File)
 	if err != nil {
@@ -83,8 +84,8 @@ func (d *Director) Reload() (control.Plan, error) {
 	return d.running.Apply(next)
 }
 
-// Report returns what has been done so far, or had been done in the end. Valid after Start, also
-// after Stop, for any goroutine.
+// Report returns the counters since Start; after Stop, the last ones. Any goroutine may call it
+// after Start.
 func (d *Director) Report() *control.Report {
 	if r := d.final.Load(); r != nil {
 		return r
@@ -92,17 +93,17 @@ func (d *Director) Report() *control.Report {
 	return d.running.Report()
 }
 
-// AwaitSilence returns once no packet has come for a time, or when ctx ends. Valid between Start
-// and Stop, for any goroutine.
+// AwaitSilence returns once no packet has arrived for the duration quiet, or when ctx ends. Any
+// goroutine may call it between Start and Stop.
 func (d *Director) AwaitSilence(ctx context.Context, quiet time.Duration) {
 	d.engine.AwaitSilence(ctx, quiet)
 }
 
-// AllTurn reports whether every worker has turned since it was last asked. It tells the log when
-// one gets stuck and when it goes on. Valid between Start and Stop, for one goroutine.
+// AllTurn reports whether every worker has turned since the last call. It logs when a worker gets
+// stuck and when all turn again. One goroutine may call it, between Start and Stop.
 func (d *Director) AllTurn() bool { return d.vigil.allTurn(d.engine.Turns(nil)) }
 
-// note tells a log what something has to do without.
+// note logs notes of ports, CPUs and the engine, such as about a missing offload.
 func note(log *slog.Logger, notes []string) {
 	for _, n := range notes {
 		log.Info(n)

@@ -18,14 +18,14 @@ import (
 	"fulcrum/ports"
 )
 
-// TestWholeDirector: packets are forwarded, the API and Prometheus are answered, a change is made,
-// and nothing is left in the end.
+// TestWholeDirector forwards a packet, reads the API and the metrics, changes a weight, and leaves
+// nothing behind.
 func TestWholeDirector(t *testing.T) {
 	b := newBed(t).start()
 	sent := b.send(4242)
 	ethernet, ip := sent.LinkLayer().(*layers.Ethernet), sent.NetworkLayer().(*layers.IPv4)
 	if ethernet.DstMAC.String() != "02:00:00:00:00:11" || ip.DstIP.String() != "10.0.0.11" {
-		t.Errorf("the datagram left for %s at %s", ip.DstIP, ethernet.DstMAC)
+		t.Errorf("the datagram was sent to %s at %s", ip.DstIP, ethernet.DstMAC)
 	}
 	var status api.Status
 	b.eventually("the session in the status", func() bool {
@@ -72,7 +72,7 @@ func (b *bed) page() string {
 	return string(page)
 }
 
-// TestReload reads the file again, which a bad one and one that needs a restart do not change.
+// TestReload reloads a changed file. An invalid file and one that needs a restart change nothing.
 func TestReload(t *testing.T) {
 	b := newBed(t).start()
 	name := func() string { return b.Report().Services[0].Name }
@@ -82,7 +82,8 @@ func TestReload(t *testing.T) {
 	}
 	b.rewrite(`"names"`, `"names"`+"\ncolour = \"red\"")
 	_, err := b.Reload()
-	if err == nil || !strings.HasPrefix(err.Error(), b.file) || !strings.Contains(err.Error(), "service.colour") {
+	if err == nil || !strings.HasPrefix(err.Error(), b.file) ||
+		!strings.Contains(err.Error(), "service.colour") {
 		t.Errorf("%v", err)
 	}
 	b.rewrite("\ncolour = \"red\"", "")
@@ -95,7 +96,7 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// TestWorkersTurn: silence comes, and workers turn in it.
+// TestWorkersTurn checks that AwaitSilence returns and that idle workers turn.
 func TestWorkersTurn(t *testing.T) {
 	b := newBed(t).start()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -105,12 +106,13 @@ func TestWorkersTurn(t *testing.T) {
 		t.Error("no silence")
 	}
 	if !b.AllTurn() {
-		t.Error("one stands before it was asked twice")
+		t.Error("the first call of AllTurn reports a stuck worker")
 	}
 	b.eventually("turns", b.AllTurn)
 }
 
-// TestFailedStarts: each leaves nothing behind, which the bed looks at.
+// TestFailedStarts checks that each failed start returns its error. The bed checks that nothing is
+// left behind.
 func TestFailedStarts(t *testing.T) {
 	for _, tt := range []struct {
 		want  string
@@ -136,7 +138,7 @@ func TestFailedStarts(t *testing.T) {
 	}
 }
 
-// take listens where the director wants to, until the test ends.
+// take listens at an address of the director until the test ends.
 func (b *bed) take(network, address string) {
 	b.Helper()
 	l, err := net.Listen(network, address)
@@ -146,7 +148,7 @@ func (b *bed) take(network, address string) {
 	b.Cleanup(func() { l.Close() })
 }
 
-// faulty is a port whose queues make the worker panic once it is told to.
+// faulty is a port whose queues panic once now is closed.
 type faulty struct {
 	ports.Port
 	now chan struct{}
@@ -168,7 +170,7 @@ func (q *faultyQueue) Exchange(tx, free, rx *ports.Burst) {
 	}
 }
 
-// TestFaultEndsTheDirector: Done says it, and Stop says why.
+// TestFaultEndsTheDirector checks that a fault closes Done, and that Stop returns it.
 func TestFaultEndsTheDirector(t *testing.T) {
 	b := newBed(t)
 	now := make(chan struct{})
@@ -193,7 +195,7 @@ func TestFaultEndsTheDirector(t *testing.T) {
 	}
 }
 
-// TestIncompleteConfig is refused before anything is opened.
+// TestIncompleteConfig checks that New refuses a Config with a missing field.
 func TestIncompleteConfig(t *testing.T) {
 	b := newBed(t)
 	whole := b.cfg
@@ -202,7 +204,7 @@ func TestIncompleteConfig(t *testing.T) {
 		{Devices: whole.Devices, Log: whole.Log},
 	} {
 		if _, err := New(c); err == nil {
-			t.Errorf("%+v is taken", c)
+			t.Errorf("%+v is accepted", c)
 		}
 	}
 }

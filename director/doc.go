@@ -1,8 +1,8 @@
-// Package director is the running program: it puts a configuration, ports, the engine, the control
-// API and metrics together as parts that start in order and stop in reverse, so that whatever fails
-// to start leaves nothing behind.
+// Package director runs the whole program: ports, engine, control API and metrics of one
+// configuration. They are parts that start in order and stop in reverse order. If a part fails to
+// start, the parts before it are stopped and nothing is left behind.
 //
-// It opens no device itself: ports come from Config.Devices, which in the binary is DPDK and in a
-// test memory. Flags, signals, systemd and printing are the command's. Unless a method says
-// something else, one goroutine at a time calls it.
+// The package opens no device itself. Config.Devices opens the ports: on DPDK in the binary, in
+// memory in a test. The command handles flags, signals, systemd and output. One goroutine at a time
+// may call a method, unless the method's comment says otherwise.
 package director

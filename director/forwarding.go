@@ -7,8 +7,8 @@ import (
 	"fulcrum/engine"
 )
 
-// forwarding is the part that has an engine and the configuration that runs on it. Nothing moves
-// yet.
+// forwarding is the part that creates the engine and its running configuration. It starts no
+// worker.
 type forwarding struct{ *Director }
 
 func (f *forwarding) Start() (err error) {
@@ -24,19 +24,19 @@ func (f *forwarding) Start() (err error) {
 	return nil
 }
 
-// Stop keeps the last report, since the ports' own counts go with them.
+// Stop keeps the last report, since the devices' counters disappear when the ports close.
 func (f *forwarding) Stop() error {
 	f.running.Close()
 	f.final.Store(f.running.Report())
 	return f.engine.Close()
 }
 
-// workers is the part in which packets flow.
+// workers is the part that runs the engine's workers.
 type workers struct {
 	director *Director
 	cancel   context.CancelFunc
-	ended    chan struct{} // closed once they have stopped
-	err      error         // why; valid once ended is closed
+	ended    chan struct{} // closed once the workers have stopped
+	err      error         // why they stopped; valid once ended is closed
 }
 
 func (w *workers) Start() error {

@@ -7,20 +7,20 @@ import (
 
 // Part is a piece of the running program.
 type Part interface {
-	// Start returns once the part works, or with an error when it has left nothing behind.
+	// Start returns nil once the part works. If it returns an error it has released everything.
 	Start() error
-	// Stop gives back everything that Start took. It is called once after a Start without an error.
+	// Stop releases everything that Start acquired. It is called once after a successful Start.
 	Stop() error
 }
 
-// sequence is a part made of others. Each may use those before it, from its own start to its own
-// stop.
+// sequence is a part made of other parts. Between its start and its stop, each may use the parts
+// before it.
 type sequence struct {
 	parts   []Part
-	started int // of parts
+	started int // how many parts run
 }
 
-// Start starts the parts in order. If one fails, those before it are stopped.
+// Start starts the parts in order. If one fails, Start stops those before it.
 func (s *sequence) Start() error {
 	for _, p := range s.parts {
 		if err := p.Start(); err != nil {
@@ -31,7 +31,7 @@ func (s *sequence) Start() error {
 	return nil
 }
 
-// Stop stops in reverse order what was started, all of it, and returns everything that went wrong.
+// Stop stops all started parts in reverse order and returns their errors.
 func (s *sequence) Stop() (err error) {
 	for _, p := range slices.Backward(s.parts[:s.started]) {
 		err = errors.Join(err, p.Stop())

@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// fakePart writes down what is done to it, and fails if it has an error for that.
+// fakePart records calls of Start and Stop, and returns their errors.
 type fakePart struct {
 	name        string
 	done        *[]string
@@ -27,7 +27,7 @@ func TestPartsStopInReverse(t *testing.T) {
 	if err := s.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for i, want := range []error{badStop, nil} { // the second time nothing is left to stop
+	for i, want := range []error{badStop, nil} { // the second call has nothing to stop
 		if err := s.Stop(); !errors.Is(err, want) {
 			t.Errorf("stop %d: %v, want %v", i, err, want)
 		}
@@ -38,8 +38,7 @@ func TestPartsStopInReverse(t *testing.T) {
 	}
 }
 
-// TestFailedStartStopsTheOthers: those that were started, not the one that failed, nor those after
-// it.
+// TestFailedStartStopsTheOthers checks that a failed start stops the parts before it, and no other.
 func TestFailedStartStopsTheOthers(t *testing.T) {
 	var done []string
 	badStart, badStop := errors.New("c does not start"), errors.New("b does not stop")

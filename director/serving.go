@@ -10,8 +10,8 @@ import (
 	"fulcrum/control"
 )
 
-// serving is the part by which others look at the director: the control API on its socket and, if
-// configured, over TCP, and an address for Prometheus.
+// serving is the part that serves the control API on its socket and, if configured, the control API
+// and the metrics over TCP.
 type serving struct {
 	*Director
 	servers []*api.Server
@@ -43,7 +43,7 @@ func (s *serving) Stop() (err error) {
 	return err
 }
 
-// serveMetrics serves Prometheus, if an address is configured.
+// serveMetrics serves the metrics if an address is configured.
 func (s *serving) serveMetrics(m *control.Metrics) (*api.Server, error) {
 	if at := s.cfg.Config.Metrics.Listen; at.IsValid() {
 		return api.ServeMetrics(at, m, s.cfg.Log)
@@ -51,7 +51,7 @@ func (s *serving) serveMetrics(m *control.Metrics) (*api.Server, error) {
 	return nil, nil
 }
 
-// serveRemote serves the control API over TCP, if that is configured.
+// serveRemote serves the control API over TCP if an address is configured.
 func (s *serving) serveRemote(handler http.Handler) (*api.Server, error) {
 	if c := s.cfg.Config.Control; c.Listen.IsValid() {
 		return api.ServeRemote(c, handler, s.cfg.Log)
@@ -59,13 +59,13 @@ func (s *serving) serveRemote(handler http.Handler) (*api.Server, error) {
 	return nil, nil
 }
 
-// serveSocket serves the control API on its socket. Where the file names no path for it, a director
-// does without if another one has the usual path.
+// serveSocket serves the control API on its socket. If the configuration has the default path and
+// the socket cannot be created there, the director runs without a control API.
 func (s *serving) serveSocket(handler http.Handler) (*api.Server, error) {
 	path := s.cfg.Config.Director.Control
 	server, err := api.ServeSocket(path, handler, s.cfg.Log)
 	if err != nil && path == config.DefaultControl {
-		s.cfg.Log.Info("there is no control API", "reason", err)
+		s.cfg.Log.Info("no control API", "reason", err)
 		return nil, nil
 	}
 	return server, err

@@ -5,15 +5,14 @@ import (
 	"slices"
 )
 
-// vigil watches over the workers. It says when one gets stuck and when it goes on, and nothing
-// between.
+// vigil watches the workers. It logs when the set of stuck workers changes.
 type vigil struct {
 	log   *slog.Logger
-	last  []uint64
-	stuck []int
+	last  []uint64 // turns of each worker at the last call
+	stuck []int    // the stuck workers at the last call
 }
 
-// allTurn reports whether every worker has turned since it was last asked.
+// allTurn reports whether every worker has turned since the last call.
 func (v *vigil) allTurn(turns []uint64) bool {
 	var stuck []int
 	for i := range v.last {
@@ -33,5 +32,6 @@ func (v *vigil) say(stuck []int) {
 		v.log.Info("all workers turn again")
 		return
 	}
-	v.log.Error("workers do not turn any more; the watchdog hears nothing until they do", "workers", stuck)
+	v.log.Error("workers are stuck; the watchdog is not notified until they turn again",
+		"workers", stuck)
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestVigil: one worker that stands still is enough to be silent, which is said once; so is that it
-// goes on.
+// TestVigil checks that allTurn is false while one worker is stuck, and that the log says once that
+// it is stuck and once that it turns again.
 func TestVigil(t *testing.T) {
 	var said strings.Builder
 	v := vigil{log: slog.New(slog.NewTextHandler(&said, nil))}
