@@ -72,6 +72,8 @@ func (w *Worker) Turn(now uint32) int {
 	w.effort.begin(w.now, now)
 	w.now = now
 	w.update()
+	w.lookAfterServers() // before the first packets, which need their next hops
+	w.announce()
 	received := 0
 	for i := range w.queues {
 		w.stage = stageExchange
@@ -86,9 +88,7 @@ func (w *Worker) Turn(now uint32) int {
 	}
 	w.sessions.Expire(now)
 	w.tickNeighbours()
-	w.lookAfterServers()
 	w.tickFragments(now)
-	w.announce()
 	if now-w.lastPublished >= publishInterval {
 		w.lastPublished = now
 		w.publish()
