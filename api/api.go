@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -33,7 +34,8 @@ type api struct {
 func NewHandler(r *control.Running, e *engine.Engine, m *control.Metrics) http.Handler {
 	mux := http.NewServeMux()
 	c := huma.DefaultConfig("Fulcrum", apiVersion)
-	c.Info.Description = "The control API of a running director. Changes are checked as a file would be, and made as a whole or not at all."
+	c.Info.Description = "The control API of a running director. Changes are checked as a file would be, and made as a whole or not at all." +
+		builtFrom()
 	c.DocsPath = "" // its page would load scripts from elsewhere
 	c.RejectUnknownQueryParameters = true
 	h := humago.New(mux, c)
@@ -48,6 +50,12 @@ func NewHandler(r *control.Running, e *engine.Engine, m *control.Metrics) http.H
 	describeDiagnosis(h)
 	mux.Handle("GET /metrics", NewMetricsHandler(m))
 	return withProblems(mux)
+}
+
+// builtFrom returns the sentence of the API's description that names the program.
+func builtFrom() string {
+	version, commit, _ := control.Build()
+	return fmt.Sprintf(" This director is Fulcrum %s, commit %s.", version, commit)
 }
 
 // body is what an operation answers.

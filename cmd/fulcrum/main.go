@@ -6,8 +6,6 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
-
-	"fulcrum/control"
 )
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -37,10 +35,9 @@ func run(args []string) int {
 }
 
 func newRootCommand() *cobra.Command {
-	version, commit, goVersion := control.Build()
 	root := &cobra.Command{
 		Use:           "fulcrum",
-		Version:       fmt.Sprintf("%s, commit %s, %s", version, commit, goVersion),
+		Version:       version(),
 		Short:         "An LVS director in user space: layer-4 load balancing on DPDK",
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -48,7 +45,7 @@ func newRootCommand() *cobra.Command {
 		RunE:          needSubcommand,
 	}
 	root.AddCommand(newRunCommand(), newCheckCommand(), newExplainCommand(), newCaptureCommand(), newTopCommand(), newLabCommand(), newBenchCommand())
-	root.AddCommand(newIPVSAdmCommand(), newImportCommand())
+	root.AddCommand(newIPVSAdmCommand(), newImportCommand(), newVersionCommand())
 	root.AddCommand(newClientCommands()...)
 	root.InitDefaultCompletionCmd()
 	if completion, _, err := root.Find([]string{"completion"}); err == nil {

@@ -3,6 +3,8 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"fulcrum/control"
 )
 
 // TestUsage holds exit statuses and what goes where. None of these needs root.
@@ -15,6 +17,10 @@ func TestUsage(t *testing.T) {
 	}{
 		{"", 2, none, "Usage:\n  fulcrum"},
 		{"--help", 0, "An LVS director in user space", none},
+		{"version", 0, "fulcrum version " + control.Version + ", commit ", none},
+		{"version --help", 0, "the versions of Go and DPDK", none},
+		{"version more", 2, none, "fulcrum version --help"},
+		{"--version", 0, ", DPDK 22.11", none},
 		{"help", 0, "Available Commands:\n  apply", none},
 		{"help run", 0, "run --config FILE", none},
 		{"run --help", 0, "--idle-exit duration", none},
