@@ -40,19 +40,23 @@ func readCapture(t *testing.T, name string) [][]byte {
 
 func writeCapture(t *testing.T, name string, frames [][]byte) {
 	t.Helper()
+	if err := saveCapture(name, frames); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func saveCapture(name string, frames [][]byte) error {
 	var b bytes.Buffer
 	w := pcapgo.NewWriter(&b)
 	if err := w.WriteFileHeader(65536, layers.LinkTypeEthernet); err != nil {
-		t.Fatal(err)
+		return err
 	}
 	for _, f := range frames {
 		if err := w.WritePacket(gopacket.CaptureInfo{CaptureLength: len(f), Length: len(f)}, f); err != nil {
-			t.Fatal(err)
+			return err
 		}
 	}
-	if err := os.WriteFile(name, b.Bytes(), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	return os.WriteFile(name, b.Bytes(), 0o600)
 }
 
 // flow is where a TCP or UDP packet comes from and goes to.
