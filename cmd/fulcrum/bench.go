@@ -47,7 +47,7 @@ func newBenchCommand() *cobra.Command {
 	return c
 }
 
-// benchOptions are the flags of fulcrum bench.
+// benchOptions holds the flags of fulcrum bench.
 type benchOptions struct {
 	suites                      []string
 	quick, full, stages, noHuge bool
@@ -58,7 +58,7 @@ type benchOptions struct {
 func (o *benchOptions) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
 	ctx, cancel := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer cancel()
-	signal.Ignore(syscall.SIGPIPE) // a reader that has gone must not keep huge pages from being given back
+	signal.Ignore(syscall.SIGPIPE) // huge pages are given back even if the reader has gone
 	binary, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("finding the own program file: %w", err)
@@ -113,7 +113,7 @@ func (o *benchOptions) runStages(ctx context.Context, b *bench.Bench, scale benc
 	return errors.Join(bench.WriteStages(stdout, costs), bench.SaveStages(o.results, costs))
 }
 
-// generateOptions are the flags of fulcrum bench generate.
+// generateOptions holds the flags of fulcrum bench generate.
 type generateOptions struct {
 	device, hugePages, vip, subject, mac, kind string
 	memory, cpu                                int
@@ -166,7 +166,7 @@ func (o *generateOptions) run(ctx context.Context, stdin io.Reader, stdout io.Wr
 	return o.generate(ctx, site, trials, stdout)
 }
 
-// site is what the flags say about who is where.
+// site returns the addresses that the flags give.
 func (o *generateOptions) site() (bench.Site, error) {
 	if o.device == "" {
 		return bench.Site{}, errors.New("generate needs a device: give it with --device")
@@ -196,7 +196,7 @@ func parseMAC(flag, text string) (packet.MAC, error) {
 	return packet.MAC(mac), nil
 }
 
-// trials are what the flags or standard input say, as JSON.
+// trials returns the trials as JSON: from the flags, or from standard input with --serve.
 func (o *generateOptions) trials(stdin io.Reader) (io.Reader, error) {
 	if o.serve {
 		return stdin, nil
@@ -213,7 +213,7 @@ func (o *generateOptions) trials(stdin io.Reader) (io.Reader, error) {
 	return strings.NewReader(string(text)), err
 }
 
-// generate opens the port and does the trials.
+// generate opens the port and runs the trials.
 func (o *generateOptions) generate(ctx context.Context, site bench.Site, trials io.Reader, stdout io.Writer) (err error) {
 	eal, err := dpdk.Start(dpdk.Config{
 		HugePages: o.hugePages, Memory: int64(o.memory) << 20, CPU: o.cpu, Devices: []string{o.device},

@@ -20,7 +20,7 @@ import (
 	"fulcrum/capture"
 )
 
-// captureOptions are the flags of fulcrum capture.
+// captureOptions holds the flags of fulcrum capture.
 type captureOptions struct {
 	where
 	filter, file         string
@@ -90,7 +90,7 @@ func (o *captureOptions) run(ctx context.Context, stdout, stderr io.Writer) erro
 	return endOfCapture(answer.Trailer, stderr)
 }
 
-// save writes what comes to the file.
+// save writes the capture to the file.
 func (o *captureOptions) save(from io.Reader, stdout io.Writer) error {
 	if o.file == "-" {
 		return copyCapture(stdout, from)
@@ -102,7 +102,8 @@ func (o *captureOptions) save(from io.Reader, stdout io.Writer) error {
 	return errors.Join(copyCapture(file, from), file.Close())
 }
 
-// copyCapture tells a director that broke off from a file that takes no more, whose errors name it.
+// copyCapture distinguishes a director that broke off from a file that cannot be written. Errors of
+// the file name it.
 func copyCapture(to io.Writer, from io.Reader) error {
 	_, err := io.Copy(to, from)
 	if _, ours := errors.AsType[*fs.PathError](err); err == nil || ours {
@@ -111,7 +112,7 @@ func copyCapture(to io.Writer, from io.Reader) error {
 	return fmt.Errorf("the director broke off the capture: %w", err)
 }
 
-// endOfCapture says how it went; a capture that was interrupted here has no trailer.
+// endOfCapture reports how the capture ended. A capture that was interrupted here has no trailer.
 func endOfCapture(trailer http.Header, stderr io.Writer) error {
 	if e := trailer.Get(api.ErrorTrailer); e != "" {
 		return errors.New(e)

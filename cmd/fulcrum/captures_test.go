@@ -59,7 +59,7 @@ func saveCapture(name string, frames [][]byte) error {
 	return os.WriteFile(name, b.Bytes(), 0o600)
 }
 
-// flow is where a TCP or UDP packet comes from and goes to.
+// flow holds the source and the destination of a TCP or UDP packet.
 type flow struct{ from, to netip.AddrPort }
 
 func flowOf(t *testing.T, frame []byte) flow {

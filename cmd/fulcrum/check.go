@@ -33,7 +33,7 @@ func checkFile(command *cobra.Command, file string) error {
 	return nil
 }
 
-// checkSummary says in one line what a good file holds.
+// checkSummary describes a valid configuration in one line.
 func checkSummary(c *config.Config) string {
 	servers := 0
 	for _, service := range c.Services {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// runCheck runs the command on a file and gives what it wrote.
+// runCheck runs the command on a file and returns its output.
 func runCheck(file string) (stdout, stderr string, err error) {
 	var out, problems strings.Builder
 	command := newCheckCommand()

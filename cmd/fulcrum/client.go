@@ -19,13 +19,13 @@ import (
 	"fulcrum/control"
 )
 
-// asking is what commands have in common that ask a running director.
+// asking holds the flags of commands that ask a running director.
 type asking struct {
 	where
 	output string
 }
 
-// newAsking gives a command the flags.
+// newAsking adds the flags to a command.
 func newAsking(c *cobra.Command) *asking {
 	a := new(asking)
 	a.addFlags(c)
@@ -41,10 +41,10 @@ func (a *asking) validate() error {
 	return nil
 }
 
-// askDeadline bounds what is answered at once.
+// askDeadline bounds a request that the director answers at once.
 const askDeadline = 30 * time.Second
 
-// do asks, and shows the answer by table, or as JSON.
+// do sends a request and shows the answer with table, or as JSON.
 func do[T any](a *asking, command *cobra.Command, method, path string, in any, table func(io.Writer, T)) error {
 	if err := a.validate(); err != nil {
 		return err
@@ -62,12 +62,12 @@ func do[T any](a *asking, command *cobra.Command, method, path string, in any, t
 	return show(a, command, answer, table)
 }
 
-// show shows an answer by table, or as JSON.
+// show prints an answer with table, or as JSON.
 func show[T any](a *asking, command *cobra.Command, answer T, table func(io.Writer, T)) error {
 	if a.output == "json" {
 		e := json.NewEncoder(command.OutOrStdout())
 		e.SetIndent("", "  ")
-		e.SetEscapeHTML(false) // -> stays legible
+		e.SetEscapeHTML(false) // -> stays readable
 		return e.Encode(answer)
 	}
 	t := tabwriter.NewWriter(command.OutOrStdout(), 0, 0, 2, ' ', 0)
@@ -75,7 +75,7 @@ func show[T any](a *asking, command *cobra.Command, answer T, table func(io.Writ
 	return t.Flush()
 }
 
-// newAskCommand is a command that shows what a path answers.
+// newAskCommand returns a command that shows the answer of one path of the API.
 func newAskCommand[T any](use, short, path string, show func(io.Writer, T)) *cobra.Command {
 	c := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs}
 	a := newAsking(c)
@@ -83,7 +83,7 @@ func newAskCommand[T any](use, short, path string, show func(io.Writer, T)) *cob
 	return c
 }
 
-// newClientCommands are those that ask a running director.
+// newClientCommands returns the commands that ask a running director.
 func newClientCommands() []*cobra.Command {
 	return []*cobra.Command{
 		newAskCommand("status", "Show a running director at a glance", "status", showStatus),
@@ -133,8 +133,8 @@ func showDrops(w io.Writer, all []control.Drop) {
 	}
 }
 
-// readGood reads a configuration file and shows what is wrong with it before the director is asked. One on another machine, with other CPUs,
-// judges itself.
+// readGood reads a configuration file. It prints the problems of the file before the director is
+// asked. A director on another machine has other CPUs, so it checks the file itself.
 func (a *asking) readGood(file string, stderr io.Writer) ([]byte, error) {
 	if a.remote == "" {
 		if _, err := loadConfig(file, stderr); err != nil {
@@ -144,7 +144,7 @@ func (a *asking) readGood(file string, stderr io.Writer) ([]byte, error) {
 	return os.ReadFile(file)
 }
 
-// changesExit is the exit status of plan when something would change.
+// changesExit is the exit status of plan if the file would change something.
 const changesExit = 3
 
 func newPlanCommand() *cobra.Command {
@@ -175,7 +175,7 @@ func newApplyCommand() *cobra.Command {
 	return c
 }
 
-// sendFile has the director do something with a file, and shows what that is.
+// sendFile sends a file to a path of the API and shows the plan that comes back.
 func sendFile(a *asking, c *cobra.Command, what, file string) (p control.Plan, err error) {
 	text, err := a.readGood(file, c.ErrOrStderr())
 	if err != nil {

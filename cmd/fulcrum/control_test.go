@@ -11,7 +11,8 @@ import (
 	"github.com/google/gopacket/pcapgo"
 )
 
-// withControl is the quiet director with a control socket of its own. Changes are pairs of what is replaced and by what.
+// withControl returns the configuration of the quiet director with a control socket of its own.
+// changes are pairs of an old and a new text.
 func withControl(t *testing.T, changes ...string) (file, socket string) {
 	t.Helper()
 	socket = filepath.Join(t.TempDir(), "control.sock")
@@ -20,7 +21,7 @@ func withControl(t *testing.T, changes ...string) (file, socket string) {
 	return writeFile(t, "director.toml", text), socket
 }
 
-// ask runs a command to its end and gives what it said.
+// ask runs a command to its end and returns its output.
 func ask(t *testing.T, status int, arguments ...string) (stdout, stderr string) {
 	t.Helper()
 	p := newProgram(t, arguments...).start()
@@ -30,7 +31,7 @@ func ask(t *testing.T, status int, arguments ...string) (stdout, stderr string) 
 	return p.stdout.String(), p.stderr.String()
 }
 
-// TestExplainsWhileRunning: of a packet to a service, and of one to nobody.
+// TestExplainsWhileRunning explains a packet to a service and a packet to an unknown address.
 func TestExplainsWhileRunning(t *testing.T) {
 	needRoot(t)
 	file, socket := withControl(t)
@@ -51,7 +52,8 @@ func TestExplainsWhileRunning(t *testing.T) {
 	}
 }
 
-// TestCapturesWhileRunning: of a device that always brings something, and all of it to be dropped.
+// TestCapturesWhileRunning captures from a device that never runs dry. The director drops all its
+// packets.
 func TestCapturesWhileRunning(t *testing.T) {
 	needRoot(t)
 	file, socket := withControl(t, "net_null0,no-rx=1", "net_null0,size=64")
@@ -95,7 +97,8 @@ func packetsIn(t *testing.T, name string) (packets int) {
 	}
 }
 
-// TestSocketIsOursAlone: its mode, that it goes with the director, and that a second director does not take it.
+// TestSocketIsOursAlone: only the owner may use the socket, it is removed with the director, and a
+// second director does not take it.
 func TestSocketIsOursAlone(t *testing.T) {
 	needRoot(t)
 	file, socket := withControl(t)
@@ -119,7 +122,7 @@ func TestSocketIsOursAlone(t *testing.T) {
 	}
 }
 
-// TestRemoteFlagsGoTogether: what is missing is said before anything is asked.
+// TestRemoteFlagsGoTogether: a missing flag is reported before a request is sent.
 func TestRemoteFlagsGoTogether(t *testing.T) {
 	for _, tt := range []struct {
 		status    int

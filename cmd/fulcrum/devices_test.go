@@ -10,7 +10,8 @@ import (
 	"fulcrum/ports"
 )
 
-// TestDevices: ports by device, in the order of the file; a device does what the most demanding of its ports asks for.
+// TestDevices: ports are grouped by device in the order of the file. A device gets the largest
+// values that its ports ask for.
 func TestDevices(t *testing.T) {
 	all := []config.Port{
 		{Name: "a", Device: "net_null0", VLAN: 10, RxDescriptors: 64, TxDescriptors: 512, MTU: 1400},
@@ -32,7 +33,7 @@ func TestDevices(t *testing.T) {
 	}
 }
 
-// TestOneDeviceSpreadsByFlow: clients and real servers of mode nat are in two VLANs of one device.
+// TestOneDeviceSpreadsByFlow: clients and real servers of mode nat are on two VLANs of one device.
 func TestOneDeviceSpreadsByFlow(t *testing.T) {
 	c, err := config.Load("../../docs/examples/nat.toml")
 	if err != nil {

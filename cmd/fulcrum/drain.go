@@ -13,10 +13,10 @@ import (
 	"fulcrum/control"
 )
 
-// leftExit is the exit status of drain when sessions were left at the deadline.
+// leftExit is the exit status of drain if sessions were left at the deadline.
 const leftExit = 3
 
-// drainOptions are the flags of fulcrum drain.
+// drainOptions holds the flags of fulcrum drain.
 type drainOptions struct {
 	*asking
 	deadline            time.Duration
@@ -77,7 +77,7 @@ func (o *drainOptions) run(c *cobra.Command, path string) error {
 	return nil
 }
 
-// countDown shows how many sessions are left, once a second, until the drain is done.
+// countDown shows the number of sessions left, once a second, until the drain is done.
 func (o *drainOptions) countDown(c *cobra.Command, client *api.Client, path string, d *control.Drain) error {
 	var shown time.Time
 	for {

@@ -9,7 +9,7 @@ import (
 	"fulcrum/ports/dpdk"
 )
 
-// TestRefusedEALArguments: check and run refuse the same arguments, in every way of writing them.
+// TestRefusedEALArguments: check and run refuse the same arguments, however they are written.
 func TestRefusedEALArguments(t *testing.T) {
 	if diff := cmp.Diff(dpdk.RefusedArgs(), config.RefusedEALArgs()); diff != "" {
 		t.Errorf("ports/dpdk (-) and config (+) differ:\n%s", diff)

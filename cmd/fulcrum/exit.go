@@ -2,10 +2,11 @@ package main
 
 import "fmt"
 
-// exitError ends the program with an exit status of its own. Without err everything there is to say has been said.
+// exitError ends the program with an exit status of its own. If err is nil, everything has been
+// printed already.
 type exitError struct {
 	code int
-	err  error // for main to print; may be nil
+	err  error // main prints it; may be nil
 }
 
 func (e *exitError) Error() string {

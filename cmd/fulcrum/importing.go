@@ -9,7 +9,7 @@ import (
 	"fulcrum/keepalived"
 )
 
-// newImportCommand reads the configurations of others.
+// newImportCommand reads configurations of other programs.
 func newImportCommand() *cobra.Command {
 	c := &cobra.Command{Use: "import", Short: "Make services of another program's configuration", Args: cobra.NoArgs, RunE: needSubcommand}
 	c.AddCommand(newImportKeepalivedCommand())

@@ -19,8 +19,8 @@ import (
 	"fulcrum/lvs"
 )
 
-// newIPVSAdmCommand speaks ipvsadm's language to a running director. Its exit statuses are ipvsadm's: 2 for a wrong command line, 1 for an
-// error.
+// newIPVSAdmCommand returns the command that takes ipvsadm's command lines. Its exit statuses are
+// ipvsadm's: 2 for a wrong command line, 1 for an error.
 func newIPVSAdmCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "ipvsadm [--socket PATH] COMMAND...",
@@ -46,7 +46,7 @@ func newIPVSAdmCommand() *cobra.Command {
 	}
 }
 
-// socketOf takes --socket off the front of the arguments.
+// socketOf removes --socket from the front of the arguments.
 func socketOf(args []string) (socket string, rest []string) {
 	if len(args) > 0 {
 		if path, ok := strings.CutPrefix(args[0], "--socket="); ok {
@@ -59,7 +59,7 @@ func socketOf(args []string) (socket string, rest []string) {
 	return config.DefaultControl, args
 }
 
-// dialect does ipvsadm's commands.
+// dialect runs ipvsadm's commands.
 type dialect struct {
 	client  *api.Client
 	command *cobra.Command
@@ -92,7 +92,7 @@ func (d dialect) run(k ipvsadm.Command) error {
 	return d.change(ctx, []ipvsadm.Command{k})
 }
 
-// zero has counts begin anew: of a service, or of all.
+// zero resets the displayed counters of a service, or of all.
 func (d dialect) zero(ctx context.Context, k ipvsadm.Command) error {
 	path := "zero"
 	if k.Service != (lvs.ServiceID{}) {
@@ -109,7 +109,7 @@ func (d dialect) zero(ctx context.Context, k ipvsadm.Command) error {
 	return d.client.Do(ctx, http.MethodPost, path, nil, nil)
 }
 
-// config asks for the configuration that runs, and for the tag of its revision.
+// config returns the running configuration and the tag of its revision.
 func (d dialect) config(ctx context.Context) (c *config.Config, tag string, err error) {
 	text, tag, err := d.client.Config(ctx)
 	if err != nil {
@@ -119,10 +119,11 @@ func (d dialect) config(ctx context.Context) (c *config.Config, tag string, err 
 	return c, tag, err
 }
 
-// mostTries is how often a change is tried while others change the configuration too.
+// mostTries bounds the attempts to apply a change while others change the configuration too.
 const mostTries = 100
 
-// change applies commands: all of them, or none. Where somebody else was faster it begins again with what that one made.
+// change applies all commands or none. If another change came first, it starts again from the new
+// configuration.
 func (d dialect) change(ctx context.Context, all []ipvsadm.Command) error {
 	for range mostTries {
 		c, tag, err := d.config(ctx)
@@ -171,7 +172,7 @@ func (d dialect) list(ctx context.Context, k ipvsadm.Command) error {
 	return ipvsadm.Write(w, k, services, c.Session.Max)
 }
 
-// services asks for services with their counters.
+// services returns the director's services with their counters.
 func (d dialect) services(ctx context.Context, c *config.Config) ([]ipvsadm.Service, error) {
 	var reports []control.ServiceReport
 	if err := d.client.Do(ctx, http.MethodGet, "services", nil, &reports); err != nil {
@@ -194,8 +195,7 @@ func (d dialect) services(ctx context.Context, c *config.Config) ([]ipvsadm.Serv
 	return all, nil
 }
 
-// serviceOf is a service of a report, with the thresholds that its real servers are configured
-// with.
+// serviceOf returns a reported service with the configured thresholds of its real servers.
 func serviceOf(
 	r control.ServiceReport, configured map[lvs.RealServerID]config.RealServer,
 ) (s ipvsadm.Service, err error) {
@@ -223,10 +223,10 @@ func countersOf(t control.Traffic) ipvsadm.Counters {
 	return ipvsadm.Counters{Connections: t.Connections, InPackets: t.InPackets, OutPackets: t.OutPackets, InBytes: t.InBytes, OutBytes: t.OutBytes}
 }
 
-// rateInterval is how long is counted for --rate.
+// rateInterval is the time over which --rate counts.
 const rateInterval = time.Second
 
-// rates counts for a second.
+// rates returns what was counted in rateInterval.
 func (d dialect) rates(ctx context.Context, c *config.Config, before []ipvsadm.Service) ([]ipvsadm.Service, error) {
 	select {
 	case <-ctx.Done():

@@ -44,7 +44,7 @@ type labOptions struct {
 	keep            bool
 }
 
-// run tries mode after mode; an interrupt ends it after the mode's lab has been removed.
+// run tries one mode after the other. An interrupt ends it once the mode's lab has been removed.
 func (o labOptions) run(command *cobra.Command) error {
 	trials, err := o.trials()
 	if err != nil {
@@ -55,7 +55,7 @@ func (o labOptions) run(command *cobra.Command) error {
 	}
 	ctx, stop := signal.NotifyContext(command.Context(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer stop()
-	signal.Ignore(syscall.SIGPIPE) // a reader that has gone must not keep the lab from being removed
+	signal.Ignore(syscall.SIGPIPE) // the lab is removed even if the reader of the output has gone
 	out := command.OutOrStdout()
 	swept, err := lab.Sweep()
 	if err != nil {
@@ -91,7 +91,8 @@ func (o labOptions) conduct(ctx context.Context, command *cobra.Command, trials 
 	}
 }
 
-// trials are what `fulcrum lab` sends through each mode: some hundred connections, and one long transfer each way.
+// trials returns what `fulcrum lab` sends through each mode: a few hundred connections, and one
+// long transfer in each direction.
 func (o labOptions) trials() ([]lab.Trial, error) {
 	modes, err := o.modes()
 	if err != nil {
@@ -125,7 +126,7 @@ func (o labOptions) modes() ([]lvs.Mode, error) {
 	return []lvs.Mode{mode}, err
 }
 
-// balance returns the scheduler and the weights that show it.
+// balance returns the scheduler, and weights that show its effect.
 func (o labOptions) balance() (lvs.Scheduler, []int, error) {
 	scheduler, known := lvs.ParseScheduler(o.scheduler)
 	switch {
@@ -154,7 +155,7 @@ func describeKept(command *cobra.Command, results []lab.Result) {
 		fmt.Fprintf(t, "  fulcrum status --socket /run/fulcrum-lab/%s/control.sock\task the director\n", r.Kept)
 		fmt.Fprintf(t, "  ls /run/fulcrum-lab/%s\tconfiguration and logs\n", r.Kept)
 		fmt.Fprintf(t, "  fulcrum lab clean %s\tremove it\n", r.Kept)
-		_ = t.Flush() // who does not read it has the lab all the same
+		_ = t.Flush() // without a reader the lab stays all the same
 	}
 }
 
@@ -178,7 +179,7 @@ func newLabCleanCommand() *cobra.Command {
 	}
 }
 
-// unknownLabs names the ids for which no lab was found.
+// unknownLabs returns an error for each id without a lab.
 func unknownLabs(ids, found []string) error {
 	var unknown []error
 	for _, id := range ids {
@@ -189,7 +190,7 @@ func unknownLabs(ids, found []string) error {
 	return errors.Join(unknown...)
 }
 
-// newRealServerCommand is what a lab starts in a real server's namespace.
+// newRealServerCommand returns the command that a lab starts in a real server's namespace.
 func newRealServerCommand() *cobra.Command {
 	var name string
 	var tcp, udp []string

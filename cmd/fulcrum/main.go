@@ -10,7 +10,8 @@ import (
 
 func main() { os.Exit(run(os.Args[1:])) }
 
-// run is the program with its arguments; it returns the exit status: 0, 1 for an error, 2 for wrong usage.
+// run executes the program with arguments and returns its exit status: 0, 1 for an error, 2 for
+// wrong usage.
 func run(args []string) int {
 	root := newRootCommand()
 	root.SetArgs(args)
@@ -21,7 +22,7 @@ func run(args []string) int {
 		return 0
 	}
 	status := 1
-	if !ran { // arguments and flags are judged before a command runs
+	if !ran { // cobra checks arguments and flags before a command runs
 		status, err = 2, fmt.Errorf("%w; see %s --help", err, command.CommandPath())
 	}
 	var exit *exitError
@@ -49,12 +50,12 @@ func newRootCommand() *cobra.Command {
 	root.AddCommand(newClientCommands()...)
 	root.InitDefaultCompletionCmd()
 	if completion, _, err := root.Find([]string{"completion"}); err == nil {
-		completion.RunE = needSubcommand // else it takes any shell, and says nothing of it
+		completion.RunE = needSubcommand // otherwise it accepts any shell and prints nothing
 	}
 	return root
 }
 
-// needSubcommand is what a command does that has to be followed by another.
+// needSubcommand runs a command that has no action of its own: it prints the usage.
 func needSubcommand(c *cobra.Command, _ []string) error {
 	_ = c.Usage()
 	return &exitError{code: 2}

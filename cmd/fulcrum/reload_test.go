@@ -15,8 +15,8 @@ import (
 	"fulcrum/lvs"
 )
 
-// TestReloadUnderTraffic applies another configuration every 100 ms while connections are made and bytes flow: nothing that goes on may
-// notice.
+// TestReloadUnderTraffic applies another configuration every 100 ms while connections are made and
+// bytes flow. No existing connection may notice.
 func TestReloadUnderTraffic(t *testing.T) {
 	for _, mode := range lab.Modes() {
 		t.Run(mode.String(), func(t *testing.T) {
@@ -32,14 +32,14 @@ func TestReloadUnderTraffic(t *testing.T) {
 				t.Errorf("only %d changes while packets flowed", n)
 			}
 			r := b.stopDirector()
-			delete(r.Drops, "too_big") // what ipip answers until the client has learnt its MTU
+			delete(r.Drops, "too_big") // ipip answers so until the client has learnt its MTU
 			same(t, "drops", r.Drops, map[string]uint64{})
 		})
 	}
 }
 
-// reload applies two configurations in turn, until the function that it returns is called, which tells how often. One has another
-// service and other weights.
+// reload applies two configurations in turn until the returned function is called, which returns
+// how often. One of them has another service and other weights.
 func (b *bed) reload(every time.Duration) (stop func() int) {
 	b.t.Helper()
 	file, err := b.DirectorFile()
@@ -77,7 +77,7 @@ func (b *bed) reload(every time.Duration) (stop func() int) {
 	}
 }
 
-// TestReloadOnHangup: SIGHUP reads the file again, and a bad one changes nothing.
+// TestReloadOnHangup: SIGHUP reads the file again, and an invalid one changes nothing.
 func TestReloadOnHangup(t *testing.T) {
 	needRoot(t)
 	good, err := os.ReadFile("testdata/quiet.toml")

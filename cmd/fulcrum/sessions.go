@@ -18,7 +18,8 @@ import (
 	"fulcrum/api"
 )
 
-// sessionFlags are the flags of fulcrum sessions that are parameters of the API's, by their names there.
+// sessionFlags are the flags of fulcrum sessions that are parameters of the API, by their names in
+// the API.
 var sessionFlags = []struct{ parameter, usage string }{
 	{"service", "those of the service with this name"},
 	{"protocol", "tcp, udp, sctp or icmp"},
@@ -54,7 +55,7 @@ func newSessionsCommand() *cobra.Command {
 	return c
 }
 
-// listSessions shows sessions as they come: they may be more than fit into memory.
+// listSessions prints sessions as they arrive: all of them may not fit into memory.
 func (a *asking) listSessions(c *cobra.Command, query url.Values) error {
 	if err := a.validate(); err != nil {
 		return err
@@ -73,10 +74,12 @@ func (a *asking) listSessions(c *cobra.Command, query url.Values) error {
 	return errors.Join(err, out.Flush())
 }
 
-// alignedSessions is how many sessions have their columns aligned together, where they are wider than IPv4 needs.
+// alignedSessions is the number of sessions whose columns are aligned together if they are wider
+// than IPv4 needs.
 const alignedSessions = 1000
 
-// tabulateSessions shows what list adds, below titles unless there is an error instead.
+// tabulateSessions prints the sessions that list adds, below titles. If list fails at once, it
+// prints no titles.
 func tabulateSessions(out io.Writer, list func(add func(*api.Session) error) error) error {
 	const row = "%-5s\t%-11s\t%-21s\t%-21s\t%-21s\t%-12s\t%8s\t%8s\t%7s\n"
 	t, shown := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0), 0

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// soon is how long a stop may take: the operator waits for it.
+// soon bounds the time of a stop, for which the operator waits.
 const soon = 10 * time.Second
 
 func TestStopsOnSignal(t *testing.T) {
@@ -31,7 +31,8 @@ func TestStopsOnSignal(t *testing.T) {
 	}
 }
 
-// checkStopped looks at what a director leaves after a good end: its table and report, and nothing else.
+// checkStopped checks that a director ended well: it leaves its table and its report, and nothing
+// else.
 func (p *program) checkStopped(report string) {
 	p.t.Helper()
 	p.checkNothingLeft()
@@ -48,7 +49,7 @@ func (p *program) checkStopped(report string) {
 	}
 }
 
-// TestReportsOnSignal: a director that is asked shows what it has done, and goes on.
+// TestReportsOnSignal: SIGUSR1 prints the report, and the director goes on.
 func TestReportsOnSignal(t *testing.T) {
 	needRoot(t)
 	report := filepath.Join(t.TempDir(), "report.json")
@@ -67,7 +68,7 @@ func TestReportsOnSignal(t *testing.T) {
 	p.checkStopped(report)
 }
 
-// TestSignalWhileStarting: a stop that comes before the director is ready is as good as any.
+// TestSignalWhileStarting: the director stops well even if the signal comes before it is ready.
 func TestSignalWhileStarting(t *testing.T) {
 	needRoot(t)
 	p := newProgram(t, "run", "--config", "testdata/quiet.toml").start()
@@ -92,7 +93,7 @@ func TestReadyAtEveryLogLevel(t *testing.T) {
 	}
 }
 
-// TestRestartAfterKill: what a killed director left behind goes with the next one.
+// TestRestartAfterKill: the next director removes what a killed one left behind.
 func TestRestartAfterKill(t *testing.T) {
 	needRoot(t)
 	killed := newProgram(t, "run", "--config", "testdata/quiet.toml").start().awaitReady()
@@ -109,7 +110,8 @@ func TestRestartAfterKill(t *testing.T) {
 	killed.checkNothingLeft()
 }
 
-// TestSideBySide runs two directors of the same file at once, and ends them in the order they came and the other way.
+// TestSideBySide runs two directors of the same file at once. It stops them in the order of their
+// start, and the other way round.
 func TestSideBySide(t *testing.T) {
 	needRoot(t)
 	report := filepath.Join(t.TempDir(), "report.json")
@@ -133,7 +135,7 @@ func TestSideBySide(t *testing.T) {
 	first.checkStopped(report)
 }
 
-// TestSignalUnderFlood: a device that never runs dry is no reason not to stop.
+// TestSignalUnderFlood: a director whose device never runs dry stops as well.
 func TestSignalUnderFlood(t *testing.T) {
 	needRoot(t)
 	file, report := writeFile(t, "flood.toml", quiet(t, quietDevice, "net_null0")), filepath.Join(t.TempDir(), "report.json")

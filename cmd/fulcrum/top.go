@@ -15,7 +15,7 @@ import (
 	"fulcrum/top"
 )
 
-// leastInterval keeps a view from becoming a burden.
+// leastInterval keeps a view from costing the director much.
 const leastInterval = 100 * time.Millisecond
 
 func newTopCommand() *cobra.Command {
@@ -42,7 +42,8 @@ func newTopCommand() *cobra.Command {
 	return c
 }
 
-// watch shows the view until it is quit. A director that is not there at the start is an error.
+// watch shows the view until the user quits. It returns an error if no director answers at the
+// start.
 func watch(ctx context.Context, director *api.Client, interval time.Duration) error {
 	read := func() top.Sample {
 		ctx, cancel := context.WithTimeout(ctx, askDeadline)

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestTopNeedsADirector: that there is none is one sentence, and no screen.
+// TestTopNeedsADirector: without a director it prints one sentence and shows no screen.
 func TestTopNeedsADirector(t *testing.T) {
 	_, said := ask(t, 1, "top", "--socket", filepath.Join(t.TempDir(), "nobody.sock"))
 	if !strings.Contains(said, "is it running") {
@@ -16,7 +16,7 @@ func TestTopNeedsADirector(t *testing.T) {
 	ask(t, 2, "top", "--interval", "1ms")
 }
 
-// TestTopShowsADirector: in a terminal, which script(1) makes; q ends it.
+// TestTopShowsADirector runs it in a terminal, which script(1) makes. q ends it.
 func TestTopShowsADirector(t *testing.T) {
 	needRoot(t)
 	script, err := exec.LookPath("script")

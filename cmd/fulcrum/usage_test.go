@@ -7,7 +7,7 @@ import (
 	"fulcrum/control"
 )
 
-// TestUsage holds exit statuses and what goes where. None of these needs root.
+// TestUsage checks exit statuses, and what is printed to which stream. It needs no root.
 func TestUsage(t *testing.T) {
 	const none = "" // a stream that stays silent
 	cases := []struct {
@@ -72,7 +72,7 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// checkStream wants a part, or silence.
+// checkStream expects a part of the output, or no output.
 func checkStream(t *testing.T, name, got, part string) {
 	t.Helper()
 	if !strings.Contains(got, part) || (part == "") != (got == "") {

@@ -9,7 +9,8 @@ import (
 	"fulcrum/config"
 )
 
-// where says at which director's API a command asks: at a socket of this machine or, if there is an address, over TCP.
+// where is the director's API that a command asks: at a socket of this machine or, with --remote,
+// over TCP.
 type where struct {
 	socket, remote, ca, token string
 }
