@@ -16,17 +16,18 @@ import (
 
 const module = "fulcrum"
 
-// A rule says what one package may import besides the standard library and golang.org/x/sys.
+// A rule lists what one package may import besides the standard library and golang.org/x/sys.
 type rule struct {
 	tree      []string // packages of this module
-	libraries []string // modules of others; not for test files, which may use any
-	testTree  []string // packages of this module that only test files may import besides
+	libraries []string // packages of other modules; test files may use any
+	testTree  []string // further packages of this module for test files only
 }
 
 // anything stands for a tree or libraries without limits. It never includes ports/dpdk.
 var anything = []string{"*"}
 
-// rules is the architecture. A new package gets a row here: what it may import is decided before it is written.
+// rules is the architecture. A new package needs a row here: its imports are decided before it is
+// written.
 var rules = map[string]rule{
 	".":            {testTree: []string{"lvs"}},
 	"cmd/fulcrum":  {tree: anything, libraries: anything},
@@ -56,11 +57,11 @@ var rules = map[string]rule{
 
 const binding = "ports/dpdk"
 
-// bindingUsers are the only packages that may know that DPDK exists.
+// bindingUsers are the only packages that may import ports/dpdk.
 var bindingUsers = []string{"cmd/fulcrum", binding}
 
-// httpUsers are the only packages that may know HTTP. Control, the engine and what is below them
-// return values and typed errors instead.
+// httpUsers are the only packages that may import net/http. Control, the engine and the packages
+// below them return values and typed errors instead.
 var httpUsers = []string{"cmd/fulcrum", "director", "api", "lab", "bench"}
 
 // source is one Go file of the tree, whatever its build constraints.
@@ -91,7 +92,7 @@ func TestImports(t *testing.T) {
 	}
 }
 
-// judge returns what is wrong with an import, or nothing.
+// judge returns what is wrong with an import, or the empty string.
 func (r rule) judge(s source, imported string) string {
 	local, isLocal := localName(imported)
 	switch {
@@ -232,7 +233,7 @@ func parse(name string) (source, error) {
 	return s, nil
 }
 
-// The rules themselves: what they must catch and what they must let pass.
+// The rules themselves: what they must find and what they must let pass.
 func TestRules(t *testing.T) {
 	tests := []struct {
 		folder, name, imported string

@@ -2,9 +2,9 @@ package bench
 
 import "fulcrum/packet"
 
-// answerARP turns a request into its answer, and reports whether it did. The generator plays everybody but the device
-// under test, so it has whatever address is asked for, except the service's and the asker's own: those are announcements
-// and probes.
+// answerARP turns a request into its answer, and reports whether it did. The generator plays every
+// station but the device under test, so it has every address, except the service's and the asker's
+// own: requests for these are announcements and probes.
 func answerARP(frame []byte, s *Site) bool {
 	if len(frame) < packet.EthernetLen+packet.ARPLen || packet.Ethernet(frame).Type() != packet.EtherTypeARP {
 		return false

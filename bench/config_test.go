@@ -11,7 +11,7 @@ import (
 	"fulcrum/lvs"
 )
 
-// TestDirectorsFiles: what is written for the director is right in the director's eyes.
+// TestDirectorsFiles: the director accepts the files that are written for it.
 func TestDirectorsFiles(t *testing.T) {
 	for _, m := range allModes {
 		for _, timeout := range []time.Duration{0, time.Second} {
@@ -32,7 +32,7 @@ func TestDirectorsFiles(t *testing.T) {
 	}
 }
 
-// TestReservation: huge pages are added to what is free, and the number is put back.
+// TestReservation: huge pages are added to those that are free, and the number is put back.
 func TestReservation(t *testing.T) {
 	for _, c := range []struct {
 		free, total, bytes, during string

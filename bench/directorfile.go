@@ -18,12 +18,13 @@ type directorConfig struct {
 	mode     modes.Mode
 	sessions int    // session.max
 	control  string // its control socket
-	crowd    int    // real servers of further services, which nobody calls
-	// timeout, if set, is that of every state that idle sessions are in.
+	crowd    int    // real servers of further services without traffic
+	// timeout, if set, is the timeout of every state that idle sessions are in.
 	timeout time.Duration
 }
 
-// file writes the configuration: one arm, a service for UDP and one for TCP, and no neighbour that would have to be asked for.
+// file writes the configuration: one arm, a service for UDP and one for TCP. All neighbours are
+// static, so the director asks for none.
 func (c directorConfig) file() string {
 	var f strings.Builder
 	fmt.Fprintf(&f, "[director]\nworkers = [%d]\nidle = %q\nlog = \"warn\"\ncontrol = %q\n\n", c.cpu, c.idle, c.control)
@@ -61,7 +62,7 @@ func (c directorConfig) writeSession(f *strings.Builder) {
 	fmt.Fprint(f, "\n")
 }
 
-// firstCrowded is the first port of the services that nobody calls.
+// firstCrowded is the first port of the services without traffic.
 const firstCrowded = 10_000
 
 func (c directorConfig) writeService(f *strings.Builder, name string, protocol lvs.Protocol, port uint16) {

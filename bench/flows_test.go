@@ -8,7 +8,7 @@ import (
 	"fulcrum/packet"
 )
 
-// TestShuffleTakesEachOnce: whatever the number of flows, each comes once in a round.
+// TestShuffleTakesEachOnce: each flow comes once in a round, for any number of flows.
 func TestShuffleTakesEachOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.Uint32Range(1, 5000).Draw(t, "n")
@@ -23,7 +23,7 @@ func TestShuffleTakesEachOnce(t *testing.T) {
 	})
 }
 
-// TestShuffleScatters: neighbours in the order lie far apart, and not always equally far.
+// TestShuffleScatters: neighbours in the order are far apart, at varying distances.
 func TestShuffleScatters(t *testing.T) {
 	const n = 1_000_000
 	s, near, steps := newShuffle(n), 0, map[uint32]int{}

@@ -6,7 +6,8 @@ import (
 	"fulcrum/control"
 )
 
-// TestTurnsFrom: a turn is long if it took as long as the limit or longer, which the next limit tells; the last count has none.
+// TestTurnsFrom: a turn counts as long if it took as long as the limit or longer, which the next
+// limit shows. The last count has no limit.
 func TestTurnsFrom(t *testing.T) {
 	before := []control.TurnCount{{BelowUs: 64, Turns: 5}, {BelowUs: 128, Turns: 5}, {BelowUs: 256, Turns: 5}, {Turns: 5}}
 	after := []control.TurnCount{{BelowUs: 64, Turns: 105}, {BelowUs: 128, Turns: 15}, {BelowUs: 256, Turns: 7}, {Turns: 6}}

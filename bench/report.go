@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Report is what a run of the benchmark brought.
+// Report is the outcome of a run of the benchmark.
 type Report struct {
 	Machine  Machine   `json:"machine"`
 	Started  time.Time `json:"started"`
@@ -47,7 +47,7 @@ func (r *Report) saveTable(file string) error {
 	return r.WriteTable(f)
 }
 
-// WriteTable writes the report for people.
+// WriteTable writes the report as a table.
 func (r *Report) WriteTable(w io.Writer) error {
 	m := r.Machine
 	fmt.Fprintf(w, "%s, %d CPUs, %s, %s, DPDK %s, %s, huge pages: %s, commit %s\n%s, %.0f s\n\n",
@@ -81,7 +81,7 @@ func decimal(v float64, places int) string {
 	return strconv.FormatFloat(v, 'f', places, 64)
 }
 
-// writeLatencies shows the percentiles of each figure that has them.
+// writeLatencies writes the percentiles of each figure that has them.
 func (r *Report) writeLatencies(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(t, "\nlatency in ns\twhat\tp50\tp99\tp99.9\tp99.99\tmax\tloss\t\n")

@@ -70,7 +70,7 @@ func TestFigures(t *testing.T) {
 	}
 }
 
-// TestBookHoldsTheDirectorToItsAccount: a packet without a name is an error.
+// TestBookHoldsTheDirectorToItsAccount: a packet that is not accounted for is an error.
 func TestBookHoldsTheDirectorToItsAccount(t *testing.T) {
 	k := new(book)
 	if err := k.close("dr", &control.Report{Received: 3, Transmitted: 1, Drops: map[string]uint64{"tx_full": 1}}); err == nil {

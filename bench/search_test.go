@@ -8,7 +8,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestSearch finds the capacity of a device that loses whatever is beyond it, and a little more if a little may be lost.
+// TestSearch finds the capacity of a device that loses everything beyond it, and a little more if
+// some loss is allowed.
 func TestSearch(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		capacity := rapid.Float64Range(1e5, 2e7).Draw(t, "capacity")
@@ -20,7 +21,7 @@ func TestSearch(t *testing.T) {
 	})
 }
 
-// TestSearchForgivesOnce: one interruption at each rate does not matter, two do.
+// TestSearchForgivesOnce: one interruption at a rate does not matter, two do.
 func TestSearchForgivesOnce(t *testing.T) {
 	for interruptions, found := range map[int]bool{1: true, 2: false} {
 		tried := map[float64]int{}

@@ -12,7 +12,7 @@ import (
 	"fulcrum/ports/memory"
 )
 
-// serving is a generator's process without a process, on a port where nobody answers.
+// serving is the generator's process without a process, on a port without a peer.
 func serving(t *testing.T) ServeConfig {
 	t.Helper()
 	entered := 0
@@ -65,7 +65,7 @@ func TestServeCannotEnter(t *testing.T) {
 	}
 }
 
-// TestServeEnds: neither waiting for a trial nor a trial outlives the context.
+// TestServeEnds: both the wait for a trial and a trial end with the context.
 func TestServeEnds(t *testing.T) {
 	waiting, _ := io.Pipe()
 	for _, in := range []io.Reader{

@@ -12,7 +12,8 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// profileOf makes a CPU profile of stacks, each with its innermost function first, and their samples.
+// profileOf returns a CPU profile of stacks, each with its innermost function first, and their
+// samples.
 func profileOf(stacks map[string]int64) *profile.Profile {
 	p := &profile.Profile{SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}}}
 	for stack, n := range stacks {
@@ -27,7 +28,8 @@ func profileOf(stacks map[string]int64) *profile.Profile {
 	return p
 }
 
-// TestStageShares: the innermost function with a stage decides, and what is outside the pipeline counts for nothing.
+// TestStageShares: the innermost function with a stage decides, and functions outside the pipeline
+// do not count.
 func TestStageShares(t *testing.T) {
 	const loop = " fulcrum/engine.(*Worker).Turn fulcrum/engine.(*Worker).loop"
 	shares, err := stageShares(profileOf(map[string]int64{
@@ -62,11 +64,11 @@ func TestReadProfile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := readProfile(file); err == nil {
-		t.Error("what is no profile was read")
+		t.Error("reading text that is no profile gave no error")
 	}
 }
 
-// TestEveryStageIsShown: a stage that is missing in the order would vanish from tables.
+// TestEveryStageIsShown: tables would leave out a stage that is missing in the order.
 func TestEveryStageIsShown(t *testing.T) {
 	known := map[string]bool{}
 	for _, s := range stages {

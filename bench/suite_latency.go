@@ -13,14 +13,14 @@ const (
 	load        = 0.8 // of the partial drop rate, at which latency is measured
 
 	atLoad = "p99.9 at 80 %"
-	crowd  = 10_000 // real servers whose counters are read beside
+	crowd  = 10_000 // real servers whose counters are read
 
 	longTurn = 128 // µs
 )
 
-// latency finds each mode's highest rate with hardly any loss and with none, and measures the latency at 80 % of the first:
-// on a machine that does other things too, the second says more about those. Testpmd's latency at the same rate is what the link,
-// the generator and the machine have of it.
+// latency finds each mode's highest rate with hardly any loss and with none, and measures the
+// latency at 80 % of the first. On a busy machine the second says more about the other programs.
+// Testpmd's latency at the same rate is the share of the link, the generator and the machine.
 func latency(ctx context.Context, b *Bench, s Scale, k *book) error {
 	sessions := s.Sessions[len(s.Sessions)-1]
 	for i := range s.Repeats {
@@ -61,7 +61,7 @@ func (b *Bench) latencyOf(ctx context.Context, m modes.Mode, sessions int, s Sca
 	})
 }
 
-// latencies measures when nobody reads anything and with each of the readers.
+// latencies measures without a reader and with each of the readers.
 func (d *bed) latencies(ctx context.Context, subject string, rate float64, sessions int, s Scale, k *book) error {
 	measure := func(name string) error {
 		start := time.Now()
@@ -89,13 +89,15 @@ func (d *bed) latencies(ctx context.Context, subject string, rate float64, sessi
 	return nil
 }
 
-// addTurns keeps how often the worker was away for long: what the director itself has of the latency's tail.
+// addTurns keeps how often the worker was away for long: the director's own share of the latency's
+// tail.
 func (d *bed) addTurns(k *book, subject, name string, rate float64) {
 	k.add(Figure{Subject: subject, Name: fmt.Sprintf("turns of %d µs and more%s", longTurn, name), Unit: unitRate}, rate)
 	d.bench.logf("  %-8s %7.0f turns of %d µs and more a second%s", subject, rate, longTurn, name)
 }
 
-// dropRates makes the sessions, and searches for the partial drop rate, which it returns, and the one without loss.
+// dropRates makes the sessions and searches for two rates: the partial drop rate, which it returns,
+// and the rate without loss.
 func (d *bed) dropRates(ctx context.Context, sessions int, k *book) (float64, error) {
 	t := Trial{Kind: UDP, Flows: sessions, Size: MinSize, Create: true, Warmup: Duration(warmUp), Duration: Duration(searchTrial)}
 	all, err := d.trial(ctx, t)
@@ -114,7 +116,8 @@ func (d *bed) dropRates(ctx context.Context, sessions int, k *book) (float64, er
 	return partial, err
 }
 
-// dropRate searches for the highest rate, of clients' packets a second, and keeps it as packets forwarded, both ways.
+// dropRate searches for the highest rate of clients' packets a second. It keeps it as packets
+// forwarded in both directions.
 func (d *bed) dropRate(ctx context.Context, name string, tooHigh, allowed float64, sessions int, k *book) (float64, error) {
 	var forwarded float64
 	rate, err := highestRate(tooHigh, allowed, func(rate float64) (float64, error) {

@@ -8,13 +8,15 @@ import (
 )
 
 const (
-	// newSessionTimeout lets sessions expire as fast as new ones come: what is measured can go on for ever.
+	// newSessionTimeout lets sessions expire as fast as new ones begin, so that the measured state
+	// lasts.
 	newSessionTimeout = time.Second
 
-	// newSessionWarmup is until as many expire as begin, and all memory has been touched.
+	// newSessionWarmup is the time until as many sessions expire as begin, and all memory has been
+	// touched.
 	newSessionWarmup = 3 * time.Second
 
-	// newFlows do not come again while their session is there.
+	// newFlows is a number of flows so large that none comes again while its session exists.
 	newFlows = 1 << 26
 )
 
@@ -32,7 +34,7 @@ func newSessions(ctx context.Context, b *Bench, s Scale, k *book) error {
 				}
 			}
 		}
-		// A flood of SYNs is not answered, and a rate of sessions is often told without the answers.
+		// A flood of SYNs gets no answers, and a rate of sessions is often stated without the answers.
 		for _, kind := range []Kind{NewUDP, NewTCP} {
 			if err := b.newSessionsOf(ctx, director{mode: dearest, silent: true}, kind.String()+" unanswered", kind, s, k); err != nil {
 				return err
@@ -57,7 +59,7 @@ func (b *Bench) newSessionsOf(ctx context.Context, subject director, name string
 	})
 }
 
-// packetsEach is how many packets are forwarded for a session, answers included, to the nearest.
+// packetsEach returns how many packets are forwarded for a session, answers included, rounded.
 func packetsEach(r Result) int {
 	sessions := r.SessionRate()
 	if sessions == 0 {

@@ -19,7 +19,7 @@ var (
 	tunnelTo   = netip.MustParseAddr("10.1.0.11")
 )
 
-// tunnelled wraps an inner packet of the given payload length for tunnelTo.
+// tunnelled returns an inner packet with a payload of the given length, wrapped for tunnelTo.
 func tunnelled(payload int) []byte {
 	inner := append(ipv4Header(unix.IPPROTO_UDP, 20+payload, netip.MustParseAddr("10.9.0.1"), vip), bytes.Repeat([]byte{0xab}, payload)...)
 	outer := ipv4Header(unix.IPPROTO_IPIP, 20+len(inner), tunnelFrom, tunnelTo)
@@ -77,8 +77,8 @@ func TestDecapsulator(t *testing.T) {
 	}
 }
 
-// TestDecapsulationOnRealServer sends one tunnelled datagram from the director's side and awaits the echo, which
-// the real server sends straight to the router.
+// TestDecapsulationOnRealServer sends one tunnelled datagram from the director's side. It awaits
+// the echo, which the real server sends directly to the router.
 func TestDecapsulationOnRealServer(t *testing.T) {
 	l := newTestLab(t, testConfig(lvs.IPIP, 2))
 	w, err := l.RealServerWire("rs1")

@@ -8,7 +8,7 @@ import (
 	"fulcrum/lvs"
 )
 
-// Drawing shows the topology and the packets' ways as a few lines of text.
+// Drawing returns the topology and the way of the packets as a few lines of text.
 func (l *Lab) Drawing() string {
 	arms := []string{"", "one arm", "two arms"}[l.config.Arms]
 	lines := []string{
@@ -34,7 +34,7 @@ func (l *Lab) Drawing() string {
 	return text.String()
 }
 
-// drawThrough: responses come back the way the requests went.
+// drawThrough draws responses that take the way of the requests back.
 func (l *Lab) drawThrough() []string {
 	lines := []string{
 		fmt.Sprintf("        |  |     front %s", l.plan.frontNet),
@@ -52,7 +52,7 @@ func (l *Lab) drawThrough() []string {
 	)
 }
 
-// drawStraight: responses go from the real servers to the router, past the director.
+// drawStraight draws responses that go from the real servers to the router, past the director.
 func (l *Lab) drawStraight() []string {
 	beside := func(text, remark string) string { return fmt.Sprintf("%-58s|%s", text, remark) }
 	return []string{
@@ -99,7 +99,7 @@ func (l *Lab) serverSide() string {
 	return fmt.Sprintf("back %s", l.plan.serverNet)
 }
 
-// preparation says in a line what was done to the real servers.
+// preparation describes in one line how the real servers were prepared.
 func (l *Lab) preparation() string {
 	switch mode := l.config.Mode; {
 	case mode.Path() == lvs.Tunnel:
@@ -113,7 +113,7 @@ func (l *Lab) preparation() string {
 	}
 }
 
-// span writes consecutive addresses short: 10.9.0.1-8.
+// span writes consecutive addresses in short form: 10.9.0.1-8.
 func span(list []netip.Addr) string {
 	last := list[len(list)-1].AsSlice()
 	if list[0].Is6() {

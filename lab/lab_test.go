@@ -19,7 +19,7 @@ import (
 	"fulcrum/lvs"
 )
 
-// checkGone fails when anything of a lab is left.
+// checkGone fails if anything of a lab is left.
 func checkGone(t *testing.T, r *record) {
 	t.Helper()
 	for _, p := range r.Children {
@@ -41,8 +41,8 @@ func checkGone(t *testing.T, r *record) {
 	}
 }
 
-// TestTrial drives a trial in every mode over the stand-in: the network, the preparation of the real servers, clients
-// and judgement are right when all are green.
+// TestTrial runs a trial in every mode over the stand-in. It proves the network, the preparation of
+// the real servers, the clients and the judgement.
 func TestTrial(t *testing.T) {
 	needRoot(t)
 	for _, mode := range Modes() {
@@ -139,7 +139,8 @@ func TestCloseIsIdempotent(t *testing.T) {
 	}
 }
 
-// TestFailedSetup breaks set-up at its last step, where most has been made, and by an interrupt in its middle.
+// TestFailedSetup fails in the last step of the set-up, when most has been made, and by an
+// interrupt in its middle.
 func TestFailedSetup(t *testing.T) {
 	needRoot(t)
 	c := testConfig(lvs.NAT, 2)
@@ -159,7 +160,8 @@ func TestFailedSetup(t *testing.T) {
 	}
 }
 
-// TestKilledOwner kills a process that holds a lab: its children must die with it, and a sweep must find the rest.
+// TestKilledOwner kills a process that holds a lab. Its children must die with it, and a sweep must
+// find the rest.
 func TestKilledOwner(t *testing.T) {
 	needRoot(t)
 	owner := exec.Command(testConfig(lvs.NAT, 2).Binary, "hold")
@@ -275,7 +277,8 @@ func offloadsIn(ns namespace, device string) (on []string, err error) {
 	return on, err
 }
 
-// TestDirectorHasNoAddress: whatever comes out of its namespace must be the director's own doing.
+// TestDirectorHasNoAddress: every packet that leaves the director's namespace must be the
+// director's own.
 func TestDirectorHasNoAddress(t *testing.T) {
 	l := newTestLab(t, testConfig(lvs.NAT, 2))
 	err := l.namespace(roleDirector).do(func() error {
@@ -294,8 +297,8 @@ func TestDirectorHasNoAddress(t *testing.T) {
 	}
 }
 
-// TestRealServersKeepTheVIPQuiet asks each real server by ARP for its own address, which it must answer, and for the VIP,
-// which it must not.
+// TestRealServersKeepTheVIPQuiet asks each real server by ARP for its own address, which it must
+// answer, and for the VIP, which it must not answer.
 func TestRealServersKeepTheVIPQuiet(t *testing.T) {
 	for _, mode := range []lvs.Mode{lvs.DR, lvs.IPIP} {
 		t.Run(mode.String(), func(t *testing.T) {
@@ -307,7 +310,8 @@ func TestRealServersKeepTheVIPQuiet(t *testing.T) {
 	}
 }
 
-// checkQuiet asks for the VIP first: once the second question is answered, the first would have been.
+// checkQuiet asks for the VIP first. Once the second question is answered, an answer to the first
+// would have come.
 func checkQuiet(t *testing.T, l *Lab, rs RealServer) {
 	t.Helper()
 	w, err := l.RealServerWire(rs.Name)
@@ -346,7 +350,7 @@ func TestRootNamespaceStaysClean(t *testing.T) {
 	}
 }
 
-// TestDirectorFile: the configuration the lab writes is one the director accepts.
+// TestDirectorFile: the director accepts the configuration that the lab writes.
 func TestDirectorFile(t *testing.T) {
 	for _, mode := range Modes() {
 		for arms := 1; arms <= 2; arms++ {

@@ -19,7 +19,7 @@ var update = flag.Bool("update", false, "write testdata/*.txt anew")
 
 var begin = time.Date(2025, time.January, 2, 3, 4, 5, 0, time.UTC)
 
-// report is a director's after n seconds of steady traffic.
+// report returns a director's report after n seconds of steady traffic.
 func report(n uint64) *control.Report {
 	second := control.Traffic{Connections: 12_000 * n, InPackets: 1_250_000 * n, InBytes: 80_000_000 * n, OutPackets: 900_000 * n, OutBytes: 1_100_000_000 * n}
 	half := control.Traffic{Connections: 6_000 * n, InPackets: 625_000 * n, InBytes: 40_000_000 * n, OutPackets: 450_000 * n, OutBytes: 550_000_000 * n}
@@ -37,7 +37,7 @@ func report(n uint64) *control.Report {
 	}
 }
 
-// after feeds the model a sample for each second.
+// after gives the model a sample for each second.
 func after(m Model, seconds ...uint64) Model {
 	for _, n := range seconds {
 		next, _ := m.Update(Sample{At: begin.Add(time.Duration(n) * time.Second), Report: report(n)})
@@ -54,7 +54,7 @@ func send(m Model, messages ...tea.Msg) Model {
 	return m
 }
 
-// TestFrames compares screens with testdata. -update writes them anew; read the difference before you believe it.
+// TestFrames compares screens with testdata. -update writes them anew; read the difference then.
 func TestFrames(t *testing.T) {
 	fresh := New(nil, time.Second)
 	down := tea.KeyMsg{Type: tea.KeyDown}
@@ -98,7 +98,7 @@ func fits(t *testing.T, m Model, frame string) {
 	}
 }
 
-// TestEveryScreenFits: however small the terminal is.
+// TestEveryScreenFits: the screen fits terminals of any size.
 func TestEveryScreenFits(t *testing.T) {
 	m := after(New(nil, time.Second), 1, 2, 3)
 	for width := range 120 {
@@ -109,7 +109,7 @@ func TestEveryScreenFits(t *testing.T) {
 	}
 }
 
-// longNames is a report of services whose names and addresses are as long as they can be, or nearly.
+// longNames returns a report of services whose names and addresses are nearly as long as possible.
 func longNames() *control.Report {
 	r := report(1)
 	r.Services = []control.ServiceReport{
@@ -122,7 +122,8 @@ func longNames() *control.Report {
 	return r
 }
 
-// TestLongNames: what is cut says so, an address has its end, and a wider terminal shows more.
+// TestLongNames: a cut name shows that it is cut, a cut address keeps its end, and a wider terminal
+// shows more.
 func TestLongNames(t *testing.T) {
 	m := send(New(nil, time.Second), Sample{At: begin, Report: longNames()})
 	for width, want := range map[int][]string{
@@ -139,7 +140,7 @@ func TestLongNames(t *testing.T) {
 	}
 }
 
-// TestScrollingEndsAtTheEnd: keys that go beyond it need not be taken back one by one.
+// TestScrollingEndsAtTheEnd: after too many presses of a key the opposite key works at once.
 func TestScrollingEndsAtTheEnd(t *testing.T) {
 	down, up := tea.KeyMsg{Type: tea.KeyPgDown}, tea.KeyMsg{Type: tea.KeyUp}
 	m := send(after(New(nil, time.Second), 1), tea.WindowSizeMsg{Width: 80, Height: 14})
@@ -165,7 +166,7 @@ func TestKeysQuit(t *testing.T) {
 	}
 }
 
-// TestReadsOnAndOn: a sample is followed by a pause, and that by the next sample, also after one that failed.
+// TestReadsOnAndOn: a pause follows a sample, and then the next sample, also after a failed one.
 func TestReadsOnAndOn(t *testing.T) {
 	reads := 0
 	m := New(func() Sample { reads++; return Sample{Err: errors.New("not yet")} }, time.Millisecond)
@@ -180,7 +181,7 @@ func TestReadsOnAndOn(t *testing.T) {
 	}
 }
 
-// TestRatesOfARestart: counts that begin anew are no rates.
+// TestRatesOfARestart: counts that start again from zero give no rates.
 func TestRatesOfARestart(t *testing.T) {
 	r := newRates(Sample{begin, report(9), nil}, Sample{begin.Add(time.Second), report(1), nil})
 	if r.received != 0 || r.dropped != 0 || r.busy[0] != 0 {

@@ -41,7 +41,7 @@ func newBed(t *testing.T, c lab.Config) *bed {
 
 func (b *bed) remove() {
 	if b.t.Failed() {
-		b.t.Logf("the director's last words:\n%s", b.Log("director"))
+		b.t.Logf("the director's log:\n%s", b.Log("director"))
 	}
 	if err := b.Close(); err != nil {
 		b.t.Error(err)

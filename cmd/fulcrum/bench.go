@@ -25,20 +25,23 @@ func newBenchCommand() *cobra.Command {
 	var o benchOptions
 	c := &cobra.Command{
 		Use:   "bench",
-		Short: "Measure the director on a virtual link, beside DPDK's testpmd",
-		Long: "bench starts a traffic generator and the director, or dpdk-testpmd as the baseline, on a CPU each, and measures:\n\n  " +
-			strings.Join(bench.SuiteNames(), "\n  ") + "\n\nIt writes figures, a table and plots. It needs root and two CPUs that nobody else uses.",
+		Short: "Measure the director and DPDK's testpmd on a virtual link",
+		Long: "bench starts a traffic generator and the director, each on a CPU of its own. It measures\n" +
+			"dpdk-testpmd in the director's place as the baseline. The suites are:\n\n  " +
+			strings.Join(bench.SuiteNames(), "\n  ") +
+			"\n\nIt writes figures, a table and plots. It needs root and two idle CPUs.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr()) },
 	}
 	f := c.Flags()
-	f.StringSliceVar(&o.suites, "suite", nil, "only these suites")
-	f.BoolVar(&o.quick, "quick", false, "a run of a minute or two, for a first impression")
-	f.BoolVar(&o.full, "full", false, "a run of an hour, up to 100 million sessions")
+	f.StringSliceVar(&o.suites, "suite", nil, "run only these suites")
+	f.BoolVar(&o.quick, "quick", false, "take a minute or two, for a first impression")
+	f.BoolVar(&o.full, "full", false, "take an hour, with up to 100 million sessions")
 	f.BoolVar(&o.stages, "stages", false, "measure the pipeline stage by stage instead")
-	f.StringVar(&o.profile, "profile", "", "write a CPU profile of the director for the compiler to this file instead (cmd/fulcrum/default.pgo)")
-	f.BoolVar(&o.noHuge, "no-huge", false, "reserve no huge pages; those that are free are used anyway")
-	f.StringVar(&o.results, "results", "bench/results", "the folder for what was measured")
+	f.StringVar(&o.profile, "profile", "",
+		"write a CPU profile of the director for the compiler to this file instead (cmd/fulcrum/default.pgo)")
+	f.BoolVar(&o.noHuge, "no-huge", false, "reserve no huge pages; free ones are used anyway")
+	f.StringVar(&o.results, "results", "bench/results", "the folder for the results")
 	f.IntVar(&o.generatorCPU, "generator-cpu", 0, "the generator's CPU")
 	f.IntVar(&o.subjectCPU, "cpu", 1, "the CPU of the device under test")
 	c.MarkFlagsMutuallyExclusive("quick", "full")
@@ -61,7 +64,7 @@ func (o *benchOptions) run(ctx context.Context, stdout, stderr io.Writer) (err e
 	signal.Ignore(syscall.SIGPIPE) // huge pages are given back even if the reader has gone
 	binary, err := os.Executable()
 	if err != nil {
-		return fmt.Errorf("finding the own program file: %w", err)
+		return fmt.Errorf("finding the program's own file: %w", err)
 	}
 	scale := o.scale()
 	c := bench.Config{Binary: binary, GeneratorCPU: o.generatorCPU, SubjectCPU: o.subjectCPU, Reserve: scale.Huge, Log: stderr}
@@ -126,28 +129,29 @@ func newGenerateCommand() *cobra.Command {
 	var o generateOptions
 	c := &cobra.Command{
 		Use:   "generate --device DEVICE --vip ADDRESS:PORT --to MAC",
-		Short: "Send benchmark traffic to a device under test, and count what comes back",
-		Long: "generate plays clients, their gateway and real servers on one DPDK device, for any device under test. It prints\n" +
-			"a trial's result as JSON. It needs root.",
+		Short: "Send benchmark traffic to a device under test and count the packets that come back",
+		Long: "generate plays clients, their gateway and real servers on one DPDK device. It works with any\n" +
+			"device under test. It prints a trial's result as JSON. It needs root.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context(), c.InOrStdin(), c.OutOrStdout()) },
 	}
 	f := c.Flags()
-	f.StringVar(&o.device, "device", "", "the DPDK device: a vdev such as net_vhost0,iface=/tmp/x.sock, or a PCI address")
+	f.StringVar(&o.device, "device", "",
+		"the DPDK device: a PCI address, or a virtual device such as net_vhost0,iface=/tmp/x.sock")
 	f.StringVar(&o.vip, "vip", "", "the service's address and port")
 	f.StringVar(&o.subject, "to", "", "the MAC address of the device under test")
-	f.StringVar(&o.mac, "mac", "02:00:00:00:00:fe", "the MAC address of everybody else")
+	f.StringVar(&o.mac, "mac", "02:00:00:00:00:fe", "the MAC address of all other stations")
 	f.StringVar(&o.hugePages, "hugepages", "auto", "auto, on or off")
 	f.IntVar(&o.memory, "memory", 256, "MiB for DPDK")
 	f.IntVar(&o.cpu, "cpu", 0, "the CPU to run on")
 	f.StringVar(&o.kind, "kind", "udp", "udp, tcp, new-udp, new-tcp or lives")
 	f.IntVar(&o.trial.Flows, "flows", 1000, "distinct client addresses and ports")
 	f.IntVar(&o.trial.Size, "size", bench.MinSize, "bytes of a frame, with FCS")
-	f.Float64Var(&o.trial.Rate, "rate", 0, "packets a second from clients; 0 is as many as go")
-	f.BoolVar(&o.trial.Answer, "answer", false, "let real servers answer, by way of the device under test (nat, fullnat)")
+	f.Float64Var(&o.trial.Rate, "rate", 0, "packets a second from clients; 0 is as many as the device under test takes")
+	f.BoolVar(&o.trial.Answer, "answer", false, "let real servers answer through the device under test (nat, fullnat)")
 	f.BoolVar(&o.trial.Create, "create", true, "make every flow's session first")
-	f.DurationVar(&o.warmup, "warmup", time.Second, "sending before anything counts")
-	f.DurationVar(&o.duration, "duration", 5*time.Second, "sending while everything counts")
+	f.DurationVar(&o.warmup, "warmup", time.Second, "time of sending before the measurement")
+	f.DurationVar(&o.duration, "duration", 5*time.Second, "time of sending that is measured")
 	f.BoolVar(&o.serve, "serve", false, "read trials from standard input instead, as JSON")
 	return c
 }
@@ -173,7 +177,7 @@ func (o *generateOptions) site() (bench.Site, error) {
 	}
 	vip, err := netip.ParseAddrPort(o.vip)
 	if err != nil {
-		return bench.Site{}, fmt.Errorf("reading --vip: %w; write the service's address and port, such as 10.0.0.100:80", err)
+		return bench.Site{}, fmt.Errorf("invalid --vip: %w; give the service's address and port, such as 10.0.0.100:80", err)
 	}
 	s := bench.Site{VIP: vip}
 	if s.SubjectMAC, err = parseMAC("--to", o.subject); err != nil {
@@ -188,10 +192,10 @@ func (o *generateOptions) site() (bench.Site, error) {
 func parseMAC(flag, text string) (packet.MAC, error) {
 	mac, err := net.ParseMAC(text)
 	if err == nil && len(mac) != 6 {
-		err = fmt.Errorf("%s has %d bytes", text, len(mac))
+		err = fmt.Errorf("%s has %d bytes, not 6", text, len(mac))
 	}
 	if err != nil {
-		return packet.MAC{}, fmt.Errorf("reading %s: %w; write a MAC address such as 02:00:00:00:00:01", flag, err)
+		return packet.MAC{}, fmt.Errorf("invalid %s: %w; give a MAC address such as 02:00:00:00:00:01", flag, err)
 	}
 	return packet.MAC(mac), nil
 }

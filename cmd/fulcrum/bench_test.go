@@ -91,7 +91,7 @@ func TestBenchGenerateUsage(t *testing.T) {
 		"--to":             {"--device", "net_null0", "--vip", "10.0.0.1:80", "--to", "02:00"},
 		"198.18.0.0/15":    {"--device", "net_null0", "--vip", "198.18.0.1:80", "--to", mac},
 		"kind of traffic":  {"--device", "net_null0", "--vip", "10.0.0.1:80", "--to", mac, "--kind", "icmp"},
-		"frames of 9 byte": {"--device", "net_null0", "--vip", "10.0.0.1:80", "--to", mac, "--size", "9"},
+		"invalid frame size 9": {"--device", "net_null0", "--vip", "10.0.0.1:80", "--to", mac, "--size", "9"},
 	} {
 		p := newProgram(t, append([]string{"bench", "generate"}, arguments...)...).start()
 		if status := p.end(); status != 2 || !strings.Contains(p.lastLine(), want) {

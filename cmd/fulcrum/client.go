@@ -29,14 +29,14 @@ type asking struct {
 func newAsking(c *cobra.Command) *asking {
 	a := new(asking)
 	a.addFlags(c)
-	c.Flags().StringVarP(&a.output, "output", "o", "table", "how to show it: table or json")
+	c.Flags().StringVarP(&a.output, "output", "o", "table", "output format: table or json")
 	completeFlag(c, "output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	return a
 }
 
 func (a *asking) validate() error {
 	if a.output != "table" && a.output != "json" {
-		return &exitError{code: 2, err: fmt.Errorf("--output %q is unknown: use table or json", a.output)}
+		return &exitError{code: 2, err: fmt.Errorf("invalid --output %q: use table or json", a.output)}
 	}
 	return nil
 }
@@ -86,12 +86,12 @@ func newAskCommand[T any](use, short, path string, show func(io.Writer, T)) *cob
 // newClientCommands returns the commands that ask a running director.
 func newClientCommands() []*cobra.Command {
 	return []*cobra.Command{
-		newAskCommand("status", "Show a running director at a glance", "status", showStatus),
+		newAskCommand("status", "Show a summary of a running director", "status", showStatus),
 		newAskCommand("services", "Show services and real servers", "services", showServices),
-		newAskCommand("ports", "Show what ports received and sent", "ports", showPorts),
-		newAskCommand("workers", "Show what workers did", "workers", showWorkers),
+		newAskCommand("ports", "Show the packets that ports received and sent", "ports", showPorts),
+		newAskCommand("workers", "Show the packets, sessions and longest turn of workers", "workers", showWorkers),
 		newAskCommand("drops", "Show why packets were dropped, and what to do", "drops", showDrops),
-		newAskCommand("neighbours", "Show what workers know of stations around them", "neighbours", showNeighbours),
+		newAskCommand("neighbours", "Show the neighbours that workers know", "neighbours", showNeighbours),
 		newSessionsCommand(),
 		newPlanCommand(), newApplyCommand(), newRollbackCommand(), newWeightCommand(), newDrainCommand(),
 	}
@@ -149,8 +149,10 @@ const changesExit = 3
 
 func newPlanCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "plan FILE", Short: "Show what a configuration file would change in the running director", Args: cobra.ExactArgs(1),
-		Long: "plan compares a configuration file with what runs, and changes nothing. The exit status is 0 if nothing would change, 3 if something would.",
+		Use: "plan FILE", Args: cobra.ExactArgs(1),
+		Short: "Show what a configuration file would change in the running director",
+		Long: "plan compares a configuration file with the running configuration. It changes nothing. The exit\n" +
+			"status is 0 if apply would change nothing, and 3 if it would change something.",
 	}
 	a := newAsking(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -165,7 +167,8 @@ func newPlanCommand() *cobra.Command {
 
 func newApplyCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "apply FILE", Short: "Make a configuration file the running one, as a whole or not at all", Args: cobra.ExactArgs(1),
+		Use: "apply FILE", Args: cobra.ExactArgs(1),
+		Short: "Apply a configuration file to the running director, as a whole or not at all",
 	}
 	a := newAsking(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -231,7 +234,7 @@ func newWeightCommand() *cobra.Command {
 	c.RunE = func(c *cobra.Command, args []string) error {
 		weight, err := strconv.Atoi(args[2])
 		if err != nil {
-			return &exitError{code: 2, err: fmt.Errorf("the weight %q is no whole number; see %s --help", args[2], c.CommandPath())}
+			return &exitError{code: 2, err: fmt.Errorf("invalid weight %q: give a whole number; see %s --help", args[2], c.CommandPath())}
 		}
 		return do(a, c, http.MethodPatch, api.ServerPath(args[0], args[1]), control.RealServerChange{Weight: &weight}, showPlan)
 	}

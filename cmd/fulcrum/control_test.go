@@ -130,8 +130,8 @@ func TestRemoteFlagsGoTogether(t *testing.T) {
 		want      string
 	}{
 		{2, []string{"status", "--remote", "https://127.0.0.1:1"}, "--token-file"},
-		{2, []string{"sessions", "--ca", "x.pem"}, "go with --remote"},
-		{2, []string{"status", "--socket", "x.sock", "--remote", "https://127.0.0.1:1"}, "at one of them"},
+		{2, []string{"sessions", "--ca", "x.pem"}, "need --remote"},
+		{2, []string{"status", "--socket", "x.sock", "--remote", "https://127.0.0.1:1"}, "exclude each other"},
 		{1, []string{"drain", "web", "10.0.0.11:80", "--remote", "127.0.0.1:1", "--token-file", "x"}, "write https://"},
 		{1, []string{"top", "--remote", "https://127.0.0.1:1", "--token-file", "/nonexistent"}, "/nonexistent"},
 	} {

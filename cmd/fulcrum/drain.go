@@ -26,15 +26,17 @@ type drainOptions struct {
 func newDrainCommand() *cobra.Command {
 	var o drainOptions
 	c := &cobra.Command{
-		Use: "drain SERVICE REAL-SERVER", Short: "Give a real server no new sessions, and see to those it has", Args: cobra.ExactArgs(2),
-		Long: "drain sets a real server's weight to 0. With --deadline or --remove it then shows how many sessions are left, once a second, until none is\n" +
-			"or the deadline has come. The director sees to it: it goes on when this command is interrupted, and is cancelled by another weight.\n" +
+		Use: "drain SERVICE REAL-SERVER", Args: cobra.ExactArgs(2),
+		Short: "Give a real server no new sessions and wait until its sessions end",
+		Long: "drain sets a real server's weight to 0. With --deadline or --remove it then shows once a second\n" +
+			"how many sessions are left, until none is left or the deadline comes. The director itself drains:\n" +
+			"it continues if this command is interrupted, and another weight cancels the drain.\n" +
 			"The exit status is 3 if sessions were left at the deadline.",
 		Example: "  fulcrum drain web 10.1.0.11:80 --deadline 5m --end --remove",
 	}
 	o.asking = newAsking(c)
 	c.ValidArgsFunction = o.completeServer
-	c.Flags().DurationVar(&o.deadline, "deadline", 0, "when to stop waiting for sessions to end, such as 5m")
+	c.Flags().DurationVar(&o.deadline, "deadline", 0, "wait at most this long for sessions to end, such as 5m")
 	c.Flags().BoolVar(&o.end, "end", false, "end the sessions that are left at the deadline")
 	c.Flags().BoolVar(&o.remove, "remove", false, "remove the real server once it has no session, or at the deadline")
 	c.Flags().BoolVar(&o.detach, "detach", false, "do not wait")
@@ -47,9 +49,9 @@ func newDrainCommand() *cobra.Command {
 func (o *drainOptions) run(c *cobra.Command, path string) error {
 	switch {
 	case o.deadline < 0:
-		return &exitError{code: 2, err: fmt.Errorf("--deadline %s is negative: give the time to wait, such as 5m", o.deadline)}
+		return &exitError{code: 2, err: fmt.Errorf("invalid --deadline %s: it is negative; give the time to wait, such as 5m", o.deadline)}
 	case o.end && o.deadline == 0:
-		return &exitError{code: 2, err: errors.New("--end ends the sessions that are left at the deadline: give it with --deadline")}
+		return &exitError{code: 2, err: errors.New("--end needs a deadline, at which it ends the sessions that are left: give it with --deadline")}
 	}
 	if err := o.validate(); err != nil {
 		return err

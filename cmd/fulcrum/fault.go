@@ -20,7 +20,7 @@ func explainFault(err error) error {
 	if !errors.As(err, &f) {
 		return err
 	}
-	err = fmt.Errorf("%w; this is a mistake in fulcrum, please report it\n%s", err, f.Stack)
+	err = fmt.Errorf("%w; this is a bug in fulcrum, please report it\n%s", err, f.Stack)
 	if f.Packet == nil {
 		return err
 	}

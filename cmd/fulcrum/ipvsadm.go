@@ -24,9 +24,10 @@ import (
 func newIPVSAdmCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "ipvsadm [--socket PATH] COMMAND...",
-		Short: "Speak ipvsadm's language to a running director",
-		Long: "ipvsadm takes ipvsadm's commands and options with their meanings and prints what ipvsadm prints, so that scripts go on working.\n" +
-			"`ipvsadm-save -n | fulcrum ipvsadm -R` moves a kernel director's services over. docs/ipvsadm.md lists what differs.",
+		Short: "Run ipvsadm's commands on a running director",
+		Long: "ipvsadm takes ipvsadm's commands and options with their meanings and prints the same output, so\n" +
+			"that scripts work unchanged. `ipvsadm-save -n | fulcrum ipvsadm -R` takes over a kernel director's\n" +
+			"services. docs/ipvsadm.md lists the differences.",
 		Example:            "  fulcrum ipvsadm -A -t 10.0.0.100:80 -s rr\n  fulcrum ipvsadm -a -t 10.0.0.100:80 -r 10.1.0.11 -g -w 2\n  fulcrum ipvsadm -Ln --stats",
 		DisableFlagParsing: true,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -139,7 +140,7 @@ func (d dialect) change(ctx context.Context, all []ipvsadm.Command) error {
 			return err
 		}
 	}
-	return fmt.Errorf("others change the configuration all the time: %w", control.ErrOvertaken)
+	return fmt.Errorf("change the configuration: other changes came first %d times: %w", mostTries, control.ErrOvertaken)
 }
 
 func (d dialect) list(ctx context.Context, k ipvsadm.Command) error {

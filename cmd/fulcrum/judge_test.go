@@ -163,7 +163,7 @@ func (j *judge) start() {
 		_ = j.command.Process.Kill() // it may have ended
 		_ = j.command.Wait()
 		if j.t.Failed() {
-			j.t.Logf("the judge's last words:\n%s", j.stderr.String())
+			j.t.Logf("the judge's log:\n%s", j.stderr.String())
 		}
 	})
 }

@@ -22,17 +22,20 @@ func newLabCommand() *cobra.Command {
 	var options labOptions
 	command := &cobra.Command{
 		Use:   "lab",
-		Short: "Show the director at work: real traffic in every mode, between network namespaces",
-		Long: "lab builds clients, a router, three real servers and the director in network namespaces of their own, sends\n" +
-			"real HTTP and UDP traffic through every mode, shows the outcome and removes everything again. It needs root.",
+		Short: "Send real traffic through the director in every mode, between network namespaces",
+		Long: "lab builds clients, a router, three real servers and the director in network namespaces of their\n" +
+			"own. It sends real HTTP and UDP traffic through every mode, shows the outcome and removes\n" +
+			"everything. It needs root.",
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error { return options.run(command) },
 	}
 	command.Flags().StringVar(&options.mode, "mode", "", "only this mode: dr, ipip, nat or fullnat (default all)")
-	command.Flags().StringVar(&options.scheduler, "scheduler", "rr", "scheduler: rr, wrr, lc or wlc; the weighted ones get weights 1, 2 and 3")
-	command.Flags().StringVar(&options.family, "family", string(lab.IPv4), "addresses: ipv4, ipv6, or ipv6-to-ipv4 (clients of IPv6, real servers of IPv4: fullnat)")
-	command.Flags().IntVar(&options.workers, "workers", 1, "workers of the director")
-	command.Flags().BoolVar(&options.keep, "keep", false, "leave the labs standing to play with")
+	command.Flags().StringVar(&options.scheduler, "scheduler", "rr",
+		"scheduler: rr, wrr, lc or wlc; the weighted ones get weights 1, 2 and 3")
+	command.Flags().StringVar(&options.family, "family", string(lab.IPv4),
+		"addresses: ipv4, ipv6, or ipv6-to-ipv4 (IPv6 clients, IPv4 real servers: fullnat)")
+	command.Flags().IntVar(&options.workers, "workers", 1, "number of the director's workers")
+	command.Flags().BoolVar(&options.keep, "keep", false, "leave the labs standing")
 	command.AddCommand(newLabCleanCommand(), newRealServerCommand())
 	return command
 }
@@ -62,7 +65,7 @@ func (o labOptions) run(command *cobra.Command) error {
 		return fmt.Errorf("removing labs that were left behind: %w", err)
 	}
 	if len(swept) > 0 {
-		fmt.Fprintln(out, "removed what killed labs left behind:", strings.Join(swept, ", "))
+		fmt.Fprintln(out, "removed labs that were killed:", strings.Join(swept, ", "))
 	}
 	return o.conduct(ctx, command, trials)
 }
@@ -85,7 +88,7 @@ func (o labOptions) conduct(ctx context.Context, command *cobra.Command, trials 
 	case ctx.Err() != nil:
 		return errors.New("the lab was interrupted")
 	case !green:
-		return errors.New("the lab is not green: see above what failed")
+		return errors.New("the lab failed: see the failures above")
 	default:
 		return nil
 	}
@@ -108,7 +111,7 @@ func (o labOptions) trials() ([]lab.Trial, error) {
 	}
 	binary, err := os.Executable()
 	if err != nil {
-		return nil, fmt.Errorf("finding the own program file: %w", err)
+		return nil, fmt.Errorf("finding the program's own file: %w", err)
 	}
 	var list []lab.Trial
 	for _, mode := range modes {
@@ -135,7 +138,7 @@ func (o labOptions) balance() (lvs.Scheduler, []int, error) {
 		for _, s := range lvs.Schedulers() {
 			names = append(names, s.String())
 		}
-		return 0, nil, fmt.Errorf("there is no scheduler %q here: choose one of %s",
+		return 0, nil, fmt.Errorf("unknown scheduler %q: choose one of %s",
 			o.scheduler, strings.Join(names, ", "))
 	case scheduler.Weighted():
 		return scheduler, []int{1, 2, 3}, nil
@@ -184,7 +187,7 @@ func unknownLabs(ids, found []string) error {
 	var unknown []error
 	for _, id := range ids {
 		if !slices.Contains(found, id) {
-			unknown = append(unknown, fmt.Errorf("there is no lab %s: see ls /run/fulcrum-lab", id))
+			unknown = append(unknown, fmt.Errorf("unknown lab %s: `ls /run/fulcrum-lab` lists labs", id))
 		}
 	}
 	return errors.Join(unknown...)
@@ -222,7 +225,7 @@ func parseEndpoints(list []string) ([]netip.AddrPort, error) {
 	for _, text := range list {
 		endpoint, err := netip.ParseAddrPort(text)
 		if err != nil {
-			return nil, fmt.Errorf("reading the address %q: %w; write ip:port", text, err)
+			return nil, fmt.Errorf("invalid address %q: %w; give ip:port", text, err)
 		}
 		endpoints = append(endpoints, endpoint)
 	}

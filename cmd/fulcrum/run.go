@@ -37,15 +37,16 @@ func newRunCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "run --config FILE",
 		Short: "Run the director in the foreground",
-		Long: "run starts the director that a configuration file describes. It logs to standard error, says \"director ready\" once\n" +
-			"packets flow, stops on SIGTERM or SIGINT, and ends with a table of what it did on standard output; on SIGUSR1 it shows that table at once.\n" +
-			"On SIGHUP it reads the file again and applies what has changed; a bad file changes nothing.",
+		Long: "run starts the director that a configuration file describes. It logs to standard error, and logs\n" +
+			"\"director ready\" once packets flow. It stops on SIGTERM or SIGINT and prints a table of its counts\n" +
+			"to standard output. On SIGUSR1 it prints that table and continues. On SIGHUP it reads the file\n" +
+			"again and applies the changes; an invalid file changes nothing.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr()) },
 	}
 	c.Flags().StringVar(&o.config, "config", "", "the configuration file")
-	c.Flags().StringVar(&o.report, "report", "", "also write what was done to this file, as JSON")
-	c.Flags().DurationVar(&o.idleExit, "idle-exit", 0, "end once no packet has come for this long, such as 500ms")
+	c.Flags().StringVar(&o.report, "report", "", "also write the counts to this file, as JSON")
+	c.Flags().DurationVar(&o.idleExit, "idle-exit", 0, "end once no packet has arrived for this long, such as 500ms")
 	c.Flags().StringVar(&o.cpuProfile, "cpu-profile", "", "write a CPU profile of the run to this file")
 	_ = c.Flags().MarkHidden("cpu-profile") // fails only for an unknown flag
 	return c
@@ -60,9 +61,9 @@ const gcPercent = 400
 func (o *runOptions) validate() error {
 	switch {
 	case o.config == "":
-		return errors.New("run needs a configuration: give it with --config FILE")
+		return errors.New("no configuration: give it with --config FILE")
 	case o.idleExit < 0:
-		return fmt.Errorf("--idle-exit %s is negative: give the time without a packet after which to end, such as 500ms", o.idleExit)
+		return fmt.Errorf("invalid --idle-exit %s: it is negative; give the time without packets, such as 500ms", o.idleExit)
 	}
 	return nil
 }

@@ -21,9 +21,9 @@ import (
 // sessionFlags are the flags of fulcrum sessions that are parameters of the API, by their names in
 // the API.
 var sessionFlags = []struct{ parameter, usage string }{
-	{"service", "those of the service with this name"},
+	{"service", "name of the service"},
 	{"protocol", "tcp, udp, sctp or icmp"},
-	{"state", "a state by IPVS's name, such as ESTABLISHED"},
+	{"state", "IPVS's name of the state, such as ESTABLISHED"},
 	{"client", "address, subnet, or address with port"},
 	{"vip", "address, subnet, or address with port"},
 	{"real_server", "address, subnet, or address with port"},
@@ -32,8 +32,8 @@ var sessionFlags = []struct{ parameter, usage string }{
 func newSessionsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "sessions", Short: "List sessions", Args: cobra.NoArgs,
-		Long: "sessions lists the sessions that match all that is given, as they are found. With -o json each is a line of JSON.\n" +
-			"Ten million take about half a minute, and little of the workers' time meanwhile.",
+		Long: "sessions lists the sessions that match all given flags, as it finds them. With -o json it prints\n" +
+			"a line of JSON for each. Ten million take about half a minute, and little of the workers' time.",
 		Example: "  fulcrum sessions --service web --state ESTABLISHED --client 198.51.100.0/24",
 	}
 	a := newAsking(c)
@@ -42,7 +42,7 @@ func newSessionsCommand() *cobra.Command {
 		values[f.parameter] = c.Flags().String(strings.ReplaceAll(f.parameter, "_", "-"), "", f.usage)
 	}
 	completeFlag(c, "service", a.completeService)
-	limit := c.Flags().Int("limit", 0, "how many at most; 0 is all")
+	limit := c.Flags().Int("limit", 0, "list at most this many; 0 is all")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		query := url.Values{"limit": {strconv.Itoa(*limit)}}
 		for name, v := range values {

@@ -12,7 +12,7 @@ import (
 // tell sends a state to systemd (sd_notify(3)). Without systemd it does nothing.
 func tell(log *slog.Logger, state string) {
 	if _, err := daemon.SdNotify(false, state); err != nil {
-		log.Warn(fmt.Sprintf("systemd does not hear %q: %v; see NotifyAccess= of the unit", state, err))
+		log.Warn(fmt.Sprintf("tell systemd %q: %v; see NotifyAccess= of the unit", state, err))
 	}
 }
 
@@ -22,7 +22,7 @@ func tell(log *slog.Logger, state string) {
 func watchdog(ctx context.Context, log *slog.Logger, allTurn func() bool) {
 	interval, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
-		log.Warn(fmt.Sprintf("no watchdog: %v", err))
+		log.Warn(fmt.Sprintf("read the watchdog's interval: %v; the watchdog is off", err))
 	}
 	if err != nil || interval == 0 {
 		return

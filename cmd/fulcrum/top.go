@@ -24,11 +24,12 @@ func newTopCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "top",
 		Short: "Watch a running director: rates, drops, busy workers",
-		Long:  "top shows what services, real servers and workers of a running director do, and why packets are dropped. q quits; arrows scroll.",
-		Args:  cobra.NoArgs,
+		Long: "top shows the rates of a running director's services, real servers and workers, and why packets\n" +
+			"are dropped. q quits; arrows scroll.",
+		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if interval < leastInterval {
-				return &exitError{code: 2, err: fmt.Errorf("--interval %s is too short: %s is the least", interval, leastInterval)}
+				return &exitError{code: 2, err: fmt.Errorf("invalid --interval %s: give at least %s", interval, leastInterval)}
 			}
 			client, err := w.client()
 			if err != nil {
@@ -38,7 +39,7 @@ func newTopCommand() *cobra.Command {
 		},
 	}
 	w.addFlags(c)
-	c.Flags().DurationVar(&interval, "interval", time.Second, "how often to look")
+	c.Flags().DurationVar(&interval, "interval", time.Second, "time between two readings")
 	return c
 }
 
