@@ -29,14 +29,14 @@ func newSessions(ctx context.Context, b *Bench, s Scale, k *book) error {
 		}
 		for _, m := range []modes.Mode{cheapest, dearest} {
 			for _, kind := range []Kind{NewUDP, NewTCP, Lives} {
-				if err := b.newSessionsOf(ctx, director{mode: m}, kind.String(), kind, s, k); err != nil {
+				if err := b.newSessionsOf(ctx, director{mode: m}, kind, s, k); err != nil {
 					return err
 				}
 			}
 		}
 		// A flood of SYNs gets no answers, and a rate of sessions is often stated without the answers.
 		for _, kind := range []Kind{NewUDP, NewTCP} {
-			if err := b.newSessionsOf(ctx, director{mode: dearest, silent: true}, kind.String()+" unanswered", kind, s, k); err != nil {
+			if err := b.newSessionsOf(ctx, director{mode: dearest, silent: true}, kind, s, k); err != nil {
 				return err
 			}
 		}
@@ -44,10 +44,17 @@ func newSessions(ctx context.Context, b *Bench, s Scale, k *book) error {
 	return nil
 }
 
-func (b *Bench) newSessionsOf(ctx context.Context, subject director, name string, kind Kind, s Scale, k *book) error {
+func (b *Bench) newSessionsOf(ctx context.Context, subject director, kind Kind, s Scale, k *book) error {
+	name := kind.String()
+	if subject.silent {
+		name += " unanswered"
+	}
 	subject.sessions, subject.timeout = s.Table, newSessionTimeout
 	return b.measure(ctx, k, subject, func(d *bed) error {
-		t := Trial{Kind: kind, Flows: newFlows, Size: MinSize, Warmup: Duration(newSessionWarmup), Duration: Duration(s.Duration)}
+		t := Trial{
+			Kind: kind, Flows: newFlows, Size: MinSize,
+			Warmup: Duration(newSessionWarmup), Duration: Duration(s.Duration),
+		}
 		r, err := d.trial(ctx, t)
 		if err != nil {
 			return err

@@ -15,22 +15,22 @@ type Report struct {
 	Workers     []WorkerReport    `json:"workers"`
 }
 
-// WorkerReport is the part of one worker.
+// WorkerReport counts the packets of one worker.
 type WorkerReport struct {
 	Transmitted uint64   `json:"transmitted"`
 	TakenOver   uint64   `json:"taken_over"`
 	HandedOver  []uint64 `json:"handed_over"` // by worker
 }
 
-// PortReport is the part of one port.
+// PortReport counts the packets of one port.
 type PortReport struct {
 	Name        string `json:"name"`
 	Received    uint64 `json:"received"`
 	Transmitted uint64 `json:"transmitted"`
 }
 
-// Traffic is counted for services and real servers: in is from the client, out from the real
-// server.
+// Traffic counts sessions, packets and bytes of a service or a real server: In from clients, Out from
+// real servers.
 type Traffic struct {
 	Connections uint64 `json:"connections"`
 	InPackets   uint64 `json:"in_packets"`
@@ -39,7 +39,7 @@ type Traffic struct {
 	OutBytes    uint64 `json:"out_bytes"`
 }
 
-// ServiceReport is the part of one virtual service.
+// ServiceReport describes one virtual service and counts its sessions, packets and bytes.
 type ServiceReport struct {
 	Name     string `json:"name"`
 	Address  string `json:"address"`

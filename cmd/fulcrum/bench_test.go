@@ -86,11 +86,11 @@ func TestBenchStages(t *testing.T) {
 func TestBenchGenerateUsage(t *testing.T) {
 	const mac = "02:00:00:00:00:01"
 	for want, arguments := range map[string][]string{
-		"--device":         {},
-		"--vip":            {"--device", "net_null0"},
-		"--to":             {"--device", "net_null0", "--vip", "10.0.0.1:80", "--to", "02:00"},
-		"198.18.0.0/15":    {"--device", "net_null0", "--vip", "198.18.0.1:80", "--to", mac},
-		"kind of traffic":  {"--device", "net_null0", "--vip", "10.0.0.1:80", "--to", mac, "--kind", "icmp"},
+		"--device":             {},
+		"--vip":                {"--device", "net_null0"},
+		"--to":                 {"--device", "net_null0", "--vip", "10.0.0.1:80", "--to", "02:00"},
+		"198.18.0.0/15":        {"--device", "net_null0", "--vip", "198.18.0.1:80", "--to", mac},
+		"kind of traffic":      {"--device", "net_null0", "--vip", "10.0.0.1:80", "--to", mac, "--kind", "icmp"},
 		"invalid frame size 9": {"--device", "net_null0", "--vip", "10.0.0.1:80", "--to", mac, "--size", "9"},
 	} {
 		p := newProgram(t, append([]string{"bench", "generate"}, arguments...)...).start()

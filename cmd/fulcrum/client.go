@@ -44,8 +44,14 @@ func (a *asking) validate() error {
 // askDeadline bounds a request that the director answers at once.
 const askDeadline = 30 * time.Second
 
+// request is a request to the API.
+type request struct {
+	method, path string
+	body         any // encoded as JSON; nil if there is none
+}
+
 // do sends a request and shows the answer with table, or as JSON.
-func do[T any](a *asking, command *cobra.Command, method, path string, in any, table func(io.Writer, T)) error {
+func do[T any](a *asking, command *cobra.Command, r request, table func(io.Writer, T)) error {
 	if err := a.validate(); err != nil {
 		return err
 	}
@@ -56,7 +62,7 @@ func do[T any](a *asking, command *cobra.Command, method, path string, in any, t
 	if err != nil {
 		return err
 	}
-	if err := client.Do(ctx, method, path, in, &answer); err != nil {
+	if err := client.Do(ctx, r.method, r.path, r.body, &answer); err != nil {
 		return err
 	}
 	return show(a, command, answer, table)
@@ -79,7 +85,9 @@ func show[T any](a *asking, command *cobra.Command, answer T, table func(io.Writ
 func newAskCommand[T any](use, short, path string, show func(io.Writer, T)) *cobra.Command {
 	c := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs}
 	a := newAsking(c)
-	c.RunE = func(c *cobra.Command, _ []string) error { return do(a, c, http.MethodGet, path, nil, show) }
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		return do(a, c, request{method: http.MethodGet, path: path}, show)
+	}
 	return c
 }
 
@@ -203,7 +211,9 @@ func sendFile(a *asking, c *cobra.Command, what, file string) (p control.Plan, e
 func newRollbackCommand() *cobra.Command {
 	c := &cobra.Command{Use: "rollback", Short: "Go back to the configuration before the last change", Args: cobra.NoArgs}
 	a := newAsking(c)
-	c.RunE = func(c *cobra.Command, _ []string) error { return do(a, c, http.MethodPost, "rollback", nil, showPlan) }
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		return do(a, c, request{method: http.MethodPost, path: "rollback"}, showPlan)
+	}
 	return c
 }
 
@@ -236,7 +246,8 @@ func newWeightCommand() *cobra.Command {
 		if err != nil {
 			return &exitError{code: 2, err: fmt.Errorf("invalid weight %q: give a whole number; see %s --help", args[2], c.CommandPath())}
 		}
-		return do(a, c, http.MethodPatch, api.ServerPath(args[0], args[1]), control.RealServerChange{Weight: &weight}, showPlan)
+		change := control.RealServerChange{Weight: &weight}
+		return do(a, c, request{http.MethodPatch, api.ServerPath(args[0], args[1]), change}, showPlan)
 	}
 	return c
 }

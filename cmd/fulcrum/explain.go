@@ -25,7 +25,8 @@ func newExplainCommand() *cobra.Command {
 		Args:    cobra.ExactArgs(3),
 		RunE: func(command *cobra.Command, args []string) error {
 			values := url.Values{"protocol": {args[0]}, "from": {args[1]}, "to": {args[2]}, "flags": {flags}, "port": {port}}
-			return do(a, command, http.MethodGet, "explain?"+values.Encode(), nil, func(w io.Writer, x api.Explanation) { x.WriteText(w) })
+			r := request{method: http.MethodGet, path: "explain?" + values.Encode()}
+			return do(a, command, r, func(w io.Writer, x api.Explanation) { x.WriteText(w) })
 		},
 	}
 	a = newAsking(command)

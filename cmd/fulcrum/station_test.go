@@ -190,7 +190,7 @@ func (s *station) captures() error {
 	var frames [][]byte
 	for i := range webRequests + dnsRequests {
 		client := netip.AddrPortFrom(netip.MustParseAddr("192.0.2.9"), uint16(4000+i))
-		frame, err := request(client, i < webRequests)
+		frame, err := frameFrom(client, i < webRequests)
 		if err != nil {
 			return err
 		}
@@ -199,8 +199,8 @@ func (s *station) captures() error {
 	return errors.Join(saveCapture(filepath.Join(s.folder, "requests.pcap"), frames), saveCapture(filepath.Join(s.folder, "in.pcap"), nil))
 }
 
-// request is a SYN to web or a query to dns, sent to DPDK's first net_pcap device.
-func request(client netip.AddrPort, web bool) ([]byte, error) {
+// frameFrom returns a SYN to web or a query to dns, sent to DPDK's first net_pcap device.
+func frameFrom(client netip.AddrPort, web bool) ([]byte, error) {
 	ip := &layers.IPv4{Version: 4, TTL: 64, SrcIP: client.Addr().AsSlice(), DstIP: net.IP{10, 0, 0, 100}}
 	var transport gopacket.SerializableLayer
 	if web {
