@@ -74,7 +74,8 @@ type source struct {
 func (s source) path() string { return path.Join(s.folder, s.name) }
 func (s source) isTest() bool { return strings.HasSuffix(s.name, "_test.go") }
 func (s source) unsafeOK() bool {
-	return s.folder == binding || strings.HasSuffix(s.name, "_unsafe.go") || strings.HasSuffix(s.name, "_unsafe_test.go")
+	return s.folder == binding || strings.HasSuffix(s.name, "_unsafe.go") ||
+		strings.HasSuffix(s.name, "_unsafe_test.go")
 }
 
 func TestImports(t *testing.T) {
@@ -108,7 +109,8 @@ func (r rule) judge(s source, imported string) string {
 		return r.judgeTree(s, local)
 	case isLibrary(imported):
 		if !s.isTest() && !within(imported, r.libraries) {
-			return fmt.Sprintf("%s may use the standard library, golang.org/x/sys and %v", s.folder, r.libraries)
+			return fmt.Sprintf("%s may use the standard library, golang.org/x/sys and %v", s.folder,
+				r.libraries)
 		}
 	}
 	return ""
@@ -132,7 +134,8 @@ func (r rule) judgeTree(s source, local string) string {
 	case s.isTest() && slices.Contains(r.testTree, local):
 		return ""
 	}
-	return fmt.Sprintf("%s may import of the tree %v, its tests %v too (rules in imports_test.go)", s.folder, r.tree, r.testTree)
+	return fmt.Sprintf("%s may import of the tree %v, its tests %v too (rules in imports_test.go)",
+		s.folder, r.tree, r.testTree)
 }
 
 func localName(imported string) (string, bool) {
@@ -218,7 +221,8 @@ func ignored(folder string) bool {
 }
 
 func parse(name string) (source, error) {
-	file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly|parser.ParseComments)
+	file, err := parser.ParseFile(token.NewFileSet(), name, nil,
+		parser.ImportsOnly|parser.ParseComments)
 	if err != nil {
 		return source{}, err
 	}

@@ -106,7 +106,8 @@ func (d *bed) startGenerator(ctx context.Context) error {
 	}
 	defer out.Close()
 	d.results = json.NewDecoder(results)
-	d.generator, err = start("the generator", out, d.bench.config.Binary, "bench", "generate", "--serve",
+	d.generator, err = start("the generator", out, d.bench.config.Binary, "bench",
+		"generate", "--serve",
 		"--device", d.link.generatorDevice(), "--vip", service.String(), "--to", subjectMAC.String(), "--mac", generatorMAC.String(),
 		"--cpu", fmt.Sprint(d.bench.config.GeneratorCPU), "--memory", fmt.Sprint(dpdkMemory))
 	if err != nil {
@@ -122,7 +123,8 @@ func (d *bed) startGenerator(ctx context.Context) error {
 func (d *bed) trial(ctx context.Context, t Trial) (Result, error) {
 	t.Answer = t.Answer || d.subject.answers()
 	if err := json.NewEncoder(d.generator.input).Encode(t); err != nil {
-		return Result{}, fmt.Errorf("send a trial to the generator: %w; the end of its log:\n%s", err, d.generator.log.tail())
+		return Result{}, fmt.Errorf("send a trial to the generator: %w; the end of its log:\n%s", err,
+			d.generator.log.tail())
 	}
 	var r Result
 	done := make(chan error, 1)
@@ -131,10 +133,12 @@ func (d *bed) trial(ctx context.Context, t Trial) (Result, error) {
 	case <-ctx.Done():
 		return r, ctx.Err()
 	case <-d.running.exited:
-		return r, fmt.Errorf("%s ended (%v) during a trial; the end of its log:\n%s", d.subject.name(), d.running.outcome, d.running.log.tail())
+		return r, fmt.Errorf("%s ended (%v) during a trial; the end of its log:\n%s", d.subject.name(),
+			d.running.outcome, d.running.log.tail())
 	case err := <-done:
 		if err != nil {
-			return r, fmt.Errorf("read a trial's result: %w; the end of the generator's log:\n%s", err, d.generator.log.tail())
+			return r, fmt.Errorf("read a trial's result: %w; the end of the generator's log:\n%s", err,
+				d.generator.log.tail())
 		}
 		return r, nil
 	}

@@ -22,10 +22,12 @@ func TestDirectorsFiles(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v: %v\n%s", m, err, c.file())
 			}
-			if cfg.Session.Max != 12345 || len(cfg.Services) != 4 || cfg.Services[0].Mode != m || len(cfg.Services[0].RealServers) != serverCount {
+			if cfg.Session.Max != 12345 || len(cfg.Services) != 4 || cfg.Services[0].Mode != m ||
+				len(cfg.Services[0].RealServers) != serverCount {
 				t.Errorf("%v: %+v", m, cfg)
 			}
-			if timeout != 0 && (cfg.Session.Timeouts[lvs.StateUDP] != timeout || cfg.Session.Timeouts[lvs.StateSynRecv] != timeout) {
+			if timeout != 0 && (cfg.Session.Timeouts[lvs.StateUDP] != timeout ||
+				cfg.Session.Timeouts[lvs.StateSynRecv] != timeout) {
 				t.Errorf("%v: timeouts %+v", m, cfg.Session.Timeouts)
 			}
 		}

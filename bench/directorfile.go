@@ -27,7 +27,8 @@ type directorConfig struct {
 // static, so the director asks for none.
 func (c directorConfig) file() string {
 	var f strings.Builder
-	fmt.Fprintf(&f, "[director]\nworkers = [%d]\nidle = %q\nlog = \"warn\"\ncontrol = %q\n\n", c.cpu, c.idle, c.control)
+	fmt.Fprintf(&f, "[director]\nworkers = [%d]\nidle = %q\nlog = \"warn\"\ncontrol = %q\n\n", c.cpu,
+		c.idle, c.control)
 	fmt.Fprintf(&f, "[dpdk]\nhugepages = \"auto\"\nmemory = \"%dMiB\"\n\n", c.memory)
 	fmt.Fprintf(&f, "[[port]]\nname = \"link\"\ndevice = %q\naddresses = [\"%s/%d\"]\nrx_descriptors = %d\ntx_descriptors = %[4]d\n\n",
 		c.device, directorOwn, subnet.Bits(), descriptors)
@@ -65,7 +66,9 @@ func (c directorConfig) writeSession(f *strings.Builder) {
 // firstCrowded is the first port of the services without traffic.
 const firstCrowded = 10_000
 
-func (c directorConfig) writeService(f *strings.Builder, name string, protocol lvs.Protocol, port uint16) {
+func (c directorConfig) writeService(
+	f *strings.Builder, name string, protocol lvs.Protocol, port uint16,
+) {
 	fmt.Fprintf(f, "[[service]]\nname = %q\naddress = \"%s:%d\"\nprotocol = %q\nmode = %q\nscheduler = \"rr\"\n",
 		name, service.Addr(), port, protocol, c.mode)
 	if c.mode.TwoWay() {

@@ -10,20 +10,20 @@ import (
 // Figure is one measured quantity, with the values of several runs.
 type Figure struct {
 	Suite    string    `json:"suite"`
-	Subject  string    `json:"subject"` // a mode, or testpmd
-	Name     string    `json:"name"`    // what was measured
-	Sessions int       `json:"sessions,omitempty"`
-	Size     int       `json:"size,omitempty"` // bytes of a frame
-	Unit     string    `json:"unit"`
+	Subject  string    `json:"subject"`            // a mode, or testpmd
+	Name     string    `json:"name"`               // what was measured
+	Sessions int       `json:"sessions,omitempty"` // number of flows
+	Size     int       `json:"size,omitempty"`     // bytes of a frame
+	Unit     string    `json:"unit"`               // of Runs, Median, Low and High
 	Runs     []float64 `json:"runs"`
 	Median   float64   `json:"median"`
-	Low      float64   `json:"low"`
-	High     float64   `json:"high"`
+	Low      float64   `json:"low"`  // the least of Runs
+	High     float64   `json:"high"` // the greatest of Runs
 	// Packets is the number of packets forwarded for one of the unit's million; 0 if the figure is no
 	// rate.
 	Packets int `json:"packets,omitempty"`
-	// NsPerPacket is the time per packet. Ratio is the rate relative to the baseline: testpmd's rate
-	// with frames of the same size on the same link.
+	// NsPerPacket is the time per packet. Baseline is testpmd's rate in Mpps. Ratio is the rate
+	// relative to the baseline: testpmd's rate with frames of the same size on the same link.
 	NsPerPacket float64 `json:"ns_per_packet,omitempty"`
 	Baseline    float64 `json:"baseline_mpps,omitempty"`
 	Ratio       float64 `json:"ratio,omitempty"`
@@ -45,7 +45,8 @@ const (
 const baselineName = "testpmd"
 
 func (f *Figure) same(o *Figure) bool {
-	return f.Suite == o.Suite && f.Subject == o.Subject && f.Name == o.Name && f.Sessions == o.Sessions && f.Size == o.Size && f.Unit == o.Unit
+	return f.Suite == o.Suite && f.Subject == o.Subject && f.Name == o.Name &&
+		f.Sessions == o.Sessions && f.Size == o.Size && f.Unit == o.Unit
 }
 
 // Account is the director's count of its packets in one run.
@@ -78,14 +79,20 @@ func (k *book) add(f Figure, value float64) {
 
 // addRate adds a trial's packet rate, in both directions.
 func (k *book) addRate(subject, name string, r Result) {
-	f := Figure{Subject: subject, Name: name, Sessions: r.Trial.Flows, Size: r.Trial.Size, Unit: unitPackets, Packets: 1}
+	f := Figure{
+		Subject: subject, Name: name, Sessions: r.Trial.Flows, Size: r.Trial.Size, Unit: unitPackets,
+		Packets: 1,
+	}
 	k.add(f, r.PacketRate()/1e6)
 }
 
 // addLatency adds a trial's 99.9th percentile, with the whole distribution.
 func (k *book) addLatency(subject, name string, r Result) {
 	l := r.Latency()
-	f := Figure{Subject: subject, Name: name, Sessions: r.Trial.Flows, Size: r.Trial.Size, Unit: unitMicros, Latency: &l, Loss: r.Loss()}
+	f := Figure{
+		Subject: subject, Name: name, Sessions: r.Trial.Flows, Size: r.Trial.Size, Unit: unitMicros,
+		Latency: &l, Loss: r.Loss(),
+	}
 	k.add(f, float64(l.P999)/1000)
 }
 
@@ -99,7 +106,8 @@ func (k *book) close(subject string, r *control.Report) error {
 		dropped += n
 	}
 	if in, out := r.Received+r.Originated, r.Transmitted+r.Consumed+r.Held+dropped; in != out {
-		return fmt.Errorf("%s: the director received and originated %d packets, but accounts for %d", subject, in, out)
+		return fmt.Errorf("%s: the director received and originated %d packets, but accounts for %d",
+			subject, in, out)
 	}
 	if r.Pauses.Count > 0 {
 		k.add(Figure{Subject: subject, Name: "longest GC pause", Unit: unitMicros}, r.Pauses.LongestUs)
@@ -127,7 +135,9 @@ func (k *book) compare() {
 }
 
 func (k *book) baseline(f *Figure) *Figure {
-	fits := func(b *Figure) bool { return b.Subject == baselineName && b.Name == forwarding && b.Size == f.Size }
+	fits := func(b *Figure) bool {
+		return b.Subject == baselineName && b.Name == forwarding && b.Size == f.Size
+	}
 	var elsewhere *Figure
 	for _, b := range k.figures {
 		if fits(b) && b.Suite == f.Suite {

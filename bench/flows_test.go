@@ -35,7 +35,8 @@ func TestShuffleScatters(t *testing.T) {
 		}
 	}
 	if near > 50 || len(steps) < 1000 {
-		t.Errorf("%d of 10000 flows are close to the one before, at %d different distances", near, len(steps))
+		t.Errorf("%d of 10000 flows are close to the one before, at %d different distances",
+			near, len(steps))
 	}
 }
 
@@ -48,7 +49,8 @@ func TestClientsDiffer(t *testing.T) {
 		if (a == b) != (addressA == addressB && portA == portB) {
 			t.Errorf("flows %d and %d: %x:%d and %x:%d", a, b, addressA, portA, addressB, portB)
 		}
-		if !isClient(addressA) || !clients.Contains(packet.AddrFrom4(addressA)) || portA < firstClientPort {
+		if !isClient(addressA) || !clients.Contains(packet.AddrFrom4(addressA)) ||
+			portA < firstClientPort {
 			t.Errorf("flow %d comes from %v:%d", a, packet.AddrFrom4(addressA), portA)
 		}
 	})

@@ -90,7 +90,8 @@ func TestDirectorAtFullRate(t *testing.T) {
 		// Long enough for the other side to get a CPU on a busy machine.
 		trial.Duration = Duration(400 * time.Millisecond)
 		r := run(t, newDirected(t, m, 2000), trial)
-		if r.Forwarded > r.Sent || r.Returned > r.Answers || r.ForwardedInTime > r.Forwarded || r.PacketRate() <= 0 || r.Missed != 0 {
+		if r.Forwarded > r.Sent || r.Returned > r.Answers || r.ForwardedInTime > r.Forwarded ||
+			r.PacketRate() <= 0 || r.Missed != 0 {
 			t.Errorf("%v: %+v", m, r)
 		}
 	}

@@ -82,7 +82,8 @@ type Latency struct {
 }
 
 // CurveQuantiles are the quantiles of a latency curve, in ascending order, with ever more nines.
-var CurveQuantiles = []float64{0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9995, 0.9999, 0.99995, 0.99999, 1}
+var CurveQuantiles = []float64{0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9995, 0.9999,
+	0.99995, 0.99999, 1}
 
 // Latency returns the percentiles.
 func (h *Histogram) Latency() Latency {

@@ -48,7 +48,8 @@ func TestQuantiles(t *testing.T) {
 }
 
 func TestEmptyHistogram(t *testing.T) {
-	if l := new(Histogram).Latency(); l.Packets != 0 || l.P50 != 0 || l.Max != 0 || len(l.Curve) != len(CurveQuantiles) {
+	if l := new(Histogram).Latency(); l.Packets != 0 || l.P50 != 0 || l.Max != 0 ||
+		len(l.Curve) != len(CurveQuantiles) {
 		t.Errorf("%+v", l)
 	}
 }

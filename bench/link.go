@@ -20,7 +20,8 @@ func (l Link) socket() string { return filepath.Join(l.folder, "link.sock") }
 
 // generatorDevice returns the DPDK device of the generator's end, which has to be there first.
 func (l Link) generatorDevice() string {
-	return fmt.Sprintf("net_virtio_user0,path=%s,server=1,queues=1,queue_size=%d,packed_vq=1,mac=%s", l.socket(), descriptors, generatorMAC)
+	return fmt.Sprintf("net_virtio_user0,path=%s,server=1,queues=1,queue_size=%d,packed_vq=1,mac=%s",
+		l.socket(), descriptors, generatorMAC)
 }
 
 // subjectDevice returns the DPDK device of the subject's end.

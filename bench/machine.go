@@ -10,7 +10,7 @@ import (
 
 // Machine describes the machine of the figures.
 type Machine struct {
-	CPU       string `json:"cpu"`
+	CPU       string `json:"cpu"` // the model
 	CPUs      int    `json:"cpus"`
 	Memory    string `json:"memory"`
 	Kernel    string `json:"kernel"`

@@ -52,8 +52,9 @@ func (r *Report) savePlots(folder string) error {
 
 // colours are distinct for colour-blind readers too (Okabe and Ito, "Color universal design").
 var colours = []color.Color{
-	color.RGBA{0x00, 0x72, 0xb2, 0xff}, color.RGBA{0xe6, 0x9f, 0x00, 0xff}, color.RGBA{0x00, 0x9e, 0x73, 0xff},
-	color.RGBA{0xcc, 0x79, 0xa7, 0xff}, color.RGBA{0x56, 0xb4, 0xe9, 0xff}, color.RGBA{0xd5, 0x5e, 0x00, 0xff},
+	color.RGBA{0x00, 0x72, 0xb2, 0xff}, color.RGBA{0xe6, 0x9f, 0x00, 0xff},
+	color.RGBA{0x00, 0x9e, 0x73, 0xff}, color.RGBA{0xcc, 0x79, 0xa7, 0xff},
+	color.RGBA{0x56, 0xb4, 0xe9, 0xff}, color.RGBA{0xd5, 0x5e, 0x00, 0xff},
 }
 
 // newPlot returns an empty plot with the machine's name below the title.
@@ -87,7 +88,8 @@ func drawModes(r *Report) (*plot.Plot, error) {
 		return nil, nil
 	}
 	p := newPlot(r, "Throughput, 64-byte frames", "", unitPackets)
-	subjects, sessions := distinct(figures, func(f *Figure) string { return f.Subject }), distinct(figures, func(f *Figure) int { return f.Sessions })
+	subjects := distinct(figures, func(f *Figure) string { return f.Subject })
+	sessions := distinct(figures, func(f *Figure) int { return f.Sessions })
 	width := vg.Points(70 / float64(len(sessions)))
 	for i, n := range sessions {
 		bars, err := plotter.NewBarChart(valuesOf(figures, subjects, n), width)
@@ -207,6 +209,7 @@ func addBaseline(p *plot.Plot, rate, from, to float64) error {
 // powersOfTen labels the powers of ten in words.
 type powersOfTen struct{}
 
+// Ticks returns a tick for each power of ten from low to high (plot.Ticker).
 func (powersOfTen) Ticks(low, high float64) []plot.Tick {
 	var ticks []plot.Tick
 	for e := math.Floor(math.Log10(low)); e <= math.Ceil(math.Log10(high)); e++ {

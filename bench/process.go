@@ -29,7 +29,10 @@ type process struct {
 
 // start starts a program. Its standard output goes to out, or else to the log as well.
 func start(name string, out io.Writer, program string, arguments ...string) (*process, error) {
-	p := &process{name: name, command: exec.Command(program, arguments...), log: new(transcript), exited: make(chan struct{})}
+	p := &process{
+		name: name, command: exec.Command(program, arguments...), log: new(transcript),
+		exited: make(chan struct{}),
+	}
 	p.command.Stderr, p.command.Stdout = p.log, out
 	if out == nil {
 		p.command.Stdout = p.log
@@ -62,11 +65,13 @@ func (p *process) await(ctx context.Context, what string, patience time.Duration
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-p.exited:
-			return fmt.Errorf("%s ended (%v) before %s; the end of its log:\n%s", p.name, p.outcome, what, p.log.tail())
+			return fmt.Errorf("%s ended (%v) before %s; the end of its log:\n%s", p.name, p.outcome, what,
+				p.log.tail())
 		case <-ticker.C:
 		}
 		if time.Now().After(end) {
-			return fmt.Errorf("%s: not within %s: %s; the end of its log:\n%s", p.name, patience, what, p.log.tail())
+			return fmt.Errorf("%s: not within %s: %s; the end of its log:\n%s", p.name, patience, what,
+				p.log.tail())
 		}
 	}
 	return nil
@@ -78,7 +83,8 @@ func (p *process) stop() error {
 		return nil
 	}
 	p.input.Close()
-	if err := p.command.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+	if err := p.command.Process.Signal(syscall.SIGTERM); err != nil &&
+		!errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stop %s: %w", p.name, err)
 	}
 	select {
@@ -89,7 +95,8 @@ func (p *process) stop() error {
 		return fmt.Errorf("stop %s: it ran for %s after SIGTERM and was killed", p.name, stopDeadline)
 	}
 	if p.outcome != nil && !p.terminated() {
-		return fmt.Errorf("stop %s: it ended with %w; the end of its log:\n%s", p.name, p.outcome, p.log.tail())
+		return fmt.Errorf("stop %s: it ended with %w; the end of its log:\n%s", p.name, p.outcome,
+			p.log.tail())
 	}
 	return nil
 }
@@ -107,12 +114,14 @@ type transcript struct {
 	text bytes.Buffer // guarded by mu
 }
 
+// Write appends output (io.Writer).
 func (t *transcript) Write(b []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.text.Write(b)
 }
 
+// String returns all output so far.
 func (t *transcript) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()

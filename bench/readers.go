@@ -121,7 +121,8 @@ func (b *Bench) beside(ctx context.Context, m modes.Mode, f func(Link) error) er
 	}
 	defer os.RemoveAll(folder)
 	l := Link{folder}
-	p, err := director{mode: m, sessions: thousand, device: "net_ring0", crowd: crowd, beside: true}.start(ctx, b, l)
+	second := director{mode: m, sessions: thousand, device: "net_ring0", crowd: crowd, beside: true}
+	p, err := second.start(ctx, b, l)
 	if err == nil {
 		err = f(l)
 	}

@@ -44,17 +44,22 @@ var (
 // Scales holds the scales by name: a minute, ten minutes, an hour.
 var Scales = map[string]Scale{
 	"quick": {
-		Repeats: 1, Duration: 500 * time.Millisecond, Sessions: []int{thousand, million}, Sizes: []int{64, 1518}, Modes: allModes,
-		Memory: []int{million}, StartUp: []int{thousand, 10 * million}, Latency: time.Second, Table: 8 * million, Profile: 4 * time.Second, Huge: 1 << 30,
+		Repeats: 1, Duration: 500 * time.Millisecond, Latency: time.Second, Profile: 4 * time.Second,
+		Sessions: []int{thousand, million}, Sizes: []int{64, 1518}, Modes: allModes,
+		Memory: []int{million}, StartUp: []int{thousand, 10 * million}, Table: 8 * million, Huge: 1 << 30,
 	},
 	"default": {
-		Repeats: 3, Duration: 2 * time.Second, Sessions: []int{thousand, 100 * thousand, million}, Sizes: allSizes, Modes: allModes,
-		Memory: []int{million, 10 * million}, StartUp: []int{thousand, million, 10 * million}, Latency: 5 * time.Second, Table: 16 * million,
+		Repeats: 3, Duration: 2 * time.Second, Latency: 5 * time.Second,
+		Sessions: []int{thousand, 100 * thousand, million}, Sizes: allSizes, Modes: allModes,
+		Memory: []int{million, 10 * million}, StartUp: []int{thousand, million, 10 * million},
+		Table:   16 * million,
 		Profile: 8 * time.Second, Huge: 2 << 30,
 	},
 	"full": {
-		Repeats: 5, Duration: 3 * time.Second, Sessions: []int{thousand, 100 * thousand, million, 10 * million}, Sizes: allSizes, Modes: allModes,
-		Memory: []int{million, 10 * million, 100 * million}, StartUp: []int{thousand, million, 10 * million, 100 * million}, Latency: 20 * time.Second,
-		Table: 16 * million, Profile: 20 * time.Second, Huge: 4 << 30,
+		Repeats: 5, Duration: 3 * time.Second, Latency: 20 * time.Second,
+		Sessions: []int{thousand, 100 * thousand, million, 10 * million}, Sizes: allSizes, Modes: allModes,
+		Memory:  []int{million, 10 * million, 100 * million},
+		StartUp: []int{thousand, million, 10 * million, 100 * million},
+		Table:   16 * million, Profile: 20 * time.Second, Huge: 4 << 30,
 	},
 }

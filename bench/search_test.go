@@ -14,8 +14,11 @@ func TestSearch(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		capacity := rapid.Float64Range(1e5, 2e7).Draw(t, "capacity")
 		allowed := rapid.SampledFrom([]float64{0, tolerable}).Draw(t, "allowed")
-		got, err := highestRate(2.5e7, allowed, func(rate float64) (float64, error) { return max(0, rate-capacity) / rate, nil })
-		if highest := capacity / (1 - allowed); err != nil || got > highest*1.0001 || got < highest*(1-2*searchPrecision) {
+		got, err := highestRate(2.5e7, allowed, func(rate float64) (float64, error) {
+			return max(0, rate-capacity) / rate, nil
+		})
+		if highest := capacity / (1 - allowed); err != nil || got > highest*1.0001 ||
+			got < highest*(1-2*searchPrecision) {
 			t.Errorf("found %g of %g, %v", got, highest, err)
 		}
 	})

@@ -38,7 +38,8 @@ const linkDeadline = 30 * time.Second
 func Serve(ctx context.Context, c ServeConfig, in io.Reader, out io.Writer) error {
 	queue, ok := c.Port.Queue(0).(ports.Source)
 	if !ok {
-		return fmt.Errorf("port %s cannot allocate bursts of packets, which a generator needs", c.Port.Name())
+		return fmt.Errorf("port %s cannot allocate bursts of packets, which a generator needs",
+			c.Port.Name())
 	}
 	stop := new(atomic.Bool)
 	defer context.AfterFunc(ctx, func() { stop.Store(true) })()
@@ -157,7 +158,8 @@ func (c *ServeConfig) awaitLink(ctx context.Context) error {
 		case <-ticker.C:
 		}
 		if time.Now().After(end) {
-			return fmt.Errorf("port %s has no link after %s: connect the device under test: %w", c.Port.Name(), linkDeadline, os.ErrDeadlineExceeded)
+			return fmt.Errorf("port %s has no link after %s: connect the device under test: %w",
+				c.Port.Name(), linkDeadline, os.ErrDeadlineExceeded)
 		}
 	}
 	return nil

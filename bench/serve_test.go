@@ -23,7 +23,10 @@ func serving(t *testing.T) ServeConfig {
 			t.Errorf("the thread was entered %d times more than left", entered)
 		}
 	})
-	return ServeConfig{Site: testSite, Port: port, EnterThread: func() error { entered++; return nil }, LeaveThread: func() { entered-- }}
+	return ServeConfig{
+		Site: testSite, Port: port, EnterThread: func() error { entered++; return nil },
+		LeaveThread: func() { entered-- },
+	}
 }
 
 func TestServe(t *testing.T) {
@@ -59,7 +62,8 @@ func TestServeCannotEnter(t *testing.T) {
 	refused := errors.New("refused")
 	c := serving(t)
 	c.EnterThread, c.LeaveThread = func() error { return refused }, nil
-	err := Serve(context.Background(), c, strings.NewReader(`{"kind":"udp","flows":1,"size":64,"warmup":"0s","duration":"1ms"}`), io.Discard)
+	err := Serve(context.Background(), c,
+		strings.NewReader(`{"kind":"udp","flows":1,"size":64,"warmup":"0s","duration":"1ms"}`), io.Discard)
 	if !errors.Is(err, refused) {
 		t.Errorf("%v", err)
 	}

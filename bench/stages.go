@@ -43,14 +43,15 @@ var stageOf = map[string]string{
 }
 
 // stages is the order of stages in a table.
-var stages = []string{"receive and transmit", "parse", "lookup", "decide", "track", "new sessions", "rewrite", "timers", "housekeeping"}
+var stages = []string{"receive and transmit", "parse", "lookup", "decide", "track", "new sessions",
+	"rewrite", "timers", "housekeeping"}
 
 // StageCost is the cost of one stage for a packet.
 type StageCost struct {
 	Mode     string  `json:"mode"`
-	Sessions int     `json:"sessions"`
+	Sessions int     `json:"sessions"` // in the table
 	Stage    string  `json:"stage"`
-	Ns       float64 `json:"ns_per_packet"`
+	Ns       float64 `json:"ns_per_packet"` // nanoseconds a packet
 }
 
 // Stages measures the cost of each stage of the pipeline for a packet: the time per packet at full
@@ -79,7 +80,8 @@ func (b *Bench) stagesOf(ctx context.Context, m modes.Mode, sessions int, sendin
 	var rate float64
 	d := director{mode: m, sessions: sessions * 5 / 4, profile: filepath.Join(folder, "cpu.pprof")}
 	_, err = b.with(ctx, d, func(bed *bed) error {
-		r, err := bed.trial(ctx, Trial{Kind: UDP, Flows: sessions, Size: MinSize, Create: true, Warmup: Duration(warmUp), Duration: Duration(sending)})
+		r, err := bed.trial(ctx, Trial{Kind: UDP, Flows: sessions, Size: MinSize, Create: true,
+			Warmup: Duration(warmUp), Duration: Duration(sending)})
 		rate = r.PacketRate()
 		return err
 	})

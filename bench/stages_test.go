@@ -21,7 +21,8 @@ func profileOf(stacks map[string]int64) *profile.Profile {
 		for name := range strings.SplitSeq(stack, " ") {
 			f := &profile.Function{ID: uint64(len(p.Function) + 1), Name: name}
 			l := &profile.Location{ID: f.ID, Line: []profile.Line{{Function: f}}}
-			p.Function, p.Location, s.Location = append(p.Function, f), append(p.Location, l), append(s.Location, l)
+			p.Function, p.Location, s.Location = append(p.Function, f), append(p.Location, l),
+				append(s.Location, l)
 		}
 		p.Sample = append(p.Sample, s)
 	}
@@ -42,7 +43,8 @@ func TestStageShares(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for stage, want := range map[string]float64{"parse": 0.3, "receive and transmit": 0.5, "rewrite": 0.15, "housekeeping": 0.05, "lookup": 0} {
+	for stage, want := range map[string]float64{"parse": 0.3, "receive and transmit": 0.5,
+		"rewrite": 0.15, "housekeeping": 0.05, "lookup": 0} {
 		if math.Abs(shares[stage]-want) > 1e-9 {
 			t.Errorf("%s: %g; want %g", stage, shares[stage], want)
 		}
@@ -83,8 +85,10 @@ func TestEveryStageIsShown(t *testing.T) {
 
 func TestWriteStages(t *testing.T) {
 	var b strings.Builder
-	err := WriteStages(&b, []StageCost{{"dr", thousand, "parse", 5}, {"dr", thousand, "lookup", 7.5}, {"nat", million, "parse", 6}})
-	if err != nil || !strings.Contains(b.String(), "dr 1k") || !strings.Contains(b.String(), "12.5") || !strings.Contains(b.String(), "nat 1M") {
+	err := WriteStages(&b, []StageCost{{"dr", thousand, "parse", 5}, {"dr", thousand, "lookup", 7.5},
+		{"nat", million, "parse", 6}})
+	if err != nil || !strings.Contains(b.String(), "dr 1k") || !strings.Contains(b.String(), "12.5") ||
+		!strings.Contains(b.String(), "nat 1M") {
 		t.Errorf("%v\n%s", err, b.String())
 	}
 }

@@ -71,7 +71,9 @@ func (d director) start(ctx context.Context, b *Bench, l Link) (*process, error)
 	if err != nil {
 		return nil, err
 	}
-	return p, p.await(ctx, "it was ready", readyDeadline, func() bool { return strings.Contains(p.log.String(), "director ready") })
+	return p, p.await(ctx, "it was ready", readyDeadline, func() bool {
+		return strings.Contains(p.log.String(), "director ready")
+	})
 }
 
 func (d director) cleanUp(Link) error { return nil }
@@ -110,14 +112,18 @@ func (testpmd) start(ctx context.Context, b *Bench, l Link) (*process, error) {
 	} else {
 		arguments = append(arguments, "--no-huge", "--no-shconf")
 	}
-	arguments = append(arguments, "--", "--forward-mode=mac", fmt.Sprintf("--eth-peer=0,%s", generatorMAC), "--burst=64",
-		fmt.Sprintf("--rxd=%d", descriptors), fmt.Sprintf("--txd=%d", descriptors), "--total-num-mbufs=8192", "--no-lsc-interrupt")
+	arguments = append(arguments, "--", "--forward-mode=mac", "--burst=64",
+		fmt.Sprintf("--eth-peer=0,%s", generatorMAC),
+		fmt.Sprintf("--rxd=%d", descriptors), fmt.Sprintf("--txd=%d", descriptors),
+		"--total-num-mbufs=8192", "--no-lsc-interrupt")
 	// Otherwise its output stays in a buffer.
 	p, err := start("dpdk-testpmd", nil, "stdbuf", append([]string{"--output=L", "dpdk-testpmd"}, arguments...)...)
 	if err != nil {
 		return nil, fmt.Errorf("%w; install Debian's package dpdk-dev", err)
 	}
-	return p, p.await(ctx, "it was ready", readyDeadline, func() bool { return strings.Contains(p.log.String(), "Press enter to exit") })
+	return p, p.await(ctx, "it was ready", readyDeadline, func() bool {
+		return strings.Contains(p.log.String(), "Press enter to exit")
+	})
 }
 
 func testpmdPrefix(l Link) string { return filepath.Base(l.folder) }

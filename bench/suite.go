@@ -79,7 +79,8 @@ func (b *Bench) measure(ctx context.Context, k *book, s subject, f func(*bed) er
 func (b *Bench) baseline(ctx context.Context, k *book, sizes []int, duration time.Duration) error {
 	return b.measure(ctx, k, testpmd{}, func(d *bed) error {
 		for _, size := range sizes {
-			r, err := d.trial(ctx, Trial{Kind: UDP, Flows: thousand, Size: size, Warmup: Duration(warmUp), Duration: Duration(duration)})
+			r, err := d.trial(ctx, Trial{Kind: UDP, Flows: thousand, Size: size, Warmup: Duration(warmUp),
+				Duration: Duration(duration)})
 			if err != nil {
 				return err
 			}
@@ -92,13 +93,15 @@ func (b *Bench) baseline(ctx context.Context, k *book, sizes []int, duration tim
 
 // say logs how a trial went.
 func (b *Bench) say(r Result, subject string) {
-	b.logf("  %-8s %-8s %9d sessions %5d bytes %7.2f Mpps", subject, r.Trial.Kind, r.Trial.Flows, r.Trial.Size, r.PacketRate()/1e6)
+	b.logf("  %-8s %-8s %9d sessions %5d bytes %7.2f Mpps", subject, r.Trial.Kind, r.Trial.Flows,
+		r.Trial.Size, r.PacketRate()/1e6)
 }
 
 // created returns an error if sessions could not be made.
 func created(r Result) error {
 	if r.Uncreated > 0 {
-		return fmt.Errorf("sessions are missing: %d of the packets that make them never arrived", r.Uncreated)
+		return fmt.Errorf("sessions are missing: %d of the packets that make them never arrived",
+			r.Uncreated)
 	}
 	return nil
 }

@@ -73,14 +73,21 @@ const (
 // expiry makes a million sessions, which therefore end within a second of each other, and measures
 // the latency of other sessions meanwhile.
 func expiry(ctx context.Context, b *Bench, s Scale, k *book) error {
-	return b.measure(ctx, k, director{mode: cheapest, sessions: 2 * million, timeout: expiryTimeout}, func(d *bed) error {
-		calm := Trial{Kind: UDP, Flows: thousand, Size: MinSize, Create: true, Rate: expiryRate, Warmup: Duration(warmUp), Duration: Duration(2 * expiryTimeout)}
+	subject := director{mode: cheapest, sessions: 2 * million, timeout: expiryTimeout}
+	return b.measure(ctx, k, subject, func(d *bed) error {
+		calm := Trial{
+			Kind: UDP, Flows: thousand, Size: MinSize, Create: true, Rate: expiryRate,
+			Warmup: Duration(warmUp), Duration: Duration(2 * expiryTimeout),
+		}
 		r, err := d.trial(ctx, calm)
 		if err != nil {
 			return err
 		}
 		k.addLatency(d.subject.name(), "p99.9 while nothing expires", r)
-		making := Trial{Kind: UDP, Flows: expirySessions, Size: MinSize, Create: true, Rate: 1, Duration: Duration(time.Millisecond)}
+		making := Trial{
+			Kind: UDP, Flows: expirySessions, Size: MinSize, Create: true, Rate: 1,
+			Duration: Duration(time.Millisecond),
+		}
 		if r, err = d.trial(ctx, making); err == nil {
 			err = created(r)
 		}

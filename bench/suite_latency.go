@@ -39,7 +39,8 @@ func latency(ctx context.Context, b *Bench, s Scale, k *book) error {
 
 func (b *Bench) latencyOf(ctx context.Context, m modes.Mode, sessions int, s Scale, k *book) error {
 	var rate float64
-	err := b.measure(ctx, k, director{mode: m, sessions: sessions * 5 / 4, crowd: crowd}, func(d *bed) error {
+	subject := director{mode: m, sessions: sessions * 5 / 4, crowd: crowd}
+	err := b.measure(ctx, k, subject, func(d *bed) error {
 		var err error
 		if rate, err = d.dropRates(ctx, sessions, k); err != nil {
 			return err
@@ -56,7 +57,9 @@ func (b *Bench) latencyOf(ctx context.Context, m modes.Mode, sessions int, s Sca
 		}
 		return b.beside(ctx, m, func(l Link) error {
 			r := readers[0]
-			return b.while(ctx, l, r, func() error { return d.latencyAt(ctx, a, atLoad+", another "+r.name, k) })
+			return b.while(ctx, l, r, func() error {
+				return d.latencyAt(ctx, a, atLoad+", another "+r.name, k)
+			})
 		})
 	})
 }
@@ -121,7 +124,8 @@ func (d *bed) dropRates(ctx context.Context, sessions int, k *book) (float64, er
 		return 0, err
 	}
 	ways := all.PacketRate() / (float64(all.ForwardedInTime) / all.Seconds)
-	partial, err := d.dropRate(ctx, rateSearch{"0.5 % lost", 1.2 * all.PacketRate() / ways, tolerable, sessions}, k)
+	tooHigh := 1.2 * all.PacketRate() / ways
+	partial, err := d.dropRate(ctx, rateSearch{"0.5 % lost", tooHigh, tolerable, sessions}, k)
 	if err != nil || partial == 0 {
 		return 0, err
 	}
@@ -142,7 +146,9 @@ type rateSearch struct {
 func (d *bed) dropRate(ctx context.Context, s rateSearch, k *book) (float64, error) {
 	var forwarded float64
 	rate, err := highestRate(s.tooHigh, s.allowed, func(rate float64) (float64, error) {
-		t := Trial{Kind: UDP, Flows: s.sessions, Size: MinSize, Rate: rate, Duration: Duration(searchTrial)}
+		t := Trial{
+			Kind: UDP, Flows: s.sessions, Size: MinSize, Rate: rate, Duration: Duration(searchTrial),
+		}
 		r, err := d.trial(ctx, t)
 		if r.Offered > 0 && float64(r.Missed) > tolerable*float64(r.Offered) {
 			return 1, err // the generator does not reach this rate

@@ -50,7 +50,10 @@ func sessionMemory(ctx context.Context, b *Bench, s Scale, k *book) error {
 // heldWith returns the bytes that a director holds with its table full of sessions.
 func (b *Bench) heldWith(ctx context.Context, m modes.Mode, sessions int, k *book) (held int, err error) {
 	err = b.measure(ctx, k, director{mode: m, sessions: sessions}, func(d *bed) error {
-		r, err := d.trial(ctx, Trial{Kind: UDP, Flows: sessions, Size: MinSize, Create: true, Rate: 1, Duration: Duration(time.Millisecond)})
+		r, err := d.trial(ctx, Trial{
+			Kind: UDP, Flows: sessions, Size: MinSize, Create: true, Rate: 1,
+			Duration: Duration(time.Millisecond),
+		})
 		if err == nil {
 			err = created(r)
 		}
@@ -142,7 +145,8 @@ func (b *Bench) startUpWith(ctx context.Context, sessions int, k *book) error {
 	}
 	defer os.RemoveAll(folder)
 	began := time.Now()
-	p, err := director{mode: cheapest, sessions: sessions, device: "net_null0"}.start(ctx, b, Link{folder})
+	subject := director{mode: cheapest, sessions: sessions, device: "net_null0"}
+	p, err := subject.start(ctx, b, Link{folder})
 	took := time.Since(began).Seconds()
 	if stopErr := p.stop(); err == nil {
 		err = stopErr

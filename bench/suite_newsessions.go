@@ -44,7 +44,9 @@ func newSessions(ctx context.Context, b *Bench, s Scale, k *book) error {
 	return nil
 }
 
-func (b *Bench) newSessionsOf(ctx context.Context, subject director, kind Kind, s Scale, k *book) error {
+func (b *Bench) newSessionsOf(
+	ctx context.Context, subject director, kind Kind, s Scale, k *book,
+) error {
 	name := kind.String()
 	if subject.silent {
 		name += " unanswered"
@@ -59,7 +61,9 @@ func (b *Bench) newSessionsOf(ctx context.Context, subject director, kind Kind, 
 		if err != nil {
 			return err
 		}
-		f := Figure{Subject: subject.name(), Name: name, Size: MinSize, Unit: unitSessions, Packets: packetsEach(r)}
+		f := Figure{
+			Subject: subject.name(), Name: name, Size: MinSize, Unit: unitSessions, Packets: packetsEach(r),
+		}
 		k.add(f, r.SessionRate()/1e6)
 		b.logf("  %-8s %-18s %7.2f M sessions/s", subject.name(), name, r.SessionRate()/1e6)
 		return nil

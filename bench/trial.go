@@ -15,7 +15,7 @@ const (
 
 // Trial describes the traffic that the generator sends.
 type Trial struct {
-	Kind  Kind `json:"kind"`
+	Kind  Kind `json:"kind"`  // of the packets
 	Flows int  `json:"flows"` // distinct client addresses and ports
 	Size  int  `json:"size"`  // bytes of a frame on the wire
 	// Rate is the number of packets that clients send a second. 0 is as many as the device under test
@@ -95,7 +95,9 @@ func (r *Result) SessionRate() float64 {
 // Lost returns how many packets the device under test lost, in both directions. It includes those
 // that the device refused.
 func (r *Result) Lost() uint64 {
-	return r.Refused + max(r.Sent, r.Forwarded) - r.Forwarded + max(r.Answers, r.Returned) - r.Returned + r.Withheld
+	in := max(r.Sent, r.Forwarded) - r.Forwarded
+	out := max(r.Answers, r.Returned) - r.Returned
+	return r.Refused + in + out + r.Withheld
 }
 
 // Loss returns Lost as a share of all packets that were to be forwarded.
@@ -118,7 +120,10 @@ func (r *Result) Latency() Latency {
 // Duration is a time.Duration that is text in JSON, such as "1.5s".
 type Duration time.Duration
 
-func (d Duration) String() string               { return time.Duration(d).String() }
+// String returns the duration as time.Duration does.
+func (d Duration) String() string { return time.Duration(d).String() }
+
+// MarshalText returns the same text as String.
 func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil }
 
 // UnmarshalText reads a duration as time.ParseDuration does.

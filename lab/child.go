@@ -62,7 +62,8 @@ func (l *Lab) startChild(ctx context.Context, role, ready string, arguments ...s
 	if err != nil {
 		return nil, fmt.Errorf("starting %s in namespace %s: %w", role, l.namespace(role), err)
 	}
-	return c, poll(ctx, readyDeadline, func() (bool, error) { return c.said(ready) }, role+" to get ready")
+	return c, poll(ctx, readyDeadline, func() (bool, error) { return c.said(ready) },
+		role+" to get ready")
 }
 
 func (l *Lab) spawn(role string, arguments []string) (*child, error) {
@@ -123,7 +124,8 @@ func (c *child) said(phrase string) (bool, error) {
 		return true, nil
 	}
 	if gone {
-		return false, fmt.Errorf("%s ended (%v) before it logged %q; the end of its log:\n%s", c.Role, c.outcome, phrase, lastLines(string(text)))
+		return false, fmt.Errorf("%s ended (%v) before it logged %q; the end of its log:\n%s", c.Role,
+			c.outcome, phrase, lastLines(string(text)))
 	}
 	return false, nil
 }
@@ -149,7 +151,8 @@ func (c *child) stop() error {
 		}
 		return nil
 	case <-time.After(stopDeadline):
-		return errors.Join(fmt.Errorf("stopping %s (process %d): still there %s after SIGTERM, killed", c.Role, c.PID, stopDeadline), c.kill())
+		return errors.Join(fmt.Errorf("stopping %s (process %d): still there %s after SIGTERM, killed",
+			c.Role, c.PID, stopDeadline), c.kill())
 	}
 }
 

@@ -43,12 +43,17 @@ type Client struct {
 
 // NewClient returns a client of the lab.
 func (l *Lab) NewClient(c ClientConfig) *Client {
-	client := &Client{namespace: l.namespace(roleClient), sources: l.plan.clients, web: l.plan.web, echo: l.plan.echo, turn: &l.turn}
+	client := &Client{
+		namespace: l.namespace(roleClient), sources: l.plan.clients, web: l.plan.web, echo: l.plan.echo,
+		turn: &l.turn,
+	}
 	if c.Source.IsValid() {
 		client.sources = []netip.Addr{c.Source}
 	}
 	client.life, client.end = context.WithCancel(context.Background())
-	client.transport = &http.Transport{DisableKeepAlives: !c.KeepAlive, DisableCompression: true, DialContext: client.dial}
+	client.transport = &http.Transport{
+		DisableKeepAlives: !c.KeepAlive, DisableCompression: true, DialContext: client.dial,
+	}
 	client.http = &http.Client{Transport: client.transport}
 	return client
 }
@@ -126,7 +131,8 @@ func (c *Client) send(ctx context.Context, method, path string, body io.Reader) 
 	}
 	if response.StatusCode != http.StatusOK {
 		response.Body.Close()
-		return nil, fmt.Errorf("asking a real server through the VIP: %s %s: %s", method, url, response.Status)
+		return nil, fmt.Errorf("asking a real server through the VIP: %s %s: %s", method, url,
+			response.Status)
 	}
 	return response, nil
 }

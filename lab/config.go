@@ -43,7 +43,8 @@ func (c *Config) Validate() error {
 	if c.Weights == nil {
 		c.Weights = []int{1, 1, 1}
 	}
-	return errors.Join(c.checkMode(), c.checkArms(), c.checkFamily(), c.checkWorkers(), c.checkWeights(), c.checkBinary())
+	return errors.Join(c.checkMode(), c.checkArms(), c.checkFamily(), c.checkWorkers(),
+		c.checkWeights(), c.checkBinary())
 }
 
 func (c *Config) checkMode() error {

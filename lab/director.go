@@ -92,7 +92,8 @@ func (l *Lab) StartDirector(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = l.startChild(ctx, roleDirector, readyPhrase, "run", "--config", file, "--report", l.file("report.json"))
+	_, err = l.startChild(ctx, roleDirector, readyPhrase, "run", "--config", file, "--report",
+		l.file("report.json"))
 	return err
 }
 

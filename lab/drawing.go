@@ -60,7 +60,8 @@ func (l *Lab) drawStraight() []string {
 		beside(fmt.Sprintf("        |        front %s", l.plan.frontNet), ""),
 		beside("        v", ""),
 		beside("      director   "+l.directorAddresses(), "  responses"),
-		beside(fmt.Sprintf("        |        VIP %s tcp, %s udp", l.plan.web, l.plan.echo), "  go straight"),
+		beside(fmt.Sprintf("        |        VIP %s tcp, %s udp", l.plan.web, l.plan.echo),
+			"  go straight"),
 		beside("        |        "+l.serverSide(), ""),
 		beside("        v", ""),
 		"        +---------------+---------------+-----------------+",
@@ -73,7 +74,8 @@ func (l *Lab) drawRealServers() []string {
 		names += fmt.Sprintf("%-16s", rs.Name)
 		addresses += fmt.Sprintf("%-16s", rs.Web)
 	}
-	return []string{"        |               |               |", names, addresses, "      " + l.preparation(), ""}
+	return []string{"        |               |               |", names, addresses,
+		"      " + l.preparation(), ""}
 }
 
 func (l *Lab) routerAddresses() string {
@@ -103,9 +105,11 @@ func (l *Lab) serverSide() string {
 func (l *Lab) preparation() string {
 	switch mode := l.config.Mode; {
 	case mode.Path() == lvs.Tunnel:
-		return fmt.Sprintf("each: VIP on lo, decapsulation, rp_filter=0, gateway %s (router)", l.plan.serverRouter())
+		return fmt.Sprintf("each: VIP on lo, decapsulation, rp_filter=0, gateway %s (router)",
+			l.plan.serverRouter())
 	case !mode.TwoWay():
-		return fmt.Sprintf("each: VIP on lo, arp_ignore=1, arp_announce=2, gateway %s (router)", l.plan.serverRouter())
+		return fmt.Sprintf("each: VIP on lo, arp_ignore=1, arp_announce=2, gateway %s (router)",
+			l.plan.serverRouter())
 	case mode.Source() == lvs.Client:
 		return fmt.Sprintf("each: gateway %s (director)", l.plan.serverDirector())
 	default:

@@ -88,7 +88,8 @@ func (l *Lab) namespace(role string) namespace {
 // does nothing after it.
 func (l *Lab) Keep() error {
 	if !l.config.Outlive {
-		return fmt.Errorf("keeping lab %s: its children end with this process; build it with Outlive", l.record.ID)
+		return fmt.Errorf("keeping lab %s: its children end with this process; build it with Outlive",
+			l.record.ID)
 	}
 	l.close.Do(func() { l.closeErr = l.record.keep() })
 	return l.closeErr

@@ -48,11 +48,14 @@ func TestTrial(t *testing.T) {
 	for _, mode := range Modes() {
 		for arms := 1; arms <= 2; arms++ {
 			t.Run(mode.String()+[]string{"", "/one-arm", "/two-arm"}[arms], func(t *testing.T) {
-				trial := Trial{Lab: testConfig(mode, arms), Requests: 60, Concurrency: 8, Echoes: 12, TransferBytes: 2 << 20}
+				trial := Trial{
+					Lab: testConfig(mode, arms), Requests: 60, Concurrency: 8, Echoes: 12, TransferBytes: 2 << 20,
+				}
 				var progress strings.Builder
 				r := trial.Run(t.Context(), &progress)
 				if !r.Green() {
-					t.Errorf("%s\n%s\nfailures: %s\nlog: %s", &progress, mode, strings.Join(r.Failures, "\n"), r.DirectorLog)
+					t.Errorf("%s\n%s\nfailures: %s\nlog: %s", &progress, mode, strings.Join(r.Failures, "\n"),
+						r.DirectorLog)
 				}
 			})
 		}
@@ -75,7 +78,8 @@ func TestKeepAliveUsesOneConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	if first.Client != second.Client || first.Client.Addr() != l.Clients()[3] {
-		t.Errorf("two requests came from %s and %s; one connection from %s was wanted", first.Client, second.Client, l.Clients()[3])
+		t.Errorf("two requests came from %s and %s; one connection from %s was wanted", first.Client,
+			second.Client, l.Clients()[3])
 	}
 }
 
@@ -321,11 +325,14 @@ func checkQuiet(t *testing.T, l *Lab, rs RealServer) {
 	defer w.Close()
 	router, mac := l.plan.serverRouter(), macOf(l.plan.serverRouter())
 	broadcast := net.HardwareAddr{255, 255, 255, 255, 255, 255}
-	err = errors.Join(w.Send(arpFrame(1, mac, router, broadcast, l.VIP())), w.Send(arpFrame(1, mac, router, broadcast, rs.Web.Addr())))
+	err = errors.Join(w.Send(arpFrame(1, mac, router, broadcast, l.VIP())),
+		w.Send(arpFrame(1, mac, router, broadcast, rs.Web.Addr())))
 	if err != nil {
 		t.Fatal(err)
 	}
-	isReply := func(frame []byte) bool { return len(frame) >= 42 && frame[12] == 8 && frame[13] == 6 && frame[21] == 2 }
+	isReply := func(frame []byte) bool {
+		return len(frame) >= 42 && frame[12] == 8 && frame[13] == 6 && frame[21] == 2
+	}
 	reply, err := w.Await(5*time.Second, isReply)
 	if err != nil {
 		t.Fatal(err)
@@ -363,7 +370,8 @@ func TestDirectorFile(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s with %d arms: %v", mode, arms, err)
 			}
-			if len(c.Ports) != arms || len(c.Services) != 2 || len(c.Services[0].RealServers) != realServers {
+			if len(c.Ports) != arms || len(c.Services) != 2 ||
+				len(c.Services[0].RealServers) != realServers {
 				t.Errorf("%s with %d arms: %d ports, services %v", mode, arms, len(c.Ports), c.Services)
 			}
 		}
@@ -372,7 +380,8 @@ func TestDirectorFile(t *testing.T) {
 
 func TestConfigValidate(t *testing.T) {
 	good := testConfig(lvs.NAT, 0)
-	if err := good.Validate(); err != nil || good.Arms != 2 || good.Scheduler != lvs.RR || !slices.Equal(good.Weights, []int{1, 1, 1}) {
+	if err := good.Validate(); err != nil || good.Arms != 2 || good.Scheduler != lvs.RR ||
+		!slices.Equal(good.Weights, []int{1, 1, 1}) {
 		t.Errorf("the defaults came out as %+v, %v", good, err)
 	}
 	for want, breakIt := range map[string]func(*Config){
@@ -396,7 +405,8 @@ func TestFailedTrialSaysWhy(t *testing.T) {
 	r := Trial{Lab: c, Requests: 1, Concurrency: 1}.Run(t.Context(), io.Discard)
 	var table strings.Builder
 	WriteTable(&table, []Result{r})
-	if r.Green() || !strings.Contains(table.String(), "FAIL  nat") || !strings.Contains(table.String(), "rs1 ended") {
+	if r.Green() || !strings.Contains(table.String(), "FAIL  nat") ||
+		!strings.Contains(table.String(), "rs1 ended") {
 		t.Errorf("a failed trial shows as:\n%s", &table)
 	}
 }

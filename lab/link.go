@@ -41,7 +41,8 @@ func addCable(n network, e end, to namespace) error {
 	veth := netlink.NewVeth(attrs)
 	veth.PeerName, veth.PeerHardwareAddr, veth.PeerNamespace = e.device, e.mac, netlink.NsFd(handle)
 	if err := netlink.LinkAdd(veth); err != nil {
-		return fmt.Errorf("making veth pair %s - %s: %w; the kernel needs CONFIG_VETH", e.plug, e.device, err)
+		return fmt.Errorf("making veth pair %s - %s: %w; the kernel needs CONFIG_VETH", e.plug,
+			e.device, err)
 	}
 	if err := plugInto(n.bridge(), e.plug); err != nil {
 		return err

@@ -70,7 +70,9 @@ func prepareNamespaceFolder() error {
 }
 
 func shareNamespaceFolder() error {
-	share := func() error { return unix.Mount("", namespaceFolder, "none", unix.MS_SHARED|unix.MS_REC, "") }
+	share := func() error {
+		return unix.Mount("", namespaceFolder, "none", unix.MS_SHARED|unix.MS_REC, "")
+	}
 	err := share()
 	if errors.Is(err, unix.EINVAL) { // not a mount point yet
 		bound := unix.Mount(namespaceFolder, namespaceFolder, "none", unix.MS_BIND|unix.MS_REC, "")

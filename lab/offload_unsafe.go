@@ -78,7 +78,8 @@ func ethtool(device string, value ethtoolValue) (ethtoolValue, error) {
 	defer unix.Close(socket)
 	request := &ethtoolRequest{value: &value}
 	copy(request.name[:unix.IFNAMSIZ-1], device)
-	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(socket), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(request)))
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(socket), unix.SIOCETHTOOL,
+		uintptr(unsafe.Pointer(request)))
 	runtime.KeepAlive(request)
 	if errno != 0 {
 		return value, errno

@@ -103,7 +103,8 @@ func newPlan(c Config) plan {
 	if c.Family == IPv6 {
 		p.serverNet = sixNet(p.serverNet)
 	}
-	p.web, p.echo = netip.AddrPortFrom(p.vip, webService.Port()), netip.AddrPortFrom(p.vip, echoService.Port())
+	p.web, p.echo = netip.AddrPortFrom(p.vip, webService.Port()),
+		netip.AddrPortFrom(p.vip, echoService.Port())
 	p.clients = hosts(p.clientNet, 1, clientCount)
 	p.local = hosts(p.serverNet, hostLocal, localCount)
 	p.realServers = planRealServers(c, p.serverNet)
@@ -146,7 +147,8 @@ func (p *plan) addPort(name string, subnet netip.Prefix) {
 	port := directorPort{Name: name, Address: withBits(address, subnet), MAC: macOf(address)}
 	p.ports = append(p.ports, port)
 	last := &p.networks[len(p.networks)-1]
-	last.ends = append(last.ends, end{role: roleDirector, device: name, plug: "director-" + name, mac: port.MAC})
+	last.ends = append(last.ends, end{role: roleDirector, device: name, plug: "director-" + name,
+		mac: port.MAC})
 }
 
 func (p *plan) plugClients() {

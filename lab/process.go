@@ -30,7 +30,8 @@ func startTime(pid int) (uint64, error) {
 	const after = 22 - 3 // the name is field 2, and fields count from 1
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 	if len(fields) <= after {
-		return 0, fmt.Errorf("reading the start time of process %d: /proc/%d/stat has only %d fields", pid, pid, len(fields)+2)
+		return 0, fmt.Errorf("reading the start time of process %d: /proc/%d/stat has only %d fields",
+			pid, pid, len(fields)+2)
 	}
 	return strconv.ParseUint(string(fields[after]), 10, 64)
 }

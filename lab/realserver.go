@@ -66,7 +66,9 @@ func ServeReal(ctx context.Context, c RealServerConfig, ready io.Writer) error {
 	}
 }
 
-func (c RealServerConfig) serveHTTP(ctx context.Context, address netip.AddrPort, failed chan<- error) error {
+func (c RealServerConfig) serveHTTP(
+	ctx context.Context, address netip.AddrPort, failed chan<- error,
+) error {
 	listener, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(address))
 	if err != nil {
 		return fmt.Errorf("real server %s: listening on tcp %s: %w", c.Name, address, err)
@@ -135,7 +137,9 @@ func noise(n int64) io.Reader {
 	return io.LimitReader(rand.NewChaCha8(seed), n)
 }
 
-func (c RealServerConfig) serveEcho(ctx context.Context, address netip.AddrPort, failed chan<- error) error {
+func (c RealServerConfig) serveEcho(
+	ctx context.Context, address netip.AddrPort, failed chan<- error,
+) error {
 	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(address))
 	if err != nil {
 		return fmt.Errorf("real server %s: listening on udp %s: %w", c.Name, address, err)
@@ -158,7 +162,8 @@ func (c RealServerConfig) echo(conn *net.UDPConn, address netip.AddrPort) error 
 		if err != nil {
 			return err
 		}
-		text, err := json.Marshal(Answer{Name: c.Name, Client: client, Server: address, Payload: buffer[:n]})
+		text, err := json.Marshal(Answer{Name: c.Name, Client: client, Server: address,
+			Payload: buffer[:n]})
 		if err == nil {
 			conn.WriteToUDPAddrPort(text, client)
 		}
@@ -168,7 +173,8 @@ func (c RealServerConfig) echo(conn *net.UDPConn, address netip.AddrPort) error 
 // startRealServers starts each real server in its namespace.
 func (l *Lab) startRealServers(ctx context.Context) error {
 	for _, rs := range l.plan.realServers {
-		arguments := []string{"lab", "real-server", "--name", rs.Name, "--tcp", rs.Web.String(), "--udp", rs.Echo.String()}
+		arguments := []string{"lab", "real-server", "--name", rs.Name, "--tcp", rs.Web.String(), "--udp",
+			rs.Echo.String()}
 		if !l.config.Mode.TwoWay() {
 			arguments = append(arguments, "--tcp", l.plan.web.String(), "--udp", l.plan.echo.String())
 		}

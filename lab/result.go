@@ -17,9 +17,9 @@ const transferDeadline = 30 * time.Second
 
 // Result is the outcome of a Trial.
 type Result struct {
-	Mode             lvs.Mode
-	Requests, Echoes Tally
-	Upload, Download Transfer
+	Mode             lvs.Mode           // of the lab
+	Requests, Echoes Tally              // of HTTP and of UDP
+	Upload, Download Transfer           // the zero Transfer if they were not tried
 	Spread           map[string]int     // answered requests by real server
 	Seen             map[netip.Addr]int // answered requests by the client address the real server saw
 	Report           *Report            // nil if the director gave none
@@ -45,7 +45,7 @@ func (r *Result) failf(format string, values ...any) { r.fail(fmt.Errorf(format,
 
 // Tally counts requests sent and requests answered.
 type Tally struct {
-	OK, Sent int
+	OK, Sent int   // answered, sent
 	First    error // the first failure
 }
 
@@ -66,8 +66,10 @@ func (t *Tally) count(err error) bool {
 	return err == nil
 }
 
+// String returns the answered and the sent requests, such as "299/300".
 func (t Tally) String() string { return fmt.Sprintf("%d/%d", t.OK, t.Sent) }
 
+// String returns the rate of a verified transfer, or what went wrong.
 func (t Transfer) String() string {
 	switch {
 	case t.Took == 0:
@@ -140,7 +142,8 @@ func (r *Result) judgeWay() {
 	case r.Mode.TwoWay() && passed == 0:
 		r.failf("no response passed the director, although it does in mode %s", r.Mode)
 	case !r.Mode.TwoWay() && passed != 0:
-		r.failf("%d response packets passed the director, although they go straight in mode %s", passed, r.Mode)
+		r.failf("%d response packets passed the director, although they go straight in mode %s",
+			passed, r.Mode)
 	}
 }
 

@@ -77,7 +77,8 @@ func writeFailures(w io.Writer, r *Result) {
 		fmt.Fprintf(w, "  - %s\n", strings.ReplaceAll(failure, "\n", "\n    "))
 	}
 	if r.DirectorLog != "" {
-		fmt.Fprintf(w, "  the end of the director's log:\n    %s\n", strings.ReplaceAll(r.DirectorLog, "\n", "\n    "))
+		fmt.Fprintf(w, "  the end of the director's log:\n    %s\n",
+			strings.ReplaceAll(r.DirectorLog, "\n", "\n    "))
 	}
 }
 

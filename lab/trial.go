@@ -140,7 +140,8 @@ func (t Trial) repeat(ctx context.Context, n int, ask func(context.Context) (Ans
 }
 
 func (t Trial) transfer(ctx context.Context, run func(context.Context, int64) (Transfer, error), name string, r *Result, progress io.Writer) Transfer {
-	ctx, cancel := context.WithTimeoutCause(ctx, transferDeadline, fmt.Errorf("not within %s", transferDeadline))
+	ctx, cancel := context.WithTimeoutCause(ctx, transferDeadline,
+		fmt.Errorf("not within %s", transferDeadline))
 	defer cancel()
 	transfer, err := run(ctx, t.TransferBytes)
 	r.fail(err)

@@ -79,7 +79,8 @@ func (w *Wire) Await(deadline time.Duration, wanted func(frame []byte) bool) ([]
 			return nil, fmt.Errorf("receiving on %s: %w", w.plug, err)
 		}
 	}
-	return nil, fmt.Errorf("waiting for a frame on %s: none of the wanted kind within %s", w.plug, deadline)
+	return nil, fmt.Errorf("waiting for a frame on %s: none of the wanted kind within %s",
+		w.plug, deadline)
 }
 
 func (w *Wire) awaitFrame(most time.Duration) error {

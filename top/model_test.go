@@ -21,10 +21,17 @@ var begin = time.Date(2025, time.January, 2, 3, 4, 5, 0, time.UTC)
 
 // report returns a director's report after n seconds of steady traffic.
 func report(n uint64) *control.Report {
-	second := control.Traffic{Connections: 12_000 * n, InPackets: 1_250_000 * n, InBytes: 80_000_000 * n, OutPackets: 900_000 * n, OutBytes: 1_100_000_000 * n}
-	half := control.Traffic{Connections: 6_000 * n, InPackets: 625_000 * n, InBytes: 40_000_000 * n, OutPackets: 450_000 * n, OutBytes: 550_000_000 * n}
+	second := control.Traffic{
+		Connections: 12_000 * n, InPackets: 1_250_000 * n, InBytes: 80_000_000 * n,
+		OutPackets: 900_000 * n, OutBytes: 1_100_000_000 * n,
+	}
+	half := control.Traffic{
+		Connections: 6_000 * n, InPackets: 625_000 * n, InBytes: 40_000_000 * n, OutPackets: 450_000 * n,
+		OutBytes: 550_000_000 * n,
+	}
 	return &control.Report{
-		Received: 2_150_000 * n, Transmitted: 2_149_990 * n, Drops: map[string]uint64{"no_session": 8 * n, "no_service": 2 * n, "tx_full": 17},
+		Received: 2_150_000 * n, Transmitted: 2_149_990 * n, Drops: map[string]uint64{"no_session": 8 * n,
+			"no_service": 2 * n, "tx_full": 17},
 		Services: []control.ServiceReport{{
 			Name: "web", Address: "10.0.0.100:80", Protocol: "tcp", Mode: "nat", Traffic: second,
 			RealServers: []control.RealServerReport{
@@ -116,7 +123,8 @@ func longNames() *control.Report {
 		{Name: "web", Address: "10.0.0.100:80", Protocol: "tcp", Mode: "fullnat"},
 		{
 			Name: "service-number-1-with-a-long-name", Address: "[2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:443", Protocol: "tcp", Mode: "dr",
-			RealServers: []control.RealServerReport{{Address: "[fd00::11]:443"}, {Address: "[2001:db8:aaaa:bbbb:cccc:dddd:eeee:11]:443"}},
+			RealServers: []control.RealServerReport{{Address: "[fd00::11]:443"},
+				{Address: "[2001:db8:aaaa:bbbb:cccc:dddd:eeee:11]:443"}},
 		},
 	}
 	return r
@@ -127,8 +135,10 @@ func longNames() *control.Report {
 func TestLongNames(t *testing.T) {
 	m := send(New(nil, time.Second), Sample{At: begin, Report: longNames()})
 	for width, want := range map[int][]string{
-		80:  {"web tcp 10.0.0.100:80 fulln…  ", "service-number-1-with-a-lon…  ", "  [fd00::11]:443  ", "  [2001:db…dddd:eeee:11]:443  "},
-		140: {"web tcp 10.0.0.100:80 fullnat  ", "-with-a-long-name tcp [2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:443 dr  ", "  [2001:db8:aaaa:bbbb:cccc:dddd:eeee:11]:443  "},
+		80: {"web tcp 10.0.0.100:80 fulln…  ", "service-number-1-with-a-lon…  ", "  [fd00::11]:443  ",
+			"  [2001:db…dddd:eeee:11]:443  "},
+		140: {"web tcp 10.0.0.100:80 fullnat  ",
+			"-with-a-long-name tcp [2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:443 dr  ", "  [2001:db8:aaaa:bbbb:cccc:dddd:eeee:11]:443  "},
 	} {
 		frame := send(m, tea.WindowSizeMsg{Width: width, Height: 24}).View()
 		fits(t, Model{width: width, height: 24}, frame)
@@ -155,7 +165,8 @@ func TestScrollingEndsAtTheEnd(t *testing.T) {
 }
 
 func TestKeysQuit(t *testing.T) {
-	for _, k := range []tea.KeyMsg{{Type: tea.KeyRunes, Runes: []rune("q")}, {Type: tea.KeyEsc}, {Type: tea.KeyCtrlC}} {
+	for _, k := range []tea.KeyMsg{{Type: tea.KeyRunes, Runes: []rune("q")}, {Type: tea.KeyEsc},
+		{Type: tea.KeyCtrlC}} {
 		_, command := New(nil, time.Second).Update(k)
 		if command == nil {
 			t.Fatalf("%s does nothing", k)
@@ -190,7 +201,8 @@ func TestRatesOfARestart(t *testing.T) {
 }
 
 func TestShort(t *testing.T) {
-	for v, want := range map[float64]string{0: "0", 7: "7", 999.4: "999", 999.6: "1.0k", 9_949: "9.9k", 12_345: "12k", 2_150_000: "2.1M", 8.8e9: "8.8G", 5e12: "5T"} {
+	for v, want := range map[float64]string{0: "0", 7: "7", 999.4: "999", 999.6: "1.0k", 9_949: "9.9k",
+		12_345: "12k", 2_150_000: "2.1M", 8.8e9: "8.8G", 5e12: "5T"} {
 		if got := short(v); got != want {
 			t.Errorf("short(%v) = %s, want %s", v, got, want)
 		}

@@ -60,7 +60,8 @@ func (r *rates) addDrops(d difference, a, b *control.Report) {
 		r.drops = append(r.drops, dropRate{reason, rate, n})
 	}
 	slices.SortFunc(r.drops, func(a, b dropRate) int {
-		return cmp.Or(cmp.Compare(b.rate, a.rate), cmp.Compare(b.total, a.total), cmp.Compare(a.reason, b.reason))
+		return cmp.Or(cmp.Compare(b.rate, a.rate), cmp.Compare(b.total, a.total),
+			cmp.Compare(a.reason, b.reason))
 	})
 }
 
@@ -89,7 +90,8 @@ func (d difference) of(before, after uint64) float64 {
 
 func (d difference) traffic(a, b control.Traffic) traffic {
 	return traffic{
-		d.of(a.Connections, b.Connections), d.of(a.InPackets, b.InPackets), d.of(a.OutPackets, b.OutPackets),
+		d.of(a.Connections, b.Connections), d.of(a.InPackets, b.InPackets), d.of(a.OutPackets,
+			b.OutPackets),
 		8 * d.of(a.InBytes, b.InBytes), 8 * d.of(a.OutBytes, b.OutBytes),
 	}
 }

@@ -16,7 +16,8 @@ func (m Model) View() string {
 	if m.last.Report == nil {
 		return m.fit([]string{"waiting for the director", errorLine(m.err)})
 	}
-	lines := append(m.head(), m.row("service, real server", "weight", "active", "new/s", "in pps", "out pps", "in b/s", "out b/s"))
+	lines := append(m.head(), m.row("service, real server", "weight", "active", "new/s", "in pps",
+		"out pps", "in b/s", "out b/s"))
 	services, space, first := m.services(), m.serviceSpace(), min(m.first, m.lastFirst())
 	shown := services[first:min(len(services), first+space)]
 	lines = append(lines, shown...)
@@ -136,9 +137,11 @@ func (m Model) services() []string {
 			active += rs.Active
 		}
 		name := fmt.Sprintf("%s %s %s %s", s.Name, s.Protocol, s.Address, s.Mode)
-		lines = append(lines, m.serviceLine(cutEnd(name, m.nameWidth()), "", active, m.rates.services[key(s.Name, "")]))
+		lines = append(lines, m.serviceLine(cutEnd(name, m.nameWidth()), "", active,
+			m.rates.services[key(s.Name, "")]))
 		for _, rs := range s.RealServers {
-			lines = append(lines, m.serviceLine("  "+cutMiddle(rs.Address, m.nameWidth()-2), fmt.Sprint(rs.Weight), rs.Active, m.rates.services[key(s.Name, rs.Address)]))
+			lines = append(lines, m.serviceLine("  "+cutMiddle(rs.Address, m.nameWidth()-2),
+				fmt.Sprint(rs.Weight), rs.Active, m.rates.services[key(s.Name, rs.Address)]))
 		}
 	}
 	return lines
@@ -152,7 +155,8 @@ func (m Model) serviceLine(name, weight string, active int32, t traffic) string 
 func (m Model) dropLines() []string {
 	lines := []string{"", "dropped a second, and in all"}
 	for _, d := range m.rates.drops[:min(len(m.rates.drops), mostDrops)] {
-		lines = append(lines, fmt.Sprintf("%8s %8s  %s", short(d.rate), short(float64(d.total)), d.reason))
+		lines = append(lines, fmt.Sprintf("%8s %8s  %s", short(d.rate),
+			short(float64(d.total)), d.reason))
 	}
 	if len(m.rates.drops) == 0 {
 		lines = append(lines, "       0        0  nothing")

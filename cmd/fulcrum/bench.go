@@ -31,7 +31,9 @@ func newBenchCommand() *cobra.Command {
 			strings.Join(bench.SuiteNames(), "\n  ") +
 			"\n\nIt writes figures, a table and plots. It needs root and two idle CPUs.",
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr()) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			return o.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
+		},
 	}
 	f := c.Flags()
 	f.StringSliceVar(&o.suites, "suite", nil, "run only these suites")
@@ -67,7 +69,10 @@ func (o *benchOptions) run(ctx context.Context, stdout, stderr io.Writer) (err e
 		return fmt.Errorf("finding the program's own file: %w", err)
 	}
 	scale := o.scale()
-	c := bench.Config{Binary: binary, GeneratorCPU: o.generatorCPU, SubjectCPU: o.subjectCPU, Reserve: scale.Huge, Log: stderr}
+	c := bench.Config{
+		Binary: binary, GeneratorCPU: o.generatorCPU, SubjectCPU: o.subjectCPU, Reserve: scale.Huge,
+		Log: stderr,
+	}
 	if o.noHuge {
 		c.Reserve = 0
 	}
@@ -90,7 +95,9 @@ func (o *benchOptions) run(ctx context.Context, stdout, stderr io.Writer) (err e
 	return err
 }
 
-func (o *benchOptions) runSuites(ctx context.Context, b *bench.Bench, scale bench.Scale, stdout io.Writer) error {
+func (o *benchOptions) runSuites(
+	ctx context.Context, b *bench.Bench, scale bench.Scale, stdout io.Writer,
+) error {
 	report, err := b.Run(ctx, o.suites, scale)
 	if err != nil {
 		return err
@@ -108,7 +115,9 @@ func (o *benchOptions) scale() bench.Scale {
 	return bench.Scales["default"]
 }
 
-func (o *benchOptions) runStages(ctx context.Context, b *bench.Bench, scale bench.Scale, stdout io.Writer) error {
+func (o *benchOptions) runStages(
+	ctx context.Context, b *bench.Bench, scale bench.Scale, stdout io.Writer,
+) error {
 	costs, err := b.Stages(ctx, scale)
 	if err != nil {
 		return err
@@ -133,7 +142,9 @@ func newGenerateCommand() *cobra.Command {
 		Long: "generate plays clients, their gateway and real servers on one DPDK device. It works with any\n" +
 			"device under test. It prints a trial's result as JSON. It needs root.",
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context(), c.InOrStdin(), c.OutOrStdout()) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			return o.run(c.Context(), c.InOrStdin(), c.OutOrStdout())
+		},
 	}
 	f := c.Flags()
 	f.StringVar(&o.device, "device", "",
@@ -147,8 +158,10 @@ func newGenerateCommand() *cobra.Command {
 	f.StringVar(&o.kind, "kind", "udp", "udp, tcp, new-udp, new-tcp or lives")
 	f.IntVar(&o.trial.Flows, "flows", 1000, "distinct client addresses and ports")
 	f.IntVar(&o.trial.Size, "size", bench.MinSize, "bytes of a frame, with FCS")
-	f.Float64Var(&o.trial.Rate, "rate", 0, "packets a second from clients; 0 is as many as the device under test takes")
-	f.BoolVar(&o.trial.Answer, "answer", false, "let real servers answer through the device under test (nat, fullnat)")
+	f.Float64Var(&o.trial.Rate, "rate", 0,
+		"packets a second from clients; 0 is as many as the device under test takes")
+	f.BoolVar(&o.trial.Answer, "answer", false,
+		"let real servers answer through the device under test (nat, fullnat)")
 	f.BoolVar(&o.trial.Create, "create", true, "make every flow's session first")
 	f.DurationVar(&o.warmup, "warmup", time.Second, "time of sending before the measurement")
 	f.DurationVar(&o.duration, "duration", 5*time.Second, "time of sending that is measured")

@@ -18,7 +18,8 @@ func openBench(t *testing.T) *bench.Bench {
 	t.Helper()
 	needRoot(t)
 	needTime(t)
-	b, err := bench.Open(bench.Config{Binary: ownBinary(t), GeneratorCPU: 0, SubjectCPU: 1, Log: io.Discard})
+	b, err := bench.Open(bench.Config{Binary: ownBinary(t), GeneratorCPU: 0, SubjectCPU: 1,
+		Log: io.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +78,8 @@ func TestBenchStages(t *testing.T) {
 	for _, c := range costs {
 		sum[c.Stage] += c.Ns
 	}
-	if sum["receive and transmit"] <= 0 || sum["lookup"]+sum["decide"]+sum["parse"]+sum["rewrite"] <= 0 {
+	if sum["receive and transmit"] <= 0 ||
+		sum["lookup"]+sum["decide"]+sum["parse"]+sum["rewrite"] <= 0 {
 		t.Errorf("%v", costs)
 	}
 }

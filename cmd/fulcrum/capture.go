@@ -40,19 +40,24 @@ func newCaptureCommand() *cobra.Command {
 			"written are missed, and counted.",
 		Example: `  fulcrum capture --filter "tcp and host 10.0.0.1 and port 80" --stage rx,drop -w file.pcapng`,
 		Args:    cobra.NoArgs,
-		RunE:    func(c *cobra.Command, _ []string) error { return o.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr()) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			return o.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
+		},
 	}
 	o.addFlags(c)
 	c.Flags().StringVar(&o.filter, "filter", "",
 		"record only these packets: arp, ip, ip6, tcp, udp, sctp, icmp, icmp6, fragment, [src|dst] host, net, port;\n"+
 			"not, and, or, ( )")
-	c.Flags().StringSliceVar(&o.stages, "stage", []string{"rx"}, "record packets at these points: rx, tx, drop, or several")
+	c.Flags().StringSliceVar(&o.stages, "stage", []string{"rx"},
+		"record packets at these points: rx, tx, drop, or several")
 	c.Flags().StringVarP(&o.file, "write", "w", "", "write to this file; - is standard output")
 	c.Flags().IntVarP(&o.packets, "packets", "c", 10_000, "end after this many packets")
 	c.Flags().IntVar(&o.bytes, "bytes", 100<<20, "end after this many bytes of packets")
 	c.Flags().IntVarP(&o.snap, "snap", "s", 256, "record at most this many bytes of each packet")
-	c.Flags().DurationVar(&o.duration, "duration", time.Minute, "end after this time, in whole seconds")
-	completeFlag(c, "stage", cobra.FixedCompletions(capture.StageNames(), cobra.ShellCompDirectiveNoFileComp))
+	c.Flags().DurationVar(&o.duration, "duration", time.Minute,
+		"end after this time, in whole seconds")
+	completeFlag(c, "stage", cobra.FixedCompletions(capture.StageNames(),
+		cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
 

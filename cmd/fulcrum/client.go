@@ -30,7 +30,8 @@ func newAsking(c *cobra.Command) *asking {
 	a := new(asking)
 	a.addFlags(c)
 	c.Flags().StringVarP(&a.output, "output", "o", "table", "output format: table or json")
-	completeFlag(c, "output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	completeFlag(c, "output", cobra.FixedCompletions([]string{"table", "json"},
+		cobra.ShellCompDirectiveNoFileComp))
 	return a
 }
 
@@ -97,9 +98,11 @@ func newClientCommands() []*cobra.Command {
 		newAskCommand("status", "Show a summary of a running director", "status", showStatus),
 		newAskCommand("services", "Show services and real servers", "services", showServices),
 		newAskCommand("ports", "Show the packets that ports received and sent", "ports", showPorts),
-		newAskCommand("workers", "Show the packets, sessions and longest turn of workers", "workers", showWorkers),
+		newAskCommand("workers", "Show the packets, sessions and longest turn of workers", "workers",
+			showWorkers),
 		newAskCommand("drops", "Show why packets were dropped, and what to do", "drops", showDrops),
-		newAskCommand("neighbours", "Show the neighbours that workers know", "neighbours", showNeighbours),
+		newAskCommand("neighbours", "Show the neighbours that workers know", "neighbours",
+			showNeighbours),
 		newSessionsCommand(),
 		newPlanCommand(), newApplyCommand(), newRollbackCommand(), newWeightCommand(), newDrainCommand(),
 	}
@@ -113,9 +116,11 @@ func showStatus(w io.Writer, s api.Status) {
 func showServices(w io.Writer, all []control.ServiceReport) {
 	fmt.Fprint(w, "SERVICE\tPROTOCOL\tADDRESS\tMODE\tSCHEDULER\tWEIGHT\tACTIVE\tINACTIVE\tCONNECTIONS\tIN BYTES\tOUT BYTES\n")
 	for _, s := range all {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t\t\t\t%d\t%d\t%d\n", s.Name, s.Protocol, s.Address, s.Mode, s.Scheduler, s.Connections, s.InBytes, s.OutBytes)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t\t\t\t%d\t%d\t%d\n", s.Name, s.Protocol, s.Address, s.Mode,
+			s.Scheduler, s.Connections, s.InBytes, s.OutBytes)
 		for _, rs := range s.RealServers {
-			fmt.Fprintf(w, "\t\t-> %s\t\t\t%d\t%d\t%d\t%d\t%d\t%d\n", rs.Address, rs.Weight, rs.Active, rs.Inactive, rs.Connections, rs.InBytes, rs.OutBytes)
+			fmt.Fprintf(w, "\t\t-> %s\t\t\t%d\t%d\t%d\t%d\t%d\t%d\n", rs.Address, rs.Weight, rs.Active,
+				rs.Inactive, rs.Connections, rs.InBytes, rs.OutBytes)
 		}
 	}
 }
@@ -123,14 +128,16 @@ func showServices(w io.Writer, all []control.ServiceReport) {
 func showPorts(w io.Writer, all []control.PortReport) {
 	fmt.Fprint(w, "PORT\tRECEIVED\tTRANSMITTED\tMISSED\tNO BUFFER\tRX ERRORS\tTX ERRORS\n")
 	for _, p := range all {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\n", p.Name, p.Received, p.Transmitted, p.Missed, p.NoBuffer, p.RxErrors, p.TxErrors)
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\n", p.Name, p.Received, p.Transmitted, p.Missed,
+			p.NoBuffer, p.RxErrors, p.TxErrors)
 	}
 }
 
 func showWorkers(w io.Writer, all []control.WorkerReport) {
 	fmt.Fprint(w, "WORKER\tCPU\tRECEIVED\tTRANSMITTED\tSESSIONS\tTAKEN OVER\tLONGEST TURN\n")
 	for i, v := range all {
-		fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%d\t%d\t%s\n", i, v.CPU, v.Received, v.Transmitted, v.Sessions, v.TakenOver, v.LongestTurn())
+		fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%d\t%d\t%s\n", i, v.CPU, v.Received, v.Transmitted, v.Sessions,
+			v.TakenOver, v.LongestTurn())
 	}
 }
 
@@ -209,7 +216,9 @@ func sendFile(a *asking, c *cobra.Command, what, file string) (p control.Plan, e
 }
 
 func newRollbackCommand() *cobra.Command {
-	c := &cobra.Command{Use: "rollback", Short: "Go back to the configuration before the last change", Args: cobra.NoArgs}
+	c := &cobra.Command{
+		Use: "rollback", Short: "Go back to the configuration before the last change", Args: cobra.NoArgs,
+	}
 	a := newAsking(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return do(a, c, request{method: http.MethodPost, path: "rollback"}, showPlan)
@@ -244,7 +253,10 @@ func newWeightCommand() *cobra.Command {
 	c.RunE = func(c *cobra.Command, args []string) error {
 		weight, err := strconv.Atoi(args[2])
 		if err != nil {
-			return &exitError{code: 2, err: fmt.Errorf("invalid weight %q: give a whole number; see %s --help", args[2], c.CommandPath())}
+			return &exitError{
+				code: 2,
+				err:  fmt.Errorf("invalid weight %q: give a whole number; see %s --help", args[2], c.CommandPath()),
+			}
 		}
 		change := control.RealServerChange{Weight: &weight}
 		return do(a, c, request{http.MethodPatch, api.ServerPath(args[0], args[1]), change}, showPlan)

@@ -31,13 +31,14 @@ func TestBadClientsUnderTraffic(t *testing.T) {
 		t.Errorf("only %d bad clients came through", n)
 	}
 	var sessions int
-	err := api.NewClient(b.ControlSocket()).Sessions(t.Context(), url.Values{"service": {"web"}}, func(s *api.Session) error {
-		sessions++
-		if s.Local == "" || s.Mode != "fullnat" {
-			return fmt.Errorf("%+v", s)
-		}
-		return nil
-	})
+	err := api.NewClient(b.ControlSocket()).Sessions(t.Context(), url.Values{"service": {"web"}},
+		func(s *api.Session) error {
+			sessions++
+			if s.Local == "" || s.Mode != "fullnat" {
+				return fmt.Errorf("%+v", s)
+			}
+			return nil
+		})
 	if err != nil || sessions < requests {
 		t.Errorf("%d sessions, %v", sessions, err)
 	}

@@ -26,7 +26,8 @@ func ask(t *testing.T, status int, arguments ...string) (stdout, stderr string) 
 	t.Helper()
 	p := newProgram(t, arguments...).start()
 	if got := p.end(); got != status {
-		t.Fatalf("fulcrum %v ended with %d, want %d:\n%s%s", arguments, got, status, p.stdout.String(), p.stderr.String())
+		t.Fatalf("fulcrum %v ended with %d, want %d:\n%s%s", arguments, got, status, p.stdout.String(),
+			p.stderr.String())
 	}
 	return p.stdout.String(), p.stderr.String()
 }
@@ -37,12 +38,14 @@ func TestExplainsWhileRunning(t *testing.T) {
 	file, socket := withControl(t)
 	newProgram(t, "run", "--config", file).start().awaitReady()
 	said, _ := ask(t, 0, "explain", "tcp", "10.0.0.9:4242", "10.0.0.100:80", "--socket", socket)
-	for _, words := range []string{"service      web (dr, rr)\n", "real server  10.0.0.11:80\n", "next hop     10.0.0.11, ", "verdict      "} {
+	for _, words := range []string{"service      web (dr, rr)\n", "real server  10.0.0.11:80\n",
+		"next hop     10.0.0.11, ", "verdict      "} {
 		if !strings.Contains(said, words) {
 			t.Errorf("no %q in\n%s", words, said)
 		}
 	}
-	said, _ = ask(t, 0, "explain", "udp", "10.0.0.9:4242", "10.0.0.100:80", "--socket", socket, "-o", "json")
+	said, _ = ask(t, 0, "explain", "udp", "10.0.0.9:4242", "10.0.0.100:80", "--socket", socket,
+		"-o", "json")
 	if !strings.Contains(said, `"reason": "no_service"`) {
 		t.Errorf("it says %s", said)
 	}
@@ -68,7 +71,8 @@ func TestCapturesWhileRunning(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(data), "not_ip: ") && !strings.Contains(string(data), "not_our_mac: ") {
+	if !strings.Contains(string(data), "not_ip: ") &&
+		!strings.Contains(string(data), "not_our_mac: ") {
 		t.Error("no packet has a reason")
 	}
 	_, complaint := ask(t, 1, "capture", "--filter", "tpc", "-w", recorded, "--socket", socket)

@@ -104,7 +104,8 @@ func TestInterfaceIsTaken(t *testing.T) {
 	b := newBed(t, lab.Config{Mode: lvs.DR, Arms: 1})
 	used := b.front()
 	p := b.second("run", "--config", b.directorFile())
-	p.refused(1, `port "front"`, "interface front", "device or resource busy", "another port or director uses it")
+	p.refused(1, `port "front"`, "interface front", "device or resource busy",
+		"another port or director uses it")
 	same(t, "the interface after the second director's try", b.front(), used)
 	same(t, "answers meanwhile", len(b.get(30)), 30)
 	b.stopDirector()
@@ -112,7 +113,8 @@ func TestInterfaceIsTaken(t *testing.T) {
 	b.startDirector()
 	b.stopDirector()
 	same(t, "the interface after another run", b.front(), unused)
-	p = b.second("run", "--config", writeFile(t, "director.toml", quiet(t, quietDevice, "net_af_packet0,iface=front,framesz=1")))
+	p = b.second("run", "--config", writeFile(t, "director.toml",
+		quiet(t, quietDevice, "net_af_packet0,iface=front,framesz=1")))
 	if p.end() != 1 {
 		t.Error("af_packet took frames of one byte")
 	}

@@ -20,13 +20,17 @@ func TestDevices(t *testing.T) {
 		{Name: "d", Device: "net_null2", VLAN: 10, RxDescriptors: 64, TxDescriptors: 64, MTU: 1500},
 	}
 	got := devices(all)
-	want := []device{{Port: all[0], members: []int{0, 2}}, {Port: all[1], members: []int{1}}, {Port: all[3], members: []int{3}}}
+	want := []device{
+		{Port: all[0], members: []int{0, 2}}, {Port: all[1], members: []int{1}},
+		{Port: all[3], members: []int{3}},
+	}
 	want[0].RxDescriptors, want[0].MTU = 256, 1500
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(device{})); diff != "" {
 		t.Errorf("want (-) and got (+):\n%s", diff)
 	}
 	if got[0].whole() || !got[1].whole() || got[2].whole() {
-		t.Errorf("only the second is one port as it is, not %v, %v, %v", got[0].whole(), got[1].whole(), got[2].whole())
+		t.Errorf("only the second is one port as it is, not %v, %v, %v", got[0].whole(), got[1].whole(),
+			got[2].whole())
 	}
 	if n := txDescriptors(got); n != 512+64+64 {
 		t.Errorf("%d transmit descriptors", n)

@@ -48,7 +48,8 @@ func TestDocumentedCommands(t *testing.T) {
 		}
 	}
 	if len(scripts) < 8 {
-		t.Errorf("only %d code blocks have commands that run here: does the test still read the pages?", len(scripts))
+		t.Errorf("only %d code blocks have commands that run here: does the test still read the pages?",
+			len(scripts))
 	}
 	runInNamespaces(t, scripts)
 }
@@ -134,7 +135,8 @@ func documented(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	printed, err := s.inside(line).CombinedOutput()
 	ts.Logf("> %s\n%s", line, printed)
-	if exit, failed := errors.AsType[*exec.ExitError](err); !failed || exit.ExitCode() != goodExit(line) {
+	if exit, failed := errors.AsType[*exec.ExitError](err); !failed ||
+		exit.ExitCode() != goodExit(line) {
 		ts.Check(err)
 	}
 	if len(args) > 1 {

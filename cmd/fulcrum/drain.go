@@ -36,9 +36,11 @@ func newDrainCommand() *cobra.Command {
 	}
 	o.asking = newAsking(c)
 	c.ValidArgsFunction = o.completeServer
-	c.Flags().DurationVar(&o.deadline, "deadline", 0, "wait at most this long for sessions to end, such as 5m")
+	c.Flags().DurationVar(&o.deadline, "deadline", 0,
+		"wait at most this long for sessions to end, such as 5m")
 	c.Flags().BoolVar(&o.end, "end", false, "end the sessions that are left at the deadline")
-	c.Flags().BoolVar(&o.remove, "remove", false, "remove the real server once it has no session, or at the deadline")
+	c.Flags().BoolVar(&o.remove, "remove", false,
+		"remove the real server once it has no session, or at the deadline")
 	c.Flags().BoolVar(&o.detach, "detach", false, "do not wait")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return o.run(c, api.ServerPath(args[0], args[1])+"/drain")
@@ -49,14 +51,22 @@ func newDrainCommand() *cobra.Command {
 func (o *drainOptions) run(c *cobra.Command, path string) error {
 	switch {
 	case o.deadline < 0:
-		return &exitError{code: 2, err: fmt.Errorf("invalid --deadline %s: it is negative; give the time to wait, such as 5m", o.deadline)}
+		return &exitError{
+			code: 2,
+			err:  fmt.Errorf("invalid --deadline %s: it is negative; give the time to wait, such as 5m", o.deadline),
+		}
 	case o.end && o.deadline == 0:
-		return &exitError{code: 2, err: errors.New("--end needs a deadline, at which it ends the sessions that are left: give it with --deadline")}
+		return &exitError{
+			code: 2,
+			err:  errors.New("--end needs a deadline, at which it ends the sessions that are left: give it with --deadline"),
+		}
 	}
 	if err := o.validate(); err != nil {
 		return err
 	}
-	request := control.DrainRequest{DeadlineSeconds: o.deadline.Seconds(), EndSessions: o.end, Remove: o.remove}
+	request := control.DrainRequest{
+		DeadlineSeconds: o.deadline.Seconds(), EndSessions: o.end, Remove: o.remove,
+	}
 	client, err := o.client()
 	if err != nil {
 		return err
@@ -80,7 +90,9 @@ func (o *drainOptions) run(c *cobra.Command, path string) error {
 }
 
 // countDown shows the number of sessions left, once a second, until the drain is done.
-func (o *drainOptions) countDown(c *cobra.Command, client *api.Client, path string, d *control.Drain) error {
+func (o *drainOptions) countDown(
+	c *cobra.Command, client *api.Client, path string, d *control.Drain,
+) error {
 	var shown time.Time
 	for {
 		*d = control.Drain{}
@@ -103,7 +115,8 @@ func (o *drainOptions) countDown(c *cobra.Command, client *api.Client, path stri
 }
 
 func showDrain(w io.Writer, d control.Drain) {
-	fmt.Fprintf(w, "%s of %s:\t%s, %s left", d.RealServer, d.Service, d.State, count(d.Left, "session"))
+	fmt.Fprintf(w, "%s of %s:\t%s, %s left", d.RealServer, d.Service, d.State,
+		count(d.Left, "session"))
 	if d.State == control.DrainOver && d.Left > 0 {
 		fmt.Fprint(w, " at the deadline")
 	}

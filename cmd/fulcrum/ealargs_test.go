@@ -14,7 +14,8 @@ func TestRefusedEALArguments(t *testing.T) {
 	if diff := cmp.Diff(dpdk.RefusedArgs(), config.RefusedEALArgs()); diff != "" {
 		t.Errorf("ports/dpdk (-) and config (+) differ:\n%s", diff)
 	}
-	args := []string{"--", "-", "-n4", "--log-level=7", "--no-pci", "--log-level=help", "help", "--no-hpet"}
+	args := []string{"--", "-", "-n4", "--log-level=7", "--no-pci", "--log-level=help", "help",
+		"--no-hpet"}
 	for _, refused := range dpdk.RefusedArgs() {
 		args = append(args, refused, refused[:len(refused)-1], refused+"=x", refused+"x")
 	}

@@ -9,6 +9,7 @@ type exitError struct {
 	err  error // main prints it; may be nil
 }
 
+// Error returns the text of err, or the exit status.
 func (e *exitError) Error() string {
 	if e.err == nil {
 		return fmt.Sprintf("exit status %d", e.code)
@@ -16,4 +17,5 @@ func (e *exitError) Error() string {
 	return e.err.Error()
 }
 
+// Unwrap returns err.
 func (e *exitError) Unwrap() error { return e.err }

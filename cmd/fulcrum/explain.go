@@ -24,14 +24,18 @@ func newExplainCommand() *cobra.Command {
 		Example: "  fulcrum explain tcp 198.51.100.7:4242 10.0.0.100:80",
 		Args:    cobra.ExactArgs(3),
 		RunE: func(command *cobra.Command, args []string) error {
-			values := url.Values{"protocol": {args[0]}, "from": {args[1]}, "to": {args[2]}, "flags": {flags}, "port": {port}}
+			values := url.Values{
+				"protocol": {args[0]}, "from": {args[1]}, "to": {args[2]}, "flags": {flags}, "port": {port},
+			}
 			r := request{method: http.MethodGet, path: "explain?" + values.Encode()}
 			return do(a, command, r, func(w io.Writer, x api.Explanation) { x.WriteText(w) })
 		},
 	}
 	a = newAsking(command)
-	command.Flags().StringVar(&flags, "flags", "S", "the packet's TCP flags: letters of S, A, F, R and P")
-	command.Flags().StringVar(&port, "port", "", "the port at which the packet arrives (default: the one that leads to FROM)")
+	command.Flags().StringVar(&flags, "flags", "S",
+		"the packet's TCP flags: letters of S, A, F, R and P")
+	command.Flags().StringVar(&port, "port", "",
+		"the port at which the packet arrives (default: the one that leads to FROM)")
 	command.ValidArgsFunction = completeProtocol
 	completeFlag(command, "port", a.completePort)
 	return command

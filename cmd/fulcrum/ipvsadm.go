@@ -75,7 +75,8 @@ func (d dialect) run(k ipvsadm.Command) error {
 	case ipvsadm.Zero:
 		return d.zero(ctx, k)
 	case ipvsadm.Version:
-		_, err := fmt.Fprintf(d.command.OutOrStdout(), "ipvsadm v1.31 (as Fulcrum speaks it: %s)\n", d.command.Root().Version)
+		_, err := fmt.Fprintf(d.command.OutOrStdout(), "ipvsadm v1.31 (as Fulcrum speaks it: %s)\n",
+			d.command.Root().Version)
 		return err
 	case ipvsadm.Save:
 		c, _, err := d.config(ctx)
@@ -140,7 +141,8 @@ func (d dialect) change(ctx context.Context, all []ipvsadm.Command) error {
 			return err
 		}
 	}
-	return fmt.Errorf("change the configuration: other changes came first %d times: %w", mostTries, control.ErrOvertaken)
+	return fmt.Errorf("change the configuration: other changes came first %d times: %w", mostTries,
+		control.ErrOvertaken)
 }
 
 func (d dialect) list(ctx context.Context, k ipvsadm.Command) error {
@@ -221,7 +223,10 @@ func serviceOf(
 }
 
 func countersOf(t control.Traffic) ipvsadm.Counters {
-	return ipvsadm.Counters{Connections: t.Connections, InPackets: t.InPackets, OutPackets: t.OutPackets, InBytes: t.InBytes, OutBytes: t.OutBytes}
+	return ipvsadm.Counters{
+		Connections: t.Connections, InPackets: t.InPackets, OutPackets: t.OutPackets, InBytes: t.InBytes,
+		OutBytes: t.OutBytes,
+	}
 }
 
 // rateInterval is the time over which --rate counts.

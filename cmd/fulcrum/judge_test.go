@@ -122,7 +122,8 @@ func newJudge(t *testing.T, kind, amount string, c trial) *judge {
 	}
 	t.Logf("%s=%s, captures in %s", judgeSeed, seed, j.folder)
 	// Debian's Python has the packages that third_party/install.sh installs.
-	j.command = exec.Command("/usr/bin/python3", "-B", "testdata/judge/judge.py", kind, j.folder, seed, strconv.Itoa(ports.MaxBurst), amount,
+	j.command = exec.Command("/usr/bin/python3", "-B", "testdata/judge/judge.py", kind, j.folder, seed,
+		strconv.Itoa(ports.MaxBurst), amount,
 		c.mode.String(), strconv.Itoa(c.vip), strconv.Itoa(c.server), c.vlans)
 	j.command.Stderr = &j.stderr
 	j.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -29,7 +29,8 @@ func newLabCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error { return options.run(command) },
 	}
-	command.Flags().StringVar(&options.mode, "mode", "", "only this mode: dr, ipip, nat or fullnat (default all)")
+	command.Flags().StringVar(&options.mode, "mode", "",
+		"only this mode: dr, ipip, nat or fullnat (default all)")
 	command.Flags().StringVar(&options.scheduler, "scheduler", "rr",
 		"scheduler: rr, wrr, lc or wlc; the weighted ones get weights 1, 2 and 3")
 	command.Flags().StringVar(&options.family, "family", string(lab.IPv4),
@@ -56,7 +57,8 @@ func (o labOptions) run(command *cobra.Command) error {
 	if os.Geteuid() != 0 {
 		return errors.New("the lab makes network namespaces, which needs root: run it with sudo")
 	}
-	ctx, stop := signal.NotifyContext(command.Context(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(command.Context(), syscall.SIGINT, syscall.SIGTERM,
+		syscall.SIGHUP)
 	defer stop()
 	signal.Ignore(syscall.SIGPIPE) // the lab is removed even if the reader of the output has gone
 	out := command.OutOrStdout()
@@ -115,8 +117,12 @@ func (o labOptions) trials() ([]lab.Trial, error) {
 	}
 	var list []lab.Trial
 	for _, mode := range modes {
-		c := lab.Config{Mode: mode, Family: family, Scheduler: scheduler, Weights: weights, Workers: o.workers, Binary: binary, Outlive: o.keep}
-		list = append(list, lab.Trial{Lab: c, Requests: 300, Concurrency: 16, Echoes: 60, TransferBytes: 64 << 20})
+		c := lab.Config{
+			Mode: mode, Family: family, Scheduler: scheduler, Weights: weights, Workers: o.workers,
+			Binary: binary, Outlive: o.keep,
+		}
+		list = append(list, lab.Trial{Lab: c, Requests: 300, Concurrency: 16, Echoes: 60,
+			TransferBytes: 64 << 20})
 	}
 	return list, nil
 }

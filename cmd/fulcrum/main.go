@@ -45,7 +45,8 @@ func newRootCommand() *cobra.Command {
 		Args:          cobra.NoArgs,
 		RunE:          needSubcommand,
 	}
-	root.AddCommand(newRunCommand(), newCheckCommand(), newExplainCommand(), newCaptureCommand(), newTopCommand(), newLabCommand(), newBenchCommand())
+	root.AddCommand(newRunCommand(), newCheckCommand(), newExplainCommand(), newCaptureCommand(),
+		newTopCommand(), newLabCommand(), newBenchCommand())
 	root.AddCommand(newIPVSAdmCommand(), newImportCommand(), newVersionCommand())
 	root.AddCommand(newClientCommands()...)
 	root.InitDefaultCompletionCmd()

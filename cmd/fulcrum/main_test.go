@@ -39,7 +39,8 @@ func runTests(m *testing.M) int {
 
 // nothingLeft returns an error if a lab of this process is left.
 func nothingLeft() error {
-	for _, pattern := range []string{"/run/netns/fulcrum-%d-*", "/run/fulcrum-lab/%d", "/run/fulcrum-lab/%d.json", "/run/fulcrum-lab/%d-*"} {
+	for _, pattern := range []string{"/run/netns/fulcrum-%d-*", "/run/fulcrum-lab/%d",
+		"/run/fulcrum-lab/%d.json", "/run/fulcrum-lab/%d-*"} {
 		pattern = fmt.Sprintf(pattern, os.Getpid())
 		left, err := filepath.Glob(pattern)
 		if err != nil {

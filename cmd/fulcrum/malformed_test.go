@@ -87,13 +87,15 @@ func (b *bed) malformed() []badFrame {
 		copy(f[at:], values)
 		return f
 	}
-	datagram := b.frame(ipv4(stranger, b.VIP(), layers.IPProtocolUDP), &layers.UDP{SrcPort: 9, DstPort: 7})
+	datagram := b.frame(ipv4(stranger, b.VIP(), layers.IPProtocolUDP),
+		&layers.UDP{SrcPort: 9, DstPort: 7})
 	binary.BigEndian.PutUint16(datagram[14+20+4:], 7) // a length below the header's
 	const network, transport = 14, 14 + 20
 	return []badFrame{
 		{"truncated", good[:network+10]},
 		{"truncated", b.frame(ipv4(stranger, b.VIP(), layers.IPProtocolTCP), gopacket.Payload("too short"))},
-		{"bad_arp", b.frame(&layers.ARP{AddrType: 6, Protocol: layers.EthernetTypeIPv4, HwAddressSize: 6, ProtAddressSize: 4, Operation: 1,
+		{"bad_arp", b.frame(&layers.ARP{AddrType: 6, Protocol: layers.EthernetTypeIPv4, HwAddressSize: 6,
+			ProtAddressSize: 4, Operation: 1,
 			SourceHwAddress: routerMAC, SourceProtAddress: router.AsSlice(), DstHwAddress: make([]byte, 6), DstProtAddress: b.VIP().AsSlice()})},
 		{"bad_ip_version", patch(network, 0x65)},
 		{"bad_ip_header_length", patch(network, 0x44)},
@@ -123,7 +125,9 @@ func (b *bed) segment(to netip.Addr, port layers.TCPPort, tcp *layers.TCP) []byt
 // frame returns a frame as the router sends it to the director's front port.
 func (b *bed) frame(all ...gopacket.SerializableLayer) []byte {
 	b.t.Helper()
-	ethernet := &layers.Ethernet{SrcMAC: routerMAC, DstMAC: b.PortMAC("front"), EthernetType: layers.EthernetTypeIPv4}
+	ethernet := &layers.Ethernet{
+		SrcMAC: routerMAC, DstMAC: b.PortMAC("front"), EthernetType: layers.EthernetTypeIPv4,
+	}
 	if ip, ok := all[0].(*layers.IPv4); ok {
 		checksumOver(ip, all[1])
 	} else {
@@ -147,11 +151,15 @@ func checksumOver(ip *layers.IPv4, transport gopacket.SerializableLayer) {
 }
 
 func ipv4(from, to netip.Addr, protocol layers.IPProtocol) *layers.IPv4 {
-	return &layers.IPv4{Version: 4, TTL: 64, Protocol: protocol, SrcIP: from.AsSlice(), DstIP: to.AsSlice()}
+	return &layers.IPv4{
+		Version: 4, TTL: 64, Protocol: protocol, SrcIP: from.AsSlice(), DstIP: to.AsSlice(),
+	}
 }
 
 func echoRequest() *layers.ICMPv4 {
-	return &layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(layers.ICMPv4TypeEchoRequest, 0), Id: 7, Seq: 1}
+	return &layers.ICMPv4{
+		TypeCode: layers.CreateICMPv4TypeCode(layers.ICMPv4TypeEchoRequest, 0), Id: 7, Seq: 1,
+	}
 }
 
 // tagged adds a tag of VLAN 5 to a frame.

@@ -21,7 +21,8 @@ func freeAddress(t *testing.T) string {
 }
 
 func withMetrics(t *testing.T, at string) string {
-	return writeFile(t, "director.toml", quiet(t, "[session]", fmt.Sprintf("[metrics]\nlisten = %q\n\n[session]", at)))
+	return writeFile(t, "director.toml", quiet(t, "[session]",
+		fmt.Sprintf("[metrics]\nlisten = %q\n\n[session]", at)))
 }
 
 // TestServesMetrics: Prometheus reads a running director's counters at the address in the file.

@@ -76,8 +76,10 @@ func (p *program) refused(status int, says ...string) {
 // would not do: a kernel that overcommits might grant it.
 func TestSessionsBeyondMemory(t *testing.T) {
 	needRoot(t)
-	p := newProgram(t, "run", "--config", writeFile(t, "bad.toml", quiet(t, "max = 1_000", "max = 200_000_000")))
-	limited := append([]string{"-c", `ulimit -v 8000000; exec "$0" "$@"`, p.command.Path}, p.command.Args[1:]...)
+	p := newProgram(t, "run", "--config", writeFile(t, "bad.toml",
+		quiet(t, "max = 1_000", "max = 200_000_000")))
+	limited := append([]string{"-c", `ulimit -v 8000000; exec "$0" "$@"`, p.command.Path},
+		p.command.Args[1:]...)
 	sh := exec.Command("/bin/sh", limited...)
 	sh.Stdout, sh.Stderr, sh.SysProcAttr = p.command.Stdout, p.command.Stderr, p.command.SysProcAttr
 	p.command = sh
@@ -100,7 +102,9 @@ func TestNotRoot(t *testing.T) {
 func asNobody(t *testing.T, arguments ...string) *program {
 	p := newProgram(t, arguments...)
 	p.command.Path, p.command.Dir = "/proc/self/exe", "/"
-	p.command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	p.command.SysProcAttr = &syscall.SysProcAttr{
+		Credential: &syscall.Credential{Uid: 65534, Gid: 65534},
+	}
 	return p.start()
 }
 
@@ -145,7 +149,8 @@ func TestMistakesOfTheFile(t *testing.T) {
 			}
 			lines := strings.Split(strings.TrimSpace(p.stderr.String()), "\n")
 			if len(lines) != len(c.lines) || p.stdout.String() != "" {
-				t.Fatalf("%d lines, want %d:\n%s%s", len(lines), len(c.lines), p.stderr.String(), p.stdout.String())
+				t.Fatalf("%d lines, want %d:\n%s%s", len(lines), len(c.lines), p.stderr.String(),
+					p.stdout.String())
 			}
 			for i, line := range lines {
 				if !strings.HasPrefix(line, c.lines[i]) {

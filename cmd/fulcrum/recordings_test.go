@@ -69,7 +69,8 @@ func TestFullNATRecording(t *testing.T) {
 func replay(t *testing.T, mode lvs.Mode, in [][]byte) ([][]byte, *lab.Report) {
 	t.Helper()
 	folder := t.TempDir()
-	inFile, outFile, reportFile := filepath.Join(folder, "in.pcap"), filepath.Join(folder, "out.pcap"), filepath.Join(folder, "report.json")
+	inFile, outFile, reportFile := filepath.Join(folder, "in.pcap"), filepath.Join(folder, "out.pcap"),
+		filepath.Join(folder, "report.json")
 	writeCapture(t, inFile, in)
 	device := fmt.Sprintf("net_pcap0,rx_pcap=%s,tx_pcap=%s", inFile, outFile)
 	file := writeFile(t, "director.toml", oneArm(t, mode, device))
@@ -78,7 +79,8 @@ func replay(t *testing.T, mode lvs.Mode, in [][]byte) ([][]byte, *lab.Report) {
 		t.Fatalf("exit status %d:\n%s", status, p.stderr.String())
 	}
 	p.checkNothingLeft()
-	if !strings.Contains(p.stderr.String(), "director ready") || !strings.Contains(p.stdout.String(), "received ") {
+	if !strings.Contains(p.stderr.String(), "director ready") ||
+		!strings.Contains(p.stdout.String(), "received ") {
 		t.Errorf("no director ready, or no table:\n%s\n%s", p.stderr.String(), p.stdout.String())
 	}
 	return readCapture(t, outFile), readReport(t, reportFile)
@@ -117,7 +119,8 @@ func checkReplay(t *testing.T, r *lab.Report, in, out int, drops map[string]uint
 	}
 	connections := [2]uint64{r.Services[0].Connections, r.Services[1].Connections}
 	if want := [2]uint64{2, 3}; connections != want || r.Consumed != 0 || r.Held != 0 {
-		t.Errorf("connections %v, want %v; consumed %d, held %d, want none", connections, want, r.Consumed, r.Held)
+		t.Errorf("connections %v, want %v; consumed %d, held %d, want none", connections, want,
+			r.Consumed, r.Held)
 	}
 	if announced := uint64(out) - forwarded(r); r.Originated != announced {
 		t.Errorf("originated %d, want %d", r.Originated, announced)
@@ -139,7 +142,8 @@ func withoutARP(t *testing.T, frames [][]byte, announcements int) [][]byte {
 	for i, f := range frames {
 		isARP := binary.BigEndian.Uint16(f[12:]) == 0x0806
 		if isARP != (i < announcements) {
-			t.Fatalf("frame %d of %d; the first %d are to be ARP, and no other\n%s", i+1, len(frames), announcements, dump(f))
+			t.Fatalf("frame %d of %d; the first %d are to be ARP, and no other\n%s", i+1, len(frames),
+				announcements, dump(f))
 		}
 	}
 	return frames[announcements:]
@@ -170,7 +174,8 @@ func compareTranslated(t *testing.T, got, want [][]byte) {
 			t.Errorf("frame %d comes from %v; the session's others from %v", i+1, is.from, known)
 		}
 		sources[was.from] = is.from
-		rest[0], rest[1] = append(rest[0], withoutSource(t, got[i])), append(rest[1], withoutSource(t, want[i]))
+		rest[0], rest[1] = append(rest[0], withoutSource(t, got[i])),
+			append(rest[1], withoutSource(t, want[i]))
 	}
 	compareFrames(t, rest[0], rest[1])
 	if len(got) != len(want) {
@@ -233,7 +238,8 @@ func checkChecksums(t *testing.T, frame []byte) {
 // recording reads a recording of the engine, with the MAC address that the director has here.
 func recording(t *testing.T, mode lvs.Mode, direction string) [][]byte {
 	t.Helper()
-	frames := readCapture(t, filepath.Join("../../engine/testdata", mode.String()+"-"+direction+".pcap"))
+	frames := readCapture(t, filepath.Join("../../engine/testdata",
+		mode.String()+"-"+direction+".pcap"))
 	for _, f := range frames {
 		for _, at := range [][]byte{f[0:6], f[6:12]} {
 			if bytes.Equal(at, recordedMAC) {

@@ -59,7 +59,8 @@ func (b *bed) reload(every time.Duration) (stop func() int) {
 		for ; ; n++ {
 			body := []byte([]string{other, string(text)}[n%2])
 			var plan control.Plan
-			if err := client.Do(b.t.Context(), http.MethodPost, "apply", body, &plan); err != nil || len(plan.Changes) == 0 {
+			if err := client.Do(b.t.Context(), http.MethodPost, "apply", body, &plan); err != nil ||
+				len(plan.Changes) == 0 {
 				b.t.Errorf("change %d: %v, %v", n, plan, err)
 				return
 			}
@@ -94,12 +95,17 @@ func TestReloadOnHangup(t *testing.T) {
 	p := newProgram(t, "run", "--config", file).start().awaitReady()
 	write(strings.Replace(string(good), `name = "web"`, `name = "shop"`, 1))
 	p.signal(syscall.SIGHUP)
-	eventually(t, "the change", func() bool { return strings.Contains(p.stderr.String(), "changes=1") })
+	eventually(t, "the change", func() bool {
+		return strings.Contains(p.stderr.String(), "changes=1")
+	})
 	write("[[service]]")
 	p.signal(syscall.SIGHUP)
-	eventually(t, "the refusal", func() bool { return strings.Contains(p.stderr.String(), "nothing changed") })
+	eventually(t, "the refusal", func() bool {
+		return strings.Contains(p.stderr.String(), "nothing changed")
+	})
 	p.signal(syscall.SIGTERM)
-	if status := p.end(); status != 0 || !strings.Contains(p.stdout.String(), "shop tcp 10.0.0.100:80") {
+	if status := p.end(); status != 0 ||
+		!strings.Contains(p.stdout.String(), "shop tcp 10.0.0.100:80") {
 		t.Errorf("status %d:\n%s", status, p.stdout.String())
 	}
 }

@@ -42,12 +42,16 @@ func newRunCommand() *cobra.Command {
 			"to standard output. On SIGUSR1 it prints that table and continues. On SIGHUP it reads the file\n" +
 			"again and applies the changes; an invalid file changes nothing.",
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr()) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			return o.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
+		},
 	}
 	c.Flags().StringVar(&o.config, "config", "", "the configuration file")
 	c.Flags().StringVar(&o.report, "report", "", "also write the counts to this file, as JSON")
-	c.Flags().DurationVar(&o.idleExit, "idle-exit", 0, "end once no packet has arrived for this long, such as 500ms")
-	c.Flags().StringVar(&o.cpuProfile, "cpu-profile", "", "write a CPU profile of the run to this file")
+	c.Flags().DurationVar(&o.idleExit, "idle-exit", 0,
+		"end once no packet has arrived for this long, such as 500ms")
+	c.Flags().StringVar(&o.cpuProfile, "cpu-profile", "",
+		"write a CPU profile of the run to this file")
 	_ = c.Flags().MarkHidden("cpu-profile") // fails only for an unknown flag
 	return c
 }

@@ -69,7 +69,9 @@ func (a *asking) listSessions(c *cobra.Command, query url.Values) error {
 		lines := json.NewEncoder(out)
 		err = client.Sessions(c.Context(), query, func(s *api.Session) error { return lines.Encode(s) })
 	} else {
-		err = tabulateSessions(out, func(add func(*api.Session) error) error { return client.Sessions(c.Context(), query, add) })
+		err = tabulateSessions(out, func(add func(*api.Session) error) error {
+			return client.Sessions(c.Context(), query, add)
+		})
 	}
 	return errors.Join(err, out.Flush())
 }
@@ -84,7 +86,8 @@ func tabulateSessions(out io.Writer, list func(add func(*api.Session) error) err
 	const row = "%-5s\t%-11s\t%-21s\t%-21s\t%-21s\t%-12s\t%8s\t%8s\t%7s\n"
 	t, shown := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0), 0
 	titles := sync.OnceFunc(func() {
-		fmt.Fprintf(t, row, "PROTO", "STATE", "CLIENT", "VIP", "REAL SERVER", "SERVICE", "IN", "OUT", "LEFT")
+		fmt.Fprintf(t, row, "PROTO", "STATE", "CLIENT", "VIP", "REAL SERVER", "SERVICE", "IN",
+			"OUT", "LEFT")
 	})
 	err := list(func(s *api.Session) error {
 		titles()
@@ -105,6 +108,7 @@ func tabulateSessions(out io.Writer, list func(add func(*api.Session) error) err
 func showNeighbours(w io.Writer, all []api.Neighbour) {
 	fmt.Fprint(w, "ADDRESS\tPORT\tMAC\tSTATE\tAGE\tWAITING\tWORKER\n")
 	for _, n := range all {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%.0fs\t%d\t%d\n", n.Address, n.Port, n.MAC, n.State, n.AgeSeconds, n.Waiting, n.Worker)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%.0fs\t%d\t%d\n", n.Address, n.Port, n.MAC, n.State, n.AgeSeconds,
+			n.Waiting, n.Worker)
 	}
 }

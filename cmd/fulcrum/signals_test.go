@@ -39,7 +39,8 @@ func (p *program) checkStopped(report string) {
 	if said := p.complaints(); len(said) > 0 {
 		p.t.Errorf("it complained: %q", said)
 	}
-	for _, words := range []string{"port  received", "web tcp 10.0.0.100:80 dr", "10.0.0.11:80", "= transmitted"} {
+	for _, words := range []string{"port  received", "web tcp 10.0.0.100:80 dr", "10.0.0.11:80",
+		"= transmitted"} {
 		if !strings.Contains(p.stdout.String(), words) {
 			p.t.Errorf("the table lacks %q:\n%s", words, p.stdout.String())
 		}
@@ -56,7 +57,9 @@ func TestReportsOnSignal(t *testing.T) {
 	p := newProgram(t, "run", "--config", "testdata/quiet.toml", "--report", report).start().awaitReady()
 	for n := 1; n <= 3; n++ {
 		p.signal(syscall.SIGUSR1)
-		eventually(t, "the table", func() bool { return strings.Count(p.stdout.String(), "= transmitted") == n })
+		eventually(t, "the table", func() bool {
+			return strings.Count(p.stdout.String(), "= transmitted") == n
+		})
 	}
 	if r := readReport(t, report); r.Transmitted > r.Originated {
 		t.Errorf("%d packets were sent, %d made", r.Transmitted, r.Originated)
@@ -72,7 +75,9 @@ func TestReportsOnSignal(t *testing.T) {
 func TestSignalWhileStarting(t *testing.T) {
 	needRoot(t)
 	p := newProgram(t, "run", "--config", "testdata/quiet.toml").start()
-	eventually(t, "DPDK's runtime directory", func() bool { return len(p.leftovers()) > 0 || p.gone() })
+	eventually(t, "DPDK's runtime directory", func() bool {
+		return len(p.leftovers()) > 0 || p.gone()
+	})
 	p.signal(syscall.SIGTERM)
 	if status := p.end(); status != 0 {
 		t.Errorf("exit status %d:\n%s", status, p.stderr.String())
@@ -88,7 +93,8 @@ func TestReadyAtEveryLogLevel(t *testing.T) {
 	if status := p.end(); status != 0 {
 		t.Fatalf("exit status %d", status)
 	}
-	if said := p.stderr.String(); strings.Count(said, "\n") != 1 || !strings.Contains(said, "director ready") {
+	if said := p.stderr.String(); strings.Count(said, "\n") != 1 ||
+		!strings.Contains(said, "director ready") {
 		t.Errorf("it says\n%s", said)
 	}
 }
@@ -138,7 +144,8 @@ func TestSideBySide(t *testing.T) {
 // TestSignalUnderFlood: a director whose device never runs dry stops as well.
 func TestSignalUnderFlood(t *testing.T) {
 	needRoot(t)
-	file, report := writeFile(t, "flood.toml", quiet(t, quietDevice, "net_null0")), filepath.Join(t.TempDir(), "report.json")
+	file, report := writeFile(t, "flood.toml", quiet(t, quietDevice, "net_null0")),
+		filepath.Join(t.TempDir(), "report.json")
 	p := newProgram(t, "run", "--config", file, "--report", report).start().awaitReady()
 	sent := time.Now()
 	p.signal(syscall.SIGTERM)

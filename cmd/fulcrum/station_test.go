@@ -89,7 +89,9 @@ func (s *station) start(line string) error {
 	if err := s.director.Start(); err != nil {
 		return err
 	}
-	return s.await("director ready", func() bool { return strings.Contains(s.log.String(), "director ready") })
+	return s.await("director ready", func() bool {
+		return strings.Contains(s.log.String(), "director ready")
+	})
 }
 
 // awaitSessions waits until the director has a session for each request.
@@ -142,14 +144,16 @@ func (s *station) furnish() error {
 		"etc/fulcrum/fulcrum.toml": configuration,
 	}
 	return errors.Join(s.writeAll(files), s.examples(), s.captures(), s.certify(),
-		os.Mkdir(filepath.Join(s.folder, "bin"), 0o755), os.Symlink(program, filepath.Join(s.folder, "bin/fulcrum")))
+		os.Mkdir(filepath.Join(s.folder, "bin"), 0o755), os.Symlink(program,
+			filepath.Join(s.folder, "bin/fulcrum")))
 }
 
 // changed is the configuration that `fulcrum plan new.toml` compares with the one that runs.
 func changed(configuration string) string {
 	head, _, _ := strings.Cut(configuration, "[[service]]\nname = \"dns\"")
 	head = strings.Replace(head, `via = "10.0.0.254"`, `via = "10.0.0.253"`, 1)
-	head = strings.Replace(head, "address = \"10.1.0.11:80\"\n", "address = \"10.1.0.11:80\"\n  weight = 3\n", 1)
+	head = strings.Replace(head, "address = \"10.1.0.11:80\"\n",
+		"address = \"10.1.0.11:80\"\n  weight = 3\n", 1)
 	return head + "  [[service.real_server]]\n  address = \"10.1.0.13:80\"\n"
 }
 
@@ -196,12 +200,15 @@ func (s *station) captures() error {
 		}
 		frames = append(frames, frame)
 	}
-	return errors.Join(saveCapture(filepath.Join(s.folder, "requests.pcap"), frames), saveCapture(filepath.Join(s.folder, "in.pcap"), nil))
+	return errors.Join(saveCapture(filepath.Join(s.folder, "requests.pcap"), frames),
+		saveCapture(filepath.Join(s.folder, "in.pcap"), nil))
 }
 
 // frameFrom returns a SYN to web or a query to dns, sent to DPDK's first net_pcap device.
 func frameFrom(client netip.AddrPort, web bool) ([]byte, error) {
-	ip := &layers.IPv4{Version: 4, TTL: 64, SrcIP: client.Addr().AsSlice(), DstIP: net.IP{10, 0, 0, 100}}
+	ip := &layers.IPv4{
+		Version: 4, TTL: 64, SrcIP: client.Addr().AsSlice(), DstIP: net.IP{10, 0, 0, 100},
+	}
 	var transport gopacket.SerializableLayer
 	if web {
 		ip.Protocol = layers.IPProtocolTCP
@@ -214,9 +221,13 @@ func frameFrom(client netip.AddrPort, web bool) ([]byte, error) {
 		_ = udp.SetNetworkLayerForChecksum(ip) // cannot fail for IPv4
 		transport = udp
 	}
-	ethernet := &layers.Ethernet{SrcMAC: net.HardwareAddr{2, 0, 0, 0, 0, 254}, DstMAC: pcapMAC, EthernetType: layers.EthernetTypeIPv4}
+	ethernet := &layers.Ethernet{
+		SrcMAC: net.HardwareAddr{2, 0, 0, 0, 0, 254}, DstMAC: pcapMAC,
+		EthernetType: layers.EthernetTypeIPv4,
+	}
 	b := gopacket.NewSerializeBuffer()
-	err := gopacket.SerializeLayers(b, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, ethernet, ip, transport)
+	err := gopacket.SerializeLayers(b, gopacket.SerializeOptions{FixLengths: true,
+		ComputeChecksums: true}, ethernet, ip, transport)
 	return b.Bytes(), err
 }
 

@@ -49,7 +49,8 @@ func TestTellsSystemd(t *testing.T) {
 	eventually(t, "three signs of life", func() bool { return s.count("WATCHDOG=1") >= 3 })
 	p.signal(syscall.SIGHUP)
 	eventually(t, "the reload's end", func() bool {
-		return strings.HasSuffix(strings.ReplaceAll(s.heard.String(), "WATCHDOG=1\n", ""), "READY=1\n") && s.count("READY=1") == 2
+		return strings.HasSuffix(strings.ReplaceAll(s.heard.String(), "WATCHDOG=1\n", ""), "READY=1\n") &&
+			s.count("READY=1") == 2
 	})
 	if !strings.Contains(s.heard.String(), "RELOADING=1\nMONOTONIC_USEC=") {
 		t.Errorf("it said\n%s", s.heard.String())

@@ -29,7 +29,9 @@ func newTopCommand() *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if interval < leastInterval {
-				return &exitError{code: 2, err: fmt.Errorf("invalid --interval %s: give at least %s", interval, leastInterval)}
+				return &exitError{
+					code: 2, err: fmt.Errorf("invalid --interval %s: give at least %s", interval, leastInterval),
+				}
 			}
 			client, err := w.client()
 			if err != nil {

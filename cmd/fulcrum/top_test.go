@@ -26,7 +26,8 @@ func TestTopShowsADirector(t *testing.T) {
 	file, socket := withControl(t)
 	newProgram(t, "run", "--config", file).start().awaitReady()
 	p := newProgram(t)
-	p.command = exec.Command(script, "-qec", ownBinary(t)+" top --interval 100ms --socket "+socket, "/dev/null")
+	p.command = exec.Command(script, "-qec", ownBinary(t)+" top --interval 100ms --socket "+socket,
+		"/dev/null")
 	p.command.Env = append(p.command.Environ(), "TERM=xterm")
 	p.command.Stdout, p.command.Stderr = &p.stdout, &p.stderr
 	keys, err := p.command.StdinPipe()
@@ -34,7 +35,9 @@ func TestTopShowsADirector(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.start()
-	eventually(t, "the real server's line", func() bool { return strings.Contains(p.stdout.String(), "10.0.0.11:80") })
+	eventually(t, "the real server's line", func() bool {
+		return strings.Contains(p.stdout.String(), "10.0.0.11:80")
+	})
 	if _, err := keys.Write([]byte("q")); err != nil {
 		t.Fatal(err)
 	}

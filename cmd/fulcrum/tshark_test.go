@@ -10,7 +10,8 @@ import (
 
 // tsharkFields are the fields that tshark prints of each frame. A checksum is "1" if it is right,
 // "3" if there is none, and empty if the frame lacks the protocol.
-var tsharkFields = []string{"ip.checksum.status", "tcp.checksum.status", "udp.checksum.status", "sctp.checksum.status", "icmp.checksum.status",
+var tsharkFields = []string{"ip.checksum.status", "tcp.checksum.status", "udp.checksum.status",
+	"sctp.checksum.status", "icmp.checksum.status",
 	"icmpv6.checksum.status", "_ws.expert.severity", "frame.protocols"}
 
 // severity is the index of the worst severity that tshark's experts report. The fields before it
@@ -24,7 +25,8 @@ const severityError = "8388608"
 // malformed.
 func (j *judge) tshark(name string) {
 	j.t.Helper()
-	arguments := []string{"-n", "-r", filepath.Join(j.folder, name), "-T", "fields", "-E", "occurrence=a",
+	arguments := []string{"-n", "-r", filepath.Join(j.folder, name), "-T", "fields", "-E",
+		"occurrence=a",
 		// Payloads are random data, which tshark must not decode by port number.
 		"-d", "tcp.port==1-65535,data", "-d", "udp.port==1-65535,data", "-d", "sctp.port==1-65535,data",
 		"-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE", "-o", "sctp.checksum:CRC 32c",
@@ -64,6 +66,7 @@ func (j *judge) readTshark(name string, lines []string) {
 		}
 	}
 	if right == 0 {
-		j.t.Errorf("tshark found no right checksum in the %d frames of %s: was it asked?", len(lines), name)
+		j.t.Errorf("tshark found no right checksum in the %d frames of %s: was it asked?",
+			len(lines), name)
 	}
 }
