@@ -29,8 +29,8 @@ type PortReport struct {
 	Transmitted uint64 `json:"transmitted"`
 }
 
-// Traffic counts sessions, packets and bytes of a service or a real server: In from clients, Out from
-// real servers.
+// Traffic counts sessions, packets and bytes of a service or a real server: In from clients, Out
+// from real servers.
 type Traffic struct {
 	Connections uint64 `json:"connections"`
 	InPackets   uint64 `json:"in_packets"`

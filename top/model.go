@@ -10,8 +10,8 @@ import (
 
 // Sample is a report with its time, or the error of the attempt to read one.
 type Sample struct {
-	At     time.Time
-	Report *control.Report
+	At     time.Time       // when it was read
+	Report *control.Report // valid if Err is nil
 	Err    error
 }
 
