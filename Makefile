@@ -88,7 +88,6 @@ lint-staticcheck:
 # LC_ALL=C counts bytes. WIDTHS chooses files.
 WIDTHS ?= *.go *.c *.h *.md
 lint-width:
-	@echo 'comments and prose within 100 columns: $(WIDTHS)'
 	@set -f; git -c safe.directory='*' ls-files -z -- $(WIDTHS) | LC_ALL=C xargs -0 -r awk ' \
 		FNR == 1 { fenced = 0; prose = FILENAME ~ /\.md$$/ } \
 		prose && /^ *```/ { fenced = !fenced } \

@@ -12,12 +12,12 @@ type Family string
 
 // The families.
 const (
-	IPv4 Family = "ipv4"
-	IPv6 Family = "ipv6"
-	// IPv6To4 has IPv6 clients and IPv4 real servers: fullnat over two arms.
-	IPv6To4  Family = "ipv6-to-ipv4"
-	families        = "ipv4, ipv6 or ipv6-to-ipv4"
+	IPv4    Family = "ipv4"
+	IPv6    Family = "ipv6"
+	IPv6To4 Family = "ipv6-to-ipv4" // IPv6 clients, IPv4 real servers: fullnat over two arms
 )
+
+const families = "ipv4, ipv6 or ipv6-to-ipv4"
 
 // ParseFamily returns the family with a name.
 func ParseFamily(name string) (Family, error) {
