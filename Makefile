@@ -6,7 +6,7 @@
 #   make bench   measure the director beside testpmd (root; docs/benchmark.md), for example BENCH=--quick
 #   make pgo     measure what the director spends its time on, for the compiler: cmd/fulcrum/default.pgo (root)
 #   make bench-packages   the benchmarks of all packages
-#   make lint    formatting, vet, staticcheck, the cgo-free build
+#   make lint    formatting, vet, staticcheck, the width of comments and prose, the cgo-free build
 #   make fmt     format the code
 #   make fuzz    every fuzz target for FUZZTIME (10s)
 #   make soak    what is too long for CI, hours of it: every fuzz target for SOAKTIME (5m), property
@@ -21,7 +21,7 @@ SOAKCOUNT ?= 10
 BENCH ?=
 
 export PATH := $(PATH):/usr/local/go/bin
-# Stamping the commit fails in a clone that belongs to another user, as under sudo: git is asked for it here.
+# Stamping the commit fails in a clone that belongs to another user, as under sudo. So make asks git.
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
 revision := $(or $(shell git -c safe.directory='*' describe --always --dirty --abbrev=12 2>/dev/null),unknown)
 
@@ -32,7 +32,7 @@ SHELL := /bin/bash
 # Sets packages to everything but the DPDK binding and what links it.
 cgofree = packages=$$(CGO_ENABLED=0 go list ./... | grep -v -e '^fulcrum/ports/dpdk$$' -e '^fulcrum/cmd/')
 
-.PHONY: run test build bench pgo bench-packages lint fmt fuzz clean native test-cgofree test-race test-all lint-format lint-vet lint-staticcheck
+.PHONY: run test build bench pgo bench-packages lint fmt fuzz clean native test-cgofree test-race test-all lint-format lint-vet lint-staticcheck lint-width
 .PHONY: soak soak-fuzz soak-properties soak-race soak-end-to-end
 .NOTPARALLEL:
 
@@ -72,7 +72,7 @@ pgo: native
 bench-packages: native
 	go test -p 1 -run '^$$' -bench . -benchmem ./...
 
-lint: native lint-format lint-vet lint-staticcheck test-cgofree
+lint: native lint-format lint-vet lint-staticcheck lint-width test-cgofree
 
 lint-format:
 	@unformatted=$$(gofmt -l .) && [ -z "$$unformatted" ] || { echo "not formatted, run make fmt: $$unformatted"; exit 1; }
@@ -82,6 +82,20 @@ lint-vet:
 
 lint-staticcheck:
 	go tool staticcheck ./...
+
+# No comment and no prose is wider than 100 columns, but for tables, code blocks and what links to.
+# A tab counts as one column. The bytes that continue a UTF-8 character count for nothing, because
+# LC_ALL=C counts bytes. WIDTHS chooses files.
+WIDTHS ?= *.go *.c *.h *.md
+lint-width:
+	@set -f; git -c safe.directory='*' ls-files -z -- $(WIDTHS) | LC_ALL=C xargs -0 -r awk ' \
+		FNR == 1 { fenced = 0; prose = FILENAME ~ /\.md$$/ } \
+		prose && /^ *```/ { fenced = !fenced } \
+		prose && (fenced || /^(    |\t)/ || /^ *\|/) { next } \
+		!prose && !/(^|[^:"])\/\/|\/\*|^[ \t]*\* / { next } \
+		{ text = $$0; gsub(/[\200-\277]/, "", text); gsub(/\]\([^)]*\)/, "", text) } \
+		length(text) > 100 { print FILENAME ":" FNR ": " length(text) " columns, more than 100"; wide = 1 } \
+		END { exit wide }'
 
 fmt: native
 	gofmt -w .

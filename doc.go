@@ -1,3 +1,3 @@
-// Package fulcrum is the root of the module and holds no code: each folder is one concept, ARCHITECTURE.md draws who
-// imports whom, and the test beside this file holds the tree to it.
+// Package fulcrum is the root of the module and holds no code. Each folder is one concept,
+// ARCHITECTURE.md draws who imports whom, and the tests beside this file check the tree against it.
 package fulcrum

@@ -16,17 +16,18 @@ import (
 
 const module = "fulcrum"
 
-// A rule says what one package may import besides the standard library and golang.org/x/sys.
+// A rule lists what one package may import besides the standard library and golang.org/x/sys.
 type rule struct {
 	tree      []string // packages of this module
-	libraries []string // modules of others; not for test files, which may use any
-	testTree  []string // packages of this module that only test files may import besides
+	libraries []string // packages of other modules; test files may use any
+	testTree  []string // further packages of this module for test files only
 }
 
 // anything stands for a tree or libraries without limits. It never includes ports/dpdk.
 var anything = []string{"*"}
 
-// rules is the architecture. A new package gets a row here: what it may import is decided before it is written.
+// rules is the architecture. A new package needs a row here: its imports are decided before it is
+// written.
 var rules = map[string]rule{
 	".":            {testTree: []string{"lvs"}},
 	"cmd/fulcrum":  {tree: anything, libraries: anything},
@@ -56,11 +57,11 @@ var rules = map[string]rule{
 
 const binding = "ports/dpdk"
 
-// bindingUsers are the only packages that may know that DPDK exists.
+// bindingUsers are the only packages that may import ports/dpdk.
 var bindingUsers = []string{"cmd/fulcrum", binding}
 
-// httpUsers are the only packages that may know HTTP. Control, the engine and what is below them
-// return values and typed errors instead.
+// httpUsers are the only packages that may import net/http. Control, the engine and the packages
+// below them return values and typed errors instead.
 var httpUsers = []string{"cmd/fulcrum", "director", "api", "lab", "bench"}
 
 // source is one Go file of the tree, whatever its build constraints.
@@ -73,7 +74,8 @@ type source struct {
 func (s source) path() string { return path.Join(s.folder, s.name) }
 func (s source) isTest() bool { return strings.HasSuffix(s.name, "_test.go") }
 func (s source) unsafeOK() bool {
-	return s.folder == binding || strings.HasSuffix(s.name, "_unsafe.go") || strings.HasSuffix(s.name, "_unsafe_test.go")
+	return s.folder == binding || strings.HasSuffix(s.name, "_unsafe.go") ||
+		strings.HasSuffix(s.name, "_unsafe_test.go")
 }
 
 func TestImports(t *testing.T) {
@@ -91,7 +93,7 @@ func TestImports(t *testing.T) {
 	}
 }
 
-// judge returns what is wrong with an import, or nothing.
+// judge returns what is wrong with an import, or the empty string.
 func (r rule) judge(s source, imported string) string {
 	local, isLocal := localName(imported)
 	switch {
@@ -107,7 +109,8 @@ func (r rule) judge(s source, imported string) string {
 		return r.judgeTree(s, local)
 	case isLibrary(imported):
 		if !s.isTest() && !within(imported, r.libraries) {
-			return fmt.Sprintf("%s may use the standard library, golang.org/x/sys and %v", s.folder, r.libraries)
+			return fmt.Sprintf("%s may use the standard library, golang.org/x/sys and %v", s.folder,
+				r.libraries)
 		}
 	}
 	return ""
@@ -131,7 +134,8 @@ func (r rule) judgeTree(s source, local string) string {
 	case s.isTest() && slices.Contains(r.testTree, local):
 		return ""
 	}
-	return fmt.Sprintf("%s may import of the tree %v, its tests %v too (rules in imports_test.go)", s.folder, r.tree, r.testTree)
+	return fmt.Sprintf("%s may import of the tree %v, its tests %v too (rules in imports_test.go)",
+		s.folder, r.tree, r.testTree)
 }
 
 func localName(imported string) (string, bool) {
@@ -217,7 +221,8 @@ func ignored(folder string) bool {
 }
 
 func parse(name string) (source, error) {
-	file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.ImportsOnly|parser.ParseComments)
+	file, err := parser.ParseFile(token.NewFileSet(), name, nil,
+		parser.ImportsOnly|parser.ParseComments)
 	if err != nil {
 		return source{}, err
 	}
@@ -232,7 +237,7 @@ func parse(name string) (source, error) {
 	return s, nil
 }
 
-// The rules themselves: what they must catch and what they must let pass.
+// The rules themselves: what they must find and what they must let pass.
 func TestRules(t *testing.T) {
 	tests := []struct {
 		folder, name, imported string

@@ -12,15 +12,15 @@ import (
 	"fulcrum/lvs"
 )
 
-// modeConstants are those of lvs. Aliases have the same names, so that none hides a use.
+// modeConstants are the constants of lvs. Their aliases have the same names, so that no alias hides
+// a use.
 var modeConstants = []string{"DR", "NAT", "FullNAT", "IPIP"}
 
-// modesAtHome are the packages that may know a mode by its name: the table, and what each mode does
-// to a packet.
+// modesAtHome are the packages that may name a mode: the table, and the code of each mode.
 var modesAtHome = map[string]bool{"lvs": true, "modes": true}
 
-// modesByName says how often each other package names a mode, and why it may. A package that is not
-// here asks for properties of modes (package lvs), so that a new mode leaves it as it is.
+// modesByName is how often each other package names a mode, and why it may. A package that is not
+// here asks for properties of modes (package lvs), so that a new mode does not change it.
 var modesByName = map[string]struct {
 	count  int
 	reason string
@@ -48,8 +48,8 @@ func TestModesAreAskedForProperties(t *testing.T) {
 	}
 }
 
-// namedModes returns the places of a file where a mode is named: a constant or an alias of one, or
-// a string that is nothing but a mode's name.
+// namedModes returns the places of a file where a mode is named: a constant or its alias, or a
+// string that is a mode's name.
 func namedModes(t *testing.T, file string) (places []string) {
 	t.Helper()
 	files := token.NewFileSet()

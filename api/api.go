@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -34,7 +35,7 @@ func NewHandler(r *control.Running, e *engine.Engine, m *control.Metrics) http.H
 	mux := http.NewServeMux()
 	c := huma.DefaultConfig("Fulcrum", apiVersion)
 	c.Info.Description = "The control API of a running director. " +
-		"It checks a change like a configuration file, and applies all of it or nothing."
+		"It checks a change like a configuration file, and applies all of it or nothing." + builtFrom()
 	c.DocsPath = "" // huma's page would load scripts from elsewhere
 	c.RejectUnknownQueryParameters = true
 	h := humago.New(mux, c)
@@ -49,6 +50,12 @@ func NewHandler(r *control.Running, e *engine.Engine, m *control.Metrics) http.H
 	describeDiagnosis(h)
 	mux.Handle("GET /metrics", NewMetricsHandler(m))
 	return withProblems(mux)
+}
+
+// builtFrom returns the sentence of the API's description that names the program.
+func builtFrom() string {
+	version, commit, _ := control.Build()
+	return fmt.Sprintf(" This director is Fulcrum %s, commit %s.", version, commit)
 }
 
 // body is the response of an operation.

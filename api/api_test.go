@@ -53,11 +53,15 @@ func TestAPIDescribesItself(t *testing.T) {
 	defer response.Body.Close()
 	var d struct {
 		OpenAPI string
+		Info    struct{ Description string }
 		Paths   map[string]map[string]struct{ Summary string }
 	}
 	err = json.NewDecoder(response.Body).Decode(&d)
 	if err != nil || !strings.HasPrefix(d.OpenAPI, "3.1") || len(d.Paths) < 10 {
 		t.Fatalf("%v: version %q with %d paths", err, d.OpenAPI, len(d.Paths))
+	}
+	if want := "Fulcrum " + control.Version + ", commit "; !strings.Contains(d.Info.Description, want) {
+		t.Errorf("the description is %q, want %q in it", d.Info.Description, want)
 	}
 	for path, operations := range d.Paths {
 		for method, o := range operations {

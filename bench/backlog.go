@@ -2,10 +2,11 @@ package bench
 
 import "fulcrum/ports"
 
-// backlogSize is how many answers wait while the device under test takes none, a power of two.
+// backlogSize is the number of answers that wait while the device under test takes none, a power of
+// two.
 const backlogSize = 1024
 
-// backlog is a queue of packets that are to be sent.
+// backlog is a queue of packets to send.
 type backlog struct {
 	packets    [backlogSize]ports.Packet
 	head, tail uint32 // count up; their difference is the length
@@ -13,7 +14,7 @@ type backlog struct {
 
 func (b *backlog) empty() bool { return b.head == b.tail }
 
-// push adds a packet and reports whether there was room.
+// push adds a packet and reports whether there was space.
 func (b *backlog) push(p *ports.Packet) bool {
 	if b.tail-b.head == backlogSize {
 		return false
@@ -23,7 +24,7 @@ func (b *backlog) push(p *ports.Packet) bool {
 	return true
 }
 
-// drainTo moves packets to a burst, as many as it has room for.
+// drainTo moves packets to a burst until it is full.
 func (b *backlog) drainTo(burst *ports.Burst) {
 	for !b.empty() && !burst.Full() {
 		burst.Push(&b.packets[b.head%backlogSize])

@@ -15,12 +15,12 @@ import (
 	"fulcrum/ports/memory"
 )
 
-// wire joins the generator's queue with a device under test that lives in the same goroutine: after each exchange the device has
-// its turn.
+// wire connects the generator's queue to a device under test in the same goroutine. The device runs
+// after each exchange.
 type wire struct {
 	ports.Source
 	near   *memory.Port
-	device func(frames [][]byte) // what the generator sent, to the device
+	device func(frames [][]byte) // gets what the generator sent
 }
 
 func (w *wire) Exchange(tx, free, rx *ports.Burst) {
@@ -30,7 +30,8 @@ func (w *wire) Exchange(tx, free, rx *ports.Burst) {
 
 var testSite = Site{VIP: service, SubjectMAC: subjectMAC, MAC: generatorMAC}
 
-// newGenerator makes a generator whose wire leads to a device. The device sends by the function that it is given.
+// newGenerator returns a generator whose wire leads to a device. The device calls the given
+// function to send.
 func newGenerator(t *testing.T, device func(frames [][]byte, send func([]byte))) *Generator {
 	t.Helper()
 	pool := newPool(t)
@@ -63,7 +64,8 @@ func newPool(t *testing.T) *memory.Pool {
 	return pool
 }
 
-// newDirected makes a generator with a real director at the other end, configured as the benchmark does it.
+// newDirected returns a generator with a real director at the other end, configured as in the
+// benchmark.
 func newDirected(t *testing.T, mode modes.Mode, sessions int) *Generator {
 	t.Helper()
 	cfg, err := config.Parse("bench.toml", []byte(directorConfig{device: "net_null0", memory: dpdkMemory, mode: mode, sessions: sessions, idle: "busy", control: "/tmp/x"}.file()))
@@ -94,11 +96,12 @@ func newDirected(t *testing.T, mode modes.Mode, sessions int) *Generator {
 			send(f)
 		}
 	})
-	g.quiet = 5 * time.Second // the director may have to wait for a CPU; where nothing is lost nobody waits
+	// The director may have to wait for a CPU. Without loss this adds no time.
+	g.quiet = 5 * time.Second
 	return g
 }
 
-// testTrial is a trial that takes but a moment.
+// testTrial is a short trial.
 func testTrial(k Kind, flows int) Trial {
 	return Trial{Kind: k, Flows: flows, Size: MinSize, Rate: 20_000, Create: true, Warmup: Duration(5 * time.Millisecond), Duration: Duration(50 * time.Millisecond)}
 }
@@ -115,7 +118,7 @@ func run(t *testing.T, g *Generator, trial Trial) Result {
 	return r
 }
 
-// lossless expects that everything sent has arrived.
+// lossless checks that everything sent has arrived.
 func lossless(t *testing.T, r Result) {
 	t.Helper()
 	if r.Lost() != 0 || r.Uncreated != 0 || r.Sent != r.Forwarded || r.Answers != r.Returned {
@@ -129,7 +132,7 @@ func lossless(t *testing.T, r Result) {
 	}
 }
 
-// judged is a frame taken apart by the director's own parser, with its checksums found right.
+// judged is a frame parsed by the director's own parser, with its checksums checked.
 func judged(t *testing.T, frame []byte) packet.Parsed {
 	t.Helper()
 	var p packet.Parsed
@@ -145,7 +148,7 @@ func judged(t *testing.T, frame []byte) packet.Parsed {
 	return p
 }
 
-// startEngine starts the director's worker. The function returned ends it.
+// startEngine starts the director's worker. The returned function ends it.
 func startEngine(t *testing.T, e *engine.Engine) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())

@@ -12,7 +12,7 @@ import (
 	"fulcrum/control"
 )
 
-// dpdkMemory is what each process takes for buffers and rings, in MiB.
+// dpdkMemory is the memory of each process for buffers and rings, in MiB.
 const dpdkMemory = 256
 
 // Config describes a Bench.
@@ -20,9 +20,10 @@ type Config struct {
 	Binary       string // the fulcrum program
 	GeneratorCPU int
 	SubjectCPU   int
-	// Reserve is how many bytes of huge pages to have while the benchmark runs; 0 takes what is there.
+	// Reserve is the number of bytes of huge pages to have while the benchmark runs. 0 reserves none
+	// and uses those that are free.
 	Reserve int
-	Log     io.Writer // what is being done, line by line
+	Log     io.Writer // progress, line by line
 }
 
 // Bench starts generators and subjects.
@@ -31,8 +32,8 @@ type Bench struct {
 	reserved reservation
 }
 
-// Open prepares a benchmark. Its caller keeps the thread it is on until Close: processes die with the thread that
-// started them.
+// Open prepares a benchmark. Its caller stays locked to its thread until Close, because processes
+// die with the thread that started them.
 func Open(c Config) (*Bench, error) {
 	if os.Geteuid() != 0 {
 		return nil, errors.New("the benchmark runs DPDK, which needs root: run it with sudo")
@@ -53,7 +54,7 @@ func (b *Bench) Close() error {
 	return b.reserved.restore()
 }
 
-// huge reports whether a process of the benchmark will find huge pages, as the director decides it.
+// huge reports whether a process of the benchmark will find huge pages, by the director's own rule.
 func (b *Bench) huge() bool {
 	free, err := readNumber(hugePages + "/free_hugepages")
 	return err == nil && free*hugePageSize >= dpdkMemory<<20
@@ -63,7 +64,7 @@ func (b *Bench) logf(format string, args ...any) {
 	fmt.Fprintf(b.config.Log, format+"\n", args...)
 }
 
-// makeFolder makes a temporary folder, whose name says which process left it behind if one does.
+// makeFolder makes a temporary folder. Its name says which process left it behind.
 func makeFolder() (string, error) {
 	return os.MkdirTemp("", fmt.Sprintf("fulcrum-bench-%d-", os.Getpid()))
 }
@@ -97,7 +98,7 @@ func (b *Bench) newBed(ctx context.Context, s subject) (_ *bed, err error) {
 	return d, err
 }
 
-// startGenerator returns once the subject can connect.
+// startGenerator starts the generator. It returns once the subject can connect.
 func (d *bed) startGenerator(ctx context.Context) error {
 	results, out, err := os.Pipe()
 	if err != nil {
@@ -105,7 +106,8 @@ func (d *bed) startGenerator(ctx context.Context) error {
 	}
 	defer out.Close()
 	d.results = json.NewDecoder(results)
-	d.generator, err = start("the generator", out, d.bench.config.Binary, "bench", "generate", "--serve",
+	d.generator, err = start("the generator", out, d.bench.config.Binary, "bench",
+		"generate", "--serve",
 		"--device", d.link.generatorDevice(), "--vip", service.String(), "--to", subjectMAC.String(), "--mac", generatorMAC.String(),
 		"--cpu", fmt.Sprint(d.bench.config.GeneratorCPU), "--memory", fmt.Sprint(dpdkMemory))
 	if err != nil {
@@ -117,11 +119,12 @@ func (d *bed) startGenerator(ctx context.Context) error {
 	})
 }
 
-// trial has the generator do a trial.
+// trial has the generator run a trial.
 func (d *bed) trial(ctx context.Context, t Trial) (Result, error) {
 	t.Answer = t.Answer || d.subject.answers()
 	if err := json.NewEncoder(d.generator.input).Encode(t); err != nil {
-		return Result{}, fmt.Errorf("order a trial: %w; the generator's last words:\n%s", err, d.generator.log.tail())
+		return Result{}, fmt.Errorf("send a trial to the generator: %w; the end of its log:\n%s", err,
+			d.generator.log.tail())
 	}
 	var r Result
 	done := make(chan error, 1)
@@ -130,17 +133,19 @@ func (d *bed) trial(ctx context.Context, t Trial) (Result, error) {
 	case <-ctx.Done():
 		return r, ctx.Err()
 	case <-d.running.exited:
-		return r, fmt.Errorf("%s ended (%v) during a trial; its last words:\n%s", d.subject.name(), d.running.outcome, d.running.log.tail())
+		return r, fmt.Errorf("%s ended (%v) during a trial; the end of its log:\n%s", d.subject.name(),
+			d.running.outcome, d.running.log.tail())
 	case err := <-done:
 		if err != nil {
-			return r, fmt.Errorf("read a trial's result: %w; the generator's last words:\n%s", err, d.generator.log.tail())
+			return r, fmt.Errorf("read a trial's result: %w; the end of the generator's log:\n%s", err,
+				d.generator.log.tail())
 		}
 		return r, nil
 	}
 }
 
-// close ends both processes and returns what the subject says to have done. The generator goes first: the subject can
-// do without it, but not the other way round.
+// close ends both processes and returns the subject's report. The generator ends first: the subject
+// runs without it, but not the other way round.
 func (d *bed) close() (*control.Report, error) {
 	err := errors.Join(d.running.stop(), d.generator.stop())
 	r, reportErr := d.subject.report(d.link)

@@ -11,7 +11,7 @@ import (
 	"fulcrum/lvs"
 )
 
-// TestDirectorsFiles: what is written for the director is right in the director's eyes.
+// TestDirectorsFiles: the director accepts the files that are written for it.
 func TestDirectorsFiles(t *testing.T) {
 	for _, m := range allModes {
 		for _, timeout := range []time.Duration{0, time.Second} {
@@ -22,17 +22,19 @@ func TestDirectorsFiles(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%v: %v\n%s", m, err, c.file())
 			}
-			if cfg.Session.Max != 12345 || len(cfg.Services) != 4 || cfg.Services[0].Mode != m || len(cfg.Services[0].RealServers) != serverCount {
+			if cfg.Session.Max != 12345 || len(cfg.Services) != 4 || cfg.Services[0].Mode != m ||
+				len(cfg.Services[0].RealServers) != serverCount {
 				t.Errorf("%v: %+v", m, cfg)
 			}
-			if timeout != 0 && (cfg.Session.Timeouts[lvs.StateUDP] != timeout || cfg.Session.Timeouts[lvs.StateSynRecv] != timeout) {
+			if timeout != 0 && (cfg.Session.Timeouts[lvs.StateUDP] != timeout ||
+				cfg.Session.Timeouts[lvs.StateSynRecv] != timeout) {
 				t.Errorf("%v: timeouts %+v", m, cfg.Session.Timeouts)
 			}
 		}
 	}
 }
 
-// TestReservation: huge pages are added to what is free, and the number is put back.
+// TestReservation: huge pages are added to those that are free, and the number is put back.
 func TestReservation(t *testing.T) {
 	for _, c := range []struct {
 		free, total, bytes, during string

@@ -6,12 +6,14 @@ import (
 )
 
 const (
-	// window is how many packets may be on their way while sessions are made: no ring overflows.
+	// window is the number of packets that may be underway while sessions are made, so that no ring
+	// overflows.
 	window = 512
 
-	creationPasses = 5 // over all flows, before what is missing is left so
+	creationPasses = 5 // passes over all flows before the rest is left uncreated
 
-	// stalled is how many times as long as otherwise nothing may arrive before a pass ends: it would have to start again.
+	// stalled is how many times Generator.quiet a pass waits for an arrival before it ends. It is
+	// patient because the next pass starts again from the first flow.
 	stalled = 10
 )
 
@@ -30,7 +32,7 @@ func (g *Generator) create(t Trial, r *Result) {
 	r.Creation = Duration(g.now() - start)
 }
 
-// createPass sends one step of every flow and returns how many did not arrive.
+// createPass sends one step of every flow and returns how many of the packets did not arrive.
 func (g *Generator) createPass(flows uint32, step packet.TCPFlags) uint64 {
 	g.begin()
 	var next uint32
@@ -49,13 +51,14 @@ func (g *Generator) createPass(flows uint32, step packet.TCPFlags) uint64 {
 	return uint64(flows) - min(uint64(flows), g.count.forwarded)
 }
 
-// underway is how many packets and answers are between here and here, or wait to be sent.
+// underway returns the number of packets and answers that are on their way or wait to be sent.
 func (g *Generator) underway() int {
 	c := &g.count
 	return int(c.sent+c.answers-c.arrived()) + g.tx.N + g.answers.N + int(g.backlog.tail-g.backlog.head)
 }
 
-// fillCreate adds the next flows' packets as far as the window allows, and returns the flow after them.
+// fillCreate adds packets of the next flows while the window allows, and returns the flow after
+// them.
 func (g *Generator) fillCreate(next, flows uint32, step packet.TCPFlags, now uint32) uint32 {
 	n := min(ports.MaxBurst-g.tx.N, window-g.underway(), int(flows-next))
 	if n <= 0 || !g.queue.AllocBurst(&g.tx, n, g.frame.length) {

@@ -18,15 +18,17 @@ type directorConfig struct {
 	mode     modes.Mode
 	sessions int    // session.max
 	control  string // its control socket
-	crowd    int    // real servers of further services, which nobody calls
-	// timeout, if set, is that of every state that idle sessions are in.
+	crowd    int    // real servers of further services without traffic
+	// timeout, if set, is the timeout of every state that idle sessions are in.
 	timeout time.Duration
 }
 
-// file writes the configuration: one arm, a service for UDP and one for TCP, and no neighbour that would have to be asked for.
+// file writes the configuration: one arm, a service for UDP and one for TCP. All neighbours are
+// static, so the director asks for none.
 func (c directorConfig) file() string {
 	var f strings.Builder
-	fmt.Fprintf(&f, "[director]\nworkers = [%d]\nidle = %q\nlog = \"warn\"\ncontrol = %q\n\n", c.cpu, c.idle, c.control)
+	fmt.Fprintf(&f, "[director]\nworkers = [%d]\nidle = %q\nlog = \"warn\"\ncontrol = %q\n\n", c.cpu,
+		c.idle, c.control)
 	fmt.Fprintf(&f, "[dpdk]\nhugepages = \"auto\"\nmemory = \"%dMiB\"\n\n", c.memory)
 	fmt.Fprintf(&f, "[[port]]\nname = \"link\"\ndevice = %q\naddresses = [\"%s/%d\"]\nrx_descriptors = %d\ntx_descriptors = %[4]d\n\n",
 		c.device, directorOwn, subnet.Bits(), descriptors)
@@ -61,10 +63,12 @@ func (c directorConfig) writeSession(f *strings.Builder) {
 	fmt.Fprint(f, "\n")
 }
 
-// firstCrowded is the first port of the services that nobody calls.
+// firstCrowded is the first port of the services without traffic.
 const firstCrowded = 10_000
 
-func (c directorConfig) writeService(f *strings.Builder, name string, protocol lvs.Protocol, port uint16) {
+func (c directorConfig) writeService(
+	f *strings.Builder, name string, protocol lvs.Protocol, port uint16,
+) {
 	fmt.Fprintf(f, "[[service]]\nname = %q\naddress = \"%s:%d\"\nprotocol = %q\nmode = %q\nscheduler = \"rr\"\n",
 		name, service.Addr(), port, protocol, c.mode)
 	if c.mode.TwoWay() {

@@ -7,27 +7,29 @@ import (
 	"fulcrum/control"
 )
 
-// Figure is one thing measured, in several runs.
+// Figure is one measured quantity, with the values of several runs.
 type Figure struct {
 	Suite    string    `json:"suite"`
-	Subject  string    `json:"subject"` // a mode, or testpmd
-	Name     string    `json:"name"`    // what was measured
-	Sessions int       `json:"sessions,omitempty"`
-	Size     int       `json:"size,omitempty"` // bytes of a frame
-	Unit     string    `json:"unit"`
+	Subject  string    `json:"subject"`            // a mode, or testpmd
+	Name     string    `json:"name"`               // what was measured
+	Sessions int       `json:"sessions,omitempty"` // number of flows
+	Size     int       `json:"size,omitempty"`     // bytes of a frame
+	Unit     string    `json:"unit"`               // of Runs, Median, Low and High
 	Runs     []float64 `json:"runs"`
 	Median   float64   `json:"median"`
-	Low      float64   `json:"low"`
-	High     float64   `json:"high"`
-	// Packets is how many packets were forwarded for one of the unit's million; 0 if the figure is no rate.
+	Low      float64   `json:"low"`  // the least of Runs
+	High     float64   `json:"high"` // the greatest of Runs
+	// Packets is the number of packets forwarded for one of the unit's million; 0 if the figure is no
+	// rate.
 	Packets int `json:"packets,omitempty"`
-	// NsPerPacket and Ratio to the baseline, which is testpmd's rate with frames of the same size on the same link.
+	// NsPerPacket is the time per packet. Baseline is testpmd's rate in Mpps. Ratio is the rate
+	// relative to the baseline: testpmd's rate with frames of the same size on the same link.
 	NsPerPacket float64 `json:"ns_per_packet,omitempty"`
 	Baseline    float64 `json:"baseline_mpps,omitempty"`
 	Ratio       float64 `json:"ratio,omitempty"`
 
 	Latency *Latency `json:"latency_ns,omitempty"` // of the last run
-	Loss    float64  `json:"loss,omitempty"`       // share, of the last run
+	Loss    float64  `json:"loss,omitempty"`       // a share, of the last run
 }
 
 // Units of figures.
@@ -43,10 +45,11 @@ const (
 const baselineName = "testpmd"
 
 func (f *Figure) same(o *Figure) bool {
-	return f.Suite == o.Suite && f.Subject == o.Subject && f.Name == o.Name && f.Sessions == o.Sessions && f.Size == o.Size && f.Unit == o.Unit
+	return f.Suite == o.Suite && f.Subject == o.Subject && f.Name == o.Name &&
+		f.Sessions == o.Sessions && f.Size == o.Size && f.Unit == o.Unit
 }
 
-// Account is what became of the packets that a director received in one run.
+// Account is the director's count of its packets in one run.
 type Account struct {
 	Suite   string            `json:"suite"`
 	Subject string            `json:"subject"`
@@ -55,7 +58,7 @@ type Account struct {
 
 // book collects figures.
 type book struct {
-	suite    string // the one that is running
+	suite    string // the suite that is running
 	figures  []*Figure
 	accounts []Account
 }
@@ -74,20 +77,26 @@ func (k *book) add(f Figure, value float64) {
 	*k.figures[i] = f
 }
 
-// addRate adds a trial's rate of packets, in both directions.
+// addRate adds a trial's packet rate, in both directions.
 func (k *book) addRate(subject, name string, r Result) {
-	f := Figure{Subject: subject, Name: name, Sessions: r.Trial.Flows, Size: r.Trial.Size, Unit: unitPackets, Packets: 1}
+	f := Figure{
+		Subject: subject, Name: name, Sessions: r.Trial.Flows, Size: r.Trial.Size, Unit: unitPackets,
+		Packets: 1,
+	}
 	k.add(f, r.PacketRate()/1e6)
 }
 
-// addLatency adds a trial's p99.9, with the whole distribution.
+// addLatency adds a trial's 99.9th percentile, with the whole distribution.
 func (k *book) addLatency(subject, name string, r Result) {
 	l := r.Latency()
-	f := Figure{Subject: subject, Name: name, Sessions: r.Trial.Flows, Size: r.Trial.Size, Unit: unitMicros, Latency: &l, Loss: r.Loss()}
+	f := Figure{
+		Subject: subject, Name: name, Sessions: r.Trial.Flows, Size: r.Trial.Size, Unit: unitMicros,
+		Latency: &l, Loss: r.Loss(),
+	}
 	k.add(f, float64(l.P999)/1000)
 }
 
-// close checks and keeps what a director says about itself.
+// close checks and keeps a director's report.
 func (k *book) close(subject string, r *control.Report) error {
 	if r == nil {
 		return nil
@@ -97,7 +106,8 @@ func (k *book) close(subject string, r *control.Report) error {
 		dropped += n
 	}
 	if in, out := r.Received+r.Originated, r.Transmitted+r.Consumed+r.Held+dropped; in != out {
-		return fmt.Errorf("%s: the director received and originated %d packets but accounts for %d", subject, in, out)
+		return fmt.Errorf("%s: the director received and originated %d packets, but accounts for %d",
+			subject, in, out)
 	}
 	if r.Pauses.Count > 0 {
 		k.add(Figure{Subject: subject, Name: "longest GC pause", Unit: unitMicros}, r.Pauses.LongestUs)
@@ -108,7 +118,8 @@ func (k *book) close(subject string, r *control.Report) error {
 	return nil
 }
 
-// compare sets every rate against testpmd's with the same size of frames: from the same suite, or else from any.
+// compare sets every rate against testpmd's with the same size of frames: from the same suite, or
+// else from any other.
 func (k *book) compare() {
 	for _, f := range k.figures {
 		if f.Packets == 0 {
@@ -124,7 +135,9 @@ func (k *book) compare() {
 }
 
 func (k *book) baseline(f *Figure) *Figure {
-	fits := func(b *Figure) bool { return b.Subject == baselineName && b.Name == forwarding && b.Size == f.Size }
+	fits := func(b *Figure) bool {
+		return b.Subject == baselineName && b.Name == forwarding && b.Size == f.Size
+	}
 	var elsewhere *Figure
 	for _, b := range k.figures {
 		if fits(b) && b.Suite == f.Suite {

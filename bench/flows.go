@@ -7,14 +7,15 @@ import (
 	"fulcrum/packet"
 )
 
-// clients is the network that flows come from: the one set aside for benchmarks (RFC 2544, appendix C.2.2).
+// clients is the network of the clients: the one reserved for benchmarks (RFC 2544, appendix
+// C.2.2).
 var clients = netip.MustParsePrefix("198.18.0.0/15")
 
 const (
 	clientHosts     = 1 << 17 // addresses in clients
 	firstClientPort = 1024
 
-	// MaxFlows is how many flows there can be at most. Each has its own client address and port.
+	// MaxFlows is the largest number of flows. Each has its own client address and port.
 	MaxFlows = 1 << 30
 )
 
@@ -28,8 +29,8 @@ func client(flow uint32) (address uint32, port uint16) {
 	return firstClient + flow%clientHosts, uint16(firstClientPort + flow/clientHosts)
 }
 
-// shuffle is an order of n flows that looks random and takes each of them once: visited in the order of their
-// creation, sessions would come out of memory ahead of time, fetched by the CPU's own prefetcher.
+// shuffle is an order of n flows that looks random and takes each of them once. In the order of
+// their creation, the CPU's own prefetcher would fetch sessions from memory ahead of time.
 type shuffle struct {
 	n, mask uint32
 	half    uint8
@@ -40,16 +41,17 @@ func newShuffle(n uint32) shuffle {
 	return shuffle{n: n, mask: 1<<width - 1, half: uint8(width+1) / 2}
 }
 
-// at returns the i-th flow, i < n. Each step of mix is invertible on the numbers up to mask, and so is walking on until
-// one below n comes, as it must, because i itself lies on the cycle.
+// at returns the i-th flow, i < n. Each step of mix is invertible on the numbers up to mask.
+// Repeating mix until the result is below n is invertible too, and it ends, because i itself lies
+// on the cycle.
 func (s *shuffle) at(i uint32) uint32 {
 	for i = s.mix(i); i >= s.n; i = s.mix(i) {
 	}
 	return i
 }
 
-// mix multiplies by odd numbers (of the golden ratio, and of Knuth's MMIX generator) to spread low bits upwards, and shifts
-// to spread high ones downwards.
+// mix multiplies by odd numbers (of the golden ratio, and of Knuth's MMIX generator) to spread low
+// bits upwards, and shifts to spread high bits downwards.
 func (s *shuffle) mix(i uint32) uint32 {
 	i = i * 0x9e3779b1 & s.mask
 	i ^= i >> s.half

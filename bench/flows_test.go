@@ -8,7 +8,7 @@ import (
 	"fulcrum/packet"
 )
 
-// TestShuffleTakesEachOnce: whatever the number of flows, each comes once in a round.
+// TestShuffleTakesEachOnce: each flow comes once in a round, for any number of flows.
 func TestShuffleTakesEachOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n := rapid.Uint32Range(1, 5000).Draw(t, "n")
@@ -23,7 +23,7 @@ func TestShuffleTakesEachOnce(t *testing.T) {
 	})
 }
 
-// TestShuffleScatters: neighbours in the order lie far apart, and not always equally far.
+// TestShuffleScatters: neighbours in the order are far apart, at varying distances.
 func TestShuffleScatters(t *testing.T) {
 	const n = 1_000_000
 	s, near, steps := newShuffle(n), 0, map[uint32]int{}
@@ -35,7 +35,8 @@ func TestShuffleScatters(t *testing.T) {
 		}
 	}
 	if near > 50 || len(steps) < 1000 {
-		t.Errorf("%d of 10000 flows are close to the one before, at %d different distances", near, len(steps))
+		t.Errorf("%d of 10000 flows are close to the one before, at %d different distances",
+			near, len(steps))
 	}
 }
 
@@ -48,7 +49,8 @@ func TestClientsDiffer(t *testing.T) {
 		if (a == b) != (addressA == addressB && portA == portB) {
 			t.Errorf("flows %d and %d: %x:%d and %x:%d", a, b, addressA, portA, addressB, portB)
 		}
-		if !isClient(addressA) || !clients.Contains(packet.AddrFrom4(addressA)) || portA < firstClientPort {
+		if !isClient(addressA) || !clients.Contains(packet.AddrFrom4(addressA)) ||
+			portA < firstClientPort {
 			t.Errorf("flow %d comes from %v:%d", a, packet.AddrFrom4(addressA), portA)
 		}
 	})

@@ -7,34 +7,39 @@ import (
 )
 
 const (
-	// fcs is what a frame has on the wire and not in memory; sizes are given as on the wire, as everybody does.
+	// fcs is the part of a frame that is on the wire and not in memory. Sizes count it, as usual.
 	fcs = 4
 
-	// written is how much of a frame is written each time. What lies behind it is zero: nobody ever wrote anything
-	// else so far back in a buffer, not even a tunnel's header or an ICMP error's would push a stamp there.
+	// written is the number of bytes of a frame that are written each time. All bytes behind them are
+	// zero: no device writes so far back in a buffer. Not even a tunnel's header or an ICMP error's
+	// pushes a stamp there.
 	written = 128
 
 	transportAt = packet.EthernetLen + packet.IPv4MinLen
 
-	// The stamp is eight bytes: the time of sending in nanoseconds, modulo 2^32, and a mark that says whose packet it is. UDP
-	// carries it in its payload, TCP as sequence and acknowledgement numbers, so that it fits the smallest frames.
+	// The stamp is eight bytes: the time of sending in nanoseconds, modulo 2^32, and a mark that
+	// identifies the generator's packets. UDP carries it in its payload, TCP as sequence and
+	// acknowledgement numbers, so that it fits the smallest frames.
 	udpStamp = packet.UDPLen
 	tcpStamp = 4
 
 	mark = 0xf01c2700 // the last byte is the trial's number
 )
 
-// template is a frame of one kind and size with everything that its flows have in common.
+// template is a frame of one kind and size, with all that its flows have in common.
 type template struct {
-	bytes     [written]byte
-	length    int // of the frame in memory
-	protocol  uint8
-	stamp     int    // offset in the frame
-	ipSum     uint64 // of the header without source and checksum
-	transport uint64 // of pseudo header and transport without source address, port, stamp, flags and checksum
+	bytes    [written]byte
+	length   int // of the frame in memory
+	protocol uint8
+	stamp    int    // offset in the frame
+	ipSum    uint64 // of the header without source and checksum
+	// transport is the sum of pseudo header and transport header without source address, port, stamp,
+	// flags and checksum.
+	transport uint64
 }
 
-// newTemplate makes the template of frames of a size on the wire, from a station to a service.
+// newTemplate returns the template of frames from a station to a service. size is the size on the
+// wire.
 func newTemplate(s *Site, protocol uint8, size int) template {
 	t := template{length: size - fcs, protocol: protocol}
 	vip := packet.Addr4(s.VIP.Addr())
@@ -64,7 +69,7 @@ func (t *template) setTransport(port uint16) {
 	binary.BigEndian.PutUint16(segment[4:], uint16(t.length-transportAt))
 }
 
-// write makes b, which has the template's length, a packet of a flow.
+// write makes b a packet of a flow. b has the template's length.
 func (t *template) write(b []byte, flow uint32, flags packet.TCPFlags, now, mark uint32) {
 	copy(b, t.bytes[:])
 	address, port := client(flow)
@@ -82,7 +87,7 @@ func (t *template) write(b []byte, flow uint32, flags packet.TCPFlags, now, mark
 	}
 	checksum := ^packet.Fold(sum)
 	if checksum == 0 {
-		checksum = 0xffff // zero would say that there is none (RFC 768)
+		checksum = 0xffff // zero would mean no checksum (RFC 768)
 	}
 	packet.UDP(segment).SetChecksum(checksum)
 }
@@ -95,7 +100,7 @@ type arrival struct {
 	mark     uint32
 }
 
-// read finds the stamp of a received frame; ok is false for anything that is none of the generator's packets.
+// read finds the stamp of a received frame. ok is false if the packet is not the generator's.
 func read(frame []byte, a *arrival) (ok bool) {
 	if len(frame) < transportAt || packet.Ethernet(frame).Type() != packet.EtherTypeIPv4 {
 		return false
@@ -117,8 +122,8 @@ func read(frame []byte, a *arrival) (ok bool) {
 	return a.mark&^0xff == mark
 }
 
-// turn makes a packet that reached a real server its answer, on the way back. Swapping source and destination
-// changes no checksum; new TCP flags do.
+// turn makes a packet that reached a real server its answer, on the way back. Swapping source and
+// destination changes no checksum. New TCP flags do.
 func turn(frame []byte, a *arrival, s *Site, flags packet.TCPFlags) {
 	packet.Ethernet(frame).SetHeader(s.SubjectMAC, s.MAC, packet.EtherTypeIPv4)
 	src, dst := a.ip.Src(), a.ip.Dst()

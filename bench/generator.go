@@ -9,14 +9,15 @@ import (
 	"fulcrum/ports"
 )
 
-// Generator sends and receives over one queue, on the goroutine that calls it, which ought to be locked to a thread with
-// a CPU of its own.
+// Generator sends and receives over one queue, on the calling goroutine. The caller should lock it
+// to a thread with a CPU of its own.
 type Generator struct {
 	site  Site
 	queue ports.Source
 	stop  *atomic.Bool
 	base  time.Time
-	quiet time.Duration // without an arrival, and what is on its way has been lost
+	// After this time without an arrival, all packets on their way are lost.
+	quiet time.Duration
 
 	frame  template
 	source source
@@ -28,16 +29,16 @@ type Generator struct {
 	count                      counts
 }
 
-// counts are what a phase counts.
+// counts are the counts of one phase.
 type counts struct {
 	refused, sent, forwarded, answers, withheld, returned, foreign uint64
 	oneWay, roundTrip                                              Histogram
 }
 
-// arrived counts the packets that have come back, by both ways.
+// arrived returns the number of packets that have come back, in both directions.
 func (c *counts) arrived() uint64 { return c.forwarded + c.returned }
 
-// NewGenerator makes a generator on a queue. Setting stop ends whatever it does, soon.
+// NewGenerator returns a generator on a queue. Setting stop soon ends whatever the generator does.
 func NewGenerator(site Site, queue ports.Source, stop *atomic.Bool) (*Generator, error) {
 	if err := site.Validate(); err != nil {
 		return nil, err
@@ -45,10 +46,10 @@ func NewGenerator(site Site, queue ports.Source, stop *atomic.Bool) (*Generator,
 	return &Generator{site: site, queue: queue, stop: stop, base: time.Now(), quiet: usualQuiet}, nil
 }
 
-// ErrStopped says that a trial was ended before its time.
+// ErrStopped says that a trial ended before its time.
 var ErrStopped = errors.New("the generator was stopped")
 
-// Run does a trial.
+// Run runs a trial.
 func (g *Generator) Run(t Trial) (Result, error) {
 	if err := t.Validate(); err != nil {
 		return Result{}, err
@@ -74,13 +75,13 @@ func (g *Generator) Run(t Trial) (Result, error) {
 	return r, nil
 }
 
-// begin starts to count anew, and tells what is sent from now on from what was sent before.
+// begin resets the counts. Packets sent from now on have another mark than those sent before.
 func (g *Generator) begin() {
 	g.mark = mark | (g.mark+1)&0xff
 	g.count = counts{}
 }
 
-// measure sends for the trial's duration, and waits for what is still on its way.
+// measure sends for the trial's duration, and waits for packets that are still on their way.
 func (g *Generator) measure(t Trial, r *Result) {
 	p, c := newPace(t.Rate), &g.count
 	r.Seconds = g.send(&p, time.Duration(t.Duration)).Seconds()
@@ -92,7 +93,7 @@ func (g *Generator) measure(t Trial, r *Result) {
 	r.OneWay, r.RoundTrip = c.oneWay.Latency(), c.roundTrip.Latency()
 }
 
-// send sends at a pace for a while, and returns how long it was.
+// send sends at a pace for a while, and returns how long it took.
 func (g *Generator) send(p *pace, while time.Duration) time.Duration {
 	start := g.now()
 	for now := start; !g.stop.Load(); now = g.now() {
@@ -109,8 +110,8 @@ func (g *Generator) send(p *pace, while time.Duration) time.Duration {
 
 func (g *Generator) now() int64 { return int64(time.Since(g.base)) }
 
-// fill adds new packets to what is to be sent. At no given rate answers go first: the device under test takes in as many
-// answers as it has forwarded packets.
+// fill adds new packets to those to be sent. Without a rate, answers go first: the device under
+// test gets as many answers as it has forwarded packets.
 func (g *Generator) fill(p *pace, elapsed int64, now uint32) {
 	if g.answers.N > 0 && p.rate == 0 {
 		return
@@ -121,7 +122,7 @@ func (g *Generator) fill(p *pace, elapsed int64, now uint32) {
 	}
 	first := g.tx.N
 	if missing := n - g.reuse(n); missing > 0 && !g.queue.AllocBurst(&g.tx, missing, g.frame.length) {
-		p.miss(missing) // all buffers are in answers that wait
+		p.miss(missing) // answers that wait hold all buffers
 	}
 	for i := first; i < g.tx.N; i++ {
 		flow, step := g.source.take()
@@ -129,15 +130,16 @@ func (g *Generator) fill(p *pace, elapsed int64, now uint32) {
 	}
 }
 
-// reuse makes up to n packets that have come back and are done with new ones, and returns how many: their memory is at
-// hand, and the buffers need not be given back and asked for again. What a tunnel put in front goes.
+// reuse turns up to n packets that have come back into new ones, and returns how many. Their memory
+// is in the cache, and the buffers need not be freed and allocated again. A tunnel's header is
+// removed.
 func (g *Generator) reuse(n int) int {
 	before := g.tx.N
 	for g.tx.N-before < n && g.free.N > 0 {
 		p := &g.free.Packets[g.free.N-1]
 		excess := int(p.Length) - g.frame.length
 		if excess < 0 {
-			break // of another size, from before
+			break // an earlier packet of another size
 		}
 		g.tx.Push(p)
 		g.tx.Packets[g.tx.N-1].TrimFront(excess)
@@ -146,7 +148,7 @@ func (g *Generator) reuse(n int) int {
 	return g.tx.N - before
 }
 
-// exchange sends what there is to send, and takes in what has come.
+// exchange sends the packets to be sent, and handles those received.
 func (g *Generator) exchange() {
 	if !g.answer {
 		g.count.sent += g.pass(&g.tx)
@@ -159,7 +161,8 @@ func (g *Generator) exchange() {
 	g.count.sent += uint64(before - g.tx.N)
 }
 
-// pass is one crossing into the driver: it sends a burst, of which it returns how many packets were taken, and receives.
+// pass is one call into the driver: it sends a burst, receives, and returns how many packets the
+// driver took.
 func (g *Generator) pass(burst *ports.Burst) uint64 {
 	before := burst.N
 	g.queue.Exchange(burst, &g.free, &g.rx)
@@ -170,7 +173,8 @@ func (g *Generator) pass(burst *ports.Burst) uint64 {
 	return uint64(sent)
 }
 
-// settle gives up new packets that the device under test had no room for, if there is a rate: they were due now.
+// settle drops new packets that the device under test did not take, if there is a rate: they were
+// due now.
 func (g *Generator) settle(p *pace) {
 	if p.rate == 0 || g.tx.N == 0 {
 		return
@@ -179,7 +183,7 @@ func (g *Generator) settle(p *pace) {
 	g.queue.Exchange(nil, &g.tx, nil)
 }
 
-// sort does to each received packet what its addressee would.
+// sort handles each received packet as its addressee would.
 func (g *Generator) sort(now uint32) {
 	var a arrival
 	for i := range g.rx.Slice() {
@@ -188,7 +192,7 @@ func (g *Generator) sort(now uint32) {
 		case !read(p.Bytes(), &a):
 			g.stranger(p)
 			continue
-		case a.mark != g.mark: // from before
+		case a.mark != g.mark: // from an earlier trial
 		case isClient(a.ip.Dst()):
 			g.count.returned++
 			g.count.roundTrip.Add(now - a.sent)
@@ -203,7 +207,8 @@ func (g *Generator) sort(now uint32) {
 	}
 }
 
-// reply queues the real server's answer to a packet, in the packet's place, and reports whether there is one.
+// reply queues the real server's answer to a packet, in the packet's place. It reports whether
+// there is one.
 func (g *Generator) reply(p *ports.Packet, a *arrival) bool {
 	var flags packet.TCPFlags
 	if a.protocol == packet.ProtocolTCP {
@@ -220,7 +225,7 @@ func (g *Generator) reply(p *ports.Packet, a *arrival) bool {
 	return true
 }
 
-// stranger answers ARP, and frees anything else that is not the generator's own.
+// stranger answers ARP, and frees every other packet that is not the generator's own.
 func (g *Generator) stranger(p *ports.Packet) {
 	g.count.foreign++
 	if !answerARP(p.Bytes(), &g.site) {
@@ -232,10 +237,11 @@ func (g *Generator) stranger(p *ports.Packet) {
 	g.queue.Exchange(nil, &g.own, nil)
 }
 
-// usualQuiet is longer than anybody holds a packet.
+// usualQuiet is longer than any device holds a packet.
 const usualQuiet = 100 * time.Millisecond
 
-// drain receives until nothing is on its way any more, and gives back what could not be sent.
+// drain receives until no packet is on its way any more, and frees the packets that could not be
+// sent.
 func (g *Generator) drain() {
 	last, arrived := g.now(), g.count.arrived()
 	for now := last; g.underway() > 0 && now-last < int64(g.quiet) && !g.stop.Load(); now = g.now() {

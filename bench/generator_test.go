@@ -12,7 +12,8 @@ import (
 	"fulcrum/packet"
 )
 
-// TestLoop: a device that sends everything back unchanged loses nothing, and is told so.
+// TestLoop: a device that sends everything back unchanged loses nothing, and the generator counts
+// no loss.
 func TestLoop(t *testing.T) {
 	for _, k := range []Kind{UDP, TCP, NewUDP, NewTCP, Lives} {
 		t.Run(k.String(), func(t *testing.T) {
@@ -31,7 +32,7 @@ func TestLoop(t *testing.T) {
 	}
 }
 
-// TestLosses: every packet that a device swallows is missed, and only those.
+// TestLosses: the generator counts every packet that a device swallows, and only those.
 func TestLosses(t *testing.T) {
 	swallowed, measured := uint64(0), 0
 	g := newGenerator(t, func(frames [][]byte, send func([]byte)) {
@@ -52,7 +53,7 @@ func TestLosses(t *testing.T) {
 	}
 }
 
-// TestNothingComesBack: a device that is dead ends neither the making of sessions nor the trial.
+// TestNothingComesBack: with a dead device, both the making of sessions and the trial end.
 func TestNothingComesBack(t *testing.T) {
 	g := newGenerator(t, func([][]byte, func([]byte)) {})
 	g.quiet = time.Millisecond
@@ -62,8 +63,8 @@ func TestNothingComesBack(t *testing.T) {
 	}
 }
 
-// TestDirector: all kinds of traffic through a real director in every mode, with the real servers' answers where they
-// pass it.
+// TestDirector sends all kinds of traffic through a real director in every mode, with the real
+// servers' answers if they pass it.
 func TestDirector(t *testing.T) {
 	for _, m := range allModes {
 		for _, k := range []Kind{UDP, TCP, NewUDP, NewTCP, Lives} {
@@ -80,20 +81,24 @@ func TestDirector(t *testing.T) {
 	}
 }
 
-// TestDirectorAtFullRate: without a rate the generator sends what goes, and the accounts still come out even.
+// TestDirectorAtFullRate: without a rate the generator sends what the device takes, and all packets
+// are accounted for.
 func TestDirectorAtFullRate(t *testing.T) {
 	for _, m := range []modes.Mode{modes.DR, modes.NAT} {
 		trial := testTrial(UDP, 1000)
 		trial.Rate, trial.Answer = 0, m.TwoWay()
-		trial.Duration = Duration(400 * time.Millisecond) // in which the other side gets a CPU even on a busy machine
+		// Long enough for the other side to get a CPU on a busy machine.
+		trial.Duration = Duration(400 * time.Millisecond)
 		r := run(t, newDirected(t, m, 2000), trial)
-		if r.Forwarded > r.Sent || r.Returned > r.Answers || r.ForwardedInTime > r.Forwarded || r.PacketRate() <= 0 || r.Missed != 0 {
+		if r.Forwarded > r.Sent || r.Returned > r.Answers || r.ForwardedInTime > r.Forwarded ||
+			r.PacketRate() <= 0 || r.Missed != 0 {
 			t.Errorf("%v: %+v", m, r)
 		}
 	}
 }
 
-// TestOtherSizes: a frame has the size asked for on the wire, and its checksums are right whatever lay in its buffer.
+// TestOtherSizes: a frame has the requested size on the wire, and its checksums are right whatever
+// its buffer held before.
 func TestOtherSizes(t *testing.T) {
 	for _, size := range allSizes {
 		g := newGenerator(t, func(frames [][]byte, send func([]byte)) {

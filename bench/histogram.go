@@ -2,11 +2,11 @@ package bench
 
 import "math/bits"
 
-// subBuckets is how many buckets each power of two has: a percentile is off by 1/64 at most.
+// subBuckets is the number of buckets of each power of two: a percentile is off by 1/64 at most.
 const subBuckets = 64
 
-// Histogram counts durations of up to 4 seconds, in nanoseconds, in buckets whose width grows with them, as HDR histograms
-// do. Counting allocates nothing.
+// Histogram counts durations of up to 4 seconds, in nanoseconds. As in HDR histograms, buckets of
+// longer durations are wider. Counting allocates nothing.
 type Histogram struct {
 	counts [27 * subBuckets]uint64
 	total  uint64
@@ -46,13 +46,14 @@ func highest(bucket int) uint32 {
 	return uint32((uint64(bucket-shift*subBuckets)+1)<<shift - 1)
 }
 
-// Total returns how many durations were counted.
+// Total returns the number of durations that were counted.
 func (h *Histogram) Total() uint64 { return h.total }
 
 // Max returns the longest duration.
 func (h *Histogram) Max() uint32 { return h.most }
 
-// Quantile returns the duration that the given share of all does not exceed; 0 if there are none.
+// Quantile returns the duration that the given share of all does not exceed, or 0 if there are
+// none.
 func (h *Histogram) Quantile(q float64) uint32 {
 	below := uint64(q * float64(h.total))
 	if float64(below) < q*float64(h.total) {
@@ -67,7 +68,7 @@ func (h *Histogram) Quantile(q float64) uint32 {
 	return h.most
 }
 
-// Latency is what a histogram says, in nanoseconds.
+// Latency summarises a histogram, in nanoseconds.
 type Latency struct {
 	Packets uint64 `json:"packets"`
 	P50     uint32 `json:"p50"`
@@ -76,12 +77,13 @@ type Latency struct {
 	P999    uint32 `json:"p999"`
 	P9999   uint32 `json:"p9999"`
 	Max     uint32 `json:"max"`
-	// Curve has the latency at each of CurveQuantiles.
+	// Curve holds the latency at each of CurveQuantiles.
 	Curve []uint32 `json:"curve"`
 }
 
-// CurveQuantiles are where a latency curve is drawn: so and so many nines.
-var CurveQuantiles = []float64{0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9995, 0.9999, 0.99995, 0.99999, 1}
+// CurveQuantiles are the quantiles of a latency curve, in ascending order, with ever more nines.
+var CurveQuantiles = []float64{0, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.995, 0.999, 0.9995, 0.9999,
+	0.99995, 0.99999, 1}
 
 // Latency returns the percentiles.
 func (h *Histogram) Latency() Latency {

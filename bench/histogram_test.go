@@ -8,7 +8,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestBuckets: a duration's bucket reaches to it, and by less than a 64th further.
+// TestBuckets: a bucket's highest duration is at least the counted one, and less than a 64th
+// longer.
 func TestBuckets(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ns := rapid.Uint32().Draw(t, "ns")
@@ -25,7 +26,7 @@ func TestBuckets(t *testing.T) {
 	}
 }
 
-// TestQuantiles: as sorting finds them, to the width of a bucket.
+// TestQuantiles: quantiles equal those of the sorted durations, to the width of a bucket.
 func TestQuantiles(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		all := rapid.SliceOfN(rapid.Uint32(), 1, 300).Draw(t, "all")
@@ -47,7 +48,8 @@ func TestQuantiles(t *testing.T) {
 }
 
 func TestEmptyHistogram(t *testing.T) {
-	if l := new(Histogram).Latency(); l.Packets != 0 || l.P50 != 0 || l.Max != 0 || len(l.Curve) != len(CurveQuantiles) {
+	if l := new(Histogram).Latency(); l.Packets != 0 || l.P50 != 0 || l.Max != 0 ||
+		len(l.Curve) != len(CurveQuantiles) {
 		t.Errorf("%+v", l)
 	}
 }

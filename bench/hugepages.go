@@ -13,13 +13,13 @@ const (
 	hugePageSize = 2 << 20
 )
 
-// reservation is how the machine's huge pages were before the benchmark asked for more.
+// reservation is the state of the machine's huge pages before the benchmark asked for more.
 type reservation struct {
 	file   string // nr_hugepages; empty if nothing has been changed
 	before int
 }
 
-// reserve has at least so many bytes of free huge pages, as far as the kernel can still find them.
+// reserve makes at least this many bytes of huge pages free, as far as the kernel still finds them.
 func reserve(sysfs string, bytes int) (reservation, error) {
 	free, err := readNumber(filepath.Join(sysfs, "free_hugepages"))
 	if err != nil {
@@ -37,7 +37,7 @@ func reserve(sysfs string, bytes int) (reservation, error) {
 	return reservation{file, before}, writeNumber(file, before+missing)
 }
 
-// restore puts the number back.
+// restore writes the old number back.
 func (r reservation) restore() error {
 	if r.file == "" {
 		return nil

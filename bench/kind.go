@@ -20,13 +20,15 @@ const (
 
 const ackData = packet.TCPAck | packet.TCPPsh
 
-// kinds is the one table of kinds. A step is a packet of a flow: the flags of a TCP segment, or 0 for a datagram.
+// kinds is the one table of kinds. A step is a packet of a flow: the flags of a TCP segment, or 0
+// for a datagram.
 var kinds = [numKinds]struct {
 	name     string
 	protocol uint8
-	create   []packet.TCPFlags // what makes the sessions before a trial
-	run      []packet.TCPFlags // what a flow sends during the trial
-	fresh    bool              // flows are taken one after the other, each with all its steps, not at random
+	create   []packet.TCPFlags // the steps that make the sessions before a trial
+	run      []packet.TCPFlags // the steps that a flow sends during the trial
+	// fresh takes flows one after the other, each with all its steps, not at random.
+	fresh bool
 }{
 	UDP:    {"udp", packet.ProtocolUDP, []packet.TCPFlags{0}, []packet.TCPFlags{0}, false},
 	TCP:    {"tcp", packet.ProtocolTCP, []packet.TCPFlags{packet.TCPSyn, packet.TCPAck}, []packet.TCPFlags{ackData}, false},
@@ -46,7 +48,8 @@ func (k Kind) String() string {
 // Protocol returns the IP protocol number of the kind's packets.
 func (k Kind) Protocol() uint8 { return kinds[k].protocol }
 
-// Steps returns how many packets a flow sends; a kind with new flows makes one session with so many.
+// Steps returns the number of packets that a flow sends. Of a kind with new flows, they make one
+// session.
 func (k Kind) Steps() int { return len(kinds[k].run) }
 
 // MarshalText returns the kind's name.
@@ -60,10 +63,11 @@ func (k *Kind) UnmarshalText(text []byte) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("there is no kind of traffic %q: use udp, tcp, new-udp, new-tcp or lives", text)
+	return fmt.Errorf("unknown kind of traffic %q: use udp, tcp, new-udp, new-tcp or lives", text)
 }
 
-// answer returns what a real server answers to a TCP segment, and whether it does: the bare ACK of a handshake gets none.
+// answer returns a real server's answer to a TCP segment, and whether there is one: the bare ACK of
+// a handshake gets none.
 func answer(step packet.TCPFlags) (packet.TCPFlags, bool) {
 	switch {
 	case step&packet.TCPSyn != 0:

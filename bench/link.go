@@ -5,9 +5,10 @@ import (
 	"path/filepath"
 )
 
-// Link is a virtual wire between two processes: a virtio device at the generator's end, and a vhost device, which does the
-// copying, at the subject's. So the subject is the one that works harder, and what is measured is its limit rather than the
-// generator's; the other way round the generator gave out first, at four fifths of this (docs/benchmark.md).
+// Link is a virtual wire between two processes: a virtio device at the generator's end and a vhost
+// device at the subject's. The vhost device copies the packets. So the subject works harder, and
+// its limit is what is measured. The other way round the generator reached its limit first, at four
+// fifths of this rate (docs/benchmark.md).
 type Link struct {
 	folder string
 }
@@ -17,12 +18,13 @@ const descriptors = 1024
 
 func (l Link) socket() string { return filepath.Join(l.folder, "link.sock") }
 
-// generatorDevice is the DPDK device of the end that has to be there first.
+// generatorDevice returns the DPDK device of the generator's end, which has to be there first.
 func (l Link) generatorDevice() string {
-	return fmt.Sprintf("net_virtio_user0,path=%s,server=1,queues=1,queue_size=%d,packed_vq=1,mac=%s", l.socket(), descriptors, generatorMAC)
+	return fmt.Sprintf("net_virtio_user0,path=%s,server=1,queues=1,queue_size=%d,packed_vq=1,mac=%s",
+		l.socket(), descriptors, generatorMAC)
 }
 
-// subjectDevice is the DPDK device of the other end.
+// subjectDevice returns the DPDK device of the subject's end.
 func (l Link) subjectDevice() string {
 	return fmt.Sprintf("net_vhost0,iface=%s,client=1,queues=1", l.socket())
 }

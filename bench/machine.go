@@ -8,16 +8,16 @@ import (
 	"strings"
 )
 
-// Machine is what the figures were measured on.
+// Machine describes the machine of the figures.
 type Machine struct {
-	CPU       string `json:"cpu"`
+	CPU       string `json:"cpu"` // the model
 	CPUs      int    `json:"cpus"`
 	Memory    string `json:"memory"`
 	Kernel    string `json:"kernel"`
 	DPDK      string `json:"dpdk"`
 	Go        string `json:"go"`
 	HugePages string `json:"huge_pages"` // when the benchmark ran
-	Commit    string `json:"commit"`     // "+" after it: with changes
+	Commit    string `json:"commit"`     // "+" behind it if the tree had changes
 }
 
 const unknown = "unknown"
@@ -49,7 +49,7 @@ func valueIn(file, key string) string {
 	return unknown
 }
 
-// said returns what a program prints.
+// said returns the output of a program.
 func said(program string, arguments ...string) string {
 	text, err := exec.Command(program, arguments...).Output()
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 	"fulcrum/ports/memory"
 )
 
-// mirror receives what it sent. It has a burst of buffers and takes them back without looking at them, so that it allocates
-// nothing itself.
+// mirror receives what it sent. It has one burst of buffers and takes them back without a look, so
+// that it allocates nothing itself.
 type mirror struct {
 	ports.Queue
 	buffers, sent ports.Burst

@@ -6,7 +6,7 @@ import (
 	"fulcrum/ports"
 )
 
-// TestPace: a rate is kept to the packet, however irregular the turns are.
+// TestPace: the rate is kept to the packet, even with irregular turns.
 func TestPace(t *testing.T) {
 	p, sent := newPace(10e6), 0
 	for now := int64(0); now <= 1_000_000; now += 50 + now%777 {
@@ -18,7 +18,7 @@ func TestPace(t *testing.T) {
 	}
 }
 
-// TestLateness: after a long pause only a little is caught up with; the rest is named.
+// TestLateness: after a long pause the generator catches up only a little, and counts the rest.
 func TestLateness(t *testing.T) {
 	p, sent := newPace(1e6), 0
 	for range 100 {

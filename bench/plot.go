@@ -14,7 +14,7 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// drawing makes a plot of a report, or nil if the report has nothing for it.
+// drawing makes a plot of a report. It returns nil if the report has no figures for it.
 type drawing struct {
 	name string
 	draw func(*Report) (*plot.Plot, error)
@@ -31,7 +31,7 @@ const (
 	plotHeight = 5 * vg.Inch
 )
 
-// savePlots draws what the report has figures for, as SVG and as PNG.
+// savePlots draws every plot that the report has figures for, as SVG and as PNG.
 func (r *Report) savePlots(folder string) error {
 	for _, d := range drawings {
 		p, err := d.draw(r)
@@ -50,13 +50,14 @@ func (r *Report) savePlots(folder string) error {
 	return nil
 }
 
-// colours are told apart by people who see red and green alike too (Okabe and Ito, "Color universal design").
+// colours are distinct for colour-blind readers too (Okabe and Ito, "Color universal design").
 var colours = []color.Color{
-	color.RGBA{0x00, 0x72, 0xb2, 0xff}, color.RGBA{0xe6, 0x9f, 0x00, 0xff}, color.RGBA{0x00, 0x9e, 0x73, 0xff},
-	color.RGBA{0xcc, 0x79, 0xa7, 0xff}, color.RGBA{0x56, 0xb4, 0xe9, 0xff}, color.RGBA{0xd5, 0x5e, 0x00, 0xff},
+	color.RGBA{0x00, 0x72, 0xb2, 0xff}, color.RGBA{0xe6, 0x9f, 0x00, 0xff},
+	color.RGBA{0x00, 0x9e, 0x73, 0xff}, color.RGBA{0xcc, 0x79, 0xa7, 0xff},
+	color.RGBA{0x56, 0xb4, 0xe9, 0xff}, color.RGBA{0xd5, 0x5e, 0x00, 0xff},
 }
 
-// newPlot makes an empty plot; r's machine is named below the title.
+// newPlot returns an empty plot with the machine's name below the title.
 func newPlot(r *Report, title, x, y string) *plot.Plot {
 	p := plot.New()
 	p.Title.Text = title + "\n" + r.Machine.CPU + ", one forwarding CPU"
@@ -66,7 +67,7 @@ func newPlot(r *Report, title, x, y string) *plot.Plot {
 	return p
 }
 
-// forwardings are the throughputs of known flows with the smallest frames, testpmd's apart.
+// forwardings returns the throughputs of known flows with the smallest frames, without testpmd's.
 func (r *Report) forwardings() (figures []*Figure, baseline float64) {
 	for _, f := range r.Figures {
 		switch {
@@ -80,14 +81,15 @@ func (r *Report) forwardings() (figures []*Figure, baseline float64) {
 	return figures, baseline
 }
 
-// drawModes has a group of bars for each mode, a bar for each number of sessions.
+// drawModes draws a group of bars for each mode, with a bar for each number of sessions.
 func drawModes(r *Report) (*plot.Plot, error) {
 	figures, baseline := r.forwardings()
 	if len(figures) == 0 {
 		return nil, nil
 	}
 	p := newPlot(r, "Throughput, 64-byte frames", "", unitPackets)
-	subjects, sessions := distinct(figures, func(f *Figure) string { return f.Subject }), distinct(figures, func(f *Figure) int { return f.Sessions })
+	subjects := distinct(figures, func(f *Figure) string { return f.Subject })
+	sessions := distinct(figures, func(f *Figure) int { return f.Sessions })
 	width := vg.Points(70 / float64(len(sessions)))
 	for i, n := range sessions {
 		bars, err := plotter.NewBarChart(valuesOf(figures, subjects, n), width)
@@ -104,7 +106,7 @@ func drawModes(r *Report) (*plot.Plot, error) {
 	return p, addBaseline(p, baseline, -0.5, float64(len(subjects))-0.5)
 }
 
-// valuesOf are the medians of each subject with so many sessions.
+// valuesOf returns the median of each subject with this number of sessions.
 func valuesOf(figures []*Figure, subjects []string, sessions int) plotter.Values {
 	values := make(plotter.Values, len(subjects))
 	for _, f := range figures {
@@ -115,7 +117,7 @@ func valuesOf(figures []*Figure, subjects []string, sessions int) plotter.Values
 	return values
 }
 
-// drawSessions has a line for each mode.
+// drawSessions draws a line for each mode.
 func drawSessions(r *Report) (*plot.Plot, error) {
 	figures, baseline := r.forwardings()
 	sessions := distinct(figures, func(f *Figure) int { return f.Sessions })
@@ -139,7 +141,7 @@ func drawSessions(r *Report) (*plot.Plot, error) {
 	return p, addBaseline(p, baseline, float64(slices.Min(sessions)), float64(slices.Max(sessions)))
 }
 
-// drawLatency has a line for each subject, over the number of nines of the share that is faster.
+// drawLatency draws a line for each subject, over the number of nines of the share that is faster.
 func drawLatency(r *Report) (*plot.Plot, error) {
 	p := newPlot(r, "Latency at 80 % of the highest rate at which 0.5 % is lost", "share of packets that are faster", "µs")
 	drawn := 0
@@ -189,7 +191,7 @@ func addLine(p *plot.Plot, name string, points plotter.XYs, number int) error {
 	return nil
 }
 
-// addBaseline draws testpmd's rate across.
+// addBaseline draws testpmd's rate as a horizontal line.
 func addBaseline(p *plot.Plot, rate, from, to float64) error {
 	if rate == 0 {
 		return nil
@@ -207,6 +209,7 @@ func addBaseline(p *plot.Plot, rate, from, to float64) error {
 // powersOfTen labels the powers of ten in words.
 type powersOfTen struct{}
 
+// Ticks returns a tick for each power of ten from low to high (plot.Ticker).
 func (powersOfTen) Ticks(low, high float64) []plot.Tick {
 	var ticks []plot.Tick
 	for e := math.Floor(math.Log10(low)); e <= math.Ceil(math.Log10(high)); e++ {
@@ -233,7 +236,7 @@ func inWords(n int) string {
 	return text
 }
 
-// distinct returns what figures have, each once, in order of appearance.
+// distinct returns the values that figures have, each once, in order of appearance.
 func distinct[T comparable](figures []*Figure, of func(*Figure) T) []T {
 	var list []T
 	for _, f := range figures {

@@ -12,10 +12,11 @@ import (
 	"fulcrum/modes"
 )
 
-// profiled is the traffic of a profile for the compiler: what a director does all day, in equal parts.
+// profiled is the traffic of a profile for the compiler: the usual work of a director, in equal
+// parts.
 var profiled = []Kind{UDP, TCP, Lives}
 
-// Profile writes a CPU profile of the director's work in all modes to a file: what the compiler is to make fast.
+// Profile writes a CPU profile of the director's work in all modes to a file, for the compiler.
 func (b *Bench) Profile(ctx context.Context, s Scale, file string) error {
 	folder, err := makeFolder()
 	if err != nil {

@@ -16,19 +16,19 @@ import (
 	"fulcrum/modes"
 )
 
-// reader is somebody who asks the director for something while it forwards.
+// reader is a client that asks the director for something while the director forwards.
 type reader struct {
 	name, path string
-	every      time.Duration // from one question to the next; 0 is at once
+	every      time.Duration // from one request to the next; 0 is at once
 }
 
-// readers ask for much, far more often than anybody would. Prometheus usually asks every 15 seconds.
+// readers ask for much, and far more often than usual. Prometheus reads every 15 seconds.
 var readers = []reader{
 	{"scraped", "/metrics", 250 * time.Millisecond},
 	{"listed", "/v1/sessions", 0},
 }
 
-// while has a reader ask the director on a link during f.
+// while has a reader ask the director on a link while f runs.
 func (b *Bench) while(ctx context.Context, l Link, r reader, f func() error) error {
 	reading, stop := context.WithCancel(ctx)
 	var answered int
@@ -39,7 +39,7 @@ func (b *Bench) while(ctx context.Context, l Link, r reader, f func() error) err
 	stop()
 	asking.Wait()
 	if err == nil && wrong == nil && answered == 0 {
-		wrong = errors.New("the director answered nothing")
+		wrong = errors.New("the director sent no answer")
 	}
 	if wrong != nil {
 		wrong = fmt.Errorf("read %s: %w", r.path, wrong)
@@ -48,7 +48,7 @@ func (b *Bench) while(ctx context.Context, l Link, r reader, f func() error) err
 	return errors.Join(err, wrong)
 }
 
-// ask asks again and again until ctx ends, and returns how many bytes were answered.
+// ask repeats the request until ctx ends, and returns the number of bytes of the answers.
 func ask(ctx context.Context, l Link, r reader) (answered int, err error) {
 	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", controlSocket(l))
@@ -86,7 +86,7 @@ func askOnce(ctx context.Context, client *http.Client, path string) (int, error)
 	return int(n), err
 }
 
-// turns are how long the turns of the director's worker took so far.
+// turns returns the turns of the director's worker so far, counted by how long they took.
 func (d *bed) turns(ctx context.Context) ([]control.TurnCount, error) {
 	var workers []control.WorkerReport
 	err := api.NewClient(controlSocket(d.link)).Do(ctx, http.MethodGet, "workers", nil, &workers)
@@ -99,7 +99,8 @@ func (d *bed) turns(ctx context.Context) ([]control.TurnCount, error) {
 	return workers[0].TurnTimes, nil
 }
 
-// turnsFrom counts the turns that took as long as a limit of the counts or longer, in µs, from before to after.
+// turnsFrom returns the number of turns, from before to after, that took as long as limit or
+// longer. limit is one of the counts' limits, in µs.
 func turnsFrom(limit int64, before, after []control.TurnCount) uint64 {
 	sum := uint64(0)
 	for i := range after {
@@ -110,16 +111,18 @@ func turnsFrom(limit int64, before, after []control.TurnCount) uint64 {
 	return sum
 }
 
-// beside has f run while a director with a crowd of real servers is there that forwards nothing, on the generator's CPU. Reading it takes as
-// much of that CPU as reading the director under test, but nothing that belongs to the subject's forwarding.
+// beside runs f while another director, with a crowd of real servers and no traffic, runs on the
+// generator's CPU. Reading it takes as much of that CPU as reading the director under test, but
+// none of the subject's.
 func (b *Bench) beside(ctx context.Context, m modes.Mode, f func(Link) error) error {
 	folder, err := makeFolder()
 	if err != nil {
-		return fmt.Errorf("make a folder for a director beside: %w", err)
+		return fmt.Errorf("make a folder for the second director: %w", err)
 	}
 	defer os.RemoveAll(folder)
 	l := Link{folder}
-	p, err := director{mode: m, sessions: thousand, device: "net_ring0", crowd: crowd, beside: true}.start(ctx, b, l)
+	second := director{mode: m, sessions: thousand, device: "net_ring0", crowd: crowd, beside: true}
+	p, err := second.start(ctx, b, l)
 	if err == nil {
 		err = f(l)
 	}

@@ -11,11 +11,11 @@ import (
 	"time"
 )
 
-// Report is what a run of the benchmark brought.
+// Report is the outcome of a run of the benchmark.
 type Report struct {
 	Machine  Machine   `json:"machine"`
 	Started  time.Time `json:"started"`
-	Seconds  float64   `json:"seconds"`
+	Seconds  float64   `json:"seconds"` // of the whole run
 	Figures  []*Figure `json:"figures"`
 	Accounts []Account `json:"accounts,omitempty"` // of directors that dropped packets
 }
@@ -47,7 +47,7 @@ func (r *Report) saveTable(file string) error {
 	return r.WriteTable(f)
 }
 
-// WriteTable writes the report for people.
+// WriteTable writes the report as a table.
 func (r *Report) WriteTable(w io.Writer) error {
 	m := r.Machine
 	fmt.Fprintf(w, "%s, %d CPUs, %s, %s, DPDK %s, %s, huge pages: %s, commit %s\n%s, %.0f s\n\n",
@@ -55,7 +55,8 @@ func (r *Report) WriteTable(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(t, "suite\tsubject\twhat\tsessions\tbytes\tmedian\tlow\thigh\tunit\tns/packet\tof testpmd\t\n")
 	for _, f := range r.Figures {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%.2f\t%.2f\t%.2f\t%s\t%s\t%s\t\n", f.Suite, f.Subject, f.Name, count(f.Sessions), count(f.Size),
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%.2f\t%.2f\t%.2f\t%s\t%s\t%s\t\n", f.Suite, f.Subject, f.Name,
+			count(f.Sessions), count(f.Size),
 			f.Median, f.Low, f.High, f.Unit, decimal(f.NsPerPacket, 1), decimal(f.Ratio, 2))
 	}
 	if err := t.Flush(); err != nil {
@@ -81,7 +82,7 @@ func decimal(v float64, places int) string {
 	return strconv.FormatFloat(v, 'f', places, 64)
 }
 
-// writeLatencies shows the percentiles of each figure that has them.
+// writeLatencies writes the percentiles of each figure that has them.
 func (r *Report) writeLatencies(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(t, "\nlatency in ns\twhat\tp50\tp99\tp99.9\tp99.99\tmax\tloss\t\n")
@@ -89,7 +90,8 @@ func (r *Report) writeLatencies(w io.Writer) error {
 	for _, f := range r.Figures {
 		if l := f.Latency; l != nil {
 			measured = true
-			fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%.5f %%\t\n", f.Subject, f.Name, l.P50, l.P99, l.P999, l.P9999, l.Max, 100*f.Loss)
+			fmt.Fprintf(t, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%.5f %%\t\n", f.Subject, f.Name, l.P50, l.P99,
+				l.P999, l.P9999, l.Max, 100*f.Loss)
 		}
 	}
 	if !measured {

@@ -20,7 +20,8 @@ func sampleReport(t *testing.T) *Report {
 	k := &book{suite: "throughput"}
 	rate := func(subject string, kind Kind, flows int, rates ...uint64) {
 		for _, n := range rates {
-			k.addRate(subject, kind.String(), Result{Trial: Trial{Kind: kind, Flows: flows, Size: MinSize}, Seconds: 1, ForwardedInTime: n})
+			k.addRate(subject, kind.String(), Result{Trial: Trial{Kind: kind, Flows: flows, Size: MinSize},
+				Seconds: 1, ForwardedInTime: n})
 		}
 	}
 	rate(baselineName, UDP, thousand, 10e6, 14e6, 12e6)
@@ -37,7 +38,8 @@ func sampleReport(t *testing.T) *Report {
 		h.Add(1000 + i)
 	}
 	for _, subject := range []string{"dr", baselineName} {
-		k.addLatency(subject, "p99.9 at 80 %", Result{Trial: Trial{Flows: million, Size: MinSize}, OneWay: h.Latency()})
+		k.addLatency(subject, "p99.9 at 80 %", Result{Trial: Trial{Flows: million, Size: MinSize},
+			OneWay: h.Latency()})
 	}
 	k.suite = "memory"
 	k.add(Figure{Subject: "dr", Name: "memory", Sessions: million, Unit: unitBytes}, 90)
@@ -45,7 +47,10 @@ func sampleReport(t *testing.T) *Report {
 		t.Fatal(err)
 	}
 	k.compare()
-	return &Report{Machine: describeMachine(), Started: time.Unix(0, 0).UTC(), Seconds: 1, Figures: k.figures, Accounts: k.accounts}
+	return &Report{
+		Machine: describeMachine(), Started: time.Unix(0, 0).UTC(), Seconds: 1, Figures: k.figures,
+		Accounts: k.accounts,
+	}
 }
 
 func TestFigures(t *testing.T) {
@@ -59,7 +64,8 @@ func TestFigures(t *testing.T) {
 		t.Fatalf("no figure of %s %s %d", subject, name, sessions)
 		return nil
 	}
-	if f := find("dr", "udp", thousand); f.Median != 9 || f.Low != 8 || f.High != 10 || f.Baseline != 12 || f.Ratio != 0.75 || f.NsPerPacket < 111 || f.NsPerPacket > 112 {
+	if f := find("dr", "udp", thousand); f.Median != 9 || f.Low != 8 || f.High != 10 ||
+		f.Baseline != 12 || f.Ratio != 0.75 || f.NsPerPacket < 111 || f.NsPerPacket > 112 {
 		t.Errorf("%+v", f)
 	}
 	if f := find("dr", "lives", 0); f.Ratio != 4.0/12 || f.NsPerPacket != 250 {
@@ -70,7 +76,7 @@ func TestFigures(t *testing.T) {
 	}
 }
 
-// TestBookHoldsTheDirectorToItsAccount: a packet without a name is an error.
+// TestBookHoldsTheDirectorToItsAccount: a packet that is not accounted for is an error.
 func TestBookHoldsTheDirectorToItsAccount(t *testing.T) {
 	k := new(book)
 	if err := k.close("dr", &control.Report{Received: 3, Transmitted: 1, Drops: map[string]uint64{"tx_full": 1}}); err == nil {
@@ -101,16 +107,19 @@ func TestSave(t *testing.T) {
 	if d := cmp.Diff(r, again); d != "" {
 		t.Errorf("report.json says something else:\n%s", d)
 	}
-	for _, want := range []string{"dr", "9.00", "0.75", "lives", "p99.9 at 80 %", "tx_full:2", r.Machine.CPU} {
+	for _, want := range []string{"dr", "9.00", "0.75", "lives", "p99.9 at 80 %", "tx_full:2",
+		r.Machine.CPU} {
 		if !strings.Contains(read("report.txt"), want) {
 			t.Errorf("report.txt does not have %q:\n%s", want, read("report.txt"))
 		}
 	}
 	for _, d := range drawings {
-		if text := read(d.name + ".svg"); !strings.Contains(text, "<svg") || !strings.Contains(text, "dr") {
+		if text := read(d.name + ".svg"); !strings.Contains(text, "<svg") ||
+			!strings.Contains(text, "dr") {
 			t.Errorf("%s.svg is no drawing", d.name)
 		}
-		if picture, err := png.Decode(strings.NewReader(read(d.name + ".png"))); err != nil || picture.Bounds().Dx() < 500 {
+		if picture, err := png.Decode(strings.NewReader(read(d.name + ".png"))); err != nil ||
+			picture.Bounds().Dx() < 500 {
 			t.Errorf("%s.png: %v", d.name, err)
 		}
 	}
@@ -128,7 +137,8 @@ func TestSaveNothing(t *testing.T) {
 }
 
 func TestInWords(t *testing.T) {
-	for n, want := range map[int]string{1: "1", 999: "999", 1000: "1k", 100_000: "100k", 1_500_000: "1500k", 10_000_000: "10M"} {
+	for n, want := range map[int]string{1: "1", 999: "999", 1000: "1k", 100_000: "100k",
+		1_500_000: "1500k", 10_000_000: "10M"} {
 		if got := inWords(n); got != want {
 			t.Errorf("%d is %q; want %q", n, got, want)
 		}

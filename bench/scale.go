@@ -7,19 +7,21 @@ import (
 	"fulcrum/modes"
 )
 
-// Scale says how much a benchmark does.
+// Scale is the extent of a benchmark.
 type Scale struct {
-	Repeats  int           // runs of everything, of which the median is taken
+	Repeats  int           // runs of each figure, whose median is taken
 	Duration time.Duration // of a trial
 	Sessions []int         // for throughput, ascending
 	Sizes    []int         // of frames, in bytes, ascending
 	Modes    []modes.Mode
-	Memory   []int         // sessions whose memory is measured
-	StartUp  []int         // sessions of tables whose start is timed
+	Memory   []int         // numbers of sessions whose memory is measured
+	StartUp  []int         // sizes of tables whose start is timed
 	Latency  time.Duration // of a trial for latency
-	Table    int           // sessions of the table for new sessions
-	Profile  time.Duration // of sending for a profile, much longer than the making of sessions, which is in it too
-	Huge     int           // bytes of huge pages for all this
+	Table    int           // size of the table for new sessions
+	// Profile is the time of sending for a profile. It is much longer than the making of sessions,
+	// which the profile includes.
+	Profile time.Duration
+	Huge    int // bytes of huge pages for all of this
 }
 
 const (
@@ -27,7 +29,7 @@ const (
 	million  = 1000 * thousand
 )
 
-// The subjects of suites that measure one mode, or two: the one that costs the director least, and
+// The subjects of suites that measure one mode or two: the mode that costs the director least, and
 // the one that costs it most.
 const (
 	cheapest = modes.DR
@@ -39,20 +41,25 @@ var (
 	allSizes = []int{64, 128, 256, 512, 1024, 1518}
 )
 
-// Scales are the ones there are, by name: a minute, ten minutes, an hour.
+// Scales holds the scales by name: a minute, ten minutes, an hour.
 var Scales = map[string]Scale{
 	"quick": {
-		Repeats: 1, Duration: 500 * time.Millisecond, Sessions: []int{thousand, million}, Sizes: []int{64, 1518}, Modes: allModes,
-		Memory: []int{million}, StartUp: []int{thousand, 10 * million}, Latency: time.Second, Table: 8 * million, Profile: 4 * time.Second, Huge: 1 << 30,
+		Repeats: 1, Duration: 500 * time.Millisecond, Latency: time.Second, Profile: 4 * time.Second,
+		Sessions: []int{thousand, million}, Sizes: []int{64, 1518}, Modes: allModes,
+		Memory: []int{million}, StartUp: []int{thousand, 10 * million}, Table: 8 * million, Huge: 1 << 30,
 	},
 	"default": {
-		Repeats: 3, Duration: 2 * time.Second, Sessions: []int{thousand, 100 * thousand, million}, Sizes: allSizes, Modes: allModes,
-		Memory: []int{million, 10 * million}, StartUp: []int{thousand, million, 10 * million}, Latency: 5 * time.Second, Table: 16 * million,
+		Repeats: 3, Duration: 2 * time.Second, Latency: 5 * time.Second,
+		Sessions: []int{thousand, 100 * thousand, million}, Sizes: allSizes, Modes: allModes,
+		Memory: []int{million, 10 * million}, StartUp: []int{thousand, million, 10 * million},
+		Table:   16 * million,
 		Profile: 8 * time.Second, Huge: 2 << 30,
 	},
 	"full": {
-		Repeats: 5, Duration: 3 * time.Second, Sessions: []int{thousand, 100 * thousand, million, 10 * million}, Sizes: allSizes, Modes: allModes,
-		Memory: []int{million, 10 * million, 100 * million}, StartUp: []int{thousand, million, 10 * million, 100 * million}, Latency: 20 * time.Second,
-		Table: 16 * million, Profile: 20 * time.Second, Huge: 4 << 30,
+		Repeats: 5, Duration: 3 * time.Second, Latency: 20 * time.Second,
+		Sessions: []int{thousand, 100 * thousand, million, 10 * million}, Sizes: allSizes, Modes: allModes,
+		Memory:  []int{million, 10 * million, 100 * million},
+		StartUp: []int{thousand, million, 10 * million, 100 * million},
+		Table:   16 * million, Profile: 20 * time.Second, Huge: 4 << 30,
 	},
 }

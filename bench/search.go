@@ -1,18 +1,19 @@
 package bench
 
-// searchTries is how often a rate may fail before it counts as too high: on a machine that does other things too,
-// one interruption says little about the rate.
+// searchTries is how often a rate may fail before it counts as too high. On a busy machine, one
+// interruption says little about the rate.
 const searchTries = 2
 
 // searchPrecision is the share of the rate at which the search ends.
 const searchPrecision = 0.02
 
-// tolerable is the share of packets that may be lost where a partial drop rate is sought; the number is that of FD.io's
-// CSIT project.
+// tolerable is the share of packets that may be lost at a partial drop rate. The number is that of
+// FD.io's CSIT project.
 const tolerable = 0.005
 
-// highestRate finds the highest rate at which no larger share than that allowed is lost, as RFC 2544 (section 26.1)
-// does: by halving, between nothing and a rate that surely is too high. loss does a trial at a rate.
+// highestRate finds the highest rate at which the share of lost packets is at most allowed, as RFC
+// 2544 (section 26.1) does: by halving, between 0 and a rate that is surely too high. loss runs a
+// trial at a rate.
 func highestRate(tooHigh, allowed float64, loss func(rate float64) (float64, error)) (float64, error) {
 	low, high := 0.0, tooHigh
 	for high-low > searchPrecision*high {
@@ -27,7 +28,7 @@ func highestRate(tooHigh, allowed float64, loss func(rate float64) (float64, err
 			high = middle
 		}
 		if high < tooHigh/1e4 {
-			return 0, nil // no rate worth naming
+			return 0, nil // too low to name
 		}
 	}
 	return low, nil

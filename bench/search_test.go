@@ -8,19 +8,23 @@ import (
 	"pgregory.net/rapid"
 )
 
-// TestSearch finds the capacity of a device that loses whatever is beyond it, and a little more if a little may be lost.
+// TestSearch finds the capacity of a device that loses everything beyond it, and a little more if
+// some loss is allowed.
 func TestSearch(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		capacity := rapid.Float64Range(1e5, 2e7).Draw(t, "capacity")
 		allowed := rapid.SampledFrom([]float64{0, tolerable}).Draw(t, "allowed")
-		got, err := highestRate(2.5e7, allowed, func(rate float64) (float64, error) { return max(0, rate-capacity) / rate, nil })
-		if highest := capacity / (1 - allowed); err != nil || got > highest*1.0001 || got < highest*(1-2*searchPrecision) {
+		got, err := highestRate(2.5e7, allowed, func(rate float64) (float64, error) {
+			return max(0, rate-capacity) / rate, nil
+		})
+		if highest := capacity / (1 - allowed); err != nil || got > highest*1.0001 ||
+			got < highest*(1-2*searchPrecision) {
 			t.Errorf("found %g of %g, %v", got, highest, err)
 		}
 	})
 }
 
-// TestSearchForgivesOnce: one interruption at each rate does not matter, two do.
+// TestSearchForgivesOnce: one interruption at a rate does not matter, two do.
 func TestSearchForgivesOnce(t *testing.T) {
 	for interruptions, found := range map[int]bool{1: true, 2: false} {
 		tried := map[float64]int{}

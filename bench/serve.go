@@ -21,23 +21,25 @@ import (
 // ServeConfig describes the generator's process.
 type ServeConfig struct {
 	Site Site
-	Port ports.Port // its first queue is used
-	CPU  int        // where the generator runs
-	// EnterThread and LeaveThread, if set, are called on the generator's thread before its first and after its last use
-	// of the queue.
+	Port ports.Port // the generator uses its first queue
+	CPU  int        // the generator's CPU
+	// EnterThread and LeaveThread, if set, are called on the generator's thread before its first and
+	// after its last use of the queue.
 	EnterThread func() error
 	LeaveThread func()
 }
 
-// linkDeadline is how long the device under test may take to connect.
+// linkDeadline bounds the wait until the device under test connects.
 const linkDeadline = 30 * time.Second
 
-// Serve does the trials that it reads from in, one JSON object after the other, and writes each one's Result to out. It
-// returns at the end of in, or when ctx ends; a trial that is cut off is an error.
+// Serve runs the trials that it reads from in, one JSON object after the other, and writes each
+// Result to out. It returns at the end of in, or when ctx ends. A trial that is cut off is an
+// error.
 func Serve(ctx context.Context, c ServeConfig, in io.Reader, out io.Writer) error {
 	queue, ok := c.Port.Queue(0).(ports.Source)
 	if !ok {
-		return fmt.Errorf("port %s cannot give out bursts of new packets, which a generator needs", c.Port.Name())
+		return fmt.Errorf("port %s cannot allocate bursts of packets, which a generator needs",
+			c.Port.Name())
 	}
 	stop := new(atomic.Bool)
 	defer context.AfterFunc(ctx, func() { stop.Store(true) })()
@@ -70,7 +72,7 @@ func Serve(ctx context.Context, c ServeConfig, in io.Reader, out io.Writer) erro
 	return nil
 }
 
-// readTrials gives the trials of in, until its end or ctx's; reading itself cannot be interrupted.
+// readTrials sends the trials of in until its end or ctx's. A read itself cannot be interrupted.
 func readTrials(ctx context.Context, in io.Reader) iter.Seq[outcome] {
 	read := make(chan outcome)
 	go func() {
@@ -108,7 +110,7 @@ func readTrials(ctx context.Context, in io.Reader) iter.Seq[outcome] {
 	}
 }
 
-// outcome is what a trial brought.
+// outcome is the result of a trial, or its error.
 type outcome struct {
 	result Result
 	err    error
@@ -118,7 +120,7 @@ type outcome struct {
 func (c *ServeConfig) work(g *Generator, trials <-chan Trial, outcomes chan<- outcome) {
 	defer close(outcomes)
 	runtime.LockOSThread()
-	// Nothing is allocated while a trial runs, so there is nothing to collect.
+	// A running trial allocates nothing, so there is nothing to collect.
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	err := c.enterThread()
 	if err == nil && c.LeaveThread != nil {
@@ -156,7 +158,8 @@ func (c *ServeConfig) awaitLink(ctx context.Context) error {
 		case <-ticker.C:
 		}
 		if time.Now().After(end) {
-			return fmt.Errorf("port %s has no link after %s: is the device under test connected? %w", c.Port.Name(), linkDeadline, os.ErrDeadlineExceeded)
+			return fmt.Errorf("port %s has no link after %s: connect the device under test: %w",
+				c.Port.Name(), linkDeadline, os.ErrDeadlineExceeded)
 		}
 	}
 	return nil

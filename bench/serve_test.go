@@ -12,7 +12,7 @@ import (
 	"fulcrum/ports/memory"
 )
 
-// serving is a generator's process without a process, on a port where nobody answers.
+// serving is the generator's process without a process, on a port without a peer.
 func serving(t *testing.T) ServeConfig {
 	t.Helper()
 	entered := 0
@@ -23,7 +23,10 @@ func serving(t *testing.T) ServeConfig {
 			t.Errorf("the thread was entered %d times more than left", entered)
 		}
 	})
-	return ServeConfig{Site: testSite, Port: port, EnterThread: func() error { entered++; return nil }, LeaveThread: func() { entered-- }}
+	return ServeConfig{
+		Site: testSite, Port: port, EnterThread: func() error { entered++; return nil },
+		LeaveThread: func() { entered-- },
+	}
 }
 
 func TestServe(t *testing.T) {
@@ -59,13 +62,14 @@ func TestServeCannotEnter(t *testing.T) {
 	refused := errors.New("refused")
 	c := serving(t)
 	c.EnterThread, c.LeaveThread = func() error { return refused }, nil
-	err := Serve(context.Background(), c, strings.NewReader(`{"kind":"udp","flows":1,"size":64,"warmup":"0s","duration":"1ms"}`), io.Discard)
+	err := Serve(context.Background(), c,
+		strings.NewReader(`{"kind":"udp","flows":1,"size":64,"warmup":"0s","duration":"1ms"}`), io.Discard)
 	if !errors.Is(err, refused) {
 		t.Errorf("%v", err)
 	}
 }
 
-// TestServeEnds: neither waiting for a trial nor a trial outlives the context.
+// TestServeEnds: both the wait for a trial and a trial end with the context.
 func TestServeEnds(t *testing.T) {
 	waiting, _ := io.Pipe()
 	for _, in := range []io.Reader{

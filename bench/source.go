@@ -11,11 +11,12 @@ type source struct {
 	next    uint32 // flow, or place in the order
 	step    int    // of the next packet, where a flow has several
 	spacing uint32 // flows between one step of a flow and its next
-	begun   uint32 // flows that have begun, counted up to the spacing of all steps
+	// begun is the number of flows that have begun, up to the spacing of all steps.
+	begun uint32
 }
 
-// longestSpacing keeps a flow's steps apart by more packets than the rings between generator and director hold, so
-// that one step has arrived when the next is sent.
+// longestSpacing keeps a flow's steps apart by more packets than the rings between generator and
+// director hold. So one step has arrived before the next is sent.
 const longestSpacing = 4096
 
 func newSource(k Kind, flows uint32) source {
@@ -26,7 +27,8 @@ func newSource(k Kind, flows uint32) source {
 	}
 }
 
-// take returns the next packet's flow and step. A flow's later steps come once enough flows have begun after it.
+// take returns the flow and the step of the next packet. A flow's later steps come once enough
+// flows have begun after it.
 func (s *source) take() (flow uint32, step packet.TCPFlags) {
 	if !s.fresh {
 		flow = s.order.at(s.next)
@@ -51,7 +53,7 @@ func (s *source) advance() {
 	}
 }
 
-// before returns the flow that is so many before the next.
+// before returns the flow that many flows before the next.
 func (s *source) before(by uint32) uint32 {
 	if by <= s.next {
 		return s.next - by

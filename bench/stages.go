@@ -18,8 +18,8 @@ import (
 	"fulcrum/modes"
 )
 
-// stageOf gives the stage that a function belongs to. The first function from the innermost outwards that has a row
-// decides, so that what several stages call, such as a checksum, counts for its caller.
+// stageOf maps functions to stages. The first function from the innermost outwards that has a row
+// decides. So a function that several stages call, such as a checksum, counts for its caller.
 var stageOf = map[string]string{
 	"fulcrum/ports/dpdk._Cfunc_fulcrum_exchange": "receive and transmit",
 	"fulcrum/engine.(*Worker).exchange":          "receive and transmit",
@@ -42,19 +42,21 @@ var stageOf = map[string]string{
 	"fulcrum/engine.(*Worker).loop":              "housekeeping",
 }
 
-// stages is their order in a table.
-var stages = []string{"receive and transmit", "parse", "lookup", "decide", "track", "new sessions", "rewrite", "timers", "housekeeping"}
+// stages is the order of stages in a table.
+var stages = []string{"receive and transmit", "parse", "lookup", "decide", "track", "new sessions",
+	"rewrite", "timers", "housekeeping"}
 
-// StageCost is what one stage takes of a packet.
+// StageCost is the cost of one stage for a packet.
 type StageCost struct {
 	Mode     string  `json:"mode"`
-	Sessions int     `json:"sessions"`
+	Sessions int     `json:"sessions"` // in the table
 	Stage    string  `json:"stage"`
-	Ns       float64 `json:"ns_per_packet"`
+	Ns       float64 `json:"ns_per_packet"` // nanoseconds a packet
 }
 
-// Stages measures what each stage of the pipeline costs a packet: the time per packet at full rate, shared out as samples of
-// the worker's CPU time fall. It disturbs the director by a hundred signals a second.
+// Stages measures the cost of each stage of the pipeline for a packet: the time per packet at full
+// rate, divided by the samples of the worker's CPU time. It disturbs the director by a hundred
+// signals a second.
 func (b *Bench) Stages(ctx context.Context, s Scale) ([]StageCost, error) {
 	var list []StageCost
 	for _, m := range s.Modes {
@@ -78,7 +80,8 @@ func (b *Bench) stagesOf(ctx context.Context, m modes.Mode, sessions int, sendin
 	var rate float64
 	d := director{mode: m, sessions: sessions * 5 / 4, profile: filepath.Join(folder, "cpu.pprof")}
 	_, err = b.with(ctx, d, func(bed *bed) error {
-		r, err := bed.trial(ctx, Trial{Kind: UDP, Flows: sessions, Size: MinSize, Create: true, Warmup: Duration(warmUp), Duration: Duration(sending)})
+		r, err := bed.trial(ctx, Trial{Kind: UDP, Flows: sessions, Size: MinSize, Create: true,
+			Warmup: Duration(warmUp), Duration: Duration(sending)})
 		rate = r.PacketRate()
 		return err
 	})
@@ -100,7 +103,7 @@ func (b *Bench) stagesOf(ctx context.Context, m modes.Mode, sessions int, sendin
 	return costs, nil
 }
 
-// stageShares returns each stage's share of the samples of a CPU profile that belong to any.
+// stageShares returns each stage's share of the samples of a CPU profile that belong to a stage.
 func stageShares(p *profile.Profile) (map[string]float64, error) {
 	shares, total := map[string]float64{}, 0.0
 	for _, s := range p.Sample {
@@ -110,7 +113,7 @@ func stageShares(p *profile.Profile) (map[string]float64, error) {
 		}
 	}
 	if total == 0 {
-		return nil, errors.New("no sample lies in the pipeline")
+		return nil, errors.New("no sample is in the pipeline")
 	}
 	for stage := range shares {
 		shares[stage] /= total
@@ -129,7 +132,8 @@ func stageOfSample(s *profile.Sample) (string, bool) {
 	return "", false
 }
 
-// WriteStages writes the costs for people: a row for each stage, a column for each mode and number of sessions.
+// WriteStages writes the costs as a table: a row for each stage, a column for each mode and number
+// of sessions.
 func WriteStages(w io.Writer, costs []StageCost) error {
 	var columns []string
 	cells := map[string]map[string]float64{}

@@ -12,7 +12,8 @@ import (
 	"github.com/google/pprof/profile"
 )
 
-// profileOf makes a CPU profile of stacks, each with its innermost function first, and their samples.
+// profileOf returns a CPU profile of stacks, each with its innermost function first, and their
+// samples.
 func profileOf(stacks map[string]int64) *profile.Profile {
 	p := &profile.Profile{SampleType: []*profile.ValueType{{Type: "samples", Unit: "count"}}}
 	for stack, n := range stacks {
@@ -20,14 +21,16 @@ func profileOf(stacks map[string]int64) *profile.Profile {
 		for name := range strings.SplitSeq(stack, " ") {
 			f := &profile.Function{ID: uint64(len(p.Function) + 1), Name: name}
 			l := &profile.Location{ID: f.ID, Line: []profile.Line{{Function: f}}}
-			p.Function, p.Location, s.Location = append(p.Function, f), append(p.Location, l), append(s.Location, l)
+			p.Function, p.Location, s.Location = append(p.Function, f), append(p.Location, l),
+				append(s.Location, l)
 		}
 		p.Sample = append(p.Sample, s)
 	}
 	return p
 }
 
-// TestStageShares: the innermost function with a stage decides, and what is outside the pipeline counts for nothing.
+// TestStageShares: the innermost function with a stage decides, and functions outside the pipeline
+// do not count.
 func TestStageShares(t *testing.T) {
 	const loop = " fulcrum/engine.(*Worker).Turn fulcrum/engine.(*Worker).loop"
 	shares, err := stageShares(profileOf(map[string]int64{
@@ -40,7 +43,8 @@ func TestStageShares(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for stage, want := range map[string]float64{"parse": 0.3, "receive and transmit": 0.5, "rewrite": 0.15, "housekeeping": 0.05, "lookup": 0} {
+	for stage, want := range map[string]float64{"parse": 0.3, "receive and transmit": 0.5,
+		"rewrite": 0.15, "housekeeping": 0.05, "lookup": 0} {
 		if math.Abs(shares[stage]-want) > 1e-9 {
 			t.Errorf("%s: %g; want %g", stage, shares[stage], want)
 		}
@@ -62,11 +66,11 @@ func TestReadProfile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := readProfile(file); err == nil {
-		t.Error("what is no profile was read")
+		t.Error("reading text that is no profile gave no error")
 	}
 }
 
-// TestEveryStageIsShown: a stage that is missing in the order would vanish from tables.
+// TestEveryStageIsShown: tables would leave out a stage that is missing in the order.
 func TestEveryStageIsShown(t *testing.T) {
 	known := map[string]bool{}
 	for _, s := range stages {
@@ -81,8 +85,10 @@ func TestEveryStageIsShown(t *testing.T) {
 
 func TestWriteStages(t *testing.T) {
 	var b strings.Builder
-	err := WriteStages(&b, []StageCost{{"dr", thousand, "parse", 5}, {"dr", thousand, "lookup", 7.5}, {"nat", million, "parse", 6}})
-	if err != nil || !strings.Contains(b.String(), "dr 1k") || !strings.Contains(b.String(), "12.5") || !strings.Contains(b.String(), "nat 1M") {
+	err := WriteStages(&b, []StageCost{{"dr", thousand, "parse", 5}, {"dr", thousand, "lookup", 7.5},
+		{"nat", million, "parse", 6}})
+	if err != nil || !strings.Contains(b.String(), "dr 1k") || !strings.Contains(b.String(), "12.5") ||
+		!strings.Contains(b.String(), "nat 1M") {
 		t.Errorf("%v\n%s", err, b.String())
 	}
 }

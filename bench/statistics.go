@@ -2,10 +2,10 @@ package bench
 
 import "slices"
 
-// spread is what several runs of the same gave.
+// spread summarises the values of several runs of the same measurement.
 type spread struct{ median, low, high float64 }
 
-// spreadOf summarises runs, of which there is one at least.
+// spreadOf summarises at least one run.
 func spreadOf(runs []float64) spread {
 	sorted := slices.Sorted(slices.Values(runs))
 	middle := len(sorted) / 2

@@ -15,21 +15,21 @@ import (
 	"fulcrum/modes"
 )
 
-// subject is what is measured: a program at the other end of the link.
+// subject is the program under test, at the other end of the link.
 type subject interface {
-	// name is how it is called in tables.
+	// name is its name in tables.
 	name() string
 	// start starts it, and returns once packets flow.
 	start(ctx context.Context, b *Bench, l Link) (*process, error)
 	// answers reports whether real servers' answers pass it.
 	answers() bool
-	// report tells what it says to have done, after its end; nil if it says nothing.
+	// report returns its report after its end, or nil if it makes none.
 	report(l Link) (*control.Report, error)
 	// cleanUp removes what it left outside the link's folder.
 	cleanUp(l Link) error
 }
 
-// readyDeadline is how long a subject may take to start: a hundred million sessions take their time.
+// readyDeadline bounds the start of a subject. A hundred million sessions take their time.
 const readyDeadline = 2 * time.Minute
 
 // director is fulcrum run.
@@ -39,9 +39,10 @@ type director struct {
 	timeout  time.Duration // of idle sessions; 0 is IPVS's
 	device   string        // instead of the link
 	profile  string        // file for a CPU profile
-	silent   bool          // no real server answers
-	crowd    int           // real servers besides, which nobody calls
-	beside   bool          // is not measured, but takes the generator's CPU from time to time
+	silent   bool          // real servers do not answer
+	crowd    int           // further real servers without traffic
+	// beside is a director that is not measured. It uses the generator's CPU from time to time.
+	beside bool
 }
 
 func (d director) name() string  { return d.mode.String() }
@@ -70,7 +71,9 @@ func (d director) start(ctx context.Context, b *Bench, l Link) (*process, error)
 	if err != nil {
 		return nil, err
 	}
-	return p, p.await(ctx, "it was ready", readyDeadline, func() bool { return strings.Contains(p.log.String(), "director ready") })
+	return p, p.await(ctx, "it was ready", readyDeadline, func() bool {
+		return strings.Contains(p.log.String(), "director ready")
+	})
 }
 
 func (d director) cleanUp(Link) error { return nil }
@@ -91,8 +94,8 @@ func (d director) report(l Link) (*control.Report, error) {
 	return r, nil
 }
 
-// testpmd is DPDK's own forwarding program, which exchanges MAC addresses and does nothing else: the most that the
-// link and one CPU give.
+// testpmd is DPDK's own forwarding program. It exchanges MAC addresses and does nothing else: its
+// rate is the most that the link and one CPU reach.
 type testpmd struct{}
 
 func (testpmd) name() string  { return "testpmd" }
@@ -109,14 +112,18 @@ func (testpmd) start(ctx context.Context, b *Bench, l Link) (*process, error) {
 	} else {
 		arguments = append(arguments, "--no-huge", "--no-shconf")
 	}
-	arguments = append(arguments, "--", "--forward-mode=mac", fmt.Sprintf("--eth-peer=0,%s", generatorMAC), "--burst=64",
-		fmt.Sprintf("--rxd=%d", descriptors), fmt.Sprintf("--txd=%d", descriptors), "--total-num-mbufs=8192", "--no-lsc-interrupt")
-	// Its output would stay in a buffer.
+	arguments = append(arguments, "--", "--forward-mode=mac", "--burst=64",
+		fmt.Sprintf("--eth-peer=0,%s", generatorMAC),
+		fmt.Sprintf("--rxd=%d", descriptors), fmt.Sprintf("--txd=%d", descriptors),
+		"--total-num-mbufs=8192", "--no-lsc-interrupt")
+	// Otherwise its output stays in a buffer.
 	p, err := start("dpdk-testpmd", nil, "stdbuf", append([]string{"--output=L", "dpdk-testpmd"}, arguments...)...)
 	if err != nil {
 		return nil, fmt.Errorf("%w; install Debian's package dpdk-dev", err)
 	}
-	return p, p.await(ctx, "it was ready", readyDeadline, func() bool { return strings.Contains(p.log.String(), "Press enter to exit") })
+	return p, p.await(ctx, "it was ready", readyDeadline, func() bool {
+		return strings.Contains(p.log.String(), "Press enter to exit")
+	})
 }
 
 func testpmdPrefix(l Link) string { return filepath.Base(l.folder) }

@@ -17,13 +17,17 @@ type suite struct {
 var suites = []suite{
 	{"throughput", "packets a second, by mode, sessions, frame size and protocol", throughput},
 	{"new-sessions", "new sessions a second: first datagrams, SYNs, whole TCP lives", newSessions},
-	{"latency", "the highest rates with hardly any loss and with none, the latency at 80 % of the first, also while somebody reads", latency},
-	{"cliffs", "a full table, a flood of SYNs, one flow with everything, a million sessions that expire at once", cliffs},
+	{
+		"latency",
+		"the highest rates with hardly any loss and with none; the latency at 80 % of the first, also while counters are read",
+		latency,
+	},
+	{"cliffs", "a full table, a flood of SYNs, all packets in one flow, a million sessions that expire at once", cliffs},
 	{"memory", "bytes that a session takes, seconds to list them all", sessionMemory},
 	{"start-up", "seconds from start to the first packet", startUp},
 }
 
-// SuiteNames lists the suites with what they measure.
+// SuiteNames returns the names of the suites and what they measure.
 func SuiteNames() []string {
 	var list []string
 	for _, s := range suites {
@@ -32,11 +36,11 @@ func SuiteNames() []string {
 	return list
 }
 
-// Run runs the suites named, or all.
+// Run runs the named suites, or all.
 func (b *Bench) Run(ctx context.Context, names []string, scale Scale) (*Report, error) {
 	for _, n := range names {
 		if !slices.ContainsFunc(suites, func(s suite) bool { return s.name == n }) {
-			return nil, fmt.Errorf("there is no suite %q; see fulcrum bench --help", n)
+			return nil, fmt.Errorf("unknown suite %q; see fulcrum bench --help", n)
 		}
 	}
 	r := &Report{Machine: describeMachine(), Started: time.Now().UTC().Truncate(time.Second)}
@@ -56,13 +60,13 @@ func (b *Bench) Run(ctx context.Context, names []string, scale Scale) (*Report, 
 	return r, nil
 }
 
-// forwarding is the figure that every rate is set against: datagrams of a thousand known flows.
+// forwarding is the figure that every rate is compared with: datagrams of a thousand known flows.
 const forwarding = "udp"
 
-// warmUp is sending before anything counts, for caches and frequencies.
+// warmUp is the time of sending before anything counts, for caches and CPU frequencies.
 const warmUp = 300 * time.Millisecond
 
-// measure runs f with a subject and keeps what the subject says about itself.
+// measure runs f with a subject and keeps the subject's report.
 func (b *Bench) measure(ctx context.Context, k *book, s subject, f func(*bed) error) error {
 	r, err := b.with(ctx, s, f)
 	if err != nil {
@@ -71,11 +75,12 @@ func (b *Bench) measure(ctx context.Context, k *book, s subject, f func(*bed) er
 	return k.close(s.name(), r)
 }
 
-// baseline measures testpmd with frames of the sizes.
+// baseline measures testpmd with frames of these sizes.
 func (b *Bench) baseline(ctx context.Context, k *book, sizes []int, duration time.Duration) error {
 	return b.measure(ctx, k, testpmd{}, func(d *bed) error {
 		for _, size := range sizes {
-			r, err := d.trial(ctx, Trial{Kind: UDP, Flows: thousand, Size: size, Warmup: Duration(warmUp), Duration: Duration(duration)})
+			r, err := d.trial(ctx, Trial{Kind: UDP, Flows: thousand, Size: size, Warmup: Duration(warmUp),
+				Duration: Duration(duration)})
 			if err != nil {
 				return err
 			}
@@ -86,15 +91,17 @@ func (b *Bench) baseline(ctx context.Context, k *book, sizes []int, duration tim
 	})
 }
 
-// say tells how a trial went.
+// say logs how a trial went.
 func (b *Bench) say(r Result, subject string) {
-	b.logf("  %-8s %-8s %9d sessions %5d bytes %7.2f Mpps", subject, r.Trial.Kind, r.Trial.Flows, r.Trial.Size, r.PacketRate()/1e6)
+	b.logf("  %-8s %-8s %9d sessions %5d bytes %7.2f Mpps", subject, r.Trial.Kind, r.Trial.Flows,
+		r.Trial.Size, r.PacketRate()/1e6)
 }
 
-// created is an error if sessions could not be made.
+// created returns an error if sessions could not be made.
 func created(r Result) error {
 	if r.Uncreated > 0 {
-		return fmt.Errorf("%d packets that should have made sessions never arrived", r.Uncreated)
+		return fmt.Errorf("sessions are missing: %d of the packets that make them never arrived",
+			r.Uncreated)
 	}
 	return nil
 }

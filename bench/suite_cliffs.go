@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// cliffs measures where rivals fall off: each figure beside one from safe ground.
+// cliffs measures cases in which other load balancers slow down, each beside the ordinary case.
 func cliffs(ctx context.Context, b *Bench, s Scale, k *book) error {
 	for i := range s.Repeats {
 		b.logf("cliffs, run %d of %d", i+1, s.Repeats)
@@ -36,7 +36,7 @@ func (d *bed) rate(ctx context.Context, k *book, name string, t Trial, s Scale) 
 	return nil
 }
 
-// fullTable has as many sessions as the table can hold.
+// fullTable measures with as many sessions as the table holds.
 func fullTable(ctx context.Context, b *Bench, s Scale, k *book) error {
 	return b.measure(ctx, k, director{mode: cheapest, sessions: million}, func(d *bed) error {
 		if err := d.rate(ctx, k, "table at 50 %", Trial{Kind: UDP, Flows: million / 2, Create: true}, s); err != nil {
@@ -46,14 +46,15 @@ func fullTable(ctx context.Context, b *Bench, s Scale, k *book) error {
 	})
 }
 
-// synFlood sends SYNs, each from another source, to a table that is soon full of them: every one evicts the oldest.
+// synFlood sends SYNs, each from another source, to a table that is soon full of them. Every one
+// evicts the oldest.
 func synFlood(ctx context.Context, b *Bench, s Scale, k *book) error {
 	return b.measure(ctx, k, director{mode: cheapest, sessions: million}, func(d *bed) error {
 		return d.rate(ctx, k, "SYN flood on a full table", Trial{Kind: NewTCP, Flows: newFlows}, s)
 	})
 }
 
-// oneFlow has one client send everything.
+// oneFlow sends all packets from one client.
 func oneFlow(ctx context.Context, b *Bench, s Scale, k *book) error {
 	return b.measure(ctx, k, director{mode: cheapest, sessions: million}, func(d *bed) error {
 		if err := d.rate(ctx, k, "a thousand flows", Trial{Kind: UDP, Flows: thousand, Create: true}, s); err != nil {
@@ -69,16 +70,24 @@ const (
 	expiryRate     = 500 * thousand // packets a second meanwhile
 )
 
-// expiry makes a million sessions, which so end within a second of each other, and looks at the latency of others meanwhile.
+// expiry makes a million sessions, which therefore end within a second of each other, and measures
+// the latency of other sessions meanwhile.
 func expiry(ctx context.Context, b *Bench, s Scale, k *book) error {
-	return b.measure(ctx, k, director{mode: cheapest, sessions: 2 * million, timeout: expiryTimeout}, func(d *bed) error {
-		calm := Trial{Kind: UDP, Flows: thousand, Size: MinSize, Create: true, Rate: expiryRate, Warmup: Duration(warmUp), Duration: Duration(2 * expiryTimeout)}
+	subject := director{mode: cheapest, sessions: 2 * million, timeout: expiryTimeout}
+	return b.measure(ctx, k, subject, func(d *bed) error {
+		calm := Trial{
+			Kind: UDP, Flows: thousand, Size: MinSize, Create: true, Rate: expiryRate,
+			Warmup: Duration(warmUp), Duration: Duration(2 * expiryTimeout),
+		}
 		r, err := d.trial(ctx, calm)
 		if err != nil {
 			return err
 		}
 		k.addLatency(d.subject.name(), "p99.9 while nothing expires", r)
-		making := Trial{Kind: UDP, Flows: expirySessions, Size: MinSize, Create: true, Rate: 1, Duration: Duration(time.Millisecond)}
+		making := Trial{
+			Kind: UDP, Flows: expirySessions, Size: MinSize, Create: true, Rate: 1,
+			Duration: Duration(time.Millisecond),
+		}
 		if r, err = d.trial(ctx, making); err == nil {
 			err = created(r)
 		}

@@ -13,14 +13,14 @@ const (
 	load        = 0.8 // of the partial drop rate, at which latency is measured
 
 	atLoad = "p99.9 at 80 %"
-	crowd  = 10_000 // real servers whose counters are read beside
+	crowd  = 10_000 // real servers whose counters are read
 
 	longTurn = 128 // µs
 )
 
-// latency finds each mode's highest rate with hardly any loss and with none, and measures the latency at 80 % of the first:
-// on a machine that does other things too, the second says more about those. Testpmd's latency at the same rate is what the link,
-// the generator and the machine have of it.
+// latency finds each mode's highest rate with hardly any loss and with none, and measures the
+// latency at 80 % of the first. On a busy machine the second says more about the other programs.
+// Testpmd's latency at the same rate is the share of the link, the generator and the machine.
 func latency(ctx context.Context, b *Bench, s Scale, k *book) error {
 	sessions := s.Sessions[len(s.Sessions)-1]
 	for i := range s.Repeats {
@@ -39,42 +39,54 @@ func latency(ctx context.Context, b *Bench, s Scale, k *book) error {
 
 func (b *Bench) latencyOf(ctx context.Context, m modes.Mode, sessions int, s Scale, k *book) error {
 	var rate float64
-	err := b.measure(ctx, k, director{mode: m, sessions: sessions * 5 / 4, crowd: crowd}, func(d *bed) error {
+	subject := director{mode: m, sessions: sessions * 5 / 4, crowd: crowd}
+	err := b.measure(ctx, k, subject, func(d *bed) error {
 		var err error
 		if rate, err = d.dropRates(ctx, sessions, k); err != nil {
 			return err
 		}
-		return d.latencies(ctx, m.String(), rate, sessions, s, k)
+		return d.latencies(ctx, atRate{m.String(), rate, sessions, s.Latency}, k)
 	})
 	if err != nil || rate == 0 || m.TwoWay() {
 		return err
 	}
 	return b.measure(ctx, k, testpmd{}, func(d *bed) error {
-		subject := fmt.Sprintf("%s as %v", baselineName, m)
-		if err := d.latencyAt(ctx, subject, atLoad, rate, sessions, s, k); err != nil {
+		a := atRate{fmt.Sprintf("%s as %v", baselineName, m), rate, sessions, s.Latency}
+		if err := d.latencyAt(ctx, a, atLoad, k); err != nil {
 			return err
 		}
 		return b.beside(ctx, m, func(l Link) error {
 			r := readers[0]
-			return b.while(ctx, l, r, func() error { return d.latencyAt(ctx, subject, atLoad+", another "+r.name, rate, sessions, s, k) })
+			return b.while(ctx, l, r, func() error {
+				return d.latencyAt(ctx, a, atLoad+", another "+r.name, k)
+			})
 		})
 	})
 }
 
-// latencies measures when nobody reads anything and with each of the readers.
-func (d *bed) latencies(ctx context.Context, subject string, rate float64, sessions int, s Scale, k *book) error {
+// atRate is a measurement of the latency of a subject.
+type atRate struct {
+	subject  string        // its name in tables
+	rate     float64       // the partial drop rate: packets a second from clients
+	sessions int           // the number of flows
+	duration time.Duration // of a trial
+}
+
+// latencies measures without a reader and with each of the readers.
+func (d *bed) latencies(ctx context.Context, a atRate, k *book) error {
 	measure := func(name string) error {
 		start := time.Now()
 		before, err := d.turns(ctx)
 		if err != nil {
 			return err
 		}
-		if err := d.latencyAt(ctx, subject, atLoad+name, rate, sessions, s, k); err != nil {
+		if err := d.latencyAt(ctx, a, atLoad+name, k); err != nil {
 			return err
 		}
 		after, err := d.turns(ctx)
 		if err == nil {
-			d.addTurns(k, subject, name, float64(turnsFrom(longTurn, before, after))/time.Since(start).Seconds())
+			long := float64(turnsFrom(longTurn, before, after))
+			d.addTurns(k, a.subject, name, long/time.Since(start).Seconds())
 		}
 		return err
 	}
@@ -89,15 +101,21 @@ func (d *bed) latencies(ctx context.Context, subject string, rate float64, sessi
 	return nil
 }
 
-// addTurns keeps how often the worker was away for long: what the director itself has of the latency's tail.
+// addTurns keeps how often the worker was away for long: the director's own share of the latency's
+// tail.
 func (d *bed) addTurns(k *book, subject, name string, rate float64) {
-	k.add(Figure{Subject: subject, Name: fmt.Sprintf("turns of %d µs and more%s", longTurn, name), Unit: unitRate}, rate)
-	d.bench.logf("  %-8s %7.0f turns of %d µs and more a second%s", subject, rate, longTurn, name)
+	name = fmt.Sprintf("turns of %d µs and more%s", longTurn, name)
+	k.add(Figure{Subject: subject, Name: name, Unit: unitRate}, rate)
+	d.bench.logf("  %-8s %7.0f a second: %s", subject, rate, name)
 }
 
-// dropRates makes the sessions, and searches for the partial drop rate, which it returns, and the one without loss.
+// dropRates makes the sessions and searches for two rates: the partial drop rate, which it returns,
+// and the rate without loss.
 func (d *bed) dropRates(ctx context.Context, sessions int, k *book) (float64, error) {
-	t := Trial{Kind: UDP, Flows: sessions, Size: MinSize, Create: true, Warmup: Duration(warmUp), Duration: Duration(searchTrial)}
+	t := Trial{
+		Kind: UDP, Flows: sessions, Size: MinSize, Create: true,
+		Warmup: Duration(warmUp), Duration: Duration(searchTrial),
+	}
 	all, err := d.trial(ctx, t)
 	if err == nil {
 		err = created(all)
@@ -106,23 +124,36 @@ func (d *bed) dropRates(ctx context.Context, sessions int, k *book) (float64, er
 		return 0, err
 	}
 	ways := all.PacketRate() / (float64(all.ForwardedInTime) / all.Seconds)
-	partial, err := d.dropRate(ctx, "0.5 % lost", 1.2*all.PacketRate()/ways, tolerable, sessions, k)
+	tooHigh := 1.2 * all.PacketRate() / ways
+	partial, err := d.dropRate(ctx, rateSearch{"0.5 % lost", tooHigh, tolerable, sessions}, k)
 	if err != nil || partial == 0 {
 		return 0, err
 	}
-	_, err = d.dropRate(ctx, "nothing lost", partial, 0, sessions, k)
+	_, err = d.dropRate(ctx, rateSearch{"nothing lost", partial, 0, sessions}, k)
 	return partial, err
 }
 
-// dropRate searches for the highest rate, of clients' packets a second, and keeps it as packets forwarded, both ways.
-func (d *bed) dropRate(ctx context.Context, name string, tooHigh, allowed float64, sessions int, k *book) (float64, error) {
+// rateSearch is a search for the highest rate at which few enough packets are lost.
+type rateSearch struct {
+	name     string  // of the figure
+	tooHigh  float64 // a rate that is surely too high: packets a second from clients
+	allowed  float64 // the share of packets that may be lost
+	sessions int     // the number of flows
+}
+
+// dropRate searches for the highest rate of clients' packets a second. It keeps it as packets
+// forwarded in both directions.
+func (d *bed) dropRate(ctx context.Context, s rateSearch, k *book) (float64, error) {
 	var forwarded float64
-	rate, err := highestRate(tooHigh, allowed, func(rate float64) (float64, error) {
-		r, err := d.trial(ctx, Trial{Kind: UDP, Flows: sessions, Size: MinSize, Rate: rate, Duration: Duration(searchTrial)})
+	rate, err := highestRate(s.tooHigh, s.allowed, func(rate float64) (float64, error) {
+		t := Trial{
+			Kind: UDP, Flows: s.sessions, Size: MinSize, Rate: rate, Duration: Duration(searchTrial),
+		}
+		r, err := d.trial(ctx, t)
 		if r.Offered > 0 && float64(r.Missed) > tolerable*float64(r.Offered) {
 			return 1, err // the generator does not reach this rate
 		}
-		if r.Loss() <= allowed {
+		if r.Loss() <= s.allowed {
 			forwarded = r.PacketRate()
 		}
 		return r.Loss(), err
@@ -130,26 +161,30 @@ func (d *bed) dropRate(ctx context.Context, name string, tooHigh, allowed float6
 	if err != nil || rate == 0 {
 		return 0, err
 	}
-	f := Figure{Subject: d.subject.name(), Name: name, Sessions: sessions, Size: MinSize, Unit: unitPackets, Packets: 1}
+	subject := d.subject.name()
+	f := Figure{
+		Subject: subject, Name: s.name, Sessions: s.sessions, Size: MinSize, Unit: unitPackets, Packets: 1,
+	}
 	k.add(f, forwarded/1e6)
-	d.bench.logf("  %-8s %7.2f Mpps, %s", d.subject.name(), forwarded/1e6, name)
+	d.bench.logf("  %-8s %7.2f Mpps, %s", subject, forwarded/1e6, s.name)
 	return rate, nil
 }
 
 // latencyAt measures at 80 % of a rate.
-func (d *bed) latencyAt(ctx context.Context, subject, name string, rate float64, sessions int, s Scale, k *book) error {
-	if rate == 0 {
+func (d *bed) latencyAt(ctx context.Context, a atRate, name string, k *book) error {
+	if a.rate == 0 {
 		return nil
 	}
 	r, err := d.trial(ctx, Trial{
-		Kind: UDP, Flows: sessions, Size: MinSize, Rate: load * rate, Warmup: Duration(warmUp), Duration: Duration(s.Latency),
+		Kind: UDP, Flows: a.sessions, Size: MinSize, Rate: load * a.rate,
+		Warmup: Duration(warmUp), Duration: Duration(a.duration),
 	})
 	if err != nil {
 		return err
 	}
-	k.addLatency(subject, name, r)
+	k.addLatency(a.subject, name, r)
 	l := r.Latency()
 	d.bench.logf("  %-8s %7.2f Mpps offered, %s: p50 %d, p99 %d, p99.9 %d, p99.99 %d, max %d ns",
-		subject, load*rate/1e6, name, l.P50, l.P99, l.P999, l.P9999, l.Max)
+		a.subject, load*a.rate/1e6, name, l.P50, l.P99, l.P999, l.P9999, l.Max)
 	return nil
 }

@@ -17,18 +17,19 @@ import (
 	"fulcrum/modes"
 )
 
-// emptyTable is a session table that takes next to nothing.
+// emptyTable is a session table that takes next to no memory.
 const emptyTable = thousand
 
-// sessionMemory measures what a director's process holds with so many sessions made, less what it holds with a tiny table: all that
-// sessions cost, whether it is taken at the start or by and by.
+// sessionMemory measures the memory of a director's process with this many sessions, less that of a
+// process with a tiny table. The difference is the whole cost of sessions, taken at the start or
+// later.
 func sessionMemory(ctx context.Context, b *Bench, s Scale, k *book) error {
 	b.logf("memory")
 	empty := map[modes.Mode]int{}
 	for _, m := range []modes.Mode{cheapest, dearest} {
 		for _, n := range append([]int{emptyTable}, s.Memory...) {
 			if m.Source() == lvs.Local && n > serverCount*million {
-				continue // there are not so many local addresses and ports
+				continue // too few local addresses and ports for so many
 			}
 			held, err := b.heldWith(ctx, m, n, k)
 			if err != nil {
@@ -49,7 +50,10 @@ func sessionMemory(ctx context.Context, b *Bench, s Scale, k *book) error {
 // heldWith returns the bytes that a director holds with its table full of sessions.
 func (b *Bench) heldWith(ctx context.Context, m modes.Mode, sessions int, k *book) (held int, err error) {
 	err = b.measure(ctx, k, director{mode: m, sessions: sessions}, func(d *bed) error {
-		r, err := d.trial(ctx, Trial{Kind: UDP, Flows: sessions, Size: MinSize, Create: true, Rate: 1, Duration: Duration(time.Millisecond)})
+		r, err := d.trial(ctx, Trial{
+			Kind: UDP, Flows: sessions, Size: MinSize, Create: true, Rate: 1,
+			Duration: Duration(time.Millisecond),
+		})
 		if err == nil {
 			err = created(r)
 		}
@@ -64,7 +68,7 @@ func (b *Bench) heldWith(ctx context.Context, m modes.Mode, sessions int, k *boo
 	return held, err
 }
 
-// list times a listing of all sessions.
+// list measures the time of a listing of all sessions.
 func (d *bed) list(ctx context.Context, sessions int, k *book) error {
 	began := time.Now()
 	listed, err := d.countListed(ctx)
@@ -72,7 +76,7 @@ func (d *bed) list(ctx context.Context, sessions int, k *book) error {
 		err = errors.New("some are missing")
 	}
 	if err != nil {
-		return fmt.Errorf("list %d sessions, of which %d came: %w", sessions, listed, err)
+		return fmt.Errorf("list %d sessions: %d were listed: %w", sessions, listed, err)
 	}
 	took := time.Since(began).Seconds()
 	k.add(Figure{Subject: d.subject.name(), Name: "list all", Sessions: sessions, Unit: unitSeconds}, took)
@@ -80,7 +84,8 @@ func (d *bed) list(ctx context.Context, sessions int, k *book) error {
 	return nil
 }
 
-// countListed counts the lines of a listing, and does nothing else with them: what a client makes of them is its own.
+// countListed counts the lines of a listing and does nothing else with them, because a client's own
+// work does not belong to the figure.
 func (d *bed) countListed(ctx context.Context) (lines int, err error) {
 	answer, err := api.NewClient(controlSocket(d.link)).Get(ctx, "sessions", nil)
 	if err != nil {
@@ -99,7 +104,8 @@ func (d *bed) countListed(ctx context.Context) (lines int, err error) {
 	}
 }
 
-// residentBytes sums what a process holds in ordinary and in huge pages; VmRSS does not count the latter.
+// residentBytes returns the memory of a process in ordinary and in huge pages. VmRSS does not count
+// huge pages.
 func residentBytes(status string) (int, error) {
 	text, err := os.ReadFile(status)
 	if err != nil {
@@ -119,7 +125,7 @@ func residentBytes(status string) (int, error) {
 	return total, nil
 }
 
-// startUp times a director from its start to its being ready, on a device that needs no other end.
+// startUp measures the time from a director's start until it is ready, on a device without a peer.
 func startUp(ctx context.Context, b *Bench, s Scale, k *book) error {
 	b.logf("start-up")
 	for range s.Repeats {
@@ -139,7 +145,8 @@ func (b *Bench) startUpWith(ctx context.Context, sessions int, k *book) error {
 	}
 	defer os.RemoveAll(folder)
 	began := time.Now()
-	p, err := director{mode: cheapest, sessions: sessions, device: "net_null0"}.start(ctx, b, Link{folder})
+	subject := director{mode: cheapest, sessions: sessions, device: "net_null0"}
+	p, err := subject.start(ctx, b, Link{folder})
 	took := time.Since(began).Seconds()
 	if stopErr := p.stop(); err == nil {
 		err = stopErr

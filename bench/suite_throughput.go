@@ -7,8 +7,8 @@ import (
 	"fulcrum/modes"
 )
 
-// throughput measures testpmd and every mode in turn, again and again, so that what changes on the machine meanwhile
-// changes all of them.
+// throughput measures testpmd and every mode in turn, again and again, so that a change of the
+// machine's speed affects all of them.
 func throughput(ctx context.Context, b *Bench, s Scale, k *book) error {
 	for i := range s.Repeats {
 		b.logf("throughput, run %d of %d", i+1, s.Repeats)
@@ -43,8 +43,8 @@ func (b *Bench) throughputOf(ctx context.Context, m modes.Mode, s Scale, k *book
 	})
 }
 
-// throughputTrials vary one thing at a time: sessions, with the smallest frames; frames, with few sessions, in dr alone, since
-// no mode looks at a payload; the protocol.
+// throughputTrials vary one thing at a time: the sessions, with the smallest frames; the frames,
+// with few sessions and in dr alone, since no mode reads a payload; the protocol.
 func throughputTrials(m modes.Mode, s Scale) []Trial {
 	var list []Trial
 	for _, n := range s.Sessions {

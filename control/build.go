@@ -1,16 +1,13 @@
 package control
 
-import "runtime/debug"
+import "runtime"
 
-// revision is the commit that the program was built from. The linker sets it in `make build`.
+// Version is the semantic version of the program.
+const Version = "0.12.0"
+
+// revision is the commit that the program was built from. `make build` has the linker set it.
 var revision = "unknown"
 
-// Build returns the module version, the commit and the Go version that the program was built from.
-// A value that is missing is "unknown".
-func Build() (version, commit, goVersion string) {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown", revision, "unknown"
-	}
-	return info.Main.Version, revision, info.GoVersion
-}
+// Build returns the program's semantic version, the commit that it was built from ("unknown" unless
+// `make build` built it) and the version of Go that compiled it. Anyone may call it.
+func Build() (version, commit, goVersion string) { return Version, revision, runtime.Version() }

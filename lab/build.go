@@ -9,7 +9,7 @@ import (
 	"fulcrum/lvs"
 )
 
-// build makes the planned topology. What it has made when it fails is removed by Close.
+// build makes the planned topology. If it fails, Close removes what it has made.
 func (l *Lab) build(ctx context.Context) error {
 	for _, role := range l.plan.roles() {
 		if err := l.raiseHost(role); err != nil {
@@ -25,7 +25,8 @@ func (l *Lab) build(ctx context.Context) error {
 	return l.namespace(roleRouter).do(func() error { return awaitCarrier(ctx, l.plan.plugs()) })
 }
 
-// raiseHost makes a namespace with nothing but lo. The settings come first, so that devices are born with them.
+// raiseHost makes a namespace with nothing but lo. The settings come first, so that they hold for
+// every new device.
 func (l *Lab) raiseHost(role string) error {
 	ns := l.namespace(role)
 	if err := ns.create(); err != nil {
@@ -39,7 +40,7 @@ func (l *Lab) raiseHost(role string) error {
 	})
 }
 
-// settings are those of every host.
+// settings returns the settings that every host has.
 func (l *Lab) settings() sysctls {
 	all := maps.Clone(everyHost)
 	if l.config.Family.has6() {
@@ -50,7 +51,7 @@ func (l *Lab) settings() sysctls {
 	return all
 }
 
-// raiseNetworks runs in the router's namespace.
+// raiseNetworks makes the networks, in the router's namespace.
 func (l *Lab) raiseNetworks() error {
 	if err := routerHost.apply(); err != nil {
 		return fmt.Errorf("preparing the router: %w", err)
@@ -80,7 +81,7 @@ func (l *Lab) raiseNetwork(n network) error {
 	return nil
 }
 
-// prepareHosts sets up the hosts' ends of the cables, then what each role needs beyond.
+// prepareHosts sets up the hosts' ends of the cables, and then what each role needs besides.
 func (l *Lab) prepareHosts() error {
 	for _, n := range l.plan.networks {
 		for _, e := range n.ends {
@@ -109,7 +110,7 @@ func (l *Lab) prepareHost(e end) error {
 	}
 }
 
-// prepareRealServer does what the mode asks of a real server.
+// prepareRealServer prepares a real server as its mode needs.
 func (l *Lab) prepareRealServer(e end) error {
 	switch mode := l.config.Mode; {
 	case mode.Path() == lvs.Tunnel:
@@ -126,8 +127,8 @@ func (l *Lab) prepareRealServer(e end) error {
 	}
 }
 
-// holdVIP lets a real server answer clients straight: it owns the VIP, keeps quiet about it, and has the router as its
-// way out.
+// holdVIP prepares a real server that answers clients itself: it has the VIP, does not answer ARP
+// for it, and sends answers by way of the router.
 func (l *Lab) holdVIP() error {
 	if err := silentVIP.apply(); err != nil {
 		return err
@@ -138,7 +139,7 @@ func (l *Lab) holdVIP() error {
 	return addDefaultRoute(l.plan.serverRouter())
 }
 
-// plugs lists the router's devices.
+// plugs returns the router's devices.
 func (p *plan) plugs() []string {
 	var list []string
 	for _, n := range p.networks {

@@ -14,14 +14,14 @@ import (
 	"time"
 )
 
-// Bounds for a child's start and end.
+// Bounds of a child's start and end.
 const (
 	readyDeadline = 20 * time.Second
 	stopDeadline  = 10 * time.Second
 )
 
-// A nursery starts all children of a lab from one OS thread: a child's parent-death signal comes when the thread that
-// started it ends, and this one ends when the nursery closes or the process dies.
+// A nursery starts all children of a lab from one OS thread. A child's parent-death signal comes
+// when that thread ends, which is when the nursery closes or the process dies.
 type nursery struct{ orders chan func() }
 
 func newNursery() *nursery {
@@ -46,8 +46,8 @@ func (n *nursery) start(ns namespace, program *exec.Cmd) error {
 
 func (n *nursery) close() { close(n.orders) }
 
-// A child is a program of the lab in one of its namespaces. Its output goes to a file, so that it has somewhere to go when
-// the child outlives this process.
+// A child is a program of the lab in one of its namespaces. It writes to a file, because it may
+// outlive this process.
 type child struct {
 	Process
 	log     string
@@ -56,13 +56,14 @@ type child struct {
 	outcome error // valid once exited is closed
 }
 
-// startChild starts a program and waits until its output says ready.
+// startChild starts a program and waits until its output has a phrase.
 func (l *Lab) startChild(ctx context.Context, role, ready string, arguments ...string) (*child, error) {
 	c, err := l.spawn(role, arguments)
 	if err != nil {
 		return nil, fmt.Errorf("starting %s in namespace %s: %w", role, l.namespace(role), err)
 	}
-	return c, poll(ctx, readyDeadline, func() (bool, error) { return c.said(ready) }, role+" to get ready")
+	return c, poll(ctx, readyDeadline, func() (bool, error) { return c.said(ready) },
+		role+" to get ready")
 }
 
 func (l *Lab) spawn(role string, arguments []string) (*child, error) {
@@ -86,8 +87,8 @@ func (l *Lab) spawn(role string, arguments []string) (*child, error) {
 
 func (l *Lab) output(role string) (*os.File, error) { return os.Create(l.file(role + ".out")) }
 
-// childAttributes give every child a process group of its own, so that Ctrl-C reaches this process alone, which then
-// ends them in order.
+// childAttributes give every child a process group of its own. So Ctrl-C reaches only this process,
+// which then ends the children in order.
 func (l *Lab) childAttributes() *syscall.SysProcAttr {
 	attributes := &syscall.SysProcAttr{Setpgid: true}
 	if !l.config.Outlive {
@@ -96,7 +97,7 @@ func (l *Lab) childAttributes() *syscall.SysProcAttr {
 	return attributes
 }
 
-// adopt records the child before anything else may fail.
+// adopt records the child before anything can fail.
 func (l *Lab) adopt(role, log string, program *exec.Cmd) (*child, error) {
 	process, err := identify(role, program.Process.Pid)
 	c := &child{Process: process, log: log, handle: program.Process, exited: make(chan struct{})}
@@ -111,9 +112,10 @@ func (l *Lab) adopt(role, log string, program *exec.Cmd) (*child, error) {
 	return c, l.record.addChild(process)
 }
 
-// said looks for a phrase in the child's log; a child that ended without it is an error.
+// said reports whether the child's log has a phrase. A child that ended without it is an error.
 func (c *child) said(phrase string) (bool, error) {
-	gone := c.gone() // asked first: what it said before it went is in the log by then
+	// This comes first: the log of a child that has gone is complete.
+	gone := c.gone()
 	text, err := os.ReadFile(c.log)
 	if err != nil {
 		return false, fmt.Errorf("reading the log of %s: %w", c.Role, err)
@@ -122,7 +124,8 @@ func (c *child) said(phrase string) (bool, error) {
 		return true, nil
 	}
 	if gone {
-		return false, fmt.Errorf("%s ended (%v) before it said %q; its last words:\n%s", c.Role, c.outcome, phrase, lastLines(string(text)))
+		return false, fmt.Errorf("%s ended (%v) before it logged %q; the end of its log:\n%s", c.Role,
+			c.outcome, phrase, lastLines(string(text)))
 	}
 	return false, nil
 }
@@ -136,7 +139,7 @@ func (c *child) gone() bool {
 	}
 }
 
-// stop ends the child with SIGTERM, or with SIGKILL when that does not help. An exit status other than 0 is an error.
+// stop ends the child with SIGTERM, or else with SIGKILL. An exit status other than 0 is an error.
 func (c *child) stop() error {
 	if err := c.handle.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stopping %s (process %d): %w", c.Role, c.PID, err)
@@ -148,7 +151,8 @@ func (c *child) stop() error {
 		}
 		return nil
 	case <-time.After(stopDeadline):
-		return errors.Join(fmt.Errorf("stopping %s (process %d): still there %s after SIGTERM, killed", c.Role, c.PID, stopDeadline), c.kill())
+		return errors.Join(fmt.Errorf("stopping %s (process %d): still there %s after SIGTERM, killed",
+			c.Role, c.PID, stopDeadline), c.kill())
 	}
 }
 
@@ -161,7 +165,7 @@ func (c *child) kill() error {
 	return nil
 }
 
-// Log returns the last lines that a child (director, rs1, ...) wrote to stderr.
+// Log returns the last lines that a child ("director", "rs1", ...) wrote to stderr.
 func (l *Lab) Log(role string) string {
 	text, err := os.ReadFile(l.file(role + ".log"))
 	if err != nil {
@@ -170,7 +174,7 @@ func (l *Lab) Log(role string) string {
 	return lastLines(string(text))
 }
 
-// lastLines keeps what fits a terminal.
+// lastLines returns as many lines as fit a terminal.
 func lastLines(text string) string {
 	const most = 20
 	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")

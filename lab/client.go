@@ -15,46 +15,51 @@ import (
 	"time"
 )
 
-// answerDeadline bounds one request or datagram; transfers have only their context.
+// answerDeadline bounds one request or datagram. Transfers have only their context.
 const answerDeadline = 5 * time.Second
 
 // ClientConfig says how a client behaves.
 type ClientConfig struct {
-	// KeepAlive uses one connection for several requests; otherwise each has a new one.
+	// KeepAlive uses one connection for several requests. Otherwise each request has a new one.
 	KeepAlive bool
-	// Source is the client address to use; by default connections take turns over all of them.
+	// Source is the client's address. By default connections take all of the lab's in turn.
 	Source netip.Addr
 }
 
-// A Client talks to the VIP from the client's namespace with the system's own TCP and UDP. It may be used by several
-// goroutines. Close it.
+// A Client talks to the VIP from the client's namespace, with the system's own TCP and UDP. Several
+// goroutines may use it. The caller closes it.
 type Client struct {
 	namespace namespace
 	sources   []netip.Addr
 	web, echo netip.AddrPort // the services
-	turn      *atomic.Uint32 // the lab's
+	turn      *atomic.Uint32 // the lab's counter
 	http      *http.Client
 	transport *http.Transport
 
-	life  context.Context // ends with Close
+	life  context.Context // ends at Close
 	end   context.CancelFunc
 	dials sync.WaitGroup
 }
 
-// NewClient makes a client.
+// NewClient returns a client of the lab.
 func (l *Lab) NewClient(c ClientConfig) *Client {
-	client := &Client{namespace: l.namespace(roleClient), sources: l.plan.clients, web: l.plan.web, echo: l.plan.echo, turn: &l.turn}
+	client := &Client{
+		namespace: l.namespace(roleClient), sources: l.plan.clients, web: l.plan.web, echo: l.plan.echo,
+		turn: &l.turn,
+	}
 	if c.Source.IsValid() {
 		client.sources = []netip.Addr{c.Source}
 	}
 	client.life, client.end = context.WithCancel(context.Background())
-	client.transport = &http.Transport{DisableKeepAlives: !c.KeepAlive, DisableCompression: true, DialContext: client.dial}
+	client.transport = &http.Transport{
+		DisableKeepAlives: !c.KeepAlive, DisableCompression: true, DialContext: client.dial,
+	}
 	client.http = &http.Client{Transport: client.transport}
 	return client
 }
 
-// Close ends idle connections, and those that are being made: a transport goes on making them when their request has
-// been given up, and a SYN that comes late is a session that nobody expects.
+// Close ends idle connections, and those that are being made. A transport goes on to make a
+// connection after its request was given up, and a late SYN would be an unexpected session.
 func (c *Client) Close() {
 	c.end()
 	c.dials.Wait()
@@ -67,14 +72,15 @@ const (
 	portCount = 20000
 )
 
-// source takes the next client address and port. The kernel's choice would repeat itself every few hundred connections,
-// and a repeated pair of ends is one session to a director: shares would not be exact.
+// source returns the next client address and port. The kernel's choice would repeat itself every
+// few hundred connections. A director has one session for a repeated pair of ends, and shares would
+// not be exact.
 func (c *Client) source() netip.AddrPort {
 	turn := int(c.turn.Add(1) - 1)
 	return netip.AddrPortFrom(c.sources[turn%len(c.sources)], uint16(firstPort+turn%portCount))
 }
 
-// dial makes the socket inside the namespace; it stays there.
+// dial makes the socket inside the namespace, where it stays.
 func (c *Client) dial(ctx context.Context, network, address string) (conn net.Conn, err error) {
 	c.dials.Add(1)
 	defer c.dials.Done()
@@ -93,7 +99,7 @@ func (c *Client) dial(ctx context.Context, network, address string) (conn net.Co
 	return conn, err
 }
 
-// Get asks for / of the web service.
+// Get requests / from the web service.
 func (c *Client) Get(ctx context.Context) (Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, answerDeadline)
 	defer cancel()
@@ -125,7 +131,8 @@ func (c *Client) send(ctx context.Context, method, path string, body io.Reader) 
 	}
 	if response.StatusCode != http.StatusOK {
 		response.Body.Close()
-		return nil, fmt.Errorf("asking a real server through the VIP: %s %s: %s", method, url, response.Status)
+		return nil, fmt.Errorf("asking a real server through the VIP: %s %s: %s", method, url,
+			response.Status)
 	}
 	return response, nil
 }
@@ -134,10 +141,10 @@ func (c *Client) send(ctx context.Context, method, path string, body io.Reader) 
 type Transfer struct {
 	Bytes    int64
 	Took     time.Duration
-	Verified bool // both sides saw the same bytes, by SHA-256
+	Verified bool // both sides computed the same SHA-256
 }
 
-// Rate is in MB/s, of 10^6 bytes.
+// Rate returns the rate in MB/s, of 10^6 bytes.
 func (t Transfer) Rate() float64 { return float64(t.Bytes) / 1e6 / t.Took.Seconds() }
 
 // Upload sends n pseudo-random bytes and compares checksums.
@@ -169,7 +176,8 @@ func (c *Client) Download(ctx context.Context, n int64) (Transfer, error) {
 	return Transfer{Bytes: got, Took: time.Since(start), Verified: verified}, nil
 }
 
-// Echo sends a datagram from a new socket to the echo service and waits for its answer. Nothing is sent twice.
+// Echo sends a datagram from a new socket to the echo service and waits for its answer. It sends
+// the datagram once only.
 func (c *Client) Echo(ctx context.Context, payload []byte) (Answer, error) {
 	var answer Answer
 	conn, err := c.dial(ctx, "udp", c.echo.String())

@@ -10,31 +10,32 @@ import (
 	"fulcrum/lvs"
 )
 
-// realServers is how many real servers every lab has.
+// realServers is the number of real servers of every lab.
 const realServers = 3
 
-// Config says what to build.
+// Config describes the lab to build.
 type Config struct {
 	// Mode is the forwarding mode of both services.
 	Mode lvs.Mode
-	// Family is that of the addresses; default IPv4.
+	// Family is the family of the addresses; default IPv4.
 	Family Family
-	// Arms is the director's number of ports: 2 (front and back, the default) or 1 (front only).
+	// Arms is the number of the director's ports: 2 (front and back, the default) or 1 (front only).
 	Arms int
-	// Scheduler is that of both services.
+	// Scheduler is the scheduler of both services.
 	Scheduler lvs.Scheduler
-	// Weights are those of the three real servers in order; default 1, 1, 1.
+	// Weights are the weights of the three real servers in order; default 1, 1, 1.
 	Weights []int
-	// Workers is how many workers the director has; default 1. They share the CPUs there are.
+	// Workers is the number of the director's workers; default 1. They share the CPUs that this
+	// process may use.
 	Workers int
-	// Binary is the fulcrum program: it is started as director and as real servers.
+	// Binary is the fulcrum program, started as director and as real servers.
 	Binary string
-	// Outlive lets the real servers and the director live on when this process ends: for a lab that is to be
-	// kept. Otherwise they die with it, however it ends.
+	// Outlive lets the real servers and the director live on after this process, for a lab that is to
+	// be kept. Otherwise they die with it, however it ends.
 	Outlive bool
 }
 
-// Validate fills in the defaults and says what is wrong with the rest.
+// Validate fills in the defaults and returns an error for a wrong value.
 func (c *Config) Validate() error {
 	c.Arms = cmp.Or(c.Arms, 2)
 	c.Family = cmp.Or(c.Family, IPv4)
@@ -42,7 +43,8 @@ func (c *Config) Validate() error {
 	if c.Weights == nil {
 		c.Weights = []int{1, 1, 1}
 	}
-	return errors.Join(c.checkMode(), c.checkArms(), c.checkFamily(), c.checkWorkers(), c.checkWeights(), c.checkBinary())
+	return errors.Join(c.checkMode(), c.checkArms(), c.checkFamily(), c.checkWorkers(),
+		c.checkWeights(), c.checkBinary())
 }
 
 func (c *Config) checkMode() error {
@@ -52,24 +54,24 @@ func (c *Config) checkMode() error {
 
 func (c *Config) checkArms() error {
 	if c.Arms != 1 && c.Arms != 2 {
-		return fmt.Errorf("a director of %d arms cannot be built: choose 1 or 2", c.Arms)
+		return fmt.Errorf("invalid number of arms %d: choose 1 or 2", c.Arms)
 	}
 	return nil
 }
 
 func (c *Config) checkWorkers() error {
 	if c.Workers < 1 || c.Workers > maxWorkers {
-		return fmt.Errorf("a lab's director cannot have %d workers: choose 1 to %d", c.Workers, maxWorkers)
+		return fmt.Errorf("invalid number of workers %d: choose 1 to %d", c.Workers, maxWorkers)
 	}
 	return nil
 }
 
-// maxWorkers bounds what a lab's memory for DPDK is enough for.
+// maxWorkers is the number of workers for which a lab's memory for DPDK suffices.
 const maxWorkers = 8
 
 func (c *Config) checkWeights() error {
 	if len(c.Weights) != realServers || slices.Min(c.Weights) < 0 {
-		return fmt.Errorf("the weights %v do not fit: give %d numbers of 0 or more", c.Weights, realServers)
+		return fmt.Errorf("invalid weights %v: give %d numbers of 0 or more", c.Weights, realServers)
 	}
 	return nil
 }

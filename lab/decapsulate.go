@@ -18,7 +18,7 @@ const (
 	xdpPass = 2
 )
 
-// Offsets into the frame; the outer header is one without options.
+// Offsets into the frame. The outer header has no options.
 const (
 	ethernetSize  = 14
 	ipv4Size      = 20
@@ -32,9 +32,9 @@ const (
 	offInnerTotal = offInner + 2
 )
 
-// decapsulator is what a tunl0 device would do on a kernel that has none: an XDP program that takes the outer header off
-// IP-in-IP packets sent to one address. It passes everything that is not for it, and drops what claims to be but
-// whose lengths do not add up.
+// decapsulator does the work of a tunl0 device on a kernel without one. It is an XDP program that
+// removes the outer header of IP-in-IP packets to one address. It passes all other packets. It
+// drops a packet to that address whose lengths do not agree.
 func decapsulator(address netip.Addr) *ebpf.ProgramSpec {
 	if address.Is6() {
 		return decapsulator6(address)
@@ -54,8 +54,8 @@ func decapsulator(address netip.Addr) *ebpf.ProgramSpec {
 	}
 }
 
-// isTunnelled leaves for "pass" unless the frame is an unfragmented protocol 4 packet to the address.
-// R6 context, R2 frame, R3 its end.
+// isTunnelled jumps to "pass" unless the frame is an unfragmented protocol 4 packet to the address.
+// R6 is the context, R2 the frame, R3 its end.
 func isTunnelled(address int32) asm.Instructions {
 	return asm.Instructions{
 		asm.Mov.Reg(asm.R6, asm.R1),
@@ -78,8 +78,8 @@ func isTunnelled(address int32) asm.Instructions {
 	}
 }
 
-// lengthsAddUp leaves for "drop" unless the outer packet lies within the frame and the inner one, an IPv4 packet of at
-// least a header, fills it exactly.
+// lengthsAddUp jumps to "drop" unless the outer packet lies within the frame, and an inner IPv4
+// packet of at least a header fills it exactly.
 func lengthsAddUp() asm.Instructions {
 	return asm.Instructions{
 		asm.Mov.Reg(asm.R4, asm.R2),
@@ -102,8 +102,8 @@ func lengthsAddUp() asm.Instructions {
 	}
 }
 
-// stripOuter keeps the Ethernet header in R7, R8 and R9, moves the frame's start past the outer header and writes the
-// Ethernet header there, with the EtherType of what is inside.
+// stripOuter keeps the Ethernet header in R7, R8 and R9, moves the frame's start past the outer
+// header, and writes the Ethernet header there with the inner packet's EtherType.
 func stripOuter(size int32, etherType uint16) asm.Instructions {
 	return asm.Instructions{
 		asm.LoadMem(asm.R7, asm.R2, 0, asm.Word),
@@ -137,16 +137,17 @@ func concat(parts ...asm.Instructions) asm.Instructions {
 	return all
 }
 
-// networkOrder is htons of the value, as the program's little- or big-endian loads see it.
+// networkOrder returns htons of the value, as the program's little-endian or big-endian loads see
+// it.
 func networkOrder(value uint16) int32 {
 	var two [2]byte
 	binary.BigEndian.PutUint16(two[:], value)
 	return int32(binary.NativeEndian.Uint16(two[:]))
 }
 
-// decapsulateOn loads the program and attaches it to a device of the current namespace. It goes through rtnetlink, not a
-// BPF link, so that it stays for the device's life even when this process ends. Generic mode works on every device; a
-// veth's native mode would need its peer's help.
+// decapsulateOn loads the program and attaches it to a device of the current namespace. It uses
+// rtnetlink, not a BPF link, so that the program stays as long as the device, even after this
+// process. Generic mode works on every device; a veth's native mode needs its peer's help.
 func decapsulateOn(device string, address netip.Addr) error {
 	if err := rlimit.RemoveMemlock(); err != nil {
 		return fmt.Errorf("raising the limit of locked memory for BPF: %w", err)

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Offsets into a frame of IPv6; the outer header is one without extensions.
+// Offsets into an IPv6 frame. The outer header has no extensions.
 const (
 	ipv6Size    = 40
 	offNext6    = ethernetSize + 6
@@ -34,8 +34,8 @@ func decapsulator6(address netip.Addr) *ebpf.ProgramSpec {
 	}
 }
 
-// isTunnelled6 leaves for "pass" unless the frame is a packet with next header 41 to the address, and for "drop" unless what is
-// inside is IPv6. R6 context, R2 frame, R3 its end.
+// isTunnelled6 jumps to "pass" unless the frame is a packet with next header 41 to the address, and
+// to "drop" unless the inner packet is IPv6. R6 is the context, R2 the frame, R3 its end.
 func isTunnelled6(address [16]byte) asm.Instructions {
 	all := asm.Instructions{
 		asm.Mov.Reg(asm.R6, asm.R1),

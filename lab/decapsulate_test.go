@@ -19,9 +19,10 @@ var (
 	tunnelTo   = netip.MustParseAddr("10.1.0.11")
 )
 
-// tunnelled wraps an inner packet of the given payload length for tunnelTo.
+// tunnelled returns an inner packet with a payload of the given length, wrapped for tunnelTo.
 func tunnelled(payload int) []byte {
-	inner := append(ipv4Header(unix.IPPROTO_UDP, 20+payload, netip.MustParseAddr("10.9.0.1"), vip), bytes.Repeat([]byte{0xab}, payload)...)
+	inner := append(ipv4Header(unix.IPPROTO_UDP, 20+payload, netip.MustParseAddr("10.9.0.1"), vip),
+		bytes.Repeat([]byte{0xab}, payload)...)
 	outer := ipv4Header(unix.IPPROTO_IPIP, 20+len(inner), tunnelFrom, tunnelTo)
 	return slices.Concat([]byte{2, 0, 10, 1, 0, 11, 2, 0, 10, 1, 0, 1, 8, 0}, outer, inner)
 }
@@ -77,8 +78,8 @@ func TestDecapsulator(t *testing.T) {
 	}
 }
 
-// TestDecapsulationOnRealServer sends one tunnelled datagram from the director's side and awaits the echo, which
-// the real server sends straight to the router.
+// TestDecapsulationOnRealServer sends one tunnelled datagram from the director's side. It awaits
+// the echo, which the real server sends directly to the router.
 func TestDecapsulationOnRealServer(t *testing.T) {
 	l := newTestLab(t, testConfig(lvs.IPIP, 2))
 	w, err := l.RealServerWire("rs1")
@@ -92,7 +93,8 @@ func TestDecapsulationOnRealServer(t *testing.T) {
 	}
 	back := flow{unix.IPPROTO_UDP, echoService, client}
 	_, err = w.Await(5*time.Second, func(frame []byte) bool {
-		return len(frame) >= 42 && frame[13] == 0 && flowOf(frame[ethernetSize:]) == back && bytes.Contains(frame, []byte(`"rs1"`))
+		return len(frame) >= 42 && frame[13] == 0 && flowOf(frame[ethernetSize:]) == back &&
+			bytes.Contains(frame, []byte(`"rs1"`))
 	})
 	if err != nil {
 		t.Error(err)
@@ -104,7 +106,8 @@ func tunnelledDatagram(client netip.AddrPort, payload string) []byte {
 	udp = binary.BigEndian.AppendUint16(udp, echoService.Port())
 	udp = binary.BigEndian.AppendUint16(udp, uint16(8+len(payload)))
 	udp = append(udp, 0, 0) // no checksum
-	inner := slices.Concat(ipv4Header(unix.IPPROTO_UDP, 28+len(payload), client.Addr(), vip), udp, []byte(payload))
+	inner := slices.Concat(ipv4Header(unix.IPPROTO_UDP, 28+len(payload), client.Addr(), vip), udp,
+		[]byte(payload))
 	outer := ipv4Header(unix.IPPROTO_IPIP, 20+len(inner), tunnelFrom, tunnelTo)
 	return slices.Concat(macOf(tunnelTo), macOf(tunnelFrom), []byte{8, 0}, outer, inner)
 }

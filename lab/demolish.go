@@ -10,18 +10,19 @@ import (
 	"syscall"
 )
 
-// dpdkFolder is where DPDK keeps a runtime folder for each --file-prefix; the director's is
-// "fulcrum-PID-" and something random.
+// dpdkFolder is where DPDK keeps a runtime folder for each --file-prefix. The director's is
+// "fulcrum-PID-" and random characters.
 const dpdkFolder = "/var/run/dpdk"
 
-// Sweep removes labs whose owner died without Close, and returns their ids. Kept ones stay.
+// Sweep removes labs whose owner died without Close, and returns their ids. It leaves kept labs
+// alone.
 func Sweep() ([]string, error) {
 	removed, _, err := demolishWhere(func(r *record) bool { return !r.Kept })
 	return removed, err
 }
 
-// Clean removes the labs of the given ids, all when none is given, kept ones too. Labs whose owner still runs are left
-// alone and returned as busy.
+// Clean removes the labs of the given ids, or all labs if no id is given, kept ones too. It leaves
+// labs whose owner still runs alone and returns them as busy.
 func Clean(ids ...string) (removed, busy []string, err error) {
 	return demolishWhere(func(r *record) bool { return len(ids) == 0 || slices.Contains(ids, r.ID) })
 }
@@ -41,8 +42,8 @@ func demolishWhere(wanted func(*record) bool) (removed, busy []string, err error
 	return removed, busy, err
 }
 
-// demolish removes everything that a record names. What is gone already is no error. When something stays, so does the
-// record.
+// demolish removes everything that a record names. It is no error if something is gone already. If
+// anything cannot be removed, the record stays.
 func (r *record) demolish() error {
 	var errs []error
 	for _, p := range r.Children {
@@ -57,7 +58,7 @@ func (r *record) demolish() error {
 	return r.remove()
 }
 
-// end lets a process that is not our child end: politely, then not.
+// end ends a process that is not our child, with SIGTERM or else with SIGKILL.
 func (p Process) end() error {
 	gone := func() (bool, error) { return !p.alive(), nil }
 	if err := p.signal(syscall.SIGTERM); err != nil {
@@ -72,7 +73,8 @@ func (p Process) end() error {
 	return poll(context.Background(), stopDeadline, gone, p.Role+" to be killed")
 }
 
-// removeDPDK removes what a killed director left in the file system, unless another process has its number by now.
+// removeDPDK removes the files that a killed director left, unless another process has its process
+// id by now.
 func (p Process) removeDPDK() error {
 	if started, err := startTime(p.PID); p.Role != roleDirector || err == nil && started != p.Started {
 		return nil

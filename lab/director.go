@@ -22,10 +22,10 @@ var directorTemplate string
 
 var directorConfig = template.Must(template.New("director.toml").Parse(directorTemplate))
 
-// readyPhrase is what the director says once packets flow.
+// readyPhrase is in the director's log once packets flow.
 const readyPhrase = "director ready"
 
-// configuration is what the template reads.
+// configuration holds the values of the template.
 type configuration struct {
 	Mode        lvs.Mode
 	Scheduler   lvs.Scheduler
@@ -33,7 +33,7 @@ type configuration struct {
 	Control     string // the control API's socket
 	Ports       []directorPort
 	Router      netip.Addr
-	Local       []netip.Addr // none unless the mode sends from them
+	Local       []netip.Addr // only if the mode needs them
 	Web, Echo   netip.AddrPort
 	RealServers []RealServer
 }
@@ -62,10 +62,10 @@ func (l *Lab) DirectorFile() (string, error) {
 	return file.Name(), nil
 }
 
-// ControlSocket is the path of the director's control API.
+// ControlSocket returns the path of the director's control socket.
 func (l *Lab) ControlSocket() string { return l.file("control.sock") }
 
-// workerCPUs lists a CPU for each of n workers, one after the other of those that this process may use and then from the start.
+// workerCPUs returns a CPU for each of n workers: those that this process may use, in turn.
 func workerCPUs(n int) (string, error) {
 	var allowed unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &allowed); err != nil {
@@ -92,7 +92,8 @@ func (l *Lab) StartDirector(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, err = l.startChild(ctx, roleDirector, readyPhrase, "run", "--config", file, "--report", l.file("report.json"))
+	_, err = l.startChild(ctx, roleDirector, readyPhrase, "run", "--config", file, "--report",
+		l.file("report.json"))
 	return err
 }
 
@@ -103,12 +104,12 @@ func (l *Lab) StopDirector() (*Report, error) {
 		return nil, errors.New("stopping the director: it does not run")
 	}
 	if err := c.stop(); err != nil {
-		return nil, fmt.Errorf("%w; its last words:\n%s", err, l.Log(roleDirector))
+		return nil, fmt.Errorf("%w; the end of its log:\n%s", err, l.Log(roleDirector))
 	}
 	return l.readReport()
 }
 
-// KillDirector ends the director with SIGKILL, as a crash would; there is no report.
+// KillDirector ends the director with SIGKILL, as a crash would. There is no report.
 func (l *Lab) KillDirector() error {
 	c := l.children[roleDirector]
 	if c == nil || c.gone() {
@@ -117,7 +118,8 @@ func (l *Lab) KillDirector() error {
 	return errors.Join(c.kill(), c.removeDPDK())
 }
 
-// RestartDirector stops the director and starts a new one on the same configuration; the report is the old one's.
+// RestartDirector stops the director and starts a new one on the same configuration. It returns the
+// old one's report.
 func (l *Lab) RestartDirector(ctx context.Context) (*Report, error) {
 	report, err := l.StopDirector()
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"fulcrum/lvs"
 )
 
-// Drawing shows the topology and the packets' ways as a few lines of text.
+// Drawing returns the topology and the way of the packets as a few lines of text.
 func (l *Lab) Drawing() string {
 	arms := []string{"", "one arm", "two arms"}[l.config.Arms]
 	lines := []string{
@@ -34,7 +34,7 @@ func (l *Lab) Drawing() string {
 	return text.String()
 }
 
-// drawThrough: responses come back the way the requests went.
+// drawThrough draws responses that take the way of the requests back.
 func (l *Lab) drawThrough() []string {
 	lines := []string{
 		fmt.Sprintf("        |  |     front %s", l.plan.frontNet),
@@ -52,7 +52,7 @@ func (l *Lab) drawThrough() []string {
 	)
 }
 
-// drawStraight: responses go from the real servers to the router, past the director.
+// drawStraight draws responses that go from the real servers to the router, past the director.
 func (l *Lab) drawStraight() []string {
 	beside := func(text, remark string) string { return fmt.Sprintf("%-58s|%s", text, remark) }
 	return []string{
@@ -60,7 +60,8 @@ func (l *Lab) drawStraight() []string {
 		beside(fmt.Sprintf("        |        front %s", l.plan.frontNet), ""),
 		beside("        v", ""),
 		beside("      director   "+l.directorAddresses(), "  responses"),
-		beside(fmt.Sprintf("        |        VIP %s tcp, %s udp", l.plan.web, l.plan.echo), "  go straight"),
+		beside(fmt.Sprintf("        |        VIP %s tcp, %s udp", l.plan.web, l.plan.echo),
+			"  go straight"),
 		beside("        |        "+l.serverSide(), ""),
 		beside("        v", ""),
 		"        +---------------+---------------+-----------------+",
@@ -73,7 +74,8 @@ func (l *Lab) drawRealServers() []string {
 		names += fmt.Sprintf("%-16s", rs.Name)
 		addresses += fmt.Sprintf("%-16s", rs.Web)
 	}
-	return []string{"        |               |               |", names, addresses, "      " + l.preparation(), ""}
+	return []string{"        |               |               |", names, addresses,
+		"      " + l.preparation(), ""}
 }
 
 func (l *Lab) routerAddresses() string {
@@ -99,13 +101,15 @@ func (l *Lab) serverSide() string {
 	return fmt.Sprintf("back %s", l.plan.serverNet)
 }
 
-// preparation says in a line what was done to the real servers.
+// preparation describes in one line how the real servers were prepared.
 func (l *Lab) preparation() string {
 	switch mode := l.config.Mode; {
 	case mode.Path() == lvs.Tunnel:
-		return fmt.Sprintf("each: VIP on lo, decapsulation, rp_filter=0, gateway %s (router)", l.plan.serverRouter())
+		return fmt.Sprintf("each: VIP on lo, decapsulation, rp_filter=0, gateway %s (router)",
+			l.plan.serverRouter())
 	case !mode.TwoWay():
-		return fmt.Sprintf("each: VIP on lo, arp_ignore=1, arp_announce=2, gateway %s (router)", l.plan.serverRouter())
+		return fmt.Sprintf("each: VIP on lo, arp_ignore=1, arp_announce=2, gateway %s (router)",
+			l.plan.serverRouter())
 	case mode.Source() == lvs.Client:
 		return fmt.Sprintf("each: gateway %s (director)", l.plan.serverDirector())
 	default:
@@ -113,7 +117,7 @@ func (l *Lab) preparation() string {
 	}
 }
 
-// span writes consecutive addresses short: 10.9.0.1-8.
+// span writes consecutive addresses in short form: 10.9.0.1-8.
 func span(list []netip.Addr) string {
 	last := list[len(list)-1].AsSlice()
 	if list[0].Is6() {

@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestDrawing compares with the goldens; run with FULCRUM_UPDATE=1 to write them anew.
+// TestDrawing compares drawings with the goldens. FULCRUM_UPDATE=1 writes them anew.
 func TestDrawing(t *testing.T) {
 	for _, mode := range Modes() {
 		for arms := 1; arms <= 2; arms++ {

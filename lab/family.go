@@ -7,23 +7,24 @@ import (
 	"fulcrum/lvs"
 )
 
-// Family says which addresses a lab has.
+// Family is the family of a lab's addresses.
 type Family string
 
 // The families.
 const (
-	IPv4     Family = "ipv4"
-	IPv6     Family = "ipv6"
-	IPv6To4  Family = "ipv6-to-ipv4" // clients of IPv6, real servers of IPv4: fullnat over two arms
-	families        = "ipv4, ipv6 or ipv6-to-ipv4"
+	IPv4    Family = "ipv4"
+	IPv6    Family = "ipv6"
+	IPv6To4 Family = "ipv6-to-ipv4" // IPv6 clients, IPv4 real servers: fullnat over two arms
 )
 
-// ParseFamily finds a family by name.
+const families = "ipv4, ipv6 or ipv6-to-ipv4"
+
+// ParseFamily returns the family with a name.
 func ParseFamily(name string) (Family, error) {
 	if f := Family(name); slices.Contains([]Family{IPv4, IPv6, IPv6To4}, f) {
 		return f, nil
 	}
-	return "", fmt.Errorf("there is no family %q: choose %s", name, families)
+	return "", fmt.Errorf("unknown family %q: choose %s", name, families)
 }
 
 // has6 reports whether hosts have IPv6 addresses.
@@ -39,7 +40,7 @@ func (c *Config) checkFamily() error {
 	return nil
 }
 
-// Modes lists the modes that can be shown with the family, in the order of Modes.
+// Modes returns the modes that the family supports, in the order of the function Modes.
 func (f Family) Modes() []lvs.Mode {
 	if f == IPv6To4 {
 		return lvs.ModesWith(lvs.Mode.Mixed)

@@ -12,8 +12,8 @@ import (
 	"sync/atomic"
 )
 
-// A Lab is a test bed that stands: its namespaces are wired and prepared and its real servers serve. The director runs
-// between StartDirector and StopDirector.
+// A Lab is a test bed that stands: its namespaces are connected and its real servers serve. The
+// director runs between StartDirector and StopDirector.
 type Lab struct {
 	config   Config
 	plan     plan
@@ -26,7 +26,7 @@ type Lab struct {
 	closeErr error
 }
 
-// New builds a lab and starts its real servers. When it fails, nothing is left behind.
+// New builds a lab and starts its real servers. If it fails, it leaves nothing behind.
 func New(ctx context.Context, c Config) (*Lab, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("building a lab: %w", err)
@@ -51,25 +51,25 @@ func (l *Lab) raise(ctx context.Context) (err error) {
 	return l.startRealServers(ctx)
 }
 
-// ID is what the lab's namespaces are named by: `ip netns exec fulcrum-ID-client`.
+// ID returns the id in the names of the lab's namespaces: `ip netns exec fulcrum-ID-client`.
 func (l *Lab) ID() string { return l.record.ID }
 
-// VIP is the address of both services.
+// VIP returns the address of both services.
 func (l *Lab) VIP() netip.Addr { return l.plan.vip }
 
-// Clients are the addresses of the client's namespace.
+// Clients returns the addresses of the client's namespace.
 func (l *Lab) Clients() []netip.Addr { return slices.Clone(l.plan.clients) }
 
-// LocalAddresses are FULLNAT's.
+// LocalAddresses returns the local addresses of fullnat.
 func (l *Lab) LocalAddresses() []netip.Addr { return slices.Clone(l.plan.local) }
 
-// RealServers lists the real servers in the order of the director's file.
+// RealServers returns the real servers in the order of the director's file.
 func (l *Lab) RealServers() []RealServer { return slices.Clone(l.plan.realServers) }
 
-// PortAddress is the director's own address on a port: "front", or "back" where there are two arms.
+// PortAddress returns the director's own address on a port: "front", or "back" with two arms.
 func (l *Lab) PortAddress(port string) netip.Addr { return l.port(port).Address.Addr() }
 
-// PortMAC is the hardware address of the director's port.
+// PortMAC returns the MAC address of the director's port.
 func (l *Lab) PortMAC(port string) net.HardwareAddr { return slices.Clone(l.port(port).MAC) }
 
 func (l *Lab) port(name string) directorPort {
@@ -84,22 +84,24 @@ func (l *Lab) namespace(role string) namespace {
 	return namespace(namespaceName(l.record.ID, role))
 }
 
-// Keep leaves the lab standing when this process ends; Config.Outlive must have been set. Close does nothing any more.
+// Keep leaves the lab standing when this process ends. Config.Outlive must have been set. Close
+// does nothing after it.
 func (l *Lab) Keep() error {
 	if !l.config.Outlive {
-		return fmt.Errorf("keeping lab %s: its children end with this process; build it with Outlive", l.record.ID)
+		return fmt.Errorf("keeping lab %s: its children end with this process; build it with Outlive",
+			l.record.ID)
 	}
 	l.close.Do(func() { l.closeErr = l.record.keep() })
 	return l.closeErr
 }
 
-// Close stops the director and the real servers and removes the lab. It may be called again and then returns the same.
+// Close stops the director and the real servers and removes the lab. Another call returns the same.
 func (l *Lab) Close() error {
 	l.close.Do(func() { l.closeErr = l.dismantle() })
 	return l.closeErr
 }
 
-// dismantle ends the children before their nursery, and before the record is worked off.
+// dismantle ends the children before their nursery, and then removes what the record names.
 func (l *Lab) dismantle() error {
 	errs := make(chan error, len(l.children))
 	for _, c := range l.children {
@@ -119,7 +121,7 @@ func (l *Lab) dismantle() error {
 	return nil
 }
 
-// stopOnce passes over a child that has ended before, by its own or by our doing: whoever saw that has said so.
+// stopOnce does nothing for a child that has ended before, which was reported then.
 func (c *child) stopOnce() error {
 	if c.gone() {
 		return nil

@@ -19,7 +19,7 @@ import (
 	"fulcrum/lvs"
 )
 
-// checkGone fails when anything of a lab is left.
+// checkGone fails if anything of a lab is left.
 func checkGone(t *testing.T, r *record) {
 	t.Helper()
 	for _, p := range r.Children {
@@ -41,18 +41,21 @@ func checkGone(t *testing.T, r *record) {
 	}
 }
 
-// TestTrial drives a trial in every mode over the stand-in: the network, the preparation of the real servers, clients
-// and judgement are right when all are green.
+// TestTrial runs a trial in every mode over the stand-in. It proves the network, the preparation of
+// the real servers, the clients and the judgement.
 func TestTrial(t *testing.T) {
 	needRoot(t)
 	for _, mode := range Modes() {
 		for arms := 1; arms <= 2; arms++ {
 			t.Run(mode.String()+[]string{"", "/one-arm", "/two-arm"}[arms], func(t *testing.T) {
-				trial := Trial{Lab: testConfig(mode, arms), Requests: 60, Concurrency: 8, Echoes: 12, TransferBytes: 2 << 20}
+				trial := Trial{
+					Lab: testConfig(mode, arms), Requests: 60, Concurrency: 8, Echoes: 12, TransferBytes: 2 << 20,
+				}
 				var progress strings.Builder
 				r := trial.Run(t.Context(), &progress)
 				if !r.Green() {
-					t.Errorf("%s\n%s\nfailures: %s\nlog: %s", &progress, mode, strings.Join(r.Failures, "\n"), r.DirectorLog)
+					t.Errorf("%s\n%s\nfailures: %s\nlog: %s", &progress, mode, strings.Join(r.Failures, "\n"),
+						r.DirectorLog)
 				}
 			})
 		}
@@ -75,7 +78,8 @@ func TestKeepAliveUsesOneConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	if first.Client != second.Client || first.Client.Addr() != l.Clients()[3] {
-		t.Errorf("two requests came from %s and %s; one connection from %s was wanted", first.Client, second.Client, l.Clients()[3])
+		t.Errorf("two requests came from %s and %s; one connection from %s was wanted", first.Client,
+			second.Client, l.Clients()[3])
 	}
 }
 
@@ -139,7 +143,8 @@ func TestCloseIsIdempotent(t *testing.T) {
 	}
 }
 
-// TestFailedSetup breaks set-up at its last step, where most has been made, and by an interrupt in its middle.
+// TestFailedSetup fails in the last step of the set-up, when most has been made, and by an
+// interrupt in its middle.
 func TestFailedSetup(t *testing.T) {
 	needRoot(t)
 	c := testConfig(lvs.NAT, 2)
@@ -159,7 +164,8 @@ func TestFailedSetup(t *testing.T) {
 	}
 }
 
-// TestKilledOwner kills a process that holds a lab: its children must die with it, and a sweep must find the rest.
+// TestKilledOwner kills a process that holds a lab. Its children must die with it, and a sweep must
+// find the rest.
 func TestKilledOwner(t *testing.T) {
 	needRoot(t)
 	owner := exec.Command(testConfig(lvs.NAT, 2).Binary, "hold")
@@ -275,7 +281,8 @@ func offloadsIn(ns namespace, device string) (on []string, err error) {
 	return on, err
 }
 
-// TestDirectorHasNoAddress: whatever comes out of its namespace must be the director's own doing.
+// TestDirectorHasNoAddress: every packet that leaves the director's namespace must be the
+// director's own.
 func TestDirectorHasNoAddress(t *testing.T) {
 	l := newTestLab(t, testConfig(lvs.NAT, 2))
 	err := l.namespace(roleDirector).do(func() error {
@@ -294,8 +301,8 @@ func TestDirectorHasNoAddress(t *testing.T) {
 	}
 }
 
-// TestRealServersKeepTheVIPQuiet asks each real server by ARP for its own address, which it must answer, and for the VIP,
-// which it must not.
+// TestRealServersKeepTheVIPQuiet asks each real server by ARP for its own address, which it must
+// answer, and for the VIP, which it must not answer.
 func TestRealServersKeepTheVIPQuiet(t *testing.T) {
 	for _, mode := range []lvs.Mode{lvs.DR, lvs.IPIP} {
 		t.Run(mode.String(), func(t *testing.T) {
@@ -307,7 +314,8 @@ func TestRealServersKeepTheVIPQuiet(t *testing.T) {
 	}
 }
 
-// checkQuiet asks for the VIP first: once the second question is answered, the first would have been.
+// checkQuiet asks for the VIP first. Once the second question is answered, an answer to the first
+// would have come.
 func checkQuiet(t *testing.T, l *Lab, rs RealServer) {
 	t.Helper()
 	w, err := l.RealServerWire(rs.Name)
@@ -317,11 +325,14 @@ func checkQuiet(t *testing.T, l *Lab, rs RealServer) {
 	defer w.Close()
 	router, mac := l.plan.serverRouter(), macOf(l.plan.serverRouter())
 	broadcast := net.HardwareAddr{255, 255, 255, 255, 255, 255}
-	err = errors.Join(w.Send(arpFrame(1, mac, router, broadcast, l.VIP())), w.Send(arpFrame(1, mac, router, broadcast, rs.Web.Addr())))
+	err = errors.Join(w.Send(arpFrame(1, mac, router, broadcast, l.VIP())),
+		w.Send(arpFrame(1, mac, router, broadcast, rs.Web.Addr())))
 	if err != nil {
 		t.Fatal(err)
 	}
-	isReply := func(frame []byte) bool { return len(frame) >= 42 && frame[12] == 8 && frame[13] == 6 && frame[21] == 2 }
+	isReply := func(frame []byte) bool {
+		return len(frame) >= 42 && frame[12] == 8 && frame[13] == 6 && frame[21] == 2
+	}
 	reply, err := w.Await(5*time.Second, isReply)
 	if err != nil {
 		t.Fatal(err)
@@ -346,7 +357,7 @@ func TestRootNamespaceStaysClean(t *testing.T) {
 	}
 }
 
-// TestDirectorFile: the configuration the lab writes is one the director accepts.
+// TestDirectorFile: the director accepts the configuration that the lab writes.
 func TestDirectorFile(t *testing.T) {
 	for _, mode := range Modes() {
 		for arms := 1; arms <= 2; arms++ {
@@ -359,7 +370,8 @@ func TestDirectorFile(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s with %d arms: %v", mode, arms, err)
 			}
-			if len(c.Ports) != arms || len(c.Services) != 2 || len(c.Services[0].RealServers) != realServers {
+			if len(c.Ports) != arms || len(c.Services) != 2 ||
+				len(c.Services[0].RealServers) != realServers {
 				t.Errorf("%s with %d arms: %d ports, services %v", mode, arms, len(c.Ports), c.Services)
 			}
 		}
@@ -368,7 +380,8 @@ func TestDirectorFile(t *testing.T) {
 
 func TestConfigValidate(t *testing.T) {
 	good := testConfig(lvs.NAT, 0)
-	if err := good.Validate(); err != nil || good.Arms != 2 || good.Scheduler != lvs.RR || !slices.Equal(good.Weights, []int{1, 1, 1}) {
+	if err := good.Validate(); err != nil || good.Arms != 2 || good.Scheduler != lvs.RR ||
+		!slices.Equal(good.Weights, []int{1, 1, 1}) {
 		t.Errorf("the defaults came out as %+v, %v", good, err)
 	}
 	for want, breakIt := range map[string]func(*Config){
@@ -392,7 +405,8 @@ func TestFailedTrialSaysWhy(t *testing.T) {
 	r := Trial{Lab: c, Requests: 1, Concurrency: 1}.Run(t.Context(), io.Discard)
 	var table strings.Builder
 	WriteTable(&table, []Result{r})
-	if r.Green() || !strings.Contains(table.String(), "FAIL  nat") || !strings.Contains(table.String(), "rs1 ended") {
+	if r.Green() || !strings.Contains(table.String(), "FAIL  nat") ||
+		!strings.Contains(table.String(), "rs1 ended") {
 		t.Errorf("a failed trial shows as:\n%s", &table)
 	}
 }

@@ -11,10 +11,11 @@ import (
 	"github.com/vishvananda/netns"
 )
 
-// linkDeadline bounds the wait for carrier: the kernel's link watch may take a second.
+// linkDeadline bounds the wait for carrier. The kernel's link watch may take a second.
 const linkDeadline = 5 * time.Second
 
-// addBridge makes a network's bridge in the current namespace (the router's), with the router's address on it.
+// addBridge makes a network's bridge with the router's address in the current namespace, the
+// router's.
 func addBridge(n network) error {
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = n.bridge()
@@ -27,8 +28,8 @@ func addBridge(n network) error {
 	return bringUp(n.bridge(), n.router)
 }
 
-// addCable makes a veth pair in the current namespace (the router's), one end a port of the bridge, the other one in the
-// host's namespace.
+// addCable makes a veth pair in the current namespace, the router's. One end becomes a port of the
+// bridge, the other goes to the host's namespace.
 func addCable(n network, e end, to namespace) error {
 	handle, err := netns.GetFromName(string(to))
 	if err != nil {
@@ -40,7 +41,8 @@ func addCable(n network, e end, to namespace) error {
 	veth := netlink.NewVeth(attrs)
 	veth.PeerName, veth.PeerHardwareAddr, veth.PeerNamespace = e.device, e.mac, netlink.NsFd(handle)
 	if err := netlink.LinkAdd(veth); err != nil {
-		return fmt.Errorf("making veth pair %s - %s: %w; the kernel needs CONFIG_VETH", e.plug, e.device, err)
+		return fmt.Errorf("making veth pair %s - %s: %w; the kernel needs CONFIG_VETH", e.plug,
+			e.device, err)
 	}
 	if err := plugInto(n.bridge(), e.plug); err != nil {
 		return err
@@ -91,7 +93,7 @@ func addAddress(link netlink.Link, address netip.Prefix) error {
 	return nil
 }
 
-// addDefaultRoute sends what the current namespace does not know to a gateway.
+// addDefaultRoute sets the default gateway of the current namespace.
 func addDefaultRoute(gateway netip.Addr) error {
 	if err := netlink.RouteAdd(&netlink.Route{Gw: gateway.AsSlice()}); err != nil {
 		return fmt.Errorf("adding the default route via %s: %w", gateway, err)
@@ -99,7 +101,8 @@ func addDefaultRoute(gateway netip.Addr) error {
 	return nil
 }
 
-// awaitCarrier waits until the devices of the current namespace are operational: a bridge port forwards nothing before.
+// awaitCarrier waits until the devices of the current namespace are operational. A bridge port
+// forwards nothing before.
 func awaitCarrier(ctx context.Context, devices []string) error {
 	return poll(ctx, linkDeadline, func() (bool, error) {
 		links, err := netlink.LinkList()

@@ -12,10 +12,11 @@ import (
 	"fulcrum/lvs"
 )
 
-// TestMain lets the test binary stand in for the fulcrum program: as real server, as director (standin_test.go) and as
-// the owner of a lab that gets killed.
+// TestMain lets the test binary stand in for the fulcrum program: as real server, as director
+// (standin_test.go), and as the owner of a lab that is killed.
 func TestMain(m *testing.M) {
-	os.Setenv("GORACE", "atexit_sleep_ms=0") // or every child built with -race takes a second to end
+	// Otherwise every child built with -race takes a second to end.
+	os.Setenv("GORACE", "atexit_sleep_ms=0")
 	if len(os.Args) < 2 {
 		os.Exit(m.Run())
 	}
@@ -56,7 +57,7 @@ func serveRealFrom(arguments []string) error {
 	return ServeReal(ctx, c, os.Stderr)
 }
 
-// holdLab builds a lab with a running director, names it and waits to be killed.
+// holdLab builds a lab with a running director, prints its id and waits to be killed.
 func holdLab() error {
 	l, err := New(context.Background(), testConfig(lvs.NAT, 2))
 	if err != nil {
@@ -77,7 +78,7 @@ func testConfig(mode lvs.Mode, arms int) Config {
 	return Config{Mode: mode, Arms: arms, Binary: binary}
 }
 
-// needRoot skips where namespaces cannot be made, except under CI, which has to prove everything.
+// needRoot skips a test that needs namespaces, unless CI runs it, which has to run every test.
 func needRoot(t *testing.T) {
 	t.Helper()
 	switch {
@@ -89,7 +90,7 @@ func needRoot(t *testing.T) {
 	}
 }
 
-// newTestLab builds a lab that is removed, and checked to be, when the test ends.
+// newTestLab builds a lab. The end of the test removes it and checks that nothing is left.
 func newTestLab(t *testing.T, c Config) *Lab {
 	t.Helper()
 	needRoot(t)

@@ -7,10 +7,10 @@ import (
 	"fulcrum/lvs"
 )
 
-// Modes lists the modes in the order of what they cost the director.
+// Modes returns the modes in the order of their cost for the director.
 func Modes() []lvs.Mode { return lvs.ModesByCost() }
 
-// ParseMode finds a mode by name.
+// ParseMode returns the mode with a name.
 func ParseMode(name string) (lvs.Mode, error) {
 	if m, ok := lvs.ParseMode(name); ok {
 		return m, nil
@@ -19,6 +19,6 @@ func ParseMode(name string) (lvs.Mode, error) {
 	for _, m := range Modes() {
 		names = append(names, m.String())
 	}
-	return lvs.NoMode, fmt.Errorf("there is no mode %q: choose one of %s",
+	return lvs.NoMode, fmt.Errorf("unknown mode %q: choose one of %s",
 		name, strings.Join(names, ", "))
 }

@@ -14,7 +14,7 @@ import (
 // namespaceFolder is where `ip netns` looks for names.
 const namespaceFolder = "/run/netns"
 
-// namespace is a network namespace by its name in namespaceFolder.
+// namespace is the name of a network namespace in namespaceFolder.
 type namespace string
 
 func (n namespace) path() string { return filepath.Join(namespaceFolder, string(n)) }
@@ -37,8 +37,8 @@ func (n namespace) create() error {
 	return nil
 }
 
-// pin makes a new namespace and binds it to its name. Its goroutine's thread stays locked, so that it ends with
-// the goroutine and nothing else ever runs in the new namespace by accident.
+// pin makes a new namespace and binds it to its name. The goroutine's thread stays locked and ends
+// with the goroutine. So no other code runs in the new namespace by accident.
 func (n namespace) pin() error {
 	runtime.LockOSThread()
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
@@ -51,8 +51,9 @@ func (n namespace) pin() error {
 	return nil
 }
 
-// prepareNamespaceFolder makes the folder a shared mount before the first name, as `ip netns add` would do later: done
-// after ours, its recursive bind would double our mounts. The lock is the one newer iproute2 takes.
+// prepareNamespaceFolder makes the folder a shared mount before the first name, as `ip netns add`
+// does. If that command did it after us, its recursive bind would double our mounts. The lock is
+// the one that newer iproute2 takes.
 func prepareNamespaceFolder() error {
 	if err := os.MkdirAll(namespaceFolder, 0o755); err != nil {
 		return fmt.Errorf("making the folder of namespace names: %w", err)
@@ -69,7 +70,9 @@ func prepareNamespaceFolder() error {
 }
 
 func shareNamespaceFolder() error {
-	share := func() error { return unix.Mount("", namespaceFolder, "none", unix.MS_SHARED|unix.MS_REC, "") }
+	share := func() error {
+		return unix.Mount("", namespaceFolder, "none", unix.MS_SHARED|unix.MS_REC, "")
+	}
 	err := share()
 	if errors.Is(err, unix.EINVAL) { // not a mount point yet
 		bound := unix.Mount(namespaceFolder, namespaceFolder, "none", unix.MS_BIND|unix.MS_REC, "")
@@ -81,8 +84,8 @@ func shareNamespaceFolder() error {
 	return nil
 }
 
-// remove takes the name away; the namespace itself goes with its last process and socket. A name that is gone is no
-// error.
+// remove removes the name. The namespace itself ends with its last process and socket. It is no
+// error if the name is gone.
 func (n namespace) remove() error {
 	err := unix.Unmount(n.path(), unix.MNT_DETACH)
 	if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOENT) {
@@ -94,21 +97,21 @@ func (n namespace) remove() error {
 	return nil
 }
 
-// do runs a function inside the namespace, on a thread that nothing else uses meanwhile.
+// do runs a function inside the namespace, on a thread that runs nothing else meanwhile.
 func (n namespace) do(inside func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- n.visit(inside) }()
 	return <-done
 }
 
-// visit runs a function inside the namespace on this goroutine's thread. If the way back fails, the thread stays locked
-// and must end with its goroutine.
+// visit runs a function inside the namespace on this goroutine's thread. If the thread cannot
+// return, it stays locked and must end with its goroutine.
 func (n namespace) visit(inside func() error) error {
 	runtime.LockOSThread()
 	home, err := netns.Get()
 	if err != nil {
 		runtime.UnlockOSThread()
-		return fmt.Errorf("finding the own network namespace: %w", err)
+		return fmt.Errorf("finding this thread's network namespace: %w", err)
 	}
 	defer home.Close()
 	if err := n.enter(); err != nil {
@@ -117,7 +120,7 @@ func (n namespace) visit(inside func() error) error {
 	}
 	err = inside()
 	if back := netns.Set(home); back != nil {
-		return errors.Join(err, fmt.Errorf("coming back from network namespace %s: %w", n, back))
+		return errors.Join(err, fmt.Errorf("returning from network namespace %s: %w", n, back))
 	}
 	runtime.UnlockOSThread()
 	return err

@@ -1,8 +1,8 @@
 package lab
 
-// Unsafe is needed for the ethtool ioctl, whose request holds a pointer to its value. It is sound: the value is a
-// Go variable that is kept alive until the call returns, the kernel writes at most its eight bytes, and it keeps no
-// reference.
+// The ethtool ioctl needs unsafe, because its request holds a pointer to its value. This is sound:
+// the value is a Go variable that stays alive until the call returns, the kernel writes at most its
+// eight bytes, and it keeps no reference.
 
 import (
 	"fmt"
@@ -13,14 +13,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An offload is a piece of packet work that the kernel leaves to a network card. The af_packet driver is none: it would
-// see packets without checksum and longer than the MTU.
+// An offload is work on packets that the kernel leaves to a network card. The af_packet driver does
+// none of it: it would see packets without checksum and packets longer than the MTU.
 type offload struct {
 	name     string
 	get, set uint32 // ethtool commands
 }
 
-// offloads in the order of switching off: segmentation rests on scatter-gather, which rests on checksums.
+// offloads are in the order in which they are switched off: segmentation depends on scatter-gather,
+// which depends on checksums.
 var offloads = []offload{
 	{"TSO", unix.ETHTOOL_GTSO, unix.ETHTOOL_STSO},
 	{"GSO", unix.ETHTOOL_GGSO, unix.ETHTOOL_SGSO},
@@ -29,17 +30,17 @@ var offloads = []offload{
 	{"TX checksum", unix.ETHTOOL_GTXCSUM, unix.ETHTOOL_STXCSUM},
 }
 
-// ethtoolValue is the kernel's struct ethtool_value.
+// ethtoolValue is struct ethtool_value (linux/ethtool.h).
 type ethtoolValue struct{ command, data uint32 }
 
-// ethtoolRequest is the kernel's struct ifreq with a pointer as its union.
+// ethtoolRequest is struct ifreq (linux/if.h) with a pointer as its union.
 type ethtoolRequest struct {
 	name  [unix.IFNAMSIZ]byte
 	value *ethtoolValue
 	_     [16]byte
 }
 
-// disableOffloads switches all offloads of a device in the current namespace off.
+// disableOffloads switches off all offloads of a device in the current namespace.
 func disableOffloads(device string) error {
 	for _, o := range offloads {
 		if _, err := ethtool(device, ethtoolValue{command: o.set}); err != nil {
@@ -54,7 +55,7 @@ func disableOffloads(device string) error {
 	return err
 }
 
-// activeOffloads lists the offloads of a device in the current namespace that are on.
+// activeOffloads returns the offloads of a device in the current namespace that are on.
 func activeOffloads(device string) ([]string, error) {
 	var on []string
 	for _, o := range offloads {
@@ -77,7 +78,8 @@ func ethtool(device string, value ethtoolValue) (ethtoolValue, error) {
 	defer unix.Close(socket)
 	request := &ethtoolRequest{value: &value}
 	copy(request.name[:unix.IFNAMSIZ-1], device)
-	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(socket), unix.SIOCETHTOOL, uintptr(unsafe.Pointer(request)))
+	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(socket), unix.SIOCETHTOOL,
+		uintptr(unsafe.Pointer(request)))
 	runtime.KeepAlive(request)
 	if errno != 0 {
 		return value, errno

@@ -6,7 +6,7 @@ import (
 	"net/netip"
 )
 
-// The addresses of every lab. They live in its own namespaces, so all labs use the same ones.
+// The addresses of every lab. All labs use the same ones, since each has its own namespaces.
 var (
 	clientNet   = netip.MustParsePrefix("10.9.0.0/24")
 	frontNet    = netip.MustParsePrefix("10.0.0.0/24")
@@ -16,7 +16,8 @@ var (
 	echoService = netip.AddrPortFrom(vip, 7)
 )
 
-// six returns the IPv6 address or subnet of a lab that stands for an IPv4 one: fd00:: and its four bytes.
+// six returns the IPv6 address or subnet that stands for an IPv4 one in a lab: fd00:: and its four
+// bytes.
 func six(a netip.Addr) netip.Addr {
 	b := [16]byte{0: 0xfd}
 	copy(b[12:], a.AsSlice())
@@ -42,7 +43,8 @@ const (
 	roleDirector = "director"
 )
 
-// A network is one bridge in the router's namespace, the router's address on it and what is plugged in.
+// A network is a bridge in the router's namespace, the router's address on it, and the hosts that
+// are connected to it.
 type network struct {
 	name   string
 	router netip.Prefix
@@ -51,31 +53,31 @@ type network struct {
 
 func (n network) bridge() string { return "br-" + n.name }
 
-// An end is one host's interface on a network: a veth whose other end, named plug, is a port of the bridge.
+// An end is a host's interface on a network: a veth whose other end, plug, is a port of the bridge.
 type end struct {
 	role      string
 	device    string
 	plug      string
 	mac       net.HardwareAddr
-	addresses []netip.Prefix // the kernel's; none on the director
+	addresses []netip.Prefix // the kernel's; none for the director
 }
 
-// A plan is the topology of one lab as plain values: building, drawing and the director's configuration all
-// read it.
+// A plan is the topology of one lab as plain values. Building, drawing and the director's
+// configuration read it.
 type plan struct {
 	networks    []network
 	ports       []directorPort
 	realServers []RealServer
 	clients     []netip.Addr
-	local       []netip.Addr // FULLNAT's
+	local       []netip.Addr // of fullnat
 	clientNet   netip.Prefix
 	frontNet    netip.Prefix
-	serverNet   netip.Prefix // where the real servers are
+	serverNet   netip.Prefix // the network of the real servers
 	vip         netip.Addr
 	web, echo   netip.AddrPort // the services
 }
 
-// A directorPort is one arm.
+// A directorPort is one arm of the director.
 type directorPort struct {
 	Name    string
 	Address netip.Prefix
@@ -86,7 +88,7 @@ type directorPort struct {
 type RealServer struct {
 	Name   string
 	Weight int
-	// Web and Echo are where the director sends TCP and UDP to.
+	// Web and Echo are the addresses that the director sends TCP and UDP to.
 	Web, Echo netip.AddrPort
 }
 
@@ -101,7 +103,8 @@ func newPlan(c Config) plan {
 	if c.Family == IPv6 {
 		p.serverNet = sixNet(p.serverNet)
 	}
-	p.web, p.echo = netip.AddrPortFrom(p.vip, webService.Port()), netip.AddrPortFrom(p.vip, echoService.Port())
+	p.web, p.echo = netip.AddrPortFrom(p.vip, webService.Port()),
+		netip.AddrPortFrom(p.vip, echoService.Port())
 	p.clients = hosts(p.clientNet, 1, clientCount)
 	p.local = hosts(p.serverNet, hostLocal, localCount)
 	p.realServers = planRealServers(c, p.serverNet)
@@ -120,7 +123,8 @@ func planNetwork(name string, subnet netip.Prefix) network {
 	return network{name: name, router: withBits(host(subnet, hostRouter), subnet)}
 }
 
-// planRealServers moves the ports in the modes that translate them; dr and ipip cannot.
+// planRealServers gives real servers other ports in the modes that translate ports. dr and ipip
+// cannot.
 func planRealServers(c Config, subnet netip.Prefix) []RealServer {
 	web, echo := webService.Port(), echoService.Port()
 	if c.Mode.TwoWay() {
@@ -143,7 +147,8 @@ func (p *plan) addPort(name string, subnet netip.Prefix) {
 	port := directorPort{Name: name, Address: withBits(address, subnet), MAC: macOf(address)}
 	p.ports = append(p.ports, port)
 	last := &p.networks[len(p.networks)-1]
-	last.ends = append(last.ends, end{role: roleDirector, device: name, plug: "director-" + name, mac: port.MAC})
+	last.ends = append(last.ends, end{role: roleDirector, device: name, plug: "director-" + name,
+		mac: port.MAC})
 }
 
 func (p *plan) plugClients() {
@@ -165,7 +170,7 @@ func (p *plan) plugRealServers() {
 	}
 }
 
-// roles lists the namespaces.
+// roles returns the roles of the lab's namespaces.
 func (p *plan) roles() []string {
 	list := []string{roleClient, roleRouter, roleDirector}
 	for _, rs := range p.realServers {
@@ -174,7 +179,7 @@ func (p *plan) roles() []string {
 	return list
 }
 
-// serverRouter and serverDirector are the two possible gateways of a real server.
+// serverRouter and serverDirector return the two possible gateways of a real server.
 func (p *plan) serverRouter() netip.Addr   { return host(p.serverNet, hostRouter) }
 func (p *plan) serverDirector() netip.Addr { return host(p.serverNet, hostDirector) }
 
@@ -197,8 +202,8 @@ func withBits(address netip.Addr, subnet netip.Prefix) netip.Prefix {
 	return netip.PrefixFrom(address, subnet.Bits())
 }
 
-// macOf makes a locally administered MAC that can be read in a capture: 02:00 and the IPv4 address, or the one that the IPv6 address
-// stands for.
+// macOf returns a locally administered MAC address that is easy to read in a capture: 02:00 and the
+// IPv4 address, or the one that the IPv6 address stands for.
 func macOf(address netip.Addr) net.HardwareAddr {
 	all := address.AsSlice()
 	return append(net.HardwareAddr{2, 0}, all[len(all)-4:]...)

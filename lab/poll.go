@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// pollInterval is short against everything a lab waits for.
+// pollInterval is short compared with everything that a lab waits for.
 const pollInterval = 5 * time.Millisecond
 
-// poll asks until the answer is yes or an error, the context ends or the deadline passes.
+// poll calls a function until it returns true or an error, the context ends or the deadline passes.
 func poll(ctx context.Context, deadline time.Duration, ask func() (bool, error), what string) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, deadline, fmt.Errorf("not within %s", deadline))
 	defer cancel()

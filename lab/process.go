@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// Process is a process that cannot be mistaken for another one: process ids are given out again, start times are not.
+// Process identifies a process for ever: process ids are used again, start times are not.
 type Process struct {
 	Role string `json:"role"`
 	PID  int    `json:"pid"`
@@ -20,7 +20,8 @@ func identify(role string, pid int) (Process, error) {
 	return Process{Role: role, PID: pid, Started: started}, err
 }
 
-// startTime reads field 22. The second field, the program's name, may hold spaces and parentheses.
+// startTime returns field 22. The second field, the program's name, may hold spaces and
+// parentheses.
 func startTime(pid int) (uint64, error) {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
@@ -29,12 +30,13 @@ func startTime(pid int) (uint64, error) {
 	const after = 22 - 3 // the name is field 2, and fields count from 1
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 	if len(fields) <= after {
-		return 0, fmt.Errorf("reading the start time of process %d: /proc/%d/stat has only %d fields", pid, pid, len(fields)+2)
+		return 0, fmt.Errorf("reading the start time of process %d: /proc/%d/stat has only %d fields",
+			pid, pid, len(fields)+2)
 	}
 	return strconv.ParseUint(string(fields[after]), 10, 64)
 }
 
-// alive says whether the very process still runs; a zombie that only waits for its parent does not.
+// alive reports whether this very process still runs. A zombie that waits for its parent does not.
 func (p Process) alive() bool {
 	started, err := startTime(p.PID)
 	return err == nil && started == p.Started && !p.zombie()
@@ -46,12 +48,12 @@ func (p Process) zombie() bool {
 	return err != nil || len(stat) < name+3 || stat[name+2] == 'Z'
 }
 
-// signal sends a signal to the very process. The handle (a pidfd) is taken before the start time is compared, so that it
-// cannot reach a later process of the same id.
+// signal sends a signal to this very process. It opens the handle (a pidfd) before it compares the
+// start time, so that the signal cannot reach a later process with the same id.
 func (p Process) signal(s os.Signal) error {
 	handle, err := os.FindProcess(p.PID)
 	if err != nil {
-		return nil // gone
+		return nil // it has ended
 	}
 	defer handle.Release()
 	if !p.alive() {

@@ -16,32 +16,33 @@ import (
 	"time"
 )
 
-// servingPhrase is what a real server says once it listens everywhere.
+// servingPhrase is in a real server's log once it listens on all addresses.
 const servingPhrase = "real server ready"
 
 // checksumTrailer carries the SHA-256 of a download in hex, after its body.
 const checksumTrailer = "X-Sha256"
 
-// RealServerConfig says what one real server listens on.
+// RealServerConfig describes one real server.
 type RealServerConfig struct {
 	Name string
-	// TCP addresses speak HTTP, UDP addresses echo.
+	// TCP addresses serve HTTP, UDP addresses echo.
 	TCP, UDP []netip.AddrPort
 }
 
-// Answer is what a real server says about a request: its own name, and both ends of the connection as it sees them.
+// Answer is a real server's answer to a request: its own name, and both ends of the connection as
+// it sees them.
 type Answer struct {
 	Name   string         `json:"name"`
 	Client netip.AddrPort `json:"client"`
 	Server netip.AddrPort `json:"server"`
-	// Bytes and SHA256 (hex) are those of an upload's body.
+	// Bytes and SHA256 (hex) describe the body of an upload.
 	Bytes  int64  `json:"bytes,omitempty"`
 	SHA256 string `json:"sha256,omitempty"`
-	// Payload is that of a UDP echo.
+	// Payload is the payload of a UDP echo.
 	Payload []byte `json:"payload,omitempty"`
 }
 
-// ServeReal runs a real server until the context ends; it writes a line to ready once it listens.
+// ServeReal runs a real server until the context ends. It writes a line to ready once it listens.
 func ServeReal(ctx context.Context, c RealServerConfig, ready io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -65,7 +66,9 @@ func ServeReal(ctx context.Context, c RealServerConfig, ready io.Writer) error {
 	}
 }
 
-func (c RealServerConfig) serveHTTP(ctx context.Context, address netip.AddrPort, failed chan<- error) error {
+func (c RealServerConfig) serveHTTP(
+	ctx context.Context, address netip.AddrPort, failed chan<- error,
+) error {
 	listener, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(address))
 	if err != nil {
 		return fmt.Errorf("real server %s: listening on tcp %s: %w", c.Name, address, err)
@@ -89,14 +92,14 @@ func (c RealServerConfig) handler() http.Handler {
 }
 
 func (c RealServerConfig) answer(r *http.Request) Answer {
-	client, _ := netip.ParseAddrPort(r.RemoteAddr) // net/http formats it itself
+	client, _ := netip.ParseAddrPort(r.RemoteAddr) // net/http formats the address itself
 	server, _ := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
 	return Answer{Name: c.Name, Client: client, Server: server.AddrPort()}
 }
 
 func reply(w http.ResponseWriter, a Answer) {
 	w.Header().Set("Content-Type", "application/json")
-	json.NewEncoder(w).Encode(a) // a client that has gone away is its own business
+	json.NewEncoder(w).Encode(a) // the client may have gone away
 }
 
 func (c RealServerConfig) upload(w http.ResponseWriter, r *http.Request) {
@@ -124,7 +127,8 @@ func (c RealServerConfig) download(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// noise is n pseudo-random bytes: no two transfers are alike, so that a stale byte cannot pass the checksum.
+// noise returns n pseudo-random bytes. No two transfers are alike, so that a stale byte fails the
+// checksum.
 func noise(n int64) io.Reader {
 	var seed [32]byte
 	for i := range seed {
@@ -133,7 +137,9 @@ func noise(n int64) io.Reader {
 	return io.LimitReader(rand.NewChaCha8(seed), n)
 }
 
-func (c RealServerConfig) serveEcho(ctx context.Context, address netip.AddrPort, failed chan<- error) error {
+func (c RealServerConfig) serveEcho(
+	ctx context.Context, address netip.AddrPort, failed chan<- error,
+) error {
 	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(address))
 	if err != nil {
 		return fmt.Errorf("real server %s: listening on udp %s: %w", c.Name, address, err)
@@ -147,8 +153,8 @@ func (c RealServerConfig) serveEcho(ctx context.Context, address netip.AddrPort,
 	return nil
 }
 
-// echo answers each datagram with an Answer that holds it. Only reading can fail it: an answer that cannot be sent (no
-// route, ICMP error) is the client's loss alone.
+// echo answers each datagram with an Answer that holds it. It returns an error only if it cannot
+// read. An answer that cannot be sent (no route, ICMP error) concerns only its client.
 func (c RealServerConfig) echo(conn *net.UDPConn, address netip.AddrPort) error {
 	buffer := make([]byte, 64<<10)
 	for {
@@ -156,17 +162,19 @@ func (c RealServerConfig) echo(conn *net.UDPConn, address netip.AddrPort) error 
 		if err != nil {
 			return err
 		}
-		text, err := json.Marshal(Answer{Name: c.Name, Client: client, Server: address, Payload: buffer[:n]})
+		text, err := json.Marshal(Answer{Name: c.Name, Client: client, Server: address,
+			Payload: buffer[:n]})
 		if err == nil {
 			conn.WriteToUDPAddrPort(text, client)
 		}
 	}
 }
 
-// startRealServers starts all of them, each in its namespace.
+// startRealServers starts each real server in its namespace.
 func (l *Lab) startRealServers(ctx context.Context) error {
 	for _, rs := range l.plan.realServers {
-		arguments := []string{"lab", "real-server", "--name", rs.Name, "--tcp", rs.Web.String(), "--udp", rs.Echo.String()}
+		arguments := []string{"lab", "real-server", "--name", rs.Name, "--tcp", rs.Web.String(), "--udp",
+			rs.Echo.String()}
 		if !l.config.Mode.TwoWay() {
 			arguments = append(arguments, "--tcp", l.plan.web.String(), "--udp", l.plan.echo.String())
 		}

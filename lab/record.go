@@ -15,7 +15,8 @@ import (
 // recordFolder holds a record, ID.json, and a folder, ID, for each lab that stands.
 const recordFolder = "/run/fulcrum-lab"
 
-// record is what a lab writes down so that a later process can remove it. It is written before what it names is made.
+// record lists what a later process has to remove of a lab. It is written before the named things
+// are made.
 type record struct {
 	ID         string    `json:"id"`
 	Mode       string    `json:"mode"`
@@ -58,7 +59,7 @@ func labID(n int) string {
 
 func namespaceName(id, role string) string { return "fulcrum-" + id + "-" + role }
 
-// claim makes the file and the folder. Another lab may take the empty recordFolder away in between.
+// claim makes the file and the folder. Another lab may remove the empty recordFolder in between.
 func (r *record) claim() error {
 	for {
 		if err := os.MkdirAll(recordFolder, 0o755); err != nil {
@@ -76,7 +77,7 @@ func (r *record) claim() error {
 	}
 }
 
-// write replaces the file at once, so that a reader sees the old or the new record.
+// write replaces the file atomically, so that a reader sees the old or the new record.
 func (r *record) write() error {
 	text, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
@@ -103,18 +104,18 @@ func (r *record) keep() error {
 	return r.write()
 }
 
-// remove takes folder and file away, the file last: as long as anything is left, it is on record.
+// remove removes the folder and then the file. As long as anything is left, it is on record.
 func (r *record) remove() error {
 	err := errors.Join(os.RemoveAll(r.folder()), os.RemoveAll(r.file()+".new"), os.RemoveAll(r.file()))
-	os.Remove(recordFolder) // only when it was the last one
+	os.Remove(recordFolder) // fails unless it was the last one
 	if err != nil {
 		return fmt.Errorf("removing the record of lab %s: %w", r.ID, err)
 	}
 	return nil
 }
 
-// readRecords reads all records but those that are being written or removed at this moment; damaged ones are errors and
-// do not hide the others.
+// readRecords reads all records except those that are being written or removed. Damaged records are
+// errors and do not hide the others.
 func readRecords() ([]*record, error) {
 	files, err := filepath.Glob(filepath.Join(recordFolder, "*.json"))
 	if err != nil {

@@ -2,7 +2,7 @@ package lab
 
 import "fmt"
 
-// Report is what the director says about its run when it ends; counts are packets unless named otherwise.
+// Report is the director's report at its end. Counts are packets unless named otherwise.
 type Report struct {
 	Received    uint64            `json:"received"`
 	Originated  uint64            `json:"originated"`
@@ -15,21 +15,22 @@ type Report struct {
 	Workers     []WorkerReport    `json:"workers"`
 }
 
-// WorkerReport is one worker's part.
+// WorkerReport counts the packets of one worker.
 type WorkerReport struct {
 	Transmitted uint64   `json:"transmitted"`
 	TakenOver   uint64   `json:"taken_over"`
 	HandedOver  []uint64 `json:"handed_over"` // by worker
 }
 
-// PortReport is one port's part.
+// PortReport counts the packets of one port.
 type PortReport struct {
 	Name        string `json:"name"`
 	Received    uint64 `json:"received"`
 	Transmitted uint64 `json:"transmitted"`
 }
 
-// Traffic is counted for services and real servers: in from the client, out from the real server.
+// Traffic counts sessions, packets and bytes of a service or a real server: In from clients, Out
+// from real servers.
 type Traffic struct {
 	Connections uint64 `json:"connections"`
 	InPackets   uint64 `json:"in_packets"`
@@ -38,7 +39,7 @@ type Traffic struct {
 	OutBytes    uint64 `json:"out_bytes"`
 }
 
-// ServiceReport is one virtual service's part.
+// ServiceReport describes one virtual service and counts its sessions, packets and bytes.
 type ServiceReport struct {
 	Name     string `json:"name"`
 	Address  string `json:"address"`
@@ -48,13 +49,13 @@ type ServiceReport struct {
 	RealServers []RealServerReport `json:"real_servers"`
 }
 
-// RealServerReport is one real server's part of a service.
+// RealServerReport is the part of one real server in a service.
 type RealServerReport struct {
 	Address string `json:"address"`
 	Traffic
 }
 
-// Dropped is the sum over all reasons.
+// Dropped returns the sum over all reasons.
 func (r *Report) Dropped() uint64 {
 	var sum uint64
 	for _, n := range r.Drops {
@@ -63,7 +64,8 @@ func (r *Report) Dropped() uint64 {
 	return sum
 }
 
-// Conserved checks the law that every packet has a name: received + originated = transmitted + consumed + drops + held.
+// Conserved checks the conservation law: received + originated = transmitted + consumed + drops +
+// held.
 func (r *Report) Conserved() error {
 	in, out := r.Received+r.Originated, r.Transmitted+r.Consumed+r.Dropped()+r.Held
 	if in == out {
@@ -73,7 +75,7 @@ func (r *Report) Conserved() error {
 		r.Received, r.Originated, in, r.Transmitted, r.Consumed, r.Dropped(), r.Held, out)
 }
 
-// OutPackets counts responses that passed the director, over all services.
+// OutPackets returns the number of responses that passed the director, over all services.
 func (r *Report) OutPackets() uint64 {
 	var sum uint64
 	for _, s := range r.Services {

@@ -12,27 +12,27 @@ import (
 	"fulcrum/lvs"
 )
 
-// transferDeadline is far beyond what any transfer of a trial takes.
+// transferDeadline is far longer than any transfer of a trial takes.
 const transferDeadline = 30 * time.Second
 
 // Result is the outcome of a Trial.
 type Result struct {
-	Mode             lvs.Mode
-	Requests, Echoes Tally
-	Upload, Download Transfer
+	Mode             lvs.Mode           // of the lab
+	Requests, Echoes Tally              // of HTTP and of UDP
+	Upload, Download Transfer           // the zero Transfer if they were not tried
 	Spread           map[string]int     // answered requests by real server
 	Seen             map[netip.Addr]int // answered requests by the client address the real server saw
-	Report           *Report            // nil when the director gave none
-	// Failures say in a sentence each what was not as it should be; none means green.
+	Report           *Report            // nil if the director gave none
+	// Failures says in a sentence each what failed. The trial is green if there are none.
 	Failures []string
-	// DirectorLog is the log's end when there were failures.
+	// DirectorLog is the end of the director's log if there were failures.
 	DirectorLog string
-	// Kept is the id of the lab when it was left standing, and Web where it serves HTTP then.
+	// Kept is the id of the lab if it was left standing. Web is the address where it then serves HTTP.
 	Kept string
 	Web  netip.AddrPort
 }
 
-// Green says whether everything was as it should be.
+// Green reports whether nothing failed.
 func (r *Result) Green() bool { return len(r.Failures) == 0 }
 
 func (r *Result) fail(err error) {
@@ -43,13 +43,13 @@ func (r *Result) fail(err error) {
 
 func (r *Result) failf(format string, values ...any) { r.fail(fmt.Errorf(format, values...)) }
 
-// Tally counts what was sent and what was answered.
+// Tally counts requests sent and requests answered.
 type Tally struct {
-	OK, Sent int
+	OK, Sent int   // answered, sent
 	First    error // the first failure
 }
 
-// begin counts one more as sent, unless there were n or one failed.
+// begin counts one more as sent. It returns false if there were n already or one failed.
 func (t *Tally) begin(n int) bool {
 	if t.Sent == n || t.First != nil {
 		return false
@@ -66,8 +66,10 @@ func (t *Tally) count(err error) bool {
 	return err == nil
 }
 
+// String returns the answered and the sent requests, such as "299/300".
 func (t Tally) String() string { return fmt.Sprintf("%d/%d", t.OK, t.Sent) }
 
+// String returns the rate of a verified transfer, or what went wrong.
 func (t Transfer) String() string {
 	switch {
 	case t.Took == 0:
@@ -98,12 +100,13 @@ func (r *Result) judgeTally(what string, t Tally) {
 }
 
 func (r *Result) judgeTransfer(what string, t Transfer) {
-	if t.Took != 0 && !t.Verified { // what failed has been said
+	if t.Took != 0 && !t.Verified { // a failed transfer has been reported
 		r.failf("the %s of %d bytes does not have the sender's checksum", what, t.Bytes)
 	}
 }
 
-// judgeSpread expects exact shares of the round-robin schedulers; the others go by load, which no two runs share.
+// judgeSpread expects exact shares from the round-robin schedulers. The others go by load, which
+// differs from run to run.
 func (r *Result) judgeSpread(l *Lab) {
 	weights := l.config.Weights
 	if !l.config.Scheduler.Turns() {
@@ -116,7 +119,7 @@ func (r *Result) judgeSpread(l *Lab) {
 	for i, rs := range l.plan.realServers {
 		want, got := r.Requests.Sent*weights[i]/sum, r.Spread[rs.Name]
 		if want != got {
-			r.failf("%s answered %d requests, %s owes it %d", rs.Name, got, l.config.Scheduler, want)
+			r.failf("%s answered %d requests, but %s gives it %d", rs.Name, got, l.config.Scheduler, want)
 		}
 	}
 }
@@ -128,7 +131,7 @@ func (r *Result) judgeSeen(l *Lab) {
 	}
 	for address := range r.Seen {
 		if !slices.Contains(right, address) {
-			r.failf("a real server saw requests from %s, which is no %s address", address, name)
+			r.failf("a real server saw requests from %s, not from a %s address", address, name)
 		}
 	}
 }
@@ -137,13 +140,14 @@ func (r *Result) judgeWay() {
 	passed := r.Report.OutPackets()
 	switch {
 	case r.Mode.TwoWay() && passed == 0:
-		r.failf("no response passed the director, though %s takes them back through it", r.Mode)
+		r.failf("no response passed the director, although it does in mode %s", r.Mode)
 	case !r.Mode.TwoWay() && passed != 0:
-		r.failf("%d response packets passed the director, though %s lets them go straight", passed, r.Mode)
+		r.failf("%d response packets passed the director, although they go straight in mode %s",
+			passed, r.Mode)
 	}
 }
 
-// spread lists the shares in the order of the real servers.
+// spread returns the shares in the order of the real servers.
 func (r *Result) spread() string {
 	var shares []string
 	for _, name := range slices.Sorted(maps.Keys(r.Spread)) {
@@ -152,7 +156,7 @@ func (r *Result) spread() string {
 	return strings.Join(shares, "/")
 }
 
-// seen names the lowest address and how many more there are.
+// seen returns the lowest address and how many more there are.
 func (r *Result) seen() string {
 	list := slices.SortedFunc(maps.Keys(r.Seen), netip.Addr.Compare)
 	switch len(list) {
@@ -165,7 +169,7 @@ func (r *Result) seen() string {
 	}
 }
 
-// way says where responses went.
+// way returns the way that responses took.
 func (r *Result) way() string {
 	switch {
 	case r.Report == nil:

@@ -18,14 +18,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// standIn does what a director does, on AF_PACKET sockets and in the plainest way, so that the test bed is proven without
-// one. It knows the lab's hardware addresses and resolves nothing; it never forgets a session.
+// standIn does what a director does, on AF_PACKET sockets and in the plainest way. So the test bed
+// is proven without a director. It knows the lab's MAC addresses and resolves none. It never
+// forgets a session.
 type standIn struct {
 	mode     lvs.Mode
 	local    []netip.Addr
 	ports    []standInPort // the last one leads to the real servers
 	services map[uint8]*standInService
-	flows    map[flow]*standInSession // by what arrives
+	flows    map[flow]*standInSession // by the ends of an arriving packet
 	report   Report
 }
 
@@ -40,7 +41,7 @@ type standInService struct {
 	lports uint16
 }
 
-// A flow is a packet's protocol and ends.
+// A flow is the protocol and the ends of a packet.
 type flow struct {
 	protocol uint8
 	from, to netip.AddrPort
@@ -140,7 +141,7 @@ func (s *standIn) answerARP(p standInPort, frame []byte) bool {
 	return s.send(p, arpFrame(2, p.MAC, target, frame[6:12], netip.AddrFrom4([4]byte(frame[28:32]))))
 }
 
-// arpFrame makes a request (1) or a reply (2).
+// arpFrame returns a request (1) or a reply (2).
 func arpFrame(operation byte, mac net.HardwareAddr, address netip.Addr, toMAC net.HardwareAddr, to netip.Addr) []byte {
 	frame := slices.Concat(toMAC, mac, []byte{8, 6, 0, 1, 8, 0, 6, 4, 0, operation}, mac, address.AsSlice(), toMAC, to.AsSlice())
 	return append(frame, make([]byte, 60-len(frame))...)
@@ -207,7 +208,7 @@ func flowOf(ip []byte) flow {
 	return flow{ip[9], end(12, 20), end(16, 22)}
 }
 
-// rewrite sets addresses and ports, takes one off the TTL and makes the checksums anew.
+// rewrite sets addresses and ports, decrements the TTL and computes the checksums.
 func rewrite(ip []byte, to flow) {
 	if flowOf(ip) != to {
 		copy(ip[12:], to.from.Addr().AsSlice())
@@ -251,7 +252,8 @@ func ipv4Header(protocol byte, total int, from, to netip.Addr) []byte {
 	return header
 }
 
-// tooLong is the ICMP "fragmentation needed" for a frame, with room for the outer header.
+// tooLong returns the ICMP error "fragmentation needed" about a frame, with an MTU that leaves
+// space for the outer header.
 func tooLong(frame []byte, p standInPort) []byte {
 	inner := frame[ethernetSize : ethernetSize+28]
 	icmp := slices.Concat([]byte{3, 4, 0, 0, 0, 0, 1480 >> 8, 1480 & 0xff}, inner)

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// columns are the table's, in order.
+// columns are the columns of the table, in order.
 var columns = []struct {
 	title string
 	cell  func(*Result) string
@@ -25,7 +25,7 @@ var columns = []struct {
 	{"conservation", (*Result).conserved},
 }
 
-// WriteTable writes one row a result, and below it what was wrong. Terminals get colour.
+// WriteTable writes one row for each result, and below it what failed. Terminals get colour.
 func WriteTable(w io.Writer, results []Result) {
 	widths := columnWidths(results)
 	var titles []string
@@ -77,11 +77,12 @@ func writeFailures(w io.Writer, r *Result) {
 		fmt.Fprintf(w, "  - %s\n", strings.ReplaceAll(failure, "\n", "\n    "))
 	}
 	if r.DirectorLog != "" {
-		fmt.Fprintf(w, "  the director's last words:\n    %s\n", strings.ReplaceAll(r.DirectorLog, "\n", "\n    "))
+		fmt.Fprintf(w, "  the end of the director's log:\n    %s\n",
+			strings.ReplaceAll(r.DirectorLog, "\n", "\n    "))
 	}
 }
 
-// mark is five columns wide.
+// mark returns five columns: whether a result is green.
 func mark(w io.Writer, green bool) string {
 	word, colour := "FAIL ", 31
 	if green {

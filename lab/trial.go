@@ -9,19 +9,21 @@ import (
 	"sync"
 )
 
-// A Trial is one lab and the traffic it has to carry.
+// A Trial is a lab and the traffic that it has to carry.
 type Trial struct {
 	Lab Config
-	// Requests are HTTP requests, each on a new connection, Concurrency of them at a time.
+	// Requests is the number of HTTP requests, each on a new connection. Concurrency is how many run
+	// at a time.
 	Requests, Concurrency int
-	// Echoes are UDP datagrams, each from a new socket.
+	// Echoes is the number of UDP datagrams, each from a new socket.
 	Echoes int
 	// TransferBytes is the size of the upload and of the download.
 	TransferBytes int64
 }
 
-// Run builds the lab, drives the traffic, judges the outcome and removes the lab, or leaves it standing with a new
-// director when the configuration lets it outlive this process. Progress goes to the writer as it is made.
+// Run builds the lab, sends the traffic, judges the outcome and removes the lab. If the
+// configuration lets the lab outlive this process, Run leaves it standing with a new director. Run
+// writes its progress to the writer.
 func (t Trial) Run(ctx context.Context, progress io.Writer) Result {
 	r := Result{Mode: t.Lab.Mode}
 	fmt.Fprintf(progress, "%s: building namespaces, starting real servers\n", t.Lab.Mode)
@@ -46,7 +48,7 @@ func (t Trial) drive(ctx context.Context, l *Lab, r *Result, progress io.Writer)
 	defer client.Close()
 	t.request(ctx, client, r, progress)
 	t.echo(ctx, client, r, progress)
-	if r.Requests.OK > 0 { // or they would only wait for their deadline
+	if r.Requests.OK > 0 { // otherwise they would only wait for their deadline
 		r.Upload = t.transfer(ctx, client.Upload, "upload", r, progress)
 		r.Download = t.transfer(ctx, client.Download, "download", r, progress)
 	}
@@ -59,12 +61,13 @@ func (t Trial) drive(ctx context.Context, l *Lab, r *Result, progress io.Writer)
 	r.judge(l)
 }
 
-// finish removes the lab, or keeps it. A director that never ran has said why in the failure itself.
+// finish removes the lab, or keeps it. If the director never ran, the failure itself has the
+// reason.
 func (t Trial) finish(ctx context.Context, l *Lab, r *Result) {
 	ran := r.Report != nil
 	switch {
 	case ctx.Err() != nil:
-		r.Failures = []string{"interrupted"} // all the rest follows from that
+		r.Failures = []string{"interrupted"} // the interrupt caused all other failures
 		r.fail(l.Close())
 	case t.Lab.Outlive && ran:
 		t.keep(ctx, l, r)
@@ -84,7 +87,7 @@ func (t Trial) keep(ctx context.Context, l *Lab, r *Result) {
 	r.Kept, r.Web = l.ID(), l.plan.web
 }
 
-// request takes the spread and the clients seen from the answers.
+// request records the spread and the client addresses of the answers.
 func (t Trial) request(ctx context.Context, c *Client, r *Result, progress io.Writer) {
 	r.Spread, r.Seen = map[string]int{}, map[netip.Addr]int{}
 	r.Requests = t.repeat(ctx, t.Requests, c.Get, func(a Answer) {
@@ -98,7 +101,7 @@ func (t Trial) echo(ctx context.Context, c *Client, r *Result, progress io.Write
 	ask := func(ctx context.Context) (Answer, error) {
 		answer, err := c.Echo(ctx, []byte("payload"))
 		if err == nil && string(answer.Payload) != "payload" {
-			err = fmt.Errorf("the echo from %s holds %q, not what was sent", answer.Name, answer.Payload)
+			err = fmt.Errorf("the echo from %s holds %q, which was not sent", answer.Name, answer.Payload)
 		}
 		return answer, err
 	}
@@ -106,8 +109,9 @@ func (t Trial) echo(ctx context.Context, c *Client, r *Result, progress io.Write
 	fmt.Fprintf(progress, "  udp       %s\n", r.Echoes)
 }
 
-// repeat asks n times from several goroutines; seen is called by one at a time. After a failure nothing more is sent: every
-// one would cost its deadline, and the trial is red.
+// repeat sends n requests from several goroutines. It calls seen from one goroutine at a time.
+// After a failure it sends nothing more: every request would take its whole deadline, and the trial
+// has failed.
 func (t Trial) repeat(ctx context.Context, n int, ask func(context.Context) (Answer, error), seen func(Answer)) Tally {
 	var tally Tally
 	var mu sync.Mutex // guards tally
@@ -136,7 +140,8 @@ func (t Trial) repeat(ctx context.Context, n int, ask func(context.Context) (Ans
 }
 
 func (t Trial) transfer(ctx context.Context, run func(context.Context, int64) (Transfer, error), name string, r *Result, progress io.Writer) Transfer {
-	ctx, cancel := context.WithTimeoutCause(ctx, transferDeadline, fmt.Errorf("not within %s", transferDeadline))
+	ctx, cancel := context.WithTimeoutCause(ctx, transferDeadline,
+		fmt.Errorf("not within %s", transferDeadline))
 	defer cancel()
 	transfer, err := run(ctx, t.TransferBytes)
 	r.fail(err)

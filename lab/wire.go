@@ -9,8 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Wire is a raw socket on the router's end of one cable: what it sends reaches the host at the other end, bridge and
-// kernel not asked, and it sees what that host sends. One goroutine at a time. Close it.
+// A Wire is a raw socket on the router's end of one cable. Frames that it sends reach the host at
+// the other end, past the bridge and the kernel. It receives what that host sends. One goroutine at
+// a time may use it. The caller closes it.
 type Wire struct {
 	plug   string
 	socket int
@@ -62,7 +63,7 @@ func (w *Wire) Send(frame []byte) error {
 	return nil
 }
 
-// Await returns the first frame the host sends that is the wanted one.
+// Await returns the first frame from the host for which wanted returns true.
 func (w *Wire) Await(deadline time.Duration, wanted func(frame []byte) bool) ([]byte, error) {
 	end := time.Now().Add(deadline)
 	buffer := make([]byte, 64<<10)
@@ -78,7 +79,8 @@ func (w *Wire) Await(deadline time.Duration, wanted func(frame []byte) bool) ([]
 			return nil, fmt.Errorf("receiving on %s: %w", w.plug, err)
 		}
 	}
-	return nil, fmt.Errorf("waiting for a frame on %s: none of the wanted kind within %s", w.plug, deadline)
+	return nil, fmt.Errorf("waiting for a frame on %s: none of the wanted kind within %s",
+		w.plug, deadline)
 }
 
 func (w *Wire) awaitFrame(most time.Duration) error {

@@ -8,32 +8,32 @@ import (
 	"fulcrum/control"
 )
 
-// Sample is a report as of a moment, or why there is none.
+// Sample is a report with its time, or the error of the attempt to read one.
 type Sample struct {
-	At     time.Time
-	Report *control.Report
+	At     time.Time       // when it was read
+	Report *control.Report // valid if Err is nil
 	Err    error
 }
 
-// Model is the view's state.
+// Model is the state of the view.
 type Model struct {
 	read     func() Sample
 	interval time.Duration
 
 	width, height int
-	last          Sample    // the newest with a report
-	err           error     // why there is none since
+	last          Sample    // the newest that has a report
+	err           error     // why there is no report since
 	rates         rates     // between the last two
-	history       []float64 // packets received a second, the newest last
-	first         int       // line of the services that is shown first
+	history       []float64 // packets received a second, newest last
+	first         int       // the first line of the services that is shown
 }
 
-// New makes a view that reads a sample once an interval.
+// New returns a view that calls read once an interval.
 func New(read func() Sample, interval time.Duration) Model {
 	return Model{read: read, interval: interval, width: 80, height: 24}
 }
 
-// tick says that it is time for the next sample.
+// tick is the message that it is time for the next sample.
 type tick struct{}
 
 // Init reads the first sample.
@@ -41,7 +41,7 @@ func (m Model) Init() tea.Cmd { return m.sample }
 
 func (m Model) sample() tea.Msg { return m.read() }
 
-// Update takes a message in.
+// Update handles a message.
 func (m Model) Update(message tea.Msg) (tea.Model, tea.Cmd) {
 	switch message := message.(type) {
 	case Sample:
@@ -50,7 +50,7 @@ func (m Model) Update(message tea.Msg) (tea.Model, tea.Cmd) {
 	case tick:
 		return m, m.sample
 	case tea.WindowSizeMsg:
-		if message.Width > 0 && message.Height > 0 { // a terminal that does not know its size says 0
+		if message.Width > 0 && message.Height > 0 { // a terminal that does not know its size reports 0
 			m.width, m.height = message.Width, message.Height
 		}
 	case tea.KeyMsg:
@@ -92,7 +92,7 @@ func (m *Model) take(s Sample) {
 	m.last = s
 }
 
-// serviceLines counts the lines of all services and real servers.
+// serviceLines returns the number of lines of all services and real servers.
 func (m *Model) serviceLines() int {
 	if m.last.Report == nil {
 		return 0

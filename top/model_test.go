@@ -19,12 +19,19 @@ var update = flag.Bool("update", false, "write testdata/*.txt anew")
 
 var begin = time.Date(2025, time.January, 2, 3, 4, 5, 0, time.UTC)
 
-// report is a director's after n seconds of steady traffic.
+// report returns a director's report after n seconds of steady traffic.
 func report(n uint64) *control.Report {
-	second := control.Traffic{Connections: 12_000 * n, InPackets: 1_250_000 * n, InBytes: 80_000_000 * n, OutPackets: 900_000 * n, OutBytes: 1_100_000_000 * n}
-	half := control.Traffic{Connections: 6_000 * n, InPackets: 625_000 * n, InBytes: 40_000_000 * n, OutPackets: 450_000 * n, OutBytes: 550_000_000 * n}
+	second := control.Traffic{
+		Connections: 12_000 * n, InPackets: 1_250_000 * n, InBytes: 80_000_000 * n,
+		OutPackets: 900_000 * n, OutBytes: 1_100_000_000 * n,
+	}
+	half := control.Traffic{
+		Connections: 6_000 * n, InPackets: 625_000 * n, InBytes: 40_000_000 * n, OutPackets: 450_000 * n,
+		OutBytes: 550_000_000 * n,
+	}
 	return &control.Report{
-		Received: 2_150_000 * n, Transmitted: 2_149_990 * n, Drops: map[string]uint64{"no_session": 8 * n, "no_service": 2 * n, "tx_full": 17},
+		Received: 2_150_000 * n, Transmitted: 2_149_990 * n, Drops: map[string]uint64{"no_session": 8 * n,
+			"no_service": 2 * n, "tx_full": 17},
 		Services: []control.ServiceReport{{
 			Name: "web", Address: "10.0.0.100:80", Protocol: "tcp", Mode: "nat", Traffic: second,
 			RealServers: []control.RealServerReport{
@@ -37,7 +44,7 @@ func report(n uint64) *control.Report {
 	}
 }
 
-// after feeds the model a sample for each second.
+// after gives the model a sample for each second.
 func after(m Model, seconds ...uint64) Model {
 	for _, n := range seconds {
 		next, _ := m.Update(Sample{At: begin.Add(time.Duration(n) * time.Second), Report: report(n)})
@@ -54,7 +61,7 @@ func send(m Model, messages ...tea.Msg) Model {
 	return m
 }
 
-// TestFrames compares screens with testdata. -update writes them anew; read the difference before you believe it.
+// TestFrames compares screens with testdata. -update writes them anew; read the difference then.
 func TestFrames(t *testing.T) {
 	fresh := New(nil, time.Second)
 	down := tea.KeyMsg{Type: tea.KeyDown}
@@ -98,7 +105,7 @@ func fits(t *testing.T, m Model, frame string) {
 	}
 }
 
-// TestEveryScreenFits: however small the terminal is.
+// TestEveryScreenFits: the screen fits terminals of any size.
 func TestEveryScreenFits(t *testing.T) {
 	m := after(New(nil, time.Second), 1, 2, 3)
 	for width := range 120 {
@@ -109,25 +116,29 @@ func TestEveryScreenFits(t *testing.T) {
 	}
 }
 
-// longNames is a report of services whose names and addresses are as long as they can be, or nearly.
+// longNames returns a report of services whose names and addresses are nearly as long as possible.
 func longNames() *control.Report {
 	r := report(1)
 	r.Services = []control.ServiceReport{
 		{Name: "web", Address: "10.0.0.100:80", Protocol: "tcp", Mode: "fullnat"},
 		{
 			Name: "service-number-1-with-a-long-name", Address: "[2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:443", Protocol: "tcp", Mode: "dr",
-			RealServers: []control.RealServerReport{{Address: "[fd00::11]:443"}, {Address: "[2001:db8:aaaa:bbbb:cccc:dddd:eeee:11]:443"}},
+			RealServers: []control.RealServerReport{{Address: "[fd00::11]:443"},
+				{Address: "[2001:db8:aaaa:bbbb:cccc:dddd:eeee:11]:443"}},
 		},
 	}
 	return r
 }
 
-// TestLongNames: what is cut says so, an address has its end, and a wider terminal shows more.
+// TestLongNames: a cut name shows that it is cut, a cut address keeps its end, and a wider terminal
+// shows more.
 func TestLongNames(t *testing.T) {
 	m := send(New(nil, time.Second), Sample{At: begin, Report: longNames()})
 	for width, want := range map[int][]string{
-		80:  {"web tcp 10.0.0.100:80 fulln…  ", "service-number-1-with-a-lon…  ", "  [fd00::11]:443  ", "  [2001:db…dddd:eeee:11]:443  "},
-		140: {"web tcp 10.0.0.100:80 fullnat  ", "-with-a-long-name tcp [2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:443 dr  ", "  [2001:db8:aaaa:bbbb:cccc:dddd:eeee:11]:443  "},
+		80: {"web tcp 10.0.0.100:80 fulln…  ", "service-number-1-with-a-lon…  ", "  [fd00::11]:443  ",
+			"  [2001:db…dddd:eeee:11]:443  "},
+		140: {"web tcp 10.0.0.100:80 fullnat  ",
+			"-with-a-long-name tcp [2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:443 dr  ", "  [2001:db8:aaaa:bbbb:cccc:dddd:eeee:11]:443  "},
 	} {
 		frame := send(m, tea.WindowSizeMsg{Width: width, Height: 24}).View()
 		fits(t, Model{width: width, height: 24}, frame)
@@ -139,7 +150,7 @@ func TestLongNames(t *testing.T) {
 	}
 }
 
-// TestScrollingEndsAtTheEnd: keys that go beyond it need not be taken back one by one.
+// TestScrollingEndsAtTheEnd: after too many presses of a key the opposite key works at once.
 func TestScrollingEndsAtTheEnd(t *testing.T) {
 	down, up := tea.KeyMsg{Type: tea.KeyPgDown}, tea.KeyMsg{Type: tea.KeyUp}
 	m := send(after(New(nil, time.Second), 1), tea.WindowSizeMsg{Width: 80, Height: 14})
@@ -154,7 +165,8 @@ func TestScrollingEndsAtTheEnd(t *testing.T) {
 }
 
 func TestKeysQuit(t *testing.T) {
-	for _, k := range []tea.KeyMsg{{Type: tea.KeyRunes, Runes: []rune("q")}, {Type: tea.KeyEsc}, {Type: tea.KeyCtrlC}} {
+	for _, k := range []tea.KeyMsg{{Type: tea.KeyRunes, Runes: []rune("q")}, {Type: tea.KeyEsc},
+		{Type: tea.KeyCtrlC}} {
 		_, command := New(nil, time.Second).Update(k)
 		if command == nil {
 			t.Fatalf("%s does nothing", k)
@@ -165,7 +177,7 @@ func TestKeysQuit(t *testing.T) {
 	}
 }
 
-// TestReadsOnAndOn: a sample is followed by a pause, and that by the next sample, also after one that failed.
+// TestReadsOnAndOn: a pause follows a sample, and then the next sample, also after a failed one.
 func TestReadsOnAndOn(t *testing.T) {
 	reads := 0
 	m := New(func() Sample { reads++; return Sample{Err: errors.New("not yet")} }, time.Millisecond)
@@ -180,7 +192,7 @@ func TestReadsOnAndOn(t *testing.T) {
 	}
 }
 
-// TestRatesOfARestart: counts that begin anew are no rates.
+// TestRatesOfARestart: counts that start again from zero give no rates.
 func TestRatesOfARestart(t *testing.T) {
 	r := newRates(Sample{begin, report(9), nil}, Sample{begin.Add(time.Second), report(1), nil})
 	if r.received != 0 || r.dropped != 0 || r.busy[0] != 0 {
@@ -189,7 +201,8 @@ func TestRatesOfARestart(t *testing.T) {
 }
 
 func TestShort(t *testing.T) {
-	for v, want := range map[float64]string{0: "0", 7: "7", 999.4: "999", 999.6: "1.0k", 9_949: "9.9k", 12_345: "12k", 2_150_000: "2.1M", 8.8e9: "8.8G", 5e12: "5T"} {
+	for v, want := range map[float64]string{0: "0", 7: "7", 999.4: "999", 999.6: "1.0k", 9_949: "9.9k",
+		12_345: "12k", 2_150_000: "2.1M", 8.8e9: "8.8G", 5e12: "5T"} {
 		if got := short(v); got != want {
 			t.Errorf("short(%v) = %s, want %s", v, got, want)
 		}

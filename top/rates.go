@@ -7,13 +7,14 @@ import (
 	"fulcrum/control"
 )
 
-// rates are what happened a second between two reports.
+// rates are the changes per second between two reports.
 type rates struct {
 	received, transmitted, dropped, sessions float64
-	services                                 map[string]traffic // by service, and by service and real server
-	drops                                    []dropRate         // those that occurred, the most frequent first
-	busy                                     []float64          // by worker: its share of the time
-	worker                                   []float64          // packets received, by worker
+
+	services map[string]traffic // by service, and by service and real server
+	drops    []dropRate         // those that occurred, most frequent first
+	busy     []float64          // each worker's share of time in turns with packets
+	worker   []float64          // packets received, by worker
 }
 
 type traffic struct{ sessions, inPackets, outPackets, inBits, outBits float64 }
@@ -24,7 +25,7 @@ type dropRate struct {
 	total  uint64
 }
 
-// key tells a real server, or a whole service if it has none, from others.
+// key identifies a real server, or a whole service if server is empty.
 func key(service, server string) string { return service + "\x00" + server }
 
 // newRates compares two samples.
@@ -59,11 +60,12 @@ func (r *rates) addDrops(d difference, a, b *control.Report) {
 		r.drops = append(r.drops, dropRate{reason, rate, n})
 	}
 	slices.SortFunc(r.drops, func(a, b dropRate) int {
-		return cmp.Or(cmp.Compare(b.rate, a.rate), cmp.Compare(b.total, a.total), cmp.Compare(a.reason, b.reason))
+		return cmp.Or(cmp.Compare(b.rate, a.rate), cmp.Compare(b.total, a.total),
+			cmp.Compare(a.reason, b.reason))
 	})
 }
 
-// trafficOf collects the counts of services and real servers.
+// trafficOf returns the counts of services and real servers by key.
 func trafficOf(r *control.Report) map[string]control.Traffic {
 	all := map[string]control.Traffic{}
 	for _, s := range r.Services {
@@ -78,7 +80,7 @@ func trafficOf(r *control.Report) map[string]control.Traffic {
 // difference turns counts into rates.
 type difference struct{ seconds float64 }
 
-// of is nothing where a count has begun anew.
+// of returns 0 if the count started again from zero.
 func (d difference) of(before, after uint64) float64 {
 	if after < before {
 		return 0
@@ -88,7 +90,8 @@ func (d difference) of(before, after uint64) float64 {
 
 func (d difference) traffic(a, b control.Traffic) traffic {
 	return traffic{
-		d.of(a.Connections, b.Connections), d.of(a.InPackets, b.InPackets), d.of(a.OutPackets, b.OutPackets),
+		d.of(a.Connections, b.Connections), d.of(a.InPackets, b.InPackets), d.of(a.OutPackets,
+			b.OutPackets),
 		8 * d.of(a.InBytes, b.InBytes), 8 * d.of(a.OutBytes, b.OutBytes),
 	}
 }

@@ -11,35 +11,37 @@ const (
 	mostWorkers = 4
 )
 
-// View draws the screen: as many lines as the terminal has, none longer than it is wide.
+// View returns the screen: as many lines as the terminal has, none longer than its width.
 func (m Model) View() string {
 	if m.last.Report == nil {
 		return m.fit([]string{"waiting for the director", errorLine(m.err)})
 	}
-	lines := append(m.head(), m.row("service, real server", "weight", "active", "new/s", "in pps", "out pps", "in b/s", "out b/s"))
-	services, room, first := m.services(), m.room(), min(m.first, m.lastFirst())
-	shown := services[first:min(len(services), first+room)]
+	lines := append(m.head(), m.row("service, real server", "weight", "active", "new/s", "in pps",
+		"out pps", "in b/s", "out b/s"))
+	services, space, first := m.services(), m.serviceSpace(), min(m.first, m.lastFirst())
+	shown := services[first:min(len(services), first+space)]
 	lines = append(lines, shown...)
-	for range room - len(shown) {
+	for range space - len(shown) {
 		lines = append(lines, "")
 	}
 	return m.fit(append(lines, m.bottom()...))
 }
 
-// room is how many lines there are for services. There has to be a report.
-func (m Model) room() int { return max(1, m.height-len(m.head())-len(m.bottom())-1) }
+// serviceSpace returns the number of lines for services. The model must have a report.
+func (m Model) serviceSpace() int { return max(1, m.height-len(m.head())-len(m.bottom())-1) }
 
-// lastFirst is the first line of the services that is shown when the last one is.
+// lastFirst returns the first shown line of the services when the last line is shown.
 func (m Model) lastFirst() int {
 	if m.last.Report == nil {
 		return 0
 	}
-	return max(0, m.serviceLines()-m.room())
+	return max(0, m.serviceLines()-m.serviceSpace())
 }
 
 func (m Model) bottom() []string {
 	lines := m.dropLines()
-	if m.err != nil { // on a line of its own: it is long, and cut where the screen ends
+	// The error has a line of its own: it is long, and cut at the edge of the screen.
+	if m.err != nil {
 		lines = append(lines, errorLine(m.err))
 	}
 	return append(lines, "q quits, arrows scroll")
@@ -52,7 +54,7 @@ func errorLine(err error) string {
 	return "! " + err.Error()
 }
 
-// fit cuts what does not fit.
+// fit cuts lines that do not fit.
 func (m Model) fit(lines []string) string {
 	lines = lines[:min(len(lines), m.height)]
 	for i, l := range lines {
@@ -78,7 +80,7 @@ func (m Model) head() []string {
 	return append(append(lines, m.workerLines()...), "")
 }
 
-// workerLines shows the first workers' busy shares, and how many more there are.
+// workerLines returns the busy shares of the first workers, and how many more workers there are.
 func (m Model) workerLines() []string {
 	var lines []string
 	workers := m.last.Report.Workers
@@ -96,11 +98,12 @@ func (m Model) workerLines() []string {
 	return lines
 }
 
-// The columns of services and real servers make 79 characters with the least width of the first, which takes what else the terminal has.
+// The columns of services and real servers take 79 characters with the first column's smallest
+// width. The first column takes the rest of a wider terminal.
 const (
 	leastName    = 28
 	countColumns = " %6s %6s %6s %6s %7s %6s %7s"
-	countsWidth  = 7*6 + 2*1 + 7 // seven columns of six, two of them one wider, and a space before each
+	countsWidth  = 7*6 + 2*1 + 7 // seven columns of six, two of them one wider, and spaces
 )
 
 func (m Model) nameWidth() int { return max(leastName, m.width-1-countsWidth) }
@@ -109,7 +112,8 @@ func (m Model) row(name string, counts ...any) string {
 	return fmt.Sprintf("%-*s", m.nameWidth(), name) + fmt.Sprintf(countColumns, counts...)
 }
 
-// cutEnd and cutMiddle shorten a text to n characters. Of an address the end tells it from others.
+// cutEnd and cutMiddle shorten a text to n characters. An address keeps its end, which
+// distinguishes it from others.
 func cutEnd(text string, n int) string {
 	if len(text) <= n {
 		return text
@@ -124,7 +128,7 @@ func cutMiddle(text string, n int) string {
 	return text[:n/3] + "…" + text[len(text)-(n-n/3-1):]
 }
 
-// services has a line for each service and real server.
+// services returns a line for each service and real server.
 func (m Model) services() []string {
 	var lines []string
 	for _, s := range m.last.Report.Services {
@@ -133,9 +137,11 @@ func (m Model) services() []string {
 			active += rs.Active
 		}
 		name := fmt.Sprintf("%s %s %s %s", s.Name, s.Protocol, s.Address, s.Mode)
-		lines = append(lines, m.serviceLine(cutEnd(name, m.nameWidth()), "", active, m.rates.services[key(s.Name, "")]))
+		lines = append(lines, m.serviceLine(cutEnd(name, m.nameWidth()), "", active,
+			m.rates.services[key(s.Name, "")]))
 		for _, rs := range s.RealServers {
-			lines = append(lines, m.serviceLine("  "+cutMiddle(rs.Address, m.nameWidth()-2), fmt.Sprint(rs.Weight), rs.Active, m.rates.services[key(s.Name, rs.Address)]))
+			lines = append(lines, m.serviceLine("  "+cutMiddle(rs.Address, m.nameWidth()-2),
+				fmt.Sprint(rs.Weight), rs.Active, m.rates.services[key(s.Name, rs.Address)]))
 		}
 	}
 	return lines
@@ -149,7 +155,8 @@ func (m Model) serviceLine(name, weight string, active int32, t traffic) string 
 func (m Model) dropLines() []string {
 	lines := []string{"", "dropped a second, and in all"}
 	for _, d := range m.rates.drops[:min(len(m.rates.drops), mostDrops)] {
-		lines = append(lines, fmt.Sprintf("%8s %8s  %s", short(d.rate), short(float64(d.total)), d.reason))
+		lines = append(lines, fmt.Sprintf("%8s %8s  %s", short(d.rate),
+			short(float64(d.total)), d.reason))
 	}
 	if len(m.rates.drops) == 0 {
 		lines = append(lines, "       0        0  nothing")
@@ -157,7 +164,7 @@ func (m Model) dropLines() []string {
 	return lines
 }
 
-// bar is a share as a bar of n characters.
+// bar draws a share as a bar of n characters.
 func bar(share float64, n int) string {
 	full := int(share*float64(n) + 0.5)
 	return strings.Repeat("#", full) + strings.Repeat(".", n-full)
@@ -165,7 +172,7 @@ func bar(share float64, n int) string {
 
 var blocks = []rune("▁▂▃▄▅▆▇█")
 
-// sparkline draws the last n values, the greatest of them full.
+// sparkline draws the last n values. The greatest is a full block.
 func sparkline(values []float64, n int) string {
 	values = values[max(0, len(values)-max(n, 0)):]
 	greatest := 0.0
@@ -182,7 +189,7 @@ func sparkline(values []float64, n int) string {
 	return string(line)
 }
 
-// short writes a number in at most six characters.
+// short returns a number in at most six characters.
 func short(v float64) string {
 	for _, unit := range []string{"", "k", "M", "G"} {
 		switch {

@@ -15,8 +15,8 @@ import (
 	"fulcrum/lab"
 )
 
-// bed is a lab whose director is this program. It is removed when the test ends; TestMain checks that nothing of any lab is
-// left, since the next test may have a lab of the same id by then.
+// bed is a lab whose director is this program. The end of the test removes it. TestMain checks that
+// no lab leaves anything behind, because by then the next test may have a lab of the same id.
 type bed struct {
 	*lab.Lab
 	t      *testing.T
@@ -41,7 +41,7 @@ func newBed(t *testing.T, c lab.Config) *bed {
 
 func (b *bed) remove() {
 	if b.t.Failed() {
-		b.t.Logf("the director's last words:\n%s", b.Log("director"))
+		b.t.Logf("the director's log:\n%s", b.Log("director"))
 	}
 	if err := b.Close(); err != nil {
 		b.t.Error(err)
@@ -56,7 +56,7 @@ func (b *bed) startDirector() {
 	}
 }
 
-// stopDirector takes the report, in which nothing may be missing.
+// stopDirector stops the director and returns its report, which accounts for every packet.
 func (b *bed) stopDirector() *lab.Report {
 	b.t.Helper()
 	r, err := b.StopDirector()
@@ -72,14 +72,14 @@ func (b *bed) stopDirector() *lab.Report {
 	return r
 }
 
-// client makes a client that goes when the test ends.
+// client returns a client that is closed when the test ends.
 func (b *bed) client(c lab.ClientConfig) *lab.Client {
 	client := b.NewClient(c)
 	b.t.Cleanup(client.Close)
 	return client
 }
 
-// get sends n requests, each on a new connection, several at a time; all must be answered.
+// get sends n requests, several at a time, each on a new connection. All must be answered.
 func (b *bed) get(n int) []lab.Answer {
 	b.t.Helper()
 	return b.ask(n, b.client(lab.ClientConfig{}).Get)
@@ -98,7 +98,7 @@ func (b *bed) echo(n int) []lab.Answer {
 	})
 }
 
-// askers is how many ask at a time.
+// askers is the number of requests at a time.
 const askers = 8
 
 func (b *bed) ask(n int, one func(context.Context) (lab.Answer, error)) []lab.Answer {
@@ -136,7 +136,7 @@ func (b *bed) noFailure(failures []error) {
 	}
 }
 
-// spread counts answers by real server.
+// spread returns the number of answers of each real server.
 func spread(answers []lab.Answer) [3]int {
 	var n [3]int
 	for _, a := range answers {
@@ -145,7 +145,8 @@ func spread(answers []lab.Answer) [3]int {
 	return n
 }
 
-// share is what a round robin of the given weights owes each real server.
+// share returns the number of n sessions that round robin with these weights gives each real
+// server.
 func share(n int, weights [3]int) [3]int {
 	unit := n / (weights[0] + weights[1] + weights[2])
 	return [3]int{unit * weights[0], unit * weights[1], unit * weights[2]}
@@ -159,8 +160,8 @@ func same[V any](t *testing.T, what string, got, want V) {
 	}
 }
 
-// inside runs a function in the namespace of one of the lab's roles. Its thread ends with it, so that nothing else ever
-// runs there.
+// inside runs a function in the namespace of one of the lab's roles. Its thread ends with it, so
+// that no other code runs in that namespace.
 func (b *bed) inside(role string, do func() error) {
 	b.t.Helper()
 	done := make(chan error, 1)
@@ -185,7 +186,7 @@ func enter(name string, do func() error) error {
 	return do()
 }
 
-// directorFile is the configuration of the lab's director.
+// directorFile returns the configuration file of the lab's director.
 func (b *bed) directorFile() string {
 	b.t.Helper()
 	file, err := b.DirectorFile()
@@ -195,7 +196,7 @@ func (b *bed) directorFile() string {
 	return file
 }
 
-// second starts another program in the director's namespace.
+// second starts another director in the director's namespace.
 func (b *bed) second(arguments ...string) *program {
 	b.t.Helper()
 	p := newProgram(b.t, arguments...)

@@ -25,20 +25,25 @@ func newBenchCommand() *cobra.Command {
 	var o benchOptions
 	c := &cobra.Command{
 		Use:   "bench",
-		Short: "Measure the director on a virtual link, beside DPDK's testpmd",
-		Long: "bench starts a traffic generator and the director, or dpdk-testpmd as the baseline, on a CPU each, and measures:\n\n  " +
-			strings.Join(bench.SuiteNames(), "\n  ") + "\n\nIt writes figures, a table and plots. It needs root and two CPUs that nobody else uses.",
+		Short: "Measure the director and DPDK's testpmd on a virtual link",
+		Long: "bench starts a traffic generator and the director, each on a CPU of its own. It measures\n" +
+			"dpdk-testpmd in the director's place as the baseline. The suites are:\n\n  " +
+			strings.Join(bench.SuiteNames(), "\n  ") +
+			"\n\nIt writes figures, a table and plots. It needs root and two idle CPUs.",
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr()) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			return o.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
+		},
 	}
 	f := c.Flags()
-	f.StringSliceVar(&o.suites, "suite", nil, "only these suites")
-	f.BoolVar(&o.quick, "quick", false, "a run of a minute or two, for a first impression")
-	f.BoolVar(&o.full, "full", false, "a run of an hour, up to 100 million sessions")
+	f.StringSliceVar(&o.suites, "suite", nil, "run only these suites")
+	f.BoolVar(&o.quick, "quick", false, "take a minute or two, for a first impression")
+	f.BoolVar(&o.full, "full", false, "take an hour, with up to 100 million sessions")
 	f.BoolVar(&o.stages, "stages", false, "measure the pipeline stage by stage instead")
-	f.StringVar(&o.profile, "profile", "", "write a CPU profile of the director for the compiler to this file instead (cmd/fulcrum/default.pgo)")
-	f.BoolVar(&o.noHuge, "no-huge", false, "reserve no huge pages; those that are free are used anyway")
-	f.StringVar(&o.results, "results", "bench/results", "the folder for what was measured")
+	f.StringVar(&o.profile, "profile", "",
+		"write a CPU profile of the director for the compiler to this file instead (cmd/fulcrum/default.pgo)")
+	f.BoolVar(&o.noHuge, "no-huge", false, "reserve no huge pages; free ones are used anyway")
+	f.StringVar(&o.results, "results", "bench/results", "the folder for the results")
 	f.IntVar(&o.generatorCPU, "generator-cpu", 0, "the generator's CPU")
 	f.IntVar(&o.subjectCPU, "cpu", 1, "the CPU of the device under test")
 	c.MarkFlagsMutuallyExclusive("quick", "full")
@@ -47,7 +52,7 @@ func newBenchCommand() *cobra.Command {
 	return c
 }
 
-// benchOptions are the flags of fulcrum bench.
+// benchOptions holds the flags of fulcrum bench.
 type benchOptions struct {
 	suites                      []string
 	quick, full, stages, noHuge bool
@@ -58,13 +63,16 @@ type benchOptions struct {
 func (o *benchOptions) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
 	ctx, cancel := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer cancel()
-	signal.Ignore(syscall.SIGPIPE) // a reader that has gone must not keep huge pages from being given back
+	signal.Ignore(syscall.SIGPIPE) // huge pages are given back even if the reader has gone
 	binary, err := os.Executable()
 	if err != nil {
-		return fmt.Errorf("finding the own program file: %w", err)
+		return fmt.Errorf("finding the program's own file: %w", err)
 	}
 	scale := o.scale()
-	c := bench.Config{Binary: binary, GeneratorCPU: o.generatorCPU, SubjectCPU: o.subjectCPU, Reserve: scale.Huge, Log: stderr}
+	c := bench.Config{
+		Binary: binary, GeneratorCPU: o.generatorCPU, SubjectCPU: o.subjectCPU, Reserve: scale.Huge,
+		Log: stderr,
+	}
 	if o.noHuge {
 		c.Reserve = 0
 	}
@@ -87,7 +95,9 @@ func (o *benchOptions) run(ctx context.Context, stdout, stderr io.Writer) (err e
 	return err
 }
 
-func (o *benchOptions) runSuites(ctx context.Context, b *bench.Bench, scale bench.Scale, stdout io.Writer) error {
+func (o *benchOptions) runSuites(
+	ctx context.Context, b *bench.Bench, scale bench.Scale, stdout io.Writer,
+) error {
 	report, err := b.Run(ctx, o.suites, scale)
 	if err != nil {
 		return err
@@ -105,7 +115,9 @@ func (o *benchOptions) scale() bench.Scale {
 	return bench.Scales["default"]
 }
 
-func (o *benchOptions) runStages(ctx context.Context, b *bench.Bench, scale bench.Scale, stdout io.Writer) error {
+func (o *benchOptions) runStages(
+	ctx context.Context, b *bench.Bench, scale bench.Scale, stdout io.Writer,
+) error {
 	costs, err := b.Stages(ctx, scale)
 	if err != nil {
 		return err
@@ -113,7 +125,7 @@ func (o *benchOptions) runStages(ctx context.Context, b *bench.Bench, scale benc
 	return errors.Join(bench.WriteStages(stdout, costs), bench.SaveStages(o.results, costs))
 }
 
-// generateOptions are the flags of fulcrum bench generate.
+// generateOptions holds the flags of fulcrum bench generate.
 type generateOptions struct {
 	device, hugePages, vip, subject, mac, kind string
 	memory, cpu                                int
@@ -126,28 +138,33 @@ func newGenerateCommand() *cobra.Command {
 	var o generateOptions
 	c := &cobra.Command{
 		Use:   "generate --device DEVICE --vip ADDRESS:PORT --to MAC",
-		Short: "Send benchmark traffic to a device under test, and count what comes back",
-		Long: "generate plays clients, their gateway and real servers on one DPDK device, for any device under test. It prints\n" +
-			"a trial's result as JSON. It needs root.",
+		Short: "Send benchmark traffic to a device under test and count the packets that come back",
+		Long: "generate plays clients, their gateway and real servers on one DPDK device. It works with any\n" +
+			"device under test. It prints a trial's result as JSON. It needs root.",
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context(), c.InOrStdin(), c.OutOrStdout()) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			return o.run(c.Context(), c.InOrStdin(), c.OutOrStdout())
+		},
 	}
 	f := c.Flags()
-	f.StringVar(&o.device, "device", "", "the DPDK device: a vdev such as net_vhost0,iface=/tmp/x.sock, or a PCI address")
+	f.StringVar(&o.device, "device", "",
+		"the DPDK device: a PCI address, or a virtual device such as net_vhost0,iface=/tmp/x.sock")
 	f.StringVar(&o.vip, "vip", "", "the service's address and port")
 	f.StringVar(&o.subject, "to", "", "the MAC address of the device under test")
-	f.StringVar(&o.mac, "mac", "02:00:00:00:00:fe", "the MAC address of everybody else")
+	f.StringVar(&o.mac, "mac", "02:00:00:00:00:fe", "the MAC address of all other stations")
 	f.StringVar(&o.hugePages, "hugepages", "auto", "auto, on or off")
 	f.IntVar(&o.memory, "memory", 256, "MiB for DPDK")
 	f.IntVar(&o.cpu, "cpu", 0, "the CPU to run on")
 	f.StringVar(&o.kind, "kind", "udp", "udp, tcp, new-udp, new-tcp or lives")
 	f.IntVar(&o.trial.Flows, "flows", 1000, "distinct client addresses and ports")
 	f.IntVar(&o.trial.Size, "size", bench.MinSize, "bytes of a frame, with FCS")
-	f.Float64Var(&o.trial.Rate, "rate", 0, "packets a second from clients; 0 is as many as go")
-	f.BoolVar(&o.trial.Answer, "answer", false, "let real servers answer, by way of the device under test (nat, fullnat)")
+	f.Float64Var(&o.trial.Rate, "rate", 0,
+		"packets a second from clients; 0 is as many as the device under test takes")
+	f.BoolVar(&o.trial.Answer, "answer", false,
+		"let real servers answer through the device under test (nat, fullnat)")
 	f.BoolVar(&o.trial.Create, "create", true, "make every flow's session first")
-	f.DurationVar(&o.warmup, "warmup", time.Second, "sending before anything counts")
-	f.DurationVar(&o.duration, "duration", 5*time.Second, "sending while everything counts")
+	f.DurationVar(&o.warmup, "warmup", time.Second, "time of sending before the measurement")
+	f.DurationVar(&o.duration, "duration", 5*time.Second, "time of sending that is measured")
 	f.BoolVar(&o.serve, "serve", false, "read trials from standard input instead, as JSON")
 	return c
 }
@@ -166,14 +183,14 @@ func (o *generateOptions) run(ctx context.Context, stdin io.Reader, stdout io.Wr
 	return o.generate(ctx, site, trials, stdout)
 }
 
-// site is what the flags say about who is where.
+// site returns the addresses that the flags give.
 func (o *generateOptions) site() (bench.Site, error) {
 	if o.device == "" {
 		return bench.Site{}, errors.New("generate needs a device: give it with --device")
 	}
 	vip, err := netip.ParseAddrPort(o.vip)
 	if err != nil {
-		return bench.Site{}, fmt.Errorf("reading --vip: %w; write the service's address and port, such as 10.0.0.100:80", err)
+		return bench.Site{}, fmt.Errorf("invalid --vip: %w; give the service's address and port, such as 10.0.0.100:80", err)
 	}
 	s := bench.Site{VIP: vip}
 	if s.SubjectMAC, err = parseMAC("--to", o.subject); err != nil {
@@ -188,15 +205,15 @@ func (o *generateOptions) site() (bench.Site, error) {
 func parseMAC(flag, text string) (packet.MAC, error) {
 	mac, err := net.ParseMAC(text)
 	if err == nil && len(mac) != 6 {
-		err = fmt.Errorf("%s has %d bytes", text, len(mac))
+		err = fmt.Errorf("%s has %d bytes, not 6", text, len(mac))
 	}
 	if err != nil {
-		return packet.MAC{}, fmt.Errorf("reading %s: %w; write a MAC address such as 02:00:00:00:00:01", flag, err)
+		return packet.MAC{}, fmt.Errorf("invalid %s: %w; give a MAC address such as 02:00:00:00:00:01", flag, err)
 	}
 	return packet.MAC(mac), nil
 }
 
-// trials are what the flags or standard input say, as JSON.
+// trials returns the trials as JSON: from the flags, or from standard input with --serve.
 func (o *generateOptions) trials(stdin io.Reader) (io.Reader, error) {
 	if o.serve {
 		return stdin, nil
@@ -213,7 +230,7 @@ func (o *generateOptions) trials(stdin io.Reader) (io.Reader, error) {
 	return strings.NewReader(string(text)), err
 }
 
-// generate opens the port and does the trials.
+// generate opens the port and runs the trials.
 func (o *generateOptions) generate(ctx context.Context, site bench.Site, trials io.Reader, stdout io.Writer) (err error) {
 	eal, err := dpdk.Start(dpdk.Config{
 		HugePages: o.hugePages, Memory: int64(o.memory) << 20, CPU: o.cpu, Devices: []string{o.device},

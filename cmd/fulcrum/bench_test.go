@@ -13,12 +13,13 @@ import (
 	"fulcrum/modes"
 )
 
-// openBench prepares a benchmark with this program and looks for what it leaves behind.
+// openBench prepares a benchmark of this program. At the end of the test nothing of it may be left.
 func openBench(t *testing.T) *bench.Bench {
 	t.Helper()
 	needRoot(t)
 	needTime(t)
-	b, err := bench.Open(bench.Config{Binary: ownBinary(t), GeneratorCPU: 0, SubjectCPU: 1, Log: io.Discard})
+	b, err := bench.Open(bench.Config{Binary: ownBinary(t), GeneratorCPU: 0, SubjectCPU: 1,
+		Log: io.Discard})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,14 +37,14 @@ func openBench(t *testing.T) *bench.Bench {
 	return b
 }
 
-// moment is long enough for both ends to get a CPU, also on a machine that is busy with other things.
+// moment is long enough for both ends to get a CPU, even on a busy machine.
 var moment = bench.Scale{
 	Repeats: 1, Duration: time.Second, Sessions: []int{1000}, Sizes: []int{64},
 	Modes: []modes.Mode{modes.DR, modes.FullNAT}, Profile: time.Second,
 }
 
-// TestBench: packets flow through testpmd and through the director, the director accounts for all of them, and the
-// figures are set against each other.
+// TestBench sends packets through testpmd and through the director. The director accounts for all
+// of them, and the figures are compared.
 func TestBench(t *testing.T) {
 	r, err := openBench(t).Run(t.Context(), []string{"throughput"}, moment)
 	if err != nil {
@@ -65,7 +66,7 @@ func TestBench(t *testing.T) {
 	}
 }
 
-// TestBenchStages: the director's profile shows where a packet's time goes.
+// TestBenchStages: the director's profile shows the time of each stage.
 func TestBenchStages(t *testing.T) {
 	scale := moment
 	scale.Modes = scale.Modes[:1]
@@ -77,21 +78,22 @@ func TestBenchStages(t *testing.T) {
 	for _, c := range costs {
 		sum[c.Stage] += c.Ns
 	}
-	if sum["receive and transmit"] <= 0 || sum["lookup"]+sum["decide"]+sum["parse"]+sum["rewrite"] <= 0 {
+	if sum["receive and transmit"] <= 0 ||
+		sum["lookup"]+sum["decide"]+sum["parse"]+sum["rewrite"] <= 0 {
 		t.Errorf("%v", costs)
 	}
 }
 
-// TestBenchGenerateUsage: what cannot work is told before DPDK starts.
+// TestBenchGenerateUsage: wrong flags are reported before DPDK starts.
 func TestBenchGenerateUsage(t *testing.T) {
 	const mac = "02:00:00:00:00:01"
 	for want, arguments := range map[string][]string{
-		"--device":         {},
-		"--vip":            {"--device", "net_null0"},
-		"--to":             {"--device", "net_null0", "--vip", "10.0.0.1:80", "--to", "02:00"},
-		"198.18.0.0/15":    {"--device", "net_null0", "--vip", "198.18.0.1:80", "--to", mac},
-		"kind of traffic":  {"--device", "net_null0", "--vip", "10.0.0.1:80", "--to", mac, "--kind", "icmp"},
-		"frames of 9 byte": {"--device", "net_null0", "--vip", "10.0.0.1:80", "--to", mac, "--size", "9"},
+		"--device":             {},
+		"--vip":                {"--device", "net_null0"},
+		"--to":                 {"--device", "net_null0", "--vip", "10.0.0.1:80", "--to", "02:00"},
+		"198.18.0.0/15":        {"--device", "net_null0", "--vip", "198.18.0.1:80", "--to", mac},
+		"kind of traffic":      {"--device", "net_null0", "--vip", "10.0.0.1:80", "--to", mac, "--kind", "icmp"},
+		"invalid frame size 9": {"--device", "net_null0", "--vip", "10.0.0.1:80", "--to", mac, "--size", "9"},
 	} {
 		p := newProgram(t, append([]string{"bench", "generate"}, arguments...)...).start()
 		if status := p.end(); status != 2 || !strings.Contains(p.lastLine(), want) {

@@ -40,22 +40,26 @@ func readCapture(t *testing.T, name string) [][]byte {
 
 func writeCapture(t *testing.T, name string, frames [][]byte) {
 	t.Helper()
-	var b bytes.Buffer
-	w := pcapgo.NewWriter(&b)
-	if err := w.WriteFileHeader(65536, layers.LinkTypeEthernet); err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range frames {
-		if err := w.WritePacket(gopacket.CaptureInfo{CaptureLength: len(f), Length: len(f)}, f); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.WriteFile(name, b.Bytes(), 0o600); err != nil {
+	if err := saveCapture(name, frames); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// flow is where a TCP or UDP packet comes from and goes to.
+func saveCapture(name string, frames [][]byte) error {
+	var b bytes.Buffer
+	w := pcapgo.NewWriter(&b)
+	if err := w.WriteFileHeader(65536, layers.LinkTypeEthernet); err != nil {
+		return err
+	}
+	for _, f := range frames {
+		if err := w.WritePacket(gopacket.CaptureInfo{CaptureLength: len(f), Length: len(f)}, f); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(name, b.Bytes(), 0o600)
+}
+
+// flow holds the source and the destination of a TCP or UDP packet.
 type flow struct{ from, to netip.AddrPort }
 
 func flowOf(t *testing.T, frame []byte) flow {

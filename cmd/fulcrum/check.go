@@ -12,9 +12,10 @@ import (
 func newCheckCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check FILE",
-		Short: "Check a configuration file and explain everything that is wrong with it",
-		Long: "check reads a configuration file and prints each problem as \"file:line: key: what is wrong; what is right\".\n" +
-			"It opens no device and needs no privileges. The exit status is 0 for a good file and 1 for a bad one.",
+		Short: "Check a configuration file and explain all its problems",
+		Long: "check reads a configuration file. It prints each problem as\n\n" +
+			"  file:line: key: what is wrong; what is right\n\n" +
+			"It opens no device and needs no privileges. The exit status is 0 for a valid file and 1 otherwise.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(command *cobra.Command, args []string) error { return checkFile(command, args[0]) },
 	}
@@ -33,7 +34,7 @@ func checkFile(command *cobra.Command, file string) error {
 	return nil
 }
 
-// checkSummary says in one line what a good file holds.
+// checkSummary describes a valid configuration in one line.
 func checkSummary(c *config.Config) string {
 	servers := 0
 	for _, service := range c.Services {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// runCheck runs the command on a file and gives what it wrote.
+// runCheck runs the command on a file and returns its output.
 func runCheck(file string) (stdout, stderr string, err error) {
 	var out, problems strings.Builder
 	command := newCheckCommand()
@@ -54,6 +54,7 @@ func TestCheckOfAnAbsentFileLeavesTheErrorToMain(t *testing.T) {
 	stdout, stderr, err := runCheck(filepath.Join(t.TempDir(), "absent.toml"))
 	exit, ok := errors.AsType[*exitError](err)
 	if !ok || exit.code != 1 || !errors.Is(err, fs.ErrNotExist) || stdout+stderr != "" {
-		t.Errorf("stdout %q, stderr %q, error %v; want exit status 1 and only the error", stdout, stderr, err)
+		t.Errorf("stdout %q, stderr %q, error %v; want exit status 1 and only the error", stdout,
+			stderr, err)
 	}
 }

@@ -19,33 +19,40 @@ import (
 	"fulcrum/control"
 )
 
-// asking is what commands have in common that ask a running director.
+// asking holds the flags of commands that ask a running director.
 type asking struct {
 	where
 	output string
 }
 
-// newAsking gives a command the flags.
+// newAsking adds the flags to a command.
 func newAsking(c *cobra.Command) *asking {
 	a := new(asking)
 	a.addFlags(c)
-	c.Flags().StringVarP(&a.output, "output", "o", "table", "how to show it: table or json")
-	completeFlag(c, "output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	c.Flags().StringVarP(&a.output, "output", "o", "table", "output format: table or json")
+	completeFlag(c, "output", cobra.FixedCompletions([]string{"table", "json"},
+		cobra.ShellCompDirectiveNoFileComp))
 	return a
 }
 
 func (a *asking) validate() error {
 	if a.output != "table" && a.output != "json" {
-		return &exitError{code: 2, err: fmt.Errorf("--output %q is unknown: use table or json", a.output)}
+		return &exitError{code: 2, err: fmt.Errorf("invalid --output %q: use table or json", a.output)}
 	}
 	return nil
 }
 
-// askDeadline bounds what is answered at once.
+// askDeadline bounds a request that the director answers at once.
 const askDeadline = 30 * time.Second
 
-// do asks, and shows the answer by table, or as JSON.
-func do[T any](a *asking, command *cobra.Command, method, path string, in any, table func(io.Writer, T)) error {
+// request is a request to the API.
+type request struct {
+	method, path string
+	body         any // encoded as JSON; nil if there is none
+}
+
+// do sends a request and shows the answer with table, or as JSON.
+func do[T any](a *asking, command *cobra.Command, r request, table func(io.Writer, T)) error {
 	if err := a.validate(); err != nil {
 		return err
 	}
@@ -56,18 +63,18 @@ func do[T any](a *asking, command *cobra.Command, method, path string, in any, t
 	if err != nil {
 		return err
 	}
-	if err := client.Do(ctx, method, path, in, &answer); err != nil {
+	if err := client.Do(ctx, r.method, r.path, r.body, &answer); err != nil {
 		return err
 	}
 	return show(a, command, answer, table)
 }
 
-// show shows an answer by table, or as JSON.
+// show prints an answer with table, or as JSON.
 func show[T any](a *asking, command *cobra.Command, answer T, table func(io.Writer, T)) error {
 	if a.output == "json" {
 		e := json.NewEncoder(command.OutOrStdout())
 		e.SetIndent("", "  ")
-		e.SetEscapeHTML(false) // -> stays legible
+		e.SetEscapeHTML(false) // -> stays readable
 		return e.Encode(answer)
 	}
 	t := tabwriter.NewWriter(command.OutOrStdout(), 0, 0, 2, ' ', 0)
@@ -75,23 +82,27 @@ func show[T any](a *asking, command *cobra.Command, answer T, table func(io.Writ
 	return t.Flush()
 }
 
-// newAskCommand is a command that shows what a path answers.
+// newAskCommand returns a command that shows the answer of one path of the API.
 func newAskCommand[T any](use, short, path string, show func(io.Writer, T)) *cobra.Command {
 	c := &cobra.Command{Use: use, Short: short, Args: cobra.NoArgs}
 	a := newAsking(c)
-	c.RunE = func(c *cobra.Command, _ []string) error { return do(a, c, http.MethodGet, path, nil, show) }
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		return do(a, c, request{method: http.MethodGet, path: path}, show)
+	}
 	return c
 }
 
-// newClientCommands are those that ask a running director.
+// newClientCommands returns the commands that ask a running director.
 func newClientCommands() []*cobra.Command {
 	return []*cobra.Command{
-		newAskCommand("status", "Show a running director at a glance", "status", showStatus),
+		newAskCommand("status", "Show a summary of a running director", "status", showStatus),
 		newAskCommand("services", "Show services and real servers", "services", showServices),
-		newAskCommand("ports", "Show what ports received and sent", "ports", showPorts),
-		newAskCommand("workers", "Show what workers did", "workers", showWorkers),
+		newAskCommand("ports", "Show the packets that ports received and sent", "ports", showPorts),
+		newAskCommand("workers", "Show the packets, sessions and longest turn of workers", "workers",
+			showWorkers),
 		newAskCommand("drops", "Show why packets were dropped, and what to do", "drops", showDrops),
-		newAskCommand("neighbours", "Show what workers know of stations around them", "neighbours", showNeighbours),
+		newAskCommand("neighbours", "Show the neighbours that workers know", "neighbours",
+			showNeighbours),
 		newSessionsCommand(),
 		newPlanCommand(), newApplyCommand(), newRollbackCommand(), newWeightCommand(), newDrainCommand(),
 	}
@@ -105,9 +116,11 @@ func showStatus(w io.Writer, s api.Status) {
 func showServices(w io.Writer, all []control.ServiceReport) {
 	fmt.Fprint(w, "SERVICE\tPROTOCOL\tADDRESS\tMODE\tSCHEDULER\tWEIGHT\tACTIVE\tINACTIVE\tCONNECTIONS\tIN BYTES\tOUT BYTES\n")
 	for _, s := range all {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t\t\t\t%d\t%d\t%d\n", s.Name, s.Protocol, s.Address, s.Mode, s.Scheduler, s.Connections, s.InBytes, s.OutBytes)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t\t\t\t%d\t%d\t%d\n", s.Name, s.Protocol, s.Address, s.Mode,
+			s.Scheduler, s.Connections, s.InBytes, s.OutBytes)
 		for _, rs := range s.RealServers {
-			fmt.Fprintf(w, "\t\t-> %s\t\t\t%d\t%d\t%d\t%d\t%d\t%d\n", rs.Address, rs.Weight, rs.Active, rs.Inactive, rs.Connections, rs.InBytes, rs.OutBytes)
+			fmt.Fprintf(w, "\t\t-> %s\t\t\t%d\t%d\t%d\t%d\t%d\t%d\n", rs.Address, rs.Weight, rs.Active,
+				rs.Inactive, rs.Connections, rs.InBytes, rs.OutBytes)
 		}
 	}
 }
@@ -115,14 +128,16 @@ func showServices(w io.Writer, all []control.ServiceReport) {
 func showPorts(w io.Writer, all []control.PortReport) {
 	fmt.Fprint(w, "PORT\tRECEIVED\tTRANSMITTED\tMISSED\tNO BUFFER\tRX ERRORS\tTX ERRORS\n")
 	for _, p := range all {
-		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\n", p.Name, p.Received, p.Transmitted, p.Missed, p.NoBuffer, p.RxErrors, p.TxErrors)
+		fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%d\t%d\n", p.Name, p.Received, p.Transmitted, p.Missed,
+			p.NoBuffer, p.RxErrors, p.TxErrors)
 	}
 }
 
 func showWorkers(w io.Writer, all []control.WorkerReport) {
 	fmt.Fprint(w, "WORKER\tCPU\tRECEIVED\tTRANSMITTED\tSESSIONS\tTAKEN OVER\tLONGEST TURN\n")
 	for i, v := range all {
-		fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%d\t%d\t%s\n", i, v.CPU, v.Received, v.Transmitted, v.Sessions, v.TakenOver, v.LongestTurn())
+		fmt.Fprintf(w, "%d\t%d\t%d\t%d\t%d\t%d\t%s\n", i, v.CPU, v.Received, v.Transmitted, v.Sessions,
+			v.TakenOver, v.LongestTurn())
 	}
 }
 
@@ -133,8 +148,8 @@ func showDrops(w io.Writer, all []control.Drop) {
 	}
 }
 
-// readGood reads a configuration file and shows what is wrong with it before the director is asked. One on another machine, with other CPUs,
-// judges itself.
+// readGood reads a configuration file. It prints the problems of the file before the director is
+// asked. A director on another machine has other CPUs, so it checks the file itself.
 func (a *asking) readGood(file string, stderr io.Writer) ([]byte, error) {
 	if a.remote == "" {
 		if _, err := loadConfig(file, stderr); err != nil {
@@ -144,13 +159,15 @@ func (a *asking) readGood(file string, stderr io.Writer) ([]byte, error) {
 	return os.ReadFile(file)
 }
 
-// changesExit is the exit status of plan when something would change.
+// changesExit is the exit status of plan if the file would change something.
 const changesExit = 3
 
 func newPlanCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "plan FILE", Short: "Show what a configuration file would change in the running director", Args: cobra.ExactArgs(1),
-		Long: "plan compares a configuration file with what runs, and changes nothing. The exit status is 0 if nothing would change, 3 if something would.",
+		Use: "plan FILE", Args: cobra.ExactArgs(1),
+		Short: "Show what a configuration file would change in the running director",
+		Long: "plan compares a configuration file with the running configuration. It changes nothing. The exit\n" +
+			"status is 0 if apply would change nothing, and 3 if it would change something.",
 	}
 	a := newAsking(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -165,7 +182,8 @@ func newPlanCommand() *cobra.Command {
 
 func newApplyCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "apply FILE", Short: "Make a configuration file the running one, as a whole or not at all", Args: cobra.ExactArgs(1),
+		Use: "apply FILE", Args: cobra.ExactArgs(1),
+		Short: "Apply a configuration file to the running director, as a whole or not at all",
 	}
 	a := newAsking(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -175,7 +193,7 @@ func newApplyCommand() *cobra.Command {
 	return c
 }
 
-// sendFile has the director do something with a file, and shows what that is.
+// sendFile sends a file to a path of the API and shows the plan that comes back.
 func sendFile(a *asking, c *cobra.Command, what, file string) (p control.Plan, err error) {
 	text, err := a.readGood(file, c.ErrOrStderr())
 	if err != nil {
@@ -198,9 +216,13 @@ func sendFile(a *asking, c *cobra.Command, what, file string) (p control.Plan, e
 }
 
 func newRollbackCommand() *cobra.Command {
-	c := &cobra.Command{Use: "rollback", Short: "Go back to the configuration before the last change", Args: cobra.NoArgs}
+	c := &cobra.Command{
+		Use: "rollback", Short: "Go back to the configuration before the last change", Args: cobra.NoArgs,
+	}
 	a := newAsking(c)
-	c.RunE = func(c *cobra.Command, _ []string) error { return do(a, c, http.MethodPost, "rollback", nil, showPlan) }
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		return do(a, c, request{method: http.MethodPost, path: "rollback"}, showPlan)
+	}
 	return c
 }
 
@@ -231,9 +253,13 @@ func newWeightCommand() *cobra.Command {
 	c.RunE = func(c *cobra.Command, args []string) error {
 		weight, err := strconv.Atoi(args[2])
 		if err != nil {
-			return &exitError{code: 2, err: fmt.Errorf("the weight %q is no whole number; see %s --help", args[2], c.CommandPath())}
+			return &exitError{
+				code: 2,
+				err:  fmt.Errorf("invalid weight %q: give a whole number; see %s --help", args[2], c.CommandPath()),
+			}
 		}
-		return do(a, c, http.MethodPatch, api.ServerPath(args[0], args[1]), control.RealServerChange{Weight: &weight}, showPlan)
+		change := control.RealServerChange{Weight: &weight}
+		return do(a, c, request{http.MethodPatch, api.ServerPath(args[0], args[1]), change}, showPlan)
 	}
 	return c
 }

@@ -17,8 +17,8 @@ import (
 	"fulcrum/lvs"
 )
 
-// TestBadClientsUnderTraffic: a thousand clients at once that say nothing, nonsense or too much, or that take nothing of what they asked for, are
-// not felt by those who come for a service.
+// TestBadClientsUnderTraffic connects a thousand clients at once. They say nothing, nonsense or too
+// much, or do not read their answers. The clients of the services notice nothing.
 func TestBadClientsUnderTraffic(t *testing.T) {
 	b := newBed(t, lab.Config{Mode: lvs.FullNAT, Scheduler: lvs.WLC})
 	stop := b.annoy(1000)
@@ -31,20 +31,21 @@ func TestBadClientsUnderTraffic(t *testing.T) {
 		t.Errorf("only %d bad clients came through", n)
 	}
 	var sessions int
-	err := api.NewClient(b.ControlSocket()).Sessions(t.Context(), url.Values{"service": {"web"}}, func(s *api.Session) error {
-		sessions++
-		if s.Local == "" || s.Mode != "fullnat" {
-			return fmt.Errorf("%+v", s)
-		}
-		return nil
-	})
+	err := api.NewClient(b.ControlSocket()).Sessions(t.Context(), url.Values{"service": {"web"}},
+		func(s *api.Session) error {
+			sessions++
+			if s.Local == "" || s.Mode != "fullnat" {
+				return fmt.Errorf("%+v", s)
+			}
+			return nil
+		})
 	if err != nil || sessions < requests {
 		t.Errorf("%d sessions, %v", sessions, err)
 	}
 	same(t, "drops", b.stopDirector().Drops, map[string]uint64{})
 }
 
-// nuisances are what bad clients say.
+// nuisances are the requests of bad clients.
 var nuisances = []string{
 	"GET /v1/st",
 	"\x00\xff not HTTP at all\r\n\r\n",
@@ -55,7 +56,8 @@ var nuisances = []string{
 	"PATCH /v1/services/web/real-servers/10.1.0.11:80 HTTP/1.1\r\nHost: d\r\nContent-Type: application/json\r\nContent-Length: 4\r\n\r\n{\"we",
 }
 
-// annoy has n bad clients at the control API at all times, until the function that it returns is called, which tells how many there were in all.
+// annoy keeps n bad clients at the control API until the returned function is called, which returns
+// how many there were in all.
 func (b *bed) annoy(n int) (stop func() int) {
 	end := make(chan struct{})
 	var group sync.WaitGroup

@@ -10,10 +10,11 @@ import (
 	"fulcrum/control"
 )
 
-// completeDeadline is as long as somebody at a shell may wait for a completion.
+// completeDeadline bounds the wait for a completion at the shell.
 const completeDeadline = 2 * time.Second
 
-// completeServer completes a service's name and behind it the address of one of its real servers, as the director knows them.
+// completeServer completes a service's name, and then the address of one of its real servers, from
+// what the director reports.
 func (w *where) completeServer(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	var all []cobra.Completion
 	var services []control.ServiceReport
@@ -31,12 +32,12 @@ func (w *where) completeServer(c *cobra.Command, args []string, _ string) ([]cob
 	return all, cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeService completes a flag that takes a service's name.
+// completeService completes a flag whose value is a service's name.
 func (w *where) completeService(c *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	return w.completeServer(c, nil, "")
 }
 
-// completePort completes a flag that takes a port's name.
+// completePort completes a flag whose value is a port's name.
 func (w *where) completePort(c *cobra.Command, _ []string, _ string) (all []cobra.Completion, _ cobra.ShellCompDirective) {
 	var ports []control.PortReport
 	w.ask(c.Context(), "ports", &ports)
@@ -46,7 +47,7 @@ func (w *where) completePort(c *cobra.Command, _ []string, _ string) (all []cobr
 	return all, cobra.ShellCompDirectiveNoFileComp
 }
 
-// ask asks for something to complete. Without an answer there is nothing to complete.
+// ask sends a request for completions. Without an answer there are none.
 func (w *where) ask(ctx context.Context, path string, out any) {
 	client, err := w.client()
 	if err != nil {
@@ -57,7 +58,7 @@ func (w *where) ask(ctx context.Context, path string, out any) {
 	_ = client.Do(ctx, http.MethodGet, path, nil, out)
 }
 
-// completeFlag has a flag of a command completed.
+// completeFlag sets the completion of a command's flag.
 func completeFlag(c *cobra.Command, flag string, by cobra.CompletionFunc) {
-	_ = c.RegisterFlagCompletionFunc(flag, by) // fails only where there is no such flag
+	_ = c.RegisterFlagCompletionFunc(flag, by) // fails only for an unknown flag
 }

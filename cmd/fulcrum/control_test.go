@@ -11,7 +11,8 @@ import (
 	"github.com/google/gopacket/pcapgo"
 )
 
-// withControl is the quiet director with a control socket of its own. Changes are pairs of what is replaced and by what.
+// withControl returns the configuration of the quiet director with a control socket of its own.
+// changes are pairs of an old and a new text.
 func withControl(t *testing.T, changes ...string) (file, socket string) {
 	t.Helper()
 	socket = filepath.Join(t.TempDir(), "control.sock")
@@ -20,28 +21,31 @@ func withControl(t *testing.T, changes ...string) (file, socket string) {
 	return writeFile(t, "director.toml", text), socket
 }
 
-// ask runs a command to its end and gives what it said.
+// ask runs a command to its end and returns its output.
 func ask(t *testing.T, status int, arguments ...string) (stdout, stderr string) {
 	t.Helper()
 	p := newProgram(t, arguments...).start()
 	if got := p.end(); got != status {
-		t.Fatalf("fulcrum %v ended with %d, want %d:\n%s%s", arguments, got, status, p.stdout.String(), p.stderr.String())
+		t.Fatalf("fulcrum %v ended with %d, want %d:\n%s%s", arguments, got, status, p.stdout.String(),
+			p.stderr.String())
 	}
 	return p.stdout.String(), p.stderr.String()
 }
 
-// TestExplainsWhileRunning: of a packet to a service, and of one to nobody.
+// TestExplainsWhileRunning explains a packet to a service and a packet to an unknown address.
 func TestExplainsWhileRunning(t *testing.T) {
 	needRoot(t)
 	file, socket := withControl(t)
 	newProgram(t, "run", "--config", file).start().awaitReady()
 	said, _ := ask(t, 0, "explain", "tcp", "10.0.0.9:4242", "10.0.0.100:80", "--socket", socket)
-	for _, words := range []string{"service      web (dr, rr)\n", "real server  10.0.0.11:80\n", "next hop     10.0.0.11, ", "verdict      "} {
+	for _, words := range []string{"service      web (dr, rr)\n", "real server  10.0.0.11:80\n",
+		"next hop     10.0.0.11, ", "verdict      "} {
 		if !strings.Contains(said, words) {
 			t.Errorf("no %q in\n%s", words, said)
 		}
 	}
-	said, _ = ask(t, 0, "explain", "udp", "10.0.0.9:4242", "10.0.0.100:80", "--socket", socket, "-o", "json")
+	said, _ = ask(t, 0, "explain", "udp", "10.0.0.9:4242", "10.0.0.100:80", "--socket", socket,
+		"-o", "json")
 	if !strings.Contains(said, `"reason": "no_service"`) {
 		t.Errorf("it says %s", said)
 	}
@@ -51,7 +55,8 @@ func TestExplainsWhileRunning(t *testing.T) {
 	}
 }
 
-// TestCapturesWhileRunning: of a device that always brings something, and all of it to be dropped.
+// TestCapturesWhileRunning captures from a device that never runs dry. The director drops all its
+// packets.
 func TestCapturesWhileRunning(t *testing.T) {
 	needRoot(t)
 	file, socket := withControl(t, "net_null0,no-rx=1", "net_null0,size=64")
@@ -66,7 +71,8 @@ func TestCapturesWhileRunning(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(data), "not_ip: ") && !strings.Contains(string(data), "not_our_mac: ") {
+	if !strings.Contains(string(data), "not_ip: ") &&
+		!strings.Contains(string(data), "not_our_mac: ") {
 		t.Error("no packet has a reason")
 	}
 	_, complaint := ask(t, 1, "capture", "--filter", "tpc", "-w", recorded, "--socket", socket)
@@ -95,7 +101,8 @@ func packetsIn(t *testing.T, name string) (packets int) {
 	}
 }
 
-// TestSocketIsOursAlone: its mode, that it goes with the director, and that a second director does not take it.
+// TestSocketIsOursAlone: only the owner may use the socket, it is removed with the director, and a
+// second director does not take it.
 func TestSocketIsOursAlone(t *testing.T) {
 	needRoot(t)
 	file, socket := withControl(t)
@@ -119,7 +126,7 @@ func TestSocketIsOursAlone(t *testing.T) {
 	}
 }
 
-// TestRemoteFlagsGoTogether: what is missing is said before anything is asked.
+// TestRemoteFlagsGoTogether: a missing flag is reported before a request is sent.
 func TestRemoteFlagsGoTogether(t *testing.T) {
 	for _, tt := range []struct {
 		status    int
@@ -127,8 +134,8 @@ func TestRemoteFlagsGoTogether(t *testing.T) {
 		want      string
 	}{
 		{2, []string{"status", "--remote", "https://127.0.0.1:1"}, "--token-file"},
-		{2, []string{"sessions", "--ca", "x.pem"}, "go with --remote"},
-		{2, []string{"status", "--socket", "x.sock", "--remote", "https://127.0.0.1:1"}, "at one of them"},
+		{2, []string{"sessions", "--ca", "x.pem"}, "need --remote"},
+		{2, []string{"status", "--socket", "x.sock", "--remote", "https://127.0.0.1:1"}, "exclude each other"},
 		{1, []string{"drain", "web", "10.0.0.11:80", "--remote", "127.0.0.1:1", "--token-file", "x"}, "write https://"},
 		{1, []string{"top", "--remote", "https://127.0.0.1:1", "--token-file", "/nonexistent"}, "/nonexistent"},
 	} {

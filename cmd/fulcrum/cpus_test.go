@@ -11,7 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestWorkersHaveTheirCPUs: of all the director's threads, DPDK's and Go's, none but the worker may run on the worker's CPU.
+// TestWorkersHaveTheirCPUs: no thread of the director but the worker, neither DPDK's nor Go's, may
+// run on the worker's CPU.
 func TestWorkersHaveTheirCPUs(t *testing.T) {
 	needRoot(t)
 	if runtime.NumCPU() < 2 {
@@ -19,7 +20,7 @@ func TestWorkersHaveTheirCPUs(t *testing.T) {
 	}
 	file, socket := withControl(t, "workers = 1", "workers = [1]")
 	p := newProgram(t, "run", "--config", file).start().awaitReady()
-	ask(t, 0, "status", "--socket", socket) // whoever answers that runs by now
+	ask(t, 0, "status", "--socket", socket) // the threads that answer requests run by now
 	threads, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", p.command.Process.Pid))
 	if err != nil || len(threads) < 4 {
 		t.Fatalf("%d threads, %v", len(threads), err)
@@ -33,7 +34,7 @@ func TestWorkersHaveTheirCPUs(t *testing.T) {
 		var allowed unix.CPUSet
 		err = unix.SchedGetaffinity(id, &allowed)
 		switch {
-		case errors.Is(err, unix.ESRCH): // it has ended
+		case errors.Is(err, unix.ESRCH): // the thread has ended
 		case err != nil:
 			t.Fatal(err)
 		case allowed.IsSet(1) && allowed.Count() == 1:

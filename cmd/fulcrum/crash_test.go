@@ -11,8 +11,8 @@ import (
 	"fulcrum/lvs"
 )
 
-// TestCrash kills the director under traffic and starts it again. Its sessions are lost, so that an old connection may
-// go on or not; new ones must work, and scheduling starts afresh.
+// TestCrash kills the director under traffic and starts it again. Its sessions are lost: an old
+// connection may fail. New connections must work, and scheduling starts anew.
 func TestCrash(t *testing.T) {
 	for _, mode := range lab.Modes() {
 		t.Run(mode.String(), func(t *testing.T) {
@@ -31,13 +31,14 @@ func TestCrash(t *testing.T) {
 			same(t, "answers after the crash", spread(b.get(60)), [3]int{20, 20, 20})
 			same(t, "echoes after the crash", spread(b.echo(30)), [3]int{10, 10, 10})
 			b.tryOld(old)
-			// not_our_mac: net_af_packet's sockets hear all interfaces until they are bound to theirs.
+			// not_our_mac: sockets of net_af_packet receive from all interfaces until they are bound to one.
 			b.checkOnlyDrops(b.stopDirector(), "no_session", "not_ours", "not_our_mac")
 		})
 	}
 }
 
-// background sends requests, some of which may fail, until it is stopped. It returns once the first one was answered.
+// background sends requests until it is stopped. Some of them may fail. It returns once the first
+// one was answered.
 func (b *bed) background() (stop func()) {
 	b.t.Helper()
 	ctx, cancel := context.WithCancel(b.t.Context())
@@ -61,7 +62,7 @@ func (b *bed) background() (stop func()) {
 	return func() { cancel(); <-done; client.Close() }
 }
 
-// tryOld uses a connection from before the crash. Nobody promises an answer.
+// tryOld uses a connection from before the crash. It may get no answer.
 func (b *bed) tryOld(c *lab.Client) {
 	ctx, cancel := context.WithTimeout(b.t.Context(), 300*time.Millisecond)
 	defer cancel()
@@ -70,7 +71,7 @@ func (b *bed) tryOld(c *lab.Client) {
 	}
 }
 
-// checkOnlyDrops fails when anything but the given reasons occurred.
+// checkOnlyDrops fails if a drop has another reason than those given.
 func (b *bed) checkOnlyDrops(r *lab.Report, reasons ...string) {
 	b.t.Helper()
 	for _, reason := range reasons {
@@ -79,7 +80,7 @@ func (b *bed) checkOnlyDrops(r *lab.Report, reasons ...string) {
 	same(b.t, "drops of other reasons", r.Drops, map[string]uint64{})
 }
 
-// TestRestart stops the director under traffic in good order.
+// TestRestart stops the director under traffic and starts it again.
 func TestRestart(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, lab.Config{Mode: lvs.FullNAT, Arms: 1})
@@ -96,13 +97,15 @@ func TestRestart(t *testing.T) {
 	b.checkOnlyDrops(b.stopDirector(), "no_session")
 }
 
-// TestInterfaceIsTaken: a director that finds another one on its interface leaves it alone, and the interface as it was.
+// TestInterfaceIsTaken: a second director on the same interface refuses to start. It changes
+// neither the first director nor the interface.
 func TestInterfaceIsTaken(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, lab.Config{Mode: lvs.DR, Arms: 1})
 	used := b.front()
 	p := b.second("run", "--config", b.directorFile())
-	p.refused(1, `port "front"`, "interface front", "device or resource busy", "another port or director uses it")
+	p.refused(1, `port "front"`, "interface front", "device or resource busy",
+		"another port or director uses it")
 	same(t, "the interface after the second director's try", b.front(), used)
 	same(t, "answers meanwhile", len(b.get(30)), 30)
 	b.stopDirector()
@@ -110,7 +113,8 @@ func TestInterfaceIsTaken(t *testing.T) {
 	b.startDirector()
 	b.stopDirector()
 	same(t, "the interface after another run", b.front(), unused)
-	p = b.second("run", "--config", writeFile(t, "director.toml", quiet(t, quietDevice, "net_af_packet0,iface=front,framesz=1")))
+	p = b.second("run", "--config", writeFile(t, "director.toml",
+		quiet(t, quietDevice, "net_af_packet0,iface=front,framesz=1")))
 	if p.end() != 1 {
 		t.Error("af_packet took frames of one byte")
 	}
@@ -118,7 +122,7 @@ func TestInterfaceIsTaken(t *testing.T) {
 	same(t, "the interface after a bad device string", b.front(), unused)
 }
 
-// state is what of an interface a director could change.
+// state is the part of an interface's state that a director could change.
 type state struct {
 	Flags      uint32
 	Promisc    int
@@ -126,7 +130,7 @@ type state struct {
 	MAC        string
 }
 
-// front reads the state of the director's interface.
+// front returns the state of the director's interface.
 func (b *bed) front() (s state) {
 	b.t.Helper()
 	b.inside("director", func() error {

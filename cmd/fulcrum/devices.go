@@ -9,13 +9,13 @@ import (
 	"fulcrum/ports/dpdk"
 )
 
-// device is what the ports on a device want of it together.
+// device is a DPDK device with the ports that share it.
 type device struct {
-	config.Port       // the first port, with the largest values that any of them has
-	members     []int // indices of the ports
+	config.Port       // the first port, with the largest values that any of the ports has
+	members     []int // indices of the ports in the configuration
 }
 
-// devices gives the devices of a configuration in the order of their first ports.
+// devices returns the devices of a configuration in the order of their first ports.
 func devices(all []config.Port) []device {
 	var found []device
 	number := map[string]int{}
@@ -38,10 +38,10 @@ func (d *device) add(i int, p config.Port) {
 	d.MTU = max(d.MTU, p.MTU)
 }
 
-// whole says whether the device is one port as it is.
+// whole reports whether the device is a single port without VLAN.
 func (d *device) whole() bool { return len(d.members) == 1 && d.VLAN == 0 }
 
-// dpdkDevices opens the ports of a configuration on DPDK (director.Devices).
+// dpdkDevices opens the ports of a configuration on DPDK. It implements director.Devices.
 type dpdkDevices struct {
 	log   *slog.Logger
 	cfg   *config.Config
@@ -49,8 +49,8 @@ type dpdkDevices struct {
 	ports []ports.Port // in the configuration's order; nil where one is not open
 }
 
-// Open starts DPDK, whose main lcore does no work, opens all devices, and splits those that are
-// several ports or have tags.
+// Open starts DPDK and opens all devices. A device that several ports share, or that has VLANs, is
+// split into its ports. DPDK's main lcore does no work.
 func (d *dpdkDevices) Open(cfg *config.Config, cpu int) (_ []ports.Port, err error) {
 	d.cfg = cfg
 	all := devices(cfg.Ports)
@@ -88,13 +88,13 @@ func (d *dpdkDevices) openPorts(all []device) ([]ports.Port, error) {
 	return d.ports, nil
 }
 
-// EnterThread makes a worker's thread one of DPDK's.
+// EnterThread registers a worker's thread with DPDK.
 func (d *dpdkDevices) EnterThread() error { return d.eal.RegisterThread() }
 
 // LeaveThread undoes EnterThread.
 func (d *dpdkDevices) LeaveThread() { d.eal.UnregisterThread() }
 
-// Close gives back the ports, and ends DPDK.
+// Close closes the ports and ends DPDK.
 func (d *dpdkDevices) Close() (err error) {
 	for _, p := range d.ports {
 		if p != nil {
@@ -107,7 +107,8 @@ func (d *dpdkDevices) Close() (err error) {
 	return err
 }
 
-// openDevice opens a device under the name of its first port. txDescriptors are those of a queue of each device.
+// openDevice opens a device under the name of its first port. txDescriptors is the sum of the
+// devices' transmit descriptors per queue.
 func (d *dpdkDevices) openDevice(one device, spread ports.Spread, txDescriptors int) (ports.Port, error) {
 	workers := len(d.cfg.Director.Workers)
 	return d.eal.OpenPort(dpdk.PortConfig{

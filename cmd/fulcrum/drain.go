@@ -13,10 +13,10 @@ import (
 	"fulcrum/control"
 )
 
-// leftExit is the exit status of drain when sessions were left at the deadline.
+// leftExit is the exit status of drain if sessions were left at the deadline.
 const leftExit = 3
 
-// drainOptions are the flags of fulcrum drain.
+// drainOptions holds the flags of fulcrum drain.
 type drainOptions struct {
 	*asking
 	deadline            time.Duration
@@ -26,17 +26,21 @@ type drainOptions struct {
 func newDrainCommand() *cobra.Command {
 	var o drainOptions
 	c := &cobra.Command{
-		Use: "drain SERVICE REAL-SERVER", Short: "Give a real server no new sessions, and see to those it has", Args: cobra.ExactArgs(2),
-		Long: "drain sets a real server's weight to 0. With --deadline or --remove it then shows how many sessions are left, once a second, until none is\n" +
-			"or the deadline has come. The director sees to it: it goes on when this command is interrupted, and is cancelled by another weight.\n" +
+		Use: "drain SERVICE REAL-SERVER", Args: cobra.ExactArgs(2),
+		Short: "Give a real server no new sessions and wait until its sessions end",
+		Long: "drain sets a real server's weight to 0. With --deadline or --remove it then shows once a second\n" +
+			"how many sessions are left, until none is left or the deadline comes. The director itself drains:\n" +
+			"it continues if this command is interrupted, and another weight cancels the drain.\n" +
 			"The exit status is 3 if sessions were left at the deadline.",
 		Example: "  fulcrum drain web 10.1.0.11:80 --deadline 5m --end --remove",
 	}
 	o.asking = newAsking(c)
 	c.ValidArgsFunction = o.completeServer
-	c.Flags().DurationVar(&o.deadline, "deadline", 0, "when to stop waiting for sessions to end, such as 5m")
+	c.Flags().DurationVar(&o.deadline, "deadline", 0,
+		"wait at most this long for sessions to end, such as 5m")
 	c.Flags().BoolVar(&o.end, "end", false, "end the sessions that are left at the deadline")
-	c.Flags().BoolVar(&o.remove, "remove", false, "remove the real server once it has no session, or at the deadline")
+	c.Flags().BoolVar(&o.remove, "remove", false,
+		"remove the real server once it has no session, or at the deadline")
 	c.Flags().BoolVar(&o.detach, "detach", false, "do not wait")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		return o.run(c, api.ServerPath(args[0], args[1])+"/drain")
@@ -47,14 +51,22 @@ func newDrainCommand() *cobra.Command {
 func (o *drainOptions) run(c *cobra.Command, path string) error {
 	switch {
 	case o.deadline < 0:
-		return &exitError{code: 2, err: fmt.Errorf("--deadline %s is negative: give the time to wait, such as 5m", o.deadline)}
+		return &exitError{
+			code: 2,
+			err:  fmt.Errorf("invalid --deadline %s: it is negative; give the time to wait, such as 5m", o.deadline),
+		}
 	case o.end && o.deadline == 0:
-		return &exitError{code: 2, err: errors.New("--end ends the sessions that are left at the deadline: give it with --deadline")}
+		return &exitError{
+			code: 2,
+			err:  errors.New("--end needs a deadline, at which it ends the sessions that are left: give it with --deadline"),
+		}
 	}
 	if err := o.validate(); err != nil {
 		return err
 	}
-	request := control.DrainRequest{DeadlineSeconds: o.deadline.Seconds(), EndSessions: o.end, Remove: o.remove}
+	request := control.DrainRequest{
+		DeadlineSeconds: o.deadline.Seconds(), EndSessions: o.end, Remove: o.remove,
+	}
 	client, err := o.client()
 	if err != nil {
 		return err
@@ -77,8 +89,10 @@ func (o *drainOptions) run(c *cobra.Command, path string) error {
 	return nil
 }
 
-// countDown shows how many sessions are left, once a second, until the drain is done.
-func (o *drainOptions) countDown(c *cobra.Command, client *api.Client, path string, d *control.Drain) error {
+// countDown shows the number of sessions left, once a second, until the drain is done.
+func (o *drainOptions) countDown(
+	c *cobra.Command, client *api.Client, path string, d *control.Drain,
+) error {
 	var shown time.Time
 	for {
 		*d = control.Drain{}
@@ -101,7 +115,8 @@ func (o *drainOptions) countDown(c *cobra.Command, client *api.Client, path stri
 }
 
 func showDrain(w io.Writer, d control.Drain) {
-	fmt.Fprintf(w, "%s of %s:\t%s, %s left", d.RealServer, d.Service, d.State, count(d.Left, "session"))
+	fmt.Fprintf(w, "%s of %s:\t%s, %s left", d.RealServer, d.Service, d.State,
+		count(d.Left, "session"))
 	if d.State == control.DrainOver && d.Left > 0 {
 		fmt.Fprint(w, " at the deadline")
 	}

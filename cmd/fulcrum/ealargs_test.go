@@ -9,12 +9,13 @@ import (
 	"fulcrum/ports/dpdk"
 )
 
-// TestRefusedEALArguments: check and run refuse the same arguments, in every way of writing them.
+// TestRefusedEALArguments: check and run refuse the same arguments, however they are written.
 func TestRefusedEALArguments(t *testing.T) {
 	if diff := cmp.Diff(dpdk.RefusedArgs(), config.RefusedEALArgs()); diff != "" {
 		t.Errorf("ports/dpdk (-) and config (+) differ:\n%s", diff)
 	}
-	args := []string{"--", "-", "-n4", "--log-level=7", "--no-pci", "--log-level=help", "help", "--no-hpet"}
+	args := []string{"--", "-", "-n4", "--log-level=7", "--no-pci", "--log-level=help", "help",
+		"--no-hpet"}
 	for _, refused := range dpdk.RefusedArgs() {
 		args = append(args, refused, refused[:len(refused)-1], refused+"=x", refused+"x")
 	}

@@ -18,7 +18,7 @@ import (
 	"fulcrum/lvs"
 )
 
-// TestPing pings the VIP and the director's own addresses, from the client and over the router.
+// TestPing pings the VIP and the director's own addresses from the client, across the router.
 func TestPing(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, lab.Config{Mode: lvs.FullNAT, Arms: 2})
@@ -35,7 +35,8 @@ func TestPing(t *testing.T) {
 	}
 }
 
-// TestTracerouteSeesTheDirector sends with a TTL that ends at the director, which says so from its own address.
+// TestTracerouteSeesTheDirector sends packets whose TTL ends at the director. It answers from its
+// own address.
 func TestTracerouteSeesTheDirector(t *testing.T) {
 	for _, mode := range lab.Modes() {
 		t.Run(mode.String(), func(t *testing.T) {
@@ -57,7 +58,7 @@ func TestTracerouteSeesTheDirector(t *testing.T) {
 	}
 }
 
-// probe sends a datagram or a SYN to the VIP with a given TTL, and waits for nothing.
+// probe sends a datagram or a SYN to the VIP with a given TTL. It waits for no answer.
 func (b *bed) probe(network string, port uint16, ttl int) {
 	b.t.Helper()
 	b.inside("client", func() error {
@@ -82,7 +83,7 @@ func (b *bed) probe(network string, port uint16, ttl int) {
 	})
 }
 
-// TestNoRealServer: where every weight is 0 the client is told at once, by ICMP.
+// TestNoRealServer: a client whose service has only weights of 0 gets an ICMP error at once.
 func TestNoRealServer(t *testing.T) {
 	for _, mode := range lab.Modes() {
 		t.Run(mode.String(), func(t *testing.T) {
@@ -102,7 +103,8 @@ func TestNoRealServer(t *testing.T) {
 	}
 }
 
-// TestNoService: a port of the VIP that nobody serves stays silent, unlike a service without real servers.
+// TestNoService: a port of the VIP without a service does not answer. A service without real
+// servers does.
 func TestNoService(t *testing.T) {
 	t.Parallel()
 	b := newBed(t, lab.Config{Mode: lvs.DR, Arms: 1})
@@ -126,7 +128,7 @@ func TestNoService(t *testing.T) {
 	b.checkOnlyDrops(r, "no_service")
 }
 
-// icmpSocket sees the ICMP messages that come to the client.
+// icmpSocket receives the ICMP messages that arrive at the client.
 type icmpSocket struct {
 	bed  *bed
 	conn net.PacketConn
@@ -156,7 +158,7 @@ func (s *icmpSocket) send(to netip.Addr, message *layers.ICMPv4) {
 	}
 }
 
-// await waits for a message of a type and code from an address.
+// await waits for an ICMP message with a type and a code from an address.
 func (s *icmpSocket) await(from netip.Addr, typ, code uint8) {
 	s.bed.t.Helper()
 	if err := s.conn.SetReadDeadline(time.Now().Add(patience)); err != nil {

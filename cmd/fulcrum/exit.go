@@ -2,12 +2,14 @@ package main
 
 import "fmt"
 
-// exitError ends the program with an exit status of its own. Without err everything there is to say has been said.
+// exitError ends the program with an exit status of its own. If err is nil, everything has been
+// printed already.
 type exitError struct {
 	code int
-	err  error // for main to print; may be nil
+	err  error // main prints it; may be nil
 }
 
+// Error returns the text of err, or the exit status.
 func (e *exitError) Error() string {
 	if e.err == nil {
 		return fmt.Sprintf("exit status %d", e.code)
@@ -15,4 +17,5 @@ func (e *exitError) Error() string {
 	return e.err.Error()
 }
 
+// Unwrap returns err.
 func (e *exitError) Unwrap() error { return e.err }

@@ -13,13 +13,14 @@ import (
 	"fulcrum/engine"
 )
 
-// explainFault adds to a worker's fault where its packet has been saved, and the stack; other errors stay as they are.
+// explainFault adds to a worker's fault the stack and the file that its packet was saved to. It
+// returns other errors unchanged.
 func explainFault(err error) error {
 	var f *engine.Fault
 	if !errors.As(err, &f) {
 		return err
 	}
-	err = fmt.Errorf("%w; this is a mistake in fulcrum, please report it\n%s", err, f.Stack)
+	err = fmt.Errorf("%w; this is a bug in fulcrum, please report it\n%s", err, f.Stack)
 	if f.Packet == nil {
 		return err
 	}

@@ -16,7 +16,10 @@ import (
 
 func TestExplainFault(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
-	fault := &engine.Fault{Worker: 1, Stage: "decide", Packet: []byte("a packet of sorts"), Value: "broken", Stack: []byte("main.stack()")}
+	fault := &engine.Fault{
+		Worker: 1, Stage: "decide", Packet: []byte("a packet of sorts"), Value: "broken",
+		Stack: []byte("main.stack()"),
+	}
 	err := explainFault(fmt.Errorf("run: %w", fault))
 	for _, words := range []string{"worker 1", "decide", "broken", "main.stack()", "report"} {
 		if !strings.Contains(err.Error(), words) {

@@ -7,9 +7,10 @@ import (
 	"testing"
 )
 
-// TestHostile puts on the director's wires what nobody sends in good faith: each class of packets (testdata/judge/hostile4.py and
-// hostile6.py) has the fate that is written beside it, the sum of all drops is exact, and the director survives. If it is not, each
-// class is tried on its own, to see whose packets have another fate.
+// TestHostile sends the director packets that only an attacker sends. Each class of packets
+// (testdata/judge/hostile4.py and hostile6.py) has the fate that is written beside it, the sum of
+// all drops is exact, and the director survives. If the sum differs, the test tries each class on
+// its own, to find the class that differs.
 func TestHostile(t *testing.T) {
 	for _, c := range trials {
 		if c.vlans != untagged {
@@ -29,7 +30,7 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// hostileClasses are the classes of packets of a family.
+// hostileClasses returns the classes of packets of a family.
 func hostileClasses(t *testing.T, family int) []string {
 	t.Helper()
 	out, err := exec.Command("/usr/bin/python3", "-B", "testdata/judge/judge.py", "classes", strconv.Itoa(family)).Output()

@@ -9,9 +9,12 @@ import (
 	"fulcrum/keepalived"
 )
 
-// newImportCommand reads the configurations of others.
+// newImportCommand reads configurations of other programs.
 func newImportCommand() *cobra.Command {
-	c := &cobra.Command{Use: "import", Short: "Make services of another program's configuration", Args: cobra.NoArgs, RunE: needSubcommand}
+	c := &cobra.Command{
+		Use: "import", Short: "Convert another program's configuration to services",
+		Args: cobra.NoArgs, RunE: needSubcommand,
+	}
 	c.AddCommand(newImportKeepalivedCommand())
 	return c
 }
@@ -19,12 +22,15 @@ func newImportCommand() *cobra.Command {
 func newImportKeepalivedCommand() *cobra.Command {
 	var id string
 	c := &cobra.Command{
-		Use: "keepalived FILE", Short: "Print the virtual servers of a keepalived.conf as services", Args: cobra.ExactArgs(1),
-		Long: "keepalived prints services for a Fulcrum configuration, to which ports have to be added, and lists on standard error and as comments what could not be carried over.\n" +
-			"Each line of that begins with the file and line it is about. If anything cannot be understood, all such places are printed, no services, and the exit status is 1.",
+		Use: "keepalived FILE", Args: cobra.ExactArgs(1),
+		Short: "Print the virtual servers of a keepalived.conf as services",
+		Long: "keepalived prints services for a Fulcrum configuration. The user adds the ports. Whatever it cannot\n" +
+			"convert it lists on standard error and as comments, each with its file and line. If it does not\n" +
+			"understand something, it prints all such places and no services, and the exit status is 1.",
 		RunE: func(c *cobra.Command, args []string) error { return importKeepalived(c, args[0], id) },
 	}
-	c.Flags().StringVar(&id, "config-id", "", "read lines for some hosts only (@host) as on this host, as keepalived's option of this name")
+	c.Flags().StringVar(&id, "config-id", "",
+		"read the lines that are only for this host (@host), as keepalived's option of the same name does")
 	return c
 }
 

@@ -19,14 +19,15 @@ import (
 	"fulcrum/lvs"
 )
 
-// newIPVSAdmCommand speaks ipvsadm's language to a running director. Its exit statuses are ipvsadm's: 2 for a wrong command line, 1 for an
-// error.
+// newIPVSAdmCommand returns the command that takes ipvsadm's command lines. Its exit statuses are
+// ipvsadm's: 2 for a wrong command line, 1 for an error.
 func newIPVSAdmCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "ipvsadm [--socket PATH] COMMAND...",
-		Short: "Speak ipvsadm's language to a running director",
-		Long: "ipvsadm takes ipvsadm's commands and options with their meanings and prints what ipvsadm prints, so that scripts go on working.\n" +
-			"`ipvsadm-save -n | fulcrum ipvsadm -R` moves a kernel director's services over. docs/ipvsadm.md lists what differs.",
+		Short: "Run ipvsadm's commands on a running director",
+		Long: "ipvsadm takes ipvsadm's commands and options with their meanings and prints the same output, so\n" +
+			"that scripts work unchanged. `ipvsadm-save -n | fulcrum ipvsadm -R` takes over a kernel director's\n" +
+			"services. docs/ipvsadm.md lists the differences.",
 		Example:            "  fulcrum ipvsadm -A -t 10.0.0.100:80 -s rr\n  fulcrum ipvsadm -a -t 10.0.0.100:80 -r 10.1.0.11 -g -w 2\n  fulcrum ipvsadm -Ln --stats",
 		DisableFlagParsing: true,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -46,7 +47,7 @@ func newIPVSAdmCommand() *cobra.Command {
 	}
 }
 
-// socketOf takes --socket off the front of the arguments.
+// socketOf removes --socket from the front of the arguments.
 func socketOf(args []string) (socket string, rest []string) {
 	if len(args) > 0 {
 		if path, ok := strings.CutPrefix(args[0], "--socket="); ok {
@@ -59,7 +60,7 @@ func socketOf(args []string) (socket string, rest []string) {
 	return config.DefaultControl, args
 }
 
-// dialect does ipvsadm's commands.
+// dialect runs ipvsadm's commands.
 type dialect struct {
 	client  *api.Client
 	command *cobra.Command
@@ -74,7 +75,8 @@ func (d dialect) run(k ipvsadm.Command) error {
 	case ipvsadm.Zero:
 		return d.zero(ctx, k)
 	case ipvsadm.Version:
-		_, err := fmt.Fprintf(d.command.OutOrStdout(), "ipvsadm v1.31 (as Fulcrum speaks it: %s)\n", d.command.Root().Version)
+		_, err := fmt.Fprintf(d.command.OutOrStdout(), "ipvsadm v1.31 (as Fulcrum speaks it: %s)\n",
+			d.command.Root().Version)
 		return err
 	case ipvsadm.Save:
 		c, _, err := d.config(ctx)
@@ -92,7 +94,7 @@ func (d dialect) run(k ipvsadm.Command) error {
 	return d.change(ctx, []ipvsadm.Command{k})
 }
 
-// zero has counts begin anew: of a service, or of all.
+// zero resets the displayed counters of a service, or of all.
 func (d dialect) zero(ctx context.Context, k ipvsadm.Command) error {
 	path := "zero"
 	if k.Service != (lvs.ServiceID{}) {
@@ -109,7 +111,7 @@ func (d dialect) zero(ctx context.Context, k ipvsadm.Command) error {
 	return d.client.Do(ctx, http.MethodPost, path, nil, nil)
 }
 
-// config asks for the configuration that runs, and for the tag of its revision.
+// config returns the running configuration and the tag of its revision.
 func (d dialect) config(ctx context.Context) (c *config.Config, tag string, err error) {
 	text, tag, err := d.client.Config(ctx)
 	if err != nil {
@@ -119,10 +121,11 @@ func (d dialect) config(ctx context.Context) (c *config.Config, tag string, err 
 	return c, tag, err
 }
 
-// mostTries is how often a change is tried while others change the configuration too.
+// mostTries bounds the attempts to apply a change while others change the configuration too.
 const mostTries = 100
 
-// change applies commands: all of them, or none. Where somebody else was faster it begins again with what that one made.
+// change applies all commands or none. If another change came first, it starts again from the new
+// configuration.
 func (d dialect) change(ctx context.Context, all []ipvsadm.Command) error {
 	for range mostTries {
 		c, tag, err := d.config(ctx)
@@ -138,7 +141,8 @@ func (d dialect) change(ctx context.Context, all []ipvsadm.Command) error {
 			return err
 		}
 	}
-	return fmt.Errorf("others change the configuration all the time: %w", control.ErrOvertaken)
+	return fmt.Errorf("change the configuration: other changes came first %d times: %w", mostTries,
+		control.ErrOvertaken)
 }
 
 func (d dialect) list(ctx context.Context, k ipvsadm.Command) error {
@@ -171,7 +175,7 @@ func (d dialect) list(ctx context.Context, k ipvsadm.Command) error {
 	return ipvsadm.Write(w, k, services, c.Session.Max)
 }
 
-// services asks for services with their counters.
+// services returns the director's services with their counters.
 func (d dialect) services(ctx context.Context, c *config.Config) ([]ipvsadm.Service, error) {
 	var reports []control.ServiceReport
 	if err := d.client.Do(ctx, http.MethodGet, "services", nil, &reports); err != nil {
@@ -194,8 +198,7 @@ func (d dialect) services(ctx context.Context, c *config.Config) ([]ipvsadm.Serv
 	return all, nil
 }
 
-// serviceOf is a service of a report, with the thresholds that its real servers are configured
-// with.
+// serviceOf returns a reported service with the configured thresholds of its real servers.
 func serviceOf(
 	r control.ServiceReport, configured map[lvs.RealServerID]config.RealServer,
 ) (s ipvsadm.Service, err error) {
@@ -220,13 +223,16 @@ func serviceOf(
 }
 
 func countersOf(t control.Traffic) ipvsadm.Counters {
-	return ipvsadm.Counters{Connections: t.Connections, InPackets: t.InPackets, OutPackets: t.OutPackets, InBytes: t.InBytes, OutBytes: t.OutBytes}
+	return ipvsadm.Counters{
+		Connections: t.Connections, InPackets: t.InPackets, OutPackets: t.OutPackets, InBytes: t.InBytes,
+		OutBytes: t.OutBytes,
+	}
 }
 
-// rateInterval is how long is counted for --rate.
+// rateInterval is the time over which --rate counts.
 const rateInterval = time.Second
 
-// rates counts for a second.
+// rates returns what was counted in rateInterval.
 func (d dialect) rates(ctx context.Context, c *config.Config, before []ipvsadm.Service) ([]ipvsadm.Service, error) {
 	select {
 	case <-ctx.Done():

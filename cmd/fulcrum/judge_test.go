@@ -17,8 +17,8 @@ import (
 	"fulcrum/ports"
 )
 
-// trial is one director between the pipes of a judge: testdata/judge/judge.py, which makes packets and judges what becomes of
-// them with scapy, an implementation of the protocols that shares nothing with ours.
+// trial is one director between the pipes of a judge (testdata/judge/judge.py). The judge makes
+// packets and checks what the director sends with scapy, which shares no code with the director.
 type trial struct {
 	mode        lvs.Mode
 	vip, server int    // families
@@ -27,7 +27,7 @@ type trial struct {
 
 const untagged = "0,0"
 
-// trials are all modes with all families that they can have.
+// trials are all modes with all families that they support.
 var trials = []trial{
 	{lvs.DR, 4, 4, untagged},
 	{lvs.NAT, 4, 4, untagged},
@@ -52,11 +52,12 @@ func (c trial) String() string {
 	return name
 }
 
-// judgedPackets go through the director in each trial.
+// judgedPackets is the number of packets of each trial.
 const judgedPackets = 600
 
-// TestIndependentJudge sends random valid packets through the director in every mode: scapy holds each packet that comes out
-// against what is owed, byte by byte, and tshark finds nothing wrong with any of them either.
+// TestIndependentJudge sends random valid packets through the director in every mode. scapy
+// compares each packet that comes out with the expected one, byte by byte, and tshark finds no
+// error in any of them.
 func TestIndependentJudge(t *testing.T) {
 	for _, c := range trials {
 		t.Run(c.String(), func(t *testing.T) {
@@ -69,7 +70,8 @@ func TestIndependentJudge(t *testing.T) {
 	}
 }
 
-// TestDamagedStaysDamaged sends packets with wrong checksums among right ones, through every mode: none is made right on its way.
+// TestDamagedStaysDamaged sends packets with wrong checksums among valid ones through every mode.
+// The director repairs none of them.
 func TestDamagedStaysDamaged(t *testing.T) {
 	for _, c := range trials {
 		t.Run(c.String(), func(t *testing.T) {
@@ -79,7 +81,8 @@ func TestDamagedStaysDamaged(t *testing.T) {
 	}
 }
 
-// TestEchoSessions has real servers answer echo requests to the VIP, in all modes that can: not between the families.
+// TestEchoSessions has real servers answer echo requests to the VIP, in all modes that forward
+// them. Trials between the families do not.
 func TestEchoSessions(t *testing.T) {
 	for _, c := range trials {
 		if c.mode == lvs.FullNAT && c.vip != c.server {
@@ -102,10 +105,12 @@ type judge struct {
 	stderr  output
 }
 
-// judgeSeed makes a run again: FULCRUM_JUDGE_SEED=... go test -run TestIndependentJudge.
+// judgeSeed returns the seed. To repeat a run: FULCRUM_JUDGE_SEED=... go test -run
+// TestIndependentJudge.
 const judgeSeed = "FULCRUM_JUDGE_SEED"
 
-// newJudge starts a judge, which writes the director's configuration. The folder of a failed test stays, for its captures.
+// newJudge starts a judge, which writes the director's configuration. The folder of a failed test
+// is kept for its captures.
 func newJudge(t *testing.T, kind, amount string, c trial) *judge {
 	t.Helper()
 	needRoot(t)
@@ -116,8 +121,9 @@ func newJudge(t *testing.T, kind, amount string, c trial) *judge {
 		seed = strconv.FormatInt(time.Now().UnixNano(), 36)
 	}
 	t.Logf("%s=%s, captures in %s", judgeSeed, seed, j.folder)
-	// Debian's python, whose packages third_party/install.sh installs.
-	j.command = exec.Command("/usr/bin/python3", "-B", "testdata/judge/judge.py", kind, j.folder, seed, strconv.Itoa(ports.MaxBurst), amount,
+	// Debian's Python has the packages that third_party/install.sh installs.
+	j.command = exec.Command("/usr/bin/python3", "-B", "testdata/judge/judge.py", kind, j.folder, seed,
+		strconv.Itoa(ports.MaxBurst), amount,
 		c.mode.String(), strconv.Itoa(c.vip), strconv.Itoa(c.server), c.vlans)
 	j.command.Stderr = &j.stderr
 	j.command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -125,7 +131,7 @@ func newJudge(t *testing.T, kind, amount string, c trial) *judge {
 	return j
 }
 
-// judgeFolder is where pipes, captures and the report lie.
+// judgeFolder returns the folder for pipes, captures and the report.
 func judgeFolder(t *testing.T) string {
 	t.Helper()
 	folder, err := os.MkdirTemp("", "fulcrum-judge-")
@@ -158,22 +164,22 @@ func (j *judge) start() {
 		_ = j.command.Process.Kill() // it may have ended
 		_ = j.command.Wait()
 		if j.t.Failed() {
-			j.t.Logf("the judge's last words:\n%s", j.stderr.String())
+			j.t.Logf("the judge's log:\n%s", j.stderr.String())
 		}
 	})
 }
 
-// await reads until the judge says a word.
+// await reads until the judge prints a word.
 func (j *judge) await(word string) {
 	j.t.Helper()
 	line, err := j.stdout.ReadString('\n')
 	if strings.TrimSpace(line) != word {
-		_ = j.command.Wait() // for all of stderr
+		_ = j.command.Wait() // waits for all of stderr
 		j.t.Fatalf("the judge said %q instead of %q: %v\n%s", line, word, err, j.stderr.String())
 	}
 }
 
-// hold runs the director before the judge, who must find nothing wrong.
+// hold runs the director before the judge, which must find no mistake.
 func (j *judge) hold() {
 	j.t.Helper()
 	if err := j.verdict(); err != nil {
@@ -181,7 +187,7 @@ func (j *judge) hold() {
 	}
 }
 
-// verdict runs the director before the judge and returns what he finds wrong.
+// verdict runs the director before the judge and returns the mistakes that it finds.
 func (j *judge) verdict() error {
 	j.t.Helper()
 	j.await("ready")
@@ -192,7 +198,7 @@ func (j *judge) verdict() error {
 	if status := p.end(); status != 0 {
 		j.t.Fatalf("exit status %d:\n%s", status, p.stderr.String())
 	}
-	readReport(j.t, report) // nothing may have vanished
+	readReport(j.t, report) // checks the conservation law
 	fmt.Fprintln(j.stdin, "judge")
 	findings, err := io.ReadAll(j.stdout)
 	if err != nil {

@@ -22,17 +22,21 @@ func newLabCommand() *cobra.Command {
 	var options labOptions
 	command := &cobra.Command{
 		Use:   "lab",
-		Short: "Show the director at work: real traffic in every mode, between network namespaces",
-		Long: "lab builds clients, a router, three real servers and the director in network namespaces of their own, sends\n" +
-			"real HTTP and UDP traffic through every mode, shows the outcome and removes everything again. It needs root.",
+		Short: "Send real traffic through the director in every mode, between network namespaces",
+		Long: "lab builds clients, a router, three real servers and the director in network namespaces of their\n" +
+			"own. It sends real HTTP and UDP traffic through every mode, shows the outcome and removes\n" +
+			"everything. It needs root.",
 		Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error { return options.run(command) },
 	}
-	command.Flags().StringVar(&options.mode, "mode", "", "only this mode: dr, ipip, nat or fullnat (default all)")
-	command.Flags().StringVar(&options.scheduler, "scheduler", "rr", "scheduler: rr, wrr, lc or wlc; the weighted ones get weights 1, 2 and 3")
-	command.Flags().StringVar(&options.family, "family", string(lab.IPv4), "addresses: ipv4, ipv6, or ipv6-to-ipv4 (clients of IPv6, real servers of IPv4: fullnat)")
-	command.Flags().IntVar(&options.workers, "workers", 1, "workers of the director")
-	command.Flags().BoolVar(&options.keep, "keep", false, "leave the labs standing to play with")
+	command.Flags().StringVar(&options.mode, "mode", "",
+		"only this mode: dr, ipip, nat or fullnat (default all)")
+	command.Flags().StringVar(&options.scheduler, "scheduler", "rr",
+		"scheduler: rr, wrr, lc or wlc; the weighted ones get weights 1, 2 and 3")
+	command.Flags().StringVar(&options.family, "family", string(lab.IPv4),
+		"addresses: ipv4, ipv6, or ipv6-to-ipv4 (IPv6 clients, IPv4 real servers: fullnat)")
+	command.Flags().IntVar(&options.workers, "workers", 1, "number of the director's workers")
+	command.Flags().BoolVar(&options.keep, "keep", false, "leave the labs standing")
 	command.AddCommand(newLabCleanCommand(), newRealServerCommand())
 	return command
 }
@@ -44,7 +48,7 @@ type labOptions struct {
 	keep            bool
 }
 
-// run tries mode after mode; an interrupt ends it after the mode's lab has been removed.
+// run tries one mode after the other. An interrupt ends it once the mode's lab has been removed.
 func (o labOptions) run(command *cobra.Command) error {
 	trials, err := o.trials()
 	if err != nil {
@@ -53,16 +57,17 @@ func (o labOptions) run(command *cobra.Command) error {
 	if os.Geteuid() != 0 {
 		return errors.New("the lab makes network namespaces, which needs root: run it with sudo")
 	}
-	ctx, stop := signal.NotifyContext(command.Context(), syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	ctx, stop := signal.NotifyContext(command.Context(), syscall.SIGINT, syscall.SIGTERM,
+		syscall.SIGHUP)
 	defer stop()
-	signal.Ignore(syscall.SIGPIPE) // a reader that has gone must not keep the lab from being removed
+	signal.Ignore(syscall.SIGPIPE) // the lab is removed even if the reader of the output has gone
 	out := command.OutOrStdout()
 	swept, err := lab.Sweep()
 	if err != nil {
 		return fmt.Errorf("removing labs that were left behind: %w", err)
 	}
 	if len(swept) > 0 {
-		fmt.Fprintln(out, "removed what killed labs left behind:", strings.Join(swept, ", "))
+		fmt.Fprintln(out, "removed labs that were killed:", strings.Join(swept, ", "))
 	}
 	return o.conduct(ctx, command, trials)
 }
@@ -85,13 +90,14 @@ func (o labOptions) conduct(ctx context.Context, command *cobra.Command, trials 
 	case ctx.Err() != nil:
 		return errors.New("the lab was interrupted")
 	case !green:
-		return errors.New("the lab is not green: see above what failed")
+		return errors.New("the lab failed: see the failures above")
 	default:
 		return nil
 	}
 }
 
-// trials are what `fulcrum lab` sends through each mode: some hundred connections, and one long transfer each way.
+// trials returns what `fulcrum lab` sends through each mode: a few hundred connections, and one
+// long transfer in each direction.
 func (o labOptions) trials() ([]lab.Trial, error) {
 	modes, err := o.modes()
 	if err != nil {
@@ -107,12 +113,16 @@ func (o labOptions) trials() ([]lab.Trial, error) {
 	}
 	binary, err := os.Executable()
 	if err != nil {
-		return nil, fmt.Errorf("finding the own program file: %w", err)
+		return nil, fmt.Errorf("finding the program's own file: %w", err)
 	}
 	var list []lab.Trial
 	for _, mode := range modes {
-		c := lab.Config{Mode: mode, Family: family, Scheduler: scheduler, Weights: weights, Workers: o.workers, Binary: binary, Outlive: o.keep}
-		list = append(list, lab.Trial{Lab: c, Requests: 300, Concurrency: 16, Echoes: 60, TransferBytes: 64 << 20})
+		c := lab.Config{
+			Mode: mode, Family: family, Scheduler: scheduler, Weights: weights, Workers: o.workers,
+			Binary: binary, Outlive: o.keep,
+		}
+		list = append(list, lab.Trial{Lab: c, Requests: 300, Concurrency: 16, Echoes: 60,
+			TransferBytes: 64 << 20})
 	}
 	return list, nil
 }
@@ -125,7 +135,7 @@ func (o labOptions) modes() ([]lvs.Mode, error) {
 	return []lvs.Mode{mode}, err
 }
 
-// balance returns the scheduler and the weights that show it.
+// balance returns the scheduler, and weights that show its effect.
 func (o labOptions) balance() (lvs.Scheduler, []int, error) {
 	scheduler, known := lvs.ParseScheduler(o.scheduler)
 	switch {
@@ -134,7 +144,7 @@ func (o labOptions) balance() (lvs.Scheduler, []int, error) {
 		for _, s := range lvs.Schedulers() {
 			names = append(names, s.String())
 		}
-		return 0, nil, fmt.Errorf("there is no scheduler %q here: choose one of %s",
+		return 0, nil, fmt.Errorf("unknown scheduler %q: choose one of %s",
 			o.scheduler, strings.Join(names, ", "))
 	case scheduler.Weighted():
 		return scheduler, []int{1, 2, 3}, nil
@@ -154,7 +164,7 @@ func describeKept(command *cobra.Command, results []lab.Result) {
 		fmt.Fprintf(t, "  fulcrum status --socket /run/fulcrum-lab/%s/control.sock\task the director\n", r.Kept)
 		fmt.Fprintf(t, "  ls /run/fulcrum-lab/%s\tconfiguration and logs\n", r.Kept)
 		fmt.Fprintf(t, "  fulcrum lab clean %s\tremove it\n", r.Kept)
-		_ = t.Flush() // who does not read it has the lab all the same
+		_ = t.Flush() // without a reader the lab stays all the same
 	}
 }
 
@@ -178,18 +188,18 @@ func newLabCleanCommand() *cobra.Command {
 	}
 }
 
-// unknownLabs names the ids for which no lab was found.
+// unknownLabs returns an error for each id without a lab.
 func unknownLabs(ids, found []string) error {
 	var unknown []error
 	for _, id := range ids {
 		if !slices.Contains(found, id) {
-			unknown = append(unknown, fmt.Errorf("there is no lab %s: see ls /run/fulcrum-lab", id))
+			unknown = append(unknown, fmt.Errorf("unknown lab %s: `ls /run/fulcrum-lab` lists labs", id))
 		}
 	}
 	return errors.Join(unknown...)
 }
 
-// newRealServerCommand is what a lab starts in a real server's namespace.
+// newRealServerCommand returns the command that a lab starts in a real server's namespace.
 func newRealServerCommand() *cobra.Command {
 	var name string
 	var tcp, udp []string
@@ -221,7 +231,7 @@ func parseEndpoints(list []string) ([]netip.AddrPort, error) {
 	for _, text := range list {
 		endpoint, err := netip.ParseAddrPort(text)
 		if err != nil {
-			return nil, fmt.Errorf("reading the address %q: %w; write ip:port", text, err)
+			return nil, fmt.Errorf("invalid address %q: %w; give ip:port", text, err)
 		}
 		endpoints = append(endpoints, endpoint)
 	}

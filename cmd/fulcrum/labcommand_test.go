@@ -16,7 +16,7 @@ import (
 	"fulcrum/lvs"
 )
 
-// TestLabCommand runs what `make run` does, for one mode.
+// TestLabCommand runs the same as `make run`, for one mode.
 func TestLabCommand(t *testing.T) {
 	needRoot(t)
 	needTime(t)
@@ -31,7 +31,7 @@ func TestLabCommand(t *testing.T) {
 	p.checkNoLab()
 }
 
-// TestDescribeKept: what it says to type fits the lab, whatever its addresses are.
+// TestDescribeKept: the commands that it shows fit the lab, for every family.
 func TestDescribeKept(t *testing.T) {
 	for _, web := range []string{"10.0.0.100:80", "[fd00::a00:64]:80"} {
 		var out strings.Builder
@@ -49,7 +49,7 @@ func TestDescribeKept(t *testing.T) {
 	}
 }
 
-// TestLabInterrupted: Ctrl-C in the middle takes the lab away.
+// TestLabInterrupted: Ctrl-C during a trial removes the lab.
 func TestLabInterrupted(t *testing.T) {
 	needRoot(t)
 	needTime(t)
@@ -61,7 +61,8 @@ func TestLabInterrupted(t *testing.T) {
 	p.checkNoLab()
 }
 
-// TestLabWithoutReader: a lab whose table nobody reads any more, as in `fulcrum lab | head -1`, is removed all the same.
+// TestLabWithoutReader: a lab is removed even if the reader of its table has gone, as in `fulcrum
+// lab | head -1`.
 func TestLabWithoutReader(t *testing.T) {
 	needRoot(t)
 	needTime(t)
@@ -78,7 +79,7 @@ func TestLabWithoutReader(t *testing.T) {
 	p.checkNoLab()
 }
 
-// TestLabKilled: what a killed lab leaves goes with the next `fulcrum lab clean`.
+// TestLabKilled: `fulcrum lab clean` removes what a killed lab left behind.
 func TestLabKilled(t *testing.T) {
 	needRoot(t)
 	needTime(t)
@@ -109,10 +110,11 @@ func startLab(t *testing.T) *program {
 	return p
 }
 
-// labs are the records of the labs that the program has.
+// labs returns the records of the program's labs.
 func (p *program) labs() []string { return p.owned("/run/fulcrum-lab/%.json") }
 
-// owned lists the paths that carry the program's process id at the place of the percent sign, alone or with a number.
+// owned returns the paths whose name has the program's process id at the percent sign, alone or
+// with a number.
 func (p *program) owned(pattern string) []string {
 	id := strconv.Itoa(p.command.Process.Pid)
 	exact, _ := filepath.Glob(strings.Replace(pattern, "%", id, 1))

@@ -6,13 +6,12 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
-
-	"fulcrum/control"
 )
 
 func main() { os.Exit(run(os.Args[1:])) }
 
-// run is the program with its arguments; it returns the exit status: 0, 1 for an error, 2 for wrong usage.
+// run executes the program with arguments and returns its exit status: 0, 1 for an error, 2 for
+// wrong usage.
 func run(args []string) int {
 	root := newRootCommand()
 	root.SetArgs(args)
@@ -23,7 +22,7 @@ func run(args []string) int {
 		return 0
 	}
 	status := 1
-	if !ran { // arguments and flags are judged before a command runs
+	if !ran { // cobra checks arguments and flags before a command runs
 		status, err = 2, fmt.Errorf("%w; see %s --help", err, command.CommandPath())
 	}
 	var exit *exitError
@@ -37,27 +36,27 @@ func run(args []string) int {
 }
 
 func newRootCommand() *cobra.Command {
-	version, commit, goVersion := control.Build()
 	root := &cobra.Command{
 		Use:           "fulcrum",
-		Version:       fmt.Sprintf("%s, commit %s, %s", version, commit, goVersion),
+		Version:       version(),
 		Short:         "An LVS director in user space: layer-4 load balancing on DPDK",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
 		RunE:          needSubcommand,
 	}
-	root.AddCommand(newRunCommand(), newCheckCommand(), newExplainCommand(), newCaptureCommand(), newTopCommand(), newLabCommand(), newBenchCommand())
-	root.AddCommand(newIPVSAdmCommand(), newImportCommand())
+	root.AddCommand(newRunCommand(), newCheckCommand(), newExplainCommand(), newCaptureCommand(),
+		newTopCommand(), newLabCommand(), newBenchCommand())
+	root.AddCommand(newIPVSAdmCommand(), newImportCommand(), newVersionCommand())
 	root.AddCommand(newClientCommands()...)
 	root.InitDefaultCompletionCmd()
 	if completion, _, err := root.Find([]string{"completion"}); err == nil {
-		completion.RunE = needSubcommand // else it takes any shell, and says nothing of it
+		completion.RunE = needSubcommand // otherwise it accepts any shell and prints nothing
 	}
 	return root
 }
 
-// needSubcommand is what a command does that has to be followed by another.
+// needSubcommand runs a command that has no action of its own: it prints the usage.
 func needSubcommand(c *cobra.Command, _ []string) error {
 	_ = c.Usage()
 	return &exitError{code: 2}

@@ -10,8 +10,8 @@ import (
 	"fulcrum/lab"
 )
 
-// asProgram in the environment makes the test binary the fulcrum program, so that tests need no separate build, and so
-// that labs can start it as director and as real servers.
+// asProgram in the environment makes the test binary the fulcrum program. So tests need no separate
+// build, and labs can start it as director and as real servers.
 const asProgram = "FULCRUM_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
@@ -22,7 +22,8 @@ func TestMain(m *testing.M) {
 	os.Exit(runTests(m))
 }
 
-// runTests first removes the labs of tests that were killed, and looks afterwards for what these left behind.
+// runTests first removes the labs of tests that were killed, and checks afterwards that these tests
+// left nothing behind.
 func runTests(m *testing.M) int {
 	if os.Geteuid() != 0 {
 		return m.Run()
@@ -36,9 +37,10 @@ func runTests(m *testing.M) int {
 	return code
 }
 
-// nothingLeft looks for labs of this process.
+// nothingLeft returns an error if a lab of this process is left.
 func nothingLeft() error {
-	for _, pattern := range []string{"/run/netns/fulcrum-%d-*", "/run/fulcrum-lab/%d", "/run/fulcrum-lab/%d.json", "/run/fulcrum-lab/%d-*"} {
+	for _, pattern := range []string{"/run/netns/fulcrum-%d-*", "/run/fulcrum-lab/%d",
+		"/run/fulcrum-lab/%d.json", "/run/fulcrum-lab/%d-*"} {
 		pattern = fmt.Sprintf(pattern, os.Getpid())
 		left, err := filepath.Glob(pattern)
 		if err != nil {
@@ -51,7 +53,8 @@ func nothingLeft() error {
 	return nil
 }
 
-// needRoot skips where DPDK and namespaces cannot be had, except under CI, which has to prove everything.
+// needRoot skips a test that needs DPDK and namespaces, unless CI runs it, which has to run every
+// test.
 func needRoot(t *testing.T) {
 	t.Helper()
 	switch {
@@ -63,7 +66,7 @@ func needRoot(t *testing.T) {
 	}
 }
 
-// needTime skips what takes longer than a moment.
+// needTime skips a long test with -short.
 func needTime(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
@@ -71,7 +74,7 @@ func needTime(t *testing.T) {
 	}
 }
 
-// ownBinary is the program to start: this one.
+// ownBinary returns the program to start: this one.
 func ownBinary(t *testing.T) string {
 	t.Helper()
 	path, err := os.Executable()

@@ -14,19 +14,19 @@ import (
 	"fulcrum/lvs"
 )
 
-// The stations of every lab that frames are made for.
+// The addresses of every lab that frames are made for.
 var (
 	routerMAC = net.HardwareAddr{2, 0, 10, 0, 0, 254}
 	router    = netip.MustParseAddr("10.0.0.254")
-	stranger  = netip.MustParseAddr("10.9.0.200") // nobody there
+	stranger  = netip.MustParseAddr("10.9.0.200") // no host has it
 	elsewhere = netip.MustParseAddr("10.77.0.1")  // not the director's
 )
 
 // repeats is how often each bad frame is sent.
 const repeats = 3
 
-// TestMalformed puts frames on the director's wire that no host would send, while real traffic flows: each is counted under its
-// own reason, none harms the traffic.
+// TestMalformed sends frames that no host would send while real traffic flows. Each is counted
+// under its own reason, and none disturbs the traffic.
 func TestMalformed(t *testing.T) {
 	for _, c := range []lab.Config{{Mode: lvs.NAT, Arms: 2}, {Mode: lvs.IPIP, Arms: 1}} {
 		t.Run(c.Mode.String(), func(t *testing.T) {
@@ -55,7 +55,8 @@ func TestMalformed(t *testing.T) {
 	}
 }
 
-// fence returns once the director has taken everything that was sent on the wire: it answers a ping that was sent last.
+// fence returns once the director has received every frame that was sent before: it answers a ping
+// that was sent last.
 func (b *bed) fence(wire *lab.Wire) {
 	b.t.Helper()
 	if err := wire.Send(b.frame(ipv4(router, b.PortAddress("front"), layers.IPProtocolICMPv4), echoRequest())); err != nil {
@@ -71,14 +72,14 @@ func (b *bed) fence(wire *lab.Wire) {
 	}
 }
 
-// badFrame is a frame and the reason for which it is to be dropped.
+// badFrame is a frame and the expected reason of its drop.
 type badFrame struct {
 	reason string
 	frame  []byte
 }
 
-// malformed has a frame for each reason. Fragments are missing: for the af_packet driver the kernel puts packets together
-// (PACKET_FANOUT_FLAG_DEFRAG), and keeps a lone fragment to itself.
+// malformed returns a frame for each reason. Fragments are missing: for the af_packet driver the
+// kernel reassembles packets (PACKET_FANOUT_FLAG_DEFRAG) and keeps a lone fragment.
 func (b *bed) malformed() []badFrame {
 	good := b.segment(b.VIP(), 80, &layers.TCP{SYN: true})
 	patch := func(at int, values ...byte) []byte {
@@ -86,13 +87,15 @@ func (b *bed) malformed() []badFrame {
 		copy(f[at:], values)
 		return f
 	}
-	datagram := b.frame(ipv4(stranger, b.VIP(), layers.IPProtocolUDP), &layers.UDP{SrcPort: 9, DstPort: 7})
-	binary.BigEndian.PutUint16(datagram[14+20+4:], 7) // a length below that of the header
+	datagram := b.frame(ipv4(stranger, b.VIP(), layers.IPProtocolUDP),
+		&layers.UDP{SrcPort: 9, DstPort: 7})
+	binary.BigEndian.PutUint16(datagram[14+20+4:], 7) // a length below the header's
 	const network, transport = 14, 14 + 20
 	return []badFrame{
 		{"truncated", good[:network+10]},
 		{"truncated", b.frame(ipv4(stranger, b.VIP(), layers.IPProtocolTCP), gopacket.Payload("too short"))},
-		{"bad_arp", b.frame(&layers.ARP{AddrType: 6, Protocol: layers.EthernetTypeIPv4, HwAddressSize: 6, ProtAddressSize: 4, Operation: 1,
+		{"bad_arp", b.frame(&layers.ARP{AddrType: 6, Protocol: layers.EthernetTypeIPv4, HwAddressSize: 6,
+			ProtAddressSize: 4, Operation: 1,
 			SourceHwAddress: routerMAC, SourceProtAddress: router.AsSlice(), DstHwAddress: make([]byte, 6), DstProtAddress: b.VIP().AsSlice()})},
 		{"bad_ip_version", patch(network, 0x65)},
 		{"bad_ip_header_length", patch(network, 0x44)},
@@ -113,16 +116,18 @@ func (b *bed) malformed() []badFrame {
 	}
 }
 
-// segment is a frame with a TCP segment from a stranger.
+// segment returns a frame with a TCP segment from a stranger.
 func (b *bed) segment(to netip.Addr, port layers.TCPPort, tcp *layers.TCP) []byte {
 	tcp.SrcPort, tcp.DstPort, tcp.Window = 4321, port, 500
 	return b.frame(ipv4(stranger, to, layers.IPProtocolTCP), tcp)
 }
 
-// frame is what the router would put on the director's front wire.
+// frame returns a frame as the router sends it to the director's front port.
 func (b *bed) frame(all ...gopacket.SerializableLayer) []byte {
 	b.t.Helper()
-	ethernet := &layers.Ethernet{SrcMAC: routerMAC, DstMAC: b.PortMAC("front"), EthernetType: layers.EthernetTypeIPv4}
+	ethernet := &layers.Ethernet{
+		SrcMAC: routerMAC, DstMAC: b.PortMAC("front"), EthernetType: layers.EthernetTypeIPv4,
+	}
 	if ip, ok := all[0].(*layers.IPv4); ok {
 		checksumOver(ip, all[1])
 	} else {
@@ -136,7 +141,7 @@ func (b *bed) frame(all ...gopacket.SerializableLayer) []byte {
 	return buffer.Bytes()
 }
 
-// checksumOver tells the transport layer which addresses its checksum is over.
+// checksumOver sets the addresses that the transport checksum covers.
 func checksumOver(ip *layers.IPv4, transport gopacket.SerializableLayer) {
 	if l, ok := transport.(interface {
 		SetNetworkLayerForChecksum(gopacket.NetworkLayer) error
@@ -146,14 +151,18 @@ func checksumOver(ip *layers.IPv4, transport gopacket.SerializableLayer) {
 }
 
 func ipv4(from, to netip.Addr, protocol layers.IPProtocol) *layers.IPv4 {
-	return &layers.IPv4{Version: 4, TTL: 64, Protocol: protocol, SrcIP: from.AsSlice(), DstIP: to.AsSlice()}
+	return &layers.IPv4{
+		Version: 4, TTL: 64, Protocol: protocol, SrcIP: from.AsSlice(), DstIP: to.AsSlice(),
+	}
 }
 
 func echoRequest() *layers.ICMPv4 {
-	return &layers.ICMPv4{TypeCode: layers.CreateICMPv4TypeCode(layers.ICMPv4TypeEchoRequest, 0), Id: 7, Seq: 1}
+	return &layers.ICMPv4{
+		TypeCode: layers.CreateICMPv4TypeCode(layers.ICMPv4TypeEchoRequest, 0), Id: 7, Seq: 1,
+	}
 }
 
-// tagged puts a tag of VLAN 5 into a frame.
+// tagged adds a tag of VLAN 5 to a frame.
 func tagged(frame []byte) []byte {
 	f := append(bytes.Clone(frame[:12]), 0x81, 0, 0, 5)
 	return append(f, frame[12:]...)

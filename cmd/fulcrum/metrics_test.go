@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// freeAddress is an address of loopback where nobody listens.
+// freeAddress returns an unused address of loopback.
 func freeAddress(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -21,10 +21,11 @@ func freeAddress(t *testing.T) string {
 }
 
 func withMetrics(t *testing.T, at string) string {
-	return writeFile(t, "director.toml", quiet(t, "[session]", fmt.Sprintf("[metrics]\nlisten = %q\n\n[session]", at)))
+	return writeFile(t, "director.toml", quiet(t, "[session]",
+		fmt.Sprintf("[metrics]\nlisten = %q\n\n[session]", at)))
 }
 
-// TestServesMetrics: Prometheus reads what a running director counts, where the file says.
+// TestServesMetrics: Prometheus reads a running director's counters at the address in the file.
 func TestServesMetrics(t *testing.T) {
 	needRoot(t)
 	at := freeAddress(t)
@@ -55,7 +56,7 @@ func get(t *testing.T, url string) string {
 	return string(page)
 }
 
-// TestMetricsAddressIsTaken: one sentence, and nothing left behind.
+// TestMetricsAddressIsTaken: the error is one sentence, and nothing is left behind.
 func TestMetricsAddressIsTaken(t *testing.T) {
 	needRoot(t)
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// quiet is testdata/quiet.toml with one text put in place of another.
+// quiet returns testdata/quiet.toml with one text replaced by another.
 func quiet(t *testing.T, old, changed string) string {
 	t.Helper()
 	text, err := os.ReadFile("testdata/quiet.toml")
@@ -24,12 +24,12 @@ func quiet(t *testing.T, old, changed string) string {
 
 const quietDevice = "net_null0,no-rx=1"
 
-// TestMistakesOfTheMachine are those that show only when the director starts.
+// TestMistakesOfTheMachine has mistakes that only the start of the director can find.
 func TestMistakesOfTheMachine(t *testing.T) {
 	needRoot(t)
 	cases := []struct {
 		name, old, changed string
-		says               []string // all of it in one line
+		says               []string // all of them in one line
 	}{
 		{"driver", quietDevice, "net_frob0", []string{`port "front" (net_frob0)`, "no such device", "check the driver's name"}},
 		{"interface", quietDevice, "net_af_packet0,iface=nosuch0", []string{`port "front"`, "check that interface nosuch0 exists", "ip link show nosuch0"}},
@@ -50,7 +50,8 @@ func TestMistakesOfTheMachine(t *testing.T) {
 	}
 }
 
-// refused waits for the end of a program that is to say in one sentence why it does not start.
+// refused waits for the end of a program, which must print one sentence about why it does not
+// start.
 func (p *program) refused(status int, says ...string) {
 	p.t.Helper()
 	if got := p.end(); got != status {
@@ -71,19 +72,21 @@ func (p *program) refused(status int, says ...string) {
 	}
 }
 
-// TestSessionsBeyondMemory limits the memory of the child instead of asking for more than the machine has, which a
-// kernel that overcommits might grant.
+// TestSessionsBeyondMemory limits the memory of the child. To ask for more than the machine has
+// would not do: a kernel that overcommits might grant it.
 func TestSessionsBeyondMemory(t *testing.T) {
 	needRoot(t)
-	p := newProgram(t, "run", "--config", writeFile(t, "bad.toml", quiet(t, "max = 1_000", "max = 200_000_000")))
-	limited := append([]string{"-c", `ulimit -v 8000000; exec "$0" "$@"`, p.command.Path}, p.command.Args[1:]...)
+	p := newProgram(t, "run", "--config", writeFile(t, "bad.toml",
+		quiet(t, "max = 1_000", "max = 200_000_000")))
+	limited := append([]string{"-c", `ulimit -v 8000000; exec "$0" "$@"`, p.command.Path},
+		p.command.Args[1:]...)
 	sh := exec.Command("/bin/sh", limited...)
 	sh.Stdout, sh.Stderr, sh.SysProcAttr = p.command.Stdout, p.command.Stderr, p.command.SysProcAttr
 	p.command = sh
 	p.start().refused(1, "200000000 sessions", "cannot allocate memory", "lower session.max")
 }
 
-// TestNotRoot runs the director as somebody else.
+// TestNotRoot runs the director as another user.
 func TestNotRoot(t *testing.T) {
 	needRoot(t)
 	asNobody(t, "run", "--config", publicFile(t, quiet(t, "", ""), 0o644)).
@@ -94,16 +97,18 @@ func TestNotRoot(t *testing.T) {
 	asNobody(t, "lab", "clean").refused(1, "needs root", "sudo")
 }
 
-// asNobody starts the program under another uid. Its file is reached through /proc/self: the way to it is closed to
-// others.
+// asNobody starts the program under another uid. It starts the file through /proc/self, because
+// other users cannot enter its folder.
 func asNobody(t *testing.T, arguments ...string) *program {
 	p := newProgram(t, arguments...)
 	p.command.Path, p.command.Dir = "/proc/self/exe", "/"
-	p.command.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	p.command.SysProcAttr = &syscall.SysProcAttr{
+		Credential: &syscall.Credential{Uid: 65534, Gid: 65534},
+	}
 	return p.start()
 }
 
-// publicFile writes a file into a folder that everybody may enter, as t.TempDir is not.
+// publicFile writes a file into a folder that every user may enter. They may not enter t.TempDir.
 func publicFile(t *testing.T, content string, mode os.FileMode) string {
 	t.Helper()
 	folder, err := os.MkdirTemp("", "fulcrum-test-")
@@ -121,14 +126,14 @@ func publicFile(t *testing.T, content string, mode os.FileMode) string {
 	return path
 }
 
-// TestMistakesOfTheFile need neither root nor DPDK, and every problem is said, with its place.
+// TestMistakesOfTheFile needs neither root nor DPDK. Every problem is printed with its place.
 func TestMistakesOfTheFile(t *testing.T) {
 	bad := writeFile(t, "bad.toml", "[director]\nidle = 1\nspeed = 9\n")
 	syntax := writeFile(t, "syntax.toml", "idle = = 1\n")
 	folder := t.TempDir()
 	cases := []struct {
 		name, file string
-		lines      []string // the beginnings of what is said
+		lines      []string // the beginnings of the printed lines
 	}{
 		{"absent", "/nosuch/director.toml", []string{"fulcrum: cannot read the configuration: open /nosuch/director.toml: no such file or directory; name a readable TOML file"}},
 		{"folder", folder, []string{"fulcrum: cannot read the configuration: read " + folder + ": is a directory"}},
@@ -144,7 +149,8 @@ func TestMistakesOfTheFile(t *testing.T) {
 			}
 			lines := strings.Split(strings.TrimSpace(p.stderr.String()), "\n")
 			if len(lines) != len(c.lines) || p.stdout.String() != "" {
-				t.Fatalf("%d lines, want %d:\n%s%s", len(lines), len(c.lines), p.stderr.String(), p.stdout.String())
+				t.Fatalf("%d lines, want %d:\n%s%s", len(lines), len(c.lines), p.stderr.String(),
+					p.stdout.String())
 			}
 			for i, line := range lines {
 				if !strings.HasPrefix(line, c.lines[i]) {
@@ -155,7 +161,7 @@ func TestMistakesOfTheFile(t *testing.T) {
 	}
 }
 
-// TestReportThatCannotBeWritten: it is found out before anything is started, not when all is over.
+// TestReportThatCannotBeWritten: the error comes before anything is started, not at the end.
 func TestReportThatCannotBeWritten(t *testing.T) {
 	needRoot(t)
 	p := newProgram(t, "run", "--config", "testdata/quiet.toml", "--idle-exit", "10ms", "--report", "/nosuch/report.json").start()

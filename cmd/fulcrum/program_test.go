@@ -16,7 +16,7 @@ import (
 	"fulcrum/lab"
 )
 
-// patience is far beyond what anything here takes on a loaded machine with two CPUs.
+// patience is far longer than anything here takes on a busy machine with two CPUs.
 const patience = 60 * time.Second
 
 // eventually polls until a condition holds.
@@ -29,7 +29,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// output is what a program has written so far.
+// output collects what a program writes.
 type output struct {
 	mu   sync.Mutex
 	text bytes.Buffer // guarded by mu
@@ -72,17 +72,17 @@ func (p *program) start() *program {
 	return p.adopt()
 }
 
-// adopt sees to the end of a program that has been started.
+// adopt waits for the end of a program that has been started.
 func (p *program) adopt() *program {
 	go func() {
-		_ = p.command.Wait() // the status is asked for in end
+		_ = p.command.Wait() // end returns the status
 		close(p.exited)
 	}()
 	p.t.Cleanup(p.kill)
 	return p
 }
 
-// kill ends the program as a crash would, and removes what a crash leaves behind.
+// kill ends the program as a crash would, and removes what it leaves behind.
 func (p *program) kill() {
 	_ = p.command.Process.Kill() // it may have ended
 	<-p.exited
@@ -91,7 +91,7 @@ func (p *program) kill() {
 	}
 }
 
-// end waits for the program's end and gives its exit status.
+// end waits for the program's end and returns its exit status.
 func (p *program) end() int {
 	p.t.Helper()
 	select {
@@ -130,7 +130,7 @@ func (p *program) signal(s os.Signal) {
 	}
 }
 
-// leftovers are the program's files in DPDK's runtime directory.
+// leftovers returns the program's files in DPDK's runtime directory.
 func (p *program) leftovers() []string {
 	paths, err := filepath.Glob(fmt.Sprintf("/var/run/dpdk/fulcrum-%d-*", p.command.Process.Pid))
 	if err != nil {
@@ -146,13 +146,13 @@ func (p *program) checkNothingLeft() {
 	}
 }
 
-// lastLine is where a program that fails says why.
+// lastLine returns the line in which a failed program prints the reason.
 func (p *program) lastLine() string {
 	lines := strings.Split(strings.TrimSuffix(p.stderr.String(), "\n"), "\n")
 	return lines[len(lines)-1]
 }
 
-// complaints are the lines of stderr that are not log lines.
+// complaints returns the lines of stderr that are not log lines.
 func (p *program) complaints() []string {
 	var list []string
 	for line := range strings.Lines(p.stderr.String()) {
@@ -163,7 +163,7 @@ func (p *program) complaints() []string {
 	return list
 }
 
-// writeFile writes a file of the test's and returns its path.
+// writeFile writes a file of the test and returns its path.
 func writeFile(t *testing.T, name, content string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
@@ -173,7 +173,7 @@ func writeFile(t *testing.T, name, content string) string {
 	return path
 }
 
-// readReport reads what a director reported and checks the conservation law.
+// readReport reads a director's report and checks the conservation law.
 func readReport(t *testing.T, path string) *lab.Report {
 	t.Helper()
 	data, err := os.ReadFile(path)

@@ -18,17 +18,18 @@ import (
 	"fulcrum/lvs"
 )
 
-// The director's address in the recordings, and that of DPDK's first net_pcap device.
+// The director's MAC address in the recordings, and that of DPDK's first net_pcap device.
 var (
 	recordedMAC = []byte{0x02, 0, 0, 0, 1, 1}
 	pcapMAC     = []byte{0x02, 'p', 'c', 'a', 'p', 0}
 )
 
-// recordedLocal are fullnat's addresses.
+// recordedLocal are the local addresses of fullnat.
 var recordedLocal = []netip.Addr{netip.MustParseAddr("10.0.0.50"), netip.MustParseAddr("10.0.0.51")}
 
-// TestRecordings runs the program over the engine's recordings, through DPDK's net_pcap driver: what it sends is the
-// recorded answer, byte for byte but for its own MAC address. Fullnat is another matter: see below.
+// TestRecordings runs the program over the engine's recordings, with DPDK's net_pcap driver. It
+// sends the recorded answers, byte for byte but for its own MAC address. TestFullNATRecording has
+// the mode that differs.
 func TestRecordings(t *testing.T) {
 	needRoot(t)
 	for _, mode := range []lvs.Mode{lvs.DR, lvs.IPIP, lvs.NAT} {
@@ -41,8 +42,9 @@ func TestRecordings(t *testing.T) {
 	}
 }
 
-// TestFullNATRecording: fullnat's local ports start where nobody can guess, so that the recorded answers of real servers go
-// to ports without a session. What goes to the real servers is the recording, but for the source.
+// TestFullNATRecording: the first local port of fullnat is random, so the recorded answers of real
+// servers go to ports without a session. Packets to real servers are the recorded ones except for
+// the source.
 func TestFullNATRecording(t *testing.T) {
 	needRoot(t)
 	var answers int
@@ -67,7 +69,8 @@ func TestFullNATRecording(t *testing.T) {
 func replay(t *testing.T, mode lvs.Mode, in [][]byte) ([][]byte, *lab.Report) {
 	t.Helper()
 	folder := t.TempDir()
-	inFile, outFile, reportFile := filepath.Join(folder, "in.pcap"), filepath.Join(folder, "out.pcap"), filepath.Join(folder, "report.json")
+	inFile, outFile, reportFile := filepath.Join(folder, "in.pcap"), filepath.Join(folder, "out.pcap"),
+		filepath.Join(folder, "report.json")
 	writeCapture(t, inFile, in)
 	device := fmt.Sprintf("net_pcap0,rx_pcap=%s,tx_pcap=%s", inFile, outFile)
 	file := writeFile(t, "director.toml", oneArm(t, mode, device))
@@ -76,13 +79,14 @@ func replay(t *testing.T, mode lvs.Mode, in [][]byte) ([][]byte, *lab.Report) {
 		t.Fatalf("exit status %d:\n%s", status, p.stderr.String())
 	}
 	p.checkNothingLeft()
-	if !strings.Contains(p.stderr.String(), "director ready") || !strings.Contains(p.stdout.String(), "received ") {
+	if !strings.Contains(p.stderr.String(), "director ready") ||
+		!strings.Contains(p.stdout.String(), "received ") {
 		t.Errorf("no director ready, or no table:\n%s\n%s", p.stderr.String(), p.stdout.String())
 	}
 	return readCapture(t, outFile), readReport(t, reportFile)
 }
 
-// oneArm is the configuration that the recordings were made with.
+// oneArm returns the configuration that the recordings were made with.
 func oneArm(t *testing.T, mode lvs.Mode, device string) string {
 	t.Helper()
 	values := struct {
@@ -103,7 +107,7 @@ func oneArm(t *testing.T, mode lvs.Mode, device string) string {
 	return text.String()
 }
 
-// checkReplay holds the report against what is known from outside.
+// checkReplay compares the report with the known counts.
 func checkReplay(t *testing.T, r *lab.Report, in, out int, drops map[string]uint64) {
 	t.Helper()
 	if diff := cmp.Diff(drops, r.Drops); diff != "" {
@@ -115,14 +119,15 @@ func checkReplay(t *testing.T, r *lab.Report, in, out int, drops map[string]uint
 	}
 	connections := [2]uint64{r.Services[0].Connections, r.Services[1].Connections}
 	if want := [2]uint64{2, 3}; connections != want || r.Consumed != 0 || r.Held != 0 {
-		t.Errorf("connections %v, want %v; consumed %d, held %d, want none", connections, want, r.Consumed, r.Held)
+		t.Errorf("connections %v, want %v; consumed %d, held %d, want none", connections, want,
+			r.Consumed, r.Held)
 	}
 	if announced := uint64(out) - forwarded(r); r.Originated != announced {
 		t.Errorf("originated %d, want %d", r.Originated, announced)
 	}
 }
 
-// forwarded counts the packets of sessions.
+// forwarded returns the number of packets of sessions.
 func forwarded(r *lab.Report) uint64 {
 	var n uint64
 	for _, s := range r.Services {
@@ -131,13 +136,14 @@ func forwarded(r *lab.Report) uint64 {
 	return n
 }
 
-// withoutARP takes off the announcements of the director's own addresses, which come first.
+// withoutARP removes the announcements of the director's own addresses, which come first.
 func withoutARP(t *testing.T, frames [][]byte, announcements int) [][]byte {
 	t.Helper()
 	for i, f := range frames {
 		isARP := binary.BigEndian.Uint16(f[12:]) == 0x0806
 		if isARP != (i < announcements) {
-			t.Fatalf("frame %d of %d; the first %d are to be ARP, and no other\n%s", i+1, len(frames), announcements, dump(f))
+			t.Fatalf("frame %d of %d; the first %d are to be ARP, and no other\n%s", i+1, len(frames),
+				announcements, dump(f))
 		}
 	}
 	return frames[announcements:]
@@ -155,8 +161,8 @@ func compareFrames(t *testing.T, got, want [][]byte) {
 	}
 }
 
-// compareTranslated compares frames but for source address and port, and all that hangs on them. Each recorded source
-// must have exactly one counterpart.
+// compareTranslated compares frames except for source address, source port and checksums. Each
+// recorded source must have exactly one counterpart.
 func compareTranslated(t *testing.T, got, want [][]byte) {
 	t.Helper()
 	sources := map[netip.AddrPort]netip.AddrPort{}
@@ -168,7 +174,8 @@ func compareTranslated(t *testing.T, got, want [][]byte) {
 			t.Errorf("frame %d comes from %v; the session's others from %v", i+1, is.from, known)
 		}
 		sources[was.from] = is.from
-		rest[0], rest[1] = append(rest[0], withoutSource(t, got[i])), append(rest[1], withoutSource(t, want[i]))
+		rest[0], rest[1] = append(rest[0], withoutSource(t, got[i])),
+			append(rest[1], withoutSource(t, want[i]))
 	}
 	compareFrames(t, rest[0], rest[1])
 	if len(got) != len(want) {
@@ -196,13 +203,13 @@ func withoutSource(t *testing.T, frame []byte) []byte {
 	clear(transport[:2])
 	if p.Layer(layers.LayerTypeTCP) != nil {
 		clear(transport[16:18])
-	} else if !bytes.Equal(transport[6:8], []byte{0, 0}) { // a datagram without checksum stays one
+	} else if !bytes.Equal(transport[6:8], []byte{0, 0}) { // a datagram without checksum keeps none
 		copy(transport[6:8], []byte{0xff, 0xff})
 	}
 	return f
 }
 
-// checkChecksums has gopacket compute them anew.
+// checkChecksums compares the checksums with those that gopacket computes.
 func checkChecksums(t *testing.T, frame []byte) {
 	t.Helper()
 	p := gopacket.NewPacket(frame, layers.LayerTypeEthernet, gopacket.Default)
@@ -228,10 +235,11 @@ func checkChecksums(t *testing.T, frame []byte) {
 	}
 }
 
-// recording reads a recording of the engine's, with the MAC address that the director has here.
+// recording reads a recording of the engine, with the MAC address that the director has here.
 func recording(t *testing.T, mode lvs.Mode, direction string) [][]byte {
 	t.Helper()
-	frames := readCapture(t, filepath.Join("../../engine/testdata", mode.String()+"-"+direction+".pcap"))
+	frames := readCapture(t, filepath.Join("../../engine/testdata",
+		mode.String()+"-"+direction+".pcap"))
 	for _, f := range frames {
 		for _, at := range [][]byte{f[0:6], f[6:12]} {
 			if bytes.Equal(at, recordedMAC) {

@@ -15,8 +15,8 @@ import (
 	"fulcrum/lvs"
 )
 
-// TestReloadUnderTraffic applies another configuration every 100 ms while connections are made and bytes flow: nothing that goes on may
-// notice.
+// TestReloadUnderTraffic applies another configuration every 100 ms while connections are made and
+// bytes flow. No existing connection may notice.
 func TestReloadUnderTraffic(t *testing.T) {
 	for _, mode := range lab.Modes() {
 		t.Run(mode.String(), func(t *testing.T) {
@@ -32,14 +32,14 @@ func TestReloadUnderTraffic(t *testing.T) {
 				t.Errorf("only %d changes while packets flowed", n)
 			}
 			r := b.stopDirector()
-			delete(r.Drops, "too_big") // what ipip answers until the client has learnt its MTU
+			delete(r.Drops, "too_big") // ipip answers so until the client has learnt its MTU
 			same(t, "drops", r.Drops, map[string]uint64{})
 		})
 	}
 }
 
-// reload applies two configurations in turn, until the function that it returns is called, which tells how often. One has another
-// service and other weights.
+// reload applies two configurations in turn until the returned function is called, which returns
+// how often. One of them has another service and other weights.
 func (b *bed) reload(every time.Duration) (stop func() int) {
 	b.t.Helper()
 	file, err := b.DirectorFile()
@@ -59,7 +59,8 @@ func (b *bed) reload(every time.Duration) (stop func() int) {
 		for ; ; n++ {
 			body := []byte([]string{other, string(text)}[n%2])
 			var plan control.Plan
-			if err := client.Do(b.t.Context(), http.MethodPost, "apply", body, &plan); err != nil || len(plan.Changes) == 0 {
+			if err := client.Do(b.t.Context(), http.MethodPost, "apply", body, &plan); err != nil ||
+				len(plan.Changes) == 0 {
 				b.t.Errorf("change %d: %v, %v", n, plan, err)
 				return
 			}
@@ -77,7 +78,7 @@ func (b *bed) reload(every time.Duration) (stop func() int) {
 	}
 }
 
-// TestReloadOnHangup: SIGHUP reads the file again, and a bad one changes nothing.
+// TestReloadOnHangup: SIGHUP reads the file again, and an invalid one changes nothing.
 func TestReloadOnHangup(t *testing.T) {
 	needRoot(t)
 	good, err := os.ReadFile("testdata/quiet.toml")
@@ -94,12 +95,17 @@ func TestReloadOnHangup(t *testing.T) {
 	p := newProgram(t, "run", "--config", file).start().awaitReady()
 	write(strings.Replace(string(good), `name = "web"`, `name = "shop"`, 1))
 	p.signal(syscall.SIGHUP)
-	eventually(t, "the change", func() bool { return strings.Contains(p.stderr.String(), "changes=1") })
+	eventually(t, "the change", func() bool {
+		return strings.Contains(p.stderr.String(), "changes=1")
+	})
 	write("[[service]]")
 	p.signal(syscall.SIGHUP)
-	eventually(t, "the refusal", func() bool { return strings.Contains(p.stderr.String(), "nothing changed") })
+	eventually(t, "the refusal", func() bool {
+		return strings.Contains(p.stderr.String(), "nothing changed")
+	})
 	p.signal(syscall.SIGTERM)
-	if status := p.end(); status != 0 || !strings.Contains(p.stdout.String(), "shop tcp 10.0.0.100:80") {
+	if status := p.end(); status != 0 ||
+		!strings.Contains(p.stdout.String(), "shop tcp 10.0.0.100:80") {
 		t.Errorf("status %d:\n%s", status, p.stdout.String())
 	}
 }

@@ -24,7 +24,7 @@ import (
 	"fulcrum/engine"
 )
 
-// runOptions are the flags of fulcrum run.
+// runOptions holds the flags of fulcrum run.
 type runOptions struct {
 	config     string
 	report     string
@@ -37,31 +37,37 @@ func newRunCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "run --config FILE",
 		Short: "Run the director in the foreground",
-		Long: "run starts the director that a configuration file describes. It logs to standard error, says \"director ready\" once\n" +
-			"packets flow, stops on SIGTERM or SIGINT, and ends with a table of what it did on standard output; on SIGUSR1 it shows that table at once.\n" +
-			"On SIGHUP it reads the file again and applies what has changed; a bad file changes nothing.",
+		Long: "run starts the director that a configuration file describes. It logs to standard error, and logs\n" +
+			"\"director ready\" once packets flow. It stops on SIGTERM or SIGINT and prints a table of its counts\n" +
+			"to standard output. On SIGUSR1 it prints that table and continues. On SIGHUP it reads the file\n" +
+			"again and applies the changes; an invalid file changes nothing.",
 		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error { return o.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr()) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			return o.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
+		},
 	}
 	c.Flags().StringVar(&o.config, "config", "", "the configuration file")
-	c.Flags().StringVar(&o.report, "report", "", "also write what was done to this file, as JSON")
-	c.Flags().DurationVar(&o.idleExit, "idle-exit", 0, "end once no packet has come for this long, such as 500ms")
-	c.Flags().StringVar(&o.cpuProfile, "cpu-profile", "", "write a CPU profile of the run to this file")
-	_ = c.Flags().MarkHidden("cpu-profile") // fails for unknown flags only
+	c.Flags().StringVar(&o.report, "report", "", "also write the counts to this file, as JSON")
+	c.Flags().DurationVar(&o.idleExit, "idle-exit", 0,
+		"end once no packet has arrived for this long, such as 500ms")
+	c.Flags().StringVar(&o.cpuProfile, "cpu-profile", "",
+		"write a CPU profile of the run to this file")
+	_ = c.Flags().MarkHidden("cpu-profile") // fails only for an unknown flag
 	return c
 }
 
-// gcPercent is how much garbage there may be, in parts of what is in use, unless GOGC says something else. A collection stops the workers, and Go
-// makes one every two minutes whatever there is. Reading the metrics of 10,000 real servers every 15 seconds makes 40 MB of garbage
-// meanwhile where 20 MB are in use, so that it is not read that makes them more.
+// gcPercent is how far the heap may grow between two collections, in percent of what is in use,
+// unless GOGC sets it. A collection stops the workers. Go makes one every two minutes in any case.
+// Reading the metrics of 10,000 real servers every 15 seconds makes 40 MB of garbage in that time,
+// with 20 MB in use: so it causes no further collections.
 const gcPercent = 400
 
 func (o *runOptions) validate() error {
 	switch {
 	case o.config == "":
-		return errors.New("run needs a configuration: give it with --config FILE")
+		return errors.New("no configuration: give it with --config FILE")
 	case o.idleExit < 0:
-		return fmt.Errorf("--idle-exit %s is negative: give the time without a packet after which to end, such as 500ms", o.idleExit)
+		return fmt.Errorf("invalid --idle-exit %s: it is negative; give the time without packets, such as 500ms", o.idleExit)
 	}
 	return nil
 }
@@ -72,7 +78,7 @@ func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	ctx, cancel := signal.NotifyContext(ctx, syscall.SIGTERM, syscall.SIGINT)
 	defer cancel()
-	// A reader of the final table that has gone must not keep the director from giving everything back.
+	// The director gives everything back even if the reader of the final table has gone.
 	signal.Ignore(syscall.SIGPIPE)
 	cfg, err := loadConfig(o.config, stderr)
 	if err != nil {
@@ -95,7 +101,7 @@ func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := d.Start(); err != nil {
 		return explainFault(err)
 	}
-	// Said at every log level: scripts wait for it.
+	// It is logged at every log level: scripts wait for it.
 	ready := func() {
 		loud := slog.New(slog.NewTextHandler(stderr, nil))
 		loud.Info("director ready", "ports", len(cfg.Ports), "services", len(cfg.Services))
@@ -109,7 +115,7 @@ func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
 	return errors.Join(o.writeReport(d, stdout), err)
 }
 
-// fullPath is a file's name for whoever asks for it from elsewhere.
+// fullPath returns the absolute path of a file, which other processes can use.
 func fullPath(file string) string {
 	if full, err := filepath.Abs(file); err == nil {
 		return full
@@ -117,7 +123,7 @@ func fullPath(file string) string {
 	return file
 }
 
-// loadConfig reads the configuration and shows everything that is wrong with it.
+// loadConfig reads the configuration and prints all its problems.
 func loadConfig(file string, stderr io.Writer) (*config.Config, error) {
 	cfg, err := config.Load(file)
 	var problems config.Problems
@@ -130,7 +136,7 @@ func loadConfig(file string, stderr io.Writer) (*config.Config, error) {
 	return cfg, err
 }
 
-// profiled runs f, under the CPU profiler if that is asked for.
+// profiled runs f, under the CPU profiler if --cpu-profile is given.
 func (o *runOptions) profiled(f func()) error {
 	if o.cpuProfile == "" {
 		f()
@@ -149,7 +155,7 @@ func (o *runOptions) profiled(f func()) error {
 	return nil
 }
 
-// tryReport finds out, before anything is started, whether the report can be written.
+// tryReport checks that the report can be written, before anything is started.
 func (o *runOptions) tryReport() error {
 	if o.report == "" {
 		return nil
@@ -161,7 +167,8 @@ func (o *runOptions) tryReport() error {
 	return file.Close()
 }
 
-// writeReport shows what the director did: first in the file, so that whoever sees the table finds it there.
+// writeReport writes the report to its file and then prints the table. A reader that sees the table
+// finds the file complete.
 func (o *runOptions) writeReport(d *director.Director, stdout io.Writer) error {
 	r := d.Report()
 	if err := o.writeReportFile(r); err != nil {
@@ -173,7 +180,7 @@ func (o *runOptions) writeReport(d *director.Director, stdout io.Writer) error {
 	return nil
 }
 
-// writeReportFile writes the report as JSON, if it is asked for.
+// writeReportFile writes the report as JSON if --report is given.
 func (o *runOptions) writeReportFile(r *control.Report) error {
 	if o.report == "" {
 		return nil

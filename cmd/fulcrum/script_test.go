@@ -8,8 +8,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestScripts runs the commands that ask a director against one that runs, as testdata/script/*.txtar say. `start FILE` starts the director of a
-// configuration in the background and waits until it answers.
+// TestScripts runs the scripts of testdata/script: commands that ask a running director. `await
+// FILE` waits until a file is there, such as a director's socket.
 func TestScripts(t *testing.T) {
 	needRoot(t)
 	binary := ownBinary(t)
@@ -24,7 +24,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// await waits until a file is there: a director's socket.
+// await waits until a file is there, or with ! until it is gone.
 func await(ts *testscript.TestScript, not bool, args []string) {
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		if _, err := os.Stat(ts.MkAbs(args[0])); (err == nil) != not {

@@ -18,11 +18,12 @@ import (
 	"fulcrum/api"
 )
 
-// sessionFlags are the flags of fulcrum sessions that are parameters of the API's, by their names there.
+// sessionFlags are the flags of fulcrum sessions that are parameters of the API, by their names in
+// the API.
 var sessionFlags = []struct{ parameter, usage string }{
-	{"service", "those of the service with this name"},
+	{"service", "name of the service"},
 	{"protocol", "tcp, udp, sctp or icmp"},
-	{"state", "a state by IPVS's name, such as ESTABLISHED"},
+	{"state", "IPVS's name of the state, such as ESTABLISHED"},
 	{"client", "address, subnet, or address with port"},
 	{"vip", "address, subnet, or address with port"},
 	{"real_server", "address, subnet, or address with port"},
@@ -31,8 +32,8 @@ var sessionFlags = []struct{ parameter, usage string }{
 func newSessionsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "sessions", Short: "List sessions", Args: cobra.NoArgs,
-		Long: "sessions lists the sessions that match all that is given, as they are found. With -o json each is a line of JSON.\n" +
-			"Ten million take about half a minute, and little of the workers' time meanwhile.",
+		Long: "sessions lists the sessions that match all given flags, as it finds them. With -o json it prints\n" +
+			"a line of JSON for each. Ten million take about half a minute, and little of the workers' time.",
 		Example: "  fulcrum sessions --service web --state ESTABLISHED --client 198.51.100.0/24",
 	}
 	a := newAsking(c)
@@ -41,7 +42,7 @@ func newSessionsCommand() *cobra.Command {
 		values[f.parameter] = c.Flags().String(strings.ReplaceAll(f.parameter, "_", "-"), "", f.usage)
 	}
 	completeFlag(c, "service", a.completeService)
-	limit := c.Flags().Int("limit", 0, "how many at most; 0 is all")
+	limit := c.Flags().Int("limit", 0, "list at most this many; 0 is all")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		query := url.Values{"limit": {strconv.Itoa(*limit)}}
 		for name, v := range values {
@@ -54,7 +55,7 @@ func newSessionsCommand() *cobra.Command {
 	return c
 }
 
-// listSessions shows sessions as they come: they may be more than fit into memory.
+// listSessions prints sessions as they arrive: all of them may not fit into memory.
 func (a *asking) listSessions(c *cobra.Command, query url.Values) error {
 	if err := a.validate(); err != nil {
 		return err
@@ -68,20 +69,25 @@ func (a *asking) listSessions(c *cobra.Command, query url.Values) error {
 		lines := json.NewEncoder(out)
 		err = client.Sessions(c.Context(), query, func(s *api.Session) error { return lines.Encode(s) })
 	} else {
-		err = tabulateSessions(out, func(add func(*api.Session) error) error { return client.Sessions(c.Context(), query, add) })
+		err = tabulateSessions(out, func(add func(*api.Session) error) error {
+			return client.Sessions(c.Context(), query, add)
+		})
 	}
 	return errors.Join(err, out.Flush())
 }
 
-// alignedSessions is how many sessions have their columns aligned together, where they are wider than IPv4 needs.
+// alignedSessions is the number of sessions whose columns are aligned together if they are wider
+// than IPv4 needs.
 const alignedSessions = 1000
 
-// tabulateSessions shows what list adds, below titles unless there is an error instead.
+// tabulateSessions prints the sessions that list adds, below titles. If list fails at once, it
+// prints no titles.
 func tabulateSessions(out io.Writer, list func(add func(*api.Session) error) error) error {
 	const row = "%-5s\t%-11s\t%-21s\t%-21s\t%-21s\t%-12s\t%8s\t%8s\t%7s\n"
 	t, shown := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0), 0
 	titles := sync.OnceFunc(func() {
-		fmt.Fprintf(t, row, "PROTO", "STATE", "CLIENT", "VIP", "REAL SERVER", "SERVICE", "IN", "OUT", "LEFT")
+		fmt.Fprintf(t, row, "PROTO", "STATE", "CLIENT", "VIP", "REAL SERVER", "SERVICE", "IN",
+			"OUT", "LEFT")
 	})
 	err := list(func(s *api.Session) error {
 		titles()
@@ -102,6 +108,7 @@ func tabulateSessions(out io.Writer, list func(add func(*api.Session) error) err
 func showNeighbours(w io.Writer, all []api.Neighbour) {
 	fmt.Fprint(w, "ADDRESS\tPORT\tMAC\tSTATE\tAGE\tWAITING\tWORKER\n")
 	for _, n := range all {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%.0fs\t%d\t%d\n", n.Address, n.Port, n.MAC, n.State, n.AgeSeconds, n.Waiting, n.Worker)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%.0fs\t%d\t%d\n", n.Address, n.Port, n.MAC, n.State, n.AgeSeconds,
+			n.Waiting, n.Worker)
 	}
 }

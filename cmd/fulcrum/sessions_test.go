@@ -10,10 +10,17 @@ import (
 	"fulcrum/api"
 )
 
-// TestTabulateSessions: addresses of IPv6 are aligned too, a list without sessions has titles, and an error has none.
+// TestTabulateSessions: IPv6 addresses are aligned, a list without sessions has titles, and an
+// error has none.
 func TestTabulateSessions(t *testing.T) {
-	v4 := api.Session{Protocol: "tcp", State: "ESTABLISHED", Client: "198.51.100.7:4242", VIP: "10.0.0.100:80", RealServer: "10.1.0.11:80", Service: "web", PacketsIn: 7, LeftSeconds: 899.9}
-	v6 := api.Session{Protocol: "udp", State: "UDP", Client: "[2001:db8:aaaa:bbbb::7]:4242", VIP: "[fd00::100]:53", RealServer: "[fd00::11]:53", Service: "dns", PacketsOut: 3}
+	v4 := api.Session{
+		Protocol: "tcp", State: "ESTABLISHED", Client: "198.51.100.7:4242", VIP: "10.0.0.100:80",
+		RealServer: "10.1.0.11:80", Service: "web", PacketsIn: 7, LeftSeconds: 899.9,
+	}
+	v6 := api.Session{
+		Protocol: "udp", State: "UDP", Client: "[2001:db8:aaaa:bbbb::7]:4242", VIP: "[fd00::100]:53",
+		RealServer: "[fd00::11]:53", Service: "dns", PacketsOut: 3,
+	}
 	const titles = "PROTO  STATE        CLIENT                 VIP                    REAL SERVER            SERVICE             IN       OUT     LEFT\n"
 	for _, tt := range []struct {
 		name string

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// soon is how long a stop may take: the operator waits for it.
+// soon bounds the time of a stop, for which the operator waits.
 const soon = 10 * time.Second
 
 func TestStopsOnSignal(t *testing.T) {
@@ -31,14 +31,16 @@ func TestStopsOnSignal(t *testing.T) {
 	}
 }
 
-// checkStopped looks at what a director leaves after a good end: its table and report, and nothing else.
+// checkStopped checks that a director ended well: it leaves its table and its report, and nothing
+// else.
 func (p *program) checkStopped(report string) {
 	p.t.Helper()
 	p.checkNothingLeft()
 	if said := p.complaints(); len(said) > 0 {
 		p.t.Errorf("it complained: %q", said)
 	}
-	for _, words := range []string{"port  received", "web tcp 10.0.0.100:80 dr", "10.0.0.11:80", "= transmitted"} {
+	for _, words := range []string{"port  received", "web tcp 10.0.0.100:80 dr", "10.0.0.11:80",
+		"= transmitted"} {
 		if !strings.Contains(p.stdout.String(), words) {
 			p.t.Errorf("the table lacks %q:\n%s", words, p.stdout.String())
 		}
@@ -48,14 +50,16 @@ func (p *program) checkStopped(report string) {
 	}
 }
 
-// TestReportsOnSignal: a director that is asked shows what it has done, and goes on.
+// TestReportsOnSignal: SIGUSR1 prints the report, and the director goes on.
 func TestReportsOnSignal(t *testing.T) {
 	needRoot(t)
 	report := filepath.Join(t.TempDir(), "report.json")
 	p := newProgram(t, "run", "--config", "testdata/quiet.toml", "--report", report).start().awaitReady()
 	for n := 1; n <= 3; n++ {
 		p.signal(syscall.SIGUSR1)
-		eventually(t, "the table", func() bool { return strings.Count(p.stdout.String(), "= transmitted") == n })
+		eventually(t, "the table", func() bool {
+			return strings.Count(p.stdout.String(), "= transmitted") == n
+		})
 	}
 	if r := readReport(t, report); r.Transmitted > r.Originated {
 		t.Errorf("%d packets were sent, %d made", r.Transmitted, r.Originated)
@@ -67,11 +71,13 @@ func TestReportsOnSignal(t *testing.T) {
 	p.checkStopped(report)
 }
 
-// TestSignalWhileStarting: a stop that comes before the director is ready is as good as any.
+// TestSignalWhileStarting: the director stops well even if the signal comes before it is ready.
 func TestSignalWhileStarting(t *testing.T) {
 	needRoot(t)
 	p := newProgram(t, "run", "--config", "testdata/quiet.toml").start()
-	eventually(t, "DPDK's runtime directory", func() bool { return len(p.leftovers()) > 0 || p.gone() })
+	eventually(t, "DPDK's runtime directory", func() bool {
+		return len(p.leftovers()) > 0 || p.gone()
+	})
 	p.signal(syscall.SIGTERM)
 	if status := p.end(); status != 0 {
 		t.Errorf("exit status %d:\n%s", status, p.stderr.String())
@@ -87,12 +93,13 @@ func TestReadyAtEveryLogLevel(t *testing.T) {
 	if status := p.end(); status != 0 {
 		t.Fatalf("exit status %d", status)
 	}
-	if said := p.stderr.String(); strings.Count(said, "\n") != 1 || !strings.Contains(said, "director ready") {
+	if said := p.stderr.String(); strings.Count(said, "\n") != 1 ||
+		!strings.Contains(said, "director ready") {
 		t.Errorf("it says\n%s", said)
 	}
 }
 
-// TestRestartAfterKill: what a killed director left behind goes with the next one.
+// TestRestartAfterKill: the next director removes what a killed one left behind.
 func TestRestartAfterKill(t *testing.T) {
 	needRoot(t)
 	killed := newProgram(t, "run", "--config", "testdata/quiet.toml").start().awaitReady()
@@ -109,7 +116,8 @@ func TestRestartAfterKill(t *testing.T) {
 	killed.checkNothingLeft()
 }
 
-// TestSideBySide runs two directors of the same file at once, and ends them in the order they came and the other way.
+// TestSideBySide runs two directors of the same file at once. It stops them in the order of their
+// start, and the other way round.
 func TestSideBySide(t *testing.T) {
 	needRoot(t)
 	report := filepath.Join(t.TempDir(), "report.json")
@@ -133,10 +141,11 @@ func TestSideBySide(t *testing.T) {
 	first.checkStopped(report)
 }
 
-// TestSignalUnderFlood: a device that never runs dry is no reason not to stop.
+// TestSignalUnderFlood: a director whose device never runs dry stops as well.
 func TestSignalUnderFlood(t *testing.T) {
 	needRoot(t)
-	file, report := writeFile(t, "flood.toml", quiet(t, quietDevice, "net_null0")), filepath.Join(t.TempDir(), "report.json")
+	file, report := writeFile(t, "flood.toml", quiet(t, quietDevice, "net_null0")),
+		filepath.Join(t.TempDir(), "report.json")
 	p := newProgram(t, "run", "--config", file, "--report", report).start().awaitReady()
 	sent := time.Now()
 	p.signal(syscall.SIGTERM)

@@ -6,8 +6,8 @@ import (
 	"fulcrum/steer"
 )
 
-// portSpreads returns how each port is asked to spread packets over its queues. Package steer has
-// the rule.
+// portSpreads returns how each port should spread packets over its queues. Package steer has the
+// rule.
 func portSpreads(c *config.Config) []ports.Spread {
 	all := make([]steer.Port, len(c.Ports))
 	for i, p := range c.Ports {

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// supervisor listens where systemd would.
+// supervisor listens at the socket that systemd would listen at.
 type supervisor struct {
 	path  string
 	heard output
@@ -39,7 +39,7 @@ func newSupervisor(t *testing.T) *supervisor {
 
 func (s *supervisor) count(state string) int { return strings.Count(s.heard.String(), state+"\n") }
 
-// TestTellsSystemd: readiness first, the watchdog as long as packets flow, and the end at last.
+// TestTellsSystemd: first ready, then the watchdog while packets flow, and at last the stop.
 func TestTellsSystemd(t *testing.T) {
 	needRoot(t)
 	s := newSupervisor(t)
@@ -49,7 +49,8 @@ func TestTellsSystemd(t *testing.T) {
 	eventually(t, "three signs of life", func() bool { return s.count("WATCHDOG=1") >= 3 })
 	p.signal(syscall.SIGHUP)
 	eventually(t, "the reload's end", func() bool {
-		return strings.HasSuffix(strings.ReplaceAll(s.heard.String(), "WATCHDOG=1\n", ""), "READY=1\n") && s.count("READY=1") == 2
+		return strings.HasSuffix(strings.ReplaceAll(s.heard.String(), "WATCHDOG=1\n", ""), "READY=1\n") &&
+			s.count("READY=1") == 2
 	})
 	if !strings.Contains(s.heard.String(), "RELOADING=1\nMONOTONIC_USEC=") {
 		t.Errorf("it said\n%s", s.heard.String())
@@ -65,7 +66,8 @@ func TestTellsSystemd(t *testing.T) {
 	p.checkNothingLeft()
 }
 
-// TestUnitIsGood asks systemd. The unit's paths are made this build's, since systemd looks for the programs.
+// TestUnitIsGood has systemd check the unit. Its paths are replaced by those of this build, because
+// systemd looks for the programs.
 func TestUnitIsGood(t *testing.T) {
 	analyze, err := exec.LookPath("systemd-analyze")
 	if err != nil {

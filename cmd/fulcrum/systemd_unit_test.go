@@ -17,12 +17,12 @@ import (
 // machine is a systemd in namespaces of its own that runs our unit.
 type machine struct {
 	t      *testing.T
-	init   int // systemd, as this namespace numbers processes
+	init   int // systemd's process id in this namespace
 	binary string
 	said   output
 }
 
-// bootMachine starts systemd, which starts the unit with a configuration.
+// bootMachine starts a systemd that starts the unit with a configuration.
 func bootMachine(t *testing.T, config string) *machine {
 	t.Helper()
 	needRoot(t)
@@ -31,7 +31,7 @@ func bootMachine(t *testing.T, config string) *machine {
 	}
 	m := &machine{t: t, binary: ownBinary(t)}
 	group := m.newGroup()
-	// It is moved into its group before it makes namespaces, whose root the group becomes.
+	// systemd moves into its group before it makes namespaces, so that the group becomes their root.
 	script := `echo $$ >"$0/cgroup.procs" && exec unshare --mount --pid --ipc --uts --cgroup --fork --kill-child "$@"`
 	c := exec.Command("sh", "-c", script, group, absolute(t, "testdata/systemd/init.sh"), absolute(t, "../../packaging/systemd/fulcrum.service"), m.binary, config)
 	c.Stdout, c.Stderr = &m.said, &m.said
@@ -40,7 +40,7 @@ func bootMachine(t *testing.T, config string) *machine {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		_ = c.Process.Kill() // its child goes with it
+		_ = c.Process.Kill() // its child ends with it
 		_ = c.Wait()
 		m.removeGroup(group)
 	})
@@ -57,7 +57,7 @@ func absolute(t *testing.T, path string) string {
 	return path
 }
 
-// newGroup makes a control group, below which systemd makes its own.
+// newGroup makes a control group in which systemd makes its own.
 func (m *machine) newGroup() string {
 	m.t.Helper()
 	mounts, err := os.ReadFile("/proc/mounts")
@@ -77,7 +77,7 @@ func (m *machine) newGroup() string {
 	return ""
 }
 
-// removeGroup removes a control group with those below, whose processes may still be ending.
+// removeGroup removes a control group and those in it, whose processes may still be ending.
 func (m *machine) removeGroup(group string) {
 	eventually(m.t, "the end of all processes in "+group, func() bool {
 		var below []string
@@ -94,14 +94,14 @@ func (m *machine) removeGroup(group string) {
 	})
 }
 
-// childOf returns the only child of a process, 0 if it has none yet.
+// childOf returns the only child of a process, or 0 if it has none yet.
 func childOf(pid int) int {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", pid))
 	child, _ := strconv.Atoi(string(bytes.TrimSpace(text)))
 	return child
 }
 
-// run runs a program in the machine and returns what it said.
+// run runs a program in the machine and returns its output.
 func (m *machine) run(program ...string) (string, error) {
 	arguments := append([]string{"--target", strconv.Itoa(m.init), "--mount", "--pid", "--ipc", "--uts", "--cgroup"}, program...)
 	text, err := exec.Command("nsenter", arguments...).CombinedOutput()
@@ -117,7 +117,7 @@ func (m *machine) must(program ...string) string {
 	return text
 }
 
-// log is what systemd and the director wrote.
+// log returns what systemd and the director wrote.
 func (m *machine) log() string {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/root/run/test/log", m.init))
 	return m.said.String() + string(text)
@@ -128,7 +128,7 @@ func (m *machine) property(name string) string {
 	return text
 }
 
-// await waits for a state of the unit after a number of restarts.
+// await waits until the unit has a state and a number of restarts.
 func (m *machine) await(state string, restarts int) {
 	m.t.Helper()
 	for end := time.Now().Add(30 * time.Second); m.property("ActiveState") != state || m.property("NRestarts") != strconv.Itoa(restarts); {
@@ -140,8 +140,8 @@ func (m *machine) await(state string, restarts int) {
 	}
 }
 
-// TestUnitUnderSystemd: the unit that is shipped, with all its hardening, starts, reloads, comes back when the director is killed or
-// hangs, and stops.
+// TestUnitUnderSystemd boots the unit that is shipped, with all its hardening. It starts, reloads,
+// restarts after the director was killed or hung, and stops.
 func TestUnitUnderSystemd(t *testing.T) {
 	m := bootMachine(t, absolute(t, "testdata/quiet.toml"))
 	m.await("active", 0)

@@ -15,7 +15,7 @@ import (
 	"fulcrum/top"
 )
 
-// leastInterval keeps a view from becoming a burden.
+// leastInterval keeps a view from costing the director much.
 const leastInterval = 100 * time.Millisecond
 
 func newTopCommand() *cobra.Command {
@@ -24,11 +24,14 @@ func newTopCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "top",
 		Short: "Watch a running director: rates, drops, busy workers",
-		Long:  "top shows what services, real servers and workers of a running director do, and why packets are dropped. q quits; arrows scroll.",
-		Args:  cobra.NoArgs,
+		Long: "top shows the rates of a running director's services, real servers and workers, and why packets\n" +
+			"are dropped. q quits; arrows scroll.",
+		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if interval < leastInterval {
-				return &exitError{code: 2, err: fmt.Errorf("--interval %s is too short: %s is the least", interval, leastInterval)}
+				return &exitError{
+					code: 2, err: fmt.Errorf("invalid --interval %s: give at least %s", interval, leastInterval),
+				}
 			}
 			client, err := w.client()
 			if err != nil {
@@ -38,11 +41,12 @@ func newTopCommand() *cobra.Command {
 		},
 	}
 	w.addFlags(c)
-	c.Flags().DurationVar(&interval, "interval", time.Second, "how often to look")
+	c.Flags().DurationVar(&interval, "interval", time.Second, "time between two readings")
 	return c
 }
 
-// watch shows the view until it is quit. A director that is not there at the start is an error.
+// watch shows the view until the user quits. It returns an error if no director answers at the
+// start.
 func watch(ctx context.Context, director *api.Client, interval time.Duration) error {
 	read := func() top.Sample {
 		ctx, cancel := context.WithTimeout(ctx, askDeadline)

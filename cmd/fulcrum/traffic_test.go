@@ -12,14 +12,15 @@ import (
 	"fulcrum/lvs"
 )
 
-// What TestTraffic sends; the numbers are multiples of all sums of weights.
+// What TestTraffic sends. The numbers are multiples of all sums of weights.
 const (
 	requests = 300
 	echoes   = 120
 	transfer = 8 << 20
 )
 
-// TestTraffic sends real HTTP and UDP traffic through every mode and topology: one arm by rr, two arms by wrr.
+// TestTraffic sends real HTTP and UDP traffic through every mode and topology: one arm by rr, two
+// arms by wrr.
 func TestTraffic(t *testing.T) {
 	for _, mode := range lab.Modes() {
 		for arms := 1; arms <= 2; arms++ {
@@ -40,7 +41,7 @@ func TestTraffic(t *testing.T) {
 	}
 }
 
-// TestTraffic6 sends the same over IPv6, and from clients of IPv6 to real servers of IPv4.
+// TestTraffic6 sends the same over IPv6, and from IPv6 clients to IPv4 real servers.
 func TestTraffic6(t *testing.T) {
 	configs := []lab.Config{{Mode: lvs.FullNAT, Arms: 2, Family: lab.IPv6To4}}
 	for _, mode := range lab.Modes() {
@@ -54,15 +55,15 @@ func TestTraffic6(t *testing.T) {
 			b.checkAnswers("udp", b.echo(echoes/2), [3]int{1, 1, 1})
 			b.transfer()
 			r := b.stopDirector()
-			delete(r.Drops, "too_big") // what the director answers until hosts have learnt their MTU
+			delete(r.Drops, "too_big") // the director answers so until hosts have learnt their MTU
 			same(t, "drops", r.Drops, map[string]uint64{})
 		})
 	}
 }
 
-// TestTrafficOverWorkers sends traffic through directors with several workers, on a driver that brings packets to any of them:
-// shares stay exact, nothing is lost, and every worker has its part. It does not run beside other labs, whose workers would want
-// the same few CPUs.
+// TestTrafficOverWorkers sends traffic through directors with several workers, on a driver that
+// brings packets to any of them. Shares stay exact, nothing is lost, and every worker forwards a
+// part. It does not run beside other labs, whose workers would use the same few CPUs.
 func TestTrafficOverWorkers(t *testing.T) {
 	for _, mode := range lab.Modes() {
 		for arms, workers := range map[int]int{1: 4, 2: 2} {
@@ -77,7 +78,8 @@ func TestTrafficOverWorkers(t *testing.T) {
 	}
 }
 
-// checkWorkers expects that each worker has sent something and had something from each other, and that nothing got lost.
+// checkWorkers checks that each worker has sent packets and taken packets over from each other one,
+// and that none got lost.
 func (b *bed) checkWorkers(r *lab.Report, workers int) {
 	b.t.Helper()
 	same(b.t, "workers", len(r.Workers), workers)
@@ -91,12 +93,12 @@ func (b *bed) checkWorkers(r *lab.Report, workers int) {
 			}
 		}
 	}
-	delete(r.Drops, "too_big") // what ipip answers until the client has learnt its MTU
+	delete(r.Drops, "too_big") // ipip answers so until the client has learnt its MTU
 	same(b.t, "drops", r.Drops, map[string]uint64{})
 }
 
-// checkAnswers holds what real servers saw against what the mode promises: exact shares, and the client's address or a
-// local one.
+// checkAnswers compares what real servers saw with what the mode promises: exact shares, and the
+// client's address or a local one.
 func (b *bed) checkAnswers(protocol string, answers []lab.Answer, weights [3]int) {
 	b.t.Helper()
 	same(b.t, protocol+" answers by real server", spread(answers), share(len(answers), weights))
@@ -118,7 +120,7 @@ func (b *bed) checkAnswers(protocol string, answers []lab.Answer, weights [3]int
 	}
 }
 
-// transfer moves some MiB each way and compares checksums.
+// transfer moves some MiB in each direction and compares checksums.
 func (b *bed) transfer() {
 	b.t.Helper()
 	c := b.client(lab.ClientConfig{})
@@ -132,8 +134,9 @@ func (b *bed) transfer() {
 	}
 }
 
-// checkTraffic holds the director's counts against what was sent. In dr and ipip no answer may have passed it, and ipip
-// alone may drop: what is too long for the tunnel, until the client has learnt its MTU.
+// checkTraffic compares the director's counts with what was sent. In dr and ipip no answer passes
+// the director. Only ipip may drop: packets that are too long for the tunnel, until the client has
+// learnt its MTU.
 func (b *bed) checkTraffic(r *lab.Report, weights [3]int) {
 	b.t.Helper()
 	const transfers = 2
@@ -156,7 +159,7 @@ func (b *bed) checkTraffic(r *lab.Report, weights [3]int) {
 	}
 }
 
-// TestTwoLabs has traffic on two labs at once, takes one away, and goes on with the other.
+// TestTwoLabs has traffic on two labs at once. It removes one and goes on with the other.
 func TestTwoLabs(t *testing.T) {
 	t.Parallel()
 	first, second := newBed(t, lab.Config{Mode: lvs.NAT, Arms: 1}), newBed(t, lab.Config{Mode: lvs.FullNAT, Arms: 2})
@@ -185,7 +188,7 @@ func TestTwoLabs(t *testing.T) {
 	same(t, "drops of the other", second.stopDirector().Drops, map[string]uint64{})
 }
 
-// TestLeastConnections opens connections that stay: lc evens them out, wlc by weight.
+// TestLeastConnections opens connections that stay open: lc evens them out, wlc by weight.
 func TestLeastConnections(t *testing.T) {
 	for scheduler, weights := range map[lvs.Scheduler][3]int{lvs.LC: {1, 1, 1}, lvs.WLC: {1, 2, 3}} {
 		t.Run(scheduler.String(), func(t *testing.T) {

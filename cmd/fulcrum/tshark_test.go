@@ -8,22 +8,26 @@ import (
 	"strings"
 )
 
-// tsharkFields are what tshark is asked about each frame. Checksums are "1" when they are right, "3" when there is none, and empty
-// where the protocol is not there.
-var tsharkFields = []string{"ip.checksum.status", "tcp.checksum.status", "udp.checksum.status", "sctp.checksum.status", "icmp.checksum.status",
+// tsharkFields are the fields that tshark prints of each frame. A checksum is "1" if it is right,
+// "3" if there is none, and empty if the frame lacks the protocol.
+var tsharkFields = []string{"ip.checksum.status", "tcp.checksum.status", "udp.checksum.status",
+	"sctp.checksum.status", "icmp.checksum.status",
 	"icmpv6.checksum.status", "_ws.expert.severity", "frame.protocols"}
 
-// severity is the place of the worst that tshark's experts say; before it there are checksums.
+// severity is the index of the worst severity that tshark's experts report. The fields before it
+// are checksums.
 const severity = 6
 
 // severityError is Wireshark's PI_ERROR.
 const severityError = "8388608"
 
-// tshark has Wireshark's dissectors read a capture: every checksum has to be right, and nothing malformed.
+// tshark has Wireshark's dissectors read a capture: every checksum must be right, and no packet
+// malformed.
 func (j *judge) tshark(name string) {
 	j.t.Helper()
-	arguments := []string{"-n", "-r", filepath.Join(j.folder, name), "-T", "fields", "-E", "occurrence=a",
-		// What ports carry here is random data, which must not be taken for what their numbers say.
+	arguments := []string{"-n", "-r", filepath.Join(j.folder, name), "-T", "fields", "-E",
+		"occurrence=a",
+		// Payloads are random data, which tshark must not decode by port number.
 		"-d", "tcp.port==1-65535,data", "-d", "udp.port==1-65535,data", "-d", "sctp.port==1-65535,data",
 		"-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE", "-o", "sctp.checksum:CRC 32c",
 		"-o", "tcp.analyze_sequence_numbers:FALSE"}
@@ -46,7 +50,8 @@ func (j *judge) readTshark(name string, lines []string) {
 	for i, line := range lines {
 		values := strings.Split(line, "\t")
 		if strings.Contains(values[len(values)-1], ":icmp") {
-			clear(values[1:4]) // of a packet that is quoted, and cut off, which tshark does not see
+			// An ICMP error quotes a packet that is cut off. tshark does not see that.
+			clear(values[1:4])
 			values[severity] = ""
 		}
 		for v := range strings.SplitSeq(strings.Join(values[:severity], ","), ",") {
@@ -61,6 +66,7 @@ func (j *judge) readTshark(name string, lines []string) {
 		}
 	}
 	if right == 0 {
-		j.t.Errorf("tshark found no right checksum in the %d frames of %s: was it asked?", len(lines), name)
+		j.t.Errorf("tshark found no right checksum in the %d frames of %s: was it asked?",
+			len(lines), name)
 	}
 }

@@ -3,9 +3,11 @@ package main
 import (
 	"strings"
 	"testing"
+
+	"fulcrum/control"
 )
 
-// TestUsage holds exit statuses and what goes where. None of these needs root.
+// TestUsage checks exit statuses, and what is printed to which stream. It needs no root.
 func TestUsage(t *testing.T) {
 	const none = "" // a stream that stays silent
 	cases := []struct {
@@ -15,6 +17,10 @@ func TestUsage(t *testing.T) {
 	}{
 		{"", 2, none, "Usage:\n  fulcrum"},
 		{"--help", 0, "An LVS director in user space", none},
+		{"version", 0, "fulcrum version " + control.Version + ", commit ", none},
+		{"version --help", 0, "the versions of Go and DPDK", none},
+		{"version more", 2, none, "fulcrum version --help"},
+		{"--version", 0, ", DPDK 22.11", none},
 		{"help", 0, "Available Commands:\n  apply", none},
 		{"help run", 0, "run --config FILE", none},
 		{"run --help", 0, "--idle-exit duration", none},
@@ -25,11 +31,11 @@ func TestUsage(t *testing.T) {
 		{"lab frob", 2, none, `fulcrum: unknown command "frob" for "fulcrum lab"; see fulcrum lab --help`},
 		{"--frob", 2, none, "fulcrum: unknown flag: --frob; see fulcrum --help"},
 		{"run --frob", 2, none, "fulcrum: unknown flag: --frob; see fulcrum run --help"},
-		{"run", 2, none, "fulcrum: run needs a configuration: give it with --config FILE"},
+		{"run", 2, none, "fulcrum: no configuration: give it with --config FILE"},
 		{"run --config", 2, none, "fulcrum: flag needs an argument: --config; see fulcrum run --help"},
 		{"run --config testdata/quiet.toml more", 2, none, `"more"`},
 		{"run --config testdata/quiet.toml --idle-exit soon", 2, none, `invalid argument "soon" for "--idle-exit"`},
-		{"run --config testdata/quiet.toml --idle-exit -1s", 2, none, "--idle-exit -1s is negative"},
+		{"run --config testdata/quiet.toml --idle-exit -1s", 2, none, "invalid --idle-exit -1s: it is negative"},
 		{"check", 2, none, "see fulcrum check --help"},
 		{"check a b", 2, none, "see fulcrum check --help"},
 		{"check testdata/quiet.toml", 0, "testdata/quiet.toml: ok (1 port, 1 service, 1 real server)\n", none},
@@ -40,14 +46,14 @@ func TestUsage(t *testing.T) {
 		{"import keepalived --host a b", 2, none, "unknown flag: --host"},
 		{"import keepalived /nosuch.conf", 1, none, "fulcrum: cannot read /nosuch.conf: open /nosuch.conf: no such file"},
 		{"import keepalived testdata", 1, none, "fulcrum: cannot read testdata: read testdata: is a directory"},
-		{"lab --mode frob", 2, none, `there is no mode "frob": choose one of dr, ipip, nat, fullnat`},
-		{"lab --scheduler frob", 2, none, `there is no scheduler "frob" here: choose one of rr, wrr, lc, wlc`},
+		{"lab --mode frob", 2, none, `unknown mode "frob": choose one of dr, ipip, nat, fullnat`},
+		{"lab --scheduler frob", 2, none, `unknown scheduler "frob": choose one of rr, wrr, lc, wlc`},
 		{"capture", 2, none, "give it with -w FILE"},
-		{"capture -w - --duration 1500ms", 2, none, "--duration 1.5s: give whole seconds"},
+		{"capture -w - --duration 1500ms", 2, none, "invalid --duration 1.5s: give whole seconds"},
 		{"completion elvish", 2, none, `unknown command "elvish" for "fulcrum completion"`},
 		{"import nginx", 2, none, `unknown command "nginx" for "fulcrum import"`},
-		{"weight web 10.0.0.11:80 1.5", 2, none, `the weight "1.5" is no whole number`},
-		{"weight web 10.0.0.11:80 5x", 2, none, `the weight "5x" is no whole number`},
+		{"weight web 10.0.0.11:80 1.5", 2, none, `invalid weight "1.5": give a whole number`},
+		{"weight web 10.0.0.11:80 5x", 2, none, `invalid weight "5x": give a whole number`},
 		{"lab more", 2, none, "fulcrum lab --help"},
 	}
 	for _, c := range cases {
@@ -66,7 +72,7 @@ func TestUsage(t *testing.T) {
 	}
 }
 
-// checkStream wants a part, or silence.
+// checkStream expects a part of the output, or no output.
 func checkStream(t *testing.T, name, got, part string) {
 	t.Helper()
 	if !strings.Contains(got, part) || (part == "") != (got == "") {

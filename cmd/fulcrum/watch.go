@@ -15,7 +15,7 @@ import (
 	"fulcrum/director"
 )
 
-// watcher sees to a director that runs.
+// watcher handles signals while a director runs.
 type watcher struct {
 	*runOptions
 	director *director.Director
@@ -23,7 +23,7 @@ type watcher struct {
 	stdout   io.Writer
 }
 
-// watch answers signals until await returns, and calls ready when they can come.
+// watch handles signals until await returns. It calls ready once it can handle them.
 func (w *watcher) watch(ctx context.Context, ready func()) error {
 	defer w.answerReaders()()
 	defer w.rereadOnHangup()()
@@ -31,7 +31,8 @@ func (w *watcher) watch(ctx context.Context, ready func()) error {
 	return w.profiled(func() { w.await(ctx) })
 }
 
-// await returns when a signal comes or, if asked for, silence, or when the director has failed.
+// await returns when a signal arrives, when the director has failed, or with --idle-exit after
+// silence.
 func (w *watcher) await(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	var watching sync.WaitGroup
@@ -51,7 +52,7 @@ func (w *watcher) await(ctx context.Context) {
 	}
 }
 
-// answerReaders reports at each SIGUSR1, until the function that it returns is called.
+// answerReaders reports at each SIGUSR1 until the returned function is called.
 func (w *watcher) answerReaders() (stop func()) {
 	return onSignal(syscall.SIGUSR1, func() {
 		if err := w.writeReport(w.director, w.stdout); err != nil {
@@ -60,8 +61,8 @@ func (w *watcher) answerReaders() (stop func()) {
 	})
 }
 
-// rereadOnHangup reloads the configuration file at each SIGHUP, until the function that it returns
-// is called.
+// rereadOnHangup reloads the configuration file at each SIGHUP until the returned function is
+// called.
 func (w *watcher) rereadOnHangup() (stop func()) {
 	return onSignal(syscall.SIGHUP, func() {
 		tell(w.log, daemon.SdNotifyReloading+"\n"+daemon.SdNotifyMonotonicUsec())
@@ -78,8 +79,8 @@ func (w *watcher) rereadOnHangup() (stop func()) {
 	})
 }
 
-// onSignal calls f at each such signal, until the function that it returns is called. Later signals
-// are ignored, since a director that stops has yet to give everything back.
+// onSignal calls f at each such signal until the returned function is called. Later signals are
+// ignored, because a director that stops still has to give everything back.
 func onSignal(s os.Signal, f func()) (stop func()) {
 	asked := make(chan os.Signal, 1)
 	signal.Notify(asked, s)
