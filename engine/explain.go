@@ -14,29 +14,31 @@ import (
 	"fulcrum/steer"
 )
 
-// Question names a packet of which somebody wants to know where it would go.
+// Question describes a packet to be explained.
 type Question struct {
 	Protocol uint8 // packet.ProtocolTCP, ProtocolUDP or ProtocolSCTP
 	From, To netip.AddrPort
-	TCPFlags packet.TCPFlags // of TCP
-	Port     int             // where it comes in; -1 for the port that leads to its source
+	TCPFlags packet.TCPFlags // valid for TCP
+	// index of the port where it comes in; -1 for the port that leads to From
+	Port int
 }
 
-// Explanation is what would become of a packet, as of the moment of the question.
+// Explanation says what would become of a packet at the moment of the question.
 type Explanation struct {
-	Verdict Verdict // Taken: it is forwarded, or waits for its next hop; else why it is dropped
-	Port    int     // where it comes in
-	Worker  int     // who would handle it
+	// Taken: forwarded, or held until its next hop is known; otherwise the drop reason
+	Verdict Verdict
+	Port    int // index of the port where it comes in
+	Worker  int // number of the worker that would handle it
 
-	// Of those that a service claims.
+	// Valid if a service claims the packet.
 	Service    *ExplainedService
 	RealServer netip.AddrPort
-	Session    *SessionState // nil for a packet that would begin one
+	Session    *SessionState // nil for a packet that would begin a session
 	Replaces   bool          // the packet would end its session and begin another
 
-	// Of those that are forwarded.
+	// Valid if the packet is forwarded.
 	From, To  netip.AddrPort // as the packet leaves
-	Tunnel    *Tunnel        // what is around it, in ipip
+	Tunnel    *Tunnel        // the outer header; nil outside of ipip
 	NextHop   netip.Addr
 	PortOut   int
 	SourceMAC packet.MAC
@@ -45,10 +47,10 @@ type Explanation struct {
 	Room      int        // the largest packet that passes, in bytes of IP as it comes in
 }
 
-// Tunnel is the outer header of ipip.
+// Tunnel holds the addresses of ipip's outer header.
 type Tunnel struct{ From, To netip.Addr }
 
-// SessionState is what is known of a session.
+// SessionState describes a session.
 type SessionState struct {
 	State                 conntrack.State
 	Direction             conntrack.Direction // of the packet
@@ -56,8 +58,8 @@ type SessionState struct {
 	PacketsIn, PacketsOut uint32
 }
 
-// Explain says what would become of a packet, without changing anything. It asks the workers, and waits for them no longer than ctx
-// lasts.
+// Explain says what would become of a packet and changes nothing. It asks the workers and waits for
+// their answers until ctx ends. Any goroutine may call it.
 func (e *Engine) Explain(ctx context.Context, q Question) (Explanation, error) {
 	if err := q.validate(len(e.cfg.Ports)); err != nil {
 		return Explanation{}, err
@@ -95,12 +97,13 @@ func (q *Question) key() packet.Key {
 	}, Protocol: q.Protocol}
 }
 
-// comesIn is the port where the packet comes in.
+// comesIn returns the port where the packet comes in.
 func (w *Worker) comesIn(q *Question) int {
 	if q.Port >= 0 {
 		return q.Port
 	}
-	_, port, _ := w.snap.routes.next(packet.AddrOf(q.From.Addr())) // port 0 where none leads there
+	// port 0 if no route leads to the source
+	_, port, _ := w.snap.routes.next(packet.AddrOf(q.From.Addr()))
 	return int(port)
 }
 
@@ -112,7 +115,7 @@ func (w *Worker) ownerFor(q *Question) int {
 	return w.number
 }
 
-// arrivalOf is what a decision needs to know of the packet in question. Of SCTP it is an INIT.
+// arrivalOf builds the arrival of the packet in question. An SCTP packet counts as an INIT.
 func (w *Worker) arrivalOf(q *Question) arrival {
 	k := q.key()
 	return arrival{key: k, hash: w.sessions.Hash(&k), flags: q.TCPFlags, event: conntrack.EventInit, question: true}
@@ -134,7 +137,7 @@ func (w *Worker) explainKnown(q *Question, x *Explanation) bool {
 	return true
 }
 
-// explainNew explains a packet of no session.
+// explainNew explains a packet without session.
 func (w *Worker) explainNew(q *Question, x *Explanation) {
 	a := w.arrivalOf(q)
 	w.explainDecision(q, x, &a)
@@ -163,7 +166,7 @@ func (w *Worker) explainSession(q *Question, x *Explanation, ref conntrack.Ref) 
 	x.leave(w, departure{server: server, mode: s.Mode, direction: d, from: q.key().Flow, to: other.Reverse(), towards: towards})
 }
 
-// explainDecision shows what is decided about a packet that belongs to no session.
+// explainDecision shows the decision about a packet without session.
 func (w *Worker) explainDecision(q *Question, x *Explanation, a *arrival) {
 	x.Worker, x.Port = w.number, w.comesIn(q)
 	var d decision
@@ -179,7 +182,8 @@ func (w *Worker) explainDecision(q *Question, x *Explanation, a *arrival) {
 	_, _, routed := w.snap.routes.next(d.server.address)
 	switch {
 	case x.Verdict != Taken:
-	case routed && !x.Replaces && w.sessions.Full(!a.key.Src.Is4()): // else the session that ends leaves its slot
+	// a session that ends would free its slot
+	case routed && !x.Replaces && w.sessions.Full(!a.key.Src.Is4()):
 		x.Verdict = DropSessionsFull
 	default:
 		x.leave(w, departure{
@@ -189,7 +193,7 @@ func (w *Worker) explainDecision(q *Question, x *Explanation, a *arrival) {
 	}
 }
 
-// ExplainedService is what an explanation says of the service that claims a packet.
+// ExplainedService describes the service that claims a packet.
 type ExplainedService struct {
 	Name      string
 	Mode      lvs.Mode
@@ -206,7 +210,7 @@ func (x *Explanation) serve(n *snapshot, server *serverEntry) {
 	}
 }
 
-// departure is a packet that leaves: along which flow, by which mode, and towards whom.
+// departure describes a packet that leaves: its flow, its mode and its destination.
 type departure struct {
 	server    *serverEntry
 	mode      lvs.Mode
@@ -215,7 +219,7 @@ type departure struct {
 	towards   packet.Addr
 }
 
-// leave says how a packet leaves: as what, and to whom.
+// leave fills in how a packet leaves: its addresses, its port and its next hop.
 func (x *Explanation) leave(w *Worker, d departure) {
 	way := &ways[d.mode][d.server.families]
 	to := d.to
@@ -239,7 +243,7 @@ func (x *Explanation) leave(w *Worker, d departure) {
 	}
 }
 
-// resolve says what is known of the next hop, and what hold would do.
+// resolve fills in what is known of the next hop, and what hold would do.
 func (x *Explanation) resolve(n *neighbour.Entry, now uint32) {
 	x.Neighbour = n.State().Meaning()
 	switch {

@@ -5,12 +5,12 @@ import (
 	"fmt"
 )
 
-// Fault is a worker's panic: a broken invariant, which stops the director.
+// Fault is a worker's panic. It means a broken invariant and stops the director.
 type Fault struct {
-	Worker int    // its number
-	Stage  string // of the pipeline
-	Packet []byte // the packet that it was working on, as it was then; nil if there was none
-	Value  any    // what it panicked with
+	Worker int    // number of the worker
+	Stage  string // stage of the pipeline
+	Packet []byte // bytes of the packet in hand when the worker failed; nil if there was none
+	Value  any    // the value of the panic
 	Stack  []byte
 }
 
@@ -31,7 +31,7 @@ const (
 
 var stages = [...]string{"housekeeping", "exchange", "parse", "lookup", "decide"}
 
-// fault describes a panic by what the worker had noted of its work.
+// fault describes a panic by what the worker has noted of its work.
 func (w *Worker) fault(value any, stack []byte) *Fault {
 	f := &Fault{Worker: w.number, Stage: stages[w.stage], Value: value, Stack: stack}
 	if (w.stage == stageParse || w.stage == stageDecide) && w.at < w.rx.N {

@@ -8,7 +8,7 @@ import (
 	"fulcrum/ports"
 )
 
-// rewrite does to the packet what its session's mode does. It returns Taken, or why it could not.
+// rewrite does to the packet what its session's mode does. It returns Taken or a drop reason.
 func (w *Worker) rewrite(g *passage) Verdict {
 	m := g.m
 	if g.server.mss != 0 && m.TCPFlags&packet.TCPSyn != 0 {
@@ -29,7 +29,7 @@ func (w *Worker) rewrite(g *passage) Verdict {
 	return Taken
 }
 
-// rewrite6 is rewrite where clients come over IPv6, for all paths but the tunnel.
+// rewrite6 is rewrite for IPv6 clients, for all paths but the tunnel.
 func (w *Worker) rewrite6(g *passage) Verdict {
 	p, m := g.p, g.m
 	if g.way.path == lvs.Route {
@@ -57,8 +57,8 @@ func (w *Worker) target(g *passage) packet.Flow {
 	return other.Reverse()
 }
 
-// encapsulate puts an outer header between the Ethernet header, which is written last, and the packet, whose padding
-// goes.
+// encapsulate puts an outer header in front of the packet and removes the padding behind it. The
+// Ethernet addresses are written last, by transmit.
 func (w *Worker) encapsulate(g *passage) Verdict {
 	p := g.p
 	p.Resize(int(g.m.End))
@@ -77,7 +77,7 @@ func (w *Worker) encapsulate(g *passage) Verdict {
 	return Taken
 }
 
-// sixToFour makes a packet of IPv6 one of IPv4, which is shorter.
+// sixToFour translates a packet from IPv6 to IPv4, which is shorter.
 func (w *Worker) sixToFour(p *ports.Packet, m *meta, to *packet.Flow) {
 	narrow := to.Narrow()
 	w.outerID++
@@ -87,7 +87,7 @@ func (w *Worker) sixToFour(p *ports.Packet, m *meta, to *packet.Flow) {
 	packet.Ethernet(p.Bytes()).SetType(packet.EtherTypeIPv4)
 }
 
-// fourToSix makes a packet of IPv4 one of IPv6, which is longer.
+// fourToSix translates a packet from IPv4 to IPv6, which is longer.
 func (w *Worker) fourToSix(p *ports.Packet, m *meta, to *packet.Flow) Verdict {
 	header := int(m.Transport - m.Network)
 	p.Resize(int(m.End))
