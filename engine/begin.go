@@ -42,7 +42,10 @@ func (w *Worker) carryOut(p *ports.Packet, m *meta, a *arrival, d *decision) Ver
 // begin makes the session that was decided on and forwards its first packet. A packet that may not
 // pass begins no session.
 func (w *Worker) begin(p *ports.Packet, m *meta, a *arrival, d *decision) Verdict {
-	g := passage{p: p, m: m, server: d.server, way: &ways[d.server.mode][d.server.families], direction: conntrack.Inbound}
+	g := passage{
+		p: p, m: m, server: d.server, direction: conntrack.Inbound,
+		way: &ways[d.server.mode][d.server.families],
+	}
 	var v Verdict
 	if g.hop, v = w.serverHop(d.id, d.server); v != Taken {
 		return v

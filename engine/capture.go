@@ -32,11 +32,12 @@ const (
 func (c *CaptureConfig) Validate() error {
 	switch {
 	case len(c.Stages) == 0:
-		return errors.New("capture: no stage; name rx, tx or drop")
+		return errors.New("capture: no stage; give rx, tx or drop")
 	case c.Packets < 1 || c.Bytes < 1:
-		return errors.New("capture: the limits of packets and of bytes are 1 or more")
+		return errors.New("capture: the limits of packets and bytes must be 1 or more")
 	case c.Snap < 14 || c.Snap > MaxSnap:
-		return fmt.Errorf("capture: %d bytes of each packet; 14 to %d can be recorded", c.Snap, MaxSnap)
+		return fmt.Errorf("capture: cannot record %d bytes of each packet; give 14 to %d",
+			c.Snap, MaxSnap)
 	}
 	return nil
 }
@@ -54,7 +55,9 @@ var ErrCapturing = errors.New("another capture is running; wait for its end")
 // Capture calls deliver for each captured packet until a limit is reached, deliver returns an
 // error, or ctx ends. The end of ctx is the usual end and not an error. deliver may be slow; a
 // record is valid only until deliver returns. Any goroutine may call Capture.
-func (e *Engine) Capture(ctx context.Context, c CaptureConfig, deliver func(*capture.Record) error) (Captured, error) {
+func (e *Engine) Capture(
+	ctx context.Context, c CaptureConfig, deliver func(*capture.Record) error,
+) (Captured, error) {
 	if err := c.Validate(); err != nil {
 		return Captured{}, err
 	}
@@ -75,7 +78,10 @@ func (e *Engine) attach(d *drain) error {
 	ctx, cancel := context.WithTimeout(context.Background(), tapPatience)
 	defer cancel()
 	for i := range e.workers {
-		t := &tap{filter: d.config.Filter, ring: newTapRing(d.config.Snap), worker: uint16(i), sent: make([]int, len(e.cfg.Ports))}
+		t := &tap{
+			filter: d.config.Filter, ring: newTapRing(d.config.Snap),
+			worker: uint16(i), sent: make([]int, len(e.cfg.Ports)),
+		}
 		for _, s := range d.config.Stages {
 			t.stages[s] = true
 		}

@@ -53,9 +53,17 @@ type counters struct {
 	handedOver []uint64 // by receiving worker
 }
 
+// The places of published.totals: first the terms of the conservation law without drops, then the drop
+// reasons.
+const (
+	numTerms   = 7
+	firstDrop  = Consumed + 1
+	numReasons = NumVerdicts - firstDrop
+)
+
 // published is the readers' copy of a worker's counters.
 type published struct {
-	totals     [7 + NumVerdicts - Consumed - 1]atomic.Uint64
+	totals     [numTerms + numReasons]atomic.Uint64
 	evicted    atomic.Uint64
 	turns      atomic.Uint64
 	busy       atomic.Uint64 // ms
@@ -72,21 +80,25 @@ type publishedTraffic [5]atomic.Uint64
 
 func (p *published) setTotals(t *Totals) {
 	p.evicted.Store(t.Evicted)
-	for i, v := range [...]uint64{t.Received, t.Originated, t.Transmitted, t.Consumed, t.Held, t.HandedOver, t.TakenOver} {
+	for i, v := range [numTerms]uint64{
+		t.Received, t.Originated, t.Transmitted, t.Consumed, t.Held, t.HandedOver, t.TakenOver,
+	} {
 		p.totals[i].Store(v)
 	}
-	for i, v := range t.Drops[Consumed+1:] {
-		p.totals[7+i].Store(v)
+	for i, v := range t.Drops[firstDrop:] {
+		p.totals[numTerms+i].Store(v)
 	}
 }
 
 func (p *published) addTotals(t *Totals) {
 	t.Evicted += p.evicted.Load()
-	for i, v := range [...]*uint64{&t.Received, &t.Originated, &t.Transmitted, &t.Consumed, &t.Held, &t.HandedOver, &t.TakenOver} {
+	for i, v := range [numTerms]*uint64{
+		&t.Received, &t.Originated, &t.Transmitted, &t.Consumed, &t.Held, &t.HandedOver, &t.TakenOver,
+	} {
 		*v += p.totals[i].Load()
 	}
-	for i := range t.Drops[Consumed+1:] {
-		t.Drops[int(Consumed)+1+i] += p.totals[7+i].Load()
+	for i := range t.Drops[firstDrop:] {
+		t.Drops[int(firstDrop)+i] += p.totals[numTerms+i].Load()
 	}
 }
 
@@ -122,7 +134,9 @@ func (p *publishedTraffic) set(t *Traffic) {
 }
 
 func (p *publishedTraffic) add(t *Traffic) {
-	for i, v := range [...]*uint64{&t.Connections, &t.InPackets, &t.InBytes, &t.OutPackets, &t.OutBytes} {
+	for i, v := range [...]*uint64{
+		&t.Connections, &t.InPackets, &t.InBytes, &t.OutPackets, &t.OutBytes,
+	} {
 		*v += p[i].Load()
 	}
 }

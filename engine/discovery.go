@@ -50,7 +50,9 @@ func (w *Worker) learnt(r neighbour.Reception) {
 	}
 	w.sendWaiting(r.Learnt)
 	if n := w.neighbours.At(r.Learnt); len(w.engine.workers) > 1 {
-		w.engine.news.Tell(neighbour.Item{Address: n.Address, Port: n.Port, Worker: uint16(w.number), MAC: n.MAC()})
+		w.engine.news.Tell(neighbour.Item{
+			Address: n.Address, Port: n.Port, Worker: uint16(w.number), MAC: n.MAC(),
+		})
 	}
 }
 
@@ -63,7 +65,8 @@ func (w *Worker) solicit(port int, mac packet.MAC, address packet.Addr) {
 	}
 	e := &w.snap.ports[port]
 	w.sendND(port, mac, packet.ND{
-		Type: packet.ICMP6Solicitation, Src: e.sourceTowards(address), Dst: dst, Target: address, LinkLayer: e.mac,
+		Type: packet.ICMP6Solicitation, Src: e.sourceTowards(address), Dst: dst,
+		Target: address, LinkLayer: e.mac,
 	})
 }
 

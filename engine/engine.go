@@ -51,9 +51,11 @@ func (c *Config) Validate() error {
 	case len(c.CPUs) == 0:
 		return errors.New("engine: no worker")
 	case c.Sessions < len(c.CPUs):
-		return fmt.Errorf("engine: %d sessions for %d workers; raise session.max", c.Sessions, len(c.CPUs))
+		return fmt.Errorf("engine: %d sessions for %d workers; raise session.max",
+			c.Sessions, len(c.CPUs))
 	case c.SessionsV6 != 0 && c.SessionsV6 < len(c.CPUs):
-		return fmt.Errorf("engine: %d IPv6 sessions for %d workers; raise session.max_v6", c.SessionsV6, len(c.CPUs))
+		return fmt.Errorf("engine: %d IPv6 sessions for %d workers; raise session.max_v6",
+			c.SessionsV6, len(c.CPUs))
 	}
 	return nil
 }
@@ -130,7 +132,10 @@ func (e *Engine) connectPort(p ports.Port) {
 }
 
 func (e *Engine) newWorker(i int) (*Worker, error) {
-	w := &Worker{engine: e, number: i, neighbours: newNeighbours(e.cfg.Ports, i), random: newRandom(e.cfg.Seed), fragments: newFragments(e.cfg.Seed)}
+	w := &Worker{
+		engine: e, number: i, neighbours: newNeighbours(e.cfg.Ports, i),
+		random: newRandom(e.cfg.Seed), fragments: newFragments(e.cfg.Seed),
+	}
 	var err error
 	w.sessions, err = conntrack.New(conntrack.Config{
 		Max:      e.cfg.Sessions / len(e.cfg.CPUs),
@@ -195,7 +200,8 @@ func (e *Engine) Notes() []string {
 // Run runs the workers until ctx ends or a worker fails; then it returns a Fault. It calls ready
 // once all workers poll.
 func (e *Engine) Run(ctx context.Context, ready func()) error {
-	r := run{started: make(chan error, len(e.workers)), failed: make(chan *Fault, len(e.workers))}
+	n := len(e.workers)
+	r := run{started: make(chan error, n), failed: make(chan *Fault, n)}
 	r.turning.Add(len(e.workers))
 	var running sync.WaitGroup
 	for i, w := range e.workers {

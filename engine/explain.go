@@ -44,7 +44,7 @@ type Explanation struct {
 	SourceMAC packet.MAC
 	MAC       packet.MAC // of the next hop; zero while it is unknown
 	Neighbour string     // the next hop's state
-	Room      int        // the largest packet that passes, in bytes of IP as it comes in
+	MTULeft   int        // the largest packet that passes, in bytes of IP as it comes in
 }
 
 // Tunnel holds the addresses of ipip's outer header.
@@ -73,27 +73,30 @@ func (e *Engine) Explain(ctx context.Context, q Question) (Explanation, error) {
 		}
 	}
 	owner := 0
-	if err := e.ask(ctx, 0, func(w *Worker) bool { owner = w.ownerFor(&q); return true }); err != nil {
+	err := e.ask(ctx, 0, func(w *Worker) bool { owner = w.ownerFor(&q); return true })
+	if err != nil {
 		return Explanation{}, err
 	}
 	var x Explanation
-	err := e.ask(ctx, owner, func(w *Worker) bool { w.explainNew(&q, &x); return true })
+	err = e.ask(ctx, owner, func(w *Worker) bool { w.explainNew(&q, &x); return true })
 	return x, err
 }
 
 func (q *Question) validate(ports int) error {
 	switch {
 	case !q.From.IsValid() || !q.To.IsValid() || q.From.Addr().Is4() != q.To.Addr().Is4():
-		return fmt.Errorf("explain %s to %s: source and destination are two addresses of one family, with ports", q.From, q.To)
+		return fmt.Errorf("explain %s to %s: give two addresses of one family, with ports",
+			q.From, q.To)
 	case q.Port < -1 || q.Port >= ports:
-		return fmt.Errorf("explain: there is no port %d; the director has %d", q.Port, ports)
+		return fmt.Errorf("explain: unknown port %d; the director has %d", q.Port, ports)
 	}
 	return nil
 }
 
 func (q *Question) key() packet.Key {
 	return packet.Key{Flow: packet.Flow{
-		Src: packet.AddrOf(q.From.Addr()), Dst: packet.AddrOf(q.To.Addr()), SrcPort: q.From.Port(), DstPort: q.To.Port(),
+		Src: packet.AddrOf(q.From.Addr()), SrcPort: q.From.Port(),
+		Dst: packet.AddrOf(q.To.Addr()), DstPort: q.To.Port(),
 	}, Protocol: q.Protocol}
 }
 
@@ -118,7 +121,9 @@ func (w *Worker) ownerFor(q *Question) int {
 // arrivalOf builds the arrival of the packet in question. An SCTP packet counts as an INIT.
 func (w *Worker) arrivalOf(q *Question) arrival {
 	k := q.key()
-	return arrival{key: k, hash: w.sessions.Hash(&k), flags: q.TCPFlags, event: conntrack.EventInit, question: true}
+	return arrival{
+		key: k, hash: w.sessions.Hash(&k), flags: q.TCPFlags, event: conntrack.EventInit, question: true,
+	}
 }
 
 // explainKnown explains a packet of a session that this worker has.
@@ -163,7 +168,10 @@ func (w *Worker) explainSession(q *Question, x *Explanation, ref conntrack.Ref) 
 		towards = w.sessions.Flow(slot, conntrack.Inbound).Src
 	}
 	other := w.sessions.Flow(slot, d^1)
-	x.leave(w, departure{server: server, mode: s.Mode, direction: d, from: q.key().Flow, to: other.Reverse(), towards: towards})
+	x.leave(w, departure{
+		server: server, mode: s.Mode, direction: d,
+		from: q.key().Flow, to: other.Reverse(), towards: towards,
+	})
 }
 
 // explainDecision shows the decision about a packet without session.
@@ -200,7 +208,9 @@ type ExplainedService struct {
 	Scheduler sched.Kind
 }
 
-func serviceOf(s *serviceEntry) *ExplainedService { return &ExplainedService{s.name, s.mode, s.sched} }
+func serviceOf(s *serviceEntry) *ExplainedService {
+	return &ExplainedService{s.name, s.mode, s.sched}
+}
 
 // serve names the real server and its service.
 func (x *Explanation) serve(n *snapshot, server *serverEntry) {
@@ -226,7 +236,8 @@ func (x *Explanation) leave(w *Worker, d departure) {
 	if way.path != lvs.Translate {
 		to = d.from
 	}
-	x.From, x.To = netip.AddrPortFrom(to.Src.Netip(), to.SrcPort), netip.AddrPortFrom(to.Dst.Netip(), to.DstPort)
+	x.From = netip.AddrPortFrom(to.Src.Netip(), to.SrcPort)
+	x.To = netip.AddrPortFrom(to.Dst.Netip(), to.DstPort)
 	gateway, port, ok := w.snap.routes.next(d.towards)
 	if !ok {
 		x.Verdict = DropNoRoute
@@ -234,9 +245,10 @@ func (x *Explanation) leave(w *Worker, d departure) {
 	}
 	x.NextHop, x.PortOut, x.SourceMAC = gateway.Netip(), int(port), w.snap.ports[port].mac
 	x.Neighbour = neighbour.Free.Meaning()
-	x.Room = w.neighbours.MTU(port) - int(way.overheads[d.direction])
+	x.MTULeft = w.neighbours.MTU(port) - int(way.overheads[d.direction])
 	if way.path == lvs.Tunnel {
-		x.Tunnel = &Tunnel{w.snap.ports[port].sourceTowards(gateway).Netip(), d.server.id.Address.Addr()}
+		from := w.snap.ports[port].sourceTowards(gateway).Netip()
+		x.Tunnel = &Tunnel{from, d.server.id.Address.Addr()}
 	}
 	if h, known := w.neighbours.Lookup(gateway, port); known {
 		x.resolve(w.neighbours.At(h), w.now)

@@ -15,7 +15,8 @@ type Fault struct {
 }
 
 func (f *Fault) Error() string {
-	return fmt.Sprintf("worker %d failed in stage %s, with a packet of %d bytes: %v", f.Worker, f.Stage, len(f.Packet), f.Value)
+	return fmt.Sprintf("worker %d failed in stage %s, with a packet of %d bytes: %v",
+		f.Worker, f.Stage, len(f.Packet), f.Value)
 }
 
 // stage is a part of a worker's turn.

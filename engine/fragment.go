@@ -70,7 +70,9 @@ func (w *Worker) fragment(p *ports.Packet, m *meta) Verdict {
 }
 
 // firstFragment processes a datagram's first fragment, and then the fragments that waited for it.
-func (w *Worker) firstFragment(p *ports.Packet, m *meta, d *conntrack.Datagram, piece conntrack.Piece) Verdict {
+func (w *Worker) firstFragment(
+	p *ports.Packet, m *meta, d *conntrack.Datagram, piece conntrack.Piece,
+) Verdict {
 	m.ParseFirst(p.Bytes())
 	if m.Kind == packet.Invalid {
 		return faults[m.Fault]
@@ -83,7 +85,8 @@ func (w *Worker) firstFragment(p *ports.Packet, m *meta, d *conntrack.Datagram, 
 	if owner != w.number {
 		decision.Note = uint32(owner) + 1
 	}
-	released, verdict := w.fragments.table.First(d, piece, decision, w.now, w.fragments.released[:0])
+	t := &w.fragments
+	released, verdict := t.table.First(d, piece, decision, w.now, t.released[:0])
 	if verdict != conntrack.FragmentForwarded {
 		return fragmentVerdicts[verdict]
 	}

@@ -19,7 +19,8 @@ func (w *Worker) icmp4(p *ports.Packet, m *meta) Verdict {
 	if v, taken := w.echoFlow(p, m); taken {
 		return v
 	}
-	if v := w.echoed(packet.AddrOf4(m.Src), packet.AddrOf4(m.Dst), message.Type() == packet.ICMPEchoRequest); v != Taken {
+	request := message.Type() == packet.ICMPEchoRequest
+	if v := w.echoed(packet.AddrOf4(m.Src), packet.AddrOf4(m.Dst), request); v != Taken {
 		return v
 	}
 	ip := packet.IPv4(frame[m.Network:])
@@ -63,7 +64,9 @@ func (w *Worker) icmp6(p *ports.Packet, m *meta) Verdict {
 	ip.SetDst(k.Src)
 	ip.SetHopLimit(originTTL)
 	message[0] = packet.ICMP6EchoReply
-	message.SetChecksum(packet.Delta(0).Change16(uint16(packet.ICMP6EchoRequest)<<8, uint16(packet.ICMP6EchoReply)<<8).Apply(message.Checksum()))
+	change := packet.Delta(0).Change16(
+		uint16(packet.ICMP6EchoRequest)<<8, uint16(packet.ICMP6EchoReply)<<8)
+	message.SetChecksum(change.Apply(message.Checksum()))
 	w.turnBack(p, frame)
 	return w.answer(p, Consumed)
 }

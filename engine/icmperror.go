@@ -35,7 +35,9 @@ func (w *Worker) icmpError(p *ports.Packet, m *meta) Verdict {
 
 // forwardError forwards an ICMP error like a packet of the flow in the same direction. It changes
 // nothing in the session, since any host can send an ICMP error.
-func (w *Worker) forwardError(p *ports.Packet, m *meta, q *packet.Quotation, ref conntrack.Ref) Verdict {
+func (w *Worker) forwardError(
+	p *ports.Packet, m *meta, q *packet.Quotation, ref conntrack.Ref,
+) Verdict {
 	var g passage
 	if v := w.enter(&g, p, m, ref); v != Taken {
 		return v
@@ -79,7 +81,7 @@ func (w *Worker) rewriteError(g *passage, q *packet.Quotation) Verdict {
 	ip := p.Bytes()[m.Network:m.End]
 	switch transport := int(m.Transport - m.Network); {
 	case inner.Src.Is4() == m.Kind.Is6():
-		return w.errorAcross(p, m, q, from, to, &inner)
+		return w.errorAcross(p, m, &translatedError{quotation: q, from: from, to: to, inner: inner})
 	case m.Kind.Is6():
 		modes.TranslateError6(ip, transport, q, from, to, &inner)
 	default:
@@ -99,16 +101,24 @@ func (w *Worker) errorSource(g *passage, inner *packet.Flow) packet.Addr {
 	return k.Src
 }
 
+// translatedError is an ICMP error that is to be one of the other family.
+type translatedError struct {
+	quotation *packet.Quotation
+	from, to  packet.Addr // of the error itself
+	inner     packet.Flow // that the error is to quote
+}
+
 // errorAcross translates an ICMP error to the other family. It works on a copy, because the length
 // of the quoted packet changes too.
-func (w *Worker) errorAcross(p *ports.Packet, m *meta, q *packet.Quotation, from, to packet.Addr, inner *packet.Flow) Verdict {
+func (w *Worker) errorAcross(p *ports.Packet, m *meta, e *translatedError) Verdict {
 	ip, transport := p.Bytes()[m.Network:m.End], int(m.Transport-m.Network)
 	n, etherType := 0, packet.EtherTypeIPv6
 	if m.Kind.Is6() {
-		narrow := inner.Narrow()
-		n, etherType = modes.ErrorToFour(w.scratch[:], ip, transport, q, from.V4(), to.V4(), &narrow), packet.EtherTypeIPv4
+		narrow := e.inner.Narrow()
+		etherType = packet.EtherTypeIPv4
+		n = modes.ErrorToFour(w.scratch[:], ip, transport, e.quotation, e.from.V4(), e.to.V4(), &narrow)
 	} else {
-		n = modes.ErrorToSix(w.scratch[:], ip, transport, q, from, to, inner)
+		n = modes.ErrorToSix(w.scratch[:], ip, transport, e.quotation, e.from, e.to, &e.inner)
 	}
 	if n == 0 || !p.Resize(packet.EthernetLen+n) {
 		return DropICMPError

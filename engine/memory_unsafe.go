@@ -15,7 +15,8 @@ import (
 // slice costs what is used of it, and never moves.
 func reserve[T any](n int) ([]T, error) {
 	size := n * int(unsafe.Sizeof(*new(T)))
-	b, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
+	b, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE,
+		unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
 	if err != nil {
 		return nil, fmt.Errorf("reserve %d MiB for real servers: %w", size>>20, err)
 	}

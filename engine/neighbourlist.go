@@ -35,7 +35,8 @@ func (e *Engine) Neighbours(ctx context.Context, show func(*NeighbourInfo)) erro
 	for worker := range e.workers {
 		chunk.next, chunk.more = 1, true // hop 0 is never used
 		for chunk.more {
-			if err := e.letter(ctx, worker, func(w *Worker) bool { w.showNeighbours(chunk); return true }); err != nil {
+			err := e.letter(ctx, worker, func(w *Worker) bool { w.showNeighbours(chunk); return true })
+			if err != nil {
 				return err
 			}
 			for i := range chunk.infos[:chunk.n] {

@@ -17,10 +17,22 @@ const (
 
 // problems has the ICMP types and codes of each problem.
 var problems = [...]struct{ type4, code4, type6, code6 uint8 }{
-	portUnreachable: {packet.ICMPUnreachable, packet.ICMPCodePortUnreachable, packet.ICMP6Unreachable, packet.ICMP6CodePortUnreachable},
-	ttlExceeded:     {packet.ICMPTimeExceeded, packet.ICMPCodeTTLExceeded, packet.ICMP6TimeExceeded, packet.ICMP6CodeHopLimitExceeded},
-	tooBig:          {packet.ICMPUnreachable, packet.ICMPCodeFragmentationNeeded, packet.ICMP6PacketTooBig, 0},
-	hostUnreachable: {packet.ICMPUnreachable, packet.ICMPCodeHostUnreachable, packet.ICMP6Unreachable, packet.ICMP6CodeAddress},
+	portUnreachable: {
+		packet.ICMPUnreachable, packet.ICMPCodePortUnreachable,
+		packet.ICMP6Unreachable, packet.ICMP6CodePortUnreachable,
+	},
+	ttlExceeded: {
+		packet.ICMPTimeExceeded, packet.ICMPCodeTTLExceeded,
+		packet.ICMP6TimeExceeded, packet.ICMP6CodeHopLimitExceeded,
+	},
+	tooBig: {
+		packet.ICMPUnreachable, packet.ICMPCodeFragmentationNeeded,
+		packet.ICMP6PacketTooBig, 0,
+	},
+	hostUnreachable: {
+		packet.ICMPUnreachable, packet.ICMPCodeHostUnreachable,
+		packet.ICMP6Unreachable, packet.ICMP6CodeAddress,
+	},
 }
 
 // The part of a packet that an ICMP error quotes. It keeps the error within 576 bytes (RFC 1812,
@@ -47,7 +59,8 @@ type refusal struct {
 func (w *Worker) refuse(p *ports.Packet, m *meta, r refusal) Verdict {
 	k := &w.key
 	m.WriteKey(k, p.Bytes())
-	if r.from == (packet.Addr{}) || !w.isStranger(k.Src) || packet.Ethernet(p.Bytes()).Dst().IsMulticast() || !w.icmpAllowed() {
+	if r.from == (packet.Addr{}) || !w.isStranger(k.Src) ||
+		packet.Ethernet(p.Bytes()).Dst().IsMulticast() || !w.icmpAllowed() {
 		return r.why
 	}
 	if w.tap != nil {
@@ -89,7 +102,8 @@ func encodeError6(b []byte, src, dst packet.Addr, what problem, rest uint32) {
 		Src:           src,
 		Dst:           dst,
 	})
-	packet.ICMPv6(b[packet.IPv6Len:]).Encode(problems[what].type6, problems[what].code6, rest, src, dst)
+	error6 := packet.ICMPv6(b[packet.IPv6Len:])
+	error6.Encode(problems[what].type6, problems[what].code6, rest, src, dst)
 }
 
 // quoteAnew makes a packet that holds length bytes of the frame from offset at, behind space for

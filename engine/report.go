@@ -88,7 +88,8 @@ func (t *Totals) settle() {
 func (w *Worker) report() WorkerReport {
 	r := WorkerReport{
 		CPU: w.engine.cfg.CPUs[w.number], Sessions: int(w.published.sessions.Load()),
-		Turns: w.published.turns.Load(), Busy: time.Duration(w.published.busy.Load()) * time.Millisecond,
+		Turns:             w.published.turns.Load(),
+		Busy:              time.Duration(w.published.busy.Load()) * time.Millisecond,
 		NeighbourFailures: w.published.unanswered.Load(), Times: w.published.readTurnTimes(),
 	}
 	w.published.addTotals(&r.Totals)
@@ -128,7 +129,8 @@ func (e *Engine) reportService(live *liveService) (r ServiceReport, ok bool) {
 		id := live.servers[rs.Address]
 		load := &e.registry.live[id].load
 		r.RealServers = append(r.RealServers, RealServerReport{
-			Address: rs.Address, Weight: rs.Weight, Active: load.Active(), Inactive: load.Inactive(), Traffic: e.countedBy(id),
+			Address: rs.Address, Weight: rs.Weight,
+			Active: load.Active(), Inactive: load.Inactive(), Traffic: e.countedBy(id),
 		})
 	}
 	return r, true

@@ -46,7 +46,10 @@ func (w *Worker) ask(q neighbour.Question) {
 	}
 	port := &w.snap.ports[n.Port]
 	w.sendARP(int(n.Port), to, packet.ARPFields{
-		Op: packet.ARPRequest, SenderMAC: port.mac, SenderIP: port.sourceTowards(n.Address).V4(), TargetIP: n.Address.V4(),
+		Op:        packet.ARPRequest,
+		SenderMAC: port.mac,
+		SenderIP:  port.sourceTowards(n.Address).V4(),
+		TargetIP:  n.Address.V4(),
 	})
 }
 
@@ -86,12 +89,16 @@ func (w *Worker) setTopology() neighbour.Work {
 		address, port, ok := w.snap.routes.next(w.snap.routes[i].gateway)
 		if ok && w.snap.routes[i].gateway != (packet.Addr{}) {
 			source := w.snap.ports[port].sourceTowards(address)
-			gateways = append(gateways, neighbour.Gateway{Address: address, Source: source, Port: port})
+			gateways = append(gateways, neighbour.Gateway{
+				Address: address, Source: source, Port: port,
+			})
 		}
 	}
 	var statics []neighbour.StaticEntry
 	for _, s := range w.snap.topology.settings.neighbours {
-		statics = append(statics, neighbour.StaticEntry{Address: packet.AddrOf(s.Address), MAC: s.MAC, Port: uint16(s.Port)})
+		statics = append(statics, neighbour.StaticEntry{
+			Address: packet.AddrOf(s.Address), MAC: s.MAC, Port: uint16(s.Port),
+		})
 	}
 	return w.neighbours.SetTopology(gateways, statics, w.now)
 }
@@ -105,9 +112,9 @@ func (w *Worker) listen() {
 	if news.Told() == w.seen {
 		return
 	}
-	var room [listenAtOnce]neighbour.Item
+	var buffer [listenAtOnce]neighbour.Item
 	var items []neighbour.Item
-	items, w.seen = news.Since(w.seen, room[:])
+	items, w.seen = news.Since(w.seen, buffer[:])
 	for _, i := range items {
 		if int(i.Worker) != w.number {
 			w.sendWaiting(w.neighbours.Learn(i.Address, i.Port, i.MAC, w.now))

@@ -111,7 +111,7 @@ func (s *scenario) explanation(x *Explanation) string {
 	if x.Tunnel != nil {
 		fmt.Fprintf(&out, " in ipip %v > %v", x.Tunnel.From, x.Tunnel.To)
 	}
-	fmt.Fprintf(&out, " via %v, %s, up to %d bytes\n", x.NextHop, x.Neighbour, x.Room)
+	fmt.Fprintf(&out, " via %v, %s, up to %d bytes\n", x.NextHop, x.Neighbour, x.MTULeft)
 	return out.String()
 }
 

@@ -60,12 +60,16 @@ type shownSessions struct {
 // ends when show returns false or there are no more sessions. Workers do a bounded piece at a time
 // and never wait, however long show takes. Sessions that begin or end meanwhile may be shown or
 // not. Any goroutine may call it.
-func (e *Engine) Sessions(ctx context.Context, from Cursor, show func(s *SessionInfo, after Cursor) bool) error {
+func (e *Engine) Sessions(
+	ctx context.Context, from Cursor, show func(s *SessionInfo, after Cursor) bool,
+) error {
 	chunk := new(shownSessions)
-	for worker, slot := from.worker(), from.slot(); worker < len(e.workers); worker, slot = worker+1, 0 {
+	slot := from.slot()
+	for worker := from.worker(); worker < len(e.workers); worker++ {
 		chunk.more = true
 		for chunk.more {
-			if err := e.letter(ctx, worker, func(w *Worker) bool { w.showSessions(chunk, slot); return true }); err != nil {
+			err := e.letter(ctx, worker, func(w *Worker) bool { w.showSessions(chunk, slot); return true })
+			if err != nil {
 				return err
 			}
 			slot = chunk.next
@@ -113,10 +117,12 @@ func (c *shownSessions) info(worker, i int) SessionInfo {
 	left := int32(s.LastSeen + c.snap.settings.Timeouts[s.State] - c.now)
 	info := SessionInfo{
 		Worker: worker, Protocol: s.Protocol, State: s.State, Mode: s.Mode,
-		Client: netip.AddrPortFrom(in.Src.Netip(), in.SrcPort), VIP: netip.AddrPortFrom(in.Dst.Netip(), in.DstPort),
+		Client:     netip.AddrPortFrom(in.Src.Netip(), in.SrcPort),
+		VIP:        netip.AddrPortFrom(in.Dst.Netip(), in.DstPort),
 		RealServer: server.id.Address,
-		Idle:       time.Duration(c.now-s.LastSeen) * time.Millisecond, Left: time.Duration(max(left, 0)) * time.Millisecond,
-		PacketsIn: s.PacketsIn, PacketsOut: s.PacketsOut,
+		Idle:       time.Duration(c.now-s.LastSeen) * time.Millisecond,
+		Left:       time.Duration(max(left, 0)) * time.Millisecond,
+		PacketsIn:  s.PacketsIn, PacketsOut: s.PacketsOut,
 	}
 	if service, ok := c.snap.services.get(serviceKey(server.id.Service)); ok {
 		info.Service = service.name
@@ -143,7 +149,11 @@ func (e *Engine) EndSessions(ctx context.Context, id lvs.RealServerID) (ended in
 		slot, more := uint32(0), true
 		for more {
 			piece := 0
-			if err := e.letter(ctx, worker, func(w *Worker) bool { piece, slot, more = w.endSessions(load, slot); return true }); err != nil {
+			err := e.letter(ctx, worker, func(w *Worker) bool {
+				piece, slot, more = w.endSessions(load, slot)
+				return true
+			})
+			if err != nil {
 				return ended, err
 			}
 			ended += piece

@@ -66,7 +66,9 @@ type RealServer struct {
 }
 
 // ID returns the service's identity.
-func (s *Service) ID() lvs.ServiceID { return lvs.ServiceID{Protocol: s.Protocol, Address: s.Address} }
+func (s *Service) ID() lvs.ServiceID {
+	return lvs.ServiceID{Protocol: s.Protocol, Address: s.Address}
+}
 
 func (s *Service) vip() packet.Addr { return packet.AddrOf(s.Address.Addr()) }
 
@@ -77,8 +79,9 @@ func (s *Service) equal(o *Service) bool {
 
 // sameSettings is equal without the real servers.
 func (s *Service) sameSettings(o *Service) bool {
-	return s.Name == o.Name && s.Address == o.Address && s.Protocol == o.Protocol && s.Mode == o.Mode &&
-		s.Scheduler == o.Scheduler && s.MSS == o.MSS && s.Echo == o.Echo && slices.Equal(s.LocalAddresses, o.LocalAddresses)
+	return s.Name == o.Name && s.Address == o.Address && s.Protocol == o.Protocol &&
+		s.Mode == o.Mode && s.Scheduler == o.Scheduler && s.MSS == o.MSS && s.Echo == o.Echo &&
+		slices.Equal(s.LocalAddresses, o.LocalAddresses)
 }
 
 // sameOptions reports whether two settings have the same switches and timeouts.

@@ -204,7 +204,8 @@ func (n *snapshot) answers(port int, a packet.Addr) bool {
 	if kind, ours := n.kindOf(a); !ours || kind != vip && kind != localAddress {
 		return false
 	}
-	return n.ports[port].onSubnet(a) || !slices.ContainsFunc(n.ports, func(e portEntry) bool { return e.onSubnet(a) })
+	return n.ports[port].onSubnet(a) ||
+		!slices.ContainsFunc(n.ports, func(e portEntry) bool { return e.onSubnet(a) })
 }
 
 func (e *portEntry) onSubnet(a packet.Addr) bool {

@@ -71,7 +71,8 @@ func (m *meta) problem(frame []byte, overhead int) (problem, uint32) {
 	switch {
 	case m.Kind.Is6() && b[0] == packet.ICMP6PacketTooBig:
 		return tooBig, uint32(max(int(binary.BigEndian.Uint32(b[4:8]))-overhead, 0))
-	case !m.Kind.Is6() && b[0] == packet.ICMPUnreachable && b[1] == packet.ICMPCodeFragmentationNeeded:
+	case !m.Kind.Is6() && b[0] == packet.ICMPUnreachable &&
+		b[1] == packet.ICMPCodeFragmentationNeeded:
 		return tooBig, uint32(max(int(binary.BigEndian.Uint16(b[6:8]))-overhead, 0))
 	}
 	return hostUnreachable, 0
