@@ -8,7 +8,7 @@ import (
 	"fulcrum/ports"
 )
 
-// noAllocs fails if a burst makes garbage; prepare readies the n-th.
+// noAllocs fails if a burst allocates. prepare readies burst n.
 func (s *salvo) noAllocs(prepare func(n int)) {
 	s.bed.Helper()
 	n := 0
@@ -73,11 +73,12 @@ func noAllocsForEstablished(t *testing.T, m modes.Mode, first, next pkt) {
 	b.dropped("")
 }
 
-// What is answered or dropped makes no garbage either: floods are made of that.
+// Floods consist of packets that are answered or dropped, so these must not allocate either.
 func TestNoAllocsOffTheWay(t *testing.T) {
 	b := newBed(t, twoArm, twoArm.serving(twoArm.web(modes.NAT, 0), twoArm.echo(modes.IPIP, 1)))
 	for _, f := range [][]byte{
-		b.fromClients(tcp(client, webVIP, "S"), 0),           // no real server: ICMP, as far as its rate allows
+		// no real server: answered by ICMP, up to the rate limit
+		b.fromClients(tcp(client, webVIP, "S"), 0),
 		b.fromClients(udp(client, echoVIP, "?").ttlOf(1), 0), // time exceeded
 		b.fromClients(tcp(client, "8.8.8.8:80", "S"), 0),
 		b.fromClients(echoRequest(client, vipAlone), 0),

@@ -28,7 +28,8 @@ func TestAnnouncesItsAddresses(t *testing.T) {
 	b.quiet()
 }
 
-// TestAnnouncesOnlyNewAddresses: a change announces, twice, what the director did not have before it.
+// TestAnnouncesOnlyNewAddresses: after a change the director announces, twice, only the addresses
+// that it did not have before.
 func TestAnnouncesOnlyNewAddresses(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.settings())
@@ -46,7 +47,8 @@ func TestAnnouncesOnlyNewAddresses(t *testing.T) {
 	b.engine.Apply(moved)
 	b.turn()
 	b.sent(0, gratuitous(s.as(0, "10.0.0.2")))
-	b.engine.Apply(s.settings()) // before the second round: what is given up is not announced again
+	// before the second round: an address that was given up is not announced again
+	b.engine.Apply(s.settings())
 	b.wait(2 * announceInterval)
 	b.quiet()
 	b.engine.Apply(s.serving(s.web(modes.DR, 1)))
@@ -54,8 +56,8 @@ func TestAnnouncesOnlyNewAddresses(t *testing.T) {
 	b.sent(0, vip)
 }
 
-// TestAnnouncesAtOnce: a change that comes in the middle of a turn is announced at its end, twice in
-// all.
+// TestAnnouncesAtOnce: a change in the middle of a turn is announced at the end of the turn, twice
+// in all.
 func TestAnnouncesAtOnce(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.settings())
@@ -69,8 +71,8 @@ func TestAnnouncesAtOnce(t *testing.T) {
 	b.quiet()
 }
 
-// TestAddressesThatComeAndGo: however often addresses come and go, few announcements are kept, and the last
-// word is announced twice.
+// TestAddressesThatComeAndGo: however often addresses come and go, few announcements are kept, and
+// the last state is announced twice.
 func TestAddressesThatComeAndGo(t *testing.T) {
 	s := oneArm
 	web, echo := s.web(modes.DR, 1), s.echo(modes.DR, 1)
@@ -124,7 +126,7 @@ func TestAnswersOnTheRightPortOnly(t *testing.T) {
 		{"10.1.0.52", [2]bool{false, false}},
 		{"10.1.0.11", [2]bool{false, false}},
 		{"10.0.0.254", [2]bool{false, false}},
-		{"172.16.0.1", [2]bool{true, true}}, // on no subnet: somebody routes it here
+		{"172.16.0.1", [2]bool{true, true}}, // on no subnet: a router sends it here
 		{"0.0.0.0", [2]bool{false, false}},
 	} {
 		for port, asker := range []host{s.neighbour, s.servers[0]} {
@@ -138,7 +140,7 @@ func TestAnswersOnTheRightPortOnly(t *testing.T) {
 	b.dropped("")
 }
 
-// A station that looks whether an address is taken (RFC 5227) has none itself yet.
+// A station that probes whether an address is taken (RFC 5227) has no address itself yet.
 func TestAnswersAddressProbes(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.settings())
@@ -167,8 +169,8 @@ func TestImpossibleSendersAreBadARP(t *testing.T) {
 	b.dropped("bad_arp=2 bad_source_mac=2")
 }
 
-// TestImpossibleAddressesAreNotLearnt: a question without a sender (RFC 5227's probe) is answered, one from the subnet's
-// broadcast address as well, but nobody is known by such an address.
+// TestImpossibleAddressesAreNotLearnt: the director answers a question without sender (RFC 5227's
+// probe) and one from the subnet's broadcast address, but learns neither address.
 func TestImpossibleAddressesAreNotLearnt(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.settings())
@@ -182,7 +184,7 @@ func TestImpossibleAddressesAreNotLearnt(t *testing.T) {
 	}
 }
 
-// knows reports the MAC the director has for an address on a port.
+// knows reports whether the director has learnt a host's MAC on a port.
 func (b *bed) knows(h host, port int) bool {
 	n, ok := b.worker.neighbours.Lookup(packet.AddrOf(h.addr), uint16(port))
 	return ok && b.worker.neighbours.At(n).HasMAC() && b.worker.neighbours.At(n).MAC() == h.mac

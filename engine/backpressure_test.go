@@ -10,7 +10,7 @@ import (
 	"fulcrum/ports"
 )
 
-// A device that takes a few packets at a time delays, but neither loses, nor reorders, nor leaks.
+// A device that takes a few packets at a time delays them, but loses, reorders and leaks none.
 func TestSlowDevice(t *testing.T) {
 	eachMode(t, func(t *testing.T, s site, m modes.Mode) {
 		b := newBed(t, s, s.serving(s.web(m, 1)), func(c *bedConfig) { c.txLimit = 3 })
@@ -48,7 +48,8 @@ func segmentOf(f []byte, s site, m modes.Mode) packet.TCP {
 	return packet.TCP(f[packet.EthernetLen+header+modes.Overhead(m, conntrack.Inbound, s.is6, s.is6):])
 }
 
-// A device that takes nothing costs packets by name, and those that wait go when it recovers.
+// While a device takes nothing, packets are dropped by name. The packets that wait leave when it
+// recovers.
 func TestStuckDevice(t *testing.T) {
 	var stuck bool
 	b := newStalledBed(t, &stuck)
@@ -88,7 +89,7 @@ func TestStuckDeviceAtTheEnd(t *testing.T) {
 	}
 }
 
-// Without buffers the director cannot ask for neighbours; it goes on, and asks when there are some.
+// Without buffers the director cannot ask for neighbours. It goes on, and asks once it has buffers.
 func TestNoBuffersToAskWith(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.resolving(s.web(modes.DR, 1)), func(c *bedConfig) { c.buffers = 8 })
@@ -110,7 +111,7 @@ func TestNoBuffersToAskWith(t *testing.T) {
 	b.toServer(0, tcp(client, webVIP, "S").hop())
 }
 
-// More announcements than a burst holds go out all the same.
+// More announcements than a burst holds are all sent.
 func TestManyAnnouncements(t *testing.T) {
 	s := oneArm
 	n := s.settings()

@@ -37,7 +37,7 @@ func TestSameSynTwiceInABurst(t *testing.T) {
 	})
 }
 
-// An answer in the burst that makes its session finds it.
+// An answer in the burst that begins its session finds the session.
 func TestAnswerInTheBurstOfItsSession(t *testing.T) {
 	for _, m := range []modes.Mode{modes.NAT, modes.FullNAT} {
 		s := oneArm
@@ -61,8 +61,8 @@ func TestAnswerInTheBurstOfItsSession(t *testing.T) {
 	}
 }
 
-// A connection that ends and begins anew within one burst: the SYN at its end makes a session of its own, although the
-// probe at the burst's beginning knew neither.
+// A connection that ends and begins again within one burst: the SYN at its end begins a session of
+// its own, although the probe at the burst's beginning found neither.
 func TestReuseWithinABurst(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.serving(s.web(modes.DR, 2)))
@@ -78,13 +78,14 @@ func TestReuseWithinABurst(t *testing.T) {
 	b.connections(0, 0, 1, 0)
 }
 
-// Which half-open session gives way to a new one is decided by the packets, not by how many turns they take.
+// Which half-open session is evicted depends on the packets alone, not on the number of turns.
 func TestEvictionIsTheSameInABurst(t *testing.T) {
 	s := oneArm
 	packets := []pkt{
 		tcp(clientAt(0), webVIP, "S"), tcp(clientAt(1), webVIP, "S"),
-		tcp(clientAt(0), webVIP, "F"), tcp(clientAt(0), webVIP, "S"), // begins anew in the place it had
-		tcp(clientAt(2), webVIP, "S"), // for which one must go
+		// begins again in its own slot
+		tcp(clientAt(0), webVIP, "F"), tcp(clientAt(0), webVIP, "S"),
+		tcp(clientAt(2), webVIP, "S"), // evicts a session
 	}
 	var left [2][]uint16
 	for i := range left {

@@ -15,7 +15,7 @@ func everyStage(packets int) CaptureConfig {
 	return CaptureConfig{Stages: []capture.Stage{capture.Rx, capture.Tx, capture.Drop}, Packets: packets, Bytes: 1 << 20, Snap: 64}
 }
 
-// whileCapturing runs traffic under a capture and says what was recorded.
+// whileCapturing runs traffic during a capture and describes the records.
 func (b *bed) whileCapturing(c CaptureConfig, traffic func()) (string, Captured) {
 	b.Helper()
 	ctx, cancel := context.WithCancel(b.Context())
@@ -58,8 +58,8 @@ func (b *bed) tapped() bool {
 	return true
 }
 
-// TestCaptureOfEveryStage: what comes, what leaves, and what is dropped, also if an ICMP error is made of it; and nothing any more
-// afterwards.
+// TestCaptureOfEveryStage: the capture records received, sent and dropped packets, also a packet
+// that becomes an ICMP error. After its end it records nothing.
 func TestCaptureOfEveryStage(t *testing.T) {
 	s := twoArm
 	b := newBed(t, s, s.serving(s.web(modes.NAT, 1), s.echo(modes.NAT, 0)))
@@ -78,13 +78,14 @@ func TestCaptureOfEveryStage(t *testing.T) {
 	b.collectAll()
 }
 
-// TestCaptureEnds: at the number of packets, at the number of bytes, and when nobody takes it any more.
+// TestCaptureEnds: at the number of packets, at the number of bytes, and when deliver returns an
+// error.
 func TestCaptureEnds(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.serving(s.web(modes.DR, 1)))
 	few := everyStage(3)
 	short := everyStage(100)
-	short.Bytes = 100 // reached by the second
+	short.Bytes = 100 // reached by the second packet
 	for want, c := range map[int]CaptureConfig{3: few, 2: short} {
 		_, result := b.whileCapturing(c, func() {
 			for i := range 10 {
@@ -98,7 +99,8 @@ func TestCaptureEnds(t *testing.T) {
 	b.collectAll()
 }
 
-// TestCaptureCopiesOnceWhatIsSentLate: packets that the device did not take at first.
+// TestCaptureCopiesOnceWhatIsSentLate: a packet that the device did not take at first is recorded
+// once.
 func TestCaptureCopiesOnceWhatIsSentLate(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.serving(s.web(modes.DR, 1)), func(c *bedConfig) { c.txLimit = 1 })
@@ -120,7 +122,7 @@ func TestCaptureCopiesOnceWhatIsSentLate(t *testing.T) {
 	b.collectAll()
 }
 
-// TestFullRingMisses: a reader that is away costs the worker nothing but the count.
+// TestFullRingMisses: without a reader a full ring only counts the missed packets.
 func TestFullRingMisses(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.serving(s.web(modes.DR, 1)))

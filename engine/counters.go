@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Totals counts a worker's packets by what became of them, or those of all workers. At the end of
+// Totals counts the packets of a worker, or of all workers, by what happened to them. At the end of
 // each turn of a worker, Received + Originated + TakenOver = Transmitted + Consumed + the sum of
 // Drops + Held + HandedOver. In the sum over all workers, Held includes packets between two
 // workers.
@@ -53,8 +53,8 @@ type counters struct {
 	handedOver []uint64 // by receiving worker
 }
 
-// The places of published.totals: first the terms of the conservation law without drops, then the drop
-// reasons.
+// The places of published.totals: first the terms of the conservation law without drops, then the
+// drop reasons.
 const (
 	numTerms   = 7
 	firstDrop  = Consumed + 1
@@ -81,7 +81,8 @@ type publishedTraffic [5]atomic.Uint64
 func (p *published) setTotals(t *Totals) {
 	p.evicted.Store(t.Evicted)
 	for i, v := range [numTerms]uint64{
-		t.Received, t.Originated, t.Transmitted, t.Consumed, t.Held, t.HandedOver, t.TakenOver,
+		t.Received, t.Originated, t.Transmitted, t.Consumed,
+		t.Held, t.HandedOver, t.TakenOver,
 	} {
 		p.totals[i].Store(v)
 	}
@@ -93,7 +94,8 @@ func (p *published) setTotals(t *Totals) {
 func (p *published) addTotals(t *Totals) {
 	t.Evicted += p.evicted.Load()
 	for i, v := range [numTerms]*uint64{
-		&t.Received, &t.Originated, &t.Transmitted, &t.Consumed, &t.Held, &t.HandedOver, &t.TakenOver,
+		&t.Received, &t.Originated, &t.Transmitted, &t.Consumed,
+		&t.Held, &t.HandedOver, &t.TakenOver,
 	} {
 		*v += p.totals[i].Load()
 	}

@@ -14,7 +14,7 @@ import (
 	"fulcrum/ports"
 )
 
-// dropTests reach every drop reason, and no other one on the way.
+// dropTests reach every drop reason, each without any other drop on the way.
 var dropTests = map[Verdict]func(*testing.T) *bed{
 	DropMultiSegment: func(t *testing.T) *bed {
 		return flagged(t, func(p *ports.Packet) { p.RxFlags = ports.RxMultiSegment })
@@ -228,7 +228,8 @@ func TestTagsAreDropped(t *testing.T) {
 	}
 }
 
-// More may be dropped in a turn than a burst holds: here a full burst, and then all that waited for a neighbour.
+// More packets may be dropped in a turn than a burst holds: here a full burst, and then all that
+// waited for a neighbour.
 func TestManyDropsInATurn(t *testing.T) {
 	b := waiting(t, ports.MaxBurst)
 	b.wait(2950)
@@ -241,21 +242,21 @@ func TestManyDropsInATurn(t *testing.T) {
 	b.dropped("no_session=64 neighbour_failed=64")
 }
 
-// dropping gives packets to a director with an ipip service.
+// dropping sends packets to a director with an ipip service.
 func dropping(t *testing.T, packets ...pkt) *bed {
 	b := newBed(t, oneArm, oneArm.serving(oneArm.web(modes.IPIP, 1)))
 	b.fromClient(packets...)
 	return b
 }
 
-// damaged gives it a SYN that was changed.
+// damaged sends a SYN after damaging it.
 func damaged(t *testing.T, damage func([]byte) []byte) *bed {
 	b := dropping(t)
 	b.receive(0, damage(tcp(client, webVIP, "S").frame(oneArm.gateway.mac, oneArm.ports[0].mac)))
 	return b
 }
 
-// flagged gives it a SYN in a packet as a driver might describe it.
+// flagged sends a SYN with a changed packet description, as a driver might give it.
 func flagged(t *testing.T, change func(*ports.Packet)) *bed {
 	b := dropping(t)
 	f := tcp(client, webVIP, "S").frame(oneArm.gateway.mac, oneArm.ports[0].mac)
@@ -271,7 +272,7 @@ func flagged(t *testing.T, change func(*ports.Packet)) *bed {
 	return b
 }
 
-// waiting lets n packets wait for a real server that does not answer.
+// waiting makes n packets wait for a real server that does not answer.
 func waiting(t *testing.T, n int) *bed {
 	b := newBed(t, oneArm, oneArm.resolving(oneArm.web(modes.DR, 1)))
 	for range n {
@@ -280,7 +281,7 @@ func waiting(t *testing.T, n int) *bed {
 	return b
 }
 
-// long is a datagram to be sent in pieces.
+// long is a datagram that must be sent in fragments.
 var long = udp(client, echoVIP, strings.Repeat("0123456789", 300))
 
 // damagedSix is damaged for IPv6.
@@ -291,7 +292,7 @@ func damagedSix(t *testing.T, damage func([]byte) []byte) *bed {
 	return b
 }
 
-// fullNeighbourTable answers a client for whom there is no place in the table.
+// fullNeighbourTable answers a client for which the neighbour table has no place.
 func fullNeighbourTable(t *testing.T) *bed {
 	b := newBed(t, oneArm, oneArm.serving(oneArm.web(modes.NAT, 1)))
 	p := b.begin(modes.NAT, tcp("10.0.0.90:4000", webVIP, "S"))
@@ -307,7 +308,7 @@ func fullNeighbourTable(t *testing.T) *bed {
 	return b
 }
 
-// stalled is a port whose device takes nothing while it is stuck.
+// stalled is a port whose device takes no packets while it is stuck.
 type stalled struct {
 	ports.Port
 	stuck *bool
@@ -358,7 +359,7 @@ func exhaustedLocalPorts(t *testing.T) *bed {
 	return b
 }
 
-// flood sends the first n clients' datagrams, a burst at a time, and throws away what arrives.
+// flood sends the first n clients' datagrams, a burst at a time, and discards what arrives.
 func (b *bed) flood(n int) {
 	b.Helper()
 	s := &b.site

@@ -38,7 +38,7 @@ func TestEchoSessions(t *testing.T) {
 	})
 }
 
-// echoAnswer turns an echo request into its answer, as a real server would.
+// echoAnswer turns an echo request into its answer, as a real server does.
 func echoAnswer(f []byte) []byte {
 	f = append([]byte(nil), f...)
 	e := packet.Ethernet(f)

@@ -14,11 +14,12 @@ import (
 	"fulcrum/packet"
 )
 
-// The equivalence law: a burst gives the same result as its packets one by one. Two directors with the same seed get the
-// same traffic, one of them packet by packet.
+// The equivalence law: a burst has the same result as its packets one by one. Two directors with
+// the same seed get the same traffic, one of them packet by packet.
 
-// everything serves all modes over both protocols at once, with several schedulers, thresholds and drains; some
-// neighbours have to be resolved. variant tells settings apart that follow each other.
+// everything serves all modes over both protocols at once, with several schedulers, thresholds and
+// drained real servers. Some neighbours must be resolved. variant distinguishes settings that
+// follow each other.
 func everything(s *site, variant int) Settings {
 	n := s.settings()
 	n.Neighbours = n.Neighbours[:1+variant%len(n.Neighbours)]
@@ -44,16 +45,16 @@ func everything(s *site, variant int) Settings {
 	return n
 }
 
-// newTwin makes one of the two directors. Its session table is so small that it is often full.
+// newTwin makes one of the two directors. Its session table is small and often full.
 func newTwin(t testing.TB, s site) *bed {
 	return newBed(t, s, everything(&s, 0), func(c *bedConfig) { c.sessions = 12 })
 }
 
-// traffic draws packets that have much to do with each other.
+// traffic draws packets that are closely related to each other.
 type traffic struct {
 	*rapid.T
 	site *site
-	twin *bed // to look up which local ports come next
+	twin *bed // to look up the next local ports
 }
 
 func (d traffic) oneOf(label string, all ...string) string {
@@ -64,7 +65,7 @@ func (d traffic) number(label string, below int) int {
 	return rapid.IntRange(0, below-1).Draw(d.T, label)
 }
 
-// frame draws a frame and the port on which it comes.
+// frame draws a frame to come in at a port.
 func (d traffic) frame(port int) []byte {
 	switch kind := d.oneOf("kind", "client", "client", "client", "server", "server", "arp", "icmp", "garbage"); kind {
 	case "client":
@@ -111,8 +112,8 @@ func (d traffic) fromClient() pkt {
 	return tcp(d.clientAddress(), fmt.Sprintf("%s:%d", vipAlone, 80+mode), flags)
 }
 
-// fromServer draws an answer of nat or fullnat; the latter guesses one of the local ports in use or next to be used, so
-// that it may come in the very burst that makes its session.
+// fromServer draws an answer of nat or fullnat. For fullnat it guesses a local port that is in use
+// or used next, so that the answer may come in the burst that begins its session.
 func (d traffic) fromServer() pkt {
 	service := d.twin.worker.snap.order[2+d.number("service", 4)].live.settings
 	if len(service.RealServers) == 0 {
@@ -178,7 +179,7 @@ func (d traffic) icmp() pkt {
 	return p
 }
 
-// garbage is a good frame with a byte changed or its end cut off, or no frame at all.
+// garbage is a frame with a byte changed or its end cut off, or random bytes.
 func (d traffic) garbage(port int) []byte {
 	if d.number("noise", 4) == 0 {
 		return rapid.SliceOfN(rapid.Byte(), 1, 100).Draw(d.T, "noise")
@@ -188,7 +189,7 @@ func (d traffic) garbage(port int) []byte {
 	return f[:1+d.number("cut", len(f))]
 }
 
-// expectSame compares all that can be seen of two directors.
+// expectSame compares all visible state of two directors.
 func expectSame(t *rapid.T, one, many *bed) {
 	a, b := one.collectAll(), many.collectAll()
 	for port := range a {
@@ -225,7 +226,7 @@ func expectSame(t *rapid.T, one, many *bed) {
 	}
 }
 
-// both does the same to both directors; nothing is received meanwhile.
+// both does the same to both directors; meanwhile no packet is received.
 func both(one, many *bed, do func(*bed)) {
 	do(one)
 	do(many)
@@ -245,7 +246,7 @@ func compareTwins(t *testing.T, r *rapid.T, s site) {
 		if d.number("apply", 5) == 0 {
 			both(one, many, func(b *bed) { b.engine.Apply(everything(&b.site, round)) })
 		}
-		// Time passes in a turn of its own: within a burst there is only one.
+		// Time passes in a turn of its own: within a burst it stands still.
 		step := uint32([]int{0, 1, 150, 1100, 31_000, 130_000}[d.number("time", 6)])
 		both(one, many, func(b *bed) { b.now += step; b.turn() })
 		expectSame(r, one, many)
@@ -262,8 +263,8 @@ func compareTwins(t *testing.T, r *rapid.T, s site) {
 	}
 }
 
-// drawn is a bed's test within a property: it fails with the property, which then looks for a smaller example, and leaves
-// closing to who made the bed.
+// drawn is a bed's test within a property. It fails with the property, which then looks for a
+// smaller example. The maker of the bed closes it.
 type drawn struct {
 	testing.TB
 	property *rapid.T

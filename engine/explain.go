@@ -122,7 +122,8 @@ func (w *Worker) ownerFor(q *Question) int {
 func (w *Worker) arrivalOf(q *Question) arrival {
 	k := q.key()
 	return arrival{
-		key: k, hash: w.sessions.Hash(&k), flags: q.TCPFlags, event: conntrack.EventInit, question: true,
+		key: k, hash: w.sessions.Hash(&k), flags: q.TCPFlags,
+		event: conntrack.EventInit, question: true,
 	}
 }
 

@@ -17,7 +17,8 @@ import (
 	"fulcrum/sched"
 )
 
-// TestExplanationsComeTrue: what is said of a packet is what then becomes of it, in every mode, whatever came before.
+// TestExplanationsComeTrue: a packet does what its explanation says, in every mode and after any
+// traffic.
 func TestExplanationsComeTrue(t *testing.T) {
 	for _, s := range sites {
 		t.Run(s.name, func(t *testing.T) { rapid.Check(t, func(r *rapid.T) { explainTraffic(t, r, s) }) })
@@ -54,7 +55,7 @@ func explainTraffic(t *testing.T, r *rapid.T, s site) {
 	}
 }
 
-// withSCTP is everything, and an SCTP service for each mode.
+// withSCTP is everything with an SCTP service for each mode.
 func withSCTP(s *site, variant int) Settings {
 	n := everything(s, variant)
 	for i, m := range allModes {
@@ -68,7 +69,7 @@ func withSCTP(s *site, variant int) Settings {
 	return n
 }
 
-// initiation draws an SCTP packet with an INIT, of one of a few associations.
+// initiation draws an SCTP packet with an INIT, from one of a few associations.
 func (d traffic) initiation(b *bed) []byte {
 	services := b.engine.snap.Load().order
 	v := services[len(services)-len(allModes)+d.number("mode", len(allModes))].live.settings
@@ -79,7 +80,7 @@ func (d traffic) initiation(b *bed) []byte {
 	return sctpFrame(*d.site, from, v.Address, d.sender(d.site.front).mac, d.site.own(d.site.front).mac, 64, layers.SCTPChunkTypeInit)
 }
 
-// explained has a packet explained, sends it, and compares.
+// explained explains a packet, sends it, and compares the two results.
 func (b *bed) explained(port int, frame []byte) {
 	var m meta
 	packet.Parse(frame, &m.Parsed)
@@ -102,7 +103,7 @@ func (b *bed) explained(port int, frame []byte) {
 	}
 }
 
-// asked has a packet explained and looks for what the question has changed: it must be nothing.
+// asked explains a packet and checks that the question has changed nothing.
 func (b *bed) asked(q *Question) Explanation {
 	before := b.state()
 	var x Explanation
@@ -115,13 +116,13 @@ func (b *bed) asked(q *Question) Explanation {
 	return x
 }
 
-// directorState is what a question might change by mistake.
+// directorState is state that a question must not change.
 type directorState struct {
 	totals     Totals
 	sessions   []conntrack.Session
 	peers      []peer
 	neighbours int
-	picks      []int // what each service would pick next
+	picks      []int // the next pick of each service
 	random     rand.Rand
 }
 
@@ -151,7 +152,7 @@ func questionOf(m *meta, frame []byte, port int) Question {
 	}
 }
 
-// leftAs looks at how the packet left, or that it waits.
+// leftAs checks how the packet left, or that it waits.
 func (b *bed) leftAs(x *Explanation, before, after uint64) {
 	if x.MAC.IsZero() {
 		if after != before+1 {
@@ -182,7 +183,7 @@ func (b *bed) leftAs(x *Explanation, before, after uint64) {
 	}
 }
 
-// unwrap takes the outer header off.
+// unwrap removes the outer header.
 func unwrap(frame []byte) (from, to netip.Addr, inner []byte) {
 	header := packet.IPv4MinLen
 	if ip := packet.IPv4(frame[packet.EthernetLen:]); packet.Ethernet(frame).Type() == packet.EtherTypeIPv4 {
@@ -200,7 +201,7 @@ func unwrap(frame []byte) (from, to netip.Addr, inner []byte) {
 	return from, to, inner
 }
 
-// TestExplainShowsTheSession: its state, its age and its counts; and asking leaves all of them as they are.
+// TestExplainShowsTheSession: it shows a session's state, age and counts, and changes none of them.
 func TestExplainShowsTheSession(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.serving(s.web(modes.FullNAT, 2)))
@@ -234,7 +235,8 @@ func TestExplainRefusesNonsense(t *testing.T) {
 	}
 }
 
-// TestExplainFindsTheWorker: of several, the one that has the session answers, or the one that would.
+// TestExplainFindsTheWorker: the worker that has the session answers, or the worker that would have
+// it.
 func TestExplainFindsTheWorker(t *testing.T) {
 	b := newBed(t, twoArm, twoArm.serving(twoArm.web(modes.NAT, 2)), func(c *bedConfig) { c.workers = 3 })
 	for i := range 12 {

@@ -32,7 +32,7 @@ const (
 
 var stages = [...]string{"housekeeping", "exchange", "parse", "lookup", "decide"}
 
-// fault describes a panic by what the worker has noted of its work.
+// fault makes a Fault of a panic, from the worker's notes of its work.
 func (w *Worker) fault(value any, stack []byte) *Fault {
 	f := &Fault{Worker: w.number, Stage: stages[w.stage], Value: value, Stack: stack}
 	if (w.stage == stageParse || w.stage == stageDecide) && w.at < w.rx.N {

@@ -119,7 +119,8 @@ func (w *Worker) track(g *passage) {
 
 // follow takes a session through its state table.
 func (w *Worker) follow(g *passage, e conntrack.Event) {
-	if change := w.sessions.Track(g.slot, g.way.views[g.direction], e, w.now); change.From != change.To {
+	change := w.sessions.Track(g.slot, g.way.views[g.direction], e, w.now)
+	if change.From != change.To {
 		recount(g.server, change)
 	}
 }

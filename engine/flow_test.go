@@ -19,7 +19,7 @@ type path struct {
 	server netip.AddrPort
 	vip    netip.AddrPort
 	client netip.AddrPort
-	source netip.AddrPort // as the real server sees the client
+	source netip.AddrPort // the client as the real server sees it
 	tunnel uint16         // identification of the next outer header
 }
 
@@ -48,7 +48,7 @@ func (b *bed) begin(m modes.Mode, first pkt) *path {
 	return p
 }
 
-// inbound says what arrives at the real server.
+// inbound returns the packet that arrives at the real server.
 func (p *path) inbound(in pkt) pkt {
 	switch p.mode {
 	case modes.NAT, modes.FullNAT:
@@ -61,14 +61,15 @@ func (p *path) inbound(in pkt) pkt {
 	return in.with(func(q *pkt) { q.ttl-- })
 }
 
-// sends is a packet from the client that must arrive.
+// sends sends a packet from the client, which must arrive.
 func (p *path) sends(in pkt) {
 	p.bed.Helper()
 	p.bed.fromClient(in)
 	p.bed.toServer(0, p.inbound(in))
 }
 
-// answers is a packet from the real server that must arrive at the client, in the modes where it passes here.
+// answers sends a packet from the real server, which must arrive at the client in the modes whose
+// answers pass the director.
 func (p *path) answers(flags, payload string, changes ...func(*pkt)) {
 	p.bed.Helper()
 	if !p.mode.TwoWay() {
@@ -121,7 +122,7 @@ func TestUDPExchange(t *testing.T) {
 	})
 }
 
-// A UDP checksum of zero means that there is none: it stays so on the whole way.
+// A UDP checksum of zero means that there is none. It stays zero on the whole path.
 func TestUDPWithoutChecksum(t *testing.T) {
 	eachMode(t, func(t *testing.T, s site, m modes.Mode) {
 		b := newBed(t, s, s.serving(s.echo(m, 1)))
@@ -132,8 +133,8 @@ func TestUDPWithoutChecksum(t *testing.T) {
 	})
 }
 
-// Translated sums that come out as zero must be sent as 0xffff, or the receiver would take them for none. Every sum
-// comes by once.
+// A translated checksum that comes out as zero must be sent as 0xffff, or the receiver would take
+// it for none. The test runs through every checksum.
 func TestUDPChecksumNeverBecomesZero(t *testing.T) {
 	b := newBed(t, twoArm, twoArm.serving(twoArm.echo(modes.NAT, 1)))
 	p := b.begin(modes.NAT, udp(client, echoVIP, "xx"))
@@ -142,7 +143,7 @@ func TestUDPChecksumNeverBecomesZero(t *testing.T) {
 		in := udp(client, echoVIP, string([]byte{byte(word >> 8), byte(word)}))
 		out := p.inbound(in).frame(b.site.own(1).mac, b.site.servers[0].mac)
 		if sum := out[14+20+6:]; sum[0] != 0xff || sum[1] < 0xfe {
-			continue // the neighbourhood of zero is what matters
+			continue // only values near zero matter
 		}
 		sent++
 		if out[14+20+7] == 0xff {
@@ -169,7 +170,8 @@ func TestIPHeaderIsKept(t *testing.T) {
 	})
 }
 
-// Short frames come padded. A tunnel must not carry the padding; elsewhere it may stay behind the packet.
+// Short frames come padded. A tunnel must not carry the padding; other modes may leave it behind
+// the packet.
 func TestPadding(t *testing.T) {
 	eachSite(t, func(t *testing.T, s site) {
 		for _, m := range allModes {
@@ -207,7 +209,7 @@ func TestNeighbouringClient(t *testing.T) {
 	}
 }
 
-// A damaged transport checksum is the receiver's to find: it must stay wrong.
+// Only the receiver checks the transport checksum: a wrong one must stay wrong.
 func TestDamageIsNotRepaired(t *testing.T) {
 	for _, m := range []modes.Mode{modes.NAT, modes.FullNAT} {
 		b := newBed(t, twoArm, twoArm.serving(twoArm.web(m, 1)))

@@ -12,7 +12,7 @@ import (
 	"fulcrum/packet"
 )
 
-// six returns the IPv6 twin of an IPv4 address: the tests of one family are those of the other.
+// six returns the IPv6 twin of an IPv4 address, so that both families share their tests.
 func six(a netip.Addr) netip.Addr {
 	if !a.Is4() {
 		return a
@@ -24,13 +24,13 @@ func six(a netip.Addr) netip.Addr {
 
 func sixPort(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(six(a.Addr()), a.Port()) }
 
-// six returns the packet between the twins of its ends.
+// six returns the packet between the twins of its addresses.
 func (p pkt) six() pkt {
 	p.src, p.dst = sixPort(p.src), sixPort(p.dst)
 	return p
 }
 
-// is6 reports whether the packet is one of IPv6, which it is when one of its ends is.
+// is6 reports whether the packet is IPv6: one of its addresses is.
 func (p pkt) is6() bool { return p.src.Addr().Is6() || p.dst.Addr().Is6() }
 
 func (p pkt) etherType() layers.EthernetType {
@@ -65,7 +65,7 @@ func (p pkt) ip6() []byte {
 	return b
 }
 
-// icmp6 is the ICMPv6 message that says what the ICMP message does.
+// icmp6 is the ICMPv6 message that corresponds to the ICMP message.
 func (p pkt) icmp6(ip *layers.IPv6) []gopacket.SerializableLayer {
 	typ, code := icmpTwin(p.icmp)
 	l := &layers.ICMPv6{TypeCode: layers.CreateICMPv6TypeCode(typ, code)}
@@ -104,7 +104,7 @@ func judgeIPv6(t testing.TB, ip *layers.IPv6) {
 	}
 }
 
-// nd is a message of neighbour discovery, by gopacket.
+// nd is a message of neighbour discovery, made by gopacket.
 func nd(from host, dst netip.Addr, dstMAC packet.MAC, typ uint8, flags uint32, target netip.Addr, option byte) []byte {
 	body := append([]byte{byte(flags >> 24), 0, 0, 0}, target.AsSlice()...)
 	body = append(append(body, option, 1), from.mac[:]...)
@@ -114,7 +114,7 @@ func nd(from host, dst netip.Addr, dstMAC packet.MAC, typ uint8, flags uint32, t
 	return ethernet(from.mac, dstMAC, layers.EthernetTypeIPv6, serialize(ip, l, gopacket.Payload(body)))
 }
 
-// probes asks whether anybody has an address, as one does who has none yet.
+// probes asks whether an address is taken, from a station without address.
 func probes(a netip.Addr, asks host) []byte {
 	b := a.As16()
 	group := []byte{0: 0xff, 1: 2, 11: 1, 12: 0xff, 13: b[13], 14: b[14], 15: b[15]}
@@ -125,7 +125,7 @@ func probes(a netip.Addr, asks host) []byte {
 		serialize(ip, l, gopacket.Payload(append(make([]byte, 4), a.AsSlice()...))))
 }
 
-// fragmentsOf cuts a packet into pieces of so many bytes of data, as its sender would.
+// fragmentsOf cuts a packet into fragments with size bytes of data, as its sender does.
 func fragmentsOf(p pkt, size int) [][]byte {
 	whole := p.ip()
 	header := 20
@@ -171,7 +171,7 @@ func fragment6(whole, data []byte, at int, more bool, id uint16) []byte {
 	return append(f, data...)
 }
 
-// reassembled puts the fragments together and returns the payload of what is in them.
+// reassembled joins the fragments and returns the payload.
 func reassembled(t testing.TB, frames [][]byte) string {
 	t.Helper()
 	data, total := map[int][]byte{}, -1
@@ -209,5 +209,5 @@ func solicits(a netip.Addr, asks host) []byte {
 	return nd(asks, group, packet.MAC{0x33, 0x33, 0xff, b[13], b[14], b[15]}, 135, 0, a, 1)
 }
 
-// advertises is isAt for IPv6, as a host that is no router says it.
+// advertises is isAt for IPv6, as a host that is not a router sends it.
 func advertises(who, to host) []byte { return nd(who, to.addr, to.mac, 136, 0x60000000, who.addr, 2) }

@@ -12,8 +12,9 @@ import (
 	"fulcrum/packet"
 )
 
-// pkt says what an IP packet is to look like; gopacket, which shares no code with the director, makes its bytes
-// and all checksums. The methods return a changed copy, so that an expectation reads as what became of a packet.
+// pkt describes an IP packet. gopacket, which shares no code with the director, makes its bytes and
+// all checksums. The methods return a changed copy, so that an expectation reads as a change of the
+// packet.
 type pkt struct {
 	src, dst netip.AddrPort
 	protocol uint8
@@ -22,14 +23,14 @@ type pkt struct {
 	icmp     layers.ICMPv4TypeCode
 	rest     uint32 // ICMP: the second word
 	payload  []byte
-	about    *pkt // ICMP error: what it quotes, instead of a payload
-	most     int  // ICMP error: bytes that it quotes; 0 is all that it may
+	about    *pkt // ICMP error: the quoted packet, instead of a payload
+	most     int  // ICMP error: bytes to quote; 0 quotes as much as possible
 	mss      uint16
 
 	ttl, tos   uint8
 	id         uint16
 	df, mf     bool
-	offset     uint16 // fragment offset in 8 bytes
+	offset     uint16 // fragment offset in units of 8 bytes
 	options    []layers.IPv4Option
 	noChecksum bool // UDP
 	padding    int  // bytes behind the IP packet
@@ -42,7 +43,7 @@ func at4(s string) netip.AddrPort {
 	return netip.AddrPortFrom(netip.MustParseAddr(s), 0)
 }
 
-// tcp is a segment with the flags named by their letters.
+// tcp is a segment with the flags of these letters.
 func tcp(src, dst, flags string) pkt {
 	p := pkt{src: at4(src), dst: at4(dst), protocol: packet.ProtocolTCP, ttl: 64, id: 7, seq: 1000, ack: 2000}
 	for _, letter := range flags {
@@ -68,7 +69,7 @@ func echoRequest(src, dst string) pkt {
 	return icmp(src, dst, packet.ICMPEchoRequest, 0, 0x00110022, []byte("ping?"))
 }
 
-// icmpError is what the director sends about a packet.
+// icmpError is the ICMP error that the director sends about a packet.
 func icmpError(src string, about pkt, typ, code uint8, rest uint32) pkt {
 	p := icmp(src, about.src.Addr().String(), typ, code, rest, nil)
 	p.tos, p.about = 0xc0, &about
@@ -95,7 +96,7 @@ func (p pkt) carrying(s string) pkt     { p.payload = []byte(s); return p }
 func (p pkt) hop() pkt                  { p.ttl--; p.padding = 0; return p }
 func (p pkt) ttlOf(v uint8) pkt         { p.ttl = v; return p }
 
-// reply is an answer to p as its receiver would send it.
+// reply is an answer to p from its receiver.
 func (p pkt) reply(flags, payload string) pkt {
 	r := tcp(p.dst.String(), p.src.String(), flags)
 	r.protocol, r.payload = p.protocol, []byte(payload)
@@ -158,7 +159,7 @@ func (p pkt) transport(ip gopacket.NetworkLayer) gopacket.SerializableLayer {
 	return nil
 }
 
-// fixUDPChecksum knows about RFC 768's zero, which gopacket does not.
+// fixUDPChecksum applies RFC 768's rule about zero, which gopacket does not know.
 func fixUDPChecksum(u []byte, none bool) {
 	switch {
 	case none:
@@ -192,7 +193,7 @@ func ethernet(src, dst packet.MAC, t layers.EthernetType, payload []byte) []byte
 	return append(header, payload...)
 }
 
-// arpPacket is an ARP packet, by gopacket, in a frame of the least length.
+// arpPacket is an ARP packet, made by gopacket, in a frame of the least length.
 func arpPacket(op uint16, from host, to netip.Addr, toMAC, dst packet.MAC) []byte {
 	f := serialize(
 		&layers.Ethernet{SrcMAC: from.mac[:], DstMAC: dst[:], EthernetType: layers.EthernetTypeARP},
@@ -209,7 +210,7 @@ func whoHas(a netip.Addr, asks host) []byte {
 	return arpPacket(layers.ARPRequest, asks, a, packet.MAC{}, packet.Broadcast)
 }
 
-// probe is a request to the MAC by which a station was known.
+// probe is a request to the MAC that a station had.
 func probe(of, asks host) []byte {
 	return arpPacket(layers.ARPRequest, asks, of.addr, packet.MAC{}, of.mac)
 }
@@ -222,8 +223,8 @@ func dump(f []byte) string {
 	return gopacket.NewPacket(f, layers.LayerTypeEthernet, gopacket.Default).Dump()
 }
 
-// judge fails the test unless gopacket reads the frame without complaint and, making it anew from what it read, arrives
-// at the same bytes: then all lengths and checksums are right.
+// judge fails the test unless gopacket reads the frame without complaint and makes the same bytes
+// again. Then all lengths and checksums are right.
 func judge(t testing.TB, f []byte) {
 	t.Helper()
 	read := gopacket.NewPacket(f, layers.LayerTypeEthernet, gopacket.Default)
@@ -265,7 +266,7 @@ func judgeIPv4(t testing.TB, ip *layers.IPv4) {
 	}
 }
 
-// plainChecksum is RFC 1071 at its slowest, as a second opinion.
+// plainChecksum computes RFC 1071's sum in the simplest way, as a second opinion.
 func plainChecksum(b []byte, sum uint32) uint16 {
 	for i := 0; i < len(b); i += 2 {
 		word := uint32(b[i]) << 8

@@ -11,8 +11,8 @@ import (
 	"fulcrum/packet"
 )
 
-// A fuzz input is a row of frames: a byte with the port in bit 0 and "a turn comes first" in bit 1, two bytes of length, and
-// the frame.
+// A fuzz input is a row of frames: a byte with the port in bit 0 and "a turn comes first" in bit 1,
+// two bytes of length, and the frame.
 func appendFrame(input []byte, flags byte, f []byte) []byte {
 	input = append(input, flags)
 	return append(binary.BigEndian.AppendUint16(input, uint16(len(f))), f...)
@@ -27,7 +27,8 @@ func cutFrame(input []byte) (flags byte, f, rest []byte, ok bool) {
 	return input[0], input[3 : 3+n], input[3+n:], true
 }
 
-// everythingTwice has all modes in both families, real servers of the other one, SCTP, segment sizes and echo requests that pass.
+// everythingTwice has all modes in both families, real servers of the other family, SCTP, segment
+// sizes, and echo requests that go to real servers.
 func everythingTwice() Settings {
 	s, six := twoArm, twoArm.twin()
 	n, n6 := everything(&s, 1), everything(&six, 1)
@@ -56,8 +57,8 @@ func everythingTwice() Settings {
 	return n
 }
 
-// FuzzPipeline gives any bytes on any port to a director with all modes. It must not panic, must account for every packet,
-// and what it sends must be well-formed and its own.
+// FuzzPipeline sends any bytes on any port to a director with all modes. It must not panic and must
+// account for every packet. Every packet it sends must be well-formed and come from its own MAC.
 func FuzzPipeline(f *testing.F) {
 	for _, m := range allModes {
 		var all []byte
@@ -110,7 +111,8 @@ func FuzzPipeline(f *testing.F) {
 	})
 }
 
-// wellFormed checks that what was sent parses, comes from this station, and has a way to go.
+// wellFormed checks that each sent packet parses, comes from this station, and may pass another
+// router.
 func (b *bed) wellFormed() {
 	b.Helper()
 	for port, frames := range b.collectAll() {

@@ -30,14 +30,15 @@ type captured struct {
 // captureStart is when the recorded traffic begins; the bed's clock starts with it.
 var captureStart = time.Date(2025, time.January, 1, 0, 0, 0, 0, time.UTC)
 
-// goldenSettings serve TCP and UDP through one arm, so that one file shows everything that comes in and one
-// everything that goes out.
+// goldenSettings serve TCP and UDP through one arm, so that one file shows all input and one all
+// output.
 func goldenSettings(m modes.Mode) Settings {
 	return oneArm.serving(oneArm.web(m, 2), oneArm.echo(m, 1))
 }
 
-// TestGoldens replays testdata/<mode>-in.pcap and compares what is sent with testdata/<mode>-out.pcap, byte for byte.
-// With -update both are recorded anew; look at the difference in Wireshark before you believe it.
+// TestGoldens replays testdata/<mode>-in.pcap and compares the output with
+// testdata/<mode>-out.pcap, byte for byte. With -update it records both anew; check the difference
+// in Wireshark.
 func TestGoldens(t *testing.T) {
 	for _, m := range allModes {
 		t.Run(m.String(), func(t *testing.T) {
@@ -62,7 +63,8 @@ func goldenFile(m modes.Mode, direction string) string {
 	return filepath.Join("testdata", m.String()+"-"+direction+".pcap")
 }
 
-// replay gives every packet to a fresh director at its time and returns what is sent, at the same time.
+// replay gives every packet to a new director at its time and returns the output with the same
+// times.
 func replay(t *testing.T, m modes.Mode, in []captured) []captured {
 	b := newBed(t, oneArm, goldenSettings(m))
 	start := b.now
@@ -79,14 +81,14 @@ func replay(t *testing.T, m modes.Mode, in []captured) []captured {
 	return out
 }
 
-// recorder plays the clients and real servers of the goldens, and notes all that it sends.
+// recorder plays the clients and real servers of the goldens, and records all that they send.
 type recorder struct {
 	bed *bed
 	in  []captured
-	got [][]byte // the director's answer to the last packet
+	got [][]byte // the director's output after the last packet
 }
 
-// send delivers a packet a millisecond after the one before.
+// send delivers a packet one millisecond after the last.
 func (r *recorder) send(p pkt, from host) {
 	f := p.frame(from.mac, oneArm.ports[0].mac)
 	r.bed.now++
@@ -97,7 +99,8 @@ func (r *recorder) send(p pkt, from host) {
 
 func (r *recorder) client(p pkt) { r.send(p, oneArm.gateway) }
 
-// server answers from a real server to where the session's first packet came from, if the answer passes the director.
+// server answers from a real server to the source of the session's first packet, if answers pass
+// the director.
 func (r *recorder) server(m modes.Mode, first []byte, flags, payload string, changes ...func(*pkt)) {
 	if !m.TwoWay() {
 		return
@@ -132,8 +135,8 @@ func addrPort(a, p gopacket.Endpoint) netip.AddrPort {
 	return netip.AddrPortFrom(addr, uint16(p.Raw()[0])<<8|uint16(p.Raw()[1]))
 }
 
-// record plays a TCP connection, one with IP options, a stray segment, and datagrams with and without checksum and with
-// padding.
+// record plays a TCP connection, one with IP options, a stray segment, and datagrams with and
+// without checksum and padding.
 func record(t *testing.T, m modes.Mode) []captured {
 	r := &recorder{bed: newBed(t, oneArm, goldenSettings(m))}
 	r.connection(m, client, nil)

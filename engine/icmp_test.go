@@ -28,7 +28,7 @@ func TestEcho(t *testing.T) {
 	}
 }
 
-// Of a message that is all zeros the checksum is 0xffff, and nothing else.
+// The checksum of a message that is all zeros must be 0xffff.
 func TestEchoOfZeros(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.settings())
@@ -70,7 +70,8 @@ func TestEchoIsNotAnswered(t *testing.T) {
 	}
 }
 
-// A damaged echo request is answered by a damaged reply, which the asker throws away: no checksum is made good.
+// A damaged echo request is answered by a damaged reply, which the sender discards: the director
+// repairs no checksum.
 func TestDamagedEchoStaysDamaged(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.settings())
@@ -115,7 +116,7 @@ func TestTimeExceeded(t *testing.T) {
 	})
 }
 
-// With DF the sender learns the size that fits, from the VIP; a tunnel's header is counted.
+// With DF the VIP tells the sender the size that fits, less a tunnel's header.
 func TestFragmentationNeeded(t *testing.T) {
 	eachMode(t, func(t *testing.T, s site, m modes.Mode) {
 		b := newBed(t, s, s.serving(s.web(m, 1)), func(c *bedConfig) { c.mtu = 1400 })
@@ -143,7 +144,7 @@ func TestFragmentationNeeded(t *testing.T) {
 	})
 }
 
-// A SYN too long for the tunnel must not leave a session.
+// A SYN that exceeds the tunnel's MTU must not leave a session.
 func TestFragmentationNeededForNewSession(t *testing.T) {
 	s := twoArm
 	b := newBed(t, s, s.serving(s.echo(modes.IPIP, 1)))
@@ -164,7 +165,7 @@ func TestPortUnreachable(t *testing.T) {
 	})
 }
 
-// RFC 1122, 3.2.2: no error about a packet that does not name its sender, nor about one that was sent to many.
+// RFC 1122, 3.2.2: no error about a packet without a host as its source, nor about one to a group.
 func TestNoErrorAboutPacketsWithoutASender(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.serving(s.web(modes.DR, 0)))
@@ -198,7 +199,7 @@ func TestICMPErrorsAreLimited(t *testing.T) {
 	if n := errors(100); n != icmpBurst {
 		t.Fatalf("%d errors after a minute, want %d", n, icmpBurst)
 	}
-	// Echo is not an error.
+	// An echo is not an error.
 	for range 100 {
 		b.fromClient(echoRequest("192.168.5.9", "10.0.0.1"))
 	}
@@ -207,7 +208,8 @@ func TestICMPErrorsAreLimited(t *testing.T) {
 	}
 }
 
-// A port without an address shows itself by the VIP where that is to the point, and else says nothing.
+// A port without an address sends errors from the VIP if the packet was to the VIP, and otherwise
+// none.
 func TestErrorsFromAPortWithoutAddress(t *testing.T) {
 	s := twoArm
 	n := s.serving(s.web(modes.NAT, 1))

@@ -116,7 +116,8 @@ func (w *Worker) errorAcross(p *ports.Packet, m *meta, e *translatedError) Verdi
 	if m.Kind.Is6() {
 		narrow := e.inner.Narrow()
 		etherType = packet.EtherTypeIPv4
-		n = modes.ErrorToFour(w.scratch[:], ip, transport, e.quotation, e.from.V4(), e.to.V4(), &narrow)
+		from, to := e.from.V4(), e.to.V4()
+		n = modes.ErrorToFour(w.scratch[:], ip, transport, e.quotation, from, to, &narrow)
 	} else {
 		n = modes.ErrorToSix(w.scratch[:], ip, transport, e.quotation, e.from, e.to, &e.inner)
 	}

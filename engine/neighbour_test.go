@@ -10,14 +10,15 @@ import (
 	"fulcrum/packet"
 )
 
-// resolving is settings without static neighbours: everyone has to be asked for.
+// resolving is settings without static neighbours: the director has to resolve all of them.
 func (s *site) resolving(services ...Service) Settings {
 	n := s.serving(services...)
 	n.Neighbours = nil
 	return n
 }
 
-// newResolvingBed starts a dr director in one arm that has asked for the gateway and one real server, in vain so far.
+// newResolvingBed starts a dr director in one arm that has asked for the gateway and one real
+// server, without answer so far.
 func newResolvingBed(t *testing.T) (*bed, host) {
 	t.Helper()
 	return newBed(t, oneArm, oneArm.resolving(oneArm.web(modes.DR, 1))), oneArm.servers[0]
@@ -31,7 +32,8 @@ func TestAsksForServersAndGatewaysAtStart(t *testing.T) {
 	b.sent(1, whoHas(s.servers[0].addr, s.ports[1]), whoHas(s.servers[1].addr, s.ports[1]), gratuitous(s.ports[1]))
 }
 
-// On a port with several subnets the director speaks to each neighbour from the address on its subnet.
+// On a port with several subnets the director speaks to each neighbour from the address on its
+// subnet.
 func TestSpeaksFromTheNeighboursSubnet(t *testing.T) {
 	s := oneArm
 	n := s.resolving(s.web(modes.IPIP, 1))
@@ -98,7 +100,7 @@ func TestFailedNeighbourComesBack(t *testing.T) {
 	b.dropped("")
 }
 
-// A neighbour that nobody configured is asked again when there is a packet for it.
+// A failed neighbour that is not configured is asked for again when a packet needs it.
 func TestFailedClientIsAskedAgainWhenNeeded(t *testing.T) {
 	s := oneArm
 	s.neighbour = station("10.0.0.99", 99)
@@ -148,7 +150,8 @@ func TestQueuesForNeighboursAreBounded(t *testing.T) {
 	if held := b.totals().Held; held != neighbour.MaxQueues {
 		t.Fatalf("%d packets held, want %d", held, neighbour.MaxQueues)
 	}
-	// One answer makes room for another neighbour's packets; rr begins with the last real server.
+	// One answer frees a queue for another neighbour's packets; rr begins with the last real
+	// server.
 	b.receive(0, isAt(station("10.0.0.167", 167), s.ports[0]))
 	b.fromClient(tcp(clientAt(16), webVIP, "A"))
 	b.dropped("neighbour_queue_full=2")
@@ -166,7 +169,7 @@ func TestNeighbourInUseIsProbed(t *testing.T) {
 	b.quiet()
 }
 
-// A client is probed while packets go to it, and forgotten once none do.
+// A client is probed while packets go to it, and forgotten afterwards.
 func TestClientIsProbedWhileItIsUsed(t *testing.T) {
 	s := twoArm
 	b := newBed(t, s, s.serving(s.echo(modes.NAT, 1)))
@@ -191,8 +194,7 @@ func TestClientIsProbedWhileItIsUsed(t *testing.T) {
 	}
 }
 
-// The next hop of a real server that was removed is kept until the wish for it lapses, and then it is not looked after any
-// more.
+// The next hop of a removed real server is kept until its renewal lapses, and no longer renewed.
 func TestRemovedServerIsForgotten(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, Settings{Timeouts: testTimeouts(), Ports: s.settings().Ports, Services: []Service{s.web(modes.DR, 1)}})
@@ -208,7 +210,8 @@ func TestRemovedServerIsForgotten(t *testing.T) {
 	}
 }
 
-// A configured real server is looked after for as long as it is configured, although the wish for its next hop lapses.
+// A configured real server's next hop is kept for as long as it is configured: the renewal comes
+// before the lapse.
 func TestConfiguredServerIsKept(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, Settings{Timeouts: testTimeouts(), Ports: s.settings().Ports, Services: []Service{s.web(modes.DR, 1)}})
@@ -223,7 +226,7 @@ func TestConfiguredServerIsKept(t *testing.T) {
 	}
 }
 
-// The pass over the real servers renews all wishes in time, also where it takes several turns.
+// The pass over the real servers renews all next hops in time, even if it takes several turns.
 func TestAllServersAreKept(t *testing.T) {
 	s := oneArm
 	v := s.web(modes.DR, 1)
@@ -242,7 +245,8 @@ func TestAllServersAreKept(t *testing.T) {
 	}
 }
 
-// A place of another generation is not the real server's any more: its next hop is looked up anew.
+// A table place of another generation belongs to another neighbour: the real server's next hop is
+// looked up again.
 func TestForgottenServerIsFoundAgain(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.serving(s.web(modes.IPIP, 1)))
@@ -277,7 +281,8 @@ func TestProbedNeighbourGetsItsPackets(t *testing.T) {
 	b.toServer(0, tcp(client, webVIP, "S").hop())
 }
 
-// A real server that does not answer probes is looked for by broadcast, in case its address moved to another machine.
+// The director searches by broadcast for a real server that does not answer probes: its address may
+// have moved to another machine.
 func TestMovedNeighbourIsFound(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, Settings{Timeouts: testTimeouts(), Ports: s.settings().Ports, Services: []Service{s.web(modes.DR, 1)}})
@@ -297,7 +302,7 @@ func TestMovedNeighbourIsFound(t *testing.T) {
 	b.sent(0, tcp(client, webVIP, "A").hop().frame(s.ports[0].mac, moved.mac))
 }
 
-// Who takes over an address says so; the sessions follow at once.
+// A station that takes over an address announces it; the sessions follow at once.
 func TestTakeoverByGratuitousARP(t *testing.T) {
 	s := oneArm
 	b, rs := newResolvingBed(t)
@@ -340,8 +345,8 @@ func TestStaticNeighbourChangesWithTheSettings(t *testing.T) {
 	b.toServer(0, tcp(client, webVIP, "A").hop())
 }
 
-// A client that was forgotten leaves its place in the table to another; sessions that remember the place must not send
-// to the newcomer.
+// A forgotten client's place in the table goes to another neighbour. Sessions that remember the
+// place must not send to the new neighbour.
 func TestRecycledPlaceIsNotTheOldNeighbour(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.serving(s.echo(modes.NAT, 1)))
@@ -354,7 +359,7 @@ func TestRecycledPlaceIsNotTheOldNeighbour(t *testing.T) {
 	b.sent(0, out.hop().from(p.vip).to(p.client).frame(s.ports[0].mac, old.mac))
 	place, _ := b.worker.neighbours.Lookup(packet.AddrOf(old.addr), 0)
 
-	// The client sends on, so that its session lives, but hears nothing for ten minutes.
+	// The client keeps sending, so that its session lives, but gets no packet for ten minutes.
 	for range 5 {
 		b.wait(200_000)
 		b.fromClient(udp("10.0.0.80:4000", echoVIP, "?"))
@@ -371,7 +376,7 @@ func TestRecycledPlaceIsNotTheOldNeighbour(t *testing.T) {
 	b.sent(0, out.hop().from(p.vip).to(p.client).frame(s.ports[0].mac, old.mac))
 }
 
-// The old gateway stays one for other destinations, so that nothing but the routes tells that it is the wrong one now.
+// The old gateway stays in use for other destinations: only the routes show that it is wrong now.
 func TestSessionsFollowTheRoutes(t *testing.T) {
 	s := twoArm
 	b := newBed(t, s, s.serving(s.web(modes.NAT, 1)))

@@ -35,7 +35,10 @@ func (e *Engine) Neighbours(ctx context.Context, show func(*NeighbourInfo)) erro
 	for worker := range e.workers {
 		chunk.next, chunk.more = 1, true // hop 0 is never used
 		for chunk.more {
-			err := e.letter(ctx, worker, func(w *Worker) bool { w.showNeighbours(chunk); return true })
+			err := e.letter(ctx, worker, func(w *Worker) bool {
+				w.showNeighbours(chunk)
+				return true
+			})
 			if err != nil {
 				return err
 			}

@@ -74,7 +74,8 @@ func (w *Worker) findServerHop(p *peer, server *serverEntry) (neighbour.Hop, Ver
 // address for comparison.
 func (w *Worker) clientHop(s *conntrack.Session, slot uint32) (neighbour.Hop, Verdict) {
 	if h := neighbour.Hop(s.NextHop); s.RouteEpoch == w.snap.epoch && h != 0 {
-		if n := w.neighbours.At(h); n.Gateway || n.Address == w.sessions.Flow(slot, conntrack.Inbound).Src {
+		n := w.neighbours.At(h)
+		if n.Gateway || n.Address == w.sessions.Flow(slot, conntrack.Inbound).Src {
 			return h, Taken
 		}
 	}

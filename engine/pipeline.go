@@ -43,7 +43,8 @@ func (w *Worker) parse(b *ports.Burst) {
 		frame := p.Bytes()
 		packet.Parse(frame, &m.Parsed)
 		m.index, m.verdict, m.fragment = uint8(i), Taken, false
-		if !m.Kind.HasSession() || p.RxFlags&odd != 0 || !packet.Ethernet(frame).IsFor(w.snap.ports[p.Port].station) {
+		if !m.Kind.HasSession() || p.RxFlags&odd != 0 ||
+			!packet.Ethernet(frame).IsFor(w.snap.ports[p.Port].station) {
 			m.verdict = w.admit(p, m, frame)
 		}
 	}

@@ -51,15 +51,15 @@ func TestReport(t *testing.T) {
 	}
 }
 
-// collectAllThen throws away what was sent so far and goes on.
+// collectAllThen discards what was sent so far and calls next.
 func (b *bed) collectAllThen(next func() *path) *path {
 	b.Helper()
 	b.collectAll()
 	return next()
 }
 
-// The counters of real servers are copied a chunk at a time; after enough turns all are there, also those that came with
-// new settings.
+// The counters of real servers are copied a chunk at a time. After enough turns the report has all
+// of them, also those of new settings.
 func TestReportOfManyServers(t *testing.T) {
 	s := oneArm
 	v := s.echo(modes.DR, 0)
@@ -87,7 +87,7 @@ func TestReportOfManyServers(t *testing.T) {
 	}
 }
 
-// A real server that comes back is the same one, with what it has counted.
+// A real server that comes back keeps its counters.
 func TestReturningServerKeepsItsCounters(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.serving(s.web(modes.DR, 1)))
@@ -104,8 +104,8 @@ func TestReturningServerKeepsItsCounters(t *testing.T) {
 	}
 }
 
-// What a service counted does not become less when one of its real servers is removed, or has its mode changed: readers take counts that go
-// back for a restart.
+// A service's counters do not decrease when one of its real servers is removed or changes its mode:
+// readers take decreasing counters for a restart.
 func TestServiceKeepsItsCounters(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.serving(s.web(modes.DR, 2)))

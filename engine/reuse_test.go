@@ -8,7 +8,7 @@ import (
 	"fulcrum/packet"
 )
 
-// A SYN on a session that has ended begins another one, which goes to the next real server.
+// A SYN on an ended session begins another session, which goes to the next real server.
 func TestReuse(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -29,7 +29,8 @@ func TestReuse(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			s := twoArm
 			v := s.web(tt.mode, 2)
-			v.RealServers[0], v.RealServers[1] = v.RealServers[1], v.RealServers[0] // so that rr begins with servers[0]
+			// so that rr begins with servers[0]
+			v.RealServers[0], v.RealServers[1] = v.RealServers[1], v.RealServers[0]
 			b := newBed(t, s, s.serving(v))
 			p := b.begin(tt.mode, tcp(client, webVIP, "S"))
 			p.answers("SA", "")
@@ -53,7 +54,8 @@ func TestReuse(t *testing.T) {
 	}
 }
 
-// In fullnat the new connection has a local port of its own, so that late segments of the old one cannot disturb it.
+// In fullnat the new connection has a local port of its own, so that late segments of the old one
+// cannot disturb it.
 func TestReusedFullNATSessionHasANewLocalPort(t *testing.T) {
 	b := newBed(t, twoArm, twoArm.serving(twoArm.web(modes.FullNAT, 1)))
 	old := b.begin(modes.FullNAT, tcp(client, webVIP, "S"))
@@ -69,7 +71,7 @@ func TestReusedFullNATSessionHasANewLocalPort(t *testing.T) {
 	b.dropped("no_session=1")
 }
 
-// A SYN|RST ends what has ended, but never begins anything.
+// A SYN|RST ends an ended session, but never begins one.
 func TestResetDoesNotReuse(t *testing.T) {
 	b := newBed(t, oneArm, oneArm.serving(oneArm.web(modes.NAT, 1)))
 	p := b.begin(modes.NAT, tcp(client, webVIP, "S"))

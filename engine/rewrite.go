@@ -40,7 +40,8 @@ func (w *Worker) rewrite6(g *passage) Verdict {
 	*to = w.target(g)
 	switch {
 	case !g.server.families.mixed():
-		modes.Translate6(packet.IPv6(p.Bytes()[m.Network:m.End]), int(m.Transport-m.Network), m.Protocol, to)
+		ip := packet.IPv6(p.Bytes()[m.Network:m.End])
+		modes.Translate6(ip, int(m.Transport-m.Network), m.Protocol, to)
 	case m.fragment:
 		return DropOtherFamily
 	case g.direction == conntrack.Inbound:
@@ -73,7 +74,8 @@ func (w *Worker) encapsulate(g *passage) Verdict {
 	}
 	packet.Ethernet(frame).SetType(packet.EtherTypeIPv4)
 	w.outerID++
-	modes.Encapsulate(frame[packet.EthernetLen:], g.next.Source.V4(), g.server.address.V4(), w.outerID)
+	src, dst := g.next.Source.V4(), g.server.address.V4()
+	modes.Encapsulate(frame[packet.EthernetLen:], src, dst, w.outerID)
 	return Taken
 }
 
@@ -81,7 +83,8 @@ func (w *Worker) encapsulate(g *passage) Verdict {
 func (w *Worker) sixToFour(p *ports.Packet, m *meta, to *packet.Flow) {
 	narrow := to.Narrow()
 	w.outerID++
-	modes.SixToFour(p.Bytes()[m.Network:m.End], int(m.Transport-m.Network), m.Protocol, &narrow, w.outerID)
+	ip := p.Bytes()[m.Network:m.End]
+	modes.SixToFour(ip, int(m.Transport-m.Network), m.Protocol, &narrow, w.outerID)
 	p.Resize(int(m.End))
 	p.TrimFront(int(m.Transport) - packet.IPv4MinLen - packet.EthernetLen)
 	packet.Ethernet(p.Bytes()).SetType(packet.EtherTypeIPv4)

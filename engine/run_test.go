@@ -11,7 +11,8 @@ import (
 	"fulcrum/modes"
 )
 
-// start runs the bed's director on its own thread, and returns what stops it and tells how it ended.
+// start runs the bed's director on its own thread, and returns a function that stops it and returns
+// its error.
 func (b *bed) start() (stop func() error) {
 	b.Helper()
 	ctx, cancel := context.WithCancel(b.Context())
@@ -79,7 +80,7 @@ func TestAwaitSilenceEndsWithItsContext(t *testing.T) {
 	b.engine.AwaitSilence(ctx, time.Hour)
 }
 
-// While packets come there is no silence; when they end there is.
+// Silence lasts only while no packet comes.
 func TestSilence(t *testing.T) {
 	begin := time.Now()
 	s := silence{7, begin}
@@ -94,7 +95,7 @@ func TestSilence(t *testing.T) {
 	}
 }
 
-// A director that has received packets is silent some time after the last one.
+// AwaitSilence returns some time after the last packet.
 func TestAwaitSilence(t *testing.T) {
 	s := oneArm
 	b := newSilentBed(t, s, s.settings())
@@ -110,7 +111,7 @@ func TestAwaitSilence(t *testing.T) {
 	}
 }
 
-// Without a seed every director hashes its own way; IPv6 addresses on its ports are nothing to it yet.
+// Without a seed every director hashes in its own way. IPv6 addresses on its ports do no harm.
 func TestDirectorWithSecretsAndIPv6Addresses(t *testing.T) {
 	s := oneArm
 	b := newSilentBed(t, s, s.settings())

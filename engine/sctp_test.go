@@ -71,5 +71,5 @@ func TestSCTP(t *testing.T) {
 	})
 }
 
-// nextPort is the next port.
+// nextPort returns the address with the next port.
 func nextPort(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr(), a.Port()+1) }

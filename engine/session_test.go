@@ -119,7 +119,7 @@ func TestProtocolsAreKeptApart(t *testing.T) {
 	b.sessions(2)
 }
 
-// Traffic of real servers that belongs to no session is not ours, in every mode.
+// Packets of real servers outside of any session are not_ours, in every mode.
 func TestForeignAnswersAreNotOurs(t *testing.T) {
 	eachMode(t, func(t *testing.T, s site, m modes.Mode) {
 		b := newBed(t, s, s.serving(s.web(m, 1)))

@@ -64,11 +64,14 @@ func (e *Engine) Sessions(
 	ctx context.Context, from Cursor, show func(s *SessionInfo, after Cursor) bool,
 ) error {
 	chunk := new(shownSessions)
-	slot := from.slot()
-	for worker := from.worker(); worker < len(e.workers); worker++ {
+	worker, slot := from.worker(), from.slot()
+	for ; worker < len(e.workers); worker, slot = worker+1, 0 {
 		chunk.more = true
 		for chunk.more {
-			err := e.letter(ctx, worker, func(w *Worker) bool { w.showSessions(chunk, slot); return true })
+			err := e.letter(ctx, worker, func(w *Worker) bool {
+				w.showSessions(chunk, slot)
+				return true
+			})
 			if err != nil {
 				return err
 			}

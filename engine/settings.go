@@ -86,5 +86,6 @@ func (s *Service) sameSettings(o *Service) bool {
 
 // sameOptions reports whether two settings have the same switches and timeouts.
 func (s *Settings) sameOptions(o *Settings) bool {
-	return s.SloppyTCP == o.SloppyTCP && s.ExpireNoDest == o.ExpireNoDest && s.Timeouts == o.Timeouts
+	return s.SloppyTCP == o.SloppyTCP && s.ExpireNoDest == o.ExpireNoDest &&
+		s.Timeouts == o.Timeouts
 }

@@ -12,7 +12,8 @@ import (
 	"fulcrum/sched"
 )
 
-// crossing is a director whose clients are of one family and whose real servers, behind the other port, of the other.
+// crossing is a director with clients of one family and real servers, behind the other port, of the
+// other family.
 type crossing struct {
 	*bed
 	clients6 bool
@@ -21,7 +22,7 @@ type crossing struct {
 	vip      netip.AddrPort
 }
 
-// newCrossing makes one with a service of one real server.
+// newCrossing makes a director with a service of one real server.
 func newCrossing(t *testing.T, mode modes.Mode, protocol uint8, clients6 bool, changes ...func(*Service)) *crossing {
 	t.Helper()
 	s, six := twoArm, twoArm.twin()
@@ -93,7 +94,7 @@ func TestTunnelsAcrossFamilies(t *testing.T) {
 	}
 }
 
-// sources returns what the first packet's translation says the client is.
+// source returns the client's address as the first packet's translation shows it.
 func (c *crossing) source(first pkt) netip.AddrPort {
 	c.Helper()
 	c.comes(first)
@@ -141,7 +142,8 @@ func TestFullNATFromSixToFour(t *testing.T) {
 	}
 }
 
-// TestErrorsFromSixToFour: ICMP errors become those of the other family, about the packet that the other side has sent.
+// TestErrorsFromSixToFour: ICMP errors become those of the other family and quote the packet that
+// the other side has sent.
 func TestErrorsFromSixToFour(t *testing.T) {
 	c := newCrossing(t, modes.FullNAT, packet.ProtocolUDP, true)
 	ask := udp(client, webVIP, "question")
@@ -162,7 +164,8 @@ func TestErrorsFromSixToFour(t *testing.T) {
 	c.connections(0, 0, 0, 1)
 }
 
-// TestICMPErrors: both ways through every mode, with all of the packet or with eight bytes of its transport header.
+// TestICMPErrors: both directions through every mode, with the whole packet or with eight bytes of
+// its transport header.
 func TestICMPErrors(t *testing.T) {
 	eachMode(t, func(t *testing.T, s site, m modes.Mode) {
 		for _, first := range []pkt{tcp(client, webVIP, "S"), udp(client, echoVIP, "question")} {
@@ -239,7 +242,7 @@ func TestLaterFragments(t *testing.T) {
 	})
 }
 
-// TestFragmentsAreBounded: what waits in vain, overlaps or floods is dropped by name.
+// TestFragmentsAreBounded: fragments that wait too long, overlap or flood are dropped by name.
 func TestFragmentsAreBounded(t *testing.T) {
 	s := twoArm
 	whole := udp(client, echoVIP, strings.Repeat("0123456789", 300))
@@ -277,7 +280,7 @@ func TestFragmentsAreBounded(t *testing.T) {
 	})
 }
 
-// TestPieces: what is too large and may be divided arrives in pieces.
+// TestPieces: packets that exceed the MTU and may be divided arrive in fragments.
 func TestPieces(t *testing.T) {
 	s := twoArm
 	b := newBed(t, s, s.serving(s.echo(modes.IPIP, 1)))
@@ -310,18 +313,18 @@ func TestNeighbourDiscovery(t *testing.T) {
 	own := host{vip, s.ports[0].mac}
 	b.receive(0, solicits(vip, s.gateway))
 	b.sent(0, nd(own, s.gateway.addr, s.gateway.mac, 136, 0xe0000000, vip, 2))
-	// The asker is known from now on.
+	// The director knows the sender of the question from now on.
 	b.fromClient(tcp("10.0.0.1:1", webVIP, "R"))
 	if h, ok := b.worker.neighbours.Lookup(packet.AddrOf(s.gateway.addr), 0); !ok || !b.worker.neighbours.At(h).HasMAC() {
 		t.Fatal("the asker was not learned")
 	}
-	// Somebody is about to take the VIP.
+	// A station probes whether the VIP is free.
 	dad := host{netip.IPv6Unspecified(), s.gateway.mac}
 	b.receive(0, probes(vip, dad))
 	all := netip.MustParseAddr("ff02::1")
 	b.sent(0, nd(own, all, packet.MAC{0x33, 0x33, 0, 0, 0, 1}, 136, 0xa0000000, vip, 2))
 	b.dropped("no_session=1")
-	// From behind a router nobody may.
+	// A question from behind a router is not valid.
 	far := solicits(vip, s.gateway)
 	far[14+7] = 254
 	b.receive(0, far)
@@ -329,7 +332,7 @@ func TestNeighbourDiscovery(t *testing.T) {
 	b.dropped("bad_nd=1 no_session=1")
 }
 
-// TestNeighbourIsSolicited: packets wait until the real server has said where it is.
+// TestNeighbourIsSolicited: packets wait until the real server has answered a solicitation.
 func TestNeighbourIsSolicited(t *testing.T) {
 	s := oneArm.twin()
 	n := s.serving(s.web(modes.NAT, 1))
@@ -357,7 +360,7 @@ func TestAnnouncements6(t *testing.T) {
 	b.sentInAnyOrder(0, nd(own, all, mac, 136, 0xa0000000, own.addr, 2), nd(vip, all, mac, 136, 0xa0000000, vip.addr, 2))
 }
 
-// TestMSS: SYNs announce no more than the service's.
+// TestMSS: SYNs announce no larger segments than the service's MSS.
 func TestMSS(t *testing.T) {
 	for _, mode := range allModes {
 		s := twoArm
@@ -377,7 +380,8 @@ func TestMSS(t *testing.T) {
 	}
 }
 
-// TestTunnelErrors: who cannot get through the tunnel hears of it from the VIP.
+// TestTunnelErrors: the sender of a packet that does not pass the tunnel gets an error from the
+// VIP.
 func TestTunnelErrors(t *testing.T) {
 	for _, s := range sites {
 		b := newBed(t, s, s.serving(s.echo(modes.IPIP, 1)))

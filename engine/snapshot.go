@@ -118,7 +118,8 @@ var ways = func() (all [lvs.NumModes][numFamilies]way) {
 			w := &all[m][f]
 			w.path = lvs.Mode(m).Path()
 			for _, d := range []conntrack.Direction{conntrack.Inbound, conntrack.Outbound} {
-				w.overheads[d] = int8(modes.Overhead(lvs.Mode(m), d, f&clients6 != 0, f&servers6 != 0))
+				overhead := modes.Overhead(lvs.Mode(m), d, f&clients6 != 0, f&servers6 != 0)
+				w.overheads[d] = int8(overhead)
 				w.views[d] = modes.View(lvs.Mode(m), d)
 			}
 		}

@@ -8,7 +8,7 @@ import (
 	"fulcrum/sched"
 )
 
-// spread starts n sessions, many in a burst, and counts where they went by the destination MAC.
+// spread starts n sessions, many in a burst, and counts them by destination MAC.
 func (b *bed) spread(n int) map[int]int {
 	b.Helper()
 	s := &b.site
@@ -60,7 +60,7 @@ func TestSpreads(t *testing.T) {
 	}
 }
 
-// The picks within one burst see each other: least connections is exact from packet to packet.
+// Picks within one burst see each other: least connections is exact from packet to packet.
 func TestPicksOfABurstSeeEachOther(t *testing.T) {
 	s := twoArm
 	v := s.web(modes.DR, 2)

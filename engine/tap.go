@@ -54,7 +54,8 @@ func (t *tap) dropped(p *ports.Packet, why Verdict) {
 func (t *tap) copy(p *ports.Packet, stage capture.Stage, port uint16, why Verdict) {
 	if frame := p.Bytes(); t.filter.Match(frame, &t.parsed) {
 		t.ring.Put(capture.Record{
-			Time: t.now, Stage: stage, Reason: uint8(why), Port: port, Worker: t.worker, Data: frame,
+			Time: t.now, Stage: stage, Reason: uint8(why),
+			Port: port, Worker: t.worker, Data: frame,
 		})
 	}
 }

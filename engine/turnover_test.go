@@ -14,8 +14,9 @@ import (
 	"fulcrum/ports"
 )
 
-// turnover feeds a worker with sessions that begin as fast as others end: the state of a director at its highest rate of
-// new sessions. Every packet is the next one of its flow, and what a flow sends next comes gap flows later.
+// turnover feeds a worker with sessions that begin as fast as others end: a director at its highest
+// rate of new sessions. Every packet is the next one of its flow. A flow's next packet comes gap
+// flows later.
 type turnover struct {
 	*mill
 	steps   []packet.TCPFlags // of a flow; none for a datagram
@@ -26,7 +27,7 @@ type turnover struct {
 }
 
 const (
-	turnoverFlows  = 1 << 26 // do not come again while their session is there
+	turnoverFlows  = 1 << 26 // a flow does not come again while its session exists
 	turnoverTable  = 8 << 20 // sessions
 	floodTable     = 2 << 20
 	turnoverGap    = 512
@@ -39,7 +40,8 @@ var (
 	wholeLife = []packet.TCPFlags{packet.TCPSyn, packet.TCPAck, packet.TCPAck | packet.TCPPsh, packet.TCPFin | packet.TCPAck}
 )
 
-// BenchmarkTurnover is the time of a session's packets, of its beginning and of its end, with millions of them in the table.
+// BenchmarkTurnover measures a session's packets, its beginning and its end, with millions of
+// sessions in the table.
 func BenchmarkTurnover(b *testing.B) {
 	for _, mode := range []modes.Mode{modes.DR, modes.FullNAT} {
 		b.Run(fmt.Sprintf("%s/udp", mode), func(b *testing.B) { newTurnover(b, mode, nil, false).run(b) })
@@ -48,7 +50,7 @@ func BenchmarkTurnover(b *testing.B) {
 	}
 }
 
-// BenchmarkFlood is the time of a SYN on a table full of half-open sessions, the oldest of which gives way.
+// BenchmarkFlood measures a SYN on a table full of half-open sessions: the oldest is evicted.
 func BenchmarkFlood(b *testing.B) {
 	for _, mode := range []modes.Mode{modes.DR, modes.FullNAT} {
 		b.Run(mode.String(), func(b *testing.B) {
@@ -95,7 +97,8 @@ func (t *turnover) run(b *testing.B) {
 	t.measure(b)
 }
 
-// measure gives the time of a session: on average, and in the best stretch, which says more on a machine whose speed changes.
+// measure reports the time of a session: on average, and in the best stretch, which is more
+// reliable on a machine whose speed changes.
 func (t *turnover) measure(b *testing.B) {
 	b.ReportAllocs()
 	steps, best := max(len(t.steps), 1), time.Duration(math.MaxInt64)
@@ -114,7 +117,7 @@ func (t *turnover) measure(b *testing.B) {
 	}
 }
 
-// burstOf is what a turn does with a burst, and with the answers to it.
+// burstOf does a turn's work for a burst and for the answers to it.
 func (t *turnover) burstOf() {
 	t.fillNext()
 	t.worker.now = t.now
@@ -151,7 +154,7 @@ func (t *turnover) fillNext() {
 	}
 }
 
-// reply makes what went out its answers, which are to come in next.
+// reply turns the sent packets into their answers, which come in next.
 func (t *turnover) reply() {
 	t.burst.N = 0
 	for _, p := range t.worker.out[0].Slice() {
@@ -173,7 +176,7 @@ func (t *turnover) reply() {
 	}
 }
 
-// answerTo is what a server says to a segment, and whether it says anything.
+// answerTo returns a server's answer to a segment, and whether there is one.
 func answerTo(f packet.TCPFlags) (packet.TCPFlags, bool) {
 	switch {
 	case f&packet.TCPSyn != 0:

@@ -20,7 +20,7 @@ import (
 	"fulcrum/ports/memory"
 )
 
-// crowd has a bed with n workers.
+// crowd gives a bed n workers.
 func crowd(n int) func(*bedConfig) {
 	return func(c *bedConfig) { c.workers, c.buffers, c.sessions = n, 4096, 4000 }
 }
@@ -44,10 +44,10 @@ func spreading(t fataler, n int, by func(port int) ports.Spread) func(*bedConfig
 
 type fataler interface{ Fatalf(string, ...any) }
 
-// byFlow is what NICs do by themselves.
+// byFlow spreads as NICs do by default.
 func byFlow(int) ports.Spread { return ports.SpreadFlow }
 
-// byClient spreads clients by their source at port 0, and answers by their destination at any other.
+// byClient spreads by client: by the source at port 0, and by the destination at any other.
 func byClient(port int) ports.Spread {
 	if port == 0 {
 		return ports.SpreadSource
@@ -55,7 +55,7 @@ func byClient(port int) ports.Spread {
 	return ports.SpreadDestination
 }
 
-// scattered brings clients' packets to a queue that their ports name, and answers to any.
+// scattered delivers clients' packets to a queue that depends on their ports, and answers to any.
 func scattered(n int) func(*bedConfig) {
 	return func(c *bedConfig) {
 		r := rand.New(rand.NewPCG(3, 4))
@@ -70,11 +70,12 @@ func scattered(n int) func(*bedConfig) {
 	}
 }
 
-// narrow gives each port q queues only.
+// narrow gives each port only q queues.
 func narrow(q int) func(*bedConfig) { return func(c *bedConfig) { c.queues = q } }
 
-// converse starts n sessions, sends a second packet of each, and lets the real servers answer both where answers pass the director.
-// Every packet must arrive, and every session must exist once. It returns the flows that reached real servers.
+// converse starts n sessions and sends a second packet of each. Real servers answer both packets if
+// answers pass the director. Every packet must arrive, and every session must exist once. It
+// returns the flows that reached real servers.
 func (b *bed) converse(mode modes.Mode, n int) map[[2]netip.AddrPort]int {
 	b.Helper()
 	seen := map[[2]netip.AddrPort]int{}
@@ -94,8 +95,8 @@ func (b *bed) converse(mode modes.Mode, n int) map[[2]netip.AddrPort]int {
 	return seen
 }
 
-// answerAll takes what has reached the real servers, notes its flows and, in modes with answers, sends those and expects them at
-// the clients.
+// answerAll takes what has reached the real servers and notes its flows. In modes with answers it
+// sends those and expects them at the clients.
 func (b *bed) answerAll(mode modes.Mode, seen map[[2]netip.AddrPort]int) {
 	b.Helper()
 	answers := 0
@@ -120,7 +121,7 @@ func (b *bed) answerAll(mode modes.Mode, seen map[[2]netip.AddrPort]int) {
 	}
 }
 
-// handedOver is how many packets went from one worker to another.
+// handedOver returns how many packets went from one worker to another.
 func (b *bed) handedOver() uint64 {
 	n := uint64(0)
 	for _, w := range b.engine.workers {
@@ -129,7 +130,7 @@ func (b *bed) handedOver() uint64 {
 	return n
 }
 
-// TestWorkers: however packets are spread, each reaches the worker that has its session.
+// TestWorkers: each packet reaches the worker of its session, however packets are spread.
 func TestWorkers(t *testing.T) {
 	const n = 600
 	for _, mode := range []modes.Mode{modes.DR, modes.NAT, modes.FullNAT} {
@@ -156,7 +157,8 @@ func TestWorkers(t *testing.T) {
 	}
 }
 
-// anywhereIn brings a flow always to the same of q queues, as any NIC does, whatever the direction.
+// anywhereIn delivers each flow to one of q queues, always the same, as any NIC does. The two
+// directions may differ.
 func anywhereIn(q int) func(*bedConfig) {
 	return func(c *bedConfig) {
 		c.choose = func(int) func([]byte) int {
@@ -198,7 +200,7 @@ func TestRoundRobinOverWorkers(t *testing.T) {
 	}
 }
 
-// TestManyWorkersLikeOne: the same packets, at whatever worker, come out the same.
+// TestManyWorkersLikeOne: the same packets have the same results, at any worker.
 func TestManyWorkersLikeOne(t *testing.T) {
 	s := twoArm
 	for _, mode := range []modes.Mode{modes.DR, modes.NAT} {
@@ -227,7 +229,8 @@ func TestManyWorkersLikeOne(t *testing.T) {
 	}
 }
 
-// clientQueue is where a packet is received: in nat anywhere, as its owner is computed; else at its flow's.
+// clientQueue returns the queue for a packet: in nat any, since its owner is computed, and
+// otherwise its flow's.
 func clientQueue(f []byte, mode modes.Mode, r *rand.Rand) int {
 	if mode == modes.NAT {
 		return r.IntN(1000)
@@ -240,7 +243,8 @@ func drawPacket(t *rapid.T) pkt {
 	return udp(clientAt(rapid.IntRange(0, 20).Draw(t, "client")), to, rapid.StringN(0, 20, 20).Draw(t, "payload"))
 }
 
-// TestNeighbourIsKnownToAll: an answer that one worker receives sends off what waits at another.
+// TestNeighbourIsKnownToAll: an answer that one worker receives releases packets that wait at
+// another.
 func TestNeighbourIsKnownToAll(t *testing.T) {
 	s := twoArm
 	n := s.serving(s.echo(modes.DR, 1))
@@ -257,7 +261,7 @@ func TestNeighbourIsKnownToAll(t *testing.T) {
 	b.toServer(0, udp(client, echoVIP, "?").ttlOf(63))
 }
 
-// TestOneWorkerAsks: others wait to be told.
+// TestOneWorkerAsks: only one worker asks, and the others wait for its news.
 func TestOneWorkerAsks(t *testing.T) {
 	s := twoArm
 	n := s.serving(s.echo(modes.DR, 1))
@@ -279,7 +283,7 @@ func TestOneWorkerAsks(t *testing.T) {
 	b.quiet()
 }
 
-// TestAnnouncedOnce: not by every worker.
+// TestAnnouncedOnce: only one worker announces addresses.
 func TestAnnouncedOnce(t *testing.T) {
 	s := oneArm
 	var counts [2]int
@@ -293,7 +297,7 @@ func TestAnnouncedOnce(t *testing.T) {
 	}
 }
 
-// TestICMPErrorReachesItsOwner: whichever worker gets it.
+// TestICMPErrorReachesItsOwner: from any worker.
 func TestICMPErrorReachesItsOwner(t *testing.T) {
 	s := twoArm
 	for _, mode := range allModes {
@@ -320,7 +324,7 @@ func TestICMPErrorReachesItsOwner(t *testing.T) {
 	}
 }
 
-// fullHandoff lets one worker hand over more than fits while the other does not turn.
+// fullHandoff makes one worker hand over more packets than fit while the other does not turn.
 func fullHandoff(t *testing.T) *bed {
 	s := oneArm
 	b := newBed(t, s, s.serving(s.echo(modes.NAT, 1)), crowd(2))
@@ -341,7 +345,7 @@ func fullHandoff(t *testing.T) *bed {
 	return b
 }
 
-// TestHandoffOrder: what one goroutine pushes the other pulls, in order and complete.
+// TestHandoffOrder: one goroutine pulls what another pushes, in order and complete.
 func TestHandoffOrder(t *testing.T) {
 	const n = 200_000
 	h := new(handoff)
@@ -440,7 +444,7 @@ func TestRunWorkers(t *testing.T) {
 	}
 }
 
-// stranger is a port whose packets say that they came from another one, which is not there.
+// stranger is a port whose packets claim to come from a port that does not exist.
 type stranger struct{ *memory.Port }
 
 func (s stranger) Queue(i int) ports.Queue { return strangerQueue{s.Port.Queue(i)} }
@@ -456,7 +460,7 @@ func (q strangerQueue) Exchange(tx, free, rx *ports.Burst) {
 	}
 }
 
-// TestFault: a worker that panics stops all of them, and says over which packet.
+// TestFault: a worker that panics stops all workers, and the fault shows its packet.
 func TestFault(t *testing.T) {
 	s := oneArm
 	b := newSilentBed(t, s, s.serving(s.web(modes.DR, 1)), crowd(2), func(c *bedConfig) {
@@ -474,6 +478,6 @@ func TestFault(t *testing.T) {
 		t.Errorf("%v, packet %x", f, f.Packet)
 	}
 	b.worker.freed.N = 0
-	b.worker.queues[0].Exchange(nil, &b.worker.rx, nil) // what the test's end would miss
+	b.worker.queues[0].Exchange(nil, &b.worker.rx, nil) // which the checks at the end would miss
 	b.worker.counters.totals.Received--
 }
