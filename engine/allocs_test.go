@@ -77,7 +77,7 @@ func noAllocsForEstablished(t *testing.T, m modes.Mode, first, next pkt) {
 func TestNoAllocsOffTheWay(t *testing.T) {
 	b := newBed(t, twoArm, twoArm.serving(twoArm.web(modes.NAT, 0), twoArm.echo(modes.IPIP, 1)))
 	for _, f := range [][]byte{
-		// no real server: answered by ICMP, up to the rate limit
+		// No real server: answered by ICMP, up to the rate limit.
 		b.fromClients(tcp(client, webVIP, "S"), 0),
 		b.fromClients(udp(client, echoVIP, "?").ttlOf(1), 0), // time exceeded
 		b.fromClients(tcp(client, "8.8.8.8:80", "S"), 0),

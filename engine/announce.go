@@ -12,7 +12,7 @@ import (
 const (
 	announceRounds   = 2
 	announceInterval = 2000 // ms
-	// in one turn, so that thousands of addresses do not delay it
+	// announceChunk bounds the announcements of one turn.
 	announceChunk = 32
 
 	// While many batches are under way, later ones are collected for takeInterval, so that their

@@ -23,7 +23,8 @@ func TestAnnouncesItsAddresses(t *testing.T) {
 	b := newSilentBed(t, s, s.serving(s.web(modes.FullNAT, 1)))
 	b.turn()
 	b.sent(0, gratuitous(s.as(0, "10.0.0.1")), gratuitous(s.as(0, vipAlone)))
-	b.sent(1, gratuitous(s.as(1, "10.1.0.1")), gratuitous(s.as(1, "10.1.0.50")), gratuitous(s.as(1, "10.1.0.51")))
+	b.sent(1, gratuitous(s.as(1, "10.1.0.1")), gratuitous(s.as(1, "10.1.0.50")),
+		gratuitous(s.as(1, "10.1.0.51")))
 	b.turn()
 	b.quiet()
 }
@@ -43,11 +44,12 @@ func TestAnnouncesOnlyNewAddresses(t *testing.T) {
 	b.wait(2 * announceInterval)
 	b.quiet()
 	moved := s.serving(s.web(modes.DR, 2))
-	moved.Ports[0].Addresses = append(moved.Ports[0].Addresses, netip.MustParsePrefix("10.0.0.2/24"))
+	moved.Ports[0].Addresses = append(moved.Ports[0].Addresses,
+		netip.MustParsePrefix("10.0.0.2/24"))
 	b.engine.Apply(moved)
 	b.turn()
 	b.sent(0, gratuitous(s.as(0, "10.0.0.2")))
-	// before the second round: an address that was given up is not announced again
+	// Before the second round: an address that was given up is not announced again.
 	b.engine.Apply(s.settings())
 	b.wait(2 * announceInterval)
 	b.quiet()
@@ -152,9 +154,11 @@ func TestAnswersAddressProbes(t *testing.T) {
 func TestTakesUnicastQuestionsAndDropsThoseToOthers(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.settings())
-	b.receive(0, arpPacket(layers.ARPRequest, s.neighbour, s.ports[0].addr, packet.MAC{}, s.ports[0].mac))
+	b.receive(0, arpPacket(layers.ARPRequest, s.neighbour, s.ports[0].addr, packet.MAC{},
+		s.ports[0].mac))
 	b.sent(0, isAt(s.ports[0], s.neighbour))
-	b.receive(0, arpPacket(layers.ARPRequest, s.neighbour, s.ports[0].addr, packet.MAC{}, s.gateway.mac))
+	b.receive(0, arpPacket(layers.ARPRequest, s.neighbour, s.ports[0].addr, packet.MAC{},
+		s.gateway.mac))
 	b.quiet()
 	b.dropped("not_our_mac=1")
 }
@@ -199,13 +203,19 @@ func TestWhomItLearnsFrom(t *testing.T) {
 		frame  func(host) []byte
 		learns bool
 	}{
-		{"who asks for us", station("10.0.0.70", 70), func(h host) []byte { return whoHas(own, h) }, true},
-		{"who answers us unasked", station("10.0.0.70", 70), func(h host) []byte { return isAt(h, s.ports[0]) }, true},
-		{"a stranger who asks for another", station("10.0.0.70", 70), func(h host) []byte { return whoHas(s.gateway.addr, h) }, false},
+		{"who asks for us", station("10.0.0.70", 70), func(h host) []byte { return whoHas(own, h) },
+			true},
+		{"who answers us unasked", station("10.0.0.70", 70),
+			func(h host) []byte { return isAt(h, s.ports[0]) }, true},
+		{"a stranger who asks for another", station("10.0.0.70", 70),
+			func(h host) []byte { return whoHas(s.gateway.addr, h) }, false},
 		{"a stranger who announces itself", station("10.0.0.70", 70), gratuitous, false},
-		{"one of another subnet", station("10.9.0.70", 70), func(h host) []byte { return whoHas(own, h) }, false},
-		{"one of the other port's subnet", station("10.1.0.70", 70), func(h host) []byte { return whoHas(own, h) }, false},
-		{"one who claims the VIP", station(vipAlone, 70), func(h host) []byte { return whoHas(own, h) }, false},
+		{"one of another subnet", station("10.9.0.70", 70),
+			func(h host) []byte { return whoHas(own, h) }, false},
+		{"one of the other port's subnet", station("10.1.0.70", 70),
+			func(h host) []byte { return whoHas(own, h) }, false},
+		{"one who claims the VIP", station(vipAlone, 70),
+			func(h host) []byte { return whoHas(own, h) }, false},
 		{"one who claims our address", station("10.0.0.1", 70), gratuitous, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -29,7 +29,8 @@ func TestSlowDevice(t *testing.T) {
 			got = append(got, b.ports[s.back].Collect(0)...)
 		}
 		if len(got) != n {
-			t.Fatalf("%d of %d came out; dropped %q, held %d", len(got), n, b.drops(), b.totals().Held)
+			t.Fatalf("%d of %d came out; dropped %q, held %d", len(got), n, b.drops(),
+				b.totals().Held)
 		}
 		for i, f := range got {
 			judge(t, f)

@@ -79,10 +79,12 @@ func newSilentBed(t testing.TB, s site, n Settings, changes ...func(*bedConfig))
 }
 
 func (b *bed) config(cfg bedConfig) Config {
-	c := Config{CPUs: make([]int, cfg.workers), Sessions: cfg.sessions, SessionsV6: cfg.sessions, Seed: 1}
+	c := Config{CPUs: make([]int, cfg.workers), Sessions: cfg.sessions, SessionsV6: cfg.sessions,
+		Seed: 1}
 	for i, p := range b.site.ports {
 		m := memory.Config{
-			Name: fmt.Sprintf("port %d", i), Index: i, MAC: p.mac, MTU: cfg.mtu, Pool: b.pool, TxLimit: cfg.txLimit, Queues: cfg.queues,
+			Name: fmt.Sprintf("port %d", i), Index: i, MAC: p.mac, MTU: cfg.mtu, Pool: b.pool,
+			TxLimit: cfg.txLimit, Queues: cfg.queues,
 		}
 		if cfg.rss != nil {
 			m.RSS = cfg.rss(i)
@@ -151,8 +153,10 @@ func (b *bed) totals() Totals {
 	for _, w := range b.engine.workers {
 		t := totalsOf(w)
 		for _, n := range [...][2]*uint64{
-			{&sum.Received, &t.Received}, {&sum.Originated, &t.Originated}, {&sum.Transmitted, &t.Transmitted}, {&sum.Consumed, &t.Consumed},
-			{&sum.Held, &t.Held}, {&sum.HandedOver, &t.HandedOver}, {&sum.TakenOver, &t.TakenOver}, {&sum.Evicted, &t.Evicted},
+			{&sum.Received, &t.Received}, {&sum.Originated, &t.Originated},
+			{&sum.Transmitted, &t.Transmitted}, {&sum.Consumed, &t.Consumed},
+			{&sum.Held, &t.Held}, {&sum.HandedOver, &t.HandedOver}, {&sum.TakenOver, &t.TakenOver},
+			{&sum.Evicted, &t.Evicted},
 		} {
 			*n[0] += *n[1]
 		}
@@ -238,7 +242,8 @@ func (b *bed) receive(port int, frames ...[]byte) {
 func (b *bed) fromClient(packets ...pkt) {
 	b.Helper()
 	for _, p := range packets {
-		b.receive(b.site.front, b.site.in(p).frame(b.site.gateway.mac, b.site.own(b.site.front).mac))
+		b.receive(b.site.front, b.site.in(p).frame(b.site.gateway.mac,
+			b.site.own(b.site.front).mac))
 	}
 }
 
@@ -246,7 +251,8 @@ func (b *bed) fromClient(packets ...pkt) {
 func (b *bed) fromServer(i int, packets ...pkt) {
 	b.Helper()
 	for _, p := range packets {
-		b.receive(b.site.back, b.site.in(p).frame(b.site.servers[i].mac, b.site.own(b.site.back).mac))
+		b.receive(b.site.back, b.site.in(p).frame(b.site.servers[i].mac,
+			b.site.own(b.site.back).mac))
 	}
 }
 
@@ -283,7 +289,8 @@ func (b *bed) sentInAnyOrder(port int, want ...[]byte) {
 // toServer expects packets at the i-th real server.
 func (b *bed) toServer(i int, want ...pkt) {
 	b.Helper()
-	b.sent(b.site.back, b.site.framesOf(want, b.site.own(b.site.back).mac, b.site.servers[i].mac)...)
+	b.sent(b.site.back, b.site.framesOf(want, b.site.own(b.site.back).mac,
+		b.site.servers[i].mac)...)
 }
 
 // toClient expects packets at the gateway.

@@ -22,7 +22,8 @@ func (b *bed) burst(port int, packets ...pkt) {
 func TestSameSynTwiceInABurst(t *testing.T) {
 	eachMode(t, func(t *testing.T, s site, m modes.Mode) {
 		b := newBed(t, s, s.serving(s.web(m, 3)))
-		b.burst(s.front, tcp(client, webVIP, "S"), tcp(client, webVIP, "S"), tcp(client, webVIP, "A"))
+		b.burst(s.front, tcp(client, webVIP, "S"), tcp(client, webVIP, "S"),
+			tcp(client, webVIP, "A"))
 		b.sessions(1)
 		got := b.ports[s.back].Collect(0)
 		if len(got) != 3 {
@@ -66,7 +67,8 @@ func TestAnswerInTheBurstOfItsSession(t *testing.T) {
 func TestReuseWithinABurst(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.serving(s.web(modes.DR, 2)))
-	b.burst(0, tcp(client, webVIP, "S"), tcp(client, webVIP, "A"), tcp(client, webVIP, "FA"), tcp(client, webVIP, "S"))
+	b.burst(0, tcp(client, webVIP, "S"), tcp(client, webVIP, "A"), tcp(client, webVIP, "FA"),
+		tcp(client, webVIP, "S"))
 	own := s.ports[0].mac
 	b.sent(0,
 		tcp(client, webVIP, "S").hop().frame(own, s.servers[1].mac),
@@ -83,7 +85,7 @@ func TestEvictionIsTheSameInABurst(t *testing.T) {
 	s := oneArm
 	packets := []pkt{
 		tcp(clientAt(0), webVIP, "S"), tcp(clientAt(1), webVIP, "S"),
-		// begins again in its own slot
+		// It begins again in its own slot.
 		tcp(clientAt(0), webVIP, "F"), tcp(clientAt(0), webVIP, "S"),
 		tcp(clientAt(2), webVIP, "S"), // evicts a session
 	}

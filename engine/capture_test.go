@@ -12,7 +12,8 @@ import (
 )
 
 func everyStage(packets int) CaptureConfig {
-	return CaptureConfig{Stages: []capture.Stage{capture.Rx, capture.Tx, capture.Drop}, Packets: packets, Bytes: 1 << 20, Snap: 64}
+	return CaptureConfig{Stages: []capture.Stage{capture.Rx, capture.Tx, capture.Drop},
+		Packets: packets, Bytes: 1 << 20, Snap: 64}
 }
 
 // whileCapturing runs traffic during a capture and describes the records.
@@ -108,7 +109,8 @@ func TestCaptureCopiesOnceWhatIsSentLate(t *testing.T) {
 	c.Stages = []capture.Stage{capture.Tx}
 	var frames [][]byte
 	for i := range 8 {
-		frames = append(frames, s.in(tcp(clientAt(i), webVIP, "S")).frame(s.gateway.mac, s.own(s.front).mac))
+		frames = append(frames, s.in(tcp(clientAt(i), webVIP, "S")).frame(s.gateway.mac,
+			s.own(s.front).mac))
 	}
 	_, result := b.whileCapturing(c, func() {
 		b.receive(s.front, frames...)
@@ -126,7 +128,8 @@ func TestCaptureCopiesOnceWhatIsSentLate(t *testing.T) {
 func TestFullRingMisses(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.serving(s.web(modes.DR, 1)))
-	b.worker.tap = &tap{ring: capture.NewRing(2, 64), sent: make([]int, 1), stages: [capture.NumStages]bool{capture.Rx: true}}
+	b.worker.tap = &tap{ring: capture.NewRing(2, 64), sent: make([]int, 1),
+		stages: [capture.NumStages]bool{capture.Rx: true}}
 	for i := range 5 {
 		b.fromClient(tcp(clientAt(i), webVIP, "S"))
 	}

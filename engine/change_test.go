@@ -105,11 +105,15 @@ func TestMemberBeforePool(t *testing.T) {
 	b.engine.Change(Change{Put: []Service{more}})
 	b.turn()
 	b.collectAll()
-	// as if it had read the snapshot just before the change, and the pool just after
+	// As if it had read the snapshot just before the change, and the pool just after.
 	b.worker.snap = old
 	b.worker.burst++
-	a, d := arrival{key: packet.Key{Flow: packet.Flow{Src: packet.AddrOf4(0x0a000009), Dst: packet.AddrOf(at4(webVIP).Addr()), SrcPort: 1, DstPort: 80},
-		Protocol: packet.ProtocolTCP}, flags: packet.TCPSyn}, decision{}
+	flow := packet.Flow{
+		Src: packet.AddrOf4(0x0a000009), SrcPort: 1,
+		Dst: packet.AddrOf(at4(webVIP).Addr()), DstPort: 80,
+	}
+	key := packet.Key{Flow: flow, Protocol: packet.ProtocolTCP}
+	a, d := arrival{key: key, flags: packet.TCPSyn}, decision{}
 	b.worker.decide(&a, &d)
 	if d.verdict != Taken || d.server.gone || b.worker.snap != b.engine.snap.Load() {
 		t.Fatalf("%+v of %+v", d, d.server)
@@ -215,8 +219,12 @@ func v0(all []netip.Addr) netip.Addr { return all[0] }
 // farm returns n services with m real servers each, all behind a gateway.
 func farm(n, m int) Settings {
 	s := Settings{
-		Ports:  []PortSettings{{[]netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")}}, {[]netip.Prefix{netip.MustParsePrefix("10.1.0.1/24")}}},
-		Routes: []Route{{To: netip.MustParsePrefix("0.0.0.0/0"), Via: netip.MustParseAddr("10.0.0.254")}, {To: netip.MustParsePrefix("10.128.0.0/9"), Via: netip.MustParseAddr("10.1.0.254"), Port: 1}},
+		Ports: []PortSettings{{[]netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")}},
+			{[]netip.Prefix{netip.MustParsePrefix("10.1.0.1/24")}}},
+		Routes: []Route{
+			{To: netip.MustParsePrefix("0.0.0.0/0"), Via: netip.MustParseAddr("10.0.0.254")},
+			{To: netip.MustParsePrefix("10.128.0.0/9"), Via: netip.MustParseAddr("10.1.0.254"), Port: 1},
+		},
 	}
 	for i := range n {
 		s.Services = append(s.Services, farmService(i, m))
@@ -226,11 +234,14 @@ func farm(n, m int) Settings {
 
 func farmService(i, m int) Service {
 	v := Service{
-		Name: fmt.Sprintf("service-%d", i), Address: netip.AddrPortFrom(packet.AddrFrom4(0x0a400000+uint32(i)), 80),
+		Name:     fmt.Sprintf("service-%d", i),
+		Address:  netip.AddrPortFrom(packet.AddrFrom4(0x0a400000+uint32(i)), 80),
 		Protocol: lvs.TCP, Mode: modes.NAT, Scheduler: sched.WLC, Echo: true,
 	}
 	for j := range m {
-		v.RealServers = append(v.RealServers, RealServer{Address: netip.AddrPortFrom(packet.AddrFrom4(0x0a800000+uint32(i*m+j)), 8080), Weight: 1})
+		address := packet.AddrFrom4(0x0a800000 + uint32(i*m+j))
+		v.RealServers = append(v.RealServers,
+			RealServer{Address: netip.AddrPortFrom(address, 8080), Weight: 1})
 	}
 	return v
 }

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Totals counts the packets of a worker, or of all workers, by what happened to them. At the end of
-// each turn of a worker, Received + Originated + TakenOver = Transmitted + Consumed + the sum of
+// Totals counts the packets of a worker, or of all workers, by what happened to them. At the end
+// of each turn of a worker, Received + Originated + TakenOver = Transmitted + Consumed + the sum of
 // Drops + Held + HandedOver. In the sum over all workers, Held includes packets between two
 // workers.
 type Totals struct {
@@ -18,7 +18,8 @@ type Totals struct {
 	HandedOver  uint64 // given to other workers
 	TakenOver   uint64 // received from other workers
 	Drops       [NumVerdicts]uint64
-	// half-open sessions evicted from a full table; not packets, so not part of the law
+	// Evicted counts half-open sessions evicted from a full table. They are not packets, and not
+	// part of the law.
 	Evicted uint64
 }
 

@@ -14,7 +14,7 @@ type arrival struct {
 	hash  uint64          // of key
 	flags packet.TCPFlags // valid for TCP
 	event conntrack.Event // valid for SCTP
-	// the session of this flow that ends if the packet begins another; 0 is none
+	// over is the session of this flow that ends if the packet begins another; 0 is none.
 	over     conntrack.Ref
 	question bool // from Explain: the decision must change nothing
 }
@@ -30,7 +30,8 @@ type decision struct {
 	server *serverEntry
 
 	// Valid if verdict is Taken.
-	// of the answers; in dr and ipip they do not pass, and out only names the real server
+	// out is the key of the answers. In dr and ipip they do not pass, and out only names the real
+	// server.
 	out     packet.Key
 	outHash uint64
 	turn    uint32 // fullnat: the real server's next local address and port

@@ -71,7 +71,8 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 		return dropping(t, tcp(client, webVIP, "S").carrying("odd").with(func(p *pkt) { p.mf = true }))
 	},
 	DropTinyFragment: func(t *testing.T) *bed {
-		return dropping(t, pkt{src: at4(client), dst: at4(webVIP), protocol: packet.ProtocolTCP, ttl: 64, offset: 1, payload: []byte("overwritten?")})
+		return dropping(t, pkt{src: at4(client), dst: at4(webVIP), protocol: packet.ProtocolTCP,
+			ttl: 64, offset: 1, payload: []byte("overwritten?")})
 	},
 	DropFragmentOverlap: func(t *testing.T) *bed {
 		b := newBed(t, oneArm, oneArm.serving(oneArm.echo(modes.DR, 1)))
@@ -82,7 +83,8 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 	},
 	DropFragmentTimeout: func(t *testing.T) *bed {
 		b := newBed(t, oneArm, oneArm.serving(oneArm.echo(modes.DR, 1)))
-		b.receive(0, ethernet(oneArm.gateway.mac, oneArm.ports[0].mac, long.etherType(), fragmentsOf(long, 1200)[1]))
+		b.receive(0, ethernet(oneArm.gateway.mac, oneArm.ports[0].mac, long.etherType(),
+			fragmentsOf(long, 1200)[1]))
 		b.wait(1100)
 		return b
 	},
@@ -93,7 +95,8 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 			b.deliver(0, ethernet(oneArm.gateway.mac, oneArm.ports[0].mac, long.etherType(), f))
 		}
 		b.turn()
-		b.receive(0, ethernet(oneArm.gateway.mac, oneArm.ports[0].mac, long.etherType(), fragmentsOf(long, 64)[0]))
+		b.receive(0, ethernet(oneArm.gateway.mac, oneArm.ports[0].mac, long.etherType(),
+			fragmentsOf(long, 64)[0]))
 		return b
 	},
 	DropOtherFamily: func(t *testing.T) *bed {
@@ -104,7 +107,8 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 		return c.bed
 	},
 	DropSCTPChunk: func(t *testing.T) *bed {
-		return dropping(t, pkt{src: at4(client), dst: at4(webVIP), protocol: packet.ProtocolSCTP, ttl: 64, payload: make([]byte, 16)})
+		return dropping(t, pkt{src: at4(client), dst: at4(webVIP), protocol: packet.ProtocolSCTP,
+			ttl: 64, payload: make([]byte, 16)})
 	},
 	DropBadND: func(t *testing.T) *bed {
 		s := oneArm.twin()
@@ -141,7 +145,8 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 	DropSourceAddress: func(t *testing.T) *bed { return dropping(t, tcp("127.0.0.1:4000", webVIP, "S")) },
 	DropICMPError: func(t *testing.T) *bed {
 		b := newBed(t, oneArm, oneArm.serving(oneArm.web(modes.NAT, 1)))
-		b.fromClient(icmp("192.168.5.9", vipAlone, packet.ICMPUnreachable, packet.ICMPCodeFragmentationNeeded, 1400, make([]byte, 28)))
+		b.fromClient(icmp("192.168.5.9", vipAlone, packet.ICMPUnreachable,
+			packet.ICMPCodeFragmentationNeeded, 1400, make([]byte, 28)))
 		return b
 	},
 	DropNoSession: func(t *testing.T) *bed { return dropping(t, tcp(client, webVIP, "A")) },
@@ -213,7 +218,8 @@ func TestEveryDropReason(t *testing.T) {
 				t.Fatal("no test reaches this drop reason")
 			}
 			b := test(t)
-			if got := b.drops(); !strings.HasPrefix(got, v.String()+"=") || strings.Contains(got, " ") {
+			if got := b.drops(); !strings.HasPrefix(got, v.String()+"=") ||
+				strings.Contains(got, " ") {
 				t.Fatalf("dropped %q, want %v alone", got, v)
 			}
 			b.balanced()

@@ -35,7 +35,7 @@ func (w *Worker) echoFlow(p *ports.Packet, m *meta) (Verdict, bool) {
 		return w.beginEcho(p, m, service), true
 	}
 	if m.SrcPort == 0 && w.outgoing != nil && int(p.Spare) < len(w.outgoing) {
-		// the worker that received the request has the session
+		// The worker that received the request has the session.
 		return w.handOver(p, (w.number+1)%len(w.outgoing)), true
 	}
 	return Taken, false

@@ -72,7 +72,8 @@ type Engine struct {
 	announcements announcements
 
 	capturing sync.Mutex // held while a capture runs
-	// held for one piece of a listing, so that several listings cost a worker as much as one
+	// listing is held for one piece of a listing, so that several listings cost a worker as much
+	// as one.
 	listing sync.Mutex
 }
 
@@ -306,7 +307,7 @@ const patience = 100
 // loop turns until stop.
 func (w *Worker) loop(clock *Clock, stop *atomic.Bool) {
 	idle := idler{busy: w.engine.cfg.Idle == IdleBusy}
-	// when the last turn began; 0 if the worker has slept since, or before the first turn
+	// When the last turn began; 0 if the worker has slept since, or before the first turn.
 	began := time.Duration(0)
 	for !stop.Load() {
 		now := clock.Now()

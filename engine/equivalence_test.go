@@ -29,10 +29,12 @@ func everything(s *site, variant int) Settings {
 		t, u := s.web(m, 3), s.echo(m, 2)
 		t.Address, u.Address = netip.AddrPortFrom(t.Address.Addr(), uint16(80+i)), netip.AddrPortFrom(u.Address.Addr(), uint16(70+i))
 		for j := range t.RealServers {
-			t.RealServers[j].Address = netip.AddrPortFrom(s.servers[j].addr, serverPort(m, t.Address))
+			t.RealServers[j].Address = netip.AddrPortFrom(s.servers[j].addr,
+				serverPort(m, t.Address))
 		}
 		for j := range u.RealServers {
-			u.RealServers[j].Address = netip.AddrPortFrom(s.servers[j].addr, serverPort(m, u.Address))
+			u.RealServers[j].Address = netip.AddrPortFrom(s.servers[j].addr,
+				serverPort(m, u.Address))
 		}
 		t.Scheduler = lvs.Schedulers()[(i+variant)%len(lvs.Schedulers())]
 		t.RealServers[1].Weight = int32(variant % 3)
@@ -100,7 +102,8 @@ func (d traffic) sender(port int) host {
 }
 
 func (d traffic) clientAddress() string {
-	return fmt.Sprintf("%s:%d", d.oneOf("client", "192.168.5.9", "10.0.0.9", "10.0.0.77"), 4000+d.number("client port", 3))
+	return fmt.Sprintf("%s:%d", d.oneOf("client", "192.168.5.9", "10.0.0.9", "10.0.0.77"),
+		4000+d.number("client port", 3))
 }
 
 func (d traffic) fromClient() pkt {
@@ -124,7 +127,8 @@ func (d traffic) fromServer() pkt {
 	if service.Mode == modes.FullNAT {
 		to = d.localAddress(service, i)
 	}
-	asked := pkt{src: at4(to), dst: service.RealServers[i].Address, protocol: uint8(service.Protocol)}
+	asked := pkt{src: at4(to), dst: service.RealServers[i].Address,
+		protocol: uint8(service.Protocol)}
 	return asked.reply(d.oneOf("answer", "SA", "A", "FA", "R"), "answer")
 }
 
@@ -200,7 +204,8 @@ func expectSame(t *rapid.T, one, many *bed) {
 			case i >= len(b[port]):
 				t.Fatalf("port %d: the burst did not send\n%s", port, dump(a[port][i]))
 			case !bytes.Equal(a[port][i], b[port][i]):
-				t.Fatalf("port %d, frame %d: one by one\n%sin a burst\n%s", port, i, dump(a[port][i]), dump(b[port][i]))
+				t.Fatalf("port %d, frame %d: one by one\n%sin a burst\n%s", port, i,
+					dump(a[port][i]), dump(b[port][i]))
 			}
 		}
 	}
@@ -221,7 +226,8 @@ func expectSame(t *rapid.T, one, many *bed) {
 	for id, live := range one.engine.registry.live {
 		x, y := &live.load, &many.engine.registry.live[id].load
 		if x.Active() != y.Active() || x.Inactive() != y.Inactive() {
-			t.Fatalf("real server %d: %d+%d connections one by one, %d+%d in a burst", id, x.Active(), x.Inactive(), y.Active(), y.Inactive())
+			t.Fatalf("real server %d: %d+%d connections one by one, %d+%d in a burst", id,
+				x.Active(), x.Inactive(), y.Active(), y.Inactive())
 		}
 	}
 }

@@ -19,7 +19,7 @@ type Question struct {
 	Protocol uint8 // packet.ProtocolTCP, ProtocolUDP or ProtocolSCTP
 	From, To netip.AddrPort
 	TCPFlags packet.TCPFlags // valid for TCP
-	// index of the port where it comes in; -1 for the port that leads to From
+	// Port is the index of the port where it comes in; -1 for the port that leads to From.
 	Port int
 }
 
@@ -105,7 +105,7 @@ func (w *Worker) comesIn(q *Question) int {
 	if q.Port >= 0 {
 		return q.Port
 	}
-	// port 0 if no route leads to the source
+	// Port 0 if no route leads to the source.
 	_, port, _ := w.snap.routes.next(packet.AddrOf(q.From.Addr()))
 	return int(port)
 }
@@ -191,8 +191,8 @@ func (w *Worker) explainDecision(q *Question, x *Explanation, a *arrival) {
 	_, _, routed := w.snap.routes.next(d.server.address)
 	switch {
 	case x.Verdict != Taken:
-	// a session that ends would free its slot
 	case routed && !x.Replaces && w.sessions.Full(!a.key.Src.Is4()):
+		// A session that is replaced leaves its slot.
 		x.Verdict = DropSessionsFull
 	default:
 		x.leave(w, departure{

@@ -62,7 +62,8 @@ func withSCTP(s *site, variant int) Settings {
 		v := s.service(m, packet.ProtocolSCTP, 2)
 		v.Address = netip.AddrPortFrom(v.Address.Addr(), uint16(90+i))
 		for j := range v.RealServers {
-			v.RealServers[j].Address = netip.AddrPortFrom(s.servers[j].addr, serverPort(m, v.Address))
+			v.RealServers[j].Address = netip.AddrPortFrom(s.servers[j].addr,
+				serverPort(m, v.Address))
 		}
 		n.Services = append(n.Services, v)
 	}
@@ -77,7 +78,8 @@ func (d traffic) initiation(b *bed) []byte {
 	if d.site.is6 {
 		from = sixPort(from)
 	}
-	return sctpFrame(*d.site, from, v.Address, d.sender(d.site.front).mac, d.site.own(d.site.front).mac, 64, layers.SCTPChunkTypeInit)
+	return sctpFrame(*d.site, from, v.Address, d.sender(d.site.front).mac,
+		d.site.own(d.site.front).mac, 64, layers.SCTPChunkTypeInit)
 }
 
 // explained explains a packet, sends it, and compares the two results.
@@ -128,7 +130,8 @@ type directorState struct {
 
 func (b *bed) state() directorState {
 	w := b.worker
-	s := directorState{totals: b.totals(), neighbours: w.neighbours.Len(), peers: slices.Clone(w.peers[:len(w.snap.servers)]), random: *w.random}
+	s := directorState{totals: b.totals(), neighbours: w.neighbours.Len(),
+		peers: slices.Clone(w.peers[:len(w.snap.servers)]), random: *w.random}
 	for slot := range uint32(w.sessions.Cap()) {
 		s.sessions = append(s.sessions, *w.sessions.At(slot))
 	}
@@ -141,14 +144,16 @@ func (b *bed) state() directorState {
 
 func questionOf(m *meta, frame []byte, port int) Question {
 	k := packet.Key{Flow: packet.Flow{
-		Src: packet.AddrOf4(m.Src), Dst: packet.AddrOf4(m.Dst), SrcPort: m.SrcPort, DstPort: m.DstPort,
+		Src: packet.AddrOf4(m.Src), Dst: packet.AddrOf4(m.Dst), SrcPort: m.SrcPort,
+		DstPort: m.DstPort,
 	}, Protocol: m.Protocol}
 	if m.Kind.Is6() {
 		k = m.Key(frame)
 	}
 	return Question{
 		Protocol: k.Protocol, TCPFlags: m.TCPFlags, Port: port,
-		From: netip.AddrPortFrom(k.Src.Netip(), k.SrcPort), To: netip.AddrPortFrom(k.Dst.Netip(), k.DstPort),
+		From: netip.AddrPortFrom(k.Src.Netip(), k.SrcPort),
+		To:   netip.AddrPortFrom(k.Dst.Netip(), k.DstPort),
 	}
 }
 
@@ -208,7 +213,8 @@ func TestExplainShowsTheSession(t *testing.T) {
 	b.fromClient(tcp(client, webVIP, "S"))
 	b.now += 700
 	b.turn()
-	q := Question{Protocol: packet.ProtocolTCP, From: at4(client), To: at4(webVIP), TCPFlags: packet.TCPSyn, Port: -1}
+	q := Question{Protocol: packet.ProtocolTCP, From: at4(client), To: at4(webVIP),
+		TCPFlags: packet.TCPSyn, Port: -1}
 	for range 2 {
 		var x Explanation
 		if !b.worker.explainKnown(&q, &x) {
@@ -240,11 +246,13 @@ func TestExplainRefusesNonsense(t *testing.T) {
 func TestExplainFindsTheWorker(t *testing.T) {
 	b := newBed(t, twoArm, twoArm.serving(twoArm.web(modes.NAT, 2)), func(c *bedConfig) { c.workers = 3 })
 	for i := range 12 {
-		q := Question{Protocol: packet.ProtocolTCP, From: at4(clientAt(i)), To: at4(webVIP), TCPFlags: packet.TCPSyn, Port: -1}
+		q := Question{Protocol: packet.ProtocolTCP, From: at4(clientAt(i)), To: at4(webVIP),
+			TCPFlags: packet.TCPSyn, Port: -1}
 		before := b.explain(q)
 		b.fromClient(tcp(clientAt(i), webVIP, "S"))
 		after := b.explain(q)
-		if before.Session != nil || after.Session == nil || before.Worker != after.Worker || before.RealServer != after.RealServer {
+		if before.Session != nil || after.Session == nil || before.Worker != after.Worker ||
+			before.RealServer != after.RealServer {
 			t.Fatalf("explained was %+v, and then %+v", before, after)
 		}
 		if n := b.engine.workers[after.Worker].sessions.Len(); n == 0 {

@@ -26,7 +26,8 @@ type path struct {
 // begin sends a session's first packet, which must go to real server 0, and returns its path.
 func (b *bed) begin(m modes.Mode, first pkt) *path {
 	b.Helper()
-	p := &path{bed: b, mode: m, vip: first.dst, client: first.src, source: first.src, tunnel: b.worker.outerID + 1}
+	p := &path{bed: b, mode: m, vip: first.dst, client: first.src, source: first.src,
+		tunnel: b.worker.outerID + 1}
 	p.server = netip.AddrPortFrom(b.site.servers[0].addr, serverPort(m, first.dst))
 	b.fromClient(first)
 	if m != modes.FullNAT {
@@ -55,7 +56,8 @@ func (p *path) inbound(in pkt) pkt {
 		return in.hop().from(p.source).to(p.server)
 	case modes.IPIP:
 		p.tunnel++
-		return tunnelled(p.bed.site.in(in).hop(), p.bed.site.own(p.bed.site.back).addr, p.server.Addr(), p.tunnel-1)
+		return tunnelled(p.bed.site.in(in).hop(), p.bed.site.own(p.bed.site.back).addr,
+			p.server.Addr(), p.tunnel-1)
 	}
 	// dr changes nothing else, padding included.
 	return in.with(func(q *pkt) { q.ttl-- })
@@ -162,7 +164,8 @@ func TestIPHeaderIsKept(t *testing.T) {
 		b := newBed(t, s, s.serving(s.web(m, 1)))
 		odd := func(p *pkt) {
 			p.tos, p.id, p.df, p.ttl = 0x2e<<2|3, 0xbeef, true, 2
-			p.options = []layers.IPv4Option{{OptionType: 148, OptionLength: 4, OptionData: []byte{0, 0}}}
+			p.options = []layers.IPv4Option{{OptionType: 148, OptionLength: 4,
+				OptionData: []byte{0, 0}}}
 		}
 		p := b.begin(m, tcp(client, webVIP, "S").with(odd))
 		p.answers("SA", "", odd)
@@ -217,7 +220,8 @@ func TestDamageIsNotRepaired(t *testing.T) {
 		f := tcp(client, webVIP, "A").carrying("data").frame(b.site.gateway.mac, b.site.own(0).mac)
 		f[len(f)-1] ^= 0x40
 		b.receive(0, f)
-		want := p.inbound(tcp(client, webVIP, "A").carrying("data")).frame(b.site.own(1).mac, b.site.servers[0].mac)
+		want := p.inbound(tcp(client, webVIP, "A").carrying("data")).frame(b.site.own(1).mac,
+			b.site.servers[0].mac)
 		want[len(want)-1] ^= 0x40
 		if got := b.ports[1].Collect(0); len(got) != 1 || !slices.Equal(got[0], want) {
 			t.Fatalf("%v: sent %x, want %x", m, got, want)

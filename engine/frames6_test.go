@@ -95,7 +95,8 @@ func icmpTwin(v4 layers.ICMPv4TypeCode) (typ, code uint8) {
 func judgeIPv6(t testing.TB, ip *layers.IPv6) {
 	t.Helper()
 	pseudo := append(append([]byte(nil), ip.SrcIP...), ip.DstIP...)
-	pseudo = append(pseudo, 0, 0, byte(len(ip.Payload)>>8), byte(len(ip.Payload)), 0, 0, 0, byte(ip.NextHeader))
+	pseudo = append(pseudo, 0, 0, byte(len(ip.Payload)>>8), byte(len(ip.Payload)), 0, 0, 0,
+		byte(ip.NextHeader))
 	switch ip.NextHeader {
 	case layers.IPProtocolTCP, layers.IPProtocolUDP, layers.IPProtocolICMPv6:
 		if rest := plainChecksum(append(pseudo, ip.Payload...), 0); rest != 0 {
@@ -105,23 +106,28 @@ func judgeIPv6(t testing.TB, ip *layers.IPv6) {
 }
 
 // nd is a message of neighbour discovery, made by gopacket.
-func nd(from host, dst netip.Addr, dstMAC packet.MAC, typ uint8, flags uint32, target netip.Addr, option byte) []byte {
+func nd(from host, dst netip.Addr, dstMAC packet.MAC, typ uint8, flags uint32, target netip.Addr,
+	option byte) []byte {
 	body := append([]byte{byte(flags >> 24), 0, 0, 0}, target.AsSlice()...)
 	body = append(append(body, option, 1), from.mac[:]...)
-	ip := &layers.IPv6{Version: 6, HopLimit: 255, NextHeader: layers.IPProtocolICMPv6, SrcIP: from.addr.AsSlice(), DstIP: dst.AsSlice()}
+	ip := &layers.IPv6{Version: 6, HopLimit: 255, NextHeader: layers.IPProtocolICMPv6,
+		SrcIP: from.addr.AsSlice(), DstIP: dst.AsSlice()}
 	l := &layers.ICMPv6{TypeCode: layers.CreateICMPv6TypeCode(typ, 0)}
 	l.SetNetworkLayerForChecksum(ip)
-	return ethernet(from.mac, dstMAC, layers.EthernetTypeIPv6, serialize(ip, l, gopacket.Payload(body)))
+	return ethernet(from.mac, dstMAC, layers.EthernetTypeIPv6,
+		serialize(ip, l, gopacket.Payload(body)))
 }
 
 // probes asks whether an address is taken, from a station without address.
 func probes(a netip.Addr, asks host) []byte {
 	b := a.As16()
 	group := []byte{0: 0xff, 1: 2, 11: 1, 12: 0xff, 13: b[13], 14: b[14], 15: b[15]}
-	ip := &layers.IPv6{Version: 6, HopLimit: 255, NextHeader: layers.IPProtocolICMPv6, SrcIP: make([]byte, 16), DstIP: group}
+	ip := &layers.IPv6{Version: 6, HopLimit: 255, NextHeader: layers.IPProtocolICMPv6,
+		SrcIP: make([]byte, 16), DstIP: group}
 	l := &layers.ICMPv6{TypeCode: layers.CreateICMPv6TypeCode(135, 0)}
 	l.SetNetworkLayerForChecksum(ip)
-	return ethernet(asks.mac, packet.MAC{0x33, 0x33, 0xff, b[13], b[14], b[15]}, layers.EthernetTypeIPv6,
+	return ethernet(asks.mac, packet.MAC{0x33, 0x33, 0xff, b[13], b[14], b[15]},
+		layers.EthernetTypeIPv6,
 		serialize(ip, l, gopacket.Payload(append(make([]byte, 4), a.AsSlice()...))))
 }
 
@@ -205,9 +211,12 @@ func reassembled(t testing.TB, frames [][]byte) string {
 // solicits is whoHas for IPv6.
 func solicits(a netip.Addr, asks host) []byte {
 	b := a.As16()
-	group := netip.AddrFrom16([16]byte{0: 0xff, 1: 2, 11: 1, 12: 0xff, 13: b[13], 14: b[14], 15: b[15]})
+	group := netip.AddrFrom16([16]byte{0: 0xff, 1: 2, 11: 1, 12: 0xff, 13: b[13], 14: b[14],
+		15: b[15]})
 	return nd(asks, group, packet.MAC{0x33, 0x33, 0xff, b[13], b[14], b[15]}, 135, 0, a, 1)
 }
 
 // advertises is isAt for IPv6, as a host that is not a router sends it.
-func advertises(who, to host) []byte { return nd(who, to.addr, to.mac, 136, 0x60000000, who.addr, 2) }
+func advertises(who, to host) []byte {
+	return nd(who, to.addr, to.mac, 136, 0x60000000, who.addr, 2)
+}

@@ -45,17 +45,20 @@ func at4(s string) netip.AddrPort {
 
 // tcp is a segment with the flags of these letters.
 func tcp(src, dst, flags string) pkt {
-	p := pkt{src: at4(src), dst: at4(dst), protocol: packet.ProtocolTCP, ttl: 64, id: 7, seq: 1000, ack: 2000}
+	p := pkt{src: at4(src), dst: at4(dst), protocol: packet.ProtocolTCP, ttl: 64, id: 7, seq: 1000,
+		ack: 2000}
 	for _, letter := range flags {
 		p.flags |= map[rune]packet.TCPFlags{
-			'S': packet.TCPSyn, 'A': packet.TCPAck, 'F': packet.TCPFin, 'R': packet.TCPRst, 'P': packet.TCPPsh,
+			'S': packet.TCPSyn, 'A': packet.TCPAck, 'F': packet.TCPFin, 'R': packet.TCPRst,
+			'P': packet.TCPPsh,
 		}[letter]
 	}
 	return p
 }
 
 func udp(src, dst, payload string) pkt {
-	return pkt{src: at4(src), dst: at4(dst), protocol: packet.ProtocolUDP, ttl: 64, id: 7, payload: []byte(payload)}
+	return pkt{src: at4(src), dst: at4(dst), protocol: packet.ProtocolUDP, ttl: 64, id: 7,
+		payload: []byte(payload)}
 }
 
 func icmp(src, dst string, typ, code uint8, rest uint32, payload []byte) pkt {
@@ -117,7 +120,8 @@ func (p pkt) ip() []byte {
 	}
 	ip := &layers.IPv4{
 		Version: 4, TTL: p.ttl, TOS: p.tos, Id: p.id, FragOffset: p.offset, Options: p.options,
-		Protocol: layers.IPProtocol(p.protocol), SrcIP: p.src.Addr().AsSlice(), DstIP: p.dst.Addr().AsSlice(),
+		Protocol: layers.IPProtocol(p.protocol), SrcIP: p.src.Addr().AsSlice(),
+		DstIP: p.dst.Addr().AsSlice(),
 	}
 	if p.df {
 		ip.Flags |= layers.IPv4DontFragment
@@ -140,17 +144,21 @@ func (p pkt) transport(ip gopacket.NetworkLayer) gopacket.SerializableLayer {
 	switch p.protocol {
 	case packet.ProtocolTCP:
 		l := &layers.TCP{
-			SrcPort: layers.TCPPort(p.src.Port()), DstPort: layers.TCPPort(p.dst.Port()), Seq: p.seq, Ack: p.ack, Window: 500,
-			SYN: p.flags&packet.TCPSyn != 0, ACK: p.flags&packet.TCPAck != 0, FIN: p.flags&packet.TCPFin != 0,
+			SrcPort: layers.TCPPort(p.src.Port()), DstPort: layers.TCPPort(p.dst.Port()),
+			Seq: p.seq, Ack: p.ack, Window: 500,
+			SYN: p.flags&packet.TCPSyn != 0, ACK: p.flags&packet.TCPAck != 0,
+			FIN: p.flags&packet.TCPFin != 0,
 			RST: p.flags&packet.TCPRst != 0, PSH: p.flags&packet.TCPPsh != 0,
 		}
 		if p.mss != 0 {
-			l.Options = []layers.TCPOption{{OptionType: layers.TCPOptionKindMSS, OptionLength: 4, OptionData: []byte{byte(p.mss >> 8), byte(p.mss)}}}
+			l.Options = []layers.TCPOption{{OptionType: layers.TCPOptionKindMSS, OptionLength: 4,
+				OptionData: []byte{byte(p.mss >> 8), byte(p.mss)}}}
 		}
 		l.SetNetworkLayerForChecksum(ip)
 		return l
 	case packet.ProtocolUDP:
-		l := &layers.UDP{SrcPort: layers.UDPPort(p.src.Port()), DstPort: layers.UDPPort(p.dst.Port())}
+		l := &layers.UDP{SrcPort: layers.UDPPort(p.src.Port()),
+			DstPort: layers.UDPPort(p.dst.Port())}
 		l.SetNetworkLayerForChecksum(ip)
 		return l
 	case packet.ProtocolICMP:
@@ -198,8 +206,9 @@ func arpPacket(op uint16, from host, to netip.Addr, toMAC, dst packet.MAC) []byt
 	f := serialize(
 		&layers.Ethernet{SrcMAC: from.mac[:], DstMAC: dst[:], EthernetType: layers.EthernetTypeARP},
 		&layers.ARP{
-			AddrType: layers.LinkTypeEthernet, Protocol: layers.EthernetTypeIPv4, HwAddressSize: 6, ProtAddressSize: 4,
-			Operation: op, SourceHwAddress: from.mac[:], SourceProtAddress: from.addr.AsSlice(),
+			AddrType: layers.LinkTypeEthernet, Protocol: layers.EthernetTypeIPv4, HwAddressSize: 6,
+			ProtAddressSize: 4,
+			Operation:       op, SourceHwAddress: from.mac[:], SourceProtAddress: from.addr.AsSlice(),
 			DstHwAddress: toMAC[:], DstProtAddress: to.AsSlice(),
 		})
 	return append(f, make([]byte, max(0, packet.MinFrameLen-len(f)))...)

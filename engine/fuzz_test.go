@@ -50,7 +50,8 @@ func everythingTwice() Settings {
 		v := s.service(m, packet.ProtocolSCTP, 2)
 		v.Address = netip.AddrPortFrom(v.Address.Addr(), 90+uint16(m))
 		for i := range v.RealServers {
-			v.RealServers[i].Address = netip.AddrPortFrom(v.RealServers[i].Address.Addr(), serverPort(m, v.Address))
+			v.RealServers[i].Address = netip.AddrPortFrom(v.RealServers[i].Address.Addr(),
+				serverPort(m, v.Address))
 		}
 		n.Services = append(n.Services, v)
 	}
@@ -76,17 +77,22 @@ func FuzzPipeline(f *testing.F) {
 		to := at4(vipAlone)
 		for _, p := range []pkt{
 			tcp(client, "10.0.0.100:80", "S").to(netip.AddrPortFrom(to.Addr(), uint16(80+i))).with(func(p *pkt) { p.mss = 1460 }),
-			udp(client, "10.0.0.100:70", "question").to(netip.AddrPortFrom(to.Addr(), uint16(70+i))),
-			icmpError("192.168.5.9", udp(fmt.Sprint("10.0.0.100:", 70+i), client, "answer"), packet.ICMPUnreachable, 3, 0),
+			udp(client, "10.0.0.100:70", "question").to(netip.AddrPortFrom(to.Addr(),
+				uint16(70+i))),
+			icmpError("192.168.5.9", udp(fmt.Sprint("10.0.0.100:", 70+i), client, "answer"),
+				packet.ICMPUnreachable, 3, 0),
 		} {
 			f.Add(appendFrame(nil, 0, p.six().frame(six.gateway.mac, six.ports[0].mac)))
-			f.Add(appendFrame(appendFrame(nil, 0, p.frame(six.gateway.mac, six.ports[0].mac)), 0, p.six().frame(six.gateway.mac, six.ports[0].mac)))
+			f.Add(appendFrame(appendFrame(nil, 0, p.frame(six.gateway.mac, six.ports[0].mac)), 0,
+				p.six().frame(six.gateway.mac, six.ports[0].mac)))
 		}
-		whole := udp(client, "10.0.0.100:70", strings.Repeat("0123456789", 200)).to(netip.AddrPortFrom(to.Addr(), uint16(70+i)))
+		whole := udp(client, "10.0.0.100:70",
+			strings.Repeat("0123456789", 200)).to(netip.AddrPortFrom(to.Addr(), uint16(70+i)))
 		for _, p := range []pkt{whole, whole.six()} {
 			var all []byte
 			for _, piece := range fragmentsOf(p, 800) {
-				all = appendFrame(all, 0, ethernet(six.gateway.mac, six.ports[0].mac, p.etherType(), piece))
+				all = appendFrame(all, 0, ethernet(six.gateway.mac, six.ports[0].mac, p.etherType(),
+					piece))
 			}
 			f.Add(all)
 		}
@@ -121,7 +127,8 @@ func (b *bed) wellFormed() {
 			packet.Parse(f, &p)
 			switch {
 			case p.Kind == packet.Invalid || p.Kind == packet.Other || p.Kind == packet.Tagged:
-				b.Fatalf("port %d sent what is of kind %d, fault %d:\n%s", port, p.Kind, p.Fault, dump(f))
+				b.Fatalf("port %d sent what is of kind %d, fault %d:\n%s", port, p.Kind, p.Fault,
+					dump(f))
 			case packet.Ethernet(f).Src() != packet.MAC(b.site.ports[port].mac):
 				b.Fatalf("port %d sent under another's MAC:\n%s", port, dump(f))
 			case p.Kind != packet.ARPPacket && p.TTL == 0:

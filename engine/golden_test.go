@@ -92,7 +92,8 @@ type recorder struct {
 func (r *recorder) send(p pkt, from host) {
 	f := p.frame(from.mac, oneArm.ports[0].mac)
 	r.bed.now++
-	r.in = append(r.in, captured{captureStart.Add(time.Duration(len(r.in)+1) * time.Millisecond), f})
+	at := captureStart.Add(time.Duration(len(r.in)+1) * time.Millisecond)
+	r.in = append(r.in, captured{at, f})
 	r.bed.receive(0, f)
 	r.got = r.bed.ports[0].Collect(0)
 }
@@ -101,7 +102,8 @@ func (r *recorder) client(p pkt) { r.send(p, oneArm.gateway) }
 
 // server answers from a real server to the source of the session's first packet, if answers pass
 // the director.
-func (r *recorder) server(m modes.Mode, first []byte, flags, payload string, changes ...func(*pkt)) {
+func (r *recorder) server(m modes.Mode, first []byte, flags, payload string,
+	changes ...func(*pkt)) {
 	if !m.TwoWay() {
 		return
 	}
@@ -142,7 +144,8 @@ func record(t *testing.T, m modes.Mode) []captured {
 	r.connection(m, client, nil)
 	r.connection(m, "10.0.0.9:4001", func(p *pkt) {
 		p.tos, p.df = 0x28, true
-		p.options = []layers.IPv4Option{{OptionType: 148, OptionLength: 4, OptionData: []byte{0, 0}}}
+		p.options = []layers.IPv4Option{{OptionType: 148, OptionLength: 4,
+			OptionData: []byte{0, 0}}}
 	})
 	r.client(tcp("192.168.5.9:4002", webVIP, "A"))
 	r.datagrams(m, "192.168.5.9:5000", func(*pkt) {})
@@ -180,7 +183,8 @@ func encodeCapture(t *testing.T, packets []captured) []byte {
 		t.Fatal(err)
 	}
 	for _, c := range packets {
-		info := gopacket.CaptureInfo{Timestamp: c.at, CaptureLength: len(c.frame), Length: len(c.frame)}
+		info := gopacket.CaptureInfo{Timestamp: c.at, CaptureLength: len(c.frame),
+			Length: len(c.frame)}
 		if err := w.WritePacket(info, c.frame); err != nil {
 			t.Fatal(err)
 		}
@@ -229,7 +233,8 @@ func compareCaptures(t *testing.T, got, want []captured) {
 		case i >= len(want):
 			t.Fatalf("packet %d was sent beyond the golden's end:\n%s", i+1, dump(got[i].frame))
 		case !got[i].at.Equal(want[i].at) || !bytes.Equal(got[i].frame, want[i].frame):
-			t.Fatalf("packet %d sent at %v\n%swant at %v\n%s", i+1, got[i].at, dump(got[i].frame), want[i].at, dump(want[i].frame))
+			t.Fatalf("packet %d sent at %v\n%swant at %v\n%s", i+1, got[i].at, dump(got[i].frame),
+				want[i].at, dump(want[i].frame))
 		}
 	}
 	t.Fatal("the capture files differ, but not in their packets")

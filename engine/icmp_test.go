@@ -18,7 +18,8 @@ func TestEcho(t *testing.T) {
 	for _, address := range []string{"10.0.0.1", "10.1.0.1", vipAlone, "10.1.0.50"} {
 		ask := echoRequest("192.168.5.9", address).with(func(p *pkt) { p.ttl, p.id, p.tos = 3, 99, 0xb8 })
 		b.fromClient(ask)
-		b.toClient(icmp(address, "192.168.5.9", packet.ICMPEchoReply, 0, ask.rest, ask.payload).with(func(p *pkt) {
+		reply := icmp(address, "192.168.5.9", packet.ICMPEchoReply, 0, ask.rest, ask.payload)
+		b.toClient(reply.with(func(p *pkt) {
 			p.id, p.tos = 99, 0xb8
 		}))
 	}
@@ -32,7 +33,8 @@ func TestEcho(t *testing.T) {
 func TestEchoOfZeros(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.settings())
-	b.receive(0, icmp("192.168.5.9", "10.0.0.1", packet.ICMPEchoRequest, 0, 0, nil).frame(s.gateway.mac, s.ports[0].mac))
+	ask := icmp("192.168.5.9", "10.0.0.1", packet.ICMPEchoRequest, 0, 0, nil)
+	b.receive(0, ask.frame(s.gateway.mac, s.ports[0].mac))
 	if got := s.collectOne(b); plainChecksum(got[34:42], 0) != 0 {
 		t.Fatalf("wrong checksum:\n%s", dump(got))
 	}
@@ -58,8 +60,10 @@ func TestEchoIsNotAnswered(t *testing.T) {
 		{"from a group", "to_host=1", echoRequest("224.0.0.1", vipAlone)},
 		{"from broadcast", "to_host=1", echoRequest("255.255.255.255", vipAlone)},
 		{"from loopback", "to_host=1", echoRequest("127.0.0.1", vipAlone)},
-		{"when it is a reply", "to_host=1", icmp("192.168.5.9", vipAlone, packet.ICMPEchoReply, 0, 1, nil)},
-		{"when it is an error", "icmp_error=1", icmp("192.168.5.9", vipAlone, packet.ICMPUnreachable, 1, 0, make([]byte, 28))},
+		{"when it is a reply", "to_host=1",
+			icmp("192.168.5.9", vipAlone, packet.ICMPEchoReply, 0, 1, nil)},
+		{"when it is an error", "icmp_error=1",
+			icmp("192.168.5.9", vipAlone, packet.ICMPUnreachable, 1, 0, make([]byte, 28))},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBed(t, s, s.serving(s.web(modes.NAT, 1)))
@@ -97,22 +101,26 @@ func TestTimeExceeded(t *testing.T) {
 	eachMode(t, func(t *testing.T, s site, m modes.Mode) {
 		b := newBed(t, s, s.serving(s.web(m, 1)))
 		b.fromClient(tcp(client, webVIP, "S").ttlOf(1))
-		b.toClient(icmpError("10.0.0.1", tcp(client, webVIP, "S").ttlOf(1), packet.ICMPTimeExceeded, 0, 0))
+		b.toClient(icmpError("10.0.0.1", tcp(client, webVIP, "S").ttlOf(1), packet.ICMPTimeExceeded,
+			0, 0))
 		b.sessions(0)
 		p := b.begin(m, tcp(client, webVIP, "S"))
 		long := tcp(client, webVIP, "A").ttlOf(1).carrying(strings.Repeat("x", 1000))
 		b.fromClient(long)
 		b.toClient(icmpError("10.0.0.1", long, packet.ICMPTimeExceeded, 0, 0))
 		b.fromClient(tcp(client, webVIP, "A").ttlOf(0))
-		b.toClient(icmpError("10.0.0.1", tcp(client, webVIP, "A").ttlOf(0), packet.ICMPTimeExceeded, 0, 0))
+		b.toClient(icmpError("10.0.0.1", tcp(client, webVIP, "A").ttlOf(0), packet.ICMPTimeExceeded,
+			0, 0))
 		b.dropped("ttl_exceeded=3")
 		if !m.TwoWay() {
 			return
 		}
-		out := pkt{src: p.source, dst: p.server, protocol: packet.ProtocolTCP}.reply("SA", "").ttlOf(1)
+		in := pkt{src: p.source, dst: p.server, protocol: packet.ProtocolTCP}
+		out := in.reply("SA", "").ttlOf(1)
 		b.fromServer(0, out)
 		own := s.own(s.back)
-		b.sent(s.back, icmpError(own.addr.String(), out, packet.ICMPTimeExceeded, 0, 0).frame(own.mac, s.servers[0].mac))
+		want := icmpError(own.addr.String(), out, packet.ICMPTimeExceeded, 0, 0)
+		b.sent(s.back, want.frame(own.mac, s.servers[0].mac))
 	})
 }
 
@@ -130,16 +138,19 @@ func TestFragmentationNeeded(t *testing.T) {
 		p.sends(fits)
 		long := fits.carrying(strings.Repeat("x", room-headers+1))
 		b.fromClient(long)
-		b.toClient(icmpError(vipAlone, long, packet.ICMPUnreachable, packet.ICMPCodeFragmentationNeeded, uint32(room)))
+		b.toClient(icmpError(vipAlone, long, packet.ICMPUnreachable,
+			packet.ICMPCodeFragmentationNeeded, uint32(room)))
 		b.dropped("too_big=1")
 		if !m.TwoWay() {
 			return
 		}
-		out := pkt{src: p.source, dst: p.server, protocol: packet.ProtocolTCP}.reply("A", strings.Repeat("x", 1401-headers))
+		out := pkt{src: p.source, dst: p.server, protocol: packet.ProtocolTCP}.reply("A",
+			strings.Repeat("x", 1401-headers))
 		out.df = true
 		b.fromServer(0, out)
 		own := s.own(s.back)
-		want := icmpError(own.addr.String(), out, packet.ICMPUnreachable, packet.ICMPCodeFragmentationNeeded, 1400)
+		want := icmpError(own.addr.String(), out, packet.ICMPUnreachable,
+			packet.ICMPCodeFragmentationNeeded, 1400)
 		b.sent(s.back, want.frame(own.mac, s.servers[0].mac))
 	})
 }
@@ -150,7 +161,8 @@ func TestFragmentationNeededForNewSession(t *testing.T) {
 	b := newBed(t, s, s.serving(s.echo(modes.IPIP, 1)))
 	long := udp(client, echoVIP, strings.Repeat("x", 1453)).with(func(q *pkt) { q.df = true })
 	b.fromClient(long)
-	b.toClient(icmpError(vipAlone, long, packet.ICMPUnreachable, packet.ICMPCodeFragmentationNeeded, 1480))
+	b.toClient(icmpError(vipAlone, long, packet.ICMPUnreachable, packet.ICMPCodeFragmentationNeeded,
+		1480))
 	b.sessions(0)
 }
 
@@ -159,7 +171,8 @@ func TestPortUnreachable(t *testing.T) {
 		b := newBed(t, s, s.serving(s.web(m, 0), s.echo(m, 0)))
 		for _, p := range []pkt{tcp(client, webVIP, "S"), udp(client, echoVIP, "?").with(func(p *pkt) { p.padding = 9 })} {
 			b.fromClient(p)
-			b.toClient(icmpError(vipAlone, p, packet.ICMPUnreachable, packet.ICMPCodePortUnreachable, 0))
+			b.toClient(icmpError(vipAlone, p, packet.ICMPUnreachable,
+				packet.ICMPCodePortUnreachable, 0))
 		}
 		b.dropped("no_real_server=2")
 	})

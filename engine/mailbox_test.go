@@ -16,7 +16,8 @@ func TestMailIsAnsweredPieceByPiece(t *testing.T) {
 	for range 2 {
 		pieces, answered := 0, make(chan error)
 		go func() {
-			answered <- b.engine.ask(t.Context(), 0, func(*Worker) bool { pieces++; return pieces == 3 })
+			answered <- b.engine.ask(t.Context(), 0,
+				func(*Worker) bool { pieces++; return pieces == 3 })
 		}()
 		turns := 0
 		for b.worker.mail.letter.Load() == nil {

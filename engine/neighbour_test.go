@@ -28,8 +28,10 @@ func TestAsksForServersAndGatewaysAtStart(t *testing.T) {
 	s := twoArm
 	b := newSilentBed(t, s, s.resolving(s.web(modes.DR, 2)))
 	b.turn()
-	b.sent(0, whoHas(s.gateway.addr, s.ports[0]), gratuitous(s.ports[0]), gratuitous(s.as(0, vipAlone)))
-	b.sent(1, whoHas(s.servers[0].addr, s.ports[1]), whoHas(s.servers[1].addr, s.ports[1]), gratuitous(s.ports[1]))
+	b.sent(0, whoHas(s.gateway.addr, s.ports[0]), gratuitous(s.ports[0]),
+		gratuitous(s.as(0, vipAlone)))
+	b.sent(1, whoHas(s.servers[0].addr, s.ports[1]), whoHas(s.servers[1].addr, s.ports[1]),
+		gratuitous(s.ports[1]))
 }
 
 // On a port with several subnets the director speaks to each neighbour from the address on its
@@ -37,7 +39,8 @@ func TestAsksForServersAndGatewaysAtStart(t *testing.T) {
 func TestSpeaksFromTheNeighboursSubnet(t *testing.T) {
 	s := oneArm
 	n := s.resolving(s.web(modes.IPIP, 1))
-	n.Ports[0].Addresses = append([]netip.Prefix{netip.MustParsePrefix("10.9.0.1/24")}, n.Ports[0].Addresses...)
+	n.Ports[0].Addresses = append([]netip.Prefix{netip.MustParsePrefix("10.9.0.1/24")},
+		n.Ports[0].Addresses...)
 	n.Routes = nil
 	b := newSilentBed(t, s, n)
 	b.turn()
@@ -93,7 +96,8 @@ func TestFailedNeighbourComesBack(t *testing.T) {
 	b.wait(3100)
 	b.collectAll()
 	b.wait(1000)
-	b.sentInAnyOrder(0, whoHas(rs.addr, oneArm.ports[0]), whoHas(oneArm.gateway.addr, oneArm.ports[0]))
+	b.sentInAnyOrder(0, whoHas(rs.addr, oneArm.ports[0]),
+		whoHas(oneArm.gateway.addr, oneArm.ports[0]))
 	b.fromClient(tcp(client, webVIP, "S"))
 	b.receive(0, isAt(rs, oneArm.ports[0]))
 	b.toServer(0, tcp(client, webVIP, "S").hop())
@@ -140,7 +144,8 @@ func TestQueuesForNeighboursAreBounded(t *testing.T) {
 	v := s.web(modes.DR, 1)
 	v.RealServers = nil
 	for i := range neighbour.MaxQueues + 2 {
-		v.RealServers = append(v.RealServers, RealServer{Address: at4(fmt.Sprintf("10.0.0.%d:80", 150+i)), Weight: 1})
+		v.RealServers = append(v.RealServers,
+			RealServer{Address: at4(fmt.Sprintf("10.0.0.%d:80", 150+i)), Weight: 1})
 	}
 	b := newBed(t, s, s.serving(v))
 	for i := range neighbour.MaxQueues + 2 {
@@ -197,7 +202,8 @@ func TestClientIsProbedWhileItIsUsed(t *testing.T) {
 // The next hop of a removed real server is kept until its renewal lapses, and no longer renewed.
 func TestRemovedServerIsForgotten(t *testing.T) {
 	s := oneArm
-	b := newBed(t, s, Settings{Timeouts: testTimeouts(), Ports: s.settings().Ports, Services: []Service{s.web(modes.DR, 1)}})
+	b := newBed(t, s, Settings{Timeouts: testTimeouts(), Ports: s.settings().Ports,
+		Services: []Service{s.web(modes.DR, 1)}})
 	b.receive(0, isAt(s.servers[0], s.ports[0]))
 	b.apply(Settings{Timeouts: testTimeouts(), Ports: s.settings().Ports})
 	b.wait(30_100)
@@ -214,7 +220,8 @@ func TestRemovedServerIsForgotten(t *testing.T) {
 // before the lapse.
 func TestConfiguredServerIsKept(t *testing.T) {
 	s := oneArm
-	b := newBed(t, s, Settings{Timeouts: testTimeouts(), Ports: s.settings().Ports, Services: []Service{s.web(modes.DR, 1)}})
+	b := newBed(t, s, Settings{Timeouts: testTimeouts(), Ports: s.settings().Ports,
+		Services: []Service{s.web(modes.DR, 1)}})
 	b.receive(0, isAt(s.servers[0], s.ports[0]))
 	for range 20 {
 		b.wait(30_100)
@@ -232,14 +239,16 @@ func TestAllServersAreKept(t *testing.T) {
 	v := s.web(modes.DR, 1)
 	v.RealServers = nil
 	for i := range 3*servedAtOnce + 40 {
-		v.RealServers = append(v.RealServers, RealServer{Address: at4(fmt.Sprintf("10.0.0.%d:80", 10+i)), Weight: 1})
+		v.RealServers = append(v.RealServers,
+			RealServer{Address: at4(fmt.Sprintf("10.0.0.%d:80", 10+i)), Weight: 1})
 	}
 	b := newBed(t, s, s.resolving(v))
 	b.wait(neighbour.WantLapse + 10_000)
 	b.collectAll()
 	for id := range b.worker.snap.servers {
 		p := &b.worker.peers[id]
-		if n := b.worker.neighbours.At(p.hop); n.Generation != p.generation || p.hop == 0 || !n.Pinned() {
+		if n := b.worker.neighbours.At(p.hop); n.Generation != p.generation || p.hop == 0 ||
+			!n.Pinned() {
 			t.Fatalf("the next hop of real server %d (place %d) is not kept", id, p.hop)
 		}
 	}
@@ -285,7 +294,8 @@ func TestProbedNeighbourGetsItsPackets(t *testing.T) {
 // have moved to another machine.
 func TestMovedNeighbourIsFound(t *testing.T) {
 	s := oneArm
-	b := newBed(t, s, Settings{Timeouts: testTimeouts(), Ports: s.settings().Ports, Services: []Service{s.web(modes.DR, 1)}})
+	b := newBed(t, s, Settings{Timeouts: testTimeouts(), Ports: s.settings().Ports,
+		Services: []Service{s.web(modes.DR, 1)}})
 	rs := s.servers[0]
 	b.receive(0, isAt(rs, s.ports[0]))
 	b.fromClient(tcp(client, webVIP, "S"))
@@ -385,7 +395,8 @@ func TestSessionsFollowTheRoutes(t *testing.T) {
 	other := s.neighbour
 	changed := s.serving(s.web(modes.NAT, 1))
 	changed.Routes[0].Via = other.addr
-	changed.Routes = append(changed.Routes, Route{netip.MustParsePrefix("8.8.8.8/32"), s.gateway.addr, 0})
+	changed.Routes = append(changed.Routes,
+		Route{netip.MustParsePrefix("8.8.8.8/32"), s.gateway.addr, 0})
 	b.apply(changed)
 	out := pkt{src: p.source, dst: p.server, protocol: packet.ProtocolTCP}.reply("A", "")
 	b.fromServer(0, out)
@@ -396,7 +407,8 @@ func TestLongestPrefixWins(t *testing.T) {
 	n := Settings{
 		Timeouts: testTimeouts(),
 		Ports: []PortSettings{
-			{[]netip.Prefix{netip.MustParsePrefix("10.0.0.1/24"), netip.MustParsePrefix("fd00::1/64")}},
+			{[]netip.Prefix{netip.MustParsePrefix("10.0.0.1/24"),
+				netip.MustParsePrefix("fd00::1/64")}},
 			{[]netip.Prefix{netip.MustParsePrefix("10.1.0.1/16")}},
 		},
 		Routes: []Route{
@@ -420,7 +432,8 @@ func TestLongestPrefixWins(t *testing.T) {
 	} {
 		via, port, ok := table.next(packet.AddrOf(netip.MustParseAddr(tt.to)))
 		if got := via.Netip().String(); !ok || got != tt.via || port != tt.port {
-			t.Errorf("to %s: via %s on port %d (%v), want %s on %d", tt.to, got, port, ok, tt.via, tt.port)
+			t.Errorf("to %s: via %s on port %d (%v), want %s on %d", tt.to, got, port, ok, tt.via,
+				tt.port)
 		}
 	}
 	if _, _, ok := newRouteTable(topologySettings{ports: n.Ports}).next(packet.AddrOf(netip.MustParseAddr("8.8.8.8"))); ok {

@@ -9,7 +9,7 @@ import (
 // batch holds what the early stages found out about the packets of a burst.
 type batch struct {
 	meta [ports.MaxBurst]meta
-	// of the packet's flow; never used for a kind without session
+	// hashes are those of the packets' flows; never used for a kind without session.
 	hashes [ports.MaxBurst]uint64
 	refs   [ports.MaxBurst]conntrack.Ref // probably the packet's session; to be confirmed
 }

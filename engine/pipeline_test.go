@@ -55,7 +55,8 @@ func newMillOf(b *testing.B, s Settings, timeouts conntrack.Timeouts, sessions, 
 }
 
 // newMills makes a director of n workers, each with its own mill.
-func newMills(b *testing.B, s Settings, timeouts conntrack.Timeouts, sessions, flows, n int) []*mill {
+func newMills(b *testing.B, s Settings, timeouts conntrack.Timeouts, sessions, flows,
+	n int) []*mill {
 	b.Helper()
 	pool, err := memory.NewPool(n * ports.MaxBurst)
 	if err != nil {
@@ -65,7 +66,8 @@ func newMills(b *testing.B, s Settings, timeouts conntrack.Timeouts, sessions, f
 	s.Timeouts = timeouts
 	port := sink{memory.NewPort(memory.Config{Name: "wire", MAC: mac, Pool: pool, Queues: n})}
 	e, err := New(Config{
-		Ports: []ports.Port{port}, CPUs: make([]int, n), Sessions: n * sessions, Seed: 1, Huge: true,
+		Ports: []ports.Port{port}, CPUs: make([]int, n), Sessions: n * sessions, Seed: 1,
+		Huge: true,
 	}, s)
 	if err != nil {
 		b.Fatal(err)
@@ -96,7 +98,8 @@ func newMills(b *testing.B, s Settings, timeouts conntrack.Timeouts, sessions, f
 func BenchmarkWorkers(b *testing.B) {
 	for _, n := range []int{1, 2} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			mills := newMills(b, millSettings(modes.DR), conntrack.DefaultTimeouts(), 100_000, 100_000, n)
+			mills := newMills(b, millSettings(modes.DR), conntrack.DefaultTimeouts(), 100_000,
+				100_000, n)
 			for _, m := range mills {
 				m.begin(b)
 			}
@@ -117,15 +120,20 @@ func BenchmarkWorkers(b *testing.B) {
 
 func millSettings(mode modes.Mode) Settings {
 	s := Settings{
-		Ports:      []PortSettings{{Addresses: []netip.Prefix{netip.MustParsePrefix("10.1.0.1/16")}}},
-		Routes:     []Route{{To: netip.MustParsePrefix("0.0.0.0/0"), Via: netip.MustParseAddr("10.1.255.254")}},
-		Neighbours: []StaticNeighbour{{Address: netip.MustParseAddr("10.1.255.254"), MAC: packet.MAC{2, 0, 0, 0, 0, 2}}},
+		Ports: []PortSettings{{Addresses: []netip.Prefix{netip.MustParsePrefix("10.1.0.1/16")}}},
+		Routes: []Route{{To: netip.MustParsePrefix("0.0.0.0/0"),
+			Via: netip.MustParseAddr("10.1.255.254")}},
+		Neighbours: []StaticNeighbour{{Address: netip.MustParseAddr("10.1.255.254"),
+			MAC: packet.MAC{2, 0, 0, 0, 0, 2}}},
 	}
-	v := Service{Name: "mill", Address: netip.MustParseAddrPort("10.1.0.100:53"), Protocol: lvs.UDP, Mode: mode, Scheduler: sched.RR}
+	v := Service{Name: "mill", Address: netip.MustParseAddrPort("10.1.0.100:53"), Protocol: lvs.UDP,
+		Mode: mode, Scheduler: sched.RR}
 	for i := range 16 {
 		a := netip.AddrFrom4([4]byte{10, 1, 1, byte(i)})
-		v.RealServers = append(v.RealServers, RealServer{Address: netip.AddrPortFrom(a, 53), Weight: 1})
-		s.Neighbours = append(s.Neighbours, StaticNeighbour{Address: a, MAC: packet.MAC{2, 0, 0, 0, 1, byte(i)}})
+		v.RealServers = append(v.RealServers,
+			RealServer{Address: netip.AddrPortFrom(a, 53), Weight: 1})
+		s.Neighbours = append(s.Neighbours,
+			StaticNeighbour{Address: a, MAC: packet.MAC{2, 0, 0, 0, 1, byte(i)}})
 		v.LocalAddresses = append(v.LocalAddresses, netip.AddrFrom4([4]byte{10, 1, 2, byte(i)}))
 	}
 	s.Services = []Service{v}
@@ -174,7 +182,8 @@ func (m *mill) client(frame []byte, n uint32) {
 func BenchmarkPipeline(b *testing.B) {
 	for _, flows := range []int{1_000, 1_000_000, 10_000_000} {
 		for mode := range modes.NumModes {
-			b.Run(fmt.Sprintf("%s/%d", mode, flows), func(b *testing.B) { newMill(b, mode, flows).run(b) })
+			b.Run(fmt.Sprintf("%s/%d", mode, flows),
+				func(b *testing.B) { newMill(b, mode, flows).run(b) })
 		}
 	}
 	b.Run("prepare", func(b *testing.B) {
@@ -190,7 +199,8 @@ func BenchmarkPipeline(b *testing.B) {
 func BenchmarkNewFlows(b *testing.B) {
 	for _, flows := range []int{100_000, 4_000_000} {
 		for mode := range modes.NumModes {
-			b.Run(fmt.Sprintf("%s/%d", mode, flows), func(b *testing.B) { newMill(b, mode, flows).runNew(b) })
+			b.Run(fmt.Sprintf("%s/%d", mode, flows),
+				func(b *testing.B) { newMill(b, mode, flows).runNew(b) })
 		}
 	}
 }

@@ -64,7 +64,7 @@ func (w *Worker) refuse(p *ports.Packet, m *meta, r refusal) Verdict {
 		return r.why
 	}
 	if w.tap != nil {
-		// copied before the error overwrites it
+		// The tap copies the packet before the error overwrites it.
 		w.tap.dropped(p, r.why)
 	}
 	ethernet := [packet.EthernetLen]byte(p.Bytes())

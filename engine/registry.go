@@ -27,7 +27,7 @@ type registry struct {
 	services map[lvs.ServiceID]*liveService
 	vips     map[packet.Addr][]*liveService // configured services, by VIP
 	locals   map[packet.Addr]int            // number of services that use a local address
-	// number of real servers with a socket of clientEnds
+	// ends holds the number of real servers for each socket of clientEnds.
 	ends         map[lookupKey]int
 	live         []*liveServer // by id
 	gone         []uint32      // ids of removed real servers
@@ -45,7 +45,7 @@ type liveServer struct {
 
 	incarnation uint32  // differs between real servers with the same id; never 0
 	before      Traffic // what the id had counted for earlier real servers
-	// when it was removed or last seen with a session; zero while it is configured
+	// gone is when it was removed or last seen with a session; zero while it is configured.
 	gone      time.Time
 	listed    bool // is in the registry's gone
 	clientEnd bool // counted in the registry's ends
@@ -62,7 +62,7 @@ type liveService struct {
 	configured bool
 	servers    map[netip.AddrPort]uint32 // ids, including those of removed real servers
 	forgotten  Traffic                   // counts of real servers that have no id any more
-	// has or had a mode whose flows belong to their clients' ends
+	// clientEnd: it has or had a mode whose flows belong to their clients' ends.
 	clientEnd bool
 }
 

@@ -91,7 +91,8 @@ func TestRemovedService(t *testing.T) {
 func TestChangedMode(t *testing.T) {
 	for _, s := range sites {
 		for _, modesOfServer := range [][2]modes.Mode{
-			{modes.NAT, modes.FullNAT}, {modes.FullNAT, modes.NAT}, {modes.DR, modes.IPIP}, {modes.IPIP, modes.DR},
+			{modes.NAT, modes.FullNAT}, {modes.FullNAT, modes.NAT}, {modes.DR, modes.IPIP},
+			{modes.IPIP, modes.DR},
 		} {
 			old, next := modesOfServer[0], modesOfServer[1]
 			t.Run(fmt.Sprintf("%s/%s to %s", s.name, old, next), func(t *testing.T) {

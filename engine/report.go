@@ -80,7 +80,7 @@ func (e *Engine) Report() Report {
 // settle removes hand-offs between workers from the totals: packets between two workers count as
 // held.
 func (t *Totals) settle() {
-	// the workers' counts are read one after the other, so TakenOver may exceed HandedOver
+	// The workers' counts are read one after the other, so that TakenOver may exceed HandedOver.
 	t.Held += max(t.HandedOver, t.TakenOver) - t.TakenOver
 	t.HandedOver, t.TakenOver = 0, 0
 }

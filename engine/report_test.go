@@ -28,7 +28,8 @@ func TestReport(t *testing.T) {
 	if r.Drops[DropNoService] != 1 || r.Consumed != 1 || r.Received != 8 {
 		t.Fatalf("totals %+v", r.Totals)
 	}
-	if r.Ports[0].Received != 7 || r.Ports[1].Received != 1 || r.Ports[0].Received+r.Ports[1].Received != r.Received {
+	if r.Ports[0].Received != 7 || r.Ports[1].Received != 1 ||
+		r.Ports[0].Received+r.Ports[1].Received != r.Received {
 		t.Fatalf("ports %+v", r.Ports)
 	}
 	if r.Ports[0].Transmitted+r.Ports[1].Transmitted != r.Transmitted {
@@ -41,13 +42,15 @@ func TestReport(t *testing.T) {
 	if want := (Traffic{1, 1, 32, 1, 36}); echo.Traffic != want {
 		t.Fatalf("echo: %+v, want %+v", echo.Traffic, want)
 	}
-	if len(web.RealServers) != 2 || web.RealServers[0].Connections+web.RealServers[1].Connections != 3 {
+	if len(web.RealServers) != 2 ||
+		web.RealServers[0].Connections+web.RealServers[1].Connections != 3 {
 		t.Fatalf("web: %+v", web.RealServers)
 	}
 	active := web.RealServers[0].Active + web.RealServers[1].Active
 	inactive := web.RealServers[0].Inactive + web.RealServers[1].Inactive
 	if active+inactive != 3 || r.Sessions != 4 || echo.RealServers[0].Inactive != 1 {
-		t.Fatalf("active %d, inactive %d, sessions %d, echo %+v", active, inactive, r.Sessions, echo.RealServers)
+		t.Fatalf("active %d, inactive %d, sessions %d, echo %+v", active, inactive, r.Sessions,
+			echo.RealServers)
 	}
 }
 
@@ -66,7 +69,8 @@ func TestReportOfManyServers(t *testing.T) {
 	add := func(n int) {
 		for range n {
 			a := netip.MustParseAddr(fmt.Sprintf("10.0.0.%d", 20+len(v.RealServers)))
-			v.RealServers = append(v.RealServers, RealServer{Address: netip.AddrPortFrom(a, 7), Weight: 1})
+			v.RealServers = append(v.RealServers,
+				RealServer{Address: netip.AddrPortFrom(a, 7), Weight: 1})
 		}
 	}
 	add(100)
@@ -99,7 +103,8 @@ func TestReturningServerKeepsItsCounters(t *testing.T) {
 		t.Fatalf("%+v", r)
 	}
 	b.apply(s.serving(s.web(modes.DR, 2)))
-	if r := b.engine.Report(); r.Services[0].RealServers[0].Connections != 1 || r.Services[0].RealServers[1].Connections != 0 {
+	if r := b.engine.Report(); r.Services[0].RealServers[0].Connections != 1 ||
+		r.Services[0].RealServers[1].Connections != 0 {
 		t.Fatalf("%+v", r.Services)
 	}
 }
@@ -117,8 +122,10 @@ func TestServiceKeepsItsCounters(t *testing.T) {
 	before := b.engine.Report().Services[0].Traffic
 	for _, v := range []Service{s.web(modes.DR, 1), s.web(modes.NAT, 1), s.web(modes.DR, 0), s.web(modes.DR, 2)} {
 		b.apply(s.serving(v))
-		if after := b.engine.Report().Services[0].Traffic; before.Connections != 4 || after != before {
-			t.Errorf("%s, %d real servers: %+v, before %+v", v.Mode, len(v.RealServers), after, before)
+		if after := b.engine.Report().Services[0].Traffic; before.Connections != 4 ||
+			after != before {
+			t.Errorf("%s, %d real servers: %+v, before %+v", v.Mode, len(v.RealServers), after,
+				before)
 		}
 	}
 }

@@ -18,18 +18,23 @@ func TestReuse(t *testing.T) {
 		anew   bool
 	}{
 		{"time_wait", modes.NAT, func(p *path) { p.answers("FA", ""); p.sends(tcp(client, webVIP, "FA")) }, conntrack.TimeWait, true},
-		{"close", modes.NAT, func(p *path) { p.sends(tcp(client, webVIP, "R")) }, conntrack.Close, true},
-		{"fin_wait with replies", modes.NAT, func(p *path) { p.answers("FA", "") }, conntrack.FinWait, false},
-		{"close_wait", modes.NAT, func(p *path) { p.sends(tcp(client, webVIP, "FA")) }, conntrack.CloseWait, false},
+		{"close", modes.NAT, func(p *path) { p.sends(tcp(client, webVIP, "R")) }, conntrack.Close,
+			true},
+		{"fin_wait with replies", modes.NAT, func(p *path) { p.answers("FA", "") },
+			conntrack.FinWait, false},
+		{"close_wait", modes.NAT, func(p *path) { p.sends(tcp(client, webVIP, "FA")) },
+			conntrack.CloseWait, false},
 		{"established", modes.NAT, func(*path) {}, conntrack.Established, false},
-		{"fin_wait without replies", modes.DR, func(p *path) { p.sends(tcp(client, webVIP, "FA")) }, conntrack.FinWait, true},
-		{"fin_wait without replies in a tunnel", modes.IPIP, func(p *path) { p.sends(tcp(client, webVIP, "FA")) }, conntrack.FinWait, true},
+		{"fin_wait without replies", modes.DR, func(p *path) { p.sends(tcp(client, webVIP, "FA")) },
+			conntrack.FinWait, true},
+		{"fin_wait without replies in a tunnel", modes.IPIP,
+			func(p *path) { p.sends(tcp(client, webVIP, "FA")) }, conntrack.FinWait, true},
 		{"established one way", modes.DR, func(*path) {}, conntrack.Established, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := twoArm
 			v := s.web(tt.mode, 2)
-			// so that rr begins with servers[0]
+			// So rr begins with servers[0].
 			v.RealServers[0], v.RealServers[1] = v.RealServers[1], v.RealServers[0]
 			b := newBed(t, s, s.serving(v))
 			p := b.begin(tt.mode, tcp(client, webVIP, "S"))
@@ -47,7 +52,8 @@ func TestReuse(t *testing.T) {
 				b.connections(0, 1, 0, 0)
 				b.connections(0, 0, 1, 0)
 			}
-			if got := b.ports[s.back].Collect(0); len(got) != 1 || string(got[0][:6]) != string(s.servers[to].mac[:]) {
+			if got := b.ports[s.back].Collect(0); len(got) != 1 ||
+				string(got[0][:6]) != string(s.servers[to].mac[:]) {
 				t.Fatalf("the SYN did not go to real server %d; dropped %s", to, b.drops())
 			}
 		})

@@ -88,9 +88,11 @@ func TestSilence(t *testing.T) {
 		after    time.Duration
 		received uint64
 		want     time.Duration
-	}{{time.Second, 7, time.Second}, {2 * time.Second, 8, 0}, {3 * time.Second, 9, 0}, {4 * time.Second, 9, time.Second}, {9 * time.Second, 9, 6 * time.Second}} {
+	}{{time.Second, 7, time.Second}, {2 * time.Second, 8, 0}, {3 * time.Second, 9,
+		0}, {4 * time.Second, 9, time.Second}, {9 * time.Second, 9, 6 * time.Second}} {
 		if got := s.lasted(tt.received, begin.Add(tt.after)); got != tt.want {
-			t.Errorf("%v after the beginning, with %d packets: %v, want %v", tt.after, tt.received, got, tt.want)
+			t.Errorf("%v after the beginning, with %d packets: %v, want %v", tt.after, tt.received,
+				got, tt.want)
 		}
 	}
 }
@@ -167,7 +169,8 @@ func TestMissingCPU(t *testing.T) {
 	b := newSilentBed(t, oneArm, oneArm.settings())
 	b.engine.cfg.CPUs = []int{1000}
 	err := b.engine.Run(t.Context(), func() {})
-	if err == nil || !strings.Contains(err.Error(), "CPU 1000") || !strings.Contains(err.Error(), "director.workers") {
+	if err == nil || !strings.Contains(err.Error(), "CPU 1000") ||
+		!strings.Contains(err.Error(), "director.workers") {
 		t.Fatalf("error %v", err)
 	}
 }

@@ -93,7 +93,8 @@ func TestWhatNobodyClaims(t *testing.T) {
 		before := b.totals().Drops[tt.want]
 		b.fromClient(tt.p)
 		if b.totals().Drops[tt.want] != before+1 {
-			t.Errorf("%v -> %v protocol %d is not %v; dropped %s", tt.p.src, tt.p.dst, tt.p.protocol, tt.want, b.drops())
+			t.Errorf("%v -> %v protocol %d is not %v; dropped %s", tt.p.src, tt.p.dst,
+				tt.p.protocol, tt.want, b.drops())
 		}
 	}
 	b.quiet()

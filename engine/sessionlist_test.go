@@ -85,9 +85,12 @@ func (b *bed) plausible(m modes.Mode, s *SessionInfo) {
 	}
 	local := s.Local.IsValid() && slices.Contains(b.site.local, s.Local.Addr())
 	timeout := testTimeouts()[state]
-	if s.VIP != vip || s.State != state || s.Mode != m || local != (m == modes.FullNAT) || s.Service != "test" || s.PacketsIn != 1 || s.PacketsOut != 0 ||
-		s.Idle.Milliseconds() != 500 || s.Left.Milliseconds() != int64(timeout)-500 || s.Client.Addr() == vip.Addr() ||
-		!slices.ContainsFunc(b.site.servers, func(h host) bool { return h.addr == s.RealServer.Addr() }) {
+	if s.VIP != vip || s.State != state || s.Mode != m || local != (m == modes.FullNAT) ||
+		s.Service != "test" || s.PacketsIn != 1 || s.PacketsOut != 0 ||
+		s.Idle.Milliseconds() != 500 || s.Left.Milliseconds() != int64(timeout)-500 ||
+		s.Client.Addr() == vip.Addr() ||
+		!slices.ContainsFunc(b.site.servers,
+			func(h host) bool { return h.addr == s.RealServer.Addr() }) {
 		b.Errorf("%+v", s)
 	}
 }
@@ -97,11 +100,13 @@ func TestListingOfRemovedServers(t *testing.T) {
 	b := newBed(t, twoArm, twoArm.serving(twoArm.web(modes.NAT, 1)))
 	b.fromClient(tcp(client, webVIP, "S"))
 	b.apply(twoArm.serving(twoArm.web(modes.NAT, 0)))
-	if all := b.listed(9); len(all) != 1 || all[0].Service != "test" || all[0].RealServer.Addr() != twoArm.servers[0].addr {
+	if all := b.listed(9); len(all) != 1 || all[0].Service != "test" ||
+		all[0].RealServer.Addr() != twoArm.servers[0].addr {
 		t.Errorf("%+v", all)
 	}
 	b.apply(twoArm.settings())
-	if all := b.listed(9); len(all) != 1 || all[0].Service != "" || all[0].RealServer.Addr() != twoArm.servers[0].addr {
+	if all := b.listed(9); len(all) != 1 || all[0].Service != "" ||
+		all[0].RealServer.Addr() != twoArm.servers[0].addr {
 		t.Errorf("%+v", all)
 	}
 }
@@ -114,7 +119,8 @@ func TestListingMakesNoGarbage(t *testing.T) {
 		b.fromClient(tcp(clientAt(i), webVIP, "S"))
 	}
 	c := new(shownSessions)
-	if allocs := testing.AllocsPerRun(100, func() { b.worker.showSessions(c, 0) }); allocs != 0 || c.n != listChunk || c.next != listChunk || !c.more {
+	if allocs := testing.AllocsPerRun(100, func() { b.worker.showSessions(c, 0) }); allocs != 0 ||
+		c.n != listChunk || c.next != listChunk || !c.more {
 		t.Errorf("%v allocations, %d sessions, goes on at %d: %v", allocs, c.n, c.next, c.more)
 	}
 }
@@ -153,7 +159,8 @@ func TestNeighboursAreListed(t *testing.T) {
 	got := map[netip.Addr]string{}
 	b.whileTurning(func() {
 		err := b.engine.Neighbours(b.Context(), func(n *NeighbourInfo) {
-			got[n.Address] = fmt.Sprint(n.State, " ", n.Port, " ", n.MAC, " ", n.Pinned, " ", n.Waiting)
+			got[n.Address] = fmt.Sprint(n.State, " ", n.Port, " ", n.MAC, " ", n.Pinned, " ",
+				n.Waiting)
 		})
 		if err != nil {
 			t.Error(err)
@@ -181,7 +188,8 @@ func BenchmarkShowSessions(b *testing.B) {
 	d := newBenchBed(b, modes.NAT, most)
 	w := d.worker
 	for i := range uint32(most) {
-		narrow := packet.Key4{Flow4: packet.Flow4{Src: i, Dst: 1, SrcPort: 1, DstPort: 1}, Protocol: packet.ProtocolUDP}
+		narrow := packet.Key4{Flow4: packet.Flow4{Src: i, Dst: 1, SrcPort: 1, DstPort: 1},
+			Protocol: packet.ProtocolUDP}
 		k := narrow.Wide()
 		hashes := conntrack.Hashes{In: w.sessions.Hash(&k)}
 		if _, ok := w.sessions.Insert(&k, hashes, &packet.Flow{}, false, d.now); !ok {

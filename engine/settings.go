@@ -49,10 +49,11 @@ type Service struct {
 	Mode           lvs.Mode
 	Scheduler      sched.Kind
 	LocalAddresses []netip.Addr // fullnat; of the families of its real servers
-	// bytes; TCP: upper limit for the maximum segment size in SYNs; 0 changes nothing
+	// MSS is the upper limit, in bytes, for the maximum segment size in TCP's SYNs. Zero changes
+	// nothing.
 	MSS uint16
-	// true: the director answers echo requests to the VIP while a real server is available; false:
-	// real servers get them
+	// Echo: the director answers echo requests to the VIP while a real server is available. Without
+	// Echo, real servers get them.
 	Echo        bool
 	RealServers []RealServer // in file order
 }

@@ -131,12 +131,14 @@ func (s *site) service(mode modes.Mode, protocol uint8, n int) Service {
 	if s.is6 {
 		vip = sixPort(vip)
 	}
-	v := Service{Name: "test", Echo: true, Address: vip, Protocol: lvs.Protocol(protocol), Mode: mode, Scheduler: sched.RR}
+	v := Service{Name: "test", Echo: true, Address: vip, Protocol: lvs.Protocol(protocol),
+		Mode: mode, Scheduler: sched.RR}
 	if mode == modes.FullNAT {
 		v.LocalAddresses = s.local
 	}
 	for _, rs := range s.servers[:n] {
-		v.RealServers = append(v.RealServers, RealServer{Address: netip.AddrPortFrom(rs.addr, serverPort(mode, vip)), Weight: 1})
+		v.RealServers = append(v.RealServers,
+			RealServer{Address: netip.AddrPortFrom(rs.addr, serverPort(mode, vip)), Weight: 1})
 	}
 	return v
 }
@@ -145,7 +147,9 @@ func (s *site) service(mode modes.Mode, protocol uint8, n int) Service {
 func (s *site) web(mode modes.Mode, n int) Service { return s.service(mode, packet.ProtocolTCP, n) }
 
 // echo is a UDP service.
-func (s *site) echo(mode modes.Mode, n int) Service { return s.service(mode, packet.ProtocolUDP, n) }
+func (s *site) echo(mode modes.Mode, n int) Service {
+	return s.service(mode, packet.ProtocolUDP, n)
+}
 
 // serverPort returns another port than the service's if the mode can translate it.
 func serverPort(mode modes.Mode, vip netip.AddrPort) uint16 {

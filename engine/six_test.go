@@ -23,7 +23,8 @@ type crossing struct {
 }
 
 // newCrossing makes a director with a service of one real server.
-func newCrossing(t *testing.T, mode modes.Mode, protocol uint8, clients6 bool, changes ...func(*Service)) *crossing {
+func newCrossing(t *testing.T, mode modes.Mode, protocol uint8, clients6 bool,
+	changes ...func(*Service)) *crossing {
 	t.Helper()
 	s, six := twoArm, twoArm.twin()
 	n := s.settings()
@@ -37,7 +38,8 @@ func newCrossing(t *testing.T, mode modes.Mode, protocol uint8, clients6 bool, c
 		c.gateway, c.server, vip, local = six.gateway, s.servers[0], sixPort(vip), s.local
 	}
 	c.vip = vip
-	v := Service{Name: "crossing", Address: vip, Protocol: lvs.Protocol(protocol), Mode: mode, Scheduler: sched.RR,
+	v := Service{Name: "crossing", Address: vip, Protocol: lvs.Protocol(protocol), Mode: mode,
+		Scheduler:   sched.RR,
 		RealServers: []RealServer{{Address: netip.AddrPortFrom(c.server.addr, serverPort(mode, vip)), Weight: 1}}}
 	if mode == modes.FullNAT {
 		v.LocalAddresses = local
@@ -152,9 +154,12 @@ func TestErrorsFromSixToFour(t *testing.T) {
 	inside := ask.hop().from(source).to(server).with(func(p *pkt) { p.id = c.worker.outerID })
 	c.answers(icmpError("10.1.0.254", inside, packet.ICMPUnreachable, packet.ICMPCodeFragmentationNeeded, 1400).with(func(p *pkt) { p.rest = 1400 }))
 	outside := ask.hop().six()
-	c.returns(icmpError(c.vip.Addr().String(), outside, packet.ICMPUnreachable, packet.ICMPCodeFragmentationNeeded, 1420).hop())
-	c.answers(icmpError("10.1.0.11", inside, packet.ICMPUnreachable, packet.ICMPCodePortUnreachable, 0))
-	c.returns(icmpError(c.vip.Addr().String(), outside, packet.ICMPUnreachable, packet.ICMPCodePortUnreachable, 0).hop())
+	c.returns(icmpError(c.vip.Addr().String(), outside, packet.ICMPUnreachable,
+		packet.ICMPCodeFragmentationNeeded, 1420).hop())
+	c.answers(icmpError("10.1.0.11", inside, packet.ICMPUnreachable, packet.ICMPCodePortUnreachable,
+		0))
+	c.returns(icmpError(c.vip.Addr().String(), outside, packet.ICMPUnreachable,
+		packet.ICMPCodePortUnreachable, 0).hop())
 
 	answer := outside.reply("", "answer")
 	c.comes(icmpError(client[:11], answer, packet.ICMPUnreachable, packet.ICMPCodePortUnreachable, 0).with(func(p *pkt) { p.dst = answer.src }))
@@ -183,7 +188,8 @@ func errorsBothWays(b *bed, p *path, m modes.Mode, first pkt, whole bool) {
 	b.Helper()
 	s := b.site
 	cut := func(about pkt) pkt {
-		e := icmpError("192.168.77.1", s.in(about), packet.ICMPUnreachable, packet.ICMPCodePortUnreachable, 0)
+		e := icmpError("192.168.77.1", s.in(about), packet.ICMPUnreachable,
+			packet.ICMPCodePortUnreachable, 0)
 		if !whole {
 			e.most = len(s.in(about).ip()) - len(about.payload)
 			if about.protocol == packet.ProtocolTCP {
@@ -225,11 +231,13 @@ func TestLaterFragments(t *testing.T) {
 			whole := udp(client, echoVIP, strings.Repeat("0123456789", 300))
 			var sent [][]byte
 			for _, i := range order {
-				b.receive(s.front, ethernet(s.gateway.mac, s.own(s.front).mac, s.in(whole).etherType(), fragmentsOf(s.in(whole), 1200)[i]))
+				b.receive(s.front, ethernet(s.gateway.mac, s.own(s.front).mac,
+					s.in(whole).etherType(), fragmentsOf(s.in(whole), 1200)[i]))
 				sent = append(sent, collect(b.ports[s.back])...)
 			}
 			if len(sent) != 3 {
-				t.Fatalf("%d of 3 fragments sent in order %v; dropped %s", len(sent), order, b.drops())
+				t.Fatalf("%d of 3 fragments sent in order %v; dropped %s", len(sent), order,
+					b.drops())
 			}
 			b.dropped("")
 			if m != modes.IPIP {
@@ -341,7 +349,8 @@ func TestNeighbourIsSolicited(t *testing.T) {
 	b.turn()
 	b.announced()
 	b.wait(1000)
-	b.sentInAnyOrder(0, solicits(s.servers[0].addr, s.ports[0]), solicits(s.gateway.addr, s.ports[0]))
+	b.sentInAnyOrder(0, solicits(s.servers[0].addr, s.ports[0]),
+		solicits(s.gateway.addr, s.ports[0]))
 	in := tcp(client, webVIP, "S")
 	b.fromClient(in)
 	b.receive(0, advertises(s.servers[0], s.ports[0]))
@@ -357,7 +366,8 @@ func TestAnnouncements6(t *testing.T) {
 	b.turn()
 	all, mac := netip.MustParseAddr("ff02::1"), packet.MAC{0x33, 0x33, 0, 0, 0, 1}
 	own, vip := host{s.ports[0].addr, s.ports[0].mac}, host{six(netip.MustParseAddr(vipAlone)), s.ports[0].mac}
-	b.sentInAnyOrder(0, nd(own, all, mac, 136, 0xa0000000, own.addr, 2), nd(vip, all, mac, 136, 0xa0000000, vip.addr, 2))
+	b.sentInAnyOrder(0, nd(own, all, mac, 136, 0xa0000000, own.addr, 2),
+		nd(vip, all, mac, 136, 0xa0000000, vip.addr, 2))
 }
 
 // TestMSS: SYNs announce no larger segments than the service's MSS.
@@ -373,7 +383,8 @@ func TestMSS(t *testing.T) {
 			t.Fatalf("%v: dropped %s", mode, b.drops())
 		}
 		judge(t, got[0])
-		at := packet.EthernetLen + packet.IPv4MinLen + modes.Overhead(mode, conntrack.Inbound, false, false) + packet.TCPMinLen
+		at := packet.EthernetLen + packet.IPv4MinLen + modes.Overhead(mode, conntrack.Inbound,
+			false, false) + packet.TCPMinLen
 		if mss := int(got[0][at+2])<<8 | int(got[0][at+3]); mss != 1400 {
 			t.Errorf("%v: the SYN announces %d", mode, mss)
 		}
@@ -394,11 +405,14 @@ func TestTunnelErrors(t *testing.T) {
 			code, wantCode uint8
 			rest, want     uint32
 		}{
-			{packet.ICMPCodeFragmentationNeeded, packet.ICMPCodeFragmentationNeeded, 1400, 1400 - overhead},
+			{packet.ICMPCodeFragmentationNeeded, packet.ICMPCodeFragmentationNeeded, 1400,
+				1400 - overhead},
 			{packet.ICMPCodePortUnreachable, packet.ICMPCodeHostUnreachable, 0, 0},
 		} {
-			b.fromServer(0, icmpError("192.168.77.1", outer, packet.ICMPUnreachable, tt.code, tt.rest))
-			b.toClient(icmpError(vipAlone, s.in(in).hop(), packet.ICMPUnreachable, tt.wantCode, tt.want))
+			b.fromServer(0, icmpError("192.168.77.1", outer, packet.ICMPUnreachable, tt.code,
+				tt.rest))
+			b.toClient(icmpError(vipAlone, s.in(in).hop(), packet.ICMPUnreachable, tt.wantCode,
+				tt.want))
 		}
 		b.dropped("")
 	}

@@ -26,7 +26,7 @@ type snapshot struct {
 	// addresses holds the director's addresses, but for those that only a topology has.
 	addresses lookup[addressKind]
 	echoing   lookup[*echoGroup] // by VIP
-	// by VIP: the service whose real servers answer its echo requests
+	// passing holds, by VIP, the service whose real servers answer its echo requests.
 	passing lookup[*serviceEntry]
 	// clientEnds holds real servers' sockets. A packet from such a socket belongs to the worker of
 	// the client to which it goes.

@@ -53,7 +53,8 @@ func TestSpreads(t *testing.T) {
 			got := b.spread(600)
 			for i, want := range tt.want {
 				if got[i] != want {
-					t.Errorf("%v %v %v: real server %d got %d of 600, want %d", m, tt.kind, tt.weights, i, got[i], want)
+					t.Errorf("%v %v %v: real server %d got %d of 600, want %d", m, tt.kind,
+						tt.weights, i, got[i], want)
 				}
 			}
 		}

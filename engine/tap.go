@@ -15,8 +15,8 @@ type tap struct {
 	stages [capture.NumStages]bool
 	ring   *capture.Ring
 	worker uint16
-	// by port: packets at the head of its output that were copied before and not taken by the
-	// device
+	// sent counts, by port, the packets at the head of its output that were copied before and not
+	// taken by the device.
 	sent   []int
 	now    int64 // ns since 1970, read once an exchange
 	parsed packet.Parsed

@@ -21,7 +21,7 @@ func (w *Worker) tunnelError(p *ports.Packet, m *meta) Verdict {
 		at, six = packet.Tunnelled6(quoted)
 	}
 	if at == 0 || !m.isWhole(p) {
-		// the error to the client gets a new checksum, which would hide the damage
+		// The error to the client gets a new checksum, which would hide the damage.
 		return DropICMPError
 	}
 	inner := quoted[at:]

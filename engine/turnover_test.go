@@ -37,16 +37,20 @@ const (
 
 var (
 	synOnly   = []packet.TCPFlags{packet.TCPSyn}
-	wholeLife = []packet.TCPFlags{packet.TCPSyn, packet.TCPAck, packet.TCPAck | packet.TCPPsh, packet.TCPFin | packet.TCPAck}
+	wholeLife = []packet.TCPFlags{packet.TCPSyn, packet.TCPAck, packet.TCPAck | packet.TCPPsh,
+		packet.TCPFin | packet.TCPAck}
 )
 
 // BenchmarkTurnover measures a session's packets, its beginning and its end, with millions of
 // sessions in the table.
 func BenchmarkTurnover(b *testing.B) {
 	for _, mode := range []modes.Mode{modes.DR, modes.FullNAT} {
-		b.Run(fmt.Sprintf("%s/udp", mode), func(b *testing.B) { newTurnover(b, mode, nil, false).run(b) })
-		b.Run(fmt.Sprintf("%s/syn", mode), func(b *testing.B) { newTurnover(b, mode, synOnly, false).run(b) })
-		b.Run(fmt.Sprintf("%s/life", mode), func(b *testing.B) { newTurnover(b, mode, wholeLife, mode == modes.FullNAT).run(b) })
+		b.Run(fmt.Sprintf("%s/udp", mode),
+			func(b *testing.B) { newTurnover(b, mode, nil, false).run(b) })
+		b.Run(fmt.Sprintf("%s/syn", mode),
+			func(b *testing.B) { newTurnover(b, mode, synOnly, false).run(b) })
+		b.Run(fmt.Sprintf("%s/life", mode),
+			func(b *testing.B) { newTurnover(b, mode, wholeLife, mode == modes.FullNAT).run(b) })
 	}
 }
 
@@ -71,15 +75,18 @@ func newTurnover(b *testing.B, mode modes.Mode, steps []packet.TCPFlags, answers
 	return newTurnoverOf(b, mode, steps, answers, turnoverTable, timeouts)
 }
 
-func newTurnoverOf(b *testing.B, mode modes.Mode, steps []packet.TCPFlags, answers bool, table int, timeouts conntrack.Timeouts) *turnover {
+func newTurnoverOf(b *testing.B, mode modes.Mode, steps []packet.TCPFlags, answers bool, table int,
+	timeouts conntrack.Timeouts) *turnover {
 	settings := millSettings(mode)
 	if steps != nil {
 		settings.Services[0].Protocol = lvs.TCP
 	}
-	t := &turnover{mill: newMillOf(b, settings, timeouts, table, turnoverFlows), steps: steps, answers: answers, now: 1000}
+	t := &turnover{mill: newMillOf(b, settings, timeouts, table, turnoverFlows), steps: steps,
+		answers: answers, now: 1000}
 	if steps != nil {
 		ip := packet.IPv4(t.frame[packet.EthernetLen:])
-		ip.Encode(packet.IPv4Fields{TotalLength: 46, TTL: 64, Protocol: packet.ProtocolTCP, Dst: 0x0a010064})
+		ip.Encode(packet.IPv4Fields{TotalLength: 46, TTL: 64, Protocol: packet.ProtocolTCP,
+			Dst: 0x0a010064})
 		ip[packet.IPv4MinLen+12] = packet.TCPMinLen / 4 << 4
 	}
 	return t

@@ -81,7 +81,8 @@ func (b *bed) converse(mode modes.Mode, n int) map[[2]netip.AddrPort]int {
 	seen := map[[2]netip.AddrPort]int{}
 	for round := range 2 {
 		for i := range n {
-			b.deliver(0, udp(clientAt(i), echoVIP, fmt.Sprint("?", round)).frame(b.site.gateway.mac, b.site.ports[0].mac))
+			b.deliver(0, udp(clientAt(i), echoVIP, fmt.Sprint("?", round)).frame(b.site.gateway.mac,
+				b.site.ports[0].mac))
 			if i%ports.MaxBurst == ports.MaxBurst-1 || i == n-1 {
 				b.turn()
 				b.answerAll(mode, seen)
@@ -105,8 +106,11 @@ func (b *bed) answerAll(mode modes.Mode, seen map[[2]netip.AddrPort]int) {
 		seen[[2]netip.AddrPort{src, dst}]++
 		if mode.TwoWay() {
 			answers++
-			server := slices.IndexFunc(b.site.servers, func(h host) bool { return h.addr == dst.Addr() })
-			b.deliver(b.site.back, udp(dst.String(), src.String(), "!").frame(b.site.servers[server].mac, b.site.own(b.site.back).mac))
+			server := slices.IndexFunc(b.site.servers,
+				func(h host) bool { return h.addr == dst.Addr() })
+			answer := udp(dst.String(), src.String(), "!")
+			b.deliver(b.site.back,
+				answer.frame(b.site.servers[server].mac, b.site.own(b.site.back).mac))
 		}
 	}
 	b.turn()
@@ -136,7 +140,8 @@ func TestWorkers(t *testing.T) {
 	for _, mode := range []modes.Mode{modes.DR, modes.NAT, modes.FullNAT} {
 		for _, workers := range []int{2, 4} {
 			for name, change := range map[string]func(*bedConfig){
-				"rss": spreading(t, workers, byFlow), "rss by client": spreading(t, workers, byClient), "scattered": scattered(workers),
+				"rss":           spreading(t, workers, byFlow),
+				"rss by client": spreading(t, workers, byClient), "scattered": scattered(workers),
 				"one queue": narrow(1), "fewer queues": func(c *bedConfig) { narrow(workers - 1)(c); anywhereIn(workers - 1)(c) },
 			} {
 				t.Run(fmt.Sprint(mode, "/", workers, "/", name), func(t *testing.T) {
@@ -194,8 +199,10 @@ func TestRoundRobinOverWorkers(t *testing.T) {
 		b.fromClient(udp(clientAt(i), echoVIP, "?"))
 		frames := collect(b.ports[1])
 		// IPVS begins with the newest, the last of the file.
-		if want := s.servers[2-i%3].mac; len(frames) != 1 || packet.Ethernet(frames[0]).Dst() != want {
-			t.Fatalf("session %d: %d frames, to %x", i, len(frames), packet.Ethernet(frames[0]).Dst())
+		if want := s.servers[2-i%3].mac; len(frames) != 1 ||
+			packet.Ethernet(frames[0]).Dst() != want {
+			t.Fatalf("session %d: %d frames, to %x", i, len(frames),
+				packet.Ethernet(frames[0]).Dst())
 		}
 	}
 }
@@ -223,7 +230,8 @@ func TestManyWorkersLikeOne(t *testing.T) {
 				b.close()
 			}
 			if !slices.EqualFunc(outcomes[0], outcomes[1], bytes.Equal) {
-				rt.Fatalf("%d frames from one worker, %d from three, or others", len(outcomes[0]), len(outcomes[1]))
+				rt.Fatalf("%d frames from one worker, %d from three, or others", len(outcomes[0]),
+					len(outcomes[1]))
 			}
 		})
 	}
@@ -239,8 +247,10 @@ func clientQueue(f []byte, mode modes.Mode, r *rand.Rand) int {
 }
 
 func drawPacket(t *rapid.T) pkt {
-	to := rapid.SampledFrom([]string{echoVIP, vipAlone + ":9", "10.0.0.1:7", "10.9.9.9:7"}).Draw(t, "to")
-	return udp(clientAt(rapid.IntRange(0, 20).Draw(t, "client")), to, rapid.StringN(0, 20, 20).Draw(t, "payload"))
+	all := []string{echoVIP, vipAlone + ":9", "10.0.0.1:7", "10.9.9.9:7"}
+	to := rapid.SampledFrom(all).Draw(t, "to")
+	return udp(clientAt(rapid.IntRange(0, 20).Draw(t, "client")), to,
+		rapid.StringN(0, 20, 20).Draw(t, "payload"))
 }
 
 // TestNeighbourIsKnownToAll: an answer that one worker receives releases packets that wait at
@@ -270,7 +280,8 @@ func TestOneWorkerAsks(t *testing.T) {
 	b.turn()
 	asked := 0
 	for _, f := range collect(b.ports[1]) {
-		if a := packet.ARP(f[packet.EthernetLen:]); a.Op() == packet.ARPRequest && a.TargetIP() == packet.Addr4(s.servers[0].addr) {
+		if a := packet.ARP(f[packet.EthernetLen:]); a.Op() == packet.ARPRequest &&
+			a.TargetIP() == packet.Addr4(s.servers[0].addr) {
 			asked++
 		}
 	}
@@ -307,7 +318,8 @@ func TestICMPErrorReachesItsOwner(t *testing.T) {
 		})
 		b.fromClient(udp(client, echoVIP, "?"))
 		collect(b.ports[s.back])
-		owner := slices.IndexFunc(b.engine.workers, func(w *Worker) bool { return w.sessions.Len() == 1 })
+		owner := slices.IndexFunc(b.engine.workers,
+			func(w *Worker) bool { return w.sessions.Len() == 1 })
 		if owner < 0 {
 			t.Fatalf("%v: no session", mode)
 		}
@@ -315,8 +327,10 @@ func TestICMPErrorReachesItsOwner(t *testing.T) {
 		for queue = range 4 {
 			before := b.engine.workers[owner].counters.totals.Transmitted
 			b.fromClient(icmpError("192.168.5.9", about, packet.ICMPUnreachable, 3, 0).with(func(p *pkt) { p.dst = about.src }))
-			if n := b.engine.workers[owner].counters.totals.Transmitted; n != before+1 || len(collect(b.ports[s.back])) != 1 {
-				t.Errorf("%v: at queue %d, not sent on by its owner %d; dropped %s", mode, queue, owner, b.drops())
+			if n := b.engine.workers[owner].counters.totals.Transmitted; n != before+1 ||
+				len(collect(b.ports[s.back])) != 1 {
+				t.Errorf("%v: at queue %d, not sent on by its owner %d; dropped %s", mode, queue,
+					owner, b.drops())
 			}
 		}
 		b.fromClient(icmp("192.168.77.1", vipAlone, packet.ICMPUnreachable, 1, 0, make([]byte, 28)))
@@ -395,7 +409,8 @@ func TestHandoffIsBounded(t *testing.T) {
 func TestRunWorkers(t *testing.T) {
 	s := twoArm
 	for _, workers := range []int{2, 4} {
-		b := newSilentBed(t, s, s.serving(s.web(modes.FullNAT, 3)), crowd(workers), scattered(workers))
+		b := newSilentBed(t, s, s.serving(s.web(modes.FullNAT, 3)), crowd(workers),
+			scattered(workers))
 		stop := b.start()
 		const n = 400
 		for i := range n {
@@ -407,8 +422,10 @@ func TestRunWorkers(t *testing.T) {
 				if f[12] == 8 && f[13] == 0 {
 					syns++
 					src, dst := flowOf(f)
-					server := slices.IndexFunc(s.servers, func(h host) bool { return h.addr == dst.Addr() })
-					b.deliver(1, tcp(dst.String(), src.String(), "SA").frame(s.servers[server].mac, s.ports[1].mac))
+					server := slices.IndexFunc(s.servers,
+						func(h host) bool { return h.addr == dst.Addr() })
+					b.deliver(1, tcp(dst.String(), src.String(), "SA").frame(s.servers[server].mac,
+						s.ports[1].mac))
 				}
 			}
 			for _, f := range collect(b.ports[0]) {
@@ -473,7 +490,8 @@ func TestFault(t *testing.T) {
 	if err := <-ended; !errors.As(err, &f) {
 		t.Fatalf("error %v", err)
 	}
-	if f.Worker != 0 || f.Stage != "parse" || !bytes.Equal(f.Packet, frame) || !strings.Contains(string(f.Stack), "parse") ||
+	if f.Worker != 0 || f.Stage != "parse" || !bytes.Equal(f.Packet, frame) ||
+		!strings.Contains(string(f.Stack), "parse") ||
 		!strings.Contains(f.Error(), "out of range") {
 		t.Errorf("%v, packet %x", f, f.Packet)
 	}
