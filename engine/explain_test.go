@@ -78,8 +78,8 @@ func (d traffic) initiation(b *bed) []byte {
 	if d.site.is6 {
 		from = sixPort(from)
 	}
-	return sctpFrame(*d.site, from, v.Address, d.sender(d.site.front).mac,
-		d.site.own(d.site.front).mac, 64, layers.SCTPChunkTypeInit)
+	p := sctpPacket{from, v.Address, 64, layers.SCTPChunkTypeInit}
+	return p.frame(d.sender(d.site.front).mac, d.site.own(d.site.front).mac)
 }
 
 // explained explains a packet, sends it, and compares the two results.

@@ -105,16 +105,24 @@ func judgeIPv6(t testing.TB, ip *layers.IPv6) {
 	}
 }
 
+// Types of neighbour discovery, and the option that comes with each: the sender's link-layer
+// address, or that of the target.
+const (
+	ndSolicitation  = 135
+	ndAdvertisement = 136
+)
+
+var ndOptions = map[uint8]byte{ndSolicitation: 1, ndAdvertisement: 2}
+
 // nd is a message of neighbour discovery, made by gopacket.
-func nd(from host, dst netip.Addr, dstMAC packet.MAC, typ uint8, flags uint32, target netip.Addr,
-	option byte) []byte {
+func nd(from, to host, typ uint8, flags uint32, target netip.Addr) []byte {
 	body := append([]byte{byte(flags >> 24), 0, 0, 0}, target.AsSlice()...)
-	body = append(append(body, option, 1), from.mac[:]...)
+	body = append(append(body, ndOptions[typ], 1), from.mac[:]...)
 	ip := &layers.IPv6{Version: 6, HopLimit: 255, NextHeader: layers.IPProtocolICMPv6,
-		SrcIP: from.addr.AsSlice(), DstIP: dst.AsSlice()}
+		SrcIP: from.addr.AsSlice(), DstIP: to.addr.AsSlice()}
 	l := &layers.ICMPv6{TypeCode: layers.CreateICMPv6TypeCode(typ, 0)}
 	l.SetNetworkLayerForChecksum(ip)
-	return ethernet(from.mac, dstMAC, layers.EthernetTypeIPv6,
+	return ethernet(from.mac, to.mac, layers.EthernetTypeIPv6,
 		serialize(ip, l, gopacket.Payload(body)))
 }
 
@@ -213,10 +221,11 @@ func solicits(a netip.Addr, asks host) []byte {
 	b := a.As16()
 	group := netip.AddrFrom16([16]byte{0: 0xff, 1: 2, 11: 1, 12: 0xff, 13: b[13], 14: b[14],
 		15: b[15]})
-	return nd(asks, group, packet.MAC{0x33, 0x33, 0xff, b[13], b[14], b[15]}, 135, 0, a, 1)
+	to := host{group, packet.MAC{0x33, 0x33, 0xff, b[13], b[14], b[15]}}
+	return nd(asks, to, ndSolicitation, 0, a)
 }
 
 // advertises is isAt for IPv6, as a host that is not a router sends it.
 func advertises(who, to host) []byte {
-	return nd(who, to.addr, to.mac, 136, 0x60000000, who.addr, 2)
+	return nd(who, to, ndAdvertisement, 0x60000000, who.addr)
 }

@@ -51,23 +51,26 @@ func newMill(b *testing.B, mode modes.Mode, flows int) *mill {
 
 func newMillOf(b *testing.B, s Settings, timeouts conntrack.Timeouts, sessions, flows int) *mill {
 	b.Helper()
-	return newMills(b, s, timeouts, sessions, flows, 1)[0]
+	s.Timeouts = timeouts
+	return newMills(b, s, millConfig{sessions: sessions, flows: flows, workers: 1})[0]
 }
 
-// newMills makes a director of n workers, each with its own mill.
-func newMills(b *testing.B, s Settings, timeouts conntrack.Timeouts, sessions, flows,
-	n int) []*mill {
+// millConfig sizes a director with mills; sessions and flows are those of each worker.
+type millConfig struct{ sessions, flows, workers int }
+
+// newMills makes a director with a mill for each worker.
+func newMills(b *testing.B, s Settings, c millConfig) []*mill {
 	b.Helper()
+	n := c.workers
 	pool, err := memory.NewPool(n * ports.MaxBurst)
 	if err != nil {
 		b.Fatal(err)
 	}
 	mac := packet.MAC{2, 0, 0, 0, 0, 1}
-	s.Timeouts = timeouts
 	port := sink{memory.NewPort(memory.Config{Name: "wire", MAC: mac, Pool: pool, Queues: n})}
 	e, err := New(Config{
-		Ports: []ports.Port{port}, CPUs: make([]int, n), Sessions: n * sessions, Seed: 1,
-		Huge: true,
+		Ports: []ports.Port{port}, CPUs: make([]int, n), Sessions: n * c.sessions,
+		Seed: 1, Huge: true,
 	}, s)
 	if err != nil {
 		b.Fatal(err)
@@ -80,7 +83,7 @@ func newMills(b *testing.B, s Settings, timeouts conntrack.Timeouts, sessions, f
 	var mills []*mill
 	for i, w := range e.workers {
 		w.incoming, w.outgoing = nil, nil // each mill sends only flows of its own worker
-		m := &mill{worker: w, flows: uint32(flows), frame: udpFrame(mac)}
+		m := &mill{worker: w, flows: uint32(c.flows), frame: udpFrame(mac)}
 		w.Turn(1000)
 		for range ports.MaxBurst {
 			if !port.Port.Queue(i).Alloc(&m.fresh, len(m.frame)) {
@@ -98,8 +101,9 @@ func newMills(b *testing.B, s Settings, timeouts conntrack.Timeouts, sessions, f
 func BenchmarkWorkers(b *testing.B) {
 	for _, n := range []int{1, 2} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			mills := newMills(b, millSettings(modes.DR), conntrack.DefaultTimeouts(), 100_000,
-				100_000, n)
+			s := millSettings(modes.DR)
+			s.Timeouts = conntrack.DefaultTimeouts()
+			mills := newMills(b, s, millConfig{sessions: 100_000, flows: 100_000, workers: n})
 			for _, m := range mills {
 				m.begin(b)
 			}

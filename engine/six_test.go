@@ -311,6 +311,9 @@ func TestPieces(t *testing.T) {
 	b.dropped("")
 }
 
+// allNodes is the group of all stations.
+var allNodes = host{netip.MustParseAddr("ff02::1"), packet.MAC{0x33, 0x33, 0, 0, 0, 1}}
+
 // TestNeighbourDiscovery: the director answers for its addresses, learns, and asks.
 func TestNeighbourDiscovery(t *testing.T) {
 	s := oneArm.twin()
@@ -320,17 +323,16 @@ func TestNeighbourDiscovery(t *testing.T) {
 	vip := six(netip.MustParseAddr(vipAlone))
 	own := host{vip, s.ports[0].mac}
 	b.receive(0, solicits(vip, s.gateway))
-	b.sent(0, nd(own, s.gateway.addr, s.gateway.mac, 136, 0xe0000000, vip, 2))
+	b.sent(0, nd(own, s.gateway, ndAdvertisement, 0xe0000000, vip))
 	// The director knows the sender of the question from now on.
 	b.fromClient(tcp("10.0.0.1:1", webVIP, "R"))
 	if h, ok := b.worker.neighbours.Lookup(packet.AddrOf(s.gateway.addr), 0); !ok || !b.worker.neighbours.At(h).HasMAC() {
-		t.Fatal("the asker was not learned")
+		t.Fatal("the director did not learn the sender")
 	}
 	// A station probes whether the VIP is free.
 	dad := host{netip.IPv6Unspecified(), s.gateway.mac}
 	b.receive(0, probes(vip, dad))
-	all := netip.MustParseAddr("ff02::1")
-	b.sent(0, nd(own, all, packet.MAC{0x33, 0x33, 0, 0, 0, 1}, 136, 0xa0000000, vip, 2))
+	b.sent(0, nd(own, allNodes, ndAdvertisement, 0xa0000000, vip))
 	b.dropped("no_session=1")
 	// A question from behind a router is not valid.
 	far := solicits(vip, s.gateway)
@@ -364,10 +366,10 @@ func TestAnnouncements6(t *testing.T) {
 	s := oneArm.twin()
 	b := newSilentBed(t, s, s.serving(s.web(modes.DR, 0)))
 	b.turn()
-	all, mac := netip.MustParseAddr("ff02::1"), packet.MAC{0x33, 0x33, 0, 0, 0, 1}
-	own, vip := host{s.ports[0].addr, s.ports[0].mac}, host{six(netip.MustParseAddr(vipAlone)), s.ports[0].mac}
-	b.sentInAnyOrder(0, nd(own, all, mac, 136, 0xa0000000, own.addr, 2),
-		nd(vip, all, mac, 136, 0xa0000000, vip.addr, 2))
+	own := s.ports[0]
+	vip := host{six(netip.MustParseAddr(vipAlone)), own.mac}
+	b.sentInAnyOrder(0, nd(own, allNodes, ndAdvertisement, 0xa0000000, own.addr),
+		nd(vip, allNodes, ndAdvertisement, 0xa0000000, vip.addr))
 }
 
 // TestMSS: SYNs announce no larger segments than the service's MSS.

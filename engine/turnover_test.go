@@ -58,7 +58,10 @@ func BenchmarkTurnover(b *testing.B) {
 func BenchmarkFlood(b *testing.B) {
 	for _, mode := range []modes.Mode{modes.DR, modes.FullNAT} {
 		b.Run(mode.String(), func(b *testing.B) {
-			t := newTurnoverOf(b, mode, synOnly, false, floodTable, conntrack.DefaultTimeouts())
+			t := newTurnoverOf(b, turnoverConfig{
+				mode: mode, steps: synOnly, table: floodTable,
+				timeouts: conntrack.DefaultTimeouts(),
+			})
 			for t.worker.sessions.Evicted() == 0 {
 				t.burstOf()
 			}
@@ -72,18 +75,30 @@ func newTurnover(b *testing.B, mode modes.Mode, steps []packet.TCPFlags, answers
 	for i := range timeouts {
 		timeouts[i] = 1000
 	}
-	return newTurnoverOf(b, mode, steps, answers, turnoverTable, timeouts)
+	return newTurnoverOf(b, turnoverConfig{
+		mode: mode, steps: steps, answers: answers, table: turnoverTable, timeouts: timeouts,
+	})
 }
 
-func newTurnoverOf(b *testing.B, mode modes.Mode, steps []packet.TCPFlags, answers bool, table int,
-	timeouts conntrack.Timeouts) *turnover {
-	settings := millSettings(mode)
-	if steps != nil {
+// turnoverConfig describes a turnover.
+type turnoverConfig struct {
+	mode     modes.Mode
+	steps    []packet.TCPFlags // of a flow; none for a datagram
+	answers  bool              // real servers answer
+	table    int               // sessions
+	timeouts conntrack.Timeouts
+}
+
+func newTurnoverOf(b *testing.B, c turnoverConfig) *turnover {
+	settings := millSettings(c.mode)
+	if c.steps != nil {
 		settings.Services[0].Protocol = lvs.TCP
 	}
-	t := &turnover{mill: newMillOf(b, settings, timeouts, table, turnoverFlows), steps: steps,
-		answers: answers, now: 1000}
-	if steps != nil {
+	t := &turnover{
+		mill:  newMillOf(b, settings, c.timeouts, c.table, turnoverFlows),
+		steps: c.steps, answers: c.answers, now: 1000,
+	}
+	if c.steps != nil {
 		ip := packet.IPv4(t.frame[packet.EthernetLen:])
 		ip.Encode(packet.IPv4Fields{TotalLength: 46, TTL: 64, Protocol: packet.ProtocolTCP,
 			Dst: 0x0a010064})
