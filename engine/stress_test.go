@@ -180,7 +180,9 @@ func (s *stress) change(r *rand.Rand) {
 			c.moved(r)
 			err = s.engine.applyAt(c.settings, c.now)
 		case 2, 3, 4, 5:
-			err = s.engine.changeAt(Change{Remove: []lvs.ServiceID{v.ID()}}, c.now)
+			if v.ID() != c.settings.Services[0].ID() { // which is never removed
+				err = s.engine.changeAt(Change{Remove: []lvs.ServiceID{v.ID()}}, c.now)
+			}
 		case 6: // Long after, removed services are forgotten; all workers know of it.
 			s.settled()
 			c.now = c.now.Add(2 * forgetAfter)
@@ -194,7 +196,7 @@ func (s *stress) change(r *rand.Rand) {
 	}
 }
 
-// edited draws another state of a service. Service 0 is never removed.
+// edited draws another state of a service.
 func (c *changing) edited(r *rand.Rand) Service {
 	i := 1 + r.IntN(stressServices-1)
 	if r.IntN(3) == 0 {
