@@ -31,13 +31,16 @@ func TestNoAllocs(t *testing.T) {
 				name, next = m.String()+"/tcp", tcp(client, webVIP, "A")
 			}
 			t.Run(name+"/new", func(t *testing.T) { noAllocsForNew(t, m, first) })
-			t.Run(name+"/established", func(t *testing.T) { noAllocsForEstablished(t, m, first, next) })
+			t.Run(name+"/established", func(t *testing.T) {
+				noAllocsForEstablished(t, m, first, next)
+			})
 		}
 	}
 }
 
 func newAllocBed(t *testing.T, m modes.Mode) (*bed, *salvo) {
-	b := newBed(t, twoArm, twoArm.serving(twoArm.web(m, 3), twoArm.echo(m, 3)), func(c *bedConfig) { c.sessions = 10_000 })
+	b := newBed(t, twoArm, twoArm.serving(twoArm.web(m, 3), twoArm.echo(m, 3)),
+		func(c *bedConfig) { c.sessions = 10_000 })
 	return b, newSalvo(b)
 }
 

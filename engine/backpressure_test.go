@@ -20,7 +20,8 @@ func TestSlowDevice(t *testing.T) {
 		b.collectAll()
 		const n = 300
 		for i := range n {
-			b.deliver(s.front, s.in(tcp(clientAt(i), webVIP, "S").with(func(p *pkt) { p.seq = uint32(i) })).frame(s.gateway.mac, s.own(s.front).mac))
+			b.deliver(s.front, s.in(tcp(clientAt(i), webVIP, "S").
+				with(func(p *pkt) { p.seq = uint32(i) })).frame(s.gateway.mac, s.own(s.front).mac))
 		}
 		var got [][]byte
 		for range n {
@@ -46,7 +47,8 @@ func segmentOf(f []byte, s site, m modes.Mode) packet.TCP {
 	if s.is6 {
 		header = packet.IPv6Len
 	}
-	return packet.TCP(f[packet.EthernetLen+header+modes.Overhead(m, conntrack.Inbound, s.is6, s.is6):])
+	overhead := modes.Overhead(m, conntrack.Inbound, s.is6, s.is6)
+	return packet.TCP(f[packet.EthernetLen+header+overhead:])
 }
 
 // While a device takes nothing, packets are dropped by name. The packets that wait leave when it
@@ -67,7 +69,8 @@ func TestStuckDevice(t *testing.T) {
 	stuck = false
 	b.turn()
 	for i, f := range b.ports[0].Collect(0) {
-		if want := tcp(clientAt(i), webVIP, "S").hop().frame(oneArm.ports[0].mac, oneArm.servers[0].mac); string(f) != string(want) {
+		want := tcp(clientAt(i), webVIP, "S").hop().frame(oneArm.ports[0].mac, oneArm.servers[0].mac)
+		if string(f) != string(want) {
 			t.Fatalf("packet %d is\n%s", i, dump(f))
 		}
 	}

@@ -11,7 +11,8 @@ import (
 // includes copying each frame into its buffer, which a device does otherwise.
 
 func newBenchBed(b *testing.B, m modes.Mode, sessions int) *bed {
-	return newBed(b, twoArm, twoArm.serving(twoArm.echo(m, 3)), func(c *bedConfig) { c.sessions = sessions })
+	return newBed(b, twoArm, twoArm.serving(twoArm.echo(m, 3)),
+		func(c *bedConfig) { c.sessions = sessions })
 }
 
 func perPacket(b *testing.B) {

@@ -101,7 +101,8 @@ func TestEvictionIsTheSameInABurst(t *testing.T) {
 		left[i] = b.clientPorts()
 	}
 	if !slices.Equal(left[0], left[1]) {
-		t.Fatalf("left after a burst are the sessions of ports %v, after its packets one by one those of %v", left[0], left[1])
+		t.Fatalf("sessions left after a burst: ports %v; after its packets one by one: ports %v",
+			left[0], left[1])
 	}
 }
 

@@ -69,7 +69,8 @@ func TestCaptureOfEveryStage(t *testing.T) {
 		b.fromClient(tcp(clientAt(2), webVIP, "A"))
 		b.fromClient(udp(client, echoVIP, "?"))
 	})
-	want := "rx 0 taken, tx 1 taken, rx 0 taken, drop 0 no_session, rx 0 taken, drop 0 no_real_server, tx 0 taken"
+	want := "rx 0 taken, tx 1 taken, rx 0 taken, drop 0 no_session, " +
+		"rx 0 taken, drop 0 no_real_server, tx 0 taken"
 	if got != want || result.Packets != 7 || result.Missed != 0 {
 		t.Errorf("%+v: recorded\n%s, want\n%s", result, got, want)
 	}
@@ -142,7 +143,8 @@ func TestFullRingMisses(t *testing.T) {
 func TestOneCaptureAtATime(t *testing.T) {
 	b := newBed(t, oneArm, oneArm.serving(oneArm.web(modes.DR, 1)))
 	b.whileCapturing(everyStage(9), func() {
-		if _, err := b.engine.Capture(t.Context(), everyStage(9), nil); !errors.Is(err, ErrCapturing) {
+		_, err := b.engine.Capture(t.Context(), everyStage(9), nil)
+		if !errors.Is(err, ErrCapturing) {
 			t.Errorf("%v, want %v", err, ErrCapturing)
 		}
 	})

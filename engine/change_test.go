@@ -223,7 +223,8 @@ func farm(n, m int) Settings {
 			{[]netip.Prefix{netip.MustParsePrefix("10.1.0.1/24")}}},
 		Routes: []Route{
 			{To: netip.MustParsePrefix("0.0.0.0/0"), Via: netip.MustParseAddr("10.0.0.254")},
-			{To: netip.MustParsePrefix("10.128.0.0/9"), Via: netip.MustParseAddr("10.1.0.254"), Port: 1},
+			{To: netip.MustParsePrefix("10.128.0.0/9"), Via: netip.MustParseAddr("10.1.0.254"),
+				Port: 1},
 		},
 	}
 	for i := range n {

@@ -68,7 +68,8 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 		return damagedSix(t, func(f []byte) []byte { f[20] = 43; return f })
 	},
 	DropFragment: func(t *testing.T) *bed {
-		return dropping(t, tcp(client, webVIP, "S").carrying("odd").with(func(p *pkt) { p.mf = true }))
+		return dropping(t, tcp(client, webVIP, "S").carrying("odd").
+			with(func(p *pkt) { p.mf = true }))
 	},
 	DropTinyFragment: func(t *testing.T) *bed {
 		return dropping(t, pkt{src: at4(client), dst: at4(webVIP), protocol: packet.ProtocolTCP,
@@ -119,7 +120,8 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 		return b
 	},
 	DropNoBuffer: func(t *testing.T) *bed {
-		b := newBed(t, oneArm, oneArm.serving(oneArm.echo(modes.IPIP, 1)), func(c *bedConfig) { c.buffers = 1 })
+		b := newBed(t, oneArm, oneArm.serving(oneArm.echo(modes.IPIP, 1)),
+			func(c *bedConfig) { c.buffers = 1 })
 		b.fromClient(udp(client, echoVIP, strings.Repeat("x", 1470)))
 		return b
 	},
@@ -142,7 +144,9 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 	DropSourceMAC: func(t *testing.T) *bed {
 		return damaged(t, func(f []byte) []byte { f[6] |= 1; return f })
 	},
-	DropSourceAddress: func(t *testing.T) *bed { return dropping(t, tcp("127.0.0.1:4000", webVIP, "S")) },
+	DropSourceAddress: func(t *testing.T) *bed {
+		return dropping(t, tcp("127.0.0.1:4000", webVIP, "S"))
+	},
 	DropICMPError: func(t *testing.T) *bed {
 		b := newBed(t, oneArm, oneArm.serving(oneArm.web(modes.NAT, 1)))
 		b.fromClient(icmp("192.168.5.9", vipAlone, packet.ICMPUnreachable,
@@ -152,7 +156,9 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 	DropNoSession: func(t *testing.T) *bed { return dropping(t, tcp(client, webVIP, "A")) },
 	DropNoService: func(t *testing.T) *bed { return dropping(t, tcp(client, vipAlone+":81", "S")) },
 	DropToHost:    func(t *testing.T) *bed { return dropping(t, tcp(client, "10.0.0.1:22", "S")) },
-	DropNotOurs:   func(t *testing.T) *bed { return dropping(t, tcp("10.0.0.11:80", client, "SA")) },
+	DropNotOurs: func(t *testing.T) *bed {
+		return dropping(t, tcp("10.0.0.11:80", client, "SA"))
+	},
 	DropNoRealServer: func(t *testing.T) *bed {
 		b := newBed(t, oneArm, oneArm.serving(oneArm.web(modes.DR, 0)))
 		b.fromClient(tcp(client, webVIP, "S"))
@@ -165,7 +171,8 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 		return b
 	},
 	DropSessionsFull: func(t *testing.T) *bed {
-		b := newBed(t, oneArm, oneArm.serving(oneArm.echo(modes.DR, 1)), func(c *bedConfig) { c.sessions = 2 })
+		b := newBed(t, oneArm, oneArm.serving(oneArm.echo(modes.DR, 1)),
+			func(c *bedConfig) { c.sessions = 2 })
 		for i := range 3 {
 			b.fromClient(udp(clientAt(i), echoVIP, "?"))
 		}
@@ -179,9 +186,12 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 		return b
 	},
 	DropNoLocalPort: exhaustedLocalPorts,
-	DropTTLExceeded: func(t *testing.T) *bed { return dropping(t, tcp(client, webVIP, "S").ttlOf(1)) },
+	DropTTLExceeded: func(t *testing.T) *bed {
+		return dropping(t, tcp(client, webVIP, "S").ttlOf(1))
+	},
 	DropTooBig: func(t *testing.T) *bed {
-		return dropping(t, tcp(client, webVIP, "S").carrying(strings.Repeat("x", 1450)).with(func(p *pkt) { p.df = true }))
+		return dropping(t, tcp(client, webVIP, "S").carrying(strings.Repeat("x", 1450)).
+			with(func(p *pkt) { p.df = true }))
 	},
 	DropNoRoute: func(t *testing.T) *bed {
 		n := oneArm.serving(oneArm.web(modes.DR, 1))

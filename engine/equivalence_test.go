@@ -27,7 +27,8 @@ func everything(s *site, variant int) Settings {
 	n.ExpireNoDest = variant%2 == 1
 	for i, m := range allModes {
 		t, u := s.web(m, 3), s.echo(m, 2)
-		t.Address, u.Address = netip.AddrPortFrom(t.Address.Addr(), uint16(80+i)), netip.AddrPortFrom(u.Address.Addr(), uint16(70+i))
+		t.Address = netip.AddrPortFrom(t.Address.Addr(), uint16(80+i))
+		u.Address = netip.AddrPortFrom(u.Address.Addr(), uint16(70+i))
 		for j := range t.RealServers {
 			t.RealServers[j].Address = netip.AddrPortFrom(s.servers[j].addr,
 				serverPort(m, t.Address))
@@ -69,7 +70,9 @@ func (d traffic) number(label string, below int) int {
 
 // frame draws a frame to come in at a port.
 func (d traffic) frame(port int) []byte {
-	switch kind := d.oneOf("kind", "client", "client", "client", "server", "server", "arp", "icmp", "garbage"); kind {
+	kind := d.oneOf("kind",
+		"client", "client", "client", "server", "server", "arp", "icmp", "garbage")
+	switch kind {
 	case "client":
 		return d.send(port, d.fromClient())
 	case "server":
@@ -154,7 +157,8 @@ func (d traffic) arp(port int) []byte {
 	if d.number("answer", 2) == 0 {
 		return isAt(who, d.site.ports[port])
 	}
-	return whoHas(netip.MustParseAddr(d.oneOf("whom", "10.0.0.1", vipAlone, d.site.local[0].String(), "10.0.0.3")), who)
+	whom := d.oneOf("whom", "10.0.0.1", vipAlone, d.site.local[0].String(), "10.0.0.3")
+	return whoHas(netip.MustParseAddr(whom), who)
 }
 
 // discovery is arp for IPv6.
@@ -240,7 +244,9 @@ func both(one, many *bed, do func(*bed)) {
 
 func TestBurstEqualsItsPackets(t *testing.T) {
 	for _, s := range sites {
-		t.Run(s.name, func(t *testing.T) { rapid.Check(t, func(r *rapid.T) { compareTwins(t, r, s) }) })
+		t.Run(s.name, func(t *testing.T) {
+			rapid.Check(t, func(r *rapid.T) { compareTwins(t, r, s) })
+		})
 	}
 }
 

@@ -21,7 +21,9 @@ import (
 // traffic.
 func TestExplanationsComeTrue(t *testing.T) {
 	for _, s := range sites {
-		t.Run(s.name, func(t *testing.T) { rapid.Check(t, func(r *rapid.T) { explainTraffic(t, r, s) }) })
+		t.Run(s.name, func(t *testing.T) {
+			rapid.Check(t, func(r *rapid.T) { explainTraffic(t, r, s) })
+		})
 	}
 }
 
@@ -244,7 +246,8 @@ func TestExplainRefusesNonsense(t *testing.T) {
 // TestExplainFindsTheWorker: the worker that has the session answers, or the worker that would have
 // it.
 func TestExplainFindsTheWorker(t *testing.T) {
-	b := newBed(t, twoArm, twoArm.serving(twoArm.web(modes.NAT, 2)), func(c *bedConfig) { c.workers = 3 })
+	b := newBed(t, twoArm, twoArm.serving(twoArm.web(modes.NAT, 2)),
+		func(c *bedConfig) { c.workers = 3 })
 	for i := range 12 {
 		q := Question{Protocol: packet.ProtocolTCP, From: at4(clientAt(i)), To: at4(webVIP),
 			TCPFlags: packet.TCPSyn, Port: -1}

@@ -42,7 +42,8 @@ func (b *bed) begin(m modes.Mode, first pkt) *path {
 	if !slices.Contains(b.site.local, p.source.Addr()) || p.source.Port() < firstLocalPort {
 		b.Fatalf("fullnat's source %v is none of %v", p.source, b.site.local)
 	}
-	if want := p.inbound(first).frame(b.site.own(b.site.back).mac, b.site.servers[0].mac); !slices.Equal(got[0], want) {
+	want := p.inbound(first).frame(b.site.own(b.site.back).mac, b.site.servers[0].mac)
+	if !slices.Equal(got[0], want) {
 		b.Fatalf("sent\n%swant\n%s", dump(got[0]), dump(want))
 	}
 	judge(b, got[0])
@@ -191,10 +192,11 @@ func TestPadding(t *testing.T) {
 			if s.is6 {
 				header, length = packet.IPv6Len, got[0][18:20]
 			}
-			if want := len(in.ip()) + modes.Overhead(m, conntrack.Inbound, s.is6, s.is6); header+int(length[0])<<8+int(length[1]) != want {
+			want := len(in.ip()) + modes.Overhead(m, conntrack.Inbound, s.is6, s.is6)
+			if header+int(length[0])<<8+int(length[1]) != want {
 				t.Fatalf("%v: total length is not %d:\n%s", m, want, dump(got[0]))
 			}
-			if m == modes.IPIP && len(got[0]) != packet.EthernetLen+len(in.ip())+modes.Overhead(m, conntrack.Inbound, s.is6, s.is6) {
+			if m == modes.IPIP && len(got[0]) != packet.EthernetLen+want {
 				t.Fatalf("padding in the tunnel:\n%s", dump(got[0]))
 			}
 		}

@@ -179,7 +179,8 @@ func fixUDPChecksum(u []byte, none bool) {
 
 func serialize(all ...gopacket.SerializableLayer) []byte {
 	b := gopacket.NewSerializeBuffer()
-	if err := gopacket.SerializeLayers(b, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, all...); err != nil {
+	options := gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}
+	if err := gopacket.SerializeLayers(b, options, all...); err != nil {
 		panic(err)
 	}
 	return b.Bytes()
@@ -208,8 +209,9 @@ func arpPacket(op uint16, from host, to netip.Addr, toMAC, dst packet.MAC) []byt
 		&layers.ARP{
 			AddrType: layers.LinkTypeEthernet, Protocol: layers.EthernetTypeIPv4, HwAddressSize: 6,
 			ProtAddressSize: 4,
-			Operation:       op, SourceHwAddress: from.mac[:], SourceProtAddress: from.addr.AsSlice(),
-			DstHwAddress: toMAC[:], DstProtAddress: to.AsSlice(),
+			Operation:       op, SourceHwAddress: from.mac[:],
+			SourceProtAddress: from.addr.AsSlice(),
+			DstHwAddress:      toMAC[:], DstProtAddress: to.AsSlice(),
 		})
 	return append(f, make([]byte, max(0, packet.MinFrameLen-len(f)))...)
 }

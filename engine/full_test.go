@@ -12,7 +12,10 @@ func TestFullTable(t *testing.T) {
 	eachMode(t, func(t *testing.T, s site, m modes.Mode) {
 		b := newBed(t, s, s.serving(s.web(m, 1)), func(c *bedConfig) { c.sessions = 4 })
 		start := func(i int) *path { return b.begin(m, tcp(clientAt(i), webVIP, "S")) }
-		establish := func(p *path, i int) { p.answers("SA", ""); p.sends(tcp(clientAt(i), webVIP, "A")) }
+		establish := func(p *path, i int) {
+			p.answers("SA", "")
+			p.sends(tcp(clientAt(i), webVIP, "A"))
+		}
 		establish(start(0), 0)
 		start(1)
 		start(2)

@@ -71,12 +71,14 @@ func FuzzPipeline(f *testing.F) {
 	}
 	f.Add(appendFrame(nil, 0, whoHas(twoArm.ports[0].addr, twoArm.neighbour)))
 	f.Add(appendFrame(nil, 1, isAt(twoArm.servers[2], twoArm.ports[1])))
-	f.Add(appendFrame(nil, 0, echoRequest("192.168.5.9", vipAlone).frame(twoArm.gateway.mac, twoArm.ports[0].mac)))
+	ping := echoRequest("192.168.5.9", vipAlone)
+	f.Add(appendFrame(nil, 0, ping.frame(twoArm.gateway.mac, twoArm.ports[0].mac)))
 	six := twoArm.twin()
 	for i := range allModes {
 		to := at4(vipAlone)
 		for _, p := range []pkt{
-			tcp(client, "10.0.0.100:80", "S").to(netip.AddrPortFrom(to.Addr(), uint16(80+i))).with(func(p *pkt) { p.mss = 1460 }),
+			tcp(client, "10.0.0.100:80", "S").to(netip.AddrPortFrom(to.Addr(),
+				uint16(80+i))).with(func(p *pkt) { p.mss = 1460 }),
 			udp(client, "10.0.0.100:70", "question").to(netip.AddrPortFrom(to.Addr(),
 				uint16(70+i))),
 			icmpError("192.168.5.9", udp(fmt.Sprint("10.0.0.100:", 70+i), client, "answer"),
@@ -99,7 +101,7 @@ func FuzzPipeline(f *testing.F) {
 	}
 	f.Add(appendFrame(nil, 0, solicits(six.ports[0].addr, six.gateway)))
 	f.Add(appendFrame(nil, 1, advertises(six.servers[0], six.ports[1])))
-	f.Add(appendFrame(nil, 0, echoRequest("192.168.5.9", vipAlone).six().frame(six.gateway.mac, six.ports[0].mac)))
+	f.Add(appendFrame(nil, 0, ping.six().frame(six.gateway.mac, six.ports[0].mac)))
 	f.Fuzz(func(t *testing.T, input []byte) {
 		s := twoArm
 		b := newBed(t, s, everythingTwice(), func(c *bedConfig) { c.sessions, c.buffers = 16, 256 })

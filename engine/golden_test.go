@@ -150,7 +150,8 @@ func record(t *testing.T, m modes.Mode) []captured {
 	r.client(tcp("192.168.5.9:4002", webVIP, "A"))
 	r.datagrams(m, "192.168.5.9:5000", func(*pkt) {})
 	r.datagrams(m, "192.168.5.9:5001", func(p *pkt) { p.noChecksum = true })
-	r.datagrams(m, "192.168.5.9:5002", func(p *pkt) { p.padding = 60 - packet.EthernetLen - len(p.ip()) })
+	r.datagrams(m, "192.168.5.9:5002",
+		func(p *pkt) { p.padding = 60 - packet.EthernetLen - len(p.ip()) })
 	return r.in
 }
 

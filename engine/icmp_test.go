@@ -16,7 +16,8 @@ func TestEcho(t *testing.T) {
 	s := twoArm
 	b := newBed(t, s, s.serving(s.web(modes.FullNAT, 1)))
 	for _, address := range []string{"10.0.0.1", "10.1.0.1", vipAlone, "10.1.0.50"} {
-		ask := echoRequest("192.168.5.9", address).with(func(p *pkt) { p.ttl, p.id, p.tos = 3, 99, 0xb8 })
+		ask := echoRequest("192.168.5.9", address).
+			with(func(p *pkt) { p.ttl, p.id, p.tos = 3, 99, 0xb8 })
 		b.fromClient(ask)
 		reply := icmp(address, "192.168.5.9", packet.ICMPEchoReply, 0, ask.rest, ask.payload)
 		b.toClient(reply.with(func(p *pkt) {
@@ -46,7 +47,8 @@ func TestEchoWithIPOptions(t *testing.T) {
 	options := []layers.IPv4Option{{OptionType: 148, OptionLength: 4, OptionData: []byte{0, 0}}}
 	ask := echoRequest("192.168.5.9", "10.0.0.1").with(func(p *pkt) { p.options = options })
 	b.fromClient(ask)
-	b.toClient(icmp("10.0.0.1", "192.168.5.9", packet.ICMPEchoReply, 0, ask.rest, ask.payload).with(func(p *pkt) { p.options = options }))
+	b.toClient(icmp("10.0.0.1", "192.168.5.9", packet.ICMPEchoReply, 0, ask.rest, ask.payload).
+		with(func(p *pkt) { p.options = options }))
 }
 
 func TestEchoIsNotAnswered(t *testing.T) {
@@ -134,7 +136,8 @@ func TestFragmentationNeeded(t *testing.T) {
 		if s.is6 {
 			headers = 60
 		}
-		fits := tcp(client, webVIP, "A").carrying(strings.Repeat("x", room-headers)).with(func(q *pkt) { q.df = true })
+		fits := tcp(client, webVIP, "A").carrying(strings.Repeat("x", room-headers)).
+			with(func(q *pkt) { q.df = true })
 		p.sends(fits)
 		long := fits.carrying(strings.Repeat("x", room-headers+1))
 		b.fromClient(long)
@@ -169,7 +172,8 @@ func TestFragmentationNeededForNewSession(t *testing.T) {
 func TestPortUnreachable(t *testing.T) {
 	eachMode(t, func(t *testing.T, s site, m modes.Mode) {
 		b := newBed(t, s, s.serving(s.web(m, 0), s.echo(m, 0)))
-		for _, p := range []pkt{tcp(client, webVIP, "S"), udp(client, echoVIP, "?").with(func(p *pkt) { p.padding = 9 })} {
+		padded := udp(client, echoVIP, "?").with(func(p *pkt) { p.padding = 9 })
+		for _, p := range []pkt{tcp(client, webVIP, "S"), padded} {
 			b.fromClient(p)
 			b.toClient(icmpError(vipAlone, p, packet.ICMPUnreachable,
 				packet.ICMPCodePortUnreachable, 0))
@@ -182,7 +186,9 @@ func TestPortUnreachable(t *testing.T) {
 func TestNoErrorAboutPacketsWithoutASender(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.serving(s.web(modes.DR, 0)))
-	for _, src := range []string{"0.0.0.0:1", "0.1.2.3:1", "127.0.0.1:1", "224.0.0.5:1", "239.1.1.1:1", "255.255.255.255:1"} {
+	for _, src := range []string{
+		"0.0.0.0:1", "0.1.2.3:1", "127.0.0.1:1", "224.0.0.5:1", "239.1.1.1:1", "255.255.255.255:1",
+	} {
 		b.fromClient(tcp(src, webVIP, "S"))
 	}
 	b.quiet()

@@ -52,7 +52,8 @@ func TestSpeaksFromTheNeighboursSubnet(t *testing.T) {
 
 func TestWaitingPacketsAreSentInOrder(t *testing.T) {
 	b, rs := newResolvingBed(t)
-	first, second, third := tcp(client, webVIP, "S"), tcp(client, webVIP, "A"), tcp("192.168.5.9:4001", webVIP, "S")
+	first, second := tcp(client, webVIP, "S"), tcp(client, webVIP, "A")
+	third := tcp("192.168.5.9:4001", webVIP, "S")
 	b.fromClient(first, second, third)
 	b.quiet()
 	if held := b.totals().Held; held != 3 {
@@ -67,7 +68,8 @@ func TestWaitingPacketsAreSentInOrder(t *testing.T) {
 
 func TestQuestionsAreRepeatedOncePerSecond(t *testing.T) {
 	b, rs := newResolvingBed(t)
-	gateway, server := whoHas(oneArm.gateway.addr, oneArm.ports[0]), whoHas(rs.addr, oneArm.ports[0])
+	gateway := whoHas(oneArm.gateway.addr, oneArm.ports[0])
+	server := whoHas(rs.addr, oneArm.ports[0])
 	b.wait(900)
 	b.quiet()
 	for range neighbour.Tries - 1 {
@@ -436,7 +438,8 @@ func TestLongestPrefixWins(t *testing.T) {
 				tt.port)
 		}
 	}
-	if _, _, ok := newRouteTable(topologySettings{ports: n.Ports}).next(packet.AddrOf(netip.MustParseAddr("8.8.8.8"))); ok {
+	routes := newRouteTable(topologySettings{ports: n.Ports})
+	if _, _, ok := routes.next(packet.AddrOf(netip.MustParseAddr("8.8.8.8"))); ok {
 		t.Error("a way to 8.8.8.8 without a route")
 	}
 }

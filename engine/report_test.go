@@ -15,7 +15,9 @@ func TestReport(t *testing.T) {
 		b.fromClient(tcp(clientAt(i), webVIP, "S"))
 	}
 	b.fromClient(tcp(clientAt(0), webVIP, "R"))
-	p := b.collectAllThen(func() *path { return b.begin(modes.FullNAT, udp(client, echoVIP, "1234")) })
+	p := b.collectAllThen(func() *path {
+		return b.begin(modes.FullNAT, udp(client, echoVIP, "1234"))
+	})
 	p.answers("", "12345678")
 	b.fromClient(tcp(client, vipAlone+":9", "S"), echoRequest("192.168.5.9", vipAlone))
 	b.now += publishInterval
@@ -120,7 +122,9 @@ func TestServiceKeepsItsCounters(t *testing.T) {
 	b.now += publishInterval
 	b.turn()
 	before := b.engine.Report().Services[0].Traffic
-	for _, v := range []Service{s.web(modes.DR, 1), s.web(modes.NAT, 1), s.web(modes.DR, 0), s.web(modes.DR, 2)} {
+	for _, v := range []Service{
+		s.web(modes.DR, 1), s.web(modes.NAT, 1), s.web(modes.DR, 0), s.web(modes.DR, 2),
+	} {
 		b.apply(s.serving(v))
 		if after := b.engine.Report().Services[0].Traffic; before.Connections != 4 ||
 			after != before {

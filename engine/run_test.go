@@ -188,7 +188,8 @@ func TestConfigValidate(t *testing.T) {
 	} {
 		cfg := b.engine.cfg
 		tt.change(&cfg)
-		if _, err := New(cfg, oneArm.settings()); err == nil || !strings.Contains(err.Error(), tt.want) {
+		_, err := New(cfg, oneArm.settings())
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("error %v, want one with %q", err, tt.want)
 		}
 	}

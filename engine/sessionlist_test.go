@@ -144,7 +144,8 @@ func TestEndSessions(t *testing.T) {
 		b.sessions(151)
 		b.connections(0, 0, 0, 0)
 		b.connections(0, 1, 150, 0)
-		if _, err := b.engine.EndSessions(context.Background(), lvs.RealServerID{Service: web.ID(), Address: at4("9.9.9.9:9")}); err == nil {
+		unknown := lvs.RealServerID{Service: web.ID(), Address: at4("9.9.9.9:9")}
+		if _, err := b.engine.EndSessions(context.Background(), unknown); err == nil {
 			t.Error("sessions of nobody ended")
 		}
 	})

@@ -98,7 +98,8 @@ func (s *site) in(p pkt) pkt {
 func (s *site) settings() Settings {
 	n := Settings{Timeouts: testTimeouts()}
 	for _, p := range s.ports {
-		n.Ports = append(n.Ports, PortSettings{[]netip.Prefix{netip.PrefixFrom(p.addr, p.addr.BitLen()-8)}})
+		subnet := netip.PrefixFrom(p.addr, p.addr.BitLen()-8)
+		n.Ports = append(n.Ports, PortSettings{[]netip.Prefix{subnet}})
 	}
 	everything := netip.MustParsePrefix("0.0.0.0/0")
 	if s.is6 {

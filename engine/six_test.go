@@ -87,7 +87,8 @@ func TestTunnelsAcrossFamilies(t *testing.T) {
 		if !clients6 {
 			own = six(own)
 		}
-		for _, p := range []pkt{udp(client, webVIP, "one"), udp(client, webVIP, "two").with(func(p *pkt) { p.tos = 0xb9; p.padding = 5 })} {
+		padded := udp(client, webVIP, "two").with(func(p *pkt) { p.tos = 0xb9; p.padding = 5 })
+		for _, p := range []pkt{udp(client, webVIP, "one"), padded} {
 			id := c.worker.outerID + 1
 			c.comes(p)
 			c.arrives(tunnelled(c.in(p).hop(), own, c.server.addr, id))
@@ -130,12 +131,14 @@ func TestFullNATFromSixToFour(t *testing.T) {
 				want.id = c.worker.outerID
 			}
 			c.arrives(want)
-			a := want.reply("A", strings.Repeat("a", size)).with(func(p *pkt) { p.tos = 0x17; p.df = true })
+			a := want.reply("A", strings.Repeat("a", size)).
+				with(func(p *pkt) { p.tos = 0x17; p.df = true })
 			c.answers(a)
 			c.returns(a.hop().from(sixPort(c.vip)).to(sixPort(at4(client))))
 		}
 		if protocol == packet.ProtocolUDP {
-			a := make("", "").from(source).to(server).reply("", "no checksum").with(func(p *pkt) { p.noChecksum = true })
+			a := make("", "").from(source).to(server).reply("", "no checksum").
+				with(func(p *pkt) { p.noChecksum = true })
 			c.answers(a)
 			c.returns(a.hop().from(sixPort(c.vip)).to(sixPort(at4(client))))
 		}
@@ -152,7 +155,8 @@ func TestErrorsFromSixToFour(t *testing.T) {
 	source := c.source(ask)
 	server := c.worker.snap.order[0].live.settings.RealServers[0].Address
 	inside := ask.hop().from(source).to(server).with(func(p *pkt) { p.id = c.worker.outerID })
-	c.answers(icmpError("10.1.0.254", inside, packet.ICMPUnreachable, packet.ICMPCodeFragmentationNeeded, 1400).with(func(p *pkt) { p.rest = 1400 }))
+	c.answers(icmpError("10.1.0.254", inside, packet.ICMPUnreachable,
+		packet.ICMPCodeFragmentationNeeded, 1400).with(func(p *pkt) { p.rest = 1400 }))
 	outside := ask.hop().six()
 	c.returns(icmpError(c.vip.Addr().String(), outside, packet.ICMPUnreachable,
 		packet.ICMPCodeFragmentationNeeded, 1420).hop())
@@ -162,8 +166,10 @@ func TestErrorsFromSixToFour(t *testing.T) {
 		packet.ICMPCodePortUnreachable, 0).hop())
 
 	answer := outside.reply("", "answer")
-	c.comes(icmpError(client[:11], answer, packet.ICMPUnreachable, packet.ICMPCodePortUnreachable, 0).with(func(p *pkt) { p.dst = answer.src }))
-	want := icmpError(source.Addr().String(), answer.from(server).to(source).with(func(p *pkt) { p.id = 0 }), packet.ICMPUnreachable, packet.ICMPCodePortUnreachable, 0)
+	c.comes(icmpError(client[:11], answer, packet.ICMPUnreachable, packet.ICMPCodePortUnreachable,
+		0).with(func(p *pkt) { p.dst = answer.src }))
+	want := icmpError(source.Addr().String(), answer.from(server).to(source).
+		with(func(p *pkt) { p.id = 0 }), packet.ICMPUnreachable, packet.ICMPCodePortUnreachable, 0)
 	c.arrives(want.hop().with(func(p *pkt) { p.dst = server }))
 	c.dropped("")
 	c.connections(0, 0, 0, 1)
@@ -254,7 +260,9 @@ func TestLaterFragments(t *testing.T) {
 func TestFragmentsAreBounded(t *testing.T) {
 	s := twoArm
 	whole := udp(client, echoVIP, strings.Repeat("0123456789", 300))
-	frame := func(b []byte) []byte { return ethernet(s.gateway.mac, s.ports[0].mac, whole.etherType(), b) }
+	frame := func(b []byte) []byte {
+		return ethernet(s.gateway.mac, s.ports[0].mac, whole.etherType(), b)
+	}
 	pieces := fragmentsOf(whole, 1200)
 	t.Run("timeout", func(t *testing.T) {
 		b := newBed(t, s, s.serving(s.echo(modes.NAT, 1)))
@@ -326,7 +334,8 @@ func TestNeighbourDiscovery(t *testing.T) {
 	b.sent(0, nd(own, s.gateway, ndAdvertisement, 0xe0000000, vip))
 	// The director knows the sender of the question from now on.
 	b.fromClient(tcp("10.0.0.1:1", webVIP, "R"))
-	if h, ok := b.worker.neighbours.Lookup(packet.AddrOf(s.gateway.addr), 0); !ok || !b.worker.neighbours.At(h).HasMAC() {
+	h, ok := b.worker.neighbours.Lookup(packet.AddrOf(s.gateway.addr), 0)
+	if !ok || !b.worker.neighbours.At(h).HasMAC() {
 		t.Fatal("the director did not learn the sender")
 	}
 	// A station probes whether the VIP is free.
@@ -399,7 +408,8 @@ func TestTunnelErrors(t *testing.T) {
 	for _, s := range sites {
 		b := newBed(t, s, s.serving(s.echo(modes.IPIP, 1)))
 		p := b.begin(modes.IPIP, udp(client, echoVIP, "?"))
-		own, overhead := s.own(s.back).addr, uint32(modes.Overhead(modes.IPIP, conntrack.Inbound, s.is6, s.is6))
+		own := s.own(s.back).addr
+		overhead := uint32(modes.Overhead(modes.IPIP, conntrack.Inbound, s.is6, s.is6))
 		in := udp(client, echoVIP, "question")
 		p.sends(in)
 		outer := tunnelled(s.in(in).hop(), own, p.server.Addr(), p.tunnel-1)

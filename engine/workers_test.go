@@ -33,7 +33,9 @@ func spreading(t fataler, n int, by func(port int) ports.Spread) func(*bedConfig
 			for i := range table {
 				table[i] = uint16(i % n)
 			}
-			rss, err := ports.NewRSS(ports.RSSConfig{Key: ports.SymmetricKey(40), Table: table, Spread: by(port), Types: ports.AllHashTypes})
+			rss, err := ports.NewRSS(ports.RSSConfig{
+				Key: ports.SymmetricKey(40), Table: table, Spread: by(port), Types: ports.AllHashTypes,
+			})
 			if err != nil {
 				t.Fatalf("%v", err)
 			}
@@ -142,7 +144,11 @@ func TestWorkers(t *testing.T) {
 			for name, change := range map[string]func(*bedConfig){
 				"rss":           spreading(t, workers, byFlow),
 				"rss by client": spreading(t, workers, byClient), "scattered": scattered(workers),
-				"one queue": narrow(1), "fewer queues": func(c *bedConfig) { narrow(workers - 1)(c); anywhereIn(workers - 1)(c) },
+				"one queue": narrow(1),
+				"fewer queues": func(c *bedConfig) {
+					narrow(workers - 1)(c)
+					anywhereIn(workers - 1)(c)
+				},
 			} {
 				t.Run(fmt.Sprint(mode, "/", workers, "/", name), func(t *testing.T) {
 					s := twoArm
@@ -326,7 +332,8 @@ func TestICMPErrorReachesItsOwner(t *testing.T) {
 		about := udp(client, echoVIP, "?").reply("", "an answer")
 		for queue = range 4 {
 			before := b.engine.workers[owner].counters.totals.Transmitted
-			b.fromClient(icmpError("192.168.5.9", about, packet.ICMPUnreachable, 3, 0).with(func(p *pkt) { p.dst = about.src }))
+			b.fromClient(icmpError("192.168.5.9", about, packet.ICMPUnreachable, 3, 0).
+				with(func(p *pkt) { p.dst = about.src }))
 			if n := b.engine.workers[owner].counters.totals.Transmitted; n != before+1 ||
 				len(collect(b.ports[s.back])) != 1 {
 				t.Errorf("%v: at queue %d, not sent on by its owner %d; dropped %s", mode, queue,
@@ -345,7 +352,8 @@ func fullHandoff(t *testing.T) *bed {
 	for i, sent := 0, 0; sent <= handoffSize; i++ {
 		p := udp(clientAt(i), echoVIP, "?")
 		from := packet.Flow{Src: packet.AddrOf(p.src.Addr()), SrcPort: p.src.Port()}
-		if b.engine.steering.FromClient(0, &packet.Key{Flow: from, Protocol: packet.ProtocolUDP}, lvs.ClientEnd) == 1 {
+		key := &packet.Key{Flow: from, Protocol: packet.ProtocolUDP}
+		if b.engine.steering.FromClient(0, key, lvs.ClientEnd) == 1 {
 			b.deliver(0, p.frame(s.gateway.mac, s.ports[0].mac))
 			sent++
 		}
