@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Totals counts the packets of a worker, or of all workers, by what happened to them. At the end
-// of each turn of a worker, Received + Originated + TakenOver = Transmitted + Consumed + the sum of
+// Totals counts the packets of a worker, or of all workers, by their fate. At the end of each turn
+// of a worker, Received + Originated + TakenOver = Transmitted + Consumed + the sum of
 // Drops + Held + HandedOver. In the sum over all workers, Held includes packets between two
 // workers.
 type Totals struct {
