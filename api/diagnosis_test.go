@@ -91,7 +91,7 @@ func TestExplainOverHTTP(t *testing.T) {
 	s.explanation = engine.Explanation{
 		Service: &engine.ExplainedService{Name: "web"}, RealServer: netip.MustParseAddrPort("10.1.0.11:80"),
 		From: netip.MustParseAddrPort("198.51.100.7:4242"), To: netip.MustParseAddrPort("10.1.0.11:80"),
-		NextHop: netip.MustParseAddr("10.1.0.11"), PortOut: 1, Neighbour: "reachable", Room: 1500,
+		NextHop: netip.MustParseAddr("10.1.0.11"), PortOut: 1, Neighbour: "reachable", MTULeft: 1500,
 	}
 	answer := s.ask(t, "/explain", question("port", "back", "flags", "SA"))
 	var x Explanation

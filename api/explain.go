@@ -156,7 +156,7 @@ func newExplanation(c *config.Config, packet string, e *engine.Explanation) Expl
 func newDeparture(c *config.Config, e *engine.Explanation) *Departure {
 	d := &Departure{
 		From: e.From.String(), To: e.To.String(), NextHop: e.NextHop.String(), NextHopIs: e.Neighbour,
-		Port: c.Ports[e.PortOut].Name, SourceMAC: e.SourceMAC.String(), LargestSize: e.Room,
+		Port: c.Ports[e.PortOut].Name, SourceMAC: e.SourceMAC.String(), LargestSize: e.MTULeft,
 	}
 	if !e.MAC.IsZero() {
 		d.NextHopMAC = e.MAC.String()

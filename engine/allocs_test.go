@@ -8,7 +8,7 @@ import (
 	"fulcrum/ports"
 )
 
-// noAllocs fails if a burst makes garbage; prepare readies the n-th.
+// noAllocs fails if a burst allocates. prepare readies burst n.
 func (s *salvo) noAllocs(prepare func(n int)) {
 	s.bed.Helper()
 	n := 0
@@ -31,13 +31,16 @@ func TestNoAllocs(t *testing.T) {
 				name, next = m.String()+"/tcp", tcp(client, webVIP, "A")
 			}
 			t.Run(name+"/new", func(t *testing.T) { noAllocsForNew(t, m, first) })
-			t.Run(name+"/established", func(t *testing.T) { noAllocsForEstablished(t, m, first, next) })
+			t.Run(name+"/established", func(t *testing.T) {
+				noAllocsForEstablished(t, m, first, next)
+			})
 		}
 	}
 }
 
 func newAllocBed(t *testing.T, m modes.Mode) (*bed, *salvo) {
-	b := newBed(t, twoArm, twoArm.serving(twoArm.web(m, 3), twoArm.echo(m, 3)), func(c *bedConfig) { c.sessions = 10_000 })
+	b := newBed(t, twoArm, twoArm.serving(twoArm.web(m, 3), twoArm.echo(m, 3)),
+		func(c *bedConfig) { c.sessions = 10_000 })
 	return b, newSalvo(b)
 }
 
@@ -73,11 +76,12 @@ func noAllocsForEstablished(t *testing.T, m modes.Mode, first, next pkt) {
 	b.dropped("")
 }
 
-// What is answered or dropped makes no garbage either: floods are made of that.
+// Floods consist of packets that are answered or dropped, so these must not allocate either.
 func TestNoAllocsOffTheWay(t *testing.T) {
 	b := newBed(t, twoArm, twoArm.serving(twoArm.web(modes.NAT, 0), twoArm.echo(modes.IPIP, 1)))
 	for _, f := range [][]byte{
-		b.fromClients(tcp(client, webVIP, "S"), 0),           // no real server: ICMP, as far as its rate allows
+		// No real server: answered by ICMP, up to the rate limit.
+		b.fromClients(tcp(client, webVIP, "S"), 0),
 		b.fromClients(udp(client, echoVIP, "?").ttlOf(1), 0), // time exceeded
 		b.fromClients(tcp(client, "8.8.8.8:80", "S"), 0),
 		b.fromClients(echoRequest(client, vipAlone), 0),

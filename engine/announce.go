@@ -12,27 +12,28 @@ import (
 const (
 	announceRounds   = 2
 	announceInterval = 2000 // ms
-	announceChunk    = 32   // in one turn, so that thousands of addresses do not hold it up
+	// announceChunk bounds the announcements of one turn.
+	announceChunk = 32
 
-	// With many batches under way, those that follow are collected for some time: few are under way
-	// however often services change.
+	// While many batches are under way, later ones are collected for takeInterval, so that their
+	// number stays small however often services change.
 	manyBatches  = 32
 	takeInterval = 100 // ms
 )
 
-// announcement is an address that a port answers for.
+// announcement is an address to announce on a port.
 type announcement struct {
 	port    int
 	address packet.Addr
 }
 
-// announcements takes new addresses from control to the worker that announces them.
+// announcements hands new addresses from control to the worker that announces them.
 type announcements struct {
 	added atomic.Uint64 // changes with new addresses so far
 
-	mu      sync.Mutex // guards what the worker has not taken
+	mu      sync.Mutex // guards the fields below
 	waiting []announcement
-	known   map[announcement]bool // what is waiting; an address that comes and goes waits once
+	known   map[announcement]bool // what is waiting; an address that comes and goes waits only once
 }
 
 // add hands new addresses over.
@@ -54,7 +55,7 @@ func (a *announcements) add(fresh []announcement) {
 	a.added.Add(1)
 }
 
-// take returns what has been handed over since the last call.
+// take returns the addresses handed over since the last call.
 func (a *announcements) take() []announcement {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -63,7 +64,7 @@ func (a *announcements) take() []announcement {
 	return taken
 }
 
-// announcer is how far the worker has come with one batch.
+// announcer is the worker's progress with one batch.
 type announcer struct {
 	batch  []announcement
 	rounds int    // still to go
@@ -71,9 +72,9 @@ type announcer struct {
 	due    uint32 // ms: when the round may begin
 }
 
-// announce tells the networks which addresses the director has now (gratuitous ARP, unsolicited
-// advertisements), so that switches and neighbours forget a predecessor. It sends a bounded number at
-// a time. One worker does so for all.
+// announce sends gratuitous ARP and unsolicited advertisements for the director's new addresses, so
+// that switches and neighbours forget their former owner. It sends a bounded number a turn. One
+// worker does it for all.
 func (w *Worker) announce() {
 	if w.number != 0 {
 		return
@@ -88,8 +89,7 @@ func (w *Worker) announce() {
 	}
 }
 
-// takeAnnouncements takes new addresses from control. The snapshot that has them may be newer than
-// this turn.
+// takeAnnouncements takes new addresses from control, and adopts the snapshot that has them.
 func (w *Worker) takeAnnouncements() {
 	added := w.engine.announcements.added.Load()
 	if added == w.announced || len(w.announcers) >= manyBatches && w.now-w.taken < takeInterval {
@@ -116,7 +116,7 @@ func (w *Worker) announceSome(a *announcer, n int) int {
 	return len(some)
 }
 
-// announceOne announces an address, unless it has been given up meanwhile.
+// announceOne announces an address, unless the director has given it up meanwhile.
 func (w *Worker) announceOne(n *announcement) {
 	switch {
 	case !w.snap.answers(n.port, n.address):

@@ -5,7 +5,8 @@ import (
 	"fulcrum/ports"
 )
 
-// arp takes an ARP packet, and turns it into the answer that it wants.
+// arp processes an ARP packet and turns a request for one of the director's addresses into the
+// answer.
 func (w *Worker) arp(p *ports.Packet, frame []byte) Verdict {
 	a := packet.ARP(frame[packet.EthernetLen:])
 	here := w.here(p.Port, packet.AddrOf4(a.SenderIP()), packet.AddrOf4(a.TargetIP()))
@@ -22,7 +23,8 @@ func (w *Worker) arp(p *ports.Packet, frame []byte) Verdict {
 	return w.answer(p, Consumed)
 }
 
-// sendARP originates an ARP packet. Without a buffer it is not sent; the resolution asks again anyway.
+// sendARP originates an ARP packet. Without a free buffer it sends nothing: the resolution asks
+// again anyway.
 func (w *Worker) sendARP(port int, to packet.MAC, fields packet.ARPFields) {
 	frame := w.originate(port, packet.MinFrameLen)
 	if frame == nil {

@@ -23,12 +23,14 @@ func TestAnnouncesItsAddresses(t *testing.T) {
 	b := newSilentBed(t, s, s.serving(s.web(modes.FullNAT, 1)))
 	b.turn()
 	b.sent(0, gratuitous(s.as(0, "10.0.0.1")), gratuitous(s.as(0, vipAlone)))
-	b.sent(1, gratuitous(s.as(1, "10.1.0.1")), gratuitous(s.as(1, "10.1.0.50")), gratuitous(s.as(1, "10.1.0.51")))
+	b.sent(1, gratuitous(s.as(1, "10.1.0.1")), gratuitous(s.as(1, "10.1.0.50")),
+		gratuitous(s.as(1, "10.1.0.51")))
 	b.turn()
 	b.quiet()
 }
 
-// TestAnnouncesOnlyNewAddresses: a change announces, twice, what the director did not have before it.
+// TestAnnouncesOnlyNewAddresses: after a change the director announces, twice, only the addresses
+// that it did not have before.
 func TestAnnouncesOnlyNewAddresses(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.settings())
@@ -42,11 +44,13 @@ func TestAnnouncesOnlyNewAddresses(t *testing.T) {
 	b.wait(2 * announceInterval)
 	b.quiet()
 	moved := s.serving(s.web(modes.DR, 2))
-	moved.Ports[0].Addresses = append(moved.Ports[0].Addresses, netip.MustParsePrefix("10.0.0.2/24"))
+	moved.Ports[0].Addresses = append(moved.Ports[0].Addresses,
+		netip.MustParsePrefix("10.0.0.2/24"))
 	b.engine.Apply(moved)
 	b.turn()
 	b.sent(0, gratuitous(s.as(0, "10.0.0.2")))
-	b.engine.Apply(s.settings()) // before the second round: what is given up is not announced again
+	// Before the second round: an address that was given up is not announced again.
+	b.engine.Apply(s.settings())
 	b.wait(2 * announceInterval)
 	b.quiet()
 	b.engine.Apply(s.serving(s.web(modes.DR, 1)))
@@ -54,7 +58,7 @@ func TestAnnouncesOnlyNewAddresses(t *testing.T) {
 	b.sent(0, vip)
 }
 
-// TestAnnouncesAtOnce: a change that comes in the middle of a turn is announced at its end, twice
+// TestAnnouncesAtOnce: a change in the middle of a turn is announced at the end of the turn, twice
 // in all.
 func TestAnnouncesAtOnce(t *testing.T) {
 	s := oneArm
@@ -70,7 +74,7 @@ func TestAnnouncesAtOnce(t *testing.T) {
 }
 
 // TestAddressesThatComeAndGo: however often addresses come and go, few announcements are kept, and
-// the last word is announced twice.
+// the last state is announced twice.
 func TestAddressesThatComeAndGo(t *testing.T) {
 	s := oneArm
 	web, echo := s.web(modes.DR, 1), s.echo(modes.DR, 1)
@@ -124,7 +128,7 @@ func TestAnswersOnTheRightPortOnly(t *testing.T) {
 		{"10.1.0.52", [2]bool{false, false}},
 		{"10.1.0.11", [2]bool{false, false}},
 		{"10.0.0.254", [2]bool{false, false}},
-		{"172.16.0.1", [2]bool{true, true}}, // on no subnet: somebody routes it here
+		{"172.16.0.1", [2]bool{true, true}}, // on no subnet: a router sends it here
 		{"0.0.0.0", [2]bool{false, false}},
 	} {
 		for port, asker := range []host{s.neighbour, s.servers[0]} {
@@ -138,7 +142,7 @@ func TestAnswersOnTheRightPortOnly(t *testing.T) {
 	b.dropped("")
 }
 
-// A station that looks whether an address is taken (RFC 5227) has none itself yet.
+// A station that probes whether an address is taken (RFC 5227) has no address itself yet.
 func TestAnswersAddressProbes(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.settings())
@@ -150,9 +154,11 @@ func TestAnswersAddressProbes(t *testing.T) {
 func TestTakesUnicastQuestionsAndDropsThoseToOthers(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.settings())
-	b.receive(0, arpPacket(layers.ARPRequest, s.neighbour, s.ports[0].addr, packet.MAC{}, s.ports[0].mac))
+	b.receive(0, arpPacket(layers.ARPRequest, s.neighbour, s.ports[0].addr, packet.MAC{},
+		s.ports[0].mac))
 	b.sent(0, isAt(s.ports[0], s.neighbour))
-	b.receive(0, arpPacket(layers.ARPRequest, s.neighbour, s.ports[0].addr, packet.MAC{}, s.gateway.mac))
+	b.receive(0, arpPacket(layers.ARPRequest, s.neighbour, s.ports[0].addr, packet.MAC{},
+		s.gateway.mac))
 	b.quiet()
 	b.dropped("not_our_mac=1")
 }
@@ -167,8 +173,8 @@ func TestImpossibleSendersAreBadARP(t *testing.T) {
 	b.dropped("bad_arp=2 bad_source_mac=2")
 }
 
-// TestImpossibleAddressesAreNotLearnt: a question without a sender (RFC 5227's probe) is answered, one from the subnet's
-// broadcast address as well, but nobody is known by such an address.
+// TestImpossibleAddressesAreNotLearnt: the director answers a question without sender (RFC 5227's
+// probe) and one from the subnet's broadcast address, but learns neither address.
 func TestImpossibleAddressesAreNotLearnt(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.settings())
@@ -182,7 +188,7 @@ func TestImpossibleAddressesAreNotLearnt(t *testing.T) {
 	}
 }
 
-// knows reports the MAC the director has for an address on a port.
+// knows reports whether the director has learnt a host's MAC on a port.
 func (b *bed) knows(h host, port int) bool {
 	n, ok := b.worker.neighbours.Lookup(packet.AddrOf(h.addr), uint16(port))
 	return ok && b.worker.neighbours.At(n).HasMAC() && b.worker.neighbours.At(n).MAC() == h.mac
@@ -197,13 +203,19 @@ func TestWhomItLearnsFrom(t *testing.T) {
 		frame  func(host) []byte
 		learns bool
 	}{
-		{"who asks for us", station("10.0.0.70", 70), func(h host) []byte { return whoHas(own, h) }, true},
-		{"who answers us unasked", station("10.0.0.70", 70), func(h host) []byte { return isAt(h, s.ports[0]) }, true},
-		{"a stranger who asks for another", station("10.0.0.70", 70), func(h host) []byte { return whoHas(s.gateway.addr, h) }, false},
+		{"who asks for us", station("10.0.0.70", 70), func(h host) []byte { return whoHas(own, h) },
+			true},
+		{"who answers us unasked", station("10.0.0.70", 70),
+			func(h host) []byte { return isAt(h, s.ports[0]) }, true},
+		{"a stranger who asks for another", station("10.0.0.70", 70),
+			func(h host) []byte { return whoHas(s.gateway.addr, h) }, false},
 		{"a stranger who announces itself", station("10.0.0.70", 70), gratuitous, false},
-		{"one of another subnet", station("10.9.0.70", 70), func(h host) []byte { return whoHas(own, h) }, false},
-		{"one of the other port's subnet", station("10.1.0.70", 70), func(h host) []byte { return whoHas(own, h) }, false},
-		{"one who claims the VIP", station(vipAlone, 70), func(h host) []byte { return whoHas(own, h) }, false},
+		{"one of another subnet", station("10.9.0.70", 70),
+			func(h host) []byte { return whoHas(own, h) }, false},
+		{"one of the other port's subnet", station("10.1.0.70", 70),
+			func(h host) []byte { return whoHas(own, h) }, false},
+		{"one who claims the VIP", station(vipAlone, 70),
+			func(h host) []byte { return whoHas(own, h) }, false},
 		{"one who claims our address", station("10.0.0.1", 70), gratuitous, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"fulcrum/ports"
 )
 
-// A device that takes a few packets at a time delays, but neither loses, nor reorders, nor leaks.
+// A device that takes a few packets at a time delays them, but loses, reorders and leaks none.
 func TestSlowDevice(t *testing.T) {
 	eachMode(t, func(t *testing.T, s site, m modes.Mode) {
 		b := newBed(t, s, s.serving(s.web(m, 1)), func(c *bedConfig) { c.txLimit = 3 })
@@ -20,7 +20,8 @@ func TestSlowDevice(t *testing.T) {
 		b.collectAll()
 		const n = 300
 		for i := range n {
-			b.deliver(s.front, s.in(tcp(clientAt(i), webVIP, "S").with(func(p *pkt) { p.seq = uint32(i) })).frame(s.gateway.mac, s.own(s.front).mac))
+			b.deliver(s.front, s.in(tcp(clientAt(i), webVIP, "S").
+				with(func(p *pkt) { p.seq = uint32(i) })).frame(s.gateway.mac, s.own(s.front).mac))
 		}
 		var got [][]byte
 		for range n {
@@ -29,7 +30,8 @@ func TestSlowDevice(t *testing.T) {
 			got = append(got, b.ports[s.back].Collect(0)...)
 		}
 		if len(got) != n {
-			t.Fatalf("%d of %d came out; dropped %q, held %d", len(got), n, b.drops(), b.totals().Held)
+			t.Fatalf("%d of %d came out; dropped %q, held %d", len(got), n, b.drops(),
+				b.totals().Held)
 		}
 		for i, f := range got {
 			judge(t, f)
@@ -45,10 +47,12 @@ func segmentOf(f []byte, s site, m modes.Mode) packet.TCP {
 	if s.is6 {
 		header = packet.IPv6Len
 	}
-	return packet.TCP(f[packet.EthernetLen+header+modes.Overhead(m, conntrack.Inbound, s.is6, s.is6):])
+	overhead := modes.Overhead(m, conntrack.Inbound, s.is6, s.is6)
+	return packet.TCP(f[packet.EthernetLen+header+overhead:])
 }
 
-// A device that takes nothing costs packets by name, and those that wait go when it recovers.
+// While a device takes nothing, packets are dropped by name. The packets that wait leave when it
+// recovers.
 func TestStuckDevice(t *testing.T) {
 	var stuck bool
 	b := newStalledBed(t, &stuck)
@@ -65,7 +69,8 @@ func TestStuckDevice(t *testing.T) {
 	stuck = false
 	b.turn()
 	for i, f := range b.ports[0].Collect(0) {
-		if want := tcp(clientAt(i), webVIP, "S").hop().frame(oneArm.ports[0].mac, oneArm.servers[0].mac); string(f) != string(want) {
+		want := tcp(clientAt(i), webVIP, "S").hop().frame(oneArm.ports[0].mac, oneArm.servers[0].mac)
+		if string(f) != string(want) {
 			t.Fatalf("packet %d is\n%s", i, dump(f))
 		}
 	}
@@ -88,7 +93,7 @@ func TestStuckDeviceAtTheEnd(t *testing.T) {
 	}
 }
 
-// Without buffers the director cannot ask for neighbours; it goes on, and asks when there are some.
+// Without buffers the director cannot ask for neighbours. It goes on, and asks once it has buffers.
 func TestNoBuffersToAskWith(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.resolving(s.web(modes.DR, 1)), func(c *bedConfig) { c.buffers = 8 })
@@ -110,7 +115,7 @@ func TestNoBuffersToAskWith(t *testing.T) {
 	b.toServer(0, tcp(client, webVIP, "S").hop())
 }
 
-// More announcements than a burst holds go out all the same.
+// More announcements than a burst holds are all sent.
 func TestManyAnnouncements(t *testing.T) {
 	s := oneArm
 	n := s.settings()

@@ -14,8 +14,8 @@ import (
 	"fulcrum/sched"
 )
 
-// bed is a director whose wires and clock are in the test's hands. After every turn it holds the director to the
-// conservation law, and at the end to having kept no buffer and no session.
+// bed is a director whose ports and clock the test controls. It checks the conservation law after
+// every turn, and at the end that no buffer and no session is left.
 type bed struct {
 	testing.TB
 	site   site
@@ -27,20 +27,20 @@ type bed struct {
 	closed bool
 }
 
-// bedConfig is what a test may want otherwise than usual.
+// bedConfig holds what a test may change; comments give the defaults.
 type bedConfig struct {
 	sessions int // 1000
 	buffers  int // 1024
 	mtu      int // 1500
 	txLimit  int
 	workers  int                             // 1
-	queues   int                             // of each port; as many as workers
+	queues   int                             // of each port; by default one for each worker
 	rss      func(port int) *ports.RSS       // how a port spreads packets
-	choose   func(port int) func([]byte) int // the same, by a rule that it does not tell
-	wrap     func(ports.Port) ports.Port     // puts something between the engine and a port
+	choose   func(port int) func([]byte) int // spreads by a rule that the port does not tell
+	wrap     func(ports.Port) ports.Port     // wraps the engine's port
 }
 
-// newBed starts a director and looks away while it announces itself.
+// newBed starts a director and removes its first announcements.
 func newBed(t testing.TB, s site, n Settings, changes ...func(*bedConfig)) *bed {
 	t.Helper()
 	b := newSilentBed(t, s, n, changes...)
@@ -49,13 +49,13 @@ func newBed(t testing.TB, s site, n Settings, changes ...func(*bedConfig)) *bed 
 	return b
 }
 
-// announced takes what the director says of itself when it begins, and spares the test its repetition.
+// announced takes the director's first announcements, so that the test does not see them.
 func (b *bed) announced() {
 	b.worker.announcers = nil
 	b.collectAll()
 }
 
-// newSilentBed makes a director that has not begun to turn.
+// newSilentBed makes a director that has not turned yet.
 func newSilentBed(t testing.TB, s site, n Settings, changes ...func(*bedConfig)) *bed {
 	t.Helper()
 	cfg := bedConfig{sessions: 1000, buffers: 1024, workers: 1}
@@ -79,10 +79,12 @@ func newSilentBed(t testing.TB, s site, n Settings, changes ...func(*bedConfig))
 }
 
 func (b *bed) config(cfg bedConfig) Config {
-	c := Config{CPUs: make([]int, cfg.workers), Sessions: cfg.sessions, SessionsV6: cfg.sessions, Seed: 1}
+	c := Config{CPUs: make([]int, cfg.workers), Sessions: cfg.sessions, SessionsV6: cfg.sessions,
+		Seed: 1}
 	for i, p := range b.site.ports {
 		m := memory.Config{
-			Name: fmt.Sprintf("port %d", i), Index: i, MAC: p.mac, MTU: cfg.mtu, Pool: b.pool, TxLimit: cfg.txLimit, Queues: cfg.queues,
+			Name: fmt.Sprintf("port %d", i), Index: i, MAC: p.mac, MTU: cfg.mtu, Pool: b.pool,
+			TxLimit: cfg.txLimit, Queues: cfg.queues,
 		}
 		if cfg.rss != nil {
 			m.RSS = cfg.rss(i)
@@ -101,7 +103,7 @@ func (b *bed) config(cfg bedConfig) Config {
 	return c
 }
 
-// close stops the director and looks for what it left behind, once.
+// close stops the director and checks what it left behind, once.
 func (b *bed) close() {
 	if b.closed {
 		return
@@ -130,7 +132,7 @@ func (b *bed) close() {
 	}
 }
 
-// noSessions checks that every connection that was counted has been taken off again.
+// noSessions checks that every counted connection has been subtracted again.
 func (b *bed) noSessions() {
 	for i, w := range b.engine.workers {
 		if n := w.sessions.Len(); n != 0 {
@@ -151,8 +153,10 @@ func (b *bed) totals() Totals {
 	for _, w := range b.engine.workers {
 		t := totalsOf(w)
 		for _, n := range [...][2]*uint64{
-			{&sum.Received, &t.Received}, {&sum.Originated, &t.Originated}, {&sum.Transmitted, &t.Transmitted}, {&sum.Consumed, &t.Consumed},
-			{&sum.Held, &t.Held}, {&sum.HandedOver, &t.HandedOver}, {&sum.TakenOver, &t.TakenOver}, {&sum.Evicted, &t.Evicted},
+			{&sum.Received, &t.Received}, {&sum.Originated, &t.Originated},
+			{&sum.Transmitted, &t.Transmitted}, {&sum.Consumed, &t.Consumed},
+			{&sum.Held, &t.Held}, {&sum.HandedOver, &t.HandedOver}, {&sum.TakenOver, &t.TakenOver},
+			{&sum.Evicted, &t.Evicted},
 		} {
 			*n[0] += *n[1]
 		}
@@ -183,7 +187,7 @@ func (b *bed) balanced() {
 	}
 }
 
-// turn lets the workers turn until they have received and sent all that there is.
+// turn turns the workers until they have received and sent all packets.
 func (b *bed) turn() {
 	b.Helper()
 	for range 3 {
@@ -194,7 +198,8 @@ func (b *bed) turn() {
 	}
 }
 
-// turnAll has each worker turn once, and returns how many packets they received from ports and from each other.
+// turnAll turns each worker once, and returns how many packets they received from ports and from
+// each other.
 func (b *bed) turnAll() int {
 	n := 0
 	for _, w := range b.engine.workers {
@@ -203,7 +208,7 @@ func (b *bed) turnAll() int {
 	return n
 }
 
-// wait lets time pass, in the steps of a lazy worker.
+// wait lets time pass, in the steps of a worker that sleeps.
 func (b *bed) wait(ms uint32) {
 	b.Helper()
 	for ms > 0 {
@@ -216,7 +221,7 @@ func (b *bed) wait(ms uint32) {
 	b.turn()
 }
 
-// deliver puts frames on a port's wire; the worker has not seen them yet.
+// deliver puts frames on a port's wire; no worker has received them yet.
 func (b *bed) deliver(port int, frames ...[]byte) {
 	b.Helper()
 	for _, f := range frames {
@@ -226,30 +231,32 @@ func (b *bed) deliver(port int, frames ...[]byte) {
 	}
 }
 
-// receive delivers frames and lets the worker work.
+// receive delivers frames and turns the workers.
 func (b *bed) receive(port int, frames ...[]byte) {
 	b.Helper()
 	b.deliver(port, frames...)
 	b.turn()
 }
 
-// fromClient delivers packets as the gateway would.
+// fromClient delivers packets from the gateway.
 func (b *bed) fromClient(packets ...pkt) {
 	b.Helper()
 	for _, p := range packets {
-		b.receive(b.site.front, b.site.in(p).frame(b.site.gateway.mac, b.site.own(b.site.front).mac))
+		b.receive(b.site.front, b.site.in(p).frame(b.site.gateway.mac,
+			b.site.own(b.site.front).mac))
 	}
 }
 
-// fromServer delivers packets as the i-th real server would that has the director as its gateway.
+// fromServer delivers packets from the i-th real server, which has the director as its gateway.
 func (b *bed) fromServer(i int, packets ...pkt) {
 	b.Helper()
 	for _, p := range packets {
-		b.receive(b.site.back, b.site.in(p).frame(b.site.servers[i].mac, b.site.own(b.site.back).mac))
+		b.receive(b.site.back, b.site.in(p).frame(b.site.servers[i].mac,
+			b.site.own(b.site.back).mac))
 	}
 }
 
-// sent expects the frames, byte for byte and in order, and no others on that port.
+// sent expects exactly these frames on a port, byte for byte and in order.
 func (b *bed) sent(port int, want ...[]byte) {
 	b.Helper()
 	b.same(port, collect(b.ports[port]), want)
@@ -270,7 +277,7 @@ func (b *bed) same(port int, got, want [][]byte) {
 	}
 }
 
-// sentInAnyOrder expects the frames and no others.
+// sentInAnyOrder expects exactly these frames in any order.
 func (b *bed) sentInAnyOrder(port int, want ...[]byte) {
 	b.Helper()
 	slices.SortFunc(want, bytes.Compare)
@@ -282,7 +289,8 @@ func (b *bed) sentInAnyOrder(port int, want ...[]byte) {
 // toServer expects packets at the i-th real server.
 func (b *bed) toServer(i int, want ...pkt) {
 	b.Helper()
-	b.sent(b.site.back, b.site.framesOf(want, b.site.own(b.site.back).mac, b.site.servers[i].mac)...)
+	b.sent(b.site.back, b.site.framesOf(want, b.site.own(b.site.back).mac,
+		b.site.servers[i].mac)...)
 }
 
 // toClient expects packets at the gateway.
@@ -299,7 +307,7 @@ func (s *site) framesOf(packets []pkt, src, dst packet.MAC) [][]byte {
 	return frames
 }
 
-// quiet expects that nothing was sent.
+// quiet expects that no frame was sent.
 func (b *bed) quiet() {
 	b.Helper()
 	for i := range b.ports {
@@ -307,7 +315,7 @@ func (b *bed) quiet() {
 	}
 }
 
-// collectAll takes what was sent, port by port.
+// collectAll takes the sent frames, port by port.
 func (b *bed) collectAll() [][][]byte {
 	var all [][][]byte
 	for _, p := range b.ports {
@@ -316,7 +324,7 @@ func (b *bed) collectAll() [][][]byte {
 	return all
 }
 
-// collect takes what all queues of a port have sent, queue by queue.
+// collect takes the frames that all queues of a port have sent, queue by queue.
 func collect(p *memory.Port) [][]byte {
 	var frames [][]byte
 	for i := range p.Queues() {
@@ -325,7 +333,7 @@ func collect(p *memory.Port) [][]byte {
 	return frames
 }
 
-// drops lists what was dropped so far, as "no_session=2 not_ours=1".
+// drops lists the drops so far, as "no_session=2 not_ours=1".
 func (b *bed) drops() string {
 	var list []string
 	for v, n := range b.totals().Drops {
@@ -336,7 +344,7 @@ func (b *bed) drops() string {
 	return strings.Join(list, " ")
 }
 
-// dropped expects the drops since the start, all of them.
+// dropped expects exactly these drops since the start.
 func (b *bed) dropped(want string) {
 	b.Helper()
 	if got := b.drops(); got != want {
@@ -344,7 +352,7 @@ func (b *bed) dropped(want string) {
 	}
 }
 
-// poolOf returns the pool of a service, by its place in the settings.
+// poolOf returns the pool of a service, by its index in the settings.
 func (b *bed) poolOf(service int) *sched.Pool {
 	return b.engine.snap.Load().order[service].live.pool.Load()
 }
@@ -359,7 +367,7 @@ func (b *bed) connections(service, i int, active, inactive int32) {
 	}
 }
 
-// sessions expects so many sessions.
+// sessions expects a number of sessions.
 func (b *bed) sessions(want int) {
 	b.Helper()
 	n := 0
@@ -371,7 +379,7 @@ func (b *bed) sessions(want int) {
 	}
 }
 
-// apply changes the settings as the control side would.
+// apply changes the settings as control does.
 func (b *bed) apply(n Settings) {
 	b.Helper()
 	b.engine.Apply(n)

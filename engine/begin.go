@@ -7,8 +7,8 @@ import (
 	"fulcrum/ports"
 )
 
-// newFlow decides about a packet that belongs to no session, or whose session over has ended, and does
-// what was decided.
+// newFlow decides about a packet without session, or whose session over has ended, and carries the
+// decision out.
 func (w *Worker) newFlow(p *ports.Packet, m *meta, over conntrack.Ref) Verdict {
 	a, d := &w.arrival, &w.decision
 	w.arrive(a, p, m, over)
@@ -16,7 +16,7 @@ func (w *Worker) newFlow(p *ports.Packet, m *meta, over conntrack.Ref) Verdict {
 	return w.carryOut(p, m, a, d)
 }
 
-// arrive notes what a decision needs to know of a packet.
+// arrive fills in what a decision needs to know of a packet.
 func (w *Worker) arrive(a *arrival, p *ports.Packet, m *meta, over conntrack.Ref) {
 	m.WriteKey(&a.key, p.Bytes())
 	a.hash, a.flags, a.over = w.hashes[m.index], m.TCPFlags, over
@@ -25,8 +25,7 @@ func (w *Worker) arrive(a *arrival, p *ports.Packet, m *meta, over conntrack.Ref
 	}
 }
 
-// carryOut does with a packet what was decided: it begins the session and forwards the packet, or turns
-// it away.
+// carryOut begins the session that was decided on and forwards the packet, or refuses the packet.
 func (w *Worker) carryOut(p *ports.Packet, m *meta, a *arrival, d *decision) Verdict {
 	if a.over != 0 {
 		w.sessions.End(a.over.Slot())
@@ -40,10 +39,13 @@ func (w *Worker) carryOut(p *ports.Packet, m *meta, a *arrival, d *decision) Ver
 	return d.verdict
 }
 
-// begin makes the session that was decided on and forwards its first packet. A packet that may not pass
-// begins none.
+// begin makes the session that was decided on and forwards its first packet. A packet that may not
+// pass begins no session.
 func (w *Worker) begin(p *ports.Packet, m *meta, a *arrival, d *decision) Verdict {
-	g := passage{p: p, m: m, server: d.server, way: &ways[d.server.mode][d.server.families], direction: conntrack.Inbound}
+	g := passage{
+		p: p, m: m, server: d.server, direction: conntrack.Inbound,
+		way: &ways[d.server.mode][d.server.families],
+	}
 	var v Verdict
 	if g.hop, v = w.serverHop(d.id, d.server); v != Taken {
 		return v
@@ -62,7 +64,7 @@ func (w *Worker) begin(p *ports.Packet, m *meta, a *arrival, d *decision) Verdic
 	return w.forward(&g)
 }
 
-// setUp gives a session that was just inserted its real server and counts it.
+// setUp gives a new session its real server and counts the connection.
 func (w *Worker) setUp(g *passage, a *arrival, d *decision) {
 	g.session.Server, g.session.Mode = d.id, d.server.mode
 	d.server.load.Begin()
@@ -78,7 +80,7 @@ func (w *Worker) setUp(g *passage, a *arrival, d *decision) {
 	}
 }
 
-// sessionEnded keeps the real server's connection counts when the table ends a session.
+// sessionEnded updates the real server's connection counts when the table ends a session.
 func (w *Worker) sessionEnded(s *conntrack.Session) {
 	w.snap.servers[s.Server].load.End(s.State.Active())
 }

@@ -7,18 +7,19 @@ import (
 	"fulcrum/ports"
 )
 
-// The benchmarks measure the pipeline alone, without a device, on packets of the least size. The time includes copying each
-// frame into its buffer, which is what a device does.
+// The benchmarks measure the pipeline alone, without a device, with the shortest packets. The time
+// includes copying each frame into its buffer, which a device does otherwise.
 
 func newBenchBed(b *testing.B, m modes.Mode, sessions int) *bed {
-	return newBed(b, twoArm, twoArm.serving(twoArm.echo(m, 3)), func(c *bedConfig) { c.sessions = sessions })
+	return newBed(b, twoArm, twoArm.serving(twoArm.echo(m, 3)),
+		func(c *bedConfig) { c.sessions = sessions })
 }
 
 func perPacket(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*ports.MaxBurst), "ns/pkt")
 }
 
-// BenchmarkNewSession makes a session with every packet; their end is not measured.
+// BenchmarkNewSession begins a session with every packet. It does not measure their end.
 func BenchmarkNewSession(b *testing.B) {
 	for _, m := range allModes {
 		b.Run(m.String(), func(b *testing.B) { benchmarkNewSession(b, m) })

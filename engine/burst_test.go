@@ -22,7 +22,8 @@ func (b *bed) burst(port int, packets ...pkt) {
 func TestSameSynTwiceInABurst(t *testing.T) {
 	eachMode(t, func(t *testing.T, s site, m modes.Mode) {
 		b := newBed(t, s, s.serving(s.web(m, 3)))
-		b.burst(s.front, tcp(client, webVIP, "S"), tcp(client, webVIP, "S"), tcp(client, webVIP, "A"))
+		b.burst(s.front, tcp(client, webVIP, "S"), tcp(client, webVIP, "S"),
+			tcp(client, webVIP, "A"))
 		b.sessions(1)
 		got := b.ports[s.back].Collect(0)
 		if len(got) != 3 {
@@ -37,7 +38,7 @@ func TestSameSynTwiceInABurst(t *testing.T) {
 	})
 }
 
-// An answer in the burst that makes its session finds it.
+// An answer in the burst that begins its session finds the session.
 func TestAnswerInTheBurstOfItsSession(t *testing.T) {
 	for _, m := range []modes.Mode{modes.NAT, modes.FullNAT} {
 		s := oneArm
@@ -61,12 +62,13 @@ func TestAnswerInTheBurstOfItsSession(t *testing.T) {
 	}
 }
 
-// A connection that ends and begins anew within one burst: the SYN at its end makes a session of its own, although the
-// probe at the burst's beginning knew neither.
+// A connection that ends and begins again within one burst: the SYN at its end begins a session of
+// its own, although the probe at the burst's beginning found neither.
 func TestReuseWithinABurst(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.serving(s.web(modes.DR, 2)))
-	b.burst(0, tcp(client, webVIP, "S"), tcp(client, webVIP, "A"), tcp(client, webVIP, "FA"), tcp(client, webVIP, "S"))
+	b.burst(0, tcp(client, webVIP, "S"), tcp(client, webVIP, "A"), tcp(client, webVIP, "FA"),
+		tcp(client, webVIP, "S"))
 	own := s.ports[0].mac
 	b.sent(0,
 		tcp(client, webVIP, "S").hop().frame(own, s.servers[1].mac),
@@ -78,13 +80,14 @@ func TestReuseWithinABurst(t *testing.T) {
 	b.connections(0, 0, 1, 0)
 }
 
-// Which half-open session gives way to a new one is decided by the packets, not by how many turns they take.
+// Which half-open session is evicted depends on the packets alone, not on the number of turns.
 func TestEvictionIsTheSameInABurst(t *testing.T) {
 	s := oneArm
 	packets := []pkt{
 		tcp(clientAt(0), webVIP, "S"), tcp(clientAt(1), webVIP, "S"),
-		tcp(clientAt(0), webVIP, "F"), tcp(clientAt(0), webVIP, "S"), // begins anew in the place it had
-		tcp(clientAt(2), webVIP, "S"), // for which one must go
+		// It begins again in its own slot.
+		tcp(clientAt(0), webVIP, "F"), tcp(clientAt(0), webVIP, "S"),
+		tcp(clientAt(2), webVIP, "S"), // evicts a session
 	}
 	var left [2][]uint16
 	for i := range left {
@@ -98,7 +101,8 @@ func TestEvictionIsTheSameInABurst(t *testing.T) {
 		left[i] = b.clientPorts()
 	}
 	if !slices.Equal(left[0], left[1]) {
-		t.Fatalf("left after a burst are the sessions of ports %v, after its packets one by one those of %v", left[0], left[1])
+		t.Fatalf("sessions left after a burst: ports %v; after its packets one by one: ports %v",
+			left[0], left[1])
 	}
 }
 

@@ -13,46 +13,51 @@ import (
 type CaptureConfig struct {
 	Filter  capture.Filter
 	Stages  []capture.Stage
-	Packets int // after which it ends
-	Bytes   int // of packets as they are recorded, after which it ends
-	Snap    int // bytes of each packet that are recorded
+	Packets int // the capture ends after so many packets
+	Bytes   int // the capture ends after so many recorded bytes
+	Snap    int // bytes that are recorded of each packet
 }
 
-// Bounds of a capture. A ring holds what comes while its reader is away, some milliseconds.
+// Bounds of a capture. A ring holds what arrives while its reader sleeps, some milliseconds.
 const (
 	MaxSnap     = 1 << 14
 	ringRecords = 1 << 12
-	ringBytes   = 4 << 20 // at most, of each worker's ring
+	ringBytes   = 4 << 20 // at most, for each worker's ring
 	drainEvery  = time.Millisecond
 
-	tapPatience = 2 * time.Second // for a worker to begin or to end
+	tapPatience = 2 * time.Second // how long a worker may take to begin or to end
 )
 
-// Validate reports what is wrong with the configuration.
+// Validate reports the first error of the configuration.
 func (c *CaptureConfig) Validate() error {
 	switch {
 	case len(c.Stages) == 0:
-		return errors.New("capture: no stage; name rx, tx or drop")
+		return errors.New("capture: no stage; give rx, tx or drop")
 	case c.Packets < 1 || c.Bytes < 1:
-		return errors.New("capture: the limits of packets and of bytes are 1 or more")
+		return errors.New("capture: the limits of packets and bytes must be 1 or more")
 	case c.Snap < 14 || c.Snap > MaxSnap:
-		return fmt.Errorf("capture: %d bytes of each packet; 14 to %d can be recorded", c.Snap, MaxSnap)
+		return fmt.Errorf("capture: cannot record %d bytes of each packet; give 14 to %d",
+			c.Snap, MaxSnap)
 	}
 	return nil
 }
 
-// Captured is what became of a capture.
+// Captured is the result of a capture.
 type Captured struct {
 	Packets int
-	Missed  uint64 // that matched, but came faster than they were taken
+	Missed  uint64 // matching packets that came faster than they were read
 }
 
-// ErrCapturing says that there is a capture already: each costs the workers something, so there is one at a time.
+// ErrCapturing reports that another capture is running. Only one runs at a time, because each slows
+// the workers.
 var ErrCapturing = errors.New("another capture is running; wait for its end")
 
-// Capture gives packets to deliver, which need not be fast, until a limit is reached, deliver returns an error, or ctx ends, which is the
-// usual end and no error. A record is valid only during deliver.
-func (e *Engine) Capture(ctx context.Context, c CaptureConfig, deliver func(*capture.Record) error) (Captured, error) {
+// Capture calls deliver for each captured packet until a limit is reached, deliver returns an
+// error, or ctx ends. The end of ctx is the usual end and not an error. deliver may be slow; a
+// record is valid only until deliver returns. Any goroutine may call Capture.
+func (e *Engine) Capture(
+	ctx context.Context, c CaptureConfig, deliver func(*capture.Record) error,
+) (Captured, error) {
 	if err := c.Validate(); err != nil {
 		return Captured{}, err
 	}
@@ -73,7 +78,10 @@ func (e *Engine) attach(d *drain) error {
 	ctx, cancel := context.WithTimeout(context.Background(), tapPatience)
 	defer cancel()
 	for i := range e.workers {
-		t := &tap{filter: d.config.Filter, ring: newTapRing(d.config.Snap), worker: uint16(i), sent: make([]int, len(e.cfg.Ports))}
+		t := &tap{
+			filter: d.config.Filter, ring: newTapRing(d.config.Snap),
+			worker: uint16(i), sent: make([]int, len(e.cfg.Ports)),
+		}
 		for _, s := range d.config.Stages {
 			t.stages[s] = true
 		}
@@ -94,7 +102,8 @@ func newTapRing(snap int) *capture.Ring {
 	return capture.NewRing(n, snap)
 }
 
-// detach takes the taps away. A worker that does not answer keeps its own, whose ring fills up and then misses everything.
+// detach removes the taps. A worker that does not answer keeps its tap; the ring fills up and
+// counts the rest as missed.
 func (e *Engine) detach() error {
 	ctx, cancel := context.WithTimeout(context.Background(), tapPatience)
 	defer cancel()
@@ -115,7 +124,7 @@ type drain struct {
 	err     error
 }
 
-// run drains until there is a reason to end.
+// run drains the rings until a limit, an error or the end of ctx.
 func (d *drain) run(ctx context.Context) error {
 	ticker := time.NewTicker(drainEvery)
 	defer ticker.Stop()
@@ -130,7 +139,7 @@ func (d *drain) run(ctx context.Context) error {
 	return d.err
 }
 
-// empty takes what the rings hold now, or as much as there may be.
+// empty delivers what the rings hold now, up to the limits.
 func (d *drain) empty() {
 	for _, r := range d.rings {
 		for !d.ended() && r.Take(d.take) {

@@ -12,10 +12,11 @@ import (
 )
 
 func everyStage(packets int) CaptureConfig {
-	return CaptureConfig{Stages: []capture.Stage{capture.Rx, capture.Tx, capture.Drop}, Packets: packets, Bytes: 1 << 20, Snap: 64}
+	return CaptureConfig{Stages: []capture.Stage{capture.Rx, capture.Tx, capture.Drop},
+		Packets: packets, Bytes: 1 << 20, Snap: 64}
 }
 
-// whileCapturing runs traffic under a capture and says what was recorded.
+// whileCapturing runs traffic during a capture and describes the records.
 func (b *bed) whileCapturing(c CaptureConfig, traffic func()) (string, Captured) {
 	b.Helper()
 	ctx, cancel := context.WithCancel(b.Context())
@@ -58,8 +59,8 @@ func (b *bed) tapped() bool {
 	return true
 }
 
-// TestCaptureOfEveryStage: what comes, what leaves, and what is dropped, also if an ICMP error is made of it; and nothing any more
-// afterwards.
+// TestCaptureOfEveryStage: the capture records received, sent and dropped packets, also a packet
+// that becomes an ICMP error. After its end it records nothing.
 func TestCaptureOfEveryStage(t *testing.T) {
 	s := twoArm
 	b := newBed(t, s, s.serving(s.web(modes.NAT, 1), s.echo(modes.NAT, 0)))
@@ -68,7 +69,8 @@ func TestCaptureOfEveryStage(t *testing.T) {
 		b.fromClient(tcp(clientAt(2), webVIP, "A"))
 		b.fromClient(udp(client, echoVIP, "?"))
 	})
-	want := "rx 0 taken, tx 1 taken, rx 0 taken, drop 0 no_session, rx 0 taken, drop 0 no_real_server, tx 0 taken"
+	want := "rx 0 taken, tx 1 taken, rx 0 taken, drop 0 no_session, " +
+		"rx 0 taken, drop 0 no_real_server, tx 0 taken"
 	if got != want || result.Packets != 7 || result.Missed != 0 {
 		t.Errorf("%+v: recorded\n%s, want\n%s", result, got, want)
 	}
@@ -78,13 +80,14 @@ func TestCaptureOfEveryStage(t *testing.T) {
 	b.collectAll()
 }
 
-// TestCaptureEnds: at the number of packets, at the number of bytes, and when nobody takes it any more.
+// TestCaptureEnds: at the number of packets, at the number of bytes, and when deliver returns an
+// error.
 func TestCaptureEnds(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.serving(s.web(modes.DR, 1)))
 	few := everyStage(3)
 	short := everyStage(100)
-	short.Bytes = 100 // reached by the second
+	short.Bytes = 100 // reached by the second packet
 	for want, c := range map[int]CaptureConfig{3: few, 2: short} {
 		_, result := b.whileCapturing(c, func() {
 			for i := range 10 {
@@ -98,7 +101,8 @@ func TestCaptureEnds(t *testing.T) {
 	b.collectAll()
 }
 
-// TestCaptureCopiesOnceWhatIsSentLate: packets that the device did not take at first.
+// TestCaptureCopiesOnceWhatIsSentLate: a packet that the device did not take at first is recorded
+// once.
 func TestCaptureCopiesOnceWhatIsSentLate(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.serving(s.web(modes.DR, 1)), func(c *bedConfig) { c.txLimit = 1 })
@@ -106,7 +110,8 @@ func TestCaptureCopiesOnceWhatIsSentLate(t *testing.T) {
 	c.Stages = []capture.Stage{capture.Tx}
 	var frames [][]byte
 	for i := range 8 {
-		frames = append(frames, s.in(tcp(clientAt(i), webVIP, "S")).frame(s.gateway.mac, s.own(s.front).mac))
+		frames = append(frames, s.in(tcp(clientAt(i), webVIP, "S")).frame(s.gateway.mac,
+			s.own(s.front).mac))
 	}
 	_, result := b.whileCapturing(c, func() {
 		b.receive(s.front, frames...)
@@ -120,11 +125,12 @@ func TestCaptureCopiesOnceWhatIsSentLate(t *testing.T) {
 	b.collectAll()
 }
 
-// TestFullRingMisses: a reader that is away costs the worker nothing but the count.
+// TestFullRingMisses: without a reader a full ring only counts the missed packets.
 func TestFullRingMisses(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.serving(s.web(modes.DR, 1)))
-	b.worker.tap = &tap{ring: capture.NewRing(2, 64), sent: make([]int, 1), stages: [capture.NumStages]bool{capture.Rx: true}}
+	b.worker.tap = &tap{ring: capture.NewRing(2, 64), sent: make([]int, 1),
+		stages: [capture.NumStages]bool{capture.Rx: true}}
 	for i := range 5 {
 		b.fromClient(tcp(clientAt(i), webVIP, "S"))
 	}
@@ -137,7 +143,8 @@ func TestFullRingMisses(t *testing.T) {
 func TestOneCaptureAtATime(t *testing.T) {
 	b := newBed(t, oneArm, oneArm.serving(oneArm.web(modes.DR, 1)))
 	b.whileCapturing(everyStage(9), func() {
-		if _, err := b.engine.Capture(t.Context(), everyStage(9), nil); !errors.Is(err, ErrCapturing) {
+		_, err := b.engine.Capture(t.Context(), everyStage(9), nil)
+		if !errors.Is(err, ErrCapturing) {
 			t.Errorf("%v, want %v", err, ErrCapturing)
 		}
 	})

@@ -10,14 +10,15 @@ import (
 	"fulcrum/sched"
 )
 
-// Change is a change of some services. Those that it does not name stay as they are.
+// Change is a change of some services. It leaves all other services as they are.
 type Change struct {
-	Put    []Service // added after all others, or changed
+	Put    []Service // replaced, or added after all others
 	Remove []lvs.ServiceID
 }
 
-// Apply makes settings, which have been validated, the running ones as a whole. What has not changed
-// is not touched. Its error is ErrManyServers: then nothing has changed. Any goroutine may call it.
+// Apply makes settings, which the caller has validated, the running ones as a whole. It leaves
+// unchanged parts alone. It returns ErrManyServers without any change if there are too many real
+// servers. Any goroutine may call it.
 func (e *Engine) Apply(s Settings) error { return e.applyAt(s, time.Now()) }
 
 func (e *Engine) applyAt(s Settings, now time.Time) error {
@@ -50,9 +51,9 @@ func (c *change) apply(s *Settings) {
 	c.setOrder(s.Services)
 }
 
-// Change makes a change of some services, which has been validated. It costs what it changes: one of
-// weights and thresholds alone replaces a pool. Its error is ErrManyServers: then nothing has
-// changed. Any goroutine may call it.
+// Change applies a change of some services, which the caller has validated. Its cost depends on the
+// size of the change: new weights and thresholds alone replace a pool. It returns ErrManyServers
+// without any change if there are too many real servers. Any goroutine may call it.
 func (e *Engine) Change(n Change) error { return e.changeAt(n, time.Now()) }
 
 func (e *Engine) changeAt(n Change, now time.Time) error {
@@ -79,27 +80,27 @@ func (c *change) edit(n *Change) {
 	}
 }
 
-// change is a snapshot in the making. The registry is locked while it is made. Fields of the new
-// snapshot are shared with the old one until they are changed for the first time.
+// change is a snapshot in the making. The registry is locked meanwhile. The new snapshot shares
+// each field with the old one until the field's first change.
 type change struct {
 	engine   *Engine
 	registry *registry
 	now      time.Time
 	old, new *snapshot
-	whole    bool // the order of services is set at the end
+	whole    bool // put leaves the order of services to setOrder
 	changed  bool // there is a new snapshot to publish
 
-	own     owned // what of the new snapshot is its own already
+	own     owned // parts of the new snapshot that are copies
 	pools   []builtPool
-	touched []packet.Addr // VIPs and local addresses of which something has changed
+	touched []packet.Addr // VIPs and local addresses that may have changed
 }
 
-// owned tells which parts of a new snapshot have been copied.
+// owned says which parts of a new snapshot have been copied.
 type owned struct {
 	services, order, servers, addresses, echoing, passing, clientEnds bool
 }
 
-// builtPool is a pool that waits for the snapshot that has its real servers.
+// builtPool is a pool that is published after the snapshot with its real servers.
 type builtPool struct {
 	service *liveService
 	pool    *sched.Pool
@@ -117,8 +118,8 @@ func (e *Engine) begin(now time.Time) *change {
 	return c
 }
 
-// publish lets workers see the change: first the snapshot, which has every real server that the pools
-// name, then the pools, then which addresses are to be announced.
+// publish shows the change to workers: first the snapshot, which has every real server of the
+// pools, then the pools, then the addresses to announce.
 func (c *change) publish() {
 	defer c.registry.mu.Unlock()
 	c.setAddresses()
@@ -147,7 +148,7 @@ func (c *change) forget() {
 	}
 }
 
-// setTopology takes over ports, routes and neighbours if they have changed.
+// setTopology adopts ports, routes and neighbours if they have changed.
 func (c *change) setTopology(s *Settings) {
 	next := topologySettings{s.Ports, s.Routes, s.Neighbours}
 	if c.old.epoch != 0 && next.equal(&c.old.topology.settings) {
@@ -162,7 +163,7 @@ func (c *change) setTopology(s *Settings) {
 	}
 }
 
-// touchPort has the addresses that a port's settings make judged anew.
+// touchPort marks the addresses whose kind depends on a port's settings.
 func (c *change) touchPort(p PortSettings) {
 	for _, a := range p.Addresses {
 		c.touched = append(c.touched, packet.AddrOf(a.Addr()))
@@ -172,7 +173,7 @@ func (c *change) touchPort(p PortSettings) {
 	}
 }
 
-// setOptions takes over what is neither topology nor service.
+// setOptions adopts switches and timeouts.
 func (c *change) setOptions(s *Settings) {
 	next := *s
 	next.Ports, next.Routes, next.Neighbours, next.Services = nil, nil, nil, nil
@@ -192,7 +193,7 @@ func (c *change) setOrder(all []Service) {
 	}
 }
 
-// place puts a service's new description where the one before stood, or at the end.
+// place puts a service's new description in the place of the old one, or at the end.
 func (c *change) place(entry *serviceEntry) {
 	if c.whole {
 		return
@@ -207,8 +208,7 @@ func (c *change) place(entry *serviceEntry) {
 
 func (e *serviceEntry) sameService(o *serviceEntry) bool { return e.live == o.live }
 
-// put adds a service, or changes the one that is there. One that is there as it should be costs the
-// comparison.
+// put adds a service or changes the existing one. An unchanged service costs only the comparison.
 func (c *change) put(s *Service) {
 	live := c.registry.service(s.ID())
 	was := live.settings
@@ -253,8 +253,8 @@ func newServiceEntry(live *liveService) *serviceEntry {
 	return e
 }
 
-// putServers gives a service the real servers of its settings: ids and entries for those that are new
-// or different, and a pool. Those that it has no more are gone.
+// putServers gives a service the real servers of its settings: ids, entries where new or different,
+// and a pool. It marks the others as gone.
 func (c *change) putServers(live *liveService, was *Service) {
 	s := &live.settings
 	members := make([]sched.Server, len(s.RealServers))
@@ -270,8 +270,8 @@ func (c *change) putServers(live *liveService, was *Service) {
 	c.putPool(live, sched.NewPool(s.Scheduler, members, live.pool.Load()))
 }
 
-// putPool has a pool wait for the snapshot. A service that the old snapshot does not have gets its
-// pool at once: workers must find one as soon as they see the service.
+// putPool publishes a pool after the snapshot. A service that the old snapshot lacks gets its pool
+// at once: workers must find one as soon as they see the service.
 func (c *change) putPool(live *liveService, pool *sched.Pool) {
 	if old, known := c.old.services.get(serviceKey(live.id)); known && old.live == live {
 		c.pools = append(c.pools, builtPool{live, pool})
@@ -280,7 +280,7 @@ func (c *change) putPool(live *liveService, pool *sched.Pool) {
 	pool.Publish(&live.pool)
 }
 
-// putServer gives the new snapshot the description of a real server, unless it has it.
+// putServer gives the new snapshot the description of a real server, unless it is unchanged.
 func (c *change) putServer(id uint32, e serverEntry) {
 	if int(id) < len(c.new.servers) && *c.new.servers[id] == e {
 		return
@@ -288,9 +288,9 @@ func (c *change) putServer(id uint32, e serverEntry) {
 	c.setServer(id, e)
 }
 
-// putClientEnd has the packets of a real server's socket belong to their clients' workers, if its
-// mode asks for that. They do as long as the real server is remembered: it may have sessions of
-// that mode.
+// putClientEnd assigns the packets of a real server's socket to their clients' workers, if its mode
+// asks for that. It stays so while the real server is remembered, since sessions of that mode may
+// exist.
 func (c *change) putClientEnd(live *liveServer, mode lvs.Mode) {
 	if live.clientEnd || mode.Owner() != lvs.ClientEnd {
 		return
@@ -302,7 +302,7 @@ func (c *change) putClientEnd(live *liveServer, mode lvs.Mode) {
 	}
 }
 
-// removeClientEnd takes back putClientEnd. Real servers of several services may share a socket.
+// removeClientEnd reverses putClientEnd. Real servers of several services may share a socket.
 func (c *change) removeClientEnd(live *liveServer) {
 	if !live.clientEnd {
 		return
@@ -314,7 +314,7 @@ func (c *change) removeClientEnd(live *liveServer) {
 	}
 }
 
-// removeServers marks those real servers gone that are no longer wanted.
+// removeServers marks the real servers that are no longer wanted as gone.
 func (c *change) removeServers(live *liveService, old, wanted []RealServer) {
 	for _, rs := range old {
 		if slices.ContainsFunc(wanted, func(w RealServer) bool { return w.Address == rs.Address }) {
@@ -349,7 +349,7 @@ func (c *change) remove(live *liveService) {
 	c.registry.dropUnused(live)
 }
 
-// countLocals counts a service as one more or one less that uses its local addresses.
+// countLocals adds by, 1 or -1, to the number of services that use each local address of a service.
 func (c *change) countLocals(s *Service, by int) {
 	for _, address := range s.LocalAddresses {
 		a := packet.AddrOf(address)
@@ -360,7 +360,7 @@ func (c *change) countLocals(s *Service, by int) {
 	}
 }
 
-// setEchoes decides who answers echo requests to a VIP, and notes that its use has changed.
+// setEchoes decides which services answer echo requests to a VIP, and marks the VIP as touched.
 func (c *change) setEchoes(vip packet.Addr) {
 	c.touched = append(c.touched, vip)
 	g := &echoGroup{}
@@ -406,7 +406,7 @@ func (c *change) setAddresses() {
 	}
 }
 
-// kindOf tells what an address is to be: a VIP, whatever else it is; then what its port makes of it.
+// kindOf returns the new kind of an address: a VIP comes first, then what its port makes of it.
 func (c *change) kindOf(a packet.Addr) (addressKind, bool) {
 	kind, ours := c.new.fixedKind(a)
 	switch {
@@ -420,8 +420,8 @@ func (c *change) kindOf(a packet.Addr) (addressKind, bool) {
 	return kind, ours
 }
 
-// newAddresses returns the addresses that ports answer for now and did not before, in the order of
-// ports and addresses, so that a run can be repeated.
+// newAddresses returns the addresses that ports answer for now but did not before. It goes by the
+// order of ports and addresses, so that a run can be repeated.
 func (c *change) newAddresses() []announcement {
 	all := c.touched
 	if c.old.topology != c.new.topology {
@@ -442,8 +442,8 @@ func (c *change) newAddresses() []announcement {
 	return fresh
 }
 
-// The parts of the new snapshot that are to be changed are copied once. more is how many keys are to
-// be added at most before the next call.
+// Each part of the new snapshot is copied once, before its first change. more is the number of keys
+// that may be added before the next call.
 
 func (c *change) ownServices(more int) *lookup[*serviceEntry] {
 	return ownLookup(c, &c.own.services, &c.new.services, more)
@@ -481,7 +481,7 @@ func (c *change) ownOrder() *[]*serviceEntry {
 	return &c.new.order
 }
 
-// setServer puts the description of a real server into its place.
+// setServer stores the description of a real server.
 func (c *change) setServer(id uint32, e serverEntry) {
 	c.changed = true
 	if !c.own.servers {
@@ -493,7 +493,7 @@ func (c *change) setServer(id uint32, e serverEntry) {
 	c.new.servers[id] = &e
 }
 
-// endKey is the key of a real server's socket in clientEnds.
+// endKey returns the key of a real server's socket in clientEnds.
 func endKey(id lvs.RealServerID) lookupKey {
 	return socketKey(packet.AddrOf(id.Address.Addr()), id.Address.Port(), uint8(id.Service.Protocol))
 }

@@ -14,9 +14,9 @@ import (
 	"fulcrum/packet"
 )
 
-// TestChangesComeToTheSame: after any sequence of Apply and Change the director is what it would be
-// if it had been given the last settings at once. It announces the addresses that it did not answer
-// for before, each once and no other.
+// TestChangesComeToTheSame: any sequence of Apply and Change has the same result as applying the
+// last settings at once. The director announces exactly the addresses that it did not answer for
+// before, each once.
 func TestChangesComeToTheSame(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		m := &changeModel{T: r, now: time.Now(), settings: twoArm.settings()}
@@ -34,7 +34,7 @@ func TestChangesComeToTheSame(t *testing.T) {
 	})
 }
 
-// changeModel is a director that is changed step by step, and the settings that it should have.
+// changeModel is a director that is changed step by step, with the settings that it should have.
 type changeModel struct {
 	*rapid.T
 	bed      *bed
@@ -46,7 +46,7 @@ func (m *changeModel) below(label string, n int) int {
 	return rapid.IntRange(0, n-1).Draw(m.T, label)
 }
 
-// modelAddresses are those that settings of the model may have, and some that none has.
+// modelAddresses are addresses that the model's settings may have, and some that no settings have.
 var modelAddresses = func() (all []packet.Addr) {
 	for _, a := range []string{
 		"10.0.0.1", "10.0.0.2", "10.0.0.100", "10.0.0.101", "10.0.0.255", "10.0.0.127",
@@ -86,8 +86,8 @@ func (m *changeModel) service() Service {
 	return v
 }
 
-// put puts a service into the settings where it was, or at the end. One service of a VIP at most
-// has its echo requests go to real servers.
+// put puts a service into the settings in its old place, or at the end. At most one service of a
+// VIP has its echo requests answered by real servers.
 func (m *changeModel) put(v Service) Service {
 	all := slices.Clone(m.settings.Services)
 	i := slices.IndexFunc(all, func(o Service) bool { return o.ID() == v.ID() })
@@ -133,7 +133,7 @@ func (m *changeModel) step() {
 	}
 }
 
-// apply draws all settings anew, but for some services, which stay in another order.
+// apply draws all settings anew, except some services, which stay in another order.
 func (m *changeModel) apply() {
 	m.settings.SloppyTCP = m.below("sloppy", 2) == 1
 	m.settings.Ports = twoArm.settings().Ports
@@ -153,7 +153,7 @@ func (m *changeModel) apply() {
 	}
 }
 
-// answers returns for what the director answers now.
+// answers returns the addresses that the director answers for now.
 func (m *changeModel) answers() map[announcement]bool {
 	n, all := m.bed.engine.snap.Load(), map[announcement]bool{}
 	for port := range n.ports {
@@ -270,7 +270,7 @@ func (m *changeModel) compareServices(s, want *serviceEntry, is, should *snapsho
 	}
 }
 
-// compareRemembered looks at what is kept of real servers that were removed.
+// compareRemembered compares what is kept of removed real servers.
 func (m *changeModel) compareRemembered(is, should *Engine) {
 	n, r := is.snap.Load(), is.registry
 	configured, sockets := 0, map[lookupKey]bool{}

@@ -13,15 +13,15 @@ import (
 	"fulcrum/sched"
 )
 
-// weighted returns a service with another weight of its i-th real server.
+// weighted returns a service with another weight for its i-th real server.
 func weighted(s Service, i int, weight int32) Service {
 	s.RealServers = append([]RealServer(nil), s.RealServers...)
 	s.RealServers[i].Weight = weight
 	return s
 }
 
-// TestWeightChangesNothingElse: another weight is another pool. The snapshot stays, no frame is sent, and no session looks up its next
-// hop.
+// TestWeightChangesNothingElse: another weight replaces the pool. The snapshot stays, no frame is
+// sent, and no session looks up its next hop.
 func TestWeightChangesNothingElse(t *testing.T) {
 	eachMode(t, func(t *testing.T, s site, m modes.Mode) {
 		web := weighted(weighted(s.web(m, 3), 1, 0), 2, 0)
@@ -49,8 +49,8 @@ func TestWeightChangesNothingElse(t *testing.T) {
 	})
 }
 
-// TestChangeAddsAndRemoves: a change of some services leaves the others alone, and comes to the same as all of the settings applied
-// anew.
+// TestChangeAddsAndRemoves: a change of some services leaves the others alone, and has the same
+// result as applying all settings.
 func TestChangeAddsAndRemoves(t *testing.T) {
 	s := twoArm
 	web, echo := s.web(modes.NAT, 2), s.echo(modes.FullNAT, 1)
@@ -79,7 +79,7 @@ func TestChangeAddsAndRemoves(t *testing.T) {
 	}
 }
 
-// TestSettingsAreCopied: the caller may go on with the slices of a service that it has put.
+// TestSettingsAreCopied: the caller may reuse the slices of a service after Change.
 func TestSettingsAreCopied(t *testing.T) {
 	s := twoArm
 	v := s.echo(modes.FullNAT, 2)
@@ -93,7 +93,8 @@ func TestSettingsAreCopied(t *testing.T) {
 	}
 }
 
-// TestMemberBeforePool: a worker that meets a pool with a real server that its snapshot does not have takes the newer snapshot first.
+// TestMemberBeforePool: a worker that finds a real server in a pool but not in its snapshot adopts
+// the newer snapshot first.
 func TestMemberBeforePool(t *testing.T) {
 	s := oneArm
 	web := s.web(modes.DR, 1)
@@ -104,17 +105,22 @@ func TestMemberBeforePool(t *testing.T) {
 	b.engine.Change(Change{Put: []Service{more}})
 	b.turn()
 	b.collectAll()
-	b.worker.snap = old // as if it had read the snapshot just before the change, and the pool just after
+	// As if it had read the snapshot just before the change, and the pool just after.
+	b.worker.snap = old
 	b.worker.burst++
-	a, d := arrival{key: packet.Key{Flow: packet.Flow{Src: packet.AddrOf4(0x0a000009), Dst: packet.AddrOf(at4(webVIP).Addr()), SrcPort: 1, DstPort: 80},
-		Protocol: packet.ProtocolTCP}, flags: packet.TCPSyn}, decision{}
+	flow := packet.Flow{
+		Src: packet.AddrOf4(0x0a000009), SrcPort: 1,
+		Dst: packet.AddrOf(at4(webVIP).Addr()), DstPort: 80,
+	}
+	key := packet.Key{Flow: flow, Protocol: packet.ProtocolTCP}
+	a, d := arrival{key: key, flags: packet.TCPSyn}, decision{}
 	b.worker.decide(&a, &d)
 	if d.verdict != Taken || d.server.gone || b.worker.snap != b.engine.snap.Load() {
 		t.Fatalf("%+v of %+v", d, d.server)
 	}
 }
 
-// TestOnePoolABurst: what the packets of one burst choose from does not change between them.
+// TestOnePoolABurst: all packets of one burst choose from the same pool.
 func TestOnePoolABurst(t *testing.T) {
 	s := oneArm
 	web := s.web(modes.DR, 2)
@@ -146,14 +152,14 @@ func TestEpochDoesNotWrap(t *testing.T) {
 	b.engine.snap.Store(&next)
 	b.turn()
 	b.collectAll()
-	session.NextHop = was + 1000 // nobody's
+	session.NextHop = was + 1000 // a hop without neighbour
 	p.answers("A", "")
 	if session.RouteEpoch == epoch || session.NextHop == was+1000 {
 		t.Errorf("epoch %d, then %d: hop %d", epoch, session.RouteEpoch, session.NextHop)
 	}
 }
 
-// TestServiceComparison: no field of a service may change without its being noticed.
+// TestServiceComparison: the comparison notices a change of any field of a service.
 func TestServiceComparison(t *testing.T) {
 	base := twoArm.web(modes.FullNAT, 2)
 	v := reflect.ValueOf(&base).Elem()
@@ -210,11 +216,16 @@ func alter(t *testing.T, f reflect.Value) {
 
 func v0(all []netip.Addr) netip.Addr { return all[0] }
 
-// farm is n services of m real servers each, all of them behind a gateway.
+// farm returns n services with m real servers each, all behind a gateway.
 func farm(n, m int) Settings {
 	s := Settings{
-		Ports:  []PortSettings{{[]netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")}}, {[]netip.Prefix{netip.MustParsePrefix("10.1.0.1/24")}}},
-		Routes: []Route{{To: netip.MustParsePrefix("0.0.0.0/0"), Via: netip.MustParseAddr("10.0.0.254")}, {To: netip.MustParsePrefix("10.128.0.0/9"), Via: netip.MustParseAddr("10.1.0.254"), Port: 1}},
+		Ports: []PortSettings{{[]netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")}},
+			{[]netip.Prefix{netip.MustParsePrefix("10.1.0.1/24")}}},
+		Routes: []Route{
+			{To: netip.MustParsePrefix("0.0.0.0/0"), Via: netip.MustParseAddr("10.0.0.254")},
+			{To: netip.MustParsePrefix("10.128.0.0/9"), Via: netip.MustParseAddr("10.1.0.254"),
+				Port: 1},
+		},
 	}
 	for i := range n {
 		s.Services = append(s.Services, farmService(i, m))
@@ -224,23 +235,26 @@ func farm(n, m int) Settings {
 
 func farmService(i, m int) Service {
 	v := Service{
-		Name: fmt.Sprintf("service-%d", i), Address: netip.AddrPortFrom(packet.AddrFrom4(0x0a400000+uint32(i)), 80),
+		Name:     fmt.Sprintf("service-%d", i),
+		Address:  netip.AddrPortFrom(packet.AddrFrom4(0x0a400000+uint32(i)), 80),
 		Protocol: lvs.TCP, Mode: modes.NAT, Scheduler: sched.WLC, Echo: true,
 	}
 	for j := range m {
-		v.RealServers = append(v.RealServers, RealServer{Address: netip.AddrPortFrom(packet.AddrFrom4(0x0a800000+uint32(i*m+j)), 8080), Weight: 1})
+		address := packet.AddrFrom4(0x0a800000 + uint32(i*m+j))
+		v.RealServers = append(v.RealServers,
+			RealServer{Address: netip.AddrPortFrom(address, 8080), Weight: 1})
 	}
 	return v
 }
 
-// newFarm is a director without traffic for a large farm.
+// newFarm makes a director without traffic for a large farm.
 func newFarm(b *testing.B, n, m int) *Engine {
 	b.Helper()
 	d := newSilentBed(b, twoArm, farm(n, m))
 	for range 3 {
 		d.worker.Turn(d.now)
 	}
-	d.closed = true // no look at what is left: it takes longer than the benchmark
+	d.closed = true // skip the checks at the end: they take longer than the benchmark
 	b.Cleanup(func() {
 		d.worker.stop()
 		if err := d.engine.Close(); err != nil {
@@ -278,8 +292,8 @@ func BenchmarkChangeService(b *testing.B) {
 	}
 }
 
-// BenchmarkApply applies n services of ten real servers each to a director that has none, and reports the longest turn of the worker
-// after it.
+// BenchmarkApply applies n services of ten real servers each to an empty director, and reports the
+// worker's longest turn afterwards.
 func BenchmarkApply(b *testing.B) {
 	for _, n := range []int{1_000, 10_000, 100_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

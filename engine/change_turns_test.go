@@ -11,12 +11,14 @@ import (
 	"fulcrum/ports"
 )
 
-// changesPerSecond is how often a director with health checks on 10,000 real servers may change a pool.
+// changesPerSecond is how often a director with health checks on 10,000 real servers may change a
+// pool.
 const changesPerSecond = 10_000
 
-// BenchmarkTurnsBesideChanges shows whether pool changes show in a worker's turns. One goroutine takes bursts of known sessions through
-// the pipeline; in the second half another one changes 10,000 weights a second among 1,000 services of ten real servers each. It
-// reports, of each half, the time that 999 of 1,000 turns stay below, and how many changes there were.
+// BenchmarkTurnsBesideChanges shows whether pool changes slow a worker's turns. One goroutine takes
+// bursts of known sessions through the pipeline. In the second half another goroutine changes
+// 10,000 weights a second among 1,000 services of ten real servers each. For each half it reports
+// the time below which 999 of 1,000 turns stay, and the number of changes.
 func BenchmarkTurnsBesideChanges(b *testing.B) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -52,7 +54,7 @@ func BenchmarkTurnsBesideChanges(b *testing.B) {
 	b.ReportMetric(float64(<-done), "changes")
 }
 
-// changeWeights changes weights at an even pace until stop, and tells how many.
+// changeWeights changes weights at an even pace until stop, and returns the number of changes.
 func (e *Engine) changeWeights(all []Service, stop <-chan struct{}, done chan<- int) {
 	begin, n := time.Now(), 0
 	for {
@@ -83,7 +85,7 @@ func (t *turnTimes) add(d time.Duration) {
 	t.n++
 }
 
-// below returns the time in microseconds that a part of the turns stayed below.
+// below returns the time in µs below which a part of the turns stayed.
 func (t *turnTimes) below(part float64) float64 {
 	left := int(float64(t.n) * (1 - part))
 	for i := len(t.counts) - 1; i >= 0; i-- {

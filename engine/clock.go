@@ -6,32 +6,33 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Clock reads CLOCK_BOOTTIME in milliseconds at the price of a monotonic reading, which needs no system call: it asks
-// the kernel for the difference of the two only now and then, since they part only while the machine sleeps. It never
-// goes backwards: those who compare its readings would take that for 49 days.
+// Clock reads CLOCK_BOOTTIME in milliseconds at the price of a monotonic reading, which needs no
+// system call. It asks the kernel for the difference of the two clocks only now and then, since
+// they part only while the machine sleeps. Clock never goes backwards: to a caller that compares
+// readings, a step back would look like 49 days.
 type Clock struct {
 	base   time.Time
 	offset time.Duration // boot time at base, at most
-	synced time.Duration // since base
-	read   time.Duration // since base
+	synced time.Duration // time since base at the last question to the kernel
+	read   time.Duration // time since base at the last reading
 }
 
 const (
 	clockSync = time.Second
-	// clockSlept is how much boot time must have gained before it is believed that the machine slept: less is the time
-	// that asking took.
+	// clockSlept is how much boot time must gain before Clock assumes that the machine slept. A
+	// smaller gain is the time that the question took.
 	clockSlept = 50 * time.Millisecond
 )
 
-// NewClock starts a clock.
+// NewClock starts a clock. One goroutine uses it.
 func NewClock() *Clock {
 	c := &Clock{base: time.Now()}
 	c.sync()
 	return c
 }
 
-// sync takes the kernel's word if the machine has slept. Since the monotonic clock is read after boot time, the offset
-// is never too large, and it never shrinks.
+// sync adopts the kernel's offset if the machine has slept. The monotonic clock is read after boot
+// time, so that the offset is never too large. It never shrinks.
 func (c *Clock) sync() {
 	var ts unix.Timespec
 	err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts)

@@ -19,7 +19,7 @@ func TestClockNeverGoesBack(t *testing.T) {
 	}
 }
 
-// TestClockNoticesSleep: boot time that has gained on the monotonic clock is caught up with.
+// TestClockNoticesSleep: Clock catches up with boot time that has gained on the monotonic clock.
 func TestClockNoticesSleep(t *testing.T) {
 	c := NewClock()
 	c.offset -= time.Hour

@@ -5,22 +5,25 @@ import (
 	"time"
 )
 
-// Totals are a worker's packets by what became of them, or the sum over all workers. Once a worker has
-// finished its turn, Received + Originated + TakenOver = Transmitted + Consumed + all of Drops + Held + HandedOver. In the sum,
-// what has been handed over and not yet taken is Held.
+// Totals counts the packets of a worker, or of all workers, by their fate. At the end of each turn
+// of a worker, Received + Originated + TakenOver = Transmitted + Consumed + the sum of
+// Drops + Held + HandedOver. In the sum over all workers, Held includes packets between two
+// workers.
 type Totals struct {
 	Received    uint64
-	Originated  uint64 // made by the director: ARP, ICMP
+	Originated  uint64 // made by the director: ARP, neighbour discovery, ICMP, fragments
 	Transmitted uint64
 	Consumed    uint64
-	Held        uint64 // waiting for a neighbour, for the device or for another worker, now
+	Held        uint64 // waiting now: for a neighbour, a first fragment, a device or another worker
 	HandedOver  uint64 // given to other workers
-	TakenOver   uint64 // had from other workers
+	TakenOver   uint64 // received from other workers
 	Drops       [NumVerdicts]uint64
-	Evicted     uint64 // half-open sessions that gave way in a full table; no packets, and no part of the law
+	// Evicted counts half-open sessions evicted from a full table. They are not packets, and not
+	// part of the law.
+	Evicted uint64
 }
 
-// Balance returns what the conservation law says must be zero.
+// Balance returns zero if the conservation law holds, and otherwise the difference.
 func (t *Totals) Balance() int64 {
 	out := t.Transmitted + t.Consumed + t.Held + t.HandedOver
 	for _, n := range t.Drops {
@@ -29,35 +32,45 @@ func (t *Totals) Balance() int64 {
 	return int64(t.Received + t.Originated + t.TakenOver - out)
 }
 
-// PortTotals are the packets of one port.
+// PortTotals counts the packets of one port.
 type PortTotals struct {
 	Received, Transmitted uint64
 }
 
-// Traffic is what went to and came from a real server. Bytes are those of IP packets, as IPVS counts them.
+// Traffic counts what went to and came from a real server. Bytes are those of IP packets, as IPVS
+// counts them.
 type Traffic struct {
 	Connections          uint64
 	InPackets, InBytes   uint64
 	OutPackets, OutBytes uint64
 }
 
-// counters are written by one worker with plain stores, packet by packet, and copied for readers now and
-// then: an atomic store per packet and counter would cost more than the packet's rewriting.
+// counters are written by one worker with plain stores, packet by packet, and copied for readers
+// every publishInterval. An atomic store per packet and counter would cost more than the packet's
+// rewriting.
 type counters struct {
 	totals     Totals
 	ports      []PortTotals
-	handedOver []uint64 // by worker
+	handedOver []uint64 // by receiving worker
 }
+
+// The places of published.totals: first the terms of the conservation law without drops, then the
+// drop reasons.
+const (
+	numTerms   = 7
+	firstDrop  = Consumed + 1
+	numReasons = NumVerdicts - firstDrop
+)
 
 // published is the readers' copy of a worker's counters.
 type published struct {
-	totals     [7 + NumVerdicts - Consumed - 1]atomic.Uint64
+	totals     [numTerms + numReasons]atomic.Uint64
 	evicted    atomic.Uint64
 	turns      atomic.Uint64
 	busy       atomic.Uint64 // ms
 	turnTimes  [numTurnTimes]atomic.Uint64
 	inTurns    atomic.Int64  // ns
-	unanswered atomic.Uint64 // neighbours that were given up
+	unanswered atomic.Uint64 // neighbours that never answered and were given up
 	sessions   atomic.Int64
 	handedOver []atomic.Uint64
 	ports      [][2]atomic.Uint64
@@ -68,21 +81,27 @@ type publishedTraffic [5]atomic.Uint64
 
 func (p *published) setTotals(t *Totals) {
 	p.evicted.Store(t.Evicted)
-	for i, v := range [...]uint64{t.Received, t.Originated, t.Transmitted, t.Consumed, t.Held, t.HandedOver, t.TakenOver} {
+	for i, v := range [numTerms]uint64{
+		t.Received, t.Originated, t.Transmitted, t.Consumed,
+		t.Held, t.HandedOver, t.TakenOver,
+	} {
 		p.totals[i].Store(v)
 	}
-	for i, v := range t.Drops[Consumed+1:] {
-		p.totals[7+i].Store(v)
+	for i, v := range t.Drops[firstDrop:] {
+		p.totals[numTerms+i].Store(v)
 	}
 }
 
 func (p *published) addTotals(t *Totals) {
 	t.Evicted += p.evicted.Load()
-	for i, v := range [...]*uint64{&t.Received, &t.Originated, &t.Transmitted, &t.Consumed, &t.Held, &t.HandedOver, &t.TakenOver} {
+	for i, v := range [numTerms]*uint64{
+		&t.Received, &t.Originated, &t.Transmitted, &t.Consumed,
+		&t.Held, &t.HandedOver, &t.TakenOver,
+	} {
 		*v += p.totals[i].Load()
 	}
-	for i := range t.Drops[Consumed+1:] {
-		t.Drops[int(Consumed)+1+i] += p.totals[7+i].Load()
+	for i := range t.Drops[firstDrop:] {
+		t.Drops[int(firstDrop)+i] += p.totals[numTerms+i].Load()
 	}
 }
 
@@ -118,13 +137,15 @@ func (p *publishedTraffic) set(t *Traffic) {
 }
 
 func (p *publishedTraffic) add(t *Traffic) {
-	for i, v := range [...]*uint64{&t.Connections, &t.InPackets, &t.InBytes, &t.OutPackets, &t.OutBytes} {
+	for i, v := range [...]*uint64{
+		&t.Connections, &t.InPackets, &t.InBytes, &t.OutPackets, &t.OutBytes,
+	} {
 		*v += p[i].Load()
 	}
 }
 
-// publishChunk is how many real servers' counters are copied at a time, so that a worker with thousands of them never
-// stops for long.
+// publishChunk is how many real servers' counters are copied in one turn. It bounds the turn of a
+// worker with thousands of real servers.
 const publishChunk = 64
 
 // publish copies the totals and the next chunk of the real servers' counters for readers.
@@ -153,7 +174,8 @@ func (w *Worker) publish() {
 	}
 }
 
-// held counts the packets that wait for a neighbour, for the first fragment of their datagram or for a device.
+// held counts the packets that wait for a neighbour, for the first fragment of their datagram or
+// for a device.
 func (w *Worker) held() uint64 {
 	return uint64(w.neighbours.Held() + w.fragments.table.Waiting() + w.unsent())
 }

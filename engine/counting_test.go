@@ -54,7 +54,7 @@ func TestThresholds(t *testing.T) {
 	b.fromClient(tcp(clientAt(4), webVIP, "S"))
 	b.dropped("no_real_server=1")
 	b.collectAll()
-	// Sessions end one by one; only below the lower threshold is there room again.
+	// Sessions end one by one. The real server is available again only below the lower threshold.
 	for i, p := range paths[:3] {
 		p.answers("RA", "")
 		b.wait(12_000)

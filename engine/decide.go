@@ -7,35 +7,38 @@ import (
 	"fulcrum/sched"
 )
 
-// arrival is what a decision needs to know of a packet: nothing but its flow and what it may begin, so
-// that the same can be decided about a packet that never came.
+// arrival is what a decision needs to know of a packet: its flow and what it may begin. So Explain
+// can decide about a packet that never came.
 type arrival struct {
-	key      packet.Key
-	hash     uint64          // of key
-	flags    packet.TCPFlags // of TCP
-	event    conntrack.Event // of SCTP
-	over     conntrack.Ref   // the session of this flow that ends if the packet begins another; 0 is none
-	question bool            // nothing may move: the packet did not come
+	key   packet.Key
+	hash  uint64          // of key
+	flags packet.TCPFlags // valid for TCP
+	event conntrack.Event // valid for SCTP
+	// over is the session of this flow that ends if the packet begins another; 0 is none.
+	over     conntrack.Ref
+	question bool // from Explain: the decision must change nothing
 }
 
-// decision is what becomes of a packet that belongs to no session: a new session with its real server,
-// or why it is turned away.
+// decision is the result for a packet without session: a new session with its real server, or the
+// reason of the drop.
 type decision struct {
 	verdict Verdict
-	service *serviceEntry // nil where no service claims the packet
+	service *serviceEntry // nil if no service claims the packet
 
 	// Valid if a real server was picked.
 	id     uint32
 	server *serverEntry
 
 	// Valid if verdict is Taken.
-	out     packet.Key // of its answers; in dr and ipip, where they do not pass, it names the real server alone
+	// out is the key of the answers. In dr and ipip they do not pass, and out only names the real
+	// server.
+	out     packet.Key
 	outHash uint64
 	turn    uint32 // fullnat: the real server's next local address and port
 }
 
-// decide finds the service of a packet without session, lets it choose a real server, and finds the flow
-// of the answers. It changes nothing but the scheduler's place, and not even that for a question.
+// decide finds the service of a packet without session, picks a real server, and finds the flow of
+// the answers. It changes only the scheduler's position, and nothing for a question.
 func (w *Worker) decide(a *arrival, d *decision) {
 	d.service, d.server, d.verdict = nil, nil, Taken
 	service, ok := w.snap.services.get(socketKey(a.key.Dst, a.key.DstPort, a.key.Protocol))
@@ -66,7 +69,7 @@ func (w *Worker) decideFor(service *serviceEntry, a *arrival, d *decision) {
 	d.verdict = w.findAnswers(a, d)
 }
 
-// choose has the service's scheduler pick a real server.
+// choose picks a real server by the service's scheduler.
 func (w *Worker) choose(a *arrival, d *decision) Verdict {
 	pool := w.poolOf(d.service.live)
 	var i int
@@ -87,8 +90,8 @@ func (w *Worker) choose(a *arrival, d *decision) Verdict {
 	return Taken
 }
 
-// entryOf returns what the snapshot has of a pool's real server; nil if it does not have it, or not
-// any more.
+// entryOf returns the snapshot's entry of a pool's real server; nil if the snapshot does not have
+// it.
 func (w *Worker) entryOf(picked *sched.Server) *serverEntry {
 	if int(picked.ID) >= len(w.snap.servers) {
 		return nil
@@ -100,9 +103,9 @@ func (w *Worker) entryOf(picked *sched.Server) *serverEntry {
 	return e
 }
 
-// catchUp goes over to the newest snapshot for a real server that the worker's own does not have:
-// the pool may be newer. It also reads the service again, for a decision must not mix two
-// snapshots. A pool that is older than the newest snapshot may name a real server that is gone.
+// catchUp adopts the newest snapshot for a real server that the worker's snapshot lacks: the pool
+// may be newer. It also reads the service again, because a decision must not mix two snapshots. A
+// pool that is older than the newest snapshot may name a real server that is gone.
 func (w *Worker) catchUp(d *decision, picked *sched.Server) Verdict {
 	w.update()
 	service, ok := w.snap.services.get(serviceKey(d.service.live.id))
@@ -116,8 +119,8 @@ func (w *Worker) catchUp(d *decision, picked *sched.Server) Verdict {
 	return Taken
 }
 
-// poolOf returns the pool of a service. It is read once a burst, after the snapshot, so that all packets
-// of a burst choose from the same.
+// poolOf returns the pool of a service. It reads the pool once a burst, after the snapshot, so that
+// all packets of a burst choose from the same pool.
 func (w *Worker) poolOf(s *liveService) *sched.Pool {
 	seen := &s.seen[w.number]
 	if seen.burst != w.burst {
@@ -126,14 +129,15 @@ func (w *Worker) poolOf(s *liveService) *sched.Pool {
 	return seen.pool
 }
 
-// isStranger reports whether an address can be that of a host other than the director. An answer to any other would go
-// astray, or round in circles.
+// isStranger reports whether an address can be that of a host other than the director. An answer to
+// any other address would be lost or would loop.
 func (w *Worker) isStranger(a packet.Addr) bool {
 	_, ours := w.snap.kindOf(a)
 	return a.IsUnicast() && !ours
 }
 
-// mayStart reports whether a packet can begin a session: of TCP a SYN, of SCTP an INIT, and anything else.
+// mayStart reports whether a packet can begin a session: a SYN of TCP, an INIT of SCTP, and any
+// packet of other protocols.
 func (w *Worker) mayStart(a *arrival) bool {
 	switch a.key.Protocol {
 	case packet.ProtocolTCP:
@@ -144,7 +148,7 @@ func (w *Worker) mayStart(a *arrival) bool {
 	return true
 }
 
-// unclaimed says why a packet without session and service goes nowhere.
+// unclaimed returns the verdict about a packet without session and service.
 func (w *Worker) unclaimed(dst packet.Addr) Verdict {
 	kind, ours := w.snap.kindOf(dst)
 	switch {
@@ -158,8 +162,8 @@ func (w *Worker) unclaimed(dst packet.Addr) Verdict {
 	return DropToHost
 }
 
-// startsAnew reports whether a SYN begins a new connection on the addresses and ports of one that has ended: IPVS's
-// conn_reuse_mode 3.
+// startsAnew reports whether a SYN begins a new connection on the addresses and ports of an ended
+// one: IPVS's conn_reuse_mode 3.
 func (w *Worker) startsAnew(ref conntrack.Ref) bool {
 	if ref.Direction() == conntrack.Outbound {
 		return false
@@ -174,11 +178,11 @@ func (w *Worker) startsAnew(ref conntrack.Ref) bool {
 	return false
 }
 
-// findAnswers finds the flow on which the real server's answers will come, which no other session may
-// have.
+// findAnswers finds the flow of the real server's answers, which no other session may use.
 func (w *Worker) findAnswers(a *arrival, d *decision) Verdict {
 	out := &d.out
-	// Field by field: a literal would be made elsewhere and then copied, for which the CPU has to wait.
+	// Assigned field by field: a literal would be built elsewhere and then copied, and the CPU
+	// waits for the copy.
 	out.Src, out.SrcPort, out.Protocol = d.server.address, d.server.port, a.key.Protocol
 	out.Dst, out.DstPort = packet.Addr{}, 0
 	if isEcho(a.key.Protocol) {
@@ -197,15 +201,15 @@ func (w *Worker) findAnswers(a *arrival, d *decision) Verdict {
 	return Taken
 }
 
-// free reports whether no session's answers come on the flow of a decision, but for those of the session that
-// ends with it.
+// free reports whether no session uses the flow of a decision's answers, except the session that
+// ends with the decision.
 func (w *Worker) free(a *arrival, d *decision) bool {
 	hash, ref, taken := w.sessions.Find(&d.out)
 	d.outHash = hash
 	return !taken || a.over != 0 && ref.Slot() == a.over.Slot()
 }
 
-// isEcho reports whether sessions of a protocol are those of echo requests.
+// isEcho reports whether a protocol's sessions are those of echo requests.
 func isEcho(protocol uint8) bool {
 	return protocol == packet.ProtocolICMP || protocol == packet.ProtocolICMPv6
 }

@@ -6,7 +6,8 @@ import (
 	"fulcrum/ports"
 )
 
-// discover takes a neighbour solicitation or advertisement, and sends the answer that it wants.
+// discover processes a neighbour solicitation or advertisement and sends the answer to a
+// solicitation.
 func (w *Worker) discover(p *ports.Packet, m *meta) Verdict {
 	frame := p.Bytes()
 	n, ok := packet.ParseND(packet.IPv6(frame[m.Network:m.End]), int(m.Transport-m.Network))
@@ -32,7 +33,8 @@ func (w *Worker) discover(p *ports.Packet, m *meta) Verdict {
 	return Consumed
 }
 
-// here returns what the director is on a port to which a message about neighbours came: from a sender, about a target.
+// here describes the director's addresses on the port where a neighbour message came in, with the
+// sender and the target of the message.
 func (w *Worker) here(port uint16, sender, target packet.Addr) neighbour.Here {
 	return neighbour.Here{
 		Port: port, Answered: w.snap.answers(int(port), target), Stranger: w.isStranger(sender),
@@ -40,18 +42,21 @@ func (w *Worker) here(port uint16, sender, target packet.Addr) neighbour.Here {
 	}
 }
 
-// learnt sends on what waited for the MAC that a message gave, and tells the other workers.
+// learnt sends the packets that waited for the MAC in a message, and publishes the MAC to the other
+// workers.
 func (w *Worker) learnt(r neighbour.Reception) {
 	if r.Learnt == 0 {
 		return
 	}
 	w.sendWaiting(r.Learnt)
 	if n := w.neighbours.At(r.Learnt); len(w.engine.workers) > 1 {
-		w.engine.news.Tell(neighbour.Item{Address: n.Address, Port: n.Port, Worker: uint16(w.number), MAC: n.MAC()})
+		w.engine.news.Tell(neighbour.Item{
+			Address: n.Address, Port: n.Port, Worker: uint16(w.number), MAC: n.MAC(),
+		})
 	}
 }
 
-// solicit asks for a neighbour of IPv6: the one with a MAC, or whoever has the address.
+// solicit sends a neighbour solicitation: to a MAC, or to the address's group if the MAC is zero.
 func (w *Worker) solicit(port int, mac packet.MAC, address packet.Addr) {
 	dst := address
 	if mac.IsZero() {
@@ -60,11 +65,13 @@ func (w *Worker) solicit(port int, mac packet.MAC, address packet.Addr) {
 	}
 	e := &w.snap.ports[port]
 	w.sendND(port, mac, packet.ND{
-		Type: packet.ICMP6Solicitation, Src: e.sourceTowards(address), Dst: dst, Target: address, LinkLayer: e.mac,
+		Type: packet.ICMP6Solicitation, Src: e.sourceTowards(address), Dst: dst,
+		Target: address, LinkLayer: e.mac,
 	})
 }
 
-// sendND originates a message of neighbour discovery. Without a buffer it is not sent; the resolution asks again anyway.
+// sendND originates a message of neighbour discovery. Without a free buffer it sends nothing: the
+// resolution asks again anyway.
 func (w *Worker) sendND(port int, to packet.MAC, n packet.ND) {
 	frame := w.originate(port, packet.EthernetLen+packet.NDLen)
 	if frame == nil {

@@ -7,8 +7,9 @@ import (
 	"fulcrum/ports"
 )
 
-// divide sends a finished packet that is larger than its way allows in pieces (RFC 791, 3.2; RFC 2473, 7.2). They are packets of the
-// director's; the whole is consumed. It returns what became of that.
+// divide sends a finished packet that exceeds the MTU as fragments (RFC 791, 3.2; RFC 2473, 7.2).
+// The fragments count as originated and the whole packet as consumed. It returns the verdict about
+// the whole packet.
 func (w *Worker) divide(p *ports.Packet, h neighbour.Hop) Verdict {
 	n := w.neighbours.At(h)
 	whole := p.Bytes()
@@ -27,7 +28,8 @@ func (w *Worker) divide(p *ports.Packet, h neighbour.Hop) Verdict {
 	return Consumed
 }
 
-// newPacket makes a packet of the director's own, which the caller sends; nil without a buffer. It is valid until the next one.
+// newPacket makes a packet of the director's own, which the caller sends. It returns nil without a
+// free buffer. The packet is valid until the next call.
 func (w *Worker) newPacket(port, length int) *ports.Packet {
 	w.made.N = 0
 	if !w.queues[port].Alloc(&w.made, length) {

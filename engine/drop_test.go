@@ -14,7 +14,7 @@ import (
 	"fulcrum/ports"
 )
 
-// dropTests reach every drop reason, and no other one on the way.
+// dropTests reach every drop reason, each without any other drop on the way.
 var dropTests = map[Verdict]func(*testing.T) *bed{
 	DropMultiSegment: func(t *testing.T) *bed {
 		return flagged(t, func(p *ports.Packet) { p.RxFlags = ports.RxMultiSegment })
@@ -68,10 +68,12 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 		return damagedSix(t, func(f []byte) []byte { f[20] = 43; return f })
 	},
 	DropFragment: func(t *testing.T) *bed {
-		return dropping(t, tcp(client, webVIP, "S").carrying("odd").with(func(p *pkt) { p.mf = true }))
+		return dropping(t, tcp(client, webVIP, "S").carrying("odd").
+			with(func(p *pkt) { p.mf = true }))
 	},
 	DropTinyFragment: func(t *testing.T) *bed {
-		return dropping(t, pkt{src: at4(client), dst: at4(webVIP), protocol: packet.ProtocolTCP, ttl: 64, offset: 1, payload: []byte("overwritten?")})
+		return dropping(t, pkt{src: at4(client), dst: at4(webVIP), protocol: packet.ProtocolTCP,
+			ttl: 64, offset: 1, payload: []byte("overwritten?")})
 	},
 	DropFragmentOverlap: func(t *testing.T) *bed {
 		b := newBed(t, oneArm, oneArm.serving(oneArm.echo(modes.DR, 1)))
@@ -82,7 +84,8 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 	},
 	DropFragmentTimeout: func(t *testing.T) *bed {
 		b := newBed(t, oneArm, oneArm.serving(oneArm.echo(modes.DR, 1)))
-		b.receive(0, ethernet(oneArm.gateway.mac, oneArm.ports[0].mac, long.etherType(), fragmentsOf(long, 1200)[1]))
+		b.receive(0, ethernet(oneArm.gateway.mac, oneArm.ports[0].mac, long.etherType(),
+			fragmentsOf(long, 1200)[1]))
 		b.wait(1100)
 		return b
 	},
@@ -93,7 +96,8 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 			b.deliver(0, ethernet(oneArm.gateway.mac, oneArm.ports[0].mac, long.etherType(), f))
 		}
 		b.turn()
-		b.receive(0, ethernet(oneArm.gateway.mac, oneArm.ports[0].mac, long.etherType(), fragmentsOf(long, 64)[0]))
+		b.receive(0, ethernet(oneArm.gateway.mac, oneArm.ports[0].mac, long.etherType(),
+			fragmentsOf(long, 64)[0]))
 		return b
 	},
 	DropOtherFamily: func(t *testing.T) *bed {
@@ -104,7 +108,8 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 		return c.bed
 	},
 	DropSCTPChunk: func(t *testing.T) *bed {
-		return dropping(t, pkt{src: at4(client), dst: at4(webVIP), protocol: packet.ProtocolSCTP, ttl: 64, payload: make([]byte, 16)})
+		return dropping(t, pkt{src: at4(client), dst: at4(webVIP), protocol: packet.ProtocolSCTP,
+			ttl: 64, payload: make([]byte, 16)})
 	},
 	DropBadND: func(t *testing.T) *bed {
 		s := oneArm.twin()
@@ -115,7 +120,8 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 		return b
 	},
 	DropNoBuffer: func(t *testing.T) *bed {
-		b := newBed(t, oneArm, oneArm.serving(oneArm.echo(modes.IPIP, 1)), func(c *bedConfig) { c.buffers = 1 })
+		b := newBed(t, oneArm, oneArm.serving(oneArm.echo(modes.IPIP, 1)),
+			func(c *bedConfig) { c.buffers = 1 })
 		b.fromClient(udp(client, echoVIP, strings.Repeat("x", 1470)))
 		return b
 	},
@@ -138,16 +144,21 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 	DropSourceMAC: func(t *testing.T) *bed {
 		return damaged(t, func(f []byte) []byte { f[6] |= 1; return f })
 	},
-	DropSourceAddress: func(t *testing.T) *bed { return dropping(t, tcp("127.0.0.1:4000", webVIP, "S")) },
+	DropSourceAddress: func(t *testing.T) *bed {
+		return dropping(t, tcp("127.0.0.1:4000", webVIP, "S"))
+	},
 	DropICMPError: func(t *testing.T) *bed {
 		b := newBed(t, oneArm, oneArm.serving(oneArm.web(modes.NAT, 1)))
-		b.fromClient(icmp("192.168.5.9", vipAlone, packet.ICMPUnreachable, packet.ICMPCodeFragmentationNeeded, 1400, make([]byte, 28)))
+		b.fromClient(icmp("192.168.5.9", vipAlone, packet.ICMPUnreachable,
+			packet.ICMPCodeFragmentationNeeded, 1400, make([]byte, 28)))
 		return b
 	},
 	DropNoSession: func(t *testing.T) *bed { return dropping(t, tcp(client, webVIP, "A")) },
 	DropNoService: func(t *testing.T) *bed { return dropping(t, tcp(client, vipAlone+":81", "S")) },
 	DropToHost:    func(t *testing.T) *bed { return dropping(t, tcp(client, "10.0.0.1:22", "S")) },
-	DropNotOurs:   func(t *testing.T) *bed { return dropping(t, tcp("10.0.0.11:80", client, "SA")) },
+	DropNotOurs: func(t *testing.T) *bed {
+		return dropping(t, tcp("10.0.0.11:80", client, "SA"))
+	},
 	DropNoRealServer: func(t *testing.T) *bed {
 		b := newBed(t, oneArm, oneArm.serving(oneArm.web(modes.DR, 0)))
 		b.fromClient(tcp(client, webVIP, "S"))
@@ -160,7 +171,8 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 		return b
 	},
 	DropSessionsFull: func(t *testing.T) *bed {
-		b := newBed(t, oneArm, oneArm.serving(oneArm.echo(modes.DR, 1)), func(c *bedConfig) { c.sessions = 2 })
+		b := newBed(t, oneArm, oneArm.serving(oneArm.echo(modes.DR, 1)),
+			func(c *bedConfig) { c.sessions = 2 })
 		for i := range 3 {
 			b.fromClient(udp(clientAt(i), echoVIP, "?"))
 		}
@@ -174,9 +186,12 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 		return b
 	},
 	DropNoLocalPort: exhaustedLocalPorts,
-	DropTTLExceeded: func(t *testing.T) *bed { return dropping(t, tcp(client, webVIP, "S").ttlOf(1)) },
+	DropTTLExceeded: func(t *testing.T) *bed {
+		return dropping(t, tcp(client, webVIP, "S").ttlOf(1))
+	},
 	DropTooBig: func(t *testing.T) *bed {
-		return dropping(t, tcp(client, webVIP, "S").carrying(strings.Repeat("x", 1450)).with(func(p *pkt) { p.df = true }))
+		return dropping(t, tcp(client, webVIP, "S").carrying(strings.Repeat("x", 1450)).
+			with(func(p *pkt) { p.df = true }))
 	},
 	DropNoRoute: func(t *testing.T) *bed {
 		n := oneArm.serving(oneArm.web(modes.DR, 1))
@@ -213,7 +228,8 @@ func TestEveryDropReason(t *testing.T) {
 				t.Fatal("no test reaches this drop reason")
 			}
 			b := test(t)
-			if got := b.drops(); !strings.HasPrefix(got, v.String()+"=") || strings.Contains(got, " ") {
+			if got := b.drops(); !strings.HasPrefix(got, v.String()+"=") ||
+				strings.Contains(got, " ") {
 				t.Fatalf("dropped %q, want %v alone", got, v)
 			}
 			b.balanced()
@@ -228,7 +244,8 @@ func TestTagsAreDropped(t *testing.T) {
 	}
 }
 
-// More may be dropped in a turn than a burst holds: here a full burst, and then all that waited for a neighbour.
+// More packets may be dropped in a turn than a burst holds: here a full burst, and then all that
+// waited for a neighbour.
 func TestManyDropsInATurn(t *testing.T) {
 	b := waiting(t, ports.MaxBurst)
 	b.wait(2950)
@@ -241,21 +258,21 @@ func TestManyDropsInATurn(t *testing.T) {
 	b.dropped("no_session=64 neighbour_failed=64")
 }
 
-// dropping gives packets to a director with an ipip service.
+// dropping sends packets to a director with an ipip service.
 func dropping(t *testing.T, packets ...pkt) *bed {
 	b := newBed(t, oneArm, oneArm.serving(oneArm.web(modes.IPIP, 1)))
 	b.fromClient(packets...)
 	return b
 }
 
-// damaged gives it a SYN that was changed.
+// damaged sends a SYN after damaging it.
 func damaged(t *testing.T, damage func([]byte) []byte) *bed {
 	b := dropping(t)
 	b.receive(0, damage(tcp(client, webVIP, "S").frame(oneArm.gateway.mac, oneArm.ports[0].mac)))
 	return b
 }
 
-// flagged gives it a SYN in a packet as a driver might describe it.
+// flagged sends a SYN with a changed packet description, as a driver might give it.
 func flagged(t *testing.T, change func(*ports.Packet)) *bed {
 	b := dropping(t)
 	f := tcp(client, webVIP, "S").frame(oneArm.gateway.mac, oneArm.ports[0].mac)
@@ -271,7 +288,7 @@ func flagged(t *testing.T, change func(*ports.Packet)) *bed {
 	return b
 }
 
-// waiting lets n packets wait for a real server that does not answer.
+// waiting makes n packets wait for a real server that does not answer.
 func waiting(t *testing.T, n int) *bed {
 	b := newBed(t, oneArm, oneArm.resolving(oneArm.web(modes.DR, 1)))
 	for range n {
@@ -280,7 +297,7 @@ func waiting(t *testing.T, n int) *bed {
 	return b
 }
 
-// long is a datagram to be sent in pieces.
+// long is a datagram that must be sent in fragments.
 var long = udp(client, echoVIP, strings.Repeat("0123456789", 300))
 
 // damagedSix is damaged for IPv6.
@@ -291,7 +308,7 @@ func damagedSix(t *testing.T, damage func([]byte) []byte) *bed {
 	return b
 }
 
-// fullNeighbourTable answers a client for whom there is no place in the table.
+// fullNeighbourTable answers a client for which the neighbour table has no place.
 func fullNeighbourTable(t *testing.T) *bed {
 	b := newBed(t, oneArm, oneArm.serving(oneArm.web(modes.NAT, 1)))
 	p := b.begin(modes.NAT, tcp("10.0.0.90:4000", webVIP, "S"))
@@ -307,7 +324,7 @@ func fullNeighbourTable(t *testing.T) *bed {
 	return b
 }
 
-// stalled is a port whose device takes nothing while it is stuck.
+// stalled is a port whose device takes no packets while it is stuck.
 type stalled struct {
 	ports.Port
 	stuck *bool
@@ -358,7 +375,7 @@ func exhaustedLocalPorts(t *testing.T) *bed {
 	return b
 }
 
-// flood sends the first n clients' datagrams, a burst at a time, and throws away what arrives.
+// flood sends the first n clients' datagrams, a burst at a time, and discards what arrives.
 func (b *bed) flood(n int) {
 	b.Helper()
 	s := &b.site

@@ -7,8 +7,9 @@ import (
 	"fulcrum/ports"
 )
 
-// echoFlow takes an echo request to a VIP one of whose services has them go to its real servers, or the answer of such a real server. They are
-// packets of sessions whose ports are the request's identifier and 0. It reports false for all others.
+// echoFlow handles an echo request to a VIP whose echo requests go to real servers, and the answer
+// of such a real server. Sessions of echo requests have the request's identifier and 0 as their
+// ports. It returns false for every other message.
 func (w *Worker) echoFlow(p *ports.Packet, m *meta) (Verdict, bool) {
 	if w.snap.passing.used == 0 {
 		return Taken, false
@@ -34,13 +35,14 @@ func (w *Worker) echoFlow(p *ports.Packet, m *meta) (Verdict, bool) {
 		return w.beginEcho(p, m, service), true
 	}
 	if m.SrcPort == 0 && w.outgoing != nil && int(p.Handovers) < len(w.outgoing) {
-		return w.handOver(p, (w.number+1)%len(w.outgoing)), true // whoever has asked
+		// The worker that received the request has the session.
+		return w.handOver(p, (w.number+1)%len(w.outgoing)), true
 	}
 	return Taken, false
 }
 
-// beginEcho makes the session of an echo request. One that no real server can have is dropped without
-// an answer.
+// beginEcho makes the session of an echo request. A request without available real server is
+// dropped without an answer.
 func (w *Worker) beginEcho(p *ports.Packet, m *meta, service *serviceEntry) Verdict {
 	a, d := &w.arrival, &w.decision
 	w.arrive(a, p, m, 0)

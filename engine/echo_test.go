@@ -26,7 +26,8 @@ func TestEchoSessions(t *testing.T) {
 			}
 			if m.TwoWay() {
 				b.receive(s.back, echoAnswer(got[0]))
-				b.toClient(icmp(vipAlone, "192.168.5.9", packet.ICMPEchoReply, 0, ask.rest+uint32(i), ask.payload).with(func(p *pkt) { p.ttl = 62 }))
+				b.toClient(icmp(vipAlone, "192.168.5.9", packet.ICMPEchoReply, 0,
+					ask.rest+uint32(i), ask.payload).with(func(p *pkt) { p.ttl = 62 }))
 			}
 		}
 		b.connections(0, 1, 0, 1)
@@ -38,7 +39,7 @@ func TestEchoSessions(t *testing.T) {
 	})
 }
 
-// echoAnswer turns an echo request into its answer, as a real server would.
+// echoAnswer turns an echo request into its answer, as a real server does.
 func echoAnswer(f []byte) []byte {
 	f = append([]byte(nil), f...)
 	e := packet.Ethernet(f)

@@ -1,7 +1,8 @@
 package engine
 
-// effort is how much a worker has to do. Time is counted by the clock's ticks: one belongs wholly to the turn in which it
-// fell, which over many turns gives each kind its share, at the cost of a subtraction a turn.
+// effort counts a worker's turns and busy time. A tick of the clock belongs wholly to the turn in
+// which it falls. Over many turns that gives each kind its share, at the cost of one subtraction a
+// turn.
 type effort struct {
 	turns   uint64
 	busy    uint64 // ms in turns that brought packets
@@ -9,7 +10,7 @@ type effort struct {
 	times   TurnTimes
 }
 
-// begin counts a turn, and gives the time since the last one began to what the last one was.
+// begin counts a turn and adds the time since the last turn began to the last turn's kind.
 func (f *effort) begin(last, now uint32) {
 	f.turns++
 	if f.working {
@@ -17,8 +18,8 @@ func (f *effort) begin(last, now uint32) {
 	}
 }
 
-// Turns appends to counts how many turns each worker has done, as of some milliseconds ago. One that does not grow any more is
-// stuck.
+// Turns appends the number of turns of each worker to counts, as of the last 10 ms. A worker whose
+// number does not grow is stuck. Any goroutine may call it.
 func (e *Engine) Turns(counts []uint64) []uint64 {
 	for _, w := range e.workers {
 		counts = append(counts, w.published.turns.Load())

@@ -7,7 +7,7 @@ import (
 	"fulcrum/modes"
 )
 
-// TestEffort: the time of turns that bring packets is busy, that of others is not, and every turn counts.
+// TestEffort: only turns that bring packets count as busy time, and every turn is counted.
 func TestEffort(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.serving(s.web(modes.DR, 1)))
@@ -27,7 +27,7 @@ func TestEffort(t *testing.T) {
 	}
 }
 
-// effort is the only worker's part of the report, up to now.
+// effort returns the only worker's report, up to now.
 func (b *bed) effort() WorkerReport {
 	b.now += publishInterval
 	b.turn()

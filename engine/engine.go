@@ -22,27 +22,28 @@ type Idle uint8
 
 const (
 	IdleAdaptive Idle = iota // backs off to short sleeps
-	IdleBusy                 // goes on polling
+	IdleBusy                 // keeps polling
 )
 
-// Config describes an Engine: what is fixed from start to end.
+// Config describes an Engine: what cannot change while it runs.
 type Config struct {
 	Ports    []ports.Port
-	CPUs     []int // one worker each, pinned there; a CPU may come twice
-	Sessions int   // for the whole director
-	// SessionsV6 are IPv6 sessions, for the whole director besides Sessions; 0 is none.
+	CPUs     []int // one worker for each, pinned to it; a CPU may be named twice
+	Sessions int   // table size for the whole director
+	// SessionsV6 is the table size for IPv6, for the whole director and in addition to Sessions.
+	// Zero means no IPv6 sessions.
 	SessionsV6 int
-	Huge       bool // huge pages for sessions, if there are any
+	Huge       bool // use huge pages for sessions if the system has any
 	Idle       Idle
-	// EnterThread and LeaveThread, if set, are called on each worker's thread before its first and after its last
-	// use of a queue: drivers may want to know their threads.
+	// EnterThread and LeaveThread, if set, are called on each worker's thread, before its first and
+	// after its last use of a queue. Drivers register their threads with them.
 	EnterThread func() error
 	LeaveThread func()
-	// Seed makes hashing and local ports repeatable in tests; 0 draws secrets.
+	// Seed makes hashing and local ports repeatable in tests. Zero draws secrets.
 	Seed uint64
 }
 
-// Validate reports what is wrong with the configuration.
+// Validate reports the first error of the configuration.
 func (c *Config) Validate() error {
 	switch {
 	case len(c.Ports) == 0:
@@ -50,14 +51,16 @@ func (c *Config) Validate() error {
 	case len(c.CPUs) == 0:
 		return errors.New("engine: no worker")
 	case c.Sessions < len(c.CPUs):
-		return fmt.Errorf("engine: %d sessions for %d workers; raise session.max", c.Sessions, len(c.CPUs))
+		return fmt.Errorf("engine: %d sessions for %d workers; raise session.max",
+			c.Sessions, len(c.CPUs))
 	case c.SessionsV6 != 0 && c.SessionsV6 < len(c.CPUs):
-		return fmt.Errorf("engine: %d IPv6 sessions for %d workers; raise session.max_v6", c.SessionsV6, len(c.CPUs))
+		return fmt.Errorf("engine: %d IPv6 sessions for %d workers; raise session.max_v6",
+			c.SessionsV6, len(c.CPUs))
 	}
 	return nil
 }
 
-// Engine is a running director: its workers and what they share.
+// Engine is a director: its workers and what they share.
 type Engine struct {
 	cfg      Config
 	registry *registry
@@ -68,11 +71,14 @@ type Engine struct {
 
 	announcements announcements
 
-	capturing sync.Mutex // held by the one capture that there may be
-	listing   sync.Mutex // held for each piece of a listing: all of them together cost a worker as much as one
+	capturing sync.Mutex // held while a capture runs
+	// listing is held for one piece of a listing, so that several listings cost a worker as much
+	// as one.
+	listing sync.Mutex
 }
 
-// New makes an engine that does what settings say. Nothing moves until Run.
+// New makes an engine with the given settings. It processes nothing until Run. The caller closes it
+// with Close.
 func New(cfg Config, settings Settings) (*Engine, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -93,7 +99,7 @@ func New(cfg Config, settings Settings) (*Engine, error) {
 	return e, nil
 }
 
-// connect gives the workers their queues and their ways to each other.
+// connect gives the workers their queues and the hand-off rings between them.
 func (e *Engine) connect() {
 	for _, p := range e.cfg.Ports {
 		e.connectPort(p)
@@ -110,7 +116,8 @@ func (e *Engine) connect() {
 	}
 }
 
-// connectPort gives each worker a queue of the port. Where there are fewer, some share one for sending and receive nothing.
+// connectPort gives each worker a queue of the port. If the port has fewer queues, some workers
+// share one for sending and receive nothing.
 func (e *Engine) connectPort(p ports.Port) {
 	queues := make([]ports.Queue, min(p.Queues(), len(e.workers)))
 	for i := range queues {
@@ -126,7 +133,10 @@ func (e *Engine) connectPort(p ports.Port) {
 }
 
 func (e *Engine) newWorker(i int) (*Worker, error) {
-	w := &Worker{engine: e, number: i, neighbours: newNeighbours(e.cfg.Ports, i), random: newRandom(e.cfg.Seed), fragments: newFragments(e.cfg.Seed)}
+	w := &Worker{
+		engine: e, number: i, neighbours: newNeighbours(e.cfg.Ports, i),
+		random: newRandom(e.cfg.Seed), fragments: newFragments(e.cfg.Seed),
+	}
 	var err error
 	w.sessions, err = conntrack.New(conntrack.Config{
 		Max:      e.cfg.Sessions / len(e.cfg.CPUs),
@@ -158,10 +168,9 @@ func newRandom(seed uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, seed))
 }
 
-// Close gives back the session tables and what was counted of real servers. The workers must have
-// stopped.
+// Close frees the session tables and the counters of real servers. All workers must have stopped.
 func (e *Engine) Close() error {
-	e.registry.mu.Lock() // what was counted may be being read
+	e.registry.mu.Lock() // a reader may be reading the counters
 	defer e.registry.mu.Unlock()
 	var err error
 	for _, w := range e.workers {
@@ -170,7 +179,7 @@ func (e *Engine) Close() error {
 	return err
 }
 
-// close gives back the worker's memory, also that of one that could not be made.
+// close frees the worker's memory. The worker may be half made.
 func (w *Worker) close() error {
 	err := errors.Join(giveBack(w.peers), giveBack(w.published.servers))
 	w.peers, w.published.servers = nil, nil
@@ -180,7 +189,7 @@ func (w *Worker) close() error {
 	return err
 }
 
-// Notes says what the engine has to do without.
+// Notes lists what the engine has to do without, in words for the operator.
 func (e *Engine) Notes() []string {
 	var notes []string
 	for _, w := range e.workers {
@@ -189,10 +198,11 @@ func (e *Engine) Notes() []string {
 	return notes
 }
 
-// Run runs the workers until ctx ends, or until one of them fails: then it returns a Fault. It calls ready once all of them
-// poll.
+// Run runs the workers until ctx ends or a worker fails; then it returns a Fault. It calls ready
+// once all workers poll.
 func (e *Engine) Run(ctx context.Context, ready func()) error {
-	r := run{started: make(chan error, len(e.workers)), failed: make(chan *Fault, len(e.workers))}
+	n := len(e.workers)
+	r := run{started: make(chan error, n), failed: make(chan *Fault, n)}
 	r.turning.Add(len(e.workers))
 	var running sync.WaitGroup
 	for i, w := range e.workers {
@@ -228,8 +238,8 @@ func (e *Engine) awaitStart(started <-chan error) error {
 	return err
 }
 
-// runWorker is a worker's life on its own thread. The thread ends with it, because its CPU affinity would
-// surprise whoever came next.
+// runWorker runs a worker on a thread of its own. The thread ends with the worker, because other
+// goroutines must not inherit its CPU affinity.
 func (e *Engine) runWorker(w *Worker, cpu int, r *run) {
 	runtime.LockOSThread()
 	if err := e.enterThread(cpu); err != nil {
@@ -247,13 +257,13 @@ func (e *Engine) runWorker(w *Worker, cpu int, r *run) {
 	r.turning.Done()
 	if fault != nil {
 		r.failed <- fault
-		return // what it holds cannot be trusted
+		return // a failed worker's packets and sessions cannot be trusted
 	}
 	r.turning.Wait()
 	w.stop()
 }
 
-// start turns for the first time, and says how that went.
+// start runs the worker's first turn and reports its result to Run.
 func (w *Worker) start(r *run) *Fault {
 	fault := w.guarded(func() { w.Turn(NewClock().Now()) })
 	if fault != nil {
@@ -269,7 +279,7 @@ func (w *Worker) work(r *run) *Fault {
 	return w.guarded(func() { w.loop(NewClock(), &r.stop) })
 }
 
-// guarded makes a panic a Fault.
+// guarded calls f and returns its panic as a Fault.
 func (w *Worker) guarded(f func()) (fault *Fault) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -290,14 +300,15 @@ func (e *Engine) enterThread(cpu int) error {
 	return e.cfg.EnterThread()
 }
 
-// patience is how many naps a worker takes until those to which it hands packets over are no longer far behind: they may be waiting
-// for its CPU. Meanwhile packets wait in the device.
+// patience is how many naps a worker takes while another worker is far behind with its hand-offs:
+// the other one may be waiting for this CPU. Meanwhile packets wait in the device.
 const patience = 100
 
 // loop turns until stop.
 func (w *Worker) loop(clock *Clock, stop *atomic.Bool) {
 	idle := idler{busy: w.engine.cfg.Idle == IdleBusy}
-	began := time.Duration(0) // when the last turn did; 0 if the worker has slept since, or there was none
+	// When the last turn began; 0 if the worker has slept since, or before the first turn.
+	began := time.Duration(0)
 	for !stop.Load() {
 		now := clock.Now()
 		if began > 0 {
@@ -315,7 +326,7 @@ func (w *Worker) loop(clock *Clock, stop *atomic.Bool) {
 	}
 }
 
-// waitForOthers sleeps while another worker is far behind, and reports whether it had to.
+// waitForOthers sleeps while another worker is far behind, and reports whether it slept.
 func (w *Worker) waitForOthers(idle *idler) (slept bool) {
 	for i := 0; i < patience && w.ahead && !idle.busy; i++ {
 		nap(longSleep)
@@ -325,7 +336,8 @@ func (w *Worker) waitForOthers(idle *idler) (slept bool) {
 	return slept
 }
 
-// AwaitSilence returns when no packet has come for the given time, or when ctx ends.
+// AwaitSilence returns when no packet has come for the given time, or when ctx ends. Any goroutine
+// may call it.
 func (e *Engine) AwaitSilence(ctx context.Context, quiet time.Duration) {
 	ticker := time.NewTicker(max(quiet/10, time.Millisecond))
 	defer ticker.Stop()
@@ -339,13 +351,14 @@ func (e *Engine) AwaitSilence(ctx context.Context, quiet time.Duration) {
 	}
 }
 
-// silence is the time since the last packet, as far as it is known.
+// silence measures the time since the last packet.
 type silence struct {
 	received uint64
 	since    time.Time
 }
 
-// lasted is told how many packets have been received by now, and says for how long there has been none.
+// lasted takes the number of packets received by now and returns the time since that number last
+// grew.
 func (s *silence) lasted(received uint64, now time.Time) time.Duration {
 	if received != s.received {
 		*s = silence{received, now}
@@ -353,7 +366,7 @@ func (s *silence) lasted(received uint64, now time.Time) time.Duration {
 	return now.Sub(s.since)
 }
 
-// received counts the packets of all workers.
+// received counts the packets that all workers have received.
 func (e *Engine) received() uint64 {
 	n := uint64(0)
 	for _, w := range e.workers {

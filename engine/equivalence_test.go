@@ -14,11 +14,12 @@ import (
 	"fulcrum/packet"
 )
 
-// The equivalence law: a burst gives the same result as its packets one by one. Two directors with the same seed get the
-// same traffic, one of them packet by packet.
+// The equivalence law: a burst has the same result as its packets one by one. Two directors with
+// the same seed get the same traffic, one of them packet by packet.
 
-// everything serves all modes over both protocols at once, with several schedulers, thresholds and drains; some
-// neighbours have to be resolved. variant tells settings apart that follow each other.
+// everything serves all modes over both protocols at once, with several schedulers, thresholds and
+// drained real servers. Some neighbours must be resolved. variant distinguishes settings that
+// follow each other.
 func everything(s *site, variant int) Settings {
 	n := s.settings()
 	n.Neighbours = n.Neighbours[:1+variant%len(n.Neighbours)]
@@ -26,12 +27,15 @@ func everything(s *site, variant int) Settings {
 	n.ExpireNoDest = variant%2 == 1
 	for i, m := range allModes {
 		t, u := s.web(m, 3), s.echo(m, 2)
-		t.Address, u.Address = netip.AddrPortFrom(t.Address.Addr(), uint16(80+i)), netip.AddrPortFrom(u.Address.Addr(), uint16(70+i))
+		t.Address = netip.AddrPortFrom(t.Address.Addr(), uint16(80+i))
+		u.Address = netip.AddrPortFrom(u.Address.Addr(), uint16(70+i))
 		for j := range t.RealServers {
-			t.RealServers[j].Address = netip.AddrPortFrom(s.servers[j].addr, serverPort(m, t.Address))
+			t.RealServers[j].Address = netip.AddrPortFrom(s.servers[j].addr,
+				serverPort(m, t.Address))
 		}
 		for j := range u.RealServers {
-			u.RealServers[j].Address = netip.AddrPortFrom(s.servers[j].addr, serverPort(m, u.Address))
+			u.RealServers[j].Address = netip.AddrPortFrom(s.servers[j].addr,
+				serverPort(m, u.Address))
 		}
 		t.Scheduler = lvs.Schedulers()[(i+variant)%len(lvs.Schedulers())]
 		t.RealServers[1].Weight = int32(variant % 3)
@@ -44,16 +48,16 @@ func everything(s *site, variant int) Settings {
 	return n
 }
 
-// newTwin makes one of the two directors. Its session table is so small that it is often full.
+// newTwin makes one of the two directors. Its session table is small and often full.
 func newTwin(t testing.TB, s site) *bed {
 	return newBed(t, s, everything(&s, 0), func(c *bedConfig) { c.sessions = 12 })
 }
 
-// traffic draws packets that have much to do with each other.
+// traffic draws packets that are closely related to each other.
 type traffic struct {
 	*rapid.T
 	site *site
-	twin *bed // to look up which local ports come next
+	twin *bed // to look up the next local ports
 }
 
 func (d traffic) oneOf(label string, all ...string) string {
@@ -64,9 +68,11 @@ func (d traffic) number(label string, below int) int {
 	return rapid.IntRange(0, below-1).Draw(d.T, label)
 }
 
-// frame draws a frame and the port on which it comes.
+// frame draws a frame to come in at a port.
 func (d traffic) frame(port int) []byte {
-	switch kind := d.oneOf("kind", "client", "client", "client", "server", "server", "arp", "icmp", "garbage"); kind {
+	kind := d.oneOf("kind",
+		"client", "client", "client", "server", "server", "arp", "icmp", "garbage")
+	switch kind {
 	case "client":
 		return d.send(port, d.fromClient())
 	case "server":
@@ -99,7 +105,8 @@ func (d traffic) sender(port int) host {
 }
 
 func (d traffic) clientAddress() string {
-	return fmt.Sprintf("%s:%d", d.oneOf("client", "192.168.5.9", "10.0.0.9", "10.0.0.77"), 4000+d.number("client port", 3))
+	return fmt.Sprintf("%s:%d", d.oneOf("client", "192.168.5.9", "10.0.0.9", "10.0.0.77"),
+		4000+d.number("client port", 3))
 }
 
 func (d traffic) fromClient() pkt {
@@ -111,8 +118,8 @@ func (d traffic) fromClient() pkt {
 	return tcp(d.clientAddress(), fmt.Sprintf("%s:%d", vipAlone, 80+mode), flags)
 }
 
-// fromServer draws an answer of nat or fullnat; the latter guesses one of the local ports in use or next to be used, so
-// that it may come in the very burst that makes its session.
+// fromServer draws an answer of nat or fullnat. For fullnat it guesses a local port that is in use
+// or used next, so that the answer may come in the burst that begins its session.
 func (d traffic) fromServer() pkt {
 	service := d.twin.worker.snap.order[2+d.number("service", 4)].live.settings
 	if len(service.RealServers) == 0 {
@@ -123,7 +130,8 @@ func (d traffic) fromServer() pkt {
 	if service.Mode == modes.FullNAT {
 		to = d.localAddress(service, i)
 	}
-	asked := pkt{src: at4(to), dst: service.RealServers[i].Address, protocol: uint8(service.Protocol)}
+	asked := pkt{src: at4(to), dst: service.RealServers[i].Address,
+		protocol: uint8(service.Protocol)}
 	return asked.reply(d.oneOf("answer", "SA", "A", "FA", "R"), "answer")
 }
 
@@ -149,7 +157,8 @@ func (d traffic) arp(port int) []byte {
 	if d.number("answer", 2) == 0 {
 		return isAt(who, d.site.ports[port])
 	}
-	return whoHas(netip.MustParseAddr(d.oneOf("whom", "10.0.0.1", vipAlone, d.site.local[0].String(), "10.0.0.3")), who)
+	whom := d.oneOf("whom", "10.0.0.1", vipAlone, d.site.local[0].String(), "10.0.0.3")
+	return whoHas(netip.MustParseAddr(whom), who)
 }
 
 // discovery is arp for IPv6.
@@ -178,7 +187,7 @@ func (d traffic) icmp() pkt {
 	return p
 }
 
-// garbage is a good frame with a byte changed or its end cut off, or no frame at all.
+// garbage is a frame with a byte changed or its end cut off, or random bytes.
 func (d traffic) garbage(port int) []byte {
 	if d.number("noise", 4) == 0 {
 		return rapid.SliceOfN(rapid.Byte(), 1, 100).Draw(d.T, "noise")
@@ -188,7 +197,7 @@ func (d traffic) garbage(port int) []byte {
 	return f[:1+d.number("cut", len(f))]
 }
 
-// expectSame compares all that can be seen of two directors.
+// expectSame compares all visible state of two directors.
 func expectSame(t *rapid.T, one, many *bed) {
 	a, b := one.collectAll(), many.collectAll()
 	for port := range a {
@@ -199,7 +208,8 @@ func expectSame(t *rapid.T, one, many *bed) {
 			case i >= len(b[port]):
 				t.Fatalf("port %d: the burst did not send\n%s", port, dump(a[port][i]))
 			case !bytes.Equal(a[port][i], b[port][i]):
-				t.Fatalf("port %d, frame %d: one by one\n%sin a burst\n%s", port, i, dump(a[port][i]), dump(b[port][i]))
+				t.Fatalf("port %d, frame %d: one by one\n%sin a burst\n%s", port, i,
+					dump(a[port][i]), dump(b[port][i]))
 			}
 		}
 	}
@@ -220,12 +230,13 @@ func expectSame(t *rapid.T, one, many *bed) {
 	for id, live := range one.engine.registry.live {
 		x, y := &live.load, &many.engine.registry.live[id].load
 		if x.Active() != y.Active() || x.Inactive() != y.Inactive() {
-			t.Fatalf("real server %d: %d+%d connections one by one, %d+%d in a burst", id, x.Active(), x.Inactive(), y.Active(), y.Inactive())
+			t.Fatalf("real server %d: %d+%d connections one by one, %d+%d in a burst", id,
+				x.Active(), x.Inactive(), y.Active(), y.Inactive())
 		}
 	}
 }
 
-// both does the same to both directors; nothing is received meanwhile.
+// both does the same to both directors; meanwhile no packet is received.
 func both(one, many *bed, do func(*bed)) {
 	do(one)
 	do(many)
@@ -233,7 +244,9 @@ func both(one, many *bed, do func(*bed)) {
 
 func TestBurstEqualsItsPackets(t *testing.T) {
 	for _, s := range sites {
-		t.Run(s.name, func(t *testing.T) { rapid.Check(t, func(r *rapid.T) { compareTwins(t, r, s) }) })
+		t.Run(s.name, func(t *testing.T) {
+			rapid.Check(t, func(r *rapid.T) { compareTwins(t, r, s) })
+		})
 	}
 }
 
@@ -245,7 +258,7 @@ func compareTwins(t *testing.T, r *rapid.T, s site) {
 		if d.number("apply", 5) == 0 {
 			both(one, many, func(b *bed) { b.engine.Apply(everything(&b.site, round)) })
 		}
-		// Time passes in a turn of its own: within a burst there is only one.
+		// Time passes in a turn of its own: within a burst it stands still.
 		step := uint32([]int{0, 1, 150, 1100, 31_000, 130_000}[d.number("time", 6)])
 		both(one, many, func(b *bed) { b.now += step; b.turn() })
 		expectSame(r, one, many)
@@ -262,8 +275,8 @@ func compareTwins(t *testing.T, r *rapid.T, s site) {
 	}
 }
 
-// drawn is a bed's test within a property: it fails with the property, which then looks for a smaller example, and leaves
-// closing to who made the bed.
+// drawn is a bed's test within a property. It fails with the property, which then looks for a
+// smaller example. The maker of the bed closes it.
 type drawn struct {
 	testing.TB
 	property *rapid.T

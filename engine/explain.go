@@ -14,41 +14,43 @@ import (
 	"fulcrum/steer"
 )
 
-// Question names a packet of which somebody wants to know where it would go.
+// Question describes a packet to be explained.
 type Question struct {
 	Protocol uint8 // packet.ProtocolTCP, ProtocolUDP or ProtocolSCTP
 	From, To netip.AddrPort
-	TCPFlags packet.TCPFlags // of TCP
-	Port     int             // where it comes in; -1 for the port that leads to its source
+	TCPFlags packet.TCPFlags // valid for TCP
+	// Port is the index of the port where it comes in; -1 for the port that leads to From.
+	Port int
 }
 
-// Explanation is what would become of a packet, as of the moment of the question.
+// Explanation says what would become of a packet at the moment of the question.
 type Explanation struct {
-	Verdict Verdict // Taken: it is forwarded, or waits for its next hop; else why it is dropped
-	Port    int     // where it comes in
-	Worker  int     // who would handle it
+	// Taken: forwarded, or held until its next hop is known; otherwise the drop reason
+	Verdict Verdict
+	Port    int // index of the port where it comes in
+	Worker  int // number of the worker that would handle it
 
-	// Of those that a service claims.
+	// Valid if a service claims the packet.
 	Service    *ExplainedService
 	RealServer netip.AddrPort
-	Session    *SessionState // nil for a packet that would begin one
+	Session    *SessionState // nil for a packet that would begin a session
 	Replaces   bool          // the packet would end its session and begin another
 
-	// Of those that are forwarded.
+	// Valid if the packet is forwarded.
 	From, To  netip.AddrPort // as the packet leaves
-	Tunnel    *Tunnel        // what is around it, in ipip
+	Tunnel    *Tunnel        // the outer header; nil outside of ipip
 	NextHop   netip.Addr
 	PortOut   int
 	SourceMAC packet.MAC
 	MAC       packet.MAC // of the next hop; zero while it is unknown
 	Neighbour string     // the next hop's state
-	Room      int        // the largest packet that passes, in bytes of IP as it comes in
+	MTULeft   int        // the largest packet that passes, in bytes of IP as it comes in
 }
 
-// Tunnel is the outer header of ipip.
+// Tunnel holds the addresses of ipip's outer header.
 type Tunnel struct{ From, To netip.Addr }
 
-// SessionState is what is known of a session.
+// SessionState describes a session.
 type SessionState struct {
 	State                 conntrack.State
 	Direction             conntrack.Direction // of the packet
@@ -56,8 +58,8 @@ type SessionState struct {
 	PacketsIn, PacketsOut uint32
 }
 
-// Explain says what would become of a packet, without changing anything. It asks the workers, and waits for them no longer than ctx
-// lasts.
+// Explain says what would become of a packet and changes nothing. It asks the workers and waits for
+// their answers until ctx ends. Any goroutine may call it.
 func (e *Engine) Explain(ctx context.Context, q Question) (Explanation, error) {
 	if err := q.validate(len(e.cfg.Ports)); err != nil {
 		return Explanation{}, err
@@ -71,36 +73,40 @@ func (e *Engine) Explain(ctx context.Context, q Question) (Explanation, error) {
 		}
 	}
 	owner := 0
-	if err := e.ask(ctx, 0, func(w *Worker) bool { owner = w.ownerFor(&q); return true }); err != nil {
+	err := e.ask(ctx, 0, func(w *Worker) bool { owner = w.ownerFor(&q); return true })
+	if err != nil {
 		return Explanation{}, err
 	}
 	var x Explanation
-	err := e.ask(ctx, owner, func(w *Worker) bool { w.explainNew(&q, &x); return true })
+	err = e.ask(ctx, owner, func(w *Worker) bool { w.explainNew(&q, &x); return true })
 	return x, err
 }
 
 func (q *Question) validate(ports int) error {
 	switch {
 	case !q.From.IsValid() || !q.To.IsValid() || q.From.Addr().Is4() != q.To.Addr().Is4():
-		return fmt.Errorf("explain %s to %s: source and destination are two addresses of one family, with ports", q.From, q.To)
+		return fmt.Errorf("explain %s to %s: give two addresses of one family, with ports",
+			q.From, q.To)
 	case q.Port < -1 || q.Port >= ports:
-		return fmt.Errorf("explain: there is no port %d; the director has %d", q.Port, ports)
+		return fmt.Errorf("explain: unknown port %d; the director has %d", q.Port, ports)
 	}
 	return nil
 }
 
 func (q *Question) key() packet.Key {
 	return packet.Key{Flow: packet.Flow{
-		Src: packet.AddrOf(q.From.Addr()), Dst: packet.AddrOf(q.To.Addr()), SrcPort: q.From.Port(), DstPort: q.To.Port(),
+		Src: packet.AddrOf(q.From.Addr()), SrcPort: q.From.Port(),
+		Dst: packet.AddrOf(q.To.Addr()), DstPort: q.To.Port(),
 	}, Protocol: q.Protocol}
 }
 
-// comesIn is the port where the packet comes in.
+// comesIn returns the port where the packet comes in.
 func (w *Worker) comesIn(q *Question) int {
 	if q.Port >= 0 {
 		return q.Port
 	}
-	_, port, _ := w.snap.routes.next(packet.AddrOf(q.From.Addr())) // port 0 where none leads there
+	// Port 0 if no route leads to the source.
+	_, port, _ := w.snap.routes.next(packet.AddrOf(q.From.Addr()))
 	return int(port)
 }
 
@@ -112,10 +118,13 @@ func (w *Worker) ownerFor(q *Question) int {
 	return w.number
 }
 
-// arrivalOf is what a decision needs to know of the packet in question. Of SCTP it is an INIT.
+// arrivalOf builds the arrival of the packet in question. An SCTP packet counts as an INIT.
 func (w *Worker) arrivalOf(q *Question) arrival {
 	k := q.key()
-	return arrival{key: k, hash: w.sessions.Hash(&k), flags: q.TCPFlags, event: conntrack.EventInit, question: true}
+	return arrival{
+		key: k, hash: w.sessions.Hash(&k), flags: q.TCPFlags,
+		event: conntrack.EventInit, question: true,
+	}
 }
 
 // explainKnown explains a packet of a session that this worker has.
@@ -134,7 +143,7 @@ func (w *Worker) explainKnown(q *Question, x *Explanation) bool {
 	return true
 }
 
-// explainNew explains a packet of no session.
+// explainNew explains a packet without session.
 func (w *Worker) explainNew(q *Question, x *Explanation) {
 	a := w.arrivalOf(q)
 	w.explainDecision(q, x, &a)
@@ -160,10 +169,13 @@ func (w *Worker) explainSession(q *Question, x *Explanation, ref conntrack.Ref) 
 		towards = w.sessions.Flow(slot, conntrack.Inbound).Src
 	}
 	other := w.sessions.Flow(slot, d^1)
-	x.leave(w, departure{server: server, mode: s.Mode, direction: d, from: q.key().Flow, to: other.Reverse(), towards: towards})
+	x.leave(w, departure{
+		server: server, mode: s.Mode, direction: d,
+		from: q.key().Flow, to: other.Reverse(), towards: towards,
+	})
 }
 
-// explainDecision shows what is decided about a packet that belongs to no session.
+// explainDecision shows the decision about a packet without session.
 func (w *Worker) explainDecision(q *Question, x *Explanation, a *arrival) {
 	x.Worker, x.Port = w.number, w.comesIn(q)
 	var d decision
@@ -190,14 +202,16 @@ func (w *Worker) explainDecision(q *Question, x *Explanation, a *arrival) {
 	}
 }
 
-// ExplainedService is what an explanation says of the service that claims a packet.
+// ExplainedService describes the service that claims a packet.
 type ExplainedService struct {
 	Name      string
 	Mode      lvs.Mode
 	Scheduler sched.Kind
 }
 
-func serviceOf(s *serviceEntry) *ExplainedService { return &ExplainedService{s.name, s.mode, s.sched} }
+func serviceOf(s *serviceEntry) *ExplainedService {
+	return &ExplainedService{s.name, s.mode, s.sched}
+}
 
 // serve names the real server and its service.
 func (x *Explanation) serve(n *snapshot, server *serverEntry) {
@@ -207,7 +221,7 @@ func (x *Explanation) serve(n *snapshot, server *serverEntry) {
 	}
 }
 
-// departure is a packet that leaves: along which flow, by which mode, and towards whom.
+// departure describes a packet that leaves: its flow, its mode and its destination.
 type departure struct {
 	server    *serverEntry
 	mode      lvs.Mode
@@ -216,14 +230,15 @@ type departure struct {
 	towards   packet.Addr
 }
 
-// leave says how a packet leaves: as what, and to whom.
+// leave fills in how a packet leaves: its addresses, its port and its next hop.
 func (x *Explanation) leave(w *Worker, d departure) {
 	way := &ways[d.mode][d.server.families]
 	to := d.to
 	if way.path != lvs.Translate {
 		to = d.from
 	}
-	x.From, x.To = netip.AddrPortFrom(to.Src.Netip(), to.SrcPort), netip.AddrPortFrom(to.Dst.Netip(), to.DstPort)
+	x.From = netip.AddrPortFrom(to.Src.Netip(), to.SrcPort)
+	x.To = netip.AddrPortFrom(to.Dst.Netip(), to.DstPort)
 	gateway, port, ok := w.snap.routes.next(d.towards)
 	if !ok {
 		x.Verdict = DropNoRoute
@@ -231,16 +246,17 @@ func (x *Explanation) leave(w *Worker, d departure) {
 	}
 	x.NextHop, x.PortOut, x.SourceMAC = gateway.Netip(), int(port), w.snap.ports[port].mac
 	x.Neighbour = neighbour.Free.Meaning()
-	x.Room = w.neighbours.MTU(port) - int(way.overheads[d.direction])
+	x.MTULeft = w.neighbours.MTU(port) - int(way.overheads[d.direction])
 	if way.path == lvs.Tunnel {
-		x.Tunnel = &Tunnel{w.snap.ports[port].sourceTowards(gateway).Netip(), d.server.id.Address.Addr()}
+		from := w.snap.ports[port].sourceTowards(gateway).Netip()
+		x.Tunnel = &Tunnel{from, d.server.id.Address.Addr()}
 	}
 	if h, known := w.neighbours.Lookup(gateway, port); known {
 		x.resolve(w.neighbours.At(h), w.now)
 	}
 }
 
-// resolve says what is known of the next hop, and what hold would do.
+// resolve fills in what is known of the next hop, and what hold would do.
 func (x *Explanation) resolve(n *neighbour.Entry, now uint32) {
 	x.Neighbour = n.State().Meaning()
 	switch {

@@ -17,10 +17,13 @@ import (
 	"fulcrum/sched"
 )
 
-// TestExplanationsComeTrue: what is said of a packet is what then becomes of it, in every mode, whatever came before.
+// TestExplanationsComeTrue: a packet does what its explanation says, in every mode and after any
+// traffic.
 func TestExplanationsComeTrue(t *testing.T) {
 	for _, s := range sites {
-		t.Run(s.name, func(t *testing.T) { rapid.Check(t, func(r *rapid.T) { explainTraffic(t, r, s) }) })
+		t.Run(s.name, func(t *testing.T) {
+			rapid.Check(t, func(r *rapid.T) { explainTraffic(t, r, s) })
+		})
 	}
 }
 
@@ -54,21 +57,22 @@ func explainTraffic(t *testing.T, r *rapid.T, s site) {
 	}
 }
 
-// withSCTP is everything, and an SCTP service for each mode.
+// withSCTP is everything with an SCTP service for each mode.
 func withSCTP(s *site, variant int) Settings {
 	n := everything(s, variant)
 	for i, m := range allModes {
 		v := s.service(m, packet.ProtocolSCTP, 2)
 		v.Address = netip.AddrPortFrom(v.Address.Addr(), uint16(90+i))
 		for j := range v.RealServers {
-			v.RealServers[j].Address = netip.AddrPortFrom(s.servers[j].addr, serverPort(m, v.Address))
+			v.RealServers[j].Address = netip.AddrPortFrom(s.servers[j].addr,
+				serverPort(m, v.Address))
 		}
 		n.Services = append(n.Services, v)
 	}
 	return n
 }
 
-// initiation draws an SCTP packet with an INIT, of one of a few associations.
+// initiation draws an SCTP packet with an INIT, from one of a few associations.
 func (d traffic) initiation(b *bed) []byte {
 	services := b.engine.snap.Load().order
 	v := services[len(services)-len(allModes)+d.number("mode", len(allModes))].live.settings
@@ -76,10 +80,11 @@ func (d traffic) initiation(b *bed) []byte {
 	if d.site.is6 {
 		from = sixPort(from)
 	}
-	return sctpFrame(*d.site, from, v.Address, d.sender(d.site.front).mac, d.site.own(d.site.front).mac, 64, layers.SCTPChunkTypeInit)
+	p := sctpPacket{from, v.Address, 64, layers.SCTPChunkTypeInit}
+	return p.frame(d.sender(d.site.front).mac, d.site.own(d.site.front).mac)
 }
 
-// explained has a packet explained, sends it, and compares.
+// explained explains a packet, sends it, and compares the two results.
 func (b *bed) explained(port int, frame []byte) {
 	var m meta
 	packet.Parse(frame, &m.Parsed)
@@ -102,7 +107,7 @@ func (b *bed) explained(port int, frame []byte) {
 	}
 }
 
-// asked has a packet explained and looks for what the question has changed: it must be nothing.
+// asked explains a packet and checks that the question has changed nothing.
 func (b *bed) asked(q *Question) Explanation {
 	before := b.state()
 	var x Explanation
@@ -115,19 +120,20 @@ func (b *bed) asked(q *Question) Explanation {
 	return x
 }
 
-// directorState is what a question might change by mistake.
+// directorState is state that a question must not change.
 type directorState struct {
 	totals     Totals
 	sessions   []conntrack.Session
 	peers      []peer
 	neighbours int
-	picks      []int // what each service would pick next
+	picks      []int // the next pick of each service
 	random     rand.Rand
 }
 
 func (b *bed) state() directorState {
 	w := b.worker
-	s := directorState{totals: b.totals(), neighbours: w.neighbours.Len(), peers: slices.Clone(w.peers[:len(w.snap.servers)]), random: *w.random}
+	s := directorState{totals: b.totals(), neighbours: w.neighbours.Len(),
+		peers: slices.Clone(w.peers[:len(w.snap.servers)]), random: *w.random}
 	for slot := range uint32(w.sessions.Cap()) {
 		s.sessions = append(s.sessions, *w.sessions.At(slot))
 	}
@@ -140,18 +146,20 @@ func (b *bed) state() directorState {
 
 func questionOf(m *meta, frame []byte, port int) Question {
 	k := packet.Key{Flow: packet.Flow{
-		Src: packet.AddrOf4(m.Src), Dst: packet.AddrOf4(m.Dst), SrcPort: m.SrcPort, DstPort: m.DstPort,
+		Src: packet.AddrOf4(m.Src), Dst: packet.AddrOf4(m.Dst), SrcPort: m.SrcPort,
+		DstPort: m.DstPort,
 	}, Protocol: m.Protocol}
 	if m.Kind.Is6() {
 		k = m.Key(frame)
 	}
 	return Question{
 		Protocol: k.Protocol, TCPFlags: m.TCPFlags, Port: port,
-		From: netip.AddrPortFrom(k.Src.Netip(), k.SrcPort), To: netip.AddrPortFrom(k.Dst.Netip(), k.DstPort),
+		From: netip.AddrPortFrom(k.Src.Netip(), k.SrcPort),
+		To:   netip.AddrPortFrom(k.Dst.Netip(), k.DstPort),
 	}
 }
 
-// leftAs looks at how the packet left, or that it waits.
+// leftAs checks how the packet left, or that it waits.
 func (b *bed) leftAs(x *Explanation, before, after uint64) {
 	if x.MAC.IsZero() {
 		if after != before+1 {
@@ -182,7 +190,7 @@ func (b *bed) leftAs(x *Explanation, before, after uint64) {
 	}
 }
 
-// unwrap takes the outer header off.
+// unwrap removes the outer header.
 func unwrap(frame []byte) (from, to netip.Addr, inner []byte) {
 	header := packet.IPv4MinLen
 	if ip := packet.IPv4(frame[packet.EthernetLen:]); packet.Ethernet(frame).Type() == packet.EtherTypeIPv4 {
@@ -200,14 +208,15 @@ func unwrap(frame []byte) (from, to netip.Addr, inner []byte) {
 	return from, to, inner
 }
 
-// TestExplainShowsTheSession: its state, its age and its counts; and asking leaves all of them as they are.
+// TestExplainShowsTheSession: it shows a session's state, age and counts, and changes none of them.
 func TestExplainShowsTheSession(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.serving(s.web(modes.FullNAT, 2)))
 	b.fromClient(tcp(client, webVIP, "S"))
 	b.now += 700
 	b.turn()
-	q := Question{Protocol: packet.ProtocolTCP, From: at4(client), To: at4(webVIP), TCPFlags: packet.TCPSyn, Port: -1}
+	q := Question{Protocol: packet.ProtocolTCP, From: at4(client), To: at4(webVIP),
+		TCPFlags: packet.TCPSyn, Port: -1}
 	for range 2 {
 		var x Explanation
 		if !b.worker.explainKnown(&q, &x) {
@@ -234,15 +243,19 @@ func TestExplainRefusesNonsense(t *testing.T) {
 	}
 }
 
-// TestExplainFindsTheWorker: of several, the one that has the session answers, or the one that would.
+// TestExplainFindsTheWorker: the worker that has the session answers, or the worker that would have
+// it.
 func TestExplainFindsTheWorker(t *testing.T) {
-	b := newBed(t, twoArm, twoArm.serving(twoArm.web(modes.NAT, 2)), func(c *bedConfig) { c.workers = 3 })
+	b := newBed(t, twoArm, twoArm.serving(twoArm.web(modes.NAT, 2)),
+		func(c *bedConfig) { c.workers = 3 })
 	for i := range 12 {
-		q := Question{Protocol: packet.ProtocolTCP, From: at4(clientAt(i)), To: at4(webVIP), TCPFlags: packet.TCPSyn, Port: -1}
+		q := Question{Protocol: packet.ProtocolTCP, From: at4(clientAt(i)), To: at4(webVIP),
+			TCPFlags: packet.TCPSyn, Port: -1}
 		before := b.explain(q)
 		b.fromClient(tcp(clientAt(i), webVIP, "S"))
 		after := b.explain(q)
-		if before.Session != nil || after.Session == nil || before.Worker != after.Worker || before.RealServer != after.RealServer {
+		if before.Session != nil || after.Session == nil || before.Worker != after.Worker ||
+			before.RealServer != after.RealServer {
 			t.Fatalf("explained was %+v, and then %+v", before, after)
 		}
 		if n := b.engine.workers[after.Worker].sessions.Len(); n == 0 {

@@ -5,17 +5,18 @@ import (
 	"fmt"
 )
 
-// Fault is a worker's panic: a broken invariant, which stops the director.
+// Fault is a worker's panic. It means a broken invariant and stops the director.
 type Fault struct {
-	Worker int    // its number
-	Stage  string // of the pipeline
-	Packet []byte // the packet that it was working on, as it was then; nil if there was none
-	Value  any    // what it panicked with
+	Worker int    // number of the worker
+	Stage  string // stage of the pipeline
+	Packet []byte // bytes of the packet in hand when the worker failed; nil if there was none
+	Value  any    // the value of the panic
 	Stack  []byte
 }
 
 func (f *Fault) Error() string {
-	return fmt.Sprintf("worker %d failed in stage %s, with a packet of %d bytes: %v", f.Worker, f.Stage, len(f.Packet), f.Value)
+	return fmt.Sprintf("worker %d failed in stage %s, with a packet of %d bytes: %v",
+		f.Worker, f.Stage, len(f.Packet), f.Value)
 }
 
 // stage is a part of a worker's turn.
@@ -31,7 +32,7 @@ const (
 
 var stages = [...]string{"housekeeping", "exchange", "parse", "lookup", "decide"}
 
-// fault describes a panic by what the worker had noted of its work.
+// fault makes a Fault of a panic, from the worker's notes of its work.
 func (w *Worker) fault(value any, stack []byte) *Fault {
 	f := &Fault{Worker: w.number, Stage: stages[w.stage], Value: value, Stack: stack}
 	if (w.stage == stageParse || w.stage == stageDecide) && w.at < w.rx.N {

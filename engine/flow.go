@@ -8,7 +8,7 @@ import (
 	"fulcrum/steer"
 )
 
-// flow takes a packet of IPv4 to its session, or makes one for it.
+// flow forwards an IPv4 packet along its session, or begins one.
 func (w *Worker) flow(p *ports.Packet, m *meta) Verdict {
 	ref := w.refs[m.index]
 	if !w.sessions.Confirm4(ref, &m.Key4) {
@@ -33,7 +33,7 @@ func (w *Worker) flow6(p *ports.Packet, m *meta) Verdict {
 	return w.established(p, m, ref)
 }
 
-// unknownFlow hands a packet without session to the worker that its flow belongs to, or decides about it.
+// unknownFlow hands a packet without session to the worker that owns its flow, or decides about it.
 func (w *Worker) unknownFlow(p *ports.Packet, m *meta) Verdict {
 	if w.outgoing != nil && p.Handovers == 0 {
 		m.WriteKey(&w.key, p.Bytes())
@@ -44,7 +44,7 @@ func (w *Worker) unknownFlow(p *ports.Packet, m *meta) Verdict {
 	return w.newFlow(p, m, 0)
 }
 
-// established forwards a packet of a session, unless it begins another.
+// established forwards a packet of a session, unless the packet begins another.
 func (w *Worker) established(p *ports.Packet, m *meta, ref conntrack.Ref) Verdict {
 	if m.TCPFlags&packet.TCPSyn != 0 && w.startsAnew(ref) {
 		return w.newFlow(p, m, ref)
@@ -56,8 +56,8 @@ func (w *Worker) established(p *ports.Packet, m *meta, ref conntrack.Ref) Verdic
 	return w.forward(&g)
 }
 
-// orphaned ends the session of a packet whose real server was removed, if that is asked for, so that the
-// next packet starts anew. It returns the verdict.
+// orphaned returns the verdict about a packet whose real server was removed. With ExpireNoDest it
+// ends the session, so that the client's next packet begins another.
 func (w *Worker) orphaned(g *passage, v Verdict) Verdict {
 	if v == DropRealServerGone && w.snap.settings.ExpireNoDest {
 		w.sessions.End(g.slot)
@@ -65,7 +65,7 @@ func (w *Worker) orphaned(g *passage, v Verdict) Verdict {
 	return v
 }
 
-// forward sends a packet of a session on to its next hop, if it may go there.
+// forward sends a packet of a session to its next hop if the packet may pass.
 func (w *Worker) forward(g *passage) Verdict {
 	mtu := g.mtuLeft()
 	if !g.m.passable(mtu) && !g.m.divisible() {
@@ -75,14 +75,14 @@ func (w *Worker) forward(g *passage) Verdict {
 	if v := w.rewrite(g); v != Taken {
 		return v
 	}
-	if g.m.size() > mtu { // as in finish, which this saves a call
+	if g.m.size() > mtu { // finish does the same; this saves a call
 		return w.divide(g.p, g.hop)
 	}
 	w.sendTo(g.p, g.hop, g.next)
 	return Taken
 }
 
-// finish sends a packet that has been rewritten, in pieces if it is larger than its way allows.
+// finish sends a rewritten packet, in fragments if it exceeds the MTU.
 func (w *Worker) finish(g *passage, mtu int) Verdict {
 	if g.m.size() > mtu {
 		return w.divide(g.p, g.hop)
@@ -91,10 +91,10 @@ func (w *Worker) finish(g *passage, mtu int) Verdict {
 	return Taken
 }
 
-// send gives a packet to a next hop, now or when it is known.
+// send sends a packet to a next hop, or holds it until the next hop is known.
 func (w *Worker) send(p *ports.Packet, h neighbour.Hop) { w.sendTo(p, h, w.neighbours.At(h)) }
 
-// sendTo is send where the neighbour is at hand.
+// sendTo is send with the neighbour at hand.
 func (w *Worker) sendTo(p *ports.Packet, h neighbour.Hop, n *neighbour.Entry) {
 	n.Used = true
 	if n.HasMAC() {
@@ -119,7 +119,8 @@ func (w *Worker) track(g *passage) {
 
 // follow takes a session through its state table.
 func (w *Worker) follow(g *passage, e conntrack.Event) {
-	if change := w.sessions.Track(g.slot, g.way.views[g.direction], e, w.now); change.From != change.To {
+	change := w.sessions.Track(g.slot, g.way.views[g.direction], e, w.now)
+	if change.From != change.To {
 		recount(g.server, change)
 	}
 }

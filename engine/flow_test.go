@@ -19,14 +19,15 @@ type path struct {
 	server netip.AddrPort
 	vip    netip.AddrPort
 	client netip.AddrPort
-	source netip.AddrPort // as the real server sees the client
+	source netip.AddrPort // the client as the real server sees it
 	tunnel uint16         // identification of the next outer header
 }
 
 // begin sends a session's first packet, which must go to real server 0, and returns its path.
 func (b *bed) begin(m modes.Mode, first pkt) *path {
 	b.Helper()
-	p := &path{bed: b, mode: m, vip: first.dst, client: first.src, source: first.src, tunnel: b.worker.outerID + 1}
+	p := &path{bed: b, mode: m, vip: first.dst, client: first.src, source: first.src,
+		tunnel: b.worker.outerID + 1}
 	p.server = netip.AddrPortFrom(b.site.servers[0].addr, serverPort(m, first.dst))
 	b.fromClient(first)
 	if m != modes.FullNAT {
@@ -41,34 +42,37 @@ func (b *bed) begin(m modes.Mode, first pkt) *path {
 	if !slices.Contains(b.site.local, p.source.Addr()) || p.source.Port() < firstLocalPort {
 		b.Fatalf("fullnat's source %v is none of %v", p.source, b.site.local)
 	}
-	if want := p.inbound(first).frame(b.site.own(b.site.back).mac, b.site.servers[0].mac); !slices.Equal(got[0], want) {
+	want := p.inbound(first).frame(b.site.own(b.site.back).mac, b.site.servers[0].mac)
+	if !slices.Equal(got[0], want) {
 		b.Fatalf("sent\n%swant\n%s", dump(got[0]), dump(want))
 	}
 	judge(b, got[0])
 	return p
 }
 
-// inbound says what arrives at the real server.
+// inbound returns the packet that arrives at the real server.
 func (p *path) inbound(in pkt) pkt {
 	switch p.mode {
 	case modes.NAT, modes.FullNAT:
 		return in.hop().from(p.source).to(p.server)
 	case modes.IPIP:
 		p.tunnel++
-		return tunnelled(p.bed.site.in(in).hop(), p.bed.site.own(p.bed.site.back).addr, p.server.Addr(), p.tunnel-1)
+		return tunnelled(p.bed.site.in(in).hop(), p.bed.site.own(p.bed.site.back).addr,
+			p.server.Addr(), p.tunnel-1)
 	}
 	// dr changes nothing else, padding included.
 	return in.with(func(q *pkt) { q.ttl-- })
 }
 
-// sends is a packet from the client that must arrive.
+// sends sends a packet from the client, which must arrive.
 func (p *path) sends(in pkt) {
 	p.bed.Helper()
 	p.bed.fromClient(in)
 	p.bed.toServer(0, p.inbound(in))
 }
 
-// answers is a packet from the real server that must arrive at the client, in the modes where it passes here.
+// answers sends a packet from the real server, which must arrive at the client in the modes whose
+// answers pass the director.
 func (p *path) answers(flags, payload string, changes ...func(*pkt)) {
 	p.bed.Helper()
 	if !p.mode.TwoWay() {
@@ -121,7 +125,7 @@ func TestUDPExchange(t *testing.T) {
 	})
 }
 
-// A UDP checksum of zero means that there is none: it stays so on the whole way.
+// A UDP checksum of zero means that there is none. It stays zero on the whole path.
 func TestUDPWithoutChecksum(t *testing.T) {
 	eachMode(t, func(t *testing.T, s site, m modes.Mode) {
 		b := newBed(t, s, s.serving(s.echo(m, 1)))
@@ -132,8 +136,8 @@ func TestUDPWithoutChecksum(t *testing.T) {
 	})
 }
 
-// Translated sums that come out as zero must be sent as 0xffff, or the receiver would take them for none. Every sum
-// comes by once.
+// A translated checksum that comes out as zero must be sent as 0xffff, or the receiver would take
+// it for none. The test runs through every checksum.
 func TestUDPChecksumNeverBecomesZero(t *testing.T) {
 	b := newBed(t, twoArm, twoArm.serving(twoArm.echo(modes.NAT, 1)))
 	p := b.begin(modes.NAT, udp(client, echoVIP, "xx"))
@@ -142,7 +146,7 @@ func TestUDPChecksumNeverBecomesZero(t *testing.T) {
 		in := udp(client, echoVIP, string([]byte{byte(word >> 8), byte(word)}))
 		out := p.inbound(in).frame(b.site.own(1).mac, b.site.servers[0].mac)
 		if sum := out[14+20+6:]; sum[0] != 0xff || sum[1] < 0xfe {
-			continue // the neighbourhood of zero is what matters
+			continue // only values near zero matter
 		}
 		sent++
 		if out[14+20+7] == 0xff {
@@ -161,7 +165,8 @@ func TestIPHeaderIsKept(t *testing.T) {
 		b := newBed(t, s, s.serving(s.web(m, 1)))
 		odd := func(p *pkt) {
 			p.tos, p.id, p.df, p.ttl = 0x2e<<2|3, 0xbeef, true, 2
-			p.options = []layers.IPv4Option{{OptionType: 148, OptionLength: 4, OptionData: []byte{0, 0}}}
+			p.options = []layers.IPv4Option{{OptionType: 148, OptionLength: 4,
+				OptionData: []byte{0, 0}}}
 		}
 		p := b.begin(m, tcp(client, webVIP, "S").with(odd))
 		p.answers("SA", "", odd)
@@ -169,7 +174,8 @@ func TestIPHeaderIsKept(t *testing.T) {
 	})
 }
 
-// Short frames come padded. A tunnel must not carry the padding; elsewhere it may stay behind the packet.
+// Short frames come padded. A tunnel must not carry the padding; other modes may leave it behind
+// the packet.
 func TestPadding(t *testing.T) {
 	eachSite(t, func(t *testing.T, s site) {
 		for _, m := range allModes {
@@ -186,10 +192,11 @@ func TestPadding(t *testing.T) {
 			if s.is6 {
 				header, length = packet.IPv6Len, got[0][18:20]
 			}
-			if want := len(in.ip()) + modes.Overhead(m, conntrack.Inbound, s.is6, s.is6); header+int(length[0])<<8+int(length[1]) != want {
+			want := len(in.ip()) + modes.Overhead(m, conntrack.Inbound, s.is6, s.is6)
+			if header+int(length[0])<<8+int(length[1]) != want {
 				t.Fatalf("%v: total length is not %d:\n%s", m, want, dump(got[0]))
 			}
-			if m == modes.IPIP && len(got[0]) != packet.EthernetLen+len(in.ip())+modes.Overhead(m, conntrack.Inbound, s.is6, s.is6) {
+			if m == modes.IPIP && len(got[0]) != packet.EthernetLen+want {
 				t.Fatalf("padding in the tunnel:\n%s", dump(got[0]))
 			}
 		}
@@ -207,7 +214,7 @@ func TestNeighbouringClient(t *testing.T) {
 	}
 }
 
-// A damaged transport checksum is the receiver's to find: it must stay wrong.
+// Only the receiver checks the transport checksum: a wrong one must stay wrong.
 func TestDamageIsNotRepaired(t *testing.T) {
 	for _, m := range []modes.Mode{modes.NAT, modes.FullNAT} {
 		b := newBed(t, twoArm, twoArm.serving(twoArm.web(m, 1)))
@@ -215,7 +222,8 @@ func TestDamageIsNotRepaired(t *testing.T) {
 		f := tcp(client, webVIP, "A").carrying("data").frame(b.site.gateway.mac, b.site.own(0).mac)
 		f[len(f)-1] ^= 0x40
 		b.receive(0, f)
-		want := p.inbound(tcp(client, webVIP, "A").carrying("data")).frame(b.site.own(1).mac, b.site.servers[0].mac)
+		want := p.inbound(tcp(client, webVIP, "A").carrying("data")).frame(b.site.own(1).mac,
+			b.site.servers[0].mac)
 		want[len(want)-1] ^= 0x40
 		if got := b.ports[1].Collect(0); len(got) != 1 || !slices.Equal(got[0], want) {
 			t.Fatalf("%v: sent %x, want %x", m, got, want)

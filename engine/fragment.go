@@ -12,13 +12,14 @@ import (
 // datagramsAtOnce is how many fragmented datagrams a worker remembers at a time.
 const datagramsAtOnce = 1024
 
-// fragments is what a worker knows of datagrams that come in pieces, and the pieces that came before their first.
+// fragments holds what a worker knows of fragmented datagrams, and the fragments that wait for the
+// first one of their datagram.
 type fragments struct {
 	table    *conntrack.Fragments
 	held     [conntrack.MaxWaiting]ports.Packet
 	released []conntrack.Place
 	dropped  []conntrack.Dropped
-	later    meta // of a piece that was held
+	later    meta // headers of a released fragment
 }
 
 func newFragments(seed uint64) fragments {
@@ -41,7 +42,7 @@ var fragmentVerdicts = [...]Verdict{
 	conntrack.FragmentEvicted:   DropFragmentsFull,
 }
 
-// fragment takes a fragment where the first of its datagram went, which alone has the ports.
+// fragment forwards a fragment where the first of its datagram went: only the first has ports.
 func (w *Worker) fragment(p *ports.Packet, m *meta) Verdict {
 	f, fault := m.Fragment(p.Bytes())
 	if fault != packet.NoFault {
@@ -68,8 +69,10 @@ func (w *Worker) fragment(p *ports.Packet, m *meta) Verdict {
 	return fragmentVerdicts[verdict]
 }
 
-// firstFragment takes a datagram's first fragment as the packet that it begins, and then those that waited for it.
-func (w *Worker) firstFragment(p *ports.Packet, m *meta, d *conntrack.Datagram, piece conntrack.Piece) Verdict {
+// firstFragment processes a datagram's first fragment, and then the fragments that waited for it.
+func (w *Worker) firstFragment(
+	p *ports.Packet, m *meta, d *conntrack.Datagram, piece conntrack.Piece,
+) Verdict {
 	m.ParseFirst(p.Bytes())
 	if m.Kind == packet.Invalid {
 		return faults[m.Fault]
@@ -82,7 +85,8 @@ func (w *Worker) firstFragment(p *ports.Packet, m *meta, d *conntrack.Datagram, 
 	if owner != w.number {
 		decision.Note = uint32(owner) + 1
 	}
-	released, verdict := w.fragments.table.First(d, piece, decision, w.now, w.fragments.released[:0])
+	t := &w.fragments
+	released, verdict := t.table.First(d, piece, decision, w.now, t.released[:0])
 	if verdict != conntrack.FragmentForwarded {
 		return fragmentVerdicts[verdict]
 	}
@@ -107,8 +111,9 @@ func (w *Worker) first(p *ports.Packet, m *meta, owner int) Verdict {
 	return w.flow(p, m)
 }
 
-// fragmentOwner returns the worker that has the flow which a first fragment is of, or is to have it. NICs spread fragments by addresses, so that
-// all of a datagram come to one worker, and it need not be the one to which the flow's other packets come.
+// fragmentOwner returns the worker that has the session of a first fragment's flow, or that is to
+// have it. NICs spread fragments by addresses alone. All fragments of a datagram reach one worker,
+// which need not be the one that receives the flow's other packets.
 func (w *Worker) fragmentOwner(p *ports.Packet, m *meta) int {
 	m.WriteKey(&w.key, p.Bytes())
 	if w.outgoing == nil || p.Handovers != 0 {
@@ -133,7 +138,7 @@ func (w *Worker) releaseFragment(p *ports.Packet, index uint8, decision conntrac
 	}
 }
 
-// laterFragment forwards a fragment that is not the first of its datagram as was decided for that.
+// laterFragment forwards a fragment by the decision about its datagram's first.
 func (w *Worker) laterFragment(p *ports.Packet, m *meta, decision conntrack.Decision) Verdict {
 	if decision.Note != 0 {
 		return w.handOver(p, int(decision.Note-1))
@@ -181,7 +186,7 @@ func (w *Worker) rewriteLater(g *passage) Verdict {
 	return Taken
 }
 
-// tickFragments drops the fragments that have waited in vain.
+// tickFragments drops the fragments that have waited too long.
 func (w *Worker) tickFragments(now uint32) {
 	if w.fragments.table.Len() == 0 && w.fragments.table.Waiting() == 0 {
 		return

@@ -12,7 +12,7 @@ import (
 	"fulcrum/packet"
 )
 
-// six returns the IPv6 twin of an IPv4 address: the tests of one family are those of the other.
+// six returns the IPv6 twin of an IPv4 address, so that both families share their tests.
 func six(a netip.Addr) netip.Addr {
 	if !a.Is4() {
 		return a
@@ -24,13 +24,13 @@ func six(a netip.Addr) netip.Addr {
 
 func sixPort(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(six(a.Addr()), a.Port()) }
 
-// six returns the packet between the twins of its ends.
+// six returns the packet between the twins of its addresses.
 func (p pkt) six() pkt {
 	p.src, p.dst = sixPort(p.src), sixPort(p.dst)
 	return p
 }
 
-// is6 reports whether the packet is one of IPv6, which it is when one of its ends is.
+// is6 reports whether the packet is IPv6: one of its addresses is.
 func (p pkt) is6() bool { return p.src.Addr().Is6() || p.dst.Addr().Is6() }
 
 func (p pkt) etherType() layers.EthernetType {
@@ -65,7 +65,7 @@ func (p pkt) ip6() []byte {
 	return b
 }
 
-// icmp6 is the ICMPv6 message that says what the ICMP message does.
+// icmp6 is the ICMPv6 message that corresponds to the ICMP message.
 func (p pkt) icmp6(ip *layers.IPv6) []gopacket.SerializableLayer {
 	typ, code := icmpTwin(p.icmp)
 	l := &layers.ICMPv6{TypeCode: layers.CreateICMPv6TypeCode(typ, code)}
@@ -95,7 +95,8 @@ func icmpTwin(v4 layers.ICMPv4TypeCode) (typ, code uint8) {
 func judgeIPv6(t testing.TB, ip *layers.IPv6) {
 	t.Helper()
 	pseudo := append(append([]byte(nil), ip.SrcIP...), ip.DstIP...)
-	pseudo = append(pseudo, 0, 0, byte(len(ip.Payload)>>8), byte(len(ip.Payload)), 0, 0, 0, byte(ip.NextHeader))
+	pseudo = append(pseudo, 0, 0, byte(len(ip.Payload)>>8), byte(len(ip.Payload)), 0, 0, 0,
+		byte(ip.NextHeader))
 	switch ip.NextHeader {
 	case layers.IPProtocolTCP, layers.IPProtocolUDP, layers.IPProtocolICMPv6:
 		if rest := plainChecksum(append(pseudo, ip.Payload...), 0); rest != 0 {
@@ -104,28 +105,41 @@ func judgeIPv6(t testing.TB, ip *layers.IPv6) {
 	}
 }
 
-// nd is a message of neighbour discovery, by gopacket.
-func nd(from host, dst netip.Addr, dstMAC packet.MAC, typ uint8, flags uint32, target netip.Addr, option byte) []byte {
+// Types of neighbour discovery, and the option that comes with each: the sender's link-layer
+// address, or that of the target.
+const (
+	ndSolicitation  = 135
+	ndAdvertisement = 136
+)
+
+var ndOptions = map[uint8]byte{ndSolicitation: 1, ndAdvertisement: 2}
+
+// nd is a message of neighbour discovery, made by gopacket.
+func nd(from, to host, typ uint8, flags uint32, target netip.Addr) []byte {
 	body := append([]byte{byte(flags >> 24), 0, 0, 0}, target.AsSlice()...)
-	body = append(append(body, option, 1), from.mac[:]...)
-	ip := &layers.IPv6{Version: 6, HopLimit: 255, NextHeader: layers.IPProtocolICMPv6, SrcIP: from.addr.AsSlice(), DstIP: dst.AsSlice()}
+	body = append(append(body, ndOptions[typ], 1), from.mac[:]...)
+	ip := &layers.IPv6{Version: 6, HopLimit: 255, NextHeader: layers.IPProtocolICMPv6,
+		SrcIP: from.addr.AsSlice(), DstIP: to.addr.AsSlice()}
 	l := &layers.ICMPv6{TypeCode: layers.CreateICMPv6TypeCode(typ, 0)}
 	l.SetNetworkLayerForChecksum(ip)
-	return ethernet(from.mac, dstMAC, layers.EthernetTypeIPv6, serialize(ip, l, gopacket.Payload(body)))
+	return ethernet(from.mac, to.mac, layers.EthernetTypeIPv6,
+		serialize(ip, l, gopacket.Payload(body)))
 }
 
-// probes asks whether anybody has an address, as one does who has none yet.
+// probes asks whether an address is taken, from a station without address.
 func probes(a netip.Addr, asks host) []byte {
 	b := a.As16()
 	group := []byte{0: 0xff, 1: 2, 11: 1, 12: 0xff, 13: b[13], 14: b[14], 15: b[15]}
-	ip := &layers.IPv6{Version: 6, HopLimit: 255, NextHeader: layers.IPProtocolICMPv6, SrcIP: make([]byte, 16), DstIP: group}
+	ip := &layers.IPv6{Version: 6, HopLimit: 255, NextHeader: layers.IPProtocolICMPv6,
+		SrcIP: make([]byte, 16), DstIP: group}
 	l := &layers.ICMPv6{TypeCode: layers.CreateICMPv6TypeCode(135, 0)}
 	l.SetNetworkLayerForChecksum(ip)
-	return ethernet(asks.mac, packet.MAC{0x33, 0x33, 0xff, b[13], b[14], b[15]}, layers.EthernetTypeIPv6,
+	return ethernet(asks.mac, packet.MAC{0x33, 0x33, 0xff, b[13], b[14], b[15]},
+		layers.EthernetTypeIPv6,
 		serialize(ip, l, gopacket.Payload(append(make([]byte, 4), a.AsSlice()...))))
 }
 
-// fragmentsOf cuts a packet into pieces of so many bytes of data, as its sender would.
+// fragmentsOf cuts a packet into fragments with size bytes of data, as its sender does.
 func fragmentsOf(p pkt, size int) [][]byte {
 	whole := p.ip()
 	header := 20
@@ -171,7 +185,7 @@ func fragment6(whole, data []byte, at int, more bool, id uint16) []byte {
 	return append(f, data...)
 }
 
-// reassembled puts the fragments together and returns the payload of what is in them.
+// reassembled joins the fragments and returns the payload.
 func reassembled(t testing.TB, frames [][]byte) string {
 	t.Helper()
 	data, total := map[int][]byte{}, -1
@@ -205,9 +219,13 @@ func reassembled(t testing.TB, frames [][]byte) string {
 // solicits is whoHas for IPv6.
 func solicits(a netip.Addr, asks host) []byte {
 	b := a.As16()
-	group := netip.AddrFrom16([16]byte{0: 0xff, 1: 2, 11: 1, 12: 0xff, 13: b[13], 14: b[14], 15: b[15]})
-	return nd(asks, group, packet.MAC{0x33, 0x33, 0xff, b[13], b[14], b[15]}, 135, 0, a, 1)
+	group := netip.AddrFrom16([16]byte{0: 0xff, 1: 2, 11: 1, 12: 0xff, 13: b[13], 14: b[14],
+		15: b[15]})
+	to := host{group, packet.MAC{0x33, 0x33, 0xff, b[13], b[14], b[15]}}
+	return nd(asks, to, ndSolicitation, 0, a)
 }
 
-// advertises is isAt for IPv6, as a host that is no router says it.
-func advertises(who, to host) []byte { return nd(who, to.addr, to.mac, 136, 0x60000000, who.addr, 2) }
+// advertises is isAt for IPv6, as a host that is not a router sends it.
+func advertises(who, to host) []byte {
+	return nd(who, to, ndAdvertisement, 0x60000000, who.addr)
+}

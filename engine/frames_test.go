@@ -12,8 +12,9 @@ import (
 	"fulcrum/packet"
 )
 
-// pkt says what an IP packet is to look like; gopacket, which shares no code with the director, makes its bytes
-// and all checksums. The methods return a changed copy, so that an expectation reads as what became of a packet.
+// pkt describes an IP packet. gopacket, which shares no code with the director, makes its bytes and
+// all checksums. The methods return a changed copy, so that an expectation reads as a change of the
+// packet.
 type pkt struct {
 	src, dst netip.AddrPort
 	protocol uint8
@@ -22,14 +23,14 @@ type pkt struct {
 	icmp     layers.ICMPv4TypeCode
 	rest     uint32 // ICMP: the second word
 	payload  []byte
-	about    *pkt // ICMP error: what it quotes, instead of a payload
-	most     int  // ICMP error: bytes that it quotes; 0 is all that it may
+	about    *pkt // ICMP error: the quoted packet, instead of a payload
+	most     int  // ICMP error: bytes to quote; 0 quotes as much as possible
 	mss      uint16
 
 	ttl, tos   uint8
 	id         uint16
 	df, mf     bool
-	offset     uint16 // fragment offset in 8 bytes
+	offset     uint16 // fragment offset in units of 8 bytes
 	options    []layers.IPv4Option
 	noChecksum bool // UDP
 	padding    int  // bytes behind the IP packet
@@ -42,19 +43,22 @@ func at4(s string) netip.AddrPort {
 	return netip.AddrPortFrom(netip.MustParseAddr(s), 0)
 }
 
-// tcp is a segment with the flags named by their letters.
+// tcp is a segment with the flags of these letters.
 func tcp(src, dst, flags string) pkt {
-	p := pkt{src: at4(src), dst: at4(dst), protocol: packet.ProtocolTCP, ttl: 64, id: 7, seq: 1000, ack: 2000}
+	p := pkt{src: at4(src), dst: at4(dst), protocol: packet.ProtocolTCP, ttl: 64, id: 7, seq: 1000,
+		ack: 2000}
 	for _, letter := range flags {
 		p.flags |= map[rune]packet.TCPFlags{
-			'S': packet.TCPSyn, 'A': packet.TCPAck, 'F': packet.TCPFin, 'R': packet.TCPRst, 'P': packet.TCPPsh,
+			'S': packet.TCPSyn, 'A': packet.TCPAck, 'F': packet.TCPFin, 'R': packet.TCPRst,
+			'P': packet.TCPPsh,
 		}[letter]
 	}
 	return p
 }
 
 func udp(src, dst, payload string) pkt {
-	return pkt{src: at4(src), dst: at4(dst), protocol: packet.ProtocolUDP, ttl: 64, id: 7, payload: []byte(payload)}
+	return pkt{src: at4(src), dst: at4(dst), protocol: packet.ProtocolUDP, ttl: 64, id: 7,
+		payload: []byte(payload)}
 }
 
 func icmp(src, dst string, typ, code uint8, rest uint32, payload []byte) pkt {
@@ -68,7 +72,7 @@ func echoRequest(src, dst string) pkt {
 	return icmp(src, dst, packet.ICMPEchoRequest, 0, 0x00110022, []byte("ping?"))
 }
 
-// icmpError is what the director sends about a packet.
+// icmpError is the ICMP error that the director sends about a packet.
 func icmpError(src string, about pkt, typ, code uint8, rest uint32) pkt {
 	p := icmp(src, about.src.Addr().String(), typ, code, rest, nil)
 	p.tos, p.about = 0xc0, &about
@@ -95,7 +99,7 @@ func (p pkt) carrying(s string) pkt     { p.payload = []byte(s); return p }
 func (p pkt) hop() pkt                  { p.ttl--; p.padding = 0; return p }
 func (p pkt) ttlOf(v uint8) pkt         { p.ttl = v; return p }
 
-// reply is an answer to p as its receiver would send it.
+// reply is an answer to p from its receiver.
 func (p pkt) reply(flags, payload string) pkt {
 	r := tcp(p.dst.String(), p.src.String(), flags)
 	r.protocol, r.payload = p.protocol, []byte(payload)
@@ -116,7 +120,8 @@ func (p pkt) ip() []byte {
 	}
 	ip := &layers.IPv4{
 		Version: 4, TTL: p.ttl, TOS: p.tos, Id: p.id, FragOffset: p.offset, Options: p.options,
-		Protocol: layers.IPProtocol(p.protocol), SrcIP: p.src.Addr().AsSlice(), DstIP: p.dst.Addr().AsSlice(),
+		Protocol: layers.IPProtocol(p.protocol), SrcIP: p.src.Addr().AsSlice(),
+		DstIP: p.dst.Addr().AsSlice(),
 	}
 	if p.df {
 		ip.Flags |= layers.IPv4DontFragment
@@ -139,17 +144,21 @@ func (p pkt) transport(ip gopacket.NetworkLayer) gopacket.SerializableLayer {
 	switch p.protocol {
 	case packet.ProtocolTCP:
 		l := &layers.TCP{
-			SrcPort: layers.TCPPort(p.src.Port()), DstPort: layers.TCPPort(p.dst.Port()), Seq: p.seq, Ack: p.ack, Window: 500,
-			SYN: p.flags&packet.TCPSyn != 0, ACK: p.flags&packet.TCPAck != 0, FIN: p.flags&packet.TCPFin != 0,
+			SrcPort: layers.TCPPort(p.src.Port()), DstPort: layers.TCPPort(p.dst.Port()),
+			Seq: p.seq, Ack: p.ack, Window: 500,
+			SYN: p.flags&packet.TCPSyn != 0, ACK: p.flags&packet.TCPAck != 0,
+			FIN: p.flags&packet.TCPFin != 0,
 			RST: p.flags&packet.TCPRst != 0, PSH: p.flags&packet.TCPPsh != 0,
 		}
 		if p.mss != 0 {
-			l.Options = []layers.TCPOption{{OptionType: layers.TCPOptionKindMSS, OptionLength: 4, OptionData: []byte{byte(p.mss >> 8), byte(p.mss)}}}
+			l.Options = []layers.TCPOption{{OptionType: layers.TCPOptionKindMSS, OptionLength: 4,
+				OptionData: []byte{byte(p.mss >> 8), byte(p.mss)}}}
 		}
 		l.SetNetworkLayerForChecksum(ip)
 		return l
 	case packet.ProtocolUDP:
-		l := &layers.UDP{SrcPort: layers.UDPPort(p.src.Port()), DstPort: layers.UDPPort(p.dst.Port())}
+		l := &layers.UDP{SrcPort: layers.UDPPort(p.src.Port()),
+			DstPort: layers.UDPPort(p.dst.Port())}
 		l.SetNetworkLayerForChecksum(ip)
 		return l
 	case packet.ProtocolICMP:
@@ -158,7 +167,7 @@ func (p pkt) transport(ip gopacket.NetworkLayer) gopacket.SerializableLayer {
 	return nil
 }
 
-// fixUDPChecksum knows about RFC 768's zero, which gopacket does not.
+// fixUDPChecksum applies RFC 768's rule about zero, which gopacket does not know.
 func fixUDPChecksum(u []byte, none bool) {
 	switch {
 	case none:
@@ -170,7 +179,8 @@ func fixUDPChecksum(u []byte, none bool) {
 
 func serialize(all ...gopacket.SerializableLayer) []byte {
 	b := gopacket.NewSerializeBuffer()
-	if err := gopacket.SerializeLayers(b, gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}, all...); err != nil {
+	options := gopacket.SerializeOptions{FixLengths: true, ComputeChecksums: true}
+	if err := gopacket.SerializeLayers(b, options, all...); err != nil {
 		panic(err)
 	}
 	return b.Bytes()
@@ -192,14 +202,16 @@ func ethernet(src, dst packet.MAC, t layers.EthernetType, payload []byte) []byte
 	return append(header, payload...)
 }
 
-// arpPacket is an ARP packet, by gopacket, in a frame of the least length.
+// arpPacket is an ARP packet, made by gopacket, in a frame of the least length.
 func arpPacket(op uint16, from host, to netip.Addr, toMAC, dst packet.MAC) []byte {
 	f := serialize(
 		&layers.Ethernet{SrcMAC: from.mac[:], DstMAC: dst[:], EthernetType: layers.EthernetTypeARP},
 		&layers.ARP{
-			AddrType: layers.LinkTypeEthernet, Protocol: layers.EthernetTypeIPv4, HwAddressSize: 6, ProtAddressSize: 4,
-			Operation: op, SourceHwAddress: from.mac[:], SourceProtAddress: from.addr.AsSlice(),
-			DstHwAddress: toMAC[:], DstProtAddress: to.AsSlice(),
+			AddrType: layers.LinkTypeEthernet, Protocol: layers.EthernetTypeIPv4, HwAddressSize: 6,
+			ProtAddressSize: 4,
+			Operation:       op, SourceHwAddress: from.mac[:],
+			SourceProtAddress: from.addr.AsSlice(),
+			DstHwAddress:      toMAC[:], DstProtAddress: to.AsSlice(),
 		})
 	return append(f, make([]byte, max(0, packet.MinFrameLen-len(f)))...)
 }
@@ -209,7 +221,7 @@ func whoHas(a netip.Addr, asks host) []byte {
 	return arpPacket(layers.ARPRequest, asks, a, packet.MAC{}, packet.Broadcast)
 }
 
-// probe is a request to the MAC by which a station was known.
+// probe is a request to the MAC that a station had.
 func probe(of, asks host) []byte {
 	return arpPacket(layers.ARPRequest, asks, of.addr, packet.MAC{}, of.mac)
 }
@@ -222,8 +234,8 @@ func dump(f []byte) string {
 	return gopacket.NewPacket(f, layers.LayerTypeEthernet, gopacket.Default).Dump()
 }
 
-// judge fails the test unless gopacket reads the frame without complaint and, making it anew from what it read, arrives
-// at the same bytes: then all lengths and checksums are right.
+// judge fails the test unless gopacket reads the frame without complaint and makes the same bytes
+// again. Then all lengths and checksums are right.
 func judge(t testing.TB, f []byte) {
 	t.Helper()
 	read := gopacket.NewPacket(f, layers.LayerTypeEthernet, gopacket.Default)
@@ -265,7 +277,7 @@ func judgeIPv4(t testing.TB, ip *layers.IPv4) {
 	}
 }
 
-// plainChecksum is RFC 1071 at its slowest, as a second opinion.
+// plainChecksum computes RFC 1071's sum in the simplest way, as a second opinion.
 func plainChecksum(b []byte, sum uint32) uint16 {
 	for i := 0; i < len(b); i += 2 {
 		word := uint32(b[i]) << 8

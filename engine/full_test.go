@@ -7,12 +7,15 @@ import (
 	"fulcrum/modes"
 )
 
-// A full table gives up half-open sessions, the oldest first, and then refuses.
+// A full table evicts half-open sessions, the oldest first, and then refuses new ones.
 func TestFullTable(t *testing.T) {
 	eachMode(t, func(t *testing.T, s site, m modes.Mode) {
 		b := newBed(t, s, s.serving(s.web(m, 1)), func(c *bedConfig) { c.sessions = 4 })
 		start := func(i int) *path { return b.begin(m, tcp(clientAt(i), webVIP, "S")) }
-		establish := func(p *path, i int) { p.answers("SA", ""); p.sends(tcp(clientAt(i), webVIP, "A")) }
+		establish := func(p *path, i int) {
+			p.answers("SA", "")
+			p.sends(tcp(clientAt(i), webVIP, "A"))
+		}
 		establish(start(0), 0)
 		start(1)
 		start(2)
@@ -39,7 +42,7 @@ func TestFullTable(t *testing.T) {
 	})
 }
 
-// A flood of SYNs must not cost one established session, nor one buffer.
+// A flood of SYNs costs no established session and no buffer.
 func TestSynFlood(t *testing.T) {
 	s := twoArm
 	b := newBed(t, s, s.serving(s.web(modes.FullNAT, 3)), func(c *bedConfig) { c.sessions = 100 })
@@ -65,8 +68,8 @@ func TestSynFlood(t *testing.T) {
 	}
 }
 
-// TestExplainFullTableWithoutRoute: a packet that has no way to its real server is dropped for
-// that, full as the table may be.
+// TestExplainFullTableWithoutRoute: a packet without route to its real server is dropped as
+// no_route, even if the table is full.
 func TestExplainFullTableWithoutRoute(t *testing.T) {
 	s := twoArm
 	n := s.serving(s.echo(modes.NAT, 1), s.web(modes.NAT, 1))

@@ -13,17 +13,17 @@ import (
 	"fulcrum/packet"
 )
 
-// FuzzSequence plays a sequence of events, which it reads from bytes, to a director with two
-// workers and all modes: packets of both families, whole, in pieces and damaged, the real servers'
-// answers to what they got, ICMP errors about it, ARP and neighbour discovery, time, and changes of
-// the configuration. After every step the director must have accounted for every packet, every
-// buffer and every connection, and what it sent must be well-formed and its own.
+// FuzzSequence plays a sequence of events, read from bytes, to a director with two workers and all
+// modes. Events are packets of both families, whole, in fragments or damaged, answers of real
+// servers, ICMP errors about their packets, ARP and neighbour discovery, time, and changes of the
+// configuration. After every step the director must have accounted for every packet, buffer and
+// connection. Every packet it sent must be well-formed and come from its own MAC.
 func FuzzSequence(f *testing.F) {
 	for seed := range uint64(24) {
 		f.Add(randomTape(rand.New(rand.NewPCG(seed, 0))))
 	}
-	// A connection in every mode, of both families, with the real server's answer and an error
-	// about each packet. The ports are NICs: no packet names its queue.
+	// A connection in every mode and family, with the real server's answer and an error about each
+	// packet. The ports are NICs: no packet names its queue.
 	tape := []byte{1}
 	for service := range byte(len(sequenceVariants()[0].Services)) {
 		for _, event := range [][eventBytes]byte{
@@ -44,7 +44,8 @@ func FuzzSequence(f *testing.F) {
 	})
 }
 
-// randomTape makes a long sequence in which sessions begin, are used and lose their real servers.
+// randomTape makes a long sequence in which sessions begin, send packets and lose their real
+// servers.
 func randomTape(r *rand.Rand) []byte {
 	often := []byte{
 		eventClient, eventClient, eventClient, eventAnswer, eventAnswer, eventFragment,
@@ -63,12 +64,12 @@ func randomTape(r *rand.Rand) []byte {
 	return tape
 }
 
-// thenTurn marks an event after which the workers work until they are done. Packets of events
-// without it make bursts.
+// thenTurn marks an event after which the workers turn until they are done. Events without it make
+// bursts.
 const thenTurn = 128
 
-// eventBytes is how many bytes an event takes, so that a change of one leaves the others what they
-// are.
+// eventBytes is the length of an event. It is fixed, so that a change of one event leaves the
+// others alone.
 const eventBytes = 10
 
 // The events.
@@ -91,12 +92,12 @@ const (
 type sequence struct {
 	*bed
 	tape     []byte // still to be read
-	event    []byte // what is left of the event in hand
+	event    []byte // the rest of the event in hand
 	variants []Settings
-	sent     [2][][]byte // by port: what it sent last
-	spread   bool        // ports are NICs that bring each flow to one worker
-	pending  int         // packets that were delivered since the last turn
-	time     time.Time   // control's
+	sent     [2][][]byte // by port: the last output
+	spread   bool        // ports are NICs that deliver each flow to one worker
+	pending  int         // packets delivered since the last turn
+	time     time.Time   // time of control's changes
 }
 
 func newSequence(t *testing.T, tape []byte) *sequence {
@@ -113,7 +114,7 @@ func newSequence(t *testing.T, tape []byte) *sequence {
 	return s
 }
 
-// sequenceVariants are the configurations that a sequence goes through.
+// sequenceVariants are the configurations of a sequence.
 func sequenceVariants() []Settings {
 	var all []Settings
 	front, six := twoArm, twoArm.twin()
@@ -141,7 +142,7 @@ func sequenceVariants() []Settings {
 	return all
 }
 
-// next reads a byte of the event; behind its end there are zeros.
+// next reads a byte of the event, and zeros behind its end.
 func (s *sequence) next() byte {
 	if len(s.event) == 0 {
 		return 0
@@ -151,7 +152,7 @@ func (s *sequence) next() byte {
 	return b
 }
 
-// below reads a number.
+// below reads a number below n.
 func (s *sequence) below(n int) int { return int(s.next()) % n }
 
 // step plays an event.
@@ -190,8 +191,8 @@ func (s *sequence) step() {
 	}
 }
 
-// apply applies one of the configurations, now or when what was removed has been forgotten. By then
-// the workers know of the removal.
+// apply applies one of the configurations, now or after removed real servers have been forgotten.
+// By then the workers know of the removal.
 func (s *sequence) apply() {
 	n, later := s.variants[s.below(len(s.variants))], s.below(4) == 0
 	if later {
@@ -226,14 +227,14 @@ func (s *sequence) change() {
 	}
 }
 
-// settle lets the workers work until they are done, and looks at what came of it.
+// settle turns the workers until they are done, and checks the results.
 func (s *sequence) settle() {
 	s.turn()
 	s.pending = 0
 	s.check()
 }
 
-// bring delivers a frame: to the queue that the port's hash names, or to any.
+// bring delivers a frame to the queue of the port's hash, or to any queue.
 func (s *sequence) bring(port int, frame []byte) {
 	s.pending++
 	if s.spread {
@@ -243,7 +244,7 @@ func (s *sequence) bring(port int, frame []byte) {
 	}
 }
 
-// packet delivers a packet as the gateway or the real servers would send it.
+// packet delivers a packet from the gateway or a real server.
 func (s *sequence) packet(port int, p pkt) {
 	s.bring(port, p.frame(s.site.gateway.mac, s.site.ports[port].mac))
 }
@@ -295,8 +296,8 @@ func (s *sequence) odd(p pkt) pkt {
 	return p
 }
 
-// sctp makes the header and a chunk of an SCTP packet; its checksum is wrong, which is the
-// receiver's to find.
+// sctp makes the header and a chunk of an SCTP packet. Its checksum is wrong; only the receiver
+// checks it.
 func (s *sequence) sctp(from, to netip.AddrPort) []byte {
 	b := binary.BigEndian.AppendUint16(nil, from.Port())
 	b = binary.BigEndian.AppendUint16(b, to.Port())
@@ -304,7 +305,8 @@ func (s *sequence) sctp(from, to netip.AddrPort) []byte {
 	return append(b, byte(s.below(15)), 0, 0, 8, 0, 0, 0, 0)
 }
 
-// earlier reads one of the frames that a port has sent; ok is false if it has sent none of IP.
+// earlier reads one of the frames that a port has sent; ok is false if the port has sent no IP
+// packet.
 func (s *sequence) earlier(port int) (frame []byte, key packet.Key, ok bool) {
 	if len(s.sent[port]) == 0 {
 		return nil, key, false
@@ -323,7 +325,7 @@ func (s *sequence) earlier(port int) (frame []byte, key packet.Key, ok bool) {
 	return frame, key, key.Protocol != 0
 }
 
-// answer sends what a station would answer to a frame that it got.
+// answer sends a station's answer to a frame that it received.
 func (s *sequence) answer() {
 	port := 1 - s.below(2)
 	_, k, ok := s.earlier(port)
@@ -346,7 +348,7 @@ func (s *sequence) answer() {
 	s.packet(port, s.odd(p))
 }
 
-// fragment sends a piece of a datagram, which others may complete.
+// fragment sends a fragment of a datagram, which other events may complete.
 func (s *sequence) fragment() {
 	v := s.variants[0].Services[s.below(len(s.variants[0].Services))]
 	from := netip.AddrPortFrom(netip.MustParseAddr("192.168.5.9"), uint16(4000+s.below(2)))
@@ -386,8 +388,7 @@ func (s *sequence) icmpError() {
 	s.packet(port, icmp(router, k.Src.Netip().String(), kind.typ, kind.code, mtu, quoted))
 }
 
-// resolution sends ARP or neighbour discovery: a question for an address or the answer of a
-// station.
+// resolution sends ARP or neighbour discovery: a question for an address, or a station's answer.
 func (s *sequence) resolution() {
 	port := s.below(2)
 	top := s.site
@@ -411,8 +412,8 @@ func (s *sequence) resolution() {
 	}
 }
 
-// damaged sends a client's packet or a frame that was sent before, with some bytes changed or its
-// end cut off.
+// damaged sends a client's packet or an earlier output frame, with some bytes changed or its end
+// cut off.
 func (s *sequence) damaged() {
 	port := s.below(2)
 	frame := s.client().frame(s.site.gateway.mac, s.site.ports[port].mac)
@@ -430,7 +431,7 @@ func (s *sequence) damaged() {
 	s.bring(port, frame)
 }
 
-// check looks at everything that was sent and counted.
+// check checks all output and all counters.
 func (s *sequence) check() {
 	s.Helper()
 	for port, frames := range s.collectAll() {
@@ -462,7 +463,7 @@ func (s *sequence) left(port int, f []byte) {
 	}
 }
 
-// connectionsAgree compares each real server's connection counts with the sessions that there are.
+// connectionsAgree compares each real server's connection counts with the existing sessions.
 func (s *sequence) connectionsAgree() {
 	s.Helper()
 	type connections struct{ active, inactive int32 }

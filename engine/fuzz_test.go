@@ -11,8 +11,8 @@ import (
 	"fulcrum/packet"
 )
 
-// A fuzz input is a row of frames: a byte with the port in bit 0 and "a turn comes first" in bit 1, two bytes of length, and
-// the frame.
+// A fuzz input is a row of frames: a byte with the port in bit 0 and "a turn comes first" in bit 1,
+// two bytes of length, and the frame.
 func appendFrame(input []byte, flags byte, f []byte) []byte {
 	input = append(input, flags)
 	return append(binary.BigEndian.AppendUint16(input, uint16(len(f))), f...)
@@ -27,7 +27,8 @@ func cutFrame(input []byte) (flags byte, f, rest []byte, ok bool) {
 	return input[0], input[3 : 3+n], input[3+n:], true
 }
 
-// everythingTwice has all modes in both families, real servers of the other one, SCTP, segment sizes and echo requests that pass.
+// everythingTwice has all modes in both families, real servers of the other family, SCTP, segment
+// sizes, and echo requests that go to real servers.
 func everythingTwice() Settings {
 	s, six := twoArm, twoArm.twin()
 	n, n6 := everything(&s, 1), everything(&six, 1)
@@ -49,15 +50,16 @@ func everythingTwice() Settings {
 		v := s.service(m, packet.ProtocolSCTP, 2)
 		v.Address = netip.AddrPortFrom(v.Address.Addr(), 90+uint16(m))
 		for i := range v.RealServers {
-			v.RealServers[i].Address = netip.AddrPortFrom(v.RealServers[i].Address.Addr(), serverPort(m, v.Address))
+			v.RealServers[i].Address = netip.AddrPortFrom(v.RealServers[i].Address.Addr(),
+				serverPort(m, v.Address))
 		}
 		n.Services = append(n.Services, v)
 	}
 	return n
 }
 
-// FuzzPipeline gives any bytes on any port to a director with all modes. It must not panic, must account for every packet,
-// and what it sends must be well-formed and its own.
+// FuzzPipeline sends any bytes on any port to a director with all modes. It must not panic and must
+// account for every packet. Every packet it sends must be well-formed and come from its own MAC.
 func FuzzPipeline(f *testing.F) {
 	for _, m := range allModes {
 		var all []byte
@@ -69,30 +71,37 @@ func FuzzPipeline(f *testing.F) {
 	}
 	f.Add(appendFrame(nil, 0, whoHas(twoArm.ports[0].addr, twoArm.neighbour)))
 	f.Add(appendFrame(nil, 1, isAt(twoArm.servers[2], twoArm.ports[1])))
-	f.Add(appendFrame(nil, 0, echoRequest("192.168.5.9", vipAlone).frame(twoArm.gateway.mac, twoArm.ports[0].mac)))
+	ping := echoRequest("192.168.5.9", vipAlone)
+	f.Add(appendFrame(nil, 0, ping.frame(twoArm.gateway.mac, twoArm.ports[0].mac)))
 	six := twoArm.twin()
 	for i := range allModes {
 		to := at4(vipAlone)
 		for _, p := range []pkt{
-			tcp(client, "10.0.0.100:80", "S").to(netip.AddrPortFrom(to.Addr(), uint16(80+i))).with(func(p *pkt) { p.mss = 1460 }),
-			udp(client, "10.0.0.100:70", "question").to(netip.AddrPortFrom(to.Addr(), uint16(70+i))),
-			icmpError("192.168.5.9", udp(fmt.Sprint("10.0.0.100:", 70+i), client, "answer"), packet.ICMPUnreachable, 3, 0),
+			tcp(client, "10.0.0.100:80", "S").to(netip.AddrPortFrom(to.Addr(),
+				uint16(80+i))).with(func(p *pkt) { p.mss = 1460 }),
+			udp(client, "10.0.0.100:70", "question").to(netip.AddrPortFrom(to.Addr(),
+				uint16(70+i))),
+			icmpError("192.168.5.9", udp(fmt.Sprint("10.0.0.100:", 70+i), client, "answer"),
+				packet.ICMPUnreachable, 3, 0),
 		} {
 			f.Add(appendFrame(nil, 0, p.six().frame(six.gateway.mac, six.ports[0].mac)))
-			f.Add(appendFrame(appendFrame(nil, 0, p.frame(six.gateway.mac, six.ports[0].mac)), 0, p.six().frame(six.gateway.mac, six.ports[0].mac)))
+			f.Add(appendFrame(appendFrame(nil, 0, p.frame(six.gateway.mac, six.ports[0].mac)), 0,
+				p.six().frame(six.gateway.mac, six.ports[0].mac)))
 		}
-		whole := udp(client, "10.0.0.100:70", strings.Repeat("0123456789", 200)).to(netip.AddrPortFrom(to.Addr(), uint16(70+i)))
+		whole := udp(client, "10.0.0.100:70",
+			strings.Repeat("0123456789", 200)).to(netip.AddrPortFrom(to.Addr(), uint16(70+i)))
 		for _, p := range []pkt{whole, whole.six()} {
 			var all []byte
 			for _, piece := range fragmentsOf(p, 800) {
-				all = appendFrame(all, 0, ethernet(six.gateway.mac, six.ports[0].mac, p.etherType(), piece))
+				all = appendFrame(all, 0, ethernet(six.gateway.mac, six.ports[0].mac, p.etherType(),
+					piece))
 			}
 			f.Add(all)
 		}
 	}
 	f.Add(appendFrame(nil, 0, solicits(six.ports[0].addr, six.gateway)))
 	f.Add(appendFrame(nil, 1, advertises(six.servers[0], six.ports[1])))
-	f.Add(appendFrame(nil, 0, echoRequest("192.168.5.9", vipAlone).six().frame(six.gateway.mac, six.ports[0].mac)))
+	f.Add(appendFrame(nil, 0, ping.six().frame(six.gateway.mac, six.ports[0].mac)))
 	f.Fuzz(func(t *testing.T, input []byte) {
 		s := twoArm
 		b := newBed(t, s, everythingTwice(), func(c *bedConfig) { c.sessions, c.buffers = 16, 256 })
@@ -110,7 +119,8 @@ func FuzzPipeline(f *testing.F) {
 	})
 }
 
-// wellFormed checks that what was sent parses, comes from this station, and has a way to go.
+// wellFormed checks that each sent packet parses, comes from this station, and may pass another
+// router.
 func (b *bed) wellFormed() {
 	b.Helper()
 	for port, frames := range b.collectAll() {
@@ -119,7 +129,8 @@ func (b *bed) wellFormed() {
 			packet.Parse(f, &p)
 			switch {
 			case p.Kind == packet.Invalid || p.Kind == packet.Other || p.Kind == packet.Tagged:
-				b.Fatalf("port %d sent what is of kind %d, fault %d:\n%s", port, p.Kind, p.Fault, dump(f))
+				b.Fatalf("port %d sent what is of kind %d, fault %d:\n%s", port, p.Kind, p.Fault,
+					dump(f))
 			case packet.Ethernet(f).Src() != packet.MAC(b.site.ports[port].mac):
 				b.Fatalf("port %d sent under another's MAC:\n%s", port, dump(f))
 			case p.Kind != packet.ARPPacket && p.TTL == 0:

@@ -30,14 +30,15 @@ type captured struct {
 // captureStart is when the recorded traffic begins; the bed's clock starts with it.
 var captureStart = time.Date(2025, time.January, 1, 0, 0, 0, 0, time.UTC)
 
-// goldenSettings serve TCP and UDP through one arm, so that one file shows everything that comes in and one
-// everything that goes out.
+// goldenSettings serve TCP and UDP through one arm, so that one file shows all input and one all
+// output.
 func goldenSettings(m modes.Mode) Settings {
 	return oneArm.serving(oneArm.web(m, 2), oneArm.echo(m, 1))
 }
 
-// TestGoldens replays testdata/<mode>-in.pcap and compares what is sent with testdata/<mode>-out.pcap, byte for byte.
-// With -update both are recorded anew; look at the difference in Wireshark before you believe it.
+// TestGoldens replays testdata/<mode>-in.pcap and compares the output with
+// testdata/<mode>-out.pcap, byte for byte. With -update it records both anew; check the difference
+// in Wireshark.
 func TestGoldens(t *testing.T) {
 	for _, m := range allModes {
 		t.Run(m.String(), func(t *testing.T) {
@@ -62,7 +63,8 @@ func goldenFile(m modes.Mode, direction string) string {
 	return filepath.Join("testdata", m.String()+"-"+direction+".pcap")
 }
 
-// replay gives every packet to a fresh director at its time and returns what is sent, at the same time.
+// replay gives every packet to a new director at its time and returns the output with the same
+// times.
 func replay(t *testing.T, m modes.Mode, in []captured) []captured {
 	b := newBed(t, oneArm, goldenSettings(m))
 	start := b.now
@@ -79,26 +81,29 @@ func replay(t *testing.T, m modes.Mode, in []captured) []captured {
 	return out
 }
 
-// recorder plays the clients and real servers of the goldens, and notes all that it sends.
+// recorder plays the clients and real servers of the goldens, and records all that they send.
 type recorder struct {
 	bed *bed
 	in  []captured
-	got [][]byte // the director's answer to the last packet
+	got [][]byte // the director's output after the last packet
 }
 
-// send delivers a packet a millisecond after the one before.
+// send delivers a packet one millisecond after the last.
 func (r *recorder) send(p pkt, from host) {
 	f := p.frame(from.mac, oneArm.ports[0].mac)
 	r.bed.now++
-	r.in = append(r.in, captured{captureStart.Add(time.Duration(len(r.in)+1) * time.Millisecond), f})
+	at := captureStart.Add(time.Duration(len(r.in)+1) * time.Millisecond)
+	r.in = append(r.in, captured{at, f})
 	r.bed.receive(0, f)
 	r.got = r.bed.ports[0].Collect(0)
 }
 
 func (r *recorder) client(p pkt) { r.send(p, oneArm.gateway) }
 
-// server answers from a real server to where the session's first packet came from, if the answer passes the director.
-func (r *recorder) server(m modes.Mode, first []byte, flags, payload string, changes ...func(*pkt)) {
+// server answers from a real server to the source of the session's first packet, if answers pass
+// the director.
+func (r *recorder) server(m modes.Mode, first []byte, flags, payload string,
+	changes ...func(*pkt)) {
 	if !m.TwoWay() {
 		return
 	}
@@ -132,19 +137,21 @@ func addrPort(a, p gopacket.Endpoint) netip.AddrPort {
 	return netip.AddrPortFrom(addr, uint16(p.Raw()[0])<<8|uint16(p.Raw()[1]))
 }
 
-// record plays a TCP connection, one with IP options, a stray segment, and datagrams with and without checksum and with
-// padding.
+// record plays a TCP connection, one with IP options, a stray segment, and datagrams with and
+// without checksum and padding.
 func record(t *testing.T, m modes.Mode) []captured {
 	r := &recorder{bed: newBed(t, oneArm, goldenSettings(m))}
 	r.connection(m, client, nil)
 	r.connection(m, "10.0.0.9:4001", func(p *pkt) {
 		p.tos, p.df = 0x28, true
-		p.options = []layers.IPv4Option{{OptionType: 148, OptionLength: 4, OptionData: []byte{0, 0}}}
+		p.options = []layers.IPv4Option{{OptionType: 148, OptionLength: 4,
+			OptionData: []byte{0, 0}}}
 	})
 	r.client(tcp("192.168.5.9:4002", webVIP, "A"))
 	r.datagrams(m, "192.168.5.9:5000", func(*pkt) {})
 	r.datagrams(m, "192.168.5.9:5001", func(p *pkt) { p.noChecksum = true })
-	r.datagrams(m, "192.168.5.9:5002", func(p *pkt) { p.padding = 60 - packet.EthernetLen - len(p.ip()) })
+	r.datagrams(m, "192.168.5.9:5002",
+		func(p *pkt) { p.padding = 60 - packet.EthernetLen - len(p.ip()) })
 	return r.in
 }
 
@@ -177,7 +184,8 @@ func encodeCapture(t *testing.T, packets []captured) []byte {
 		t.Fatal(err)
 	}
 	for _, c := range packets {
-		info := gopacket.CaptureInfo{Timestamp: c.at, CaptureLength: len(c.frame), Length: len(c.frame)}
+		info := gopacket.CaptureInfo{Timestamp: c.at, CaptureLength: len(c.frame),
+			Length: len(c.frame)}
 		if err := w.WritePacket(info, c.frame); err != nil {
 			t.Fatal(err)
 		}
@@ -226,7 +234,8 @@ func compareCaptures(t *testing.T, got, want []captured) {
 		case i >= len(want):
 			t.Fatalf("packet %d was sent beyond the golden's end:\n%s", i+1, dump(got[i].frame))
 		case !got[i].at.Equal(want[i].at) || !bytes.Equal(got[i].frame, want[i].frame):
-			t.Fatalf("packet %d sent at %v\n%swant at %v\n%s", i+1, got[i].at, dump(got[i].frame), want[i].at, dump(want[i].frame))
+			t.Fatalf("packet %d sent at %v\n%swant at %v\n%s", i+1, got[i].at, dump(got[i].frame),
+				want[i].at, dump(want[i].frame))
 		}
 	}
 	t.Fatal("the capture files differ, but not in their packets")

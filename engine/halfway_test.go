@@ -9,7 +9,7 @@ import (
 	"fulcrum/packet"
 )
 
-// halfway makes a change and calls see where workers have its snapshot and not yet its pools.
+// halfway makes a change and calls see while workers have its snapshot but not its pools.
 func (b *bed) halfway(put []Service, remove []lvs.ServiceID, see func()) {
 	b.Helper()
 	c := b.engine.begin(time.Now())
@@ -40,9 +40,8 @@ func TestNewServiceHasAPool(t *testing.T) {
 	b.sessions(1)
 }
 
-// TestServiceThatComesBackHasItsPool: between its removal and its return a service's real servers
-// may have been forgotten, and one of their ids may be another service's. None gets a session by
-// mistake.
+// TestServiceThatComesBackHasItsPool: between a service's removal and its return, its real servers
+// may be forgotten and one of their ids given to another service. No session goes there by mistake.
 func TestServiceThatComesBackHasItsPool(t *testing.T) {
 	s := twoArm
 	web, echo, now := s.web(modes.NAT, 2), s.echo(modes.FullNAT, 1), time.Now()
@@ -68,8 +67,8 @@ func TestServiceThatComesBackHasItsPool(t *testing.T) {
 	b.connections(0, 0, 0, 0)
 }
 
-// TestRemovedServerIsNotPicked: a pool that is older than the snapshot may name a real server that
-// is gone. A client is not sent there: it asks again and finds another.
+// TestRemovedServerIsNotPicked: a pool that is older than the snapshot may name a removed real
+// server. The director does not send a client there: the client asks again and gets another.
 func TestRemovedServerIsNotPicked(t *testing.T) {
 	s := twoArm
 	web := s.web(modes.NAT, 2)
@@ -87,7 +86,7 @@ func TestRemovedServerIsNotPicked(t *testing.T) {
 }
 
 // TestDecisionsDoNotMixSnapshots: a worker that meets a newer pool in the middle of a burst takes
-// the service as well as the real server from the newer snapshot.
+// both service and real server from the newer snapshot.
 func TestDecisionsDoNotMixSnapshots(t *testing.T) {
 	eachSite(t, func(t *testing.T, s site) {
 		b := newBed(t, s, s.serving(s.web(modes.NAT, 1)))

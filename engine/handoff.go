@@ -6,26 +6,28 @@ import (
 	"fulcrum/ports"
 )
 
-// handoffSize is how many packets may be on their way from one worker to another, a power of two.
+// handoffSize is the capacity of the ring from one worker to another, in packets; a power of two.
 const handoffSize = 1024
 
-// handoff takes packets from one worker to another: one goroutine writes and one reads. What each of them writes has cache lines
-// to itself, and each keeps a copy of what the other wrote last, so that lines travel once a burst and not with every packet.
+// handoff is a ring of packets from one worker to another: one goroutine writes and one reads.
+// Reader and writer have cache lines of their own, and each keeps a copy of the other's position.
+// So a cache line moves once a burst and not with every packet.
 type handoff struct {
 	packets [handoffSize]ports.Packet
 
 	_    [64]byte
-	head atomic.Uint32 // taken so far; written by the reader
+	head atomic.Uint32 // packets taken so far; written by the reader
 	seen uint32        // the reader's copy of tail
 
 	_    [64]byte
-	tail atomic.Uint32 // published so far; written by the writer
-	next uint32        // written so far
+	tail atomic.Uint32 // packets published so far; written by the writer
+	next uint32        // packets written so far
 	free uint32        // the writer's copy of head
 	_    [64]byte
 }
 
-// push adds a packet, which the reader sees after publish, and reports whether there was room.
+// push adds a packet and reports whether the ring had a free slot. The reader sees the packet after
+// publish.
 func (h *handoff) push(p *ports.Packet) bool {
 	if h.next-h.free == handoffSize {
 		if h.free = h.head.Load(); h.next-h.free == handoffSize {
@@ -45,7 +47,7 @@ func (h *handoff) publish() (behind bool) {
 	return h.next-h.head.Load() > handoffSize/2
 }
 
-// pull moves packets into a burst, as many as there are and as it has room for.
+// pull moves packets into a burst until the ring is empty or the burst is full.
 func (h *handoff) pull(b *ports.Burst) {
 	head := h.head.Load()
 	if head == h.seen {
@@ -60,7 +62,7 @@ func (h *handoff) pull(b *ports.Burst) {
 	h.head.Store(head)
 }
 
-// newHandoffs makes one for each ordered pair of n workers, by writer and reader.
+// newHandoffs makes a ring for each ordered pair of n workers, indexed by writer and reader.
 func newHandoffs(n int) [][]*handoff {
 	all := make([][]*handoff, n)
 	for from := range all {
@@ -74,8 +76,8 @@ func newHandoffs(n int) [][]*handoff {
 	return all
 }
 
-// A packet that another worker has handed over carries in Handovers how many workers have had it. None is handed on but
-// those of which nobody knows the owner.
+// A packet that another worker has handed over carries in Spare how many workers have had it. Only
+// a packet without known owner is handed on again.
 
 // handOver gives a packet to another worker.
 func (w *Worker) handOver(p *ports.Packet, to int) Verdict {
@@ -91,7 +93,8 @@ func (w *Worker) handOver(p *ports.Packet, to int) Verdict {
 	return Taken
 }
 
-// takeOver processes what other workers have handed over, a burst of each at most, and returns how many packets there were.
+// takeOver processes what other workers have handed over, at most a burst from each, and returns
+// the number of packets.
 func (w *Worker) takeOver() int {
 	n := 0
 	for _, h := range w.incoming {
@@ -107,7 +110,7 @@ func (w *Worker) takeOver() int {
 	return n
 }
 
-// publishHandoffs lets the others see what this turn has handed over to them.
+// publishHandoffs shows the other workers what this turn has handed over to them.
 func (w *Worker) publishHandoffs() {
 	w.ahead = false
 	for _, h := range w.outgoing {

@@ -7,8 +7,8 @@ import (
 	"fulcrum/ports"
 )
 
-// BenchmarkHandoff is what it costs a packet to go from one worker to another: on one thread, where only instructions count, and
-// between two, where cache lines travel.
+// BenchmarkHandoff measures moving a packet from one worker to another: on one thread, where only
+// instructions count, and between two, where cache lines move.
 func BenchmarkHandoff(b *testing.B) {
 	b.Run("one thread", func(b *testing.B) {
 		h, from, to := new(handoff), new(ports.Burst), new(ports.Burst)

@@ -8,8 +8,8 @@ import (
 // originTTL is the TTL of packets that the director makes.
 const originTTL = 64
 
-// icmp4 takes an ICMP message: an error goes on to whom it concerns, and an echo request to one of the director's addresses is
-// answered.
+// icmp4 processes an ICMP message: it forwards an error along the session that the error quotes,
+// and answers an echo request to one of the director's addresses.
 func (w *Worker) icmp4(p *ports.Packet, m *meta) Verdict {
 	frame := p.Bytes()
 	message := packet.ICMP(frame[m.Transport:m.End])
@@ -19,7 +19,8 @@ func (w *Worker) icmp4(p *ports.Packet, m *meta) Verdict {
 	if v, taken := w.echoFlow(p, m); taken {
 		return v
 	}
-	if v := w.echoed(packet.AddrOf4(m.Src), packet.AddrOf4(m.Dst), message.Type() == packet.ICMPEchoRequest); v != Taken {
+	request := message.Type() == packet.ICMPEchoRequest
+	if v := w.echoed(packet.AddrOf4(m.Src), packet.AddrOf4(m.Dst), request); v != Taken {
 		return v
 	}
 	ip := packet.IPv4(frame[m.Network:])
@@ -28,15 +29,16 @@ func (w *Worker) icmp4(p *ports.Packet, m *meta) Verdict {
 	ip.SetTTL(originTTL)
 	ip.SetChecksum(0)
 	ip.SetChecksum(packet.Checksum(ip[:ip.HeaderLen()]))
-	// Only the type changes, from 8 to 0, so that a damaged message stays damaged. It is taken off by RFC 1141, since the rest may be all
-	// zeros: then the checksum is 0xffff, for which RFC 1624 gives 0.
+	// Only the type changes, from 8 to 0, so that a damaged message stays damaged. The checksum
+	// follows by RFC 1141: if the rest is all zeros, it must become 0xffff, and RFC 1624 would give
+	// 0.
 	message[0] = packet.ICMPEchoReply
 	message.SetChecksum(packet.Fold(uint64(message.Checksum()) + uint64(packet.ICMPEchoRequest)<<8))
 	w.turnBack(p, frame)
 	return w.answer(p, Consumed)
 }
 
-// icmp6 is icmp4 for IPv6, of which neighbour discovery is a part.
+// icmp6 is icmp4 for IPv6. It processes neighbour discovery too.
 func (w *Worker) icmp6(p *ports.Packet, m *meta) Verdict {
 	frame := p.Bytes()
 	message := packet.ICMPv6(frame[m.Transport:m.End])
@@ -49,7 +51,7 @@ func (w *Worker) icmp6(p *ports.Packet, m *meta) Verdict {
 	k := &w.key
 	m.WriteKey(k, p.Bytes())
 	if k.Dst.IsMulticast() {
-		return Consumed // what hosts and routers tell all others of: groups, prefixes
+		return Consumed // groups and prefixes, which hosts and routers announce to all
 	}
 	if v, taken := w.echoFlow(p, m); taken {
 		return v
@@ -62,13 +64,15 @@ func (w *Worker) icmp6(p *ports.Packet, m *meta) Verdict {
 	ip.SetDst(k.Src)
 	ip.SetHopLimit(originTTL)
 	message[0] = packet.ICMP6EchoReply
-	message.SetChecksum(packet.Delta(0).Change16(uint16(packet.ICMP6EchoRequest)<<8, uint16(packet.ICMP6EchoReply)<<8).Apply(message.Checksum()))
+	change := packet.Delta(0).Change16(
+		uint16(packet.ICMP6EchoRequest)<<8, uint16(packet.ICMP6EchoReply)<<8)
+	message.SetChecksum(change.Apply(message.Checksum()))
 	w.turnBack(p, frame)
 	return w.answer(p, Consumed)
 }
 
-// echoed reports whether an ICMP message is an echo request that is to be answered, by Taken, or what becomes of it. A VIP answers
-// while one of its services that are to be seen has a real server available.
+// echoed returns Taken for an echo request that the director answers, and otherwise the verdict
+// about the message. A VIP answers if one of its services with Echo has a real server available.
 func (w *Worker) echoed(src, dst packet.Addr, request bool) Verdict {
 	kind, ours := w.snap.kindOf(dst)
 	switch {
@@ -82,7 +86,7 @@ func (w *Worker) echoed(src, dst packet.Addr, request bool) Verdict {
 	return Taken
 }
 
-// turnBack addresses a frame to the station that it came from. An answer to it takes the same way back, so that it needs
+// turnBack addresses a frame to its sender. The answer takes the same way back, so that it needs
 // neither a route nor a neighbour.
 func (w *Worker) turnBack(p *ports.Packet, frame []byte) {
 	e := packet.Ethernet(frame)
@@ -96,13 +100,13 @@ const (
 	icmpBurst     = 50
 )
 
-// tokens limits a rate: it fills up with time.
+// tokens is a token bucket.
 type tokens struct {
 	thousandths uint32
 	last        uint32
 }
 
-// icmpAllowed takes a token for an ICMP error.
+// icmpAllowed takes a token for an ICMP error and reports whether there was one.
 func (w *Worker) icmpAllowed() bool {
 	t := &w.icmpTokens
 	const full = icmpBurst * 1000

@@ -16,9 +16,11 @@ func TestEcho(t *testing.T) {
 	s := twoArm
 	b := newBed(t, s, s.serving(s.web(modes.FullNAT, 1)))
 	for _, address := range []string{"10.0.0.1", "10.1.0.1", vipAlone, "10.1.0.50"} {
-		ask := echoRequest("192.168.5.9", address).with(func(p *pkt) { p.ttl, p.id, p.tos = 3, 99, 0xb8 })
+		ask := echoRequest("192.168.5.9", address).
+			with(func(p *pkt) { p.ttl, p.id, p.tos = 3, 99, 0xb8 })
 		b.fromClient(ask)
-		b.toClient(icmp(address, "192.168.5.9", packet.ICMPEchoReply, 0, ask.rest, ask.payload).with(func(p *pkt) {
+		reply := icmp(address, "192.168.5.9", packet.ICMPEchoReply, 0, ask.rest, ask.payload)
+		b.toClient(reply.with(func(p *pkt) {
 			p.id, p.tos = 99, 0xb8
 		}))
 	}
@@ -28,11 +30,12 @@ func TestEcho(t *testing.T) {
 	}
 }
 
-// Of a message that is all zeros the checksum is 0xffff, and nothing else.
+// The checksum of a message that is all zeros must be 0xffff.
 func TestEchoOfZeros(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.settings())
-	b.receive(0, icmp("192.168.5.9", "10.0.0.1", packet.ICMPEchoRequest, 0, 0, nil).frame(s.gateway.mac, s.ports[0].mac))
+	ask := icmp("192.168.5.9", "10.0.0.1", packet.ICMPEchoRequest, 0, 0, nil)
+	b.receive(0, ask.frame(s.gateway.mac, s.ports[0].mac))
 	if got := s.collectOne(b); plainChecksum(got[34:42], 0) != 0 {
 		t.Fatalf("wrong checksum:\n%s", dump(got))
 	}
@@ -44,7 +47,8 @@ func TestEchoWithIPOptions(t *testing.T) {
 	options := []layers.IPv4Option{{OptionType: 148, OptionLength: 4, OptionData: []byte{0, 0}}}
 	ask := echoRequest("192.168.5.9", "10.0.0.1").with(func(p *pkt) { p.options = options })
 	b.fromClient(ask)
-	b.toClient(icmp("10.0.0.1", "192.168.5.9", packet.ICMPEchoReply, 0, ask.rest, ask.payload).with(func(p *pkt) { p.options = options }))
+	b.toClient(icmp("10.0.0.1", "192.168.5.9", packet.ICMPEchoReply, 0, ask.rest, ask.payload).
+		with(func(p *pkt) { p.options = options }))
 }
 
 func TestEchoIsNotAnswered(t *testing.T) {
@@ -58,8 +62,10 @@ func TestEchoIsNotAnswered(t *testing.T) {
 		{"from a group", "to_host=1", echoRequest("224.0.0.1", vipAlone)},
 		{"from broadcast", "to_host=1", echoRequest("255.255.255.255", vipAlone)},
 		{"from loopback", "to_host=1", echoRequest("127.0.0.1", vipAlone)},
-		{"when it is a reply", "to_host=1", icmp("192.168.5.9", vipAlone, packet.ICMPEchoReply, 0, 1, nil)},
-		{"when it is an error", "icmp_error=1", icmp("192.168.5.9", vipAlone, packet.ICMPUnreachable, 1, 0, make([]byte, 28))},
+		{"when it is a reply", "to_host=1",
+			icmp("192.168.5.9", vipAlone, packet.ICMPEchoReply, 0, 1, nil)},
+		{"when it is an error", "icmp_error=1",
+			icmp("192.168.5.9", vipAlone, packet.ICMPUnreachable, 1, 0, make([]byte, 28))},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := newBed(t, s, s.serving(s.web(modes.NAT, 1)))
@@ -70,7 +76,8 @@ func TestEchoIsNotAnswered(t *testing.T) {
 	}
 }
 
-// A damaged echo request is answered by a damaged reply, which the asker throws away: no checksum is made good.
+// A damaged echo request is answered by a damaged reply, which the sender discards: the director
+// repairs no checksum.
 func TestDamagedEchoStaysDamaged(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.settings())
@@ -96,26 +103,30 @@ func TestTimeExceeded(t *testing.T) {
 	eachMode(t, func(t *testing.T, s site, m modes.Mode) {
 		b := newBed(t, s, s.serving(s.web(m, 1)))
 		b.fromClient(tcp(client, webVIP, "S").ttlOf(1))
-		b.toClient(icmpError("10.0.0.1", tcp(client, webVIP, "S").ttlOf(1), packet.ICMPTimeExceeded, 0, 0))
+		b.toClient(icmpError("10.0.0.1", tcp(client, webVIP, "S").ttlOf(1), packet.ICMPTimeExceeded,
+			0, 0))
 		b.sessions(0)
 		p := b.begin(m, tcp(client, webVIP, "S"))
 		long := tcp(client, webVIP, "A").ttlOf(1).carrying(strings.Repeat("x", 1000))
 		b.fromClient(long)
 		b.toClient(icmpError("10.0.0.1", long, packet.ICMPTimeExceeded, 0, 0))
 		b.fromClient(tcp(client, webVIP, "A").ttlOf(0))
-		b.toClient(icmpError("10.0.0.1", tcp(client, webVIP, "A").ttlOf(0), packet.ICMPTimeExceeded, 0, 0))
+		b.toClient(icmpError("10.0.0.1", tcp(client, webVIP, "A").ttlOf(0), packet.ICMPTimeExceeded,
+			0, 0))
 		b.dropped("ttl_exceeded=3")
 		if !m.TwoWay() {
 			return
 		}
-		out := pkt{src: p.source, dst: p.server, protocol: packet.ProtocolTCP}.reply("SA", "").ttlOf(1)
+		in := pkt{src: p.source, dst: p.server, protocol: packet.ProtocolTCP}
+		out := in.reply("SA", "").ttlOf(1)
 		b.fromServer(0, out)
 		own := s.own(s.back)
-		b.sent(s.back, icmpError(own.addr.String(), out, packet.ICMPTimeExceeded, 0, 0).frame(own.mac, s.servers[0].mac))
+		want := icmpError(own.addr.String(), out, packet.ICMPTimeExceeded, 0, 0)
+		b.sent(s.back, want.frame(own.mac, s.servers[0].mac))
 	})
 }
 
-// With DF the sender learns the size that fits, from the VIP; a tunnel's header is counted.
+// With DF the VIP tells the sender the size that fits, less a tunnel's header.
 func TestFragmentationNeeded(t *testing.T) {
 	eachMode(t, func(t *testing.T, s site, m modes.Mode) {
 		b := newBed(t, s, s.serving(s.web(m, 1)), func(c *bedConfig) { c.mtu = 1400 })
@@ -125,50 +136,59 @@ func TestFragmentationNeeded(t *testing.T) {
 		if s.is6 {
 			headers = 60
 		}
-		fits := tcp(client, webVIP, "A").carrying(strings.Repeat("x", room-headers)).with(func(q *pkt) { q.df = true })
+		fits := tcp(client, webVIP, "A").carrying(strings.Repeat("x", room-headers)).
+			with(func(q *pkt) { q.df = true })
 		p.sends(fits)
 		long := fits.carrying(strings.Repeat("x", room-headers+1))
 		b.fromClient(long)
-		b.toClient(icmpError(vipAlone, long, packet.ICMPUnreachable, packet.ICMPCodeFragmentationNeeded, uint32(room)))
+		b.toClient(icmpError(vipAlone, long, packet.ICMPUnreachable,
+			packet.ICMPCodeFragmentationNeeded, uint32(room)))
 		b.dropped("too_big=1")
 		if !m.TwoWay() {
 			return
 		}
-		out := pkt{src: p.source, dst: p.server, protocol: packet.ProtocolTCP}.reply("A", strings.Repeat("x", 1401-headers))
+		out := pkt{src: p.source, dst: p.server, protocol: packet.ProtocolTCP}.reply("A",
+			strings.Repeat("x", 1401-headers))
 		out.df = true
 		b.fromServer(0, out)
 		own := s.own(s.back)
-		want := icmpError(own.addr.String(), out, packet.ICMPUnreachable, packet.ICMPCodeFragmentationNeeded, 1400)
+		want := icmpError(own.addr.String(), out, packet.ICMPUnreachable,
+			packet.ICMPCodeFragmentationNeeded, 1400)
 		b.sent(s.back, want.frame(own.mac, s.servers[0].mac))
 	})
 }
 
-// A SYN too long for the tunnel must not leave a session.
+// A SYN that exceeds the tunnel's MTU must not leave a session.
 func TestFragmentationNeededForNewSession(t *testing.T) {
 	s := twoArm
 	b := newBed(t, s, s.serving(s.echo(modes.IPIP, 1)))
 	long := udp(client, echoVIP, strings.Repeat("x", 1453)).with(func(q *pkt) { q.df = true })
 	b.fromClient(long)
-	b.toClient(icmpError(vipAlone, long, packet.ICMPUnreachable, packet.ICMPCodeFragmentationNeeded, 1480))
+	b.toClient(icmpError(vipAlone, long, packet.ICMPUnreachable, packet.ICMPCodeFragmentationNeeded,
+		1480))
 	b.sessions(0)
 }
 
 func TestPortUnreachable(t *testing.T) {
 	eachMode(t, func(t *testing.T, s site, m modes.Mode) {
 		b := newBed(t, s, s.serving(s.web(m, 0), s.echo(m, 0)))
-		for _, p := range []pkt{tcp(client, webVIP, "S"), udp(client, echoVIP, "?").with(func(p *pkt) { p.padding = 9 })} {
+		padded := udp(client, echoVIP, "?").with(func(p *pkt) { p.padding = 9 })
+		for _, p := range []pkt{tcp(client, webVIP, "S"), padded} {
 			b.fromClient(p)
-			b.toClient(icmpError(vipAlone, p, packet.ICMPUnreachable, packet.ICMPCodePortUnreachable, 0))
+			b.toClient(icmpError(vipAlone, p, packet.ICMPUnreachable,
+				packet.ICMPCodePortUnreachable, 0))
 		}
 		b.dropped("no_real_server=2")
 	})
 }
 
-// RFC 1122, 3.2.2: no error about a packet that does not name its sender, nor about one that was sent to many.
+// RFC 1122, 3.2.2: no error about a packet without a host as its source, nor about one to a group.
 func TestNoErrorAboutPacketsWithoutASender(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.serving(s.web(modes.DR, 0)))
-	for _, src := range []string{"0.0.0.0:1", "0.1.2.3:1", "127.0.0.1:1", "224.0.0.5:1", "239.1.1.1:1", "255.255.255.255:1"} {
+	for _, src := range []string{
+		"0.0.0.0:1", "0.1.2.3:1", "127.0.0.1:1", "224.0.0.5:1", "239.1.1.1:1", "255.255.255.255:1",
+	} {
 		b.fromClient(tcp(src, webVIP, "S"))
 	}
 	b.quiet()
@@ -198,7 +218,7 @@ func TestICMPErrorsAreLimited(t *testing.T) {
 	if n := errors(100); n != icmpBurst {
 		t.Fatalf("%d errors after a minute, want %d", n, icmpBurst)
 	}
-	// Echo is not an error.
+	// An echo is not an error.
 	for range 100 {
 		b.fromClient(echoRequest("192.168.5.9", "10.0.0.1"))
 	}
@@ -207,7 +227,8 @@ func TestICMPErrorsAreLimited(t *testing.T) {
 	}
 }
 
-// A port without an address shows itself by the VIP where that is to the point, and else says nothing.
+// A port without an address sends errors from the VIP if the packet was to the VIP, and otherwise
+// none.
 func TestErrorsFromAPortWithoutAddress(t *testing.T) {
 	s := twoArm
 	n := s.serving(s.web(modes.NAT, 1))

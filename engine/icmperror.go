@@ -9,9 +9,10 @@ import (
 	"fulcrum/steer"
 )
 
-// icmpError takes an ICMP error to the session that it is about, and with it on to whoever sent the packet that it quotes: a
-// client or a real server. How a NIC spreads such packets says nothing about those that they quote, so the session may be another
-// worker's: the owner is computed, or, where that cannot be done or proves wrong, each worker is asked in turn.
+// icmpError forwards an ICMP error to the sender of the packet that the error quotes: a client or a
+// real server. A NIC spreads ICMP errors without regard to the quoted packet, so that the session
+// may be another worker's. The owner is computed. If it cannot be computed or proves wrong, each
+// worker is asked in turn.
 func (w *Worker) icmpError(p *ports.Packet, m *meta) Verdict {
 	q, ok := m.quoted(p)
 	if !ok {
@@ -32,16 +33,18 @@ func (w *Worker) icmpError(p *ports.Packet, m *meta) Verdict {
 	return w.handOver(p, (w.number+1)%len(w.outgoing))
 }
 
-// forwardError sends an ICMP error on as if it were of the flow that goes the same way. It changes nothing in the session, since
-// anybody can send one.
-func (w *Worker) forwardError(p *ports.Packet, m *meta, q *packet.Quotation, ref conntrack.Ref) Verdict {
+// forwardError forwards an ICMP error like a packet of the flow in the same direction. It changes
+// nothing in the session, since any host can send an ICMP error.
+func (w *Worker) forwardError(
+	p *ports.Packet, m *meta, q *packet.Quotation, ref conntrack.Ref,
+) Verdict {
 	var g passage
 	if v := w.enter(&g, p, m, ref); v != Taken {
 		return v
 	}
 	switch mtu := g.mtuLeft(); {
 	case m.TTL <= 1:
-		return DropTTLExceeded // no error is sent about an error
+		return DropTTLExceeded // no ICMP error is sent about an ICMP error
 	case m.size() > mtu:
 		return DropTooBig
 	}
@@ -62,8 +65,8 @@ func (m *meta) quoted(p *ports.Packet) (packet.Quotation, bool) {
 	return packet.Quoted4(b)
 }
 
-// rewriteError does to an ICMP error what its session's mode does. Where addresses are translated, it
-// becomes an error about the packet that its receiver has sent. It returns Taken, or why it could not.
+// rewriteError does to an ICMP error what its session's mode does. If the mode translates, the
+// error quotes the packet as its receiver has sent it. It returns Taken or a drop reason.
 func (w *Worker) rewriteError(g *passage, q *packet.Quotation) Verdict {
 	switch g.way.path {
 	case lvs.Tunnel:
@@ -78,7 +81,7 @@ func (w *Worker) rewriteError(g *passage, q *packet.Quotation) Verdict {
 	ip := p.Bytes()[m.Network:m.End]
 	switch transport := int(m.Transport - m.Network); {
 	case inner.Src.Is4() == m.Kind.Is6():
-		return w.errorAcross(p, m, q, from, to, &inner)
+		return w.errorAcross(p, m, &translatedError{quotation: q, from: from, to: to, inner: inner})
 	case m.Kind.Is6():
 		modes.TranslateError6(ip, transport, q, modes.Error6{From: from, To: to, Inner: &inner})
 	default:
@@ -89,8 +92,8 @@ func (w *Worker) rewriteError(g *passage, q *packet.Quotation) Verdict {
 	return Taken
 }
 
-// errorSource returns from whom an ICMP error comes to its receiver. A client knows only the VIP, and a
-// real server that sees no clients knows only the local address.
+// errorSource returns the source of an ICMP error for its receiver. A client knows only the VIP. A
+// real server of fullnat knows only the local address.
 func (w *Worker) errorSource(g *passage, inner *packet.Flow) packet.Addr {
 	if g.direction == conntrack.Outbound || g.session.Mode.Source() == lvs.Local {
 		return inner.Dst
@@ -99,17 +102,26 @@ func (w *Worker) errorSource(g *passage, inner *packet.Flow) packet.Addr {
 	return k.Src
 }
 
-// errorAcross makes an ICMP error one of the other family, by way of a copy, since the packet that it quotes changes its length too.
-func (w *Worker) errorAcross(p *ports.Packet, m *meta, q *packet.Quotation, from, to packet.Addr, inner *packet.Flow) Verdict {
+// translatedError is an ICMP error that is to be one of the other family.
+type translatedError struct {
+	quotation *packet.Quotation
+	from, to  packet.Addr // of the error itself
+	inner     packet.Flow // that the error is to quote
+}
+
+// errorAcross translates an ICMP error to the other family. It works on a copy, because the length
+// of the quoted packet changes too.
+func (w *Worker) errorAcross(p *ports.Packet, m *meta, e *translatedError) Verdict {
 	ip, transport := p.Bytes()[m.Network:m.End], int(m.Transport-m.Network)
 	n, etherType := 0, packet.EtherTypeIPv6
 	if m.Kind.Is6() {
-		narrow := inner.Narrow()
-		other := modes.Error4{From: from.V4(), To: to.V4(), Inner: &narrow}
-		n, etherType = modes.ErrorToFour(w.scratch[:], ip, transport, q, other), packet.EtherTypeIPv4
+		narrow := e.inner.Narrow()
+		etherType = packet.EtherTypeIPv4
+		other := modes.Error4{From: e.from.V4(), To: e.to.V4(), Inner: &narrow}
+		n = modes.ErrorToFour(w.scratch[:], ip, transport, e.quotation, other)
 	} else {
-		other := modes.Error6{From: from, To: to, Inner: inner}
-		n = modes.ErrorToSix(w.scratch[:], ip, transport, q, other)
+		other := modes.Error6{From: e.from, To: e.to, Inner: &e.inner}
+		n = modes.ErrorToSix(w.scratch[:], ip, transport, e.quotation, other)
 	}
 	if n == 0 || !p.Resize(packet.EthernetLen+n) {
 		return DropICMPError
@@ -120,7 +132,7 @@ func (w *Worker) errorAcross(p *ports.Packet, m *meta, q *packet.Quotation, from
 	return Taken
 }
 
-// route takes the packet one hop on.
+// route decrements the TTL or hop limit, as a router does.
 func (g *passage) route() {
 	ip := g.p.Bytes()[g.m.Network:]
 	if g.m.Kind.Is6() {

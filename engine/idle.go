@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Backing off: a worker polls on for a while after the last packet, then sleeps a little between polls, then a
-// little longer, and after half a second or so without any packet longer still.
+// Back-off: a worker keeps polling for a while after the last packet, then sleeps briefly between
+// polls, then longer. After about half a second without a packet it sleeps longest.
 const (
 	spins      = 256
 	shortNaps  = 1024
@@ -18,14 +18,14 @@ const (
 	deepSleep  = 250 * time.Microsecond
 )
 
-// idler counts the turns in a row that brought nothing.
+// idler counts the turns in a row without a packet.
 type idler struct {
 	busy  bool
 	empty int
 }
 
-// turn notes a turn, sleeps if it is time to, and reports whether it did. What waits to be sent is no reason to forget how long nothing
-// has come, but one to stay awake.
+// turn notes a turn, sleeps if it is time to, and reports whether it slept. Unsent packets keep the
+// worker awake, but do not reset the count of empty turns.
 func (i *idler) turn(received, unsent bool) (slept bool) {
 	if received {
 		i.empty = 0
@@ -45,7 +45,7 @@ func (i *idler) turn(received, unsent bool) (slept bool) {
 	return true
 }
 
-// pin binds the thread to a CPU and lets it sleep to the microsecond; the kernel's default slack is 50 of them.
+// pin binds the thread to a CPU and sets its timer slack to 1 µs; the kernel's default is 50 µs.
 func pin(cpu int) error {
 	var set unix.CPUSet
 	set.Set(cpu)

@@ -2,7 +2,8 @@ package engine
 
 import "testing"
 
-// TestIdler: a worker sleeps only after many turns without a packet, never with something to send, and never if it is to be busy.
+// TestIdler: a worker sleeps only after many turns without a packet, never with packets to send,
+// and never if busy is set.
 func TestIdler(t *testing.T) {
 	var i idler
 	for n := range spins - 1 {

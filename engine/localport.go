@@ -6,17 +6,17 @@ const (
 	firstLocalPort = 1024
 	localPorts     = 1<<16 - firstLocalPort
 
-	// maxProbes bounds the search for a free local port. Since each search goes on where the last one ended, the next
-	// packets search further.
+	// maxProbes bounds the search for a free local port. Each search continues where the last one
+	// ended, so that later packets search further.
 	maxProbes = 64
 )
 
-// findLocal finds a local address and port on which no answers of the real server come yet. The session
-// table itself is asked, so that ports need no book-keeping of their own. Each real server has the whole
+// findLocal finds a local address and port that no session towards the real server uses. It asks
+// the session table, so that ports need no records of their own. Each real server has the whole
 // range for itself. Ports are used in turn, so that each rests as long as possible.
 //
-// With several workers each uses those local ports that are its own. So no two of them ever choose the
-// same, and answers come to the worker that has the session.
+// With several workers, each uses only the local ports that it owns. So two workers never choose
+// the same port, and answers come to the worker of the session.
 func (w *Worker) findLocal(a *arrival, d *decision) Verdict {
 	p := &w.peers[d.id]
 	p.meet(d.server, w.random)
@@ -35,9 +35,9 @@ func (w *Worker) findLocal(a *arrival, d *decision) Verdict {
 	return DropNoLocalPort
 }
 
-// takeTurn notes that a session has begun with the local port that was found, and prefetches the place
-// in the index where the answers of the real server's next session will be entered: nothing else of
-// that session is known so early, and waiting for it took a third of the session's time.
+// takeTurn notes that a session has begun with the decision's local port. It prefetches the place
+// in the index for the answers of the real server's next session. Nothing else of that session is
+// known so early; waiting for the place took a third of the session's time.
 func (w *Worker) takeTurn(d *decision) {
 	w.peers[d.id].turn = d.turn
 	if w.nextLocal(d) {
@@ -45,11 +45,11 @@ func (w *Worker) takeTurn(d *decision) {
 	}
 }
 
-// maxForeign bounds the search for a local port of one's own, times the number of workers.
+// maxForeign times the number of workers bounds the search for a local port that this worker owns.
 const maxForeign = 64
 
-// nextLocal has a decision's answers go to the next local address and port that are this worker's, and
-// reports whether there are any.
+// nextLocal sets a decision's answers to the next local address and port that this worker owns, and
+// reports whether there is one.
 func (w *Worker) nextLocal(d *decision) bool {
 	for range maxForeign * len(w.engine.workers) {
 		d.out.Dst, d.out.DstPort = localAt(d.service.local, d.turn)
@@ -67,8 +67,8 @@ func (w *Worker) ownsLocal(d *decision) bool {
 	return o.Of(d.out.DstPort) == w.number
 }
 
-// localPort returns the port at which a real server's answers come in. It asks for no neighbour:
-// there may be no packet.
+// localPort returns the port at which a real server's answers come in. It sends no question for the
+// neighbour, since there may be no packet.
 func (w *Worker) localPort(d *decision) uint16 {
 	p := &w.peers[d.id]
 	if n := w.neighbours.At(p.hop); p.epoch == w.hopEpoch && n.Generation == p.generation {
@@ -78,12 +78,13 @@ func (w *Worker) localPort(d *decision) uint16 {
 	return port
 }
 
-// portStep is how far the ports of one address are from turn to turn: the golden section of their number, and without a factor
-// in common with it, so that all of them come before one comes again.
+// portStep is the distance between the ports of one address from round to round: the golden section
+// of their number, and coprime to it. So every port comes up before any comes up again.
 const portStep = 39869
 
-// localAt returns the address and port of a turn. Turns that follow one another have different addresses, as far as there are
-// any, and then ports that are far apart. The only division by a number that the compiler does not know is one of 32 bits.
+// localAt returns the address and port of a turn. Turns in a row have different addresses, as long
+// as there are several, and then ports that are far apart. The only division by a variable is one
+// of 32 bits.
 func localAt(local []packet.Addr, turn uint32) (address packet.Addr, port uint16) {
 	n := uint32(len(local))
 	round := turn / n

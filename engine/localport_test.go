@@ -9,7 +9,8 @@ import (
 	"fulcrum/ports"
 )
 
-// sources starts n fullnat sessions and returns how many came from each local address and port at each real server.
+// sources starts n fullnat sessions and returns how many came from each local address and port at
+// each real server.
 func (b *bed) sources(n int) map[[2]netip.AddrPort]int {
 	b.Helper()
 	seen := map[[2]netip.AddrPort]int{}
@@ -57,7 +58,8 @@ func TestLocalPortIsUsedForEveryRealServer(t *testing.T) {
 	}
 }
 
-// Two services with the same real server and local addresses share its ports: the search passes over what is taken.
+// Two services with the same real server and local addresses share its ports: the search skips
+// taken ports.
 func TestServicesShareARealServersPorts(t *testing.T) {
 	s := twoArm
 	one, two := s.echo(modes.FullNAT, 1), s.echo(modes.FullNAT, 1)
@@ -77,12 +79,12 @@ func TestServicesShareARealServersPorts(t *testing.T) {
 	}
 }
 
-// A port is free again when its session has ended, and is found although the search is bounded.
+// A port is free again when its session has ended. The search finds it although it is bounded.
 func TestExhaustedPortsComeBack(t *testing.T) {
 	b := exhaustedLocalPorts(t)
 	b.dropped("no_local_port=1")
 	b.collectAll()
-	// A turn ends a bounded number of sessions, so that many at once take many turns.
+	// A turn ends a bounded number of sessions, so that many sessions take many turns to end.
 	b.wait(301_000)
 	for range localPorts / 64 {
 		b.wait(10)
@@ -94,7 +96,8 @@ func TestExhaustedPortsComeBack(t *testing.T) {
 	}
 }
 
-// The search goes on where it ended, so that a free port in a crowd is found by and by.
+// The search goes on where it ended, so that it finds a free port among many taken ones after some
+// packets.
 func TestSearchGoesOn(t *testing.T) {
 	s := twoArm
 	v := s.echo(modes.FullNAT, 1)
@@ -127,7 +130,8 @@ func TestLocalAtUsesEverything(t *testing.T) {
 	}
 }
 
-// One client port towards two nat services with the same real server: the answers could not be told apart.
+// One client port towards two nat services with the same real server: the director could not tell
+// the answers apart.
 func TestFlowTaken(t *testing.T) {
 	s := twoArm
 	one, two := s.echo(modes.NAT, 1), s.echo(modes.NAT, 1)
@@ -142,13 +146,13 @@ func TestFlowTaken(t *testing.T) {
 }
 
 // TestQuestionAsksForNoNeighbour: an explanation looks for a local port of a real server whose next
-// hop nobody has asked for yet, and does not ask for it either.
+// hop is not resolved yet, and sends no question for it.
 func TestQuestionAsksForNoNeighbour(t *testing.T) {
 	s := twoArm
 	n := s.settings()
 	n.Neighbours = nil
 	v := s.echo(modes.FullNAT, 1)
-	for i := range 100 { // more than a worker looks after in its first turn
+	for i := range 100 { // more than a worker handles in its first turn
 		a := netip.AddrPortFrom(packet.AddrFrom4(0x0a010064+uint32(i)), 7000)
 		v.RealServers = append(v.RealServers, RealServer{Address: a})
 	}

@@ -8,32 +8,32 @@ import (
 	"fulcrum/packet"
 )
 
-// lookup is an immutable hash table from addresses and sockets to what a snapshot knows of them. A
-// Go map would do, at several times the cost per packet of a flood. The zero lookup is empty.
+// lookup is an immutable hash table from addresses and sockets to a snapshot's values. A Go map
+// would cost several times as much for each packet of a flood. The zero lookup is empty.
 type lookup[V any] struct {
-	keys   []lookupKey // the zero key is an empty place
+	keys   []lookupKey // the zero key marks an empty slot
 	values []V
 	used   int
 	shift  uint8
 }
 
-// lookupKey is what is looked up: an address, or an address with more.
+// lookupKey is an address, or an address with port and protocol.
 type lookupKey struct {
 	address packet.Addr
 	rest    uint64 // never zero
 }
 
-// socketKey is the key of a socket.
+// socketKey returns the key of a socket.
 func socketKey(address packet.Addr, port uint16, protocol uint8) lookupKey {
 	return lookupKey{address, 1<<32 | uint64(port)<<16 | uint64(protocol)}
 }
 
-// serviceKey is the key of a service.
+// serviceKey returns the key of a service.
 func serviceKey(id lvs.ServiceID) lookupKey {
 	return socketKey(packet.AddrOf(id.Address.Addr()), id.Address.Port(), uint8(id.Protocol))
 }
 
-// addressKey is the key of an address.
+// addressKey returns the key of an address.
 func addressKey(address packet.Addr) lookupKey { return lookupKey{address, 1} }
 
 func (l *lookup[V]) start(k *lookupKey) int {
@@ -56,7 +56,7 @@ func (l *lookup[V]) get(k lookupKey) (v V, ok bool) {
 	return v, false
 }
 
-// find returns the place of a key, or the empty one where it would stand.
+// find returns the slot of a key, or the empty slot where the key belongs.
 func (l *lookup[V]) find(k *lookupKey) int {
 	i := l.start(k)
 	for l.keys[i].rest != 0 && l.keys[i] != *k {
@@ -65,7 +65,7 @@ func (l *lookup[V]) find(k *lookupKey) int {
 	return i
 }
 
-// clone returns a copy that may be changed until it is published, with room for more keys.
+// clone returns a copy with space for more keys. The caller may change it until it is published.
 func (l *lookup[V]) clone(more int) lookup[V] {
 	if want := 2 * (l.used + more); want > len(l.keys) {
 		return l.grown(want)
@@ -73,7 +73,7 @@ func (l *lookup[V]) clone(more int) lookup[V] {
 	return lookup[V]{slices.Clone(l.keys), slices.Clone(l.values), l.used, l.shift}
 }
 
-// grown returns a copy in a table of at least so many places.
+// grown returns a copy in a table of at least so many slots.
 func (l *lookup[V]) grown(places int) lookup[V] {
 	n := max(bits.Len(uint(places-1)), 1)
 	g := lookup[V]{keys: make([]lookupKey, 1<<n), values: make([]V, 1<<n), shift: uint8(64 - n)}
@@ -85,7 +85,7 @@ func (l *lookup[V]) grown(places int) lookup[V] {
 	return g
 }
 
-// set enters a key or replaces its value. There must be room for it.
+// set enters a key or replaces its value. The table must have a free slot.
 func (l *lookup[V]) set(k lookupKey, v V) {
 	i := l.find(&k)
 	if l.keys[i].rest == 0 {
@@ -94,7 +94,7 @@ func (l *lookup[V]) set(k lookupKey, v V) {
 	l.keys[i], l.values[i] = k, v
 }
 
-// remove takes a key out, if it is there, and moves up those that would no longer be found behind it.
+// remove deletes a key and moves later keys up that would otherwise be lost behind the gap.
 func (l *lookup[V]) remove(k lookupKey) {
 	if len(l.keys) == 0 {
 		return
@@ -114,7 +114,7 @@ func (l *lookup[V]) remove(k lookupKey) {
 	l.keys[i], l.values[i] = lookupKey{}, none
 }
 
-// all returns the addresses of a table that has nothing but addresses.
+// all returns the addresses of a table whose keys are all addresses.
 func (l *lookup[V]) all() []packet.Addr {
 	var list []packet.Addr
 	for i := range l.keys {

@@ -12,17 +12,21 @@ import (
 func TestLookupIsAMap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		address := rapid.OneOf(
-			rapid.Map(rapid.Uint32Range(0, 300), func(v uint32) packet.Addr { return packet.AddrOf4(0x0a000000 + v) }),
-			rapid.Map(rapid.Uint64Range(0, 300), func(v uint64) packet.Addr { return packet.Addr{Hi: 0xfd00 << 48, Lo: v} }),
+			rapid.Map(rapid.Uint32Range(0, 300),
+				func(v uint32) packet.Addr { return packet.AddrOf4(0x0a000000 + v) }),
+			rapid.Map(rapid.Uint64Range(0, 300),
+				func(v uint64) packet.Addr { return packet.Addr{Hi: 0xfd00 << 48, Lo: v} }),
 			rapid.Custom(func(t *rapid.T) packet.Addr {
-				return packet.Addr{Hi: rapid.Uint64().Draw(t, "hi"), Lo: rapid.Uint64().Draw(t, "lo")}
+				return packet.Addr{Hi: rapid.Uint64().Draw(t, "hi"),
+					Lo: rapid.Uint64().Draw(t, "lo")}
 			}),
 		)
 		key := rapid.Custom(func(t *rapid.T) lookupKey {
 			if a := address.Draw(t, "address"); rapid.Bool().Draw(t, "alone") {
 				return addressKey(a)
 			} else {
-				return socketKey(a, rapid.Uint16().Draw(t, "port"), rapid.Uint8().Draw(t, "protocol"))
+				return socketKey(a, rapid.Uint16().Draw(t, "port"),
+					rapid.Uint8().Draw(t, "protocol"))
 			}
 		})
 		var l lookup[uint32]

@@ -9,24 +9,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mailbox is how control comes to a worker's own data: it holds one letter, and the worker looks into it once a turn. A worker never waits
-// for control, and control waits for a worker no longer than its context says.
+// mailbox lets control reach a worker's own data. It holds one letter, and the worker looks for it
+// once a turn. A worker never waits for control. Control waits for a worker until its context ends.
 type mailbox struct {
 	letter atomic.Pointer[letter]
 }
 
-// letter is something that a worker is asked to do on its own thread.
+// letter is a task for a worker, done on the worker's own thread.
 type letter struct {
-	do   func(*Worker) (done bool) // a bounded piece of it at a time
+	do   func(*Worker) (done bool) // does a bounded piece of the task
 	done atomic.Bool
-	gone atomic.Bool // nobody waits for it any more
+	gone atomic.Bool // the sender has stopped waiting
 }
 
-// answerPoll is how often control looks whether a letter has been answered. The worker wakes nobody, since that is a system call.
+// answerPoll is the interval at which control checks for the answer. The worker wakes no thread,
+// since that is a system call.
 const answerPoll = 200 * time.Microsecond
 
-// ask has a worker call do at the end of a turn, and of the turns that follow, until do returns true. do must neither block nor
-// take long. When ctx ends first, that is an error, and what do writes to must be left alone: it may be at it.
+// ask has a worker call do at the end of each turn until do returns true. do must neither block nor
+// take long. If ctx ends first, ask returns an error, and the caller must no longer touch what do
+// writes: the worker may still be writing.
 func (e *Engine) ask(ctx context.Context, worker int, do func(*Worker) (done bool)) error {
 	l := &letter{do: do}
 	box := &e.workers[worker].mail
@@ -40,7 +42,7 @@ func (e *Engine) ask(ctx context.Context, worker int, do func(*Worker) (done boo
 	return nil
 }
 
-// poll sleeps on the thread itself: a timer of Go's comes a millisecond late where nothing else is to be done.
+// poll sleeps on the thread itself, because a Go timer fires a millisecond late in an idle process.
 func poll(ctx context.Context, holds func() bool) error {
 	for !holds() {
 		if ctx.Err() != nil {
@@ -53,13 +55,13 @@ func poll(ctx context.Context, holds func() bool) error {
 
 func sleep(d time.Duration) {
 	ts := unix.NsecToTimespec(int64(d))
-	_ = unix.Nanosleep(&ts, nil) // interrupted, it looks sooner
+	_ = unix.Nanosleep(&ts, nil) // after an interruption the caller just polls earlier
 }
 
-// readMail does what the letter says, or its next piece.
+// readMail does the next piece of the letter in the mailbox.
 func (w *Worker) readMail() {
 	l := w.mail.letter.Load()
-	w.burst++ // what a letter asks about comes after the packets of this turn
+	w.burst++ // the letter sees what this turn's packets have changed
 	if l == nil || !l.gone.Load() && !l.do(w) {
 		return
 	}

@@ -10,14 +10,15 @@ import (
 	"fulcrum/packet"
 )
 
-// resolving is settings without static neighbours: everyone has to be asked for.
+// resolving is settings without static neighbours: the director has to resolve all of them.
 func (s *site) resolving(services ...Service) Settings {
 	n := s.serving(services...)
 	n.Neighbours = nil
 	return n
 }
 
-// newResolvingBed starts a dr director in one arm that has asked for the gateway and one real server, in vain so far.
+// newResolvingBed starts a dr director in one arm that has asked for the gateway and one real
+// server, without answer so far.
 func newResolvingBed(t *testing.T) (*bed, host) {
 	t.Helper()
 	return newBed(t, oneArm, oneArm.resolving(oneArm.web(modes.DR, 1))), oneArm.servers[0]
@@ -27,15 +28,19 @@ func TestAsksForServersAndGatewaysAtStart(t *testing.T) {
 	s := twoArm
 	b := newSilentBed(t, s, s.resolving(s.web(modes.DR, 2)))
 	b.turn()
-	b.sent(0, whoHas(s.gateway.addr, s.ports[0]), gratuitous(s.ports[0]), gratuitous(s.as(0, vipAlone)))
-	b.sent(1, whoHas(s.servers[0].addr, s.ports[1]), whoHas(s.servers[1].addr, s.ports[1]), gratuitous(s.ports[1]))
+	b.sent(0, whoHas(s.gateway.addr, s.ports[0]), gratuitous(s.ports[0]),
+		gratuitous(s.as(0, vipAlone)))
+	b.sent(1, whoHas(s.servers[0].addr, s.ports[1]), whoHas(s.servers[1].addr, s.ports[1]),
+		gratuitous(s.ports[1]))
 }
 
-// On a port with several subnets the director speaks to each neighbour from the address on its subnet.
+// On a port with several subnets the director speaks to each neighbour from the address on its
+// subnet.
 func TestSpeaksFromTheNeighboursSubnet(t *testing.T) {
 	s := oneArm
 	n := s.resolving(s.web(modes.IPIP, 1))
-	n.Ports[0].Addresses = append([]netip.Prefix{netip.MustParsePrefix("10.9.0.1/24")}, n.Ports[0].Addresses...)
+	n.Ports[0].Addresses = append([]netip.Prefix{netip.MustParsePrefix("10.9.0.1/24")},
+		n.Ports[0].Addresses...)
 	n.Routes = nil
 	b := newSilentBed(t, s, n)
 	b.turn()
@@ -47,7 +52,8 @@ func TestSpeaksFromTheNeighboursSubnet(t *testing.T) {
 
 func TestWaitingPacketsAreSentInOrder(t *testing.T) {
 	b, rs := newResolvingBed(t)
-	first, second, third := tcp(client, webVIP, "S"), tcp(client, webVIP, "A"), tcp("192.168.5.9:4001", webVIP, "S")
+	first, second := tcp(client, webVIP, "S"), tcp(client, webVIP, "A")
+	third := tcp("192.168.5.9:4001", webVIP, "S")
 	b.fromClient(first, second, third)
 	b.quiet()
 	if held := b.totals().Held; held != 3 {
@@ -62,7 +68,8 @@ func TestWaitingPacketsAreSentInOrder(t *testing.T) {
 
 func TestQuestionsAreRepeatedOncePerSecond(t *testing.T) {
 	b, rs := newResolvingBed(t)
-	gateway, server := whoHas(oneArm.gateway.addr, oneArm.ports[0]), whoHas(rs.addr, oneArm.ports[0])
+	gateway := whoHas(oneArm.gateway.addr, oneArm.ports[0])
+	server := whoHas(rs.addr, oneArm.ports[0])
 	b.wait(900)
 	b.quiet()
 	for range neighbour.Tries - 1 {
@@ -91,14 +98,15 @@ func TestFailedNeighbourComesBack(t *testing.T) {
 	b.wait(3100)
 	b.collectAll()
 	b.wait(1000)
-	b.sentInAnyOrder(0, whoHas(rs.addr, oneArm.ports[0]), whoHas(oneArm.gateway.addr, oneArm.ports[0]))
+	b.sentInAnyOrder(0, whoHas(rs.addr, oneArm.ports[0]),
+		whoHas(oneArm.gateway.addr, oneArm.ports[0]))
 	b.fromClient(tcp(client, webVIP, "S"))
 	b.receive(0, isAt(rs, oneArm.ports[0]))
 	b.toServer(0, tcp(client, webVIP, "S").hop())
 	b.dropped("")
 }
 
-// A neighbour that nobody configured is asked again when there is a packet for it.
+// A failed neighbour that is not configured is asked for again when a packet needs it.
 func TestFailedClientIsAskedAgainWhenNeeded(t *testing.T) {
 	s := oneArm
 	s.neighbour = station("10.0.0.99", 99)
@@ -138,7 +146,8 @@ func TestQueuesForNeighboursAreBounded(t *testing.T) {
 	v := s.web(modes.DR, 1)
 	v.RealServers = nil
 	for i := range neighbour.MaxQueues + 2 {
-		v.RealServers = append(v.RealServers, RealServer{Address: at4(fmt.Sprintf("10.0.0.%d:80", 150+i)), Weight: 1})
+		v.RealServers = append(v.RealServers,
+			RealServer{Address: at4(fmt.Sprintf("10.0.0.%d:80", 150+i)), Weight: 1})
 	}
 	b := newBed(t, s, s.serving(v))
 	for i := range neighbour.MaxQueues + 2 {
@@ -148,7 +157,8 @@ func TestQueuesForNeighboursAreBounded(t *testing.T) {
 	if held := b.totals().Held; held != neighbour.MaxQueues {
 		t.Fatalf("%d packets held, want %d", held, neighbour.MaxQueues)
 	}
-	// One answer makes room for another neighbour's packets; rr begins with the last real server.
+	// One answer frees a queue for another neighbour's packets; rr begins with the last real
+	// server.
 	b.receive(0, isAt(station("10.0.0.167", 167), s.ports[0]))
 	b.fromClient(tcp(clientAt(16), webVIP, "A"))
 	b.dropped("neighbour_queue_full=2")
@@ -166,7 +176,7 @@ func TestNeighbourInUseIsProbed(t *testing.T) {
 	b.quiet()
 }
 
-// A client is probed while packets go to it, and forgotten once none do.
+// A client is probed while packets go to it, and forgotten afterwards.
 func TestClientIsProbedWhileItIsUsed(t *testing.T) {
 	s := twoArm
 	b := newBed(t, s, s.serving(s.echo(modes.NAT, 1)))
@@ -191,11 +201,11 @@ func TestClientIsProbedWhileItIsUsed(t *testing.T) {
 	}
 }
 
-// The next hop of a real server that was removed is kept until the wish for it lapses, and then it is not looked after any
-// more.
+// The next hop of a removed real server is kept until its renewal lapses, and no longer renewed.
 func TestRemovedServerIsForgotten(t *testing.T) {
 	s := oneArm
-	b := newBed(t, s, Settings{Timeouts: testTimeouts(), Ports: s.settings().Ports, Services: []Service{s.web(modes.DR, 1)}})
+	b := newBed(t, s, Settings{Timeouts: testTimeouts(), Ports: s.settings().Ports,
+		Services: []Service{s.web(modes.DR, 1)}})
 	b.receive(0, isAt(s.servers[0], s.ports[0]))
 	b.apply(Settings{Timeouts: testTimeouts(), Ports: s.settings().Ports})
 	b.wait(30_100)
@@ -208,10 +218,12 @@ func TestRemovedServerIsForgotten(t *testing.T) {
 	}
 }
 
-// A configured real server is looked after for as long as it is configured, although the wish for its next hop lapses.
+// A configured real server's next hop is kept for as long as it is configured: the renewal comes
+// before the lapse.
 func TestConfiguredServerIsKept(t *testing.T) {
 	s := oneArm
-	b := newBed(t, s, Settings{Timeouts: testTimeouts(), Ports: s.settings().Ports, Services: []Service{s.web(modes.DR, 1)}})
+	b := newBed(t, s, Settings{Timeouts: testTimeouts(), Ports: s.settings().Ports,
+		Services: []Service{s.web(modes.DR, 1)}})
 	b.receive(0, isAt(s.servers[0], s.ports[0]))
 	for range 20 {
 		b.wait(30_100)
@@ -223,26 +235,29 @@ func TestConfiguredServerIsKept(t *testing.T) {
 	}
 }
 
-// The pass over the real servers renews all wishes in time, also where it takes several turns.
+// The pass over the real servers renews all next hops in time, even if it takes several turns.
 func TestAllServersAreKept(t *testing.T) {
 	s := oneArm
 	v := s.web(modes.DR, 1)
 	v.RealServers = nil
 	for i := range 3*servedAtOnce + 40 {
-		v.RealServers = append(v.RealServers, RealServer{Address: at4(fmt.Sprintf("10.0.0.%d:80", 10+i)), Weight: 1})
+		v.RealServers = append(v.RealServers,
+			RealServer{Address: at4(fmt.Sprintf("10.0.0.%d:80", 10+i)), Weight: 1})
 	}
 	b := newBed(t, s, s.resolving(v))
 	b.wait(neighbour.WantLapse + 10_000)
 	b.collectAll()
 	for id := range b.worker.snap.servers {
 		p := &b.worker.peers[id]
-		if n := b.worker.neighbours.At(p.hop); n.Generation != p.generation || p.hop == 0 || !n.Pinned() {
+		if n := b.worker.neighbours.At(p.hop); n.Generation != p.generation || p.hop == 0 ||
+			!n.Pinned() {
 			t.Fatalf("the next hop of real server %d (place %d) is not kept", id, p.hop)
 		}
 	}
 }
 
-// A place of another generation is not the real server's any more: its next hop is looked up anew.
+// A table place of another generation belongs to another neighbour: the real server's next hop is
+// looked up again.
 func TestForgottenServerIsFoundAgain(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.serving(s.web(modes.IPIP, 1)))
@@ -277,10 +292,12 @@ func TestProbedNeighbourGetsItsPackets(t *testing.T) {
 	b.toServer(0, tcp(client, webVIP, "S").hop())
 }
 
-// A real server that does not answer probes is looked for by broadcast, in case its address moved to another machine.
+// The director searches by broadcast for a real server that does not answer probes: its address may
+// have moved to another machine.
 func TestMovedNeighbourIsFound(t *testing.T) {
 	s := oneArm
-	b := newBed(t, s, Settings{Timeouts: testTimeouts(), Ports: s.settings().Ports, Services: []Service{s.web(modes.DR, 1)}})
+	b := newBed(t, s, Settings{Timeouts: testTimeouts(), Ports: s.settings().Ports,
+		Services: []Service{s.web(modes.DR, 1)}})
 	rs := s.servers[0]
 	b.receive(0, isAt(rs, s.ports[0]))
 	b.fromClient(tcp(client, webVIP, "S"))
@@ -297,7 +314,7 @@ func TestMovedNeighbourIsFound(t *testing.T) {
 	b.sent(0, tcp(client, webVIP, "A").hop().frame(s.ports[0].mac, moved.mac))
 }
 
-// Who takes over an address says so; the sessions follow at once.
+// A station that takes over an address announces it; the sessions follow at once.
 func TestTakeoverByGratuitousARP(t *testing.T) {
 	s := oneArm
 	b, rs := newResolvingBed(t)
@@ -340,8 +357,8 @@ func TestStaticNeighbourChangesWithTheSettings(t *testing.T) {
 	b.toServer(0, tcp(client, webVIP, "A").hop())
 }
 
-// A client that was forgotten leaves its place in the table to another; sessions that remember the place must not send
-// to the newcomer.
+// A forgotten client's place in the table goes to another neighbour. Sessions that remember the
+// place must not send to the new neighbour.
 func TestRecycledPlaceIsNotTheOldNeighbour(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.serving(s.echo(modes.NAT, 1)))
@@ -354,7 +371,7 @@ func TestRecycledPlaceIsNotTheOldNeighbour(t *testing.T) {
 	b.sent(0, out.hop().from(p.vip).to(p.client).frame(s.ports[0].mac, old.mac))
 	place, _ := b.worker.neighbours.Lookup(packet.AddrOf(old.addr), 0)
 
-	// The client sends on, so that its session lives, but hears nothing for ten minutes.
+	// The client keeps sending, so that its session lives, but gets no packet for ten minutes.
 	for range 5 {
 		b.wait(200_000)
 		b.fromClient(udp("10.0.0.80:4000", echoVIP, "?"))
@@ -371,7 +388,7 @@ func TestRecycledPlaceIsNotTheOldNeighbour(t *testing.T) {
 	b.sent(0, out.hop().from(p.vip).to(p.client).frame(s.ports[0].mac, old.mac))
 }
 
-// The old gateway stays one for other destinations, so that nothing but the routes tells that it is the wrong one now.
+// The old gateway stays in use for other destinations: only the routes show that it is wrong now.
 func TestSessionsFollowTheRoutes(t *testing.T) {
 	s := twoArm
 	b := newBed(t, s, s.serving(s.web(modes.NAT, 1)))
@@ -380,7 +397,8 @@ func TestSessionsFollowTheRoutes(t *testing.T) {
 	other := s.neighbour
 	changed := s.serving(s.web(modes.NAT, 1))
 	changed.Routes[0].Via = other.addr
-	changed.Routes = append(changed.Routes, Route{netip.MustParsePrefix("8.8.8.8/32"), s.gateway.addr, 0})
+	changed.Routes = append(changed.Routes,
+		Route{netip.MustParsePrefix("8.8.8.8/32"), s.gateway.addr, 0})
 	b.apply(changed)
 	out := pkt{src: p.source, dst: p.server, protocol: packet.ProtocolTCP}.reply("A", "")
 	b.fromServer(0, out)
@@ -391,7 +409,8 @@ func TestLongestPrefixWins(t *testing.T) {
 	n := Settings{
 		Timeouts: testTimeouts(),
 		Ports: []PortSettings{
-			{[]netip.Prefix{netip.MustParsePrefix("10.0.0.1/24"), netip.MustParsePrefix("fd00::1/64")}},
+			{[]netip.Prefix{netip.MustParsePrefix("10.0.0.1/24"),
+				netip.MustParsePrefix("fd00::1/64")}},
 			{[]netip.Prefix{netip.MustParsePrefix("10.1.0.1/16")}},
 		},
 		Routes: []Route{
@@ -415,10 +434,12 @@ func TestLongestPrefixWins(t *testing.T) {
 	} {
 		via, port, ok := table.next(packet.AddrOf(netip.MustParseAddr(tt.to)))
 		if got := via.Netip().String(); !ok || got != tt.via || port != tt.port {
-			t.Errorf("to %s: via %s on port %d (%v), want %s on %d", tt.to, got, port, ok, tt.via, tt.port)
+			t.Errorf("to %s: via %s on port %d (%v), want %s on %d", tt.to, got, port, ok, tt.via,
+				tt.port)
 		}
 	}
-	if _, _, ok := newRouteTable(topologySettings{ports: n.Ports}).next(packet.AddrOf(netip.MustParseAddr("8.8.8.8"))); ok {
+	routes := newRouteTable(topologySettings{ports: n.Ports})
+	if _, _, ok := routes.next(packet.AddrOf(netip.MustParseAddr("8.8.8.8"))); ok {
 		t.Error("a way to 8.8.8.8 without a route")
 	}
 }

@@ -9,32 +9,37 @@ import (
 	"fulcrum/packet"
 )
 
-// NeighbourInfo is a station as a worker knows it.
+// NeighbourInfo describes a station as one worker knows it.
 type NeighbourInfo struct {
 	Worker  int
-	Port    int // where it is
+	Port    int // index of the station's port
 	Address netip.Addr
 	State   string
 	MAC     packet.MAC // zero while it is unknown
-	Pinned  bool       // a gateway, or a real server needs it
+	Pinned  bool       // a gateway, or the next hop of a real server
 	Waiting int        // packets that wait for its MAC
 	Age     time.Duration
 }
 
-// shownNeighbours is room for what a worker copies for one letter.
+// shownNeighbours holds what a worker copies for one letter.
 type shownNeighbours struct {
 	infos   [listChunk]NeighbourInfo
 	n, next int
 	more    bool
 }
 
-// Neighbours shows what each worker knows of stations around it.
+// Neighbours calls show for each station that each worker knows. It asks the workers piece by piece
+// until ctx ends. Any goroutine may call it.
 func (e *Engine) Neighbours(ctx context.Context, show func(*NeighbourInfo)) error {
 	chunk := new(shownNeighbours)
 	for worker := range e.workers {
-		chunk.next, chunk.more = 1, true // hop 0 is none
+		chunk.next, chunk.more = 1, true // hop 0 is never used
 		for chunk.more {
-			if err := e.letter(ctx, worker, func(w *Worker) bool { w.showNeighbours(chunk); return true }); err != nil {
+			err := e.letter(ctx, worker, func(w *Worker) bool {
+				w.showNeighbours(chunk)
+				return true
+			})
+			if err != nil {
 				return err
 			}
 			for i := range chunk.infos[:chunk.n] {
@@ -45,7 +50,7 @@ func (e *Engine) Neighbours(ctx context.Context, show func(*NeighbourInfo)) erro
 	return nil
 }
 
-// showNeighbours copies the next entries that are in use.
+// showNeighbours copies the next entries in use.
 func (w *Worker) showNeighbours(c *shownNeighbours) {
 	end := min(c.next+listChunk, w.neighbours.Places())
 	for c.n = 0; c.next < end; c.next++ {

@@ -5,7 +5,7 @@ import (
 	"fulcrum/ports"
 )
 
-// hold lets a packet wait for its next hop's MAC, and asks for it.
+// hold queues a packet until its next hop's MAC is known, and sends the question for it.
 func (w *Worker) hold(p *ports.Packet, h neighbour.Hop) {
 	wait, question := w.neighbours.Hold(h, p, w.now)
 	switch wait {
@@ -17,7 +17,7 @@ func (w *Worker) hold(p *ports.Packet, h neighbour.Hop) {
 	w.ask(question)
 }
 
-// transmit writes the Ethernet addresses and puts the packet into its port's output.
+// transmit writes the Ethernet addresses and adds the packet to its port's output.
 func (w *Worker) transmit(p *ports.Packet, n *neighbour.Entry) {
 	*(*[12]byte)(p.Bytes()) = n.MACs
 	w.output(p, int(n.Port))
@@ -36,8 +36,8 @@ func (w *Worker) output(p *ports.Packet, port int) {
 	out.Push(p)
 }
 
-// answer sends a packet back through the port that it came from, as a packet of the director's: the received
-// one is accounted for as why says.
+// answer sends a packet back through the port where it came in. The answer counts as originated,
+// and the received packet is counted under why.
 func (w *Worker) answer(p *ports.Packet, why Verdict) Verdict {
 	w.count(why)
 	w.counters.totals.Originated++
@@ -45,8 +45,8 @@ func (w *Worker) answer(p *ports.Packet, why Verdict) Verdict {
 	return Taken
 }
 
-// originate makes a frame for a port's output and returns its bytes, which the caller fills at once; nil
-// without a buffer.
+// originate makes a frame in a port's output and returns its bytes, which the caller fills at once.
+// It returns nil without a free buffer.
 func (w *Worker) originate(port, length int) []byte {
 	out := &w.out[port]
 	if out.Full() {
@@ -59,7 +59,7 @@ func (w *Worker) originate(port, length int) []byte {
 	return out.Packets[out.N-1].Bytes()
 }
 
-// drop frees a packet and counts why.
+// drop frees a packet and counts the reason.
 func (w *Worker) drop(p *ports.Packet, why Verdict) {
 	if w.tap != nil {
 		w.tap.dropped(p, why)
@@ -79,7 +79,7 @@ func (w *Worker) count(v Verdict) {
 	w.counters.totals.Drops[v]++
 }
 
-// exchange crosses into a port's driver once: it sends the output, frees what was dropped, and receives.
+// exchange calls a port's driver once: it sends the output, frees dropped packets, and receives.
 func (w *Worker) exchange(port int, rx *ports.Burst) {
 	out := &w.out[port]
 	if rx != nil && !w.receives[port] {

@@ -7,22 +7,21 @@ import (
 	"fulcrum/ports"
 )
 
-// passage is the way of one packet along a session: whose packet it is, in which direction it goes, and
-// to which next hop. enter makes it; flows, later fragments and ICMP errors pass by the same one.
+// passage describes one packet on its way along a session: its session, direction and next hop.
+// enter makes it for packets of flows, later fragments and ICMP errors.
 type passage struct {
 	p         *ports.Packet
 	m         *meta
 	session   *conntrack.Session
 	server    *serverEntry
 	way       *way
-	next      *neighbour.Entry // of hop
+	next      *neighbour.Entry // entry of hop
 	slot      uint32
 	hop       neighbour.Hop
 	direction conntrack.Direction
 }
 
-// enter makes the passage of a packet along its session. It returns Taken, or why the packet goes
-// nowhere.
+// enter makes the passage of a packet along its session. It returns Taken or a drop reason.
 func (w *Worker) enter(g *passage, p *ports.Packet, m *meta, ref conntrack.Ref) Verdict {
 	slot := ref.Slot()
 	s := w.sessions.At(slot)
@@ -48,8 +47,8 @@ func (w *Worker) enter(g *passage, p *ports.Packet, m *meta, ref conntrack.Ref) 
 	return v
 }
 
-// serverHop returns the next hop towards a real server. It is remembered until the routes change or the
-// neighbour's place in the table is another's.
+// serverHop returns the next hop towards a real server. It is remembered until the routes change or
+// another neighbour gets the hop's place in the table.
 func (w *Worker) serverHop(id uint32, server *serverEntry) (neighbour.Hop, Verdict) {
 	p := &w.peers[id]
 	if p.epoch == w.hopEpoch && w.neighbours.At(p.hop).Generation == p.generation {
@@ -58,7 +57,7 @@ func (w *Worker) serverHop(id uint32, server *serverEntry) (neighbour.Hop, Verdi
 	return w.findServerHop(p, server)
 }
 
-// findServerHop looks a real server's next hop up, and has its neighbour kept.
+// findServerHop looks up a real server's next hop and keeps its neighbour resolved.
 func (w *Worker) findServerHop(p *peer, server *serverEntry) (neighbour.Hop, Verdict) {
 	p.meet(server, w.random)
 	h, v := w.nextHop(server.address)
@@ -70,11 +69,13 @@ func (w *Worker) findServerHop(p *peer, server *serverEntry) (neighbour.Hop, Ver
 	return h, Taken
 }
 
-// clientHop returns the next hop towards a session's client. The session remembers it until the routes
-// change; a gateway stays what it is as long, and another neighbour's place tells whose it is.
+// clientHop returns the next hop towards a session's client. The session remembers the hop until
+// the routes change. Within that time a gateway stays a gateway, and a neighbour's entry holds its
+// address for comparison.
 func (w *Worker) clientHop(s *conntrack.Session, slot uint32) (neighbour.Hop, Verdict) {
 	if h := neighbour.Hop(s.NextHop); s.RouteEpoch == w.snap.epoch && h != 0 {
-		if n := w.neighbours.At(h); n.Gateway || n.Address == w.sessions.Flow(slot, conntrack.Inbound).Src {
+		n := w.neighbours.At(h)
+		if n.Gateway || n.Address == w.sessions.Flow(slot, conntrack.Inbound).Src {
 			return h, Taken
 		}
 	}
@@ -83,19 +84,19 @@ func (w *Worker) clientHop(s *conntrack.Session, slot uint32) (neighbour.Hop, Ve
 	return h, v
 }
 
-// mtuLeft returns how large a packet may be on its way, in bytes of IP as it came.
+// mtuLeft returns the size of the largest packet that passes, in bytes of IP as it came in.
 func (g *passage) mtuLeft() int { return int(g.next.MTU) - int(g.way.overheads[g.direction]) }
 
-// size returns how large the packet came, in bytes of IP.
+// size returns the size of the packet as it came in, in bytes of IP.
 func (m *meta) size() int { return int(m.End - m.Network) }
 
 // passable checks what a router checks before it forwards: TTL and size.
 func (m *meta) passable(mtu int) bool { return m.TTL > 1 && m.size() <= mtu }
 
-// divisible reports whether a packet that is too large for its way may be sent in pieces.
+// divisible reports whether a packet that exceeds the MTU may be sent in fragments.
 func (m *meta) divisible() bool { return m.TTL > 1 && !m.DontFragment }
 
-// impassable tells the sender of a packet that is not passable why, and returns what became of the packet.
+// impassable tells the sender why a packet cannot pass, and returns the verdict about the packet.
 func (w *Worker) impassable(g *passage, mtu int) Verdict {
 	p, m, k := g.p, g.m, &w.key
 	m.WriteKey(k, p.Bytes())
@@ -104,13 +105,13 @@ func (w *Worker) impassable(g *passage, mtu int) Verdict {
 		return w.refuse(p, m, refusal{DropTTLExceeded, from, ttlExceeded, 0})
 	}
 	if g.direction == conntrack.Inbound {
-		from = k.Dst // to the client the VIP is the end of the way, so that is where the limit is
+		from = k.Dst // the client sees the VIP as the end of the path, so the VIP reports the limit
 	}
 	return w.refuse(p, m, refusal{DropTooBig, from, tooBig, uint32(mtu)})
 }
 
-// hopAddress returns the address by which the director shows itself as a hop to the sender of a packet: the port's
-// own, or the VIP if the port has none.
+// hopAddress returns the source address for the director's ICMP errors to the sender of a packet:
+// the port's own, or the VIP if the port has none.
 func (w *Worker) hopAddress(p *ports.Packet, k *packet.Key, d conntrack.Direction) packet.Addr {
 	a := w.snap.ports[p.Port].sourceTowards(k.Src)
 	if a == (packet.Addr{}) && d == conntrack.Inbound {

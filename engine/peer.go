@@ -6,25 +6,24 @@ import (
 	"fulcrum/neighbour"
 )
 
-// peer is what one worker keeps about a real server, by its id: what it counts, and where the server is
-// reached. It is a cache line, written by that worker alone.
+// peer is what one worker keeps about a real server, indexed by its id: its counters and its next
+// hop. It fills a cache line, which only that worker writes.
 type peer struct {
 	traffic     Traffic
 	turn        uint32 // fullnat's next local address and port
-	incarnation uint32 // of the real server that the rest is about; 0 is none
+	incarnation uint32 // of the real server that the other fields describe; 0 is none
 	epoch       uint32 // the worker's hopEpoch when hop was found
 	hop         neighbour.Hop
 	generation  uint16 // of the neighbour's place in the table
 	_           [8]byte
 }
 
-// maxServers bounds the ids of real servers: the registry gives out no others. Memory is reserved
-// for all of them, and taken for those
-// that there are.
+// maxServers bounds the ids of real servers: the registry gives out no larger id. Memory is
+// reserved for all ids, and used for those in use.
 const maxServers = 1 << 22
 
-// meet begins anew if the id is another real server's now. What was counted goes on: reports subtract
-// what the id had counted before.
+// meet resets a peer if its id now belongs to another real server. The counters go on: reports
+// subtract what the id had counted before.
 func (p *peer) meet(s *serverEntry, random *rand.Rand) {
 	if p.incarnation == s.incarnation {
 		return
@@ -34,22 +33,21 @@ func (p *peer) meet(s *serverEntry, random *rand.Rand) {
 
 // Bounds of the pass over real servers.
 const (
-	servedAtOnce  = 64     // in one turn
-	serveInterval = 20_000 // ms between passes, shorter than a neighbour is wanted for
+	servedAtOnce  = 64     // real servers in one turn
+	serveInterval = 20_000 // ms between passes; shorter than a neighbour is kept without renewal
 )
 
-// serverPass is how far a worker has come with looking after the next hops of its real servers.
+// serverPass is a worker's progress in keeping the next hops of its real servers resolved.
 type serverPass struct {
 	next  int    // id
 	due   uint32 // ms: when the next pass begins
-	over  bool   // this pass is done
-	again bool   // another pass is due after this one: it began with an older snapshot
+	over  bool   // this pass has ended
+	again bool   // another pass is due: this one began with an older snapshot
 }
 
-// lookAfterServers finds the next hops of real servers ahead of their first packet, and has their
-// neighbours kept. It goes over some of them in each turn of a pass. A new snapshot begins a pass,
-// once the one under way is over: else none would come to its end where services change all the
-// time.
+// lookAfterServers finds the next hops of real servers ahead of their first packet and keeps their
+// neighbours resolved. Each turn of a pass handles some real servers. A new snapshot starts a pass
+// only after the current one: otherwise no pass would end while services change all the time.
 func (w *Worker) lookAfterServers() {
 	t := &w.pass
 	if t.over && !t.again && int32(w.now-t.due) < 0 {

@@ -6,8 +6,8 @@ import (
 	"fulcrum/lvs"
 )
 
-// TestServersAreLookedAfterWhileServicesChange: where services come and go in every turn, each real
-// server's next hop is found all the same.
+// TestServersAreLookedAfterWhileServicesChange: each real server's next hop is found even if
+// services come and go in every turn.
 func TestServersAreLookedAfterWhileServicesChange(t *testing.T) {
 	all := farm(1, 5*servedAtOnce)
 	b := newSilentBed(t, twoArm, all)

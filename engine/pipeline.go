@@ -6,10 +6,11 @@ import (
 	"fulcrum/ports"
 )
 
-// batch is what the stages before decide found out about the packets of a burst.
+// batch holds what the early stages found out about the packets of a burst.
 type batch struct {
-	meta   [ports.MaxBurst]meta
-	hashes [ports.MaxBurst]uint64        // of TCP4 and UDP4
+	meta [ports.MaxBurst]meta
+	// hashes are those of the packets' flows; never used for a kind without session.
+	hashes [ports.MaxBurst]uint64
 	refs   [ports.MaxBurst]conntrack.Ref // probably the packet's session; to be confirmed
 }
 
@@ -17,8 +18,8 @@ type batch struct {
 type meta struct {
 	packet.Parsed
 	index    uint8   // in the batch
-	verdict  Verdict // Taken, or why the packet is turned away before anybody looks at its flow
-	fragment bool    // the first of its datagram
+	verdict  Verdict // Taken, or the drop reason that was found before the flow was looked at
+	fragment bool    // the first fragment of its datagram
 }
 
 // process takes a burst through the pipeline.
@@ -42,14 +43,15 @@ func (w *Worker) parse(b *ports.Burst) {
 		frame := p.Bytes()
 		packet.Parse(frame, &m.Parsed)
 		m.index, m.verdict, m.fragment = uint8(i), Taken, false
-		if !m.Kind.HasSession() || p.RxFlags&odd != 0 || !packet.Ethernet(frame).IsFor(w.snap.ports[p.Port].station) {
+		if !m.Kind.HasSession() || p.RxFlags&odd != 0 ||
+			!packet.Ethernet(frame).IsFor(w.snap.ports[p.Port].station) {
 			m.verdict = w.admit(p, m, frame)
 		}
 	}
 }
 
-// hash computes where in the session table each packet's session is to be looked for. What it computes for a packet that
-// has none is never used.
+// hash computes the hash of every packet's flow for the session table, in both families. The hash
+// of a packet without session kind is never used.
 func (w *Worker) hash(b *ports.Burst) {
 	for i := range b.Slice() {
 		m := &w.meta[i]
@@ -65,7 +67,8 @@ func (w *Worker) hash(b *ports.Burst) {
 // probe reads the index for the whole burst.
 func (w *Worker) probe(b *ports.Burst) { w.sessions.Probe(w.hashes[:b.N], w.refs[:b.N]) }
 
-// handle takes the packets one by one, in order, so that each sees what those before it did.
+// handle processes the packets one by one, in order, so that each sees the effects of those before
+// it.
 func (w *Worker) handle(b *ports.Burst) {
 	for i := range b.Slice() {
 		w.at = i
@@ -76,7 +79,7 @@ func (w *Worker) handle(b *ports.Burst) {
 	}
 }
 
-// handleOne returns what becomes of a packet.
+// handleOne returns the verdict about a packet.
 func (w *Worker) handleOne(p *ports.Packet, m *meta) Verdict {
 	if m.verdict != Taken {
 		return m.verdict
@@ -102,10 +105,10 @@ func (w *Worker) handleOne(p *ports.Packet, m *meta) Verdict {
 	return DropNotIP
 }
 
-// odd are the flags of packets that are turned away.
+// odd has the flags of packets that are dropped.
 const odd = ports.RxMultiSegment | ports.RxVLAN
 
-// admit turns away what is malformed or was not sent to this station.
+// admit drops malformed packets and those sent to other stations.
 func (w *Worker) admit(p *ports.Packet, m *meta, frame []byte) Verdict {
 	switch {
 	case p.RxFlags&ports.RxMultiSegment != 0:
@@ -129,7 +132,7 @@ func (w *Worker) lookup(k *packet.Key) (conntrack.Ref, bool) {
 	return w.sessions.Lookup(w.sessions.Hash(k), k)
 }
 
-// otherProtocol says why a packet of a protocol that no service can have goes nowhere.
+// otherProtocol returns the verdict about a packet of a protocol that no service can have.
 func (w *Worker) otherProtocol(p *ports.Packet, m *meta) Verdict {
 	m.WriteKey(&w.key, p.Bytes())
 	kind, ours := w.snap.kindOf(w.key.Dst)

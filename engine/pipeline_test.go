@@ -15,7 +15,7 @@ import (
 	"fulcrum/sched"
 )
 
-// sink is a port whose queue takes everything at no cost and receives nothing.
+// sink is a port whose queue takes all packets at no cost and receives none.
 type sink struct {
 	*memory.Port
 }
@@ -32,8 +32,9 @@ func (s sink) Exchange(tx, free, rx *ports.Burst) {
 
 func (s sink) Alloc(*ports.Burst, int) bool { return false }
 
-// mill feeds a worker's pipeline with bursts of UDP from many clients, in an order that no cache predicts, in a
-// handful of buffers that are always warm: as if a NIC had written them into the cache.
+// mill feeds a worker's pipeline with bursts of UDP from many clients, in an order that defeats
+// prefetching. It uses a few buffers that are always in the cache, as if a NIC had written them
+// there.
 type mill struct {
 	worker *Worker
 	burst  ports.Burst
@@ -50,21 +51,26 @@ func newMill(b *testing.B, mode modes.Mode, flows int) *mill {
 
 func newMillOf(b *testing.B, s Settings, timeouts conntrack.Timeouts, sessions, flows int) *mill {
 	b.Helper()
-	return newMills(b, s, timeouts, sessions, flows, 1)[0]
+	s.Timeouts = timeouts
+	return newMills(b, s, millConfig{sessions: sessions, flows: flows, workers: 1})[0]
 }
 
-// newMills makes a director of n workers, each with a mill of its own.
-func newMills(b *testing.B, s Settings, timeouts conntrack.Timeouts, sessions, flows, n int) []*mill {
+// millConfig sizes a director with mills; sessions and flows are those of each worker.
+type millConfig struct{ sessions, flows, workers int }
+
+// newMills makes a director with a mill for each worker.
+func newMills(b *testing.B, s Settings, c millConfig) []*mill {
 	b.Helper()
+	n := c.workers
 	pool, err := memory.NewPool(n * ports.MaxBurst)
 	if err != nil {
 		b.Fatal(err)
 	}
 	mac := packet.MAC{2, 0, 0, 0, 0, 1}
-	s.Timeouts = timeouts
 	port := sink{memory.NewPort(memory.Config{Name: "wire", MAC: mac, Pool: pool, Queues: n})}
 	e, err := New(Config{
-		Ports: []ports.Port{port}, CPUs: make([]int, n), Sessions: n * sessions, Seed: 1, Huge: true,
+		Ports: []ports.Port{port}, CPUs: make([]int, n), Sessions: n * c.sessions,
+		Seed: 1, Huge: true,
 	}, s)
 	if err != nil {
 		b.Fatal(err)
@@ -76,8 +82,8 @@ func newMills(b *testing.B, s Settings, timeouts conntrack.Timeouts, sessions, f
 	})
 	var mills []*mill
 	for i, w := range e.workers {
-		w.incoming, w.outgoing = nil, nil // each has the flows that are its own
-		m := &mill{worker: w, flows: uint32(flows), frame: udpFrame(mac)}
+		w.incoming, w.outgoing = nil, nil // each mill sends only flows of its own worker
+		m := &mill{worker: w, flows: uint32(c.flows), frame: udpFrame(mac)}
 		w.Turn(1000)
 		for range ports.MaxBurst {
 			if !port.Port.Queue(i).Alloc(&m.fresh, len(m.frame)) {
@@ -89,12 +95,15 @@ func newMills(b *testing.B, s Settings, timeouts conntrack.Timeouts, sessions, f
 	return mills
 }
 
-// BenchmarkWorkers has as many workers as CPUs take packets of known sessions through the pipeline at the same time: the time is that
-// of one packet at one of them, and as long as with one worker if they do not disturb each other.
+// BenchmarkWorkers runs workers on all CPUs at the same time, with packets of known sessions. The
+// time is that of one packet at one worker. It equals the time with one worker if they do not
+// disturb each other.
 func BenchmarkWorkers(b *testing.B) {
 	for _, n := range []int{1, 2} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			mills := newMills(b, millSettings(modes.DR), conntrack.DefaultTimeouts(), 100_000, 100_000, n)
+			s := millSettings(modes.DR)
+			s.Timeouts = conntrack.DefaultTimeouts()
+			mills := newMills(b, s, millConfig{sessions: 100_000, flows: 100_000, workers: n})
 			for _, m := range mills {
 				m.begin(b)
 			}
@@ -115,15 +124,20 @@ func BenchmarkWorkers(b *testing.B) {
 
 func millSettings(mode modes.Mode) Settings {
 	s := Settings{
-		Ports:      []PortSettings{{Addresses: []netip.Prefix{netip.MustParsePrefix("10.1.0.1/16")}}},
-		Routes:     []Route{{To: netip.MustParsePrefix("0.0.0.0/0"), Via: netip.MustParseAddr("10.1.255.254")}},
-		Neighbours: []StaticNeighbour{{Address: netip.MustParseAddr("10.1.255.254"), MAC: packet.MAC{2, 0, 0, 0, 0, 2}}},
+		Ports: []PortSettings{{Addresses: []netip.Prefix{netip.MustParsePrefix("10.1.0.1/16")}}},
+		Routes: []Route{{To: netip.MustParsePrefix("0.0.0.0/0"),
+			Via: netip.MustParseAddr("10.1.255.254")}},
+		Neighbours: []StaticNeighbour{{Address: netip.MustParseAddr("10.1.255.254"),
+			MAC: packet.MAC{2, 0, 0, 0, 0, 2}}},
 	}
-	v := Service{Name: "mill", Address: netip.MustParseAddrPort("10.1.0.100:53"), Protocol: lvs.UDP, Mode: mode, Scheduler: sched.RR}
+	v := Service{Name: "mill", Address: netip.MustParseAddrPort("10.1.0.100:53"), Protocol: lvs.UDP,
+		Mode: mode, Scheduler: sched.RR}
 	for i := range 16 {
 		a := netip.AddrFrom4([4]byte{10, 1, 1, byte(i)})
-		v.RealServers = append(v.RealServers, RealServer{Address: netip.AddrPortFrom(a, 53), Weight: 1})
-		s.Neighbours = append(s.Neighbours, StaticNeighbour{Address: a, MAC: packet.MAC{2, 0, 0, 0, 1, byte(i)}})
+		v.RealServers = append(v.RealServers,
+			RealServer{Address: netip.AddrPortFrom(a, 53), Weight: 1})
+		s.Neighbours = append(s.Neighbours,
+			StaticNeighbour{Address: a, MAC: packet.MAC{2, 0, 0, 0, 1, byte(i)}})
 		v.LocalAddresses = append(v.LocalAddresses, netip.AddrFrom4([4]byte{10, 1, 2, byte(i)}))
 	}
 	s.Services = []Service{v}
@@ -143,13 +157,14 @@ func udpFrame(mac packet.MAC) []byte {
 	return frame
 }
 
-// fill prepares the next burst: each packet of another client.
+// fill prepares the next burst: each packet from another client.
 func (m *mill) fill() {
 	m.burst = m.fresh
 	for i := range m.burst.Slice() {
 		frame := m.burst.Packets[i].Bytes()
 		copy(frame, m.frame)
-		// A walk over all clients in steps of a large prime, which is odd to every number of flows used here.
+		// The step is a large prime, and coprime to every number of flows used here, so that the
+		// walk meets all clients.
 		m.next += 2654435761 % m.flows
 		if m.next >= m.flows {
 			m.next -= m.flows
@@ -166,12 +181,13 @@ func (m *mill) client(frame []byte, n uint32) {
 	packet.UDP(ip[packet.IPv4MinLen:]).SetSrcPort(uint16(1024 + n%50000))
 }
 
-// BenchmarkPipeline takes packets of known sessions through the pipeline, without any driver. "prepare" is what the benchmark
-// itself costs, to be subtracted.
+// BenchmarkPipeline takes packets of known sessions through the pipeline, without any driver.
+// "prepare" is the cost of the benchmark itself, to be subtracted.
 func BenchmarkPipeline(b *testing.B) {
 	for _, flows := range []int{1_000, 1_000_000, 10_000_000} {
 		for mode := range modes.NumModes {
-			b.Run(fmt.Sprintf("%s/%d", mode, flows), func(b *testing.B) { newMill(b, mode, flows).run(b) })
+			b.Run(fmt.Sprintf("%s/%d", mode, flows),
+				func(b *testing.B) { newMill(b, mode, flows).run(b) })
 		}
 	}
 	b.Run("prepare", func(b *testing.B) {
@@ -182,12 +198,13 @@ func BenchmarkPipeline(b *testing.B) {
 	})
 }
 
-// BenchmarkNewFlows takes packets through the pipeline that are each the first of a flow, in a table of so many sessions,
-// which are ended all at once, untimed, whenever it is full.
+// BenchmarkNewFlows takes first packets of flows through the pipeline. The table holds so many
+// sessions; when it is full, all are ended, untimed.
 func BenchmarkNewFlows(b *testing.B) {
 	for _, flows := range []int{100_000, 4_000_000} {
 		for mode := range modes.NumModes {
-			b.Run(fmt.Sprintf("%s/%d", mode, flows), func(b *testing.B) { newMill(b, mode, flows).runNew(b) })
+			b.Run(fmt.Sprintf("%s/%d", mode, flows),
+				func(b *testing.B) { newMill(b, mode, flows).runNew(b) })
 		}
 	}
 }
@@ -208,7 +225,7 @@ func (m *mill) runNew(b *testing.B) {
 	}
 }
 
-// begin makes all sessions.
+// begin begins all sessions.
 func (m *mill) begin(b *testing.B) {
 	for range 2 * m.flows / ports.MaxBurst {
 		m.fill()

@@ -5,7 +5,7 @@ import (
 	"fulcrum/ports"
 )
 
-// problem is why a packet's sender is told that it was dropped.
+// problem is the reason of an ICMP error.
 type problem uint8
 
 const (
@@ -17,14 +17,26 @@ const (
 
 // problems has the ICMP types and codes of each problem.
 var problems = [...]struct{ type4, code4, type6, code6 uint8 }{
-	portUnreachable: {packet.ICMPUnreachable, packet.ICMPCodePortUnreachable, packet.ICMP6Unreachable, packet.ICMP6CodePortUnreachable},
-	ttlExceeded:     {packet.ICMPTimeExceeded, packet.ICMPCodeTTLExceeded, packet.ICMP6TimeExceeded, packet.ICMP6CodeHopLimitExceeded},
-	tooBig:          {packet.ICMPUnreachable, packet.ICMPCodeFragmentationNeeded, packet.ICMP6PacketTooBig, 0},
-	hostUnreachable: {packet.ICMPUnreachable, packet.ICMPCodeHostUnreachable, packet.ICMP6Unreachable, packet.ICMP6CodeAddress},
+	portUnreachable: {
+		packet.ICMPUnreachable, packet.ICMPCodePortUnreachable,
+		packet.ICMP6Unreachable, packet.ICMP6CodePortUnreachable,
+	},
+	ttlExceeded: {
+		packet.ICMPTimeExceeded, packet.ICMPCodeTTLExceeded,
+		packet.ICMP6TimeExceeded, packet.ICMP6CodeHopLimitExceeded,
+	},
+	tooBig: {
+		packet.ICMPUnreachable, packet.ICMPCodeFragmentationNeeded,
+		packet.ICMP6PacketTooBig, 0,
+	},
+	hostUnreachable: {
+		packet.ICMPUnreachable, packet.ICMPCodeHostUnreachable,
+		packet.ICMP6Unreachable, packet.ICMP6CodeAddress,
+	},
 }
 
-// How much of a packet an ICMP error quotes, so that it stays within 576 bytes (RFC 1812, 4.3.2.3), or the least MTU of IPv6 (RFC
-// 4443, 2.4).
+// The part of a packet that an ICMP error quotes. It keeps the error within 576 bytes (RFC 1812,
+// 4.3.2.3), or within the least MTU of IPv6 (RFC 4443, 2.4).
 const (
 	maxQuoted4 = 576 - packet.IPv4MinLen - packet.ICMPLen
 	maxQuoted6 = 1280 - packet.IPv6Len - packet.ICMPLen
@@ -33,8 +45,8 @@ const (
 // internetworkControl is the traffic class of ICMP errors (RFC 1812, 4.3.2.5).
 const internetworkControl = 0xc0
 
-// refusal is what the sender of a dropped packet is told, and from which address; the zero address tells
-// nothing. rest is the second word of the ICMP header.
+// refusal describes the ICMP error about a dropped packet. Its source is from; a zero from sends no
+// error. rest is the second word of the ICMP header.
 type refusal struct {
 	why  Verdict
 	from packet.Addr
@@ -42,16 +54,18 @@ type refusal struct {
 	rest uint32
 }
 
-// refuse drops a packet and tells its sender why by an ICMP error made in the packet's own buffer. Where
-// no error may be sent (RFC 1122, 3.2.2) or too many were, the packet is just dropped.
+// refuse drops a packet and tells its sender why by an ICMP error, made in the packet's own buffer.
+// If no error may be sent (RFC 1122, 3.2.2) or the rate limit is reached, it only drops the packet.
 func (w *Worker) refuse(p *ports.Packet, m *meta, r refusal) Verdict {
 	k := &w.key
 	m.WriteKey(k, p.Bytes())
-	if r.from == (packet.Addr{}) || !w.isStranger(k.Src) || packet.Ethernet(p.Bytes()).Dst().IsMulticast() || !w.icmpAllowed() {
+	if r.from == (packet.Addr{}) || !w.isStranger(k.Src) ||
+		packet.Ethernet(p.Bytes()).Dst().IsMulticast() || !w.icmpAllowed() {
 		return r.why
 	}
 	if w.tap != nil {
-		w.tap.dropped(p, r.why) // as long as it is itself
+		// The tap copies the packet before the error overwrites it.
+		w.tap.dropped(p, r.why)
 	}
 	ethernet := [packet.EthernetLen]byte(p.Bytes())
 	if !quoteAnew(p, int(m.Network), m.size(), m.Kind.Is6()) {
@@ -88,11 +102,12 @@ func encodeError6(b []byte, src, dst packet.Addr, what problem, rest uint32) {
 		Src:           src,
 		Dst:           dst,
 	})
-	packet.ICMPv6(b[packet.IPv6Len:]).Encode(problems[what].type6, problems[what].code6, rest, src, dst)
+	error6 := packet.ICMPv6(b[packet.IPv6Len:])
+	error6.Encode(problems[what].type6, problems[what].code6, rest, src, dst)
 }
 
-// quoteAnew makes a packet of what lies at an offset of its frame, of the given length, with room for the headers of an ICMP error in
-// front, and reports whether there was room.
+// quoteAnew makes a packet that holds length bytes of the frame from offset at, behind space for
+// the headers of an ICMP error. It reports whether the buffer had the space.
 func quoteAnew(p *ports.Packet, at, length int, six bool) bool {
 	header, most := packet.IPv4MinLen, maxQuoted4
 	if six {
@@ -103,7 +118,8 @@ func quoteAnew(p *ports.Packet, at, length int, six bool) bool {
 	return p.Prepend(header + packet.ICMPLen)
 }
 
-// writeError writes the EtherType and the headers of an ICMP error by the family of its addresses.
+// writeError writes the EtherType and the headers of an ICMP error. The family is that of its
+// addresses.
 func writeError(frame []byte, src, dst packet.Addr, what problem, rest uint32) {
 	b := frame[packet.EthernetLen:]
 	if src.Is4() {

@@ -13,27 +13,28 @@ import (
 	"fulcrum/sched"
 )
 
-// registry gives services and real servers the live state that survives every change of the
-// configuration: connection counts, pools, and what was counted. It belongs to the control side;
-// workers reach pools and loads through the snapshot.
+// registry holds the state of services and real servers that survives every change of the
+// configuration: connection counts, pools and totals. It belongs to the control side; workers reach
+// pools and loads through the snapshot.
 //
-// A real server's id is given out again only when no session can refer to it any more, so that none
-// counts on a stranger.
+// A real server's id is given out again only when no session can refer to it any more. So no
+// session counts for a real server that is not its own.
 type registry struct {
 	workers int
-	most    int // ids
+	most    int // upper bound of ids
 
-	mu           sync.Mutex // guards all that follows
-	services     map[lvs.ServiceID]*liveService
-	vips         map[packet.Addr][]*liveService // configured ones, by VIP
-	locals       map[packet.Addr]int            // local addresses, by how many services use them
-	ends         map[lookupKey]int              // clientEnds, by how many real servers have them
-	live         []*liveServer                  // by id
-	gone         []uint32                       // ids of real servers that were removed
-	free         []uint32                       // ids without a real server
+	mu       sync.Mutex // guards the fields below
+	services map[lvs.ServiceID]*liveService
+	vips     map[packet.Addr][]*liveService // configured services, by VIP
+	locals   map[packet.Addr]int            // number of services that use a local address
+	// ends holds the number of real servers for each socket of clientEnds.
+	ends         map[lookupKey]int
+	live         []*liveServer // by id
+	gone         []uint32      // ids of removed real servers
+	free         []uint32      // ids without real server
 	incarnations uint32
-	reuses       uint32    // ids given out again
-	looked       time.Time // when forget looked last
+	reuses       uint32    // how many ids were given out again
+	looked       time.Time // when forget was last called
 }
 
 // liveServer has a cache line to itself: every worker writes it for each new session.
@@ -42,29 +43,31 @@ type liveServer struct {
 	id   lvs.RealServerID
 	_    [64]byte
 
-	incarnation uint32    // tells those apart that had the same id; never 0
-	before      Traffic   // what the id counted for others
-	gone        time.Time // when it was removed, or had a session since; zero while configured
-	listed      bool      // in the registry's list of those that are gone
-	clientEnd   bool      // counted in the registry's ends
+	incarnation uint32  // differs between real servers with the same id; never 0
+	before      Traffic // what the id had counted for earlier real servers
+	// gone is when it was removed or last seen with a session; zero while it is configured.
+	gone      time.Time
+	listed    bool // is in the registry's gone
+	clientEnd bool // counted in the registry's ends
 }
 
-// liveService is a service as it is now. Workers read pool and write seen, each its own; all else is
-// guarded by the registry.
+// liveService is the present state of a service. Workers read pool, and each writes its own element
+// of seen; the registry's lock guards the rest.
 type liveService struct {
 	id   lvs.ServiceID
 	pool atomic.Pointer[sched.Pool]
 	seen []seenPool // by worker
 
-	settings   Service // with the weights in force; no name while it is not configured
+	settings   Service // with the weights in force; Name is empty while it is not configured
 	configured bool
-	servers    map[netip.AddrPort]uint32 // ids, also of those that were removed
-	forgotten  Traffic                   // what real servers counted that have no id any more
-	clientEnd  bool                      // has or had a mode whose flows belong to their clients' ends
+	servers    map[netip.AddrPort]uint32 // ids, including those of removed real servers
+	forgotten  Traffic                   // counts of real servers that have no id any more
+	// clientEnd: it has or had a mode whose flows belong to their clients' ends.
+	clientEnd bool
 }
 
-// seenPool is a service's pool as a worker saw it in a burst, so that all packets of the burst see the
-// same. It has a cache line to itself.
+// seenPool is a service's pool as a worker saw it in a burst, so that all packets of the burst see
+// the same. It has a cache line to itself.
 type seenPool struct {
 	pool  *sched.Pool
 	burst uint64
@@ -79,7 +82,7 @@ func newRegistry(workers int) *registry {
 	}
 }
 
-// service returns a service's live state, and makes it if the service is new.
+// service returns a service's live state, and creates it for a new service.
 func (r *registry) service(id lvs.ServiceID) *liveService {
 	s := r.services[id]
 	if s == nil {
@@ -89,7 +92,7 @@ func (r *registry) service(id lvs.ServiceID) *liveService {
 	return s
 }
 
-// server returns the id of a service's real server, and gives it one if it is new.
+// server returns the id of a service's real server, and assigns one to a new real server.
 func (r *registry) server(s *liveService, address netip.AddrPort) uint32 {
 	id, known := s.servers[address]
 	if !known {
@@ -100,10 +103,11 @@ func (r *registry) server(s *liveService, address netip.AddrPort) uint32 {
 	return id
 }
 
-// ErrManyServers says that workers have no place for what they count of so many real servers.
+// ErrManyServers reports that the ids for real servers do not suffice: workers reserve memory for
+// that many.
 var ErrManyServers = errors.New("engine: too many real servers")
 
-// room reports whether there are ids for all real servers of some services that have none.
+// room returns ErrManyServers if the ids do not suffice for the new real servers of some services.
 func (r *registry) room(services []Service) error {
 	fresh := 0
 	for i := range services {
@@ -136,11 +140,11 @@ func (r *registry) newID(of lvs.RealServerID) uint32 {
 	id := r.free[last]
 	r.free = r.free[:last]
 	n.before = r.live[id].before
-	r.live[id] = n // a new one: no worker writes to it yet
+	r.live[id] = n // new memory, which no worker writes to yet
 	return id
 }
 
-// remove notes that a real server is configured no more.
+// remove notes that a real server is no longer configured.
 func (r *registry) remove(id uint32, now time.Time) {
 	live := r.live[id]
 	live.gone = now
@@ -150,17 +154,17 @@ func (r *registry) remove(id uint32, now time.Time) {
 	}
 }
 
-// forgetAfter is how long a real server that was removed is remembered after its last session, as
-// far as forget has seen one, so that it goes on counting if it comes back: far longer than workers
-// take to know that it is gone, and to publish what it counted.
+// forgetAfter is how long a removed real server is remembered after forget last saw it with a
+// session. Its counters go on if it comes back. The time is far longer than workers need to learn
+// of the removal and to publish their counts.
 const (
 	forgetAfter = time.Hour
-	forgetEvery = time.Minute // between two looks at those that are gone
+	forgetEvery = time.Minute // between two calls of forget
 )
 
-// forget frees the ids of real servers that have been gone for long and have no session, and returns
-// them: a director whose real servers come and go must not grow for ever. counted tells what an id
-// has counted.
+// forget frees and returns the ids of real servers that have been gone for long and have no
+// session. Without it, a director whose real servers come and go would grow for ever. counted
+// returns what an id has counted.
 func (r *registry) forget(now time.Time, counted func(id uint32) Traffic) (freed []*liveServer) {
 	r.looked = now
 	kept := r.gone[:0]
@@ -183,7 +187,7 @@ func (r *registry) forget(now time.Time, counted func(id uint32) Traffic) (freed
 	return freed
 }
 
-// release gives up a real server's id. Its service keeps what it counted.
+// release frees a real server's id. Its service keeps the counts.
 func (r *registry) release(live *liveServer, counted Traffic) {
 	s := r.services[live.id.Service]
 	own := counted
@@ -194,15 +198,15 @@ func (r *registry) release(live *liveServer, counted Traffic) {
 	r.dropUnused(s)
 }
 
-// dropUnused forgets a service that is neither configured nor remembered by a real server.
+// dropUnused forgets a service that is not configured and has no remembered real server.
 func (r *registry) dropUnused(s *liveService) {
 	if !s.configured && len(s.servers) == 0 {
 		delete(r.services, s.id)
 	}
 }
 
-// find returns the load of a real server that is configured or remembered, or nil. It is never
-// another's: a real server that gets the id later has a load of its own.
+// find returns the load of a configured or remembered real server, or nil. The load never becomes
+// another's: the next real server of the id gets a load of its own.
 func (r *registry) find(id lvs.RealServerID) *sched.Load {
 	r.mu.Lock()
 	defer r.mu.Unlock()

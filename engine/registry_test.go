@@ -32,8 +32,8 @@ func (s *Service) serverID(i int) lvs.RealServerID {
 	return lvs.RealServerID{Service: s.ID(), Address: s.RealServers[i].Address}
 }
 
-// TestRealServersThatNeverComeBack: real servers that come, serve and go for ever take no more ids than are needed at one time, and what
-// their service has counted does not go back.
+// TestRealServersThatNeverComeBack: real servers that come, serve and go for ever take no more ids
+// than are needed at one time. The counts of their service do not go back.
 func TestRealServersThatNeverComeBack(t *testing.T) {
 	s := twoArm
 	b := newBed(t, s, comingAndGoing(s, 0))
@@ -43,7 +43,7 @@ func TestRealServersThatNeverComeBack(t *testing.T) {
 		for j := range 3 {
 			b.fromClient(tcp(clientAt(3*i+j), webVIP, "S"))
 		}
-		b.wait(61_000) // SYN_RECV's timeout, and all is published
+		b.wait(61_000) // SYN_RECV's timeout, and then publication
 		r := b.engine.Report().Services[0]
 		if r.Connections != uint64(3*(i+1)) || r.InPackets != r.Connections || r.RealServers[0].Connections != 3 {
 			t.Fatalf("after %d: %+v", i+1, r)
@@ -55,7 +55,8 @@ func TestRealServersThatNeverComeBack(t *testing.T) {
 	}
 }
 
-// TestServicesThatNeverComeBack: nothing is kept of a service and its real servers that have been gone for long.
+// TestServicesThatNeverComeBack: the registry forgets services and real servers that have been gone
+// for long.
 func TestServicesThatNeverComeBack(t *testing.T) {
 	s := twoArm
 	b := newBed(t, s, s.serving(s.web(modes.NAT, 1)))
@@ -76,8 +77,8 @@ func TestServicesThatNeverComeBack(t *testing.T) {
 	}
 }
 
-// TestIDsOfSessionsAreKept: a real server that has a session keeps its id however long it is gone, so that the session does not count on
-// another one. It may come back to it.
+// TestIDsOfSessionsAreKept: a real server with a session keeps its id however long it is gone, so
+// that the session does not count for another one. It may come back to the id.
 func TestIDsOfSessionsAreKept(t *testing.T) {
 	s := twoArm
 	b := newBed(t, s, comingAndGoing(s, 0))
@@ -97,7 +98,8 @@ func TestIDsOfSessionsAreKept(t *testing.T) {
 	}
 }
 
-// TestSessionsAreCountedWhileIDsAreForgotten: who waits for a drain may ask while a change of the configuration forgets others.
+// TestSessionsAreCountedWhileIDsAreForgotten: a drain may ask for the number of sessions while a
+// change of the configuration forgets ids.
 func TestSessionsAreCountedWhileIDsAreForgotten(t *testing.T) {
 	s := twoArm
 	b := newBed(t, s, comingAndGoing(s, 0))
@@ -122,8 +124,8 @@ func TestSessionsAreCountedWhileIDsAreForgotten(t *testing.T) {
 	asking.Wait()
 }
 
-// TestEndingSparesWhoGetsTheID: the end of a real server's sessions goes over the table piece by piece. A session that another real server has by
-// then, with an id that was the first one's when the ending began, goes on.
+// TestEndingSparesWhoGetsTheID: EndSessions goes over the table piece by piece. Meanwhile the id
+// may go to another real server, whose sessions go on.
 func TestEndingSparesWhoGetsTheID(t *testing.T) {
 	s := twoArm
 	b := newBed(t, s, comingAndGoing(s, 0))
@@ -140,8 +142,8 @@ func TestEndingSparesWhoGetsTheID(t *testing.T) {
 	}
 }
 
-// TestSharedSocketIsForgottenOnce: a real server of two services answers the clients of both. When
-// one of the services is forgotten, answers to clients of the other still find their workers.
+// TestSharedSocketIsForgottenOnce: a real server of two services answers the clients of both. After
+// one service is forgotten, answers to clients of the other still find their workers.
 func TestSharedSocketIsForgottenOnce(t *testing.T) {
 	s := twoArm
 	web, other, now := s.web(modes.NAT, 1), s.web(modes.NAT, 1), time.Now()
@@ -162,8 +164,8 @@ func TestSharedSocketIsForgottenOnce(t *testing.T) {
 	}
 }
 
-// TestTooManyRealServers: a change for which there are not enough ids changes nothing, and the
-// workers never meet an id that they have no place for. Ids that are forgotten make room.
+// TestTooManyRealServers: a change without enough ids changes nothing, and the workers never meet
+// an id out of bounds. Forgotten ids are free for others.
 func TestTooManyRealServers(t *testing.T) {
 	s := twoArm
 	web, now := s.web(modes.NAT, 3), time.Now()
@@ -209,8 +211,8 @@ func TestRoomIsWhatWorkersReserve(t *testing.T) {
 	}
 }
 
-// TestEndOfALateSession: what a real server's last session counts is its own although nobody has
-// published it when the session ends: the id is given out again later than that.
+// TestEndOfALateSession: the counts of a real server's last session are its own, even if the
+// session ends before they are published: the id is given out again later than that.
 func TestEndOfALateSession(t *testing.T) {
 	s := twoArm
 	b := newBed(t, s, comingAndGoing(s, 0))
@@ -218,7 +220,7 @@ func TestEndOfALateSession(t *testing.T) {
 	b.wait(100)
 	now := time.Now()
 	b.applyAt(comingAndGoing(s, 1), now)
-	b.applyAt(comingAndGoing(s, 2), now.Add(forgetAfter)) // it has the session
+	b.applyAt(comingAndGoing(s, 2), now.Add(forgetAfter)) // still has the session
 	b.worker.sessions.EndAll()
 	b.applyAt(comingAndGoing(s, 3), now.Add(forgetAfter+forgetEvery))
 	if r := b.engine.registry; r.live[0].id.Address.Port() != 8000 {
@@ -226,7 +228,8 @@ func TestEndOfALateSession(t *testing.T) {
 	}
 }
 
-// TestReportOfARemovedService: a report that began before a service was removed leaves it out.
+// TestReportOfARemovedService: a report that began before a service was removed leaves the service
+// out.
 func TestReportOfARemovedService(t *testing.T) {
 	s := twoArm
 	b := newBed(t, s, s.serving(s.web(modes.NAT, 1), s.echo(modes.NAT, 1)))
@@ -239,7 +242,7 @@ func TestReportOfARemovedService(t *testing.T) {
 	}
 }
 
-// TestReportAfterClose: whoever asks for a report too late gets one.
+// TestReportAfterClose: Report may still be called after Close.
 func TestReportAfterClose(t *testing.T) {
 	s := twoArm
 	b := newBed(t, s, s.serving(s.web(modes.NAT, 1)))

@@ -46,7 +46,7 @@ func TestExpireNoDest(t *testing.T) {
 	}
 }
 
-// TestOtherTimeouts: they count for sessions that are there, and for what is shown of them.
+// TestOtherTimeouts: new timeouts apply to existing sessions, and to what is shown of them.
 func TestOtherTimeouts(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.serving(s.echo(modes.NAT, 1)))
@@ -73,7 +73,8 @@ func TestAnswersOfARemovedServerAreDropped(t *testing.T) {
 	b.dropped("real_server_gone=1")
 }
 
-// A removed service leaves its sessions to their fate, and its VIP is no address of ours any more.
+// A removed service's sessions end as usual, and its VIP is not an address of the director any
+// more.
 func TestRemovedService(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.serving(s.web(modes.NAT, 1)))
@@ -85,12 +86,13 @@ func TestRemovedService(t *testing.T) {
 	b.dropped("not_ours=1 real_server_gone=1")
 }
 
-// TestChangedMode: a session goes on by the mode that it began with, in both directions; new ones go by the new mode. All count at
-// the same real server.
+// TestChangedMode: a session keeps the mode with which it began, in both directions; new sessions
+// get the new mode. All count for the same real server.
 func TestChangedMode(t *testing.T) {
 	for _, s := range sites {
 		for _, modesOfServer := range [][2]modes.Mode{
-			{modes.NAT, modes.FullNAT}, {modes.FullNAT, modes.NAT}, {modes.DR, modes.IPIP}, {modes.IPIP, modes.DR},
+			{modes.NAT, modes.FullNAT}, {modes.FullNAT, modes.NAT}, {modes.DR, modes.IPIP},
+			{modes.IPIP, modes.DR},
 		} {
 			old, next := modesOfServer[0], modesOfServer[1]
 			t.Run(fmt.Sprintf("%s/%s to %s", s.name, old, next), func(t *testing.T) {
@@ -111,7 +113,7 @@ func TestChangedMode(t *testing.T) {
 	}
 }
 
-// Weight 0 drains: its sessions go on, new ones go elsewhere.
+// Weight 0 drains: existing sessions go on, new ones go to other real servers.
 func TestDrain(t *testing.T) {
 	s := twoArm
 	b := newBed(t, s, s.serving(s.web(modes.NAT, 1)))
@@ -151,13 +153,13 @@ func TestConnectionCountsSurviveReloads(t *testing.T) {
 	for i := range 3 {
 		b.fromClient(tcp(clientAt(10+i), webVIP, "S"))
 	}
-	b.connections(1, 2, 3, 0) // least connections saw the old ones
+	b.connections(1, 2, 3, 0) // least connections counts the old sessions
 	b.wait(62_000)
 	b.sessions(0)
 	b.connections(1, 0, 0, 0)
 }
 
-// rr goes on after a reload where it stood.
+// rr continues after a reload where it stopped.
 func TestRoundRobinGoesOnAfterReload(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.serving(s.web(modes.DR, 3)))

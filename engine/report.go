@@ -7,14 +7,14 @@ import (
 	"fulcrum/ports"
 )
 
-// Report is what the director has done so far, summed over its workers. Workers publish their counts every 10 ms, so
-// that a report may lag by as much.
+// Report is what the director has done so far, summed over its workers. Workers publish their
+// counts every 10 ms, so that a report may lag by as much.
 type Report struct {
 	Totals
 	Ports    []PortReport // in the order of the configuration
 	Services []ServiceReport
 	Workers  []WorkerReport
-	Sessions int // sessions that the real servers have, in all
+	Sessions int // of all real servers
 }
 
 // WorkerReport is a worker's part of a Report.
@@ -22,11 +22,11 @@ type WorkerReport struct {
 	CPU int
 	Totals
 	Sessions int
-	HandedTo []uint64 // packets handed over, by worker
+	HandedTo []uint64 // packets handed over, by receiving worker
 	Turns    uint64
 	Busy     time.Duration // in turns that brought packets
 	Times    TurnTimes
-	// NeighbourFailures counts next hops that were given up because they answered nobody.
+	// NeighbourFailures counts next hops that were given up because they did not answer.
 	NeighbourFailures uint64
 }
 
@@ -51,7 +51,7 @@ type RealServerReport struct {
 	Traffic
 }
 
-// Report sums up what the workers have published. It may be called at any time, by anyone.
+// Report sums up what the workers have published. Any goroutine may call it at any time.
 func (e *Engine) Report() Report {
 	r := Report{Ports: make([]PortReport, len(e.cfg.Ports))}
 	for i, p := range e.cfg.Ports {
@@ -77,16 +77,19 @@ func (e *Engine) Report() Report {
 	return r
 }
 
-// settle takes what one worker had from another out of the sum: what is between them is held.
+// settle removes hand-offs between workers from the totals: packets between two workers count as
+// held.
 func (t *Totals) settle() {
-	t.Held += max(t.HandedOver, t.TakenOver) - t.TakenOver // they are not read at one moment
+	// The workers' counts are read one after the other, so that TakenOver may exceed HandedOver.
+	t.Held += max(t.HandedOver, t.TakenOver) - t.TakenOver
 	t.HandedOver, t.TakenOver = 0, 0
 }
 
 func (w *Worker) report() WorkerReport {
 	r := WorkerReport{
 		CPU: w.engine.cfg.CPUs[w.number], Sessions: int(w.published.sessions.Load()),
-		Turns: w.published.turns.Load(), Busy: time.Duration(w.published.busy.Load()) * time.Millisecond,
+		Turns:             w.published.turns.Load(),
+		Busy:              time.Duration(w.published.busy.Load()) * time.Millisecond,
 		NeighbourFailures: w.published.unanswered.Load(), Times: w.published.readTurnTimes(),
 	}
 	w.published.addTotals(&r.Totals)
@@ -96,7 +99,7 @@ func (w *Worker) report() WorkerReport {
 	return r
 }
 
-// counted returns what the workers have published of a real server id, or nothing after Close. The
+// counted returns what the workers have published for a real server id; zero after Close. The
 // caller has locked the registry.
 func (e *Engine) counted(id uint32) Traffic {
 	var t Traffic
@@ -108,9 +111,9 @@ func (e *Engine) counted(id uint32) Traffic {
 	return t
 }
 
-// reportService sums up over the real servers that a service has and those that it had, so that its
-// counts never go back. The registry is locked for one service at a time: changes need not wait for the
-// whole report. ok is false for a service that was removed meanwhile.
+// reportService sums up over the current and former real servers of a service, so that its counts
+// never go back. It locks the registry for one service: changes need not wait for the whole report.
+// ok is false if the service was removed meanwhile.
 func (e *Engine) reportService(live *liveService) (r ServiceReport, ok bool) {
 	e.registry.mu.Lock()
 	defer e.registry.mu.Unlock()
@@ -126,13 +129,14 @@ func (e *Engine) reportService(live *liveService) (r ServiceReport, ok bool) {
 		id := live.servers[rs.Address]
 		load := &e.registry.live[id].load
 		r.RealServers = append(r.RealServers, RealServerReport{
-			Address: rs.Address, Weight: rs.Weight, Active: load.Active(), Inactive: load.Inactive(), Traffic: e.countedBy(id),
+			Address: rs.Address, Weight: rs.Weight,
+			Active: load.Active(), Inactive: load.Inactive(), Traffic: e.countedBy(id),
 		})
 	}
 	return r, true
 }
 
-// countedBy returns what the real server has counted that has an id now.
+// countedBy returns what the current real server of an id has counted.
 func (e *Engine) countedBy(id uint32) Traffic {
 	t := e.counted(id)
 	t.subtract(e.registry.live[id].before)

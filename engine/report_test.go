@@ -15,7 +15,9 @@ func TestReport(t *testing.T) {
 		b.fromClient(tcp(clientAt(i), webVIP, "S"))
 	}
 	b.fromClient(tcp(clientAt(0), webVIP, "R"))
-	p := b.collectAllThen(func() *path { return b.begin(modes.FullNAT, udp(client, echoVIP, "1234")) })
+	p := b.collectAllThen(func() *path {
+		return b.begin(modes.FullNAT, udp(client, echoVIP, "1234"))
+	})
 	p.answers("", "12345678")
 	b.fromClient(tcp(client, vipAlone+":9", "S"), echoRequest("192.168.5.9", vipAlone))
 	b.now += publishInterval
@@ -28,7 +30,8 @@ func TestReport(t *testing.T) {
 	if r.Drops[DropNoService] != 1 || r.Consumed != 1 || r.Received != 8 {
 		t.Fatalf("totals %+v", r.Totals)
 	}
-	if r.Ports[0].Received != 7 || r.Ports[1].Received != 1 || r.Ports[0].Received+r.Ports[1].Received != r.Received {
+	if r.Ports[0].Received != 7 || r.Ports[1].Received != 1 ||
+		r.Ports[0].Received+r.Ports[1].Received != r.Received {
 		t.Fatalf("ports %+v", r.Ports)
 	}
 	if r.Ports[0].Transmitted+r.Ports[1].Transmitted != r.Transmitted {
@@ -41,32 +44,35 @@ func TestReport(t *testing.T) {
 	if want := (Traffic{1, 1, 32, 1, 36}); echo.Traffic != want {
 		t.Fatalf("echo: %+v, want %+v", echo.Traffic, want)
 	}
-	if len(web.RealServers) != 2 || web.RealServers[0].Connections+web.RealServers[1].Connections != 3 {
+	if len(web.RealServers) != 2 ||
+		web.RealServers[0].Connections+web.RealServers[1].Connections != 3 {
 		t.Fatalf("web: %+v", web.RealServers)
 	}
 	active := web.RealServers[0].Active + web.RealServers[1].Active
 	inactive := web.RealServers[0].Inactive + web.RealServers[1].Inactive
 	if active+inactive != 3 || r.Sessions != 4 || echo.RealServers[0].Inactive != 1 {
-		t.Fatalf("active %d, inactive %d, sessions %d, echo %+v", active, inactive, r.Sessions, echo.RealServers)
+		t.Fatalf("active %d, inactive %d, sessions %d, echo %+v", active, inactive, r.Sessions,
+			echo.RealServers)
 	}
 }
 
-// collectAllThen throws away what was sent so far and goes on.
+// collectAllThen discards what was sent so far and calls next.
 func (b *bed) collectAllThen(next func() *path) *path {
 	b.Helper()
 	b.collectAll()
 	return next()
 }
 
-// The counters of real servers are copied a chunk at a time; after enough turns all are there, also those that came with
-// new settings.
+// The counters of real servers are copied a chunk at a time. After enough turns the report has all
+// of them, also those of new settings.
 func TestReportOfManyServers(t *testing.T) {
 	s := oneArm
 	v := s.echo(modes.DR, 0)
 	add := func(n int) {
 		for range n {
 			a := netip.MustParseAddr(fmt.Sprintf("10.0.0.%d", 20+len(v.RealServers)))
-			v.RealServers = append(v.RealServers, RealServer{Address: netip.AddrPortFrom(a, 7), Weight: 1})
+			v.RealServers = append(v.RealServers,
+				RealServer{Address: netip.AddrPortFrom(a, 7), Weight: 1})
 		}
 	}
 	add(100)
@@ -87,7 +93,7 @@ func TestReportOfManyServers(t *testing.T) {
 	}
 }
 
-// A real server that comes back is the same one, with what it has counted.
+// A real server that comes back keeps its counters.
 func TestReturningServerKeepsItsCounters(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.serving(s.web(modes.DR, 1)))
@@ -99,13 +105,14 @@ func TestReturningServerKeepsItsCounters(t *testing.T) {
 		t.Fatalf("%+v", r)
 	}
 	b.apply(s.serving(s.web(modes.DR, 2)))
-	if r := b.engine.Report(); r.Services[0].RealServers[0].Connections != 1 || r.Services[0].RealServers[1].Connections != 0 {
+	if r := b.engine.Report(); r.Services[0].RealServers[0].Connections != 1 ||
+		r.Services[0].RealServers[1].Connections != 0 {
 		t.Fatalf("%+v", r.Services)
 	}
 }
 
-// What a service counted does not become less when one of its real servers is removed, or has its mode changed: readers take counts that go
-// back for a restart.
+// A service's counters do not decrease when one of its real servers is removed or changes its mode:
+// readers take decreasing counters for a restart.
 func TestServiceKeepsItsCounters(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.serving(s.web(modes.DR, 2)))
@@ -115,10 +122,14 @@ func TestServiceKeepsItsCounters(t *testing.T) {
 	b.now += publishInterval
 	b.turn()
 	before := b.engine.Report().Services[0].Traffic
-	for _, v := range []Service{s.web(modes.DR, 1), s.web(modes.NAT, 1), s.web(modes.DR, 0), s.web(modes.DR, 2)} {
+	for _, v := range []Service{
+		s.web(modes.DR, 1), s.web(modes.NAT, 1), s.web(modes.DR, 0), s.web(modes.DR, 2),
+	} {
 		b.apply(s.serving(v))
-		if after := b.engine.Report().Services[0].Traffic; before.Connections != 4 || after != before {
-			t.Errorf("%s, %d real servers: %+v, before %+v", v.Mode, len(v.RealServers), after, before)
+		if after := b.engine.Report().Services[0].Traffic; before.Connections != 4 ||
+			after != before {
+			t.Errorf("%s, %d real servers: %+v, before %+v", v.Mode, len(v.RealServers), after,
+				before)
 		}
 	}
 }

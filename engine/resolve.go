@@ -6,7 +6,7 @@ import (
 	"fulcrum/ports"
 )
 
-// newNeighbours returns a worker's empty table of neighbours.
+// newNeighbours returns a worker's empty neighbour table.
 func newNeighbours(devices []ports.Port, worker int) neighbour.Table {
 	c := neighbour.Config{Worker: worker}
 	for _, d := range devices {
@@ -15,10 +15,10 @@ func newNeighbours(devices []ports.Port, worker int) neighbour.Table {
 	return neighbour.New(c)
 }
 
-// tickNeighbours does the piece of the resolution's work that time brings.
+// tickNeighbours does what is due in the neighbour table.
 func (w *Worker) tickNeighbours() { w.attend(w.neighbours.Tick(w.now)) }
 
-// attend does what the table of neighbours wants done.
+// attend carries out what the neighbour table asks for.
 func (w *Worker) attend(work neighbour.Work) {
 	for _, h := range work.Learnt {
 		w.sendWaiting(h)
@@ -31,7 +31,7 @@ func (w *Worker) attend(work neighbour.Work) {
 	}
 }
 
-// ask sends an ARP request or a neighbour solicitation, if there is something to ask.
+// ask sends an ARP request or a neighbour solicitation. It does nothing for the zero Question.
 func (w *Worker) ask(q neighbour.Question) {
 	if q.Hop == 0 {
 		return
@@ -46,11 +46,14 @@ func (w *Worker) ask(q neighbour.Question) {
 	}
 	port := &w.snap.ports[n.Port]
 	w.sendARP(int(n.Port), to, packet.ARPFields{
-		Op: packet.ARPRequest, SenderMAC: port.mac, SenderIP: port.sourceTowards(n.Address).V4(), TargetIP: n.Address.V4(),
+		Op:        packet.ARPRequest,
+		SenderMAC: port.mac,
+		SenderIP:  port.sourceTowards(n.Address).V4(),
+		TargetIP:  n.Address.V4(),
 	})
 }
 
-// sendWaiting sends the packets that waited for a neighbour's MAC, which is known now.
+// sendWaiting sends the packets that waited for a neighbour's MAC.
 func (w *Worker) sendWaiting(h neighbour.Hop) {
 	waited, n := w.neighbours.Take(h), w.neighbours.At(h)
 	for i := range waited {
@@ -65,7 +68,7 @@ func (w *Worker) dropWaiting(h neighbour.Hop, why Verdict) {
 	}
 }
 
-// nextHop returns the neighbour through which an address is reached.
+// nextHop returns the neighbour that leads to an address, or a drop reason.
 func (w *Worker) nextHop(address packet.Addr) (neighbour.Hop, Verdict) {
 	gateway, port, ok := w.snap.routes.next(address)
 	if !ok {
@@ -78,19 +81,24 @@ func (w *Worker) nextHop(address packet.Addr) (neighbour.Hop, Verdict) {
 	return h, Taken
 }
 
-// setTopology tells the table of neighbours of the snapshot's routes and static neighbours, and returns what is to be done.
+// setTopology gives the snapshot's routes and static neighbours to the neighbour table, and returns
+// what the table asks for.
 func (w *Worker) setTopology() neighbour.Work {
 	var gateways []neighbour.Gateway
 	for i := range w.snap.routes {
 		address, port, ok := w.snap.routes.next(w.snap.routes[i].gateway)
 		if ok && w.snap.routes[i].gateway != (packet.Addr{}) {
 			source := w.snap.ports[port].sourceTowards(address)
-			gateways = append(gateways, neighbour.Gateway{Address: address, Source: source, Port: port})
+			gateways = append(gateways, neighbour.Gateway{
+				Address: address, Source: source, Port: port,
+			})
 		}
 	}
 	var statics []neighbour.StaticEntry
 	for _, s := range w.snap.topology.settings.neighbours {
-		statics = append(statics, neighbour.StaticEntry{Address: packet.AddrOf(s.Address), MAC: s.MAC, Port: uint16(s.Port)})
+		statics = append(statics, neighbour.StaticEntry{
+			Address: packet.AddrOf(s.Address), MAC: s.MAC, Port: uint16(s.Port),
+		})
 	}
 	return w.neighbours.SetTopology(gateways, statics, w.now)
 }
@@ -98,15 +106,15 @@ func (w *Worker) setTopology() neighbour.Work {
 // listenAtOnce is how many items of news a worker takes in one turn.
 const listenAtOnce = 32
 
-// listen takes in what other workers have learned of neighbours.
+// listen learns the neighbours that other workers have resolved.
 func (w *Worker) listen() {
 	news := &w.engine.news
 	if news.Told() == w.seen {
 		return
 	}
-	var room [listenAtOnce]neighbour.Item
+	var buffer [listenAtOnce]neighbour.Item
 	var items []neighbour.Item
-	items, w.seen = news.Since(w.seen, room[:])
+	items, w.seen = news.Since(w.seen, buffer[:])
 	for _, i := range items {
 		if int(i.Worker) != w.number {
 			w.sendWaiting(w.neighbours.Learn(i.Address, i.Port, i.MAC, w.now))
@@ -114,7 +122,7 @@ func (w *Worker) listen() {
 	}
 }
 
-// want has a real server's next hop kept and asked for ahead of the first packet.
+// want keeps a real server's next hop resolved, ahead of the first packet.
 func (w *Worker) want(h neighbour.Hop) {
 	n := w.neighbours.At(h)
 	w.ask(w.neighbours.Want(h, w.snap.ports[n.Port].sourceTowards(n.Address), w.now))

@@ -8,7 +8,7 @@ import (
 	"fulcrum/packet"
 )
 
-// A SYN on a session that has ended begins another one, which goes to the next real server.
+// A SYN on an ended session begins another session, which goes to the next real server.
 func TestReuse(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -18,18 +18,24 @@ func TestReuse(t *testing.T) {
 		anew   bool
 	}{
 		{"time_wait", modes.NAT, func(p *path) { p.answers("FA", ""); p.sends(tcp(client, webVIP, "FA")) }, conntrack.TimeWait, true},
-		{"close", modes.NAT, func(p *path) { p.sends(tcp(client, webVIP, "R")) }, conntrack.Close, true},
-		{"fin_wait with replies", modes.NAT, func(p *path) { p.answers("FA", "") }, conntrack.FinWait, false},
-		{"close_wait", modes.NAT, func(p *path) { p.sends(tcp(client, webVIP, "FA")) }, conntrack.CloseWait, false},
+		{"close", modes.NAT, func(p *path) { p.sends(tcp(client, webVIP, "R")) }, conntrack.Close,
+			true},
+		{"fin_wait with replies", modes.NAT, func(p *path) { p.answers("FA", "") },
+			conntrack.FinWait, false},
+		{"close_wait", modes.NAT, func(p *path) { p.sends(tcp(client, webVIP, "FA")) },
+			conntrack.CloseWait, false},
 		{"established", modes.NAT, func(*path) {}, conntrack.Established, false},
-		{"fin_wait without replies", modes.DR, func(p *path) { p.sends(tcp(client, webVIP, "FA")) }, conntrack.FinWait, true},
-		{"fin_wait without replies in a tunnel", modes.IPIP, func(p *path) { p.sends(tcp(client, webVIP, "FA")) }, conntrack.FinWait, true},
+		{"fin_wait without replies", modes.DR, func(p *path) { p.sends(tcp(client, webVIP, "FA")) },
+			conntrack.FinWait, true},
+		{"fin_wait without replies in a tunnel", modes.IPIP,
+			func(p *path) { p.sends(tcp(client, webVIP, "FA")) }, conntrack.FinWait, true},
 		{"established one way", modes.DR, func(*path) {}, conntrack.Established, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := twoArm
 			v := s.web(tt.mode, 2)
-			v.RealServers[0], v.RealServers[1] = v.RealServers[1], v.RealServers[0] // so that rr begins with servers[0]
+			// So rr begins with servers[0].
+			v.RealServers[0], v.RealServers[1] = v.RealServers[1], v.RealServers[0]
 			b := newBed(t, s, s.serving(v))
 			p := b.begin(tt.mode, tcp(client, webVIP, "S"))
 			p.answers("SA", "")
@@ -46,14 +52,16 @@ func TestReuse(t *testing.T) {
 				b.connections(0, 1, 0, 0)
 				b.connections(0, 0, 1, 0)
 			}
-			if got := b.ports[s.back].Collect(0); len(got) != 1 || string(got[0][:6]) != string(s.servers[to].mac[:]) {
+			if got := b.ports[s.back].Collect(0); len(got) != 1 ||
+				string(got[0][:6]) != string(s.servers[to].mac[:]) {
 				t.Fatalf("the SYN did not go to real server %d; dropped %s", to, b.drops())
 			}
 		})
 	}
 }
 
-// In fullnat the new connection has a local port of its own, so that late segments of the old one cannot disturb it.
+// In fullnat the new connection has a local port of its own, so that late segments of the old one
+// cannot disturb it.
 func TestReusedFullNATSessionHasANewLocalPort(t *testing.T) {
 	b := newBed(t, twoArm, twoArm.serving(twoArm.web(modes.FullNAT, 1)))
 	old := b.begin(modes.FullNAT, tcp(client, webVIP, "S"))
@@ -69,7 +77,7 @@ func TestReusedFullNATSessionHasANewLocalPort(t *testing.T) {
 	b.dropped("no_session=1")
 }
 
-// A SYN|RST ends what has ended, but never begins anything.
+// A SYN|RST ends an ended session, but never begins one.
 func TestResetDoesNotReuse(t *testing.T) {
 	b := newBed(t, oneArm, oneArm.serving(oneArm.web(modes.NAT, 1)))
 	p := b.begin(modes.NAT, tcp(client, webVIP, "S"))

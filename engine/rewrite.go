@@ -8,7 +8,7 @@ import (
 	"fulcrum/ports"
 )
 
-// rewrite does to the packet what its session's mode does. It returns Taken, or why it could not.
+// rewrite does to the packet what its session's mode does. It returns Taken or a drop reason.
 func (w *Worker) rewrite(g *passage) Verdict {
 	m := g.m
 	if g.server.mss != 0 && m.TCPFlags&packet.TCPSyn != 0 {
@@ -29,7 +29,7 @@ func (w *Worker) rewrite(g *passage) Verdict {
 	return Taken
 }
 
-// rewrite6 is rewrite where clients come over IPv6, for all paths but the tunnel.
+// rewrite6 is rewrite for IPv6 clients, for all paths but the tunnel.
 func (w *Worker) rewrite6(g *passage) Verdict {
 	p, m := g.p, g.m
 	if g.way.path == lvs.Route {
@@ -40,7 +40,8 @@ func (w *Worker) rewrite6(g *passage) Verdict {
 	*to = w.target(g)
 	switch {
 	case !g.server.families.mixed():
-		modes.Translate6(packet.IPv6(p.Bytes()[m.Network:m.End]), int(m.Transport-m.Network), m.Protocol, to)
+		ip := packet.IPv6(p.Bytes()[m.Network:m.End])
+		modes.Translate6(ip, int(m.Transport-m.Network), m.Protocol, to)
 	case m.fragment:
 		return DropOtherFamily
 	case g.direction == conntrack.Inbound:
@@ -57,8 +58,8 @@ func (w *Worker) target(g *passage) packet.Flow {
 	return other.Reverse()
 }
 
-// encapsulate puts an outer header between the Ethernet header, which is written last, and the packet, whose padding
-// goes.
+// encapsulate puts an outer header in front of the packet and removes the padding behind it. The
+// Ethernet addresses are written last, by transmit.
 func (w *Worker) encapsulate(g *passage) Verdict {
 	p := g.p
 	p.Resize(int(g.m.End))
@@ -73,21 +74,23 @@ func (w *Worker) encapsulate(g *passage) Verdict {
 	}
 	packet.Ethernet(frame).SetType(packet.EtherTypeIPv4)
 	w.outerID++
-	modes.Encapsulate(frame[packet.EthernetLen:], g.next.Source.V4(), g.server.address.V4(), w.outerID)
+	src, dst := g.next.Source.V4(), g.server.address.V4()
+	modes.Encapsulate(frame[packet.EthernetLen:], src, dst, w.outerID)
 	return Taken
 }
 
-// sixToFour makes a packet of IPv6 one of IPv4, which is shorter.
+// sixToFour translates a packet from IPv6 to IPv4, which is shorter.
 func (w *Worker) sixToFour(p *ports.Packet, m *meta, to *packet.Flow) {
 	narrow := to.Narrow()
 	w.outerID++
-	modes.SixToFour(p.Bytes()[m.Network:m.End], int(m.Transport-m.Network), m.Protocol, &narrow, w.outerID)
+	ip := p.Bytes()[m.Network:m.End]
+	modes.SixToFour(ip, int(m.Transport-m.Network), m.Protocol, &narrow, w.outerID)
 	p.Resize(int(m.End))
 	p.TrimFront(int(m.Transport) - packet.IPv4MinLen - packet.EthernetLen)
 	packet.Ethernet(p.Bytes()).SetType(packet.EtherTypeIPv4)
 }
 
-// fourToSix makes a packet of IPv4 one of IPv6, which is longer.
+// fourToSix translates a packet from IPv4 to IPv6, which is longer.
 func (w *Worker) fourToSix(p *ports.Packet, m *meta, to *packet.Flow) Verdict {
 	header := int(m.Transport - m.Network)
 	p.Resize(int(m.End))

@@ -8,8 +8,9 @@ import (
 	"fulcrum/packet"
 )
 
-// routeTable finds the next hop of a destination by longest prefix. It is walked in order of length, which is right for the
-// handful of routes that a director has. Routes of both families are in it: an IPv4 prefix is one of mapped addresses.
+// routeTable finds the next hop of a destination by longest prefix. It is searched in order of
+// prefix length, which is fast enough for a director's few routes. It holds routes of both
+// families: an IPv4 prefix is one of mapped addresses.
 type routeTable []routeEntry
 
 type routeEntry struct {

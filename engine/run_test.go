@@ -11,7 +11,8 @@ import (
 	"fulcrum/modes"
 )
 
-// start runs the bed's director on its own thread, and returns what stops it and tells how it ended.
+// start runs the bed's director on its own thread, and returns a function that stops it and returns
+// its error.
 func (b *bed) start() (stop func() error) {
 	b.Helper()
 	ctx, cancel := context.WithCancel(b.Context())
@@ -79,7 +80,7 @@ func TestAwaitSilenceEndsWithItsContext(t *testing.T) {
 	b.engine.AwaitSilence(ctx, time.Hour)
 }
 
-// While packets come there is no silence; when they end there is.
+// Silence lasts only while no packet comes.
 func TestSilence(t *testing.T) {
 	begin := time.Now()
 	s := silence{7, begin}
@@ -87,14 +88,16 @@ func TestSilence(t *testing.T) {
 		after    time.Duration
 		received uint64
 		want     time.Duration
-	}{{time.Second, 7, time.Second}, {2 * time.Second, 8, 0}, {3 * time.Second, 9, 0}, {4 * time.Second, 9, time.Second}, {9 * time.Second, 9, 6 * time.Second}} {
+	}{{time.Second, 7, time.Second}, {2 * time.Second, 8, 0}, {3 * time.Second, 9,
+		0}, {4 * time.Second, 9, time.Second}, {9 * time.Second, 9, 6 * time.Second}} {
 		if got := s.lasted(tt.received, begin.Add(tt.after)); got != tt.want {
-			t.Errorf("%v after the beginning, with %d packets: %v, want %v", tt.after, tt.received, got, tt.want)
+			t.Errorf("%v after the beginning, with %d packets: %v, want %v", tt.after, tt.received,
+				got, tt.want)
 		}
 	}
 }
 
-// A director that has received packets is silent some time after the last one.
+// AwaitSilence returns some time after the last packet.
 func TestAwaitSilence(t *testing.T) {
 	s := oneArm
 	b := newSilentBed(t, s, s.settings())
@@ -110,7 +113,7 @@ func TestAwaitSilence(t *testing.T) {
 	}
 }
 
-// Without a seed every director hashes its own way; IPv6 addresses on its ports are nothing to it yet.
+// Without a seed every director hashes in its own way. IPv6 addresses on its ports do no harm.
 func TestDirectorWithSecretsAndIPv6Addresses(t *testing.T) {
 	s := oneArm
 	b := newSilentBed(t, s, s.settings())
@@ -166,7 +169,8 @@ func TestMissingCPU(t *testing.T) {
 	b := newSilentBed(t, oneArm, oneArm.settings())
 	b.engine.cfg.CPUs = []int{1000}
 	err := b.engine.Run(t.Context(), func() {})
-	if err == nil || !strings.Contains(err.Error(), "CPU 1000") || !strings.Contains(err.Error(), "director.workers") {
+	if err == nil || !strings.Contains(err.Error(), "CPU 1000") ||
+		!strings.Contains(err.Error(), "director.workers") {
 		t.Fatalf("error %v", err)
 	}
 }
@@ -184,7 +188,8 @@ func TestConfigValidate(t *testing.T) {
 	} {
 		cfg := b.engine.cfg
 		tt.change(&cfg)
-		if _, err := New(cfg, oneArm.settings()); err == nil || !strings.Contains(err.Error(), tt.want) {
+		_, err := New(cfg, oneArm.settings())
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("error %v, want one with %q", err, tt.want)
 		}
 	}

@@ -9,12 +9,12 @@ import (
 	"fulcrum/ports"
 )
 
-// salvo fires bursts of prepared frames straight into a worker's pipeline, around ports that would cost time and memory. Its
-// buffers come back to it after each burst.
+// salvo sends bursts of prepared frames straight into a worker's pipeline, without ports, which
+// would cost time and memory. Its buffers come back to it after each burst.
 type salvo struct {
 	bed   *bed
 	fresh ports.Burst // as received
-	burst ports.Burst // the same packets on their way; the pipeline writes into their bytes
+	burst ports.Burst // the packets in the pipeline, which writes into their bytes
 }
 
 // newSalvo takes buffers for full bursts.
@@ -36,7 +36,7 @@ func (s *salvo) load(i int, frame []byte) {
 	copy(p.Bytes(), frame)
 }
 
-// fire processes the burst, and counts as if a device had brought and taken its packets.
+// fire processes the burst, and counts as if a device had received and sent its packets.
 func (s *salvo) fire() {
 	w := s.bed.worker
 	s.burst = s.fresh
@@ -60,12 +60,13 @@ func (b *bed) fromClients(p pkt, i int) []byte {
 	return p.from(at4(clientAt(i))).frame(b.site.gateway.mac, b.site.own(b.site.front).mac)
 }
 
-// setSource gives a UDP or TCP frame without IP options another source port. Its checksum is none of the director's business.
+// setSource gives a UDP or TCP frame without IP options another source port. The checksum becomes
+// wrong, which the director does not check.
 func setSource(frame []byte, port uint16) {
 	binary.BigEndian.PutUint16(frame[packet.EthernetLen+packet.IPv4MinLen:], port)
 }
 
-// TestSalvo checks the apparatus: what a salvo does to a session is what packets on the wire do.
+// TestSalvo checks the apparatus: a salvo changes a session as packets on the wire do.
 func TestSalvo(t *testing.T) {
 	b := newBed(t, twoArm, twoArm.serving(twoArm.echo(modes.DR, 1)))
 	s := newSalvo(b)

@@ -38,7 +38,7 @@ func sortedLines(lines []string) string {
 	return strings.Join(lines, "")
 }
 
-// listServices shows the services with their real servers, and the connections of these.
+// listServices shows the services with their real servers and connections.
 func (s *scenario) listServices(*datadriven.TestData) string {
 	var out strings.Builder
 	for _, r := range s.engine.Report().Services {
@@ -53,7 +53,7 @@ func (s *scenario) listServices(*datadriven.TestData) string {
 	return out.String()
 }
 
-// listNeighbours shows what each worker knows of stations, by address.
+// listNeighbours shows the neighbours that each worker knows, by address.
 func (s *scenario) listNeighbours(*datadriven.TestData) string {
 	var lines []string
 	s.whileTurning(func() {
@@ -74,7 +74,7 @@ func (s *scenario) listNeighbours(*datadriven.TestData) string {
 	return sortedLines(lines)
 }
 
-// explain says what would become of a packet that is not sent.
+// explain shows what would become of a packet, without sending it.
 func (s *scenario) explain(d *datadriven.TestData) string {
 	w := &written{scenario: s, line: d.Input, words: wordPattern.FindAllString(d.Input, -1)}
 	w.packet()
@@ -111,11 +111,11 @@ func (s *scenario) explanation(x *Explanation) string {
 	if x.Tunnel != nil {
 		fmt.Fprintf(&out, " in ipip %v > %v", x.Tunnel.From, x.Tunnel.To)
 	}
-	fmt.Fprintf(&out, " via %v, %s, up to %d bytes\n", x.NextHop, x.Neighbour, x.Room)
+	fmt.Fprintf(&out, " via %v, %s, up to %d bytes\n", x.NextHop, x.Neighbour, x.MTULeft)
 	return out.String()
 }
 
-// shown is end for an address that need not come true: it is given no name of its own.
+// shown is end for an address that may never be used: it gets no name of its own.
 func (s *scenario) shown(a netip.AddrPort) string {
 	if i := slices.Index(s.local, a); i >= 0 {
 		return fmt.Sprint("L", i+1)

@@ -15,7 +15,7 @@ import (
 )
 
 // scenarioSite has a port to clients, which are far away behind 10.0.0.254 and fd00::fe, and one to
-// real servers. In one arm there is the first only.
+// real servers. With one arm there is only the first.
 var scenarioSite = site{
 	name: "scenario",
 	ports: []host{
@@ -25,7 +25,7 @@ var scenarioSite = site{
 	back: 1,
 }
 
-// The subnets of a port, by its number, and the gateways on them.
+// The subnets of a port, by its number, and their gateways.
 var (
 	subnets4  = []string{"10.0.0.1/24", "10.1.0.1/24"}
 	subnets6  = []string{"fd00::1/64", "fd01::1/64"}
@@ -33,7 +33,7 @@ var (
 	gateways6 = []string{"fd00::fe", "fd01::fe"}
 )
 
-// stationMAC returns the MAC of every station with an address: family, subnet and number are in it,
+// stationMAC returns the MAC of the station with an address. It contains family, subnet and number,
 // so that frames can be shown by address.
 func stationMAC(a netip.Addr) packet.MAC {
 	b := a.As16()
@@ -54,7 +54,7 @@ func stationOf(mac packet.MAC) (a netip.Addr, ok bool) {
 	return a, false
 }
 
-// portOf returns the port on whose subnet an address is.
+// portOf returns the port whose subnet contains an address.
 func portOf(a netip.Addr, ports int) (port int, ok bool) {
 	for i := range ports {
 		for _, subnet := range []string{subnets4[i], subnets6[i]} {
@@ -76,7 +76,7 @@ func portOf(a netip.Addr, ports int) (port int, ok bool) {
 type directorConfig struct {
 	testing.TB
 	ports    int
-	resolve  bool // no neighbour is known from the start
+	resolve  bool // the director knows no neighbour at the start
 	settings Settings
 }
 

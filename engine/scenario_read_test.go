@@ -15,8 +15,7 @@ import (
 	"fulcrum/packet"
 )
 
-// reading is an IP packet that is being put into words. It shares no code with the director's
-// parser.
+// reading is an IP packet that is put into words. It shares no code with the director's parser.
 type reading struct {
 	*scenario
 	out      strings.Builder
@@ -56,8 +55,8 @@ func (s *scenario) read(port int, f []byte) string {
 	return text
 }
 
-// sound fails the scenario unless the lengths and checksums of a packet are right. It reads IP by
-// gopacket, and no further: that would take ports for what they usually are.
+// sound fails the scenario unless the lengths and checksums of a packet are right. It has gopacket
+// read only IP: gopacket would guess the payload's protocol by its ports.
 func (s *scenario) sound(b []byte) {
 	var err error
 	if b[0]>>4 == 6 {
@@ -117,7 +116,7 @@ func readND(e packet.Ethernet, r *reading) string {
 	return fmt.Sprintf("nd who-has %v tell %v, asked directly", target, r.src)
 }
 
-// ip reads a packet, which may be cut off behind its transport header's first eight bytes.
+// ip reads a packet, which may be cut off after the first eight bytes of its transport header.
 func (r *reading) ip(b []byte) {
 	if r.six = b[0]>>4 == 6; r.six {
 		r.ip6(b)
@@ -159,7 +158,7 @@ func (r *reading) ip6(b []byte) {
 	r.header(b[7], byte(binary.BigEndian.Uint16(b)>>4), false)
 }
 
-// header notes what is unusual about an IP header.
+// header writes what is unusual about an IP header.
 func (r *reading) header(ttl, tos byte, df bool) {
 	if ttl != 64 {
 		r.options += fmt.Sprintf(" ttl=%d", ttl)
@@ -182,10 +181,10 @@ func protocolWord(number uint8) string {
 	return lvs.Protocol(number).String()
 }
 
-// transport reads what the packet is of, and between whom.
+// transport reads the packet's protocol and its ends.
 func (r *reading) transport() {
 	if len(r.body) > r.length {
-		r.body = r.body[:r.length] // what follows is padding
+		r.body = r.body[:r.length] // the rest is padding
 	}
 	switch word := protocolWord(r.protocol); word {
 	case "tcp":
@@ -211,7 +210,7 @@ func (r *reading) ends(word string) {
 	fmt.Fprintf(&r.out, "%s %s > %s", word, r.end(src), r.end(dst))
 }
 
-// end names a local address and port that the director chose, which are another's in another run.
+// end names a local address and port that the director chose, since another run chooses others.
 func (s *scenario) end(a netip.AddrPort) string {
 	if name, ok := s.localName(a); ok {
 		return name
@@ -249,7 +248,7 @@ func (r *reading) number(name string, at int, usual uint32) {
 	}
 }
 
-// payload shows the data behind a header, of which length is what the packet has in all.
+// payload shows the data behind a header of a packet with length bytes.
 func (r *reading) payload(header, length int) {
 	n := length - header
 	switch {
@@ -269,7 +268,7 @@ func (r *reading) chunk() {
 	}
 }
 
-// icmpKind names a message, and notes what its second word says.
+// icmpKind names a message, and writes what its second word says.
 func (r *reading) icmpKind() string {
 	for _, k := range icmpKinds {
 		typ, code := k.typ, k.code
@@ -290,7 +289,7 @@ func (r *reading) icmpKind() string {
 	return fmt.Sprintf("type=%d code=%d", r.body[0], r.body[1])
 }
 
-// place writes where a fragment belongs.
+// place writes the place of a fragment in its datagram.
 func (r *reading) place() {
 	fmt.Fprintf(&r.out, " id=%d frag=%d+%d", r.id, r.offset, r.length)
 	if r.more {
@@ -298,7 +297,7 @@ func (r *reading) place() {
 	}
 }
 
-// inside reads the packet that another quotes or carries.
+// inside reads the packet that another packet quotes or carries.
 func (r *reading) inside() {
 	inner := &reading{scenario: r.scenario}
 	switch word := protocolWord(r.protocol); {

@@ -14,16 +14,16 @@ import (
 	"fulcrum/ports/memory"
 )
 
-// scenario is a director that a file of testdata/scenarios talks to. docs/testing.md describes the
+// scenario is a director that a file of testdata/scenarios controls. docs/testing.md describes the
 // language.
 type scenario struct {
 	*bed
 	settings Settings
-	local    []netip.AddrPort // fullnat's choices as they were seen: L1, L2, ...
+	local    []netip.AddrPort // local ends that fullnat chose, in order: L1, L2, ...
 	before   tally
 }
 
-// tally is what the director had counted before a step.
+// tally holds the director's counters before a step.
 type tally struct {
 	drops                      [NumVerdicts]uint64
 	held, consumed, handedOver uint64
@@ -41,7 +41,7 @@ var scenarioCommands = map[string]func(*scenario, *datadriven.TestData) string{
 	"weight":     (*scenario).weigh,
 }
 
-// TestScenarios plays testdata/scenarios. With -rewrite it records what the director does instead.
+// TestScenarios plays testdata/scenarios. With -rewrite it records the director's output instead.
 func TestScenarios(t *testing.T) {
 	datadriven.Walk(t, "testdata/scenarios", func(t *testing.T, path string) {
 		var s *scenario
@@ -81,8 +81,8 @@ func newScenario(t *testing.T, d *datadriven.TestData) *scenario {
 	return &scenario{bed: b, settings: settings}
 }
 
-// begin lets the director turn for the first time. What it announces is shown only to a scenario
-// that asks for it.
+// begin turns the director for the first time. It shows the announcements only to a scenario that
+// asks for them.
 func (s *scenario) begin(d *datadriven.TestData) string {
 	s.turn()
 	if !d.HasArg("announce") {
@@ -91,7 +91,7 @@ func (s *scenario) begin(d *datadriven.TestData) string {
 	return cmp.Or(s.changes(), "ok\n")
 }
 
-// in delivers packets, each with a turn of its own, and shows what came of it.
+// in delivers packets, each with a turn of its own, and shows the results.
 func (s *scenario) in(d *datadriven.TestData) string {
 	number := s.portNumber(argument(d, "port", ""))
 	queue := scenarioNumber(s, argument(d, "queue", "0"))
@@ -116,7 +116,7 @@ func argument(d *datadriven.TestData, key, otherwise string) string {
 	return otherwise
 }
 
-// portNames are how scenarios call the ports.
+// portNames are the names of the ports in scenarios.
 var portNames = []string{"front", "back"}
 
 func (s *scenario) portNumber(name string) int {
@@ -129,9 +129,8 @@ func (s *scenario) portNumber(name string) int {
 	return 0
 }
 
-// pass lets time pass, and shows what is sent and dropped meanwhile, and when. Timers that are due
-// at the same time come in the order of the director's tables, which is none of a scenario's
-// business: their lines are sorted.
+// pass lets time pass, and shows what is sent and dropped, and when. Timers that are due at the
+// same time fire in the order of the director's tables, so their lines are sorted.
 func (s *scenario) pass(d *datadriven.TestData) string {
 	const step = 100
 	left := scenarioDuration(s.TB, d.CmdArgs[0].Key).Milliseconds()
@@ -191,7 +190,7 @@ func (s *scenario) realServer(service, address string) *RealServer {
 	return nil
 }
 
-// happened shows what came of a step; a step without consequences is shown too.
+// happened shows the results of a step, also if there were none.
 func (s *scenario) happened() string {
 	consumed := s.before.consumed
 	text := s.changes()
@@ -204,7 +203,7 @@ func (s *scenario) happened() string {
 	return "nothing\n"
 }
 
-// changes shows what was sent, dropped, held and handed over since it was last asked for.
+// changes shows what was sent, dropped, held and handed over since the last call.
 func (s *scenario) changes() string {
 	var out strings.Builder
 	for i, p := range s.ports {
@@ -243,7 +242,7 @@ func (s *scenario) count() tally {
 	return tally{drops: t.Drops, held: t.Held, consumed: t.Consumed, handedOver: s.handedOver()}
 }
 
-// localName returns the name of a local address and port that the director chose, or ok false for
+// localName returns the name of a local address and port that the director chose; ok is false for
 // any other.
 func (s *scenario) localName(a netip.AddrPort) (name string, ok bool) {
 	if !s.isLocal(a.Addr()) || a.Port() == 0 {

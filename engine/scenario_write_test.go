@@ -13,10 +13,10 @@ import (
 	"fulcrum/packet"
 )
 
-// The notation of packets, as docs/testing.md has it: this file makes frames of it,
-// scenario_read_test.go the reverse.
+// The notation of packets of docs/testing.md: this file makes frames of it, scenario_read_test.go
+// the reverse.
 
-// icmpKinds are the messages that the notation has, by type and code of IPv4.
+// icmpKinds are the messages of the notation, by type and code of IPv4.
 var icmpKinds = []struct {
 	name      string
 	typ, code uint8
@@ -35,7 +35,7 @@ var chunkKinds = map[string]uint8{
 	"SHUTDOWN-ACK": 8, "COOKIE-ECHO": 10, "COOKIE-ACK": 11, "SHUTDOWN-COMPLETE": 14,
 }
 
-// wordPattern finds the words of a packet's line; a text in quotes is one of them.
+// wordPattern matches the words of a packet's line; a quoted text is one word.
 var wordPattern = regexp.MustCompile(`"[^"]*"|\S+`)
 
 // written is a line of notation that is being read.
@@ -45,12 +45,12 @@ type written struct {
 	words       []string // still to be read
 	pkt         pkt
 	sctp        string // the first chunk
-	cut         bool   // one fragment is meant:
+	cut         bool   // send only one fragment:
 	begins, end int    // its place in the datagram
 }
 
-// frameOf makes the frame that a line describes, as the station would send it that has its source
-// address on the port's subnet, or the gateway there.
+// frameOf makes the frame that a line describes. Its sender is the station with the source address
+// if that is on the port's subnet, and otherwise the gateway.
 func (s *scenario) frameOf(port int, line string) []byte {
 	w := &written{scenario: s, line: strings.TrimSpace(line)}
 	w.words = wordPattern.FindAllString(w.line, -1)
@@ -86,7 +86,7 @@ func (w *written) next() string {
 	return word
 }
 
-// packet reads a packet and all that follows.
+// packet reads a packet with its options.
 func (w *written) packet() {
 	w.pkt = pkt{ttl: 64, id: 7}
 	switch protocol := w.next(); protocol {
@@ -124,7 +124,7 @@ func (w *written) ends() {
 	w.pkt.dst = w.station()
 }
 
-// station reads an address, with a port if there is one, or the name of a local address and port.
+// station reads an address, with a port if there is one, or the name of a local end.
 func (w *written) station() netip.AddrPort {
 	word := w.next()
 	if number, ok := strings.CutPrefix(word, "L"); ok {
@@ -157,7 +157,7 @@ func (w *written) icmpKind(name string) {
 	w.fail()
 }
 
-// option reads what stands behind the ends of a packet.
+// option reads what follows the ends of a packet.
 func (w *written) option(word string) {
 	key, value, _ := strings.Cut(word, "=")
 	number := func() int { return scenarioNumber(w, value) }
@@ -194,7 +194,7 @@ func (w *written) option(word string) {
 // filling is a payload of n bytes.
 func filling(n int) []byte { return []byte(strings.Repeat("0123456789", n/10+1)[:n]) }
 
-// rest reads what is left as a packet of its own, which another quotes or carries.
+// rest reads the rest of the line as a packet that another packet quotes or carries.
 func (w *written) rest() *written {
 	inner := &written{scenario: w.scenario, line: w.line, words: w.words}
 	w.words = nil
@@ -234,7 +234,7 @@ func (w *written) finish() {
 	w.pkt.payload = serialize(l, append(gopacket.Payload{kind, 0, 0, 24}, make([]byte, 20)...))
 }
 
-// bytes returns the packet, or the fragment of it that is meant, from its IP header on.
+// bytes returns the packet, or its selected fragment, from its IP header on.
 func (w *written) bytes() []byte {
 	w.finish()
 	whole := w.pkt.ip()
@@ -296,7 +296,7 @@ func (w *written) mac(text string) (m packet.MAC) {
 	return m
 }
 
-// quotedLength returns how long a packet is by its own header, in bytes from the IP header on.
+// quotedLength returns the length of a packet by its own header, in bytes from the IP header on.
 func quotedLength(b []byte) int {
 	if b[0]>>4 == 6 {
 		return packet.IPv6Len + int(binary.BigEndian.Uint16(b[4:]))

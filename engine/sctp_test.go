@@ -12,15 +12,25 @@ import (
 	"fulcrum/packet"
 )
 
-// sctpFrame is a packet with one chunk; gopacket makes its checksum.
-func sctpFrame(s site, src, dst netip.AddrPort, from, to packet.MAC, ttl uint8, chunk layers.SCTPChunkType) []byte {
-	l := &layers.SCTP{SrcPort: layers.SCTPPort(src.Port()), DstPort: layers.SCTPPort(dst.Port()), VerificationTag: 7}
-	body := append(gopacket.Payload{byte(chunk), 0, 0, 24}, make([]byte, 20)...)
-	if s.is6 {
-		ip := &layers.IPv6{Version: 6, HopLimit: ttl, NextHeader: layers.IPProtocolSCTP, SrcIP: src.Addr().AsSlice(), DstIP: dst.Addr().AsSlice()}
+// sctpPacket is a packet with one chunk.
+type sctpPacket struct {
+	src, dst netip.AddrPort
+	ttl      uint8
+	chunk    layers.SCTPChunkType
+}
+
+// frame returns the packet on Ethernet; gopacket makes its checksum.
+func (p sctpPacket) frame(from, to packet.MAC) []byte {
+	l := &layers.SCTP{SrcPort: layers.SCTPPort(p.src.Port()),
+		DstPort: layers.SCTPPort(p.dst.Port()), VerificationTag: 7}
+	body := append(gopacket.Payload{byte(p.chunk), 0, 0, 24}, make([]byte, 20)...)
+	if p.src.Addr().Is6() {
+		ip := &layers.IPv6{Version: 6, HopLimit: p.ttl, NextHeader: layers.IPProtocolSCTP,
+			SrcIP: p.src.Addr().AsSlice(), DstIP: p.dst.Addr().AsSlice()}
 		return ethernet(from, to, layers.EthernetTypeIPv6, serialize(ip, l, body))
 	}
-	ip := &layers.IPv4{Version: 4, TTL: ttl, Id: 7, Protocol: layers.IPProtocolSCTP, SrcIP: src.Addr().AsSlice(), DstIP: dst.Addr().AsSlice()}
+	ip := &layers.IPv4{Version: 4, TTL: p.ttl, Id: 7, Protocol: layers.IPProtocolSCTP,
+		SrcIP: p.src.Addr().AsSlice(), DstIP: p.dst.Addr().AsSlice()}
 	return ethernet(from, to, layers.EthernetTypeIPv4, serialize(ip, l, body))
 }
 
@@ -35,8 +45,11 @@ func TestSCTP(t *testing.T) {
 		}
 		server := v.RealServers[0].Address
 		source := from
-		for i, chunk := range []layers.SCTPChunkType{layers.SCTPChunkTypeInit, layers.SCTPChunkTypeCookieEcho, layers.SCTPChunkTypeData} {
-			b.receive(s.front, sctpFrame(s, from, v.Address, s.gateway.mac, s.own(s.front).mac, 64, chunk))
+		for i, chunk := range []layers.SCTPChunkType{
+			layers.SCTPChunkTypeInit, layers.SCTPChunkTypeCookieEcho, layers.SCTPChunkTypeData,
+		} {
+			in := sctpPacket{from, v.Address, 64, chunk}
+			b.receive(s.front, in.frame(s.gateway.mac, s.own(s.front).mac))
 			got := collect(b.ports[s.back])
 			if len(got) != 1 {
 				t.Fatalf("%d frames; dropped %s", len(got), b.drops())
@@ -48,28 +61,35 @@ func TestSCTP(t *testing.T) {
 			if !m.TwoWay() {
 				to = v.Address
 			}
-			want := sctpFrame(s, source, to, s.own(s.back).mac, s.servers[0].mac, 63, chunk)
+			out := sctpPacket{source, to, 63, chunk}
+			want := out.frame(s.own(s.back).mac, s.servers[0].mac)
 			if m == modes.IPIP {
-				got[0] = append(append([]byte(nil), got[0][:14]...), got[0][14+modes.Overhead(m, conntrack.Inbound, s.is6, s.is6):]...)
+				got[0] = append(append([]byte(nil), got[0][:14]...),
+					got[0][14+modes.Overhead(m, conntrack.Inbound, s.is6, s.is6):]...)
 			}
 			if string(got[0]) != string(want) {
 				t.Fatalf("sent\n%x\nwant\n%x", got[0], want)
 			}
 			if m.TwoWay() {
-				answer := []layers.SCTPChunkType{layers.SCTPChunkTypeInitAck, layers.SCTPChunkTypeCookieAck, layers.SCTPChunkTypeSack}[i]
-				b.receive(s.back, sctpFrame(s, server, source, s.servers[0].mac, s.own(s.back).mac, 64, answer))
-				want := sctpFrame(s, v.Address, from, s.own(s.front).mac, s.gateway.mac, 63, answer)
-				if got := collect(b.ports[s.front]); len(got) != 1 || string(got[0]) != string(want) {
+				answer := []layers.SCTPChunkType{layers.SCTPChunkTypeInitAck,
+					layers.SCTPChunkTypeCookieAck, layers.SCTPChunkTypeSack}[i]
+				back := sctpPacket{server, source, 64, answer}
+				b.receive(s.back, back.frame(s.servers[0].mac, s.own(s.back).mac))
+				back = sctpPacket{v.Address, from, 63, answer}
+				want := back.frame(s.own(s.front).mac, s.gateway.mac)
+				if got := collect(b.ports[s.front]); len(got) != 1 ||
+					string(got[0]) != string(want) {
 					t.Fatalf("%d frames came back, want\n%x", len(got), want)
 				}
 			}
 		}
 		b.connections(0, 0, 1, 0)
 		b.dropped("")
-		b.receive(s.front, sctpFrame(s, nextPort(from), v.Address, s.gateway.mac, s.own(s.front).mac, 64, layers.SCTPChunkTypeData))
+		stray := sctpPacket{nextPort(from), v.Address, 64, layers.SCTPChunkTypeData}
+		b.receive(s.front, stray.frame(s.gateway.mac, s.own(s.front).mac))
 		b.dropped("no_session=1")
 	})
 }
 
-// nextPort is the next port.
+// nextPort returns the address with the next port.
 func nextPort(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr(), a.Port()+1) }

@@ -93,7 +93,8 @@ func TestWhatNobodyClaims(t *testing.T) {
 		before := b.totals().Drops[tt.want]
 		b.fromClient(tt.p)
 		if b.totals().Drops[tt.want] != before+1 {
-			t.Errorf("%v -> %v protocol %d is not %v; dropped %s", tt.p.src, tt.p.dst, tt.p.protocol, tt.want, b.drops())
+			t.Errorf("%v -> %v protocol %d is not %v; dropped %s", tt.p.src, tt.p.dst,
+				tt.p.protocol, tt.want, b.drops())
 		}
 	}
 	b.quiet()
@@ -119,7 +120,7 @@ func TestProtocolsAreKeptApart(t *testing.T) {
 	b.sessions(2)
 }
 
-// Traffic of real servers that belongs to no session is not ours, in every mode.
+// Packets of real servers outside of any session are not_ours, in every mode.
 func TestForeignAnswersAreNotOurs(t *testing.T) {
 	eachMode(t, func(t *testing.T, s site, m modes.Mode) {
 		b := newBed(t, s, s.serving(s.web(m, 1)))

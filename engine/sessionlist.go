@@ -11,17 +11,19 @@ import (
 	"fulcrum/sched"
 )
 
-// listChunk is how many slots a worker passes over for one letter: 8 KB in the order of memory, one or two microseconds. Between two letters lies
-// a poll of control's, so that a listing of ten million sessions takes half a minute and less than a hundredth of the worker.
+// listChunk is how many slots a worker reads for one letter: 8 KB in the order of memory, one or
+// two microseconds. Control polls between two letters. So a listing of ten million sessions takes
+// half a minute and less than a hundredth of the worker's time.
 const listChunk = 128
 
-// endChunk is the same where sessions are ended, which costs far more than to look at one.
+// endChunk is listChunk for ending sessions, which costs far more than reading them.
 const endChunk = 32
 
-// letterPatience is how long a worker may take for one letter. It takes a turn, unless the machine has far too much to do.
+// letterPatience is how long a worker may take for one letter. It takes a turn, unless the machine
+// is heavily overloaded.
 const letterPatience = 10 * time.Second
 
-// SessionInfo is a session as of the moment when its worker showed it.
+// SessionInfo describes a session at the moment when its worker copied it.
 type SessionInfo struct {
 	Worker     int
 	Protocol   uint8
@@ -29,40 +31,48 @@ type SessionInfo struct {
 	Mode       lvs.Mode
 	Client     netip.AddrPort
 	VIP        netip.AddrPort
-	Local      netip.AddrPort // fullnat: what the real server takes for the client
+	Local      netip.AddrPort // fullnat: the real server sees this as the client; otherwise zero
 	RealServer netip.AddrPort
-	Service    string // its service's name; none if the service was removed
+	Service    string // name of its service; empty if the service was removed
 	Idle, Left time.Duration
 	PacketsIn  uint32 // modulo 2^32
 	PacketsOut uint32
 }
 
-// Cursor is where a listing goes on: a worker and a slot. Zero is the beginning.
+// Cursor is a position in a listing: a worker and a slot. Zero is the beginning.
 type Cursor uint64
 
 func (c Cursor) worker() int  { return int(c >> 32) }
 func (c Cursor) slot() uint32 { return uint32(c) }
 
-// shownSessions is room for what a worker copies for one letter, and what it says of it.
+// shownSessions holds what a worker copies for one letter, and what is needed to describe it.
 type shownSessions struct {
 	sessions [listChunk]conntrack.Copy
 	slots    [listChunk]uint32
 	n        int
-	next     uint32 // slot with which to go on
+	next     uint32 // slot to continue with
 	more     bool
 	now      uint32 // ms
 	snap     *snapshot
 }
 
-// Sessions shows the sessions from a cursor on, each with the cursor that comes after it, until show returns false or there are no more.
-// Workers are asked for a bounded piece at a time and wait for nobody, however long show takes; sessions that begin or end
-// meanwhile may be shown or not.
-func (e *Engine) Sessions(ctx context.Context, from Cursor, show func(s *SessionInfo, after Cursor) bool) error {
+// Sessions calls show for each session from a cursor on, with the cursor of the next session. It
+// ends when show returns false or there are no more sessions. Workers do a bounded piece at a time
+// and never wait, however long show takes. Sessions that begin or end meanwhile may be shown or
+// not. Any goroutine may call it.
+func (e *Engine) Sessions(
+	ctx context.Context, from Cursor, show func(s *SessionInfo, after Cursor) bool,
+) error {
 	chunk := new(shownSessions)
-	for worker, slot := from.worker(), from.slot(); worker < len(e.workers); worker, slot = worker+1, 0 {
+	worker, slot := from.worker(), from.slot()
+	for ; worker < len(e.workers); worker, slot = worker+1, 0 {
 		chunk.more = true
 		for chunk.more {
-			if err := e.letter(ctx, worker, func(w *Worker) bool { w.showSessions(chunk, slot); return true }); err != nil {
+			err := e.letter(ctx, worker, func(w *Worker) bool {
+				w.showSessions(chunk, slot)
+				return true
+			})
+			if err != nil {
 				return err
 			}
 			slot = chunk.next
@@ -103,17 +113,19 @@ func (w *Worker) showSessions(c *shownSessions, slot uint32) {
 	c.next = slot
 }
 
-// info says what a worker's i-th session of a chunk means.
+// info describes the i-th session of a chunk from a worker.
 func (c *shownSessions) info(worker, i int) SessionInfo {
 	s := &c.sessions[i]
 	server, in := c.snap.servers[s.Server], s.Flow(conntrack.Inbound)
 	left := int32(s.LastSeen + c.snap.settings.Timeouts[s.State] - c.now)
 	info := SessionInfo{
 		Worker: worker, Protocol: s.Protocol, State: s.State, Mode: s.Mode,
-		Client: netip.AddrPortFrom(in.Src.Netip(), in.SrcPort), VIP: netip.AddrPortFrom(in.Dst.Netip(), in.DstPort),
+		Client:     netip.AddrPortFrom(in.Src.Netip(), in.SrcPort),
+		VIP:        netip.AddrPortFrom(in.Dst.Netip(), in.DstPort),
 		RealServer: server.id.Address,
-		Idle:       time.Duration(c.now-s.LastSeen) * time.Millisecond, Left: time.Duration(max(left, 0)) * time.Millisecond,
-		PacketsIn: s.PacketsIn, PacketsOut: s.PacketsOut,
+		Idle:       time.Duration(c.now-s.LastSeen) * time.Millisecond,
+		Left:       time.Duration(max(left, 0)) * time.Millisecond,
+		PacketsIn:  s.PacketsIn, PacketsOut: s.PacketsOut,
 	}
 	if service, ok := c.snap.services.get(serviceKey(server.id.Service)); ok {
 		info.Service = service.name
@@ -125,11 +137,12 @@ func (c *shownSessions) info(worker, i int) SessionInfo {
 	return info
 }
 
-// ErrNoServer says that no service has or had such a real server.
+// ErrNoServer reports that no service has or had the real server.
 var ErrNoServer = errors.New("engine: no such real server")
 
-// EndSessions ends all sessions that a real server has, and returns how many these were. Packets that
-// come for them afterwards belong to no session.
+// EndSessions ends all sessions of a real server and returns their number. Later packets of these
+// sessions belong to no session. It returns ErrNoServer for an unknown real server. Any goroutine
+// may call it.
 func (e *Engine) EndSessions(ctx context.Context, id lvs.RealServerID) (ended int, err error) {
 	load := e.registry.find(id)
 	if load == nil {
@@ -139,7 +152,11 @@ func (e *Engine) EndSessions(ctx context.Context, id lvs.RealServerID) (ended in
 		slot, more := uint32(0), true
 		for more {
 			piece := 0
-			if err := e.letter(ctx, worker, func(w *Worker) bool { piece, slot, more = w.endSessions(load, slot); return true }); err != nil {
+			err := e.letter(ctx, worker, func(w *Worker) bool {
+				piece, slot, more = w.endSessions(load, slot)
+				return true
+			})
+			if err != nil {
 				return ended, err
 			}
 			ended += piece
@@ -148,7 +165,8 @@ func (e *Engine) EndSessions(ctx context.Context, id lvs.RealServerID) (ended in
 	return ended, nil
 }
 
-// endSessions ends a real server's sessions among the next slots. It goes by the load: between two letters an id may have become another's.
+// endSessions ends a real server's sessions among the next slots. It compares loads, because
+// between two letters the id may become another real server's.
 func (w *Worker) endSessions(load *sched.Load, slot uint32) (ended int, next uint32, more bool) {
 	for range endChunk {
 		if slot, more = w.sessions.NextUsed(slot); !more {
@@ -163,7 +181,8 @@ func (w *Worker) endSessions(load *sched.Load, slot uint32) (ended int, next uin
 	return ended, slot, more
 }
 
-// SessionsOf counts the sessions that a real server has.
+// SessionsOf returns the number of sessions of a real server; 0 for an unknown one. Any goroutine
+// may call it.
 func (e *Engine) SessionsOf(id lvs.RealServerID) int {
 	if load := e.registry.find(id); load != nil {
 		return int(load.Total())

@@ -13,7 +13,7 @@ import (
 	"fulcrum/packet"
 )
 
-// whileTurning runs f, which asks the workers, and lets them turn until it is done.
+// whileTurning runs f, which asks the workers, and turns them until f returns.
 func (b *bed) whileTurning(f func()) {
 	b.Helper()
 	done := make(chan bool)
@@ -28,7 +28,7 @@ func (b *bed) whileTurning(f func()) {
 	}
 }
 
-// listed are all sessions, listed n at a time.
+// listed returns all sessions, listed n at a time.
 func (b *bed) listed(n int) (all []SessionInfo) {
 	b.Helper()
 	b.whileTurning(func() {
@@ -50,7 +50,8 @@ func (b *bed) listed(n int) (all []SessionInfo) {
 	return all
 }
 
-// TestSessionsAreListed: what the listing shows is what the clients did, in every mode, of both families and of several workers, however it is paged.
+// TestSessionsAreListed: the listing matches the clients' traffic, in every mode, of both families
+// and of several workers, with any page size.
 func TestSessionsAreListed(t *testing.T) {
 	eachMode(t, func(t *testing.T, s site, m modes.Mode) {
 		b := newBed(t, s, s.serving(s.web(m, 2), s.echo(m, 1)), crowd(2))
@@ -75,7 +76,7 @@ func TestSessionsAreListed(t *testing.T) {
 	})
 }
 
-// plausible checks what is shown of a session whose client sent one packet half a second ago.
+// plausible checks the description of a session whose client sent one packet half a second ago.
 func (b *bed) plausible(m modes.Mode, s *SessionInfo) {
 	b.Helper()
 	vip, state := b.site.in(tcp(client, webVIP, "S")).dst, conntrack.SynRecv
@@ -84,40 +85,48 @@ func (b *bed) plausible(m modes.Mode, s *SessionInfo) {
 	}
 	local := s.Local.IsValid() && slices.Contains(b.site.local, s.Local.Addr())
 	timeout := testTimeouts()[state]
-	if s.VIP != vip || s.State != state || s.Mode != m || local != (m == modes.FullNAT) || s.Service != "test" || s.PacketsIn != 1 || s.PacketsOut != 0 ||
-		s.Idle.Milliseconds() != 500 || s.Left.Milliseconds() != int64(timeout)-500 || s.Client.Addr() == vip.Addr() ||
-		!slices.ContainsFunc(b.site.servers, func(h host) bool { return h.addr == s.RealServer.Addr() }) {
+	if s.VIP != vip || s.State != state || s.Mode != m || local != (m == modes.FullNAT) ||
+		s.Service != "test" || s.PacketsIn != 1 || s.PacketsOut != 0 ||
+		s.Idle.Milliseconds() != 500 || s.Left.Milliseconds() != int64(timeout)-500 ||
+		s.Client.Addr() == vip.Addr() ||
+		!slices.ContainsFunc(b.site.servers,
+			func(h host) bool { return h.addr == s.RealServer.Addr() }) {
 		b.Errorf("%+v", s)
 	}
 }
 
-// TestListingOfRemovedServers: their sessions are shown, with their service while that is there.
+// TestListingOfRemovedServers: the listing shows their sessions, and the service while it exists.
 func TestListingOfRemovedServers(t *testing.T) {
 	b := newBed(t, twoArm, twoArm.serving(twoArm.web(modes.NAT, 1)))
 	b.fromClient(tcp(client, webVIP, "S"))
 	b.apply(twoArm.serving(twoArm.web(modes.NAT, 0)))
-	if all := b.listed(9); len(all) != 1 || all[0].Service != "test" || all[0].RealServer.Addr() != twoArm.servers[0].addr {
+	if all := b.listed(9); len(all) != 1 || all[0].Service != "test" ||
+		all[0].RealServer.Addr() != twoArm.servers[0].addr {
 		t.Errorf("%+v", all)
 	}
 	b.apply(twoArm.settings())
-	if all := b.listed(9); len(all) != 1 || all[0].Service != "" || all[0].RealServer.Addr() != twoArm.servers[0].addr {
+	if all := b.listed(9); len(all) != 1 || all[0].Service != "" ||
+		all[0].RealServer.Addr() != twoArm.servers[0].addr {
 		t.Errorf("%+v", all)
 	}
 }
 
-// TestListingMakesNoGarbage where packets are forwarded, and passes over a bounded piece of a big table for a letter.
+// TestListingMakesNoGarbage: a worker allocates nothing for a listing, and reads a bounded piece of
+// a large table for a letter.
 func TestListingMakesNoGarbage(t *testing.T) {
 	b := newBed(t, twoArm, twoArm.serving(twoArm.web(modes.FullNAT, 2)))
 	for i := range 600 {
 		b.fromClient(tcp(clientAt(i), webVIP, "S"))
 	}
 	c := new(shownSessions)
-	if allocs := testing.AllocsPerRun(100, func() { b.worker.showSessions(c, 0) }); allocs != 0 || c.n != listChunk || c.next != listChunk || !c.more {
+	if allocs := testing.AllocsPerRun(100, func() { b.worker.showSessions(c, 0) }); allocs != 0 ||
+		c.n != listChunk || c.next != listChunk || !c.more {
 		t.Errorf("%v allocations, %d sessions, goes on at %d: %v", allocs, c.n, c.next, c.more)
 	}
 }
 
-// TestEndSessions: those of one real server end, the others do not, and the next packets belong to no session.
+// TestEndSessions: the sessions of one real server end, others do not, and the next packets belong
+// to no session.
 func TestEndSessions(t *testing.T) {
 	eachSite(t, func(t *testing.T, s site) {
 		web := s.web(modes.NAT, 2)
@@ -125,7 +134,7 @@ func TestEndSessions(t *testing.T) {
 		for i := range 300 {
 			b.fromClient(tcp(clientAt(i), webVIP, "S"))
 		}
-		b.fromClient(udp(client, echoVIP, "?")) // of the same real server's other service
+		b.fromClient(udp(client, echoVIP, "?")) // session of the same real server's other service
 		b.whileTurning(func() {
 			n, err := b.engine.EndSessions(b.Context(), web.serverID(0))
 			if n != 150 || err != nil {
@@ -135,13 +144,14 @@ func TestEndSessions(t *testing.T) {
 		b.sessions(151)
 		b.connections(0, 0, 0, 0)
 		b.connections(0, 1, 150, 0)
-		if _, err := b.engine.EndSessions(context.Background(), lvs.RealServerID{Service: web.ID(), Address: at4("9.9.9.9:9")}); err == nil {
+		unknown := lvs.RealServerID{Service: web.ID(), Address: at4("9.9.9.9:9")}
+		if _, err := b.engine.EndSessions(context.Background(), unknown); err == nil {
 			t.Error("sessions of nobody ended")
 		}
 	})
 }
 
-// TestNeighboursAreListed with what is known of them.
+// TestNeighboursAreListed: with their state, port and MAC.
 func TestNeighboursAreListed(t *testing.T) {
 	n := twoArm.serving(twoArm.web(modes.DR, 2))
 	n.Neighbours = n.Neighbours[:3] // up to the first real server
@@ -150,7 +160,8 @@ func TestNeighboursAreListed(t *testing.T) {
 	got := map[netip.Addr]string{}
 	b.whileTurning(func() {
 		err := b.engine.Neighbours(b.Context(), func(n *NeighbourInfo) {
-			got[n.Address] = fmt.Sprint(n.State, " ", n.Port, " ", n.MAC, " ", n.Pinned, " ", n.Waiting)
+			got[n.Address] = fmt.Sprint(n.State, " ", n.Port, " ", n.MAC, " ", n.Pinned, " ",
+				n.Waiting)
 		})
 		if err != nil {
 			t.Error(err)
@@ -171,17 +182,19 @@ func TestNeighboursAreListed(t *testing.T) {
 	}
 }
 
-// BenchmarkShowSessions is what a worker does for one letter of a listing, of a million sessions that are in no cache.
+// BenchmarkShowSessions measures a worker's time for one letter of a listing, with a million
+// sessions that are in no cache.
 func BenchmarkShowSessions(b *testing.B) {
 	const most = 1 << 20
 	d := newBenchBed(b, modes.NAT, most)
 	w := d.worker
 	for i := range uint32(most) {
-		narrow := packet.Key4{Flow4: packet.Flow4{Src: i, Dst: 1, SrcPort: 1, DstPort: 1}, Protocol: packet.ProtocolUDP}
+		narrow := packet.Key4{Flow4: packet.Flow4{Src: i, Dst: 1, SrcPort: 1, DstPort: 1},
+			Protocol: packet.ProtocolUDP}
 		k := narrow.Wide()
 		hashes := conntrack.Hashes{In: w.sessions.Hash(&k)}
 		if _, ok := w.sessions.Insert(&k, hashes, &packet.Flow{}, false, d.now); !ok {
-			break // the index of a table that is as good as full
+			break // the table's index is nearly full
 		}
 		w.snap.servers[0].load.Begin()
 	}

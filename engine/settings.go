@@ -10,19 +10,19 @@ import (
 	"fulcrum/sched"
 )
 
-// Settings are what the director shall do: everything that may change while it runs. They have been
-// validated; names and files are behind them.
+// Settings are what may change while the director runs. The caller has validated them; they hold
+// addresses and indices instead of names and files.
 type Settings struct {
-	Ports        []PortSettings // as many as the engine has ports, in their order
+	Ports        []PortSettings // one for each of the engine's ports, in their order
 	Routes       []Route
 	Neighbours   []StaticNeighbour
 	Services     []Service
-	SloppyTCP    bool               // any TCP packet but RST starts a session
+	SloppyTCP    bool               // any TCP packet but RST may start a session
 	ExpireNoDest bool               // a packet whose real server was removed ends its session
 	Timeouts     conntrack.Timeouts // of sessions without packets, by state
 }
 
-// PortSettings are a port's own addresses, with the length of their subnets.
+// PortSettings are a port's own addresses, each with its subnet's prefix length.
 type PortSettings struct {
 	Addresses []netip.Prefix
 }
@@ -34,7 +34,7 @@ type Route struct {
 	Port int
 }
 
-// StaticNeighbour is a next hop whose MAC needs no ARP.
+// StaticNeighbour is a next hop with a fixed MAC: it needs no ARP and no neighbour discovery.
 type StaticNeighbour struct {
 	Address netip.Addr
 	MAC     packet.MAC
@@ -49,9 +49,13 @@ type Service struct {
 	Mode           lvs.Mode
 	Scheduler      sched.Kind
 	LocalAddresses []netip.Addr // fullnat; of the families of its real servers
-	MSS            uint16       // TCP: to what the maximum segment size of SYNs is clamped, in bytes; 0 leaves it
-	Echo           bool         // the director answers echo requests to the VIP while a real server is available; otherwise real servers get them
-	RealServers    []RealServer // in file order
+	// MSS is the upper limit, in bytes, for the maximum segment size in TCP's SYNs. Zero changes
+	// nothing.
+	MSS uint16
+	// Echo: the director answers echo requests to the VIP while a real server is available. Without
+	// Echo, real servers get them.
+	Echo        bool
+	RealServers []RealServer // in file order
 }
 
 // RealServer is a member of a service's pool.
@@ -63,7 +67,9 @@ type RealServer struct {
 }
 
 // ID returns the service's identity.
-func (s *Service) ID() lvs.ServiceID { return lvs.ServiceID{Protocol: s.Protocol, Address: s.Address} }
+func (s *Service) ID() lvs.ServiceID {
+	return lvs.ServiceID{Protocol: s.Protocol, Address: s.Address}
+}
 
 func (s *Service) vip() packet.Addr { return packet.AddrOf(s.Address.Addr()) }
 
@@ -72,13 +78,15 @@ func (s *Service) equal(o *Service) bool {
 	return s.sameSettings(o) && slices.Equal(s.RealServers, o.RealServers)
 }
 
-// sameSettings is equal but for the real servers.
+// sameSettings is equal without the real servers.
 func (s *Service) sameSettings(o *Service) bool {
-	return s.Name == o.Name && s.Address == o.Address && s.Protocol == o.Protocol && s.Mode == o.Mode &&
-		s.Scheduler == o.Scheduler && s.MSS == o.MSS && s.Echo == o.Echo && slices.Equal(s.LocalAddresses, o.LocalAddresses)
+	return s.Name == o.Name && s.Address == o.Address && s.Protocol == o.Protocol &&
+		s.Mode == o.Mode && s.Scheduler == o.Scheduler && s.MSS == o.MSS && s.Echo == o.Echo &&
+		slices.Equal(s.LocalAddresses, o.LocalAddresses)
 }
 
 // sameOptions reports whether two settings have the same switches and timeouts.
 func (s *Settings) sameOptions(o *Settings) bool {
-	return s.SloppyTCP == o.SloppyTCP && s.ExpireNoDest == o.ExpireNoDest && s.Timeouts == o.Timeouts
+	return s.SloppyTCP == o.SloppyTCP && s.ExpireNoDest == o.ExpireNoDest &&
+		s.Timeouts == o.Timeouts
 }

@@ -23,8 +23,8 @@ func station(addr string, n byte) host {
 	return host{netip.MustParseAddr(addr), packet.MAC{2, 0, 0, 0, 1, n}}
 }
 
-// site is a topology: the director's ports, and who is where. The clients of most tests are far away behind a gateway;
-// the neighbour is a client on the front subnet.
+// site is a topology: the director's ports and the stations around them. Most tests have clients
+// far away behind a gateway; the neighbour is a client on the front subnet.
 type site struct {
 	name        string
 	is6         bool
@@ -86,7 +86,7 @@ func twins(hosts []host) []host {
 	return hosts
 }
 
-// in returns a packet as the site has it.
+// in returns a packet in the site's family.
 func (s *site) in(p pkt) pkt {
 	if s.is6 {
 		return p.six()
@@ -98,7 +98,8 @@ func (s *site) in(p pkt) pkt {
 func (s *site) settings() Settings {
 	n := Settings{Timeouts: testTimeouts()}
 	for _, p := range s.ports {
-		n.Ports = append(n.Ports, PortSettings{[]netip.Prefix{netip.PrefixFrom(p.addr, p.addr.BitLen()-8)}})
+		subnet := netip.PrefixFrom(p.addr, p.addr.BitLen()-8)
+		n.Ports = append(n.Ports, PortSettings{[]netip.Prefix{subnet}})
 	}
 	everything := netip.MustParsePrefix("0.0.0.0/0")
 	if s.is6 {
@@ -122,7 +123,7 @@ func (s *site) serving(services ...Service) Settings {
 	return n
 }
 
-// service has the first n real servers, with weights 1 and round robin.
+// service returns a service with the first n real servers, with weight 1 and round robin.
 func (s *site) service(mode modes.Mode, protocol uint8, n int) Service {
 	vip := at4(webVIP)
 	if protocol == packet.ProtocolUDP {
@@ -131,12 +132,14 @@ func (s *site) service(mode modes.Mode, protocol uint8, n int) Service {
 	if s.is6 {
 		vip = sixPort(vip)
 	}
-	v := Service{Name: "test", Echo: true, Address: vip, Protocol: lvs.Protocol(protocol), Mode: mode, Scheduler: sched.RR}
+	v := Service{Name: "test", Echo: true, Address: vip, Protocol: lvs.Protocol(protocol),
+		Mode: mode, Scheduler: sched.RR}
 	if mode == modes.FullNAT {
 		v.LocalAddresses = s.local
 	}
 	for _, rs := range s.servers[:n] {
-		v.RealServers = append(v.RealServers, RealServer{Address: netip.AddrPortFrom(rs.addr, serverPort(mode, vip)), Weight: 1})
+		v.RealServers = append(v.RealServers,
+			RealServer{Address: netip.AddrPortFrom(rs.addr, serverPort(mode, vip)), Weight: 1})
 	}
 	return v
 }
@@ -145,9 +148,11 @@ func (s *site) service(mode modes.Mode, protocol uint8, n int) Service {
 func (s *site) web(mode modes.Mode, n int) Service { return s.service(mode, packet.ProtocolTCP, n) }
 
 // echo is a UDP service.
-func (s *site) echo(mode modes.Mode, n int) Service { return s.service(mode, packet.ProtocolUDP, n) }
+func (s *site) echo(mode modes.Mode, n int) Service {
+	return s.service(mode, packet.ProtocolUDP, n)
+}
 
-// serverPort differs from the service's where the mode can translate it.
+// serverPort returns another port than the service's if the mode can translate it.
 func serverPort(mode modes.Mode, vip netip.AddrPort) uint16 {
 	if mode.TwoWay() {
 		return vip.Port() + 8000
@@ -155,12 +160,12 @@ func serverPort(mode modes.Mode, vip netip.AddrPort) uint16 {
 	return vip.Port()
 }
 
-// sourceTowards returns the director's own address on a port.
+// own returns the director's own address on a port.
 func (s *site) own(port int) host { return s.ports[port] }
 
 func (s *site) String() string { return s.name }
 
-// Timeouts short enough to tell the states apart, in seconds.
+// testTimeouts are short enough to tell the states apart, in seconds.
 func testTimeouts() conntrack.Timeouts {
 	t := conntrack.DefaultTimeouts()
 	t.Set(conntrack.Established, 90*time.Second)

@@ -12,7 +12,8 @@ import (
 	"fulcrum/sched"
 )
 
-// crossing is a director whose clients are of one family and whose real servers, behind the other port, of the other.
+// crossing is a director with clients of one family and real servers, behind the other port, of the
+// other family.
 type crossing struct {
 	*bed
 	clients6 bool
@@ -21,8 +22,9 @@ type crossing struct {
 	vip      netip.AddrPort
 }
 
-// newCrossing makes one with a service of one real server.
-func newCrossing(t *testing.T, mode modes.Mode, protocol uint8, clients6 bool, changes ...func(*Service)) *crossing {
+// newCrossing makes a director with a service of one real server.
+func newCrossing(t *testing.T, mode modes.Mode, protocol uint8, clients6 bool,
+	changes ...func(*Service)) *crossing {
 	t.Helper()
 	s, six := twoArm, twoArm.twin()
 	n := s.settings()
@@ -36,7 +38,8 @@ func newCrossing(t *testing.T, mode modes.Mode, protocol uint8, clients6 bool, c
 		c.gateway, c.server, vip, local = six.gateway, s.servers[0], sixPort(vip), s.local
 	}
 	c.vip = vip
-	v := Service{Name: "crossing", Address: vip, Protocol: lvs.Protocol(protocol), Mode: mode, Scheduler: sched.RR,
+	v := Service{Name: "crossing", Address: vip, Protocol: lvs.Protocol(protocol), Mode: mode,
+		Scheduler:   sched.RR,
 		RealServers: []RealServer{{Address: netip.AddrPortFrom(c.server.addr, serverPort(mode, vip)), Weight: 1}}}
 	if mode == modes.FullNAT {
 		v.LocalAddresses = local
@@ -84,7 +87,8 @@ func TestTunnelsAcrossFamilies(t *testing.T) {
 		if !clients6 {
 			own = six(own)
 		}
-		for _, p := range []pkt{udp(client, webVIP, "one"), udp(client, webVIP, "two").with(func(p *pkt) { p.tos = 0xb9; p.padding = 5 })} {
+		padded := udp(client, webVIP, "two").with(func(p *pkt) { p.tos = 0xb9; p.padding = 5 })
+		for _, p := range []pkt{udp(client, webVIP, "one"), padded} {
 			id := c.worker.outerID + 1
 			c.comes(p)
 			c.arrives(tunnelled(c.in(p).hop(), own, c.server.addr, id))
@@ -93,7 +97,7 @@ func TestTunnelsAcrossFamilies(t *testing.T) {
 	}
 }
 
-// sources returns what the first packet's translation says the client is.
+// source returns the client's address as the first packet's translation shows it.
 func (c *crossing) source(first pkt) netip.AddrPort {
 	c.Helper()
 	c.comes(first)
@@ -127,12 +131,14 @@ func TestFullNATFromSixToFour(t *testing.T) {
 				want.id = c.worker.outerID
 			}
 			c.arrives(want)
-			a := want.reply("A", strings.Repeat("a", size)).with(func(p *pkt) { p.tos = 0x17; p.df = true })
+			a := want.reply("A", strings.Repeat("a", size)).
+				with(func(p *pkt) { p.tos = 0x17; p.df = true })
 			c.answers(a)
 			c.returns(a.hop().from(sixPort(c.vip)).to(sixPort(at4(client))))
 		}
 		if protocol == packet.ProtocolUDP {
-			a := make("", "").from(source).to(server).reply("", "no checksum").with(func(p *pkt) { p.noChecksum = true })
+			a := make("", "").from(source).to(server).reply("", "no checksum").
+				with(func(p *pkt) { p.noChecksum = true })
 			c.answers(a)
 			c.returns(a.hop().from(sixPort(c.vip)).to(sixPort(at4(client))))
 		}
@@ -141,28 +147,36 @@ func TestFullNATFromSixToFour(t *testing.T) {
 	}
 }
 
-// TestErrorsFromSixToFour: ICMP errors become those of the other family, about the packet that the other side has sent.
+// TestErrorsFromSixToFour: ICMP errors become those of the other family and quote the packet that
+// the other side has sent.
 func TestErrorsFromSixToFour(t *testing.T) {
 	c := newCrossing(t, modes.FullNAT, packet.ProtocolUDP, true)
 	ask := udp(client, webVIP, "question")
 	source := c.source(ask)
 	server := c.worker.snap.order[0].live.settings.RealServers[0].Address
 	inside := ask.hop().from(source).to(server).with(func(p *pkt) { p.id = c.worker.outerID })
-	c.answers(icmpError("10.1.0.254", inside, packet.ICMPUnreachable, packet.ICMPCodeFragmentationNeeded, 1400).with(func(p *pkt) { p.rest = 1400 }))
+	c.answers(icmpError("10.1.0.254", inside, packet.ICMPUnreachable,
+		packet.ICMPCodeFragmentationNeeded, 1400).with(func(p *pkt) { p.rest = 1400 }))
 	outside := ask.hop().six()
-	c.returns(icmpError(c.vip.Addr().String(), outside, packet.ICMPUnreachable, packet.ICMPCodeFragmentationNeeded, 1420).hop())
-	c.answers(icmpError("10.1.0.11", inside, packet.ICMPUnreachable, packet.ICMPCodePortUnreachable, 0))
-	c.returns(icmpError(c.vip.Addr().String(), outside, packet.ICMPUnreachable, packet.ICMPCodePortUnreachable, 0).hop())
+	c.returns(icmpError(c.vip.Addr().String(), outside, packet.ICMPUnreachable,
+		packet.ICMPCodeFragmentationNeeded, 1420).hop())
+	c.answers(icmpError("10.1.0.11", inside, packet.ICMPUnreachable, packet.ICMPCodePortUnreachable,
+		0))
+	c.returns(icmpError(c.vip.Addr().String(), outside, packet.ICMPUnreachable,
+		packet.ICMPCodePortUnreachable, 0).hop())
 
 	answer := outside.reply("", "answer")
-	c.comes(icmpError(client[:11], answer, packet.ICMPUnreachable, packet.ICMPCodePortUnreachable, 0).with(func(p *pkt) { p.dst = answer.src }))
-	want := icmpError(source.Addr().String(), answer.from(server).to(source).with(func(p *pkt) { p.id = 0 }), packet.ICMPUnreachable, packet.ICMPCodePortUnreachable, 0)
+	c.comes(icmpError(client[:11], answer, packet.ICMPUnreachable, packet.ICMPCodePortUnreachable,
+		0).with(func(p *pkt) { p.dst = answer.src }))
+	want := icmpError(source.Addr().String(), answer.from(server).to(source).
+		with(func(p *pkt) { p.id = 0 }), packet.ICMPUnreachable, packet.ICMPCodePortUnreachable, 0)
 	c.arrives(want.hop().with(func(p *pkt) { p.dst = server }))
 	c.dropped("")
 	c.connections(0, 0, 0, 1)
 }
 
-// TestICMPErrors: both ways through every mode, with all of the packet or with eight bytes of its transport header.
+// TestICMPErrors: both directions through every mode, with the whole packet or with eight bytes of
+// its transport header.
 func TestICMPErrors(t *testing.T) {
 	eachMode(t, func(t *testing.T, s site, m modes.Mode) {
 		for _, first := range []pkt{tcp(client, webVIP, "S"), udp(client, echoVIP, "question")} {
@@ -180,7 +194,8 @@ func errorsBothWays(b *bed, p *path, m modes.Mode, first pkt, whole bool) {
 	b.Helper()
 	s := b.site
 	cut := func(about pkt) pkt {
-		e := icmpError("192.168.77.1", s.in(about), packet.ICMPUnreachable, packet.ICMPCodePortUnreachable, 0)
+		e := icmpError("192.168.77.1", s.in(about), packet.ICMPUnreachable,
+			packet.ICMPCodePortUnreachable, 0)
 		if !whole {
 			e.most = len(s.in(about).ip()) - len(about.payload)
 			if about.protocol == packet.ProtocolTCP {
@@ -222,11 +237,13 @@ func TestLaterFragments(t *testing.T) {
 			whole := udp(client, echoVIP, strings.Repeat("0123456789", 300))
 			var sent [][]byte
 			for _, i := range order {
-				b.receive(s.front, ethernet(s.gateway.mac, s.own(s.front).mac, s.in(whole).etherType(), fragmentsOf(s.in(whole), 1200)[i]))
+				b.receive(s.front, ethernet(s.gateway.mac, s.own(s.front).mac,
+					s.in(whole).etherType(), fragmentsOf(s.in(whole), 1200)[i]))
 				sent = append(sent, collect(b.ports[s.back])...)
 			}
 			if len(sent) != 3 {
-				t.Fatalf("%d of 3 fragments sent in order %v; dropped %s", len(sent), order, b.drops())
+				t.Fatalf("%d of 3 fragments sent in order %v; dropped %s", len(sent), order,
+					b.drops())
 			}
 			b.dropped("")
 			if m != modes.IPIP {
@@ -239,11 +256,13 @@ func TestLaterFragments(t *testing.T) {
 	})
 }
 
-// TestFragmentsAreBounded: what waits in vain, overlaps or floods is dropped by name.
+// TestFragmentsAreBounded: fragments that wait too long, overlap or flood are dropped by name.
 func TestFragmentsAreBounded(t *testing.T) {
 	s := twoArm
 	whole := udp(client, echoVIP, strings.Repeat("0123456789", 300))
-	frame := func(b []byte) []byte { return ethernet(s.gateway.mac, s.ports[0].mac, whole.etherType(), b) }
+	frame := func(b []byte) []byte {
+		return ethernet(s.gateway.mac, s.ports[0].mac, whole.etherType(), b)
+	}
 	pieces := fragmentsOf(whole, 1200)
 	t.Run("timeout", func(t *testing.T) {
 		b := newBed(t, s, s.serving(s.echo(modes.NAT, 1)))
@@ -277,7 +296,7 @@ func TestFragmentsAreBounded(t *testing.T) {
 	})
 }
 
-// TestPieces: what is too large and may be divided arrives in pieces.
+// TestPieces: packets that exceed the MTU and may be divided arrive in fragments.
 func TestPieces(t *testing.T) {
 	s := twoArm
 	b := newBed(t, s, s.serving(s.echo(modes.IPIP, 1)))
@@ -300,6 +319,9 @@ func TestPieces(t *testing.T) {
 	b.dropped("")
 }
 
+// allNodes is the group of all stations.
+var allNodes = host{netip.MustParseAddr("ff02::1"), packet.MAC{0x33, 0x33, 0, 0, 0, 1}}
+
 // TestNeighbourDiscovery: the director answers for its addresses, learns, and asks.
 func TestNeighbourDiscovery(t *testing.T) {
 	s := oneArm.twin()
@@ -309,19 +331,19 @@ func TestNeighbourDiscovery(t *testing.T) {
 	vip := six(netip.MustParseAddr(vipAlone))
 	own := host{vip, s.ports[0].mac}
 	b.receive(0, solicits(vip, s.gateway))
-	b.sent(0, nd(own, s.gateway.addr, s.gateway.mac, 136, 0xe0000000, vip, 2))
-	// The asker is known from now on.
+	b.sent(0, nd(own, s.gateway, ndAdvertisement, 0xe0000000, vip))
+	// The director knows the sender of the question from now on.
 	b.fromClient(tcp("10.0.0.1:1", webVIP, "R"))
-	if h, ok := b.worker.neighbours.Lookup(packet.AddrOf(s.gateway.addr), 0); !ok || !b.worker.neighbours.At(h).HasMAC() {
-		t.Fatal("the asker was not learned")
+	h, ok := b.worker.neighbours.Lookup(packet.AddrOf(s.gateway.addr), 0)
+	if !ok || !b.worker.neighbours.At(h).HasMAC() {
+		t.Fatal("the director did not learn the sender")
 	}
-	// Somebody is about to take the VIP.
+	// A station probes whether the VIP is free.
 	dad := host{netip.IPv6Unspecified(), s.gateway.mac}
 	b.receive(0, probes(vip, dad))
-	all := netip.MustParseAddr("ff02::1")
-	b.sent(0, nd(own, all, packet.MAC{0x33, 0x33, 0, 0, 0, 1}, 136, 0xa0000000, vip, 2))
+	b.sent(0, nd(own, allNodes, ndAdvertisement, 0xa0000000, vip))
 	b.dropped("no_session=1")
-	// From behind a router nobody may.
+	// A question from behind a router is not valid.
 	far := solicits(vip, s.gateway)
 	far[14+7] = 254
 	b.receive(0, far)
@@ -329,7 +351,7 @@ func TestNeighbourDiscovery(t *testing.T) {
 	b.dropped("bad_nd=1 no_session=1")
 }
 
-// TestNeighbourIsSolicited: packets wait until the real server has said where it is.
+// TestNeighbourIsSolicited: packets wait until the real server has answered a solicitation.
 func TestNeighbourIsSolicited(t *testing.T) {
 	s := oneArm.twin()
 	n := s.serving(s.web(modes.NAT, 1))
@@ -338,7 +360,8 @@ func TestNeighbourIsSolicited(t *testing.T) {
 	b.turn()
 	b.announced()
 	b.wait(1000)
-	b.sentInAnyOrder(0, solicits(s.servers[0].addr, s.ports[0]), solicits(s.gateway.addr, s.ports[0]))
+	b.sentInAnyOrder(0, solicits(s.servers[0].addr, s.ports[0]),
+		solicits(s.gateway.addr, s.ports[0]))
 	in := tcp(client, webVIP, "S")
 	b.fromClient(in)
 	b.receive(0, advertises(s.servers[0], s.ports[0]))
@@ -352,12 +375,13 @@ func TestAnnouncements6(t *testing.T) {
 	s := oneArm.twin()
 	b := newSilentBed(t, s, s.serving(s.web(modes.DR, 0)))
 	b.turn()
-	all, mac := netip.MustParseAddr("ff02::1"), packet.MAC{0x33, 0x33, 0, 0, 0, 1}
-	own, vip := host{s.ports[0].addr, s.ports[0].mac}, host{six(netip.MustParseAddr(vipAlone)), s.ports[0].mac}
-	b.sentInAnyOrder(0, nd(own, all, mac, 136, 0xa0000000, own.addr, 2), nd(vip, all, mac, 136, 0xa0000000, vip.addr, 2))
+	own := s.ports[0]
+	vip := host{six(netip.MustParseAddr(vipAlone)), own.mac}
+	b.sentInAnyOrder(0, nd(own, allNodes, ndAdvertisement, 0xa0000000, own.addr),
+		nd(vip, allNodes, ndAdvertisement, 0xa0000000, vip.addr))
 }
 
-// TestMSS: SYNs announce no more than the service's.
+// TestMSS: SYNs announce no larger segments than the service's MSS.
 func TestMSS(t *testing.T) {
 	for _, mode := range allModes {
 		s := twoArm
@@ -370,19 +394,22 @@ func TestMSS(t *testing.T) {
 			t.Fatalf("%v: dropped %s", mode, b.drops())
 		}
 		judge(t, got[0])
-		at := packet.EthernetLen + packet.IPv4MinLen + modes.Overhead(mode, conntrack.Inbound, false, false) + packet.TCPMinLen
+		at := packet.EthernetLen + packet.IPv4MinLen + modes.Overhead(mode, conntrack.Inbound,
+			false, false) + packet.TCPMinLen
 		if mss := int(got[0][at+2])<<8 | int(got[0][at+3]); mss != 1400 {
 			t.Errorf("%v: the SYN announces %d", mode, mss)
 		}
 	}
 }
 
-// TestTunnelErrors: who cannot get through the tunnel hears of it from the VIP.
+// TestTunnelErrors: the sender of a packet that does not pass the tunnel gets an error from the
+// VIP.
 func TestTunnelErrors(t *testing.T) {
 	for _, s := range sites {
 		b := newBed(t, s, s.serving(s.echo(modes.IPIP, 1)))
 		p := b.begin(modes.IPIP, udp(client, echoVIP, "?"))
-		own, overhead := s.own(s.back).addr, uint32(modes.Overhead(modes.IPIP, conntrack.Inbound, s.is6, s.is6))
+		own := s.own(s.back).addr
+		overhead := uint32(modes.Overhead(modes.IPIP, conntrack.Inbound, s.is6, s.is6))
 		in := udp(client, echoVIP, "question")
 		p.sends(in)
 		outer := tunnelled(s.in(in).hop(), own, p.server.Addr(), p.tunnel-1)
@@ -390,11 +417,14 @@ func TestTunnelErrors(t *testing.T) {
 			code, wantCode uint8
 			rest, want     uint32
 		}{
-			{packet.ICMPCodeFragmentationNeeded, packet.ICMPCodeFragmentationNeeded, 1400, 1400 - overhead},
+			{packet.ICMPCodeFragmentationNeeded, packet.ICMPCodeFragmentationNeeded, 1400,
+				1400 - overhead},
 			{packet.ICMPCodePortUnreachable, packet.ICMPCodeHostUnreachable, 0, 0},
 		} {
-			b.fromServer(0, icmpError("192.168.77.1", outer, packet.ICMPUnreachable, tt.code, tt.rest))
-			b.toClient(icmpError(vipAlone, s.in(in).hop(), packet.ICMPUnreachable, tt.wantCode, tt.want))
+			b.fromServer(0, icmpError("192.168.77.1", outer, packet.ICMPUnreachable, tt.code,
+				tt.rest))
+			b.toClient(icmpError(vipAlone, s.in(in).hop(), packet.ICMPUnreachable, tt.wantCode,
+				tt.want))
 		}
 		b.dropped("")
 	}

@@ -13,26 +13,28 @@ import (
 	"fulcrum/sched"
 )
 
-// snapshot is the configuration as workers read it. It never changes once it is published, and shares
-// with the one before what has not changed. Weights and thresholds are not in it: they are in the
-// services' pools, which are replaced one by one.
+// snapshot is the configuration for workers. It never changes after it is published, and shares
+// unchanged parts with the snapshot before. Weights and thresholds are in the services' pools,
+// which are replaced one by one.
 type snapshot struct {
 	*topology
-	settings Settings // without what topology and services have
+	settings Settings // without the settings of topology and services
 	services lookup[*serviceEntry]
-	order    []*serviceEntry // of the configuration
+	order    []*serviceEntry // in the order of the configuration
 	servers  []*serverEntry  // by real server id
-	reuses   uint32          // ids that were given to another real server so far
-	// addresses has the director's addresses but for those that only a topology has.
+	reuses   uint32          // how many ids were given to another real server so far
+	// addresses holds the director's addresses, but for those that only a topology has.
 	addresses lookup[addressKind]
-	echoing   lookup[*echoGroup]    // by VIP
-	passing   lookup[*serviceEntry] // by VIP: the service whose real servers answer its echo requests
-	// clientEnds has the sockets whose packets belong to the worker of the client that they go to.
+	echoing   lookup[*echoGroup] // by VIP
+	// passing holds, by VIP, the service whose real servers answer its echo requests.
+	passing lookup[*serviceEntry]
+	// clientEnds holds real servers' sockets. A packet from such a socket belongs to the worker of
+	// the client to which it goes.
 	clientEnds lookup[struct{}]
 }
 
-// topology is what next hops depend on. It changes seldom, and every change has sessions look up their
-// next hop anew.
+// topology is what next hops depend on. It changes seldom. After a change, sessions look up their
+// next hop again.
 type topology struct {
 	epoch    uint32 // counts topologies from 1 on; sessions remember it with their next hop
 	settings topologySettings
@@ -47,24 +49,24 @@ type topologySettings struct {
 	neighbours []StaticNeighbour
 }
 
-// addressKind says what an address of the director's is for.
+// addressKind says what an address of the director is for.
 type addressKind uint8
 
 const (
 	ownAddress addressKind = iota
 	vip
 	localAddress
-	subnetBroadcast // no host's, and the director does not answer for it
+	subnetBroadcast // no host has it, and the director does not answer for it
 )
 
-// portEntry is a port as workers see it.
+// portEntry describes a port for workers.
 type portEntry struct {
 	mac     packet.MAC
-	station packet.Station // the same, for comparison
+	station packet.Station // mac in the form for comparison
 	own     []netip.Prefix // its addresses, with their subnets
 }
 
-// serviceEntry is a service as workers see it.
+// serviceEntry describes a service for workers.
 type serviceEntry struct {
 	live  *liveService
 	name  string
@@ -72,10 +74,10 @@ type serviceEntry struct {
 	sched sched.Kind
 	echo  bool
 	local []packet.Addr // local addresses
-	owner lvs.Owner     // of its clients' flows
+	owner lvs.Owner     // which worker owns its clients' flows
 }
 
-// serverEntry is a real server as workers see it.
+// serverEntry describes a real server for workers.
 type serverEntry struct {
 	load        *sched.Load
 	id          lvs.RealServerID
@@ -83,12 +85,12 @@ type serverEntry struct {
 	port        uint16
 	mode        lvs.Mode // of new sessions
 	families    families
-	mss         uint16 // what SYNs may say at most; 0 is anything
+	mss         uint16 // bytes; upper limit in SYNs; 0 is none
 	gone        bool   // removed from the configuration; sessions may still refer to it
-	incarnation uint32 // tells it from others that had the id
+	incarnation uint32 // distinguishes real servers that had the same id
 }
 
-// families are those of a service's clients and of a real server.
+// families holds the family of a service's clients and that of a real server.
 type families uint8
 
 const (
@@ -101,21 +103,23 @@ const (
 // mixed reports whether packets are translated between the families.
 func (f families) mixed() bool { return f == clients6 || f == servers6 }
 
-// way is what a mode means between two families.
+// way is what a mode does between two families.
 type way struct {
 	path      lvs.Path
-	overheads [2]int8           // what it adds to a packet, in bytes, by direction
+	overheads [2]int8           // bytes that it adds to a packet, by direction
 	views     [2]conntrack.View // TCP state table, by direction
 }
 
-// ways has the way of every session: the mode is the session's own, the families are its real server's.
+// ways holds the way of every session: the mode is the session's own, the families are its real
+// server's.
 var ways = func() (all [lvs.NumModes][numFamilies]way) {
 	for m := range all {
 		for f := range families(numFamilies) {
 			w := &all[m][f]
 			w.path = lvs.Mode(m).Path()
 			for _, d := range []conntrack.Direction{conntrack.Inbound, conntrack.Outbound} {
-				w.overheads[d] = int8(modes.Overhead(lvs.Mode(m), d, f&clients6 != 0, f&servers6 != 0))
+				overhead := modes.Overhead(lvs.Mode(m), d, f&clients6 != 0, f&servers6 != 0)
+				w.overheads[d] = int8(overhead)
 				w.views[d] = modes.View(lvs.Mode(m), d)
 			}
 		}
@@ -139,7 +143,7 @@ func newServerEntry(live *liveServer, s *Service) serverEntry {
 	return e
 }
 
-// newTopology makes a topology of settings that were validated.
+// newTopology makes a topology from validated settings.
 func newTopology(s topologySettings, devices []ports.Port, epoch uint32) *topology {
 	t := &topology{epoch: epoch, settings: s, routes: newRouteTable(s)}
 	for i, d := range devices {
@@ -157,7 +161,7 @@ func (s *topologySettings) equal(o *topologySettings) bool {
 		slices.Equal(s.neighbours, o.neighbours)
 }
 
-// fixedKind tells what the topology alone makes of an address.
+// fixedKind returns the kind that the topology alone gives an address.
 func (t *topology) fixedKind(a packet.Addr) (kind addressKind, ours bool) {
 	to := a.Netip()
 	for i := range t.ports {
@@ -183,14 +187,14 @@ func broadcastOf(subnet netip.Prefix) netip.Addr {
 	return packet.AddrFrom4(packet.Addr4(subnet.Addr()) | ^uint32(0)>>subnet.Bits())
 }
 
-// kindOf tells what an address is to the director; ok is false for any other host's.
+// kindOf returns the kind of a director's address; ok is false for any other address.
 func (n *snapshot) kindOf(address packet.Addr) (addressKind, bool) {
 	return n.addresses.get(addressKey(address))
 }
 
-// answers reports whether a port answers ARP and neighbour solicitations for an address: for its own,
-// and for VIPs and local addresses on its subnets. An address on no port's subnet is routed to the
-// director, and all ports answer for it.
+// answers reports whether a port answers ARP and neighbour solicitations for an address: its own,
+// and VIPs and local addresses on its subnets. All ports answer for an address that is on no port's
+// subnet, since it is routed to the director.
 func (n *snapshot) answers(port int, a packet.Addr) bool {
 	to := a.Netip()
 	for _, p := range n.ports[port].own {
@@ -201,7 +205,8 @@ func (n *snapshot) answers(port int, a packet.Addr) bool {
 	if kind, ours := n.kindOf(a); !ours || kind != vip && kind != localAddress {
 		return false
 	}
-	return n.ports[port].onSubnet(a) || !slices.ContainsFunc(n.ports, func(e portEntry) bool { return e.onSubnet(a) })
+	return n.ports[port].onSubnet(a) ||
+		!slices.ContainsFunc(n.ports, func(e portEntry) bool { return e.onSubnet(a) })
 }
 
 func (e *portEntry) onSubnet(a packet.Addr) bool {
@@ -209,8 +214,9 @@ func (e *portEntry) onSubnet(a packet.Addr) bool {
 	return slices.ContainsFunc(e.own, func(p netip.Prefix) bool { return p.Contains(to) })
 }
 
-// sourceTowards returns the port's own address for what the director originates towards a: the one on a's
-// subnet, else the first of a's family; the zero Addr if the port has none.
+// sourceTowards returns the port's own address for packets that the director originates towards a:
+// the one on a's subnet, otherwise the first of a's family. It returns the zero Addr if the port
+// has none.
 func (e *portEntry) sourceTowards(a packet.Addr) packet.Addr {
 	to, first := a.Netip(), packet.Addr{}
 	for _, p := range e.own {
@@ -224,14 +230,15 @@ func (e *portEntry) sourceTowards(a packet.Addr) packet.Addr {
 	return first
 }
 
-// echoGroup is the services for which a VIP answers echo requests.
+// echoGroup holds the services with Echo of a VIP.
 type echoGroup struct {
 	services []*liveService
-	last     atomic.Uint32 // index of the one that had a real server available last
+	last     atomic.Uint32 // index of the service that last had a real server available
 }
 
-// alive reports whether a VIP answers echo requests: one of the services that want it has a real server
-// available. The one that had is looked at first, so that all are only while none has.
+// alive reports whether a VIP answers echo requests: one of its services with Echo has a real
+// server available. It asks the service that had one last time first, and all of them only while
+// none has.
 func (n *snapshot) alive(vip packet.Addr) bool {
 	g, ok := n.echoing.get(addressKey(vip))
 	if !ok {

@@ -6,12 +6,13 @@ import (
 	"fulcrum/modes"
 )
 
-// TestSourcesThatNobodyCanHave: no session begins for a source that an answer could not reach, or would reach the director itself.
+// TestSourcesThatNobodyCanHave: no session begins for a source that an answer could not reach, or
+// that is the director's own.
 func TestSourcesThatNobodyCanHave(t *testing.T) {
 	s := oneArm
 	b := newBed(t, s, s.serving(s.web(modes.FullNAT, 1), s.echo(modes.FullNAT, 1)))
 	for _, src := range []string{
-		"0.0.0.0", "127.0.0.1", "224.0.0.5", "255.255.255.255", // nobody's
+		"0.0.0.0", "127.0.0.1", "224.0.0.5", "255.255.255.255", // addresses of no host
 		s.ports[0].addr.String(), vipAlone, "10.0.0.255", // the director's, the subnet's
 		b.engine.snap.Load().order[0].live.settings.LocalAddresses[0].String(),
 	} {

@@ -8,7 +8,7 @@ import (
 	"fulcrum/sched"
 )
 
-// spread starts n sessions, many in a burst, and counts where they went by the destination MAC.
+// spread starts n sessions, many in a burst, and counts them by destination MAC.
 func (b *bed) spread(n int) map[int]int {
 	b.Helper()
 	s := &b.site
@@ -53,14 +53,15 @@ func TestSpreads(t *testing.T) {
 			got := b.spread(600)
 			for i, want := range tt.want {
 				if got[i] != want {
-					t.Errorf("%v %v %v: real server %d got %d of 600, want %d", m, tt.kind, tt.weights, i, got[i], want)
+					t.Errorf("%v %v %v: real server %d got %d of 600, want %d", m, tt.kind,
+						tt.weights, i, got[i], want)
 				}
 			}
 		}
 	}
 }
 
-// The picks within one burst see each other: least connections is exact from packet to packet.
+// Picks within one burst see each other: least connections is exact from packet to packet.
 func TestPicksOfABurstSeeEachOther(t *testing.T) {
 	s := twoArm
 	v := s.web(modes.DR, 2)

@@ -5,9 +5,9 @@ import (
 	"fulcrum/steer"
 )
 
-// owner returns the worker to which packets with a key belong that come in at a port, or
-// steer.Receiver. It looks up what the packet is; package steer has the rule. A packet that belongs
-// to no worker is this one's to drop.
+// owner returns the worker that owns packets with a key from a port, or steer.Receiver. It looks up
+// what the packet is; package steer has the rule. This worker drops a packet that belongs to no
+// worker.
 func (w *Worker) owner(port uint16, k *packet.Key) int {
 	s := &w.engine.steering
 	if service, ok := w.snap.services.get(socketKey(k.Dst, k.DstPort, k.Protocol)); ok {

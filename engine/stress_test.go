@@ -18,8 +18,8 @@ import (
 )
 
 // TestChangesUnderTraffic: control changes everything at full speed while two workers forward in
-// all modes and others read reports, sessions, neighbours and explanations. No packet goes to a
-// real server of another service, the counts of a service never go back, and at the end all
+// all modes and other goroutines read reports, sessions, neighbours and explanations. No packet
+// goes to a real server of another service, and a service's counts never go back. At the end all
 // packets, buffers and connections are accounted for.
 func TestChangesUnderTraffic(t *testing.T) {
 	for _, spread := range []bool{false, true} {
@@ -51,8 +51,7 @@ func newStress(t *testing.T, spread bool) *stress {
 	return s
 }
 
-// stressSettings has services whose real servers' ports tell them apart, and so do their clients'
-// ports.
+// stressSettings has services whose real servers have ports of their own, and so do their clients.
 func stressSettings(services int) Settings {
 	n := twoArm.settings()
 	for state := range n.Timeouts {
@@ -90,7 +89,7 @@ func (s *stress) run() {
 	if testing.Short() {
 		length = 300 * time.Millisecond
 	}
-	time.Sleep(length) // the length of the test, not a wait for something
+	time.Sleep(length) // the length of the test, not a wait for an event
 	s.over.Store(true)
 	s.all.Wait()
 	if f := s.fault.Load(); f != nil {
@@ -104,7 +103,8 @@ func (s *stress) run() {
 	s.close()
 }
 
-// fail ends the test. Only its own goroutine may do so.
+// fail records an error and ends the test. Any goroutine may call it: only the test's own may call
+// t.Fatal.
 func (s *stress) fail(format string, args ...any) {
 	f := fmt.Sprintf(format, args...)
 	s.fault.CompareAndSwap(nil, &f)
@@ -122,7 +122,7 @@ func (s *stress) work(i int) {
 	}
 }
 
-// send delivers some clients' packets and the answers to what came out before.
+// send delivers some clients' packets and the answers to earlier output.
 func (s *stress) send(r *rand.Rand) {
 	s.clock.Add(3)
 	for range 16 {
@@ -146,7 +146,7 @@ func (s *stress) bring(port int, p pkt) {
 	}
 }
 
-// arrived looks at a frame on the real servers' side, and has the server answer.
+// arrived checks a frame on the real servers' side and sends the server's answer.
 func (s *stress) arrived(f []byte) {
 	var p packet.Parsed
 	packet.Parse(f, &p)
@@ -166,7 +166,7 @@ func (s *stress) arrived(f []byte) {
 	}
 }
 
-// changing is what control knows.
+// changing is control's knowledge.
 type changing struct {
 	settings Settings
 	now      time.Time
@@ -186,7 +186,7 @@ func (s *stress) change(r *rand.Rand) {
 			if v.ID() != c.settings.Services[0].ID() { // which is never removed
 				err = s.engine.changeAt(Change{Remove: []lvs.ServiceID{v.ID()}}, c.now)
 			}
-		case 6: // Long afterwards what was removed is forgotten. By then all workers know.
+		case 6: // Long after, removed services are forgotten; all workers know of it.
 			s.settled()
 			c.now = c.now.Add(2 * forgetAfter)
 		default:
@@ -226,7 +226,7 @@ func (c *changing) edit(v Service) {
 	}
 }
 
-// moved draws another topology, and the other settings.
+// moved draws another topology and other options.
 func (c *changing) moved(r *rand.Rand) {
 	c.settings.ExpireNoDest = r.IntN(2) == 0
 	c.settings.Ports = twoArm.settings().Ports

@@ -8,14 +8,16 @@ import (
 	"fulcrum/ports"
 )
 
-// tap copies packets of one worker for a capture. A worker without one pays for a comparison or two a burst, and one for a packet
-// that it drops.
+// tap copies packets of one worker for a capture. A worker without tap pays for one or two
+// comparisons a burst, and for one for each dropped packet.
 type tap struct {
 	filter capture.Filter
 	stages [capture.NumStages]bool
 	ring   *capture.Ring
 	worker uint16
-	sent   []int // by port: packets at the beginning of its output that were copied before, and not taken by the device
+	// sent counts, by port, the packets at the head of its output that were copied before and not
+	// taken by the device.
+	sent   []int
 	now    int64 // ns since 1970, read once an exchange
 	parsed packet.Parsed
 }
@@ -51,6 +53,9 @@ func (t *tap) dropped(p *ports.Packet, why Verdict) {
 
 func (t *tap) copy(p *ports.Packet, stage capture.Stage, port uint16, why Verdict) {
 	if frame := p.Bytes(); t.filter.Match(frame, &t.parsed) {
-		t.ring.Put(capture.Record{Time: t.now, Stage: stage, Reason: uint8(why), Port: port, Worker: t.worker, Data: frame})
+		t.ring.Put(capture.Record{
+			Time: t.now, Stage: stage, Reason: uint8(why),
+			Port: port, Worker: t.worker, Data: frame,
+		})
 	}
 }

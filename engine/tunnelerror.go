@@ -9,9 +9,10 @@ import (
 	"fulcrum/ports"
 )
 
-// tunnelError takes an ICMP error about a tunnel's outer packet, which the director has sent, to the client whose packet was in it (RFC
-// 2003, section 4; RFC 2473, section 8). To the client the VIP is the end of the way, so that is where the error comes from. Like
-// forwardError it changes nothing in the session.
+// tunnelError forwards an ICMP error about a tunnel's outer packet, which the director has sent, to
+// the client that sent the inner packet (RFC 2003, section 4; RFC 2473, section 8). The client sees
+// the VIP as the end of the path, so that the error comes from the VIP. Like forwardError it
+// changes nothing in the session.
 func (w *Worker) tunnelError(p *ports.Packet, m *meta) Verdict {
 	frame := p.Bytes()
 	quoted := frame[int(m.Transport)+packet.ICMPLen : m.End]
@@ -20,7 +21,8 @@ func (w *Worker) tunnelError(p *ports.Packet, m *meta) Verdict {
 		at, six = packet.Tunnelled6(quoted)
 	}
 	if at == 0 || !m.isWhole(p) {
-		return DropICMPError // the error to the client is made anew, which would make a damaged one good
+		// The error to the client gets a new checksum, which would hide the damage.
+		return DropICMPError
 	}
 	inner := quoted[at:]
 	q, ok := packet.Quoted4(inner)
@@ -61,14 +63,16 @@ func (m *meta) isWhole(p *ports.Packet) bool {
 	return packet.Checksum(message) == 0
 }
 
-// problem returns what an ICMP error about a tunnel means to whoever sent the packet inside, and the second word of its header. All but a
-// lack of room means that the real server cannot be reached.
+// problem translates an ICMP error about a tunnel for the sender of the inner packet, and returns
+// the second word of the new header. Every error but one about size means that the real server
+// cannot be reached.
 func (m *meta) problem(frame []byte, overhead int) (problem, uint32) {
 	b := frame[m.Transport:]
 	switch {
 	case m.Kind.Is6() && b[0] == packet.ICMP6PacketTooBig:
 		return tooBig, uint32(max(int(binary.BigEndian.Uint32(b[4:8]))-overhead, 0))
-	case !m.Kind.Is6() && b[0] == packet.ICMPUnreachable && b[1] == packet.ICMPCodeFragmentationNeeded:
+	case !m.Kind.Is6() && b[0] == packet.ICMPUnreachable &&
+		b[1] == packet.ICMPCodeFragmentationNeeded:
 		return tooBig, uint32(max(int(binary.BigEndian.Uint16(b[6:8]))-overhead, 0))
 	}
 	return hostUnreachable, 0

@@ -14,8 +14,9 @@ import (
 	"fulcrum/ports"
 )
 
-// turnover feeds a worker with sessions that begin as fast as others end: the state of a director at its highest rate of
-// new sessions. Every packet is the next one of its flow, and what a flow sends next comes gap flows later.
+// turnover feeds a worker with sessions that begin as fast as others end: a director at its highest
+// rate of new sessions. Every packet is the next one of its flow. A flow's next packet comes gap
+// flows later.
 type turnover struct {
 	*mill
 	steps   []packet.TCPFlags // of a flow; none for a datagram
@@ -26,7 +27,7 @@ type turnover struct {
 }
 
 const (
-	turnoverFlows  = 1 << 26 // do not come again while their session is there
+	turnoverFlows  = 1 << 26 // a flow does not come again while its session exists
 	turnoverTable  = 8 << 20 // sessions
 	floodTable     = 2 << 20
 	turnoverGap    = 512
@@ -36,23 +37,31 @@ const (
 
 var (
 	synOnly   = []packet.TCPFlags{packet.TCPSyn}
-	wholeLife = []packet.TCPFlags{packet.TCPSyn, packet.TCPAck, packet.TCPAck | packet.TCPPsh, packet.TCPFin | packet.TCPAck}
+	wholeLife = []packet.TCPFlags{packet.TCPSyn, packet.TCPAck, packet.TCPAck | packet.TCPPsh,
+		packet.TCPFin | packet.TCPAck}
 )
 
-// BenchmarkTurnover is the time of a session's packets, of its beginning and of its end, with millions of them in the table.
+// BenchmarkTurnover measures a session's packets, its beginning and its end, with millions of
+// sessions in the table.
 func BenchmarkTurnover(b *testing.B) {
 	for _, mode := range []modes.Mode{modes.DR, modes.FullNAT} {
-		b.Run(fmt.Sprintf("%s/udp", mode), func(b *testing.B) { newTurnover(b, mode, nil, false).run(b) })
-		b.Run(fmt.Sprintf("%s/syn", mode), func(b *testing.B) { newTurnover(b, mode, synOnly, false).run(b) })
-		b.Run(fmt.Sprintf("%s/life", mode), func(b *testing.B) { newTurnover(b, mode, wholeLife, mode == modes.FullNAT).run(b) })
+		b.Run(fmt.Sprintf("%s/udp", mode),
+			func(b *testing.B) { newTurnover(b, mode, nil, false).run(b) })
+		b.Run(fmt.Sprintf("%s/syn", mode),
+			func(b *testing.B) { newTurnover(b, mode, synOnly, false).run(b) })
+		b.Run(fmt.Sprintf("%s/life", mode),
+			func(b *testing.B) { newTurnover(b, mode, wholeLife, mode == modes.FullNAT).run(b) })
 	}
 }
 
-// BenchmarkFlood is the time of a SYN on a table full of half-open sessions, the oldest of which gives way.
+// BenchmarkFlood measures a SYN on a table full of half-open sessions: the oldest is evicted.
 func BenchmarkFlood(b *testing.B) {
 	for _, mode := range []modes.Mode{modes.DR, modes.FullNAT} {
 		b.Run(mode.String(), func(b *testing.B) {
-			t := newTurnoverOf(b, mode, synOnly, false, floodTable, conntrack.DefaultTimeouts())
+			t := newTurnoverOf(b, turnoverConfig{
+				mode: mode, steps: synOnly, table: floodTable,
+				timeouts: conntrack.DefaultTimeouts(),
+			})
 			for t.worker.sessions.Evicted() == 0 {
 				t.burstOf()
 			}
@@ -66,18 +75,33 @@ func newTurnover(b *testing.B, mode modes.Mode, steps []packet.TCPFlags, answers
 	for i := range timeouts {
 		timeouts[i] = 1000
 	}
-	return newTurnoverOf(b, mode, steps, answers, turnoverTable, timeouts)
+	return newTurnoverOf(b, turnoverConfig{
+		mode: mode, steps: steps, answers: answers, table: turnoverTable, timeouts: timeouts,
+	})
 }
 
-func newTurnoverOf(b *testing.B, mode modes.Mode, steps []packet.TCPFlags, answers bool, table int, timeouts conntrack.Timeouts) *turnover {
-	settings := millSettings(mode)
-	if steps != nil {
+// turnoverConfig describes a turnover.
+type turnoverConfig struct {
+	mode     modes.Mode
+	steps    []packet.TCPFlags // of a flow; none for a datagram
+	answers  bool              // real servers answer
+	table    int               // sessions
+	timeouts conntrack.Timeouts
+}
+
+func newTurnoverOf(b *testing.B, c turnoverConfig) *turnover {
+	settings := millSettings(c.mode)
+	if c.steps != nil {
 		settings.Services[0].Protocol = lvs.TCP
 	}
-	t := &turnover{mill: newMillOf(b, settings, timeouts, table, turnoverFlows), steps: steps, answers: answers, now: 1000}
-	if steps != nil {
+	t := &turnover{
+		mill:  newMillOf(b, settings, c.timeouts, c.table, turnoverFlows),
+		steps: c.steps, answers: c.answers, now: 1000,
+	}
+	if c.steps != nil {
 		ip := packet.IPv4(t.frame[packet.EthernetLen:])
-		ip.Encode(packet.IPv4Fields{TotalLength: 46, TTL: 64, Protocol: packet.ProtocolTCP, Dst: 0x0a010064})
+		ip.Encode(packet.IPv4Fields{TotalLength: 46, TTL: 64, Protocol: packet.ProtocolTCP,
+			Dst: 0x0a010064})
 		ip[packet.IPv4MinLen+12] = packet.TCPMinLen / 4 << 4
 	}
 	return t
@@ -95,7 +119,8 @@ func (t *turnover) run(b *testing.B) {
 	t.measure(b)
 }
 
-// measure gives the time of a session: on average, and in the best stretch, which says more on a machine whose speed changes.
+// measure reports the time of a session: on average, and in the best stretch, which is more
+// reliable on a machine whose speed changes.
 func (t *turnover) measure(b *testing.B) {
 	b.ReportAllocs()
 	steps, best := max(len(t.steps), 1), time.Duration(math.MaxInt64)
@@ -114,7 +139,7 @@ func (t *turnover) measure(b *testing.B) {
 	}
 }
 
-// burstOf is what a turn does with a burst, and with the answers to it.
+// burstOf does a turn's work for a burst and for the answers to it.
 func (t *turnover) burstOf() {
 	t.fillNext()
 	t.worker.now = t.now
@@ -151,7 +176,7 @@ func (t *turnover) fillNext() {
 	}
 }
 
-// reply makes what went out its answers, which are to come in next.
+// reply turns the sent packets into their answers, which come in next.
 func (t *turnover) reply() {
 	t.burst.N = 0
 	for _, p := range t.worker.out[0].Slice() {
@@ -173,7 +198,7 @@ func (t *turnover) reply() {
 	}
 }
 
-// answerTo is what a server says to a segment, and whether it says anything.
+// answerTo returns a server's answer to a segment, and whether there is one.
 func answerTo(f packet.TCPFlags) (packet.TCPFlags, bool) {
 	switch {
 	case f&packet.TCPSyn != 0:

@@ -5,10 +5,11 @@ import (
 	"time"
 )
 
-// TurnTimes tells how long a worker's turns took, from one poll of its ports to the next: what arrives meanwhile has to wait. Turns after
-// which the worker slept for want of packets are not among them, but those in which something else had its CPU are.
+// TurnTimes counts a worker's turns by their length, from one poll of its ports to the next:
+// packets that arrive meanwhile have to wait. It leaves out turns after which the idle worker
+// slept. It includes turns in which another thread had the worker's CPU.
 type TurnTimes struct {
-	// Counts are of turns that took less than TurnTimeLimit(i), and not less than the limit before.
+	// Counts[i] counts turns shorter than TurnTimeLimit(i), and not shorter than the limit before.
 	Counts [numTurnTimes]uint64
 	Total  time.Duration
 }
@@ -18,7 +19,7 @@ const (
 	shortestLimit = 4 // as a power of two, in µs
 )
 
-// TurnTimeLimit returns the limit of a count; the last one has none.
+// TurnTimeLimit returns the upper limit of count i; the last one has none, and limited is false.
 func TurnTimeLimit(i int) (limit time.Duration, limited bool) {
 	return time.Microsecond << (shortestLimit + i), i < numTurnTimes-1
 }

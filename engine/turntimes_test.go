@@ -5,10 +5,11 @@ import (
 	"time"
 )
 
-// TestTurnTimes: a turn is counted below the first limit that it is below.
+// TestTurnTimes: a turn counts below the first limit that exceeds it.
 func TestTurnTimes(t *testing.T) {
 	for _, d := range []time.Duration{
-		0, 1, 15 * time.Microsecond, 16*time.Microsecond - 1, 16 * time.Microsecond, 31 * time.Microsecond, 32 * time.Microsecond,
+		0, 1, 15 * time.Microsecond, 16*time.Microsecond - 1, 16 * time.Microsecond,
+		31 * time.Microsecond, 32 * time.Microsecond,
 		time.Millisecond, 100 * time.Millisecond, time.Second, time.Hour,
 	} {
 		var times TurnTimes

@@ -11,63 +11,65 @@ import (
 	"fulcrum/ports"
 )
 
-// Worker polls its queue of every port and takes what comes through the pipeline.
+// Worker polls its queue of every port and takes the packets through the pipeline. All methods run
+// on its own thread.
 type Worker struct {
 	engine     *Engine
-	number     int // among the engine's workers
+	number     int // index among the engine's workers
 	queues     []ports.Queue
 	sessions   *conntrack.Table
 	neighbours neighbour.Table
 	snap       *snapshot
-	receives   []bool     // by port: it has a receive queue of this worker's own
-	incoming   []*handoff // by worker that hands packets over; nil for itself, and as a whole if there is no other
-	outgoing   []*handoff // by worker that takes packets over
-	stopping   bool       // nobody would take anything over any more
-	ahead      bool       // of a worker to which it hands packets over
-	seen       uint64     // items of the engine's news
+	receives   []bool     // by port: whether this worker has a receive queue of its own
+	incoming   []*handoff // by sending worker; nil for itself; empty with a single worker
+	outgoing   []*handoff // by receiving worker
+	stopping   bool       // no other worker takes packets over any more
+	ahead      bool       // a worker to which it hands packets over is far behind
+	seen       uint64     // items of the engine's news that it has read
 	now        uint32     // ms; read once a turn
 	random     *rand.Rand
 
 	rx ports.Burst
 	batch
-	key        packet.Key    // of the packet in hand, where both families are treated alike
-	answers    packet.Flow   // on which the packet in hand leaves
+	key        packet.Key    // of the packet in hand, in the form for both families
+	answers    packet.Flow   // the flow on which the packet in hand leaves
 	arrival    arrival       // of the packet in hand, if it has no session
-	decision   decision      // about it
-	out        []ports.Burst // by port: what goes out with the next exchange
-	made       ports.Burst   // room for one packet of the director's own
-	freed      ports.Burst   // what was dropped and is freed with the next exchange
-	outerID    uint16        // identification of the last packet of IPv4 that was made
-	pieceID    uint32        // identification of the last pieces of IPv6
+	decision   decision      // about the packet in hand, if it has no session
+	out        []ports.Burst // by port: output of the next exchange
+	made       ports.Burst   // buffer for one packet of the director's own
+	freed      ports.Burst   // dropped packets, which the next exchange frees
+	outerID    uint16        // identification of the last IPv4 packet that was made
+	pieceID    uint32        // identification of the last IPv6 fragments
 	scratch    [modes.MaxError]byte
 	peers      []peer // by real server id
 	pass       serverPass
-	hopEpoch   uint32 // raised when what peers remember of next hops may be wrong
+	hopEpoch   uint32 // raised when the next hops that peers remember may be wrong
 	burst      uint64 // counts the bursts
 	icmpTokens tokens
 	fragments  fragments
 	announcers []announcer // batches that are being announced
 	announced  uint64      // announcements.added when the last batch was taken
-	taken      uint32      // ms: when that was
+	taken      uint32      // ms: when the last batch was taken
 
 	stage stage // what it is doing, for the report of a panic
-	at    int   // index in the burst
+	at    int   // index of the packet in hand in the burst
 
-	received      atomic.Uint64 // packets, for those who wait for silence
+	received      atomic.Uint64 // packets so far, for AwaitSilence
 	effort        effort
 	mail          mailbox
-	tap           *tap // nil unless packets are being captured
+	tap           *tap // nil unless a capture runs
 	counters      counters
 	published     published
 	lastPublished uint32
 	nextPublished int
 }
 
-// publishInterval is how often counters are copied for readers, in ms.
+// publishInterval is the interval in ms at which counters are copied for readers.
 const publishInterval = 10
 
-// Turn does one round: it takes in a newer snapshot, receives from every port, processes, sends, and does a
-// bounded piece of the work that time brings. It returns how many packets came.
+// Turn does one round: it adopts a newer snapshot, receives from every port, processes, sends, and
+// does a bounded piece of the timed work. now is the time in ms, modulo 2^32. Turn returns how many
+// packets came.
 func (w *Worker) Turn(now uint32) int {
 	w.effort.begin(w.now, now)
 	w.now = now
@@ -98,15 +100,15 @@ func (w *Worker) Turn(now uint32) int {
 	return received
 }
 
-// update goes over to the newest snapshot.
+// update adopts the newest snapshot.
 func (w *Worker) update() {
 	if s := w.engine.snap.Load(); s != w.snap {
 		w.adopt(s)
 	}
 }
 
-// adopt goes over to a snapshot. What it costs depends on what has changed: only another topology has
-// next hops looked up anew.
+// adopt switches to a snapshot. The cost depends on what has changed: only another topology makes
+// sessions look up next hops again.
 func (w *Worker) adopt(s *snapshot) {
 	old := w.snap
 	w.snap = s
@@ -117,13 +119,13 @@ func (w *Worker) adopt(s *snapshot) {
 		w.attend(w.setTopology())
 		w.hopEpoch++
 	} else if old.reuses != s.reuses {
-		w.hopEpoch++ // an id has become another real server's
+		w.hopEpoch++ // an id now belongs to another real server
 	}
 	w.pass.again = true
 }
 
-// stop gives back every packet that is still held and ends all sessions, so that the counts come out even. No worker may be
-// turning any more.
+// stop drops every packet that is still held and ends all sessions, so that the counts balance. No
+// worker may be turning any more.
 func (w *Worker) stop() {
 	w.stopping = true
 	for w.outgoing != nil && w.takeOver() > 0 {
@@ -143,7 +145,7 @@ func (w *Worker) stop() {
 	}
 }
 
-// sendLast sends what there is to send, with some patience for the devices.
+// sendLast sends what waits for the devices, for a bounded time.
 func (w *Worker) sendLast() {
 	for range patience {
 		for i := range w.queues {

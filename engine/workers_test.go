@@ -20,7 +20,7 @@ import (
 	"fulcrum/ports/memory"
 )
 
-// crowd has a bed with n workers.
+// crowd gives a bed n workers.
 func crowd(n int) func(*bedConfig) {
 	return func(c *bedConfig) { c.workers, c.buffers, c.sessions = n, 4096, 4000 }
 }
@@ -33,7 +33,9 @@ func spreading(t fataler, n int, by func(port int) ports.Spread) func(*bedConfig
 			for i := range table {
 				table[i] = uint16(i % n)
 			}
-			rss, err := ports.NewRSS(ports.RSSConfig{Key: ports.SymmetricKey(40), Table: table, Spread: by(port), Types: ports.AllHashTypes})
+			rss, err := ports.NewRSS(ports.RSSConfig{
+				Key: ports.SymmetricKey(40), Table: table, Spread: by(port), Types: ports.AllHashTypes,
+			})
 			if err != nil {
 				t.Fatalf("%v", err)
 			}
@@ -44,10 +46,10 @@ func spreading(t fataler, n int, by func(port int) ports.Spread) func(*bedConfig
 
 type fataler interface{ Fatalf(string, ...any) }
 
-// byFlow is what NICs do by themselves.
+// byFlow spreads as NICs do by default.
 func byFlow(int) ports.Spread { return ports.SpreadFlow }
 
-// byClient spreads clients by their source at port 0, and answers by their destination at any other.
+// byClient spreads by client: by the source at port 0, and by the destination at any other.
 func byClient(port int) ports.Spread {
 	if port == 0 {
 		return ports.SpreadSource
@@ -55,7 +57,7 @@ func byClient(port int) ports.Spread {
 	return ports.SpreadDestination
 }
 
-// scattered brings clients' packets to a queue that their ports name, and answers to any.
+// scattered delivers clients' packets to a queue that depends on their ports, and answers to any.
 func scattered(n int) func(*bedConfig) {
 	return func(c *bedConfig) {
 		r := rand.New(rand.NewPCG(3, 4))
@@ -70,17 +72,19 @@ func scattered(n int) func(*bedConfig) {
 	}
 }
 
-// narrow gives each port q queues only.
+// narrow gives each port only q queues.
 func narrow(q int) func(*bedConfig) { return func(c *bedConfig) { c.queues = q } }
 
-// converse starts n sessions, sends a second packet of each, and lets the real servers answer both where answers pass the director.
-// Every packet must arrive, and every session must exist once. It returns the flows that reached real servers.
+// converse starts n sessions and sends a second packet of each. Real servers answer both packets if
+// answers pass the director. Every packet must arrive, and every session must exist once. It
+// returns the flows that reached real servers.
 func (b *bed) converse(mode modes.Mode, n int) map[[2]netip.AddrPort]int {
 	b.Helper()
 	seen := map[[2]netip.AddrPort]int{}
 	for round := range 2 {
 		for i := range n {
-			b.deliver(0, udp(clientAt(i), echoVIP, fmt.Sprint("?", round)).frame(b.site.gateway.mac, b.site.ports[0].mac))
+			b.deliver(0, udp(clientAt(i), echoVIP, fmt.Sprint("?", round)).frame(b.site.gateway.mac,
+				b.site.ports[0].mac))
 			if i%ports.MaxBurst == ports.MaxBurst-1 || i == n-1 {
 				b.turn()
 				b.answerAll(mode, seen)
@@ -94,8 +98,8 @@ func (b *bed) converse(mode modes.Mode, n int) map[[2]netip.AddrPort]int {
 	return seen
 }
 
-// answerAll takes what has reached the real servers, notes its flows and, in modes with answers, sends those and expects them at
-// the clients.
+// answerAll takes what has reached the real servers and notes its flows. In modes with answers it
+// sends those and expects them at the clients.
 func (b *bed) answerAll(mode modes.Mode, seen map[[2]netip.AddrPort]int) {
 	b.Helper()
 	answers := 0
@@ -104,8 +108,11 @@ func (b *bed) answerAll(mode modes.Mode, seen map[[2]netip.AddrPort]int) {
 		seen[[2]netip.AddrPort{src, dst}]++
 		if mode.TwoWay() {
 			answers++
-			server := slices.IndexFunc(b.site.servers, func(h host) bool { return h.addr == dst.Addr() })
-			b.deliver(b.site.back, udp(dst.String(), src.String(), "!").frame(b.site.servers[server].mac, b.site.own(b.site.back).mac))
+			server := slices.IndexFunc(b.site.servers,
+				func(h host) bool { return h.addr == dst.Addr() })
+			answer := udp(dst.String(), src.String(), "!")
+			b.deliver(b.site.back,
+				answer.frame(b.site.servers[server].mac, b.site.own(b.site.back).mac))
 		}
 	}
 	b.turn()
@@ -120,7 +127,7 @@ func (b *bed) answerAll(mode modes.Mode, seen map[[2]netip.AddrPort]int) {
 	}
 }
 
-// handedOver is how many packets went from one worker to another.
+// handedOver returns how many packets went from one worker to another.
 func (b *bed) handedOver() uint64 {
 	n := uint64(0)
 	for _, w := range b.engine.workers {
@@ -129,14 +136,19 @@ func (b *bed) handedOver() uint64 {
 	return n
 }
 
-// TestWorkers: however packets are spread, each reaches the worker that has its session.
+// TestWorkers: each packet reaches the worker of its session, however packets are spread.
 func TestWorkers(t *testing.T) {
 	const n = 600
 	for _, mode := range []modes.Mode{modes.DR, modes.NAT, modes.FullNAT} {
 		for _, workers := range []int{2, 4} {
 			for name, change := range map[string]func(*bedConfig){
-				"rss": spreading(t, workers, byFlow), "rss by client": spreading(t, workers, byClient), "scattered": scattered(workers),
-				"one queue": narrow(1), "fewer queues": func(c *bedConfig) { narrow(workers - 1)(c); anywhereIn(workers - 1)(c) },
+				"rss":           spreading(t, workers, byFlow),
+				"rss by client": spreading(t, workers, byClient), "scattered": scattered(workers),
+				"one queue": narrow(1),
+				"fewer queues": func(c *bedConfig) {
+					narrow(workers - 1)(c)
+					anywhereIn(workers - 1)(c)
+				},
 			} {
 				t.Run(fmt.Sprint(mode, "/", workers, "/", name), func(t *testing.T) {
 					s := twoArm
@@ -156,7 +168,8 @@ func TestWorkers(t *testing.T) {
 	}
 }
 
-// anywhereIn brings a flow always to the same of q queues, as any NIC does, whatever the direction.
+// anywhereIn delivers each flow to one of q queues, always the same, as any NIC does. The two
+// directions may differ.
 func anywhereIn(q int) func(*bedConfig) {
 	return func(c *bedConfig) {
 		c.choose = func(int) func([]byte) int {
@@ -192,13 +205,15 @@ func TestRoundRobinOverWorkers(t *testing.T) {
 		b.fromClient(udp(clientAt(i), echoVIP, "?"))
 		frames := collect(b.ports[1])
 		// IPVS begins with the newest, the last of the file.
-		if want := s.servers[2-i%3].mac; len(frames) != 1 || packet.Ethernet(frames[0]).Dst() != want {
-			t.Fatalf("session %d: %d frames, to %x", i, len(frames), packet.Ethernet(frames[0]).Dst())
+		if want := s.servers[2-i%3].mac; len(frames) != 1 ||
+			packet.Ethernet(frames[0]).Dst() != want {
+			t.Fatalf("session %d: %d frames, to %x", i, len(frames),
+				packet.Ethernet(frames[0]).Dst())
 		}
 	}
 }
 
-// TestManyWorkersLikeOne: the same packets, at whatever worker, come out the same.
+// TestManyWorkersLikeOne: the same packets have the same results, at any worker.
 func TestManyWorkersLikeOne(t *testing.T) {
 	s := twoArm
 	for _, mode := range []modes.Mode{modes.DR, modes.NAT} {
@@ -221,13 +236,15 @@ func TestManyWorkersLikeOne(t *testing.T) {
 				b.close()
 			}
 			if !slices.EqualFunc(outcomes[0], outcomes[1], bytes.Equal) {
-				rt.Fatalf("%d frames from one worker, %d from three, or others", len(outcomes[0]), len(outcomes[1]))
+				rt.Fatalf("%d frames from one worker, %d from three, or others", len(outcomes[0]),
+					len(outcomes[1]))
 			}
 		})
 	}
 }
 
-// clientQueue is where a packet is received: in nat anywhere, as its owner is computed; else at its flow's.
+// clientQueue returns the queue for a packet: in nat any, since its owner is computed, and
+// otherwise its flow's.
 func clientQueue(f []byte, mode modes.Mode, r *rand.Rand) int {
 	if mode == modes.NAT {
 		return r.IntN(1000)
@@ -236,11 +253,14 @@ func clientQueue(f []byte, mode modes.Mode, r *rand.Rand) int {
 }
 
 func drawPacket(t *rapid.T) pkt {
-	to := rapid.SampledFrom([]string{echoVIP, vipAlone + ":9", "10.0.0.1:7", "10.9.9.9:7"}).Draw(t, "to")
-	return udp(clientAt(rapid.IntRange(0, 20).Draw(t, "client")), to, rapid.StringN(0, 20, 20).Draw(t, "payload"))
+	all := []string{echoVIP, vipAlone + ":9", "10.0.0.1:7", "10.9.9.9:7"}
+	to := rapid.SampledFrom(all).Draw(t, "to")
+	return udp(clientAt(rapid.IntRange(0, 20).Draw(t, "client")), to,
+		rapid.StringN(0, 20, 20).Draw(t, "payload"))
 }
 
-// TestNeighbourIsKnownToAll: an answer that one worker receives sends off what waits at another.
+// TestNeighbourIsKnownToAll: an answer that one worker receives releases packets that wait at
+// another.
 func TestNeighbourIsKnownToAll(t *testing.T) {
 	s := twoArm
 	n := s.serving(s.echo(modes.DR, 1))
@@ -257,7 +277,7 @@ func TestNeighbourIsKnownToAll(t *testing.T) {
 	b.toServer(0, udp(client, echoVIP, "?").ttlOf(63))
 }
 
-// TestOneWorkerAsks: others wait to be told.
+// TestOneWorkerAsks: only one worker asks, and the others wait for its news.
 func TestOneWorkerAsks(t *testing.T) {
 	s := twoArm
 	n := s.serving(s.echo(modes.DR, 1))
@@ -266,7 +286,8 @@ func TestOneWorkerAsks(t *testing.T) {
 	b.turn()
 	asked := 0
 	for _, f := range collect(b.ports[1]) {
-		if a := packet.ARP(f[packet.EthernetLen:]); a.Op() == packet.ARPRequest && a.TargetIP() == packet.Addr4(s.servers[0].addr) {
+		if a := packet.ARP(f[packet.EthernetLen:]); a.Op() == packet.ARPRequest &&
+			a.TargetIP() == packet.Addr4(s.servers[0].addr) {
 			asked++
 		}
 	}
@@ -279,7 +300,7 @@ func TestOneWorkerAsks(t *testing.T) {
 	b.quiet()
 }
 
-// TestAnnouncedOnce: not by every worker.
+// TestAnnouncedOnce: only one worker announces addresses.
 func TestAnnouncedOnce(t *testing.T) {
 	s := oneArm
 	var counts [2]int
@@ -293,7 +314,7 @@ func TestAnnouncedOnce(t *testing.T) {
 	}
 }
 
-// TestICMPErrorReachesItsOwner: whichever worker gets it.
+// TestICMPErrorReachesItsOwner: from any worker.
 func TestICMPErrorReachesItsOwner(t *testing.T) {
 	s := twoArm
 	for _, mode := range allModes {
@@ -303,16 +324,20 @@ func TestICMPErrorReachesItsOwner(t *testing.T) {
 		})
 		b.fromClient(udp(client, echoVIP, "?"))
 		collect(b.ports[s.back])
-		owner := slices.IndexFunc(b.engine.workers, func(w *Worker) bool { return w.sessions.Len() == 1 })
+		owner := slices.IndexFunc(b.engine.workers,
+			func(w *Worker) bool { return w.sessions.Len() == 1 })
 		if owner < 0 {
 			t.Fatalf("%v: no session", mode)
 		}
 		about := udp(client, echoVIP, "?").reply("", "an answer")
 		for queue = range 4 {
 			before := b.engine.workers[owner].counters.totals.Transmitted
-			b.fromClient(icmpError("192.168.5.9", about, packet.ICMPUnreachable, 3, 0).with(func(p *pkt) { p.dst = about.src }))
-			if n := b.engine.workers[owner].counters.totals.Transmitted; n != before+1 || len(collect(b.ports[s.back])) != 1 {
-				t.Errorf("%v: at queue %d, not sent on by its owner %d; dropped %s", mode, queue, owner, b.drops())
+			b.fromClient(icmpError("192.168.5.9", about, packet.ICMPUnreachable, 3, 0).
+				with(func(p *pkt) { p.dst = about.src }))
+			if n := b.engine.workers[owner].counters.totals.Transmitted; n != before+1 ||
+				len(collect(b.ports[s.back])) != 1 {
+				t.Errorf("%v: at queue %d, not sent on by its owner %d; dropped %s", mode, queue,
+					owner, b.drops())
 			}
 		}
 		b.fromClient(icmp("192.168.77.1", vipAlone, packet.ICMPUnreachable, 1, 0, make([]byte, 28)))
@@ -320,14 +345,15 @@ func TestICMPErrorReachesItsOwner(t *testing.T) {
 	}
 }
 
-// fullHandoff lets one worker hand over more than fits while the other does not turn.
+// fullHandoff makes one worker hand over more packets than fit while the other does not turn.
 func fullHandoff(t *testing.T) *bed {
 	s := oneArm
 	b := newBed(t, s, s.serving(s.echo(modes.NAT, 1)), crowd(2))
 	for i, sent := 0, 0; sent <= handoffSize; i++ {
 		p := udp(clientAt(i), echoVIP, "?")
 		from := packet.Flow{Src: packet.AddrOf(p.src.Addr()), SrcPort: p.src.Port()}
-		if b.engine.steering.FromClient(0, &packet.Key{Flow: from, Protocol: packet.ProtocolUDP}, lvs.ClientEnd) == 1 {
+		key := &packet.Key{Flow: from, Protocol: packet.ProtocolUDP}
+		if b.engine.steering.FromClient(0, key, lvs.ClientEnd) == 1 {
 			b.deliver(0, p.frame(s.gateway.mac, s.ports[0].mac))
 			sent++
 		}
@@ -341,7 +367,7 @@ func fullHandoff(t *testing.T) *bed {
 	return b
 }
 
-// TestHandoffOrder: what one goroutine pushes the other pulls, in order and complete.
+// TestHandoffOrder: one goroutine pulls what another pushes, in order and complete.
 func TestHandoffOrder(t *testing.T) {
 	const n = 200_000
 	h := new(handoff)
@@ -391,7 +417,8 @@ func TestHandoffIsBounded(t *testing.T) {
 func TestRunWorkers(t *testing.T) {
 	s := twoArm
 	for _, workers := range []int{2, 4} {
-		b := newSilentBed(t, s, s.serving(s.web(modes.FullNAT, 3)), crowd(workers), scattered(workers))
+		b := newSilentBed(t, s, s.serving(s.web(modes.FullNAT, 3)), crowd(workers),
+			scattered(workers))
 		stop := b.start()
 		const n = 400
 		for i := range n {
@@ -403,8 +430,10 @@ func TestRunWorkers(t *testing.T) {
 				if f[12] == 8 && f[13] == 0 {
 					syns++
 					src, dst := flowOf(f)
-					server := slices.IndexFunc(s.servers, func(h host) bool { return h.addr == dst.Addr() })
-					b.deliver(1, tcp(dst.String(), src.String(), "SA").frame(s.servers[server].mac, s.ports[1].mac))
+					server := slices.IndexFunc(s.servers,
+						func(h host) bool { return h.addr == dst.Addr() })
+					b.deliver(1, tcp(dst.String(), src.String(), "SA").frame(s.servers[server].mac,
+						s.ports[1].mac))
 				}
 			}
 			for _, f := range collect(b.ports[0]) {
@@ -440,7 +469,7 @@ func TestRunWorkers(t *testing.T) {
 	}
 }
 
-// stranger is a port whose packets say that they came from another one, which is not there.
+// stranger is a port whose packets claim to come from a port that does not exist.
 type stranger struct{ *memory.Port }
 
 func (s stranger) Queue(i int) ports.Queue { return strangerQueue{s.Port.Queue(i)} }
@@ -456,7 +485,7 @@ func (q strangerQueue) Exchange(tx, free, rx *ports.Burst) {
 	}
 }
 
-// TestFault: a worker that panics stops all of them, and says over which packet.
+// TestFault: a worker that panics stops all workers, and the fault shows its packet.
 func TestFault(t *testing.T) {
 	s := oneArm
 	b := newSilentBed(t, s, s.serving(s.web(modes.DR, 1)), crowd(2), func(c *bedConfig) {
@@ -469,11 +498,12 @@ func TestFault(t *testing.T) {
 	if err := <-ended; !errors.As(err, &f) {
 		t.Fatalf("error %v", err)
 	}
-	if f.Worker != 0 || f.Stage != "parse" || !bytes.Equal(f.Packet, frame) || !strings.Contains(string(f.Stack), "parse") ||
+	if f.Worker != 0 || f.Stage != "parse" || !bytes.Equal(f.Packet, frame) ||
+		!strings.Contains(string(f.Stack), "parse") ||
 		!strings.Contains(f.Error(), "out of range") {
 		t.Errorf("%v, packet %x", f, f.Packet)
 	}
 	b.worker.freed.N = 0
-	b.worker.queues[0].Exchange(nil, &b.worker.rx, nil) // what the test's end would miss
+	b.worker.queues[0].Exchange(nil, &b.worker.rx, nil) // which the checks at the end would miss
 	b.worker.counters.totals.Received--
 }
