@@ -14,6 +14,7 @@ type Fault struct {
 	Stack  []byte
 }
 
+// Error describes the fault in one line, without the stack.
 func (f *Fault) Error() string {
 	return fmt.Sprintf("worker %d failed in stage %s, with a packet of %d bytes: %v",
 		f.Worker, f.Stage, len(f.Packet), f.Value)

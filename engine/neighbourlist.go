@@ -15,10 +15,10 @@ type NeighbourInfo struct {
 	Port    int // index of the station's port
 	Address netip.Addr
 	State   string
-	MAC     packet.MAC // zero while it is unknown
-	Pinned  bool       // a gateway, or the next hop of a real server
-	Waiting int        // packets that wait for its MAC
-	Age     time.Duration
+	MAC     packet.MAC    // zero while it is unknown
+	Pinned  bool          // a gateway, or the next hop of a real server
+	Waiting int           // packets that wait for its MAC
+	Age     time.Duration // since it was confirmed, or last asked for
 }
 
 // shownNeighbours holds what a worker copies for one letter.

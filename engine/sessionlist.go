@@ -33,9 +33,9 @@ type SessionInfo struct {
 	VIP        netip.AddrPort
 	Local      netip.AddrPort // fullnat: the real server sees this as the client; otherwise zero
 	RealServer netip.AddrPort
-	Service    string // name of its service; empty if the service was removed
-	Idle, Left time.Duration
-	PacketsIn  uint32 // modulo 2^32
+	Service    string        // name of its service; empty if the service was removed
+	Idle, Left time.Duration // since its last packet; until it ends without another one
+	PacketsIn  uint32        // modulo 2^32
 	PacketsOut uint32
 }
 

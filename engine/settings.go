@@ -30,15 +30,15 @@ type PortSettings struct {
 // Route sends packets to a destination through a gateway on a port's subnet.
 type Route struct {
 	To   netip.Prefix
-	Via  netip.Addr
-	Port int
+	Via  netip.Addr // the gateway
+	Port int        // index of the port whose subnet has the gateway
 }
 
 // StaticNeighbour is a next hop with a fixed MAC: it needs no ARP and no neighbour discovery.
 type StaticNeighbour struct {
 	Address netip.Addr
 	MAC     packet.MAC
-	Port    int
+	Port    int // index of the port where it is
 }
 
 // Service is a virtual service.
@@ -63,7 +63,7 @@ type RealServer struct {
 	Address        netip.AddrPort
 	Weight         int32
 	UpperThreshold int32 // connections; 0 is none
-	LowerThreshold int32
+	LowerThreshold int32 // connections; 0 is upper - upper/4
 }
 
 // ID returns the service's identity.
