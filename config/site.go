@@ -118,11 +118,12 @@ func (s *Site) name(n *Service) {
 }
 
 // hold notes the addresses that a service uses, and release takes them off again.
-func (s *Site) hold(n *Service) { n.eachAddress(s, tenants.add) }
+func (s *Site) hold(n *Service) { s.eachAddress(n, tenants.add) }
 
-func (s *Site) release(n *Service) { n.eachAddress(s, tenants.remove) }
+func (s *Site) release(n *Service) { s.eachAddress(n, tenants.remove) }
 
-func (n *Service) eachAddress(s *Site, do func(tenants, netip.Addr, string)) {
+// eachAddress calls do for each address of a service, with the list for its role.
+func (s *Site) eachAddress(n *Service, do func(tenants, netip.Addr, string)) {
 	do(s.vips, n.Address.Addr(), n.Name)
 	for _, a := range n.LocalAddresses {
 		do(s.lips, a, n.Name)

@@ -94,7 +94,7 @@ func hasFate(part reflect.Type, field string) bool {
 	return has
 }
 
-// findParts finds the structs of which a type is made, itself too.
+// findParts finds the structs that a type consists of, itself included.
 func findParts(t reflect.Type, found map[reflect.Type]bool) {
 	switch {
 	case t.Kind() == reflect.Slice, t.Kind() == reflect.Array, t.Kind() == reflect.Pointer:

@@ -10,7 +10,8 @@ import (
 // Plan is what another configuration would change in a running director.
 type Plan struct {
 	Changes []Change `json:"changes"`
-	// Restart lists the settings that cannot change while the director runs. A plan with any of them cannot be applied.
+	// Restart lists the settings that cannot change while the director runs. A plan with any of them
+	// cannot be applied.
 	Restart []string `json:"restart"`
 }
 
@@ -81,12 +82,13 @@ func compareTable[T any](p *planner, table string, all fields[T], old, next *T) 
 	})
 }
 
-// compareTimeouts notes the timeouts that differ. How many sessions are in a state nobody has counted.
+// compareTimeouts notes the timeouts that differ. Sessions are not counted by state.
 func (p *planner) compareTimeouts() {
 	for _, state := range lvs.States() {
 		if old, next := p.old.Session.Timeouts[state], p.next.Session.Timeouts[state]; old != next {
 			p.Changes = append(p.Changes, Change{
-				Action: Alter, Object: "session.timeouts." + state.Key(), Detail: fmt.Sprintf("%s -> %s", old, next), Effect: "counts for sessions that there are too",
+				Action: Alter, Object: "session.timeouts." + state.Key(),
+				Detail: fmt.Sprintf("%s -> %s", old, next), Effect: "applies to existing sessions too",
 			})
 		}
 	}

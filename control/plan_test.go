@@ -73,7 +73,7 @@ func TestPlan(t *testing.T) {
 	webService := planned[strings.Index(planned, "[[service]]\nname = \"web\""):strings.Index(planned, dns)]
 	for _, tt := range []struct {
 		name    string
-		changes []string // pairs of what is replaced and by what
+		changes []string // pairs: a text and its replacement
 		want    []string
 	}{
 		{"nothing", nil, nil},
@@ -131,8 +131,8 @@ func TestPlan(t *testing.T) {
 		{"another MAC address", []string{":fe\"", ":fd\""}, []string{"change neighbour 10.0.0.254 | at 02:00:00:00:00:fe -> at 02:00:00:00:00:fd | 0 "}},
 		{"a port's address", []string{"10.0.0.1/24", "10.0.0.2/24"}, []string{"change port front | addresses 10.0.0.1/24 -> 10.0.0.2/24 | 0 "}},
 		{"other timeouts", []string{"max = 1000\n", "max = 1000\n[session.timeouts]\nudp = \"1s\"\nestablished = \"90s\"\n"}, []string{
-			"change session.timeouts.established | 15m0s -> 1m30s | 0 counts for sessions that there are too",
-			"change session.timeouts.udp | 5m0s -> 1s | 0 counts for sessions that there are too",
+			"change session.timeouts.established | 15m0s -> 1m30s | 0 applies to existing sessions too",
+			"change session.timeouts.udp | 5m0s -> 1s | 0 applies to existing sessions too",
 		}},
 		{"what needs a restart", []string{"max = 1000", "max = 2000", "net_null0", "net_null1", "weight = 2", "weight = 5"}, []string{
 			"restart port front: device", "restart session.max",

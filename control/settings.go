@@ -6,8 +6,8 @@ import (
 	"fulcrum/lvs"
 )
 
-// EngineConfig returns what of a configuration is fixed from start to end. Ports and threads are the caller's to
-// add.
+// EngineConfig returns the part of a configuration that is fixed from start to end. The caller adds
+// ports and threads.
 func EngineConfig(c *config.Config) engine.Config {
 	e := engine.Config{
 		CPUs:       c.Director.Workers,

@@ -21,7 +21,7 @@ func exampleConfig(t *testing.T, name string) *config.Config {
 	return c
 }
 
-// TestExamplesBecomeSettings: each example's services, ports and routes arrive at the engine as the file has them.
+// TestExamplesBecomeSettings: the services, ports and routes of each example arrive at the engine.
 func TestExamplesBecomeSettings(t *testing.T) {
 	for _, mode := range lvs.Modes() {
 		t.Run(mode.String(), func(t *testing.T) {
