@@ -48,7 +48,17 @@ func (d *destination) limit(upper, lower int) {
 	d.judge()
 }
 
-func (k *kernel) start() {
+// newKernel returns a service without destinations, which add then gives it one by one.
+func newKernel(kind sched.Kind) kernel {
+	k := kernel{}
+	k.bind(kind)
+	return k
+}
+
+// bind gives the service a scheduler, as ip_vs_bind_scheduler does: init_service sees all
+// destinations that the service has at that time.
+func (k *kernel) bind(kind sched.Kind) {
+	k.kind = kind
 	k.di, k.mw = k.measure()
 	k.cl, k.cw = nil, k.mw
 }
