@@ -6,5 +6,7 @@
 // from are in network order. A view's getters and setters require that the slice holds the whole
 // header: Parse makes sure of it, and whoever builds a view by hand must too.
 //
+// A [Hasher] hashes the keys of flows with a secret: sessions are found by it, and workers chosen.
+//
 // Everything here is pure and may be called by anyone.
 package packet
