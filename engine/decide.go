@@ -158,15 +158,15 @@ func (w *Worker) unclaimed(dst packet.Addr) Verdict {
 	return DropToHost
 }
 
-// startsAnew reports whether a SYN begins a new connection on the addresses and ports of one that has ended: IPVS's
-// conn_reuse_mode 3.
+// startsAnew reports whether a SYN or an INIT begins a new connection on the addresses and ports of
+// one that has ended: IPVS's conn_reuse_mode 3 (is_new_conn_expected).
 func (w *Worker) startsAnew(ref conntrack.Ref) bool {
 	if ref.Direction() == conntrack.Outbound {
 		return false
 	}
 	s := w.sessions.At(ref.Slot())
 	switch s.State {
-	case conntrack.TimeWait, conntrack.Close:
+	case conntrack.TimeWait, conntrack.Close, conntrack.SCTPClosed:
 		return true
 	case conntrack.FinWait:
 		return s.PacketsOut == 0

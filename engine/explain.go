@@ -112,6 +112,12 @@ func (w *Worker) ownerFor(q *Question) int {
 	return w.number
 }
 
+// opens reports whether the packet in question asks for a new connection. Of SCTP it is an INIT.
+func (q *Question) opens() bool {
+	return q.Protocol == packet.ProtocolSCTP ||
+		q.Protocol == packet.ProtocolTCP && q.TCPFlags&packet.TCPSyn != 0
+}
+
 // arrivalOf is what a decision needs to know of the packet in question. Of SCTP it is an INIT.
 func (w *Worker) arrivalOf(q *Question) arrival {
 	k := q.key()
@@ -125,7 +131,7 @@ func (w *Worker) explainKnown(q *Question, x *Explanation) bool {
 	switch {
 	case !ok:
 		return false
-	case q.Protocol == packet.ProtocolTCP && q.TCPFlags&packet.TCPSyn != 0 && w.startsAnew(ref):
+	case q.opens() && w.startsAnew(ref):
 		a.over, x.Replaces = ref, true
 		w.explainDecision(q, x, &a)
 	default:

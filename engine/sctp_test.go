@@ -73,3 +73,80 @@ func TestSCTP(t *testing.T) {
 
 // nextPort is the next port.
 func nextPort(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Addr(), a.Port()+1) }
+
+// An INIT on a closed association begins another one, which goes to the next real server, as it was
+// explained. An INIT on any other is sent again, and stays.
+func TestInitOnAnAssociation(t *testing.T) {
+	const (
+		initiate = layers.SCTPChunkTypeInit
+		abort    = layers.SCTPChunkTypeAbort
+	)
+	for _, tt := range []struct {
+		name   string
+		chunks []layers.SCTPChunkType // after the first INIT
+		anew   bool
+	}{
+		{"closed", []layers.SCTPChunkType{abort}, true},
+		{"closed again", []layers.SCTPChunkType{abort, layers.SCTPChunkTypeData}, true},
+		{"init sent again", nil, false},
+		{"data", []layers.SCTPChunkType{layers.SCTPChunkTypeCookieEcho, layers.SCTPChunkTypeData}, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			eachMode(t, func(t *testing.T, s site, m modes.Mode) {
+				v := s.service(m, packet.ProtocolSCTP, 2)
+				b := newBed(t, s, s.serving(v))
+				from := at4(client)
+				if s.is6 {
+					from = sixPort(from)
+				}
+				send := func(chunk layers.SCTPChunkType, server int) {
+					t.Helper()
+					b.receive(s.front, sctpFrame(s, from, v.Address, s.gateway.mac, s.own(s.front).mac, 64, chunk))
+					got := collect(b.ports[s.back])
+					if len(got) != 1 || string(got[0][:6]) != string(s.servers[server].mac[:]) {
+						t.Fatalf("%v did not go to real server %d; dropped %s", chunk, server, b.drops())
+					}
+				}
+				send(initiate, 1)
+				for _, chunk := range tt.chunks {
+					send(chunk, 1)
+				}
+				server := 1
+				if tt.anew {
+					server = 0
+				}
+				x := b.asked(&Question{Protocol: packet.ProtocolSCTP, From: from, To: v.Address, Port: s.front})
+				if x.Replaces != tt.anew || x.RealServer != v.RealServers[server].Address {
+					t.Fatalf("explained %+v", x)
+				}
+				send(initiate, server)
+				b.sessions(1)
+				b.dropped("")
+				if tt.anew {
+					b.connections(0, 0, 0, 1)
+					b.connections(0, 1, 0, 0)
+				}
+			})
+		})
+	}
+}
+
+// A real server's INIT on a closed association belongs to it.
+func TestInitFromTheServerDoesNotReuse(t *testing.T) {
+	s := twoArm
+	v := s.service(modes.NAT, packet.ProtocolSCTP, 1)
+	b := newBed(t, s, s.serving(v))
+	from, server := at4(client), v.RealServers[0].Address
+	for _, chunk := range []layers.SCTPChunkType{layers.SCTPChunkTypeInit, layers.SCTPChunkTypeAbort} {
+		b.receive(s.front, sctpFrame(s, from, v.Address, s.gateway.mac, s.own(s.front).mac, 64, chunk))
+	}
+	b.collectAll()
+	b.receive(s.back, sctpFrame(s, server, from, s.servers[0].mac, s.own(s.back).mac, 64, layers.SCTPChunkTypeInit))
+	if got := collect(b.ports[s.front]); len(got) != 1 {
+		t.Fatalf("%d frames came back; dropped %s", len(got), b.drops())
+	}
+	b.sessions(1)
+	if got := b.stateOf(client, webVIP, packet.ProtocolSCTP); got != conntrack.SCTPCookieWait {
+		t.Errorf("in state %v", got)
+	}
+}
