@@ -113,8 +113,7 @@ func (s *service) pick(t *rapid.T) {
 		t.Fatalf("picked %d, the kernel picks %d", s.file[i].id, want.id)
 	}
 	want.load.Begin()
-	want.inactive++
-	want.judge()
+	want.bind()
 	s.open = append(s.open, &session{at: want})
 }
 
@@ -142,12 +141,7 @@ func (s *service) end(t *rapid.T) {
 	o := s.open[i]
 	s.open = append(s.open[:i], s.open[i+1:]...)
 	o.at.load.End(o.active)
-	if o.active {
-		o.at.active--
-	} else {
-		o.at.inactive--
-	}
-	o.at.judge()
+	o.at.unbind(o.active)
 }
 
 func (s *service) add(t *rapid.T) {
