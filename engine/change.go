@@ -224,7 +224,11 @@ func (c *change) put(s *Service) {
 	live.settings.RealServers = slices.Clone(s.RealServers)
 	live.settings.LocalAddresses = slices.Clone(s.LocalAddresses)
 	live.clientEnd = live.clientEnd || s.Mode.Owner() == lvs.ClientEnd
-	c.putServers(live, &was)
+	before := live.pool.Load()
+	if fresh {
+		before = nil // of a service that was removed: the kernel's forgets its place
+	}
+	c.putServers(live, &was, before)
 	if fresh || !was.sameSettings(s) {
 		c.putEntry(live, &was)
 	}
@@ -254,8 +258,8 @@ func newServiceEntry(live *liveService) *serviceEntry {
 }
 
 // putServers gives a service the real servers of its settings: ids and entries for those that are new
-// or different, and a pool. Those that it has no more are gone.
-func (c *change) putServers(live *liveService, was *Service) {
+// or different, and a pool that follows the one before. Those that it has no more are gone.
+func (c *change) putServers(live *liveService, was *Service, before *sched.Pool) {
 	s := &live.settings
 	members := make([]sched.Server, len(s.RealServers))
 	for i, rs := range s.RealServers {
@@ -267,7 +271,7 @@ func (c *change) putServers(live *liveService, was *Service) {
 		c.putClientEnd(c.registry.live[id], s.Mode)
 	}
 	c.removeServers(live, was.RealServers, s.RealServers)
-	c.putPool(live, sched.NewPool(s.Scheduler, members, live.pool.Load()))
+	c.putPool(live, sched.NewPool(s.Scheduler, members, before))
 }
 
 // putPool has a pool wait for the snapshot. A service that the old snapshot does not have gets its
