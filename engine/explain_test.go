@@ -80,7 +80,8 @@ func (d traffic) association(b *bed, chunk layers.SCTPChunkType) []byte {
 	if d.site.is6 {
 		from = sixPort(from)
 	}
-	return sctpFrame(*d.site, from, v.Address, d.sender(d.site.front).mac, d.site.own(d.site.front).mac, 64, chunk)
+	port := d.site.front
+	return sctpFrame(*d.site, from, v.Address, d.sender(port).mac, d.site.own(port).mac, 64, chunk)
 }
 
 // explained has a packet explained, sends it, and compares.

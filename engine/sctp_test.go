@@ -80,6 +80,8 @@ func TestInitOnAnAssociation(t *testing.T) {
 	const (
 		initiate = layers.SCTPChunkTypeInit
 		abort    = layers.SCTPChunkTypeAbort
+		echo     = layers.SCTPChunkTypeCookieEcho
+		data     = layers.SCTPChunkTypeData
 	)
 	for _, tt := range []struct {
 		name   string
@@ -87,9 +89,9 @@ func TestInitOnAnAssociation(t *testing.T) {
 		anew   bool
 	}{
 		{"closed", []layers.SCTPChunkType{abort}, true},
-		{"closed again", []layers.SCTPChunkType{abort, layers.SCTPChunkTypeData}, true},
+		{"closed again", []layers.SCTPChunkType{abort, data}, true},
 		{"init sent again", nil, false},
-		{"data", []layers.SCTPChunkType{layers.SCTPChunkTypeCookieEcho, layers.SCTPChunkTypeData}, false},
+		{"data", []layers.SCTPChunkType{echo, data}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			eachMode(t, func(t *testing.T, s site, m modes.Mode) {
@@ -101,10 +103,11 @@ func TestInitOnAnAssociation(t *testing.T) {
 				}
 				send := func(chunk layers.SCTPChunkType, server int) {
 					t.Helper()
-					b.receive(s.front, sctpFrame(s, from, v.Address, s.gateway.mac, s.own(s.front).mac, 64, chunk))
+					to := s.own(s.front).mac
+					b.receive(s.front, sctpFrame(s, from, v.Address, s.gateway.mac, to, 64, chunk))
 					got := collect(b.ports[s.back])
 					if len(got) != 1 || string(got[0][:6]) != string(s.servers[server].mac[:]) {
-						t.Fatalf("%v did not go to real server %d; dropped %s", chunk, server, b.drops())
+						t.Fatalf("%v not at real server %d; dropped %s", chunk, server, b.drops())
 					}
 				}
 				send(initiate, 1)
@@ -115,7 +118,9 @@ func TestInitOnAnAssociation(t *testing.T) {
 				if tt.anew {
 					server = 0
 				}
-				x := b.asked(&Question{Protocol: packet.ProtocolSCTP, From: from, To: v.Address, Port: s.front})
+				x := b.asked(&Question{
+					Protocol: packet.ProtocolSCTP, From: from, To: v.Address, Port: s.front,
+				})
 				if x.Replaces != tt.anew || x.RealServer != v.RealServers[server].Address {
 					t.Fatalf("explained %+v", x)
 				}
@@ -137,11 +142,14 @@ func TestInitFromTheServerDoesNotReuse(t *testing.T) {
 	v := s.service(modes.NAT, packet.ProtocolSCTP, 1)
 	b := newBed(t, s, s.serving(v))
 	from, server := at4(client), v.RealServers[0].Address
-	for _, chunk := range []layers.SCTPChunkType{layers.SCTPChunkTypeInit, layers.SCTPChunkTypeAbort} {
-		b.receive(s.front, sctpFrame(s, from, v.Address, s.gateway.mac, s.own(s.front).mac, 64, chunk))
+	front, back := s.own(s.front).mac, s.own(s.back).mac
+	initiate, abort := layers.SCTPChunkTypeInit, layers.SCTPChunkTypeAbort
+	for _, chunk := range []layers.SCTPChunkType{initiate, abort} {
+		b.receive(s.front, sctpFrame(s, from, v.Address, s.gateway.mac, front, 64, chunk))
 	}
 	b.collectAll()
-	b.receive(s.back, sctpFrame(s, server, from, s.servers[0].mac, s.own(s.back).mac, 64, layers.SCTPChunkTypeInit))
+	answer := sctpFrame(s, server, from, s.servers[0].mac, back, 64, initiate)
+	b.receive(s.back, answer)
 	if got := collect(b.ports[s.front]); len(got) != 1 {
 		t.Fatalf("%d frames came back; dropped %s", len(got), b.drops())
 	}

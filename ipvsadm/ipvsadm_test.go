@@ -412,7 +412,8 @@ func TestSCTPStatesOfConnections(t *testing.T) {
 		var got strings.Builder
 		WriteConnection(&got, Connection{"sctp", state.String(), "198.51.100.7:4242",
 			"10.0.0.100:2905", "10.1.0.11:2905", 61 * time.Second})
-		line := fmt.Sprintf("SCTP 01:01  %-11s 198.51.100.7:4242  10.0.0.100:2905    10.1.0.11:2905\n", name)
+		line := fmt.Sprintf("SCTP 01:01  %-11s %-18s %-18s %s\n", name,
+			"198.51.100.7:4242", "10.0.0.100:2905", "10.1.0.11:2905")
 		if got.String() != line {
 			t.Errorf("%v is shown as\n%swant\n%s", state, got.String(), line)
 		}

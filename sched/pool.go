@@ -56,8 +56,8 @@ func weighted(servers []Server) (n int32) {
 }
 
 // Publish puts the thresholds in force, moves the scheduler's place as the kernel would for this
-// change, and stores the pool in at. at must hold the pool that NewPool was given as before, or that
-// of a removed service which begins anew.
+// change, and stores the pool in at. at must hold the pool that NewPool was given as before, or the
+// last one of a removed service that begins anew.
 // Publish costs O(servers) and allocates nothing, but for rr where the last pick was removed.
 // Control only, one caller at a time per service.
 func (p *Pool) Publish(at *atomic.Pointer[Pool]) {

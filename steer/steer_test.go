@@ -240,9 +240,15 @@ var families = map[string]func(i uint32) packet.Key{
 	"IPv6 port cancels the network": func(i uint32) packet.Key {
 		return flow6(0x20010db8<<32|uint64(i)<<16, 1, uint16(i))
 	},
-	"IPv6 sequential ports":     func(i uint32) packet.Key { return flow6(0x20010db8<<32, 9, uint16(i)) },
-	"IPv6 sequential addresses": func(i uint32) packet.Key { return flow6(0x20010db8<<32, uint64(i), 40000) },
-	"IPv6 sequential networks":  func(i uint32) packet.Key { return flow6(0x20010db8<<32+uint64(i), 1, 40000) },
+	"IPv6 sequential ports": func(i uint32) packet.Key {
+		return flow6(0x20010db8<<32, 9, uint16(i))
+	},
+	"IPv6 sequential addresses": func(i uint32) packet.Key {
+		return flow6(0x20010db8<<32, uint64(i), 40000)
+	},
+	"IPv6 sequential networks": func(i uint32) packet.Key {
+		return flow6(0x20010db8<<32+uint64(i), 1, 40000)
+	},
 }
 
 func flow4(src uint32, port uint16) packet.Key {
@@ -270,7 +276,8 @@ func TestNoFamilyOfFlowsPrefersAWorker(t *testing.T) {
 					whole[s.FromClient(0, &k, lvs.Receiver)]++
 					owner := s.FromClient(0, &k, lvs.ClientEnd)
 					end[owner]++
-					k.Flow = packet.Flow{Src: packet.AddrOf4(0x0a01000b), SrcPort: 8080, Dst: k.Src, DstPort: k.SrcPort}
+					k.Flow = packet.Flow{Src: packet.AddrOf4(0x0a01000b), SrcPort: 8080,
+						Dst: k.Src, DstPort: k.SrcPort}
 					if got := s.FromServer(&k); got != owner {
 						t.Fatalf("%s: owner %d, of its answer %d", name, owner, got)
 					}
