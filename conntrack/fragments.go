@@ -41,7 +41,7 @@ type Fragments struct {
 	tags      []uint32 // of the hash, by entry; 0 is a free one
 	datagrams []fragmented
 	waiting   waiting
-	hasher    hasher
+	hasher    packet.Hasher
 	n         int
 	evicted   uint64
 	last      uint32 // time of the last call of Expire, ms
@@ -199,7 +199,7 @@ func (e *fragmented) expired(now uint32) bool {
 func (f *Fragments) place(d *Datagram) (first int, tag uint32) {
 	k := Key{Flow: Flow{Src: d.Src, Dst: d.Dst, SrcPort: uint16(d.ID >> 16), DstPort: uint16(d.ID)},
 		Protocol: d.Protocol}
-	hash := f.hasher.hash6(&k)
+	hash := f.hasher.Hash(&k)
 	return int(scale(uint32(hash), len(f.tags)/setSize)) * setSize, uint32(hash>>32) | 1
 }
 

@@ -14,19 +14,19 @@ const (
 )
 
 // A pattern is an order in which the keys of real traffic follow one another.
-type pattern func(h hasher, i uint32) uint64
+type pattern func(h packet.Hasher, i uint32) uint64
 
 func of4(key func(i uint32) Key4) pattern {
-	return func(h hasher, i uint32) uint64 {
+	return func(h packet.Hasher, i uint32) uint64 {
 		k := key(i)
-		return h.hash(&k)
+		return h.Hash4(&k)
 	}
 }
 
 func of6(key func(i uint64) Key) pattern {
-	return func(h hasher, i uint32) uint64 {
+	return func(h packet.Hasher, i uint32) uint64 {
 		k := key(uint64(i))
-		return h.hash6(&k)
+		return h.Hash(&k)
 	}
 }
 
@@ -72,12 +72,13 @@ var patterns = map[string]pattern{
 }
 
 // hashers have fixed seeds, as tests use them, and random ones.
-var hashers = []hasher{newHasher(1), newHasher(0x5eed), {0x9f86d081884c7d65, 0x2c26b46b68ffc68f},
-	{0x0123456789abcdef, 0xfedcba9876543210}}
+var hashers = []packet.Hasher{newHasher(1), newHasher(0x5eed),
+	packet.NewHasher(0x9f86d081884c7d65, 0x2c26b46b68ffc68f),
+	packet.NewHasher(0x0123456789abcdef, 0xfedcba9876543210)}
 
 func TestBucketsAreFilledByChance(t *testing.T) {
 	x := index{buckets: make([]bucket, hashBuckets)}
-	forEachHashing(t, func(t *testing.T, h hasher, hash pattern) {
+	forEachHashing(t, func(t *testing.T, h packet.Hasher, hash pattern) {
 		counts := make([]int, hashBuckets)
 		for i := range uint32(hashedKeys) {
 			counts[x.home(hash(h, i))]++
@@ -97,7 +98,7 @@ func TestBucketsAreFilledByChance(t *testing.T) {
 // TestTagsAreIndependentOfBuckets: among keys of one bucket, two tags are equal once in 65536.
 func TestTagsAreIndependentOfBuckets(t *testing.T) {
 	x := index{buckets: make([]bucket, hashBuckets)}
-	forEachHashing(t, func(t *testing.T, h hasher, hash pattern) {
+	forEachHashing(t, func(t *testing.T, h packet.Hasher, hash pattern) {
 		tags, counts := make([][64]uint16, hashBuckets), make([]int, hashBuckets)
 		pairs, equal := 0, 0
 		for i := range uint32(hashedKeys) {
@@ -120,7 +121,7 @@ func TestTagsAreIndependentOfBuckets(t *testing.T) {
 }
 
 func TestTagsAreEven(t *testing.T) {
-	forEachHashing(t, func(t *testing.T, h hasher, hash pattern) {
+	forEachHashing(t, func(t *testing.T, h packet.Hasher, hash pattern) {
 		const cells = 1 << 8
 		var high, low [cells]float64
 		for i := range uint32(hashedKeys) {
@@ -150,7 +151,7 @@ func chiSquareExcess(counts []float64) float64 {
 	return (chi - freedom) / math.Sqrt(2*freedom)
 }
 
-func forEachHashing(t *testing.T, f func(*testing.T, hasher, pattern)) {
+func forEachHashing(t *testing.T, f func(*testing.T, packet.Hasher, pattern)) {
 	for name, hash := range patterns {
 		for i, h := range hashers {
 			t.Run(fmt.Sprintf("%s/%d", name, i), func(t *testing.T) { f(t, h, hash) })

@@ -206,30 +206,3 @@ func (x *index) remove(hash uint64, e entry) {
 		x.buckets[home].displaced--
 	}
 }
-
-// hasher hashes keys with a secret, so that outsiders cannot choose keys that collide.
-type hasher struct {
-	a, b uint64
-}
-
-// hash6 mixes an IPv6 key's words two by two, each time with the secret and the previous result.
-func (h hasher) hash6(k *Key) uint64 {
-	v := fold(k.Src.Hi^h.b, k.Src.Lo^h.a)
-	v = fold(k.Dst.Hi^h.b, k.Dst.Lo^v)
-	v = fold(uint64(k.SrcPort)<<32|uint64(k.DstPort)<<16|uint64(k.Protocol)^h.b, v^h.a)
-	return fold(v^h.a, 0x9e3779b97f4a7c15)
-}
-
-// fold multiplies and folds the 128-bit product.
-func fold(x, y uint64) uint64 {
-	hi, lo := bits.Mul64(x, y)
-	return hi ^ lo
-}
-
-// hash multiplies the key's two halves, masked by the secret, and folds the 128-bit product: the
-// mixing step of wyhash. A second step spreads the result when a half was zero.
-func (h hasher) hash(k *Key4) uint64 {
-	addrs := uint64(k.Src)<<32 | uint64(k.Dst)
-	rest := uint64(k.SrcPort)<<32 | uint64(k.DstPort)<<16 | uint64(k.Protocol)
-	return fold(fold(addrs^h.a, rest^h.b)^h.a, 0x9e3779b97f4a7c15)
-}

@@ -30,7 +30,7 @@ func (t *Table) Hash(k *Key) uint64 {
 		narrow := k.Narrow()
 		return t.Hash4(&narrow)
 	}
-	return t.hasher.hash6(k)
+	return t.hasher.Hash(k)
 }
 
 // Confirm reports whether ref refers to the flow with the key, of either family. ref may come from

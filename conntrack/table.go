@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+
+	"fulcrum/packet"
 )
 
 // Config describes a Table.
@@ -42,7 +44,7 @@ type Table struct {
 	addresses []Addresses6 // of the IPv6 sessions
 	wake      []uint16     // tick at which the session is looked at; 0 for a free slot
 	index     index
-	hasher    hasher
+	hasher    packet.Hasher
 	timeouts  Timeouts
 	ended     func(*Session)
 
@@ -68,11 +70,11 @@ func New(cfg Config) (*Table, error) {
 	return t, nil
 }
 
-func newHasher(seed uint64) hasher {
+func newHasher(seed uint64) packet.Hasher {
 	if seed == 0 {
-		return hasher{rand.Uint64(), rand.Uint64()}
+		return packet.NewHasher(rand.Uint64(), rand.Uint64())
 	}
-	return hasher{seed * 0xd1342543de82ef95, seed * 0x9e3779b97f4a7c15}
+	return packet.NewHasher(seed*0xd1342543de82ef95, seed*0x9e3779b97f4a7c15)
 }
 
 // Notes returns what New could not do, such as the use of huge pages, one sentence each.
@@ -95,7 +97,7 @@ func (t *Table) CapV6() int { return int(t.six.size) }
 func (t *Table) At(slot uint32) *Session { return &t.sessions[slot] }
 
 // Hash4 returns the hash under which an IPv4 key is looked up.
-func (t *Table) Hash4(k *Key4) uint64 { return t.hasher.hash(k) }
+func (t *Table) Hash4(k *Key4) uint64 { return t.hasher.Hash4(k) }
 
 // Candidate returns the session that probably belongs to a hash, or zero. It reads only the home
 // bucket. Confirm tells whether the session has the key.

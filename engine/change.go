@@ -224,7 +224,11 @@ func (c *change) put(s *Service) {
 	live.settings.RealServers = slices.Clone(s.RealServers)
 	live.settings.LocalAddresses = slices.Clone(s.LocalAddresses)
 	live.clientEnd = live.clientEnd || s.Mode.Owner() == lvs.ClientEnd
-	c.putServers(live, &was)
+	before := live.pool.Load()
+	if fresh {
+		before = nil // of a service that was removed: the kernel's forgets its place
+	}
+	c.putServers(live, &was, before)
 	if fresh || !was.sameSettings(s) {
 		c.putEntry(live, &was)
 	}
@@ -254,8 +258,8 @@ func newServiceEntry(live *liveService) *serviceEntry {
 }
 
 // putServers gives a service the real servers of its settings: ids, entries where new or different,
-// and a pool. It marks the others as gone.
-func (c *change) putServers(live *liveService, was *Service) {
+// and a pool that follows the one before. It marks the others as gone.
+func (c *change) putServers(live *liveService, was *Service, before *sched.Pool) {
 	s := &live.settings
 	members := make([]sched.Server, len(s.RealServers))
 	for i, rs := range s.RealServers {
@@ -267,7 +271,7 @@ func (c *change) putServers(live *liveService, was *Service) {
 		c.putClientEnd(c.registry.live[id], s.Mode)
 	}
 	c.removeServers(live, was.RealServers, s.RealServers)
-	c.putPool(live, sched.NewPool(s.Scheduler, members, live.pool.Load()))
+	c.putPool(live, sched.NewPool(s.Scheduler, members, before))
 }
 
 // putPool publishes a pool after the snapshot. A service that the old snapshot lacks gets its pool

@@ -170,7 +170,7 @@ func (w *Worker) startsAnew(ref conntrack.Ref) bool {
 	}
 	s := w.sessions.At(ref.Slot())
 	switch s.State {
-	case conntrack.TimeWait, conntrack.Close:
+	case conntrack.TimeWait, conntrack.Close, conntrack.SCTPClosed:
 		return true
 	case conntrack.FinWait:
 		return s.PacketsOut == 0

@@ -118,6 +118,13 @@ func (w *Worker) ownerFor(q *Question) int {
 	return w.number
 }
 
+// opens reports whether the packet in question asks for a new connection. An SCTP packet counts as
+// an INIT.
+func (q *Question) opens() bool {
+	return q.Protocol == packet.ProtocolSCTP ||
+		q.Protocol == packet.ProtocolTCP && q.TCPFlags&packet.TCPSyn != 0
+}
+
 // arrivalOf builds the arrival of the packet in question. An SCTP packet counts as an INIT.
 func (w *Worker) arrivalOf(q *Question) arrival {
 	k := q.key()
@@ -134,7 +141,7 @@ func (w *Worker) explainKnown(q *Question, x *Explanation) bool {
 	switch {
 	case !ok:
 		return false
-	case q.Protocol == packet.ProtocolTCP && q.TCPFlags&packet.TCPSyn != 0 && w.startsAnew(ref):
+	case q.opens() && w.startsAnew(ref):
 		a.over, x.Replaces = ref, true
 		w.explainDecision(q, x, &a)
 	default:

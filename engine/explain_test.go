@@ -46,7 +46,11 @@ func explainTraffic(t *testing.T, r *rapid.T, s site) {
 		}
 		b.collectAll()
 		if d.number("kind", 5) == 0 {
-			b.explained(s.front, d.initiation(b))
+			if d.number("abort", 2) == 0 {
+				b.receive(s.front, d.association(b, layers.SCTPChunkTypeAbort))
+				b.collectAll()
+			}
+			b.explained(s.front, d.association(b, layers.SCTPChunkTypeInit))
 			continue
 		}
 		port, p := s.front, d.fromClient()
@@ -72,15 +76,15 @@ func withSCTP(s *site, variant int) Settings {
 	return n
 }
 
-// initiation draws an SCTP packet with an INIT, from one of a few associations.
-func (d traffic) initiation(b *bed) []byte {
+// association draws an SCTP packet with a chunk, from one of a few associations.
+func (d traffic) association(b *bed, chunk layers.SCTPChunkType) []byte {
 	services := b.engine.snap.Load().order
 	v := services[len(services)-len(allModes)+d.number("mode", len(allModes))].live.settings
 	from := at4(d.clientAddress())
 	if d.site.is6 {
 		from = sixPort(from)
 	}
-	p := sctpPacket{from, v.Address, 64, layers.SCTPChunkTypeInit}
+	p := sctpPacket{from, v.Address, 64, chunk}
 	return p.frame(d.sender(d.site.front).mac, d.site.own(d.site.front).mac)
 }
 

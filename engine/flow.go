@@ -46,7 +46,7 @@ func (w *Worker) unknownFlow(p *ports.Packet, m *meta) Verdict {
 
 // established forwards a packet of a session, unless the packet begins another.
 func (w *Worker) established(p *ports.Packet, m *meta, ref conntrack.Ref) Verdict {
-	if m.TCPFlags&packet.TCPSyn != 0 && w.startsAnew(ref) {
+	if m.opens(p) && w.startsAnew(ref) {
 		return w.newFlow(p, m, ref)
 	}
 	var g passage
@@ -54,6 +54,15 @@ func (w *Worker) established(p *ports.Packet, m *meta, ref conntrack.Ref) Verdic
 		return w.orphaned(&g, v)
 	}
 	return w.forward(&g)
+}
+
+// opens reports whether a packet asks for a new connection, as the kernel's is_new_conn does: a SYN
+// or an INIT.
+func (m *meta) opens(p *ports.Packet) bool {
+	if m.Protocol == packet.ProtocolSCTP {
+		return m.chunkEvent(p) == conntrack.EventInit
+	}
+	return m.TCPFlags&packet.TCPSyn != 0
 }
 
 // orphaned returns the verdict about a packet whose real server was removed. With ExpireNoDest it

@@ -2,6 +2,7 @@ package ipvsadm
 
 import (
 	"errors"
+	"fmt"
 	"net/netip"
 	"os"
 	"strings"
@@ -407,4 +408,32 @@ func FuzzReadRules(f *testing.F) {
 			_, _ = Changed(c, all) // an error is fine
 		}
 	})
+}
+
+// Every SCTP state has the kernel's name in a listing, which fits its column.
+func TestSCTPStatesOfConnections(t *testing.T) {
+	want := map[lvs.State]string{
+		lvs.StateNone: "NONE", lvs.StateSCTPInit1: "INIT1", lvs.StateSCTPInit: "INIT",
+		lvs.StateSCTPCookieSent: "C-SENT", lvs.StateSCTPCookieReplied: "C-REPLIED",
+		lvs.StateSCTPCookieWait: "C-WAIT", lvs.StateSCTPCookie: "COOKIE",
+		lvs.StateSCTPCookieEchoed: "C-ECHOED", lvs.StateSCTPEstablished: "ESTABLISHED",
+		lvs.StateSCTPShutdownSent: "S-SENT", lvs.StateSCTPShutdownReceived: "S-RECEIVED",
+		lvs.StateSCTPShutdownAckSent: "S-ACK-SENT", lvs.StateSCTPRejected: "REJECTED",
+		lvs.StateSCTPClosed: "CLOSED",
+	}
+	for state, name := range want {
+		var got strings.Builder
+		WriteConnection(&got, Connection{"sctp", state.String(), "198.51.100.7:4242",
+			"10.0.0.100:2905", "10.1.0.11:2905", 61 * time.Second})
+		line := fmt.Sprintf("SCTP 01:01  %-11s %-18s %-18s %s\n", name,
+			"198.51.100.7:4242", "10.0.0.100:2905", "10.1.0.11:2905")
+		if got.String() != line {
+			t.Errorf("%v is shown as\n%swant\n%s", state, got.String(), line)
+		}
+	}
+	for _, state := range lvs.States() {
+		if kernelState(state.String()) != state.String() && want[state] == "" {
+			t.Errorf("%v is shown as %s", state, kernelState(state.String()))
+		}
+	}
 }

@@ -256,10 +256,30 @@ func WriteConnectionTitle(w io.Writer, k Command) {
 	fmt.Fprintln(w, "destination")
 }
 
+// shortened has the SCTP states that the kernel prints shortened (Linux 6.12,
+// net/netfilter/ipvs/ip_vs_proto_sctp.c, sctp_state_name_table).
+var shortened = map[string]string{
+	lvs.StateSCTPCookieSent.String():       "C-SENT",
+	lvs.StateSCTPCookieReplied.String():    "C-REPLIED",
+	lvs.StateSCTPCookieWait.String():       "C-WAIT",
+	lvs.StateSCTPCookieEchoed.String():     "C-ECHOED",
+	lvs.StateSCTPShutdownSent.String():     "S-SENT",
+	lvs.StateSCTPShutdownReceived.String(): "S-RECEIVED",
+	lvs.StateSCTPShutdownAckSent.String():  "S-ACK-SENT",
+}
+
+// kernelState returns the kernel's name of a state.
+func kernelState(name string) string {
+	if short, ok := shortened[name]; ok {
+		return short
+	}
+	return strings.TrimPrefix(name, "SCTP_")
+}
+
 // WriteConnection writes one line of -L -c.
 func WriteConnection(w io.Writer, c Connection) {
 	seconds := int(c.Left.Seconds())
 	expire := fmt.Sprintf("%02d:%02d", seconds/60, seconds%60)
-	fmt.Fprintf(w, "%-3s %-6s %-11s %-18s %-18s %s\n",
-		strings.ToUpper(c.Protocol), expire, c.State, c.Client, c.VIP, c.Server)
+	fmt.Fprintf(w, "%-3s %-6s %-11s %-18s %-18s %s\n", strings.ToUpper(c.Protocol), expire,
+		kernelState(c.State), c.Client, c.VIP, c.Server)
 }

@@ -48,7 +48,7 @@ const sctpMaxRTO = 61 * time.Second
 // states is the table of states: IPVS's names, the kernel's default timeouts, and whether a session
 // counts as an active connection (Linux 6.12, net/netfilter/ipvs/ip_vs_proto_tcp.c,
 // ip_vs_proto_udp.c and ip_vs_proto_sctp.c). The names of SCTP states begin with SCTP_ and are
-// written in full where the kernel's ipvsadm shortens them.
+// written in full where the kernel shortens them; package ipvsadm lists the kernel's names.
 var states = [NumStates]struct {
 	name     string
 	timeout  time.Duration

@@ -23,6 +23,11 @@
 // that was removed. wrr starts at the head again and keeps its weight level. A pool of the same
 // real servers moves nothing; one of another kind starts anew.
 //
+// In the kernel a new service has no real server, and gets them one by one. wrr keeps the level of
+// the first one, which is 1: it begins with one pick of each real server, and then goes down from
+// the highest level. A service that changes to wrr gives it all real servers at once: it begins at
+// the highest level.
+//
 // A worker may pick from the pool before while the next one is published, and after. Both share the
 // place, so any place is safe in any pool.
 //

@@ -34,10 +34,10 @@ func ExamplePool() {
 	}
 	// Output:
 	// 12
-	// 12
 	// 11
+	// 10
 	// 12
-	// 11
+	// 12
 }
 
 // A real server at its upper threshold gets no more sessions until it falls below the lower one.

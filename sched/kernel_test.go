@@ -24,31 +24,54 @@ func (d *destination) total() int    { return d.active + d.inactive }
 func (d *destination) overhead() int { return d.active*256 + d.total() }
 func (d *destination) usable() bool  { return d.weight > 0 && !d.overloaded }
 
-func (d *destination) release() int {
-	if d.lower > 0 {
-		return d.lower
+// bind is ip_vs_bind_dest for a new session: only here is a destination marked.
+func (d *destination) bind() {
+	d.inactive++
+	if d.upper != 0 && d.total() >= d.upper {
+		d.overloaded = true
 	}
-	return d.upper - d.upper/4
 }
 
-// judge applies the overload rule, whenever the sessions or the thresholds change.
-func (d *destination) judge() {
-	if d.upper > 0 && d.total() >= d.upper {
-		d.overloaded = true
-	} else if d.upper == 0 || d.total() < d.release() {
+// unbind is ip_vs_unbind_dest for a session that ends.
+func (d *destination) unbind(active bool) {
+	if active {
+		d.active--
+	} else {
+		d.inactive--
+	}
+	switch {
+	case d.lower != 0:
+		if d.total() < d.lower {
+			d.overloaded = false
+		}
+	case d.upper != 0:
+		if d.total()*4 < d.upper*3 {
+			d.overloaded = false
+		}
+	default:
 		d.overloaded = false
 	}
 }
 
+// limit is what __ip_vs_update_dest does to the thresholds.
 func (d *destination) limit(upper, lower int) {
 	if upper == 0 || upper > d.upper {
 		d.overloaded = false
 	}
 	d.upper, d.lower = upper, lower
-	d.judge()
 }
 
-func (k *kernel) start() {
+// newKernel returns a service without destinations, which add then gives it one by one.
+func newKernel(kind sched.Kind) kernel {
+	k := kernel{}
+	k.bind(kind)
+	return k
+}
+
+// bind gives the service a scheduler, as ip_vs_bind_scheduler does: init_service sees all
+// destinations that the service has at that time.
+func (k *kernel) bind(kind sched.Kind) {
+	k.kind = kind
 	k.di, k.mw = k.measure()
 	k.cl, k.cw = nil, k.mw
 }

@@ -1,6 +1,9 @@
 package sched
 
-import "sync/atomic"
+import (
+	"math"
+	"sync/atomic"
+)
 
 // Load counts the live sessions of one real server, for the whole director. Every worker writes it
 // when a session begins, ends or changes between active and inactive. Every pick of lc and wlc
@@ -34,70 +37,73 @@ func (l *Load) Inactive() int32 { return int32(l.counts.Load()) }
 // Total returns Active plus Inactive, as of one moment.
 func (l *Load) Total() int32 { return total(l.counts.Load()) }
 
-// Overloaded reports whether the real server reached its upper threshold and has not yet fallen
-// below the lower one.
+// Overloaded reports whether a session was begun that reached the upper threshold, and the real
+// server has not yet fallen below the lower one. Only a Begin sets this, and only an End or an edit
+// of the thresholds clears it.
 func (l *Load) Overloaded() bool { return l.counts.Load()&overloaded != 0 }
 
-// Begin counts a new session; it starts inactive.
-func (l *Load) Begin() { l.change(oneInactive) }
-
-// Activate counts an inactive session as active.
-func (l *Load) Activate() { l.change(oneActive - oneInactive) }
-
-// Deactivate counts an active session as inactive.
-func (l *Load) Deactivate() { l.change(oneInactive - oneActive) }
-
-// End removes a session, which must be counted as active says. Every Begin has exactly one End.
-func (l *Load) End(active bool) {
-	if active {
-		l.change(-oneActive)
-		return
-	}
-	l.change(-oneInactive)
-}
-
-// change adds to the counts and marks or frees the real server in the same step.
-func (l *Load) change(by int64) {
+// Begin counts a new session; it starts inactive. It marks the real server as overloaded if that
+// has as many sessions as its upper threshold, or more (ip_vs_bind_dest).
+func (l *Load) Begin() {
 	for {
 		old := l.counts.Load()
-		if l.counts.CompareAndSwap(old, l.judge(old+uint64(by))) {
+		counts := old + oneInactive
+		if upper := l.upper.Load(); upper > 0 && total(counts) >= upper {
+			counts |= overloaded
+		}
+		if l.counts.CompareAndSwap(old, counts) {
 			return
 		}
 	}
 }
 
-// limit sets the thresholds. A raised or removed upper threshold clears the overload mark, as an
-// edit in IPVS does.
+// Activate counts an inactive session as active.
+func (l *Load) Activate() { l.counts.Add(oneActive - oneInactive) }
+
+// Deactivate counts an active session as inactive.
+func (l *Load) Deactivate() { l.counts.Add(1<<64 + oneInactive - oneActive) }
+
+// End removes a session, which must be counted as active says. Every Begin has exactly one End. It
+// clears the overload mark if the real server has fewer sessions than its lower threshold
+// (ip_vs_unbind_dest).
+func (l *Load) End(active bool) {
+	one := uint64(oneInactive)
+	if active {
+		one = oneActive
+	}
+	for {
+		old := l.counts.Load()
+		counts := old - one
+		if total(counts) < l.release() {
+			counts &^= overloaded
+		}
+		if l.counts.CompareAndSwap(old, counts) {
+			return
+		}
+	}
+}
+
+// release returns the number of sessions below which the real server is free again.
+func (l *Load) release() int32 {
+	upper, lower := l.upper.Load(), l.lower.Load()
+	switch {
+	case lower > 0:
+		return lower
+	case upper > 0:
+		return upper - upper/4
+	}
+	return math.MaxInt32
+}
+
+// limit sets the thresholds. A raised or removed upper threshold clears the overload mark, and no
+// threshold sets it: that is left to the next Begin (__ip_vs_update_dest).
 func (l *Load) limit(upper, lower int32) {
 	raised := upper == 0 || upper > l.upper.Load()
 	l.upper.Store(upper)
 	l.lower.Store(lower)
-	for {
-		old := l.counts.Load()
-		counts := old
-		if raised {
-			counts &^= overloaded
-		}
-		if l.counts.CompareAndSwap(old, l.judge(counts)) {
-			return
-		}
+	if raised {
+		l.counts.And(^uint64(overloaded))
 	}
-}
-
-// judge returns the counts with the right overload mark. Between the thresholds the mark stays as
-// it was.
-func (l *Load) judge(counts uint64) uint64 {
-	upper, lower := l.upper.Load(), l.lower.Load()
-	if lower == 0 {
-		lower = upper - upper/4
-	}
-	switch sessions := total(counts); {
-	case upper > 0 && sessions >= upper:
-		return counts | overloaded
-	case upper == 0 || sessions < lower:
-		return counts &^ overloaded
-	}
-	return counts
 }
 
 // overhead is the number that lc and wlc compare: an active session weighs as much as 256 inactive

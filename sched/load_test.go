@@ -82,11 +82,50 @@ func TestEditedThresholds(t *testing.T) {
 	if limit(5, 1); l.Overloaded() {
 		t.Error("a raised upper threshold did not free the real server")
 	}
-	if limit(3, 1); !l.Overloaded() {
-		t.Error("an upper threshold lowered to the count did not mark it")
+	if limit(3, 1); l.Overloaded() {
+		t.Error("an upper threshold lowered to the count marked it before the next session")
+	}
+	if l.Begin(); !l.Overloaded() {
+		t.Error("the next session did not mark it")
+	}
+	if limit(2, 1); !l.Overloaded() {
+		t.Error("a lowered upper threshold freed the real server")
 	}
 	if limit(0, 0); l.Overloaded() {
 		t.Error("no thresholds, still overloaded")
+	}
+}
+
+// An edit marks no real server and frees it only by the upper threshold: ip_vs_bind_dest marks it
+// when the next session is bound, and ip_vs_unbind_dest frees it when one ends.
+func TestThresholdsCountFromTheNextSession(t *testing.T) {
+	l, limit := limited(0, 0)
+	for range 5 {
+		l.Begin()
+	}
+	if limit(3, 0); l.Overloaded() {
+		t.Error("a first threshold below the count marked it")
+	}
+	l.Activate()
+	l.Deactivate()
+	if l.Overloaded() {
+		t.Error("a change of state marked it")
+	}
+	if l.End(false); l.Overloaded() {
+		t.Error("the end of a session marked it, with 4 left of 3")
+	}
+	if l.Begin(); !l.Overloaded() {
+		t.Error("a new session did not mark it")
+	}
+	if limit(3, 9); !l.Overloaded() {
+		t.Error("a raised lower threshold freed it before a session ended")
+	}
+	l.Activate()
+	if !l.Overloaded() {
+		t.Error("a change of state freed it")
+	}
+	if l.End(true); l.Overloaded() {
+		t.Error("not freed with 4 sessions, below the lower threshold of 9")
 	}
 }
 

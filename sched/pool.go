@@ -34,17 +34,14 @@ type Pool struct {
 }
 
 // NewPool returns a pool of the real servers in file order. It goes on from where before stands,
-// the pool that the service has now; nil begins a new service. Another kind than before's starts
-// anew.
+// the pool that the service has now; nil begins a new service, which gets the servers one by one.
+// Another kind than before's starts anew with the servers that before has.
 //
 // NewPool changes nothing that others see: it may be slow, and the pool may be thrown away. The
 // pool keeps servers: the caller must not change the slice any more. Each Load belongs to one real
 // server of one service.
 func NewPool(kind Kind, servers []Server, before *Pool) *Pool {
 	p := &Pool{servers: servers, kind: kind, weighted: weighted(servers)}
-	if before != nil && before.kind != kind {
-		before = nil
-	}
 	p.scheduler = implementations[kind](servers, before)
 	return p
 }
@@ -59,7 +56,8 @@ func weighted(servers []Server) (n int32) {
 }
 
 // Publish puts the thresholds in force, moves the scheduler's place as the kernel would for this
-// change, and stores the pool in at. at must hold the pool that NewPool was given as before.
+// change, and stores the pool in at. at must hold the pool that NewPool was given as before, or the
+// last one of a removed service that begins anew.
 // Publish costs O(servers) and allocates nothing, but for rr where the last pick was removed.
 // Control only, one caller at a time per service.
 func (p *Pool) Publish(at *atomic.Pointer[Pool]) {

@@ -73,11 +73,13 @@ func TestPicksByHand(t *testing.T) {
 		{sched.WRR, nil, "--"},
 		{sched.WRR, []int{0, 0}, "--"},
 		{sched.WRR, []int{1, 1, 1}, "CBACBA"},
-		{sched.WRR, []int{1, 2, 3}, "CCBCBACCBCBA"}, // levels 3, 2, 1
-		{sched.WRR, []int{3, 2, 1}, "ABACBAABACBA"},
-		{sched.WRR, []int{2, 4}, "BBABBA"},       // gcd 2: levels 3, 1
-		{sched.WRR, []int{100, 300}, "BBBABBBA"}, // as 1 and 3
-		{sched.WRR, []int{4, 0, 2}, "ACAACA"},
+		{sched.WRR, []int{1, 2, 3}, "CBACCBCBACCB"}, // level 1, then 3, 2, 1
+		{sched.WRR, []int{3, 2, 1}, "CBAABACBAABA"},
+		{sched.WRR, []int{3, 1, 2}, "CBAACACBAACA"},
+		{sched.WRR, []int{2, 4}, "BABBAB"},       // gcd 2: levels 1, 3
+		{sched.WRR, []int{100, 300}, "BABBBABB"}, // as 1 and 3
+		{sched.WRR, []int{4, 0, 2}, "CAACAA"},
+		{sched.WRR, []int{0, 0, 3, 6}, "DCDDCD"}, // level 1 of C alone, then 4, 1
 
 		{sched.LC, nil, "--"},
 		{sched.LC, []int{1, 1, 1}, "CBACBA"}, // ties: the first in the list
@@ -168,8 +170,8 @@ func TestWRRAfterNoneWasAvailable(t *testing.T) {
 		n    int // picks before
 		want string
 	}{
-		{1, "BBA"}, // B was picked on level 2: the next would be B on level 1
-		{2, "ABB"}, // B was picked on level 1: A's turn is still to come
+		{1, "ABB"}, // B was picked on level 1: A's turn is still to come
+		{3, "BBA"}, // B was picked on level 2: the next would be B on level 1
 	}
 	for _, tt := range tests {
 		servers := []sched.Server{
@@ -199,7 +201,7 @@ func TestWRRLevelBelowAnOverloadedOne(t *testing.T) {
 	var at atomic.Pointer[sched.Pool]
 	p := publish(&at, sched.WRR, servers)
 	servers[1].Load.Begin()
-	picks(p, servers, 1) // A, on level 5 of 7, 5, 3, 1
+	picks(p, servers, 2) // A on level 1, then on level 5 of 7, 5, 3, 1
 	edited := append(servers[:2:2], sched.Server{Weight: 5, Load: new(sched.Load)})
 	if got := picks(publish(&at, sched.WRR, edited), edited, 2); got != "CA" {
 		t.Errorf("picked %s, want CA: C's weight 5 is on the level", got)
@@ -239,6 +241,49 @@ func TestOlderPoolStaysSafe(t *testing.T) {
 			if !ok || !too || servers[i].Weight == 0 || j < 1 || j > 2 {
 				t.Fatalf("%v: picked %d of 8 and %d of 3", kind, i, j)
 			}
+		}
+	}
+}
+
+// A live service that changes to wrr gives it all real servers at once: it starts at the top. The
+// real servers that come with the change are added after it.
+func TestWRRAfterAnotherScheduler(t *testing.T) {
+	servers := idle(3, 1, 2)
+	tests := []struct {
+		name   string
+		before []sched.Server
+		want   string
+	}{
+		{"all of them before", servers, "ACACBAACACBA"},
+		{"the first before", servers[:1], "CBAACACBAACA"},
+		{"the first two before", servers[:2], "ACACBAACACBA"},
+		{"none before", nil, "CBAACACBAACA"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var at atomic.Pointer[sched.Pool]
+			publish(&at, sched.RR, tt.before)
+			p := publish(&at, sched.WRR, servers)
+			if got := picks(p, servers, len(tt.want)); got != tt.want {
+				t.Errorf("picked %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
+// However a new service gets its real servers, wrr is in the same place: by one file, into a pool
+// that had none, or one by one.
+func TestWRRPhaseOfANewService(t *testing.T) {
+	servers := idle(3, 1, 2)
+	for name, steps := range map[string][]int{
+		"one file": {3}, "empty first": {0, 3}, "one by one": {0, 1, 2, 3}, "in two": {2, 3},
+	} {
+		var at atomic.Pointer[sched.Pool]
+		for _, n := range steps {
+			publish(&at, sched.WRR, servers[:n])
+		}
+		if got, want := picks(at.Load(), servers, 12), "CBAACACBAACA"; got != want {
+			t.Errorf("%s: picked %s, the kernel picks %s", name, got, want)
 		}
 	}
 }

@@ -58,17 +58,39 @@ func (s *service) drawThresholds(t *rapid.T) (upper, lower int) {
 }
 
 func newService(t *rapid.T, kind sched.Kind) *service {
-	s := &service{model: kernel{kind: kind}}
+	s := &service{model: newKernel(kind)}
 	// Tight thresholds often leave a pool without an available real server.
 	s.uppers = rapid.SampledFrom([][]int{{0, 0, 1, 2, 5, 8}, {1, 1, 2}}).Draw(t, "upper thresholds")
+	s.addAll(t)
+	return s
+}
+
+// addAll loads a file with several more real servers. The kernel gets them one by one.
+func (s *service) addAll(t *rapid.T) {
 	for range rapid.IntRange(0, 6).Draw(t, "servers") {
 		d := s.drawServer(t)
 		s.file = append(s.file, d)
 		s.model.add(d)
 	}
-	s.model.start()
 	s.load()
-	return s
+}
+
+// rebind gives the live service another scheduler, and then its own again.
+func (s *service) rebind(t *rapid.T) {
+	own := s.model.kind
+	for _, kind := range []sched.Kind{sched.Kind((int(own) + 1) % len(lvs.Schedulers())), own} {
+		s.model.bind(kind)
+		s.load()
+	}
+}
+
+// rebindAndAdd changes to the service's own scheduler and adds a real server by one file.
+func (s *service) rebindAndAdd(t *rapid.T) {
+	own := s.model.kind
+	s.model.bind(sched.Kind((int(own) + 1) % len(lvs.Schedulers())))
+	s.load()
+	s.model.bind(own)
+	s.add(t)
 }
 
 func (s *service) pick(t *rapid.T) {
@@ -91,8 +113,7 @@ func (s *service) pick(t *rapid.T) {
 		t.Fatalf("picked %d, the kernel picks %d", s.file[i].id, want.id)
 	}
 	want.load.Begin()
-	want.inactive++
-	want.judge()
+	want.bind()
 	s.open = append(s.open, &session{at: want})
 }
 
@@ -120,12 +141,7 @@ func (s *service) end(t *rapid.T) {
 	o := s.open[i]
 	s.open = append(s.open[:i], s.open[i+1:]...)
 	o.at.load.End(o.active)
-	if o.active {
-		o.at.active--
-	} else {
-		o.at.inactive--
-	}
-	o.at.judge()
+	o.at.unbind(o.active)
 }
 
 func (s *service) add(t *rapid.T) {
@@ -190,6 +206,9 @@ func TestPicksAsTheKernel(t *testing.T) {
 					"turn":   s.turn,
 					"end":    s.end,
 					"add":    s.add,
+					"load":   s.addAll,
+					"rebind": s.rebind,
+					"both":   s.rebindAndAdd,
 					"remove": s.remove,
 					"edit":   s.edit,
 				})

@@ -96,6 +96,26 @@ func TestThresholdsOfAReturnedServer(t *testing.T) {
 	}
 }
 
+// A real server that was removed with sessions and comes back has its mark of before. Its new
+// threshold counts from the next session, as with one that the kernel takes from its trash.
+func TestReturnedServerAboveItsThreshold(t *testing.T) {
+	servers := idle(1, 1)
+	var at atomic.Pointer[sched.Pool]
+	p := publish(&at, sched.RR, servers)
+	picks(p, servers, 8)
+	publish(&at, sched.RR, servers[:1])
+	returned := slices.Clone(servers)
+	returned[1].Upper = 4
+	p = publish(&at, sched.RR, returned)
+	if got, want := picks(p, returned, 4), "BAAA"; got != want {
+		t.Errorf("picked %s, want %s: one more session of B, and then none", got, want)
+	}
+	publish(&at, sched.RR, servers[:1])
+	if p = publish(&at, sched.RR, slices.Clone(returned)); !returned[1].Load.Overloaded() {
+		t.Errorf("removed and added again, and its mark is gone; it gets %s", picks(p, returned, 2))
+	}
+}
+
 // A real server that takes another one's position in the file, with the same thresholds, gets them
 // too.
 func TestThresholdsOfAReplacement(t *testing.T) {

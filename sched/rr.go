@@ -13,10 +13,10 @@ type rr struct {
 }
 
 func newRR(_ []Server, before *Pool) scheduler {
-	if before == nil {
-		return new(rr)
+	if before != nil && before.kind == RR {
+		return before.scheduler
 	}
-	return before.scheduler
+	return new(rr)
 }
 
 func (s *rr) pick(p *Pool, _ Request) int {

@@ -19,7 +19,7 @@ type scheduler interface {
 }
 
 // implementations has one row a scheduler: its constructor. It may be slow, and it changes nothing
-// that before uses. before is nil in a new service and after another kind.
+// that before uses. before is nil in a new service, and may be of another kind.
 var implementations = [...]func(servers []Server, before *Pool) scheduler{
 	RR:  newRR,
 	WRR: newWRR,

@@ -19,7 +19,7 @@ type wrrPlace struct {
 // A wrrCursor is a place. Any value is safe in any pool.
 type wrrCursor struct {
 	last  uint32 // index in file order of the last pick + 1; 0 = the head of the list
-	level int32  // real servers of at least this weight are picked now; 0 = the top
+	level int32  // real servers of at least this weight are picked now; 0 = none had a weight
 }
 
 func unpack(word uint64) wrrCursor {
@@ -32,15 +32,23 @@ func at(index int, level int32) wrrCursor {
 	return wrrCursor{last: uint32(index) + 1, level: level}
 }
 
+// newWRR takes over the place of a wrr. For a service that had another scheduler it begins at the
+// top of the real servers of that time: ip_vs_bind_scheduler gives them to wrr all at once. A new
+// service adds its real servers one by one, and so begins at the lowest level.
 func newWRR(servers []Server, before *Pool) scheduler {
 	s := new(wrr)
 	s.step, s.top = levels(servers)
-	if before != nil {
+	level := int32(0)
+	switch {
+	case before == nil:
+	case before.kind == WRR:
 		s.place = before.scheduler.(*wrr).place
 		return s
+	default:
+		_, level = levels(before.servers)
 	}
 	s.place = new(wrrPlace)
-	s.place.cursor.Store(wrrCursor{level: s.top}.pack())
+	s.place.cursor.Store(wrrCursor{level: s.refit(level)}.pack())
 	return s
 }
 
@@ -97,12 +105,16 @@ func (s *wrr) follow(_, _ *Pool) {
 	}
 }
 
-// refit returns the level at which wrr goes on in a changed pool.
+// refit returns the level at which wrr goes on in a changed pool, as ip_vs_wrr_dest_changed does.
+// Level 0 means that no real server had a weight. The first one that has a weight is alone then:
+// its top is 1, and further additions keep that level.
 func (s *wrr) refit(level int32) int32 {
-	if level <= 0 || level > s.top {
+	switch {
+	case level > s.top:
 		return s.top
-	}
-	if s.step > 1 {
+	case level <= 0:
+		return min(1, s.top)
+	case s.step > 1:
 		return level/s.step*s.step + 1
 	}
 	return level

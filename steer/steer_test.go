@@ -211,3 +211,92 @@ func TestOwnersDifferBySecret(t *testing.T) {
 		t.Errorf("%d of 1000 flows have another owner with another secret", differ)
 	}
 }
+
+// families are flows whose addresses and ports follow from one number. The sender of such flows
+// knows the rule of steering, but not the secret.
+var families = map[string]func(i uint32) packet.Key{
+	"port is the address's upper half": func(i uint32) packet.Key {
+		return flow4(i<<16|0x0509, uint16(i)^0xbeef)
+	},
+	"port is the address's lower half": func(i uint32) packet.Key {
+		return flow4(0xc0a80000|i, uint16(i)^0xbeef)
+	},
+	"sequential ports":     func(i uint32) packet.Key { return flow4(0xc0a80509, uint16(i)) },
+	"sequential addresses": func(i uint32) packet.Key { return flow4(0x0a000000+i, 40000) },
+	"addresses in steps of 2^16": func(i uint32) packet.Key {
+		return flow4(i<<16, 40000)
+	},
+	"destination follows the source": func(i uint32) packet.Key {
+		k := flow4(0x0a000000+i, 40000)
+		k.Dst = packet.AddrOf4(0x0a640000 + i)
+		return k
+	},
+	"IPv6 port is in the address": func(i uint32) packet.Key {
+		return flow6(0x20010db8<<32, uint64(i)<<48|9, uint16(i)^0xbeef)
+	},
+	"IPv6 network cancels the interface": func(i uint32) packet.Key {
+		return flow6(0x20010db8<<32|uint64(i), uint64(i)<<32, 40000)
+	},
+	"IPv6 port cancels the network": func(i uint32) packet.Key {
+		return flow6(0x20010db8<<32|uint64(i)<<16, 1, uint16(i))
+	},
+	"IPv6 sequential ports": func(i uint32) packet.Key {
+		return flow6(0x20010db8<<32, 9, uint16(i))
+	},
+	"IPv6 sequential addresses": func(i uint32) packet.Key {
+		return flow6(0x20010db8<<32, uint64(i), 40000)
+	},
+	"IPv6 sequential networks": func(i uint32) packet.Key {
+		return flow6(0x20010db8<<32+uint64(i), 1, 40000)
+	},
+}
+
+func flow4(src uint32, port uint16) packet.Key {
+	return packet.Key{Flow: packet.Flow{Src: packet.AddrOf4(src), Dst: packet.AddrOf4(0x0a000064),
+		SrcPort: port, DstPort: 80}, Protocol: packet.ProtocolTCP}
+}
+
+func flow6(hi, lo uint64, port uint16) packet.Key {
+	return packet.Key{Flow: packet.Flow{Src: packet.Addr{Hi: hi, Lo: lo},
+		Dst: packet.Addr{Hi: 0xfd << 56, Lo: 0x100}, SrcPort: port, DstPort: 80},
+		Protocol: packet.ProtocolTCP}
+}
+
+// TestNoFamilyOfFlowsPrefersAWorker: for any secret, each worker gets an even share of flows whose
+// addresses and ports depend on each other. Both directions of each flow in nat have one owner.
+func TestNoFamilyOfFlowsPrefersAWorker(t *testing.T) {
+	const flows = 1 << 16
+	for name, flow := range families {
+		for _, secret := range []uint64{0, 42, 0x9f86d081884c7d65} {
+			for _, workers := range []int{2, 4, 16} {
+				s := New([]ports.Port{device{}}, workers, secret)
+				whole, end := make([]int, workers), make([]int, workers)
+				for i := range uint32(flows) {
+					k := flow(i)
+					whole[s.FromClient(0, &k, lvs.Receiver)]++
+					owner := s.FromClient(0, &k, lvs.ClientEnd)
+					end[owner]++
+					k.Flow = packet.Flow{Src: packet.AddrOf4(0x0a01000b), SrcPort: 8080,
+						Dst: k.Src, DstPort: k.SrcPort}
+					if got := s.FromServer(&k); got != owner {
+						t.Fatalf("%s: owner %d, of its answer %d", name, owner, got)
+					}
+				}
+				even(t, fmt.Sprintf("%s, secret %#x, whole flow", name, secret), whole, flows)
+				even(t, fmt.Sprintf("%s, secret %#x, client's end", name, secret), end, flows)
+			}
+		}
+	}
+}
+
+// even checks that no share differs from the mean by more than 7 %: 4.5 standard deviations of a
+// sixteenth of the flows.
+func even(t *testing.T, what string, shares []int, flows int) {
+	t.Helper()
+	mean := flows / len(shares)
+	for i, n := range shares {
+		if n < mean*93/100 || n > mean*107/100 {
+			t.Errorf("%s: worker %d of %d has %d, the mean is %d", what, i, len(shares), n, mean)
+		}
+	}
+}

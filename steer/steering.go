@@ -2,6 +2,7 @@ package steer
 
 import (
 	"math/bits"
+	"math/rand/v2"
 
 	"fulcrum/lvs"
 	"fulcrum/packet"
@@ -17,13 +18,14 @@ type Steering struct {
 	spread  []bool       // by port: it does not bring flows to workers, or not to all of them
 	back    []*ports.RSS // by port: how it spreads answers over workers; nil if it does not tell
 	client  *ports.RSS   // how all ports spread clients, by one end of the flow; nil if they do not
-	secret  uint64
+	hasher  packet.Hasher
 }
 
 // New returns the rule for devices and a number of workers. The secret keeps outsiders from
 // choosing the worker that gets their flows.
 func New(devices []ports.Port, workers int, secret uint64) Steering {
-	s := Steering{workers: workers, secret: secret}
+	words := rand.NewPCG(secret, 0)
+	s := Steering{workers: workers, hasher: packet.NewHasher(words.Uint64(), words.Uint64())}
 	for _, d := range devices {
 		rss := spreadOver(d.RSS(), d.Queues(), workers)
 		s.spread = append(s.spread, rss == nil)
@@ -70,7 +72,7 @@ func (s *Steering) FromClient(port uint16, k *packet.Key, owner lvs.Owner) int {
 	case owner == lvs.ClientEnd:
 		return s.clientEnd(k.Src, k.SrcPort, k.Protocol)
 	case s.spread[port]:
-		return s.flow(k)
+		return s.choose(k)
 	}
 	return Receiver
 }
@@ -93,25 +95,16 @@ func (s *Steering) Queue(port uint16, k *packet.Key) (queue int, ok bool) {
 
 // clientEnd returns the owner of the flows of a client's address and port.
 func (s *Steering) clientEnd(address packet.Addr, port uint16, protocol uint8) int {
-	if s.client == nil {
-		low := bits.RotateLeft64(address.Lo, 32)
-		return s.choose(address.Hi ^ low ^ uint64(port)<<16 ^ uint64(protocol))
-	}
 	k := packet.Key{Flow: packet.Flow{Src: address, SrcPort: port}, Protocol: protocol}
+	if s.client == nil {
+		return s.choose(&k)
+	}
 	return s.client.Queue(s.client.Flow(&k))
 }
 
-// flow returns a worker by a hash of the whole flow.
-func (s *Steering) flow(k *packet.Key) int {
-	src := k.Src.Hi ^ bits.RotateLeft64(k.Src.Lo, 32) ^ uint64(k.SrcPort)<<48
-	dst := bits.RotateLeft64(k.Dst.Hi, 16) ^ k.Dst.Lo ^ uint64(k.DstPort)<<32
-	return s.choose(src ^ dst ^ uint64(k.Protocol)<<24)
-}
-
-// choose maps a number evenly onto the workers.
-func (s *Steering) choose(v uint64) int {
-	high, low := bits.Mul64(v^s.secret, 0x9e3779b97f4a7c15)
-	high, low = bits.Mul64(high^low^s.secret, 0xd6e8feb86659fd93)
-	n, _ := bits.Mul64(high^low, uint64(s.workers))
+// choose maps a key evenly onto the workers. Every bit of the key meets the secret on its own, so
+// that no relation between addresses and ports brings many keys to one worker.
+func (s *Steering) choose(k *packet.Key) int {
+	n, _ := bits.Mul64(s.hasher.Hash(k), uint64(s.workers))
 	return int(n)
 }
