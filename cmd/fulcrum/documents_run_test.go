@@ -1,10 +1,12 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -28,13 +30,45 @@ var adapted = []struct {
 	{regexp.MustCompile(`--(deadline|duration) \w+`), "--$1 1s"},
 	{regexp.MustCompile(`fulcrum capture `), "fulcrum capture --duration 1s "},
 	{regexp.MustCompile(`^curl `), "curl --fail-with-body --silent --show-error "},
+	{regexp.MustCompile(`\| wireshark -k -i -$`), "| tshark -r -"}, // without a display
+}
+
+// prepared are commands that a page shows in a state that the test's director and files lack. A
+// command is identified by its beginning and by the beginning of its output on the page.
+var prepared = []struct {
+	beginning, prints string
+	setUp             string // a command line that makes the state; none if empty
+	fails             bool   // as the page says: with status 1, and curl with that of an HTTP error
+}{
+	{"fulcrum check fulcrum.toml", "fulcrum.toml: ok", "cp nat.toml fulcrum.toml", false},
+	{"fulcrum check fulcrum.toml", "fulcrum.toml:2:", "sed '/^.director/,$!d; " +
+		"s/^workers.*/idle = 1/; /^mode/a scheduler = \"best\"' nat.toml > fulcrum.toml", true},
+	{"fulcrum apply new.toml", "fulcrum: session.max",
+		"sed -i 's/^max = .*/max = 2_000/' new.toml", true},
+	{"fulcrum rollback", "~ real server", "fulcrum weight web 10.1.0.11:80 5", false},
+	{"curl ", `{"title":`, "", true},
+	{"fulcrum ipvsadm -Ln", "IP Virtual Server",
+		"fulcrum ipvsadm -C && fulcrum ipvsadm -R < moved", false},
+	{"fulcrum ipvsadm -A", "", "fulcrum ipvsadm -D -t 10.0.0.100:80", false},
+}
+
+// stateOf returns the index in prepared of a command, or -1 if it needs no state of its own.
+func stateOf(c shownCommand) int {
+	for i, p := range prepared {
+		if strings.HasPrefix(c.text, p.beginning) &&
+			strings.HasPrefix(strings.Join(c.prints, "\n"), p.prints) {
+			return i
+		}
+	}
+	return -1
 }
 
 // TestDocumentedCommands runs the command lines of the code blocks of README.md and docs/*.md. Each
 // block has a director of its own, configured by testdata/documents/fulcrum.toml, in a namespace.
 // What a page shows below a line that begins with "$ " has to be printed: "..." stands for any
 // lines, and numbers, MAC addresses and local ports may differ. A new line of a page is run without
-// a change here; a line that cannot run goes into notHere.
+// a change here; a line that cannot run goes into notHere, and one that needs another state than
+// the director's into prepared.
 func TestDocumentedCommands(t *testing.T) {
 	needRoot(t)
 	needTime(t)
@@ -52,6 +86,24 @@ func TestDocumentedCommands(t *testing.T) {
 			len(scripts))
 	}
 	runInNamespaces(t, scripts)
+}
+
+// TestPreparedCommandsAreShown: each row of prepared is for a command that a page still shows.
+func TestPreparedCommandsAreShown(t *testing.T) {
+	shown := map[int]bool{}
+	for _, file := range pages(t) {
+		blocks, _ := readPage(t, file)
+		for _, b := range blocks {
+			for _, c := range b.commands() {
+				shown[stateOf(c)] = true
+			}
+		}
+	}
+	for i, p := range prepared {
+		if !shown[i] {
+			t.Errorf("no page shows %q with %q", p.beginning, p.prints)
+		}
+	}
 }
 
 // TestExamplesStart checks and starts every file of docs/examples.
@@ -78,7 +130,7 @@ func scriptOf(commands []shownCommand) string {
 		if !runsHere(c.text) {
 			continue
 		}
-		fmt.Fprintf(&script, "# %s\ndocumented '%s'", c.place, strings.ReplaceAll(c.text, "'", "''"))
+		fmt.Fprintf(&script, "# %s\n%s", c.place, calls(c))
 		if c.prints != nil {
 			fmt.Fprintf(&script, " prints%d", i)
 			fmt.Fprintf(&files, "-- prints%d --\n%s\n", i, strings.Join(c.prints, "\n"))
@@ -86,6 +138,24 @@ func scriptOf(commands []shownCommand) string {
 		script.WriteString("\n")
 	}
 	return script.String() + files.String()
+}
+
+// calls returns the script's lines for a command without what it prints: "!" stands for a failure.
+func calls(c shownCommand) string {
+	quoted := func(line string) string {
+		return "documented '" + strings.ReplaceAll(line, "'", "''") + "'"
+	}
+	state, before := stateOf(c), ""
+	if state < 0 {
+		return quoted(c.text)
+	}
+	if setUp := prepared[state].setUp; setUp != "" {
+		before = quoted(setUp) + "\n"
+	}
+	if prepared[state].fails {
+		before += "! "
+	}
+	return before + quoted(c.text)
 }
 
 // runsHere reports whether a line is complete and not in notHere.
@@ -120,7 +190,8 @@ func runInNamespaces(t *testing.T, scripts []string) {
 }
 
 // documented runs a command line of a page: documented LINE [FILE], where FILE has what it prints.
-func documented(ts *testscript.TestScript, _ bool, args []string) {
+// With "!" in front the line has to fail.
+func documented(ts *testscript.TestScript, fails bool, args []string) {
 	s, line := ts.Value(station{}).(*station), args[0]
 	for _, a := range adapted {
 		line = a.shown.ReplaceAllString(line, a.run)
@@ -135,15 +206,33 @@ func documented(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	printed, err := s.inside(line).CombinedOutput()
 	ts.Logf("> %s\n%s", line, printed)
-	if exit, failed := errors.AsType[*exec.ExitError](err); !failed ||
-		exit.ExitCode() != goodExit(line) {
-		ts.Check(err)
-	}
+	ts.Check(judgeExit(line, fails, err))
 	if len(args) > 1 {
 		if missing := firstMissing(ts.ReadFile(args[1]), string(printed)); missing != "" {
 			ts.Fatalf("the page shows a line that is not printed:\n%s", missing)
 		}
 	}
+}
+
+// judgeExit returns an error unless a command line ended as the page says.
+func judgeExit(line string, fails bool, err error) error {
+	exit, failed := errors.AsType[*exec.ExitError](err)
+	switch {
+	case fails && err == nil:
+		return errors.New("succeeds, and has to fail")
+	case fails && failed && exit.ExitCode() == badExit(line),
+		!fails && failed && exit.ExitCode() == goodExit(line):
+		return nil
+	}
+	return err
+}
+
+// badExit is the exit status with which a command line fails.
+func badExit(line string) int {
+	if strings.HasPrefix(line, "curl ") {
+		return 22 // the server answered with an error
+	}
+	return 1
 }
 
 // goodExit is the exit status, besides 0, with which a command line may end.
@@ -159,7 +248,9 @@ func goodExit(line string) int {
 
 var asksNone = regexp.MustCompile(`fulcrum (run|check|import|version|completion)\b`)
 
-func asksDirector(line string) bool { return !asksNone.MatchString(line) }
+func asksDirector(line string) bool {
+	return callsProgram.MatchString(line) && !asksNone.MatchString(line)
+}
 
 // unstable are the parts of an output that differ from run to run, besides numbers.
 var unstable = []struct {
@@ -172,8 +263,11 @@ var unstable = []struct {
 }
 
 // firstMissing returns the first line of a page that is not printed, in the page's order; "..."
-// stands for any lines.
+// stands for any lines. A page may wrap a JSON object and leave members out: see missingMember.
 func firstMissing(shown, printed string) string {
+	if strings.HasPrefix(shown, "{") {
+		return missingMember(shown, printed)
+	}
 	left, skip := maskedLines(printed), false
 	for _, line := range maskedLines(shown) {
 		if line == "..." {
@@ -185,6 +279,25 @@ func firstMissing(shown, printed string) string {
 			return line
 		}
 		left, skip = left[at+1:], false
+	}
+	return ""
+}
+
+// missingMember returns the name of a member of the shown object that the printed object lacks or
+// has with another value. Other lines may stand before the printed object.
+func missingMember(shown, printed string) string {
+	var want, got map[string]any
+	if err := json.Unmarshal([]byte(shown), &want); err != nil {
+		return fmt.Sprintf("%s: %v", shown, err)
+	}
+	printed = printed[max(0, strings.Index(printed, "{")):]
+	if err := json.NewDecoder(strings.NewReader(printed)).Decode(&got); err != nil {
+		return fmt.Sprintf("%s: %v", shown, err)
+	}
+	for name, value := range want {
+		if !reflect.DeepEqual(got[name], value) {
+			return name
+		}
 	}
 	return ""
 }
@@ -214,6 +327,9 @@ func TestFirstMissing(t *testing.T) {
 		{"10.1.0.11:80 a", "10.1.0.12:80 a", "10.1.0.11:80 a"},
 		{"a", "b\na", "a"},
 		{"leaves 10.1.0.2:31337 at 02:00:00:00:01:0c", "leaves 10.1.0.2:40404 at 02:00:00:00:01:ff", ""},
+		{"{\"a\": 1,\n\"b\": [2]}", "curl: (22)\n{\"z\":0,\"a\":1,\"b\":[2]}\n", ""},
+		{`{"a": 1, "b": [2]}`, `{"a":1,"b":[3]}`, "b"},
+		{`{"a": 1, "b": [2]}`, `{"a":1}`, "b"},
 	} {
 		if got := firstMissing(c.shown, c.printed); got != c.missing {
 			t.Errorf("%q in %q: missing %q, want %q", c.shown, c.printed, got, c.missing)

@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -121,8 +122,9 @@ func (s *station) stop() error {
 	return err
 }
 
-// The sessions that the director of a station has: SYNs to web and queries to dns.
-const webRequests, dnsRequests = 20, 31
+// The sessions that the director of a station has: SYNs to web and queries to dns. Before them it
+// drops strayPackets to an address that is not its own.
+const webRequests, dnsRequests, strayPackets = 20, 31, 2
 
 // furnish writes the files that commands of pages name.
 func (s *station) furnish() error {
@@ -138,6 +140,9 @@ func (s *station) furnish() error {
 		"fulcrum.toml": configuration,
 		"new.toml":     []byte(changed(string(configuration))),
 		"rules":        []byte("-A -t 10.0.0.101:80 -s rr\n-a -t 10.0.0.101:80 -r 10.1.0.13 -m -w 1\n"),
+		"moved": []byte("-A -t 10.0.0.100:80 -s rr\n" +
+			"-a -t 10.0.0.100:80 -r 10.1.0.11:8080 -m -w 1\n" +
+			"-a -t 10.0.0.100:80 -r 10.1.0.12:8080 -m -w 1\n"),
 		"etc/keepalived/keepalived.conf": []byte("virtual_server 10.0.0.100 80 {\n lb_kind NAT\n protocol TCP\n" +
 			" real_server 10.1.0.11 80 {\n }\n}\n"),
 		"etc/fulcrum/token":        []byte("0123456789abcdef0123456789abcdef"),
@@ -192,9 +197,12 @@ func (s *station) examples() error {
 // captures writes what the director's device plays, and an empty capture for pcap.toml.
 func (s *station) captures() error {
 	var frames [][]byte
-	for i := range webRequests + dnsRequests {
+	targets := slices.Concat(slices.Repeat([]string{"203.0.113.9:443"}, strayPackets),
+		slices.Repeat([]string{"10.0.0.100:80"}, webRequests),
+		slices.Repeat([]string{"10.0.0.100:53"}, dnsRequests))
+	for i, target := range targets {
 		client := netip.AddrPortFrom(netip.MustParseAddr("192.0.2.9"), uint16(4000+i))
-		frame, err := frameFrom(client, i < webRequests)
+		frame, err := frameFrom(client, netip.MustParseAddrPort(target))
 		if err != nil {
 			return err
 		}
@@ -204,15 +212,16 @@ func (s *station) captures() error {
 		saveCapture(filepath.Join(s.folder, "in.pcap"), nil))
 }
 
-// frameFrom returns a SYN to web or a query to dns, sent to DPDK's first net_pcap device.
-func frameFrom(client netip.AddrPort, web bool) ([]byte, error) {
+// frameFrom returns a SYN, or a datagram to port 53, sent to DPDK's first net_pcap device.
+func frameFrom(client, target netip.AddrPort) ([]byte, error) {
 	ip := &layers.IPv4{
-		Version: 4, TTL: 64, SrcIP: client.Addr().AsSlice(), DstIP: net.IP{10, 0, 0, 100},
+		Version: 4, TTL: 64, SrcIP: client.Addr().AsSlice(), DstIP: target.Addr().AsSlice(),
 	}
 	var transport gopacket.SerializableLayer
-	if web {
+	if target.Port() != 53 {
 		ip.Protocol = layers.IPProtocolTCP
-		tcp := &layers.TCP{SrcPort: layers.TCPPort(client.Port()), DstPort: 80, SYN: true, Window: 65535}
+		tcp := &layers.TCP{SrcPort: layers.TCPPort(client.Port()),
+			DstPort: layers.TCPPort(target.Port()), SYN: true, Window: 65535}
 		_ = tcp.SetNetworkLayerForChecksum(ip) // cannot fail for IPv4
 		transport = tcp
 	} else {
