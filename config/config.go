@@ -97,7 +97,7 @@ type Session struct {
 	Max             int  // IPv4 sessions of the whole director
 	MaxV6           int  // IPv6 sessions of the whole director; 0 where the file has none to make
 	SloppyTCP       bool // any TCP packet but RST starts a session, not only SYN
-	ExpireNoDest    bool // sessions whose real server was removed are dropped by their next packet
+	ExpireNoDest    bool // sessions end with their real server; SYNs leave one of weight 0
 	ExpireQuiescent bool // the same for real servers of weight 0 under persistence
 	Timeouts        Timeouts
 }

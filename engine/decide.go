@@ -158,8 +158,8 @@ func (w *Worker) unclaimed(dst packet.Addr) Verdict {
 	return DropToHost
 }
 
-// startsAnew reports whether a SYN begins a new connection on the addresses and ports of one that has ended: IPVS's
-// conn_reuse_mode 3.
+// startsAnew reports whether a SYN begins a new connection on the addresses and ports of a session:
+// of one that has ended (IPVS's conn_reuse_mode 3), or that is to leave its real server.
 func (w *Worker) startsAnew(ref conntrack.Ref) bool {
 	if ref.Direction() == conntrack.Outbound {
 		return false
@@ -169,9 +169,9 @@ func (w *Worker) startsAnew(ref conntrack.Ref) bool {
 	case conntrack.TimeWait, conntrack.Close:
 		return true
 	case conntrack.FinWait:
-		return s.PacketsOut == 0
+		return s.PacketsOut == 0 || w.leavesDrained(s)
 	}
-	return false
+	return w.leavesDrained(s)
 }
 
 // findAnswers finds the flow on which the real server's answers will come, which no other session may

@@ -125,7 +125,7 @@ func (w *Worker) explainKnown(q *Question, x *Explanation) bool {
 	switch {
 	case !ok:
 		return false
-	case q.Protocol == packet.ProtocolTCP && q.TCPFlags&packet.TCPSyn != 0 && w.startsAnew(ref):
+	case w.explainsAnew(q, ref):
 		a.over, x.Replaces = ref, true
 		w.explainDecision(q, x, &a)
 	default:

@@ -56,15 +56,6 @@ func (w *Worker) established(p *ports.Packet, m *meta, ref conntrack.Ref) Verdic
 	return w.forward(&g)
 }
 
-// orphaned ends the session of a packet whose real server was removed, if that is asked for, so that the
-// next packet starts anew. It returns the verdict.
-func (w *Worker) orphaned(g *passage, v Verdict) Verdict {
-	if v == DropRealServerGone && w.snap.settings.ExpireNoDest {
-		w.sessions.End(g.slot)
-	}
-	return v
-}
-
 // forward sends a packet of a session on to its next hop, if it may go there.
 func (w *Worker) forward(g *passage) Verdict {
 	mtu := g.mtuLeft()

@@ -23,6 +23,7 @@ type snapshot struct {
 	order    []*serviceEntry // of the configuration
 	servers  []*serverEntry  // by real server id
 	reuses   uint32          // ids that were given to another real server so far
+	removals uint32          // real servers that were removed so far
 	// addresses has the director's addresses but for those that only a topology has.
 	addresses lookup[addressKind]
 	echoing   lookup[*echoGroup]    // by VIP

@@ -101,7 +101,7 @@ var verdicts = [NumVerdicts]struct{ name, meaning, remedy string }{
 	DropToHost:             {"to_host", "to the director itself, which has no host path", "nothing: the director itself offers no service on its ports"},
 	DropNotOurs:            {"not_ours", "to an address that is not the director's and of no session", "check who routes such packets here; in nat, real servers that talk on their own account"},
 	DropNoRealServer:       {"no_real_server", "no real server is available (weight 0 or overloaded); answered by ICMP port unreachable", "look after the real servers: all are drained or overloaded"},
-	DropRealServerGone:     {"real_server_gone", "the session's real server was removed", "nothing: clients of a removed real server; `expire_nodest` lets them start anew, draining first avoids it"},
+	DropRealServerGone:     {"real_server_gone", "the session's real server was removed", "nothing: clients of a removed real server; `expire_nodest` has their packets scheduled anew, draining first avoids it"},
 	DropSessionsFull:       {"sessions_full", "session table is full and holds no half-open session", "raise `session.max` (`session.max_v6` for IPv6)"},
 	DropFlowTaken:          {"flow_taken", "another session's answers come on the same flow: one client uses one port towards two services with the same real server", "give the services different real server ports, or use fullnat"},
 	DropNoLocalPort:        {"no_local_port", "no free local address and port towards the real server was found", "add `local_addresses`: each gives 64,512 sessions for every real server"},

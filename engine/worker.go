@@ -42,6 +42,7 @@ type Worker struct {
 	scratch    [modes.MaxError]byte
 	peers      []peer // by real server id
 	pass       serverPass
+	flush      flushPass
 	hopEpoch   uint32 // raised when what peers remember of next hops may be wrong
 	burst      uint64 // counts the bursts
 	icmpTokens tokens
@@ -87,6 +88,7 @@ func (w *Worker) Turn(now uint32) int {
 	w.sessions.Expire(now)
 	w.tickNeighbours()
 	w.lookAfterServers()
+	w.flushSessions()
 	w.tickFragments(now)
 	w.announce()
 	if now-w.lastPublished >= publishInterval {
@@ -120,6 +122,7 @@ func (w *Worker) adopt(s *snapshot) {
 		w.hopEpoch++ // an id has become another real server's
 	}
 	w.pass.again = true
+	w.flushAfter(old, s)
 }
 
 // stop gives back every packet that is still held and ends all sessions, so that the counts come out even. No worker may be
