@@ -26,6 +26,7 @@ type decision struct {
 
 	// Valid if a real server was picked.
 	id     uint32
+	place  int // in the service's pool
 	server *serverEntry
 
 	// Valid if verdict is Taken.
@@ -59,11 +60,9 @@ func (w *Worker) decideFor(service *serviceEntry, a *arrival, d *decision) {
 	if d.verdict = w.choose(a, d); d.verdict != Taken {
 		return
 	}
-	if isEcho(a.key.Protocol) && d.server.families.mixed() && d.server.mode.Path() == lvs.Translate {
-		d.verdict = DropOtherFamily
-		return
+	if d.verdict = w.findAnswers(a, d, maxProbes); d.verdict != Taken {
+		w.chooseOther(a, d)
 	}
-	d.verdict = w.findAnswers(a, d)
 }
 
 // choose has the service's scheduler pick a real server.
@@ -79,7 +78,13 @@ func (w *Worker) choose(a *arrival, d *decision) Verdict {
 	if !ok {
 		return DropNoRealServer
 	}
+	return w.choosePlace(pool, i, d)
+}
+
+// choosePlace has a decision go to the real server of an index of its service's pool.
+func (w *Worker) choosePlace(pool *sched.Pool, i int, d *decision) Verdict {
 	picked := pool.At(i)
+	d.place = i
 	d.id = picked.ID
 	if d.server = w.entryOf(picked); d.server == nil {
 		return w.catchUp(d, picked)
@@ -175,8 +180,11 @@ func (w *Worker) startsAnew(ref conntrack.Ref) bool {
 }
 
 // findAnswers finds the flow on which the real server's answers will come, which no other session may
-// have.
-func (w *Worker) findAnswers(a *arrival, d *decision) Verdict {
+// have. In fullnat it looks at as many local ports as probes says.
+func (w *Worker) findAnswers(a *arrival, d *decision, probes int) Verdict {
+	if isEcho(a.key.Protocol) && d.server.families.mixed() && d.server.mode.Path() == lvs.Translate {
+		return DropOtherFamily
+	}
 	out := &d.out
 	// Field by field: a literal would be made elsewhere and then copied, for which the CPU has to wait.
 	out.Src, out.SrcPort, out.Protocol = d.server.address, d.server.port, a.key.Protocol
@@ -188,7 +196,7 @@ func (w *Worker) findAnswers(a *arrival, d *decision) Verdict {
 	case !mode.TwoWay():
 		return Taken
 	case mode.Source() == lvs.Local:
-		return w.findLocal(a, d)
+		return w.findLocal(a, d, probes)
 	}
 	out.Dst, out.DstPort = a.key.Src, a.key.SrcPort
 	if !w.free(a, d) {

@@ -17,11 +17,11 @@ const (
 //
 // With several workers each uses those local ports that are its own. So no two of them ever choose the
 // same, and answers come to the worker that has the session.
-func (w *Worker) findLocal(a *arrival, d *decision) Verdict {
+func (w *Worker) findLocal(a *arrival, d *decision, probes int) Verdict {
 	p := &w.peers[d.id]
 	p.meet(d.server, w.random)
 	d.turn = p.turn
-	for range maxProbes {
+	for range probes {
 		if !w.nextLocal(d) {
 			return DropNoLocalPort
 		}
