@@ -67,6 +67,7 @@ type Engine struct {
 	news     neighbour.News
 
 	announcements announcements
+	limits        limits
 
 	capturing sync.Mutex // held by the one capture that there may be
 	listing   sync.Mutex // held for each piece of a listing: all of them together cost a worker as much as one
@@ -79,6 +80,7 @@ func New(cfg Config, settings Settings) (*Engine, error) {
 	}
 	e := &Engine{cfg: cfg, registry: newRegistry(len(cfg.CPUs))}
 	e.steering = steer.New(cfg.Ports, len(cfg.CPUs), newRandom(cfg.Seed).Uint64())
+	e.limits.tooBig.setKey(newRandom(cfg.Seed))
 	if err := e.Apply(settings); err != nil {
 		return nil, err
 	}

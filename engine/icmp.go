@@ -89,28 +89,3 @@ func (w *Worker) turnBack(p *ports.Packet, frame []byte) {
 	e.SetDst(e.Src())
 	e.SetSrc(w.snap.ports[p.Port].mac)
 }
-
-// Limits of ICMP errors: the kernel's icmp_msgs_per_sec and icmp_msgs_burst.
-const (
-	icmpPerSecond = 1000
-	icmpBurst     = 50
-)
-
-// tokens limits a rate: it fills up with time.
-type tokens struct {
-	thousandths uint32
-	last        uint32
-}
-
-// icmpAllowed takes a token for an ICMP error.
-func (w *Worker) icmpAllowed() bool {
-	t := &w.icmpTokens
-	const full = icmpBurst * 1000
-	t.thousandths = min(t.thousandths+min(w.now-t.last, 1000)*icmpPerSecond, full)
-	t.last = w.now
-	if t.thousandths < 1000 {
-		return false
-	}
-	t.thousandths -= 1000
-	return true
-}

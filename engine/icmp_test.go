@@ -187,16 +187,16 @@ func TestICMPErrorsAreLimited(t *testing.T) {
 		}
 		return len(b.ports[0].Collect(0))
 	}
-	if n := errors(100); n != icmpBurst {
-		t.Fatalf("%d errors in a burst, want %d", n, icmpBurst)
+	if n := errors(100); n != int(errorRate.burst) {
+		t.Fatalf("%d errors in a burst, want %d", n, errorRate.burst)
 	}
 	b.now += 10
 	if n := errors(100); n != 10 {
 		t.Fatalf("%d errors after 10 ms, want 10", n)
 	}
 	b.now += 60_000
-	if n := errors(100); n != icmpBurst {
-		t.Fatalf("%d errors after a minute, want %d", n, icmpBurst)
+	if n := errors(100); n != int(errorRate.burst) {
+		t.Fatalf("%d errors after a minute, want %d", n, errorRate.burst)
 	}
 	// Echo is not an error.
 	for range 100 {

@@ -33,10 +33,10 @@ func (w *Worker) tunnelError(p *ports.Packet, m *meta) Verdict {
 	}
 	s := w.sessions.At(ref.Slot())
 	way := &ways[s.Mode][w.snap.servers[s.Server].families]
-	if way.path != lvs.Tunnel || !w.icmpAllowed() {
+	what, rest := m.problem(frame, int(way.overheads[conntrack.Inbound]))
+	if way.path != lvs.Tunnel || !w.mayTell(q.Key.Src, what) {
 		return DropICMPError
 	}
-	what, rest := m.problem(frame, int(way.overheads[conntrack.Inbound]))
 	h, v := w.nextHop(q.Key.Src)
 	if v != Taken {
 		return v

@@ -45,7 +45,6 @@ type Worker struct {
 	flush      flushPass
 	hopEpoch   uint32 // raised when what peers remember of next hops may be wrong
 	burst      uint64 // counts the bursts
-	icmpTokens tokens
 	fragments  fragments
 	announcers []announcer // batches that are being announced
 	announced  uint64      // announcements.added when the last batch was taken
