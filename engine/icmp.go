@@ -13,7 +13,12 @@ const originTTL = 64
 func (w *Worker) icmp4(p *ports.Packet, m *meta) Verdict {
 	frame := p.Bytes()
 	message := packet.ICMP(frame[m.Transport:m.End])
-	if message.IsError() {
+	switch {
+	case !m.isWhole(p):
+		return DropICMPChecksum
+	case message.Type() == packet.ICMPRedirect:
+		return DropICMPError // a router's word to its neighbour: it says nothing behind the director
+	case message.IsError():
 		return w.icmpError(p, m)
 	}
 	if v, taken := w.echoFlow(p, m); taken {
@@ -28,7 +33,7 @@ func (w *Worker) icmp4(p *ports.Packet, m *meta) Verdict {
 	ip.SetTTL(originTTL)
 	ip.SetChecksum(0)
 	ip.SetChecksum(packet.Checksum(ip[:ip.HeaderLen()]))
-	// Only the type changes, from 8 to 0, so that a damaged message stays damaged. It is taken off by RFC 1141, since the rest may be all
+	// Only the type changes, from 8 to 0. It is taken off by RFC 1141, since the rest may be all
 	// zeros: then the checksum is 0xffff, for which RFC 1624 gives 0.
 	message[0] = packet.ICMPEchoReply
 	message.SetChecksum(packet.Fold(uint64(message.Checksum()) + uint64(packet.ICMPEchoRequest)<<8))
@@ -41,10 +46,14 @@ func (w *Worker) icmp6(p *ports.Packet, m *meta) Verdict {
 	frame := p.Bytes()
 	message := packet.ICMPv6(frame[m.Transport:m.End])
 	switch t := message.Type(); {
+	case t == packet.ICMP6Solicitation, t == packet.ICMP6Advertisement:
+		return w.discover(p, m) // which has a reason of its own for a wrong checksum
+	case !m.isWhole(p):
+		return DropICMPChecksum
+	case t == packet.ICMP6Redirect:
+		return DropICMPError
 	case message.IsError():
 		return w.icmpError(p, m)
-	case t == packet.ICMP6Solicitation, t == packet.ICMP6Advertisement:
-		return w.discover(p, m)
 	}
 	k := &w.key
 	m.WriteKey(k, p.Bytes())
@@ -88,4 +97,14 @@ func (w *Worker) turnBack(p *ports.Packet, frame []byte) {
 	e := packet.Ethernet(frame)
 	e.SetDst(e.Src())
 	e.SetSrc(w.snap.ports[p.Port].mac)
+}
+
+// isWhole reports whether the checksum of an ICMP message is right.
+func (m *meta) isWhole(p *ports.Packet) bool {
+	message := p.Bytes()[m.Transport:m.End]
+	if m.Kind.Is6() {
+		k := m.Key(p.Bytes())
+		return packet.ICMPv6(message).Valid(k.Src, k.Dst)
+	}
+	return packet.Checksum(message) == 0
 }

@@ -34,6 +34,7 @@ const (
 	DropTCPDataOffset
 	DropUDPLength
 	DropSCTPChunk
+	DropICMPChecksum
 	DropBadND
 	DropVLAN
 	DropNotIP
@@ -80,6 +81,7 @@ var verdicts = [NumVerdicts]struct{ name, meaning, remedy string }{
 	DropTCPDataOffset:      {"bad_tcp_data_offset", "TCP data offset below 20 or beyond the packet", "look for a broken or hostile sender"},
 	DropUDPLength:          {"bad_udp_length", "UDP length below 8 or beyond the packet", "look for a broken or hostile sender"},
 	DropSCTPChunk:          {"bad_sctp_chunk", "length of the first SCTP chunk below 4 or beyond the packet", "look for a broken or hostile sender"},
+	DropICMPChecksum:       {"bad_icmp_checksum", "ICMP message whose checksum is wrong", "look for a damaged cable or a broken sender"},
 	DropBadND:              {"bad_nd", "neighbour discovery that breaks RFC 4861's rules, from behind a router for example", "look for a broken or hostile station on the subnet"},
 	DropIPOptions:          {"bad_ip_options", "IP options that are cut off, or a source route", "look for a hostile sender: nobody has source routes by mistake"},
 	DropIPv6Address:        {"bad_ipv6_address", "an IPv4-mapped IPv6 address, or a source that is a group", "look for a hostile sender: such addresses never belong on a wire"},
@@ -96,7 +98,7 @@ var verdicts = [NumVerdicts]struct{ name, meaning, remedy string }{
 	DropSourceMAC:          {"bad_source_mac", "Ethernet source is a group, which nobody can be", "look for a broken or hostile station"},
 	DropSourceAddress:      {"bad_source", "would begin a session, but its source is no host's address, or the director's own", "look for a hostile sender; filter such sources at the border"},
 	DropNoSession:          {"no_session", "of no session and cannot begin one: TCP without SYN or with RST, or anything to a local address", "nothing if it is little: late packets of ended sessions; after a restart of the director, sessions that it does not know (`sloppy_tcp` takes them on)"},
-	DropICMPError:          {"icmp_error", "ICMP error about a packet of no session, or a damaged one or one without a counterpart between the families", "nothing if it is little: errors about sessions that have ended"},
+	DropICMPError:          {"icmp_error", "ICMP error about a packet of no session, a redirect, or an error without a counterpart between the families", "nothing if it is little: errors about sessions that have ended"},
 	DropNoService:          {"no_service", "to a VIP, but no service has that protocol and port", "add a `[[service]]` for the port, or filter it in front"},
 	DropToHost:             {"to_host", "to the director itself, which has no host path", "nothing: the director itself offers no service on its ports"},
 	DropNotOurs:            {"not_ours", "to an address that is not the director's and of no session", "check who routes such packets here; in nat, real servers that talk on their own account"},

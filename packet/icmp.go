@@ -9,6 +9,7 @@ const ICMPLen = 8
 const (
 	ICMPEchoReply    uint8 = 0
 	ICMPUnreachable  uint8 = 3
+	ICMPRedirect     uint8 = 5
 	ICMPEchoRequest  uint8 = 8
 	ICMPTimeExceeded uint8 = 11
 

@@ -12,6 +12,7 @@ const (
 	ICMP6EchoReply        uint8 = 129
 	ICMP6Solicitation     uint8 = 135 // of a neighbour
 	ICMP6Advertisement    uint8 = 136 // of a neighbour
+	ICMP6Redirect         uint8 = 137
 
 	ICMP6CodeNoRoute          uint8 = 0
 	ICMP6CodeProhibited       uint8 = 1
