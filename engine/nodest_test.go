@@ -17,9 +17,9 @@ func (s *site) expiring(v ...Service) Settings {
 }
 
 // without takes a service's first real server away.
-func (v Service) without() Service {
-	v.RealServers = v.RealServers[1:]
-	return v
+func (s Service) without() Service {
+	s.RealServers = s.RealServers[1:]
+	return s
 }
 
 // goesTo expects one frame, to the i-th real server.
