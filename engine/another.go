@@ -9,9 +9,10 @@ const (
 	otherProbes = 16
 )
 
-// chooseOther has a decision go to the next available real server that can have the session, because
-// the one that the scheduler picked cannot. If none can, the decision stays as it is. The scheduler
-// does not notice: its place is where the pick left it. So a question moves nothing here either.
+// chooseOther has a decision go to the next available real server that can have the session,
+// because the one that the scheduler picked cannot. If none can, the decision stays as it is. The
+// scheduler does not notice: its place is where the pick left it. So a question moves nothing here
+// either.
 func (w *Worker) chooseOther(a *arrival, d *decision) {
 	pool, first := w.poolOf(d.service.live), *d
 	i, ok := first.place, false

@@ -40,8 +40,8 @@ func TestFlowTakenGoesToAnother(t *testing.T) {
 	}
 }
 
-// A real server whose ports are used up is passed over: all sessions that rr would give it go to the
-// other one. Once that is used up too, clients are answered.
+// A real server whose ports are used up is passed over: all sessions that rr would give it go to
+// the other one. Once that is used up too, clients are answered.
 func TestUsedUpServerIsPassedOver(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes 130,000 sessions")
@@ -60,7 +60,8 @@ func TestUsedUpServerIsPassedOver(t *testing.T) {
 		t.Helper()
 		for range n {
 			b.collectAll()
-			b.explained(s.front, udp(clientAt(next), echoVIP, "?").frame(s.gateway.mac, s.own(s.front).mac))
+			ask := udp(clientAt(next), echoVIP, "?")
+			b.explained(s.front, ask.frame(s.gateway.mac, s.own(s.front).mac))
 			next++
 		}
 	}
@@ -72,7 +73,8 @@ func TestUsedUpServerIsPassedOver(t *testing.T) {
 	b.flood(2 * localPorts)
 	b.dropped("")
 	b.fromClient(udp(client, echoVIP, "?"))
-	b.toClient(icmpError(vipAlone, udp(client, echoVIP, "?"), packet.ICMPUnreachable, packet.ICMPCodePortUnreachable, 0))
+	b.toClient(icmpError(vipAlone, udp(client, echoVIP, "?"),
+		packet.ICMPUnreachable, packet.ICMPCodePortUnreachable, 0))
 	b.dropped("no_local_port=1")
 }
 
@@ -86,7 +88,8 @@ func TestCrowdedServerIsPassedOver(t *testing.T) {
 	b.sources(2 * maxProbes)
 	b.worker.peers[0].turn = 0
 	for i := range 2 {
-		b.explained(s.front, udp(clientAt(1000+i), echoVIP, "?").frame(s.gateway.mac, s.own(s.front).mac))
+		ask := udp(clientAt(1000+i), echoVIP, "?")
+		b.explained(s.front, ask.frame(s.gateway.mac, s.own(s.front).mac))
 	}
 	b.dropped("")
 	b.connections(0, 0, 0, maxProbes)
@@ -137,7 +140,9 @@ func TestEchoPassesOverTheOtherFamily(t *testing.T) {
 	v.RealServers = append(v.RealServers, RealServer{Address: at4("10.1.0.77:8080"), Weight: 1})
 	b := newBed(t, s, s.serving(v))
 	for i := range 2 {
-		b.fromClient(echoRequest("192.168.5.9", vipAlone).with(func(p *pkt) { p.rest += uint32(i) << 16 }))
+		ask := echoRequest("192.168.5.9", vipAlone)
+		ask.rest += uint32(i) << 16
+		b.fromClient(ask)
 		b.goesTo(0)
 	}
 	b.dropped("")

@@ -9,13 +9,14 @@ import (
 )
 
 // ICMP errors are limited as in Linux (icmp_global_allow in net/ipv4/icmp.c): all together, except
-// for "fragmentation needed" and "packet too big". Clients whose path MTU discovery fails hang, so a
-// flood of other errors must not use up what these need. They are limited for each destination.
+// for "fragmentation needed" and "packet too big". Clients whose path MTU discovery fails hang, so
+// a flood of other errors must not use up what these need. They are limited for each destination.
 //
 // The limits hold for the whole director. Workers share the buckets, and touch them only when an
-// error is to be sent. A share of the limit for each worker would need no atomic, but errors seldom
-// come to all workers alike: a client would get the n-th part of its limit. A worker writes a bucket
-// only when it takes a token, so even under a flood the global one is written 1,000 times a second.
+// error is to be sent. A share of the limit for each worker would need no atomic, but errors
+// seldom come to all workers alike: a client would get the n-th part of its limit. A worker writes
+// a bucket only when it takes a token, so even under a flood the global one is written 1,000 times
+// a second.
 
 // limits are the token buckets of the director's ICMP errors. Any worker may use them.
 type limits struct {
@@ -35,15 +36,16 @@ var (
 	tooBigRate = rate{100, 50}
 )
 
-// A bucket is a word: a tag that says whose it is, the level in thousandths of a token, and the time
-// in ms of that level.
+// A bucket is a word: a tag that says whose it is, the level in thousandths of a token, and the
+// time in ms of that level.
 const (
 	bucketTagShift   = 48
 	bucketLevelShift = 32
 	bucketLevels     = 1 << (bucketTagShift - bucketLevelShift)
 )
 
-// bucketSkew is how far one worker's clock may be behind another's, in ms. No time passes meanwhile.
+// bucketSkew is how far one worker's clock may be behind another's, in ms. No time passes
+// meanwhile.
 const bucketSkew = 10_000
 
 // take returns a bucket without one token, or false if it has none.
@@ -56,7 +58,8 @@ func (r rate) take(bucket uint64, now uint32) (uint64, bool) {
 	if level < 1000 {
 		return bucket, false
 	}
-	return bucket>>bucketTagShift<<bucketTagShift | uint64(level-1000)<<bucketLevelShift | uint64(at), true
+	tag := bucket >> bucketTagShift << bucketTagShift
+	return tag | uint64(level-1000)<<bucketLevelShift | uint64(at), true
 }
 
 // full returns a full bucket with a tag.
@@ -88,7 +91,9 @@ type destinations struct {
 	key  [2]uint64 // secret
 }
 
-func (d *destinations) setKey(random *rand.Rand) { d.key = [2]uint64{random.Uint64(), random.Uint64()} }
+func (d *destinations) setKey(random *rand.Rand) {
+	d.key = [2]uint64{random.Uint64(), random.Uint64()}
+}
 
 // take takes a token of an address.
 func (d *destinations) take(a packet.Addr, now uint32) bool {
@@ -108,7 +113,9 @@ func (d *destinations) take(a packet.Addr, now uint32) bool {
 }
 
 // bucketOf returns the place of a tag in its set, or the one to give it, and what is there.
-func bucketOf(set *[destinationWays]atomic.Uint64, tag uint64, now uint32) (*atomic.Uint64, uint64) {
+func bucketOf(
+	set *[destinationWays]atomic.Uint64, tag uint64, now uint32,
+) (*atomic.Uint64, uint64) {
 	oldest, age, content := 0, uint32(0), uint64(0)
 	for i := range set {
 		b := set[i].Load()

@@ -27,15 +27,16 @@ func (b *bed) toldOf(from string) (told int) {
 			continue
 		}
 		m.WriteKey(&b.worker.key, f)
-		if dst := b.worker.key.Dst.Netip(); dst == at4(from).Addr() || dst == sixPort(at4(from)).Addr() {
+		dst := b.worker.key.Dst.Netip()
+		if dst == at4(from).Addr() || dst == sixPort(at4(from)).Addr() {
 			told++
 		}
 	}
 	return told
 }
 
-// A flood of packets with TTL 1 does not keep an honest client's "too big" from being sent, nor does
-// a flood of packets that are too big from everywhere.
+// A flood of packets with TTL 1 does not keep an honest client's "too big" from being sent, nor
+// does a flood of packets that are too big from everywhere.
 func TestTooBigIsNeverStarved(t *testing.T) {
 	for _, s := range []site{oneArm, oneArm.twin()} {
 		for name, flood := range map[string]func(from string) pkt{
@@ -56,7 +57,8 @@ func TestTooBigIsNeverStarved(t *testing.T) {
 						b.deliver(s.front, s.in(flood(from)).frame(s.gateway.mac, mac))
 					}
 					if ms%100 == 0 {
-						b.deliver(s.front, s.in(largeFrom("192.168.5.9:4000")).frame(s.gateway.mac, mac))
+						honest := s.in(largeFrom("192.168.5.9:4000"))
+						b.deliver(s.front, honest.frame(s.gateway.mac, mac))
 					}
 					b.turn()
 					told += b.toldOf("192.168.5.9:4000")
@@ -98,7 +100,8 @@ func TestTooBigIsLimitedByDestination(t *testing.T) {
 	}
 }
 
-// The limit of all other errors is the director's: two workers together send at most 1,000 a second.
+// The limit of all other errors is the director's: two workers together send at most 1,000 a
+// second.
 func TestWorkersShareTheLimitOfErrors(t *testing.T) {
 	s := twoArm
 	b := newBed(t, s, s.serving(s.web(modes.DR, 0)), crowd(2))
@@ -107,7 +110,8 @@ func TestWorkersShareTheLimitOfErrors(t *testing.T) {
 	for range seconds * 1000 {
 		b.now++
 		for i := range 4 {
-			b.deliver(s.front, tcp(clientAt(i), webVIP, "S").frame(s.gateway.mac, s.own(s.front).mac))
+			syn := tcp(clientAt(i), webVIP, "S")
+			b.deliver(s.front, syn.frame(s.gateway.mac, s.own(s.front).mac))
 		}
 		b.turn()
 		told += len(b.ports[s.front].Collect(0)) + len(b.ports[s.front].Collect(1))

@@ -10,7 +10,8 @@ import (
 // connection leaves a real server of weight 0.
 
 // orphaned takes a packet whose passage along its session ended with a verdict. If the real server
-// was removed and expire_nodest is set, the session ends, and the client's packet is scheduled anew.
+// was removed and expire_nodest is set, the session ends, and the client's packet is scheduled
+// anew.
 func (w *Worker) orphaned(g *passage, v Verdict) Verdict {
 	if v != DropRealServerGone || !w.snap.settings.ExpireNoDest {
 		return v
@@ -70,7 +71,8 @@ const (
 	flushedEnds  = 32  // sessions that it ends, which costs far more
 )
 
-// flushPass is how far a worker has come with ending the sessions of real servers that were removed.
+// flushPass is how far a worker has come with ending the sessions of real servers that were
+// removed.
 type flushPass struct {
 	slot  uint32 // the next to look at
 	due   bool   // the pass is under way

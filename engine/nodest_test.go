@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/google/gopacket/layers"
@@ -31,8 +32,8 @@ func (b *bed) goesTo(i int) {
 	}
 }
 
-// The very packet that finds its real server removed goes to another one: a datagram or a SYN. Other
-// TCP is without session. Each was explained before.
+// The very packet that finds its real server removed goes to another one: a datagram or a SYN.
+// Other TCP is without session. Each was explained before.
 func TestExpireNoDest(t *testing.T) {
 	eachMode(t, func(t *testing.T, s site, m modes.Mode) {
 		for _, tt := range []struct {
@@ -68,7 +69,8 @@ func TestExpireNoDestOfAssociations(t *testing.T) {
 	one.RealServers = v.RealServers[:1]
 	b := newBed(t, s, s.expiring(one))
 	send := func(chunk layers.SCTPChunkType) {
-		b.receive(s.front, sctpFrame(s, at4(client), v.Address, s.gateway.mac, s.own(s.front).mac, 64, chunk))
+		mac := s.own(s.front).mac
+		b.receive(s.front, sctpFrame(s, at4(client), v.Address, s.gateway.mac, mac, 64, chunk))
 	}
 	send(layers.SCTPChunkTypeInit)
 	b.goesTo(0)
@@ -90,7 +92,8 @@ func TestExpireNoDestByAnAnswer(t *testing.T) {
 		b := newBed(t, s, s.expiring(s.web(m, 1)))
 		p := b.begin(m, tcp(client, webVIP, "S"))
 		b.engine.Apply(s.expiring(s.web(m, 2).without()))
-		b.fromServer(0, pkt{src: p.source, dst: p.server, protocol: packet.ProtocolTCP}.reply("SA", ""))
+		sent := pkt{src: p.source, dst: p.server, protocol: packet.ProtocolTCP}
+		b.fromServer(0, sent.reply("SA", ""))
 		b.quiet()
 		b.dropped("real_server_gone=1")
 		b.sessions(0)
@@ -188,11 +191,12 @@ func TestSynLeavesADrainedServer(t *testing.T) {
 	eachMode(t, func(t *testing.T, s site, m modes.Mode) {
 		for _, expire := range []bool{true, false} {
 			v := s.web(m, 2)
-			v.RealServers[0], v.RealServers[1] = v.RealServers[1], v.RealServers[0] // rr begins with servers[0]
+			slices.Reverse(v.RealServers) // rr begins with servers[0]
 			n := s.serving(v)
 			n.ExpireNoDest = expire
 			b := newBed(t, s, n)
-			b.fromClient(tcp(client, webVIP, "S"), tcp(client, webVIP, "A"), tcp(clientAt(1), webVIP, "S"))
+			b.fromClient(tcp(client, webVIP, "S"), tcp(client, webVIP, "A"))
+			b.fromClient(tcp(clientAt(1), webVIP, "S"))
 			b.collectAll()
 			v.RealServers[1].Weight = 0
 			n.Services[0] = v

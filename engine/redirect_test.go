@@ -31,7 +31,8 @@ func TestRedirectsAreDropped(t *testing.T) {
 		if !m.TwoWay() {
 			return
 		}
-		e := icmpError("10.0.0.77", pkt{src: p.source, dst: p.server, protocol: packet.ProtocolTCP, ttl: 64}, packet.ICMPUnreachable, 1, 0)
+		sent := pkt{src: p.source, dst: p.server, protocol: packet.ProtocolTCP, ttl: 64}
+		e := icmpError("10.0.0.77", sent, packet.ICMPUnreachable, 1, 0)
 		e.src = p.server
 		f := e.frame(s.servers[0].mac, s.own(s.back).mac)
 		retype(f, packet.ICMPRedirect, packet.ICMP6Redirect, 1)

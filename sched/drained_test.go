@@ -4,7 +4,9 @@ import "testing"
 
 func TestDrained(t *testing.T) {
 	loads := make([]Load, 4)
-	servers := []Server{{Weight: 1, Load: &loads[0]}, {Weight: 0, Load: &loads[1]}, {Weight: 5, Load: &loads[2]}}
+	servers := []Server{
+		{Weight: 1, Load: &loads[0]}, {Weight: 0, Load: &loads[1]}, {Weight: 5, Load: &loads[2]},
+	}
 	p := NewPool(RR, servers, nil)
 	for i, want := range []bool{false, true, false, false} { // the last is none of the pool's
 		if got := p.Drained(&loads[i]); got != want {

@@ -6,7 +6,8 @@ import (
 	"testing"
 )
 
-// Next goes once round, from newest to oldest as the kernel's list goes, past what is not available.
+// Next goes once round, from newest to oldest as the kernel's list goes, past what is not
+// available.
 func TestNext(t *testing.T) {
 	loads := make([]Load, 6)
 	servers := make([]Server, 6)
@@ -17,7 +18,9 @@ func TestNext(t *testing.T) {
 	servers[1].Upper = 1
 	p := published(servers)
 	loads[1].Begin()
-	for start, want := range [][]int{{5, 3, 2}, {0, 5, 3, 2}, {0, 5, 3}, {2, 0, 5}, {3, 2, 0, 5}, {3, 2, 0}} {
+	for start, want := range [][]int{
+		{5, 3, 2}, {0, 5, 3, 2}, {0, 5, 3}, {2, 0, 5}, {3, 2, 0, 5}, {3, 2, 0},
+	} {
 		var got []int
 		for i, ok := p.Next(start, start); ok; i, ok = p.Next(i, start) {
 			got = append(got, i)
