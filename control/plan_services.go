@@ -84,7 +84,7 @@ func (p *planner) orphaned(sessions int) string {
 	case sessions == 0:
 		return ""
 	case p.next.Session.ExpireNoDest:
-		return "end with their next packet"
+		return "end at once; their clients' next packets are scheduled anew"
 	}
 	return "their packets are dropped as real_server_gone until they time out"
 }

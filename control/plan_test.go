@@ -88,7 +88,7 @@ func TestPlan(t *testing.T) {
 		{"remove a real server", []string{web12, ""}, []string{"remove real server 10.0.0.12:8080 of web |  | 12 " + gone}},
 		{"remove a real server, sessions too", []string{web12, "", "max = 1000", "max = 1000\nexpire_nodest = true"}, []string{
 			"change session.expire_nodest | false -> true | 0 ",
-			"remove real server 10.0.0.12:8080 of web |  | 12 end with their next packet",
+			"remove real server 10.0.0.12:8080 of web |  | 12 end at once; their clients' next packets are scheduled anew",
 		}},
 		{"another address of a real server", []string{"10.0.0.12:8080", "10.0.0.12:8081"}, []string{
 			"remove real server 10.0.0.12:8080 of web |  | 12 " + gone,

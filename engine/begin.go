@@ -33,8 +33,8 @@ func (w *Worker) carryOut(p *ports.Packet, m *meta, a *arrival, d *decision) Ver
 	switch d.verdict {
 	case Taken:
 		return w.begin(p, m, a, d)
-	case DropNoRealServer:
-		return w.refuse(p, m, refusal{DropNoRealServer, a.key.Dst, portUnreachable, 0})
+	case DropNoRealServer, DropFlowTaken, DropNoLocalPort:
+		return w.refuse(p, m, refusal{d.verdict, a.key.Dst, portUnreachable, 0})
 	}
 	return d.verdict
 }

@@ -328,6 +328,7 @@ func (c *change) removeServers(live *liveService, old, wanted []RealServer) {
 		c.registry.remove(id, c.now)
 		gone := *c.new.servers[id]
 		gone.gone = true
+		c.new.removals++
 		c.setServer(id, gone)
 	}
 }

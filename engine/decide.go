@@ -27,6 +27,7 @@ type decision struct {
 
 	// Valid if a real server was picked.
 	id     uint32
+	place  int // in the service's pool
 	server *serverEntry
 
 	// Valid if verdict is Taken.
@@ -62,11 +63,9 @@ func (w *Worker) decideFor(service *serviceEntry, a *arrival, d *decision) {
 	if d.verdict = w.choose(a, d); d.verdict != Taken {
 		return
 	}
-	if isEcho(a.key.Protocol) && d.server.families.mixed() && d.server.mode.Path() == lvs.Translate {
-		d.verdict = DropOtherFamily
-		return
+	if d.verdict = w.findAnswers(a, d, maxProbes); d.verdict != Taken {
+		w.chooseOther(a, d)
 	}
-	d.verdict = w.findAnswers(a, d)
 }
 
 // choose picks a real server by the service's scheduler.
@@ -82,7 +81,13 @@ func (w *Worker) choose(a *arrival, d *decision) Verdict {
 	if !ok {
 		return DropNoRealServer
 	}
+	return w.choosePlace(pool, i, d)
+}
+
+// choosePlace has a decision go to the real server of an index of its service's pool.
+func (w *Worker) choosePlace(pool *sched.Pool, i int, d *decision) Verdict {
 	picked := pool.At(i)
+	d.place = i
 	d.id = picked.ID
 	if d.server = w.entryOf(picked); d.server == nil {
 		return w.catchUp(d, picked)
@@ -162,8 +167,8 @@ func (w *Worker) unclaimed(dst packet.Addr) Verdict {
 	return DropToHost
 }
 
-// startsAnew reports whether a SYN begins a new connection on the addresses and ports of an ended
-// one: IPVS's conn_reuse_mode 3.
+// startsAnew reports whether a SYN or an INIT begins a new connection on the addresses and ports of
+// a session: one that has ended (IPVS's conn_reuse_mode 3), or one that leaves its real server.
 func (w *Worker) startsAnew(ref conntrack.Ref) bool {
 	if ref.Direction() == conntrack.Outbound {
 		return false
@@ -173,13 +178,17 @@ func (w *Worker) startsAnew(ref conntrack.Ref) bool {
 	case conntrack.TimeWait, conntrack.Close, conntrack.SCTPClosed:
 		return true
 	case conntrack.FinWait:
-		return s.PacketsOut == 0
+		return s.PacketsOut == 0 || w.leavesDrained(s)
 	}
-	return false
+	return w.leavesDrained(s)
 }
 
-// findAnswers finds the flow of the real server's answers, which no other session may use.
-func (w *Worker) findAnswers(a *arrival, d *decision) Verdict {
+// findAnswers finds the flow of the real server's answers, which no other session may use. In
+// fullnat it tries at most probes local ports.
+func (w *Worker) findAnswers(a *arrival, d *decision, probes int) Verdict {
+	if isEcho(a.key.Protocol) && d.server.families.mixed() && d.server.mode.Path() == lvs.Translate {
+		return DropOtherFamily
+	}
 	out := &d.out
 	// Assigned field by field: a literal would be built elsewhere and then copied, and the CPU
 	// waits for the copy.
@@ -192,7 +201,7 @@ func (w *Worker) findAnswers(a *arrival, d *decision) Verdict {
 	case !mode.TwoWay():
 		return Taken
 	case mode.Source() == lvs.Local:
-		return w.findLocal(a, d)
+		return w.findLocal(a, d, probes)
 	}
 	out.Dst, out.DstPort = a.key.Src, a.key.SrcPort
 	if !w.free(a, d) {

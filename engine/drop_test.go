@@ -111,6 +111,13 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 		return dropping(t, pkt{src: at4(client), dst: at4(webVIP), protocol: packet.ProtocolSCTP,
 			ttl: 64, payload: make([]byte, 16)})
 	},
+	DropICMPChecksum: func(t *testing.T) *bed {
+		b := newBed(t, oneArm, oneArm.settings())
+		f := echoRequest("192.168.5.9", "10.0.0.1").frame(oneArm.gateway.mac, oneArm.ports[0].mac)
+		f[len(f)-1] ^= 1
+		b.receive(0, f)
+		return b
+	},
 	DropBadND: func(t *testing.T) *bed {
 		s := oneArm.twin()
 		b := newBed(t, s, s.settings())

@@ -27,11 +27,11 @@ func (w *Worker) echoFlow(p *ports.Packet, m *meta) (Verdict, bool) {
 	k := &w.key
 	m.WriteKey(k, p.Bytes())
 	hash := w.sessions.Hash(k)
+	w.hashes[m.index] = hash
 	if ref, known := w.sessions.Lookup(hash, k); known {
 		return w.established(p, m, ref), true
 	}
 	if service, ok := w.snap.passing.get(addressKey(k.Dst)); ok && m.DstPort == 0 {
-		w.hashes[m.index] = hash
 		return w.beginEcho(p, m, service), true
 	}
 	if m.SrcPort == 0 && w.outgoing != nil && int(p.Handovers) < len(w.outgoing) {

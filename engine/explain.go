@@ -141,7 +141,7 @@ func (w *Worker) explainKnown(q *Question, x *Explanation) bool {
 	switch {
 	case !ok:
 		return false
-	case q.opens() && w.startsAnew(ref):
+	case w.explainsAnew(q, ref):
 		a.over, x.Replaces = ref, true
 		w.explainDecision(q, x, &a)
 	default:

@@ -65,15 +65,6 @@ func (m *meta) opens(p *ports.Packet) bool {
 	return m.TCPFlags&packet.TCPSyn != 0
 }
 
-// orphaned returns the verdict about a packet whose real server was removed. With ExpireNoDest it
-// ends the session, so that the client's next packet begins another.
-func (w *Worker) orphaned(g *passage, v Verdict) Verdict {
-	if v == DropRealServerGone && w.snap.settings.ExpireNoDest {
-		w.sessions.End(g.slot)
-	}
-	return v
-}
-
 // forward sends a packet of a session to its next hop if the packet may pass.
 func (w *Worker) forward(g *passage) Verdict {
 	mtu := g.mtuLeft()

@@ -151,7 +151,7 @@ func (w *Worker) laterFragment(p *ports.Packet, m *meta, decision conntrack.Deci
 	}
 	var g passage
 	if v := w.enter(&g, p, m, ref); v != Taken {
-		return w.orphaned(&g, v)
+		return w.endOrphan(&g, v)
 	}
 	mtu := g.mtuLeft()
 	if !m.passable(mtu) && !m.divisible() {

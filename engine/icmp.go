@@ -13,7 +13,12 @@ const originTTL = 64
 func (w *Worker) icmp4(p *ports.Packet, m *meta) Verdict {
 	frame := p.Bytes()
 	message := packet.ICMP(frame[m.Transport:m.End])
-	if message.IsError() {
+	switch {
+	case !m.isWhole(p):
+		return DropICMPChecksum
+	case message.Type() == packet.ICMPRedirect:
+		return DropICMPError // it concerns only the router's own neighbours
+	case message.IsError():
 		return w.icmpError(p, m)
 	}
 	if v, taken := w.echoFlow(p, m); taken {
@@ -29,9 +34,8 @@ func (w *Worker) icmp4(p *ports.Packet, m *meta) Verdict {
 	ip.SetTTL(originTTL)
 	ip.SetChecksum(0)
 	ip.SetChecksum(packet.Checksum(ip[:ip.HeaderLen()]))
-	// Only the type changes, from 8 to 0, so that a damaged message stays damaged. The checksum
-	// follows by RFC 1141: if the rest is all zeros, it must become 0xffff, and RFC 1624 would give
-	// 0.
+	// Only the type changes, from 8 to 0. The checksum follows by RFC 1141: if the rest is all
+	// zeros, it must become 0xffff, and RFC 1624 would give 0.
 	message[0] = packet.ICMPEchoReply
 	message.SetChecksum(packet.Fold(uint64(message.Checksum()) + uint64(packet.ICMPEchoRequest)<<8))
 	w.turnBack(p, frame)
@@ -43,10 +47,14 @@ func (w *Worker) icmp6(p *ports.Packet, m *meta) Verdict {
 	frame := p.Bytes()
 	message := packet.ICMPv6(frame[m.Transport:m.End])
 	switch t := message.Type(); {
+	case t == packet.ICMP6Solicitation, t == packet.ICMP6Advertisement:
+		return w.discover(p, m) // which has a reason of its own for a wrong checksum
+	case !m.isWhole(p):
+		return DropICMPChecksum
+	case t == packet.ICMP6Redirect:
+		return DropICMPError
 	case message.IsError():
 		return w.icmpError(p, m)
-	case t == packet.ICMP6Solicitation, t == packet.ICMP6Advertisement:
-		return w.discover(p, m)
 	}
 	k := &w.key
 	m.WriteKey(k, p.Bytes())
@@ -94,27 +102,12 @@ func (w *Worker) turnBack(p *ports.Packet, frame []byte) {
 	e.SetSrc(w.snap.ports[p.Port].mac)
 }
 
-// Limits of ICMP errors: the kernel's icmp_msgs_per_sec and icmp_msgs_burst.
-const (
-	icmpPerSecond = 1000
-	icmpBurst     = 50
-)
-
-// tokens is a token bucket.
-type tokens struct {
-	thousandths uint32
-	last        uint32
-}
-
-// icmpAllowed takes a token for an ICMP error and reports whether there was one.
-func (w *Worker) icmpAllowed() bool {
-	t := &w.icmpTokens
-	const full = icmpBurst * 1000
-	t.thousandths = min(t.thousandths+min(w.now-t.last, 1000)*icmpPerSecond, full)
-	t.last = w.now
-	if t.thousandths < 1000 {
-		return false
+// isWhole reports whether the checksum of an ICMP message is right.
+func (m *meta) isWhole(p *ports.Packet) bool {
+	message := p.Bytes()[m.Transport:m.End]
+	if m.Kind.Is6() {
+		k := m.Key(p.Bytes())
+		return packet.ICMPv6(message).Valid(k.Src, k.Dst)
 	}
-	t.thousandths -= 1000
-	return true
+	return packet.Checksum(message) == 0
 }

@@ -16,12 +16,12 @@ const (
 // range for itself. Ports are used in turn, so that each rests as long as possible.
 //
 // With several workers, each uses only the local ports that it owns. So two workers never choose
-// the same port, and answers come to the worker of the session.
-func (w *Worker) findLocal(a *arrival, d *decision) Verdict {
+// the same port, and answers come to the worker of the session. probes bounds the search.
+func (w *Worker) findLocal(a *arrival, d *decision, probes int) Verdict {
 	p := &w.peers[d.id]
 	p.meet(d.server, w.random)
 	d.turn = p.turn
-	for range maxProbes {
+	for range probes {
 		if !w.nextLocal(d) {
 			return DropNoLocalPort
 		}

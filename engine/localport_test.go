@@ -139,7 +139,7 @@ func TestFlowTaken(t *testing.T) {
 	b := newBed(t, s, s.serving(one, two))
 	p := b.begin(modes.NAT, udp(client, echoVIP, "?"))
 	b.fromClient(udp(client, vipAlone+":8", "?"))
-	b.quiet()
+	b.toClient(icmpError(vipAlone, udp(client, vipAlone+":8", "?"), packet.ICMPUnreachable, packet.ICMPCodePortUnreachable, 0))
 	b.dropped("flow_taken=1")
 	b.connections(1, 0, 0, 0)
 	p.answers("", "for the first")

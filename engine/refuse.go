@@ -60,7 +60,7 @@ func (w *Worker) refuse(p *ports.Packet, m *meta, r refusal) Verdict {
 	k := &w.key
 	m.WriteKey(k, p.Bytes())
 	if r.from == (packet.Addr{}) || !w.isStranger(k.Src) ||
-		packet.Ethernet(p.Bytes()).Dst().IsMulticast() || !w.icmpAllowed() {
+		packet.Ethernet(p.Bytes()).Dst().IsMulticast() || !w.mayTell(k.Src, r.what) {
 		return r.why
 	}
 	if w.tap != nil {

@@ -27,25 +27,6 @@ func TestRemovedServerLosesItsSessions(t *testing.T) {
 	})
 }
 
-func TestExpireNoDest(t *testing.T) {
-	s := oneArm
-	b := newBed(t, s, s.serving(s.echo(modes.NAT, 1)))
-	b.begin(modes.NAT, udp(client, echoVIP, "?"))
-	n := s.serving(s.echo(modes.NAT, 2))
-	n.ExpireNoDest = true
-	n.Services[0].RealServers = n.Services[0].RealServers[1:]
-	b.apply(n)
-	b.fromClient(udp(client, echoVIP, "?"))
-	b.quiet()
-	b.sessions(0)
-	b.dropped("real_server_gone=1")
-	b.fromClient(udp(client, echoVIP, "?"))
-	got := s.collectOne(b)
-	if _, dst := flowOf(got); dst.Addr() != s.servers[1].addr {
-		t.Fatalf("went to %v", dst)
-	}
-}
-
 // TestOtherTimeouts: new timeouts apply to existing sessions, and to what is shown of them.
 func TestOtherTimeouts(t *testing.T) {
 	s := oneArm

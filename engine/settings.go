@@ -18,7 +18,7 @@ type Settings struct {
 	Neighbours   []StaticNeighbour
 	Services     []Service
 	SloppyTCP    bool               // any TCP packet but RST may start a session
-	ExpireNoDest bool               // a packet whose real server was removed ends its session
+	ExpireNoDest bool               // sessions end with their real server; SYNs leave one of weight 0
 	Timeouts     conntrack.Timeouts // of sessions without packets, by state
 }
 

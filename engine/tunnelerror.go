@@ -20,8 +20,7 @@ func (w *Worker) tunnelError(p *ports.Packet, m *meta) Verdict {
 	if m.Kind.Is6() {
 		at, six = packet.Tunnelled6(quoted)
 	}
-	if at == 0 || !m.isWhole(p) {
-		// The error to the client gets a new checksum, which would hide the damage.
+	if at == 0 {
 		return DropICMPError
 	}
 	inner := quoted[at:]
@@ -35,10 +34,10 @@ func (w *Worker) tunnelError(p *ports.Packet, m *meta) Verdict {
 	}
 	s := w.sessions.At(ref.Slot())
 	way := &ways[s.Mode][w.snap.servers[s.Server].families]
-	if way.path != lvs.Tunnel || !w.icmpAllowed() {
+	what, rest := m.problem(frame, int(way.overheads[conntrack.Inbound]))
+	if way.path != lvs.Tunnel || !w.mayTell(q.Key.Src, what) {
 		return DropICMPError
 	}
-	what, rest := m.problem(frame, int(way.overheads[conntrack.Inbound]))
 	h, v := w.nextHop(q.Key.Src)
 	if v != Taken {
 		return v
@@ -51,16 +50,6 @@ func (w *Worker) tunnelError(p *ports.Packet, m *meta) Verdict {
 	w.counters.totals.Originated++
 	w.send(p, h)
 	return Taken
-}
-
-// isWhole reports whether the checksum of an ICMP message is right.
-func (m *meta) isWhole(p *ports.Packet) bool {
-	message := p.Bytes()[m.Transport:m.End]
-	if m.Kind.Is6() {
-		k := m.Key(p.Bytes())
-		return packet.ICMPv6(message).Valid(k.Src, k.Dst)
-	}
-	return packet.Checksum(message) == 0
 }
 
 // problem translates an ICMP error about a tunnel for the sender of the inner packet, and returns

@@ -34,6 +34,7 @@ const (
 	DropTCPDataOffset
 	DropUDPLength
 	DropSCTPChunk
+	DropICMPChecksum
 	DropBadND
 	DropVLAN
 	DropNotIP
@@ -179,6 +180,11 @@ var verdicts = [NumVerdicts]struct{ name, meaning, remedy string }{
 		meaning: "length of the first SCTP chunk below 4 or beyond the packet",
 		remedy:  "look for a broken or hostile sender",
 	},
+	DropICMPChecksum: {
+		name:    "bad_icmp_checksum",
+		meaning: "ICMP message whose checksum is wrong",
+		remedy:  "look for a damaged cable or a broken sender",
+	},
 	DropBadND: {
 		name: "bad_nd",
 		meaning: "neighbour discovery that breaks RFC 4861's rules, from behind a router for " +
@@ -233,8 +239,8 @@ var verdicts = [NumVerdicts]struct{ name, meaning, remedy string }{
 	},
 	DropICMPError: {
 		name: "icmp_error",
-		meaning: "ICMP error that is damaged, quotes a packet of no session, or has no " +
-			"counterpart in the other family",
+		meaning: "ICMP error that quotes a packet of no session, or has no counterpart in the " +
+			"other family; or a redirect",
 		remedy: "nothing if there are few: errors about sessions that have ended",
 	},
 	DropNotOurs: {
@@ -252,8 +258,8 @@ var verdicts = [NumVerdicts]struct{ name, meaning, remedy string }{
 	DropRealServerGone: {
 		name:    "real_server_gone",
 		meaning: "the session's real server was removed",
-		remedy: "nothing: their clients used a removed real server; `expire_nodest` lets " +
-			"them start anew, draining first avoids it",
+		remedy: "nothing: their clients used a removed real server; `expire_nodest` has " +
+			"their packets scheduled anew, draining first avoids it",
 	},
 	DropSessionsFull: {
 		name:    "sessions_full",
@@ -262,14 +268,16 @@ var verdicts = [NumVerdicts]struct{ name, meaning, remedy string }{
 	},
 	DropFlowTaken: {
 		name: "flow_taken",
-		meaning: "another session's answers use the same flow: one client uses one port " +
-			"towards two services with the same real server",
+		meaning: "other sessions' answers use the same flow, at up to 8 real servers that " +
+			"were tried: one client uses one port towards several services with the same " +
+			"real servers; answered by ICMP port unreachable",
 		remedy: "give the services different real server ports, or use fullnat",
 	},
 	DropNoLocalPort: {
-		name:    "no_local_port",
-		meaning: "no free local address and port towards the real server was found",
-		remedy:  "add `local_addresses`: each gives 64,512 sessions for every real server",
+		name: "no_local_port",
+		meaning: "no free local address and port was found towards any of up to 8 real " +
+			"servers that were tried; answered by ICMP port unreachable",
+		remedy: "add `local_addresses`: each gives 64,512 sessions for every real server",
 	},
 	DropTTLExceeded: {
 		name:    "ttl_exceeded",

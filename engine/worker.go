@@ -43,9 +43,9 @@ type Worker struct {
 	scratch    [modes.MaxError]byte
 	peers      []peer // by real server id
 	pass       serverPass
+	flush      flushPass
 	hopEpoch   uint32 // raised when the next hops that peers remember may be wrong
 	burst      uint64 // counts the bursts
-	icmpTokens tokens
 	fragments  fragments
 	announcers []announcer // batches that are being announced
 	announced  uint64      // announcements.added when the last batch was taken
@@ -89,6 +89,7 @@ func (w *Worker) Turn(now uint32) int {
 		w.listen()
 	}
 	w.sessions.Expire(now)
+	w.flushSessions()
 	w.tickNeighbours()
 	w.tickFragments(now)
 	if now-w.lastPublished >= publishInterval {
@@ -122,6 +123,7 @@ func (w *Worker) adopt(s *snapshot) {
 		w.hopEpoch++ // an id now belongs to another real server
 	}
 	w.pass.again = true
+	w.flushAfter(old, s)
 }
 
 // stop drops every packet that is still held and ends all sessions, so that the counts balance. No

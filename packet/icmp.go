@@ -9,6 +9,7 @@ const ICMPLen = 8
 const (
 	ICMPEchoReply    uint8 = 0  // answers ICMPEchoRequest
 	ICMPUnreachable  uint8 = 3  // destination unreachable; the code says why
+	ICMPRedirect     uint8 = 5  // use another router
 	ICMPEchoRequest  uint8 = 8  // ping
 	ICMPTimeExceeded uint8 = 11 // a TTL or a reassembly time ran out
 

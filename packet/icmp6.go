@@ -12,6 +12,7 @@ const (
 	ICMP6EchoReply        uint8 = 129 // answers ICMP6EchoRequest
 	ICMP6Solicitation     uint8 = 135 // neighbour solicitation
 	ICMP6Advertisement    uint8 = 136 // neighbour advertisement
+	ICMP6Redirect         uint8 = 137 // use another router
 
 	ICMP6CodeNoRoute          uint8 = 0 // ICMP6Unreachable: no route to the destination
 	ICMP6CodeProhibited       uint8 = 1 // ICMP6Unreachable: forbidden by an administrator

@@ -346,8 +346,9 @@ def neighbour_discovery_malformed(a):
 @hostile
 def routers_and_redirects(a):
     """Nobody tells the director its routes."""
-    for message in (ICMPv6ND_RA(), ICMPv6ND_Redirect(tgt="fd00::66", dst="2001:db8::1")):
-        yield a.from_client(ip(a, src="fe80::1", dst=a.own, hlim=255) / message, "to_host")
+    redirect = ICMPv6ND_Redirect(tgt="fd00::66", dst="2001:db8::1")
+    for message, fate in ((ICMPv6ND_RA(), "to_host"), (redirect, "icmp_error")):
+        yield a.from_client(ip(a, src="fe80::1", dst=a.own, hlim=255) / message, fate)
 
 
 @hostile

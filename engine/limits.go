@@ -1,0 +1,148 @@
+package engine
+
+import (
+	"math/bits"
+	"math/rand/v2"
+	"sync/atomic"
+
+	"fulcrum/packet"
+)
+
+// ICMP errors are limited as in Linux (icmp_global_allow in net/ipv4/icmp.c): all together, except
+// for "fragmentation needed" and "packet too big". Clients whose path MTU discovery fails hang, so
+// a flood of other errors must not use up what these need. They are limited for each destination.
+//
+// The limits hold for the whole director. Workers share the buckets, and touch them only when an
+// error is to be sent. A share of the limit for each worker would need no atomic, but errors
+// seldom come to all workers alike: a client would get the n-th part of its limit. A worker writes
+// a bucket only when it takes a token, so even under a flood the global one is written 1,000 times
+// a second.
+
+// limits are the token buckets of the director's ICMP errors. Any worker may use them.
+type limits struct {
+	_      [64]byte
+	errors atomic.Uint64 // the bucket of all but tooBig
+	_      [56]byte
+	tooBig destinations
+}
+
+// rate is how fast a bucket fills up, and how many tokens it holds.
+type rate struct{ perSecond, burst uint32 }
+
+// errorRate is the kernel's icmp_msgs_per_sec and icmp_msgs_burst. tooBigRate is more than a client
+// with some hundred connections needs. A burst is at most 65.
+var (
+	errorRate  = rate{1000, 50}
+	tooBigRate = rate{100, 50}
+)
+
+// A bucket is a word: a tag that says whose it is, the level in thousandths of a token, and the
+// time in ms of that level.
+const (
+	bucketTagShift   = 48
+	bucketLevelShift = 32
+	bucketLevels     = 1 << (bucketTagShift - bucketLevelShift)
+)
+
+// bucketSkew is how far one worker's clock may be behind another's, in ms. No time passes
+// meanwhile.
+const bucketSkew = 10_000
+
+// take returns a bucket without one token, or false if it has none.
+func (r rate) take(bucket uint64, now uint32) (uint64, bool) {
+	level, at := uint32(bucket>>bucketLevelShift%bucketLevels), uint32(bucket)
+	if at-now >= bucketSkew || at == now {
+		level = min(level+min(now-at, 1000)*r.perSecond, r.burst*1000)
+		at = now
+	}
+	if level < 1000 {
+		return bucket, false
+	}
+	tag := bucket >> bucketTagShift << bucketTagShift
+	return tag | uint64(level-1000)<<bucketLevelShift | uint64(at), true
+}
+
+// full returns a full bucket with a tag.
+func (r rate) full(tag uint64, now uint32) uint64 {
+	return tag<<bucketTagShift | uint64(r.burst*1000)<<bucketLevelShift | uint64(now)
+}
+
+// takeFrom takes a token from a bucket that workers share.
+func (r rate) takeFrom(bucket *atomic.Uint64, now uint32) bool {
+	for {
+		old := bucket.Load()
+		next, ok := r.take(old, now)
+		if !ok || bucket.CompareAndSwap(old, next) {
+			return ok
+		}
+	}
+}
+
+const (
+	destinationSets = 1024
+	destinationWays = 8 // a cache line
+)
+
+// destinations are the buckets of the addresses that were told "too big" last. An address that has
+// none gets a full one, in the place of the one that was used longest ago. So a flood from many
+// addresses takes no token from any other.
+type destinations struct {
+	sets [destinationSets][destinationWays]atomic.Uint64
+	key  [2]uint64 // secret
+}
+
+func (d *destinations) setKey(random *rand.Rand) {
+	d.key = [2]uint64{random.Uint64(), random.Uint64()}
+}
+
+// take takes a token of an address.
+func (d *destinations) take(a packet.Addr, now uint32) bool {
+	h := foldBits(foldBits(a.Hi^d.key[0], a.Lo^d.key[1])^d.key[0], 0x9e3779b97f4a7c15)
+	set, tag := &d.sets[h%destinationSets], h>>bucketTagShift|1 // 0 is an empty place
+	for {
+		place, old := bucketOf(set, tag, now)
+		bucket := old
+		if old>>bucketTagShift != tag {
+			bucket = tooBigRate.full(tag, now)
+		}
+		next, ok := tooBigRate.take(bucket, now)
+		if !ok || place.CompareAndSwap(old, next) {
+			return ok
+		}
+	}
+}
+
+// bucketOf returns the place of a tag in its set, or the one to give it, and what is there.
+func bucketOf(
+	set *[destinationWays]atomic.Uint64, tag uint64, now uint32,
+) (*atomic.Uint64, uint64) {
+	oldest, age, content := 0, uint32(0), uint64(0)
+	for i := range set {
+		b := set[i].Load()
+		if b>>bucketTagShift == tag {
+			return &set[i], b
+		}
+		since := now - uint32(b)
+		if b == 0 {
+			since = 1<<32 - 1
+		}
+		if since >= age {
+			oldest, age, content = i, since, b
+		}
+	}
+	return &set[oldest], content
+}
+
+// foldBits multiplies and folds the 128-bit product.
+func foldBits(x, y uint64) uint64 {
+	hi, lo := bits.Mul64(x, y)
+	return hi ^ lo
+}
+
+// mayTell takes a token for an ICMP error to an address.
+func (w *Worker) mayTell(a packet.Addr, what problem) bool {
+	if what == tooBig {
+		return w.engine.limits.tooBig.take(a, w.now)
+	}
+	return errorRate.takeFrom(&w.engine.limits.errors, w.now)
+}
