@@ -15,55 +15,55 @@ const (
 	Consumed                // the packet was for the director, which has processed it
 
 	// Drop reasons, in the order in which a packet meets them.
-	DropMultiSegment
-	DropTruncated
-	DropBadARP
-	DropIPVersion
-	DropIPHeaderLength
-	DropIPLength
-	DropIPChecksum
-	DropIPOptions
-	DropIPv6Address
-	DropIPv6Extension
-	DropFragment
-	DropTinyFragment
-	DropFragmentOverlap
-	DropFragmentTimeout
-	DropFragmentsFull
-	DropOtherFamily
-	DropTCPDataOffset
-	DropUDPLength
-	DropSCTPChunk
-	DropICMPChecksum
-	DropBadND
-	DropVLAN
-	DropNotIP
-	DropNotOurMAC
-	DropSourceMAC
-	DropSourceAddress
-	DropNoSession
-	DropNoService
-	DropToHost
-	DropICMPError
-	DropNotOurs
-	DropNoRealServer
-	DropRealServerGone
-	DropSessionsFull
-	DropFlowTaken
-	DropNoLocalPort
-	DropTTLExceeded
-	DropTooBig
-	DropNoRoute
-	DropNeighboursFull
-	DropNeighbourQueueFull
-	DropNeighbourFailed
-	DropNoHeadroom
-	DropNoBuffer
-	DropTxFull
-	DropHandoffFull
-	DropStopped
+	DropMultiSegment       // spread over several buffers that could not be joined
+	DropTruncated          // ends before its headers do
+	DropBadARP             // not for IPv4 over Ethernet, or an impossible sender
+	DropIPVersion          // differs from the EtherType
+	DropIPHeaderLength     // below 20 bytes, or beyond the packet
+	DropIPLength           // beyond the frame
+	DropIPChecksum         // wrong
+	DropIPOptions          // cut off, or a source route
+	DropIPv6Address        // IPv4-mapped, or a group as the source
+	DropIPv6Extension      // headers in a wrong order, too many, cut off, or a source route
+	DropFragment           // impossible end or length
+	DropTinyFragment       // would hide or overwrite the transport header
+	DropFragmentOverlap    // repeats or overlaps an earlier one
+	DropFragmentTimeout    // the first fragment did not come in time
+	DropFragmentsFull      // too many wait for their first fragment
+	DropOtherFamily        // cannot be translated between the families
+	DropTCPDataOffset      // below 20 bytes, or beyond the packet
+	DropUDPLength          // below 8 bytes, or beyond the packet
+	DropSCTPChunk          // the first chunk's length is impossible
+	DropICMPChecksum       // wrong
+	DropBadND              // breaks the rules of RFC 4861
+	DropVLAN               // a tag that no port has
+	DropNotIP              // neither IP nor ARP
+	DropNotOurMAC          // for another station
+	DropSourceMAC          // a group address
+	DropSourceAddress      // cannot be a client's
+	DropNoSession          // belongs to no session and cannot begin one
+	DropNoService          // the VIP has no service for it
+	DropToHost             // for the director, which has no host path
+	DropICMPError          // about no session, or without counterpart
+	DropNotOurs            // the address is not the director's
+	DropNoRealServer       // none is available
+	DropRealServerGone     // the session's real server was removed
+	DropSessionsFull       // no session can give way
+	DropFlowTaken          // other sessions use it at every server tried
+	DropNoLocalPort        // none is free towards any server tried
+	DropTTLExceeded        // the TTL or hop limit is used up
+	DropTooBig             // beyond the MTU, and may not be fragmented
+	DropNoRoute            // nothing leads to the destination
+	DropNeighboursFull     // the neighbour table is full
+	DropNeighbourQueueFull // too many wait for the next hop's answer
+	DropNeighbourFailed    // the next hop does not answer
+	DropNoHeadroom         // no room for another header
+	DropNoBuffer           // none was free for the fragments
+	DropTxFull             // the device did not accept it in time
+	DropHandoffFull        // its worker did not take it over in time
+	DropStopped            // still held when the director stopped
 
-	NumVerdicts
+	NumVerdicts // how many verdicts there are
 )
 
 // verdicts is the one table of verdicts, in the order of the constants: the name for metrics and
