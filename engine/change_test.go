@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"reflect"
+	"slices"
 	"testing"
 	"time"
 
@@ -292,15 +293,16 @@ func BenchmarkChangeService(b *testing.B) {
 	}
 }
 
-// BenchmarkApply applies n services of ten real servers each to an empty director, and reports the
-// worker's longest turn afterwards.
+// BenchmarkApply applies n services of ten real servers each to an empty director. It reports the
+// worker's longest turn after each application, as the median of all: a turn during which the
+// system took the CPU away is no measure.
 func BenchmarkApply(b *testing.B) {
 	for _, n := range []int{1_000, 10_000, 100_000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {
 			all := farm(n, 10)
 			none := all
 			none.Services = nil
-			worst := time.Duration(0)
+			var longest []time.Duration
 			for range b.N {
 				b.StopTimer()
 				e := newFarm(b, 1, 1)
@@ -310,14 +312,17 @@ func BenchmarkApply(b *testing.B) {
 				b.StartTimer()
 				e.Apply(all)
 				b.StopTimer()
+				worst := time.Duration(0)
 				for i := range uint32(50) {
 					begin := time.Now()
 					w.Turn(2_000_001 + i)
 					worst = max(worst, time.Since(begin))
 				}
+				longest = append(longest, worst)
 				b.StartTimer()
 			}
-			b.ReportMetric(float64(worst.Microseconds()), "us-turn")
+			slices.Sort(longest)
+			b.ReportMetric(float64(longest[len(longest)/2].Microseconds()), "us-turn")
 		})
 	}
 }

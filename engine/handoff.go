@@ -76,8 +76,8 @@ func newHandoffs(n int) [][]*handoff {
 	return all
 }
 
-// A packet that another worker has handed over carries in Spare how many workers have had it. Only
-// a packet without known owner is handed on again.
+// A packet that another worker has handed over carries in Handovers how many workers have had it.
+// Only a packet without known owner is handed on again.
 
 // handOver gives a packet to another worker.
 func (w *Worker) handOver(p *ports.Packet, to int) Verdict {
