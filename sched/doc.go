@@ -40,7 +40,8 @@
 //
 // # Adding a scheduler
 //
-//  1. Its name and rule: a row in kind.go, and the rule's line above; a test compares the two.
+//  1. Its name and rule: a row in lvs/scheduler.go, and the rule's line above; a test compares
+//     the two.
 //  2. A file named after it, with a type that implements the interface of scheduler.go (pick, peek,
 //     follow) and a constructor. The constructor computes what depends on the real servers alone,
 //     such as a hash table; it may be slow. What workers change, and what must outlive the pool,

@@ -1,6 +1,7 @@
 package sched_test
 
 import (
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -13,8 +14,12 @@ func TestDocShowsEveryScheduler(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	longest := 0
 	for _, kind := range lvs.Schedulers() {
-		line := "//\t" + kind.String() + strings.Repeat(" ", 5-len(kind.String())) + kind.Rule() + "\n"
+		longest = max(longest, len(kind.String()))
+	}
+	for _, kind := range lvs.Schedulers() {
+		line := fmt.Sprintf("//\t%-*s  %s\n", longest, kind, kind.Rule())
 		if !strings.Contains(string(doc), line) {
 			t.Errorf("doc.go lacks the line %q", line)
 		}
