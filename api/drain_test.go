@@ -132,7 +132,7 @@ func TestBadDrains(t *testing.T) {
 	}{
 		{drainedServer, control.DrainRequest{EndSessions: true}, http.StatusUnprocessableEntity},
 		{drainedServer, control.DrainRequest{DeadlineSeconds: -1}, http.StatusUnprocessableEntity},
-		{"nobody", control.DrainRequest{}, http.StatusUnprocessableEntity},
+		{"no real server", control.DrainRequest{}, http.StatusUnprocessableEntity},
 		{"10.0.0.99:53", control.DrainRequest{}, http.StatusNotFound},
 	} {
 		path := ServerPath("dns", tt.server) + "/drain"

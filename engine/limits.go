@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"math/bits"
 	"math/rand/v2"
 	"sync/atomic"
 
@@ -87,17 +86,17 @@ const (
 // none gets a full one, in the place of the one that was used longest ago. So a flood from many
 // addresses takes no token from any other.
 type destinations struct {
-	sets [destinationSets][destinationWays]atomic.Uint64
-	key  [2]uint64 // secret
+	sets   [destinationSets][destinationWays]atomic.Uint64
+	hasher packet.Hasher
 }
 
 func (d *destinations) setKey(random *rand.Rand) {
-	d.key = [2]uint64{random.Uint64(), random.Uint64()}
+	d.hasher = packet.NewHasher(random.Uint64(), random.Uint64())
 }
 
 // take takes a token of an address.
 func (d *destinations) take(a packet.Addr, now uint32) bool {
-	h := foldBits(foldBits(a.Hi^d.key[0], a.Lo^d.key[1])^d.key[0], 0x9e3779b97f4a7c15)
+	h := d.hasher.Hash(&packet.Key{Flow: packet.Flow{Dst: a}})
 	set, tag := &d.sets[h%destinationSets], h>>bucketTagShift|1 // 0 is an empty place
 	for {
 		place, old := bucketOf(set, tag, now)
@@ -123,20 +122,17 @@ func bucketOf(
 			return &set[i], b
 		}
 		since := now - uint32(b)
-		if b == 0 {
+		switch {
+		case b == 0:
 			since = 1<<32 - 1
+		case uint32(b)-now < bucketSkew: // used just now, by a worker whose clock is ahead
+			since = 0
 		}
 		if since >= age {
 			oldest, age, content = i, since, b
 		}
 	}
 	return &set[oldest], content
-}
-
-// foldBits multiplies and folds the 128-bit product.
-func foldBits(x, y uint64) uint64 {
-	hi, lo := bits.Mul64(x, y)
-	return hi ^ lo
 }
 
 // mayTell takes a token for an ICMP error to an address.

@@ -195,3 +195,18 @@ func TestLimitsAllocateNothing(t *testing.T) {
 		t.Fatalf("%v allocations", n)
 	}
 }
+
+// The clock of one worker is a little behind: a bucket that another has just used is not the
+// oldest.
+func TestClockAheadKeepsItsBucket(t *testing.T) {
+	l := new(limits)
+	set := &l.tooBig.sets[0]
+	const now = 5000
+	for i := range set {
+		set[i].Store(tooBigRate.full(uint64(2*i+1), now-uint32(i)))
+	}
+	set[3].Store(tooBigRate.full(7, now+1))
+	if place, _ := bucketOf(set, 99, now); place != &set[destinationWays-1] {
+		t.Fatal("a place that is not the oldest would be given away")
+	}
+}

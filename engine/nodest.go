@@ -24,7 +24,8 @@ func (w *Worker) orphaned(g *passage, v Verdict) Verdict {
 	return w.newFlow(g.p, g.m, ref)
 }
 
-// endOrphan is orphaned for a packet that cannot be scheduled: a fragment that is not the first.
+// endOrphan is orphaned for a packet that cannot be scheduled: a real server's answer, or a later
+// fragment.
 func (w *Worker) endOrphan(g *passage, v Verdict) Verdict {
 	if v == DropRealServerGone && w.snap.settings.ExpireNoDest {
 		w.sessions.End(g.slot)
@@ -77,8 +78,8 @@ type flushPass struct {
 }
 
 // flushAfter begins a pass over all sessions if a snapshot asks for one: it removed a real server,
-// or sets expire_nodest. A pass under way is not begun anew: else none would come to its end where
-// real servers go all the time.
+// or sets expire_nodest. A pass under way goes on: otherwise no pass would end while real servers
+// are removed all the time.
 func (w *Worker) flushAfter(old, s *snapshot) {
 	if !s.settings.ExpireNoDest {
 		w.flush = flushPass{}

@@ -24,7 +24,7 @@ func TestServersAreLookedAfterWhileServicesChange(t *testing.T) {
 	}
 	for id := range b.worker.snap.servers {
 		if b.worker.peers[id].epoch != b.worker.hopEpoch {
-			t.Fatalf("nobody has looked after real server %d", id)
+			t.Fatalf("real server %d was not looked after", id)
 		}
 	}
 }
