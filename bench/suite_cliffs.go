@@ -47,7 +47,7 @@ func fullTable(ctx context.Context, b *Bench, s Scale, k *book) error {
 }
 
 // synFlood sends SYNs, each from another source, to a table that is soon full of them. Every one
-// evicts the oldest.
+// takes the place of another.
 func synFlood(ctx context.Context, b *Bench, s Scale, k *book) error {
 	return b.measure(ctx, k, director{mode: cheapest, sessions: million}, func(d *bed) error {
 		return d.rate(ctx, k, "SYN flood on a full table", Trial{Kind: NewTCP, Flows: newFlows}, s)

@@ -120,6 +120,7 @@ type Service struct {
 	OnePacket       bool          // UDP: schedule every datagram alone; always false: not built yet
 	MSS             int           // TCP: upper limit of the MSS of SYNs, in bytes; 0: none
 	Echo            bool          // the director answers pings to the VIP; otherwise real servers do
+	MaxSessions     int           // in the whole director; 0: no limit
 	LocalAddresses  []netip.Addr  // fullnat only: source addresses in file order, without duplicates
 	RealServers     []RealServer  // in file order
 }

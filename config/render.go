@@ -114,6 +114,9 @@ mss       = {{.MSS}}
 {{- if not .Echo}}
 echo      = false
 {{- end}}
+{{- if .MaxSessions}}
+max_sessions = {{.MaxSessions}}
+{{- end}}
 {{- if .LocalAddresses}}
 local_addresses = {{addrs .LocalAddresses}}
 {{- end}}

@@ -40,6 +40,7 @@ func readService(t *table) (Service, [][]netip.Addr) {
 	s.Scheduler, _ = lvs.ParseScheduler(scheduler)
 	s.MSS = t.get("mss").segmentSize()
 	s.Echo = t.get("echo").boolean(true)
+	s.MaxSessions = t.get("max_sessions").integer(0, 0, mostThreshold)
 	s.RealServers = each(t.tables("real_server"), readRealServer)
 	t.refuseUnbuilt()
 	return s, t.get("local_addresses").localEntries()

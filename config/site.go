@@ -232,6 +232,7 @@ func (s *Service) entries() map[string]any {
 		"name": s.Name, "address": s.Address.String(), "protocol": s.Protocol.String(),
 		"mode": s.Mode.String(), "scheduler": s.Scheduler.String(),
 		"mss": int64(s.MSS), "echo": s.Echo,
+		"max_sessions": int64(s.MaxSessions),
 	}
 	var locals, servers []any
 	for _, a := range s.LocalAddresses {

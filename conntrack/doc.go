@@ -14,13 +14,11 @@
 //	64      64      the record (Session), one cache line
 //	        64      the addresses (Addresses6), a second cache line
 //	17.1    17.1    two index entries of 6.4 bytes at a load of three quarters
-//	 4       4      its place in the queue of half-open sessions
 //	 2       2      the tick at which Expire looks at it
-//	87.1   151.1    total
+//	83.1   147.1    total
 //
-// Each family has a slab of slots of its own, with its own free slots and its own queue of
-// half-open sessions. A flood of one family therefore does not evict sessions of the other. Slot
-// numbers run through both slabs, IPv4 first. Records, ticks and the index are the same for both
+// Each family has a slab of slots of its own, with its own free slots. A flood of one family
+// therefore does not evict sessions of the other. Slot numbers run through both slabs, IPv4 first. Records, ticks and the index are the same for both
 // families. Only code that compares or reads addresses has to know the family.
 //
 // # The record, byte by byte
@@ -58,6 +56,13 @@
 // to the record. A key lies in its home bucket or, when that is full, in one other bucket. The tag
 // and either bucket determine the other one. Each bucket counts the entries that had to go
 // elsewhere, and a look-up reads the other bucket only when that count is not zero.
+//
+// # A full table
+//
+// A new session takes the place of one that is not confirmed, that is, of one that an invented
+// source could have begun: half-open ones, single datagrams, TCP without anything after the
+// handshake, closed ones (class.go). What a session has shown follows from its state and its
+// counts of packets, so nothing is written for it. Confirmed sessions never give way.
 //
 // # Timers
 //

@@ -21,7 +21,7 @@ func (t *Table) mapMemory(n4, n6 int, huge bool) error {
 	n := n4 + n6
 	buckets := bucketsFor(2 * n)
 	size := sizeInLines[Session](n) + sizeInLines[Addresses6](n6) + sizeInLines[bucket](buckets) +
-		sizeInLines[uint16](n) + sizeInLines[uint32](n4) + sizeInLines[uint32](n6)
+		sizeInLines[uint16](n)
 	if err := t.mapBytes(size, huge); err != nil {
 		return fmt.Errorf("map %d MiB: %w", size>>20, err)
 	}
@@ -30,8 +30,6 @@ func (t *Table) mapMemory(n4, n6 int, huge bool) error {
 	t.addresses = carve[Addresses6](&rest, n6)
 	t.index.buckets = carve[bucket](&rest, buckets)
 	t.wake = carve[uint16](&rest, n)
-	t.four.halfOpen.slots = carve[uint32](&rest, n4)
-	t.six.halfOpen.slots = carve[uint32](&rest, n6)
 	return nil
 }
 

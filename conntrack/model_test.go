@@ -26,6 +26,7 @@ type modelSession struct {
 	family   int // of the client: index of model.max
 	state    State
 	lastSeen uint64
+	packets  [2]uint32 // by direction
 }
 
 // The families. A modelSession has that of its client.
@@ -98,7 +99,7 @@ func (m *model) checkReason(slot uint32, s *modelSession) {
 		}
 	case "evict":
 		if n := m.count(s.family); s.family != m.ending.family || n != m.max[s.family] ||
-			!s.state.HalfOpen() {
+			!m.givesWay(s) {
 			t.Fatalf("slot %d in %v evicted with %d of %d sessions", slot, s.state, n, m.max[s.family])
 		}
 	case "expire":
@@ -167,8 +168,12 @@ func (m *model) insert(t *rapid.T) {
 		t.Skip("the caller must look the flow up first")
 	}
 	_, _, taken := m.owner(out, protocol)
-	halfOpen := m.halfOpen(family)
+	ready := m.ready(family)
 	full := m.count(family) == m.max[family]
+	if foreseen := m.table.Full(family == six, m.now()); foreseen != (full && ready == 0) {
+		t.Fatalf("full %v; %d of %d sessions, %d of which give way", foreseen, m.count(family),
+			m.max[family], ready)
+	}
 	m.ending = ending{t: t, family: family, reasons: "evict"}
 	m.ended = nil
 	slot, result := m.tableInsert(in, out, protocol, family, twoWay)
@@ -176,7 +181,7 @@ func (m *model) insert(t *rapid.T) {
 	switch {
 	case twoWay && taken:
 		want = flowTaken
-	case full && halfOpen == 0:
+	case full && ready == 0:
 		want = tableFull
 	case full:
 		evictions = 1
@@ -188,7 +193,7 @@ func (m *model) insert(t *rapid.T) {
 		if _, occupied := m.sessions[slot]; occupied {
 			t.Fatalf("slot %d given out twice", slot)
 		}
-		m.sessions[slot] = &modelSession{in, out, protocol, twoWay, family, None, m.clock}
+		m.sessions[slot] = &modelSession{in, out, protocol, twoWay, family, None, m.clock, [2]uint32{}}
 	}
 }
 
@@ -212,14 +217,41 @@ func (m *model) count(family int) int {
 	return n
 }
 
-func (m *model) halfOpen(family int) int {
+// ready returns how many sessions of a family give way to a new one.
+func (m *model) ready(family int) int {
 	n := 0
 	for _, s := range m.sessions {
-		if s.family == family && s.state.HalfOpen() {
+		if s.family == family && m.givesWay(s) {
 			n++
 		}
 	}
 	return n
+}
+
+// givesWay reports whether a session is not confirmed.
+func (m *model) givesWay(s *modelSession) bool {
+	in, out := s.packets[Inbound], s.packets[Outbound]
+	switch s.state {
+	case UDP, ICMP:
+		return in <= 1 && out <= 1
+	case Established, SCTPEstablished:
+		return s.twoWay && out == 0 || !s.twoWay && in <= 2
+	case FinWait, CloseWait, SCTPShutdownSent, SCTPShutdownReceived:
+		return m.clock-s.lastSeen >= 5000
+	}
+	return true
+}
+
+// countPacket counts a packet of a session.
+func (m *model) countPacket(t *rapid.T) {
+	slot, s := m.drawSession(t)
+	d := Direction(rapid.IntRange(0, 1).Draw(t, "direction"))
+	s.packets[d]++
+	if d == Inbound {
+		m.table.At(slot).PacketsIn++
+	} else {
+		m.table.At(slot).PacketsOut++
+	}
 }
 
 func (m *model) lookup(t *rapid.T) {
@@ -328,7 +360,7 @@ func TestTableIsTheModel(t *testing.T) {
 		defer m.table.Close()
 		t.Repeat(map[string]func(*rapid.T){
 			"insert": m.insert, "insert again": m.insert, "insert more": m.insert,
-			"look up": m.lookup, "end": m.end,
+			"look up": m.lookup, "end": m.end, "count": m.countPacket, "count again": m.countPacket,
 			"track": m.track, "track again": m.track, "set state": m.setState, "pass time": m.pass,
 			"": m.check,
 		})

@@ -22,7 +22,6 @@ type Flags uint8
 // The flags.
 const (
 	live   Flags = 1 << iota // the record holds a session
-	queued                   // the slot is in the queue of half-open sessions
 	TwoWay                   // answers pass the director: Out is in the index
 	In6                      // the client sends IPv6: In has its ports, Addresses6 its addresses
 	Out6                     // the real server sends IPv6; an IPv6 session without it is translated
@@ -53,7 +52,7 @@ type Session struct {
 // in place. Go would build a literal of the whole record elsewhere and copy it in pieces of another
 // size, for which the CPU has to wait.
 func (s *Session) begin(protocol uint8, flags Flags, now uint32) {
-	s.Protocol, s.State, s.Flags = protocol, None, s.Flags&queued|flags|live
+	s.Protocol, s.State, s.Flags = protocol, None, flags|live
 	s.Server, s.LastSeen = 0, now
 	s.PacketsIn, s.PacketsOut, s.SeqDelta = 0, 0, 0
 	s.NextHop, s.Generation, s.RouteEpoch = 0, s.Generation+1, 0

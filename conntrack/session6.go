@@ -71,7 +71,7 @@ func (t *Table) confirm6(ref Ref, k *Key) bool {
 // insert6 is Insert for an IPv6 client. The real server's packets are IPv4 if both addresses of out
 // are.
 func (t *Table) insert6(in *Key, h Hashes, out *Flow, twoWay bool, now uint32) (uint32, bool) {
-	slot, ok := t.allocate(&t.six)
+	slot, ok := t.allocate(&t.six, now)
 	if !ok {
 		return 0, false
 	}

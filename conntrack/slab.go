@@ -8,7 +8,7 @@ type slab struct {
 	used     uint32 // how many of the slots, from the first, have ever been used
 	freeList uint32 // slot + 1 of the first free used slot; 0 if there is none
 	count    int    // live sessions
-	halfOpen queue
+	hand     hand
 }
 
 // end returns the slot after the last one that has ever been used.
@@ -26,7 +26,7 @@ func (t *Table) NextUsed(slot uint32) (next uint32, ok bool) {
 // empty removes all sessions.
 func (b *slab) empty() {
 	b.used, b.freeList, b.count = 0, 0, 0
-	b.halfOpen.head, b.halfOpen.n = 0, 0
+	b.hand = hand{}
 }
 
 // slabOf returns the slab that a slot belongs to.
@@ -37,11 +37,19 @@ func (t *Table) slabOf(slot uint32) *slab {
 	return &t.four
 }
 
+// slabFor returns the slab of a family.
+func (t *Table) slabFor(six bool) *slab {
+	if six {
+		return &t.six
+	}
+	return &t.four
+}
+
 // Is6 reports whether a slot belongs to the slab of IPv6 sessions.
 func (t *Table) Is6(slot uint32) bool { return slot >= t.six.first }
 
 // allocate takes a free slot. It prefers a used one, whose memory is in the cache, to a fresh one.
-func (t *Table) allocate(b *slab) (uint32, bool) {
+func (t *Table) allocate(b *slab, now uint32) (uint32, bool) {
 	for {
 		if b.freeList != 0 {
 			slot := b.freeList - 1
@@ -54,7 +62,7 @@ func (t *Table) allocate(b *slab) (uint32, bool) {
 			b.used++
 			return b.end() - 1, true
 		}
-		if !t.evict(b) {
+		if !t.evict(b, now) {
 			return 0, false
 		}
 	}
@@ -64,7 +72,7 @@ func (t *Table) allocate(b *slab) (uint32, bool) {
 // stale Ref is confirmed.
 func (t *Table) release(slot uint32) {
 	s, b := &t.sessions[slot], t.slabOf(slot)
-	s.Flags &= queued
+	s.Flags = 0
 	s.Template = b.freeList
 	b.freeList = slot + 1
 	t.wake[slot] = 0

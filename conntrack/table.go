@@ -19,6 +19,9 @@ type Config struct {
 	// Ended is called for each session that ends, just before its record is freed. It must not
 	// call the table.
 	Ended func(*Session)
+	// Service returns a number for the service of a session. Sessions of the service that has most
+	// of those that may give way do so first. It must not call the table. If nil, all are of one.
+	Service func(*Session) uint32
 	// Seed makes hashing repeatable in tests; 0 draws a secret.
 	Seed uint64
 }
@@ -47,6 +50,7 @@ type Table struct {
 	hasher    packet.Hasher
 	timeouts  Timeouts
 	ended     func(*Session)
+	service   func(*Session) uint32
 
 	four, six slab // the slots by family, one after the other
 	evicted   uint64
@@ -60,7 +64,12 @@ func New(cfg Config) (*Table, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	t := &Table{timeouts: cfg.Timeouts, ended: cfg.Ended, hasher: newHasher(cfg.Seed)}
+	t := &Table{
+		timeouts: cfg.Timeouts, ended: cfg.Ended, service: cfg.Service, hasher: newHasher(cfg.Seed),
+	}
+	if t.service == nil {
+		t.service = func(*Session) uint32 { return 0 }
+	}
 	t.four.size = uint32(cfg.Max)
 	t.six.first, t.six.size = uint32(cfg.Max), uint32(cfg.MaxV6)
 	if err := t.mapMemory(cfg.Max, cfg.MaxV6, cfg.Huge); err != nil {
@@ -140,8 +149,8 @@ func (t *Table) Find(k *Key) (hash uint64, ref Ref, found bool) {
 // Insert adds a session in state None, whose packets from the client have the key in, of either
 // family. If twoWay, the answers with the flow out pass the director too, and the index has both. h
 // are the hashes of both keys, now is in ms. No session may have the key in, and no other session
-// the flow out. When all slots of the client's family are taken, Insert evicts the oldest half-open
-// session of that family. ok is false if there is none.
+// the flow out. When all slots of the client's family are taken, Insert ends a session of that family
+// that is not confirmed. ok is false if it finds none.
 func (t *Table) Insert(
 	in *Key, h Hashes, out *Flow, twoWay bool, now uint32,
 ) (slot uint32, ok bool) {
@@ -152,7 +161,7 @@ func (t *Table) Insert(
 }
 
 func (t *Table) insert4(in *Key, h Hashes, out *Flow, twoWay bool, now uint32) (uint32, bool) {
-	slot, ok := t.allocate(&t.four)
+	slot, ok := t.allocate(&t.four, now)
 	if !ok {
 		return 0, false
 	}

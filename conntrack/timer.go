@@ -70,12 +70,6 @@ func (t *Table) tickOf(slot, now uint32) uint16 {
 // it once a turn, with the time in ms.
 func (t *Table) Expire(now uint32) {
 	elapsed := now - t.sweep.last
-	if elapsed != 0 {
-		// Never twice at one time: the next eviction must not depend on how many turns a burst
-		// took.
-		t.trim(&t.four, maxTrimmed)
-		t.trim(&t.six, maxTrimmed)
-	}
 	t.sweep.last = now
 	used := t.four.used + t.six.used
 	if elapsed > longJump {

@@ -28,11 +28,6 @@ func (t *Table) SetState(slot uint32, to State, now uint32) Transition {
 }
 
 func (t *Table) setState(slot uint32, to State, now uint32) {
-	s := &t.sessions[slot]
-	s.State = to
-	if to.HalfOpen() && s.Flags&queued == 0 {
-		s.Flags |= queued
-		t.slabOf(slot).halfOpen.push(slot)
-	}
+	t.sessions[slot].State = to
 	t.rearm(slot, now)
 }

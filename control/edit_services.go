@@ -21,6 +21,7 @@ type ServiceSettings struct {
 	Scheduler      *string   `json:"scheduler,omitempty" example:"wlc"`
 	MSS            *int      `json:"mss,omitempty" doc:"lower a larger MSS in SYNs to this many bytes; 0 leaves it"`
 	Echo           *bool     `json:"echo,omitempty" doc:"answer echo requests to the VIP"`
+	MaxSessions    *int      `json:"max_sessions,omitempty" minimum:"0" doc:"no more sessions than this; 0 is no limit"`
 	LocalAddresses *[]string `json:"local_addresses,omitempty" doc:"fullnat: addresses, ranges or subnets"`
 }
 
@@ -116,6 +117,9 @@ func (n *ServiceSettings) to(s *config.Service) error {
 	}
 	if n.Echo != nil {
 		s.Echo = *n.Echo
+	}
+	if n.MaxSessions != nil {
+		s.MaxSessions = *n.MaxSessions
 	}
 	if n.LocalAddresses == nil {
 		return nil

@@ -61,7 +61,8 @@ var fates = map[reflect.Type]map[string]fate{
 	reflect.TypeFor[config.Service](): {
 		"Name": live, "Address": live, "Protocol": live, "Mode": live, "Scheduler": live,
 		"SchedulerFlags": unbuilt, "Persistence": unbuilt, "PersistenceMask": unbuilt,
-		"OnePacket": unbuilt, "MSS": live, "Echo": live, "LocalAddresses": live, "RealServers": parts,
+		"OnePacket": unbuilt, "MSS": live, "Echo": live, "MaxSessions": live,
+		"LocalAddresses": live, "RealServers": parts,
 	},
 	reflect.TypeFor[config.RealServer](): {
 		"Address": live, "Weight": live, "UpperThreshold": live, "LowerThreshold": live,

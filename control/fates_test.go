@@ -51,6 +51,7 @@ address = "10.0.0.100:80"
 protocol = "tcp"
 mode = "nat"
 mss = 1400
+max_sessions = 1000
 [[service.real_server]]
 address = "10.0.0.11:80"
 weight = 3

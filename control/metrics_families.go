@@ -79,7 +79,7 @@ var families = []family{
 		"Sessions in a worker's table.", worker,
 		eachWorker(func(w *engine.WorkerReport) float64 { return float64(w.Sessions) })},
 	{"fulcrum_worker_evicted_sessions_total", counter,
-		"Half-open sessions evicted from a full table.", worker,
+		"Sessions that gave way to new ones in a full table.", worker,
 		eachWorker(func(w *engine.WorkerReport) float64 { return float64(w.Evicted) })},
 	{"fulcrum_worker_neighbour_failures_total", counter,
 		"Next hops that did not answer ARP or ND.", worker,

@@ -45,7 +45,7 @@ func EngineSettings(c *config.Config) engine.Settings {
 func engineService(c config.Service) engine.Service {
 	s := engine.Service{
 		Name: c.Name, Protocol: c.Protocol, Address: c.Address, Mode: c.Mode, Scheduler: c.Scheduler,
-		LocalAddresses: c.LocalAddresses, MSS: uint16(c.MSS), Echo: c.Echo,
+		LocalAddresses: c.LocalAddresses, MSS: uint16(c.MSS), Echo: c.Echo, MaxSessions: c.MaxSessions,
 	}
 	for _, rs := range c.RealServers {
 		s.RealServers = append(s.RealServers, engine.RealServer{

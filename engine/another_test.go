@@ -51,6 +51,7 @@ func TestUsedUpServerIsPassedOver(t *testing.T) {
 	v.LocalAddresses = v.LocalAddresses[:1]
 	b := newBed(t, s, s.serving(v), func(c *bedConfig) { c.sessions = 2*localPorts + 100 })
 	b.flood(localPorts)
+	b.confirmAll()
 	b.dropped("")
 	two := s.echo(modes.FullNAT, 2)
 	two.LocalAddresses = v.LocalAddresses
@@ -71,6 +72,7 @@ func TestUsedUpServerIsPassedOver(t *testing.T) {
 	b.connections(0, 1, 0, 10)
 	b.worker.sessions.EndAll()
 	b.flood(2 * localPorts)
+	b.confirmAll()
 	b.dropped("")
 	b.fromClient(udp(client, echoVIP, "?"))
 	b.toClient(icmpError(vipAlone, udp(client, echoVIP, "?"),

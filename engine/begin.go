@@ -55,6 +55,9 @@ func (w *Worker) begin(p *ports.Packet, m *meta, a *arrival, d *decision) Verdic
 		return w.impassable(&g, mtu)
 	}
 	hashes := conntrack.Hashes{In: a.hash, Out: d.outHash}
+	if !w.makeWay(a, d) {
+		return DropServiceFull
+	}
 	slot, ok := w.sessions.Insert(&a.key, hashes, &d.out.Flow, d.server.mode.TwoWay(), w.now)
 	if !ok {
 		return DropSessionsFull
@@ -68,6 +71,7 @@ func (w *Worker) begin(p *ports.Packet, m *meta, a *arrival, d *decision) Verdic
 func (w *Worker) setUp(g *passage, a *arrival, d *decision) {
 	g.session.Server, g.session.Mode = d.id, d.server.mode
 	d.server.load.Begin()
+	d.server.service.seen[w.number].sessions.Add(1)
 	w.peers[d.id].traffic.Connections++
 	if d.server.mode.Source() == lvs.Local {
 		w.takeTurn(d)
@@ -80,7 +84,9 @@ func (w *Worker) setUp(g *passage, a *arrival, d *decision) {
 	}
 }
 
-// sessionEnded updates the real server's connection counts when the table ends a session.
+// sessionEnded updates the connection counts of the real server and its service when the table ends a session.
 func (w *Worker) sessionEnded(s *conntrack.Session) {
-	w.snap.servers[s.Server].load.End(s.State.Active())
+	server := w.snap.servers[s.Server]
+	server.load.End(s.State.Active())
+	server.service.seen[w.number].sessions.Add(-1)
 }

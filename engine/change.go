@@ -247,7 +247,10 @@ func (c *change) putEntry(live *liveService, was *Service) {
 
 func newServiceEntry(live *liveService) *serviceEntry {
 	s := &live.settings
-	e := &serviceEntry{live: live, name: s.Name, mode: s.Mode, sched: s.Scheduler, echo: s.Echo, owner: lvs.Receiver}
+	e := &serviceEntry{
+		live: live, name: s.Name, mode: s.Mode, sched: s.Scheduler, echo: s.Echo, owner: lvs.Receiver,
+		most: s.MaxSessions,
+	}
 	if live.clientEnd {
 		e.owner = lvs.ClientEnd
 	}
@@ -267,7 +270,7 @@ func (c *change) putServers(live *liveService, was *Service, before *sched.Pool)
 		members[i] = sched.Server{
 			ID: id, Weight: rs.Weight, Upper: rs.UpperThreshold, Lower: rs.LowerThreshold, Load: &c.registry.live[id].load,
 		}
-		c.putServer(id, newServerEntry(c.registry.live[id], s))
+		c.putServer(id, newServerEntry(c.registry.live[id], live, s))
 		c.putClientEnd(c.registry.live[id], s.Mode)
 	}
 	c.removeServers(live, was.RealServers, s.RealServers)

@@ -263,7 +263,11 @@ func (m *changeModel) compareServices(s, want *serviceEntry, is, should *snapsho
 		if e.load != a.Load || o.load != b.Load || a.Load.Overloaded() != b.Load.Overloaded() {
 			m.Fatalf("the snapshot has %+v, the pool %+v", e, a)
 		}
+		if e.service != s.live || o.service != want.live {
+			m.Fatalf("real server %v counts for another service", e.id)
+		}
 		a.ID, a.Load, e.load, e.incarnation = b.ID, b.Load, o.load, o.incarnation
+		e.service = o.service
 		if a != b || e != o {
 			m.Fatalf("the real server is %+v, %+v; want %+v, %+v", a, e, b, o)
 		}

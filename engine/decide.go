@@ -35,7 +35,8 @@ type decision struct {
 	// server.
 	out     packet.Key
 	outHash uint64
-	turn    uint32 // fullnat: the real server's next local address and port
+	turn    uint32        // fullnat: the real server's next local address and port
+	holder  conntrack.Ref // fullnat: the session that ends for the local port; 0 is none
 }
 
 // decide finds the service of a packet without session, picks a real server, and finds the flow of
@@ -55,7 +56,7 @@ func (w *Worker) decide(a *arrival, d *decision) {
 
 // decideFor is decide for a packet that a service claims and that may begin a session.
 func (w *Worker) decideFor(service *serviceEntry, a *arrival, d *decision) {
-	d.service, d.server, d.verdict = service, nil, Taken
+	d.service, d.server, d.verdict, d.holder = service, nil, Taken, 0
 	if !w.isStranger(a.key.Src) {
 		d.verdict = DropSourceAddress
 		return
@@ -204,18 +205,18 @@ func (w *Worker) findAnswers(a *arrival, d *decision, probes int) Verdict {
 		return w.findLocal(a, d, probes)
 	}
 	out.Dst, out.DstPort = a.key.Src, a.key.SrcPort
-	if !w.free(a, d) {
+	if _, free := w.free(a, d); !free {
 		return DropFlowTaken
 	}
 	return Taken
 }
 
 // free reports whether no session uses the flow of a decision's answers, except the session that
-// ends with the decision.
-func (w *Worker) free(a *arrival, d *decision) bool {
+// ends with the decision. If one does, it returns that.
+func (w *Worker) free(a *arrival, d *decision) (user conntrack.Ref, free bool) {
 	hash, ref, taken := w.sessions.Find(&d.out)
 	d.outHash = hash
-	return !taken || a.over != 0 && ref.Slot() == a.over.Slot()
+	return ref, !taken || a.over != 0 && ref.Slot() == a.over.Slot()
 }
 
 // isEcho reports whether a protocol's sessions are those of echo requests.

@@ -177,12 +177,23 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 		b.fromClient(tcp(client, webVIP, "A"))
 		return b
 	},
+	DropServiceFull: func(t *testing.T) *bed {
+		v := oneArm.echo(modes.DR, 1)
+		v.MaxSessions = 2
+		b := newBed(t, oneArm, oneArm.serving(v))
+		for i := range 2 {
+			b.fromClient(udp(clientAt(i), echoVIP, "?"), udp(clientAt(i), echoVIP, "?"))
+		}
+		b.fromClient(udp(clientAt(2), echoVIP, "?"))
+		return b
+	},
 	DropSessionsFull: func(t *testing.T) *bed {
 		b := newBed(t, oneArm, oneArm.serving(oneArm.echo(modes.DR, 1)),
 			func(c *bedConfig) { c.sessions = 2 })
-		for i := range 3 {
-			b.fromClient(udp(clientAt(i), echoVIP, "?"))
+		for i := range 2 {
+			b.fromClient(udp(clientAt(i), echoVIP, "?"), udp(clientAt(i), echoVIP, "?"))
 		}
+		b.fromClient(udp(clientAt(2), echoVIP, "?"))
 		return b
 	},
 	DropFlowTaken: func(t *testing.T) *bed {
@@ -378,8 +389,16 @@ func exhaustedLocalPorts(t *testing.T) *bed {
 	b.flood(localPorts)
 	b.sessions(localPorts)
 	b.dropped("")
+	b.confirmAll()
 	b.fromClient(udp(clientAt(localPorts), echoVIP, "?"))
 	return b
+}
+
+// confirmAll has every session look as if its client had sent a second packet.
+func (b *bed) confirmAll() {
+	for slot := range uint32(b.worker.sessions.Cap()) {
+		b.worker.sessions.At(slot).PacketsIn++
+	}
 }
 
 // flood sends the first n clients' datagrams, a burst at a time, and discards what arrives.

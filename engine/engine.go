@@ -146,6 +146,7 @@ func (e *Engine) newWorker(i int) (*Worker, error) {
 		Timeouts: e.snap.Load().settings.Timeouts,
 		Huge:     e.cfg.Huge,
 		Ended:    w.sessionEnded,
+		Service:  w.serviceOfSession,
 		Seed:     e.cfg.Seed,
 	})
 	if err != nil {

@@ -198,8 +198,10 @@ func (w *Worker) explainDecision(q *Question, x *Explanation, a *arrival) {
 	_, _, routed := w.snap.routes.next(d.server.address)
 	switch {
 	case x.Verdict != Taken:
-	case routed && !x.Replaces && w.sessions.Full(!a.key.Src.Is4()):
-		// A session that is replaced leaves its slot.
+	case routed && !x.Replaces && w.refusesMore(a, &d):
+		x.Verdict = DropServiceFull
+	case routed && !x.Replaces && d.holder == 0 && w.sessions.Full(!a.key.Src.Is4(), w.now):
+		// A session that is replaced, or gives up its local port, leaves its slot.
 		x.Verdict = DropSessionsFull
 	default:
 		x.leave(w, departure{

@@ -7,7 +7,8 @@ import (
 	"fulcrum/modes"
 )
 
-// A full table evicts half-open sessions, the oldest first, and then refuses new ones.
+// A full table evicts half-open sessions, the oldest first, and then refuses new ones: the others
+// are confirmed.
 func TestFullTable(t *testing.T) {
 	eachMode(t, func(t *testing.T, s site, m modes.Mode) {
 		b := newBed(t, s, s.serving(s.web(m, 1)), func(c *bedConfig) { c.sessions = 4 })
@@ -15,6 +16,7 @@ func TestFullTable(t *testing.T) {
 		establish := func(p *path, i int) {
 			p.answers("SA", "")
 			p.sends(tcp(clientAt(i), webVIP, "A"))
+			p.sends(tcp(clientAt(i), webVIP, "PA"))
 		}
 		establish(start(0), 0)
 		start(1)

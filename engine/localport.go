@@ -1,6 +1,9 @@
 package engine
 
-import "fulcrum/packet"
+import (
+	"fulcrum/conntrack"
+	"fulcrum/packet"
+)
 
 const (
 	firstLocalPort = 1024
@@ -9,6 +12,10 @@ const (
 	// maxProbes bounds the search for a free local port. Each search continues where the last one
 	// ended, so that later packets search further.
 	maxProbes = 64
+
+	// tightProbes bounds the search when ports were scarce the last time, and one was found whose
+	// session gives way.
+	tightProbes = 8
 )
 
 // findLocal finds a local address and port that no session towards the real server uses. It asks
@@ -16,21 +23,26 @@ const (
 // range for itself. Ports are used in turn, so that each rests as long as possible.
 //
 // With several workers, each uses only the local ports that it owns. So two workers never choose
-// the same port, and answers come to the worker of the session. probes bounds the search.
+// the same port, and answers come to the worker of the session. probes bounds the search. If it
+// fails, w.rival is the session found whose port another may take most readily.
 func (w *Worker) findLocal(a *arrival, d *decision, probes int) Verdict {
 	p := &w.peers[d.id]
 	p.meet(d.server, w.random)
 	d.turn = p.turn
-	for range probes {
-		if !w.nextLocal(d) {
-			return DropNoLocalPort
+	w.rival.ref, w.rival.readiness = 0, conntrack.Readiness{}
+	for i := range probes {
+		if i == tightProbes && p.tight && w.rival.ref != 0 || !w.nextLocal(d) {
+			break
 		}
-		if w.free(a, d) {
+		user, free := w.free(a, d)
+		if free {
+			p.tight = p.tight && (a.question || i >= tightProbes)
 			return Taken
 		}
+		w.consider(&w.rival, d, user)
 	}
 	if !a.question {
-		p.turn = d.turn
+		p.turn, p.tight = d.turn, true
 	}
 	return DropNoLocalPort
 }

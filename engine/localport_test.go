@@ -105,6 +105,7 @@ func TestSearchGoesOn(t *testing.T) {
 	b := newBed(t, s, s.serving(v))
 	b.worker.peers[0].turn = 0
 	b.sources(3 * maxProbes)
+	b.confirmAll()
 	b.worker.peers[0].turn = 0
 	for i := range 4 {
 		b.fromClient(udp(clientAt(1000), echoVIP, "?"))

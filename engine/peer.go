@@ -15,7 +15,8 @@ type peer struct {
 	epoch       uint32 // the worker's hopEpoch when hop was found
 	hop         neighbour.Hop
 	generation  uint16 // of the neighbour's place in the table
-	_           [8]byte
+	tight       bool   // the last search for a local port found no free one soon
+	_           [7]byte
 }
 
 // maxServers bounds the ids of real servers: the registry gives out no larger id. Memory is

@@ -33,6 +33,7 @@ type registry struct {
 	gone         []uint32      // ids of removed real servers
 	free         []uint32      // ids without real server
 	incarnations uint32
+	numbers      uint32    // of services, given out so far
 	reuses       uint32    // how many ids were given out again
 	looked       time.Time // when forget was last called
 }
@@ -54,9 +55,11 @@ type liveServer struct {
 // liveService is the present state of a service. Workers read pool, and each writes its own element
 // of seen; the registry's lock guards the rest.
 type liveService struct {
-	id   lvs.ServiceID
-	pool atomic.Pointer[sched.Pool]
-	seen []seenPool // by worker
+	id lvs.ServiceID
+	// number is never that of another service that workers may know.
+	number uint32
+	pool   atomic.Pointer[sched.Pool]
+	seen   []seenPool // by worker
 
 	settings   Service // with the weights in force; Name is empty while it is not configured
 	configured bool
@@ -66,12 +69,21 @@ type liveService struct {
 	clientEnd bool
 }
 
-// seenPool is a service's pool as a worker saw it in a burst, so that all packets of the burst see
-// the same. It has a cache line to itself.
+// seenPool is what one worker keeps about a service: the pool as it saw it in a burst, so that all
+// packets of the burst see the same, and the number of its sessions. It has a cache line to itself.
 type seenPool struct {
-	pool  *sched.Pool
-	burst uint64
-	_     [48]byte
+	pool     *sched.Pool
+	burst    uint64
+	sessions atomic.Int64 // written by the worker; anyone may read it
+	_        [40]byte
+}
+
+// sessions returns how many sessions a service has in the whole director.
+func (s *liveService) sessions() (n int) {
+	for i := range s.seen {
+		n += int(s.seen[i].sessions.Load())
+	}
+	return n
 }
 
 func newRegistry(workers int) *registry {
@@ -86,7 +98,11 @@ func newRegistry(workers int) *registry {
 func (r *registry) service(id lvs.ServiceID) *liveService {
 	s := r.services[id]
 	if s == nil {
-		s = &liveService{id: id, seen: make([]seenPool, r.workers), servers: map[netip.AddrPort]uint32{}}
+		r.numbers++
+		s = &liveService{
+			id: id, number: r.numbers, seen: make([]seenPool, r.workers),
+			servers: map[netip.AddrPort]uint32{},
+		}
 		r.services[id] = s
 	}
 	return s

@@ -55,6 +55,7 @@ type Service struct {
 	// Echo: the director answers echo requests to the VIP while a real server is available. Without
 	// Echo, real servers get them.
 	Echo        bool
+	MaxSessions int          // in the whole director; 0 is no limit
 	RealServers []RealServer // in file order
 }
 
@@ -82,7 +83,7 @@ func (s *Service) equal(o *Service) bool {
 func (s *Service) sameSettings(o *Service) bool {
 	return s.Name == o.Name && s.Address == o.Address && s.Protocol == o.Protocol &&
 		s.Mode == o.Mode && s.Scheduler == o.Scheduler && s.MSS == o.MSS && s.Echo == o.Echo &&
-		slices.Equal(s.LocalAddresses, o.LocalAddresses)
+		s.MaxSessions == o.MaxSessions && slices.Equal(s.LocalAddresses, o.LocalAddresses)
 }
 
 // sameOptions reports whether two settings have the same switches and timeouts.

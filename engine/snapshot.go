@@ -75,6 +75,7 @@ type serviceEntry struct {
 	sched sched.Kind
 	echo  bool
 	local []packet.Addr // local addresses
+	most  int           // sessions, max_sessions; 0 is no limit
 	owner lvs.Owner     // which worker owns its clients' flows
 }
 
@@ -87,6 +88,7 @@ type serverEntry struct {
 	mode        lvs.Mode // of new sessions
 	families    families
 	mss         uint16 // bytes; upper limit in SYNs; 0 is none
+	service     *liveService
 	gone        bool   // removed from the configuration; sessions may still refer to it
 	incarnation uint32 // distinguishes real servers that had the same id
 }
@@ -129,11 +131,11 @@ var ways = func() (all [lvs.NumModes][numFamilies]way) {
 }()
 
 // newServerEntry describes a real server of a service with some settings.
-func newServerEntry(live *liveServer, s *Service) serverEntry {
+func newServerEntry(live *liveServer, of *liveService, s *Service) serverEntry {
 	e := serverEntry{
 		load: &live.load, id: live.id, incarnation: live.incarnation,
 		address: packet.AddrOf(live.id.Address.Addr()), port: live.id.Address.Port(),
-		mode: s.Mode, mss: s.MSS,
+		mode: s.Mode, mss: s.MSS, service: of,
 	}
 	if live.id.Service.Address.Addr().Is6() {
 		e.families |= clients6

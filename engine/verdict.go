@@ -48,6 +48,7 @@ const (
 	DropNotOurs            // the address is not the director's
 	DropNoRealServer       // none is available
 	DropRealServerGone     // the session's real server was removed
+	DropServiceFull        // the service is at its limit, and no session of it can give way
 	DropSessionsFull       // no session can give way
 	DropFlowTaken          // other sessions use it at every server tried
 	DropNoLocalPort        // none is free towards any server tried
@@ -261,10 +262,17 @@ var verdicts = [NumVerdicts]struct{ name, meaning, remedy string }{
 		remedy: "nothing: their clients used a removed real server; `expire_nodest` has " +
 			"their packets scheduled anew, draining first avoids it",
 	},
+	DropServiceFull: {
+		name: "service_full",
+		meaning: "the service has `max_sessions` sessions, and none of those looked at can " +
+			"give way",
+		remedy: "raise the service's `max_sessions`",
+	},
 	DropSessionsFull: {
-		name:    "sessions_full",
-		meaning: "session table is full and holds no half-open session",
-		remedy:  "raise `session.max` (`session.max_v6` for IPv6)",
+		name: "sessions_full",
+		meaning: "the session table is full, and none of the sessions looked at can give way: " +
+			"they are confirmed",
+		remedy: "raise `session.max` (`session.max_v6` for IPv6)",
 	},
 	DropFlowTaken: {
 		name: "flow_taken",

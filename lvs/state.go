@@ -114,6 +114,5 @@ func (s State) Timeout() time.Duration { return states[s].timeout }
 // Active reports whether sessions in the state count as active connections.
 func (s State) Active() bool { return states[s].active }
 
-// HalfOpen reports whether the state belongs to a handshake that is not complete. Such sessions
-// give way when the table is full.
+// HalfOpen reports whether the state belongs to a handshake that is not complete.
 func (s State) HalfOpen() bool { return states[s].halfOpen }
