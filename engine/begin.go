@@ -71,7 +71,9 @@ func (w *Worker) begin(p *ports.Packet, m *meta, a *arrival, d *decision) Verdic
 func (w *Worker) setUp(g *passage, a *arrival, d *decision) {
 	g.session.Server, g.session.Mode = d.id, d.server.mode
 	d.server.load.Begin()
-	d.server.service.seen[w.number].sessions.Add(1)
+	if d.service.most != 0 {
+		w.countLimited(g.session, d.server)
+	}
 	w.peers[d.id].traffic.Connections++
 	if d.server.mode.Source() == lvs.Local {
 		w.takeTurn(d)
@@ -88,5 +90,7 @@ func (w *Worker) setUp(g *passage, a *arrival, d *decision) {
 func (w *Worker) sessionEnded(s *conntrack.Session) {
 	server := w.snap.servers[s.Server]
 	server.load.End(s.State.Active())
-	server.service.seen[w.number].sessions.Add(-1)
+	if s.Flags&conntrack.Limited != 0 {
+		server.service.seen[w.number].sessions.Add(-1)
+	}
 }

@@ -238,6 +238,9 @@ func (c *change) put(s *Service) {
 func (c *change) putEntry(live *liveService, was *Service) {
 	c.changed = true
 	entry := newServiceEntry(live)
+	if entry.most != 0 {
+		c.new.limits++
+	}
 	c.ownServices(1).set(serviceKey(live.id), entry)
 	c.place(entry)
 	c.countLocals(was, -1)

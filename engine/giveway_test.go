@@ -173,35 +173,54 @@ func TestMaxSessions(t *testing.T) {
 	})
 }
 
-// TestSessionsOfServices: every worker's count of a service's sessions is that of its table.
+// TestSessionsOfServices: every worker's count of a limited service's sessions is that of its
+// table, also if the limit came after them.
 func TestSessionsOfServices(t *testing.T) {
 	s := twoArm
-	b := newBed(t, s, s.serving(s.web(modes.DR, 2), s.echo(modes.FullNAT, 2)),
-		func(c *bedConfig) { c.sessions = 500 })
-	for i := range 2000 {
-		b.deliver(0, tcp(clientAt(i), webVIP, "S").frame(s.gateway.mac, s.ports[0].mac))
-		b.deliver(0, udp(clientAt(i), echoVIP, "?").frame(s.gateway.mac, s.ports[0].mac))
-		if i%20 == 19 {
-			b.turn()
-			b.collectAll()
+	both := func(most int) Settings {
+		return s.serving(limited(s.web(modes.DR, 2), most), limited(s.echo(modes.FullNAT, 2), most))
+	}
+	b := newBed(t, s, both(0), func(c *bedConfig) { c.sessions = 500 })
+	next := 0
+	clients := func(n int) {
+		for range n {
+			b.deliver(0, tcp(clientAt(next), webVIP, "S").frame(s.gateway.mac, s.ports[0].mac))
+			b.deliver(0, udp(clientAt(next), echoVIP, "?").frame(s.gateway.mac, s.ports[0].mac))
+			if next++; next%20 == 0 {
+				b.turn()
+				b.collectAll()
+			}
 		}
 	}
-	b.sessions(500)
-	counts := map[lvs.Protocol]int{}
-	for slot := range uint32(b.worker.sessions.Cap()) {
-		if x := b.worker.sessions.At(slot); x.Live() {
-			counts[lvs.Protocol(x.Protocol)]++
+	check := func() {
+		t.Helper()
+		b.wait(2000)
+		b.collectAll()
+		for _, v := range b.engine.snap.Load().order {
+			if got, want := v.live.sessions(), b.sessionsOf(v.live.id.Protocol); got != want {
+				t.Errorf("%s counts %d sessions; want %d", v.name, got, want)
+			}
 		}
 	}
-	for _, v := range b.engine.snap.Load().order {
-		if got := v.live.sessions(); got != counts[v.live.id.Protocol] {
-			t.Errorf("%s counts %d sessions; want %d", v.name, got, counts[v.live.id.Protocol])
-		}
-	}
+	clients(1000)
+	b.apply(both(1_000_000))
+	check()
+	clients(1000)
+	check()
+	b.apply(both(0))
+	clients(100)
+	b.apply(both(1_000_000))
+	check()
 	b.worker.sessions.EndAll()
-	for _, v := range b.engine.snap.Load().order {
-		if got := v.live.sessions(); got != 0 {
-			t.Errorf("%s counts %d sessions without any", v.name, got)
+	check()
+}
+
+// sessionsOf returns how many sessions of a protocol the worker's table holds.
+func (b *bed) sessionsOf(p lvs.Protocol) (n int) {
+	for slot := range uint32(b.worker.sessions.Cap()) {
+		if x := b.worker.sessions.At(slot); x.Live() && lvs.Protocol(x.Protocol) == p {
+			n++
 		}
 	}
+	return n
 }

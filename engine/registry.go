@@ -74,11 +74,11 @@ type liveService struct {
 type seenPool struct {
 	pool     *sched.Pool
 	burst    uint64
-	sessions atomic.Int64 // written by the worker; anyone may read it
+	sessions atomic.Int64 // of a service with a limit; written by the worker, anyone may read it
 	_        [40]byte
 }
 
-// sessions returns how many sessions a service has in the whole director.
+// sessions returns how many sessions a service with a limit has in the whole director.
 func (s *liveService) sessions() (n int) {
 	for i := range s.seen {
 		n += int(s.seen[i].sessions.Load())

@@ -24,6 +24,7 @@ type snapshot struct {
 	servers  []*serverEntry  // by real server id
 	reuses   uint32          // how many ids were given to another real server so far
 	removals uint32          // how many real servers were removed so far
+	limits   uint32          // how many times a service got a limit so far
 	// addresses holds the director's addresses, but for those that only a topology has.
 	addresses lookup[addressKind]
 	echoing   lookup[*echoGroup] // by VIP

@@ -45,6 +45,7 @@ type Worker struct {
 	peers      []peer // by real server id
 	pass       serverPass
 	flush      flushPass
+	recount    recountPass
 	hopEpoch   uint32 // raised when the next hops that peers remember may be wrong
 	burst      uint64 // counts the bursts
 	fragments  fragments
@@ -91,6 +92,7 @@ func (w *Worker) Turn(now uint32) int {
 	}
 	w.sessions.Expire(now)
 	w.flushSessions()
+	w.recountSessions()
 	w.tickNeighbours()
 	w.tickFragments(now)
 	if now-w.lastPublished >= publishInterval {
@@ -125,6 +127,7 @@ func (w *Worker) adopt(s *snapshot) {
 	}
 	w.pass.again = true
 	w.flushAfter(old, s)
+	w.recountAfter(old, s)
 }
 
 // stop drops every packet that is still held and ends all sessions, so that the counts balance. No
