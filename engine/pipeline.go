@@ -132,8 +132,18 @@ func (w *Worker) lookup(k *packet.Key) (conntrack.Ref, bool) {
 	return w.sessions.Lookup(w.sessions.Hash(k), k)
 }
 
-// otherProtocol returns the verdict about a packet of a protocol that no service can have.
+// otherProtocol processes a packet of a protocol that no service can have.
 func (w *Worker) otherProtocol(p *ports.Packet, m *meta) Verdict {
+	why, answer := w.unserved(p, m), NoAnswer
+	if why == DropNoService && m.Protocol != packet.NextNone &&
+		w.snap.settings.ResetUnknown != ResetOff && w.snap.speaksFor(w.key.Dst) {
+		answer = AnswerNoProtocol
+	}
+	return w.turnAway(p, m, why, answer)
+}
+
+// unserved returns the verdict about a packet of a protocol that no service can have.
+func (w *Worker) unserved(p *ports.Packet, m *meta) Verdict {
 	m.WriteKey(&w.key, p.Bytes())
 	kind, ours := w.snap.kindOf(w.key.Dst)
 	switch {
