@@ -134,12 +134,8 @@ func (w *Worker) lookup(k *packet.Key) (conntrack.Ref, bool) {
 
 // otherProtocol processes a packet of a protocol that no service can have.
 func (w *Worker) otherProtocol(p *ports.Packet, m *meta) Verdict {
-	why, answer := w.unserved(p, m), NoAnswer
-	if why == DropNoService && m.Protocol != packet.NextNone &&
-		w.snap.settings.ResetUnknown != ResetOff && w.snap.speaksFor(w.key.Dst) {
-		answer = AnswerNoProtocol
-	}
-	return w.turnAway(p, m, why, answer)
+	why := w.unserved(p, m)
+	return w.turnAway(p, m, why, w.answerOther(p, m))
 }
 
 // unserved returns the verdict about a packet of a protocol that no service can have.

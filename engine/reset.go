@@ -59,7 +59,7 @@ func (w *Worker) answerTo(a *arrival, d *decision) Answer {
 
 // answerAt is answerTo for a VIP, if the setting has such packets answered.
 func (w *Worker) answerAt(a *arrival, wanted bool) Answer {
-	if !wanted || !w.snap.speaksFor(a.key.Dst) {
+	if !wanted || !w.snap.speaksFor(a.key.Dst) || !w.isStranger(a.key.Src) {
 		return NoAnswer
 	}
 	switch a.key.Protocol {
@@ -105,6 +105,16 @@ func (w *Worker) answerSCTP(e conntrack.Event) Answer {
 	return AnswerNoProtocol
 }
 
+// answerOther returns the answer to a packet of a protocol that no service can have. The packet's key
+// is in hand. No next header means that the packet holds nothing (RFC 8200, 4.7).
+func (w *Worker) answerOther(p *ports.Packet, m *meta) Answer {
+	if w.snap.settings.ResetUnknown == ResetOff || m.Protocol == packet.NextNone ||
+		!w.snap.speaksFor(w.key.Dst) || !w.mayAnswer(p, w.key.Src) {
+		return NoAnswer
+	}
+	return AnswerNoProtocol
+}
+
 // speaksFor reports whether the director answers as the host of an address: a VIP.
 func (n *snapshot) speaksFor(a packet.Addr) bool {
 	kind, ours := n.kindOf(a)
@@ -143,8 +153,6 @@ func (w *Worker) turnAway(p *ports.Packet, m *meta, why Verdict, answer Answer) 
 	k := &w.key
 	m.WriteKey(k, p.Bytes())
 	switch {
-	case !w.mayAnswer(p, k.Src):
-		return why
 	case !w.mayReset(k.Src):
 		w.counters.totals.ResetsSuppressed++
 		return why
