@@ -3,7 +3,9 @@ package engine
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
@@ -319,6 +321,96 @@ func TestOnlyTheOwnerResets(t *testing.T) {
 				b.dropped("no_session=32")
 			})
 		}
+	}
+}
+
+// Sessions of a removed service are still their owner's, who says nothing, as of other sessions whose
+// real server was removed. Once the service is back they go on.
+func TestSessionsOfRemovedServicesAreNotReset(t *testing.T) {
+	for _, m := range allModes {
+		for name, spread := range map[string]func(*bedConfig){
+			"anywhere": anywhere(2), "RSS": spreading(t, 2, byFlow),
+		} {
+			t.Run(m.String()+" "+name, func(t *testing.T) {
+				s := twoArm
+				n := s.serving(s.web(m, 1), s.echo(m, 1))
+				n.ResetUnknown = ResetAll
+				b := anOldBed(t, s, n, crowd(2), spread)
+				for i := range 32 {
+					b.fromClient(tcp(clientAt(i), webVIP, "S"), tcp(clientAt(i), webVIP, "A"))
+				}
+				acknowledge := func() (sent int) {
+					b.collectAll()
+					for i := range 32 {
+						b.fromClient(tcp(clientAt(i), webVIP, "A"))
+					}
+					return len(slices.Concat(b.collectAll()...))
+				}
+				without := n
+				without.Services = n.Services[1:]
+				b.apply(without)
+				if sent := acknowledge(); sent != 0 {
+					t.Fatalf("%d packets of a removed service were answered", sent)
+				}
+				b.dropped("real_server_gone=32")
+				b.apply(n)
+				if sent := acknowledge(); sent != 32 || b.totals().Resets != 0 {
+					t.Fatalf("%d of 32 packets were forwarded, %d reset", sent, b.totals().Resets)
+				}
+			})
+		}
+	}
+}
+
+// A change of the mode may leave sessions with a worker that is no longer the flow's owner. The new
+// owner does not reset them.
+func TestSessionsOfAnotherModeAreNotReset(t *testing.T) {
+	for _, from := range allModes {
+		for _, to := range allModes {
+			t.Run(from.String()+" to "+to.String(), func(t *testing.T) {
+				s := twoArm
+				n := s.serving(s.web(from, 1))
+				n.ResetUnknown = ResetAll
+				b := anOldBed(t, s, n, crowd(2), anywhere(2))
+				for i := range 32 {
+					b.fromClient(tcp(clientAt(i), webVIP, "S"), tcp(clientAt(i), webVIP, "A"))
+				}
+				n.Services = []Service{s.web(to, 1)}
+				b.apply(n)
+				for i := range 32 {
+					b.fromClient(tcp(clientAt(i), webVIP, "A"))
+				}
+				if got := b.totals().Resets; got != 0 {
+					t.Fatalf("%d sessions were reset", got)
+				}
+			})
+		}
+	}
+}
+
+// What is remembered of removed services lasts as long as their real servers are remembered.
+func TestRemovedServicesAreForgotten(t *testing.T) {
+	s := twoArm
+	none := s.serving(s.echo(modes.NAT, 1))
+	b := newBed(t, s, none)
+	now := time.Now()
+	for i := range 100 {
+		v := s.web(modes.NAT, i%2)
+		v.Address = netip.AddrPortFrom(v.Address.Addr(), uint16(1000+i))
+		for _, n := range []Settings{s.serving(none.Services[0], v), none} {
+			if err := b.engine.applyAt(n, now); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if got := b.engine.snap.Load().leaving.used; got != 50 {
+		t.Fatalf("%d removed services are remembered, want those 50 that had a real server", got)
+	}
+	if err := b.engine.applyAt(none, now.Add(2*forgetAfter)); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.engine.snap.Load().leaving.used; got != 0 {
+		t.Fatalf("%d removed services are remembered for ever", got)
 	}
 }
 

@@ -32,6 +32,8 @@ type snapshot struct {
 	// clientEnds holds real servers' sockets. A packet from such a socket belongs to the worker of
 	// the client to which it goes.
 	clientEnds lookup[struct{}]
+	// leaving holds the owner of clients' flows of each removed service that may have sessions.
+	leaving lookup[lvs.Owner]
 }
 
 // topology is what next hops depend on. It changes seldom. After a change, sessions look up their
@@ -76,6 +78,7 @@ type serviceEntry struct {
 	echo  bool
 	local []packet.Addr // local addresses
 	owner lvs.Owner     // which worker owns its clients' flows
+	moved bool          // sessions may be with other workers than their owners
 }
 
 // serverEntry describes a real server for workers.
