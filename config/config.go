@@ -93,7 +93,8 @@ type Neighbour struct {
 	Port    int              // index into Config.Ports: the port whose subnet holds Address
 }
 
-// ResetUnknown says which packets of no session the director answers by a TCP reset or an ICMP error.
+// ResetUnknown says which packets of no session the director answers by a TCP reset or an ICMP
+// error.
 type ResetUnknown string
 
 // The choices of ResetUnknown.

@@ -114,7 +114,8 @@ func (b *bed) explained(port int, frame []byte) {
 	}
 }
 
-// answersSince reports whether a packet was answered, or was to be and is not because of the limits.
+// answersSince reports whether a packet was answered, or was to be and is not because of the
+// limits.
 func answersSince(before, after *Totals) bool {
 	refused := DropNoRealServer
 	for _, v := range []Verdict{DropFlowTaken, DropNoLocalPort} {

@@ -41,8 +41,9 @@ func (l *limits) setKey(random *rand.Rand) {
 type rate struct{ perSecond, burst uint32 }
 
 // errorRate is the kernel's icmp_msgs_per_sec and icmp_msgs_burst. tooBigRate is more than a client
-// with some hundred connections needs. resetRate is what a worker sends beside its other work without
-// notice, and sourceRate is enough for the clients behind one address. A burst is at most 65.
+// with some hundred connections needs. resetRate is what a worker sends beside its other work
+// without notice, and sourceRate is enough for the clients behind one address. A burst is at most
+// 65.
 var (
 	errorRate  = rate{1000, 50}
 	tooBigRate = rate{100, 50}
@@ -76,8 +77,8 @@ func (r rate) take(bucket uint64, now uint32) (uint64, bool) {
 	return tag | uint64(level-1000)<<bucketLevelShift | uint64(at), true
 }
 
-// has reports whether a bucket has a token. It writes nothing, so that a flood costs next to nothing
-// once the bucket is empty.
+// has reports whether a bucket has a token. It writes nothing, so that a flood costs next to
+// nothing once the bucket is empty.
 func (r rate) has(bucket *atomic.Uint64, now uint32) bool {
 	_, ok := r.take(bucket.Load(), now)
 	return ok
@@ -104,8 +105,8 @@ const (
 	addressWays = 8 // a cache line
 )
 
-// addressBuckets are the buckets of the addresses that were told something last. An address that has
-// none gets a full one, in the place of the one that was used longest ago. So a flood from many
+// addressBuckets are the buckets of the addresses that were told something last. An address that
+// has none gets a full one, in the place of the one that was used longest ago. So a flood from many
 // addresses takes no token from any other.
 type addressBuckets struct {
 	sets   [addressSets][addressWays]atomic.Uint64

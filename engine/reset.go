@@ -7,16 +7,17 @@ import (
 	"fulcrum/ports"
 )
 
-// What belongs to no session and no service passes IPVS to the host's own stack. That answers with a
-// TCP reset, or with an ICMP error: port unreachable to UDP, protocol unreachable to what it does not
-// speak. Without these answers clients wait for timeouts of their own.
+// What belongs to no session and no service passes IPVS to the host's own stack. That answers with
+// a TCP reset, or with an ICMP error: port unreachable to UDP, protocol unreachable to what it does
+// not speak. Without these answers clients wait for timeouts of their own.
 //
 // A wrong reset ends a connection that lives, so the rules are strict. Only the owner of a flow
-// answers, after a look at its own table. Only whole packets with a right checksum are answered. And
-// TCP and SCTP packets that begin nothing get no answer until the director must know every session:
-// before that, the session may be one of the director's that ran here before.
+// answers, after a look at its own table. Only whole packets with a right checksum are answered.
+// And TCP and SCTP packets that begin nothing get no answer until the director must know every
+// session: before that, the session may be one of the director's that ran here before.
 
-// ResetUnknown says which packets of no session are answered. Each setting includes those before it.
+// ResetUnknown says which packets of no session are answered. Each setting includes those before
+// it.
 type ResetUnknown uint8
 
 const (
@@ -82,8 +83,8 @@ func (w *Worker) resets(m lvs.Mode) bool {
 	return false
 }
 
-// answerTCP returns the answer to a segment. With SloppyTCP the director takes over others' sessions,
-// and none is reset.
+// answerTCP returns the answer to a segment. With SloppyTCP the director takes over others'
+// sessions, and none is reset.
 func (w *Worker) answerTCP(flags packet.TCPFlags) Answer {
 	const opening = packet.TCPSyn | packet.TCPAck
 	switch {
@@ -105,8 +106,8 @@ func (w *Worker) answerSCTP(e conntrack.Event) Answer {
 	return AnswerNoProtocol
 }
 
-// answerOther returns the answer to a packet of a protocol that no service can have. The packet's key
-// is in hand. No next header means that the packet holds nothing (RFC 8200, 4.7).
+// answerOther returns the answer to a packet of a protocol that no service can have. The packet's
+// key is in hand. No next header means that the packet holds nothing (RFC 8200, 4.7).
 func (w *Worker) answerOther(p *ports.Packet, m *meta) Answer {
 	if w.snap.settings.ResetUnknown == ResetOff || m.Protocol == packet.NextNone ||
 		!w.snap.speaksFor(w.key.Dst) || !w.mayAnswer(p, w.key.Src) {
@@ -121,8 +122,8 @@ func (n *snapshot) speaksFor(a packet.Addr) bool {
 	return ours && kind == vip
 }
 
-// youth is the time after the start in which sessions may live that another director began. It lasts
-// as long as the timeout of established sessions, for TCP and for SCTP.
+// youth is the time after the start in which sessions may live that another director began. It
+// lasts as long as the timeout of established sessions, for TCP and for SCTP.
 type youth struct {
 	began     uint32 // ms
 	tcp, sctp bool   // over

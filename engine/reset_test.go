@@ -238,8 +238,8 @@ func TestDamagedIsNotAnswered(t *testing.T) {
 	}
 }
 
-// A segment's length is that of its IP packet, not of the frame, which may have padding. Options and
-// extension headers do not count either.
+// A segment's length is that of its IP packet, not of the frame, which may have padding. Options
+// and extension headers do not count either.
 func TestResetCountsTheSegmentAlone(t *testing.T) {
 	for _, s := range sites {
 		n := s.serving(s.web(modes.NAT, 1))
@@ -324,8 +324,8 @@ func TestOnlyTheOwnerResets(t *testing.T) {
 	}
 }
 
-// Sessions of a removed service are still their owner's, who says nothing, as of other sessions whose
-// real server was removed. Once the service is back they go on.
+// Sessions of a removed service are still their owner's, who says nothing, as of other sessions
+// whose real server was removed. Once the service is back they go on.
 func TestSessionsOfRemovedServicesAreNotReset(t *testing.T) {
 	for _, m := range allModes {
 		for name, spread := range map[string]func(*bedConfig){
@@ -414,8 +414,8 @@ func TestRemovedServicesAreForgotten(t *testing.T) {
 	}
 }
 
-// A source that floods gets at most its share, and all others get their answers meanwhile. In IPv6 a
-// source is a /64.
+// A source that floods gets at most its share, and all others get their answers meanwhile. In IPv6
+// a source is a /64.
 func TestResetsAreLimitedBySource(t *testing.T) {
 	for _, s := range []site{twoArm, twoArm.twin()} {
 		n := s.serving(s.web(modes.NAT, 1))

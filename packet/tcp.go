@@ -83,8 +83,8 @@ func (t TCP) ResetFields() TCPFields {
 	return f
 }
 
-// Encode writes a header without options, TCPMinLen bytes. Its checksum covers all of t and a pseudo
-// header, whose sum is given.
+// Encode writes a header without options, TCPMinLen bytes. Its checksum covers all of t and a
+// pseudo header, whose sum is given.
 func (t TCP) Encode(f TCPFields, pseudoHeader uint64) {
 	clear(t[:TCPMinLen])
 	t.SetSrcPort(f.SrcPort)
