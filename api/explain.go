@@ -29,6 +29,7 @@ type Explanation struct {
 	Reason    string `json:"reason,omitempty"`
 	Meaning   string `json:"meaning,omitempty"`
 	Remedy    string `json:"remedy,omitempty"`
+	Answer    string `json:"answer,omitempty"` // what the sender of a dropped packet hears
 
 	Service    string            `json:"service,omitempty"`
 	Mode       string            `json:"mode,omitempty"`
@@ -131,7 +132,7 @@ func parseSocket(v url.Values, name, example string) (netip.AddrPort, error) {
 func newExplanation(c *config.Config, packet string, e *engine.Explanation) Explanation {
 	x := Explanation{
 		Packet: packet, PortIn: c.Ports[e.Port].Name, Worker: e.Worker,
-		Forwarded: e.Verdict == engine.Taken, Replaces: e.Replaces,
+		Forwarded: e.Verdict == engine.Taken, Replaces: e.Replaces, Answer: e.Answer.String(),
 	}
 	if !x.Forwarded {
 		x.Reason, x.Meaning, x.Remedy = e.Verdict.String(), e.Verdict.Meaning(), e.Verdict.Remedy()
@@ -189,6 +190,9 @@ func (x *Explanation) WriteText(w io.Writer) {
 	} else {
 		line("verdict", "dropped, %s: %s", x.Reason, x.Meaning)
 		line("", "%s", x.Remedy)
+	}
+	if x.Answer != "" {
+		line("answer", "%s", x.Answer)
 	}
 }
 

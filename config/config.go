@@ -93,12 +93,24 @@ type Neighbour struct {
 	Port    int              // index into Config.Ports: the port whose subnet holds Address
 }
 
+// ResetUnknown says which packets of no session the director answers by a TCP reset or an ICMP
+// error.
+type ResetUnknown string
+
+// The choices of ResetUnknown.
+const (
+	ResetOff    ResetUnknown = "off"     // none
+	ResetTwoWay ResetUnknown = "two-way" // to services whose answers pass, to VIPs without service
+	ResetAll    ResetUnknown = "all"     // to services of every mode too
+)
+
 // Session configures the session tables.
 type Session struct {
 	Max             int  // IPv4 sessions of the whole director
 	MaxV6           int  // IPv6 sessions of the whole director; 0 if no service needs any
 	SloppyTCP       bool // any TCP packet except RST starts a session, not only SYN
 	ExpireNoDest    bool // sessions end with their real server; SYNs leave one of weight 0
+	ResetUnknown    ResetUnknown
 	ExpireQuiescent bool // as above for weight 0 under persistence; always false: not built yet
 	Timeouts        Timeouts
 }

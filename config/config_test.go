@@ -76,7 +76,7 @@ func TestDefaults(t *testing.T) {
 			{Name: "back", Device: "net_af_packet1,iface=veth-back", Addresses: []netip.Prefix{netip.MustParsePrefix("10.1.0.1/24")},
 				RxDescriptors: 1024, TxDescriptors: 1024, MTU: 1500},
 		},
-		Session: Session{Max: 1_000_000, Timeouts: ipvsTimeouts},
+		Session: Session{Max: 1_000_000, ResetUnknown: ResetTwoWay, Timeouts: ipvsTimeouts},
 		Services: []Service{{
 			Name: "web", Address: netip.MustParseAddrPort("10.0.0.100:80"), Protocol: lvs.TCP, Mode: lvs.NAT, Scheduler: lvs.WLC,
 			PersistenceMask: 32, Echo: true,
@@ -107,7 +107,8 @@ func TestEveryValueGiven(t *testing.T) {
 		Neighbours: []Neighbour{{
 			Address: netip.MustParseAddr("10.1.0.254"), MAC: net.HardwareAddr{2, 0, 0, 0, 0, 0xfe}, Port: 1,
 		}},
-		Session: Session{Max: 2_000_000, SloppyTCP: true, ExpireNoDest: true, Timeouts: timeouts},
+		Session: Session{Max: 2_000_000, SloppyTCP: true, ExpireNoDest: true,
+			ResetUnknown: ResetAll, Timeouts: timeouts},
 		Services: []Service{{
 			Name: "dns", Address: netip.MustParseAddrPort("10.0.0.100:53"), Protocol: lvs.UDP, Mode: lvs.FullNAT, Scheduler: lvs.WRR,
 			PersistenceMask: 32, Echo: true,

@@ -28,6 +28,10 @@ var (
 	hugePages = choices{
 		noun: "hugepages setting", supported: []string{HugePagesAuto, HugePagesOn, HugePagesOff},
 	}
+	resets = choices{
+		noun:      "choice",
+		supported: []string{string(ResetOff), string(ResetTwoWay), string(ResetAll)},
+	}
 	logLevels = choices{noun: "log level", supported: []string{"debug", "info", "warn", "error"}}
 )
 

@@ -24,6 +24,7 @@ func readSession(t *table) Session {
 		Max:          t.get("max").integer(defaultSessions, 1, mostSessions),
 		SloppyTCP:    t.get("sloppy_tcp").boolean(false),
 		ExpireNoDest: t.get("expire_nodest").boolean(false),
+		ResetUnknown: ResetUnknown(t.get("reset_unknown").choice(string(ResetTwoWay), resets)),
 		Timeouts:     readTimeouts(t.table("timeouts")),
 	}
 	t.get("expire_quiescent").refuse()

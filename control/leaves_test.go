@@ -105,6 +105,8 @@ func others(v reflect.Value) []reflect.Value {
 		return valuesOf(lvs.Protocols()...)
 	case config.Idle:
 		return valuesOf(config.IdleBusy, config.IdleAdaptive)
+	case config.ResetUnknown:
+		return valuesOf(config.ResetOff, config.ResetTwoWay, config.ResetAll)
 	case slog.Level:
 		return valuesOf(of + 4)
 	case time.Duration:

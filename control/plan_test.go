@@ -90,6 +90,9 @@ func TestPlan(t *testing.T) {
 			"change session.expire_nodest | false -> true | 0 ",
 			"remove real server 10.0.0.12:8080 of web |  | 12 end at once; their clients' next packets are scheduled anew",
 		}},
+		{"answers to packets of no session", []string{"max = 1000", "max = 1000\nreset_unknown = \"all\""}, []string{
+			"change session.reset_unknown | two-way -> all | 0 ",
+		}},
 		{"another address of a real server", []string{"10.0.0.12:8080", "10.0.0.12:8081"}, []string{
 			"remove real server 10.0.0.12:8080 of web |  | 12 " + gone,
 			"add real server 10.0.0.12:8081 of web | weight 2 | 0 ",

@@ -21,6 +21,8 @@ type Report struct {
 	Held        uint64            `json:"held"`     // that wait now for a neighbour or a device
 	Drops       map[string]uint64 `json:"drops"`    // by reason; only reasons that occurred
 	Evicted     uint64            `json:"evicted"`  // half-open sessions evicted from a full table
+	Resets      uint64            `json:"resets"`   // answers to packets of no session
+	Suppressed  uint64            `json:"resets_suppressed"`
 	Ports       []PortReport      `json:"ports"`
 	Services    []ServiceReport   `json:"services"`
 	Workers     []WorkerReport    `json:"workers"`
@@ -105,6 +107,7 @@ func NewReport(c *config.Config, e engine.Report) Report {
 		Received: e.Received, Originated: e.Originated,
 		Transmitted: e.Transmitted, Consumed: e.Consumed, Held: e.Held,
 		Drops: map[string]uint64{}, Evicted: e.Evicted, Pauses: readPauses(),
+		Resets: e.Resets, Suppressed: e.ResetsSuppressed,
 		Services: []ServiceReport{}, // JSON shows an empty list, not null
 	}
 	for v := range engine.NumVerdicts {
@@ -210,6 +213,10 @@ func (r *Report) writeAccount(w io.Writer) error {
 	fmt.Fprintf(w, law, r.Received, r.Originated, r.Transmitted, r.Consumed, r.dropped(), r.Held)
 	if r.Evicted > 0 {
 		fmt.Fprintf(w, "%d half-open sessions evicted from a full table\n", r.Evicted)
+	}
+	if r.Resets > 0 || r.Suppressed > 0 {
+		fmt.Fprintf(w, "%d packets of no session answered, %d not because of the limits\n",
+			r.Resets, r.Suppressed)
 	}
 	if r.Pauses.Count > 0 {
 		fmt.Fprintf(w, "%d pauses for garbage collection, the longest %.0f µs\n",

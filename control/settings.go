@@ -23,7 +23,10 @@ func EngineConfig(c *config.Config) engine.Config {
 
 // EngineSettings returns what of a configuration the engine can change while it runs.
 func EngineSettings(c *config.Config) engine.Settings {
-	s := engine.Settings{SloppyTCP: c.Session.SloppyTCP, ExpireNoDest: c.Session.ExpireNoDest}
+	s := engine.Settings{
+		SloppyTCP: c.Session.SloppyTCP, ExpireNoDest: c.Session.ExpireNoDest,
+		ResetUnknown: resets[c.Session.ResetUnknown],
+	}
 	for state, timeout := range c.Session.Timeouts {
 		s.Timeouts.Set(lvs.State(state), timeout)
 	}
@@ -40,6 +43,11 @@ func EngineSettings(c *config.Config) engine.Settings {
 		s.Services = append(s.Services, engineService(v))
 	}
 	return s
+}
+
+var resets = map[config.ResetUnknown]engine.ResetUnknown{
+	config.ResetOff: engine.ResetOff, config.ResetTwoWay: engine.ResetTwoWay,
+	config.ResetAll: engine.ResetAll,
 }
 
 func engineService(c config.Service) engine.Service {

@@ -36,7 +36,7 @@ func (w *Worker) carryOut(p *ports.Packet, m *meta, a *arrival, d *decision) Ver
 	case DropNoRealServer, DropFlowTaken, DropNoLocalPort:
 		return w.refuse(p, m, refusal{d.verdict, a.key.Dst, portUnreachable, 0})
 	}
-	return d.verdict
+	return w.turnAway(p, m, d.verdict, w.answerTo(a, d))
 }
 
 // begin makes the session that was decided on and forwards its first packet. A packet that may not

@@ -59,19 +59,22 @@ func (b *bed) tapped() bool {
 	return true
 }
 
-// TestCaptureOfEveryStage: the capture records received, sent and dropped packets, also a packet
-// that becomes an ICMP error. After its end it records nothing.
+// TestCaptureOfEveryStage: the capture records received, sent and dropped packets, also packets
+// that become an ICMP error or a reset. After its end it records nothing.
 func TestCaptureOfEveryStage(t *testing.T) {
 	s := twoArm
-	b := newBed(t, s, s.serving(s.web(modes.NAT, 1), s.echo(modes.NAT, 0)))
+	n := s.serving(s.web(modes.NAT, 1), s.echo(modes.NAT, 0))
+	n.ResetUnknown = ResetTwoWay
+	b := newBed(t, s, n)
 	got, result := b.whileCapturing(everyStage(100), func() {
 		b.fromClient(tcp(client, webVIP, "S"))
 		b.fromClient(tcp(clientAt(2), webVIP, "A"))
 		b.fromClient(udp(client, echoVIP, "?"))
+		b.fromClient(tcp(client, vipAlone+":81", "S"))
 	})
 	want := "rx 0 taken, tx 1 taken, rx 0 taken, drop 0 no_session, " +
-		"rx 0 taken, drop 0 no_real_server, tx 0 taken"
-	if got != want || result.Packets != 7 || result.Missed != 0 {
+		"rx 0 taken, drop 0 no_real_server, tx 0 taken, rx 0 taken, drop 0 no_service, tx 0 taken"
+	if got != want || result.Packets != 10 || result.Missed != 0 {
 		t.Errorf("%+v: recorded\n%s, want\n%s", result, got, want)
 	}
 	if b.tapped() {

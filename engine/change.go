@@ -97,7 +97,7 @@ type change struct {
 
 // owned says which parts of a new snapshot have been copied.
 type owned struct {
-	services, order, servers, addresses, echoing, passing, clientEnds bool
+	services, order, servers, addresses, echoing, passing, clientEnds, leaving bool
 }
 
 // builtPool is a pool that is published after the snapshot with its real servers.
@@ -145,6 +145,9 @@ func (c *change) publishPools() {
 func (c *change) forget() {
 	for _, live := range c.registry.forget(c.now, c.engine.counted) {
 		c.removeClientEnd(live)
+		if id := live.id.Service; c.registry.services[id] == nil {
+			c.ownLeaving(0).remove(serviceKey(id))
+		}
 	}
 }
 
@@ -223,7 +226,7 @@ func (c *change) put(s *Service) {
 	live.settings = *s
 	live.settings.RealServers = slices.Clone(s.RealServers)
 	live.settings.LocalAddresses = slices.Clone(s.LocalAddresses)
-	live.clientEnd = live.clientEnd || s.Mode.Owner() == lvs.ClientEnd
+	live.ownedBy(s.Mode.Owner(), c.registry.workers)
 	before := live.pool.Load()
 	if fresh {
 		before = nil // of a service that was removed: the kernel's forgets its place
@@ -241,6 +244,9 @@ func (c *change) putEntry(live *liveService, was *Service) {
 	if entry.most != 0 {
 		c.new.limits++
 	}
+	if _, left := c.new.leaving.get(serviceKey(live.id)); left {
+		c.ownLeaving(0).remove(serviceKey(live.id))
+	}
 	c.ownServices(1).set(serviceKey(live.id), entry)
 	c.place(entry)
 	c.countLocals(was, -1)
@@ -257,6 +263,7 @@ func newServiceEntry(live *liveService) *serviceEntry {
 	if live.clientEnd {
 		e.owner = lvs.ClientEnd
 	}
+	e.moved = live.moved
 	for _, a := range s.LocalAddresses {
 		e.local = append(e.local, packet.AddrOf(a))
 	}
@@ -346,7 +353,7 @@ func (c *change) remove(live *liveService) {
 	vip := was.vip()
 	live.configured, live.settings = false, Service{}
 	c.removeServers(live, was.RealServers, nil)
-	c.ownServices(0).remove(serviceKey(live.id))
+	c.leave(live)
 	if !c.whole {
 		order := c.ownOrder()
 		*order = slices.DeleteFunc(*order, func(e *serviceEntry) bool { return e.live == live })
@@ -358,6 +365,16 @@ func (c *change) remove(live *liveService) {
 	c.countLocals(&was, -1)
 	c.setEchoes(vip)
 	c.registry.dropUnused(live)
+}
+
+// leave takes a service out of the snapshot. Its sessions, if there can be any, stay with their
+// owners.
+func (c *change) leave(live *liveService) {
+	key := serviceKey(live.id)
+	if entry, _ := c.new.services.get(key); len(live.servers) > 0 {
+		c.ownLeaving(1).set(key, entry.owner)
+	}
+	c.ownServices(0).remove(key)
 }
 
 // countLocals adds by, 1 or -1, to the number of services that use each local address of a service.

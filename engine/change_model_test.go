@@ -136,6 +136,7 @@ func (m *changeModel) step() {
 // apply draws all settings anew, except some services, which stay in another order.
 func (m *changeModel) apply() {
 	m.settings.SloppyTCP = m.below("sloppy", 2) == 1
+	m.settings.ResetUnknown = ResetUnknown(m.below("reset unknown", 3))
 	m.settings.Ports = twoArm.settings().Ports
 	for range m.below("more addresses", 3) {
 		p := &m.settings.Ports[m.below("port", 2)]

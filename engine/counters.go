@@ -21,6 +21,9 @@ type Totals struct {
 	// Evicted counts half-open sessions evicted from a full table. They are not packets, and not
 	// part of the law.
 	Evicted uint64
+	// Resets counts the answers to packets of no session: TCP resets and ICMP errors. They are
+	// part of Originated. ResetsSuppressed counts those that the limits kept back.
+	Resets, ResetsSuppressed uint64
 }
 
 // Balance returns zero if the conservation law holds, and otherwise the difference.
@@ -66,6 +69,8 @@ const (
 type published struct {
 	totals     [numTerms + numReasons]atomic.Uint64
 	evicted    atomic.Uint64
+	resets     atomic.Uint64
+	suppressed atomic.Uint64 // resets
 	turns      atomic.Uint64
 	busy       atomic.Uint64 // ms
 	turnTimes  [numTurnTimes]atomic.Uint64
@@ -81,6 +86,8 @@ type publishedTraffic [5]atomic.Uint64
 
 func (p *published) setTotals(t *Totals) {
 	p.evicted.Store(t.Evicted)
+	p.resets.Store(t.Resets)
+	p.suppressed.Store(t.ResetsSuppressed)
 	for i, v := range [numTerms]uint64{
 		t.Received, t.Originated, t.Transmitted, t.Consumed,
 		t.Held, t.HandedOver, t.TakenOver,
@@ -94,6 +101,8 @@ func (p *published) setTotals(t *Totals) {
 
 func (p *published) addTotals(t *Totals) {
 	t.Evicted += p.evicted.Load()
+	t.Resets += p.resets.Load()
+	t.ResetsSuppressed += p.suppressed.Load()
 	for i, v := range [numTerms]*uint64{
 		&t.Received, &t.Originated, &t.Transmitted, &t.Consumed,
 		&t.Held, &t.HandedOver, &t.TakenOver,

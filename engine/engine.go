@@ -86,7 +86,7 @@ func New(cfg Config, settings Settings) (*Engine, error) {
 	}
 	e := &Engine{cfg: cfg, registry: newRegistry(len(cfg.CPUs))}
 	e.steering = steer.New(cfg.Ports, len(cfg.CPUs), newRandom(cfg.Seed).Uint64())
-	e.limits.tooBig.setKey(newRandom(cfg.Seed))
+	e.limits.setKey(newRandom(cfg.Seed))
 	if err := e.Apply(settings); err != nil {
 		return nil, err
 	}

@@ -27,8 +27,9 @@ type Question struct {
 type Explanation struct {
 	// Taken: forwarded, or held until its next hop is known; otherwise the drop reason
 	Verdict Verdict
-	Port    int // index of the port where it comes in
-	Worker  int // number of the worker that would handle it
+	Answer  Answer // to the sender of a packet that is dropped
+	Port    int    // index of the port where it comes in
+	Worker  int    // number of the worker that would handle it
 
 	// Valid if a service claims the packet.
 	Service    *ExplainedService
@@ -190,7 +191,7 @@ func (w *Worker) explainDecision(q *Question, x *Explanation, a *arrival) {
 	if d.service != nil {
 		x.Service = serviceOf(d.service)
 	}
-	x.Verdict = d.verdict
+	x.Verdict, x.Answer = d.verdict, w.answerTo(a, &d)
 	if d.server == nil {
 		return
 	}

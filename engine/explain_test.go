@@ -106,9 +106,25 @@ func (b *bed) explained(port int, frame []byte) {
 			b.Fatalf("%d packets dropped as %s; explained was %+v of\n%s", got, v, x, dump(frame))
 		}
 	}
+	if got := answersSince(&before, &after); got != (x.Answer != NoAnswer) {
+		b.Fatalf("answered %v; explained was %+v of\n%s", got, x, dump(frame))
+	}
 	if x.Verdict == Taken {
 		b.leftAs(&x, before.Held, after.Held)
 	}
+}
+
+// answersSince reports whether a packet was answered, or was to be and is not because of the
+// limits.
+func answersSince(before, after *Totals) bool {
+	refused := DropNoRealServer
+	for _, v := range []Verdict{DropFlowTaken, DropNoLocalPort} {
+		if after.Drops[v] != before.Drops[v] {
+			refused = v
+		}
+	}
+	return after.Resets+after.ResetsSuppressed+after.Drops[refused] !=
+		before.Resets+before.ResetsSuppressed+before.Drops[refused]
 }
 
 // asked explains a packet and checks that the question has changed nothing.

@@ -78,7 +78,7 @@ func (w *Worker) firstFragment(
 		return faults[m.Fault]
 	}
 	if !m.Kind.HasSession() {
-		return w.otherProtocol(p, m)
+		return w.unserved(p, m) // also of ICMP, whose errors must not be answered
 	}
 	decision := conntrack.Decision{SrcPort: m.SrcPort, DstPort: m.DstPort, Protocol: m.Protocol}
 	owner := w.fragmentOwner(p, m)

@@ -82,6 +82,8 @@ func icmpTwin(v4 layers.ICMPv4TypeCode) (typ, code uint8) {
 		return 129, 0
 	case [2]uint8{3, 1}:
 		return 1, 3
+	case [2]uint8{3, 2}:
+		return 4, 1
 	case [2]uint8{3, 3}:
 		return 1, 4
 	case [2]uint8{3, 4}:

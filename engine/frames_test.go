@@ -145,7 +145,7 @@ func (p pkt) transport(ip gopacket.NetworkLayer) gopacket.SerializableLayer {
 	case packet.ProtocolTCP:
 		l := &layers.TCP{
 			SrcPort: layers.TCPPort(p.src.Port()), DstPort: layers.TCPPort(p.dst.Port()),
-			Seq: p.seq, Ack: p.ack, Window: 500,
+			Seq: p.seq, Ack: p.ack, Window: windowOf(p.flags),
 			SYN: p.flags&packet.TCPSyn != 0, ACK: p.flags&packet.TCPAck != 0,
 			FIN: p.flags&packet.TCPFin != 0,
 			RST: p.flags&packet.TCPRst != 0, PSH: p.flags&packet.TCPPsh != 0,
@@ -165,6 +165,14 @@ func (p pkt) transport(ip gopacket.NetworkLayer) gopacket.SerializableLayer {
 		return &layers.ICMPv4{TypeCode: p.icmp, Id: uint16(p.rest >> 16), Seq: uint16(p.rest)}
 	}
 	return nil
+}
+
+// windowOf returns the window of a segment: a reset has none.
+func windowOf(f packet.TCPFlags) uint16 {
+	if f&packet.TCPRst != 0 {
+		return 0
+	}
+	return 500
 }
 
 // fixUDPChecksum applies RFC 768's rule about zero, which gopacket does not know.

@@ -123,6 +123,7 @@ func sequenceVariants() []Settings {
 		n := everythingTwice()
 		n.Neighbours = known
 		n.ExpireNoDest, n.SloppyTCP = i%2 == 1, i == 2
+		n.ResetUnknown = ResetUnknown((i + 2) % 3)
 		for j := range n.Services {
 			v := &n.Services[j]
 			v.Scheduler = lvs.Schedulers()[(i+j)%len(lvs.Schedulers())]

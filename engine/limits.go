@@ -17,22 +17,38 @@ import (
 // a bucket only when it takes a token, so even under a flood the global one is written 1,000 times
 // a second.
 
-// limits are the token buckets of the director's ICMP errors. Any worker may use them.
+// Answers to packets of no session have limits of their own: for all together, and for each source,
+// so that one that floods does not use up what others need. A spoofed source gets no more of them
+// than a real one.
+
+// limits are the token buckets of the director's ICMP errors and resets. Any worker may use them.
 type limits struct {
-	_      [64]byte
-	errors atomic.Uint64 // the bucket of all but tooBig
-	_      [56]byte
-	tooBig destinations
+	_       [64]byte
+	errors  atomic.Uint64 // the bucket of all but tooBig and resets
+	_       [56]byte
+	resets  atomic.Uint64 // answers to packets of no session
+	_       [56]byte
+	tooBig  addressBuckets
+	sources addressBuckets // of packets of no session
+}
+
+func (l *limits) setKey(random *rand.Rand) {
+	l.tooBig.setKey(random)
+	l.sources.setKey(random)
 }
 
 // rate is how fast a bucket fills up, and how many tokens it holds.
 type rate struct{ perSecond, burst uint32 }
 
 // errorRate is the kernel's icmp_msgs_per_sec and icmp_msgs_burst. tooBigRate is more than a client
-// with some hundred connections needs. A burst is at most 65.
+// with some hundred connections needs. resetRate is what a worker sends beside its other work
+// without notice, and sourceRate is enough for the clients behind one address. A burst is at most
+// 65.
 var (
 	errorRate  = rate{1000, 50}
 	tooBigRate = rate{100, 50}
+	resetRate  = rate{10_000, 60}
+	sourceRate = rate{100, 50}
 )
 
 // A bucket is a word: a tag that says whose it is, the level in thousandths of a token, and the
@@ -61,6 +77,13 @@ func (r rate) take(bucket uint64, now uint32) (uint64, bool) {
 	return tag | uint64(level-1000)<<bucketLevelShift | uint64(at), true
 }
 
+// has reports whether a bucket has a token. It writes nothing, so that a flood costs next to
+// nothing once the bucket is empty.
+func (r rate) has(bucket *atomic.Uint64, now uint32) bool {
+	_, ok := r.take(bucket.Load(), now)
+	return ok
+}
+
 // full returns a full bucket with a tag.
 func (r rate) full(tag uint64, now uint32) uint64 {
 	return tag<<bucketTagShift | uint64(r.burst*1000)<<bucketLevelShift | uint64(now)
@@ -78,33 +101,33 @@ func (r rate) takeFrom(bucket *atomic.Uint64, now uint32) bool {
 }
 
 const (
-	destinationSets = 1024
-	destinationWays = 8 // a cache line
+	addressSets = 1024
+	addressWays = 8 // a cache line
 )
 
-// destinations are the buckets of the addresses that were told "too big" last. An address that has
-// none gets a full one, in the place of the one that was used longest ago. So a flood from many
+// addressBuckets are the buckets of the addresses that were told something last. An address that
+// has none gets a full one, in the place of the one that was used longest ago. So a flood from many
 // addresses takes no token from any other.
-type destinations struct {
-	sets   [destinationSets][destinationWays]atomic.Uint64
+type addressBuckets struct {
+	sets   [addressSets][addressWays]atomic.Uint64
 	hasher packet.Hasher
 }
 
-func (d *destinations) setKey(random *rand.Rand) {
+func (d *addressBuckets) setKey(random *rand.Rand) {
 	d.hasher = packet.NewHasher(random.Uint64(), random.Uint64())
 }
 
-// take takes a token of an address.
-func (d *destinations) take(a packet.Addr, now uint32) bool {
+// take takes a token of an address, whose bucket has a rate.
+func (d *addressBuckets) take(r rate, a packet.Addr, now uint32) bool {
 	h := d.hasher.Hash(&packet.Key{Flow: packet.Flow{Dst: a}})
-	set, tag := &d.sets[h%destinationSets], h>>bucketTagShift|1 // 0 is an empty place
+	set, tag := &d.sets[h%addressSets], h>>bucketTagShift|1 // 0 is an empty place
 	for {
 		place, old := bucketOf(set, tag, now)
 		bucket := old
 		if old>>bucketTagShift != tag {
-			bucket = tooBigRate.full(tag, now)
+			bucket = r.full(tag, now)
 		}
-		next, ok := tooBigRate.take(bucket, now)
+		next, ok := r.take(bucket, now)
 		if !ok || place.CompareAndSwap(old, next) {
 			return ok
 		}
@@ -113,7 +136,7 @@ func (d *destinations) take(a packet.Addr, now uint32) bool {
 
 // bucketOf returns the place of a tag in its set, or the one to give it, and what is there.
 func bucketOf(
-	set *[destinationWays]atomic.Uint64, tag uint64, now uint32,
+	set *[addressWays]atomic.Uint64, tag uint64, now uint32,
 ) (*atomic.Uint64, uint64) {
 	oldest, age, content := 0, uint32(0), uint64(0)
 	for i := range set {
@@ -138,7 +161,23 @@ func bucketOf(
 // mayTell takes a token for an ICMP error to an address.
 func (w *Worker) mayTell(a packet.Addr, what problem) bool {
 	if what == tooBig {
-		return w.engine.limits.tooBig.take(a, w.now)
+		return w.engine.limits.tooBig.take(tooBigRate, a, w.now)
 	}
 	return errorRate.takeFrom(&w.engine.limits.errors, w.now)
+}
+
+// mayReset takes a source's token for the answer to a packet of no session, unless all sources
+// together have none left.
+func (w *Worker) mayReset(src packet.Addr) bool {
+	l := &w.engine.limits
+	return resetRate.has(&l.resets, w.now) && l.sources.take(sourceRate, networkOf(src), w.now)
+}
+
+// networkOf returns the address for an IPv4 source, and the /64 for an IPv6 source: a host has any
+// number of addresses in it.
+func networkOf(src packet.Addr) packet.Addr {
+	if src.Is4() {
+		return src
+	}
+	return packet.Addr{Hi: src.Hi}
 }

@@ -172,7 +172,7 @@ func TestLimitsTogether(t *testing.T) {
 				if errorRate.takeFrom(&l.errors, 5000) {
 					errors.Add(1)
 				}
-				if l.tooBig.take(packet.AddrOf4(9), 5000) {
+				if l.tooBig.take(tooBigRate, packet.AddrOf4(9), 5000) {
 					tooBigs.Add(1)
 				}
 			}
@@ -189,7 +189,7 @@ func TestLimitsAllocateNothing(t *testing.T) {
 	a := packet.AddrOf4(1)
 	if n := testing.AllocsPerRun(1000, func() {
 		a.Lo++
-		l.tooBig.take(a, 1)
+		l.tooBig.take(tooBigRate, a, 1)
 		errorRate.takeFrom(&l.errors, 1)
 	}); n != 0 {
 		t.Fatalf("%v allocations", n)
@@ -206,7 +206,7 @@ func TestClockAheadKeepsItsBucket(t *testing.T) {
 		set[i].Store(tooBigRate.full(uint64(2*i+1), now-uint32(i)))
 	}
 	set[3].Store(tooBigRate.full(7, now+1))
-	if place, _ := bucketOf(set, 99, now); place != &set[destinationWays-1] {
+	if place, _ := bucketOf(set, 99, now); place != &set[addressWays-1] {
 		t.Fatal("a place that is not the oldest would be given away")
 	}
 }

@@ -30,6 +30,10 @@ func (c *change) ownClientEnds(more int) *lookup[struct{}] {
 	return ownLookup(c, &c.own.clientEnds, &c.new.clientEnds, more)
 }
 
+func (c *change) ownLeaving(more int) *lookup[lvs.Owner] {
+	return ownLookup(c, &c.own.leaving, &c.new.leaving, more)
+}
+
 func ownLookup[V any](c *change, own *bool, l *lookup[V], more int) *lookup[V] {
 	c.changed = true
 	if !*own || 2*(l.used+more) > len(l.keys) {

@@ -132,8 +132,14 @@ func (w *Worker) lookup(k *packet.Key) (conntrack.Ref, bool) {
 	return w.sessions.Lookup(w.sessions.Hash(k), k)
 }
 
-// otherProtocol returns the verdict about a packet of a protocol that no service can have.
+// otherProtocol processes a packet of a protocol that no service can have.
 func (w *Worker) otherProtocol(p *ports.Packet, m *meta) Verdict {
+	why := w.unserved(p, m)
+	return w.turnAway(p, m, why, w.answerOther(p, m))
+}
+
+// unserved returns the verdict about a packet of a protocol that no service can have.
+func (w *Worker) unserved(p *ports.Packet, m *meta) Verdict {
 	m.WriteKey(&w.key, p.Bytes())
 	kind, ours := w.snap.kindOf(w.key.Dst)
 	switch {

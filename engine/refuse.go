@@ -13,6 +13,7 @@ const (
 	ttlExceeded
 	tooBig
 	hostUnreachable
+	protocolUnreachable
 )
 
 // problems has the ICMP types and codes of each problem.
@@ -32,6 +33,10 @@ var problems = [...]struct{ type4, code4, type6, code6 uint8 }{
 	hostUnreachable: {
 		packet.ICMPUnreachable, packet.ICMPCodeHostUnreachable,
 		packet.ICMP6Unreachable, packet.ICMP6CodeAddress,
+	},
+	protocolUnreachable: {
+		packet.ICMPUnreachable, packet.ICMPCodeProtocolUnreachable,
+		packet.ICMP6ParameterProblem, packet.ICMP6CodeNextHeader,
 	},
 }
 
@@ -59,10 +64,20 @@ type refusal struct {
 func (w *Worker) refuse(p *ports.Packet, m *meta, r refusal) Verdict {
 	k := &w.key
 	m.WriteKey(k, p.Bytes())
-	if r.from == (packet.Addr{}) || !w.isStranger(k.Src) ||
-		packet.Ethernet(p.Bytes()).Dst().IsMulticast() || !w.mayTell(k.Src, r.what) {
+	if r.from == (packet.Addr{}) || !w.mayAnswer(p, k.Src) || !w.mayTell(k.Src, r.what) {
 		return r.why
 	}
+	return w.tell(p, m, r)
+}
+
+// mayAnswer reports whether a packet may be answered by an error or a reset: it was sent to one
+// station by one station (RFC 1122, 3.2.2; RFC 4443, 2.4).
+func (w *Worker) mayAnswer(p *ports.Packet, src packet.Addr) bool {
+	return w.isStranger(src) && !packet.Ethernet(p.Bytes()).Dst().IsMulticast()
+}
+
+// tell turns a packet into the ICMP error about it, and sends that. The packet's key is in hand.
+func (w *Worker) tell(p *ports.Packet, m *meta, r refusal) Verdict {
 	if w.tap != nil {
 		// The tap copies the packet before the error overwrites it.
 		w.tap.dropped(p, r.why)
@@ -74,7 +89,7 @@ func (w *Worker) refuse(p *ports.Packet, m *meta, r refusal) Verdict {
 	frame := p.Bytes()
 	copy(frame, ethernet[:])
 	w.turnBack(p, frame)
-	writeError(frame, r.from, k.Src, r.what, r.rest)
+	writeError(frame, r.from, w.key.Src, r.what, r.rest)
 	return w.answer(p, r.why)
 }
 

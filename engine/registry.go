@@ -67,6 +67,9 @@ type liveService struct {
 	forgotten  Traffic                   // counts of real servers that have no id any more
 	// clientEnd: it has or had a mode whose flows belong to their clients' ends.
 	clientEnd bool
+	// moved: flows belonged to other workers once, so that sessions may be with one that is not
+	// their owner any more.
+	moved bool
 }
 
 // seenPool is what one worker keeps about a service: the pool as it saw it in a burst, so that all
@@ -106,6 +109,15 @@ func (r *registry) service(id lvs.ServiceID) *liveService {
 		r.services[id] = s
 	}
 	return s
+}
+
+// ownedBy notes to which of some workers the flows of a service belong from now on.
+func (s *liveService) ownedBy(o lvs.Owner, workers int) {
+	if s.clientEnd || o != lvs.ClientEnd {
+		return // it stays so: sessions of that mode may exist
+	}
+	s.clientEnd = true
+	s.moved = workers > 1 && len(s.servers) > 0
 }
 
 // server returns the id of a service's real server, and assigns one to a new real server.

@@ -105,6 +105,9 @@ func (s *scenario) explanation(x *Explanation) string {
 	}
 	if x.Verdict != Taken {
 		fmt.Fprintf(&out, "dropped %v\n", x.Verdict)
+		if x.Answer != NoAnswer {
+			fmt.Fprintf(&out, "answer: %v\n", x.Answer)
+		}
 		return out.String()
 	}
 	fmt.Fprintf(&out, "%s < %s > %s", portNames[x.PortOut], s.shown(x.From), s.shown(x.To))

@@ -72,7 +72,7 @@ func portOf(a netip.Addr, ports int) (port int, ok bool) {
 //	ADDRESS [weight=N] [upper=N] [lower=N]     a real server of that service
 //	local ADDRESS...                           its local addresses
 //	timeout STATE=DURATION...
-//	expire_nodest, sloppy_tcp
+//	expire_nodest, sloppy_tcp, reset_unknown off|two-way|all
 type directorConfig struct {
 	testing.TB
 	ports    int
@@ -118,6 +118,10 @@ func (c *directorConfig) line(at string, words []string) {
 		c.settings.ExpireNoDest = true
 	case "sloppy_tcp":
 		c.settings.SloppyTCP = true
+	case "reset_unknown":
+		c.settings.ResetUnknown = map[string]ResetUnknown{
+			"off": ResetOff, "two-way": ResetTwoWay, "all": ResetAll,
+		}[words[1]]
 	default:
 		c.realServer(at, words)
 	}

@@ -177,6 +177,8 @@ func protocolWord(number uint8) string {
 		return "ipip"
 	case packet.ProtocolICMPv6:
 		return "icmp"
+	case protocolGRE:
+		return "gre"
 	}
 	return lvs.Protocol(number).String()
 }
@@ -279,6 +281,8 @@ func (r *reading) icmpKind() string {
 			continue
 		}
 		switch rest := binary.BigEndian.Uint32(r.body[4:]); {
+		case k.name == "protocol-unreachable" && r.six:
+			r.options += fmt.Sprintf(" pointer=%d", rest)
 		case k.name == "too-big":
 			r.options += fmt.Sprintf(" mtu=%d", rest)
 		case strings.HasPrefix(k.name, "echo"):

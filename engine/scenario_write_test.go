@@ -25,6 +25,7 @@ var icmpKinds = []struct {
 	{"echo-reply", packet.ICMPEchoReply, 0},
 	{"host-unreachable", packet.ICMPUnreachable, packet.ICMPCodeHostUnreachable},
 	{"port-unreachable", packet.ICMPUnreachable, packet.ICMPCodePortUnreachable},
+	{"protocol-unreachable", packet.ICMPUnreachable, packet.ICMPCodeProtocolUnreachable},
 	{"too-big", packet.ICMPUnreachable, packet.ICMPCodeFragmentationNeeded},
 	{"ttl-exceeded", packet.ICMPTimeExceeded, packet.ICMPCodeTTLExceeded},
 }
@@ -34,6 +35,8 @@ var chunkKinds = map[string]uint8{
 	"DATA": 0, "INIT": 1, "INIT-ACK": 2, "SACK": 3, "HEARTBEAT": 4, "ABORT": 6, "SHUTDOWN": 7,
 	"SHUTDOWN-ACK": 8, "COOKIE-ECHO": 10, "COOKIE-ACK": 11, "SHUTDOWN-COMPLETE": 14,
 }
+
+const protocolGRE = 47
 
 // wordPattern matches the words of a packet's line; a quoted text is one word.
 var wordPattern = regexp.MustCompile(`"[^"]*"|\S+`)
@@ -45,6 +48,7 @@ type written struct {
 	words       []string // still to be read
 	pkt         pkt
 	sctp        string // the first chunk
+	damaged     bool   // on its way, in the last byte
 	cut         bool   // send only one fragment:
 	begins, end int    // its place in the datagram
 }
@@ -106,6 +110,9 @@ func (w *written) packet() {
 		w.icmpKind(w.next())
 		w.ends()
 	case "ipip":
+		w.ends()
+	case "gre":
+		w.pkt.protocol = protocolGRE
 		w.ends()
 	default:
 		w.fail()
@@ -174,6 +181,12 @@ func (w *written) option(word string) {
 		w.pkt.df = true
 	case key == "id":
 		w.pkt.id = uint16(number())
+	case key == "seq":
+		w.pkt.seq = uint32(number())
+	case key == "ack":
+		w.pkt.ack = uint32(number())
+	case key == "damaged":
+		w.damaged = true
 	case key == "mss":
 		w.pkt.mss = uint16(number())
 	case key == "mtu":
@@ -238,6 +251,9 @@ func (w *written) finish() {
 func (w *written) bytes() []byte {
 	w.finish()
 	whole := w.pkt.ip()
+	if w.damaged {
+		whole[len(whole)-1] ^= 1
+	}
 	if !w.cut {
 		return whole
 	}

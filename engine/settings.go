@@ -19,6 +19,7 @@ type Settings struct {
 	Services     []Service
 	SloppyTCP    bool               // any TCP packet but RST may start a session
 	ExpireNoDest bool               // sessions end with their real server; SYNs leave one of weight 0
+	ResetUnknown ResetUnknown       // which packets of no session are answered
 	Timeouts     conntrack.Timeouts // of sessions without packets, by state
 }
 
@@ -89,5 +90,5 @@ func (s *Service) sameSettings(o *Service) bool {
 // sameOptions reports whether two settings have the same switches and timeouts.
 func (s *Settings) sameOptions(o *Settings) bool {
 	return s.SloppyTCP == o.SloppyTCP && s.ExpireNoDest == o.ExpireNoDest &&
-		s.Timeouts == o.Timeouts
+		s.ResetUnknown == o.ResetUnknown && s.Timeouts == o.Timeouts
 }

@@ -33,6 +33,8 @@ type snapshot struct {
 	// clientEnds holds real servers' sockets. A packet from such a socket belongs to the worker of
 	// the client to which it goes.
 	clientEnds lookup[struct{}]
+	// leaving holds the owner of clients' flows of each removed service that may have sessions.
+	leaving lookup[lvs.Owner]
 }
 
 // topology is what next hops depend on. It changes seldom. After a change, sessions look up their
@@ -78,6 +80,7 @@ type serviceEntry struct {
 	local []packet.Addr // local addresses
 	most  int           // sessions, max_sessions; 0 is no limit
 	owner lvs.Owner     // which worker owns its clients' flows
+	moved bool          // sessions may be with other workers than their owners
 }
 
 // serverEntry describes a real server for workers.

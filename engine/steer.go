@@ -17,10 +17,19 @@ func (w *Worker) owner(port uint16, k *packet.Key) int {
 		if kind == localAddress {
 			return w.answerOwner(k)
 		}
-		return w.number
+		return w.ownerAfter(port, k)
 	}
 	if _, ok := w.snap.clientEnds.get(socketKey(k.Src, k.SrcPort, k.Protocol)); ok {
 		return s.FromServer(k)
+	}
+	return w.number
+}
+
+// ownerAfter is owner for a packet to an address of the director where no service is. One that was
+// removed may have left sessions.
+func (w *Worker) ownerAfter(port uint16, k *packet.Key) int {
+	if was, ok := w.snap.leaving.get(socketKey(k.Dst, k.DstPort, k.Protocol)); ok {
+		return w.engine.steering.FromClient(port, k, was)
 	}
 	return w.number
 }

@@ -229,6 +229,7 @@ func (c *changing) edit(v Service) {
 // moved draws another topology and other options.
 func (c *changing) moved(r *rand.Rand) {
 	c.settings.ExpireNoDest = r.IntN(2) == 0
+	c.settings.ResetUnknown = ResetUnknown(r.IntN(3))
 	c.settings.Ports = twoArm.settings().Ports
 	if r.IntN(2) == 0 {
 		p := &c.settings.Ports[0]

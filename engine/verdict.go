@@ -224,14 +224,15 @@ var verdicts = [NumVerdicts]struct{ name, meaning, remedy string }{
 		name: "no_session",
 		meaning: "belongs to no session and cannot begin one: TCP without SYN or with RST, or " +
 			"anything to a local address",
-		remedy: "nothing if there are few: late packets of ended sessions; after a restart " +
-			"of the director, packets of sessions that it does not know (`sloppy_tcp` " +
-			"accepts them)",
+		remedy: "nothing if there are few: late packets of ended sessions, which " +
+			"`reset_unknown` has answered by a reset; after a restart of the director, " +
+			"packets of sessions that it does not know (`sloppy_tcp` accepts them)",
 	},
 	DropNoService: {
 		name:    "no_service",
 		meaning: "to a VIP that has no service for the protocol and port",
-		remedy:  "add a `[[service]]` for the port, or filter it in front",
+		remedy: "add a `[[service]]` for the port, or filter it in front; `reset_unknown` " +
+			"says whether senders hear of it",
 	},
 	DropToHost: {
 		name:    "to_host",

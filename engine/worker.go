@@ -46,6 +46,7 @@ type Worker struct {
 	pass       serverPass
 	flush      flushPass
 	recount    recountPass
+	youth      youth
 	hopEpoch   uint32 // raised when the next hops that peers remember may be wrong
 	burst      uint64 // counts the bursts
 	fragments  fragments
@@ -98,6 +99,7 @@ func (w *Worker) Turn(now uint32) int {
 	if now-w.lastPublished >= publishInterval {
 		w.lastPublished = now
 		w.publish()
+		w.grow()
 	}
 	w.readMail()
 	w.effort.working = received > 0
@@ -116,6 +118,9 @@ func (w *Worker) update() {
 func (w *Worker) adopt(s *snapshot) {
 	old := w.snap
 	w.snap = s
+	if old == nil {
+		w.youth.began = w.now
+	}
 	if old == nil || old.settings.Timeouts != s.settings.Timeouts {
 		w.sessions.SetTimeouts(s.settings.Timeouts)
 	}

@@ -14,6 +14,7 @@ const (
 	ICMPTimeExceeded uint8 = 11 // a TTL or a reassembly time ran out
 
 	ICMPCodeHostUnreachable     uint8 = 1 // ICMPUnreachable: no answer from the host
+	ICMPCodeProtocolUnreachable uint8 = 2 // ICMPUnreachable: the protocol is not supported
 	ICMPCodePortUnreachable     uint8 = 3 // ICMPUnreachable: no service on the port
 	ICMPCodeFragmentationNeeded uint8 = 4 // ICMPUnreachable: larger than the MTU, with DF set
 	ICMPCodeTTLExceeded         uint8 = 0 // ICMPTimeExceeded: TTL exceeded in transit

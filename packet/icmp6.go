@@ -19,6 +19,7 @@ const (
 	ICMP6CodeAddress          uint8 = 3 // ICMP6Unreachable: no answer from the address
 	ICMP6CodePortUnreachable  uint8 = 4 // ICMP6Unreachable: no service on the port
 	ICMP6CodeHopLimitExceeded uint8 = 0 // ICMP6TimeExceeded: hop limit exceeded in transit
+	ICMP6CodeNextHeader       uint8 = 1 // ICMP6ParameterProblem: unrecognized next header
 )
 
 // ICMPv6 is an ICMP message for IPv6, at least ICMPLen bytes long.

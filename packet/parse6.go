@@ -79,6 +79,22 @@ func extensionSize(kind uint8, b []byte) int {
 	return size
 }
 
+// UpperLayerPointer returns the place of the field that names the upper layer's protocol: the last
+// Next Header field of an IPv6 packet, in bytes from the start of its header. p must be the result
+// of Parse for frame, of an IPv6 kind.
+func (p *Parsed) UpperLayerPointer(frame []byte) int {
+	pointer, at, next := 6, int(p.Network)+IPv6Len, frame[p.Network+6]
+	for at < int(p.Transport) {
+		size := FragmentLen
+		if next != NextFragment {
+			size = extensionSize(next, frame[at:p.Transport])
+		}
+		pointer, next = at-int(p.Network), frame[at]
+		at += size
+	}
+	return pointer
+}
+
 // parseUpper6 is parseTransport for IPv6.
 func (p *Parsed) parseUpper6(b []byte) {
 	switch p.Protocol {

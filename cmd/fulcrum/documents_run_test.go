@@ -258,7 +258,7 @@ var unstable = []struct {
 	mask string
 }{
 	{regexp.MustCompile(`([0-9a-f]{2}:){5}[0-9a-f]{2}`), "MAC"},
-	{regexp.MustCompile(`:\d{5}\b`), ":PORT"},
+	{regexp.MustCompile(`:\d{4,5}\b`), ":PORT"},
 	{regexp.MustCompile(`\b(reachable|static)\b`), "known"}, // neighbours of the test are static
 }
 

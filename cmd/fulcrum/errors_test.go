@@ -1,9 +1,7 @@
 package main
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"syscall"
@@ -101,31 +99,6 @@ func TestNoRealServer(t *testing.T) {
 			same(t, "sessions", r.Services[0].Connections+r.Services[1].Connections, 0)
 		})
 	}
-}
-
-// TestNoService: a port of the VIP without a service does not answer. A service without real
-// servers does.
-func TestNoService(t *testing.T) {
-	t.Parallel()
-	b := newBed(t, lab.Config{Mode: lvs.DR, Arms: 1})
-	b.inside("client", func() error {
-		ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
-		defer cancel()
-		conn, err := new(net.Dialer).DialContext(ctx, "tcp4", netip.AddrPortFrom(b.VIP(), 81).String())
-		if err == nil {
-			conn.Close()
-			return fmt.Errorf("somebody answers on port 81")
-		}
-		if timeout, ok := errors.AsType[net.Error](err); ok && timeout.Timeout() {
-			return nil
-		}
-		return err
-	})
-	r := b.stopDirector()
-	if r.Drops["no_service"] == 0 {
-		t.Error("no packet was dropped as no_service")
-	}
-	b.checkOnlyDrops(r, "no_service")
 }
 
 // icmpSocket receives the ICMP messages that arrive at the client.

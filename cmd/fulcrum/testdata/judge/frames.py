@@ -103,6 +103,50 @@ def is_echo(b):
     return message != b"" and message[0] in {4: (0, 8), 6: (128, 129)}[family]
 
 
+FIN, SYN, RST, ACK = 1, 2, 4, 16
+
+
+class Segment:
+    """A TCP segment: its ends and what a reset of it depends on."""
+
+    def __init__(self, b):
+        t, _ = transport_bytes(b)
+        self.source, self.destination = (addresses(b)[0], ports(b)[0]), (addresses(b)[1], ports(b)[1])
+        self.seq, self.ack = int.from_bytes(t[4:8], "big"), int.from_bytes(t[8:12], "big")
+        self.flags, self.data = t[13], len(t) - 4 * (t[12] >> 4)
+
+    def reset(self):
+        """The sequence number, the acknowledgement number and the flags of the reset that answers it (RFC 9293, 3.5.2)."""
+        if self.flags & ACK:
+            return self.ack, 0, RST
+        taken = self.data + bool(self.flags & SYN) + bool(self.flags & FIN)
+        return 0, (self.seq + taken) & 0xFFFFFFFF, RST | ACK
+
+
+def segment(b):
+    """The segment in a packet that is whole; None if there is none."""
+    if place(b) or transport_bytes(b)[1] != 6 or len(transport_bytes(b)[0]) < 20:
+        return None
+    return Segment(b)
+
+
+def segment_in(b):
+    """The segment in what was sent, which need not be a packet at all."""
+    try:
+        return segment(network_bytes(bytes(12) + ETHER_TYPES[b[0] >> 4] + b))
+    except (IndexError, KeyError, OSError, ValueError):
+        return None
+
+
+def segment_right(b):
+    """Whether scapy's sums over a segment without data, and over its IP header, come out right."""
+    t, _ = transport_bytes(b)
+    if b[0] >> 4 == 6:
+        return len(t) == 20 and in6_chksum(6, IPv6(b[:40]), t) == 0
+    pseudo = b[12:20] + b"\0\x06" + len(t).to_bytes(2, "big")
+    return len(t) == 20 and checksum(b[:20]) == 0 and checksum(pseudo + t) == 0
+
+
 def echo_layer(p):
     """scapy's layer with the identifier."""
     while all(field.name != "id" for field in p.fields_desc) or p.name == "IP":

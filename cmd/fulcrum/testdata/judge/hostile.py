@@ -28,7 +28,7 @@ class Hostile:
         classes = CLASSES[setup.vip]
         self.wanted = classes if wanted == "all" else {name: classes[name] for name in wanted.split(",")}
         self.errors, self.fates, self.by_class, self.sent = [], collections.Counter(), {}, set()
-        self.forwarded = self.refusals = self.answers = 0
+        self.forwarded = self.refusals = self.answers = self.resets = 0
 
     def run(self):
         waiting = [[], []]
@@ -56,13 +56,30 @@ class Hostile:
                 self.look_at_error(frame, b)
             elif frames.is_neighbour_discovery(frame) or frames.is_echo_reply(b):
                 self.answers += 1
+            elif self.is_reset(wire, b):
+                self.resets += 1
+                self.look_at_reset(frame, b)
             else:
                 self.forwarded += 1
+
+    def is_reset(self, wire, b):
+        """Whether a segment to a client is the director's own: no server of theirs answers one."""
+        s = frames.segment(b)
+        return wire == network.CLIENT_SIDE and s is not None and s.source[0] == self.setup.vip_address() and s.flags & frames.RST
+
+    def look_at_reset(self, frame, b):
+        """A reset answers a segment that was sent, which was none itself, with the numbers that follow from it."""
+        s = frames.segment(b)
+        about = [m for m in map(frames.segment_in, self.sent) if m and (m.source, m.destination) == (s.destination, s.source)]
+        if not frames.segment_right(b):
+            self.errors.append("a reset that is not sound:\n" + frames.show(frame))
+        elif not any(m.reset() == (s.seq, s.ack, s.flags) for m in about if not m.flags & frames.RST):
+            self.errors.append("a reset about nothing that was sent:\n" + frames.show(frame))
 
     def look_at_error(self, frame, b):
         """An error quotes a packet that was sent, and goes to who sent it."""
         quoted = frames.quoted(b)
-        about = next((s for s in self.sent if len(quoted) >= 28 and s.startswith(quoted)), None)
+        about = next((s for s in self.sent if s.startswith(quoted) and (len(quoted) >= 28 or quoted == s)), None)
         if not frames.checksums_right(b):
             self.errors.append("an ICMP error with a wrong checksum:\n" + frames.show(frame))
         elif about is None or frames.addresses(about)[0] != frames.addresses(b)[1]:
@@ -70,7 +87,7 @@ class Hostile:
 
     def summary(self):
         return f"{len(self.by_class)} classes, {sum(self.fates.values())} packets; {self.refusals} ICMP errors, {self.answers} answers, " \
-            f"{self.forwarded} forwarded"
+            f"{self.resets} resets, {self.forwarded} forwarded"
 
     def check_report(self, report):
         got = collections.Counter(report["drops"])
@@ -80,6 +97,8 @@ class Hostile:
                                 ("forwarded", self.forwarded, self.fates["forwarded"]), ("answers", self.answers, self.fates["answered"])):
             if has != owed:
                 self.errors.append(f"{what}: {has}, not {owed}")
+        if "no_service" in self.by_class and self.resets < 2:
+            self.errors.append(f"{self.resets} resets, not the two of a SYN to a port without service")
         reasons = set(got) | set(self.fates) - set(FATES)
         joined = {r for fate in reasons if "|" in fate for r in fate.split("|")}
         for group in [{r} for r in reasons if "|" not in r and r not in joined] + ([joined] if joined else []):
