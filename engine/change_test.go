@@ -205,6 +205,8 @@ func alter(t *testing.T, f reflect.Value) {
 			f.SetString(f.String() + "x")
 		case reflect.Bool:
 			f.SetBool(!f.Bool())
+		case reflect.Int:
+			f.SetInt(f.Int() + 1)
 		case reflect.Uint8, reflect.Uint16:
 			f.SetUint(f.Uint() + 1)
 		case reflect.Array:

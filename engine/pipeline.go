@@ -139,7 +139,7 @@ func (w *Worker) otherProtocol(p *ports.Packet, m *meta) Verdict {
 	switch {
 	case !ours:
 		return DropNotOurs
-	case kind == vip:
+	case kind.isVIP():
 		return DropNoService
 	}
 	return DropToHost

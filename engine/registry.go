@@ -66,6 +66,9 @@ type liveService struct {
 	clientEnd bool
 }
 
+// announces reports whether the service wants its VIP announced.
+func (s *liveService) announces() bool { return !s.settings.Silent }
+
 // seenPool is a service's pool as a worker saw it in a burst, so that all packets of the burst see
 // the same. It has a cache line to itself.
 type seenPool struct {
