@@ -36,6 +36,12 @@ workers = {{numbers .Director.Workers}}
 idle    = {{quote (print .Director.Idle)}}
 control = {{quote .Director.Control}}
 log     = {{quote (level .)}}
+{{- if not .Director.Announce}}
+announce = false
+{{- end}}
+{{- if ne .Director.AnnounceRepeat 2}}
+announce_repeat = {{.Director.AnnounceRepeat}}
+{{- end}}
 
 {{- with .Control}}{{if .Listen.IsValid}}
 
@@ -113,6 +119,9 @@ mss       = {{.MSS}}
 {{- end}}
 {{- if not .Echo}}
 echo      = false
+{{- end}}
+{{- if .Announce}}
+announce  = {{.Announce}}
 {{- end}}
 {{- if .LocalAddresses}}
 local_addresses = {{addrs .LocalAddresses}}

@@ -40,6 +40,9 @@ func readService(t *table) (Service, [][]netip.Addr) {
 	s.Scheduler, _ = lvs.ParseScheduler(scheduler)
 	s.MSS = t.get("mss").segmentSize()
 	s.Echo = t.get("echo").boolean(true)
+	if v := t.get("announce"); v.given() {
+		s.Announce = AnnounceOf(v.boolean(true))
+	}
 	s.RealServers = each(t.tables("real_server"), readRealServer)
 	t.refuseUnbuilt()
 	return s, t.get("local_addresses").localEntries()

@@ -172,6 +172,7 @@ func (s *Site) check(old, next *Service) Problems {
 	d.Services, d.locals = []Service{read}, [][][]netip.Addr{locals}
 	c.checkMSS(0)
 	c.checkEcho(0, firsts{})
+	c.checkAnnounce(0)
 	c.checkRealServers(0)
 	s.checkServers(c, next, news.RealServers)
 	if len(next.LocalAddresses) > 0 {
@@ -232,6 +233,9 @@ func (s *Service) entries() map[string]any {
 		"name": s.Name, "address": s.Address.String(), "protocol": s.Protocol.String(),
 		"mode": s.Mode.String(), "scheduler": s.Scheduler.String(),
 		"mss": int64(s.MSS), "echo": s.Echo,
+	}
+	if s.Announce != AsDirector {
+		entries["announce"] = s.Announce == AnnounceOn
 	}
 	var locals, servers []any
 	for _, a := range s.LocalAddresses {

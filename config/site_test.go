@@ -71,7 +71,8 @@ func drawService(t *rapid.T, four bool) Service {
 		Protocol:  rapid.SampledFrom(lvs.Protocols()).Draw(t, "protocol"),
 		Mode:      rapid.SampledFrom(lvs.Modes()).Draw(t, "mode"),
 		Scheduler: lvs.RR, PersistenceMask: DefaultPersistenceMask, Echo: rapid.Bool().Draw(t, "echo"),
-		MSS: rapid.SampledFrom([]int{0, 0, 0, 1200, 1}).Draw(t, "mss"),
+		MSS:      rapid.SampledFrom([]int{0, 0, 0, 1200, 1}).Draw(t, "mss"),
+		Announce: Announce(rapid.IntRange(0, 2).Draw(t, "announce")),
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "servers") {
 		s.RealServers = append(s.RealServers, drawServer(t, servers))
@@ -143,7 +144,7 @@ func drawChange(t *rapid.T, c *Config, four bool) (old, next *Service, changed *
 	case 0:
 		is.Name = n.Name
 	case 1:
-		is.MSS, is.Echo = n.MSS, n.Echo
+		is.MSS, is.Echo, is.Announce = n.MSS, n.Echo, n.Announce
 	case 2:
 		is.LocalAddresses = n.LocalAddresses
 	default:

@@ -21,6 +21,7 @@ type ServiceSettings struct {
 	Scheduler      *string   `json:"scheduler,omitempty" example:"wlc"`
 	MSS            *int      `json:"mss,omitempty" doc:"lower a larger MSS in SYNs to this many bytes; 0 leaves it"`
 	Echo           *bool     `json:"echo,omitempty" doc:"answer echo requests to the VIP"`
+	Announce       *bool     `json:"announce,omitempty" doc:"announce the VIP and answer for it; false forwards packets to it all the same"`
 	LocalAddresses *[]string `json:"local_addresses,omitempty" doc:"fullnat: addresses, ranges or subnets"`
 }
 
@@ -116,6 +117,9 @@ func (n *ServiceSettings) to(s *config.Service) error {
 	}
 	if n.Echo != nil {
 		s.Echo = *n.Echo
+	}
+	if n.Announce != nil {
+		s.Announce = config.AnnounceOf(*n.Announce)
 	}
 	if n.LocalAddresses == nil {
 		return nil

@@ -23,7 +23,10 @@ func EngineConfig(c *config.Config) engine.Config {
 
 // EngineSettings returns what of a configuration the engine can change while it runs.
 func EngineSettings(c *config.Config) engine.Settings {
-	s := engine.Settings{SloppyTCP: c.Session.SloppyTCP, ExpireNoDest: c.Session.ExpireNoDest}
+	s := engine.Settings{
+		SloppyTCP: c.Session.SloppyTCP, ExpireNoDest: c.Session.ExpireNoDest,
+		Announcements: c.Director.AnnounceRepeat,
+	}
 	for state, timeout := range c.Session.Timeouts {
 		s.Timeouts.Set(lvs.State(state), timeout)
 	}
@@ -37,15 +40,16 @@ func EngineSettings(c *config.Config) engine.Settings {
 		s.Neighbours = append(s.Neighbours, engine.StaticNeighbour{Address: n.Address, MAC: [6]byte(n.MAC), Port: n.Port})
 	}
 	for _, v := range c.Services {
-		s.Services = append(s.Services, engineService(v))
+		s.Services = append(s.Services, engineService(&c.Director, v))
 	}
 	return s
 }
 
-func engineService(c config.Service) engine.Service {
+func engineService(d *config.Director, c config.Service) engine.Service {
 	s := engine.Service{
 		Name: c.Name, Protocol: c.Protocol, Address: c.Address, Mode: c.Mode, Scheduler: c.Scheduler,
 		LocalAddresses: c.LocalAddresses, MSS: uint16(c.MSS), Echo: c.Echo,
+		Silent: !d.Announces(&c),
 	}
 	for _, rs := range c.RealServers {
 		s.RealServers = append(s.RealServers, engine.RealServer{
