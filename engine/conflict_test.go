@@ -85,6 +85,20 @@ func TestDefendsItsAddresses(t *testing.T) {
 	})
 }
 
+// TestDefendsLocalAddresses: on their own port.
+func TestDefendsLocalAddresses(t *testing.T) {
+	s := twoArm
+	silent := s.web(modes.FullNAT, 1)
+	silent.Silent = true // of no matter to them
+	b := newBed(t, s, s.serving(silent))
+	rogue := host{s.local[0], rogueMAC}
+	b.receive(0, isAt(rogue, s.ports[0]))
+	b.quiet()
+	b.receive(1, isAt(rogue, s.ports[1]))
+	b.sent(1, gratuitous(s.as(1, "10.1.0.50")))
+	b.claimed(Conflict{s.local[0], 1, rogueMAC, 1, 0, 1})
+}
+
 // TestAnswersProbesAsDefence: who asks whether an address is free hears that it is not, each time,
 // and counts as a conflict. The answer is enough.
 func TestAnswersProbesAsDefence(t *testing.T) {
