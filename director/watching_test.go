@@ -62,7 +62,7 @@ func (b *bed) announced() (n int) {
 	return n
 }
 
-// TestLinkComesBack: addresses are announced again, as at the start, after the port's link was down.
+// TestLinkComesBack: addresses are announced again, as at the start, after the link was down.
 func TestLinkComesBack(t *testing.T) {
 	b, log := newLoggingBed(t)
 	b.start()
@@ -147,8 +147,8 @@ func TestConflictsAreLoggedOnce(t *testing.T) {
 	}
 }
 
-// TestLinks: the first look reports no change, whatever the links are; later ones report each change
-// once.
+// TestLinks: the first look reports no change, whatever the links are; later ones report each
+// change once.
 func TestLinks(t *testing.T) {
 	one, other := memory.NewPort(memory.Config{}), memory.NewPort(memory.Config{})
 	all := []ports.Port{one, other}

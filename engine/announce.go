@@ -144,10 +144,9 @@ func (w *Worker) announceSome(port int, p *portAnnouncements) {
 			return
 		case !w.snap.answers(port, t.address):
 			p.forget(t)
-		case !p.pace.take(w.now):
+		case !p.pace.take(w.now), !w.announceOne(port, t.address, forms[t.frames%formsOf(t.address)]):
 			return
 		default:
-			w.announceOne(port, t.address, forms[t.frames%formsOf(t.address)])
 			p.sent(t, w.snap.settings.announcements(), w.now)
 		}
 	}
@@ -156,18 +155,26 @@ func (w *Worker) announceSome(port int, p *portAnnouncements) {
 // forms are those of an announcement by ARP, in the order in which they are sent.
 var forms = [...]packet.ARPOp{packet.ARPRequest, packet.ARPReply}
 
-// announceOne tells all stations on a port's network that an address is the director's.
-func (w *Worker) announceOne(port int, a packet.Addr, form packet.ARPOp) {
-	if !a.Is4() {
+// announceOne tells all stations on a port's network that an address is the director's. It returns
+// false if there is no buffer for the frame.
+func (w *Worker) announceOne(port int, a packet.Addr, form packet.ARPOp) bool {
+	before := w.counters.totals.Originated
+	if a.Is4() {
+		w.sendARP(port, packet.Broadcast, gratuitousARP(w.snap.ports[port].mac, a, form))
+	} else {
 		w.sendND(port, packet.AllNodesMAC, w.neighbours.Advertisement(uint16(port), a))
-		return
 	}
-	mac := w.snap.ports[port].mac
-	fields := packet.ARPFields{Op: form, SenderMAC: mac, SenderIP: a.V4(), TargetIP: a.V4()}
+	return w.counters.totals.Originated != before
+}
+
+// gratuitousARP announces an address. In a reply the target's MAC is the sender's too (RFC 5944,
+// section 4.6).
+func gratuitousARP(mac packet.MAC, a packet.Addr, form packet.ARPOp) packet.ARPFields {
+	f := packet.ARPFields{Op: form, SenderMAC: mac, SenderIP: a.V4(), TargetIP: a.V4()}
 	if form == packet.ARPReply {
-		fields.TargetMAC = mac // RFC 5944, section 4.6
+		f.TargetMAC = mac
 	}
-	w.sendARP(port, packet.Broadcast, fields)
+	return f
 }
 
 // AnnounceAgain has all addresses of a port announced again, since its network may have forgotten

@@ -9,6 +9,7 @@ import (
 	"fulcrum/lvs"
 	"fulcrum/modes"
 	"fulcrum/packet"
+	"fulcrum/ports"
 )
 
 // crowdOfVIPs returns settings with so many VIPs, from 10.0.1.0 on, each of one service.
@@ -183,6 +184,23 @@ func TestAnnouncesAgain(t *testing.T) {
 	b.turn()
 	b.sent(1, announcement4(s.as(1, "10.1.0.1"), s.as(1, "10.1.0.50"), s.as(1, "10.1.0.51"))...)
 	b.quiet()
+}
+
+// TestAnnouncementsWithoutBuffers: what cannot be sent for want of buffers is sent later.
+func TestAnnouncementsWithoutBuffers(t *testing.T) {
+	s := oneArm
+	b := newSilentBed(t, s, crowdOfVIPs(s, 20), func(c *bedConfig) { c.buffers = 8 })
+	var taken ports.Burst
+	q := b.ports[0].Queue(0)
+	for q.Alloc(&taken, 60) {
+	}
+	if times, _ := b.announcedIn(0, 1000); len(times) != 0 {
+		t.Fatalf("%d frames without a buffer", len(times))
+	}
+	q.Exchange(nil, &taken, nil)
+	if times, _ := b.announcedIn(0, 20_000); len(times) != 4*21 {
+		t.Errorf("%d frames, want %d", len(times), 4*21)
+	}
 }
 
 // TestPace: any time of a window lets ten frames pass, also where the clock's number overflows.

@@ -425,14 +425,12 @@ func (c *change) setAddresses() {
 func (c *change) kindOf(a packet.Addr) (addressKind, bool) {
 	kind, ours := c.new.fixedKind(a)
 	services := c.registry.vips[a]
+	loud := ours && kind == ownAddress || slices.ContainsFunc(services, (*liveService).announces)
 	switch {
-	case len(services) == 0:
-	case ours && kind == ownAddress, slices.ContainsFunc(services, (*liveService).announces):
+	case len(services) > 0 && loud:
 		return vip, true
-	default:
+	case len(services) > 0:
 		return passiveVIP, true
-	}
-	switch {
 	case ours && kind == subnetBroadcast:
 		return kind, true
 	case c.registry.locals[a] > 0:

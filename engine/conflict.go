@@ -177,9 +177,9 @@ func (w *Worker) contested(port uint16, a packet.Addr, by packet.MAC, probe bool
 	}
 }
 
-// contestedARP looks for a claim in an ARP packet whose sender is no stranger. A probe is a broadcast
-// without a sender's address (RFC 5227, section 1.1). Switches that watch their stations ask each of
-// them in the same way, but not by broadcast.
+// contestedARP looks for a claim in an ARP packet whose sender is no stranger. A probe is a
+// broadcast without a sender's address (RFC 5227, section 1.1). Switches that watch their stations
+// ask each of them in the same way, but not by broadcast.
 func (w *Worker) contestedARP(port uint16, e packet.Ethernet, a packet.ARP) {
 	sender, probe := a.SenderIP(), false
 	if sender == 0 && a.Op() == packet.ARPRequest && e.Dst() == packet.Broadcast {

@@ -138,9 +138,9 @@ func (l *listener) plug(set func(netlink.Link) error) {
 	})
 }
 
-// TestAnnounceOnTheWire: a running director falls silent about its VIPs, forwards what comes all the
-// same, and announces them again by a command, and after its link was down. It defends them against
-// another station.
+// TestAnnounceOnTheWire: a running director falls silent about its VIPs and forwards what comes all
+// the same. It announces them again by a command, and after its link was down. It defends them
+// against another station.
 func TestAnnounceOnTheWire(t *testing.T) {
 	b := newBed(t, lab.Config{Mode: lvs.DR, Arms: 1, Scheduler: lvs.RR})
 	l := b.listen()
