@@ -78,7 +78,13 @@ type Status struct {
 	Received      uint64  `json:"received"`
 	Transmitted   uint64  `json:"transmitted"`
 	Dropped       uint64  `json:"dropped"`
-	Held          uint64  `json:"held"` // packets that wait now
+	Held          uint64  `json:"held"`     // packets that wait now
+	Announce      bool    `json:"announce"` // director.announce
+	// VIPs counts them, PassiveVIPs those that the director neither announces nor answers for.
+	VIPs        int `json:"vips"`
+	PassiveVIPs int `json:"passive_vips"`
+	// Conflicts are the addresses of the director that other stations claimed in the last hour.
+	Conflicts []control.AddressConflict `json:"address_conflicts"`
 }
 
 func (a *api) addReading(h huma.API) {
@@ -118,7 +124,10 @@ func (a *api) status() Status {
 		Received:      r.Received,
 		Transmitted:   r.Transmitted,
 		Held:          r.Held,
+		Announce:      c.Director.Announce,
+		Conflicts:     a.running.Conflicts(),
 	}
+	s.VIPs, s.PassiveVIPs = r.VIPs()
 	for _, n := range r.Drops {
 		s.Dropped += n
 	}
@@ -188,6 +197,11 @@ func (a *api) addConfiguration(h huma.API) {
 		}
 		return done(a.running.ApplyOver(revisionOf(in.IfMatch), next))
 	})
+	huma.Post(h, "/v1/announce", func(_ context.Context, in *struct {
+		Body control.AnnounceRequest
+	}) (*applied, error) {
+		return done(a.running.Announce(in.Body))
+	}, summary("Announce the VIP of a service, or of all services, or fall silent about it"))
 	huma.Post(h, "/v1/rollback", func(context.Context, *struct{}) (*applied, error) {
 		return done(a.running.Rollback())
 	}, summary("Go back to the configuration before the last change"))

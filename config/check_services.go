@@ -22,6 +22,7 @@ func (c *checker) checkServices() {
 		c.checkRealServers(i)
 		c.checkMSS(i)
 		c.checkEcho(i, echoing)
+		c.checkAnnounce(i)
 	}
 }
 
@@ -156,4 +157,18 @@ func (c *checker) checkLocal(v value, a netip.Addr) bool {
 		return true
 	}
 	return false
+}
+
+// checkAnnounce reports a VIP that is to be passive although the director answers for it in any
+// case.
+func (c *checker) checkAnnounce(i int) {
+	vip := c.Services[i].Address.Addr()
+	if c.Services[i].Announce != AnnounceOff || !vip.IsValid() {
+		return
+	}
+	if who, held := holder(vip, c.own); held {
+		c.at("service", i, "announce").reportf(
+			"leave the key out, or use a VIP that is not a port's address",
+			"%s is %s, which the director always answers for", vip, who)
+	}
 }

@@ -38,6 +38,9 @@ type Director struct {
 	Idle    Idle
 	Control string     // absolute path of the control API's unix socket
 	Log     slog.Level // lowest level that is logged
+	// Announce holds for the services that do not say it themselves: their VIPs are announced.
+	Announce       bool
+	AnnounceRepeat int // how often a new address is announced
 }
 
 // Control configures the control API over TCP. The unix socket serves the API in any case. All
@@ -133,8 +136,38 @@ type Service struct {
 	MSS             int           // TCP: upper limit of the MSS of SYNs, in bytes; 0: none
 	Echo            bool          // the director answers pings to the VIP; otherwise real servers do
 	MaxSessions     int           // in the whole director; 0: no limit
+	Announce        Announce      // whether the service wants its VIP announced
 	LocalAddresses  []netip.Addr  // fullnat only: source addresses in file order, without duplicates
 	RealServers     []RealServer  // in file order
+}
+
+// Announce says whether a service wants its VIP announced and answered for. A VIP of which no
+// service wants that is passive: packets to it are forwarded, but the director tells nobody of it.
+type Announce uint8
+
+// The values of Service.Announce.
+const (
+	AsDirector Announce = iota // as Director.Announce says
+	AnnounceOn
+	AnnounceOff
+)
+
+// AnnounceOf returns the value for an announce key.
+func AnnounceOf(on bool) Announce {
+	if on {
+		return AnnounceOn
+	}
+	return AnnounceOff
+}
+
+// String returns the value as in a file.
+func (a Announce) String() string {
+	return [...]string{AsDirector: "as the director", AnnounceOn: "true", AnnounceOff: "false"}[a]
+}
+
+// Announces reports whether a service wants its VIP announced.
+func (d *Director) Announces(s *Service) bool {
+	return s.Announce == AnnounceOn || s.Announce == AsDirector && d.Announce
 }
 
 // ID returns the identity of the service across configurations: its protocol and address.

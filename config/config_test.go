@@ -67,9 +67,10 @@ var ipvsTimeouts = Timeouts{
 func TestDefaults(t *testing.T) {
 	text := readFile(t, "testdata/base/ports.toml") + readFile(t, "testdata/base/service.toml")
 	same(t, mustParse(t, text), &Config{
-		File:     "f",
-		Director: Director{Workers: []int{1}, Idle: IdleAdaptive, Control: "/run/fulcrum.sock", Log: slog.LevelInfo},
-		DPDK:     DPDK{Hugepages: HugePagesAuto, Memory: 512 << 20},
+		File: "f",
+		Director: Director{Workers: []int{1}, Idle: IdleAdaptive, Control: "/run/fulcrum.sock", Log: slog.LevelInfo,
+			Announce: true, AnnounceRepeat: 2},
+		DPDK: DPDK{Hugepages: HugePagesAuto, Memory: 512 << 20},
 		Ports: []Port{
 			{Name: "front", Device: "net_af_packet0,iface=veth-front", Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")},
 				RxDescriptors: 1024, TxDescriptors: 1024, MTU: 1500},
@@ -89,9 +90,10 @@ func TestEveryValueGiven(t *testing.T) {
 	timeouts := ipvsTimeouts
 	timeouts[lvs.StateEstablished], timeouts[lvs.StateSynAck] = 90*time.Second, 1500*time.Millisecond
 	same(t, mustParse(t, readFile(t, "testdata/full.toml")), &Config{
-		File:     "f",
-		Director: Director{Workers: []int{3}, Idle: IdleBusy, Control: "/run/fulcrum.sock", Log: slog.LevelDebug},
-		DPDK:     DPDK{Hugepages: HugePagesOff, Memory: 2 << 30, Args: []string{"--log-level=7", "--no-telemetry"}},
+		File: "f",
+		Director: Director{Workers: []int{3}, Idle: IdleBusy, Control: "/run/fulcrum.sock", Log: slog.LevelDebug,
+			AnnounceRepeat: 5},
+		DPDK: DPDK{Hugepages: HugePagesOff, Memory: 2 << 30, Args: []string{"--log-level=7", "--no-telemetry"}},
 		Ports: []Port{{
 			Name: "front", Device: "0000:3b:00.0",
 			Addresses:     []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24"), netip.MustParsePrefix("10.0.1.1/24")},
@@ -111,7 +113,7 @@ func TestEveryValueGiven(t *testing.T) {
 			ResetUnknown: ResetAll, Timeouts: timeouts},
 		Services: []Service{{
 			Name: "dns", Address: netip.MustParseAddrPort("10.0.0.100:53"), Protocol: lvs.UDP, Mode: lvs.FullNAT, Scheduler: lvs.WRR,
-			PersistenceMask: 32, Echo: true,
+			PersistenceMask: 32, Echo: true, Announce: AnnounceOn,
 			LocalAddresses: []netip.Addr{
 				netip.MustParseAddr("10.1.0.51"), netip.MustParseAddr("10.1.0.52"), netip.MustParseAddr("10.1.0.50"),
 				netip.MustParseAddr("10.1.0.49"), netip.MustParseAddr("10.1.0.53"), netip.MustParseAddr("10.1.0.54"),

@@ -9,6 +9,13 @@ import (
 // DefaultControl is the path of the control API's socket when the file names none.
 const DefaultControl = "/run/fulcrum.sock"
 
+// How often a new address is announced: RFC 5227, section 1.1 (ANNOUNCE_NUM), and at most for 20
+// seconds.
+const (
+	defaultAnnounceRepeat = 2
+	mostAnnounceRepeat    = 10
+)
+
 const maxCPU = 1023 // the kernel's usual CPU_SETSIZE
 
 func readDirector(t *table, cpus []int) Director {
@@ -19,6 +26,9 @@ func readDirector(t *table, cpus []int) Director {
 		Idle:    idle,
 		Control: t.get("control").socketPath(DefaultControl),
 		Log:     t.get("log").level(),
+
+		Announce:       t.get("announce").boolean(true),
+		AnnounceRepeat: t.get("announce_repeat").integer(defaultAnnounceRepeat, 1, mostAnnounceRepeat),
 	}
 	return d
 }

@@ -36,6 +36,12 @@ workers = {{numbers .Director.Workers}}
 idle    = {{quote (print .Director.Idle)}}
 control = {{quote .Director.Control}}
 log     = {{quote (level .)}}
+{{- if not .Director.Announce}}
+announce = false
+{{- end}}
+{{- if ne .Director.AnnounceRepeat 2}}
+announce_repeat = {{.Director.AnnounceRepeat}}
+{{- end}}
 
 {{- with .Control}}{{if .Listen.IsValid}}
 
@@ -117,6 +123,9 @@ echo      = false
 {{- end}}
 {{- if .MaxSessions}}
 max_sessions = {{.MaxSessions}}
+{{- end}}
+{{- if .Announce}}
+announce  = {{.Announce}}
 {{- end}}
 {{- if .LocalAddresses}}
 local_addresses = {{addrs .LocalAddresses}}

@@ -41,6 +41,9 @@ func readService(t *table) (Service, [][]netip.Addr) {
 	s.MSS = t.get("mss").segmentSize()
 	s.Echo = t.get("echo").boolean(true)
 	s.MaxSessions = t.get("max_sessions").integer(0, 0, mostThreshold)
+	if v := t.get("announce"); v.given() {
+		s.Announce = AnnounceOf(v.boolean(true))
+	}
 	s.RealServers = each(t.tables("real_server"), readRealServer)
 	t.refuseUnbuilt()
 	return s, t.get("local_addresses").localEntries()

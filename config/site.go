@@ -172,6 +172,7 @@ func (s *Site) check(old, next *Service) Problems {
 	d.Services, d.locals = []Service{read}, [][][]netip.Addr{locals}
 	c.checkMSS(0)
 	c.checkEcho(0, firsts{})
+	c.checkAnnounce(0)
 	c.checkRealServers(0)
 	s.checkServers(c, next, news.RealServers)
 	if len(next.LocalAddresses) > 0 {
@@ -233,6 +234,9 @@ func (s *Service) entries() map[string]any {
 		"mode": s.Mode.String(), "scheduler": s.Scheduler.String(),
 		"mss": int64(s.MSS), "echo": s.Echo,
 		"max_sessions": int64(s.MaxSessions),
+	}
+	if s.Announce != AsDirector {
+		entries["announce"] = s.Announce == AnnounceOn
 	}
 	var locals, servers []any
 	for _, a := range s.LocalAddresses {

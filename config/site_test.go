@@ -73,6 +73,7 @@ func drawService(t *rapid.T, four bool) Service {
 		Scheduler: lvs.RR, PersistenceMask: DefaultPersistenceMask, Echo: rapid.Bool().Draw(t, "echo"),
 		MSS:         rapid.SampledFrom([]int{0, 0, 0, 1200, 1}).Draw(t, "mss"),
 		MaxSessions: rapid.SampledFrom([]int{0, 0, 5}).Draw(t, "max_sessions"),
+		Announce:    Announce(rapid.IntRange(0, 2).Draw(t, "announce")),
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "servers") {
 		s.RealServers = append(s.RealServers, drawServer(t, servers))
@@ -144,7 +145,7 @@ func drawChange(t *rapid.T, c *Config, four bool) (old, next *Service, changed *
 	case 0:
 		is.Name = n.Name
 	case 1:
-		is.MSS, is.Echo, is.MaxSessions = n.MSS, n.Echo, n.MaxSessions
+		is.MSS, is.Echo, is.MaxSessions, is.Announce = n.MSS, n.Echo, n.MaxSessions, n.Announce
 	case 2:
 		is.LocalAddresses = n.LocalAddresses
 	default:

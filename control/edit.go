@@ -131,7 +131,7 @@ func (r *Running) tellEngine(was, next *config.Service, place int) error {
 	case was == nil && place < len(r.current.Services)-1:
 		return r.engine.Apply(EngineSettings(r.current))
 	}
-	return r.engine.Change(engine.Change{Put: []engine.Service{engineService(*next)}})
+	return r.engine.Change(engine.Change{Put: []engine.Service{engineService(&r.current.Director, *next)}})
 }
 
 // planOf returns the plan of a change of one service.

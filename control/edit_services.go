@@ -22,6 +22,7 @@ type ServiceSettings struct {
 	MSS            *int      `json:"mss,omitempty" doc:"lower a larger MSS in SYNs to this many bytes; 0 leaves it"`
 	Echo           *bool     `json:"echo,omitempty" doc:"answer echo requests to the VIP"`
 	MaxSessions    *int      `json:"max_sessions,omitempty" minimum:"0" doc:"no more sessions than this; 0 is no limit"`
+	Announce       *bool     `json:"announce,omitempty" doc:"announce the VIP and answer for it; false forwards packets to it all the same"`
 	LocalAddresses *[]string `json:"local_addresses,omitempty" doc:"fullnat: addresses, ranges or subnets"`
 }
 
@@ -120,6 +121,9 @@ func (n *ServiceSettings) to(s *config.Service) error {
 	}
 	if n.MaxSessions != nil {
 		s.MaxSessions = *n.MaxSessions
+	}
+	if n.Announce != nil {
+		s.Announce = config.AnnounceOf(*n.Announce)
 	}
 	if n.LocalAddresses == nil {
 		return nil

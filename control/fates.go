@@ -36,6 +36,7 @@ var fates = map[reflect.Type]map[string]fate{
 	},
 	reflect.TypeFor[config.Director](): {
 		"Workers": restart, "Idle": restart, "Control": restart, "Log": restart,
+		"Announce": live, "AnnounceRepeat": live,
 	},
 	reflect.TypeFor[config.Control](): {
 		"Listen": restart, "Certificate": restart, "Key": restart, "TokenFile": restart,
@@ -62,7 +63,7 @@ var fates = map[reflect.Type]map[string]fate{
 		"Name": live, "Address": live, "Protocol": live, "Mode": live, "Scheduler": live,
 		"SchedulerFlags": unbuilt, "Persistence": unbuilt, "PersistenceMask": unbuilt,
 		"OnePacket": unbuilt, "MSS": live, "Echo": live, "MaxSessions": live,
-		"LocalAddresses": live, "RealServers": parts,
+		"Announce": live, "LocalAddresses": live, "RealServers": parts,
 	},
 	reflect.TypeFor[config.RealServer](): {
 		"Address": live, "Weight": live, "UpperThreshold": live, "LowerThreshold": live,

@@ -103,6 +103,8 @@ func others(v reflect.Value) []reflect.Value {
 		return valuesOf(lvs.Schedulers()...)
 	case lvs.Protocol:
 		return valuesOf(lvs.Protocols()...)
+	case config.Announce:
+		return valuesOf(config.AnnounceOff)
 	case config.Idle:
 		return valuesOf(config.IdleBusy, config.IdleAdaptive)
 	case config.ResetUnknown:

@@ -118,10 +118,16 @@ var families = []family{
 	{"fulcrum_port_transmit_errors_total", counter,
 		"Packets that the device failed to send.", port,
 		eachPort(func(p *engine.PortReport) uint64 { return p.Device.TxErrors })},
+	{"fulcrum_port_address_conflicts_total", counter,
+		"Messages by which other stations claimed an address of the director.", port,
+		eachPort(func(p *engine.PortReport) uint64 { return p.Conflicts })},
 
 	{"fulcrum_service_info", gauge,
 		"Always 1; the labels describe the service.",
 		[]string{"service", "address", "protocol", "mode", "scheduler"}, readServices},
+	{"fulcrum_service_announced", gauge,
+		"1 if the director announces the service's VIP; 0 if it only forwards packets to it.", service,
+		readAnnounced},
 	{"fulcrum_service_connections_total", counter,
 		"Sessions begun.", service,
 		eachService(func(t *engine.Traffic) uint64 { return t.Connections })},
@@ -206,6 +212,16 @@ func readServices(r *reading, s *series) {
 		s.add(1, labels{
 			v.Name, v.Address.String(), v.Protocol.String(), v.Mode.String(), v.Scheduler.String(),
 		})
+	}
+}
+
+func readAnnounced(r *reading, s *series) {
+	for i := range r.Services {
+		announced := 0.0
+		if r.Services[i].Announced {
+			announced = 1
+		}
+		s.add(announced, labels{r.Services[i].Service.Name})
 	}
 }
 

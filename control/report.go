@@ -3,6 +3,7 @@ package control
 import (
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 
 	"fulcrum/config"
@@ -55,6 +56,8 @@ type PortReport struct {
 	NoBuffer    uint64 `json:"no_buffer"` // the device had no buffer
 	RxErrors    uint64 `json:"rx_errors"`
 	TxErrors    uint64 `json:"tx_errors"`
+	// Conflicts counts messages by which other stations claimed an address of the director.
+	Conflicts uint64 `json:"address_conflicts"`
 }
 
 // WorkerReport contains a worker's counters. A packet is handed over to the worker that has its
@@ -88,6 +91,8 @@ type ServiceReport struct {
 	Protocol  string `json:"protocol"`
 	Mode      string `json:"mode"`
 	Scheduler string `json:"scheduler"`
+	Announce  bool   `json:"announce"`  // the service wants its VIP announced
+	Announced bool   `json:"announced"` // the VIP is; otherwise packets to it are forwarded only
 	Traffic
 	RealServers []RealServerReport `json:"real_servers"`
 }
@@ -120,7 +125,7 @@ func NewReport(c *config.Config, e engine.Report) Report {
 		r.Ports = append(r.Ports, PortReport{
 			Name: c.Ports[i].Name, Received: p.Received, Transmitted: p.Transmitted,
 			Missed: p.Device.RxMissed, NoBuffer: p.Device.RxNoBuffer,
-			RxErrors: p.Device.RxErrors, TxErrors: p.Device.TxErrors,
+			RxErrors: p.Device.RxErrors, TxErrors: p.Device.TxErrors, Conflicts: p.Conflicts,
 		})
 	}
 	for _, w := range e.Workers {
@@ -141,8 +146,8 @@ func newServiceReport(e engine.ServiceReport) ServiceReport {
 	s := ServiceReport{
 		Name: e.Service.Name, Address: e.Service.Address.String(),
 		Protocol: e.Service.Protocol.String(), Mode: e.Service.Mode.String(),
-		Scheduler: e.Service.Scheduler.String(),
-		Traffic:   Traffic(e.Traffic), RealServers: []RealServerReport{},
+		Scheduler: e.Service.Scheduler.String(), Announce: !e.Service.Silent, Announced: e.Announced,
+		Traffic: Traffic(e.Traffic), RealServers: []RealServerReport{},
 	}
 	for _, rs := range e.RealServers {
 		s.RealServers = append(s.RealServers, RealServerReport{
@@ -151,6 +156,24 @@ func newServiceReport(e engine.ServiceReport) ServiceReport {
 	}
 	return s
 }
+
+// VIPs counts the VIPs, and those among them that the director does not announce.
+func (r *Report) VIPs() (all, passive int) {
+	seen := map[string]bool{}
+	for i := range r.Services {
+		s := &r.Services[i]
+		if vip := s.VIP(); !seen[vip] {
+			seen[vip] = true
+			if all++; !s.Announced {
+				passive++
+			}
+		}
+	}
+	return all, passive
+}
+
+// VIP returns the service's address without its port.
+func (s *ServiceReport) VIP() string { return s.Address[:strings.LastIndexByte(s.Address, ':')] }
 
 // DropList returns the reasons that occurred, in the order in which a packet meets them.
 func (r *Report) DropList() []Drop {

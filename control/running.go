@@ -153,6 +153,12 @@ func (r *Running) ApplyOver(revision string, next *config.Config) (Plan, error) 
 		named.File = old.File
 		next = &named
 	}
+	return r.replaceAll(old, next)
+}
+
+// replaceAll calls replace and remembers the configuration before it for Rollback. The caller holds
+// mu.
+func (r *Running) replaceAll(old, next *config.Config) (Plan, error) {
 	plan, err := r.replace(next)
 	if err == nil && !plan.Empty() {
 		r.remember(undo{whole: old})

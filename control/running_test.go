@@ -93,7 +93,7 @@ func drawEdit(t *rapid.T, r *Running) (Plan, error) {
 	server := fmt.Sprintf("10.0.0.%d:8080", rapid.IntRange(11, 15).Draw(t, "server"))
 	weight := rapid.IntRange(-1, 5).Draw(t, "weight")
 	change := RealServerChange{Weight: &weight}
-	switch rapid.IntRange(0, 6).Draw(t, "edit") {
+	switch rapid.IntRange(0, 8).Draw(t, "edit") {
 	case 0:
 		return r.AddRealServer(name, RealServerAddition{server, change})
 	case 1, 2:
@@ -108,6 +108,10 @@ func drawEdit(t *rapid.T, r *Running) (Plan, error) {
 		})
 	case 5:
 		return r.RemoveService(name)
+	case 6:
+		return r.Announce(AnnounceRequest{rapid.Bool().Draw(t, "announce"), name})
+	case 7:
+		return r.Announce(AnnounceRequest{Announce: rapid.Bool().Draw(t, "announce")})
 	}
 	next := rapid.SampledFrom(names).Draw(t, "name")
 	scheduler := rapid.SampledFrom([]string{"rr", "lc", "best"}).Draw(t, "scheduler")

@@ -25,7 +25,8 @@ func EngineConfig(c *config.Config) engine.Config {
 func EngineSettings(c *config.Config) engine.Settings {
 	s := engine.Settings{
 		SloppyTCP: c.Session.SloppyTCP, ExpireNoDest: c.Session.ExpireNoDest,
-		ResetUnknown: resets[c.Session.ResetUnknown],
+		ResetUnknown:  resets[c.Session.ResetUnknown],
+		Announcements: c.Director.AnnounceRepeat,
 	}
 	for state, timeout := range c.Session.Timeouts {
 		s.Timeouts.Set(lvs.State(state), timeout)
@@ -40,7 +41,7 @@ func EngineSettings(c *config.Config) engine.Settings {
 		s.Neighbours = append(s.Neighbours, engine.StaticNeighbour{Address: n.Address, MAC: [6]byte(n.MAC), Port: n.Port})
 	}
 	for _, v := range c.Services {
-		s.Services = append(s.Services, engineService(v))
+		s.Services = append(s.Services, engineService(&c.Director, v))
 	}
 	return s
 }
@@ -50,10 +51,12 @@ var resets = map[config.ResetUnknown]engine.ResetUnknown{
 	config.ResetAll: engine.ResetAll,
 }
 
-func engineService(c config.Service) engine.Service {
+func engineService(d *config.Director, c config.Service) engine.Service {
 	s := engine.Service{
 		Name: c.Name, Protocol: c.Protocol, Address: c.Address, Mode: c.Mode, Scheduler: c.Scheduler,
-		LocalAddresses: c.LocalAddresses, MSS: uint16(c.MSS), Echo: c.Echo, MaxSessions: c.MaxSessions,
+		LocalAddresses: c.LocalAddresses, MSS: uint16(c.MSS), Echo: c.Echo,
+		MaxSessions: c.MaxSessions,
+		Silent:      !d.Announces(&c),
 	}
 	for _, rs := range c.RealServers {
 		s.RealServers = append(s.RealServers, engine.RealServer{

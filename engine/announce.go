@@ -1,24 +1,18 @@
 package engine
 
 import (
-	"slices"
 	"sync"
 	"sync/atomic"
 
 	"fulcrum/packet"
 )
 
-// Announcements of new addresses: RFC 5227, section 1.1.
+// Announcements of new addresses: RFC 5227, section 1.1 (ANNOUNCE_NUM, ANNOUNCE_INTERVAL).
 const (
-	announceRounds   = 2
-	announceInterval = 2000 // ms
-	// announceChunk bounds the announcements of one turn.
+	defaultAnnouncements = 2    // of an address
+	announceInterval     = 2000 // ms between two announcements of an address
+	// announceChunk bounds the addresses of a port that one turn looks at.
 	announceChunk = 32
-
-	// While many batches are under way, later ones are collected for takeInterval, so that their
-	// number stays small however often services change.
-	manyBatches  = 32
-	takeInterval = 100 // ms
 )
 
 // announcement is an address to announce on a port.
@@ -27,107 +21,172 @@ type announcement struct {
 	address packet.Addr
 }
 
-// announcements hands new addresses from control to the worker that announces them.
+// announcements are the addresses that are being announced. Control adds them; one worker announces
+// them.
 type announcements struct {
-	added atomic.Uint64 // changes with new addresses so far
+	added atomic.Uint64 // calls of add with new addresses so far
 
-	mu      sync.Mutex // guards the fields below
-	waiting []announcement
-	known   map[announcement]bool // what is waiting; an address that comes and goes waits only once
+	mu    sync.Mutex // guards the fields below; the worker never waits for it
+	ports []portAnnouncements
 }
 
-// add hands new addresses over.
+// portAnnouncements are the addresses that are being announced on one port. Each of them is in one
+// of the three lists. An address that control adds again begins anew, so that the memory depends on
+// the number of addresses, not on how often they come and go.
+type portAnnouncements struct {
+	tasks map[packet.Addr]*task
+	fresh taskList // not announced yet
+	more  taskList // announced in one form, and due in the other; or due to be announced again
+	later taskList // due after announceInterval
+	pace  pace
+}
+
+func (a *announcements) setPorts(n int) {
+	a.ports = make([]portAnnouncements, n)
+	for i := range a.ports {
+		a.ports[i].tasks = map[packet.Addr]*task{}
+	}
+}
+
+// add has addresses announced.
 func (a *announcements) add(fresh []announcement) {
 	if len(fresh) == 0 {
 		return
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.known == nil {
-		a.known = map[announcement]bool{}
-	}
 	for _, n := range fresh {
-		if !a.known[n] {
-			a.known[n] = true
-			a.waiting = append(a.waiting, n)
-		}
+		a.ports[n.port].add(n.address)
 	}
 	a.added.Add(1)
 }
 
-// take returns the addresses handed over since the last call.
-func (a *announcements) take() []announcement {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	taken := a.waiting
-	a.waiting, a.known = nil, nil
-	return taken
+func (p *portAnnouncements) add(a packet.Addr) {
+	t := p.tasks[a]
+	switch {
+	case t == nil:
+		t = &task{address: a}
+		p.tasks[a] = t
+	case t.list == &p.fresh:
+		return
+	}
+	t.frames = 0
+	p.fresh.push(t)
 }
 
-// announcer is the worker's progress with one batch.
-type announcer struct {
-	batch  []announcement
-	rounds int    // still to go
-	next   int    // index of the next announcement of this round
-	due    uint32 // ms: when the round may begin
+func (p *portAnnouncements) forget(t *task) {
+	t.leave()
+	delete(p.tasks, t.address)
+}
+
+// due returns the next address to announce, or nil if none is due.
+func (p *portAnnouncements) due(now uint32) *task {
+	for t := p.later.first; t != nil && int32(now-t.due) >= 0; t = p.later.first {
+		p.more.push(t)
+	}
+	if p.fresh.first != nil {
+		return p.fresh.first
+	}
+	return p.more.first
+}
+
+// sent notes a frame about an address, which is to be announced so many times.
+func (p *portAnnouncements) sent(t *task, times int, now uint32) {
+	t.frames++
+	switch forms := formsOf(t.address); {
+	case t.frames >= forms*times:
+		p.forget(t)
+	case t.frames%forms != 0:
+		p.more.push(t)
+	default:
+		t.due = now + announceInterval
+		p.later.push(t)
+	}
+}
+
+// formsOf returns how many frames one announcement has. Some hosts take a new MAC from a gratuitous
+// ARP request only, others from a reply only (RFC 5944, section 4.6, allows both).
+func formsOf(a packet.Addr) int {
+	if a.Is4() {
+		return 2
+	}
+	return 1
 }
 
 // announce sends gratuitous ARP and unsolicited advertisements for the director's new addresses, so
-// that switches and neighbours forget their former owner. It sends a bounded number a turn. One
-// worker does it for all.
+// that switches and neighbours forget their former owner. One worker does it for all.
 func (w *Worker) announce() {
 	if w.number != 0 {
 		return
 	}
-	w.takeAnnouncements()
-	room := announceChunk
-	for i := 0; i < len(w.announcers) && room > 0; i++ {
-		room -= w.announceSome(&w.announcers[i], room)
-	}
-	if len(w.announcers) > 0 && w.announcers[0].rounds == 0 {
-		w.announcers = slices.DeleteFunc(w.announcers, func(a announcer) bool { return a.rounds == 0 })
-	}
-}
-
-// takeAnnouncements takes new addresses from control, and adopts the snapshot that has them.
-func (w *Worker) takeAnnouncements() {
-	added := w.engine.announcements.added.Load()
-	if added == w.announced || len(w.announcers) >= manyBatches && w.now-w.taken < takeInterval {
+	a := &w.engine.announcements
+	added := a.added.Load()
+	if added == w.announced && !w.announcing || !a.mu.TryLock() {
 		return
 	}
-	w.announced, w.taken = added, w.now
-	batch := w.engine.announcements.take()
-	w.announcers = append(w.announcers, announcer{batch: batch, rounds: announceRounds, due: w.now})
-	w.update()
+	defer a.mu.Unlock()
+	w.update() // to a snapshot that has the addresses
+	w.announced, w.announcing = added, false
+	for port := range a.ports {
+		p := &a.ports[port]
+		w.announceSome(port, p)
+		w.announcing = w.announcing || len(p.tasks) > 0
+	}
 }
 
-// announceSome sends at most n announcements of a batch and returns how many it sent.
-func (w *Worker) announceSome(a *announcer, n int) int {
-	if a.rounds == 0 || int32(w.now-a.due) < 0 {
-		return 0
+// announceSome sends what is due on a port, as far as its pace allows. It forgets addresses that
+// the director has given up or fallen silent about meanwhile.
+func (w *Worker) announceSome(port int, p *portAnnouncements) {
+	for range announceChunk {
+		t := p.due(w.now)
+		switch {
+		case t == nil:
+			return
+		case !w.snap.answers(port, t.address):
+			p.forget(t)
+		case !p.pace.take(w.now), !w.announceOne(port, t.address, forms[t.frames%formsOf(t.address)]):
+			return
+		default:
+			p.sent(t, w.snap.settings.announcements(), w.now)
+		}
 	}
-	some := a.batch[a.next:min(a.next+n, len(a.batch))]
-	for i := range some {
-		w.announceOne(&some[i])
-	}
-	if a.next += len(some); a.next == len(a.batch) {
-		a.rounds, a.next, a.due = a.rounds-1, 0, w.now+announceInterval
-	}
-	return len(some)
 }
 
-// announceOne announces an address, unless the director has given it up meanwhile.
-func (w *Worker) announceOne(n *announcement) {
-	switch {
-	case !w.snap.answers(n.port, n.address):
-	case !n.address.Is4():
-		w.sendND(n.port, packet.AllNodesMAC, w.neighbours.Advertisement(uint16(n.port), n.address))
-	default:
-		w.sendARP(n.port, packet.Broadcast, packet.ARPFields{
-			Op:        packet.ARPRequest,
-			SenderMAC: w.snap.ports[n.port].mac,
-			SenderIP:  n.address.V4(),
-			TargetIP:  n.address.V4(),
-		})
+// forms are those of an announcement by ARP, in the order in which they are sent.
+var forms = [...]packet.ARPOp{packet.ARPRequest, packet.ARPReply}
+
+// announceOne tells all stations on a port's network that an address is the director's. It returns
+// false if there is no buffer for the frame.
+func (w *Worker) announceOne(port int, a packet.Addr, form packet.ARPOp) bool {
+	before := w.counters.totals.Originated
+	if a.Is4() {
+		w.sendARP(port, packet.Broadcast, gratuitousARP(w.snap.ports[port].mac, a, form))
+	} else {
+		w.sendND(port, packet.AllNodesMAC, w.neighbours.Advertisement(uint16(port), a))
 	}
+	return w.counters.totals.Originated != before
+}
+
+// gratuitousARP announces an address. In a reply the target's MAC is the sender's too (RFC 5944,
+// section 4.6).
+func gratuitousARP(mac packet.MAC, a packet.Addr, form packet.ARPOp) packet.ARPFields {
+	f := packet.ARPFields{Op: form, SenderMAC: mac, SenderIP: a.V4(), TargetIP: a.V4()}
+	if form == packet.ARPReply {
+		f.TargetMAC = mac
+	}
+	return f
+}
+
+// AnnounceAgain has all addresses of a port announced again, since its network may have forgotten
+// them or may be another one. Any goroutine may call it.
+func (e *Engine) AnnounceAgain(port int) {
+	n := e.snap.Load()
+	var all []announcement
+	for _, a := range n.addresses.all() {
+		if n.answers(port, a) {
+			all = append(all, announcement{port, a})
+		}
+	}
+	sortAnnouncements(all)
+	e.announcements.add(all)
 }

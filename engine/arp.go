@@ -15,6 +15,9 @@ func (w *Worker) arp(p *ports.Packet, frame []byte) Verdict {
 		return DropBadARP
 	}
 	w.learnt(r)
+	if !here.Stranger {
+		w.contestedARP(p.Port, packet.Ethernet(frame), a)
+	}
 	if !r.Answer {
 		return Consumed
 	}

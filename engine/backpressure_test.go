@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"net/netip"
 	"testing"
 
 	"fulcrum/conntrack"
@@ -113,25 +112,4 @@ func TestNoBuffersToAskWith(t *testing.T) {
 	b.collectAll()
 	b.fromClient(tcp(client, webVIP, "S"))
 	b.toServer(0, tcp(client, webVIP, "S").hop())
-}
-
-// More announcements than a burst holds are all sent.
-func TestManyAnnouncements(t *testing.T) {
-	s := oneArm
-	n := s.settings()
-	for i := range 200 {
-		v := s.web(modes.DR, 1)
-		v.Address = netip.AddrPortFrom(packet.AddrFrom4(0x0a000032+uint32(i)), 80)
-		n.Services = append(n.Services, v)
-	}
-	b := newSilentBed(t, s, n)
-	for round := range 2 {
-		b.wait(1200)
-		if got := len(b.ports[0].Collect(0)); got != 201 {
-			t.Fatalf("%d announcements in round %d, want 201", got, round)
-		}
-		b.wait(800)
-	}
-	b.wait(10_000)
-	b.quiet()
 }

@@ -51,7 +51,7 @@ func newBed(t testing.TB, s site, n Settings, changes ...func(*bedConfig)) *bed 
 
 // announced takes the director's first announcements, so that the test does not see them.
 func (b *bed) announced() {
-	b.worker.announcers = nil
+	b.engine.announcements.setPorts(len(b.ports))
 	b.collectAll()
 }
 

@@ -214,6 +214,7 @@ func (e *serviceEntry) sameService(o *serviceEntry) bool { return e.live == o.li
 // put adds a service or changes the existing one. An unchanged service costs only the comparison.
 func (c *change) put(s *Service) {
 	live := c.registry.service(s.ID())
+	c.setSilent(live, s)
 	was := live.settings
 	if live.configured && was.equal(s) {
 		return
@@ -234,6 +235,15 @@ func (c *change) put(s *Service) {
 	c.putServers(live, &was, before)
 	if fresh || !was.sameSettings(s) {
 		c.putEntry(live, &was)
+	}
+}
+
+// setSilent notes whether a service wants its VIP announced. It concerns no session and no packet,
+// so that all services may fall silent at once.
+func (c *change) setSilent(live *liveService, s *Service) {
+	if live.settings.Silent != s.Silent {
+		live.settings.Silent = s.Silent
+		c.touched = append(c.touched, s.vip())
 	}
 }
 
@@ -437,9 +447,13 @@ func (c *change) setAddresses() {
 // kindOf returns the new kind of an address: a VIP comes first, then what its port makes of it.
 func (c *change) kindOf(a packet.Addr) (addressKind, bool) {
 	kind, ours := c.new.fixedKind(a)
+	services := c.registry.vips[a]
+	loud := ours && kind == ownAddress || slices.ContainsFunc(services, (*liveService).announces)
 	switch {
-	case len(c.registry.vips[a]) > 0:
+	case len(services) > 0 && loud:
 		return vip, true
+	case len(services) > 0:
+		return passiveVIP, true
 	case ours && kind == subnetBroadcast:
 		return kind, true
 	case c.registry.locals[a] > 0:
@@ -464,8 +478,12 @@ func (c *change) newAddresses() []announcement {
 			}
 		}
 	}
-	slices.SortFunc(fresh, func(a, b announcement) int {
+	sortAnnouncements(fresh)
+	return fresh
+}
+
+func sortAnnouncements(all []announcement) {
+	slices.SortFunc(all, func(a, b announcement) int {
 		return cmp.Or(cmp.Compare(a.port, b.port), a.address.Compare(b.address))
 	})
-	return fresh
 }

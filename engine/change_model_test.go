@@ -22,7 +22,7 @@ func TestChangesComeToTheSame(t *testing.T) {
 		m := &changeModel{T: r, now: time.Now(), settings: twoArm.settings()}
 		m.bed = newSilentBed(drawn{t, r}, twoArm, m.settings)
 		defer m.bed.close()
-		m.bed.engine.announcements.take()
+		m.takeAnnouncements()
 		for range 1 + m.below("steps", 12) {
 			steps := []time.Duration{0, time.Second, forgetEvery, 2 * forgetAfter}
 			m.now = m.now.Add(steps[m.below("time", len(steps))])
@@ -67,6 +67,7 @@ func (m *changeModel) service() Service {
 		Mode:      allModes[m.below("mode", len(allModes))],
 		Scheduler: lvs.Schedulers()[m.below("scheduler", 4)],
 		Echo:      m.below("echo", 3) > 0, MSS: uint16(m.below("mss", 2) * 1400),
+		Silent: m.below("silent", 3) == 0,
 	}
 	if v.Mode == modes.FullNAT {
 		for range 1 + m.below("local addresses", 2) {
@@ -167,10 +168,21 @@ func (m *changeModel) answers() map[announcement]bool {
 	return all
 }
 
+// takeAnnouncements returns the addresses that are to be announced, and has none announced.
+func (m *changeModel) takeAnnouncements() (all []announcement) {
+	for port := range m.bed.engine.announcements.ports {
+		for a := range m.bed.engine.announcements.ports[port].tasks {
+			all = append(all, announcement{port, a})
+		}
+	}
+	m.bed.engine.announcements.setPorts(len(m.bed.ports))
+	return all
+}
+
 func (m *changeModel) announced(before map[announcement]bool) {
 	want := m.answers()
 	maps.DeleteFunc(want, func(n announcement, _ bool) bool { return before[n] })
-	got := m.bed.engine.announcements.take()
+	got := m.takeAnnouncements()
 	if len(got) != len(want) {
 		m.Fatalf("announced %v, want %v", got, want)
 	}

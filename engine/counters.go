@@ -38,7 +38,12 @@ func (t *Totals) Balance() int64 {
 // PortTotals counts the packets of one port.
 type PortTotals struct {
 	Received, Transmitted uint64
+	// Conflicts counts messages by which other stations claimed an address of the director. They
+	// are among those received.
+	Conflicts uint64
 }
+
+const numPortTotals = 3
 
 // Traffic counts what went to and came from a real server. Bytes are those of IP packets, as IPVS
 // counts them.
@@ -78,7 +83,7 @@ type published struct {
 	unanswered atomic.Uint64 // neighbours that never answered and were given up
 	sessions   atomic.Int64
 	handedOver []atomic.Uint64
-	ports      [][2]atomic.Uint64
+	ports      [][numPortTotals]atomic.Uint64
 	servers    []publishedTraffic // by real server id
 }
 
@@ -132,11 +137,13 @@ func (p *published) readTurnTimes() TurnTimes {
 func (p *published) setPort(i int, t PortTotals) {
 	p.ports[i][0].Store(t.Received)
 	p.ports[i][1].Store(t.Transmitted)
+	p.ports[i][2].Store(t.Conflicts)
 }
 
 func (p *published) addPort(i int, t *PortTotals) {
 	t.Received += p.ports[i][0].Load()
 	t.Transmitted += p.ports[i][1].Load()
+	t.Conflicts += p.ports[i][2].Load()
 }
 
 func (p *publishedTraffic) set(t *Traffic) {

@@ -160,7 +160,7 @@ func (w *Worker) unclaimed(dst packet.Addr) Verdict {
 	switch {
 	case !ours:
 		return DropNotOurs
-	case kind == vip:
+	case kind.isVIP():
 		return DropNoService
 	case kind == localAddress:
 		return DropNoSession

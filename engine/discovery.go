@@ -18,11 +18,15 @@ func (w *Worker) discover(p *ports.Packet, m *meta) Verdict {
 	if n.Type == packet.ICMP6Advertisement {
 		sender = n.Target
 	}
-	r, answer := w.neighbours.ReceiveND(&n, w.here(p.Port, sender, n.Target), w.now)
+	here := w.here(p.Port, sender, n.Target)
+	r, answer := w.neighbours.ReceiveND(&n, here, w.now)
 	if r.Impossible {
 		return DropBadND
 	}
 	w.learnt(r)
+	if !here.Stranger {
+		w.contestedND(p.Port, packet.Ethernet(frame), &n)
+	}
 	if r.Answer {
 		to := packet.Ethernet(frame).Src()
 		if answer.Dst.IsMulticast() {

@@ -70,6 +70,7 @@ type Engine struct {
 	news     neighbour.News
 
 	announcements announcements
+	conflicts     conflicts
 	limits        limits
 
 	capturing sync.Mutex // held while a capture runs
@@ -87,6 +88,7 @@ func New(cfg Config, settings Settings) (*Engine, error) {
 	e := &Engine{cfg: cfg, registry: newRegistry(len(cfg.CPUs))}
 	e.steering = steer.New(cfg.Ports, len(cfg.CPUs), newRandom(cfg.Seed).Uint64())
 	e.limits.setKey(newRandom(cfg.Seed))
+	e.announcements.setPorts(len(cfg.Ports))
 	if err := e.Apply(settings); err != nil {
 		return nil, err
 	}
@@ -155,7 +157,7 @@ func (e *Engine) newWorker(i int) (*Worker, error) {
 	w.out = make([]ports.Burst, len(e.cfg.Ports))
 	w.counters.ports = make([]PortTotals, len(e.cfg.Ports))
 	w.counters.handedOver = make([]uint64, len(e.cfg.CPUs))
-	w.published.ports = make([][2]atomic.Uint64, len(e.cfg.Ports))
+	w.published.ports = make([][numPortTotals]atomic.Uint64, len(e.cfg.Ports))
 	w.published.handedOver = make([]atomic.Uint64, len(e.cfg.CPUs))
 	if w.peers, err = reserve[peer](maxServers); err != nil {
 		return w, err

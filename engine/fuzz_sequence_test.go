@@ -127,6 +127,7 @@ func sequenceVariants() []Settings {
 		for j := range n.Services {
 			v := &n.Services[j]
 			v.Scheduler = lvs.Schedulers()[(i+j)%len(lvs.Schedulers())]
+			v.Silent = i >= 2 && j%2 == 0
 			switch {
 			case i == 1 && len(v.RealServers) > 1:
 				v.RealServers = v.RealServers[1:]
@@ -396,7 +397,8 @@ func (s *sequence) resolution() {
 	if s.below(2) == 1 {
 		top = top.twin()
 	}
-	who := append([]host{top.gateway, top.neighbour}, top.servers...)[s.below(5)]
+	claims := []host{{top.ports[0].addr, rogueMAC}, {top.local[0], rogueMAC}}
+	who := append(append([]host{top.gateway, top.neighbour}, top.servers...), claims...)[s.below(7)]
 	if s.below(4) == 0 {
 		who.mac[5] ^= 0x80 // it has moved
 	}

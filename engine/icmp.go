@@ -88,7 +88,7 @@ func (w *Worker) echoed(src, dst packet.Addr, request bool) Verdict {
 		return DropNotOurs
 	case kind == subnetBroadcast, !request, !w.isStranger(src):
 		return DropToHost
-	case kind == vip && !w.snap.alive(dst):
+	case kind.isVIP() && !w.snap.alive(dst):
 		return DropNoRealServer
 	}
 	return Taken

@@ -28,10 +28,10 @@ func TestAsksForServersAndGatewaysAtStart(t *testing.T) {
 	s := twoArm
 	b := newSilentBed(t, s, s.resolving(s.web(modes.DR, 2)))
 	b.turn()
-	b.sent(0, whoHas(s.gateway.addr, s.ports[0]), gratuitous(s.ports[0]),
-		gratuitous(s.as(0, vipAlone)))
-	b.sent(1, whoHas(s.servers[0].addr, s.ports[1]), whoHas(s.servers[1].addr, s.ports[1]),
-		gratuitous(s.ports[1]))
+	b.sent(0, append([][]byte{whoHas(s.gateway.addr, s.ports[0])},
+		announcement4(s.ports[0], s.as(0, vipAlone))...)...)
+	b.sent(1, append([][]byte{whoHas(s.servers[0].addr, s.ports[1]),
+		whoHas(s.servers[1].addr, s.ports[1])}, announcement4(s.ports[1])...)...)
 }
 
 // On a port with several subnets the director speaks to each neighbour from the address on its
@@ -44,8 +44,8 @@ func TestSpeaksFromTheNeighboursSubnet(t *testing.T) {
 	n.Routes = nil
 	b := newSilentBed(t, s, n)
 	b.turn()
-	b.sent(0, whoHas(s.servers[0].addr, s.ports[0]),
-		gratuitous(s.ports[0]), gratuitous(s.as(0, vipAlone)), gratuitous(s.as(0, "10.9.0.1")))
+	b.sent(0, append([][]byte{whoHas(s.servers[0].addr, s.ports[0])},
+		announcement4(s.ports[0], s.as(0, vipAlone), s.as(0, "10.9.0.1"))...)...)
 	b.receive(0, isAt(s.servers[0], s.ports[0]))
 	b.begin(modes.IPIP, tcp(client, webVIP, "S"))
 }

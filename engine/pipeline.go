@@ -145,7 +145,7 @@ func (w *Worker) unserved(p *ports.Packet, m *meta) Verdict {
 	switch {
 	case !ours:
 		return DropNotOurs
-	case kind == vip:
+	case kind.isVIP():
 		return DropNoService
 	}
 	return DropToHost

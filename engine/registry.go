@@ -72,6 +72,9 @@ type liveService struct {
 	moved bool
 }
 
+// announces reports whether the service wants its VIP announced.
+func (s *liveService) announces() bool { return !s.settings.Silent }
+
 // seenPool is what one worker keeps about a service: the pool as it saw it in a burst, so that all
 // packets of the burst see the same, and the number of its sessions. It has a cache line to itself.
 type seenPool struct {

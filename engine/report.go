@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"fulcrum/packet"
 	"fulcrum/ports"
 )
 
@@ -38,7 +39,8 @@ type PortReport struct {
 
 // ServiceReport is a service's part of a Report.
 type ServiceReport struct {
-	Service Service
+	Service   Service
+	Announced bool // the director announces the VIP; otherwise it is passive
 	Traffic
 	RealServers []RealServerReport
 }
@@ -68,6 +70,7 @@ func (e *Engine) Report() Report {
 	snap := e.snap.Load()
 	for _, s := range snap.order {
 		if service, ok := e.reportService(s.live); ok {
+			service.Announced = snap.announces(packet.AddrOf(s.live.id.Address.Addr()))
 			r.Services = append(r.Services, service)
 		}
 	}

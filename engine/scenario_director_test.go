@@ -68,7 +68,7 @@ func portOf(a netip.Addr, ports int) (port int, ok bool) {
 
 // directorConfig reads the configuration of a scenario's director. Its lines are
 //
-//	service NAME PROTOCOL ADDRESS MODE SCHEDULER [mss=N] [echo]
+//	service NAME PROTOCOL ADDRESS MODE SCHEDULER [mss=N] [echo] [silent]
 //	ADDRESS [weight=N] [upper=N] [lower=N]     a real server of that service
 //	local ADDRESS...                           its local addresses
 //	timeout STATE=DURATION...
@@ -152,6 +152,8 @@ func (c *directorConfig) service(at string, words []string) {
 			v.MSS = uint16(scenarioNumber(c, value))
 		case "echo":
 			v.Echo = true
+		case "silent":
+			v.Silent = true
 		default:
 			c.Fatalf("%s: unknown option %q", at, word)
 		}

@@ -93,6 +93,8 @@ func (s *scenario) soundSCTP(protocol uint8, b []byte) {
 func readARP(e packet.Ethernet, b []byte) string {
 	sender, target := netip.AddrFrom4([4]byte(b[14:18])), netip.AddrFrom4([4]byte(b[24:28]))
 	switch {
+	case b[7] == 2 && sender == target:
+		return fmt.Sprintf("arp announces %v by a reply", sender)
 	case b[7] == 2:
 		return fmt.Sprintf("arp %v is-at %v to %v", sender, packet.MAC(b[8:14]), target)
 	case sender == target:

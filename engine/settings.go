@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 
@@ -21,7 +22,11 @@ type Settings struct {
 	ExpireNoDest bool               // sessions end with their real server; SYNs leave one of weight 0
 	ResetUnknown ResetUnknown       // which packets of no session are answered
 	Timeouts     conntrack.Timeouts // of sessions without packets, by state
+	// Announcements is how often a new address is announced. Zero means twice, as in RFC 5227.
+	Announcements int
 }
+
+func (s *Settings) announcements() int { return cmp.Or(s.Announcements, defaultAnnouncements) }
 
 // PortSettings are a port's own addresses, each with its subnet's prefix length.
 type PortSettings struct {
@@ -55,7 +60,11 @@ type Service struct {
 	MSS uint16
 	// Echo: the director answers echo requests to the VIP while a real server is available. Without
 	// Echo, real servers get them.
-	Echo        bool
+	Echo bool
+	// Silent: the service does not want its VIP announced. A VIP whose services are all silent is
+	// passive: the director neither announces it nor answers ARP and neighbour solicitations for it,
+	// unless it is a port's own address. Packets to it are forwarded all the same.
+	Silent      bool
 	MaxSessions int          // in the whole director; 0 is no limit
 	RealServers []RealServer // in file order
 }
@@ -77,10 +86,10 @@ func (s *Service) vip() packet.Addr { return packet.AddrOf(s.Address.Addr()) }
 
 // equal reports whether two services are the same in every setting.
 func (s *Service) equal(o *Service) bool {
-	return s.sameSettings(o) && slices.Equal(s.RealServers, o.RealServers)
+	return s.Silent == o.Silent && s.sameSettings(o) && slices.Equal(s.RealServers, o.RealServers)
 }
 
-// sameSettings is equal without the real servers.
+// sameSettings is equal without the real servers, and without Silent, which concerns only the VIP.
 func (s *Service) sameSettings(o *Service) bool {
 	return s.Name == o.Name && s.Address == o.Address && s.Protocol == o.Protocol &&
 		s.Mode == o.Mode && s.Scheduler == o.Scheduler && s.MSS == o.MSS && s.Echo == o.Echo &&
@@ -90,5 +99,6 @@ func (s *Service) sameSettings(o *Service) bool {
 // sameOptions reports whether two settings have the same switches and timeouts.
 func (s *Settings) sameOptions(o *Settings) bool {
 	return s.SloppyTCP == o.SloppyTCP && s.ExpireNoDest == o.ExpireNoDest &&
-		s.ResetUnknown == o.ResetUnknown && s.Timeouts == o.Timeouts
+		s.ResetUnknown == o.ResetUnknown && s.Announcements == o.Announcements &&
+		s.Timeouts == o.Timeouts
 }

@@ -59,6 +59,7 @@ type addressKind uint8
 const (
 	ownAddress addressKind = iota
 	vip
+	passiveVIP // the director neither announces nor answers for it, and forwards what comes
 	localAddress
 	subnetBroadcast // no host has it, and the director does not answer for it
 )
@@ -194,14 +195,25 @@ func broadcastOf(subnet netip.Prefix) netip.Addr {
 	return packet.AddrFrom4(packet.Addr4(subnet.Addr()) | ^uint32(0)>>subnet.Bits())
 }
 
+// isVIP reports whether services may have the address, passive or not.
+func (k addressKind) isVIP() bool { return k == vip || k == passiveVIP }
+
 // kindOf returns the kind of a director's address; ok is false for any other address.
 func (n *snapshot) kindOf(address packet.Addr) (addressKind, bool) {
 	return n.addresses.get(addressKey(address))
 }
 
+// announces reports whether an address is one that the director shows to others: a VIP that is not
+// passive, a local address or a port's own. The director says nothing on its own account about any
+// other.
+func (n *snapshot) announces(a packet.Addr) bool {
+	kind, ours := n.kindOf(a)
+	return ours && kind != passiveVIP && kind != subnetBroadcast
+}
+
 // answers reports whether a port answers ARP and neighbour solicitations for an address: its own,
-// and VIPs and local addresses on its subnets. All ports answer for an address that is on no port's
-// subnet, since it is routed to the director.
+// and VIPs and local addresses on its subnets, but no passive VIPs. All ports answer for an address
+// that is on no port's subnet, since it is routed to the director.
 func (n *snapshot) answers(port int, a packet.Addr) bool {
 	to := a.Netip()
 	for _, p := range n.ports[port].own {

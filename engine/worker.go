@@ -50,9 +50,8 @@ type Worker struct {
 	hopEpoch   uint32 // raised when the next hops that peers remember may be wrong
 	burst      uint64 // counts the bursts
 	fragments  fragments
-	announcers []announcer // batches that are being announced
-	announced  uint64      // announcements.added when the last batch was taken
-	taken      uint32      // ms: when the last batch was taken
+	announced  uint64 // announcements.added when it last looked for addresses to announce
+	announcing bool   // some are still being announced
 
 	stage stage // what it is doing, for the report of a panic
 	at    int   // index of the packet in hand in the burst

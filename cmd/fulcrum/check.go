@@ -15,7 +15,7 @@ func newCheckCommand() *cobra.Command {
 		Short: "Check a configuration file and explain all its problems",
 		Long: "check reads a configuration file. It prints each problem as\n\n" +
 			"  file:line: key: what is wrong; what is right\n\n" +
-			"It opens no device and needs no privileges. The exit status is 0 for a valid file and 1 otherwise.",
+			"and what is valid but hardly meant as a warning. It opens no device and needs no privileges. The exit status is 0 for a valid file and 1 otherwise.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(command *cobra.Command, args []string) error { return checkFile(command, args[0]) },
 	}
@@ -29,6 +29,9 @@ func checkFile(command *cobra.Command, file string) error {
 	}
 	if err != nil {
 		return &exitError{code: 1, err: err}
+	}
+	for _, w := range c.Warnings() {
+		fmt.Fprintf(command.ErrOrStderr(), "%s: warning: %s\n", c.File, w)
 	}
 	fmt.Fprintln(command.OutOrStdout(), checkSummary(c))
 	return nil

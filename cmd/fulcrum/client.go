@@ -105,24 +105,40 @@ func newClientCommands() []*cobra.Command {
 			showNeighbours),
 		newSessionsCommand(),
 		newPlanCommand(), newApplyCommand(), newRollbackCommand(), newWeightCommand(), newDrainCommand(),
+		newAnnounceCommand(),
 	}
 }
 
 func showStatus(w io.Writer, s api.Status) {
 	fmt.Fprintf(w, "file\t%s\nup\t%s\nservices\t%d\nsessions\t%d\nreceived\t%d\ntransmitted\t%d\ndropped\t%d\nheld\t%d\n",
 		s.File, time.Duration(s.UptimeSeconds*float64(time.Second)).Truncate(time.Second), s.Services, s.Sessions, s.Received, s.Transmitted, s.Dropped, s.Held)
+	fmt.Fprintf(w, "VIPs\t%d, %d passive\n", s.VIPs, s.PassiveVIPs)
+	for _, c := range s.Conflicts[:min(len(s.Conflicts), mostVIPs)] {
+		fmt.Fprintf(w, "address conflict\t%s on %s: claimed by %s, %s, last at %s\n", c.Address, c.Port,
+			c.MAC, count(int(c.Claims), "time"), c.Last.Local().Format(time.DateTime))
+	}
+	if more := len(s.Conflicts) - mostVIPs; more > 0 {
+		fmt.Fprintf(w, "\tand %d more\n", more)
+	}
 }
 
 func showServices(w io.Writer, all []control.ServiceReport) {
-	fmt.Fprint(w, "SERVICE\tPROTOCOL\tADDRESS\tMODE\tSCHEDULER\tWEIGHT\tACTIVE\tINACTIVE\tCONNECTIONS\tIN BYTES\tOUT BYTES\n")
+	fmt.Fprint(w, "SERVICE\tPROTOCOL\tADDRESS\tMODE\tSCHEDULER\tWEIGHT\tACTIVE\tINACTIVE\tCONNECTIONS\tIN BYTES\tOUT BYTES\tANNOUNCED\n")
 	for _, s := range all {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t\t\t\t%d\t%d\t%d\n", s.Name, s.Protocol, s.Address, s.Mode,
-			s.Scheduler, s.Connections, s.InBytes, s.OutBytes)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t\t\t\t%d\t%d\t%d\t%s\n", s.Name, s.Protocol, s.Address, s.Mode,
+			s.Scheduler, s.Connections, s.InBytes, s.OutBytes, yes(s.Announced))
 		for _, rs := range s.RealServers {
 			fmt.Fprintf(w, "\t\t-> %s\t\t\t%d\t%d\t%d\t%d\t%d\t%d\n", rs.Address, rs.Weight, rs.Active,
 				rs.Inactive, rs.Connections, rs.InBytes, rs.OutBytes)
 		}
 	}
+}
+
+func yes(is bool) string {
+	if is {
+		return "yes"
+	}
+	return "no"
 }
 
 func showPorts(w io.Writer, all []control.PortReport) {

@@ -36,7 +36,7 @@ func TestRecordings(t *testing.T) {
 		t.Run(mode.String(), func(t *testing.T) {
 			in, want := recording(t, mode, "in"), recording(t, mode, "out")
 			got, report := replay(t, mode, in)
-			compareFrames(t, withoutARP(t, got, 2), want)
+			compareFrames(t, withoutARP(t, got, 2*2), want)
 			checkReplay(t, report, len(in), len(got), map[string]uint64{"no_session": 1})
 		})
 	}
@@ -61,7 +61,7 @@ func TestFullNATRecording(t *testing.T) {
 		}
 	}
 	got, report := replay(t, lvs.FullNAT, in)
-	compareTranslated(t, withoutARP(t, got, 4), want)
+	compareTranslated(t, withoutARP(t, got, 2*4), want)
 	checkReplay(t, report, len(in), len(got), map[string]uint64{"no_session": uint64(1 + answers)})
 }
 
@@ -136,7 +136,8 @@ func forwarded(r *lab.Report) uint64 {
 	return n
 }
 
-// withoutARP removes the announcements of the director's own addresses, which come first.
+// withoutARP removes the frames that announce the director's own addresses, which come first: two
+// for each address.
 func withoutARP(t *testing.T, frames [][]byte, announcements int) [][]byte {
 	t.Helper()
 	for i, f := range frames {

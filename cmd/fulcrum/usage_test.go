@@ -21,7 +21,7 @@ func TestUsage(t *testing.T) {
 		{"version --help", 0, "the versions of Go and DPDK", none},
 		{"version more", 2, none, "fulcrum version --help"},
 		{"--version", 0, ", DPDK 22.11", none},
-		{"help", 0, "Available Commands:\n  apply", none},
+		{"help", 0, "Available Commands:\n  announce", none},
 		{"help run", 0, "run --config FILE", none},
 		{"run --help", 0, "--idle-exit duration", none},
 		{"check --help", 0, "file:line: key: what is wrong; what is right", none},

@@ -48,6 +48,12 @@ func (i *networkInterface) state() (mtu int, flags uint16, err error) {
 	return mtu, request.Uint16(), err
 }
 
+// carries reports whether the interface is up and has a carrier.
+func (i *networkInterface) carries() bool {
+	_, flags, err := i.state()
+	return err == nil && flags&unix.IFF_RUNNING != 0
+}
+
 func (i *networkInterface) setMTU(mtu int) error {
 	request, err := unix.NewIfreq(i.name)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -176,4 +177,40 @@ func wantNote(t *testing.T, p ports.Port, says string) {
 	if notes := strings.Join(p.Notes(), "\n"); !strings.Contains(notes, says) {
 		t.Errorf("no note %q among:\n%s", says, notes)
 	}
+}
+
+// TestLinkIsTheInterfaces: the driver's link is always up; the port's follows the interface, also
+// where that is gone.
+func TestLinkIsTheInterfaces(t *testing.T) {
+	inVeth(t, func(near, far *net.Interface) {
+		p := open(t, PortConfig{Name: "front", Device: "net_af_packet0,iface=" + near.Name})
+		defer p.Close()
+		await := func(up bool) {
+			t.Helper()
+			for end := time.Now().Add(10 * time.Second); p.Link().Up != up; time.Sleep(time.Millisecond) {
+				if time.Now().After(end) {
+					t.Fatalf("the link is not up = %t", up)
+				}
+			}
+		}
+		peer, err := netlink.LinkByName(far.Name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		await(true)
+		for range 2 {
+			if err := netlink.LinkSetDown(peer); err != nil {
+				t.Fatal(err)
+			}
+			await(false)
+			if err := netlink.LinkSetUp(peer); err != nil {
+				t.Fatal(err)
+			}
+			await(true)
+		}
+		if err := netlink.LinkDel(peer); err != nil {
+			t.Fatal(err)
+		}
+		await(false)
+	})
 }

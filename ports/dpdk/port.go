@@ -69,7 +69,9 @@ func (p *port) link() ports.Link {
 	var up C.bool
 	var speed C.uint32_t
 	C.fulcrum_eth_link_get(p.id, &up, &speed)
-	return ports.Link{Up: bool(up), Speed: uint32(speed)}
+	// Drivers on a kernel's interface report a link that is always up.
+	carries := p.found == nil || p.found.carries()
+	return ports.Link{Up: bool(up) && carries, Speed: uint32(speed)}
 }
 
 // Stats reads the counters from the driver.

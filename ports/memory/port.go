@@ -3,6 +3,7 @@ package memory
 import (
 	"bytes"
 	"sync"
+	"sync/atomic"
 
 	"fulcrum/ports"
 )
@@ -33,6 +34,7 @@ type Config struct {
 type Port struct {
 	cfg    Config
 	queues []*queue
+	down   atomic.Bool // the link is
 }
 
 // NewPort returns a started port.
@@ -73,8 +75,11 @@ func (p *Port) Queue(i int) ports.Queue { return p.queues[i] }
 // RSS returns Config.RSS.
 func (p *Port) RSS() *ports.RSS { return p.cfg.RSS }
 
-// Link returns a link that is up.
-func (p *Port) Link() ports.Link { return ports.Link{Up: true} }
+// Link returns a link that is up, unless SetLink has taken it down.
+func (p *Port) Link() ports.Link { return ports.Link{Up: !p.down.Load()} }
+
+// SetLink takes the link up or down. Packets pass in any case.
+func (p *Port) SetLink(up bool) { p.down.Store(!up) }
 
 // XStats returns nothing.
 func (p *Port) XStats() ([]ports.XStat, error) { return nil, nil }

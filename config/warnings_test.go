@@ -1,0 +1,38 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestWarnings: services of one VIP that differ in whether they want it announced.
+func TestWarnings(t *testing.T) {
+	for name, tt := range map[string]struct {
+		director string // value of director.announce
+		services string // "VIP=announce", where announce may be missing
+		want     []string
+	}{
+		"all the same":        {"true", "1 1 1=true 2=false 2=false", nil},
+		"one differs":         {"true", "1 1=false 2", []string{"VIP 10.0.0.101 is announced because of service s0, although service s1 should not be"}},
+		"one is an exception": {"false", "1 2=true 2", []string{"VIP 10.0.0.102 is announced because of service s1, although service s2 should not be"}},
+		"many differ": {"true", "3 3=false 3=false 3=false 3=false 3=false 3=true",
+			[]string{"VIP 10.0.0.103 is announced because of services s0, s6, although services s1, s2, s3, s4 and 1 more should not be"}},
+	} {
+		var text strings.Builder
+		text.WriteString(readFile(t, "testdata/base/ports.toml"))
+		fmt.Fprintf(&text, "[director]\nannounce = %s\n", tt.director)
+		for i, s := range strings.Fields(tt.services) {
+			vip, announce, given := strings.Cut(s, "=")
+			fmt.Fprintf(&text, "[[service]]\nname = \"s%d\"\naddress = \"10.0.0.10%s:%d\"\n"+
+				"protocol = \"tcp\"\nmode = \"nat\"\n", i, vip, 80+i)
+			if given {
+				fmt.Fprintf(&text, "announce = %s\n", announce)
+			}
+		}
+		if got := mustParse(t, text.String()).Warnings(); !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+}
