@@ -7,7 +7,7 @@ import (
 )
 
 // filled returns a full table whose sessions have the given states, one slot after another.
-func filled(t *testing.T, ended func(*Session), states ...State) *Table {
+func filled(t *testing.T, ended func(uint32, *Session), states ...State) *Table {
 	table := newTable(t, Config{Max: len(states), Ended: ended})
 	for i, s := range states {
 		table.SetState(mustInsert(t, table, i, 0), s, 0)
@@ -17,7 +17,7 @@ func filled(t *testing.T, ended func(*Session), states ...State) *Table {
 
 func TestOldestHalfOpenGoesFirst(t *testing.T) {
 	var ended []uint32
-	table := filled(t, func(s *Session) { ended = append(ended, uint32(s.In.SrcPort)-1024) },
+	table := filled(t, func(_ uint32, s *Session) { ended = append(ended, uint32(s.In.SrcPort)-1024) },
 		Established, SynRecv, UDP, SynSent, FinWait, SynAck)
 	for i := range 3 {
 		mustInsert(t, table, 100+i, 0)
@@ -37,7 +37,7 @@ func TestNothingElseIsEvicted(t *testing.T) {
 			states = append(states, s)
 		}
 	}
-	table := filled(t, func(s *Session) { t.Errorf("a session in %v is evicted", s.State) }, states...)
+	table := filled(t, func(_ uint32, s *Session) { t.Errorf("a session in %v is evicted", s.State) }, states...)
 	in, out := flows(100)
 	if _, result := insert(table, in, out, packet.ProtocolTCP, true, 0); result != tableFull {
 		t.Errorf("result %d; want Full", result)
@@ -48,13 +48,13 @@ func TestNothingElseIsEvicted(t *testing.T) {
 	if _, ok := lookup(table, in); ok {
 		t.Error("the refused session is found")
 	}
-	table.ended = func(*Session) {}
+	table.ended = func(uint32, *Session) {}
 }
 
 // TestHandshakeSaves: a session that was half-open and queued, and is established now, is not
 // evicted.
 func TestHandshakeSaves(t *testing.T) {
-	table := filled(t, func(s *Session) {
+	table := filled(t, func(_ uint32, s *Session) {
 		if s.State != SynRecv {
 			t.Errorf("a session in %v is evicted", s.State)
 		}
@@ -69,12 +69,12 @@ func TestHandshakeSaves(t *testing.T) {
 	if _, result := insert(table, in, out, packet.ProtocolTCP, true, 0); result != tableFull {
 		t.Errorf("result %d; want Full", result)
 	}
-	table.ended = func(*Session) {}
+	table.ended = func(uint32, *Session) {}
 }
 
 // TestHalfOpenAgain: a session that left the queue is queued again at its next handshake.
 func TestHalfOpenAgain(t *testing.T) {
-	table := filled(t, func(*Session) {}, SynRecv)
+	table := filled(t, func(uint32, *Session) {}, SynRecv)
 	table.SetState(0, Established, 0)
 	in, out := flows(100)
 	if _, result := insert(table, in, out, packet.ProtocolTCP, true, 0); result != tableFull {

@@ -16,9 +16,9 @@ type Config struct {
 	// Huge requests huge pages. Without free ones the table is on ordinary pages, and Notes says
 	// so.
 	Huge bool
-	// Ended is called for each session that ends, just before its record is freed. It must not
-	// call the table.
-	Ended func(*Session)
+	// Ended is called for each session that ends, with its slot, just before its record is freed.
+	// Of the table it may call Flow and Flows only.
+	Ended func(slot uint32, s *Session)
 	// Seed makes hashing repeatable in tests; 0 draws a secret.
 	Seed uint64
 }
@@ -46,7 +46,7 @@ type Table struct {
 	index     index
 	hasher    packet.Hasher
 	timeouts  Timeouts
-	ended     func(*Session)
+	ended     func(slot uint32, s *Session)
 
 	four, six slab // the slots by family, one after the other
 	evicted   uint64
@@ -202,7 +202,7 @@ func (t *Table) end(slot uint32, h Hashes) {
 	if s.Flags&TwoWay != 0 {
 		t.unindex(h.Out, makeRef(slot, Outbound))
 	}
-	t.ended(s)
+	t.ended(slot, s)
 	t.slabOf(slot).count--
 	t.release(slot)
 }
@@ -220,7 +220,7 @@ func (t *Table) endSlab(b *slab) {
 	for slot := b.first; slot < b.end(); slot++ {
 		s := &t.sessions[slot]
 		if s.Live() {
-			t.ended(s)
+			t.ended(slot, s)
 		}
 		s.Flags = 0
 	}

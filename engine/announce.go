@@ -119,7 +119,7 @@ func (w *Worker) announceSome(a *announcer, n int) int {
 // announceOne announces an address, unless the director has given it up meanwhile.
 func (w *Worker) announceOne(n *announcement) {
 	switch {
-	case !w.snap.answers(n.port, n.address):
+	case !w.snap.announced(n.port, n.address):
 	case !n.address.Is4():
 		w.sendND(n.port, packet.AllNodesMAC, w.neighbours.Advertisement(uint16(n.port), n.address))
 	default:

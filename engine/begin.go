@@ -10,6 +10,13 @@ import (
 // newFlow decides about a packet without session, or whose session over has ended, and carries the
 // decision out.
 func (w *Worker) newFlow(p *ports.Packet, m *meta, over conntrack.Ref) Verdict {
+	if over != 0 && w.snap.moving && w.outgoing != nil {
+		m.WriteKey(&w.key, p.Bytes())
+		if to := w.present(p, &w.key, w.owner(p.Port, &w.key)); to != w.number {
+			w.sessions.End(over.Slot())
+			return w.handOver(p, to)
+		}
+	}
 	a, d := &w.arrival, &w.decision
 	w.arrive(a, p, m, over)
 	w.decide(a, d)
@@ -70,6 +77,7 @@ func (w *Worker) setUp(g *passage, a *arrival, d *decision) {
 	d.server.load.Begin()
 	w.peers[d.id].traffic.Connections++
 	if d.server.mode.Source() == lvs.Local {
+		w.takeLocal(d)
 		w.takeTurn(d)
 	}
 	switch a.key.Protocol {
@@ -81,6 +89,10 @@ func (w *Worker) setUp(g *passage, a *arrival, d *decision) {
 }
 
 // sessionEnded updates the real server's connection counts when the table ends a session.
-func (w *Worker) sessionEnded(s *conntrack.Session) {
-	w.snap.servers[s.Server].load.End(s.State.Active())
+func (w *Worker) sessionEnded(slot uint32, s *conntrack.Session) {
+	server := w.snap.servers[s.Server]
+	if s.Mode.Source() == lvs.Local {
+		w.leaveLocal(slot, server)
+	}
+	server.load.End(s.State.Active())
 }

@@ -36,6 +36,7 @@ type decision struct {
 	out     packet.Key
 	outHash uint64
 	turn    uint32 // fullnat: the real server's next local address and port
+	local   uint32 // fullnat: the number of the local address
 }
 
 // decide finds the service of a packet without session, picks a real server, and finds the flow of
@@ -161,7 +162,7 @@ func (w *Worker) unclaimed(dst packet.Addr) Verdict {
 		return DropNotOurs
 	case kind == vip:
 		return DropNoService
-	case kind == localAddress:
+	case kind.isLocal():
 		return DropNoSession
 	}
 	return DropToHost

@@ -6,7 +6,6 @@ import (
 	"fulcrum/modes"
 	"fulcrum/packet"
 	"fulcrum/ports"
-	"fulcrum/steer"
 )
 
 // datagramsAtOnce is how many fragmented datagrams a worker remembers at a time.
@@ -116,16 +115,13 @@ func (w *Worker) first(p *ports.Packet, m *meta, owner int) Verdict {
 // which need not be the one that receives the flow's other packets.
 func (w *Worker) fragmentOwner(p *ports.Packet, m *meta) int {
 	m.WriteKey(&w.key, p.Bytes())
-	if w.outgoing == nil || p.Handovers != 0 {
+	if w.outgoing == nil || p.Handovers != 0 && !w.snap.moving {
 		return w.number
 	}
 	if _, known := w.lookup(&w.key); known {
 		return w.number
 	}
-	if owner := w.probableOwner(p.Port, &w.key); owner != steer.Receiver {
-		return owner
-	}
-	return w.number
+	return w.whose(p, &w.key, w.probableOwner(p.Port, &w.key))
 }
 
 // releaseFragment sends a held fragment after its first.

@@ -1,7 +1,5 @@
 package engine
 
-import "fulcrum/packet"
-
 const (
 	firstLocalPort = 1024
 	localPorts     = 1<<16 - firstLocalPort
@@ -51,8 +49,10 @@ const maxForeign = 64
 // nextLocal sets a decision's answers to the next local address and port that this worker owns, and
 // reports whether there is one.
 func (w *Worker) nextLocal(d *decision) bool {
+	local := &d.service.local[d.server.families.server()]
 	for range maxForeign * len(w.engine.workers) {
-		d.out.Dst, d.out.DstPort = localAt(d.service.local, d.turn)
+		i, port := localAt(len(local.addresses), d.turn)
+		d.out.Dst, d.out.DstPort, d.local = local.addresses[i], port, local.numbers[i]
 		d.turn++
 		if w.outgoing == nil || w.ownsLocal(d) {
 			return true
@@ -82,11 +82,10 @@ func (w *Worker) localPort(d *decision) uint16 {
 // of their number, and coprime to it. So every port comes up before any comes up again.
 const portStep = 39869
 
-// localAt returns the address and port of a turn. Turns in a row have different addresses, as long
-// as there are several, and then ports that are far apart. The only division by a variable is one
-// of 32 bits.
-func localAt(local []packet.Addr, turn uint32) (address packet.Addr, port uint16) {
-	n := uint32(len(local))
-	round := turn / n
-	return local[turn-round*n], uint16(firstLocalPort + uint64(round)*portStep%localPorts)
+// localAt returns the place of the address and the port of a turn, of n local addresses. Turns in a
+// row have different addresses, as long as there are several, and then ports that are far apart.
+// The only division by a variable is one of 32 bits.
+func localAt(n int, turn uint32) (place uint32, port uint16) {
+	round := turn / uint32(n)
+	return turn - round*uint32(n), uint16(firstLocalPort + uint64(round)*portStep%localPorts)
 }

@@ -24,6 +24,9 @@ type snapshot struct {
 	servers  []*serverEntry  // by real server id
 	reuses   uint32          // how many ids were given to another real server so far
 	removals uint32          // how many real servers were removed so far
+	revision uint64          // counts the snapshots
+	moving   bool            // sessions may be at workers that do not own their flows any more
+	rerouted bool            // of them, those of answers to local addresses
 	// addresses holds the director's addresses, but for those that only a topology has.
 	addresses lookup[addressKind]
 	echoing   lookup[*echoGroup] // by VIP
@@ -57,8 +60,12 @@ const (
 	ownAddress addressKind = iota
 	vip
 	localAddress
+	retiredAddress  // a local address that only old sessions need
 	subnetBroadcast // no host has it, and the director does not answer for it
 )
+
+// isLocal reports whether real servers send their answers to an address of the kind.
+func (k addressKind) isLocal() bool { return k == localAddress || k == retiredAddress }
 
 // portEntry describes a port for workers.
 type portEntry struct {
@@ -69,18 +76,26 @@ type portEntry struct {
 
 // serviceEntry describes a service for workers.
 type serviceEntry struct {
-	live  *liveService
-	name  string
-	mode  lvs.Mode
-	sched sched.Kind
-	echo  bool
-	local []packet.Addr // local addresses
-	owner lvs.Owner     // which worker owns its clients' flows
+	live   *liveService
+	name   string
+	mode   lvs.Mode
+	sched  sched.Kind
+	echo   bool
+	local  [2]locals // for real servers of IPv4, and of IPv6
+	owner  lvs.Owner // which worker owns its clients' flows
+	former bool      // sessions may exist that are owned by the other rule
+}
+
+// locals are local addresses of one family, with their numbers.
+type locals struct {
+	addresses []packet.Addr
+	numbers   []uint32
 }
 
 // serverEntry describes a real server for workers.
 type serverEntry struct {
 	load        *sched.Load
+	use         *localUse // nil if the service never had local addresses
 	id          lvs.RealServerID
 	address     packet.Addr
 	port        uint16
@@ -100,6 +115,9 @@ const (
 
 	numFamilies = 4
 )
+
+// server returns 1 if the real server has an IPv6 address, and otherwise 0.
+func (f families) server() int { return int(f >> 1) }
 
 // mixed reports whether packets are translated between the families.
 func (f families) mixed() bool { return f == clients6 || f == servers6 }
@@ -131,7 +149,7 @@ var ways = func() (all [lvs.NumModes][numFamilies]way) {
 // newServerEntry describes a real server of a service with some settings.
 func newServerEntry(live *liveServer, s *Service) serverEntry {
 	e := serverEntry{
-		load: &live.load, id: live.id, incarnation: live.incarnation,
+		load: &live.load, use: live.use, id: live.id, incarnation: live.incarnation,
 		address: packet.AddrOf(live.id.Address.Addr()), port: live.id.Address.Port(),
 		mode: s.Mode, mss: s.MSS,
 	}
@@ -197,17 +215,19 @@ func (n *snapshot) kindOf(address packet.Addr) (addressKind, bool) {
 // and VIPs and local addresses on its subnets. All ports answer for an address that is on no port's
 // subnet, since it is routed to the director.
 func (n *snapshot) answers(port int, a packet.Addr) bool {
-	to := a.Netip()
-	for _, p := range n.ports[port].own {
-		if p.Addr() == to {
-			return true
-		}
+	if n.ports[port].owns(a) {
+		return true
 	}
-	if kind, ours := n.kindOf(a); !ours || kind != vip && kind != localAddress {
+	if kind, ours := n.kindOf(a); !ours || kind != vip && !kind.isLocal() {
 		return false
 	}
 	return n.ports[port].onSubnet(a) ||
 		!slices.ContainsFunc(n.ports, func(e portEntry) bool { return e.onSubnet(a) })
+}
+
+func (e *portEntry) owns(a packet.Addr) bool {
+	to := a.Netip()
+	return slices.ContainsFunc(e.own, func(p netip.Prefix) bool { return p.Addr() == to })
 }
 
 func (e *portEntry) onSubnet(a packet.Addr) bool {
