@@ -79,6 +79,11 @@ type Status struct {
 	Transmitted   uint64  `json:"transmitted"`
 	Dropped       uint64  `json:"dropped"`
 	Held          uint64  `json:"held"` // packets that wait now
+	// CrowdedLocals are the local addresses of which at least 80 % of the ports towards a real
+	// server are in use.
+	CrowdedLocals []control.CrowdedLocal `json:"crowded_locals"`
+	// RetiredLocals are local addresses that only old sessions use.
+	RetiredLocals []control.LocalAddressReport `json:"retired_locals"`
 }
 
 func (a *api) addReading(h huma.API) {
@@ -118,6 +123,8 @@ func (a *api) status() Status {
 		Received:      r.Received,
 		Transmitted:   r.Transmitted,
 		Held:          r.Held,
+		CrowdedLocals: a.running.CrowdedLocals(),
+		RetiredLocals: r.RetiredLocals(),
 	}
 	for _, n := range r.Drops {
 		s.Dropped += n

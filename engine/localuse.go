@@ -49,23 +49,23 @@ func (u *localUse) extended(n *localNumbers, workers int) *localUse {
 
 // sessions returns the number of sessions from a local address.
 func (u *localUse) sessions(a packet.Addr) int {
+	if u == nil || len(u.lines) == 0 {
+		return 0
+	}
 	total := 0
-	u.each(a, func(n uint32) { total += int(n) })
+	for worker := range u.lines[0] {
+		total += u.by(worker, a)
+	}
 	return total
 }
 
-// each calls f with the number of sessions from a local address that each worker has.
-func (u *localUse) each(a packet.Addr, f func(sessions uint32)) {
-	if u == nil {
-		return
-	}
+// by returns the number of a worker's sessions from a local address.
+func (u *localUse) by(worker int, a packet.Addr) int {
 	number, ok := u.numbers.of.get(addressKey(a))
-	if !ok || int(number/usesPerLine) >= len(u.lines) {
-		return
+	if !ok {
+		return 0
 	}
-	for worker := range u.lines[number/usesPerLine] {
-		f(u.at(number, worker).Load())
-	}
+	return int(u.at(number, worker).Load())
 }
 
 // takeLocal counts a new session from the local address of a decision.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,7 +30,10 @@ type registry struct {
 	locals   map[packet.Addr]int            // number of services that use a local address
 	retired  map[packet.Addr][]*liveService // whose sessions use an address that they had
 	revision uint64                         // of the newest snapshot
-	formers  map[*liveService]bool          // those whose former is set
+	// sockets holds the real servers with local addresses by their socket, those that were removed
+	// included.
+	sockets map[lookupKey][]*liveServer
+	formers map[*liveService]bool // those whose former is set
 	// rerouted: answers to local addresses may come in elsewhere since the revision reroutedAt.
 	rerouted   bool
 	reroutedAt uint64
@@ -92,7 +96,7 @@ func newRegistry(workers int) *registry {
 		workers: workers, most: maxServers, services: map[lvs.ServiceID]*liveService{},
 		vips: map[packet.Addr][]*liveService{}, locals: map[packet.Addr]int{},
 		ends: map[lookupKey]int{}, retired: map[packet.Addr][]*liveService{},
-		formers: map[*liveService]bool{},
+		formers: map[*liveService]bool{}, sockets: map[lookupKey][]*liveServer{},
 	}
 }
 
@@ -120,6 +124,10 @@ func (r *registry) server(s *liveService, address netip.AddrPort) uint32 {
 // numberedUse returns a real server's counts by local address, with all numbers of its service.
 func (r *registry) numberedUse(server *liveServer, s *liveService) *localUse {
 	if s.numbers != nil && (server.use == nil || server.use.numbers != s.numbers) {
+		if server.use == nil {
+			key := endKey(server.id)
+			r.sockets[key] = append(r.sockets[key], server)
+		}
 		server.use = server.use.extended(s.numbers, r.workers)
 	}
 	return server.use
@@ -217,7 +225,19 @@ func (r *registry) release(live *liveServer, counted Traffic) {
 	s.forgotten.add(own)
 	live.before = counted
 	delete(s.servers, live.id.Address)
+	r.leaveSocket(live)
 	r.dropUnused(s)
+}
+
+// leaveSocket takes a real server that is forgotten out of sockets.
+func (r *registry) leaveSocket(live *liveServer) {
+	key := endKey(live.id)
+	left := slices.DeleteFunc(r.sockets[key], func(s *liveServer) bool { return s == live })
+	if len(left) == 0 {
+		delete(r.sockets, key)
+	} else {
+		r.sockets[key] = left
+	}
 }
 
 // dropUnused forgets a service that is not configured and has no remembered real server.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -111,6 +113,29 @@ func newClientCommands() []*cobra.Command {
 func showStatus(w io.Writer, s api.Status) {
 	fmt.Fprintf(w, "file\t%s\nup\t%s\nservices\t%d\nsessions\t%d\nreceived\t%d\ntransmitted\t%d\ndropped\t%d\nheld\t%d\n",
 		s.File, time.Duration(s.UptimeSeconds*float64(time.Second)).Truncate(time.Second), s.Services, s.Sessions, s.Received, s.Transmitted, s.Dropped, s.Held)
+	showLocals(w, &s)
+}
+
+// statusLines bounds the lines of each kind of warning.
+const statusLines = 10
+
+// showLocals shows the local addresses that need attention, if there are any.
+func showLocals(w io.Writer, s *api.Status) {
+	for i, c := range s.CrowdedLocals {
+		if i == statusLines {
+			fmt.Fprintf(w, "local ports\tand %d more\n", len(s.CrowdedLocals)-i)
+			break
+		}
+		fmt.Fprintf(w, "local ports\t%s towards %s of %s: %.0f %% used, %d left\n", c.Address,
+			c.RealServer, c.Service, c.UsedPercent, c.Left)
+	}
+	for i, a := range s.RetiredLocals {
+		if i == statusLines {
+			fmt.Fprintf(w, "retired\tand %d more\n", len(s.RetiredLocals)-i)
+			break
+		}
+		fmt.Fprintf(w, "retired\t%s, until its %s end\n", a.Address, count(a.Sessions, "session"))
+	}
 }
 
 func showServices(w io.Writer, all []control.ServiceReport) {
@@ -121,8 +146,25 @@ func showServices(w io.Writer, all []control.ServiceReport) {
 		for _, rs := range s.RealServers {
 			fmt.Fprintf(w, "\t\t-> %s\t\t\t%d\t%d\t%d\t%d\t%d\t%d\n", rs.Address, rs.Weight, rs.Active,
 				rs.Inactive, rs.Connections, rs.InBytes, rs.OutBytes)
+			showLocalPorts(w, rs.LocalPorts)
 		}
 	}
+}
+
+// showLocalPorts shows what is left of a real server's local ports, in modes that have them.
+func showLocalPorts(w io.Writer, uses []control.LocalUse) {
+	if len(uses) == 0 {
+		return
+	}
+	fullest := slices.MaxFunc(uses, func(a, b control.LocalUse) int {
+		return cmp.Compare(a.UsedPercent, b.UsedPercent)
+	})
+	left := 0
+	for _, u := range uses {
+		left += u.Left
+	}
+	fmt.Fprintf(w, "\t\t   %d local ports left; %s is %.0f %% used\n", left, fullest.Address,
+		fullest.UsedPercent)
 }
 
 func showPorts(w io.Writer, all []control.PortReport) {
