@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"fulcrum/engine"
@@ -93,8 +94,8 @@ type crowdKey struct{ service, server, local string }
 // crowd remembers for which local addresses a warning stands.
 type crowd map[crowdKey]bool
 
-// maxCrowdWarnings bounds the warnings of one look: local ports tend to run out everywhere at once.
-const maxCrowdWarnings = 10
+// maxCrowdLines bounds the lines of one look: local ports tend to run out everywhere at once.
+const maxCrowdLines = 10
 
 // update returns the local addresses that have become crowded, and those that are so no longer.
 // now holds all with at least relaxedShare.
@@ -132,24 +133,25 @@ func (r *Running) watchLocals(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			r.warnOfCrowd(c)
+			c.log(r.Log, r.engine.CrowdedLocals(relaxedShare))
 		}
 	}
 }
 
-// warnOfCrowd logs what has changed since the last look.
-func (r *Running) warnOfCrowd(c crowd) {
-	crowded, relaxed := c.update(r.engine.CrowdedLocals(relaxedShare))
-	for _, n := range crowded[:min(len(crowded), maxCrowdWarnings)] {
-		r.Log.Warn("local ports run out: add local_addresses", "service", n.Service,
+// log logs what has changed since the last look. now holds all local addresses with at least
+// relaxedShare of their ports in use.
+func (c crowd) log(log *slog.Logger, now []engine.CrowdedLocal) {
+	crowded, relaxed := c.update(now)
+	for _, n := range crowded[:min(len(crowded), maxCrowdLines)] {
+		log.Warn("local ports run out: add local_addresses", "service", n.Service,
 			"real server", n.RealServer, "local address", n.Address,
 			"used", fmt.Sprintf("%.0f%%", 100*n.Share), "sessions", n.Used)
 	}
-	if more := len(crowded) - maxCrowdWarnings; more > 0 {
-		r.Log.Warn("local ports run out at more real servers", "more", more)
+	if more := len(crowded) - maxCrowdLines; more > 0 {
+		log.Warn("local ports run out at more real servers", "more", more)
 	}
-	for _, k := range relaxed[:min(len(relaxed), maxCrowdWarnings)] {
-		r.Log.Info("local ports are free again", "service", k.service, "real server", k.server,
+	for _, k := range relaxed[:min(len(relaxed), maxCrowdLines)] {
+		log.Info("local ports are free again", "service", k.service, "real server", k.server,
 			"local address", k.local)
 	}
 }

@@ -17,6 +17,7 @@ import (
 // has no longer. was holds the local addresses that sessions may use.
 func (c *change) numberLocals(live *liveService, was []packet.Addr) {
 	r, current := c.registry, setOf(live.settings.LocalAddresses)
+	adopted := c.engine.adopted() >= live.retiredAt // of what was retired before
 	for _, a := range was {
 		if !current[a] {
 			c.retire(live, a)
@@ -26,7 +27,6 @@ func (c *change) numberLocals(live *liveService, was []packet.Addr) {
 		r.unretire(live, packet.AddrOf(a))
 	}
 	if live.numbers.lack(live.settings.LocalAddresses) {
-		adopted := c.engine.adopted() >= live.retiredAt
 		live.numbers = live.numbers.with(live.settings.LocalAddresses, func(number int) bool {
 			a := live.numbers.addresses[number]
 			return adopted && !current[a] && !slices.Contains(r.retired[a], live) && !r.used(live, a)
