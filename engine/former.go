@@ -41,11 +41,15 @@ func (w *Worker) present(p *ports.Packet, k *packet.Key, owner int) int {
 		}
 		owner = queue
 	}
-	if int(p.Handovers) > len(w.queues)+1 { // workers differ about the present rule
+	if p.Handovers > w.mostHandovers() { // workers differ about the present rule
 		return w.number
 	}
 	return owner
 }
+
+// mostHandovers returns how often a flow may change hands: once for each port and former rule, and
+// once more to its present owner.
+func (w *Worker) mostHandovers() uint32 { return uint32(len(w.queues) + 1) }
 
 // formerOwner returns another worker that may have a packet's session by a former rule, or
 // noWorker.

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/gopacket/layers"
+
 	"fulcrum/conntrack"
 	"fulcrum/lvs"
 	"fulcrum/modes"
@@ -227,5 +229,114 @@ func (b *bed) nothingKept() {
 		b.engine.snap.Load().moving {
 		b.Errorf("kept: %d addresses, %d rules, rerouted %v, settled at %d", len(r.retired), len(r.formers),
 			r.rerouted, r.settledAt)
+	}
+}
+
+// rerouted is a fullnat service whose real server is behind a gateway at a port.
+func rerouted(port int) Settings {
+	s := twoArm
+	v := s.echo(modes.FullNAT, 1)
+	v.RealServers[0].Address = at4("10.9.0.11:8007")
+	n := s.serving(v)
+	via := []netip.Addr{s.gateway.addr, s.servers[0].addr}[port]
+	n.Routes = append(n.Routes, Route{To: netip.MustParsePrefix("10.9.0.0/16"), Via: via, Port: port})
+	return n
+}
+
+// TestSessionsOutliveRoutes: answers of a real server come in at another port, whose device spreads
+// them in another way.
+func TestSessionsOutliveRoutes(t *testing.T) {
+	for _, workers := range []int{1, 2, 4} {
+		const n = 40
+		first, next := rerouted(1), rerouted(0)
+		first.Timeouts.Set(conntrack.UDP, 10*time.Second)
+		next.Timeouts = first.Timeouts
+		b := newBed(t, twoArm, first, crowd(workers), spreading(t, workers, byClient))
+		old := b.talks(modes.FullNAT, echoVIP, 0, n)
+		b.apply(next)
+		b.goOn(old, "by another port")
+		b.keep()
+		b.goOn(old, "by another port, kept")
+		b.wait(6000)
+		fresh := b.talks(modes.FullNAT, echoVIP, n, n)
+		b.wait(7000)
+		b.keep()
+		b.keep()
+		b.nothingKept()
+		b.goOn(fresh, "new ones")
+	}
+}
+
+// TestNewConnectionAtItsOwner: a new connection on the ports of one that a former owner has begins
+// at the present owner, and is found when nothing is kept any more.
+func TestNewConnectionAtItsOwner(t *testing.T) {
+	s := twoArm
+	v := s.web(modes.NAT, 1)
+	b := newBed(t, s, s.serving(v), crowd(4), spreading(t, 4, byFlow))
+	const n = 40
+	for i := range n {
+		b.fromClient(tcp(clientAt(i), webVIP, "S"))
+		b.fromServer(0, tcp("10.1.0.11:8080", clientAt(i), "RA"))
+	}
+	v.Mode, v.LocalAddresses = modes.FullNAT, s.local
+	b.apply(s.serving(v))
+	b.collectAll()
+	for i := range n {
+		b.fromClient(tcp(clientAt(i), webVIP, "S"))
+	}
+	b.sessions(n)
+	b.keep()
+	b.keep()
+	if len(b.engine.registry.formers) != 0 {
+		t.Error("a session by the former rule is left")
+	}
+	b.collectAll()
+	for i := range n {
+		b.fromClient(tcp(clientAt(i), webVIP, "A"))
+	}
+	if got := len(collect(b.ports[1])); got != n {
+		t.Errorf("%d of %d packets arrive; dropped %s", got, n, b.drops())
+	}
+	b.dropped("")
+}
+
+// TestFragmentsAtAFormerOwner: fragments find the session at its former owner.
+func TestFragmentsAtAFormerOwner(t *testing.T) {
+	s := twoArm
+	v := s.echo(modes.NAT, 1)
+	byAddress := func(c *bedConfig) {
+		c.choose = func(int) func([]byte) int {
+			return func(f []byte) int { return int(f[28]+f[29]+f[30]+f[31]+f[32]) % 4 }
+		}
+	}
+	for name, device := range map[string]func(*bedConfig){
+		"rss": spreading(t, 4, byFlow), "by address": byAddress,
+	} {
+		b := newBed(t, s, s.serving(v), crowd(4), device)
+		const n = 40
+		id := uint16(0)
+		ask := func(i int) {
+			id++
+			p := udp(clientAt(250*i), echoVIP, "0123456789abcdefghijklmnopqrstuvwxyz").with(func(p *pkt) {
+				p.id = id
+			})
+			for _, f := range fragmentsOf(p, 24) {
+				b.receive(0, ethernet(s.gateway.mac, s.ports[0].mac, layers.EthernetTypeIPv4, f))
+			}
+		}
+		for i := range n {
+			ask(i)
+		}
+		before := len(collect(b.ports[1]))
+		w := v
+		w.Mode, w.LocalAddresses = modes.FullNAT, s.local
+		b.apply(s.serving(w))
+		for i := range 2 * n {
+			ask(i)
+		}
+		if got := len(collect(b.ports[1])); got != 2*before || b.drops() != "" {
+			t.Errorf("%s: %d fragments arrive, want %d; dropped %s", name, got, 2*before, b.drops())
+		}
+		b.sessions(2 * n)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fulcrum/modes"
 	"fulcrum/packet"
 	"fulcrum/ports"
+	"fulcrum/steer"
 )
 
 // datagramsAtOnce is how many fragmented datagrams a worker remembers at a time.
@@ -121,7 +122,14 @@ func (w *Worker) fragmentOwner(p *ports.Packet, m *meta) int {
 	if _, known := w.lookup(&w.key); known {
 		return w.number
 	}
-	return w.whose(p, &w.key, w.probableOwner(p.Port, &w.key))
+	owner := w.probableOwner(p.Port, &w.key)
+	to := w.whose(p, &w.key, owner)
+	if to != w.number && (owner == w.number || owner == steer.Receiver) {
+		// The former owner must not return it: this worker's note for the fragments that follow
+		// names the former owner.
+		p.Handovers = w.mostHandovers()
+	}
+	return to
 }
 
 // releaseFragment sends a held fragment after its first.

@@ -50,7 +50,7 @@ const maxForeign = 64
 // reports whether there is one.
 func (w *Worker) nextLocal(d *decision) bool {
 	local := &d.service.local[d.server.families.server()]
-	for range maxForeign * len(w.engine.workers) {
+	for range w.foreign() {
 		i, port := localAt(len(local.addresses), d.turn)
 		d.out.Dst, d.out.DstPort, d.local = local.addresses[i], port, local.numbers[i]
 		d.turn++
@@ -61,10 +61,36 @@ func (w *Worker) nextLocal(d *decision) bool {
 	return false
 }
 
-// ownsLocal reports whether the answers of a decision come to this worker.
+// foreign returns how many local ports a worker tries to find one of its own. While they are
+// rerouted, fewer are its own.
+func (w *Worker) foreign() int {
+	n := maxForeign * len(w.engine.workers)
+	if w.snap.rerouted {
+		return n * len(w.engine.workers)
+	}
+	return n
+}
+
+// ownsLocal reports whether the answers of a decision come to this worker. If sessions of other
+// workers may use the port by a former rule, it must be the worker's own by every rule: no two
+// sessions may have the same one.
 func (w *Worker) ownsLocal(d *decision) bool {
+	if w.snap.rerouted && !w.ownsEverywhere(d) {
+		return false
+	}
 	o := w.engine.steering.LocalOwner(w.localPort(d), d.out)
 	return o.Of(d.out.DstPort) == w.number
+}
+
+// ownsEverywhere reports whether the answers of a decision come to this worker at every port.
+func (w *Worker) ownsEverywhere(d *decision) bool {
+	for port := range w.queues {
+		o := w.engine.steering.LocalOwner(uint16(port), d.out)
+		if o.Of(d.out.DstPort) != w.number {
+			return false
+		}
+	}
+	return true
 }
 
 // localPort returns the port at which a real server's answers come in. It sends no question for the
