@@ -450,8 +450,8 @@ func (c *change) kindOf(a packet.Addr) (addressKind, bool) {
 	return kind, ours
 }
 
-// newAddresses returns the addresses that ports are to announce now but were not before. It goes by the
-// order of ports and addresses, so that a run can be repeated.
+// newAddresses returns the addresses that ports are to announce now but were not before. It goes by
+// the order of ports and addresses, so that a run can be repeated.
 func (c *change) newAddresses() []announcement {
 	all := c.touched
 	if c.old.topology != c.new.topology {

@@ -102,6 +102,9 @@ type upheaval struct {
 	change func(n *Settings)
 }
 
+// harmless reports whether a change does not concern steering.
+func (u *upheaval) harmless() bool { return u.before == u.after && u.before != modes.FullNAT }
+
 // upheavals are all kinds of change after which sessions go on.
 func upheavals() (all []upheaval) {
 	for _, before := range allModes {
@@ -178,6 +181,9 @@ func TestSessionsOutliveChanges(t *testing.T) {
 				"rss": spreading(t, workers, byFlow), "rss by client": spreading(t, workers, byClient),
 				"scattered": anywhereIn(workers), "one queue": narrow(1),
 			} {
+				if u.harmless() && (name == "rss by client" || name == "one queue") {
+					continue // two kinds of devices are enough
+				}
 				t.Run(fmt.Sprint(u.name, "/", workers, "/", name), func(t *testing.T) {
 					u.outlived(t, crowd(workers), device)
 				})
