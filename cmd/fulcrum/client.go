@@ -134,7 +134,11 @@ func showLocals(w io.Writer, s *api.Status) {
 			fmt.Fprintf(w, "retired\tand %d more\n", len(s.RetiredLocals)-i)
 			break
 		}
-		fmt.Fprintf(w, "retired\t%s, until its %s end\n", a.Address, count(a.Sessions, "session"))
+		verb := "end"
+		if a.Sessions == 1 {
+			verb = "ends"
+		}
+		fmt.Fprintf(w, "retired\t%s, until its %s %s\n", a.Address, count(a.Sessions, "session"), verb)
 	}
 }
 
