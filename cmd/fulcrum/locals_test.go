@@ -40,7 +40,7 @@ func TestStatusShowsLocals(t *testing.T) {
 	}
 }
 
-// TestServicesShowLocalPorts: a line for each real server with local addresses, and none for others.
+// TestServicesShowLocalPorts: a line for each real server with local addresses, no other has one.
 func TestServicesShowLocalPorts(t *testing.T) {
 	var text strings.Builder
 	showServices(&text, []control.ServiceReport{{Name: "web", RealServers: []control.RealServerReport{
