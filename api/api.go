@@ -85,6 +85,11 @@ type Status struct {
 	PassiveVIPs int `json:"passive_vips"`
 	// Conflicts are the addresses of the director that other stations claimed in the last hour.
 	Conflicts []control.AddressConflict `json:"address_conflicts"`
+	// CrowdedLocals are the local addresses of which at least 80 % of the ports towards a real
+	// server are in use.
+	CrowdedLocals []control.CrowdedLocal `json:"crowded_locals"`
+	// RetiredLocals are local addresses that only old sessions use.
+	RetiredLocals []control.LocalAddressReport `json:"retired_locals"`
 }
 
 func (a *api) addReading(h huma.API) {
@@ -126,6 +131,8 @@ func (a *api) status() Status {
 		Held:          r.Held,
 		Announce:      c.Director.Announce,
 		Conflicts:     a.running.Conflicts(),
+		CrowdedLocals: a.running.CrowdedLocals(),
+		RetiredLocals: r.RetiredLocals(),
 	}
 	s.VIPs, s.PassiveVIPs = r.VIPs()
 	for _, n := range r.Drops {

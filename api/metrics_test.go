@@ -37,6 +37,7 @@ func manyServers(c *config.Config, n int) engine.Report {
 		v.RealServers = append(v.RealServers, engine.RealServerReport{
 			Address: netip.AddrPortFrom(first, 80), Weight: 1,
 			Traffic: engine.Traffic{Connections: 3, InBytes: 1000},
+			Locals:  []engine.LocalUse{{Address: first, Used: 5, Share: 0.1}},
 		})
 		first = first.Next()
 	}

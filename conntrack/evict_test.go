@@ -8,7 +8,7 @@ import (
 
 // filled returns a full table whose sessions have the given states, one slot after another. Those in
 // ESTABLISHED and UDP have had two packets from either side.
-func filled(t *testing.T, ended func(*Session), states ...State) *Table {
+func filled(t *testing.T, ended func(uint32, *Session), states ...State) *Table {
 	table := newTable(t, Config{Max: len(states), Ended: ended})
 	for i, s := range states {
 		slot := mustInsert(t, table, i, 0)
@@ -20,7 +20,7 @@ func filled(t *testing.T, ended func(*Session), states ...State) *Table {
 
 func TestOldestHalfOpenGoesFirst(t *testing.T) {
 	var ended []uint32
-	table := filled(t, func(s *Session) { ended = append(ended, uint32(s.In.SrcPort)-1024) },
+	table := filled(t, func(_ uint32, s *Session) { ended = append(ended, uint32(s.In.SrcPort)-1024) },
 		Established, SynRecv, UDP, SynSent, FinWait, SynAck)
 	for i := range 3 {
 		mustInsert(t, table, 100+i, 0)
@@ -87,7 +87,7 @@ func TestClasses(t *testing.T) {
 // TestConfirmedStay: sessions that have shown more than an invented source can do not give way.
 func TestConfirmedStay(t *testing.T) {
 	states := []State{Established, UDP, ICMP, FinWait, CloseWait, SCTPEstablished, SCTPShutdownSent}
-	table := filled(t, func(s *Session) { t.Errorf("a session in %v is evicted", s.State) }, states...)
+	table := filled(t, func(_ uint32, s *Session) { t.Errorf("a session in %v is evicted", s.State) }, states...)
 	in, out := flows(100)
 	if _, result := insert(table, in, out, packet.ProtocolTCP, true, 0); result != tableFull {
 		t.Errorf("result %d; want Full", result)
@@ -98,13 +98,13 @@ func TestConfirmedStay(t *testing.T) {
 	if _, ok := lookup(table, in); ok {
 		t.Error("the refused session is found")
 	}
-	table.ended = func(*Session) {}
+	table.ended = func(uint32, *Session) {}
 }
 
 // TestHandshakeSaves: a session that was half-open, and is established and answered now, is not
 // evicted.
 func TestHandshakeSaves(t *testing.T) {
-	table := filled(t, func(s *Session) {
+	table := filled(t, func(_ uint32, s *Session) {
 		if s.State != SynRecv {
 			t.Errorf("a session in %v is evicted", s.State)
 		}
@@ -121,12 +121,12 @@ func TestHandshakeSaves(t *testing.T) {
 	if _, result := insert(table, in, out, packet.ProtocolTCP, true, 0); result != tableFull {
 		t.Errorf("result %d; want Full", result)
 	}
-	table.ended = func(*Session) {}
+	table.ended = func(uint32, *Session) {}
 }
 
 // TestHalfOpenAgain: a session that was confirmed gives way once it is half-open again.
 func TestHalfOpenAgain(t *testing.T) {
-	table := filled(t, func(*Session) {}, SynRecv)
+	table := filled(t, func(uint32, *Session) {}, SynRecv)
 	table.SetState(0, Established, 0)
 	in, out := flows(100)
 	if _, result := insert(table, in, out, packet.ProtocolTCP, true, 0); result != tableFull {
@@ -142,7 +142,7 @@ func TestYoungStay(t *testing.T) {
 	const size = 1000
 	var youngest uint32 = 1 << 31
 	now := uint32(1)
-	table := newTable(t, Config{Max: size, Ended: func(s *Session) {
+	table := newTable(t, Config{Max: size, Ended: func(_ uint32, s *Session) {
 		youngest = min(youngest, now-s.LastSeen)
 	}})
 	for i := range 10 * size {

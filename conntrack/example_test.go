@@ -23,7 +23,7 @@ func flow(src, dst string) conntrack.Flow {
 func exampleTable(timeouts conntrack.Timeouts) *conntrack.Table {
 	table, err := conntrack.New(conntrack.Config{
 		Max: 100, Timeouts: timeouts,
-		Ended: func(s *conntrack.Session) { fmt.Println("ended in state", s.State) },
+		Ended: func(_ uint32, s *conntrack.Session) { fmt.Println("ended in state", s.State) },
 	})
 	if err != nil {
 		panic(err)

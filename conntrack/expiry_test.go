@@ -32,7 +32,7 @@ func TestExpiryIsPrecise(t *testing.T) {
 			for s := range NumStates {
 				timeouts.Set(s, time.Duration(1+int(s)*997)*time.Millisecond)
 			}
-			table := newTable(t, Config{Max: 1000, Timeouts: timeouts, Ended: func(s *Session) {
+			table := newTable(t, Config{Max: 1000, Timeouts: timeouts, Ended: func(_ uint32, s *Session) {
 				late := int32(now - s.LastSeen - timeouts[s.State])
 				worst = max(worst, late)
 				if late < 0 || late > lateness {
@@ -58,7 +58,7 @@ func TestExpiryIsPrecise(t *testing.T) {
 func TestPacketsKeepASessionAlive(t *testing.T) {
 	for _, now := range clocks {
 		ended := false
-		table := newTable(t, Config{Max: 10, Ended: func(*Session) { ended = true }})
+		table := newTable(t, Config{Max: 10, Ended: func(uint32, *Session) { ended = true }})
 		slot := mustInsert(t, table, 1, now)
 		table.SetState(slot, Established, now)
 		for range 5 {
@@ -172,7 +172,7 @@ func TestClockJumps(t *testing.T) {
 func TestExpireIsBounded(t *testing.T) {
 	const sessions = 100_000
 	inCall, most := 0, 0
-	table := newTable(t, Config{Max: sessions, Ended: func(*Session) { inCall++ }})
+	table := newTable(t, Config{Max: sessions, Ended: func(uint32, *Session) { inCall++ }})
 	for i := range sessions {
 		mustInsert(t, table, i, 0)
 	}

@@ -69,7 +69,7 @@ func TestIndexTakesMaxSessions(t *testing.T) {
 }
 
 func fill(t *testing.T, max int, seed uint64) {
-	table, err := New(Config{Max: max, Timeouts: DefaultTimeouts(), Ended: func(*Session) {},
+	table, err := New(Config{Max: max, Timeouts: DefaultTimeouts(), Ended: func(uint32, *Session) {},
 		Seed: seed * 0xd1342543de82ef95})
 	if err != nil {
 		t.Fatal(err)

@@ -72,7 +72,7 @@ func (m *model) deadline(s *modelSession) uint64 {
 }
 
 // onEnded checks that the ending session exists and has a reason to end.
-func (m *model) onEnded(got *Session) {
+func (m *model) onEnded(_ uint32, got *Session) {
 	t := m.ending.t
 	for slot, s := range m.sessions {
 		if m.table.At(slot) != got {

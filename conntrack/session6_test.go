@@ -249,7 +249,7 @@ func TestSweepOfBothSlabs(t *testing.T) {
 
 func TestEndAllOfBothFamilies(t *testing.T) {
 	ended := 0
-	table := newTable(t, Config{Max: 20, MaxV6: 20, Ended: func(*Session) { ended++ }})
+	table := newTable(t, Config{Max: 20, MaxV6: 20, Ended: func(uint32, *Session) { ended++ }})
 	for round := range 3 {
 		for i := range 20 {
 			mustInsert(t, table, i, 0)

@@ -16,9 +16,9 @@ type Config struct {
 	// Huge requests huge pages. Without free ones the table is on ordinary pages, and Notes says
 	// so.
 	Huge bool
-	// Ended is called for each session that ends, just before its record is freed. It must not
-	// call the table.
-	Ended func(*Session)
+	// Ended is called for each session that ends, with its slot, just before its record is freed.
+	// Of the table it may call Flow and Flows only.
+	Ended func(slot uint32, s *Session)
 	// Service returns a number for the service of a session. Sessions of the service that has most
 	// of those that may give way do so first. It must not call the table. If nil, all are of one.
 	Service func(*Session) uint32
@@ -49,7 +49,7 @@ type Table struct {
 	index     index
 	hasher    packet.Hasher
 	timeouts  Timeouts
-	ended     func(*Session)
+	ended     func(slot uint32, s *Session)
 	service   func(*Session) uint32
 
 	four, six slab // the slots by family, one after the other
@@ -211,7 +211,7 @@ func (t *Table) end(slot uint32, h Hashes) {
 	if s.Flags&TwoWay != 0 {
 		t.unindex(h.Out, makeRef(slot, Outbound))
 	}
-	t.ended(s)
+	t.ended(slot, s)
 	t.slabOf(slot).count--
 	t.release(slot)
 }
@@ -229,7 +229,7 @@ func (t *Table) endSlab(b *slab) {
 	for slot := b.first; slot < b.end(); slot++ {
 		s := &t.sessions[slot]
 		if s.Live() {
-			t.ended(s)
+			t.ended(slot, s)
 		}
 		s.Flags = 0
 	}

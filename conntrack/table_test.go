@@ -19,7 +19,7 @@ func newTable(t testing.TB, cfg Config) *Table {
 		cfg.Timeouts = DefaultTimeouts()
 	}
 	if cfg.Ended == nil {
-		cfg.Ended = func(*Session) {}
+		cfg.Ended = func(uint32, *Session) {}
 	}
 	if cfg.Seed == 0 {
 		cfg.Seed = 0x5eed
@@ -61,7 +61,7 @@ func lookup(table *Table, f Flow4) (Ref, bool) {
 }
 
 func TestConfigValidate(t *testing.T) {
-	ended := func(*Session) {}
+	ended := func(uint32, *Session) {}
 	for _, c := range []struct {
 		cfg  Config
 		want string
@@ -82,7 +82,7 @@ func TestConfigValidate(t *testing.T) {
 func TestTableWithoutMemory(t *testing.T) {
 	// 2^30 records of 64 bytes exceed most address space limits and overcommit. Where they are
 	// allowed, the test touches none of them.
-	table, err := New(Config{Max: MaxSessions, Ended: func(*Session) {}})
+	table, err := New(Config{Max: MaxSessions, Ended: func(uint32, *Session) {}})
 	if err == nil {
 		err = table.Close()
 		t.Skipf("this system maps %d sessions (close: %v)", MaxSessions, err)
@@ -222,7 +222,7 @@ func TestStaleRefToOneWaySession(t *testing.T) {
 
 func TestEndedSeesTheWholeSession(t *testing.T) {
 	var seen []Session
-	table := newTable(t, Config{Max: 4, Ended: func(s *Session) { seen = append(seen, *s) }})
+	table := newTable(t, Config{Max: 4, Ended: func(_ uint32, s *Session) { seen = append(seen, *s) }})
 	for i := range 3 {
 		s := table.At(mustInsert(t, table, i, 0))
 		s.Server, s.PacketsIn = uint32(i), 5

@@ -288,7 +288,7 @@ func (r *Running) log(d Drain) {
 	log.Info("drain ended")
 }
 
-// Close cancels what runs in the background, which is drains, and waits for its end. Real servers
+// Close cancels what runs in the background, drains and Watch, and waits for its end. Real servers
 // keep the weight 0.
 func (r *Running) Close() {
 	r.drains.stop()

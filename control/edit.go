@@ -148,7 +148,7 @@ func (r *Running) planOf(was, next *config.Service) Plan {
 	if next != nil {
 		new.Services = []config.Service{*next}
 	}
-	return NewPlan(&old, &new, counts)
+	return NewPlan(&old, &new, counts, r.engine)
 }
 
 // find returns the place of a service in the list. The caller holds mu.

@@ -160,7 +160,7 @@ var fateNames = [...]string{
 func (l *leaf) checkChange(t *testing.T, next *config.Config) {
 	t.Helper()
 	old := parsePlanned(t, everySetting)
-	plan := NewPlan(old, next, nil)
+	plan := NewPlan(old, next, nil, nil)
 	differ := !reflect.DeepEqual(EngineSettings(old), EngineSettings(next))
 	lives := len(plan.Changes) > 0 && len(plan.Restart) == 0 && differ
 	restarts := len(plan.Changes) == 0 && len(plan.Restart) == 1
@@ -187,7 +187,7 @@ func TestNothingComesWithoutItsSettings(t *testing.T) {
 		if list.Kind() != reflect.Slice || !isPart(list.Type().Elem()) {
 			continue
 		}
-		plan := NewPlan(l.changed(t)[0], old, nil)
+		plan := NewPlan(l.changed(t)[0], old, nil, nil)
 		for name, f := range fates[list.Type().Elem()] {
 			if f == restart && len(plan.Restart) == 0 {
 				t.Errorf("%s can get another element, whose %s would need a restart", l.name, name)

@@ -168,6 +168,15 @@ var families = []family{
 	{"fulcrum_real_server_out_bytes_total", counter,
 		"Bytes from the real server, in modes where they pass the director.", realServer,
 		eachRealServer(func(s *engine.RealServerReport) float64 { return float64(s.OutBytes) })},
+	{"fulcrum_real_server_local_ports_left", gauge,
+		"Local ports left towards the real server, at all local addresses of the service; fullnat only.",
+		realServer, readPortsLeft},
+	{"fulcrum_real_server_local_ports_used_ratio", gauge,
+		"Used share of the local ports of the fullest local address at the fullest worker, 0 to 1; fullnat only.",
+		realServer, readPortsUsed},
+	{"fulcrum_local_address_sessions", gauge,
+		"Sessions from a local address, also from one that only old sessions use.",
+		[]string{"local_address"}, readLocalAddresses},
 }
 
 var (
@@ -228,6 +237,47 @@ func readAnnounced(r *reading, s *series) {
 func readTurnTimes(r *reading, s *series) {
 	for i := range r.Workers {
 		s.addTurns(&r.Workers[i].Times, labels{strconv.Itoa(i)})
+	}
+}
+
+// eachCrowd adds a value for each real server with local addresses.
+func eachCrowd(r *reading, s *series, value func([]engine.LocalUse) float64) {
+	n := 0
+	for i := range r.Services {
+		v := &r.Services[i]
+		for j := range v.RealServers {
+			if uses := v.RealServers[j].Locals; len(uses) > 0 {
+				s.add(value(uses), labels{v.Service.Name, r.addresses[n]})
+			}
+			n++
+		}
+	}
+}
+
+func readPortsLeft(r *reading, s *series) {
+	eachCrowd(r, s, func(uses []engine.LocalUse) float64 {
+		left := 0
+		for i := range uses {
+			left += max(engine.LocalPorts-uses[i].Used, 0)
+		}
+		return float64(left)
+	})
+}
+
+func readPortsUsed(r *reading, s *series) {
+	eachCrowd(r, s, func(uses []engine.LocalUse) float64 {
+		most := 0.0
+		for i := range uses {
+			most = max(most, uses[i].Share)
+		}
+		return most
+	})
+}
+
+func readLocalAddresses(r *reading, s *series) {
+	for i := range r.LocalAddresses {
+		a := &r.LocalAddresses[i]
+		s.add(float64(a.Sessions), labels{a.Address.String()})
 	}
 }
 

@@ -36,14 +36,46 @@ func manyServers(c *config.Config, n int) engine.Report {
 	for range n {
 		v.RealServers = append(v.RealServers, engine.RealServerReport{
 			Address: netip.AddrPortFrom(first, 80), Weight: 1,
-			Traffic: engine.Traffic{Connections: 3, InBytes: 1000},
+			Traffic: engine.Traffic{Connections: 3, InBytes: 1000}, Locals: someLocals,
 		})
 		first = first.Next()
 	}
 	v.Connections = uint64(3 * n)
 	r.Services = []engine.ServiceReport{v}
+	r.LocalAddresses = []engine.LocalAddressReport{{Address: first, Sessions: 7}}
 	r.Drops[engine.DropNoService] = 4
 	return r
+}
+
+// someLocals are two local addresses, one of which is nearly used up.
+var someLocals = []engine.LocalUse{
+	{Address: netip.MustParseAddr("10.1.0.50"), Used: engine.LocalPorts - 12, Share: 0.99},
+	{Address: netip.MustParseAddr("10.1.0.51"), Used: 2, Share: 0.01},
+}
+
+// TestMetricsHaveLocalPorts: the ports left are those of all local addresses, the share is that of
+// the fullest. Real servers without local addresses have no series.
+func TestMetricsHaveLocalPorts(t *testing.T) {
+	var r engine.Report
+	m := metricsOf(t, &r)
+	name, servers := r.Services[0].Service.Name, r.Services[0].RealServers
+	servers[1].Locals = nil
+	all := scrape(t, m)
+	for family, want := range map[string]float64{
+		"fulcrum_real_server_local_ports_left":       engine.LocalPorts + 10,
+		"fulcrum_real_server_local_ports_used_ratio": 0.99,
+	} {
+		if n := len(all[family].GetMetric()); n != 1 {
+			t.Errorf("%s has %d series", family, n)
+		}
+		if got := value(t, all[family], name, servers[0].Address.String()); got != want {
+			t.Errorf("%s is %v, want %v", family, got, want)
+		}
+	}
+	address := r.LocalAddresses[0].Address.String()
+	if got := value(t, all["fulcrum_local_address_sessions"], address); got != 7 {
+		t.Errorf("%v sessions from %s", got, address)
+	}
 }
 
 func metricsOf(t testing.TB, r *engine.Report) *Metrics {

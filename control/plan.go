@@ -2,6 +2,7 @@ package control
 
 import (
 	"fmt"
+	"net/netip"
 
 	"fulcrum/config"
 	"fulcrum/lvs"
@@ -41,9 +42,12 @@ func (p *Plan) Empty() bool { return len(p.Changes) == 0 && len(p.Restart) == 0 
 type SessionCounts map[lvs.RealServerID]int
 
 // NewPlan compares two configurations in every field. The table fates says which differences are
-// changes; the others need a restart.
-func NewPlan(old, next *config.Config, sessions SessionCounts) Plan {
-	p := planner{old: old, next: next, sessions: sessions}
+// changes; the others need a restart. nil stands for no sessions.
+func NewPlan(old, next *config.Config, sessions SessionCounts, locals LocalSessions) Plan {
+	p := planner{old: old, next: next, sessions: sessions, locals: locals}
+	if locals == nil {
+		p.locals = noLocals{}
+	}
 	p.Changes, p.Restart = []Change{}, []string{} // lists in JSON, also without anything in them
 	compareTable(&p, "", configFields, old, next)
 	compareTable(&p, "director.", directorFields, &old.Director, &next.Director)
@@ -54,6 +58,7 @@ func NewPlan(old, next *config.Config, sessions SessionCounts) Plan {
 	compareTable(&p, "session.", sessionFields, &old.Session, &next.Session)
 	p.compareTimeouts()
 	p.compareServices()
+	p.compareRetired()
 	return p.Plan
 }
 
@@ -61,6 +66,8 @@ type planner struct {
 	Plan
 	old, next *config.Config
 	sessions  SessionCounts
+	locals    LocalSessions
+	taken     map[netip.Addr]string // see stations
 }
 
 // note adds differences to the plan: live ones as the changes that alter returns, the others as

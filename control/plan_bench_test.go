@@ -16,7 +16,7 @@ func BenchmarkPlan(b *testing.B) {
 	old, next := manyServices(10_000, 10), manyServices(10_000, 10)
 	next.Services[5_000].RealServers[5].Weight++
 	for b.Loop() {
-		if p := NewPlan(old, next, nil); len(p.Changes) != 1 {
+		if p := NewPlan(old, next, nil, nil); len(p.Changes) != 1 {
 			b.Fatalf("%d changes, want 1", len(p.Changes))
 		}
 	}

@@ -107,6 +107,9 @@ func (p *planner) compareService(old, next *config.Service) {
 			}
 		})
 	}
+	if !slices.Equal(old.LocalAddresses, next.LocalAddresses) {
+		p.removeLocals(old, next)
+	}
 	if !slices.Equal(old.RealServers, next.RealServers) {
 		p.compareServers(old, next)
 	}

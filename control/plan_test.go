@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fulcrum/config"
+	"fulcrum/engine"
 	"fulcrum/lvs"
 )
 
@@ -67,6 +68,21 @@ const (
 	gone  = "their packets are dropped as real_server_gone until they time out"
 )
 
+// plannedLocals are the sessions of planned by local address, and those of an address that it had
+// before.
+type plannedLocals struct{}
+
+func (plannedLocals) LocalSessions(id lvs.ServiceID, a netip.Addr) int {
+	if id == dnsID && a == netip.MustParseAddr("10.0.0.50") {
+		return 7
+	}
+	return 0
+}
+
+func (plannedLocals) RetiredLocals() []engine.RetiredLocal {
+	return []engine.RetiredLocal{{Service: dnsID, Address: netip.MustParseAddr("10.0.0.60"), Sessions: 5}}
+}
+
 // TestPlan changes one thing, or two, and reads what the plan says.
 func TestPlan(t *testing.T) {
 	dnsService := planned[strings.Index(planned, dns):]
@@ -105,6 +121,7 @@ func TestPlan(t *testing.T) {
 		}, []string{
 			"change service dns | mode fullnat -> nat | 13 go on by fullnat; new ones by nat",
 			"change service dns | local_addresses 10.0.0.50 ->  | 13 go on",
+			"remove local address 10.0.0.50 of dns |  | 7 go on; it stays until the last of them ends",
 		}},
 		{"mode and real servers", []string{`mode = "nat"`, `mode = "ipip"`, ":8080", ":80"}, []string{
 			"change service web | mode nat -> ipip | 23 go on by nat; new ones by ipip",
@@ -125,7 +142,28 @@ func TestPlan(t *testing.T) {
 			[]string{"add service more | udp 10.0.0.100:54, fullnat, wlc, 1 real server | 0 "}},
 		{"remove a service", []string{dnsService, ""}, []string{"remove service dns | udp 10.0.0.100:53 | 13 " + gone}},
 		{"order of services", []string{webService + dnsService, dnsService + webService}, []string{"change order of services |  | 0 "}},
-		{"local addresses", []string{"10.0.0.50", "10.0.0.51"}, []string{"change service dns | local_addresses 10.0.0.50 -> 10.0.0.51 | 13 go on"}},
+		{"local addresses", []string{"10.0.0.50", "10.0.0.51"}, []string{
+			"change service dns | local_addresses 10.0.0.50 -> 10.0.0.51 | 13 go on",
+			"remove local address 10.0.0.50 of dns |  | 7 go on; it stays until the last of them ends",
+		}},
+		{"a local address becomes a real server", []string{"10.0.0.50", "10.0.0.51", "10.0.0.12:8080", "10.0.0.50:8080"}, []string{
+			"remove real server 10.0.0.12:8080 of web |  | 12 " + gone,
+			"add real server 10.0.0.50:8080 of web | weight 2 | 0 ",
+			"change service dns | local_addresses 10.0.0.50 -> 10.0.0.51 | 13 go on",
+			"remove local address 10.0.0.50 of dns |  | 7 are lost: it becomes a real server of web",
+		}},
+		{"a retired address becomes a gateway", []string{"via = \"10.0.0.254\"", "via = \"10.0.0.60\""}, []string{
+			"change route 0.0.0.0/0 | via 10.0.0.254 -> via 10.0.0.60 | 0 ",
+			"remove retired local address 10.0.0.60 |  | 5 are lost: it becomes a gateway",
+		}},
+		{"a retired address becomes a VIP", []string{"10.0.0.100:53", "10.0.0.60:53"}, []string{
+			"remove service dns | udp 10.0.0.100:53 | 13 " + gone,
+			"add service dns | udp 10.0.0.60:53, fullnat, wlc, 1 real server | 0 ",
+			"remove retired local address 10.0.0.60 |  | 5 are lost: it becomes the VIP of dns",
+		}},
+		{"a retired address comes back", []string{"10.0.0.50", "10.0.0.50-10.0.0.60"}, []string{
+			"change service dns | local_addresses 10.0.0.50 -> 10.0.0.50, 10.0.0.51, 10.0.0.52, 10.0.0.53 and 7 more | 13 go on",
+		}},
 		{"many local addresses", []string{"10.0.0.50", "10.0.0.50-10.0.0.59"}, []string{
 			"change service dns | local_addresses 10.0.0.50 -> 10.0.0.50, 10.0.0.51, 10.0.0.52, 10.0.0.53 and 6 more | 13 go on",
 		}},
@@ -157,7 +195,7 @@ func TestPlan(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			old, next := parsePlanned(t, planned), parsePlanned(t, strings.NewReplacer(tt.changes...).Replace(planned))
-			p := NewPlan(old, next, plannedSessions)
+			p := NewPlan(old, next, plannedSessions, plannedLocals{})
 			if diff := cmp.Diff(tt.want, planLines(&p)); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
 			}

@@ -27,7 +27,9 @@ type Report struct {
 	Ports       []PortReport      `json:"ports"`
 	Services    []ServiceReport   `json:"services"`
 	Workers     []WorkerReport    `json:"workers"`
-	Pauses      Pauses            `json:"pauses"`
+	// LocalAddresses are those of all services, and those that only old sessions still use.
+	LocalAddresses []LocalAddressReport `json:"local_addresses"`
+	Pauses         Pauses               `json:"pauses"`
 
 	drops []drop // in the order in which a packet meets them
 }
@@ -104,6 +106,7 @@ type RealServerReport struct {
 	Active   int32  `json:"active"`   // established sessions
 	Inactive int32  `json:"inactive"` // sessions that begin or end, and all UDP sessions
 	Traffic
+	LocalPorts []LocalUse `json:"local_ports,omitempty"` // by local address; only in fullnat
 }
 
 // NewReport returns the engine's counters with the names of the configuration.
@@ -113,7 +116,8 @@ func NewReport(c *config.Config, e engine.Report) Report {
 		Transmitted: e.Transmitted, Consumed: e.Consumed, Held: e.Held,
 		Drops: map[string]uint64{}, Evicted: e.Evicted, Pauses: readPauses(),
 		Resets: e.Resets, Suppressed: e.ResetsSuppressed,
-		Services: []ServiceReport{}, // JSON shows an empty list, not null
+		LocalAddresses: newLocalAddresses(e.LocalAddresses),
+		Services:       []ServiceReport{}, // JSON shows an empty list, not null
 	}
 	for v := range engine.NumVerdicts {
 		if n := e.Drops[v]; n > 0 {
@@ -152,6 +156,7 @@ func newServiceReport(e engine.ServiceReport) ServiceReport {
 	for _, rs := range e.RealServers {
 		s.RealServers = append(s.RealServers, RealServerReport{
 			rs.Address.String(), rs.Weight, rs.Active, rs.Inactive, Traffic(rs.Traffic),
+			newLocalUses(rs.Locals),
 		})
 	}
 	return s

@@ -19,7 +19,8 @@ import (
 // against an index of the others, updates the engine, and saves how to undo it. It renders and
 // parses nothing, and does not read other services. Config copies the configuration on demand.
 type Running struct {
-	// Log gets the results of drains. nil discards them. Set it before the first drain.
+	// Log gets the results of drains, and what Watch finds. nil discards the results of drains. Set
+	// it before the first drain.
 	Log *slog.Logger
 
 	engine *engine.Engine
@@ -118,7 +119,9 @@ func (r *Running) Report() *Report {
 }
 
 // Plan returns what another configuration would change. It changes nothing.
-func (r *Running) Plan(next *config.Config) Plan { return NewPlan(r.Config(), next, r.sessions()) }
+func (r *Running) Plan(next *config.Config) Plan {
+	return NewPlan(r.Config(), next, r.sessions(), r.engine)
+}
 
 // sessions counts the sessions of each real server.
 func (r *Running) sessions() SessionCounts {
@@ -168,7 +171,7 @@ func (r *Running) replaceAll(old, next *config.Config) (Plan, error) {
 
 // replace makes next the running configuration, without saving how to undo it. The caller holds mu.
 func (r *Running) replace(next *config.Config) (Plan, error) {
-	plan := NewPlan(r.copied(), next, r.sessions())
+	plan := NewPlan(r.copied(), next, r.sessions(), r.engine)
 	if len(plan.Restart) > 0 {
 		return plan, &RestartError{plan.Restart}
 	}

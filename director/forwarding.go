@@ -21,6 +21,7 @@ func (f *forwarding) Start() (err error) {
 	note(f.cfg.Log, f.engine.Notes())
 	f.running = control.NewRunning(f.engine, f.cfg.Config)
 	f.running.Log = f.cfg.Log
+	f.running.Watch()
 	return nil
 }
 

@@ -142,7 +142,7 @@ func (w *Worker) announceSome(port int, p *portAnnouncements) {
 		switch {
 		case t == nil:
 			return
-		case !w.snap.answers(port, t.address):
+		case !w.snap.announced(port, t.address):
 			p.forget(t)
 		case !p.pace.take(w.now), !w.announceOne(port, t.address, forms[t.frames%formsOf(t.address)]):
 			return
@@ -183,7 +183,7 @@ func (e *Engine) AnnounceAgain(port int) {
 	n := e.snap.Load()
 	var all []announcement
 	for _, a := range n.addresses.all() {
-		if n.answers(port, a) {
+		if n.announced(port, a) {
 			all = append(all, announcement{port, a})
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"fulcrum/modes"
 	"fulcrum/packet"
@@ -140,9 +141,22 @@ func (b *bed) noSessions() {
 		}
 	}
 	for id, live := range b.engine.registry.live {
+		b.noUses(live)
 		if live.load.Total() != 0 {
 			b.Errorf("real server %d (%v) still has %d active and %d inactive connections at the end",
 				id, live.id, live.load.Active(), live.load.Inactive())
+		}
+	}
+}
+
+// noUses checks that no session from a local address is still counted.
+func (b *bed) noUses(live *liveServer) {
+	if live.use == nil {
+		return
+	}
+	for _, a := range live.use.numbers.addresses {
+		if n := live.use.sessions(a); n != 0 {
+			b.Errorf("%d sessions from %v at %v are still counted at the end", n, a, live.id)
 		}
 	}
 }
@@ -386,6 +400,22 @@ func (b *bed) apply(n Settings) {
 	b.engine.Apply(n)
 	b.turn()
 	b.announced()
+}
+
+// keep gives up what no session needs any more, as the engine does every second.
+func (b *bed) keep() {
+	b.Helper()
+	b.turn() // the workers adopt the newest settings
+	b.keepAt(time.Now())
+	b.turn()
+}
+
+func (b *bed) keepAt(now time.Time) {
+	b.engine.keepAt(now, func(worker int, do func(*Worker) bool) error {
+		for !do(b.engine.workers[worker]) {
+		}
+		return nil
+	})
 }
 
 // eachSite runs a test in every topology.

@@ -10,6 +10,13 @@ import (
 // newFlow decides about a packet without session, or whose session over has ended, and carries the
 // decision out.
 func (w *Worker) newFlow(p *ports.Packet, m *meta, over conntrack.Ref) Verdict {
+	if over != 0 && w.snap.moving && w.outgoing != nil {
+		m.WriteKey(&w.key, p.Bytes())
+		if to := w.present(p, &w.key, w.owner(p.Port, &w.key)); to != w.number {
+			w.sessions.End(over.Slot())
+			return w.handOver(p, to)
+		}
+	}
 	a, d := &w.arrival, &w.decision
 	w.arrive(a, p, m, over)
 	w.decide(a, d)
@@ -76,6 +83,7 @@ func (w *Worker) setUp(g *passage, a *arrival, d *decision) {
 	}
 	w.peers[d.id].traffic.Connections++
 	if d.server.mode.Source() == lvs.Local {
+		w.takeLocal(d)
 		w.takeTurn(d)
 	}
 	switch a.key.Protocol {
@@ -86,9 +94,13 @@ func (w *Worker) setUp(g *passage, a *arrival, d *decision) {
 	}
 }
 
-// sessionEnded updates the connection counts of the real server and its service when the table ends a session.
-func (w *Worker) sessionEnded(s *conntrack.Session) {
+// sessionEnded updates the connection counts of the real server and its service, and the use of its
+// local port, when the table ends a session.
+func (w *Worker) sessionEnded(slot uint32, s *conntrack.Session) {
 	server := w.snap.servers[s.Server]
+	if s.Mode.Source() == lvs.Local {
+		w.leaveLocal(slot, server)
+	}
 	server.load.End(s.State.Active())
 	if s.Flags&conntrack.Limited != 0 {
 		server.service.seen[w.number].sessions.Add(-1)

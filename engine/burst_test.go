@@ -45,8 +45,8 @@ func TestAnswerInTheBurstOfItsSession(t *testing.T) {
 		b := newBed(t, s, s.serving(s.web(m, 1)))
 		first, source := tcp(client, webVIP, "S"), at4(client)
 		if m == modes.FullNAT {
-			a, p := localAt(b.worker.snap.order[0].local, b.worker.peers[0].turn)
-			source = netip.AddrPortFrom(a.Netip(), p)
+			i, p := localAt(len(s.local), b.worker.peers[0].turn)
+			source = netip.AddrPortFrom(s.local[i], p)
 		}
 		server := b.worker.snap.order[0].live.settings.RealServers[0].Address
 		answer := pkt{src: source, dst: server, protocol: packet.ProtocolTCP}.reply("SA", "")

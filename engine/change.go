@@ -92,7 +92,8 @@ type change struct {
 
 	own     owned // parts of the new snapshot that are copies
 	pools   []builtPool
-	touched []packet.Addr // VIPs and local addresses that may have changed
+	touched []packet.Addr        // VIPs and local addresses that may have changed
+	others  map[packet.Addr]bool // see stations
 }
 
 // owned says which parts of a new snapshot have been copied.
@@ -131,6 +132,9 @@ func (c *change) publish() {
 func (c *change) publishSnapshot() {
 	if c.changed {
 		c.new.reuses = c.registry.reuses
+		c.registry.revision++
+		c.new.revision = c.registry.revision
+		c.new.moving, c.new.rerouted = c.registry.moving(), c.registry.rerouted
 		c.engine.snap.Store(c.new)
 	}
 }
@@ -158,7 +162,11 @@ func (c *change) setTopology(s *Settings) {
 		return
 	}
 	c.changed = true
+	c.reroute()
 	c.new.topology = newTopology(next, c.engine.cfg.Ports, c.old.epoch+1)
+	for a := range c.registry.retired { // which may be other stations' now
+		c.touched = append(c.touched, a)
+	}
 	for _, t := range []*topology{c.old.topology, c.new.topology} {
 		for _, p := range t.settings.ports {
 			c.touchPort(p)
@@ -224,10 +232,14 @@ func (c *change) put(s *Service) {
 		live.configured = true
 		c.registry.vips[s.vip()] = append(c.registry.vips[s.vip()], live)
 	}
+	had := c.sessionAddresses(live, s)
 	live.settings = *s
 	live.settings.RealServers = slices.Clone(s.RealServers)
 	live.settings.LocalAddresses = slices.Clone(s.LocalAddresses)
-	live.ownedBy(s.Mode.Owner(), c.registry.workers)
+	c.numberLocals(live, had)
+	c.touchRetired(was.RealServers)
+	c.touchRetired(s.RealServers)
+	c.setOwner(live, fresh)
 	before := live.pool.Load()
 	if fresh {
 		before = nil // of a service that was removed: the kernel's forgets its place
@@ -267,17 +279,24 @@ func (c *change) putEntry(live *liveService, was *Service) {
 func newServiceEntry(live *liveService) *serviceEntry {
 	s := &live.settings
 	e := &serviceEntry{
-		live: live, name: s.Name, mode: s.Mode, sched: s.Scheduler, echo: s.Echo, owner: lvs.Receiver,
-		most: s.MaxSessions,
+		live: live, name: s.Name, mode: s.Mode, sched: s.Scheduler, echo: s.Echo, most: s.MaxSessions,
+		owner: live.owner, former: live.former,
 	}
-	if live.clientEnd {
-		e.owner = lvs.ClientEnd
-	}
-	e.moved = live.moved
-	for _, a := range s.LocalAddresses {
-		e.local = append(e.local, packet.AddrOf(a))
+	for _, address := range s.LocalAddresses {
+		a := packet.AddrOf(address)
+		number, _ := live.numbers.of.get(addressKey(a))
+		l := &e.local[familyOf(a)]
+		l.addresses, l.numbers = append(l.addresses, a), append(l.numbers, number)
 	}
 	return e
+}
+
+// familyOf returns 0 for IPv4 and 1 for IPv6.
+func familyOf(a packet.Addr) int {
+	if a.Is4() {
+		return 0
+	}
+	return 1
 }
 
 // putServers gives a service the real servers of its settings: ids, entries where new or different,
@@ -290,6 +309,7 @@ func (c *change) putServers(live *liveService, was *Service, before *sched.Pool)
 		members[i] = sched.Server{
 			ID: id, Weight: rs.Weight, Upper: rs.UpperThreshold, Lower: rs.LowerThreshold, Load: &c.registry.live[id].load,
 		}
+		c.registry.numberedUse(c.registry.live[id], live)
 		c.putServer(id, newServerEntry(c.registry.live[id], live, s))
 		c.putClientEnd(c.registry.live[id], s.Mode)
 	}
@@ -373,6 +393,8 @@ func (c *change) remove(live *liveService) {
 		delete(c.registry.vips, vip)
 	}
 	c.countLocals(&was, -1)
+	c.dropRetired(live)
+	c.touchRetired(was.RealServers)
 	c.setEchoes(vip)
 	c.registry.dropUnused(live)
 }
@@ -458,12 +480,14 @@ func (c *change) kindOf(a packet.Addr) (addressKind, bool) {
 		return kind, true
 	case c.registry.locals[a] > 0:
 		return localAddress, true
+	case c.retains(a):
+		return retiredAddress, true
 	}
 	return kind, ours
 }
 
-// newAddresses returns the addresses that ports answer for now but did not before. It goes by the
-// order of ports and addresses, so that a run can be repeated.
+// newAddresses returns the addresses that ports are to announce now but were not before. It goes by
+// the order of ports and addresses, so that a run can be repeated.
 func (c *change) newAddresses() []announcement {
 	all := c.touched
 	if c.old.topology != c.new.topology {
@@ -472,8 +496,8 @@ func (c *change) newAddresses() []announcement {
 	var fresh []announcement
 	for port := range c.new.ports {
 		for _, a := range all {
-			was := c.old.epoch != 0 && c.old.answers(port, a)
-			if !was && c.new.answers(port, a) {
+			was := c.old.epoch != 0 && c.old.announced(port, a)
+			if !was && c.new.announced(port, a) {
 				fresh = append(fresh, announcement{port, a})
 			}
 		}

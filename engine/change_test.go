@@ -89,8 +89,8 @@ func TestSettingsAreCopied(t *testing.T) {
 	v.LocalAddresses[0], v.RealServers[0].Weight = s.local[1], 7
 	b.engine.Change(Change{Put: []Service{v}})
 	entry := b.engine.snap.Load().order[0]
-	if entry.local[0].Netip() != s.local[1] || b.poolOf(0).At(0).Weight != 7 {
-		t.Errorf("local address %v, weight %d", entry.local[0].Netip(), b.poolOf(0).At(0).Weight)
+	if got := entry.local[0].addresses[0].Netip(); got != s.local[1] || b.poolOf(0).At(0).Weight != 7 {
+		t.Errorf("local address %v, weight %d", got, b.poolOf(0).At(0).Weight)
 	}
 }
 

@@ -140,7 +140,7 @@ func (c *conflicts) list(n *snapshot, now uint32) (all []Conflict) {
 		c.dropLast(now)
 	}
 	for at := c.order.Front(); at != nil; at = at.Next() {
-		if e := at.Value.(*claim); n.answers(e.port, e.address) {
+		if e := at.Value.(*claim); n.announced(e.port, e.address) {
 			all = append(all, e.conflict(now))
 		}
 	}
@@ -168,7 +168,7 @@ func (e *Engine) LastConflict() uint64 { return e.conflicts.last.Load() }
 // does not answer for there is not contested, and the director's own ports are no other stations.
 func (w *Worker) contested(port uint16, a packet.Addr, by packet.MAC, probe bool) {
 	ours := func(p portEntry) bool { return p.mac == by }
-	if !w.snap.answers(int(port), a) || slices.ContainsFunc(w.snap.ports, ours) {
+	if !w.snap.announced(int(port), a) || slices.ContainsFunc(w.snap.ports, ours) {
 		return
 	}
 	w.counters.ports[port].Conflicts++

@@ -82,6 +82,7 @@ type published struct {
 	inTurns    atomic.Int64  // ns
 	unanswered atomic.Uint64 // neighbours that never answered and were given up
 	sessions   atomic.Int64
+	adopted    atomic.Uint64 // revision of the worker's snapshot
 	handedOver []atomic.Uint64
 	ports      [][numPortTotals]atomic.Uint64
 	servers    []publishedTraffic // by real server id

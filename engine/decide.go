@@ -36,6 +36,7 @@ type decision struct {
 	out     packet.Key
 	outHash uint64
 	turn    uint32        // fullnat: the real server's next local address and port
+	local   uint32        // fullnat: the number of the local address
 	holder  conntrack.Ref // fullnat: the session that ends for the local port; 0 is none
 }
 
@@ -162,7 +163,7 @@ func (w *Worker) unclaimed(dst packet.Addr) Verdict {
 		return DropNotOurs
 	case kind.isVIP():
 		return DropNoService
-	case kind == localAddress:
+	case kind.isLocal():
 		return DropNoSession
 	}
 	return DropToHost

@@ -216,15 +216,26 @@ func (e *Engine) Run(ctx context.Context, ready func()) error {
 	err := e.awaitStart(r.started)
 	if err == nil {
 		ready()
-		select {
-		case <-ctx.Done():
-		case f := <-r.failed:
-			err = f
-		}
+		err = e.whileRunning(ctx, r.failed)
 	}
 	r.stop.Store(true)
 	running.Wait()
 	return err
+}
+
+// whileRunning keeps house until ctx ends, or until a worker fails; then it returns the Fault.
+func (e *Engine) whileRunning(ctx context.Context, failed <-chan *Fault) error {
+	keeping, stop := context.WithCancel(ctx)
+	var keeper sync.WaitGroup
+	keeper.Go(func() { e.keep(keeping) })
+	defer keeper.Wait()
+	defer stop()
+	select {
+	case <-ctx.Done():
+		return nil
+	case f := <-failed:
+		return f
+	}
 }
 
 // run is what the workers of one Run share.

@@ -142,12 +142,8 @@ func (d traffic) localAddress(v Service, i int) string {
 	if !ok {
 		d.Fatal("a real server without id")
 	}
-	var local []packet.Addr
-	for _, a := range v.LocalAddresses {
-		local = append(local, packet.AddrOf(a))
-	}
-	a, p := localAt(local, w.peers[id].turn-4+uint32(d.number("turn", 8)))
-	return netip.AddrPortFrom(a.Netip(), p).String()
+	place, p := localAt(len(v.LocalAddresses), w.peers[id].turn-4+uint32(d.number("turn", 8)))
+	return netip.AddrPortFrom(v.LocalAddresses[place], p).String()
 }
 
 func (d traffic) arp(port int) []byte {

@@ -5,7 +5,6 @@ import (
 	"fulcrum/neighbour"
 	"fulcrum/packet"
 	"fulcrum/ports"
-	"fulcrum/steer"
 )
 
 // flow forwards an IPv4 packet along its session, or begins one.
@@ -35,10 +34,10 @@ func (w *Worker) flow6(p *ports.Packet, m *meta) Verdict {
 
 // unknownFlow hands a packet without session to the worker that owns its flow, or decides about it.
 func (w *Worker) unknownFlow(p *ports.Packet, m *meta) Verdict {
-	if w.outgoing != nil && p.Handovers == 0 {
+	if w.outgoing != nil && (p.Handovers == 0 || w.snap.moving) {
 		m.WriteKey(&w.key, p.Bytes())
-		if owner := w.owner(p.Port, &w.key); owner != steer.Receiver && owner != w.number {
-			return w.handOver(p, owner)
+		if to := w.whose(p, &w.key, w.owner(p.Port, &w.key)); to != w.number {
+			return w.handOver(p, to)
 		}
 	}
 	return w.newFlow(p, m, 0)

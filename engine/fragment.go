@@ -116,16 +116,20 @@ func (w *Worker) first(p *ports.Packet, m *meta, owner int) Verdict {
 // which need not be the one that receives the flow's other packets.
 func (w *Worker) fragmentOwner(p *ports.Packet, m *meta) int {
 	m.WriteKey(&w.key, p.Bytes())
-	if w.outgoing == nil || p.Handovers != 0 {
+	if w.outgoing == nil || p.Handovers != 0 && !w.snap.moving {
 		return w.number
 	}
 	if _, known := w.lookup(&w.key); known {
 		return w.number
 	}
-	if owner := w.probableOwner(p.Port, &w.key); owner != steer.Receiver {
-		return owner
+	owner := w.probableOwner(p.Port, &w.key)
+	to := w.whose(p, &w.key, owner)
+	if to != w.number && (owner == w.number || owner == steer.Receiver) {
+		// The former owner must not return it: this worker's note for the fragments that follow
+		// names the former owner.
+		p.Handovers = w.mostHandovers()
 	}
-	return w.number
+	return to
 }
 
 // releaseFragment sends a held fragment after its first.

@@ -102,7 +102,7 @@ func TestDecisionsDoNotMixSnapshots(t *testing.T) {
 		a.key.Dst, a.key.DstPort = packet.AddrOf(p.dst.Addr()), p.dst.Port()
 		a.key.Protocol = p.protocol
 		b.worker.decide(&a, &d)
-		if d.verdict != Taken || d.server.mode != modes.FullNAT || len(d.service.local) == 0 {
+		if d.verdict != Taken || d.server.mode != modes.FullNAT || len(d.service.local[d.server.families.server()].addresses) == 0 {
 			t.Fatalf("%v: %+v of %+v", d.verdict, d.server, d.service)
 		}
 		if d.out.Dst.Netip() != s.local[0] && d.out.Dst.Netip() != s.local[1] {

@@ -1,9 +1,6 @@
 package engine
 
-import (
-	"fulcrum/conntrack"
-	"fulcrum/packet"
-)
+import "fulcrum/conntrack"
 
 const (
 	firstLocalPort = 1024
@@ -63,8 +60,10 @@ const maxForeign = 64
 // nextLocal sets a decision's answers to the next local address and port that this worker owns, and
 // reports whether there is one.
 func (w *Worker) nextLocal(d *decision) bool {
-	for range maxForeign * len(w.engine.workers) {
-		d.out.Dst, d.out.DstPort = localAt(d.service.local, d.turn)
+	local := &d.service.local[d.server.families.server()]
+	for range w.foreign() {
+		i, port := localAt(len(local.addresses), d.turn)
+		d.out.Dst, d.out.DstPort, d.local = local.addresses[i], port, local.numbers[i]
 		d.turn++
 		if w.outgoing == nil || w.ownsLocal(d) {
 			return true
@@ -73,10 +72,36 @@ func (w *Worker) nextLocal(d *decision) bool {
 	return false
 }
 
-// ownsLocal reports whether the answers of a decision come to this worker.
+// foreign returns how many local ports a worker tries to find one of its own. While they are
+// rerouted, fewer are its own.
+func (w *Worker) foreign() int {
+	n := maxForeign * len(w.engine.workers)
+	if w.snap.rerouted {
+		return n * len(w.engine.workers)
+	}
+	return n
+}
+
+// ownsLocal reports whether the answers of a decision come to this worker. If sessions of other
+// workers may use the port by a former rule, it must be the worker's own by every rule: no two
+// sessions may have the same one.
 func (w *Worker) ownsLocal(d *decision) bool {
+	if w.snap.rerouted && !w.ownsEverywhere(d) {
+		return false
+	}
 	o := w.engine.steering.LocalOwner(w.localPort(d), d.out)
 	return o.Of(d.out.DstPort) == w.number
+}
+
+// ownsEverywhere reports whether the answers of a decision come to this worker at every port.
+func (w *Worker) ownsEverywhere(d *decision) bool {
+	for port := range w.queues {
+		o := w.engine.steering.LocalOwner(uint16(port), d.out)
+		if o.Of(d.out.DstPort) != w.number {
+			return false
+		}
+	}
+	return true
 }
 
 // localPort returns the port at which a real server's answers come in. It sends no question for the
@@ -94,11 +119,10 @@ func (w *Worker) localPort(d *decision) uint16 {
 // of their number, and coprime to it. So every port comes up before any comes up again.
 const portStep = 39869
 
-// localAt returns the address and port of a turn. Turns in a row have different addresses, as long
-// as there are several, and then ports that are far apart. The only division by a variable is one
-// of 32 bits.
-func localAt(local []packet.Addr, turn uint32) (address packet.Addr, port uint16) {
-	n := uint32(len(local))
-	round := turn / n
-	return local[turn-round*n], uint16(firstLocalPort + uint64(round)*portStep%localPorts)
+// localAt returns the place of the address and the port of a turn, of n local addresses. Turns in a
+// row have different addresses, as long as there are several, and then ports that are far apart.
+// The only division by a variable is one of 32 bits.
+func localAt(n int, turn uint32) (place uint32, port uint16) {
+	round := turn / uint32(n)
+	return turn - round*uint32(n), uint16(firstLocalPort + uint64(round)*portStep%localPorts)
 }

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 
 	"fulcrum/modes"
@@ -117,14 +118,13 @@ func TestSearchGoesOn(t *testing.T) {
 }
 
 func TestLocalAtUsesEverything(t *testing.T) {
-	local := []packet.Addr{packet.AddrOf4(1), packet.AddrOf4(2), packet.AddrOf4(3)}
 	seen := map[[2]uint32]bool{}
 	for turn := range uint32(3 * localPorts) {
-		a, p := localAt(local, turn)
+		i, p := localAt(3, turn)
 		if p < firstLocalPort {
 			t.Fatalf("turn %d gives port %d", turn, p)
 		}
-		seen[[2]uint32{a.V4(), uint32(p)}] = true
+		seen[[2]uint32{i, uint32(p)}] = true
 	}
 	if len(seen) != 3*localPorts {
 		t.Fatalf("%d different ones, want %d", len(seen), 3*localPorts)
@@ -170,5 +170,90 @@ func TestQuestionAsksForNoNeighbour(t *testing.T) {
 	}
 	if b.worker.neighbours.Len() != known || b.totals() != before {
 		t.Error("a question asked for a neighbour")
+	}
+}
+
+// TestLocalPortsAreCounted: the ports in use by local address and real server, while sessions begin
+// and end, in both families.
+func TestLocalPortsAreCounted(t *testing.T) {
+	for _, s := range []site{twoArm, twoArm.twin()} {
+		b := newBed(t, s, s.serving(s.echo(modes.FullNAT, 2), s.web(modes.NAT, 1)))
+		if s.is6 {
+			for i := range 40 {
+				b.fromClient(udp(clientAt(i), echoVIP, "?"))
+			}
+			b.collectAll()
+		} else {
+			b.sources(40)
+		}
+		r := b.engine.Report()
+		for _, rs := range r.Services[0].RealServers {
+			want := []LocalUse{{s.local[0], 10, 10. / localPorts}, {s.local[1], 10, 10. / localPorts}}
+			if !slices.Equal(rs.Locals, want) {
+				t.Errorf("%v: %v, want %v", rs.Address, rs.Locals, want)
+			}
+		}
+		if got := r.Services[1].RealServers[0].Locals; got != nil {
+			t.Errorf("local ports in nat: %v", got)
+		}
+		b.wait(302_000)
+		b.sessions(0)
+		for _, rs := range b.engine.Report().Services[0].RealServers {
+			if rs.Locals[0].Used != 0 || rs.Locals[1].Used != 0 {
+				t.Errorf("%v at the end: %v", rs.Address, rs.Locals)
+			}
+		}
+	}
+}
+
+// TestSharedLocalPortsAreCountedTogether: services with the same real server and local addresses,
+// even one that was removed, share the ports.
+func TestSharedLocalPortsAreCountedTogether(t *testing.T) {
+	s := twoArm
+	one, two := s.echo(modes.FullNAT, 1), s.echo(modes.FullNAT, 1)
+	two.Name, two.Address = "other", at4(vipAlone+":8")
+	b := newBed(t, s, s.serving(one, two))
+	for i := range 20 {
+		b.fromClient(udp(clientAt(i), echoVIP, "?"), udp(clientAt(i), vipAlone+":8", "?"))
+	}
+	b.collectAll()
+	b.apply(s.serving(one))
+	if got := b.engine.Report().Services[0].RealServers[0].Locals[0].Used; got != 20 {
+		t.Errorf("%d ports in use, want 20", got)
+	}
+}
+
+// TestCrowdedLocals: all ports but some of one local address are taken.
+func TestCrowdedLocals(t *testing.T) {
+	b := exhaustedLocalPorts(t)
+	r := b.engine.Report().Services[0]
+	want := LocalUse{twoArm.local[0], localPorts, 1}
+	if got := r.RealServers[0].Locals; !slices.Equal(got, []LocalUse{want}) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	at := r.RealServers[0].Address
+	if got := b.engine.CrowdedLocals(0.8); !slices.Equal(got, []CrowdedLocal{{"test", at, want}}) {
+		t.Errorf("crowded: %v", got)
+	}
+	b.worker.sessions.EndAll()
+	if got := b.engine.CrowdedLocals(0.8); len(got) != 0 {
+		t.Errorf("crowded without sessions: %v", got)
+	}
+}
+
+// TestCrowdedWorker: a worker may have used up its own ports while others have theirs.
+func TestCrowdedWorker(t *testing.T) {
+	s := twoArm
+	v := s.echo(modes.FullNAT, 1)
+	v.LocalAddresses = v.LocalAddresses[:1]
+	b := newBed(t, s, s.serving(v), crowd(2), narrow(1), func(c *bedConfig) {
+		c.sessions = 2 * localPorts
+	})
+	use := b.engine.registry.live[0].use
+	use.at(0, 1).Store(localPorts / 2 * 9 / 10)
+	defer use.at(0, 1).Store(0)
+	got := b.engine.Report().Services[0].RealServers[0].Locals[0]
+	if got.Used != localPorts/2*9/10 || got.Share < 0.89 || got.Share > 0.91 {
+		t.Errorf("%+v", got)
 	}
 }

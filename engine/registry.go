@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,6 +28,17 @@ type registry struct {
 	services map[lvs.ServiceID]*liveService
 	vips     map[packet.Addr][]*liveService // configured services, by VIP
 	locals   map[packet.Addr]int            // number of services that use a local address
+	retired  map[packet.Addr][]*liveService // whose sessions use an address that they had
+	revision uint64                         // of the newest snapshot
+	// sockets holds the real servers with local addresses by their socket, those that were removed
+	// included.
+	sockets map[lookupKey][]*liveServer
+	formers map[*liveService]bool // those whose former is set
+	// rerouted: answers to local addresses may come in elsewhere since the revision reroutedAt.
+	rerouted   bool
+	reroutedAt uint64
+	// settledAt is the first revision without any session at a former owner; 0 while there is none.
+	settledAt uint64
 	// ends holds the number of real servers for each socket of clientEnds.
 	ends         map[lookupKey]int
 	live         []*liveServer // by id
@@ -44,8 +56,9 @@ type liveServer struct {
 	id   lvs.RealServerID
 	_    [64]byte
 
-	incarnation uint32  // differs between real servers with the same id; never 0
-	before      Traffic // what the id had counted for earlier real servers
+	incarnation uint32    // differs between real servers with the same id; never 0
+	use         *localUse // nil if its service never had local addresses
+	before      Traffic   // what the id had counted for earlier real servers
 	// gone is when it was removed or last seen with a session; zero while it is configured.
 	gone      time.Time
 	listed    bool // is in the registry's gone
@@ -65,11 +78,12 @@ type liveService struct {
 	configured bool
 	servers    map[netip.AddrPort]uint32 // ids, including those of removed real servers
 	forgotten  Traffic                   // counts of real servers that have no id any more
-	// clientEnd: it has or had a mode whose flows belong to their clients' ends.
-	clientEnd bool
-	// moved: flows belonged to other workers once, so that sessions may be with one that is not
-	// their owner any more.
-	moved bool
+	// owner is the rule by which workers own the flows of its mode.
+	owner     lvs.Owner
+	former    bool          // sessions may exist that are owned by the other rule
+	formerAt  uint64        // the first revision by the rule
+	numbers   *localNumbers // of its local addresses; nil if it never had any
+	retiredAt uint64        // the first revision without the local addresses that were retired last
 }
 
 // announces reports whether the service wants its VIP announced.
@@ -96,7 +110,8 @@ func newRegistry(workers int) *registry {
 	return &registry{
 		workers: workers, most: maxServers, services: map[lvs.ServiceID]*liveService{},
 		vips: map[packet.Addr][]*liveService{}, locals: map[packet.Addr]int{},
-		ends: map[lookupKey]int{},
+		ends: map[lookupKey]int{}, retired: map[packet.Addr][]*liveService{},
+		formers: map[*liveService]bool{}, sockets: map[lookupKey][]*liveServer{},
 	}
 }
 
@@ -114,15 +129,6 @@ func (r *registry) service(id lvs.ServiceID) *liveService {
 	return s
 }
 
-// ownedBy notes to which of some workers the flows of a service belong from now on.
-func (s *liveService) ownedBy(o lvs.Owner, workers int) {
-	if s.clientEnd || o != lvs.ClientEnd {
-		return // it stays so: sessions of that mode may exist
-	}
-	s.clientEnd = true
-	s.moved = workers > 1 && len(s.servers) > 0
-}
-
 // server returns the id of a service's real server, and assigns one to a new real server.
 func (r *registry) server(s *liveService, address netip.AddrPort) uint32 {
 	id, known := s.servers[address]
@@ -132,6 +138,18 @@ func (r *registry) server(s *liveService, address netip.AddrPort) uint32 {
 	}
 	r.live[id].gone = time.Time{}
 	return id
+}
+
+// numberedUse returns a real server's counts by local address, with all numbers of its service.
+func (r *registry) numberedUse(server *liveServer, s *liveService) *localUse {
+	if s.numbers != nil && (server.use == nil || server.use.numbers != s.numbers) {
+		if server.use == nil {
+			key := endKey(server.id)
+			r.sockets[key] = append(r.sockets[key], server)
+		}
+		server.use = server.use.extended(s.numbers, r.workers)
+	}
+	return server.use
 }
 
 // ErrManyServers reports that the ids for real servers do not suffice: workers reserve memory for
@@ -226,13 +244,26 @@ func (r *registry) release(live *liveServer, counted Traffic) {
 	s.forgotten.add(own)
 	live.before = counted
 	delete(s.servers, live.id.Address)
+	r.leaveSocket(live)
 	r.dropUnused(s)
+}
+
+// leaveSocket takes a real server that is forgotten out of sockets.
+func (r *registry) leaveSocket(live *liveServer) {
+	key := endKey(live.id)
+	left := slices.DeleteFunc(r.sockets[key], func(s *liveServer) bool { return s == live })
+	if len(left) == 0 {
+		delete(r.sockets, key)
+	} else {
+		r.sockets[key] = left
+	}
 }
 
 // dropUnused forgets a service that is not configured and has no remembered real server.
 func (r *registry) dropUnused(s *liveService) {
 	if !s.configured && len(s.servers) == 0 {
 		delete(r.services, s.id)
+		delete(r.formers, s)
 	}
 }
 

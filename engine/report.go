@@ -16,6 +16,8 @@ type Report struct {
 	Services []ServiceReport
 	Workers  []WorkerReport
 	Sessions int // of all real servers
+	// LocalAddresses are those of all services, sorted.
+	LocalAddresses []LocalAddressReport
 }
 
 // WorkerReport is a worker's part of a Report.
@@ -51,6 +53,7 @@ type RealServerReport struct {
 	Weight           int32
 	Active, Inactive int32
 	Traffic
+	Locals []LocalUse // in the order of the configuration; none in modes without local addresses
 }
 
 // Report sums up what the workers have published. Any goroutine may call it at any time.
@@ -74,6 +77,7 @@ func (e *Engine) Report() Report {
 			r.Services = append(r.Services, service)
 		}
 	}
+	r.LocalAddresses = e.localAddresses()
 	for _, s := range snap.servers {
 		r.Sessions += int(s.load.Total())
 	}
@@ -134,6 +138,7 @@ func (e *Engine) reportService(live *liveService) (r ServiceReport, ok bool) {
 		r.RealServers = append(r.RealServers, RealServerReport{
 			Address: rs.Address, Weight: rs.Weight,
 			Active: load.Active(), Inactive: load.Inactive(), Traffic: e.countedBy(id),
+			Locals: e.registry.localUses(live, e.registry.live[id]),
 		})
 	}
 	return r, true

@@ -53,7 +53,7 @@ func (w *Worker) answerTo(a *arrival, d *decision) Answer {
 	case DropNoService:
 		return w.answerAt(a, w.snap.settings.ResetUnknown != ResetOff)
 	case DropNoSession:
-		return w.answerAt(a, d.service != nil && !d.service.moved && w.resets(d.service.mode))
+		return w.answerAt(a, d.service != nil && w.resets(d.service.mode))
 	}
 	return NoAnswer
 }

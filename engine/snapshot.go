@@ -25,6 +25,9 @@ type snapshot struct {
 	reuses   uint32          // how many ids were given to another real server so far
 	removals uint32          // how many real servers were removed so far
 	limits   uint32          // how many times a service got a limit so far
+	revision uint64          // counts the snapshots
+	moving   bool            // sessions may be at workers that do not own their flows any more
+	rerouted bool            // of them, those of answers to local addresses
 	// addresses holds the director's addresses, but for those that only a topology has.
 	addresses lookup[addressKind]
 	echoing   lookup[*echoGroup] // by VIP
@@ -61,8 +64,12 @@ const (
 	vip
 	passiveVIP // the director neither announces nor answers for it, and forwards what comes
 	localAddress
+	retiredAddress  // a local address that only old sessions need
 	subnetBroadcast // no host has it, and the director does not answer for it
 )
+
+// isLocal reports whether real servers send their answers to an address of the kind.
+func (k addressKind) isLocal() bool { return k == localAddress || k == retiredAddress }
 
 // portEntry describes a port for workers.
 type portEntry struct {
@@ -73,20 +80,27 @@ type portEntry struct {
 
 // serviceEntry describes a service for workers.
 type serviceEntry struct {
-	live  *liveService
-	name  string
-	mode  lvs.Mode
-	sched sched.Kind
-	echo  bool
-	local []packet.Addr // local addresses
-	most  int           // sessions, max_sessions; 0 is no limit
-	owner lvs.Owner     // which worker owns its clients' flows
-	moved bool          // sessions may be with other workers than their owners
+	live   *liveService
+	name   string
+	mode   lvs.Mode
+	sched  sched.Kind
+	echo   bool
+	local  [2]locals // for real servers of IPv4, and of IPv6
+	most   int       // sessions, max_sessions; 0 is no limit
+	owner  lvs.Owner // which worker owns its clients' flows
+	former bool      // sessions may exist that are owned by the other rule
+}
+
+// locals are local addresses of one family, with their numbers.
+type locals struct {
+	addresses []packet.Addr
+	numbers   []uint32
 }
 
 // serverEntry describes a real server for workers.
 type serverEntry struct {
 	load        *sched.Load
+	use         *localUse // nil if the service never had local addresses
 	id          lvs.RealServerID
 	address     packet.Addr
 	port        uint16
@@ -107,6 +121,9 @@ const (
 
 	numFamilies = 4
 )
+
+// server returns 1 if the real server has an IPv6 address, and otherwise 0.
+func (f families) server() int { return int(f >> 1) }
 
 // mixed reports whether packets are translated between the families.
 func (f families) mixed() bool { return f == clients6 || f == servers6 }
@@ -138,7 +155,7 @@ var ways = func() (all [lvs.NumModes][numFamilies]way) {
 // newServerEntry describes a real server of a service with some settings.
 func newServerEntry(live *liveServer, of *liveService, s *Service) serverEntry {
 	e := serverEntry{
-		load: &live.load, id: live.id, incarnation: live.incarnation,
+		load: &live.load, use: live.use, id: live.id, incarnation: live.incarnation,
 		address: packet.AddrOf(live.id.Address.Addr()), port: live.id.Address.Port(),
 		mode: s.Mode, mss: s.MSS, service: of,
 	}
@@ -215,17 +232,19 @@ func (n *snapshot) announces(a packet.Addr) bool {
 // and VIPs and local addresses on its subnets, but no passive VIPs. All ports answer for an address
 // that is on no port's subnet, since it is routed to the director.
 func (n *snapshot) answers(port int, a packet.Addr) bool {
-	to := a.Netip()
-	for _, p := range n.ports[port].own {
-		if p.Addr() == to {
-			return true
-		}
+	if n.ports[port].owns(a) {
+		return true
 	}
-	if kind, ours := n.kindOf(a); !ours || kind != vip && kind != localAddress {
+	if kind, ours := n.kindOf(a); !ours || kind != vip && !kind.isLocal() {
 		return false
 	}
 	return n.ports[port].onSubnet(a) ||
 		!slices.ContainsFunc(n.ports, func(e portEntry) bool { return e.onSubnet(a) })
+}
+
+func (e *portEntry) owns(a packet.Addr) bool {
+	to := a.Netip()
+	return slices.ContainsFunc(e.own, func(p netip.Prefix) bool { return p.Addr() == to })
 }
 
 func (e *portEntry) onSubnet(a packet.Addr) bool {

@@ -14,7 +14,7 @@ func (w *Worker) owner(port uint16, k *packet.Key) int {
 		return s.FromClient(port, k, service.owner)
 	}
 	if kind, ours := w.snap.kindOf(k.Dst); ours {
-		if kind == localAddress {
+		if kind.isLocal() {
 			return w.answerOwner(k)
 		}
 		return w.ownerAfter(port, k)

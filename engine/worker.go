@@ -132,6 +132,7 @@ func (w *Worker) adopt(s *snapshot) {
 	w.pass.again = true
 	w.flushAfter(old, s)
 	w.recountAfter(old, s)
+	w.published.adopted.Store(s.revision)
 }
 
 // stop drops every packet that is still held and ends all sessions, so that the counts balance. No

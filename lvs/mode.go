@@ -137,6 +137,9 @@ func (m Mode) Path() Path { return modes[m].path }
 // Source returns which address real servers see.
 func (m Mode) Source() Source { return modes[m].source }
 
+// Other returns the other rule.
+func (o Owner) Other() Owner { return ClientEnd - o }
+
 // Owner returns which worker has a client's flows.
 func (m Mode) Owner() Owner { return modes[m].owner }
 

@@ -1,6 +1,8 @@
 package steer
 
 import (
+	"slices"
+
 	"fulcrum/packet"
 	"fulcrum/ports"
 )
@@ -26,6 +28,20 @@ func (s *Steering) LocalOwner(port uint16, answer packet.Key) LocalOwner {
 	}
 	answer.DstPort = 0
 	return LocalOwner{rss: rss, base: rss.Flow(&answer), six: !answer.Src.Is4(), workers: s.workers}
+}
+
+// Uniform reports whether all devices give a local port the same owner, so that it does not matter
+// where answers come in.
+func (s *Steering) Uniform() bool {
+	return !slices.ContainsFunc(s.back, func(r *ports.RSS) bool { return !sameAnswers(r, s.back[0]) })
+}
+
+// sameAnswers reports whether two devices spread answers in the same way. Each may be nil.
+func sameAnswers(a, b *ports.RSS) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Agrees(b) && a.Spread() == b.Spread() && a.Config().Types == b.Config().Types
 }
 
 // Of returns the owner of a local port.

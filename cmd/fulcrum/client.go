@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -120,6 +122,33 @@ func showStatus(w io.Writer, s api.Status) {
 	if more := len(s.Conflicts) - mostVIPs; more > 0 {
 		fmt.Fprintf(w, "\tand %d more\n", more)
 	}
+	showLocals(w, &s)
+}
+
+// statusLines bounds the lines of each kind of warning.
+const statusLines = 10
+
+// showLocals shows the local addresses that need attention, if there are any.
+func showLocals(w io.Writer, s *api.Status) {
+	for i, c := range s.CrowdedLocals {
+		if i == statusLines {
+			fmt.Fprintf(w, "local ports\tand %d more\n", len(s.CrowdedLocals)-i)
+			break
+		}
+		fmt.Fprintf(w, "local ports\t%s towards %s of %s: %.0f %% used, %d left\n", c.Address,
+			c.RealServer, c.Service, c.UsedPercent, c.Left)
+	}
+	for i, a := range s.RetiredLocals {
+		if i == statusLines {
+			fmt.Fprintf(w, "retired\tand %d more\n", len(s.RetiredLocals)-i)
+			break
+		}
+		verb := "end"
+		if a.Sessions == 1 {
+			verb = "ends"
+		}
+		fmt.Fprintf(w, "retired\t%s, until its %s %s\n", a.Address, count(a.Sessions, "session"), verb)
+	}
 }
 
 func showServices(w io.Writer, all []control.ServiceReport) {
@@ -130,6 +159,7 @@ func showServices(w io.Writer, all []control.ServiceReport) {
 		for _, rs := range s.RealServers {
 			fmt.Fprintf(w, "\t\t-> %s\t\t\t%d\t%d\t%d\t%d\t%d\t%d\n", rs.Address, rs.Weight, rs.Active,
 				rs.Inactive, rs.Connections, rs.InBytes, rs.OutBytes)
+			showLocalPorts(w, rs.LocalPorts)
 		}
 	}
 }
@@ -139,6 +169,22 @@ func yes(is bool) string {
 		return "yes"
 	}
 	return "no"
+}
+
+// showLocalPorts shows what is left of a real server's local ports, in modes that have them.
+func showLocalPorts(w io.Writer, uses []control.LocalUse) {
+	if len(uses) == 0 {
+		return
+	}
+	fullest := slices.MaxFunc(uses, func(a, b control.LocalUse) int {
+		return cmp.Compare(a.UsedPercent, b.UsedPercent)
+	})
+	left := 0
+	for _, u := range uses {
+		left += u.Left
+	}
+	fmt.Fprintf(w, "\t\t   %d local ports left; %s is %.0f %% used\n", left, fullest.Address,
+		fullest.UsedPercent)
 }
 
 func showPorts(w io.Writer, all []control.PortReport) {

@@ -1,0 +1,171 @@
+package engine
+
+import (
+	"maps"
+	"slices"
+
+	"fulcrum/conntrack"
+	"fulcrum/lvs"
+	"fulcrum/packet"
+)
+
+// setOwner sets the rule by which workers own the flows of a service. Its sessions by the other
+// rule stay where they are. A service that comes back may have any.
+func (c *change) setOwner(live *liveService, fresh bool) {
+	owner := live.settings.Mode.Owner()
+	changed := !fresh && live.owner != owner || fresh && len(live.servers) > 0
+	live.owner = owner
+	if changed && c.registry.workers > 1 {
+		live.former, live.formerAt = true, c.registry.revision+1
+		c.registry.formers[live] = true
+	}
+}
+
+// reroute notes that the answers to local addresses may come in at other ports than before.
+func (c *change) reroute() {
+	r := c.registry
+	if c.old.epoch != 0 && r.workers > 1 && !c.engine.steering.Uniform() {
+		r.rerouted, r.reroutedAt = true, r.revision+1
+	}
+}
+
+// moving reports whether sessions may be at workers that do not own their flows any more, or
+// whether a worker may still think so.
+func (r *registry) moving() bool { return len(r.formers) > 0 || r.rerouted || r.settledAt != 0 }
+
+// census finds the sessions that are at workers that do not own their flows any more. Only those
+// count that were there before all workers had adopted the change.
+type census struct {
+	revision uint64                // adopted by all workers before it began
+	services map[*liveService]bool // that are asked about; no session was found yet
+	rerouted bool                  // the same for sessions from local addresses
+}
+
+// takeCensus looks at the workers' sessions, piece by piece, for as long as it has to find any. It
+// returns nil if there is nothing to find out, or if a worker does not answer.
+func (e *Engine) takeCensus(ask asking) *census {
+	c := e.newCensus()
+	if c == nil {
+		return nil
+	}
+	for worker := range e.workers {
+		p := censusPiece{census: c, more: true}
+		for p.more && !c.over() {
+			if ask(worker, p.look) != nil {
+				return nil
+			}
+			c.note(&p)
+		}
+	}
+	return c
+}
+
+// newCensus returns what a census has to find out; nil if it is nothing.
+func (e *Engine) newCensus() *census {
+	r := e.registry
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	adopted := e.adopted()
+	c := &census{services: maps.Clone(r.formers), revision: adopted}
+	maps.DeleteFunc(c.services, func(s *liveService, _ bool) bool { return s.formerAt > adopted })
+	c.rerouted = r.rerouted && r.reroutedAt <= adopted
+	if c.over() {
+		return nil
+	}
+	return c
+}
+
+// over reports whether the census has found everything that it asked about.
+func (c *census) over() bool { return len(c.services) == 0 && !c.rerouted }
+
+// note takes out what a piece has found.
+func (c *census) note(p *censusPiece) {
+	if p.found != nil {
+		delete(c.services, p.found)
+	}
+	if p.rerouted {
+		c.rerouted = false
+	}
+}
+
+// censusPiece is what a worker does for a census at a time.
+type censusPiece struct {
+	census   *census // read only
+	next     uint32  // slot to go on with
+	more     bool
+	found    *liveService // has a session by the former rule
+	rerouted bool         // a session's answers come to another worker now
+}
+
+// look looks at the next sessions of a worker, up to the first that the census asks about.
+func (p *censusPiece) look(w *Worker) bool {
+	p.found, p.rerouted = nil, false
+	for range listChunk {
+		if p.next, p.more = w.sessions.NextUsed(p.next); !p.more {
+			break
+		}
+		slot := p.next
+		p.next++
+		if s := w.sessions.At(slot); s.Live() && !isEcho(s.Protocol) && p.finds(w, slot, s) {
+			break
+		}
+	}
+	return true
+}
+
+// finds notes whether the census asks about a session. Echo requests are never steered by these
+// rules.
+func (p *censusPiece) finds(w *Worker, slot uint32, s *conntrack.Session) bool {
+	server := w.snap.servers[s.Server]
+	if server.gone {
+		return false // its packets are dropped
+	}
+	service, ok := w.snap.services.get(serviceKey(server.id.Service))
+	if ok && s.Mode.Owner() != service.owner && p.census.services[service.live] {
+		p.found = service.live
+	}
+	if p.census.rerouted && s.Mode.Source() == lvs.Local {
+		k := packet.Key{Flow: w.sessions.Flow(slot, conntrack.Outbound), Protocol: s.Protocol}
+		p.rerouted = w.answerOwner(&k) != w.number
+	}
+	return p.found != nil || p.rerouted
+}
+
+// settle notes that no session is at a former owner, as far as a census has found none. moving
+// lasts until all workers know that: one that hands a flow to its former owner must get it back.
+func (c *change) settle(n *census) {
+	r := c.registry
+	if r.settledAt != 0 && c.engine.adopted() >= r.settledAt {
+		r.settledAt, c.changed = 0, true
+	}
+	if n == nil {
+		return
+	}
+	for live := range n.services {
+		c.forgetFormer(live, n.revision)
+	}
+	if n.rerouted && r.reroutedAt <= n.revision {
+		r.rerouted, r.settledAt, c.changed = false, r.revision+1, true
+	}
+}
+
+// forgetFormer drops the former rule of a service, unless it has changed since the census began.
+func (c *change) forgetFormer(live *liveService, revision uint64) {
+	r := c.registry
+	if !r.formers[live] || live.formerAt > revision {
+		return
+	}
+	live.former = false
+	delete(r.formers, live)
+	r.settledAt, c.changed = r.revision+1, true
+	old, known := c.new.services.get(serviceKey(live.id))
+	if !known || old.live != live {
+		return
+	}
+	entry := *old
+	entry.former = false
+	c.ownServices(1).set(serviceKey(live.id), &entry)
+	order := c.ownOrder()
+	(*order)[slices.Index(*order, old)] = &entry
+	c.setEchoes(live.settings.vip())
+}
