@@ -58,15 +58,24 @@ func (w *Worker) fragment(p *ports.Packet, m *meta) Verdict {
 	if f.Offset == 0 {
 		return w.firstFragment(p, m, &d, piece)
 	}
-	decision, place, verdict := w.fragments.table.Later(&d, piece, w.now)
+	decision, hold, verdict := w.fragments.table.Later(&d, piece, w.now)
 	switch verdict {
 	case conntrack.FragmentForwarded:
 		return w.laterFragment(p, m, decision)
 	case conntrack.FragmentHeld:
-		w.fragments.held[place] = *p
+		w.holdFragment(p, hold)
 		return Taken
 	}
 	return fragmentVerdicts[verdict]
+}
+
+// holdFragment keeps a fragment that waits, and drops the one that gives way to it.
+func (w *Worker) holdFragment(p *ports.Packet, hold conntrack.Hold) {
+	kept := &w.fragments.held[hold.Place]
+	if hold.Displaced != conntrack.FragmentForwarded {
+		w.drop(kept, fragmentVerdicts[hold.Displaced])
+	}
+	*kept = *p
 }
 
 // firstFragment processes a datagram's first fragment, and then the fragments that waited for it.
