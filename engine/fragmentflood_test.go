@@ -1,31 +1,25 @@
 package engine
 
 import (
-	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 
 	"fulcrum/modes"
 )
 
-// fragmentFloods are the source of a flood's n-th fragment.
-var fragmentFloods = map[string]func(n int) string{
-	"one source":  func(int) string { return "192.168.66.1:9" },
-	"256 sources": func(n int) string { return fmt.Sprintf("192.168.67.%d:9", n%256) },
-	"ever new ones": func(n int) string {
-		return fmt.Sprintf("172.%d.%d.%d:9", 16+n>>16, n>>8&255, n&255)
-	},
-}
+// fragmentFloods are how many sources a flood of fragments has.
+var fragmentFloods = map[string]int{"one source": 1, "256 sources": 256, "ever new ones": 60_000}
 
 // TestReorderedFragmentsUnderFloods: 500 datagrams arrive whose second fragment comes 2 ms before
 // the first, while 20,000 second fragments a second come whose first never does.
 func TestReorderedFragmentsUnderFloods(t *testing.T) {
 	for _, s := range []site{twoArm, twoArm.twin()} {
-		for name, source := range fragmentFloods {
+		for name, sources := range fragmentFloods {
 			t.Run(s.name+" "+name, func(t *testing.T) {
 				b := newBed(t, s, s.serving(s.echo(modes.NAT, 1)))
-				piecesOf := func(from string, id int) [2][]byte {
-					whole := s.in(udp(from, echoVIP, strings.Repeat("x", 100)).
+				piecesOf := func(from netip.AddrPort, id int) [2][]byte {
+					whole := s.in(udp(from.String(), echoVIP, strings.Repeat("x", 100)).
 						with(func(p *pkt) { p.id = uint16(id) }))
 					var frames [2][]byte
 					for i, f := range fragmentsOf(whole, 56) {
@@ -39,7 +33,7 @@ func TestReorderedFragmentsUnderFloods(t *testing.T) {
 					for range ms {
 						b.now++
 						for range 20 {
-							b.deliver(s.front, piecesOf(source(n), n)[1])
+							b.deliver(s.front, piecesOf(netip.AddrPortFrom(at4(strangerAt(n%sources, s.is6)).Addr(), 9), n)[1])
 							n++
 						}
 						b.turn()
@@ -47,7 +41,7 @@ func TestReorderedFragmentsUnderFloods(t *testing.T) {
 				}
 				flood(50)
 				for i := range honest {
-					pieces := piecesOf(fmt.Sprintf("192.168.%d.9:%d", 10+i%20, 5000+i), i)
+					pieces := piecesOf(at4(clientAt(i)), i)
 					b.receive(s.front, pieces[1])
 					flood(2)
 					b.receive(s.front, pieces[0])

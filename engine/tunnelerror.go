@@ -28,8 +28,15 @@ func (w *Worker) tunnelError(p *ports.Packet, m *meta) Verdict {
 	if six {
 		q, ok = packet.Quoted6(inner)
 	}
+	if !ok {
+		return DropICMPError
+	}
 	ref, known := w.lookup(&q.Key)
-	if !ok || !known || ref.Direction() != conntrack.Inbound {
+	switch {
+	case !known:
+		_, port, _ := w.snap.routes.next(q.Key.Src) // where the client's packets come in
+		return w.seek(p, m, &q.Key, port)
+	case ref.Direction() != conntrack.Inbound:
 		return DropICMPError
 	}
 	s := w.sessions.At(ref.Slot())
