@@ -84,6 +84,7 @@ max_v6        = {{.Session.MaxV6}}
 {{- end}}
 sloppy_tcp    = {{.Session.SloppyTCP}}
 expire_nodest = {{.Session.ExpireNoDest}}
+route_unmatched = {{.Session.RouteUnmatched}}
 {{- with changed .Session.Timeouts}}
 [session.timeouts]
 {{- range .}}

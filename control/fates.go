@@ -56,6 +56,7 @@ var fates = map[reflect.Type]map[string]fate{
 	},
 	reflect.TypeFor[config.Session](): {
 		"Max": restart, "MaxV6": restart, "SloppyTCP": live, "ExpireNoDest": live,
+		"RouteUnmatched":  live,
 		"ExpireQuiescent": unbuilt, "Timeouts": parts,
 	},
 	reflect.TypeFor[config.Service](): {

@@ -90,6 +90,11 @@ func TestPlan(t *testing.T) {
 			"change session.expire_nodest | false -> true | 0 ",
 			"remove real server 10.0.0.12:8080 of web |  | 12 end at once; their clients' next packets are scheduled anew",
 		}},
+		{"route_unmatched", []string{"max = 1000", "max = 1000\nroute_unmatched = true"}, []string{
+			"change session.route_unmatched | false -> true | 0 ",
+			"warning session.route_unmatched: real servers of nat services can reach every network of the " +
+				"director, and hosts of these networks can reach the real servers; filter what must not pass",
+		}},
 		{"another address of a real server", []string{"10.0.0.12:8080", "10.0.0.12:8081"}, []string{
 			"remove real server 10.0.0.12:8080 of web |  | 12 " + gone,
 			"add real server 10.0.0.12:8081 of web | weight 2 | 0 ",
@@ -180,6 +185,9 @@ func planLines(p *Plan) (lines []string) {
 	}
 	for _, c := range p.Changes {
 		lines = append(lines, fmt.Sprintf("%s %s | %s | %d %s", c.Action, c.Object, c.Detail, c.Sessions, c.Effect))
+	}
+	for _, w := range p.Warnings {
+		lines = append(lines, "warning "+w)
 	}
 	return lines
 }

@@ -21,6 +21,7 @@ type Report struct {
 	Held        uint64            `json:"held"`     // that wait now for a neighbour or a device
 	Drops       map[string]uint64 `json:"drops"`    // by reason; only reasons that occurred
 	Evicted     uint64            `json:"evicted"`  // half-open sessions evicted from a full table
+	Routed      uint64            `json:"routed"`   // routed without a session (route_unmatched)
 	Ports       []PortReport      `json:"ports"`
 	Services    []ServiceReport   `json:"services"`
 	Workers     []WorkerReport    `json:"workers"`
@@ -104,7 +105,8 @@ func NewReport(c *config.Config, e engine.Report) Report {
 	r := Report{
 		Received: e.Received, Originated: e.Originated,
 		Transmitted: e.Transmitted, Consumed: e.Consumed, Held: e.Held,
-		Drops: map[string]uint64{}, Evicted: e.Evicted, Pauses: readPauses(),
+		Drops: map[string]uint64{}, Evicted: e.Evicted, Routed: e.Routed,
+		Pauses:   readPauses(),
 		Services: []ServiceReport{}, // JSON shows an empty list, not null
 	}
 	for v := range engine.NumVerdicts {
@@ -210,6 +212,9 @@ func (r *Report) writeAccount(w io.Writer) error {
 	fmt.Fprintf(w, law, r.Received, r.Originated, r.Transmitted, r.Consumed, r.dropped(), r.Held)
 	if r.Evicted > 0 {
 		fmt.Fprintf(w, "%d half-open sessions evicted from a full table\n", r.Evicted)
+	}
+	if r.Routed > 0 {
+		fmt.Fprintf(w, "%d packets of nat real servers routed without a session\n", r.Routed)
 	}
 	if r.Pauses.Count > 0 {
 		fmt.Fprintf(w, "%d pauses for garbage collection, the longest %.0f µs\n",

@@ -23,7 +23,10 @@ func EngineConfig(c *config.Config) engine.Config {
 
 // EngineSettings returns what of a configuration the engine can change while it runs.
 func EngineSettings(c *config.Config) engine.Settings {
-	s := engine.Settings{SloppyTCP: c.Session.SloppyTCP, ExpireNoDest: c.Session.ExpireNoDest}
+	s := engine.Settings{
+		SloppyTCP: c.Session.SloppyTCP, ExpireNoDest: c.Session.ExpireNoDest,
+		RouteUnmatched: c.Session.RouteUnmatched,
+	}
 	for state, timeout := range c.Session.Timeouts {
 		s.Timeouts.Set(lvs.State(state), timeout)
 	}

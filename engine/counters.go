@@ -21,6 +21,9 @@ type Totals struct {
 	// Evicted counts half-open sessions evicted from a full table. They are not packets, and not
 	// part of the law.
 	Evicted uint64
+	// Routed counts packets of nat real servers that were routed without a session. They are sent,
+	// held, or dropped on their way out like any other packet.
+	Routed uint64
 }
 
 // Balance returns zero if the conservation law holds, and otherwise the difference.
@@ -66,6 +69,7 @@ const (
 type published struct {
 	totals     [numTerms + numReasons]atomic.Uint64
 	evicted    atomic.Uint64
+	routed     atomic.Uint64
 	turns      atomic.Uint64
 	busy       atomic.Uint64 // ms
 	turnTimes  [numTurnTimes]atomic.Uint64
@@ -81,6 +85,7 @@ type publishedTraffic [5]atomic.Uint64
 
 func (p *published) setTotals(t *Totals) {
 	p.evicted.Store(t.Evicted)
+	p.routed.Store(t.Routed)
 	for i, v := range [numTerms]uint64{
 		t.Received, t.Originated, t.Transmitted, t.Consumed,
 		t.Held, t.HandedOver, t.TakenOver,
@@ -94,6 +99,7 @@ func (p *published) setTotals(t *Totals) {
 
 func (p *published) addTotals(t *Totals) {
 	t.Evicted += p.evicted.Load()
+	t.Routed += p.routed.Load()
 	for i, v := range [numTerms]*uint64{
 		&t.Received, &t.Originated, &t.Transmitted, &t.Consumed,
 		&t.Held, &t.HandedOver, &t.TakenOver,

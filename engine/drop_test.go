@@ -162,7 +162,7 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 	},
 	DropICMPLimit: func(t *testing.T) *bed {
 		a := newAsked(t, oneArm, 2, oneArm.web(modes.NAT, 1))
-		for from := packet.AddrOf4(9); a.engine.inquiries.take(from, a.now); {
+		for from := packet.AddrOf4(9); a.engine.inquiries.takeError(from, a.now); {
 		}
 		a.fromClient(strayError("0.0.0.9", 1))
 		return a.bed

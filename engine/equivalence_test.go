@@ -25,6 +25,7 @@ func everything(s *site, variant int) Settings {
 	n.Neighbours = n.Neighbours[:1+variant%len(n.Neighbours)]
 	n.SloppyTCP = variant%3 == 1
 	n.ExpireNoDest = variant%2 == 1
+	n.RouteUnmatched = variant%4 < 2
 	for i, m := range allModes {
 		t, u := s.web(m, 3), s.echo(m, 2)
 		t.Address = netip.AddrPortFrom(t.Address.Addr(), uint16(80+i))

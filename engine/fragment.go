@@ -87,7 +87,10 @@ func (w *Worker) firstFragment(
 		return faults[m.Fault]
 	}
 	if !m.Kind.HasSession() {
-		return w.otherProtocol(p, m)
+		m.SrcPort, m.DstPort = 0, 0
+		if !w.isPlain(p, m) {
+			return w.otherProtocol(p, m)
+		}
 	}
 	decision := conntrack.Decision{SrcPort: m.SrcPort, DstPort: m.DstPort, Protocol: m.Protocol}
 	owner := w.fragmentOwner(p, m)
@@ -110,6 +113,9 @@ func (w *Worker) firstFragment(
 func (w *Worker) first(p *ports.Packet, m *meta, owner int) Verdict {
 	if owner != w.number {
 		return w.handOver(p, owner)
+	}
+	if !m.Kind.HasSession() {
+		return w.otherProtocol(p, m)
 	}
 	m.fragment = true
 	m.WriteKey(&w.key, p.Bytes())
@@ -156,6 +162,9 @@ func (w *Worker) laterFragment(p *ports.Packet, m *meta, decision conntrack.Deci
 	m.WriteKey(&w.key, p.Bytes())
 	ref, known := w.lookup(&w.key)
 	if !known {
+		if v, taken := w.routePlainly(p, m); taken {
+			return v
+		}
 		return DropNoSession
 	}
 	var g passage

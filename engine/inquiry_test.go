@@ -62,7 +62,7 @@ func strangerAt(n int, six bool) string {
 func TestStrayErrorsAreBounded(t *testing.T) {
 	for _, s := range []site{twoArm, twoArm.twin()} {
 		for _, workers := range []int{2, 4} {
-			for sources, want := range map[int]rate{1: inquirerRate, 60000: inquiryRate} {
+			for sources, want := range map[int]rate{1: errorRounds[1], 60000: errorRounds[0]} {
 				t.Run(fmt.Sprint(s.name, " ", workers, " ", sources), func(t *testing.T) {
 					a := newAsked(t, s, workers, s.echo(modes.NAT, 1))
 					from := func(n int) string { return strangerAt(n%sources, s.is6) }
@@ -147,5 +147,43 @@ func TestTunnelErrorsReachTheirOwner(t *testing.T) {
 				packet.ICMPCodeHostUnreachable, 0))
 		}
 		a.dropped("")
+	}
+}
+
+// TestStrayAnswersAreBounded: a flood of answers to echo requests that were never sent comes to
+// each other worker at a limited rate. An answer of a real server still finds its session.
+func TestStrayAnswersAreBounded(t *testing.T) {
+	for _, s := range []site{twoArm, twoArm.twin()} {
+		service := s.echo(modes.NAT, 1)
+		service.Echo = false
+		a := newAsked(t, s, 4, service)
+		a.queue = 3 // which has the session
+		ask := echoRequest("192.168.5.9", vipAlone)
+		a.fromClient(ask)
+		a.collectAll()
+		a.queue = 0
+		before := a.handedOver()
+		const ms, each = 1000, 20
+		for range ms {
+			a.now++
+			for range each {
+				stray := s.in(icmp("192.168.66.1", "192.168.5.9", packet.ICMPEchoReply, 0, 7, nil))
+				if s.is6 {
+					stray.src = at4(strangerAt(1, true))
+				}
+				a.deliver(s.front, stray.frame(s.gateway.mac, s.own(s.front).mac))
+			}
+			a.turn()
+		}
+		most := int(echoRounds[1].perSecond + echoRounds[1].burst)
+		// The last hand-over of a round leads back to the worker that began it.
+		if visits := int(a.handedOver()-before) / 4; visits > most || visits < most*9/10 {
+			t.Errorf("%d visits at each worker, want %d", visits, most)
+		}
+		a.quiet()
+		answer := icmp(narrowAddr(s.servers[0].addr), "192.168.5.9", packet.ICMPEchoReply, 0, ask.rest,
+			ask.payload)
+		a.fromServer(0, answer)
+		a.toClient(answer.from(at4(vipAlone)).hop())
 	}
 }

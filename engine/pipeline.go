@@ -132,13 +132,13 @@ func (w *Worker) lookup(k *packet.Key) (conntrack.Ref, bool) {
 	return w.sessions.Lookup(w.sessions.Hash(k), k)
 }
 
-// otherProtocol returns the verdict about a packet of a protocol that no service can have.
+// otherProtocol processes a packet of a protocol that no service can have.
 func (w *Worker) otherProtocol(p *ports.Packet, m *meta) Verdict {
 	m.WriteKey(&w.key, p.Bytes())
 	kind, ours := w.snap.kindOf(w.key.Dst)
 	switch {
 	case !ours:
-		return DropNotOurs
+		return w.unmatched(p, m)
 	case kind == vip:
 		return DropNoService
 	}

@@ -28,7 +28,9 @@ type registry struct {
 	vips     map[packet.Addr][]*liveService // configured services, by VIP
 	locals   map[packet.Addr]int            // number of services that use a local address
 	// ends holds the number of real servers for each socket of clientEnds.
-	ends         map[lookupKey]int
+	ends map[lookupKey]int
+	// natHosts holds the number of real servers at each address of natHosts in the snapshot.
+	natHosts     map[packet.Addr]int
 	live         []*liveServer // by id
 	gone         []uint32      // ids of removed real servers
 	free         []uint32      // ids without real server

@@ -20,6 +20,9 @@ type Settings struct {
 	SloppyTCP    bool               // any TCP packet but RST may start a session
 	ExpireNoDest bool               // sessions end with their real server; SYNs leave one of weight 0
 	Timeouts     conntrack.Timeouts // of sessions without packets, by state
+	// RouteUnmatched: what real servers of nat services send on their own account, and what returns
+	// to them, is routed.
+	RouteUnmatched bool
 }
 
 // PortSettings are a port's own addresses, each with its subnet's prefix length.
@@ -88,5 +91,5 @@ func (s *Service) sameSettings(o *Service) bool {
 // sameOptions reports whether two settings have the same switches and timeouts.
 func (s *Settings) sameOptions(o *Settings) bool {
 	return s.SloppyTCP == o.SloppyTCP && s.ExpireNoDest == o.ExpireNoDest &&
-		s.Timeouts == o.Timeouts
+		s.Timeouts == o.Timeouts && s.RouteUnmatched == o.RouteUnmatched
 }

@@ -32,6 +32,8 @@ type snapshot struct {
 	// clientEnds holds real servers' sockets. A packet from such a socket belongs to the worker of
 	// the client to which it goes.
 	clientEnds lookup[struct{}]
+	// natHosts holds the addresses of nat real servers, if their own packets are routed.
+	natHosts lookup[struct{}]
 }
 
 // topology is what next hops depend on. It changes seldom. After a change, sessions look up their

@@ -21,7 +21,7 @@ func (w *Worker) tunnelError(p *ports.Packet, m *meta) Verdict {
 		at, six = packet.Tunnelled6(quoted)
 	}
 	if at == 0 {
-		return DropICMPError
+		return w.strangeError(p, m)
 	}
 	inner := quoted[at:]
 	q, ok := packet.Quoted4(inner)
@@ -29,7 +29,7 @@ func (w *Worker) tunnelError(p *ports.Packet, m *meta) Verdict {
 		q, ok = packet.Quoted6(inner)
 	}
 	if !ok {
-		return DropICMPError
+		return w.strangeError(p, m)
 	}
 	ref, known := w.lookup(&q.Key)
 	switch {
@@ -57,6 +57,14 @@ func (w *Worker) tunnelError(p *ports.Packet, m *meta) Verdict {
 	w.counters.totals.Originated++
 	w.send(p, h)
 	return Taken
+}
+
+// strangeError returns the verdict about an ICMP error that quotes nothing which can have a session.
+func (w *Worker) strangeError(p *ports.Packet, m *meta) Verdict {
+	if v, taken := w.routePlainly(p, m); taken {
+		return v
+	}
+	return DropICMPError
 }
 
 // problem translates an ICMP error about a tunnel for the sender of the inner packet, and returns

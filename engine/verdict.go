@@ -254,7 +254,7 @@ var verdicts = [NumVerdicts]struct{ name, meaning, remedy string }{
 		name:    "not_ours",
 		meaning: "to an address that is not the director's, and of no session",
 		remedy: "check which router sends such packets here; in nat, look for connections " +
-			"that real servers open themselves",
+			"that real servers open themselves (`route_unmatched` routes them)",
 	},
 	DropNoRealServer: {
 		name: "no_real_server",

@@ -15,6 +15,7 @@ func newCheckCommand() *cobra.Command {
 		Short: "Check a configuration file and explain all its problems",
 		Long: "check reads a configuration file. It prints each problem as\n\n" +
 			"  file:line: key: what is wrong; what is right\n\n" +
+			"Warnings tell what a valid file opens that is closed by default.\n" +
 			"It opens no device and needs no privileges. The exit status is 0 for a valid file and 1 otherwise.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(command *cobra.Command, args []string) error { return checkFile(command, args[0]) },
@@ -31,6 +32,9 @@ func checkFile(command *cobra.Command, file string) error {
 		return &exitError{code: 1, err: err}
 	}
 	fmt.Fprintln(command.OutOrStdout(), checkSummary(c))
+	for _, w := range c.Warnings() {
+		fmt.Fprintf(command.ErrOrStderr(), "%s: warning: %s\n", c.File, w)
+	}
 	return nil
 }
 
