@@ -324,7 +324,7 @@ func TestFragmentsAreTheModel(t *testing.T) {
 func FuzzFragments(f *testing.F) {
 	f.Add([]byte{0, 1, 0, 2, 1, 1, 2, 9, 2, 0, 200, 0, 3, 1, 1, 255})
 	f.Fuzz(func(t *testing.T, script []byte) {
-		table, now, held := NewFragments(2*setSize, 1), uint32(1<<32-1000), map[Place]bool{}
+		table, now, held := NewFragments(6*setSize, 1), uint32(1<<32-1000), map[Place]bool{}
 		free := func(at Place) {
 			if !held[at] {
 				t.Fatalf("place %d comes back without a fragment", at)
@@ -333,6 +333,7 @@ func FuzzFragments(f *testing.F) {
 		}
 		for ; len(script) >= 4; script = script[4:] {
 			d := datagram4(uint32(script[1] >> 2))
+			d.Src.Lo += uint64(d.ID % 5)
 			p := Piece{Offset: uint16(script[2]) << (script[1] & 3 * 3),
 				Length: uint16(script[3]) << (script[0] >> 4), More: script[0]&8 != 0}
 			switch script[0] & 7 {

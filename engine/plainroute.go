@@ -92,23 +92,5 @@ func (w *Worker) impassablePlainly(p *ports.Packet, m *meta, mtu int) Verdict {
 	if m.TTL > 1 {
 		r.why, r.what, r.rest = DropTooBig, tooBig, uint32(mtu)
 	}
-	if m.mustNotBeRefused(p) {
-		return r.why
-	}
 	return w.refuse(p, m, r)
-}
-
-// mustNotBeRefused reports whether no ICMP error may be sent about a packet (RFC 1122, 3.2.2; RFC
-// 4443, 2.4): an ICMP error, or an IPv4 fragment that is not the first.
-func (m *meta) mustNotBeRefused(p *ports.Packet) bool {
-	b := p.Bytes()
-	switch m.Kind {
-	case packet.ICMP4:
-		return packet.ICMP(b[m.Transport:m.End]).IsError()
-	case packet.ICMP6:
-		return packet.ICMPv6(b[m.Transport:m.End]).IsError()
-	case packet.Fragment4:
-		return packet.IPv4(b[m.Network:]).FragmentOffset() != 0
-	}
-	return false
 }
