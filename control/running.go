@@ -19,7 +19,8 @@ import (
 // against an index of the others, updates the engine, and saves how to undo it. It renders and
 // parses nothing, and does not read other services. Config copies the configuration on demand.
 type Running struct {
-	// Log gets the results of drains, and warnings about what is applied. nil discards them. Set it before the first drain.
+	// Log gets the results of drains, and warnings about what is applied. nil discards them. Set it
+	// before the first of either.
 	Log *slog.Logger
 
 	engine *engine.Engine

@@ -59,7 +59,7 @@ func (w *Worker) tunnelError(p *ports.Packet, m *meta) Verdict {
 	return Taken
 }
 
-// strangeError returns the verdict about an ICMP error that quotes nothing which can have a session.
+// strangeError returns the verdict about an ICMP error that quotes nothing with a session.
 func (w *Worker) strangeError(p *ports.Packet, m *meta) Verdict {
 	if v, taken := w.routePlainly(p, m); taken {
 		return v
