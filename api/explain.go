@@ -37,6 +37,7 @@ type Explanation struct {
 	RealServer string            `json:"real_server,omitempty"`
 	Session    *ExplainedSession `json:"session,omitempty"`  // nil if the packet would begin one
 	Replaces   bool              `json:"replaces,omitempty"` // ends a session and begins another
+	Routed     bool              `json:"routed,omitempty"`   // without service, by route_unmatched
 	Leaves     *Departure        `json:"leaves,omitempty"`   // nil if no next hop was found
 }
 
@@ -133,6 +134,7 @@ func newExplanation(c *config.Config, packet string, e *engine.Explanation) Expl
 	x := Explanation{
 		Packet: packet, PortIn: c.Ports[e.Port].Name, Worker: e.Worker,
 		Forwarded: e.Verdict == engine.Taken, Replaces: e.Replaces, Answer: e.Answer.String(),
+		Routed: e.Routed,
 	}
 	if !x.Forwarded {
 		x.Reason, x.Meaning, x.Remedy = e.Verdict.String(), e.Verdict.Meaning(), e.Verdict.Remedy()
@@ -205,6 +207,8 @@ func (x *Explanation) writeSession(line func(string, string, ...any)) {
 		line("session", "new; replaces a session that has ended")
 	case x.RealServer != "":
 		line("session", "new")
+	case x.Routed:
+		line("session", "none; routed for a nat real server (route_unmatched)")
 	}
 }
 

@@ -112,6 +112,7 @@ type Session struct {
 	Max             int  // IPv4 sessions of the whole director
 	MaxV6           int  // IPv6 sessions of the whole director; 0 if no service needs any
 	SloppyTCP       bool // any TCP packet except RST starts a session, not only SYN
+	RouteUnmatched  bool // what nat real servers send on their own account is routed
 	ExpireNoDest    bool // sessions end with their real server; SYNs leave one of weight 0
 	ResetUnknown    ResetUnknown
 	ExpireQuiescent bool // as above for weight 0 under persistence; always false: not built yet

@@ -110,7 +110,7 @@ func TestEveryValueGiven(t *testing.T) {
 			Address: netip.MustParseAddr("10.1.0.254"), MAC: net.HardwareAddr{2, 0, 0, 0, 0, 0xfe}, Port: 1,
 		}},
 		Session: Session{Max: 2_000_000, SloppyTCP: true, ExpireNoDest: true,
-			ResetUnknown: ResetAll, Timeouts: timeouts},
+			ResetUnknown: ResetAll, RouteUnmatched: true, Timeouts: timeouts},
 		Services: []Service{{
 			Name: "dns", Address: netip.MustParseAddrPort("10.0.0.100:53"), Protocol: lvs.UDP, Mode: lvs.FullNAT, Scheduler: lvs.WRR,
 			PersistenceMask: 32, Echo: true, Announce: AnnounceOn,

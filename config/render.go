@@ -91,6 +91,7 @@ max_v6        = {{.Session.MaxV6}}
 sloppy_tcp    = {{.Session.SloppyTCP}}
 expire_nodest = {{.Session.ExpireNoDest}}
 reset_unknown = {{quote (print .Session.ResetUnknown)}}
+route_unmatched = {{.Session.RouteUnmatched}}
 {{- with changed .Session.Timeouts}}
 [session.timeouts]
 {{- range .}}

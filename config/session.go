@@ -20,12 +20,13 @@ const (
 func readSession(t *table) Session {
 	defer t.done()
 	s := Session{
-		MaxV6:        t.get("max_v6").integer(unsetMaxV6, 0, mostSessions),
-		Max:          t.get("max").integer(defaultSessions, 1, mostSessions),
-		SloppyTCP:    t.get("sloppy_tcp").boolean(false),
-		ExpireNoDest: t.get("expire_nodest").boolean(false),
-		ResetUnknown: ResetUnknown(t.get("reset_unknown").choice(string(ResetTwoWay), resets)),
-		Timeouts:     readTimeouts(t.table("timeouts")),
+		MaxV6:          t.get("max_v6").integer(unsetMaxV6, 0, mostSessions),
+		Max:            t.get("max").integer(defaultSessions, 1, mostSessions),
+		SloppyTCP:      t.get("sloppy_tcp").boolean(false),
+		ExpireNoDest:   t.get("expire_nodest").boolean(false),
+		RouteUnmatched: t.get("route_unmatched").boolean(false),
+		ResetUnknown:   ResetUnknown(t.get("reset_unknown").choice(string(ResetTwoWay), resets)),
+		Timeouts:       readTimeouts(t.table("timeouts")),
 	}
 	t.get("expire_quiescent").refuse()
 	return s

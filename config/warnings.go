@@ -21,8 +21,21 @@ func servicesNamed(names []string) string {
 	return text
 }
 
-// Warnings returns what is valid in the configuration, but hardly meant: one sentence each.
-func (c *Config) Warnings() (all []string) {
+// Warnings returns what is valid in the configuration, but hardly meant, or opens what is closed by
+// default: one sentence each.
+func (c *Config) Warnings() []string {
+	all := c.dividedVIPs()
+	if c.Session.RouteUnmatched {
+		all = append(all, "session.route_unmatched: real servers of nat services can reach every "+
+			"network of the director, and hosts of these networks can reach the real servers; "+
+			"filter what must not pass")
+	}
+	return all
+}
+
+// dividedVIPs returns a warning for each VIP of which some services want it announced and others do
+// not.
+func (c *Config) dividedVIPs() (all []string) {
 	var order []netip.Addr
 	wants := map[netip.Addr]*[2][]string{} // names of the services of a VIP: silent ones, others
 	for i := range c.Services {

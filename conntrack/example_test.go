@@ -135,14 +135,14 @@ func ExampleFragments() {
 	second := conntrack.Piece{Offset: 1480, Length: 1480, More: true}
 	last := conntrack.Piece{Offset: 2960, Length: 40}
 
-	_, place, verdict := fragments.Later(&datagram, second, 0)
+	_, hold, verdict := fragments.Later(&datagram, second, 0)
 	fmt.Println("second:", verdict)
 
 	decision := conntrack.Decision{
 		SrcPort: ports.SrcPort, DstPort: ports.DstPort, Protocol: packet.ProtocolUDP,
 	}
 	released, verdict := fragments.First(&datagram, first, decision, 1, nil)
-	fmt.Println("first:", verdict, "and then the second:", released[0] == place)
+	fmt.Println("first:", verdict, "and then the second:", released[0] == hold.Place)
 
 	decision, _, verdict = fragments.Later(&datagram, last, 2)
 	fmt.Println("last:", verdict, "to port", decision.DstPort)

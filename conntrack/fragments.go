@@ -1,6 +1,10 @@
 package conntrack
 
-import "fulcrum/packet"
+import (
+	"slices"
+
+	"fulcrum/packet"
+)
 
 // Datagram identifies a datagram: its fragments have these fields in common (RFC 791, 2.3; RFC
 // 8200, 4.5).
@@ -35,11 +39,13 @@ const setSize = 8
 // returned place. When the table returns that place again, the caller forwards or drops the
 // fragment.
 //
-// A datagram is found by hash in a set of a few. When the set is full, a new datagram evicts the
-// oldest. A complete datagram is forgotten at once, so that its identification may be used again.
+// A datagram is found by hash in a set of a few. When the set is full, a new datagram evicts
+// another. A complete datagram is forgotten at once, so that its identification may be used again.
 type Fragments struct {
 	tags      []uint32 // of the hash, by entry; 0 is a free one
+	sources   []uint32 // by entry
 	datagrams []fragmented
+	proofs    proofs
 	waiting   waiting
 	hasher    packet.Hasher
 	n         int
@@ -54,16 +60,28 @@ type fragmented struct {
 	decision Decision
 	since    uint32 // when its earliest fragment came, ms
 	queue    chain  // fragments that came before the first
-	decided  bool   // the first has come
-	bad      bool   // fragments have overlapped
+	progress progress
+	standing standing // of its source, when the earliest fragment came
 	seen     coverage
 }
+
+// progress says how far a datagram has come.
+type progress uint8
+
+const (
+	awaited progress = iota // its first fragment has not come yet
+	decided
+	bad // fragments have overlapped
+)
 
 // NewFragments returns a table for about the given number of datagrams at a time. The seed makes
 // hashing repeatable in tests; 0 draws a secret.
 func NewFragments(datagrams int, seed uint64) *Fragments {
 	n := max(1, (datagrams+setSize-1)/setSize) * setSize
-	f := &Fragments{tags: make([]uint32, n), datagrams: make([]fragmented, n), hasher: newHasher(seed)}
+	f := &Fragments{
+		tags: make([]uint32, n), sources: make([]uint32, n), datagrams: make([]fragmented, n),
+		hasher: newHasher(seed),
+	}
 	f.waiting.freeAll()
 	return f
 }
@@ -93,54 +111,79 @@ func (f *Fragments) First(
 	if verdict := f.see(e, p); verdict != FragmentForwarded {
 		return released, verdict
 	}
-	e.decision, e.decided = v, true
+	e.decision, e.progress = v, decided
 	for e.queue.n > 0 {
 		released = append(released, f.waiting.pop(&e.queue))
 	}
-	f.forgetComplete(i)
+	f.forgetComplete(i, now)
 	return released, FragmentForwarded
 }
 
 // Later returns what to do with another fragment (offset not 0): forward it by the returned
-// Decision, hold it at the returned Place, or drop it for the returned reason. First or Expire
-// returns the place of a held fragment again.
-func (f *Fragments) Later(d *Datagram, p Piece, now uint32) (Decision, Place, FragmentVerdict) {
+// Decision, keep it as the returned Hold says, or drop it for the returned reason. First, Expire or
+// a Hold returns the place of a held fragment again.
+func (f *Fragments) Later(d *Datagram, p Piece, now uint32) (Decision, Hold, FragmentVerdict) {
 	if fault := p.fault(); fault != FragmentForwarded {
-		return Decision{}, 0, fault
+		return Decision{}, Hold{}, fault
 	}
 	i, known := f.find(d, now)
 	switch {
-	case known && (f.datagrams[i].decided || f.datagrams[i].bad):
-		return f.follow(i, p)
-	case f.waiting.full() || known && f.datagrams[i].queue.n == MaxQueued:
-		return Decision{}, 0, FragmentQueueFull
+	case known && f.datagrams[i].progress != awaited:
+		return f.follow(i, p, now)
+	case known && f.datagrams[i].queue.n == MaxQueued:
+		return Decision{}, Hold{}, FragmentQueueFull
 	case !known:
 		i = f.insert(d, now)
 	}
-	e := &f.datagrams[i]
-	if verdict := f.see(e, p); verdict != FragmentForwarded {
-		return Decision{}, 0, verdict
+	if verdict := f.see(&f.datagrams[i], p); verdict != FragmentForwarded {
+		return Decision{}, Hold{}, verdict
 	}
-	return Decision{}, f.waiting.push(&e.queue, uint32(i), now), FragmentHeld
+	return Decision{}, f.hold(i, now), FragmentHeld
 }
 
 // follow is Later for a datagram whose first fragment has come, or whose fragments overlapped.
-func (f *Fragments) follow(i int, p Piece) (Decision, Place, FragmentVerdict) {
+func (f *Fragments) follow(i int, p Piece, now uint32) (Decision, Hold, FragmentVerdict) {
 	e := &f.datagrams[i]
 	v, verdict := e.decision, f.see(e, p)
-	f.forgetComplete(i)
-	return v, 0, verdict
+	f.forgetComplete(i, now)
+	return v, Hold{}, verdict
+}
+
+// hold finds a place for a fragment of entry i. If all are taken, another fragment gives way.
+func (f *Fragments) hold(i int, now uint32) Hold {
+	var h Hold
+	if f.waiting.full() {
+		h.Displaced = f.displace(i)
+	}
+	h.Place = f.waiting.push(&f.datagrams[i], uint32(i), f.sources[i], now)
+	return h
+}
+
+// displace frees the place of a fragment that gives way to one of entry i, and returns why that
+// fragment is dropped. The place is the next that push takes.
+func (f *Fragments) displace(i int) FragmentVerdict {
+	if f.waiting.abandoned.n > 0 {
+		_, reason := f.waiting.takeAbandoned()
+		return reason
+	}
+	// The oldest place of a source or a standing is the first in its datagram's queue.
+	at := int(f.waiting.places[f.waiting.victim()].datagram)
+	f.waiting.pop(&f.datagrams[at].queue)
+	if at != i {
+		f.forgetEmpty(at)
+	}
+	return FragmentQueueFull
 }
 
 // see records a fragment's bytes, or returns why the fragment is dropped. After an overlap all
 // fragments of the datagram are dropped (RFC 5722), also those that wait.
 func (f *Fragments) see(e *fragmented, p Piece) FragmentVerdict {
-	if e.bad {
+	if e.progress == bad {
 		return FragmentOverlap
 	}
 	verdict := e.seen.add(p)
 	if verdict == FragmentOverlap {
-		e.bad = true
+		e.progress, e.standing = bad, unproven
 		f.waiting.abandon(&e.queue, FragmentOverlap)
 	}
 	return verdict
@@ -168,19 +211,19 @@ func (f *Fragments) Expire(now uint32, dropped []Dropped) []Dropped {
 }
 
 func (f *Fragments) endWaits(now uint32, dropped []Dropped) []Dropped {
-	if f.waiting.n == 0 {
-		return dropped
+	for f.waiting.abandoned.n > 0 {
+		at, reason := f.waiting.takeAbandoned()
+		dropped = append(dropped, Dropped{at, reason})
 	}
-	for i := range f.waiting.places {
-		w := &f.waiting.places[i]
-		for w.state == heldPlace && now-w.since >= holdTimeout {
-			// Earlier fragments of the same datagram have waited at least as long.
-			q := &f.datagrams[w.datagram].queue
-			dropped = append(dropped, Dropped{f.waiting.pop(q), FragmentTimeout})
-		}
-		if w.state == abandonedPlace {
-			f.waiting.free(Place(i))
-			dropped = append(dropped, Dropped{Place(i), w.reason})
+	for s := range f.waiting.ages {
+		for oldest := &f.waiting.ages[s]; oldest.n > 0; {
+			w := &f.waiting.places[oldest.first-1]
+			if now-w.since < holdTimeout {
+				break
+			}
+			at := int(w.datagram)
+			dropped = append(dropped, Dropped{f.waiting.pop(&f.datagrams[at].queue), FragmentTimeout})
+			f.forgetEmpty(at)
 		}
 	}
 	return dropped
@@ -225,42 +268,47 @@ func (f *Fragments) findOrInsert(d *Datagram, now uint32) int {
 	return f.insert(d, now)
 }
 
-// insert makes an entry for a new datagram. In a full set it replaces the oldest.
+// insert makes an entry for a new datagram. In a full set it replaces another.
 func (f *Fragments) insert(d *Datagram, now uint32) int {
 	first, tag := f.place(d)
-	oldest := first
-	for i := first; i < first+setSize; i++ {
-		if f.tags[i] == 0 {
-			oldest = i
-			break
-		}
-		if now-f.datagrams[i].since > now-f.datagrams[oldest].since {
-			oldest = i
-		}
+	i := slices.Index(f.tags[first:first+setSize], 0)
+	if i >= 0 {
+		i += first
+	} else {
+		i = f.victim(first, now)
+		f.evict(i, now)
 	}
-	f.makeFree(oldest, now)
-	f.tags[oldest] = tag
+	source := f.sourceOf(d)
+	f.tags[i], f.sources[i] = tag, source
 	f.n++
-	e := &f.datagrams[oldest]
-	e.datagram, e.since, e.queue, e.decided, e.bad = *d, now, chain{}, false, false
+	e := &f.datagrams[i]
+	e.datagram, e.since, e.queue, e.progress = *d, now, chain{}, awaited
+	e.standing = f.proofs.standing(source, now)
 	e.seen.n, e.seen.size = 0, 0
-	return oldest
+	return i
 }
 
-func (f *Fragments) makeFree(i int, now uint32) {
-	switch {
-	case f.tags[i] == 0:
-	case f.datagrams[i].expired(now):
+func (f *Fragments) evict(i int, now uint32) {
+	if f.datagrams[i].expired(now) {
 		f.forget(i, FragmentTimeout)
-	default:
-		f.evicted++
-		f.forget(i, FragmentEvicted)
+		return
+	}
+	f.evicted++
+	f.forget(i, FragmentEvicted)
+}
+
+// forgetComplete forgets a datagram if all of its fragments have come. That proves its source.
+func (f *Fragments) forgetComplete(i int, now uint32) {
+	if e := &f.datagrams[i]; e.progress == decided && e.seen.complete() {
+		f.proofs.note(f.sources[i], now)
+		f.forget(i, FragmentForwarded)
 	}
 }
 
-// forgetComplete forgets a datagram if all of its fragments have come.
-func (f *Fragments) forgetComplete(i int) {
-	if e := &f.datagrams[i]; !e.bad && e.seen.complete() {
+// forgetEmpty forgets a datagram of which no fragment waits any more and none has been forwarded:
+// its entry would be of use to no one.
+func (f *Fragments) forgetEmpty(i int) {
+	if e := &f.datagrams[i]; e.queue.n == 0 && e.progress == awaited {
 		f.forget(i, FragmentForwarded)
 	}
 }

@@ -1,6 +1,7 @@
 package conntrack
 
 import (
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -16,7 +17,13 @@ type fragmentModel struct {
 	datagrams []*modelDatagram // the oldest first
 	held      map[Place]*modelDatagram
 	abandoned map[Place]FragmentVerdict
+	proofs    map[uint16]modelProof // by group of sources
 	evicted   uint64
+}
+
+type modelProof struct {
+	source uint32
+	at     uint64
 }
 
 type modelDatagram struct {
@@ -27,6 +34,8 @@ type modelDatagram struct {
 	bad     bool
 	decided *Decision
 	queue   []modelWait
+	source  uint32
+	proven  bool
 }
 
 type modelWait struct {
@@ -46,9 +55,9 @@ func (d *modelDatagram) timeout() uint64 {
 func drawDatagram(t *rapid.T) *Datagram {
 	id := rapid.Uint32Range(0, 6).Draw(t, "id")
 	if rapid.Bool().Draw(t, "IPv6") {
-		return &Datagram{Src: packet.Addr{Lo: 5}, Dst: packet.Addr{Lo: 6}, ID: id}
+		return &Datagram{Src: packet.Addr{Hi: 5 + uint64(id/3)}, Dst: packet.Addr{Lo: 6}, ID: id}
 	}
-	return &Datagram{Src: packet.AddrOf4(5), Dst: packet.AddrOf4(6), ID: id,
+	return &Datagram{Src: packet.AddrOf4(5 + id/3), Dst: packet.AddrOf4(6), ID: id,
 		Protocol: packet.ProtocolUDP}
 }
 
@@ -79,20 +88,53 @@ func (m *fragmentModel) abandon(d *modelDatagram, reason FragmentVerdict) {
 	d.queue = nil
 }
 
-// insert takes a free entry first, then evicts the oldest of all, as Fragments does.
+// insert takes a free entry first, then that of the victim.
 func (m *fragmentModel) insert(k *Datagram) *modelDatagram {
 	if len(m.datagrams) == setSize {
-		reason := FragmentEvicted
-		if oldest := m.datagrams[0]; m.clock-oldest.since >= oldest.timeout() {
+		i, reason := m.victim(), FragmentEvicted
+		if m.expired(m.datagrams[i]) {
 			reason = FragmentTimeout
 		} else {
 			m.evicted++
 		}
-		m.forget(0, reason)
+		m.forget(i, reason)
 	}
-	d := &modelDatagram{Datagram: *k, since: m.clock, seen: map[int]bool{}}
+	d := &modelDatagram{
+		Datagram: *k, since: m.clock, seen: map[int]bool{}, source: m.f.sourceOf(k),
+	}
+	proof := m.proofs[groupOf(d.source)]
+	d.proven = proof.source == d.source && m.clock-proof.at < proofTime
 	m.datagrams = append(m.datagrams, d)
 	return d
+}
+
+func (m *fragmentModel) expired(d *modelDatagram) bool { return m.clock-d.since >= d.timeout() }
+
+// victim returns the oldest of the datagrams that give way first.
+func (m *fragmentModel) victim() int {
+	count, proven, most := map[uint32]int{}, 0, setShare
+	for _, d := range m.datagrams {
+		if count[d.source]++; count[d.source] > most {
+			most = count[d.source]
+		}
+		if d.proven {
+			proven++
+		}
+	}
+	for _, first := range []func(d *modelDatagram) bool{
+		m.expired,
+		func(d *modelDatagram) bool {
+			return count[d.source] > setShare && count[d.source] == most &&
+				d.proven == (proven > setSize/2)
+		},
+		func(d *modelDatagram) bool { return count[d.source] > setShare && count[d.source] == most },
+		func(d *modelDatagram) bool { return d.proven == (proven > setSize/2) },
+	} {
+		if i := slices.IndexFunc(m.datagrams, first); i >= 0 {
+			return i
+		}
+	}
+	return -1
 }
 
 // see returns the expected verdict for the pieces from first up to end, in units of 8 bytes.
@@ -111,7 +153,7 @@ func (m *fragmentModel) see(d *modelDatagram, first, end int, more bool) Fragmen
 	case old == end-first:
 		return FragmentDuplicate
 	case old > 0, d.end != 0 && (end > d.end || !more), !more && highest > end:
-		d.bad = true
+		d.bad, d.proven = true, false
 		m.abandon(d, FragmentOverlap)
 		return FragmentOverlap
 	case d.stretches(first, end) > maxSpans:
@@ -146,6 +188,11 @@ func (m *fragmentModel) forgetComplete(d *modelDatagram) {
 	}
 	for i := range m.datagrams {
 		if m.datagrams[i] == d {
+			g := groupOf(d.source)
+			old, known := m.proofs[g]
+			if !known || old.source == d.source || m.clock-old.at >= proofTime {
+				m.proofs[g] = modelProof{d.source, m.clock}
+			}
 			m.forget(i, FragmentForwarded)
 			return
 		}
@@ -192,8 +239,7 @@ func (m *fragmentModel) later(t *rapid.T) {
 	more := rapid.IntRange(0, 9).Draw(t, "last") != 0
 	d := m.find(k)
 	want := FragmentQueueFull
-	if d != nil && (d.bad || d.decided != nil) ||
-		len(m.held) < MaxWaiting && (d == nil || len(d.queue) < MaxQueued) {
+	if d == nil || d.bad || d.decided != nil || len(d.queue) < MaxQueued {
 		if d == nil {
 			d = m.insert(k)
 		}
@@ -202,17 +248,17 @@ func (m *fragmentModel) later(t *rapid.T) {
 			want = FragmentHeld
 		}
 	}
-	v, at, verdict := m.f.Later(k, Piece{uint16(8 * first), uint16(8 * length), more}, m.now())
+	v, hold, verdict := m.f.Later(k, Piece{uint16(8 * first), uint16(8 * length), more}, m.now())
 	if verdict != want || verdict == FragmentForwarded && v != *d.decided {
 		t.Fatalf("%v %+v; want %v", verdict, v, want)
 	}
 	switch want {
 	case FragmentHeld:
-		if m.held[at] != nil {
-			t.Fatalf("place %d given out twice", at)
+		if m.held[hold.Place] != nil || hold.Displaced != FragmentForwarded {
+			t.Fatalf("%+v given out twice", hold)
 		}
-		m.held[at] = d
-		d.queue = append(d.queue, modelWait{at, m.clock})
+		m.held[hold.Place] = d
+		d.queue = append(d.queue, modelWait{hold.Place, m.clock})
 	case FragmentForwarded:
 		m.forgetComplete(d)
 	}
@@ -230,10 +276,13 @@ func (m *fragmentModel) pass(t *rapid.T) {
 	}
 	want := m.abandoned
 	m.abandoned = map[Place]FragmentVerdict{}
-	for _, d := range m.datagrams {
+	for _, d := range slices.Clone(m.datagrams) {
 		for len(d.queue) > 0 && m.clock-d.queue[0].since >= holdTimeout {
 			want[d.queue[0].at] = FragmentTimeout
 			d.queue = d.queue[1:]
+		}
+		if len(d.queue) == 0 && !d.bad && d.decided == nil {
+			m.forget(slices.Index(m.datagrams, d), FragmentTimeout)
 		}
 	}
 	dropped := m.f.Expire(m.now(), nil)
@@ -260,7 +309,8 @@ func TestFragmentsAreTheModel(t *testing.T) {
 		m := &fragmentModel{
 			f:    NewFragments(setSize, rapid.Uint64Min(1).Draw(t, "seed")),
 			held: map[Place]*modelDatagram{}, abandoned: map[Place]FragmentVerdict{},
-			clock: rapid.SampledFrom([]uint64{1, 1<<31 - 500, 1<<32 - 500}).Draw(t, "clock"),
+			proofs: map[uint16]modelProof{},
+			clock:  rapid.SampledFrom([]uint64{1, 1<<31 - 500, 1<<32 - 500}).Draw(t, "clock"),
 		}
 		t.Repeat(map[string]func(*rapid.T){
 			"first": m.first, "later": m.later, "later again": m.later, "and again": m.later,
@@ -274,7 +324,7 @@ func TestFragmentsAreTheModel(t *testing.T) {
 func FuzzFragments(f *testing.F) {
 	f.Add([]byte{0, 1, 0, 2, 1, 1, 2, 9, 2, 0, 200, 0, 3, 1, 1, 255})
 	f.Fuzz(func(t *testing.T, script []byte) {
-		table, now, held := NewFragments(2*setSize, 1), uint32(1<<32-1000), map[Place]bool{}
+		table, now, held := NewFragments(6*setSize, 1), uint32(1<<32-1000), map[Place]bool{}
 		free := func(at Place) {
 			if !held[at] {
 				t.Fatalf("place %d comes back without a fragment", at)
@@ -283,6 +333,7 @@ func FuzzFragments(f *testing.F) {
 		}
 		for ; len(script) >= 4; script = script[4:] {
 			d := datagram4(uint32(script[1] >> 2))
+			d.Src.Lo += uint64(d.ID % 5)
 			p := Piece{Offset: uint16(script[2]) << (script[1] & 3 * 3),
 				Length: uint16(script[3]) << (script[0] >> 4), More: script[0]&8 != 0}
 			switch script[0] & 7 {
@@ -298,11 +349,14 @@ func FuzzFragments(f *testing.F) {
 					free(d.Place)
 				}
 			default:
-				if _, at, verdict := table.Later(d, p, now); verdict == FragmentHeld {
-					if held[at] {
-						t.Fatalf("place %d given out twice", at)
+				if _, hold, verdict := table.Later(d, p, now); verdict == FragmentHeld {
+					if hold.Displaced != FragmentForwarded {
+						free(hold.Place)
 					}
-					held[at] = true
+					if held[hold.Place] {
+						t.Fatalf("place %d given out twice", hold.Place)
+					}
+					held[hold.Place] = true
 				}
 			}
 			checkCoverage(t, table)

@@ -41,11 +41,11 @@ func wantLater(
 	t *testing.T, f *Fragments, d *Datagram, p Piece, now uint32, want FragmentVerdict,
 ) (Decision, Place) {
 	t.Helper()
-	v, at, verdict := f.Later(d, p, now)
+	v, hold, verdict := f.Later(d, p, now)
 	if verdict != want {
 		t.Fatalf("%+v of %+v: %v; want %v", p, *d, verdict, want)
 	}
-	return v, at
+	return v, hold.Place
 }
 
 func TestLaterFragmentsFollowTheFirst(t *testing.T) {
@@ -259,15 +259,17 @@ func TestQueuesAreBounded(t *testing.T) {
 			}
 		}
 	}
-	n := f.Len()
-	wantLater(t, f, datagram6(1000), piece2, 0, FragmentQueueFull)
-	if f.Len() != n {
-		t.Error("a fragment that finds no place is remembered")
+	// The source that holds most gives way, with its oldest.
+	_, hold, _ := f.Later(datagram6(1000), piece2, 0)
+	if hold.Displaced != FragmentQueueFull || f.Waiting() != MaxWaiting {
+		t.Errorf("%+v with %d waiting", hold, f.Waiting())
 	}
 	if released := mustFirst(t, f, datagram4(0), Piece{0, 8, true}, 0); len(released) != MaxQueued {
 		t.Errorf("%d released", len(released))
 	}
-	wantLater(t, f, datagram6(1000), piece2, 0, FragmentHeld)
+	if released := mustFirst(t, f, datagram6(1), Piece{0, 8, true}, 0); len(released) != MaxQueued-1 {
+		t.Errorf("%d released of the datagram that gave way", len(released))
+	}
 }
 
 func TestWaitingEnds(t *testing.T) {

@@ -57,7 +57,8 @@ var fates = map[reflect.Type]map[string]fate{
 	},
 	reflect.TypeFor[config.Session](): {
 		"Max": restart, "MaxV6": restart, "SloppyTCP": live, "ExpireNoDest": live,
-		"ResetUnknown": live, "ExpireQuiescent": unbuilt, "Timeouts": parts,
+		"ResetUnknown": live, "RouteUnmatched": live,
+		"ExpireQuiescent": unbuilt, "Timeouts": parts,
 	},
 	reflect.TypeFor[config.Service](): {
 		"Name": live, "Address": live, "Protocol": live, "Mode": live, "Scheduler": live,

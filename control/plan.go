@@ -3,6 +3,7 @@ package control
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"fulcrum/config"
 	"fulcrum/lvs"
@@ -14,6 +15,8 @@ type Plan struct {
 	// Restart lists the settings that cannot change while the director runs. A plan with any of them
 	// cannot be applied.
 	Restart []string `json:"restart"`
+	// Warnings are what the new configuration opens that the old one did not.
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 // Change is one step of a Plan.
@@ -59,7 +62,18 @@ func NewPlan(old, next *config.Config, sessions SessionCounts, locals LocalSessi
 	p.compareTimeouts()
 	p.compareServices()
 	p.compareRetired()
+	p.compareWarnings()
 	return p.Plan
+}
+
+// compareWarnings adds the warnings about next that do not hold for old.
+func (p *planner) compareWarnings() {
+	known := p.old.Warnings()
+	for _, w := range p.next.Warnings() {
+		if !slices.Contains(known, w) {
+			p.Warnings = append(p.Warnings, w)
+		}
+	}
 }
 
 type planner struct {

@@ -109,6 +109,11 @@ func TestPlan(t *testing.T) {
 		{"answers to packets of no session", []string{"max = 1000", "max = 1000\nreset_unknown = \"all\""}, []string{
 			"change session.reset_unknown | two-way -> all | 0 ",
 		}},
+		{"route_unmatched", []string{"max = 1000", "max = 1000\nroute_unmatched = true"}, []string{
+			"change session.route_unmatched | false -> true | 0 ",
+			"warning session.route_unmatched: real servers of nat services can reach every network of the " +
+				"director, and hosts of these networks can reach the real servers; filter what must not pass",
+		}},
 		{"another address of a real server", []string{"10.0.0.12:8080", "10.0.0.12:8081"}, []string{
 			"remove real server 10.0.0.12:8080 of web |  | 12 " + gone,
 			"add real server 10.0.0.12:8081 of web | weight 2 | 0 ",
@@ -221,6 +226,9 @@ func planLines(p *Plan) (lines []string) {
 	}
 	for _, c := range p.Changes {
 		lines = append(lines, fmt.Sprintf("%s %s | %s | %d %s", c.Action, c.Object, c.Detail, c.Sessions, c.Effect))
+	}
+	for _, w := range p.Warnings {
+		lines = append(lines, "warning "+w)
 	}
 	return lines
 }

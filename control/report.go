@@ -24,6 +24,7 @@ type Report struct {
 	Evicted     uint64            `json:"evicted"`  // half-open sessions evicted from a full table
 	Resets      uint64            `json:"resets"`   // answers to packets of no session
 	Suppressed  uint64            `json:"resets_suppressed"`
+	Routed      uint64            `json:"routed"` // routed without a session (route_unmatched)
 	Ports       []PortReport      `json:"ports"`
 	Services    []ServiceReport   `json:"services"`
 	Workers     []WorkerReport    `json:"workers"`
@@ -114,7 +115,7 @@ func NewReport(c *config.Config, e engine.Report) Report {
 	r := Report{
 		Received: e.Received, Originated: e.Originated,
 		Transmitted: e.Transmitted, Consumed: e.Consumed, Held: e.Held,
-		Drops: map[string]uint64{}, Evicted: e.Evicted, Pauses: readPauses(),
+		Drops: map[string]uint64{}, Evicted: e.Evicted, Routed: e.Routed, Pauses: readPauses(),
 		Resets: e.Resets, Suppressed: e.ResetsSuppressed,
 		LocalAddresses: newLocalAddresses(e.LocalAddresses),
 		Services:       []ServiceReport{}, // JSON shows an empty list, not null
@@ -245,6 +246,9 @@ func (r *Report) writeAccount(w io.Writer) error {
 	if r.Resets > 0 || r.Suppressed > 0 {
 		fmt.Fprintf(w, "%d packets of no session answered, %d not because of the limits\n",
 			r.Resets, r.Suppressed)
+	}
+	if r.Routed > 0 {
+		fmt.Fprintf(w, "%d packets of nat real servers routed without a session\n", r.Routed)
 	}
 	if r.Pauses.Count > 0 {
 		fmt.Fprintf(w, "%d pauses for garbage collection, the longest %.0f µs\n",

@@ -19,8 +19,8 @@ import (
 // against an index of the others, updates the engine, and saves how to undo it. It renders and
 // parses nothing, and does not read other services. Config copies the configuration on demand.
 type Running struct {
-	// Log gets the results of drains, and what Watch finds. nil discards the results of drains. Set
-	// it before the first drain.
+	// Log gets the results of drains, warnings about what is applied, and what Watch finds. nil
+	// discards the first two. Set it before the first of either.
 	Log *slog.Logger
 
 	engine *engine.Engine
@@ -183,5 +183,14 @@ func (r *Running) replace(next *config.Config) (Plan, error) {
 		return plan, fmt.Errorf("apply the configuration: %w", err)
 	}
 	r.take(next)
+	r.warn(plan.Warnings)
 	return plan, nil
+}
+
+func (r *Running) warn(warnings []string) {
+	for _, w := range warnings {
+		if r.Log != nil {
+			r.Log.Warn(w)
+		}
+	}
 }

@@ -25,8 +25,9 @@ func EngineConfig(c *config.Config) engine.Config {
 func EngineSettings(c *config.Config) engine.Settings {
 	s := engine.Settings{
 		SloppyTCP: c.Session.SloppyTCP, ExpireNoDest: c.Session.ExpireNoDest,
-		ResetUnknown:  resets[c.Session.ResetUnknown],
-		Announcements: c.Director.AnnounceRepeat,
+		ResetUnknown:   resets[c.Session.ResetUnknown],
+		Announcements:  c.Director.AnnounceRepeat,
+		RouteUnmatched: c.Session.RouteUnmatched,
 	}
 	for state, timeout := range c.Session.Timeouts {
 		s.Timeouts.Set(lvs.State(state), timeout)

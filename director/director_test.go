@@ -1,9 +1,11 @@
 package director
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"strings"
@@ -206,5 +208,22 @@ func TestIncompleteConfig(t *testing.T) {
 		if _, err := New(c); err == nil {
 			t.Errorf("%+v is accepted", c)
 		}
+	}
+}
+
+// TestWarnsAtStart: the log tells what the configuration opens.
+func TestWarnsAtStart(t *testing.T) {
+	b := newBed(t)
+	var log bytes.Buffer
+	b.cfg.Log = slog.New(slog.NewTextHandler(&log, nil))
+	b.cfg.Config.Session.RouteUnmatched = true
+	if err := b.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(log.String(), "level=WARN msg=\"session.route_unmatched: "); n != 1 {
+		t.Errorf("%d warnings:\n%s", n, log.String())
 	}
 }

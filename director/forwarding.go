@@ -19,6 +19,9 @@ func (f *forwarding) Start() (err error) {
 		return err
 	}
 	note(f.cfg.Log, f.engine.Notes())
+	for _, w := range f.cfg.Config.Warnings() {
+		f.cfg.Log.Warn(w)
+	}
 	f.running = control.NewRunning(f.engine, f.cfg.Config)
 	f.running.Log = f.cfg.Log
 	f.running.Watch()

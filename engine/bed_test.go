@@ -171,7 +171,7 @@ func (b *bed) totals() Totals {
 			{&sum.Transmitted, &t.Transmitted}, {&sum.Consumed, &t.Consumed},
 			{&sum.Held, &t.Held}, {&sum.HandedOver, &t.HandedOver}, {&sum.TakenOver, &t.TakenOver},
 			{&sum.Evicted, &t.Evicted}, {&sum.Resets, &t.Resets},
-			{&sum.ResetsSuppressed, &t.ResetsSuppressed},
+			{&sum.ResetsSuppressed, &t.ResetsSuppressed}, {&sum.Routed, &t.Routed},
 		} {
 			*n[0] += *n[1]
 		}

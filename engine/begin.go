@@ -42,6 +42,8 @@ func (w *Worker) carryOut(p *ports.Packet, m *meta, a *arrival, d *decision) Ver
 		return w.begin(p, m, a, d)
 	case DropNoRealServer, DropFlowTaken, DropNoLocalPort:
 		return w.refuse(p, m, refusal{d.verdict, a.key.Dst, portUnreachable, 0})
+	case DropNotOurs:
+		return w.unmatched(p, m)
 	}
 	return w.turnAway(p, m, d.verdict, w.answerTo(a, d))
 }

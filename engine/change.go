@@ -98,7 +98,7 @@ type change struct {
 
 // owned says which parts of a new snapshot have been copied.
 type owned struct {
-	services, order, servers, addresses, echoing, passing, clientEnds, leaving bool
+	services, order, servers, addresses, echoing, passing, clientEnds, leaving, natHosts bool
 }
 
 // builtPool is a pool that is published after the snapshot with its real servers.
@@ -190,6 +190,7 @@ func (c *change) setOptions(s *Settings) {
 	next.Ports, next.Routes, next.Neighbours, next.Services = nil, nil, nil, nil
 	c.changed = c.changed || !next.sameOptions(&c.old.settings)
 	c.new.settings = next
+	c.setRouting()
 }
 
 // setOrder gives the new snapshot the configuration's order of services.
@@ -245,6 +246,7 @@ func (c *change) put(s *Service) {
 		before = nil // of a service that was removed: the kernel's forgets its place
 	}
 	c.putServers(live, &was, before)
+	c.recountHosts(&was, &live.settings)
 	if fresh || !was.sameSettings(s) {
 		c.putEntry(live, &was)
 	}
@@ -395,6 +397,7 @@ func (c *change) remove(live *liveService) {
 	c.countLocals(&was, -1)
 	c.dropRetired(live)
 	c.touchRetired(was.RealServers)
+	c.countHosts(&was, -1)
 	c.setEchoes(vip)
 	c.registry.dropUnused(live)
 }

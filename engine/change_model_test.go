@@ -147,6 +147,7 @@ func (m *changeModel) step() {
 func (m *changeModel) apply() {
 	m.settings.SloppyTCP = m.below("sloppy", 2) == 1
 	m.settings.ResetUnknown = ResetUnknown(m.below("reset unknown", 3))
+	m.settings.RouteUnmatched = m.below("route", 2) == 1
 	m.settings.Ports = twoArm.settings().Ports
 	for range m.below("more addresses", 3) {
 		p := &m.settings.Ports[m.below("port", 2)]
@@ -212,6 +213,10 @@ func (m *changeModel) compare(t drawn) {
 		m.Fatalf("local addresses are used %v times, want %v", is.registry.locals,
 			should.registry.locals)
 	}
+	if !maps.Equal(is.registry.natHosts, should.registry.natHosts) {
+		m.Fatalf("addresses of nat real servers are %v, want %v", is.registry.natHosts,
+			should.registry.natHosts)
+	}
 	asMany := func(a, b []*liveService) bool { return len(a) == len(b) }
 	if !maps.EqualFunc(is.registry.vips, should.registry.vips, asMany) {
 		m.Fatalf("VIPs are %v, want %v", is.registry.vips, should.registry.vips)
@@ -227,11 +232,17 @@ func (m *changeModel) compare(t drawn) {
 }
 
 func (m *changeModel) compareAddresses(is, should *snapshot) {
-	sizes := func(n *snapshot) [3]int {
-		return [...]int{n.addresses.used, n.echoing.used, n.passing.used}
+	sizes := func(n *snapshot) [4]int {
+		return [...]int{n.addresses.used, n.echoing.used, n.passing.used, n.natHosts.used}
 	}
 	if sizes(is) != sizes(should) {
-		m.Fatalf("addresses, echoing, passing: %v, want %v", sizes(is), sizes(should))
+		m.Fatalf("addresses, echoing, passing, nat hosts: %v, want %v", sizes(is), sizes(should))
+	}
+	for _, rs := range twoArm.servers {
+		_, routed := is.natHosts.get(addressKey(packet.AddrOf(rs.addr)))
+		if _, want := should.natHosts.get(addressKey(packet.AddrOf(rs.addr))); routed != want {
+			m.Fatalf("%v is routed: %v, want %v", rs.addr, routed, want)
+		}
 	}
 	for _, a := range modelAddresses {
 		kind, ours := is.kindOf(a)

@@ -24,6 +24,9 @@ type Totals struct {
 	// Resets counts the answers to packets of no session: TCP resets and ICMP errors. They are
 	// part of Originated. ResetsSuppressed counts those that the limits kept back.
 	Resets, ResetsSuppressed uint64
+	// Routed counts packets of nat real servers that were routed without a session. They are sent,
+	// held, or dropped on their way out like any other packet.
+	Routed uint64
 }
 
 // Balance returns zero if the conservation law holds, and otherwise the difference.
@@ -76,6 +79,7 @@ type published struct {
 	evicted    atomic.Uint64
 	resets     atomic.Uint64
 	suppressed atomic.Uint64 // resets
+	routed     atomic.Uint64
 	turns      atomic.Uint64
 	busy       atomic.Uint64 // ms
 	turnTimes  [numTurnTimes]atomic.Uint64
@@ -94,6 +98,7 @@ func (p *published) setTotals(t *Totals) {
 	p.evicted.Store(t.Evicted)
 	p.resets.Store(t.Resets)
 	p.suppressed.Store(t.ResetsSuppressed)
+	p.routed.Store(t.Routed)
 	for i, v := range [numTerms]uint64{
 		t.Received, t.Originated, t.Transmitted, t.Consumed,
 		t.Held, t.HandedOver, t.TakenOver,
@@ -109,6 +114,7 @@ func (p *published) addTotals(t *Totals) {
 	t.Evicted += p.evicted.Load()
 	t.Resets += p.resets.Load()
 	t.ResetsSuppressed += p.suppressed.Load()
+	t.Routed += p.routed.Load()
 	for i, v := range [numTerms]*uint64{
 		&t.Received, &t.Originated, &t.Transmitted, &t.Consumed,
 		&t.Held, &t.HandedOver, &t.TakenOver,

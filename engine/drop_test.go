@@ -160,6 +160,13 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 			packet.ICMPCodeFragmentationNeeded, 1400, make([]byte, 28)))
 		return b
 	},
+	DropICMPLimit: func(t *testing.T) *bed {
+		a := newAsked(t, oneArm, 2, oneArm.web(modes.NAT, 1))
+		for from := packet.AddrOf4(9); a.engine.inquiries.takeError(from, a.now); {
+		}
+		a.fromClient(strayError("0.0.0.9", 1))
+		return a.bed
+	},
 	DropNoSession: func(t *testing.T) *bed { return dropping(t, tcp(client, webVIP, "A")) },
 	DropNoService: func(t *testing.T) *bed { return dropping(t, tcp(client, vipAlone+":81", "S")) },
 	DropToHost:    func(t *testing.T) *bed { return dropping(t, tcp(client, "10.0.0.1:22", "S")) },

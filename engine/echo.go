@@ -34,9 +34,8 @@ func (w *Worker) echoFlow(p *ports.Packet, m *meta) (Verdict, bool) {
 	if service, ok := w.snap.passing.get(addressKey(k.Dst)); ok && m.DstPort == 0 {
 		return w.beginEcho(p, m, service), true
 	}
-	if m.SrcPort == 0 && w.outgoing != nil && int(p.Handovers) < len(w.outgoing) {
-		// The worker that received the request has the session.
-		return w.handOver(p, (w.number+1)%len(w.outgoing)), true
+	if m.SrcPort == 0 {
+		return w.seekEcho(p)
 	}
 	return Taken, false
 }

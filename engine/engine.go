@@ -72,6 +72,7 @@ type Engine struct {
 	announcements announcements
 	conflicts     conflicts
 	limits        limits
+	inquiries     inquiries
 
 	capturing sync.Mutex // held while a capture runs
 	// listing is held for one piece of a listing, so that several listings cost a worker as much
@@ -88,6 +89,7 @@ func New(cfg Config, settings Settings) (*Engine, error) {
 	e := &Engine{cfg: cfg, registry: newRegistry(len(cfg.CPUs))}
 	e.steering = steer.New(cfg.Ports, len(cfg.CPUs), newRandom(cfg.Seed).Uint64())
 	e.limits.setKey(newRandom(cfg.Seed))
+	e.inquiries.setKey(newRandom(cfg.Seed))
 	e.announcements.setPorts(len(cfg.Ports))
 	if err := e.Apply(settings); err != nil {
 		return nil, err

@@ -26,6 +26,7 @@ func everything(s *site, variant int) Settings {
 	n.SloppyTCP = variant%3 == 1
 	n.ExpireNoDest = variant%2 == 1
 	n.ResetUnknown = ResetUnknown((2 + variant/2) % 3)
+	n.RouteUnmatched = variant%4 < 2
 	for i, m := range allModes {
 		t, u := s.web(m, 3), s.echo(m, 2)
 		t.Address = netip.AddrPortFrom(t.Address.Addr(), uint16(80+i))

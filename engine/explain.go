@@ -37,6 +37,8 @@ type Explanation struct {
 	Session    *SessionState // nil for a packet that would begin a session
 	Replaces   bool          // the packet would end its session and begin another
 
+	Routed bool // without service and session, for a nat real server (RouteUnmatched)
+
 	// Valid if the packet is forwarded.
 	From, To  netip.AddrPort // as the packet leaves
 	Tunnel    *Tunnel        // the outer header; nil outside of ipip
@@ -192,6 +194,10 @@ func (w *Worker) explainDecision(q *Question, x *Explanation, a *arrival) {
 		x.Service = serviceOf(d.service)
 	}
 	x.Verdict, x.Answer = d.verdict, w.answerTo(a, &d)
+	if d.verdict == DropNotOurs && w.snap.passes(uint16(x.Port), a.key.Src, a.key.Dst) {
+		x.Verdict, x.Routed = Taken, true
+		x.depart(w, a.key.Flow, a.key.Dst, 0)
+	}
 	if d.server == nil {
 		return
 	}
@@ -247,23 +253,31 @@ func (x *Explanation) leave(w *Worker, d departure) {
 	if way.path != lvs.Translate {
 		to = d.from
 	}
-	x.From = netip.AddrPortFrom(to.Src.Netip(), to.SrcPort)
-	x.To = netip.AddrPortFrom(to.Dst.Netip(), to.DstPort)
-	gateway, port, ok := w.snap.routes.next(d.towards)
-	if !ok {
-		x.Verdict = DropNoRoute
-		return
-	}
-	x.NextHop, x.PortOut, x.SourceMAC = gateway.Netip(), int(port), w.snap.ports[port].mac
-	x.Neighbour = neighbour.Free.Meaning()
-	x.MTULeft = w.neighbours.MTU(port) - int(way.overheads[d.direction])
-	if way.path == lvs.Tunnel {
+	port, gateway, ok := x.depart(w, to, d.towards, int(way.overheads[d.direction]))
+	if ok && way.path == lvs.Tunnel {
 		from := w.snap.ports[port].sourceTowards(gateway).Netip()
 		x.Tunnel = &Tunnel{from, d.server.id.Address.Addr()}
 	}
+}
+
+// depart fills in how a packet leaves with a flow towards an address, after its mode has added so
+// many bytes. It returns the port and the next hop.
+func (x *Explanation) depart(
+	w *Worker, as packet.Flow, towards packet.Addr, overhead int,
+) (port uint16, gateway packet.Addr, ok bool) {
+	x.From = netip.AddrPortFrom(as.Src.Netip(), as.SrcPort)
+	x.To = netip.AddrPortFrom(as.Dst.Netip(), as.DstPort)
+	if gateway, port, ok = w.snap.routes.next(towards); !ok {
+		x.Verdict = DropNoRoute
+		return port, gateway, false
+	}
+	x.NextHop, x.PortOut, x.SourceMAC = gateway.Netip(), int(port), w.snap.ports[port].mac
+	x.Neighbour = neighbour.Free.Meaning()
+	x.MTULeft = w.neighbours.MTU(port) - overhead
 	if h, known := w.neighbours.Lookup(gateway, port); known {
 		x.resolve(w.neighbours.At(h), w.now)
 	}
+	return port, gateway, true
 }
 
 // resolve fills in what is known of the next hop, and what hold would do.

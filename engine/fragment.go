@@ -58,15 +58,24 @@ func (w *Worker) fragment(p *ports.Packet, m *meta) Verdict {
 	if f.Offset == 0 {
 		return w.firstFragment(p, m, &d, piece)
 	}
-	decision, place, verdict := w.fragments.table.Later(&d, piece, w.now)
+	decision, hold, verdict := w.fragments.table.Later(&d, piece, w.now)
 	switch verdict {
 	case conntrack.FragmentForwarded:
 		return w.laterFragment(p, m, decision)
 	case conntrack.FragmentHeld:
-		w.fragments.held[place] = *p
+		w.holdFragment(p, hold)
 		return Taken
 	}
 	return fragmentVerdicts[verdict]
+}
+
+// holdFragment keeps a fragment that waits, and drops the one that gives way to it.
+func (w *Worker) holdFragment(p *ports.Packet, hold conntrack.Hold) {
+	kept := &w.fragments.held[hold.Place]
+	if hold.Displaced != conntrack.FragmentForwarded {
+		w.drop(kept, fragmentVerdicts[hold.Displaced])
+	}
+	*kept = *p
 }
 
 // firstFragment processes a datagram's first fragment, and then the fragments that waited for it.
@@ -78,7 +87,10 @@ func (w *Worker) firstFragment(
 		return faults[m.Fault]
 	}
 	if !m.Kind.HasSession() {
-		return w.unserved(p, m) // also of ICMP, whose errors must not be answered
+		m.SrcPort, m.DstPort = 0, 0
+		if !w.isPlain(p, m) {
+			return w.unserved(p, m) // also of ICMP, whose errors must not be answered
+		}
 	}
 	decision := conntrack.Decision{SrcPort: m.SrcPort, DstPort: m.DstPort, Protocol: m.Protocol}
 	owner := w.fragmentOwner(p, m)
@@ -101,6 +113,9 @@ func (w *Worker) firstFragment(
 func (w *Worker) first(p *ports.Packet, m *meta, owner int) Verdict {
 	if owner != w.number {
 		return w.handOver(p, owner)
+	}
+	if !m.Kind.HasSession() {
+		return w.otherProtocol(p, m)
 	}
 	m.fragment = true
 	m.WriteKey(&w.key, p.Bytes())
@@ -151,6 +166,9 @@ func (w *Worker) laterFragment(p *ports.Packet, m *meta, decision conntrack.Deci
 	m.WriteKey(&w.key, p.Bytes())
 	ref, known := w.lookup(&w.key)
 	if !known {
+		if v, taken := w.routePlainly(p, m); taken {
+			return v
+		}
 		return DropNoSession
 	}
 	var g passage

@@ -122,7 +122,7 @@ func sequenceVariants() []Settings {
 	for i := range 4 {
 		n := everythingTwice()
 		n.Neighbours = known
-		n.ExpireNoDest, n.SloppyTCP = i%2 == 1, i == 2
+		n.ExpireNoDest, n.SloppyTCP, n.RouteUnmatched = i%2 == 1, i == 2, i >= 2
 		n.ResetUnknown = ResetUnknown((i + 2) % 3)
 		for j := range n.Services {
 			v := &n.Services[j]

@@ -26,7 +26,7 @@ func (w *Worker) icmp4(p *ports.Packet, m *meta) Verdict {
 	}
 	request := message.Type() == packet.ICMPEchoRequest
 	if v := w.echoed(packet.AddrOf4(m.Src), packet.AddrOf4(m.Dst), request); v != Taken {
-		return v
+		return w.notEchoed(p, m, v)
 	}
 	ip := packet.IPv4(frame[m.Network:])
 	ip.SetSrc(m.Dst)
@@ -65,7 +65,7 @@ func (w *Worker) icmp6(p *ports.Packet, m *meta) Verdict {
 		return v
 	}
 	if v := w.echoed(k.Src, k.Dst, message.Type() == packet.ICMP6EchoRequest); v != Taken {
-		return v
+		return w.notEchoed(p, m, v)
 	}
 	ip := packet.IPv6(frame[m.Network:])
 	ip.SetSrc(k.Dst)
@@ -92,6 +92,14 @@ func (w *Worker) echoed(src, dst packet.Addr, request bool) Verdict {
 		return DropNoRealServer
 	}
 	return Taken
+}
+
+// notEchoed returns the verdict about a message that the director does not answer for a reason.
+func (w *Worker) notEchoed(p *ports.Packet, m *meta, why Verdict) Verdict {
+	if why == DropNotOurs {
+		return w.unmatched(p, m)
+	}
+	return why
 }
 
 // turnBack addresses a frame to its sender. The answer takes the same way back, so that it needs

@@ -225,3 +225,21 @@ func TestErrorsFromAPortWithoutAddress(t *testing.T) {
 	b.fromClient(in)
 	b.toClient(icmpError(vipAlone, in, packet.ICMPTimeExceeded, 0, 0))
 }
+
+// RFC 1122, 3.2.2: no error about an IPv4 fragment that is not the first. IPv6 has no such rule.
+func TestNoErrorAboutLaterFragments(t *testing.T) {
+	for _, s := range []site{twoArm, twoArm.twin()} {
+		b := newBed(t, s, s.serving(s.echo(modes.NAT, 1)))
+		whole := s.in(udp(client, echoVIP, strings.Repeat("x", 100)))
+		dying := whole.ttlOf(1)
+		for i, p := range []pkt{whole, dying} {
+			b.receive(s.front, ethernet(s.gateway.mac, s.own(s.front).mac, p.etherType(),
+				fragmentsOf(p, 56)[i]))
+		}
+		b.dropped("ttl_exceeded=1")
+		if got := len(collect(b.ports[s.front])); got != 0 && !s.is6 || got != 1 && s.is6 {
+			t.Errorf("%s: %d errors", s.name, got)
+		}
+		collect(b.ports[s.back])
+	}
+}

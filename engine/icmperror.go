@@ -6,13 +6,11 @@ import (
 	"fulcrum/modes"
 	"fulcrum/packet"
 	"fulcrum/ports"
-	"fulcrum/steer"
 )
 
 // icmpError forwards an ICMP error to the sender of the packet that the error quotes: a client or a
 // real server. A NIC spreads ICMP errors without regard to the quoted packet, so that the session
-// may be another worker's. The owner is computed. If it cannot be computed or proves wrong, each
-// worker is asked in turn.
+// may be another worker's.
 func (w *Worker) icmpError(p *ports.Packet, m *meta) Verdict {
 	q, ok := m.quoted(p)
 	if !ok {
@@ -22,15 +20,7 @@ func (w *Worker) icmpError(p *ports.Packet, m *meta) Verdict {
 	if ref, found := w.lookup(&k); found {
 		return w.forwardError(p, m, &q, ref)
 	}
-	if w.outgoing == nil || int(p.Handovers) == len(w.outgoing) {
-		return DropICMPError
-	}
-	if p.Handovers == 0 {
-		if owner := w.probableOwner(p.Port, &k); owner != steer.Receiver && owner != w.number {
-			return w.handOver(p, owner)
-		}
-	}
-	return w.handOver(p, (w.number+1)%len(w.outgoing))
+	return w.seek(p, m, &k, p.Port)
 }
 
 // forwardError forwards an ICMP error like a packet of the flow in the same direction. It changes

@@ -135,6 +135,9 @@ func (w *Worker) lookup(k *packet.Key) (conntrack.Ref, bool) {
 // otherProtocol processes a packet of a protocol that no service can have.
 func (w *Worker) otherProtocol(p *ports.Packet, m *meta) Verdict {
 	why := w.unserved(p, m)
+	if why == DropNotOurs {
+		return w.unmatched(p, m)
+	}
 	return w.turnAway(p, m, why, w.answerOther(p, m))
 }
 

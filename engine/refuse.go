@@ -64,7 +64,8 @@ type refusal struct {
 func (w *Worker) refuse(p *ports.Packet, m *meta, r refusal) Verdict {
 	k := &w.key
 	m.WriteKey(k, p.Bytes())
-	if r.from == (packet.Addr{}) || !w.mayAnswer(p, k.Src) || !w.mayTell(k.Src, r.what) {
+	if r.from == (packet.Addr{}) || !m.refusable(p) || !w.mayAnswer(p, k.Src) ||
+		!w.mayTell(k.Src, r.what) {
 		return r.why
 	}
 	return w.tell(p, m, r)
@@ -91,6 +92,21 @@ func (w *Worker) tell(p *ports.Packet, m *meta, r refusal) Verdict {
 	w.turnBack(p, frame)
 	writeError(frame, r.from, w.key.Src, r.what, r.rest)
 	return w.answer(p, r.why)
+}
+
+// refusable reports whether an ICMP error may be sent about a packet: not about an ICMP error, nor
+// about an IPv4 fragment that is not the first (RFC 1122, 3.2.2; RFC 4443, 2.4).
+func (m *meta) refusable(p *ports.Packet) bool {
+	b := p.Bytes()
+	switch m.Kind {
+	case packet.ICMP4:
+		return !packet.ICMP(b[m.Transport:m.End]).IsError()
+	case packet.ICMP6:
+		return !packet.ICMPv6(b[m.Transport:m.End]).IsError()
+	case packet.Fragment4:
+		return packet.IPv4(b[m.Network:]).FragmentOffset() == 0
+	}
+	return true
 }
 
 // encodeError4 writes the headers of an ICMP error in front of what it quotes.

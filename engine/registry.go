@@ -40,7 +40,9 @@ type registry struct {
 	// settledAt is the first revision without any session at a former owner; 0 while there is none.
 	settledAt uint64
 	// ends holds the number of real servers for each socket of clientEnds.
-	ends         map[lookupKey]int
+	ends map[lookupKey]int
+	// natHosts holds the number of real servers at each address of natHosts in the snapshot.
+	natHosts     map[packet.Addr]int
 	live         []*liveServer // by id
 	gone         []uint32      // ids of removed real servers
 	free         []uint32      // ids without real server

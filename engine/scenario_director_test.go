@@ -72,7 +72,7 @@ func portOf(a netip.Addr, ports int) (port int, ok bool) {
 //	ADDRESS [weight=N] [upper=N] [lower=N]     a real server of that service
 //	local ADDRESS...                           its local addresses
 //	timeout STATE=DURATION...
-//	expire_nodest, sloppy_tcp, reset_unknown off|two-way|all
+//	expire_nodest, sloppy_tcp, route_unmatched, reset_unknown off|two-way|all
 type directorConfig struct {
 	testing.TB
 	ports    int
@@ -116,6 +116,8 @@ func (c *directorConfig) line(at string, words []string) {
 		}
 	case "expire_nodest":
 		c.settings.ExpireNoDest = true
+	case "route_unmatched":
+		c.settings.RouteUnmatched = true
 	case "sloppy_tcp":
 		c.settings.SloppyTCP = true
 	case "reset_unknown":

@@ -24,6 +24,9 @@ type Settings struct {
 	Timeouts     conntrack.Timeouts // of sessions without packets, by state
 	// Announcements is how often a new address is announced. Zero means twice, as in RFC 5227.
 	Announcements int
+	// RouteUnmatched: what real servers of nat services send on their own account, and what returns
+	// to them, is routed.
+	RouteUnmatched bool
 }
 
 func (s *Settings) announcements() int { return cmp.Or(s.Announcements, defaultAnnouncements) }
@@ -99,6 +102,6 @@ func (s *Service) sameSettings(o *Service) bool {
 // sameOptions reports whether two settings have the same switches and timeouts.
 func (s *Settings) sameOptions(o *Settings) bool {
 	return s.SloppyTCP == o.SloppyTCP && s.ExpireNoDest == o.ExpireNoDest &&
-		s.ResetUnknown == o.ResetUnknown && s.Announcements == o.Announcements &&
-		s.Timeouts == o.Timeouts
+		s.ResetUnknown == o.ResetUnknown && s.RouteUnmatched == o.RouteUnmatched &&
+		s.Announcements == o.Announcements && s.Timeouts == o.Timeouts
 }

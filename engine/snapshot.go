@@ -38,6 +38,8 @@ type snapshot struct {
 	clientEnds lookup[struct{}]
 	// leaving holds the owner of clients' flows of each removed service that may have sessions.
 	leaving lookup[lvs.Owner]
+	// natHosts holds the addresses of nat real servers, if their own packets are routed.
+	natHosts lookup[struct{}]
 }
 
 // topology is what next hops depend on. It changes seldom. After a change, sessions look up their

@@ -21,15 +21,22 @@ func (w *Worker) tunnelError(p *ports.Packet, m *meta) Verdict {
 		at, six = packet.Tunnelled6(quoted)
 	}
 	if at == 0 {
-		return DropICMPError
+		return w.strangeError(p, m)
 	}
 	inner := quoted[at:]
 	q, ok := packet.Quoted4(inner)
 	if six {
 		q, ok = packet.Quoted6(inner)
 	}
+	if !ok {
+		return w.strangeError(p, m)
+	}
 	ref, known := w.lookup(&q.Key)
-	if !ok || !known || ref.Direction() != conntrack.Inbound {
+	switch {
+	case !known:
+		_, port, _ := w.snap.routes.next(q.Key.Src) // where the client's packets come in
+		return w.seek(p, m, &q.Key, port)
+	case ref.Direction() != conntrack.Inbound:
 		return DropICMPError
 	}
 	s := w.sessions.At(ref.Slot())
@@ -50,6 +57,14 @@ func (w *Worker) tunnelError(p *ports.Packet, m *meta) Verdict {
 	w.counters.totals.Originated++
 	w.send(p, h)
 	return Taken
+}
+
+// strangeError returns the verdict about an ICMP error that quotes nothing with a session.
+func (w *Worker) strangeError(p *ports.Packet, m *meta) Verdict {
+	if v, taken := w.routePlainly(p, m); taken {
+		return v
+	}
+	return DropICMPError
 }
 
 // problem translates an ICMP error about a tunnel for the sender of the inner packet, and returns

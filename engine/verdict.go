@@ -45,6 +45,7 @@ const (
 	DropNoService          // the VIP has no service for it
 	DropToHost             // for the director, which has no host path
 	DropICMPError          // about no session, or without counterpart
+	DropICMPLimit          // too many whose session any worker may have
 	DropNotOurs            // the address is not the director's
 	DropNoRealServer       // none is available
 	DropRealServerGone     // the session's real server was removed
@@ -245,11 +246,17 @@ var verdicts = [NumVerdicts]struct{ name, meaning, remedy string }{
 			"other family; or a redirect",
 		remedy: "nothing if there are few: errors about sessions that have ended",
 	},
+	DropICMPLimit: {
+		name: "icmp_limit",
+		meaning: "ICMP message whose session any worker may have, beyond the rate at which " +
+			"workers ask each other",
+		remedy: "nothing if there are few; a flood of such messages is an attack",
+	},
 	DropNotOurs: {
 		name:    "not_ours",
 		meaning: "to an address that is not the director's, and of no session",
 		remedy: "check which router sends such packets here; in nat, look for connections " +
-			"that real servers open themselves",
+			"that real servers open themselves (`route_unmatched` routes them)",
 	},
 	DropNoRealServer: {
 		name: "no_real_server",

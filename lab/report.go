@@ -9,7 +9,8 @@ type Report struct {
 	Transmitted uint64            `json:"transmitted"`
 	Consumed    uint64            `json:"consumed"`
 	Held        uint64            `json:"held"`
-	Drops       map[string]uint64 `json:"drops"` // by reason
+	Drops       map[string]uint64 `json:"drops"`  // by reason
+	Routed      uint64            `json:"routed"` // of nat real servers, without a session
 	Ports       []PortReport      `json:"ports"`
 	Services    []ServiceReport   `json:"services"`
 	Workers     []WorkerReport    `json:"workers"`

@@ -15,7 +15,7 @@ func newCheckCommand() *cobra.Command {
 		Short: "Check a configuration file and explain all its problems",
 		Long: "check reads a configuration file. It prints each problem as\n\n" +
 			"  file:line: key: what is wrong; what is right\n\n" +
-			"and what is valid but hardly meant as a warning. It opens no device and needs no privileges. The exit status is 0 for a valid file and 1 otherwise.",
+			"and what is valid but hardly meant, or opens what is closed by default, as a warning. It opens no device and needs no privileges. The exit status is 0 for a valid file and 1 otherwise.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(command *cobra.Command, args []string) error { return checkFile(command, args[0]) },
 	}

@@ -34,6 +34,24 @@ func TestCheckGoodFile(t *testing.T) {
 	}
 }
 
+// TestCheckWarns: a valid file that opens something is still valid.
+func TestCheckWarns(t *testing.T) {
+	text, err := os.ReadFile("../../docs/examples/nat.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "nat.toml")
+	open := "[session]\nroute_unmatched = true\n" + string(text)
+	if err := os.WriteFile(file, []byte(open), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stdout, stderr, err := runCheck(file)
+	if !strings.HasPrefix(stdout, file+": ok (") || err != nil ||
+		!strings.HasPrefix(stderr, file+": warning: session.route_unmatched: real servers of nat") {
+		t.Errorf("got %q, %q, %v", stdout, stderr, err)
+	}
+}
+
 func TestCheckPrintsEveryProblemAndFails(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "bad.toml")
 	if err := os.WriteFile(file, []byte("[director]\nidle = 1\n"), 0o600); err != nil {

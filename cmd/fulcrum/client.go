@@ -303,6 +303,9 @@ func showPlan(w io.Writer, p control.Plan) {
 	for _, s := range p.Restart {
 		fmt.Fprintf(w, "! %s\tneeds a restart\n", s)
 	}
+	for _, s := range p.Warnings {
+		fmt.Fprintf(w, "warning: %s\n", s)
+	}
 }
 
 func newWeightCommand() *cobra.Command {

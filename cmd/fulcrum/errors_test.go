@@ -101,16 +101,18 @@ func TestNoRealServer(t *testing.T) {
 	}
 }
 
-// icmpSocket receives the ICMP messages that arrive at the client.
+// icmpSocket receives the ICMP messages that arrive at a host.
 type icmpSocket struct {
 	bed  *bed
 	conn net.PacketConn
 }
 
-func (b *bed) listenICMP() *icmpSocket {
+func (b *bed) listenICMP() *icmpSocket { return b.listenICMPAt("client") }
+
+func (b *bed) listenICMPAt(role string) *icmpSocket {
 	b.t.Helper()
 	s := &icmpSocket{bed: b}
-	b.inside("client", func() (err error) {
+	b.inside(role, func() (err error) {
 		s.conn, err = net.ListenPacket("ip4:icmp", "0.0.0.0")
 		return err
 	})
