@@ -197,17 +197,20 @@ func (n *snapshot) kindOf(address packet.Addr) (addressKind, bool) {
 // and VIPs and local addresses on its subnets. All ports answer for an address that is on no port's
 // subnet, since it is routed to the director.
 func (n *snapshot) answers(port int, a packet.Addr) bool {
-	to := a.Netip()
-	for _, p := range n.ports[port].own {
-		if p.Addr() == to {
-			return true
-		}
+	if n.ports[port].has(a) {
+		return true
 	}
 	if kind, ours := n.kindOf(a); !ours || kind != vip && kind != localAddress {
 		return false
 	}
 	return n.ports[port].onSubnet(a) ||
 		!slices.ContainsFunc(n.ports, func(e portEntry) bool { return e.onSubnet(a) })
+}
+
+// has reports whether an address is one of the port's own.
+func (e *portEntry) has(a packet.Addr) bool {
+	to := a.Netip()
+	return slices.ContainsFunc(e.own, func(p netip.Prefix) bool { return p.Addr() == to })
 }
 
 func (e *portEntry) onSubnet(a packet.Addr) bool {

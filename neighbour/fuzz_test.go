@@ -87,19 +87,26 @@ var fuzzSteps = []func(w *world, c *choices, number uint32){
 	func(w *world, c *choices, _ uint32) { // neighbour discovery
 		src, _ := c.station()
 		target, port := c.station()
-		types := []uint8{packet.ICMP6Solicitation, packet.ICMP6Advertisement}
+		types := []uint8{
+			packet.ICMP6Solicitation, packet.ICMP6Advertisement,
+			packet.ICMP6RouterSolicit, packet.ICMP6RouterAdvert,
+		}
 		w.nd(port, packet.ND{
-			Type: types[c.below(2)], Src: src, Dst: w.source(port), Target: target,
-			LinkLayer: c.mac(),
+			Type: types[c.below(4)], Flags: packet.NDFlags(c.below(8) << 5),
+			Src: src, Dst: w.source(port), Target: target, LinkLayer: c.mac(),
 		})
 	},
 	func(w *world, c *choices, _ uint32) { // a wish
 		a, port := c.station()
-		w.ask(w.table.Want(w.find(a, port), w.source(port), w.now))
+		w.want(a, port)
 	},
 	func(w *world, c *choices, _ uint32) { // news
 		a, port := c.station()
-		w.learnt(w.table.Learn(a, port, c.stationMAC(), w.now))
+		flags := c.below(4)
+		w.news(Message{
+			Address: a, Port: port, MAC: c.stationMAC(), Solicited: flags&1 != 0,
+			Override: flags&2 != 0,
+		})
 	},
 	func(w *world, c *choices, _ uint32) { // a topology
 		var gateways []Gateway
