@@ -57,7 +57,7 @@ func New(c Config) (*Director, error) {
 	kept := &cpus{cfg: c}
 	d.devices = &devices{cfg: c, cpus: kept}
 	d.workers = &workers{director: d, ended: make(chan struct{})}
-	d.parts.parts = []Part{kept, d.devices, &forwarding{d}, &serving{Director: d}, d.workers}
+	d.parts.parts = []Part{kept, d.devices, &forwarding{d}, &serving{Director: d}, d.workers, &moves{Director: d}}
 	return d, nil
 }
 

@@ -523,8 +523,8 @@ func TestWorkersRefuseTogether(t *testing.T) {
 						i, e.State(), e.MAC())
 				}
 			}
-			if total, last := b.engine.RefusedMoves(); total != 1 || len(last) != 1 ||
-				last[0].Claimant != forger.mac || last[0].MAC != rs.mac || last[0].Port != 1 {
+			if total, last := b.engine.RefusedMoves(); total != 1 ||
+				last.Claimant != forger.mac || last.MAC != rs.mac || last.Port != 1 {
 				t.Errorf("%d refused: %+v", total, last)
 			}
 			b.close()

@@ -36,13 +36,13 @@ type RefusedMove struct {
 	Claimant packet.MAC
 }
 
-// RefusedMoves returns how many claims of other MACs were refused, and for each worker that refused
-// any its last one. Any goroutine may call it at any time.
-func (e *Engine) RefusedMoves() (total uint64, last []RefusedMove) {
+// RefusedMoves returns how many claims of other MACs were refused, and a worker's last one, which is
+// valid if there was any. Any goroutine may call it at any time.
+func (e *Engine) RefusedMoves() (total uint64, last RefusedMove) {
 	for _, w := range e.workers {
 		total += w.published.refusals.Load()
 		if r := w.published.refusal.Load(); r != nil {
-			last = append(last, RefusedMove{r.Address.Netip(), int(r.Port), r.MAC, r.Claimant})
+			last = RefusedMove{r.Address.Netip(), int(r.Port), r.MAC, r.Claimant}
 		}
 	}
 	return total, last
