@@ -46,12 +46,12 @@ func TestForgedClaimReachesTheLog(t *testing.T) {
 	b := newBed(t)
 	b.rewrite("[[neighbour]]\naddress = \"10.0.0.11\"\nmac = \"02:00:00:00:00:11\"\n", "")
 	said := make(lines, 100)
-	b.Director.cfg.Log = slog.New(slog.NewTextHandler(said, nil))
 	c, err := config.Load(b.file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.Director, err = New(Config{Config: c, File: b.file, Devices: b.devices, Log: b.Director.cfg.Log})
+	b.Director, err = New(Config{Config: c, File: b.file, Devices: b.devices,
+		Log: slog.New(slog.NewTextHandler(said, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/google/gopacket/layers"
+
 	"fulcrum/modes"
 	"fulcrum/neighbour"
 	"fulcrum/packet"
@@ -570,4 +572,34 @@ func (b *bed) questionsToAll(port int, a netip.Addr) (n int) {
 		}
 	}
 	return n
+}
+
+// TestRoutersMessages: they tell the MAC of a gateway that is known, and must be valid.
+func TestRoutersMessages(t *testing.T) {
+	s := oneArm.twin()
+	n := s.resolving(s.web(modes.DR, 1))
+	n.Ports[0].Addresses = append(n.Ports[0].Addresses, netip.MustParsePrefix("fe80::1/64"))
+	router := station("fe80::fe", 0xfe)
+	n.Routes[0].Via = router.addr
+	b := newBed(t, s, n)
+	advertisement := func(hops byte) []byte {
+		b := make([]byte, packet.IPv6Len+packet.ICMPLen+8)
+		b = append(append(b, 1, 1), router.mac[:]...)
+		src := packet.AddrOf(router.addr)
+		packet.IPv6(b).Encode(packet.IPv6Fields{
+			PayloadLength: uint16(len(b) - packet.IPv6Len), NextHeader: packet.ProtocolICMPv6,
+			HopLimit: hops, Src: src, Dst: packet.AllNodes,
+		})
+		packet.ICMPv6(b[packet.IPv6Len:]).Encode(packet.ICMP6RouterAdvert, 0, 0, src, packet.AllNodes)
+		return ethernet(router.mac, packet.AllNodesMAC, layers.EthernetTypeIPv6, b)
+	}
+	b.receive(0, advertisement(254))
+	if b.dropped("bad_nd=1"); b.knows(router, 0) {
+		t.Error("a message from behind a router was believed")
+	}
+	b.receive(0, advertisement(255))
+	if !b.knows(router, 0) {
+		t.Error("the router's MAC was not learnt")
+	}
+	b.dropped("bad_nd=1")
 }

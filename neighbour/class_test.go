@@ -13,7 +13,7 @@ func (w *world) asks(i uint32) {
 		Here{Answered: true, Stranger: true, OnSubnet: true}, w.now)
 }
 
-// answersAll has a stranger answer a question.
+// answersOf has a stranger answer a question.
 func (w *world) answersOf(i uint32) {
 	w.table.ReceiveARP(arpFrom(packet.ARPReply, 0x0a010000+i),
 		Here{Answered: true, Stranger: true, OnSubnet: true}, w.now)
@@ -143,5 +143,27 @@ func TestStrangerWithoutQueueIsAsked(t *testing.T) {
 	}
 	if most := firstQuestions - StrangerQueues - 1; asked != most {
 		t.Errorf("%d questions about strangers before the next tick, want %d", asked, most)
+	}
+}
+
+// TestFailedStrangerWaitsForNoAnswer: no packet waits for a station that is not being asked for.
+func TestFailedStrangerWaitsForNoAnswer(t *testing.T) {
+	w := newWorld(t, 0, "10.0.0.1/8")
+	w.packet(w.find(packet.AddrOf4(0x0a010000), 0), 1)
+	w.pass(4100)
+	w.table.allowance.first = 0
+	h := w.find(packet.AddrOf4(0x0a010000), 0)
+	if wait, q := w.table.Hold(h, &ports.Packet{}, w.now); wait != Unreachable || q.Hop != 0 {
+		t.Errorf("without a question left: %v, asks %v", wait, q)
+	}
+	w.pass(tickInterval)
+	if wait, q := w.table.Hold(h, &ports.Packet{}, w.now); wait != Held || q.Hop != h {
+		t.Errorf("after a tick: %v, asks %v", wait, q)
+	}
+	w.held++
+	w.pass(4000)
+	w.check()
+	if w.table.Held() != 0 {
+		t.Errorf("%d packets wait", w.table.Held())
 	}
 }

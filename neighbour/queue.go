@@ -25,14 +25,15 @@ const (
 // even if the packet cannot wait. now is in ms.
 func (t *Table) Hold(h Hop, p *ports.Packet, now uint32) (Wait, Question) {
 	e := &t.entries[h]
-	if e.Unreachable(now) {
-		return Unreachable, Question{}
+	ask := (e.state == Failed || e.tries == 0) && !e.Unreachable(now) && t.mayAskFirst(e)
+	if e.state == Failed && !ask {
+		return Unreachable, Question{} // it waits for nothing
 	}
 	wait := Held
 	if !t.enqueue(h, p) {
 		wait = QueueFull
 	}
-	if (e.state == Failed || e.tries == 0) && t.mayAskFirst(e) {
+	if ask {
 		return wait, t.restart(h, now)
 	}
 	return wait, Question{}

@@ -21,6 +21,7 @@ type world struct {
 	sent    int // packets that came out of the table, sent or dropped
 	held    int // packets that went in
 	told    int // messages that the other workers need
+	refused uint64
 	statics map[key]packet.MAC
 }
 
@@ -162,6 +163,11 @@ func (w *world) received(r *Reception) {
 	}
 	w.learnt(r.Learnt)
 	w.ask(r.Ask)
+	if refused, _ := w.table.Refusals(); refused < w.refused {
+		w.Fatal("the number of refused claims went back")
+	} else {
+		w.refused = refused
+	}
 	if r.Tell {
 		w.told++
 	}
