@@ -86,9 +86,9 @@ func (c *checker) namedPort(table string, i int, name string) namedPort {
 	return p
 }
 
-// nextHop returns the index of the port that reaches a gateway or neighbour directly: the one that is
-// named, or whose subnet contains the address. It reports an address that no port reaches, or several
-// do.
+// nextHop returns the index of the port that reaches a gateway or neighbour directly: the one that
+// is named, or whose subnet contains the address. It reports an address that no port reaches, or
+// several do.
 func (c *checker) nextHop(v value, a netip.Addr, what string, named namedPort) int {
 	port := c.nextHopPort(v, a, named)
 	switch who, held := c.heldOn(port, a); {
@@ -120,16 +120,17 @@ func (c *checker) nextHopPort(v value, a netip.Addr, named namedPort) int {
 	return port
 }
 
-// heldOn is holder for an address on a port's network: a link-local address of the director's may be
-// another station's on another port.
+// heldOn is holder for an address on a port's network: a link-local address of the director's may
+// be another station's on another port.
 func (c *checker) heldOn(port int, a netip.Addr) (who string, held bool) {
-	if isLinkLocal(a) {
-		if !slices.ContainsFunc(c.Ports[port].Addresses, func(p netip.Prefix) bool { return p.Addr() == a }) {
-			return holder(a, c.vips, c.lips)
-		}
+	if !isLinkLocal(a) || port >= len(c.Ports) {
+		return holder(a, c.own, c.vips, c.lips)
+	}
+	own := func(p netip.Prefix) bool { return p.Addr() == a }
+	if slices.ContainsFunc(c.Ports[port].Addresses, own) {
 		return fmt.Sprintf("the address of port %q", c.Ports[port].Name), true
 	}
-	return holder(a, c.own, c.vips, c.lips)
+	return holder(a, c.vips, c.lips)
 }
 
 // isLinkLocal reports whether an address is IPv6 and of one link only (RFC 4291, 2.5.6).

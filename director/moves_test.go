@@ -11,8 +11,8 @@ import (
 	"fulcrum/engine"
 )
 
-// TestMovesAreLogged: the first refused move at once, and then one line in ten seconds with all that
-// came since.
+// TestMovesAreLogged: the first refused move at once, and then one line in ten seconds with all
+// that came since.
 func TestMovesAreLogged(t *testing.T) {
 	var said strings.Builder
 	d := &Director{cfg: Config{

@@ -39,8 +39,8 @@ func (w *Worker) here(p *ports.Packet, sender, target packet.Addr) neighbour.Her
 	}
 }
 
-// isStrangerOn is isStranger for a station on a port's network. A link-local address of the director
-// may be another station's on another port.
+// isStrangerOn is isStranger for a station on a port's network. A link-local address of the
+// director may be another station's on another port.
 func (w *Worker) isStrangerOn(port uint16, a packet.Addr) bool {
 	if !a.IsLinkLocal() {
 		return w.isStranger(a)

@@ -104,8 +104,8 @@ func TestRouterHasTheOtherPortsAddress(t *testing.T) {
 	}
 }
 
-// TestLinkLocalClients: with such addresses on several ports, answers would not find their way. With
-// one, they do. They never take a route.
+// TestLinkLocalClients: with such addresses on several ports, answers would not find their way.
+// With one, they do. They never take a route.
 func TestLinkLocalClients(t *testing.T) {
 	l := newLinked("fe80::fe")
 	n := l.settings([2]string{"fe80::1", "fe80::1"})

@@ -28,7 +28,8 @@ type shownNeighbours struct {
 	more    bool
 }
 
-// RefusedMove is another MAC's claim on a neighbour that still answered, so that it was not believed.
+// RefusedMove is another MAC's claim on a neighbour that still answered, so that it was not
+// believed.
 type RefusedMove struct {
 	Address  netip.Addr
 	Port     int        // index of the neighbour's port
@@ -36,8 +37,8 @@ type RefusedMove struct {
 	Claimant packet.MAC
 }
 
-// RefusedMoves returns how many claims of other MACs were refused, and a worker's last one, which is
-// valid if there was any. Any goroutine may call it at any time.
+// RefusedMoves returns how many claims of other MACs were refused, and a worker's last one, which
+// is valid if there was any. Any goroutine may call it at any time.
 func (e *Engine) RefusedMoves() (total uint64, last RefusedMove) {
 	for _, w := range e.workers {
 		total += w.published.refusals.Load()

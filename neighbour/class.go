@@ -100,8 +100,8 @@ func (t *Table) settle(h Hop) {
 	}
 }
 
-// oldest returns the entry of a class that gives way first: strangers to which packets go come after
-// the others.
+// oldest returns the entry of a class that gives way first: strangers to which packets go come
+// after the others.
 func (t *Table) oldest(c class) Hop {
 	l := &t.lists[c]
 	for range min(secondChances, l.n) {

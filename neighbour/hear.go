@@ -15,8 +15,8 @@ type Message struct {
 }
 
 // Learn takes a message that another worker received. It returns the entry whose MAC has become
-// known, or 0, and a question: the caller sends the packets that Take returns, and the question. now
-// is in ms.
+// known, or 0, and a question: the caller sends the packets that Take returns, and the question.
+// now is in ms.
 func (t *Table) Learn(m Message, now uint32) (learnt Hop, ask Question) {
 	h, known := t.index[key{m.Address, m.Port}]
 	if !known {

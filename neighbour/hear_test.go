@@ -45,9 +45,9 @@ func (w *world) hears(h Hop, mac packet.MAC, solicited, override bool) Reception
 	return r
 }
 
-// TestAdvertisements has every combination of RFC 4861, 7.2.5 and appendix C, for an entry whose MAC
-// is not proven: Solicited, Override, and the target link-layer address, in every state. Delay is
-// Stale with Used.
+// TestAdvertisements has every combination of RFC 4861, 7.2.5 and appendix C, for an entry whose
+// MAC is not proven: Solicited, Override, and the target link-layer address, in every state. Delay
+// is Stale with Used.
 func TestAdvertisements(t *testing.T) {
 	type row struct {
 		solicited, override bool

@@ -53,8 +53,8 @@ func (t *Table) enqueue(h Hop, p *ports.Packet) (ok bool) {
 	return true
 }
 
-// takeQueue gives an entry an empty queue, which the entry keeps while packets are in it. Entries of
-// the configuration take those first that no stranger may have.
+// takeQueue gives an entry an empty queue, which the entry keeps while packets are in it. Entries
+// of the configuration take those first that no stranger may have.
 func (t *Table) takeQueue(h Hop) bool {
 	e := &t.entries[h]
 	most := StrangerQueues

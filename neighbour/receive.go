@@ -64,10 +64,10 @@ func (t *Table) ReceiveARP(
 	}
 }
 
-// ReceiveND takes a valid message of neighbour discovery. It learns the sender if the director needs
-// it, and answers a solicitation for an address that the director answers for (RFC 4861, 7.2.3). The
-// answer goes to the station that asked. It goes to all nodes if that station is about to take the
-// address for itself (RFC 4862, 5.4.3). now is in ms.
+// ReceiveND takes a valid message of neighbour discovery. It learns the sender if the director
+// needs it, and answers a solicitation for an address that the director answers for (RFC 4861,
+// 7.2.3). The answer goes to the station that asked. It goes to all nodes if that station is about
+// to take the address for itself (RFC 4862, 5.4.3). now is in ms.
 func (t *Table) ReceiveND(n *packet.ND, here Here, now uint32) (r Reception, answer packet.ND) {
 	if !t.mayHave(here.Port, n.LinkLayer) {
 		return Reception{Impossible: true}, answer
@@ -113,9 +113,9 @@ func (t *Table) mayHave(port uint16, mac packet.MAC) bool {
 	return !mac.IsMulticast() && mac != t.ports[port].MAC
 }
 
-// receive takes a message from the network. It adds the sender if it asks for the director and is on
-// the port's subnet, because an answer to it will follow. It adds no other sender (RFC 4861, 7.2.3
-// and 7.2.5).
+// receive takes a message from the network. It adds the sender if it asks for the director and is
+// on the port's subnet, because an answer to it will follow. It adds no other sender (RFC 4861,
+// 7.2.3 and 7.2.5).
 func (t *Table) receive(m *Message, here Here, now uint32) Reception {
 	if !here.Stranger {
 		return Reception{}

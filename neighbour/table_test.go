@@ -15,8 +15,8 @@ func TestEntryIsACacheLine(t *testing.T) {
 	}
 }
 
-// TestTableIsBounded: a table full of what the configuration needs gives no further place, and gives
-// a forgotten one out again.
+// TestTableIsBounded: a table full of what the configuration needs gives no further place, and
+// gives a forgotten one out again.
 func TestTableIsBounded(t *testing.T) {
 	w := newWorld(t, 0, "10.0.0.1/8")
 	for i := range uint32(MaxEntries) {
@@ -37,8 +37,8 @@ func TestTableIsBounded(t *testing.T) {
 	w.check()
 }
 
-// TestTickIsBounded: Tick goes through many entries in pieces, and every one gets its turn. Those of
-// the configuration do not wait for strangers, which cause a bounded number of questions.
+// TestTickIsBounded: Tick goes through many entries in pieces, and every one gets its turn. Those
+// of the configuration do not wait for strangers, which cause a bounded number of questions.
 func TestTickIsBounded(t *testing.T) {
 	const n = 3*tickChunk + 5
 	w := newWorld(t, 0, "10.0.0.1/8")

@@ -72,8 +72,8 @@ func (t *Table) addQuestion(q Question) {
 }
 
 // Tick repeats questions, gives up stations and forgets entries. It looks at a bounded number of
-// entries, at most ten times a second. Those of the configuration, and those for which packets wait,
-// do not wait for their turn among strangers. now is in ms.
+// entries, at most ten times a second. Those of the configuration, and those for which packets
+// wait, do not wait for their turn among strangers. now is in ms.
 func (t *Table) Tick(now uint32) Work {
 	t.begin()
 	if now-t.last < tickInterval {
@@ -193,8 +193,8 @@ func (t *Table) restart(h Hop, now uint32) Question {
 	return t.ask(h, now)
 }
 
-// ask counts a question and returns it. It goes to the known MAC of an entry that is probed. It goes
-// to all if there is none, or if it must be seen whether another station answers too.
+// ask counts a question and returns it. It goes to the known MAC of an entry that is probed. It
+// goes to all if there is none, or if it must be seen whether another station answers too.
 func (t *Table) ask(h Hop, now uint32) Question {
 	e, r := &t.entries[h], &t.records[h]
 	e.tries++
