@@ -80,7 +80,7 @@ func (c *checker) namedPort(table string, i int, name string) namedPort {
 			p.index = j
 		}
 	}
-	if p.index < 0 && name != "" {
+	if p.index < 0 && name != "" && len(known) > 0 {
 		p.value.reportf(suggest(name, known), "unknown port %q", name)
 	}
 	return p

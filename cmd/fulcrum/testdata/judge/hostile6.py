@@ -345,10 +345,12 @@ def neighbour_discovery_malformed(a):
 
 @hostile
 def routers_and_redirects(a):
-    """Nobody tells the director its routes."""
+    """Nobody tells the director its routes. A router's message tells its MAC, if it comes from the link."""
     redirect = ICMPv6ND_Redirect(tgt="fd00::66", dst="2001:db8::1")
-    for message, fate in ((ICMPv6ND_RA(), "to_host"), (redirect, "icmp_error")):
+    for message, fate in ((ICMPv6ND_RA(), "consumed"), (ICMPv6ND_RS(), "consumed"), (redirect, "icmp_error")):
         yield a.from_client(ip(a, src="fe80::1", dst=a.own, hlim=255) / message, fate)
+    for message in (ICMPv6ND_RA(), ICMPv6ND_RS()):
+        yield a.from_client(ip(a, src="fe80::1", dst=a.own, hlim=254) / message, "bad_nd")
 
 
 @hostile
