@@ -178,7 +178,7 @@ type Neighbour struct {
 	Address    string  `json:"address"`
 	Port       string  `json:"port"`          // the director's port that leads to it
 	MAC        string  `json:"mac,omitempty"` // empty while it is unknown
-	State      string  `json:"state" enum:"incomplete,failed,reachable,probing,static"`
+	State      string  `json:"state" enum:"incomplete,failed,reachable,stale,probing,static"`
 	Pinned     bool    `json:"pinned"`      // it is a real server or gateway
 	Waiting    int     `json:"waiting"`     // packets that wait for its MAC
 	AgeSeconds float64 `json:"age_seconds"` // since it was last confirmed or asked for

@@ -30,10 +30,11 @@ type ownAddress struct {
 }
 
 // compare reports the first earlier address that conflicts with this one. Subnets of one port may
-// overlap.
+// overlap, and every port may have link-local addresses.
 func (o ownAddress) compare(earlier []ownAddress) {
 	for _, e := range earlier {
 		switch line := e.value.line(); {
+		case o.port != e.port && isLinkLocal(o.Addr()) && isLinkLocal(e.Addr()):
 		case o.Addr() == e.Addr():
 			o.value.reportf("give every address once", "%s is already given on line %d", o.Addr(), line)
 			return

@@ -13,7 +13,9 @@ func (c *checker) checkServices() {
 		names.unique(c.at("service", i, "name"), service.Name, "the name of another service",
 			"give every service its own name")
 		v := c.at("service", i, "address")
-		c.isHostAddress(v, service.Address.Addr())
+		if c.isUnambiguous(v, service.Address.Addr()) {
+			c.isHostAddress(v, service.Address.Addr())
+		}
 		if service.Address.IsValid() && service.Protocol != 0 {
 			sockets.unique(v, service.ID().String(), "the address of another service",
 				"change the address, port or protocol of one of them")
@@ -39,7 +41,7 @@ func (c *checker) checkRealServers(i int) {
 		a := server.Address.Addr()
 		if who, held := holder(a, c.own, c.vips); held {
 			v.reportf("use the real server's own address", "%s belongs to the director: %s", a, who)
-		} else if c.checkFamily(v, a, c.Services[i]) && c.isHostAddress(v, a) {
+		} else if c.checkFamily(v, a, c.Services[i]) && c.isUnambiguous(v, a) && c.isHostAddress(v, a) {
 			c.checkReach(v, a, c.Services[i].Mode)
 		}
 		c.checkServerPort(v, server.Address, c.Services[i])
@@ -149,7 +151,7 @@ func (c *checker) checkLocal(v value, a netip.Addr) bool {
 	case held:
 		v.reportf("use an address that is not in use", "%s is in use: %s", a, who)
 	case c.network.connected(a):
-		return c.isHostAddress(v, a)
+		return c.isUnambiguous(v, a) && c.isHostAddress(v, a)
 	case c.whole:
 		v.reportf("use addresses on a port's subnet, so that replies return to that port",
 			"%s is not on any port's subnet", a)

@@ -86,14 +86,14 @@ type Port struct {
 type Route struct {
 	To   netip.Prefix // masked
 	Via  netip.Addr   // the gateway
-	Port int          // index into Config.Ports: the port whose subnet holds Via
+	Port int          // index into Config.Ports: the port that reaches Via directly
 }
 
 // Neighbour is a static ARP or ND entry.
 type Neighbour struct {
 	Address netip.Addr       // on the subnet of Port
 	MAC     net.HardwareAddr // 6 bytes, unicast
-	Port    int              // index into Config.Ports: the port whose subnet holds Address
+	Port    int              // index into Config.Ports: the port that reaches Address directly
 }
 
 // ResetUnknown says which packets of no session the director answers by a TCP reset or an ICMP
@@ -170,6 +170,12 @@ func (a Announce) String() string {
 func (d *Director) Announces(s *Service) bool {
 	return s.Announce == AnnounceOn || s.Announce == AsDirector && d.Announce
 }
+
+// LinkLocal reports whether the route's gateway is known by its port and its address together.
+func (r *Route) LinkLocal() bool { return isLinkLocal(r.Via) }
+
+// LinkLocal reports whether the neighbour is known by its port and its address together.
+func (n *Neighbour) LinkLocal() bool { return isLinkLocal(n.Address) }
 
 // ID returns the identity of the service across configurations: its protocol and address.
 func (s *Service) ID() lvs.ServiceID {

@@ -1,6 +1,9 @@
 package config
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+)
 
 // network answers questions about the ports' subnets and the routes behind them.
 type network struct {
@@ -18,6 +21,17 @@ func (n network) port(a netip.Addr) (int, netip.Prefix, bool) {
 		}
 	}
 	return 0, netip.Prefix{}, false
+}
+
+// reaching returns the indices of the ports whose subnets contain an address: several for a
+// link-local address, at most one for any other.
+func (n network) reaching(a netip.Addr) (all []int) {
+	for i, port := range n.ports {
+		if slices.ContainsFunc(port.Addresses, func(own netip.Prefix) bool { return own.Contains(a) }) {
+			all = append(all, i)
+		}
+	}
+	return all
 }
 
 // PortTo returns the index into c.Ports of the port that leads to an address, and whether there

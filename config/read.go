@@ -8,6 +8,9 @@ import "net/netip"
 type draft struct {
 	Config
 	locals [][][]netip.Addr // by service and entry of local_addresses
+
+	// The names of ports in the file, by route and neighbour; empty if none is given.
+	routePorts, neighbourPorts []string
 }
 
 // read turns the decoded file into a draft.
@@ -26,8 +29,8 @@ func read(doc *document, entries map[string]any, cpus []int) *draft {
 		t.missing("port", "give the director at least one [[port]]")
 	}
 	d.Ports = each(ports, readPort)
-	d.Routes = each(t.tables("route"), readRoute)
-	d.Neighbours = each(t.tables("neighbour"), readNeighbour)
+	d.Routes, d.routePorts = eachWithPort(t.tables("route"), readRoute)
+	d.Neighbours, d.neighbourPorts = eachWithPort(t.tables("neighbour"), readNeighbour)
 	d.Session = readSession(t.table("session"))
 	for _, service := range t.tables("service") {
 		s, locals := readService(service)
@@ -45,6 +48,15 @@ func each[T any](tables []*table, read func(*table) T) []T {
 		results = append(results, read(t))
 	}
 	return results
+}
+
+// eachWithPort is each for tables that may name a port.
+func eachWithPort[T any](tables []*table, read func(*table) (T, string)) (all []T, ports []string) {
+	for _, t := range tables {
+		entry, port := read(t)
+		all, ports = append(all, entry), append(ports, port)
+	}
+	return all, ports
 }
 
 // finish returns the Config of a draft that has passed its checks.

@@ -78,10 +78,16 @@ vlan           = {{.VLAN}}
 [[route]]
 to  = {{quote (print .To)}}
 via = {{quote (print .Via)}}
+{{- if .LinkLocal}}
+port = {{quote (index $.Ports .Port).Name}}
+{{- end}}
 {{end}}{{range .Neighbours}}
 [[neighbour]]
 address = {{quote (print .Address)}}
 mac     = {{quote (print .MAC)}}
+{{- if .LinkLocal}}
+port    = {{quote (index $.Ports .Port).Name}}
+{{- end}}
 {{end}}
 [session]
 max           = {{.Session.Max}}

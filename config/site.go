@@ -280,7 +280,9 @@ func (s *Site) checkServers(c *checker, n *Service, news []RealServer) {
 // sessions.
 func (s *Site) checkVIP(c *checker, vip netip.Addr) {
 	v := c.at("service", 0, "address")
-	c.isHostAddress(v, vip)
+	if c.isUnambiguous(v, vip) {
+		c.isHostAddress(v, vip)
+	}
 	if who, held := holder(vip, s.servers, s.lips, s.gateways); held {
 		v.reportf("use an address that is not in use", "%s is in use: %s", vip, who)
 	}

@@ -49,11 +49,11 @@ var fates = map[reflect.Type]map[string]fate{
 	},
 	reflect.TypeFor[config.Route](): {
 		"To": live, "Via": live,
-		"Port": noSetting, // follows from Via and the ports' addresses
+		"Port": live, // follows from Via and the ports' addresses, unless Via is link-local
 	},
 	reflect.TypeFor[config.Neighbour](): {
 		"Address": live, "MAC": live,
-		"Port": noSetting, // follows from Address and the ports' addresses
+		"Port": live, // follows from Address and the ports' addresses, unless it is link-local
 	},
 	reflect.TypeFor[config.Session](): {
 		"Max": restart, "MaxV6": restart, "SloppyTCP": live, "ExpireNoDest": live,

@@ -33,17 +33,25 @@ max_v6 = 1000
 [[port]]
 name = "front"
 device = "net_null0"
-addresses = ["10.0.0.1/24", "10.2.0.1/24"]
+addresses = ["10.0.0.1/24", "10.2.0.1/24", "fe80::1/64"]
 vlan = 5
 [[port]]
 name = "spare"
 device = "net_null1"
-addresses = ["10.1.0.1/24"]
+addresses = ["10.1.0.1/24", "fe80::1/64"]
 [[route]]
 to = "10.8.0.0/16"
 via = "10.0.0.254"
+[[route]]
+to = "2001:db8::/32"
+via = "fe80::fe"
+port = "front"
 [[neighbour]]
 address = "10.0.0.254"
+mac = "02:00:00:00:00:fe"
+[[neighbour]]
+address = "fe80::fe"
+port = "front"
 mac = "02:00:00:00:00:fe"
 [[service]]
 name = "web"

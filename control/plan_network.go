@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"net/netip"
+	"slices"
+	"strconv"
 	"strings"
 
 	"fulcrum/config"
@@ -17,8 +19,8 @@ func (p *planner) compareNetwork() {
 	for i := range min(len(p.old.Ports), len(p.next.Ports)) {
 		p.comparePort(&p.old.Ports[i], &p.next.Ports[i])
 	}
-	compareEntries(p, routes, p.old.Routes, p.next.Routes)
-	compareEntries(p, neighbours, p.old.Neighbours, p.next.Neighbours)
+	compareEntries(p, routesOf(p.next.Ports), p.old.Routes, p.next.Routes)
+	compareEntries(p, neighboursOf(p.next.Ports), p.old.Neighbours, p.next.Neighbours)
 }
 
 func (p *planner) comparePort(old, next *config.Port) {
@@ -34,19 +36,49 @@ type entries[T any] struct {
 	key    func(*T) string   // what makes an entry the same one in another configuration
 	value  func(*T) string   // what a plan shows of an entry that is added or removed
 	words  map[string]string // what a plan calls a field, where it does not use the file's key
+	ports  []config.Port
+	// ported reports whether an entry's port does not follow from its other fields.
+	ported func(*T) bool
 }
 
-var routes = entries[config.Route]{
-	kind: "route", fields: routeFields,
-	key:   func(r *config.Route) string { return r.To.String() },
-	value: func(r *config.Route) string { return "via " + r.Via.String() },
+// routesOf describes routes by ports with these names, which do not change while the director runs.
+func routesOf(ports []config.Port) entries[config.Route] {
+	return entries[config.Route]{
+		kind: "route", fields: routeFields, ports: ports, ported: (*config.Route).LinkLocal,
+		key: func(r *config.Route) string { return r.To.String() },
+		value: func(r *config.Route) string {
+			return "via " + r.Via.String() + onPort(ports, r.Port, r.LinkLocal())
+		},
+	}
 }
 
-var neighbours = entries[config.Neighbour]{
-	kind: "neighbour", fields: neighbourFields,
-	key:   func(n *config.Neighbour) string { return n.Address.String() },
-	value: func(n *config.Neighbour) string { return "at " + n.MAC.String() },
-	words: map[string]string{"mac": "at"},
+// neighboursOf describes neighbours on ports with these names.
+func neighboursOf(ports []config.Port) entries[config.Neighbour] {
+	return entries[config.Neighbour]{
+		kind: "neighbour", fields: neighbourFields, ports: ports,
+		ported: func(*config.Neighbour) bool { return false }, // its key has it
+		key: func(n *config.Neighbour) string {
+			return n.Address.String() + onPort(ports, n.Port, n.LinkLocal())
+		},
+		value: func(n *config.Neighbour) string { return "at " + n.MAC.String() },
+		words: map[string]string{"mac": "at"},
+	}
+}
+
+// onPort names the port of a next hop that is link-local.
+func onPort(ports []config.Port, index int, linkLocal bool) string {
+	if !linkLocal {
+		return ""
+	}
+	return " on port " + portName(ports, index)
+}
+
+// portName returns the name of a port. One that was removed, which needs a restart, has none.
+func portName(ports []config.Port, index int) string {
+	if index >= len(ports) {
+		return strconv.Itoa(index)
+	}
+	return ports[index].Name
 }
 
 // compareEntries notes what was removed from a list, changed in it and added to it.
@@ -83,11 +115,27 @@ func (e entries[T]) change(a Action, entry *T) Change {
 // compare notes what differs in an entry that both configurations have.
 func (e entries[T]) compare(p *planner, old, next *T) {
 	object := e.kind + " " + e.key(next)
-	p.note(e.fields.differences(old, next), object+": ", func(d difference) Change {
+	p.note(e.differences(old, next), object+": ", func(d difference) Change {
 		word := cmp.Or(e.words[d.key], d.key)
 		detail := fmt.Sprintf("%s %v -> %s %v", word, shown(d.old), word, shown(d.next))
 		return Change{Action: Alter, Object: object, Detail: detail}
 	})
+}
+
+// differences returns the fields that differ. The port is shown by its name, and only if it does
+// not follow from the other fields.
+func (e entries[T]) differences(old, next *T) []difference {
+	all := e.fields.differences(old, next)
+	for i, d := range all {
+		if d.key != "port" {
+			continue
+		}
+		if !e.ported(next) {
+			return slices.Delete(all, i, i+1)
+		}
+		all[i].old, all[i].next = portName(e.ports, d.old.(int)), portName(e.ports, d.next.(int))
+	}
+	return all
 }
 
 // mostListed bounds how many addresses a plan names: a subnet of local addresses has thousands.

@@ -175,6 +175,14 @@ func TestPlan(t *testing.T) {
 		{"another gateway", []string{"via = \"10.0.0.254\"", "via = \"10.0.0.253\""}, []string{"change route 0.0.0.0/0 | via 10.0.0.254 -> via 10.0.0.253 | 0 "}},
 		{"another route", []string{"0.0.0.0/0", "10.2.0.0/16"}, []string{"remove route 0.0.0.0/0 | via 10.0.0.254 | 0 ", "add route 10.2.0.0/16 | via 10.0.0.254 | 0 "}},
 		{"another MAC address", []string{":fe\"", ":fd\""}, []string{"change neighbour 10.0.0.254 | at 02:00:00:00:00:fe -> at 02:00:00:00:00:fd | 0 "}},
+		{"a link-local gateway", []string{
+			"10.0.0.1/24\"", "10.0.0.1/24\", \"fe80::1/64\"",
+			"[[neighbour]]", "[[route]]\nto = \"::/0\"\nvia = \"fe80::fe\"\n[[neighbour]]\naddress = \"fe80::fe\"\nmac = \"02:00:00:00:00:fe\"\n[[neighbour]]",
+		}, []string{
+			"change port front | addresses 10.0.0.1/24 -> 10.0.0.1/24, fe80::1/64 | 0 ",
+			"add route ::/0 | via fe80::fe on port front | 0 ",
+			"add neighbour fe80::fe on port front | at 02:00:00:00:00:fe | 0 ",
+		}},
 		{"a port's address", []string{"10.0.0.1/24", "10.0.0.2/24"}, []string{"change port front | addresses 10.0.0.1/24 -> 10.0.0.2/24 | 0 "}},
 		{"other timeouts", []string{"max = 1000\n", "max = 1000\n[session.timeouts]\nudp = \"1s\"\nestablished = \"90s\"\n"}, []string{
 			"change session.timeouts.established | 15m0s -> 1m30s | 0 applies to existing sessions too",
@@ -231,4 +239,33 @@ func planLines(p *Plan) (lines []string) {
 		lines = append(lines, "warning "+w)
 	}
 	return lines
+}
+
+// TestPlanOfPorts: a link-local next hop is known by its port too. A port that follows from an
+// address is not shown.
+func TestPlanOfPorts(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		old  string
+		next string
+		want []string
+	}{
+		{"a route", "via = \"fe80::fe\"\nport = \"front\"", "via = \"fe80::fe\"\nport = \"spare\"",
+			[]string{"change route 2001:db8::/32 | port front -> port spare | 0 "}},
+		{"a neighbour", "address = \"fe80::fe\"\nport = \"front\"",
+			"address = \"fe80::fe\"\nport = \"spare\"", []string{
+				"remove neighbour fe80::fe on port front | at 02:00:00:00:00:fe | 0 ",
+				"add neighbour fe80::fe on port spare | at 02:00:00:00:00:fe | 0 ",
+			}},
+		{"a gateway elsewhere", "via = \"10.0.0.254\"", "via = \"10.1.0.254\"",
+			[]string{"change route 10.8.0.0/16 | via 10.0.0.254 -> via 10.1.0.254 | 0 "}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			next := strings.Replace(everySetting, tt.old, tt.next, 1)
+			p := NewPlan(parsePlanned(t, everySetting), parsePlanned(t, next), nil, nil)
+			if diff := cmp.Diff(tt.want, planLines(&p)); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
 }

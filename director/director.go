@@ -58,7 +58,7 @@ func New(c Config) (*Director, error) {
 	d.devices = &devices{cfg: c, cpus: kept}
 	d.workers = &workers{director: d, ended: make(chan struct{})}
 	d.parts.parts = []Part{kept, d.devices, &forwarding{d}, &watching{Director: d},
-		&serving{Director: d}, d.workers}
+		&serving{Director: d}, d.workers, &moves{Director: d}}
 	return d, nil
 }
 

@@ -9,12 +9,12 @@ import (
 // answer.
 func (w *Worker) arp(p *ports.Packet, frame []byte) Verdict {
 	a := packet.ARP(frame[packet.EthernetLen:])
-	here := w.here(p.Port, packet.AddrOf4(a.SenderIP()), packet.AddrOf4(a.TargetIP()))
+	here := w.here(p, packet.AddrOf4(a.SenderIP()), packet.AddrOf4(a.TargetIP()))
 	r, answer := w.neighbours.ReceiveARP(a, here, w.now)
 	if r.Impossible {
 		return DropBadARP
 	}
-	w.learnt(r)
+	w.learnt(&r)
 	if !here.Stranger {
 		w.contestedARP(p.Port, packet.Ethernet(frame), a)
 	}

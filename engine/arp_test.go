@@ -213,8 +213,8 @@ func TestWhomItLearnsFrom(t *testing.T) {
 	}{
 		{"who asks for us", station("10.0.0.70", 70), func(h host) []byte { return whoHas(own, h) },
 			true},
-		{"who answers us unasked", station("10.0.0.70", 70),
-			func(h host) []byte { return isAt(h, s.ports[0]) }, true},
+		{"a stranger who answers us unasked", station("10.0.0.70", 70),
+			func(h host) []byte { return isAt(h, s.ports[0]) }, false},
 		{"a stranger who asks for another", station("10.0.0.70", 70),
 			func(h host) []byte { return whoHas(s.gateway.addr, h) }, false},
 		{"a stranger who announces itself", station("10.0.0.70", 70), gratuitous, false},

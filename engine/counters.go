@@ -3,6 +3,8 @@ package engine
 import (
 	"sync/atomic"
 	"time"
+
+	"fulcrum/neighbour"
 )
 
 // Totals counts the packets of a worker, or of all workers, by their fate. At the end of each turn
@@ -83,8 +85,10 @@ type published struct {
 	turns      atomic.Uint64
 	busy       atomic.Uint64 // ms
 	turnTimes  [numTurnTimes]atomic.Uint64
-	inTurns    atomic.Int64  // ns
-	unanswered atomic.Uint64 // neighbours that never answered and were given up
+	inTurns    atomic.Int64                      // ns
+	unanswered atomic.Uint64                     // neighbours that never answered and were given up
+	refusals   atomic.Uint64                     // claims of other MACs that were refused
+	refusal    atomic.Pointer[neighbour.Refusal] // the last one; nil if there was none
 	sessions   atomic.Int64
 	adopted    atomic.Uint64 // revision of the worker's snapshot
 	handedOver []atomic.Uint64
@@ -171,6 +175,14 @@ func (p *publishedTraffic) add(t *Traffic) {
 // worker with thousands of real servers.
 const publishChunk = 64
 
+// publishRefusals copies the last refused claim, if there is a new one.
+func (w *Worker) publishRefusals() {
+	if n, last := w.neighbours.Refusals(); n != w.published.refusals.Load() {
+		w.published.refusal.Store(&last)
+		w.published.refusals.Store(n)
+	}
+}
+
 // publish copies the totals and the next chunk of the real servers' counters for readers.
 func (w *Worker) publish() {
 	w.counters.totals.Held = w.held()
@@ -181,6 +193,7 @@ func (w *Worker) publish() {
 	w.published.busy.Store(w.effort.busy)
 	w.published.setTurnTimes(&w.effort.times)
 	w.published.unanswered.Store(w.neighbours.Unanswered())
+	w.publishRefusals()
 	for i, n := range w.counters.handedOver {
 		w.published.handedOver[i].Store(n)
 	}

@@ -58,7 +58,7 @@ func (w *Worker) decide(a *arrival, d *decision) {
 // decideFor is decide for a packet that a service claims and that may begin a session.
 func (w *Worker) decideFor(service *serviceEntry, a *arrival, d *decision) {
 	d.service, d.server, d.verdict, d.holder = service, nil, Taken, 0
-	if !w.isStranger(a.key.Src) {
+	if !w.isStranger(a.key.Src) || a.key.Src.IsLinkLocal() && !w.finds(service, a.key.Src) {
 		d.verdict = DropSourceAddress
 		return
 	}
@@ -141,6 +141,13 @@ func (w *Worker) poolOf(s *liveService) *sched.Pool {
 func (w *Worker) isStranger(a packet.Addr) bool {
 	_, ours := w.snap.kindOf(a)
 	return a.IsUnicast() && !ours
+}
+
+// finds reports whether a service's answers find the way to a link-local client. They do not if
+// several ports have such addresses.
+func (w *Worker) finds(service *serviceEntry, client packet.Addr) bool {
+	_, _, known := w.snap.routes.next(client)
+	return known || !service.mode.TwoWay()
 }
 
 // mayStart reports whether a packet can begin a session: a SYN of TCP, an INIT of SCTP, and any

@@ -6,7 +6,7 @@ import (
 	"fulcrum/ports"
 )
 
-// discover processes a neighbour solicitation or advertisement and sends the answer to a
+// discover processes a message of neighbour discovery and sends the answer to a neighbour
 // solicitation.
 func (w *Worker) discover(p *ports.Packet, m *meta) Verdict {
 	frame := p.Bytes()
@@ -14,16 +14,12 @@ func (w *Worker) discover(p *ports.Packet, m *meta) Verdict {
 	if !ok {
 		return DropBadND
 	}
-	sender := n.Src
-	if n.Type == packet.ICMP6Advertisement {
-		sender = n.Target
-	}
-	here := w.here(p.Port, sender, n.Target)
+	here := w.here(p, n.Sender(), n.Target)
 	r, answer := w.neighbours.ReceiveND(&n, here, w.now)
 	if r.Impossible {
 		return DropBadND
 	}
-	w.learnt(r)
+	w.learnt(&r)
 	if !here.Stranger {
 		w.contestedND(p.Port, packet.Ethernet(frame), &n)
 	}
@@ -39,24 +35,33 @@ func (w *Worker) discover(p *ports.Packet, m *meta) Verdict {
 
 // here describes the director's addresses on the port where a neighbour message came in, with the
 // sender and the target of the message.
-func (w *Worker) here(port uint16, sender, target packet.Addr) neighbour.Here {
+func (w *Worker) here(p *ports.Packet, sender, target packet.Addr) neighbour.Here {
 	return neighbour.Here{
-		Port: port, Answered: w.snap.answers(int(port), target), Stranger: w.isStranger(sender),
-		OnSubnet: w.snap.ports[port].onSubnet(sender),
+		Port: p.Port, From: packet.Ethernet(p.Bytes()).Src(),
+		Answered: w.snap.answers(int(p.Port), target), Stranger: w.isStrangerOn(p.Port, sender),
+		OnSubnet: w.snap.ports[p.Port].onSubnet(sender),
 	}
 }
 
-// learnt sends the packets that waited for the MAC in a message, and publishes the MAC to the other
-// workers.
-func (w *Worker) learnt(r neighbour.Reception) {
-	if r.Learnt == 0 {
-		return
+// isStrangerOn is isStranger for a station on a port's network. A link-local address of the
+// director may be another station's on another port.
+func (w *Worker) isStrangerOn(port uint16, a packet.Addr) bool {
+	if !a.IsLinkLocal() {
+		return w.isStranger(a)
 	}
-	w.sendWaiting(r.Learnt)
-	if n := w.neighbours.At(r.Learnt); len(w.engine.workers) > 1 {
-		w.engine.news.Tell(neighbour.Item{
-			Address: n.Address, Port: n.Port, Worker: uint16(w.number), MAC: n.MAC(),
-		})
+	kind, ours := w.snap.kindOf(a)
+	return !ours || kind == ownAddress && !w.snap.ports[port].owns(a)
+}
+
+// learnt sends the packets that waited for the MAC in a message, and a question about it, and tells
+// the other workers of the message if they need it.
+func (w *Worker) learnt(r *neighbour.Reception) {
+	if r.Learnt != 0 {
+		w.sendWaiting(r.Learnt)
+	}
+	w.ask(r.Ask)
+	if r.Tell && len(w.engine.workers) > 1 {
+		w.engine.news.Tell(neighbour.Item{Message: r.Message, Worker: uint16(w.number)})
 	}
 }
 

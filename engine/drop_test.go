@@ -333,14 +333,17 @@ func damagedSix(t *testing.T, damage func([]byte) []byte) *bed {
 	return b
 }
 
-// fullNeighbourTable answers a client for which the neighbour table has no place.
+// fullNeighbourTable answers a client for which the neighbour table has no place, because real
+// servers need all of them.
 func fullNeighbourTable(t *testing.T) *bed {
 	b := newBed(t, oneArm, oneArm.serving(oneArm.web(modes.NAT, 1)))
 	p := b.begin(modes.NAT, tcp("10.0.0.90:4000", webVIP, "S"))
 	for i := uint32(0); ; i++ {
-		if _, ok := b.worker.neighbours.Find(packet.AddrOf4(0x0b000000+i), 0, b.now); !ok {
+		h, ok := b.worker.neighbours.FindKept(packet.AddrOf4(0x0b000000+i), 0, b.now)
+		if !ok {
 			break
 		}
+		b.worker.neighbours.Want(h, packet.Addr{}, b.now)
 	}
 	if n := b.worker.neighbours.Len(); n != neighbour.MaxEntries {
 		t.Fatalf("the neighbour table holds %d, want %d", n, neighbour.MaxEntries)

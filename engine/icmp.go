@@ -47,7 +47,7 @@ func (w *Worker) icmp6(p *ports.Packet, m *meta) Verdict {
 	frame := p.Bytes()
 	message := packet.ICMPv6(frame[m.Transport:m.End])
 	switch t := message.Type(); {
-	case t == packet.ICMP6Solicitation, t == packet.ICMP6Advertisement:
+	case t >= packet.ICMP6RouterSolicit && t <= packet.ICMP6Advertisement:
 		return w.discover(p, m) // which has a reason of its own for a wrong checksum
 	case !m.isWhole(p):
 		return DropICMPChecksum

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/google/gopacket/layers"
+
 	"fulcrum/modes"
 	"fulcrum/neighbour"
 	"fulcrum/packet"
@@ -187,6 +189,11 @@ func TestClientIsProbedWhileItIsUsed(t *testing.T) {
 	out := pkt{src: p.source, dst: p.server, protocol: packet.ProtocolUDP}.reply("", "answer")
 	b.fromServer(0, out)
 	b.collectAll()
+	b.wait(neighbour.DelayTime + 100) // a question proves nothing about its sender
+	b.sent(0, probe(guest, s.ports[0]))
+	b.receive(0, isAt(guest, s.ports[0]))
+	b.fromServer(0, out)
+	b.collectAll()
 	b.wait(30_100)
 	b.sent(0, probe(guest, s.ports[0]))
 	b.receive(0, isAt(guest, s.ports[0]))
@@ -314,15 +321,20 @@ func TestMovedNeighbourIsFound(t *testing.T) {
 	b.sent(0, tcp(client, webVIP, "A").hop().frame(s.ports[0].mac, moved.mac))
 }
 
-// A station that takes over an address announces it; the sessions follow at once.
+// A station that takes over an address announces it. The sessions follow as soon as the old one was
+// asked and did not answer.
 func TestTakeoverByGratuitousARP(t *testing.T) {
 	s := oneArm
 	b, rs := newResolvingBed(t)
-	b.receive(0, isAt(rs, s.ports[0]))
+	b.receive(0, isAt(s.gateway, s.ports[0]), isAt(rs, s.ports[0]))
 	b.fromClient(tcp(client, webVIP, "S"))
 	b.collectAll()
 	heir := host{rs.addr, packet.MAC{2, 0, 0, 0, 9, 9}}
 	b.receive(0, gratuitous(heir))
+	b.wait(1000)
+	b.sent(0, probe(rs, s.ports[0]), probe(rs, s.ports[0]), probe(rs, s.ports[0]),
+		whoHas(rs.addr, s.ports[0]))
+	b.receive(0, isAt(heir, s.ports[0]))
 	b.fromClient(tcp(client, webVIP, "A"))
 	b.sent(0, tcp(client, webVIP, "A").hop().frame(s.ports[0].mac, heir.mac))
 }
@@ -442,4 +454,152 @@ func TestLongestPrefixWins(t *testing.T) {
 	if _, _, ok := routes.next(packet.AddrOf(netip.MustParseAddr("8.8.8.8"))); ok {
 		t.Error("a way to 8.8.8.8 without a route")
 	}
+}
+
+// A forged claim does not move a real server or a gateway that still answers, in either family. It
+// is counted, once.
+func TestForgedClaimIsRefused(t *testing.T) {
+	for _, s := range []site{twoArm, twoArm.twin()} {
+		for _, tt := range []struct {
+			name  string
+			forge func(forger, to host) []byte
+		}{
+			{"reply", tells},
+			{"announcement", func(forger, to host) []byte {
+				if s.is6 {
+					return nd(forger, allNodes, ndAdvertisement, 0x20000000, forger.addr)
+				}
+				return gratuitous(forger)
+			}},
+			{"question", func(forger, to host) []byte { return asksFor(to.addr, forger) }},
+		} {
+			t.Run(s.name+"/"+tt.name, func(t *testing.T) {
+				b := newBed(t, s, s.resolving(s.web(modes.DR, 1)))
+				for port, who := range []host{s.gateway, s.servers[0]} {
+					b.receive(port, tells(who, s.ports[port]))
+					b.collectAll()
+					forger := host{who.addr, packet.MAC{2, 0, 0, 0, 6, 66}}
+					b.receive(port, tt.forge(forger, s.ports[port]))
+					if n := b.questions(port, who.addr); n != 1 {
+						t.Errorf("%v is asked %d times after a claim, want once", who.addr, n)
+					}
+					b.receive(port, tells(who, s.ports[port]))
+					if !b.knows(who, port) {
+						t.Errorf("%v has moved", who.addr)
+					}
+				}
+				b.collectAll()
+				b.fromClient(tcp(client, webVIP, "S"))
+				b.toServer(0, tcp(client, webVIP, "S").hop())
+				if n := b.effort().RefusedMoves; n != 2 {
+					t.Errorf("%d refused moves are counted, want 2", n)
+				}
+			})
+		}
+	}
+}
+
+// Claims and answers may reach any worker. All refuse together, and one counts.
+func TestWorkersRefuseTogether(t *testing.T) {
+	s := twoArm
+	n := s.resolving(s.web(modes.DR, 1))
+	for claimed := range 3 {
+		for answered := range 3 {
+			queue := 0
+			b := newBed(t, s, n, crowd(3), func(c *bedConfig) {
+				c.choose = func(int) func([]byte) int { return func([]byte) int { return queue } }
+			})
+			rs := s.servers[0]
+			forger := host{rs.addr, packet.MAC{2, 0, 0, 0, 6, 66}}
+			b.receive(1, isAt(rs, s.ports[1]))
+			b.wait(200)
+			queue = claimed
+			b.receive(1, gratuitous(forger))
+			queue = answered
+			b.receive(1, isAt(rs, s.ports[1]))
+			b.wait(2000)
+			for i, w := range b.engine.workers {
+				h, _ := w.neighbours.Lookup(packet.AddrOf(rs.addr), 1)
+				if e := w.neighbours.At(h); e.State() != neighbour.Reachable || e.MAC() != rs.mac {
+					t.Errorf("claim at %d, answer at %d: worker %d has %v at %v", claimed, answered,
+						i, e.State(), e.MAC())
+				}
+			}
+			if total, last := b.engine.RefusedMoves(); total != 1 ||
+				last.Claimant != forger.mac || last.MAC != rs.mac || last.Port != 1 {
+				t.Errorf("%d refused: %+v", total, last)
+			}
+			b.close()
+		}
+	}
+}
+
+// All workers follow a fail-over, whichever of them hears of it.
+func TestWorkersFollowAFailOver(t *testing.T) {
+	s := twoArm
+	for heard := range 2 {
+		queue := 0
+		b := newBed(t, s, s.resolving(s.web(modes.DR, 1)), crowd(2), func(c *bedConfig) {
+			c.choose = func(int) func([]byte) int { return func([]byte) int { return queue } }
+		})
+		heir := host{s.servers[0].addr, packet.MAC{2, 0, 0, 0, 9, 9}}
+		b.receive(1, isAt(s.servers[0], s.ports[1]))
+		b.collectAll()
+		queue = heard
+		b.receive(1, gratuitous(heir))
+		for range 10 {
+			b.wait(100)
+			for range b.questionsToAll(1, heir.addr) {
+				b.receive(1, isAt(heir, s.ports[1]))
+			}
+		}
+		for i, w := range b.engine.workers {
+			h, _ := w.neighbours.Lookup(packet.AddrOf(heir.addr), 1)
+			if e := w.neighbours.At(h); e.State() != neighbour.Reachable || e.MAC() != heir.mac {
+				t.Errorf("heard by %d: worker %d has %v at %v", heard, i, e.State(), e.MAC())
+			}
+		}
+		b.close()
+	}
+}
+
+// questionsToAll counts the broadcast questions about an address.
+func (b *bed) questionsToAll(port int, a netip.Addr) (n int) {
+	for _, f := range collect(b.ports[port]) {
+		arp := packet.ARP(f[packet.EthernetLen:])
+		if packet.Ethernet(f).Dst() == packet.Broadcast && arp.TargetIP() == packet.Addr4(a) {
+			n++
+		}
+	}
+	return n
+}
+
+// TestRoutersMessages: they tell the MAC of a gateway that is known, and must be valid.
+func TestRoutersMessages(t *testing.T) {
+	s := oneArm.twin()
+	n := s.resolving(s.web(modes.DR, 1))
+	n.Ports[0].Addresses = append(n.Ports[0].Addresses, netip.MustParsePrefix("fe80::1/64"))
+	router := station("fe80::fe", 0xfe)
+	n.Routes[0].Via = router.addr
+	b := newBed(t, s, n)
+	advertisement := func(hops byte) []byte {
+		b := make([]byte, packet.IPv6Len+packet.ICMPLen+8)
+		b = append(append(b, 1, 1), router.mac[:]...)
+		src := packet.AddrOf(router.addr)
+		packet.IPv6(b).Encode(packet.IPv6Fields{
+			PayloadLength: uint16(len(b) - packet.IPv6Len), NextHeader: packet.ProtocolICMPv6,
+			HopLimit: hops, Src: src, Dst: packet.AllNodes,
+		})
+		packet.ICMPv6(b[packet.IPv6Len:]).Encode(packet.ICMP6RouterAdvert, 0, 0, src, packet.AllNodes)
+		return ethernet(router.mac, packet.AllNodesMAC, layers.EthernetTypeIPv6, b)
+	}
+	b.receive(0, advertisement(254))
+	if b.dropped("bad_nd=1"); b.knows(router, 0) {
+		t.Error("a message from behind a router was believed")
+	}
+	b.receive(0, advertisement(255))
+	if !b.knows(router, 0) {
+		t.Error("the router's MAC was not learnt")
+	}
+	b.dropped("bad_nd=1")
 }

@@ -28,6 +28,27 @@ type shownNeighbours struct {
 	more    bool
 }
 
+// RefusedMove is another MAC's claim on a neighbour that still answered, so that it was not
+// believed.
+type RefusedMove struct {
+	Address  netip.Addr
+	Port     int        // index of the neighbour's port
+	MAC      packet.MAC // the neighbour's
+	Claimant packet.MAC
+}
+
+// RefusedMoves returns how many claims of other MACs were refused, and a worker's last one, which
+// is valid if there was any. Any goroutine may call it at any time.
+func (e *Engine) RefusedMoves() (total uint64, last RefusedMove) {
+	for _, w := range e.workers {
+		total += w.published.refusals.Load()
+		if r := w.published.refusal.Load(); r != nil {
+			last = RefusedMove{r.Address.Netip(), int(r.Port), r.MAC, r.Claimant}
+		}
+	}
+	return total, last
+}
+
 // Neighbours calls show for each station that each worker knows. It asks the workers piece by piece
 // until ctx ends. Any goroutine may call it.
 func (e *Engine) Neighbours(ctx context.Context, show func(*NeighbourInfo)) error {

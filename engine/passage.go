@@ -60,11 +60,10 @@ func (w *Worker) serverHop(id uint32, server *serverEntry) (neighbour.Hop, Verdi
 // findServerHop looks up a real server's next hop and keeps its neighbour resolved.
 func (w *Worker) findServerHop(p *peer, server *serverEntry) (neighbour.Hop, Verdict) {
 	p.meet(server, w.random)
-	h, v := w.nextHop(server.address)
+	h, v := w.nextServerHop(server.address)
 	if v != Taken {
 		return 0, v
 	}
-	w.want(h)
 	p.hop, p.generation, p.epoch = h, w.neighbours.At(h).Generation, w.hopEpoch
 	return h, Taken
 }

@@ -31,6 +31,8 @@ type WorkerReport struct {
 	Times    TurnTimes
 	// NeighbourFailures counts next hops that were given up because they did not answer.
 	NeighbourFailures uint64
+	// RefusedMoves counts claims of other MACs for a neighbour that still answered.
+	RefusedMoves uint64
 }
 
 // PortReport is a port's part of a Report.
@@ -97,7 +99,8 @@ func (w *Worker) report() WorkerReport {
 		CPU: w.engine.cfg.CPUs[w.number], Sessions: int(w.published.sessions.Load()),
 		Turns:             w.published.turns.Load(),
 		Busy:              time.Duration(w.published.busy.Load()) * time.Millisecond,
-		NeighbourFailures: w.published.unanswered.Load(), Times: w.published.readTurnTimes(),
+		NeighbourFailures: w.published.unanswered.Load(),
+		RefusedMoves:      w.published.refusals.Load(), Times: w.published.readTurnTimes(),
 	}
 	w.published.addTotals(&r.Totals)
 	for i := range w.published.handedOver {

@@ -68,9 +68,9 @@ func (w *Worker) dropWaiting(h neighbour.Hop, why Verdict) {
 	}
 }
 
-// nextHop returns the neighbour that leads to an address, or a drop reason.
-func (w *Worker) nextHop(address packet.Addr) (neighbour.Hop, Verdict) {
-	gateway, port, ok := w.snap.routes.next(address)
+// nextHop returns the neighbour that leads to a client, or a drop reason.
+func (w *Worker) nextHop(client packet.Addr) (neighbour.Hop, Verdict) {
+	gateway, port, ok := w.snap.routes.next(client)
 	if !ok {
 		return 0, DropNoRoute
 	}
@@ -81,16 +81,30 @@ func (w *Worker) nextHop(address packet.Addr) (neighbour.Hop, Verdict) {
 	return h, Taken
 }
 
+// nextServerHop is nextHop for a real server, whose neighbour no stranger may keep out. It keeps
+// the neighbour resolved, ahead of the first packet.
+func (w *Worker) nextServerHop(server packet.Addr) (neighbour.Hop, Verdict) {
+	gateway, port, ok := w.snap.routes.next(server)
+	if !ok {
+		return 0, DropNoRoute
+	}
+	h, ok := w.neighbours.FindKept(gateway, port, w.now)
+	if !ok {
+		return 0, DropNeighboursFull
+	}
+	w.want(h)
+	return h, Taken
+}
+
 // setTopology gives the snapshot's routes and static neighbours to the neighbour table, and returns
 // what the table asks for.
 func (w *Worker) setTopology() neighbour.Work {
 	var gateways []neighbour.Gateway
-	for i := range w.snap.routes {
-		address, port, ok := w.snap.routes.next(w.snap.routes[i].gateway)
-		if ok && w.snap.routes[i].gateway != (packet.Addr{}) {
-			source := w.snap.ports[port].sourceTowards(address)
+	for _, r := range w.snap.routes {
+		if r.gateway != (packet.Addr{}) {
+			source := w.snap.ports[r.port].sourceTowards(r.gateway)
 			gateways = append(gateways, neighbour.Gateway{
-				Address: address, Source: source, Port: port,
+				Address: r.gateway, Source: source, Port: r.port,
 			})
 		}
 	}
@@ -106,7 +120,7 @@ func (w *Worker) setTopology() neighbour.Work {
 // listenAtOnce is how many items of news a worker takes in one turn.
 const listenAtOnce = 32
 
-// listen learns the neighbours that other workers have resolved.
+// listen hears what other workers have heard of neighbours.
 func (w *Worker) listen() {
 	news := &w.engine.news
 	if news.Told() == w.seen {
@@ -117,7 +131,8 @@ func (w *Worker) listen() {
 	items, w.seen = news.Since(w.seen, buffer[:])
 	for _, i := range items {
 		if int(i.Worker) != w.number {
-			w.sendWaiting(w.neighbours.Learn(i.Address, i.Port, i.MAC, w.now))
+			learnt, question := w.neighbours.Learn(i.Message, w.now)
+			w.learnt(&neighbour.Reception{Learnt: learnt, Ask: question})
 		}
 	}
 }

@@ -18,13 +18,23 @@ type routeEntry struct {
 	bits         int         // of the mask
 	gateway      packet.Addr // zero: the destination is on the port's own subnet
 	port         uint16
+	dead         bool // no route leads there
 }
 
+// linkLocal holds the addresses that no router forwards to (RFC 4291, 2.5.6).
+var linkLocal = netip.MustParsePrefix("fe80::/10")
+
+// newRouteTable makes the table of a topology. A link-local address leads to a port if only one has
+// such addresses; a gateway that has one is a next hop on the port of its route.
 func newRouteTable(s topologySettings) routeTable {
-	var t routeTable
+	t := routeTable{newRouteEntry(linkLocal, packet.Addr{}, 0)}
+	t[0].dead = true
+	ambiguous := s.linkLocalPorts() > 1
 	for i, p := range s.ports {
 		for _, a := range p.Addresses {
-			t = append(t, newRouteEntry(a, packet.Addr{}, i))
+			if !ambiguous || !linkLocal.Contains(a.Addr()) {
+				t = append(t, newRouteEntry(a, packet.Addr{}, i))
+			}
 		}
 	}
 	for _, r := range s.routes {
@@ -32,6 +42,16 @@ func newRouteTable(s topologySettings) routeTable {
 	}
 	slices.SortStableFunc(t, func(a, b routeEntry) int { return cmp.Compare(b.bits, a.bits) })
 	return t
+}
+
+// linkLocalPorts returns how many ports have link-local addresses.
+func (s *topologySettings) linkLocalPorts() (n int) {
+	for _, p := range s.ports {
+		if slices.ContainsFunc(p.Addresses, func(a netip.Prefix) bool { return linkLocal.Contains(a.Addr()) }) {
+			n++
+		}
+	}
+	return n
 }
 
 func newRouteEntry(to netip.Prefix, gateway packet.Addr, port int) routeEntry {
@@ -51,7 +71,7 @@ func (t routeTable) next(dst packet.Addr) (nextHop packet.Addr, port uint16, ok 
 			if e.gateway != (packet.Addr{}) {
 				return e.gateway, e.port, true
 			}
-			return dst, e.port, true
+			return dst, e.port, !e.dead
 		}
 	}
 	return packet.Addr{}, 0, false

@@ -244,6 +244,7 @@ func (n *snapshot) answers(port int, a packet.Addr) bool {
 		!slices.ContainsFunc(n.ports, func(e portEntry) bool { return e.onSubnet(a) })
 }
 
+// owns reports whether an address is one of the port's own.
 func (e *portEntry) owns(a packet.Addr) bool {
 	to := a.Netip()
 	return slices.ContainsFunc(e.own, func(p netip.Prefix) bool { return p.Addr() == to })

@@ -217,8 +217,8 @@ var verdicts = [NumVerdicts]struct{ name, meaning, remedy string }{
 	},
 	DropSourceAddress: {
 		name: "bad_source",
-		meaning: "would begin a session, but its source is not a host's address, or is the " +
-			"director's own",
+		meaning: "would begin a session, but its source is not a host's address, is the " +
+			"director's own, or is link-local where several ports have such addresses",
 		remedy: "look for a hostile sender; filter such sources at the border",
 	},
 	DropNoSession: {

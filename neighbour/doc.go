@@ -13,12 +13,18 @@
 //   - An entry in use is found by its port and address, and no other entry has the same two. At
 //     most 65,535 are in use.
 //   - The gateways of the routes and the static entries are never forgotten. An entry that a real
-//     server needs is not forgotten until [WantLapse] after the last [Table.Want].
-//   - A message from a station never changes a static entry.
+//     server needs is not forgotten until [WantLapse] after the last [Table.Want]. Any other entry
+//     gives way to them, but for those for which packets wait.
+//   - A message from a station never changes a static entry. It gives an entry that has answered a
+//     question another MAC only after that entry's MAC was asked and did not answer, or if the
+//     message is the answer of the MAC that was there before.
 //   - [Table.Held] is the number of packets in the queues. A packet that waits belongs to the table
 //     until [Table.Take] gives it back.
 //   - Among several workers, number 0 asks first. The others ask if they have not heard the answer
 //     within a second.
 //
 // Nothing here allocates for a packet: only a new entry may, and a change of the topology.
+//
+// RFC 4861's DELAY is [Stale] with Used. What it says of the IsRouter flag is left out, because the
+// director's routers are configured.
 package neighbour

@@ -17,11 +17,41 @@ func FuzzTable(f *testing.F) {
 		c := choices(input)
 		w := newWorld(t, c.below(3), "10.0.0.1/28", "fd00::1/124")
 		for number := uint32(1); len(c) > 0 && number < 500; number++ {
-			fuzzSteps[c.below(len(fuzzSteps))](w, &c, number)
+			known, step := w.provenMACs(), c.below(len(fuzzSteps))
+			fuzzSteps[step](w, &c, number)
 			w.check()
+			if step == fuzzARP || step == fuzzND || step == fuzzNews {
+				w.checkProven(known)
+			}
 		}
 		w.end()
 	})
+}
+
+// The steps that are messages, by their index in fuzzSteps.
+const fuzzARP, fuzzND, fuzzNews = 2, 3, 5
+
+// provenMACs returns the MACs that have answered a question.
+func (w *world) provenMACs() map[Hop]packet.MAC {
+	known := map[Hop]packet.MAC{}
+	for h := range w.table.entries {
+		if e := &w.table.entries[h]; e.HasMAC() && w.table.records[h].proven {
+			known[Hop(h)] = e.MAC()
+		}
+	}
+	return known
+}
+
+// checkProven checks that no message has moved an entry whose MAC was proven, but back to the MAC
+// that it had before.
+func (w *world) checkProven(known map[Hop]packet.MAC) {
+	for h, mac := range known {
+		e, r := w.table.At(h), &w.table.records[h]
+		back := r.onTrial && r.elder.IsZero()
+		if !e.HasMAC() || e.MAC() != mac && !back {
+			w.Fatalf("%v moved from %v to %v", e.Address, mac, e.MAC())
+		}
+	}
 }
 
 // choices are the bytes of an input. Each is used once.
@@ -87,19 +117,26 @@ var fuzzSteps = []func(w *world, c *choices, number uint32){
 	func(w *world, c *choices, _ uint32) { // neighbour discovery
 		src, _ := c.station()
 		target, port := c.station()
-		types := []uint8{packet.ICMP6Solicitation, packet.ICMP6Advertisement}
+		types := []uint8{
+			packet.ICMP6Solicitation, packet.ICMP6Advertisement,
+			packet.ICMP6RouterSolicit, packet.ICMP6RouterAdvert,
+		}
 		w.nd(port, packet.ND{
-			Type: types[c.below(2)], Src: src, Dst: w.source(port), Target: target,
-			LinkLayer: c.mac(),
+			Type: types[c.below(4)], Flags: packet.NDFlags(c.below(8) << 5),
+			Src: src, Dst: w.source(port), Target: target, LinkLayer: c.mac(),
 		})
 	},
 	func(w *world, c *choices, _ uint32) { // a wish
 		a, port := c.station()
-		w.ask(w.table.Want(w.find(a, port), w.source(port), w.now))
+		w.want(a, port)
 	},
 	func(w *world, c *choices, _ uint32) { // news
 		a, port := c.station()
-		w.learnt(w.table.Learn(a, port, c.stationMAC(), w.now))
+		flags := c.below(4)
+		w.news(Message{
+			Address: a, Port: port, MAC: c.stationMAC(), Solicited: flags&1 != 0,
+			Override: flags&2 != 0,
+		})
 	},
 	func(w *world, c *choices, _ uint32) { // a topology
 		var gateways []Gateway

@@ -3,15 +3,13 @@ package neighbour
 import (
 	"sync"
 	"sync/atomic"
-
-	"fulcrum/packet"
 )
 
 // newsSize is how many items are kept, a power of two. A worker that is further behind asks by
 // itself.
 const newsSize = 1024
 
-// News shares what workers learn of neighbours, because an answer reaches only one worker. It is
+// News shares what workers hear of neighbours, because an answer reaches only one worker. It is
 // rarely written. Looking for new items costs one read of a cache line that every worker has.
 // Anyone may use it.
 type News struct {
@@ -21,12 +19,10 @@ type News struct {
 	items [newsSize]Item // guarded by mu
 }
 
-// Item is the MAC of one neighbour.
+// Item is a message of a neighbour.
 type Item struct {
-	Address packet.Addr
-	Port    uint16 // number of the port
-	Worker  uint16 // the worker that learnt it
-	MAC     packet.MAC
+	Message
+	Worker uint16 // the worker that received it
 }
 
 // Told returns how many items there have been.

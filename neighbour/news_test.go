@@ -11,7 +11,7 @@ import (
 func TestNewsForgetsTheOldest(t *testing.T) {
 	n := new(News)
 	for i := range uint32(newsSize + 10) {
-		n.Tell(Item{Address: packet.AddrOf4(i)})
+		n.Tell(Item{Message: Message{Address: packet.AddrOf4(i)}})
 	}
 	var seen uint64
 	var heard []Item

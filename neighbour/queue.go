@@ -2,9 +2,13 @@ package neighbour
 
 import "fulcrum/ports"
 
-// MaxQueues is how many neighbours packets may wait for at the same time. Each has a queue of one
-// burst.
-const MaxQueues = 16
+// How many neighbours packets may wait for at the same time. Each has a queue of one burst.
+const (
+	MaxQueues = 16
+	// StrangerQueues is how many of the queues strangers may have. The others are for gateways and
+	// real servers.
+	StrangerQueues = 8
+)
 
 // Wait is what Hold did with a packet.
 type Wait uint8
@@ -17,23 +21,27 @@ const (
 )
 
 // Hold lets a packet wait for the MAC of a next hop without one. The caller sends the returned
-// question, which is empty if the next hop has already been asked for. now is in ms.
+// question, which is empty if the next hop has already been asked for. The next hop is asked for
+// even if the packet cannot wait. now is in ms.
 func (t *Table) Hold(h Hop, p *ports.Packet, now uint32) (Wait, Question) {
 	e := &t.entries[h]
-	if e.Unreachable(now) {
-		return Unreachable, Question{}
+	ask := (e.state == Failed || e.tries == 0) && !e.Unreachable(now) && t.mayAskFirst(e)
+	if e.state == Failed && !ask {
+		return Unreachable, Question{} // it waits for nothing
 	}
-	if !t.enqueue(e, p) {
-		return QueueFull, Question{}
+	wait := Held
+	if !t.enqueue(h, p) {
+		wait = QueueFull
 	}
-	if e.state == Failed || e.tries == 0 {
-		return Held, t.restart(h, now)
+	if ask {
+		return wait, t.restart(h, now)
 	}
-	return Held, Question{}
+	return wait, Question{}
 }
 
-func (t *Table) enqueue(e *Entry, p *ports.Packet) (ok bool) {
-	if e.queue == 0 && !t.takeQueue(e) {
+func (t *Table) enqueue(h Hop, p *ports.Packet) (ok bool) {
+	e := &t.entries[h]
+	if e.queue == 0 && !t.takeQueue(h) {
 		return false
 	}
 	q := &t.queues[e.queue-1]
@@ -45,11 +53,18 @@ func (t *Table) enqueue(e *Entry, p *ports.Packet) (ok bool) {
 	return true
 }
 
-// takeQueue gives an entry an empty queue, which the entry keeps while packets are in it.
-func (t *Table) takeQueue(e *Entry) bool {
-	for i := range t.queues {
+// takeQueue gives an entry an empty queue, which the entry keeps while packets are in it. Entries
+// of the configuration take those first that no stranger may have.
+func (t *Table) takeQueue(h Hop) bool {
+	e := &t.entries[h]
+	most := StrangerQueues
+	if e.kept() {
+		most = MaxQueues
+	}
+	for i := most - 1; i >= 0; i-- {
 		if t.queues[i].N == 0 {
 			e.queue = uint8(i + 1)
+			t.settle(h)
 			return true
 		}
 	}
@@ -67,6 +82,7 @@ func (t *Table) Take(h Hop) []ports.Packet {
 	waited := q.Slice()
 	e.queue, q.N = 0, 0
 	t.held -= len(waited)
+	t.settle(h)
 	return waited
 }
 

@@ -3,11 +3,14 @@ package neighbour
 import "fulcrum/packet"
 
 // Here is what the caller knows about the port of a message and its sender. The sender is the
-// station whose MAC the message gives: the source of a request or solicitation, the target of an
-// advertisement.
+// station whose MAC the message gives: the target of an advertisement, the source of any other
+// message.
 type Here struct {
 	Port uint16
-	// Answered says that the director answers on this port for the requested address.
+	// From is the Ethernet source of the message.
+	From packet.MAC
+	// Answered says that the director answers on this port for the target of a request or a
+	// solicitation. It says so of an ARP reply's target too.
 	Answered bool
 	// Stranger says that the sender's address is a unicast address of another host, so that it may
 	// be learnt.
@@ -23,9 +26,14 @@ type Reception struct {
 	Impossible bool
 	// Answer says to send the answer.
 	Answer bool
-	// Learnt is the entry whose MAC has become known, or 0: send the packets that Take returns, and
-	// tell the other workers.
+	// Learnt is the entry whose MAC has become known, or was confirmed, or 0: send the packets that
+	// Take returns.
 	Learnt Hop
+	// Ask is a question to send.
+	Ask Question
+	// Tell says that the other workers need the Message too.
+	Tell    bool
+	Message Message
 }
 
 // ReceiveARP takes an ARP packet. It learns the sender if the director needs it, and answers a
@@ -33,12 +41,17 @@ type Reception struct {
 func (t *Table) ReceiveARP(
 	a packet.ARP, here Here, now uint32,
 ) (r Reception, answer packet.ARPFields) {
-	sender, mac := packet.AddrOf4(a.SenderIP()), a.SenderMAC()
+	sender, mac, reply := packet.AddrOf4(a.SenderIP()), a.SenderMAC(), a.Op() == packet.ARPReply
 	if mac.IsZero() || !t.mayHave(here.Port, mac) {
 		return Reception{Impossible: true}, answer
 	}
-	r.Learnt = t.learnSender(sender, mac, here, now)
-	if a.Op() != packet.ARPRequest || !here.Answered {
+	m := Message{
+		Address: sender, Port: here.Port, MAC: mac, From: here.From,
+		Solicited: reply && here.Answered, Override: true,
+	}
+	here.Answered = here.Answered && a.Op() == packet.ARPRequest
+	r = t.receive(&m, here, now)
+	if !here.Answered {
 		return r, answer
 	}
 	r.Answer = true
@@ -51,21 +64,23 @@ func (t *Table) ReceiveARP(
 	}
 }
 
-// ReceiveND takes a valid neighbour solicitation or advertisement. It learns the sender if the
-// director needs it, and answers a solicitation for an address that the director answers for (RFC
-// 4861, 7.2.3). The answer goes to the station that asked. It goes to all nodes if that station is
-// about to take the address for itself (RFC 4862, 5.4.3). now is in ms.
+// ReceiveND takes a valid message of neighbour discovery. It learns the sender if the director
+// needs it, and answers a solicitation for an address that the director answers for (RFC 4861,
+// 7.2.3). The answer goes to the station that asked. It goes to all nodes if that station is about
+// to take the address for itself (RFC 4862, 5.4.3). now is in ms.
 func (t *Table) ReceiveND(n *packet.ND, here Here, now uint32) (r Reception, answer packet.ND) {
 	if !t.mayHave(here.Port, n.LinkLayer) {
 		return Reception{Impossible: true}, answer
 	}
-	sender := n.Src
+	here.Answered = here.Answered && n.Type == packet.ICMP6Solicitation
+	m := Message{
+		Address: n.Sender(), Port: here.Port, MAC: n.LinkLayer, From: here.From,
+		Override: !n.LinkLayer.IsZero(),
+	}
 	if n.Type == packet.ICMP6Advertisement {
-		sender, here.Answered = n.Target, false
+		m.Solicited, m.Override = n.Flags&packet.NDSolicited != 0, n.Flags&packet.NDOverride != 0
 	}
-	if !n.LinkLayer.IsZero() {
-		r.Learnt = t.learnSender(sender, n.LinkLayer, here, now)
-	}
+	r = t.receive(&m, here, now)
 	if !here.Answered {
 		return r, answer
 	}
@@ -98,37 +113,38 @@ func (t *Table) mayHave(port uint16, mac packet.MAC) bool {
 	return !mac.IsMulticast() && mac != t.ports[port].MAC
 }
 
-// learnSender updates a known neighbour. It adds a new one that is on the port's subnet and asks
-// for the director.
-func (t *Table) learnSender(address packet.Addr, mac packet.MAC, here Here, now uint32) Hop {
+// receive takes a message from the network. It adds the sender if it asks for the director and is
+// on the port's subnet, because an answer to it will follow. It adds no other sender (RFC 4861,
+// 7.2.3 and 7.2.5).
+func (t *Table) receive(m *Message, here Here, now uint32) Reception {
 	if !here.Stranger {
-		return 0
+		return Reception{}
 	}
-	if h, known := t.index[key{address, here.Port}]; known {
-		return t.learnt(h, mac, now)
+	h, known := t.index[key{m.Address, m.Port}]
+	if !known && here.Answered && here.OnSubnet && !m.MAC.IsZero() {
+		h, known = t.Find(m.Address, m.Port, now)
 	}
-	if !here.Answered || !here.OnSubnet {
-		return 0
+	if !known {
+		// Another worker may have asked.
+		return Reception{Tell: m.Solicited && t.allowance.take(&t.allowance.news), Message: *m}
 	}
-	return t.Learn(address, here.Port, mac, now)
+	tell := t.tells(h, m, now)
+	learnt, ask := t.hear(h, m, true, now)
+	return Reception{Learnt: learnt, Ask: ask, Tell: tell, Message: *m}
 }
 
-// Learn notes the MAC of a station that another worker has learnt, and returns its hop: the caller
-// sends the packets that Take returns. It returns 0 if the entry is static or the table full. now
-// is in ms.
-func (t *Table) Learn(address packet.Addr, port uint16, mac packet.MAC, now uint32) Hop {
-	h, ok := t.Find(address, port, now)
-	if !ok {
-		return 0
-	}
-	return t.learnt(h, mac, now)
-}
+// tellAgain is the time in ms after which the other workers are told the same once more.
+const tellAgain = 100
 
-func (t *Table) learnt(h Hop, mac packet.MAC, now uint32) Hop {
-	e := &t.entries[h]
-	if e.state == Static {
-		return 0
+// tells reports whether the other workers need a message: it answers a question, perhaps theirs, or
+// it gives a known station another MAC.
+func (t *Table) tells(h Hop, m *Message, now uint32) bool {
+	e, r := &t.entries[h], &t.records[h]
+	moves := e.HasMAC() && m.MAC != e.MAC() && m.Override
+	repeated := r.toldMAC == m.MAC && r.toldAnswer == m.Solicited && now-r.toldAt < tellAgain
+	if !m.Solicited && !moves || e.state == Static || repeated {
+		return false
 	}
-	e.confirm(mac, t.ports[e.Port].MAC, now)
-	return h
+	r.toldMAC, r.toldAnswer, r.toldAt = m.MAC, m.Solicited, now
+	return true
 }

@@ -78,11 +78,13 @@ var steps = map[string]func(w *world, words []string){
 	},
 	"want": func(w *world, words []string) {
 		a, port := w.station(words[0])
-		w.ask(w.table.Want(w.find(a, port), w.source(port), w.now))
+		w.want(a, port)
 	},
 	"news": func(w *world, words []string) {
 		a, port := w.station(words[0])
-		w.learnt(w.table.Learn(a, port, parseMAC(w, words[2]), w.now))
+		w.news(Message{
+			Address: a, Port: port, MAC: parseMAC(w, words[2]), Solicited: true, Override: true,
+		})
 	},
 	"question": (*world).question,
 	"answer":   (*world).answer,
@@ -134,7 +136,8 @@ func (w *world) answer(words []string) {
 	}
 	a := packet.AddrOf(sender)
 	w.nd(port, packet.ND{
-		Type: packet.ICMP6Advertisement, Src: a, Dst: own, Target: a, LinkLayer: mac,
+		Type: packet.ICMP6Advertisement, Flags: packet.NDSolicited | packet.NDOverride,
+		Src: a, Dst: own, Target: a, LinkLayer: mac,
 	})
 }
 
@@ -169,6 +172,9 @@ func (w *world) show() string {
 		fmt.Fprintf(&out, ", generation %d, %d waiting\n", e.Generation, w.table.Waiting(Hop(h)))
 	}
 	fmt.Fprintf(&out, "unanswered: %d\n", w.table.Unanswered())
+	if n, last := w.table.Refusals(); n > 0 {
+		fmt.Fprintf(&out, "refused: %d, of %v to %v\n", n, last.Address, last.Claimant)
+	}
 	return out.String()
 }
 

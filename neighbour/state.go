@@ -3,13 +3,14 @@ package neighbour
 // State is how far the resolution of an entry has come.
 type State uint8
 
-// The states. From Reachable on, the MAC is known.
+// The states, with those of RFC 4861 (7.3.2 and appendix C). From Reachable on, the MAC is known.
 const (
 	Free       State = iota // the place belongs to no station
-	Incomplete              // asked for, no answer yet: packets wait
+	Incomplete              // INCOMPLETE: asked for, no answer yet: packets wait
 	Failed                  // it did not answer: packets are dropped until it is asked for again
-	Reachable               // its MAC is known
-	Probing                 // its MAC is known but old; it is being asked
+	Reachable               // REACHABLE: it has answered a question
+	Stale                   // STALE, and DELAY once a packet was sent there: it may have changed
+	Probing                 // PROBE: it is being asked, and gets its packets meanwhile
 	Static                  // its MAC was configured
 )
 
@@ -19,6 +20,7 @@ var states = [...]struct{ name, meaning string }{
 	Incomplete: {"incomplete", "asked for: the packet waits for an answer"},
 	Failed:     {"failed", "failed: no answer"},
 	Reachable:  {"reachable", "reachable"},
+	Stale:      {"stale", "stale: it is asked again once packets go there"},
 	Probing:    {"probing", "being asked again"},
 	Static:     {"static", "static"},
 }

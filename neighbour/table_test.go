@@ -15,47 +15,58 @@ func TestEntryIsACacheLine(t *testing.T) {
 	}
 }
 
-// TestTableIsBounded: a full table gives no further place, and gives a forgotten one out again.
+// TestTableIsBounded: a table full of what the configuration needs gives no further place, and
+// gives a forgotten one out again.
 func TestTableIsBounded(t *testing.T) {
 	w := newWorld(t, 0, "10.0.0.1/8")
 	for i := range uint32(MaxEntries) {
-		w.find(packet.AddrOf4(0x0a010000+i), 0)
+		h, _ := w.table.FindKept(packet.AddrOf4(0x0a010000+i), 0, w.now)
+		w.table.Want(h, packet.Addr{}, w.now)
 	}
-	_, ok := w.table.Find(packet.AddrOf4(0x0b000000), 0, w.now)
-	if ok || w.table.Len() != MaxEntries {
-		t.Fatalf("%d entries, and one more: %v", w.table.Len(), ok)
-	}
-	if h := w.table.Learn(packet.AddrOf4(0x0b000000), 0, packet.MAC{2}, w.now); h != 0 {
-		t.Fatalf("learnt at place %d of a full table", h)
+	more := packet.AddrOf4(0x0b000000)
+	_, stranger := w.table.Find(more, 0, w.now)
+	_, needed := w.table.FindKept(more, 0, w.now)
+	if stranger || needed || w.table.Len() != MaxEntries {
+		t.Fatalf("%d entries, and one more: %t, %t", w.table.Len(), stranger, needed)
 	}
 	w.check()
 	w.table.forget(77)
-	if h := w.find(packet.AddrOf4(0x0b000000), 0); h != 77 || w.table.At(h).Generation != 1 {
+	if h := w.find(more, 0); h != 77 || w.table.At(h).Generation != 1 {
 		t.Fatalf("place %d, generation %d", h, w.table.At(h).Generation)
 	}
 	w.check()
 }
 
-// TestTickIsBounded: Tick goes through a full table in pieces, and every entry gets its turn.
+// TestTickIsBounded: Tick goes through many entries in pieces, and every one gets its turn. Those
+// of the configuration do not wait for strangers, which cause a bounded number of questions.
 func TestTickIsBounded(t *testing.T) {
 	const n = 3*tickChunk + 5
 	w := newWorld(t, 0, "10.0.0.1/8")
 	for i := range uint32(n) {
 		w.find(packet.AddrOf4(0x0a010000+i), 0)
+		h, _ := w.table.FindKept(packet.AddrOf4(0x0a020000+i), 0, w.now)
+		w.table.entries[h].Gateway = true // none has asked for it so far
+		w.table.settle(h)
 	}
-	asked := map[Hop]bool{}
+	askedKept, askedStrangers := map[Hop]bool{}, map[Hop]bool{}
 	for range 4 {
 		w.now += tickInterval
+		strangers := 0
 		work := w.table.Tick(w.now)
-		if len(work.Ask) > tickChunk {
-			t.Fatalf("%d questions in a tick", len(work.Ask))
-		}
 		for _, q := range work.Ask {
-			asked[q.Hop] = true
+			if w.table.At(q.Hop).Gateway {
+				askedKept[q.Hop] = true
+			} else {
+				askedStrangers[q.Hop] = true
+				strangers++
+			}
+		}
+		if len(work.Ask) > tickChunk+furtherQuestions || strangers > furtherQuestions {
+			t.Fatalf("%d questions in a tick, %d of them about strangers", len(work.Ask), strangers)
 		}
 	}
-	if len(asked) != n {
-		t.Errorf("%d of %d were asked for", len(asked), n)
+	if len(askedKept) != n || len(askedStrangers) != 4*furtherQuestions {
+		t.Errorf("%d of %d were asked for, and %d strangers", len(askedKept), n, len(askedStrangers))
 	}
 }
 
@@ -83,6 +94,7 @@ func TestNoAllocs(t *testing.T) {
 		r, _ = w.table.ReceiveARP(reply, here, w.now)
 		w.table.Take(r.Learnt)
 		w.table.ReceiveND(&nd, here, w.now)
+		w.table.Learn(Message{Address: packet.AddrOf4(0x0a000009), MAC: packet.MAC{2, 9}}, w.now)
 		w.table.Want(h, packet.Addr{}, w.now)
 	})
 	if allocs != 0 {

@@ -23,8 +23,8 @@ type StaticEntry struct {
 
 // SetTopology takes changed routes, ports, addresses or static neighbours. Entries that are no
 // longer static are asked for like others. Gateways are kept, and asked for ahead of the first
-// packet; no other entry stays a gateway. Entries that do not fit a full table are left out. now is
-// in ms.
+// packet; no other entry stays a gateway. Strangers give way to them. Entries that do not fit a
+// table that is full of such ones are left out. now is in ms.
 func (t *Table) SetTopology(gateways []Gateway, statics []StaticEntry, now uint32) Work {
 	t.begin()
 	t.unbind(now)
@@ -32,12 +32,22 @@ func (t *Table) SetTopology(gateways []Gateway, statics []StaticEntry, now uint3
 		t.setStatic(s, now)
 	}
 	for _, g := range gateways {
-		if h, ok := t.Find(g.Address, g.Port, now); ok {
+		if h, ok := t.FindKept(g.Address, g.Port, now); ok {
 			t.entries[h].Gateway, t.entries[h].Source = true, g.Source
-			t.add(t.askFirst(h, now))
+			t.addQuestion(t.askFirst(h, now))
 		}
 	}
+	t.settleAll()
 	return t.work
+}
+
+// settleAll lists every entry anew. Until then no entry of the last topology gives way.
+func (t *Table) settleAll() {
+	for h := range t.entries {
+		if t.entries[h].state != Free {
+			t.settle(Hop(h))
+		}
+	}
 }
 
 // unbind undoes the previous topology.
@@ -49,6 +59,7 @@ func (t *Table) unbind(now uint32) {
 			continue
 		}
 		e.state, e.tries, e.since = Incomplete, 0, now
+		t.records[i].proven = false
 		if t.worker == 0 {
 			e.since -= Retry // it asks at the next tick
 		}
@@ -56,13 +67,12 @@ func (t *Table) unbind(now uint32) {
 }
 
 func (t *Table) setStatic(s StaticEntry, now uint32) {
-	h, ok := t.Find(s.Address, s.Port, now)
+	h, ok := t.FindKept(s.Address, s.Port, now)
 	if !ok {
 		return
 	}
-	e := &t.entries[h]
-	e.confirm(s.MAC, t.ports[s.Port].MAC, now)
-	e.state = Static
+	t.entries[h].set(Static, s.MAC, t.ports[s.Port].MAC, now)
+	t.records[h].dispute = dispute{}
 	t.work.Learnt = append(t.work.Learnt, h)
 }
 
@@ -73,6 +83,7 @@ func (t *Table) Want(h Hop, source packet.Addr, now uint32) Question {
 	e := &t.entries[h]
 	first := !e.Pinned()
 	e.wanted, e.wish, e.Source = true, now, source
+	t.settle(h)
 	if first || t.worker == 0 {
 		return t.askFirst(h, now)
 	}

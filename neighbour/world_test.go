@@ -20,6 +20,8 @@ type world struct {
 	log     strings.Builder
 	sent    int // packets that came out of the table, sent or dropped
 	held    int // packets that went in
+	told    int // messages that the other workers need
+	refused uint64
 	statics map[key]packet.MAC
 }
 
@@ -46,6 +48,7 @@ func (w *world) here(port uint16, sender, target packet.Addr) Here {
 	own := w.subnets[port]
 	return Here{
 		Port:     port,
+		From:     packet.MAC{2, 0, 0, 0, 7, 7},
 		Answered: target == packet.AddrOf(own.Addr()),
 		Stranger: sender.IsUnicast() && sender != packet.AddrOf(own.Addr()),
 		OnSubnet: own.Contains(sender.Netip()),
@@ -54,12 +57,22 @@ func (w *world) here(port uint16, sender, target packet.Addr) Here {
 
 func (w *world) source(port uint16) packet.Addr { return packet.AddrOf(w.subnets[port].Addr()) }
 
-// find returns an existing hop.
+// find returns the hop of a stranger.
 func (w *world) find(a packet.Addr, port uint16) Hop {
 	h, ok := w.table.Find(a, port, w.now)
 	if !ok {
 		w.Fatal("the table is full")
 	}
+	return h
+}
+
+// want says that a real server needs a next hop, and asks for it.
+func (w *world) want(a packet.Addr, port uint16) Hop {
+	h, ok := w.table.FindKept(a, port, w.now)
+	if !ok {
+		w.Fatal("the table is full")
+	}
+	w.ask(w.table.Want(h, w.source(port), w.now))
 	return h
 }
 
@@ -129,7 +142,7 @@ func (w *world) arp(port uint16, f packet.ARPFields) {
 	a.Encode(f)
 	here := w.here(port, packet.AddrOf4(f.SenderIP), packet.AddrOf4(f.TargetIP))
 	r, answer := w.table.ReceiveARP(a, here, w.now)
-	w.received(r)
+	w.received(&r)
 	if r.Answer {
 		about := packet.AddrOf4(answer.SenderIP)
 		w.note("answer %v: %v is at %v", answer.TargetMAC, about, answer.SenderMAC)
@@ -137,22 +150,34 @@ func (w *world) arp(port uint16, f packet.ARPFields) {
 }
 
 func (w *world) nd(port uint16, n packet.ND) {
-	sender := n.Src
-	if n.Type == packet.ICMP6Advertisement {
-		sender = n.Target
-	}
-	r, answer := w.table.ReceiveND(&n, w.here(port, sender, n.Target), w.now)
-	w.received(r)
+	r, answer := w.table.ReceiveND(&n, w.here(port, n.Sender(), n.Target), w.now)
+	w.received(&r)
 	if r.Answer {
 		w.note("answer %v: %v is at %v", answer.Dst, answer.Target, answer.LinkLayer)
 	}
 }
 
-func (w *world) received(r Reception) {
+func (w *world) received(r *Reception) {
 	if r.Impossible {
 		w.note("drop the message: no other station can have that MAC")
 	}
 	w.learnt(r.Learnt)
+	w.ask(r.Ask)
+	if refused, _ := w.table.Refusals(); refused < w.refused {
+		w.Fatal("the number of refused claims went back")
+	} else {
+		w.refused = refused
+	}
+	if r.Tell {
+		w.told++
+	}
+}
+
+// news is a message that another worker has received.
+func (w *world) news(m Message) {
+	learnt, ask := w.table.Learn(m, w.now)
+	w.learnt(learnt)
+	w.ask(ask)
 }
 
 // pass lets time pass in steps of a tick.
@@ -187,6 +212,7 @@ func (w *world) check() {
 		w.Fatalf("%d packets wait, the queues have %d; %d went in and %d came out",
 			t.Held(), inQueues, w.held, w.sent)
 	}
+	w.checkLists()
 	owners := map[uint8]Hop{}
 	for i := range t.entries {
 		w.checkEntry(Hop(i), owners)
@@ -196,6 +222,30 @@ func (w *world) check() {
 		if e := t.At(h); !ok || e.State() != Static || e.MAC() != mac {
 			w.Fatalf("static %v is %v at %v, want %v", k.address, e.State(), e.MAC(), mac)
 		}
+	}
+}
+
+// checkLists checks that every entry is in the list of its class, and that no list is too long.
+func (w *world) checkLists() {
+	w.Helper()
+	t, listed := &w.table, 0
+	for c := range numClasses {
+		last := Hop(0)
+		n := 0
+		for h := t.lists[c].head; h != 0; h = t.records[h].next {
+			if t.records[h].class != c || t.records[h].prev != last || t.classOf(h) != c {
+				w.Fatalf("place %d is in list %d: %+v", h, c, t.records[h])
+			}
+			last = h
+			n++
+		}
+		if t.lists[c].tail != last || t.lists[c].n != n || n > limits[c] {
+			w.Fatalf("list %d has %d entries, of at most %d: %+v", c, n, limits[c], t.lists[c])
+		}
+		listed += n
+	}
+	if listed != len(t.index) {
+		w.Fatalf("%d entries are in lists, and %d are known", listed, len(t.index))
 	}
 }
 

@@ -53,6 +53,10 @@ func (a Addr) IsUnicast() bool {
 	return a.Hi>>56 != 0xff && (a.Hi != 0 || a.Lo > 1)
 }
 
+// IsLinkLocal reports whether the address is an IPv6 address of one link only, in fe80::/10 (RFC
+// 4291, 2.5.6). Stations of two links may have the same.
+func (a Addr) IsLinkLocal() bool { return a.Hi>>54 == 0xfe80>>6 }
+
 // V4 returns an IPv4 address as a host-order number. It is valid when Is4 is true.
 func (a Addr) V4() uint32 { return uint32(a.Lo) }
 

@@ -5,8 +5,9 @@ package packet
 const NDLen = IPv6Len + ndMinLen + ndOptionLen
 
 const (
-	ndMinLen    = 24 // without options
-	ndOptionLen = 8  // link-layer address option with an Ethernet address
+	ndMinLen        = 24 // without options
+	routerAdvertLen = 16 // without options
+	ndOptionLen     = 8  // link-layer address option with an Ethernet address
 
 	ndSourceAddress = 1
 	ndTargetAddress = 2
@@ -40,41 +41,71 @@ func MulticastMAC(a Addr) MAC {
 	return MAC{0x33, 0x33, byte(a.Lo >> 24), byte(a.Lo >> 16), byte(a.Lo >> 8), byte(a.Lo)}
 }
 
-// ND is a neighbour solicitation or advertisement.
+// ND is a message of neighbour discovery that tells a station's link-layer address: a solicitation
+// or an advertisement, of a neighbour or a router.
 type ND struct {
-	Type     uint8   // ICMP6Solicitation or ICMP6Advertisement
-	Flags    NDFlags // advertisement: its flags; 0 in a solicitation
+	Type     uint8   // ICMP6Solicitation, ICMP6Advertisement, ICMP6RouterSolicit, ICMP6RouterAdvert
+	Flags    NDFlags // those of a neighbour advertisement; 0 in other messages
 	Src, Dst Addr    // addresses of the IPv6 header
-	Target   Addr    // the address that is asked for or announced
+	Target   Addr    // the address that is asked for or announced; zero in routers' messages
 
-	// LinkLayer belongs to Src in a solicitation and to Target in an advertisement. It is zero
-	// if the message has no such option.
+	// LinkLayer belongs to Target in a neighbour advertisement and to Src in other messages. It is
+	// zero if the message has no such option.
 	LinkLayer MAC
 }
 
+// Sender returns the address to which LinkLayer belongs.
+func (n *ND) Sender() Addr {
+	if n.Type == ICMP6Advertisement {
+		return n.Target
+	}
+	return n.Src
+}
+
 // ParseND reads the message at offset transport of an IPv6 packet and reports whether it is valid
-// (RFC 4861, 7.1). The packet must hold the IPv6 header and an ICMPv6 header of ICMPLen bytes at
-// that offset.
+// (RFC 4861, 6.1 and 7.1). The packet must hold the IPv6 header and an ICMPv6 header of ICMPLen
+// bytes at that offset.
 func ParseND(ip IPv6, transport int) (n ND, ok bool) {
 	m := ICMPv6(ip[transport:])
-	if len(m) < ndMinLen || ip.HopLimit() != ndHopLimit || m.Code() != 0 ||
-		!m.Valid(ip.Src(), ip.Dst()) {
+	at := ndOptionsAt(m.Type())
+	if len(m) < at || ip.HopLimit() != ndHopLimit || m.Code() != 0 || !m.Valid(ip.Src(), ip.Dst()) {
 		return n, false
 	}
-	n = ND{Type: m.Type(), Src: ip.Src(), Dst: ip.Dst(), Target: AddrOf6(m[8:24])}
+	n = ND{Type: m.Type(), Src: ip.Src(), Dst: ip.Dst()}
+	if at == ndMinLen {
+		n.Target = AddrOf6(m[8:24])
+	}
 	wanted := uint8(ndSourceAddress)
 	if n.Type == ICMP6Advertisement {
 		wanted, n.Flags = ndTargetAddress, NDFlags(m[4])
 	}
-	if n.Target.IsMulticast() || !n.readOptions(m[ndMinLen:], wanted) {
-		return n, false
+	return n, !n.Target.IsMulticast() && n.readOptions(m[at:], wanted) && n.plausible()
+}
+
+// ndOptionsAt returns the length in bytes of a message of a type without its options.
+func ndOptionsAt(of uint8) int {
+	switch of {
+	case ICMP6RouterSolicit:
+		return ICMPLen
+	case ICMP6RouterAdvert:
+		return routerAdvertLen
 	}
-	if n.Type == ICMP6Advertisement {
-		return n, !n.Dst.IsMulticast() || n.Flags&NDSolicited == 0
+	return ndMinLen
+}
+
+// plausible reports whether the addresses of a message fit its type. A solicitation from :: is
+// duplicate address detection (RFC 4862, 5.4), or a host's without an address: its sender has no
+// address yet.
+func (n *ND) plausible() bool {
+	switch n.Type {
+	case ICMP6Advertisement:
+		return !n.Dst.IsMulticast() || n.Flags&NDSolicited == 0
+	case ICMP6RouterAdvert:
+		return n.Src.IsLinkLocal()
+	case ICMP6RouterSolicit:
+		return n.Src != (Addr{}) || n.LinkLayer.IsZero()
 	}
-	// A solicitation from :: is duplicate address detection (RFC 4862, 5.4): its sender has no
-	// address yet.
-	return n, n.Src != (Addr{}) || n.LinkLayer.IsZero() && n.Dst == SolicitedNode(n.Target)
+	return n.Src != (Addr{}) || n.LinkLayer.IsZero() && n.Dst == SolicitedNode(n.Target)
 }
 
 // readOptions reads the link-layer address of type wanted and reports whether all options are well
@@ -92,8 +123,8 @@ func (n *ND) readOptions(b []byte, wanted uint8) bool {
 	return true
 }
 
-// Encode writes the message and its IPv6 header into b, which must hold NDLen bytes. LinkLayer
-// must be set.
+// Encode writes a neighbour solicitation or advertisement and its IPv6 header into b, which must
+// hold NDLen bytes. LinkLayer must be set.
 func (n *ND) Encode(b []byte) {
 	IPv6(b).Encode(IPv6Fields{
 		PayloadLength: NDLen - IPv6Len, NextHeader: ProtocolICMPv6, HopLimit: ndHopLimit,

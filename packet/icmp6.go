@@ -10,6 +10,8 @@ const (
 	ICMP6ParameterProblem uint8 = 4   // invalid header field
 	ICMP6EchoRequest      uint8 = 128 // ping
 	ICMP6EchoReply        uint8 = 129 // answers ICMP6EchoRequest
+	ICMP6RouterSolicit    uint8 = 133 // a host asks for routers
+	ICMP6RouterAdvert     uint8 = 134 // a router announces itself
 	ICMP6Solicitation     uint8 = 135 // neighbour solicitation
 	ICMP6Advertisement    uint8 = 136 // neighbour advertisement
 	ICMP6Redirect         uint8 = 137 // use another router

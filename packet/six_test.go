@@ -205,6 +205,67 @@ func TestND(t *testing.T) {
 	}
 }
 
+// TestNDRules has the rules of RFC 4861, 6.1 and 7.1, with the options of each type.
+func TestNDRules(t *testing.T) {
+	host, linkLocal := packet.AddrOf6(six1), packet.Addr{Hi: 0xfe80 << 48, Lo: 9}
+	mac := []byte{2, 1, 2, 3, 4, 5}
+	option := func(typ, length byte, rest ...byte) []byte {
+		return append([]byte{typ, length}, rest...)
+	}
+	source, target := option(1, 1, mac...), option(2, 1, mac...)
+	other := option(14, 1, mac...)
+	long := append(option(1, 2, mac...), make([]byte, 8)...)
+	join := func(all ...[]byte) []byte { return bytes.Join(all, nil) }
+	for _, tt := range []struct {
+		name    string
+		typ     uint8
+		src     packet.Addr
+		body    int // bytes between the ICMPv6 header and the options
+		options []byte
+		ok      bool
+		told    bool // the MAC is read
+	}{
+		{"solicitation", 135, host, 16, source, true, true},
+		{"solicitation without option", 135, host, 16, nil, true, false},
+		{"solicitation with the target's option", 135, host, 16, target, true, false},
+		{"solicitation, another option first", 135, host, 16, join(other, source), true, true},
+		{"option of length 0", 135, host, 16, option(1, 0, mac...), false, false},
+		{"option beyond the end", 135, host, 16, option(1, 2, mac...), false, false},
+		{"half an option", 135, host, 16, source[:4], false, false},
+		{"address of another length", 135, host, 16, long, true, false},
+		{"too short", 135, host, 8, nil, false, false},
+		{"advertisement", 136, host, 16, target, true, true},
+		{"advertisement with the source's option", 136, host, 16, source, true, false},
+		{"advertisement without option", 136, host, 16, nil, true, false},
+		{"router solicitation", 133, host, 0, source, true, true},
+		{"router solicitation without option", 133, host, 0, nil, true, false},
+		{"router solicitation without address", 133, packet.Addr{}, 0, nil, true, false},
+		{"router solicitation without address, with option", 133, packet.Addr{}, 0, source, false, true},
+		{"router advertisement", 134, linkLocal, 8, join(other, source), true, true},
+		{"router advertisement from another address", 134, host, 8, source, false, true},
+		{"short router advertisement", 134, linkLocal, 0, nil, false, false},
+	} {
+		dst := packet.AddrOf6(six2)
+		b := make([]byte, packet.IPv6Len+packet.ICMPLen+tt.body, 200)
+		b = append(b, tt.options...)
+		ip := packet.IPv6(b)
+		ip.Encode(packet.IPv6Fields{
+			PayloadLength: uint16(len(b) - packet.IPv6Len), NextHeader: packet.ProtocolICMPv6,
+			HopLimit: 255, Src: tt.src, Dst: dst,
+		})
+		packet.ICMPv6(b[packet.IPv6Len:]).Encode(tt.typ, 0, 0, tt.src, dst)
+		n, ok := packet.ParseND(ip, packet.IPv6Len)
+		if ok != tt.ok || ok && n.LinkLayer.IsZero() == tt.told {
+			t.Errorf("%s: %t, %v", tt.name, ok, n.LinkLayer)
+		}
+		if ip.SetHopLimit(254); ok {
+			if _, ok := packet.ParseND(ip, packet.IPv6Len); ok {
+				t.Errorf("%s from behind a router is valid", tt.name)
+			}
+		}
+	}
+}
+
 func FuzzParseND(f *testing.F) {
 	asker, target := packet.AddrOf6(six1), packet.AddrOf6(six2)
 	n := packet.ND{Type: packet.ICMP6Solicitation, Src: asker, Dst: target, Target: target}

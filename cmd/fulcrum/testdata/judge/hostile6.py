@@ -1,7 +1,7 @@
 """Hostile packets of IPv6."""
 
 from scapy.layers.inet import TCPerror
-from scapy.layers.inet6 import (ICMPv6DestUnreach, ICMPv6EchoReply, ICMPv6EchoRequest, ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6ND_RA, ICMPv6ND_Redirect,
+from scapy.layers.inet6 import (ICMPv6DestUnreach, ICMPv6EchoReply, ICMPv6EchoRequest, ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6ND_RA, ICMPv6ND_RS, ICMPv6ND_Redirect,
                                 ICMPv6NDOptDstLLAddr, ICMPv6NDOptSrcLLAddr, ICMPv6PacketTooBig, ICMPv6ParamProblem, ICMPv6TimeExceeded, IPerror6,
                                 IPv6, IPv6ExtHdrHopByHop, IPv6ExtHdrRouting, Jumbo)
 from scapy.packet import Raw, raw
@@ -345,10 +345,12 @@ def neighbour_discovery_malformed(a):
 
 @hostile
 def routers_and_redirects(a):
-    """Nobody tells the director its routes."""
+    """Nobody tells the director its routes. A router's message tells its MAC, if it comes from the link."""
     redirect = ICMPv6ND_Redirect(tgt="fd00::66", dst="2001:db8::1")
-    for message, fate in ((ICMPv6ND_RA(), "to_host"), (redirect, "icmp_error")):
+    for message, fate in ((ICMPv6ND_RA(), "consumed"), (ICMPv6ND_RS(), "consumed"), (redirect, "icmp_error")):
         yield a.from_client(ip(a, src="fe80::1", dst=a.own, hlim=255) / message, fate)
+    for message in (ICMPv6ND_RA(), ICMPv6ND_RS()):
+        yield a.from_client(ip(a, src="fe80::1", dst=a.own, hlim=254) / message, "bad_nd")
 
 
 @hostile
