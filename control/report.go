@@ -74,7 +74,8 @@ type WorkerReport struct {
 	HandedOver  []uint64 `json:"handed_over"` // packets to each worker, in the order of workers
 	BusyMs      int64    `json:"busy_ms"`     // time in turns that received packets
 	// TurnTimes is the distribution of the turns' durations, the shortest first.
-	TurnTimes []TurnCount `json:"turn_times"`
+	TurnTimes     []TurnCount `json:"turn_times"`
+	LongestTurnUs int64       `json:"longest_turn_us"` // microseconds, since the start
 }
 
 // Traffic counts sessions and packets. Bytes are those of IP packets. In is from the client to the
@@ -136,7 +137,7 @@ func NewReport(c *config.Config, e engine.Report) Report {
 	for _, w := range e.Workers {
 		r.Workers = append(r.Workers, WorkerReport{
 			w.CPU, w.Received, w.Transmitted, w.Sessions, w.TakenOver, w.HandedTo,
-			w.Busy.Milliseconds(), newTurnCounts(w.Times),
+			w.Busy.Milliseconds(), newTurnCounts(w.Times), w.Times.Longest.Microseconds(),
 		})
 	}
 	for _, s := range e.Services {

@@ -1,7 +1,6 @@
 package control
 
 import (
-	"fmt"
 	"time"
 
 	"fulcrum/engine"
@@ -26,15 +25,11 @@ func newTurnCounts(t engine.TurnTimes) []TurnCount {
 	return counts
 }
 
-// LongestTurn returns the bound of a worker's longest turn since its start, such as "below 32µs".
-// It returns "-" if the worker has not turned yet.
+// LongestTurn returns a worker's longest turn since its start, such as "32µs". It returns "-" if the
+// worker has not turned yet.
 func (w *WorkerReport) LongestTurn() string {
-	for i := len(w.TurnTimes) - 1; i >= 0; i-- {
-		if c := w.TurnTimes[i]; c.Turns > 0 && c.BelowUs > 0 {
-			return fmt.Sprintf("below %v", time.Duration(c.BelowUs)*time.Microsecond)
-		} else if c.Turns > 0 {
-			return fmt.Sprintf("over %v", time.Duration(w.TurnTimes[i-1].BelowUs)*time.Microsecond)
-		}
+	if w.LongestTurnUs == 0 {
+		return "-"
 	}
-	return "-"
+	return (time.Duration(w.LongestTurnUs) * time.Microsecond).String()
 }

@@ -10,6 +10,8 @@ import (
 	"strconv"
 
 	"golang.org/x/sys/unix"
+
+	"fulcrum/config"
 )
 
 // cpus is the part that keeps the workers' CPUs free for them.
@@ -20,6 +22,7 @@ type cpus struct {
 	all    unix.CPUSet // CPUs that the process may use
 	others unix.CPUSet // CPUs of all without a worker
 	procs  int         // GOMAXPROCS before Start
+	raised bool        // threads have priority over other programs
 }
 
 func (c *cpus) Start() (err error) {
@@ -37,6 +40,9 @@ func (c *cpus) Start() (err error) {
 		return errors.Join(err, c.Stop())
 	}
 	note(c.cfg.Log, sharedCPUs(workers))
+	if c.cfg.Config.Director.Idle == config.IdleBusy && c.others.Count() > 0 {
+		c.raise()
+	}
 	return nil
 }
 
@@ -44,6 +50,9 @@ func (c *cpus) Start() (err error) {
 func (c *cpus) Stop() error {
 	runtime.GOMAXPROCS(c.procs)
 	_ = moveThreads(c.all) // fails if the process has lost these CPUs meanwhile
+	if c.raised {
+		_ = eachThread(setNice(0))
+	}
 	return nil
 }
 
@@ -85,28 +94,59 @@ func leaveToWorkers(others unix.CPUSet) error {
 	return moveThreads(others)
 }
 
-// moveThreads moves all threads of this process. It repeats until it finds no new thread, since a
-// thread that has not been moved yet may start another one.
+// Nice values of the kernel: the highest priority, and that of a process for which nobody has chosen
+// another. getpriority(2) returns 20 less the value.
+const (
+	highestNice    = -20
+	defaultReading = 20
+)
+
+// raise gives all threads priority over other programs. A busy worker's CPU is its own, but the
+// worker depends on the others: Go's scheduler takes it off its CPU some fifty times a second, and
+// another thread has to put it back. While that waits for a CPU, so does the worker. raise leaves a
+// priority alone that the operator has chosen, or that this process may not change.
+func (c *cpus) raise() {
+	if now, err := unix.Getpriority(unix.PRIO_PROCESS, 0); err == nil && now == defaultReading {
+		c.raised = eachThread(setNice(highestNice)) == nil
+	}
+}
+
+func setNice(nice int) func(id int) error {
+	return func(id int) error { return unix.Setpriority(unix.PRIO_PROCESS, id, nice) }
+}
+
+// moveThreads moves all threads of this process.
 func moveThreads(where unix.CPUSet) error {
-	moved := map[int]bool{}
+	return eachThread(func(id int) error {
+		if err := unix.SchedSetaffinity(id, &where); err != nil {
+			return fmt.Errorf("keep threads off the workers' CPUs: %w", err)
+		}
+		return nil
+	})
+}
+
+// eachThread calls do for all threads of this process. It repeats until it finds no new thread,
+// since a thread for which it has not been called yet may start another one.
+func eachThread(do func(id int) error) error {
+	done := map[int]bool{}
 	for {
-		before := len(moved)
+		before := len(done)
 		tasks, err := os.ReadDir("/proc/self/task")
 		if err != nil {
 			return fmt.Errorf("find this process's threads: %w", err)
 		}
 		for _, t := range tasks {
 			id, _ := strconv.Atoi(t.Name()) // a number: the thread's ID
-			if moved[id] {
+			if done[id] {
 				continue
 			}
 			// ESRCH: the thread has ended.
-			if err := unix.SchedSetaffinity(id, &where); err != nil && !errors.Is(err, unix.ESRCH) {
-				return fmt.Errorf("keep threads off the workers' CPUs: %w", err)
+			if err := do(id); err != nil && !errors.Is(err, unix.ESRCH) {
+				return err
 			}
-			moved[id] = true
+			done[id] = true
 		}
-		if len(moved) == before {
+		if len(done) == before {
 			return nil
 		}
 	}

@@ -1,11 +1,15 @@
 package director
 
 import (
+	"log/slog"
+	"os"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
+
+	"fulcrum/config"
 )
 
 // TestOtherCPUsNamesAStranger checks that the error names a worker's CPU that does not exist.
@@ -27,4 +31,64 @@ func TestSharedCPUs(t *testing.T) {
 	if diff := cmp.Diff(want, sharedCPUs([]int{4, 0, 4, 1, 0, 4})); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// TestPriority: beside busy workers, all threads have priority over other programs from Start to
+// Stop, unless the operator has chosen another one.
+func TestPriority(t *testing.T) {
+	if os.Geteuid() != 0 {
+		if os.Getenv("CI") == "true" {
+			t.Fatal("needs root to raise a priority")
+		}
+		t.Skip("needs root to raise a priority")
+	}
+	var all unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &all); err != nil {
+		t.Fatal(err)
+	}
+	if all.Count() < 2 {
+		t.Skip("needs a CPU besides the worker's")
+	}
+	if now := readings(t); len(now) != 1 || !now[defaultReading] {
+		t.Skipf("threads have other priorities than 0 before: %v", now)
+	}
+	worker := 0
+	for !all.IsSet(worker) {
+		worker++
+	}
+	for idle, want := range map[config.Idle]int{
+		config.IdleAdaptive: defaultReading, config.IdleBusy: defaultReading - highestNice,
+	} {
+		var c cpus
+		c.cfg.Config = &config.Config{Director: config.Director{Workers: []int{worker}, Idle: idle}}
+		c.cfg.Log = slog.New(slog.DiscardHandler)
+		if err := c.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if now := readings(t); len(now) != 1 || !now[want] {
+			t.Errorf("%s: priorities %v while started, want %d", idle, now, want)
+		}
+		if err := c.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		if now := readings(t); len(now) != 1 || !now[defaultReading] {
+			t.Errorf("%s: priorities %v after Stop", idle, now)
+		}
+	}
+}
+
+// readings returns the priorities of all threads, as getpriority(2) tells them.
+func readings(t *testing.T) map[int]bool {
+	t.Helper()
+	all := map[int]bool{}
+	if err := eachThread(func(id int) error {
+		now, err := unix.Getpriority(unix.PRIO_PROCESS, id)
+		if err == nil {
+			all[now] = true
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return all
 }

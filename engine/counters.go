@@ -77,23 +77,24 @@ const (
 
 // published is the readers' copy of a worker's counters.
 type published struct {
-	totals     [numTerms + numReasons]atomic.Uint64
-	evicted    atomic.Uint64
-	resets     atomic.Uint64
-	suppressed atomic.Uint64 // resets
-	routed     atomic.Uint64
-	turns      atomic.Uint64
-	busy       atomic.Uint64 // ms
-	turnTimes  [numTurnTimes]atomic.Uint64
-	inTurns    atomic.Int64                      // ns
-	unanswered atomic.Uint64                     // neighbours that never answered and were given up
-	refusals   atomic.Uint64                     // claims of other MACs that were refused
-	refusal    atomic.Pointer[neighbour.Refusal] // the last one; nil if there was none
-	sessions   atomic.Int64
-	adopted    atomic.Uint64 // revision of the worker's snapshot
-	handedOver []atomic.Uint64
-	ports      [][numPortTotals]atomic.Uint64
-	servers    []publishedTraffic // by real server id
+	totals      [numTerms + numReasons]atomic.Uint64
+	evicted     atomic.Uint64
+	resets      atomic.Uint64
+	suppressed  atomic.Uint64 // resets
+	routed      atomic.Uint64
+	turns       atomic.Uint64
+	busy        atomic.Uint64 // ms
+	turnTimes   [numTurnTimes]atomic.Uint64
+	inTurns     atomic.Int64                      // ns
+	longestTurn atomic.Int64                      // ns
+	unanswered  atomic.Uint64                     // neighbours that never answered and were given up
+	refusals    atomic.Uint64                     // claims of other MACs that were refused
+	refusal     atomic.Pointer[neighbour.Refusal] // the last one; nil if there was none
+	sessions    atomic.Int64
+	adopted     atomic.Uint64 // revision of the worker's snapshot
+	handedOver  []atomic.Uint64
+	ports       [][numPortTotals]atomic.Uint64
+	servers     []publishedTraffic // by real server id
 }
 
 type publishedTraffic [5]atomic.Uint64
@@ -132,13 +133,16 @@ func (p *published) addTotals(t *Totals) {
 
 func (p *published) setTurnTimes(t *TurnTimes) {
 	p.inTurns.Store(int64(t.Total))
+	p.longestTurn.Store(int64(t.Longest))
 	for i, n := range t.Counts {
 		p.turnTimes[i].Store(n)
 	}
 }
 
 func (p *published) readTurnTimes() TurnTimes {
-	t := TurnTimes{Total: time.Duration(p.inTurns.Load())}
+	t := TurnTimes{
+		Total: time.Duration(p.inTurns.Load()), Longest: time.Duration(p.longestTurn.Load()),
+	}
 	for i := range t.Counts {
 		t.Counts[i] = p.turnTimes[i].Load()
 	}

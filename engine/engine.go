@@ -325,8 +325,7 @@ const patience = 100
 // loop turns until stop.
 func (w *Worker) loop(clock *Clock, stop *atomic.Bool) {
 	idle := idler{busy: w.engine.cfg.Idle == IdleBusy}
-	// When the last turn began; 0 if the worker has slept since, or before the first turn.
-	began := time.Duration(0)
+	began := time.Duration(0) // when the last turn began; 0 before the first
 	for !stop.Load() {
 		now := clock.Now()
 		if began > 0 {
@@ -337,21 +336,17 @@ func (w *Worker) loop(clock *Clock, stop *atomic.Bool) {
 		if n > 0 {
 			w.received.Add(uint64(n))
 		}
-		slept := idle.turn(n > 0, w.unsent() > 0)
-		if w.waitForOthers(&idle) || slept {
-			began = 0
-		}
+		idle.turn(n > 0, w.unsent() > 0)
+		w.waitForOthers(&idle)
 	}
 }
 
-// waitForOthers sleeps while another worker is far behind, and reports whether it slept.
-func (w *Worker) waitForOthers(idle *idler) (slept bool) {
+// waitForOthers sleeps while another worker is far behind.
+func (w *Worker) waitForOthers(idle *idler) {
 	for i := 0; i < patience && w.ahead && !idle.busy; i++ {
 		nap(longSleep)
 		w.publishHandoffs()
-		slept = true
 	}
-	return slept
 }
 
 // AwaitSilence returns when no packet has come for the given time, or when ctx ends. Any goroutine

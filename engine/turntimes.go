@@ -6,12 +6,14 @@ import (
 )
 
 // TurnTimes counts a worker's turns by their length, from one poll of its ports to the next:
-// packets that arrive meanwhile have to wait. It leaves out turns after which the idle worker
-// slept. It includes turns in which another thread had the worker's CPU.
+// packets that arrive meanwhile have to wait. It includes the naps of an idle worker, and the time
+// in which another thread had the worker's CPU or the process was stopped.
 type TurnTimes struct {
 	// Counts[i] counts turns shorter than TurnTimeLimit(i), and not shorter than the limit before.
 	Counts [numTurnTimes]uint64
 	Total  time.Duration
+	// Longest is the longest turn since the start.
+	Longest time.Duration
 }
 
 const (
@@ -28,4 +30,5 @@ func TurnTimeLimit(i int) (limit time.Duration, limited bool) {
 func (t *TurnTimes) add(d time.Duration) {
 	t.Counts[min(bits.Len64(uint64(d/time.Microsecond)>>shortestLimit), numTurnTimes-1)]++
 	t.Total += d
+	t.Longest = max(t.Longest, d)
 }

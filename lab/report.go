@@ -18,9 +18,10 @@ type Report struct {
 
 // WorkerReport counts the packets of one worker.
 type WorkerReport struct {
-	Transmitted uint64   `json:"transmitted"`
-	TakenOver   uint64   `json:"taken_over"`
-	HandedOver  []uint64 `json:"handed_over"` // by worker
+	Transmitted   uint64   `json:"transmitted"`
+	TakenOver     uint64   `json:"taken_over"`
+	HandedOver    []uint64 `json:"handed_over"` // by worker
+	LongestTurnUs int64    `json:"longest_turn_us"`
 }
 
 // PortReport counts the packets of one port.

@@ -50,6 +50,24 @@ func (p *program) checkStopped(report string) {
 	}
 }
 
+// TestStopShows: the time for which the process was stopped shows as the worker's longest turn, also
+// if the worker was asleep.
+func TestStopShows(t *testing.T) {
+	needRoot(t)
+	report := filepath.Join(t.TempDir(), "report.json")
+	p := newProgram(t, "run", "--config", "testdata/quiet.toml", "--report", report).start().awaitReady()
+	const stopped = 500 * time.Millisecond
+	p.signal(syscall.SIGSTOP)
+	time.Sleep(stopped)
+	p.signal(syscall.SIGCONT)
+	p.signal(syscall.SIGTERM)
+	p.end()
+	w := readReport(t, report).Workers[0]
+	if longest := time.Duration(w.LongestTurnUs) * time.Microsecond; longest < stopped/2 {
+		t.Errorf("the longest turn is %v after a stop of %v", longest, stopped)
+	}
+}
+
 // TestReportsOnSignal: SIGUSR1 prints the report, and the director goes on.
 func TestReportsOnSignal(t *testing.T) {
 	needRoot(t)
