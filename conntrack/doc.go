@@ -18,8 +18,9 @@
 //	83.1   147.1    total
 //
 // Each family has a slab of slots of its own, with its own free slots. A flood of one family
-// therefore does not evict sessions of the other. Slot numbers run through both slabs, IPv4 first. Records, ticks and the index are the same for both
-// families. Only code that compares or reads addresses has to know the family.
+// therefore does not evict sessions of the other. Slot numbers run through both slabs, IPv4 first.
+// Records, ticks and the index are the same for both families. Only code that compares or reads
+// addresses has to know the family.
 //
 // # The record, byte by byte
 //

@@ -6,8 +6,8 @@ import (
 	"fulcrum/packet"
 )
 
-// filled returns a full table whose sessions have the given states, one slot after another. Those in
-// ESTABLISHED and UDP have had two packets from either side.
+// filled returns a full table whose sessions have the given states, one slot after another. All
+// have had two packets from either side.
 func filled(t *testing.T, ended func(uint32, *Session), states ...State) *Table {
 	table := newTable(t, Config{Max: len(states), Ended: ended})
 	for i, s := range states {

@@ -149,8 +149,8 @@ func (t *Table) Find(k *Key) (hash uint64, ref Ref, found bool) {
 // Insert adds a session in state None, whose packets from the client have the key in, of either
 // family. If twoWay, the answers with the flow out pass the director too, and the index has both. h
 // are the hashes of both keys, now is in ms. No session may have the key in, and no other session
-// the flow out. When all slots of the client's family are taken, Insert ends a session of that family
-// that is not confirmed. ok is false if it finds none.
+// the flow out. When all slots of the client's family are taken, Insert ends a session of that
+// family that is not confirmed. ok is false if it finds none.
 func (t *Table) Insert(
 	in *Key, h Hashes, out *Flow, twoWay bool, now uint32,
 ) (slot uint32, ok bool) {

@@ -25,8 +25,8 @@ func newTurnCounts(t engine.TurnTimes) []TurnCount {
 	return counts
 }
 
-// LongestTurn returns a worker's longest turn since its start, such as "32µs". It returns "-" if the
-// worker has not turned yet.
+// LongestTurn returns a worker's longest turn since its start, such as "32µs". It returns "-" if
+// the worker has not turned yet.
 func (w *WorkerReport) LongestTurn() string {
 	if w.LongestTurnUs == 0 {
 		return "-"

@@ -94,8 +94,8 @@ func leaveToWorkers(others unix.CPUSet) error {
 	return moveThreads(others)
 }
 
-// Nice values of the kernel: the highest priority, and that of a process for which nobody has chosen
-// another. getpriority(2) returns 20 less the value.
+// Nice values of the kernel: the highest priority, and the default as getpriority(2) reads it, which
+// returns 20 less the value.
 const (
 	highestNice    = -20
 	defaultReading = 20

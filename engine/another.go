@@ -10,9 +10,9 @@ const (
 )
 
 // chooseOther has a decision go to the next available real server that can have the session,
-// because the one that the scheduler picked cannot. If none can, the session takes the local port of
-// one at the first that gives way, or the decision stays as it is. The scheduler does not notice:
-// its place is where the pick left it. So a question moves nothing here either.
+// because the one that the scheduler picked cannot. If none can, the session takes the local port
+// of one at the first that gives way, or the decision stays as it is. The scheduler does not
+// notice: its place is where the pick left it. So a question moves nothing here either.
 func (w *Worker) chooseOther(a *arrival, d *decision) {
 	pool, first, rival := w.poolOf(d.service.live), *d, w.rival
 	i, ok := first.place, false

@@ -13,7 +13,7 @@ func (w *Worker) makeWay(a *arrival, d *decision) bool {
 }
 
 // full reports whether a service has as many sessions as it may.
-func (s *serviceEntry) full() bool { return s.most != 0 && s.live.sessions() >= s.most }
+func (e *serviceEntry) full() bool { return e.most != 0 && e.live.sessions() >= e.most }
 
 // refusesMore reports whether a decision's session would be refused because its service is at its
 // limit. It changes nothing.

@@ -50,8 +50,8 @@ func (p *program) checkStopped(report string) {
 	}
 }
 
-// TestStopShows: the time for which the process was stopped shows as the worker's longest turn, also
-// if the worker was asleep.
+// TestStopShows: the time for which the process was stopped shows as the worker's longest turn,
+// also if the worker was asleep.
 func TestStopShows(t *testing.T) {
 	needRoot(t)
 	report := filepath.Join(t.TempDir(), "report.json")
