@@ -94,8 +94,8 @@ func leaveToWorkers(others unix.CPUSet) error {
 	return moveThreads(others)
 }
 
-// Nice values of the kernel: the highest priority, and the default as getpriority(2) reads it, which
-// returns 20 less the value.
+// The kernel's nice value of the highest priority, and getpriority(2)'s reading of nice 0: it returns
+// 20 less the value.
 const (
 	highestNice    = -20
 	defaultReading = 20
