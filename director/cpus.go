@@ -94,8 +94,8 @@ func leaveToWorkers(others unix.CPUSet) error {
 	return moveThreads(others)
 }
 
-// The kernel's nice value of the highest priority, and getpriority(2)'s reading of nice 0: it returns
-// 20 less the value.
+// The kernel's nice value of the highest priority, and what getpriority(2) returns for nice 0: 20
+// less the value.
 const (
 	highestNice    = -20
 	defaultReading = 20
