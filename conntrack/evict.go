@@ -82,16 +82,13 @@ func (t *Table) stillGivesWay(slot uint32, h *hand, now uint32) bool {
 // findVictims takes samples until one has sessions that give way, and reports whether one had.
 func (t *Table) findVictims(b *slab, now uint32) bool {
 	h := &b.hand
-	for left := h.looks(b); left > 0; left -= sampled {
-		looked := min(left, sampled, b.used)
-		if t.sample(b, looked, now) {
+	for left := h.looks(b); left > 0; left -= min(left, sampled) {
+		n := min(left, sampled, b.used)
+		if t.sample(b, n, now) {
 			h.barren = 0
 			return true
 		}
-		h.barren += looked
-		if left <= sampled {
-			break
-		}
+		h.barren += n
 	}
 	return false
 }
