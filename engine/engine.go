@@ -325,19 +325,17 @@ const patience = 100
 // loop turns until stop.
 func (w *Worker) loop(clock *Clock, stop *atomic.Bool) {
 	idle := idler{busy: w.engine.cfg.Idle == IdleBusy}
-	began := time.Duration(0) // when the last turn began; 0 before the first
+	now := clock.Now()
 	for !stop.Load() {
-		now := clock.Now()
-		if began > 0 {
-			w.effort.times.add(clock.read - began)
-		}
-		began = clock.read
+		began := clock.read
 		n := w.Turn(now)
 		if n > 0 {
 			w.received.Add(uint64(n))
 		}
 		idle.turn(n > 0, w.unsent() > 0)
 		w.waitForOthers(&idle)
+		now = clock.Now()
+		w.effort.times.add(clock.read - began)
 	}
 }
 
