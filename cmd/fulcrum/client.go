@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -31,18 +30,24 @@ type asking struct {
 func newAsking(c *cobra.Command) *asking {
 	a := new(asking)
 	a.addFlags(c)
-	c.Flags().StringVarP(&a.output, "output", "o", "table", "output format: table or json")
-	completeFlag(c, "output", cobra.FixedCompletions([]string{"table", "json"},
-		cobra.ShellCompDirectiveNoFileComp))
+	addOutput(c, &a.output)
 	return a
 }
 
-func (a *asking) validate() error {
-	if a.output != "table" && a.output != "json" {
-		return &exitError{code: 2, err: fmt.Errorf("invalid --output %q: use table or json", a.output)}
+// addOutput adds the flag that chooses the output's format.
+func addOutput(c *cobra.Command, output *string) {
+	c.Flags().StringVarP(output, "output", "o", "table", "output format: table or json")
+	completeWords(c, "output", "table", "json")
+}
+
+func checkOutput(output string) error {
+	if output != "table" && output != "json" {
+		return &exitError{code: 2, err: fmt.Errorf("invalid --output %q: use table or json", output)}
 	}
 	return nil
 }
+
+func (a *asking) validate() error { return checkOutput(a.output) }
 
 // askDeadline bounds a request that the director answers at once.
 const askDeadline = 30 * time.Second
@@ -204,6 +209,10 @@ func showWorkers(w io.Writer, all []control.WorkerReport) {
 }
 
 func showDrops(w io.Writer, all []control.Drop) {
+	if len(all) == 0 {
+		fmt.Fprintln(w, "no packet was dropped")
+		return
+	}
 	fmt.Fprint(w, "PACKETS\tREASON\tMEANING, AND WHAT TO DO\n")
 	for _, d := range all {
 		fmt.Fprintf(w, "%d\t%s\t%s\n\t\t-> %s\n", d.Packets, d.Reason, d.Meaning, d.Remedy)
@@ -306,25 +315,4 @@ func showPlan(w io.Writer, p control.Plan) {
 	for _, s := range p.Warnings {
 		fmt.Fprintf(w, "warning: %s\n", s)
 	}
-}
-
-func newWeightCommand() *cobra.Command {
-	c := &cobra.Command{
-		Use: "weight SERVICE REAL-SERVER WEIGHT", Short: "Change a real server's weight", Args: cobra.ExactArgs(3),
-		Example: "  fulcrum weight web 10.1.0.11:80 5",
-	}
-	a := newAsking(c)
-	c.ValidArgsFunction = a.completeServer
-	c.RunE = func(c *cobra.Command, args []string) error {
-		weight, err := strconv.Atoi(args[2])
-		if err != nil {
-			return &exitError{
-				code: 2,
-				err:  fmt.Errorf("invalid weight %q: give a whole number; see %s --help", args[2], c.CommandPath()),
-			}
-		}
-		change := control.RealServerChange{Weight: &weight}
-		return do(a, c, request{http.MethodPatch, api.ServerPath(args[0], args[1]), change}, showPlan)
-	}
-	return c
 }

@@ -38,7 +38,7 @@ func TestDescribeKept(t *testing.T) {
 		c := new(cobra.Command)
 		c.SetOut(&out)
 		describeKept(c, []lab.Result{{Mode: lvs.NAT}, {Mode: lvs.DR, Kept: "7", Web: netip.MustParseAddrPort(web)}})
-		for _, want := range []string{"\ndr stands as lab 7:\n", " fulcrum-7-client curl http://" + web + "/ ", " /run/fulcrum-lab/7/control.sock ", " lab clean 7 "} {
+		for _, want := range []string{"\ndr stands as lab 7; ", "its counters began at zero:\n", " lab exec --lab 7 client curl http://" + web + "/ ", " /run/fulcrum-lab/7/control.sock ", " lab clean 7 "} {
 			if !strings.Contains(out.String(), want) {
 				t.Errorf("no %q in %s", want, out.String())
 			}
