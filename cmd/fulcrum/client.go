@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -103,7 +101,7 @@ func newAskCommand[T any](use, short, path string, show func(io.Writer, T)) *cob
 func newClientCommands() []*cobra.Command {
 	return []*cobra.Command{
 		newAskCommand("status", "Show a summary of a running director", "status", showStatus),
-		newAskCommand("services", "Show services and real servers", "services", showServices),
+		newServicesCommand(),
 		newAskCommand("ports", "Show the packets that ports received and sent", "ports", showPorts),
 		newAskCommand("workers", "Show the packets, sessions and longest turn of workers", "workers",
 			showWorkers),
@@ -154,42 +152,6 @@ func showLocals(w io.Writer, s *api.Status) {
 		}
 		fmt.Fprintf(w, "retired\t%s, until its %s %s\n", a.Address, count(a.Sessions, "session"), verb)
 	}
-}
-
-func showServices(w io.Writer, all []control.ServiceReport) {
-	fmt.Fprint(w, "SERVICE\tPROTOCOL\tADDRESS\tMODE\tSCHEDULER\tWEIGHT\tACTIVE\tINACTIVE\tCONNECTIONS\tIN BYTES\tOUT BYTES\tANNOUNCED\n")
-	for _, s := range all {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t\t\t\t%d\t%d\t%d\t%s\n", s.Name, s.Protocol, s.Address, s.Mode,
-			s.Scheduler, s.Connections, s.InBytes, s.OutBytes, yes(s.Announced))
-		for _, rs := range s.RealServers {
-			fmt.Fprintf(w, "\t\t-> %s\t\t\t%d\t%d\t%d\t%d\t%d\t%d\n", rs.Address, rs.Weight, rs.Active,
-				rs.Inactive, rs.Connections, rs.InBytes, rs.OutBytes)
-			showLocalPorts(w, rs.LocalPorts)
-		}
-	}
-}
-
-func yes(is bool) string {
-	if is {
-		return "yes"
-	}
-	return "no"
-}
-
-// showLocalPorts shows what is left of a real server's local ports, in modes that have them.
-func showLocalPorts(w io.Writer, uses []control.LocalUse) {
-	if len(uses) == 0 {
-		return
-	}
-	fullest := slices.MaxFunc(uses, func(a, b control.LocalUse) int {
-		return cmp.Compare(a.UsedPercent, b.UsedPercent)
-	})
-	left := 0
-	for _, u := range uses {
-		left += u.Left
-	}
-	fmt.Fprintf(w, "\t\t   %d local ports left; %s is %.0f %% used\n", left, fullest.Address,
-		fullest.UsedPercent)
 }
 
 func showPorts(w io.Writer, all []control.PortReport) {
