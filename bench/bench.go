@@ -18,6 +18,7 @@ const dpdkMemory = 256
 // Config describes a Bench.
 type Config struct {
 	Binary       string // the fulcrum program
+	Commit       string // that Binary was built from
 	GeneratorCPU int
 	SubjectCPU   int
 	// Reserve is the number of bytes of huge pages to have while the benchmark runs. 0 reserves none

@@ -37,6 +37,14 @@ var kinds = [numKinds]struct {
 	Lives:  {"lives", packet.ProtocolTCP, nil, []packet.TCPFlags{packet.TCPSyn, packet.TCPAck, ackData, packet.TCPFin | packet.TCPAck}, true},
 }
 
+// Kinds returns all kinds.
+func Kinds() (all []Kind) {
+	for k := range numKinds {
+		all = append(all, k)
+	}
+	return all
+}
+
 // String returns the kind's name.
 func (k Kind) String() string {
 	if k >= numKinds {

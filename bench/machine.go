@@ -17,12 +17,12 @@ type Machine struct {
 	DPDK      string `json:"dpdk"`
 	Go        string `json:"go"`
 	HugePages string `json:"huge_pages"` // when the benchmark ran
-	Commit    string `json:"commit"`     // "+" behind it if the tree had changes
+	Commit    string `json:"commit"`     // of the program
 }
 
 const unknown = "unknown"
 
-func describeMachine() Machine {
+func describeMachine(commit string) Machine {
 	return Machine{
 		CPU:       valueIn("/proc/cpuinfo", "model name"),
 		CPUs:      runtime.NumCPU(),
@@ -31,7 +31,7 @@ func describeMachine() Machine {
 		DPDK:      said("pkg-config", "--modversion", "libdpdk"),
 		Go:        runtime.Version(),
 		HugePages: describeHugePages(),
-		Commit:    describeCommit(),
+		Commit:    commit,
 	}
 }
 
@@ -64,12 +64,4 @@ func describeHugePages() string {
 		return "none"
 	}
 	return strconv.Itoa(n) + " of 2 MiB"
-}
-
-func describeCommit() string {
-	commit := said("git", "rev-parse", "--short", "HEAD")
-	if commit != unknown && said("git", "status", "--porcelain", "--untracked-files=no") != "" {
-		commit += "+"
-	}
-	return commit
 }

@@ -48,7 +48,7 @@ func sampleReport(t *testing.T) *Report {
 	}
 	k.compare()
 	return &Report{
-		Machine: describeMachine(), Started: time.Unix(0, 0).UTC(), Seconds: 1, Figures: k.figures,
+		Machine: describeMachine("0123456789ab"), Started: time.Unix(0, 0).UTC(), Seconds: 1, Figures: k.figures,
 		Accounts: k.accounts,
 	}
 }
@@ -146,7 +146,7 @@ func TestInWords(t *testing.T) {
 }
 
 func TestMachine(t *testing.T) {
-	m := describeMachine()
+	m := describeMachine("0123456789ab")
 	if m.CPUs < 1 || m.CPU == "" || m.Kernel == unknown || !strings.HasPrefix(m.Go, "go") {
 		t.Errorf("%+v", m)
 	}

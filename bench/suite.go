@@ -43,7 +43,7 @@ func (b *Bench) Run(ctx context.Context, names []string, scale Scale) (*Report, 
 			return nil, fmt.Errorf("unknown suite %q; see fulcrum bench --help", n)
 		}
 	}
-	r := &Report{Machine: describeMachine(), Started: time.Now().UTC().Truncate(time.Second)}
+	r := &Report{Machine: describeMachine(b.config.Commit), Started: time.Now().UTC().Truncate(time.Second)}
 	k := new(book)
 	for _, s := range suites {
 		if len(names) > 0 && !slices.Contains(names, s.name) {

@@ -17,10 +17,14 @@ type checker struct {
 	vips    holders // the services' addresses
 	lips    holders // the services' local addresses
 	servers holders // the real servers' addresses
+
+	unreached map[unreached]bool // reported already
+	suggested map[string]int     // numbers suggested for net_af_packet, by the name in the file
 }
 
 func newChecker(doc *document, d *draft) *checker {
-	c := &checker{doc: doc, draft: d, network: network{ports: d.Ports, routes: d.Routes}}
+	c := &checker{doc: doc, draft: d, network: network{ports: d.Ports, routes: d.Routes},
+		unreached: map[unreached]bool{}, suggested: map[string]int{}}
 	c.whole = c.network.whole()
 	return c
 }

@@ -9,6 +9,7 @@ import (
 // checkDevices reports a device that two ports name differently. Ports may share a device under the
 // same string. Each of them then has its own VLAN, and one may be untagged.
 func (c *checker) checkDevices() {
+	c.checkDeviceNames()
 	ids, vlans := firsts{}, firsts{}
 	taken := map[string]bool{}
 	for i, port := range c.Ports {
@@ -40,7 +41,7 @@ func (c *checker) checkVLAN(i int, taken firsts) {
 }
 
 // shortPCI matches a PCI address without its domain. The domain is then 0000.
-var shortPCI = regexp.MustCompile(`^[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7]$`)
+var shortPCI = regexp.MustCompile(`^[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7]\b`)
 
 // deviceIDs returns the names by which DPDK or the system know a device. Only one port may use each
 // of them: the vdev's name or the PCI address, the kernel interface below it, and those of a bond's

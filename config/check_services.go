@@ -48,11 +48,33 @@ func (c *checker) checkRealServers(i int) {
 	}
 }
 
-// checkReach reports a real server that its service's mode cannot reach.
+// unreached are real servers that most likely cannot be reached for the same reason: a subnet of
+// usual size, and what modes demand.
+type unreached struct {
+	subnet netip.Prefix
+	onLink bool
+}
+
+func neighbourhood(a netip.Addr, onLink bool) unreached {
+	const usualV4, usualV6 = 24, 64
+	bits := usualV4
+	if a.Is6() {
+		bits = usualV6
+	}
+	return unreached{netip.PrefixFrom(a, bits).Masked(), onLink}
+}
+
+// checkReach reports a real server that its service's mode cannot reach. One route may be missing
+// for many: it reports the first of a neighbourhood.
 func (c *checker) checkReach(v value, a netip.Addr, mode lvs.Mode) {
-	switch {
-	case !c.whole || mode == lvs.NoMode:
-	case mode.OnLink() && !c.network.connected(a):
+	if !c.whole || mode == lvs.NoMode || c.network.connected(a) {
+		return
+	}
+	near := neighbourhood(a, mode.OnLink())
+	switch said := c.unreached[near]; {
+	case said:
+		return
+	case mode.OnLink():
 		v.reportf(
 			"use a real server on a port's subnet, since "+mode.String()+
 				" forwards by MAC address, or use another mode",
@@ -60,7 +82,10 @@ func (c *checker) checkReach(v value, a netip.Addr, mode lvs.Mode) {
 	case !c.network.reachable(a):
 		v.reportf("add a [[route]] to it, or use a real server on a port's subnet",
 			"%s is not on any port's subnet and no route leads to it", a)
+	default:
+		return
 	}
+	c.unreached[near] = true
 }
 
 // checkServerPort reports a port that differs from the service's in a mode that cannot rewrite it.

@@ -15,9 +15,12 @@ import (
 	"fulcrum/lvs"
 )
 
+// onCPUs is a machine with the given CPUs and no others.
+func onCPUs(all ...int) cpuSets { return cpuSets{all, all} }
+
 func mustParse(t *testing.T, text string) *Config {
 	t.Helper()
-	config, err := parse("f", text, []int{0, 1})
+	config, err := parse("f", text, onCPUs(0, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +94,7 @@ func TestEveryValueGiven(t *testing.T) {
 	timeouts[lvs.StateEstablished], timeouts[lvs.StateSynAck] = 90*time.Second, 1500*time.Millisecond
 	same(t, mustParse(t, readFile(t, "testdata/full.toml")), &Config{
 		File: "f",
-		Director: Director{Workers: []int{3}, Idle: IdleBusy, Control: "/run/fulcrum.sock", Log: slog.LevelDebug,
+		Director: Director{Workers: []int{0}, Idle: IdleBusy, Control: "/run/fulcrum.sock", Log: slog.LevelDebug,
 			AnnounceRepeat: 5},
 		DPDK: DPDK{Hugepages: HugePagesOff, Memory: 2 << 30, Args: []string{"--log-level=7", "--no-telemetry"}},
 		Ports: []Port{{
@@ -149,10 +152,11 @@ func TestWorkers(t *testing.T) {
 		"workers = 2":            {5, 7},
 		"workers = 3":            {2, 5, 7},
 		"workers = [7, 2]":       {7, 2},
-		"workers = [0, 0, 1, 1]": {0, 0, 1, 1},
+		"workers = [5, 5, 2, 2]": {5, 5, 2, 2},
+		"workers = [8]":          {8}, // another process may run there
 	} {
 		file := readFile(t, "testdata/base/ports.toml") + "[director]\n" + text + "\n"
-		config, err := parse("f", file, []int{2, 5, 7})
+		config, err := parse("f", file, cpuSets{[]int{2, 5, 7}, []int{2, 5, 7, 8}})
 		if err != nil {
 			t.Fatal(err)
 		}

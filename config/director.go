@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 )
 
 // DefaultControl is the path of the control API's socket when the file names none.
@@ -18,7 +19,7 @@ const (
 
 const maxCPU = 1023 // the kernel's usual CPU_SETSIZE
 
-func readDirector(t *table, cpus []int) Director {
+func readDirector(t *table, cpus cpuSets) Director {
 	defer t.done()
 	idle := Idle(t.get("idle").choice(string(IdleAdaptive), idles))
 	d := Director{
@@ -50,14 +51,14 @@ func (v value) socketPath(fallback string) string {
 }
 
 // workers returns the CPUs of a list. For a number n it returns the n highest of the allowed CPUs.
-func (v value) workers(allowed []int, idle Idle) []int {
+func (v value) workers(cpus cpuSets, idle Idle) []int {
 	switch v.raw.(type) {
 	case nil:
-		return lastOf(allowed, 1)
+		return lastOf(cpus.allowed, 1)
 	case int64:
-		return lastOf(allowed, v.workerCount(len(allowed)))
+		return lastOf(cpus.allowed, v.workerCount(len(cpus.allowed)))
 	case []any:
-		return v.cpuList(idle)
+		return v.cpuList(cpus.online, idle)
 	}
 	v.reportf("write a list such as [1], or a number",
 		"is %s, not a list of CPUs or a number", typeName(v.raw))
@@ -78,9 +79,9 @@ func (v value) workerCount(cpus int) int {
 // lastOf returns the n highest CPUs: the kernel's own work gathers on the lowest.
 func lastOf(cpus []int, n int) []int { return cpus[max(0, len(cpus)-n):] }
 
-// cpuList returns the CPUs of a list. It reports a repeated CPU unless idle workers sleep, which
-// lets them share a CPU.
-func (v value) cpuList(idle Idle) []int {
+// cpuList returns the CPUs of a list. It reports one that the machine does not have, and a repeated
+// CPU unless idle workers sleep, which lets them share a CPU.
+func (v value) cpuList(online []int, idle Idle) []int {
 	elements, _ := v.elements()
 	if len(elements) == 0 {
 		v.report("the list is empty", "give at least one CPU, such as [1]")
@@ -89,7 +90,12 @@ func (v value) cpuList(idle Idle) []int {
 	seen := map[int]bool{}
 	for _, element := range elements {
 		cpu := element.integer(-1, 0, maxCPU)
-		if seen[cpu] && cpu >= 0 && idle != IdleAdaptive {
+		switch {
+		case cpu < 0:
+		case !slices.Contains(online, cpu):
+			element.reportf("use CPUs of "+cpuRanges(online),
+				"this machine has no CPU %d, or it is offline", cpu)
+		case seen[cpu] && idle != IdleAdaptive:
 			element.reportf(`give every CPU once, or set idle = "adaptive"`,
 				"CPU %d already has a worker", cpu)
 		}

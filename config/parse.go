@@ -22,23 +22,32 @@ func Load(file string) (*Config, error) {
 // Parse checks data as the content of a file. The name appears in problems and in Config.File only.
 // The error is always of type Problems.
 func Parse(name string, data []byte) (*Config, error) {
-	return parse(name, string(data), allowedCPUs())
+	return parse(name, string(data), machineCPUs())
 }
 
-// parse is Parse for a process that may run on the given CPUs.
-func parse(name, text string, cpus []int) (*Config, error) {
+// parse is Parse on a machine and for a process with the given CPUs.
+func parse(name, text string, cpus cpuSets) (*Config, error) {
 	var entries map[string]any
 	if _, err := toml.Decode(text, &entries); err != nil {
-		return nil, Problems{syntaxProblem(name, text, err)}
+		return nil, Problems{notTOML(name, text, err)}
 	}
 	doc := &document{name: name, lines: locate(text)}
 	draft := read(doc, entries, cpus)
 	newChecker(doc, draft).check()
+	doc.dropFollowUps()
 	if len(doc.problems) > 0 {
 		doc.problems.sort()
 		return nil, doc.problems
 	}
 	return draft.finish(), nil
+}
+
+// notTOML returns the problem of text that the TOML decoder refused.
+func notTOML(name, text string, err error) Problem {
+	if p, is := foreignProblem(name, text); is {
+		return p
+	}
+	return syntaxProblem(name, text, err)
 }
 
 // syntaxProblem returns the problem of text that is not TOML. The decoder stops at the first error.

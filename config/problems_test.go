@@ -20,7 +20,7 @@ func TestProblems(t *testing.T) {
 			for _, base := range d.CmdArgs {
 				text += readFile(t, filepath.Join("testdata/base", base.Key+".toml"))
 			}
-			return verdict(parse("f", text, []int{0, 1}))
+			return verdict(parse("f", text, onCPUs(0, 1)))
 		})
 	})
 }

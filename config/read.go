@@ -14,7 +14,7 @@ type draft struct {
 }
 
 // read turns the decoded file into a draft.
-func read(doc *document, entries map[string]any, cpus []int) *draft {
+func read(doc *document, entries map[string]any, cpus cpuSets) *draft {
 	t := newTable(value{doc: doc, at: root, raw: entries})
 	d := &draft{Config: Config{
 		File:     doc.name,

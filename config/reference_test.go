@@ -28,7 +28,7 @@ func TestEveryKeyOfTheReferenceIsKnown(t *testing.T) {
 		"f:57: service.scheduler_flags: is not supported yet; leave the key out",
 		"f:59: service.persistence_mask: is not supported yet; leave the key out",
 	}
-	got := verdict(parse("f", withEveryKey(t), []int{0, 1}))
+	got := verdict(parse("f", withEveryKey(t), onCPUs(0, 1)))
 	if got != strings.Join(want, "\n")+"\n" {
 		t.Errorf("got\n%s\nwant\n%s", got, strings.Join(want, "\n"))
 	}

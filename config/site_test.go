@@ -43,7 +43,7 @@ local_addresses = ["10.1.0.50", "10.1.0.51"]
 `
 
 func siteConfig(t interface{ Fatal(...any) }, maxV6 int) *Config {
-	c, err := parse("f", fmt.Sprintf(siteFile, maxV6), []int{0, 1})
+	c, err := parse("f", fmt.Sprintf(siteFile, maxV6), onCPUs(0, 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestSiteAgreesWithTheFile(t *testing.T) {
 		site := NewSite(c)
 		for range 16 {
 			old, next, changed := drawChange(t, c, four)
-			_, want := parse("f", changed.Render(), []int{0, 1})
+			_, want := parse("f", changed.Render(), onCPUs(0, 1))
 			got := site.Change(old, next)
 			if (got == nil) != (want == nil) {
 				t.Fatalf("the change says\n%v\nthe file says\n%v\n%s", got, want, changed.Render())

@@ -70,7 +70,18 @@ func (t *table) done() {
 	for _, key := range slices.Sorted(maps.Keys(t.entries)) {
 		if !slices.Contains(t.known, key) {
 			t.child(key).report("unknown key", suggest(key, t.known))
+			t.noteMisspelt(key)
 		}
+	}
+}
+
+// noteMisspelt notes the key that an unknown one most likely stands for.
+func (t *table) noteMisspelt(key string) {
+	if near, ok := Nearest(key, t.known); ok {
+		if t.doc.misspelt == nil {
+			t.doc.misspelt = map[place]bool{}
+		}
+		t.doc.misspelt[t.at.key(near)] = true
 	}
 }
 

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -10,6 +11,8 @@ type document struct {
 	name     string
 	lines    map[place]int
 	problems Problems
+	absent   map[Problem]place // what is missing there, by the problem that says so
+	misspelt map[place]bool    // keys of which the file has another spelling
 }
 
 // value is the content of one key or array element, with its place for problems.
@@ -39,6 +42,18 @@ func (v value) reportf(right, what string, args ...any) {
 // missing reports a key that the table v lacks, on the line where the table begins.
 func (v value) missing(key, right string) {
 	value{doc: v.doc, at: v.at, key: joinKey(v.key, key)}.report("is missing", right)
+	if v.doc.absent == nil {
+		v.doc.absent = map[Problem]place{}
+	}
+	v.doc.absent[v.doc.problems[len(v.doc.problems)-1]] = v.at.key(key)
+}
+
+// dropFollowUps removes the problems of missing keys that are there under a misspelt name.
+func (d *document) dropFollowUps() {
+	d.problems = slices.DeleteFunc(d.problems, func(p Problem) bool {
+		at, absent := d.absent[p]
+		return absent && d.misspelt[at]
+	})
 }
 
 // refuse reports a key whose feature is not built yet, whatever its value.

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -23,8 +24,11 @@ func servicesNamed(names []string) string {
 
 // Warnings returns what is valid in the configuration, but hardly meant, or opens what is closed by
 // default: one sentence each.
-func (c *Config) Warnings() []string {
-	all := c.dividedVIPs()
+func (c *Config) Warnings() []string { return c.warnings(allowedCPUs()) }
+
+// warnings is Warnings in a process that may run on the given CPUs.
+func (c *Config) warnings(cpus []int) []string {
+	all := slices.Concat(c.otherCPUs(cpus), c.shortAddresses(), c.dividedVIPs())
 	if c.Session.RouteUnmatched {
 		all = append(all, "session.route_unmatched: real servers of nat services can reach every "+
 			"network of the director, and hosts of these networks can reach the real servers; "+
@@ -57,4 +61,32 @@ func (c *Config) dividedVIPs() (all []string) {
 		}
 	}
 	return all
+}
+
+// shortAddresses returns a warning for each PCI address without a domain, as lspci prints it.
+func (c *Config) shortAddresses() (all []string) {
+	for _, p := range c.Ports {
+		if short := shortPCI.FindString(p.Device); short != "" {
+			all = append(all, fmt.Sprintf("port %s: device %q is read as %q: write the domain too",
+				p.Name, short, "0000:"+strings.ToLower(short)))
+		}
+	}
+	return all
+}
+
+// otherCPUs returns a warning if the workers' CPUs are not this process's: a director that is
+// started in the same way cannot use them.
+func (c *Config) otherCPUs(cpus []int) []string {
+	var others []int
+	for _, w := range slices.Compact(slices.Sorted(slices.Values(c.Director.Workers))) {
+		if !slices.Contains(cpus, w) {
+			others = append(others, w)
+		}
+	}
+	if others == nil {
+		return nil
+	}
+	return []string{fmt.Sprintf("director.workers: this process may run on CPUs %s, and not on %s: "+
+		"the director must be started with more (CPUAffinity= of systemd, taskset)",
+		cpuRanges(cpus), cpuRanges(others))}
 }

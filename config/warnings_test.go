@@ -31,8 +31,22 @@ func TestWarnings(t *testing.T) {
 				fmt.Fprintf(&text, "announce = %s\n", announce)
 			}
 		}
-		if got := mustParse(t, text.String()).Warnings(); !slices.Equal(got, tt.want) {
+		if got := mustParse(t, text.String()).warnings([]int{0, 1}); !slices.Equal(got, tt.want) {
 			t.Errorf("%s: %q, want %q", name, got, tt.want)
 		}
+	}
+}
+
+// TestWarningsOfTheMachine: a PCI address without its domain, and CPUs of other processes.
+func TestWarningsOfTheMachine(t *testing.T) {
+	text := "[director]\nworkers = [0, 1, 0]\n[[port]]\nname = \"front\"\n" +
+		"device = \"3B:00.1,x=1\"\naddresses = [\"10.0.0.1/24\"]\n"
+	want := []string{
+		"director.workers: this process may run on CPUs 1-3,5, and not on 0: the director must be " +
+			"started with more (CPUAffinity= of systemd, taskset)",
+		`port front: device "3B:00.1" is read as "0000:3b:00.1": write the domain too`,
+	}
+	if got := mustParse(t, text).warnings([]int{1, 2, 3, 5}); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -63,7 +63,10 @@ func (l *Lab) DirectorFile() (string, error) {
 }
 
 // ControlSocket returns the path of the director's control socket.
-func (l *Lab) ControlSocket() string { return l.file("control.sock") }
+func (l *Lab) ControlSocket() string { return l.file(controlSocket) }
+
+// controlSocket is the name of the socket in the lab's folder.
+const controlSocket = "control.sock"
 
 // workerCPUs returns a CPU for each of n workers: those that this process may use, in turn.
 func workerCPUs(n int) (string, error) {

@@ -19,9 +19,15 @@ const (
 
 const families = "ipv4, ipv6 or ipv6-to-ipv4"
 
+// Families returns all families.
+func Families() []Family { return []Family{IPv4, IPv6, IPv6To4} }
+
+// String returns the family's name.
+func (f Family) String() string { return string(f) }
+
 // ParseFamily returns the family with a name.
 func ParseFamily(name string) (Family, error) {
-	if f := Family(name); slices.Contains([]Family{IPv4, IPv6, IPv6To4}, f) {
+	if f := Family(name); slices.Contains(Families(), f) {
 		return f, nil
 	}
 	return "", fmt.Errorf("unknown family %q: choose %s", name, families)

@@ -26,6 +26,7 @@ type Model struct {
 	rates         rates     // between the last two
 	history       []float64 // packets received a second, newest last
 	first         int       // the first line of the services that is shown
+	list          list
 }
 
 // New returns a view that calls read once an interval.
@@ -54,6 +55,10 @@ func (m Model) Update(message tea.Msg) (tea.Model, tea.Cmd) {
 			m.width, m.height = message.Width, message.Height
 		}
 	case tea.KeyMsg:
+		if m.list.typing && message.Type != tea.KeyCtrlC {
+			m.list.typed(message)
+			return m, nil
+		}
 		return m.press(message.String())
 	}
 	return m, nil
@@ -61,6 +66,9 @@ func (m Model) Update(message tea.Msg) (tea.Model, tea.Cmd) {
 
 func (m Model) press(key string) (tea.Model, tea.Cmd) {
 	m.first = min(m.first, m.lastFirst())
+	if m.list.press(key) {
+		return m, nil
+	}
 	switch key {
 	case "q", "esc", "ctrl+c":
 		return m, tea.Quit
@@ -92,14 +100,17 @@ func (m *Model) take(s Sample) {
 	m.last = s
 }
 
-// serviceLines returns the number of lines of all services and real servers.
+// serviceLines returns the number of lines of the chosen services and their real servers.
 func (m *Model) serviceLines() int {
 	if m.last.Report == nil {
 		return 0
 	}
 	n := 0
-	for _, s := range m.last.Report.Services {
-		n += 1 + len(s.RealServers)
+	for _, s := range m.chosen() {
+		n++
+		if !m.list.folded {
+			n += len(s.RealServers)
+		}
 	}
 	return n
 }

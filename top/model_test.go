@@ -137,7 +137,7 @@ func TestLongNames(t *testing.T) {
 	for width, want := range map[int][]string{
 		80: {"web tcp 10.0.0.100:80 fulln…  ", "service-number-1-with-a-lon…  ", "  [fd00::11]:443  ",
 			"  [2001:db…dddd:eeee:11]:443  "},
-		140: {"web tcp 10.0.0.100:80 fullnat  ",
+		150: {"web tcp 10.0.0.100:80 fullnat  ",
 			"-with-a-long-name tcp [2001:db8:aaaa:bbbb:cccc:dddd:eeee:ffff]:443 dr  ", "  [2001:db8:aaaa:bbbb:cccc:dddd:eeee:11]:443  "},
 	} {
 		frame := send(m, tea.WindowSizeMsg{Width: width, Height: 24}).View()

@@ -16,8 +16,8 @@ func (m Model) View() string {
 	if m.last.Report == nil {
 		return m.fit([]string{"waiting for the director", errorLine(m.err)})
 	}
-	lines := append(m.head(), m.row("service, real server", "weight", "active", "new/s", "in pps",
-		"out pps", "in b/s", "out b/s"))
+	lines := append(m.head(), m.row("service, real server", "weight", "active", "inact", "new/s",
+		"in pps", "out pps", "in bit", "out bit"))
 	services, space, first := m.services(), m.serviceSpace(), min(m.first, m.lastFirst())
 	shown := services[first:min(len(services), first+space)]
 	lines = append(lines, shown...)
@@ -44,7 +44,7 @@ func (m Model) bottom() []string {
 	if m.err != nil {
 		lines = append(lines, errorLine(m.err))
 	}
-	return append(lines, "q quits, arrows scroll")
+	return append(lines, m.list.line())
 }
 
 func errorLine(err error) string {
@@ -99,17 +99,49 @@ func (m Model) workerLines() []string {
 }
 
 // The columns of services and real servers take 79 characters with the first column's smallest
-// width. The first column takes the rest of a wider terminal.
+// width. In a wider terminal comes the column of inactive sessions. Then the first column grows to
+// the longest name: figures stay beside their names.
 const (
-	leastName    = 28
-	countColumns = " %6s %6s %6s %6s %7s %6s %7s"
-	countsWidth  = 7*6 + 2*1 + 7 // seven columns of six, two of them one wider, and spaces
+	leastName     = 28
+	sessionCounts = " %6s %6s"
+	inactiveCount = " %6s"
+	rateCounts    = " %6s %6s %7s %6s %7s"
+	countsWidth   = 7*6 + 2*1 + 7 // seven columns of six, two of them one wider, and spaces
+	inactiveWidth = 7
 )
 
-func (m Model) nameWidth() int { return max(leastName, m.width-1-countsWidth) }
+// roomForInactive reports whether the terminal is wide enough for inactive sessions.
+func (m Model) roomForInactive() bool { return m.width-1-countsWidth-inactiveWidth >= leastName }
 
-func (m Model) row(name string, counts ...any) string {
-	return fmt.Sprintf("%-*s", m.nameWidth(), name) + fmt.Sprintf(countColumns, counts...)
+func (m Model) nameWidth() int {
+	room := m.width - 1 - countsWidth
+	if m.roomForInactive() {
+		room -= inactiveWidth
+	}
+	return max(leastName, min(room, m.longestName()))
+}
+
+// longestName returns the length of the longest name of the services and real servers.
+func (m Model) longestName() (n int) {
+	for i := range m.last.Report.Services {
+		s := &m.last.Report.Services[i]
+		n = max(n, len(title(s)))
+		for _, rs := range s.RealServers {
+			n = max(n, len(indent)+len(rs.Address))
+		}
+	}
+	return n
+}
+
+// indent begins the line of a real server.
+const indent = "  "
+
+func (m Model) row(name, weight, active, inactive string, rates ...any) string {
+	line := fmt.Sprintf("%-*s", m.nameWidth(), name) + fmt.Sprintf(sessionCounts, weight, active)
+	if m.roomForInactive() {
+		line += fmt.Sprintf(inactiveCount, inactive)
+	}
+	return line + fmt.Sprintf(rateCounts, rates...)
 }
 
 // cutEnd and cutMiddle shorten a text to n characters. An address keeps its end, which
@@ -128,28 +160,29 @@ func cutMiddle(text string, n int) string {
 	return text[:n/3] + "…" + text[len(text)-(n-n/3-1):]
 }
 
-// services returns a line for each service and real server.
+// services returns a line for each chosen service and its real servers.
 func (m Model) services() []string {
 	var lines []string
-	for _, s := range m.last.Report.Services {
-		active := int32(0)
-		for _, rs := range s.RealServers {
-			active += rs.Active
-		}
-		name := fmt.Sprintf("%s %s %s %s", s.Name, s.Protocol, s.Address, s.Mode)
-		lines = append(lines, m.serviceLine(cutEnd(name, m.nameWidth()), "", active,
+	width := m.nameWidth()
+	for _, s := range m.chosen() {
+		active, inactive := sessions(s)
+		lines = append(lines, m.serviceLine(cutEnd(title(s), width), "", active, inactive,
 			m.rates.services[key(s.Name, "")]))
+		if m.list.folded {
+			continue
+		}
 		for _, rs := range s.RealServers {
-			lines = append(lines, m.serviceLine("  "+cutMiddle(rs.Address, m.nameWidth()-2),
-				fmt.Sprint(rs.Weight), rs.Active, m.rates.services[key(s.Name, rs.Address)]))
+			name := indent + cutMiddle(rs.Address, width-len(indent))
+			lines = append(lines, m.serviceLine(name, fmt.Sprint(rs.Weight), float64(rs.Active),
+				float64(rs.Inactive), m.rates.services[key(s.Name, rs.Address)]))
 		}
 	}
 	return lines
 }
 
-func (m Model) serviceLine(name, weight string, active int32, t traffic) string {
-	return m.row(name, weight, short(float64(active)),
-		short(t.sessions), short(t.inPackets), short(t.outPackets), short(t.inBits), short(t.outBits))
+func (m Model) serviceLine(name, weight string, active, inactive float64, t traffic) string {
+	return m.row(name, weight, short(active), short(inactive), short(t.sessions), short(t.inPackets),
+		short(t.outPackets), short(t.inBits), short(t.outBits))
 }
 
 func (m Model) dropLines() []string {

@@ -46,6 +46,10 @@ func (a *asking) announce(c *cobra.Command, n control.AnnounceRequest) error {
 	if err := a.validate(); err != nil {
 		return err
 	}
+	var err error
+	if n.Service, _, err = a.meant(c, n.Service, ""); err != nil {
+		return err
+	}
 	ctx, cancel := context.WithTimeout(c.Context(), askDeadline)
 	defer cancel()
 	client, err := a.client()
@@ -54,7 +58,7 @@ func (a *asking) announce(c *cobra.Command, n control.AnnounceRequest) error {
 	}
 	var p control.Plan
 	if err := client.Do(ctx, http.MethodPost, "announce", n, &p); err != nil {
-		return err
+		return a.unknownNames(c, n.Service, "", err)
 	}
 	var services []control.ServiceReport
 	if err := client.Do(ctx, http.MethodGet, "services", nil, &services); err != nil {

@@ -17,6 +17,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"fulcrum/bench"
+	"fulcrum/config"
+	"fulcrum/control"
 	"fulcrum/packet"
 	"fulcrum/ports/dpdk"
 )
@@ -48,6 +50,7 @@ func newBenchCommand() *cobra.Command {
 	f.IntVar(&o.subjectCPU, "cpu", 1, "the CPU of the device under test")
 	c.MarkFlagsMutuallyExclusive("quick", "full")
 	c.MarkFlagsMutuallyExclusive("suite", "stages", "profile")
+	completeWords(c, "suite", bench.SuiteNames()...)
 	c.AddCommand(newGenerateCommand())
 	return c
 }
@@ -68,9 +71,10 @@ func (o *benchOptions) run(ctx context.Context, stdout, stderr io.Writer) (err e
 	if err != nil {
 		return fmt.Errorf("finding the program's own file: %w", err)
 	}
+	_, commit, _ := control.Build()
 	scale := o.scale()
 	c := bench.Config{
-		Binary: binary, GeneratorCPU: o.generatorCPU, SubjectCPU: o.subjectCPU, Reserve: scale.Huge,
+		Binary: binary, Commit: commit, GeneratorCPU: o.generatorCPU, SubjectCPU: o.subjectCPU, Reserve: scale.Huge,
 		Log: stderr,
 	}
 	if o.noHuge {
@@ -166,6 +170,8 @@ func newGenerateCommand() *cobra.Command {
 	f.DurationVar(&o.warmup, "warmup", time.Second, "time of sending before the measurement")
 	f.DurationVar(&o.duration, "duration", 5*time.Second, "time of sending that is measured")
 	f.BoolVar(&o.serve, "serve", false, "read trials from standard input instead, as JSON")
+	completeWords(c, "kind", words(bench.Kinds())...)
+	completeWords(c, "hugepages", config.HugePagesAuto, config.HugePagesOn, config.HugePagesOff)
 	return c
 }
 

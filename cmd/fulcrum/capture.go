@@ -56,8 +56,7 @@ func newCaptureCommand() *cobra.Command {
 	c.Flags().IntVarP(&o.snap, "snap", "s", 256, "record at most this many bytes of each packet")
 	c.Flags().DurationVar(&o.duration, "duration", time.Minute,
 		"end after this time, in whole seconds")
-	completeFlag(c, "stage", cobra.FixedCompletions(capture.StageNames(),
-		cobra.ShellCompDirectiveNoFileComp))
+	completeWords(c, "stage", capture.StageNames()...)
 	return c
 }
 

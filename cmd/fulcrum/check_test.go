@@ -1,22 +1,24 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// runCheck runs the command on a file and returns its output.
-func runCheck(file string) (stdout, stderr string, err error) {
+// runCheck runs the command and returns its output.
+func runCheck(arguments ...string) (stdout, stderr string, err error) {
 	var out, problems strings.Builder
 	command := newCheckCommand()
 	command.SilenceErrors, command.SilenceUsage = true, true
 	command.SetOut(&out)
 	command.SetErr(&problems)
-	command.SetArgs([]string{file})
+	command.SetArgs(arguments)
 	err = command.Execute()
 	return out.String(), problems.String(), err
 }
@@ -74,5 +76,47 @@ func TestCheckOfAnAbsentFileLeavesTheErrorToMain(t *testing.T) {
 	if !ok || exit.code != 1 || !errors.Is(err, fs.ErrNotExist) || stdout+stderr != "" {
 		t.Errorf("stdout %q, stderr %q, error %v; want exit status 1 and only the error", stdout,
 			stderr, err)
+	}
+}
+
+// TestCheckSeveralFiles: every file is checked, whatever is wrong with those before it.
+func TestCheckSeveralFiles(t *testing.T) {
+	bad := writeFile(t, "bad.toml", "[director]\nidle = 1\n")
+	const good = "../../docs/examples/ipip.toml"
+	stdout, stderr, err := runCheck("/nosuch.toml", bad, good)
+	if stdout != good+": ok (2 ports, 1 service, 2 real servers)\n" {
+		t.Errorf("stdout %q", stdout)
+	}
+	for _, want := range []string{"open /nosuch.toml: no such file", bad + ":2: director.idle: "} {
+		if !strings.Contains(stderr, want) {
+			t.Errorf("no %q in %q", want, stderr)
+		}
+	}
+	if exit, ok := errors.AsType[*exitError](err); !ok || exit.code != 1 || exit.err != nil {
+		t.Errorf("error %#v, want exit status 1 and nothing more to print", err)
+	}
+}
+
+// TestCheckAsJSON: everything that is printed otherwise is in the JSON, and nothing else is printed.
+func TestCheckAsJSON(t *testing.T) {
+	bad := writeFile(t, "bad.toml", "[director]\nidle = 1\n")
+	const good = "../../docs/examples/ipip.toml"
+	stdout, stderr, err := runCheck("-o", "json", bad, good, "/nosuch.toml")
+	var got []checked
+	if e := json.Unmarshal([]byte(stdout), &got); e != nil || len(got) != 3 || stderr != "" {
+		t.Fatalf("%v, %d files, stderr %q:\n%s", e, len(got), stderr, stdout)
+	}
+	idle := checkProblem{2, "director.idle", "is an integer, not a string", "use one of busy, adaptive"}
+	if got[0].Valid || !slices.Contains(got[0].Problems, idle) {
+		t.Errorf("%+v", got[0])
+	}
+	if g := got[1]; !g.Valid || g.Ports != 2 || g.Services != 1 || g.RealServers != 2 {
+		t.Errorf("%+v", g)
+	}
+	if got[2].Valid || !strings.Contains(got[2].Error, "no such file") {
+		t.Errorf("%+v", got[2])
+	}
+	if exit, ok := errors.AsType[*exitError](err); !ok || exit.code != 1 || exit.err != nil {
+		t.Errorf("error %#v, want exit status 1 and nothing more to print", err)
 	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -9,8 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"slices"
-	"strconv"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -31,18 +28,24 @@ type asking struct {
 func newAsking(c *cobra.Command) *asking {
 	a := new(asking)
 	a.addFlags(c)
-	c.Flags().StringVarP(&a.output, "output", "o", "table", "output format: table or json")
-	completeFlag(c, "output", cobra.FixedCompletions([]string{"table", "json"},
-		cobra.ShellCompDirectiveNoFileComp))
+	addOutput(c, &a.output)
 	return a
 }
 
-func (a *asking) validate() error {
-	if a.output != "table" && a.output != "json" {
-		return &exitError{code: 2, err: fmt.Errorf("invalid --output %q: use table or json", a.output)}
+// addOutput adds the flag that chooses the output's format.
+func addOutput(c *cobra.Command, output *string) {
+	c.Flags().StringVarP(output, "output", "o", "table", "output format: table or json")
+	completeWords(c, "output", "table", "json")
+}
+
+func checkOutput(output string) error {
+	if output != "table" && output != "json" {
+		return &exitError{code: 2, err: fmt.Errorf("invalid --output %q: use table or json", output)}
 	}
 	return nil
 }
+
+func (a *asking) validate() error { return checkOutput(a.output) }
 
 // askDeadline bounds a request that the director answers at once.
 const askDeadline = 30 * time.Second
@@ -98,7 +101,7 @@ func newAskCommand[T any](use, short, path string, show func(io.Writer, T)) *cob
 func newClientCommands() []*cobra.Command {
 	return []*cobra.Command{
 		newAskCommand("status", "Show a summary of a running director", "status", showStatus),
-		newAskCommand("services", "Show services and real servers", "services", showServices),
+		newServicesCommand(),
 		newAskCommand("ports", "Show the packets that ports received and sent", "ports", showPorts),
 		newAskCommand("workers", "Show the packets, sessions and longest turn of workers", "workers",
 			showWorkers),
@@ -151,42 +154,6 @@ func showLocals(w io.Writer, s *api.Status) {
 	}
 }
 
-func showServices(w io.Writer, all []control.ServiceReport) {
-	fmt.Fprint(w, "SERVICE\tPROTOCOL\tADDRESS\tMODE\tSCHEDULER\tWEIGHT\tACTIVE\tINACTIVE\tCONNECTIONS\tIN BYTES\tOUT BYTES\tANNOUNCED\n")
-	for _, s := range all {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t\t\t\t%d\t%d\t%d\t%s\n", s.Name, s.Protocol, s.Address, s.Mode,
-			s.Scheduler, s.Connections, s.InBytes, s.OutBytes, yes(s.Announced))
-		for _, rs := range s.RealServers {
-			fmt.Fprintf(w, "\t\t-> %s\t\t\t%d\t%d\t%d\t%d\t%d\t%d\n", rs.Address, rs.Weight, rs.Active,
-				rs.Inactive, rs.Connections, rs.InBytes, rs.OutBytes)
-			showLocalPorts(w, rs.LocalPorts)
-		}
-	}
-}
-
-func yes(is bool) string {
-	if is {
-		return "yes"
-	}
-	return "no"
-}
-
-// showLocalPorts shows what is left of a real server's local ports, in modes that have them.
-func showLocalPorts(w io.Writer, uses []control.LocalUse) {
-	if len(uses) == 0 {
-		return
-	}
-	fullest := slices.MaxFunc(uses, func(a, b control.LocalUse) int {
-		return cmp.Compare(a.UsedPercent, b.UsedPercent)
-	})
-	left := 0
-	for _, u := range uses {
-		left += u.Left
-	}
-	fmt.Fprintf(w, "\t\t   %d local ports left; %s is %.0f %% used\n", left, fullest.Address,
-		fullest.UsedPercent)
-}
-
 func showPorts(w io.Writer, all []control.PortReport) {
 	fmt.Fprint(w, "PORT\tRECEIVED\tTRANSMITTED\tMISSED\tNO BUFFER\tRX ERRORS\tTX ERRORS\n")
 	for _, p := range all {
@@ -204,6 +171,10 @@ func showWorkers(w io.Writer, all []control.WorkerReport) {
 }
 
 func showDrops(w io.Writer, all []control.Drop) {
+	if len(all) == 0 {
+		fmt.Fprintln(w, "no packet was dropped")
+		return
+	}
 	fmt.Fprint(w, "PACKETS\tREASON\tMEANING, AND WHAT TO DO\n")
 	for _, d := range all {
 		fmt.Fprintf(w, "%d\t%s\t%s\n\t\t-> %s\n", d.Packets, d.Reason, d.Meaning, d.Remedy)
@@ -306,25 +277,4 @@ func showPlan(w io.Writer, p control.Plan) {
 	for _, s := range p.Warnings {
 		fmt.Fprintf(w, "warning: %s\n", s)
 	}
-}
-
-func newWeightCommand() *cobra.Command {
-	c := &cobra.Command{
-		Use: "weight SERVICE REAL-SERVER WEIGHT", Short: "Change a real server's weight", Args: cobra.ExactArgs(3),
-		Example: "  fulcrum weight web 10.1.0.11:80 5",
-	}
-	a := newAsking(c)
-	c.ValidArgsFunction = a.completeServer
-	c.RunE = func(c *cobra.Command, args []string) error {
-		weight, err := strconv.Atoi(args[2])
-		if err != nil {
-			return &exitError{
-				code: 2,
-				err:  fmt.Errorf("invalid weight %q: give a whole number; see %s --help", args[2], c.CommandPath()),
-			}
-		}
-		change := control.RealServerChange{Weight: &weight}
-		return do(a, c, request{http.MethodPatch, api.ServerPath(args[0], args[1]), change}, showPlan)
-	}
-	return c
 }

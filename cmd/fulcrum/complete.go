@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -61,4 +62,17 @@ func (w *where) ask(ctx context.Context, path string, out any) {
 // completeFlag sets the completion of a command's flag.
 func completeFlag(c *cobra.Command, flag string, by cobra.CompletionFunc) {
 	_ = c.RegisterFlagCompletionFunc(flag, by) // fails only for an unknown flag
+}
+
+// completeWords completes a flag that takes one of a few words.
+func completeWords(c *cobra.Command, flag string, words ...string) {
+	completeFlag(c, flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// words returns the names of what a table lists.
+func words[T fmt.Stringer](all []T) (names []string) {
+	for _, one := range all {
+		names = append(names, one.String())
+	}
+	return names
 }

@@ -142,6 +142,8 @@ func misspelt(line string) string {
 		return fmt.Sprintf("unknown command %q", rest[0])
 	case command.DisableFlagParsing: // ipvsadm's options are no flags
 		return ""
+	case command.CommandPath() == "fulcrum lab exec": // flags behind the host are another program's
+		return ""
 	}
 	command.InitDefaultHelpFlag()
 	command.InitDefaultVersionFlag()

@@ -43,12 +43,20 @@ func newDrainCommand() *cobra.Command {
 		"remove the real server once it has no session, or at the deadline")
 	c.Flags().BoolVar(&o.detach, "detach", false, "do not wait")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		return o.run(c, api.ServerPath(args[0], args[1])+"/drain")
+		if err := o.check(); err != nil {
+			return err
+		}
+		service, server, err := o.meant(c, args[0], args[1])
+		if err != nil {
+			return err
+		}
+		err = o.run(c, api.ServerPath(service, server)+"/drain")
+		return o.unknownNames(c, service, server, err)
 	}
 	return c
 }
 
-func (o *drainOptions) run(c *cobra.Command, path string) error {
+func (o *drainOptions) check() error {
 	switch {
 	case o.deadline < 0:
 		return &exitError{
@@ -61,9 +69,10 @@ func (o *drainOptions) run(c *cobra.Command, path string) error {
 			err:  errors.New("--end needs a deadline, at which it ends the sessions that are left: give it with --deadline"),
 		}
 	}
-	if err := o.validate(); err != nil {
-		return err
-	}
+	return o.validate()
+}
+
+func (o *drainOptions) run(c *cobra.Command, path string) error {
 	request := control.DrainRequest{
 		DeadlineSeconds: o.deadline.Seconds(), EndSessions: o.end, Remove: o.remove,
 	}

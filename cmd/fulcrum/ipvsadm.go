@@ -57,7 +57,7 @@ func socketOf(args []string) (socket string, rest []string) {
 			return args[1], args[2:]
 		}
 	}
-	return config.DefaultControl, args
+	return defaultSocket(), args
 }
 
 // dialect runs ipvsadm's commands.

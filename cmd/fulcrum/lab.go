@@ -37,7 +37,11 @@ func newLabCommand() *cobra.Command {
 		"addresses: ipv4, ipv6, or ipv6-to-ipv4 (IPv6 clients, IPv4 real servers: fullnat)")
 	command.Flags().IntVar(&options.workers, "workers", 1, "number of the director's workers")
 	command.Flags().BoolVar(&options.keep, "keep", false, "leave the labs standing")
-	command.AddCommand(newLabCleanCommand(), newRealServerCommand())
+	completeWords(command, "mode", words(lab.Modes())...)
+	completeWords(command, "scheduler", words(lvs.Schedulers())...)
+	completeWords(command, "family", words(lab.Families())...)
+	command.AddCommand(newLabListCommand(), newLabExecCommand(), newLabCleanCommand(),
+		newRealServerCommand())
 	return command
 }
 
@@ -99,15 +103,15 @@ func (o labOptions) conduct(ctx context.Context, command *cobra.Command, trials 
 // trials returns what `fulcrum lab` sends through each mode: a few hundred connections, and one
 // long transfer in each direction.
 func (o labOptions) trials() ([]lab.Trial, error) {
-	modes, err := o.modes()
+	family, err := lab.ParseFamily(o.family)
+	if err != nil {
+		return nil, err
+	}
+	modes, err := o.modes(family)
 	if err != nil {
 		return nil, err
 	}
 	scheduler, weights, err := o.balance()
-	if err != nil {
-		return nil, err
-	}
-	family, err := lab.ParseFamily(o.family)
 	if err != nil {
 		return nil, err
 	}
@@ -127,11 +131,15 @@ func (o labOptions) trials() ([]lab.Trial, error) {
 	return list, nil
 }
 
-func (o labOptions) modes() ([]lvs.Mode, error) {
+func (o labOptions) modes(family lab.Family) ([]lvs.Mode, error) {
 	if o.mode == "" {
-		return lab.Family(o.family).Modes(), nil
+		return family.Modes(), nil
 	}
 	mode, err := lab.ParseMode(o.mode)
+	if err == nil && !slices.Contains(family.Modes(), mode) {
+		err = fmt.Errorf("family %s does not go with mode %s: choose %s", family, mode,
+			strings.Join(words(family.Modes()), ", "))
+	}
 	return []lvs.Mode{mode}, err
 }
 
@@ -140,12 +148,8 @@ func (o labOptions) balance() (lvs.Scheduler, []int, error) {
 	scheduler, known := lvs.ParseScheduler(o.scheduler)
 	switch {
 	case !known:
-		var names []string
-		for _, s := range lvs.Schedulers() {
-			names = append(names, s.String())
-		}
 		return 0, nil, fmt.Errorf("unknown scheduler %q: choose one of %s",
-			o.scheduler, strings.Join(names, ", "))
+			o.scheduler, strings.Join(words(lvs.Schedulers()), ", "))
 	case scheduler.Weighted():
 		return scheduler, []int{1, 2, 3}, nil
 	}
@@ -157,10 +161,12 @@ func describeKept(command *cobra.Command, results []lab.Result) {
 		if r.Kept == "" {
 			continue
 		}
-		fmt.Fprintf(command.OutOrStdout(), "\n%s stands as lab %s:\n", r.Mode, r.Kept)
+		fmt.Fprintf(command.OutOrStdout(), "\n%s stands as lab %s; its director was started anew, and its "+
+			"counters began at zero:\n", r.Mode, r.Kept)
 		t := tabwriter.NewWriter(command.OutOrStdout(), 0, 0, 4, ' ', 0)
-		fmt.Fprintf(t, "  ip netns exec fulcrum-%s-client curl http://%s/\task a real server through the director\n", r.Kept, r.Web)
-		fmt.Fprintf(t, "  ip netns exec fulcrum-%s-rs1 bash\tlook around in a real server\n", r.Kept)
+		enter := "  fulcrum lab exec --lab " + r.Kept
+		fmt.Fprintf(t, "%s client curl http://%s/\task a real server through the director\n", enter, r.Web)
+		fmt.Fprintf(t, "%s rs1 bash\tlook around in a real server\n", enter)
 		fmt.Fprintf(t, "  fulcrum status --socket /run/fulcrum-lab/%s/control.sock\task the director\n", r.Kept)
 		fmt.Fprintf(t, "  ls /run/fulcrum-lab/%s\tconfiguration and logs\n", r.Kept)
 		fmt.Fprintf(t, "  fulcrum lab clean %s\tremove it\n", r.Kept)
@@ -193,7 +199,7 @@ func unknownLabs(ids, found []string) error {
 	var unknown []error
 	for _, id := range ids {
 		if !slices.Contains(found, id) {
-			unknown = append(unknown, fmt.Errorf("unknown lab %s: `ls /run/fulcrum-lab` lists labs", id))
+			unknown = append(unknown, fmt.Errorf("unknown lab %s: `fulcrum lab list` lists labs", id))
 		}
 	}
 	return errors.Join(unknown...)

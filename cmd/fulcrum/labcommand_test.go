@@ -38,7 +38,7 @@ func TestDescribeKept(t *testing.T) {
 		c := new(cobra.Command)
 		c.SetOut(&out)
 		describeKept(c, []lab.Result{{Mode: lvs.NAT}, {Mode: lvs.DR, Kept: "7", Web: netip.MustParseAddrPort(web)}})
-		for _, want := range []string{"\ndr stands as lab 7:\n", " fulcrum-7-client curl http://" + web + "/ ", " /run/fulcrum-lab/7/control.sock ", " lab clean 7 "} {
+		for _, want := range []string{"\ndr stands as lab 7; ", "its counters began at zero:\n", " lab exec --lab 7 client curl http://" + web + "/ ", " /run/fulcrum-lab/7/control.sock ", " lab clean 7 "} {
 			if !strings.Contains(out.String(), want) {
 				t.Errorf("no %q in %s", want, out.String())
 			}
@@ -127,5 +127,43 @@ func (p *program) checkNoLab() {
 	left := append(p.labs(), p.owned("/run/netns/fulcrum-%-*")...)
 	if len(left) > 0 {
 		p.t.Errorf("left behind: %v", left)
+	}
+}
+
+// TestKeptLab: a kept lab is listed, commands run in its hosts, and it is named where a director is
+// not found.
+func TestKeptLab(t *testing.T) {
+	needRoot(t)
+	needTime(t)
+	p := newProgram(t, "lab", "--mode", "dr", "--keep").start()
+	t.Cleanup(func() { ask(t, 0, "lab", "clean", strconv.Itoa(p.command.Process.Pid)) })
+	if status := p.end(); status != 0 || !strings.Contains(p.stdout.String(), "began at zero") {
+		t.Fatalf("exit status %d: %s%s", status, p.stdout.String(), p.stderr.String())
+	}
+	id := strconv.Itoa(p.command.Process.Pid)
+	socket := "/run/fulcrum-lab/" + id + "/control.sock"
+	if list, _ := ask(t, 0, "lab", "list"); !regexp.MustCompile(
+		`(?m)^` + id + ` +dr +yes +client router director rs1 rs2 rs3 +` + socket + `$`).MatchString(list) {
+		t.Errorf("the list is\n%s", list)
+	}
+	inside := func(status int, arguments ...string) string {
+		stdout, stderr := ask(t, status, append([]string{"lab", "exec", "--lab", id}, arguments...)...)
+		return stdout + stderr
+	}
+	if said := inside(3, "rs1", "sh", "-c", "echo $FULCRUM_SOCKET; exit 3"); said != socket+"\n" {
+		t.Errorf("a command says %q", said)
+	}
+	if said := inside(0, "director", ownBinary(t), "status"); !strings.Contains(said, "director.toml") {
+		t.Errorf("status says %q", said)
+	}
+	if said := inside(0, "rs1", "cat", "/proc/net/fib_trie"); !strings.Contains(said, "10.0.0.100") {
+		t.Errorf("a command in the real server does not see the VIP:\n%s", said)
+	}
+	if said := inside(1, "rs9", "true"); !strings.Contains(said, `no host "rs9": choose one of client, `) {
+		t.Errorf("an unknown host: %q", said)
+	}
+	if _, said := ask(t, 1, "status", "--socket", "/nosuch.sock"); !strings.Contains(said,
+		"kept labs have directors too: --socket ") {
+		t.Errorf("without a director: %q", said)
 	}
 }

@@ -25,6 +25,7 @@ func run(args []string) int {
 	if !ran { // cobra checks arguments and flags before a command runs
 		status, err = 2, fmt.Errorf("%w; see %s --help", err, command.CommandPath())
 	}
+	err = withLabs(command, err)
 	var exit *exitError
 	if errors.As(err, &exit) {
 		status, err = exit.code, exit.err

@@ -31,12 +31,9 @@ func TestMistakesOfTheMachine(t *testing.T) {
 		name, old, changed string
 		says               []string // all of them in one line
 	}{
-		{"driver", quietDevice, "net_frob0", []string{`port "front" (net_frob0)`, "no such device", "check the driver's name"}},
 		{"interface", quietDevice, "net_af_packet0,iface=nosuch0", []string{`port "front"`, "check that interface nosuch0 exists", "ip link show nosuch0"}},
-		{"no interface", quietDevice, "net_af_packet0", []string{`port "front"`, "name its interface: net_af_packet0,iface=NAME"}},
 		{"PCI address", quietDevice, "0000:ff:1f.7", []string{`port "front" (0000:ff:1f.7)`, "no such device", "dpdk-devbind.py --status"}},
 		{"capture file", quietDevice, "net_pcap0,rx_pcap=/nosuch/in.pcap,tx_pcap=/nosuch/out.pcap", []string{`port "front"`, "rx_pcap", "/nosuch/in.pcap", "No such file"}},
-		{"CPU", "workers = 1", "workers = [1023]", []string{"CPU 1023", "director.workers", "taskset"}},
 		{"huge pages", "\"off\"\nmemory = \"64MiB\"", "\"on\"\nmemory = \"1TiB\"", []string{"huge pages", "vm.nr_hugepages=524288", "auto or off"}},
 		{"buffers", "rx_descriptors = 128", "rx_descriptors = 4096\nmtu = 9600", []string{`port "front"`, "buffers", "give DPDK more memory, or the port fewer descriptors"}},
 		{"EAL argument", `memory = "64MiB"`, "memory = \"64MiB\"\nargs = [\"--frob\"]", []string{"starting DPDK", "--frob", "further EAL arguments"}},
@@ -130,6 +127,9 @@ func publicFile(t *testing.T, content string, mode os.FileMode) string {
 func TestMistakesOfTheFile(t *testing.T) {
 	bad := writeFile(t, "bad.toml", "[director]\nidle = 1\nspeed = 9\n")
 	syntax := writeFile(t, "syntax.toml", "idle = = 1\n")
+	device := writeFile(t, "device.toml", quiet(t, quietDevice, "eth1"))
+	cpu := writeFile(t, "cpu.toml", quiet(t, "workers = 1", "workers = [1023]"))
+	keepalived := writeFile(t, "keepalived.conf", "! comment\nvrrp_instance VI_1 {\n  interface eth0\n}\n")
 	folder := t.TempDir()
 	cases := []struct {
 		name, file string
@@ -138,26 +138,36 @@ func TestMistakesOfTheFile(t *testing.T) {
 		{"absent", "/nosuch/director.toml", []string{"fulcrum: cannot read the configuration: open /nosuch/director.toml: no such file or directory; name a readable TOML file"}},
 		{"folder", folder, []string{"fulcrum: cannot read the configuration: read " + folder + ": is a directory"}},
 		{"syntax", syntax, []string{syntax + ":1: syntax: "}},
+		{"device", device, []string{device + `:12: port.device: unknown device "eth1"; for the kernel's interface eth1 write "net_af_packet0,iface=eth1"`}},
+		{"CPU", cpu, []string{cpu + ":4: director.workers: this machine has no CPU 1023, or it is offline; use CPUs of "}},
+		{"keepalived", keepalived, []string{keepalived + ":2: syntax: is a keepalived.conf, not TOML; convert its services: fulcrum import keepalived " + keepalived}},
 		{"problems", bad, []string{bad + ":1: port: is missing", bad + ":2: director.idle: is an integer", bad + ":3: director.speed: "}},
 	}
 	for _, c := range cases {
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			p := newProgram(t, "run", "--config", c.file).start()
-			if status := p.end(); status != 1 {
-				t.Errorf("exit status %d", status)
-			}
-			lines := strings.Split(strings.TrimSpace(p.stderr.String()), "\n")
-			if len(lines) != len(c.lines) || p.stdout.String() != "" {
-				t.Fatalf("%d lines, want %d:\n%s%s", len(lines), len(c.lines), p.stderr.String(),
-					p.stdout.String())
-			}
-			for i, line := range lines {
-				if !strings.HasPrefix(line, c.lines[i]) {
-					t.Errorf("%q does not begin with %q", line, c.lines[i])
-				}
-			}
-		})
+		for _, command := range []string{"run", "check"} {
+			t.Run(c.name+"/"+command, func(t *testing.T) {
+				t.Parallel()
+				complains(t, c.lines, command, c.file)
+			})
+		}
+	}
+}
+
+// complains expects that a command fails and prints lines that begin as given.
+func complains(t *testing.T, want []string, arguments ...string) {
+	t.Helper()
+	p := newProgram(t, arguments...).start()
+	if status := p.end(); status != 1 {
+		t.Errorf("exit status %d", status)
+	}
+	lines := strings.Split(strings.TrimSpace(p.stderr.String()), "\n")
+	if len(lines) != len(want) || p.stdout.String() != "" {
+		t.Fatalf("%d lines, want %d:\n%s%s", len(lines), len(want), p.stderr.String(), p.stdout.String())
+	}
+	for i, line := range lines {
+		if !strings.HasPrefix(line, want[i]) {
+			t.Errorf("%q does not begin with %q", line, want[i])
+		}
 	}
 }
 

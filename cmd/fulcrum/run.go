@@ -35,18 +35,23 @@ type runOptions struct {
 func newRunCommand() *cobra.Command {
 	var o runOptions
 	c := &cobra.Command{
-		Use:   "run --config FILE",
+		Use:   "run [FILE]",
 		Short: "Run the director in the foreground",
-		Long: "run starts the director that a configuration file describes. It logs to standard error, and logs\n" +
+		Long: "run starts the director that a configuration file describes, " + defaultFile + "\n" +
+			"unless another one is given. It logs to standard error, and logs\n" +
 			"\"director ready\" once packets flow. It stops on SIGTERM or SIGINT and prints a table of its counts\n" +
 			"to standard output. On SIGUSR1 it prints that table and continues. On SIGHUP it reads the file\n" +
 			"again and applies the changes; an invalid file changes nothing.",
-		Args: cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(c *cobra.Command, files []string) error {
+			if err := o.choose(c, files); err != nil {
+				return &exitError{code: 2, err: err}
+			}
 			return o.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
-	c.Flags().StringVar(&o.config, "config", "", "the configuration file")
+	c.Flags().StringVar(&o.config, "config", defaultFile,
+		"the configuration file, as FILE")
 	c.Flags().StringVar(&o.report, "report", "", "also write the counts to this file, as JSON")
 	c.Flags().DurationVar(&o.idleExit, "idle-exit", 0,
 		"end once no packet has arrived for this long, such as 500ms")
@@ -56,6 +61,24 @@ func newRunCommand() *cobra.Command {
 	return c
 }
 
+// defaultFile is the configuration file of the packages and the systemd unit.
+const defaultFile = "/etc/fulcrum/fulcrum.toml"
+
+// choose takes the configuration file that is given without --config.
+func (o *runOptions) choose(c *cobra.Command, files []string) error {
+	switch {
+	case len(files) == 0 && o.config == "":
+		return errors.New("no configuration: give a FILE")
+	case len(files) == 0:
+	case c.Flags().Changed("config"):
+		return fmt.Errorf("%s and --config %s are two configuration files: give one of them", files[0],
+			o.config)
+	default:
+		o.config = files[0]
+	}
+	return nil
+}
+
 // gcPercent is how far the heap may grow between two collections, in percent of what is in use,
 // unless GOGC sets it. A collection stops the workers. Go makes one every two minutes in any case.
 // Reading the metrics of 10,000 real servers every 15 seconds makes 40 MB of garbage in that time,
@@ -63,10 +86,7 @@ func newRunCommand() *cobra.Command {
 const gcPercent = 400
 
 func (o *runOptions) validate() error {
-	switch {
-	case o.config == "":
-		return errors.New("no configuration: give it with --config FILE")
-	case o.idleExit < 0:
+	if o.idleExit < 0 {
 		return fmt.Errorf("invalid --idle-exit %s: it is negative; give the time without packets, such as 500ms", o.idleExit)
 	}
 	return nil

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"fulcrum/api"
+	"fulcrum/lvs"
 )
 
 // sessionFlags are the flags of fulcrum sessions that are parameters of the API, by their names in
@@ -42,6 +43,8 @@ func newSessionsCommand() *cobra.Command {
 		values[f.parameter] = c.Flags().String(strings.ReplaceAll(f.parameter, "_", "-"), "", f.usage)
 	}
 	completeFlag(c, "service", a.completeService)
+	completeWords(c, "protocol", append(words(lvs.Protocols()), "icmp")...)
+	completeWords(c, "state", words(lvs.States())...)
 	limit := c.Flags().Int("limit", 0, "list at most this many; 0 is all")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		query := url.Values{"limit": {strconv.Itoa(*limit)}}

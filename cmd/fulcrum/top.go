@@ -25,7 +25,8 @@ func newTopCommand() *cobra.Command {
 		Use:   "top",
 		Short: "Watch a running director: rates, drops, busy workers",
 		Long: "top shows the rates of a running director's services, real servers and workers, and why packets\n" +
-			"are dropped. q quits; arrows scroll.",
+			"are dropped. q quits, arrows scroll, / filters services by a part of their line or of a real\n" +
+			"server's address, s sorts them, f folds their real servers.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if interval < leastInterval {

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"fulcrum/api"
+	"fulcrum/config"
+	"fulcrum/control"
+)
+
+// meant returns the service and the real server that a user names: a service by its VIP too, a real
+// server without its port, as long as that is unique. An empty server stands for none. Names that
+// are complete are not looked up.
+func (a *asking) meant(c *cobra.Command, service, server string) (_, _ string, err error) {
+	_, vip := addressOf(service)
+	_, addressErr := netip.ParseAddrPort(server)
+	if !vip && (server == "" || addressErr == nil) {
+		return service, server, nil
+	}
+	return a.lookUp(c, service, server)
+}
+
+// unknownNames explains that the director knows no such service or real server. It returns other
+// errors unchanged.
+func (a *asking) unknownNames(c *cobra.Command, service, server string, err error) error {
+	if p, ours := errors.AsType[*api.Problem](err); !ours || p.Status != http.StatusNotFound {
+		return err
+	}
+	if _, _, better := a.lookUp(c, service, server); better != nil {
+		return better
+	}
+	return err
+}
+
+// lookUp finds a service and a real server among those of the director.
+func (a *asking) lookUp(c *cobra.Command, service, server string) (_, _ string, err error) {
+	client, err := a.client()
+	if err != nil {
+		return "", "", err
+	}
+	ctx, cancel := context.WithTimeout(c.Context(), askDeadline)
+	defer cancel()
+	var all []control.ServiceReport
+	if err := client.Do(ctx, http.MethodGet, "services", nil, &all); err != nil {
+		return "", "", err
+	}
+	s, err := findService(all, service)
+	if err != nil || server == "" {
+		return s.Name, server, err
+	}
+	server, err = findServer(&s, server)
+	return s.Name, server, err
+}
+
+// findService returns the service with a name, with a VIP and port, or with a VIP of its own.
+func findService(all []control.ServiceReport, name string) (s control.ServiceReport, err error) {
+	var names, found []string
+	vip, isVIP := addressOf(name)
+	for _, one := range all {
+		if one.Name == name {
+			return one, nil
+		}
+		names = append(names, one.Name)
+		if isVIP && vip.covers(one.Address) {
+			s, found = one, append(found, one.Name)
+		}
+	}
+	switch near, ok := config.Nearest(name, names); {
+	case len(found) == 1:
+		return s, nil
+	case len(found) > 1:
+		return s, fmt.Errorf("%s is the VIP of %d services: give one of %s", name, len(found),
+			named(found))
+	case isVIP:
+		return s, fmt.Errorf("no service has the VIP %s: fulcrum services lists them", name)
+	case ok:
+		return s, fmt.Errorf("unknown service %q: did you mean %q?", name, near)
+	}
+	return s, fmt.Errorf("unknown service %q: fulcrum services lists them", name)
+}
+
+// findServer returns the address of the service's real server, which may be given without its port.
+func findServer(s *control.ServiceReport, name string) (string, error) {
+	var all, found []string
+	address, isAddress := addressOf(name)
+	for _, rs := range s.RealServers {
+		if all = append(all, rs.Address); isAddress && address.covers(rs.Address) {
+			found = append(found, rs.Address)
+		}
+	}
+	if len(found) == 1 {
+		return found[0], nil
+	}
+	if len(found) > 1 {
+		return "", fmt.Errorf("%s is the address of %d real servers of service %q: give one of %s", name,
+			len(found), s.Name, named(found))
+	}
+	remedy := fmt.Sprintf("it has %s", named(all))
+	if near, ok := config.Nearest(name, all); ok {
+		remedy = fmt.Sprintf("did you mean %q?", near)
+	} else if len(all) == 0 {
+		remedy = "it has none"
+	}
+	return "", fmt.Errorf("unknown real server %q of service %q: %s", name, s.Name, remedy)
+}
+
+// address is an address, with or without a port.
+type address struct {
+	netip.Addr
+	port  uint16 // valid if given
+	given bool
+}
+
+// addressOf parses an address, with or without a port, and reports whether the text is one.
+func addressOf(text string) (address, bool) {
+	if whole, err := netip.ParseAddrPort(text); err == nil {
+		return address{whole.Addr().Unmap(), whole.Port(), true}, true
+	}
+	a, err := netip.ParseAddr(strings.Trim(text, "[]"))
+	return address{Addr: a.Unmap()}, err == nil
+}
+
+// covers reports whether the text is this address, with this port if one is given.
+func (a address) covers(text string) bool {
+	other, err := netip.ParseAddrPort(text)
+	return err == nil && other.Addr() == a.Addr && (!a.given || other.Port() == a.port)
+}
