@@ -20,7 +20,9 @@ SOAKCHECKS ?= 20000
 SOAKCOUNT ?= 10
 BENCH ?=
 
-export PATH := $(PATH):/usr/local/go/bin
+# The Go that install.sh fetches, where the machine has none.
+go_home := $(shell third_party/install.sh --go-home)
+export PATH := $(go_home)/bin:$(PATH):/usr/local/go/bin
 # Stamping the commit fails in a clone that belongs to another user, as under sudo. So make asks git.
 export GOFLAGS := $(GOFLAGS) -buildvcs=false
 revision := $(or $(shell git -c safe.directory='*' describe --always --dirty --abbrev=12 2>/dev/null),unknown)

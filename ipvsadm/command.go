@@ -108,9 +108,11 @@ func split(args []string) []string {
 type parser struct {
 	words []string
 	given part
+	port  string // of the real server, as given
 	c     Command
 }
 
+// parse parses all words, and then the real server's port, whose protocol may follow it.
 func (p *parser) parse() error {
 	for len(p.words) > 0 {
 		word := p.words[0]
@@ -119,7 +121,12 @@ func (p *parser) parse() error {
 			return err
 		}
 	}
-	return nil
+	if p.given&(service|server) != service|server {
+		return nil // validate says what is missing
+	}
+	port, err := portNumber(p.c.Service.Protocol, p.port)
+	p.c.Server = netip.AddrPortFrom(p.c.Server.Addr(), port)
+	return err
 }
 
 func (p *parser) option(word string) error {
@@ -138,7 +145,7 @@ func (p *parser) option(word string) error {
 		return usage("unknown option %q: see fulcrum ipvsadm --help", word)
 	}
 	if o.absent != "" {
-		return absent(word, o.absent)
+		return absent(word, p.why(o, word))
 	}
 	if joined && !o.takes {
 		return usage("%s takes no argument", strings.TrimSuffix(word, "="+value))
@@ -150,6 +157,18 @@ func (p *parser) option(word string) error {
 		value, p.words = p.words[0], p.words[1:]
 	}
 	return p.take(o, value)
+}
+
+// why returns why an option is not supported, for what the command line is about.
+func (p *parser) why(o option, word string) string {
+	switch {
+	case o.absent == noPersistence && p.given&service != 0 && p.c.Service.Address.Port() == 0:
+		return noAllPorts
+	case word == "-b" && grammar[p.c.Operation].takes&method != 0 &&
+		grammar[p.c.Operation].needs&server != 0:
+		return dpvsFullNAT
+	}
+	return o.absent
 }
 
 func (p *parser) take(o option, value string) error {
@@ -166,6 +185,9 @@ func (p *parser) take(o option, value string) error {
 		return usage("more than one %s: give %s only once", nounOf(o.gives), optionsOf(o.gives))
 	}
 	p.given |= o.gives
+	if o.gives == server {
+		return p.realServer(value)
+	}
 	return o.set(&p.c, value)
 }
 

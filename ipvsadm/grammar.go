@@ -93,6 +93,10 @@ var apart = []part{
 	timeouts | stats, timeouts | rate, timeouts | thresholds, timeouts | persistent,
 }
 
+// zeroPort begins with ipvsadm's words.
+const zeroPort = "Zero port specified for non-persistent service: " +
+	"give the service a port, or add a service for each one"
+
 // validate checks the parts of the command against the grammar.
 func (p *parser) validate() error {
 	g, known := grammar[p.c.Operation]
@@ -104,6 +108,9 @@ func (p *parser) validate() error {
 	}
 	if foreign := p.given &^ (g.needs | g.takes); foreign != 0 {
 		return usage("%s takes no %s: leave %s out", p.c.Operation, nounOf(foreign), optionsOf(foreign))
+	}
+	if g.takes&scheduler != 0 && p.c.Service.Address.Port() == 0 {
+		return usage(zeroPort)
 	}
 	if p.given&tunnel != 0 && p.c.Method.Path() != lvs.Tunnel {
 		return usage("--tun-type needs -i")

@@ -23,7 +23,7 @@ addresses = ["10.0.0.1/24", "fd00::1/64"]
 [[port]]
 name = "back"
 device = "net_null1"
-addresses = ["10.1.0.1/24"]
+addresses = ["10.1.0.1/24", "10.8.0.1/24"]
 [session]
 max = 1000
 max_v6 = 1000
@@ -91,11 +91,17 @@ func TestCommandLines(t *testing.T) {
 		"-Ln --stats -t 10.0.0.1:80": "ok", "-Z": "ok", "-Z -t 10.0.0.100:80": "ok",
 		"-n":                                                "missing command",
 		"-A":                                                "needs a service",
-		"-A -t 10.0.0.100":                                  "invalid service \"10.0.0.100\"",
 		"-A -t www.example.com:http":                        "ipvsadm-save -n",
+		"-A -t 10.0.0.100:httpp":                            "unknown tcp port \"httpp\": write a number from 0 to 65535",
+		"-A -t 10.0.0.100:70000":                            "unknown tcp port \"70000\"",
+		"-A -t 10.0.0.100:":                                 "unknown tcp port \"\"",
+		"-A -t fd00::100:http":                              "invalid service \"fd00::100:http\"",
+		"-A --sctp-service 10.0.0.100:m3ua":                 "unknown sctp port \"m3ua\"",
+		"-a -t 10.0.0.100:80 -r 1.2.3.4:httpp":              "unknown tcp port \"httpp\"",
 		"-A -t 10.0.0.100:80 -u 10.0.0.1:1":                 "more than one service",
 		"-A -D -t 10.0.0.100:80":                            "more than one command",
 		"-a -t 10.0.0.100:80":                               "needs a real server",
+		"-a -r 10.1.0.11:http":                              "needs a service",
 		"-A -t 10.0.0.100:80 -r 10.1.0.1":                   "takes no real server",
 		"-a -t 10.0.0.100:80 -r x":                          "invalid real server \"x\"",
 		"-a -t 10.0.0.100:80 -r 1.2.3.4 -g -m":              "more than one forwarding method",
@@ -115,7 +121,7 @@ func TestCommandLines(t *testing.T) {
 		"-Lnc -t 10.0.0.100:80":                             "cannot be combined with",
 		"-Lnc --stats":                                      "cannot be combined with",
 		"-L -t":                                             "needs an argument",
-		"-Q":                                                "unknown option",
+		"-K":                                                "unknown option",
 		"frob":                                              "unknown option",
 		"-A -f 1":                                           "firewall marks",
 		"-A -t 10.0.0.100:80 -p 300":                        "persistence",
@@ -149,7 +155,7 @@ func TestChangesThatFail(t *testing.T) {
 		"-A -t 10.0.0.100:80\n-a -t 10.0.0.100:80 -r 10.0.0.11 -g\n-a -t 10.0.0.100:80 -r 10.0.0.12 -m": "share its mode",
 		"-A -t 10.0.0.100:81\n-A -t 10.0.0.100:80 -s sh\n-A -t 10.0.0.100:82\n-D -t 10.0.0.100:81":      "line 2: service.scheduler: ",
 		"-A -t 10.0.0.100:80\n# rr\n-a -t 10.0.0.100:80 -r 10.0.0.11:81 -g":                             "line 3: service.real_server.address: ",
-		"-A -t 10.0.0.100:80\n\n# comment\n-q":                                                          "line 4: unknown option \"-q\"",
+		"-A -t 10.0.0.100:80\n\n# comment\n-K":                                                          "line 4: unknown option \"-K\"",
 		"-L":                                                                                            "cannot be restored",
 		"-A -t 10.0.0.100:80\n-a -t 10.0.0.100:80 -r 10.1.0.11 --fullnat":                               "line 2: service",
 		"-A -t 10.0.0.100:80\n-A -t 10.0.0.101:80 " + strings.Repeat("x", maxLine):                      "line 2",
@@ -157,6 +163,120 @@ func TestChangesThatFail(t *testing.T) {
 		if _, err := restored(t, rules); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v; want %q", rules, err, want)
 		}
+	}
+}
+
+// TestPortNames checks that names of ports are those of /etc/services, by the service's protocol,
+// wherever it stands.
+func TestPortNames(t *testing.T) {
+	for line, want := range map[string][2]string{
+		"-a -t 10.0.0.100:http -r 10.0.0.11:https": {"10.0.0.100:80", "10.0.0.11:443"},
+		"-a -r 10.0.0.11:domain -u 10.0.0.100:53":  {"10.0.0.100:53", "10.0.0.11:53"},
+		"-a -t [fd00::100]:http -r [fd00::11]:443": {"[fd00::100]:80", "[fd00::11]:443"},
+	} {
+		k, err := Parse(strings.Fields(line))
+		if err != nil || k.Service.Address.String() != want[0] || k.Server.String() != want[1] {
+			t.Errorf("%s: %s %s %v", line, k.Service.Address, k.Server, err)
+		}
+	}
+}
+
+// TestAllPorts checks that a service of all ports is refused as ipvsadm refuses it, or with what
+// it needs, and that no other command finds one.
+func TestAllPorts(t *testing.T) {
+	for _, vip := range []string{"10.0.0.100:0", "10.0.0.100", "10.0.0.100:000"} {
+		for line, want := range map[string]string{
+			"-A -t %s":                "Zero port specified for non-persistent service",
+			"-E -t %s -s rr":          "Zero port specified for non-persistent service",
+			"-A -t %s -p 600":         "services of all ports (port 0) need persistence, and there is none yet",
+			"-A -t %s -s rr -p":       "services of all ports",
+			"-A -p 600 -t %s":         "there is no persistence yet",
+			"-a -t %s -r 10.0.0.11:0": "No such service: tcp 10.0.0.100:0",
+			"-d -t %s -r 10.0.0.11":   "No such service: tcp 10.0.0.100:0",
+			"-D -t %s":                "No such service: tcp 10.0.0.100:0",
+		} {
+			line = fmt.Sprintf(line, vip)
+			if _, err := restored(t, line); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: %v; want %q", line, err, want)
+			}
+		}
+	}
+}
+
+// TestDPVSOptions checks that each option of DPVS's ipvsadm is refused with what it is there, and
+// what to write instead.
+func TestDPVSOptions(t *testing.T) {
+	const about = " -t 10.0.0.100:80"
+	for line, want := range map[string]string{
+		"-a -r 10.1.0.11 -b" + about:        "-b: not supported by Fulcrum: DPVS's mode fullnat is --fullnat",
+		"-a --fullnat -z 10.1.0.5" + about:  "-z: not supported by Fulcrum: DPVS's local addresses",
+		"-P -z 10.1.0.5" + about:            "-P: not supported by Fulcrum: DPVS's local addresses",
+		"--add-laddr -z 10.1.0.5" + about:   "--add-laddr: not supported by Fulcrum: DPVS's local addresses",
+		"--del-laddr -z 10.1.0.5" + about:   "--del-laddr: not supported by Fulcrum: DPVS's local addresses",
+		"-Q -z 10.1.0.5" + about:            "DPVS's local addresses",
+		"-G":                                "DPVS's local addresses",
+		"--get-laddr":                       "DPVS's local addresses",
+		"--laddr=10.1.0.5":                  "DPVS's local addresses",
+		"-F dpdk0":                          "routes choose the port",
+		"--ifname dpdk0":                    "routes choose the port",
+		"-A -j enable" + about:              "SYN proxy",
+		"--synproxy disable":                "SYN proxy",
+		"-U -k 10.9.0.1" + about:            "lists of clients",
+		"--get-blklst":                      "lists of clients",
+		"--add-whtlst":                      "lists of clients",
+		"-a -r 10.1.0.11 -J" + about:        "SNAT",
+		"-A -H proto=tcp,oif=dpdk0":         "SNAT",
+		"-A -q 10.0.0.100:0":                "services of ICMP",
+		"-A --conn-timeout 60" + about:      "session.timeouts",
+		"-Y -k 10.9.0.1" + about:            "consistent hashing, or lists of clients",
+		"-A --hash-target sip" + about:      "consistent hashing",
+		"-A --proxy-protocol v2" + about:    "PROXY protocol",
+		"-A --dest-check default" + about:   "checks of real servers",
+		"-A --expire-quiescent" + about:     "expire_quiescent",
+		"-A -u 10.0.0.100:443 --quic":       "QUIC",
+		"-L --cpu 1":                        "fulcrum workers",
+		"-Lc --sockpair tcp:1:2:3:4":        "fulcrum sessions",
+		"-A --sched-flags sh-port" + about:  "--sched-flags: not supported by Fulcrum: there are no scheduler flags yet",
+		"-A -b sh-port" + about:             "there are no scheduler flags yet",
+		"--start-daemon master --syncid 1 ": "synchronisation",
+	} {
+		_, err := Parse(strings.Fields(line))
+		if !errors.Is(err, ErrNotHere) || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v; want %q", line, err, want)
+		}
+	}
+}
+
+// TestRecordedRefusals restores rules that Fulcrum cannot execute, or that have names.
+func TestRecordedRefusals(t *testing.T) {
+	for file, want := range map[string]string{
+		"dpvs": "line 2: -b: not supported by Fulcrum: DPVS's mode fullnat is --fullnat",
+		"port-0": "line 1: -p: not supported by Fulcrum: " +
+			"services of all ports (port 0) need persistence",
+	} {
+		text, err := os.ReadFile("testdata/refused/" + file + ".rules")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := restored(t, string(text)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v; want %q", file, err, want)
+		}
+	}
+}
+
+// TestRecordedNames restores what ipvsadm-save prints without -n.
+func TestRecordedNames(t *testing.T) {
+	text, err := os.ReadFile("testdata/port-names.rules")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := restored(t, string(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = "-A -t 10.8.0.2:80 -s rr\n-a -t 10.8.0.2:80 -r 10.8.0.99:80 -g -w 1\n"
+	if got := saved(t, c); got != want {
+		t.Errorf("%s", got)
 	}
 }
 
@@ -402,6 +522,8 @@ func TestWriteConnection(t *testing.T) {
 
 func FuzzReadRules(f *testing.F) {
 	f.Add("-A -t 10.0.0.100:80 -s rr\n-a -t 10.0.0.100:80 -r 10.0.0.11:80 -g -w 1\n")
+	f.Add("-A -t 10.0.0.100:http -s rr\n-a -t 10.0.0.100:http -r 10.0.0.11:http -b\n--add-laddr -z 10.1.0.50\n")
+	f.Add("-A -t 10.0.0.100:0 -p 600\n-a -r [fd00::11]: -t [fd00::100]:0\n")
 	c := baseConfig(f)
 	f.Fuzz(func(t *testing.T, rules string) {
 		if all, err := ReadRules(strings.NewReader(rules)); err == nil {

@@ -1,6 +1,7 @@
 package ipvsadm
 
 import (
+	"net"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -30,7 +31,7 @@ type option struct {
 	operates Operation                        // the operation that it selects, or 0
 	gives    part                             // what it gives the command, or 0
 	absent   string                           // why Fulcrum does not support it, or ""
-	set      func(c *Command, v string) error // valid if operates is 0 and absent is ""
+	set      func(c *Command, v string) error // nil for operations, real servers and what is absent
 }
 
 // long maps long options to their letters. init adds the options of protocols and forwarding
@@ -41,7 +42,7 @@ var long = map[string]string{
 	"add-server": "a", "edit-server": "e", "delete-server": "d",
 	"list": "L", "zero": "Z", "version": "v",
 	"fwmark-service": "f", "scheduler": "s", "persistent": "p", "netmask": "M",
-	"sched-flags": "b", "ops": "o", "real-server": "r",
+	"ops": "o", "real-server": "r",
 	"weight": "w", "u-threshold": "x", "l-threshold": "y", "numeric": "n", "connection": "c",
 	"ipv6": "6", "exact": "X",
 }
@@ -50,11 +51,13 @@ var long = map[string]string{
 const (
 	noMarks       = "there are no firewall marks: add a service for each address and port"
 	noPersistence = "there is no persistence yet"
-	noFlags       = "there are no scheduler flags yet"
-	noOnePacket   = "there is no one-packet scheduling yet"
-	noEngines     = "there are no persistence engines yet"
-	noDaemon      = "there is no synchronisation of sessions yet"
-	noGUE         = "there are no GUE and GRE tunnels yet: use --tun-type ipip"
+	noAllPorts    = "services of all ports (port 0) need persistence, and there is none yet: " +
+		"add a service for each port"
+	noFlags     = "there are no scheduler flags yet"
+	noOnePacket = "there is no one-packet scheduling yet"
+	noEngines   = "there are no persistence engines yet"
+	noDaemon    = "there is no synchronisation of sessions yet"
+	noGUE       = "there are no GUE and GRE tunnels yet: use --tun-type ipip"
 )
 
 // options maps letters, and long names without a letter, to options. init adds the options of
@@ -67,7 +70,7 @@ var options = map[string]option{
 	"Z": {operates: Zero}, "v": {operates: Version}, "set": {operates: SetTimeouts},
 
 	"s":             {takes: true, gives: scheduler, set: schedulerName},
-	"r":             {takes: true, gives: server, set: realServer},
+	"r":             {takes: true, gives: server},
 	"local-address": {takes: true, gives: local, set: localAddresses},
 	"tun-type":      {takes: true, gives: tunnel, set: tunnelType},
 	"w":             {takes: true, gives: weight, set: number(weight, mostWeight, weightOf)},
@@ -89,11 +92,12 @@ var options = map[string]option{
 
 	"f": {absent: noMarks},
 	"p": {absent: noPersistence}, "M": {absent: noPersistence}, "pe": {absent: noEngines},
-	"b": {absent: noFlags}, "o": {absent: noOnePacket},
+	"b": {absent: noFlags}, "sched-flags": {absent: noFlags}, "o": {absent: noOnePacket},
 	"daemon":       {absent: noDaemon},
 	"start-daemon": {absent: noDaemon}, "stop-daemon": {absent: noDaemon},
 	"tun-port": {absent: noGUE}, "tun-nocsum": {absent: noGUE},
 	"tun-csum": {absent: noGUE}, "tun-remcsum": {absent: noGUE},
+	"syncid": {absent: noDaemon}, "mcast-interface": {absent: noDaemon},
 }
 
 func init() {
@@ -167,30 +171,52 @@ func localAddresses(c *Command, v string) error {
 }
 
 // noNames is the remedy for rules that were saved with names.
-const noNames = "; names are not resolved: save with ipvsadm-save -n"
+const noNames = "; names of hosts are not resolved: save with ipvsadm-save -n"
 
 func socket(protocol lvs.Protocol) func(*Command, string) error {
 	return func(c *Command, v string) error {
-		a, err := netip.ParseAddrPort(v)
-		if err != nil || a.Port() == 0 {
+		a, port, ok := cut(v)
+		if !ok {
 			return usage("invalid service %q: write an address and a port, "+
 				"such as 10.0.0.100:80 or [fd00::100]:80%s", v, noNames)
 		}
-		c.Service = lvs.ServiceID{Protocol: protocol, Address: a}
-		return nil
+		number, err := portNumber(protocol, port)
+		c.Service = lvs.ServiceID{Protocol: protocol, Address: netip.AddrPortFrom(a, number)}
+		return err
 	}
 }
 
-func realServer(c *Command, v string) error {
-	a, err := netip.ParseAddrPort(v)
-	if err != nil {
-		alone, err := netip.ParseAddr(strings.Trim(v, "[]"))
-		if err != nil {
-			return usage("invalid real server %q: write an address, or an address and a port, "+
-				"such as 10.1.0.11:80%s", v, noNames)
-		}
-		a = netip.AddrPortFrom(alone, 0)
+// realServer takes the address, and keeps the port for the end of the command line.
+func (p *parser) realServer(v string) error {
+	a, port, ok := cut(v)
+	if !ok {
+		return usage("invalid real server %q: write an address, or an address and a port, "+
+			"such as 10.1.0.11:80%s", v, noNames)
 	}
-	c.Server = a
+	p.c.Server, p.port = netip.AddrPortFrom(a, 0), port
 	return nil
+}
+
+// cut parses an address alone or with a port, which it does not look up. Without one the port is
+// 0, as in ipvsadm.
+func cut(v string) (a netip.Addr, port string, ok bool) {
+	a, err := netip.ParseAddr(strings.Trim(v, "[]"))
+	if err == nil {
+		return a, "0", true
+	}
+	host, port, err := net.SplitHostPort(v)
+	if err == nil {
+		a, err = netip.ParseAddr(host)
+	}
+	return a, port, err == nil
+}
+
+// portNumber returns the port with a number or a name. Names are those of /etc/services, or the few
+// that Go knows without that file.
+func portNumber(protocol lvs.Protocol, name string) (uint16, error) {
+	n, err := net.LookupPort(protocol.String(), name)
+	if err != nil || name == "" {
+		return 0, usage("unknown %s port %q: write a number from 0 to 65535", protocol, name)
+	}
+	return uint16(n), nil
 }

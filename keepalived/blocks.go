@@ -65,7 +65,8 @@ func (n *nester) take(at place, w word) {
 // outermost are keys whose block is never inside another one. If one is, a brace is wrong, and
 // the rest of the file would be misread.
 var outermost = map[string]bool{
-	"virtual_server": true, "virtual_server_group": true, "global_defs": true,
+	"virtual_server": true, "virtual_server_group": true, "local_address_group": true,
+	"global_defs":   true,
 	"vrrp_instance": true, "vrrp_sync_group": true, "vrrp_script": true,
 }
 

@@ -15,17 +15,17 @@ const (
 	maxServers  = 1 << 20 // real servers of all services
 )
 
-// takeGroup records a virtual_server_group under its name.
-func (i *importer) takeGroup(e *entry) {
+// takeGroup records a group under its name.
+func (i *importer) takeGroup(groups map[string]*entry, e *entry) {
 	if len(e.words) != 2 || !e.open {
-		i.wrong(e.place, "%s: write a name and a block after virtual_server_group", e)
+		i.wrong(e.place, "%s: write a name and a block after %s", e, e.words[0])
 		return
 	}
-	if first := i.groups[e.value()]; first != nil {
+	if first := groups[e.value()]; first != nil {
 		i.wrong(e.place, "%s: is already defined at %s: rename one of them", e, first.place)
 		return
 	}
-	i.groups[e.value()] = e
+	groups[e.value()] = e
 }
 
 // groupAddresses returns the addresses of "virtual_server group NAME".

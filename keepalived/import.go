@@ -38,6 +38,7 @@ func load(from files, file, id string) (*Import, error) {
 	i := importer{
 		report: r.report, groups: map[string]*entry{},
 		expanded: map[*entry][]netip.AddrPort{}, taken: map[lvs.ServiceID]place{},
+		localGroups: map[string]*entry{}, locals: map[*entry]*locals{},
 	}
 	i.takeAll(entries)
 	if err := i.err(); err != nil {

@@ -10,6 +10,9 @@ const (
 	noSticking = "persistence is not supported yet"
 	noMarks    = "firewall marks are not supported: add a service for each address and port"
 	everyPort  = "listens on all ports, which is not supported: add a service for each port"
+	noSNAT     = "DPVS's SNAT and its services by match are not supported"
+	noClients  = "lists of clients to deny or to allow are not supported"
+	noRates    = "limits of rates are not supported"
 	elsewhere  = "is not a virtual server: keepalived continues to handle it"
 	noSorry    = "sorry servers are not supported yet: " +
 		"without an available real server clients get ICMP port unreachable"
@@ -23,7 +26,14 @@ var absent = map[string]string{
 	"ops":                "one-packet scheduling is not supported yet", "hashed": noFlags,
 	"flag-1": noFlags, "flag-2": noFlags, "flag-3": noFlags, "sh-port": noFlags,
 	"sh-fallback": noFlags, "mh-port": noFlags, "mh-fallback": noFlags,
-	"quorum": noQuorum, "hysteresis": noQuorum,
+	"establish_timeout": "timeouts hold for all services: " +
+		"set established in [session.timeouts]",
+	"hash_target": "consistent hashing is not supported yet",
+	"src-range":   noSNAT, "dst-range": noSNAT, "iif": noSNAT, "oif": noSNAT,
+	"bps": noRates, "limit_proportion": noRates,
+	"daddr_group_name": noClients, "waddr_group_name": noClients,
+	"proxy_protocol": "the PROXY protocol is not supported",
+	"quorum":         noQuorum, "hysteresis": noQuorum,
 	"sorry_server": noSorry, "sorry_server_inhibit": noSorry, "sorry_server_lvs_method": noSorry,
 }
 
@@ -37,8 +47,15 @@ var absentKinds = map[string]string{
 	"notify_up": unchecked, "notify_down": unchecked, "smtp_alert": unchecked,
 	"quorum_up": noQuorum, "quorum_down": noQuorum,
 	"ha_suspend": "VRRP is not supported", "snmp_name": "SNMP is not supported",
-	"ip_family": "applies to firewall marks only",
+	"ip_family":             "applies to firewall marks only",
+	"syn_proxy":             "there is no SYN proxy",
+	"vip_bind_dev":          "routes choose the port",
+	"expire_quiescent_conn": "expire_quiescent is not supported yet",
+	"quic":                  "QUIC is forwarded like other UDP: connection IDs are not read",
 }
+
+// defaults are values that ask for nothing.
+var defaults = map[string]string{"persistence_timeout": "0", "quorum": "1", "hysteresis": "0"}
 
 // globals maps the keys of global_defs that concern forwarding to the reason. All others concern
 // keepalived alone and get no note.
@@ -55,7 +72,9 @@ var globals = map[string]string{
 func (i *importer) leaveKey(e *entry) {
 	key := e.words[0]
 	why, kind := absentKinds[key]
+	usual, known := defaults[key]
 	switch {
+	case known && usual == e.value():
 	case kind:
 		i.leave(e.place, key, why)
 	case strings.HasSuffix(key, "_CHECK") || strings.HasSuffix(key, "_GET"):

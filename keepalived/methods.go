@@ -13,26 +13,40 @@ const defaultMethod = "NAT"
 // method is a forwarding method of keepalived.
 type method struct {
 	lvs.Mode
-	tunnel string // an unsupported type of tunnel, with Mode NoMode; otherwise ""
+	absent string // an unsupported type of tunnel, or snat, with Mode NoMode; otherwise ""
 }
+
+// snat is a method of DPVS.
+const snat = "SNAT"
 
 // none is the method of a real server without lvs_method.
 var none = method{Mode: lvs.NoMode}
 
 func (m method) String() string {
-	if m.tunnel != "" {
-		return m.tunnel
+	if m.absent != "" {
+		return m.absent
 	}
 	return m.Mode.String()
 }
 
-// method parses "lvs_method NAT|DR|TUN [type ipip|gue port N|gre [checksum]]".
+// why returns why the method is not supported.
+func (m method) why() string {
+	if m.absent == snat {
+		return noSNAT
+	}
+	return m.absent + " tunnels are not supported: use type ipip"
+}
+
+// method parses "lvs_method NAT|DR|TUN [type ipip|gue port N|gre [checksum]]", and DPVS's FNAT and
+// SNAT.
 func (i *importer) method(e *entry) method {
 	value := e.value()
 	mode, known := lvs.ParseMethod(value)
 	switch {
-	case !known || mode.Source() == lvs.Local: // keepalived.conf has no place for local addresses
-		i.wrong(e.place, "unknown forwarding method %q: write NAT, DR or TUN%s", value, hint(value))
+	case strings.EqualFold(value, snat):
+		return method{Mode: lvs.NoMode, absent: snat}
+	case !known:
+		i.wrong(e.place, "unknown forwarding method %q: write NAT, DR, TUN or FNAT%s", value, hint(value))
 	case mode.Path() == lvs.Tunnel:
 		return tunnel(mode, e.words[2:])
 	}
@@ -46,7 +60,7 @@ func tunnel(mode lvs.Mode, options []string) method {
 	if at == 0 || at == len(options) || strings.EqualFold(options[at], mode.TunnelType()) {
 		return method{Mode: mode}
 	}
-	return method{Mode: lvs.NoMode, tunnel: strings.ToUpper(options[at])}
+	return method{Mode: lvs.NoMode, absent: strings.ToUpper(options[at])}
 }
 
 // chooseMode sets the service's mode. It is the method of the real servers if they agree,
@@ -61,8 +75,8 @@ func (i *importer) chooseMode(s *service) bool {
 	if len(s.servers) > 0 && !slices.ContainsFunc(s.servers, otherThan(s.servers[0].method)) {
 		chosen = s.servers[0].method
 	}
-	if chosen.tunnel != "" {
-		i.leave(s.place, s.String(), chosen.tunnel+" tunnels are not supported: use type ipip")
+	if chosen.absent != "" {
+		i.leave(s.place, s.String(), chosen.why())
 		return false
 	}
 	for _, rs := range s.servers {

@@ -89,6 +89,10 @@ func (i *importer) realServers(s *service, c config.Service) []config.RealServer
 		if rs.Address = i.realAddress(rs, c); !rs.Address.IsValid() {
 			continue
 		}
+		if s.locals != nil && !s.locals.reach(rs.Address.Addr()) {
+			i.leave(rs.place, rs.String(), s.localGroup.value()+" has no address of its IP version")
+			continue
+		}
 		if first, known := taken[rs.Address]; known {
 			i.leave(rs.place, rs.String(),
 				fmt.Sprintf("%s is already a real server of this service, at %s", rs.Address, first))

@@ -13,18 +13,23 @@ import (
 // importer turns blocks into services.
 type importer struct {
 	*report
-	groups   map[string]*entry           // virtual_server_group, by name
-	expanded map[*entry][]netip.AddrPort // addresses of groups, once computed
-	services []config.Service
-	taken    map[lvs.ServiceID]place // where a service was first defined
-	asked    struct{ services, servers int }
+	groups      map[string]*entry           // virtual_server_group, by name
+	expanded    map[*entry][]netip.AddrPort // addresses of groups, once computed
+	localGroups map[string]*entry           // local_address_group, by name
+	locals      map[*entry]*locals          // their addresses, once computed
+	services    []config.Service
+	taken       map[lvs.ServiceID]place // where a service was first defined
+	asked       struct{ services, servers, locals int }
 }
 
 // takeAll reads the groups first, since virtual servers may precede them.
 func (i *importer) takeAll(entries []*entry) {
 	for _, e := range entries {
-		if e.words[0] == "virtual_server_group" {
-			i.takeGroup(e)
+		switch e.words[0] {
+		case "virtual_server_group":
+			i.takeGroup(i.groups, e)
+		case "local_address_group":
+			i.takeGroup(i.localGroups, e)
 		}
 	}
 	for _, e := range entries {
@@ -37,7 +42,9 @@ func (i *importer) take(e *entry) {
 	switch key := e.words[0]; key {
 	case "virtual_server":
 		i.takeService(e)
-	case "virtual_server_group":
+	case "virtual_server_group", "local_address_group":
+	case "deny_address_group", "allow_address_group":
+		i.leave(e.place, key, noClients)
 	case "global_defs":
 		i.takeGlobals(e)
 	case "lb_algo", "lvs_sched", "lb_kind", "lvs_method", "sorry_server":
@@ -83,9 +90,11 @@ func hint(word string) string {
 type service struct {
 	*entry
 	config.Service
-	method  method // of real servers without a method of their own
-	weight  int    // of real servers without a weight of their own
-	servers []server
+	method     method // of real servers without a method of their own
+	weight     int    // of real servers without a weight of their own
+	servers    []server
+	localGroup *entry  // laddr_group_name; nil without one
+	locals     *locals // valid for modes with local addresses
 }
 
 // takeService makes a service of a virtual server, or one service for each address of its group.
@@ -110,26 +119,32 @@ func (i *importer) takeService(e *entry) {
 			"for TCP, add protocol TCP and import again")
 	}
 	s.shareWeight()
-	if !i.chooseMode(s) {
+	if !i.chooseMode(s) || !i.takeLocals(s) {
 		return
 	}
 	for _, address := range i.addresses(e) {
-		if !i.count(s) {
+		if !i.count(s, address) {
 			return
 		}
 		i.add(s, address)
 	}
 }
 
-// count counts one more service with its real servers. It is false if a limit is exceeded.
-func (i *importer) count(s *service) bool {
+// count counts one more service with its real servers and local addresses. It is false if a limit
+// is exceeded.
+func (i *importer) count(s *service, address netip.AddrPort) bool {
 	i.asked.services++
 	i.asked.servers += len(s.servers)
+	if s.locals != nil {
+		i.asked.locals += len(s.locals.of(address.Addr()))
+	}
 	switch {
 	case i.asked.services > maxServices:
 		i.wrong(s.place, "more than %d services", maxServices)
 	case i.asked.servers > maxServers:
 		i.wrong(s.place, "more than %d real servers", maxServers)
+	case i.asked.locals > mostAllLocals:
+		i.wrong(s.place, "more than %d local addresses of all services", mostAllLocals)
 	default:
 		return true
 	}
@@ -141,6 +156,8 @@ func notHere(e *entry) string {
 	switch {
 	case e.value() == "fwmark":
 		return noMarks
+	case e.value() == "match":
+		return noSNAT
 	case len(e.words) == 2, len(e.words) == 3 && strings.Trim(e.words[2], "0") == "":
 		return everyPort
 	}
@@ -152,6 +169,14 @@ func (i *importer) add(s *service, address netip.AddrPort) {
 	c := s.Service
 	c.Address = address
 	id := c.ID()
+	if s.locals != nil {
+		c.LocalAddresses = s.locals.of(address.Addr())
+		if len(c.LocalAddresses) == 0 {
+			i.leave(s.place, s.String(), fmt.Sprintf("local_address_group %s has no address that %s can use",
+				s.localGroup.value(), address.Addr()))
+			return
+		}
+	}
 	if first, known := i.taken[id]; known {
 		i.leave(s.place, s.String(), fmt.Sprintf("%s is already a virtual server, at %s", id, first))
 		return
@@ -173,6 +198,8 @@ func (i *importer) takeKey(s *service, e *entry) {
 		s.method = i.method(e)
 	case "protocol":
 		i.takeProtocol(s, e)
+	case "laddr_group_name":
+		s.localGroup = e
 	case "weight":
 		s.weight = i.number(e, 1, mostWeight)
 	default:
