@@ -97,7 +97,7 @@ func TestCheckSeveralFiles(t *testing.T) {
 	}
 }
 
-// TestCheckAsJSON: everything that is printed otherwise is in the JSON, and nothing else is printed.
+// TestCheckAsJSON: the JSON has everything that is printed otherwise, and nothing else is printed.
 func TestCheckAsJSON(t *testing.T) {
 	bad := writeFile(t, "bad.toml", "[director]\nidle = 1\n")
 	const good = "../../docs/examples/ipip.toml"

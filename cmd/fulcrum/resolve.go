@@ -102,10 +102,8 @@ func findServer(s *control.ServiceReport, name string) (string, error) {
 		return "", fmt.Errorf("%s is the address of %d real servers of service %q: give one of %s", name,
 			len(found), s.Name, named(found))
 	}
-	remedy := fmt.Sprintf("it has %s", named(all))
-	if near, ok := config.Nearest(name, all); ok {
-		remedy = fmt.Sprintf("did you mean %q?", near)
-	} else if len(all) == 0 {
+	remedy := "it has " + named(all)
+	if len(all) == 0 {
 		remedy = "it has none"
 	}
 	return "", fmt.Errorf("unknown real server %q of service %q: %s", name, s.Name, remedy)

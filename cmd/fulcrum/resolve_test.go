@@ -55,7 +55,7 @@ func TestFindServer(t *testing.T) {
 		"mail [fd00:1::11]":      "[fd00:1::11]:25",
 		"mail [fd00:1:0::11]:25": "[fd00:1::11]:25",
 		"web 10.1.0.12":          `10.1.0.12 is the address of 2 real servers of service "web": give one of 10.1.0.12:80, 10.1.0.12:81`,
-		"web 10.1.0.13:80":       `unknown real server "10.1.0.13:80" of service "web": did you mean "10.1.0.11:80"?`,
+		"web 10.1.0.13:80":       `unknown real server "10.1.0.13:80" of service "web": it has 10.1.0.11:80, 10.1.0.12:80, 10.1.0.12:81`,
 		"web rs1":                `unknown real server "rs1" of service "web": it has 10.1.0.11:80, 10.1.0.12:80, 10.1.0.12:81`,
 		"tls 10.1.0.11":          `unknown real server "10.1.0.11" of service "tls": it has none`,
 	} {
@@ -91,7 +91,7 @@ func TestNamesAtADirector(t *testing.T) {
 		{0, "weight 10.0.0.100:80 10.0.0.11:80 6", "weight 5 -> 6"},
 		{1, "weight wbe 10.0.0.11:80 7", `unknown service "wbe": did you mean "web"?`},
 		{1, "weight wbe 10.0.0.11 7", `unknown service "wbe": did you mean "web"?`},
-		{1, "weight web 10.0.0.12:80 7", `did you mean "10.0.0.11:80"?`},
+		{1, "weight web 10.0.0.12:80 7", "it has 10.0.0.11:80"},
 		{1, "drain wbe 10.0.0.11", `unknown service "wbe": did you mean "web"?`},
 		{1, "announce off wbe", `unknown service "wbe": did you mean "web"?`},
 		{0, "announce off 10.0.0.100", "is passive (web)"},

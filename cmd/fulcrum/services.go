@@ -97,7 +97,8 @@ func (o *servicesOptions) run(c *cobra.Command, names []string) error {
 	return show(o.asking, c, all, showServices)
 }
 
-// chosenServices returns the services that are named, in their own order; all of them without a name.
+// chosenServices returns the services that are named, in their own order. Without a name it returns
+// all of them.
 func chosenServices(all []control.ServiceReport, names []string) (chosen []control.ServiceReport, err error) {
 	if len(names) == 0 {
 		return all, nil
