@@ -9,8 +9,8 @@ import (
 )
 
 // freshMachine lays this machine's files and the working folder under a layer of their own, in a
-// mount namespace, takes Go away there, and runs a script. Nothing reaches the machine itself. $1 is
-// an empty folder, $2 the installed Go, $3 the script.
+// mount namespace, takes Go away there, and runs a script. Nothing reaches the machine itself. $1
+// is an empty folder, $2 the installed Go, $3 the script.
 const freshMachine = `
 set -eu
 mount --make-rprivate /
