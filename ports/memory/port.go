@@ -21,6 +21,9 @@ type Config struct {
 	// 0 is no limit.
 	TxLimit int
 
+	// RxFlags are set on every packet that it receives.
+	RxFlags ports.RxFlags
+
 	// RSS is the rule by which Receive spreads frames over the queues. Without it, all frames
 	// reach queue 0.
 	RSS *ports.RSS
@@ -129,6 +132,7 @@ func (p *Port) Deliver(i int, frame []byte) bool {
 func (p *Port) DeliverPacket(i int, pkt ports.Packet) bool {
 	q := p.queues[i]
 	pkt.Port, pkt.Queue = uint16(p.cfg.Index), uint16(i)
+	pkt.RxFlags |= p.cfg.RxFlags
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.waiting = append(q.waiting, pkt)
