@@ -136,7 +136,7 @@ var families = []family{
 		port, eachPort(func(p *engine.PortReport) uint64 { return p.Oversized })},
 	{"fulcrum_port_link_up", gauge, "1 if the port's link carries packets, otherwise 0.", port,
 		eachPort(func(p *engine.PortReport) uint64 {
-			if p.Up {
+			if p.Link.Up {
 				return 1
 			}
 			return 0

@@ -12,7 +12,10 @@ type PortWarning struct {
 func (r *Report) PortWarnings() []PortWarning {
 	all := []PortWarning{} // JSON shows an empty list, not null
 	for _, p := range r.Ports {
-		if !p.Up {
+		switch {
+		case p.Gone:
+			all = append(all, PortWarning{p.Name, "its network interface is gone"})
+		case !p.Up:
 			all = append(all, PortWarning{p.Name, "the link is down"})
 		}
 		if p.Oversized > 0 {

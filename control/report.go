@@ -65,7 +65,8 @@ type PortReport struct {
 	// packets longer than the MTU. Their senders leave the work to a network card.
 	PartialChecksums uint64 `json:"partial_checksums"`
 	Oversized        uint64 `json:"oversized"`
-	Up               bool   `json:"link_up"` // the link carries packets
+	Up               bool   `json:"link_up"`        // the link carries packets
+	Gone             bool   `json:"interface_gone"` // the kernel's interface was deleted
 }
 
 // WorkerReport contains a worker's counters. A packet is handed over to the worker that has its
@@ -136,7 +137,8 @@ func NewReport(c *config.Config, e engine.Report) Report {
 			Name: c.Ports[i].Name, Received: p.Received, Transmitted: p.Transmitted,
 			Missed: p.Device.RxMissed, NoBuffer: p.Device.RxNoBuffer,
 			RxErrors: p.Device.RxErrors, TxErrors: p.Device.TxErrors, Conflicts: p.Conflicts,
-			PartialChecksums: p.PartialChecksums, Oversized: p.Oversized, Up: p.Up,
+			PartialChecksums: p.PartialChecksums, Oversized: p.Oversized, Up: p.Link.Up,
+			Gone: p.Link.Gone,
 		})
 	}
 	for _, w := range e.Workers {

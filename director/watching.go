@@ -18,7 +18,7 @@ const mostConflicts = 10
 
 // watching is the part that looks after the ports' networks: it has addresses announced again after
 // a link came back, and logs when another station claims an address of the director, or leaves work
-// to a network card.
+// to a network card. It ends the director when a port has to be opened anew.
 type watching struct {
 	*Director
 	stop chan struct{}
@@ -26,6 +26,7 @@ type watching struct {
 
 	links  links
 	told   offloads
+	gone   []bool // by port: the loss of its interface was logged
 	logged uint64 // number of the last conflict that was logged
 }
 
@@ -33,6 +34,7 @@ func (w *watching) Start() error {
 	w.stop = make(chan struct{})
 	w.links.look(w.devices.ports)
 	w.told = make(offloads, len(w.devices.ports))
+	w.gone = make([]bool, len(w.devices.ports))
 	w.done.Go(w.watch)
 	return nil
 }
@@ -52,6 +54,7 @@ func (w *watching) watch() {
 			return
 		case <-ticker.C:
 			w.watchLinks()
+			w.watchInterfaces()
 			w.watchConflicts()
 			w.watchOffloads()
 		}

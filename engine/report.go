@@ -39,7 +39,7 @@ type WorkerReport struct {
 type PortReport struct {
 	PortTotals
 	Device ports.Stats // the device's own counters; zero if it has none
-	Up     bool        // the link carries packets
+	Link   ports.Link
 }
 
 // ServiceReport is a service's part of a Report.
@@ -64,7 +64,7 @@ func (e *Engine) Report() Report {
 	r := Report{Ports: make([]PortReport, len(e.cfg.Ports))}
 	for i, p := range e.cfg.Ports {
 		r.Ports[i].Device, _ = p.Stats() // a device without counters has nothing to report
-		r.Ports[i].Up = p.Link().Up
+		r.Ports[i].Link = p.Link()
 	}
 	for _, w := range e.workers {
 		r.Workers = append(r.Workers, w.report())

@@ -37,13 +37,14 @@ type Config struct {
 type Port struct {
 	cfg    Config
 	queues []*queue
-	down   atomic.Bool // the link is
+	link   atomic.Pointer[ports.Link]
 }
 
 // NewPort returns a started port.
 func NewPort(cfg Config) *Port {
 	cfg.MTU = orDefault(cfg.MTU, 1500)
 	p := &Port{cfg: cfg}
+	p.SetLink(ports.Link{Up: true})
 	for i := range orDefault(cfg.Queues, 1) {
 		p.queues = append(p.queues, &queue{port: p, index: i})
 	}
@@ -78,11 +79,11 @@ func (p *Port) Queue(i int) ports.Queue { return p.queues[i] }
 // RSS returns Config.RSS.
 func (p *Port) RSS() *ports.RSS { return p.cfg.RSS }
 
-// Link returns a link that is up, unless SetLink has taken it down.
-func (p *Port) Link() ports.Link { return ports.Link{Up: !p.down.Load()} }
+// Link returns a link that is up, unless SetLink has said otherwise.
+func (p *Port) Link() ports.Link { return *p.link.Load() }
 
-// SetLink takes the link up or down. Packets pass in any case.
-func (p *Port) SetLink(up bool) { p.down.Store(!up) }
+// SetLink changes the state of the link. Packets pass in any case.
+func (p *Port) SetLink(l ports.Link) { p.link.Store(&l) }
 
 // XStats returns nothing.
 func (p *Port) XStats() ([]ports.XStat, error) { return nil, nil }
