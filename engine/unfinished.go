@@ -5,10 +5,10 @@ import (
 	"fulcrum/ports"
 )
 
-// finishReceived completes the checksum of a packet that comes from a kernel, and counts what its sender
-// has left to a network card. All that follows relies on whole checksums: rewriting changes them by
-// differences. A worker that takes the packet over finds it finished. Packets to other stations
-// stay as they are: the driver may be promiscuous.
+// finishReceived completes the checksum of a packet that comes from a kernel, and counts what its
+// sender has left to a network card. All that follows relies on whole checksums: rewriting changes
+// them by differences. A worker that takes the packet over finds it finished. Packets to other
+// stations stay as they are: the driver may be promiscuous.
 func (w *Worker) finishReceived(p *ports.Packet, m *meta, frame []byte) {
 	p.RxFlags &^= ports.RxUnfinished
 	port := &w.snap.ports[p.Port]

@@ -39,8 +39,8 @@ func (p *Parsed) completeSum(frame, b []byte, at int) bool {
 	return sum != was
 }
 
-// complete computes the checksum if its field is zero. Zero may also mean that both ends agreed on
-// doing without (RFC 9653), and the receiver accepts a right checksum then, too.
+// complete computes the checksum if its field is zero. Zero may also mean that both ends agreed to
+// do without (RFC 9653); the receiver accepts a right checksum then, too.
 func (s SCTP) complete() bool {
 	if s.Checksum() != 0 {
 		return false

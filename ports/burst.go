@@ -21,9 +21,9 @@ const (
 	// RxMultiSegment means that the packet has several segments that could not be joined into
 	// one. Only the first is visible.
 	RxMultiSegment
-	// RxUnfinished means that the packet comes from a kernel, whose senders leave work to network
-	// cards that there may be none of: the checksum may be missing (packet.CompleteChecksum), and a
-	// segment may be longer than the MTU, and cut off.
+	// RxUnfinished means that the packet is as a kernel has it, whose senders leave work to network
+	// cards: the checksum may be missing (packet.CompleteChecksum), and a segment may be longer than
+	// the MTU, and cut off.
 	RxUnfinished
 )
 
