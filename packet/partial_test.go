@@ -190,3 +190,20 @@ func FuzzCompleteChecksum(f *testing.F) {
 		}
 	})
 }
+
+// TestCompletingAllocatesNothing: it runs for every packet of some drivers.
+func TestCompletingAllocatesNothing(t *testing.T) {
+	for typ := range networks {
+		for _, protocol := range []uint8{packet.ProtocolTCP, packet.ProtocolUDP, packet.ProtocolSCTP} {
+			frame := wholeFrame(t, typ, protocol, []byte("payload"))
+			var p packet.Parsed
+			packet.Parse(frame, &p)
+			if n := testing.AllocsPerRun(100, func() {
+				clear(field(&p, frame))
+				p.CompleteChecksum(frame)
+			}); n != 0 {
+				t.Errorf("type %#x, protocol %d: %v allocations", typ, protocol, n)
+			}
+		}
+	}
+}
