@@ -83,6 +83,8 @@ type Status struct {
 	// VIPs counts them, PassiveVIPs those that the director neither announces nor answers for.
 	VIPs        int `json:"vips"`
 	PassiveVIPs int `json:"passive_vips"`
+	// PortWarnings say what needs attention: links that are down, packets longer than the MTU.
+	PortWarnings []control.PortWarning `json:"port_warnings"`
 	// Conflicts are the addresses of the director that other stations claimed in the last hour.
 	Conflicts []control.AddressConflict `json:"address_conflicts"`
 	// CrowdedLocals are the local addresses of which at least 80 % of the ports towards a real
@@ -130,6 +132,7 @@ func (a *api) status() Status {
 		Transmitted:   r.Transmitted,
 		Held:          r.Held,
 		Announce:      c.Director.Announce,
+		PortWarnings:  r.PortWarnings(),
 		Conflicts:     a.running.Conflicts(),
 		CrowdedLocals: a.running.CrowdedLocals(),
 		RetiredLocals: r.RetiredLocals(),

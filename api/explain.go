@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"fulcrum/config"
+	"fulcrum/control"
 	"fulcrum/engine"
 	"fulcrum/lvs"
 	"fulcrum/packet"
@@ -29,7 +30,8 @@ type Explanation struct {
 	Reason    string `json:"reason,omitempty"`
 	Meaning   string `json:"meaning,omitempty"`
 	Remedy    string `json:"remedy,omitempty"`
-	Answer    string `json:"answer,omitempty"` // what the sender of a dropped packet hears
+	Answer    string `json:"answer,omitempty"`  // what the sender of a dropped packet hears
+	Warning   string `json:"warning,omitempty"` // about the port: longer packets do not pass
 
 	Service    string            `json:"service,omitempty"`
 	Mode       string            `json:"mode,omitempty"`
@@ -139,6 +141,9 @@ func newExplanation(c *config.Config, packet string, e *engine.Explanation) Expl
 	if !x.Forwarded {
 		x.Reason, x.Meaning, x.Remedy = e.Verdict.String(), e.Verdict.Meaning(), e.Verdict.Remedy()
 	}
+	if e.Oversized > 0 {
+		x.Warning = control.OversizedWarning(e.Oversized)
+	}
 	if s := e.Service; s != nil {
 		x.Service, x.Mode, x.Scheduler = s.Name, s.Mode.String(), s.Scheduler.String()
 	}
@@ -195,6 +200,9 @@ func (x *Explanation) WriteText(w io.Writer) {
 	}
 	if x.Answer != "" {
 		line("answer", "%s", x.Answer)
+	}
+	if x.Warning != "" {
+		line("warning", "port %s: %s", x.PortIn, x.Warning)
 	}
 }
 

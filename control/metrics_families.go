@@ -128,6 +128,19 @@ var families = []family{
 	{"fulcrum_port_address_conflicts_total", counter,
 		"Messages by which other stations claimed an address of the director.", port,
 		eachPort(func(p *engine.PortReport) uint64 { return p.Conflicts })},
+	{"fulcrum_port_partial_checksum_packets_total", counter,
+		"Packets whose sender left the checksum to a network card; the director completed it.", port,
+		eachPort(func(p *engine.PortReport) uint64 { return p.PartialChecksums })},
+	{"fulcrum_port_oversized_packets_total", counter,
+		"Packets longer than the MTU, because a sender or GRO leaves segmentation to a network card.",
+		port, eachPort(func(p *engine.PortReport) uint64 { return p.Oversized })},
+	{"fulcrum_port_link_up", gauge, "1 if the port's link carries packets, otherwise 0.", port,
+		eachPort(func(p *engine.PortReport) uint64 {
+			if p.Link.Up {
+				return 1
+			}
+			return 0
+		})},
 
 	{"fulcrum_service_info", gauge,
 		"Always 1; the labels describe the service.",

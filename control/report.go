@@ -61,6 +61,12 @@ type PortReport struct {
 	TxErrors    uint64 `json:"tx_errors"`
 	// Conflicts counts messages by which other stations claimed an address of the director.
 	Conflicts uint64 `json:"address_conflicts"`
+	// PartialChecksums counts packets whose checksum the director completed. Oversized counts
+	// packets longer than the MTU. Their senders leave the work to a network card.
+	PartialChecksums uint64 `json:"partial_checksums"`
+	Oversized        uint64 `json:"oversized"`
+	Up               bool   `json:"link_up"`        // the link carries packets
+	Gone             bool   `json:"interface_gone"` // the kernel's interface was deleted
 }
 
 // WorkerReport contains a worker's counters. A packet is handed over to the worker that has its
@@ -132,6 +138,8 @@ func NewReport(c *config.Config, e engine.Report) Report {
 			Name: c.Ports[i].Name, Received: p.Received, Transmitted: p.Transmitted,
 			Missed: p.Device.RxMissed, NoBuffer: p.Device.RxNoBuffer,
 			RxErrors: p.Device.RxErrors, TxErrors: p.Device.TxErrors, Conflicts: p.Conflicts,
+			PartialChecksums: p.PartialChecksums, Oversized: p.Oversized, Up: p.Link.Up,
+			Gone: p.Link.Gone,
 		})
 	}
 	for _, w := range e.Workers {

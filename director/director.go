@@ -56,7 +56,7 @@ func New(c Config) (*Director, error) {
 	d := &Director{cfg: c, settings: settings, vigil: vigil{log: c.Log}}
 	kept := &cpus{cfg: c}
 	d.devices = &devices{cfg: c, cpus: kept}
-	d.workers = &workers{director: d, ended: make(chan struct{})}
+	d.workers = newWorkers(d)
 	d.parts.parts = []Part{kept, d.devices, &forwarding{d}, &watching{Director: d},
 		&serving{Director: d}, d.workers, &moves{Director: d}}
 	return d, nil
@@ -67,11 +67,11 @@ func New(c Config) (*Director, error) {
 func (d *Director) Start() error { return d.parts.Start() }
 
 // Stop stops all parts and releases everything. If a worker failed, the error contains its
-// *engine.Fault.
+// *engine.Fault; if it ended because of an interface, its *InterfaceReplaced.
 func (d *Director) Stop() error { return d.parts.Stop() }
 
 // Done returns a channel that is closed once the workers have stopped, because one of them failed
-// or because of Stop. Any goroutine may call it.
+// because the interface of a port was replaced, or because of Stop. Any goroutine may call it.
 func (d *Director) Done() <-chan struct{} { return d.workers.ended }
 
 // Reload reads the configuration's file again and applies what has changed. An invalid file changes

@@ -2,6 +2,7 @@ package director
 
 import (
 	"context"
+	"errors"
 
 	"fulcrum/control"
 	"fulcrum/engine"
@@ -38,30 +39,39 @@ func (f *forwarding) Stop() error {
 // workers is the part that runs the engine's workers.
 type workers struct {
 	director *Director
-	cancel   context.CancelFunc
+	life     context.Context // the workers run until it ends
+	end      context.CancelCauseFunc
 	ended    chan struct{} // closed once the workers have stopped
 	err      error         // why they stopped; valid once ended is closed
 }
 
+func newWorkers(d *Director) *workers {
+	w := &workers{director: d, ended: make(chan struct{})}
+	w.life, w.end = context.WithCancelCause(context.Background())
+	return w
+}
+
 func (w *workers) Start() error {
-	ctx, cancel := context.WithCancel(context.Background())
-	w.cancel = cancel
 	ready := make(chan struct{})
 	go func() {
 		defer close(w.ended)
-		w.err = w.director.engine.Run(ctx, func() { close(ready) })
+		w.err = w.director.engine.Run(w.life, func() { close(ready) })
 	}()
 	select {
 	case <-ready:
 		return nil
 	case <-w.ended:
-		cancel()
+		w.end(nil)
 		return w.err
 	}
 }
 
+// Stop returns why the workers had ended before, if they had.
 func (w *workers) Stop() error {
-	w.cancel()
+	w.end(nil)
 	<-w.ended
+	if why := context.Cause(w.life); why != context.Canceled {
+		return errors.Join(w.err, why)
+	}
 	return w.err
 }

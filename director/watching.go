@@ -17,19 +17,24 @@ const watchInterval = 200 * time.Millisecond
 const mostConflicts = 10
 
 // watching is the part that looks after the ports' networks: it has addresses announced again after
-// a link came back, and logs when another station claims an address of the director.
+// a link came back, and logs when another station claims an address of the director, or leaves work
+// to a network card. It ends the director when a port has to be opened anew.
 type watching struct {
 	*Director
 	stop chan struct{}
 	done sync.WaitGroup
 
 	links  links
+	told   offloads
+	gone   []bool // by port: the loss of its interface was logged
 	logged uint64 // number of the last conflict that was logged
 }
 
 func (w *watching) Start() error {
 	w.stop = make(chan struct{})
 	w.links.look(w.devices.ports)
+	w.told = make(offloads, len(w.devices.ports))
+	w.gone = make([]bool, len(w.devices.ports))
 	w.done.Go(w.watch)
 	return nil
 }
@@ -49,7 +54,9 @@ func (w *watching) watch() {
 			return
 		case <-ticker.C:
 			w.watchLinks()
+			w.watchInterfaces()
 			w.watchConflicts()
+			w.watchOffloads()
 		}
 	}
 }

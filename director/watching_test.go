@@ -72,9 +72,9 @@ func TestLinkComesBack(t *testing.T) {
 		b.eventually(what, func() bool { n += b.announced(); return n >= want })
 	}
 	awaitAll("the first announcements", 4)
-	b.devices.port.SetLink(false)
+	b.devices.port.SetLink(ports.Link{Up: false})
 	b.eventually("the link down", func() bool { return len(log.lines("link down")) == 1 })
-	b.devices.port.SetLink(true)
+	b.devices.port.SetLink(ports.Link{Up: true})
 	awaitAll("announcements after the link came back", 8)
 	if n != 8 || len(log.lines("link up")) != 1 {
 		t.Errorf("the VIP was announced in %d frames; the log says %q", n, log.lines("link"))
@@ -153,17 +153,17 @@ func TestLinks(t *testing.T) {
 	one, other := memory.NewPort(memory.Config{}), memory.NewPort(memory.Config{})
 	all := []ports.Port{one, other}
 	var l links
-	one.SetLink(false)
+	one.SetLink(ports.Link{Up: false})
 	for i, step := range []struct {
 		do   func()
 		want []linkChange
 	}{
 		{func() {}, nil},
 		{func() {}, nil},
-		{func() { one.SetLink(true) }, []linkChange{{0, true}}},
+		{func() { one.SetLink(ports.Link{Up: true}) }, []linkChange{{0, true}}},
 		{func() {}, nil},
-		{func() { one.SetLink(false); other.SetLink(false) }, []linkChange{{0, false}, {1, false}}},
-		{func() { other.SetLink(true) }, []linkChange{{1, true}}},
+		{func() { one.SetLink(ports.Link{Up: false}); other.SetLink(ports.Link{Up: false}) }, []linkChange{{0, false}, {1, false}}},
+		{func() { other.SetLink(ports.Link{Up: true}) }, []linkChange{{1, true}}},
 	} {
 		step.do()
 		if got := l.look(all); !slices.Equal(got, step.want) {

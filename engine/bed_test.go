@@ -26,6 +26,8 @@ type bed struct {
 	ports  []*memory.Port
 	now    uint32 // ms
 	closed bool
+	// damage, if set, changes every frame on its way to a port.
+	damage func(frame []byte)
 }
 
 // bedConfig holds what a test may change; comments give the defaults.
@@ -34,6 +36,7 @@ type bedConfig struct {
 	buffers  int // 1024
 	mtu      int // 1500
 	txLimit  int
+	flags    ports.RxFlags                   // of every received packet
 	workers  int                             // 1
 	queues   int                             // of each port; by default one for each worker
 	rss      func(port int) *ports.RSS       // how a port spreads packets
@@ -85,7 +88,7 @@ func (b *bed) config(cfg bedConfig) Config {
 	for i, p := range b.site.ports {
 		m := memory.Config{
 			Name: fmt.Sprintf("port %d", i), Index: i, MAC: p.mac, MTU: cfg.mtu, Pool: b.pool,
-			TxLimit: cfg.txLimit, Queues: cfg.queues,
+			RxFlags: cfg.flags, TxLimit: cfg.txLimit, Queues: cfg.queues,
 		}
 		if cfg.rss != nil {
 			m.RSS = cfg.rss(i)
@@ -240,6 +243,10 @@ func (b *bed) wait(ms uint32) {
 func (b *bed) deliver(port int, frames ...[]byte) {
 	b.Helper()
 	for _, f := range frames {
+		if b.damage != nil {
+			f = bytes.Clone(f)
+			b.damage(f)
+		}
 		if !b.ports[port].Receive(f) {
 			b.Fatal("the pool has no buffer for a frame: InUse", b.pool.InUse())
 		}

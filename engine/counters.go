@@ -46,9 +46,13 @@ type PortTotals struct {
 	// Conflicts counts messages by which other stations claimed an address of the director. They
 	// are among those received.
 	Conflicts uint64
+	// PartialChecksums counts packets whose checksum was completed, because their sender had left
+	// it to a network card. Oversized counts packets longer than the port's MTU: segments that a
+	// sender left to a network card, or merged ones. Both are among those received.
+	PartialChecksums, Oversized uint64
 }
 
-const numPortTotals = 3
+const numPortTotals = 5
 
 // Traffic counts what went to and came from a real server. Bytes are those of IP packets, as IPVS
 // counts them.
@@ -153,12 +157,16 @@ func (p *published) setPort(i int, t PortTotals) {
 	p.ports[i][0].Store(t.Received)
 	p.ports[i][1].Store(t.Transmitted)
 	p.ports[i][2].Store(t.Conflicts)
+	p.ports[i][3].Store(t.PartialChecksums)
+	p.ports[i][4].Store(t.Oversized)
 }
 
 func (p *published) addPort(i int, t *PortTotals) {
 	t.Received += p.ports[i][0].Load()
 	t.Transmitted += p.ports[i][1].Load()
 	t.Conflicts += p.ports[i][2].Load()
+	t.PartialChecksums += p.ports[i][3].Load()
+	t.Oversized += p.ports[i][4].Load()
 }
 
 func (p *publishedTraffic) set(t *Traffic) {

@@ -48,6 +48,9 @@ type Explanation struct {
 	MAC       packet.MAC // of the next hop; zero while it is unknown
 	Neighbour string     // the next hop's state
 	MTULeft   int        // the largest packet that passes, in bytes of IP as it comes in
+
+	// Oversized counts packets longer than the MTU that have come in at Port (PortTotals).
+	Oversized uint64
 }
 
 // Tunnel holds the addresses of ipip's outer header.
@@ -67,21 +70,28 @@ func (e *Engine) Explain(ctx context.Context, q Question) (Explanation, error) {
 	if err := q.validate(len(e.cfg.Ports)); err != nil {
 		return Explanation{}, err
 	}
+	x, err := e.explain(ctx, &q)
+	x.Oversized = e.PortTotals(x.Port).Oversized
+	return x, err
+}
+
+// explain is Explain for a question that is valid.
+func (e *Engine) explain(ctx context.Context, q *Question) (Explanation, error) {
 	for i := range e.workers {
 		var x Explanation
 		known := false
-		err := e.ask(ctx, i, func(w *Worker) bool { known = w.explainKnown(&q, &x); return true })
+		err := e.ask(ctx, i, func(w *Worker) bool { known = w.explainKnown(q, &x); return true })
 		if known || err != nil {
 			return x, err
 		}
 	}
 	owner := 0
-	err := e.ask(ctx, 0, func(w *Worker) bool { owner = w.ownerFor(&q); return true })
+	err := e.ask(ctx, 0, func(w *Worker) bool { owner = w.ownerFor(q); return true })
 	if err != nil {
 		return Explanation{}, err
 	}
 	var x Explanation
-	err = e.ask(ctx, owner, func(w *Worker) bool { w.explainNew(&q, &x); return true })
+	err = e.ask(ctx, owner, func(w *Worker) bool { w.explainNew(q, &x); return true })
 	return x, err
 }
 

@@ -105,11 +105,15 @@ func (w *Worker) handleOne(p *ports.Packet, m *meta) Verdict {
 	return DropNotIP
 }
 
-// odd has the flags of packets that are dropped.
-const odd = ports.RxMultiSegment | ports.RxVLAN
+// odd has the flags of packets that admit has to see.
+const odd = ports.RxMultiSegment | ports.RxVLAN | ports.RxUnfinished
 
-// admit drops malformed packets and those sent to other stations.
+// admit drops malformed packets and those sent to other stations. It finishes what a sender has
+// left to a network card.
 func (w *Worker) admit(p *ports.Packet, m *meta, frame []byte) Verdict {
+	if p.RxFlags&ports.RxUnfinished != 0 {
+		w.finishReceived(p, m, frame)
+	}
 	switch {
 	case p.RxFlags&ports.RxMultiSegment != 0:
 		return DropMultiSegment

@@ -39,6 +39,7 @@ type WorkerReport struct {
 type PortReport struct {
 	PortTotals
 	Device ports.Stats // the device's own counters; zero if it has none
+	Link   ports.Link
 }
 
 // ServiceReport is a service's part of a Report.
@@ -63,6 +64,7 @@ func (e *Engine) Report() Report {
 	r := Report{Ports: make([]PortReport, len(e.cfg.Ports))}
 	for i, p := range e.cfg.Ports {
 		r.Ports[i].Device, _ = p.Stats() // a device without counters has nothing to report
+		r.Ports[i].Link = p.Link()
 	}
 	for _, w := range e.workers {
 		r.Workers = append(r.Workers, w.report())
@@ -84,6 +86,15 @@ func (e *Engine) Report() Report {
 		r.Sessions += int(s.load.Total())
 	}
 	return r
+}
+
+// PortTotals returns what the workers have published for a port, given by its index. Any goroutine
+// may call it.
+func (e *Engine) PortTotals(port int) (t PortTotals) {
+	for _, w := range e.workers {
+		w.published.addPort(port, &t)
+	}
+	return t
 }
 
 // settle removes hand-offs between workers from the totals: packets between two workers count as

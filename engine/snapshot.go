@@ -78,6 +78,7 @@ type portEntry struct {
 	mac     packet.MAC
 	station packet.Station // mac in the form for comparison
 	own     []netip.Prefix // its addresses, with their subnets
+	mtu     int            // bytes of an IP packet
 }
 
 // serviceEntry describes a service for workers.
@@ -176,6 +177,7 @@ func newTopology(s topologySettings, devices []ports.Port, epoch uint32) *topolo
 	for i, d := range devices {
 		t.ports = append(t.ports, portEntry{
 			mac: d.MAC(), station: packet.NewStation(d.MAC()), own: s.ports[i].Addresses,
+			mtu: d.MTU(),
 		})
 	}
 	return t

@@ -107,8 +107,8 @@ var verdicts = [NumVerdicts]struct{ name, meaning, remedy string }{
 	DropIPLength: {
 		name:    "bad_ip_length",
 		meaning: "IP total length beyond the frame",
-		remedy: "look for a broken sender; on net_af_packet, switch off GRO and LRO of the " +
-			"interface",
+		remedy: "look for a broken sender; on net_af_packet, switch off the offloads of the " +
+			"interface and of its senders (`ethtool -K DEV tx off tso off gso off gro off`)",
 	},
 	DropIPChecksum: {
 		name:    "bad_ip_checksum",

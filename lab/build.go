@@ -77,6 +77,9 @@ func (l *Lab) raiseNetwork(n network) error {
 		if err := addCable(n, e, l.namespace(e.role)); err != nil {
 			return err
 		}
+		if err := l.config.Offloads.disable(e.plug); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -94,7 +97,7 @@ func (l *Lab) prepareHosts() error {
 }
 
 func (l *Lab) prepareHost(e end) error {
-	if err := disableOffloads(e.device); err != nil {
+	if err := l.config.Offloads.disable(e.device); err != nil {
 		return err
 	}
 	if err := bringUp(e.device, e.addresses...); err != nil {

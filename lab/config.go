@@ -28,12 +28,24 @@ type Config struct {
 	// Workers is the number of the director's workers; default 1. They share the CPUs that this
 	// process may use.
 	Workers int
+	// Offloads says what hosts leave to the network card that a veth pair is not; default nothing.
+	Offloads Offloads
 	// Binary is the fulcrum program, started as director and as real servers.
 	Binary string
 	// Outlive lets the real servers and the director live on after this process, for a lab that is to
 	// be kept. Otherwise they die with it, however it ends.
 	Outlive bool
 }
+
+// Offloads says how much work on packets the lab's hosts leave to a network card. af_packet does
+// none of it.
+type Offloads int
+
+const (
+	NoOffloads       Offloads = iota // hosts send finished packets
+	ChecksumOffloads                 // hosts leave checksums, but no segments
+	AllOffloads                      // as the kernel makes veth pairs
+)
 
 // Validate fills in the defaults and returns an error for a wrong value.
 func (c *Config) Validate() error {

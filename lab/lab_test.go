@@ -275,7 +275,7 @@ func TestOffloadsAreOff(t *testing.T) {
 
 func offloadsIn(ns namespace, device string) (on []string, err error) {
 	err = ns.do(func() error {
-		on, err = activeOffloads(device)
+		on, err = activeOffloads(device, offloads)
 		return err
 	})
 	return on, err

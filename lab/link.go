@@ -62,7 +62,7 @@ func plugInto(bridge, plug string) error {
 	if err := netlink.LinkSetMaster(port, master); err != nil {
 		return fmt.Errorf("plugging %s into bridge %s: %w", plug, bridge, err)
 	}
-	return disableOffloads(plug)
+	return nil
 }
 
 // bringUp gives a device of the current namespace its addresses and sets it up.

@@ -40,25 +40,35 @@ type ethtoolRequest struct {
 	_     [16]byte
 }
 
-// disableOffloads switches off all offloads of a device in the current namespace.
-func disableOffloads(device string) error {
-	for _, o := range offloads {
+// disable switches off those offloads of a device in the current namespace that are not wanted.
+func (o Offloads) disable(device string) error {
+	switch o {
+	case AllOffloads:
+		return nil
+	case ChecksumOffloads:
+		return disableOffloads(device, offloads[:len(offloads)-1])
+	}
+	return disableOffloads(device, offloads)
+}
+
+func disableOffloads(device string, unwanted []offload) error {
+	for _, o := range unwanted {
 		if _, err := ethtool(device, ethtoolValue{command: o.set}); err != nil {
 			return fmt.Errorf("switching %s off on %s: %w", o.name, device, err)
 		}
 	}
 	// Some drivers accept the command and leave the feature on.
-	on, err := activeOffloads(device)
+	on, err := activeOffloads(device, unwanted)
 	if err == nil && len(on) > 0 {
 		err = fmt.Errorf("switching offloads off on %s: %s stayed on", device, strings.Join(on, ", "))
 	}
 	return err
 }
 
-// activeOffloads returns the offloads of a device in the current namespace that are on.
-func activeOffloads(device string) ([]string, error) {
+// activeOffloads returns which offloads of a device in the current namespace are on.
+func activeOffloads(device string, among []offload) ([]string, error) {
 	var on []string
-	for _, o := range offloads {
+	for _, o := range among {
 		value, err := ethtool(device, ethtoolValue{command: o.get})
 		if err != nil {
 			return nil, fmt.Errorf("reading %s of %s: %w", o.name, device, err)

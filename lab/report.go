@@ -29,6 +29,9 @@ type PortReport struct {
 	Name        string `json:"name"`
 	Received    uint64 `json:"received"`
 	Transmitted uint64 `json:"transmitted"`
+	// PartialChecksums and Oversized count packets whose senders left work to a network card.
+	PartialChecksums uint64 `json:"partial_checksums"`
+	Oversized        uint64 `json:"oversized"`
 }
 
 // Traffic counts sessions, packets and bytes of a service or a real server: In from clients, Out

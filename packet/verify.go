@@ -25,12 +25,16 @@ func (p *Parsed) TransportValid(frame []byte) bool {
 
 // sumValid checks a checksum that covers the pseudo header and b.
 func (p *Parsed) sumValid(frame, b []byte) bool {
-	pseudo := PseudoHeader4(p.Src, p.Dst, p.Protocol, len(b))
-	if p.Kind.Is6() {
-		ip := IPv6(frame[p.Network:])
-		pseudo = PseudoHeader6(ip.Src(), ip.Dst(), p.Protocol, len(b))
+	return Fold(Sum(b, p.pseudoHeader(frame, len(b)))) == 0xffff
+}
+
+// pseudoHeader returns the unfolded sum of the pseudo header for length bytes.
+func (p *Parsed) pseudoHeader(frame []byte, length int) uint64 {
+	if !p.Kind.Is6() {
+		return PseudoHeader4(p.Src, p.Dst, p.Protocol, length)
 	}
-	return Fold(Sum(b, pseudo)) == 0xffff
+	ip := IPv6(frame[p.Network:])
+	return PseudoHeader6(ip.Src(), ip.Dst(), p.Protocol, length)
 }
 
 var (
@@ -39,8 +43,11 @@ var (
 )
 
 // Valid reports whether the checksum is right.
-func (s SCTP) Valid() bool {
+func (s SCTP) Valid() bool { return s.sum() == s.Checksum() }
+
+// sum returns the right checksum.
+func (s SCTP) sum() uint32 {
 	sum := crc32.Update(0, castagnoli, s[:8])
 	sum = crc32.Update(sum, castagnoli, noChecksum[:])
-	return crc32.Update(sum, castagnoli, s[SCTPLen:]) == s.Checksum()
+	return crc32.Update(sum, castagnoli, s[SCTPLen:])
 }

@@ -21,6 +21,10 @@ const (
 	// RxMultiSegment means that the packet has several segments that could not be joined into
 	// one. Only the first is visible.
 	RxMultiSegment
+	// RxUnfinished means that the packet is as a kernel has it, whose senders leave work to network
+	// cards: the checksum may be missing (packet.CompleteChecksum), and a segment may be longer than
+	// the MTU, and cut off.
+	RxUnfinished
 )
 
 // Packet describes one packet and its buffer. The buffer is outside the Go heap. It belongs to the

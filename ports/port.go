@@ -48,6 +48,10 @@ type Port interface {
 type Link struct {
 	Up    bool   // the link carries packets
 	Speed uint32 // Mbit/s; 0 if unknown
+	// Gone means that the kernel's interface of the device was deleted, or left the network
+	// namespace: no packet will pass again. Returned means that another one has its name by now, and
+	// a port opened anew would work.
+	Gone, Returned bool
 }
 
 // Stats are the counters of a device since it was started.

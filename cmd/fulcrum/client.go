@@ -118,6 +118,9 @@ func showStatus(w io.Writer, s api.Status) {
 	fmt.Fprintf(w, "file\t%s\nup\t%s\nservices\t%d\nsessions\t%d\nreceived\t%d\ntransmitted\t%d\ndropped\t%d\nheld\t%d\n",
 		s.File, time.Duration(s.UptimeSeconds*float64(time.Second)).Truncate(time.Second), s.Services, s.Sessions, s.Received, s.Transmitted, s.Dropped, s.Held)
 	fmt.Fprintf(w, "VIPs\t%d, %d passive\n", s.VIPs, s.PassiveVIPs)
+	for _, p := range s.PortWarnings {
+		fmt.Fprintf(w, "port %s\t%s\n", p.Port, p.Warning)
+	}
 	for _, c := range s.Conflicts[:min(len(s.Conflicts), mostVIPs)] {
 		fmt.Fprintf(w, "address conflict\t%s on %s: claimed by %s, %s, last at %s\n", c.Address, c.Port,
 			c.MAC, count(int(c.Claims), "time"), c.Last.Local().Format(time.DateTime))

@@ -132,8 +132,15 @@ func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if _, failed := errors.AsType[*engine.Fault](err); failed {
 		return explainFault(err)
 	}
-	return errors.Join(o.writeReport(d, stdout), err)
+	err = errors.Join(o.writeReport(d, stdout), err)
+	if _, replaced := errors.AsType[*director.InterfaceReplaced](err); replaced {
+		return &exitError{code: statusStartAgain, err: err}
+	}
+	return err
 }
+
+// statusStartAgain is the exit status of a director that works again once it is started anew.
+const statusStartAgain = 4
 
 // fullPath returns the absolute path of a file, which other processes can use.
 func fullPath(file string) string {

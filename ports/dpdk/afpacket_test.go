@@ -59,7 +59,7 @@ func TestVethVLAN(t *testing.T) {
 			t.Fatal(err)
 		}
 		rx := receive(t, p.Queue(0), func(p *ports.Packet) bool { return bytes.Equal(p.Bytes(), tagged) })
-		if got := &rx.Packets[0]; got.RxFlags != 0 || got.Offset != ports.Headroom-4 {
+		if got := &rx.Packets[0]; got.RxFlags != ports.RxUnfinished || got.Offset != ports.Headroom-4 {
 			t.Errorf("received %+v", *got)
 		}
 		p.Queue(0).Exchange(nil, &rx, nil)

@@ -142,6 +142,21 @@ func (d device) members() []device {
 	return all
 }
 
+// bringsUnfinished reports whether the driver receives packets as the kernel has them, and does not
+// tell which have a checksum: it knows (TP_STATUS_CSUMNOTREADY of packet sockets) and says nothing.
+func (d device) bringsUnfinished() bool {
+	for _, one := range append(d.members(), d) {
+		if strings.HasPrefix(one.name, "net_af_") ||
+			strings.HasPrefix(one.name, "net_pcap") && one.capturesLive() {
+			return true
+		}
+	}
+	return false
+}
+
+// capturesLive reports whether a device of net_pcap reads an interface.
+func (d device) capturesLive() bool { return d.args["iface"] != "" || d.args["rx_iface"] != "" }
+
 // kernelInterface returns the network interface that the device uses, or "". The iface argument of
 // net_vhost is a socket, not an interface.
 func (d device) kernelInterface() string {

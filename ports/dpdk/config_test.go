@@ -72,6 +72,26 @@ func hugePages(free, reserved string) fstest.MapFS {
 	}
 }
 
+// TestUnfinishedPackets: which drivers bring packets whose senders left work to a network card.
+func TestUnfinishedPackets(t *testing.T) {
+	for text, want := range map[string]bool{
+		"net_af_packet0,iface=eth1":                true,
+		"net_af_xdp0,iface=eth1":                   true,
+		"net_pcap0,iface=eth1":                     true,
+		"net_pcap0,rx_iface=eth1,tx_iface=eth1":    true,
+		"net_pcap0,rx_pcap=a.pcap,tx_pcap=b.pcap":  false,
+		"net_bonding0,mode=1,slave=net_af_packet0": true,
+		"net_bonding0,mode=1,slave=0000:3b:00.0":   false,
+		"net_tap0,iface=tap1":                      false,
+		"net_virtio_user0,iface=eth1":              false,
+		"0000:3b:00.0":                             false,
+	} {
+		if got := parseDevice(text).bringsUnfinished(); got != want {
+			t.Errorf("%s: %v, want %v", text, got, want)
+		}
+	}
+}
+
 func TestPlanMemory(t *testing.T) {
 	tests := []struct {
 		name, mode, free, reserved string

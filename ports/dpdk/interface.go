@@ -13,6 +13,7 @@ import (
 // undo it.
 type networkInterface struct {
 	name   string
+	index  int // the kernel's number, which no other interface gets
 	socket int // in the interface's namespace, so that any thread can close the port
 	mtu    int
 	flags  uint16
@@ -27,11 +28,39 @@ func findInterface(name string) (*networkInterface, error) {
 		return nil, err
 	}
 	i := &networkInterface{name: name, socket: socket}
-	if i.mtu, i.flags, err = i.state(); err != nil {
+	if i.mtu, i.flags, err = i.state(); err == nil {
+		i.index, err = i.present()
+	}
+	if err != nil {
 		unix.Close(socket)
 		return nil, err
 	}
 	return i, nil
+}
+
+// present returns the number of the interface that has the name now.
+func (i *networkInterface) present() (index int, err error) {
+	request, err := unix.NewIfreq(i.name)
+	if err != nil {
+		return 0, err
+	}
+	err = unix.IoctlIfreq(i.socket, unix.SIOCGIFINDEX, request)
+	return int(request.Uint32()), err
+}
+
+// gone reports whether the interface was deleted or left the namespace, and whether another one
+// has its name by now. One that was only renamed is not gone.
+func (i *networkInterface) gone() (gone, returned bool) {
+	request, err := unix.NewIfreq(i.name)
+	if err != nil {
+		return false, false
+	}
+	request.SetUint32(uint32(i.index))
+	if err := unix.IoctlIfreq(i.socket, unix.SIOCGIFNAME, request); !errors.Is(err, unix.ENODEV) {
+		return false, false
+	}
+	_, err = i.present()
+	return true, err == nil
 }
 
 // state reads the current MTU and flags from the kernel (netdevice(7)).
@@ -76,6 +105,9 @@ func (i *networkInterface) setFlags(flags uint16) error {
 // and it stays. A missing interface needs nothing.
 func (i *networkInterface) restore(driverMTU int) error {
 	defer unix.Close(i.socket)
+	if gone, _ := i.gone(); gone {
+		return nil
+	}
 	mtu, flags, err := i.state()
 	if errors.Is(err, unix.ENODEV) {
 		return nil
@@ -129,8 +161,26 @@ func (p *port) findInterface() *Error {
 	return nil
 }
 
+// findMade finds the interface that the driver has created, if it has, to notice that it is
+// deleted.
+func (p *port) findMade() *Error {
+	name := p.device.kernelInterface()
+	if name == "" || p.found != nil {
+		return nil
+	}
+	made, err := findInterface(name)
+	if err == nil {
+		p.made = made
+	}
+	return nil
+}
+
 // restoreInterface restores the state that findInterface recorded.
 func (p *port) restoreInterface() error {
+	if p.made != nil {
+		unix.Close(p.made.socket)
+		p.made = nil
+	}
 	found := p.found
 	if found == nil {
 		return nil

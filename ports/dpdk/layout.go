@@ -45,4 +45,5 @@ const (
 	_ ports.RxFlags = -(ports.RxBadIP ^ C.FULCRUM_RX_BAD_IP)
 	_ ports.RxFlags = -(ports.RxBadL4 ^ C.FULCRUM_RX_BAD_L4)
 	_ ports.RxFlags = -(ports.RxMultiSegment ^ C.FULCRUM_RX_MULTI_SEGMENT)
+	_ ports.RxFlags = -(ports.RxUnfinished ^ C.FULCRUM_RX_UNFINISHED)
 )

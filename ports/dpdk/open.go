@@ -44,7 +44,7 @@ func (p *port) open() error {
 	mark := markLog()
 	steps := []func() *Error{
 		p.claim, p.findInterface, p.probe, p.takeQueues, p.checkLimits, p.makePool, p.configure,
-		p.setUpQueues, p.setMTU, p.start, p.listenToMulticast, p.describe,
+		p.setUpQueues, p.setMTU, p.start, p.findMade, p.listenToMulticast, p.describe,
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {

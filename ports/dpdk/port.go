@@ -8,6 +8,7 @@ package dpdk
 import "C"
 
 import (
+	"cmp"
 	"net"
 	"os"
 	"slices"
@@ -25,6 +26,7 @@ type port struct {
 
 	claimed net.Listener      // nil for devices without a network interface
 	found   *networkInterface // nil too for an interface that the driver creates
+	made    *networkInterface // the interface that the driver has created; or nil
 	probed  bool              // close must remove the device
 	id      C.uint16_t        // valid once probed
 	info    C.struct_rte_eth_dev_info
@@ -70,8 +72,12 @@ func (p *port) link() ports.Link {
 	var speed C.uint32_t
 	C.fulcrum_eth_link_get(p.id, &up, &speed)
 	// Drivers on a kernel's interface report a link that is always up.
-	carries := p.found == nil || p.found.carries()
-	return ports.Link{Up: bool(up) && carries, Speed: uint32(speed)}
+	l := ports.Link{Up: bool(up) && (p.found == nil || p.found.carries()), Speed: uint32(speed)}
+	if below := cmp.Or(p.found, p.made); below != nil {
+		l.Gone, l.Returned = below.gone()
+		l.Up = l.Up && !l.Gone
+	}
+	return l
 }
 
 // Stats reads the counters from the driver.

@@ -24,19 +24,24 @@ var _ ports.Source = (*queue)(nil)
 type queue struct {
 	port, number C.uint16_t // DPDK's numbers of the port and the queue
 	index        C.uint16_t // PortConfig.Index
+	flags        C.uint16_t // ports.RxFlags of every packet that it receives
 	mempool      *C.struct_rte_mempool
 }
 
 func newQueue(p *port, number int) queue {
-	return queue{
+	q := queue{
 		port: p.id, number: C.uint16_t(number),
 		index: C.uint16_t(p.config.Index), mempool: p.pool.mempool,
 	}
+	if p.device.bringsUnfinished() {
+		q.flags = C.FULCRUM_RX_UNFINISHED
+	}
+	return q
 }
 
 // Exchange crosses into C once for all three bursts.
 func (q *queue) Exchange(tx, free, rx *ports.Burst) {
-	C.fulcrum_exchange(q.port, q.number, q.index, burst(tx), burst(free), burst(rx))
+	C.fulcrum_exchange(q.port, q.number, q.index, q.flags, burst(tx), burst(free), burst(rx))
 }
 
 // Alloc allocates a buffer from the port's pool.

@@ -16,6 +16,7 @@
 #define FULCRUM_RX_BAD_IP 4
 #define FULCRUM_RX_BAD_L4 8
 #define FULCRUM_RX_MULTI_SEGMENT 16
+#define FULCRUM_RX_UNFINISHED 32
 
 // ports.Packet.
 struct fulcrum_packet {
@@ -51,7 +52,7 @@ _Static_assert(offsetof(struct fulcrum_burst, packets) == 8, "ports.Burst.Packet
 struct rte_mempool;
 
 // shim_burst.c
-void fulcrum_exchange(uint16_t port, uint16_t queue, uint16_t index,
+void fulcrum_exchange(uint16_t port, uint16_t queue, uint16_t index, uint16_t flags,
 		      struct fulcrum_burst *tx, struct fulcrum_burst *free,
 		      struct fulcrum_burst *rx);
 bool fulcrum_alloc(struct rte_mempool *pool, uint16_t length, struct fulcrum_packet *packet);

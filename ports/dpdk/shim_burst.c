@@ -97,7 +97,9 @@ static inline void describe(struct rte_mbuf *m, struct fulcrum_packet *p, uint16
 	words[4] = port | (uint64_t)queue << 16;
 }
 
-static inline void receive(uint16_t port, uint16_t queue, uint16_t index, struct fulcrum_burst *rx)
+// Every packet has the given flags.
+static inline void receive(uint16_t port, uint16_t queue, uint16_t index, uint16_t flags,
+			   struct fulcrum_burst *rx)
 {
 	struct rte_mbuf *mbufs[FULCRUM_MAX_BURST];
 	uint16_t n = rte_eth_rx_burst(port, queue, mbufs, FULCRUM_MAX_BURST);
@@ -105,18 +107,18 @@ static inline void receive(uint16_t port, uint16_t queue, uint16_t index, struct
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = mbufs[i];
 		struct fulcrum_packet *p = &rx->packets[i];
-		uint16_t flags = 0;
+		uint16_t more = 0;
 
 		if (unlikely(m->nb_segs > 1))
-			flags = make_contiguous(m);
+			more = make_contiguous(m);
 		// The parser reads the headers soon after this loop.
 		rte_prefetch0(rte_pktmbuf_mtod(m, void *));
-		describe(m, p, flags, index, queue);
+		describe(m, p, flags | more, index, queue);
 	}
 	rx->n = n;
 }
 
-void fulcrum_exchange(uint16_t port, uint16_t queue, uint16_t index,
+void fulcrum_exchange(uint16_t port, uint16_t queue, uint16_t index, uint16_t flags,
 		      struct fulcrum_burst *tx, struct fulcrum_burst *free,
 		      struct fulcrum_burst *rx)
 {
@@ -125,7 +127,7 @@ void fulcrum_exchange(uint16_t port, uint16_t queue, uint16_t index,
 	if (free && free->n)
 		release(free);
 	if (rx)
-		receive(port, queue, index, rx);
+		receive(port, queue, index, flags, rx);
 }
 
 bool fulcrum_alloc(struct rte_mempool *pool, uint16_t length, struct fulcrum_packet *packet)

@@ -21,6 +21,9 @@ type Config struct {
 	// 0 is no limit.
 	TxLimit int
 
+	// RxFlags are set on every packet that it receives.
+	RxFlags ports.RxFlags
+
 	// RSS is the rule by which Receive spreads frames over the queues. Without it, all frames
 	// reach queue 0.
 	RSS *ports.RSS
@@ -34,13 +37,14 @@ type Config struct {
 type Port struct {
 	cfg    Config
 	queues []*queue
-	down   atomic.Bool // the link is
+	link   atomic.Pointer[ports.Link]
 }
 
 // NewPort returns a started port.
 func NewPort(cfg Config) *Port {
 	cfg.MTU = orDefault(cfg.MTU, 1500)
 	p := &Port{cfg: cfg}
+	p.SetLink(ports.Link{Up: true})
 	for i := range orDefault(cfg.Queues, 1) {
 		p.queues = append(p.queues, &queue{port: p, index: i})
 	}
@@ -75,11 +79,11 @@ func (p *Port) Queue(i int) ports.Queue { return p.queues[i] }
 // RSS returns Config.RSS.
 func (p *Port) RSS() *ports.RSS { return p.cfg.RSS }
 
-// Link returns a link that is up, unless SetLink has taken it down.
-func (p *Port) Link() ports.Link { return ports.Link{Up: !p.down.Load()} }
+// Link returns a link that is up, unless SetLink has said otherwise.
+func (p *Port) Link() ports.Link { return *p.link.Load() }
 
-// SetLink takes the link up or down. Packets pass in any case.
-func (p *Port) SetLink(up bool) { p.down.Store(!up) }
+// SetLink changes the state of the link. Packets pass in any case.
+func (p *Port) SetLink(l ports.Link) { p.link.Store(&l) }
 
 // XStats returns nothing.
 func (p *Port) XStats() ([]ports.XStat, error) { return nil, nil }
@@ -129,6 +133,7 @@ func (p *Port) Deliver(i int, frame []byte) bool {
 func (p *Port) DeliverPacket(i int, pkt ports.Packet) bool {
 	q := p.queues[i]
 	pkt.Port, pkt.Queue = uint16(p.cfg.Index), uint16(i)
+	pkt.RxFlags |= p.cfg.RxFlags
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.waiting = append(q.waiting, pkt)

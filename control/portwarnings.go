@@ -1,0 +1,32 @@
+package control
+
+import "fmt"
+
+// PortWarning is something about a port that needs attention.
+type PortWarning struct {
+	Port    string `json:"port"`
+	Warning string `json:"warning"`
+}
+
+// PortWarnings returns what needs attention, in the order of the ports.
+func (r *Report) PortWarnings() []PortWarning {
+	all := []PortWarning{} // JSON shows an empty list, not null
+	for _, p := range r.Ports {
+		switch {
+		case p.Gone:
+			all = append(all, PortWarning{p.Name, "its network interface is gone"})
+		case !p.Up:
+			all = append(all, PortWarning{p.Name, "the link is down"})
+		}
+		if p.Oversized > 0 {
+			all = append(all, PortWarning{p.Name, OversizedWarning(p.Oversized)})
+		}
+	}
+	return all
+}
+
+// OversizedWarning says what packets longer than the MTU mean, and what to do about them.
+func OversizedWarning(packets uint64) string {
+	return fmt.Sprintf("%d packets longer than the MTU; switch off the senders' offloads: "+
+		"ethtool -K DEV tx off tso off gso off, and gro off on the port's interface", packets)
+}
