@@ -160,8 +160,9 @@ func memoryGroup(t *testing.T) (group, limit string) {
 // TestNotRoot runs the director as another user.
 func TestNotRoot(t *testing.T) {
 	needRoot(t)
-	asNobody(t, "run", "--config", publicFile(t, quiet(t, "", ""), 0o644)).
-		refused(1, "permission denied", "run it as root")
+	socket := quiet(t, quietDevice, "net_af_packet0,iface=lo")
+	asNobody(t, "run", "--config", publicFile(t, socket, 0o644)).
+		refused(1, "without CAP_NET_RAW and CAP_NET_ADMIN", "permission denied", "run it as root")
 	asNobody(t, "run", "--config", publicFile(t, quiet(t, "", ""), 0o600)).
 		refused(1, "cannot read the configuration", "permission denied", "name a readable")
 	asNobody(t, "lab").refused(1, "needs root", "sudo")

@@ -45,7 +45,11 @@ func Start(c Config) (*EAL, error) {
 		return nil, err
 	}
 	c = c.withDefaults()
-	if err := requireRoot(); err != nil {
+	has, err := effective()
+	if err != nil {
+		return nil, err
+	}
+	if err := requireRights(c.Devices, has); err != nil {
 		return nil, err
 	}
 	total, err := totalMemory()
