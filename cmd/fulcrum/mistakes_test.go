@@ -9,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // quiet returns testdata/quiet.toml with one text replaced by another.
@@ -169,15 +171,39 @@ func TestNotRoot(t *testing.T) {
 	asNobody(t, "lab", "clean").refused(1, "needs root", "sudo")
 }
 
-// asNobody starts the program under another uid. It starts the file through /proc/self, because
+// TestRightsWithoutRoot runs the director as another user with the capabilities that its device
+// needs, and nothing more.
+func TestRightsWithoutRoot(t *testing.T) {
+	needRoot(t)
+	for device, rights := range map[string][]uintptr{
+		quietDevice:               nil,
+		"net_af_packet0,iface=lo": {unix.CAP_NET_RAW, unix.CAP_NET_ADMIN},
+	} {
+		file := publicFile(t, quiet(t, quietDevice, device), 0o644)
+		folder := filepath.Dir(file)
+		if err := os.Chown(folder, 65534, 65534); err != nil {
+			t.Fatal(err)
+		}
+		p := nobody(t, "run", "--config", file)
+		p.command.Env = append(os.Environ(), "RUNTIME_DIRECTORY="+folder)
+		p.command.SysProcAttr.AmbientCaps = rights
+		p.command.SysProcAttr.Cloneflags = syscall.CLONE_NEWNET // "lo" is this test's alone
+		p.start().awaitReady().endsWell()
+	}
+}
+
+// asNobody starts the program under another uid.
+func asNobody(t *testing.T, arguments ...string) *program { return nobody(t, arguments...).start() }
+
+// nobody prepares the program for another uid. It starts the file through /proc/self, because
 // other users cannot enter its folder.
-func asNobody(t *testing.T, arguments ...string) *program {
+func nobody(t *testing.T, arguments ...string) *program {
 	p := newProgram(t, arguments...)
 	p.command.Path, p.command.Dir = "/proc/self/exe", "/"
 	p.command.SysProcAttr = &syscall.SysProcAttr{
 		Credential: &syscall.Credential{Uid: 65534, Gid: 65534},
 	}
-	return p.start()
+	return p
 }
 
 // publicFile writes a file into a folder that every user may enter. They may not enter t.TempDir.
