@@ -21,9 +21,9 @@ import (
 const minTokenLength = 32
 
 // ServeRemote serves the control API over TCP with TLS 1.3, to clients that send the token. It
-// reads the certificate, key and token from their files once.
+// reads the token from its file once, and the certificate and its key again when they change.
 func ServeRemote(c config.Control, handler http.Handler, log *slog.Logger) (*Server, error) {
-	certificate, err := tls.LoadX509KeyPair(c.Certificate, c.Key)
+	held, err := readCertificates(c, log)
 	if err != nil {
 		return nil, fmt.Errorf("read the control API's certificate: %w; "+
 			"see control.certificate and control.key", err)
@@ -36,7 +36,7 @@ func ServeRemote(c config.Control, handler http.Handler, log *slog.Logger) (*Ser
 	if err != nil {
 		return nil, fmt.Errorf("listen for the control API: %w; see control.listen", err)
 	}
-	secure := &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS13}
+	secure := &tls.Config{GetCertificate: held.get, MinVersion: tls.VersionTLS13}
 	return Serve(ServerConfig{
 		Name: controlAPI, Listener: listener, TLS: secure, Log: log,
 		Handler: authorized(token, handler),

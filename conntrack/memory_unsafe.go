@@ -5,10 +5,13 @@ package conntrack
 // element types. The elements hold no pointers, so the garbage collector need not look at them.
 
 import (
+	"errors"
 	"fmt"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"fulcrum/host"
 )
 
 const (
@@ -51,17 +54,14 @@ func carve[T any](rest *[]byte, n int) []T {
 func (t *Table) mapBytes(size int, huge bool) (err error) {
 	const prot, flags = unix.PROT_READ | unix.PROT_WRITE, unix.MAP_PRIVATE | unix.MAP_ANON
 	if huge {
-		rounded := (size + hugePageSize - 1) &^ (hugePageSize - 1)
-		if t.memory, err = unix.Mmap(-1, 0, rounded, prot,
-			flags|unix.MAP_HUGETLB|unix.MAP_POPULATE); err == nil {
+		if t.memory, err = host.MapHuge(hugePageSize, pagesFor(size)); err == nil {
 			return nil
 		}
-		t.notes = append(t.notes, fmt.Sprintf("sessions are on ordinary pages, "+
-			"as no %d huge pages are free; huge pages are faster", rounded/hugePageSize))
+		t.notes = append(t.notes, fmt.Sprintf("sessions are on ordinary pages, as %v; "+
+			"huge pages are faster", err))
 	}
-	if available, known := availableMemory(); known && !leavesEnough(size, available) {
-		return fmt.Errorf("only %d MiB are available, and a sixteenth must stay free",
-			available>>20)
+	if err := errors.Join(host.CheckSpace(size), host.CheckMemory(size)); err != nil {
+		return err
 	}
 	if t.memory, err = unix.Mmap(-1, 0, size, prot, flags); err != nil {
 		return err
@@ -72,6 +72,9 @@ func (t *Table) mapBytes(size int, huge bool) (err error) {
 	_ = unix.Madvise(t.memory, unix.MADV_POPULATE_WRITE)
 	return nil
 }
+
+// pagesFor returns how many huge pages hold size bytes.
+func pagesFor(size int) int { return (size + hugePageSize - 1) / hugePageSize }
 
 // Close unmaps the table's memory. The table must not be used afterwards; a second Close does
 // nothing.

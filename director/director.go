@@ -42,6 +42,7 @@ type Director struct {
 
 	devices *devices
 	workers *workers
+	serving *serving
 	engine  *engine.Engine                 // valid once the part forwarding has started
 	running *control.Running               // valid with engine
 	final   atomic.Pointer[control.Report] // the last report; nil until the workers have stopped
@@ -57,8 +58,9 @@ func New(c Config) (*Director, error) {
 	kept := &cpus{cfg: c}
 	d.devices = &devices{cfg: c, cpus: kept}
 	d.workers = newWorkers(d)
+	d.serving = &serving{Director: d}
 	d.parts.parts = []Part{kept, d.devices, &forwarding{d}, &watching{Director: d},
-		&serving{Director: d}, d.workers, &moves{Director: d}}
+		d.serving, d.workers, &moves{Director: d}}
 	return d, nil
 }
 
@@ -75,8 +77,11 @@ func (d *Director) Stop() error { return d.parts.Stop() }
 func (d *Director) Done() <-chan struct{} { return d.workers.ended }
 
 // Reload reads the configuration's file again and applies what has changed. An invalid file changes
-// nothing. Any goroutine may call it between Start and Stop.
+// nothing. A control socket whose file was removed is created again first. Any goroutine may call it between Start and Stop.
 func (d *Director) Reload() (control.Plan, error) {
+	if err := d.serving.renewSocket(); err != nil {
+		d.cfg.Log.Warn("the control socket cannot be created again", "error", err)
+	}
 	next, err := config.Load(d.cfg.File)
 	if err != nil {
 		return control.Plan{}, err

@@ -2,8 +2,11 @@ package director
 
 import (
 	"errors"
+	"io/fs"
 	"net/http"
+	"os"
 	"slices"
+	"sync"
 
 	"fulcrum/api"
 	"fulcrum/config"
@@ -15,15 +18,18 @@ import (
 type serving struct {
 	*Director
 	servers []*api.Server
+	handler http.Handler // of the control API
+
+	mu     sync.Mutex  // guards socket
+	socket *api.Server // nil without a control API
 }
 
 func (s *serving) Start() error {
 	m := control.NewMetrics(s.cfg.Config, s.engine.Report)
-	handler := api.NewHandler(s.running, s.engine, m)
+	s.handler = api.NewHandler(s.running, s.engine, m)
 	for _, serve := range []func() (*api.Server, error){
 		func() (*api.Server, error) { return s.serveMetrics(m) },
-		func() (*api.Server, error) { return s.serveRemote(handler) },
-		func() (*api.Server, error) { return s.serveSocket(handler) },
+		func() (*api.Server, error) { return s.serveRemote(s.handler) },
 	} {
 		server, err := serve()
 		if err != nil {
@@ -33,10 +39,20 @@ func (s *serving) Start() error {
 			s.servers = append(s.servers, server)
 		}
 	}
+	var err error
+	if s.socket, err = s.serveSocket(); err != nil {
+		return errors.Join(err, s.Stop())
+	}
 	return nil
 }
 
 func (s *serving) Stop() (err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.socket != nil {
+		err = s.socket.Close()
+		s.socket = nil
+	}
 	for _, server := range slices.Backward(s.servers) {
 		err = errors.Join(err, server.Close())
 	}
@@ -61,12 +77,33 @@ func (s *serving) serveRemote(handler http.Handler) (*api.Server, error) {
 
 // serveSocket serves the control API on its socket. If the configuration has the default path and
 // the socket cannot be created there, the director runs without a control API.
-func (s *serving) serveSocket(handler http.Handler) (*api.Server, error) {
+func (s *serving) serveSocket() (*api.Server, error) {
 	path := s.cfg.Config.Director.Control
-	server, err := api.ServeSocket(path, handler, s.cfg.Log)
+	server, err := api.ServeSocket(path, s.handler, s.cfg.Log)
 	if err != nil && path == config.DefaultControl {
 		s.cfg.Log.Info("no control API", "reason", err)
 		return nil, nil
 	}
 	return server, err
+}
+
+// renewSocket creates the socket again if its file is gone, or could not be created before. Requests
+// in progress at the former one have a second to finish.
+func (s *serving) renewSocket() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, err := os.Lstat(s.cfg.Config.Director.Control); !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	next, err := s.serveSocket()
+	if err != nil || next == nil {
+		return err
+	}
+	former := s.socket
+	s.socket = next
+	s.cfg.Log.Info("the control socket was created again", "file", s.cfg.Config.Director.Control)
+	if former == nil {
+		return nil
+	}
+	return former.Close()
 }

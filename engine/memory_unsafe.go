@@ -9,12 +9,17 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	machine "fulcrum/host" // "host" is a station in tests
 )
 
 // reserve returns n zeroed elements. The kernel gives a page only when it is first touched: a large
 // slice costs what is used of it, and never moves.
 func reserve[T any](n int) ([]T, error) {
 	size := n * int(unsafe.Sizeof(*new(T)))
+	if err := machine.CheckSpace(size); err != nil {
+		return nil, fmt.Errorf("reserve %d MiB for real servers: %w", size>>20, err)
+	}
 	b, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE,
 		unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
 	if err != nil {

@@ -1,12 +1,16 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // quiet returns testdata/quiet.toml with one text replaced by another.
@@ -72,37 +76,131 @@ func (p *program) refused(status int, says ...string) {
 // TestSessionsBeyondMemory limits the memory of the child. To ask for more than the machine has
 // would not do: a kernel that overcommits might grant it.
 func TestSessionsBeyondMemory(t *testing.T) {
+	sessions := quiet(t, "max = 1_000", "max = 200_000_000")
+	withSpace(t, 8000, sessions).refused(1, "200000000 sessions", "address space is limited to 8000 MiB",
+		"ulimit -v", "lower session.max")
+}
+
+// TestLittleAddressSpace takes away more and more of what Go, DPDK and the director reserve. Each of
+// them ends the process in its own way, if it is let.
+func TestLittleAddressSpace(t *testing.T) {
+	for _, mib := range []int{100, 400, 800, 1200, 1500, 2000, 2048, 2300} {
+		p := withSpace(t, mib, quiet(t, "", ""))
+		p.refused(1, fmt.Sprintf("address space is limited to %d MiB", mib), "ulimit -v")
+	}
+	withSpace(t, 6000, quiet(t, "\"off\"", "\"auto\"")).awaitReady().endsWell()
+}
+
+// withSpace starts a director whose address space is limited.
+func withSpace(t *testing.T, mib int, config string) *program {
+	return inShell(t, fmt.Sprintf("ulimit -v %d", mib<<10), config).start()
+}
+
+// inShell prepares a director that a shell becomes after a command.
+func inShell(t *testing.T, command, config string) *program {
 	needRoot(t)
-	p := newProgram(t, "run", "--config", writeFile(t, "bad.toml",
-		quiet(t, "max = 1_000", "max = 200_000_000")))
-	limited := append([]string{"-c", `ulimit -v 8000000; exec "$0" "$@"`, p.command.Path},
-		p.command.Args[1:]...)
+	p := newProgram(t, "run", "--config", writeFile(t, "director.toml", config))
+	limited := append([]string{"-c", command + ` && exec "$0" "$@"`, p.command.Path}, p.command.Args[1:]...)
 	sh := exec.Command("/bin/sh", limited...)
 	sh.Stdout, sh.Stderr, sh.SysProcAttr = p.command.Stdout, p.command.Stderr, p.command.SysProcAttr
 	p.command = sh
-	p.start().refused(1, "200000000 sessions", "cannot allocate memory", "lower session.max")
+	return p
+}
+
+// TestMemoryOfControlGroup has a director in a control group that has too little memory for its
+// sessions, or just enough. The kernel would kill it without a word.
+func TestMemoryOfControlGroup(t *testing.T) {
+	group, limit := memoryGroup(t)
+	inGroup := func(mib int, config string) *program {
+		if err := os.WriteFile(limit, []byte(strconv.Itoa(mib<<20)), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return inShell(t, "echo $$ > "+filepath.Join(group, "cgroup.procs"), config).start()
+	}
+	million := quiet(t, "max = 1_000", "max = 1_000_000")
+	inGroup(100, million).refused(1, "session table", "of the control group", filepath.Base(limit),
+		"lower session.max")
+	inGroup(300, million).awaitReady().endsWell()
+	inGroup(40, quiet(t, "rx_descriptors = 128", "rx_descriptors = 4096\nmtu = 9000")).
+		refused(1, `port "front"`, "of the control group", "fewer descriptors")
+}
+
+// endsWell stops the program, which has run until then.
+func (p *program) endsWell() {
+	p.t.Helper()
+	p.signal(syscall.SIGTERM)
+	if code := p.end(); code != 0 {
+		p.t.Errorf("status %d:\n%s", code, p.stderr.String())
+	}
+}
+
+// memoryGroup makes a control group, and returns its folder and the file with its limit.
+func memoryGroup(t *testing.T) (group, limit string) {
+	t.Helper()
+	needRoot(t)
+	for _, c := range []struct{ root, limit string }{
+		{"/sys/fs/cgroup/memory", "memory.limit_in_bytes"}, {"/sys/fs/cgroup", "memory.max"},
+	} {
+		group = filepath.Join(c.root, fmt.Sprintf("fulcrum-test-%d", os.Getpid()))
+		if os.Mkdir(group, 0o755) != nil {
+			continue
+		}
+		t.Cleanup(func() {
+			eventually(t, "the end of "+group, func() bool { return os.Remove(group) == nil })
+		})
+		if _, err := os.Stat(filepath.Join(group, c.limit)); err == nil {
+			return group, filepath.Join(group, c.limit)
+		}
+	}
+	t.Skip("control groups for memory cannot be made here")
+	return "", ""
 }
 
 // TestNotRoot runs the director as another user.
 func TestNotRoot(t *testing.T) {
 	needRoot(t)
-	asNobody(t, "run", "--config", publicFile(t, quiet(t, "", ""), 0o644)).
-		refused(1, "permission denied", "run it as root")
+	socket := quiet(t, quietDevice, "net_af_packet0,iface=lo")
+	asNobody(t, "run", "--config", publicFile(t, socket, 0o644)).
+		refused(1, "without CAP_NET_RAW and CAP_NET_ADMIN", "permission denied", "run it as root")
 	asNobody(t, "run", "--config", publicFile(t, quiet(t, "", ""), 0o600)).
 		refused(1, "cannot read the configuration", "permission denied", "name a readable")
 	asNobody(t, "lab").refused(1, "needs root", "sudo")
 	asNobody(t, "lab", "clean").refused(1, "needs root", "sudo")
 }
 
-// asNobody starts the program under another uid. It starts the file through /proc/self, because
+// TestRightsWithoutRoot runs the director as another user with the capabilities that its device
+// needs, and nothing more.
+func TestRightsWithoutRoot(t *testing.T) {
+	needRoot(t)
+	for device, rights := range map[string][]uintptr{
+		quietDevice:               nil,
+		"net_af_packet0,iface=lo": {unix.CAP_NET_RAW, unix.CAP_NET_ADMIN},
+	} {
+		file := publicFile(t, quiet(t, quietDevice, device), 0o644)
+		folder := filepath.Dir(file)
+		if err := os.Chown(folder, 65534, 65534); err != nil {
+			t.Fatal(err)
+		}
+		p := nobody(t, "run", "--config", file)
+		p.command.Env = append(os.Environ(), "RUNTIME_DIRECTORY="+folder)
+		p.command.SysProcAttr.AmbientCaps = rights
+		p.command.SysProcAttr.Cloneflags = syscall.CLONE_NEWNET // "lo" is this test's alone
+		p.start().awaitReady().endsWell()
+	}
+}
+
+// asNobody starts the program under another uid.
+func asNobody(t *testing.T, arguments ...string) *program { return nobody(t, arguments...).start() }
+
+// nobody prepares the program for another uid. It starts the file through /proc/self, because
 // other users cannot enter its folder.
-func asNobody(t *testing.T, arguments ...string) *program {
+func nobody(t *testing.T, arguments ...string) *program {
 	p := newProgram(t, arguments...)
 	p.command.Path, p.command.Dir = "/proc/self/exe", "/"
 	p.command.SysProcAttr = &syscall.SysProcAttr{
 		Credential: &syscall.Credential{Uid: 65534, Gid: 65534},
 	}
-	return p.start()
+	return p
 }
 
 // publicFile writes a file into a folder that every user may enter. They may not enter t.TempDir.

@@ -2,7 +2,6 @@ package dpdk
 
 import (
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -91,15 +90,6 @@ func (c Config) busArguments() []string {
 }
 
 func mebibytes(bytes int64) int64 { return (bytes + 1<<20 - 1) >> 20 }
-
-// requireRoot returns an error without root. DPDK itself fails late, and differently with each
-// driver.
-func requireRoot() error {
-	if os.Geteuid() == 0 {
-		return nil
-	}
-	return &Error{Doing: "starting DPDK", Err: os.ErrPermission, Try: "run it as root"}
-}
 
 // device is a parsed device string.
 type device struct {

@@ -1,6 +1,7 @@
 package dpdk
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -93,44 +94,74 @@ func TestUnfinishedPackets(t *testing.T) {
 }
 
 func TestPlanMemory(t *testing.T) {
-	tests := []struct {
-		name, mode, free, reserved string
-		arg                        string // empty for an error
+	refused := errors.New("no such luck")
+	for _, test := range []struct {
+		mode string
+		try  error
+		arg  string // empty for an error
 	}{
-		{"auto, enough", "auto", "256", "0", "--in-memory"},
-		{"auto, too few", "auto", "255", "0", "--no-huge"},
-		{"auto, reserved by others", "auto", "256", "1", "--no-huge"},
-		{"off, enough", "off", "256", "0", "--no-huge"},
-		{"on, enough", "on", "256", "0", "--in-memory"},
-		{"on, too few", "on", "255", "0", ""},
-	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			c := Config{HugePages: test.mode, Memory: 512 << 20}
-			plan, err := planMemory(c, hugePages(test.free, test.reserved), 4<<30)
-			if (err != nil) != (test.arg == "") {
-				t.Fatalf("error is %v", err)
-			}
-			if err != nil && !strings.Contains(err.Error(), "vm.nr_hugepages=256") {
-				t.Errorf("%q does not say how many pages to reserve", err)
-			}
-			if err == nil && (!slices.Contains(plan.args, test.arg) || plan.note == "") {
-				t.Errorf("plan is %+v", plan)
-			}
-		})
+		{"auto", nil, "--in-memory"},
+		{"auto", refused, "--no-huge"},
+		{"off", nil, "--no-huge"},
+		{"on", nil, "--in-memory"},
+		{"on", refused, ""},
+	} {
+		c := Config{HugePages: test.mode, Memory: 512 << 20}
+		plan, err := planMemory(c, 4<<30, func(int64) error { return test.try })
+		if (err != nil) != (test.arg == "") {
+			t.Fatalf("%+v: error is %v", test, err)
+		}
+		if err != nil && !strings.Contains(err.Error(), "vm.nr_hugepages=256") {
+			t.Errorf("%q does not say how many pages to reserve", err)
+		}
+		if err == nil && (!slices.Contains(plan.args, test.arg) || plan.note == "") {
+			t.Errorf("%+v: plan is %+v", test, plan)
+		}
+		if test.mode == "auto" && test.try != nil && !strings.Contains(plan.note, "no such luck") {
+			t.Errorf("%q does not say why", plan.note)
+		}
 	}
 }
 
-func TestNoHugePagesInTheKernel(t *testing.T) {
-	plan, err := planMemory(Config{HugePages: "auto", Memory: 1 << 20}, fstest.MapFS{}, 4<<30)
-	if err != nil || !slices.Contains(plan.args, "--no-huge") {
-		t.Errorf("plan is %+v, %v", plan, err)
+func TestHugePagesThatDPDKTakes(t *testing.T) {
+	const small, large = 2 << 20, 1 << 30
+	for _, c := range []struct {
+		sizes []pageSize // free
+		bytes int64
+		want  []pageSize // nil for an error
+	}{
+		{[]pageSize{{large, 0}, {small, 256}}, 512 << 20, []pageSize{{small, 256}}},
+		{[]pageSize{{large, 0}, {small, 255}}, 512 << 20, nil},
+		{[]pageSize{{large, 1}, {small, 300}}, 512 << 20, []pageSize{{small, 256}}},
+		{[]pageSize{{large, 2}, {small, 300}}, large + 3<<20, []pageSize{{large, 1}, {small, 2}}},
+		{[]pageSize{{large, 1}}, 512 << 20, []pageSize{{large, 1}}},
+		{nil, 1, nil},
+	} {
+		got, err := hugePagesFor(c.sizes, c.bytes)
+		if !slices.Equal(got, c.want) || (err != nil) != (c.want == nil) {
+			t.Errorf("%d bytes of %v: %v, %v; want %v", c.bytes, c.sizes, got, err, c.want)
+		}
+	}
+	if got := hugePageSizes(hugePages("9", "2")); !slices.Equal(got, []pageSize{{large, 0}, {small, 7}}) {
+		t.Errorf("free are %v", got)
+	}
+	if got := hugePageSizes(fstest.MapFS{}); got != nil {
+		t.Errorf("a kernel without huge pages has %v", got)
+	}
+}
+
+// TestHugePagesThatAreOnlySaidToBeFree has pages in sysfs that the kernel does not give.
+func TestHugePagesThatAreOnlySaidToBeFree(t *testing.T) {
+	err := tryHugePages(hugePages("1000000000", "0"), 1<<50)
+	if err == nil || !strings.Contains(err.Error(), "gets no 536870912 huge pages of 2048 KiB") {
+		t.Errorf("the error is %v", err)
 	}
 }
 
 func TestMoreMemoryThanThereIs(t *testing.T) {
 	for _, mode := range []string{"auto", "off"} {
-		_, err := planMemory(Config{HugePages: mode, Memory: 4<<30 + 1}, fstest.MapFS{}, 4<<30)
+		_, err := planMemory(Config{HugePages: mode, Memory: 4<<30 + 1}, 4<<30,
+			func(int64) error { return errors.New("no huge pages") })
 		if err == nil || !strings.Contains(err.Error(), "the machine has 4096 MiB") {
 			t.Errorf("%s: %v", mode, err)
 		}

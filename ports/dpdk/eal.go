@@ -29,6 +29,7 @@ var started atomic.Bool
 // goroutine, except RegisterThread and UnregisterThread.
 type EAL struct {
 	directory *runtimeDirectory
+	ordinary  bool // DPDK's memory is on ordinary pages, which it takes as they are used
 
 	mu     sync.Mutex // held during every control call; guards the fields below
 	notes  []string
@@ -44,14 +45,20 @@ func Start(c Config) (*EAL, error) {
 		return nil, err
 	}
 	c = c.withDefaults()
-	if err := requireRoot(); err != nil {
+	has, err := effective()
+	if err != nil {
+		return nil, err
+	}
+	if err := requireRights(c.Devices, has); err != nil {
 		return nil, err
 	}
 	total, err := totalMemory()
 	if err != nil {
 		return nil, err
 	}
-	memory, err := planMemory(c, os.DirFS(hugePagesDirectory), total)
+	memory, err := planMemory(c, total, func(bytes int64) error {
+		return tryHugePages(os.DirFS(hugePagesDirectory), bytes)
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -69,7 +76,7 @@ func Start(c Config) (*EAL, error) {
 	if err := initialise(c.arguments(directory.prefix(), memory)); err != nil {
 		return nil, errors.Join(err, directory.remove())
 	}
-	return &EAL{directory: directory, notes: []string{memory.note}}, nil
+	return &EAL{directory: directory, ordinary: memory.ordinary, notes: []string{memory.note}}, nil
 }
 
 // initialise calls rte_eal_init and keeps its output from the terminal.

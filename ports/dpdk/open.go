@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"unsafe"
 
+	"fulcrum/host"
 	"fulcrum/ports"
 )
 
@@ -154,9 +155,15 @@ func (p *port) mtuLimit() int {
 }
 
 func (p *port) makePool() *Error {
+	doing := fmt.Sprintf("allocating a pool of %d buffers", poolSize(p.config, p.workers))
+	if p.eal.ordinary {
+		size := poolSize(p.config, p.workers) * dataRoom(p.config.MTU)
+		if err := host.CheckMemory(size); err != nil {
+			return p.config.fail(doing, err, "give the port fewer descriptors or queues")
+		}
+	}
 	made, err := newPool(p.config, p.workers, int(C.rte_eth_dev_socket_id(p.id)))
 	if err != nil {
-		doing := fmt.Sprintf("allocating a pool of %d buffers", poolSize(p.config, p.workers))
 		return p.config.fail(doing, err, "give DPDK more memory, or the port fewer descriptors or queues")
 	}
 	p.pool = made

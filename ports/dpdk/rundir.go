@@ -1,6 +1,7 @@
 package dpdk
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -22,19 +23,27 @@ type runtimeDirectory struct {
 }
 
 // runtimeParent returns the directory in which the EAL creates its directories
-// (eal_create_runtime_dir, for root).
-func runtimeParent() string {
-	parent := os.Getenv("RUNTIME_DIRECTORY")
-	if parent == "" {
-		parent = "/var/run"
+// (eal_create_runtime_dir).
+func runtimeParent() string { return filepath.Join(runtimeBase(os.Geteuid() == 0, os.Getenv), "dpdk") }
+
+func runtimeBase(root bool, getenv func(string) string) string {
+	if d := getenv("RUNTIME_DIRECTORY"); d != "" {
+		return d
 	}
-	return filepath.Join(parent, "dpdk")
+	if root {
+		return "/var/run"
+	}
+	return cmp.Or(getenv("XDG_RUNTIME_DIR"), "/tmp")
 }
 
 // newRuntimeDirectory removes stale directories and creates a new one.
 func newRuntimeDirectory(parent string) (*runtimeDirectory, error) {
 	if err := os.MkdirAll(parent, 0o755); err != nil {
-		return nil, fmt.Errorf("creating DPDK's runtime directory: %w", err)
+		return nil, fmt.Errorf("creating DPDK's runtime directory: %w; "+
+			"set RUNTIME_DIRECTORY to a directory of your own", err)
+	}
+	if err := ownDirectory(parent); err != nil {
+		return nil, err
 	}
 	// A directory looks stale between its creation and its lock, so only one process may be here.
 	turn, err := lock(parent, os.O_RDONLY, unix.LOCK_EX)
@@ -54,6 +63,20 @@ func newRuntimeDirectory(parent string) (*runtimeDirectory, error) {
 		return nil, err
 	}
 	return &runtimeDirectory{path: path, lock: held}, nil
+}
+
+// ownDirectory returns an error for a directory that another user has made: in /tmp anyone can, and
+// what lies in it is not to be trusted.
+func ownDirectory(path string) error {
+	var info unix.Stat_t
+	if err := unix.Lstat(path, &info); err != nil {
+		return fmt.Errorf("looking at DPDK's runtime directory %s: %w", path, err)
+	}
+	if int(info.Uid) == os.Geteuid() && info.Mode&unix.S_IFMT == unix.S_IFDIR {
+		return nil
+	}
+	return fmt.Errorf("DPDK's runtime directory %s belongs to another user: "+
+		"set RUNTIME_DIRECTORY to a directory of your own", path)
 }
 
 // prefix returns the --file-prefix for the directory.
