@@ -74,10 +74,7 @@ func (l *Lab) raiseNetwork(n network) error {
 		return err
 	}
 	for _, e := range n.ends {
-		if err := addCable(n, e, l.namespace(e.role)); err != nil {
-			return err
-		}
-		if err := l.config.Offloads.disable(e.plug); err != nil {
+		if err := addCable(n, e, l.namespace(e.role), l.config.Offloads); err != nil {
 			return err
 		}
 	}

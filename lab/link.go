@@ -29,8 +29,8 @@ func addBridge(n network) error {
 }
 
 // addCable makes a veth pair in the current namespace, the router's. One end becomes a port of the
-// bridge, the other goes to the host's namespace.
-func addCable(n network, e end, to namespace) error {
+// bridge, the other goes to the host's namespace. left is what it leaves to a network card.
+func addCable(n network, e end, to namespace, left Offloads) error {
 	handle, err := netns.GetFromName(string(to))
 	if err != nil {
 		return fmt.Errorf("opening network namespace %s: %w", to, err)
@@ -45,6 +45,9 @@ func addCable(n network, e end, to namespace) error {
 			e.device, err)
 	}
 	if err := plugInto(n.bridge(), e.plug); err != nil {
+		return err
+	}
+	if err := left.disable(e.plug); err != nil {
 		return err
 	}
 	return bringUp(e.plug)
