@@ -180,3 +180,67 @@ func TestWaitingChangesAreBounded(t *testing.T) {
 		t.Errorf("revision %s", revision)
 	}
 }
+
+// TestOutcomeUnknown checks that the client says when it cannot know whether its change was made,
+// and only then: once its request was sent, and the connection or its patience is lost.
+func TestOutcomeUnknown(t *testing.T) {
+	const server = "services/web/real-servers/10.0.0.11:80"
+	for _, tt := range []struct {
+		method, path string
+		unknown      bool
+	}{
+		{http.MethodPatch, server, true}, {http.MethodDelete, server, true},
+		{http.MethodPost, "apply?name=x", true}, {http.MethodPost, "rollback", true},
+		{http.MethodGet, "status", false}, {http.MethodPost, "plan?name=x", false},
+	} {
+		for _, loses := range []string{"connection", "patience"} {
+			l := listen(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() {
+				conn, err := l.Accept()
+				if err != nil {
+					return
+				}
+				_, _ = conn.Read(make([]byte, 1))
+				if loses == "patience" {
+					cancel()
+					<-ctx.Done()
+				}
+				conn.Close()
+			}()
+			c := &Client{base: "http://" + l.Addr().String(), http: new(http.Client)}
+			err := c.Do(ctx, tt.method, tt.path, nil, nil)
+			cancel()
+			l.Close()
+			if err == nil || errors.Is(err, ErrOutcomeUnknown) != tt.unknown ||
+				strings.Contains(err.Error(), "may have been made, or not: look") != tt.unknown {
+				t.Errorf("%s %s, without %s: %v", tt.method, tt.path, loses, err)
+			}
+		}
+	}
+	err := NewClient(t.TempDir()+"/nothing").Do(t.Context(), http.MethodDelete, server, nil, nil)
+	if err == nil || errors.Is(err, ErrOutcomeUnknown) {
+		t.Errorf("without a director: %v", err)
+	}
+}
+
+// TestAnswerLost checks that the client says that a change was made if only its answer is lost.
+func TestAnswerLost(t *testing.T) {
+	l := listen(t)
+	s := Serve(ServerConfig{
+		Name: "test", Listener: l, Log: slog.New(slog.DiscardHandler),
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Length", "100")
+			_, _ = io.WriteString(w, "{")
+		}),
+	})
+	c := &Client{base: "http://" + l.Addr().String(), http: new(http.Client)}
+	var p control.Plan
+	err := c.Do(t.Context(), http.MethodPost, "apply", []byte(apiFile), &p)
+	if err == nil || !strings.HasPrefix(err.Error(), "the change was made; read the director's") {
+		t.Error(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
