@@ -39,7 +39,8 @@ func NewHandler(r *control.Running, e *engine.Engine, m *control.Metrics) http.H
 	c := huma.DefaultConfig("Fulcrum", apiVersion)
 	c.Info.Description = "The control API of a running director. " +
 		"It checks a change like a configuration file, and applies all of it or nothing." + builtFrom()
-	c.DocsPath = "" // huma's page would load scripts from elsewhere
+	c.CreateHooks = nil // they add $schema, a URL with a host that the client made up
+	c.DocsPath = ""     // huma's page would load scripts from elsewhere
 	c.RejectUnknownQueryParameters = true
 	h := humago.New(mux, c)
 	a := &api{
@@ -157,9 +158,10 @@ type FileInput struct {
 }
 
 func (in *FileInput) parse() (*config.Config, error) {
-	c, err := config.Parse(cmp.Or(in.Name, "request"), in.RawBody)
+	name := printableName(in.Name)
+	c, err := config.Parse(cmp.Or(name, "request"), in.RawBody)
 	if err == nil {
-		c.File = in.Name
+		c.File = name
 	}
 	return c, err
 }

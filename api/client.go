@@ -89,7 +89,7 @@ type Detail struct {
 }
 
 // Error returns the problem's detail, followed by one line for each mistake that the detail does
-// not contain.
+// not contain. Characters that a terminal may obey are escaped: some of the text is from outside.
 func (p *Problem) Error() string {
 	lines := []string{p.Detail}
 	for _, e := range p.Errors {
@@ -97,7 +97,7 @@ func (p *Problem) Error() string {
 			lines = append(lines, line)
 		}
 	}
-	return strings.Join(lines, "\n")
+	return printable(strings.Join(lines, "\n"))
 }
 
 // Is reports that a response of status 412 is control.ErrOvertaken.
