@@ -32,7 +32,8 @@ type served struct {
 	engine  *engine.Engine
 	port    *memory.Port
 
-	answered atomic.Int64 // requests of which the handler is done
+	server   *Server
+	handling atomic.Int64 // requests in the handler
 }
 
 // serve starts the control API of a director. The file has one port. The workers do not run.
@@ -67,6 +68,7 @@ func serveLogging(t *testing.T, file string, log *slog.Logger) *served {
 	if err != nil {
 		t.Fatal(err)
 	}
+	d.server = s
 	t.Cleanup(func() {
 		running.Close()
 		if err := errors.Join(s.Close(), e.Close(), port.Close(), pool.Close()); err != nil {
@@ -79,7 +81,8 @@ func serveLogging(t *testing.T, file string, log *slog.Logger) *served {
 // counting counts the requests that a handler is done with.
 func (d *served) counting(handler http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer d.answered.Add(1)
+		d.handling.Add(1)
+		defer d.handling.Add(-1)
 		handler.ServeHTTP(w, r)
 	})
 }

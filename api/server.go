@@ -64,6 +64,7 @@ func (l Limits) withDefaults() Limits {
 type Server struct {
 	config ServerConfig
 	http   *http.Server
+	guests *admission
 	ended  chan error
 }
 
@@ -82,7 +83,8 @@ func Serve(c ServerConfig) *Server {
 		MaxHeaderBytes:    l.HeaderBytes,
 		ErrorLog:          slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
 	}}
-	var listener net.Listener = newAdmission(c.Listener, l)
+	s.guests = newAdmission(c.Listener, l)
+	var listener net.Listener = s.guests
 	if c.TLS != nil {
 		// TLS is the outer listener: http.Server bounds the time of a handshake only on a
 		// connection that it knows to be TLS.
