@@ -32,7 +32,7 @@ var rules = map[string]rule{
 	".":            {testTree: []string{"lvs"}},
 	"cmd/fulcrum":  {tree: anything, libraries: anything},
 	"director":     {tree: []string{"api", "control", "engine", "config", "ports", "packet"}, testTree: []string{"ports/memory"}},
-	"api":          {tree: []string{"lvs", "packet", "control", "engine", "capture", "config"}, libraries: []string{"github.com/danielgtaylor/huma", "github.com/prometheus/client_golang", "golang.org/x/net"}, testTree: []string{"conntrack", "modes", "ports", "ports/memory"}},
+	"api":          {tree: []string{"lvs", "packet", "control", "engine", "capture", "config"}, libraries: []string{"github.com/danielgtaylor/huma", "github.com/prometheus/client_golang"}, testTree: []string{"conntrack", "modes", "ports", "ports/memory"}},
 	"control":      {tree: []string{"lvs", "engine", "config", "health", "packet"}, libraries: []string{"github.com/prometheus/client_model"}, testTree: []string{"conntrack", "modes", "sched", "ports", "ports/memory"}},
 	"health":       {},
 	"keepalived":   {tree: []string{"config", "lvs"}},

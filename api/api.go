@@ -27,6 +27,9 @@ type api struct {
 	running *control.Running
 	engine  *engine.Engine
 	started time.Time
+
+	changes, plans places
+	parsing        control.Turn // one file at a time is parsed
 }
 
 // NewHandler returns the control API of a running director. It serves the director's configuration,
@@ -36,10 +39,14 @@ func NewHandler(r *control.Running, e *engine.Engine, m *control.Metrics) http.H
 	c := huma.DefaultConfig("Fulcrum", apiVersion)
 	c.Info.Description = "The control API of a running director. " +
 		"It checks a change like a configuration file, and applies all of it or nothing." + builtFrom()
-	c.DocsPath = "" // huma's page would load scripts from elsewhere
+	c.CreateHooks = nil // they add $schema, a URL with a host that the client made up
+	c.DocsPath = ""     // huma's page would load scripts from elsewhere
 	c.RejectUnknownQueryParameters = true
 	h := humago.New(mux, c)
-	a := &api{running: r, engine: e, started: time.Now()}
+	a := &api{
+		running: r, engine: e, started: time.Now(),
+		changes: newPlaces(), plans: newPlaces(), parsing: control.NewTurn(),
+	}
 	a.addReading(h)
 	a.addConfiguration(h)
 	a.addServices(h)
@@ -154,9 +161,10 @@ type FileInput struct {
 }
 
 func (in *FileInput) parse() (*config.Config, error) {
-	c, err := config.Parse(cmp.Or(in.Name, "request"), in.RawBody)
+	name := printableName(in.Name)
+	c, err := config.Parse(cmp.Or(name, "request"), in.RawBody)
 	if err == nil {
-		c.File = in.Name
+		c.File = name
 	}
 	return c, err
 }
@@ -189,31 +197,27 @@ func (a *api) addConfiguration(h huma.API) {
 		return &configText{"application/toml", tagOf(revision), []byte(c.Render())}, nil
 	}, summary("The running configuration as a file"))
 	plan := fileOperation("plan", "List what a configuration would change; changes nothing")
-	huma.Register(h, plan, func(_ context.Context, in *FileInput) (*applied, error) {
-		next, err := in.parse()
-		if err != nil {
-			return nil, problem(err)
-		}
-		return answer(a.running.Plan(next)), nil
+	huma.Register(h, plan, func(ctx context.Context, in *FileInput) (*applied, error) {
+		return take(a.plans, func() (control.Plan, error) { return a.plan(ctx, in) })
 	})
 	apply := fileOperation("apply", "Apply a configuration: all of it or nothing")
-	huma.Register(h, apply, func(_ context.Context, in *struct {
+	huma.Register(h, apply, func(ctx context.Context, in *struct {
 		FileInput
 		IfMatch string `header:"If-Match" doc:"apply only if the running configuration has this ETag"`
 	}) (*applied, error) {
-		next, err := in.parse()
-		if err != nil {
-			return nil, problem(err)
-		}
-		return done(a.running.ApplyOver(revisionOf(in.IfMatch), next))
+		return take(a.changes, func() (control.Plan, error) {
+			return a.apply(ctx, revisionOf(in.IfMatch), &in.FileInput)
+		})
 	})
-	huma.Post(h, "/v1/announce", func(_ context.Context, in *struct {
+	huma.Post(h, "/v1/announce", func(ctx context.Context, in *struct {
 		Body control.AnnounceRequest
 	}) (*applied, error) {
-		return done(a.running.Announce(in.Body))
+		return take(a.changes, func() (control.Plan, error) {
+			return a.running.Announce(ctx, in.Body)
+		})
 	}, summary("Announce the VIP of a service, or of all services, or fall silent about it"))
-	huma.Post(h, "/v1/rollback", func(context.Context, *struct{}) (*applied, error) {
-		return done(a.running.Rollback())
+	huma.Post(h, "/v1/rollback", func(ctx context.Context, _ *struct{}) (*applied, error) {
+		return take(a.changes, func() (control.Plan, error) { return a.running.Rollback(ctx) })
 	}, summary("Go back to the configuration before the last change"))
 }
 
@@ -226,13 +230,6 @@ func fileOperation(name, summary string) huma.Operation {
 	}
 }
 
-func done(p control.Plan, err error) (*applied, error) {
-	if err != nil {
-		return nil, problem(err)
-	}
-	return answer(p), nil
-}
-
 // ServerID names a real server in a request's path.
 type ServerID struct {
 	Service string `path:"service" doc:"the service's name"`
@@ -240,20 +237,26 @@ type ServerID struct {
 }
 
 func (a *api) addServers(h huma.API) {
-	huma.Post(h, "/v1/services/{service}/real-servers", func(_ context.Context, in *struct {
+	huma.Post(h, "/v1/services/{service}/real-servers", func(ctx context.Context, in *struct {
 		Service string `path:"service"`
 		Body    control.RealServerAddition
 	}) (*applied, error) {
-		return done(a.running.AddRealServer(in.Service, in.Body))
+		return take(a.changes, func() (control.Plan, error) {
+			return a.running.AddRealServer(ctx, in.Service, in.Body)
+		})
 	}, summary("Add a real server at the end of its service"))
-	huma.Patch(h, "/v1/services/{service}/real-servers/{server}", func(_ context.Context, in *struct {
+	huma.Patch(h, "/v1/services/{service}/real-servers/{server}", func(ctx context.Context, in *struct {
 		ServerID
 		Body control.RealServerChange
 	}) (*applied, error) {
-		return done(a.running.ChangeRealServer(control.ServerID(in.ServerID), in.Body))
+		return take(a.changes, func() (control.Plan, error) {
+			return a.running.ChangeRealServer(ctx, control.ServerID(in.ServerID), in.Body)
+		})
 	}, summary("Change the given settings of a real server"))
-	remove := func(_ context.Context, in *ServerID) (*applied, error) {
-		return done(a.running.RemoveRealServer(control.ServerID(*in)))
+	remove := func(ctx context.Context, in *ServerID) (*applied, error) {
+		return take(a.changes, func() (control.Plan, error) {
+			return a.running.RemoveRealServer(ctx, control.ServerID(*in))
+		})
 	}
 	huma.Delete(h, "/v1/services/{service}/real-servers/{server}", remove,
 		summary("Remove a real server"))

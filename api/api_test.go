@@ -385,6 +385,22 @@ func TestNoChangeIsLost(t *testing.T) {
 	}
 }
 
+// TestNoSchemaLinks checks that answers name no host: at a socket there is none.
+func TestNoSchemaLinks(t *testing.T) {
+	c, _ := serveAPI(t)
+	for _, path := range []string{"/v1/status", "/v1/report", "/openapi.json", "/v1/services/x/real-servers/1/drain"} {
+		response, err := c.http.Get("http://director" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(response.Body)
+		response.Body.Close()
+		if err != nil || strings.Contains(string(text), "$schema") || response.Header.Get("Link") != "" {
+			t.Errorf("%s: %v, %v, %s", path, err, response.Header, text)
+		}
+	}
+}
+
 // TestZero resets all services, one service, and one that does not exist.
 func TestZero(t *testing.T) {
 	client, _ := serveAPI(t)

@@ -89,7 +89,7 @@ type Detail struct {
 }
 
 // Error returns the problem's detail, followed by one line for each mistake that the detail does
-// not contain.
+// not contain. Characters that a terminal may obey are escaped: some of the text is from outside.
 func (p *Problem) Error() string {
 	lines := []string{p.Detail}
 	for _, e := range p.Errors {
@@ -97,7 +97,7 @@ func (p *Problem) Error() string {
 			lines = append(lines, line)
 		}
 	}
-	return strings.Join(lines, "\n")
+	return printable(strings.Join(lines, "\n"))
 }
 
 // Is reports that a response of status 412 is control.ErrOvertaken.
@@ -108,7 +108,7 @@ func (p *Problem) Is(target error) bool {
 // Do sends a request for a path below /v1/, with in as its body. It sends a []byte as TOML, any
 // other value as JSON, and nil as no body. It copies the response to out if that is an io.Writer,
 // decodes it as JSON into another out, and ignores it if out is nil. An error that the API returned
-// is a *Problem.
+// is a *Problem. After ErrOutcomeUnknown a change may have been made or not.
 func (c *Client) Do(ctx context.Context, method, path string, in, out any) error {
 	response, err := c.send(ctx, method, path, in)
 	if err != nil {
@@ -124,9 +124,12 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 		err = json.NewDecoder(response.Body).Decode(out)
 	}
 	if err != nil {
-		return fmt.Errorf("read the director's response: %w", err)
+		err = fmt.Errorf("read the director's response: %w", err)
+		if isChange(response.Request) {
+			err = fmt.Errorf("the change was made; %w", err)
+		}
 	}
-	return nil
+	return err
 }
 
 // Get requests a stream. The caller closes the response's body.
@@ -168,9 +171,10 @@ func (c *Client) request(ctx context.Context, method, path string, in any) (*htt
 }
 
 func (c *Client) answer(request *http.Request) (*http.Response, error) {
+	request, sent := watched(request)
 	response, err := c.http.Do(request)
 	if err != nil {
-		return nil, c.unreachable(err)
+		return nil, unknownIf(sent.Load() && isChange(request), c.unreachable(err))
 	}
 	if response.StatusCode < 300 {
 		return response, nil

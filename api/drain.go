@@ -24,11 +24,13 @@ func (a *api) addDrains(h huma.API) {
 	huma.Register(h, huma.Operation{
 		OperationID: "drain", Method: http.MethodPost, Path: drainPath,
 		Summary: "Drain a real server: it gets no new sessions, and its sessions go on",
-	}, func(_ context.Context, in *struct {
+	}, func(ctx context.Context, in *struct {
 		ServerID
 		Body control.DrainRequest
 	}) (*body[control.Drain], error) {
-		return drained(a.running.Drain(control.ServerID(in.ServerID), in.Body))
+		return take(a.changes, func() (control.Drain, error) {
+			return a.running.Drain(ctx, control.ServerID(in.ServerID), in.Body)
+		})
 	})
 }
 

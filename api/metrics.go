@@ -19,7 +19,8 @@ import (
 // metricsLimits are the limits of the metrics server. Its clients request one page, which they read
 // quickly.
 var metricsLimits = Limits{
-	Connections: 64, Read: 5 * time.Second, Write: 30 * time.Second, Idle: 2 * time.Minute,
+	Connections: 64, ConnectionsOfSource: 16, Strangers: 64, StrangersOfSource: 16,
+	Read: 5 * time.Second, Write: 30 * time.Second, Idle: 2 * time.Minute,
 }
 
 // ServeMetrics serves /metrics over TCP, without TLS, until Close.
@@ -48,8 +49,7 @@ func NewMetricsHandler(m *control.Metrics) http.Handler {
 		collectors.NewGoCollector(collectors.WithGoCollectorRuntimeMetrics(gcPausesRule)),
 	)
 	all := prometheus.NewMultiTRegistry(m, prometheus.ToTransactionalGatherer(process))
-	options := promhttp.HandlerOpts{MaxRequestsInFlight: maxScrapes}
-	return promhttp.HandlerForTransactional(all, options)
+	return newWholePages(promhttp.HandlerForTransactional(all, promhttp.HandlerOpts{}))
 }
 
 // gcPausesRule adds the garbage collector's pauses, which stop all workers; see control.Pauses.

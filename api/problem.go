@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -30,6 +31,11 @@ func problem(err error) error {
 		return unprocessable("address", address.Error(), address.Text)
 	case errors.Is(err, control.ErrOvertaken):
 		return huma.Error412PreconditionFailed(err.Error())
+	case errors.Is(err, errBusy):
+		soon := http.Header{"Retry-After": {"1"}}
+		return huma.ErrorWithHeaders(huma.Error503ServiceUnavailable(err.Error()), soon)
+	case errors.Is(err, control.ErrAbandoned):
+		return huma.Error503ServiceUnavailable(errAbandoned.Error())
 	case errors.Is(err, control.ErrNothingBefore):
 		return huma.Error409Conflict(err.Error())
 	case errors.As(err, new(control.NotFoundError)):

@@ -39,7 +39,7 @@ func ServeRemote(c config.Control, handler http.Handler, log *slog.Logger) (*Ser
 	secure := &tls.Config{GetCertificate: held.get, MinVersion: tls.VersionTLS13}
 	return Serve(ServerConfig{
 		Name: controlAPI, Listener: listener, TLS: secure, Log: log,
-		Handler: authorized(token, handler),
+		Handler: authorized(token, handler), Proves: true,
 	}), nil
 }
 
@@ -77,9 +77,12 @@ func authorized(token string, handler http.Handler) http.Handler {
 		got := sha256.Sum256([]byte(strings.TrimSpace(shown)))
 		if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
 			w.Header().Set("WWW-Authenticate", "Bearer")
+			w.Header().Set("Connection", "close") // a stranger keeps no place
 			writeProblem(w, http.StatusUnauthorized, errUnauthorized)
 			return
 		}
-		handler.ServeHTTP(w, r)
+		if prove(w, r) {
+			handler.ServeHTTP(w, r)
+		}
 	})
 }

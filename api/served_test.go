@@ -5,8 +5,10 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/http"
 	"net/netip"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -29,10 +31,16 @@ type served struct {
 	running *control.Running
 	engine  *engine.Engine
 	port    *memory.Port
+
+	server   *Server
+	handling atomic.Int64 // requests in the handler
 }
 
 // serve starts the control API of a director. The file has one port. The workers do not run.
-func serve(t *testing.T, file string) *served {
+func serve(t *testing.T, file string) *served { return serveLogging(t, file, nil) }
+
+// serveLogging is like serve, and gives the running configuration a log.
+func serveLogging(t *testing.T, file string, log *slog.Logger) *served {
 	t.Helper()
 	c, err := config.Parse("test.toml", []byte(file))
 	if err != nil {
@@ -53,18 +61,30 @@ func serve(t *testing.T, file string) *served {
 	}
 	path := filepath.Join(t.TempDir(), "s", "c.sock")
 	running := control.NewRunning(e, c)
-	handler := NewHandler(running, e, control.NewMetrics(c, e.Report))
+	running.Log = log
+	d := &served{T: t, client: NewClient(path), socket: path, running: running, engine: e, port: port}
+	handler := d.counting(NewHandler(running, e, control.NewMetrics(c, e.Report)))
 	s, err := ServeSocket(path, handler, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
+	d.server = s
 	t.Cleanup(func() {
 		running.Close()
 		if err := errors.Join(s.Close(), e.Close(), port.Close(), pool.Close()); err != nil {
 			t.Error(err)
 		}
 	})
-	return &served{t, NewClient(path), path, running, e, port}
+	return d
+}
+
+// counting counts the requests that a handler is done with.
+func (d *served) counting(handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		d.handling.Add(1)
+		defer d.handling.Add(-1)
+		handler.ServeHTTP(w, r)
+	})
 }
 
 // turn runs the director's workers until the test ends.

@@ -10,8 +10,6 @@ import (
 	"net"
 	"net/http"
 	"time"
-
-	"golang.org/x/net/netutil"
 )
 
 // ServerConfig says what a Server serves, where, and within which limits.
@@ -20,14 +18,23 @@ type ServerConfig struct {
 	Listener net.Listener // the server closes it
 	TLS      *tls.Config  // nil serves without TLS
 	Handler  http.Handler
-	Limits   Limits
-	Log      *slog.Logger // gets errors of clients at debug level, and why a server ended
+	// Proves says that the handler calls prove for clients that may use it. Otherwise a whole request
+	// makes a client known.
+	Proves bool
+	Limits Limits
+	Log    *slog.Logger // gets errors of clients at debug level, and why a server ended
 }
 
 // Limits bound what clients may take of a server, so that slow or hostile clients cannot block
-// others. A zero field stands for its default.
+// others. A zero field stands for its default. Known clients have shown the token or, where there is
+// none, sent a whole request. All others are strangers, whose oldest connection gives way to a new
+// one. A source is an address, a subnet of 64 bits in IPv6, or the user at a unix socket.
 type Limits struct {
-	Connections int           // at once, default 256; further connections wait to be accepted
+	Connections         int // of known clients at once, default 256; more requests are refused
+	ConnectionsOfSource int // of these, from one source; default 192
+	Strangers           int // connections of strangers at once, default 256
+	StrangersOfSource   int // of these, from one source; default 128
+
 	ReadHeader  time.Duration // for a request's header, and for the TLS handshake; default 5 s
 	Read        time.Duration // for a whole request; default 30 s
 	Write       time.Duration // for a response; default 5 min, enough to list ten million sessions
@@ -39,7 +46,11 @@ type Limits struct {
 // withDefaults returns the limits with defaults in place of zeros.
 func (l Limits) withDefaults() Limits {
 	return Limits{
-		Connections: cmp.Or(l.Connections, 256),
+		Connections:         cmp.Or(l.Connections, 256),
+		ConnectionsOfSource: cmp.Or(l.ConnectionsOfSource, 192),
+		Strangers:           cmp.Or(l.Strangers, 256),
+		StrangersOfSource:   cmp.Or(l.StrangersOfSource, 128),
+
 		ReadHeader:  cmp.Or(l.ReadHeader, 5*time.Second),
 		Read:        cmp.Or(l.Read, 30*time.Second),
 		Write:       cmp.Or(l.Write, 5*time.Minute),
@@ -53,6 +64,7 @@ func (l Limits) withDefaults() Limits {
 type Server struct {
 	config ServerConfig
 	http   *http.Server
+	guests *admission
 	ended  chan error
 }
 
@@ -61,7 +73,9 @@ func Serve(c ServerConfig) *Server {
 	c.Limits = c.Limits.withDefaults()
 	l := c.Limits
 	s := &Server{config: c, ended: make(chan error, 1), http: &http.Server{
-		Handler:           c.Handler,
+		Handler:           admitted(c.Handler, c.Proves),
+		ConnContext:       withGuest,
+		ConnState:         noteIdle,
 		ReadHeaderTimeout: l.ReadHeader,
 		ReadTimeout:       l.Read,
 		WriteTimeout:      l.Write,
@@ -69,7 +83,8 @@ func Serve(c ServerConfig) *Server {
 		MaxHeaderBytes:    l.HeaderBytes,
 		ErrorLog:          slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
 	}}
-	listener := netutil.LimitListener(c.Listener, l.Connections)
+	s.guests = newAdmission(c.Listener, l)
+	var listener net.Listener = s.guests
 	if c.TLS != nil {
 		// TLS is the outer listener: http.Server bounds the time of a handshake only on a
 		// connection that it knows to be TLS.

@@ -84,28 +84,6 @@ var reader = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 	}
 })
 
-func TestServerBoundsConnections(t *testing.T) {
-	l := listen(t)
-	s := serveReader(l, Limits{Connections: 1})
-	first, second := dial(t, l, request), dial(t, l, request)
-	answered := make([]byte, len("HTTP/1.1 200"))
-	if _, err := io.ReadFull(first, answered); err != nil {
-		t.Fatal(err)
-	}
-	_ = second.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
-	if n, err := second.Read(answered); err == nil {
-		t.Errorf("%q while there was another connection", answered[:n])
-	}
-	first.Close()
-	_ = second.SetReadDeadline(time.Now().Add(2 * time.Second))
-	if _, err := io.ReadFull(second, answered); err != nil {
-		t.Errorf("%v once there was no other", err)
-	}
-	if err := s.Close(); err != nil {
-		t.Error(err)
-	}
-}
-
 // TestServerCloseCutsOff checks that Close cuts off an endless response after Limits.Close.
 func TestServerCloseCutsOff(t *testing.T) {
 	l, entered := listen(t), make(chan struct{})

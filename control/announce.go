@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"slices"
 
 	"fulcrum/config"
@@ -16,15 +17,17 @@ type AnnounceRequest struct {
 // director.announce, which holds for all services that do not say it themselves. To fall silent
 // about all VIPs, it also clears the announce = true of services. A service that says announce =
 // false keeps it: its VIP may belong to another director.
-func (r *Running) Announce(n AnnounceRequest) (Plan, error) {
+func (r *Running) Announce(ctx context.Context, n AnnounceRequest) (Plan, error) {
 	if n.Service != "" {
-		return r.ChangeService(n.Service, ServiceChange{
+		return r.ChangeService(ctx, n.Service, ServiceChange{
 			ServiceSettings: ServiceSettings{Announce: &n.Announce},
 		})
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	old := r.copied()
+	if err := r.turn.Begin(ctx); err != nil {
+		return Plan{}, err
+	}
+	defer r.turn.End()
+	old := r.Config()
 	next := *old
 	next.Services = slices.Clone(old.Services)
 	next.Director.Announce = n.Announce

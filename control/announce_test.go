@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"testing"
 
 	"fulcrum/config"
@@ -30,7 +31,7 @@ announce = false
 	first := c.Services[0].Name
 	do := func(n AnnounceRequest) {
 		t.Helper()
-		if _, err := r.Announce(n); err != nil {
+		if _, err := r.Announce(context.Background(), n); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -53,7 +54,7 @@ announce = false
 	do(AnnounceRequest{true, ""})
 	expect(true, false)
 	for range 2 {
-		if _, err := r.Rollback(); err != nil {
+		if _, err := r.Rollback(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 	}

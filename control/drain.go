@@ -84,7 +84,7 @@ type drain struct {
 
 // Drain sets a real server's weight to 0 and returns. In the background the drain goes on until no
 // session is left or the deadline comes. It replaces an earlier drain of the same real server.
-func (r *Running) Drain(id ServerID, request DrainRequest) (Drain, error) {
+func (r *Running) Drain(ctx context.Context, id ServerID, request DrainRequest) (Drain, error) {
 	if request.EndSessions && request.DeadlineSeconds == 0 {
 		return Drain{}, &ValueError{
 			"end_sessions", "sessions end at the deadline: set deadline_seconds as well",
@@ -95,7 +95,7 @@ func (r *Running) Drain(id ServerID, request DrainRequest) (Drain, error) {
 		return Drain{}, err
 	}
 	zero := 0
-	if _, err := r.ChangeRealServer(id, RealServerChange{Weight: &zero}); err != nil {
+	if _, err := r.ChangeRealServer(ctx, id, RealServerChange{Weight: &zero}); err != nil {
 		return Drain{}, err
 	}
 	d := &drain{request: request}
@@ -247,7 +247,7 @@ func (r *Running) endDrain(ctx context.Context, id ServerID, d *drain, state Dra
 		ended, err = r.endSessions(ctx, id)
 	}
 	if state != Cancelled && d.request.Remove {
-		_, failed := r.RemoveRealServer(id)
+		_, failed := r.RemoveRealServer(ctx, id)
 		removed, err = failed == nil, errors.Join(err, failed)
 	}
 	r.drains.mu.Lock()

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -30,13 +31,17 @@ type RealServerAddition struct {
 }
 
 // AddRealServer adds a real server at the end of a service.
-func (r *Running) AddRealServer(service string, n RealServerAddition) (Plan, error) {
-	return r.edit(service, func(s *config.Service) error { return addServer(s, n) })
+func (r *Running) AddRealServer(
+	ctx context.Context, service string, n RealServerAddition,
+) (Plan, error) {
+	return r.edit(ctx, service, func(s *config.Service) error { return addServer(s, n) })
 }
 
 // ChangeRealServer changes the given settings of a real server.
-func (r *Running) ChangeRealServer(id ServerID, change RealServerChange) (Plan, error) {
-	return r.edit(id.Service, func(s *config.Service) error {
+func (r *Running) ChangeRealServer(
+	ctx context.Context, id ServerID, change RealServerChange,
+) (Plan, error) {
+	return r.edit(ctx, id.Service, func(s *config.Service) error {
 		i, err := findServer(s, id.Server)
 		if err == nil {
 			change.to(&s.RealServers[i])
@@ -46,8 +51,8 @@ func (r *Running) ChangeRealServer(id ServerID, change RealServerChange) (Plan, 
 }
 
 // RemoveRealServer removes a real server. The plan says what happens to its sessions.
-func (r *Running) RemoveRealServer(id ServerID) (Plan, error) {
-	return r.edit(id.Service, func(s *config.Service) error {
+func (r *Running) RemoveRealServer(ctx context.Context, id ServerID) (Plan, error) {
+	return r.edit(ctx, id.Service, func(s *config.Service) error {
 		i, err := findServer(s, id.Server)
 		if err == nil {
 			s.RealServers = slices.Delete(s.RealServers, i, i+1)
@@ -57,9 +62,13 @@ func (r *Running) RemoveRealServer(id ServerID) (Plan, error) {
 }
 
 // edit changes a copy of a service, which replaces the service if it passes the checks of a file.
-func (r *Running) edit(name string, change func(*config.Service) error) (Plan, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+func (r *Running) edit(
+	ctx context.Context, name string, change func(*config.Service) error,
+) (Plan, error) {
+	if err := r.turn.Begin(ctx); err != nil {
+		return Plan{}, err
+	}
+	defer r.turn.End()
 	place, err := r.find(name)
 	if err != nil {
 		return Plan{}, err
@@ -73,7 +82,8 @@ func (r *Running) edit(name string, change func(*config.Service) error) (Plan, e
 	return r.change(&was, &next, place)
 }
 
-// change calls put and remembers the change for Rollback. The caller holds mu.
+// change calls put and remembers the change for Rollback. The caller has the
+// turn.
 func (r *Running) change(was, next *config.Service, place int) (Plan, error) {
 	plan, err := r.put(was, next, place)
 	if err == nil && !plan.Empty() {
@@ -83,7 +93,7 @@ func (r *Running) change(was, next *config.Service, place int) (Plan, error) {
 }
 
 // put replaces the service was by next. If was is nil it inserts next at place, and if next is nil
-// it removes was, which is at place. The caller holds mu.
+// it removes was, which is at place. The caller has the turn.
 func (r *Running) put(was, next *config.Service, place int) (Plan, error) {
 	plan := r.planOf(was, next)
 	if plan.Empty() {
@@ -95,19 +105,20 @@ func (r *Running) put(was, next *config.Service, place int) (Plan, error) {
 	if err := r.site.Change(was, next); err != nil {
 		return plan, err
 	}
-	r.list(was, next, place)
 	if err := r.tellEngine(was, next, place); err != nil {
-		r.list(next, was, place)
 		_ = r.site.Change(next, was) // it was there before
 		return plan, fmt.Errorf("make the change: %w", err)
 	}
-	r.shown = nil
-	r.revision++
+	r.list(was, next, place)
 	return plan, nil
 }
 
-// list makes the change in the list of services.
+// list makes the change in the list of services, which has a new revision then.
 func (r *Running) list(was, next *config.Service, place int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.shown = nil
+	r.revision++
 	switch all := r.current.Services; {
 	case next == nil:
 		r.current.Services = slices.Delete(all, place, place+1)
@@ -128,8 +139,10 @@ func (r *Running) tellEngine(was, next *config.Service, place int) error {
 	switch {
 	case next == nil:
 		return r.engine.Change(engine.Change{Remove: []lvs.ServiceID{was.ID()}})
-	case was == nil && place < len(r.current.Services)-1:
-		return r.engine.Apply(EngineSettings(r.current))
+	case was == nil && place < len(r.current.Services):
+		c := *r.current
+		c.Services = slices.Insert(slices.Clone(c.Services), place, *next)
+		return r.engine.Apply(EngineSettings(&c))
 	}
 	return r.engine.Change(engine.Change{Put: []engine.Service{engineService(&r.current.Director, *next)}})
 }
@@ -151,7 +164,7 @@ func (r *Running) planOf(was, next *config.Service) Plan {
 	return NewPlan(&old, &new, counts, r.engine)
 }
 
-// find returns the place of a service in the list. The caller holds mu.
+// find returns the place of a service in the list. The caller holds mu or has the turn.
 func (r *Running) find(name string) (int, error) {
 	place, known := r.places[name]
 	if !known {

@@ -1,6 +1,8 @@
 package control
 
 import (
+	"context"
+
 	"fulcrum/config"
 	"fulcrum/lvs"
 )
@@ -33,19 +35,23 @@ type ServiceChange struct {
 }
 
 // AddService adds a service at the end of the list.
-func (r *Running) AddService(n ServiceAddition) (Plan, error) {
+func (r *Running) AddService(ctx context.Context, n ServiceAddition) (Plan, error) {
 	next, err := n.service()
 	if err != nil {
 		return Plan{}, err
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	if err := r.turn.Begin(ctx); err != nil {
+		return Plan{}, err
+	}
+	defer r.turn.End()
 	return r.change(nil, next, len(r.current.Services))
 }
 
 // ChangeService changes the given settings of a service.
-func (r *Running) ChangeService(name string, change ServiceChange) (Plan, error) {
-	return r.edit(name, func(s *config.Service) error {
+func (r *Running) ChangeService(
+	ctx context.Context, name string, change ServiceChange,
+) (Plan, error) {
+	return r.edit(ctx, name, func(s *config.Service) error {
 		if change.Name != nil {
 			s.Name = *change.Name
 		}
@@ -55,9 +61,11 @@ func (r *Running) ChangeService(name string, change ServiceChange) (Plan, error)
 
 // RemoveService removes a service with its real servers. The plan says what happens to its
 // sessions.
-func (r *Running) RemoveService(name string) (Plan, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+func (r *Running) RemoveService(ctx context.Context, name string) (Plan, error) {
+	if err := r.turn.Begin(ctx); err != nil {
+		return Plan{}, err
+	}
+	defer r.turn.End()
 	place, err := r.find(name)
 	if err != nil {
 		return Plan{}, err

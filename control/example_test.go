@@ -1,6 +1,7 @@
 package control_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log"
@@ -43,9 +44,9 @@ func ExampleRunning() {
 	}
 	weight := 3
 	server := control.ServerID{Service: "web", Server: "10.0.0.11:80"}
-	show(running.ChangeRealServer(server, control.RealServerChange{Weight: &weight}))
-	show(running.Rollback())
-	_, err := running.Rollback()
+	show(running.ChangeRealServer(context.Background(), server, control.RealServerChange{Weight: &weight}))
+	show(running.Rollback(context.Background()))
+	_, err := running.Rollback(context.Background())
 	fmt.Println(errors.Is(err, control.ErrNothingBefore))
 
 	// Output:

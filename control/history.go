@@ -1,6 +1,10 @@
 package control
 
-import "fulcrum/config"
+import (
+	"context"
+
+	"fulcrum/config"
+)
 
 // undo restores the configuration before a change: all of it, or one service.
 type undo struct {
@@ -13,7 +17,7 @@ type undo struct {
 }
 
 // remember saves how to undo a change, and forgets the oldest change of more than maxUndo. The
-// caller holds mu.
+// caller has the turn.
 func (r *Running) remember(u undo) {
 	if len(r.before) == maxUndo {
 		copy(r.before, r.before[1:])
@@ -24,9 +28,11 @@ func (r *Running) remember(u undo) {
 
 // Rollback goes back to the configuration before the last change. It can be called again for the
 // change before that, for up to 16 changes, and then returns ErrNothingBefore.
-func (r *Running) Rollback() (Plan, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+func (r *Running) Rollback(ctx context.Context) (Plan, error) {
+	if err := r.turn.Begin(ctx); err != nil {
+		return Plan{}, err
+	}
+	defer r.turn.End()
 	if len(r.before) == 0 {
 		return Plan{}, ErrNothingBefore
 	}

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -15,6 +16,9 @@ import (
 
 // Running is the configuration of a running director. It is safe for concurrent use.
 //
+// Changes are made one after the other. One whose context ends before its turn returns ErrAbandoned
+// and changes nothing; once begun, a change is completed. Readers do not wait for changes.
+//
 // The cost of changing one service depends on that service only. The change checks the service
 // against an index of the others, updates the engine, and saves how to undo it. It renders and
 // parses nothing, and does not read other services. Config copies the configuration on demand.
@@ -27,14 +31,20 @@ type Running struct {
 	drains *drains
 	boot   uint32 // distinguishes this run's revisions from those of other runs
 
-	mu       sync.Mutex     // guards the following fields
+	// turn belongs to the change that is being made, from its checks to its end. Readers never wait
+	// for it. It guards the following fields; current, places and revision change under mu as well.
+	turn   Turn
+	site   *config.Site // nil until a service is edited
+	before []undo       // the last change is last
+
+	mu       sync.Mutex     // guards the following fields; held for moments only
 	current  *config.Config // its list of services changes in place; the lists of a service never do
 	shown    *config.Config // a copy of current for readers; nil after a change
 	places   map[string]int // index of each service in the list, by name
-	site     *config.Site   // nil until a service is edited
 	revision uint64
-	before   []undo // the last change is last
-	zeroes   zeroes
+
+	zeroing sync.Mutex // guards zeroes
+	zeroes  zeroes
 }
 
 // maxUndo is how many changes Rollback can undo.
@@ -43,21 +53,24 @@ const maxUndo = 16
 // NewRunning returns the running configuration of an engine. The engine must have been created with
 // the settings of c.
 func NewRunning(e *engine.Engine, c *config.Config) *Running {
-	r := &Running{engine: e, drains: newDrains(), boot: rand.Uint32()}
+	r := &Running{engine: e, drains: newDrains(), boot: rand.Uint32(), turn: NewTurn()}
 	r.take(c)
 	return r
 }
 
-// take makes a configuration the current one. The caller holds mu, or has the only reference.
+// take makes a configuration the current one. The caller has the turn, or the only reference.
 func (r *Running) take(c *config.Config) {
 	own := *c
 	own.Services = slices.Clone(c.Services)
-	r.current, r.shown, r.site = &own, c, nil
+	r.site = nil
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.current, r.shown = &own, c
 	r.index()
 	r.revision++
 }
 
-// index finds the index of each service in the list.
+// index finds the index of each service in the list. The caller holds mu.
 func (r *Running) index() {
 	r.places = make(map[string]int, len(r.current.Services))
 	for i := range r.current.Services {
@@ -136,7 +149,9 @@ func (r *Running) sessions() SessionCounts {
 
 // Apply replaces the running configuration by next and returns what changed. It applies all of
 // next, or nothing and returns an error. A change that needs a restart is a *RestartError.
-func (r *Running) Apply(next *config.Config) (Plan, error) { return r.ApplyOver("", next) }
+func (r *Running) Apply(ctx context.Context, next *config.Config) (Plan, error) {
+	return r.ApplyOver(ctx, "", next)
+}
 
 // ErrOvertaken says that the configuration has changed since the revision that a caller read.
 var ErrOvertaken = errors.New("the configuration has changed meanwhile: " +
@@ -144,13 +159,17 @@ var ErrOvertaken = errors.New("the configuration has changed meanwhile: " +
 
 // ApplyOver is like Apply, but returns ErrOvertaken if the configuration has another revision. An
 // empty revision stands for any.
-func (r *Running) ApplyOver(revision string, next *config.Config) (Plan, error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if revision != "" && revision != r.name() {
+func (r *Running) ApplyOver(
+	ctx context.Context, revision string, next *config.Config,
+) (Plan, error) {
+	if err := r.turn.Begin(ctx); err != nil {
+		return Plan{}, err
+	}
+	defer r.turn.End()
+	old, now := r.Revision()
+	if revision != "" && revision != now {
 		return Plan{}, ErrOvertaken
 	}
-	old := r.copied()
 	if next.File == "" {
 		named := *next
 		named.File = old.File
@@ -159,8 +178,8 @@ func (r *Running) ApplyOver(revision string, next *config.Config) (Plan, error) 
 	return r.replaceAll(old, next)
 }
 
-// replaceAll calls replace and remembers the configuration before it for Rollback. The caller holds
-// mu.
+// replaceAll calls replace and remembers the configuration before it for Rollback. The caller has
+// the turn.
 func (r *Running) replaceAll(old, next *config.Config) (Plan, error) {
 	plan, err := r.replace(next)
 	if err == nil && !plan.Empty() {
@@ -169,14 +188,15 @@ func (r *Running) replaceAll(old, next *config.Config) (Plan, error) {
 	return plan, err
 }
 
-// replace makes next the running configuration, without saving how to undo it. The caller holds mu.
+// replace makes next the running configuration, without saving how to undo it. The caller has the
+// turn.
 func (r *Running) replace(next *config.Config) (Plan, error) {
-	plan := NewPlan(r.copied(), next, r.sessions(), r.engine)
+	plan := NewPlan(r.Config(), next, r.sessions(), r.engine)
 	if len(plan.Restart) > 0 {
 		return plan, &RestartError{plan.Restart}
 	}
 	if plan.Empty() {
-		r.current.File, r.shown = next.File, nil
+		r.rename(next.File)
 		return plan, nil
 	}
 	if err := r.engine.Apply(EngineSettings(next)); err != nil {
@@ -185,6 +205,13 @@ func (r *Running) replace(next *config.Config) (Plan, error) {
 	r.take(next)
 	r.warn(plan.Warnings)
 	return plan, nil
+}
+
+// rename sets the file that the configuration is said to be from. The caller has the turn.
+func (r *Running) rename(file string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.current.File, r.shown = file, nil
 }
 
 func (r *Running) warn(warnings []string) {

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"reflect"
@@ -73,7 +74,7 @@ func TestEditsAreWhatAFileWouldBe(t *testing.T) {
 				history = history[1:]
 			}
 			if len(history) > 0 && rapid.IntRange(0, 3).Draw(rt, "rollback") == 0 {
-				if _, err := r.Rollback(); err != nil {
+				if _, err := r.Rollback(context.Background()); err != nil {
 					rt.Fatal(err)
 				}
 				if after := r.Config().Render(); after != history[len(history)-1] {
@@ -95,27 +96,27 @@ func drawEdit(t *rapid.T, r *Running) (Plan, error) {
 	change := RealServerChange{Weight: &weight}
 	switch rapid.IntRange(0, 8).Draw(t, "edit") {
 	case 0:
-		return r.AddRealServer(name, RealServerAddition{server, change})
+		return r.AddRealServer(context.Background(), name, RealServerAddition{server, change})
 	case 1, 2:
-		return r.ChangeRealServer(ServerID{name, server}, change)
+		return r.ChangeRealServer(context.Background(), ServerID{name, server}, change)
 	case 3:
-		return r.RemoveRealServer(ServerID{name, server})
+		return r.RemoveRealServer(context.Background(), ServerID{name, server})
 	case 4:
 		port := rapid.IntRange(79, 81).Draw(t, "port")
-		return r.AddService(ServiceAddition{
+		return r.AddService(context.Background(), ServiceAddition{
 			Name: name, Address: fmt.Sprintf("10.0.0.100:%d", port), Protocol: "tcp", Mode: "nat",
 			RealServers: []RealServerAddition{{server, change}},
 		})
 	case 5:
-		return r.RemoveService(name)
+		return r.RemoveService(context.Background(), name)
 	case 6:
-		return r.Announce(AnnounceRequest{rapid.Bool().Draw(t, "announce"), name})
+		return r.Announce(context.Background(), AnnounceRequest{rapid.Bool().Draw(t, "announce"), name})
 	case 7:
-		return r.Announce(AnnounceRequest{Announce: rapid.Bool().Draw(t, "announce")})
+		return r.Announce(context.Background(), AnnounceRequest{Announce: rapid.Bool().Draw(t, "announce")})
 	}
 	next := rapid.SampledFrom(names).Draw(t, "name")
 	scheduler := rapid.SampledFrom([]string{"rr", "lc", "best"}).Draw(t, "scheduler")
-	return r.ChangeService(name, ServiceChange{&next, ServiceSettings{Scheduler: &scheduler}})
+	return r.ChangeService(context.Background(), name, ServiceChange{&next, ServiceSettings{Scheduler: &scheduler}})
 }
 
 // isConsistent compares the displayed configuration with a file of that content and with the
@@ -161,9 +162,9 @@ func TestConfigIsACopy(t *testing.T) {
 	weight := 7
 	for _, edit := range []func() (Plan, error){
 		func() (Plan, error) {
-			return r.ChangeRealServer(ServerID{"web", "10.0.0.11:8080"}, RealServerChange{Weight: &weight})
+			return r.ChangeRealServer(context.Background(), ServerID{"web", "10.0.0.11:8080"}, RealServerChange{Weight: &weight})
 		},
-		func() (Plan, error) { return r.RemoveService("web") },
+		func() (Plan, error) { return r.RemoveService(context.Background(), "web") },
 	} {
 		if _, err := edit(); err != nil {
 			t.Fatal(err)
@@ -175,11 +176,11 @@ func TestConfigIsACopy(t *testing.T) {
 		if now.Render() == text || next == revision {
 			t.Fatalf("revision %s, then %s", revision, next)
 		}
-		if _, err := r.ApplyOver(revision, c); err != ErrOvertaken {
+		if _, err := r.ApplyOver(context.Background(), revision, c); err != ErrOvertaken {
 			t.Fatalf("applied over an old revision: %v", err)
 		}
 	}
-	if _, err := r.ApplyOver("", c); err != nil || r.Config().Render() != text {
+	if _, err := r.ApplyOver(context.Background(), "", c); err != nil || r.Config().Render() != text {
 		t.Fatal(err)
 	}
 }
@@ -222,7 +223,7 @@ func BenchmarkWeight(b *testing.B) {
 			b.ReportAllocs()
 			for i := 0; b.Loop(); i++ {
 				weight := 2 + i%2
-				if _, err := r.ChangeRealServer(id, RealServerChange{Weight: &weight}); err != nil {
+				if _, err := r.ChangeRealServer(context.Background(), id, RealServerChange{Weight: &weight}); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -243,10 +244,10 @@ func BenchmarkAddRemoveService(b *testing.B) {
 					address := fmt.Sprintf("10.200.1.%d:80", i+1)
 					add.RealServers = append(add.RealServers, RealServerAddition{Address: address})
 				}
-				if _, err := r.AddService(add); err != nil {
+				if _, err := r.AddService(context.Background(), add); err != nil {
 					b.Fatal(err)
 				}
-				if _, err := r.RemoveService("more"); err != nil {
+				if _, err := r.RemoveService(context.Background(), "more"); err != nil {
 					b.Fatal(err)
 				}
 			}
@@ -267,7 +268,7 @@ func BenchmarkApplyFarm(b *testing.B) {
 				b.StopTimer()
 				r := newFarm(b, 1)
 				b.StartTimer()
-				if _, err := r.Apply(c); err != nil {
+				if _, err := r.Apply(context.Background(), c); err != nil {
 					b.Fatal(err)
 				}
 			}

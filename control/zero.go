@@ -13,10 +13,10 @@ type zeroes map[lvs.RealServerID]Traffic
 
 // Services returns the services with their counters since the last Zero.
 func (r *Running) Services() []ServiceReport {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.zeroing.Lock()
+	defer r.zeroing.Unlock()
 	counted := r.engine.Report()
-	all := NewReport(r.current, counted).Services
+	all := NewReport(r.Config(), counted).Services
 	for i := range all {
 		s, counted := &all[i], &counted.Services[i]
 		s.Traffic = r.zeroes.since(serviceAlone(counted), s.Traffic)
@@ -54,13 +54,13 @@ func (z zeroes) since(id lvs.RealServerID, now Traffic) Traffic {
 // Zero resets the displayed counters of a service, or of all services if the name is empty. It
 // affects Services only: workers, metrics and the final table go on counting.
 func (r *Running) Zero(name string) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	if name != "" {
-		if _, err := r.find(name); err != nil {
+		if _, err := r.Service(name); err != nil {
 			return err
 		}
 	}
+	r.zeroing.Lock()
+	defer r.zeroing.Unlock()
 	if r.zeroes == nil {
 		r.zeroes = zeroes{}
 	}

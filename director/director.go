@@ -87,7 +87,7 @@ func (d *Director) Reload() (control.Plan, error) {
 		return control.Plan{}, err
 	}
 	next.File = d.cfg.Config.File
-	return d.running.Apply(next)
+	return d.running.Apply(context.Background(), next)
 }
 
 // Report returns the counters since Start; after Stop, the last ones. Any goroutine may call it
