@@ -8,8 +8,8 @@ import (
 	"sync/atomic"
 )
 
-// ErrOutcomeUnknown says that a change was sent and its answer did not come: the connection was lost,
-// or the time ran out.
+// ErrOutcomeUnknown says that a change was sent and its answer did not come: the connection was
+// lost, or the time ran out.
 var ErrOutcomeUnknown = errors.New("the change may have been made, or not: " +
 	"look with fulcrum plan or fulcrum services before you repeat it")
 
@@ -21,7 +21,8 @@ func unknownIf(possible bool, err error) error {
 	return fmt.Errorf("%w; %w", err, ErrOutcomeUnknown)
 }
 
-// watched returns a request that tells whether a part of it may have been sent: it got a connection.
+// watched returns a request that tells whether a part of it may have been sent: it got a
+// connection.
 func watched(r *http.Request) (*http.Request, *atomic.Bool) {
 	sent := new(atomic.Bool)
 	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent.Store(true) }}

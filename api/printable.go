@@ -7,8 +7,8 @@ import (
 )
 
 // printable returns a text in which every character that a terminal or log may obey stands as its
-// escape sequence, such as \x1b. Line breaks and tabs stay. Text from outside passes it before it is
-// shown.
+// escape sequence, such as \x1b. Line breaks and tabs stay. Text from outside passes it before it
+// is shown.
 func printable(text string) string {
 	shown := func(r rune) bool { return unicode.IsPrint(r) || r == '\n' || r == '\t' }
 	var b strings.Builder

@@ -26,9 +26,9 @@ type ServerConfig struct {
 }
 
 // Limits bound what clients may take of a server, so that slow or hostile clients cannot block
-// others. A zero field stands for its default. Known clients have shown the token or, where there is
-// none, sent a whole request. All others are strangers, whose oldest connection gives way to a new
-// one. A source is an address, a subnet of 64 bits in IPv6, or the user at a unix socket.
+// others. A zero field stands for its default. Known clients have shown the token or, where there
+// is none, sent a whole request. All others are strangers, whose oldest connection gives way to a
+// new one. A source is an address, a subnet of 64 bits in IPv6, or the user at a unix socket.
 type Limits struct {
 	Connections         int // of known clients at once, default 256; more requests are refused
 	ConnectionsOfSource int // of these, from one source; default 192
