@@ -77,7 +77,8 @@ func (d *Director) Stop() error { return d.parts.Stop() }
 func (d *Director) Done() <-chan struct{} { return d.workers.ended }
 
 // Reload reads the configuration's file again and applies what has changed. An invalid file changes
-// nothing. A control socket whose file was removed is created again first. Any goroutine may call it between Start and Stop.
+// nothing. A control socket whose file was removed is created again first. Any goroutine may call
+// it between Start and Stop.
 func (d *Director) Reload() (control.Plan, error) {
 	if err := d.serving.renewSocket(); err != nil {
 		d.cfg.Log.Warn("the control socket cannot be created again", "error", err)

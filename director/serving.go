@@ -87,8 +87,8 @@ func (s *serving) serveSocket() (*api.Server, error) {
 	return server, err
 }
 
-// renewSocket creates the socket again if its file is gone, or could not be created before. Requests
-// in progress at the former one have a second to finish.
+// renewSocket creates the socket again if its file is gone, or could not be created before.
+// Requests in progress at the former one have a second to finish.
 func (s *serving) renewSocket() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

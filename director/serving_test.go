@@ -8,8 +8,8 @@ import (
 	"fulcrum/api"
 )
 
-// TestRemovedSocketIsMadeAgain removes the control socket under a running director. A reload creates
-// it again, also if the file that is reloaded has mistakes, and Stop removes the new one.
+// TestRemovedSocketIsMadeAgain removes the control socket under a running director. A reload
+// creates it again, also if the file that is reloaded has mistakes, and Stop removes the new one.
 func TestRemovedSocketIsMadeAgain(t *testing.T) {
 	b := newBed(t).start()
 	for _, reload := range []func() error{

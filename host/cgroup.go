@@ -43,8 +43,8 @@ func controlGroups(files fs.FS) (all []memory) {
 // mount is where a hierarchy is mounted, and which of its groups is seen there.
 type mount struct{ root, point string }
 
-// mountOf returns the mount of a hierarchy (proc_pid_mountinfo(5)). A hierarchy of version 1 has its
-// controllers as options. Without one the point is empty.
+// mountOf returns the mount of a hierarchy (proc_pid_mountinfo(5)). A hierarchy of version 1 has
+// its controllers as options. Without one the point is empty.
 func mountOf(files fs.FS, kind, controller string) mount {
 	text, _ := fs.ReadFile(files, "proc/self/mountinfo")
 	for line := range strings.Lines(string(text)) {

@@ -33,8 +33,8 @@ func MapHuge(pageSize, n int) ([]byte, error) {
 	return b, nil
 }
 
-// touch returns how many pages of a mapping can be written, from the first one on. The kernel writes
-// into them: where there is no page, the call fails instead of the process.
+// touch returns how many pages of a mapping can be written, from the first one on. The kernel
+// writes into them: where there is no page, the call fails instead of the process.
 func touch(b []byte, pageSize int) (pages int, err error) {
 	zero, err := os.Open("/dev/zero")
 	if err != nil {

@@ -7,16 +7,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// spareSpace is the address space that Go, libc and DPDK take beside what is reserved on purpose, in
-// bytes: arenas of 64 MiB for the heap and for each thread, and the threads' stacks. A director on
-// one worker takes 0.6 GiB.
+// spareSpace is the address space that Go, libc and DPDK take beside what is reserved on purpose,
+// in bytes: arenas of 64 MiB for the heap and for each thread, and the threads' stacks. A director
+// on one worker takes 0.6 GiB.
 const spareSpace = 1 << 30
 
 // SpaceLimited reports whether the address space of this process is limited (ulimit -v).
 func SpaceLimited() bool { return spaceLimit() != unix.RLIM_INFINITY }
 
-// CheckSpace returns an error if the limit of the address space does not allow size bytes more, with
-// a gibibyte for Go, libc and DPDK. They end the process where they reach the limit.
+// CheckSpace returns an error if the limit of the address space does not allow size bytes more,
+// with a gibibyte for Go, libc and DPDK. They end the process where they reach the limit.
 func CheckSpace(size int) error {
 	limit := spaceLimit()
 	if limit == unix.RLIM_INFINITY {

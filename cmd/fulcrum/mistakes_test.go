@@ -81,8 +81,8 @@ func TestSessionsBeyondMemory(t *testing.T) {
 		"ulimit -v", "lower session.max")
 }
 
-// TestLittleAddressSpace takes away more and more of what Go, DPDK and the director reserve. Each of
-// them ends the process in its own way, if it is let.
+// TestLittleAddressSpace takes away more and more of what Go, DPDK and the director reserve. Each
+// of them ends the process in its own way, if it is let.
 func TestLittleAddressSpace(t *testing.T) {
 	for _, mib := range []int{100, 400, 800, 1200, 1500, 2000, 2048, 2300} {
 		p := withSpace(t, mib, quiet(t, "", ""))
