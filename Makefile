@@ -35,7 +35,7 @@ SHELL := /bin/bash
 cgofree = packages=$$(CGO_ENABLED=0 go list ./... | grep -v -e '^fulcrum/ports/dpdk$$' -e '^fulcrum/cmd/')
 
 .PHONY: run test build bench pgo bench-packages lint fmt fuzz clean native test-cgofree test-race test-all lint-format lint-vet lint-staticcheck lint-width
-.PHONY: soak soak-fuzz soak-properties soak-race soak-end-to-end
+.PHONY: soak soak-fresh soak-fuzz soak-properties soak-race soak-end-to-end
 .NOTPARALLEL:
 
 run: build
@@ -114,8 +114,12 @@ fuzz: native
 	done
 
 # Stage by stage, as test; docs/testing.md says what each looks for.
-soak: native soak-properties soak-race build soak-end-to-end soak-fuzz
+soak: native soak-fresh soak-properties soak-race build soak-end-to-end soak-fuzz
 	@echo '== soak: all stages passed'
+
+soak-fresh: native
+	@echo '== soak: build where no Go is'
+	@FULCRUM_FRESH=true go test -count 1 -timeout 20m -run TestFreshMachine .
 
 soak-fuzz: native
 	@echo '== soak: every fuzz target for $(SOAKTIME)'

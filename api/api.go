@@ -94,8 +94,8 @@ type Status struct {
 	PortWarnings []control.PortWarning `json:"port_warnings"`
 	// Conflicts are the addresses of the director that other stations claimed in the last hour.
 	Conflicts []control.AddressConflict `json:"address_conflicts"`
-	// CrowdedLocals are the local addresses of which at least 80 % of the ports towards a real
-	// server are in use.
+	// CrowdedLocals are the local addresses with at least 80 % of their ports towards a real server
+	// in use.
 	CrowdedLocals []control.CrowdedLocal `json:"crowded_locals"`
 	// RetiredLocals are local addresses that only old sessions use.
 	RetiredLocals []control.LocalAddressReport `json:"retired_locals"`

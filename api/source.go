@@ -9,7 +9,7 @@ import (
 )
 
 // sourceOf returns whom a connection counts for: the user at a unix socket, else the address. Of
-// IPv6 it is the subnet of 64 bits, all of which one host may use (RFC 4291, section 2.5.4).
+// IPv6 it is the subnet of 64 bits, which one host may use as a whole (RFC 4291, section 2.5.4).
 func sourceOf(c net.Conn) string {
 	if u, ok := c.(*net.UnixConn); ok {
 		return userOf(u)

@@ -41,7 +41,7 @@ func (p *wholePages) serve(w http.ResponseWriter, r *http.Request, b *bytes.Buff
 	_, _ = w.Write(b.Bytes()) // an error means that the client has disconnected
 }
 
-// page is a response of which the body is collected.
+// page collects the body of a response.
 type page struct {
 	http.ResponseWriter
 	body   *bytes.Buffer

@@ -142,8 +142,8 @@ type Service struct {
 	RealServers     []RealServer  // in file order
 }
 
-// Announce says whether a service wants its VIP announced and answered for. A VIP of which no
-// service wants that is passive: packets to it are forwarded, but the director tells nobody of it.
+// Announce says whether a service wants its VIP announced and answered for. A VIP that no
+// service wants announced is passive: the director forwards packets to it without announcing it.
 type Announce uint8
 
 // The values of Service.Announce.

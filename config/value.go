@@ -12,7 +12,7 @@ type document struct {
 	lines    map[place]int
 	problems Problems
 	absent   map[Problem]place // what is missing there, by the problem that says so
-	misspelt map[place]bool    // keys of which the file has another spelling
+	misspelt map[place]bool    // keys that the file spells otherwise
 }
 
 // value is the content of one key or array element, with its place for problems.

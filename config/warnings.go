@@ -37,8 +37,7 @@ func (c *Config) warnings(cpus []int) []string {
 	return all
 }
 
-// dividedVIPs returns a warning for each VIP of which some services want it announced and others do
-// not.
+// dividedVIPs returns a warning for each VIP whose services disagree about its announcement.
 func (c *Config) dividedVIPs() (all []string) {
 	var order []netip.Addr
 	wants := map[netip.Addr]*[2][]string{} // names of the services of a VIP: silent ones, others
