@@ -197,17 +197,12 @@ func (a *api) addConfiguration(h huma.API) {
 		return &configText{"application/toml", tagOf(revision), []byte(c.Render())}, nil
 	}, summary("The running configuration as a file"))
 	plan := fileOperation("plan", "List what a configuration would change; changes nothing")
-	huma.Register(h, plan, func(ctx context.Context, in *FileInput) (*applied, error) {
+	huma.Register(h, plan, func(ctx context.Context, in *PlanInput) (*applied, error) {
 		return take(a.plans, func() (control.Plan, error) { return a.plan(ctx, in) })
 	})
 	apply := fileOperation("apply", "Apply a configuration: all of it or nothing")
-	huma.Register(h, apply, func(ctx context.Context, in *struct {
-		FileInput
-		IfMatch string `header:"If-Match" doc:"apply only if the running configuration has this ETag"`
-	}) (*applied, error) {
-		return take(a.changes, func() (control.Plan, error) {
-			return a.apply(ctx, revisionOf(in.IfMatch), &in.FileInput)
-		})
+	huma.Register(h, apply, func(ctx context.Context, in *ApplyInput) (*applied, error) {
+		return take(a.changes, func() (control.Plan, error) { return a.apply(ctx, in) })
 	})
 	huma.Post(h, "/v1/announce", func(ctx context.Context, in *struct {
 		Body control.AnnounceRequest

@@ -100,7 +100,11 @@ func TestAPIChanges(t *testing.T) {
 	do(http.MethodPatch, ServerPath("web", "10.0.0.12:80"), weight, "weight 1 -> 7")
 	do(http.MethodPatch, ServerPath("web", "10.0.0.13:80"), weight, "no real server")
 	do(http.MethodDelete, ServerPath("web", "10.0.0.11:80"), nil, "{remove real server 10.0.0.11:80 of web")
-	do(http.MethodPost, "apply", []byte(apiFile), "{add real server 10.0.0.11:80 of web")
+	do(http.MethodPost, "apply", []byte(apiFile), "[] <nil>") // what was done live stays
+	if len(p.Kept) != 2 {
+		t.Fatalf("kept %v, want 2 overrides", p.Kept)
+	}
+	do(http.MethodPost, "apply?overrides=drop", []byte(apiFile), "{add real server 10.0.0.11:80 of web")
 	do(http.MethodPost, "apply", []byte(strings.Replace(apiFile, "100", "200", 1)), "session.max")
 	do(http.MethodPost, "apply", []byte("[[service]]"), "service.name")
 	do(http.MethodPost, "rollback", nil, "remove real server 10.0.0.11:80")

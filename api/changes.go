@@ -50,8 +50,8 @@ func (a *api) parse(ctx context.Context, in *FileInput) (*config.Config, error) 
 	return in.parse()
 }
 
-// plan returns what a file would change.
-func (a *api) plan(ctx context.Context, in *FileInput) (control.Plan, error) {
+// plan returns what applying a file would change.
+func (a *api) plan(ctx context.Context, in *PlanInput) (control.Plan, error) {
 	if err := a.parsing.Begin(ctx); err != nil {
 		return control.Plan{}, err
 	}
@@ -60,14 +60,14 @@ func (a *api) plan(ctx context.Context, in *FileInput) (control.Plan, error) {
 	if err != nil {
 		return control.Plan{}, err
 	}
-	return a.running.Plan(next), nil
+	return a.running.Plan(next, in.precedence()), nil
 }
 
-// apply applies a file if the running configuration has the revision.
-func (a *api) apply(ctx context.Context, revision string, in *FileInput) (control.Plan, error) {
-	next, err := a.parse(ctx, in)
+// apply applies a file as the request says.
+func (a *api) apply(ctx context.Context, in *ApplyInput) (control.Plan, error) {
+	next, err := a.parse(ctx, &in.FileInput)
 	if err != nil {
 		return control.Plan{}, err
 	}
-	return a.running.ApplyOver(ctx, revision, next)
+	return a.running.Apply(ctx, next, in.application())
 }

@@ -202,10 +202,10 @@ func (c *Client) Config(ctx context.Context) (text []byte, tag string, err error
 	return text, response.Header.Get("ETag"), nil
 }
 
-// ApplyOver applies a configuration if the running one still has the tag. Otherwise it returns an
-// error for which errors.Is(err, control.ErrOvertaken) holds.
+// ApplyOver applies changes of the running configuration as overrides, if it still has the tag.
+// Otherwise it returns an error for which errors.Is(err, control.ErrOvertaken) holds.
 func (c *Client) ApplyOver(ctx context.Context, tag string, text []byte) error {
-	request, err := c.request(ctx, http.MethodPost, "apply", text)
+	request, err := c.request(ctx, http.MethodPost, "apply?live=true", text)
 	if err != nil {
 		return err
 	}

@@ -37,6 +37,7 @@ type Director struct {
 	Workers []int // CPU numbers, one worker each
 	Idle    Idle
 	Control string     // absolute path of the control API's unix socket
+	State   string     // absolute path of the folder that keeps what is done live; empty: none
 	Log     slog.Level // lowest level that is logged
 	// Announce holds for the services that do not say it themselves: their VIPs are announced.
 	Announce       bool

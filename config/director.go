@@ -26,6 +26,7 @@ func readDirector(t *table, cpus cpuSets) Director {
 		Workers: t.get("workers").workers(cpus, idle),
 		Idle:    idle,
 		Control: t.get("control").socketPath(DefaultControl),
+		State:   t.get("state").folder(),
 		Log:     t.get("log").level(),
 
 		Announce:       t.get("announce").boolean(true),
@@ -46,6 +47,16 @@ func (v value) socketPath(fallback string) string {
 		return fallback
 	case !filepath.IsAbs(path) || len(path) > mostSocketPath:
 		v.reportf(right, "invalid socket path %q", path)
+	}
+	return path
+}
+
+// folder returns the absolute path of a folder, or "" for none.
+func (v value) folder() string {
+	const right = `write an absolute path, such as "/var/lib/fulcrum", or "" for none`
+	path, _ := as[string](v, "a string", right)
+	if path != "" && !filepath.IsAbs(path) {
+		v.reportf(right, "invalid folder %q", path)
 	}
 	return path
 }

@@ -36,6 +36,9 @@ workers = {{numbers .Director.Workers}}
 idle    = {{quote (print .Director.Idle)}}
 control = {{quote .Director.Control}}
 log     = {{quote (level .)}}
+{{- if .Director.State}}
+state   = {{quote .Director.State}}
+{{- end}}
 {{- if not .Director.Announce}}
 announce = false
 {{- end}}

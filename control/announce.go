@@ -36,5 +36,5 @@ func (r *Running) Announce(ctx context.Context, n AnnounceRequest) (Plan, error)
 			s.Announce = config.AsDirector
 		}
 	}
-	return r.replaceAll(old, &next)
+	return r.replaceAll(&next, r.base)
 }

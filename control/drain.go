@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"fulcrum/lvs"
 )
 
 // DrainRequest says how to drain a real server. A drain sets the weight to 0: the real server gets
@@ -15,7 +17,7 @@ import (
 type DrainRequest struct {
 	DeadlineSeconds float64 `json:"deadline_seconds,omitempty" minimum:"0" maximum:"31536000" doc:"end the drain after this many seconds, even if sessions are left; 0 sets no deadline"`
 	EndSessions     bool    `json:"end_sessions,omitempty" doc:"end the sessions that are left at the deadline"`
-	Remove          bool    `json:"remove,omitempty" doc:"remove the real server once it has no session, or at the deadline"`
+	Remove          bool    `json:"remove,omitempty" doc:"remove the real server once it has no session, closing ones included, or at the deadline"`
 }
 
 // Drain is the progress of a drain.
@@ -23,8 +25,10 @@ type Drain struct {
 	Service    string     `json:"service"`
 	RealServer string     `json:"real_server"`
 	State      DrainState `json:"state" enum:"draining,drained,over,cancelled"`
-	// Left counts the real server's sessions. After the drain it keeps the count at its end.
+	// Left counts the real server's established sessions, and all its UDP sessions. Closing counts
+	// the others. After the drain they keep the counts at its end.
 	Left        int     `json:"sessions_left"`
+	Closing     int     `json:"sessions_closing"`
 	Ended       int     `json:"sessions_ended"`         // ended at the deadline
 	SecondsLeft float64 `json:"seconds_left,omitempty"` // until the deadline; 0 without one
 	Removed     bool    `json:"removed"`                // the real server was removed
@@ -38,7 +42,7 @@ type DrainState string
 const (
 	// Draining is the state of a drain that goes on.
 	Draining DrainState = "draining"
-	// Drained means that no session is left.
+	// Drained means that no established session is left.
 	Drained DrainState = "drained"
 	// DrainOver means that the deadline came first.
 	DrainOver DrainState = "over"
@@ -74,7 +78,7 @@ func newDrains() *drains {
 // drain is the drain of one real server.
 type drain struct {
 	request  DrainRequest
-	deadline time.Time // zero without a deadline
+	deadline time.Time // wall time; zero without a deadline
 	cancel   context.CancelFunc
 
 	// Guarded by drains.mu.
@@ -95,18 +99,24 @@ func (r *Running) Drain(ctx context.Context, id ServerID, request DrainRequest) 
 		return Drain{}, err
 	}
 	zero := 0
-	if _, err := r.ChangeRealServer(ctx, id, RealServerChange{Weight: &zero}); err != nil {
+	stop := RealServerChange{Weight: &zero}
+	if _, err := r.edit(ctx, id.Service, stop.of(id.Server), r.put); err != nil {
 		return Drain{}, err
 	}
-	d := &drain{request: request}
-	d.Service, d.RealServer, d.State = id.Service, id.Server, Draining
+	var deadline time.Time
 	if request.DeadlineSeconds > 0 {
-		d.deadline = time.Now().Add(time.Duration(request.DeadlineSeconds * float64(time.Second)))
+		deadline = time.Now().Add(time.Duration(request.DeadlineSeconds * float64(time.Second)))
 	}
-	return r.startDrain(id, d), nil
+	shown := r.startDrain(id, request, deadline)
+	r.save()
+	return shown, nil
 }
 
-func (r *Running) startDrain(id ServerID, d *drain) Drain {
+// startDrain starts the drain of a real server whose weight is 0.
+func (r *Running) startDrain(id ServerID, request DrainRequest, deadline time.Time) Drain {
+	// Round takes off the monotonic clock, which stands still while the machine sleeps.
+	d := &drain{request: request, deadline: deadline.Round(0)}
+	d.Service, d.RealServer, d.State = id.Service, id.Server, Draining
 	all := r.drains
 	all.mu.Lock()
 	defer all.mu.Unlock()
@@ -120,7 +130,7 @@ func (r *Running) startDrain(id ServerID, d *drain) Drain {
 	all.all[id] = d
 	ctx, cancel := context.WithCancel(all.ctx)
 	d.cancel = cancel
-	d.Left, _ = r.left(id)
+	d.Left, d.Closing, _ = r.left(id)
 	all.done.Go(func() { r.watch(ctx, id, d) })
 	return d.shown()
 }
@@ -163,6 +173,14 @@ func (r *Running) CancelDrain(id ServerID) (Drain, error) {
 	if err != nil {
 		return Drain{}, err
 	}
+	d, err := r.cancelDrain(id)
+	if err == nil {
+		r.save()
+	}
+	return d, err
+}
+
+func (r *Running) cancelDrain(id ServerID) (Drain, error) {
 	r.drains.mu.Lock()
 	defer r.drains.mu.Unlock()
 	d := r.drains.all[id]
@@ -197,10 +215,10 @@ func (r *Running) watch(ctx context.Context, id ServerID, d *drain) {
 	ticker := time.NewTicker(drainPoll)
 	defer ticker.Stop()
 	for {
-		left, drained := r.left(id)
-		state := d.stateWith(left, drained)
+		left, closing, drained := r.left(id)
+		state := d.stateWith(left, closing, drained)
 		r.drains.mu.Lock()
-		d.Left = left
+		d.Left, d.Closing = left, closing
 		r.drains.mu.Unlock()
 		if state != Draining {
 			r.endDrain(ctx, id, d, state)
@@ -214,26 +232,33 @@ func (r *Running) watch(ctx context.Context, id ServerID, d *drain) {
 	}
 }
 
-func (d *drain) stateWith(left int, drained bool) DrainState {
+// stateWith returns the state with these sessions. A drain that removes the real server waits for
+// the closing ones too.
+func (d *drain) stateWith(left, closing int, drained bool) DrainState {
+	over := !d.deadline.IsZero() && !time.Now().Before(d.deadline)
 	switch {
 	case !drained:
 		return Cancelled
-	case left == 0:
+	case left == 0 && (closing == 0 || over || !d.request.Remove):
 		return Drained
-	case !d.deadline.IsZero() && !time.Now().Before(d.deadline):
+	case over:
 		return DrainOver
 	}
 	return Draining
 }
 
-// left counts a real server's sessions. drained is false if the real server was removed or its
-// weight is not 0 any more.
-func (r *Running) left(id ServerID) (n int, drained bool) {
+// left counts a real server's sessions: those that a drain waits for, and those that are about to
+// end. drained is false if the real server was removed or its weight is not 0 any more.
+func (r *Running) left(id ServerID) (left, closing int, drained bool) {
 	server, weight, err := r.server(id)
 	if err != nil {
-		return 0, false
+		return 0, 0, false
 	}
-	return r.engine.SessionsOf(server), weight == 0
+	left, closing = r.engine.LoadOf(server)
+	if server.Service.Protocol == lvs.UDP { // IPVS counts all its sessions as inactive
+		left, closing = closing, 0
+	}
+	return left, closing, weight == 0
 }
 
 // endDrain ends the remaining sessions and removes the real server, if the request says so. It logs
@@ -247,9 +272,16 @@ func (r *Running) endDrain(ctx context.Context, id ServerID, d *drain, state Dra
 		ended, err = r.endSessions(ctx, id)
 	}
 	if state != Cancelled && d.request.Remove {
-		_, failed := r.RemoveRealServer(ctx, id)
+		_, failed := r.edit(ctx, id.Service, removal(id.Server), r.put)
 		removed, err = failed == nil, errors.Join(err, failed)
 	}
+	r.log(r.finishDrain(d, state, ended, removed, err))
+	r.save()
+}
+
+func (r *Running) finishDrain(
+	d *drain, state DrainState, ended int, removed bool, err error,
+) Drain {
 	r.drains.mu.Lock()
 	defer r.drains.mu.Unlock()
 	d.Ended, d.Removed = ended, removed
@@ -257,7 +289,7 @@ func (r *Running) endDrain(ctx context.Context, id ServerID, d *drain, state Dra
 		d.Problem = err.Error()
 	}
 	d.finish(state)
-	r.log(d.shown())
+	return d.shown()
 }
 
 // isDone reports whether a drain has ended already, because it was cancelled or replaced.
@@ -280,7 +312,7 @@ func (r *Running) log(d Drain) {
 		return
 	}
 	log := r.Log.With("service", d.Service, "real server", d.RealServer, "state", d.State,
-		"sessions left", d.Left, "ended", d.Ended, "removed", d.Removed)
+		"sessions left", d.Left, "closing", d.Closing, "ended", d.Ended, "removed", d.Removed)
 	if d.Problem != "" {
 		log.Warn("drain ended", "problem", d.Problem)
 		return

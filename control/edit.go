@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
@@ -34,36 +35,50 @@ type RealServerAddition struct {
 func (r *Running) AddRealServer(
 	ctx context.Context, service string, n RealServerAddition,
 ) (Plan, error) {
-	return r.edit(ctx, service, func(s *config.Service) error { return addServer(s, n) })
+	add := func(s *config.Service) error { return addServer(s, n) }
+	return r.edit(ctx, service, add, r.change)
 }
 
 // ChangeRealServer changes the given settings of a real server.
 func (r *Running) ChangeRealServer(
 	ctx context.Context, id ServerID, change RealServerChange,
 ) (Plan, error) {
-	return r.edit(ctx, id.Service, func(s *config.Service) error {
-		i, err := findServer(s, id.Server)
+	return r.edit(ctx, id.Service, change.of(id.Server), r.change)
+}
+
+// of returns the edit of a service that changes one of its real servers.
+func (n *RealServerChange) of(server string) func(*config.Service) error {
+	return func(s *config.Service) error {
+		i, err := findServer(s, server)
 		if err == nil {
-			change.to(&s.RealServers[i])
+			n.to(&s.RealServers[i])
 		}
 		return err
-	})
+	}
 }
 
 // RemoveRealServer removes a real server. The plan says what happens to its sessions.
 func (r *Running) RemoveRealServer(ctx context.Context, id ServerID) (Plan, error) {
-	return r.edit(ctx, id.Service, func(s *config.Service) error {
-		i, err := findServer(s, id.Server)
+	return r.edit(ctx, id.Service, removal(id.Server), r.change)
+}
+
+// removal returns the edit of a service that removes one of its real servers.
+func removal(server string) func(*config.Service) error {
+	return func(s *config.Service) error {
+		i, err := findServer(s, server)
 		if err == nil {
 			s.RealServers = slices.Delete(s.RealServers, i, i+1)
 		}
 		return err
-	})
+	}
 }
+
+// replacement replaces a service, as change and put do.
+type replacement func(was, next *config.Service, place int) (Plan, error)
 
 // edit changes a copy of a service, which replaces the service if it passes the checks of a file.
 func (r *Running) edit(
-	ctx context.Context, name string, change func(*config.Service) error,
+	ctx context.Context, name string, change func(*config.Service) error, replace replacement,
 ) (Plan, error) {
 	if err := r.turn.Begin(ctx); err != nil {
 		return Plan{}, err
@@ -79,7 +94,7 @@ func (r *Running) edit(
 	if err := change(&next); err != nil {
 		return Plan{}, err
 	}
-	return r.change(&was, &next, place)
+	return replace(&was, &next, place)
 }
 
 // change calls put and remembers the change for Rollback. The caller has the
@@ -110,6 +125,7 @@ func (r *Running) put(was, next *config.Service, place int) (Plan, error) {
 		return plan, fmt.Errorf("make the change: %w", err)
 	}
 	r.list(was, next, place)
+	plan.warn(r.save())
 	return plan, nil
 }
 
@@ -119,6 +135,7 @@ func (r *Running) list(was, next *config.Service, place int) {
 	defer r.mu.Unlock()
 	r.shown = nil
 	r.revision++
+	r.compareToFile(cmp.Or(was, next).ID(), next)
 	switch all := r.current.Services; {
 	case next == nil:
 		r.current.Services = slices.Delete(all, place, place+1)

@@ -56,7 +56,7 @@ func (r *Running) ChangeService(
 			s.Name = *change.Name
 		}
 		return change.ServiceSettings.to(s)
-	})
+	}, r.change)
 }
 
 // RemoveService removes a service with its real servers. The plan says what happens to its

@@ -35,7 +35,7 @@ var fates = map[reflect.Type]map[string]fate{
 		"Ports": parts, "Routes": parts, "Neighbours": parts, "Session": parts, "Services": parts,
 	},
 	reflect.TypeFor[config.Director](): {
-		"Workers": restart, "Idle": restart, "Control": restart, "Log": restart,
+		"Workers": restart, "Idle": restart, "Control": restart, "Log": restart, "State": restart,
 		"Announce": live, "AnnounceRepeat": live,
 	},
 	reflect.TypeFor[config.Control](): {

@@ -15,6 +15,7 @@ const everySetting = `
 workers = [0, 1]
 idle = "adaptive"
 control = "/run/fulcrum.sock"
+state = "/var/lib/fulcrum"
 log = "info"
 [control]
 listen = "127.0.0.1:9443"

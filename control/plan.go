@@ -17,6 +17,9 @@ type Plan struct {
 	Restart []string `json:"restart"`
 	// Warnings are what the new configuration opens that the old one did not.
 	Warnings []string `json:"warnings,omitempty"`
+	// Kept and Dropped are the overrides that stay when a file is applied, and those that do not.
+	Kept    []Override `json:"kept_overrides,omitempty"`
+	Dropped []Override `json:"dropped_overrides,omitempty"`
 }
 
 // Change is one step of a Plan.
@@ -40,6 +43,21 @@ const (
 
 // Empty reports whether nothing would change.
 func (p *Plan) Empty() bool { return len(p.Changes) == 0 && len(p.Restart) == 0 }
+
+// warn adds a warning, unless it is empty.
+func (p *Plan) warn(text string) {
+	if text != "" {
+		p.Warnings = append(p.Warnings, text)
+	}
+}
+
+// keys returns what the plan is about: the objects that change, and the settings that need a restart.
+func (p *Plan) keys() (keys []string) {
+	for _, c := range p.Changes {
+		keys = append(keys, c.Object)
+	}
+	return append(keys, p.Restart...)
+}
 
 // SessionCounts tells how many sessions a real server of a service has.
 type SessionCounts map[lvs.RealServerID]int

@@ -12,6 +12,7 @@ import (
 
 	"fulcrum/config"
 	"fulcrum/engine"
+	"fulcrum/lvs"
 )
 
 // Running is the configuration of a running director. It is safe for concurrent use.
@@ -29,19 +30,26 @@ type Running struct {
 
 	engine *engine.Engine
 	drains *drains
+	state  *State // keeps what is done live; nil without a state folder. Set before any change
 	boot   uint32 // distinguishes this run's revisions from those of other runs
 
 	// turn belongs to the change that is being made, from its checks to its end. Readers never wait
-	// for it. It guards the following fields; current, places and revision change under mu as well.
+	// for it. It guards the following fields; what mu guards changes under mu as well.
 	turn   Turn
-	site   *config.Site // nil until a service is edited
-	before []undo       // the last change is last
+	site   *config.Site          // nil until a service is edited
+	before []undo                // the last change is last
+	based  map[lvs.ServiceID]int // index of each service in base; nil until a service is edited
 
 	mu       sync.Mutex     // guards the following fields; held for moments only
 	current  *config.Config // its list of services changes in place; the lists of a service never do
 	shown    *config.Config // a copy of current for readers; nil after a change
 	places   map[string]int // index of each service in the list, by name
 	revision uint64
+	// What differs between base, the file that the configuration is from, and current are the
+	// overrides. onFile is what the director's own file had when it was last read; it equals base
+	// unless another file was applied, or a rollback went back to an earlier one.
+	base, onFile *config.Config
+	overridden   map[lvs.ServiceID]bool // the services that differ; the others are equal
 
 	zeroing sync.Mutex // guards zeroes
 	zeroes  zeroes
@@ -51,21 +59,24 @@ type Running struct {
 const maxUndo = 16
 
 // NewRunning returns the running configuration of an engine. The engine must have been created with
-// the settings of c.
+// the settings of c, which is what the director's own file says.
 func NewRunning(e *engine.Engine, c *config.Config) *Running {
-	r := &Running{engine: e, drains: newDrains(), boot: rand.Uint32(), turn: NewTurn()}
-	r.take(c)
+	r := &Running{engine: e, drains: newDrains(), boot: rand.Uint32(), turn: NewTurn(), onFile: c}
+	r.take(c, c)
 	return r
 }
 
-// take makes a configuration the current one. The caller has the turn, or the only reference.
-func (r *Running) take(c *config.Config) {
+// take makes a configuration, which is over the file base, the current one. The caller has the turn,
+// or the only reference.
+func (r *Running) take(c, base *config.Config) {
 	own := *c
 	own.Services = slices.Clone(c.Services)
-	r.site = nil
+	differ := overriddenServices(base, c)
+	r.site, r.based = nil, nil
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.current, r.shown = &own, c
+	r.base, r.overridden = base, differ
 	r.index()
 	r.revision++
 }
@@ -131,9 +142,20 @@ func (r *Running) Report() *Report {
 	return &report
 }
 
-// Plan returns what another configuration would change. It changes nothing.
-func (r *Running) Plan(next *config.Config) Plan {
-	return NewPlan(r.Config(), next, r.sessions(), r.engine)
+// Plan returns what applying another file would change. It changes nothing.
+func (r *Running) Plan(next *config.Config, precedence Precedence) Plan {
+	now := r.now()
+	m := merger{precedence: precedence, base: now.file, running: now.config, next: next}
+	plan := NewPlan(now.config, m.merge(), r.sessions(), r.engine)
+	plan.Kept, plan.Dropped = m.kept, m.dropped
+	return plan
+}
+
+// now returns the configuration with its file.
+func (r *Running) now() overlay {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return overlay{r.base, r.copied()}
 }
 
 // sessions counts the sessions of each real server.
@@ -147,71 +169,105 @@ func (r *Running) sessions() SessionCounts {
 	return counts
 }
 
-// Apply replaces the running configuration by next and returns what changed. It applies all of
-// next, or nothing and returns an error. A change that needs a restart is a *RestartError.
-func (r *Running) Apply(ctx context.Context, next *config.Config) (Plan, error) {
-	return r.ApplyOver(ctx, "", next)
-}
-
 // ErrOvertaken says that the configuration has changed since the revision that a caller read.
 var ErrOvertaken = errors.New("the configuration has changed meanwhile: " +
 	"read it again and repeat your change")
 
-// ApplyOver is like Apply, but returns ErrOvertaken if the configuration has another revision. An
-// empty revision stands for any.
-func (r *Running) ApplyOver(
-	ctx context.Context, revision string, next *config.Config,
+// Application says how to apply a configuration. Its zero value applies a file in any case, with
+// the overrides that the file has not changed.
+type Application struct {
+	// Revision makes Apply return ErrOvertaken if the configuration has another one, unless it is
+	// empty.
+	Revision   string
+	Precedence Precedence
+	// Live says that the configuration is the running one with changes that become overrides. They
+	// may be in services, timeouts and other settings that changes live can have.
+	Live bool
+}
+
+// Apply replaces the running configuration by next and the overrides that stay, and returns what
+// changed. It applies all of next, or nothing and returns an error. A change that needs a restart
+// is a *RestartError.
+func (r *Running) Apply(
+	ctx context.Context, next *config.Config, how Application,
 ) (Plan, error) {
 	if err := r.turn.Begin(ctx); err != nil {
 		return Plan{}, err
 	}
 	defer r.turn.End()
 	old, now := r.Revision()
-	if revision != "" && revision != now {
+	if how.Revision != "" && how.Revision != now {
 		return Plan{}, ErrOvertaken
 	}
-	if next.File == "" {
-		named := *next
-		named.File = old.File
-		next = &named
+	if how.Live {
+		return r.applyLive(old, next)
 	}
-	return r.replaceAll(old, next)
-}
-
-// replaceAll calls replace and remembers the configuration before it for Rollback. The caller has
-// the turn.
-func (r *Running) replaceAll(old, next *config.Config) (Plan, error) {
-	plan, err := r.replace(next)
-	if err == nil && !plan.Empty() {
-		r.remember(undo{whole: old})
+	m := merger{precedence: how.Precedence, base: r.base, running: old, next: next}
+	plan, err := r.replaceAll(m.merge(), next)
+	plan.Kept, plan.Dropped = m.kept, m.dropped
+	if err == nil && next.File == r.onFile.File {
+		r.mu.Lock()
+		r.onFile = next
+		r.mu.Unlock()
 	}
 	return plan, err
 }
 
-// replace makes next the running configuration, without saving how to undo it. The caller has the
-// turn.
-func (r *Running) replace(next *config.Config) (Plan, error) {
+// applyLive replaces what changes live can change. The caller has the turn.
+func (r *Running) applyLive(old, next *config.Config) (Plan, error) {
+	live := *old
+	live.Services = next.Services
+	live.Director.Announce = next.Director.Announce
+	live.Session.Timeouts = next.Session.Timeouts
+	rest := NewPlan(&live, next, nil, nil)
+	if keys := rest.keys(); len(keys) > 0 {
+		return Plan{}, &ValueError{"live", "this can only be changed in a file: " +
+			strings.Join(keys, ", ")}
+	}
+	return r.replaceAll(&live, r.base)
+}
+
+// replaceAll calls replace and remembers the configuration before it for Rollback. The caller has
+// the turn.
+func (r *Running) replaceAll(next, base *config.Config) (Plan, error) {
+	old := r.now()
+	plan, err := r.replace(next, base)
+	if err == nil && (!plan.Empty() || len(overridesOf(old.file, base)) > 0) {
+		after := r.now()
+		r.remember(undo{whole: &old, wholeAfter: &after})
+	}
+	return plan, err
+}
+
+// replace makes next, which is over the file base, the running configuration, without saving how to
+// undo it. The caller has the turn.
+func (r *Running) replace(next, base *config.Config) (Plan, error) {
 	plan := NewPlan(r.Config(), next, r.sessions(), r.engine)
 	if len(plan.Restart) > 0 {
 		return plan, &RestartError{plan.Restart}
 	}
 	if plan.Empty() {
-		r.rename(next.File)
+		r.rebase(base)
+		plan.warn(r.save())
 		return plan, nil
 	}
 	if err := r.engine.Apply(EngineSettings(next)); err != nil {
 		return plan, fmt.Errorf("apply the configuration: %w", err)
 	}
-	r.take(next)
+	r.take(next, base)
 	r.warn(plan.Warnings)
+	plan.warn(r.save())
 	return plan, nil
 }
 
-// rename sets the file that the configuration is said to be from. The caller has the turn.
-func (r *Running) rename(file string) {
+// rebase takes another file for the same configuration. The caller has the turn.
+func (r *Running) rebase(base *config.Config) {
+	differ := overriddenServices(base, r.Config())
+	r.based = nil
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.current.File, r.shown = file, nil
+	r.current.File, r.shown = base.File, nil
+	r.base, r.overridden = base, differ
 }
 
 func (r *Running) warn(warnings []string) {

@@ -127,7 +127,7 @@ func (r *Running) isConsistent(t *rapid.T) {
 	if err != nil {
 		t.Fatalf("%v\nof\n%s", err, c.Render())
 	}
-	if plan := r.Plan(again); !plan.Empty() {
+	if plan := r.Plan(again, DropOverrides); !plan.Empty() {
 		t.Fatalf("the same content as a file differs: %+v", plan)
 	}
 	want, got := EngineSettings(c), r.engine.Report().Services
@@ -176,11 +176,11 @@ func TestConfigIsACopy(t *testing.T) {
 		if now.Render() == text || next == revision {
 			t.Fatalf("revision %s, then %s", revision, next)
 		}
-		if _, err := r.ApplyOver(context.Background(), revision, c); err != ErrOvertaken {
+		if _, err := r.Apply(context.Background(), c, Application{Revision: revision}); err != ErrOvertaken {
 			t.Fatalf("applied over an old revision: %v", err)
 		}
 	}
-	if _, err := r.ApplyOver(context.Background(), "", c); err != nil || r.Config().Render() != text {
+	if _, err := r.Apply(context.Background(), c, Application{Precedence: DropOverrides}); err != nil || r.Config().Render() != text {
 		t.Fatal(err)
 	}
 }
@@ -268,7 +268,7 @@ func BenchmarkApplyFarm(b *testing.B) {
 				b.StopTimer()
 				r := newFarm(b, 1)
 				b.StartTimer()
-				if _, err := r.Apply(context.Background(), c); err != nil {
+				if _, err := r.Apply(context.Background(), c, Application{}); err != nil {
 					b.Fatal(err)
 				}
 			}

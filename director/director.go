@@ -19,6 +19,8 @@ type Config struct {
 	Config *config.Config
 	// File is the path that Reload reads. Error messages contain it.
 	File string
+	// State is the folder that keeps what is done live, unless director.state names one. Empty: none.
+	State string
 	// Devices opens the ports.
 	Devices Devices
 	// Log gets notes about ports and CPUs, results of drains, and faults of the running director.
@@ -40,6 +42,7 @@ type Director struct {
 	settings engine.Settings
 	vigil    vigil
 
+	keeping *keeping
 	devices *devices
 	workers *workers
 	serving *serving
@@ -59,7 +62,8 @@ func New(c Config) (*Director, error) {
 	d.devices = &devices{cfg: c, cpus: kept}
 	d.workers = newWorkers(d)
 	d.serving = &serving{Director: d}
-	d.parts.parts = []Part{kept, d.devices, &forwarding{d}, &watching{Director: d},
+	d.keeping = &keeping{Director: d}
+	d.parts.parts = []Part{kept, d.keeping, d.devices, &forwarding{d}, &watching{Director: d},
 		d.serving, d.workers, &moves{Director: d}}
 	return d, nil
 }
@@ -88,7 +92,7 @@ func (d *Director) Reload() (control.Plan, error) {
 		return control.Plan{}, err
 	}
 	next.File = d.cfg.Config.File
-	return d.running.Apply(context.Background(), next)
+	return d.running.Apply(context.Background(), next, control.Application{})
 }
 
 // Report returns the counters since Start; after Stop, the last ones. Any goroutine may call it

@@ -25,6 +25,7 @@ func (f *forwarding) Start() (err error) {
 	}
 	f.running = control.NewRunning(f.engine, f.cfg.Config)
 	f.running.Log = f.cfg.Log
+	f.keeping.resume(f.running)
 	f.running.Watch()
 	return nil
 }

@@ -189,3 +189,12 @@ func (e *Engine) SessionsOf(id lvs.RealServerID) int {
 	}
 	return 0
 }
+
+// LoadOf returns the numbers of active and of inactive sessions that a real server has now, as IPVS
+// counts them.
+func (e *Engine) LoadOf(id lvs.RealServerID) (active, inactive int) {
+	if load := e.registry.find(id); load != nil {
+		return int(load.Active()), int(load.Inactive())
+	}
+	return 0, 0
+}

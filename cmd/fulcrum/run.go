@@ -27,6 +27,7 @@ import (
 // runOptions holds the flags of fulcrum run.
 type runOptions struct {
 	config     string
+	state      string
 	report     string
 	idleExit   time.Duration
 	cpuProfile string
@@ -52,6 +53,8 @@ func newRunCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&o.config, "config", defaultFile,
 		"the configuration file, as FILE")
+	c.Flags().StringVar(&o.state, "state", "",
+		"keep what is done live in this folder, unless director.state names another one")
 	c.Flags().StringVar(&o.report, "report", "", "also write the counts to this file, as JSON")
 	c.Flags().DurationVar(&o.idleExit, "idle-exit", 0,
 		"end once no packet has arrived for this long, such as 500ms")
@@ -113,7 +116,7 @@ func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cfg.Director.Log}))
 	d, err := director.New(director.Config{
-		Config: cfg, File: o.config, Devices: &dpdkDevices{log: log}, Log: log,
+		Config: cfg, File: o.config, State: o.state, Devices: &dpdkDevices{log: log}, Log: log,
 	})
 	if err != nil {
 		return err

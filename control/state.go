@@ -1,0 +1,157 @@
+package control
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"github.com/google/renameio/v2"
+	"golang.org/x/sys/unix"
+)
+
+// State is a folder that keeps what was done live, so that it survives a restart: overrides,
+// drains, and the revision's number. A program holds its folder until Close. It is safe for
+// concurrent use.
+//
+// The folder has one file, which is always replaced as a whole. Its first line is
+// "fulcrum-state", the version of the format and the SHA-256 of what follows, which is JSON.
+type State struct {
+	folder string
+	lock   *os.File
+	log    *slog.Logger
+
+	mu      sync.Mutex // held while the file is written
+	problem error      // why the last write failed
+}
+
+const (
+	stateName    = "state"
+	lockName     = "lock"
+	stateMagic   = "fulcrum-state"
+	stateVersion = 1
+)
+
+// OpenState takes a folder for this process, and creates it if needed. It returns an error if
+// another process has it.
+func OpenState(folder string, log *slog.Logger) (*State, error) {
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		return nil, fmt.Errorf("create the state folder: %w; name another one in director.state", err)
+	}
+	lock, err := os.OpenFile(filepath.Join(folder, lockName), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("use the state folder: %w; name another one in director.state", err)
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("the state folder %s belongs to another director that runs: "+
+			"name another one in director.state", folder), lock.Close())
+	}
+	s := &State{folder: folder, lock: lock, log: log}
+	return s, s.removeParts()
+}
+
+// removeParts removes what was being written when an earlier process ended.
+func (s *State) removeParts() error {
+	parts, err := filepath.Glob(filepath.Join(s.folder, "."+stateName+"*"))
+	for _, part := range parts {
+		err = errors.Join(err, os.Remove(part))
+	}
+	return err
+}
+
+// Close gives the folder back. Its file stays.
+func (s *State) Close() error { return s.lock.Close() }
+
+// Problem returns why the last change could not be kept, or nil.
+func (s *State) Problem() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.problem
+}
+
+func (s *State) file() string { return filepath.Join(s.folder, stateName) }
+
+// write replaces the file by what content returns when it is called.
+func (s *State) write(content func() *stored) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.problem = s.replace(content())
+	return s.problem
+}
+
+func (s *State) replace(content *stored) error {
+	body, err := json.MarshalIndent(content, "", "  ")
+	if err != nil {
+		return err
+	}
+	head := fmt.Sprintf("%s %d %x\n", stateMagic, stateVersion, sha256.Sum256(body))
+	text := append([]byte(head), body...)
+	if err := renameio.WriteFile(s.file(), text, 0o600, renameio.WithTempDir(s.folder)); err != nil {
+		return err
+	}
+	return syncFolder(s.folder)
+}
+
+// syncFolder makes a renamed file last over a loss of power.
+func syncFolder(folder string) error {
+	f, err := os.Open(folder)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
+}
+
+// read returns what the folder keeps, or nil if it keeps nothing. A file that cannot be used is put
+// aside, with a word in the log.
+func (s *State) read() *stored {
+	data, err := os.ReadFile(s.file())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	var content *stored
+	if err == nil {
+		content, err = decodeState(data)
+	}
+	if err != nil {
+		s.putAside(err)
+		return nil
+	}
+	return content
+}
+
+// putAside renames the file, so that the next write does not destroy it.
+func (s *State) putAside(why error) {
+	aside := s.file() + ".damaged-" + time.Now().UTC().Format("20060102T150405")
+	err := os.Rename(s.file(), aside)
+	s.log.Warn("the state cannot be used: the director starts as the file says",
+		"reason", why, "kept as", aside, "error", err)
+}
+
+// decodeState reads a file of the folder.
+func decodeState(data []byte) (*stored, error) {
+	head, body, _ := bytes.Cut(data, []byte("\n"))
+	var version int
+	var sum string
+	if _, err := fmt.Sscanf(string(head), stateMagic+" %d %64s", &version, &sum); err != nil {
+		return nil, errors.New("it does not begin with " + stateMagic)
+	}
+	if version != stateVersion {
+		return nil, fmt.Errorf("it has version %d, and this program reads version %d", version,
+			stateVersion)
+	}
+	if sum != fmt.Sprintf("%x", sha256.Sum256(body)) {
+		return nil, errors.New("its checksum is wrong")
+	}
+	content := new(stored)
+	if err := json.Unmarshal(body, content); err != nil {
+		return nil, err
+	}
+	return content, nil
+}

@@ -1,0 +1,42 @@
+package director
+
+import (
+	"cmp"
+
+	"fulcrum/control"
+)
+
+// keeping is the part that has what is done live survive a restart, in a folder.
+// It decides with which settings the engine starts. Without a folder it does nothing.
+type keeping struct {
+	*Director
+	state *control.State // nil without a folder
+	back  control.Restored
+}
+
+func (k *keeping) Start() (err error) {
+	folder := cmp.Or(k.cfg.Config.Director.State, k.cfg.State)
+	if folder == "" {
+		return nil
+	}
+	if k.state, err = control.OpenState(folder, k.cfg.Log); err != nil {
+		return err
+	}
+	k.back = k.state.Restore(k.cfg.Config)
+	k.settings = control.EngineSettings(k.back.Config)
+	return nil
+}
+
+func (k *keeping) Stop() error {
+	if k.state == nil {
+		return nil
+	}
+	return k.state.Close()
+}
+
+// resume lets the running configuration go on where an earlier process ended.
+func (k *keeping) resume(r *control.Running) {
+	if k.state != nil {
+		r.Keep(k.state, k.back)
+	}
+}
