@@ -23,7 +23,7 @@ func (r *Running) Announce(ctx context.Context, n AnnounceRequest) (Plan, error)
 			ServiceSettings: ServiceSettings{Announce: &n.Announce},
 		})
 	}
-	if err := r.turn.Begin(ctx); err != nil {
+	if err := r.begin(ctx, "announce"); err != nil {
 		return Plan{}, err
 	}
 	defer r.turn.End()

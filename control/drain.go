@@ -71,7 +71,8 @@ type drains struct {
 
 func newDrains() *drains {
 	d := &drains{all: map[ServerID]*drain{}}
-	d.ctx, d.stop = context.WithCancel(context.Background())
+	ctx := WithActor(context.Background(), Actor{Name: "drain"})
+	d.ctx, d.stop = context.WithCancel(ctx)
 	return d
 }
 
@@ -100,7 +101,7 @@ func (r *Running) Drain(ctx context.Context, id ServerID, request DrainRequest) 
 	}
 	zero := 0
 	stop := RealServerChange{Weight: &zero}
-	if _, err := r.edit(ctx, id.Service, stop.of(id.Server), r.put); err != nil {
+	if _, err := r.edit(ctx, "drain", id.Service, stop.of(id.Server), r.put); err != nil {
 		return Drain{}, err
 	}
 	var deadline time.Time
@@ -272,7 +273,7 @@ func (r *Running) endDrain(ctx context.Context, id ServerID, d *drain, state Dra
 		ended, err = r.endSessions(ctx, id)
 	}
 	if state != Cancelled && d.request.Remove {
-		_, failed := r.edit(ctx, id.Service, removal(id.Server), r.put)
+		_, failed := r.edit(ctx, "end of drain", id.Service, removal(id.Server), r.put)
 		removed, err = failed == nil, errors.Join(err, failed)
 	}
 	r.log(r.finishDrain(d, state, ended, removed, err))

@@ -36,14 +36,14 @@ func (r *Running) AddRealServer(
 	ctx context.Context, service string, n RealServerAddition,
 ) (Plan, error) {
 	add := func(s *config.Service) error { return addServer(s, n) }
-	return r.edit(ctx, service, add, r.change)
+	return r.edit(ctx, "add real server", service, add, r.change)
 }
 
 // ChangeRealServer changes the given settings of a real server.
 func (r *Running) ChangeRealServer(
 	ctx context.Context, id ServerID, change RealServerChange,
 ) (Plan, error) {
-	return r.edit(ctx, id.Service, change.of(id.Server), r.change)
+	return r.edit(ctx, "change real server", id.Service, change.of(id.Server), r.change)
 }
 
 // of returns the edit of a service that changes one of its real servers.
@@ -59,7 +59,7 @@ func (n *RealServerChange) of(server string) func(*config.Service) error {
 
 // RemoveRealServer removes a real server. The plan says what happens to its sessions.
 func (r *Running) RemoveRealServer(ctx context.Context, id ServerID) (Plan, error) {
-	return r.edit(ctx, id.Service, removal(id.Server), r.change)
+	return r.edit(ctx, "remove real server", id.Service, removal(id.Server), r.change)
 }
 
 // removal returns the edit of a service that removes one of its real servers.
@@ -78,9 +78,10 @@ type replacement func(was, next *config.Service, place int) (Plan, error)
 
 // edit changes a copy of a service, which replaces the service if it passes the checks of a file.
 func (r *Running) edit(
-	ctx context.Context, name string, change func(*config.Service) error, replace replacement,
+	ctx context.Context, command, name string, change func(*config.Service) error,
+	replace replacement,
 ) (Plan, error) {
-	if err := r.turn.Begin(ctx); err != nil {
+	if err := r.begin(ctx, command); err != nil {
 		return Plan{}, err
 	}
 	defer r.turn.End()
@@ -125,6 +126,7 @@ func (r *Running) put(was, next *config.Service, place int) (Plan, error) {
 		return plan, fmt.Errorf("make the change: %w", err)
 	}
 	r.list(was, next, place)
+	r.audit(&plan)
 	plan.warn(r.save())
 	return plan, nil
 }

@@ -40,7 +40,7 @@ func (r *Running) AddService(ctx context.Context, n ServiceAddition) (Plan, erro
 	if err != nil {
 		return Plan{}, err
 	}
-	if err := r.turn.Begin(ctx); err != nil {
+	if err := r.begin(ctx, "add service"); err != nil {
 		return Plan{}, err
 	}
 	defer r.turn.End()
@@ -51,7 +51,7 @@ func (r *Running) AddService(ctx context.Context, n ServiceAddition) (Plan, erro
 func (r *Running) ChangeService(
 	ctx context.Context, name string, change ServiceChange,
 ) (Plan, error) {
-	return r.edit(ctx, name, func(s *config.Service) error {
+	return r.edit(ctx, "change service", name, func(s *config.Service) error {
 		if change.Name != nil {
 			s.Name = *change.Name
 		}
@@ -62,7 +62,7 @@ func (r *Running) ChangeService(
 // RemoveService removes a service with its real servers. The plan says what happens to its
 // sessions.
 func (r *Running) RemoveService(ctx context.Context, name string) (Plan, error) {
-	if err := r.turn.Begin(ctx); err != nil {
+	if err := r.begin(ctx, "remove service"); err != nil {
 		return Plan{}, err
 	}
 	defer r.turn.End()

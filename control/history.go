@@ -33,7 +33,7 @@ func (r *Running) remember(u undo) {
 // for the change before that, for up to 16 changes, and then returns ErrNothingBefore. Drains are
 // not among these changes: what they did since stays.
 func (r *Running) Rollback(ctx context.Context) (Plan, error) {
-	if err := r.turn.Begin(ctx); err != nil {
+	if err := r.begin(ctx, "rollback"); err != nil {
 		return Plan{}, err
 	}
 	defer r.turn.End()

@@ -50,7 +50,7 @@ type OverrideTarget struct {
 
 // ResetOverrides gives back to the file what was changed live.
 func (r *Running) ResetOverrides(ctx context.Context, of OverrideTarget) (Plan, error) {
-	if err := r.turn.Begin(ctx); err != nil {
+	if err := r.begin(ctx, "reset overrides"); err != nil {
 		return Plan{}, err
 	}
 	defer r.turn.End()

@@ -36,6 +36,7 @@ type Running struct {
 	// turn belongs to the change that is being made, from its checks to its end. Readers never wait
 	// for it. It guards the following fields; what mu guards changes under mu as well.
 	turn   Turn
+	task   task
 	site   *config.Site          // nil until a service is edited
 	before []undo                // the last change is last
 	based  map[lvs.ServiceID]int // index of each service in base; nil until a service is edited
@@ -50,6 +51,8 @@ type Running struct {
 	// unless another file was applied, or a rollback went back to an earlier one.
 	base, onFile *config.Config
 	overridden   map[lvs.ServiceID]bool // the services that differ; the others are equal
+
+	audited audits
 
 	zeroing sync.Mutex // guards zeroes
 	zeroes  zeroes
@@ -191,7 +194,7 @@ type Application struct {
 func (r *Running) Apply(
 	ctx context.Context, next *config.Config, how Application,
 ) (Plan, error) {
-	if err := r.turn.Begin(ctx); err != nil {
+	if err := r.begin(ctx, how.command(next)); err != nil {
 		return Plan{}, err
 	}
 	defer r.turn.End()
@@ -211,6 +214,14 @@ func (r *Running) Apply(
 		r.mu.Unlock()
 	}
 	return plan, err
+}
+
+// command returns what the audit log calls the application of a configuration.
+func (how Application) command(next *config.Config) string {
+	if how.Live {
+		return "live changes"
+	}
+	return strings.TrimSpace("apply " + next.File)
 }
 
 // applyLive replaces what changes live can change. The caller has the turn.
@@ -256,6 +267,7 @@ func (r *Running) replace(next, base *config.Config) (Plan, error) {
 	}
 	r.take(next, base)
 	r.warn(plan.Warnings)
+	r.audit(&plan)
 	plan.warn(r.save())
 	return plan, nil
 }

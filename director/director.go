@@ -92,7 +92,8 @@ func (d *Director) Reload() (control.Plan, error) {
 		return control.Plan{}, err
 	}
 	next.File = d.cfg.Config.File
-	return d.running.Apply(context.Background(), next, control.Application{})
+	ctx := control.WithActor(context.Background(), control.Actor{Name: "SIGHUP"})
+	return d.running.Apply(ctx, next, control.Application{})
 }
 
 // Report returns the counters since Start; after Stop, the last ones. Any goroutine may call it
