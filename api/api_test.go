@@ -241,7 +241,7 @@ func TestBadClients(t *testing.T) {
 func TestSocketIsTakenOrStale(t *testing.T) {
 	_, path := serveAPI(t)
 	log := slog.New(slog.DiscardHandler)
-	_, err := ServeSocket(path, nil, log)
+	_, err := ServeSocket(Socket{Path: path}, nil, log)
 	if err == nil || !strings.Contains(err.Error(), "another director") {
 		t.Fatal(err)
 	}
@@ -249,7 +249,7 @@ func TestSocketIsTakenOrStale(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err = ServeSocket(file, nil, log)
+	_, err = ServeSocket(Socket{Path: file}, nil, log)
 	if err == nil || !strings.Contains(err.Error(), "not a socket") {
 		t.Fatal(err)
 	}
@@ -260,7 +260,7 @@ func TestSocketIsTakenOrStale(t *testing.T) {
 	}
 	l.(*net.UnixListener).SetUnlinkOnClose(false)
 	l.Close()
-	s, err := ServeSocket(stale, http.NotFoundHandler(), log)
+	s, err := ServeSocket(Socket{Path: stale}, http.NotFoundHandler(), log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -285,7 +285,7 @@ func TestSocketInTheMaking(t *testing.T) {
 		}
 		left.(*net.UnixListener).SetUnlinkOnClose(false)
 		left.Close()
-		s, err := ServeSocket(path, http.NotFoundHandler(), slog.New(slog.DiscardHandler))
+		s, err := ServeSocket(Socket{Path: path}, http.NotFoundHandler(), slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -301,7 +301,7 @@ func TestSocketInTheMaking(t *testing.T) {
 // TestSocketOfAFolderThatIsGone closes a socket whose folder was removed, without an error.
 func TestSocketOfAFolderThatIsGone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "folder", "control.sock")
-	s, err := ServeSocket(path, http.NotFoundHandler(), slog.New(slog.DiscardHandler))
+	s, err := ServeSocket(Socket{Path: path}, http.NotFoundHandler(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -319,7 +319,7 @@ func TestSocketHasOneOwner(t *testing.T) {
 	for range 4 {
 		group.Go(func() {
 			for range 200 {
-				made, err := listenSocket(path)
+				made, err := listenSocket(Socket{Path: path})
 				if err != nil {
 					if !strings.Contains(err.Error(), "another director") {
 						t.Error(err)

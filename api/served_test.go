@@ -64,7 +64,7 @@ func serveLogging(t *testing.T, file string, log *slog.Logger) *served {
 	running.Log = log
 	d := &served{T: t, client: NewClient(path), socket: path, running: running, engine: e, port: port}
 	handler := d.counting(NewHandler(running, e, control.NewMetrics(c, e.Report)))
-	s, err := ServeSocket(path, handler, slog.New(slog.DiscardHandler))
+	s, err := ServeSocket(Socket{Path: path}, handler, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

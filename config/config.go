@@ -1,6 +1,7 @@
 package config
 
 import (
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -38,6 +39,9 @@ type Director struct {
 	Idle    Idle
 	Control string     // absolute path of the control API's unix socket
 	Log     slog.Level // lowest level that is logged
+	// ControlMode is the socket's mode, 0600 or 0660.
+	ControlMode  fs.FileMode
+	ControlGroup string // the socket's group, by name or number; empty: the process's
 	// Announce holds for the services that do not say it themselves: their VIPs are announced.
 	Announce       bool
 	AnnounceRepeat int // how often a new address is announced
@@ -50,6 +54,9 @@ type Control struct {
 	Certificate string         // path of a PEM file with the certificate chain, up to its root
 	Key         string         // path of a PEM file with the certificate's private key
 	TokenFile   string         // path of a file with the token that clients must send
+	// ReadTokenFile is the path of a file with the token of clients that only read; empty: no such
+	// clients.
+	ReadTokenFile string
 }
 
 // Metrics configures the HTTP server for Prometheus.

@@ -36,6 +36,12 @@ workers = {{numbers .Director.Workers}}
 idle    = {{quote (print .Director.Idle)}}
 control = {{quote .Director.Control}}
 log     = {{quote (level .)}}
+{{- if ne .Director.ControlMode 0o600}}
+control_mode = "{{printf "%04o" .Director.ControlMode}}"
+{{- end}}
+{{- if .Director.ControlGroup}}
+control_group = {{quote .Director.ControlGroup}}
+{{- end}}
 {{- if not .Director.Announce}}
 announce = false
 {{- end}}
@@ -50,6 +56,9 @@ listen      = {{quote (print .Listen)}}
 certificate = {{quote .Certificate}}
 key         = {{quote .Key}}
 token_file  = {{quote .TokenFile}}
+{{- if .ReadTokenFile}}
+read_token_file = {{quote .ReadTokenFile}}
+{{- end}}
 {{- end}}{{end}}
 {{- if .Metrics.Listen.IsValid}}
 

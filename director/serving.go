@@ -76,11 +76,13 @@ func (s *serving) serveRemote(handler http.Handler) (*api.Server, error) {
 }
 
 // serveSocket serves the control API on its socket. If the configuration has the default path and
-// the socket cannot be created there, the director runs without a control API.
+// the socket cannot be created there, the director runs without a control API, unless the
+// configuration says who may use it.
 func (s *serving) serveSocket() (*api.Server, error) {
-	path := s.cfg.Config.Director.Control
-	server, err := api.ServeSocket(path, s.handler, s.cfg.Log)
-	if err != nil && path == config.DefaultControl {
+	d := &s.cfg.Config.Director
+	at := api.Socket{Path: d.Control, Mode: d.ControlMode, Group: d.ControlGroup}
+	server, err := api.ServeSocket(at, s.handler, s.cfg.Log)
+	if err != nil && d.Control == config.DefaultControl && d.ControlGroup == "" {
 		s.cfg.Log.Info("no control API", "reason", err)
 		return nil, nil
 	}
