@@ -104,7 +104,7 @@ func TestSilentClientsOfDirector(t *testing.T) {
 	serveRemote(t, d, c)
 	at := netip.MustParseAddrPort("127.0.0.1:" + freePort(t))
 	m := control.NewMetrics(d.running.Config(), d.engine.Report)
-	metrics, err := ServeMetrics(at, m, slog.New(slog.DiscardHandler))
+	metrics, err := ServeMetrics(at, m, Checks{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,9 +232,14 @@ func TestHalfBodiesGiveWay(t *testing.T) {
 // TestWrongTokenKeepsNoPlace checks that the server ends the connection after a wrong token.
 func TestWrongTokenKeepsNoPlace(t *testing.T) {
 	l := listen(t)
+	c, _ := remote(t)
+	held, err := readTokens(c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
 	s := Serve(ServerConfig{
 		Name: "test", Listener: l, Log: slog.New(slog.DiscardHandler), Limits: patient,
-		Handler: authorized(token, reader), Proves: true,
+		Handler: authorized(held, reader), Proves: true,
 	})
 	got, err := io.ReadAll(dial(t, l, request))
 	if err != nil || !strings.HasPrefix(string(got), "HTTP/1.1 401") {

@@ -42,6 +42,8 @@ func NewHandler(r *control.Running, e *engine.Engine, m *control.Metrics) http.H
 	c.CreateHooks = nil // they add $schema, a URL with a host that the client made up
 	c.DocsPath = ""     // huma's page would load scripts from elsewhere
 	c.RejectUnknownQueryParameters = true
+	c.Servers = serversOf(r.Config())
+	c.Components.SecuritySchemes = securitySchemes
 	h := humago.New(mux, c)
 	a := &api{
 		running: r, engine: e, started: time.Now(),
@@ -69,11 +71,6 @@ func builtFrom() string {
 type body[T any] struct{ Body T }
 
 func answer[T any](v T) *body[T] { return &body[T]{v} }
-
-// summary sets an operation's summary, which huma would otherwise derive from the path.
-func summary(text string) func(*huma.Operation) {
-	return func(o *huma.Operation) { o.Summary = text }
-}
 
 // Status is a short overview of a director. Received, Transmitted and Dropped count packets since
 // the start.
@@ -104,29 +101,35 @@ type Status struct {
 func (a *api) addReading(h huma.API) {
 	huma.Get(h, "/v1/status", func(context.Context, *struct{}) (*body[Status], error) {
 		return answer(a.status()), nil
-	}, summary("Overview of the director"))
+	}, is("get-status", "Overview of the director",
+		"It names what needs attention: links, address conflicts, local addresses."))
 	huma.Get(h, "/v1/report", func(context.Context, *struct{}) (*body[*control.Report], error) {
 		return answer(a.running.Report()), nil
-	}, summary("All counters"))
+	}, is("get-report", "All counters", "They count since the director's start."))
 	services := func(context.Context, *struct{}) (*body[[]control.ServiceReport], error) {
 		return answer(a.running.Services()), nil
 	}
-	huma.Get(h, "/v1/services", services, summary("Services and real servers with their counters"))
+	huma.Get(h, "/v1/services", services,
+		is("list-services", "Services and real servers with their counters",
+			"Zeroing the counters sets them back."))
 	huma.Post(h, "/v1/zero", func(_ context.Context, in *struct {
 		Service string `query:"service" doc:"the service's name; all services if it is empty"`
 	}) (*struct{}, error) {
 		return nil, problem(a.running.Zero(in.Service))
-	}, summary("Reset the displayed counters of services"))
+	}, is("zero-counters", "Reset the displayed counters of services",
+		"Metrics and the report go on.", http.StatusNotFound))
 	huma.Get(h, "/v1/ports", func(context.Context, *struct{}) (*body[[]control.PortReport], error) {
 		return answer(a.running.Report().Ports), nil
-	}, summary("Counters of ports"))
+	}, is("list-ports", "Counters of ports", "They are packets, by the order of the configuration."))
 	workers := func(context.Context, *struct{}) (*body[[]control.WorkerReport], error) {
 		return answer(a.running.Report().Workers), nil
 	}
-	huma.Get(h, "/v1/workers", workers, summary("Counters of workers"))
+	huma.Get(h, "/v1/workers", workers, is("list-workers", "Counters of workers",
+		"They include the distribution of the turns' durations."))
 	huma.Get(h, "/v1/drops", func(context.Context, *struct{}) (*body[[]control.Drop], error) {
 		return answer(a.running.Report().DropList()), nil
-	}, summary("Dropped packets by reason, with remedies"))
+	}, is("list-drops", "Dropped packets by reason, with remedies",
+		"Only reasons that occurred, in the order in which a packet meets them."))
 }
 
 func (a *api) status() Status {
@@ -195,34 +198,30 @@ func (a *api) addConfiguration(h huma.API) {
 	huma.Get(h, "/v1/config", func(context.Context, *struct{}) (*configText, error) {
 		c, revision := a.running.Revision()
 		return &configText{"application/toml", tagOf(revision), []byte(c.Render())}, nil
-	}, summary("The running configuration as a file"))
-	plan := fileOperation("plan", "List what a configuration would change; changes nothing")
-	huma.Register(h, plan, func(ctx context.Context, in *PlanInput) (*applied, error) {
+	}, is("get-config", "The running configuration as a file",
+		"Its ETag is the revision, which apply takes as If-Match."))
+	huma.Post(h, "/v1/plan", func(ctx context.Context, in *PlanInput) (*applied, error) {
 		return take(a.plans, func() (control.Plan, error) { return a.plan(ctx, in) })
-	})
-	apply := fileOperation("apply", "Apply a configuration: all of it or nothing")
-	huma.Register(h, apply, func(ctx context.Context, in *ApplyInput) (*applied, error) {
+	}, takesFile, is("plan", "List what a configuration would change; changes nothing",
+		"It says what would become of sessions, and of overrides."))
+	huma.Post(h, "/v1/apply", func(ctx context.Context, in *ApplyInput) (*applied, error) {
 		return take(a.changes, func() (control.Plan, error) { return a.apply(ctx, in) })
-	})
+	}, takesFile, is("apply", "Apply a configuration: all of it or nothing",
+		"A configuration that needs a restart is a conflict.",
+		http.StatusConflict, http.StatusPreconditionFailed))
 	huma.Post(h, "/v1/announce", func(ctx context.Context, in *struct {
 		Body control.AnnounceRequest
 	}) (*applied, error) {
 		return take(a.changes, func() (control.Plan, error) {
 			return a.running.Announce(ctx, in.Body)
 		})
-	}, summary("Announce the VIP of a service, or of all services, or fall silent about it"))
+	}, is("announce", "Announce the VIP of a service, or of all services, or fall silent about it",
+		"Packets to a VIP that is not announced are forwarded all the same.",
+		http.StatusNotFound))
 	huma.Post(h, "/v1/rollback", func(ctx context.Context, _ *struct{}) (*applied, error) {
 		return take(a.changes, func() (control.Plan, error) { return a.running.Rollback(ctx) })
-	}, summary("Go back to the configuration before the last change"))
-}
-
-func fileOperation(name, summary string) huma.Operation {
-	toml := &huma.MediaType{Schema: &huma.Schema{Type: "string"}}
-	return huma.Operation{
-		OperationID: name, Method: http.MethodPost, Path: "/v1/" + name, Summary: summary,
-		MaxBodyBytes: maxConfigBytes,
-		RequestBody:  &huma.RequestBody{Content: map[string]*huma.MediaType{"application/toml": toml}},
-	}
+	}, is("rollback", "Go back to the configuration before the last change",
+		"The last 16 changes are kept; without one it is a conflict.", http.StatusConflict))
 }
 
 // ServerID names a real server in a request's path.
@@ -230,6 +229,9 @@ type ServerID struct {
 	Service string `path:"service" doc:"the service's name"`
 	Server  string `path:"server" doc:"the real server's address and port" example:"10.1.0.11:80"`
 }
+
+// changeErrors are the errors of changing one service or one real server.
+var changeErrors = []int{http.StatusNotFound, http.StatusConflict}
 
 func (a *api) addServers(h huma.API) {
 	huma.Post(h, "/v1/services/{service}/real-servers", func(ctx context.Context, in *struct {
@@ -239,7 +241,8 @@ func (a *api) addServers(h huma.API) {
 		return take(a.changes, func() (control.Plan, error) {
 			return a.running.AddRealServer(ctx, in.Service, in.Body)
 		})
-	}, summary("Add a real server at the end of its service"))
+	}, is("add-real-server", "Add a real server at the end of its service",
+		"It gets new sessions at once.", changeErrors...))
 	huma.Patch(h, "/v1/services/{service}/real-servers/{server}", func(ctx context.Context, in *struct {
 		ServerID
 		Body control.RealServerChange
@@ -247,12 +250,14 @@ func (a *api) addServers(h huma.API) {
 		return take(a.changes, func() (control.Plan, error) {
 			return a.running.ChangeRealServer(ctx, control.ServerID(in.ServerID), in.Body)
 		})
-	}, summary("Change the given settings of a real server"))
+	}, is("change-real-server", "Change the given settings of a real server",
+		"Sessions go on. With weight 0 it gets no new ones.", changeErrors...))
 	remove := func(ctx context.Context, in *ServerID) (*applied, error) {
 		return take(a.changes, func() (control.Plan, error) {
 			return a.running.RemoveRealServer(ctx, control.ServerID(*in))
 		})
 	}
 	huma.Delete(h, "/v1/services/{service}/real-servers/{server}", remove,
-		summary("Remove a real server"))
+		is("remove-real-server", "Remove a real server",
+			"Its sessions' packets are dropped as real_server_gone.", changeErrors...))
 }

@@ -21,7 +21,7 @@ type holder struct {
 	began, release chan struct{}
 }
 
-func (h holder) Enabled(context.Context, slog.Level) bool { return true }
+func (h holder) Enabled(_ context.Context, l slog.Level) bool { return l == slog.LevelWarn }
 
 func (h holder) Handle(context.Context, slog.Record) error {
 	close(h.began)

@@ -37,12 +37,6 @@ func (a *diagnosis) addTo(mux *http.ServeMux) {
 	mux.HandleFunc("GET /v1/capture", a.capture)
 }
 
-// parameter describes one parameter of a query.
-type parameter struct {
-	name, meaning string
-	required      bool
-}
-
 var (
 	explainParameters = []parameter{
 		{"protocol", "tcp, udp or sctp", true},
@@ -75,49 +69,17 @@ func onlyKnown(v url.Values, parameters []parameter) error {
 func describeDiagnosis(h huma.API) {
 	schemas := h.OpenAPI().Components.Schemas
 	describe(h, described{
-		name: "explain", summary: "Predict what happens to a packet, and why",
-		parameters: explainParameters, content: "application/json",
+		path: "/v1/explain", parameters: explainParameters, content: "application/json",
+		is: is("explain", "Predict what happens to a packet, and why",
+			"The packet is not sent, and no session begins."),
 		response: schemas.Schema(reflect.TypeFor[Explanation](), true, "Explanation"),
 	})
 	describe(h, described{
-		name: "capture", summary: "Capture packets as pcapng; comments give the reasons of drops",
-		parameters: captureParameters, content: "application/x-pcapng",
+		path: capturePath, parameters: captureParameters, content: "application/x-pcapng",
+		is: is("capture", "Capture packets as pcapng; comments give the reasons of drops",
+			"One capture may run at a time. It ends with the client's connection, if not before.", http.StatusConflict),
 		response: &huma.Schema{Type: "string", Format: "binary"},
 	})
-}
-
-// described is a GET operation that huma does not serve and so cannot describe itself.
-type described struct {
-	name, summary string
-	parameters    []parameter
-	content       string // media type of the response
-	response      *huma.Schema
-}
-
-// describe adds an operation to the API's description.
-func describe(h huma.API, d described) {
-	schemas := h.OpenAPI().Components.Schemas
-	problem := schemas.Schema(reflect.TypeFor[huma.ErrorModel](), true, "ErrorModel")
-	response := func(description, content string, schema *huma.Schema) *huma.Response {
-		return &huma.Response{
-			Description: description,
-			Content:     map[string]*huma.MediaType{content: {Schema: schema}},
-		}
-	}
-	o := &huma.Operation{
-		OperationID: d.name, Method: http.MethodGet, Path: "/v1/" + d.name, Summary: d.summary,
-		Responses: map[string]*huma.Response{
-			"200":     response("OK", d.content, d.response),
-			"default": response("Error", "application/problem+json", problem),
-		},
-	}
-	for _, p := range d.parameters {
-		o.Parameters = append(o.Parameters, &huma.Param{
-			Name: p.name, In: "query", Description: p.meaning, Required: p.required,
-			Schema: &huma.Schema{Type: "string"},
-		})
-	}
-	h.OpenAPI().AddOperation(o)
 }
 
 func writeProblem(w http.ResponseWriter, status int, err error) {

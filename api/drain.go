@@ -14,24 +14,26 @@ const drainPath = "/v1/services/{service}/real-servers/{server}/drain"
 func (a *api) addDrains(h huma.API) {
 	huma.Get(h, "/v1/drains", func(context.Context, *struct{}) (*body[[]control.Drain], error) {
 		return answer(a.running.Drains()), nil
-	}, summary("List the drains that go on and those that ended in the last hour"))
+	}, is("list-drains", "List the drains that go on and those that ended in the last hour",
+		"A drain ends when no session is left, or at its deadline."))
 	huma.Get(h, drainPath, func(_ context.Context, in *ServerID) (*body[control.Drain], error) {
 		return drained(a.running.DrainOf(control.ServerID(*in)))
-	}, summary("Progress of a drain"))
+	}, is("get-drain", "Progress of a drain",
+		"Also of one that ended in the last hour.", http.StatusNotFound))
 	huma.Delete(h, drainPath, func(_ context.Context, in *ServerID) (*body[control.Drain], error) {
 		return drained(a.running.CancelDrain(control.ServerID(*in)))
-	}, summary("Cancel a drain; the weight stays 0"))
-	huma.Register(h, huma.Operation{
-		OperationID: "drain", Method: http.MethodPost, Path: drainPath,
-		Summary: "Drain a real server: it gets no new sessions, and its sessions go on",
-	}, func(ctx context.Context, in *struct {
+	}, is("cancel-drain", "Cancel a drain; the weight stays 0",
+		"Its sessions are not ended, and the real server is not removed.", http.StatusNotFound))
+	huma.Post(h, drainPath, func(ctx context.Context, in *struct {
 		ServerID
 		Body control.DrainRequest
 	}) (*body[control.Drain], error) {
 		return take(a.changes, func() (control.Drain, error) {
 			return a.running.Drain(ctx, control.ServerID(in.ServerID), in.Body)
 		})
-	})
+	}, is("drain", "Drain a real server: it gets no new sessions, and its sessions go on",
+		"The director counts them down by itself, and ends them at the deadline if it is to.",
+		changeErrors...))
 }
 
 func drained(d control.Drain, err error) (*body[control.Drain], error) {

@@ -41,7 +41,7 @@ func ExampleClient() {
 	}
 	defer os.RemoveAll(folder)
 	socket := filepath.Join(folder, "control.sock")
-	server, err := api.ServeSocket(socket, newHandler(), slog.New(slog.DiscardHandler))
+	server, err := api.ServeSocket(api.Socket{Path: socket}, newHandler(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -23,8 +23,11 @@ var metricsLimits = Limits{
 	Read: 5 * time.Second, Write: 30 * time.Second, Idle: 2 * time.Minute,
 }
 
-// ServeMetrics serves /metrics over TCP, without TLS, until Close.
-func ServeMetrics(at netip.AddrPort, m *control.Metrics, log *slog.Logger) (*Server, error) {
+// ServeMetrics serves /metrics over TCP, without TLS, until Close, and /healthz and /readyz by the
+// checks.
+func ServeMetrics(
+	at netip.AddrPort, m *control.Metrics, c Checks, log *slog.Logger,
+) (*Server, error) {
 	listener, err := net.Listen("tcp", at.String())
 	if err != nil {
 		return nil, fmt.Errorf("listen for Prometheus: %w; see metrics.listen", err)
@@ -32,7 +35,7 @@ func ServeMetrics(at netip.AddrPort, m *control.Metrics, log *slog.Logger) (*Ser
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", NewMetricsHandler(m))
 	return Serve(ServerConfig{
-		Name: "metrics", Listener: listener, Handler: mux, Limits: metricsLimits, Log: log,
+		Name: "metrics", Listener: listener, Handler: WithChecks(c, mux), Limits: metricsLimits, Log: log,
 	}), nil
 }
 

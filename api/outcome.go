@@ -29,8 +29,11 @@ func watched(r *http.Request) (*http.Request, *atomic.Bool) {
 	return r.WithContext(httptrace.WithClientTrace(r.Context(), trace)), sent
 }
 
-// isChange reports whether a request may change something. A plan is sent by POST because of its
-// file, and changes nothing.
-func isChange(r *http.Request) bool {
-	return r.Method != http.MethodGet && r.URL.Path != "/v1/plan"
+// isChange reports whether a request may change something.
+func isChange(r *http.Request) bool { return changes(r.Method, r.URL.Path) }
+
+// changes reports whether requests of a method for a path may change something. A plan is sent by
+// POST because of its file, and changes nothing.
+func changes(method, path string) bool {
+	return method != http.MethodGet && method != http.MethodHead && path != "/v1/plan"
 }

@@ -33,6 +33,7 @@ type served struct {
 	port    *memory.Port
 
 	server   *Server
+	handler  http.Handler // of the API
 	handling atomic.Int64 // requests in the handler
 }
 
@@ -63,8 +64,9 @@ func serveLogging(t *testing.T, file string, log *slog.Logger) *served {
 	running := control.NewRunning(e, c)
 	running.Log = log
 	d := &served{T: t, client: NewClient(path), socket: path, running: running, engine: e, port: port}
-	handler := d.counting(NewHandler(running, e, control.NewMetrics(c, e.Report)))
-	s, err := ServeSocket(path, handler, slog.New(slog.DiscardHandler))
+	d.handler = NewHandler(running, e, control.NewMetrics(c, e.Report))
+	handler := d.documenting(d.handler)
+	s, err := ServeSocket(Socket{Path: path}, d.counting(handler), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,6 +103,33 @@ func (d *served) turn() {
 	})
 	<-ready
 }
+
+// documenting checks that every response has a status that the API's description names for its
+// operation.
+func (d *served) documenting(handler http.Handler) http.Handler {
+	described := descriptionOf(d.T, handler)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		seen := &statusOf{ResponseWriter: w, status: http.StatusOK}
+		handler.ServeHTTP(seen, r)
+		if !described.documents(r.Pattern, seen.status) {
+			d.Errorf("%s is answered with %d, which its description does not name", r.Pattern, seen.status)
+		}
+	})
+}
+
+// statusOf notes the status of a response.
+type statusOf struct {
+	http.ResponseWriter
+	status int
+}
+
+func (s *statusOf) WriteHeader(status int) {
+	s.status = status
+	s.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController find what the response can do.
+func (s *statusOf) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 
 var (
 	portMAC   = [6]byte{2, 0, 0, 0, 0, 1}

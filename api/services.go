@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -15,31 +14,25 @@ type ServiceName struct {
 }
 
 func (a *api) addServices(h huma.API) {
-	huma.Register(h, huma.Operation{
-		OperationID: "add-service", Method: http.MethodPost, Path: "/v1/services",
-		Summary: "Add a service at the end of the list",
-	}, func(ctx context.Context, in *struct{ Body control.ServiceAddition }) (*applied, error) {
+	huma.Post(h, "/v1/services", func(ctx context.Context, in *struct{ Body control.ServiceAddition }) (*applied, error) {
 		return take(a.changes, func() (control.Plan, error) {
 			return a.running.AddService(ctx, in.Body)
 		})
-	})
-	huma.Register(h, huma.Operation{
-		OperationID: "change-service", Method: http.MethodPatch, Path: "/v1/services/{service}",
-		Summary: "Change the given settings of a service",
-	}, func(ctx context.Context, in *struct {
+	}, is("add-service", "Add a service at the end of the list",
+		"It is announced at once, unless it or the director says otherwise.", changeErrors...))
+	huma.Patch(h, "/v1/services/{service}", func(ctx context.Context, in *struct {
 		ServiceName
 		Body control.ServiceChange
 	}) (*applied, error) {
 		return take(a.changes, func() (control.Plan, error) {
 			return a.running.ChangeService(ctx, in.Service, in.Body)
 		})
-	})
-	huma.Register(h, huma.Operation{
-		OperationID: "remove-service", Method: http.MethodDelete, Path: "/v1/services/{service}",
-		Summary: "Remove a service with its real servers",
-	}, func(ctx context.Context, in *ServiceName) (*applied, error) {
+	}, is("change-service", "Change the given settings of a service",
+		"Sessions go on. A mode changes by apply.", changeErrors...))
+	huma.Delete(h, "/v1/services/{service}", func(ctx context.Context, in *ServiceName) (*applied, error) {
 		return take(a.changes, func() (control.Plan, error) {
 			return a.running.RemoveService(ctx, in.Service)
 		})
-	})
+	}, is("remove-service", "Remove a service with its real servers",
+		"Its sessions' packets are dropped as real_server_gone.", changeErrors...))
 }

@@ -97,30 +97,29 @@ func (f *sessionFilter) matches(s *engine.SessionInfo) bool {
 
 func (a *api) addSessions(h huma.API) {
 	session := h.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[Session](), true, "Session")
-	huma.Register(h, huma.Operation{
-		OperationID: "sessions", Method: http.MethodGet, Path: "/v1/sessions",
-		Summary: "List sessions, one line of JSON each",
-		Description: "A session that begins or ends during the listing may be missing. " +
-			"A listing without its last chunk was cut off by an error and is incomplete.",
-		Responses: map[string]*huma.Response{"200": {
-			Description: "OK",
-			Content:     map[string]*huma.MediaType{"application/x-ndjson": {Schema: session}},
-		}},
-	}, func(_ context.Context, in *sessionQuery) (*huma.StreamResponse, error) {
+	lines := func(o *huma.Operation) {
+		o.Responses = map[string]*huma.Response{
+			"200": responseOf("OK", "application/x-ndjson", session),
+		}
+	}
+	huma.Get(h, "/v1/sessions", func(_ context.Context, in *sessionQuery) (*huma.StreamResponse, error) {
 		if in.Service != "" {
 			if _, err := a.running.Service(in.Service); err != nil {
 				return nil, unprocessable("query.service", err.Error(), nil)
 			}
 		}
 		return &huma.StreamResponse{Body: func(c huma.Context) { a.listSessions(c, in) }}, nil
-	})
+	}, lines, is("list-sessions", "List sessions, one line of JSON each",
+		"A session that begins or ends during the listing may be missing. "+
+			"A listing without its last chunk was cut off by an error and is incomplete."))
 	huma.Get(h, "/v1/neighbours", func(ctx context.Context, _ *struct{}) (*body[[]Neighbour], error) {
 		all, err := a.neighbours(ctx)
 		if err != nil {
 			return nil, huma.Error503ServiceUnavailable(err.Error())
 		}
 		return answer(all), nil
-	}, summary("Neighbour tables (ARP and ND) of the workers"))
+	}, is("list-neighbours", "Neighbour tables (ARP and ND) of the workers",
+		"Each worker has its own."))
 }
 
 // listSessions streams sessions. A slow client delays neither the director nor other clients.

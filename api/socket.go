@@ -18,11 +18,18 @@ import (
 // lockTimeout is far longer than a director needs to create or remove its socket.
 const lockTimeout = 5 * time.Second
 
-// ServeSocket serves the control API on a new unix socket until Close, which removes the socket.
-// Only the owner of the socket may use it. A socket that an ended director left behind is replaced;
-// the socket of a running director is an error.
-func ServeSocket(path string, handler http.Handler, log *slog.Logger) (*Server, error) {
-	listener, err := listenSocket(path)
+// Socket says where the control API's unix socket is, and who may use it.
+type Socket struct {
+	Path  string
+	Mode  fs.FileMode // permissions; 0 stands for 0600: its owner alone
+	Group string      // name or number of the file's group; empty: the process's
+}
+
+// ServeSocket serves the control API on a new unix socket until Close, which removes the socket. A
+// socket that an ended director left behind is replaced; the socket of a running director is an
+// error.
+func ServeSocket(at Socket, handler http.Handler, log *slog.Logger) (*Server, error) {
+	listener, err := listenSocket(at)
 	if err != nil {
 		return nil, err
 	}
@@ -42,8 +49,9 @@ type socket struct {
 	close func() error
 }
 
-// listenSocket creates a socket that only its owner may use. It replaces a socket without listener.
-func listenSocket(path string) (*socket, error) {
+// listenSocket creates a socket. It replaces a socket without listener.
+func listenSocket(at Socket) (*socket, error) {
+	path := at.Path
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("create the control socket's folder: %w; see director.control", err)
 	}
@@ -55,19 +63,18 @@ func listenSocket(path string) (*socket, error) {
 	if err := removeStale(path); err != nil {
 		return nil, err
 	}
-	// The socket is created under another name and then renamed, so that no other user can connect
-	// before its mode is 0600.
+	// The socket gets its group and its mode under another name, and is then renamed: clients find it
+	// complete.
 	fresh := beside(path)
 	if err := removeStale(fresh); err != nil {
 		return nil, err
 	}
-	listener, err := net.Listen("unix", fresh)
+	listener, err := listenPrivately(fresh)
 	if err != nil {
 		return nil, fmt.Errorf("create the control socket %s: %w; see director.control", path, err)
 	}
-	listener.(*net.UnixListener).SetUnlinkOnClose(false)
-	made, err := os.Lstat(fresh)
-	if err := errors.Join(err, os.Chmod(fresh, 0o600), os.Rename(fresh, path)); err != nil {
+	made, err := at.finish(fresh)
+	if err != nil {
 		err = fmt.Errorf("create the control socket %s: %w; see director.control", path, err)
 		return nil, errors.Join(err, listener.Close(), os.Remove(fresh))
 	}

@@ -33,7 +33,8 @@ func unreachableRemedy(err error) string {
 	_, unnamed := errors.AsType[x509.HostnameError](err)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
-		return "only the director's user may use its socket: run this command with sudo"
+		return "you may not use its socket: run this command with sudo, or as a member of " +
+			"director.control_group"
 	case unknown:
 		return "pass the certificate that signed the director's with --ca"
 	case unnamed:

@@ -31,7 +31,8 @@ func TestUnreachable(t *testing.T) {
 		{dial(syscall.ECONNREFUSED),
 			start + "connection refused; is it running? see --socket and --remote"},
 		{dial(syscall.EACCES), start + "permission denied; " +
-			"only the director's user may use its socket: run this command with sudo"},
+			"you may not use its socket: run this command with sudo, or as a member of " +
+			"director.control_group"},
 		{io.EOF, start + "EOF; it ended before it answered: see its log"},
 		{context.DeadlineExceeded,
 			start + "context deadline exceeded; it does not answer in time: see its log"},

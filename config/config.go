@@ -1,6 +1,7 @@
 package config
 
 import (
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -39,6 +40,9 @@ type Director struct {
 	Control string     // absolute path of the control API's unix socket
 	State   string     // absolute path of the folder that keeps what is done live; empty: none
 	Log     slog.Level // lowest level that is logged
+	// ControlMode is the socket's mode, 0600 or 0660.
+	ControlMode  fs.FileMode
+	ControlGroup string // the socket's group, by name or number; empty: the process's
 	// Announce holds for the services that do not say it themselves: their VIPs are announced.
 	Announce       bool
 	AnnounceRepeat int // how often a new address is announced
@@ -51,6 +55,9 @@ type Control struct {
 	Certificate string         // path of a PEM file with the certificate chain, up to its root
 	Key         string         // path of a PEM file with the certificate's private key
 	TokenFile   string         // path of a file with the token that clients must send
+	// ReadTokenFile is the path of a file with the token of clients that only read; empty: no such
+	// clients.
+	ReadTokenFile string
 }
 
 // Metrics configures the HTTP server for Prometheus.

@@ -72,7 +72,7 @@ func TestDefaults(t *testing.T) {
 	same(t, mustParse(t, text), &Config{
 		File: "f",
 		Director: Director{Workers: []int{1}, Idle: IdleAdaptive, Control: "/run/fulcrum.sock", Log: slog.LevelInfo,
-			Announce: true, AnnounceRepeat: 2},
+			Announce: true, AnnounceRepeat: 2, ControlMode: DefaultControlMode},
 		DPDK: DPDK{Hugepages: HugePagesAuto, Memory: 512 << 20},
 		Ports: []Port{
 			{Name: "front", Device: "net_af_packet0,iface=veth-front", Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")},
@@ -95,7 +95,7 @@ func TestEveryValueGiven(t *testing.T) {
 	same(t, mustParse(t, readFile(t, "testdata/full.toml")), &Config{
 		File: "f",
 		Director: Director{Workers: []int{0}, Idle: IdleBusy, Control: "/run/fulcrum.sock", Log: slog.LevelDebug,
-			AnnounceRepeat: 5},
+			AnnounceRepeat: 5, ControlMode: 0o660, ControlGroup: "root"},
 		DPDK: DPDK{Hugepages: HugePagesOff, Memory: 2 << 30, Args: []string{"--log-level=7", "--no-telemetry"}},
 		Ports: []Port{{
 			Name: "front", Device: "0000:3b:00.0",

@@ -2,7 +2,8 @@ package config
 
 import "path/filepath"
 
-// readControl reads the control API over TCP. The file gives all of its keys or none.
+// readControl reads the control API over TCP. The file gives all of its keys or none, but for
+// read_token_file, which may be missing.
 func readControl(t *table) Control {
 	defer t.done()
 	c := Control{
@@ -10,6 +11,8 @@ func readControl(t *table) Control {
 		Certificate: t.get("certificate").absolutePath("/etc/fulcrum/control.pem"),
 		Key:         t.get("key").absolutePath("/etc/fulcrum/control-key.pem"),
 		TokenFile:   t.get("token_file").absolutePath("/etc/fulcrum/token"),
+
+		ReadTokenFile: t.get("read_token_file").absolutePath("/etc/fulcrum/read-token"),
 	}
 	keys := []string{"listen", "certificate", "key", "token_file"}
 	for _, key := range keys {
@@ -17,6 +20,10 @@ func readControl(t *table) Control {
 			t.missing(key, "give listen, certificate, key and token_file, or none of them: "+
 				"the control API over TCP requires TLS and a token")
 		}
+	}
+	if c.ReadTokenFile != "" && c.ReadTokenFile == c.TokenFile {
+		t.child("read_token_file").report("is the file of token_file",
+			"write another token to a file of its own: clients with token_file's may change everything")
 	}
 	return c
 }

@@ -29,6 +29,9 @@ func readDirector(t *table, cpus cpuSets) Director {
 		State:   t.get("state").folder(),
 		Log:     t.get("log").level(),
 
+		ControlMode:  t.get("control_mode").socketMode(),
+		ControlGroup: t.get("control_group").group(),
+
 		Announce:       t.get("announce").boolean(true),
 		AnnounceRepeat: t.get("announce_repeat").integer(defaultAnnounceRepeat, 1, mostAnnounceRepeat),
 	}

@@ -39,6 +39,12 @@ log     = {{quote (level .)}}
 {{- if .Director.State}}
 state   = {{quote .Director.State}}
 {{- end}}
+{{- if ne .Director.ControlMode 0o600}}
+control_mode = "{{printf "%04o" .Director.ControlMode}}"
+{{- end}}
+{{- if .Director.ControlGroup}}
+control_group = {{quote .Director.ControlGroup}}
+{{- end}}
 {{- if not .Director.Announce}}
 announce = false
 {{- end}}
@@ -53,6 +59,9 @@ listen      = {{quote (print .Listen)}}
 certificate = {{quote .Certificate}}
 key         = {{quote .Key}}
 token_file  = {{quote .TokenFile}}
+{{- if .ReadTokenFile}}
+read_token_file = {{quote .ReadTokenFile}}
+{{- end}}
 {{- end}}{{end}}
 {{- if .Metrics.Listen.IsValid}}
 

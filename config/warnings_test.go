@@ -37,6 +37,22 @@ func TestWarnings(t *testing.T) {
 	}
 }
 
+// TestWarnsOfAGroupThatMayNotConnect: the mode that is left out is 0600.
+func TestWarnsOfAGroupThatMayNotConnect(t *testing.T) {
+	ports := readFile(t, "testdata/base/ports.toml")
+	for director, want := range map[string]int{
+		`control_group = "root"`:                            1,
+		"control_group = \"root\"\ncontrol_mode = \"0600\"": 1,
+		"control_group = \"root\"\ncontrol_mode = \"0660\"": 0,
+		`control_mode = "0660"`:                             0,
+	} {
+		got := mustParse(t, "[director]\n"+director+"\n"+ports).warnings([]int{0, 1})
+		if len(got) != want {
+			t.Errorf("%s: %q, want %d", director, got, want)
+		}
+	}
+}
+
 // TestWarningsOfTheMachine: a PCI address without its domain, and CPUs of other processes.
 func TestWarningsOfTheMachine(t *testing.T) {
 	text := "[director]\nworkers = [0, 1, 0]\n[[port]]\nname = \"front\"\n" +

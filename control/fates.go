@@ -36,10 +36,12 @@ var fates = map[reflect.Type]map[string]fate{
 	},
 	reflect.TypeFor[config.Director](): {
 		"Workers": restart, "Idle": restart, "Control": restart, "Log": restart, "State": restart,
+		"ControlMode": restart, "ControlGroup": restart,
 		"Announce": live, "AnnounceRepeat": live,
 	},
 	reflect.TypeFor[config.Control](): {
 		"Listen": restart, "Certificate": restart, "Key": restart, "TokenFile": restart,
+		"ReadTokenFile": restart,
 	},
 	reflect.TypeFor[config.Metrics](): {"Listen": restart},
 	reflect.TypeFor[config.DPDK]():    {"Hugepages": restart, "Memory": restart, "Args": restart},

@@ -16,12 +16,15 @@ workers = [0, 1]
 idle = "adaptive"
 control = "/run/fulcrum.sock"
 state = "/var/lib/fulcrum"
+control_mode = "0660"
+control_group = "root"
 log = "info"
 [control]
 listen = "127.0.0.1:9443"
 certificate = "/etc/fulcrum/control.pem"
 key = "/etc/fulcrum/control-key.pem"
 token_file = "/etc/fulcrum/token"
+read_token_file = "/etc/fulcrum/read-token"
 [metrics]
 listen = "127.0.0.1:9107"
 [dpdk]

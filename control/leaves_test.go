@@ -1,6 +1,7 @@
 package control
 
 import (
+	"io/fs"
 	"log/slog"
 	"net/netip"
 	"path"
@@ -109,6 +110,8 @@ func others(v reflect.Value) []reflect.Value {
 		return valuesOf(config.IdleBusy, config.IdleAdaptive)
 	case config.ResetUnknown:
 		return valuesOf(config.ResetOff, config.ResetTwoWay, config.ResetAll)
+	case fs.FileMode:
+		return valuesOf[fs.FileMode](0o600, 0o660)
 	case slog.Level:
 		return valuesOf(of + 4)
 	case time.Duration:
@@ -130,7 +133,7 @@ func othersOfKind(v reflect.Value) []reflect.Value {
 	case bool:
 		return valuesOf(!of)
 	case string:
-		return valuesOf(of+"x", config.HugePagesOn)
+		return valuesOf(of+"x", config.HugePagesOn, "0") // a group may be a number
 	case int:
 		return valuesOf(of+1, 2*of) // descriptors are powers of two
 	case int64:

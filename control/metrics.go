@@ -3,6 +3,7 @@ package control
 import (
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	dto "github.com/prometheus/client_model/go"
 
@@ -19,6 +20,8 @@ import (
 type Metrics struct {
 	config *config.Config
 	report func() engine.Report
+
+	reloadFailed atomic.Bool
 
 	mu     sync.Mutex // held from Gather to done; guards the following fields
 	series []series   // sorted by name
@@ -38,11 +41,15 @@ func NewMetrics(c *config.Config, report func() engine.Report) *Metrics {
 	return m
 }
 
+// NoteReload notes whether the configuration's file could be applied when it was last read again.
+func (m *Metrics) NoteReload(err error) { m.reloadFailed.Store(err != nil) }
+
 // Gather returns the current metrics, sorted by name. The caller calls done once it has read them,
 // and must not use them afterwards. The error is always nil.
 func (m *Metrics) Gather() (_ []*dto.MetricFamily, done func(), _ error) {
 	m.mu.Lock()
 	now := newReading(m.config, m.report())
+	now.reloadFailed = m.reloadFailed.Load()
 	m.shown = m.shown[:0]
 	for i := range m.series {
 		s := &m.series[i]

@@ -18,8 +18,10 @@ const (
 // reading is the source of one scrape.
 type reading struct {
 	engine.Report
-	config    *config.Config
-	addresses []string // of all real servers, in the report's order; eight families use them
+	config *config.Config
+	// reloadFailed: the file could not be applied when it was last read again.
+	reloadFailed bool
+	addresses    []string // of all real servers, in the report's order; eight families use them
 }
 
 func newReading(c *config.Config, e engine.Report) reading {
@@ -46,6 +48,9 @@ var families = []family{
 	{"fulcrum_build_info", gauge,
 		"Always 1; the labels identify the program.",
 		[]string{"version", "revision", "go_version"}, readBuild},
+	{"fulcrum_config_reload_failed", gauge,
+		"1 if the configuration's file could not be applied when it was last read again, otherwise 0.", nil,
+		func(r *reading, s *series) { s.add(truth(r.reloadFailed), labels{}) }},
 	{"fulcrum_sessions", gauge,
 		"Sessions of all real servers.", nil,
 		func(r *reading, s *series) { s.add(float64(r.Sessions), labels{}) }},

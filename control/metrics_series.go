@@ -100,3 +100,11 @@ func (s *series) valueOf(m *dto.Metric) *float64 {
 	}
 	return m.Gauge.Value
 }
+
+// truth returns 1 for true and 0 for false.
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -113,14 +113,17 @@ type bed struct {
 
 // newBed creates a director that has not started. The test fails if the director leaves anything
 // behind.
-func newBed(t *testing.T) *bed {
+func newBed(t *testing.T) *bed { return newBedOf(t, "") }
+
+// newBedOf is like newBed, with further keys of the director.
+func newBedOf(t *testing.T, keys string) *bed {
 	t.Helper()
 	folder := t.TempDir()
 	b := &bed{
 		T: t, devices: &inMemory{t: t}, pages: freeAddress(t),
 		file: filepath.Join(folder, "fulcrum.toml"), socket: filepath.Join(folder, "c.sock"),
 	}
-	b.write(fmt.Sprintf(file, b.socket, b.pages))
+	b.write(strings.Replace(fmt.Sprintf(file, b.socket, b.pages), "[director]\n", "[director]\n"+keys, 1))
 	c, err := config.Load(b.file)
 	if err != nil {
 		t.Fatal(err)

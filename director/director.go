@@ -41,6 +41,7 @@ type Director struct {
 	parts    sequence
 	settings engine.Settings
 	vigil    vigil
+	health   *health
 
 	keeping *keeping
 	devices *devices
@@ -63,6 +64,7 @@ func New(c Config) (*Director, error) {
 	d.workers = newWorkers(d)
 	d.serving = &serving{Director: d}
 	d.keeping = &keeping{Director: d}
+	d.health = newHealth(d)
 	d.parts.parts = []Part{kept, d.keeping, d.devices, &forwarding{d}, &watching{Director: d},
 		d.serving, d.workers, &moves{Director: d}}
 	return d, nil
@@ -70,11 +72,20 @@ func New(c Config) (*Director, error) {
 
 // Start starts all parts and returns once the workers forward packets. Call it once. If it returns
 // an error it has released everything.
-func (d *Director) Start() error { return d.parts.Start() }
+func (d *Director) Start() error {
+	if err := d.parts.Start(); err != nil {
+		return err
+	}
+	d.health.set(forwards)
+	return nil
+}
 
 // Stop stops all parts and releases everything. If a worker failed, the error contains its
 // *engine.Fault; if it ended because of an interface, its *InterfaceReplaced.
-func (d *Director) Stop() error { return d.parts.Stop() }
+func (d *Director) Stop() error {
+	d.health.set(stopping)
+	return d.parts.Stop()
+}
 
 // Done returns a channel that is closed once the workers have stopped, because one of them failed
 // because the interface of a port was replaced, or because of Stop. Any goroutine may call it.
@@ -83,7 +94,8 @@ func (d *Director) Done() <-chan struct{} { return d.workers.ended }
 // Reload reads the configuration's file again and applies what has changed. An invalid file changes
 // nothing. A control socket whose file was removed is created again first. Any goroutine may call
 // it between Start and Stop.
-func (d *Director) Reload() (control.Plan, error) {
+func (d *Director) Reload() (_ control.Plan, err error) {
+	defer func() { d.serving.metrics.NoteReload(err) }()
 	if err := d.serving.renewSocket(); err != nil {
 		d.cfg.Log.Warn("the control socket cannot be created again", "error", err)
 	}

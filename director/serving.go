@@ -18,6 +18,7 @@ import (
 type serving struct {
 	*Director
 	servers []*api.Server
+	metrics *control.Metrics
 	handler http.Handler // of the control API
 
 	mu     sync.Mutex  // guards socket
@@ -25,11 +26,11 @@ type serving struct {
 }
 
 func (s *serving) Start() error {
-	m := control.NewMetrics(s.cfg.Config, s.engine.Report)
-	s.handler = api.NewHandler(s.running, s.engine, m)
+	s.metrics = control.NewMetrics(s.cfg.Config, s.engine.Report)
+	s.handler = api.WithChecks(s.health.checks(), api.NewHandler(s.running, s.engine, s.metrics))
 	for _, serve := range []func() (*api.Server, error){
-		func() (*api.Server, error) { return s.serveMetrics(m) },
-		func() (*api.Server, error) { return s.serveRemote(s.handler) },
+		s.serveMetrics,
+		s.serveRemote,
 	} {
 		server, err := serve()
 		if err != nil {
@@ -60,27 +61,29 @@ func (s *serving) Stop() (err error) {
 }
 
 // serveMetrics serves the metrics if an address is configured.
-func (s *serving) serveMetrics(m *control.Metrics) (*api.Server, error) {
+func (s *serving) serveMetrics() (*api.Server, error) {
 	if at := s.cfg.Config.Metrics.Listen; at.IsValid() {
-		return api.ServeMetrics(at, m, s.cfg.Log)
+		return api.ServeMetrics(at, s.metrics, s.health.checks(), s.cfg.Log)
 	}
 	return nil, nil
 }
 
 // serveRemote serves the control API over TCP if an address is configured.
-func (s *serving) serveRemote(handler http.Handler) (*api.Server, error) {
+func (s *serving) serveRemote() (*api.Server, error) {
 	if c := s.cfg.Config.Control; c.Listen.IsValid() {
-		return api.ServeRemote(c, handler, s.cfg.Log)
+		return api.ServeRemote(c, s.handler, s.cfg.Log)
 	}
 	return nil, nil
 }
 
 // serveSocket serves the control API on its socket. If the configuration has the default path and
-// the socket cannot be created there, the director runs without a control API.
+// the socket cannot be created there, the director runs without a control API, unless the
+// configuration says who may use it.
 func (s *serving) serveSocket() (*api.Server, error) {
-	path := s.cfg.Config.Director.Control
-	server, err := api.ServeSocket(path, s.handler, s.cfg.Log)
-	if err != nil && path == config.DefaultControl {
+	d := &s.cfg.Config.Director
+	at := api.Socket{Path: d.Control, Mode: d.ControlMode, Group: d.ControlGroup}
+	server, err := api.ServeSocket(at, s.handler, s.cfg.Log)
+	if err != nil && d.Control == config.DefaultControl && d.ControlGroup == "" {
 		s.cfg.Log.Info("no control API", "reason", err)
 		return nil, nil
 	}

@@ -3,6 +3,7 @@ package director
 import (
 	"net/http"
 	"os"
+	"syscall"
 	"testing"
 
 	"fulcrum/api"
@@ -10,8 +11,10 @@ import (
 
 // TestRemovedSocketIsMadeAgain removes the control socket under a running director. A reload
 // creates it again, also if the file that is reloaded has mistakes, and Stop removes the new one.
+// The new socket has the mode and the group of the first.
 func TestRemovedSocketIsMadeAgain(t *testing.T) {
-	b := newBed(t).start()
+	b := newBedOf(t, "control_mode = \"0660\"\ncontrol_group = \"54321\"\n").start()
+	b.socketIs("Srw-rw----", 54321)
 	for _, reload := range []func() error{
 		func() error { _, err := b.Reload(); return err },
 		func() error {
@@ -32,6 +35,19 @@ func TestRemovedSocketIsMadeAgain(t *testing.T) {
 		if err := b.client.Do(t.Context(), http.MethodGet, "status", nil, &status); err != nil {
 			t.Error(err)
 		}
+		b.socketIs("Srw-rw----", 54321)
 	}
 	b.stop()
+}
+
+// socketIs checks the mode and the group of the control socket.
+func (b *bed) socketIs(mode string, gid uint32) {
+	b.Helper()
+	info, err := os.Stat(b.socket)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if got := info.Sys().(*syscall.Stat_t).Gid; info.Mode().String() != mode || got != gid {
+		b.Errorf("the socket is %v of group %d", info.Mode(), got)
+	}
 }

@@ -53,6 +53,7 @@ func (w *watching) watch() {
 		case <-w.stop:
 			return
 		case <-ticker.C:
+			w.health.look(w.engine.Turns(nil), time.Now())
 			w.watchLinks()
 			w.watchInterfaces()
 			w.watchConflicts()
