@@ -54,6 +54,7 @@ func NewHandler(r *control.Running, e *engine.Engine, m *control.Metrics) http.H
 	a.addServices(h)
 	a.addServers(h)
 	a.addDrains(h)
+	a.addOverrides(h)
 	a.addSessions(h)
 	(&diagnosis{r.Config(), e}).addTo(mux)
 	describeDiagnosis(h)
@@ -76,14 +77,20 @@ func answer[T any](v T) *body[T] { return &body[T]{v} }
 // the start.
 type Status struct {
 	UptimeSeconds float64 `json:"uptime_seconds"`
-	File          string  `json:"file"`     // the configuration's file; empty if there is none
-	Services      int     `json:"services"` // how many are configured
-	Sessions      int     `json:"sessions"` // in the tables of all workers now
-	Received      uint64  `json:"received"`
-	Transmitted   uint64  `json:"transmitted"`
-	Dropped       uint64  `json:"dropped"`
-	Held          uint64  `json:"held"`     // packets that wait now
-	Announce      bool    `json:"announce"` // director.announce
+	File          string  `json:"file"` // the configuration's file; empty if there is none
+	// Applied names another file that was applied since: a reload or a restart goes back to File. It
+	// is empty if none was.
+	Applied      string `json:"applied,omitempty"`
+	Overrides    int    `json:"overrides"` // how many differences from the file
+	Revision     string `json:"revision"`
+	StateProblem string `json:"state_problem,omitempty"` // why a restart would lose what was done live
+	Services     int    `json:"services"`                // how many are configured
+	Sessions     int    `json:"sessions"`                // in the tables of all workers now
+	Received     uint64 `json:"received"`
+	Transmitted  uint64 `json:"transmitted"`
+	Dropped      uint64 `json:"dropped"`
+	Held         uint64 `json:"held"`     // packets that wait now
+	Announce     bool   `json:"announce"` // director.announce
 	// VIPs counts them, PassiveVIPs those that the director neither announces nor answers for.
 	VIPs        int `json:"vips"`
 	PassiveVIPs int `json:"passive_vips"`
@@ -133,10 +140,14 @@ func (a *api) addReading(h huma.API) {
 }
 
 func (a *api) status() Status {
-	r, c := a.running.Report(), a.running.Config()
+	r, c, o := a.running.Report(), a.running.Config(), a.running.Origin()
 	s := Status{
 		UptimeSeconds: time.Since(a.started).Seconds(),
-		File:          c.File,
+		File:          o.File,
+		Applied:       o.Applied(),
+		Overrides:     len(a.running.Overrides()),
+		Revision:      o.Revision,
+		StateProblem:  a.running.StateProblem(),
 		Services:      len(c.Services),
 		Received:      r.Received,
 		Transmitted:   r.Transmitted,

@@ -217,6 +217,22 @@ func (c *Client) ApplyOver(ctx context.Context, tag string, text []byte) error {
 	return response.Body.Close()
 }
 
+// Saved tells the director that its file has a text now. overtaken is true if the configuration
+// has another revision meanwhile: then nothing is changed.
+func (c *Client) Saved(ctx context.Context, f *ConfigFile) (overtaken bool, err error) {
+	query := url.Values{"name": {f.File}, "overrides": {string(control.DropOverrides)}}
+	request, err := c.request(ctx, http.MethodPost, "apply?"+query.Encode(), []byte(f.Text))
+	if err != nil {
+		return false, err
+	}
+	request.Header.Set("If-Match", f.Revision)
+	response, err := c.answer(request)
+	if err != nil {
+		return errors.Is(err, control.ErrOvertaken), err
+	}
+	return false, response.Body.Close()
+}
+
 // ServerPath returns the path of a real server, for Client.Do.
 func ServerPath(service, server string) string {
 	return "services/" + url.PathEscape(service) + "/real-servers/" + url.PathEscape(server)

@@ -19,7 +19,7 @@ import (
 // one breaks programs of others.
 const operationIDs = `add-real-server add-service announce apply cancel-drain capture
 change-real-server change-service drain explain get-config get-drain get-report get-status
-list-drains list-drops list-neighbours list-ports list-services list-sessions list-workers plan
+list-changes list-drains list-drops list-neighbours list-ports list-services list-sessions list-workers plan
 remove-real-server remove-service rollback zero-counters`
 
 // describedOperation is an operation of the API's own description.

@@ -13,6 +13,7 @@ import (
 // Config is a checked configuration with all defaults filled in. Load and Parse return it.
 type Config struct {
 	File       string // the name given to Load or Parse
+	Text       string // the text that was read; empty if the configuration was not read
 	Director   Director
 	Control    Control
 	Metrics    Metrics

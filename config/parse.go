@@ -39,7 +39,9 @@ func parse(name, text string, cpus cpuSets) (*Config, error) {
 		doc.problems.sort()
 		return nil, doc.problems
 	}
-	return draft.finish(), nil
+	c := draft.finish()
+	c.Text = text
+	return c, nil
 }
 
 // notTOML returns the problem of text that the TOML decoder refused.

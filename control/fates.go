@@ -31,6 +31,7 @@ const (
 var fates = map[reflect.Type]map[string]fate{
 	reflect.TypeFor[config.Config](): {
 		"File":     noSetting, // where the configuration was read from; status shows it
+		"Text":     noSetting, // its text
 		"Director": parts, "Control": parts, "Metrics": parts, "DPDK": parts,
 		"Ports": parts, "Routes": parts, "Neighbours": parts, "Session": parts, "Services": parts,
 	},

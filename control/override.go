@@ -26,7 +26,16 @@ func (o Override) String() string {
 	case Remove:
 		return o.Object + ": removed"
 	}
-	return fmt.Sprintf("%s: %s %s -> %s", o.Object, o.Key, o.File, o.Running)
+	return o.Object + ": " + o.Change()
+}
+
+// Change returns what was changed live, as in "weight 1 -> 5". It is empty for what was added or
+// removed.
+func (o Override) Change() string {
+	if o.Action != Alter {
+		return ""
+	}
+	return fmt.Sprintf("%s %s -> %s", o.Key, o.File, o.Running)
 }
 
 // The reasons why overrides are dropped.

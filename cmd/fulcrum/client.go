@@ -110,13 +110,23 @@ func newClientCommands() []*cobra.Command {
 			showNeighbours),
 		newSessionsCommand(),
 		newPlanCommand(), newApplyCommand(), newRollbackCommand(), newWeightCommand(), newDrainCommand(),
-		newAnnounceCommand(),
+		newAnnounceCommand(), newOverridesCommand(), newConfigCommand(), newLogCommand(),
 	}
 }
 
 func showStatus(w io.Writer, s api.Status) {
 	fmt.Fprintf(w, "file\t%s\nup\t%s\nservices\t%d\nsessions\t%d\nreceived\t%d\ntransmitted\t%d\ndropped\t%d\nheld\t%d\n",
 		s.File, time.Duration(s.UptimeSeconds*float64(time.Second)).Truncate(time.Second), s.Services, s.Sessions, s.Received, s.Transmitted, s.Dropped, s.Held)
+	if s.Applied != "" {
+		fmt.Fprintf(w, "applied\t%s: a reload or restart goes back to the file; fulcrum config save keeps it\n",
+			s.Applied)
+	}
+	if s.Overrides > 0 {
+		fmt.Fprintf(w, "overrides\trunning differs from %s by %s\n", s.File, count(s.Overrides, "override"))
+	}
+	if s.StateProblem != "" {
+		fmt.Fprintf(w, "state\ta restart loses what was done live: %s\n", s.StateProblem)
+	}
 	fmt.Fprintf(w, "VIPs\t%d, %d passive\n", s.VIPs, s.PassiveVIPs)
 	for _, p := range s.PortWarnings {
 		fmt.Fprintf(w, "port %s\t%s\n", p.Port, p.Warning)
@@ -206,8 +216,9 @@ func newPlanCommand() *cobra.Command {
 			"status is 0 if apply would change nothing, and 3 if it would change something.",
 	}
 	a := newAsking(c)
+	k := newKeeping(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		p, err := sendFile(a, c, "plan", args[0])
+		p, err := sendFile(a, c, k, "plan", args[0])
 		if err == nil && !p.Empty() {
 			return &exitError{code: changesExit}
 		}
@@ -220,17 +231,51 @@ func newApplyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "apply FILE", Args: cobra.ExactArgs(1),
 		Short: "Apply a configuration file to the running director, as a whole or not at all",
+		Long: "apply makes a file the running configuration. What was changed live stays where the file has not\n" +
+			"changed it. A reload or restart reads the director's own file again, unless --save writes\n" +
+			"this one to it.",
 	}
 	a := newAsking(c)
+	k := newKeeping(c)
+	save := c.Flags().Bool("save", false, "also write it to the director's file, as config save does")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		_, err := sendFile(a, c, "apply", args[0])
+		_, err := sendFile(a, c, k, "apply", args[0])
+		if err == nil && *save {
+			o := saveOptions{where: a.where}
+			err = o.save(c)
+		}
 		return err
 	}
 	return c
 }
 
+// keeping holds the flags that say what becomes of overrides when a file is applied.
+type keeping struct{ keep, drop bool }
+
+func newKeeping(c *cobra.Command) *keeping {
+	k := new(keeping)
+	c.Flags().BoolVar(&k.keep, "keep-overrides", false,
+		"keep what was changed live, even where the file has changed it")
+	c.Flags().BoolVar(&k.drop, "drop-overrides", false,
+		"take what the file says, even where it was changed live")
+	c.MarkFlagsMutuallyExclusive("keep-overrides", "drop-overrides")
+	return k
+}
+
+// addTo adds the parameter to a request.
+func (k *keeping) addTo(query url.Values) {
+	switch {
+	case k.keep:
+		query.Set("overrides", string(control.KeepOverrides))
+	case k.drop:
+		query.Set("overrides", string(control.DropOverrides))
+	}
+}
+
 // sendFile sends a file to a path of the API and shows the plan that comes back.
-func sendFile(a *asking, c *cobra.Command, what, file string) (p control.Plan, err error) {
+func sendFile(
+	a *asking, c *cobra.Command, k *keeping, what, file string,
+) (p control.Plan, err error) {
 	text, err := a.readGood(file, c.ErrOrStderr())
 	if err != nil {
 		return p, err
@@ -244,8 +289,9 @@ func sendFile(a *asking, c *cobra.Command, what, file string) (p control.Plan, e
 	}
 	ctx, cancel := context.WithTimeout(c.Context(), askDeadline)
 	defer cancel()
-	path := what + "?" + url.Values{"name": {fullPath(file)}}.Encode()
-	if err := client.Do(ctx, http.MethodPost, path, text, &p); err != nil {
+	query := url.Values{"name": {fullPath(file)}}
+	k.addTo(query)
+	if err := client.Do(ctx, http.MethodPost, what+"?"+query.Encode(), text, &p); err != nil {
 		return p, err
 	}
 	return p, show(a, c, p, showPlan)
@@ -262,17 +308,25 @@ func newRollbackCommand() *cobra.Command {
 	return c
 }
 
+// signs mark changes.
+var signs = map[control.Action]string{control.Add: "+", control.Remove: "-", control.Alter: "~"}
+
 func showPlan(w io.Writer, p control.Plan) {
 	if p.Empty() {
 		fmt.Fprintln(w, "nothing changes")
 	}
-	signs := map[control.Action]string{control.Add: "+", control.Remove: "-", control.Alter: "~"}
 	for _, c := range p.Changes {
 		cells := []string{signs[c.Action] + " " + c.Object, c.Detail}
 		if c.Sessions > 0 {
 			cells = append(cells, count(c.Sessions, "session")+": "+c.Effect)
 		}
 		fmt.Fprintln(w, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
+	}
+	for _, o := range p.Kept {
+		fmt.Fprintf(w, "override of %s\t%s\tstays\n", o.Object, o.Change())
+	}
+	for _, o := range p.Dropped {
+		fmt.Fprintf(w, "override of %s\t%s\tis dropped: %s\n", o.Object, o.Change(), o.Reason)
 	}
 	for _, s := range p.Restart {
 		fmt.Fprintf(w, "! %s\tneeds a restart\n", s)

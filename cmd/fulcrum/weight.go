@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -18,15 +19,23 @@ const mostWeight = 65535
 func newWeightCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "weight SERVICE REAL-SERVER WEIGHT", Short: "Change a real server's weight",
-		Args: cobra.ExactArgs(3),
+		Args: cobra.RangeArgs(2, 3),
 		Long: "weight sets a real server's weight, 0 to 65535. SERVICE is a name or a VIP; REAL-SERVER needs no\n" +
-			"port if the service has the address once.",
+			"port if the service has the address once. --reset in place of WEIGHT gives the real server's settings\n" +
+			"back to the file.",
 		Example: "  fulcrum weight web 10.1.0.11:80 5",
 	}
 	a := newAsking(c)
 	c.ValidArgsFunction = a.completeServer
 	c.SetFlagErrorFunc(negativeWeight)
+	reset := c.Flags().Bool("reset", false, "reset what was changed live to what the file says")
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if *reset != (len(args) == 2) {
+			return &exitError{code: 2, err: errors.New("give a WEIGHT, or --reset")}
+		}
+		if *reset {
+			return a.reset(c, args[0], args[1])
+		}
 		weight, err := strconv.Atoi(args[2])
 		if err != nil || weight < 0 || weight > mostWeight {
 			return &exitError{code: 2, err: invalidWeight(args[2])}
