@@ -99,11 +99,10 @@ func ExampleRenderServices() {
 	fmt.Print(config.RenderServices(c.Services))
 	// Output:
 	// [[service]]
-	// name      = "web"
-	// address   = "10.0.0.100:80"
-	// protocol  = "tcp"
-	// mode      = "dr"
-	// scheduler = "wlc"
+	// name     = "web"
+	// address  = "10.0.0.100:80"
+	// protocol = "tcp"
+	// mode     = "dr"
 	//
 	//   [[service.real_server]]
 	//   address = "10.0.0.11:80"
