@@ -46,14 +46,14 @@ func equal(a, b reflect.Value) bool {
 	case a.Comparable():
 		return b.Comparable() && a.Equal(b)
 	case a.Kind() == reflect.Slice:
-		return a.Len() == b.Len() && each2(a.Len(), a.Index, b.Index)
+		return a.Len() == b.Len() && allEqual(a.Len(), a.Index, b.Index)
 	case a.Kind() == reflect.Struct:
-		return each2(a.NumField(), a.Field, b.Field)
+		return allEqual(a.NumField(), a.Field, b.Field)
 	}
 	return reflect.DeepEqual(a.Interface(), b.Interface())
 }
 
-func each2(n int, a, b func(int) reflect.Value) bool {
+func allEqual(n int, a, b func(int) reflect.Value) bool {
 	for i := range n {
 		if !equal(a(i), b(i)) {
 			return false

@@ -13,16 +13,17 @@ import (
 	"github.com/cockroachdb/datadriven"
 )
 
-// TestRewrite runs the scenarios in testdata/rewrite. Each line or command changes the
-// configuration of the latest file and prints the text with the change:
+// TestRewrite runs the scenarios in testdata/rewrite. Each command changes the configuration of the
+// latest file, and prints the text with the change:
 //
-//	file [BASE]             the file; its begin, which is not shown, is a file of testdata/base
-//	change                  one change a line: weight SERVICE SERVER N, server SERVICE SERVER,
-//	                        remove SERVICE [SERVER], service NAME ADDRESS PROTOCOL MODE,
-//	                        first SERVICE (it comes before the others)
-//	to                      the configuration of another file
+//	file [BASE]   the file; it begins with a file of testdata/base, which is not printed
+//	change        one change a line: weight SERVICE SERVER N, server SERVICE SERVER,
+//	              remove SERVICE [SERVER], service NAME ADDRESS PROTOCOL MODE,
+//	              first SERVICE (it comes before the others)
+//	to            the configuration of another file, with the same begin
 //
-// The argument crlf gives the file the line ends of Windows, bare takes off the last one.
+// The argument crlf gives the file the line ends of Windows, bare takes off the last one, and bom
+// puts a byte order mark before it.
 func TestRewrite(t *testing.T) {
 	datadriven.Walk(t, "testdata/rewrite", func(t *testing.T, path string) {
 		var begin, text string
