@@ -43,10 +43,10 @@ func TestEscapesDoNotReachTerminals(t *testing.T) {
 	if err == nil {
 		err = d.client.Do(t.Context(), http.MethodGet, "status", nil, &s)
 	}
-	if err != nil || !strings.Contains(s.File, `a\x1b[2J`) || strings.Contains(s.File, "\n") {
-		t.Errorf("%v, %q", err, s.File)
+	if err != nil || !strings.Contains(s.Applied, `a\x1b[2J`) || strings.Contains(s.Applied, "\n") {
+		t.Errorf("%v, %q", err, s.Applied)
 	}
-	harmless("status", s.File)
+	harmless("status", s.Applied)
 }
 
 func FuzzPrintable(f *testing.F) {

@@ -9,6 +9,11 @@
 // readers turn the decoded TOML into values, key by key, and continue after a fault. The checker
 // then checks the values against each other: subnets, gateways, addresses held twice.
 //
+// Render and Rewrite go the other way: a configuration becomes the text of a file, or a file is
+// changed to say what runs. Both go by the same list of tables and keys (blocks.go). Rewrite edits
+// lines, and trusts no edit: it parses the result, and renders the whole file if that says anything
+// else. A new key needs a reader and a line of blocks.go.
+//
 // A Config does not change after it has been returned, and any goroutine may read it. Site checks
 // changes of single services against a running configuration.
 package config

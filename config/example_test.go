@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"strings"
 
 	"fulcrum/config"
+	"fulcrum/lvs"
 )
 
 const file = `
@@ -99,11 +101,10 @@ func ExampleRenderServices() {
 	fmt.Print(config.RenderServices(c.Services))
 	// Output:
 	// [[service]]
-	// name      = "web"
-	// address   = "10.0.0.100:80"
-	// protocol  = "tcp"
-	// mode      = "dr"
-	// scheduler = "wlc"
+	// name     = "web"
+	// address  = "10.0.0.100:80"
+	// protocol = "tcp"
+	// mode     = "dr"
 	//
 	//   [[service.real_server]]
 	//   address = "10.0.0.11:80"
@@ -116,6 +117,30 @@ func ExampleConfig_Render() {
 	again := mustParse(c.Render())
 	fmt.Println(again.Render() == c.Render())
 	// Output: true
+}
+
+// Rewrite changes a file to say what runs, and keeps the rest of it.
+func ExampleRewrite() {
+	text := file + "  weight  = 2  # half of what it can do\n"
+	next := mustParse(text).Clone()
+	next.Services[0].RealServers[0].Weight = 1
+	next.Services[0].Scheduler = lvs.RR
+
+	result, kept := config.Rewrite("fulcrum.toml", text, next)
+	fmt.Println(kept)
+	fmt.Print(result[strings.Index(result, "[[service]]"):])
+	// Output:
+	// true
+	// [[service]]
+	// name = "web"
+	// address = "10.0.0.100:80"
+	// protocol = "tcp"
+	// mode = "dr"
+	// scheduler = "rr"
+	//
+	//   [[service.real_server]]
+	//   address = "10.0.0.11:80"
+	//   weight  = 1  # half of what it can do
 }
 
 // A Site checks the change of one service against all others. A refused change leaves the site as

@@ -10,16 +10,23 @@ import (
 // expects text that the decoder has accepted. On other text it ends too, with what it has found.
 func locate(text string) map[place]int {
 	l := &locator{text: text, line: 1, lines: map[place]int{root: 1}, tables: map[place]int{}}
-	l.skip(len(text) - len(withoutBOM(text)))
+	l.document()
+	return l.lines
+}
+
+func (l *locator) document() {
+	l.skip(len(l.text) - len(withoutBOM(l.text)))
 	table := root
 	for l.blank() {
+		start := l.pos
 		if l.peek() == '[' {
 			table = l.header()
+			l.outline.section(start)
 		} else {
 			l.pair(table)
+			l.outline.pair(start, l.pos)
 		}
 	}
-	return l.lines
 }
 
 // withoutBOM drops the byte order marks that the decoder drops too.
@@ -32,13 +39,16 @@ func withoutBOM(text string) string {
 	return text
 }
 
-// locator scans a TOML document once and records the line of every place.
+// locator scans a TOML document once and records the line of every place. It may record its
+// outline too.
 type locator struct {
 	text   string
 	pos    int // of the next byte
 	line   int // of the next byte
 	lines  map[place]int
 	tables map[place]int // elements so far of each array of tables
+
+	outline *outline // nil if only the lines are wanted
 }
 
 // header reads [a.b] or [[a.b]] and returns the place of the table it opens.
@@ -54,7 +64,9 @@ func (l *locator) header() place {
 	}
 	at := root
 	for i, key := range keys {
-		at = l.enter(at.key(key), line, array && i == len(keys)-1)
+		list := at.key(key)
+		at = l.enter(list, line, array && i == len(keys)-1)
+		l.outline.through(list, at)
 	}
 	l.lines[at] = line // a table's own header counts, not the first mention as a parent of others
 	return at
@@ -87,7 +99,9 @@ func (l *locator) pair(at place) {
 	assigned := l.peek() == '='
 	l.skip(1) // also a byte that cannot be a key, so that the scan of bad text ends
 	if assigned && l.blank() {
+		start := l.pos
 		l.value(at)
+		l.outline.value(at, span{start, l.pos})
 	}
 }
 

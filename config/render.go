@@ -2,186 +2,71 @@ package config
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
-	"text/template"
-
-	"fulcrum/lvs"
 )
 
-// Render returns the configuration as the text of a TOML file. It contains every key that is not
-// at its default. Parse returns the same configuration for it, apart from File.
+// Render returns the configuration as the text of a TOML file. It contains the required keys and
+// those that are not at their defaults. Parse returns the same configuration for it, apart from
+// File.
 func (c *Config) Render() string {
 	var text strings.Builder
-	if err := fileTemplate.Execute(&text, c); err != nil {
-		panic(err) // broken invariant: the template does not fit the types
+	for _, g := range c.blocks().groups {
+		g.render(&text, "")
 	}
-	return strings.TrimSpace(text.String()) + "\n"
+	return strings.TrimPrefix(text.String(), "\n")
 }
 
-var fileTemplate = template.Must(template.New("fulcrum.toml").Funcs(template.FuncMap{
-	"quote":    strconv.Quote,
-	"list":     renderList[string],
-	"numbers":  renderNumbers,
-	"prefixes": renderList[netip.Prefix],
-	"addrs":    renderList[netip.Addr],
-	"memory":   func(bytes int64) string { return fmt.Sprintf("%dMiB", bytes>>20) },
-	"changed":  changedTimeouts,
-	"level":    func(c *Config) string { return strings.ToLower(c.Director.Log.String()) },
-}).Parse(`
-[director]
-workers = {{numbers .Director.Workers}}
-idle    = {{quote (print .Director.Idle)}}
-control = {{quote .Director.Control}}
-log     = {{quote (level .)}}
-{{- if .Director.State}}
-state   = {{quote .Director.State}}
-{{- end}}
-{{- if ne .Director.ControlMode 0o600}}
-control_mode = "{{printf "%04o" .Director.ControlMode}}"
-{{- end}}
-{{- if .Director.ControlGroup}}
-control_group = {{quote .Director.ControlGroup}}
-{{- end}}
-{{- if not .Director.Announce}}
-announce = false
-{{- end}}
-{{- if ne .Director.AnnounceRepeat 2}}
-announce_repeat = {{.Director.AnnounceRepeat}}
-{{- end}}
-
-{{- with .Control}}{{if .Listen.IsValid}}
-
-[control]
-listen      = {{quote (print .Listen)}}
-certificate = {{quote .Certificate}}
-key         = {{quote .Key}}
-token_file  = {{quote .TokenFile}}
-{{- if .ReadTokenFile}}
-read_token_file = {{quote .ReadTokenFile}}
-{{- end}}
-{{- end}}{{end}}
-{{- if .Metrics.Listen.IsValid}}
-
-[metrics]
-listen = {{quote (print .Metrics.Listen)}}
-{{- end}}
-
-[dpdk]
-hugepages = {{quote .DPDK.Hugepages}}
-memory    = {{quote (memory .DPDK.Memory)}}
-{{- if .DPDK.Args}}
-args      = {{list .DPDK.Args}}
-{{- end}}
-{{range .Ports}}
-[[port]]
-name           = {{quote .Name}}
-device         = {{quote .Device}}
-{{- if .Addresses}}
-addresses      = {{prefixes .Addresses}}
-{{- end}}
-rx_descriptors = {{.RxDescriptors}}
-tx_descriptors = {{.TxDescriptors}}
-mtu            = {{.MTU}}
-vlan           = {{.VLAN}}
-{{end}}{{range .Routes}}
-[[route]]
-to  = {{quote (print .To)}}
-via = {{quote (print .Via)}}
-{{- if .LinkLocal}}
-port = {{quote (index $.Ports .Port).Name}}
-{{- end}}
-{{end}}{{range .Neighbours}}
-[[neighbour]]
-address = {{quote (print .Address)}}
-mac     = {{quote (print .MAC)}}
-{{- if .LinkLocal}}
-port    = {{quote (index $.Ports .Port).Name}}
-{{- end}}
-{{end}}
-[session]
-max           = {{.Session.Max}}
-{{- if .Session.MaxV6}}
-max_v6        = {{.Session.MaxV6}}
-{{- end}}
-sloppy_tcp    = {{.Session.SloppyTCP}}
-expire_nodest = {{.Session.ExpireNoDest}}
-reset_unknown = {{quote (print .Session.ResetUnknown)}}
-route_unmatched = {{.Session.RouteUnmatched}}
-{{- with changed .Session.Timeouts}}
-[session.timeouts]
-{{- range .}}
-{{.}}
-{{- end}}
-{{- end}}
-{{template "services" .Services}}` + servicesText))
-
-// RenderServices returns services as [[service]] tables of a TOML file.
+// RenderServices returns services as [[service]] tables of a TOML file, with the keys that Render
+// writes.
 func RenderServices(list []Service) string {
 	var text strings.Builder
-	if err := fileTemplate.ExecuteTemplate(&text, "services", list); err != nil {
-		panic(err) // broken invariant: the template does not fit the types
-	}
-	return strings.TrimSpace(text.String()) + "\n"
+	array("service", list, serviceBlock).render(&text, "")
+	return strings.TrimPrefix(text.String(), "\n")
 }
 
-const servicesText = `{{define "services"}}{{range .}}
-[[service]]
-name      = {{quote .Name}}
-address   = {{quote (print .Address)}}
-protocol  = {{quote (print .Protocol)}}
-mode      = {{quote (print .Mode)}}
-scheduler = {{quote (print .Scheduler)}}
-{{- if .MSS}}
-mss       = {{.MSS}}
-{{- end}}
-{{- if not .Echo}}
-echo      = false
-{{- end}}
-{{- if .MaxSessions}}
-max_sessions = {{.MaxSessions}}
-{{- end}}
-{{- if .Announce}}
-announce  = {{.Announce}}
-{{- end}}
-{{- if .LocalAddresses}}
-local_addresses = {{addrs .LocalAddresses}}
-{{- end}}
-{{range .RealServers}}
-  [[service.real_server]]
-  address = {{quote (print .Address)}}
-  weight  = {{.Weight}}
-{{- if .UpperThreshold}}
-  upper_threshold = {{.UpperThreshold}}
-{{- end}}
-{{- if .LowerThreshold}}
-  lower_threshold = {{.LowerThreshold}}
-{{- end}}
-{{end}}{{end}}{{end}}`
-
-func renderList[T any](list []T) string {
-	var all []string
-	for _, v := range list {
-		all = append(all, strconv.Quote(fmt.Sprint(v)))
-	}
-	return "[" + strings.Join(all, ", ") + "]"
-}
-
-func renderNumbers(list []int) string {
-	return strings.Join(strings.Fields(fmt.Sprint(list)), ", ")
-}
-
-// changedTimeouts returns a TOML line for each timeout that differs from IPVS's.
-func changedTimeouts(t Timeouts) []string {
-	var lines []string
-	for _, state := range lvs.States() {
-		if t[state] != state.Timeout() {
-			lines = append(lines, fmt.Sprintf("%s = %q", state.Key(), t[state].String()))
+// render writes the tables of a group, each after an empty line. It leaves out a table that is no
+// element of an array and has nothing to say.
+func (g group) render(text *strings.Builder, indent string) {
+	for _, b := range g.blocks {
+		if g.array || len(b.written()) > 0 {
+			text.WriteByte('\n')
+			b.render(text, g, indent)
+			continue
 		}
+		b.renderGroups(text, indent)
 	}
-	return lines
+}
+
+// render writes a table of a group and the tables below it.
+func (b block) render(text *strings.Builder, g group, indent string) {
+	header := "[" + g.header + "]"
+	if g.array {
+		header = "[" + header + "]"
+	}
+	fmt.Fprintf(text, "%s%s\n", indent, header)
+	width := 0
+	for _, s := range b.written() {
+		width = max(width, len(s.key))
+	}
+	for _, s := range b.written() {
+		fmt.Fprintf(text, "%s%-*s = %s\n", indent, width, s.key, s.value)
+	}
+	if g.array {
+		indent += "  "
+	}
+	b.renderGroups(text, indent)
+}
+
+func (b block) renderGroups(text *strings.Builder, indent string) {
+	for _, g := range b.groups {
+		g.render(text, indent)
+	}
+}
+
+// written returns the settings that a file needs.
+func (b block) written() []setting {
+	return slices.DeleteFunc(slices.Clone(b.settings), func(s setting) bool { return !s.needed })
 }
 
 // Clone returns a copy whose services and real servers may be changed. All other slices are

@@ -1,0 +1,296 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"strconv"
+	"strings"
+
+	"fulcrum/lvs"
+)
+
+// block is one table of a file, in the form in which it is written.
+type block struct {
+	id       string // tells the elements of an array of tables apart
+	settings []setting
+	groups   []group
+}
+
+// group is the tables below one key: one [table], or the elements of an array of [[table]]s.
+type group struct {
+	header string // dotted
+	array  bool
+	blocks []block
+}
+
+// key returns the last part of the group's header.
+func (g group) key() string { return g.header[strings.LastIndexByte(g.header, '.')+1:] }
+
+// setting is one key of a table with its value in TOML's notation.
+type setting struct {
+	key, value string // no value: the key cannot be in the file
+	needed     bool   // a file without the key would mean another value
+}
+
+// byDefault holds what the readers make of tables without keys.
+var byDefault = struct {
+	director, control, metrics, dpdk, port, timeouts, service, server []setting
+}{
+	director: directorSettings(readDirector(noTable(), cpuSets{})),
+	control:  controlSettings(readControl(noTable())),
+	metrics:  metricsSettings(readMetrics(noTable())),
+	dpdk:     dpdkSettings(readDPDK(noTable())),
+	port:     portSettings(readPort(noTable())),
+	timeouts: timeoutSettings(readTimeouts(noTable())),
+	service:  serviceSettings(firstOf(readService(noTable()))),
+	server:   serverSettings(readRealServer(noTable())),
+}
+
+func noTable() *table { return newTable(value{doc: &document{}}) }
+
+func firstOf[A, B any](a A, _ B) A { return a }
+
+// besides marks the settings that differ from the defaults, which are in the same order.
+func besides(defaults, settings []setting) []setting {
+	for i := range settings {
+		s := &settings[i]
+		s.needed = s.value != "" && (s.needed || s.value != defaults[i].value)
+	}
+	return settings
+}
+
+// blocks returns the configuration as the tables of a file, in the order of a rendered one.
+func (c *Config) blocks() block {
+	d := &byDefault
+	derived := readSession(noTable())
+	derived.MaxV6 = c.sessionsV6()
+	session := single("session", besides(sessionSettings(derived), sessionSettings(c.Session)))
+	session.blocks[0].groups = []group{
+		single("session.timeouts", besides(d.timeouts, timeoutSettings(c.Session.Timeouts))),
+	}
+	return block{groups: []group{
+		single("director", besides(d.director, directorSettings(c.Director))),
+		single("control", besides(d.control, controlSettings(c.Control))),
+		single("metrics", besides(d.metrics, metricsSettings(c.Metrics))),
+		single("dpdk", besides(d.dpdk, dpdkSettings(c.DPDK))),
+		array("port", c.Ports, portBlock),
+		array("route", c.Routes, c.routeBlock),
+		array("neighbour", c.Neighbours, c.neighbourBlock),
+		session,
+		array("service", c.Services, serviceBlock),
+	}}
+}
+
+func single(header string, settings []setting) group {
+	return group{header: header, blocks: []block{{settings: settings}}}
+}
+
+func array[T any](header string, all []T, form func(*T) block) group {
+	g := group{header: header, array: true, blocks: make([]block, len(all))}
+	for i := range all {
+		g.blocks[i] = form(&all[i])
+	}
+	return g
+}
+
+func directorSettings(d Director) []setting {
+	return []setting{
+		{"workers", numbers(d.Workers), true}, // the default depends on the machine
+		{"idle", quote(string(d.Idle)), false},
+		{"control", optional(d.Control), false},
+		{"control_mode", quote(fmt.Sprintf("%04o", d.ControlMode)), false},
+		{"control_group", optional(d.ControlGroup), false},
+		{"state", optional(d.State), false},
+		{"log", quote(strings.ToLower(d.Log.String())), false},
+		{"announce", strconv.FormatBool(d.Announce), false},
+		{"announce_repeat", strconv.Itoa(d.AnnounceRepeat), false},
+	}
+}
+
+func controlSettings(c Control) []setting {
+	return []setting{
+		{"listen", listener(c.Listen), false},
+		{"certificate", optional(c.Certificate), false},
+		{"key", optional(c.Key), false},
+		{"token_file", optional(c.TokenFile), false},
+		{"read_token_file", optional(c.ReadTokenFile), false},
+	}
+}
+
+func metricsSettings(m Metrics) []setting {
+	return []setting{{"listen", listener(m.Listen), false}}
+}
+
+func dpdkSettings(d DPDK) []setting {
+	return []setting{
+		{"hugepages", quote(d.Hugepages), false},
+		{"memory", quote(formatSize(d.Memory)), false},
+		{"args", "[" + strings.Join(quoted(d.Args), ", ") + "]", false},
+	}
+}
+
+func portBlock(p *Port) block {
+	return block{id: p.Name, settings: besides(byDefault.port, portSettings(*p))}
+}
+
+func portSettings(p Port) []setting {
+	return []setting{
+		{"name", quote(p.Name), true},
+		{"device", quote(p.Device), true},
+		{"addresses", "[" + strings.Join(quoted(p.Addresses), ", ") + "]", true},
+		{"rx_descriptors", strconv.Itoa(p.RxDescriptors), false},
+		{"tx_descriptors", strconv.Itoa(p.TxDescriptors), false},
+		{"mtu", strconv.Itoa(p.MTU), false},
+		{"vlan", strconv.Itoa(p.VLAN), false},
+	}
+}
+
+func (c *Config) routeBlock(r *Route) block {
+	return block{id: r.To.String(), settings: []setting{
+		{"to", quote(r.To.String()), true},
+		{"via", quote(r.Via.String()), true},
+		{"port", quote(c.Ports[r.Port].Name), r.LinkLocal()},
+	}}
+}
+
+func (c *Config) neighbourBlock(n *Neighbour) block {
+	port := c.Ports[n.Port].Name
+	return block{id: n.Address.String() + " " + port, settings: []setting{
+		{"address", quote(n.Address.String()), true},
+		{"mac", quote(n.MAC.String()), true},
+		{"port", quote(port), n.LinkLocal()},
+	}}
+}
+
+func sessionSettings(s Session) []setting {
+	return []setting{
+		{"max", strconv.Itoa(s.Max), false},
+		{"max_v6", strconv.Itoa(s.MaxV6), false},
+		{"sloppy_tcp", strconv.FormatBool(s.SloppyTCP), false},
+		{"expire_nodest", strconv.FormatBool(s.ExpireNoDest), false},
+		{"reset_unknown", quote(string(s.ResetUnknown)), false},
+		{"route_unmatched", strconv.FormatBool(s.RouteUnmatched), false},
+	}
+}
+
+func timeoutSettings(t Timeouts) []setting {
+	var settings []setting
+	for _, state := range lvs.States() {
+		settings = append(settings, setting{state.Key(), quote(short(t[state])), false})
+	}
+	return settings
+}
+
+func serviceBlock(s *Service) block {
+	return block{
+		id:       s.ID().String(),
+		settings: besides(byDefault.service, serviceSettings(*s)),
+		groups:   []group{array("service.real_server", s.RealServers, serverBlock)},
+	}
+}
+
+func serviceSettings(s Service) []setting {
+	return []setting{
+		{"name", quote(s.Name), true},
+		{"address", quote(s.Address.String()), true},
+		{"protocol", quote(s.Protocol.String()), true},
+		{"mode", quote(s.Mode.String()), true},
+		{"scheduler", quote(s.Scheduler.String()), false},
+		{"mss", strconv.Itoa(s.MSS), false},
+		{"echo", strconv.FormatBool(s.Echo), false},
+		{"max_sessions", strconv.Itoa(s.MaxSessions), false},
+		{"announce", announceValue(s.Announce), false},
+		{"local_addresses", ranges(s.LocalAddresses), false},
+	}
+}
+
+func announceValue(a Announce) string {
+	if a == AsDirector {
+		return ""
+	}
+	return a.String()
+}
+
+func serverBlock(rs *RealServer) block {
+	return block{
+		id: rs.Address.String(), settings: besides(byDefault.server, serverSettings(*rs)),
+	}
+}
+
+func serverSettings(rs RealServer) []setting {
+	return []setting{
+		{"address", quote(rs.Address.String()), true},
+		{"weight", strconv.Itoa(rs.Weight), false},
+		{"upper_threshold", strconv.Itoa(rs.UpperThreshold), false},
+		{"lower_threshold", strconv.Itoa(rs.LowerThreshold), false},
+	}
+}
+
+// quote returns a TOML basic string. Go's own quoting has escapes that TOML lacks.
+func quote(text string) string {
+	var out strings.Builder
+	out.WriteByte('"')
+	for _, r := range text {
+		switch {
+		case r == '"' || r == '\\':
+			out.WriteByte('\\')
+			out.WriteRune(r)
+		case r < ' ' || r == 0x7f:
+			fmt.Fprintf(&out, `\u%04X`, r)
+		default:
+			out.WriteRune(r)
+		}
+	}
+	out.WriteByte('"')
+	return out.String()
+}
+
+// optional returns the value of a string that is empty if the file has none.
+func optional(text string) string {
+	if text == "" {
+		return ""
+	}
+	return quote(text)
+}
+
+func listener(a netip.AddrPort) string {
+	if !a.IsValid() {
+		return ""
+	}
+	return quote(a.String())
+}
+
+func numbers(list []int) string {
+	return strings.Join(strings.Fields(fmt.Sprint(list)), ", ")
+}
+
+func quoted[T any](list []T) []string {
+	all := make([]string, len(list))
+	for i, v := range list {
+		all[i] = quote(fmt.Sprint(v))
+	}
+	return all
+}
+
+// ranges returns a list of local addresses in which runs of three or more are ranges.
+func ranges(list []netip.Addr) string {
+	if len(list) == 0 {
+		return ""
+	}
+	var parts []string
+	for i := 0; i < len(list); {
+		n := 1
+		for i+n < len(list) && list[i+n-1].Next() == list[i+n] {
+			n++
+		}
+		if n < 3 {
+			n = 1
+		}
+		part := list[i].String()
+		if n > 1 {
+			part += "-" + list[i+n-1].String()
+		}
+		parts, i = append(parts, quote(part)), i+n
+	}
+	return "[" + strings.Join(parts, ", ") + "]"
+}
