@@ -21,9 +21,9 @@ func TestLoweredMTU(t *testing.T) {
 	const warning = "the interface's MTU was lowered to 1400, and the port's is 1500"
 	b.setMTU("front", 1400)
 	eventually(t, "a line in the log", func() bool {
-		return strings.Contains(b.Log("director"), "WARN "+warning)
+		return strings.Contains(b.Log("director"), `level=WARN msg="`+warning)
 	})
-	for _, form := range []string{"text", "json"} {
+	for _, form := range []string{"table", "json"} {
 		if said := status("-o", form); !strings.Contains(said, warning) {
 			t.Errorf("the status as %s is %s", form, said)
 		}
