@@ -1,4 +1,4 @@
-// Package lab is the network-namespace test bed: clients, a router, the director and three real
+// Package lab is the network-namespace test bed: clients, a router, the director and real
 // servers on veth pairs, prepared as each forwarding mode needs. `fulcrum lab` and the end-to-end
 // tests use it.
 //

@@ -29,7 +29,7 @@ func sixNet(p netip.Prefix) netip.Prefix { return netip.PrefixFrom(six(p.Addr())
 // Host parts of the addresses.
 const (
 	hostDirector   = 1
-	hostRealServer = 11 // and the two after it
+	hostRealServer = 11 // and those after it, MaxRealServers in all
 	hostLocal      = 50 // and the three after it
 	hostRouter     = 254
 	clientCount    = 8
@@ -131,7 +131,7 @@ func planRealServers(c Config, subnet netip.Prefix) []RealServer {
 		web, echo = 8080, 7007
 	}
 	var list []RealServer
-	for i, address := range hosts(subnet, hostRealServer, realServers) {
+	for i, address := range hosts(subnet, hostRealServer, c.Servers) {
 		list = append(list, RealServer{
 			Name:   fmt.Sprintf("rs%d", i+1),
 			Weight: c.Weights[i],

@@ -23,7 +23,7 @@ func newLabCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "lab",
 		Short: "Send real traffic through the director in every mode, between network namespaces",
-		Long: "lab builds clients, a router, three real servers and the director in network namespaces of their\n" +
+		Long: "lab builds clients, a router, real servers and the director in network namespaces of their\n" +
 			"own. It sends real HTTP and UDP traffic through every mode, shows the outcome and removes\n" +
 			"everything. It needs root.",
 		Args: cobra.NoArgs,
@@ -32,10 +32,12 @@ func newLabCommand() *cobra.Command {
 	command.Flags().StringVar(&options.mode, "mode", "",
 		"only this mode: dr, ipip, nat or fullnat (default all)")
 	command.Flags().StringVar(&options.scheduler, "scheduler", "rr",
-		"scheduler: rr, wrr, lc or wlc; the weighted ones get weights 1, 2 and 3")
+		"scheduler: rr, wrr, lc or wlc; the weighted ones get weights 1, 2, 3 and so on")
 	command.Flags().StringVar(&options.family, "family", string(lab.IPv4),
 		"addresses: ipv4, ipv6, or ipv6-to-ipv4 (IPv6 clients, IPv4 real servers: fullnat)")
 	command.Flags().IntVar(&options.workers, "workers", 1, "number of the director's workers")
+	command.Flags().IntVar(&options.servers, "servers", 3,
+		fmt.Sprintf("number of real servers, 1 to %d", lab.MaxRealServers))
 	command.Flags().BoolVar(&options.keep, "keep", false, "leave the labs standing")
 	completeWords(command, "mode", words(lab.Modes())...)
 	completeWords(command, "scheduler", words(lvs.Schedulers())...)
@@ -49,6 +51,7 @@ type labOptions struct {
 	mode, scheduler string
 	family          string
 	workers         int
+	servers         int
 	keep            bool
 }
 
@@ -122,11 +125,14 @@ func (o labOptions) trials() ([]lab.Trial, error) {
 	var list []lab.Trial
 	for _, mode := range modes {
 		c := lab.Config{
-			Mode: mode, Family: family, Scheduler: scheduler, Weights: weights, Workers: o.workers,
-			Binary: binary, Outlive: o.keep,
+			Mode: mode, Family: family, Scheduler: scheduler, Servers: o.servers, Weights: weights,
+			Workers: o.workers, Binary: binary, Outlive: o.keep,
 		}
-		list = append(list, lab.Trial{Lab: c, Requests: 300, Concurrency: 16, Echoes: 60,
-			TransferBytes: 64 << 20})
+		if err := c.Validate(); err != nil {
+			return nil, err
+		}
+		list = append(list, lab.Trial{Lab: c, Requests: wholeRounds(300, weights), Concurrency: 16,
+			Echoes: 60, TransferBytes: 64 << 20})
 	}
 	return list, nil
 }
@@ -143,6 +149,15 @@ func (o labOptions) modes(family lab.Family) ([]lvs.Mode, error) {
 	return []lvs.Mode{mode}, err
 }
 
+// wholeRounds returns at least n requests: as many as give every real server its exact share.
+func wholeRounds(n int, weights []int) int {
+	round := 0
+	for _, w := range weights {
+		round += w
+	}
+	return (n + round - 1) / round * round
+}
+
 // balance returns the scheduler, and weights that show its effect.
 func (o labOptions) balance() (lvs.Scheduler, []int, error) {
 	scheduler, known := lvs.ParseScheduler(o.scheduler)
@@ -150,10 +165,16 @@ func (o labOptions) balance() (lvs.Scheduler, []int, error) {
 	case !known:
 		return 0, nil, fmt.Errorf("unknown scheduler %q: choose one of %s",
 			o.scheduler, strings.Join(words(lvs.Schedulers()), ", "))
-	case scheduler.Weighted():
-		return scheduler, []int{1, 2, 3}, nil
+	case o.servers < 1 || o.servers > lab.MaxRealServers:
+		return 0, nil, fmt.Errorf("invalid --servers %d: give 1 to %d", o.servers, lab.MaxRealServers)
 	}
-	return scheduler, []int{1, 1, 1}, nil
+	weights := slices.Repeat([]int{1}, o.servers)
+	for i := range weights {
+		if scheduler.Weighted() {
+			weights[i] = i + 1
+		}
+	}
+	return scheduler, weights, nil
 }
 
 func describeKept(command *cobra.Command, results []lab.Result) {
