@@ -95,7 +95,7 @@ func (l *Lab) drawRealServers() []string {
 func (l *Lab) routerAddresses() string {
 	var list []string
 	for _, n := range l.plan.networks {
-		list = append(list, n.router.Addr().String())
+		list = append(list, n.routers[0].Addr().String())
 	}
 	return strings.Join(list, ", ")
 }

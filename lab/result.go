@@ -154,13 +154,17 @@ func (r *Result) judgeWay() {
 	}
 }
 
-// spread returns the shares in the order of the real servers, whose names end with their number.
+// names returns the real servers that answered in their order: their names end with a number.
+func (r *Result) names() []string {
+	return slices.SortedFunc(maps.Keys(r.Spread), func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+	})
+}
+
+// spread returns the shares in the order of the real servers.
 func (r *Result) spread() string {
 	var shares []string
-	byNumber := func(a, b string) int {
-		return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
-	}
-	for _, name := range slices.SortedFunc(maps.Keys(r.Spread), byNumber) {
+	for _, name := range r.names() {
 		shares = append(shares, fmt.Sprint(r.Spread[name]))
 	}
 	return strings.Join(shares, "/")
