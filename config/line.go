@@ -1,7 +1,7 @@
 package config
 
-// Line returns the line of a TOML document on which the value at a path begins: keys, and indexes of
-// arrays. It returns the line of the longest part of the path that is there, such as that of the
+// Line returns the line of a TOML document on which the value at a path begins: keys, and indexes
+// of arrays. It returns the line of the longest part of the path that is there, such as that of the
 // table whose key has its default. The text must be one that Parse accepts.
 func Line(text string, path ...any) int {
 	lines, at := locate(text), root
