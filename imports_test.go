@@ -53,7 +53,7 @@ var rules = map[string]rule{
 	"ports/memory": {tree: []string{"ports", "packet"}},
 	"packet":       {},
 	"capture":      {tree: []string{"packet"}},
-	"top":          {tree: []string{"control"}, libraries: []string{"github.com/charmbracelet/bubbletea"}},
+	"top":          {tree: []string{"control"}, libraries: []string{"github.com/charmbracelet"}},
 }
 
 const binding = "ports/dpdk"

@@ -146,6 +146,12 @@ var families = []family{
 			}
 			return 0
 		})},
+	{"fulcrum_port_mtu_bytes", gauge,
+		"Longest IP packet that the director sends and receives at the port.", port,
+		eachPort(func(p *engine.PortReport) uint64 { return uint64(p.MTU) })},
+	{"fulcrum_port_interface_mtu_bytes", gauge,
+		"MTU of the port's kernel interface; longer packets are lost. 0 if there is none.", port,
+		eachPort(func(p *engine.PortReport) uint64 { return uint64(p.Link.MTU) })},
 
 	{"fulcrum_service_info", gauge,
 		"Always 1; the labels describe the service.",

@@ -18,6 +18,9 @@ func (r *Report) PortWarnings() []PortWarning {
 		case !p.Up:
 			all = append(all, PortWarning{p.Name, "the link is down"})
 		}
+		if p.loweredMTU() {
+			all = append(all, PortWarning{p.Name, LoweredMTUWarning(p.InterfaceMTU, p.MTU)})
+		}
 		if p.Oversized > 0 {
 			all = append(all, PortWarning{p.Name, OversizedWarning(p.Oversized)})
 		}
@@ -29,4 +32,14 @@ func (r *Report) PortWarnings() []PortWarning {
 func OversizedWarning(packets uint64) string {
 	return fmt.Sprintf("%d packets longer than the MTU; switch off the senders' offloads: "+
 		"ethtool -K DEV tx off tso off gso off, and gro off on the port's interface", packets)
+}
+
+// loweredMTU reports whether the kernel takes no packets of the port's own MTU.
+func (p *PortReport) loweredMTU() bool { return p.InterfaceMTU > 0 && p.InterfaceMTU < p.MTU }
+
+// LoweredMTUWarning says what an interface with a smaller MTU than the port's means, both in bytes,
+// and what to do about it.
+func LoweredMTUWarning(lowered, mtu int) string {
+	return fmt.Sprintf("the interface's MTU was lowered to %d, and the port's is %d: longer packets are "+
+		"lost; raise it again, or start the director anew to use it", lowered, mtu)
 }

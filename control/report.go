@@ -67,6 +67,9 @@ type PortReport struct {
 	Oversized        uint64 `json:"oversized"`
 	Up               bool   `json:"link_up"`        // the link carries packets
 	Gone             bool   `json:"interface_gone"` // the kernel's interface was deleted
+	MTU              int    `json:"mtu"`            // the port's own, in bytes
+	// InterfaceMTU is that of the kernel's interface, in bytes; 0 without one.
+	InterfaceMTU int `json:"interface_mtu"`
 }
 
 // WorkerReport contains a worker's counters. A packet is handed over to the worker that has its
@@ -139,7 +142,7 @@ func NewReport(c *config.Config, e engine.Report) Report {
 			Missed: p.Device.RxMissed, NoBuffer: p.Device.RxNoBuffer,
 			RxErrors: p.Device.RxErrors, TxErrors: p.Device.TxErrors, Conflicts: p.Conflicts,
 			PartialChecksums: p.PartialChecksums, Oversized: p.Oversized, Up: p.Link.Up,
-			Gone: p.Link.Gone,
+			Gone: p.Link.Gone, MTU: p.MTU, InterfaceMTU: p.Link.MTU,
 		})
 	}
 	for _, w := range e.Workers {

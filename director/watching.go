@@ -27,6 +27,7 @@ type watching struct {
 	links  links
 	told   offloads
 	gone   []bool // by port: the loss of its interface was logged
+	mtus   mtus
 	logged uint64 // number of the last conflict that was logged
 }
 
@@ -35,6 +36,7 @@ func (w *watching) Start() error {
 	w.links.look(w.devices.ports)
 	w.told = make(offloads, len(w.devices.ports))
 	w.gone = make([]bool, len(w.devices.ports))
+	w.mtus = make(mtus, len(w.devices.ports))
 	w.done.Go(w.watch)
 	return nil
 }
@@ -56,6 +58,7 @@ func (w *watching) watch() {
 			w.health.look(w.engine.Turns(nil), time.Now())
 			w.watchLinks()
 			w.watchInterfaces()
+			w.mtus.look(w.cfg.Log, w.devices.ports)
 			w.watchConflicts()
 			w.watchOffloads()
 		}

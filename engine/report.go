@@ -40,6 +40,7 @@ type PortReport struct {
 	PortTotals
 	Device ports.Stats // the device's own counters; zero if it has none
 	Link   ports.Link
+	MTU    int // largest IP packet that the director sends and receives at the port, in bytes
 }
 
 // ServiceReport is a service's part of a Report.
@@ -64,7 +65,7 @@ func (e *Engine) Report() Report {
 	r := Report{Ports: make([]PortReport, len(e.cfg.Ports))}
 	for i, p := range e.cfg.Ports {
 		r.Ports[i].Device, _ = p.Stats() // a device without counters has nothing to report
-		r.Ports[i].Link = p.Link()
+		r.Ports[i].Link, r.Ports[i].MTU = p.Link(), p.MTU()
 	}
 	for _, w := range e.workers {
 		r.Workers = append(r.Workers, w.report())

@@ -66,7 +66,7 @@ func (l *Lab) raiseNetworks() error {
 			return err
 		}
 	}
-	return nil
+	return l.plan.routeFar()
 }
 
 func (l *Lab) raiseNetwork(n network) error {
@@ -100,10 +100,12 @@ func (l *Lab) prepareHost(e end) error {
 	if err := bringUp(e.device, e.addresses...); err != nil {
 		return err
 	}
-	switch e.role {
-	case roleDirector:
+	switch h := l.plan.hosts[e.role]; {
+	case e.role == roleDirector:
 		return nil
-	case roleClient:
+	case h != nil:
+		return h.furnish(e)
+	case e.role == roleClient:
 		return addDefaultRoute(host(l.plan.clientNet, hostRouter))
 	default:
 		return l.prepareRealServer(e)

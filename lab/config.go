@@ -10,8 +10,11 @@ import (
 	"fulcrum/lvs"
 )
 
-// realServers is the number of real servers of every lab.
+// realServers is the number of real servers of a lab unless it says otherwise.
 const realServers = 3
+
+// MaxRealServers bounds the real servers of a lab. Each is a process of its own.
+const MaxRealServers = 32
 
 // Config describes the lab to build.
 type Config struct {
@@ -23,7 +26,9 @@ type Config struct {
 	Arms int
 	// Scheduler is the scheduler of both services.
 	Scheduler lvs.Scheduler
-	// Weights are the weights of the three real servers in order; default 1, 1, 1.
+	// Servers is the number of real servers, 1 to MaxRealServers; default 3.
+	Servers int
+	// Weights are the weights of the real servers in order; default 1 each.
 	Weights []int
 	// Workers is the number of the director's workers; default 1. They share the CPUs that this
 	// process may use.
@@ -52,8 +57,12 @@ func (c *Config) Validate() error {
 	c.Arms = cmp.Or(c.Arms, 2)
 	c.Family = cmp.Or(c.Family, IPv4)
 	c.Workers = cmp.Or(c.Workers, 1)
+	c.Servers = cmp.Or(c.Servers, realServers)
+	if err := c.checkServers(); err != nil {
+		return err
+	}
 	if c.Weights == nil {
-		c.Weights = []int{1, 1, 1}
+		c.Weights = slices.Repeat([]int{1}, c.Servers)
 	}
 	return errors.Join(c.checkMode(), c.checkArms(), c.checkFamily(), c.checkWorkers(),
 		c.checkWeights(), c.checkBinary())
@@ -81,9 +90,16 @@ func (c *Config) checkWorkers() error {
 // maxWorkers is the number of workers for which a lab's memory for DPDK suffices.
 const maxWorkers = 8
 
+func (c *Config) checkServers() error {
+	if c.Servers < 1 || c.Servers > MaxRealServers {
+		return fmt.Errorf("invalid number of real servers %d: choose 1 to %d", c.Servers, MaxRealServers)
+	}
+	return nil
+}
+
 func (c *Config) checkWeights() error {
-	if len(c.Weights) != realServers || slices.Min(c.Weights) < 0 {
-		return fmt.Errorf("invalid weights %v: give %d numbers of 0 or more", c.Weights, realServers)
+	if len(c.Weights) != c.Servers || slices.Min(c.Weights) < 0 {
+		return fmt.Errorf("invalid weights %v: give %d numbers of 0 or more", c.Weights, c.Servers)
 	}
 	return nil
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
-	"strconv"
 	"strings"
 	"text/template"
 
@@ -44,8 +43,12 @@ func (l *Lab) DirectorFile() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if l.user != nil {
+		file := l.file("director.toml")
+		return file, l.user.write(file, workers, l.ControlSocket())
+	}
 	values := configuration{
-		Mode: l.config.Mode, Scheduler: l.config.Scheduler, Workers: workers, Control: l.ControlSocket(),
+		Mode: l.config.Mode, Scheduler: l.config.Scheduler, Workers: tomlList(workers), Control: l.ControlSocket(),
 		Ports: l.plan.ports, Router: host(l.plan.frontNet, hostRouter),
 		Web: l.plan.web, Echo: l.plan.echo, RealServers: l.plan.realServers,
 	}
@@ -69,21 +72,25 @@ func (l *Lab) ControlSocket() string { return l.file(controlSocket) }
 const controlSocket = "control.sock"
 
 // workerCPUs returns a CPU for each of n workers: those that this process may use, in turn.
-func workerCPUs(n int) (string, error) {
+func workerCPUs(n int) (list []int, err error) {
 	var allowed unix.CPUSet
 	if err := unix.SchedGetaffinity(0, &allowed); err != nil {
-		return "", fmt.Errorf("finding out which CPUs may be used: %w", err)
+		return nil, fmt.Errorf("finding out which CPUs may be used: %w", err)
 	}
-	var cpus, list []string
+	var cpus []int
 	for cpu := range len(allowed) * 64 {
 		if allowed.IsSet(cpu) {
-			cpus = append(cpus, strconv.Itoa(cpu))
+			cpus = append(cpus, cpu)
 		}
 	}
 	for i := range n {
 		list = append(list, cpus[i%len(cpus)])
 	}
-	return "[" + strings.Join(list, ", ") + "]", nil
+	return list, nil
+}
+
+func tomlList(numbers []int) string {
+	return strings.Join(strings.Fields(fmt.Sprint(numbers)), ", ")
 }
 
 // StartDirector starts the director and waits until it is ready.

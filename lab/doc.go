@@ -1,6 +1,6 @@
-// Package lab is the network-namespace test bed: clients, a router, the director and three real
-// servers on veth pairs, prepared as each forwarding mode needs. `fulcrum lab` and the end-to-end
-// tests use it.
+// Package lab is the network-namespace test bed: clients, a router, the director and real servers
+// on veth pairs, prepared as each forwarding mode needs. Its configuration is its own, or a user's
+// (File). `fulcrum lab` and the end-to-end tests use it.
 //
 // A Lab owns everything it makes: namespaces named fulcrum-ID-*, its children (real servers,
 // director), the folder /run/fulcrum-lab/ID and the record /run/fulcrum-lab/ID.json. None of it is

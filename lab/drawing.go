@@ -48,7 +48,7 @@ func (l *Lab) drawThrough() []string {
 	return append(lines,
 		"        |  |     "+l.serverSide(),
 		"        v  |",
-		"        +--+------------+---------------+",
+		"        +--+"+l.branches()[min(4, len(l.branches())):],
 	)
 }
 
@@ -64,24 +64,38 @@ func (l *Lab) drawStraight() []string {
 			"  go straight"),
 		beside("        |        "+l.serverSide(), ""),
 		beside("        v", ""),
-		"        +---------------+---------------+-----------------+",
+		"        " + l.branches() + strings.Repeat("-", 50-len(l.branches())) + "+",
 	}
 }
 
+// mostDrawn is the number of real servers that have a place in the drawing. If there are more, its
+// last place says so.
+const mostDrawn = 4
+
+// branches draws the line from which a branch leads to each real server.
+func (l *Lab) branches() string {
+	return "+" + strings.Repeat("---------------+", min(len(l.plan.realServers), mostDrawn)-1)
+}
+
 func (l *Lab) drawRealServers() []string {
-	names, addresses := "      ", "      "
-	for _, rs := range l.plan.realServers {
-		names += fmt.Sprintf("%-16s", rs.Name)
-		addresses += fmt.Sprintf("%-16s", rs.Web)
+	stems, names, addresses := "        ", "      ", "      "
+	all := l.plan.realServers
+	for i, rs := range all[:min(len(all), mostDrawn)] {
+		name, address := rs.Name, rs.Web.String()
+		if more := len(all) - i; i == mostDrawn-1 && more > 1 {
+			name, address = fmt.Sprintf("%d more", more), "to "+all[len(all)-1].Web.Addr().String()
+		}
+		stems += fmt.Sprintf("%-16s", "|")
+		names += fmt.Sprintf("%-16s", name)
+		addresses += fmt.Sprintf("%-16s", address)
 	}
-	return []string{"        |               |               |", names, addresses,
-		"      " + l.preparation(), ""}
+	return []string{stems, names, addresses, "      " + l.preparation(), ""}
 }
 
 func (l *Lab) routerAddresses() string {
 	var list []string
 	for _, n := range l.plan.networks {
-		list = append(list, n.router.Addr().String())
+		list = append(list, n.routers[0].Addr().String())
 	}
 	return strings.Join(list, ", ")
 }

@@ -17,6 +17,7 @@ import (
 type Lab struct {
 	config   Config
 	plan     plan
+	user     *File // the user's configuration; nil for the lab's own
 	record   *record
 	nursery  *nursery
 	children map[string]*child // by role
@@ -32,9 +33,16 @@ func New(ctx context.Context, c Config) (*Lab, error) {
 		return nil, fmt.Errorf("building a lab: %w", err)
 	}
 	if os.Geteuid() != 0 {
-		return nil, errors.New("building a lab: network namespaces need root; run it with sudo")
+		return nil, errNeedsRoot
 	}
-	l := &Lab{config: c, plan: newPlan(c), children: map[string]*child{}, nursery: newNursery()}
+	return raise(ctx, &Lab{config: c, plan: newPlan(c)})
+}
+
+var errNeedsRoot = errors.New("building a lab: network namespaces need root; run it with sudo")
+
+// raise makes the planned lab.
+func raise(ctx context.Context, l *Lab) (*Lab, error) {
+	l.children, l.nursery = map[string]*child{}, newNursery()
 	if err := l.raise(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("building a lab: %w", err), l.Close())
 	}
@@ -42,7 +50,11 @@ func New(ctx context.Context, c Config) (*Lab, error) {
 }
 
 func (l *Lab) raise(ctx context.Context) (err error) {
-	if l.record, err = claimRecord(l.config.Mode, l.plan.roles()); err != nil {
+	mode := l.config.Mode.String()
+	if l.user != nil {
+		mode = l.user.mode()
+	}
+	if l.record, err = claimRecord(mode, l.plan.roles()); err != nil {
 		return err
 	}
 	if err := l.build(ctx); err != nil {

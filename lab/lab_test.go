@@ -385,10 +385,11 @@ func TestConfigValidate(t *testing.T) {
 		t.Errorf("the defaults came out as %+v, %v", good, err)
 	}
 	for want, breakIt := range map[string]func(*Config){
-		"mode":    func(c *Config) { c.Mode = lvs.NoMode },
-		"arms":    func(c *Config) { c.Arms = 3 },
-		"weights": func(c *Config) { c.Weights = []int{1} },
-		"program": func(c *Config) { c.Binary = "/nonexistent" },
+		"mode":                   func(c *Config) { c.Mode = lvs.NoMode },
+		"arms":                   func(c *Config) { c.Arms = 3 },
+		"weights":                func(c *Config) { c.Weights = []int{1} },
+		"number of real servers": func(c *Config) { c.Servers = MaxRealServers + 1 },
+		"program":                func(c *Config) { c.Binary = "/nonexistent" },
 	} {
 		c := testConfig(lvs.NAT, 2)
 		breakIt(&c)

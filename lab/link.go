@@ -14,18 +14,20 @@ import (
 // linkDeadline bounds the wait for carrier. The kernel's link watch may take a second.
 const linkDeadline = 5 * time.Second
 
-// addBridge makes a network's bridge with the router's address in the current namespace, the
+// addBridge makes a network's bridge with the router's addresses in the current namespace, the
 // router's.
 func addBridge(n network) error {
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = n.bridge()
-	attrs.HardwareAddr = macOf(n.router.Addr())
+	if len(n.routers) > 0 {
+		attrs.HardwareAddr = macOf(n.routers[0].Addr())
+	}
 	snooping := false
 	bridge := &netlink.Bridge{LinkAttrs: attrs, MulticastSnooping: &snooping}
 	if err := netlink.LinkAdd(bridge); err != nil {
 		return fmt.Errorf("making bridge %s: %w; the kernel needs CONFIG_BRIDGE", n.bridge(), err)
 	}
-	return bringUp(n.bridge(), n.router)
+	return bringUp(n.bridge(), n.routers...)
 }
 
 // addCable makes a veth pair in the current namespace, the router's. One end becomes a port of the

@@ -29,7 +29,7 @@ func sixNet(p netip.Prefix) netip.Prefix { return netip.PrefixFrom(six(p.Addr())
 // Host parts of the addresses.
 const (
 	hostDirector   = 1
-	hostRealServer = 11 // and the two after it
+	hostRealServer = 11 // and those after it, MaxRealServers in all
 	hostLocal      = 50 // and the three after it
 	hostRouter     = 254
 	clientCount    = 8
@@ -43,12 +43,13 @@ const (
 	roleDirector = "director"
 )
 
-// A network is a bridge in the router's namespace, the router's address on it, and the hosts that
+// A network is a bridge in the router's namespace, the router's addresses on it, and the hosts that
 // are connected to it.
 type network struct {
-	name   string
-	router netip.Prefix
-	ends   []end
+	name    string
+	routers []netip.Prefix
+	ends    []end
+	hosts   []netip.Addr // on no subnet: the router needs a route to each
 }
 
 func (n network) bridge() string { return "br-" + n.name }
@@ -75,6 +76,11 @@ type plan struct {
 	serverNet   netip.Prefix // the network of the real servers
 	vip         netip.Addr
 	web, echo   netip.AddrPort // the services
+
+	// Of a lab that a file describes, which has networks and the names of real servers besides.
+	hosts       map[string]*fileHost // by role
+	services    []fileService
+	viaDirector []hostRoute
 }
 
 // A directorPort is one arm of the director.
@@ -120,7 +126,7 @@ func newPlan(c Config) plan {
 }
 
 func planNetwork(name string, subnet netip.Prefix) network {
-	return network{name: name, router: withBits(host(subnet, hostRouter), subnet)}
+	return network{name: name, routers: []netip.Prefix{withBits(host(subnet, hostRouter), subnet)}}
 }
 
 // planRealServers gives real servers other ports in the modes that translate ports. dr and ipip
@@ -131,7 +137,7 @@ func planRealServers(c Config, subnet netip.Prefix) []RealServer {
 		web, echo = 8080, 7007
 	}
 	var list []RealServer
-	for i, address := range hosts(subnet, hostRealServer, realServers) {
+	for i, address := range hosts(subnet, hostRealServer, c.Servers) {
 		list = append(list, RealServer{
 			Name:   fmt.Sprintf("rs%d", i+1),
 			Weight: c.Weights[i],

@@ -173,14 +173,22 @@ func (c RealServerConfig) echo(conn *net.UDPConn, address netip.AddrPort) error 
 // startRealServers starts each real server in its namespace.
 func (l *Lab) startRealServers(ctx context.Context) error {
 	for _, rs := range l.plan.realServers {
-		arguments := []string{"lab", "real-server", "--name", rs.Name, "--tcp", rs.Web.String(), "--udp",
-			rs.Echo.String()}
-		if !l.config.Mode.TwoWay() {
-			arguments = append(arguments, "--tcp", l.plan.web.String(), "--udp", l.plan.echo.String())
+		arguments := l.realServerArguments(rs)
+		if h := l.plan.hosts[rs.Name]; h != nil {
+			arguments = h.arguments(rs.Name)
 		}
 		if _, err := l.startChild(ctx, rs.Name, servingPhrase, arguments...); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (l *Lab) realServerArguments(rs RealServer) []string {
+	arguments := []string{"lab", "real-server", "--name", rs.Name, "--tcp", rs.Web.String(), "--udp",
+		rs.Echo.String()}
+	if !l.config.Mode.TwoWay() {
+		arguments = append(arguments, "--tcp", l.plan.web.String(), "--udp", l.plan.echo.String())
+	}
+	return arguments
 }

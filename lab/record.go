@@ -8,8 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
-
-	"fulcrum/lvs"
 )
 
 // recordFolder holds a record, ID.json, and a folder, ID, for each lab that stands.
@@ -32,13 +30,13 @@ func (r *record) folder() string { return filepath.Join(recordFolder, r.ID) }
 func (r *record) file() string   { return r.folder() + ".json" }
 
 // claimRecord takes a free id: the process's own, with a number behind it from the second lab on.
-func claimRecord(mode lvs.Mode, roles []string) (*record, error) {
+func claimRecord(mode string, roles []string) (*record, error) {
 	owner, err := identify("owner", os.Getpid())
 	if err != nil {
 		return nil, err
 	}
 	for n := 1; ; n++ {
-		r := &record{ID: labID(n), Mode: mode.String(), Owner: owner}
+		r := &record{ID: labID(n), Mode: mode, Owner: owner}
 		for _, role := range roles {
 			r.Namespaces = append(r.Namespaces, namespaceName(r.ID, role))
 		}

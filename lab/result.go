@@ -113,15 +113,22 @@ func (r *Result) judgeSpread(l *Lab) {
 		return
 	}
 	if !l.config.Scheduler.Weighted() {
-		weights = []int{1, 1, 1}
+		weights = slices.Repeat([]int{1}, len(weights))
 	}
-	sum := weights[0] + weights[1] + weights[2]
+	sum := sum(weights)
 	for i, rs := range l.plan.realServers {
 		want, got := r.Requests.Sent*weights[i]/sum, r.Spread[rs.Name]
 		if want != got {
 			r.failf("%s answered %d requests, but %s gives it %d", rs.Name, got, l.config.Scheduler, want)
 		}
 	}
+}
+
+func sum(list []int) (n int) {
+	for _, v := range list {
+		n += v
+	}
+	return n
 }
 
 func (r *Result) judgeSeen(l *Lab) {
@@ -147,10 +154,17 @@ func (r *Result) judgeWay() {
 	}
 }
 
+// names returns the real servers that answered in their order: their names end with a number.
+func (r *Result) names() []string {
+	return slices.SortedFunc(maps.Keys(r.Spread), func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b))
+	})
+}
+
 // spread returns the shares in the order of the real servers.
 func (r *Result) spread() string {
 	var shares []string
-	for _, name := range slices.Sorted(maps.Keys(r.Spread)) {
+	for _, name := range r.names() {
 		shares = append(shares, fmt.Sprint(r.Spread[name]))
 	}
 	return strings.Join(shares, "/")

@@ -73,6 +73,10 @@ func writeFailures(w io.Writer, r *Result) {
 		return
 	}
 	fmt.Fprintf(w, "\n%s %s:\n", mark(w, false), r.Mode)
+	writeFailureList(w, r)
+}
+
+func writeFailureList(w io.Writer, r *Result) {
 	for _, failure := range r.Failures {
 		fmt.Fprintf(w, "  - %s\n", strings.ReplaceAll(failure, "\n", "\n    "))
 	}

@@ -98,15 +98,17 @@ func (t Trial) request(ctx context.Context, c *Client, r *Result, progress io.Wr
 }
 
 func (t Trial) echo(ctx context.Context, c *Client, r *Result, progress io.Writer) {
-	ask := func(ctx context.Context) (Answer, error) {
-		answer, err := c.Echo(ctx, []byte("payload"))
-		if err == nil && string(answer.Payload) != "payload" {
-			err = fmt.Errorf("the echo from %s holds %q, which was not sent", answer.Name, answer.Payload)
-		}
-		return answer, err
-	}
-	r.Echoes = t.repeat(ctx, t.Echoes, ask, func(Answer) {})
+	r.Echoes = t.repeat(ctx, t.Echoes, c.echoes, func(Answer) {})
 	fmt.Fprintf(progress, "  udp       %s\n", r.Echoes)
+}
+
+// echoes sends a datagram, and compares its echo.
+func (c *Client) echoes(ctx context.Context) (Answer, error) {
+	answer, err := c.Echo(ctx, []byte("payload"))
+	if err == nil && string(answer.Payload) != "payload" {
+		err = fmt.Errorf("the echo from %s holds %q, which was not sent", answer.Name, answer.Payload)
+	}
+	return answer, err
 }
 
 // repeat sends n requests from several goroutines. It calls seen from one goroutine at a time.

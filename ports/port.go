@@ -52,6 +52,9 @@ type Link struct {
 	// namespace: no packet will pass again. Returned means that another one has its name by now, and
 	// a port opened anew would work.
 	Gone, Returned bool
+	// MTU is the MTU of the kernel's interface of the device, in bytes; 0 if there is none or it is
+	// gone. Others may lower it below the port's own: the kernel then takes no longer packets.
+	MTU int
 }
 
 // Stats are the counters of a device since it was started.

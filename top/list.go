@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 
+	"github.com/charmbracelet/bubbles/cursor"
+	"github.com/charmbracelet/bubbles/key"
+	"github.com/charmbracelet/bubbles/textinput"
 	tea "github.com/charmbracelet/bubbletea"
 
 	"fulcrum/control"
@@ -14,10 +16,54 @@ import (
 
 // list says which services are shown, and how.
 type list struct {
-	filter string // a part of what is known of a service; all match the empty one
-	typing bool   // keys go into the filter
-	order  int    // index into orders
-	folded bool   // without real servers
+	// filter is a part of what is known of a service; all match the empty one. Keys go into it while
+	// it has the focus.
+	filter textinput.Model
+	order  int  // index into orders
+	folded bool // without real servers
+}
+
+// maxFilter bounds the filter, in characters.
+const maxFilter = 64
+
+// newList returns a list of all services as in the file.
+func newList() list {
+	f := textinput.New()
+	f.Prompt, f.CharLimit = "filter: ", maxFilter
+	f.Cursor.SetMode(cursor.CursorStatic)
+	f.KeyMap.Paste.SetEnabled(false) // it would run the clipboard's programs; terminals paste too
+	return list{filter: f}
+}
+
+// typed handles a key while the filter is typed.
+func (l *list) typed(k tea.KeyMsg) {
+	switch {
+	case key.Matches(k, keys.done):
+		l.filter.Blur()
+	case key.Matches(k, keys.all):
+		l.filter.Blur()
+		l.filter.Reset()
+	default:
+		l.filter, _ = l.filter.Update(k) // a cursor that does not blink has no command
+	}
+}
+
+// press handles a key that chooses services, and reports whether it was one.
+func (l *list) press(k tea.KeyMsg) bool {
+	switch {
+	case key.Matches(k, keys.filter):
+		l.filter.Focus()
+		l.filter.CursorEnd()
+	case key.Matches(k, keys.sort):
+		l.order = (l.order + 1) % len(orders)
+	case key.Matches(k, keys.fold):
+		l.folded = !l.folded
+	case key.Matches(k, keys.all) && l.filter.Value() != "":
+		l.filter.Reset()
+	default:
+		return false
+	}
+	return true
 }
 
 // orders are the orders of services, in turn. Figures begin with the largest.
@@ -41,73 +87,17 @@ func sessions(s *control.ServiceReport) (active, inactive float64) {
 	return active, inactive
 }
 
-// maxFilter bounds the filter, in bytes.
-const maxFilter = 64
-
-// typed handles a key while the filter is typed.
-func (l *list) typed(key tea.KeyMsg) {
-	switch key.Type {
-	case tea.KeyEnter:
-		l.typing = false
-	case tea.KeyEsc:
-		l.typing, l.filter = false, ""
-	case tea.KeyBackspace:
-		if r := []rune(l.filter); len(r) > 0 {
-			l.filter = string(r[:len(r)-1])
-		}
-	case tea.KeyRunes, tea.KeySpace:
-		text := l.filter + string(key.Runes)
-		unprintable := func(r rune) bool { return !unicode.IsPrint(r) } // of a pasted text
-		if len(text) <= maxFilter && !strings.ContainsFunc(text, unprintable) {
-			l.filter = text
-		}
-	}
-}
-
-// press handles a key that chooses services, and reports whether it was one.
-func (l *list) press(key string) bool {
-	switch {
-	case key == "/":
-		l.typing = true
-	case key == "s":
-		l.order = (l.order + 1) % len(orders)
-	case key == "f":
-		l.folded = !l.folded
-	case key == "esc" && l.filter != "":
-		l.filter = ""
-	default:
-		return false
-	}
-	return true
-}
-
-// line returns the last line of the screen: the keys, or the filter while it is typed.
-func (l *list) line() string {
-	if l.typing {
-		return "filter: " + l.filter + "_  (enter: done, esc: all services)"
-	}
-	fold := "fold"
-	if l.folded {
-		fold = "unfold"
-	}
-	text := fmt.Sprintf("q quit  / filter  s sort: %s  f %s  arrows scroll  bit: bits a second",
-		orders[l.order].name, fold)
-	if l.filter != "" {
-		return "filter: " + l.filter + "  esc all  " + text
-	}
-	return text
-}
-
 // chosen returns the chosen services in their order. The model must have a report.
 func (m *Model) chosen() []*control.ServiceReport {
 	var all []*control.ServiceReport
+	text := m.list.filter.Value()
 	for i := range m.last.Report.Services {
-		if s := &m.last.Report.Services[i]; m.list.filter == "" || matches(s, m.list.filter) {
+		if s := &m.last.Report.Services[i]; text == "" || matches(s, text) {
 			all = append(all, s)
 		}
 	}
 	if figure := orders[m.list.order].figure; figure != nil {
-		of := func(s *control.ServiceReport) float64 { return figure(s, m.rates.services[key(s.Name, "")]) }
+		of := func(s *control.ServiceReport) float64 { return figure(s, m.rates.services[trafficKey(s.Name, "")]) }
 		slices.SortStableFunc(all, func(a, b *control.ServiceReport) int { return cmp.Compare(of(b), of(a)) })
 	}
 	return all

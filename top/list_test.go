@@ -4,14 +4,16 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 
 	tea "github.com/charmbracelet/bubbletea"
 )
 
-// keys turns a text into key presses; a word in < > is a special key.
-func keys(text string) (all []tea.Msg) {
+// presses turns a text into key presses; a word in < > is a special key.
+func presses(text string) (all []tea.Msg) {
 	special := map[string]tea.KeyType{
 		"<enter>": tea.KeyEnter, "<esc>": tea.KeyEsc, "<back>": tea.KeyBackspace, "<down>": tea.KeyDown,
+		"<left>": tea.KeyLeft, "<home>": tea.KeyHome,
 	}
 	for text != "" {
 		end := strings.Index(text, ">") + 1
@@ -41,20 +43,22 @@ func shown(m Model) (names, last string) {
 func TestListKeys(t *testing.T) {
 	const all = "web 10.1.0.11:80 10.1.0.12:80 dns"
 	for pressed, want := range map[string][2]string{
-		"":                    {all, "q quit  / filter  s sort: file  f fold  arrows scroll  bit: bits a second"},
-		"f":                   {"web dns", "f unfold"},
-		"ff":                  {all, "f fold"},
-		"/DN":                 {"dns", "filter: DN_  (enter"},
-		"/dnq<back><enter>":   {"dns", "filter: dn  esc all  q quit"},
-		"/0.12:8<enter>f":     {"web", "filter: 0.12:8  "}, // a real server's address
-		"/nothing":            {"", "filter: nothing_"},
-		"/dns<esc>":           {all, "q quit  / filter"},
-		"/dns<enter><esc>":    {all, "q quit  / filter"},
-		"s":                   {all, "s sort: active"},
-		"sssss":               {all, "s sort: file"},
-		"/d<back><back><esc>": {all, "q quit  / filter"},
+		"":                                   {all, "q quit  / filter  s sort: file  f fold  arrows scroll  bit: bits a second"},
+		"f":                                  {"web dns", "f unfold"},
+		"ff":                                 {all, "f fold"},
+		"/DN":                                {"dns", "filter: DN   enter done  esc all"},
+		"/dnq<back><enter>":                  {"dns", "filter: dn  esc all  q quit"},
+		"/dx<back>n<left><left><home><left>": {"dns", "filter: dn"},
+		"/ns<home>d":                         {"dns", "filter: dns"},
+		"/0.12:8<enter>f":                    {"web", "filter: 0.12:8  "}, // a real server's address
+		"/nothing":                           {"", "filter: nothing   enter"},
+		"/dns<esc>":                          {all, "q quit  / filter"},
+		"/dns<enter><esc>":                   {all, "q quit  / filter"},
+		"s":                                  {all, "s sort: active"},
+		"sssss":                              {all, "s sort: file"},
+		"/d<back><back><esc>":                {all, "q quit  / filter"},
 	} {
-		names, last := shown(send(after(New(nil, time.Second), 1, 2), keys(pressed)...))
+		names, last := shown(send(after(New(nil, time.Second), 1, 2), presses(pressed)...))
 		if names != want[0] || !strings.HasPrefix(last, want[1]) && !strings.Contains(last, want[1]) {
 			t.Errorf("after %q: %q, %q", pressed, names, last)
 		}
@@ -67,18 +71,18 @@ func TestOrders(t *testing.T) {
 	services := m.last.Report.Services
 	services[0], services[1] = services[1], services[0]
 	for _, want := range []string{"dns web", "web dns", "web dns", "web dns", "web dns"} {
-		names, last := shown(send(m, keys("f")...))
+		names, last := shown(send(m, presses("f")...))
 		if names != want {
 			t.Errorf("%s: %s, want %s", last, names, want)
 		}
-		m = send(m, keys("s")...)
+		m = send(m, presses("s")...)
 	}
 }
 
 // TestTypingQuits: ctrl+c ends the view while a filter is typed, and q does not.
 func TestTypingQuits(t *testing.T) {
-	m := send(New(nil, time.Second), keys("/")...)
-	if _, command := m.Update(keys("q")[0]); command != nil {
+	m := send(New(nil, time.Second), presses("/")...)
+	if _, command := m.Update(presses("q")[0]); command != nil {
 		t.Error("q ends the view while a filter is typed")
 	}
 	if _, command := m.Update(tea.KeyMsg{Type: tea.KeyCtrlC}); command == nil {
@@ -88,15 +92,15 @@ func TestTypingQuits(t *testing.T) {
 
 // TestFilterIsBounded: what is pasted into the filter does not grow without end.
 func TestFilterIsBounded(t *testing.T) {
-	m := send(after(New(nil, time.Second), 1), keys("/"+strings.Repeat("x", 2*maxFilter))...)
-	if n := len(m.list.filter); n != maxFilter {
+	m := send(after(New(nil, time.Second), 1), presses("/"+strings.Repeat("x", 2*maxFilter))...)
+	if n := len(m.list.filter.Value()); n != maxFilter {
 		t.Errorf("%d characters", n)
 	}
 	fits(t, m, m.View())
-	m = send(m, tea.KeyMsg{Type: tea.KeyEsc}, keys("/")[0],
+	m = send(m, tea.KeyMsg{Type: tea.KeyEsc}, presses("/")[0],
 		tea.KeyMsg{Type: tea.KeyRunes, Runes: []rune("w\x1b[31m"), Paste: true})
-	if m.list.filter != "" {
-		t.Errorf("the filter has control characters: %q", m.list.filter)
+	if strings.ContainsFunc(m.list.filter.Value(), unicode.IsControl) {
+		t.Errorf("the filter has control characters: %q", m.list.filter.Value())
 	}
 }
 

@@ -3,6 +3,8 @@ package top
 import (
 	"time"
 
+	"github.com/charmbracelet/bubbles/help"
+	"github.com/charmbracelet/bubbles/key"
 	tea "github.com/charmbracelet/bubbletea"
 
 	"fulcrum/control"
@@ -27,11 +29,12 @@ type Model struct {
 	history       []float64 // packets received a second, newest last
 	first         int       // the first line of the services that is shown
 	list          list
+	help          help.Model
 }
 
 // New returns a view that calls read once an interval.
 func New(read func() Sample, interval time.Duration) Model {
-	return Model{read: read, interval: interval, width: 80, height: 24}
+	return Model{read: read, interval: interval, width: 80, height: 24, list: newList(), help: newHelp()}
 }
 
 // tick is the message that it is time for the next sample.
@@ -55,30 +58,30 @@ func (m Model) Update(message tea.Msg) (tea.Model, tea.Cmd) {
 			m.width, m.height = message.Width, message.Height
 		}
 	case tea.KeyMsg:
-		if m.list.typing && message.Type != tea.KeyCtrlC {
+		if m.list.filter.Focused() && message.Type != tea.KeyCtrlC {
 			m.list.typed(message)
 			return m, nil
 		}
-		return m.press(message.String())
+		return m.press(message)
 	}
 	return m, nil
 }
 
-func (m Model) press(key string) (tea.Model, tea.Cmd) {
+func (m Model) press(k tea.KeyMsg) (tea.Model, tea.Cmd) {
 	m.first = min(m.first, m.lastFirst())
-	if m.list.press(key) {
+	if m.list.press(k) {
 		return m, nil
 	}
-	switch key {
-	case "q", "esc", "ctrl+c":
+	switch {
+	case key.Matches(k, keys.quit):
 		return m, tea.Quit
-	case "down", "j":
+	case key.Matches(k, keys.down):
 		m.first++
-	case "up", "k":
+	case key.Matches(k, keys.up):
 		m.first--
-	case "pgdown", " ":
+	case key.Matches(k, keys.pageDown):
 		m.first += m.height / 2
-	case "pgup":
+	case key.Matches(k, keys.pageUp):
 		m.first -= m.height / 2
 	}
 	m.first = max(0, min(m.first, m.lastFirst()))

@@ -25,8 +25,8 @@ type dropRate struct {
 	total  uint64
 }
 
-// key identifies a real server, or a whole service if server is empty.
-func key(service, server string) string { return service + "\x00" + server }
+// trafficKey identifies a real server, or a whole service if server is empty.
+func trafficKey(service, server string) string { return service + "\x00" + server }
 
 // newRates compares two samples.
 func newRates(before, after Sample) rates {
@@ -41,7 +41,7 @@ func newRates(before, after Sample) rates {
 		r.services[k] = d.traffic(old[k], t)
 	}
 	for _, s := range b.Services {
-		r.sessions += r.services[key(s.Name, "")].sessions
+		r.sessions += r.services[trafficKey(s.Name, "")].sessions
 	}
 	r.addDrops(d, a, b)
 	for i, w := range b.Workers {
@@ -69,9 +69,9 @@ func (r *rates) addDrops(d difference, a, b *control.Report) {
 func trafficOf(r *control.Report) map[string]control.Traffic {
 	all := map[string]control.Traffic{}
 	for _, s := range r.Services {
-		all[key(s.Name, "")] = s.Traffic
+		all[trafficKey(s.Name, "")] = s.Traffic
 		for _, rs := range s.RealServers {
-			all[key(s.Name, rs.Address)] = rs.Traffic
+			all[trafficKey(s.Name, rs.Address)] = rs.Traffic
 		}
 	}
 	return all

@@ -3,6 +3,8 @@ package top
 import (
 	"fmt"
 	"strings"
+
+	"github.com/charmbracelet/x/ansi"
 )
 
 // Parts of the screen, in lines.
@@ -44,7 +46,7 @@ func (m Model) bottom() []string {
 	if m.err != nil {
 		lines = append(lines, errorLine(m.err))
 	}
-	return append(lines, m.list.line())
+	return append(lines, m.helpLine())
 }
 
 func errorLine(err error) string {
@@ -58,10 +60,7 @@ func errorLine(err error) string {
 func (m Model) fit(lines []string) string {
 	lines = lines[:min(len(lines), m.height)]
 	for i, l := range lines {
-		if r := []rune(l); len(r) > m.width {
-			lines[i] = string(r[:m.width])
-		}
-		lines[i] = strings.TrimRight(lines[i], " ")
+		lines[i] = strings.TrimRight(ansi.Truncate(l, m.width, ""), " ")
 	}
 	return strings.Join(lines, "\n")
 }
@@ -144,15 +143,8 @@ func (m Model) row(name, weight, active, inactive string, rates ...any) string {
 	return line + fmt.Sprintf(rateCounts, rates...)
 }
 
-// cutEnd and cutMiddle shorten a text to n characters. An address keeps its end, which
-// distinguishes it from others.
-func cutEnd(text string, n int) string {
-	if len(text) <= n {
-		return text
-	}
-	return text[:n-1] + "…"
-}
-
+// cutMiddle shortens an address to n characters. It keeps its end, which distinguishes it from
+// others.
 func cutMiddle(text string, n int) string {
 	if len(text) <= n {
 		return text
@@ -166,15 +158,15 @@ func (m Model) services() []string {
 	width := m.nameWidth()
 	for _, s := range m.chosen() {
 		active, inactive := sessions(s)
-		lines = append(lines, m.serviceLine(cutEnd(title(s), width), "", active, inactive,
-			m.rates.services[key(s.Name, "")]))
+		lines = append(lines, m.serviceLine(ansi.Truncate(title(s), width, "…"), "", active, inactive,
+			m.rates.services[trafficKey(s.Name, "")]))
 		if m.list.folded {
 			continue
 		}
 		for _, rs := range s.RealServers {
 			name := indent + cutMiddle(rs.Address, width-len(indent))
 			lines = append(lines, m.serviceLine(name, fmt.Sprint(rs.Weight), float64(rs.Active),
-				float64(rs.Inactive), m.rates.services[key(s.Name, rs.Address)]))
+				float64(rs.Inactive), m.rates.services[trafficKey(s.Name, rs.Address)]))
 		}
 	}
 	return lines

@@ -23,7 +23,7 @@ func newLabCommand() *cobra.Command {
 	command := &cobra.Command{
 		Use:   "lab",
 		Short: "Send real traffic through the director in every mode, between network namespaces",
-		Long: "lab builds clients, a router, three real servers and the director in network namespaces of their\n" +
+		Long: "lab builds clients, a router, real servers and the director in network namespaces of their\n" +
 			"own. It sends real HTTP and UDP traffic through every mode, shows the outcome and removes\n" +
 			"everything. It needs root.",
 		Args: cobra.NoArgs,
@@ -32,10 +32,14 @@ func newLabCommand() *cobra.Command {
 	command.Flags().StringVar(&options.mode, "mode", "",
 		"only this mode: dr, ipip, nat or fullnat (default all)")
 	command.Flags().StringVar(&options.scheduler, "scheduler", "rr",
-		"scheduler: rr, wrr, lc or wlc; the weighted ones get weights 1, 2 and 3")
+		"scheduler: rr, wrr, lc or wlc; the weighted ones get weights 1, 2, 3 and so on")
 	command.Flags().StringVar(&options.family, "family", string(lab.IPv4),
 		"addresses: ipv4, ipv6, or ipv6-to-ipv4 (IPv6 clients, IPv4 real servers: fullnat)")
+	command.Flags().StringVar(&options.config, "config", "",
+		"put this configuration into a lab: its VIPs, subnets, routes and real servers")
 	command.Flags().IntVar(&options.workers, "workers", 1, "number of the director's workers")
+	command.Flags().IntVar(&options.servers, "servers", 3,
+		fmt.Sprintf("number of real servers, 1 to %d", lab.MaxRealServers))
 	command.Flags().BoolVar(&options.keep, "keep", false, "leave the labs standing")
 	completeWords(command, "mode", words(lab.Modes())...)
 	completeWords(command, "scheduler", words(lvs.Schedulers())...)
@@ -48,13 +52,15 @@ func newLabCommand() *cobra.Command {
 type labOptions struct {
 	mode, scheduler string
 	family          string
+	config          string
 	workers         int
+	servers         int
 	keep            bool
 }
 
 // run tries one mode after the other. An interrupt ends it once the mode's lab has been removed.
 func (o labOptions) run(command *cobra.Command) error {
-	trials, err := o.trials()
+	conduct, err := o.plan(command)
 	if err != nil {
 		return &exitError{code: 2, err: err}
 	}
@@ -73,10 +79,44 @@ func (o labOptions) run(command *cobra.Command) error {
 	if len(swept) > 0 {
 		fmt.Fprintln(out, "removed labs that were killed:", strings.Join(swept, ", "))
 	}
-	return o.conduct(ctx, command, trials)
+	return outcome(ctx, conduct(ctx))
 }
 
-func (o labOptions) conduct(ctx context.Context, command *cobra.Command, trials []lab.Trial) error {
+// plan returns what the lab does, which reports whether all was green. The error is the user's.
+func (o labOptions) plan(command *cobra.Command) (func(context.Context) bool, error) {
+	if o.config != "" {
+		for _, other := range []string{"mode", "scheduler", "family", "workers", "servers"} {
+			if command.Flags().Changed(other) {
+				return nil, fmt.Errorf("--%s does not go with --config: the file says it", other)
+			}
+		}
+		trial, err := o.fileTrial()
+		return func(ctx context.Context) bool { return conductFile(ctx, command, trial) }, err
+	}
+	trials, err := o.trials()
+	return func(ctx context.Context) bool { return conduct(ctx, command, trials) }, err
+}
+
+// fileTrial returns what a lab sends to the services of a file.
+func (o labOptions) fileTrial() (t lab.FileTrial, err error) {
+	if t.File, err = lab.ReadFile(o.config); err != nil {
+		return t, err
+	}
+	t.Requests, t.Lab.Outlive = 60, o.keep
+	if t.Lab.Binary, err = os.Executable(); err != nil {
+		return t, fmt.Errorf("finding the program's own file: %w", err)
+	}
+	return t, nil
+}
+
+func conductFile(ctx context.Context, command *cobra.Command, t lab.FileTrial) bool {
+	r := t.Run(ctx, command.OutOrStdout())
+	lab.WriteFileTable(command.OutOrStdout(), &r)
+	describeKept(command, "the file", r.Result)
+	return r.Green()
+}
+
+func conduct(ctx context.Context, command *cobra.Command, trials []lab.Trial) bool {
 	out := command.OutOrStdout()
 	var results []lab.Result
 	green := true
@@ -89,7 +129,13 @@ func (o labOptions) conduct(ctx context.Context, command *cobra.Command, trials 
 		results = append(results, r)
 	}
 	lab.WriteTable(out, results)
-	describeKept(command, results)
+	for _, r := range results {
+		describeKept(command, r.Mode.String(), r)
+	}
+	return green
+}
+
+func outcome(ctx context.Context, green bool) error {
 	switch {
 	case ctx.Err() != nil:
 		return errors.New("the lab was interrupted")
@@ -122,11 +168,14 @@ func (o labOptions) trials() ([]lab.Trial, error) {
 	var list []lab.Trial
 	for _, mode := range modes {
 		c := lab.Config{
-			Mode: mode, Family: family, Scheduler: scheduler, Weights: weights, Workers: o.workers,
-			Binary: binary, Outlive: o.keep,
+			Mode: mode, Family: family, Scheduler: scheduler, Servers: o.servers, Weights: weights,
+			Workers: o.workers, Binary: binary, Outlive: o.keep,
 		}
-		list = append(list, lab.Trial{Lab: c, Requests: 300, Concurrency: 16, Echoes: 60,
-			TransferBytes: 64 << 20})
+		if err := c.Validate(); err != nil {
+			return nil, err
+		}
+		list = append(list, lab.Trial{Lab: c, Requests: wholeRounds(300, weights), Concurrency: 16,
+			Echoes: 60, TransferBytes: 64 << 20})
 	}
 	return list, nil
 }
@@ -143,6 +192,15 @@ func (o labOptions) modes(family lab.Family) ([]lvs.Mode, error) {
 	return []lvs.Mode{mode}, err
 }
 
+// wholeRounds returns at least n requests: as many as give every real server its exact share.
+func wholeRounds(n int, weights []int) int {
+	round := 0
+	for _, w := range weights {
+		round += w
+	}
+	return (n + round - 1) / round * round
+}
+
 // balance returns the scheduler, and weights that show its effect.
 func (o labOptions) balance() (lvs.Scheduler, []int, error) {
 	scheduler, known := lvs.ParseScheduler(o.scheduler)
@@ -150,28 +208,35 @@ func (o labOptions) balance() (lvs.Scheduler, []int, error) {
 	case !known:
 		return 0, nil, fmt.Errorf("unknown scheduler %q: choose one of %s",
 			o.scheduler, strings.Join(words(lvs.Schedulers()), ", "))
-	case scheduler.Weighted():
-		return scheduler, []int{1, 2, 3}, nil
+	case o.servers < 1 || o.servers > lab.MaxRealServers:
+		return 0, nil, fmt.Errorf("invalid --servers %d: give 1 to %d", o.servers, lab.MaxRealServers)
 	}
-	return scheduler, []int{1, 1, 1}, nil
+	weights := slices.Repeat([]int{1}, o.servers)
+	for i := range weights {
+		if scheduler.Weighted() {
+			weights[i] = i + 1
+		}
+	}
+	return scheduler, weights, nil
 }
 
-func describeKept(command *cobra.Command, results []lab.Result) {
-	for _, r := range results {
-		if r.Kept == "" {
-			continue
-		}
-		fmt.Fprintf(command.OutOrStdout(), "\n%s stands as lab %s; its director was started anew, and its "+
-			"counters began at zero:\n", r.Mode, r.Kept)
-		t := tabwriter.NewWriter(command.OutOrStdout(), 0, 0, 4, ' ', 0)
-		enter := "  fulcrum lab exec --lab " + r.Kept
-		fmt.Fprintf(t, "%s client curl http://%s/\task a real server through the director\n", enter, r.Web)
-		fmt.Fprintf(t, "%s rs1 bash\tlook around in a real server\n", enter)
-		fmt.Fprintf(t, "  fulcrum status --socket /run/fulcrum-lab/%s/control.sock\task the director\n", r.Kept)
-		fmt.Fprintf(t, "  ls /run/fulcrum-lab/%s\tconfiguration and logs\n", r.Kept)
-		fmt.Fprintf(t, "  fulcrum lab clean %s\tremove it\n", r.Kept)
-		_ = t.Flush() // without a reader the lab stays all the same
+// describeKept says how to get into a lab that was left standing, if it was.
+func describeKept(command *cobra.Command, what string, r lab.Result) {
+	if r.Kept == "" {
+		return
 	}
+	fmt.Fprintf(command.OutOrStdout(), "\n%s stands as lab %s; its director was started anew, and its "+
+		"counters began at zero:\n", what, r.Kept)
+	t := tabwriter.NewWriter(command.OutOrStdout(), 0, 0, 4, ' ', 0)
+	enter := "  fulcrum lab exec --lab " + r.Kept
+	if r.Web.IsValid() {
+		fmt.Fprintf(t, "%s client curl http://%s/\task a real server through the director\n", enter, r.Web)
+	}
+	fmt.Fprintf(t, "%s rs1 bash\tlook around in a real server\n", enter)
+	fmt.Fprintf(t, "  fulcrum status --socket /run/fulcrum-lab/%s/control.sock\task the director\n", r.Kept)
+	fmt.Fprintf(t, "  ls /run/fulcrum-lab/%s\tconfiguration and logs\n", r.Kept)
+	fmt.Fprintf(t, "  fulcrum lab clean %s\tremove it\n", r.Kept)
+	_ = t.Flush() // without a reader the lab stays all the same
 }
 
 func newLabCleanCommand() *cobra.Command {

@@ -31,13 +31,38 @@ func TestLabCommand(t *testing.T) {
 	p.checkNoLab()
 }
 
+// TestLabServers: a lab has as many real servers as it is told, each with its share, and no more
+// than it can have.
+func TestLabServers(t *testing.T) {
+	for _, n := range []string{"0", "33", "-1"} {
+		if _, said := ask(t, 2, "lab", "--servers", n); !strings.Contains(said, "give 1 to 32") {
+			t.Errorf("%s servers: %s", n, said)
+		}
+	}
+	needRoot(t)
+	needTime(t)
+	for _, c := range [][3]string{
+		{"rr", "7", `301/301 +60/60 .* 43/43/43/43/43/43/43 `}, {"wrr", "11", `330/330 +60/60 .* 5/10/15/20/25/30/35/40/45/50/55 `},
+		{"rr", "1", `300/300 +60/60 .* 300 `},
+	} {
+		p := newProgram(t, "lab", "--mode", "ipip", "--scheduler", c[0], "--servers", c[1]).start()
+		status := p.end()
+		if row := regexp.MustCompile(`(?m)^ok +ipip +` + c[2]); status != 0 ||
+			!row.MatchString(p.stdout.String()) {
+			t.Errorf("%s servers: exit status %d:\n%s%s", c[1], status, p.stdout.String(), p.stderr.String())
+		}
+		p.checkNoLab()
+	}
+}
+
 // TestDescribeKept: the commands that it shows fit the lab, for every family.
 func TestDescribeKept(t *testing.T) {
 	for _, web := range []string{"10.0.0.100:80", "[fd00::a00:64]:80"} {
 		var out strings.Builder
 		c := new(cobra.Command)
 		c.SetOut(&out)
-		describeKept(c, []lab.Result{{Mode: lvs.NAT}, {Mode: lvs.DR, Kept: "7", Web: netip.MustParseAddrPort(web)}})
+		describeKept(c, "nat", lab.Result{Mode: lvs.NAT})
+		describeKept(c, "dr", lab.Result{Mode: lvs.DR, Kept: "7", Web: netip.MustParseAddrPort(web)})
 		for _, want := range []string{"\ndr stands as lab 7; ", "its counters began at zero:\n", " lab exec --lab 7 client curl http://" + web + "/ ", " /run/fulcrum-lab/7/control.sock ", " lab clean 7 "} {
 			if !strings.Contains(out.String(), want) {
 				t.Errorf("no %q in %s", want, out.String())

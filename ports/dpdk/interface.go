@@ -83,6 +83,18 @@ func (i *networkInterface) carries() bool {
 	return err == nil && flags&unix.IFF_RUNNING != 0
 }
 
+// presentMTU returns the interface's MTU as it is now, or 0 if it cannot be read.
+func (i *networkInterface) presentMTU() int {
+	if gone, _ := i.gone(); gone {
+		return 0 // what has its name is another interface
+	}
+	mtu, _, err := i.state()
+	if err != nil {
+		return 0
+	}
+	return mtu
+}
+
 func (i *networkInterface) setMTU(mtu int) error {
 	request, err := unix.NewIfreq(i.name)
 	if err != nil {
