@@ -118,42 +118,68 @@ type remark struct {
 	service, real any
 }
 
+// decorator writes remarks into a text.
+type decorator struct {
+	*Config
+	service, real int // that the text is at, or -1
+	remarks       []remark
+}
+
+// remark returns the text of a new one. A detached one is about the tables around those that it
+// stands between.
+func (d *decorator) remark(line string, detached bool) string {
+	r := remark{text: fmt.Sprintf("# %d = \"[[service]]", len(d.remarks))}
+	header := strings.TrimSpace(line)
+	if d.service >= 0 && !(detached && header == "[[service]]") {
+		r.service = d.Services[d.service].ID()
+	}
+	if d.real >= 0 && !(detached && strings.HasPrefix(header, "[[")) {
+		r.real = d.Services[d.service].ServerID(d.Services[d.service].RealServers[d.real])
+	}
+	d.remarks = append(d.remarks, r)
+	return r.text
+}
+
+// enter follows the headers.
+func (d *decorator) enter(line string) {
+	switch strings.TrimSpace(line) {
+	case "[[service]]":
+		d.service, d.real = d.service+1, -1
+	case "[[service.real_server]]":
+		d.real++
+	}
+}
+
 // decorate returns the configuration as a text with random comments, indentation and empty lines.
+// No comment stands behind announce: that key may be removed.
 func decorate(t *rapid.T, c *Config) (text string, remarks []remark) {
 	var out strings.Builder
-	service, real := -1, -1
-	remark := func() string {
-		r := remark{text: fmt.Sprintf("# %d = \"[[service]]", len(remarks))}
-		if service >= 0 {
-			r.service = c.Services[service].ID()
-		}
-		if real >= 0 {
-			r.real = c.Services[service].ServerID(c.Services[service].RealServers[real])
-		}
-		remarks = append(remarks, r)
-		return r.text
-	}
+	d := &decorator{Config: c, service: -1, real: -1}
+	one := func(name string, of int) bool { return rapid.IntRange(1, of).Draw(t, name) == 1 }
 	indent := strings.Repeat(" ", rapid.IntRange(0, 4).Draw(t, "indent"))
 	for line := range strings.Lines(c.Render()) {
-		line = strings.TrimSuffix(line, "\n")
-		switch header := strings.TrimSpace(line); {
-		case header == "[[service]]":
-			service, real = service+1, -1
-		case header == "[[service.real_server]]":
-			real++
-		case header == "" && rapid.Bool().Draw(t, "close"):
+		if line == "\n" {
+			if one("empty", 2) {
+				out.WriteString(line)
+			}
 			continue
 		}
-		line = strings.Replace(line, "  ", indent, min(1, len(line)-len(strings.TrimLeft(line, " "))))
-		if line != "" && rapid.IntRange(0, 3).Draw(t, "above") == 0 {
-			fmt.Fprintf(&out, "%s\n", remark())
+		d.enter(line)
+		if rest, ok := strings.CutPrefix(line, "  "); ok {
+			line = indent + rest
 		}
-		if line != "" && !strings.Contains(line, "announce") && rapid.IntRange(0, 3).Draw(t, "behind") == 0 {
-			line += strings.Repeat(" ", rapid.IntRange(0, 3).Draw(t, "gap")) + remark()
+		if one("detached", 6) {
+			fmt.Fprintf(&out, "\n%s\n\n", d.remark(line, true))
 		}
-		fmt.Fprintf(&out, "%s\n", line)
+		if one("above", 4) {
+			fmt.Fprintf(&out, "%s\n", d.remark(line, false))
+		}
+		if line = strings.TrimSuffix(line, "\n"); !strings.Contains(line, "announce") && one("behind", 4) {
+			line += strings.Repeat(" ", rapid.IntRange(0, 3).Draw(t, "gap")) + d.remark(line, false)
+		}
+		fmt.Fprintln(&out, line)
 	}
-	return out.String(), remarks
+	return out.String(), d.remarks
 }
 
 // TestRewriteKeepsComments changes random files at random. The result must be what runs, and no
