@@ -142,8 +142,8 @@ func TestQueriesAreChecked(t *testing.T) {
 	}
 }
 
-// TestAlertsFire has promtool check the rules and run their tests: each alert fires for some series,
-// and not for others. Debian's package prometheus has promtool.
+// TestAlertsFire has promtool check the rules and run their tests: each alert fires for some
+// series, and not for others. Debian's package prometheus has promtool.
 func TestAlertsFire(t *testing.T) {
 	promtool, err := exec.LookPath("promtool")
 	if err != nil {
