@@ -1,13 +1,9 @@
 package api
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
-	"os"
-	"regexp"
-	"strings"
 	"testing"
 	"time"
 
@@ -77,54 +73,6 @@ func TestMetricsHavePauses(t *testing.T) {
 	if scrape(t, metricsOf(t, 2))["go_sched_pauses_total_gc_seconds"] == nil {
 		t.Error("no histogram of the garbage collector's pauses")
 	}
-}
-
-var metricName = regexp.MustCompile(`\b(?:fulcrum|go|process)_[a-z0-9_]+`)
-
-// TestDashboardAsksForWhatThereIs checks that every metric in the Grafana dashboard exists.
-func TestDashboardAsksForWhatThereIs(t *testing.T) {
-	found := scrape(t, metricsOf(t, 2))
-	asked := 0
-	for _, query := range dashboardQueries(t) {
-		for _, name := range metricName.FindAllString(query, -1) {
-			asked++
-			if found[strings.TrimSuffix(name, "_bucket")] == nil {
-				t.Errorf("%s: unknown metric %s", query, name)
-			}
-		}
-	}
-	if asked < 10 {
-		t.Errorf("the dashboard asks for %d metrics only", asked)
-	}
-}
-
-// dashboardQueries returns the expressions and the variables' queries of the dashboard.
-func dashboardQueries(t *testing.T) []string {
-	t.Helper()
-	data, err := os.ReadFile("../docs/grafana/fulcrum.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var board struct {
-		Panels []struct {
-			Title   string
-			Targets []struct{ Expr string }
-		}
-		Templating struct{ List []struct{ Query string } }
-	}
-	if err := json.Unmarshal(data, &board); err != nil {
-		t.Fatal(err)
-	}
-	var queries []string
-	for _, p := range board.Panels {
-		for _, target := range p.Targets {
-			queries = append(queries, target.Expr)
-		}
-	}
-	for _, v := range board.Templating.List {
-		queries = append(queries, v.Query)
-	}
-	return queries
 }
 
 // nowhere is a response writer that discards the response.

@@ -47,7 +47,8 @@ func (t *tokens) rightsOf(shown string) rights {
 var errSameToken = errors.New("control.token_file and control.read_token_file have the same token: " +
 	"write another one to either")
 
-// readTokens reads the tokens of the control API. Each request looks whether the files have changed.
+// readTokens reads the tokens of the control API. Each request looks whether the files have
+// changed.
 func readTokens(c config.Control, log *slog.Logger) (*reread[tokens], error) {
 	files := []string{c.TokenFile}
 	if c.ReadTokenFile != "" {

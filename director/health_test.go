@@ -78,8 +78,7 @@ func TestChecksOfAStuckWorker(t *testing.T) {
 	b.expect("/healthz", http.StatusOK, "ok")
 }
 
-// TestChecksOfALink takes the link of a port down, and its interface away: the director lives and is
-// not ready.
+// TestChecksOfALink takes the link of a port down: the director lives and is not ready.
 func TestChecksOfALink(t *testing.T) {
 	b := newBed(t)
 	b.start()
