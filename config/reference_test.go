@@ -24,9 +24,9 @@ func withEveryKey(t *testing.T) string {
 
 func TestEveryKeyOfTheReferenceIsKnown(t *testing.T) {
 	want := []string{
-		"f:44: session.expire_quiescent: is not supported yet; leave the key out",
-		"f:57: service.scheduler_flags: is not supported yet; leave the key out",
-		"f:59: service.persistence_mask: is not supported yet; leave the key out",
+		"f:45: session.expire_quiescent: is not supported yet; leave the key out",
+		"f:58: service.scheduler_flags: is not supported yet; leave the key out",
+		"f:60: service.persistence_mask: is not supported yet; leave the key out",
 	}
 	got := verdict(parse("f", withEveryKey(t), onCPUs(0, 1)))
 	if got != strings.Join(want, "\n")+"\n" {

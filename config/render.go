@@ -74,6 +74,9 @@ rx_descriptors = {{.RxDescriptors}}
 tx_descriptors = {{.TxDescriptors}}
 mtu            = {{.MTU}}
 vlan           = {{.VLAN}}
+{{- if .Guard}}
+guard          = true
+{{- end}}
 {{end}}{{range .Routes}}
 [[route]]
 to  = {{quote (print .To)}}

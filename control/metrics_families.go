@@ -20,6 +20,7 @@ type reading struct {
 	engine.Report
 	config    *config.Config
 	addresses []string // of all real servers, in the report's order; eight families use them
+	kernel    []KernelPort
 }
 
 func newReading(c *config.Config, e engine.Report) reading {
@@ -142,6 +143,9 @@ var families = []family{
 			return 0
 		})},
 
+	{"fulcrum_guard_hidden_packets_total", counter,
+		"Packets of the director that a port's guard has hidden from the kernel.", port, readHidden},
+
 	{"fulcrum_service_info", gauge,
 		"Always 1; the labels describe the service.",
 		[]string{"service", "address", "protocol", "mode", "scheduler"}, readServices},
@@ -231,6 +235,14 @@ func readHandoffs(r *reading, s *series) {
 			if to != from {
 				s.add(float64(n), labels{strconv.Itoa(from), strconv.Itoa(to)})
 			}
+		}
+	}
+}
+
+func readHidden(r *reading, s *series) {
+	for i, p := range r.kernel {
+		if p.Guarded {
+			s.add(float64(p.Hidden), labels{r.config.Ports[i].Name})
 		}
 	}
 }

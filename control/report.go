@@ -67,6 +67,11 @@ type PortReport struct {
 	Oversized        uint64 `json:"oversized"`
 	Up               bool   `json:"link_up"`        // the link carries packets
 	Gone             bool   `json:"interface_gone"` // the kernel's interface was deleted
+	// Guarded means that the director's packets are hidden from the kernel, Hidden counts them.
+	Guarded bool   `json:"guarded"`
+	Hidden  uint64 `json:"guard_hidden"`
+	// KernelAnswers say why the kernel answers packets of the director too.
+	KernelAnswers []string `json:"kernel_answers,omitempty"`
 }
 
 // WorkerReport contains a worker's counters. A packet is handed over to the worker that has its

@@ -26,6 +26,8 @@ type Running struct {
 	// Log gets the results of drains, warnings about what is applied, and what Watch finds. nil
 	// discards the first two. Set it before the first of either.
 	Log *slog.Logger
+	// Kernel is told of every change. nil stands for none. Set it before the first change.
+	Kernel Kernel
 
 	engine *engine.Engine
 	drains *drains
@@ -128,6 +130,7 @@ func (r *Running) name() string { return fmt.Sprintf("%08x-%d", r.boot, r.revisi
 // Report returns the director's counters since its start. Zero does not reset them.
 func (r *Running) Report() *Report {
 	report := NewReport(r.Config(), r.engine.Report())
+	report.addKernel(orNone(r.Kernel).Ports())
 	return &report
 }
 
@@ -191,7 +194,8 @@ func (r *Running) replaceAll(old, next *config.Config) (Plan, error) {
 // replace makes next the running configuration, without saving how to undo it. The caller has the
 // turn.
 func (r *Running) replace(next *config.Config) (Plan, error) {
-	plan := NewPlan(r.Config(), next, r.sessions(), r.engine)
+	was := r.Config()
+	plan := NewPlan(was, next, r.sessions(), r.engine)
 	if len(plan.Restart) > 0 {
 		return plan, &RestartError{plan.Restart}
 	}
@@ -199,7 +203,13 @@ func (r *Running) replace(next *config.Config) (Plan, error) {
 		r.rename(next.File)
 		return plan, nil
 	}
-	if err := r.engine.Apply(EngineSettings(next)); err != nil {
+	told, err := orNone(r.Kernel).Replace(was, next)
+	if err != nil {
+		return plan, fmt.Errorf("apply the configuration: %w", err)
+	}
+	err = r.engine.Apply(EngineSettings(next))
+	told(err == nil)
+	if err != nil {
 		return plan, fmt.Errorf("apply the configuration: %w", err)
 	}
 	r.take(next)

@@ -43,6 +43,7 @@ type Director struct {
 	devices *devices
 	workers *workers
 	serving *serving
+	guards  *guarding
 	engine  *engine.Engine                 // valid once the part forwarding has started
 	running *control.Running               // valid with engine
 	final   atomic.Pointer[control.Report] // the last report; nil until the workers have stopped
@@ -59,7 +60,8 @@ func New(c Config) (*Director, error) {
 	d.devices = &devices{cfg: c, cpus: kept}
 	d.workers = newWorkers(d)
 	d.serving = &serving{Director: d}
-	d.parts.parts = []Part{kept, d.devices, &forwarding{d}, &watching{Director: d},
+	d.guards = newGuarding(d)
+	d.parts.parts = []Part{kept, d.devices, &forwarding{d}, d.guards, &watching{Director: d},
 		d.serving, d.workers, &moves{Director: d}}
 	return d, nil
 }

@@ -26,6 +26,7 @@ type serving struct {
 
 func (s *serving) Start() error {
 	m := control.NewMetrics(s.cfg.Config, s.engine.Report)
+	m.Kernel = s.running.Kernel
 	s.handler = api.NewHandler(s.running, s.engine, m)
 	for _, serve := range []func() (*api.Server, error){
 		func() (*api.Server, error) { return s.serveMetrics(m) },

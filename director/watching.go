@@ -57,6 +57,7 @@ func (w *watching) watch() {
 			w.watchInterfaces()
 			w.watchConflicts()
 			w.watchOffloads()
+			w.guards.look(time.Now())
 		}
 	}
 }
