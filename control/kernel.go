@@ -15,8 +15,8 @@ type Kernel interface {
 	Ports() []KernelPort
 }
 
-// KernelPort is what the kernel does at the interface of a port. It is zero for a port whose packets
-// the kernel does not get.
+// KernelPort is what the kernel does at the interface of a port. It is zero for a port whose
+// packets the kernel does not get.
 type KernelPort struct {
 	Guarded bool   // what is the director's is hidden from the kernel
 	Hidden  uint64 // packets, since the guard was set

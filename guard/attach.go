@@ -40,7 +40,8 @@ type filter struct {
 
 func attachFilter(on netlink.Link, p *ebpf.Program) (io.Closer, error) {
 	q := &netlink.Clsact{QdiscAttrs: netlink.QdiscAttrs{
-		LinkIndex: on.Attrs().Index, Handle: netlink.HANDLE_CLSACT, Parent: netlink.HANDLE_CLSACT,
+		LinkIndex: on.Attrs().Index, Handle: netlink.MakeHandle(0xffff, 0),
+		Parent: netlink.HANDLE_CLSACT,
 	}}
 	f := &filter{BpfFilter: &netlink.BpfFilter{
 		FilterAttrs: netlink.FilterAttrs{

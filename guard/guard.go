@@ -168,8 +168,8 @@ func (g *Guard) Detach(iface string, vlan int) error {
 	return d.close()
 }
 
-// Hidden returns how many packets of a VLAN of an interface were hidden since Attach. It is zero for
-// one without guard.
+// Hidden returns how many packets of a VLAN of an interface were hidden since Attach: none for one
+// without guard.
 func (g *Guard) Hidden(iface string, vlan int) uint64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()

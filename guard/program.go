@@ -223,8 +223,8 @@ func (a *assembler) ipv4() {
 	a.add(asm.Ja.Label("judge"))
 }
 
-// takeIPv4 reads addresses, protocol and fragment offset of the IPv4 header in slotHeader, and moves
-// upper from its beginning to its end.
+// takeIPv4 reads addresses, protocol and fragment offset of the IPv4 header in slotHeader. It moves
+// upper from the header's beginning to its end.
 func (a *assembler) takeIPv4() {
 	a.setMapped(slotSrc)
 	a.setMapped(slotDst)
@@ -243,7 +243,7 @@ func (a *assembler) takeIPv4() {
 	)
 }
 
-// maxExtensions is how many extension headers of IPv6 the program reads. The director reads as many.
+// maxExtensions is how many extension headers of IPv6 the program reads, as the director does.
 const maxExtensions = 8
 
 // ipv6 takes the headers of IPv6 apart (RFC 8200, 4).

@@ -53,6 +53,8 @@ func TestGuardSharesAddresses(t *testing.T) {
 		t.Run(family.String(), func(t *testing.T) {
 			t.Parallel()
 			b := newGuardBed(t, lab.Config{Mode: lvs.FullNAT, Family: family})
+			b.session = "reset_unknown = \"off\"\n" // or the director resets what is the host's
+			b.guard(false)
 			b.addAddress("lo", b.VIP(), b.VIP().BitLen())
 			b.own = append(b.own, b.listenAt("director", b.VIP()))
 			eventually(t, "a warning about the VIP", func() bool {
@@ -71,7 +73,8 @@ func TestGuardSharesAddresses(t *testing.T) {
 func TestGuardFollows(t *testing.T) {
 	b := newGuardBed(t, lab.Config{Mode: lvs.DR})
 	added := b.VIP().Next()
-	const service = "[[service]]\nname = \"more\"\naddress = \"%s\"\nprotocol = \"tcp\"\nmode = \"dr\"\n"
+	const service = "[[service]]\nname = \"more\"\naddress = \"%s\"\n" +
+		"protocol = \"tcp\"\nmode = \"dr\"\n"
 	b.guard(true)
 	b.kernelIsSilent()
 	hidden := b.hidden()
@@ -99,7 +102,8 @@ func TestGuardFollows(t *testing.T) {
 // guardBed is a lab whose director is on a host that has addresses and forwards.
 type guardBed struct {
 	*bed
-	own []netip.AddrPort // the host's own services
+	own     []netip.AddrPort // the host's own services
+	session string           // further keys of [session]
 }
 
 func newGuardBed(t *testing.T, c lab.Config) *guardBed {
@@ -285,8 +289,9 @@ func (b *guardBed) apply(guarded bool, services string) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	const key = "device    ="
+	const key, session = "device    =", "[session]\n"
 	changed := strings.ReplaceAll(string(text), key, fmt.Sprintf("guard = %t\n%s", guarded, key))
+	changed = strings.Replace(changed, session, session+b.session, 1)
 	var plan control.Plan
 	client := api.NewClient(b.ControlSocket())
 	err = client.Do(b.t.Context(), http.MethodPost, "apply", []byte(changed+services), &plan)
@@ -410,9 +415,19 @@ func (e *ear) heard() (strays []string) {
 		}
 		p := gopacket.NewPacket(frame[:n], layers.LayerTypeEthernet, gopacket.Default)
 		if e.isStray(p) {
-			strays = append(strays, fmt.Sprintf("%s: %s", e.role, p))
+			strays = append(strays, describe(p))
 		}
 	}
+}
+
+// describe returns the ends of a packet.
+func describe(p gopacket.Packet) string {
+	text := fmt.Sprint(p.NetworkLayer().NetworkFlow())
+	if t, ok := p.Layer(layers.LayerTypeTCP).(*layers.TCP); ok {
+		return fmt.Sprintf("%s %d>%d SYN %t ACK %t RST %t", text, t.SrcPort, t.DstPort, t.SYN, t.ACK,
+			t.RST)
+	}
+	return fmt.Sprintf("%s %x", text, p.NetworkLayer().LayerPayload())
 }
 
 // isStray reports whether a packet is a redirect, an unreachable or a reset, or reaches a client in
