@@ -161,7 +161,7 @@ func TestMetricsShowTheReport(t *testing.T) {
 	}{
 		{"fulcrum_dropped_packets_total", []string{"no_service"}, 4},
 		{"fulcrum_dropped_packets_total", []string{"no_session"}, 0},
-		{"fulcrum_guard_hidden_packets_total", []string{c.Ports[0].Name}, 5},
+		{"fulcrum_guard_hidden_packets_total", []string{"front"}, 5},
 		{"fulcrum_worker_turns_total", []string{"0"}, 5},
 		{"fulcrum_worker_handed_over_packets_total", []string{"0", "1"}, 7},
 		{"fulcrum_service_connections_total", []string{name}, 6},
