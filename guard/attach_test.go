@@ -118,7 +118,7 @@ func await(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// TestFilter: kernels without tcx get a filter, which hides too and replaces that of a director that
+// TestFilter: kernels without tcx get a filter, which hides too. It replaces that of a director that
 // was killed.
 func TestFilter(t *testing.T) {
 	near, far := cable(t)
