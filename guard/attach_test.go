@@ -118,8 +118,8 @@ func await(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// TestFilter: kernels without tcx get a filter, which hides too. It replaces that of a director that
-// was killed.
+// TestFilter: kernels without tcx get a filter, which hides too. It replaces the filter of a director
+// that was killed.
 func TestFilter(t *testing.T) {
 	near, far := cable(t)
 	l := load(t)
