@@ -118,7 +118,7 @@ func await(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// TestFilter: kernels without tcx get a filter, which hides too. It replaces the filter of a director
+// TestFilter: kernels without tcx get a filter, which hides too. It replaces the one of a director
 // that was killed.
 func TestFilter(t *testing.T) {
 	near, far := cable(t)
