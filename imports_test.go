@@ -31,9 +31,10 @@ var anything = []string{"*"}
 var rules = map[string]rule{
 	".":            {testTree: []string{"lvs"}},
 	"cmd/fulcrum":  {tree: anything, libraries: anything},
-	"director":     {tree: []string{"api", "control", "engine", "config", "ports", "packet"}, testTree: []string{"ports/memory"}},
+	"director":     {tree: []string{"api", "control", "engine", "config", "guard", "lvs", "ports", "packet"}, testTree: []string{"ports/memory"}},
+	"guard":        {libraries: []string{"github.com/cilium/ebpf", "github.com/vishvananda/netlink"}},
 	"api":          {tree: []string{"lvs", "packet", "control", "engine", "capture", "config"}, libraries: []string{"github.com/danielgtaylor/huma", "github.com/prometheus/client_golang"}, testTree: []string{"conntrack", "modes", "ports", "ports/memory"}},
-	"control":      {tree: []string{"lvs", "engine", "config", "health", "packet"}, libraries: []string{"github.com/prometheus/client_model"}, testTree: []string{"conntrack", "modes", "sched", "ports", "ports/memory"}},
+	"control":      {tree: []string{"lvs", "engine", "config", "health", "packet"}, libraries: []string{"github.com/google/renameio", "github.com/prometheus/client_model"}, testTree: []string{"conntrack", "modes", "sched", "ports", "ports/memory"}},
 	"health":       {},
 	"keepalived":   {tree: []string{"config", "lvs"}},
 	"ipvsadm":      {tree: []string{"config", "lvs"}},

@@ -96,6 +96,8 @@ type Status struct {
 	PassiveVIPs int `json:"passive_vips"`
 	// PortWarnings say what needs attention: links that are down, packets longer than the MTU.
 	PortWarnings []control.PortWarning `json:"port_warnings"`
+	// PortGuards are the ports whose packets are hidden from the kernel.
+	PortGuards []control.PortGuard `json:"port_guards"`
 	// Conflicts are the addresses of the director that other stations claimed in the last hour.
 	Conflicts []control.AddressConflict `json:"address_conflicts"`
 	// CrowdedLocals are the local addresses with at least 80 % of their ports towards a real server
@@ -154,6 +156,7 @@ func (a *api) status() Status {
 		Held:          r.Held,
 		Announce:      c.Director.Announce,
 		PortWarnings:  r.PortWarnings(),
+		PortGuards:    r.PortGuards(),
 		Conflicts:     a.running.Conflicts(),
 		CrowdedLocals: a.running.CrowdedLocals(),
 		RetiredLocals: r.RetiredLocals(),

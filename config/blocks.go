@@ -141,6 +141,7 @@ func portSettings(p Port) []setting {
 		{"rx_descriptors", strconv.Itoa(p.RxDescriptors), false},
 		{"tx_descriptors", strconv.Itoa(p.TxDescriptors), false},
 		{"mtu", strconv.Itoa(p.MTU), false},
+		{"guard", strconv.FormatBool(p.Guard), false},
 		{"vlan", strconv.Itoa(p.VLAN), false},
 	}
 }

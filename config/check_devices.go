@@ -22,6 +22,7 @@ func (c *checker) checkDevices() {
 		}
 		taken[port.Device] = true
 		c.checkVLAN(i, vlans)
+		c.checkGuard(i)
 	}
 }
 
@@ -38,6 +39,35 @@ func (c *checker) checkVLAN(i int, taken firsts) {
 		taken.unique(c.at("port", i, "vlan"), vlan, "in use by another port",
 			"give each port of a device its own vlan")
 	}
+}
+
+// checkGuard reports a guard on a device from which the kernel gets nothing.
+func (c *checker) checkGuard(i int) {
+	port := c.Ports[i]
+	if !port.Guard || port.Device == "" || port.Interface() != "" {
+		return
+	}
+	why := "the kernel gets no packets of this device"
+	if strings.HasPrefix(port.Device, "net_af_xdp") {
+		why = "net_af_xdp takes packets before the kernel gets them"
+	}
+	c.at("port", i, "guard").report(why+", so there is nothing to hide",
+		"leave the key out; it is for net_af_packet and net_pcap with iface=")
+}
+
+// shared are the drivers that get copies: the kernel handles their packets too.
+var shared = []string{"net_af_packet", "eth_af_packet", "net_pcap", "eth_pcap"}
+
+// Interface returns the kernel's interface of the port's device if the kernel handles its packets
+// too, and the empty string for all others.
+func (p *Port) Interface() string {
+	name, args, _ := strings.Cut(p.Device, ",")
+	for _, driver := range shared {
+		if strings.HasPrefix(name, driver) {
+			return interfaceOf(name, args)
+		}
+	}
+	return ""
 }
 
 // shortPCI matches a PCI address without its domain. The domain is then 0000.

@@ -89,6 +89,7 @@ type Port struct {
 	TxDescriptors int            // per queue, a power of two
 	MTU           int            // bytes, without the Ethernet header
 	VLAN          int            // VLAN id, 0 for untagged
+	Guard         bool           // hide from the kernel what is the director's; Interface is not empty
 }
 
 // Route is a route to a destination that is not on a port's subnet.

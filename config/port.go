@@ -28,6 +28,7 @@ func readPort(t *table) Port {
 		TxDescriptors: t.get("tx_descriptors").descriptors(),
 		MTU:           t.get("mtu").integer(defaultMTU, leastMTU, mostMTU),
 		VLAN:          t.get("vlan").vlan(),
+		Guard:         t.get("guard").boolean(false),
 	}
 }
 

@@ -25,9 +25,9 @@ func withEveryKey(t *testing.T) string {
 
 func TestEveryKeyOfTheReferenceIsKnown(t *testing.T) {
 	want := []string{
-		"f:47: session.expire_quiescent: is not supported yet; leave the key out",
-		"f:60: service.scheduler_flags: is not supported yet; leave the key out",
-		"f:62: service.persistence_mask: is not supported yet; leave the key out",
+		"f:48: session.expire_quiescent: is not supported yet; leave the key out",
+		"f:61: service.scheduler_flags: is not supported yet; leave the key out",
+		"f:63: service.persistence_mask: is not supported yet; leave the key out",
 	}
 	got := verdict(parse("f", withEveryKey(t), onCPUs(0, 1)))
 	if got != strings.Join(want, "\n")+"\n" {

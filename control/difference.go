@@ -32,7 +32,7 @@ func fieldsOf[T any]() (all fields[T]) {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		if fate := fates[t][f.Name]; fate != parts && fate != noSetting {
-			all = append(all, field{i, keyOf(f.Name), fate == live, equalityOf(f.Type)})
+			all = append(all, field{i, keyOf(f.Name), fate == live || fate == beside, equalityOf(f.Type)})
 		}
 	}
 	return all

@@ -121,7 +121,7 @@ func (r *Running) put(was, next *config.Service, place int) (Plan, error) {
 	if err := r.site.Change(was, next); err != nil {
 		return plan, err
 	}
-	if err := r.tellEngine(was, next, place); err != nil {
+	if err := r.tell(was, next, place); err != nil {
 		_ = r.site.Change(next, was) // it was there before
 		return plan, fmt.Errorf("make the change: %w", err)
 	}
@@ -150,6 +150,17 @@ func (r *Running) list(was, next *config.Service, place int) {
 		delete(r.places, was.Name)
 		r.places[next.Name] = place
 	}
+}
+
+// tell makes the change in the engine, and has the kernel kept from it.
+func (r *Running) tell(was, next *config.Service, place int) error {
+	told, err := orNone(r.Kernel).Change(was, next)
+	if err != nil {
+		return err
+	}
+	err = r.tellEngine(was, next, place)
+	told(err == nil)
+	return err
 }
 
 // tellEngine makes the change in the engine. A service that is not added at the end needs a full

@@ -15,6 +15,9 @@ const (
 	restart fate = iota
 	// live: the engine takes the new value while it runs. EngineSettings carries it.
 	live
+	// beside: the field changes while the director runs, and another part than the engine takes the
+	// new value.
+	beside
 	// unbuilt: package config refuses every value but the default. Another value needs a restart.
 	unbuilt
 	// parts: the planner compares what the field contains.
@@ -49,6 +52,7 @@ var fates = map[reflect.Type]map[string]fate{
 	reflect.TypeFor[config.Port](): {
 		"Name": restart, "Device": restart, "Addresses": live,
 		"RxDescriptors": restart, "TxDescriptors": restart, "MTU": restart, "VLAN": restart,
+		"Guard": beside, // see Kernel
 	},
 	reflect.TypeFor[config.Route](): {
 		"To": live, "Via": live,

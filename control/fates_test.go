@@ -41,7 +41,7 @@ addresses = ["10.0.0.1/24", "10.2.0.1/24", "fe80::1/64"]
 vlan = 5
 [[port]]
 name = "spare"
-device = "net_null1"
+device = "net_af_packet1,iface=eth1"
 addresses = ["10.1.0.1/24", "fe80::1/64"]
 [[route]]
 to = "10.8.0.0/16"
@@ -168,7 +168,7 @@ func isValid(c *config.Config) bool {
 func (l *leaf) fate() fate { return fates[l.owner][l.field] }
 
 var fateNames = [...]string{
-	restart: "restart", live: "live", unbuilt: "unbuilt", parts: "parts", noSetting: "noSetting",
+	restart: "restart", live: "live", beside: "beside", unbuilt: "unbuilt", parts: "parts", noSetting: "noSetting",
 }
 
 // checkChange holds what becomes of a changed leaf against its fate.
@@ -182,6 +182,7 @@ func (l *leaf) checkChange(t *testing.T, next *config.Config) {
 	named := restarts && strings.HasSuffix(plan.Restart[0], keyOf(l.field))
 	good := map[fate]bool{
 		live:      lives,
+		beside:    len(plan.Changes) > 0 && len(plan.Restart) == 0 && !differ,
 		restart:   named,
 		parts:     lives || restarts,
 		unbuilt:   named && !isValid(next),

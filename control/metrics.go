@@ -18,6 +18,10 @@ import (
 // series, whose labels hardly ever change. If each scrape made them anew, the garbage collection
 // would show in the packets' latency.
 type Metrics struct {
+	// Kernel says what the guards of ports have hidden. nil stands for no guard. Set it before the
+	// first Gather.
+	Kernel Kernel
+
 	config *config.Config
 	report func() engine.Report
 
@@ -50,6 +54,7 @@ func (m *Metrics) Gather() (_ []*dto.MetricFamily, done func(), _ error) {
 	m.mu.Lock()
 	now := newReading(m.config, m.report())
 	now.reloadFailed = m.reloadFailed.Load()
+	now.kernel = orNone(m.Kernel).Ports()
 	m.shown = m.shown[:0]
 	for i := range m.series {
 		s := &m.series[i]

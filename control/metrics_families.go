@@ -22,6 +22,7 @@ type reading struct {
 	// reloadFailed: the file could not be applied when it was last read again.
 	reloadFailed bool
 	addresses    []string // of all real servers, in the report's order; eight families use them
+	kernel       []KernelPort
 }
 
 func newReading(c *config.Config, e engine.Report) reading {
@@ -153,6 +154,9 @@ var families = []family{
 		"MTU of the port's kernel interface; longer packets are lost. 0 if there is none.", port,
 		eachPort(func(p *engine.PortReport) uint64 { return uint64(p.Link.MTU) })},
 
+	{"fulcrum_guard_hidden_packets_total", counter,
+		"Packets of the director that a port's guard has hidden from the kernel.", port, readHidden},
+
 	{"fulcrum_service_info", gauge,
 		"Always 1; the labels describe the service.",
 		[]string{"service", "address", "protocol", "mode", "scheduler"}, readServices},
@@ -242,6 +246,14 @@ func readHandoffs(r *reading, s *series) {
 			if to != from {
 				s.add(float64(n), labels{strconv.Itoa(from), strconv.Itoa(to)})
 			}
+		}
+	}
+}
+
+func readHidden(r *reading, s *series) {
+	for i, p := range r.kernel {
+		if p.Guarded {
+			s.add(float64(p.Hidden), labels{r.config.Ports[i].Name})
 		}
 	}
 }

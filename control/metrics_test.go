@@ -53,6 +53,26 @@ var someLocals = []engine.LocalUse{
 	{Address: netip.MustParseAddr("10.1.0.51"), Used: 2, Share: 0.01},
 }
 
+// guardedPort is a Kernel that has hidden packets of the first port.
+type guardedPort struct{ noKernel }
+
+func (guardedPort) Ports() []KernelPort {
+	return []KernelPort{{Guarded: true, Hidden: 5}, {Answers: []string{"it forwards"}}}
+}
+
+// TestReportHasKernel: a report says what is hidden and why the kernel answers.
+func TestReportHasKernel(t *testing.T) {
+	r := Report{Ports: []PortReport{{Name: "front", Up: true}, {Name: "back", Up: true}}}
+	r.addKernel(guardedPort{}.Ports())
+	if g := r.PortGuards(); len(g) != 1 || g[0] != (PortGuard{"front", 5}) {
+		t.Errorf("guards: %v", g)
+	}
+	want := PortWarning{"back", "the kernel may answer too: it forwards"}
+	if w := r.PortWarnings(); len(w) != 1 || w[0] != want {
+		t.Errorf("warnings: %v", w)
+	}
+}
+
 // TestMetricsHaveLocalPorts: the ports left are those of all local addresses, the share is that of
 // the fullest. Real servers without local addresses have no series.
 func TestMetricsHaveLocalPorts(t *testing.T) {
@@ -87,7 +107,9 @@ func metricsOf(t testing.TB, r *engine.Report) *Metrics {
 	if r.Services == nil {
 		*r = manyServers(c, 2)
 	}
-	return NewMetrics(c, func() engine.Report { return *r })
+	m := NewMetrics(c, func() engine.Report { return *r })
+	m.Kernel = guardedPort{}
+	return m
 }
 
 // scrape reads the metrics through their text form, as Prometheus does.
@@ -139,6 +161,7 @@ func TestMetricsShowTheReport(t *testing.T) {
 	}{
 		{"fulcrum_dropped_packets_total", []string{"no_service"}, 4},
 		{"fulcrum_dropped_packets_total", []string{"no_session"}, 0},
+		{"fulcrum_guard_hidden_packets_total", []string{"front"}, 5},
 		{"fulcrum_worker_turns_total", []string{"0"}, 5},
 		{"fulcrum_worker_handed_over_packets_total", []string{"0", "1"}, 7},
 		{"fulcrum_service_connections_total", []string{name}, 6},

@@ -116,6 +116,7 @@ func (s *overrideScenario) start() string {
 	var owner deferred
 	s.running = newTestRunning(&owner, back.Config)
 	s.running.Keep(s.state, back)
+	s.running.ResumeDrains(back)
 	s.close = owner.run
 	return s.logged.String()
 }

@@ -24,6 +24,9 @@ func (r *Report) PortWarnings() []PortWarning {
 		if p.Oversized > 0 {
 			all = append(all, PortWarning{p.Name, OversizedWarning(p.Oversized)})
 		}
+		for _, why := range p.KernelAnswers {
+			all = append(all, PortWarning{p.Name, KernelWarning(why)})
+		}
 	}
 	return all
 }

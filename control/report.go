@@ -70,6 +70,11 @@ type PortReport struct {
 	MTU              int    `json:"mtu"`            // the port's own, in bytes
 	// InterfaceMTU is that of the kernel's interface, in bytes; 0 without one.
 	InterfaceMTU int `json:"interface_mtu"`
+	// Guarded means that the director's packets are hidden from the kernel, Hidden counts them.
+	Guarded bool   `json:"guarded"`
+	Hidden  uint64 `json:"guard_hidden"`
+	// KernelAnswers say why the kernel answers packets of the director too.
+	KernelAnswers []string `json:"kernel_answers,omitempty"`
 }
 
 // WorkerReport contains a worker's counters. A packet is handed over to the worker that has its

@@ -27,6 +27,8 @@ type Running struct {
 	// Log gets the results of drains, warnings about what is applied, and what Watch finds. nil
 	// discards the first two. Set it before the first of either.
 	Log *slog.Logger
+	// Kernel is told of every change. nil stands for none. Set it before the first change.
+	Kernel Kernel
 
 	engine *engine.Engine
 	drains *drains
@@ -142,6 +144,7 @@ func (r *Running) name() string { return fmt.Sprintf("%08x-%d", r.boot, r.revisi
 // Report returns the director's counters since its start. Zero does not reset them.
 func (r *Running) Report() *Report {
 	report := NewReport(r.Config(), r.engine.Report())
+	report.addKernel(orNone(r.Kernel).Ports())
 	return &report
 }
 
@@ -253,7 +256,8 @@ func (r *Running) replaceAll(next, base *config.Config) (Plan, error) {
 // replace makes next, which is over the file base, the running configuration, without saving how to
 // undo it. The caller has the turn.
 func (r *Running) replace(next, base *config.Config) (Plan, error) {
-	plan := NewPlan(r.Config(), next, r.sessions(), r.engine)
+	was := r.Config()
+	plan := NewPlan(was, next, r.sessions(), r.engine)
 	if len(plan.Restart) > 0 {
 		return plan, &RestartError{plan.Restart}
 	}
@@ -262,7 +266,13 @@ func (r *Running) replace(next, base *config.Config) (Plan, error) {
 		plan.warn(r.save())
 		return plan, nil
 	}
-	if err := r.engine.Apply(EngineSettings(next)); err != nil {
+	told, err := orNone(r.Kernel).Replace(was, next)
+	if err != nil {
+		return plan, fmt.Errorf("apply the configuration: %w", err)
+	}
+	err = r.engine.Apply(EngineSettings(next))
+	told(err == nil)
+	if err != nil {
 		return plan, fmt.Errorf("apply the configuration: %w", err)
 	}
 	r.take(next, base)

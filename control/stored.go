@@ -102,15 +102,19 @@ func (s *State) Restore(file *config.Config) Restored {
 }
 
 // Keep has the folder keep what is done live. It takes over what Restore returned, whose Config the
-// engine must have been created with, and goes on with the drains. Call it before any change.
+// engine must have been created with. Call it before any change.
 func (r *Running) Keep(s *State, back Restored) {
 	r.take(back.Config, back.file)
 	r.revision += back.revision
 	r.state = s
+}
+
+// ResumeDrains goes on with the drains that a folder kept. Call it once, after Keep.
+func (r *Running) ResumeDrains(back Restored) {
 	for _, d := range back.drains {
 		id := ServerID{d.Service, d.RealServer}
 		if _, _, drained := r.left(id); !drained {
-			s.log.Warn("a drain was not taken up again: the weight is not 0 any more, or it is gone",
+			r.state.log.Warn("a drain was not taken up again: the weight is not 0 any more, or it is gone",
 				"service", d.Service, "real server", d.RealServer)
 			continue
 		}

@@ -47,6 +47,7 @@ type Director struct {
 	devices *devices
 	workers *workers
 	serving *serving
+	guards  *guarding
 	engine  *engine.Engine                 // valid once the part forwarding has started
 	running *control.Running               // valid with engine
 	final   atomic.Pointer[control.Report] // the last report; nil until the workers have stopped
@@ -65,8 +66,11 @@ func New(c Config) (*Director, error) {
 	d.serving = &serving{Director: d}
 	d.keeping = &keeping{Director: d}
 	d.health = newHealth(d)
-	d.parts.parts = []Part{kept, d.keeping, d.devices, &forwarding{d}, &watching{Director: d},
-		d.serving, d.workers, &moves{Director: d}}
+	d.guards = newGuarding(d)
+	d.parts.parts = []Part{
+		kept, d.keeping, d.devices, &forwarding{d}, d.guards, &watching{Director: d},
+		d.serving, d.workers, &moves{Director: d},
+	}
 	return d, nil
 }
 
@@ -76,6 +80,7 @@ func (d *Director) Start() error {
 	if err := d.parts.Start(); err != nil {
 		return err
 	}
+	d.keeping.resumeDrains()
 	d.health.set(forwards)
 	return nil
 }

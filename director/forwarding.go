@@ -24,7 +24,7 @@ func (f *forwarding) Start() (err error) {
 		f.cfg.Log.Warn(w)
 	}
 	f.running = control.NewRunning(f.engine, f.cfg.Config)
-	f.running.Log = f.cfg.Log
+	f.running.Log, f.running.Kernel = f.cfg.Log, f.guards
 	f.keeping.resume(f.running)
 	f.running.Watch()
 	return nil

@@ -40,3 +40,11 @@ func (k *keeping) resume(r *control.Running) {
 		r.Keep(k.state, k.back)
 	}
 }
+
+// resumeDrains goes on with the drains once all parts run: a drain may end at once, and change the
+// configuration.
+func (k *keeping) resumeDrains() {
+	if k.state != nil {
+		k.running.ResumeDrains(k.back)
+	}
+}

@@ -61,6 +61,7 @@ func (w *watching) watch() {
 			w.mtus.look(w.cfg.Log, w.devices.ports)
 			w.watchConflicts()
 			w.watchOffloads()
+			w.guards.look(time.Now())
 		}
 	}
 }

@@ -131,6 +131,10 @@ func showStatus(w io.Writer, s api.Status) {
 	for _, p := range s.PortWarnings {
 		fmt.Fprintf(w, "port %s\t%s\n", p.Port, p.Warning)
 	}
+	for _, p := range s.PortGuards {
+		fmt.Fprintf(w, "port %s\tguard: on, %s hidden from the kernel\n", p.Port,
+			count(int(p.Hidden), "packet"))
+	}
 	for _, c := range s.Conflicts[:min(len(s.Conflicts), mostVIPs)] {
 		fmt.Fprintf(w, "address conflict\t%s on %s: claimed by %s, %s, last at %s\n", c.Address, c.Port,
 			c.MAC, count(int(c.Claims), "time"), c.Last.Local().Format(time.DateTime))
