@@ -49,10 +49,10 @@ var rules = map[string]rule{
 	"steer":        {tree: []string{"ports", "lvs", "packet"}},
 	"conntrack":    {tree: []string{"host", "lvs", "packet"}},
 	"ports":        {tree: []string{"packet"}, testTree: []string{"ports/memory"}},
-	"ports/dpdk":   {tree: []string{"host", "ports", "packet"}},
+	"ports/dpdk":   {tree: []string{"host", "ports", "packet"}, libraries: []string{"golang.org/x/net/bpf"}},
 	"ports/memory": {tree: []string{"ports", "packet"}},
 	"packet":       {},
-	"capture":      {tree: []string{"packet"}},
+	"capture":      {tree: []string{"packet"}, libraries: []string{"golang.org/x/net/bpf"}},
 	"top":          {tree: []string{"control"}, libraries: []string{"github.com/charmbracelet/bubbletea"}},
 }
 
