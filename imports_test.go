@@ -31,7 +31,7 @@ var anything = []string{"*"}
 var rules = map[string]rule{
 	".":            {testTree: []string{"lvs"}},
 	"cmd/fulcrum":  {tree: anything, libraries: anything},
-	"director":     {tree: []string{"api", "control", "engine", "config", "ports", "packet"}, testTree: []string{"ports/memory"}},
+	"director":     {tree: []string{"api", "control", "engine", "capture", "config", "ports", "packet"}, testTree: []string{"ports/memory"}},
 	"api":          {tree: []string{"lvs", "packet", "control", "engine", "capture", "config"}, libraries: []string{"github.com/danielgtaylor/huma", "github.com/prometheus/client_golang"}, testTree: []string{"conntrack", "modes", "ports", "ports/memory"}},
 	"control":      {tree: []string{"lvs", "engine", "config", "health", "packet"}, libraries: []string{"github.com/prometheus/client_model"}, testTree: []string{"conntrack", "modes", "sched", "ports", "ports/memory"}},
 	"health":       {},

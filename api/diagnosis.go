@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"reflect"
 	"slices"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -22,6 +23,7 @@ type diagnosed interface {
 	Capture(
 		context.Context, engine.CaptureConfig, func(*capture.Record) error,
 	) (engine.Captured, error)
+	CompileFilter(expression string) (*capture.Program, error)
 }
 
 // diagnosis serves explain and capture. Of the configuration it uses only the names of ports, which
@@ -29,12 +31,14 @@ type diagnosed interface {
 type diagnosis struct {
 	config   *config.Config
 	director diagnosed
+	ends     sync.Map // from the id of a running capture to the context.CancelFunc that ends it
 }
 
 // addTo registers explain and capture.
 func (a *diagnosis) addTo(mux *http.ServeMux) {
 	mux.HandleFunc("GET /v1/explain", a.explain)
 	mux.HandleFunc("GET /v1/capture", a.capture)
+	mux.HandleFunc("DELETE /v1/capture/{id}", a.endCapture)
 }
 
 // parameter describes one parameter of a query.
@@ -52,7 +56,9 @@ var (
 		{"port", "the port that receives the packet; the default is the port towards its source", false},
 	}
 	captureParameters = []parameter{
-		{"filter", "which packets to record; the default is all", false},
+		{"expression", "which packets to record, in libpcap's language; the default is all", false},
+		{"session", "record only packets of these sessions: [PROTOCOL] CLIENT[:PORT] [VIP[:PORT]]", false},
+		{"filter", "which packets to record, in the director's own words; the default is all", false},
 		{"stage", "rx, tx or drop; may be given several times; the default is rx", false},
 		{"packets", "stop after this many packets", false},
 		{"bytes", "stop after this many recorded bytes", false},
@@ -84,6 +90,27 @@ func describeDiagnosis(h huma.API) {
 		parameters: captureParameters, content: "application/x-pcapng",
 		response: &huma.Schema{Type: "string", Format: "binary"},
 	})
+	h.OpenAPI().AddOperation(endOfCapture(h))
+}
+
+// endOfCapture describes the end of a capture by its client.
+func endOfCapture(h huma.API) *huma.Operation {
+	problem := h.OpenAPI().Components.Schemas.Schema(
+		reflect.TypeFor[huma.ErrorModel](), true, "ErrorModel")
+	return &huma.Operation{
+		OperationID: "end-capture", Method: http.MethodDelete, Path: "/v1/capture/{id}",
+		Summary: "End a capture; its response ends as at a limit",
+		Parameters: []*huma.Param{{
+			Name: "id", In: "path", Required: true, Schema: &huma.Schema{Type: "string"},
+			Description: "the header " + CaptureHeader + " of the capture's response",
+		}},
+		Responses: map[string]*huma.Response{
+			"204": {Description: "No Content"},
+			"default": {Description: "Error", Content: map[string]*huma.MediaType{
+				"application/problem+json": {Schema: problem},
+			}},
+		},
+	}
 }
 
 // described is a GET operation that huma does not serve and so cannot describe itself.

@@ -26,9 +26,19 @@ func NewProgram(raw []bpf.RawInstruction) (*Program, error) {
 	if !known {
 		return nil, errors.New("it compiles to instructions that only a kernel knows")
 	}
+	for _, i := range instructions {
+		switch i := i.(type) {
+		case bpf.NegateA:
+			return nil, errors.New("unary minus is not supported: write 0 - X")
+		case bpf.LoadExtension:
+			if i.Num != bpf.ExtLen {
+				return nil, errors.New("it asks for what only a kernel knows; --stage tells directions")
+			}
+		}
+	}
 	machine, err := bpf.NewVM(instructions)
 	if err != nil {
-		return nil, fmt.Errorf("it asks for what only a kernel knows: %w", err)
+		return nil, err
 	}
 	return &Program{machine}, nil
 }

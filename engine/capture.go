@@ -18,9 +18,9 @@ type CaptureConfig struct {
 	Stages   []capture.Stage
 	From     string // who captures, for others who want to
 	What     string // what is captured, for the same
-	Packets int // the capture ends after so many packets
-	Bytes   int // the capture ends after so many recorded bytes
-	Snap    int // bytes that are recorded of each packet
+	Packets  int    // the capture ends after so many packets
+	Bytes    int    // the capture ends after so many recorded bytes
+	Snap     int    // bytes that are recorded of each packet
 }
 
 // Bounds of a capture. A ring holds what arrives while its reader sleeps, some milliseconds.
@@ -55,8 +55,9 @@ type Captured struct {
 
 // RunningCapture describes a capture that is running.
 type RunningCapture struct {
-	From, What string // as in CaptureConfig
-	Since      time.Time
+	From  string // as in CaptureConfig
+	What  string // as in CaptureConfig
+	Since time.Time
 }
 
 // CapturingError reports that another capture is running. Only one runs at a time, because each
