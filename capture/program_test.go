@@ -50,7 +50,8 @@ func TestBadPrograms(t *testing.T) {
 		{"4097 instructions", make([]bpf.RawInstruction, maxInstructions+1)},
 		{"one or more", nil},
 		{"unary minus", []bpf.RawInstruction{{Op: negate}, {Op: ret}}},
-		{"past program bounds", []bpf.RawInstruction{{Op: jump, K: 1 << 31}, {Op: ret}}},
+		{"past program bounds", []bpf.RawInstruction{{Op: jump, K: 1 << 30}, {Op: ret}}},
+		{"loop", []bpf.RawInstruction{{Op: jump, K: 1<<32 - 1}, {Op: ret}}},
 		{"must end with", []bpf.RawInstruction{{Op: loadHalf, K: 12}}},
 		// The packet type of the Linux kernel, for "inbound".
 		{"--stage", []bpf.RawInstruction{{Op: loadHalf, K: 0xfffff004}, {Op: ret}}},

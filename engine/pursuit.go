@@ -119,24 +119,28 @@ func (u *pursuit) quotes(b []byte, six bool) bool {
 	return ok && u.knows(&q.Key)
 }
 
-// tunnel looks into a packet of a tunnel. The inner one may also be an ICMP error or a fragment,
-// which is parsed like a received one. Tunnels in tunnels are not the director's.
+// tunnel looks into a packet of a tunnel. The inner one is parsed like a received one, since it may
+// be an ICMP error or a fragment. It is cut off if the outer packet is a first fragment. Tunnels in
+// tunnels are not the director's.
 func (u *pursuit) tunnel(frame []byte) bool {
 	p := &u.parsed
-	kind, etherType := p.Protocol, packet.EtherTypeIPv4
-	if kind == packet.ProtocolIPv6 {
-		etherType = packet.EtherTypeIPv6
-	}
-	if u.tunnelled || kind != packet.ProtocolIPv4 && kind != packet.ProtocolIPv6 {
+	six := p.Protocol == packet.ProtocolIPv6
+	if u.tunnelled || !six && p.Protocol != packet.ProtocolIPv4 {
 		return false
 	}
 	inner := frame[p.Transport:p.End]
-	if u.quotes(inner, kind == packet.ProtocolIPv6) {
-		return true
-	}
 	u.tunnelled = true
+	return u.look(u.asFrame(inner, six)) || u.quotes(inner, six)
+}
+
+// asFrame returns a copy of an IP packet with an Ethernet header.
+func (u *pursuit) asFrame(ip []byte, six bool) []byte {
+	etherType := packet.EtherTypeIPv4
+	if six {
+		etherType = packet.EtherTypeIPv6
+	}
 	packet.Ethernet(u.inner).SetType(etherType)
-	return u.look(u.inner[:packet.EthernetLen+copy(u.inner[packet.EthernetLen:], inner)])
+	return u.inner[:packet.EthernetLen+copy(u.inner[packet.EthernetLen:], ip)]
 }
 
 // knows reports whether a flow is one of a session's, in either direction: of the client's leg by
