@@ -31,7 +31,7 @@ var anything = []string{"*"}
 var rules = map[string]rule{
 	".":            {testTree: []string{"lvs"}},
 	"cmd/fulcrum":  {tree: anything, libraries: anything},
-	"director":     {tree: []string{"api", "control", "engine", "config", "guard", "lvs", "ports", "packet"}, testTree: []string{"ports/memory"}},
+	"director":     {tree: []string{"api", "capture", "control", "engine", "config", "guard", "lvs", "ports", "packet"}, testTree: []string{"ports/memory"}},
 	"guard":        {libraries: []string{"github.com/cilium/ebpf", "github.com/vishvananda/netlink"}},
 	"api":          {tree: []string{"lvs", "packet", "control", "engine", "capture", "config"}, libraries: []string{"github.com/danielgtaylor/huma", "github.com/prometheus/client_golang"}, testTree: []string{"conntrack", "modes", "ports", "ports/memory"}},
 	"control":      {tree: []string{"lvs", "engine", "config", "health", "packet"}, libraries: []string{"github.com/google/renameio", "github.com/prometheus/client_model"}, testTree: []string{"conntrack", "modes", "sched", "ports", "ports/memory"}},
@@ -50,10 +50,10 @@ var rules = map[string]rule{
 	"steer":        {tree: []string{"ports", "lvs", "packet"}},
 	"conntrack":    {tree: []string{"host", "lvs", "packet"}},
 	"ports":        {tree: []string{"packet"}, testTree: []string{"ports/memory"}},
-	"ports/dpdk":   {tree: []string{"host", "ports", "packet"}},
+	"ports/dpdk":   {tree: []string{"host", "ports", "packet"}, libraries: []string{"golang.org/x/net/bpf"}},
 	"ports/memory": {tree: []string{"ports", "packet"}},
 	"packet":       {},
-	"capture":      {tree: []string{"packet"}},
+	"capture":      {tree: []string{"packet"}, libraries: []string{"golang.org/x/net/bpf"}},
 	"top":          {tree: []string{"control"}, libraries: []string{"github.com/charmbracelet"}},
 }
 

@@ -56,7 +56,7 @@ func NewHandler(r *control.Running, e *engine.Engine, m *control.Metrics) http.H
 	a.addDrains(h)
 	a.addOverrides(h)
 	a.addSessions(h)
-	(&diagnosis{r.Config(), e}).addTo(mux)
+	(&diagnosis{config: r.Config(), director: e}).addTo(mux)
 	describeDiagnosis(h)
 	mux.Handle("GET /metrics", NewMetricsHandler(m))
 	return withProblems(mux)
@@ -98,6 +98,8 @@ type Status struct {
 	PortWarnings []control.PortWarning `json:"port_warnings"`
 	// PortGuards are the ports whose packets are hidden from the kernel.
 	PortGuards []control.PortGuard `json:"port_guards"`
+	// Capture is the capture that runs; absent without one.
+	Capture *RunningCapture `json:"capture,omitempty"`
 	// Conflicts are the addresses of the director that other stations claimed in the last hour.
 	Conflicts []control.AddressConflict `json:"address_conflicts"`
 	// CrowdedLocals are the local addresses with at least 80 % of their ports towards a real server
@@ -105,6 +107,13 @@ type Status struct {
 	CrowdedLocals []control.CrowdedLocal `json:"crowded_locals"`
 	// RetiredLocals are local addresses that only old sessions use.
 	RetiredLocals []control.LocalAddressReport `json:"retired_locals"`
+}
+
+// RunningCapture describes a capture that runs: who captures what. Only one runs at a time.
+type RunningCapture struct {
+	From  string    `json:"from"`
+	What  string    `json:"what"`
+	Since time.Time `json:"since"`
 }
 
 func (a *api) addReading(h huma.API) {
@@ -160,6 +169,7 @@ func (a *api) status() Status {
 		Conflicts:     a.running.Conflicts(),
 		CrowdedLocals: a.running.CrowdedLocals(),
 		RetiredLocals: r.RetiredLocals(),
+		Capture:       (*RunningCapture)(a.engine.RunningCapture()),
 	}
 	s.VIPs, s.PassiveVIPs = r.VIPs()
 	for _, n := range r.Drops {

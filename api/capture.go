@@ -3,10 +3,13 @@ package api
 import (
 	"cmp"
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,18 +35,26 @@ const (
 // buffers were full.
 const MissedTrailer = "Fulcrum-Missed"
 
+// CaptureHeader is the HTTP header with the id of a capture, by which its client can end it.
+const CaptureHeader = "Fulcrum-Capture"
+
 // ErrorTrailer is the HTTP trailer with the error that ended a capture. It is absent without one.
 const ErrorTrailer = "Fulcrum-Error"
 
 // capture streams pcapng until the capture reaches a limit or the client disconnects.
 func (a *diagnosis) capture(w http.ResponseWriter, r *http.Request) {
-	c, duration, err := parseCapture(r.URL.Query())
+	c, duration, err := a.parseCapture(r.URL.Query())
 	if err != nil {
 		writeProblem(w, http.StatusUnprocessableEntity, err)
 		return
 	}
+	c.From = holderOf(r)
 	ctx, cancel := context.WithTimeout(r.Context(), duration)
 	defer cancel()
+	id := rand.Text()
+	a.ends.Store(id, cancel)
+	defer a.ends.Delete(id)
+	w.Header().Set(CaptureHeader, id)
 	s := &captureStream{response: w, control: http.NewResponseController(w), snap: c.Snap}
 	for _, p := range a.config.Ports {
 		s.ports = append(s.ports, p.Name)
@@ -58,13 +69,26 @@ func (a *diagnosis) capture(w http.ResponseWriter, r *http.Request) {
 	s.end(result, err)
 }
 
-// parseCapture reads the parameters filter, stage, packets, bytes, snap and seconds. stage may be
-// given several times; its default is rx.
-func parseCapture(v url.Values) (c engine.CaptureConfig, duration time.Duration, err error) {
+// endCapture ends a capture for the client that started it. Only that one knows the id.
+func (a *diagnosis) endCapture(w http.ResponseWriter, r *http.Request) {
+	end, running := a.ends.Load(r.PathValue("id"))
+	if !running {
+		writeProblem(w, http.StatusNotFound, errors.New("no such capture: it has ended"))
+		return
+	}
+	end.(context.CancelFunc)()
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// parseCapture reads the parameters of a capture. stage may be given several times; its default is
+// rx.
+func (a *diagnosis) parseCapture(
+	v url.Values,
+) (c engine.CaptureConfig, duration time.Duration, err error) {
 	if err := onlyKnown(v, captureParameters); err != nil {
 		return c, 0, err
 	}
-	if c.Filter, err = capture.ParseFilter(v.Get("filter")); err != nil {
+	if err := a.parseSelection(v, &c); err != nil {
 		return c, 0, err
 	}
 	names := v["stage"]
@@ -95,6 +119,34 @@ func parseCapture(v url.Values) (c engine.CaptureConfig, duration time.Duration,
 		}
 	}
 	return c, time.Duration(seconds) * time.Second, c.Validate()
+}
+
+// parseSelection reads which packets are recorded: by the parameters expression, session and
+// filter, which must all select a packet.
+func (a *diagnosis) parseSelection(v url.Values, c *engine.CaptureConfig) (err error) {
+	var what []string
+	if text := v.Get("expression"); text != "" {
+		what = append(what, fmt.Sprintf("%q", text))
+		if c.Program, err = a.director.CompileFilter(text); err != nil {
+			return fmt.Errorf("expression %q: %w: see man pcap-filter", text, err)
+		}
+	}
+	if text := v.Get("session"); text != "" {
+		what = append(what, fmt.Sprintf("session %q", text))
+		sessions, err := capture.ParseSessions(text)
+		if err != nil {
+			return err
+		}
+		c.Sessions = &sessions
+	}
+	if text := v.Get("filter"); text != "" {
+		what = append(what, fmt.Sprintf("filter %q", text))
+		if c.Filter, err = capture.ParseFilter(text); err != nil {
+			return err
+		}
+	}
+	c.What = cmp.Or(strings.Join(what, ", "), "all packets")
+	return nil
 }
 
 // captureStream writes records to a client. It begins the file with the first record or with the

@@ -1,11 +1,13 @@
 package api
 
 import (
+	"cmp"
 	"net"
 	"net/http"
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -88,12 +90,13 @@ type parameter struct {
 	required      bool
 }
 
-// described is a GET operation that huma does not serve and so cannot describe itself.
+// described is an operation that huma does not serve and so cannot describe itself.
 type described struct {
+	method     string // empty: GET
 	path       string
 	is         func(*huma.Operation)
 	parameters []parameter
-	content    string // media type of the response
+	content    string // media type of the response; empty if it has no body
 	response   *huma.Schema
 }
 
@@ -101,20 +104,31 @@ type described struct {
 func describe(h huma.API, d described) {
 	schemas := h.OpenAPI().Components.Schemas
 	problem := schemas.Schema(reflect.TypeFor[huma.ErrorModel](), true, "ErrorModel")
-	o := &huma.Operation{Method: http.MethodGet, Path: d.path}
+	o := &huma.Operation{Method: cmp.Or(d.method, http.MethodGet), Path: d.path}
 	d.is(o)
 	o.Responses = map[string]*huma.Response{"200": responseOf("OK", d.content, d.response)}
+	if d.content == "" {
+		o.Responses = map[string]*huma.Response{"204": {Description: "No Content"}}
+	}
 	for _, status := range o.Errors {
 		o.Responses[strconv.Itoa(status)] =
 			responseOf(http.StatusText(status), "application/problem+json", problem)
 	}
 	for _, p := range d.parameters {
 		o.Parameters = append(o.Parameters, &huma.Param{
-			Name: p.name, In: "query", Description: p.meaning, Required: p.required,
+			Name: p.name, In: whereIs(p.name, d.path), Description: p.meaning, Required: p.required,
 			Schema: &huma.Schema{Type: "string"},
 		})
 	}
 	h.OpenAPI().AddOperation(o)
+}
+
+// whereIs says where a request has a parameter.
+func whereIs(name, path string) string {
+	if strings.Contains(path, "{"+name+"}") {
+		return "path"
+	}
+	return "query"
 }
 
 func responseOf(description, content string, schema *huma.Schema) *huma.Response {

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"reflect"
 	"slices"
+	"sync"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -22,6 +23,7 @@ type diagnosed interface {
 	Capture(
 		context.Context, engine.CaptureConfig, func(*capture.Record) error,
 	) (engine.Captured, error)
+	CompileFilter(expression string) (*capture.Program, error)
 }
 
 // diagnosis serves explain and capture. Of the configuration it uses only the names of ports, which
@@ -29,12 +31,14 @@ type diagnosed interface {
 type diagnosis struct {
 	config   *config.Config
 	director diagnosed
+	ends     sync.Map // from the id of a running capture to the context.CancelFunc that ends it
 }
 
 // addTo registers explain and capture.
 func (a *diagnosis) addTo(mux *http.ServeMux) {
 	mux.HandleFunc("GET /v1/explain", a.explain)
 	mux.HandleFunc("GET /v1/capture", a.capture)
+	mux.HandleFunc("DELETE /v1/capture/{id}", a.endCapture)
 }
 
 var (
@@ -46,7 +50,9 @@ var (
 		{"port", "the port that receives the packet; the default is the port towards its source", false},
 	}
 	captureParameters = []parameter{
-		{"filter", "which packets to record; the default is all", false},
+		{"expression", "which packets to record, in libpcap's language; the default is all", false},
+		{"session", "record only packets of these sessions: [PROTOCOL] CLIENT[:PORT] [VIP[:PORT]]", false},
+		{"filter", "which packets to record, in the director's own words; the default is all", false},
 		{"stage", "rx, tx or drop; may be given several times; the default is rx", false},
 		{"packets", "stop after this many packets", false},
 		{"bytes", "stop after this many recorded bytes", false},
@@ -79,6 +85,12 @@ func describeDiagnosis(h huma.API) {
 		is: is("capture", "Capture packets as pcapng; comments give the reasons of drops",
 			"One capture may run at a time. It ends with the client's connection, if not before.", http.StatusConflict),
 		response: &huma.Schema{Type: "string", Format: "binary"},
+	})
+	describe(h, described{
+		method: http.MethodDelete, path: "/v1/capture/{id}",
+		is: is("end-capture", "End a capture; its response ends as at a limit",
+			"The response's trailer then says how many packets were missed.", http.StatusNotFound),
+		parameters: []parameter{{"id", "the header " + CaptureHeader + " of the capture's response", true}},
 	})
 }
 

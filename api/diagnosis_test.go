@@ -12,9 +12,11 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/gopacket/pcapgo"
+	"golang.org/x/net/bpf"
 
 	"fulcrum/capture"
 	"fulcrum/config"
@@ -28,6 +30,17 @@ type scripted struct {
 	records     []capture.Record
 	err         error
 	hold        chan struct{} // if not nil, a capture goes on until it is closed
+	until       bool          // a capture goes on until it is ended
+	captured    engine.CaptureConfig
+}
+
+// CompileFilter compiles "ip" and nothing else.
+func (s *scripted) CompileFilter(expression string) (*capture.Program, error) {
+	if expression != "ip" {
+		return nil, errors.New("syntax error")
+	}
+	return capture.NewProgram([]bpf.RawInstruction{{Op: 0x28, K: 12}, {Op: 0x15, Jf: 1, K: 0x800},
+		{Op: 0x06, K: 65535}, {Op: 0x06}})
 }
 
 func (s *scripted) Explain(_ context.Context, q engine.Question) (engine.Explanation, error) {
@@ -36,12 +49,16 @@ func (s *scripted) Explain(_ context.Context, q engine.Question) (engine.Explana
 }
 
 func (s *scripted) Capture(
-	ctx context.Context, _ engine.CaptureConfig, deliver func(*capture.Record) error,
+	ctx context.Context, c engine.CaptureConfig, deliver func(*capture.Record) error,
 ) (engine.Captured, error) {
+	s.captured = c
 	for i := range s.records {
 		if err := deliver(&s.records[i]); err != nil {
 			return engine.Captured{}, err
 		}
+	}
+	if s.until {
+		<-ctx.Done()
 	}
 	if s.hold != nil {
 		select {
@@ -67,7 +84,7 @@ func (s *scripted) ask(t *testing.T, path string, values url.Values) *http.Respo
 	t.Helper()
 	c := exampleConfig(t, "nat")
 	mux := http.NewServeMux()
-	(&diagnosis{c, s}).addTo(mux)
+	(&diagnosis{config: c, director: s}).addTo(mux)
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	answer, err := http.Get(server.URL + "/v1" + path + "?" + values.Encode())
@@ -146,6 +163,8 @@ func TestBadQuestions(t *testing.T) {
 		{"/capture", "second: unknown parameter", url.Values{"second": {"1"}}},
 		{"/explain", "port:", question("port", "side")},
 		{"/capture", "filter", url.Values{"filter": {"tpc"}}},
+		{"/capture", `expression "tpc": syntax error: see man pcap-filter`, url.Values{"expression": {"tpc"}}},
+		{"/capture", `session "10.0.0.9:80 x": invalid address "x"`, url.Values{"session": {"10.0.0.9:80 x"}}},
 		{"/capture", "stage:", url.Values{"stage": {"middle"}}},
 		{"/capture", "packets:", url.Values{"packets": {"0"}}},
 		{"/capture", "seconds:", url.Values{"seconds": {"99999999999999999999"}}},
@@ -209,14 +228,63 @@ func TestCaptureWithoutPackets(t *testing.T) {
 	}
 }
 
+// TestSecondCaptureIsRefused: the refusal names who captures what, and since when.
 func TestSecondCaptureIsRefused(t *testing.T) {
-	s := scripted{err: engine.ErrCapturing}
+	s := scripted{err: &engine.CapturingError{RunningCapture: engine.RunningCapture{
+		From: "tcpdump (process 7 of user 0)", What: `"ip"`, Since: time.Now(),
+	}}}
 	answer := s.ask(t, "/capture", nil)
 	var p Problem
 	err := json.NewDecoder(answer.Body).Decode(&p)
 	if err != nil || answer.StatusCode != http.StatusConflict ||
-		!strings.Contains(p.Detail, "another capture") {
+		!strings.Contains(p.Detail, `of "ip", by tcpdump (process 7 of user 0)`) {
 		t.Errorf("%s %+v %v", answer.Status, p, err)
+	}
+}
+
+// TestSelectionOfACapture: all parameters that select packets arrive, and the description has them.
+func TestSelectionOfACapture(t *testing.T) {
+	var s scripted
+	s.ask(t, "/capture", url.Values{
+		"expression": {"ip"}, "session": {"10.0.0.9"}, "filter": {"not arp"},
+	})
+	c := &s.captured
+	if want := `"ip", session "10.0.0.9", filter "not arp"`; c.What != want ||
+		c.Program == nil || c.Sessions == nil ||
+		!strings.HasPrefix(c.From, "127.0.0.1:") {
+		t.Errorf("%+v, want %s", c, want)
+	}
+	s.ask(t, "/capture", nil)
+	if c.What != "all packets" || c.Program != nil || c.Sessions != nil {
+		t.Errorf("%+v without a selection", c)
+	}
+}
+
+// TestCaptureIsEndedByItsClient: the stream comes to its end, with its trailer.
+func TestCaptureIsEndedByItsClient(t *testing.T) {
+	s := scripted{until: true}
+	answer := s.ask(t, "/capture", nil)
+	path := answer.Request.URL.JoinPath(answer.Header.Get(CaptureHeader))
+	path.RawQuery = ""
+	for _, want := range []int{http.StatusNoContent, http.StatusNotFound} {
+		request, err := http.NewRequest(http.MethodDelete, path.String(), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended.Body.Close()
+		if ended.StatusCode != want {
+			t.Errorf("DELETE %s: %s, want %d", path, ended.Status, want)
+		}
+		if _, err := io.Copy(io.Discard, answer.Body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := answer.Trailer.Get(MissedTrailer); got != "5" {
+		t.Errorf("missed: %q, want 5", got)
 	}
 }
 

@@ -31,16 +31,25 @@ func sourceOf(c net.Conn) string {
 
 // userOf returns the user that connected to a unix socket.
 func userOf(c *net.UnixConn) string {
+	peer := peerOf(c)
+	if peer == nil {
+		return "unknown user"
+	}
+	return fmt.Sprint("user ", peer.Uid)
+}
+
+// peerOf returns the process that connected to a unix socket, or nil if the kernel does not tell.
+func peerOf(c *net.UnixConn) *unix.Ucred {
 	raw, err := c.SyscallConn()
 	if err != nil {
-		return "unknown user"
+		return nil
 	}
 	var peer *unix.Ucred
 	failed := raw.Control(func(fd uintptr) {
 		peer, err = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
 	})
 	if failed != nil || err != nil {
-		return "unknown user"
+		return nil
 	}
-	return fmt.Sprint("user ", peer.Uid)
+	return peer
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -86,5 +87,32 @@ func TestWiresharkShowsTheReason(t *testing.T) {
 	want := "|front\n|back\nno_session: of no session|front\n"
 	if got != want {
 		t.Errorf("tshark says\n%s, want\n%s", got, want)
+	}
+}
+
+// TestCounterCounts: it counts the packets that are complete, however the stream is cut.
+func TestCounterCounts(t *testing.T) {
+	var file bytes.Buffer
+	w, err := NewWriter(&file, []string{"front"}, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := w.Write(&Record{Data: make([]byte, 33), Length: 33}, "why"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, size := range []int{1, 7, 8, 100, 1 << 20} {
+		for cut, want := range map[int]int{0: 3, 1: 2, file.Len(): 0} {
+			var c Counter
+			for piece := range slices.Chunk(file.Bytes()[:file.Len()-cut], size) {
+				if n, err := c.Write(piece); n != len(piece) || err != nil {
+					t.Fatal(n, err)
+				}
+			}
+			if c.Packets != want {
+				t.Errorf("by %d bytes, %d missing: %d packets, want %d", size, cut, c.Packets, want)
+			}
+		}
 	}
 }

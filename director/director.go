@@ -7,12 +7,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	"fulcrum/capture"
 	"fulcrum/config"
 	"fulcrum/control"
 	"fulcrum/engine"
 )
 
-// Config says what a Director runs, and on which devices. All fields but File are required.
+// Config says what a Director runs, and on which devices. File and CompileFilter are
+// optional.
 type Config struct {
 	// Config is the configuration to start with, from config.Load or config.Parse. The director's
 	// status shows its File.
@@ -23,6 +25,8 @@ type Config struct {
 	State string
 	// Devices opens the ports.
 	Devices Devices
+	// CompileFilter compiles the expressions of captures; see engine.Config. It may be nil.
+	CompileFilter func(expression string) (*capture.Program, error)
 	// Log gets notes about ports and CPUs, results of drains, and faults of the running director.
 	Log *slog.Logger
 }

@@ -16,6 +16,7 @@ func (f *forwarding) Start() (err error) {
 	c := control.EngineConfig(f.cfg.Config)
 	c.Ports = f.devices.ports
 	c.EnterThread, c.LeaveThread = f.cfg.Devices.EnterThread, f.cfg.Devices.LeaveThread
+	c.CompileFilter = f.cfg.CompileFilter
 	if f.engine, err = engine.New(c, f.settings); err != nil {
 		return err
 	}

@@ -9,13 +9,18 @@ import (
 	"fulcrum/capture"
 )
 
-// CaptureConfig says which packets are captured, and how many.
+// CaptureConfig says which packets are captured, and how many. Filter, Program and Sessions must
+// all select a packet.
 type CaptureConfig struct {
-	Filter  capture.Filter
-	Stages  []capture.Stage
-	Packets int // the capture ends after so many packets
-	Bytes   int // the capture ends after so many recorded bytes
-	Snap    int // bytes that are recorded of each packet
+	Filter   capture.Filter
+	Program  *capture.Program  // nil selects all
+	Sessions *capture.Sessions // nil selects all
+	Stages   []capture.Stage
+	From     string // who captures, for others who want to
+	What     string // what is captured, for the same
+	Packets  int    // the capture ends after so many packets
+	Bytes    int    // the capture ends after so many recorded bytes
+	Snap     int    // bytes that are recorded of each packet
 }
 
 // Bounds of a capture. A ring holds what arrives while its reader sleeps, some milliseconds.
@@ -48,9 +53,36 @@ type Captured struct {
 	Missed  uint64 // matching packets that came faster than they were read
 }
 
-// ErrCapturing reports that another capture is running. Only one runs at a time, because each slows
-// the workers.
-var ErrCapturing = errors.New("another capture is running; wait for its end")
+// RunningCapture describes a capture that is running.
+type RunningCapture struct {
+	From  string // as in CaptureConfig
+	What  string // as in CaptureConfig
+	Since time.Time
+}
+
+// CapturingError reports that another capture is running. Only one runs at a time, because each
+// slows the workers.
+type CapturingError struct{ RunningCapture }
+
+func (e *CapturingError) Error() string {
+	return fmt.Sprintf("another capture is running since %s, of %s, by %s: wait for its end, or end it",
+		e.Since.Format(time.DateTime), e.What, e.From)
+}
+
+// ErrNoExpressions reports that the engine has no compiler for expressions.
+var ErrNoExpressions = errors.New("this director was built without libpcap")
+
+// CompileFilter compiles an expression in libpcap's language by Config.CompileFilter. Any goroutine
+// may call it.
+func (e *Engine) CompileFilter(expression string) (*capture.Program, error) {
+	if e.cfg.CompileFilter == nil {
+		return nil, ErrNoExpressions
+	}
+	return e.cfg.CompileFilter(expression)
+}
+
+// RunningCapture returns the capture that is running, or nil. Any goroutine may call it.
+func (e *Engine) RunningCapture() *RunningCapture { return e.capture.Load() }
 
 // Capture calls deliver for each captured packet until a limit is reached, deliver returns an
 // error, or ctx ends. The end of ctx is the usual end and not an error. deliver may be slow; a
@@ -61,10 +93,10 @@ func (e *Engine) Capture(
 	if err := c.Validate(); err != nil {
 		return Captured{}, err
 	}
-	if !e.capturing.TryLock() {
-		return Captured{}, ErrCapturing
+	if err := e.beginCapture(&c); err != nil {
+		return Captured{}, err
 	}
-	defer e.capturing.Unlock()
+	defer e.capture.Store(nil)
 	d := drain{config: c, deliver: deliver}
 	err := e.attach(&d)
 	if err == nil {
@@ -73,24 +105,43 @@ func (e *Engine) Capture(
 	return d.result(), errors.Join(err, e.detach())
 }
 
+// beginCapture makes a capture the running one, or returns a *CapturingError.
+func (e *Engine) beginCapture(c *CaptureConfig) error {
+	mine := &RunningCapture{From: c.From, What: c.What, Since: time.Now()}
+	for !e.capture.CompareAndSwap(nil, mine) {
+		if other := e.capture.Load(); other != nil {
+			return &CapturingError{*other}
+		}
+	}
+	return nil
+}
+
 // attach gives every worker a tap.
 func (e *Engine) attach(d *drain) error {
 	ctx, cancel := context.WithTimeout(context.Background(), tapPatience)
 	defer cancel()
-	for i := range e.workers {
-		t := &tap{
-			filter: d.config.Filter, ring: newTapRing(d.config.Snap),
-			worker: uint16(i), sent: make([]int, len(e.cfg.Ports)),
-		}
-		for _, s := range d.config.Stages {
-			t.stages[s] = true
-		}
+	for i, w := range e.workers {
+		t := newTap(&d.config, w)
 		d.rings = append(d.rings, t.ring)
 		if err := e.ask(ctx, i, func(w *Worker) bool { w.tap = t; return true }); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func newTap(c *CaptureConfig, w *Worker) *tap {
+	t := &tap{
+		filter: c.Filter, program: c.Program, ring: newTapRing(c.Snap),
+		worker: uint16(w.number), sent: make([]int, len(w.out)),
+	}
+	if c.Sessions != nil {
+		t.pursuit, t.late = newPursuit(c.Sessions, w, false), newPursuit(c.Sessions, w, true)
+	}
+	for _, s := range c.Stages {
+		t.stages[s] = true
+	}
+	return t
 }
 
 // newTapRing makes a ring of bounded memory.

@@ -145,12 +145,20 @@ func TestFullRingMisses(t *testing.T) {
 
 func TestOneCaptureAtATime(t *testing.T) {
 	b := newBed(t, oneArm, oneArm.serving(oneArm.web(modes.DR, 1)))
-	b.whileCapturing(everyStage(9), func() {
+	first := everyStage(9)
+	first.From, first.What = "the first", "every packet"
+	b.whileCapturing(first, func() {
 		_, err := b.engine.Capture(t.Context(), everyStage(9), nil)
-		if !errors.Is(err, ErrCapturing) {
-			t.Errorf("%v, want %v", err, ErrCapturing)
+		other, is := errors.AsType[*CapturingError](err)
+		running := b.engine.RunningCapture()
+		if !is || running == nil || other.RunningCapture != *running || running.From != "the first" ||
+			!strings.Contains(err.Error(), "of every packet, by the first") {
+			t.Errorf("%v; running %+v", err, running)
 		}
 	})
+	if running := b.engine.RunningCapture(); running != nil {
+		t.Errorf("%+v has ended and still runs", running)
+	}
 	for _, c := range []CaptureConfig{{}, {Stages: everyStage(1).Stages, Packets: 1, Bytes: 1, Snap: 1}} {
 		if _, err := b.engine.Capture(t.Context(), c, nil); err == nil {
 			t.Errorf("%+v is taken", c)

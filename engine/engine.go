@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"fulcrum/capture"
 	"fulcrum/conntrack"
 	"fulcrum/neighbour"
 	"fulcrum/ports"
@@ -39,6 +40,9 @@ type Config struct {
 	// after its last use of a queue. Drivers register their threads with them.
 	EnterThread func() error
 	LeaveThread func()
+	// CompileFilter compiles an expression in libpcap's language for captures. Without it there are
+	// no such captures. Any goroutine may call it.
+	CompileFilter func(expression string) (*capture.Program, error)
 	// Seed makes hashing and local ports repeatable in tests. Zero draws secrets.
 	Seed uint64
 }
@@ -74,7 +78,7 @@ type Engine struct {
 	limits        limits
 	inquiries     inquiries
 
-	capturing sync.Mutex // held while a capture runs
+	capture atomic.Pointer[RunningCapture] // nil unless a capture runs
 	// listing is held for one piece of a listing, so that several listings cost a worker as much
 	// as one.
 	listing sync.Mutex

@@ -105,6 +105,9 @@ func (w *Worker) takeOver() int {
 		h.pull(&w.rx)
 		n += w.rx.N
 		w.counters.totals.TakenOver += uint64(w.rx.N)
+		if w.tap != nil {
+			w.tap.tookOver(&w.rx)
+		}
 		w.process(&w.rx)
 	}
 	return n

@@ -11,7 +11,12 @@ import (
 // tap copies packets of one worker for a capture. A worker without tap pays for one or two
 // comparisons a burst, and for one for each dropped packet.
 type tap struct {
-	filter capture.Filter
+	filter  capture.Filter
+	program *capture.Program // nil matches all
+	// pursuit and late select packets of sessions: those that this worker received, sent or dropped,
+	// and those that another worker received. Both are nil if sessions do not matter.
+	pursuit, late *pursuit
+
 	stages [capture.NumStages]bool
 	ring   *capture.Ring
 	worker uint16
@@ -44,6 +49,21 @@ func (t *tap) exchanged(port int, out, rx *ports.Burst) {
 	}
 }
 
+// tookOver copies what another worker has received, if only this worker's session table tells that
+// it belongs to a session that is captured.
+func (t *tap) tookOver(rx *ports.Burst) {
+	if t.late == nil || !t.stages[capture.Rx] {
+		return
+	}
+	t.now = time.Now().UnixNano()
+	for i := range rx.Slice() {
+		p := &rx.Packets[i]
+		if t.late.selects(p.Bytes()) && t.matches(p.Bytes()) {
+			t.put(p, capture.Rx, p.Port, Taken)
+		}
+	}
+}
+
 // dropped copies a packet that is dropped.
 func (t *tap) dropped(p *ports.Packet, why Verdict) {
 	if t.stages[capture.Drop] {
@@ -52,10 +72,19 @@ func (t *tap) dropped(p *ports.Packet, why Verdict) {
 }
 
 func (t *tap) copy(p *ports.Packet, stage capture.Stage, port uint16, why Verdict) {
-	if frame := p.Bytes(); t.filter.Match(frame, &t.parsed) {
-		t.ring.Put(capture.Record{
-			Time: t.now, Stage: stage, Reason: uint8(why),
-			Port: port, Worker: t.worker, Data: frame,
-		})
+	if frame := p.Bytes(); t.matches(frame) && (t.pursuit == nil || t.pursuit.selects(frame)) {
+		t.put(p, stage, port, why)
 	}
+}
+
+// matches reports whether the filter and the program select a frame.
+func (t *tap) matches(frame []byte) bool {
+	return t.filter.Match(frame, &t.parsed) && (t.program == nil || t.program.Match(frame))
+}
+
+func (t *tap) put(p *ports.Packet, stage capture.Stage, port uint16, why Verdict) {
+	t.ring.Put(capture.Record{
+		Time: t.now, Stage: stage, Reason: uint8(why),
+		Port: port, Worker: t.worker, Data: p.Bytes(),
+	})
 }

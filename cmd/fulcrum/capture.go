@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -23,6 +24,8 @@ import (
 // captureOptions holds the flags of fulcrum capture.
 type captureOptions struct {
 	where
+	expression           string
+	session              string
 	filter, file         string
 	stages               []string
 	packets, bytes, snap int
@@ -32,21 +35,25 @@ type captureOptions struct {
 func newCaptureCommand() *cobra.Command {
 	var o captureOptions
 	c := &cobra.Command{
-		Use:   "capture -w FILE",
+		Use:   "capture -w FILE [EXPRESSION]",
 		Short: "Record packets of a running director, with the reasons of drops",
 		Long: "capture records packets as pcapng, for Wireshark: as they arrive (rx), as they leave (tx), or as\n" +
-			"they are dropped (drop). A comment of a dropped packet gives the reason. capture ends at one of\n" +
-			"its limits, or on SIGINT. It never delays forwarding: packets that arrive faster than they can be\n" +
+			"they are dropped (drop). A comment of a dropped packet gives the reason. EXPRESSION is one of\n" +
+			"tcpdump's (man pcap-filter). capture ends at one of its limits, or on SIGINT, and says how many\n" +
+			"packets it has recorded. It never delays forwarding: packets that arrive faster than they can be\n" +
 			"written are missed, and counted.",
-		Example: `  fulcrum capture --filter "tcp and host 10.0.0.1 and port 80" --stage rx,drop -w file.pcapng`,
-		Args:    cobra.NoArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
+		Example: `  fulcrum capture --stage rx,drop -w file.pcapng 'tcp port 80 and host 10.0.0.1'
+  fulcrum capture --stage rx,tx -w file.pcapng --session '198.51.100.7:4242 10.0.0.100:80'`,
+		RunE: func(c *cobra.Command, words []string) error {
+			o.expression = strings.Join(words, " ")
 			return o.run(c.Context(), c.OutOrStdout(), c.ErrOrStderr())
 		},
 	}
 	o.addFlags(c)
+	c.Flags().StringVar(&o.session, "session", "",
+		"record only packets of these sessions, on both legs: '[PROTOCOL] CLIENT[:PORT] [VIP[:PORT]]'")
 	c.Flags().StringVar(&o.filter, "filter", "",
-		"record only these packets: arp, ip, ip6, tcp, udp, sctp, icmp, icmp6, fragment, [src|dst] host, net, port;\n"+
+		"record only these packets, in the director's own words: arp, ip, ip6, tcp, udp, sctp, icmp, icmp6, fragment, [src|dst] host, net, port;\n"+
 			"not, and, or, ( )")
 	c.Flags().StringSliceVar(&o.stages, "stage", []string{"rx"},
 		"record packets at these points: rx, tx, drop, or several")
@@ -78,54 +85,100 @@ func (o *captureOptions) run(ctx context.Context, stdout, stderr io.Writer) erro
 	if err != nil {
 		return err
 	}
-	ctx, cancel := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	interrupted, cancel := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer cancel()
-	answer, err := client.Get(ctx, "capture", url.Values{
-		"filter": {o.filter}, "stage": o.stages, "packets": {strconv.Itoa(o.packets)}, "bytes": {strconv.Itoa(o.bytes)},
-		"snap": {strconv.Itoa(o.snap)}, "seconds": {strconv.Itoa(int(o.duration / time.Second))},
-	})
-	if errors.Is(err, context.Canceled) {
+	streaming, abort := context.WithCancel(ctx)
+	defer abort()
+	unstarted := context.AfterFunc(interrupted, abort)
+	answer, err := client.Get(streaming, "capture", o.query())
+	if !unstarted() || errors.Is(err, context.Canceled) {
 		return errors.New("no packet was recorded")
 	}
 	if err != nil {
 		return err
 	}
 	defer answer.Body.Close()
-	if err := o.save(answer.Body, stdout); err != nil && ctx.Err() == nil {
-		return err
+	defer context.AfterFunc(interrupted, func() {
+		endCapture(ctx, client, answer.Header.Get(api.CaptureHeader), abort)
+	})()
+	var counted capture.Counter
+	err = o.save(answer.Body, stdout, &counted)
+	if errors.Is(err, context.Canceled) {
+		err = nil // interrupted, and the director did not end the capture in time
 	}
-	return endOfCapture(answer.Trailer, stderr)
+	return errors.Join(err, endOfCapture(counted.Packets, answer.Trailer, stderr))
 }
 
-// save writes the capture to the file.
-func (o *captureOptions) save(from io.Reader, stdout io.Writer) error {
+// query returns the parameters of the request.
+func (o *captureOptions) query() url.Values {
+	q := url.Values{
+		"stage": o.stages, "packets": {strconv.Itoa(o.packets)}, "bytes": {strconv.Itoa(o.bytes)},
+		"snap": {strconv.Itoa(o.snap)}, "seconds": {strconv.Itoa(int(o.duration / time.Second))},
+	}
+	for name, text := range map[string]string{
+		"expression": o.expression, "session": o.session, "filter": o.filter,
+	} {
+		if text != "" {
+			q.Set(name, text)
+		}
+	}
+	return q
+}
+
+// endPatience is how long the director may take to end an interrupted capture.
+const endPatience = 3 * time.Second
+
+// endCapture asks the director to end the capture, so that the stream comes to its end and tells
+// what was missed. It aborts the stream if that takes too long.
+func endCapture(ctx context.Context, client *api.Client, id string, abort func()) {
+	ctx, cancel := context.WithTimeout(ctx, endPatience)
+	defer cancel()
+	if client.Do(ctx, http.MethodDelete, "capture/"+url.PathEscape(id), nil, nil) != nil {
+		abort()
+		return
+	}
+	time.AfterFunc(endPatience, abort)
+}
+
+// save writes the capture to the file and, once written, to the counter.
+func (o *captureOptions) save(from io.Reader, stdout io.Writer, counted *capture.Counter) error {
 	if o.file == "-" {
-		return copyCapture(stdout, from)
+		return copyCapture(io.MultiWriter(stdout, counted), from)
 	}
 	file, err := os.Create(o.file)
 	if err != nil {
 		return fmt.Errorf("write the capture: %w; see -w", err)
 	}
-	return errors.Join(copyCapture(file, from), file.Close())
+	return errors.Join(copyCapture(io.MultiWriter(file, counted), from), file.Close())
 }
 
 // copyCapture distinguishes a director that broke off from a file that cannot be written. Errors of
 // the file name it.
 func copyCapture(to io.Writer, from io.Reader) error {
 	_, err := io.Copy(to, from)
-	if _, ours := errors.AsType[*fs.PathError](err); err == nil || ours {
+	_, ours := errors.AsType[*fs.PathError](err)
+	if err == nil || ours || errors.Is(err, context.Canceled) {
 		return err
 	}
 	return fmt.Errorf("the director broke off the capture: %w", err)
 }
 
-// endOfCapture reports how the capture ended. A capture that was interrupted here has no trailer.
-func endOfCapture(trailer http.Header, stderr io.Writer) error {
+// endOfCapture prints how many packets were recorded and missed, and returns the director's error.
+// Without the end of the stream there is no trailer.
+func endOfCapture(packets int, trailer http.Header, stderr io.Writer) error {
+	missed := trailer.Get(api.MissedTrailer)
+	switch missed {
+	case "0":
+		fmt.Fprintf(stderr, "%s, 0 missed\n", count(packets, "packet"))
+	case "":
+		fmt.Fprintf(stderr, "%s; the director did not say how many were missed\n",
+			count(packets, "packet"))
+	default:
+		fmt.Fprintf(stderr, "%s, %s missed: they arrived faster than they could be written; "+
+			"narrow the filter\n", count(packets, "packet"), missed)
+	}
 	if e := trailer.Get(api.ErrorTrailer); e != "" {
 		return errors.New(e)
-	}
-	if n := trailer.Get(api.MissedTrailer); n != "" && n != "0" {
-		fmt.Fprintf(stderr, "%s packets were missed: they arrived faster than they could be written; narrow the filter\n", n)
 	}
 	return nil
 }

@@ -135,6 +135,10 @@ func showStatus(w io.Writer, s api.Status) {
 		fmt.Fprintf(w, "port %s\tguard: on, %s hidden from the kernel\n", p.Port,
 			count(int(p.Hidden), "packet"))
 	}
+	if c := s.Capture; c != nil {
+		fmt.Fprintf(w, "capture\tof %s, since %s, by %s\n", c.What, c.Since.Local().Format(time.DateTime),
+			c.From)
+	}
 	for _, c := range s.Conflicts[:min(len(s.Conflicts), mostVIPs)] {
 		fmt.Fprintf(w, "address conflict\t%s on %s: claimed by %s, %s, last at %s\n", c.Address, c.Port,
 			c.MAC, count(int(c.Claims), "time"), c.Last.Local().Format(time.DateTime))

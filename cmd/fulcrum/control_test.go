@@ -62,7 +62,11 @@ func TestCapturesWhileRunning(t *testing.T) {
 	file, socket := withControl(t, "net_null0,no-rx=1", "net_null0,size=64")
 	newProgram(t, "run", "--config", file).start().awaitReady()
 	recorded := filepath.Join(t.TempDir(), "drops.pcapng")
-	ask(t, 0, "capture", "--stage", "rx,drop", "-c", "200", "-w", recorded, "--socket", socket)
+	_, said := ask(t, 0, "capture", "--stage", "rx,drop", "-c", "200", "-w", recorded, "--socket",
+		socket, "ether", "src", "0:0:0:0:0:0", "and", "greater", "60")
+	if !strings.HasPrefix(said, "200 packets, ") || !strings.Contains(said, " missed") {
+		t.Errorf("at the end it says %q", said)
+	}
 	packets := packetsIn(t, recorded)
 	if packets != 200 {
 		t.Errorf("%d packets, want 200", packets)
@@ -79,7 +83,68 @@ func TestCapturesWhileRunning(t *testing.T) {
 	if !strings.Contains(complaint, `word 1 is "tpc"`) {
 		t.Errorf("it complains: %s", complaint)
 	}
+	_, complaint = ask(t, 1, "capture", "-w", recorded, "--socket", socket, "tcp[")
+	if !strings.Contains(complaint, `expression "tcp[": `) ||
+		!strings.Contains(complaint, "syntax error: see man pcap-filter") {
+		t.Errorf("it complains: %s", complaint)
+	}
 	ask(t, 2, "capture", "--socket", socket)
+}
+
+// TestCaptureThatIsInterrupted: status and other captures name it while it runs. On SIGINT it ends
+// in order, and says what it has recorded.
+func TestCaptureThatIsInterrupted(t *testing.T) {
+	needRoot(t)
+	file, socket := withControl(t)
+	newProgram(t, "run", "--config", file).start().awaitReady()
+	recorded := filepath.Join(t.TempDir(), "none.pcapng")
+	p := newProgram(t, "capture", "-w", recorded, "--socket", socket, "tcp port 80").start()
+	awaitStatus(t, socket, `of "tcp port 80", since `)
+	_, refused := ask(t, 1, "capture", "-w", "-", "--socket", socket)
+	who := fmt.Sprintf(`(process %d of user %d)`, p.command.Process.Pid, os.Getuid())
+	if !strings.Contains(refused, `of "tcp port 80", by fulcrum`) || !strings.Contains(refused, who) {
+		t.Errorf("a second capture is refused: %s, want %s", refused, who)
+	}
+	awaitFile(t, recorded)
+	p.signal(syscall.SIGINT)
+	if status := p.end(); status != 0 || p.stderr.String() != "0 packets, 0 missed\n" {
+		t.Errorf("exit status %d, and it says %s", status, p.stderr.String())
+	}
+}
+
+// TestCaptureOfADirectorThatFails: the command says that it did not come to its end.
+func TestCaptureOfADirectorThatFails(t *testing.T) {
+	needRoot(t)
+	file, socket := withControl(t)
+	director := newProgram(t, "run", "--config", file).start().awaitReady()
+	recorded := filepath.Join(t.TempDir(), "none.pcapng")
+	p := newProgram(t, "capture", "-w", recorded, "--socket", socket).start()
+	awaitFile(t, recorded)
+	director.signal(syscall.SIGKILL)
+	director.end()
+	status, said := p.end(), p.stderr.String()
+	if status != 1 || !strings.Contains(said, "the director broke off the capture") ||
+		!strings.Contains(said, "0 packets; the director did not say how many were missed") {
+		t.Errorf("exit status %d, and it says %s", status, said)
+	}
+}
+
+// awaitStatus waits until fulcrum status shows a text.
+func awaitStatus(t *testing.T, socket, text string) {
+	t.Helper()
+	eventually(t, text, func() bool {
+		said, _ := ask(t, 0, "status", "--socket", socket)
+		return strings.Contains(said, text)
+	})
+}
+
+// awaitFile waits until a file has contents.
+func awaitFile(t *testing.T, name string) {
+	t.Helper()
+	eventually(t, name, func() bool {
+		info, err := os.Stat(name)
+		return err == nil && info.Size() > 0
+	})
 }
 
 func packetsIn(t *testing.T, name string) (packets int) {

@@ -116,7 +116,8 @@ func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cfg.Director.Log}))
 	d, err := director.New(director.Config{
-		Config: cfg, File: o.config, State: o.state, Devices: &dpdkDevices{log: log}, Log: log,
+		Config: cfg, File: o.config, State: o.state, Devices: &dpdkDevices{log: log},
+		CompileFilter: compileFilter, Log: log,
 	})
 	if err != nil {
 		return err
