@@ -18,6 +18,9 @@ func (r *Report) PortWarnings() []PortWarning {
 		case !p.Up:
 			all = append(all, PortWarning{p.Name, "the link is down"})
 		}
+		if p.Renamed != "" {
+			all = append(all, PortWarning{p.Name, RenamedWarning(p.Renamed)})
+		}
 		if p.Oversized > 0 {
 			all = append(all, PortWarning{p.Name, OversizedWarning(p.Oversized)})
 		}
@@ -29,4 +32,10 @@ func (r *Report) PortWarnings() []PortWarning {
 func OversizedWarning(packets uint64) string {
 	return fmt.Sprintf("%d packets longer than the MTU; switch off the senders' offloads: "+
 		"ethtool -K DEV tx off tso off gso off, and gro off on the port's interface", packets)
+}
+
+// RenamedWarning says what the new name of a port's network interface means.
+func RenamedWarning(name string) string {
+	return fmt.Sprintf("its network interface is renamed to %s; name it so in the port's device "+
+		"before the director starts again", name)
 }

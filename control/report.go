@@ -67,6 +67,8 @@ type PortReport struct {
 	Oversized        uint64 `json:"oversized"`
 	Up               bool   `json:"link_up"`        // the link carries packets
 	Gone             bool   `json:"interface_gone"` // the kernel's interface was deleted
+	// Renamed is the present name of the kernel's interface if it was renamed, or "".
+	Renamed string `json:"interface_renamed,omitempty"`
 }
 
 // WorkerReport contains a worker's counters. A packet is handed over to the worker that has its
@@ -139,7 +141,7 @@ func NewReport(c *config.Config, e engine.Report) Report {
 			Missed: p.Device.RxMissed, NoBuffer: p.Device.RxNoBuffer,
 			RxErrors: p.Device.RxErrors, TxErrors: p.Device.TxErrors, Conflicts: p.Conflicts,
 			PartialChecksums: p.PartialChecksums, Oversized: p.Oversized, Up: p.Link.Up,
-			Gone: p.Link.Gone,
+			Gone: p.Link.Gone, Renamed: p.Link.Renamed,
 		})
 	}
 	for _, w := range e.Workers {

@@ -28,6 +28,8 @@ type watching struct {
 	told   offloads
 	gone   []bool // by port: the loss of its interface was logged
 	logged uint64 // number of the last conflict that was logged
+
+	renamed []string // by port: the new name of its interface that was logged, or ""
 }
 
 func (w *watching) Start() error {
@@ -35,6 +37,7 @@ func (w *watching) Start() error {
 	w.links.look(w.devices.ports)
 	w.told = make(offloads, len(w.devices.ports))
 	w.gone = make([]bool, len(w.devices.ports))
+	w.renamed = make([]string, len(w.devices.ports))
 	w.done.Go(w.watch)
 	return nil
 }

@@ -52,6 +52,9 @@ type Link struct {
 	// namespace: no packet will pass again. Returned means that another one has its name by now, and
 	// a port opened anew would work.
 	Gone, Returned bool
+	// Renamed is the present name of the kernel's interface if it was renamed, or "". The port goes
+	// on; a port opened anew would not find it.
+	Renamed string
 }
 
 // Stats are the counters of a device since it was started.

@@ -25,7 +25,7 @@ type ethtoolRequest struct {
 // ethtool reads or sets a feature of the interface.
 func (i *networkInterface) ethtool(value ethtoolValue) (ethtoolValue, error) {
 	request := &ethtoolRequest{value: &value}
-	copy(request.name[:unix.IFNAMSIZ-1], i.name)
+	copy(request.name[:unix.IFNAMSIZ-1], i.current())
 	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(i.socket), unix.SIOCETHTOOL,
 		uintptr(unsafe.Pointer(request)))
 	runtime.KeepAlive(request)

@@ -76,6 +76,7 @@ func (p *port) link() ports.Link {
 	if below := cmp.Or(p.found, p.made); below != nil {
 		l.Gone, l.Returned = below.gone()
 		l.Up = l.Up && !l.Gone
+		l.Renamed = below.renamed()
 	}
 	return l
 }
