@@ -14,8 +14,8 @@ type foreign struct {
 }
 
 // foreigns are the configurations that commands of Fulcrum read. The words of the first are those
-// that begin a block in dpvs.conf, those of the second in keepalived.conf(5). Both have global_defs,
-// so what only dpvs.conf has is looked for first.
+// that begin a block in dpvs.conf, those of the second in keepalived.conf(5). Both have
+// global_defs, so what only dpvs.conf has is looked for first.
 var foreigns = []foreign{
 	{
 		regexp.MustCompile(`^[ \t]*(<init>[ \t]*)?(netif|worker|timer|neigh|ipset|ipv4|ipv6|ctrl|ipvs)_defs` +

@@ -24,7 +24,8 @@ type Import struct {
 	// Sessions is the number of sessions of one NUMA node.
 	Sessions int
 	Timeouts map[lvs.State]time.Duration // of TCP's states, and of UDP
-	Left     []string                    // what is not carried over: place, subject and reason, one line each
+	// Left is what is not carried over: place, subject and reason, one line each.
+	Left []string
 }
 
 // Port is a device of DPVS, or several that are bonded.

@@ -22,8 +22,8 @@ type request struct {
 	_     [16]byte
 }
 
-// Get returns a feature of an interface in the namespace of a socket of any kind. The command is one
-// of unix.ETHTOOL_G..., such as unix.ETHTOOL_GGRO; 0 is off. The error is a unix.Errno.
+// Get returns a feature of an interface in the namespace of a socket of any kind. The command is
+// one of unix.ETHTOOL_G..., such as unix.ETHTOOL_GGRO; 0 is off. The error is a unix.Errno.
 func Get(socket int, device string, command uint32) (uint32, error) {
 	return call(socket, device, value{command: command})
 }

@@ -17,8 +17,8 @@ import (
 )
 
 // meant returns the service and the real server that a user names: a service by its VIP too, a real
-// server without its port, as long as both together are unique. An empty server stands for none. Names that
-// are complete are not looked up.
+// server without its port, as long as both together are unique. An empty server stands for none.
+// Names that are complete are not looked up.
 func (a *asking) meant(c *cobra.Command, service, server string) (_, _ string, err error) {
 	_, vip := addressOf(service)
 	_, addressErr := netip.ParseAddrPort(server)
