@@ -3,6 +3,6 @@
 //
 // The import has three steps: lines to words, words to blocks, blocks to keys of a configuration.
 // Mistakes are errors with their places. What has no meaning here is a note with its place. The
-// facts are those of DPVS 1.9: src/parser.c for the grammar, conf/dpvs.conf.items for the keys.
+// facts are those of DPVS's src/parser.c for the grammar, and conf/dpvs.conf.items for the keys.
 // Addresses and services are not in dpvs.conf. Anyone may call it.
 package dpvs
