@@ -7,6 +7,11 @@ const subBuckets = 64
 
 // Histogram counts durations of up to 4 seconds, in nanoseconds. As in HDR histograms, buckets of
 // longer durations are wider. Counting allocates nothing.
+//
+// HdrHistogram's Go library (v1.4.0) was compared by the cost of counting alone, on a machine with
+// other work: 4.3 to 6.8 ns a value, where this one takes 1.6 to 2.2. At 10 million packets a
+// second there are 100 ns for a packet. With two digits, which is about this precision, it takes
+// 27 KiB instead of 14. Its maximum is that of a bucket: 4009754623 for 4000000001.
 type Histogram struct {
 	counts [27 * subBuckets]uint64
 	total  uint64

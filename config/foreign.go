@@ -14,8 +14,14 @@ type foreign struct {
 }
 
 // foreigns are the configurations that commands of Fulcrum read. The words of the first are those
-// that begin a block in keepalived.conf(5).
+// that begin a block in dpvs.conf, those of the second in keepalived.conf(5). Both have
+// global_defs, so what only dpvs.conf has is looked for first.
 var foreigns = []foreign{
+	{
+		regexp.MustCompile(`^[ \t]*(<init>[ \t]*)?(netif|worker|timer|neigh|ipset|ipv4|ipv6|ctrl|ipvs)_defs` +
+			`[ \t]*\{?[ \t\r]*$`),
+		"is a dpvs.conf, not TOML", "convert it: fulcrum import dpvs %s",
+	},
 	{
 		regexp.MustCompile(`^[ \t]*(global_defs|vrrp_\w+|virtual_server(_group)?|` +
 			`static_(ipaddress|routes|rules)|local_address_group)\b[^=\n]*\{?[ \t\r]*$`),
@@ -29,12 +35,12 @@ var foreigns = []foreign{
 }
 
 // foreignProblem returns the problem of text that another program reads, on the first line that
-// shows it.
+// shows which one.
 func foreignProblem(name, text string) (Problem, bool) {
-	n := 0
-	for line := range strings.Lines(text) {
-		n++
-		for _, f := range foreigns {
+	for _, f := range foreigns {
+		n := 0
+		for line := range strings.Lines(text) {
+			n++
 			if f.line.MatchString(strings.TrimRight(line, "\n")) {
 				return Problem{
 					File: name, Line: n, Key: "syntax", What: f.what, Right: fmt.Sprintf(f.remedy, name),

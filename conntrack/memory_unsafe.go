@@ -19,12 +19,18 @@ const (
 	hugePageSize = 2 << 20
 )
 
+// Size returns the memory in bytes of a table of n4 IPv4 and n6 IPv6 sessions.
+func Size(n4, n6 int) int {
+	n := n4 + n6
+	return sizeInLines[Session](n) + sizeInLines[Addresses6](n6) +
+		sizeInLines[bucket](bucketsFor(2*n)) + sizeInLines[uint16](n)
+}
+
 // mapMemory maps the memory of a table of n4 IPv4 and n6 IPv6 sessions.
 func (t *Table) mapMemory(n4, n6 int, huge bool) error {
 	n := n4 + n6
 	buckets := bucketsFor(2 * n)
-	size := sizeInLines[Session](n) + sizeInLines[Addresses6](n6) + sizeInLines[bucket](buckets) +
-		sizeInLines[uint16](n)
+	size := Size(n4, n6)
 	if err := t.mapBytes(size, huge); err != nil {
 		return fmt.Errorf("map %d MiB: %w", size>>20, err)
 	}

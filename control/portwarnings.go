@@ -21,6 +21,9 @@ func (r *Report) PortWarnings() []PortWarning {
 		if p.loweredMTU() {
 			all = append(all, PortWarning{p.Name, LoweredMTUWarning(p.InterfaceMTU, p.MTU)})
 		}
+		if p.Renamed != "" {
+			all = append(all, PortWarning{p.Name, RenamedWarning(p.Renamed)})
+		}
 		if p.Oversized > 0 {
 			all = append(all, PortWarning{p.Name, OversizedWarning(p.Oversized)})
 		}
@@ -45,4 +48,10 @@ func (p *PortReport) loweredMTU() bool { return p.InterfaceMTU > 0 && p.Interfac
 func LoweredMTUWarning(lowered, mtu int) string {
 	return fmt.Sprintf("the interface's MTU was lowered to %d, and the port's is %d: longer packets are "+
 		"lost; raise it again, or start the director anew to use it", lowered, mtu)
+}
+
+// RenamedWarning says what the new name of a port's network interface means.
+func RenamedWarning(name string) string {
+	return fmt.Sprintf("its network interface is renamed to %s; name it so in the port's device "+
+		"before the director starts again", name)
 }

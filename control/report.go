@@ -75,6 +75,8 @@ type PortReport struct {
 	Hidden  uint64 `json:"guard_hidden"`
 	// KernelAnswers say why the kernel answers packets of the director too.
 	KernelAnswers []string `json:"kernel_answers,omitempty"`
+	// Renamed is the present name of the kernel's interface if it was renamed, or "".
+	Renamed string `json:"interface_renamed,omitempty"`
 }
 
 // WorkerReport contains a worker's counters. A packet is handed over to the worker that has its
@@ -147,7 +149,7 @@ func NewReport(c *config.Config, e engine.Report) Report {
 			Missed: p.Device.RxMissed, NoBuffer: p.Device.RxNoBuffer,
 			RxErrors: p.Device.RxErrors, TxErrors: p.Device.TxErrors, Conflicts: p.Conflicts,
 			PartialChecksums: p.PartialChecksums, Oversized: p.Oversized, Up: p.Link.Up,
-			Gone: p.Link.Gone, MTU: p.MTU, InterfaceMTU: p.Link.MTU,
+			Gone: p.Link.Gone, MTU: p.MTU, InterfaceMTU: p.Link.MTU, Renamed: p.Link.Renamed,
 		})
 	}
 	for _, w := range e.Workers {

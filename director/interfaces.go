@@ -1,6 +1,11 @@
 package director
 
-import "fmt"
+import (
+	"fmt"
+
+	"fulcrum/control"
+	"fulcrum/ports"
+)
 
 // InterfaceReplaced is the error of a director that has ended because the network interface of a
 // port was deleted and made again. A director that is started anew opens it.
@@ -24,8 +29,17 @@ func (w *watching) watchInterfaces() {
 				"director ends when the interface is made again", "port", p.Name(), "device", device)
 		}
 		w.gone[i] = l.Gone
+		w.watchName(i, l)
 		if l.Returned {
 			w.workers.end(&InterfaceReplaced{p.Name(), device})
 		}
 	}
+}
+
+// watchName logs each new name of a port's interface, which goes on.
+func (w *watching) watchName(port int, l ports.Link) {
+	if l.Renamed != w.renamed[port] && l.Renamed != "" {
+		w.cfg.Log.Warn(control.RenamedWarning(l.Renamed), "port", w.devices.ports[port].Name())
+	}
+	w.renamed[port] = l.Renamed
 }

@@ -41,3 +41,30 @@ func TestInterfaceIsReplaced(t *testing.T) {
 		t.Errorf("it ended with %v", replaced)
 	}
 }
+
+// TestInterfaceIsRenamed: the director goes on, and says once what the interface is called now.
+func TestInterfaceIsRenamed(t *testing.T) {
+	b, log := newLoggingBed(t)
+	if err := b.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"eth9", "eth8"} {
+		b.devices.port.SetLink(ports.Link{Up: true, Renamed: name})
+		b.eventually("a line in the log", func() bool { return len(log.lines("renamed to "+name)) > 0 })
+		w := b.Report().PortWarnings()
+		if len(w) != 1 || w[0].Port != "front" || !strings.Contains(w[0].Warning, "renamed to "+name) {
+			t.Errorf("warnings: %+v", w)
+		}
+	}
+	if l := log.lines("renamed to"); len(l) != 2 || !strings.Contains(l[0], "port=front") {
+		t.Errorf("lines: %q", l)
+	}
+	if l := log.lines("link down"); len(l) > 0 {
+		t.Errorf("lines: %q", l)
+	}
+	b.devices.port.SetLink(ports.Link{Up: true})
+	b.eventually("no warning", func() bool { return len(b.Report().PortWarnings()) == 0 })
+	if err := b.Stop(); err != nil {
+		t.Error(err)
+	}
+}

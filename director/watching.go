@@ -29,6 +29,8 @@ type watching struct {
 	gone   []bool // by port: the loss of its interface was logged
 	mtus   mtus
 	logged uint64 // number of the last conflict that was logged
+
+	renamed []string // by port: the new name of its interface that was logged, or ""
 }
 
 func (w *watching) Start() error {
@@ -37,6 +39,7 @@ func (w *watching) Start() error {
 	w.told = make(offloads, len(w.devices.ports))
 	w.gone = make([]bool, len(w.devices.ports))
 	w.mtus = make(mtus, len(w.devices.ports))
+	w.renamed = make([]string, len(w.devices.ports))
 	w.done.Go(w.watch)
 	return nil
 }

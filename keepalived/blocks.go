@@ -1,6 +1,10 @@
 package keepalived
 
-import "strings"
+import (
+	"strings"
+
+	"fulcrum/foreign"
+)
 
 // entry is the words of a line, with the block that they open.
 type entry struct {
@@ -22,18 +26,18 @@ func (e *entry) value() string {
 
 // nester builds blocks from words.
 type nester struct {
-	*report
+	*foreign.Report
 	within []*entry // the open blocks; the first is the whole configuration
 	last   *entry   // the entry that the line's words belong to; nil at its beginning
 }
 
 // nest builds blocks from lines. It reports unmatched braces.
-func nest(r *report, lines []line) []*entry {
-	n := nester{report: r, within: []*entry{{}}}
+func nest(r *foreign.Report, lines []line) []*entry {
+	n := nester{Report: r, within: []*entry{{}}}
 	for _, l := range lines {
 		all, err := words(l.text)
 		if err != nil {
-			n.wrong(l.place, "%v", err)
+			n.Wrong(l.place, "%v", err)
 		}
 		for _, w := range all {
 			n.take(l.place, w)
@@ -41,7 +45,7 @@ func nest(r *report, lines []line) []*entry {
 		n.last = nil
 	}
 	for _, e := range n.within[1:] {
-		n.wrong(e.place, "%s: unterminated block: add }", e)
+		n.Wrong(e.place, "%s: unterminated block: add }", e)
 	}
 	return n.within[0].block
 }
@@ -74,11 +78,11 @@ var outermost = map[string]bool{
 func (n *nester) checkPlace(top *entry) {
 	switch key := n.last.words[0]; {
 	case outermost[key] && len(n.within) > 1:
-		n.wrong(n.last.place, "%s: is inside the block of %s: is a } missing before it?", key, top)
+		n.Wrong(n.last.place, "%s: is inside the block of %s: is a } missing before it?", key, top)
 	case key == "real_server" && len(n.within) == 1:
-		n.wrong(n.last.place, "%s: is outside a virtual_server: is there an extra } before it?", key)
+		n.Wrong(n.last.place, "%s: is outside a virtual_server: is there an extra } before it?", key)
 	case key == "real_server" && len(top.words) > 0 && top.words[0] != "virtual_server":
-		n.wrong(n.last.place, "%s: is inside the block of %s: is a } missing before it?", key, top)
+		n.Wrong(n.last.place, "%s: is inside the block of %s: is a } missing before it?", key, top)
 	}
 }
 
@@ -91,10 +95,10 @@ func (n *nester) begin(at place) {
 	}
 	switch {
 	case e == nil:
-		n.wrong(at, "extra {: write a key before it")
+		n.Wrong(at, "extra {: write a key before it")
 		e = &entry{place: at}
 	case len(n.within) > maxDepth:
-		n.wrong(at, "blocks are nested more than %d deep", maxDepth)
+		n.Wrong(at, "blocks are nested more than %d deep", maxDepth)
 	}
 	e.open = true
 	n.within, n.last = append(n.within, e), nil
@@ -102,7 +106,7 @@ func (n *nester) begin(at place) {
 
 func (n *nester) end(at place) {
 	if n.last = nil; len(n.within) == 1 {
-		n.wrong(at, "extra }: remove it, or add the { that it closes")
+		n.Wrong(at, "extra }: remove it, or add the { that it closes")
 		return
 	}
 	n.within = n.within[:len(n.within)-1]

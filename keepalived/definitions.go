@@ -69,7 +69,7 @@ func (r *reader) fillIn(l line, depth int) {
 		r.lines = append(r.lines, l)
 		return
 	case depth == maxDepth || len(text) > maxLine:
-		r.wrong(l.place, "definitions use each other, or expand to a line of more than %d MiB",
+		r.Wrong(l.place, "definitions use each other, or expand to a line of more than %d MiB",
 			maxLine>>20)
 		return
 	}
@@ -104,7 +104,7 @@ func (r *reader) filledIn(text string) (string, bool) {
 func (r *reader) leaveUnused() {
 	for _, d := range r.long {
 		if !d.used {
-			r.leave(d.at, "$"+d.name, "is defined but not used")
+			r.Leave(d.at, "$"+d.name, "is defined but not used")
 		}
 	}
 }

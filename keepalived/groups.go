@@ -18,11 +18,11 @@ const (
 // takeGroup records a group under its name.
 func (i *importer) takeGroup(groups map[string]*entry, e *entry) {
 	if len(e.words) != 2 || !e.open {
-		i.wrong(e.place, "%s: write a name and a block after %s", e, e.words[0])
+		i.Wrong(e.place, "%s: write a name and a block after %s", e, e.words[0])
 		return
 	}
 	if first := groups[e.value()]; first != nil {
-		i.wrong(e.place, "%s: is already defined at %s: rename one of them", e, first.place)
+		i.Wrong(e.place, "%s: is already defined at %s: rename one of them", e, first.place)
 		return
 	}
 	groups[e.value()] = e
@@ -33,7 +33,7 @@ func (i *importer) groupAddresses(e *entry) []netip.AddrPort {
 	name := strings.Join(e.words[2:], " ")
 	group := i.groups[name]
 	if group == nil {
-		i.wrong(e.place, "%s: unknown virtual_server_group %q%s", e, name, hint(name))
+		i.Wrong(e.place, "%s: unknown virtual_server_group %q%s", e, name, hint(name))
 		return nil
 	}
 	all, known := i.expanded[group]
@@ -48,7 +48,7 @@ func (i *importer) groupAddresses(e *entry) []netip.AddrPort {
 func (i *importer) members(group *entry) (all []netip.AddrPort) {
 	for _, x := range group.block {
 		if all = append(all, i.member(x)...); len(all) > maxServices {
-			i.wrong(x.place, "%s: the group has more than %d addresses", x, maxServices)
+			i.Wrong(x.place, "%s: the group has more than %d addresses", x, maxServices)
 			return nil
 		}
 	}
@@ -58,7 +58,7 @@ func (i *importer) members(group *entry) (all []netip.AddrPort) {
 // member parses a group's "fwmark N" or "ADDRESSES [PORT]".
 func (i *importer) member(e *entry) []netip.AddrPort {
 	if e.words[0] == "fwmark" {
-		i.leave(e.place, e.String(), noMarks)
+		i.Leave(e.place, e.String(), noMarks)
 		return nil
 	}
 	addresses, err := span(e.words[0])
@@ -68,9 +68,9 @@ func (i *importer) member(e *entry) []netip.AddrPort {
 	}
 	switch {
 	case err != nil:
-		i.wrong(e.place, "%s: %v%s", e, err, hint(e.words[0]))
+		i.Wrong(e.place, "%s: %v%s", e, err, hint(e.words[0]))
 	case fine && port == 0:
-		i.leave(e.place, e.String(), everyPort)
+		i.Leave(e.place, e.String(), everyPort)
 	case fine:
 		return i.sockets(e, addresses, port)
 	}

@@ -6,8 +6,15 @@ import (
 	"strings"
 
 	"fulcrum/config"
+	"fulcrum/foreign"
 	"fulcrum/lvs"
 )
+
+// place is a line of a file, embedded in what was read from it.
+type place = foreign.Place
+
+// Problems are the mistakes of a configuration, each with its place: file:line: what is wrong.
+type Problems = foreign.Problems
 
 // Import is the result of reading a keepalived.conf.
 type Import struct {
@@ -22,29 +29,29 @@ type Import struct {
 func Load(file, id string) (*Import, error) { return load(disk{}, file, id) }
 
 func load(from files, file, id string) (*Import, error) {
-	r := reader{files: from, report: newReport(), id: id, definitions: map[string]*definition{}}
+	r := reader{files: from, Report: foreign.NewReport(), id: id, definitions: map[string]*definition{}}
 	if err := r.file(file); err != nil {
-		return nil, fmt.Errorf("cannot read %s: %w", printable(file), err)
+		return nil, fmt.Errorf("cannot read %s: %w", foreign.Printable(file), err)
 	}
 	r.leaveUnused()
-	entries := nest(r.report, r.lines)
-	if len(r.problems) > 0 && r.condition != nil {
-		r.wrong(*r.condition, "lines for some hosts (@host) are left out from here on: "+
+	entries := nest(r.Report, r.lines)
+	if r.Err() != nil && r.condition != nil {
+		r.Wrong(*r.condition, "lines for some hosts (@host) are left out from here on: "+
 			"name the host with --config-id")
 	}
-	if err := r.err(); err != nil {
+	if err := r.Err(); err != nil {
 		return nil, err
 	}
 	i := importer{
-		report: r.report, groups: map[string]*entry{},
+		Report: r.Report, groups: map[string]*entry{},
 		expanded: map[*entry][]netip.AddrPort{}, taken: map[lvs.ServiceID]place{},
 		localGroups: map[string]*entry{}, locals: map[*entry]*locals{},
 	}
 	i.takeAll(entries)
-	if err := i.err(); err != nil {
+	if err := i.Err(); err != nil {
 		return nil, err
 	}
-	return &Import{File: file, Services: i.services, Left: i.left()}, nil
+	return &Import{File: file, Services: i.services, Left: i.Left()}, nil
 }
 
 // TOML returns the services as [[service]] tables of a configuration file. Comments at its head
@@ -57,7 +64,7 @@ func (i *Import) TOML() string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "# Services of %s (%d, real servers: %d). "+
 		"Add ports, and routes to real servers behind gateways.\n",
-		printable(i.File), len(i.Services), servers)
+		foreign.Printable(i.File), len(i.Services), servers)
 	for _, l := range i.Left {
 		fmt.Fprintln(&text, "# not carried over:", l)
 	}

@@ -76,12 +76,12 @@ func (i *importer) leaveKey(e *entry) {
 	switch {
 	case known && usual == e.value():
 	case kind:
-		i.leave(e.place, key, why)
+		i.Leave(e.place, key, why)
 	case strings.HasSuffix(key, "_CHECK") || strings.HasSuffix(key, "_GET"):
-		i.leave(e.place, key, unchecked)
+		i.Leave(e.place, key, unchecked)
 	case absent[key] != "":
-		i.leave(e.place, e.String(), absent[key])
+		i.Leave(e.place, e.String(), absent[key])
 	default:
-		i.leave(e.place, e.String(), "has no counterpart in Fulcrum")
+		i.Leave(e.place, e.String(), "has no counterpart in Fulcrum")
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"fulcrum/foreign"
 )
 
 // Bounds of a configuration, so that reading a hostile one ends.
@@ -27,7 +29,7 @@ type line struct {
 // reader joins the lines of a configuration and its includes, with definitions replaced.
 type reader struct {
 	files
-	*report
+	*foreign.Report
 	id          string // of the host whose conditional lines are read; "" for none
 	definitions map[string]*definition
 	defining    *definition   // the definition that continues on the next line, or nil
@@ -54,7 +56,7 @@ func (r *reader) file(name string) error {
 	}
 	r.reading = append(r.reading, name)
 	for n, raw := range strings.Split(strings.TrimPrefix(string(text), "\ufeff"), "\n") {
-		r.take(line{place{name, n + 1}, uncomment(raw)}, 0)
+		r.take(line{place{File: name, Line: n + 1}, uncomment(raw)}, 0)
 	}
 	r.reading, r.defining = r.reading[:len(r.reading)-1], nil
 	return nil
@@ -90,15 +92,15 @@ var includes = regexp.MustCompile(`^include([rmwba]?)[ \t]+(.+)$`)
 // take executes includes, conditions and definitions, and keeps other lines. depth counts nested
 // definitions.
 func (r *reader) take(l line, depth int) {
-	if len(r.problems) > maxProblems {
+	if r.Full() {
 		return // enough to report
 	}
 	if len(l.text) > maxLine {
-		r.wrong(l.place, "line is longer than %d MiB", maxLine>>20)
+		r.Wrong(l.place, "line is longer than %d MiB", maxLine>>20)
 		return
 	}
 	if r.size += len(l.text) + 1; r.size > maxText {
-		r.wrong(l.place, "the configuration exceeds %d MiB with all files and definitions", maxText>>20)
+		r.Wrong(l.place, "the configuration exceeds %d MiB with all files and definitions", maxText>>20)
 		return
 	}
 	include := includes.FindStringSubmatch(l.text)
@@ -111,7 +113,7 @@ func (r *reader) take(l line, depth int) {
 	case l.text[0] == '@':
 		r.conditional(l, depth)
 	case l.text[0] == '~':
-		r.leave(l.place, l.text, "repeated lines (~SEQ, ~LST) are not supported: write each line out")
+		r.Leave(l.place, l.text, "repeated lines (~SEQ, ~LST) are not supported: write each line out")
 	case !r.define(l):
 		r.fillIn(l, depth)
 	}
@@ -126,7 +128,7 @@ func (r *reader) conditional(l line, depth int) {
 		if r.condition == nil {
 			r.condition = &l.place
 		}
-		r.leave(l.place, "@"+host+" "+key(rest),
+		r.Leave(l.place, "@"+host+" "+key(rest),
 			"applies to some hosts only: name the host with --config-id")
 	case (name == r.id) != others:
 		r.take(line{l.place, strings.TrimSpace(rest)}, depth)
@@ -146,10 +148,10 @@ func key(text string) string {
 func (r *reader) include(l line, how, pattern string) {
 	path := pattern
 	if !filepath.IsAbs(path) {
-		path = filepath.Join(filepath.Dir(l.file), path)
+		path = filepath.Join(filepath.Dir(l.File), path)
 	}
 	if len(path) > maxPath || r.paths > maxPaths {
-		r.wrong(l.place, "path is longer than %d bytes, or includes exceed %d paths", maxPath, maxPaths)
+		r.Wrong(l.place, "path is longer than %d bytes, or includes exceed %d paths", maxPath, maxPaths)
 		return
 	}
 	var names []string
@@ -157,19 +159,19 @@ func (r *reader) include(l line, how, pattern string) {
 		r.paths++
 		found := r.glob(p)
 		if len(found) == 0 && how != "" && strings.Contains("wba", how) {
-			r.wrong(l.place, "include %s: no such file: %s", pattern, p)
+			r.Wrong(l.place, "include %s: no such file: %s", pattern, p)
 		}
 		names = append(names, found...)
 	}
 	switch optional := strings.ContainsAny(path, "*?[{") && how != "m"; {
 	case len(names) == 0 && optional:
-		r.leave(l.place, l.text, "no file matches")
+		r.Leave(l.place, l.text, "no file matches")
 	case len(names) == 0 && how != "w" && how != "b" && how != "a":
-		r.wrong(l.place, "include %s: no such file: %s", pattern, path)
+		r.Wrong(l.place, "include %s: no such file: %s", pattern, path)
 	}
 	for _, name := range names {
 		if err := r.file(name); err != nil {
-			r.wrong(l.place, "include %s: %v", pattern, err)
+			r.Wrong(l.place, "include %s: %v", pattern, err)
 		}
 	}
 }

@@ -39,14 +39,14 @@ func (i *importer) takeLocals(s *service) bool {
 		return true // a group is ignored, as in DPVS
 	}
 	if s.localGroup == nil {
-		i.leave(s.place, s.String(), "mode "+s.Mode.String()+
+		i.Leave(s.place, s.String(), "mode "+s.Mode.String()+
 			" needs local addresses: name a local_address_group by laddr_group_name")
 		return false
 	}
 	name := strings.Join(s.localGroup.words[1:], " ")
 	group := i.localGroups[name]
 	if group == nil {
-		i.wrong(s.localGroup.place, "%s: unknown local_address_group %q%s",
+		i.Wrong(s.localGroup.place, "%s: unknown local_address_group %q%s",
 			s.localGroup, name, hint(name))
 		return false
 	}
@@ -66,7 +66,7 @@ func (i *importer) localsOf(group *entry) *locals {
 			case taken[a]:
 				continue
 			case len(l.all) == mostLocals:
-				i.wrong(e.place, "%s: the group has more than %d addresses", e, mostLocals)
+				i.Wrong(e.place, "%s: the group has more than %d addresses", e, mostLocals)
 				return l
 			case a.Is4():
 				l.v4 = append(l.v4, a)
@@ -81,11 +81,11 @@ func (i *importer) localsOf(group *entry) *locals {
 func (i *importer) localMember(e *entry) []netip.Addr {
 	addresses, err := span(e.words[0])
 	if err != nil {
-		i.wrong(e.place, "%s: %v%s", e, err, hint(e.words[0]))
+		i.Wrong(e.place, "%s: %v%s", e, err, hint(e.words[0]))
 		return nil
 	}
 	if e.value() != "" {
-		i.leave(e.place, "device "+e.value(), "routes choose the port of a local address")
+		i.Leave(e.place, "device "+e.value(), "routes choose the port of a local address")
 	}
 	var all []netip.Addr
 	for _, a := range addresses {

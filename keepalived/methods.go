@@ -46,7 +46,7 @@ func (i *importer) method(e *entry) method {
 	case strings.EqualFold(value, snat):
 		return method{Mode: lvs.NoMode, absent: snat}
 	case !known:
-		i.wrong(e.place, "unknown forwarding method %q: write NAT, DR, TUN or FNAT%s", value, hint(value))
+		i.Wrong(e.place, "unknown forwarding method %q: write NAT, DR, TUN or FNAT%s", value, hint(value))
 	case mode.Path() == lvs.Tunnel:
 		return tunnel(mode, e.words[2:])
 	}
@@ -76,12 +76,12 @@ func (i *importer) chooseMode(s *service) bool {
 		chosen = s.servers[0].method
 	}
 	if chosen.absent != "" {
-		i.leave(s.place, s.String(), chosen.why())
+		i.Leave(s.place, s.String(), chosen.why())
 		return false
 	}
 	for _, rs := range s.servers {
 		if rs.method != chosen {
-			i.leave(rs.place, rs.String(), "has mode "+rs.method.String()+" in a service of mode "+
+			i.Leave(rs.place, rs.String(), "has mode "+rs.method.String()+" in a service of mode "+
 				chosen.String()+": all real servers of a service share its mode, so this one is left out")
 		}
 	}

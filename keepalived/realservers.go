@@ -56,7 +56,7 @@ func (i *importer) takeServerKey(rs *server, e *entry) {
 func (i *importer) number(e *entry, least, most int) int {
 	n, err := strconv.Atoi(e.value())
 	if err != nil || n < least || n > most {
-		i.wrong(e.place, "invalid %s %q: write a number from %d to %d%s",
+		i.Wrong(e.place, "invalid %s %q: write a number from %d to %d%s",
 			e.words[0], e.value(), least, most, hint(e.value()))
 	}
 	return n
@@ -75,7 +75,7 @@ func (s *service) shareWeight() {
 // fixThresholds drops a lower threshold above the upper one, which has no effect.
 func (i *importer) fixThresholds(rs *server) {
 	if rs.LowerThreshold > rs.UpperThreshold {
-		i.leave(rs.place, fmt.Sprintf("%s: lthreshold %d", rs, rs.LowerThreshold),
+		i.Leave(rs.place, fmt.Sprintf("%s: lthreshold %d", rs, rs.LowerThreshold),
 			fmt.Sprintf("is above uthreshold %d", rs.UpperThreshold))
 		rs.LowerThreshold = 0
 	}
@@ -90,11 +90,11 @@ func (i *importer) realServers(s *service, c config.Service) []config.RealServer
 			continue
 		}
 		if s.locals != nil && !s.locals.reach(rs.Address.Addr()) {
-			i.leave(rs.place, rs.String(), s.localGroup.value()+" has no address of its IP version")
+			i.Leave(rs.place, rs.String(), s.localGroup.value()+" has no address of its IP version")
 			continue
 		}
 		if first, known := taken[rs.Address]; known {
-			i.leave(rs.place, rs.String(),
+			i.Leave(rs.place, rs.String(),
 				fmt.Sprintf("%s is already a real server of this service, at %s", rs.Address, first))
 			continue
 		}
@@ -111,7 +111,7 @@ func (i *importer) realAddress(rs server, c config.Service) netip.AddrPort {
 	fitting := netip.AddrPortFrom(rs.Address.Addr(), c.Address.Port())
 	switch {
 	case !c.Mode.Reaches(c.Address.Addr().Is6(), rs.Address.Addr().Is6()):
-		i.leave(rs.place, rs.String(), fmt.Sprintf("mode %s cannot forward to it from %s: "+
+		i.Leave(rs.place, rs.String(), fmt.Sprintf("mode %s cannot forward to it from %s: "+
 			"their IP versions differ", c.Mode, c.Address.Addr()))
 		return netip.AddrPort{}
 	case rs.Address.Port() == 0 || rs.Address == fitting:
@@ -119,7 +119,7 @@ func (i *importer) realAddress(rs server, c config.Service) netip.AddrPort {
 	case !c.Mode.FixedPort():
 		return rs.Address
 	}
-	i.leave(rs.place, "port of real_server",
+	i.Leave(rs.place, "port of real_server",
 		"mode "+c.Mode.String()+" does not rewrite ports: the service's port is used")
 	return fitting
 }

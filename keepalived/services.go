@@ -7,12 +7,13 @@ import (
 	"strings"
 
 	"fulcrum/config"
+	"fulcrum/foreign"
 	"fulcrum/lvs"
 )
 
 // importer turns blocks into services.
 type importer struct {
-	*report
+	*foreign.Report
 	groups      map[string]*entry           // virtual_server_group, by name
 	expanded    map[*entry][]netip.AddrPort // addresses of groups, once computed
 	localGroups map[string]*entry           // local_address_group, by name
@@ -44,14 +45,14 @@ func (i *importer) take(e *entry) {
 		i.takeService(e)
 	case "virtual_server_group", "local_address_group":
 	case "deny_address_group", "allow_address_group":
-		i.leave(e.place, key, noClients)
+		i.Leave(e.place, key, noClients)
 	case "global_defs":
 		i.takeGlobals(e)
 	case "lb_algo", "lvs_sched", "lb_kind", "lvs_method", "sorry_server":
-		i.wrong(e.place, "%s: is outside a virtual_server: is there an extra } before it?", e)
+		i.Wrong(e.place, "%s: is outside a virtual_server: is there an extra } before it?", e)
 	default:
 		if !i.undefined(e) {
-			i.leave(e.place, key, elsewhere)
+			i.Leave(e.place, key, elsewhere)
 		}
 	}
 }
@@ -60,7 +61,7 @@ func (i *importer) take(e *entry) {
 func (i *importer) takeGlobals(e *entry) {
 	for _, x := range e.block {
 		if why := globals[x.words[0]]; why != "" {
-			i.leave(x.place, x.String(), why)
+			i.Leave(x.place, x.String(), why)
 		}
 	}
 }
@@ -70,7 +71,7 @@ func (i *importer) undefined(e *entry) bool {
 	if e.words[0] != "" && e.words[0][0] != '$' {
 		return false
 	}
-	i.wrong(e.place, "%s: unknown key%s", e, hint(e.words[0]))
+	i.Wrong(e.place, "%s: unknown key%s", e, hint(e.words[0]))
 	return true
 }
 
@@ -100,11 +101,11 @@ type service struct {
 // takeService makes a service of a virtual server, or one service for each address of its group.
 func (i *importer) takeService(e *entry) {
 	if !e.open {
-		i.wrong(e.place, "%s: missing block: add { and }", e)
+		i.Wrong(e.place, "%s: missing block: add { and }", e)
 		return
 	}
 	if why := notHere(e); why != "" {
-		i.leave(e.place, e.String(), why)
+		i.Leave(e.place, e.String(), why)
 		return
 	}
 	mode, _ := lvs.ParseMethod(defaultMethod)
@@ -115,7 +116,7 @@ func (i *importer) takeService(e *entry) {
 	}
 	if s.Protocol == 0 {
 		s.Protocol = lvs.UDP
-		i.leave(s.place, e.words[0], "has no protocol and is UDP, as in keepalived: "+
+		i.Leave(s.place, e.words[0], "has no protocol and is UDP, as in keepalived: "+
 			"for TCP, add protocol TCP and import again")
 	}
 	s.shareWeight()
@@ -140,11 +141,11 @@ func (i *importer) count(s *service, address netip.AddrPort) bool {
 	}
 	switch {
 	case i.asked.services > maxServices:
-		i.wrong(s.place, "more than %d services", maxServices)
+		i.Wrong(s.place, "more than %d services", maxServices)
 	case i.asked.servers > maxServers:
-		i.wrong(s.place, "more than %d real servers", maxServers)
+		i.Wrong(s.place, "more than %d real servers", maxServers)
 	case i.asked.locals > mostAllLocals:
-		i.wrong(s.place, "more than %d local addresses of all services", mostAllLocals)
+		i.Wrong(s.place, "more than %d local addresses of all services", mostAllLocals)
 	default:
 		return true
 	}
@@ -172,13 +173,13 @@ func (i *importer) add(s *service, address netip.AddrPort) {
 	if s.locals != nil {
 		c.LocalAddresses = s.locals.of(address.Addr())
 		if len(c.LocalAddresses) == 0 {
-			i.leave(s.place, s.String(), fmt.Sprintf("local_address_group %s has no address that %s can use",
+			i.Leave(s.place, s.String(), fmt.Sprintf("local_address_group %s has no address that %s can use",
 				s.localGroup.value(), address.Addr()))
 			return
 		}
 	}
 	if first, known := i.taken[id]; known {
-		i.leave(s.place, s.String(), fmt.Sprintf("%s is already a virtual server, at %s", id, first))
+		i.Leave(s.place, s.String(), fmt.Sprintf("%s is already a virtual server, at %s", id, first))
 		return
 	}
 	i.taken[id] = s.place
@@ -216,11 +217,11 @@ func (i *importer) scheduler(e *entry) lvs.Scheduler {
 	case known:
 		return s
 	case name == "":
-		i.wrong(e.place, "%s: missing scheduler: write one such as wlc", e)
+		i.Wrong(e.place, "%s: missing scheduler: write one such as wlc", e)
 	case hint(name) != "":
-		i.wrong(e.place, "unknown scheduler %q%s", name, hint(name))
+		i.Wrong(e.place, "unknown scheduler %q%s", name, hint(name))
 	default:
-		i.leave(e.place, e.String(), fmt.Sprintf("scheduler %q is not supported yet: %s is used instead",
+		i.Leave(e.place, e.String(), fmt.Sprintf("scheduler %q is not supported yet: %s is used instead",
 			name, lvs.DefaultScheduler))
 	}
 	return lvs.DefaultScheduler
@@ -229,7 +230,7 @@ func (i *importer) scheduler(e *entry) lvs.Scheduler {
 func (i *importer) takeProtocol(s *service, e *entry) {
 	var known bool
 	if s.Protocol, known = lvs.ParseProtocol(strings.ToLower(e.value())); !known {
-		i.wrong(e.place, "unknown protocol %q: write TCP, UDP or SCTP%s", e.value(), hint(e.value()))
+		i.Wrong(e.place, "unknown protocol %q: write TCP, UDP or SCTP%s", e.value(), hint(e.value()))
 	}
 }
 
@@ -249,7 +250,7 @@ func (i *importer) addresses(e *entry) []netip.AddrPort {
 // none.
 func (i *importer) socket(e *entry) (netip.AddrPort, bool) {
 	if len(e.words) != 2 && len(e.words) != 3 {
-		i.wrong(e.place, "%s: write an address and a port after %s", e, e.words[0])
+		i.Wrong(e.place, "%s: write an address and a port after %s", e, e.words[0])
 		return netip.AddrPort{}, false
 	}
 	address, good := i.address(e, e.words[1])
@@ -266,11 +267,11 @@ func (i *importer) address(e *entry, word string) (netip.Addr, bool) {
 	a = a.Unmap()
 	switch {
 	case err != nil && hint(word) == "":
-		i.wrong(e.place, "invalid address %q: write an IPv4 or IPv6 address, not a name", word)
+		i.Wrong(e.place, "invalid address %q: write an IPv4 or IPv6 address, not a name", word)
 	case err != nil:
-		i.wrong(e.place, "invalid address %q%s", word, hint(word))
+		i.Wrong(e.place, "invalid address %q%s", word, hint(word))
 	case a.Zone() != "" || !isHost(a):
-		i.leave(e.place, e.String(), word+" is not an address that other hosts can reach")
+		i.Leave(e.place, e.String(), word+" is not an address that other hosts can reach")
 	default:
 		return a, true
 	}
@@ -289,7 +290,7 @@ func isHost(a netip.Addr) bool {
 func (i *importer) port(e *entry, word string) (uint16, bool) {
 	port, err := strconv.ParseUint(word, 10, 16)
 	if err != nil {
-		i.wrong(e.place, "invalid port %q: write a number from 1 to 65535%s", word, hint(word))
+		i.Wrong(e.place, "invalid port %q: write a number from 1 to 65535%s", word, hint(word))
 	}
 	return uint16(port), err == nil
 }

@@ -55,6 +55,9 @@ type Link struct {
 	// MTU is the MTU of the kernel's interface of the device, in bytes; 0 if there is none or it is
 	// gone. Others may lower it below the port's own: the kernel then takes no longer packets.
 	MTU int
+	// Renamed is the present name of the kernel's interface if it was renamed, or "". The port goes
+	// on; a port opened anew would not find it.
+	Renamed string
 }
 
 // Stats are the counters of a device since it was started.

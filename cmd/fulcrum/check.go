@@ -9,6 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"fulcrum/config"
+	"fulcrum/conntrack"
+	"fulcrum/host"
 )
 
 func newCheckCommand() *cobra.Command {
@@ -19,7 +21,8 @@ func newCheckCommand() *cobra.Command {
 		Long: "check reads configuration files. It prints each problem as\n\n" +
 			"  file:line: key: what is wrong; what is right\n\n" +
 			"and what is valid but hardly meant, or opens what is closed by default, as a warning. It opens no\n" +
-			"device and needs no privileges; director.workers is checked against the CPUs of this machine.\n" +
+			"device and needs no privileges; director.workers is checked against the CPUs of this machine, and\n" +
+			"session.max against its memory.\n" +
 			"The exit status is 0 if all files are valid and 1 otherwise.",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, files []string) error {
@@ -92,10 +95,23 @@ func checkFile(file string) checked {
 	}
 	r.Valid, r.Ports, r.Services = true, len(c.Ports), len(c.Services)
 	r.Warnings = append(r.Warnings, c.Warnings()...)
+	r.Warnings = append(r.Warnings, memoryWarning(c, host.CheckMemory)...)
 	for _, service := range c.Services {
 		r.RealServers += len(service.RealServers)
 	}
 	return r
+}
+
+// memoryWarning returns a warning if this machine does not have the memory of the session tables.
+// fits is host.CheckMemory.
+func memoryWarning(c *config.Config, fits func(bytes int) error) []string {
+	workers := len(c.Director.Workers)
+	size := workers * conntrack.Size(c.Session.Max/workers, c.Session.MaxV6/workers)
+	if err := fits(size); err != nil {
+		return []string{fmt.Sprintf("session.max: the session tables take %d MiB, unless they are on "+
+			"huge pages; %v", size>>20, err)}
+	}
+	return nil
 }
 
 // showChecked prints what is valid to stdout and the rest to stderr. It returns the error of a

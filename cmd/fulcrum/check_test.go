@@ -3,12 +3,16 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"fulcrum/config"
+	"fulcrum/conntrack"
 )
 
 // runCheck runs the command and returns its output.
@@ -118,5 +122,27 @@ func TestCheckAsJSON(t *testing.T) {
 	}
 	if exit, ok := errors.AsType[*exitError](err); !ok || exit.code != 1 || exit.err != nil {
 		t.Errorf("error %#v, want exit status 1 and nothing more to print", err)
+	}
+}
+
+// TestMemoryWarning: check compares the session tables of all workers with the machine's memory.
+func TestMemoryWarning(t *testing.T) {
+	c := &config.Config{
+		Director: config.Director{Workers: []int{0, 1}},
+		Session:  config.Session{Max: 2_000_000, MaxV6: 500_000},
+	}
+	size := 0
+	fits := func(bytes int) error { size = bytes; return nil }
+	if w := memoryWarning(c, fits); w != nil || size != 2*conntrack.Size(1_000_000, 250_000) {
+		t.Errorf("%q for %d bytes", w, size)
+	}
+	if least, most := 2_500_000*64, 2_500_000*160; size < least || size > most {
+		t.Errorf("%d bytes, want %d to %d", size, least, most)
+	}
+	w := memoryWarning(c, func(int) error { return errors.New("only 9 MiB are available") })
+	want := fmt.Sprintf("session.max: the session tables take %d MiB, unless they are on huge pages; "+
+		"only 9 MiB are available", size>>20)
+	if len(w) != 1 || w[0] != want {
+		t.Errorf("%q, want %q", w, want)
 	}
 }

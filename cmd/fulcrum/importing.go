@@ -6,16 +6,18 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fulcrum/dpvs"
+	"fulcrum/foreign"
 	"fulcrum/keepalived"
 )
 
 // newImportCommand reads configurations of other programs.
 func newImportCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "import", Short: "Convert another program's configuration to services",
+		Use: "import", Short: "Convert another program's configuration",
 		Args: cobra.NoArgs, RunE: needSubcommand,
 	}
-	c.AddCommand(newImportKeepalivedCommand())
+	c.AddCommand(newImportKeepalivedCommand(), newImportDPVSCommand())
 	return c
 }
 
@@ -34,18 +36,47 @@ func newImportKeepalivedCommand() *cobra.Command {
 	return c
 }
 
+func newImportDPVSCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "dpvs FILE", Args: cobra.ExactArgs(1),
+		Short: "Print what a dpvs.conf says of workers, ports and sessions",
+		Long: "dpvs prints a Fulcrum configuration of the workers, ports, sessions and timeouts of a dpvs.conf.\n" +
+			"The user adds what it does not have: each port's device and addresses, and the services. Whatever\n" +
+			"has no meaning in Fulcrum it lists on standard error and as comments, each with its file and line.\n" +
+			"If it does not understand something, it prints all such places and no configuration, and the exit\n" +
+			"status is 1.",
+		RunE: func(c *cobra.Command, args []string) error {
+			i, err := dpvs.Load(args[0])
+			if err != nil {
+				return importFailed(c, err)
+			}
+			return showImport(c, i.Left, i.TOML())
+		},
+	}
+}
+
 func importKeepalived(c *cobra.Command, file, id string) error {
 	i, err := keepalived.Load(file, id)
-	if problems, bad := errors.AsType[keepalived.Problems](err); bad {
+	if err != nil {
+		return importFailed(c, err)
+	}
+	return showImport(c, i.Left, i.TOML())
+}
+
+// importFailed prints the mistakes of a file, and returns other errors.
+func importFailed(c *cobra.Command, err error) error {
+	if problems, bad := errors.AsType[foreign.Problems](err); bad {
 		fmt.Fprintln(c.ErrOrStderr(), problems)
 		return &exitError{code: 1}
 	}
-	if err != nil {
-		return err
-	}
-	for _, l := range i.Left {
+	return err
+}
+
+// showImport prints what is not carried over to stderr, and the result.
+func showImport(c *cobra.Command, left []string, text string) error {
+	for _, l := range left {
 		fmt.Fprintln(c.ErrOrStderr(), l)
 	}
-	_, err = fmt.Fprint(c.OutOrStdout(), i.TOML())
+	_, err := fmt.Fprint(c.OutOrStdout(), text)
 	return err
 }

@@ -228,6 +228,7 @@ func TestMistakesOfTheFile(t *testing.T) {
 	device := writeFile(t, "device.toml", quiet(t, quietDevice, "eth1"))
 	cpu := writeFile(t, "cpu.toml", quiet(t, "workers = 1", "workers = [1023]"))
 	keepalived := writeFile(t, "keepalived.conf", "! comment\nvrrp_instance VI_1 {\n  interface eth0\n}\n")
+	dpvs := writeFile(t, "dpvs.conf", "! comment\nglobal_defs {\n}\nnetif_defs {\n}\n")
 	folder := t.TempDir()
 	cases := []struct {
 		name, file string
@@ -239,6 +240,7 @@ func TestMistakesOfTheFile(t *testing.T) {
 		{"device", device, []string{device + `:12: port.device: unknown device "eth1"; for the kernel's interface eth1 write "net_af_packet0,iface=eth1"`}},
 		{"CPU", cpu, []string{cpu + ":4: director.workers: this machine has no CPU 1023, or it is offline; use CPUs of "}},
 		{"keepalived", keepalived, []string{keepalived + ":2: syntax: is a keepalived.conf, not TOML; convert its services: fulcrum import keepalived " + keepalived}},
+		{"DPVS", dpvs, []string{dpvs + ":4: syntax: is a dpvs.conf, not TOML; convert it: fulcrum import dpvs " + dpvs}},
 		{"problems", bad, []string{bad + ":1: port: is missing", bad + ":2: director.idle: is an integer", bad + ":3: director.speed: "}},
 	}
 	for _, c := range cases {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,8 +17,8 @@ import (
 )
 
 // meant returns the service and the real server that a user names: a service by its VIP too, a real
-// server without its port, as long as that is unique. An empty server stands for none. Names that
-// are complete are not looked up.
+// server without its port, as long as both together are unique. An empty server stands for none.
+// Names that are complete are not looked up.
 func (a *asking) meant(c *cobra.Command, service, server string) (_, _ string, err error) {
 	_, vip := addressOf(service)
 	_, addressErr := netip.ParseAddrPort(server)
@@ -51,7 +52,7 @@ func (a *asking) lookUp(c *cobra.Command, service, server string) (_, _ string, 
 	if err := client.Do(ctx, http.MethodGet, "services", nil, &all); err != nil {
 		return "", "", err
 	}
-	s, err := findService(all, service)
+	s, err := findService(all, service, server)
 	if err != nil || server == "" {
 		return s.Name, server, err
 	}
@@ -59,9 +60,13 @@ func (a *asking) lookUp(c *cobra.Command, service, server string) (_, _ string, 
 	return s.Name, server, err
 }
 
-// findService returns the service with a name, with a VIP and port, or with a VIP of its own.
-func findService(all []control.ServiceReport, name string) (s control.ServiceReport, err error) {
-	var names, found []string
+// findService returns the service with a name, with a VIP and port, or with a VIP of its own. Of
+// several services of a VIP, it returns the one that has the real server, if server is not empty.
+func findService(all []control.ServiceReport, name, server string) (
+	_ control.ServiceReport, err error,
+) {
+	var names []string
+	var found []control.ServiceReport
 	vip, isVIP := addressOf(name)
 	for _, one := range all {
 		if one.Name == name {
@@ -69,21 +74,46 @@ func findService(all []control.ServiceReport, name string) (s control.ServiceRep
 		}
 		names = append(names, one.Name)
 		if isVIP && vip.covers(one.Address) {
-			s, found = one, append(found, one.Name)
+			found = append(found, one)
 		}
 	}
+	found = having(found, server)
+	var none control.ServiceReport
 	switch near, ok := config.Nearest(name, names); {
 	case len(found) == 1:
-		return s, nil
+		return found[0], nil
 	case len(found) > 1:
-		return s, fmt.Errorf("%s is the VIP of %d services: give one of %s", name, len(found),
-			named(found))
+		return none, severalServices(name, found)
 	case isVIP:
-		return s, fmt.Errorf("no service has the VIP %s: fulcrum services lists them", name)
+		return none, fmt.Errorf("no service has the VIP %s: fulcrum services lists them", name)
 	case ok:
-		return s, fmt.Errorf("unknown service %q: did you mean %q?", name, near)
+		return none, fmt.Errorf("unknown service %q: did you mean %q?", name, near)
 	}
-	return s, fmt.Errorf("unknown service %q: fulcrum services lists them", name)
+	return none, fmt.Errorf("unknown service %q: fulcrum services lists them", name)
+}
+
+// having returns the services that have a real server, or all if none has it.
+func having(all []control.ServiceReport, server string) (some []control.ServiceReport) {
+	address, isAddress := addressOf(server)
+	for _, s := range all {
+		if isAddress && slices.ContainsFunc(s.RealServers, func(rs control.RealServerReport) bool {
+			return address.covers(rs.Address)
+		}) {
+			some = append(some, s)
+		}
+	}
+	if len(some) == 0 {
+		return all
+	}
+	return some
+}
+
+func severalServices(vip string, all []control.ServiceReport) error {
+	var names []string
+	for _, s := range all {
+		names = append(names, s.Name)
+	}
+	return fmt.Errorf("%s is the VIP of %d services: give one of %s", vip, len(all), named(names))
 }
 
 // findServer returns the address of the service's real server, which may be given without its port.

@@ -35,7 +35,7 @@ func TestFindService(t *testing.T) {
 		"wbe":              `unknown service "wbe": did you mean "web"?`,
 		"database":         `unknown service "database": fulcrum services lists them`,
 	} {
-		s, err := findService(reported, text)
+		s, err := findService(reported, text, "")
 		got := s.Name
 		if err != nil {
 			got = err.Error()
@@ -60,11 +60,47 @@ func TestFindServer(t *testing.T) {
 		"tls 10.1.0.11":          `unknown real server "10.1.0.11" of service "tls": it has none`,
 	} {
 		service, server, _ := strings.Cut(text, " ")
-		s, err := findService(reported, service)
+		s, err := findService(reported, service, server)
 		if err != nil {
 			t.Fatal(err)
 		}
 		got, err := findServer(&s, server)
+		if err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+}
+
+// TestFindServiceByItsServer: of the services of a VIP, the one with the real server is meant.
+func TestFindServiceByItsServer(t *testing.T) {
+	all := []control.ServiceReport{
+		{Name: "web", Address: "10.0.0.100:80", RealServers: []control.RealServerReport{
+			{Address: "10.1.0.11:80"}, {Address: "10.1.0.12:80"},
+		}},
+		{Name: "tls", Address: "10.0.0.100:443", RealServers: []control.RealServerReport{
+			{Address: "10.1.0.11:443"}, {Address: "10.1.0.13:443"}, {Address: "10.1.0.13:444"},
+		}},
+		{Name: "dns", Address: "10.0.0.100:53", RealServers: []control.RealServerReport{
+			{Address: "10.1.0.11:53"},
+		}},
+	}
+	for text, want := range map[string]string{
+		"10.0.0.100 10.1.0.12":     "web",
+		"10.0.0.100 10.1.0.11:443": "tls",
+		"10.0.0.100 10.1.0.13":     "tls",
+		"10.0.0.100:443 10.1.0.11": "tls",
+		"dns 10.1.0.12":            "dns",
+		"10.0.0.100 10.1.0.11":     "10.0.0.100 is the VIP of 3 services: give one of web, tls, dns",
+		"10.0.0.100 10.1.0.14":     "10.0.0.100 is the VIP of 3 services: give one of web, tls, dns",
+		"10.0.0.100 rs1":           "10.0.0.100 is the VIP of 3 services: give one of web, tls, dns",
+		"10.0.0.101 10.1.0.11":     "no service has the VIP 10.0.0.101: fulcrum services lists them",
+	} {
+		service, server, _ := strings.Cut(text, " ")
+		s, err := findService(all, service, server)
+		got := s.Name
 		if err != nil {
 			got = err.Error()
 		}

@@ -106,7 +106,7 @@ func chosenServices(all []control.ServiceReport, names []string) (chosen []contr
 	wanted := make([]bool, len(all))
 	for _, name := range names {
 		if !choose(all, wanted, name) {
-			_, err := findService(all, name)
+			_, err := findService(all, name, "")
 			return nil, err
 		}
 	}

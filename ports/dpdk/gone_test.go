@@ -2,7 +2,9 @@ package dpdk
 
 import (
 	"net"
+	"runtime"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netlink"
 
@@ -62,4 +64,58 @@ func TestMTUOfTheInterface(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestInterfaceIsRenamed: a port goes on under another name, sees the link's state there, and
+// restores the interface when it is closed, also if another interface has the old name by now.
+func TestInterfaceIsRenamed(t *testing.T) {
+	inVeth(t, func(near, _ *net.Interface) {
+		setInterface(t, near.Name, 9000, 0)
+		p := open(t, PortConfig{Name: "front", Device: "net_af_packet0,iface=" + near.Name})
+		same := func(what string, want ports.Link) {
+			t.Helper()
+			var got ports.Link
+			for end := time.Now().Add(10 * time.Second); time.Now().Before(end); runtime.Gosched() {
+				if got = p.Link(); got.Up == want.Up && got.Renamed == want.Renamed && !got.Gone {
+					return
+				}
+			}
+			t.Errorf("%s: %+v", what, got)
+		}
+		same("at first", ports.Link{Up: true})
+		rename(t, near.Name, "other9")
+		other := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: near.Name}, PeerName: "peer9"}
+		if err := netlink.LinkAdd(other); err != nil {
+			t.Fatal(err)
+		}
+		same("renamed", ports.Link{Up: true, Renamed: "other9"})
+		if err := netlink.LinkSetDown(linkNamed(t, "other9")); err != nil {
+			t.Fatal(err)
+		}
+		same("down", ports.Link{Renamed: "other9"})
+		closePort(t, p)
+		wantInterface(t, "other9", 9000, 0)
+	})
+}
+
+func linkNamed(t *testing.T, name string) netlink.Link {
+	t.Helper()
+	link, err := netlink.LinkByName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return link
+}
+
+// rename renames an interface. Kernels before 6.2 want it down for that.
+func rename(t *testing.T, from, to string) {
+	t.Helper()
+	link := linkNamed(t, from)
+	for _, err := range []error{
+		netlink.LinkSetDown(link), netlink.LinkSetName(link, to), netlink.LinkSetUp(link),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
 }

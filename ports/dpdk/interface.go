@@ -12,9 +12,9 @@ import (
 // it. Drivers set its MTU and make it promiscuous, which outlives them, so the director has to
 // undo it.
 type networkInterface struct {
-	name   string
-	index  int // the kernel's number, which no other interface gets
-	socket int // in the interface's namespace, so that any thread can close the port
+	name   string // as the device names it; current has what it is renamed to
+	index  int    // the kernel's number, which no other interface gets
+	socket int    // in the interface's namespace, so that any thread can close the port
 	mtu    int
 	flags  uint16
 }
@@ -48,6 +48,28 @@ func (i *networkInterface) present() (index int, err error) {
 	return int(request.Uint32()), err
 }
 
+// current returns the interface's present name. It is the device's own one if the interface is not
+// there.
+func (i *networkInterface) current() string {
+	request, err := unix.NewIfreq(i.name)
+	if err != nil {
+		return i.name
+	}
+	request.SetUint32(uint32(i.index))
+	if unix.IoctlIfreq(i.socket, unix.SIOCGIFNAME, request) != nil {
+		return i.name
+	}
+	return request.Name()
+}
+
+// renamed returns the interface's present name if it is not the device's own one, or "".
+func (i *networkInterface) renamed() string {
+	if name := i.current(); name != i.name {
+		return name
+	}
+	return ""
+}
+
 // gone reports whether the interface was deleted or left the namespace, and whether another one
 // has its name by now. One that was only renamed is not gone.
 func (i *networkInterface) gone() (gone, returned bool) {
@@ -65,7 +87,7 @@ func (i *networkInterface) gone() (gone, returned bool) {
 
 // state reads the current MTU and flags from the kernel (netdevice(7)).
 func (i *networkInterface) state() (mtu int, flags uint16, err error) {
-	request, err := unix.NewIfreq(i.name)
+	request, err := unix.NewIfreq(i.current())
 	if err != nil {
 		return 0, 0, err
 	}
@@ -96,7 +118,7 @@ func (i *networkInterface) presentMTU() int {
 }
 
 func (i *networkInterface) setMTU(mtu int) error {
-	request, err := unix.NewIfreq(i.name)
+	request, err := unix.NewIfreq(i.current())
 	if err != nil {
 		return err
 	}
@@ -105,7 +127,7 @@ func (i *networkInterface) setMTU(mtu int) error {
 }
 
 func (i *networkInterface) setFlags(flags uint16) error {
-	request, err := unix.NewIfreq(i.name)
+	request, err := unix.NewIfreq(i.current())
 	if err != nil {
 		return err
 	}
@@ -135,7 +157,7 @@ func (i *networkInterface) restore(driverMTU int) error {
 
 // command returns the command by which an operator restores the interface.
 func (i *networkInterface) command() string {
-	words := []string{"ip link set", i.name, "mtu", fmt.Sprint(i.mtu)}
+	words := []string{"ip link set", i.current(), "mtu", fmt.Sprint(i.mtu)}
 	for _, f := range []struct {
 		name string
 		bit  uint16

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"fulcrum/ethtool"
 )
 
 // Merged packets are longer than the MTU and would be lost silently.
@@ -33,10 +35,10 @@ func setGRO(t *testing.T, name string, on uint32) {
 		t.Fatal(err)
 	}
 	defer unix.Close(i.socket)
-	if _, err := i.ethtool(ethtoolValue{command: unix.ETHTOOL_SGRO, data: on}); err != nil {
+	if err := ethtool.Set(i.socket, name, unix.ETHTOOL_SGRO, on); err != nil {
 		t.Fatal(err)
 	}
-	if v, err := i.ethtool(ethtoolValue{command: unix.ETHTOOL_GGRO}); err != nil || v.data != on {
-		t.Fatalf("GRO is %d, %v", v.data, err)
+	if v, err := ethtool.Get(i.socket, name, unix.ETHTOOL_GGRO); err != nil || v != on {
+		t.Fatalf("GRO is %d, %v", v, err)
 	}
 }

@@ -77,6 +77,7 @@ func (p *port) link() ports.Link {
 		l.Gone, l.Returned = below.gone()
 		l.Up = l.Up && !l.Gone
 		l.MTU = below.presentMTU()
+		l.Renamed = below.renamed()
 	}
 	return l
 }

@@ -1,4 +1,4 @@
-package keepalived
+package foreign
 
 import (
 	"fmt"
@@ -14,39 +14,41 @@ const (
 	maxSubject  = 160 // bytes of a subject
 )
 
-// place is a line of a file.
-type place struct {
-	file string
-	line int
+// Place is a line of a file.
+type Place struct {
+	File string
+	Line int // from 1
 }
 
-func (p place) String() string { return fmt.Sprintf("%s:%d", p.file, p.line) }
+func (p Place) String() string { return fmt.Sprintf("%s:%d", p.File, p.Line) }
 
 // note is something that is not carried over, with all of its places.
 type note struct {
 	subject, why string
-	places       []place
-	known        map[place]bool
+	places       []Place
+	known        map[Place]bool
 }
 
-// report collects the notes and problems of a configuration.
-type report struct {
+// Report collects what is not carried over, and the mistakes of a configuration.
+type Report struct {
 	notes    []*note
 	known    map[[2]string]*note
 	problems Problems
 }
 
-func newReport() *report { return &report{known: map[[2]string]*note{}} }
+// NewReport returns an empty report.
+func NewReport() *Report { return &Report{known: map[[2]string]*note{}} }
 
-// leave notes something that is not carried over, with the reason.
-func (r *report) leave(at place, subject, why string) {
+// Leave notes something that is not carried over, with the reason. The same subject and reason at
+// several places are one note.
+func (r *Report) Leave(at Place, subject, why string) {
 	if len(subject) > maxSubject {
 		subject = strings.ToValidUTF8(subject[:maxSubject], "") + "..."
 	}
 	key := [2]string{subject, why}
 	n := r.known[key]
 	if n == nil {
-		n = &note{subject: subject, why: why, known: map[place]bool{}}
+		n = &note{subject: subject, why: why, known: map[Place]bool{}}
 		r.known[key], r.notes = n, append(r.notes, n)
 	}
 	if !n.known[at] {
@@ -54,12 +56,12 @@ func (r *report) leave(at place, subject, why string) {
 	}
 }
 
-// wrong reports a mistake. With a mistake the import has no result.
-func (r *report) wrong(at place, form string, values ...any) {
-	if len(r.problems) > maxProblems {
+// Wrong reports a mistake. With a mistake the import has no result.
+func (r *Report) Wrong(at Place, form string, values ...any) {
+	if r.Full() {
 		return
 	}
-	r.problems = append(r.problems, printable(at.String()+": "+fmt.Sprintf(form, values...)))
+	r.problems = append(r.problems, Printable(at.String()+": "+fmt.Sprintf(form, values...)))
 }
 
 // Problems are the mistakes of a configuration, each with its place: file:line: what is wrong.
@@ -73,19 +75,22 @@ func (p Problems) Error() string {
 	return strings.Join(p, "\n")
 }
 
-// err returns all mistakes as one error of type Problems, or nil.
-func (r *report) err() error {
+// Full reports whether there are more mistakes than are shown, so that reading on is of no use.
+func (r *Report) Full() bool { return len(r.problems) > maxProblems }
+
+// Err returns all mistakes as one error of type Problems, or nil.
+func (r *Report) Err() error {
 	if len(r.problems) == 0 {
 		return nil
 	}
 	return r.problems
 }
 
-// left returns the notes, one line each.
-func (r *report) left() []string {
+// Left returns the notes, one line each: place, subject and reason.
+func (r *Report) Left() []string {
 	var all []string
 	for _, n := range r.notes {
-		all = append(all, printable(n.String()))
+		all = append(all, Printable(n.String()))
 	}
 	return all
 }
@@ -95,28 +100,28 @@ func (n *note) String() string {
 	if len(n.places) == 1 {
 		return text
 	}
-	return text + " (also " + also(n.places[0].file, n.places[1:]) + ")"
+	return text + " (also " + also(n.places[0].File, n.places[1:]) + ")"
 }
 
 // also lists places. It repeats the file's name only when it changes.
-func also(file string, places []place) string {
+func also(file string, places []Place) string {
 	var all []string
 	for i, p := range places {
 		switch {
 		case i == maxPlaces:
 			return strings.Join(append(all, fmt.Sprintf("%d more", len(places)-i)), ", ")
-		case p.file == file:
-			all = append(all, fmt.Sprint(p.line))
+		case p.File == file:
+			all = append(all, fmt.Sprint(p.Line))
 		default:
-			all, file = append(all, p.String()), p.file
+			all, file = append(all, p.String()), p.File
 		}
 	}
 	return strings.Join(all, ", ")
 }
 
-// printable escapes control characters and invalid UTF-8. A terminal would obey the former, and a
+// Printable escapes control characters and invalid UTF-8. A terminal would obey the former, and a
 // TOML comment may contain neither.
-func printable(text string) string {
+func Printable(text string) string {
 	var clean strings.Builder
 	for i, c := range text {
 		switch {

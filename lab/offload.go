@@ -1,16 +1,12 @@
 package lab
 
-// The ethtool ioctl needs unsafe, because its request holds a pointer to its value. This is sound:
-// the value is a Go variable that stays alive until the call returns, the kernel writes at most its
-// eight bytes, and it keeps no reference.
-
 import (
 	"fmt"
-	"runtime"
 	"strings"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"fulcrum/ethtool"
 )
 
 // An offload is work on packets that the kernel leaves to a network card. The af_packet driver does
@@ -30,16 +26,6 @@ var offloads = []offload{
 	{"TX checksum", unix.ETHTOOL_GTXCSUM, unix.ETHTOOL_STXCSUM},
 }
 
-// ethtoolValue is struct ethtool_value (linux/ethtool.h).
-type ethtoolValue struct{ command, data uint32 }
-
-// ethtoolRequest is struct ifreq (linux/if.h) with a pointer as its union.
-type ethtoolRequest struct {
-	name  [unix.IFNAMSIZ]byte
-	value *ethtoolValue
-	_     [16]byte
-}
-
 // disable switches off those offloads of a device in the current namespace that are not wanted.
 func (o Offloads) disable(device string) error {
 	switch o {
@@ -52,8 +38,13 @@ func (o Offloads) disable(device string) error {
 }
 
 func disableOffloads(device string, unwanted []offload) error {
+	socket, err := ethtoolSocket()
+	if err != nil {
+		return err
+	}
+	defer unix.Close(socket)
 	for _, o := range unwanted {
-		if _, err := ethtool(device, ethtoolValue{command: o.set}); err != nil {
+		if err := ethtool.Set(socket, device, o.set, 0); err != nil {
 			return fmt.Errorf("switching %s off on %s: %w", o.name, device, err)
 		}
 	}
@@ -67,32 +58,25 @@ func disableOffloads(device string, unwanted []offload) error {
 
 // activeOffloads returns which offloads of a device in the current namespace are on.
 func activeOffloads(device string, among []offload) ([]string, error) {
+	socket, err := ethtoolSocket()
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(socket)
 	var on []string
 	for _, o := range among {
-		value, err := ethtool(device, ethtoolValue{command: o.get})
+		value, err := ethtool.Get(socket, device, o.get)
 		if err != nil {
 			return nil, fmt.Errorf("reading %s of %s: %w", o.name, device, err)
 		}
-		if value.data != 0 {
+		if value != 0 {
 			on = append(on, o.name)
 		}
 	}
 	return on, nil
 }
 
-func ethtool(device string, value ethtoolValue) (ethtoolValue, error) {
-	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return value, err
-	}
-	defer unix.Close(socket)
-	request := &ethtoolRequest{value: &value}
-	copy(request.name[:unix.IFNAMSIZ-1], device)
-	_, _, errno := unix.Syscall(unix.SYS_IOCTL, uintptr(socket), unix.SIOCETHTOOL,
-		uintptr(unsafe.Pointer(request)))
-	runtime.KeepAlive(request)
-	if errno != 0 {
-		return value, errno
-	}
-	return value, nil
+// ethtoolSocket returns a socket in the current namespace.
+func ethtoolSocket() (int, error) {
+	return unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 }
