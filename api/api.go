@@ -59,7 +59,7 @@ func NewHandler(r *control.Running, e *engine.Engine, m *control.Metrics) http.H
 	(&diagnosis{config: r.Config(), director: e}).addTo(mux)
 	describeDiagnosis(h)
 	mux.Handle("GET /metrics", NewMetricsHandler(m))
-	return withProblems(mux)
+	return withActors(withProblems(mux))
 }
 
 // builtFrom returns the sentence of the API's description that names the program.
@@ -156,7 +156,7 @@ func (a *api) status() Status {
 		UptimeSeconds: time.Since(a.started).Seconds(),
 		File:          o.File,
 		Applied:       o.Applied(),
-		Overrides:     len(a.running.Overrides()),
+		Overrides:     a.running.CountOverrides(),
 		Revision:      o.Revision,
 		StateProblem:  a.running.StateProblem(),
 		Services:      len(c.Services),

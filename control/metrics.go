@@ -22,6 +22,10 @@ type Metrics struct {
 	// first Gather.
 	Kernel Kernel
 
+	// Running is the configuration that metrics of the configuration are about. nil leaves them out.
+	// Set it before the first Gather.
+	Running *Running
+
 	config *config.Config
 	report func() engine.Report
 
@@ -54,6 +58,9 @@ func (m *Metrics) Gather() (_ []*dto.MetricFamily, done func(), _ error) {
 	m.mu.Lock()
 	now := newReading(m.config, m.report())
 	now.reloadFailed = m.reloadFailed.Load()
+	if m.Running != nil {
+		now.standing = m.Running.standing()
+	}
 	now.kernel = orNone(m.Kernel).Ports()
 	m.shown = m.shown[:0]
 	for i := range m.series {

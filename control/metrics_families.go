@@ -23,6 +23,7 @@ type reading struct {
 	reloadFailed bool
 	addresses    []string // of all real servers, in the report's order; eight families use them
 	kernel       []KernelPort
+	standing     standing // zero if the metrics have no configuration
 }
 
 func newReading(c *config.Config, e engine.Report) reading {
@@ -52,6 +53,21 @@ var families = []family{
 	{"fulcrum_config_reload_failed", gauge,
 		"1 if the configuration's file could not be applied when it was last read again, otherwise 0.", nil,
 		func(r *reading, s *series) { s.add(truth(r.reloadFailed), labels{}) }},
+	{"fulcrum_config_last_applied_timestamp_seconds", gauge,
+		"When a configuration file was last applied, at the start too.", nil,
+		ofStanding(func(n *standing) float64 { return float64(n.applied.UnixMilli()) / 1000 })},
+	{"fulcrum_config_revision", gauge,
+		"Number of the running configuration's revision; every change makes a new one.", nil,
+		ofStanding(func(n *standing) float64 { return float64(n.revision) })},
+	{"fulcrum_config_hash", gauge,
+		"48 bits of the SHA-256 of the file that the configuration is from: equal for equal files.", nil,
+		ofStanding(func(n *standing) float64 { return n.hash })},
+	{"fulcrum_config_overrides", gauge,
+		"Differences between the running configuration and its file.", nil,
+		ofStanding(func(n *standing) float64 { return float64(n.overrides) })},
+	{"fulcrum_state_failed", gauge,
+		"1 if the state folder does not have the last change, otherwise 0.", nil,
+		ofStanding(func(n *standing) float64 { return truth(n.stateFailed) })},
 	{"fulcrum_sessions", gauge,
 		"Sessions of all real servers.", nil,
 		func(r *reading, s *series) { s.add(float64(r.Sessions), labels{}) }},
@@ -357,6 +373,15 @@ func eachRealServer(value func(*engine.RealServerReport) float64) func(*reading,
 				s.add(value(&v.RealServers[j]), labels{v.Service.Name, r.addresses[n]})
 				n++
 			}
+		}
+	}
+}
+
+// ofStanding returns what reads a value of the configuration.
+func ofStanding(value func(*standing) float64) func(*reading, *series) {
+	return func(r *reading, s *series) {
+		if r.standing.revision > 0 {
+			s.add(value(&r.standing), labels{})
 		}
 	}
 }

@@ -108,7 +108,7 @@ func metricsOf(t testing.TB, r *engine.Report) *Metrics {
 		*r = manyServers(c, 2)
 	}
 	m := NewMetrics(c, func() engine.Report { return *r })
-	m.Kernel = guardedPort{}
+	m.Kernel, m.Running = guardedPort{}, newTestRunning(t, c)
 	return m
 }
 

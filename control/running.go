@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"fulcrum/config"
 	"fulcrum/engine"
@@ -52,9 +53,11 @@ type Running struct {
 	// overrides. onFile is what the director's own file had when it was last read; it equals base
 	// unless another file was applied, or a rollback went back to an earlier one.
 	base, onFile *config.Config
+	applied      time.Time              // when a file was last applied
 	overridden   map[lvs.ServiceID]bool // the services that differ; the others are equal
 
 	audited audits
+	counted overrideCount
 
 	zeroing sync.Mutex // guards zeroes
 	zeroes  zeroes
@@ -66,7 +69,7 @@ const maxUndo = 16
 // NewRunning returns the running configuration of an engine. The engine must have been created with
 // the settings of c, which is what the director's own file says.
 func NewRunning(e *engine.Engine, c *config.Config) *Running {
-	r := &Running{engine: e, drains: newDrains(), boot: rand.Uint32(), turn: NewTurn(), onFile: c}
+	r := &Running{engine: e, drains: newDrains(), boot: rand.Uint32(), turn: NewTurn(), onFile: c, applied: time.Now()}
 	r.take(c, c)
 	return r
 }
@@ -211,12 +214,20 @@ func (r *Running) Apply(
 	m := merger{precedence: how.Precedence, base: r.base, running: old, next: next}
 	plan, err := r.replaceAll(m.merge(), next)
 	plan.Kept, plan.Dropped = m.kept, m.dropped
-	if err == nil && next.File == r.onFile.File {
-		r.mu.Lock()
-		r.onFile = next
-		r.mu.Unlock()
+	if err == nil {
+		r.noteFile(next)
 	}
 	return plan, err
+}
+
+// noteFile notes that a file was applied.
+func (r *Running) noteFile(file *config.Config) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.applied = time.Now()
+	if file.File == r.onFile.File {
+		r.onFile = file
+	}
 }
 
 // command returns what the audit log calls the application of a configuration.

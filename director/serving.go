@@ -27,7 +27,7 @@ type serving struct {
 
 func (s *serving) Start() error {
 	s.metrics = control.NewMetrics(s.cfg.Config, s.engine.Report)
-	s.metrics.Kernel = s.running.Kernel
+	s.metrics.Kernel, s.metrics.Running = s.running.Kernel, s.running
 	s.handler = api.WithChecks(s.health.checks(), api.NewHandler(s.running, s.engine, s.metrics))
 	for _, serve := range []func() (*api.Server, error){
 		s.serveMetrics,
