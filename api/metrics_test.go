@@ -48,7 +48,9 @@ func metricsOf(t testing.TB, servers int) *control.Metrics {
 	t.Helper()
 	c := exampleConfig(t, "nat")
 	r := manyServers(c, servers)
-	return control.NewMetrics(c, func() engine.Report { return r })
+	m := control.NewMetrics(c, func() engine.Report { return r })
+	m.Running = control.NewRunning(nil, c)
+	return m
 }
 
 // scrape reads the metrics as Prometheus does.

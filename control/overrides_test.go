@@ -150,7 +150,6 @@ func (s *overrideScenario) stop() {
 	if s.running == nil {
 		return
 	}
-	s.running.state = nil
 	s.close()
 	if err := s.state.Close(); err != nil {
 		s.Error(err)

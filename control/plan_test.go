@@ -219,7 +219,7 @@ func TestPlan(t *testing.T) {
 	}
 }
 
-func parsePlanned(t *testing.T, text string) *config.Config {
+func parsePlanned(t testing.TB, text string) *config.Config {
 	t.Helper()
 	c, err := config.Parse("plan.toml", []byte(text))
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -27,7 +28,8 @@ func showOverrides(w io.Writer, all []control.Override) {
 		return
 	}
 	for _, o := range all {
-		fmt.Fprintf(w, "%s %s\t%s\n", signs[o.Action], o.Object, o.Change())
+		line := fmt.Sprintf("%s %s\t%s", signs[o.Action], o.Object, o.Change())
+		fmt.Fprintln(w, strings.TrimRight(line, "\t"))
 	}
 }
 
