@@ -15,6 +15,10 @@ import (
 const asProgram = "FULCRUM_TEST_AS_PROGRAM"
 
 func TestMain(m *testing.M) {
+	if os.Getenv(asLogger) != "" {
+		writeLog()
+		return
+	}
 	if os.Getenv(asProgram) != "" {
 		os.Exit(run(os.Args[1:]))
 	}

@@ -39,7 +39,7 @@ func TestReloadUnderTraffic(t *testing.T) {
 }
 
 // reload applies two configurations in turn until the returned function is called, which returns
-// how often. One of them has another service and other weights.
+// how often. One of them has another service and other weights. An override has to outlive that.
 func (b *bed) reload(every time.Duration) (stop func() int) {
 	b.t.Helper()
 	file, err := b.DirectorFile()
@@ -53,6 +53,7 @@ func (b *bed) reload(every time.Duration) (stop func() int) {
 	other := strings.ReplaceAll(string(text), "weight  = 1", "weight  = 5") +
 		"\n[[service]]\nname = \"more\"\naddress = \"" + b.VIP().String() + ":81\"\nprotocol = \"tcp\"\nmode = \"nat\"\n"
 	client := api.NewClient(b.ControlSocket())
+	b.limitSessions(client)
 	end, n := make(chan struct{}), 0
 	var group sync.WaitGroup
 	group.Go(func() {
@@ -74,7 +75,29 @@ func (b *bed) reload(every time.Duration) (stop func() int) {
 	return func() int {
 		close(end)
 		group.Wait()
+		var overrides []control.Override
+		err := client.Do(b.t.Context(), http.MethodGet, "overrides", nil, &overrides)
+		if err != nil || len(overrides) != 1 || overrides[0].Key != "max_sessions" {
+			b.t.Errorf("overrides %v, %v", overrides, err)
+		}
 		return n
+	}
+}
+
+// limitSessions makes an override that no packet notices.
+func (b *bed) limitSessions(client *api.Client) {
+	b.t.Helper()
+	var services []control.ServiceReport
+	err := client.Do(b.t.Context(), http.MethodGet, "services", nil, &services)
+	if err == nil {
+		limit := 1_000_000
+		change := control.ServiceChange{
+			ServiceSettings: control.ServiceSettings{MaxSessions: &limit},
+		}
+		err = client.Do(b.t.Context(), http.MethodPatch, "services/"+services[0].Name, change, nil)
+	}
+	if err != nil {
+		b.t.Fatal(err)
 	}
 }
 

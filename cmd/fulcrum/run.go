@@ -114,7 +114,7 @@ func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: cfg.Director.Log}))
+	log := newLog(stderr, cfg.Director.Log)
 	d, err := director.New(director.Config{
 		Config: cfg, File: o.config, State: o.state, Devices: &dpdkDevices{log: log},
 		CompileFilter: compileFilter, Log: log,
@@ -127,7 +127,7 @@ func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	// It is logged at every log level: scripts wait for it.
 	ready := func() {
-		loud := slog.New(slog.NewTextHandler(stderr, nil))
+		loud := newLog(stderr, slog.LevelInfo)
 		loud.Info("director ready", "ports", len(cfg.Ports), "services", len(cfg.Services))
 		tell(log, daemon.SdNotifyReady)
 	}
