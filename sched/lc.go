@@ -3,7 +3,7 @@ package sched
 // lc follows net/netfilter/ipvs/ip_vs_lc.c.
 type lc struct{}
 
-func newLC([]Server, *Pool) scheduler { return new(lc) }
+func newLC(_, _ *Pool) scheduler { return new(lc) }
 
 func (*lc) pick(p *Pool, _ Request) int {
 	best, least := -1, int64(0)

@@ -113,6 +113,9 @@ func (l *Load) overhead() int64 {
 	return int64(active(counts))*256 + int64(total(counts))
 }
 
+// delay is the number that sed and nq compare: the active sessions with the one to come.
+func (l *Load) delay() int64 { return int64(l.Active()) + 1 }
+
 func active(counts uint64) int32 { return int32(counts &^ overloaded >> 32) }
 
 func total(counts uint64) int32 { return active(counts) + int32(counts) }

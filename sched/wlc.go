@@ -5,9 +5,12 @@ package sched
 // sessions.
 type wlc struct{}
 
-func newWLC([]Server, *Pool) scheduler { return new(wlc) }
+func newWLC(_, _ *Pool) scheduler { return new(wlc) }
 
-func (*wlc) pick(p *Pool, _ Request) int {
+func (*wlc) pick(p *Pool, _ Request) int { return least(p) }
+
+// least returns wlc's pick, or -1.
+func least(p *Pool) int {
 	best, least, weight := -1, int64(0), int64(0)
 	servers := p.servers // a local slice avoids a bounds check
 	for i := len(servers) - 1; i >= 0; i-- {
