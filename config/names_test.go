@@ -23,15 +23,15 @@ func TestNamesFromElsewhere(t *testing.T) {
 	_, mode := ParseMode("snat")
 	_, protocol := ParseProtocol("")
 	_, unknown := ParseScheduler("best")
-	_, planned := ParseScheduler("lblc")
+	_, flags := ParseSchedulerFlags(lvs.MH, []string{"mh-port", "sh-port"})
 	for _, tt := range []struct {
 		err  error
 		want string
 	}{
 		{mode, `request:1: service.mode: unknown mode "snat"; use one of dr, nat, fullnat, ipip`},
 		{protocol, `request:1: service.protocol: unknown protocol ""; use one of tcp, udp, sctp`},
-		{unknown, `request:1: service.scheduler: unknown scheduler "best"; use one of rr, wrr, lc, wlc`},
-		{planned, `request:1: service.scheduler: scheduler "lblc" is not supported yet; use one of rr, wrr, lc, wlc`},
+		{unknown, `request:1: service.scheduler: unknown scheduler "best"; use one of rr, wrr, lc, wlc, sed, nq, sh, dh, mh, fo, ovf, twos, lblc, lblcr`},
+		{flags, `request:1: service.scheduler_flags: "sh-port" is a flag of the scheduler sh, not of mh; use mh-fallback, mh-port`},
 	} {
 		var problems Problems
 		if !errors.As(tt.err, &problems) || tt.err.Error() != tt.want {

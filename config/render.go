@@ -122,6 +122,9 @@ address   = {{quote (print .Address)}}
 protocol  = {{quote (print .Protocol)}}
 mode      = {{quote (print .Mode)}}
 scheduler = {{quote (print .Scheduler)}}
+{{- with .Scheduler.FlagNames .SchedulerFlags}}
+scheduler_flags = {{list .}}
+{{- end}}
 {{- if .MSS}}
 mss       = {{.MSS}}
 {{- end}}

@@ -75,10 +75,11 @@ func (w *Worker) choose(a *arrival, d *decision) Verdict {
 	pool := w.poolOf(d.service.live)
 	var i int
 	var ok bool
+	request := sched.Request{Key: a.key, Now: w.now}
 	if a.question {
-		i, ok = pool.Peek(&a.key.Flow)
+		i, ok = pool.Peek(&request)
 	} else {
-		i, ok = pool.Pick(&a.key.Flow)
+		i, ok = pool.Pick(&request)
 	}
 	if !ok {
 		return DropNoRealServer

@@ -65,6 +65,9 @@ func TestSchedulers(t *testing.T) {
 		if got != want || s.Rule() == "" {
 			t.Errorf("%+v with the rule %q, want %+v", got, s.Rule(), want)
 		}
+		if most := s.MostServers(); most != 0 && (s != MH || most != MaglevSlots) {
+			t.Errorf("%v takes at most %d real servers", s, most)
+		}
 		if got, ok := ParseScheduler(want.name); !ok || got != s {
 			t.Errorf("%q is the scheduler %v, %v", want.name, got, ok)
 		}
@@ -95,6 +98,11 @@ func TestSchedulerFlags(t *testing.T) {
 		of, f, ok := ParseSchedulerFlag(name)
 		if (flag{of, f}) != want || !ok || !slices.Equal(of.FlagNames(f), []string{name}) {
 			t.Errorf("%q is the flag %v of %v, %v", name, f, of, ok)
+		}
+	}
+	for set, want := range []string{"none", "fallback", "port", "fallback,port"} {
+		if got := SchedulerFlags(set).String(); got != want {
+			t.Errorf("flags %d are %q, want %q", set, got, want)
 		}
 	}
 	for _, name := range []string{"", "sh", "wlc-port", "flag-1", "-port"} {

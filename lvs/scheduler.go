@@ -1,6 +1,10 @@
 package lvs
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+	"strings"
+)
 
 // Scheduler is a rule that chooses the real servers of a service's new sessions.
 type Scheduler uint8
@@ -34,6 +38,7 @@ var schedulers = [NumSchedulers]struct {
 	weighted   bool // a heavier real server gets more sessions
 	turns      bool // real servers get sessions by turns, whatever their load
 	flags      bool // it has the two SchedulerFlags
+	most       int  // how many real servers a service may have; 0 is no limit
 }{
 	RR: {name: "rr", rule: "the next available one after the last pick", turns: true},
 	WRR: {
@@ -51,7 +56,7 @@ var schedulers = [NumSchedulers]struct {
 	DH: {name: "dh", rule: "by the VIP: 256 slots, dealt out in turns of one slot"},
 	MH: {
 		name: "mh", rule: "by the client's address: Maglev, 4093 slots; few clients move with a change",
-		weighted: true, flags: true,
+		weighted: true, flags: true, most: MaglevSlots,
 	},
 	FO: {name: "fo", rule: "the greatest weight; the first of equals"},
 	OVF: {
@@ -102,6 +107,12 @@ func (s Scheduler) Weighted() bool { return schedulers[s].weighted }
 // round are then exact.
 func (s Scheduler) Turns() bool { return schedulers[s].turns }
 
+// MaglevSlots is the size of mh's table: the kernel's default prime, CONFIG_IP_VS_MH_TAB_INDEX = 12.
+const MaglevSlots = 4093
+
+// MostServers returns how many real servers a service with the scheduler may have; 0 is no limit.
+func (s Scheduler) MostServers() int { return schedulers[s].most }
+
 // SchedulerFlags are the options of schedulers that hash, a set of the two below.
 type SchedulerFlags uint8
 
@@ -118,6 +129,17 @@ var schedulerFlags = [...]struct {
 	flag SchedulerFlags
 	end  string
 }{{SchedFallback, "-fallback"}, {SchedPort, "-port"}}
+
+// String returns the options without their scheduler, such as "fallback,port"; "none" for none.
+func (set SchedulerFlags) String() string {
+	var names []string
+	for _, f := range schedulerFlags {
+		if set&f.flag != 0 {
+			names = append(names, f.end[1:])
+		}
+	}
+	return cmp.Or(strings.Join(names, ","), "none")
+}
 
 // FlagNames returns the names of options as ipvsadm and keepalived give them for this scheduler,
 // such as "mh-port". A scheduler without options has no names.

@@ -7,11 +7,7 @@ import (
 	"fulcrum/packet"
 )
 
-// maglevSlots is the size of mh's table: the kernel's default prime, CONFIG_IP_VS_MH_TAB_INDEX = 12.
-const maglevSlots = 4093
-
-// MostHashed is how many real servers a service with mh may have: more do not fit its table.
-const MostHashed = maglevSlots
+const maglevSlots = lvs.MaglevSlots
 
 // The keys of mh's two hashes (ip_vs_mh.c, generate_hash_secret).
 var (
@@ -39,7 +35,7 @@ type mh struct {
 
 func newMH(p, _ *Pool) scheduler {
 	s := new(mh)
-	servers := p.servers[:min(len(p.servers), MostHashed)]
+	servers := p.servers[:min(len(p.servers), maglevSlots)] // more would not fit
 	turns := turnsOf(servers)
 	if s.empty = turns == nil; !s.empty {
 		s.fill(servers, turns)
