@@ -6,8 +6,13 @@ type fo struct{}
 
 func newFO(_, _ *Pool) scheduler { return new(fo) }
 
-func (*fo) pick(p *Pool, _ Request) int { return heaviest(p) }
+func (*fo) pick(p *Pool, _ Request) int {
+	if i, ok := p.tree.leader(); ok {
+		return i
+	}
+	return heaviest(p)
+}
 
-func (*fo) peek(p *Pool, _ Request) int { return heaviest(p) }
+func (s *fo) peek(p *Pool, r Request) int { return s.pick(p, r) }
 
 func (*fo) follow(_, _ *Pool) {}

@@ -7,6 +7,9 @@ type nq struct{}
 func newNQ(_, _ *Pool) scheduler { return new(nq) }
 
 func (*nq) pick(p *Pool, _ Request) int {
+	if i, ok := p.tree.leader(); ok {
+		return i
+	}
 	best, least, weight := -1, int64(0), int64(0)
 	servers := p.servers // a local slice avoids a bounds check
 	for i := len(servers) - 1; i >= 0; i-- {

@@ -8,6 +8,9 @@ type ovf struct{}
 func newOVF(_, _ *Pool) scheduler { return new(ovf) }
 
 func (*ovf) pick(p *Pool, _ Request) int {
+	if i, ok := p.tree.leader(); ok {
+		return i
+	}
 	best, weight := -1, int32(0)
 	servers := p.servers // a local slice avoids a bounds check
 	for i := len(servers) - 1; i >= 0; i-- {

@@ -37,6 +37,7 @@ func (s *Server) available() bool { return s.Weight > 0 && !s.Load.Overloaded() 
 type Pool struct {
 	servers   []Server // file order: the kernel's list backwards, so that its walks go down
 	scheduler scheduler
+	tree      *tournament // nil in a small pool, and for schedulers that need none
 	rule      Rule
 	serial    uint64        // no other pool has it
 	weighted  int32         // how many have a weight above 0
@@ -60,6 +61,7 @@ func NewPool(rule Rule, servers []Server, before *Pool) *Pool {
 	}
 	p.keepWeights(before)
 	p.scheduler = implementations[rule.Kind](p, before)
+	p.tree = newTournament(p)
 	return p
 }
 
@@ -110,7 +112,22 @@ func (p *Pool) Publish(at *atomic.Pointer[Pool]) {
 	if before != nil && before.rule.Kind == p.rule.Kind && !slices.Equal(before.servers, p.servers) {
 		p.scheduler.follow(p, before)
 	}
+	p.take(before)
 	at.Store(p)
+}
+
+// take has the real servers tell this pool's tournament of their changes instead of the last one's.
+// Workers that still pick from the pool before walk through it until they see this one.
+func (p *Pool) take(before *Pool) {
+	if before != nil && before != p {
+		before.tree.end()
+	}
+	if p.tree != nil {
+		p.tree.begin()
+	}
+	if before != nil && before != p {
+		before.tree.leave()
+	}
 }
 
 // limit puts the thresholds in force. It leaves alone a Load whose thresholds did not change:

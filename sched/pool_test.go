@@ -2,7 +2,7 @@ package sched_test
 
 import (
 	"fmt"
-	"fulcrum/lvs"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"fulcrum/lvs"
 	"fulcrum/packet"
 	"fulcrum/sched"
 )
@@ -397,7 +398,7 @@ func BenchmarkPickTogether(b *testing.B) {
 
 func BenchmarkPick(b *testing.B) {
 	for _, kind := range lvs.Schedulers() {
-		for _, n := range []int{10, 1000} {
+		for _, n := range []int{3, 10, 63, 100, 1000, 10000} {
 			b.Run(fmt.Sprintf("%v/servers=%d", kind, n), func(b *testing.B) {
 				weights := make([]int, n)
 				for i := range weights {
@@ -406,10 +407,28 @@ func BenchmarkPick(b *testing.B) {
 				p, servers := newPool(kind, weights...)
 				b.ReportAllocs()
 				for b.Loop() {
-					i, _ := p.Pick(request)
-					servers[i].Load.Begin()
+					if i, ok := p.Pick(request); ok {
+						servers[i].Load.Begin()
+					}
 				}
 			})
 		}
+	}
+}
+
+// BenchmarkSession is what a TCP session costs its real server's counts and the pick.
+func BenchmarkSession(b *testing.B) {
+	for _, n := range []int{3, 63, 64, 10000} {
+		b.Run(fmt.Sprintf("wlc/servers=%d", n), func(b *testing.B) {
+			p, servers := newPool(sched.WLC, slices.Repeat([]int{1}, n)...)
+			for b.Loop() {
+				i, _ := p.Pick(request)
+				l := servers[i].Load
+				l.Begin()
+				l.Activate()
+				l.Deactivate()
+				l.End(false)
+			}
+		})
 	}
 }

@@ -262,6 +262,12 @@ func (s *service) check(t *rapid.T) {
 	}
 }
 
+// Pools of all sizes pick alike by the tournament of large ones.
+func TestTournamentsPickAsTheKernel(t *testing.T) {
+	sched.FromTheFirst(t)
+	TestPicksAsTheKernel(t)
+}
+
 func TestPicksAsTheKernel(t *testing.T) {
 	for _, kind := range lvs.Schedulers() {
 		t.Run(kind.String(), func(t *testing.T) {

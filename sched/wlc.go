@@ -11,6 +11,9 @@ func (*wlc) pick(p *Pool, _ Request) int { return least(p) }
 
 // least returns wlc's pick, or -1.
 func least(p *Pool) int {
+	if i, ok := p.tree.leader(); ok {
+		return i
+	}
 	best, least, weight := -1, int64(0), int64(0)
 	servers := p.servers // a local slice avoids a bounds check
 	for i := len(servers) - 1; i >= 0; i-- {
