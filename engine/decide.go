@@ -75,7 +75,9 @@ func (w *Worker) choose(a *arrival, d *decision) Verdict {
 	pool := w.poolOf(d.service.live)
 	var i int
 	var ok bool
-	request := sched.Request{Key: a.key, Now: w.now}
+	var request sched.Request // assigned field by field, as in findAnswers
+	request.Src, request.Dst, request.Now = a.key.Src, a.key.Dst, w.now
+	request.SrcPort, request.Protocol = a.key.SrcPort, a.key.Protocol
 	if a.question {
 		i, ok = pool.Peek(&request)
 	} else {

@@ -18,10 +18,11 @@ func ExamplePool() {
 	var service atomic.Pointer[sched.Pool]
 	sched.NewPool(sched.Rule{Kind: sched.WRR}, servers, service.Load()).Publish(&service)
 
-	var request sched.Request
-	request.Src, request.SrcPort = packet.AddrOf4(0xc0000201), 40000 // 192.0.2.1
-	request.Dst, request.DstPort = packet.AddrOf4(0x0a010064), 80    // 10.1.0.100
-	request.Protocol = packet.ProtocolTCP
+	request := sched.Request{
+		Src: packet.AddrOf4(0xc0000201), SrcPort: 40000, // 192.0.2.1
+		Dst:      packet.AddrOf4(0x0a010064), // 10.1.0.100
+		Protocol: packet.ProtocolTCP,
+	}
 	pool := service.Load()
 	for range 5 {
 		i, ok := pool.Pick(&request)

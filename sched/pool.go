@@ -7,14 +7,15 @@ import (
 	"fulcrum/packet"
 )
 
-// Request is the first packet of a session as schedulers see it.
+// Request is the first packet of a session as schedulers see it. It has no more than fits into
+// registers: a call through an interface would send a pointer's Request to the heap.
 type Request struct {
-	// Key has the client as Src and the VIP as Dst. In an echo request SrcPort is the identifier and
-	// DstPort 0.
-	packet.Key
+	Src, Dst packet.Addr // the client and the VIP
 	// Now is the time in ms, modulo 2^32. Only lblc and lblcr read it. Workers may be some seconds
 	// apart.
-	Now uint32
+	Now      uint32
+	SrcPort  uint16 // the client's port, in host order; of an echo request the identifier
+	Protocol uint8  // IANA number
 }
 
 // Server is one real server of a pool.
@@ -150,7 +151,6 @@ func (s *Server) limitedAs(o *Server) bool {
 // is false (and the index -1) if none is available. The caller counts the session (Load.Begin)
 // before it picks for the next one. Pick does not keep r.
 func (p *Pool) Pick(r *Request) (index int, ok bool) {
-	// By value: a call through an interface would send the caller's Request to the heap.
 	i := p.scheduler.pick(p, *r)
 	return i, i >= 0
 }

@@ -16,12 +16,10 @@ import (
 )
 
 // request is a first packet for schedulers that ignore it.
-var request = &sched.Request{Key: packet.Key{
-	Flow: packet.Flow{
-		Src: packet.AddrOf4(0x0a000001), Dst: packet.AddrOf4(0x0a010064), SrcPort: 40000, DstPort: 80,
-	},
+var request = &sched.Request{
+	Src: packet.AddrOf4(0x0a000001), Dst: packet.AddrOf4(0x0a010064), SrcPort: 40000,
 	Protocol: packet.ProtocolTCP,
-}}
+}
 
 // publish makes a pool that follows the one in at, and publishes it there. It has all flags.
 func publish(at *atomic.Pointer[sched.Pool], kind sched.Kind, servers []sched.Server) *sched.Pool {

@@ -57,7 +57,7 @@ func (s *service) drawRequest(t *rapid.T) (*sched.Request, packetModel) {
 	client := rapid.IntRange(0, 300).Draw(t, "client")
 	vip := s.vip(rapid.IntRange(0, 3).Draw(t, "VIP"))
 	r := sched.Request{Now: s.now}
-	r.Src, r.Dst, r.DstPort = packet.AddrOf4(0xc0a80000+uint32(client)), vip, 80
+	r.Src, r.Dst = packet.AddrOf4(0xc0a80000+uint32(client)), vip
 	if s.model.six {
 		r.Src = packet.AddrOf(netip.AddrFrom16([16]byte{0: 0x20, 4: byte(client >> 8), 15: byte(client)}))
 	}

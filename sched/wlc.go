@@ -7,10 +7,7 @@ type wlc struct{}
 
 func newWLC(_, _ *Pool) scheduler { return new(wlc) }
 
-func (*wlc) pick(p *Pool, _ Request) int { return least(p) }
-
-// least returns wlc's pick, or -1.
-func least(p *Pool) int {
+func (*wlc) pick(p *Pool, _ Request) int {
 	if i, ok := p.tree.leader(); ok {
 		return i
 	}
@@ -32,3 +29,6 @@ func least(p *Pool) int {
 func (s *wlc) peek(p *Pool, r Request) int { return s.pick(p, r) }
 
 func (*wlc) follow(_, _ *Pool) {}
+
+// least returns wlc's pick, or -1, for other schedulers.
+func least(p *Pool) int { return (*wlc)(nil).pick(p, Request{}) }
