@@ -2,6 +2,8 @@ package config
 
 import (
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 
 	"fulcrum/lvs"
@@ -37,5 +39,26 @@ func TestNamesFromElsewhere(t *testing.T) {
 		if !errors.As(tt.err, &problems) || tt.err.Error() != tt.want {
 			t.Errorf("%v, want %s", tt.err, tt.want)
 		}
+	}
+}
+
+// TestMostServers: mh has room for as many real servers as its table has slots.
+func TestMostServers(t *testing.T) {
+	of := func(n int) string {
+		var text strings.Builder
+		text.WriteString(readFile(t, "testdata/base/ports.toml") + "[[service]]\nname = \"s\"\n" +
+			"address = \"10.0.0.100:80\"\nprotocol = \"tcp\"\nmode = \"nat\"\nscheduler = \"mh\"\n")
+		for i := range n {
+			fmt.Fprintf(&text, "[[service.real_server]]\naddress = \"10.1.0.11:%d\"\n", 1024+i)
+		}
+		return verdict(parse("f", text.String(), onCPUs(0, 1)))
+	}
+	if got := of(lvs.MaglevSlots); got != "ok\n" {
+		t.Errorf("as many as fit: %s", got)
+	}
+	want := "service.scheduler: mh has room for 4093 real servers, and this service has 4094; " +
+		"use another scheduler, or divide the service\n"
+	if got := of(lvs.MaglevSlots + 1); !strings.HasSuffix(got, want) {
+		t.Errorf("one more: %s, want %s", got, want)
 	}
 }

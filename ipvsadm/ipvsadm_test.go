@@ -160,7 +160,7 @@ func TestChangesThatFail(t *testing.T) {
 		"-A -t 10.0.0.100:80\n-d -t 10.0.0.100:80 -r 10.0.0.11":                                         "No such destination",
 		"-A -t 10.0.0.100:80\n-a -t 10.0.0.100:80 -r 10.0.0.11\n-a -t 10.0.0.100:80 -r 10.0.0.11":       "line 3: Destination already exists",
 		"-A -t 10.0.0.100:80\n-a -t 10.0.0.100:80 -r 10.0.0.11 -g\n-a -t 10.0.0.100:80 -r 10.0.0.12 -m": "share its mode",
-		"-A -t 10.0.0.100:81\n-A -t 10.0.0.100:80 -s conhash\n-A -t 10.0.0.100:82\n-D -t 10.0.0.100:81":      "line 2: service.scheduler: ",
+		"-A -t 10.0.0.100:81\n-A -t 10.0.0.100:80 -s conhash\n-A -t 10.0.0.100:82\n-D -t 10.0.0.100:81": "line 2: service.scheduler: ",
 		"-A -t 10.0.0.100:80\n# rr\n-a -t 10.0.0.100:80 -r 10.0.0.11:81 -g":                             "line 3: service.real_server.address: ",
 		"-A -t 10.0.0.100:80\n\n# comment\n-K":                                                          "line 4: unknown option \"-K\"",
 		"-L":                                                                                            "cannot be restored",
@@ -410,13 +410,13 @@ func TestSaveAndRestore(t *testing.T) {
 func TestSchedulerFlags(t *testing.T) {
 	const vip = "-t 10.0.0.100:80 "
 	for line, want := range map[string]string{
-		"-A " + vip + "-s mh -b mh-port,mh-fallback":                   "-s mh -b mh-fallback,mh-port",
-		"-A " + vip + "-s sh --sched-flags=sh-port":                    "-s sh -b sh-port",
-		"-A " + vip + "-s sh -b flag-1":                                "-s sh -b sh-fallback",
-		"-A " + vip + "-b flag-2,flag-1 -s mh":                         "-s mh -b mh-fallback,mh-port",
-		"-A " + vip + "-s mh -b mh-port\n-E " + vip + "-s mh":          "-s mh",
-		"-A " + vip + "-s mh -b mh-port\n-E " + vip + "-s sh":          "-s sh",
-		"-A " + vip + "-s rr\n-E " + vip + "-s sh -b sh-port,":         "-s sh -b sh-port",
+		"-A " + vip + "-s mh -b mh-port,mh-fallback":           "-s mh -b mh-fallback,mh-port",
+		"-A " + vip + "-s sh --sched-flags=sh-port":            "-s sh -b sh-port",
+		"-A " + vip + "-s sh -b flag-1":                        "-s sh -b sh-fallback",
+		"-A " + vip + "-b flag-2,flag-1 -s mh":                 "-s mh -b mh-fallback,mh-port",
+		"-A " + vip + "-s mh -b mh-port\n-E " + vip + "-s mh":  "-s mh",
+		"-A " + vip + "-s mh -b mh-port\n-E " + vip + "-s sh":  "-s sh",
+		"-A " + vip + "-s rr\n-E " + vip + "-s sh -b sh-port,": "-s sh -b sh-port",
 	} {
 		c, err := restored(t, line)
 		if err != nil {

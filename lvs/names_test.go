@@ -65,6 +65,9 @@ func TestSchedulers(t *testing.T) {
 		if got != want || s.Rule() == "" {
 			t.Errorf("%+v with the rule %q, want %+v", got, s.Rule(), want)
 		}
+		if got, want := s.ByVIP(), s == DH || s == LBLC || s == LBLCR; got != want {
+			t.Errorf("%v goes by the VIP: %v", s, got)
+		}
 		if most := s.MostServers(); most != 0 && (s != MH || most != MaglevSlots) {
 			t.Errorf("%v takes at most %d real servers", s, most)
 		}

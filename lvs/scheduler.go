@@ -37,6 +37,7 @@ var schedulers = [NumSchedulers]struct {
 	name, rule string
 	weighted   bool // a heavier real server gets more sessions
 	turns      bool // real servers get sessions by turns, whatever their load
+	byVIP      bool // one VIP's sessions go to one real server, or to few
 	flags      bool // it has the two SchedulerFlags
 	most       int  // how many real servers a service may have; 0 is no limit
 }{
@@ -53,7 +54,7 @@ var schedulers = [NumSchedulers]struct {
 		name: "sh", rule: "by the client's address: 256 slots, dealt out in turns of weight slots",
 		weighted: true, flags: true,
 	},
-	DH: {name: "dh", rule: "by the VIP: 256 slots, dealt out in turns of one slot"},
+	DH: {name: "dh", rule: "by the VIP: 256 slots, dealt out in turns of one slot", byVIP: true},
 	MH: {
 		name: "mh", rule: "by the client's address: Maglev, 4093 slots; few clients move with a change",
 		weighted: true, flags: true, most: MaglevSlots,
@@ -68,9 +69,10 @@ var schedulers = [NumSchedulers]struct {
 	},
 	LBLC: {
 		name: "lblc", rule: "one for each VIP, by wlc; a new one when its active sessions exceed its weight",
+		byVIP: true,
 	},
 	LBLCR: {
-		name: "lblcr", rule: "as lblc, with a set for each VIP, which grows and shrinks",
+		name: "lblcr", rule: "as lblc, with a set for each VIP, which grows and shrinks", byVIP: true,
 	},
 }
 
@@ -107,7 +109,12 @@ func (s Scheduler) Weighted() bool { return schedulers[s].weighted }
 // round are then exact.
 func (s Scheduler) Turns() bool { return schedulers[s].turns }
 
-// MaglevSlots is the size of mh's table: the kernel's default prime, CONFIG_IP_VS_MH_TAB_INDEX = 12.
+// ByVIP reports whether the VIP of a session decides: a service with one VIP sends all sessions to
+// one real server, or to few.
+func (s Scheduler) ByVIP() bool { return schedulers[s].byVIP }
+
+// MaglevSlots is the size of mh's table: the kernel's prime for CONFIG_IP_VS_MH_TAB_INDEX = 12, the
+// default.
 const MaglevSlots = 4093
 
 // MostServers returns how many real servers a service with the scheduler may have; 0 is no limit.

@@ -6,8 +6,8 @@ import (
 	"sync/atomic"
 )
 
-// treeFrom is the number of real servers from which a pool has a tournament. Below it a walk through
-// all of them is faster than to keep the tournament: every session changes its counts four times.
+// treeFrom is the number of real servers from which a pool has a tournament. Below it a walk
+// through all of them costs less than the tournament: every session changes its counts four times.
 var treeFrom = 64
 
 // cost is what a scheduler compares: the least over/weight wins, of equals the first in the list.
