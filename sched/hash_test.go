@@ -191,9 +191,14 @@ func TestMaglevBeyondItsTable(t *testing.T) {
 func BenchmarkMaglev(b *testing.B) {
 	for _, n := range []int{3, 100, 4000} {
 		b.Run(fmt.Sprintf("servers=%d", n), func(b *testing.B) {
-			edit := editor(sched.MH, n)
+			weights := make([]int, n)
+			for i := range weights {
+				weights[i] = 1 + i%10
+			}
+			rule := sched.Rule{Kind: sched.MH}
+			before, servers := hashing(rule, false, weights...)
 			for b.Loop() {
-				edit()
+				sched.NewPool(rule, servers, before)
 			}
 		})
 	}
