@@ -1,6 +1,7 @@
 package sched_test
 
 import (
+	"slices"
 	"sync/atomic"
 	"testing"
 
@@ -55,5 +56,17 @@ func TestTwosAmongOverloaded(t *testing.T) {
 	}
 	if got := drawnFrom(idle(0, 0), 10); got[0]+got[1] != 0 {
 		t.Errorf("picks of drained ones: %v", got)
+	}
+}
+
+// The same numbers lead to the same real servers with and without thresholds: by a search in the
+// sums, and by a walk.
+func TestTwosSearchesAndWalksAlike(t *testing.T) {
+	plain, limited := idle(3, 0, 1, 7, 0, 2), idle(3, 0, 1, 7, 0, 2)
+	for i := range limited {
+		limited[i].Upper = 1_000_000
+	}
+	if got, want := drawnFrom(plain, 5000), drawnFrom(limited, 5000); !slices.Equal(got, want) {
+		t.Errorf("searches: %v, walks: %v", got, want)
 	}
 }
