@@ -67,8 +67,8 @@ func ParseScheduler(name string) (lvs.Scheduler, error) {
 	return s, schedulers.check("service.scheduler", name)
 }
 
-// ParseSchedulerFlags parses the flags of a scheduler in the file's notation, such as "mh-port". Its
-// error is always of type Problems.
+// ParseSchedulerFlags parses the flags of a scheduler in the file's notation, such as "mh-port".
+// Its error is always of type Problems.
 func ParseSchedulerFlags(s lvs.Scheduler, names []string) (lvs.SchedulerFlags, error) {
 	doc := &document{name: "request"}
 	raw := make([]any, len(names))

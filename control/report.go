@@ -103,7 +103,7 @@ type ServiceReport struct {
 	Scheduler      string   `json:"scheduler"`
 	SchedulerFlags []string `json:"scheduler_flags,omitempty"`
 	Announce       bool     `json:"announce"`  // the service wants its VIP announced
-	Announced      bool     `json:"announced"` // the VIP is; otherwise packets to it are forwarded only
+	Announced      bool     `json:"announced"` // the VIP is; else packets to it are forwarded only
 	Traffic
 	RealServers []RealServerReport `json:"real_servers"`
 }

@@ -46,7 +46,7 @@ func (k *Command) checkFlags() error {
 	return err
 }
 
-// flagList returns flags as ipvsadm lists them behind the scheduler's name: " (sh-fallback,sh-port)".
+// flagList returns flags as ipvsadm lists them behind the scheduler: " (mh-fallback,mh-port)".
 func flagList(names []string) string {
 	if len(names) == 0 {
 		return ""

@@ -49,9 +49,12 @@
 //
 // NewPool and Publish are for control, one caller at a time per service. Everything else is for any
 // number of workers at once, and a [Request] may be on the caller's stack. It takes no lock and
-// allocates nothing, except for lblc and lblcr: they take a lock of the service's, and allocate
-// with every 64 VIPs that are new. rr and wrr keep their one exact sequence across all workers of
-// the director; schedulers that go by load see the sessions of all of them.
+// allocates nothing, with two exceptions. lblc and lblcr take a lock of the service's, and allocate
+// with every 64 VIPs that are new. A Load of a large pool takes a lock of that pool's when it
+// changes (tournament.go); a pick does not.
+//
+// rr and wrr keep their one exact sequence across all workers of the director; schedulers that go
+// by load see the sessions of all of them.
 //
 // # Adding a scheduler
 //
@@ -62,7 +65,8 @@
 //     such as a hash table; it may be slow. What workers change, and what must outlive the pool,
 //     goes behind a pointer that the constructor takes from the pool before. follow moves that when
 //     the pool replaces another; it is empty where nothing is kept.
-//  3. The constructor: a row of implementations in scheduler.go.
+//  3. The constructor: a row of implementations in scheduler.go. If it picks the least of all real
+//     servers, its measure: a row of measures in tournament.go.
 //  4. Its rule in the slow model of kernel_test.go (pick, and changed if the list's edits move it).
 //     property_test.go then compares pick for pick, and the other tests run over all kinds.
 //     Sequences by hand go into TestPicksByHand.
