@@ -37,31 +37,25 @@ func (k *kernel) deal(share func(*destination) int) {
 	k.slots = k.slots[:256]
 }
 
-// maglev fills the table from lists of all slots in the order in which each destination prefers
-// them, as the paper has it.
+// maglev fills the table by the paper: slot (offset + j*skip) mod M is the j-th that a destination
+// prefers.
 func (k *kernel) maglev() {
-	preferred := make([][]int, len(k.list))
-	free := make([]bool, modelSlots)
-	for i := range free {
-		free[i] = true
-	}
-	for i, d := range k.list {
+	offset, skip, j := map[*destination]int{}, map[*destination]int{}, map[*destination]int{}
+	for _, d := range k.list {
 		number := k.addressNumber(d.address.Addr()) + uint32(d.address.Port())
-		offset := int(sip13(2654435761, number)) % modelSlots
-		skip := int(sip13(2654446892, number))%(modelSlots-1) + 1
-		for j := range modelSlots {
-			preferred[i] = append(preferred[i], (offset+j*skip)%modelSlots)
-		}
+		offset[d] = int(sip13(2654435761, number)) % modelSlots
+		skip[d] = int(sip13(2654446892, number))%(modelSlots-1) + 1
 	}
 	table := make([]*destination, modelSlots)
 	turns, left := k.turns(), modelSlots
 	for left > 0 && turns != nil {
 		for i, d := range k.list {
 			for n := 0; n < turns[i] && left > 0; n++ {
-				for !free[preferred[i][0]] {
-					preferred[i] = preferred[i][1:]
+				slot := (offset[d] + j[d]*skip[d]) % modelSlots
+				for ; table[slot] != nil; j[d]++ {
+					slot = (offset[d] + (j[d]+1)*skip[d]) % modelSlots
 				}
-				free[preferred[i][0]], table[preferred[i][0]] = false, d
+				table[slot] = d
 				left--
 			}
 		}
