@@ -56,3 +56,41 @@ func churn(seed uint64, servers []sched.Server) {
 		}
 	}
 }
+
+// Workers pick by tournaments while pools replace each other.
+func TestTournamentsWhilePublishing(t *testing.T) {
+	sched.FromTheFirst(t)
+	TestPickWhilePublishing(t)
+}
+
+// A real server that leaves a large pool, or all of them in a small one, tell nobody any more.
+func TestPoolThatShrinks(t *testing.T) {
+	servers := idle(make([]int, 100)...)
+	for i := range servers {
+		servers[i].Weight = 1
+	}
+	var at atomic.Pointer[sched.Pool]
+	publish(&at, sched.WLC, servers)
+	publish(&at, sched.WLC, append([]sched.Server(nil), servers[:80]...))
+	servers[90].Load.Begin()
+	p := publish(&at, sched.WLC, append([]sched.Server(nil), servers[:3]...))
+	if got := picks(p, servers, 7); got != "CBACBAC" {
+		t.Errorf("picked %s", got)
+	}
+	publish(&at, sched.RR, append([]sched.Server(nil), servers...))
+	p = publish(&at, sched.WLC, append([]sched.Server(nil), servers...))
+	if i, _ := p.Pick(request); i != 99 {
+		t.Errorf("picked %d of the large pool again, want the newest idle one", i)
+	}
+	servers[99].Load.Begin()
+	for i := 98; i >= 4; i-- {
+		want := i
+		if i == 90 {
+			continue // it has a session
+		}
+		if got, _ := p.Pick(request); got != want {
+			t.Fatalf("picked %d, want %d", got, want)
+		}
+		servers[i].Load.Begin()
+	}
+}
