@@ -125,7 +125,7 @@ func dpdkSettings(d DPDK) []setting {
 	return []setting{
 		{"hugepages", quote(d.Hugepages), false},
 		{"memory", quote(formatSize(d.Memory)), false},
-		{"args", "[" + strings.Join(quoted(d.Args), ", ") + "]", false},
+		{"args", list(quoted(d.Args)), false},
 	}
 }
 
@@ -137,7 +137,7 @@ func portSettings(p Port) []setting {
 	return []setting{
 		{"name", quote(p.Name), true},
 		{"device", quote(p.Device), true},
-		{"addresses", "[" + strings.Join(quoted(p.Addresses), ", ") + "]", true},
+		{"addresses", list(quoted(p.Addresses)), true},
 		{"rx_descriptors", strconv.Itoa(p.RxDescriptors), false},
 		{"tx_descriptors", strconv.Itoa(p.TxDescriptors), false},
 		{"mtu", strconv.Itoa(p.MTU), false},
@@ -197,6 +197,7 @@ func serviceSettings(s Service) []setting {
 		{"protocol", quote(s.Protocol.String()), true},
 		{"mode", quote(s.Mode.String()), true},
 		{"scheduler", quote(s.Scheduler.String()), false},
+		{"scheduler_flags", list(quoted(s.Scheduler.FlagNames(s.SchedulerFlags))), false},
 		{"mss", strconv.Itoa(s.MSS), false},
 		{"echo", strconv.FormatBool(s.Echo), false},
 		{"max_sessions", strconv.Itoa(s.MaxSessions), false},
@@ -264,6 +265,8 @@ func listener(a netip.AddrPort) string {
 func numbers(list []int) string {
 	return strings.Join(strings.Fields(fmt.Sprint(list)), ", ")
 }
+
+func list(values []string) string { return "[" + strings.Join(values, ", ") + "]" }
 
 func quoted[T any](list []T) []string {
 	all := make([]string, len(list))

@@ -22,9 +22,20 @@ func (c *checker) checkServices() {
 		}
 		c.checkLocals(i)
 		c.checkRealServers(i)
+		c.checkMostServers(i)
 		c.checkMSS(i)
 		c.checkEcho(i, echoing)
 		c.checkAnnounce(i)
+	}
+}
+
+// checkMostServers reports more real servers than a scheduler's table has room for.
+func (c *checker) checkMostServers(i int) {
+	s := &c.Services[i]
+	if most := s.Scheduler.MostServers(); most != 0 && len(s.RealServers) > most {
+		c.at("service", i, "scheduler").reportf("use another scheduler, or divide the service",
+			"%s has room for %d real servers, and this service has %d", s.Scheduler, most,
+			len(s.RealServers))
 	}
 }
 

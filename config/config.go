@@ -140,7 +140,7 @@ type Service struct {
 	Protocol        lvs.Protocol
 	Mode            lvs.Mode
 	Scheduler       lvs.Scheduler
-	SchedulerFlags  []string      // always empty: not built yet
+	SchedulerFlags  lvs.SchedulerFlags
 	Persistence     time.Duration // always 0: not built yet
 	PersistenceMask int           // prefix length that groups clients, in bits; not built yet
 	OnePacket       bool          // UDP: schedule every datagram alone; always false: not built yet

@@ -8,21 +8,17 @@ import (
 	"fulcrum/lvs"
 )
 
-// choices are the words that a key may have. The planned ones are known but not supported yet.
+// choices are the words that a key may have.
 type choices struct {
-	noun               string // for what is chosen, such as "mode"
-	supported, planned []string
+	noun      string // for what is chosen, such as "mode"
+	supported []string
 }
 
 var (
 	modes      = choices{noun: "mode", supported: namesOf(lvs.Modes())}
 	protocols  = choices{noun: "protocol", supported: namesOf(lvs.Protocols())}
-	schedulers = choices{
-		noun:      "scheduler",
-		supported: namesOf(lvs.Schedulers()),
-		planned:   []string{"sed", "nq", "sh", "dh", "mh", "fo", "ovf", "twos", "lblc", "lblcr"},
-	}
-	idles = choices{
+	schedulers = choices{noun: "scheduler", supported: namesOf(lvs.Schedulers())}
+	idles      = choices{
 		noun: "idle behaviour", supported: []string{string(IdleBusy), string(IdleAdaptive)},
 	}
 	hugePages = choices{
@@ -69,6 +65,21 @@ func ParseScheduler(name string) (lvs.Scheduler, error) {
 	name = cmp.Or(name, lvs.DefaultScheduler.String())
 	s, _ := lvs.ParseScheduler(name)
 	return s, schedulers.check("service.scheduler", name)
+}
+
+// ParseSchedulerFlags parses the flags of a scheduler in the file's notation, such as "mh-port".
+// Its error is always of type Problems.
+func ParseSchedulerFlags(s lvs.Scheduler, names []string) (lvs.SchedulerFlags, error) {
+	doc := &document{name: "request"}
+	raw := make([]any, len(names))
+	for i := range names {
+		raw[i] = names[i]
+	}
+	flags := value{doc: doc, key: "service.scheduler_flags", raw: raw}.schedulerFlags(s)
+	if len(doc.problems) > 0 {
+		return 0, doc.problems
+	}
+	return flags, nil
 }
 
 // check returns the problem of a word that does not come from a file.

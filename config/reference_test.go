@@ -26,7 +26,6 @@ func withEveryKey(t *testing.T) string {
 func TestEveryKeyOfTheReferenceIsKnown(t *testing.T) {
 	want := []string{
 		"f:48: session.expire_quiescent: is not supported yet; leave the key out",
-		"f:61: service.scheduler_flags: is not supported yet; leave the key out",
 		"f:63: service.persistence_mask: is not supported yet; leave the key out",
 	}
 	got := verdict(parse("f", withEveryKey(t), onCPUs(0, 1)))
@@ -38,7 +37,7 @@ func TestEveryKeyOfTheReferenceIsKnown(t *testing.T) {
 // TestReferenceStatesTheDefaults checks that the reference states the defaults of a file without
 // the keys.
 func TestReferenceStatesTheDefaults(t *testing.T) {
-	unbuilt := regexp.MustCompile(`(?m)^(expire_quiescent|scheduler_flags|persistence_mask) .*$`)
+	unbuilt := regexp.MustCompile(`(?m)^(expire_quiescent|persistence_mask) .*$`)
 	// The reference states the default of max_v6 for a file with IPv6 services.
 	// A service without announce says what the director says; the reference states the outcome.
 	derived := regexp.MustCompile(`(?m)^(max_v6|announce) .*$`)

@@ -39,8 +39,6 @@ func (v value) choice(fallback string, c choices) string {
 		return fallback
 	case slices.Contains(c.supported, word):
 		return word
-	case slices.Contains(c.planned, word):
-		v.reportf(c.right(), "%s %q is not supported yet", c.noun, word)
 	default:
 		v.reportf(c.right(), "unknown %s %q", c.noun, word)
 	}

@@ -1,8 +1,10 @@
 package config
 
 import (
+	"fmt"
 	"math"
 	"net/netip"
+	"strings"
 
 	"fulcrum/lvs"
 )
@@ -36,8 +38,12 @@ func readService(t *table) (Service, [][]netip.Addr) {
 	}
 	s.Protocol, _ = lvs.ParseProtocol(t.need("protocol", protocols.right()).choice("", protocols))
 	s.Mode, _ = lvs.ParseMode(t.need("mode", modes.right()).choice("", modes))
-	scheduler := t.get("scheduler").choice(lvs.DefaultScheduler.String(), schedulers)
-	s.Scheduler, _ = lvs.ParseScheduler(scheduler)
+	scheduler := t.get("scheduler")
+	name := scheduler.choice(lvs.DefaultScheduler.String(), schedulers)
+	s.Scheduler, _ = lvs.ParseScheduler(name)
+	if flags := t.get("scheduler_flags"); !scheduler.given() || scheduler.raw == name {
+		s.SchedulerFlags = flags.schedulerFlags(s.Scheduler)
+	}
 	s.MSS = t.get("mss").segmentSize()
 	s.Echo = t.get("echo").boolean(true)
 	s.MaxSessions = t.get("max_sessions").integer(0, 0, mostThreshold)
@@ -47,6 +53,38 @@ func readService(t *table) (Service, [][]netip.Addr) {
 	s.RealServers = each(t.tables("real_server"), readRealServer)
 	t.refuseUnbuilt()
 	return s, t.get("local_addresses").localEntries()
+}
+
+// schedulerFlags returns the flags of a scheduler that a list names.
+func (v value) schedulerFlags(of lvs.Scheduler) (set lvs.SchedulerFlags) {
+	elements, ok := v.elements()
+	if !ok && v.given() {
+		v.reportf(flagsOf(of), "is %s, not a list of flags", typeName(v.raw))
+	}
+	for _, element := range elements {
+		name, ok := as[string](element, "a string", flagsOf(of))
+		if !ok {
+			continue
+		}
+		switch s, flag, known := lvs.ParseSchedulerFlag(name); {
+		case !known:
+			element.reportf(flagsOf(of), "unknown scheduler flag %q", name)
+		case s != of:
+			element.reportf(flagsOf(of), "%q is a flag of the scheduler %s, not of %s", name, s, of)
+		default:
+			set |= flag
+		}
+	}
+	return set
+}
+
+// flagsOf returns the remedy for a wrong flag of a scheduler.
+func flagsOf(s lvs.Scheduler) string {
+	names := s.FlagNames(lvs.AllSchedulerFlags)
+	if len(names) == 0 {
+		return fmt.Sprintf("leave the key out, since %s has no flags", s)
+	}
+	return "use " + strings.Join(names, ", ")
 }
 
 // segmentSize returns a TCP maximum segment size in bytes, 0 for none.
@@ -59,7 +97,6 @@ func (v value) segmentSize() int {
 
 // refuseUnbuilt reports keys whose feature is not built yet, unless their value switches it off.
 func (t *table) refuseUnbuilt() {
-	t.get("scheduler_flags").refuse()
 	t.get("persistence_mask").refuse()
 	if v := t.get("persistence"); v.duration(0, 0, mostTimeout) != 0 {
 		v.report("persistence is not supported yet", `leave the key out, or write "0s"`)

@@ -182,6 +182,7 @@ func (s *Site) check(old, next *Service) Problems {
 		d.locals[0] = oneOfEach(next.LocalAddresses)
 	}
 	d.Services[0].RealServers = next.RealServers
+	c.checkMostServers(0)
 	c.checkLocals(0)
 	if old == nil {
 		s.checkVIP(c, next.Address.Addr())
@@ -238,7 +239,10 @@ func (s *Service) entries() map[string]any {
 	if s.Announce != AsDirector {
 		entries["announce"] = s.Announce == AnnounceOn
 	}
-	var locals, servers []any
+	var flags, locals, servers []any
+	for _, name := range s.Scheduler.FlagNames(s.SchedulerFlags) {
+		flags = append(flags, name)
+	}
 	for _, a := range s.LocalAddresses {
 		locals = append(locals, a.String())
 	}
@@ -247,6 +251,9 @@ func (s *Service) entries() map[string]any {
 			"address": rs.Address.String(), "weight": int64(rs.Weight),
 			"upper_threshold": int64(rs.UpperThreshold), "lower_threshold": int64(rs.LowerThreshold),
 		})
+	}
+	if flags != nil {
+		entries["scheduler_flags"] = flags
 	}
 	if locals != nil {
 		entries["local_addresses"] = locals

@@ -66,11 +66,12 @@ func drawService(t *rapid.T, four bool) Service {
 		locals = append(locals, "fd01::50")
 	}
 	s := Service{
-		Name:      rapid.SampledFrom([]string{"web", "mail", "dns", ""}).Draw(t, "name"),
-		Address:   netip.MustParseAddrPort(rapid.SampledFrom(vips).Draw(t, "vip")),
-		Protocol:  rapid.SampledFrom(lvs.Protocols()).Draw(t, "protocol"),
-		Mode:      rapid.SampledFrom(lvs.Modes()).Draw(t, "mode"),
-		Scheduler: lvs.RR, PersistenceMask: DefaultPersistenceMask, Echo: rapid.Bool().Draw(t, "echo"),
+		Name:            rapid.SampledFrom([]string{"web", "mail", "dns", ""}).Draw(t, "name"),
+		Address:         netip.MustParseAddrPort(rapid.SampledFrom(vips).Draw(t, "vip")),
+		Protocol:        rapid.SampledFrom(lvs.Protocols()).Draw(t, "protocol"),
+		Mode:            rapid.SampledFrom(lvs.Modes()).Draw(t, "mode"),
+		Scheduler:       rapid.SampledFrom([]lvs.Scheduler{lvs.RR, lvs.MH}).Draw(t, "scheduler"),
+		PersistenceMask: DefaultPersistenceMask, Echo: rapid.Bool().Draw(t, "echo"),
 		MSS:         rapid.SampledFrom([]int{0, 0, 0, 1200, 1}).Draw(t, "mss"),
 		MaxSessions: rapid.SampledFrom([]int{0, 0, 5}).Draw(t, "max_sessions"),
 		Announce:    Announce(rapid.IntRange(0, 2).Draw(t, "announce")),

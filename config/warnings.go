@@ -28,7 +28,8 @@ func (c *Config) Warnings() []string { return c.warnings(allowedCPUs()) }
 
 // warnings is Warnings in a process that may run on the given CPUs.
 func (c *Config) warnings(cpus []int) []string {
-	all := slices.Concat(c.otherCPUs(cpus), c.shortAddresses(), c.dividedVIPs(), c.idleGroup())
+	all := slices.Concat(c.otherCPUs(cpus), c.shortAddresses(), c.dividedVIPs(), c.idleGroup(),
+		c.lonelyVIPs())
 	if c.Session.RouteUnmatched {
 		all = append(all, "session.route_unmatched: real servers of nat services can reach every "+
 			"network of the director, and hosts of these networks can reach the real servers; "+
@@ -57,6 +58,18 @@ func (c *Config) dividedVIPs() (all []string) {
 		if w := wants[vip]; len(w[0]) > 0 && len(w[1]) > 0 {
 			all = append(all, fmt.Sprintf("VIP %s is announced because of %s, although %s should not be",
 				vip, servicesNamed(w[1]), servicesNamed(w[0])))
+		}
+	}
+	return all
+}
+
+// lonelyVIPs returns a warning for each service whose scheduler chooses by VIP, and which has one.
+func (c *Config) lonelyVIPs() (all []string) {
+	for i := range c.Services {
+		s := &c.Services[i]
+		if s.Scheduler.ByVIP() && len(s.RealServers) > 1 {
+			all = append(all, fmt.Sprintf("service %s: %s chooses by VIP, and the service has one: "+
+				"its sessions go to one of its %d real servers", s.Name, s.Scheduler, len(s.RealServers)))
 		}
 	}
 	return all

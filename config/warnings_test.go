@@ -53,6 +53,29 @@ func TestWarnsOfAGroupThatMayNotConnect(t *testing.T) {
 	}
 }
 
+// TestSchedulersByVIP: all sessions to one VIP go to one real server.
+func TestSchedulersByVIP(t *testing.T) {
+	for scheduler, warns := range map[string]bool{"dh": true, "lblc": true, "lblcr": true, "mh": false} {
+		text := readFile(t, "testdata/base/ports.toml") + "[[service]]\nname = \"s\"\n" +
+			"address = \"10.0.0.100:80\"\nprotocol = \"tcp\"\nmode = \"nat\"\nscheduler = \"" +
+			scheduler + "\"\n"
+		for _, server := range []string{"11", "12"} {
+			if got := mustParse(t, text).warnings([]int{0, 1}); len(got) > 0 {
+				t.Errorf("%s with one real server: %q", scheduler, got)
+			}
+			text += "[[service.real_server]]\naddress = \"10.1.0." + server + ":80\"\n"
+		}
+		want := []string(nil)
+		if warns {
+			want = []string{"service s: " + scheduler + " chooses by VIP, and the service has one: " +
+				"its sessions go to one of its 2 real servers"}
+		}
+		if got := mustParse(t, text).warnings([]int{0, 1}); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", scheduler, got, want)
+		}
+	}
+}
+
 // TestWarningsOfTheMachine: a PCI address without its domain, and CPUs of other processes.
 func TestWarningsOfTheMachine(t *testing.T) {
 	text := "[director]\nworkers = [0, 1, 0]\n[[port]]\nname = \"front\"\n" +

@@ -21,6 +21,7 @@ type ServiceAddition struct {
 // field leaves its setting as it is.
 type ServiceSettings struct {
 	Scheduler      *string   `json:"scheduler,omitempty" example:"wlc"`
+	SchedulerFlags *[]string `json:"scheduler_flags,omitempty" doc:"of sh and mh: sh-port, sh-fallback, mh-port, mh-fallback; another scheduler begins without"`
 	MSS            *int      `json:"mss,omitempty" doc:"lower a larger MSS in SYNs to this many bytes; 0 leaves it"`
 	Echo           *bool     `json:"echo,omitempty" doc:"answer echo requests to the VIP"`
 	MaxSessions    *int      `json:"max_sessions,omitempty" minimum:"0" doc:"no more sessions than this; 0 is no limit"`
@@ -113,13 +114,29 @@ func (n *ServiceAddition) service() (*config.Service, error) {
 	return s, nil
 }
 
-// to makes the changes in s. The values are checked later, with the whole service.
-func (n *ServiceSettings) to(s *config.Service) error {
-	var err error
+// toScheduler changes scheduler and flags. Flags belong to their scheduler: another one begins
+// without.
+func (n *ServiceSettings) toScheduler(s *config.Service) (err error) {
 	if n.Scheduler != nil {
+		was := s.Scheduler
 		if s.Scheduler, err = config.ParseScheduler(*n.Scheduler); err != nil {
 			return err
 		}
+		if s.Scheduler != was {
+			s.SchedulerFlags = 0
+		}
+	}
+	if n.SchedulerFlags != nil {
+		s.SchedulerFlags, err = config.ParseSchedulerFlags(s.Scheduler, *n.SchedulerFlags)
+	}
+	return err
+}
+
+// to makes the changes in s. The values are checked later, with the whole service.
+func (n *ServiceSettings) to(s *config.Service) error {
+	var err error
+	if err := n.toScheduler(s); err != nil {
+		return err
 	}
 	if n.MSS != nil {
 		s.MSS = *n.MSS

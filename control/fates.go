@@ -69,7 +69,7 @@ var fates = map[reflect.Type]map[string]fate{
 	},
 	reflect.TypeFor[config.Service](): {
 		"Name": live, "Address": live, "Protocol": live, "Mode": live, "Scheduler": live,
-		"SchedulerFlags": unbuilt, "Persistence": unbuilt, "PersistenceMask": unbuilt,
+		"SchedulerFlags": live, "Persistence": unbuilt, "PersistenceMask": unbuilt,
 		"OnePacket": unbuilt, "MSS": live, "Echo": live, "MaxSessions": live,
 		"Announce": live, "LocalAddresses": live, "RealServers": parts,
 	},

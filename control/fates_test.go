@@ -62,6 +62,8 @@ name = "web"
 address = "10.0.0.100:80"
 protocol = "tcp"
 mode = "nat"
+scheduler = "mh"
+scheduler_flags = ["mh-port"]
 mss = 1400
 max_sessions = 1000
 [[service.real_server]]

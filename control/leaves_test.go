@@ -102,6 +102,8 @@ func others(v reflect.Value) []reflect.Value {
 		return valuesOf(lvs.Modes()...)
 	case lvs.Scheduler:
 		return valuesOf(lvs.Schedulers()...)
+	case lvs.SchedulerFlags:
+		return valuesOf(of^lvs.SchedFallback, of^lvs.SchedPort)
 	case lvs.Protocol:
 		return valuesOf(lvs.Protocols()...)
 	case config.Announce:

@@ -106,13 +106,14 @@ type Traffic struct {
 
 // ServiceReport contains a service's settings and counters.
 type ServiceReport struct {
-	Name      string `json:"name"`
-	Address   string `json:"address"`
-	Protocol  string `json:"protocol"`
-	Mode      string `json:"mode"`
-	Scheduler string `json:"scheduler"`
-	Announce  bool   `json:"announce"`  // the service wants its VIP announced
-	Announced bool   `json:"announced"` // the VIP is; otherwise packets to it are forwarded only
+	Name           string   `json:"name"`
+	Address        string   `json:"address"`
+	Protocol       string   `json:"protocol"`
+	Mode           string   `json:"mode"`
+	Scheduler      string   `json:"scheduler"`
+	SchedulerFlags []string `json:"scheduler_flags,omitempty"`
+	Announce       bool     `json:"announce"`  // the service wants its VIP announced
+	Announced      bool     `json:"announced"` // the VIP is; else packets to it are forwarded only
 	Traffic
 	RealServers []RealServerReport `json:"real_servers"`
 }
@@ -170,7 +171,9 @@ func newServiceReport(e engine.ServiceReport) ServiceReport {
 	s := ServiceReport{
 		Name: e.Service.Name, Address: e.Service.Address.String(),
 		Protocol: e.Service.Protocol.String(), Mode: e.Service.Mode.String(),
-		Scheduler: e.Service.Scheduler.String(), Announce: !e.Service.Silent, Announced: e.Announced,
+		Scheduler:      e.Service.Scheduler.String(),
+		SchedulerFlags: e.Service.Scheduler.FlagNames(e.Service.SchedulerFlags),
+		Announce:       !e.Service.Silent, Announced: e.Announced,
 		Traffic: Traffic(e.Traffic), RealServers: []RealServerReport{},
 	}
 	for _, rs := range e.RealServers {

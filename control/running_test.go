@@ -115,8 +115,12 @@ func drawEdit(t *rapid.T, r *Running) (Plan, error) {
 		return r.Announce(context.Background(), AnnounceRequest{Announce: rapid.Bool().Draw(t, "announce")})
 	}
 	next := rapid.SampledFrom(names).Draw(t, "name")
-	scheduler := rapid.SampledFrom([]string{"rr", "lc", "best"}).Draw(t, "scheduler")
-	return r.ChangeService(context.Background(), name, ServiceChange{&next, ServiceSettings{Scheduler: &scheduler}})
+	scheduler := rapid.SampledFrom([]string{"rr", "mh", "sh", "best"}).Draw(t, "scheduler")
+	settings := ServiceSettings{Scheduler: &scheduler}
+	settings.SchedulerFlags = rapid.SampledFrom([]*[]string{
+		nil, {}, {"mh-port"}, {"sh-port", "sh-fallback"},
+	}).Draw(t, "flags")
+	return r.ChangeService(context.Background(), name, ServiceChange{&next, settings})
 }
 
 // isConsistent compares the displayed configuration with a file of that content and with the

@@ -56,8 +56,8 @@ func engineService(d *config.Director, c config.Service) engine.Service {
 	s := engine.Service{
 		Name: c.Name, Protocol: c.Protocol, Address: c.Address, Mode: c.Mode, Scheduler: c.Scheduler,
 		LocalAddresses: c.LocalAddresses, MSS: uint16(c.MSS), Echo: c.Echo,
-		MaxSessions: c.MaxSessions,
-		Silent:      !d.Announces(&c),
+		MaxSessions: c.MaxSessions, SchedulerFlags: c.SchedulerFlags,
+		Silent: !d.Announces(&c),
 	}
 	for _, rs := range c.RealServers {
 		s.RealServers = append(s.RealServers, engine.RealServer{

@@ -309,14 +309,19 @@ func (c *change) putServers(live *liveService, was *Service, before *sched.Pool)
 	for i, rs := range s.RealServers {
 		id := c.registry.server(live, rs.Address)
 		members[i] = sched.Server{
-			ID: id, Weight: rs.Weight, Upper: rs.UpperThreshold, Lower: rs.LowerThreshold, Load: &c.registry.live[id].load,
+			ID: id, Weight: rs.Weight, Upper: rs.UpperThreshold, Lower: rs.LowerThreshold,
+			Load:   &c.registry.live[id].load,
+			Hashed: sched.HashedOf(s.vip(), packet.AddrOf(rs.Address.Addr()), rs.Address.Port()),
 		}
 		c.registry.numberedUse(c.registry.live[id], live)
 		c.putServer(id, newServerEntry(c.registry.live[id], live, s))
 		c.putClientEnd(c.registry.live[id], s.Mode)
 	}
 	c.removeServers(live, was.RealServers, s.RealServers)
-	c.putPool(live, sched.NewPool(s.Scheduler, members, before))
+	rule := sched.Rule{
+		Kind: s.Scheduler, Flags: s.SchedulerFlags, Seed: c.engine.drawSeed + uint64(live.number),
+	}
+	c.putPool(live, sched.NewPool(rule, members, before))
 }
 
 // putPool publishes a pool after the snapshot. A service that the old snapshot lacks gets its pool

@@ -75,10 +75,13 @@ func (w *Worker) choose(a *arrival, d *decision) Verdict {
 	pool := w.poolOf(d.service.live)
 	var i int
 	var ok bool
+	var request sched.Request // assigned field by field, as in findAnswers
+	request.Src, request.Dst, request.Now = a.key.Src, a.key.Dst, w.now
+	request.SrcPort, request.Protocol = a.key.SrcPort, a.key.Protocol
 	if a.question {
-		i, ok = pool.Peek(&a.key.Flow)
+		i, ok = pool.Peek(&request)
 	} else {
-		i, ok = pool.Pick(&a.key.Flow)
+		i, ok = pool.Pick(&request)
 	}
 	if !ok {
 		return DropNoRealServer

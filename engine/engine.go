@@ -68,6 +68,7 @@ func (c *Config) Validate() error {
 type Engine struct {
 	cfg      Config
 	registry *registry
+	drawSeed uint64 // of random numbers for schedulers; does not change
 	snap     atomic.Pointer[snapshot]
 	workers  []*Worker
 	steering steer.Steering
@@ -90,7 +91,9 @@ func New(cfg Config, settings Settings) (*Engine, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	e := &Engine{cfg: cfg, registry: newRegistry(len(cfg.CPUs))}
+	e := &Engine{
+		cfg: cfg, registry: newRegistry(len(cfg.CPUs)), drawSeed: newRandom(cfg.Seed).Uint64(),
+	}
 	e.steering = steer.New(cfg.Ports, len(cfg.CPUs), newRandom(cfg.Seed).Uint64())
 	e.limits.setKey(newRandom(cfg.Seed))
 	e.inquiries.setKey(newRandom(cfg.Seed))

@@ -68,7 +68,7 @@ func portOf(a netip.Addr, ports int) (port int, ok bool) {
 
 // directorConfig reads the configuration of a scenario's director. Its lines are
 //
-//	service NAME PROTOCOL ADDRESS MODE SCHEDULER [mss=N] [echo] [silent]
+//	service NAME PROTOCOL ADDRESS MODE SCHEDULER [mss=N] [echo] [silent] [FLAG...]
 //	ADDRESS [weight=N] [upper=N] [lower=N]     a real server of that service
 //	local ADDRESS...                           its local addresses
 //	timeout STATE=DURATION...
@@ -157,7 +157,11 @@ func (c *directorConfig) service(at string, words []string) {
 		case "silent":
 			v.Silent = true
 		default:
-			c.Fatalf("%s: unknown option %q", at, word)
+			of, flag, ok := lvs.ParseSchedulerFlag(word)
+			if !ok || of != v.Scheduler {
+				c.Fatalf("%s: unknown option %q", at, word)
+			}
+			v.SchedulerFlags |= flag
 		}
 	}
 	c.settings.Services = append(c.settings.Services, v)

@@ -57,6 +57,7 @@ type Service struct {
 	Protocol       lvs.Protocol
 	Mode           lvs.Mode
 	Scheduler      sched.Kind
+	SchedulerFlags lvs.SchedulerFlags
 	LocalAddresses []netip.Addr // fullnat; of the families of its real servers
 	// MSS is the upper limit, in bytes, for the maximum segment size in TCP's SYNs. Zero changes
 	// nothing.
@@ -95,7 +96,8 @@ func (s *Service) equal(o *Service) bool {
 // sameSettings is equal without the real servers, and without Silent, which concerns only the VIP.
 func (s *Service) sameSettings(o *Service) bool {
 	return s.Name == o.Name && s.Address == o.Address && s.Protocol == o.Protocol &&
-		s.Mode == o.Mode && s.Scheduler == o.Scheduler && s.MSS == o.MSS && s.Echo == o.Echo &&
+		s.Mode == o.Mode && s.Scheduler == o.Scheduler &&
+		s.SchedulerFlags == o.SchedulerFlags && s.MSS == o.MSS && s.Echo == o.Echo &&
 		s.MaxSessions == o.MaxSessions && slices.Equal(s.LocalAddresses, o.LocalAddresses)
 }
 

@@ -154,6 +154,9 @@ func (k *Command) toService(s *config.Service) error {
 	if s.Scheduler, err = config.ParseScheduler(k.Scheduler); err != nil {
 		return withoutPlaces(err)
 	}
+	if s.SchedulerFlags, err = k.flags(); err != nil {
+		return err
+	}
 	return k.toMode(s, len(s.RealServers))
 }
 

@@ -44,6 +44,7 @@ type Command struct {
 	Service   lvs.ServiceID  // zero if the operation applies to all services
 	Server    netip.AddrPort // valid for operations on real servers; port 0 means the service's port
 	Scheduler string         // as given, not checked; ipvsadm's default if not given
+	Flags     []string       // of the scheduler, as given; checked
 	Method    lvs.Mode       // the forwarding method; NoMode if not given
 	Local     []netip.Addr   // fullnat's local addresses; nil if not given
 	Weight    int            // 0 to 65535
@@ -145,7 +146,10 @@ func (p *parser) option(word string) error {
 		return usage("unknown option %q: see fulcrum ipvsadm --help", word)
 	}
 	if o.absent != "" {
-		return absent(word, p.why(o, word))
+		return absent(word, p.why(o))
+	}
+	if o.gives == schedFlags && grammar[p.c.Operation].needs&server != 0 {
+		return absent(word, dpvsFullNAT)
 	}
 	if joined && !o.takes {
 		return usage("%s takes no argument", strings.TrimSuffix(word, "="+value))
@@ -160,13 +164,9 @@ func (p *parser) option(word string) error {
 }
 
 // why returns why an option is not supported, for what the command line is about.
-func (p *parser) why(o option, word string) string {
-	switch {
-	case o.absent == noPersistence && p.given&service != 0 && p.c.Service.Address.Port() == 0:
+func (p *parser) why(o option) string {
+	if o.absent == noPersistence && p.given&service != 0 && p.c.Service.Address.Port() == 0 {
 		return noAllPorts
-	case word == "-b" && grammar[p.c.Operation].takes&method != 0 &&
-		grammar[p.c.Operation].needs&server != 0:
-		return dpvsFullNAT
 	}
 	return o.absent
 }

@@ -24,7 +24,7 @@ const (
 )
 
 // dpvsOptions holds the options of DPVS's ipvsadm that the kernel's lacks, by the letters and the
-// names of DPVS 1.8 to 1.10. Its -b is fullnat, and scheduler flags in the kernel's.
+// names of DPVS 1.8 to 1.10. Its -b with -a and -e is fullnat.
 var dpvsOptions = map[string]string{
 	"P": dpvsLocals, "add-laddr": dpvsLocals, "Q": dpvsLocals, "del-laddr": dpvsLocals,
 	"G": dpvsLocals, "get-laddr": dpvsLocals, "z": dpvsLocals, "laddr": dpvsLocals,

@@ -30,6 +30,7 @@ const (
 	persistent
 	tunnels
 	exact
+	schedFlags
 )
 
 // parts holds the noun of each part, in the order of their bits, and the options that give it.
@@ -53,6 +54,7 @@ var parts = [...]struct{ noun, options string }{
 	{"persistent connection list", "--persistent-conn"},
 	{"tunnel list", "--tun-info"},
 	{"exact form", "--exact"},
+	{"scheduler flag list", "-b"},
 }
 
 // first returns the index of the lowest part of the set.
@@ -71,8 +73,8 @@ const (
 // grammar holds the parts that an operation needs and takes, as in ipvsadm. Unlike there, a service
 // takes a forwarding method.
 var grammar = map[Operation]struct{ needs, takes part }{
-	AddService:    {service, scheduler | method | local},
-	EditService:   {service, scheduler | method | local},
+	AddService:    {service, scheduler | schedFlags | method | local},
+	EditService:   {service, scheduler | schedFlags | method | local},
 	DeleteService: {service, 0},
 	Clear:         {},
 	Restore:       {},
@@ -111,6 +113,9 @@ func (p *parser) validate() error {
 	}
 	if g.takes&scheduler != 0 && p.c.Service.Address.Port() == 0 {
 		return usage(zeroPort)
+	}
+	if err := p.c.checkFlags(); err != nil {
+		return err
 	}
 	if p.given&tunnel != 0 && p.c.Method.Path() != lvs.Tunnel {
 		return usage("--tun-type needs -i")

@@ -126,7 +126,14 @@ func TestCommandLines(t *testing.T) {
 		"-A -f 1":                                           "firewall marks",
 		"-A -t 10.0.0.100:80 -p 300":                        "persistence",
 		"-A -t 10.0.0.100:80 -M 255.0.0.0":                  "persistence",
-		"-A -t 10.0.0.100:80 -b sh-port":                    "scheduler flags",
+		"-A -t 10.0.0.100:80 -b sh-port":                    "incompatible scheduler flag `sh-port': it is one of sh, not of wlc",
+		"-A -t 10.0.0.100:80 -s mh -b sh-port":              "incompatible scheduler flag `sh-port': it is one of sh, not of mh",
+		"-A -t 10.0.0.100:80 -s sh -b sh-port,sh-hash":      "invalid scheduler flag `sh-hash'",
+		"-A -t 10.0.0.100:80 -s rr -b flag-1":               "incompatible scheduler flag `flag-1': it means nothing to rr",
+		"-E -t 10.0.0.100:80 -b mh-port -s mh":              "ok",
+		"-A -t 10.0.0.100:80 -b mh-port -b mh-port -s mh":   "more than one scheduler flag list",
+		"-D -t 10.0.0.100:80 -b sh-port":                    "takes no scheduler flag list",
+		"-A -t 10.0.0.100:80 -s sh -b":                      "-b needs an argument",
 		"-A -u 10.0.0.100:80 -o":                            "one-packet",
 		"-a -t 10.0.0.100:80 -r 1.2.3.4 -i --tun-type gue --tun-port 6080": "GUE",
 		"--set 900 120 300": "ok", "--set 0 0 300": "ok", "--set 1 2": "three timeouts", "--set 1 2 x": "invalid timeout \"x\"", "--set 1 2 9999999": "invalid timeout \"9999999\"",
@@ -153,7 +160,7 @@ func TestChangesThatFail(t *testing.T) {
 		"-A -t 10.0.0.100:80\n-d -t 10.0.0.100:80 -r 10.0.0.11":                                         "No such destination",
 		"-A -t 10.0.0.100:80\n-a -t 10.0.0.100:80 -r 10.0.0.11\n-a -t 10.0.0.100:80 -r 10.0.0.11":       "line 3: Destination already exists",
 		"-A -t 10.0.0.100:80\n-a -t 10.0.0.100:80 -r 10.0.0.11 -g\n-a -t 10.0.0.100:80 -r 10.0.0.12 -m": "share its mode",
-		"-A -t 10.0.0.100:81\n-A -t 10.0.0.100:80 -s sh\n-A -t 10.0.0.100:82\n-D -t 10.0.0.100:81":      "line 2: service.scheduler: ",
+		"-A -t 10.0.0.100:81\n-A -t 10.0.0.100:80 -s conhash\n-A -t 10.0.0.100:82\n-D -t 10.0.0.100:81": "line 2: service.scheduler: ",
 		"-A -t 10.0.0.100:80\n# rr\n-a -t 10.0.0.100:80 -r 10.0.0.11:81 -g":                             "line 3: service.real_server.address: ",
 		"-A -t 10.0.0.100:80\n\n# comment\n-K":                                                          "line 4: unknown option \"-K\"",
 		"-L":                                                                                            "cannot be restored",
@@ -236,8 +243,6 @@ func TestDPVSOptions(t *testing.T) {
 		"-A -u 10.0.0.100:443 --quic":       "QUIC",
 		"-L --cpu 1":                        "fulcrum workers",
 		"-Lc --sockpair tcp:1:2:3:4":        "fulcrum sessions",
-		"-A --sched-flags sh-port" + about:  "--sched-flags: not supported by Fulcrum: there are no scheduler flags yet",
-		"-A -b sh-port" + about:             "there are no scheduler flags yet",
 		"--start-daemon master --syncid 1 ": "synchronisation",
 	} {
 		_, err := Parse(strings.Fields(line))
@@ -375,6 +380,9 @@ func TestSaveAndRestore(t *testing.T) {
 				Scheduler: rapid.SampledFrom(lvs.Schedulers()).Draw(r, "scheduler"),
 				Echo:      true,
 			}
+			if len(s.Scheduler.FlagNames(lvs.AllSchedulerFlags)) > 0 {
+				s.SchedulerFlags = lvs.SchedulerFlags(rapid.IntRange(0, 3).Draw(r, "flags"))
+			}
 			s.Name = s.ID().Name()
 			if s.Mode == lvs.FullNAT {
 				s.LocalAddresses = []netip.Addr{
@@ -396,6 +404,35 @@ func TestSaveAndRestore(t *testing.T) {
 			r.Fatalf("%v:\n%s", err, text)
 		}
 	})
+}
+
+// TestSchedulerFlags adds and edits services with flags, saves them and lists them.
+func TestSchedulerFlags(t *testing.T) {
+	const vip = "-t 10.0.0.100:80 "
+	for line, want := range map[string]string{
+		"-A " + vip + "-s mh -b mh-port,mh-fallback":           "-s mh -b mh-fallback,mh-port",
+		"-A " + vip + "-s sh --sched-flags=sh-port":            "-s sh -b sh-port",
+		"-A " + vip + "-s sh -b flag-1":                        "-s sh -b sh-fallback",
+		"-A " + vip + "-b flag-2,flag-1 -s mh":                 "-s mh -b mh-fallback,mh-port",
+		"-A " + vip + "-s mh -b mh-port\n-E " + vip + "-s mh":  "-s mh",
+		"-A " + vip + "-s mh -b mh-port\n-E " + vip + "-s sh":  "-s sh",
+		"-A " + vip + "-s rr\n-E " + vip + "-s sh -b sh-port,": "-s sh -b sh-port",
+	} {
+		c, err := restored(t, line)
+		if err != nil {
+			t.Errorf("%s: %v", line, err)
+		} else if got := saved(t, c); got != "-A -t 10.0.0.100:80 "+want+"\n" {
+			t.Errorf("%s: saved as\n%s", line, got)
+		}
+	}
+	got, err := listed(t, "-Ln", []Service{{
+		ID: lvs.ServiceID{Protocol: lvs.TCP, Address: at("10.0.0.100:80")}, Scheduler: "mh",
+		Flags: []string{"mh-fallback", "mh-port"}, Mode: lvs.DR,
+	}})
+	if want := "TCP  10.0.0.100:80 mh (mh-fallback,mh-port)\n"; err != nil ||
+		!strings.HasSuffix(got, want) {
+		t.Errorf("%v: listed as\n%s", err, got)
+	}
 }
 
 // at parses an address and a port.

@@ -24,6 +24,7 @@ type Counters struct {
 type Service struct {
 	ID        lvs.ServiceID
 	Scheduler string   // its name, such as "wlc"
+	Flags     []string // of the scheduler, such as "mh-port"
 	Mode      lvs.Mode // the forwarding method of all its real servers
 	Counters
 	Servers []Server
@@ -144,7 +145,7 @@ func (s *Service) write(w io.Writer, f form, exact bool) {
 		fmt.Fprintf(w, "%-33s", name)
 		s.Counters.write(w, exact)
 	} else {
-		fmt.Fprintf(w, "%s %s\n", name, s.Scheduler)
+		fmt.Fprintf(w, "%s %s%s\n", name, s.Scheduler, flagList(s.Flags))
 	}
 	for _, rs := range s.Servers {
 		rs.write(w, s.Mode, f, exact)

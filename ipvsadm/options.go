@@ -42,7 +42,7 @@ var long = map[string]string{
 	"add-server": "a", "edit-server": "e", "delete-server": "d",
 	"list": "L", "zero": "Z", "version": "v",
 	"fwmark-service": "f", "scheduler": "s", "persistent": "p", "netmask": "M",
-	"ops": "o", "real-server": "r",
+	"ops": "o", "real-server": "r", "sched-flags": "b",
 	"weight": "w", "u-threshold": "x", "l-threshold": "y", "numeric": "n", "connection": "c",
 	"ipv6": "6", "exact": "X",
 }
@@ -53,7 +53,6 @@ const (
 	noPersistence = "there is no persistence yet"
 	noAllPorts    = "services of all ports (port 0) need persistence, and there is none yet: " +
 		"add a service for each port"
-	noFlags     = "there are no scheduler flags yet"
 	noOnePacket = "there is no one-packet scheduling yet"
 	noEngines   = "there are no persistence engines yet"
 	noDaemon    = "there is no synchronisation of sessions yet"
@@ -70,6 +69,7 @@ var options = map[string]option{
 	"Z": {operates: Zero}, "v": {operates: Version}, "set": {operates: SetTimeouts},
 
 	"s":             {takes: true, gives: scheduler, set: schedulerName},
+	"b":             {takes: true, gives: schedFlags, set: flagNames},
 	"r":             {takes: true, gives: server},
 	"local-address": {takes: true, gives: local, set: localAddresses},
 	"tun-type":      {takes: true, gives: tunnel, set: tunnelType},
@@ -92,7 +92,7 @@ var options = map[string]option{
 
 	"f": {absent: noMarks},
 	"p": {absent: noPersistence}, "M": {absent: noPersistence}, "pe": {absent: noEngines},
-	"b": {absent: noFlags}, "sched-flags": {absent: noFlags}, "o": {absent: noOnePacket},
+	"o":            {absent: noOnePacket},
 	"daemon":       {absent: noDaemon},
 	"start-daemon": {absent: noDaemon}, "stop-daemon": {absent: noDaemon},
 	"tun-port": {absent: noGUE}, "tun-nocsum": {absent: noGUE},
@@ -120,6 +120,15 @@ func addOption(short, longFlag string, o option) {
 
 // nothing sets nothing: the option has no effect, as it is the default or implied.
 func nothing(*Command, string) error { return nil }
+
+func flagNames(c *Command, v string) error {
+	for name := range strings.SplitSeq(v, ",") {
+		if name != "" { // as strtok has it
+			c.Flags = append(c.Flags, name)
+		}
+	}
+	return nil
+}
 
 func schedulerName(c *Command, v string) error { c.Scheduler = v; return nil }
 

@@ -55,6 +55,9 @@ func WriteRules(w io.Writer, c *config.Config) error {
 	for _, s := range c.Services {
 		name := s.Protocol.Flag() + " " + s.Address.String()
 		fmt.Fprintf(rules, "-A %s -s %s", name, s.Scheduler)
+		if flags := s.Scheduler.FlagNames(s.SchedulerFlags); len(flags) > 0 {
+			fmt.Fprintf(rules, " -b %s", strings.Join(flags, ","))
+		}
 		if hasLocals(s.Mode) {
 			var all []string
 			for _, a := range s.LocalAddresses {

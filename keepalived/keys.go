@@ -5,7 +5,7 @@ import "strings"
 // Why keys are not carried over.
 const (
 	unchecked  = "checks of real servers are not supported yet"
-	noFlags    = "scheduler flags are not supported yet"
+	noHashed   = "has no effect in IPVS either"
 	noQuorum   = "quorums are not supported yet"
 	noSticking = "persistence is not supported yet"
 	noMarks    = "firewall marks are not supported: add a service for each address and port"
@@ -23,9 +23,7 @@ const (
 var absent = map[string]string{
 	"persistence_timeout": noSticking, "persistence_granularity": noSticking,
 	"persistence_engine": noSticking,
-	"ops":                "one-packet scheduling is not supported yet", "hashed": noFlags,
-	"flag-1": noFlags, "flag-2": noFlags, "flag-3": noFlags, "sh-port": noFlags,
-	"sh-fallback": noFlags, "mh-port": noFlags, "mh-fallback": noFlags,
+	"ops":                "one-packet scheduling is not supported yet", "hashed": noHashed,
 	"establish_timeout": "timeouts hold for all services: " +
 		"set established in [session.timeouts]",
 	"hash_target": "consistent hashing is not supported yet",

@@ -94,8 +94,9 @@ type service struct {
 	method     method // of real servers without a method of their own
 	weight     int    // of real servers without a weight of their own
 	servers    []server
-	localGroup *entry  // laddr_group_name; nil without one
-	locals     *locals // valid for modes with local addresses
+	flags      []*entry // of the scheduler
+	localGroup *entry   // laddr_group_name; nil without one
+	locals     *locals  // valid for modes with local addresses
 }
 
 // takeService makes a service of a virtual server, or one service for each address of its group.
@@ -119,6 +120,7 @@ func (i *importer) takeService(e *entry) {
 		i.Leave(s.place, e.words[0], "has no protocol and is UDP, as in keepalived: "+
 			"for TCP, add protocol TCP and import again")
 	}
+	i.takeFlags(s)
 	s.shareWeight()
 	if !i.chooseMode(s) || !i.takeLocals(s) {
 		return
@@ -199,6 +201,8 @@ func (i *importer) takeKey(s *service, e *entry) {
 		s.method = i.method(e)
 	case "protocol":
 		i.takeProtocol(s, e)
+	case "sh-port", "sh-fallback", "mh-port", "mh-fallback", "flag-1", "flag-2", "flag-3":
+		s.flags = append(s.flags, e)
 	case "laddr_group_name":
 		s.localGroup = e
 	case "weight":
@@ -225,6 +229,28 @@ func (i *importer) scheduler(e *entry) lvs.Scheduler {
 			name, lvs.DefaultScheduler))
 	}
 	return lvs.DefaultScheduler
+}
+
+// numbered has the flags of any scheduler that keepalived knows by number. The third means nothing
+// to any scheduler.
+var numbered = map[string]lvs.SchedulerFlags{
+	"flag-1": lvs.SchedFallback, "flag-2": lvs.SchedPort, "flag-3": 0,
+}
+
+// takeFlags sets the flags of a virtual server's scheduler, which may stand behind them.
+func (i *importer) takeFlags(s *service) {
+	for _, e := range s.flags {
+		flag, byNumber := numbered[e.words[0]]
+		of := s.Scheduler
+		if !byNumber {
+			of, flag, _ = lvs.ParseSchedulerFlag(e.words[0])
+		}
+		if of != s.Scheduler || len(of.FlagNames(flag)) == 0 {
+			i.Leave(e.place, e.String(), fmt.Sprintf("means nothing to the scheduler %s", s.Scheduler))
+			continue
+		}
+		s.SchedulerFlags |= flag
+	}
 }
 
 func (i *importer) takeProtocol(s *service, e *entry) {

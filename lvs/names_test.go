@@ -3,6 +3,7 @@ package lvs
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -41,22 +42,41 @@ func TestSchedulers(t *testing.T) {
 	type properties struct {
 		name            string
 		weighted, turns bool
+		flags           string
 	}
 	for s, want := range map[Scheduler]properties{
-		RR:  {"rr", false, true},
-		WRR: {"wrr", true, true},
-		LC:  {"lc", false, false},
-		WLC: {"wlc", true, false},
+		RR:    {"rr", false, true, ""},
+		WRR:   {"wrr", true, true, ""},
+		LC:    {"lc", false, false, ""},
+		WLC:   {"wlc", true, false, ""},
+		SED:   {"sed", true, false, ""},
+		NQ:    {"nq", true, false, ""},
+		SH:    {"sh", true, false, "sh-fallback,sh-port"},
+		DH:    {"dh", false, false, ""},
+		MH:    {"mh", true, false, "mh-fallback,mh-port"},
+		FO:    {"fo", false, false, ""},
+		OVF:   {"ovf", false, false, ""},
+		TWOS:  {"twos", true, false, ""},
+		LBLC:  {"lblc", false, false, ""},
+		LBLCR: {"lblcr", false, false, ""},
 	} {
-		got := properties{s.String(), s.Weighted(), s.Turns()}
+		got := properties{s.String(), s.Weighted(), s.Turns(),
+			strings.Join(s.FlagNames(AllSchedulerFlags), ",")}
 		if got != want || s.Rule() == "" {
 			t.Errorf("%+v with the rule %q, want %+v", got, s.Rule(), want)
+		}
+		if got, want := s.ByVIP(), s == DH || s == LBLC || s == LBLCR; got != want {
+			t.Errorf("%v goes by the VIP: %v", s, got)
+		}
+		if most := s.MostServers(); most != 0 && (s != MH || most != MaglevSlots) {
+			t.Errorf("%v takes at most %d real servers", s, most)
 		}
 		if got, ok := ParseScheduler(want.name); !ok || got != s {
 			t.Errorf("%q is the scheduler %v, %v", want.name, got, ok)
 		}
 	}
-	if got, want := Schedulers(), []Scheduler{RR, WRR, LC, WLC}; !slices.Equal(got, want) {
+	want := []Scheduler{RR, WRR, LC, WLC, SED, NQ, SH, DH, MH, FO, OVF, TWOS, LBLC, LBLCR}
+	if got := Schedulers(); !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
 	for _, name := range []string{"", "random", "WLC", NumSchedulers.String()} {
@@ -66,6 +86,32 @@ func TestSchedulers(t *testing.T) {
 	}
 	if DefaultScheduler != WLC {
 		t.Errorf("the default is %v", DefaultScheduler)
+	}
+}
+
+func TestSchedulerFlags(t *testing.T) {
+	type flag struct {
+		of   Scheduler
+		flag SchedulerFlags
+	}
+	for name, want := range map[string]flag{
+		"sh-port": {SH, SchedPort}, "sh-fallback": {SH, SchedFallback},
+		"mh-port": {MH, SchedPort}, "mh-fallback": {MH, SchedFallback},
+	} {
+		of, f, ok := ParseSchedulerFlag(name)
+		if (flag{of, f}) != want || !ok || !slices.Equal(of.FlagNames(f), []string{name}) {
+			t.Errorf("%q is the flag %v of %v, %v", name, f, of, ok)
+		}
+	}
+	for set, want := range []string{"none", "fallback", "port", "fallback,port"} {
+		if got := SchedulerFlags(set).String(); got != want {
+			t.Errorf("flags %d are %q, want %q", set, got, want)
+		}
+	}
+	for _, name := range []string{"", "sh", "wlc-port", "flag-1", "-port"} {
+		if of, f, ok := ParseSchedulerFlag(name); ok {
+			t.Errorf("%q is the flag %v of %v", name, f, of)
+		}
 	}
 }
 

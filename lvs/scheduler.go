@@ -1,6 +1,10 @@
 package lvs
 
-import "fmt"
+import (
+	"cmp"
+	"fmt"
+	"strings"
+)
 
 // Scheduler is a rule that chooses the real servers of a service's new sessions.
 type Scheduler uint8
@@ -11,6 +15,16 @@ const (
 	WRR
 	LC
 	WLC
+	SED
+	NQ
+	SH
+	DH
+	MH
+	FO
+	OVF
+	TWOS
+	LBLC
+	LBLCR
 	NumSchedulers
 )
 
@@ -22,7 +36,10 @@ const DefaultScheduler = WLC
 var schedulers = [NumSchedulers]struct {
 	name, rule string
 	weighted   bool // a heavier real server gets more sessions
-	turns      bool // the load of real servers has no influence
+	turns      bool // real servers get sessions by turns, whatever their load
+	byVIP      bool // one VIP's sessions go to one real server, or to few
+	flags      bool // it has the two SchedulerFlags
+	most       int  // how many real servers a service may have; 0 is no limit
 }{
 	RR: {name: "rr", rule: "the next available one after the last pick", turns: true},
 	WRR: {
@@ -31,6 +48,32 @@ var schedulers = [NumSchedulers]struct {
 	},
 	LC:  {name: "lc", rule: "the least overhead = 256*active + total sessions"},
 	WLC: {name: "wlc", rule: "the least overhead/weight; the first of equals", weighted: true},
+	SED: {name: "sed", rule: "the least (active+1)/weight; the first of equals", weighted: true},
+	NQ:  {name: "nq", rule: "the first without active sessions, else as sed", weighted: true},
+	SH: {
+		name: "sh", rule: "by the client's address: 256 slots, dealt out in turns of weight slots",
+		weighted: true, flags: true,
+	},
+	DH: {name: "dh", rule: "by the VIP: 256 slots, dealt out in turns of one slot", byVIP: true},
+	MH: {
+		name: "mh", rule: "by the client's address: Maglev, 4093 slots; few clients move with a change",
+		weighted: true, flags: true, most: MaglevSlots,
+	},
+	FO: {name: "fo", rule: "the greatest weight; the first of equals"},
+	OVF: {
+		name: "ovf", rule: "the greatest weight of those with active <= weight",
+	},
+	TWOS: {
+		name: "twos", rule: "of two drawn at random by weight, the least overhead/weight",
+		weighted: true,
+	},
+	LBLC: {
+		name: "lblc", rule: "one for each VIP, by wlc; a new one when its active sessions exceed its weight",
+		byVIP: true,
+	},
+	LBLCR: {
+		name: "lblcr", rule: "as lblc, with a set for each VIP, which grows and shrinks", byVIP: true,
+	},
 }
 
 // Schedulers returns every scheduler in the order of the documentation.
@@ -65,6 +108,71 @@ func (s Scheduler) Weighted() bool { return schedulers[s].weighted }
 // Turns reports whether real servers get sessions by turns, whatever their load. The shares of each
 // round are then exact.
 func (s Scheduler) Turns() bool { return schedulers[s].turns }
+
+// ByVIP reports whether the VIP of a session decides: a service with one VIP sends all sessions to
+// one real server, or to few.
+func (s Scheduler) ByVIP() bool { return schedulers[s].byVIP }
+
+// MaglevSlots is the size of mh's table: the kernel's prime for CONFIG_IP_VS_MH_TAB_INDEX = 12, the
+// default.
+const MaglevSlots = 4093
+
+// MostServers returns how many real servers a service with the scheduler may have; 0 is no limit.
+func (s Scheduler) MostServers() int { return schedulers[s].most }
+
+// SchedulerFlags are the options of schedulers that hash, a set of the two below.
+type SchedulerFlags uint8
+
+// The options. IPVS calls them flags 1 and 2.
+const (
+	// SchedFallback looks for another real server when the hashed one is not available.
+	SchedFallback SchedulerFlags = 1 << iota
+	// SchedPort hashes the client's port as well.
+	SchedPort
+)
+
+// schedulerFlags has the ends of the options' names, in the order of IPVS's flags.
+var schedulerFlags = [...]struct {
+	flag SchedulerFlags
+	end  string
+}{{SchedFallback, "-fallback"}, {SchedPort, "-port"}}
+
+// String returns the options without their scheduler, such as "fallback,port"; "none" for none.
+func (set SchedulerFlags) String() string {
+	var names []string
+	for _, f := range schedulerFlags {
+		if set&f.flag != 0 {
+			names = append(names, f.end[1:])
+		}
+	}
+	return cmp.Or(strings.Join(names, ","), "none")
+}
+
+// FlagNames returns the names of options as ipvsadm and keepalived give them for this scheduler,
+// such as "mh-port". A scheduler without options has no names.
+func (s Scheduler) FlagNames(set SchedulerFlags) (names []string) {
+	for _, f := range schedulerFlags {
+		if schedulers[s].flags && set&f.flag != 0 {
+			names = append(names, schedulers[s].name+f.end)
+		}
+	}
+	return names
+}
+
+// AllSchedulerFlags are all options.
+const AllSchedulerFlags = SchedFallback | SchedPort
+
+// ParseSchedulerFlag returns the option with a name, and the scheduler that has it.
+func ParseSchedulerFlag(name string) (s Scheduler, flag SchedulerFlags, ok bool) {
+	for s := range schedulers {
+		for _, f := range schedulerFlags {
+			if schedulers[s].flags && schedulers[s].name+f.end == name {
+				return Scheduler(s), f.flag, true
+			}
+		}
+	}
+	return 0, 0, false
+}
 
 // upTo returns the values of an enumeration below a number.
 func upTo[T ~uint8](number T) []T {

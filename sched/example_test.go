@@ -16,11 +16,12 @@ func ExamplePool() {
 		{ID: 12, Weight: 3, Load: new(sched.Load)},
 	}
 	var service atomic.Pointer[sched.Pool]
-	sched.NewPool(sched.WRR, servers, service.Load()).Publish(&service)
+	sched.NewPool(sched.Rule{Kind: sched.WRR}, servers, service.Load()).Publish(&service)
 
 	request := sched.Request{
 		Src: packet.AddrOf4(0xc0000201), SrcPort: 40000, // 192.0.2.1
-		Dst: packet.AddrOf4(0x0a010064), DstPort: 80, // 10.1.0.100
+		Dst:      packet.AddrOf4(0x0a010064), // 10.1.0.100
+		Protocol: packet.ProtocolTCP,
 	}
 	pool := service.Load()
 	for range 5 {
@@ -45,7 +46,7 @@ func ExampleLoad_Overloaded() {
 	small := sched.Server{ID: 10, Weight: 1, Upper: 2, Lower: 1, Load: new(sched.Load)}
 	large := sched.Server{ID: 11, Weight: 1, Load: new(sched.Load)}
 	var service atomic.Pointer[sched.Pool]
-	sched.NewPool(sched.RR, []sched.Server{large, small}, nil).Publish(&service)
+	sched.NewPool(sched.Rule{Kind: sched.RR}, []sched.Server{large, small}, nil).Publish(&service)
 
 	pool := service.Load()
 	for range 6 {

@@ -1,22 +1,43 @@
 package sched_test
 
-import "fulcrum/sched"
+import (
+	"net/netip"
+
+	"fulcrum/lvs"
+	"fulcrum/sched"
+)
 
 // kernel is a slow model of IPVS: its list of destinations and its schedulers, step by step as the
 // kernel's sources describe them. The tests compare the package's picks with it.
 type kernel struct {
-	kind sched.Kind
-	list []*destination // the kernel's order: newest first
+	kind  sched.Kind
+	flags lvs.SchedulerFlags
+	six   bool           // the VIP is an IPv6 address
+	list  []*destination // the kernel's order: newest first
 
 	cl         *destination // rr, wrr: the last pick; nil = the head of the list
 	cw, mw, di int
+
+	slots []*destination // sh, dh, mh
+	cache localityModel  // lblc, lblcr
+}
+
+// packetModel is the first packet of a session: what schedulers read of it, and when it came.
+type packetModel struct {
+	source, destination netip.Addr
+	port                uint16
+	ports               bool   // of a protocol with ports
+	now                 uint32 // ms
 }
 
 type destination struct {
 	id                   int
+	address              netip.AddrPort
 	weight, upper, lower int
+	lastWeight           int
 	active, inactive     int
 	overloaded           bool
+	available            bool // it is in the list
 	load                 *sched.Load
 }
 
@@ -53,6 +74,13 @@ func (d *destination) unbind(active bool) {
 	}
 }
 
+// reweigh is what __ip_vs_update_dest does to the weight of a destination that it adds or edits.
+func (d *destination) reweigh(weight int, add bool) {
+	if d.weight = weight; add || weight != 0 {
+		d.lastWeight = weight
+	}
+}
+
 // limit is what __ip_vs_update_dest does to the thresholds.
 func (d *destination) limit(upper, lower int) {
 	if upper == 0 || upper > d.upper {
@@ -62,8 +90,8 @@ func (d *destination) limit(upper, lower int) {
 }
 
 // newKernel returns a service without destinations, which add then gives it one by one.
-func newKernel(kind sched.Kind) kernel {
-	k := kernel{}
+func newKernel(kind sched.Kind, flags lvs.SchedulerFlags, six bool) kernel {
+	k := kernel{flags: flags, six: six}
 	k.bind(kind)
 	return k
 }
@@ -74,6 +102,8 @@ func (k *kernel) bind(kind sched.Kind) {
 	k.kind = kind
 	k.di, k.mw = k.measure()
 	k.cl, k.cw = nil, k.mw
+	k.cache = localityModel{}
+	k.hash()
 }
 
 func (k *kernel) measure() (di, mw int) {
@@ -97,8 +127,9 @@ func (k *kernel) divides(n int) bool {
 	return true
 }
 
-// changed is wrr's reaction to an added, removed or edited destination.
+// changed is the reaction of schedulers to an added, removed or edited destination.
 func (k *kernel) changed() {
+	k.hash()
 	if k.kind != sched.WRR {
 		return
 	}
@@ -112,11 +143,13 @@ func (k *kernel) changed() {
 }
 
 func (k *kernel) add(d *destination) {
+	d.available = true
 	k.list = append([]*destination{d}, k.list...)
 	k.changed()
 }
 
 func (k *kernel) remove(d *destination) {
+	d.available = false
 	at := k.position(d)
 	if k.cl == d {
 		k.cl = nil
@@ -138,7 +171,8 @@ func (k *kernel) position(d *destination) int {
 	return -1
 }
 
-func (k *kernel) pick() *destination {
+// pick returns the destination of a new session, or nil. It does not know twos, which is random.
+func (k *kernel) pick(p packetModel) *destination {
 	switch k.kind {
 	case sched.RR:
 		return k.rr()
@@ -146,11 +180,49 @@ func (k *kernel) pick() *destination {
 		return k.wrr()
 	case sched.LC:
 		return k.least(func(a, b *destination) bool { return a.overhead() < b.overhead() })
+	case sched.SED, sched.NQ:
+		return k.soonest()
+	case sched.SH, sched.DH, sched.MH:
+		return k.hashed(p)
+	case sched.FO:
+		return k.least(func(a, b *destination) bool { return a.weight > b.weight })
+	case sched.OVF:
+		return k.overflow()
+	case sched.LBLC:
+		return k.lblc(p)
+	case sched.LBLCR:
+		return k.lblcr(p)
 	default:
-		return k.least(func(a, b *destination) bool {
-			return a.overhead()*b.weight < b.overhead()*a.weight
-		})
+		return k.wlc()
 	}
+}
+
+func (k *kernel) wlc() *destination {
+	return k.least(func(a, b *destination) bool {
+		return a.overhead()*b.weight < b.overhead()*a.weight
+	})
+}
+
+// soonest is sed, and nq: that takes the first idle destination before all others.
+func (k *kernel) soonest() *destination {
+	for _, d := range k.list {
+		if k.kind == sched.NQ && d.usable() && d.active == 0 {
+			return d
+		}
+	}
+	return k.least(func(a, b *destination) bool {
+		return (a.active+1)*b.weight < (b.active+1)*a.weight
+	})
+}
+
+func (k *kernel) overflow() *destination {
+	var best *destination
+	for _, d := range k.list {
+		if d.usable() && d.active <= d.weight && (best == nil || d.weight > best.weight) {
+			best = d
+		}
+	}
+	return best
 }
 
 func (k *kernel) rr() *destination {

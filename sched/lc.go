@@ -3,9 +3,12 @@ package sched
 // lc follows net/netfilter/ipvs/ip_vs_lc.c.
 type lc struct{}
 
-func newLC([]Server, *Pool) scheduler { return new(lc) }
+func newLC(_, _ *Pool) scheduler { return new(lc) }
 
 func (*lc) pick(p *Pool, _ Request) int {
+	if i, ok := p.tree.leader(); ok {
+		return i
+	}
 	best, least := -1, int64(0)
 	servers := p.servers // a local slice avoids a bounds check
 	for i := len(servers) - 1; i >= 0; i-- {

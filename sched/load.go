@@ -7,7 +7,7 @@ import (
 
 // Load counts the live sessions of one real server, for the whole director. Every worker writes it
 // when a session begins, ends or changes between active and inactive. Every pick of lc and wlc
-// reads it. The zero value is an idle real server. It has 16 bytes and no padding: a caller with
+// reads it. The zero value is an idle real server. It has 24 bytes and no padding: a caller with
 // many side by side should give each its cache line.
 //
 // It must not move while a pool or a session refers to it. By its address a scheduler recognises
@@ -20,6 +20,9 @@ type Load struct {
 
 	// The thresholds in force, set by Publish; 0 = none.
 	upper, lower atomic.Int32
+
+	// seat is where the tournament of a large pool learns of changes; nil without one.
+	seat atomic.Pointer[seat]
 }
 
 const (
@@ -52,16 +55,30 @@ func (l *Load) Begin() {
 			counts |= overloaded
 		}
 		if l.counts.CompareAndSwap(old, counts) {
-			return
+			break
 		}
 	}
+	l.changed()
 }
 
 // Activate counts an inactive session as active.
-func (l *Load) Activate() { l.counts.Add(oneActive - oneInactive) }
+func (l *Load) Activate() {
+	l.counts.Add(oneActive - oneInactive)
+	l.changed()
+}
 
 // Deactivate counts an active session as inactive.
-func (l *Load) Deactivate() { l.counts.Add(1<<64 + oneInactive - oneActive) }
+func (l *Load) Deactivate() {
+	l.counts.Add(1<<64 + oneInactive - oneActive)
+	l.changed()
+}
+
+// changed tells the tournament of a large pool.
+func (l *Load) changed() {
+	if s := l.seat.Load(); s != nil {
+		s.tree.update(s.index)
+	}
+}
 
 // End removes a session, which must be counted as active says. Every Begin has exactly one End. It
 // clears the overload mark if the real server has fewer sessions than its lower threshold
@@ -78,9 +95,10 @@ func (l *Load) End(active bool) {
 			counts &^= overloaded
 		}
 		if l.counts.CompareAndSwap(old, counts) {
-			return
+			break
 		}
 	}
+	l.changed()
 }
 
 // release returns the number of sessions below which the real server is free again.
@@ -112,6 +130,9 @@ func (l *Load) overhead() int64 {
 	counts := l.counts.Load()
 	return int64(active(counts))*256 + int64(total(counts))
 }
+
+// delay is the number that sed and nq compare: the active sessions with the one to come.
+func (l *Load) delay() int64 { return int64(l.Active()) + 1 }
 
 func active(counts uint64) int32 { return int32(counts &^ overloaded >> 32) }
 

@@ -36,7 +36,7 @@ func TestNext(t *testing.T) {
 
 // published is a pool in force.
 func published(servers []Server) *Pool {
-	p := NewPool(RR, servers, nil)
+	p := NewPool(Rule{Kind: RR}, servers, nil)
 	p.Publish(new(atomic.Pointer[Pool]))
 	return p
 }

@@ -7,9 +7,16 @@ import (
 	"fulcrum/packet"
 )
 
-// Request is the first packet of a session as schedulers see it: Src is the client and Dst the VIP.
-// In an echo request SrcPort is the identifier and DstPort 0.
-type Request = packet.Flow
+// Request is the first packet of a session as schedulers see it. It has no more than fits into
+// registers: a call through an interface would send a pointer's Request to the heap.
+type Request struct {
+	Src, Dst packet.Addr // the client and the VIP
+	// Now is the time in ms, modulo 2^32. Only lblc and lblcr read it. Workers may be some seconds
+	// apart.
+	Now      uint32
+	SrcPort  uint16 // the client's port, in host order; of an echo request the identifier
+	Protocol uint8  // IANA number
+}
 
 // Server is one real server of a pool.
 type Server struct {
@@ -18,6 +25,9 @@ type Server struct {
 	Upper  int32  // overloaded once it has this many sessions; 0 = never
 	Lower  int32  // free again below this many; 0 = below three quarters of Upper
 	Load   *Load  // its live sessions; never nil
+
+	Hashed uint32 // what mh hashes of it: HashedOf
+	last   int32  // its latest weight above 0; NewPool sets it
 }
 
 // available reports whether a new session may go here.
@@ -28,10 +38,16 @@ func (s *Server) available() bool { return s.Weight > 0 && !s.Load.Overloaded() 
 type Pool struct {
 	servers   []Server // file order: the kernel's list backwards, so that its walks go down
 	scheduler scheduler
-	kind      Kind
+	tree      *tournament // nil in a small pool, and for schedulers that need none
+	rule      Rule
+	serial    uint64        // no other pool has it
 	weighted  int32         // how many have a weight above 0
 	hint      atomic.Uint32 // index of the one that Available found last
 }
+
+// serials counts pools, so that what outlives one can tell to which pool an index belongs. By an
+// address it would keep the pool in memory.
+var serials atomic.Uint64
 
 // NewPool returns a pool of the real servers in file order. It goes on from where before stands,
 // the pool that the service has now; nil begins a new service, which gets the servers one by one.
@@ -40,10 +56,41 @@ type Pool struct {
 // NewPool changes nothing that others see: it may be slow, and the pool may be thrown away. The
 // pool keeps servers: the caller must not change the slice any more. Each Load belongs to one real
 // server of one service.
-func NewPool(kind Kind, servers []Server, before *Pool) *Pool {
-	p := &Pool{servers: servers, kind: kind, weighted: weighted(servers)}
-	p.scheduler = implementations[kind](servers, before)
+func NewPool(rule Rule, servers []Server, before *Pool) *Pool {
+	p := &Pool{
+		servers: servers, rule: rule, serial: serials.Add(1), weighted: weighted(servers),
+	}
+	p.keepWeights(before)
+	p.scheduler = implementations[rule.Kind](p, before)
+	p.tree = newTournament(p)
 	return p
+}
+
+// keepWeights sets each real server's latest weight above 0. IPVS's last_weight is the weight of
+// its addition, and then the latest one that is not 0 (__ip_vs_update_dest).
+func (p *Pool) keepWeights(before *Pool) {
+	var known map[*Load]int32
+	for i := range p.servers {
+		s := &p.servers[i]
+		switch s.last = s.Weight; {
+		case s.Weight > 0 || before == nil:
+		case i < len(before.servers) && before.servers[i].Load == s.Load:
+			s.last = before.servers[i].last
+		default:
+			if known == nil {
+				known = before.lastWeights()
+			}
+			s.last = known[s.Load]
+		}
+	}
+}
+
+func (p *Pool) lastWeights() map[*Load]int32 {
+	all := make(map[*Load]int32, len(p.servers))
+	for i := range p.servers {
+		all[p.servers[i].Load] = p.servers[i].last
+	}
+	return all
 }
 
 func weighted(servers []Server) (n int32) {
@@ -63,10 +110,25 @@ func weighted(servers []Server) (n int32) {
 func (p *Pool) Publish(at *atomic.Pointer[Pool]) {
 	before := at.Load()
 	p.limit(before)
-	if before != nil && before.kind == p.kind && !slices.Equal(before.servers, p.servers) {
+	if before != nil && before.rule.Kind == p.rule.Kind && !slices.Equal(before.servers, p.servers) {
 		p.scheduler.follow(p, before)
 	}
+	p.take(before)
 	at.Store(p)
+}
+
+// take has the real servers tell this pool's tournament of their changes instead of the last one's.
+// Workers that still pick from the pool before walk through it until they see this one.
+func (p *Pool) take(before *Pool) {
+	if before != nil && before != p {
+		before.tree.end()
+	}
+	if p.tree != nil {
+		p.tree.begin()
+	}
+	if before != nil && before != p {
+		before.tree.leave()
+	}
 }
 
 // limit puts the thresholds in force. It leaves alone a Load whose thresholds did not change:
@@ -89,7 +151,6 @@ func (s *Server) limitedAs(o *Server) bool {
 // is false (and the index -1) if none is available. The caller counts the session (Load.Begin)
 // before it picks for the next one. Pick does not keep r.
 func (p *Pool) Pick(r *Request) (index int, ok bool) {
-	// By value: a call through an interface would send the caller's Request to the heap.
 	i := p.scheduler.pick(p, *r)
 	return i, i >= 0
 }
@@ -127,7 +188,7 @@ func (p *Pool) At(i int) *Server { return &p.servers[i] }
 func (p *Pool) ID(i int) uint32 { return p.servers[i].ID }
 
 // Kind returns the pool's scheduler.
-func (p *Pool) Kind() Kind { return p.kind }
+func (p *Pool) Kind() Kind { return p.rule.Kind }
 
 // first walks the list from after the real server of index from (from the head: len(p.servers)) to
 // its end. It returns the first available one of at least the given weight, or -1.

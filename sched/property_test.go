@@ -1,13 +1,15 @@
 package sched_test
 
 import (
-	"fulcrum/lvs"
+	"net/netip"
 	"slices"
 	"sync/atomic"
 	"testing"
 
 	"pgregory.net/rapid"
 
+	"fulcrum/lvs"
+	"fulcrum/packet"
 	"fulcrum/sched"
 )
 
@@ -19,7 +21,9 @@ type service struct {
 	pool   atomic.Pointer[sched.Pool]
 	nextID int
 	open   []*session
-	uppers []int // the upper thresholds to draw from
+	gone   []*destination // removed, with their sessions
+	uppers []int          // the upper thresholds to draw from
+	now    uint32         // ms
 }
 
 type session struct {
@@ -30,16 +34,56 @@ type session struct {
 func (s *service) load() {
 	servers := make([]sched.Server, len(s.file))
 	for i, d := range s.file {
-		servers[i] = sched.Server{Weight: int32(d.weight), Upper: int32(d.upper),
-			Lower: int32(d.lower), Load: d.load}
+		servers[i] = sched.Server{
+			Weight: int32(d.weight), Upper: int32(d.upper), Lower: int32(d.lower), Load: d.load,
+			Hashed: sched.HashedOf(s.vip(0), packet.AddrOf(d.address.Addr()), d.address.Port()),
+		}
 	}
-	publish(&s.pool, s.model.kind, servers)
+	publishRule(&s.pool, sched.Rule{Kind: s.model.kind, Flags: s.model.flags}, servers)
+}
+
+// vip returns one of the service's addresses.
+func (s *service) vip(n int) packet.Addr {
+	if s.model.six {
+		return packet.AddrOf(netip.AddrFrom16([16]byte{0: 0xfd, 7: byte(n), 15: byte(100 + n)}))
+	}
+	return packet.AddrOf4(0x0a000064 + uint32(n))
+}
+
+// drawRequest draws a first packet from few clients to few VIPs, at some time after the last one.
+func (s *service) drawRequest(t *rapid.T) (*sched.Request, packetModel) {
+	s.now += rapid.SampledFrom([]uint32{0, 0, 0, 1, 1000, 59_999, halfHour, day / 2, day + 1}).
+		Draw(t, "ms later")
+	client := rapid.IntRange(0, 300).Draw(t, "client")
+	vip := s.vip(rapid.IntRange(0, 3).Draw(t, "VIP"))
+	r := sched.Request{Now: s.now}
+	r.Src, r.Dst = packet.AddrOf4(0xc0a80000+uint32(client)), vip
+	if s.model.six {
+		r.Src = packet.AddrOf(netip.AddrFrom16([16]byte{0: 0x20, 4: byte(client >> 8), 15: byte(client)}))
+	}
+	r.SrcPort = rapid.SampledFrom([]uint16{0, 1024, 40000, 65535}).Draw(t, "port")
+	r.Protocol = rapid.SampledFrom([]uint8{packet.ProtocolTCP, packet.ProtocolUDP,
+		packet.ProtocolSCTP, packet.ProtocolICMP, packet.ProtocolICMPv6}).Draw(t, "protocol")
+	return &r, packetModel{
+		source: r.Src.Netip(), destination: vip.Netip(), port: r.SrcPort, now: s.now,
+		ports: r.Protocol != packet.ProtocolICMP && r.Protocol != packet.ProtocolICMPv6,
+	}
+}
+
+func drawAddress(t *rapid.T, id int) netip.AddrPort {
+	port := rapid.SampledFrom([]uint16{80, 8080, 65535}).Draw(t, "port")
+	if rapid.Bool().Draw(t, "of IPv6") {
+		a := [16]byte{0: 0xfd, 2: byte(id), 9: 7, 15: byte(id)}
+		return netip.AddrPortFrom(netip.AddrFrom16(a), port)
+	}
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(id >> 8), byte(id)}), port)
 }
 
 func (s *service) drawServer(t *rapid.T) *destination {
 	d := &destination{id: s.nextID, load: new(sched.Load)}
+	d.address = drawAddress(t, d.id)
 	s.nextID++
-	d.weight = drawWeight(t)
+	d.reweigh(drawWeight(t), true)
 	d.upper, d.lower = s.drawThresholds(t)
 	return d
 }
@@ -58,7 +102,10 @@ func (s *service) drawThresholds(t *rapid.T) (upper, lower int) {
 }
 
 func newService(t *rapid.T, kind sched.Kind) *service {
-	s := &service{model: newKernel(kind)}
+	flags := rapid.SampledFrom([]lvs.SchedulerFlags{
+		0, lvs.SchedPort, lvs.SchedFallback, lvs.AllSchedulerFlags,
+	}).Draw(t, "flags")
+	s := &service{model: newKernel(kind, flags, rapid.Bool().Draw(t, "of IPv6"))}
 	// Tight thresholds often leave a pool without an available real server.
 	s.uppers = rapid.SampledFrom([][]int{{0, 0, 1, 2, 5, 8}, {1, 1, 2}}).Draw(t, "upper thresholds")
 	s.addAll(t)
@@ -94,11 +141,17 @@ func (s *service) rebindAndAdd(t *rapid.T) {
 }
 
 func (s *service) pick(t *rapid.T) {
-	want := s.model.pick()
+	request, model := s.drawRequest(t)
 	pool := s.pool.Load()
 	first, _ := pool.Peek(request)
 	second, _ := pool.Peek(request)
 	i, ok := pool.Pick(request)
+	var want *destination
+	if s.model.kind != sched.TWOS {
+		want = s.model.pick(model)
+	} else if ok && s.file[i].usable() {
+		want = s.file[i]
+	}
 	if first != i || second != i {
 		t.Fatalf("picked %d, two peeks before it said %d and %d", i, first, second)
 	}
@@ -161,14 +214,30 @@ func (s *service) drawFilePlace(t *rapid.T) int {
 func (s *service) remove(t *rapid.T) {
 	i := s.drawFilePlace(t)
 	s.model.remove(s.file[i])
+	s.gone = append(s.gone, s.file[i])
 	s.file = append(append([]*destination{}, s.file[:i]...), s.file[i+1:]...)
+	s.load()
+}
+
+// restore adds a real server that was removed. The kernel takes it from its trash.
+func (s *service) restore(t *rapid.T) {
+	if len(s.gone) == 0 {
+		t.Skip("none was removed")
+	}
+	i := rapid.IntRange(0, len(s.gone)-1).Draw(t, "removed")
+	d := s.gone[i]
+	s.gone = append(append([]*destination{}, s.gone[:i]...), s.gone[i+1:]...)
+	d.reweigh(drawWeight(t), true)
+	d.limit(s.drawThresholds(t))
+	s.file = append(s.file, d)
+	s.model.add(d)
 	s.load()
 }
 
 func (s *service) edit(t *rapid.T) {
 	d := s.file[s.drawFilePlace(t)]
 	old := *d
-	d.weight = drawWeight(t)
+	d.reweigh(drawWeight(t), false)
 	d.limit(s.drawThresholds(t))
 	if d.weight != old.weight || d.upper != old.upper || d.lower != old.lower {
 		s.model.changed()
@@ -193,6 +262,12 @@ func (s *service) check(t *rapid.T) {
 	}
 }
 
+// Pools of all sizes pick alike by the tournament of large ones.
+func TestTournamentsPickAsTheKernel(t *testing.T) {
+	sched.FromTheFirst(t)
+	TestPicksAsTheKernel(t)
+}
+
 func TestPicksAsTheKernel(t *testing.T) {
 	for _, kind := range lvs.Schedulers() {
 		t.Run(kind.String(), func(t *testing.T) {
@@ -210,6 +285,7 @@ func TestPicksAsTheKernel(t *testing.T) {
 					"rebind": s.rebind,
 					"both":   s.rebindAndAdd,
 					"remove": s.remove,
+					"return": s.restore,
 					"edit":   s.edit,
 				})
 			})

@@ -14,7 +14,7 @@ import (
 func TestPoolTellsWhatItWasMadeOf(t *testing.T) {
 	servers := idle(3, 0, 1)
 	servers[1].ID = 77
-	p := sched.NewPool(sched.WRR, servers, nil)
+	p := sched.NewPool(sched.Rule{Kind: sched.WRR}, servers, nil)
 	if p.Kind() != sched.WRR || p.Len() != 3 || p.ID(1) != 77 || *p.At(2) != servers[2] {
 		t.Errorf("kind %v, %d real servers, id %d at 1, %+v at 2",
 			p.Kind(), p.Len(), p.ID(1), *p.At(2))
@@ -35,7 +35,7 @@ func TestBuildingChangesNothing(t *testing.T) {
 				}
 				changed := []sched.Server{{Weight: 9, Upper: 1, Load: p.At(1).Load}}
 				changed[0].Load.Begin()
-				sched.NewPool(other, changed, p)
+				sched.NewPool(sched.Rule{Kind: other}, changed, p)
 				if changed[0].Load.Overloaded() {
 					t.Error("a threshold is in force before it was published")
 				}
@@ -209,6 +209,9 @@ func pickUntil(t *testing.T, done *atomic.Bool, at *atomic.Pointer[sched.Pool], 
 		p := at.Load()
 		for range every {
 			i, ok := p.Pick(request)
+			if !ok && misses(p.Kind()) {
+				continue
+			}
 			if !ok || i >= p.Len() || p.At(i).Weight == 0 || !p.Available() {
 				t.Errorf("picked %d of %d", i, p.Len())
 				return
@@ -219,12 +222,13 @@ func pickUntil(t *testing.T, done *atomic.Bool, at *atomic.Pointer[sched.Pool], 
 	}
 }
 
-// An edit allocates only the real servers, the pool and the scheduler's tables.
+// An edit allocates only the real servers, the pool and the scheduler's tables, of which mh has two
+// and a tournament four.
 func TestPublishAllocations(t *testing.T) {
 	for _, kind := range lvs.Schedulers() {
 		edit := editor(kind, 100)
-		if allocs := testing.AllocsPerRun(100, edit); allocs > 3 {
-			t.Errorf("%v: %v allocations an edit, want at most 3", kind, allocs)
+		if allocs := testing.AllocsPerRun(100, edit); allocs > 6 {
+			t.Errorf("%v: %v allocations an edit, want at most 6", kind, allocs)
 		}
 	}
 }
@@ -251,7 +255,7 @@ func editor(kind sched.Kind, n int) func() {
 // BenchmarkPublish edits one weight: it copies the real servers, builds the pool and publishes it.
 func BenchmarkPublish(b *testing.B) {
 	for _, kind := range lvs.Schedulers() {
-		for _, n := range []int{10, 1000} {
+		for _, n := range []int{10, 1000, 10000} {
 			b.Run(fmt.Sprintf("%v/servers=%d", kind, n), func(b *testing.B) {
 				edit := editor(kind, n)
 				b.ReportAllocs()

@@ -12,8 +12,8 @@ type rr struct {
 	_    [60]byte
 }
 
-func newRR(_ []Server, before *Pool) scheduler {
-	if before != nil && before.kind == RR {
+func newRR(_, before *Pool) scheduler {
+	if before != nil && before.rule.Kind == RR {
 		return before.scheduler
 	}
 	return new(rr)

@@ -19,10 +19,21 @@ type scheduler interface {
 }
 
 // implementations has one row a scheduler: its constructor. It may be slow, and it changes nothing
-// that before uses. before is nil in a new service, and may be of another kind.
-var implementations = [...]func(servers []Server, before *Pool) scheduler{
-	RR:  newRR,
-	WRR: newWRR,
-	LC:  newLC,
-	WLC: newWLC,
+// that before uses. p has its real servers and its rule. before is nil in a new service, and may be
+// of another kind.
+var implementations = [...]func(p, before *Pool) scheduler{
+	RR:    newRR,
+	WRR:   newWRR,
+	LC:    newLC,
+	WLC:   newWLC,
+	SED:   newSED,
+	NQ:    newNQ,
+	SH:    newSH,
+	DH:    newDH,
+	MH:    newMH,
+	FO:    newFO,
+	OVF:   newOVF,
+	TWOS:  newTwos,
+	LBLC:  newLBLC,
+	LBLCR: newLBLCR,
 }

@@ -5,9 +5,12 @@ package sched
 // sessions.
 type wlc struct{}
 
-func newWLC([]Server, *Pool) scheduler { return new(wlc) }
+func newWLC(_, _ *Pool) scheduler { return new(wlc) }
 
 func (*wlc) pick(p *Pool, _ Request) int {
+	if i, ok := p.tree.leader(); ok {
+		return i
+	}
 	best, least, weight := -1, int64(0), int64(0)
 	servers := p.servers // a local slice avoids a bounds check
 	for i := len(servers) - 1; i >= 0; i-- {
@@ -26,3 +29,6 @@ func (*wlc) pick(p *Pool, _ Request) int {
 func (s *wlc) peek(p *Pool, r Request) int { return s.pick(p, r) }
 
 func (*wlc) follow(_, _ *Pool) {}
+
+// least returns wlc's pick, or -1, for other schedulers.
+func least(p *Pool) int { return (*wlc)(nil).pick(p, Request{}) }

@@ -35,13 +35,13 @@ func at(index int, level int32) wrrCursor {
 // newWRR takes over the place of a wrr. For a service that had another scheduler it begins at the
 // top of the real servers of that time: ip_vs_bind_scheduler gives them to wrr all at once. A new
 // service adds its real servers one by one, and so begins at the lowest level.
-func newWRR(servers []Server, before *Pool) scheduler {
+func newWRR(p, before *Pool) scheduler {
 	s := new(wrr)
-	s.step, s.top = levels(servers)
+	s.step, s.top = levels(p.servers)
 	level := int32(0)
 	switch {
 	case before == nil:
-	case before.kind == WRR:
+	case before.rule.Kind == WRR:
 		s.place = before.scheduler.(*wrr).place
 		return s
 	default:

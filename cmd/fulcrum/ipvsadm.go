@@ -202,7 +202,9 @@ func (d dialect) services(ctx context.Context, c *config.Config) ([]ipvsadm.Serv
 func serviceOf(
 	r control.ServiceReport, configured map[lvs.RealServerID]config.RealServer,
 ) (s ipvsadm.Service, err error) {
-	s = ipvsadm.Service{Scheduler: r.Scheduler, Counters: countersOf(r.Traffic)}
+	s = ipvsadm.Service{
+		Scheduler: r.Scheduler, Flags: r.SchedulerFlags, Counters: countersOf(r.Traffic),
+	}
 	s.ID.Protocol, _ = lvs.ParseProtocol(r.Protocol)
 	s.Mode, _ = lvs.ParseMode(r.Mode)
 	if s.ID.Address, err = netip.ParseAddrPort(r.Address); err != nil {

@@ -32,7 +32,7 @@ func newLabCommand() *cobra.Command {
 	command.Flags().StringVar(&options.mode, "mode", "",
 		"only this mode: dr, ipip, nat or fullnat (default all)")
 	command.Flags().StringVar(&options.scheduler, "scheduler", "rr",
-		"scheduler: rr, wrr, lc or wlc; the weighted ones get weights 1, 2, 3 and so on")
+		"scheduler, such as rr, wlc or mh; the weighted ones get weights 1, 2, 3 and so on")
 	command.Flags().StringVar(&options.family, "family", string(lab.IPv4),
 		"addresses: ipv4, ipv6, or ipv6-to-ipv4 (IPv6 clients, IPv4 real servers: fullnat)")
 	command.Flags().StringVar(&options.config, "config", "",

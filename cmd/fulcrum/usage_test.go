@@ -51,7 +51,7 @@ func TestUsage(t *testing.T) {
 		{"import keepalived /nosuch.conf", 1, none, "fulcrum: cannot read /nosuch.conf: open /nosuch.conf: no such file"},
 		{"import keepalived testdata", 1, none, "fulcrum: cannot read testdata: read testdata: is a directory"},
 		{"lab --mode frob", 2, none, `unknown mode "frob": choose one of dr, ipip, nat, fullnat`},
-		{"lab --scheduler frob", 2, none, `unknown scheduler "frob": choose one of rr, wrr, lc, wlc`},
+		{"lab --scheduler frob", 2, none, `unknown scheduler "frob": choose one of rr, wrr, lc, wlc, sed, nq, sh, dh, mh, fo, ovf, twos, lblc, lblcr`},
 		{"capture", 2, none, "give it with -w FILE"},
 		{"capture -w - --duration 1500ms", 2, none, "invalid --duration 1.5s: give whole seconds"},
 		{"completion elvish", 2, none, `unknown command "elvish" for "fulcrum completion"`},
