@@ -260,6 +260,9 @@ var unstable = []struct {
 }{
 	{regexp.MustCompile(`([0-9a-f]{2}:){5}[0-9a-f]{2}`), "MAC"},
 	{regexp.MustCompile(`:\d{4,5}\b`), ":PORT"},
+	{regexp.MustCompile(`\b[0-9a-f]{8}-\d+\b`), "REVISION"},
+	{regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d:\d\d`), "TIME"},
+	{regexp.MustCompile(`\S*/fulcrum\.toml`), "FILE"},
 	{regexp.MustCompile(`\b(reachable|static)\b`), "known"}, // neighbours of the test are static
 }
 

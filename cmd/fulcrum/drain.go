@@ -113,7 +113,7 @@ func (o *drainOptions) countDown(
 		}
 		if time.Since(shown) >= time.Second {
 			shown = time.Now()
-			fmt.Fprintf(c.ErrOrStderr(), "%s left\n", count(d.Left, "session"))
+			fmt.Fprintf(c.ErrOrStderr(), "%s left%s\n", count(d.Left, "session"), closing(d))
 		}
 		select {
 		case <-c.Context().Done():
@@ -123,12 +123,21 @@ func (o *drainOptions) countDown(
 	}
 }
 
+// closing says how many sessions are about to end, if any are.
+func closing(d *control.Drain) string {
+	if d.Closing == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d closing", d.Closing)
+}
+
 func showDrain(w io.Writer, d control.Drain) {
 	fmt.Fprintf(w, "%s of %s:\t%s, %s left", d.RealServer, d.Service, d.State,
 		count(d.Left, "session"))
 	if d.State == control.DrainOver && d.Left > 0 {
 		fmt.Fprint(w, " at the deadline")
 	}
+	fmt.Fprint(w, closing(&d))
 	if d.Ended > 0 {
 		fmt.Fprintf(w, ", %d ended", d.Ended)
 	}
