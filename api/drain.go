@@ -20,8 +20,8 @@ func (a *api) addDrains(h huma.API) {
 		return drained(a.running.DrainOf(control.ServerID(*in)))
 	}, is("get-drain", "Progress of a drain",
 		"Also of one that ended in the last hour.", http.StatusNotFound))
-	huma.Delete(h, drainPath, func(_ context.Context, in *ServerID) (*body[control.Drain], error) {
-		return drained(a.running.CancelDrain(control.ServerID(*in)))
+	huma.Delete(h, drainPath, func(ctx context.Context, in *ServerID) (*body[control.Drain], error) {
+		return drained(a.running.CancelDrain(ctx, control.ServerID(*in)))
 	}, is("cancel-drain", "Cancel a drain; the weight stays 0",
 		"Its sessions are not ended, and the real server is not removed.", http.StatusNotFound))
 	huma.Post(h, drainPath, func(ctx context.Context, in *struct {

@@ -71,12 +71,8 @@ func (r *Running) audit(p *Plan) {
 	if p.Empty() {
 		return
 	}
-	r.mu.Lock()
-	revision := r.name()
-	r.mu.Unlock()
 	entry := Audit{
-		Time: time.Now(), Who: r.task.who, Command: r.task.command, Revision: revision,
-		More: max(len(p.Changes)-auditChanges, 0),
+		Who: r.task.who, Command: r.task.command, More: max(len(p.Changes)-auditChanges, 0),
 	}
 	for _, c := range p.Changes {
 		entry.Sessions += c.Sessions
@@ -84,10 +80,18 @@ func (r *Running) audit(p *Plan) {
 	for _, c := range p.Changes[:len(p.Changes)-entry.More] {
 		entry.Changes = append(entry.Changes, c.String())
 	}
+	r.record(entry)
+}
+
+// record logs an entry, to which it adds time and revision.
+func (r *Running) record(entry Audit) {
+	r.mu.Lock()
+	entry.Time, entry.Revision = time.Now(), r.name()
+	r.mu.Unlock()
 	r.audited.add(entry)
 	if r.Log != nil {
 		r.Log.Info("change", "who", entry.Who, "command", entry.Command, "what", entry.what(),
-			"sessions", entry.Sessions, "revision", revision)
+			"sessions", entry.Sessions, "revision", entry.Revision)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"sync"
@@ -101,8 +102,13 @@ func (r *Running) Drain(ctx context.Context, id ServerID, request DrainRequest) 
 	}
 	zero := 0
 	stop := RealServerChange{Weight: &zero}
-	if _, err := r.edit(ctx, "drain", id.Service, stop.of(id.Server), r.put); err != nil {
+	plan, err := r.edit(ctx, request.command(), id.Service, stop.of(id.Server), r.put)
+	if err != nil {
 		return Drain{}, err
+	}
+	if plan.Empty() { // the weight is 0 already
+		what := fmt.Sprintf("real server %s of %s", id.Server, id.Service)
+		r.record(Audit{Who: actorOf(ctx), Command: request.command(), Changes: []string{what}})
 	}
 	var deadline time.Time
 	if request.DeadlineSeconds > 0 {
@@ -111,6 +117,21 @@ func (r *Running) Drain(ctx context.Context, id ServerID, request DrainRequest) 
 	shown := r.startDrain(id, request, deadline)
 	r.save()
 	return shown, nil
+}
+
+// command returns what the audit log calls the request.
+func (n *DrainRequest) command() string {
+	text := "drain"
+	if n.DeadlineSeconds > 0 {
+		text += fmt.Sprintf(", deadline %gs", n.DeadlineSeconds)
+	}
+	if n.EndSessions {
+		text += ", end sessions"
+	}
+	if n.Remove {
+		text += ", remove"
+	}
+	return text
 }
 
 // startDrain starts the drain of a real server whose weight is 0.
@@ -169,13 +190,15 @@ func (r *Running) DrainOf(id ServerID) (Drain, error) {
 
 // CancelDrain ends the drain of a real server. The weight stays 0. Without a drain it returns a
 // NotFoundError.
-func (r *Running) CancelDrain(id ServerID) (Drain, error) {
+func (r *Running) CancelDrain(ctx context.Context, id ServerID) (Drain, error) {
 	id, err := id.canonical()
 	if err != nil {
 		return Drain{}, err
 	}
 	d, err := r.cancelDrain(id)
 	if err == nil {
+		what := fmt.Sprintf("real server %s of %s", id.Server, id.Service)
+		r.record(Audit{Who: actorOf(ctx), Command: "cancel drain", Changes: []string{what}})
 		r.save()
 	}
 	return d, err

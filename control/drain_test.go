@@ -1,6 +1,7 @@
 package control
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -44,5 +45,32 @@ func TestDeadlineIsWallTime(t *testing.T) {
 	defer r.drains.mu.Unlock()
 	if at := r.drains.all[id].deadline; at != at.Round(0) {
 		t.Errorf("the deadline %v has a monotonic clock", at)
+	}
+}
+
+// TestDrainsAreLogged: a drain is in the log with its options, also if the weight was 0 before, and
+// so is its end by a request.
+func TestDrainsAreLogged(t *testing.T) {
+	r := newTestRunning(t, parsePlanned(t, planned))
+	id := ServerID{"web", "10.0.0.11:8080"}
+	ctx := WithActor(t.Context(), Actor{Name: "someone"})
+	never := DrainRequest{DeadlineSeconds: 1000, EndSessions: true} // it is over at once
+	for range 2 {
+		if _, err := r.Drain(ctx, id, never); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := r.CancelDrain(ctx, id); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, a := range r.Audits() {
+		if a.Who.Name == "someone" {
+			got = append(got, a.Command)
+		}
+	}
+	const drain = "drain, deadline 1000s, end sessions"
+	if want := []string{drain, drain, "cancel drain"}; !slices.Equal(got, want) {
+		t.Errorf("the log has %q, want %q", got, want)
 	}
 }
