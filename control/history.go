@@ -65,7 +65,8 @@ func (r *Running) goBack(u *undo) (Plan, error) {
 	return plan, err
 }
 
-// differsFromDisk reports whether the director's own file said something else when it was last read.
+// differsFromDisk reports whether the director's own file said something else when it was last
+// read.
 func (r *Running) differsFromDisk(file *config.Config) bool {
 	plan := NewPlan(file, r.onFile, nil, nil)
 	return !plan.Empty()

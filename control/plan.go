@@ -51,7 +51,8 @@ func (p *Plan) warn(text string) {
 	}
 }
 
-// keys returns what the plan is about: the objects that change, and the settings that need a restart.
+// keys returns what the plan is about: the objects that change, and the settings that need a
+// restart.
 func (p *Plan) keys() (keys []string) {
 	for _, c := range p.Changes {
 		keys = append(keys, c.Object)

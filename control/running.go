@@ -74,8 +74,8 @@ func NewRunning(e *engine.Engine, c *config.Config) *Running {
 	return r
 }
 
-// take makes a configuration, which is over the file base, the current one. The caller has the turn,
-// or the only reference.
+// take makes a configuration, which is over the file base, the current one. The caller has the
+// turn, or the only reference.
 func (r *Running) take(c, base *config.Config) {
 	own := *c
 	own.Services = slices.Clone(c.Services)

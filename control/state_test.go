@@ -32,9 +32,9 @@ func kept(t tester, folder string, c *config.Config) (*Running, *State) {
 	return r, s
 }
 
-// TestStateIsWhatRuns makes any sequence of changes, reloads and rollbacks. After each, the services
-// that are noted as overridden are those that differ from the file, and a director that starts anew
-// runs the same.
+// TestStateIsWhatRuns makes any sequence of changes, reloads and rollbacks. After each, the
+// services that are noted as overridden are those that differ from the file, and a director that
+// starts anew runs the same.
 func TestStateIsWhatRuns(t *testing.T) {
 	folder := t.TempDir()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -98,8 +98,8 @@ func sorted(c *config.Config) string {
 	return n.Render()
 }
 
-// TestStateOnAFullDisk: a change is made although it cannot be kept, and that is said. Once there is
-// room, the next change keeps all.
+// TestStateOnAFullDisk: a change is made although it cannot be kept, and that is said. Once there
+// is room, the next change keeps all.
 func TestStateOnAFullDisk(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("needs root to mount a small file system")
@@ -171,8 +171,8 @@ func TestStateBelongsToOneDirector(t *testing.T) {
 	}
 }
 
-// TestAdministratorsAtOnce has two administrators change weights while the file is applied again and
-// again. All that they did is an override at the end, and in the log.
+// TestAdministratorsAtOnce has two administrators change weights while the file is applied again
+// and again. All that they did is an override at the end, and in the log.
 func TestAdministratorsAtOnce(t *testing.T) {
 	r, s := kept(t, t.TempDir(), parsePlanned(t, planned))
 	defer s.Close()
