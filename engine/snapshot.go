@@ -158,7 +158,7 @@ var ways = func() (all [lvs.NumModes][numFamilies]way) {
 // newServerEntry describes a real server of a service with some settings.
 func newServerEntry(live *liveServer, of *liveService, s *Service) serverEntry {
 	e := serverEntry{
-		load: &live.load, use: live.use, id: live.id, incarnation: live.incarnation,
+		load: &live.load, use: live.use.Load(), id: live.id, incarnation: live.incarnation,
 		address: packet.AddrOf(live.id.Address.Addr()), port: live.id.Address.Port(),
 		mode: s.Mode, mss: s.MSS, service: of,
 	}
