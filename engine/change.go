@@ -139,6 +139,7 @@ func (c *change) publishSnapshot() {
 		c.new.reuses = c.registry.reuses
 		c.registry.revision++
 		c.new.revision = c.registry.revision
+		c.new.retired = c.registry.retiredLocals()
 		c.new.moving, c.new.rerouted = c.registry.moving(), c.registry.rerouted
 		c.engine.snap.Store(c.new)
 	}

@@ -209,6 +209,7 @@ func (m *changeModel) compare(t drawn) {
 	defer fresh.close()
 	is, should := m.bed.engine, fresh.engine
 	m.compareViews(is.registry)
+	m.compareRetired(is.snap.Load().retired, is.registry.retired)
 	m.compareAddresses(is.snap.Load(), should.snap.Load())
 	if !maps.Equal(is.registry.locals, should.registry.locals) {
 		m.Fatalf("local addresses are used %v times, want %v", is.registry.locals,
@@ -325,6 +326,20 @@ func (m *changeModel) compareViews(r *registry) {
 			m.Fatalf("readers see %+v of %v, which is %+v", v, live.id, want)
 		}
 		m.compareMembers(v.servers, want.servers)
+	}
+}
+
+// compareRetired compares the retired local addresses that readers see with those that there are.
+func (m *changeModel) compareRetired(seen []retiredLocal, all map[packet.Addr][]*liveService) {
+	count := 0
+	for _, services := range all {
+		count += len(services)
+	}
+	wrong := slices.ContainsFunc(seen, func(l retiredLocal) bool {
+		return !slices.Contains(all[l.address], l.service)
+	})
+	if wrong || len(seen) != count {
+		m.Fatalf("readers see %v retired, but it is %v", seen, all)
 	}
 }
 

@@ -107,27 +107,14 @@ type RetiredLocal struct {
 // RetiredLocals returns the retired local addresses, sorted by address. Any goroutine may call it.
 func (e *Engine) RetiredLocals() (all []RetiredLocal) {
 	snap := e.snap.Load()
-	for a, services := range e.registry.retiredNow() {
-		if kind, _ := snap.kindOf(a); !kind.isLocal() {
+	for _, l := range snap.retired {
+		if kind, _ := snap.kindOf(l.address); !kind.isLocal() {
 			continue // another station has it
 		}
-		for _, live := range services {
-			n := live.view.Load().sessionsFrom(a)
-			all = append(all, RetiredLocal{live.id, a.Netip(), n})
-		}
+		n := l.service.view.Load().sessionsFrom(l.address)
+		all = append(all, RetiredLocal{l.service.id, l.address.Netip(), n})
 	}
 	slices.SortStableFunc(all, func(a, b RetiredLocal) int { return a.Address.Compare(b.Address) })
-	return all
-}
-
-// retiredNow returns a copy of retired.
-func (r *registry) retiredNow() map[packet.Addr][]*liveService {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	all := make(map[packet.Addr][]*liveService, len(r.retired))
-	for a, services := range r.retired {
-		all[a] = slices.Clone(services)
-	}
 	return all
 }
 
@@ -174,8 +161,8 @@ func (s *liveServer) sharedSessions() (n int) {
 	if use == nil {
 		return 0
 	}
-	for _, s := range *use.socket.servers.Load() {
-		n += int(s.load.Total())
+	for _, server := range *use.socket.servers.Load() {
+		n += int(server.load.Total())
 	}
 	return n
 }

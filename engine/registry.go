@@ -24,17 +24,17 @@ type registry struct {
 	most    int // upper bound of ids
 
 	// changing is held by a change from begin to publish and guards the fields below. Readers do not
-	// wait for it: they read views, and what mu guards.
+	// wait for it: they have the services' views and find.
 	changing sync.Mutex
-	// mu guards services and their real servers, retired and live. A change reads them without mu,
-	// and locks it for each write alone.
+	// mu is held too while services, their real servers or live are written, for a moment each. So
+	// these may be read under either lock.
 	mu       sync.RWMutex
 	services map[lvs.ServiceID]*liveService
-	retired  map[packet.Addr][]*liveService // whose sessions use an address that they had
-	live     []*liveServer                  // by id
+	live     []*liveServer // by id
 
 	vips     map[packet.Addr][]*liveService // configured services, by VIP
 	locals   map[packet.Addr]int            // number of services that use a local address
+	retired  map[packet.Addr][]*liveService // whose sessions use an address that they had
 	revision uint64                         // of the newest snapshot
 	// sockets holds the sockets of real servers with local addresses, those that were removed
 	// included.
@@ -80,7 +80,7 @@ type liveServer struct {
 }
 
 // liveService is the present state of a service. Workers read pool, and each writes its own element
-// of seen; readers have view. A change guards the rest.
+// of seen; readers have view. The rest belongs to changes.
 type liveService struct {
 	id lvs.ServiceID
 	// number is never that of another service that workers may know.

@@ -101,20 +101,13 @@ func (c *change) retire(live *liveService, a packet.Addr) {
 	live.retiredAt = r.revision + 1
 	c.changed = true
 	if !slices.Contains(r.retired[a], live) {
-		r.mu.Lock()
 		r.retired[a] = append(r.retired[a], live)
-		r.mu.Unlock()
 		c.touched = append(c.touched, a)
 	}
 }
 
 // unretire reverses retire.
 func (r *registry) unretire(live *liveService, a packet.Addr) {
-	if !slices.Contains(r.retired[a], live) {
-		return
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	left := slices.DeleteFunc(r.retired[a], func(s *liveService) bool { return s == live })
 	if len(left) == 0 {
 		delete(r.retired, a)
@@ -154,10 +147,26 @@ func (c *change) releaseRetired() {
 		for _, live := range slices.Clone(services) {
 			if adopted >= live.retiredAt && live.view.Load().sessionsFrom(a) == 0 {
 				c.registry.unretire(live, a)
-				c.touched = append(c.touched, a)
+				c.touched, c.changed = append(c.touched, a), true
 			}
 		}
 	}
+}
+
+// retiredLocal is a local address that is kept for the sessions of a service.
+type retiredLocal struct {
+	service *liveService
+	address packet.Addr
+}
+
+// retiredLocals returns all that is retired.
+func (r *registry) retiredLocals() (all []retiredLocal) {
+	for a, services := range r.retired {
+		for _, live := range services {
+			all = append(all, retiredLocal{live, a})
+		}
+	}
+	return all
 }
 
 // touchRetired marks the retired addresses among those of real servers, which may now be other

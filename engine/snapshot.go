@@ -38,6 +38,7 @@ type snapshot struct {
 	clientEnds lookup[struct{}]
 	// leaving holds the owner of clients' flows of each removed service that may have sessions.
 	leaving lookup[lvs.Owner]
+	retired []retiredLocal // for readers
 	// natHosts holds the addresses of nat real servers, if their own packets are routed.
 	natHosts lookup[struct{}]
 }

@@ -8,7 +8,7 @@ import (
 // socket is an address and port where real servers of several services may listen. Sessions towards
 // it share the local ports. A change writes it, and anyone may read it.
 type socket struct {
-	servers atomic.Pointer[[]*liveServer] // those with local addresses; the list never changes
+	servers atomic.Pointer[[]*liveServer] // those with local addresses; no list loses any
 }
 
 // socket returns the socket with a key, and creates it for its first real server.
@@ -22,9 +22,10 @@ func (r *registry) socket(key lookupKey) *socket {
 	return s
 }
 
-// add adds a real server, which has its counts by local address already.
+// add adds a real server, which has its counts by local address already. It writes behind the end
+// of the list that readers have.
 func (s *socket) add(server *liveServer) {
-	more := append(slices.Clone(*s.servers.Load()), server)
+	more := append(*s.servers.Load(), server)
 	s.servers.Store(&more)
 }
 

@@ -64,7 +64,6 @@ func TestReadersDoNotWait(t *testing.T) {
 	if before.local == 0 || before.sessions == 0 || len(before.crowded) == 0 {
 		t.Fatalf("nothing to see: %+v", before)
 	}
-	during.retired = before.retired // the address is retired, though it is not known yet
 	if !reflect.DeepEqual(during, before) {
 		t.Errorf("during the change %+v, before it %+v", during, before)
 	}
@@ -75,6 +74,18 @@ func TestReadersDoNotWait(t *testing.T) {
 	rs := after.Services[0].RealServers
 	if names != echo.Name+" other " || len(rs) != 1 || rs[0].Weight != 7 || len(after.retired) != 1 {
 		t.Errorf("after the change %+v", after)
+	}
+}
+
+// TestSilenceIsSeen: a service whose VIP alone is announced no more has another view.
+func TestSilenceIsSeen(t *testing.T) {
+	s := twoArm
+	web := s.web(modes.NAT, 1)
+	b := newBed(t, s, s.serving(web))
+	web.Silent = true
+	b.apply(s.serving(web))
+	if v := b.engine.Report().Services[0]; !v.Service.Silent || v.Announced {
+		t.Errorf("%+v", v)
 	}
 }
 
