@@ -80,8 +80,8 @@ func (c *change) edit(n *Change) {
 	}
 }
 
-// change is a snapshot in the making. Another change waits for it, and readers do not. The new snapshot shares
-// each field with the old one until the field's first change.
+// change is a snapshot in the making. Another change waits for it, and readers do not. The new
+// snapshot shares each field with the old one until the field's first change.
 type change struct {
 	engine   *Engine
 	registry *registry
