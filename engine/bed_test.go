@@ -154,11 +154,12 @@ func (b *bed) noSessions() {
 
 // noUses checks that no session from a local address is still counted.
 func (b *bed) noUses(live *liveServer) {
-	if live.use == nil {
+	use := live.use.Load()
+	if use == nil {
 		return
 	}
-	for _, a := range live.use.numbers.addresses {
-		if n := live.use.sessions(a); n != 0 {
+	for _, a := range use.numbers.addresses {
+		if n := use.sessions(a); n != 0 {
 			b.Errorf("%d sessions from %v at %v are still counted at the end", n, a, live.id)
 		}
 	}

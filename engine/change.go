@@ -80,8 +80,8 @@ func (c *change) edit(n *Change) {
 	}
 }
 
-// change is a snapshot in the making. The registry is locked meanwhile. The new snapshot shares
-// each field with the old one until the field's first change.
+// change is a snapshot in the making. Another change waits for it, and readers do not. The new
+// snapshot shares each field with the old one until the field's first change.
 type change struct {
 	engine   *Engine
 	registry *registry
@@ -94,6 +94,7 @@ type change struct {
 	pools   []builtPool
 	touched []packet.Addr        // VIPs and local addresses that may have changed
 	others  map[packet.Addr]bool // see stations
+	renewed map[*liveService]bool
 }
 
 // owned says which parts of a new snapshot have been copied.
@@ -107,10 +108,13 @@ type builtPool struct {
 	pool    *sched.Pool
 }
 
-// begin starts a change and locks the registry, which publish unlocks.
+// begin starts a change once those before it are over. The caller ends it with publish.
 func (e *Engine) begin(now time.Time) *change {
-	e.registry.mu.Lock()
-	c := &change{engine: e, registry: e.registry, now: now, old: e.snap.Load()}
+	e.registry.changing.Lock()
+	c := &change{
+		engine: e, registry: e.registry, now: now, old: e.snap.Load(),
+		renewed: map[*liveService]bool{},
+	}
 	if c.old == nil {
 		c.old = &snapshot{topology: &topology{}}
 	}
@@ -119,11 +123,12 @@ func (e *Engine) begin(now time.Time) *change {
 	return c
 }
 
-// publish shows the change to workers: first the snapshot, which has every real server of the
-// pools, then the pools, then the addresses to announce.
+// publish shows the change to readers and then to workers: first the snapshot, which has every real
+// server of the pools, then the pools, then the addresses to announce.
 func (c *change) publish() {
-	defer c.registry.mu.Unlock()
+	defer c.registry.changing.Unlock()
 	c.setAddresses()
+	c.publishViews()
 	c.publishSnapshot()
 	c.publishPools()
 	c.engine.announcements.add(c.newAddresses())
@@ -134,6 +139,7 @@ func (c *change) publishSnapshot() {
 		c.new.reuses = c.registry.reuses
 		c.registry.revision++
 		c.new.revision = c.registry.revision
+		c.new.retired = c.registry.retiredLocals()
 		c.new.moving, c.new.rerouted = c.registry.moving(), c.registry.rerouted
 		c.engine.snap.Store(c.new)
 	}
@@ -147,9 +153,14 @@ func (c *change) publishPools() {
 
 // forget frees the ids of real servers that were removed long ago.
 func (c *change) forget() {
+	c.engine.counting.RLock()
+	defer c.engine.counting.RUnlock()
 	for _, live := range c.registry.forget(c.now, c.engine.counted) {
 		c.removeClientEnd(live)
-		if id := live.id.Service; c.registry.services[id] == nil {
+		id := live.id.Service
+		if s := c.registry.services[id]; s != nil {
+			c.renew(s)
+		} else {
 			c.ownLeaving(0).remove(serviceKey(id))
 		}
 	}
@@ -228,6 +239,7 @@ func (c *change) put(s *Service) {
 	if live.configured && was.equal(s) {
 		return
 	}
+	c.renew(live)
 	fresh := !live.configured
 	if fresh {
 		live.configured = true
@@ -257,6 +269,7 @@ func (c *change) put(s *Service) {
 func (c *change) setSilent(live *liveService, s *Service) {
 	if live.settings.Silent != s.Silent {
 		live.settings.Silent = s.Silent
+		c.renew(live)
 		c.touched = append(c.touched, s.vip())
 	}
 }
@@ -313,7 +326,7 @@ func (c *change) putServers(live *liveService, was *Service, before *sched.Pool)
 			Load:   &c.registry.live[id].load,
 			Hashed: sched.HashedOf(s.vip(), packet.AddrOf(rs.Address.Addr()), rs.Address.Port()),
 		}
-		c.registry.numberedUse(c.registry.live[id], live)
+		c.registry.numberUse(c.registry.live[id], live)
 		c.putServer(id, newServerEntry(c.registry.live[id], live, s))
 		c.putClientEnd(c.registry.live[id], s.Mode)
 	}
@@ -386,6 +399,7 @@ func (c *change) removeServers(live *liveService, old, wanted []RealServer) {
 // remove takes a service out of the configuration. Its sessions and its real servers' counts stay.
 func (c *change) remove(live *liveService) {
 	c.changed = true
+	c.renew(live)
 	was := live.settings
 	vip := was.vip()
 	live.configured, live.settings = false, Service{}

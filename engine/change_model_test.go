@@ -209,6 +209,8 @@ func (m *changeModel) compare(t drawn) {
 	fresh := newSilentBed(t, twoArm, m.settings)
 	defer fresh.close()
 	is, should := m.bed.engine, fresh.engine
+	m.compareViews(is.registry)
+	m.compareRetired(is.snap.Load().retired, is.registry.retired)
 	m.compareAddresses(is.snap.Load(), should.snap.Load())
 	if !maps.Equal(is.registry.locals, should.registry.locals) {
 		m.Fatalf("local addresses are used %v times, want %v", is.registry.locals,
@@ -314,6 +316,46 @@ func (m *changeModel) compareServices(s, want *serviceEntry, is, should *snapsho
 	}
 }
 
+// compareViews compares what readers see of the services with the services.
+func (m *changeModel) compareViews(r *registry) {
+	for _, live := range r.services {
+		v, want := live.view.Load(), r.newView(live)
+		same := v.settings.equal(&want.settings) && v.settings.Silent == want.settings.Silent &&
+			v.configured == want.configured && v.numbers == want.numbers &&
+			v.forgotten == want.forgotten && v.released == want.released
+		if !same || !slices.Equal(v.current(), want.current()) {
+			m.Fatalf("readers see %+v of %v, which is %+v", v, live.id, want)
+		}
+		m.compareMembers(v.servers, want.servers)
+	}
+}
+
+// compareRetired compares the retired local addresses that readers see with those that there are.
+func (m *changeModel) compareRetired(seen []retiredLocal, all map[packet.Addr][]*liveService) {
+	count := 0
+	for _, services := range all {
+		count += len(services)
+	}
+	wrong := slices.ContainsFunc(seen, func(l retiredLocal) bool {
+		return !slices.Contains(all[l.address], l.service)
+	})
+	if wrong || len(seen) != count {
+		m.Fatalf("readers see %v retired, but it is %v", seen, all)
+	}
+}
+
+// compareMembers compares two lists of real servers but for their order.
+func (m *changeModel) compareMembers(a, b []*liveServer) {
+	is := map[*liveServer]bool{}
+	for _, server := range a {
+		is[server] = true
+	}
+	missing := slices.ContainsFunc(b, func(server *liveServer) bool { return !is[server] })
+	if len(a) != len(b) || missing {
+		m.Fatalf("readers see %d real servers, want %d", len(a), len(b))
+	}
+}
+
 // described is a real server without what its pool remembers of it, such as its latest weight.
 func described(s *sched.Server) sched.Server {
 	return sched.Server{
@@ -336,7 +378,7 @@ func (m *changeModel) compareRemembered(is, should *Engine) {
 		if remembered && live.clientEnd {
 			sockets[endKey(live.id)] = true
 		}
-		if remembered == slices.Contains(r.free, uint32(id)) {
+		if remembered == slices.ContainsFunc(r.free, func(f freeID) bool { return int(f.id) == id }) {
 			m.Fatalf("id %d: remembered %v, and free as well as not", id, remembered)
 		}
 		if !s.gone {

@@ -15,6 +15,7 @@
 //   - change: Apply and Change make a new snapshot of the configuration, which shares unchanged
 //     parts with the old one. Workers adopt it at their next turn. The registry keeps what outlives
 //     a snapshot: connection counts, pools and the ids of real servers.
+//   - view: what readers see of a service, so that Report and its like wait for no change.
 //
 // # Who may call
 //

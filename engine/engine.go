@@ -69,6 +69,7 @@ type Engine struct {
 	cfg      Config
 	registry *registry
 	drawSeed uint64 // of random numbers for schedulers; does not change
+	counting sync.RWMutex // locked by Close, and for reading by those who read real servers' counters
 	snap     atomic.Pointer[snapshot]
 	workers  []*Worker
 	steering steer.Steering
@@ -184,8 +185,8 @@ func newRandom(seed uint64) *rand.Rand {
 
 // Close frees the session tables and the counters of real servers. All workers must have stopped.
 func (e *Engine) Close() error {
-	e.registry.mu.Lock() // a reader may be reading the counters
-	defer e.registry.mu.Unlock()
+	e.counting.Lock()
+	defer e.counting.Unlock()
 	var err error
 	for _, w := range e.workers {
 		err = errors.Join(err, w.close())

@@ -20,10 +20,11 @@ func (b *bed) halfway(put []Service, remove []lvs.ServiceID, see func()) {
 		c.put(&put[i])
 	}
 	c.setAddresses()
+	c.publishViews()
 	c.publishSnapshot()
 	see()
 	c.publishPools()
-	c.registry.mu.Unlock()
+	c.registry.changing.Unlock()
 }
 
 // TestNewServiceHasAPool: a worker that sees a new service finds its pool, for clients and for echo

@@ -249,7 +249,7 @@ func TestCrowdedWorker(t *testing.T) {
 	b := newBed(t, s, s.serving(v), crowd(2), narrow(1), func(c *bedConfig) {
 		c.sessions = 2 * localPorts
 	})
-	use := b.engine.registry.live[0].use
+	use := b.engine.registry.live[0].use.Load()
 	use.at(0, 1).Store(localPorts / 2 * 9 / 10)
 	defer use.at(0, 1).Store(0)
 	got := b.engine.Report().Services[0].RealServers[0].Locals[0]

@@ -28,15 +28,14 @@ type LocalAddressReport struct {
 	Retired  bool // no service has it any more; it stays until its sessions have ended
 }
 
-// localUse returns the use of a local address towards a real server. The caller has
-// locked the registry.
+// localUse returns the use of a local address towards a real server.
 func (r *registry) localUse(server *liveServer, a packet.Addr) LocalUse {
 	use, most := LocalUse{Address: a.Netip()}, 0
-	sharing := r.sockets[endKey(server.id)]
+	sharing := *server.use.Load().socket.servers.Load()
 	for worker := range r.workers {
 		n := 0
 		for _, s := range sharing {
-			n += s.use.by(worker, a)
+			n += s.use.Load().by(worker, a)
 		}
 		use.Used += n
 		most = max(most, n)
@@ -47,12 +46,12 @@ func (r *registry) localUse(server *liveServer, a packet.Addr) LocalUse {
 
 // localUses returns the use of the local addresses of a service that a real server of it can use;
 // none if its mode has no local addresses.
-func (r *registry) localUses(live *liveService, server *liveServer) []LocalUse {
-	if !live.settings.hasLocals() {
+func (r *registry) localUses(v *serviceView, server *liveServer) []LocalUse {
+	if !v.settings.hasLocals() {
 		return nil
 	}
-	uses := make([]LocalUse, 0, len(live.settings.LocalAddresses))
-	for _, a := range live.settings.LocalAddresses {
+	uses := make([]LocalUse, 0, len(v.settings.LocalAddresses))
+	for _, a := range v.settings.LocalAddresses {
 		if a.Is4() == server.id.Address.Addr().Is4() {
 			uses = append(uses, r.localUse(server, packet.AddrOf(a)))
 		}
@@ -63,10 +62,10 @@ func (r *registry) localUses(live *liveService, server *liveServer) []LocalUse {
 // localAddresses returns the director's local addresses with their sessions, by address.
 func (e *Engine) localAddresses() []LocalAddressReport {
 	sessions := map[packet.Addr]int{}
-	for _, s := range e.snap.Load().order {
-		e.addLocals(s.live, sessions)
-	}
 	n := e.snap.Load()
+	for _, s := range n.order {
+		n.addLocals(s.live.view.Load(), sessions)
+	}
 	var all []LocalAddressReport
 	for a, count := range sessions {
 		kind, _ := n.kindOf(a)
@@ -77,14 +76,11 @@ func (e *Engine) localAddresses() []LocalAddressReport {
 }
 
 // addLocals adds the sessions of a service from each of its local addresses, the retired ones
-// included. It locks the registry for one service.
-func (e *Engine) addLocals(live *liveService, sessions map[packet.Addr]int) {
-	r := e.registry
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, a := range live.numbers.all() {
-		if r.locals[a] > 0 || slices.Contains(r.retired[a], live) {
-			sessions[a] += r.sessionsFrom(live, a)
+// included.
+func (n *snapshot) addLocals(v *serviceView, sessions map[packet.Addr]int) {
+	for _, a := range v.numbers.all() {
+		if kind, _ := n.kindOf(a); kind.isLocal() {
+			sessions[a] += v.sessionsFrom(a)
 		}
 	}
 }
@@ -92,14 +88,13 @@ func (e *Engine) addLocals(live *liveService, sessions map[packet.Addr]int) {
 // LocalSessions returns how many sessions of a service's real servers are from a local address. It
 // is 0 for an unknown service. Any goroutine may call it.
 func (e *Engine) LocalSessions(id lvs.ServiceID, a netip.Addr) int {
-	r := e.registry
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	live := r.services[id]
+	e.registry.mu.RLock()
+	live := e.registry.services[id]
+	e.registry.mu.RUnlock()
 	if live == nil {
 		return 0
 	}
-	return r.sessionsFrom(live, packet.AddrOf(a))
+	return live.view.Load().sessionsFrom(packet.AddrOf(a))
 }
 
 // RetiredLocal is a local address that a service has no longer, with its sessions.
@@ -111,17 +106,13 @@ type RetiredLocal struct {
 
 // RetiredLocals returns the retired local addresses, sorted by address. Any goroutine may call it.
 func (e *Engine) RetiredLocals() (all []RetiredLocal) {
-	r := e.registry
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	snap := e.snap.Load()
-	for a, services := range r.retired {
-		if kind, _ := snap.kindOf(a); !kind.isLocal() {
+	for _, l := range snap.retired {
+		if kind, _ := snap.kindOf(l.address); !kind.isLocal() {
 			continue // another station has it
 		}
-		for _, live := range services {
-			all = append(all, RetiredLocal{live.id, a.Netip(), r.sessionsFrom(live, a)})
-		}
+		n := l.service.view.Load().sessionsFrom(l.address)
+		all = append(all, RetiredLocal{l.service.id, l.address.Netip(), n})
 	}
 	slices.SortStableFunc(all, func(a, b RetiredLocal) int { return a.Address.Compare(b.Address) })
 	return all
@@ -140,27 +131,24 @@ type CrowdedLocal struct {
 func (e *Engine) CrowdedLocals(share float64) []CrowdedLocal {
 	var crowded []CrowdedLocal
 	for _, s := range e.snap.Load().order {
-		crowded = e.appendCrowded(crowded, s.live, share)
+		crowded = e.appendCrowded(crowded, s.live.view.Load(), share)
 	}
 	return crowded
 }
 
-// appendCrowded is CrowdedLocals for a service. It locks the registry.
-func (e *Engine) appendCrowded(all []CrowdedLocal, live *liveService, share float64) []CrowdedLocal {
+// appendCrowded is CrowdedLocals for a service.
+func (e *Engine) appendCrowded(all []CrowdedLocal, v *serviceView, share float64) []CrowdedLocal {
 	r := e.registry
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !live.settings.hasLocals() {
+	if !v.settings.hasLocals() {
 		return all
 	}
-	for _, rs := range live.settings.RealServers {
-		server := r.live[live.servers[rs.Address]]
-		if r.sharedSessions(server) < int(share*localPorts)/r.workers {
+	for _, server := range v.current() {
+		if server.sharedSessions() < int(share*localPorts)/r.workers {
 			continue
 		}
-		for _, use := range r.localUses(live, server) {
+		for _, use := range r.localUses(v, server) {
 			if use.Share >= share {
-				all = append(all, CrowdedLocal{live.settings.Name, rs.Address, use})
+				all = append(all, CrowdedLocal{v.settings.Name, server.id.Address, use})
 			}
 		}
 	}
@@ -168,10 +156,13 @@ func (e *Engine) appendCrowded(all []CrowdedLocal, live *liveService, share floa
 }
 
 // sharedSessions returns the sessions of all real servers with the socket of one.
-func (r *registry) sharedSessions(server *liveServer) int {
-	n := 0
-	for _, s := range r.sockets[endKey(server.id)] {
-		n += int(s.load.Total())
+func (s *liveServer) sharedSessions() (n int) {
+	use := s.use.Load()
+	if use == nil {
+		return 0
+	}
+	for _, server := range *use.socket.servers.Load() {
+		n += int(server.load.Total())
 	}
 	return n
 }

@@ -21,6 +21,7 @@ type useLine [usesPerLine]atomic.Uint32
 type localUse struct {
 	numbers *localNumbers
 	lines   [][]useLine // by number / usesPerLine, and worker
+	socket  *socket     // of the real server
 }
 
 // localNumbers numbers the local addresses of a service, those of its old sessions included. An
@@ -37,10 +38,7 @@ func (u *localUse) at(number uint32, worker int) *atomic.Uint32 {
 
 // extended returns the same counts with place for other numbers.
 func (u *localUse) extended(n *localNumbers, workers int) *localUse {
-	more := &localUse{numbers: n}
-	if u != nil {
-		more.lines = slices.Clone(u.lines)
-	}
+	more := &localUse{numbers: n, lines: slices.Clone(u.lines), socket: u.socket}
 	for len(more.lines)*usesPerLine < len(n.addresses) {
 		more.lines = append(more.lines, make([]useLine, workers))
 	}

@@ -63,8 +63,8 @@ func (e *Engine) takeCensus(ask asking) *census {
 // newCensus returns what a census has to find out; nil if it is nothing.
 func (e *Engine) newCensus() *census {
 	r := e.registry
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.changing.Lock()
+	defer r.changing.Unlock()
 	adopted := e.adopted()
 	c := &census{services: maps.Clone(r.formers), revision: adopted}
 	maps.DeleteFunc(c.services, func(s *liveService, _ bool) bool { return s.formerAt > adopted })

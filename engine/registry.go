@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,15 +23,22 @@ type registry struct {
 	workers int
 	most    int // upper bound of ids
 
-	mu       sync.Mutex // guards the fields below
+	// changing is held by a change from begin to publish and guards the fields below. Readers do not
+	// wait for it: they have the services' views and find.
+	changing sync.Mutex
+	// mu is held too while services, their real servers or live are written, for a moment each. So
+	// these may be read under either lock.
+	mu       sync.RWMutex
 	services map[lvs.ServiceID]*liveService
+	live     []*liveServer // by id
+
 	vips     map[packet.Addr][]*liveService // configured services, by VIP
 	locals   map[packet.Addr]int            // number of services that use a local address
 	retired  map[packet.Addr][]*liveService // whose sessions use an address that they had
 	revision uint64                         // of the newest snapshot
-	// sockets holds the real servers with local addresses by their socket, those that were removed
+	// sockets holds the sockets of real servers with local addresses, those that were removed
 	// included.
-	sockets map[lookupKey][]*liveServer
+	sockets map[lookupKey]*socket
 	formers map[*liveService]bool // those whose former is set
 	// rerouted: answers to local addresses may come in elsewhere since the revision reroutedAt.
 	rerouted   bool
@@ -43,13 +49,18 @@ type registry struct {
 	ends map[lookupKey]int
 	// natHosts holds the number of real servers at each address of natHosts in the snapshot.
 	natHosts     map[packet.Addr]int
-	live         []*liveServer // by id
-	gone         []uint32      // ids of removed real servers
-	free         []uint32      // ids without real server
+	gone         []uint32 // ids of removed real servers
+	free         []freeID
 	incarnations uint32
 	numbers      uint32    // of services, given out so far
 	reuses       uint32    // how many ids were given out again
 	looked       time.Time // when forget was last called
+}
+
+// freeID is an id without real server.
+type freeID struct {
+	id      uint32
+	counted Traffic // for the real servers that it had
 }
 
 // liveServer has a cache line to itself: every worker writes it for each new session.
@@ -58,9 +69,10 @@ type liveServer struct {
 	id   lvs.RealServerID
 	_    [64]byte
 
-	incarnation uint32    // differs between real servers with the same id; never 0
-	use         *localUse // nil if its service never had local addresses
-	before      Traffic   // what the id had counted for earlier real servers
+	number      uint32                   // the id by which workers know it
+	incarnation uint32                   // differs between real servers with the same id; never 0
+	use         atomic.Pointer[localUse] // nil if its service never had local addresses
+	before      Traffic                  // what the id had counted for earlier real servers
 	// gone is when it was removed or last seen with a session; zero while it is configured.
 	gone      time.Time
 	listed    bool // is in the registry's gone
@@ -68,18 +80,20 @@ type liveServer struct {
 }
 
 // liveService is the present state of a service. Workers read pool, and each writes its own element
-// of seen; the registry's lock guards the rest.
+// of seen; readers have view. The rest belongs to changes.
 type liveService struct {
 	id lvs.ServiceID
 	// number is never that of another service that workers may know.
 	number uint32
 	pool   atomic.Pointer[sched.Pool]
 	seen   []seenPool // by worker
+	view   atomic.Pointer[serviceView]
 
 	settings   Service // with the weights in force; Name is empty while it is not configured
 	configured bool
 	servers    map[netip.AddrPort]uint32 // ids, including those of removed real servers
 	forgotten  Traffic                   // counts of real servers that have no id any more
+	released   uint32                    // number of real servers whose counts are in forgotten
 	// owner is the rule by which workers own the flows of its mode.
 	owner     lvs.Owner
 	former    bool          // sessions may exist that are owned by the other rule
@@ -113,7 +127,7 @@ func newRegistry(workers int) *registry {
 		workers: workers, most: maxServers, services: map[lvs.ServiceID]*liveService{},
 		vips: map[packet.Addr][]*liveService{}, locals: map[packet.Addr]int{},
 		ends: map[lookupKey]int{}, retired: map[packet.Addr][]*liveService{},
-		formers: map[*liveService]bool{}, sockets: map[lookupKey][]*liveServer{},
+		formers: map[*liveService]bool{}, sockets: map[lookupKey]*socket{},
 	}
 }
 
@@ -126,7 +140,10 @@ func (r *registry) service(id lvs.ServiceID) *liveService {
 			id: id, number: r.numbers, seen: make([]seenPool, r.workers),
 			servers: map[netip.AddrPort]uint32{},
 		}
+		s.view.Store(&serviceView{})
+		r.mu.Lock()
 		r.services[id] = s
+		r.mu.Unlock()
 	}
 	return s
 }
@@ -135,23 +152,28 @@ func (r *registry) service(id lvs.ServiceID) *liveService {
 func (r *registry) server(s *liveService, address netip.AddrPort) uint32 {
 	id, known := s.servers[address]
 	if !known {
+		r.mu.Lock()
 		id = r.newID(lvs.RealServerID{Service: s.id, Address: address})
 		s.servers[address] = id
+		r.mu.Unlock()
 	}
 	r.live[id].gone = time.Time{}
 	return id
 }
 
-// numberedUse returns a real server's counts by local address, with all numbers of its service.
-func (r *registry) numberedUse(server *liveServer, s *liveService) *localUse {
-	if s.numbers != nil && (server.use == nil || server.use.numbers != s.numbers) {
-		if server.use == nil {
-			key := endKey(server.id)
-			r.sockets[key] = append(r.sockets[key], server)
-		}
-		server.use = server.use.extended(s.numbers, r.workers)
+// numberUse gives a real server's counts by local address all numbers of its service.
+func (r *registry) numberUse(server *liveServer, s *liveService) {
+	use := server.use.Load()
+	if s.numbers == nil || use != nil && use.numbers == s.numbers {
+		return
 	}
-	return server.use
+	if use != nil {
+		server.use.Store(use.extended(s.numbers, r.workers))
+		return
+	}
+	use = &localUse{socket: r.socket(endKey(server.id))}
+	server.use.Store(use.extended(s.numbers, r.workers))
+	use.socket.add(server)
 }
 
 // ErrManyServers reports that the ids for real servers do not suffice: workers reserve memory for
@@ -181,18 +203,17 @@ func (r *registry) room(services []Service) error {
 
 func (r *registry) newID(of lvs.RealServerID) uint32 {
 	r.incarnations++
-	n := &liveServer{id: of, incarnation: r.incarnations}
+	n := &liveServer{id: of, number: uint32(len(r.live)), incarnation: r.incarnations}
 	last := len(r.free) - 1
 	if last < 0 {
 		r.live = append(r.live, n)
-		return uint32(len(r.live) - 1)
+		return n.number
 	}
 	r.reuses++
-	id := r.free[last]
+	n.number, n.before = r.free[last].id, r.free[last].counted
 	r.free = r.free[:last]
-	n.before = r.live[id].before
-	r.live[id] = n // new memory, which no worker writes to yet
-	return id
+	r.live[n.number] = n // new memory, which no worker writes to yet
+	return n.number
 }
 
 // remove notes that a real server is no longer configured.
@@ -229,7 +250,6 @@ func (r *registry) forget(now time.Time, counted func(id uint32) Traffic) (freed
 		case now.Sub(live.gone) < forgetAfter:
 			kept = append(kept, id)
 		default:
-			r.free = append(r.free, id)
 			r.release(live, counted(id))
 			freed = append(freed, live)
 		}
@@ -244,27 +264,21 @@ func (r *registry) release(live *liveServer, counted Traffic) {
 	own := counted
 	own.subtract(live.before)
 	s.forgotten.add(own)
-	live.before = counted
+	s.released++
+	r.free = append(r.free, freeID{live.number, counted})
+	r.mu.Lock()
 	delete(s.servers, live.id.Address)
+	r.mu.Unlock()
 	r.leaveSocket(live)
 	r.dropUnused(s)
-}
-
-// leaveSocket takes a real server that is forgotten out of sockets.
-func (r *registry) leaveSocket(live *liveServer) {
-	key := endKey(live.id)
-	left := slices.DeleteFunc(r.sockets[key], func(s *liveServer) bool { return s == live })
-	if len(left) == 0 {
-		delete(r.sockets, key)
-	} else {
-		r.sockets[key] = left
-	}
 }
 
 // dropUnused forgets a service that is not configured and has no remembered real server.
 func (r *registry) dropUnused(s *liveService) {
 	if !s.configured && len(s.servers) == 0 {
+		r.mu.Lock()
 		delete(r.services, s.id)
+		r.mu.Unlock()
 		delete(r.formers, s)
 	}
 }
@@ -272,8 +286,8 @@ func (r *registry) dropUnused(s *liveService) {
 // find returns the load of a configured or remembered real server, or nil. The load never becomes
 // another's: the next real server of the id gets a load of its own.
 func (r *registry) find(id lvs.RealServerID) *sched.Load {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+	r.mu.RLock()
+	defer r.mu.RUnlock()
 	s := r.services[id.Service]
 	if s == nil {
 		return nil

@@ -122,7 +122,7 @@ func (w *Worker) report() WorkerReport {
 }
 
 // counted returns what the workers have published for a real server id; zero after Close. The
-// caller has locked the registry.
+// caller has locked counting.
 func (e *Engine) counted(id uint32) Traffic {
 	var t Traffic
 	for _, w := range e.workers {
@@ -134,35 +134,49 @@ func (e *Engine) counted(id uint32) Traffic {
 }
 
 // reportService sums up over the current and former real servers of a service, so that its counts
-// never go back. It locks the registry for one service: changes need not wait for the whole report.
-// ok is false if the service was removed meanwhile.
+// never go back. It waits for no change. ok is false if the service was removed meanwhile.
 func (e *Engine) reportService(live *liveService) (r ServiceReport, ok bool) {
-	e.registry.mu.Lock()
-	defer e.registry.mu.Unlock()
-	if !live.configured {
-		return r, false
+	e.counting.RLock()
+	defer e.counting.RUnlock()
+	for {
+		v := live.view.Load()
+		if !v.configured {
+			return ServiceReport{}, false
+		}
+		r = e.reportView(v)
+		if v.counts(live.view.Load()) {
+			return r, true
+		}
 	}
-	r = ServiceReport{Service: live.settings, Traffic: live.forgotten}
-	for _, id := range live.servers {
-		r.Traffic.add(e.countedBy(id))
-	}
-	r.RealServers = make([]RealServerReport, 0, len(live.settings.RealServers))
-	for _, rs := range live.settings.RealServers {
-		id := live.servers[rs.Address]
-		load := &e.registry.live[id].load
-		r.RealServers = append(r.RealServers, RealServerReport{
-			Address: rs.Address, Weight: rs.Weight,
-			Active: load.Active(), Inactive: load.Inactive(), Traffic: e.countedBy(id),
-			Locals: e.registry.localUses(live, e.registry.live[id]),
-		})
-	}
-	return r, true
 }
 
-// countedBy returns what the current real server of an id has counted.
-func (e *Engine) countedBy(id uint32) Traffic {
-	t := e.counted(id)
-	t.subtract(e.registry.live[id].before)
+func (e *Engine) reportView(v *serviceView) ServiceReport {
+	r := ServiceReport{Service: v.settings, Traffic: v.forgotten}
+	r.RealServers = make([]RealServerReport, 0, len(v.current()))
+	for i, server := range v.servers {
+		counted := e.countedBy(server)
+		r.Traffic.add(counted)
+		if i < len(v.settings.RealServers) {
+			r.RealServers = append(r.RealServers, e.reportServer(v, i, counted))
+		}
+	}
+	return r
+}
+
+// reportServer describes the i-th real server of a service.
+func (e *Engine) reportServer(v *serviceView, i int, counted Traffic) RealServerReport {
+	rs, server := &v.settings.RealServers[i], v.servers[i]
+	return RealServerReport{
+		Address: rs.Address, Weight: rs.Weight,
+		Active: server.load.Active(), Inactive: server.load.Inactive(), Traffic: counted,
+		Locals: e.registry.localUses(v, server),
+	}
+}
+
+// countedBy returns what a real server has counted, as long as it is not released.
+func (e *Engine) countedBy(server *liveServer) Traffic {
+	t := e.counted(server.number)
+	t.subtract(server.before)
 	return t
 }
 

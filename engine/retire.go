@@ -132,34 +132,41 @@ func (c *change) dropRetired(live *liveService) {
 // address.
 func (r *registry) used(live *liveService, a packet.Addr) bool {
 	for _, id := range live.servers {
-		if r.live[id].use.sessions(a) > 0 {
+		if r.live[id].use.Load().sessions(a) > 0 {
 			return true
 		}
 	}
 	return false
 }
 
-// sessionsFrom returns how many sessions of a service's real servers are from a local address.
-// Those of removed real servers do not count: their packets are dropped.
-func (r *registry) sessionsFrom(live *liveService, a packet.Addr) int {
-	n := 0
-	for _, rs := range live.settings.RealServers {
-		n += r.live[live.servers[rs.Address]].use.sessions(a)
-	}
-	return n
-}
-
-// releaseRetired gives up the retired addresses from which no session is left.
+// releaseRetired gives up the retired addresses from which no session is left. It goes before what
+// changes services: it reads their views.
 func (c *change) releaseRetired() {
 	adopted := c.engine.adopted()
 	for a, services := range c.registry.retired {
 		for _, live := range slices.Clone(services) {
-			if adopted >= live.retiredAt && c.registry.sessionsFrom(live, a) == 0 {
+			if adopted >= live.retiredAt && live.view.Load().sessionsFrom(a) == 0 {
 				c.registry.unretire(live, a)
-				c.touched = append(c.touched, a)
+				c.touched, c.changed = append(c.touched, a), true
 			}
 		}
 	}
+}
+
+// retiredLocal is a local address that is kept for the sessions of a service.
+type retiredLocal struct {
+	service *liveService
+	address packet.Addr
+}
+
+// retiredLocals returns all that is retired.
+func (r *registry) retiredLocals() (all []retiredLocal) {
+	for a, services := range r.retired {
+		for _, live := range services {
+			all = append(all, retiredLocal{live, a})
+		}
+	}
+	return all
 }
 
 // touchRetired marks the retired addresses among those of real servers, which may now be other

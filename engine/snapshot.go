@@ -38,6 +38,7 @@ type snapshot struct {
 	clientEnds lookup[struct{}]
 	// leaving holds the owner of clients' flows of each removed service that may have sessions.
 	leaving lookup[lvs.Owner]
+	retired []retiredLocal // for readers
 	// natHosts holds the addresses of nat real servers, if their own packets are routed.
 	natHosts lookup[struct{}]
 }
@@ -158,7 +159,7 @@ var ways = func() (all [lvs.NumModes][numFamilies]way) {
 // newServerEntry describes a real server of a service with some settings.
 func newServerEntry(live *liveServer, of *liveService, s *Service) serverEntry {
 	e := serverEntry{
-		load: &live.load, use: live.use, id: live.id, incarnation: live.incarnation,
+		load: &live.load, use: live.use.Load(), id: live.id, incarnation: live.incarnation,
 		address: packet.AddrOf(live.id.Address.Addr()), port: live.id.Address.Port(),
 		mode: s.Mode, mss: s.MSS, service: of,
 	}

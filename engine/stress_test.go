@@ -77,7 +77,7 @@ func (s *stress) run() {
 	for i := range s.engine.workers {
 		s.all.Go(func() { s.work(i) })
 	}
-	for _, job := range []func(*rand.Rand){s.send, s.change, s.report, s.ask} {
+	for _, job := range []func(*rand.Rand){s.send, s.change, s.report, s.look, s.ask} {
 		s.all.Go(func() {
 			r := rand.New(rand.NewPCG(1, 2))
 			for !s.over.Load() {
@@ -214,7 +214,17 @@ func (c *changing) edited(r *rand.Rand) Service {
 		v.RealServers[j].UpperThreshold = int32(r.IntN(2) * 5)
 	}
 	v.Echo = i%3 != 0 || r.IntN(2) == 0
+	v.MSS = mssOf(v.RealServers)
 	return v
+}
+
+// mssOf returns an MSS that belongs to the weights of some real servers.
+func mssOf(all []RealServer) uint16 {
+	mss := uint16(1400)
+	for _, rs := range all {
+		mss = 3*mss%1400 + 600 + uint16(rs.Weight)
+	}
+	return mss
 }
 
 func (c *changing) edit(v Service) {
@@ -251,9 +261,7 @@ func (s *stress) settled() {
 func (s *stress) report(*rand.Rand) {
 	for last := (Traffic{}); !s.over.Load(); {
 		for _, v := range s.engine.Report().Services {
-			if v.Service.Name == "" {
-				s.fail("a report of no service: %+v", v)
-			}
+			s.whole(&v)
 			if v.Service.Name != "0" {
 				continue
 			}
@@ -264,6 +272,34 @@ func (s *stress) report(*rand.Rand) {
 			last = v.Traffic
 		}
 	}
+}
+
+// whole checks that a report of a service is of one state of the service.
+func (s *stress) whole(v *ServiceReport) {
+	if v.Service.Name == "" {
+		s.fail("a report of no service: %+v", v)
+	}
+	var sum Traffic
+	var all []RealServer
+	for _, rs := range v.RealServers {
+		sum.add(rs.Traffic)
+		all = append(all, RealServer{Address: rs.Address, Weight: rs.Weight})
+	}
+	if v.Service.MSS != 0 && v.Service.MSS != mssOf(all) {
+		s.fail("the settings and the real servers are of two states: %+v", v)
+	}
+	if sum.InPackets > v.InPackets || sum.Connections > v.Connections {
+		s.fail("the real servers counted %+v, their service %+v", sum, v.Traffic)
+	}
+}
+
+// look reads what else may be read at any time.
+func (s *stress) look(r *rand.Rand) {
+	v := stressService(r.IntN(stressServices), modes.NAT)
+	s.engine.LocalSessions(v.ID(), twoArm.local[0])
+	s.engine.RetiredLocals()
+	s.engine.CrowdedLocals(0)
+	s.engine.SessionsOf(v.serverID(0))
 }
 
 // ask asks the workers.
