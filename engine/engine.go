@@ -68,7 +68,7 @@ func (c *Config) Validate() error {
 type Engine struct {
 	cfg      Config
 	registry *registry
-	drawSeed uint64 // of random numbers for schedulers; does not change
+	drawSeed uint64       // of random numbers for schedulers; does not change
 	counting sync.RWMutex // locked by Close, and for reading by those who read real servers' counters
 	snap     atomic.Pointer[snapshot]
 	workers  []*Worker

@@ -65,7 +65,7 @@ func (c *Config) Validate() error {
 		c.Weights = slices.Repeat([]int{1}, c.Servers)
 	}
 	return errors.Join(c.checkMode(), c.checkArms(), c.checkFamily(), c.checkWorkers(),
-		c.checkWeights(), c.checkBinary())
+		c.checkWeights())
 }
 
 func (c *Config) checkMode() error {

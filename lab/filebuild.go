@@ -15,11 +15,11 @@ import (
 // New builds the file's lab and starts its real servers. Of the lab's configuration it reads Binary
 // and Outlive. If it fails, it leaves nothing behind.
 func (f *File) New(ctx context.Context, c Config) (*Lab, error) {
-	if err := c.checkBinary(); err != nil {
-		return nil, fmt.Errorf("building a lab: %w", err)
-	}
 	if os.Geteuid() != 0 {
 		return nil, errNeedsRoot
+	}
+	if err := c.checkBinary(); err != nil {
+		return nil, fmt.Errorf("building a lab: %w", err)
 	}
 	c.Family, c.Workers = IPv4, min(len(f.config.Director.Workers), maxWorkers)
 	if f.has6() {

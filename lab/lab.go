@@ -35,6 +35,9 @@ func New(ctx context.Context, c Config) (*Lab, error) {
 	if os.Geteuid() != 0 {
 		return nil, errNeedsRoot
 	}
+	if err := c.checkBinary(); err != nil {
+		return nil, fmt.Errorf("building a lab: %w", err)
+	}
 	return raise(ctx, &Lab{config: c, plan: newPlan(c)})
 }
 

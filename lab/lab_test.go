@@ -389,13 +389,21 @@ func TestConfigValidate(t *testing.T) {
 		"arms":                   func(c *Config) { c.Arms = 3 },
 		"weights":                func(c *Config) { c.Weights = []int{1} },
 		"number of real servers": func(c *Config) { c.Servers = MaxRealServers + 1 },
-		"program":                func(c *Config) { c.Binary = "/nonexistent" },
 	} {
 		c := testConfig(lvs.NAT, 2)
 		breakIt(&c)
 		if err := c.Validate(); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%+v gave %v, which does not speak of %q", c, err, want)
 		}
+	}
+}
+
+func TestLabWithoutProgram(t *testing.T) {
+	needRoot(t)
+	c := testConfig(lvs.NAT, 2)
+	c.Binary = "/nonexistent"
+	if _, err := New(t.Context(), c); err == nil || !strings.Contains(err.Error(), "make build") {
+		t.Errorf("%v does not say how to make the program", err)
 	}
 }
 

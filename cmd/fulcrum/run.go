@@ -55,6 +55,7 @@ func newRunCommand() *cobra.Command {
 		"the configuration file, as FILE")
 	c.Flags().StringVar(&o.state, "state", "",
 		"keep what is done live in this folder, unless director.state names another one")
+	completeFlag(c, "state", cobra.FixedCompletions(nil, cobra.ShellCompDirectiveFilterDirs))
 	c.Flags().StringVar(&o.report, "report", "", "also write the counts to this file, as JSON")
 	c.Flags().DurationVar(&o.idleExit, "idle-exit", 0,
 		"end once no packet has arrived for this long, such as 500ms")
