@@ -6,6 +6,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -33,6 +34,9 @@ type Drain struct {
 	SecondsLeft float64 `json:"seconds_left,omitempty"` // until the deadline; 0 without one
 	Removed     bool    `json:"removed"`                // the real server was removed
 	Problem     string  `json:"problem,omitempty"`      // why ending sessions or removing failed
+	// Warning says that a service or VIP has lost its last available real server by the drain's
+	// beginning. It is in the answer to the request alone.
+	Warning string `json:"warning,omitempty"`
 }
 
 // DrainState says whether a drain goes on, or how it ended.
@@ -101,7 +105,8 @@ func (r *Running) Drain(ctx context.Context, id ServerID, request DrainRequest) 
 	}
 	zero := 0
 	stop := RealServerChange{Weight: &zero}
-	if _, err := r.edit(ctx, "drain", id.Service, stop.of(id.Server), r.put); err != nil {
+	plan, err := r.edit(ctx, "drain", id.Service, stop.of(id.Server), r.put)
+	if err != nil {
 		return Drain{}, err
 	}
 	var deadline time.Time
@@ -109,6 +114,7 @@ func (r *Running) Drain(ctx context.Context, id ServerID, request DrainRequest) 
 		deadline = time.Now().Add(time.Duration(request.DeadlineSeconds * float64(time.Second)))
 	}
 	shown := r.startDrain(id, request, deadline)
+	shown.Warning = strings.Join(plan.UnservedWarnings(), "; ")
 	r.save()
 	return shown, nil
 }
