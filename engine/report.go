@@ -2,6 +2,7 @@ package engine
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"fulcrum/packet"
@@ -49,6 +50,8 @@ type ServiceReport struct {
 	Announced bool // the director announces the VIP; otherwise it is passive
 	Traffic
 	RealServers []RealServerReport
+	// Gone are the removed real servers that have sessions left, sorted. Their weight is 0.
+	Gone []RealServerReport
 }
 
 // RealServerReport is a real server's part of a Report.
@@ -56,6 +59,8 @@ type RealServerReport struct {
 	Address          netip.AddrPort
 	Weight           int32
 	Active, Inactive int32
+	Overloaded       bool // it has reached its upper threshold, and gets no new sessions
+	ServerSigns
 	Traffic
 	Locals []LocalUse // in the order of the configuration; none in modes without local addresses
 }
@@ -127,7 +132,7 @@ func (e *Engine) counted(id uint32) Traffic {
 	var t Traffic
 	for _, w := range e.workers {
 		if w.published.servers != nil {
-			w.published.servers[id].add(&t)
+			w.published.servers[id].traffic.add(&t)
 		}
 	}
 	return t
@@ -148,15 +153,36 @@ func (e *Engine) reportService(live *liveService) (r ServiceReport, ok bool) {
 	}
 	r.RealServers = make([]RealServerReport, 0, len(live.settings.RealServers))
 	for _, rs := range live.settings.RealServers {
-		id := live.servers[rs.Address]
-		load := &e.registry.live[id].load
-		r.RealServers = append(r.RealServers, RealServerReport{
-			Address: rs.Address, Weight: rs.Weight,
-			Active: load.Active(), Inactive: load.Inactive(), Traffic: e.countedBy(id),
-			Locals: e.registry.localUses(live, e.registry.live[id]),
-		})
+		r.RealServers = append(r.RealServers, e.reportServer(live, rs.Address, rs.Weight))
 	}
+	r.Gone = e.reportGone(live)
 	return r, true
+}
+
+// reportServer reports a configured or remembered real server. The caller has locked the registry.
+func (e *Engine) reportServer(s *liveService, address netip.AddrPort, weight int32) RealServerReport {
+	id := s.servers[address]
+	live := e.registry.live[id]
+	return RealServerReport{
+		Address: address, Weight: weight, Active: live.load.Active(), Inactive: live.load.Inactive(),
+		Overloaded: live.load.Overloaded(), ServerSigns: e.signsOf(id, live.incarnation),
+		Traffic: e.countedBy(id), Locals: e.registry.localUses(s, live),
+	}
+}
+
+// reportGone reports the removed real servers of a service that have sessions left. The caller has
+// locked the registry.
+func (e *Engine) reportGone(s *liveService) (gone []RealServerReport) {
+	if len(s.servers) == len(s.settings.RealServers) {
+		return nil
+	}
+	for address, id := range s.servers {
+		if live := e.registry.live[id]; !live.gone.IsZero() && live.load.Total() > 0 {
+			gone = append(gone, e.reportServer(s, address, 0))
+		}
+	}
+	slices.SortFunc(gone, func(a, b RealServerReport) int { return a.Address.Compare(b.Address) })
+	return gone
 }
 
 // countedBy returns what the current real server of an id has counted.
