@@ -9,8 +9,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"fulcrum/lvs"
 )
 
 // DrainRequest says how to drain a real server. A drain sets the weight to 0: the real server gets
@@ -261,10 +259,8 @@ func (r *Running) left(id ServerID) (left, closing int, drained bool) {
 	if err != nil {
 		return 0, 0, false
 	}
-	left, closing = r.engine.LoadOf(server)
-	if server.Service.Protocol == lvs.UDP { // IPVS counts all its sessions as inactive
-		left, closing = closing, 0
-	}
+	active, inactive := r.engine.LoadOf(server)
+	left, closing = split(server.Service.Protocol, active, inactive)
 	return left, closing, weight == 0
 }
 
