@@ -59,8 +59,8 @@ func (r *Running) servedBeside(was *config.Service) func(vip netip.Addr) bool {
 	}
 }
 
-// UnservedWarnings returns what the plan says about services and VIPs that lose their last available
-// real server: at most two lines.
+// UnservedWarnings returns what the plan says about services and VIPs that lose their last
+// available real server: at most two lines.
 func (p *Plan) UnservedWarnings() (warnings []string) {
 	if len(p.UnservedServices) > 0 {
 		warnings = append(warnings, lossOf("service", p.UnservedServices, "loses", "lose")+

@@ -55,8 +55,8 @@ func TestSYNsUnanswered(t *testing.T) {
 	})
 }
 
-// TestAnswerBeforeTheSYNEnds: an answer to another client after a SYN that got none counts more than
-// the end of the latter's session, which comes later.
+// TestAnswerBeforeTheSYNEnds: an answer to another client after a SYN that got none counts more
+// than the end of the latter's session, which comes later.
 func TestAnswerBeforeTheSYNEnds(t *testing.T) {
 	s := twoArm
 	b := newBed(t, s, s.serving(s.web(modes.NAT, 1)))
@@ -110,8 +110,8 @@ func TestOneWorkerHearsForAll(t *testing.T) {
 	}
 }
 
-// TestUnresolved: a real server is unresolved while its next hop does not answer. A static neighbour
-// is always resolved.
+// TestUnresolved: a real server is unresolved while its next hop does not answer. A static
+// neighbour is always resolved.
 func TestUnresolved(t *testing.T) {
 	for _, s := range sites {
 		t.Run(s.name, func(t *testing.T) {
