@@ -269,16 +269,20 @@ func (a *api) addServers(h huma.API) {
 		"It gets new sessions at once.", changeErrors...))
 	huma.Patch(h, "/v1/services/{service}/real-servers/{server}", func(ctx context.Context, in *struct {
 		ServerID
+		Refusal
 		Body control.RealServerChange
 	}) (*applied, error) {
 		return take(a.changes, func() (control.Plan, error) {
-			return a.running.ChangeRealServer(ctx, control.ServerID(in.ServerID), in.Body)
+			return a.running.ChangeRealServer(in.Refusal.in(ctx), control.ServerID(in.ServerID), in.Body)
 		})
 	}, is("change-real-server", "Change the given settings of a real server",
 		"Sessions go on. With weight 0 it gets no new ones.", changeErrors...))
-	remove := func(ctx context.Context, in *ServerID) (*applied, error) {
+	remove := func(ctx context.Context, in *struct {
+		ServerID
+		Refusal
+	}) (*applied, error) {
 		return take(a.changes, func() (control.Plan, error) {
-			return a.running.RemoveRealServer(ctx, control.ServerID(*in))
+			return a.running.RemoveRealServer(in.Refusal.in(ctx), control.ServerID(in.ServerID))
 		})
 	}
 	huma.Delete(h, "/v1/services/{service}/real-servers/{server}", remove,

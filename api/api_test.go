@@ -357,7 +357,7 @@ func TestNoChangeIsLost(t *testing.T) {
 				}
 				text = fmt.Appendf(text, "[[service]]\nname = \"s%d\"\naddress = \"10.0.0.100:%d\"\n"+
 					"protocol = \"tcp\"\nmode = \"nat\"\n", i, 1000+i)
-				err = c.ApplyOver(t.Context(), tag, text)
+				_, err = c.ApplyOver(t.Context(), tag, text)
 				if err == nil {
 					return
 				}
@@ -375,7 +375,7 @@ func TestNoChangeIsLost(t *testing.T) {
 		t.Fatalf("%+v %v", s, err)
 	}
 	for _, tag := range []string{`"old"`, `""`, `"`, "old"} {
-		err := c.ApplyOver(t.Context(), tag, []byte(apiFile))
+		_, err := c.ApplyOver(t.Context(), tag, []byte(apiFile))
 		if !errors.Is(err, control.ErrOvertaken) || !strings.Contains(err.Error(), "read it again") {
 			t.Fatalf("over %s: %v", tag, err)
 		}

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 
 	"fulcrum/control"
@@ -100,9 +101,17 @@ func (p *Problem) Error() string {
 	return printable(strings.Join(lines, "\n"))
 }
 
-// Is reports that a response of status 412 is control.ErrOvertaken.
+// Is reports that a response of status 412 is control.ErrOvertaken, and that one about refuse_last
+// is control.ErrLastServer.
 func (p *Problem) Is(target error) bool {
-	return target == control.ErrOvertaken && p.Status == http.StatusPreconditionFailed
+	switch target {
+	case control.ErrOvertaken:
+		return p.Status == http.StatusPreconditionFailed
+	case control.ErrLastServer:
+		about := func(d Detail) bool { return d.Location == refuseLastLocation }
+		return p.Status == http.StatusConflict && slices.ContainsFunc(p.Errors, about)
+	}
+	return false
 }
 
 // Do sends a request for a path below /v1/, with in as its body. It sends a []byte as TOML, any
@@ -110,7 +119,16 @@ func (p *Problem) Is(target error) bool {
 // decodes it as JSON into another out, and ignores it if out is nil. An error that the API returned
 // is a *Problem. After ErrOutcomeUnknown a change may have been made or not.
 func (c *Client) Do(ctx context.Context, method, path string, in, out any) error {
-	response, err := c.send(ctx, method, path, in)
+	request, err := c.request(ctx, method, path, in)
+	if err != nil {
+		return err
+	}
+	return c.do(request, out)
+}
+
+// do sends a request and takes its response as Do does.
+func (c *Client) do(request *http.Request, out any) error {
+	response, err := c.answer(request)
 	if err != nil {
 		return err
 	}
@@ -134,11 +152,7 @@ func (c *Client) Do(ctx context.Context, method, path string, in, out any) error
 
 // Get requests a stream. The caller closes the response's body.
 func (c *Client) Get(ctx context.Context, path string, values url.Values) (*http.Response, error) {
-	return c.send(ctx, http.MethodGet, path+"?"+values.Encode(), nil)
-}
-
-func (c *Client) send(ctx context.Context, method, path string, in any) (*http.Response, error) {
-	request, err := c.request(ctx, method, path, in)
+	request, err := c.request(ctx, http.MethodGet, path+"?"+values.Encode(), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -204,17 +218,16 @@ func (c *Client) Config(ctx context.Context) (text []byte, tag string, err error
 
 // ApplyOver applies changes of the running configuration as overrides, if it still has the tag.
 // Otherwise it returns an error for which errors.Is(err, control.ErrOvertaken) holds.
-func (c *Client) ApplyOver(ctx context.Context, tag string, text []byte) error {
+func (c *Client) ApplyOver(
+	ctx context.Context, tag string, text []byte,
+) (plan control.Plan, err error) {
 	request, err := c.request(ctx, http.MethodPost, "apply?live=true", text)
 	if err != nil {
-		return err
+		return plan, err
 	}
 	request.Header.Set("If-Match", tag)
-	response, err := c.answer(request)
-	if err != nil {
-		return err
-	}
-	return response.Body.Close()
+	err = c.do(request, &plan)
+	return plan, err
 }
 
 // Saved tells the director that its file has a text now. overtaken is true if the configuration

@@ -26,10 +26,11 @@ func (a *api) addDrains(h huma.API) {
 		"Its sessions are not ended, and the real server is not removed.", http.StatusNotFound))
 	huma.Post(h, drainPath, func(ctx context.Context, in *struct {
 		ServerID
+		Refusal
 		Body control.DrainRequest
 	}) (*body[control.Drain], error) {
 		return take(a.changes, func() (control.Drain, error) {
-			return a.running.Drain(ctx, control.ServerID(in.ServerID), in.Body)
+			return a.running.Drain(in.Refusal.in(ctx), control.ServerID(in.ServerID), in.Body)
 		})
 	}, is("drain", "Drain a real server: it gets no new sessions, and its sessions go on",
 		"The director counts them down by itself, and ends them at the deadline if it is to.",

@@ -2,7 +2,6 @@ package api
 
 import (
 	"context"
-	"net/http"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -17,14 +16,16 @@ func (a *api) addOverrides(h huma.API) {
 		"Overrides are what was done live: other settings, services and real servers that were added "+
 			"or removed."))
 	huma.Delete(h, "/v1/overrides", func(ctx context.Context, in *struct {
+		Refusal
 		Service string `query:"service" doc:"the service's name; all overrides if it is empty"`
 		Server  string `query:"server" doc:"one real server of the service; all if it is empty"`
 	}) (*applied, error) {
 		return take(a.changes, func() (control.Plan, error) {
-			return a.running.ResetOverrides(ctx, control.OverrideTarget(*in))
+			return a.running.ResetOverrides(in.Refusal.in(ctx),
+				control.OverrideTarget{Service: in.Service, Server: in.Server})
 		})
 	}, is("reset-overrides", "Give back to the file what was changed live",
-		"It is a change like others, and can be rolled back.", http.StatusNotFound))
+		"It is a change like others, and can be rolled back.", changeErrors...))
 	huma.Get(h, "/v1/log", func(context.Context, *struct{}) (*body[[]control.Audit], error) {
 		return answer(a.running.Audits()), nil
 	}, is("list-changes", "The last changes, the oldest first",

@@ -36,6 +36,10 @@ func problem(err error) error {
 		return huma.ErrorWithHeaders(huma.Error503ServiceUnavailable(err.Error()), soon)
 	case errors.Is(err, control.ErrAbandoned):
 		return huma.Error503ServiceUnavailable(errAbandoned.Error())
+	case errors.Is(err, control.ErrLastServer):
+		return huma.Error409Conflict(err.Error(), &huma.ErrorDetail{
+			Message: err.Error(), Location: refuseLastLocation,
+		})
 	case errors.Is(err, control.ErrNothingBefore):
 		return huma.Error409Conflict(err.Error())
 	case errors.As(err, new(control.NotFoundError)):

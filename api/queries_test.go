@@ -12,6 +12,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"fulcrum/engine"
+	"fulcrum/lvs"
 )
 
 const alerts = "../docs/prometheus/alerts.yml"
@@ -51,8 +52,11 @@ func checkQuery(t *testing.T, found map[string]*dto.MetricFamily, query string) 
 			if !slices.Contains(own, matcher[1]) {
 				t.Errorf("%s: %s has no label %s", query, m[1], matcher[1])
 			}
-			if matcher[1] == "reason" {
+			switch matcher[1] {
+			case "reason":
 				checkReasons(t, query, matcher[2])
+			case "state":
+				checkStates(t, query, matcher[2])
 			}
 		}
 	}
@@ -83,6 +87,15 @@ func checkReasons(t *testing.T, query, reasons string) {
 		}
 		if !known {
 			t.Errorf("%s: no drop has the reason %s", query, reason)
+		}
+	}
+}
+
+func checkStates(t *testing.T, query, states string) {
+	t.Helper()
+	for key := range strings.SplitSeq(states, "|") {
+		if _, known := lvs.ParseServerState(key); !known {
+			t.Errorf("%s: no real server has the state %s", query, key)
 		}
 	}
 }

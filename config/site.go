@@ -298,3 +298,7 @@ func (s *Site) checkVIP(c *checker, vip netip.Addr) {
 			"set session.max_v6 in the file and restart the director")
 	}
 }
+
+// ServicesOf returns the names of the services with a VIP. The caller must not change the list, and
+// uses it before the next Change.
+func (s *Site) ServicesOf(vip netip.Addr) []string { return s.vips.by[vip] }

@@ -55,6 +55,8 @@ func (r *Running) Audits() []Audit {
 type task struct {
 	who     Actor
 	command string
+	// refuseLast: the change is refused if a service or VIP loses its last available real server.
+	refuseLast bool
 }
 
 // begin waits for the turn of a change and notes who makes it. The caller ends the turn.
@@ -62,7 +64,7 @@ func (r *Running) begin(ctx context.Context, command string) error {
 	if err := r.turn.Begin(ctx); err != nil {
 		return err
 	}
-	r.task = task{actorOf(ctx), command}
+	r.task = task{actorOf(ctx), command, refusesLast(ctx)}
 	return nil
 }
 

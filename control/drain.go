@@ -7,10 +7,9 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"time"
-
-	"fulcrum/lvs"
 )
 
 // DrainRequest says how to drain a real server. A drain sets the weight to 0: the real server gets
@@ -34,6 +33,9 @@ type Drain struct {
 	SecondsLeft float64 `json:"seconds_left,omitempty"` // until the deadline; 0 without one
 	Removed     bool    `json:"removed"`                // the real server was removed
 	Problem     string  `json:"problem,omitempty"`      // why ending sessions or removing failed
+	// Warning says that a service or VIP has lost its last available real server by the drain's
+	// beginning. It is in the answer to the request alone.
+	Warning string `json:"warning,omitempty"`
 }
 
 // DrainState says whether a drain goes on, or how it ended.
@@ -115,6 +117,7 @@ func (r *Running) Drain(ctx context.Context, id ServerID, request DrainRequest) 
 		deadline = time.Now().Add(time.Duration(request.DeadlineSeconds * float64(time.Second)))
 	}
 	shown := r.startDrain(id, request, deadline)
+	shown.Warning = strings.Join(plan.UnservedWarnings(), "; ")
 	r.save()
 	return shown, nil
 }
@@ -278,10 +281,8 @@ func (r *Running) left(id ServerID) (left, closing int, drained bool) {
 	if err != nil {
 		return 0, 0, false
 	}
-	left, closing = r.engine.LoadOf(server)
-	if server.Service.Protocol == lvs.UDP { // IPVS counts all its sessions as inactive
-		left, closing = closing, 0
-	}
+	active, inactive := r.engine.LoadOf(server)
+	left, closing = split(server.Service.Protocol, active, inactive)
 	return left, closing, weight == 0
 }
 

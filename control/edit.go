@@ -115,10 +115,10 @@ func (r *Running) put(was, next *config.Service, place int) (Plan, error) {
 	if plan.Empty() {
 		return plan, nil
 	}
-	if r.site == nil {
-		r.site = config.NewSite(r.current)
+	if err := r.task.refusal(&plan); err != nil {
+		return plan, err
 	}
-	if err := r.site.Change(was, next); err != nil {
+	if err := r.siteNow().Change(was, next); err != nil {
 		return plan, err
 	}
 	if err := r.tell(was, next, place); err != nil {
@@ -126,9 +126,18 @@ func (r *Running) put(was, next *config.Service, place int) (Plan, error) {
 		return plan, fmt.Errorf("make the change: %w", err)
 	}
 	r.list(was, next, place)
+	r.warn(plan.Warnings)
 	r.audit(&plan)
 	plan.warn(r.save())
 	return plan, nil
+}
+
+// siteNow returns the index of the services. The caller has the turn.
+func (r *Running) siteNow() *config.Site {
+	if r.site == nil {
+		r.site = config.NewSite(r.current)
+	}
+	return r.site
 }
 
 // list makes the change in the list of services, which has a new revision then.
@@ -191,7 +200,11 @@ func (r *Running) planOf(was, next *config.Service) Plan {
 	if next != nil {
 		new.Services = []config.Service{*next}
 	}
-	return NewPlan(&old, &new, counts, r.engine)
+	p := planner{old: &old, next: &new, sessions: counts, locals: r.engine}
+	if was != nil {
+		p.servedBeside = r.servedBeside(was)
+	}
+	return p.plan()
 }
 
 // find returns the place of a service in the list. The caller holds mu or has the turn.

@@ -7,6 +7,7 @@ import (
 
 	"fulcrum/config"
 	"fulcrum/engine"
+	"fulcrum/lvs"
 )
 
 const (
@@ -198,6 +199,12 @@ var families = []family{
 	{"fulcrum_real_server_weight", gauge,
 		"Weight; with 0 the real server gets no new sessions.", realServer,
 		eachRealServer(func(s *engine.RealServerReport) float64 { return float64(s.Weight) })},
+	{"fulcrum_real_server_state", gauge,
+		"Always 1; the label names the real server's state, such as up; docs/control.md has them.",
+		[]string{"service", "real_server", "state"}, readStates},
+	{"fulcrum_real_server_syns_unanswered_total", counter,
+		"Sessions that ended without an answer to their SYN or SCTP INIT; nat and fullnat only.", realServer,
+		eachRealServer(func(s *engine.RealServerReport) float64 { return float64(s.SYNsUnanswered) })},
 	{"fulcrum_real_server_active_connections", gauge,
 		"Established sessions.", realServer,
 		eachRealServer(func(s *engine.RealServerReport) float64 { return float64(s.Active) })},
@@ -290,6 +297,22 @@ func readAnnounced(r *reading, s *series) {
 			announced = 1
 		}
 		s.add(announced, labels{r.Services[i].Service.Name})
+	}
+}
+
+// readStates adds the state of each real server, and of those that were removed and still have
+// sessions.
+func readStates(r *reading, s *series) {
+	n := 0
+	for i := range r.Services {
+		v := &r.Services[i]
+		for j := range v.RealServers {
+			s.add(1, labels{v.Service.Name, r.addresses[n], stateOf(&v.RealServers[j]).Key()})
+			n++
+		}
+		for j := range v.Gone {
+			s.add(1, labels{v.Service.Name, v.Gone[j].Address.String(), lvs.ServerGone.Key()})
+		}
 	}
 }
 

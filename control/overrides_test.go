@@ -64,7 +64,11 @@ func (s *overrideScenario) play(command string, words []datadriven.CmdArg, input
 	case "overrides":
 		return list(s.running.Overrides())
 	}
-	plan, err := s.change(command, args, input)
+	ctx := context.Background()
+	if command == "careful" {
+		ctx, command, args = RefuseLast(ctx), args[0], args[1:]
+	}
+	plan, err := s.change(ctx, command, args, input)
 	return shownPlan(plan, err)
 }
 
@@ -92,7 +96,7 @@ max = 1000
 [[port]]
 name = "front"
 device = "net_null0"
-addresses = ["10.0.0.1/24"]
+addresses = ["10.0.0.1/24", "fd00::1/64"]
 ` + services.String()
 }
 
@@ -198,8 +202,10 @@ func (s *overrideScenario) show() string {
 }
 
 // change makes a change and returns its plan.
-func (s *overrideScenario) change(command string, args []string, input string) (Plan, error) {
-	r, ctx := s.running, context.Background()
+func (s *overrideScenario) change(
+	ctx context.Context, command string, args []string, input string,
+) (Plan, error) {
+	r := s.running
 	switch command {
 	case "weight":
 		return r.ChangeRealServer(ctx, ServerID{args[0], args[1]}, weightOf(args[2]))
@@ -220,19 +226,23 @@ func (s *overrideScenario) change(command string, args []string, input string) (
 	case "announce":
 		return r.Announce(ctx, AnnounceRequest{Announce: args[0] == "on"})
 	case "drain":
-		_, err := r.Drain(ctx, ServerID{args[0], args[1]}, DrainRequest{DeadlineSeconds: 1000})
-		return Plan{}, err
+		d, err := r.Drain(ctx, ServerID{args[0], args[1]}, DrainRequest{DeadlineSeconds: 1000})
+		plan := Plan{}
+		plan.warn(d.Warning)
+		return plan, err
 	case "reset":
 		args = append(args, "", "")
 		return r.ResetOverrides(ctx, OverrideTarget{args[0], args[1]})
 	case "rollback":
 		return r.Rollback(ctx)
 	}
-	return s.applyFile(command, args, input)
+	return s.applyFile(ctx, command, args, input)
 }
 
 // applyFile reads the file again, or plans or applies another one.
-func (s *overrideScenario) applyFile(command string, args []string, input string) (Plan, error) {
+func (s *overrideScenario) applyFile(
+	ctx context.Context, command string, args []string, input string,
+) (Plan, error) {
 	next, how := s.parse(scenarioFile, s.file), Application{}
 	if input != "" {
 		next = s.parse("other.toml", fileOf(input))
@@ -244,10 +254,10 @@ func (s *overrideScenario) applyFile(command string, args []string, input string
 	case "plan":
 		return s.running.Plan(next, how.Precedence), nil
 	case "reload", "apply":
-		return s.running.Apply(context.Background(), next, how)
+		return s.running.Apply(ctx, next, how)
 	case "live":
 		how.Live = true
-		return s.running.Apply(context.Background(), next, how)
+		return s.running.Apply(ctx, next, how)
 	}
 	return Plan{}, fmt.Errorf("unknown command %q", command)
 }

@@ -15,8 +15,13 @@ type Plan struct {
 	// Restart lists the settings that cannot change while the director runs. A plan with any of them
 	// cannot be applied.
 	Restart []string `json:"restart"`
-	// Warnings are what the new configuration opens that the old one did not.
+	// Warnings are what the new configuration opens that the old one did not, and what it harms.
 	Warnings []string `json:"warnings,omitempty"`
+	// UnservedServices are the names of the services that lose their last available real server, and
+	// UnservedVIPs the VIPs of which no service has one left. A real server is available if its
+	// weight is above 0. Warnings say it too.
+	UnservedServices []string `json:"unserved_services,omitempty"`
+	UnservedVIPs     []string `json:"unserved_vips,omitempty"`
 	// Kept and Dropped are the overrides that stay when a file is applied, and those that do not.
 	Kept    []Override `json:"kept_overrides,omitempty"`
 	Dropped []Override `json:"dropped_overrides,omitempty"`
@@ -67,20 +72,26 @@ type SessionCounts map[lvs.RealServerID]int
 // changes; the others need a restart. nil stands for no sessions.
 func NewPlan(old, next *config.Config, sessions SessionCounts, locals LocalSessions) Plan {
 	p := planner{old: old, next: next, sessions: sessions, locals: locals}
-	if locals == nil {
+	return p.plan()
+}
+
+func (p *planner) plan() Plan {
+	if p.locals == nil {
 		p.locals = noLocals{}
 	}
 	p.Changes, p.Restart = []Change{}, []string{} // lists in JSON, also without anything in them
-	compareTable(&p, "", configFields, old, next)
-	compareTable(&p, "director.", directorFields, &old.Director, &next.Director)
-	compareTable(&p, "control.", controlFields, &old.Control, &next.Control)
-	compareTable(&p, "metrics.", metricsFields, &old.Metrics, &next.Metrics)
-	compareTable(&p, "dpdk.", dpdkFields, &old.DPDK, &next.DPDK)
+	old, next := p.old, p.next
+	compareTable(p, "", configFields, old, next)
+	compareTable(p, "director.", directorFields, &old.Director, &next.Director)
+	compareTable(p, "control.", controlFields, &old.Control, &next.Control)
+	compareTable(p, "metrics.", metricsFields, &old.Metrics, &next.Metrics)
+	compareTable(p, "dpdk.", dpdkFields, &old.DPDK, &next.DPDK)
 	p.compareNetwork()
-	compareTable(&p, "session.", sessionFields, &old.Session, &next.Session)
+	compareTable(p, "session.", sessionFields, &old.Session, &next.Session)
 	p.compareTimeouts()
 	p.compareServices()
 	p.compareRetired()
+	p.compareVIPs()
 	p.compareWarnings()
 	return p.Plan
 }
@@ -100,7 +111,11 @@ type planner struct {
 	old, next *config.Config
 	sessions  SessionCounts
 	locals    LocalSessions
-	taken     map[netip.Addr]string // see stations
+	lost      []netip.Addr // VIPs of services that have no available real server any more
+	// servedBeside reports whether a service that is in neither configuration serves a VIP. It is nil
+	// if there is none.
+	servedBeside func(vip netip.Addr) bool
+	taken        map[netip.Addr]string // see stations
 }
 
 // note adds differences to the plan: live ones as the changes that alter returns, the others as

@@ -72,6 +72,7 @@ func realServers(n int) string {
 
 func (p *planner) removeService(s *config.Service) {
 	sessions := p.sessionsOf(s)
+	p.compareServing(s, nil)
 	p.Changes = append(p.Changes, Change{
 		Action: Remove, Object: "service " + s.Name, Detail: fmt.Sprintf("%s %s", s.Protocol, s.Address),
 		Sessions: sessions, Effect: p.orphaned(sessions),
@@ -112,6 +113,7 @@ func (p *planner) compareService(old, next *config.Service) {
 	}
 	if !slices.Equal(old.RealServers, next.RealServers) {
 		p.compareServers(old, next)
+		p.compareServing(old, next)
 	}
 }
 

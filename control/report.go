@@ -8,6 +8,7 @@ import (
 
 	"fulcrum/config"
 	"fulcrum/engine"
+	"fulcrum/lvs"
 )
 
 // Report contains a director's counters since its start. They are packets unless a comment says
@@ -116,14 +117,25 @@ type ServiceReport struct {
 	Announced      bool     `json:"announced"` // the VIP is; else packets to it are forwarded only
 	Traffic
 	RealServers []RealServerReport `json:"real_servers"`
+	// Gone are the removed real servers that still have sessions.
+	Gone []RealServerReport `json:"gone,omitempty"`
 }
 
 // RealServerReport contains a real server's weight and counters.
 type RealServerReport struct {
-	Address  string `json:"address"`
-	Weight   int32  `json:"weight"`
+	Address string `json:"address"`
+	Weight  int32  `json:"weight"`
+	// State is the first of these that holds; see docs/control.md. down is reserved.
+	State    string `json:"state" enum:"gone,down,no_neighbour,draining,syns_unanswered,overloaded,up"`
 	Active   int32  `json:"active"`   // established sessions
 	Inactive int32  `json:"inactive"` // sessions that begin or end, and all UDP sessions
+	// Established are the sessions that a drain waits for: Active, or all UDP sessions. Closing are
+	// the others.
+	Established int `json:"established"`
+	Closing     int `json:"closing"`
+	// SYNsUnanswered counts the sessions that ended without an answer to their SYN, or to their SCTP
+	// INIT; only in nat and fullnat.
+	SYNsUnanswered uint64 `json:"syns_unanswered"`
 	Traffic
 	LocalPorts []LocalUse `json:"local_ports,omitempty"` // by local address; only in fullnat
 }
@@ -176,11 +188,12 @@ func newServiceReport(e engine.ServiceReport) ServiceReport {
 		Announce:       !e.Service.Silent, Announced: e.Announced,
 		Traffic: Traffic(e.Traffic), RealServers: []RealServerReport{},
 	}
-	for _, rs := range e.RealServers {
-		s.RealServers = append(s.RealServers, RealServerReport{
-			rs.Address.String(), rs.Weight, rs.Active, rs.Inactive, Traffic(rs.Traffic),
-			newLocalUses(rs.Locals),
-		})
+	for i := range e.RealServers {
+		rs := &e.RealServers[i]
+		s.RealServers = append(s.RealServers, newServerReport(e.Service.Protocol, rs, stateOf(rs)))
+	}
+	for i := range e.Gone {
+		s.Gone = append(s.Gone, newServerReport(e.Service.Protocol, &e.Gone[i], lvs.ServerGone))
 	}
 	return s
 }

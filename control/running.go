@@ -272,6 +272,9 @@ func (r *Running) replace(next, base *config.Config) (Plan, error) {
 	if len(plan.Restart) > 0 {
 		return plan, &RestartError{plan.Restart}
 	}
+	if err := r.task.refusal(&plan); err != nil {
+		return plan, err
+	}
 	if plan.Empty() {
 		r.rebase(base)
 		plan.warn(r.save())

@@ -104,6 +104,7 @@ func (w *Worker) sessionEnded(slot uint32, s *conntrack.Session) {
 		w.leaveLocal(slot, server)
 	}
 	server.load.End(s.State.Active())
+	w.noteSilence(s)
 	if s.Flags&conntrack.Limited != 0 {
 		server.service.seen[w.number].sessions.Add(-1)
 	}

@@ -98,7 +98,7 @@ type published struct {
 	adopted     atomic.Uint64 // revision of the worker's snapshot
 	handedOver  []atomic.Uint64
 	ports       [][numPortTotals]atomic.Uint64
-	servers     []publishedTraffic // by real server id
+	servers     []publishedServer // by real server id
 }
 
 type publishedTraffic [5]atomic.Uint64
@@ -169,6 +169,8 @@ func (p *published) addPort(i int, t *PortTotals) {
 	t.Oversized += p.ports[i][4].Load()
 }
 
+func (p *publishedTraffic) outPackets() uint64 { return p[3].Load() }
+
 func (p *publishedTraffic) set(t *Traffic) {
 	for i, v := range [...]uint64{t.Connections, t.InPackets, t.InBytes, t.OutPackets, t.OutBytes} {
 		p[i].Store(v)
@@ -217,7 +219,7 @@ func (w *Worker) publish() {
 		if w.nextPublished >= n {
 			w.nextPublished = 0
 		}
-		w.published.servers[w.nextPublished].set(&w.peers[w.nextPublished].traffic)
+		w.publishServer(w.nextPublished)
 		w.nextPublished++
 	}
 }

@@ -172,7 +172,7 @@ func (e *Engine) newWorker(i int) (*Worker, error) {
 	if w.peers, err = reserve[peer](maxServers); err != nil {
 		return w, err
 	}
-	w.published.servers, err = reserve[publishedTraffic](maxServers)
+	w.published.servers, err = reserve[publishedServer](maxServers)
 	return w, err
 }
 

@@ -205,7 +205,7 @@ func TestRoomIsWhatWorkersReserve(t *testing.T) {
 	b := newBed(t, oneArm, oneArm.settings())
 	last := b.engine.registry.most - 1
 	b.worker.peers[last].turn++
-	b.worker.published.servers[last][0].Add(1)
+	b.worker.published.servers[last].traffic[0].Add(1)
 	if b.engine.counted(uint32(last)).Connections != 1 {
 		t.Error("nothing was counted")
 	}

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"fulcrum/packet"
@@ -49,6 +50,8 @@ type ServiceReport struct {
 	Announced bool // the director announces the VIP; otherwise it is passive
 	Traffic
 	RealServers []RealServerReport
+	// Gone are the removed real servers that have sessions left, sorted. Their weight is 0.
+	Gone []RealServerReport
 }
 
 // RealServerReport is a real server's part of a Report.
@@ -56,6 +59,8 @@ type RealServerReport struct {
 	Address          netip.AddrPort
 	Weight           int32
 	Active, Inactive int32
+	Overloaded       bool // it has reached its upper threshold, and gets no new sessions
+	ServerSigns
 	Traffic
 	Locals []LocalUse // in the order of the configuration; none in modes without local addresses
 }
@@ -127,7 +132,7 @@ func (e *Engine) counted(id uint32) Traffic {
 	var t Traffic
 	for _, w := range e.workers {
 		if w.published.servers != nil {
-			w.published.servers[id].add(&t)
+			w.published.servers[id].traffic.add(&t)
 		}
 	}
 	return t
@@ -157,19 +162,23 @@ func (e *Engine) reportView(v *serviceView) ServiceReport {
 		counted := e.countedBy(server)
 		r.Traffic.add(counted)
 		if i < len(v.settings.RealServers) {
-			r.RealServers = append(r.RealServers, e.reportServer(v, i, counted))
+			report := e.reportServer(server, v.settings.RealServers[i].Weight, counted)
+			report.Locals = e.registry.localUses(v, server)
+			r.RealServers = append(r.RealServers, report)
+		} else if server.load.Total() > 0 {
+			r.Gone = append(r.Gone, e.reportServer(server, 0, counted))
 		}
 	}
+	slices.SortFunc(r.Gone, func(a, b RealServerReport) int { return a.Address.Compare(b.Address) })
 	return r
 }
 
-// reportServer describes the i-th real server of a service.
-func (e *Engine) reportServer(v *serviceView, i int, counted Traffic) RealServerReport {
-	rs, server := &v.settings.RealServers[i], v.servers[i]
+// reportServer reports a real server, which is configured or remembered, without its local ports.
+func (e *Engine) reportServer(s *liveServer, weight int32, counted Traffic) RealServerReport {
 	return RealServerReport{
-		Address: rs.Address, Weight: rs.Weight,
-		Active: server.load.Active(), Inactive: server.load.Inactive(), Traffic: counted,
-		Locals: e.registry.localUses(v, server),
+		Address: s.id.Address, Weight: weight, Active: s.load.Active(), Inactive: s.load.Inactive(),
+		Overloaded: s.load.Overloaded(), ServerSigns: e.signsOf(s.number, s.incarnation),
+		Traffic: counted,
 	}
 }
 

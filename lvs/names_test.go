@@ -190,3 +190,14 @@ func TestIdentities(t *testing.T) {
 		}
 	}
 }
+
+func TestServerStates(t *testing.T) {
+	for _, s := range ServerStates() {
+		if got, ok := ParseServerState(s.Key()); !ok || got != s || s.String() == "" || s.Meaning() == "" {
+			t.Errorf("%q is the state %v, %v", s.Key(), got, ok)
+		}
+	}
+	if _, ok := ParseServerState("no neighbour"); ok {
+		t.Error("a text was taken for a key")
+	}
+}

@@ -44,6 +44,20 @@ func report(n uint64) *control.Report {
 	}
 }
 
+// troubled returns a report with real servers that are not up, or not known to be.
+func troubled() *control.Report {
+	return &control.Report{Services: []control.ServiceReport{{
+		Name: "web", Address: "[fd00::100]:80", Protocol: "tcp", Mode: "nat",
+		RealServers: []control.RealServerReport{
+			{Address: "[fd00:10:1::11]:80", Weight: 1, State: "up"},
+			{Address: "[fd00:10:1::12]:80", Weight: 1, State: "syns_unanswered"},
+			{Address: "10.1.0.13:80", Weight: 1, State: "no_neighbour"},
+			{Address: "10.1.0.14:80", State: "draining"},
+			{Address: "10.1.0.15:80", Weight: 1},
+		},
+	}}}
+}
+
 // after gives the model a sample for each second.
 func after(m Model, seconds ...uint64) Model {
 	for _, n := range seconds {
@@ -70,6 +84,7 @@ func TestFrames(t *testing.T) {
 		"first":    after(fresh, 1),
 		"running":  after(fresh, 1, 2, 3, 4),
 		"small":    send(after(fresh, 1, 2), tea.WindowSizeMsg{Width: 60, Height: 14}, down),
+		"troubled": send(fresh, Sample{At: begin, Report: troubled()}),
 		"vanished": send(after(fresh, 1, 2), Sample{Err: errors.New("ask the director: connection refused")}),
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/charmbracelet/x/ansi"
+
+	"fulcrum/control"
 )
 
 // Parts of the screen, in lines.
@@ -126,7 +128,7 @@ func (m Model) longestName() (n int) {
 		s := &m.last.Report.Services[i]
 		n = max(n, len(title(s)))
 		for _, rs := range s.RealServers {
-			n = max(n, len(indent)+len(rs.Address))
+			n = max(n, len(indent)+len(rs.Address)+len(mark(&rs)))
 		}
 	}
 	return n
@@ -134,6 +136,14 @@ func (m Model) longestName() (n int) {
 
 // indent begins the line of a real server.
 const indent = "  "
+
+// mark returns what stands behind the address of a real server: its state, unless that is up.
+func mark(rs *control.RealServerReport) string {
+	if trouble := rs.Trouble(); trouble != "" {
+		return " " + trouble
+	}
+	return ""
+}
 
 func (m Model) row(name, weight, active, inactive string, rates ...any) string {
 	line := fmt.Sprintf("%-*s", m.nameWidth(), name) + fmt.Sprintf(sessionCounts, weight, active)
@@ -164,7 +174,8 @@ func (m Model) services() []string {
 			continue
 		}
 		for _, rs := range s.RealServers {
-			name := indent + cutMiddle(rs.Address, width-len(indent))
+			state := mark(&rs)
+			name := indent + cutMiddle(rs.Address, width-len(indent)-len(state)) + state
 			lines = append(lines, m.serviceLine(name, fmt.Sprint(rs.Weight), float64(rs.Active),
 				float64(rs.Inactive), m.rates.services[trafficKey(s.Name, rs.Address)]))
 		}

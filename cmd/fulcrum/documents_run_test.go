@@ -49,6 +49,7 @@ var prepared = []struct {
 	{"curl ", `{"title":`, "", true},
 	{"fulcrum ipvsadm -Ln", "IP Virtual Server",
 		"fulcrum ipvsadm -C && fulcrum ipvsadm -R < moved", false},
+	{"fulcrum drain web 10.1.0.12:80", "fulcrum: nothing", "fulcrum drain web 10.1.0.11:80", true},
 	{"fulcrum announce on web", "~ service web", "fulcrum announce off", false},
 	{"fulcrum ipvsadm -A", "", "fulcrum ipvsadm -D -t 10.0.0.100:80", false},
 }

@@ -21,6 +21,7 @@ type drainOptions struct {
 	*asking
 	deadline            time.Duration
 	end, remove, detach bool
+	force               force
 }
 
 func newDrainCommand() *cobra.Command {
@@ -31,7 +32,8 @@ func newDrainCommand() *cobra.Command {
 		Long: "drain sets a real server's weight to 0. With --deadline or --remove it then shows once a second\n" +
 			"how many sessions are left, until none is left or the deadline comes. The director itself drains:\n" +
 			"it continues if this command is interrupted, and another weight cancels the drain.\n" +
-			"The exit status is 3 if sessions were left at the deadline.",
+			"It is refused for the last available real server of a service or of a VIP, unless --force is\n" +
+			"given. The exit status is 3 if sessions were left at the deadline.",
 		Example: "  fulcrum drain web 10.1.0.11:80 --deadline 5m --end --remove",
 	}
 	o.asking = newAsking(c)
@@ -42,6 +44,7 @@ func newDrainCommand() *cobra.Command {
 	c.Flags().BoolVar(&o.remove, "remove", false,
 		"remove the real server once it has no session, or at the deadline")
 	c.Flags().BoolVar(&o.detach, "detach", false, "do not wait")
+	o.force.addTo(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if err := o.check(); err != nil {
 			return err
@@ -51,7 +54,7 @@ func newDrainCommand() *cobra.Command {
 			return err
 		}
 		err = o.run(c, api.ServerPath(service, server)+"/drain")
-		return o.unknownNames(c, service, server, err)
+		return explained(o.unknownNames(c, service, server, err))
 	}
 	return c
 }
@@ -81,8 +84,11 @@ func (o *drainOptions) run(c *cobra.Command, path string) error {
 		return err
 	}
 	var d control.Drain
-	if err := client.Do(c.Context(), http.MethodPost, path, request, &d); err != nil {
+	if err := client.Do(c.Context(), http.MethodPost, path+o.force.query("?"), request, &d); err != nil {
 		return err
+	}
+	if d.Warning != "" {
+		fmt.Fprintf(c.ErrOrStderr(), "warning: %s\n", d.Warning)
 	}
 	if !o.detach && (o.deadline > 0 || o.remove) {
 		if err := o.countDown(c, client, path, &d); err != nil {

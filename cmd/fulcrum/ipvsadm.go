@@ -136,8 +136,11 @@ func (d dialect) change(ctx context.Context, all []ipvsadm.Command) error {
 		if err != nil {
 			return err
 		}
-		err = d.client.ApplyOver(ctx, tag, []byte(next.Render()))
+		plan, err := d.client.ApplyOver(ctx, tag, []byte(next.Render()))
 		if !errors.Is(err, control.ErrOvertaken) {
+			for _, w := range plan.UnservedWarnings() { // output and status stay ipvsadm's
+				fmt.Fprintf(d.command.ErrOrStderr(), "warning: %s\n", w)
+			}
 			return err
 		}
 	}

@@ -45,13 +45,13 @@ func newResetCommand() *cobra.Command {
 	c.ValidArgsFunction = a.completeServer
 	c.RunE = func(c *cobra.Command, args []string) error {
 		args = append(args, "", "")
-		return a.reset(c, args[0], args[1])
+		return a.reset(c, args[0], args[1], true)
 	}
 	return c
 }
 
 // reset resets the overrides of a real server, of a service if server is empty, or all.
-func (a *asking) reset(c *cobra.Command, service, server string) error {
+func (a *asking) reset(c *cobra.Command, service, server string, f force) error {
 	if known, knownServer, err := a.meant(c, service, server); err == nil {
 		service, server = known, knownServer // others may have been removed live
 	}
@@ -62,7 +62,7 @@ func (a *asking) reset(c *cobra.Command, service, server string) error {
 	if server != "" {
 		query.Set("server", server)
 	}
-	path := "overrides?" + query.Encode()
+	path := "overrides?" + query.Encode() + f.query("&")
 	err := do(a, c, request{method: http.MethodDelete, path: path}, showPlan)
 	return a.unknownNames(c, service, server, err)
 }

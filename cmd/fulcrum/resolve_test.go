@@ -131,7 +131,7 @@ func TestNamesAtADirector(t *testing.T) {
 		{1, "drain wbe 10.0.0.11", `unknown service "wbe": did you mean "web"?`},
 		{1, "announce off wbe", `unknown service "wbe": did you mean "web"?`},
 		{0, "announce off 10.0.0.100", "is passive (web)"},
-		{0, "drain 10.0.0.100 10.0.0.11 --detach", "10.0.0.11:80 of web"},
+		{0, "drain 10.0.0.100 10.0.0.11 --detach --force", "10.0.0.11:80 of web"},
 		{0, "drops", "no packet was dropped\n"},
 		{0, "ipvsadm -Ln", "10.0.0.100:80"},
 	} {

@@ -225,16 +225,23 @@ func showSummary(w io.Writer, s summary) {
 func showServices(w io.Writer, all []control.ServiceReport) {
 	sum := summarise(all)
 	sum.showTotals(w)
-	fmt.Fprint(w, "SERVICE\tPROTOCOL\tADDRESS\tMODE\tSCHEDULER\tWEIGHT\tACTIVE\tINACTIVE\tCONNECTIONS\tIN BYTES\tOUT BYTES\tANNOUNCED\n")
+	fmt.Fprint(w, "SERVICE\tPROTOCOL\tADDRESS\tMODE\tSCHEDULER\tWEIGHT\tACTIVE\tINACTIVE\tCONNECTIONS\tIN BYTES\tOUT BYTES\tANNOUNCED\tSTATE\n")
 	for _, s := range all {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t\t\t\t%d\t%d\t%d\t%s\n", s.Name, s.Protocol, s.Address, s.Mode,
 			s.Scheduler, s.Connections, s.InBytes, s.OutBytes, yes(s.Announced))
 		for _, rs := range s.RealServers {
-			fmt.Fprintf(w, "\t\t-> %s\t\t\t%d\t%d\t%d\t%d\t%d\t%d\n", rs.Address, rs.Weight, rs.Active,
-				rs.Inactive, rs.Connections, rs.InBytes, rs.OutBytes)
+			showServer(w, &rs)
 			showLocalPorts(w, rs.LocalPorts)
 		}
+		for _, rs := range s.Gone {
+			showServer(w, &rs)
+		}
 	}
+}
+
+func showServer(w io.Writer, rs *control.RealServerReport) {
+	fmt.Fprintf(w, "\t\t-> %s\t\t\t%d\t%d\t%d\t%d\t%d\t%d\t\t%s\n", rs.Address, rs.Weight, rs.Active,
+		rs.Inactive, rs.Connections, rs.InBytes, rs.OutBytes, rs.StateText())
 }
 
 func yes(is bool) string {

@@ -1,0 +1,68 @@
+package control
+
+import (
+	"cmp"
+	"fmt"
+
+	"fulcrum/engine"
+	"fulcrum/lvs"
+)
+
+// stateOf returns the state of a configured real server: the first that holds.
+func stateOf(rs *engine.RealServerReport) lvs.ServerState {
+	switch {
+	case rs.Unresolved:
+		return lvs.ServerNoNeighbour
+	case rs.Weight == 0:
+		return lvs.ServerDraining
+	case rs.Silent:
+		return lvs.ServerSilent
+	case rs.Overloaded:
+		return lvs.ServerOverloaded
+	}
+	return lvs.ServerUp
+}
+
+// split returns how many sessions of a real server are established, and how many are about to begin
+// or to end. IPVS counts all UDP sessions as inactive: here they are established.
+func split(p lvs.Protocol, active, inactive int) (established, closing int) {
+	if p == lvs.UDP {
+		return inactive, 0
+	}
+	return active, inactive
+}
+
+// newServerReport reports a real server of a service with a protocol.
+func newServerReport(
+	p lvs.Protocol, rs *engine.RealServerReport, state lvs.ServerState,
+) RealServerReport {
+	r := RealServerReport{
+		Address: rs.Address.String(), Weight: rs.Weight, State: state.Key(),
+		Active: rs.Active, Inactive: rs.Inactive, SYNsUnanswered: rs.SYNsUnanswered,
+		Traffic: Traffic(rs.Traffic), LocalPorts: newLocalUses(rs.Locals),
+	}
+	r.Established, r.Closing = split(p, int(rs.Active), int(rs.Inactive))
+	return r
+}
+
+// Trouble returns the state as people read it, such as "no neighbour", or "" if that is up.
+func (r *RealServerReport) Trouble() string {
+	state, known := lvs.ParseServerState(r.State)
+	switch {
+	case !known:
+		return r.State // of a newer director
+	case state == lvs.ServerUp:
+		return ""
+	}
+	return state.String()
+}
+
+// StateText returns the state as people read it: with the sessions that are left if it gets no new
+// ones, as in "draining (3 established, 12 closing)".
+func (r *RealServerReport) StateText() string {
+	text := cmp.Or(r.Trouble(), lvs.ServerUp.String())
+	if r.State == lvs.ServerDraining.Key() || r.State == lvs.ServerGone.Key() {
+		text += fmt.Sprintf(" (%d established, %d closing)", r.Established, r.Closing)
+	}
+	return text
+}
