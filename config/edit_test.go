@@ -109,7 +109,7 @@ func server(s *Service, address string) *RealServer {
 	a := netip.MustParseAddrPort(address)
 	i := slices.IndexFunc(s.RealServers, func(rs RealServer) bool { return rs.Address == a })
 	if i < 0 {
-		i, s.RealServers = len(s.RealServers), append(s.RealServers, RealServer{a, 1, 0, 0})
+		i, s.RealServers = len(s.RealServers), append(s.RealServers, RealServer{Address: a, Weight: 1})
 	}
 	return &s.RealServers[i]
 }

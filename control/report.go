@@ -120,6 +120,7 @@ type ServiceReport struct {
 // RealServerReport contains a real server's weight and counters.
 type RealServerReport struct {
 	Address  string `json:"address"`
+	Mode     string `json:"mode"` // of new sessions
 	Weight   int32  `json:"weight"`
 	Active   int32  `json:"active"`   // established sessions
 	Inactive int32  `json:"inactive"` // sessions that begin or end, and all UDP sessions
@@ -175,7 +176,7 @@ func newServiceReport(e engine.ServiceReport) ServiceReport {
 	}
 	for _, rs := range e.RealServers {
 		s.RealServers = append(s.RealServers, RealServerReport{
-			rs.Address.String(), rs.Weight, rs.Active, rs.Inactive, Traffic(rs.Traffic),
+			rs.Address.String(), rs.Mode.String(), rs.Weight, rs.Active, rs.Inactive, Traffic(rs.Traffic),
 			newLocalUses(rs.Locals),
 		})
 	}

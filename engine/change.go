@@ -247,7 +247,7 @@ func (c *change) put(s *Service) {
 	}
 	c.putServers(live, &was, before)
 	c.recountHosts(&was, &live.settings)
-	if fresh || !was.sameSettings(s) {
+	if fresh || !was.sameEntry(s) {
 		c.putEntry(live, &was)
 	}
 }
@@ -282,7 +282,7 @@ func newServiceEntry(live *liveService) *serviceEntry {
 	s := &live.settings
 	e := &serviceEntry{
 		live: live, name: s.Name, mode: s.Mode, sched: s.Scheduler, echo: s.Echo, most: s.MaxSessions,
-		owner: live.owner, former: live.former,
+		answers: s.answers(), owner: live.owner, former: live.former,
 	}
 	for _, address := range s.LocalAddresses {
 		a := packet.AddrOf(address)
@@ -312,8 +312,9 @@ func (c *change) putServers(live *liveService, was *Service, before *sched.Pool)
 			ID: id, Weight: rs.Weight, Upper: rs.UpperThreshold, Lower: rs.LowerThreshold, Load: &c.registry.live[id].load,
 		}
 		c.registry.numberedUse(c.registry.live[id], live)
-		c.putServer(id, newServerEntry(c.registry.live[id], live, s))
-		c.putClientEnd(c.registry.live[id], s.Mode)
+		mode := s.modeOf(&rs)
+		c.putServer(id, newServerEntry(c.registry.live[id], live, s, mode))
+		c.putClientEnd(c.registry.live[id], mode)
 	}
 	c.removeServers(live, was.RealServers, s.RealServers)
 	c.putPool(live, sched.NewPool(s.Scheduler, members, before))

@@ -47,10 +47,11 @@ func (r *registry) localUse(server *liveServer, a packet.Addr) LocalUse {
 
 // localUses returns the use of the local addresses of a service that a real server of it can use;
 // none if its mode has no local addresses.
-func (r *registry) localUses(live *liveService, server *liveServer) []LocalUse {
-	if !live.settings.hasLocals() {
+func (r *registry) localUses(live *liveService, rs *RealServer) []LocalUse {
+	if !live.settings.hasLocals(rs) {
 		return nil
 	}
+	server := r.live[live.servers[rs.Address]]
 	uses := make([]LocalUse, 0, len(live.settings.LocalAddresses))
 	for _, a := range live.settings.LocalAddresses {
 		if a.Is4() == server.id.Address.Addr().Is4() {
@@ -150,15 +151,13 @@ func (e *Engine) appendCrowded(all []CrowdedLocal, live *liveService, share floa
 	r := e.registry
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !live.settings.hasLocals() {
-		return all
-	}
 	for _, rs := range live.settings.RealServers {
 		server := r.live[live.servers[rs.Address]]
-		if r.sharedSessions(server) < int(share*localPorts)/r.workers {
+		if !live.settings.hasLocals(&rs) ||
+			r.sharedSessions(server) < int(share*localPorts)/r.workers {
 			continue
 		}
-		for _, use := range r.localUses(live, server) {
+		for _, use := range r.localUses(live, &rs) {
 			if use.Share >= share {
 				all = append(all, CrowdedLocal{live.settings.Name, rs.Address, use})
 			}

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"fulcrum/lvs"
 	"fulcrum/packet"
 	"fulcrum/ports"
 )
@@ -54,6 +55,7 @@ type ServiceReport struct {
 // RealServerReport is a real server's part of a Report.
 type RealServerReport struct {
 	Address          netip.AddrPort
+	Mode             lvs.Mode // of new sessions
 	Weight           int32
 	Active, Inactive int32
 	Traffic
@@ -151,9 +153,9 @@ func (e *Engine) reportService(live *liveService) (r ServiceReport, ok bool) {
 		id := live.servers[rs.Address]
 		load := &e.registry.live[id].load
 		r.RealServers = append(r.RealServers, RealServerReport{
-			Address: rs.Address, Weight: rs.Weight,
+			Address: rs.Address, Mode: live.settings.modeOf(&rs), Weight: rs.Weight,
 			Active: load.Active(), Inactive: load.Inactive(), Traffic: e.countedBy(id),
-			Locals: e.registry.localUses(live, e.registry.live[id]),
+			Locals: e.registry.localUses(live, &rs),
 		})
 	}
 	return r, true
