@@ -25,6 +25,7 @@ func (c *checker) checkServices() {
 		c.checkRealServers(i)
 		c.checkMSS(i)
 		c.checkEcho(i, echoing)
+		c.checkPings(i)
 		c.checkAnnounce(i)
 	}
 }
@@ -126,9 +127,10 @@ func (c *checker) checkLocals(i int) {
 			"give the source addresses of mode "+service.Mode.String()+localsExample)
 	case !given:
 		c.checkNoLocals(i)
-	case !service.HasLocals() && !service.hasUnknown():
+	case !service.HasLocals() && service.Mode != lvs.NoMode &&
+		!slices.Contains(service.Modes(), lvs.NoMode):
 		v.reportf("leave the key out, or use mode "+either(lvs.ModesWith(hasLocals)),
-			"mode %s has no local addresses", either(service.modes()))
+			"mode %s has no local addresses", either(service.Modes()))
 	default:
 		c.checkEntries(i)
 		c.checkLocalFamilies(i)
@@ -149,20 +151,6 @@ func (c *checker) checkNoLocals(i int) {
 		}
 	}
 }
-
-// modes returns the modes of the service and of its real servers, each once.
-func (s *Service) modes() []lvs.Mode {
-	all := []lvs.Mode{s.Mode}
-	for _, rs := range s.RealServers {
-		if mode := s.ModeOf(rs); !slices.Contains(all, mode) {
-			all = append(all, mode)
-		}
-	}
-	return all
-}
-
-// hasUnknown reports whether one of the modes could not be read.
-func (s *Service) hasUnknown() bool { return slices.Contains(s.modes(), lvs.NoMode) }
 
 func hasLocals(m lvs.Mode) bool { return m.Source() == lvs.Local }
 
@@ -187,6 +175,25 @@ func (c *checker) checkEcho(i int, passing firsts) {
 	if who, held := holder(vip, c.own); held {
 		v.reportf("leave the key out, or use a VIP that is not a port's address",
 			"%s is %s, where the director answers echo requests", vip, who)
+	}
+}
+
+// checkPings reports the first real server that echo requests to the VIP cannot reach, although all
+// real servers are to get some.
+func (c *checker) checkPings(i int) {
+	service := &c.Services[i]
+	if service.Echo {
+		return
+	}
+	for _, rs := range service.RealServers {
+		vip, server, mode := service.Address.Addr(), rs.Address.Addr(), service.ModeOf(rs)
+		if !sameFamily(vip, server) && mode.Mixed() {
+			c.at("service", i, "echo").reportf(
+				"leave the key out, or use "+family(vip)+" real servers in this mode",
+				"the real server %s is %s, and mode %s translates no echo requests of %s clients",
+				server, family(server), mode, family(vip))
+			return
+		}
 	}
 }
 

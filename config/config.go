@@ -201,6 +201,20 @@ func (s *Service) ServerID(rs RealServer) lvs.RealServerID {
 // ModeOf returns the mode of a real server of the service.
 func (s *Service) ModeOf(rs RealServer) lvs.Mode { return rs.Mode.Or(s.Mode) }
 
+// Modes returns the modes of the service's real servers, each once, or its own if it has none.
+func (s *Service) Modes() []lvs.Mode {
+	if len(s.RealServers) == 0 {
+		return []lvs.Mode{s.Mode}
+	}
+	var all []lvs.Mode
+	for _, rs := range s.RealServers {
+		if mode := s.ModeOf(rs); !slices.Contains(all, mode) {
+			all = append(all, mode)
+		}
+	}
+	return all
+}
+
 // HasLocals reports whether the service's mode, or that of a real server, has local addresses.
 func (s *Service) HasLocals() bool {
 	return hasLocals(s.Mode) || slices.ContainsFunc(s.RealServers, func(rs RealServer) bool {

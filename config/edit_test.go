@@ -89,6 +89,8 @@ func change(t *testing.T, c *Config, words []string) {
 		c.Services = slices.Insert(slices.Delete(c.Services, i, i+1), 0, s)
 	case "weight":
 		server(&c.Services[i], words[2]).Weight, _ = strconv.Atoi(words[3])
+	case "mode":
+		server(&c.Services[i], words[2]).Mode, _ = ParseOwnMode(strings.Join(words[3:], ""))
 	case "server":
 		server(&c.Services[i], words[2])
 	case "remove":

@@ -182,6 +182,7 @@ func (s *Site) check(old, next *Service) Problems {
 		d.locals[0] = oneOfEach(next.LocalAddresses)
 	}
 	d.Services[0].RealServers = next.RealServers
+	c.checkPings(0)
 	c.checkLocals(0)
 	if old == nil {
 		s.checkVIP(c, next.Address.Addr())

@@ -230,11 +230,19 @@ func showServices(w io.Writer, all []control.ServiceReport) {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t\t\t\t%d\t%d\t%d\t%s\n", s.Name, s.Protocol, s.Address, s.Mode,
 			s.Scheduler, s.Connections, s.InBytes, s.OutBytes, yes(s.Announced))
 		for _, rs := range s.RealServers {
-			fmt.Fprintf(w, "\t\t-> %s\t\t\t%d\t%d\t%d\t%d\t%d\t%d\n", rs.Address, rs.Weight, rs.Active,
-				rs.Inactive, rs.Connections, rs.InBytes, rs.OutBytes)
+			fmt.Fprintf(w, "\t\t-> %s\t%s\t\t%d\t%d\t%d\t%d\t%d\t%d\n", rs.Address, ownMode(&s, &rs),
+				rs.Weight, rs.Active, rs.Inactive, rs.Connections, rs.InBytes, rs.OutBytes)
 			showLocalPorts(w, rs.LocalPorts)
 		}
 	}
+}
+
+// ownMode returns a real server's mode if it is not the service's.
+func ownMode(s *control.ServiceReport, rs *control.RealServerReport) string {
+	if rs.Mode == s.Mode {
+		return ""
+	}
+	return rs.Mode
 }
 
 func yes(is bool) string {
