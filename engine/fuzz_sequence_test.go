@@ -136,9 +136,9 @@ func sequenceVariants() []Settings {
 				v.RealServers[0].Weight = 0
 				v.RealServers[0].UpperThreshold = 2
 			}
-			if i > 0 {
-				mix(v, allModes[(i+j)%len(allModes)])
-			}
+		}
+		if i > 0 {
+			n = mixed(n, i)
 		}
 		if i == 3 {
 			n.Services, n.Neighbours = n.Services[len(n.Services)/3:], nil
@@ -146,6 +146,14 @@ func sequenceVariants() []Settings {
 		all = append(all, n)
 	}
 	return all
+}
+
+// mixed gives the last real server of each service another mode of its own in each variant.
+func mixed(n Settings, variant int) Settings {
+	for i := range n.Services {
+		mix(&n.Services[i], allModes[(variant+i/2)%len(allModes)])
+	}
+	return n
 }
 
 // mix gives the last real server of a service a mode of its own, if that mode reaches it and has

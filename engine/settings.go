@@ -143,7 +143,9 @@ func (s *Service) sameSettings(o *Service) bool {
 
 // sameEntry reports whether two services look the same to workers, apart from their real servers.
 func (s *Service) sameEntry(o *Service) bool {
-	return s.sameSettings(o) && s.owner() == o.owner() && s.answers() == o.answers()
+	sameMode := func(a, b RealServer) bool { return a.Mode == b.Mode }
+	return s.sameSettings(o) && (slices.EqualFunc(s.RealServers, o.RealServers, sameMode) ||
+		s.owner() == o.owner() && s.answers() == o.answers())
 }
 
 // sameOptions reports whether two settings have the same switches and timeouts.
