@@ -143,8 +143,8 @@ func (w *Worker) isStranger(a packet.Addr) bool {
 	return a.IsUnicast() && !ours
 }
 
-// finds reports whether a service's answers find the way to a link-local client. Those that pass the
-// director do not if several ports have such addresses.
+// finds reports whether a service's answers find the way to a link-local client. Those that pass
+// the director do not if several ports have such addresses.
 func (w *Worker) finds(service *serviceEntry, client packet.Addr) bool {
 	_, _, known := w.snap.routes.next(client)
 	return known || !service.pass

@@ -21,7 +21,7 @@ type ResetUnknown uint8
 
 const (
 	ResetOff    ResetUnknown = iota // none
-	ResetTwoWay                     // to services whose modes are all two-way, and to VIPs without service
+	ResetTwoWay                     // to services of two-way modes alone, and to VIPs without services
 	ResetAll                        // to services of all modes
 )
 
