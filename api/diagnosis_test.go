@@ -136,8 +136,8 @@ func TestExplainOverHTTP(t *testing.T) {
 	}
 }
 
-// TestExplainSaysWhichMode: it says by which mode the packet goes, if that is not the service's, and
-// why.
+// TestExplainSaysWhichMode: it says by which mode the packet goes, and why, if that is not the
+// service's.
 func TestExplainSaysWhichMode(t *testing.T) {
 	for want, modes := range map[string][3]lvs.Mode{ // service, real server, session
 		"10.1.0.11:80":                      {lvs.NAT, lvs.NAT, lvs.NoMode},

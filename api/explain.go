@@ -33,15 +33,16 @@ type Explanation struct {
 	Answer    string `json:"answer,omitempty"`  // what the sender of a dropped packet hears
 	Warning   string `json:"warning,omitempty"` // about the port: longer packets do not pass
 
-	Service    string            `json:"service,omitempty"`
-	Mode       string            `json:"mode,omitempty"`
-	Scheduler  string            `json:"scheduler,omitempty"`
-	RealServer string            `json:"real_server,omitempty"`
-	ServerMode string            `json:"real_server_mode,omitempty"` // of its new sessions
-	Session    *ExplainedSession `json:"session,omitempty"`          // nil if the packet would begin one
-	Replaces   bool              `json:"replaces,omitempty"`         // ends a session and begins another
-	Routed     bool              `json:"routed,omitempty"`           // without service, by route_unmatched
-	Leaves     *Departure        `json:"leaves,omitempty"`           // nil if no next hop was found
+	Service    string `json:"service,omitempty"`
+	Mode       string `json:"mode,omitempty"`
+	Scheduler  string `json:"scheduler,omitempty"`
+	RealServer string `json:"real_server,omitempty"`
+	// ServerMode is that of the real server's new sessions.
+	ServerMode string            `json:"real_server_mode,omitempty"`
+	Session    *ExplainedSession `json:"session,omitempty"`  // nil if the packet would begin one
+	Replaces   bool              `json:"replaces,omitempty"` // ends a session and begins another
+	Routed     bool              `json:"routed,omitempty"`   // without service, by route_unmatched
+	Leaves     *Departure        `json:"leaves,omitempty"`   // nil if no next hop was found
 }
 
 // ExplainedSession is the session that a packet belongs to.

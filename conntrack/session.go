@@ -26,7 +26,7 @@ const (
 	In6                        // the client sends IPv6: In has its ports, Addresses6 its addresses
 	Out6                       // the real server sends IPv6; an IPv6 session without it is translated
 	Limited                    // counts towards its service's limit; set by the caller of Insert
-	ByClient                   // the client's address and port chose the worker; set by the caller of Insert
+	ByClient                   // the client's end chose the worker; set by the caller of Insert
 )
 
 // Session is the record of one session, of either family. The package comment has its byte map. It

@@ -70,8 +70,8 @@ func (s *overrideScenario) play(command string, words []datadriven.CmdArg, input
 }
 
 // fileOf returns the file that describes services by a line each: name protocol address mode
-// scheduler, then real servers as ADDRESS=WEIGHT[/MODE]. A line with = and no service is a setting of
-// [director].
+// scheduler, then real servers as ADDRESS=WEIGHT[/MODE]. A line with = and no service is a setting
+// of [director].
 func fileOf(lines string) string {
 	var director, services strings.Builder
 	for line := range strings.Lines(lines) {
