@@ -92,6 +92,13 @@ func TestAPIChanges(t *testing.T) {
 	add("somewhere", `invalid address "somewhere": write an address with a port`)
 	do(http.MethodPatch, ServerPath("web", "10.0.0.12:80"), weight, "weight 1 -> 7")
 	do(http.MethodPatch, ServerPath("web", "10.0.0.13:80"), weight, "no real server")
+	for mode, want := range map[string]string{
+		"ipip": "mode the service's -> ipip", "fullnat": "needs local addresses", "snat": `unknown mode "snat"`,
+	} {
+		do(http.MethodPatch, ServerPath("web", "10.0.0.12:80"), control.RealServerChange{Mode: &mode}, want)
+	}
+	do(http.MethodPatch, ServerPath("web", "10.0.0.12:80"), control.RealServerChange{Mode: new(string)},
+		"mode ipip -> the service's")
 	do(http.MethodDelete, ServerPath("web", "10.0.0.11:80"), nil, "{remove real server 10.0.0.11:80 of web")
 	do(http.MethodPost, "apply", []byte(apiFile), "[] <nil>") // what was done live stays
 	if len(p.Kept) != 2 {

@@ -21,6 +21,7 @@ import (
 	"fulcrum/capture"
 	"fulcrum/config"
 	"fulcrum/engine"
+	"fulcrum/lvs"
 )
 
 // scripted is a director whose answers a test sets.
@@ -132,6 +133,33 @@ func TestExplainOverHTTP(t *testing.T) {
 		"verdict\tforwarded\n"
 	if diff := cmp.Diff(want, text.String()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestExplainSaysWhichMode: it says by which mode the packet goes, and why, if that is not the
+// service's.
+func TestExplainSaysWhichMode(t *testing.T) {
+	for want, modes := range map[string][3]lvs.Mode{ // service, real server, session
+		"10.1.0.11:80":                      {lvs.NAT, lvs.NAT, lvs.NoMode},
+		"10.1.0.11:80 (ipip, its own mode)": {lvs.NAT, lvs.IPIP, lvs.IPIP},
+		"10.1.0.11:80 (dr, in which the session began; new ones nat)": {lvs.NAT, lvs.NAT, lvs.DR},
+	} {
+		var s scripted
+		s.explanation = engine.Explanation{
+			Service: &engine.ExplainedService{Name: "web", Mode: modes[0]}, ServerMode: modes[1],
+			RealServer: netip.MustParseAddrPort("10.1.0.11:80"),
+		}
+		if modes[2] != lvs.NoMode {
+			s.explanation.Session = &engine.SessionState{Mode: modes[2]}
+		}
+		var x Explanation
+		if err := json.NewDecoder(s.ask(t, "/explain", question()).Body).Decode(&x); err != nil {
+			t.Fatal(err)
+		}
+		var text strings.Builder
+		if x.WriteText(&text); !strings.Contains(text.String(), "real server\t"+want+"\n") {
+			t.Errorf("want %q in\n%s", want, text.String())
+		}
 	}
 }
 

@@ -33,10 +33,12 @@ type Explanation struct {
 	Answer    string `json:"answer,omitempty"`  // what the sender of a dropped packet hears
 	Warning   string `json:"warning,omitempty"` // about the port: longer packets do not pass
 
-	Service    string            `json:"service,omitempty"`
-	Mode       string            `json:"mode,omitempty"`
-	Scheduler  string            `json:"scheduler,omitempty"`
-	RealServer string            `json:"real_server,omitempty"`
+	Service    string `json:"service,omitempty"`
+	Mode       string `json:"mode,omitempty"`
+	Scheduler  string `json:"scheduler,omitempty"`
+	RealServer string `json:"real_server,omitempty"`
+	// ServerMode is that of the real server's new sessions.
+	ServerMode string            `json:"real_server_mode,omitempty"`
 	Session    *ExplainedSession `json:"session,omitempty"`  // nil if the packet would begin one
 	Replaces   bool              `json:"replaces,omitempty"` // ends a session and begins another
 	Routed     bool              `json:"routed,omitempty"`   // without service, by route_unmatched
@@ -46,6 +48,7 @@ type Explanation struct {
 // ExplainedSession is the session that a packet belongs to.
 type ExplainedSession struct {
 	State       string  `json:"state"` // IPVS's name
+	Mode        string  `json:"mode"`  // in which it began
 	Direction   string  `json:"direction"`
 	IdleSeconds float64 `json:"idle_seconds"`
 	PacketsIn   uint32  `json:"packets_in"`  // modulo 2^32
@@ -148,11 +151,11 @@ func newExplanation(c *config.Config, packet string, e *engine.Explanation) Expl
 		x.Service, x.Mode, x.Scheduler = s.Name, s.Mode.String(), s.Scheduler.String()
 	}
 	if e.RealServer.IsValid() {
-		x.RealServer = e.RealServer.String()
+		x.RealServer, x.ServerMode = e.RealServer.String(), e.ServerMode.String()
 	}
 	if s := e.Session; s != nil {
 		x.Session = &ExplainedSession{
-			s.State.String(), s.Direction.String(), s.Idle.Seconds(), s.PacketsIn, s.PacketsOut,
+			s.State.String(), s.Mode.String(), s.Direction.String(), s.Idle.Seconds(), s.PacketsIn, s.PacketsOut,
 		}
 	}
 	if e.NextHop.IsValid() {
@@ -187,7 +190,7 @@ func (x *Explanation) WriteText(w io.Writer) {
 	}
 	x.writeSession(line)
 	if x.RealServer != "" {
-		line("real server", "%s", x.RealServer)
+		line("real server", "%s%s", x.RealServer, x.ownMode())
 	}
 	if d := x.Leaves; d != nil {
 		d.write(line)
@@ -204,6 +207,17 @@ func (x *Explanation) WriteText(w io.Writer) {
 	if x.Warning != "" {
 		line("warning", "port %s: %s", x.PortIn, x.Warning)
 	}
+}
+
+// ownMode says which mode the packet goes by, and why, if it is not the service's.
+func (x *Explanation) ownMode() string {
+	switch s := x.Session; {
+	case s != nil && s.Mode != x.ServerMode:
+		return fmt.Sprintf(" (%s, in which the session began; new ones %s)", s.Mode, x.ServerMode)
+	case x.ServerMode != x.Mode:
+		return fmt.Sprintf(" (%s, its own mode)", x.ServerMode)
+	}
+	return ""
 }
 
 func (x *Explanation) writeSession(line func(string, string, ...any)) {

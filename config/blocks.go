@@ -222,10 +222,18 @@ func serverBlock(rs *RealServer) block {
 func serverSettings(rs RealServer) []setting {
 	return []setting{
 		{"address", quote(rs.Address.String()), true},
+		{"mode", ownMode(rs.Mode), false},
 		{"weight", strconv.Itoa(rs.Weight), false},
 		{"upper_threshold", strconv.Itoa(rs.UpperThreshold), false},
 		{"lower_threshold", strconv.Itoa(rs.LowerThreshold), false},
 	}
+}
+
+func ownMode(m lvs.OwnMode) string {
+	if m == lvs.AsService {
+		return ""
+	}
+	return quote(m.String())
 }
 
 // quote returns a TOML basic string. Go's own quoting has escapes that TOML lacks.

@@ -19,19 +19,18 @@ func sameFamily(a, b netip.Addr) bool {
 	return !a.IsValid() || !b.IsValid() || a.Is6() == b.Is6()
 }
 
-// checkFamily reports a real server that its service's mode does not reach from a VIP of the other
-// IP version. A tunnel carries either version in either, and fullnat translates IPv6 to IPv4.
-func (c *checker) checkFamily(v value, server netip.Addr, service Service) bool {
-	vip := service.Address.Addr()
-	switch {
-	case sameFamily(vip, server), service.Mode == lvs.NoMode,
-		service.Mode.Reaches(vip.Is6(), server.Is6()):
+// checkFamily reports a real server that its mode does not reach from a VIP of the other IP
+// version. A tunnel carries either version in either, and fullnat translates IPv6 to IPv4.
+func (c *checker) checkFamily(v value, i, j int) bool {
+	service, rs := &c.Services[i], c.Services[i].RealServers[j]
+	vip, server, mode := service.Address.Addr(), rs.Address.Addr(), service.ModeOf(rs)
+	if sameFamily(vip, server) || mode == lvs.NoMode || mode.Reaches(vip.Is6(), server.Is6()) {
 		return true
 	}
 	others := lvs.ModesWith(func(m lvs.Mode) bool { return m.Reaches(vip.Is6(), server.Is6()) })
 	v.reportf("use an "+family(vip)+" real server, or mode "+either(others),
 		"%s is %s, but mode %s cannot forward to %s from an %s VIP",
-		server, family(server), service.Mode, family(server), family(vip))
+		server, family(server), mode, family(server), family(vip))
 	return false
 }
 
@@ -53,7 +52,8 @@ func (c *checker) checkLocalFamilies(i int) {
 	}
 	for _, server := range service.RealServers {
 		a := server.Address.Addr()
-		allowed := a.IsValid() && (service.Address.Addr().Is6() || a.Is4())
+		allowed := a.IsValid() && (service.Address.Addr().Is6() || a.Is4()) &&
+			hasLocals(service.ModeOf(server))
 		if of := family(a); allowed && len(locals) > 0 && !locals[of] {
 			v.reportf("add "+of+" addresses", "has no %s address for the real server %s", of, a)
 			locals[of] = true

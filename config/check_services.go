@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"fulcrum/lvs"
 )
@@ -25,6 +26,7 @@ func (c *checker) checkServices() {
 		c.checkMostServers(i)
 		c.checkMSS(i)
 		c.checkEcho(i, echoing)
+		c.checkPings(i)
 		c.checkAnnounce(i)
 	}
 }
@@ -52,10 +54,10 @@ func (c *checker) checkRealServers(i int) {
 		a := server.Address.Addr()
 		if who, held := holder(a, c.own, c.vips); held {
 			v.reportf("use the real server's own address", "%s belongs to the director: %s", a, who)
-		} else if c.checkFamily(v, a, c.Services[i]) && c.isUnambiguous(v, a) && c.isHostAddress(v, a) {
-			c.checkReach(v, a, c.Services[i].Mode)
+		} else if c.checkFamily(v, i, j) && c.isUnambiguous(v, a) && c.isHostAddress(v, a) {
+			c.checkReach(v, a, c.Services[i].ModeOf(server))
 		}
-		c.checkServerPort(v, server.Address, c.Services[i])
+		c.checkServerPort(v, i, j)
 	}
 }
 
@@ -75,7 +77,7 @@ func neighbourhood(a netip.Addr, onLink bool) unreached {
 	return unreached{netip.PrefixFrom(a, bits).Masked(), onLink}
 }
 
-// checkReach reports a real server that its service's mode cannot reach. One route may be missing
+// checkReach reports a real server that its mode cannot reach. One route may be missing
 // for many: it reports the first of a neighbourhood.
 func (c *checker) checkReach(v value, a netip.Addr, mode lvs.Mode) {
 	if !c.whole || mode == lvs.NoMode || c.network.connected(a) {
@@ -100,13 +102,14 @@ func (c *checker) checkReach(v value, a netip.Addr, mode lvs.Mode) {
 }
 
 // checkServerPort reports a port that differs from the service's in a mode that cannot rewrite it.
-func (c *checker) checkServerPort(v value, server netip.AddrPort, service Service) {
-	want := service.Address.Port()
-	if service.Mode.FixedPort() && want != 0 && server.Port() != want {
+func (c *checker) checkServerPort(v value, i, j int) {
+	server, want := c.Services[i].RealServers[j].Address, c.Services[i].Address.Port()
+	mode := c.Services[i].ModeOf(c.Services[i].RealServers[j])
+	if mode.FixedPort() && want != 0 && server.Port() != want {
 		right := netip.AddrPortFrom(server.Addr(), want).String()
 		v.reportf(`write "`+right+`", or use mode `+either(lvs.ModesWith(rewritesPorts)),
 			"port %d differs from the service's port %d, but mode %s does not rewrite ports",
-			server.Port(), want, service.Mode)
+			server.Port(), want, mode)
 	}
 }
 
@@ -127,18 +130,36 @@ func (c *checker) checkThresholds(i, j int) {
 // checkLocals reports missing, superfluous and wrong local addresses. Services may share local
 // addresses.
 func (c *checker) checkLocals(i int) {
-	mode, v := c.Services[i].Mode, c.at("service", i, "local_addresses")
+	service, v := &c.Services[i], c.at("service", i, "local_addresses")
 	_, given := c.doc.lines[v.at]
 	switch {
-	case hasLocals(mode) && !given:
+	case hasLocals(service.Mode) && !given:
 		c.at("service", i).missing("local_addresses",
-			"give the source addresses of mode "+mode.String()+`, such as ["10.1.0.50-10.1.0.53"]`)
-	case !hasLocals(mode) && mode != lvs.NoMode && given:
+			"give the source addresses of mode "+service.Mode.String()+localsExample)
+	case !given:
+		c.checkNoLocals(i)
+	case !service.HasLocals() && service.Mode != lvs.NoMode &&
+		!slices.Contains(service.Modes(), lvs.NoMode):
 		v.reportf("leave the key out, or use mode "+either(lvs.ModesWith(hasLocals)),
-			"mode %s has no local addresses", mode)
+			"mode %s has no local addresses", either(service.Modes()))
 	default:
 		c.checkEntries(i)
 		c.checkLocalFamilies(i)
+	}
+}
+
+const localsExample = `, such as ["10.1.0.50-10.1.0.53"]`
+
+// checkNoLocals reports the first real server whose mode needs the local addresses that its service
+// lacks.
+func (c *checker) checkNoLocals(i int) {
+	for j, rs := range c.Services[i].RealServers {
+		if mode := c.Services[i].ModeOf(rs); hasLocals(mode) {
+			c.at("service", i, "real_server", j, "mode").reportf(
+				"add local_addresses to the service"+localsExample+", or use another mode",
+				"mode %s needs local addresses, and the service has none", mode)
+			return
+		}
 	}
 }
 
@@ -165,6 +186,25 @@ func (c *checker) checkEcho(i int, passing firsts) {
 	if who, held := holder(vip, c.own); held {
 		v.reportf("leave the key out, or use a VIP that is not a port's address",
 			"%s is %s, where the director answers echo requests", vip, who)
+	}
+}
+
+// checkPings reports the first real server that echo requests to the VIP cannot reach, although all
+// real servers are to get some.
+func (c *checker) checkPings(i int) {
+	service := &c.Services[i]
+	if service.Echo {
+		return
+	}
+	for _, rs := range service.RealServers {
+		vip, server, mode := service.Address.Addr(), rs.Address.Addr(), service.ModeOf(rs)
+		if !sameFamily(vip, server) && mode.Mixed() {
+			c.at("service", i, "echo").reportf(
+				"leave the key out, or use "+family(vip)+" real servers in this mode",
+				"the real server %s is %s, and mode %s translates no echo requests of %s clients",
+				server, family(server), mode, family(vip))
+			return
+		}
 	}
 }
 

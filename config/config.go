@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"time"
 
 	"fulcrum/lvs"
@@ -197,10 +198,42 @@ func (s *Service) ServerID(rs RealServer) lvs.RealServerID {
 	return lvs.RealServerID{Service: s.ID(), Address: rs.Address}
 }
 
+// ModeOf returns the mode of a real server of the service.
+func (s *Service) ModeOf(rs RealServer) lvs.Mode { return rs.Mode.Or(s.Mode) }
+
+// Modes returns the modes of the service's real servers, each once, or its own if it has none.
+func (s *Service) Modes() []lvs.Mode {
+	if len(s.RealServers) == 0 {
+		return []lvs.Mode{s.Mode}
+	}
+	var all []lvs.Mode
+	for _, rs := range s.RealServers {
+		if mode := s.ModeOf(rs); !slices.Contains(all, mode) {
+			all = append(all, mode)
+		}
+	}
+	return all
+}
+
+// HasLocals reports whether the service's mode, or that of a real server, has local addresses.
+func (s *Service) HasLocals() bool {
+	return hasLocals(s.Mode) || slices.ContainsFunc(s.RealServers, func(rs RealServer) bool {
+		return hasLocals(s.ModeOf(rs))
+	})
+}
+
+// DropUnusedLocals takes the service's local addresses away if none of its modes has any.
+func (s *Service) DropUnusedLocals() {
+	if !s.HasLocals() {
+		s.LocalAddresses = nil
+	}
+}
+
 // RealServer is one real server of a service. Its address is unique in the service.
 type RealServer struct {
 	Address        netip.AddrPort
-	Weight         int // 0 to 65535; 0 drains: no new sessions
-	UpperThreshold int // number of sessions that makes it overloaded; 0: never
-	LowerThreshold int // number of sessions below which it recovers; 0: 3/4 of UpperThreshold
+	Mode           lvs.OwnMode // of new sessions
+	Weight         int         // 0 to 65535; 0 drains: no new sessions
+	UpperThreshold int         // number of sessions that makes it overloaded; 0: never
+	LowerThreshold int         // number of sessions below which it recovers; 0: 3/4 of UpperThreshold
 }

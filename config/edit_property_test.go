@@ -94,6 +94,7 @@ func (c *changes) server(t *rapid.T, s *Service) {
 	}
 	s.RealServers[i].Weight = rapid.IntRange(0, 20).Draw(t, "weight")
 	s.RealServers[i].UpperThreshold = rapid.IntRange(0, 1).Draw(t, "upper")
+	s.RealServers[i].Mode = lvs.OwnMode(rapid.IntRange(0, 2).Draw(t, "mode"))
 }
 
 func (c *changes) addService(t *rapid.T) {

@@ -89,6 +89,8 @@ func change(t *testing.T, c *Config, words []string) {
 		c.Services = slices.Insert(slices.Delete(c.Services, i, i+1), 0, s)
 	case "weight":
 		server(&c.Services[i], words[2]).Weight, _ = strconv.Atoi(words[3])
+	case "mode":
+		server(&c.Services[i], words[2]).Mode, _ = ParseOwnMode(strings.Join(words[3:], ""))
 	case "server":
 		server(&c.Services[i], words[2])
 	case "remove":
@@ -109,7 +111,7 @@ func server(s *Service, address string) *RealServer {
 	a := netip.MustParseAddrPort(address)
 	i := slices.IndexFunc(s.RealServers, func(rs RealServer) bool { return rs.Address == a })
 	if i < 0 {
-		i, s.RealServers = len(s.RealServers), append(s.RealServers, RealServer{a, 1, 0, 0})
+		i, s.RealServers = len(s.RealServers), append(s.RealServers, RealServer{Address: a, Weight: 1})
 	}
 	return &s.RealServers[i]
 }

@@ -59,6 +59,16 @@ func ParseMode(name string) (lvs.Mode, error) {
 	return m, modes.check("service.mode", name)
 }
 
+// ParseOwnMode parses a real server's mode in the file's notation. Empty is the service's. Its
+// error is always of type Problems.
+func ParseOwnMode(name string) (lvs.OwnMode, error) {
+	if name == "" {
+		return lvs.AsService, nil
+	}
+	m, _ := lvs.ParseMode(name)
+	return lvs.Own(m), modes.check("service.real_server.mode", name)
+}
+
 // ParseScheduler parses a service's scheduler in the file's notation, such as "wlc". An empty name
 // means the default. Its error is always of type Problems.
 func ParseScheduler(name string) (lvs.Scheduler, error) {

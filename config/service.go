@@ -110,10 +110,20 @@ func readRealServer(t *table) RealServer {
 	defer t.done()
 	return RealServer{
 		Address:        t.need("address", serverForm).socket(),
+		Mode:           t.get("mode").ownMode(),
 		Weight:         t.get("weight").integer(defaultWeight, 0, mostWeight),
 		UpperThreshold: t.get("upper_threshold").integer(0, 0, mostThreshold),
 		LowerThreshold: t.get("lower_threshold").integer(0, 0, mostThreshold),
 	}
+}
+
+// ownMode returns the mode that a real server states. One that could not be read is lvs.NoMode.
+func (v value) ownMode() lvs.OwnMode {
+	if !v.given() {
+		return lvs.AsService
+	}
+	mode, _ := lvs.ParseMode(v.choice("", modes))
+	return lvs.Own(mode)
 }
 
 // localEntries returns the addresses of each entry of local_addresses. The limit applies to all

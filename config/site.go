@@ -183,6 +183,7 @@ func (s *Site) check(old, next *Service) Problems {
 	}
 	d.Services[0].RealServers = next.RealServers
 	c.checkMostServers(0)
+	c.checkPings(0)
 	c.checkLocals(0)
 	if old == nil {
 		s.checkVIP(c, next.Address.Addr())
@@ -207,7 +208,7 @@ func (v value) with(raw any) value {
 }
 
 // since returns the service without the real servers and local addresses that old has as well, and
-// without duplicates.
+// without duplicates. In another mode all real servers count as new.
 func (s *Service) since(old *Service) Service {
 	news, seen := *s, map[any]bool{}
 	if old != nil {
@@ -215,7 +216,7 @@ func (s *Service) since(old *Service) Service {
 			news.LocalAddresses = nil
 		}
 		for _, rs := range old.RealServers {
-			seen[rs] = true
+			seen[rs] = old.Mode == s.Mode
 		}
 	}
 	news.RealServers = nil
@@ -247,10 +248,7 @@ func (s *Service) entries() map[string]any {
 		locals = append(locals, a.String())
 	}
 	for _, rs := range s.RealServers {
-		servers = append(servers, map[string]any{
-			"address": rs.Address.String(), "weight": int64(rs.Weight),
-			"upper_threshold": int64(rs.UpperThreshold), "lower_threshold": int64(rs.LowerThreshold),
-		})
+		servers = append(servers, rs.entries())
 	}
 	if flags != nil {
 		entries["scheduler_flags"] = flags
@@ -260,6 +258,18 @@ func (s *Service) entries() map[string]any {
 	}
 	if servers != nil {
 		entries["real_server"] = servers
+	}
+	return entries
+}
+
+// entries returns the real server in the decoder's form.
+func (rs *RealServer) entries() map[string]any {
+	entries := map[string]any{
+		"address": rs.Address.String(), "weight": int64(rs.Weight),
+		"upper_threshold": int64(rs.UpperThreshold), "lower_threshold": int64(rs.LowerThreshold),
+	}
+	if rs.Mode != lvs.AsService {
+		entries["mode"] = rs.Mode.String()
 	}
 	return entries
 }

@@ -79,7 +79,7 @@ func drawService(t *rapid.T, four bool) Service {
 	for range rapid.IntRange(0, 3).Draw(t, "servers") {
 		s.RealServers = append(s.RealServers, drawServer(t, servers))
 	}
-	if s.Mode == lvs.FullNAT || rapid.IntRange(0, 9).Draw(t, "wrong locals") == 0 {
+	if slices.Contains(s.Modes(), lvs.FullNAT) || rapid.IntRange(0, 9).Draw(t, "wrong locals") == 0 {
 		for range rapid.IntRange(0, 2).Draw(t, "locals") {
 			a := netip.MustParseAddr(rapid.SampledFrom(locals).Draw(t, "local"))
 			if !slices.Contains(s.LocalAddresses, a) {
@@ -93,10 +93,19 @@ func drawService(t *rapid.T, four bool) Service {
 func drawServer(t *rapid.T, addresses []string) RealServer {
 	return RealServer{
 		Address:        netip.MustParseAddrPort(rapid.SampledFrom(addresses).Draw(t, "server")),
+		Mode:           drawOwnMode(t),
 		Weight:         rapid.SampledFrom([]int{1, 1, 0, 65535, 65536, -1}).Draw(t, "weight"),
 		UpperThreshold: rapid.SampledFrom([]int{0, 0, 10, -1}).Draw(t, "upper"),
 		LowerThreshold: rapid.SampledFrom([]int{0, 0, 5, 11}).Draw(t, "lower"),
 	}
+}
+
+// drawOwnMode draws the mode that a real server states, mostly none.
+func drawOwnMode(t *rapid.T) lvs.OwnMode {
+	if rapid.IntRange(0, 2).Draw(t, "states") > 0 {
+		return lvs.AsService
+	}
+	return lvs.Own(rapid.SampledFrom(lvs.Modes()).Draw(t, "own mode"))
 }
 
 // TestSiteAgreesWithTheFile checks that Site accepts a change exactly if the whole configuration is
@@ -142,13 +151,19 @@ func drawChange(t *rapid.T, c *Config, four bool) (old, next *Service, changed *
 	}
 	is := was
 	is.RealServers = slices.Clone(was.RealServers)
-	switch rapid.IntRange(0, 3).Draw(t, "what") {
+	switch rapid.IntRange(0, 5).Draw(t, "what") {
 	case 0:
 		is.Name = n.Name
 	case 1:
 		is.MSS, is.Echo, is.MaxSessions, is.Announce = n.MSS, n.Echo, n.MaxSessions, n.Announce
 	case 2:
 		is.LocalAddresses = n.LocalAddresses
+	case 3:
+		is.Mode = n.Mode
+	case 4:
+		for i := range is.RealServers {
+			is.RealServers[i].Mode = drawOwnMode(t)
+		}
 	default:
 		is.RealServers = append(is.RealServers, n.RealServers...)
 	}

@@ -21,11 +21,12 @@ type Flags uint8
 
 // The flags.
 const (
-	live    Flags = 1 << iota // the record holds a session
-	TwoWay                    // answers pass the director: Out is in the index
-	In6                       // the client sends IPv6: In has its ports, Addresses6 its addresses
-	Out6                      // the real server sends IPv6; an IPv6 session without it is translated
-	Limited                   // counts towards its service's limit; set by the caller of Insert
+	live     Flags = 1 << iota // the record holds a session
+	TwoWay                     // answers pass the director: Out is in the index
+	In6                        // the client sends IPv6: In has its ports, Addresses6 its addresses
+	Out6                       // the real server sends IPv6; an IPv6 session without it is translated
+	Limited                    // counts towards its service's limit; set by the caller of Insert
+	ByClient                   // the client's end chose the worker; set by the caller of Insert
 )
 
 // Session is the record of one session, of either family. The package comment has its byte map. It
@@ -34,7 +35,7 @@ type Session struct {
 	In         Flow4    // client -> VIP
 	Protocol   uint8    // IP protocol number
 	State      State    // set by Track and SetState
-	Flags      Flags    // set by the table, but for Limited
+	Flags      Flags    // set by the table, but for Limited and ByClient
 	Mode       lvs.Mode // forwarding mode, set by the caller of Insert
 	Out        Flow4    // real server -> where its answers go; Dst is zero in dr and ipip
 	Server     uint32   // real server id, set by the caller of Insert

@@ -20,9 +20,10 @@ type ServerID struct {
 
 // RealServerChange changes the settings of a real server. A nil field leaves its setting as it is.
 type RealServerChange struct {
-	Weight         *int `json:"weight,omitempty" minimum:"0" maximum:"65535" doc:"0 stops new sessions"`
-	UpperThreshold *int `json:"upper_threshold,omitempty" minimum:"0" doc:"no new sessions once it has this many; 0 sets no threshold"`
-	LowerThreshold *int `json:"lower_threshold,omitempty" minimum:"0" doc:"after that, new sessions again below this many; 0 stands for three quarters of upper_threshold"`
+	Mode           *string `json:"mode,omitempty" example:"dr" doc:"of new sessions; empty for the service's"`
+	Weight         *int    `json:"weight,omitempty" minimum:"0" maximum:"65535" doc:"0 stops new sessions"`
+	UpperThreshold *int    `json:"upper_threshold,omitempty" minimum:"0" doc:"no new sessions once it has this many; 0 sets no threshold"`
+	LowerThreshold *int    `json:"lower_threshold,omitempty" minimum:"0" doc:"after that, new sessions again below this many; 0 stands for three quarters of upper_threshold"`
 }
 
 // RealServerAddition is a new real server. Its weight is 1 if Weight is nil.
@@ -50,9 +51,11 @@ func (r *Running) ChangeRealServer(
 func (n *RealServerChange) of(server string) func(*config.Service) error {
 	return func(s *config.Service) error {
 		i, err := findServer(s, server)
-		if err == nil {
-			n.to(&s.RealServers[i])
+		if err != nil {
+			return err
 		}
+		err = n.to(&s.RealServers[i])
+		s.DropUnusedLocals()
 		return err
 	}
 }
@@ -68,6 +71,7 @@ func removal(server string) func(*config.Service) error {
 		i, err := findServer(s, server)
 		if err == nil {
 			s.RealServers = slices.Delete(s.RealServers, i, i+1)
+			s.DropUnusedLocals()
 		}
 		return err
 	}
@@ -278,13 +282,13 @@ func addServer(s *config.Service, n RealServerAddition) error {
 		return err
 	}
 	rs := config.RealServer{Address: a, Weight: 1}
-	n.RealServerChange.to(&rs)
+	err = n.RealServerChange.to(&rs)
 	s.RealServers = append(s.RealServers, rs)
-	return nil
+	return err
 }
 
 // to makes the change in rs.
-func (n *RealServerChange) to(rs *config.RealServer) {
+func (n *RealServerChange) to(rs *config.RealServer) error {
 	for _, f := range []struct {
 		from *int
 		to   *int
@@ -297,4 +301,10 @@ func (n *RealServerChange) to(rs *config.RealServer) {
 			*f.to = *f.from
 		}
 	}
+	if n.Mode == nil {
+		return nil
+	}
+	var err error
+	rs.Mode, err = config.ParseOwnMode(*n.Mode)
+	return err
 }

@@ -74,7 +74,7 @@ var fates = map[reflect.Type]map[string]fate{
 		"Announce": live, "LocalAddresses": live, "RealServers": parts,
 	},
 	reflect.TypeFor[config.RealServer](): {
-		"Address": live, "Weight": live, "UpperThreshold": live, "LowerThreshold": live,
+		"Address": live, "Mode": live, "Weight": live, "UpperThreshold": live, "LowerThreshold": live,
 	},
 }
 

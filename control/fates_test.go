@@ -81,6 +81,7 @@ local_addresses = ["10.0.0.50", "10.0.0.51"]
 address = "10.0.0.11:53"
 [[service.real_server]]
 address = "10.0.0.12:53"
+mode = "nat"
 `
 
 // TestEveryFieldHasAFate: a field that is new in package config fails here until fates says what

@@ -100,6 +100,8 @@ func others(v reflect.Value) []reflect.Value {
 	switch of := v.Interface().(type) {
 	case lvs.Mode:
 		return valuesOf(lvs.Modes()...)
+	case lvs.OwnMode:
+		return valuesOf(lvs.AsService, lvs.Own(lvs.NAT), lvs.Own(lvs.DR))
 	case lvs.Scheduler:
 		return valuesOf(lvs.Schedulers()...)
 	case lvs.SchedulerFlags:

@@ -13,6 +13,7 @@ import (
 	"github.com/cockroachdb/datadriven"
 
 	"fulcrum/config"
+	"fulcrum/lvs"
 )
 
 // TestOverrides plays the scenarios in testdata/overrides: what is done live, files that change,
@@ -73,8 +74,8 @@ func (s *overrideScenario) play(command string, words []datadriven.CmdArg, input
 }
 
 // fileOf returns the file that describes services by a line each: name protocol address mode
-// scheduler, then real servers as ADDRESS=WEIGHT. A line with = and no service is a setting of
-// [director].
+// scheduler, then real servers as ADDRESS=WEIGHT[/MODE]. A line with = and no service is a setting
+// of [director].
 func fileOf(lines string) string {
 	var director, services strings.Builder
 	for line := range strings.Lines(lines) {
@@ -87,7 +88,11 @@ func fileOf(lines string) string {
 			"scheduler = %q\n", words[0], words[1], words[2], words[3], words[4])
 		for _, word := range words[5:] {
 			address, weight, _ := strings.Cut(word, "=")
+			weight, mode, states := strings.Cut(weight, "/")
 			fmt.Fprintf(&services, "[[service.real_server]]\naddress = %q\nweight = %s\n", address, weight)
+			if states {
+				fmt.Fprintf(&services, "mode = %q\n", mode)
+			}
 		}
 	}
 	return "[director]\n" + director.String() + `
@@ -195,6 +200,9 @@ func (s *overrideScenario) show() string {
 		fmt.Fprintf(&text, "%s %s %s %s %s", v.Name, v.Protocol, v.Address, v.Mode, v.Scheduler)
 		for _, rs := range v.RealServers {
 			fmt.Fprintf(&text, " %s=%d", rs.Address, rs.Weight)
+			if rs.Mode != lvs.AsService {
+				fmt.Fprintf(&text, "/%s", rs.Mode)
+			}
 		}
 		text.WriteString("\n")
 	}
@@ -209,6 +217,9 @@ func (s *overrideScenario) change(
 	switch command {
 	case "weight":
 		return r.ChangeRealServer(ctx, ServerID{args[0], args[1]}, weightOf(args[2]))
+	case "mode":
+		args = append(args, "")
+		return r.ChangeRealServer(ctx, ServerID{args[0], args[1]}, RealServerChange{Mode: &args[2]})
 	case "add":
 		return r.AddRealServer(ctx, args[0], RealServerAddition{args[1], weightOf(args[2])})
 	case "remove":

@@ -104,7 +104,7 @@ func (p *planner) compareService(old, next *config.Service) {
 		p.note(differ, "service "+next.Name+": ", func(d difference) Change {
 			return Change{
 				Action: Alter, Object: "service " + next.Name, Detail: d.String(),
-				Sessions: p.sessionsOf(old), Effect: effectOnService(d),
+				Sessions: p.sessionsOf(old), Effect: effectOnService(next, d),
 			}
 		})
 	}
@@ -118,12 +118,18 @@ func (p *planner) compareService(old, next *config.Service) {
 }
 
 // effectOnService says what becomes of a service's sessions when one of its settings changes.
-func effectOnService(d difference) string {
-	if d.key == "mode" {
-		return fmt.Sprintf("go on by %v; new ones by %v", d.old, d.next)
+func effectOnService(next *config.Service, d difference) string {
+	if d.key != "mode" {
+		return "go on"
 	}
-	return "go on"
+	effect := fmt.Sprintf("go on by %v; new ones by %v", d.old, d.next)
+	if slices.ContainsFunc(next.RealServers, statesMode) {
+		effect += ", but for real servers with a mode of their own"
+	}
+	return effect
 }
+
+func statesMode(rs config.RealServer) bool { return rs.Mode != lvs.AsService }
 
 // compareServers notes the real servers that were removed, changed and added. Only if nothing else
 // differs does it note their order.
@@ -150,12 +156,21 @@ func (p *planner) matchServers(old, next *config.Service) {
 	}
 	for i, rs := range next.RealServers {
 		if j, there := was[rs.Address]; there {
-			p.compareServer(next, &old.RealServers[j], &next.RealServers[i])
+			p.compareServer(old, next, &old.RealServers[j], &next.RealServers[i])
 		} else {
 			p.Changes = append(p.Changes,
-				Change{Action: Add, Object: objectName(next, rs), Detail: fmt.Sprintf("weight %d", rs.Weight)})
+				Change{Action: Add, Object: objectName(next, rs), Detail: additionOf(next, rs)})
 		}
 	}
+}
+
+// additionOf describes a new real server of a service.
+func additionOf(s *config.Service, rs config.RealServer) string {
+	detail := fmt.Sprintf("weight %d", rs.Weight)
+	if statesMode(rs) {
+		detail += fmt.Sprintf(", mode %v", s.ModeOf(rs))
+	}
+	return detail
 }
 
 func addressOf(rs config.RealServer) netip.AddrPort { return rs.Address }
@@ -167,20 +182,25 @@ func objectName(s *config.Service, rs config.RealServer) string {
 }
 
 // compareServer compares what both configurations have under one address in a service.
-func (p *planner) compareServer(s *config.Service, old, next *config.RealServer) {
-	object, sessions := objectName(s, *next), p.sessions[s.ServerID(*next)]
+func (p *planner) compareServer(was, is *config.Service, old, next *config.RealServer) {
+	object, sessions := objectName(is, *next), p.sessions[is.ServerID(*next)]
+	from, to := was.ModeOf(*old), is.ModeOf(*next)
 	p.note(realServerFields.differences(old, next), object+": ", func(d difference) Change {
 		return Change{
 			Action: Alter, Object: object, Detail: d.String(),
-			Sessions: sessions, Effect: effectOnServer(d),
+			Sessions: sessions, Effect: effectOnServer(d, from, to),
 		}
 	})
 }
 
 // effectOnServer says what becomes of a real server's sessions when one of its settings changes.
-func effectOnServer(d difference) string {
-	if d.key == "weight" && d.next == 0 {
+// The modes are the one before and the one after.
+func effectOnServer(d difference, from, to lvs.Mode) string {
+	switch {
+	case d.key == "weight" && d.next == 0:
 		return "go on; no new ones (drains)"
+	case d.key == "mode" && from != to:
+		return fmt.Sprintf("go on by %v; new ones by %v", from, to)
 	}
 	return "go on"
 }

@@ -118,6 +118,26 @@ func TestPlan(t *testing.T) {
 			"remove real server 10.0.0.12:8080 of web |  | 12 " + gone,
 			"add real server 10.0.0.12:8081 of web | weight 2 | 0 ",
 		}},
+		{"mode of a real server", []string{
+			"weight = 2", "weight = 2\nmode = \"fullnat\"",
+			`mode = "nat"`, "mode = \"nat\"\nlocal_addresses = [\"10.0.0.51\"]",
+		}, []string{
+			"change service web | local_addresses  -> 10.0.0.51 | 23 go on",
+			"change real server 10.0.0.12:8080 of web | mode the service's -> fullnat | 12 go on by nat; new ones by fullnat",
+		}},
+		{"mode of a real server, as before", []string{"weight = 2", "weight = 2\nmode = \"nat\""}, []string{
+			"change real server 10.0.0.12:8080 of web | mode the service's -> nat | 12 go on",
+		}},
+		{"mode of a service, not of all real servers", []string{
+			"weight = 2", "weight = 2\nmode = \"nat\"",
+			`mode = "nat"`, "mode = \"fullnat\"\nlocal_addresses = [\"10.0.0.51\"]",
+		}, []string{
+			"change service web | mode nat -> fullnat | 23 go on by nat; new ones by fullnat, but for real servers with a mode of their own",
+			"change service web | local_addresses  -> 10.0.0.51 | 23 go on",
+			"change real server 10.0.0.12:8080 of web | mode the service's -> nat | 12 go on",
+		}},
+		{"add a real server with a mode", []string{web12, web12 + strings.ReplaceAll(web12, ".12", ".14") + "mode = \"nat\"\n"},
+			[]string{"add real server 10.0.0.14:8080 of web | weight 2, mode nat | 0 "}},
 		{"order of real servers", []string{web11 + web12, web12 + web11}, []string{"change service web | order of real servers | 23 go on"}},
 		{"name", []string{`"web"`, `"www"`}, []string{"change service www | name web -> www | 23 go on"}},
 		{"scheduler", []string{`"rr"`, `"wrr"`}, []string{"change service web | scheduler rr -> wrr | 23 go on"}},

@@ -124,6 +124,7 @@ type ServiceReport struct {
 // RealServerReport contains a real server's weight and counters.
 type RealServerReport struct {
 	Address string `json:"address"`
+	Mode    string `json:"mode"` // of new sessions; empty for one that is gone
 	Weight  int32  `json:"weight"`
 	// State is the first of these that holds; see docs/control.md. down is reserved.
 	State    string `json:"state" enum:"gone,down,no_neighbour,draining,syns_unanswered,overloaded,up"`

@@ -41,6 +41,9 @@ func newServerReport(
 		Active: rs.Active, Inactive: rs.Inactive, SYNsUnanswered: rs.SYNsUnanswered,
 		Traffic: Traffic(rs.Traffic), LocalPorts: newLocalUses(rs.Locals),
 	}
+	if rs.Mode != lvs.NoMode {
+		r.Mode = rs.Mode.String()
+	}
 	r.Established, r.Closing = split(p, int(rs.Active), int(rs.Inactive))
 	return r
 }

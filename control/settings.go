@@ -62,6 +62,7 @@ func engineService(d *config.Director, c config.Service) engine.Service {
 	for _, rs := range c.RealServers {
 		s.RealServers = append(s.RealServers, engine.RealServer{
 			Address:        rs.Address,
+			Mode:           rs.Mode,
 			Weight:         int32(rs.Weight),
 			UpperThreshold: int32(rs.UpperThreshold),
 			LowerThreshold: int32(rs.LowerThreshold),

@@ -248,8 +248,8 @@ func serviceOf(s *config.Service, routed bool) guard.Service {
 	g := guard.Service{
 		Protocol: uint8(s.Protocol), VIP: s.Address, Locals: s.LocalAddresses, Routed: routed,
 	}
-	if s.Mode.TwoWay() && s.Mode.Source() == lvs.Client {
-		for _, rs := range s.RealServers {
+	for _, rs := range s.RealServers {
+		if mode := s.ModeOf(rs); mode.TwoWay() && mode.Source() == lvs.Client {
 			g.Answering = append(g.Answering, rs.Address)
 		}
 	}

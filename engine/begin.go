@@ -79,6 +79,9 @@ func (w *Worker) begin(p *ports.Packet, m *meta, a *arrival, d *decision) Verdic
 // setUp gives a new session its real server and counts the connection.
 func (w *Worker) setUp(g *passage, a *arrival, d *decision) {
 	g.session.Server, g.session.Mode = d.id, d.server.mode
+	if d.service.owner == lvs.ClientEnd {
+		g.session.Flags |= conntrack.ByClient
+	}
 	d.server.load.Begin()
 	if d.service.most != 0 {
 		w.countLimited(g.session, d.server)

@@ -259,7 +259,7 @@ func (c *change) put(s *Service) {
 	}
 	c.putServers(live, &was, before)
 	c.recountHosts(&was, &live.settings)
-	if fresh || !was.sameSettings(s) {
+	if fresh || !was.sameEntry(s) {
 		c.putEntry(live, &was)
 	}
 }
@@ -295,7 +295,7 @@ func newServiceEntry(live *liveService) *serviceEntry {
 	s := &live.settings
 	e := &serviceEntry{
 		live: live, name: s.Name, mode: s.Mode, sched: s.Scheduler, echo: s.Echo, most: s.MaxSessions,
-		owner: live.owner, former: live.former,
+		answers: s.answers(), owner: live.owner, former: live.former,
 	}
 	for _, address := range s.LocalAddresses {
 		a := packet.AddrOf(address)
@@ -327,8 +327,9 @@ func (c *change) putServers(live *liveService, was *Service, before *sched.Pool)
 			Hashed: sched.HashedOf(s.vip(), packet.AddrOf(rs.Address.Addr()), rs.Address.Port()),
 		}
 		c.registry.numberUse(c.registry.live[id], live)
-		c.putServer(id, newServerEntry(c.registry.live[id], live, s))
-		c.putClientEnd(c.registry.live[id], s.Mode)
+		mode := s.modeOf(&rs)
+		c.putServer(id, newServerEntry(c.registry.live[id], live, s, mode))
+		c.putClientEnd(c.registry.live[id], mode)
 	}
 	c.removeServers(live, was.RealServers, s.RealServers)
 	rule := sched.Rule{

@@ -71,7 +71,8 @@ func (m *changeModel) service() Service {
 		Echo:      m.below("echo", 3) > 0, MSS: uint16(m.below("mss", 2) * 1400),
 		Silent: m.below("silent", 3) == 0,
 	}
-	if v.Mode == modes.FullNAT {
+	mixed := m.below("mixed", 2) == 1
+	if v.Mode == modes.FullNAT || mixed {
 		for range 1 + m.below("local addresses", 2) {
 			local := modelAddresses[9+m.below("local", 2)].Netip()
 			v.LocalAddresses = append(v.LocalAddresses, local)
@@ -84,6 +85,10 @@ func (m *changeModel) service() Service {
 				Address: a, Weight: int32(m.below("weight", 3)),
 				UpperThreshold: int32(m.below("upper", 2)),
 			})
+			if mixed {
+				own := lvs.OwnMode(m.below("own mode", int(lvs.NumModes)+1))
+				v.RealServers[len(v.RealServers)-1].Mode = own
+			}
 		}
 	}
 	return v

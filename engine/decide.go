@@ -146,11 +146,11 @@ func (w *Worker) isStranger(a packet.Addr) bool {
 	return a.IsUnicast() && !ours
 }
 
-// finds reports whether a service's answers find the way to a link-local client. They do not if
-// several ports have such addresses.
+// finds reports whether a service's answers find the way to a link-local client. Those that pass
+// the director do not if several ports have such addresses.
 func (w *Worker) finds(service *serviceEntry, client packet.Addr) bool {
 	_, _, known := w.snap.routes.next(client)
-	return known || !service.mode.TwoWay()
+	return known || !service.pass
 }
 
 // mayStart reports whether a packet can begin a session: a SYN of TCP, an INIT of SCTP, and any

@@ -52,7 +52,7 @@ func everything(s *site, variant int) Settings {
 
 // newTwin makes one of the two directors. Its session table is small and often full.
 func newTwin(t testing.TB, s site) *bed {
-	return newBed(t, s, everything(&s, 0), func(c *bedConfig) { c.sessions = 12 })
+	return newBed(t, s, mixed(everything(&s, 0), 0), func(c *bedConfig) { c.sessions = 12 })
 }
 
 // traffic draws packets that are closely related to each other.
@@ -254,7 +254,7 @@ func compareTwins(t *testing.T, r *rapid.T, s site) {
 	d := traffic{r, &s, many}
 	for round := range 1 + d.number("rounds", 8) {
 		if d.number("apply", 5) == 0 {
-			both(one, many, func(b *bed) { b.engine.Apply(everything(&b.site, round)) })
+			both(one, many, func(b *bed) { b.engine.Apply(mixed(everything(&b.site, round), round)) })
 		}
 		// Time passes in a turn of its own: within a burst it stands still.
 		step := uint32([]int{0, 1, 150, 1100, 31_000, 130_000}[d.number("time", 6)])

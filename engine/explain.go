@@ -34,6 +34,7 @@ type Explanation struct {
 	// Valid if a service claims the packet.
 	Service    *ExplainedService
 	RealServer netip.AddrPort
+	ServerMode lvs.Mode      // of the real server's new sessions
 	Session    *SessionState // nil for a packet that would begin a session
 	Replaces   bool          // the packet would end its session and begin another
 
@@ -59,6 +60,7 @@ type Tunnel struct{ From, To netip.Addr }
 // SessionState describes a session.
 type SessionState struct {
 	State                 conntrack.State
+	Mode                  lvs.Mode            // in which the session began
 	Direction             conntrack.Direction // of the packet
 	Idle                  time.Duration
 	PacketsIn, PacketsOut uint32
@@ -176,7 +178,7 @@ func (w *Worker) explainSession(q *Question, x *Explanation, ref conntrack.Ref) 
 	server := w.snap.servers[s.Server]
 	x.Worker, x.Port = w.number, w.comesIn(q)
 	x.Session = &SessionState{
-		State: s.State, Direction: d, Idle: time.Duration(w.now-s.LastSeen) * time.Millisecond,
+		State: s.State, Direction: d, Mode: s.Mode, Idle: time.Duration(w.now-s.LastSeen) * time.Millisecond,
 		PacketsIn: s.PacketsIn, PacketsOut: s.PacketsOut,
 	}
 	x.serve(w.snap, server)
@@ -241,7 +243,7 @@ func serviceOf(s *serviceEntry) *ExplainedService {
 
 // serve names the real server and its service.
 func (x *Explanation) serve(n *snapshot, server *serverEntry) {
-	x.RealServer = server.id.Address
+	x.RealServer, x.ServerMode = server.id.Address, server.mode
 	if s, ok := n.services.get(serviceKey(server.id.Service)); ok {
 		x.Service = serviceOf(s)
 	}

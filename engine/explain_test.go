@@ -61,7 +61,7 @@ func explainTraffic(t *testing.T, r *rapid.T, s site) {
 	}
 }
 
-// withSCTP is everything with an SCTP service for each mode.
+// withSCTP is everything, mixed, with an SCTP service for each mode.
 func withSCTP(s *site, variant int) Settings {
 	n := everything(s, variant)
 	for i, m := range allModes {
@@ -73,7 +73,7 @@ func withSCTP(s *site, variant int) Settings {
 		}
 		n.Services = append(n.Services, v)
 	}
-	return n
+	return mixed(n, variant)
 }
 
 // association draws an SCTP packet with a chunk, from one of a few associations.
@@ -242,7 +242,8 @@ func TestExplainShowsTheSession(t *testing.T) {
 		if !b.worker.explainKnown(&q, &x) {
 			t.Fatal("no session is known")
 		}
-		want := SessionState{State: conntrack.SynRecv, Idle: 700 * time.Millisecond, PacketsIn: 1}
+		want := SessionState{State: conntrack.SynRecv, Mode: modes.FullNAT, PacketsIn: 1,
+			Idle: 700 * time.Millisecond}
 		if *x.Session != want || x.Service.Name != "test" {
 			t.Fatalf("%+v of %q, want %+v", *x.Session, x.Service.Name, want)
 		}

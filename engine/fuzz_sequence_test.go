@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"fulcrum/lvs"
+	"fulcrum/modes"
 	"fulcrum/packet"
 )
 
@@ -136,12 +137,34 @@ func sequenceVariants() []Settings {
 				v.RealServers[0].UpperThreshold = 2
 			}
 		}
+		if i > 0 {
+			n = mixed(n, i)
+		}
 		if i == 3 {
 			n.Services, n.Neighbours = n.Services[len(n.Services)/3:], nil
 		}
 		all = append(all, n)
 	}
 	return all
+}
+
+// mixed gives the last real server of each service another mode of its own in each variant.
+func mixed(n Settings, variant int) Settings {
+	for i := range n.Services {
+		mix(&n.Services[i], allModes[(variant+i/2)%len(allModes)])
+	}
+	return n
+}
+
+// mix gives the last real server of a service a mode of its own, if that mode reaches it and has
+// the local addresses that it needs.
+func mix(v *Service, m modes.Mode) {
+	v.RealServers = slices.Clone(v.RealServers) // services share them
+	rs := &v.RealServers[len(v.RealServers)-1]
+	reached := m.Reaches(v.Address.Addr().Is6(), rs.Address.Addr().Is6())
+	if reached && (m != modes.FullNAT || len(v.LocalAddresses) > 0) {
+		rs.Mode = lvs.Own(m)
+	}
 }
 
 // next reads a byte of the event, and zeros behind its end.

@@ -46,8 +46,8 @@ func (r *registry) localUse(server *liveServer, a packet.Addr) LocalUse {
 
 // localUses returns the use of the local addresses of a service that a real server of it can use;
 // none if its mode has no local addresses.
-func (r *registry) localUses(v *serviceView, server *liveServer) []LocalUse {
-	if !v.settings.hasLocals() {
+func (r *registry) localUses(v *serviceView, rs *RealServer, server *liveServer) []LocalUse {
+	if !v.settings.hasLocals(rs) {
 		return nil
 	}
 	uses := make([]LocalUse, 0, len(v.settings.LocalAddresses))
@@ -139,14 +139,13 @@ func (e *Engine) CrowdedLocals(share float64) []CrowdedLocal {
 // appendCrowded is CrowdedLocals for a service.
 func (e *Engine) appendCrowded(all []CrowdedLocal, v *serviceView, share float64) []CrowdedLocal {
 	r := e.registry
-	if !v.settings.hasLocals() {
-		return all
-	}
-	for _, server := range v.current() {
-		if server.sharedSessions() < int(share*localPorts)/r.workers {
+	for i, server := range v.current() {
+		rs := &v.settings.RealServers[i]
+		if !v.settings.hasLocals(rs) ||
+			server.sharedSessions() < int(share*localPorts)/r.workers {
 			continue
 		}
-		for _, use := range r.localUses(v, server) {
+		for _, use := range r.localUses(v, rs, server) {
 			if use.Share >= share {
 				all = append(all, CrowdedLocal{v.settings.Name, server.id.Address, use})
 			}

@@ -82,5 +82,5 @@ func (w *Worker) leaveLocal(slot uint32, server *serverEntry) {
 // add changes a count that only the caller writes.
 func add(count *atomic.Uint32, by uint32) { count.Store(count.Load() + by) }
 
-// hasLocals reports whether new sessions of a service need local addresses.
-func (s *Service) hasLocals() bool { return s.Mode.Source() == lvs.Local }
+// hasLocals reports whether new sessions with a real server of a service need local addresses.
+func (s *Service) hasLocals(rs *RealServer) bool { return s.modeOf(rs).Source() == lvs.Local }

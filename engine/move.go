@@ -12,7 +12,7 @@ import (
 // setOwner sets the rule by which workers own the flows of a service. Its sessions by the other
 // rule stay where they are. A service that comes back may have any.
 func (c *change) setOwner(live *liveService, fresh bool) {
-	owner := live.settings.Mode.Owner()
+	owner := live.settings.owner()
 	changed := !fresh && live.owner != owner || fresh && len(live.servers) > 0
 	live.owner = owner
 	if changed && c.registry.workers > 1 {
@@ -121,7 +121,7 @@ func (p *censusPiece) finds(w *Worker, slot uint32, s *conntrack.Session) bool {
 		return false // its packets are dropped
 	}
 	service, ok := w.snap.services.get(serviceKey(server.id.Service))
-	if ok && s.Mode.Owner() != service.owner && p.census.services[service.live] {
+	if ok && ownerOf(s) != service.owner && p.census.services[service.live] {
 		p.found = service.live
 	}
 	if p.census.rerouted && s.Mode.Source() == lvs.Local {
@@ -129,6 +129,15 @@ func (p *censusPiece) finds(w *Worker, slot uint32, s *conntrack.Session) bool {
 		p.rerouted = w.answerOwner(&k) != w.number
 	}
 	return p.found != nil || p.rerouted
+}
+
+// ownerOf returns the rule by which a session's worker owns its flow. Its mode does not tell: real
+// servers of other modes in the service may have set the rule.
+func ownerOf(s *conntrack.Session) lvs.Owner {
+	if s.Flags&conntrack.ByClient != 0 {
+		return lvs.ClientEnd
+	}
+	return lvs.Receiver
 }
 
 // settle notes that no session is at a former owner, as far as a census has found none. moving

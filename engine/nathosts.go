@@ -28,7 +28,9 @@ func (c *change) setRouting() {
 // recountHosts follows the change of a service. It adds before it subtracts, so that the counts of
 // addresses that stay are never zero.
 func (c *change) recountHosts(was, is *Service) {
-	same := func(a, b RealServer) bool { return a.Address.Addr() == b.Address.Addr() }
+	same := func(a, b RealServer) bool {
+		return a.Address.Addr() == b.Address.Addr() && a.Mode == b.Mode
+	}
 	if was.Mode == is.Mode && slices.EqualFunc(was.RealServers, is.RealServers, same) {
 		return
 	}
@@ -36,13 +38,16 @@ func (c *change) recountHosts(was, is *Service) {
 	c.countHosts(was, -1)
 }
 
-// countHosts adds by, 1 or -1, to the number of real servers at each address of a service, if the
-// director is their gateway: answers pass it, addressed to the clients.
+// countHosts adds by, 1 or -1, to the number of real servers at each address of a service whose
+// gateway is the director: their answers pass it, addressed to the clients.
 func (c *change) countHosts(s *Service, by int) {
-	if !c.new.settings.RouteUnmatched || !s.Mode.TwoWay() || s.Mode.Source() != lvs.Client {
+	if !c.new.settings.RouteUnmatched {
 		return
 	}
 	for _, rs := range s.RealServers {
+		if mode := s.modeOf(&rs); !mode.TwoWay() || mode.Source() != lvs.Client {
+			continue
+		}
 		a := packet.AddrOf(rs.Address.Addr())
 		before := c.registry.natHosts[a]
 		c.registry.natHosts[a] += by

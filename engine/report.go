@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"fulcrum/lvs"
 	"fulcrum/packet"
 	"fulcrum/ports"
 )
@@ -57,6 +58,7 @@ type ServiceReport struct {
 // RealServerReport is a real server's part of a Report.
 type RealServerReport struct {
 	Address          netip.AddrPort
+	Mode             lvs.Mode // of new sessions; NoMode for one that is gone
 	Weight           int32
 	Active, Inactive int32
 	Overloaded       bool // it has reached its upper threshold, and gets no new sessions
@@ -162,8 +164,9 @@ func (e *Engine) reportView(v *serviceView) ServiceReport {
 		counted := e.countedBy(server)
 		r.Traffic.add(counted)
 		if i < len(v.settings.RealServers) {
-			report := e.reportServer(server, v.settings.RealServers[i].Weight, counted)
-			report.Locals = e.registry.localUses(v, server)
+			rs := &v.settings.RealServers[i]
+			report := e.reportServer(server, rs.Weight, counted)
+			report.Mode, report.Locals = v.settings.modeOf(rs), e.registry.localUses(v, rs, server)
 			r.RealServers = append(r.RealServers, report)
 		} else if server.load.Total() > 0 {
 			r.Gone = append(r.Gone, e.reportServer(server, 0, counted))

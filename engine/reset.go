@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fulcrum/conntrack"
-	"fulcrum/lvs"
 	"fulcrum/packet"
 	"fulcrum/ports"
 )
@@ -22,7 +21,7 @@ type ResetUnknown uint8
 
 const (
 	ResetOff    ResetUnknown = iota // none
-	ResetTwoWay                     // to services of two-way modes, and to VIPs without such a service
+	ResetTwoWay                     // to services of two-way modes alone, and to VIPs without services
 	ResetAll                        // to services of all modes
 )
 
@@ -53,7 +52,7 @@ func (w *Worker) answerTo(a *arrival, d *decision) Answer {
 	case DropNoService:
 		return w.answerAt(a, w.snap.settings.ResetUnknown != ResetOff)
 	case DropNoSession:
-		return w.answerAt(a, d.service != nil && w.resets(d.service.mode))
+		return w.answerAt(a, d.service != nil && w.resets(d.service))
 	}
 	return NoAnswer
 }
@@ -72,13 +71,14 @@ func (w *Worker) answerAt(a *arrival, wanted bool) Answer {
 	return AnswerNoPort
 }
 
-// resets reports whether packets of no session to a service of a mode are answered.
-func (w *Worker) resets(m lvs.Mode) bool {
+// resets reports whether packets of no session to a service are answered. If the answers of some of
+// its real servers do not pass, the packet's session may be with one of those.
+func (w *Worker) resets(s *serviceEntry) bool {
 	switch w.snap.settings.ResetUnknown {
 	case ResetAll:
 		return true
 	case ResetTwoWay:
-		return m.TwoWay()
+		return s.allPass
 	}
 	return false
 }

@@ -55,7 +55,7 @@ type Service struct {
 	Name           string
 	Address        netip.AddrPort
 	Protocol       lvs.Protocol
-	Mode           lvs.Mode
+	Mode           lvs.Mode // of real servers without their own
 	Scheduler      sched.Kind
 	SchedulerFlags lvs.SchedulerFlags
 	LocalAddresses []netip.Addr // fullnat; of the families of its real servers
@@ -76,6 +76,7 @@ type Service struct {
 // RealServer is a member of a service's pool.
 type RealServer struct {
 	Address        netip.AddrPort
+	Mode           lvs.OwnMode // of new sessions
 	Weight         int32
 	UpperThreshold int32 // connections; 0 is none
 	LowerThreshold int32 // connections; 0 is upper - upper/4
@@ -85,6 +86,47 @@ type RealServer struct {
 func (s *Service) ID() lvs.ServiceID {
 	return lvs.ServiceID{Protocol: s.Protocol, Address: s.Address}
 }
+
+// modeOf returns the mode of new sessions with a real server of the service.
+func (s *Service) modeOf(rs *RealServer) lvs.Mode { return rs.Mode.Or(s.Mode) }
+
+// modes returns the modes of the service's real servers, or its own if it has none.
+func (s *Service) modes() []lvs.Mode {
+	if len(s.RealServers) == 0 {
+		return []lvs.Mode{s.Mode}
+	}
+	all := make([]lvs.Mode, 0, lvs.NumModes)
+	for i := range s.RealServers {
+		if mode := s.modeOf(&s.RealServers[i]); !slices.Contains(all, mode) {
+			all = append(all, mode)
+		}
+	}
+	return all
+}
+
+// owner returns the rule by which workers own the flows of the service. All of its real servers
+// have one rule, since a flow has an owner before it has a real server. Where answers are to find
+// the client's worker, the client's end decides.
+func (s *Service) owner() lvs.Owner {
+	byClient := func(m lvs.Mode) bool { return m.Owner() == lvs.ClientEnd }
+	if slices.ContainsFunc(s.modes(), byClient) {
+		return lvs.ClientEnd
+	}
+	return lvs.Receiver
+}
+
+// answers returns which answers of the service's real servers pass the director.
+func (s *Service) answers() answers {
+	oneWay := func(m lvs.Mode) bool { return !m.TwoWay() }
+	return answers{
+		pass:    slices.ContainsFunc(s.modes(), lvs.Mode.TwoWay),
+		allPass: !slices.ContainsFunc(s.modes(), oneWay),
+	}
+}
+
+// answers says which answers of a service's real servers pass the director: those of one of them,
+// or of all.
+type answers struct{ pass, allPass bool }
 
 func (s *Service) vip() packet.Addr { return packet.AddrOf(s.Address.Addr()) }
 
@@ -99,6 +141,13 @@ func (s *Service) sameSettings(o *Service) bool {
 		s.Mode == o.Mode && s.Scheduler == o.Scheduler &&
 		s.SchedulerFlags == o.SchedulerFlags && s.MSS == o.MSS && s.Echo == o.Echo &&
 		s.MaxSessions == o.MaxSessions && slices.Equal(s.LocalAddresses, o.LocalAddresses)
+}
+
+// sameEntry reports whether two services look the same to workers, apart from their real servers.
+func (s *Service) sameEntry(o *Service) bool {
+	sameMode := func(a, b RealServer) bool { return a.Mode == b.Mode }
+	return s.sameSettings(o) && (slices.EqualFunc(s.RealServers, o.RealServers, sameMode) ||
+		s.owner() == o.owner() && s.answers() == o.answers())
 }
 
 // sameOptions reports whether two settings have the same switches and timeouts.

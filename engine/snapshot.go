@@ -84,11 +84,12 @@ type portEntry struct {
 
 // serviceEntry describes a service for workers.
 type serviceEntry struct {
-	live   *liveService
-	name   string
-	mode   lvs.Mode
-	sched  sched.Kind
-	echo   bool
+	live  *liveService
+	name  string
+	mode  lvs.Mode // of real servers without their own
+	sched sched.Kind
+	echo  bool
+	answers
 	local  [2]locals // for real servers of IPv4, and of IPv6
 	most   int       // sessions, max_sessions; 0 is no limit
 	owner  lvs.Owner // which worker owns its clients' flows
@@ -157,11 +158,11 @@ var ways = func() (all [lvs.NumModes][numFamilies]way) {
 }()
 
 // newServerEntry describes a real server of a service with some settings.
-func newServerEntry(live *liveServer, of *liveService, s *Service) serverEntry {
+func newServerEntry(live *liveServer, of *liveService, s *Service, mode lvs.Mode) serverEntry {
 	e := serverEntry{
 		load: &live.load, use: live.use.Load(), id: live.id, incarnation: live.incarnation,
 		address: packet.AddrOf(live.id.Address.Addr()), port: live.id.Address.Port(),
-		mode: s.Mode, mss: s.MSS, service: of,
+		mode: mode, mss: s.MSS, service: of,
 	}
 	if live.id.Service.Address.Addr().Is6() {
 		e.families |= clients6

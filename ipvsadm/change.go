@@ -157,37 +157,51 @@ func (k *Command) toService(s *config.Service) error {
 	if s.SchedulerFlags, err = k.flags(); err != nil {
 		return err
 	}
-	return k.toMode(s, len(s.RealServers))
-}
-
-// toMode sets the service's mode to the command's forwarding method, if it has one. IPVS has a
-// method for each real server, Fulcrum one for the service. So others, the number of other real
-// servers, must be 0 if the mode changes.
-func (k *Command) toMode(s *config.Service, others int) error {
-	mode := k.Method
-	if len(k.Local) > 0 {
-		if mode == lvs.NoMode {
-			mode = lvs.ModesWith(hasLocals)[0]
-		}
-		s.LocalAddresses = k.Local
-	}
-	if mode == lvs.NoMode || mode == s.Mode {
-		return nil
-	}
-	if others > 0 {
-		return fmt.Errorf("service %s has mode %s, and mode %s for one real server is %w: "+
-			"all real servers of a service share its mode; "+
-			"add another service, or change all at once with `fulcrum apply`",
-			s.Address, s.Mode, mode, ErrNotHere)
-	}
-	s.Mode = mode
-	if !hasLocals(s.Mode) {
-		s.LocalAddresses = nil
+	if mode := k.method(); mode != lvs.NoMode {
+		k.setMode(s, mode)
 	}
 	return nil
 }
 
+// method returns the command's forwarding method. Local addresses alone mean the mode that has
+// some.
+func (k *Command) method() lvs.Mode {
+	if k.Method == lvs.NoMode && len(k.Local) > 0 {
+		return localMode()
+	}
+	return k.Method
+}
+
+// setMode gives a service another mode. Its real servers keep theirs.
+func (k *Command) setMode(s *config.Service, mode lvs.Mode) {
+	for i := range s.RealServers {
+		rs := &s.RealServers[i]
+		rs.Mode = ownMode(s.ModeOf(*rs), mode)
+	}
+	s.Mode = mode
+	k.setLocals(s)
+}
+
+// setLocals gives a service the command's local addresses. A service without use for any has none.
+func (k *Command) setLocals(s *config.Service) {
+	if len(k.Local) > 0 {
+		s.LocalAddresses = k.Local
+	}
+	s.DropUnusedLocals()
+}
+
+// ownMode returns what a real server must state for a mode in a service with another or the same.
+func ownMode(mode, service lvs.Mode) lvs.OwnMode {
+	if mode == service {
+		return lvs.AsService
+	}
+	return lvs.Own(mode)
+}
+
 func hasLocals(m lvs.Mode) bool { return m.Source() == lvs.Local }
+
+// localMode returns the mode that has local addresses.
+func localMode() lvs.Mode { return lvs.ModesWith(hasLocals)[0] }
 
 func changeServer(s *config.Service, k Command) error {
 	if k.Server.Port() == 0 {
@@ -202,29 +216,44 @@ func changeServer(s *config.Service, k Command) error {
 		return fmt.Errorf("%s: %s of service %s", noSuchDestination, k.Server, s.Address)
 	case k.Operation == DeleteServer:
 		s.RealServers = slices.Delete(s.RealServers, i, i+1)
+		s.DropUnusedLocals()
 		return nil
 	case k.Operation == AddServer:
-		return k.addServer(s)
+		k.addServer(s)
+		return nil
 	}
-	s.RealServers[i] = k.realServer()
-	return k.toMode(s, len(s.RealServers)-1)
-}
-
-func (k *Command) addServer(s *config.Service) error {
-	first := len(s.RealServers) == 0
-	if first && k.Method == lvs.NoMode && len(k.Local) == 0 && !hasLocals(s.Mode) {
-		k.Method, _ = lvs.ParseFlag(defaultMethod)
-	}
-	if err := k.toMode(s, len(s.RealServers)); err != nil {
-		return err
-	}
-	s.RealServers = append(s.RealServers, k.realServer())
+	s.RealServers[i] = k.realServer(s)
+	k.setLocals(s)
 	return nil
 }
 
-func (k *Command) realServer() config.RealServer {
+// addServer adds a real server. The first one gives the service its mode, unless the service has
+// local addresses for others to come.
+func (k *Command) addServer(s *config.Service) {
+	if len(s.RealServers) == 0 && !hasLocals(s.Mode) {
+		s.Mode = k.serverMethod(s)
+	}
+	s.RealServers = append(s.RealServers, k.realServer(s))
+	k.setLocals(s)
+}
+
+// serverMethod returns the forwarding method for a real server of a service: by default ipvsadm's,
+// but fullnat, which ipvsadm does not know, in a service of that mode.
+func (k *Command) serverMethod(s *config.Service) lvs.Mode {
+	mode := k.method()
+	if mode == lvs.NoMode && hasLocals(s.Mode) {
+		return s.Mode
+	}
+	if mode == lvs.NoMode {
+		mode, _ = lvs.ParseFlag(defaultMethod)
+	}
+	return mode
+}
+
+func (k *Command) realServer(s *config.Service) config.RealServer {
 	return config.RealServer{
-		Address: k.Server, Weight: k.Weight, UpperThreshold: k.Upper, LowerThreshold: k.Lower,
+		Address: k.Server, Mode: ownMode(k.serverMethod(s), s.Mode), Weight: k.Weight,
+		UpperThreshold: k.Upper, LowerThreshold: k.Lower,
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -154,18 +155,20 @@ func TestCommandLines(t *testing.T) {
 
 func TestChangesThatFail(t *testing.T) {
 	for rules, want := range map[string]string{
-		"-A -t 10.0.0.100:80\n-A -t 10.0.0.100:80":                                                      "line 2: Service already exists",
-		"-D -t 10.0.0.100:80":                                                                           "line 1: No such service: tcp 10.0.0.100:80",
-		"-a -t 10.0.0.100:80 -r 10.0.0.11":                                                              "No such service",
-		"-A -t 10.0.0.100:80\n-d -t 10.0.0.100:80 -r 10.0.0.11":                                         "No such destination",
-		"-A -t 10.0.0.100:80\n-a -t 10.0.0.100:80 -r 10.0.0.11\n-a -t 10.0.0.100:80 -r 10.0.0.11":       "line 3: Destination already exists",
-		"-A -t 10.0.0.100:80\n-a -t 10.0.0.100:80 -r 10.0.0.11 -g\n-a -t 10.0.0.100:80 -r 10.0.0.12 -m": "share its mode",
-		"-A -t 10.0.0.100:81\n-A -t 10.0.0.100:80 -s conhash\n-A -t 10.0.0.100:82\n-D -t 10.0.0.100:81": "line 2: service.scheduler: ",
-		"-A -t 10.0.0.100:80\n# rr\n-a -t 10.0.0.100:80 -r 10.0.0.11:81 -g":                             "line 3: service.real_server.address: ",
-		"-A -t 10.0.0.100:80\n\n# comment\n-K":                                                          "line 4: unknown option \"-K\"",
-		"-L":                                                                                            "cannot be restored",
-		"-A -t 10.0.0.100:80\n-a -t 10.0.0.100:80 -r 10.1.0.11 --fullnat":                               "line 2: service",
-		"-A -t 10.0.0.100:80\n-A -t 10.0.0.101:80 " + strings.Repeat("x", maxLine):                      "line 2",
+		"-A -t 10.0.0.100:80\n-A -t 10.0.0.100:80":                                                              "line 2: Service already exists",
+		"-D -t 10.0.0.100:80":                                                                                   "line 1: No such service: tcp 10.0.0.100:80",
+		"-a -t 10.0.0.100:80 -r 10.0.0.11":                                                                      "No such service",
+		"-A -t 10.0.0.100:80\n-d -t 10.0.0.100:80 -r 10.0.0.11":                                                 "No such destination",
+		"-A -t 10.0.0.100:80\n-a -t 10.0.0.100:80 -r 10.0.0.11\n-a -t 10.0.0.100:80 -r 10.0.0.11":               "line 3: Destination already exists",
+		"-A -t 10.0.0.100:80\n-a -t 10.0.0.100:80 -r 10.0.0.11 -m\n-a -t 10.0.0.100:80 -r 10.0.0.12:81":         "line 3: service.real_server.address: ",
+		"-A -t 10.0.0.100:80\n-a -t 10.0.0.100:80 -r 10.0.0.11 -m\n-a -t 10.0.0.100:80 -r 10.0.0.12 --fullnat":  "line 3: service.real_server.mode: ",
+		"-A -t 10.0.0.100:80\n-a -t 10.0.0.100:80 -r 10.0.0.11:81 -m\n-e -t 10.0.0.100:80 -r 10.0.0.11:81 -w 2": "line 3: service.real_server.address: ",
+		"-A -t 10.0.0.100:81\n-A -t 10.0.0.100:80 -s conhash\n-A -t 10.0.0.100:82\n-D -t 10.0.0.100:81":         "line 2: service.scheduler: ",
+		"-A -t 10.0.0.100:80\n# rr\n-a -t 10.0.0.100:80 -r 10.0.0.11:81 -g":                                     "line 3: service.real_server.address: ",
+		"-A -t 10.0.0.100:80\n\n# comment\n-K":                                                                  "line 4: unknown option \"-K\"",
+		"-L":                                                                                                    "cannot be restored",
+		"-A -t 10.0.0.100:80\n-a -t 10.0.0.100:80 -r 10.1.0.11 --fullnat":                                       "line 2: service",
+		"-A -t 10.0.0.100:80\n-A -t 10.0.0.101:80 " + strings.Repeat("x", maxLine):                              "line 2",
 	} {
 		if _, err := restored(t, rules); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v; want %q", rules, err, want)
@@ -349,14 +352,13 @@ func TestSetTimeouts(t *testing.T) {
 	}
 }
 
-// TestEditsBeginAnew checks that an edit resets what it does not give to ipvsadm's default. The
-// forwarding method stays, since it belongs to the service.
+// TestEditsBeginAnew checks that an edit resets what it does not give to ipvsadm's default.
 func TestEditsBeginAnew(t *testing.T) {
 	rules := "-A -t 10.0.0.100:80 -s rr\n-a -t 10.0.0.100:80 -r 10.0.0.11:8080 -m -w 5 -x 10 -y 8\n"
 	for edit, want := range map[string]string{
 		"-E -t 10.0.0.100:80": "-A -t 10.0.0.100:80 -s wlc\n-a -t 10.0.0.100:80 -r 10.0.0.11:8080 -m -w 5 -x 10 -y 8\n",
 		"-e -t 10.0.0.100:80 -r 10.0.0.11:8080 --fullnat --local-address 10.1.0.50": "-A -t 10.0.0.100:80 -s rr --fullnat --local-address 10.1.0.50\n-a -t 10.0.0.100:80 -r 10.0.0.11:8080 --fullnat -w 1\n",
-		"-e -t 10.0.0.100:80 -r 10.0.0.11:8080 -x 20":                               "-A -t 10.0.0.100:80 -s rr\n-a -t 10.0.0.100:80 -r 10.0.0.11:8080 -m -w 1 -x 20\n",
+		"-e -t 10.0.0.100:80 -r 10.0.0.11:8080 -m -x 20":                            "-A -t 10.0.0.100:80 -s rr\n-a -t 10.0.0.100:80 -r 10.0.0.11:8080 -m -w 1 -x 20\n",
 	} {
 		c, err := restored(t, rules+edit)
 		if err != nil {
@@ -364,6 +366,46 @@ func TestEditsBeginAnew(t *testing.T) {
 		}
 		if got := saved(t, c); got != want {
 			t.Errorf("%s:\n%s\nwant\n%s", edit, got, want)
+		}
+	}
+}
+
+// TestMethodsPerServer checks that each real server has the forwarding method of its command, and
+// that the others keep theirs.
+func TestMethodsPerServer(t *testing.T) {
+	const service, about = "-A -t 10.0.0.100:80 -s rr", "\n-a -t 10.0.0.100:80 -r 10.0.0."
+	const locals = " --fullnat --local-address 10.1.0.50"
+	all := service + locals + about + "11:80 -g -w 1" + about + "12:8080 -m -w 1" +
+		about + "13:80 -i -w 1 --tun-type ipip" + about + "14:81 --fullnat -w 1\n"
+	edit := func(s string) string { return "-e -t 10.0.0.100:80 -r 10.0.0." + s }
+	for commands, want := range map[string]string{
+		all: all,
+		// The first real server gives the service its method, and -g is the default of all.
+		service + about + "11 -m" + about + "12": service + about + "11:80 -m -w 1" + about + "12:80 -g -w 1\n",
+		service + about + "11 -m" + about + "12 -m\n" + edit("11 -i"): service + about +
+			"11:80 -i -w 1 --tun-type ipip" + about + "12:80 -m -w 1\n",
+		service + about + "11 -m" + about + "12 -m\n" + edit("11 -w 3"): service + about +
+			"11:80 -g -w 3" + about + "12:80 -m -w 1\n",
+		// fullnat is the default where -A asked for it.
+		service + locals + about + "11" + about + "12 -g\n" + edit("11 -w 2"): service + locals + about +
+			"11:80 --fullnat -w 2" + about + "12:80 -g -w 1\n",
+		// Local addresses come and go with the first and the last real server that uses them.
+		service + about + "11 -m" + about + "12" + locals: service + locals + about + "11:80 -m -w 1" +
+			about + "12:80 --fullnat -w 1\n",
+		service + about + "11 -m" + about + "12" + locals + "\n-d -t 10.0.0.100:80 -r 10.0.0.12": service +
+			about + "11:80 -m -w 1\n",
+		service + about + "11 -m" + about + "12" + locals + "\n" + edit("12 -g"): service +
+			about + "11:80 -m -w 1" + about + "12:80 -g -w 1\n",
+		// The service's method is that of real servers to come.
+		service + about + "11 -m\n-E -t 10.0.0.100:80 -s rr" + locals + about + "12": service + locals +
+			about + "11:80 -m -w 1" + about + "12:80 --fullnat -w 1\n",
+	} {
+		c, err := restored(t, commands)
+		if err != nil {
+			t.Fatalf("%s: %v", commands, err)
+		}
+		if got := saved(t, c); got != want {
+			t.Errorf("%s:\n%s\nwant\n%s", commands, got, want)
 		}
 	}
 }
@@ -384,23 +426,24 @@ func TestSaveAndRestore(t *testing.T) {
 				s.SchedulerFlags = lvs.SchedulerFlags(rapid.IntRange(0, 3).Draw(r, "flags"))
 			}
 			s.Name = s.ID().Name()
-			if s.Mode == lvs.FullNAT {
-				s.LocalAddresses = []netip.Addr{
-					netip.MustParseAddr("10.1.0.50"), netip.MustParseAddr("10.1.0.51"),
-				}
-			}
 			for j := range rapid.IntRange(1, 3).Draw(r, "servers") {
 				s.RealServers = append(s.RealServers, config.RealServer{
 					Address:        netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 0, 0, byte(11 + j)}), s.Address.Port()),
+					Mode:           rapid.SampledFrom(ownModes()).Draw(r, "own mode"),
 					Weight:         rapid.IntRange(0, 9).Draw(r, "weight"),
 					UpperThreshold: 10 * j,
 				})
+			}
+			if s.HasLocals() {
+				s.LocalAddresses = []netip.Addr{
+					netip.MustParseAddr("10.1.0.50"), netip.MustParseAddr("10.1.0.51"),
+				}
 			}
 			c.Services = append(c.Services, s)
 		}
 		text := saved(t, c)
 		again, err := restored(t, text)
-		if err != nil || saved(t, again) != text {
+		if err != nil || saved(t, again) != text || !slices.EqualFunc(c.Services, again.Services, sameModes) {
 			r.Fatalf("%v:\n%s", err, text)
 		}
 	})
@@ -427,12 +470,28 @@ func TestSchedulerFlags(t *testing.T) {
 	}
 	got, err := listed(t, "-Ln", []Service{{
 		ID: lvs.ServiceID{Protocol: lvs.TCP, Address: at("10.0.0.100:80")}, Scheduler: "mh",
-		Flags: []string{"mh-fallback", "mh-port"}, Mode: lvs.DR,
+		Flags: []string{"mh-fallback", "mh-port"},
 	}})
 	if want := "TCP  10.0.0.100:80 mh (mh-fallback,mh-port)\n"; err != nil ||
 		!strings.HasSuffix(got, want) {
 		t.Errorf("%v: listed as\n%s", err, got)
 	}
+}
+
+func ownModes() []lvs.OwnMode {
+	all := []lvs.OwnMode{lvs.AsService}
+	for _, m := range lvs.Modes() {
+		all = append(all, lvs.Own(m))
+	}
+	return all
+}
+
+// sameModes reports whether the real servers of two services have the same modes, wherever these
+// are stated.
+func sameModes(a, b config.Service) bool {
+	return slices.EqualFunc(a.RealServers, b.RealServers, func(x, y config.RealServer) bool {
+		return a.ModeOf(x) == b.ModeOf(y)
+	})
 }
 
 // at parses an address and a port.
@@ -453,8 +512,8 @@ func TestWrite(t *testing.T) {
 	const version = "IP Virtual Server version 1.2.1 (size=4096)\n"
 	counters := Counters{5, 100, 99999999, 123456789, 1234567890}
 	services := []Service{{
-		ID: lvs.ServiceID{Protocol: lvs.TCP, Address: at("10.0.0.100:80")}, Scheduler: "wlc", Mode: lvs.IPIP, Counters: counters,
-		Servers: []Server{{Address: at("10.1.0.11:80"), Weight: 1, Active: 2, Inactive: 3, Upper: 10, Lower: 5, Counters: counters}},
+		ID: lvs.ServiceID{Protocol: lvs.TCP, Address: at("10.0.0.100:80")}, Scheduler: "wlc", Counters: counters,
+		Servers: []Server{{Address: at("10.1.0.11:80"), Mode: lvs.IPIP, Weight: 1, Active: 2, Inactive: 3, Upper: 10, Lower: 5, Counters: counters}},
 	}}
 	plain := "Prot LocalAddress:Port Scheduler Flags\n  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn\n" +
 		"TCP  10.0.0.100:80 wlc\n  -> 10.1.0.11:80                 Tunnel  1      2          3         \n"
@@ -501,7 +560,7 @@ func TestOrder(t *testing.T) {
 		for _, name := range []string{"tcp [fd00::1]:80", "udp 10.0.0.1:53", "tcp 10.0.0.10:80", "sctp 10.0.0.1:1", "tcp 10.0.0.9:443", "tcp 10.0.0.9:80"} {
 			protocol, address, _ := strings.Cut(name, " ")
 			number, _ := lvs.ParseProtocol(protocol)
-			all = append(all, Service{ID: lvs.ServiceID{Protocol: number, Address: at(address)}, Scheduler: "rr", Mode: lvs.NAT})
+			all = append(all, Service{ID: lvs.ServiceID{Protocol: number, Address: at(address)}, Scheduler: "rr"})
 		}
 		all[0].Servers = []Server{{Address: at("[fd00::12]:80")}, {Address: at("[fd00::11]:81")}, {Address: at("[fd00::11]:80")}}
 		return all

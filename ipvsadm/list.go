@@ -25,7 +25,6 @@ type Service struct {
 	ID        lvs.ServiceID
 	Scheduler string   // its name, such as "wlc"
 	Flags     []string // of the scheduler, such as "mh-port"
-	Mode      lvs.Mode // the forwarding method of all its real servers
 	Counters
 	Servers []Server
 }
@@ -33,8 +32,9 @@ type Service struct {
 // Server is a real server as List shows it.
 type Server struct {
 	Address                  netip.AddrPort
-	Weight, Active, Inactive int32 // Active and Inactive count sessions
-	Upper, Lower             int   // thresholds in sessions; 0 is none
+	Mode                     lvs.Mode // the forwarding method
+	Weight, Active, Inactive int32    // Active and Inactive count sessions
+	Upper, Lower             int      // thresholds in sessions; 0 is none
 	Counters
 }
 
@@ -148,11 +148,11 @@ func (s *Service) write(w io.Writer, f form, exact bool) {
 		fmt.Fprintf(w, "%s %s%s\n", name, s.Scheduler, flagList(s.Flags))
 	}
 	for _, rs := range s.Servers {
-		rs.write(w, s.Mode, f, exact)
+		rs.write(w, f, exact)
 	}
 }
 
-func (rs *Server) write(w io.Writer, mode lvs.Mode, f form, exact bool) {
+func (rs *Server) write(w io.Writer, f form, exact bool) {
 	fmt.Fprintf(w, "  -> %-28s", rs.Address)
 	switch f {
 	case statsForm, rateForm:
@@ -163,9 +163,9 @@ func (rs *Server) write(w io.Writer, mode lvs.Mode, f form, exact bool) {
 	case persistentForm:
 		fmt.Fprintf(w, " %-9d %-11d", rs.Weight, 0) // persistence is not built yet
 	case tunnelForm:
-		fmt.Fprintf(w, " %-7s %-13s %-6d", mode.Forward(), tunnelInfo(mode), rs.Weight)
+		fmt.Fprintf(w, " %-7s %-13s %-6d", rs.Mode.Forward(), tunnelInfo(rs.Mode), rs.Weight)
 	default:
-		fmt.Fprintf(w, " %-7s %-6d", mode.Forward(), rs.Weight)
+		fmt.Fprintf(w, " %-7s %-6d", rs.Mode.Forward(), rs.Weight)
 	}
 	fmt.Fprintf(w, " %-10d %-10d\n", rs.Active, rs.Inactive)
 }

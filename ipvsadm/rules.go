@@ -58,16 +58,16 @@ func WriteRules(w io.Writer, c *config.Config) error {
 		if flags := s.Scheduler.FlagNames(s.SchedulerFlags); len(flags) > 0 {
 			fmt.Fprintf(rules, " -b %s", strings.Join(flags, ","))
 		}
-		if hasLocals(s.Mode) {
+		if s.HasLocals() {
 			var all []string
 			for _, a := range s.LocalAddresses {
 				all = append(all, a.String())
 			}
-			fmt.Fprintf(rules, " %s --local-address %s", s.Mode.Flag(), strings.Join(all, ","))
+			fmt.Fprintf(rules, " %s --local-address %s", localMode().Flag(), strings.Join(all, ","))
 		}
 		fmt.Fprintln(rules)
 		for _, rs := range s.RealServers {
-			writeRule(rules, name, s.Mode, rs)
+			writeRule(rules, name, s.ModeOf(rs), rs)
 		}
 	}
 	return rules.Flush()

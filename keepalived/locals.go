@@ -35,11 +35,12 @@ func (l *locals) reach(server netip.Addr) bool {
 // takeLocals finds the local addresses of a service whose mode has some. It is false if there are
 // none.
 func (i *importer) takeLocals(s *service) bool {
-	if s.Mode.Source() != lvs.Local {
+	mode := s.localMode()
+	if mode == lvs.NoMode {
 		return true // a group is ignored, as in DPVS
 	}
 	if s.localGroup == nil {
-		i.Leave(s.place, s.String(), "mode "+s.Mode.String()+
+		i.Leave(s.place, s.String(), "mode "+mode.String()+
 			" needs local addresses: name a local_address_group by laddr_group_name")
 		return false
 	}
@@ -55,6 +56,20 @@ func (i *importer) takeLocals(s *service) bool {
 	}
 	s.locals = i.locals[group]
 	return true
+}
+
+// localMode returns the mode of the service, or else of a real server, that has local addresses;
+// NoMode if none has.
+func (s *service) localMode() lvs.Mode {
+	if s.Mode.Source() == lvs.Local {
+		return s.Mode
+	}
+	for n := range s.servers {
+		if mode := s.servers[n].method.Mode; mode.Source() == lvs.Local {
+			return mode
+		}
+	}
+	return lvs.NoMode
 }
 
 // localsOf returns the addresses of a group, whose lines are "ADDRESSES [DEVICE]".

@@ -63,31 +63,52 @@ func tunnel(mode lvs.Mode, options []string) method {
 	return method{Mode: lvs.NoMode, absent: strings.ToUpper(options[at])}
 }
 
-// chooseMode sets the service's mode. It is the method of the real servers if they agree,
-// otherwise the virtual server's own. Real servers with another method are left out.
+// chooseMode sets the modes of the service and its real servers. The service's is the method of its
+// real servers if they agree, otherwise the virtual server's own. Real servers state another one.
+// Those with a method that is not supported are left out.
 func (i *importer) chooseMode(s *service) bool {
 	for n := range s.servers {
 		if s.servers[n].method == none {
 			s.servers[n].method = s.method
 		}
 	}
-	chosen := s.method
-	if len(s.servers) > 0 && !slices.ContainsFunc(s.servers, otherThan(s.servers[0].method)) {
-		chosen = s.servers[0].method
-	}
+	chosen := s.serviceMethod()
 	if chosen.absent != "" {
 		i.Leave(s.place, s.String(), chosen.why())
 		return false
 	}
 	for _, rs := range s.servers {
-		if rs.method != chosen {
-			i.Leave(rs.place, rs.String(), "has mode "+rs.method.String()+" in a service of mode "+
-				chosen.String()+": all real servers of a service share its mode, so this one is left out")
+		if rs.method.absent != "" {
+			i.Leave(rs.place, rs.String(), rs.method.why())
 		}
 	}
-	s.servers = slices.DeleteFunc(s.servers, otherThan(chosen))
+	s.servers = slices.DeleteFunc(s.servers, func(rs server) bool { return rs.method.absent != "" })
+	for n := range s.servers {
+		if rs := &s.servers[n]; rs.method != chosen {
+			rs.Mode = lvs.Own(rs.method.Mode)
+		}
+	}
 	s.Mode = chosen.Mode
 	return true
+}
+
+// serviceMethod returns the method that the service gets: the real servers' if they agree, or the
+// first supported one of theirs if the virtual server's own is not.
+func (s *service) serviceMethod() method {
+	if len(s.servers) == 0 {
+		return s.method
+	}
+	if first := s.servers[0].method; !slices.ContainsFunc(s.servers, otherThan(first)) {
+		return first
+	}
+	if s.method.absent == "" {
+		return s.method
+	}
+	n := slices.IndexFunc(s.servers, func(rs server) bool { return rs.method.absent == "" })
+	if n < 0 {
+		return s.method
+	}
+	return s.servers[n].method
 }
 
 // otherThan returns whether a real server has another method.

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"fulcrum/config"
+	"fulcrum/lvs"
 )
 
 // server is a real server that is being read.
@@ -89,7 +90,7 @@ func (i *importer) realServers(s *service, c config.Service) []config.RealServer
 		if rs.Address = i.realAddress(rs, c); !rs.Address.IsValid() {
 			continue
 		}
-		if s.locals != nil && !s.locals.reach(rs.Address.Addr()) {
+		if rs.method.Source() == lvs.Local && !s.locals.reach(rs.Address.Addr()) {
 			i.Leave(rs.place, rs.String(), s.localGroup.value()+" has no address of its IP version")
 			continue
 		}
@@ -108,18 +109,18 @@ func (i *importer) realServers(s *service, c config.Service) []config.RealServer
 // none, or if the mode does not rewrite ports. It is invalid if the mode does not reach the real
 // server.
 func (i *importer) realAddress(rs server, c config.Service) netip.AddrPort {
-	fitting := netip.AddrPortFrom(rs.Address.Addr(), c.Address.Port())
+	fitting, mode := netip.AddrPortFrom(rs.Address.Addr(), c.Address.Port()), rs.method.Mode
 	switch {
-	case !c.Mode.Reaches(c.Address.Addr().Is6(), rs.Address.Addr().Is6()):
+	case !mode.Reaches(c.Address.Addr().Is6(), rs.Address.Addr().Is6()):
 		i.Leave(rs.place, rs.String(), fmt.Sprintf("mode %s cannot forward to it from %s: "+
-			"their IP versions differ", c.Mode, c.Address.Addr()))
+			"their IP versions differ", mode, c.Address.Addr()))
 		return netip.AddrPort{}
 	case rs.Address.Port() == 0 || rs.Address == fitting:
 		return fitting
-	case !c.Mode.FixedPort():
+	case !mode.FixedPort():
 		return rs.Address
 	}
 	i.Leave(rs.place, "port of real_server",
-		"mode "+c.Mode.String()+" does not rewrite ports: the service's port is used")
+		"mode "+mode.String()+" does not rewrite ports: the service's port is used")
 	return fitting
 }

@@ -174,7 +174,7 @@ func (i *importer) add(s *service, address netip.AddrPort) {
 	id := c.ID()
 	if s.locals != nil {
 		c.LocalAddresses = s.locals.of(address.Addr())
-		if len(c.LocalAddresses) == 0 {
+		if len(c.LocalAddresses) == 0 && c.Mode.Source() == lvs.Local {
 			i.Leave(s.place, s.String(), fmt.Sprintf("local_address_group %s has no address that %s can use",
 				s.localGroup.value(), address.Addr()))
 			return
@@ -187,6 +187,7 @@ func (i *importer) add(s *service, address netip.AddrPort) {
 	i.taken[id] = s.place
 	c.Name = id.Name()
 	c.RealServers = i.realServers(s, c)
+	c.DropUnusedLocals()
 	i.services = append(i.services, c)
 }
 

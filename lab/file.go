@@ -80,10 +80,12 @@ func (f *File) has6() bool {
 func (f *File) mode() string {
 	modes := map[lvs.Mode]bool{}
 	for _, s := range f.config.Services {
-		modes[s.Mode] = true
+		for _, m := range s.Modes() {
+			modes[m] = true
+		}
 	}
 	if len(modes) == 1 {
-		return f.config.Services[0].Mode.String()
+		return f.config.Services[0].Modes()[0].String()
 	}
 	return "mixed"
 }

@@ -75,10 +75,10 @@ func (d *drawer) noClients(service int, why, right string) error {
 // answersDirectly reports whether real servers would answer clients on a subnet past the director,
 // although answers are to be translated.
 func (d *drawer) answersDirectly(s *config.Service, subnet netip.Prefix) bool {
-	return s.Mode.TwoWay() && s.Mode.Source() == lvs.Client &&
-		slices.ContainsFunc(s.RealServers, func(rs config.RealServer) bool {
-			return subnet.Contains(rs.Address.Addr())
-		})
+	return slices.ContainsFunc(s.RealServers, func(rs config.RealServer) bool {
+		mode := s.ModeOf(rs)
+		return mode.TwoWay() && mode.Source() == lvs.Client && subnet.Contains(rs.Address.Addr())
+	})
 }
 
 // clientsOn returns the clients on a subnet. The first time it takes addresses, and plugs them.

@@ -192,7 +192,8 @@ func farGateway(a netip.Addr) netip.Addr {
 func (d *drawer) drawRealServers() error {
 	for i, s := range d.config.Services {
 		for j, rs := range s.RealServers {
-			role, err := d.realServer(rs.Address.Addr(), s.Mode, "service", i, "real_server", j, "address")
+			role, err := d.realServer(rs.Address.Addr(), s.ModeOf(rs),
+				"service", i, "real_server", j, "address")
 			if err != nil {
 				return err
 			}
@@ -256,11 +257,11 @@ func (d *drawer) routeAnswers(h *fileHost, a netip.Addr, mode lvs.Mode, path ...
 
 // serve lets a host serve a service as one of its real servers.
 func (h *fileHost) serve(s config.Service, rs config.RealServer) {
-	at := rs.Address
-	if !s.Mode.TwoWay() {
+	at, mode := rs.Address, s.ModeOf(rs)
+	if !mode.TwoWay() {
 		at = s.Address
 		h.vips = addOnce(h.vips, at.Addr())
-		h.decapsulate = h.decapsulate || s.Mode.Path() == lvs.Tunnel
+		h.decapsulate = h.decapsulate || mode.Path() == lvs.Tunnel
 	}
 	switch s.Protocol {
 	case lvs.TCP:

@@ -107,7 +107,7 @@ func (s *fileService) unasked() string {
 	}
 }
 
-// judge compares what was seen with what the service's mode promises.
+// judge compares what was seen with what the modes of the service promise.
 func (r *FileResult) judge(one *ServiceResult) {
 	s, name := &one.service, one.service.Name
 	r.judgeTally("requests of "+name, one.Requests)
@@ -116,15 +116,33 @@ func (r *FileResult) judge(one *ServiceResult) {
 			r.failf("%s answered for %s, whose real server it is not", server, name)
 		}
 	}
-	right, kind := s.sources, "client"
-	if s.Mode.Source() == lvs.Local {
-		right, kind = s.LocalAddresses, "local"
-	}
+	right, kind := s.seeable()
 	for address := range one.Seen {
 		if !slices.Contains(right, address) {
 			r.failf("a real server of %s saw %s, not a %s address", name, address, kind)
 		}
 	}
+}
+
+// seeable returns the addresses that real servers may see as their clients', and what they are.
+func (s *fileService) seeable() (all []netip.Addr, kind string) {
+	local := func(m lvs.Mode) bool { return m.Source() == lvs.Local }
+	switch n := len(slices.DeleteFunc(s.Modes(), local)); {
+	case n == 0:
+		return s.LocalAddresses, "local"
+	case n < len(s.Modes()):
+		return slices.Concat(s.sources, s.LocalAddresses), "client's or local"
+	}
+	return s.sources, "client"
+}
+
+// modes names the modes of a service's real servers.
+func (s *fileService) modes() string {
+	var names []string
+	for _, m := range s.Modes() {
+		names = append(names, m.String())
+	}
+	return strings.Join(names, ", ")
 }
 
 func (r *ServiceResult) answered() string {
@@ -174,7 +192,7 @@ func WriteFileTable(w io.Writer, r *FileResult) {
 	for i := range r.Services {
 		one := &r.Services[i]
 		s := &one.service
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Name, s.Protocol, s.Address, s.Mode,
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Name, s.Protocol, s.Address, s.modes(),
 			one.answered(), one.shares(), one.seen())
 	}
 	_ = t.Flush() // without a reader there is nothing to do

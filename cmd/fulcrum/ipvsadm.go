@@ -209,7 +209,6 @@ func serviceOf(
 		Scheduler: r.Scheduler, Flags: r.SchedulerFlags, Counters: countersOf(r.Traffic),
 	}
 	s.ID.Protocol, _ = lvs.ParseProtocol(r.Protocol)
-	s.Mode, _ = lvs.ParseMode(r.Mode)
 	if s.ID.Address, err = netip.ParseAddrPort(r.Address); err != nil {
 		return s, err
 	}
@@ -217,6 +216,7 @@ func serviceOf(
 		server := ipvsadm.Server{
 			Weight: rs.Weight, Active: rs.Active, Inactive: rs.Inactive, Counters: countersOf(rs.Traffic),
 		}
+		server.Mode, _ = lvs.ParseMode(rs.Mode)
 		if server.Address, err = netip.ParseAddrPort(rs.Address); err != nil {
 			return s, err
 		}

@@ -100,12 +100,16 @@ to = "fd02::/16"
 via = "fd01::fe"
 `
 
-// labService returns a service with one real server at each address.
+// labService returns a service with one real server at each address, which its mode may follow.
 func labService(name, protocol, mode, vip, extra string, servers ...string) string {
 	text := fmt.Sprintf("[[service]]\nname = %q\naddress = %q\nprotocol = %q\nmode = %q\n%s\n", name, vip,
 		protocol, mode, extra)
 	for _, s := range servers {
-		text += fmt.Sprintf("[[service.real_server]]\naddress = %q\n", s)
+		address, own, states := strings.Cut(s, " ")
+		text += fmt.Sprintf("[[service.real_server]]\naddress = %q\n", address)
+		if states {
+			text += fmt.Sprintf("mode = %q\n", own)
+		}
 	}
 	return text
 }
@@ -115,6 +119,7 @@ func TestLabOfFiles(t *testing.T) {
 	needRoot(t)
 	needTime(t)
 	const locals = `local_addresses = ["10.1.0.50", "fd01::50"]`
+	const locals4 = `local_addresses = ["10.1.0.61"]`
 	all := labService("dr", "tcp", "dr", "10.0.0.100:80", "", "10.1.0.11:80", "10.1.0.12:80") +
 		labService("dr6", "udp", "dr", "[fd00::100]:53", "", "[fd01::11]:53", "[fd01::12]:53") +
 		labService("ipip", "udp", "ipip", "10.0.0.101:53", "", "10.1.0.13:53") +
@@ -123,10 +128,15 @@ func TestLabOfFiles(t *testing.T) {
 		labService("nat6", "tcp", "nat", "[fd00::102]:80", "", "[fd01::14]:8080") +
 		labService("fullnat", "udp", "fullnat", "10.0.0.103:53", `local_addresses = ["10.1.0.60"]`, "10.1.0.14:5353", "10.1.0.16:5353") +
 		labService("fullnat64", "tcp", "fullnat", "[fd00::103]:80", locals, "10.1.0.16:8080", "[fd02::12]:8080")
+	mixed := labService("mixed", "tcp", "nat", "10.0.0.104:80", locals4, "10.1.0.14:8080",
+		"10.1.0.11:80 dr", "10.1.0.13:80 ipip", "10.1.0.16:8080 fullnat") +
+		labService("mixed6", "udp", "dr", "[fd00::104]:53", locals4, "[fd01::11]:53",
+			"[fd01::14]:5353 nat", "[fd02::11]:53 ipip", "10.1.0.16:5353 fullnat")
 	for name, c := range map[string]struct {
 		text     string
 		services int
 	}{
+		"mixed":      {ports6 + routes6 + mixed, 2},
 		"all modes":  {ports6 + routes6 + all, 8},
 		"no routes":  {ports6 + labService("dr", "tcp", "dr", "10.0.0.100:80", "", "10.0.0.11:80") + labService("nat6", "tcp", "nat", "[fd00::100]:80", "", "[fd01::11]:8080"), 2},
 		"VIP apart":  {ports6 + routes6 + labService("nat", "tcp", "nat", "203.0.113.5:80", "", "10.1.0.11:80"), 1},

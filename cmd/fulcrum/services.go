@@ -230,18 +230,26 @@ func showServices(w io.Writer, all []control.ServiceReport) {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t\t\t\t%d\t%d\t%d\t%s\n", s.Name, s.Protocol, s.Address, s.Mode,
 			s.Scheduler, s.Connections, s.InBytes, s.OutBytes, yes(s.Announced))
 		for _, rs := range s.RealServers {
-			showServer(w, &rs)
+			showServer(w, &s, &rs)
 			showLocalPorts(w, rs.LocalPorts)
 		}
 		for _, rs := range s.Gone {
-			showServer(w, &rs)
+			showServer(w, &s, &rs)
 		}
 	}
 }
 
-func showServer(w io.Writer, rs *control.RealServerReport) {
-	fmt.Fprintf(w, "\t\t-> %s\t\t\t%d\t%d\t%d\t%d\t%d\t%d\t\t%s\n", rs.Address, rs.Weight, rs.Active,
-		rs.Inactive, rs.Connections, rs.InBytes, rs.OutBytes, rs.StateText())
+func showServer(w io.Writer, s *control.ServiceReport, rs *control.RealServerReport) {
+	fmt.Fprintf(w, "\t\t-> %s\t%s\t\t%d\t%d\t%d\t%d\t%d\t%d\t\t%s\n", rs.Address, ownMode(s, rs),
+		rs.Weight, rs.Active, rs.Inactive, rs.Connections, rs.InBytes, rs.OutBytes, rs.StateText())
+}
+
+// ownMode returns a real server's mode if it is not the service's.
+func ownMode(s *control.ServiceReport, rs *control.RealServerReport) string {
+	if rs.Mode == s.Mode {
+		return ""
+	}
+	return rs.Mode
 }
 
 func yes(is bool) string {

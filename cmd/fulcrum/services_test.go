@@ -111,3 +111,17 @@ func TestServicesOfADirector(t *testing.T) {
 		t.Errorf("it says %s", said)
 	}
 }
+
+// TestServicesShowOwnModes: a real server has a mode in the table if it is not the service's.
+func TestServicesShowOwnModes(t *testing.T) {
+	all := busy()
+	all[0].Mode = "nat"
+	all[0].RealServers[0].Mode, all[0].RealServers[1].Mode = "nat", "dr"
+	var text strings.Builder
+	showServices(&text, all)
+	for _, want := range []string{"\t\t-> 10.1.0.11:80\t\t\t1\t", "\t\t-> 10.1.0.12:80\tdr\t\t0\t"} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("%q lacks %q", text.String(), want)
+		}
+	}
+}

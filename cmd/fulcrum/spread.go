@@ -16,7 +16,7 @@ func portSpreads(c *config.Config) []ports.Spread {
 	for _, service := range c.Services {
 		for _, server := range service.RealServers {
 			if port, known := c.PortTo(server.Address.Addr()); known {
-				all[port].Servers = append(all[port].Servers, service.Mode)
+				all[port].Servers = append(all[port].Servers, service.ModeOf(server))
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"fulcrum/config"
+	"fulcrum/lvs"
 	"fulcrum/ports"
 )
 
@@ -33,5 +34,29 @@ func TestOneArmSpreadsByFlow(t *testing.T) {
 	c.Ports = c.Ports[1:]
 	if got := portSpreads(c); !slices.Equal(got, []ports.Spread{ports.SpreadFlow}) {
 		t.Errorf("%v", got)
+	}
+}
+
+// TestOwnModesSpread: a real server's own mode counts, not its service's.
+func TestOwnModesSpread(t *testing.T) {
+	c, err := config.Load("../../docs/examples/nat.toml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	byEnd := []ports.Spread{ports.SpreadSource, ports.SpreadDestination}
+	byFlow := []ports.Spread{ports.SpreadFlow, ports.SpreadFlow}
+	for i := range c.Services {
+		s := &c.Services[i]
+		s.Mode = lvs.IPIP
+		for j := range s.RealServers {
+			s.RealServers[j].Mode = lvs.AsService
+		}
+	}
+	if got := portSpreads(c); !slices.Equal(got, byFlow) {
+		t.Errorf("%v, want %v", got, byFlow)
+	}
+	c.Services[0].RealServers[0].Mode = lvs.Own(lvs.NAT)
+	if got := portSpreads(c); !slices.Equal(got, byEnd) {
+		t.Errorf("with one nat real server: %v, want %v", got, byEnd)
 	}
 }
