@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -213,6 +214,19 @@ func TestAdministratorsAtOnce(t *testing.T) {
 	again := s.Restore(parsePlanned(t, planned))
 	if got := list(overridesOf(parsePlanned(t, planned), again.Config)); got != want {
 		t.Errorf("restored\n%swant\n%s", got, want)
+	}
+}
+
+// TestResetNeedsItsService: a real server without its service does not stand for everything.
+func TestResetNeedsItsService(t *testing.T) {
+	r := newTestRunning(t, parsePlanned(t, planned))
+	id := ServerID{"web", "10.0.0.11:8080"}
+	if _, err := r.ChangeRealServer(t.Context(), id, weightOf("4")); err != nil {
+		t.Fatal(err)
+	}
+	_, err := r.ResetOverrides(t.Context(), OverrideTarget{Server: id.Server})
+	if _, is := errors.AsType[*ValueError](err); !is || r.CountOverrides() != 1 {
+		t.Errorf("%v, %d overrides are left", err, r.CountOverrides())
 	}
 }
 
