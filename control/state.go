@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,7 +29,9 @@ type State struct {
 	lock   *os.File
 	log    *slog.Logger
 
-	mu      sync.Mutex // held while the file is written
+	writing sync.Mutex // held while the file is written, which takes a disk's time
+
+	mu      sync.Mutex // guards problem; held for moments only
 	problem error      // why the last write failed
 }
 
@@ -59,9 +62,11 @@ func OpenState(folder string, log *slog.Logger) (*State, error) {
 
 // removeParts removes what was being written when an earlier process ended.
 func (s *State) removeParts() error {
-	parts, err := filepath.Glob(filepath.Join(s.folder, "."+stateName+"*"))
-	for _, part := range parts {
-		err = errors.Join(err, os.Remove(part))
+	all, err := os.ReadDir(s.folder)
+	for _, entry := range all {
+		if strings.HasPrefix(entry.Name(), "."+stateName) {
+			err = errors.Join(err, os.Remove(filepath.Join(s.folder, entry.Name())))
+		}
 	}
 	return err
 }
@@ -80,10 +85,13 @@ func (s *State) file() string { return filepath.Join(s.folder, stateName) }
 
 // write replaces the file by what content returns when it is called.
 func (s *State) write(content func() *stored) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	err := s.replace(content())
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.problem = s.replace(content())
-	return s.problem
+	s.problem = err
+	return err
 }
 
 func (s *State) replace(content *stored) error {

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
@@ -227,6 +228,45 @@ func TestResetNeedsItsService(t *testing.T) {
 	_, err := r.ResetOverrides(t.Context(), OverrideTarget{Server: id.Server})
 	if _, is := errors.AsType[*ValueError](err); !is || r.CountOverrides() != 1 {
 		t.Errorf("%v, %d overrides are left", err, r.CountOverrides())
+	}
+}
+
+// TestStateProblemDoesNotWait: status and metrics do not wait for a slow disk.
+func TestStateProblemDoesNotWait(t *testing.T) {
+	r, s := kept(t, t.TempDir(), parsePlanned(t, planned))
+	defer s.Close()
+	err := s.write(func() *stored {
+		read := make(chan string)
+		go func() { read <- r.StateProblem() }()
+		select {
+		case problem := <-read:
+			if problem != "" {
+				t.Error(problem)
+			}
+		case <-time.After(10 * time.Second):
+			t.Error("it waits for the file")
+		}
+		return r.stored()
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// TestStateFolderOfAnyName: what a folder's name has is no pattern.
+func TestStateFolderOfAnyName(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "site [a")
+	part := filepath.Join(folder, "."+stateName+"12345")
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(part, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, s := kept(t, folder, parsePlanned(t, planned))
+	defer s.Close()
+	if _, err := os.Stat(part); !os.IsNotExist(err) {
+		t.Errorf("the part is still there: %v", err)
 	}
 }
 
