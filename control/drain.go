@@ -297,6 +297,9 @@ func (r *Running) endDrain(ctx context.Context, id ServerID, d *drain, state Dra
 	}
 	if state != Cancelled && d.request.Remove {
 		_, failed := r.edit(ctx, "end of drain", id.Service, removal(id.Server), r.put)
+		if errors.Is(failed, ErrAbandoned) { // the director stops: a state folder keeps the drain
+			return
+		}
 		removed, err = failed == nil, errors.Join(err, failed)
 	}
 	r.log(r.finishDrain(d, state, ended, removed, err))
