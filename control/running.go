@@ -216,6 +216,7 @@ func (r *Running) Apply(
 	plan.Kept, plan.Dropped = m.kept, m.dropped
 	if err == nil {
 		r.noteFile(next)
+		r.logDropped(m.dropped)
 	}
 	return plan, err
 }

@@ -218,6 +218,25 @@ func TestAdministratorsAtOnce(t *testing.T) {
 	}
 }
 
+// TestDroppedOverridesAreLogged: nobody reads the plan of a reload on SIGHUP.
+func TestDroppedOverridesAreLogged(t *testing.T) {
+	r := newTestRunning(t, parsePlanned(t, planned))
+	var log strings.Builder
+	r.Log = slog.New(slog.NewTextHandler(&log, nil))
+	id := ServerID{"web", "10.0.0.11:8080"}
+	if _, err := r.ChangeRealServer(t.Context(), id, weightOf("4")); err != nil {
+		t.Fatal(err)
+	}
+	next := parsePlanned(t, strings.Replace(planned, "weight = 1", "weight = 6", 1))
+	plan, err := r.Apply(t.Context(), next, Application{})
+	if err != nil || len(plan.Dropped) != 1 {
+		t.Fatalf("%+v, %v", plan, err)
+	}
+	if !strings.Contains(log.String(), plan.Dropped[0].String()) {
+		t.Errorf("the log is\n%s", log.String())
+	}
+}
+
 // TestResetNeedsItsService: a real server without its service does not stand for everything.
 func TestResetNeedsItsService(t *testing.T) {
 	r := newTestRunning(t, parsePlanned(t, planned))
