@@ -33,7 +33,7 @@ type Drain struct {
 	Ended       int     `json:"sessions_ended"`         // ended at the deadline
 	SecondsLeft float64 `json:"seconds_left,omitempty"` // until the deadline; 0 without one
 	Removed     bool    `json:"removed"`                // the real server was removed
-	Problem     string  `json:"problem,omitempty"`      // why ending sessions or removing failed
+	Problem     string  `json:"problem,omitempty"`      // why ending sessions, removing or keeping it failed
 }
 
 // DrainState says whether a drain goes on, or how it ended.
@@ -115,7 +115,7 @@ func (r *Running) Drain(ctx context.Context, id ServerID, request DrainRequest) 
 		deadline = time.Now().Add(time.Duration(request.DeadlineSeconds * float64(time.Second)))
 	}
 	shown := r.startDrain(id, request, deadline)
-	r.save()
+	shown.Problem = r.save()
 	return shown, nil
 }
 

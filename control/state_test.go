@@ -130,6 +130,15 @@ func TestStateOnAFullDisk(t *testing.T) {
 		!strings.Contains(plan.Warnings[0], syscall.ENOSPC.Error()) {
 		t.Errorf("%+v, %v", plan, err)
 	}
+	other := ServerID{"web", "10.0.0.12:8080"}
+	d, err := r.Drain(t.Context(), other, DrainRequest{DeadlineSeconds: 1000})
+	if err != nil || !strings.Contains(d.Problem, syscall.ENOSPC.Error()) {
+		t.Errorf("%+v, %v", d, err)
+	}
+	back := 2
+	if _, err := r.ChangeRealServer(t.Context(), other, RealServerChange{Weight: &back}); err != nil {
+		t.Error(err)
+	}
 	if !strings.Contains(r.StateProblem(), syscall.ENOSPC.Error()) || !r.standing().stateFailed {
 		t.Errorf("the problem is %q", r.StateProblem())
 	}
