@@ -97,6 +97,21 @@ func (r *Running) record(entry Audit) {
 	}
 }
 
+// logDropped logs the first overrides that a file has dropped: a reload shows its plan to nobody.
+// Those that the file has now are not lost.
+func (r *Running) logDropped(all []Override) {
+	lost := slices.DeleteFunc(slices.Clone(all), func(o Override) bool { return o.Reason == sameNow })
+	if r.Log == nil || len(lost) == 0 {
+		return
+	}
+	for _, o := range lost[:min(len(lost), auditChanges)] {
+		r.Log.Warn("an override was dropped", "override", o.String(), "reason", o.Reason)
+	}
+	if more := len(lost) - auditChanges; more > 0 {
+		r.Log.Warn("more overrides were dropped", "overrides", more)
+	}
+}
+
 // what returns the changes in one line.
 func (a *Audit) what() string {
 	text := strings.Join(a.Changes, "; ")

@@ -32,7 +32,7 @@ type Drain struct {
 	Ended       int     `json:"sessions_ended"`         // ended at the deadline
 	SecondsLeft float64 `json:"seconds_left,omitempty"` // until the deadline; 0 without one
 	Removed     bool    `json:"removed"`                // the real server was removed
-	Problem     string  `json:"problem,omitempty"`      // why ending sessions or removing failed
+	Problem     string  `json:"problem,omitempty"`      // why ending sessions, removing or keeping it failed
 	// Warning says that a service or VIP has lost its last available real server by the drain's
 	// beginning. It is in the answer to the request alone.
 	Warning string `json:"warning,omitempty"`
@@ -118,7 +118,7 @@ func (r *Running) Drain(ctx context.Context, id ServerID, request DrainRequest) 
 	}
 	shown := r.startDrain(id, request, deadline)
 	shown.Warning = strings.Join(plan.UnservedWarnings(), "; ")
-	r.save()
+	shown.Problem = r.save()
 	return shown, nil
 }
 
@@ -298,6 +298,9 @@ func (r *Running) endDrain(ctx context.Context, id ServerID, d *drain, state Dra
 	}
 	if state != Cancelled && d.request.Remove {
 		_, failed := r.edit(ctx, "end of drain", id.Service, removal(id.Server), r.put)
+		if errors.Is(failed, ErrAbandoned) { // the director stops: a state folder keeps the drain
+			return
+		}
 		removed, err = failed == nil, errors.Join(err, failed)
 	}
 	r.log(r.finishDrain(d, state, ended, removed, err))

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"time"
@@ -72,5 +73,21 @@ func TestDrainsAreLogged(t *testing.T) {
 	const drain = "drain, deadline 1000s, end sessions"
 	if want := []string{drain, drain, "cancel drain"}; !slices.Equal(got, want) {
 		t.Errorf("the log has %q, want %q", got, want)
+	}
+}
+
+// TestDrainWhenTheDirectorStops: a drain whose end comes while the director stops is not over. The
+// next process removes the real server.
+func TestDrainWhenTheDirectorStops(t *testing.T) {
+	r := newTestRunning(t, parsePlanned(t, planned))
+	id := ServerID{"web", "10.0.0.11:8080"}
+	d := &drain{request: DrainRequest{Remove: true}, cancel: func() {}}
+	d.Service, d.RealServer, d.State = id.Service, id.Server, Draining
+	r.drains.all[id] = d
+	stopped, stop := context.WithCancel(t.Context())
+	stop()
+	r.endDrain(stopped, id, d, Drained)
+	if kept := r.stored().Drains; len(kept) != 1 {
+		t.Errorf("the state has %v", kept)
 	}
 }

@@ -55,7 +55,10 @@ func (r *Running) goBack(u *undo) (Plan, error) {
 	if u.whole == nil {
 		return r.putBack(u)
 	}
-	m := merger{base: u.wholeAfter.config, running: r.Config(), next: u.whole.config}
+	m := merger{
+		precedence: KeepOverrides, // a drained real server gets no sessions back
+		base:       u.wholeAfter.config, running: r.Config(), next: u.whole.config,
+	}
 	target := m.merge()
 	plan, err := r.replace(target, u.whole.file)
 	if err == nil && r.differsFromDisk(u.whole.file) {
@@ -85,7 +88,7 @@ func (r *Running) putBack(u *undo) (Plan, error) {
 	}
 	target := u.was
 	if current != nil && target != nil {
-		m := merger{}
+		m := merger{precedence: KeepOverrides}
 		target = m.service(u.became, current, u.was)
 	}
 	return r.put(current, target, u.place)

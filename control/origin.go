@@ -37,11 +37,12 @@ func (o *Origin) Applied() string {
 
 // StateProblem returns why the state folder does not have the last change, or an empty text.
 func (r *Running) StateProblem() string {
-	if r.state == nil {
+	why := r.unkept
+	if r.state != nil {
+		why = r.state.Problem()
+	}
+	if why == nil {
 		return ""
 	}
-	if err := r.state.Problem(); err != nil {
-		return err.Error()
-	}
-	return ""
+	return why.Error()
 }

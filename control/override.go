@@ -15,7 +15,7 @@ type Override struct {
 	File    string `json:"file,omitempty" doc:"the value in the file, of a change"`
 	Running string `json:"running,omitempty" doc:"the value in the director, of a change"`
 	// Reason says why the override was dropped. It is empty for one that holds.
-	Reason string `json:"reason,omitempty" example:"the file has changed: 5"`
+	Reason string `json:"reason,omitempty" example:"the file has changed it"`
 }
 
 // String returns the override as in "real server 10.1.0.11:80 of web: weight 1 -> 5".

@@ -54,6 +54,9 @@ func (r *Running) ResetOverrides(ctx context.Context, of OverrideTarget) (Plan, 
 		return Plan{}, err
 	}
 	defer r.turn.End()
+	if of.Service == "" && of.Server != "" {
+		return Plan{}, &ValueError{"server", "name its service as well"}
+	}
 	if of.Service == "" {
 		return r.replaceAll(r.base, r.base)
 	}
@@ -77,7 +80,9 @@ func (r *Running) resetService(of OverrideTarget) (Plan, error) {
 		if err != nil {
 			return Plan{}, err
 		}
-		next = withServerOf(file, running, server)
+		if next, err = withServerOf(file, running, server); err != nil {
+			return Plan{}, err
+		}
 	}
 	return r.change(running, next, place)
 }
@@ -100,22 +105,25 @@ func (r *Running) bothOf(name string) (file, running *config.Service, place int,
 }
 
 // withServerOf returns the running service with one real server as it is in the file.
-func withServerOf(file, running *config.Service, server netip.AddrPort) *config.Service {
-	next := *running
-	next.RealServers = slices.DeleteFunc(slices.Clone(running.RealServers),
-		func(rs config.RealServer) bool { return rs.Address == server })
-	i := slices.IndexFunc(file.RealServers,
-		func(rs config.RealServer) bool { return rs.Address == server })
-	if i < 0 {
-		return &next
+func withServerOf(
+	file, running *config.Service, server netip.AddrPort,
+) (*config.Service, error) {
+	is := func(rs config.RealServer) bool { return rs.Address == server }
+	i, where := slices.IndexFunc(file.RealServers, is), slices.IndexFunc(running.RealServers, is)
+	if i < 0 && where < 0 {
+		return nil, NotFoundError(fmt.Sprintf("service %q has no real server %s, nor has it in the file",
+			running.Name, server))
 	}
-	where := slices.IndexFunc(running.RealServers,
-		func(rs config.RealServer) bool { return rs.Address == server })
+	next := *running
+	next.RealServers = slices.DeleteFunc(slices.Clone(running.RealServers), is)
+	if i < 0 {
+		return &next, nil
+	}
 	if where < 0 {
 		where = min(i, len(next.RealServers))
 	}
 	next.RealServers = slices.Insert(next.RealServers, where, file.RealServers[i])
-	return &next
+	return &next, nil
 }
 
 // inFile returns the service with an ID as the file has it, or nil. The caller has the turn.

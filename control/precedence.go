@@ -1,7 +1,5 @@
 package control
 
-import "fmt"
-
 // Precedence says which value holds when a file is applied and a setting has an override.
 type Precedence string
 
@@ -15,12 +13,3 @@ const (
 	// DropOverrides: the file wins over every override.
 	DropOverrides Precedence = "drop"
 )
-
-// ParsePrecedence is the inverse of the conversion to a string.
-func ParsePrecedence(text string) (Precedence, error) {
-	switch p := Precedence(text); p {
-	case FileIfChanged, KeepOverrides, DropOverrides:
-		return p, nil
-	}
-	return "", &ValueError{"overrides", fmt.Sprintf("invalid value %q: write keep or drop", text)}
-}

@@ -34,6 +34,7 @@ type Running struct {
 	engine *engine.Engine
 	drains *drains
 	state  *State // keeps what is done live; nil without a state folder. Set before any change
+	unkept error  // why there is no state folder, though one is wanted
 	boot   uint32 // distinguishes this run's revisions from those of other runs
 
 	// turn belongs to the change that is being made, from its checks to its end. Readers never wait
@@ -216,6 +217,7 @@ func (r *Running) Apply(
 	plan.Kept, plan.Dropped = m.kept, m.dropped
 	if err == nil {
 		r.noteFile(next)
+		r.logDropped(m.dropped)
 	}
 	return plan, err
 }
@@ -257,7 +259,7 @@ func (r *Running) applyLive(old, next *config.Config) (Plan, error) {
 func (r *Running) replaceAll(next, base *config.Config) (Plan, error) {
 	old := r.now()
 	plan, err := r.replace(next, base)
-	if err == nil && (!plan.Empty() || len(overridesOf(old.file, base)) > 0) {
+	if err == nil && !plan.Empty() {
 		after := r.now()
 		r.remember(undo{whole: &old, wholeAfter: &after})
 	}

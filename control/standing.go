@@ -24,23 +24,32 @@ func (r *Running) standing() standing {
 	s := standing{revision: r.revision, applied: r.applied}
 	base := r.base
 	r.mu.Unlock()
-	s.overrides, s.hash = r.CountOverrides(), hashOf(base)
+	s.overrides, s.hash = r.CountOverrides(), r.hashOf(base)
 	s.stateFailed = r.StateProblem() != ""
 	return s
 }
 
-// hashOf returns 48 bits of the SHA-256 of a file's text.
-func hashOf(c *config.Config) float64 {
-	sum := sha256.Sum256([]byte(c.Text))
-	return float64(binary.BigEndian.Uint64(sum[:8]) >> 16)
+// hashOf returns 48 bits of the SHA-256 of a file's text. It computes them once a file.
+func (r *Running) hashOf(c *config.Config) float64 {
+	m := &r.counted
+	m.Lock()
+	defer m.Unlock()
+	if m.hashed != c {
+		sum := sha256.Sum256([]byte(c.Text))
+		m.hashed, m.hash = c, float64(binary.BigEndian.Uint64(sum[:8])>>16)
+	}
+	return m.hash
 }
 
-// overrideCount remembers the number of overrides of one revision over one file.
+// overrideCount remembers the number of overrides of one revision over one file, and the hash of
+// one file.
 type overrideCount struct {
 	sync.Mutex
 	base     *config.Config
 	revision uint64
 	n        int
+	hashed   *config.Config
+	hash     float64
 }
 
 // CountOverrides returns the number of overrides. It counts them once a revision.

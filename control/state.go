@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -28,7 +29,9 @@ type State struct {
 	lock   *os.File
 	log    *slog.Logger
 
-	mu      sync.Mutex // held while the file is written
+	writing sync.Mutex // held while the file is written, which takes a disk's time
+
+	mu      sync.Mutex // guards problem; held for moments only
 	problem error      // why the last write failed
 }
 
@@ -39,8 +42,11 @@ const (
 	stateVersion = 1
 )
 
-// OpenState takes a folder for this process, and creates it if needed. It returns an error if
-// another process has it.
+// ErrStateTaken says that another process has a state folder.
+var ErrStateTaken = errors.New("it belongs to another director that runs")
+
+// OpenState takes a folder for this process, and creates it if needed. The error is ErrStateTaken
+// if another process has it.
 func OpenState(folder string, log *slog.Logger) (*State, error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, fmt.Errorf("create the state folder: %w; name another one in director.state", err)
@@ -50,8 +56,9 @@ func OpenState(folder string, log *slog.Logger) (*State, error) {
 		return nil, fmt.Errorf("use the state folder: %w; name another one in director.state", err)
 	}
 	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		return nil, errors.Join(fmt.Errorf("the state folder %s belongs to another director that runs: "+
-			"name another one in director.state", folder), lock.Close())
+		err = fmt.Errorf("use the state folder %s: %w: name another one in director.state", folder,
+			ErrStateTaken)
+		return nil, errors.Join(err, lock.Close())
 	}
 	s := &State{folder: folder, lock: lock, log: log}
 	return s, s.removeParts()
@@ -59,9 +66,11 @@ func OpenState(folder string, log *slog.Logger) (*State, error) {
 
 // removeParts removes what was being written when an earlier process ended.
 func (s *State) removeParts() error {
-	parts, err := filepath.Glob(filepath.Join(s.folder, "."+stateName+"*"))
-	for _, part := range parts {
-		err = errors.Join(err, os.Remove(part))
+	all, err := os.ReadDir(s.folder)
+	for _, entry := range all {
+		if strings.HasPrefix(entry.Name(), "."+stateName) {
+			err = errors.Join(err, os.Remove(filepath.Join(s.folder, entry.Name())))
+		}
 	}
 	return err
 }
@@ -80,10 +89,13 @@ func (s *State) file() string { return filepath.Join(s.folder, stateName) }
 
 // write replaces the file by what content returns when it is called.
 func (s *State) write(content func() *stored) error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	err := s.replace(content())
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.problem = s.replace(content())
-	return s.problem
+	s.problem = err
+	return err
 }
 
 func (s *State) replace(content *stored) error {

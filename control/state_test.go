@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -12,6 +13,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 	"pgregory.net/rapid"
@@ -128,6 +130,15 @@ func TestStateOnAFullDisk(t *testing.T) {
 		!strings.Contains(plan.Warnings[0], syscall.ENOSPC.Error()) {
 		t.Errorf("%+v, %v", plan, err)
 	}
+	other := ServerID{"web", "10.0.0.12:8080"}
+	d, err := r.Drain(t.Context(), other, DrainRequest{DeadlineSeconds: 1000})
+	if err != nil || !strings.Contains(d.Problem, syscall.ENOSPC.Error()) {
+		t.Errorf("%+v, %v", d, err)
+	}
+	back := 2
+	if _, err := r.ChangeRealServer(t.Context(), other, RealServerChange{Weight: &back}); err != nil {
+		t.Error(err)
+	}
 	if !strings.Contains(r.StateProblem(), syscall.ENOSPC.Error()) || !r.standing().stateFailed {
 		t.Errorf("the problem is %q", r.StateProblem())
 	}
@@ -150,7 +161,7 @@ func TestStateBelongsToOneDirector(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenState(folder, log); err == nil || !strings.Contains(err.Error(), "another director") {
+	if _, err := OpenState(folder, log); !errors.Is(err, ErrStateTaken) {
 		t.Errorf("a second director has it: %v", err)
 	}
 	// What a process left that ended while it was writing.
@@ -213,6 +224,77 @@ func TestAdministratorsAtOnce(t *testing.T) {
 	again := s.Restore(parsePlanned(t, planned))
 	if got := list(overridesOf(parsePlanned(t, planned), again.Config)); got != want {
 		t.Errorf("restored\n%swant\n%s", got, want)
+	}
+}
+
+// TestDroppedOverridesAreLogged: nobody reads the plan of a reload on SIGHUP.
+func TestDroppedOverridesAreLogged(t *testing.T) {
+	r := newTestRunning(t, parsePlanned(t, planned))
+	var log strings.Builder
+	r.Log = slog.New(slog.NewTextHandler(&log, nil))
+	id := ServerID{"web", "10.0.0.11:8080"}
+	if _, err := r.ChangeRealServer(t.Context(), id, weightOf("4")); err != nil {
+		t.Fatal(err)
+	}
+	next := parsePlanned(t, strings.Replace(planned, "weight = 1", "weight = 6", 1))
+	plan, err := r.Apply(t.Context(), next, Application{})
+	if err != nil || len(plan.Dropped) != 1 {
+		t.Fatalf("%+v, %v", plan, err)
+	}
+	if !strings.Contains(log.String(), plan.Dropped[0].String()) {
+		t.Errorf("the log is\n%s", log.String())
+	}
+}
+
+// TestResetNeedsItsService: a real server without its service does not stand for everything.
+func TestResetNeedsItsService(t *testing.T) {
+	r := newTestRunning(t, parsePlanned(t, planned))
+	id := ServerID{"web", "10.0.0.11:8080"}
+	if _, err := r.ChangeRealServer(t.Context(), id, weightOf("4")); err != nil {
+		t.Fatal(err)
+	}
+	_, err := r.ResetOverrides(t.Context(), OverrideTarget{Server: id.Server})
+	if _, is := errors.AsType[*ValueError](err); !is || r.CountOverrides() != 1 {
+		t.Errorf("%v, %d overrides are left", err, r.CountOverrides())
+	}
+}
+
+// TestStateProblemDoesNotWait: status and metrics do not wait for a slow disk.
+func TestStateProblemDoesNotWait(t *testing.T) {
+	r, s := kept(t, t.TempDir(), parsePlanned(t, planned))
+	defer s.Close()
+	err := s.write(func() *stored {
+		read := make(chan string)
+		go func() { read <- r.StateProblem() }()
+		select {
+		case problem := <-read:
+			if problem != "" {
+				t.Error(problem)
+			}
+		case <-time.After(10 * time.Second):
+			t.Error("it waits for the file")
+		}
+		return r.stored()
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// TestStateFolderOfAnyName: what a folder's name has is no pattern.
+func TestStateFolderOfAnyName(t *testing.T) {
+	folder := filepath.Join(t.TempDir(), "site [a")
+	part := filepath.Join(folder, "."+stateName+"12345")
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(part, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, s := kept(t, folder, parsePlanned(t, planned))
+	defer s.Close()
+	if _, err := os.Stat(part); !os.IsNotExist(err) {
+		t.Errorf("the part is still there: %v", err)
 	}
 }
 

@@ -109,7 +109,11 @@ func (r *Running) Keep(s *State, back Restored) {
 	r.state = s
 }
 
-// ResumeDrains goes on with the drains that a folder kept. Call it once, after Keep.
+// NoteUnkept notes why nothing that is done live is kept. Call it before any change.
+func (r *Running) NoteUnkept(why error) { r.unkept = why }
+
+// ResumeDrains goes on with the drains that a folder kept, and has the folder forget what was not
+// restored: a later start would not know that the file was against it. Call it once, after Keep.
 func (r *Running) ResumeDrains(back Restored) {
 	for _, d := range back.drains {
 		id := ServerID{d.Service, d.RealServer}
@@ -120,6 +124,7 @@ func (r *Running) ResumeDrains(back Restored) {
 		}
 		r.startDrain(id, d.Request, d.Deadline)
 	}
+	r.save() // also what a drain that ended meanwhile has written without those after it
 }
 
 // save keeps what is done live if there is a state folder. The change itself stays if it cannot be

@@ -2,6 +2,7 @@ package director
 
 import (
 	"cmp"
+	"errors"
 
 	"fulcrum/control"
 )
@@ -10,8 +11,9 @@ import (
 // It decides with which settings the engine starts. Without a folder it does nothing.
 type keeping struct {
 	*Director
-	state *control.State // nil without a folder
-	back  control.Restored
+	state  *control.State // nil without a folder
+	back   control.Restored
+	unkept error // why a folder cannot be used
 }
 
 func (k *keeping) Start() (err error) {
@@ -19,8 +21,12 @@ func (k *keeping) Start() (err error) {
 	if folder == "" {
 		return nil
 	}
-	if k.state, err = control.OpenState(folder, k.cfg.Log); err != nil {
+	if k.state, err = control.OpenState(folder, k.cfg.Log); errors.Is(err, control.ErrStateTaken) {
 		return err
+	} else if err != nil {
+		k.unkept = err
+		k.cfg.Log.Warn("what is done live will not be kept", "reason", err)
+		return nil
 	}
 	k.back = k.state.Restore(k.cfg.Config)
 	k.settings = control.EngineSettings(k.back.Config)
@@ -36,6 +42,7 @@ func (k *keeping) Stop() error {
 
 // resume lets the running configuration go on where an earlier process ended.
 func (k *keeping) resume(r *control.Running) {
+	r.NoteUnkept(k.unkept)
 	if k.state != nil {
 		r.Keep(k.state, k.back)
 	}

@@ -247,14 +247,27 @@ func newApplyCommand() *cobra.Command {
 	k := newKeeping(c)
 	save := c.Flags().Bool("save", false, "also write it to the director's file, as config save does")
 	c.RunE = func(c *cobra.Command, args []string) error {
+		o := saveOptions{where: a.where}
+		if *save {
+			if err := o.ready(c, args[0]); err != nil {
+				return err
+			}
+		}
 		_, err := sendFile(a, c, k, "apply", args[0])
 		if err == nil && *save {
-			o := saveOptions{where: a.where}
-			err = o.save(c)
+			err = o.save(c, a.notes(c))
 		}
 		return err
 	}
 	return c
+}
+
+// notes returns where to say what is not the answer: JSON has standard output for itself.
+func (a *asking) notes(c *cobra.Command) io.Writer {
+	if a.output == "json" {
+		return c.ErrOrStderr()
+	}
+	return c.OutOrStdout()
 }
 
 // keeping holds the flags that say what becomes of overrides when a file is applied.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 
@@ -113,7 +114,7 @@ func newConfigSaveCommand() *cobra.Command {
 		if o.to != "" {
 			return o.copy(c)
 		}
-		return o.save(c)
+		return o.save(c, c.OutOrStdout())
 	}
 	return c
 }
@@ -132,27 +133,46 @@ func (o *saveOptions) copy(c *cobra.Command) error {
 	return err
 }
 
-// save writes the running configuration to the director's file and tells the director. If another
-// change comes first, it starts again.
-func (o *saveOptions) save(c *cobra.Command) error {
+// errElsewhere says that the director's file cannot be written from here.
+var errElsewhere = &exitError{code: 2, err: errors.New("the director's file is on another machine: " +
+	"run this there, or write a file of this one with fulcrum config save --to")}
+
+// ready returns an error if save could not write the director's file after a file was applied.
+func (o *saveOptions) ready(c *cobra.Command, applied string) error {
 	if o.remote != "" {
-		return &exitError{code: 2, err: errors.New("the director's file is on another machine: " +
-			"run this there, or give a file of this one with --to")}
+		return errElsewhere
+	}
+	f, err := o.runningFile(c.Context())
+	if err != nil || fullPath(applied) == f.File {
+		return err
+	}
+	_, err = o.onDisk(&f, "")
+	return err
+}
+
+// save writes the running configuration to the director's file, tells the director, and says so to
+// out. If another change comes first, it starts again.
+func (o *saveOptions) save(c *cobra.Command, out io.Writer) error {
+	if o.remote != "" {
+		return errElsewhere
 	}
 	client, err := o.client()
 	if err != nil {
 		return err
 	}
-	written := ""
+	written, done := "", ", which has it all already"
 	for range mostTries {
 		f, err := o.runningFile(c.Context())
 		if err != nil {
 			return err
 		}
-		if err := o.write(&f, written); err != nil {
+		wrote, err := o.write(&f, written)
+		if err != nil {
 			return err
 		}
-		written = f.Text
+		if wrote {
+			written, done = f.Text, "; the old one is "+oldName(f.File)
+		}
 		switch overtaken, err := client.Saved(c.Context(), &f); {
 		case overtaken:
 			continue
@@ -160,29 +180,40 @@ func (o *saveOptions) save(c *cobra.Command) error {
 			return fmt.Errorf("%s is written, but the director does not take it: %w", f.File, err)
 		}
 		noteComments(c, &f)
-		_, err = fmt.Fprintf(c.OutOrStdout(), "saved to %s; the old one is %s\n", f.File, oldName(f.File))
+		_, err = fmt.Fprintf(out, "saved to %s%s\n", f.File, done)
 		return err
 	}
 	return fmt.Errorf("save the configuration: other changes came first %d times", mostTries)
 }
 
 // write writes the configuration to the director's file, which must have what the director read or
-// what this command has written, and keeps the old file.
-func (o *saveOptions) write(f *api.ConfigFile, written string) error {
-	disk, err := os.ReadFile(f.File)
+// what this command has written, and keeps the old file. It leaves a file alone that has it all.
+func (o *saveOptions) write(f *api.ConfigFile, written string) (wrote bool, err error) {
+	disk, err := o.onDisk(f, written)
+	if err != nil || disk == f.Text {
+		return false, err
+	}
+	if disk != written || written == "" {
+		if err := writeOver(oldName(f.File), []byte(disk)); err != nil {
+			return false, fmt.Errorf("keep the old file: %w", err)
+		}
+	}
+	return true, writeOver(f.File, []byte(f.Text))
+}
+
+// onDisk returns the content of the director's file, which must be what the director read or what
+// this command has written.
+func (o *saveOptions) onDisk(f *api.ConfigFile, written string) (string, error) {
+	data, err := os.ReadFile(f.File)
 	if err != nil {
-		return fmt.Errorf("read the director's file: %w", err)
+		return "", fmt.Errorf("read the director's file: %w", err)
 	}
-	if text := string(disk); text == written && written != "" {
-		return writeOver(f.File, []byte(f.Text))
-	} else if text != f.FileRead && !o.force {
-		return fmt.Errorf("%s was changed since the director read it: apply it first "+
-			"(fulcrum apply %s), or overwrite it with --force", f.File, f.File)
+	disk := string(data)
+	if disk == f.FileRead || disk == written && written != "" || o.force {
+		return disk, nil
 	}
-	if err := writeOver(oldName(f.File), disk); err != nil {
-		return fmt.Errorf("keep the old file: %w", err)
-	}
-	return writeOver(f.File, []byte(f.Text))
+	return "", fmt.Errorf("%s was changed since the director read it: apply it first "+
+		"(fulcrum apply %s), or overwrite it with fulcrum config save --force", f.File, f.File)
 }
 
 // oldName returns the name under which a file's earlier content is kept.

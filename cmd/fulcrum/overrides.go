@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -44,6 +46,9 @@ func newResetCommand() *cobra.Command {
 	a := newAsking(c)
 	c.ValidArgsFunction = a.completeServer
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if slices.Contains(args, "") { // as from a script's empty variable: not everything is meant
+			return &exitError{code: 2, err: errors.New("a name is empty: without any, all is reset")}
+		}
 		args = append(args, "", "")
 		return a.reset(c, args[0], args[1], true)
 	}

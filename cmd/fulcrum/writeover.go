@@ -33,10 +33,23 @@ func writeOver(file string, data []byte) error {
 	if err == nil {
 		err = t.CloseAtomicallyReplace()
 	}
+	if err == nil {
+		err = syncFolder(filepath.Dir(target))
+	}
 	if err != nil {
 		return fmt.Errorf("write %s: %w", file, err)
 	}
 	return nil
+}
+
+// syncFolder makes a file's new name last over a loss of power. A state folder forgets the overrides
+// that were saved to the file, so the file must not go back.
+func syncFolder(folder string) error {
+	f, err := os.Open(folder)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Sync(), f.Close())
 }
 
 // keepOwner gives a new file the owner of the one that it replaces, if there is one.
