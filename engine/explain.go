@@ -34,6 +34,7 @@ type Explanation struct {
 	// Valid if a service claims the packet.
 	Service    *ExplainedService
 	RealServer netip.AddrPort
+	Kept       bool          // the client's template decided on the real server, not the scheduler
 	Session    *SessionState // nil for a packet that would begin a session
 	Replaces   bool          // the packet would end its session and begin another
 
@@ -212,6 +213,7 @@ func (w *Worker) explainDecision(q *Question, x *Explanation, a *arrival) {
 		return
 	}
 	x.serve(w.snap, d.server)
+	x.Kept = d.kept
 	_, _, routed := w.snap.routes.next(d.server.address)
 	switch {
 	case x.Verdict != Taken:

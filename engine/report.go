@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"fulcrum/packet"
+	"fulcrum/persist"
 	"fulcrum/ports"
 )
 
@@ -16,6 +17,8 @@ type Report struct {
 	Services []ServiceReport
 	Workers  []WorkerReport
 	Sessions int // of all real servers
+	// Templates are those of persistent services.
+	Templates persist.Stats
 	// LocalAddresses are those of all services, sorted.
 	LocalAddresses []LocalAddressReport
 }
@@ -56,6 +59,7 @@ type RealServerReport struct {
 	Address          netip.AddrPort
 	Weight           int32
 	Active, Inactive int32
+	Templates        int // that send clients to it
 	Traffic
 	Locals []LocalUse // in the order of the configuration; none in modes without local addresses
 }
@@ -83,6 +87,7 @@ func (e *Engine) Report() Report {
 		}
 	}
 	r.LocalAddresses = e.localAddresses()
+	r.Templates = e.templates.Stats()
 	for _, s := range snap.servers {
 		r.Sessions += int(s.load.Total())
 	}
@@ -153,7 +158,8 @@ func (e *Engine) reportService(live *liveService) (r ServiceReport, ok bool) {
 		r.RealServers = append(r.RealServers, RealServerReport{
 			Address: rs.Address, Weight: rs.Weight,
 			Active: load.Active(), Inactive: load.Inactive(), Traffic: e.countedBy(id),
-			Locals: e.registry.localUses(live, e.registry.live[id]),
+			Templates: e.templates.Of(id),
+			Locals:    e.registry.localUses(live, e.registry.live[id]),
 		})
 	}
 	return r, true

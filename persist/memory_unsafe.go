@@ -67,6 +67,6 @@ func (t *Table) Close() error {
 		return nil
 	}
 	memory := t.memory
-	t.memory = nil
+	t.memory, t.counts = nil, nil
 	return unix.Munmap(memory)
 }

@@ -201,5 +201,11 @@ func (t *Table) Stats() Stats {
 	return n
 }
 
-// Of returns the number of templates for the real servers that had an ID. It takes no lock.
-func (t *Table) Of(id uint32) int { return int(t.counts[id].Load()) }
+// Of returns the number of templates for the real servers that had an ID; 0 after Close. It takes
+// no lock.
+func (t *Table) Of(id uint32) int {
+	if t.counts == nil {
+		return 0
+	}
+	return int(t.counts[id].Load())
+}
