@@ -37,6 +37,7 @@ type Explanation struct {
 	Mode       string            `json:"mode,omitempty"`
 	Scheduler  string            `json:"scheduler,omitempty"`
 	RealServer string            `json:"real_server,omitempty"`
+	Template   bool              `json:"template,omitempty"` // the client's template names the real server
 	Session    *ExplainedSession `json:"session,omitempty"`  // nil if the packet would begin one
 	Replaces   bool              `json:"replaces,omitempty"` // ends a session and begins another
 	Routed     bool              `json:"routed,omitempty"`   // without service, by route_unmatched
@@ -136,7 +137,7 @@ func newExplanation(c *config.Config, packet string, e *engine.Explanation) Expl
 	x := Explanation{
 		Packet: packet, PortIn: c.Ports[e.Port].Name, Worker: e.Worker,
 		Forwarded: e.Verdict == engine.Taken, Replaces: e.Replaces, Answer: e.Answer.String(),
-		Routed: e.Routed,
+		Routed: e.Routed, Template: e.Kept,
 	}
 	if !x.Forwarded {
 		x.Reason, x.Meaning, x.Remedy = e.Verdict.String(), e.Verdict.Meaning(), e.Verdict.Remedy()
@@ -186,7 +187,10 @@ func (x *Explanation) WriteText(w io.Writer) {
 		line("service", "%s (%s, %s)", x.Service, x.Mode, x.Scheduler)
 	}
 	x.writeSession(line)
-	if x.RealServer != "" {
+	switch {
+	case x.Template:
+		line("real server", "%s, by the client's persistence template", x.RealServer)
+	case x.RealServer != "":
 		line("real server", "%s", x.RealServer)
 	}
 	if d := x.Leaves; d != nil {

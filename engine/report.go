@@ -18,10 +18,13 @@ type Report struct {
 	Workers  []WorkerReport
 	Sessions int // of all real servers
 	// Templates are those of persistent services.
-	Templates persist.Stats
+	Templates TemplateStats
 	// LocalAddresses are those of all services, sorted.
 	LocalAddresses []LocalAddressReport
 }
+
+// TemplateStats are figures of the table of templates.
+type TemplateStats = persist.Stats
 
 // WorkerReport is a worker's part of a Report.
 type WorkerReport struct {

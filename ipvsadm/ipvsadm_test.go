@@ -124,8 +124,18 @@ func TestCommandLines(t *testing.T) {
 		"-K":                                                "unknown option",
 		"frob":                                              "unknown option",
 		"-A -f 1":                                           "firewall marks",
-		"-A -t 10.0.0.100:80 -p 300":                        "persistence",
-		"-A -t 10.0.0.100:80 -M 255.0.0.0":                  "persistence",
+		"-A -t 10.0.0.100:80 -p 300":                        "ok",
+		"-A -t 10.0.0.100:80 -p":                            "ok",
+		"-A -p -t 10.0.0.100:80":                            "ok",
+		"-A -t 10.0.0.100:80 -p600 -M 255.0.0.0":            "ok",
+		"-A -t 10.0.0.100:80 --persistent=600":              "ok",
+		"-A -t [fd00::100]:80 -p -M 64":                     "ok",
+		"-A -t 10.0.0.100:80 -p 0":                          "invalid persistence timeout \"0\"",
+		"-A -t 10.0.0.100:80 -p x":                          "invalid persistence timeout \"x\"",
+		"-A -t 10.0.0.100:80 -p -M 255.0.255.0":             "illegal virtual server persistent mask specified",
+		"-A -t 10.0.0.100:80 -p -M 24":                      "illegal virtual server persistent mask specified",
+		"-A -t [fd00::100]:80 -p -M 129":                    "illegal ipv6 netmask specified",
+		"-a -t 10.0.0.100:80 -r 10.1.0.11 -p 5":             "takes no persistence timeout",
 		"-A -t 10.0.0.100:80 -b sh-port":                    "incompatible scheduler flag `sh-port': it is one of sh, not of wlc",
 		"-A -t 10.0.0.100:80 -s mh -b sh-port":              "incompatible scheduler flag `sh-port': it is one of sh, not of mh",
 		"-A -t 10.0.0.100:80 -s sh -b sh-port,sh-hash":      "invalid scheduler flag `sh-hash'",
@@ -195,9 +205,9 @@ func TestAllPorts(t *testing.T) {
 		for line, want := range map[string]string{
 			"-A -t %s":                "Zero port specified for non-persistent service",
 			"-E -t %s -s rr":          "Zero port specified for non-persistent service",
-			"-A -t %s -p 600":         "services of all ports (port 0) need persistence, and there is none yet",
+			"-A -t %s -p 600":         "there are no services of all ports (port 0) yet",
 			"-A -t %s -s rr -p":       "services of all ports",
-			"-A -p 600 -t %s":         "there is no persistence yet",
+			"-A -p 600 -t %s":         "services of all ports",
 			"-a -t %s -r 10.0.0.11:0": "No such service: tcp 10.0.0.100:0",
 			"-d -t %s -r 10.0.0.11":   "No such service: tcp 10.0.0.100:0",
 			"-D -t %s":                "No such service: tcp 10.0.0.100:0",
@@ -257,7 +267,7 @@ func TestRecordedRefusals(t *testing.T) {
 	for file, want := range map[string]string{
 		"dpvs": "line 2: -b: not supported by Fulcrum: DPVS's mode fullnat is --fullnat",
 		"port-0": "line 1: -p: not supported by Fulcrum: " +
-			"services of all ports (port 0) need persistence",
+			"there are no services of all ports (port 0) yet",
 	} {
 		text, err := os.ReadFile("testdata/refused/" + file + ".rules")
 		if err != nil {
