@@ -445,6 +445,66 @@ func TestSchedulerFlags(t *testing.T) {
 	}
 }
 
+// Persistence is saved as ipvsadm does it, and restored from that.
+func TestPersistence(t *testing.T) {
+	for line, want := range map[string]string{
+		"-t 10.0.0.100:80 -s rr -p":                       "-A -t 10.0.0.100:80 -s rr -p 300",
+		"-t 10.0.0.100:80 -s rr -p 50 -M 255.255.255.255": "-A -t 10.0.0.100:80 -s rr -p 50",
+		"-t 10.0.0.100:80 -s rr -p50 -M 255.255.255.0":    "-A -t 10.0.0.100:80 -s rr -p 50 -M 255.255.255.0",
+		"-t 10.0.0.100:80 -s rr -p -M 128.0.0.0":          "-A -t 10.0.0.100:80 -s rr -p 300 -M 128.0.0.0",
+	} {
+		c, err := restored(t, "-A "+line)
+		if err != nil {
+			t.Errorf("%s: %v", line, err)
+			continue
+		}
+		rules := saved(t, c)
+		if rules != want+"\n" {
+			t.Errorf("%s: saved as\n%s", line, rules)
+		}
+		if again, err := restored(t, rules); err != nil || saved(t, again) != rules {
+			t.Errorf("%s: %v, or not the same when restored", rules, err)
+		}
+	}
+	c, err := restored(t, "-A -t 10.0.0.100:80 -p 50\n-E -t 10.0.0.100:80")
+	if err != nil || saved(t, c) != "-A -t 10.0.0.100:80 -s wlc\n" {
+		t.Errorf("%v: an edit without -p leaves it persistent", err)
+	}
+	if _, err := restored(t, "-A -t 10.0.0.100:80 -p 604801"); err == nil ||
+		!strings.Contains(err.Error(), "out of range; write a duration from 0s to 168h") {
+		t.Errorf("more than a week: %v", err)
+	}
+}
+
+// The texts behind the scheduler are those of ipvsadm's print_service_entry.
+func TestPersistenceIsListed(t *testing.T) {
+	for _, test := range []struct {
+		vip  string
+		mask int
+		want string
+	}{
+		{"10.0.0.100:80", 32, "persistent 330"},
+		{"10.0.0.100:80", 20, "persistent 330 mask 255.255.240.0"},
+		{"[fd00::100]:80", 128, "persistent 330"},
+		{"[fd00::100]:80", 64, "persistent 330 mask 64"},
+	} {
+		services := []Service{{
+			ID:        lvs.ServiceID{Protocol: lvs.TCP, Address: at(test.vip)},
+			Scheduler: "rr", Persistence: 330 * time.Second, Mask: test.mask, Mode: lvs.DR,
+			Servers: []Server{{Address: at("10.1.0.11:80"), Weight: 1, Persistent: 7, Active: 2}},
+		}}
+		got, err := listed(t, "-Ln", services)
+		if err != nil || !strings.Contains(got, "TCP  "+test.vip+" rr "+test.want+"\n") {
+			t.Errorf("%v: want %s in\n%s", err, test.want, got)
+		}
+		got, err = listed(t, "-Ln --persistent-conn", services)
+		const row = "  -> 10.1.0.11:80                 1         7           2          0         \n"
+		if err != nil || !strings.HasSuffix(got, row) {
+			t.Errorf("%v:\n%s", err, got)
+		}
+	}
+}
+
 // at parses an address and a port.
 func at(text string) netip.AddrPort { return netip.MustParseAddrPort(text) }
 
