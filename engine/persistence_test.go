@@ -151,3 +151,23 @@ func TestNoAllocsForPersistence(t *testing.T) {
 		})
 	}
 }
+
+// Packets of one burst see what those before them did.
+func TestPersistenceInABurst(t *testing.T) {
+	s := twoArm
+	b := newBed(t, s, s.serving(s.web(modes.DR, 3).kept()))
+	var burst []pkt
+	for i := range 9 {
+		burst = append(burst, tcp("192.168.5.9:"+string(rune('1'+i))+"000", webVIP, "S"))
+	}
+	b.fromClient(burst...)
+	got := collect(b.ports[s.back])
+	for i := range got {
+		if packet.Ethernet(got[i]).Dst() != packet.Ethernet(got[0]).Dst() {
+			t.Errorf("packet %d goes elsewhere than the first", i)
+		}
+	}
+	if n := b.engine.Report().Templates.Templates; len(got) != 9 || n != 1 {
+		t.Errorf("%d packets, %d templates", len(got), n)
+	}
+}
