@@ -37,7 +37,7 @@ type Explanation struct {
 	Mode       string            `json:"mode,omitempty"`
 	Scheduler  string            `json:"scheduler,omitempty"`
 	RealServer string            `json:"real_server,omitempty"`
-	Template   bool              `json:"template,omitempty"` // the client's template names the real server
+	Template   bool              `json:"template,omitempty"` // decided on the real server
 	Session    *ExplainedSession `json:"session,omitempty"`  // nil if the packet would begin one
 	Replaces   bool              `json:"replaces,omitempty"` // ends a session and begins another
 	Routed     bool              `json:"routed,omitempty"`   // without service, by route_unmatched

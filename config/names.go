@@ -68,8 +68,8 @@ func ParseScheduler(name string) (lvs.Scheduler, error) {
 	return s, schedulers.check("service.scheduler", name)
 }
 
-// ParsePersistence parses a service's persistence in the file's notation, such as "5m". Its error is
-// always of type Problems.
+// ParsePersistence parses a service's persistence in the file's notation, such as "5m". Its error
+// is always of type Problems.
 func ParsePersistence(text string) (time.Duration, error) {
 	doc := &document{name: "request"}
 	d := value{doc: doc, key: "service.persistence", raw: text}.duration(0, 0, mostTimeout)

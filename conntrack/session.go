@@ -45,7 +45,7 @@ type Session struct {
 	NextHop    uint16   // number of the neighbour towards the client
 	Generation uint16   // counts the sessions that this record has held
 	RouteEpoch uint32   // epoch of the routes that gave NextHop
-	Template   uint32   // place of its persistence template, 0 is none; in a free record, the next free slot
+	Template   uint32   // its persistence template's place; in a free record, the next free slot
 	Life       uint32   // of the template: tells it from others in that place
 }
 

@@ -192,7 +192,8 @@ func newRandom(seed uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, seed))
 }
 
-// Close frees the session tables, the templates and the counters of real servers. All workers must have stopped.
+// Close frees the session tables, the templates and the counters of real servers. All workers must
+// have stopped.
 func (e *Engine) Close() error {
 	e.registry.mu.Lock() // a reader may be reading the counters
 	defer e.registry.mu.Unlock()

@@ -28,7 +28,7 @@ const (
 // option is an option of ipvsadm.
 type option struct {
 	takes    bool                             // whether it takes an argument
-	may      bool                             // whether it takes the next word unless that is an option
+	may      bool                             // takes the next word unless that is an option
 	operates Operation                        // the operation that it selects, or 0
 	gives    part                             // what it gives the command, or 0
 	absent   string                           // why Fulcrum does not support it, or ""

@@ -26,8 +26,8 @@ func persistenceTimeout(c *Command, v string) error {
 
 func persistenceMask(c *Command, v string) error { c.Mask = v; return nil }
 
-// maskBits returns the prefix length of the command's netmask: an address for IPv4, and a number for
-// IPv6. Its errors begin with ipvsadm's words.
+// maskBits returns the prefix length of the command's netmask: an address for IPv4, and a number
+// for IPv6. Its errors begin with ipvsadm's words.
 func (k *Command) maskBits() (int, error) {
 	whole := config.WholeMask(k.Service.Address)
 	if k.Mask == "" {
