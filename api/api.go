@@ -56,6 +56,7 @@ func NewHandler(r *control.Running, e *engine.Engine, m *control.Metrics) http.H
 	a.addDrains(h)
 	a.addOverrides(h)
 	a.addSessions(h)
+	a.addTemplates(h)
 	(&diagnosis{config: r.Config(), director: e}).addTo(mux)
 	describeDiagnosis(h)
 	mux.Handle("GET /metrics", NewMetricsHandler(m))

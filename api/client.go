@@ -254,21 +254,35 @@ func ServerPath(service, server string) string {
 // Sessions passes the sessions that match a query to take, one by one as they arrive. It stops at
 // the first error of take and returns it.
 func (c *Client) Sessions(ctx context.Context, query url.Values, take func(*Session) error) error {
-	response, err := c.Get(ctx, "sessions", query)
+	return listed(ctx, c, "sessions", query, take)
+}
+
+// Templates is Sessions for persistence templates.
+func (c *Client) Templates(
+	ctx context.Context, query url.Values, take func(*Template) error,
+) error {
+	return listed(ctx, c, "templates", query, take)
+}
+
+// listed passes the lines of a listing to take.
+func listed[T any](
+	ctx context.Context, c *Client, path string, query url.Values, take func(*T) error,
+) error {
+	response, err := c.Get(ctx, path, query)
 	if err != nil {
 		return err
 	}
 	defer response.Body.Close()
 	lines := json.NewDecoder(response.Body)
 	for {
-		var s Session
-		switch err := lines.Decode(&s); {
+		var line T
+		switch err := lines.Decode(&line); {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
 			return fmt.Errorf("the director aborted the listing: %w", err)
 		}
-		if err := take(&s); err != nil {
+		if err := take(&line); err != nil {
 			return err
 		}
 	}

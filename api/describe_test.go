@@ -21,7 +21,7 @@ const operationIDs = `add-real-server add-service announce apply cancel-drain ca
 change-real-server change-service drain end-capture explain get-config get-drain get-file get-report
 get-status
 list-changes list-drains list-drops list-neighbours list-overrides list-ports list-services
-list-sessions list-workers plan remove-real-server remove-service reset-overrides rollback
+list-sessions list-templates list-workers plan remove-real-server remove-service reset-overrides rollback
 zero-counters`
 
 // describedOperation is an operation of the API's own description.

@@ -37,6 +37,7 @@ type Explanation struct {
 	Mode       string `json:"mode,omitempty"`
 	Scheduler  string `json:"scheduler,omitempty"`
 	RealServer string `json:"real_server,omitempty"`
+	Template   bool   `json:"template,omitempty"` // the client's template names the real server
 	// ServerMode is that of the real server's new sessions.
 	ServerMode string            `json:"real_server_mode,omitempty"`
 	Session    *ExplainedSession `json:"session,omitempty"`  // nil if the packet would begin one
@@ -139,7 +140,7 @@ func newExplanation(c *config.Config, packet string, e *engine.Explanation) Expl
 	x := Explanation{
 		Packet: packet, PortIn: c.Ports[e.Port].Name, Worker: e.Worker,
 		Forwarded: e.Verdict == engine.Taken, Replaces: e.Replaces, Answer: e.Answer.String(),
-		Routed: e.Routed,
+		Routed: e.Routed, Template: e.Kept,
 	}
 	if !x.Forwarded {
 		x.Reason, x.Meaning, x.Remedy = e.Verdict.String(), e.Verdict.Meaning(), e.Verdict.Remedy()
@@ -189,7 +190,10 @@ func (x *Explanation) WriteText(w io.Writer) {
 		line("service", "%s (%s, %s)", x.Service, x.Mode, x.Scheduler)
 	}
 	x.writeSession(line)
-	if x.RealServer != "" {
+	switch {
+	case x.Template:
+		line("real server", "%s%s, by the client's persistence template", x.RealServer, x.ownMode())
+	case x.RealServer != "":
 		line("real server", "%s%s", x.RealServer, x.ownMode())
 	}
 	if d := x.Leaves; d != nil {

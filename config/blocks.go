@@ -168,6 +168,8 @@ func sessionSettings(s Session) []setting {
 		{"max", strconv.Itoa(s.Max), false},
 		{"max_v6", strconv.Itoa(s.MaxV6), false},
 		{"sloppy_tcp", strconv.FormatBool(s.SloppyTCP), false},
+		{"templates", strconv.Itoa(s.Templates), false},
+		{"expire_quiescent", strconv.FormatBool(s.ExpireQuiescent), false},
 		{"expire_nodest", strconv.FormatBool(s.ExpireNoDest), false},
 		{"reset_unknown", quote(string(s.ResetUnknown)), false},
 		{"route_unmatched", strconv.FormatBool(s.RouteUnmatched), false},
@@ -198,12 +200,22 @@ func serviceSettings(s Service) []setting {
 		{"mode", quote(s.Mode.String()), true},
 		{"scheduler", quote(s.Scheduler.String()), false},
 		{"scheduler_flags", list(quoted(s.Scheduler.FlagNames(s.SchedulerFlags))), false},
+		{"persistence", quote(short(s.Persistence)), false},
+		{"persistence_mask", maskValue(s), false},
 		{"mss", strconv.Itoa(s.MSS), false},
 		{"echo", strconv.FormatBool(s.Echo), false},
 		{"max_sessions", strconv.Itoa(s.MaxSessions), false},
 		{"announce", announceValue(s.Announce), false},
 		{"local_addresses", ranges(s.LocalAddresses), false},
 	}
+}
+
+// maskValue returns the mask of a service, or nothing if every client is a network of its own.
+func maskValue(s Service) string {
+	if s.PersistenceMask == 0 || s.PersistenceMask == WholeMask(s.Address) {
+		return ""
+	}
+	return strconv.Itoa(s.PersistenceMask)
 }
 
 func announceValue(a Announce) string {

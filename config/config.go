@@ -124,9 +124,10 @@ type Session struct {
 	MaxV6           int  // IPv6 sessions of the whole director; 0 if no service needs any
 	SloppyTCP       bool // any TCP packet except RST starts a session, not only SYN
 	RouteUnmatched  bool // what nat real servers send on their own account is routed
+	Templates       int  // persistence templates of the whole director
 	ExpireNoDest    bool // sessions end with their real server; SYNs leave one of weight 0
 	ResetUnknown    ResetUnknown
-	ExpireQuiescent bool // as above for weight 0 under persistence; always false: not built yet
+	ExpireQuiescent bool // clients of persistent services leave a real server of weight 0
 	Timeouts        Timeouts
 }
 
@@ -136,21 +137,24 @@ type Timeouts [lvs.NumStates]time.Duration
 
 // Service is one virtual service. Its ID is unique in a Config, and so is its name.
 type Service struct {
-	Name            string         // 1 to 63 letters, digits and . _ -
-	Address         netip.AddrPort // the VIP and its port
-	Protocol        lvs.Protocol
-	Mode            lvs.Mode
-	Scheduler       lvs.Scheduler
-	SchedulerFlags  lvs.SchedulerFlags
-	Persistence     time.Duration // always 0: not built yet
-	PersistenceMask int           // prefix length that groups clients, in bits; not built yet
-	OnePacket       bool          // UDP: schedule every datagram alone; always false: not built yet
-	MSS             int           // TCP: upper limit of the MSS of SYNs, in bytes; 0: none
-	Echo            bool          // the director answers pings to the VIP; otherwise real servers do
-	MaxSessions     int           // in the whole director; 0: no limit
-	Announce        Announce      // whether the service wants its VIP announced
-	LocalAddresses  []netip.Addr  // fullnat only: source addresses in file order, without duplicates
-	RealServers     []RealServer  // in file order
+	Name           string         // 1 to 63 letters, digits and . _ -
+	Address        netip.AddrPort // the VIP and its port
+	Protocol       lvs.Protocol
+	Mode           lvs.Mode
+	Scheduler      lvs.Scheduler
+	SchedulerFlags lvs.SchedulerFlags
+	// Persistence is how long a client stays with its real server after its last new session, in
+	// whole milliseconds; 0 is not at all. PersistenceMask is the prefix length, in bits, of the
+	// networks whose clients stay together: WholeMask, or less.
+	Persistence     time.Duration
+	PersistenceMask int
+	OnePacket       bool         // UDP: schedule every datagram alone; always false: not built yet
+	MSS             int          // TCP: upper limit of the MSS of SYNs, in bytes; 0: none
+	Echo            bool         // the director answers pings to the VIP; otherwise real servers do
+	MaxSessions     int          // in the whole director; 0: no limit
+	Announce        Announce     // whether the service wants its VIP announced
+	LocalAddresses  []netip.Addr // fullnat only: source addresses in file order, without duplicates
+	RealServers     []RealServer // in file order
 }
 
 // Announce says whether a service wants its VIP announced and answered for. A VIP that no

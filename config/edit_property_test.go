@@ -102,7 +102,7 @@ func (c *changes) addService(t *rapid.T) {
 	s := Service{
 		Name: "s-" + strings.ReplaceAll(address, ":", "-"), Address: netip.MustParseAddrPort(address),
 		Protocol: lvs.TCP, Mode: rapid.SampledFrom([]lvs.Mode{lvs.NAT, lvs.FullNAT}).Draw(t, "mode"),
-		Scheduler: lvs.DefaultScheduler, PersistenceMask: DefaultPersistenceMask, Echo: true,
+		Scheduler: lvs.DefaultScheduler, PersistenceMask: 32, Echo: true,
 	}
 	if slices.ContainsFunc(c.Services, func(other Service) bool { return other.ID() == s.ID() }) {
 		return

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+	"time"
 
 	"fulcrum/lvs"
 )
@@ -75,6 +76,17 @@ func ParseScheduler(name string) (lvs.Scheduler, error) {
 	name = cmp.Or(name, lvs.DefaultScheduler.String())
 	s, _ := lvs.ParseScheduler(name)
 	return s, schedulers.check("service.scheduler", name)
+}
+
+// ParsePersistence parses a service's persistence in the file's notation, such as "5m". Its error
+// is always of type Problems.
+func ParsePersistence(text string) (time.Duration, error) {
+	doc := &document{name: "request"}
+	d := value{doc: doc, key: "service.persistence", raw: text}.duration(0, 0, mostTimeout)
+	if len(doc.problems) > 0 {
+		return 0, doc.problems
+	}
+	return d, nil
 }
 
 // ParseSchedulerFlags parses the flags of a scheduler in the file's notation, such as "mh-port".

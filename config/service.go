@@ -9,9 +9,14 @@ import (
 	"fulcrum/lvs"
 )
 
-// DefaultPersistenceMask is the persistence mask of a service that gives none, in bits: every
-// client address is a group of its own.
-const DefaultPersistenceMask = 32
+// WholeMask returns the persistence mask, in bits, of a service that gives none: every client is a
+// network of its own.
+func WholeMask(vip netip.AddrPort) int {
+	if !vip.IsValid() {
+		return 128
+	}
+	return vip.Addr().BitLen()
+}
 
 const (
 	defaultWeight = 1
@@ -32,10 +37,12 @@ const (
 func readService(t *table) (Service, [][]netip.Addr) {
 	defer t.done()
 	s := Service{
-		Name:            t.need("name", `name the service, such as name = "web"`).name(),
-		Address:         t.need("address", vipForm).socket(),
-		PersistenceMask: DefaultPersistenceMask,
+		Name:        t.need("name", `name the service, such as name = "web"`).name(),
+		Address:     t.need("address", vipForm).socket(),
+		Persistence: t.get("persistence").duration(0, 0, mostTimeout),
 	}
+	whole := WholeMask(s.Address)
+	s.PersistenceMask = t.get("persistence_mask").integer(whole, 1, whole)
 	s.Protocol, _ = lvs.ParseProtocol(t.need("protocol", protocols.right()).choice("", protocols))
 	s.Mode, _ = lvs.ParseMode(t.need("mode", modes.right()).choice("", modes))
 	scheduler := t.get("scheduler")
@@ -97,10 +104,6 @@ func (v value) segmentSize() int {
 
 // refuseUnbuilt reports keys whose feature is not built yet, unless their value switches it off.
 func (t *table) refuseUnbuilt() {
-	t.get("persistence_mask").refuse()
-	if v := t.get("persistence"); v.duration(0, 0, mostTimeout) != 0 {
-		v.report("persistence is not supported yet", `leave the key out, or write "0s"`)
-	}
 	if v := t.get("one_packet"); v.boolean(false) {
 		v.report("one-packet scheduling is not supported yet", "leave the key out, or write false")
 	}

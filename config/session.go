@@ -11,6 +11,9 @@ const (
 	mostSessions    = 1 << 28 // 24 GiB at 96 bytes a session
 	unsetMaxV6      = -1
 
+	defaultTemplates = 100_000
+	mostTemplates    = 1 << 24 // 1.5 GiB at 96 bytes a template
+
 	// A session stores when it was last seen in 32 bits of milliseconds, compared by signed
 	// difference. That overflows after 24 days; a week stays far below.
 	leastTimeout = time.Millisecond
@@ -23,12 +26,13 @@ func readSession(t *table) Session {
 		MaxV6:          t.get("max_v6").integer(unsetMaxV6, 0, mostSessions),
 		Max:            t.get("max").integer(defaultSessions, 1, mostSessions),
 		SloppyTCP:      t.get("sloppy_tcp").boolean(false),
+		Templates:      t.get("templates").integer(defaultTemplates, 1, mostTemplates),
 		ExpireNoDest:   t.get("expire_nodest").boolean(false),
 		RouteUnmatched: t.get("route_unmatched").boolean(false),
 		ResetUnknown:   ResetUnknown(t.get("reset_unknown").choice(string(ResetTwoWay), resets)),
 		Timeouts:       readTimeouts(t.table("timeouts")),
 	}
-	t.get("expire_quiescent").refuse()
+	s.ExpireQuiescent = t.get("expire_quiescent").boolean(false)
 	return s
 }
 

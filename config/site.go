@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -235,7 +236,8 @@ func (s *Service) entries() map[string]any {
 		"name": s.Name, "address": s.Address.String(), "protocol": s.Protocol.String(),
 		"mode": s.Mode.String(), "scheduler": s.Scheduler.String(),
 		"mss": int64(s.MSS), "echo": s.Echo,
-		"max_sessions": int64(s.MaxSessions),
+		"max_sessions": int64(s.MaxSessions), "persistence": s.Persistence.String(),
+		"persistence_mask": int64(cmp.Or(s.PersistenceMask, WholeMask(s.Address))),
 	}
 	if s.Announce != AsDirector {
 		entries["announce"] = s.Announce == AnnounceOn

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -71,7 +72,8 @@ func drawService(t *rapid.T, four bool) Service {
 		Protocol:        rapid.SampledFrom(lvs.Protocols()).Draw(t, "protocol"),
 		Mode:            rapid.SampledFrom(lvs.Modes()).Draw(t, "mode"),
 		Scheduler:       rapid.SampledFrom([]lvs.Scheduler{lvs.RR, lvs.MH}).Draw(t, "scheduler"),
-		PersistenceMask: DefaultPersistenceMask, Echo: rapid.Bool().Draw(t, "echo"),
+		Persistence:     rapid.SampledFrom([]time.Duration{0, time.Minute, -1}).Draw(t, "persistence"),
+		PersistenceMask: rapid.SampledFrom([]int{0, 24, 32, 64, 129}).Draw(t, "mask"), Echo: rapid.Bool().Draw(t, "echo"),
 		MSS:         rapid.SampledFrom([]int{0, 0, 0, 1200, 1}).Draw(t, "mss"),
 		MaxSessions: rapid.SampledFrom([]int{0, 0, 5}).Draw(t, "max_sessions"),
 		Announce:    Announce(rapid.IntRange(0, 2).Draw(t, "announce")),

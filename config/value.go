@@ -56,13 +56,6 @@ func (d *document) dropFollowUps() {
 	})
 }
 
-// refuse reports a key whose feature is not built yet, whatever its value.
-func (v value) refuse() {
-	if v.given() {
-		v.report("is not supported yet", "leave the key out")
-	}
-}
-
 // as returns the value as a T. It reports a value of another type, where name stands for the type
 // T. It is false if the value is absent or of another type.
 func as[T any](v value, name, right string) (T, bool) {

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"fulcrum/lvs"
 )
 
 // mostNamed bounds how many services a warning names.
@@ -29,7 +31,7 @@ func (c *Config) Warnings() []string { return c.warnings(allowedCPUs()) }
 // warnings is Warnings in a process that may run on the given CPUs.
 func (c *Config) warnings(cpus []int) []string {
 	all := slices.Concat(c.otherCPUs(cpus), c.shortAddresses(), c.dividedVIPs(), c.idleGroup(),
-		c.lonelyVIPs())
+		c.lonelyVIPs(), c.translatedFTP())
 	if c.Session.RouteUnmatched {
 		all = append(all, "session.route_unmatched: real servers of nat services can reach every "+
 			"network of the director, and hosts of these networks can reach the real servers; "+
@@ -70,6 +72,24 @@ func (c *Config) lonelyVIPs() (all []string) {
 		if s.Scheduler.ByVIP() && len(s.RealServers) > 1 {
 			all = append(all, fmt.Sprintf("service %s: %s chooses by VIP, and the service has one: "+
 				"its sessions go to one of its %d real servers", s.Name, s.Scheduler, len(s.RealServers)))
+		}
+	}
+	return all
+}
+
+// portFTP is the port of FTP's control connections (RFC 959).
+const portFTP = 21
+
+// translatedFTP returns a warning for each persistent service of FTP in a mode that translates
+// addresses: those inside the control connection stay as they are.
+func (c *Config) translatedFTP() (all []string) {
+	for i := range c.Services {
+		s := &c.Services[i]
+		if s.Persistence != 0 && s.Address.Port() == portFTP && s.Protocol == lvs.TCP &&
+			s.Mode.Path() == lvs.Translate {
+			all = append(all, fmt.Sprintf("service %s: FTP in %s: the addresses that FTP sends inside "+
+				"its control connection are not translated, so that data connections fail; "+
+				"use dr or ipip", s.Name, s.Mode))
 		}
 	}
 	return all

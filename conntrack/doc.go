@@ -33,7 +33,7 @@
 //	14  1  flags                     50  2  generation
 //	15  1  mode                      52  4  route epoch
 //	16  4  real server's address     56  4  template; in a free record the next free one
-//	20  4  where its answers go      60  4  spare
+//	20  4  where its answers go      60  4  life of the template
 //	24  2  real server's port
 //	26  2  where its answers go
 //

@@ -6,7 +6,7 @@ import (
 )
 
 // LayoutVersion is the version of the layout of records and index. It changes with either.
-const LayoutVersion = 4
+const LayoutVersion = 5
 
 // Sessions are found by the flows and keys of their packets.
 type (
@@ -46,8 +46,8 @@ type Session struct {
 	NextHop    uint16   // number of the neighbour towards the client
 	Generation uint16   // counts the sessions that this record has held
 	RouteEpoch uint32   // epoch of the routes that gave NextHop
-	Template   uint32   // persistence template; in a free record, the next free slot
-	_          uint32   // spare
+	Template   uint32   // its persistence template's place; in a free record, the next free slot
+	Life       uint32   // of the template: tells it from others in that place
 }
 
 // begin makes a record whose flows are already written that of a new session. It writes each field
@@ -58,7 +58,7 @@ func (s *Session) begin(protocol uint8, flags Flags, now uint32) {
 	s.Server, s.LastSeen = 0, now
 	s.PacketsIn, s.PacketsOut, s.SeqDelta = 0, 0, 0
 	s.NextHop, s.Generation, s.RouteEpoch = 0, s.Generation+1, 0
-	s.Template = 0
+	s.Template, s.Life = 0, 0
 }
 
 // Live reports whether the record holds a session.

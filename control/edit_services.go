@@ -25,8 +25,12 @@ type ServiceSettings struct {
 	MSS            *int      `json:"mss,omitempty" doc:"lower a larger MSS in SYNs to this many bytes; 0 leaves it"`
 	Echo           *bool     `json:"echo,omitempty" doc:"answer echo requests to the VIP"`
 	MaxSessions    *int      `json:"max_sessions,omitempty" minimum:"0" doc:"no more sessions than this; 0 is no limit"`
-	Announce       *bool     `json:"announce,omitempty" doc:"announce the VIP and answer for it; false forwards packets to it all the same"`
-	LocalAddresses *[]string `json:"local_addresses,omitempty" doc:"fullnat: addresses, ranges or subnets"`
+	// Persistence and PersistenceMask are how long clients stay with their real servers, and the
+	// prefix length of the networks whose clients stay together.
+	Persistence     *string   `json:"persistence,omitempty" example:"5m" doc:"how long a client stays with its real server after its last new session; 0s is not at all"`
+	PersistenceMask *int      `json:"persistence_mask,omitempty" minimum:"1" maximum:"128" doc:"prefix length of the networks whose clients stay together"`
+	Announce        *bool     `json:"announce,omitempty" doc:"announce the VIP and answer for it; false forwards packets to it all the same"`
+	LocalAddresses  *[]string `json:"local_addresses,omitempty" doc:"fullnat: addresses, ranges or subnets"`
 }
 
 // ServiceChange changes the settings of a service. A nil field leaves its setting as it is.
@@ -95,7 +99,7 @@ func (n *ServiceAddition) service() (*config.Service, error) {
 	}
 	s := &config.Service{
 		Name: n.Name, Address: vip, Scheduler: lvs.DefaultScheduler, Echo: true,
-		PersistenceMask: config.DefaultPersistenceMask,
+		PersistenceMask: config.WholeMask(vip),
 	}
 	if s.Protocol, err = config.ParseProtocol(n.Protocol); err != nil {
 		return nil, err
@@ -146,6 +150,14 @@ func (n *ServiceSettings) to(s *config.Service) error {
 	}
 	if n.MaxSessions != nil {
 		s.MaxSessions = *n.MaxSessions
+	}
+	if n.Persistence != nil {
+		if s.Persistence, err = config.ParsePersistence(*n.Persistence); err != nil {
+			return err
+		}
+	}
+	if n.PersistenceMask != nil {
+		s.PersistenceMask = *n.PersistenceMask
 	}
 	if n.Announce != nil {
 		s.Announce = config.AnnounceOf(*n.Announce)

@@ -63,13 +63,13 @@ var fates = map[reflect.Type]map[string]fate{
 		"Port": live, // follows from Address and the ports' addresses, unless it is link-local
 	},
 	reflect.TypeFor[config.Session](): {
-		"Max": restart, "MaxV6": restart, "SloppyTCP": live, "ExpireNoDest": live,
+		"Max": restart, "MaxV6": restart, "Templates": restart, "SloppyTCP": live, "ExpireNoDest": live,
 		"ResetUnknown": live, "RouteUnmatched": live,
-		"ExpireQuiescent": unbuilt, "Timeouts": parts,
+		"ExpireQuiescent": live, "Timeouts": parts,
 	},
 	reflect.TypeFor[config.Service](): {
 		"Name": live, "Address": live, "Protocol": live, "Mode": live, "Scheduler": live,
-		"SchedulerFlags": live, "Persistence": unbuilt, "PersistenceMask": unbuilt,
+		"SchedulerFlags": live, "Persistence": live, "PersistenceMask": live,
 		"OnePacket": unbuilt, "MSS": live, "Echo": live, "MaxSessions": live,
 		"Announce": live, "LocalAddresses": live, "RealServers": parts,
 	},

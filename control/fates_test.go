@@ -65,6 +65,8 @@ mode = "nat"
 scheduler = "mh"
 scheduler_flags = ["mh-port"]
 mss = 1400
+persistence = "5m"
+persistence_mask = 24
 max_sessions = 1000
 [[service.real_server]]
 address = "10.0.0.11:80"

@@ -181,6 +181,7 @@ func (m *merger) service(b, r, n *config.Service) *config.Service {
 	}
 	merged, before := *n, len(m.kept)
 	mergeFields(fieldMerger{m, serviceObject(n)}, serviceFields, b, r, &merged)
+	m.pairFlags(b, r, n, &merged)
 	merged.RealServers = m.servers(b, r, n)
 	if len(m.kept) == before {
 		return n
@@ -320,4 +321,32 @@ func overridesOf(base, running *config.Config) []Override {
 	m := merger{precedence: KeepOverrides, base: base, running: running, next: base}
 	m.merge()
 	return m.kept
+}
+
+// pairFlags has the scheduler's flags come from where the scheduler comes from: those of another
+// scheduler mean nothing to it.
+func (m *merger) pairFlags(b, r, n, merged *config.Service) {
+	want := merged.SchedulerFlags
+	switch {
+	case b.Scheduler != r.Scheduler && merged.Scheduler == r.Scheduler:
+		want = r.SchedulerFlags
+	case b.Scheduler != r.Scheduler, n.Scheduler != b.Scheduler:
+		want = n.SchedulerFlags
+	}
+	if want == merged.SchedulerFlags {
+		return
+	}
+	merged.SchedulerFlags = want
+	isFlags := func(o Override) bool {
+		return o.Object == serviceObject(n) && o.Key == "scheduler_flags"
+	}
+	if i := slices.IndexFunc(m.kept, isFlags); i >= 0 {
+		o := m.kept[i]
+		o.Reason = fileDiffer
+		m.kept, m.dropped = slices.Delete(m.kept, i, i+1), append(m.dropped, o)
+	} else if i := slices.IndexFunc(m.dropped, isFlags); i >= 0 {
+		o := m.dropped[i]
+		o.Reason = ""
+		m.dropped, m.kept = slices.Delete(m.dropped, i, i+1), append(m.kept, o)
+	}
 }

@@ -74,6 +74,18 @@ var families = []family{
 		func(r *reading, s *series) { s.add(float64(r.Sessions), labels{}) }},
 	{"fulcrum_sessions_limit", gauge,
 		"Size of the session tables (session.max and session.max_v6).", []string{"family"}, readLimits},
+	{"fulcrum_templates", gauge,
+		"Templates of persistent services: networks of clients that stay with a real server.", nil,
+		ofTemplates(func(n *engine.TemplateStats) float64 { return float64(n.Templates) })},
+	{"fulcrum_templates_limit", gauge,
+		"Size of the table of templates (session.templates).", nil,
+		ofTemplates(func(n *engine.TemplateStats) float64 { return float64(n.Max) })},
+	{"fulcrum_evicted_templates_total", counter,
+		"Templates that were not confirmed and gave way to new ones in a full table.", nil,
+		ofTemplates(func(n *engine.TemplateStats) float64 { return float64(n.GaveWay) })},
+	{"fulcrum_refused_templates_total", counter,
+		"Sessions of persistent services without a template, because the table was full.", nil,
+		ofTemplates(func(n *engine.TemplateStats) float64 { return float64(n.Refused) })},
 	{"fulcrum_dropped_packets_total", counter,
 		"Packets dropped, by reason; docs/drops.md explains each reason.", []string{"reason"}, readDrops},
 
@@ -407,4 +419,9 @@ func ofStanding(value func(*standing) float64) func(*reading, *series) {
 			s.add(value(&r.standing), labels{})
 		}
 	}
+}
+
+// ofTemplates returns a read function for a figure of the table of templates.
+func ofTemplates(value func(*engine.TemplateStats) float64) func(*reading, *series) {
+	return func(r *reading, s *series) { s.add(value(&r.Templates), labels{}) }
 }

@@ -233,6 +233,10 @@ func (s *overrideScenario) change(
 		return r.RemoveService(ctx, args[0])
 	case "scheduler":
 		change := ServiceChange{ServiceSettings: ServiceSettings{Scheduler: &args[1]}}
+		if len(args) > 2 {
+			flags := args[2:]
+			change.SchedulerFlags = &flags
+		}
 		return r.ChangeService(ctx, args[0], change)
 	case "announce":
 		return r.Announce(ctx, AnnounceRequest{Announce: args[0] == "on"})

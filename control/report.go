@@ -31,9 +31,18 @@ type Report struct {
 	Workers     []WorkerReport    `json:"workers"`
 	// LocalAddresses are those of all services, and those that only old sessions still use.
 	LocalAddresses []LocalAddressReport `json:"local_addresses"`
+	Templates      TemplateReport       `json:"templates"`
 	Pauses         Pauses               `json:"pauses"`
 
 	drops []drop // in the order in which a packet meets them
+}
+
+// TemplateReport counts the templates of persistent services.
+type TemplateReport struct {
+	InUse   int    `json:"in_use"`
+	Limit   int    `json:"limit"`   // session.templates
+	Evicted uint64 `json:"evicted"` // not confirmed, and gave way to new ones in a full table
+	Refused uint64 `json:"refused"` // sessions without a template, because the table was full
 }
 
 // Drop is a reason why packets were dropped.
@@ -113,8 +122,12 @@ type ServiceReport struct {
 	Mode           string   `json:"mode"`
 	Scheduler      string   `json:"scheduler"`
 	SchedulerFlags []string `json:"scheduler_flags,omitempty"`
-	Announce       bool     `json:"announce"`  // the service wants its VIP announced
-	Announced      bool     `json:"announced"` // the VIP is; else packets to it are forwarded only
+	// PersistenceSeconds is how long clients stay with their real servers; 0 is not at all.
+	// PersistenceMask is the prefix length of the networks whose clients stay together.
+	PersistenceSeconds float64 `json:"persistence_seconds,omitempty"`
+	PersistenceMask    int     `json:"persistence_mask,omitempty"`
+	Announce           bool    `json:"announce"`  // the service wants its VIP announced
+	Announced          bool    `json:"announced"` // the VIP is; else packets to it are forwarded only
 	Traffic
 	RealServers []RealServerReport `json:"real_servers"`
 	// Gone are the removed real servers that still have sessions.
@@ -137,6 +150,8 @@ type RealServerReport struct {
 	// SYNsUnanswered counts the sessions that ended without an answer to their SYN, or to their SCTP
 	// INIT; only in nat and fullnat.
 	SYNsUnanswered uint64 `json:"syns_unanswered"`
+	// Templates is how many networks of clients stay with it.
+	Templates int `json:"templates"`
 	Traffic
 	LocalPorts []LocalUse `json:"local_ports,omitempty"` // by local address; only in fullnat
 }
@@ -147,6 +162,9 @@ func NewReport(c *config.Config, e engine.Report) Report {
 		Received: e.Received, Originated: e.Originated,
 		Transmitted: e.Transmitted, Consumed: e.Consumed, Held: e.Held,
 		Drops: map[string]uint64{}, Evicted: e.Evicted, Routed: e.Routed, Pauses: readPauses(),
+		Templates: TemplateReport{
+			e.Templates.Templates, e.Templates.Max, e.Templates.GaveWay, e.Templates.Refused,
+		},
 		Resets: e.Resets, Suppressed: e.ResetsSuppressed,
 		LocalAddresses: newLocalAddresses(e.LocalAddresses),
 		Services:       []ServiceReport{}, // JSON shows an empty list, not null
@@ -188,6 +206,10 @@ func newServiceReport(e engine.ServiceReport) ServiceReport {
 		SchedulerFlags: e.Service.Scheduler.FlagNames(e.Service.SchedulerFlags),
 		Announce:       !e.Service.Silent, Announced: e.Announced,
 		Traffic: Traffic(e.Traffic), RealServers: []RealServerReport{},
+	}
+	if e.Service.Persistence != 0 {
+		s.PersistenceSeconds = e.Service.Persistence.Seconds()
+		s.PersistenceMask = e.Service.PersistenceMask
 	}
 	for i := range e.RealServers {
 		rs := &e.RealServers[i]
@@ -276,6 +298,9 @@ func (r *Report) writeWorkers(t io.Writer) {
 func (r *Report) writeAccount(w io.Writer) error {
 	const law = "\nreceived %d + originated %d = transmitted %d + consumed %d + dropped %d + held %d\n"
 	fmt.Fprintf(w, law, r.Received, r.Originated, r.Transmitted, r.Consumed, r.dropped(), r.Held)
+	if n := r.Templates.Refused; n > 0 {
+		fmt.Fprintf(w, "%d sessions without a template, because their table was full\n", n)
+	}
 	if r.Evicted > 0 {
 		fmt.Fprintf(w, "%d half-open sessions evicted from a full table\n", r.Evicted)
 	}

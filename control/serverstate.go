@@ -39,7 +39,7 @@ func newServerReport(
 	r := RealServerReport{
 		Address: rs.Address.String(), Weight: rs.Weight, State: state.Key(),
 		Active: rs.Active, Inactive: rs.Inactive, SYNsUnanswered: rs.SYNsUnanswered,
-		Traffic: Traffic(rs.Traffic), LocalPorts: newLocalUses(rs.Locals),
+		Templates: rs.Templates, Traffic: Traffic(rs.Traffic), LocalPorts: newLocalUses(rs.Locals),
 	}
 	if rs.Mode != lvs.NoMode {
 		r.Mode = rs.Mode.String()

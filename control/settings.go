@@ -13,6 +13,7 @@ func EngineConfig(c *config.Config) engine.Config {
 		CPUs:       c.Director.Workers,
 		Sessions:   c.Session.Max,
 		SessionsV6: c.Session.MaxV6,
+		Templates:  c.Session.Templates,
 		Huge:       c.DPDK.Hugepages != config.HugePagesOff,
 	}
 	if c.Director.Idle == config.IdleBusy {
@@ -25,9 +26,10 @@ func EngineConfig(c *config.Config) engine.Config {
 func EngineSettings(c *config.Config) engine.Settings {
 	s := engine.Settings{
 		SloppyTCP: c.Session.SloppyTCP, ExpireNoDest: c.Session.ExpireNoDest,
-		ResetUnknown:   resets[c.Session.ResetUnknown],
-		Announcements:  c.Director.AnnounceRepeat,
-		RouteUnmatched: c.Session.RouteUnmatched,
+		ExpireQuiescent: c.Session.ExpireQuiescent,
+		ResetUnknown:    resets[c.Session.ResetUnknown],
+		Announcements:   c.Director.AnnounceRepeat,
+		RouteUnmatched:  c.Session.RouteUnmatched,
 	}
 	for state, timeout := range c.Session.Timeouts {
 		s.Timeouts.Set(lvs.State(state), timeout)
@@ -57,6 +59,7 @@ func engineService(d *config.Director, c config.Service) engine.Service {
 		Name: c.Name, Protocol: c.Protocol, Address: c.Address, Mode: c.Mode, Scheduler: c.Scheduler,
 		LocalAddresses: c.LocalAddresses, MSS: uint16(c.MSS), Echo: c.Echo,
 		MaxSessions: c.MaxSessions, SchedulerFlags: c.SchedulerFlags,
+		Persistence: c.Persistence, PersistenceMask: c.PersistenceMask,
 		Silent: !d.Announces(&c),
 	}
 	for _, rs := range c.RealServers {

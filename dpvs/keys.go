@@ -67,7 +67,7 @@ var absent = map[string]string{
 	"ctrl_defs.ipc_msg":                        ownSocket,
 	"ipvs_defs.conn.conn_pool_cache":           internal,
 	"ipvs_defs.conn.conn_init_timeout":         "a session begins with the timeout of its first state",
-	"ipvs_defs.conn.expire_quiescent_template": "persistence is not supported yet",
+	"ipvs_defs.conn.expire_quiescent_template": "set session.expire_quiescent",
 	"ipvs_defs.conn.fast_xmit_close":           "next hops are always remembered with their sessions",
 	"ipvs_defs.conn.redirect":                  "packets are always handed to the worker that has their session",
 	"ipvs_defs.udp.defence_udp_drop":           noUnknown,

@@ -32,16 +32,17 @@ type bed struct {
 
 // bedConfig holds what a test may change; comments give the defaults.
 type bedConfig struct {
-	sessions int // 1000
-	buffers  int // 1024
-	mtu      int // 1500
-	txLimit  int
-	flags    ports.RxFlags                   // of every received packet
-	workers  int                             // 1
-	queues   int                             // of each port; by default one for each worker
-	rss      func(port int) *ports.RSS       // how a port spreads packets
-	choose   func(port int) func([]byte) int // spreads by a rule that the port does not tell
-	wrap     func(ports.Port) ports.Port     // wraps the engine's port
+	sessions  int // 1000
+	templates int // the engine's default
+	buffers   int // 1024
+	mtu       int // 1500
+	txLimit   int
+	flags     ports.RxFlags                   // of every received packet
+	workers   int                             // 1
+	queues    int                             // of each port; by default one for each worker
+	rss       func(port int) *ports.RSS       // how a port spreads packets
+	choose    func(port int) func([]byte) int // spreads by a rule that the port does not tell
+	wrap      func(ports.Port) ports.Port     // wraps the engine's port
 }
 
 // newBed starts a director and removes its first announcements.
@@ -84,7 +85,7 @@ func newSilentBed(t testing.TB, s site, n Settings, changes ...func(*bedConfig))
 
 func (b *bed) config(cfg bedConfig) Config {
 	c := Config{CPUs: make([]int, cfg.workers), Sessions: cfg.sessions, SessionsV6: cfg.sessions,
-		Seed: 1}
+		Templates: cfg.templates, Seed: 1}
 	for i, p := range b.site.ports {
 		m := memory.Config{
 			Name: fmt.Sprintf("port %d", i), Index: i, MAC: p.mac, MTU: cfg.mtu, Pool: b.pool,

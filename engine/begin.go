@@ -86,6 +86,9 @@ func (w *Worker) setUp(g *passage, a *arrival, d *decision) {
 	if d.service.most != 0 {
 		w.countLimited(g.session, d.server)
 	}
+	if d.service.sticky.timeout != 0 {
+		w.tie(g.session, a, d)
+	}
 	w.peers[d.id].traffic.Connections++
 	if d.server.mode.Source() == lvs.Local {
 		w.takeLocal(d)
@@ -99,8 +102,8 @@ func (w *Worker) setUp(g *passage, a *arrival, d *decision) {
 	}
 }
 
-// sessionEnded updates the connection counts of the real server and its service, and the use of its
-// local port, when the table ends a session.
+// sessionEnded updates the connection counts of the real server and its service, the use of its
+// local port, and its template, when the table ends a session.
 func (w *Worker) sessionEnded(slot uint32, s *conntrack.Session) {
 	server := w.snap.servers[s.Server]
 	if s.Mode.Source() == lvs.Local {
@@ -108,6 +111,9 @@ func (w *Worker) sessionEnded(slot uint32, s *conntrack.Session) {
 	}
 	server.load.End(s.State.Active())
 	w.noteSilence(s)
+	if s.Template != 0 {
+		w.untie(s)
+	}
 	if s.Flags&conntrack.Limited != 0 {
 		server.service.seen[w.number].sessions.Add(-1)
 	}

@@ -205,7 +205,7 @@ func alter(t *testing.T, f reflect.Value) {
 			f.SetString(f.String() + "x")
 		case reflect.Bool:
 			f.SetBool(!f.Bool())
-		case reflect.Int:
+		case reflect.Int, reflect.Int64:
 			f.SetInt(f.Int() + 1)
 		case reflect.Uint8, reflect.Uint16:
 			f.SetUint(f.Uint() + 1)

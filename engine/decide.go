@@ -27,8 +27,9 @@ type decision struct {
 
 	// Valid if a real server was picked.
 	id     uint32
-	place  int // in the service's pool
+	place  int // in the service's pool; not valid if kept
 	server *serverEntry
+	kept   bool // the client's template decided, not the scheduler
 
 	// Valid if verdict is Taken.
 	// out is the key of the answers. In dr and ipip they do not pass, and out only names the real
@@ -57,7 +58,7 @@ func (w *Worker) decide(a *arrival, d *decision) {
 
 // decideFor is decide for a packet that a service claims and that may begin a session.
 func (w *Worker) decideFor(service *serviceEntry, a *arrival, d *decision) {
-	d.service, d.server, d.verdict, d.holder = service, nil, Taken, 0
+	d.service, d.server, d.verdict, d.holder, d.kept = service, nil, Taken, 0, false
 	if !w.isStranger(a.key.Src) || a.key.Src.IsLinkLocal() && !w.finds(service, a.key.Src) {
 		d.verdict = DropSourceAddress
 		return
@@ -65,14 +66,22 @@ func (w *Worker) decideFor(service *serviceEntry, a *arrival, d *decision) {
 	if d.verdict = w.choose(a, d); d.verdict != Taken {
 		return
 	}
-	if d.verdict = w.findAnswers(a, d, maxProbes); d.verdict != Taken {
+	switch d.verdict = w.findAnswers(a, d, maxProbes); {
+	case d.verdict == Taken:
+	case d.kept:
+		d.takeFrom(&w.rival)
+	default:
 		w.chooseOther(a, d)
 	}
 }
 
-// choose picks a real server by the service's scheduler.
+// choose picks a real server: the one that the client's template names, or one by the service's
+// scheduler.
 func (w *Worker) choose(a *arrival, d *decision) Verdict {
 	pool := w.poolOf(d.service.live)
+	if d.service.sticky.timeout != 0 && w.chooseKept(pool, a, d) {
+		return Taken
+	}
 	var i int
 	var ok bool
 	var request sched.Request // assigned field by field, as in findAnswers
@@ -180,19 +189,25 @@ func (w *Worker) unclaimed(dst packet.Addr) Verdict {
 }
 
 // startsAnew reports whether a SYN or an INIT begins a new connection on the addresses and ports of
-// a session: one that has ended (IPVS's conn_reuse_mode 3), or one that leaves its real server.
+// a session: one that has ended (IPVS's conn_reuse_mode 3) and has no template, or one that leaves
+// its real server.
 func (w *Worker) startsAnew(ref conntrack.Ref) bool {
 	if ref.Direction() == conntrack.Outbound {
 		return false
 	}
 	s := w.sessions.At(ref.Slot())
+	return hasEnded(s) && !w.isControlled(s) || w.leavesDrained(s)
+}
+
+// hasEnded reports whether the connection of a session is over.
+func hasEnded(s *conntrack.Session) bool {
 	switch s.State {
 	case conntrack.TimeWait, conntrack.Close, conntrack.SCTPClosed:
 		return true
 	case conntrack.FinWait:
-		return s.PacketsOut == 0 || w.leavesDrained(s)
+		return s.PacketsOut == 0
 	}
-	return w.leavesDrained(s)
+	return false
 }
 
 // findAnswers finds the flow of the real server's answers, which no other session may use. In

@@ -14,6 +14,7 @@ import (
 	"fulcrum/capture"
 	"fulcrum/conntrack"
 	"fulcrum/neighbour"
+	"fulcrum/persist"
 	"fulcrum/ports"
 	"fulcrum/steer"
 )
@@ -34,8 +35,11 @@ type Config struct {
 	// SessionsV6 is the table size for IPv6, for the whole director and in addition to Sessions.
 	// Zero means no IPv6 sessions.
 	SessionsV6 int
-	Huge       bool // use huge pages for sessions if the system has any
-	Idle       Idle
+	// Templates is how many templates persistent services may have, in the whole director. Zero
+	// means 100,000.
+	Templates int
+	Huge      bool // use huge pages for sessions if the system has any
+	Idle      Idle
 	// EnterThread and LeaveThread, if set, are called on each worker's thread, before its first and
 	// after its last use of a queue. Drivers register their threads with them.
 	EnterThread func() error
@@ -70,10 +74,12 @@ type Engine struct {
 	registry *registry
 	drawSeed uint64       // of random numbers for schedulers; does not change
 	counting sync.RWMutex // locked by Close, and for reading by those who read real servers' counters
-	snap     atomic.Pointer[snapshot]
-	workers  []*Worker
-	steering steer.Steering
-	news     neighbour.News
+	// templates is used by all workers, for new sessions of persistent services only.
+	templates *persist.Table
+	snap      atomic.Pointer[snapshot]
+	workers   []*Worker
+	steering  steer.Steering
+	news      neighbour.News
 
 	announcements announcements
 	conflicts     conflicts
@@ -100,6 +106,10 @@ func New(cfg Config, settings Settings) (*Engine, error) {
 	e.inquiries.setKey(newRandom(cfg.Seed))
 	e.announcements.setPorts(len(cfg.Ports))
 	if err := e.Apply(settings); err != nil {
+		return nil, err
+	}
+	var err error
+	if e.templates, err = newTemplates(&e.cfg); err != nil {
 		return nil, err
 	}
 	for i := range cfg.CPUs {
@@ -183,11 +193,12 @@ func newRandom(seed uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, seed))
 }
 
-// Close frees the session tables and the counters of real servers. All workers must have stopped.
+// Close frees the session tables, the templates and the counters of real servers. All workers must
+// have stopped.
 func (e *Engine) Close() error {
 	e.counting.Lock()
 	defer e.counting.Unlock()
-	var err error
+	err := e.templates.Close()
 	for _, w := range e.workers {
 		err = errors.Join(err, w.close())
 	}

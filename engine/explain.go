@@ -35,6 +35,7 @@ type Explanation struct {
 	Service    *ExplainedService
 	RealServer netip.AddrPort
 	ServerMode lvs.Mode      // of the real server's new sessions
+	Kept       bool          // the client's template decided on the real server, not the scheduler
 	Session    *SessionState // nil for a packet that would begin a session
 	Replaces   bool          // the packet would end its session and begin another
 
@@ -214,6 +215,7 @@ func (w *Worker) explainDecision(q *Question, x *Explanation, a *arrival) {
 		return
 	}
 	x.serve(w.snap, d.server)
+	x.Kept = d.kept
 	_, _, routed := w.snap.routes.next(d.server.address)
 	switch {
 	case x.Verdict != Taken:

@@ -121,6 +121,9 @@ func (w *Worker) follow(g *passage, e conntrack.Event) {
 	change := w.sessions.Track(g.slot, g.way.views[g.direction], e, w.now)
 	if change.From != change.To {
 		recount(g.server, change)
+		if g.session.Template != 0 {
+			w.confirmTemplate(g.session, change)
+		}
 	}
 }
 

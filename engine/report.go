@@ -7,6 +7,7 @@ import (
 
 	"fulcrum/lvs"
 	"fulcrum/packet"
+	"fulcrum/persist"
 	"fulcrum/ports"
 )
 
@@ -18,9 +19,14 @@ type Report struct {
 	Services []ServiceReport
 	Workers  []WorkerReport
 	Sessions int // of all real servers
+	// Templates are those of persistent services.
+	Templates TemplateStats
 	// LocalAddresses are those of all services, sorted.
 	LocalAddresses []LocalAddressReport
 }
+
+// TemplateStats are figures of the table of templates.
+type TemplateStats = persist.Stats
 
 // WorkerReport is a worker's part of a Report.
 type WorkerReport struct {
@@ -63,6 +69,7 @@ type RealServerReport struct {
 	Active, Inactive int32
 	Overloaded       bool // it has reached its upper threshold, and gets no new sessions
 	ServerSigns
+	Templates int // that send clients to it
 	Traffic
 	Locals []LocalUse // in the order of the configuration; none in modes without local addresses
 }
@@ -90,6 +97,7 @@ func (e *Engine) Report() Report {
 		}
 	}
 	r.LocalAddresses = e.localAddresses()
+	r.Templates = e.templates.Stats()
 	for _, s := range snap.servers {
 		r.Sessions += int(s.load.Total())
 	}
@@ -181,7 +189,7 @@ func (e *Engine) reportServer(s *liveServer, weight int32, counted Traffic) Real
 	return RealServerReport{
 		Address: s.id.Address, Weight: weight, Active: s.load.Active(), Inactive: s.load.Inactive(),
 		Overloaded: s.load.Overloaded(), ServerSigns: e.signsOf(s.number, s.incarnation),
-		Traffic: counted,
+		Traffic: counted, Templates: e.templates.Of(s.number),
 	}
 }
 

@@ -30,6 +30,30 @@ func (s *scenario) listSessions(*datadriven.TestData) string {
 	return sortedLines(lines)
 }
 
+// listTemplates shows the templates, by clients, and what became of others.
+func (s *scenario) listTemplates(*datadriven.TestData) string {
+	var lines []string
+	s.whileTurning(func() {
+		err := s.engine.Templates(s.Context(), 0, func(t *TemplateInfo, _ uint32) bool {
+			text := fmt.Sprintf("%s %v > %v %v", t.Protocol, t.Clients, t.VIP, t.RealServer)
+			text += fmt.Sprintf(" %v sessions=%d", t.Left.Round(100*time.Millisecond), t.Sessions)
+			if t.Confirmed {
+				text += " confirmed"
+			}
+			lines = append(lines, text+"\n")
+			return true
+		})
+		if err != nil {
+			s.Error(err)
+		}
+	})
+	text := sortedLines(lines)
+	if n := s.engine.Report().Templates; n.GaveWay+n.Refused != 0 {
+		text += fmt.Sprintf("gave way: %d, refused: %d\n", n.GaveWay, n.Refused)
+	}
+	return text
+}
+
 func sortedLines(lines []string) string {
 	if len(lines) == 0 {
 		return "none\n"
@@ -101,7 +125,11 @@ func (s *scenario) explanation(x *Explanation) string {
 		fmt.Fprintf(&out, "session: none, service %s\n", x.Service.Name)
 	}
 	if x.RealServer.IsValid() {
-		fmt.Fprintf(&out, "real server: %v\n", x.RealServer)
+		fmt.Fprintf(&out, "real server: %v", x.RealServer)
+		if x.Kept {
+			fmt.Fprint(&out, " by the client's template")
+		}
+		fmt.Fprintln(&out)
 	}
 	if x.Verdict != Taken {
 		fmt.Fprintf(&out, "dropped %v\n", x.Verdict)

@@ -69,10 +69,11 @@ func portOf(a netip.Addr, ports int) (port int, ok bool) {
 // directorConfig reads the configuration of a scenario's director. Its lines are
 //
 //	service NAME PROTOCOL ADDRESS MODE SCHEDULER [mss=N] [echo] [silent] [FLAG...]
+//	        [persistence=DURATION] [mask=N]
 //	ADDRESS [weight=N] [upper=N] [lower=N]     a real server of that service
 //	local ADDRESS...                           its local addresses
 //	timeout STATE=DURATION...
-//	expire_nodest, sloppy_tcp, route_unmatched, reset_unknown off|two-way|all
+//	expire_nodest, expire_quiescent, sloppy_tcp, route_unmatched, reset_unknown off|two-way|all
 type directorConfig struct {
 	testing.TB
 	ports    int
@@ -116,6 +117,8 @@ func (c *directorConfig) line(at string, words []string) {
 		}
 	case "expire_nodest":
 		c.settings.ExpireNoDest = true
+	case "expire_quiescent":
+		c.settings.ExpireQuiescent = true
 	case "route_unmatched":
 		c.settings.RouteUnmatched = true
 	case "sloppy_tcp":
@@ -141,6 +144,7 @@ func (c *directorConfig) service(at string, words []string) {
 		c.Fatalf("%s: service NAME PROTOCOL ADDRESS MODE SCHEDULER", at)
 	}
 	v := Service{Name: words[0], Address: netip.MustParseAddrPort(words[2])}
+	v.PersistenceMask = v.Address.Addr().BitLen()
 	var known [3]bool
 	v.Protocol, known[0] = lvs.ParseProtocol(words[1])
 	v.Mode, known[1] = lvs.ParseMode(words[3])
@@ -152,6 +156,10 @@ func (c *directorConfig) service(at string, words []string) {
 		switch key, value, _ := strings.Cut(word, "="); key {
 		case "mss":
 			v.MSS = uint16(scenarioNumber(c, value))
+		case "persistence":
+			v.Persistence = scenarioDuration(c, value)
+		case "mask":
+			v.PersistenceMask = scenarioNumber(c, value)
 		case "echo":
 			v.Echo = true
 		case "silent":

@@ -37,6 +37,7 @@ var scenarioCommands = map[string]func(*scenario, *datadriven.TestData) string{
 	"neighbours": (*scenario).listNeighbours,
 	"services":   (*scenario).listServices,
 	"sessions":   (*scenario).listSessions,
+	"templates":  (*scenario).listTemplates,
 	"wait":       (*scenario).pass,
 	"weight":     (*scenario).weigh,
 }
@@ -75,8 +76,9 @@ func newScenario(t *testing.T, d *datadriven.TestData) *scenario {
 	settings := cfg.parse(t, d)
 	workers := scenarioNumber(t, argument(d, "workers", "1"))
 	sessions := scenarioNumber(t, argument(d, "sessions", "1000"))
+	templates := scenarioNumber(t, argument(d, "templates", "0"))
 	b := newSilentBed(t, top, settings, func(c *bedConfig) {
-		c.workers, c.sessions = workers, sessions
+		c.workers, c.sessions, c.templates = workers, sessions, templates
 	})
 	return &scenario{bed: b, settings: settings}
 }

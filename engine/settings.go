@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/netip"
 	"slices"
+	"time"
 
 	"fulcrum/conntrack"
 	"fulcrum/lvs"
@@ -18,10 +19,12 @@ type Settings struct {
 	Routes       []Route
 	Neighbours   []StaticNeighbour
 	Services     []Service
-	SloppyTCP    bool               // any TCP packet but RST may start a session
-	ExpireNoDest bool               // sessions end with their real server; SYNs leave one of weight 0
-	ResetUnknown ResetUnknown       // which packets of no session are answered
-	Timeouts     conntrack.Timeouts // of sessions without packets, by state
+	SloppyTCP    bool // any TCP packet but RST may start a session
+	ExpireNoDest bool // sessions end with their real server; SYNs leave one of weight 0
+	// ExpireQuiescent: clients of persistent services leave a real server of weight 0.
+	ExpireQuiescent bool
+	ResetUnknown    ResetUnknown       // which packets of no session are answered
+	Timeouts        conntrack.Timeouts // of sessions without packets, by state
 	// Announcements is how often a new address is announced. Zero means twice, as in RFC 5227.
 	Announcements int
 	// RouteUnmatched: what real servers of nat services send on their own account, and what returns
@@ -69,8 +72,12 @@ type Service struct {
 	// passive: the director neither announces it nor answers ARP and neighbour solicitations for it,
 	// unless it is a port's own address. Packets to it are forwarded all the same.
 	Silent      bool
-	MaxSessions int          // in the whole director; 0 is no limit
-	RealServers []RealServer // in file order
+	MaxSessions int // in the whole director; 0 is no limit
+	// Persistence is how long a client's network stays with its real server after its last new
+	// session; 0 is not at all. PersistenceMask is the prefix length of such a network, in bits.
+	Persistence     time.Duration
+	PersistenceMask int
+	RealServers     []RealServer // in file order
 }
 
 // RealServer is a member of a service's pool.
@@ -140,7 +147,8 @@ func (s *Service) sameSettings(o *Service) bool {
 	return s.Name == o.Name && s.Address == o.Address && s.Protocol == o.Protocol &&
 		s.Mode == o.Mode && s.Scheduler == o.Scheduler &&
 		s.SchedulerFlags == o.SchedulerFlags && s.MSS == o.MSS && s.Echo == o.Echo &&
-		s.MaxSessions == o.MaxSessions && slices.Equal(s.LocalAddresses, o.LocalAddresses)
+		s.MaxSessions == o.MaxSessions && s.Persistence == o.Persistence &&
+		s.PersistenceMask == o.PersistenceMask && slices.Equal(s.LocalAddresses, o.LocalAddresses)
 }
 
 // sameEntry reports whether two services look the same to workers, apart from their real servers.
@@ -153,6 +161,7 @@ func (s *Service) sameEntry(o *Service) bool {
 // sameOptions reports whether two settings have the same switches and timeouts.
 func (s *Settings) sameOptions(o *Settings) bool {
 	return s.SloppyTCP == o.SloppyTCP && s.ExpireNoDest == o.ExpireNoDest &&
+		s.ExpireQuiescent == o.ExpireQuiescent &&
 		s.ResetUnknown == o.ResetUnknown && s.RouteUnmatched == o.RouteUnmatched &&
 		s.Announcements == o.Announcements && s.Timeouts == o.Timeouts
 }

@@ -94,6 +94,7 @@ type serviceEntry struct {
 	most   int       // sessions, max_sessions; 0 is no limit
 	owner  lvs.Owner // which worker owns its clients' flows
 	former bool      // sessions may exist that are owned by the other rule
+	sticky sticky
 }
 
 // locals are local addresses of one family, with their numbers.

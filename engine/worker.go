@@ -99,6 +99,7 @@ func (w *Worker) Turn(now uint32) int {
 		w.lastPublished = now
 		w.publish()
 		w.grow()
+		w.sweepTemplates()
 	}
 	w.readMail()
 	w.effort.working = received > 0

@@ -157,6 +157,9 @@ func (k *Command) toService(s *config.Service) error {
 	if s.SchedulerFlags, err = k.flags(); err != nil {
 		return err
 	}
+	if err := k.toPersistence(s); err != nil {
+		return err
+	}
 	if mode := k.method(); mode != lvs.NoMode {
 		k.setMode(s, mode)
 	}

@@ -45,12 +45,16 @@ type Command struct {
 	Server    netip.AddrPort // valid for operations on real servers; port 0 means the service's port
 	Scheduler string         // as given, not checked; ipvsadm's default if not given
 	Flags     []string       // of the scheduler, as given; checked
-	Method    lvs.Mode       // the forwarding method; NoMode if not given
-	Local     []netip.Addr   // fullnat's local addresses; nil if not given
-	Weight    int            // 0 to 65535
-	Upper     int            // upper threshold in sessions; 0 is none
-	Lower     int            // lower threshold in sessions; 0 is none
-	Timeouts  [3]int         // for SetTimeouts: TCP, TCP after a FIN, UDP, in seconds; 0 keeps one
+	// Persistence is the timeout in seconds; 0 is not persistent. Mask is the netmask as given:
+	// checked; empty for single clients.
+	Persistence int
+	Mask        string
+	Method      lvs.Mode     // the forwarding method; NoMode if not given
+	Local       []netip.Addr // fullnat's local addresses; nil if not given
+	Weight      int          // 0 to 65535
+	Upper       int          // upper threshold in sessions; 0 is none
+	Lower       int          // lower threshold in sessions; 0 is none
+	Timeouts    [3]int       // for SetTimeouts: TCP, TCP after a FIN, UDP, in seconds; 0 keeps one
 
 	// What List shows. Exact prints numbers in full, Unsorted keeps the order of the services.
 	Connections, Stats, Rate, Thresholds, Persistent, Tunnels, ShowTimeouts bool
@@ -97,7 +101,7 @@ func split(args []string) []string {
 		}
 		for i := 1; i < len(a); i++ {
 			words = append(words, "-"+a[i:i+1])
-			if options[a[i:i+1]].takes && i+1 < len(a) {
+			if o := options[a[i:i+1]]; (o.takes || o.may) && i+1 < len(a) {
 				words = append(words, a[i+1:])
 				break
 			}
@@ -146,13 +150,16 @@ func (p *parser) option(word string) error {
 		return usage("unknown option %q: see fulcrum ipvsadm --help", word)
 	}
 	if o.absent != "" {
-		return absent(word, p.why(o))
+		return absent(word, o.absent)
 	}
 	if o.gives == schedFlags && grammar[p.c.Operation].needs&server != 0 {
 		return absent(word, dpvsFullNAT)
 	}
-	if joined && !o.takes {
+	if joined && !o.takes && !o.may {
 		return usage("%s takes no argument", strings.TrimSuffix(word, "="+value))
+	}
+	if o.may && !joined && len(p.words) > 0 && !strings.HasPrefix(p.words[0], "-") {
+		value, p.words = p.words[0], p.words[1:]
 	}
 	if o.takes && !joined {
 		if len(p.words) == 0 {
@@ -161,14 +168,6 @@ func (p *parser) option(word string) error {
 		value, p.words = p.words[0], p.words[1:]
 	}
 	return p.take(o, value)
-}
-
-// why returns why an option is not supported, for what the command line is about.
-func (p *parser) why(o option) string {
-	if o.absent == noPersistence && p.given&service != 0 && p.c.Service.Address.Port() == 0 {
-		return noAllPorts
-	}
-	return o.absent
 }
 
 func (p *parser) take(o option, value string) error {

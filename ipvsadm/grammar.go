@@ -31,6 +31,8 @@ const (
 	tunnels
 	exact
 	schedFlags
+	persistence
+	netmask
 )
 
 // parts holds the noun of each part, in the order of their bits, and the options that give it.
@@ -55,6 +57,8 @@ var parts = [...]struct{ noun, options string }{
 	{"tunnel list", "--tun-info"},
 	{"exact form", "--exact"},
 	{"scheduler flag list", "-b"},
+	{"persistence timeout", "-p"},
+	{"netmask", "-M"},
 }
 
 // first returns the index of the lowest part of the set.
@@ -73,8 +77,8 @@ const (
 // grammar holds the parts that an operation needs and takes, as in ipvsadm. Unlike there, a service
 // takes a forwarding method.
 var grammar = map[Operation]struct{ needs, takes part }{
-	AddService:    {service, scheduler | schedFlags | method | local},
-	EditService:   {service, scheduler | schedFlags | method | local},
+	AddService:    {service, scheduler | schedFlags | persistence | netmask | method | local},
+	EditService:   {service, scheduler | schedFlags | persistence | netmask | method | local},
 	DeleteService: {service, 0},
 	Clear:         {},
 	Restore:       {},
@@ -112,7 +116,13 @@ func (p *parser) validate() error {
 		return usage("%s takes no %s: leave %s out", p.c.Operation, nounOf(foreign), optionsOf(foreign))
 	}
 	if g.takes&scheduler != 0 && p.c.Service.Address.Port() == 0 {
+		if p.c.Persistence != 0 {
+			return absent("-p", noAllPorts)
+		}
 		return usage(zeroPort)
+	}
+	if _, err := p.c.maskBits(); err != nil {
+		return err
 	}
 	if err := p.c.checkFlags(); err != nil {
 		return err

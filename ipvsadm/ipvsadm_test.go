@@ -125,8 +125,18 @@ func TestCommandLines(t *testing.T) {
 		"-K":                                                "unknown option",
 		"frob":                                              "unknown option",
 		"-A -f 1":                                           "firewall marks",
-		"-A -t 10.0.0.100:80 -p 300":                        "persistence",
-		"-A -t 10.0.0.100:80 -M 255.0.0.0":                  "persistence",
+		"-A -t 10.0.0.100:80 -p 300":                        "ok",
+		"-A -t 10.0.0.100:80 -p":                            "ok",
+		"-A -p -t 10.0.0.100:80":                            "ok",
+		"-A -t 10.0.0.100:80 -p600 -M 255.0.0.0":            "ok",
+		"-A -t 10.0.0.100:80 --persistent=600":              "ok",
+		"-A -t [fd00::100]:80 -p -M 64":                     "ok",
+		"-A -t 10.0.0.100:80 -p 0":                          "invalid persistence timeout \"0\"",
+		"-A -t 10.0.0.100:80 -p x":                          "invalid persistence timeout \"x\"",
+		"-A -t 10.0.0.100:80 -p -M 255.0.255.0":             "illegal virtual server persistent mask specified",
+		"-A -t 10.0.0.100:80 -p -M 24":                      "illegal virtual server persistent mask specified",
+		"-A -t [fd00::100]:80 -p -M 129":                    "illegal ipv6 netmask specified",
+		"-a -t 10.0.0.100:80 -r 10.1.0.11 -p 5":             "takes no persistence timeout",
 		"-A -t 10.0.0.100:80 -b sh-port":                    "incompatible scheduler flag `sh-port': it is one of sh, not of wlc",
 		"-A -t 10.0.0.100:80 -s mh -b sh-port":              "incompatible scheduler flag `sh-port': it is one of sh, not of mh",
 		"-A -t 10.0.0.100:80 -s sh -b sh-port,sh-hash":      "invalid scheduler flag `sh-hash'",
@@ -198,9 +208,9 @@ func TestAllPorts(t *testing.T) {
 		for line, want := range map[string]string{
 			"-A -t %s":                "Zero port specified for non-persistent service",
 			"-E -t %s -s rr":          "Zero port specified for non-persistent service",
-			"-A -t %s -p 600":         "services of all ports (port 0) need persistence, and there is none yet",
+			"-A -t %s -p 600":         "there are no services of all ports (port 0) yet",
 			"-A -t %s -s rr -p":       "services of all ports",
-			"-A -p 600 -t %s":         "there is no persistence yet",
+			"-A -p 600 -t %s":         "services of all ports",
 			"-a -t %s -r 10.0.0.11:0": "No such service: tcp 10.0.0.100:0",
 			"-d -t %s -r 10.0.0.11":   "No such service: tcp 10.0.0.100:0",
 			"-D -t %s":                "No such service: tcp 10.0.0.100:0",
@@ -260,7 +270,7 @@ func TestRecordedRefusals(t *testing.T) {
 	for file, want := range map[string]string{
 		"dpvs": "line 2: -b: not supported by Fulcrum: DPVS's mode fullnat is --fullnat",
 		"port-0": "line 1: -p: not supported by Fulcrum: " +
-			"services of all ports (port 0) need persistence",
+			"there are no services of all ports (port 0) yet",
 	} {
 		text, err := os.ReadFile("testdata/refused/" + file + ".rules")
 		if err != nil {
@@ -492,6 +502,66 @@ func sameModes(a, b config.Service) bool {
 	return slices.EqualFunc(a.RealServers, b.RealServers, func(x, y config.RealServer) bool {
 		return a.ModeOf(x) == b.ModeOf(y)
 	})
+}
+
+// Persistence is saved as ipvsadm does it, and restored from that.
+func TestPersistence(t *testing.T) {
+	for line, want := range map[string]string{
+		"-t 10.0.0.100:80 -s rr -p":                       "-A -t 10.0.0.100:80 -s rr -p 300",
+		"-t 10.0.0.100:80 -s rr -p 50 -M 255.255.255.255": "-A -t 10.0.0.100:80 -s rr -p 50",
+		"-t 10.0.0.100:80 -s rr -p50 -M 255.255.255.0":    "-A -t 10.0.0.100:80 -s rr -p 50 -M 255.255.255.0",
+		"-t 10.0.0.100:80 -s rr -p -M 128.0.0.0":          "-A -t 10.0.0.100:80 -s rr -p 300 -M 128.0.0.0",
+	} {
+		c, err := restored(t, "-A "+line)
+		if err != nil {
+			t.Errorf("%s: %v", line, err)
+			continue
+		}
+		rules := saved(t, c)
+		if rules != want+"\n" {
+			t.Errorf("%s: saved as\n%s", line, rules)
+		}
+		if again, err := restored(t, rules); err != nil || saved(t, again) != rules {
+			t.Errorf("%s: %v, or not the same when restored", rules, err)
+		}
+	}
+	c, err := restored(t, "-A -t 10.0.0.100:80 -p 50\n-E -t 10.0.0.100:80")
+	if err != nil || saved(t, c) != "-A -t 10.0.0.100:80 -s wlc\n" {
+		t.Errorf("%v: an edit without -p leaves it persistent", err)
+	}
+	if _, err := restored(t, "-A -t 10.0.0.100:80 -p 604801"); err == nil ||
+		!strings.Contains(err.Error(), "out of range; write a duration from 0s to 168h") {
+		t.Errorf("more than a week: %v", err)
+	}
+}
+
+// The texts behind the scheduler are those of ipvsadm's print_service_entry.
+func TestPersistenceIsListed(t *testing.T) {
+	for _, test := range []struct {
+		vip  string
+		mask int
+		want string
+	}{
+		{"10.0.0.100:80", 32, "persistent 330"},
+		{"10.0.0.100:80", 20, "persistent 330 mask 255.255.240.0"},
+		{"[fd00::100]:80", 128, "persistent 330"},
+		{"[fd00::100]:80", 64, "persistent 330 mask 64"},
+	} {
+		services := []Service{{
+			ID:        lvs.ServiceID{Protocol: lvs.TCP, Address: at(test.vip)},
+			Scheduler: "rr", Persistence: 330 * time.Second, Mask: test.mask,
+			Servers: []Server{{Address: at("10.1.0.11:80"), Mode: lvs.DR, Weight: 1, Persistent: 7, Active: 2}},
+		}}
+		got, err := listed(t, "-Ln", services)
+		if err != nil || !strings.Contains(got, "TCP  "+test.vip+" rr "+test.want+"\n") {
+			t.Errorf("%v: want %s in\n%s", err, test.want, got)
+		}
+		got, err = listed(t, "-Ln --persistent-conn", services)
+		const row = "  -> 10.1.0.11:80                 1         7           2          0         \n"
+		if err != nil || !strings.HasSuffix(got, row) {
+			t.Errorf("%v:\n%s", err, got)
+		}
+	}
 }
 
 // at parses an address and a port.

@@ -25,6 +25,10 @@ type Service struct {
 	ID        lvs.ServiceID
 	Scheduler string   // its name, such as "wlc"
 	Flags     []string // of the scheduler, such as "mh-port"
+	// Persistence is how long clients stay with their real servers; 0 is not at all. Mask is the
+	// prefix length, in bits, of the networks whose clients stay together.
+	Persistence time.Duration
+	Mask        int
 	Counters
 	Servers []Server
 }
@@ -34,6 +38,7 @@ type Server struct {
 	Address                  netip.AddrPort
 	Mode                     lvs.Mode // the forwarding method
 	Weight, Active, Inactive int32    // Active and Inactive count sessions
+	Persistent               int      // templates
 	Upper, Lower             int      // thresholds in sessions; 0 is none
 	Counters
 }
@@ -145,7 +150,7 @@ func (s *Service) write(w io.Writer, f form, exact bool) {
 		fmt.Fprintf(w, "%-33s", name)
 		s.Counters.write(w, exact)
 	} else {
-		fmt.Fprintf(w, "%s %s%s\n", name, s.Scheduler, flagList(s.Flags))
+		fmt.Fprintf(w, "%s %s%s%s\n", name, s.Scheduler, flagList(s.Flags), s.persistenceFlag())
 	}
 	for _, rs := range s.Servers {
 		rs.write(w, f, exact)
@@ -161,7 +166,7 @@ func (rs *Server) write(w io.Writer, f form, exact bool) {
 	case thresholdForm:
 		fmt.Fprintf(w, " %-10d %-10d", rs.Upper, rs.Lower)
 	case persistentForm:
-		fmt.Fprintf(w, " %-9d %-11d", rs.Weight, 0) // persistence is not built yet
+		fmt.Fprintf(w, " %-9d %-11d", rs.Weight, rs.Persistent)
 	case tunnelForm:
 		fmt.Fprintf(w, " %-7s %-13s %-6d", rs.Mode.Forward(), tunnelInfo(rs.Mode), rs.Weight)
 	default:
@@ -229,7 +234,8 @@ func (c *Counters) subtract(o Counters) {
 	}
 }
 
-// Connection is a session as -L -c shows it. The addresses have ports.
+// Connection is a session or a template as -L -c shows it. The addresses have ports; a template's
+// client has port 0.
 type Connection struct {
 	Protocol, State, Client, VIP, Server string
 	Left                                 time.Duration // until it times out

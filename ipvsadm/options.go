@@ -28,6 +28,7 @@ const (
 // option is an option of ipvsadm.
 type option struct {
 	takes    bool                             // whether it takes an argument
+	may      bool                             // takes the next word unless that is an option
 	operates Operation                        // the operation that it selects, or 0
 	gives    part                             // what it gives the command, or 0
 	absent   string                           // why Fulcrum does not support it, or ""
@@ -49,10 +50,8 @@ var long = map[string]string{
 
 // Why Fulcrum does not support options.
 const (
-	noMarks       = "there are no firewall marks: add a service for each address and port"
-	noPersistence = "there is no persistence yet"
-	noAllPorts    = "services of all ports (port 0) need persistence, and there is none yet: " +
-		"add a service for each port"
+	noMarks     = "there are no firewall marks: add a service for each address and port"
+	noAllPorts  = "there are no services of all ports (port 0) yet: add a service for each port"
 	noOnePacket = "there is no one-packet scheduling yet"
 	noEngines   = "there are no persistence engines yet"
 	noDaemon    = "there is no synchronisation of sessions yet"
@@ -70,6 +69,8 @@ var options = map[string]option{
 
 	"s":             {takes: true, gives: scheduler, set: schedulerName},
 	"b":             {takes: true, gives: schedFlags, set: flagNames},
+	"p":             {may: true, gives: persistence, set: persistenceTimeout},
+	"M":             {takes: true, gives: netmask, set: persistenceMask},
 	"r":             {takes: true, gives: server},
 	"local-address": {takes: true, gives: local, set: localAddresses},
 	"tun-type":      {takes: true, gives: tunnel, set: tunnelType},
@@ -90,8 +91,8 @@ var options = map[string]option{
 	"tun-info":        {gives: tunnels, set: flag(func(c *Command) *bool { return &c.Tunnels })},
 	"X":               {gives: exact, set: flag(func(c *Command) *bool { return &c.Exact })},
 
-	"f": {absent: noMarks},
-	"p": {absent: noPersistence}, "M": {absent: noPersistence}, "pe": {absent: noEngines},
+	"f":            {absent: noMarks},
+	"pe":           {absent: noEngines},
 	"o":            {absent: noOnePacket},
 	"daemon":       {absent: noDaemon},
 	"start-daemon": {absent: noDaemon}, "stop-daemon": {absent: noDaemon},

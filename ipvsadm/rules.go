@@ -58,6 +58,7 @@ func WriteRules(w io.Writer, c *config.Config) error {
 		if flags := s.Scheduler.FlagNames(s.SchedulerFlags); len(flags) > 0 {
 			fmt.Fprintf(rules, " -b %s", strings.Join(flags, ","))
 		}
+		fmt.Fprint(rules, persistenceRule(&s))
 		if s.HasLocals() {
 			var all []string
 			for _, a := range s.LocalAddresses {

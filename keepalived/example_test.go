@@ -55,5 +55,4 @@ func ExampleLoad() {
 	// Output:
 	// tcp-10.0.0.100-80 tcp 10.0.0.100:80 dr wrr
 	//   real server 10.0.0.11:80 weight 2
-	// :6: persistence_timeout 300: persistence is not supported yet
 }

@@ -4,25 +4,24 @@ import "strings"
 
 // Why keys are not carried over.
 const (
-	unchecked  = "checks of real servers are not supported yet"
-	noHashed   = "has no effect in IPVS either"
-	noQuorum   = "quorums are not supported yet"
-	noSticking = "persistence is not supported yet"
-	noMarks    = "firewall marks are not supported: add a service for each address and port"
-	everyPort  = "listens on all ports, which is not supported: add a service for each port"
-	noSNAT     = "DPVS's SNAT and its services by match are not supported"
-	noClients  = "lists of clients to deny or to allow are not supported"
-	noRates    = "limits of rates are not supported"
-	elsewhere  = "is not a virtual server: keepalived continues to handle it"
-	noSorry    = "sorry servers are not supported yet: " +
+	unchecked = "checks of real servers are not supported yet"
+	noHashed  = "has no effect in IPVS either"
+	noQuorum  = "quorums are not supported yet"
+	noEngines = "persistence engines are not supported yet"
+	noMarks   = "firewall marks are not supported: add a service for each address and port"
+	everyPort = "listens on all ports, which is not supported: add a service for each port"
+	noSNAT    = "DPVS's SNAT and its services by match are not supported"
+	noClients = "lists of clients to deny or to allow are not supported"
+	noRates   = "limits of rates are not supported"
+	elsewhere = "is not a virtual server: keepalived continues to handle it"
+	noSorry   = "sorry servers are not supported yet: " +
 		"without an available real server clients get ICMP port unreachable"
 )
 
 // absent maps keys of virtual and real servers to the reason why they are not carried over. The
 // notes quote each one in full, since its value matters.
 var absent = map[string]string{
-	"persistence_timeout": noSticking, "persistence_granularity": noSticking,
-	"persistence_engine": noSticking,
+	"persistence_engine": noEngines,
 	"ops":                "one-packet scheduling is not supported yet", "hashed": noHashed,
 	"establish_timeout": "timeouts hold for all services: " +
 		"set established in [session.timeouts]",
@@ -48,12 +47,12 @@ var absentKinds = map[string]string{
 	"ip_family":             "applies to firewall marks only",
 	"syn_proxy":             "there is no SYN proxy",
 	"vip_bind_dev":          "routes choose the port",
-	"expire_quiescent_conn": "expire_quiescent is not supported yet",
+	"expire_quiescent_conn": "holds for all services: set session.expire_quiescent",
 	"quic":                  "QUIC is forwarded like other UDP: connection IDs are not read",
 }
 
 // defaults are values that ask for nothing.
-var defaults = map[string]string{"persistence_timeout": "0", "quorum": "1", "hysteresis": "0"}
+var defaults = map[string]string{"quorum": "1", "hysteresis": "0"}
 
 // globals maps the keys of global_defs that concern forwarding to the reason. All others concern
 // keepalived alone and get no note.

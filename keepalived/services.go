@@ -96,7 +96,9 @@ type service struct {
 	servers    []server
 	flags      []*entry // of the scheduler
 	localGroup *entry   // laddr_group_name; nil without one
-	locals     *locals  // valid for modes with local addresses
+	// granularity is persistence_granularity; nil without one.
+	granularity *entry
+	locals      *locals // valid for modes with local addresses
 }
 
 // takeService makes a service of a virtual server, or one service for each address of its group.
@@ -186,6 +188,7 @@ func (i *importer) add(s *service, address netip.AddrPort) {
 	}
 	i.taken[id] = s.place
 	c.Name = id.Name()
+	c.PersistenceMask = i.mask(s, address)
 	c.RealServers = i.realServers(s, c)
 	c.DropUnusedLocals()
 	i.services = append(i.services, c)
@@ -204,6 +207,10 @@ func (i *importer) takeKey(s *service, e *entry) {
 		i.takeProtocol(s, e)
 	case "sh-port", "sh-fallback", "mh-port", "mh-fallback", "flag-1", "flag-2", "flag-3":
 		s.flags = append(s.flags, e)
+	case "persistence_timeout":
+		i.takePersistence(s, e)
+	case "persistence_granularity":
+		s.granularity = e
 	case "laddr_group_name":
 		s.localGroup = e
 	case "weight":

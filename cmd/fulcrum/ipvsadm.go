@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -159,6 +160,9 @@ func (d dialect) list(ctx context.Context, k ipvsadm.Command) error {
 		return ipvsadm.WriteTimeouts(w, c.Session.Timeouts)
 	case k.Connections:
 		ipvsadm.WriteConnectionTitle(w, k)
+		if err := d.writeTemplates(w); err != nil {
+			return err
+		}
 		return d.client.Sessions(d.command.Context(), nil, func(s *api.Session) error {
 			ipvsadm.WriteConnection(w, ipvsadm.Connection{
 				Protocol: s.Protocol, State: s.State, Client: s.Client, VIP: s.VIP, Server: s.RealServer, Left: time.Duration(s.LeftSeconds * float64(time.Second)),
@@ -176,6 +180,26 @@ func (d dialect) list(ctx context.Context, k ipvsadm.Command) error {
 		}
 	}
 	return ipvsadm.Write(w, k, services, c.Session.Max)
+}
+
+// templateStates are the kernel's names of a template's states, by whether it is confirmed
+// (ip_vs_ctpl_state_name_table in net/netfilter/ipvs/ip_vs_proto.c).
+var templateStates = map[bool]string{false: "NONE", true: "ASSURED"}
+
+// writeTemplates writes the templates as lines of -L -c: the client is a network, with port 0.
+func (d dialect) writeTemplates(w io.Writer) error {
+	return d.client.Templates(d.command.Context(), nil, func(t *api.Template) error {
+		network, err := netip.ParsePrefix(t.Clients)
+		if err != nil {
+			return fmt.Errorf("read the director's answer: %w", err)
+		}
+		ipvsadm.WriteConnection(w, ipvsadm.Connection{
+			Protocol: t.Protocol, State: templateStates[t.Confirmed],
+			Client: netip.AddrPortFrom(network.Addr(), 0).String(), VIP: t.VIP, Server: t.RealServer,
+			Left: time.Duration(t.LeftSeconds * float64(time.Second)),
+		})
+		return nil
+	})
 }
 
 // services returns the director's services with their counters.
@@ -207,6 +231,7 @@ func serviceOf(
 ) (s ipvsadm.Service, err error) {
 	s = ipvsadm.Service{
 		Scheduler: r.Scheduler, Flags: r.SchedulerFlags, Counters: countersOf(r.Traffic),
+		Persistence: time.Duration(r.PersistenceSeconds * float64(time.Second)), Mask: r.PersistenceMask,
 	}
 	s.ID.Protocol, _ = lvs.ParseProtocol(r.Protocol)
 	if s.ID.Address, err = netip.ParseAddrPort(r.Address); err != nil {
@@ -215,6 +240,7 @@ func serviceOf(
 	for _, rs := range r.RealServers {
 		server := ipvsadm.Server{
 			Weight: rs.Weight, Active: rs.Active, Inactive: rs.Inactive, Counters: countersOf(rs.Traffic),
+			Persistent: rs.Templates,
 		}
 		server.Mode, _ = lvs.ParseMode(rs.Mode)
 		if server.Address, err = netip.ParseAddrPort(rs.Address); err != nil {

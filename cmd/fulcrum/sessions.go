@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,7 +36,8 @@ func newSessionsCommand() *cobra.Command {
 		Use: "sessions", Short: "List sessions", Args: cobra.NoArgs,
 		Long: "sessions lists the sessions that match all given flags, as it finds them. With -o json it prints\n" +
 			"a line of JSON for each. Ten million take about half a minute, and little of the workers' time.",
-		Example: "  fulcrum sessions --service web --state ESTABLISHED --client 198.51.100.0/24",
+		Example: "  fulcrum sessions --service web --state ESTABLISHED --client 198.51.100.0/24\n" +
+			"  fulcrum sessions --templates --service web",
 	}
 	a := newAsking(c)
 	values := map[string]*string{}
@@ -46,6 +48,13 @@ func newSessionsCommand() *cobra.Command {
 	completeWords(c, "protocol", append(words(lvs.Protocols()), "icmp")...)
 	completeWords(c, "state", words(lvs.States())...)
 	limit := c.Flags().Int("limit", 0, "list at most this many; 0 is all")
+	templates := c.Flags().Bool("templates", false,
+		"list the persistence templates instead; takes --service and --limit")
+	for _, f := range sessionFlags {
+		if f.parameter != "service" {
+			c.MarkFlagsMutuallyExclusive("templates", strings.ReplaceAll(f.parameter, "_", "-"))
+		}
+	}
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		query := url.Values{"limit": {strconv.Itoa(*limit)}}
 		for name, v := range values {
@@ -53,13 +62,20 @@ func newSessionsCommand() *cobra.Command {
 				query.Set(name, *v)
 			}
 		}
-		return a.listSessions(c, query)
+		if *templates {
+			return listLines(a, c, query, (*api.Client).Templates, tabulateTemplates)
+		}
+		return listLines(a, c, query, (*api.Client).Sessions, tabulateSessions)
 	}
 	return c
 }
 
-// listSessions prints sessions as they arrive: all of them may not fit into memory.
-func (a *asking) listSessions(c *cobra.Command, query url.Values) error {
+// listLines prints what a listing has as it arrives: all of it may not fit into memory.
+func listLines[T any](
+	a *asking, c *cobra.Command, query url.Values,
+	list func(*api.Client, context.Context, url.Values, func(*T) error) error,
+	tabulate func(io.Writer, func(add func(*T) error) error) error,
+) error {
 	if err := a.validate(); err != nil {
 		return err
 	}
@@ -70,14 +86,40 @@ func (a *asking) listSessions(c *cobra.Command, query url.Values) error {
 	out := bufio.NewWriter(c.OutOrStdout())
 	if a.output == "json" {
 		lines := json.NewEncoder(out)
-		err = client.Sessions(c.Context(), query, func(s *api.Session) error { return lines.Encode(s) })
+		err = list(client, c.Context(), query, func(s *T) error { return lines.Encode(s) })
 	} else {
-		err = tabulateSessions(out, func(add func(*api.Session) error) error {
-			return client.Sessions(c.Context(), query, add)
+		err = tabulate(out, func(add func(*T) error) error {
+			return list(client, c.Context(), query, add)
 		})
 	}
 	return errors.Join(err, out.Flush())
 }
+
+// tabulateTemplates prints the templates that list adds, below titles.
+func tabulateTemplates(out io.Writer, list func(add func(*api.Template) error) error) error {
+	const row = "%-5s\t%-20s\t%-21s\t%-21s\t%-12s\t%8s\t%9s\t%7s\n"
+	t, shown := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0), 0
+	titles := sync.OnceFunc(func() {
+		fmt.Fprintf(t, row, "PROTO", "CLIENTS", "VIP", "REAL SERVER", "SERVICE", "SESSIONS",
+			"CONFIRMED", "LEFT")
+	})
+	err := list(func(s *api.Template) error {
+		titles()
+		left := time.Duration(s.LeftSeconds * float64(time.Second)).Truncate(time.Second)
+		fmt.Fprintf(t, row, s.Protocol, s.Clients, s.VIP, s.RealServer, s.Service,
+			strconv.Itoa(s.Sessions), yesNo[s.Confirmed], left)
+		if shown++; shown%alignedSessions == 0 {
+			return t.Flush()
+		}
+		return nil
+	})
+	if err == nil {
+		titles()
+	}
+	return errors.Join(err, t.Flush())
+}
+
+var yesNo = map[bool]string{false: "no", true: "yes"}
 
 // alignedSessions is the number of sessions whose columns are aligned together if they are wider
 // than IPv4 needs.

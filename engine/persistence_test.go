@@ -1,0 +1,173 @@
+package engine
+
+import (
+	"testing"
+	"time"
+
+	"fulcrum/modes"
+	"fulcrum/packet"
+	"fulcrum/ports"
+)
+
+// kept makes a service persistent.
+func (s Service) kept() Service {
+	s.Persistence, s.PersistenceMask = 5*time.Minute, s.Address.Addr().BitLen()
+	return s
+}
+
+// serverOf returns the real server that the only frame sent goes to.
+func (b *bed) serverOf() int {
+	b.Helper()
+	got := collect(b.ports[b.site.back])
+	if len(got) == 1 {
+		for i := range b.site.servers {
+			if packet.Ethernet(got[0]).Dst() == b.site.servers[i].mac {
+				return i
+			}
+		}
+	}
+	b.Fatalf("%d frames to real servers; dropped %s", len(got), b.drops())
+	return -1
+}
+
+// Every mode, both families, every protocol's first packets, and all workers: a client stays with
+// its real server, and another goes on to the next.
+func TestPersistence(t *testing.T) {
+	eachMode(t, func(t *testing.T, s site, m modes.Mode) {
+		for name, workers := range map[string]int{"one worker": 1, "three": 3} {
+			t.Run(name, func(t *testing.T) {
+				b := newBed(t, s, s.serving(s.web(m, 2).kept(), s.echo(m, 2).kept()),
+					func(c *bedConfig) { c.workers = workers })
+				stays(b, webVIP, func(from, to string) pkt { return tcp(from, to, "S") })
+				stays(b, echoVIP, func(from, to string) pkt { return udp(from, to, "?") })
+				b.dropped("")
+			})
+		}
+	})
+}
+
+// stays has sessions of two clients begin in turn.
+func stays(b *bed, vip string, first func(from, to string) pkt) {
+	b.Helper()
+	servers := map[string]int{}
+	for i := range 6 {
+		for _, client := range []string{"192.168.5.9", "192.168.5.8"} {
+			b.fromClient(first(client+":"+string(rune('1'+i))+"000", vip))
+			got := b.serverOf()
+			if want, known := servers[client]; known && got != want {
+				b.Fatalf("session %d of %s goes to real server %d, not %d", i, client, got, want)
+			}
+			servers[client] = got
+		}
+	}
+	if servers["192.168.5.9"] == servers["192.168.5.8"] {
+		b.Fatalf("both clients go to real server %d", servers["192.168.5.8"])
+	}
+}
+
+// A flood of SYNs from invented sources does not move a client that had a connection.
+func TestFloodKeepsClients(t *testing.T) {
+	s := twoArm
+	b := newBed(t, s, s.serving(s.web(modes.DR, 2).kept()),
+		func(c *bedConfig) { c.templates = 50 })
+	b.fromClient(tcp(client, webVIP, "S"))
+	want := b.serverOf()
+	b.fromClient(tcp(client, webVIP, "A"))
+	b.collectAll()
+	for i := range 1500 { // more than sessions and templates
+		b.fromClient(tcp(clientAt(i*251), webVIP, "S"))
+		b.collectAll()
+	}
+	for _, port := range []string{":7001", ":7002", ":7003"} {
+		b.fromClient(tcp("192.168.5.9"+port, webVIP, "S"))
+		if got := b.serverOf(); got != want {
+			t.Fatalf("the client goes to real server %d, not %d", got, want)
+		}
+	}
+	n := b.engine.Report().Templates
+	if n.Templates != n.Max || n.GaveWay == 0 || n.Refused != 0 {
+		t.Errorf("%+v", n)
+	}
+}
+
+// A real server's count of templates follows them, and ends with them.
+func TestTemplatesAreCounted(t *testing.T) {
+	s := twoArm
+	v := s.web(modes.NAT, 2).kept()
+	b := newBed(t, s, s.serving(v))
+	for i := range 10 {
+		b.fromClient(tcp(clientAt(i*251), webVIP, "S"))
+	}
+	b.collectAll()
+	r := b.engine.Report()
+	of := r.Services[0].RealServers
+	if r.Templates.Templates != 10 || of[0].Templates != 5 || of[1].Templates != 5 {
+		t.Errorf("%+v: %d and %d", r.Templates, of[0].Templates, of[1].Templates)
+	}
+	b.apply(s.serving(v.without()))
+	for range 100 {
+		b.wait(publishInterval)
+	}
+	r = b.engine.Report()
+	if of = r.Services[0].RealServers; r.Templates.Templates != 5 || of[0].Templates != 5 {
+		t.Errorf("after a removal %+v: %d", r.Templates, of[0].Templates)
+	}
+}
+
+// A service that is not persistent any more goes by its scheduler.
+func TestPersistenceEnds(t *testing.T) {
+	s := twoArm
+	b := newBed(t, s, s.serving(s.web(modes.DR, 2).kept()))
+	b.fromClient(tcp(client, webVIP, "S"))
+	b.collectAll()
+	b.apply(s.serving(s.web(modes.DR, 2)))
+	seen := map[int]bool{}
+	for _, port := range []string{":7001", ":7002"} {
+		b.fromClient(tcp("192.168.5.9"+port, webVIP, "S"))
+		seen[b.serverOf()] = true
+	}
+	if len(seen) != 2 {
+		t.Error("the client still stays with its real server")
+	}
+}
+
+// Sessions of persistent services allocate nothing, and neither does the sweep.
+func TestNoAllocsForPersistence(t *testing.T) {
+	for _, m := range allModes {
+		t.Run(m.String(), func(t *testing.T) {
+			b := newBed(t, twoArm, twoArm.serving(twoArm.web(m, 3).kept()),
+				func(c *bedConfig) { c.sessions, c.templates = 10_000, 1000 })
+			s := newSalvo(b)
+			defer s.end()
+			f := b.fromClients(tcp(client, webVIP, "S"), 0)
+			s.noAllocs(func(n int) {
+				for i := range ports.MaxBurst {
+					setSource(f, uint16(1000+n*ports.MaxBurst+i))
+					s.load(i, f)
+				}
+				b.worker.sweepTemplates()
+			})
+			b.dropped("")
+		})
+	}
+}
+
+// Packets of one burst see what those before them did.
+func TestPersistenceInABurst(t *testing.T) {
+	s := twoArm
+	b := newBed(t, s, s.serving(s.web(modes.DR, 3).kept()))
+	var burst []pkt
+	for i := range 9 {
+		burst = append(burst, tcp("192.168.5.9:"+string(rune('1'+i))+"000", webVIP, "S"))
+	}
+	b.fromClient(burst...)
+	got := collect(b.ports[s.back])
+	for i := range got {
+		if packet.Ethernet(got[i]).Dst() != packet.Ethernet(got[0]).Dst() {
+			t.Errorf("packet %d goes elsewhere than the first", i)
+		}
+	}
+	if n := b.engine.Report().Templates.Templates; len(got) != 9 || n != 1 {
+		t.Errorf("%d packets, %d templates", len(got), n)
+	}
+}

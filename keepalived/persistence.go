@@ -1,0 +1,52 @@
+package keepalived
+
+import (
+	"net"
+	"net/netip"
+	"strconv"
+	"time"
+
+	"fulcrum/config"
+)
+
+const (
+	// defaultPersistence is the seconds of persistence_timeout without a value.
+	defaultPersistence = 360
+	// mostPersistence is the most that a service takes, in seconds: a week.
+	mostPersistence = 7 * 24 * 60 * 60
+	mostSeconds     = 1<<31 - 1
+)
+
+// takePersistence reads persistence_timeout. 0 asks for none.
+func (i *importer) takePersistence(s *service, e *entry) {
+	seconds := defaultPersistence
+	if len(e.words) > 1 {
+		seconds = i.number(e, 0, mostSeconds)
+	}
+	if seconds > mostPersistence {
+		seconds = mostPersistence
+		i.Leave(e.place, e.String(), "persistence is at most 168h, which is used")
+	}
+	s.Persistence = time.Duration(seconds) * time.Second
+}
+
+// mask returns the persistence mask of a virtual server for one address: of IPv4 a netmask, of IPv6
+// a prefix length.
+func (i *importer) mask(s *service, address netip.AddrPort) int {
+	whole := config.WholeMask(address)
+	if s.granularity == nil {
+		return whole
+	}
+	text := s.granularity.value()
+	n, err := strconv.Atoi(text)
+	if mask := net.ParseIP(text).To4(); address.Addr().Is4() && mask != nil {
+		n, _ = net.IPMask(mask).Size()
+	} else if address.Addr().Is4() || err != nil {
+		n = 0
+	}
+	if n < 1 || n > whole {
+		i.Leave(s.granularity.place, s.granularity.String(), "is no mask for "+address.Addr().String())
+		return whole
+	}
+	return n
+}
