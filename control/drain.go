@@ -32,7 +32,7 @@ type Drain struct {
 	Ended       int     `json:"sessions_ended"`         // ended at the deadline
 	SecondsLeft float64 `json:"seconds_left,omitempty"` // until the deadline; 0 without one
 	Removed     bool    `json:"removed"`                // the real server was removed
-	Problem     string  `json:"problem,omitempty"`      // why ending sessions, removing or keeping it failed
+	Problem     string  `json:"problem,omitempty"`      // why ending, removing or keeping it failed
 	// Warning says that a service or VIP has lost its last available real server by the drain's
 	// beginning. It is in the answer to the request alone.
 	Warning string `json:"warning,omitempty"`

@@ -42,8 +42,8 @@ func writeOver(file string, data []byte) error {
 	return nil
 }
 
-// syncFolder makes a file's new name last over a loss of power. A state folder forgets the overrides
-// that were saved to the file, so the file must not go back.
+// syncFolder makes a file's new name last over a loss of power. A state folder forgets the
+// overrides that were saved to the file, so the file must not go back.
 func syncFolder(folder string) error {
 	f, err := os.Open(folder)
 	if err != nil {
