@@ -97,7 +97,8 @@ func (r *Running) record(entry Audit) {
 	}
 }
 
-// logDropped logs the first overrides that a file has dropped: a reload shows its plan to nobody.
+// logDropped logs the first overrides that a file has dropped: a reload has no answer that shows
+// its plan.
 // Those that the file has now are not lost.
 func (r *Running) logDropped(all []Override) {
 	lost := slices.DeleteFunc(slices.Clone(all), func(o Override) bool { return o.Reason == sameNow })

@@ -323,8 +323,8 @@ func overridesOf(base, running *config.Config) []Override {
 	return m.kept
 }
 
-// pairFlags has the scheduler's flags come from where the scheduler comes from: those of another
-// scheduler mean nothing to it.
+// pairFlags takes the scheduler's flags from the configuration that the scheduler is from: flags of
+// another scheduler mean nothing to it.
 func (m *merger) pairFlags(b, r, n, merged *config.Service) {
 	want := merged.SchedulerFlags
 	switch {

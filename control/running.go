@@ -24,6 +24,7 @@ import (
 // The cost of changing one service depends on that service only. The change checks the service
 // against an index of the others, updates the engine, and saves how to undo it. It renders and
 // parses nothing, and does not read other services. Config copies the configuration on demand.
+// With a state folder a change costs more: it writes all overrides to the disk, before it returns.
 type Running struct {
 	// Log gets the results of drains, warnings about what is applied, and what Watch finds. nil
 	// discards the first two. Set it before the first of either.

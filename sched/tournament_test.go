@@ -63,7 +63,8 @@ func TestTournamentsWhilePublishing(t *testing.T) {
 	TestPickWhilePublishing(t)
 }
 
-// A real server that leaves a large pool, or all of them in a small one, tell nobody any more.
+// A real server that leaves a large pool no longer reports changes. Neither does one in a small
+// pool.
 func TestPoolThatShrinks(t *testing.T) {
 	servers := idle(make([]int, 100)...)
 	for i := range servers {

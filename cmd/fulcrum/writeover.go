@@ -11,8 +11,8 @@ import (
 	"github.com/google/renameio/v2"
 )
 
-// writeOver replaces a file's content as a whole: whoever reads it, and a crash, finds the old
-// content or the new one. The file keeps its mode and owner, and a symbolic link stays one.
+// writeOver replaces a file's content as a whole: a reader, or a crash, finds the old content or
+// the new one. The file keeps its mode and owner, and a symbolic link stays one.
 func writeOver(file string, data []byte) error {
 	target, err := filepath.EvalSymlinks(file)
 	if errors.Is(err, fs.ErrNotExist) {
