@@ -4,6 +4,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 )
 
 // The remedies for malformed addresses.
@@ -34,6 +35,22 @@ func (v value) socket() netip.AddrPort {
 	}
 	if s.Port() == 0 {
 		v.report("invalid port 0", "write a port from 1 to 65535")
+		return netip.AddrPort{}
+	}
+	return s
+}
+
+// serverSocket is socket for a real server. Without port, or with port 0, it has every port.
+func (v value) serverSocket() netip.AddrPort {
+	text, _ := v.raw.(string)
+	if a, err := netip.ParseAddr(strings.Trim(text, "[]")); err == nil {
+		if !v.unicast(a) {
+			return netip.AddrPort{}
+		}
+		return netip.AddrPortFrom(a, 0)
+	}
+	s, ok := parsed(v, netip.ParseAddrPort, "address with port", socketForm)
+	if !ok || !v.unicast(s.Addr()) {
 		return netip.AddrPort{}
 	}
 	return s

@@ -77,6 +77,7 @@ func (c *Config) blocks() block {
 		array("route", c.Routes, c.routeBlock),
 		array("neighbour", c.Neighbours, c.neighbourBlock),
 		session,
+		array("mark", c.Marks, markBlock),
 		array("service", c.Services, serviceBlock),
 	}}
 }
@@ -195,8 +196,11 @@ func serviceBlock(s *Service) block {
 func serviceSettings(s Service) []setting {
 	return []setting{
 		{"name", quote(s.Name), true},
-		{"address", quote(s.Address.String()), true},
-		{"protocol", quote(s.Protocol.String()), true},
+		{"address", addressValue(s), true},
+		{"addresses", destinations(s.Addresses), true},
+		{"mark", markValue(s), true},
+		{"family", familyValue(s), true},
+		{"protocol", protocolValue(s), true},
 		{"mode", quote(s.Mode.String()), true},
 		{"scheduler", quote(s.Scheduler.String()), false},
 		{"scheduler_flags", list(quoted(s.Scheduler.FlagNames(s.SchedulerFlags))), false},
@@ -208,6 +212,52 @@ func serviceSettings(s Service) []setting {
 		{"announce", announceValue(s.Announce), false},
 		{"local_addresses", ranges(s.LocalAddresses), false},
 	}
+}
+
+func markBlock(m *Mark) block {
+	return block{id: strconv.Itoa(int(m.Number)), settings: []setting{
+		{"number", strconv.Itoa(int(m.Number)), true},
+		{"match", list(quoted(m.Match)), true},
+	}}
+}
+
+func addressValue(s Service) string {
+	if s.Mark != 0 || len(s.Addresses) > 0 {
+		return ""
+	}
+	return quote(s.Address.String())
+}
+
+func destinations(all []lvs.Match) string {
+	if len(all) == 0 {
+		return ""
+	}
+	texts := make([]string, len(all))
+	for i, m := range all {
+		texts[i] = m.Destination()
+	}
+	return list(quoted(texts))
+}
+
+func markValue(s Service) string {
+	if s.Mark == 0 {
+		return ""
+	}
+	return strconv.Itoa(int(s.Mark))
+}
+
+func familyValue(s Service) string {
+	if s.Mark == 0 || !s.Address.Addr().Is6() {
+		return ""
+	}
+	return quote("ipv6")
+}
+
+func protocolValue(s Service) string {
+	if s.Mark != 0 {
+		return ""
+	}
+	return quote(s.Protocol.String())
 }
 
 // maskValue returns the mask of a service, or nothing if every client is a network of its own.

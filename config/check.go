@@ -61,7 +61,8 @@ func (l listed) holder(a netip.Addr) (string, bool) {
 
 // enlist records the holder of every address.
 func (c *checker) enlist() {
-	own, vips, lips, servers := listed{}, listed{}, listed{}, listed{}
+	own, lips, servers := listed{}, listed{}, listed{}
+	vips := &ranged{listed: listed{}}
 	c.own, c.vips, c.lips, c.servers = own, vips, lips, servers
 	for i, port := range c.Ports {
 		for j, address := range port.Addresses {
@@ -69,8 +70,7 @@ func (c *checker) enlist() {
 		}
 	}
 	for i, service := range c.Services {
-		vip := c.at("service", i, "address")
-		c.hold(vips, service.Address.Addr(), "the VIP of service %q", service.Name, vip)
+		c.enlistVIPs(vips, i)
 		for j, server := range service.RealServers {
 			at := c.at("service", i, "real_server", j, "address")
 			c.hold(servers, server.Address.Addr(), "a real server of service %q", service.Name, at)

@@ -9,18 +9,12 @@ import (
 )
 
 func (c *checker) checkServices() {
-	names, sockets, echoing := firsts{}, firsts{}, firsts{}
+	names, claimed, echoing := firsts{}, firsts{}, firsts{}
+	c.checkMarks(claimed)
 	for i, service := range c.Services {
 		names.unique(c.at("service", i, "name"), service.Name, "the name of another service",
 			"give every service its own name")
-		v := c.at("service", i, "address")
-		if c.isUnambiguous(v, service.Address.Addr()) {
-			c.isHostAddress(v, service.Address.Addr())
-		}
-		if service.Address.IsValid() && service.Protocol != 0 {
-			sockets.unique(v, service.ID().String(), "the address of another service",
-				"change the address, port or protocol of one of them")
-		}
+		c.checkClaims(i, claimed)
 		c.checkLocals(i)
 		c.checkRealServers(i)
 		c.checkMostServers(i)
@@ -103,14 +97,31 @@ func (c *checker) checkReach(v value, a netip.Addr, mode lvs.Mode) {
 
 // checkServerPort reports a port that differs from the service's in a mode that cannot rewrite it.
 func (c *checker) checkServerPort(v value, i, j int) {
-	server, want := c.Services[i].RealServers[j].Address, c.Services[i].Address.Port()
+	server := c.Services[i].RealServers[j].Address
 	mode := c.Services[i].ModeOf(c.Services[i].RealServers[j])
-	if mode.FixedPort() && want != 0 && server.Port() != want {
+	want, one := c.portOf(i)
+	switch {
+	case !mode.FixedPort() || server.Port() == 0 || want == 0:
+	case !one:
+		v.reportf("write the address without port, or use mode "+either(lvs.ModesWith(rewritesPorts)),
+			"the service has several ports, and mode %s does not rewrite ports", mode)
+	case server.Port() != want:
 		right := netip.AddrPortFrom(server.Addr(), want).String()
 		v.reportf(`write "`+right+`", or use mode `+either(lvs.ModesWith(rewritesPorts)),
 			"port %d differs from the service's port %d, but mode %s does not rewrite ports",
 			server.Port(), want, mode)
 	}
+}
+
+// portOf returns a port of a service, and whether it is the only one.
+func (c *checker) portOf(i int) (port uint16, one bool) {
+	claims := c.Claims(&c.Services[i])
+	if len(claims) == 0 {
+		return 0, false
+	}
+	port = claims[0].Ports.First
+	other := func(m lvs.Match) bool { return m.Ports.First != port || m.Ports.Last != port }
+	return port, !slices.ContainsFunc(claims, other)
 }
 
 func rewritesPorts(m lvs.Mode) bool { return !m.FixedPort() }
@@ -176,16 +187,24 @@ func (c *checker) checkMSS(i int) {
 
 // checkEcho reports a VIP whose echo requests would have two receivers.
 func (c *checker) checkEcho(i int, passing firsts) {
-	vip := c.Services[i].Address.Addr()
-	if c.Services[i].Echo || !vip.IsValid() {
+	if c.Services[i].Echo {
 		return
 	}
 	v := c.at("service", i, "echo")
-	passing.unique(v, vip.String(), "the VIP of another service with echo = false",
-		"write false for only one service of a VIP")
-	if who, held := holder(vip, c.own); held {
-		v.reportf("leave the key out, or use a VIP that is not a port's address",
-			"%s is %s, where the director answers echo requests", vip, who)
+	for _, m := range c.Claims(&c.Services[i]) {
+		if !m.Single() {
+			v.reportf("leave the key out, or give single addresses",
+				"%s is a range, where the director answers echo requests", m.Destination())
+			return
+		}
+	}
+	for _, vip := range c.VIPs(&c.Services[i]) {
+		passing.unique(v, vip.String(), "the VIP of another service with echo = false",
+			"write false for only one service of a VIP")
+		if who, held := holder(vip, c.own); held {
+			v.reportf("leave the key out, or use a VIP that is not a port's address",
+				"%s is %s, where the director answers echo requests", vip, who)
+		}
 	}
 }
 
@@ -240,13 +259,14 @@ func (c *checker) checkLocal(v value, a netip.Addr) bool {
 // checkAnnounce reports a VIP that is to be passive although the director answers for it in any
 // case.
 func (c *checker) checkAnnounce(i int) {
-	vip := c.Services[i].Address.Addr()
-	if c.Services[i].Announce != AnnounceOff || !vip.IsValid() {
+	if c.Services[i].Announce != AnnounceOff {
 		return
 	}
-	if who, held := holder(vip, c.own); held {
-		c.at("service", i, "announce").reportf(
-			"leave the key out, or use a VIP that is not a port's address",
-			"%s is %s, which the director always answers for", vip, who)
+	for _, vip := range c.VIPs(&c.Services[i]) {
+		if who, held := holder(vip, c.own); held {
+			c.at("service", i, "announce").reportf(
+				"leave the key out, or use a VIP that is not a port's address",
+				"%s is %s, which the director always answers for", vip, who)
+		}
 	}
 }

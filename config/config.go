@@ -23,6 +23,7 @@ type Config struct {
 	Routes     []Route
 	Neighbours []Neighbour
 	Session    Session
+	Marks      []Mark
 	Services   []Service // in file order, which is the scheduling order
 }
 
@@ -137,9 +138,13 @@ type Timeouts [lvs.NumStates]time.Duration
 
 // Service is one virtual service. Its ID is unique in a Config, and so is its name.
 type Service struct {
-	Name           string         // 1 to 63 letters, digits and . _ -
-	Address        netip.AddrPort // the VIP and its port
-	Protocol       lvs.Protocol
+	Name string // 1 to 63 letters, digits and . _ -
+	// Address is the VIP and its port: the first ones if there are several Addresses, and the unspecified
+	// address of the service's IP version, with port 0, if there is a Mark.
+	Address        netip.AddrPort
+	Addresses      []lvs.Match  // nil unless there are several addresses or ports
+	Mark           uint32       // the number of a Mark; 0: none
+	Protocol       lvs.Protocol // 0 with a Mark: that of each match
 	Mode           lvs.Mode
 	Scheduler      lvs.Scheduler
 	SchedulerFlags lvs.SchedulerFlags
@@ -192,8 +197,15 @@ func (r *Route) LinkLocal() bool { return isLinkLocal(r.Via) }
 // LinkLocal reports whether the neighbour is known by its port and its address together.
 func (n *Neighbour) LinkLocal() bool { return isLinkLocal(n.Address) }
 
-// ID returns the identity of the service across configurations: its protocol and address.
+// ID returns the identity of the service across configurations: its first match, or its mark and IP
+// version.
 func (s *Service) ID() lvs.ServiceID {
+	switch {
+	case s.Mark != 0:
+		return lvs.IDOfMark(s.Mark, s.Address.Addr().Is6())
+	case len(s.Addresses) > 0:
+		return lvs.IDOf(s.Addresses[0])
+	}
 	return lvs.ServiceID{Protocol: s.Protocol, Address: s.Address}
 }
 

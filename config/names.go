@@ -19,6 +19,7 @@ var (
 	modes      = choices{noun: "mode", supported: namesOf(lvs.Modes())}
 	protocols  = choices{noun: "protocol", supported: namesOf(lvs.Protocols())}
 	schedulers = choices{noun: "scheduler", supported: namesOf(lvs.Schedulers())}
+	families   = choices{noun: "IP version", supported: []string{"ipv4", "ipv6"}}
 	idles      = choices{
 		noun: "idle behaviour", supported: []string{string(IdleBusy), string(IdleAdaptive)},
 	}

@@ -31,6 +31,7 @@ func read(doc *document, entries map[string]any, cpus cpuSets) *draft {
 	d.Ports = each(ports, readPort)
 	d.Routes, d.routePorts = eachWithPort(t.tables("route"), readRoute)
 	d.Neighbours, d.neighbourPorts = eachWithPort(t.tables("neighbour"), readNeighbour)
+	d.Marks = each(t.tables("mark"), readMark)
 	d.Session = readSession(t.table("session"))
 	for _, service := range t.tables("service") {
 		s, locals := readService(service)

@@ -30,7 +30,8 @@ const (
 // The remedies for missing addresses.
 const (
 	vipForm    = `give the VIP with its port, such as address = "10.0.0.100:80"`
-	serverForm = `give the real server's address and port, such as address = "10.1.0.11:80"`
+	serverForm = `give the real server's address and port, such as address = "10.1.0.11:80"; ` +
+		"without port it gets each packet's"
 )
 
 // readService reads a service. It returns the local addresses separately, by entry of the list.
@@ -38,12 +39,12 @@ func readService(t *table) (Service, [][]netip.Addr) {
 	defer t.done()
 	s := Service{
 		Name:        t.need("name", `name the service, such as name = "web"`).name(),
-		Address:     t.need("address", vipForm).socket(),
 		Persistence: t.get("persistence").duration(0, 0, mostTimeout),
 	}
+	readProtocol(t, &s)
+	readClaims(t, &s)
 	whole := WholeMask(s.Address)
 	s.PersistenceMask = t.get("persistence_mask").integer(whole, 1, whole)
-	s.Protocol, _ = lvs.ParseProtocol(t.need("protocol", protocols.right()).choice("", protocols))
 	s.Mode, _ = lvs.ParseMode(t.need("mode", modes.right()).choice("", modes))
 	scheduler := t.get("scheduler")
 	name := scheduler.choice(lvs.DefaultScheduler.String(), schedulers)
@@ -60,6 +61,15 @@ func readService(t *table) (Service, [][]netip.Addr) {
 	s.RealServers = each(t.tables("real_server"), readRealServer)
 	t.refuseUnbuilt()
 	return s, t.get("local_addresses").localEntries()
+}
+
+// readProtocol reads the protocol, which the matches of a mark have themselves.
+func readProtocol(t *table, s *Service) {
+	if !t.child("mark").given() {
+		s.Protocol, _ = lvs.ParseProtocol(t.need("protocol", protocols.right()).choice("", protocols))
+	} else if v := t.get("protocol"); v.given() {
+		v.report("is that of each match of the mark", "leave the key out")
+	}
 }
 
 // schedulerFlags returns the flags of a scheduler that a list names.
@@ -112,7 +122,7 @@ func (t *table) refuseUnbuilt() {
 func readRealServer(t *table) RealServer {
 	defer t.done()
 	return RealServer{
-		Address:        t.need("address", serverForm).socket(),
+		Address:        t.need("address", serverForm).serverSocket(),
 		Mode:           t.get("mode").ownMode(),
 		Weight:         t.get("weight").integer(defaultWeight, 0, mostWeight),
 		UpperThreshold: t.get("upper_threshold").integer(0, 0, mostThreshold),

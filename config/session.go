@@ -40,7 +40,7 @@ func readSession(t *table) Session {
 // least one per worker, and 0 if no service has an IPv6 VIP.
 func (c *Config) sessionsV6() int {
 	for _, service := range c.Services {
-		if service.Address.Addr().Is6() {
+		if service.ID().Is6() {
 			return max(c.Session.Max/4, len(c.Director.Workers))
 		}
 	}

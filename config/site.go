@@ -3,6 +3,8 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"iter"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -13,8 +15,10 @@ import (
 // against them. The cost depends on the change, not on the number of services. A Site is not safe
 // for concurrent use.
 type Site struct {
-	config   *Config // its ports, routes and session only; the services are in the maps below
-	services map[lvs.ServiceID]string
+	config   *Config                  // without its services, which are in the maps below
+	claimed  map[lvs.Match]string     // by match, the service
+	marks    map[lvs.ServiceID]string // by mark and IP version, the service
+	ranges   map[string][]lvs.Match   // by name, of services with several addresses or ports in one match
 	names    map[string]lvs.ServiceID
 	passing  map[netip.Addr]string // by VIP, the service with echo = false
 	own      listed
@@ -51,7 +55,8 @@ func (t tenants) remove(a netip.Addr, name string) {
 // NewSite takes in the services of a configuration that was checked.
 func NewSite(c *Config) *Site {
 	s := &Site{
-		config: c, services: map[lvs.ServiceID]string{}, names: map[string]lvs.ServiceID{},
+		config: c, claimed: map[lvs.Match]string{}, marks: map[lvs.ServiceID]string{},
+		ranges: map[string][]lvs.Match{}, names: map[string]lvs.ServiceID{},
 		passing: map[netip.Addr]string{}, own: listed{}, gateways: listed{},
 		vips:    tenants{"the VIP of service %q", map[netip.Addr][]string{}},
 		lips:    tenants{"a local address of service %q", map[netip.Addr][]string{}},
@@ -103,18 +108,34 @@ func (s *Site) add(n *Service) {
 
 func (s *Site) remove(n *Service) {
 	s.release(n)
-	delete(s.services, n.ID())
+	for _, m := range s.config.Claims(n) {
+		delete(s.claimed, m)
+	}
+	delete(s.marks, n.ID())
+	delete(s.ranges, n.Name)
 	delete(s.names, n.Name)
 	if !n.Echo {
-		delete(s.passing, n.Address.Addr())
+		for _, vip := range s.config.VIPs(n) {
+			delete(s.passing, vip)
+		}
 	}
 }
 
 // name notes what only one service can have.
 func (s *Site) name(n *Service) {
-	s.services[n.ID()], s.names[n.Name] = n.Name, n.ID()
+	s.names[n.Name] = n.ID()
+	if n.Mark != 0 {
+		s.marks[n.ID()] = n.Name
+	}
+	for _, m := range s.config.Claims(n) {
+		if s.claimed[m] = n.Name; !m.Single() {
+			s.ranges[n.Name] = append(s.ranges[n.Name], m)
+		}
+	}
 	if !n.Echo {
-		s.passing[n.Address.Addr()] = n.Name
+		for _, vip := range s.config.VIPs(n) {
+			s.passing[vip] = n.Name
+		}
 	}
 }
 
@@ -125,7 +146,9 @@ func (s *Site) release(n *Service) { s.eachAddress(n, tenants.remove) }
 
 // eachAddress calls do for each address of a service, with the list for its role.
 func (s *Site) eachAddress(n *Service, do func(tenants, netip.Addr, string)) {
-	do(s.vips, n.Address.Addr(), n.Name)
+	for _, vip := range s.config.VIPs(n) {
+		do(s.vips, vip, n.Name)
+	}
 	for _, a := range n.LocalAddresses {
 		do(s.lips, a, n.Name)
 	}
@@ -142,28 +165,51 @@ func (s *Site) checkUnique(n *Service) Problems {
 		c.at("service", 0, "name").reportf("give every service its own name",
 			"%s is the name of another service", n.Name)
 	}
-	if name, taken := s.services[n.ID()]; taken {
-		c.at("service", 0, "address").reportf("change the address, port or protocol",
-			"%s is the address of service %q", n.ID(), name)
+	if name, taken := s.marks[n.ID()]; taken {
+		c.at("service", 0, "mark").reportf("use another mark, or change that service",
+			"%s is the mark of service %q", n.ID(), name)
 	}
-	if name, taken := s.passing[n.Address.Addr()]; taken && !n.Echo {
-		c.at("service", 0, "echo").reportf("write false for only one service of a VIP",
-			"%s is the VIP of service %q, which has echo = false", n.Address.Addr(), name)
+	for _, m := range s.config.Claims(n) {
+		if name, taken := s.claimed[m]; taken {
+			c.at("service", 0, "address").reportf("change the address, port or protocol",
+				"%s is the address of service %q", m, name)
+		}
+	}
+	for _, vip := range s.config.VIPs(n) {
+		if name, taken := s.passing[vip]; taken && !n.Echo {
+			c.at("service", 0, "echo").reportf("write false for only one service of a VIP",
+				"%s is the VIP of service %q, which has echo = false", vip, name)
+		}
 	}
 	return c.doc.problems
+}
+
+// siteVIPs finds the service with a VIP, alone or in a range.
+type siteVIPs struct{ *Site }
+
+func (s siteVIPs) holder(a netip.Addr) (string, bool) {
+	if who, held := s.vips.holder(a); held {
+		return who, true
+	}
+	for name, ranges := range s.ranges {
+		if slices.ContainsFunc(ranges, func(m lvs.Match) bool { return m.Has(a) }) {
+			return fmt.Sprintf(s.vips.role, name), true
+		}
+	}
+	return "", false
 }
 
 // checker returns a checker of the draft's services against the site.
 func (s *Site) checker(d *draft) *checker {
 	c := newChecker(&document{name: "request", lines: map[place]int{}}, d)
-	c.own, c.vips, c.lips, c.servers = s.own, s.vips, s.lips, s.servers
+	c.own, c.vips, c.lips, c.servers = s.own, siteVIPs{s}, s.lips, s.servers
 	return c
 }
 
 // check reports the problems of a service. It checks the values as in a file, and the differences
 // from old against all other services. The service next is in the site.
 func (s *Site) check(old, next *Service) Problems {
-	d := &draft{Config: Config{Ports: s.config.Ports, Routes: s.config.Routes}}
+	d := &draft{Config: Config{Ports: s.config.Ports, Routes: s.config.Routes, Marks: s.config.Marks}}
 	c := s.checker(d)
 	news := next.since(old)
 	read, locals := readService(newTable(c.at("service", 0).with(news.entries())))
@@ -186,8 +232,8 @@ func (s *Site) check(old, next *Service) Problems {
 	c.checkMostServers(0)
 	c.checkPings(0)
 	c.checkLocals(0)
-	if old == nil {
-		s.checkVIP(c, next.Address.Addr())
+	if old == nil || !slices.Equal(s.config.Claims(old), s.config.Claims(next)) {
+		s.checkClaims(c, next)
 	}
 	return c.doc.problems
 }
@@ -233,12 +279,13 @@ func (s *Service) since(old *Service) Service {
 // entries returns the service in the decoder's form.
 func (s *Service) entries() map[string]any {
 	entries := map[string]any{
-		"name": s.Name, "address": s.Address.String(), "protocol": s.Protocol.String(),
+		"name": s.Name,
 		"mode": s.Mode.String(), "scheduler": s.Scheduler.String(),
 		"mss": int64(s.MSS), "echo": s.Echo,
 		"max_sessions": int64(s.MaxSessions), "persistence": s.Persistence.String(),
 		"persistence_mask": int64(cmp.Or(s.PersistenceMask, WholeMask(s.Address))),
 	}
+	s.claimEntries(entries)
 	if s.Announce != AsDirector {
 		entries["announce"] = s.Announce == AnnounceOn
 	}
@@ -262,6 +309,24 @@ func (s *Service) entries() map[string]any {
 		entries["real_server"] = servers
 	}
 	return entries
+}
+
+// claimEntries adds what the service claims.
+func (s *Service) claimEntries(entries map[string]any) {
+	if s.Mark != 0 {
+		entries["mark"], entries["family"] = int64(s.Mark), familyOf(s)
+		return
+	}
+	entries["protocol"] = s.Protocol.String()
+	if len(s.Addresses) == 0 {
+		entries["address"] = s.Address.String()
+		return
+	}
+	var all []any
+	for _, m := range s.Addresses {
+		all = append(all, m.Destination())
+	}
+	entries["addresses"] = all
 }
 
 // entries returns the real server in the decoder's form.
@@ -295,20 +360,41 @@ func (s *Site) checkServers(c *checker, n *Service, news []RealServer) {
 	}
 }
 
-// checkVIP reports a VIP that is reserved in its subnet or in use, and an IPv6 VIP without IPv6
+// checkClaims reports a VIP that is reserved in its subnet or in use, and an IPv6 VIP without IPv6
 // sessions.
-func (s *Site) checkVIP(c *checker, vip netip.Addr) {
+func (s *Site) checkClaims(c *checker, n *Service) {
 	v := c.at("service", 0, "address")
-	if c.isUnambiguous(v, vip) {
-		c.isHostAddress(v, vip)
+	c.checkClaims(0, firsts{})
+	for _, m := range s.config.Claims(n) {
+		for _, vip := range s.inUse(m) {
+			if who, held := holder(vip, s.servers, s.lips, s.gateways); held {
+				v.reportf("use an address that is not in use", "%s is in use: %s", vip, who)
+				break
+			}
+		}
 	}
-	if who, held := holder(vip, s.servers, s.lips, s.gateways); held {
-		v.reportf("use an address that is not in use", "%s is in use: %s", vip, who)
-	}
-	if s.config.Session.MaxV6 == 0 && vip.Is6() {
+	if s.config.Session.MaxV6 == 0 && n.ID().Is6() {
 		c.at("session", "max_v6").report("is 0, but the service has an IPv6 VIP",
 			"set session.max_v6 in the file and restart the director")
 	}
+}
+
+// inUse returns the addresses of a match that other stations may have: a single one, and of a range
+// those that they have.
+func (s *Site) inUse(m lvs.Match) (all []netip.Addr) {
+	if m.Single() {
+		return []netip.Addr{m.First}
+	}
+	for _, addresses := range []iter.Seq[netip.Addr]{
+		maps.Keys(s.servers.by), maps.Keys(s.lips.by), maps.Keys(s.gateways),
+	} {
+		for a := range addresses {
+			if m.Has(a) {
+				all = append(all, a)
+			}
+		}
+	}
+	return all
 }
 
 // ServicesOf returns the names of the services with a VIP. The caller must not change the list, and

@@ -46,15 +46,16 @@ func (c *Config) dividedVIPs() (all []string) {
 	wants := map[netip.Addr]*[2][]string{} // names of the services of a VIP: silent ones, others
 	for i := range c.Services {
 		s := &c.Services[i]
-		vip := s.Address.Addr()
-		if wants[vip] == nil {
-			order, wants[vip] = append(order, vip), new([2][]string)
+		for _, vip := range c.VIPs(s) {
+			if wants[vip] == nil {
+				order, wants[vip] = append(order, vip), new([2][]string)
+			}
+			which := &wants[vip][0]
+			if c.Director.Announces(s) {
+				which = &wants[vip][1]
+			}
+			*which = append(*which, s.Name)
 		}
-		which := &wants[vip][0]
-		if c.Director.Announces(s) {
-			which = &wants[vip][1]
-		}
-		*which = append(*which, s.Name)
 	}
 	for _, vip := range order {
 		if w := wants[vip]; len(w[0]) > 0 && len(w[1]) > 0 {
@@ -69,12 +70,21 @@ func (c *Config) dividedVIPs() (all []string) {
 func (c *Config) lonelyVIPs() (all []string) {
 	for i := range c.Services {
 		s := &c.Services[i]
-		if s.Scheduler.ByVIP() && len(s.RealServers) > 1 {
+		if s.Scheduler.ByVIP() && len(s.RealServers) > 1 && c.hasOneVIP(s) {
 			all = append(all, fmt.Sprintf("service %s: %s chooses by VIP, and the service has one: "+
 				"its sessions go to one of its %d real servers", s.Name, s.Scheduler, len(s.RealServers)))
 		}
 	}
 	return all
+}
+
+// hasOneVIP reports whether everything that a service claims is at one address.
+func (c *Config) hasOneVIP(s *Service) bool {
+	vips := map[netip.Addr]bool{}
+	for _, m := range c.Claims(s) {
+		vips[m.First], vips[m.Last] = true, true
+	}
+	return len(vips) == 1
 }
 
 // portFTP is the port of FTP's control connections (RFC 959).

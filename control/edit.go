@@ -187,7 +187,7 @@ func (r *Running) tellEngine(was, next *config.Service, place int) error {
 		c.Services = slices.Insert(slices.Clone(c.Services), place, *next)
 		return r.engine.Apply(EngineSettings(&c))
 	}
-	return r.engine.Change(engine.Change{Put: []engine.Service{engineService(&r.current.Director, *next)}})
+	return r.engine.Change(engine.Change{Put: []engine.Service{engineService(r.current, *next)}})
 }
 
 // planOf returns the plan of a change of one service.

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 
 	"fulcrum/config"
 	"fulcrum/lvs"
@@ -10,8 +11,11 @@ import (
 // ServiceAddition is a new service. A setting that is nil has the same default as in a file.
 type ServiceAddition struct {
 	Name        string               `json:"name" example:"web"`
-	Address     string               `json:"address" doc:"the VIP and its port" example:"10.0.0.100:80"`
-	Protocol    string               `json:"protocol" example:"tcp"`
+	Address     string               `json:"address,omitempty" doc:"the VIP and its port; or give addresses, or a mark" example:"10.0.0.100:80"`
+	Addresses   []string             `json:"addresses,omitempty" doc:"several VIPs and ports" example:"[\"10.0.0.0/28:8000-8100\"]"`
+	Mark        uint32               `json:"mark,omitempty" doc:"the number of matches in the configuration file" example:"7"`
+	Family      string               `json:"family,omitempty" doc:"of the mark's matches: ipv4, unless ipv6" enum:"ipv4,ipv6"`
+	Protocol    string               `json:"protocol,omitempty" doc:"not with a mark" example:"tcp"`
 	Mode        string               `json:"mode" example:"fullnat"`
 	RealServers []RealServerAddition `json:"real_servers,omitempty"`
 	ServiceSettings
@@ -93,17 +97,12 @@ func (r *Running) Service(name string) (config.Service, error) {
 
 // service returns the new service, unchecked.
 func (n *ServiceAddition) service() (*config.Service, error) {
-	vip, err := address(n.Address)
-	if err != nil {
+	s := &config.Service{Name: n.Name, Scheduler: lvs.DefaultScheduler, Echo: true}
+	if err := n.claims(s); err != nil {
 		return nil, err
 	}
-	s := &config.Service{
-		Name: n.Name, Address: vip, Scheduler: lvs.DefaultScheduler, Echo: true,
-		PersistenceMask: config.WholeMask(vip),
-	}
-	if s.Protocol, err = config.ParseProtocol(n.Protocol); err != nil {
-		return nil, err
-	}
+	s.PersistenceMask = config.WholeMask(s.Address)
+	var err error
 	if s.Mode, err = config.ParseMode(n.Mode); err != nil {
 		return nil, err
 	}
@@ -116,6 +115,26 @@ func (n *ServiceAddition) service() (*config.Service, error) {
 		}
 	}
 	return s, nil
+}
+
+// claims sets what the new service claims, unchecked.
+func (n *ServiceAddition) claims(s *config.Service) (err error) {
+	if n.Mark == 0 || n.Protocol != "" {
+		if s.Protocol, err = config.ParseProtocol(n.Protocol); err != nil {
+			return err
+		}
+	}
+	switch {
+	case n.Mark != 0 && n.Address == "" && len(n.Addresses) == 0:
+		s.Mark, s.Address = n.Mark, lvs.IDOfMark(n.Mark, n.Family == "ipv6").Address
+	case n.Mark == 0 && n.Address == "" && len(n.Addresses) > 0:
+		err = s.ParseAddresses(n.Addresses)
+	case n.Mark == 0 && len(n.Addresses) == 0:
+		s.Address, err = address(n.Address)
+	default:
+		err = errors.New("give a service one of address, addresses and mark")
+	}
+	return err
 }
 
 // toScheduler changes scheduler and flags. Flags belong to their scheduler: another one begins

@@ -37,6 +37,7 @@ var fates = map[reflect.Type]map[string]fate{
 		"Text":     noSetting, // its text
 		"Director": parts, "Control": parts, "Metrics": parts, "DPDK": parts,
 		"Ports": parts, "Routes": parts, "Neighbours": parts, "Session": parts, "Services": parts,
+		"Marks": parts,
 	},
 	reflect.TypeFor[config.Director](): {
 		"Workers": restart, "Idle": restart, "Control": restart, "Log": restart, "State": restart,
@@ -68,10 +69,14 @@ var fates = map[reflect.Type]map[string]fate{
 		"ExpireQuiescent": live, "Timeouts": parts,
 	},
 	reflect.TypeFor[config.Service](): {
-		"Name": live, "Address": live, "Protocol": live, "Mode": live, "Scheduler": live,
+		"Name": live, "Address": live, "Addresses": live, "Mark": live, "Protocol": live, "Mode": live, "Scheduler": live,
 		"SchedulerFlags": live, "Persistence": live, "PersistenceMask": live,
 		"OnePacket": unbuilt, "MSS": live, "Echo": live, "MaxSessions": live,
 		"Announce": live, "LocalAddresses": live, "RealServers": parts,
+	},
+	reflect.TypeFor[config.Mark](): {
+		"Number": beside, // the engine has the matches of the services that name it
+		"Match":  live,
 	},
 	reflect.TypeFor[config.RealServer](): {
 		"Address": live, "Mode": live, "Weight": live, "UpperThreshold": live, "LowerThreshold": live,
@@ -89,6 +94,7 @@ var (
 	routeFields      = fieldsOf[config.Route]()
 	neighbourFields  = fieldsOf[config.Neighbour]()
 	sessionFields    = fieldsOf[config.Session]()
+	markFields       = fieldsOf[config.Mark]()
 	serviceFields    = fieldsOf[config.Service]()
 	realServerFields = fieldsOf[config.RealServer]()
 )

@@ -57,6 +57,25 @@ mac = "02:00:00:00:00:fe"
 address = "fe80::fe"
 port = "front"
 mac = "02:00:00:00:00:fe"
+[[mark]]
+number = 6
+match = ["tcp 10.0.0.1:80"]
+[[mark]]
+number = 7
+match = ["tcp 10.0.0.121:80", "udp 10.0.0.122-10.0.0.125:5000-5999"]
+[[service]]
+name = "marked"
+mark = 7
+mode = "nat"
+[[service.real_server]]
+address = "10.0.0.21"
+[[service]]
+name = "many"
+addresses = ["10.0.0.110:80", "10.0.0.112/29:8000-8100"]
+protocol = "tcp"
+mode = "nat"
+[[service.real_server]]
+address = "10.0.0.21"
 [[service]]
 name = "web"
 address = "10.0.0.100:80"

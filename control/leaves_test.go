@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"path"
 	"reflect"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -125,6 +126,17 @@ func others(v reflect.Value) []reflect.Value {
 	case netip.AddrPort:
 		port, address := of.Port()+1, of.Addr().Next()
 		return valuesOf(netip.AddrPortFrom(of.Addr(), port), netip.AddrPortFrom(address, of.Port()))
+	case lvs.Match:
+		if !of.First.IsValid() {
+			return nil
+		}
+		of.Ports.Last++
+		return valuesOf(of)
+	case []config.Mark: // services name the marks, so that none can go
+		all := slices.Clone(of)
+		last := &all[len(all)-1]
+		last.Match = last.Match[:len(last.Match)-1]
+		return valuesOf(all)
 	case netip.Prefix:
 		bits, address := of.Bits()+1, of.Addr().Next()
 		return valuesOf(netip.PrefixFrom(of.Addr(), bits), netip.PrefixFrom(address, of.Bits()))
@@ -144,6 +156,8 @@ func othersOfKind(v reflect.Value) []reflect.Value {
 		return valuesOf(of + 1<<20) // memory is in MiB
 	case byte:
 		return valuesOf(of + 1)
+	case uint32:
+		return valuesOf(of+1, of-1)
 	}
 	if v.Kind() == reflect.Slice {
 		return otherLists(v)

@@ -71,7 +71,9 @@ func (p *planner) stations() map[netip.Addr]string {
 		for _, rs := range s.RealServers {
 			p.taken[rs.Address.Addr()] = "a real server of " + s.Name
 		}
-		p.taken[s.Address.Addr()] = "the VIP of " + s.Name
+		for _, vip := range p.next.VIPs(s) {
+			p.taken[vip] = "the VIP of " + s.Name
+		}
 	}
 	return p.taken
 }

@@ -11,7 +11,7 @@ import (
 	"fulcrum/config"
 )
 
-// compareNetwork notes what differs around the services: ports, routes and neighbours.
+// compareNetwork notes what differs around the services: ports, routes, neighbours and marks.
 func (p *planner) compareNetwork() {
 	if len(p.old.Ports) != len(p.next.Ports) {
 		p.Restart = append(p.Restart, "the number of ports")
@@ -21,6 +21,7 @@ func (p *planner) compareNetwork() {
 	}
 	compareEntries(p, routesOf(p.next.Ports), p.old.Routes, p.next.Routes)
 	compareEntries(p, neighboursOf(p.next.Ports), p.old.Neighbours, p.next.Neighbours)
+	compareEntries(p, marksOf(), p.old.Marks, p.next.Marks)
 }
 
 func (p *planner) comparePort(old, next *config.Port) {
@@ -62,6 +63,15 @@ func neighboursOf(ports []config.Port) entries[config.Neighbour] {
 		},
 		value: func(n *config.Neighbour) string { return "at " + n.MAC.String() },
 		words: map[string]string{"mac": "at"},
+	}
+}
+
+// marksOf describes marks.
+func marksOf() entries[config.Mark] {
+	return entries[config.Mark]{
+		kind: "mark", fields: markFields, ported: func(*config.Mark) bool { return false },
+		key:   func(m *config.Mark) string { return strconv.FormatUint(uint64(m.Number), 10) },
+		value: func(m *config.Mark) string { return strings.Join(destinations(m.Match), ", ") },
 	}
 }
 

@@ -58,8 +58,8 @@ func placesOf[T any, N comparable](list []T, name func(T) N) map[N]int {
 func (p *planner) addService(s *config.Service) {
 	p.Changes = append(p.Changes, Change{
 		Action: Add, Object: "service " + s.Name,
-		Detail: fmt.Sprintf("%s %s, %s, %s, %s",
-			s.Protocol, s.Address, s.Mode, s.Scheduler, realServers(len(s.RealServers))),
+		Detail: fmt.Sprintf("%s, %s, %s, %s",
+			s.ID(), s.Mode, s.Scheduler, realServers(len(s.RealServers))),
 	})
 }
 
@@ -74,7 +74,7 @@ func (p *planner) removeService(s *config.Service) {
 	sessions := p.sessionsOf(s)
 	p.compareServing(s, nil)
 	p.Changes = append(p.Changes, Change{
-		Action: Remove, Object: "service " + s.Name, Detail: fmt.Sprintf("%s %s", s.Protocol, s.Address),
+		Action: Remove, Object: "service " + s.Name, Detail: s.ID().String(),
 		Sessions: sessions, Effect: p.orphaned(sessions),
 	})
 }

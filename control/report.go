@@ -3,6 +3,7 @@ package control
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -117,8 +118,10 @@ type Traffic struct {
 // ServiceReport contains a service's settings and counters.
 type ServiceReport struct {
 	Name           string   `json:"name"`
-	Address        string   `json:"address"`
-	Protocol       string   `json:"protocol"`
+	Address        string   `json:"address"`             // the first match, or the mark
+	Addresses      []string `json:"addresses,omitempty"` // of a service with several, or with ranges
+	Mark           uint32   `json:"mark,omitempty"`
+	Protocol       string   `json:"protocol"` // "any" for a mark
 	Mode           string   `json:"mode"`
 	Scheduler      string   `json:"scheduler"`
 	SchedulerFlags []string `json:"scheduler_flags,omitempty"`
@@ -200,8 +203,9 @@ func NewReport(c *config.Config, e engine.Report) Report {
 // configuration.
 func newServiceReport(e engine.ServiceReport) ServiceReport {
 	s := ServiceReport{
-		Name: e.Service.Name, Address: e.Service.Address.String(),
-		Protocol: e.Service.Protocol.String(), Mode: e.Service.Mode.String(),
+		Name: e.Service.Name, Address: e.Service.ID().Destination(),
+		Addresses: destinations(e.Service.Matches), Mark: e.Service.Mark,
+		Protocol: protocolName(e.Service.Protocol), Mode: e.Service.Mode.String(),
 		Scheduler:      e.Service.Scheduler.String(),
 		SchedulerFlags: e.Service.Scheduler.FlagNames(e.Service.SchedulerFlags),
 		Announce:       !e.Service.Silent, Announced: e.Announced,
@@ -237,7 +241,33 @@ func (r *Report) VIPs() (all, passive int) {
 }
 
 // VIP returns the service's address without its port.
-func (s *ServiceReport) VIP() string { return s.Address[:strings.LastIndexByte(s.Address, ':')] }
+func (s *ServiceReport) VIP() string {
+	if i := strings.LastIndexByte(s.Address, ':'); i >= 0 {
+		return s.Address[:i]
+	}
+	return s.Address
+}
+
+// destinations returns matches in the notation of a file, with their protocols if they differ.
+func destinations(all []lvs.Match) (texts []string) {
+	one := !slices.ContainsFunc(all, func(m lvs.Match) bool { return m.Protocol != all[0].Protocol })
+	for _, m := range all {
+		text := m.String()
+		if one {
+			text = m.Destination()
+		}
+		texts = append(texts, text)
+	}
+	return texts
+}
+
+// protocolName returns a service's protocol; that of a mark's service is "any".
+func protocolName(p lvs.Protocol) string {
+	if p == 0 {
+		return "any"
+	}
+	return p.String()
+}
 
 // DropList returns the reasons that occurred, in the order in which a packet meets them.
 func (r *Report) DropList() []Drop {

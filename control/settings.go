@@ -44,7 +44,7 @@ func EngineSettings(c *config.Config) engine.Settings {
 		s.Neighbours = append(s.Neighbours, engine.StaticNeighbour{Address: n.Address, MAC: [6]byte(n.MAC), Port: n.Port})
 	}
 	for _, v := range c.Services {
-		s.Services = append(s.Services, engineService(&c.Director, v))
+		s.Services = append(s.Services, engineService(c, v))
 	}
 	return s
 }
@@ -54,13 +54,16 @@ var resets = map[config.ResetUnknown]engine.ResetUnknown{
 	config.ResetAll: engine.ResetAll,
 }
 
-func engineService(d *config.Director, c config.Service) engine.Service {
+func engineService(of *config.Config, c config.Service) engine.Service {
 	s := engine.Service{
 		Name: c.Name, Protocol: c.Protocol, Address: c.Address, Mode: c.Mode, Scheduler: c.Scheduler,
 		LocalAddresses: c.LocalAddresses, MSS: uint16(c.MSS), Echo: c.Echo,
 		MaxSessions: c.MaxSessions, SchedulerFlags: c.SchedulerFlags,
 		Persistence: c.Persistence, PersistenceMask: c.PersistenceMask,
-		Silent: !d.Announces(&c),
+		Silent: !of.Director.Announces(&c), Matches: c.Addresses, Mark: c.Mark,
+	}
+	if c.Mark != 0 {
+		s.Matches = of.Claims(&c)
 	}
 	for _, rs := range c.RealServers {
 		s.RealServers = append(s.RealServers, engine.RealServer{

@@ -26,8 +26,10 @@ func (p *planner) compareServing(old, next *config.Service) {
 	if next != nil {
 		p.UnservedServices = append(p.UnservedServices, next.Name)
 	}
-	if vip := old.Address.Addr(); !slices.Contains(p.lost, vip) {
-		p.lost = append(p.lost, vip)
+	for _, vip := range p.old.VIPs(old) {
+		if !slices.Contains(p.lost, vip) {
+			p.lost = append(p.lost, vip)
+		}
 	}
 }
 
@@ -39,7 +41,9 @@ func (p *planner) compareVIPs() {
 	served := map[netip.Addr]bool{}
 	for i := range p.next.Services {
 		if s := &p.next.Services[i]; serves(s) {
-			served[s.Address.Addr()] = true
+			for _, vip := range p.next.VIPs(s) {
+				served[vip] = true
+			}
 		}
 	}
 	for _, vip := range p.lost {

@@ -35,7 +35,9 @@ func (c *claimed) look(of *config.Config, revision string, h *guard.Host) {
 	}
 	for i := range of.Services {
 		s := &of.Services[i]
-		take(&c.vips, s.Address.Addr())
+		for _, vip := range of.VIPs(s) {
+			take(&c.vips, vip)
+		}
 		for _, a := range s.LocalAddresses {
 			take(&c.locals, a)
 		}

@@ -182,7 +182,7 @@ func gratuitousARP(mac packet.MAC, a packet.Addr, form packet.ARPOp) packet.ARPF
 func (e *Engine) AnnounceAgain(port int) {
 	n := e.snap.Load()
 	var all []announcement
-	for _, a := range n.addresses.all() {
+	for _, a := range sortedUnique(append(n.addresses.all(), n.rangedAddresses()...)) {
 		if n.announced(port, a) {
 			all = append(all, announcement{port, a})
 		}

@@ -90,11 +90,13 @@ type change struct {
 	whole    bool // put leaves the order of services to setOrder
 	changed  bool // there is a new snapshot to publish
 
-	own     owned // parts of the new snapshot that are copies
-	pools   []builtPool
-	touched []packet.Addr        // VIPs and local addresses that may have changed
-	others  map[packet.Addr]bool // see stations
-	renewed map[*liveService]bool
+	own      owned // parts of the new snapshot that are copies
+	pools    []builtPool
+	touched  []packet.Addr        // VIPs and local addresses that may have changed
+	reranged bool                 // the ranges are to be built anew
+	moved    []lvs.Match          // that other services may claim than before
+	others   map[packet.Addr]bool // see stations
+	renewed  map[*liveService]bool
 }
 
 // owned says which parts of a new snapshot have been copied.
@@ -127,6 +129,8 @@ func (e *Engine) begin(now time.Time) *change {
 // server of the pools, then the pools, then the addresses to announce.
 func (c *change) publish() {
 	defer c.registry.changing.Unlock()
+	c.setRanges()
+	c.followMoved()
 	c.setAddresses()
 	c.publishViews()
 	c.publishSnapshot()
@@ -157,11 +161,11 @@ func (c *change) forget() {
 	defer c.engine.counting.RUnlock()
 	for _, live := range c.registry.forget(c.now, c.engine.counted) {
 		c.removeClientEnd(live)
-		id := live.id.Service
-		if s := c.registry.services[id]; s != nil {
-			c.renew(s)
-		} else {
-			c.ownLeaving(0).remove(serviceKey(id))
+		if c.registry.services[live.id.Service] == live.of {
+			c.renew(live.of)
+		}
+		if len(live.of.left) > 0 && !c.registry.hasSessions(live.of) {
+			c.forgetLeft(live.of)
 		}
 	}
 }
@@ -208,7 +212,7 @@ func (c *change) setOptions(s *Settings) {
 func (c *change) setOrder(all []Service) {
 	order := make([]*serviceEntry, len(all))
 	for i := range all {
-		order[i], _ = c.new.services.get(serviceKey(all[i].ID()))
+		order[i], _ = c.new.serviceOf(c.registry.services[all[i].ID()])
 	}
 	if !slices.Equal(order, c.old.order) {
 		c.changed = true
@@ -243,12 +247,13 @@ func (c *change) put(s *Service) {
 	fresh := !live.configured
 	if fresh {
 		live.configured = true
-		c.registry.vips[s.vip()] = append(c.registry.vips[s.vip()], live)
 	}
 	had := c.sessionAddresses(live, s)
 	live.settings = *s
 	live.settings.RealServers = slices.Clone(s.RealServers)
 	live.settings.LocalAddresses = slices.Clone(s.LocalAddresses)
+	live.settings.Matches = slices.Clone(s.Matches)
+	c.claim(live, &was)
 	c.numberLocals(live, had)
 	c.touchRetired(was.RealServers)
 	c.touchRetired(s.RealServers)
@@ -270,7 +275,10 @@ func (c *change) setSilent(live *liveService, s *Service) {
 	if live.settings.Silent != s.Silent {
 		live.settings.Silent = s.Silent
 		c.renew(live)
-		c.touched = append(c.touched, s.vip())
+		for _, m := range live.settings.singles() {
+			c.touched = append(c.touched, packet.AddrOf(m.First))
+		}
+		c.reranged = c.reranged || c.registry.ranged[live]
 	}
 }
 
@@ -281,14 +289,11 @@ func (c *change) putEntry(live *liveService, was *Service) {
 	if entry.most != 0 {
 		c.new.limits++
 	}
-	if _, left := c.new.leaving.get(serviceKey(live.id)); left {
-		c.ownLeaving(0).remove(serviceKey(live.id))
-	}
-	c.ownServices(1).set(serviceKey(live.id), entry)
+	c.enter(entry)
 	c.place(entry)
 	c.countLocals(was, -1)
 	c.countLocals(&live.settings, 1)
-	c.setEchoes(live.settings.vip())
+	c.setEchoes(live)
 }
 
 func newServiceEntry(live *liveService) *serviceEntry {
@@ -296,6 +301,10 @@ func newServiceEntry(live *liveService) *serviceEntry {
 	e := &serviceEntry{
 		live: live, name: s.Name, mode: s.Mode, sched: s.Scheduler, echo: s.Echo, most: s.MaxSessions,
 		answers: s.answers(), owner: live.owner, former: live.former, sticky: newSticky(s),
+	}
+	e.ranged = s.ranged()
+	if claims := s.claims(); len(claims) > 0 {
+		e.first = packet.AddrOf(claims[0].First)
 	}
 	for _, address := range s.LocalAddresses {
 		a := packet.AddrOf(address)
@@ -324,7 +333,7 @@ func (c *change) putServers(live *liveService, was *Service, before *sched.Pool)
 		members[i] = sched.Server{
 			ID: id, Weight: rs.Weight, Upper: rs.UpperThreshold, Lower: rs.LowerThreshold,
 			Load:   &c.registry.live[id].load,
-			Hashed: sched.HashedOf(s.vip(), packet.AddrOf(rs.Address.Addr()), rs.Address.Port()),
+			Hashed: sched.HashedOf(packet.AddrOf(s.Address.Addr()), packet.AddrOf(rs.Address.Addr()), rs.Address.Port()),
 		}
 		c.registry.numberUse(c.registry.live[id], live)
 		mode := s.modeOf(&rs)
@@ -341,7 +350,7 @@ func (c *change) putServers(live *liveService, was *Service, before *sched.Pool)
 // putPool publishes a pool after the snapshot. A service that the old snapshot lacks gets its pool
 // at once: workers must find one as soon as they see the service.
 func (c *change) putPool(live *liveService, pool *sched.Pool) {
-	if old, known := c.old.services.get(serviceKey(live.id)); known && old.live == live {
+	if _, known := c.old.serviceOf(live); known {
 		c.pools = append(c.pools, builtPool{live, pool})
 		return
 	}
@@ -364,9 +373,19 @@ func (c *change) putClientEnd(live *liveServer, mode lvs.Mode) {
 		return
 	}
 	live.clientEnd = true
-	key := endKey(live.id)
-	if c.registry.ends[key]++; c.registry.ends[key] == 1 {
-		c.ownClientEnds(1).set(key, struct{}{})
+	for _, key := range endKeys(live.id) {
+		if c.registry.ends[key]++; c.registry.ends[key] == 1 {
+			c.ownClientEnds(1).set(key, struct{}{})
+		}
+	}
+	c.countAnyPort(live, 1)
+}
+
+// countAnyPort adds by, 1 or -1, to the number of real servers at every port.
+func (c *change) countAnyPort(live *liveServer, by int) {
+	if live.id.Address.Port() == 0 {
+		c.registry.anyPort += by
+		c.new.anyPort = c.registry.anyPort > 0
 	}
 }
 
@@ -375,11 +394,13 @@ func (c *change) removeClientEnd(live *liveServer) {
 	if !live.clientEnd {
 		return
 	}
-	key := endKey(live.id)
-	if c.registry.ends[key]--; c.registry.ends[key] == 0 {
-		delete(c.registry.ends, key)
-		c.ownClientEnds(0).remove(key)
+	for _, key := range endKeys(live.id) {
+		if c.registry.ends[key]--; c.registry.ends[key] == 0 {
+			delete(c.registry.ends, key)
+			c.ownClientEnds(0).remove(key)
+		}
 	}
+	c.countAnyPort(live, -1)
 }
 
 // removeServers marks the real servers that are no longer wanted as gone.
@@ -402,34 +423,20 @@ func (c *change) remove(live *liveService) {
 	c.changed = true
 	c.renew(live)
 	was := live.settings
-	vip := was.vip()
 	live.configured, live.settings = false, Service{}
 	c.removeServers(live, was.RealServers, nil)
-	c.leave(live)
+	c.claim(live, &was)
+	c.ownServices(0).remove(entryKey(live))
 	if !c.whole {
 		order := c.ownOrder()
 		*order = slices.DeleteFunc(*order, func(e *serviceEntry) bool { return e.live == live })
-	}
-	c.registry.vips[vip] = slices.DeleteFunc(c.registry.vips[vip], func(s *liveService) bool { return s == live })
-	if len(c.registry.vips[vip]) == 0 {
-		delete(c.registry.vips, vip)
 	}
 	c.countLocals(&was, -1)
 	c.dropRetired(live)
 	c.touchRetired(was.RealServers)
 	c.countHosts(&was, -1)
-	c.setEchoes(vip)
+	c.setEchoesOf(was.singles())
 	c.registry.dropUnused(live)
-}
-
-// leave takes a service out of the snapshot. Its sessions, if there can be any, stay with their
-// owners.
-func (c *change) leave(live *liveService) {
-	key := serviceKey(live.id)
-	if entry, _ := c.new.services.get(key); len(live.servers) > 0 {
-		c.ownLeaving(1).set(key, entry.owner)
-	}
-	c.ownServices(0).remove(key)
 }
 
 // countLocals adds by, 1 or -1, to the number of services that use each local address of a service.
@@ -443,8 +450,21 @@ func (c *change) countLocals(s *Service, by int) {
 	}
 }
 
-// setEchoes decides which services answer echo requests to a VIP, and marks the VIP as touched.
-func (c *change) setEchoes(vip packet.Addr) {
+// setEchoes decides which services answer echo requests to the VIPs of a service.
+func (c *change) setEchoes(live *liveService) { c.setEchoesOf(live.settings.singles()) }
+
+func (c *change) setEchoesOf(singles []lvs.Match) {
+	done := map[packet.Addr]bool{}
+	for _, m := range singles {
+		if vip := packet.AddrOf(m.First); !done[vip] {
+			done[vip] = true
+			c.setEcho(vip)
+		}
+	}
+}
+
+// setEcho decides which services answer echo requests to a VIP, and marks the VIP as touched.
+func (c *change) setEcho(vip packet.Addr) {
 	c.touched = append(c.touched, vip)
 	g := &echoGroup{}
 	var passing *liveService
@@ -459,7 +479,7 @@ func (c *change) setEchoes(vip packet.Addr) {
 	if _, was := c.new.passing.get(addressKey(vip)); was || passing != nil {
 		var entry *serviceEntry
 		if passing != nil {
-			entry, _ = c.new.services.get(serviceKey(passing.id))
+			entry, _ = c.new.serviceOf(passing)
 		}
 		setOrRemove(c.ownPassing(1), vip, entry, passing != nil)
 	}
@@ -478,22 +498,24 @@ func (c *change) setAddresses() {
 	if len(c.touched) == 0 {
 		return
 	}
-	slices.SortFunc(c.touched, packet.Addr.Compare)
-	c.touched = slices.Compact(c.touched)
+	c.touched = sortedUnique(c.touched)
 	for _, a := range c.touched {
 		kind, ours := c.kindOf(a)
-		if was, known := c.new.kindOf(a); ours == known && was == kind {
+		if was, known := c.new.addresses.get(addressKey(a)); ours == known && was == kind {
 			continue
 		}
 		setOrRemove(c.ownAddresses(1), a, kind, ours)
 	}
 }
 
-// kindOf returns the new kind of an address: a VIP comes first, then what its port makes of it.
+// kindOf returns the new kind of an address: a VIP comes first, then what its port makes of it. An
+// address that is only in ranges has none: they tell.
 func (c *change) kindOf(a packet.Addr) (addressKind, bool) {
 	kind, ours := c.new.fixedKind(a)
 	services := c.registry.vips[a]
-	loud := ours && kind == ownAddress || slices.ContainsFunc(services, (*liveService).announces)
+	byRange, inRange := c.kindInRanges(a)
+	loud := ours && kind == ownAddress || inRange && byRange == vip ||
+		slices.ContainsFunc(services, (*liveService).announces)
 	switch {
 	case len(services) > 0 && loud:
 		return vip, true
@@ -501,6 +523,8 @@ func (c *change) kindOf(a packet.Addr) (addressKind, bool) {
 		return passiveVIP, true
 	case ours && kind == subnetBroadcast:
 		return kind, true
+	case inRange && !ours:
+		return kind, false
 	case c.registry.locals[a] > 0:
 		return localAddress, true
 	case c.retains(a):
@@ -509,12 +533,22 @@ func (c *change) kindOf(a packet.Addr) (addressKind, bool) {
 	return kind, ours
 }
 
+func (c *change) kindInRanges(a packet.Addr) (addressKind, bool) {
+	if c.new.ranges == nil {
+		return 0, false
+	}
+	return c.new.ranges.kindOf(a)
+}
+
 // newAddresses returns the addresses that ports are to announce now but were not before. It goes by
 // the order of ports and addresses, so that a run can be repeated.
 func (c *change) newAddresses() []announcement {
 	all := c.touched
 	if c.old.topology != c.new.topology {
 		all = c.new.addresses.all()
+	}
+	if c.reranged || c.old.topology != c.new.topology {
+		all = sortedUnique(append(all, c.new.rangedAddresses()...))
 	}
 	var fresh []announcement
 	for port := range c.new.ports {
@@ -527,6 +561,11 @@ func (c *change) newAddresses() []announcement {
 	}
 	sortAnnouncements(fresh)
 	return fresh
+}
+
+func sortedUnique(all []packet.Addr) []packet.Addr {
+	slices.SortFunc(all, packet.Addr.Compare)
+	return slices.Compact(all)
 }
 
 func sortAnnouncements(all []announcement) {

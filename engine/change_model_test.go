@@ -72,6 +72,7 @@ func (m *changeModel) service() Service {
 		Silent: m.below("silent", 3) == 0, PersistenceMask: 24,
 		Persistence: time.Duration(m.below("persistence", 2)) * time.Minute,
 	}
+	m.claims(&v)
 	mixed := m.below("mixed", 2) == 1
 	if v.Mode == modes.FullNAT || mixed {
 		for range 1 + m.below("local addresses", 2) {
@@ -93,6 +94,26 @@ func (m *changeModel) service() Service {
 		}
 	}
 	return v
+}
+
+// claims may give a service more matches, which no other service has.
+func (m *changeModel) claims(v *Service) {
+	own := lvs.MatchOf(v.Protocol, v.Address)
+	number := v.Address.Port() + 10*uint16(v.Address.Addr().As16()[15])
+	more := lvs.MatchOf(v.Protocol, netip.AddrPortFrom(v.Address.Addr(), 1000+v.Address.Port()))
+	wide := lvs.Match{
+		Protocol: v.Protocol, First: modelAddresses[2].Netip(), Last: modelAddresses[5].Netip(),
+		Ports: lvs.Ports{First: 2000, Last: 3000 + number},
+	}
+	switch m.below("claims", 5) {
+	case 0:
+		v.Matches = []lvs.Match{own, more}
+	case 1:
+		v.Matches, v.Echo = []lvs.Match{own, wide}, true
+	case 2:
+		wide.Ports.First++ // another identity's
+		v.Matches, v.Echo, v.Address = []lvs.Match{wide}, true, netip.AddrPortFrom(wide.First, 2001)
+	}
 }
 
 // put puts a service into the settings in its old place, or at the end. At most one service of a
@@ -189,7 +210,9 @@ func (m *changeModel) answers() map[announcement]bool {
 func (m *changeModel) takeAnnouncements() (all []announcement) {
 	for port := range m.bed.engine.announcements.ports {
 		for a := range m.bed.engine.announcements.ports[port].tasks {
-			all = append(all, announcement{port, a})
+			if slices.Contains(modelAddresses, a) { // ranges have more
+				all = append(all, announcement{port, a})
+			}
 		}
 	}
 	m.bed.engine.announcements.setPorts(len(m.bed.ports))
@@ -231,9 +254,10 @@ func (m *changeModel) compare(t drawn) {
 		m.Fatalf("VIPs are %v, want %v", is.registry.vips, should.registry.vips)
 	}
 	order, want := is.snap.Load().order, should.snap.Load().order
-	if len(order) != len(want) || is.snap.Load().services.used != len(want) {
+	if len(order) != len(want) || is.snap.Load().services.used != should.snap.Load().services.used {
 		m.Fatalf("%d services, want %d", len(order), len(want))
 	}
+	m.compareClaims(is.snap.Load(), should.snap.Load())
 	for i := range order {
 		m.compareServices(order[i], want[i], is.snap.Load(), should.snap.Load())
 	}
@@ -266,8 +290,10 @@ func (m *changeModel) compareAddresses(is, should *snapshot) {
 		case passes != wantPasses || passes && passing.live.id != wantPassing.live.id:
 			m.Fatalf("%v passes requests to %+v, want %+v", a, passing, wantPassing)
 		}
-		if entry, _ := is.services.get(serviceKey(idOf(passing))); entry != passing {
-			m.Fatalf("%v passes requests to an old %+v", a, passing)
+		if passing != nil {
+			if entry, _ := is.serviceOf(passing.live); entry != passing {
+				m.Fatalf("%v passes requests to an old %+v", a, passing)
+			}
 		}
 		for port := range is.ports {
 			if is.answers(port, a) != should.answers(port, a) {
@@ -277,17 +303,35 @@ func (m *changeModel) compareAddresses(is, should *snapshot) {
 	}
 }
 
+// compareClaims compares which services claim some destinations.
+func (m *changeModel) compareClaims(is, should *snapshot) {
+	for _, a := range modelAddresses {
+		for _, port := range []uint16{80, 81, 1080, 1081, 2000, 2001, 3000, 4090, 4091, 5000, 5200} {
+			for _, p := range []uint8{packet.ProtocolTCP, packet.ProtocolUDP} {
+				got, claimed := is.serviceAt(a, port, p)
+				want, wanted := should.serviceAt(a, port, p)
+				if claimed != wanted || claimed && got.live.id != want.live.id {
+					m.Fatalf("%v port %d is claimed by %+v, want %+v", a, port, got, want)
+				}
+				if now, _ := is.serviceOf(m.liveOf(got)); claimed && now != got {
+					m.Fatalf("%v port %d is claimed by an old %+v", a, port, got)
+				}
+			}
+		}
+	}
+}
+
+func (m *changeModel) liveOf(e *serviceEntry) *liveService {
+	if e == nil {
+		return &liveService{}
+	}
+	return e.live
+}
+
 func sameLocals(a, b *serviceEntry) bool {
 	return slices.EqualFunc(a.local[:], b.local[:], func(a, b locals) bool {
 		return slices.Equal(a.addresses, b.addresses)
 	})
-}
-
-func idOf(e *serviceEntry) lvs.ServiceID {
-	if e == nil {
-		return lvs.ServiceID{}
-	}
-	return e.live.id
 }
 
 // compareServices compares two descriptions of a service, its pool, and its real servers'
@@ -298,7 +342,7 @@ func (m *changeModel) compareServices(s, want *serviceEntry, is, should *snapsho
 		s.owner != want.owner || s.former != want.former {
 		m.Fatalf("the service is %+v, want %+v", s, want)
 	}
-	if found, _ := is.services.get(serviceKey(s.live.id)); found != s {
+	if found, _ := is.serviceOf(s.live); found != s {
 		m.Fatalf("%v is found as %+v", s.live.id, found)
 	}
 	pool, wanted := s.live.pool.Load(), want.live.pool.Load()

@@ -196,6 +196,8 @@ func alter(t *testing.T, f reflect.Value) {
 		*v = netip.AddrPortFrom(v.Addr(), v.Port()+1)
 	case *[]netip.Addr:
 		*v = append([]netip.Addr{v0(*v).Next()}, (*v)[1:]...)
+	case *[]lvs.Match:
+		*v = []lvs.Match{lvs.MatchOf(lvs.TCP, netip.MustParseAddrPort("10.0.0.9:9"))}
 	case *[]RealServer:
 		*v = append([]RealServer(nil), *v...)
 		(*v)[0].LowerThreshold++
@@ -207,7 +209,7 @@ func alter(t *testing.T, f reflect.Value) {
 			f.SetBool(!f.Bool())
 		case reflect.Int, reflect.Int64:
 			f.SetInt(f.Int() + 1)
-		case reflect.Uint8, reflect.Uint16:
+		case reflect.Uint8, reflect.Uint16, reflect.Uint32:
 			f.SetUint(f.Uint() + 1)
 		case reflect.Array:
 			f.Index(3).SetUint(f.Index(3).Uint() + 1)

@@ -45,7 +45,7 @@ type decision struct {
 // the answers. It changes only the scheduler's position, and nothing for a question.
 func (w *Worker) decide(a *arrival, d *decision) {
 	d.service, d.server, d.verdict = nil, nil, Taken
-	service, ok := w.snap.services.get(socketKey(a.key.Dst, a.key.DstPort, a.key.Protocol))
+	service, ok := w.snap.serviceAt(a.key.Dst, a.key.DstPort, a.key.Protocol)
 	switch {
 	case !ok:
 		d.verdict = w.unclaimed(a.key.Dst)
@@ -127,8 +127,8 @@ func (w *Worker) entryOf(picked *sched.Server) *serverEntry {
 // pool that is older than the newest snapshot may name a real server that is gone.
 func (w *Worker) catchUp(d *decision, picked *sched.Server) Verdict {
 	w.update()
-	service, ok := w.snap.services.get(serviceKey(d.service.live.id))
-	if !ok || service.live != d.service.live {
+	service, ok := w.snap.serviceOf(d.service.live)
+	if !ok {
 		return DropRealServerGone
 	}
 	d.service = service
@@ -221,6 +221,9 @@ func (w *Worker) findAnswers(a *arrival, d *decision, probes int) Verdict {
 	// waits for the copy.
 	out.Src, out.SrcPort, out.Protocol = d.server.address, d.server.port, a.key.Protocol
 	out.Dst, out.DstPort = packet.Addr{}, 0
+	if out.SrcPort == 0 {
+		out.SrcPort = a.key.DstPort
+	}
 	if isEcho(a.key.Protocol) {
 		out.SrcPort = 0
 	}

@@ -182,7 +182,7 @@ func (w *Worker) explainSession(q *Question, x *Explanation, ref conntrack.Ref) 
 		State: s.State, Direction: d, Mode: s.Mode, Idle: time.Duration(w.now-s.LastSeen) * time.Millisecond,
 		PacketsIn: s.PacketsIn, PacketsOut: s.PacketsOut,
 	}
-	x.serve(w.snap, server)
+	x.serve(w.snap, server, w.sessions.Flow(slot, conntrack.Outbound).SrcPort)
 	if server.gone {
 		x.Verdict = DropRealServerGone
 		return
@@ -214,7 +214,7 @@ func (w *Worker) explainDecision(q *Question, x *Explanation, a *arrival) {
 	if d.server == nil {
 		return
 	}
-	x.serve(w.snap, d.server)
+	x.serve(w.snap, d.server, d.out.SrcPort)
 	x.Kept = d.kept
 	_, _, routed := w.snap.routes.next(d.server.address)
 	switch {
@@ -243,10 +243,10 @@ func serviceOf(s *serviceEntry) *ExplainedService {
 	return &ExplainedService{s.name, s.mode, s.sched}
 }
 
-// serve names the real server and its service.
-func (x *Explanation) serve(n *snapshot, server *serverEntry) {
-	x.RealServer, x.ServerMode = server.id.Address, server.mode
-	if s, ok := n.services.get(serviceKey(server.id.Service)); ok {
+// serve names the real server, at a port if it has every port, and its service.
+func (x *Explanation) serve(n *snapshot, server *serverEntry, port uint16) {
+	x.RealServer, x.ServerMode = server.at(port), server.mode
+	if s, ok := n.serviceOf(server.service); ok {
 		x.Service = serviceOf(s)
 	}
 }

@@ -26,15 +26,21 @@ type path struct {
 // begin sends a session's first packet, which must go to real server 0, and returns its path.
 func (b *bed) begin(m modes.Mode, first pkt) *path {
 	b.Helper()
+	return b.beginAt(m, first, serverPort(m, first.dst))
+}
+
+// beginAt is begin with a real server at a port.
+func (b *bed) beginAt(m modes.Mode, first pkt, port uint16) *path {
+	b.Helper()
 	p := &path{bed: b, mode: m, vip: first.dst, client: first.src, source: first.src,
 		tunnel: b.worker.outerID + 1}
-	p.server = netip.AddrPortFrom(b.site.servers[0].addr, serverPort(m, first.dst))
+	p.server = netip.AddrPortFrom(b.site.servers[0].addr, port)
 	b.fromClient(first)
 	if m != modes.FullNAT {
 		b.toServer(0, p.inbound(first))
 		return p
 	}
-	got := b.ports[b.site.back].Collect(0)
+	got := collect(b.ports[b.site.back])
 	if len(got) != 1 {
 		b.Fatalf("%d frames sent for a first packet; dropped %s", len(got), b.drops())
 	}

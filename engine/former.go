@@ -54,7 +54,7 @@ func (w *Worker) mostHandovers() uint32 { return uint32(len(w.queues) + 1) }
 // formerOwner returns another worker that may have a packet's session by a former rule, or
 // noWorker.
 func (w *Worker) formerOwner(p *ports.Packet, k *packet.Key) int {
-	if service, ok := w.snap.services.get(socketKey(k.Dst, k.DstPort, k.Protocol)); ok {
+	if service, ok := w.snap.serviceAt(k.Dst, k.DstPort, k.Protocol); ok {
 		if service.former && p.Handovers == 0 {
 			return w.other(w.clientOwner(p.Port, k, service.owner.Other()))
 		}

@@ -53,8 +53,8 @@ func (w *Worker) recountSlot(slot uint32) {
 		return
 	}
 	server := w.snap.servers[s.Server]
-	service, ok := w.snap.services.get(serviceKey(server.id.Service))
-	if ok && service.most != 0 && service.live == server.service {
+	service, ok := w.snap.serviceOf(server.service)
+	if ok && service.most != 0 {
 		w.countLimited(s, server)
 	}
 }

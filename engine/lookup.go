@@ -4,7 +4,6 @@ import (
 	"math/bits"
 	"slices"
 
-	"fulcrum/lvs"
 	"fulcrum/packet"
 )
 
@@ -26,11 +25,6 @@ type lookupKey struct {
 // socketKey returns the key of a socket.
 func socketKey(address packet.Addr, port uint16, protocol uint8) lookupKey {
 	return lookupKey{address, 1<<32 | uint64(port)<<16 | uint64(protocol)}
-}
-
-// serviceKey returns the key of a service.
-func serviceKey(id lvs.ServiceID) lookupKey {
-	return socketKey(packet.AddrOf(id.Address.Addr()), id.Address.Port(), uint8(id.Protocol))
 }
 
 // addressKey returns the key of an address.

@@ -16,9 +16,20 @@ func (c *change) setOwner(live *liveService, fresh bool) {
 	changed := !fresh && live.owner != owner || fresh && len(live.servers) > 0
 	live.owner = owner
 	if changed && c.registry.workers > 1 {
-		live.former, live.formerAt = true, c.registry.revision+1
-		c.registry.formers[live] = true
+		c.setFormer(live)
 	}
+}
+
+// setFormer notes that sessions may be owned by the other rule than a service's.
+func (c *change) setFormer(live *liveService) {
+	live.former, live.formerAt = true, c.registry.revision+1
+	c.registry.formers[live] = true
+}
+
+// follow is setFormer for a service that the new snapshot has already.
+func (c *change) follow(live *liveService) {
+	c.setFormer(live)
+	c.replace(live, func(e *serviceEntry) { e.former = true })
 }
 
 // reroute notes that the answers to local addresses may come in at other ports than before.
@@ -120,7 +131,8 @@ func (p *censusPiece) finds(w *Worker, slot uint32, s *conntrack.Session) bool {
 	if server.gone {
 		return false // its packets are dropped
 	}
-	service, ok := w.snap.services.get(serviceKey(server.id.Service))
+	in := w.sessions.Flow(slot, conntrack.Inbound)
+	service, ok := w.snap.serviceAt(in.Dst, in.DstPort, s.Protocol) // which may have taken it over
 	if ok && ownerOf(s) != service.owner && p.census.services[service.live] {
 		p.found = service.live
 	}
@@ -167,14 +179,19 @@ func (c *change) forgetFormer(live *liveService, revision uint64) {
 	live.former = false
 	delete(r.formers, live)
 	r.settledAt, c.changed = r.revision+1, true
-	old, known := c.new.services.get(serviceKey(live.id))
-	if !known || old.live != live {
+	c.replace(live, func(e *serviceEntry) { e.former = false })
+}
+
+// replace replaces a service's entry in the new snapshot by a changed copy.
+func (c *change) replace(live *liveService, edit func(*serviceEntry)) {
+	old, known := c.new.serviceOf(live)
+	if !known {
 		return
 	}
 	entry := *old
-	entry.former = false
-	c.ownServices(1).set(serviceKey(live.id), &entry)
+	edit(&entry)
+	c.enter(&entry)
 	order := c.ownOrder()
 	(*order)[slices.Index(*order, old)] = &entry
-	c.setEchoes(live.settings.vip())
+	c.setEchoes(live)
 }

@@ -50,7 +50,7 @@ func (w *Worker) leavesDrained(s *conntrack.Session) bool {
 	if !w.snap.settings.ExpireNoDest || server.gone {
 		return false
 	}
-	service, ok := w.snap.services.get(serviceKey(server.id.Service))
+	service, ok := w.snap.serviceOf(server.service)
 	return ok && w.poolOf(service.live).Drained(server.load)
 }
 

@@ -62,7 +62,20 @@ func (c *change) setServer(id uint32, e serverEntry) {
 	c.new.servers[id] = &e
 }
 
-// endKey returns the key of a real server's socket in clientEnds.
+// endKeys returns the keys of a real server's sockets in clientEnds. Port 0 stands for every port.
+func endKeys(id lvs.RealServerID) []lookupKey {
+	protocols := []lvs.Protocol{id.Service.Protocol}
+	if id.Service.Mark != 0 {
+		protocols = lvs.Protocols()
+	}
+	keys := make([]lookupKey, len(protocols))
+	for i, p := range protocols {
+		keys[i] = socketKey(packet.AddrOf(id.Address.Addr()), id.Address.Port(), uint8(p))
+	}
+	return keys
+}
+
+// endKey returns the key of a real server's socket. That of a mark has no protocol.
 func endKey(id lvs.RealServerID) lookupKey {
 	return socketKey(packet.AddrOf(id.Address.Addr()), id.Address.Port(), uint8(id.Service.Protocol))
 }

@@ -32,7 +32,8 @@ type registry struct {
 	services map[lvs.ServiceID]*liveService
 	live     []*liveServer // by id
 
-	vips     map[packet.Addr][]*liveService // configured services, by VIP
+	vips     map[packet.Addr][]*liveService // configured services, by VIP of single matches
+	ranged   map[*liveService]bool          // those that have ranges, or have given some up
 	locals   map[packet.Addr]int            // number of services that use a local address
 	retired  map[packet.Addr][]*liveService // whose sessions use an address that they had
 	revision uint64                         // of the newest snapshot
@@ -45,8 +46,10 @@ type registry struct {
 	reroutedAt uint64
 	// settledAt is the first revision without any session at a former owner; 0 while there is none.
 	settledAt uint64
-	// ends holds the number of real servers for each socket of clientEnds.
-	ends map[lookupKey]int
+	// ends holds the number of real servers for each socket of clientEnds, and anyPort that of real
+	// servers at every port.
+	ends    map[lookupKey]int
+	anyPort int
 	// natHosts holds the number of real servers at each address of natHosts in the snapshot.
 	natHosts     map[packet.Addr]int
 	gone         []uint32 // ids of removed real servers
@@ -77,6 +80,7 @@ type liveServer struct {
 	gone      time.Time
 	listed    bool // is in the registry's gone
 	clientEnd bool // counted in the registry's ends
+	of        *liveService
 }
 
 // liveService is the present state of a service. Workers read pool, and each writes its own element
@@ -89,6 +93,8 @@ type liveService struct {
 	seen   []seenPool // by worker
 	view   atomic.Pointer[serviceView]
 
+	left       []lvs.Match // claimed before; sessions may be left, owned by the rule leftBy
+	leftBy     lvs.Owner
 	settings   Service // with the weights in force; Name is empty while it is not configured
 	configured bool
 	servers    map[netip.AddrPort]uint32 // ids, including those of removed real servers
@@ -125,8 +131,9 @@ func (s *liveService) sessions() (n int) {
 func newRegistry(workers int) *registry {
 	return &registry{
 		workers: workers, most: maxServers, services: map[lvs.ServiceID]*liveService{},
-		vips: map[packet.Addr][]*liveService{}, locals: map[packet.Addr]int{},
-		ends: map[lookupKey]int{}, retired: map[packet.Addr][]*liveService{},
+		vips: map[packet.Addr][]*liveService{}, ranged: map[*liveService]bool{},
+		locals: map[packet.Addr]int{},
+		ends:   map[lookupKey]int{}, retired: map[packet.Addr][]*liveService{},
 		formers: map[*liveService]bool{}, sockets: map[lookupKey]*socket{},
 	}
 }
@@ -153,7 +160,7 @@ func (r *registry) server(s *liveService, address netip.AddrPort) uint32 {
 	id, known := s.servers[address]
 	if !known {
 		r.mu.Lock()
-		id = r.newID(lvs.RealServerID{Service: s.id, Address: address})
+		id = r.newID(s, address)
 		s.servers[address] = id
 		r.mu.Unlock()
 	}
@@ -201,9 +208,12 @@ func (r *registry) room(services []Service) error {
 	return nil
 }
 
-func (r *registry) newID(of lvs.RealServerID) uint32 {
+func (r *registry) newID(of *liveService, address netip.AddrPort) uint32 {
 	r.incarnations++
-	n := &liveServer{id: of, number: uint32(len(r.live)), incarnation: r.incarnations}
+	n := &liveServer{
+		id: lvs.RealServerID{Service: of.id, Address: address}, of: of,
+		number: uint32(len(r.live)), incarnation: r.incarnations,
+	}
 	last := len(r.free) - 1
 	if last < 0 {
 		r.live = append(r.live, n)

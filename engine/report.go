@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"fulcrum/lvs"
-	"fulcrum/packet"
 	"fulcrum/persist"
 	"fulcrum/ports"
 )
@@ -92,7 +91,7 @@ func (e *Engine) Report() Report {
 	snap := e.snap.Load()
 	for _, s := range snap.order {
 		if service, ok := e.reportService(s.live); ok {
-			service.Announced = snap.announces(packet.AddrOf(s.live.id.Address.Addr()))
+			service.Announced = snap.announces(s.first)
 			r.Services = append(r.Services, service)
 		}
 	}

@@ -35,7 +35,7 @@ func (s *scenario) listTemplates(*datadriven.TestData) string {
 	var lines []string
 	s.whileTurning(func() {
 		err := s.engine.Templates(s.Context(), 0, func(t *TemplateInfo, _ uint32) bool {
-			text := fmt.Sprintf("%s %v > %v %v", t.Protocol, t.Clients, t.VIP, t.RealServer)
+			text := fmt.Sprintf("%s %v > %v %v", t.Protocol, t.Clients, t.Of.Address, t.RealServer)
 			text += fmt.Sprintf(" %v sessions=%d", t.Left.Round(100*time.Millisecond), t.Sessions)
 			if t.Confirmed {
 				text += " confirmed"

@@ -122,12 +122,12 @@ func (c *shownSessions) info(worker, i int) SessionInfo {
 		Worker: worker, Protocol: s.Protocol, State: s.State, Mode: s.Mode,
 		Client:     netip.AddrPortFrom(in.Src.Netip(), in.SrcPort),
 		VIP:        netip.AddrPortFrom(in.Dst.Netip(), in.DstPort),
-		RealServer: server.id.Address,
+		RealServer: server.at(s.Flow(conntrack.Outbound).SrcPort),
 		Idle:       time.Duration(c.now-s.LastSeen) * time.Millisecond,
 		Left:       time.Duration(max(left, 0)) * time.Millisecond,
 		PacketsIn:  s.PacketsIn, PacketsOut: s.PacketsOut,
 	}
-	if service, ok := c.snap.services.get(serviceKey(server.id.Service)); ok {
+	if service, ok := c.snap.serviceOf(server.service); ok {
 		info.Service = service.name
 	}
 	if s.Mode.Source() == lvs.Local {

@@ -56,12 +56,16 @@ type StaticNeighbour struct {
 // Service is a virtual service.
 type Service struct {
 	Name           string
-	Address        netip.AddrPort
-	Protocol       lvs.Protocol
-	Mode           lvs.Mode // of real servers without their own
+	Address        netip.AddrPort // of the first match; the unspecified address for a mark
+	Protocol       lvs.Protocol   // zero for a mark
+	Mode           lvs.Mode       // of real servers without their own
 	Scheduler      sched.Kind
 	SchedulerFlags lvs.SchedulerFlags
 	LocalAddresses []netip.Addr // fullnat; of the families of its real servers
+	// Matches is what the service claims, of one family; nil if it is Address alone. With a Mark,
+	// they are the matches that have the number.
+	Matches []lvs.Match
+	Mark    uint32
 	// MSS is the upper limit, in bytes, for the maximum segment size in TCP's SYNs. Zero changes
 	// nothing.
 	MSS uint16
@@ -91,6 +95,12 @@ type RealServer struct {
 
 // ID returns the service's identity.
 func (s *Service) ID() lvs.ServiceID {
+	switch {
+	case s.Mark != 0:
+		return lvs.IDOfMark(s.Mark, s.Address.Addr().Is6())
+	case len(s.Matches) > 0:
+		return lvs.IDOf(s.Matches[0])
+	}
 	return lvs.ServiceID{Protocol: s.Protocol, Address: s.Address}
 }
 
@@ -135,8 +145,6 @@ func (s *Service) answers() answers {
 // or of all.
 type answers struct{ pass, allPass bool }
 
-func (s *Service) vip() packet.Addr { return packet.AddrOf(s.Address.Addr()) }
-
 // equal reports whether two services are the same in every setting.
 func (s *Service) equal(o *Service) bool {
 	return s.Silent == o.Silent && s.sameSettings(o) && slices.Equal(s.RealServers, o.RealServers)
@@ -145,6 +153,7 @@ func (s *Service) equal(o *Service) bool {
 // sameSettings is equal without the real servers, and without Silent, which concerns only the VIP.
 func (s *Service) sameSettings(o *Service) bool {
 	return s.Name == o.Name && s.Address == o.Address && s.Protocol == o.Protocol &&
+		s.Mark == o.Mark && slices.Equal(s.Matches, o.Matches) &&
 		s.Mode == o.Mode && s.Scheduler == o.Scheduler &&
 		s.SchedulerFlags == o.SchedulerFlags && s.MSS == o.MSS && s.Echo == o.Echo &&
 		s.MaxSessions == o.MaxSessions && s.Persistence == o.Persistence &&

@@ -18,16 +18,17 @@ import (
 // which are replaced one by one.
 type snapshot struct {
 	*topology
-	settings Settings // without the settings of topology and services
-	services lookup[*serviceEntry]
-	order    []*serviceEntry // in the order of the configuration
-	servers  []*serverEntry  // by real server id
-	reuses   uint32          // how many ids were given to another real server so far
-	removals uint32          // how many real servers were removed so far
-	limits   uint32          // how many times a service got a limit so far
-	revision uint64          // counts the snapshots
-	moving   bool            // sessions may be at workers that do not own their flows any more
-	rerouted bool            // of them, those of answers to local addresses
+	settings Settings              // without the settings of topology and services
+	services lookup[*serviceEntry] // by single match, and by entryKey
+	ranges   *ranges               // nil if there are none
+	order    []*serviceEntry       // in the order of the configuration
+	servers  []*serverEntry        // by real server id
+	reuses   uint32                // how many ids were given to another real server so far
+	removals uint32                // how many real servers were removed so far
+	limits   uint32                // how many times a service got a limit so far
+	revision uint64                // counts the snapshots
+	moving   bool                  // sessions may be at workers that do not own their flows any more
+	rerouted bool                  // of them, those of answers to local addresses
 	// addresses holds the director's addresses, but for those that only a topology has.
 	addresses lookup[addressKind]
 	echoing   lookup[*echoGroup] // by VIP
@@ -36,7 +37,10 @@ type snapshot struct {
 	// clientEnds holds real servers' sockets. A packet from such a socket belongs to the worker of
 	// the client to which it goes.
 	clientEnds lookup[struct{}]
-	// leaving holds the owner of clients' flows of each removed service that may have sessions.
+	// anyPort: clientEnds holds real servers at every port, with port 0.
+	anyPort bool
+	// leaving holds the owner of clients' flows of each single match that was given up and may have
+	// sessions.
 	leaving lookup[lvs.Owner]
 	retired []retiredLocal // for readers
 	// natHosts holds the addresses of nat real servers, if their own packets are routed.
@@ -95,6 +99,8 @@ type serviceEntry struct {
 	owner  lvs.Owner // which worker owns its clients' flows
 	former bool      // sessions may exist that are owned by the other rule
 	sticky sticky
+	first  packet.Addr // of its VIPs
+	ranged []lvs.Match
 }
 
 // locals are local addresses of one family, with their numbers.
@@ -224,7 +230,11 @@ func (k addressKind) isVIP() bool { return k == vip || k == passiveVIP }
 
 // kindOf returns the kind of a director's address; ok is false for any other address.
 func (n *snapshot) kindOf(address packet.Addr) (addressKind, bool) {
-	return n.addresses.get(addressKey(address))
+	kind, ok := n.addresses.get(addressKey(address))
+	if ok || n.ranges == nil {
+		return kind, ok
+	}
+	return n.ranges.kindOf(address)
 }
 
 // announces reports whether an address is one that the director shows to others: a VIP that is not
@@ -237,7 +247,7 @@ func (n *snapshot) announces(a packet.Addr) bool {
 
 // answers reports whether a port answers ARP and neighbour solicitations for an address: its own,
 // and VIPs and local addresses on its subnets, but no passive VIPs. All ports answer for an address
-// that is on no port's subnet, since it is routed to the director.
+// that is on no port's subnet, since it is routed to the director; but not for one of a range.
 func (n *snapshot) answers(port int, a packet.Addr) bool {
 	if n.ports[port].owns(a) {
 		return true
@@ -245,8 +255,11 @@ func (n *snapshot) answers(port int, a packet.Addr) bool {
 	if kind, ours := n.kindOf(a); !ours || kind != vip && !kind.isLocal() {
 		return false
 	}
-	return n.ports[port].onSubnet(a) ||
-		!slices.ContainsFunc(n.ports, func(e portEntry) bool { return e.onSubnet(a) })
+	if n.ports[port].onSubnet(a) {
+		return true
+	}
+	_, single := n.addresses.get(addressKey(a))
+	return single && !slices.ContainsFunc(n.ports, func(e portEntry) bool { return e.onSubnet(a) })
 }
 
 // owns reports whether an address is one of the port's own.
@@ -283,13 +296,15 @@ type echoGroup struct {
 }
 
 // alive reports whether a VIP answers echo requests: one of its services with Echo has a real
-// server available. It asks the service that had one last time first, and all of them only while
-// none has.
+// server available. A group asks the service that had one last time first, and all of them only
+// while none has.
 func (n *snapshot) alive(vip packet.Addr) bool {
 	g, ok := n.echoing.get(addressKey(vip))
-	if !ok {
-		return false
-	}
+	return ok && g.alive() || n.ranges != nil && n.ranges.alive(vip)
+}
+
+// alive reports whether a service of the group has a real server available.
+func (g *echoGroup) alive() bool {
 	last := int(g.last.Load())
 	for i := range g.services {
 		at := (last + i) % len(g.services)

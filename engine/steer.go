@@ -10,7 +10,7 @@ import (
 // worker.
 func (w *Worker) owner(port uint16, k *packet.Key) int {
 	s := &w.engine.steering
-	if service, ok := w.snap.services.get(socketKey(k.Dst, k.DstPort, k.Protocol)); ok {
+	if service, ok := w.snap.serviceAt(k.Dst, k.DstPort, k.Protocol); ok {
 		return s.FromClient(port, k, service.owner)
 	}
 	if kind, ours := w.snap.kindOf(k.Dst); ours {
@@ -19,16 +19,26 @@ func (w *Worker) owner(port uint16, k *packet.Key) int {
 		}
 		return w.ownerAfter(port, k)
 	}
-	if _, ok := w.snap.clientEnds.get(socketKey(k.Src, k.SrcPort, k.Protocol)); ok {
+	if w.snap.fromServer(k) {
 		return s.FromServer(k)
 	}
 	return w.number
 }
 
+// fromServer reports whether a packet comes from a real server whose answers find the client's
+// worker.
+func (n *snapshot) fromServer(k *packet.Key) bool {
+	_, ok := n.clientEnds.get(socketKey(k.Src, k.SrcPort, k.Protocol))
+	if !ok && n.anyPort {
+		_, ok = n.clientEnds.get(socketKey(k.Src, 0, k.Protocol))
+	}
+	return ok
+}
+
 // ownerAfter is owner for a packet to an address of the director where no service is. One that was
 // removed may have left sessions.
 func (w *Worker) ownerAfter(port uint16, k *packet.Key) int {
-	if was, ok := w.snap.leaving.get(socketKey(k.Dst, k.DstPort, k.Protocol)); ok {
+	if was, ok := w.snap.leavingAt(k); ok {
 		return w.engine.steering.FromClient(port, k, was)
 	}
 	return w.number

@@ -12,8 +12,8 @@ import (
 // TemplateInfo describes a template at the moment when a worker copied it.
 type TemplateInfo struct {
 	Protocol   lvs.Protocol
-	Clients    netip.Prefix // the network whose clients stay together
-	VIP        netip.AddrPort
+	Clients    netip.Prefix  // the network whose clients stay together
+	Of         lvs.ServiceID // the service that has the client's sessions
 	RealServer netip.AddrPort
 	Service    string        // its name
 	Left       time.Duration // until it ends, or is put off by 60 s while sessions live under it
@@ -64,7 +64,7 @@ func (n *snapshot) describe(t *persist.Template) (info TemplateInfo, ok bool) {
 	if server.gone || server.incarnation != t.Server.Incarnation {
 		return info, false
 	}
-	service, ok := n.services.get(serviceKey(server.id.Service))
+	service, ok := n.serviceOf(server.service)
 	if !ok {
 		return info, false
 	}
@@ -75,7 +75,7 @@ func (n *snapshot) describe(t *persist.Template) (info TemplateInfo, ok bool) {
 	}
 	return TemplateInfo{
 		Protocol: server.id.Service.Protocol, Clients: netip.PrefixFrom(a, bits),
-		VIP: server.id.Service.Address, RealServer: server.id.Address, Service: service.name,
+		Of: server.id.Service, RealServer: server.id.Address, Service: service.name,
 		Left:     time.Duration(max(t.Left, 0)) * time.Millisecond,
 		Sessions: int(t.Sessions), Confirmed: t.Confirmed,
 	}, true

@@ -130,17 +130,20 @@ func (k *Command) isAbout(s config.Service) bool {
 }
 
 func (k *Command) noService() error {
-	return fmt.Errorf("%s: %s", noSuchService, k.Service)
+	return fmt.Errorf("%s: %s", noSuchService, spell(k.Service))
 }
 
 func addService(c *config.Config, k Command) error {
 	if slices.ContainsFunc(c.Services, k.isAbout) {
-		return fmt.Errorf("%s: %s", serviceExists, k.Service)
+		return fmt.Errorf("%s: %s", serviceExists, spell(k.Service))
 	}
 	mode, _ := lvs.ParseFlag(defaultMethod)
 	s := config.Service{
 		Name: k.Service.Name(), Protocol: k.Service.Protocol, Address: k.Service.Address,
-		Mode: mode, Echo: true,
+		Mark: k.Service.Mark, Mode: mode, Echo: true,
+	}
+	if s.Mark == 0 && !k.Service.Single() {
+		s.Addresses = []lvs.Match{k.Service.Match()}
 	}
 	if err := k.toService(&s); err != nil {
 		return err
@@ -207,16 +210,16 @@ func hasLocals(m lvs.Mode) bool { return m.Source() == lvs.Local }
 func localMode() lvs.Mode { return lvs.ModesWith(hasLocals)[0] }
 
 func changeServer(s *config.Service, k Command) error {
-	if k.Server.Port() == 0 {
+	if k.Server.Port() == 0 && s.ID().Single() {
 		k.Server = netip.AddrPortFrom(k.Server.Addr(), s.Address.Port())
 	}
 	named := func(rs config.RealServer) bool { return rs.Address == k.Server }
 	i := slices.IndexFunc(s.RealServers, named)
 	switch {
 	case k.Operation == AddServer && i >= 0:
-		return fmt.Errorf("%s: %s of service %s", destinationExists, k.Server, s.Address)
+		return fmt.Errorf("%s: %s of service %s", destinationExists, k.Server, destinationOf(s.ID()))
 	case k.Operation != AddServer && i < 0:
-		return fmt.Errorf("%s: %s of service %s", noSuchDestination, k.Server, s.Address)
+		return fmt.Errorf("%s: %s of service %s", noSuchDestination, k.Server, destinationOf(s.ID()))
 	case k.Operation == DeleteServer:
 		s.RealServers = slices.Delete(s.RealServers, i, i+1)
 		s.DropUnusedLocals()

@@ -42,6 +42,7 @@ type Command struct {
 	Operation Operation
 	Line      int            // from 1, in the rules of ReadRules; 0 for a command line
 	Service   lvs.ServiceID  // zero if the operation applies to all services
+	Six       bool           // -6: a mark is that of IPv6
 	Server    netip.AddrPort // valid for operations on real servers; port 0 means the service's port
 	Scheduler string         // as given, not checked; ipvsadm's default if not given
 	Flags     []string       // of the scheduler, as given; checked
@@ -87,6 +88,7 @@ func Parse(args []string) (Command, error) {
 	if err := p.parse(); err != nil {
 		return p.c, err
 	}
+	p.c.complete()
 	return p.c, p.validate()
 }
 

@@ -59,7 +59,7 @@ func ExampleParse() {
 	_, err = ipvsadm.Parse([]string{"-A", "-t", "10.0.0.100"})
 	fmt.Println("wrong command line:", ipvsadm.IsUsage(err))
 
-	_, err = ipvsadm.Parse([]string{"-A", "-f", "1"})
+	_, err = ipvsadm.Parse([]string{"--start-daemon", "backup"})
 	fmt.Println("not supported:", errors.Is(err, ipvsadm.ErrNotHere))
 	// Output:
 	// -a tcp 10.0.0.100:80 10.0.0.11 5 <nil>

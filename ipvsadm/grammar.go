@@ -37,7 +37,7 @@ const (
 
 // parts holds the noun of each part, in the order of their bits, and the options that give it.
 var parts = [...]struct{ noun, options string }{
-	{"service", "-t, -u or --sctp-service"},
+	{"service", "-t, -u, --sctp-service or -f"},
 	{"real server", "-r"},
 	{"scheduler", "-s"},
 	{"forwarding method", "-g, -i, -m or --fullnat"},
@@ -115,10 +115,8 @@ func (p *parser) validate() error {
 	if foreign := p.given &^ (g.needs | g.takes); foreign != 0 {
 		return usage("%s takes no %s: leave %s out", p.c.Operation, nounOf(foreign), optionsOf(foreign))
 	}
-	if g.takes&scheduler != 0 && p.c.Service.Address.Port() == 0 {
-		if p.c.Persistence != 0 {
-			return absent("-p", noAllPorts)
-		}
+	allPorts := p.c.Service.Mark == 0 && p.c.Service.Address.Port() == 0
+	if g.takes&scheduler != 0 && allPorts && p.c.Persistence == 0 {
 		return usage(zeroPort)
 	}
 	if _, err := p.c.maskBits(); err != nil {

@@ -3,6 +3,7 @@ package ipvsadm
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"slices"
@@ -124,7 +125,13 @@ func TestCommandLines(t *testing.T) {
 		"-L -t":                                             "needs an argument",
 		"-K":                                                "unknown option",
 		"frob":                                              "unknown option",
-		"-A -f 1":                                           "firewall marks",
+		"-A -f 1":                                           "ok",
+		"-A -f 7 -6 -s rr":                                  "ok",
+		"-A -f 0":                                           "illegal firewall mark specified",
+		"-A -f x":                                           "illegal firewall mark specified",
+		"-A -t 10.0.0.100:0 -p 300":                         "ok",
+		"-A -t 10.0.0.100:0":                                "Zero port specified for non-persistent service",
+		"-a -f 7 -r 10.1.0.11 -g":                           "ok",
 		"-A -t 10.0.0.100:80 -p 300":                        "ok",
 		"-A -t 10.0.0.100:80 -p":                            "ok",
 		"-A -p -t 10.0.0.100:80":                            "ok",
@@ -201,16 +208,13 @@ func TestPortNames(t *testing.T) {
 	}
 }
 
-// TestAllPorts checks that a service of all ports is refused as ipvsadm refuses it, or with what
-// it needs, and that no other command finds one.
+// TestAllPorts checks that a service of all ports is refused as ipvsadm refuses it, and that no
+// other command finds one.
 func TestAllPorts(t *testing.T) {
 	for _, vip := range []string{"10.0.0.100:0", "10.0.0.100", "10.0.0.100:000"} {
 		for line, want := range map[string]string{
 			"-A -t %s":                "Zero port specified for non-persistent service",
 			"-E -t %s -s rr":          "Zero port specified for non-persistent service",
-			"-A -t %s -p 600":         "there are no services of all ports (port 0) yet",
-			"-A -t %s -s rr -p":       "services of all ports",
-			"-A -p 600 -t %s":         "services of all ports",
 			"-a -t %s -r 10.0.0.11:0": "No such service: tcp 10.0.0.100:0",
 			"-d -t %s -r 10.0.0.11":   "No such service: tcp 10.0.0.100:0",
 			"-D -t %s":                "No such service: tcp 10.0.0.100:0",
@@ -220,6 +224,47 @@ func TestAllPorts(t *testing.T) {
 				t.Errorf("%s: %v; want %q", line, err, want)
 			}
 		}
+	}
+}
+
+// TestAllPortsAndMarks checks that services of all ports and of marks come back as they were saved,
+// and are listed as ipvsadm lists them.
+func TestAllPortsAndMarks(t *testing.T) {
+	const rules = "-A -t 10.0.0.100:0 -s wlc -p 600\n" +
+		"-a -t 10.0.0.100:0 -r 10.0.0.11:0 -g -w 1\n" +
+		"-A -f 7 -s rr -p 300 -M 255.255.255.0\n" +
+		"-a -f 7 -r 10.0.0.11:0 -g -w 1\n" +
+		"-A -f 7 -6 -s rr\n" +
+		"-a -f 7 -6 -r [fd00::11]:0 -g -w 3\n"
+	c, err := restored(t, rules)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := saved(t, c); got != rules {
+		t.Errorf("saved:\n%s", got)
+	}
+	for i, want := range []string{"TCP  10.0.0.100:0", "FWM  7", "FWM  7 IPv6"} {
+		if got := nameOf(c.Services[i].ID()); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// TestRangesHaveNoRules checks that services which rules cannot say are not saved in part.
+func TestRangesHaveNoRules(t *testing.T) {
+	m, err := lvs.ParseMatch("tcp 10.0.0.0/28:8000-8100")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &config.Config{Services: []config.Service{{
+		Name: "many", Protocol: lvs.TCP, Addresses: []lvs.Match{m},
+		Address: netip.AddrPortFrom(m.First, m.Ports.First),
+	}}}
+	if err := WriteRules(io.Discard, c); err == nil || !strings.Contains(err.Error(), "service many") {
+		t.Errorf("%v", err)
+	}
+	if got := nameOf(c.Services[0].ID()); got != "TCP  10.0.0.0/28:8000-8100" {
+		t.Errorf("%q", got)
 	}
 }
 
@@ -269,8 +314,6 @@ func TestDPVSOptions(t *testing.T) {
 func TestRecordedRefusals(t *testing.T) {
 	for file, want := range map[string]string{
 		"dpvs": "line 2: -b: not supported by Fulcrum: DPVS's mode fullnat is --fullnat",
-		"port-0": "line 1: -p: not supported by Fulcrum: " +
-			"there are no services of all ports (port 0) yet",
 	} {
 		text, err := os.ReadFile("testdata/refused/" + file + ".rules")
 		if err != nil {

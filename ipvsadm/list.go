@@ -135,8 +135,11 @@ func sort(services []Service) {
 	slices.SortFunc(services, func(a, b Service) int {
 		return cmp.Or(
 			cmp.Compare(a.ID.Address.Addr().BitLen(), b.ID.Address.Addr().BitLen()),
+			cmp.Compare(a.ID.Mark, b.ID.Mark),
 			cmp.Compare(a.ID.Protocol, b.ID.Protocol),
 			a.ID.Address.Compare(b.ID.Address),
+			a.ID.Last.Compare(b.ID.Last),
+			cmp.Compare(a.ID.LastPort, b.ID.LastPort),
 		)
 	})
 	for _, s := range services {
@@ -144,8 +147,43 @@ func sort(services []Service) {
 	}
 }
 
+// nameOf names a service as ipvsadm does. What ipvsadm does not have, ranges, is written as in a
+// file.
+func nameOf(id lvs.ServiceID) string {
+	six := ""
+	if id.Is6() {
+		six = " IPv6"
+	}
+	if id.Mark != 0 {
+		return fmt.Sprintf("FWM  %d%s", id.Mark, six)
+	}
+	return fmt.Sprintf("%-4s %s", strings.ToUpper(id.Protocol.String()), destinationOf(id))
+}
+
+// spell returns a service's protocol and destination, or its mark.
+func spell(id lvs.ServiceID) string {
+	if id.Mark != 0 {
+		return id.String()
+	}
+	return id.Protocol.String() + " " + destinationOf(id)
+}
+
+// destinationOf returns a service's address and port, with port 0 for every port, or its ranges.
+func destinationOf(id lvs.ServiceID) string {
+	if id.Mark == 0 && isAllPorts(id) {
+		return id.Address.String()
+	}
+	return id.Destination()
+}
+
+// isAllPorts reports whether a service is every port of one address.
+func isAllPorts(id lvs.ServiceID) bool {
+	m := id.Match()
+	return m.First == m.Last && m.Ports == lvs.AllPorts
+}
+
 func (s *Service) write(w io.Writer, f form, exact bool) {
-	name := fmt.Sprintf("%-4s %s", strings.ToUpper(s.ID.Protocol.String()), s.ID.Address)
+	name := nameOf(s.ID)
 	if f == statsForm || f == rateForm {
 		fmt.Fprintf(w, "%-33s", name)
 		s.Counters.write(w, exact)

@@ -50,8 +50,6 @@ var long = map[string]string{
 
 // Why Fulcrum does not support options.
 const (
-	noMarks     = "there are no firewall marks: add a service for each address and port"
-	noAllPorts  = "there are no services of all ports (port 0) yet: add a service for each port"
 	noOnePacket = "there is no one-packet scheduling yet"
 	noEngines   = "there are no persistence engines yet"
 	noDaemon    = "there is no synchronisation of sessions yet"
@@ -78,7 +76,8 @@ var options = map[string]option{
 	"x":             {takes: true, gives: upper, set: number(upper, mostThreshold, upperOf)},
 	"y":             {takes: true, gives: lower, set: number(lower, mostThreshold, lowerOf)},
 
-	"6":               {set: nothing}, // the address already shows its IP version
+	"f":               {takes: true, gives: service, set: markNumber},
+	"6":               {set: flag(func(c *Command) *bool { return &c.Six })}, // an address shows it already
 	"n":               {gives: numeric, set: nothing},
 	"sort":            {gives: sorting, set: nothing},
 	"nosort":          {gives: sorting, set: flag(func(c *Command) *bool { return &c.Unsorted })},
@@ -91,7 +90,6 @@ var options = map[string]option{
 	"tun-info":        {gives: tunnels, set: flag(func(c *Command) *bool { return &c.Tunnels })},
 	"X":               {gives: exact, set: flag(func(c *Command) *bool { return &c.Exact })},
 
-	"f":            {absent: noMarks},
 	"pe":           {absent: noEngines},
 	"o":            {absent: noOnePacket},
 	"daemon":       {absent: noDaemon},
@@ -193,6 +191,29 @@ func socket(protocol lvs.Protocol) func(*Command, string) error {
 		number, err := portNumber(protocol, port)
 		c.Service = lvs.ServiceID{Protocol: protocol, Address: netip.AddrPortFrom(a, number)}
 		return err
+	}
+}
+
+// markNumber takes the number of a mark. Its IP version comes at the end of the command line.
+func markNumber(c *Command, v string) error {
+	n, err := strconv.ParseUint(v, 10, 32)
+	if err != nil || n == 0 {
+		return usage("illegal firewall mark specified: %q: write a number from 1 to 4294967295", v)
+	}
+	c.Service = lvs.IDOfMark(uint32(n), false)
+	return nil
+}
+
+// complete sets what only the whole command line tells of the service: the IP version of a mark,
+// and that port 0 is every port.
+func (c *Command) complete() {
+	switch id := c.Service; {
+	case id.Mark != 0:
+		c.Service = lvs.IDOfMark(id.Mark, c.Six)
+	case id.Address.IsValid() && id.Single() && id.Address.Port() == 0:
+		c.Service = lvs.IDOf(lvs.Match{
+			Protocol: id.Protocol, First: id.Address.Addr(), Last: id.Address.Addr(), Ports: lvs.AllPorts,
+		})
 	}
 }
 

@@ -53,7 +53,10 @@ func ReadRules(r io.Reader) ([]Command, error) {
 func WriteRules(w io.Writer, c *config.Config) error {
 	rules := bufio.NewWriter(w)
 	for _, s := range c.Services {
-		name := s.Protocol.Flag() + " " + s.Address.String()
+		name, err := ruleOf(&s)
+		if err != nil {
+			return err
+		}
 		fmt.Fprintf(rules, "-A %s -s %s", name, s.Scheduler)
 		if flags := s.Scheduler.FlagNames(s.SchedulerFlags); len(flags) > 0 {
 			fmt.Fprintf(rules, " -b %s", strings.Join(flags, ","))
@@ -72,6 +75,22 @@ func WriteRules(w io.Writer, c *config.Config) error {
 		}
 	}
 	return rules.Flush()
+}
+
+// ruleOf names a service in a rule. Services with ranges or several matches have no rules: part of
+// a configuration as rules would lose the rest.
+func ruleOf(s *config.Service) (string, error) {
+	id := s.ID()
+	switch {
+	case id.Mark != 0 && id.Is6():
+		return fmt.Sprintf("-f %d -6", id.Mark), nil
+	case id.Mark != 0:
+		return fmt.Sprintf("-f %d", id.Mark), nil
+	case len(s.Addresses) > 1 || !id.Single() && (!isAllPorts(id) || s.Persistence == 0):
+		return "", fmt.Errorf("service %s has several addresses or ports, which ipvsadm's rules cannot "+
+			"say: save the configuration with fulcrum config show", s.Name)
+	}
+	return id.Protocol.Flag() + " " + id.Address.String(), nil
 }
 
 func writeRule(w io.Writer, service string, mode lvs.Mode, rs config.RealServer) {

@@ -6,21 +6,84 @@ import (
 	"strings"
 )
 
-// ServiceID identifies a service across configurations: its protocol and the address and port of
-// its VIP. Counters, changes made live and sessions refer to it. It is comparable.
+// ServiceID identifies a service across configurations: by its first match, or by its mark and
+// family. Counters, changes made live and sessions refer to it. It is comparable.
 type ServiceID struct {
-	Protocol Protocol
-	Address  netip.AddrPort // the VIP and its port
+	Protocol Protocol // zero for a mark
+	// Address is the VIP and its port; the first ones of a match with several. For a mark it is the
+	// unspecified address of its family, with port 0.
+	Address netip.AddrPort
+	// Last and LastPort are the last address and port of a match with several; otherwise zero.
+	Last     netip.Addr
+	LastPort uint16
+	Mark     uint32 // zero for a match
 }
 
-// String returns the protocol and the address, as in "tcp 10.0.0.100:80".
-func (id ServiceID) String() string { return fmt.Sprintf("%s %s", id.Protocol, id.Address) }
+// IDOf returns the identity of a service whose first match is m.
+func IDOf(m Match) ServiceID {
+	id := ServiceID{Protocol: m.Protocol, Address: netip.AddrPortFrom(m.First, m.Ports.First)}
+	if !m.Single() {
+		id.Last, id.LastPort = m.Last, m.Ports.Last
+	}
+	return id
+}
+
+// IDOfMark returns the identity of the service of a mark and a family.
+func IDOfMark(mark uint32, is6 bool) ServiceID {
+	family := netip.IPv4Unspecified()
+	if is6 {
+		family = netip.IPv6Unspecified()
+	}
+	return ServiceID{Address: netip.AddrPortFrom(family, 0), Mark: mark}
+}
+
+// Single reports whether the service is known by a single address and port.
+func (id ServiceID) Single() bool { return id.Mark == 0 && !id.Last.IsValid() }
+
+// Is6 reports whether the service's clients come over IPv6.
+func (id ServiceID) Is6() bool { return id.Address.Addr().Is6() }
+
+// Match returns the match by which the service is known. It is meaningless for a mark.
+func (id ServiceID) Match() Match {
+	if id.Single() {
+		return MatchOf(id.Protocol, id.Address)
+	}
+	return Match{id.Protocol, id.Address.Addr(), id.Last, Ports{id.Address.Port(), id.LastPort}}
+}
+
+// Destination returns the addresses and ports of the match, as in "10.0.0.0/28:*", or the mark, as
+// in "mark 7" or "mark 7 ipv6".
+func (id ServiceID) Destination() string {
+	switch {
+	case id.Mark == 0:
+		return id.Match().Destination()
+	case id.Is6():
+		return fmt.Sprintf("mark %d ipv6", id.Mark)
+	}
+	return fmt.Sprintf("mark %d", id.Mark)
+}
+
+// String returns the protocol and the destination, as in "tcp 10.0.0.100:80", or the mark.
+func (id ServiceID) String() string {
+	if id.Mark != 0 {
+		return id.Destination()
+	}
+	return fmt.Sprintf("%s %s", id.Protocol, id.Destination())
+}
 
 // Name returns a name for a service whose source has no names for services, such as ipvsadm:
-// tcp-10.0.0.100-80.
+// tcp-10.0.0.100-80, or mark-7.
 func (id ServiceID) Name() string {
-	address := strings.ReplaceAll(id.Address.Addr().StringExpanded(), ":", "-")
-	return fmt.Sprintf("%s-%s-%d", id.Protocol, address, id.Address.Port())
+	if id.Mark != 0 {
+		return strings.ReplaceAll(id.Destination(), " ", "-")
+	}
+	m := id.Match()
+	dashed := func(a netip.Addr) string { return strings.ReplaceAll(a.StringExpanded(), ":", "-") }
+	addresses, ports := dashed(m.First), strings.ReplaceAll(m.Ports.String(), "*", "all")
+	if m.First != m.Last {
+		addresses += "-" + dashed(m.Last)
+	}
+	return fmt.Sprintf("%s-%s-%s", id.Protocol, addresses, ports)
 }
 
 // RealServerID identifies a real server across configurations: its service, and its own address and
@@ -28,7 +91,7 @@ func (id ServiceID) Name() string {
 // each session. It is comparable.
 type RealServerID struct {
 	Service ServiceID
-	Address netip.AddrPort // the real server's own
+	Address netip.AddrPort // the real server's own; port 0 is that of each packet
 }
 
 // String returns the address and the service, as in "10.1.0.11:80 of tcp 10.0.0.100:80".

@@ -171,12 +171,12 @@ func TestIdentities(t *testing.T) {
 		server, whole string
 	}{
 		{
-			ServiceID{TCP, netip.MustParseAddrPort("10.0.0.100:80")},
+			ServiceID{Protocol: TCP, Address: netip.MustParseAddrPort("10.0.0.100:80")},
 			"tcp 10.0.0.100:80", "tcp-10.0.0.100-80",
 			"10.1.0.11:8080", "10.1.0.11:8080 of tcp 10.0.0.100:80",
 		},
 		{
-			ServiceID{UDP, netip.MustParseAddrPort("[fd00::100]:53")},
+			ServiceID{Protocol: UDP, Address: netip.MustParseAddrPort("[fd00::100]:53")},
 			"udp [fd00::100]:53", "udp-fd00-0000-0000-0000-0000-0000-0000-0100-53",
 			"[fd00::11]:53", "[fd00::11]:53 of udp [fd00::100]:53",
 		},

@@ -233,8 +233,7 @@ func serviceOf(
 		Scheduler: r.Scheduler, Flags: r.SchedulerFlags, Counters: countersOf(r.Traffic),
 		Persistence: time.Duration(r.PersistenceSeconds * float64(time.Second)), Mask: r.PersistenceMask,
 	}
-	s.ID.Protocol, _ = lvs.ParseProtocol(r.Protocol)
-	if s.ID.Address, err = netip.ParseAddrPort(r.Address); err != nil {
+	if s.ID, err = idOf(r); err != nil {
 		return s, err
 	}
 	for _, rs := range r.RealServers {
@@ -251,6 +250,16 @@ func serviceOf(
 		s.Servers = append(s.Servers, server)
 	}
 	return s, nil
+}
+
+// idOf returns the identity of a reported service.
+func idOf(r control.ServiceReport) (lvs.ServiceID, error) {
+	if r.Mark != 0 {
+		return lvs.IDOfMark(r.Mark, strings.HasSuffix(r.Address, " ipv6")), nil
+	}
+	m, err := lvs.ParseDestination(r.Address)
+	m.Protocol, _ = lvs.ParseProtocol(r.Protocol)
+	return lvs.IDOf(m), err
 }
 
 func countersOf(t control.Traffic) ipvsadm.Counters {

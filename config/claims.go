@@ -1,0 +1,330 @@
+package config
+
+import (
+	"fmt"
+	"math"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"fulcrum/lvs"
+)
+
+// Mark is a number for some matches. A service that names it claims those of one IP version.
+type Mark struct {
+	Number uint32 // not 0
+	Match  []lvs.Match
+}
+
+// mostMatches bounds the matches of a service or a mark.
+const mostMatches = 16384
+
+// The remedies for what a service claims.
+const (
+	destinationForm = `write addresses and ports, such as "10.0.0.100:80", ` +
+		`"10.0.0.1-10.0.0.9:8000-8100", "10.0.0.0/28:*" or "[fd00::/64]:80"`
+	matchForm     = `write a protocol before it, such as "tcp 10.0.0.100:80"`
+	matchListForm = `write a list such as ["tcp 10.0.0.100:80", "udp 10.0.0.0/28:*"]`
+	oneClaim      = "give a service one of address, addresses and mark"
+)
+
+// Claims returns what a service claims: its address, its addresses, or the matches of its mark that
+// have its IP version.
+func (c *Config) Claims(s *Service) []lvs.Match {
+	switch {
+	case s.Mark != 0:
+		return marked(c.Marks, s)
+	case len(s.Addresses) > 0:
+		return s.Addresses
+	case !s.Address.IsValid():
+		return nil
+	}
+	return []lvs.Match{lvs.MatchOf(s.Protocol, s.Address)}
+}
+
+func marked(marks []Mark, s *Service) (all []lvs.Match) {
+	for _, mark := range marks {
+		for _, m := range mark.Match {
+			if mark.Number == s.Mark && m.Is6() == s.Address.Addr().Is6() {
+				all = append(all, m)
+			}
+		}
+	}
+	return all
+}
+
+// VIPs returns the addresses that a service claims alone, and not as part of a range.
+func (c *Config) VIPs(s *Service) (all []netip.Addr) {
+	for _, m := range c.Claims(s) {
+		if m.Single() && !slices.Contains(all, m.First) {
+			all = append(all, m.First)
+		}
+	}
+	return all
+}
+
+// readClaims reads what a service claims. Its protocol has been read.
+func readClaims(t *table, s *Service) {
+	address, addresses, mark, family := t.child("address"), t.get("addresses"), t.get("mark"), t.get("family")
+	var given []value
+	for _, v := range []value{address, addresses, mark} {
+		if v.given() {
+			given = append(given, v)
+		}
+	}
+	if len(given) > 1 {
+		given[1].reportf(oneClaim, "the service has %s too", given[0].key)
+	}
+	if family.given() && !mark.given() {
+		family.report("has a meaning only beside mark", "leave the key out")
+	}
+	switch {
+	case mark.given():
+		t.get("address")
+		s.Mark = uint32(mark.integer(0, 1, math.MaxUint32))
+		s.Address = lvs.IDOfMark(s.Mark, family.choice("ipv4", families) == "ipv6").Address
+	case addresses.given():
+		t.get("address")
+		s.setMatches(addresses.matches(func(v value) lvs.Match { return v.destination(s.Protocol) }))
+	default:
+		s.Address = t.need("address", vipForm).socket()
+	}
+}
+
+// setMatches gives a service its matches. A single address and port is its address.
+func (s *Service) setMatches(all []lvs.Match) {
+	if len(all) == 0 {
+		return
+	}
+	s.Address = netip.AddrPortFrom(all[0].First, all[0].Ports.First)
+	if len(all) > 1 || !all[0].Single() {
+		s.Addresses = all
+	}
+}
+
+// matches returns the elements of a list that could be read.
+func (v value) matches(read func(value) lvs.Match) (all []lvs.Match) {
+	elements, ok := v.elements()
+	switch {
+	case !ok && v.given():
+		v.reportf(destinationForm, "is %s, not a list", typeName(v.raw))
+	case ok && len(elements) == 0:
+		v.report("the list is empty", destinationForm)
+	case len(elements) > mostMatches:
+		v.reportf("divide it", "exceeds the limit of %d matches", mostMatches)
+		return nil
+	}
+	for _, element := range elements {
+		if m := read(element); m.First.IsValid() {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+// destination returns a match of a protocol. A wrong one has no addresses.
+func (v value) destination(p lvs.Protocol) lvs.Match {
+	m, ok := parsed(v, lvs.ParseDestination, "addresses and ports", destinationForm)
+	if !ok || !v.unicast(m.First) || !v.unicast(m.Last) || !v.unicastRange(m) {
+		return lvs.Match{}
+	}
+	m.Protocol = p
+	return m
+}
+
+// protocolAndDestination returns a match with its protocol.
+func (v value) protocolAndDestination() lvs.Match {
+	text, ok := as[string](v, "a string", matchForm)
+	if !ok {
+		return lvs.Match{}
+	}
+	name, destination, _ := strings.Cut(text, " ")
+	p, known := lvs.ParseProtocol(name)
+	if !known {
+		v.reportf(matchForm+"; "+protocols.right(), "unknown protocol %q", name)
+		return lvs.Match{}
+	}
+	return v.with(strings.TrimSpace(destination)).destination(p)
+}
+
+// notUnicast are the addresses between unicast ones that no range may have.
+var notUnicast = []netip.Prefix{
+	netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::ffff:0:0/96"),
+}
+
+// unicastRange reports a range with addresses that no host can have.
+func (v value) unicastRange(m lvs.Match) bool {
+	for _, p := range notUnicast {
+		if m.Has(p.Addr()) {
+			v.reportf("divide the range", "%s has %s, which no host can have", m.Destination(), p)
+			return false
+		}
+	}
+	return true
+}
+
+func readMark(t *table) Mark {
+	defer t.done()
+	number := t.need("number", "give the mark a number from 1 on, such as number = 7")
+	m := Mark{Number: uint32(number.integer(0, 1, math.MaxUint32))}
+	m.Match = t.need("match", matchListForm).matches(value.protocolAndDestination)
+	return m
+}
+
+// familyOf returns "ipv6" or "ipv4", the family of a mark's service.
+func familyOf(s *Service) string {
+	if s.Address.Addr().Is6() {
+		return "ipv6"
+	}
+	return "ipv4"
+}
+
+// checkMarks reports numbers and matches that are there twice.
+func (c *checker) checkMarks(claimed firsts) {
+	numbers := firsts{}
+	for i, mark := range c.Marks {
+		v := c.at("mark", i, "number")
+		numbers.unique(v, fmt.Sprint(mark.Number), "the number of another mark",
+			"give every mark its own number")
+		for j, m := range mark.Match {
+			claimed.unique(c.at("mark", i, "match", j), m.String(), "a match elsewhere too",
+				"give every match once")
+			c.checkRange(c.at("mark", i, "match", j), m)
+		}
+	}
+}
+
+// checkClaims reports what a service cannot claim.
+func (c *checker) checkClaims(i int, claimed firsts) {
+	s := &c.Services[i]
+	if s.Mark != 0 {
+		c.checkMark(i, claimed)
+		return
+	}
+	for j, m := range c.Claims(s) {
+		v := c.claimAt(i, j)
+		c.checkSingle(v, m)
+		c.checkRange(v, m)
+		if first := c.Claims(s)[0]; m.Is6() != first.Is6() {
+			v.report("is of another IP version than "+first.Destination(),
+				"give a service addresses of one IP version")
+		}
+		if s.Protocol != 0 {
+			claimed.unique(v, m.String(), "the address of another service",
+				"change the address, port or protocol of one of them")
+		}
+	}
+}
+
+// claimAt returns the place of a service's match.
+func (c *checker) claimAt(i, j int) value {
+	switch s := &c.Services[i]; {
+	case s.Mark != 0:
+		return c.at("service", i, "mark")
+	case len(s.Addresses) > 0:
+		return c.at("service", i, "addresses", j)
+	}
+	if v := c.at("service", i, "addresses"); c.doc.lines[v.at] != 0 {
+		return c.at("service", i, "addresses", 0)
+	}
+	return c.at("service", i, "address")
+}
+
+// checkMark reports a mark that claims nothing.
+func (c *checker) checkMark(i int, claimed firsts) {
+	s, v := &c.Services[i], c.at("service", i, "mark")
+	claimed.unique(v, s.ID().String(), "the mark of another service",
+		"give a mark one service of each IP version")
+	if len(c.Claims(s)) > 0 {
+		return
+	}
+	known := slices.ContainsFunc(c.Marks, func(m Mark) bool { return m.Number == s.Mark })
+	if !known {
+		v.reportf(fmt.Sprintf("add a [[mark]] with number = %d and its matches", s.Mark),
+			"no mark has number %d", s.Mark)
+		return
+	}
+	v.reportf(`write family = "ipv6" or "ipv4", whichever the matches have`,
+		"mark %d has no match of %s", s.Mark, family(s.Address.Addr()))
+}
+
+// checkSingle reports a VIP that is reserved in its subnet.
+func (c *checker) checkSingle(v value, m lvs.Match) {
+	if m.Single() && c.isUnambiguous(v, m.First) {
+		c.isHostAddress(v, m.First)
+	}
+}
+
+// checkRange reports a range that has an address of the director. Those of other stations are
+// reported where they stand.
+func (c *checker) checkRange(v value, m lvs.Match) {
+	if m.Single() {
+		return
+	}
+	for i, port := range c.Ports {
+		for j, a := range port.Addresses {
+			if m.Has(a.Addr()) {
+				who, held := holder(a.Addr(), c.own)
+				if !held {
+					who = fmt.Sprintf("the address of port %q (line %d)", port.Name,
+						c.at("port", i, "addresses", j).line())
+				}
+				v.reportf("leave the address out of the range", "%s has %s, %s", m.Destination(), a.Addr(), who)
+				return
+			}
+		}
+	}
+}
+
+// ranged holds the ranges of VIPs of one file, with their lines.
+type ranged struct {
+	listed
+	ranges []heldRange
+}
+
+type heldRange struct {
+	lvs.Match
+	who string
+}
+
+func (r *ranged) holder(a netip.Addr) (string, bool) {
+	if who, held := r.listed.holder(a); held {
+		return who, true
+	}
+	for i := range r.ranges {
+		if r.ranges[i].Has(a) {
+			return r.ranges[i].who, true
+		}
+	}
+	return "", false
+}
+
+// enlistVIPs records the holders of VIPs, and of ranges of them.
+func (c *checker) enlistVIPs(vips *ranged, i int) {
+	s := &c.Services[i]
+	for j, m := range c.Claims(s) {
+		v := c.claimAt(i, j)
+		if m.Single() {
+			c.hold(vips.listed, m.First, "the VIP of service %q", s.Name, v)
+			continue
+		}
+		who := fmt.Sprintf("a VIP of service %q (line %d)", s.Name, v.line())
+		vips.ranges = append(vips.ranges, heldRange{m, who})
+	}
+}
+
+// ParseAddresses gives the service addresses in the file's notation. Its protocol must be set. Its
+// error is always of type Problems.
+func (s *Service) ParseAddresses(texts []string) error {
+	doc := &document{name: "request"}
+	list := make([]any, len(texts))
+	for i, text := range texts {
+		list[i] = text
+	}
+	v := value{doc: doc, key: "service.addresses", raw: list}
+	s.setMatches(v.matches(func(v value) lvs.Match { return v.destination(s.Protocol) }))
+	if len(doc.problems) > 0 {
+		return doc.problems
+	}
+	return nil
+}

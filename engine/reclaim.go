@@ -1,0 +1,215 @@
+package engine
+
+import (
+	"slices"
+
+	"fulcrum/lvs"
+	"fulcrum/match"
+	"fulcrum/packet"
+)
+
+// claim gives the new snapshot what a service claims, and takes from it what it claimed before.
+func (c *change) claim(live *liveService, was *Service) {
+	before, now := was.claims(), live.settings.claims()
+	for _, m := range before {
+		if !slices.Contains(now, m) {
+			c.unclaim(live, m)
+		}
+	}
+	for _, m := range now {
+		if !slices.Contains(before, m) {
+			c.regain(live, m)
+		}
+	}
+}
+
+// regain notes that a service claims a match which it did not claim before.
+func (c *change) regain(live *liveService, m lvs.Match) {
+	c.noteMoved(m)
+	if i := slices.Index(live.left, m); i >= 0 {
+		live.left = slices.Delete(live.left, i, i+1)
+		c.dropLeft(m)
+	}
+	if !m.Single() {
+		c.registry.ranged[live], c.reranged = true, true
+		return
+	}
+	vip := packet.AddrOf(m.First)
+	if !slices.Contains(c.registry.vips[vip], live) {
+		c.registry.vips[vip] = append(c.registry.vips[vip], live)
+	}
+	c.touched = append(c.touched, vip)
+}
+
+// unclaim gives a match up. Its sessions, if there can be any, stay with their owners.
+func (c *change) unclaim(live *liveService, m lvs.Match) {
+	c.noteMoved(m)
+	if entry, ok := c.old.serviceOf(live); ok && len(live.servers) > 0 {
+		live.left, live.leftBy = append(live.left, m), entry.owner
+		if m.Single() {
+			c.ownLeaving(1).set(singleKey(m), entry.owner)
+		}
+	}
+	if !m.Single() {
+		c.reranged = true
+		return
+	}
+	if entry, ok := c.new.services.get(singleKey(m)); ok && entry.live == live {
+		c.ownServices(0).remove(singleKey(m))
+	}
+	vip := packet.AddrOf(m.First)
+	if slices.ContainsFunc(live.settings.singles(), func(o lvs.Match) bool { return o.First == m.First }) {
+		return
+	}
+	left := slices.DeleteFunc(c.registry.vips[vip], func(s *liveService) bool { return s == live })
+	if c.registry.vips[vip] = left; len(left) == 0 {
+		delete(c.registry.vips, vip)
+	}
+	c.touched = append(c.touched, vip)
+}
+
+// enter gives the new snapshot a service's entry under every key.
+func (c *change) enter(entry *serviceEntry) {
+	live := entry.live
+	singles := live.settings.singles()
+	services := c.ownServices(len(singles) + 1)
+	services.set(entryKey(live), entry)
+	for _, m := range singles {
+		services.set(singleKey(m), entry)
+	}
+	if c.registry.ranged[live] {
+		c.reranged = true
+	}
+}
+
+// dropLeft forgets who owned a match that was given up.
+func (c *change) dropLeft(m lvs.Match) {
+	if m.Single() {
+		c.ownLeaving(0).remove(singleKey(m))
+	} else {
+		c.reranged = true
+	}
+}
+
+// forgetLeft forgets what a service without sessions has given up.
+func (c *change) forgetLeft(live *liveService) {
+	for _, m := range live.left {
+		c.dropLeft(m)
+	}
+	live.left = nil
+}
+
+// hasSessions reports whether a session of a service may exist.
+func (r *registry) hasSessions(live *liveService) bool {
+	for _, id := range live.servers {
+		if r.live[id].load.Total() != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// setRanges builds the ranges anew if a service with ranges has changed.
+func (c *change) setRanges() {
+	if !c.reranged {
+		return
+	}
+	c.changed = true
+	next := c.newRanges()
+	if before := c.new.ranges; before == nil || next == nil || !before.sameAddresses(next) {
+		c.touchVIPs()
+	}
+	c.new.ranges = next
+}
+
+// touchVIPs marks every address whose kind may depend on ranges.
+func (c *change) touchVIPs() {
+	for a := range c.registry.vips {
+		c.touched = append(c.touched, a)
+	}
+	for a := range c.registry.retired {
+		c.touched = append(c.touched, a)
+	}
+	for _, p := range c.new.topology.settings.ports {
+		c.touchPort(p)
+	}
+}
+
+func (r *ranges) sameAddresses(o *ranges) bool { return r.vips.Equal(o.vips) && r.loud.Equal(o.loud) }
+
+// newRanges returns the ranges of all services, or nil if there are none.
+func (c *change) newRanges() *ranges {
+	var services []match.Entry[*serviceEntry]
+	var answering []match.Entry[*liveService]
+	var all, loud []lvs.Match
+	for live := range c.registry.ranged {
+		entry, ok := c.new.serviceOf(live)
+		if !ok {
+			continue
+		}
+		for _, m := range live.settings.ranged() {
+			services = append(services, match.Entry[*serviceEntry]{Match: m, Value: entry})
+			if all = append(all, m); live.announces() {
+				loud = append(loud, m)
+			}
+			if entry.echo {
+				answering = append(answering, match.Entry[*liveService]{Match: m, Value: live})
+			}
+		}
+	}
+	leaving := c.leavingRanges()
+	if len(services) == 0 && len(leaving) == 0 {
+		return nil
+	}
+	return &ranges{
+		services: match.New(services), leaving: match.New(leaving), answering: match.New(answering),
+		vips: match.SpansOf(all), loud: match.SpansOf(loud),
+	}
+}
+
+// leavingRanges returns the ranges that services have given up.
+func (c *change) leavingRanges() (all []match.Entry[lvs.Owner]) {
+	seen := map[lvs.Match]bool{}
+	for live := range c.registry.ranged {
+		for _, m := range live.left {
+			if !m.Single() && !seen[m] {
+				all = append(all, match.Entry[lvs.Owner]{Match: m, Value: live.leftBy})
+				seen[m] = true
+			}
+		}
+		if len(live.left) == 0 && len(live.settings.ranged()) == 0 {
+			delete(c.registry.ranged, live)
+		}
+	}
+	return all
+}
+
+// noteMoved notes that another service may claim a match than before, or none.
+func (c *change) noteMoved(m lvs.Match) {
+	if c.registry.workers > 1 {
+		c.moved = append(c.moved, m)
+	}
+}
+
+// followMoved has packets look for sessions at the workers that owned their flows when another
+// service claimed them, if that had the other rule.
+func (c *change) followMoved() {
+	for _, m := range c.moved {
+		k := packet.Key{Protocol: uint8(m.Protocol)}
+		k.Dst, k.DstPort = packet.AddrOf(m.First), m.Ports.First
+		was, known := c.old.ownerAt(&k)
+		now, ok := c.new.serviceAt(k.Dst, k.DstPort, k.Protocol)
+		if known && ok && was != now.owner && !now.former {
+			c.follow(now.live)
+			c.setRanges()
+		}
+	}
+}
+
+// ownerAt returns the owner of clients' flows to a destination.
+func (n *snapshot) ownerAt(k *packet.Key) (lvs.Owner, bool) {
+	if e, ok := n.serviceAt(k.Dst, k.DstPort, k.Protocol); ok {
+		return e.owner, true
+	}
+	return n.leavingAt(k)
+}
