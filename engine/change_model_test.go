@@ -71,6 +71,7 @@ func (m *changeModel) service() Service {
 		Echo:      m.below("echo", 3) > 0, MSS: uint16(m.below("mss", 2) * 1400),
 		Silent: m.below("silent", 3) == 0, PersistenceMask: 24,
 		Persistence: time.Duration(m.below("persistence", 2)) * time.Minute,
+		OnePacket:   m.below("one packet", 2) == 1, // no packet comes: any mode will do
 	}
 	mixed := m.below("mixed", 2) == 1
 	if v.Mode == modes.FullNAT || mixed {

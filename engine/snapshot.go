@@ -95,6 +95,8 @@ type serviceEntry struct {
 	owner  lvs.Owner // which worker owns its clients' flows
 	former bool      // sessions may exist that are owned by the other rule
 	sticky sticky
+	// onePacket: each datagram of UDP is scheduled alone.
+	onePacket bool
 }
 
 // locals are local addresses of one family, with their numbers.

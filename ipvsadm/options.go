@@ -50,12 +50,11 @@ var long = map[string]string{
 
 // Why Fulcrum does not support options.
 const (
-	noMarks     = "there are no firewall marks: add a service for each address and port"
-	noAllPorts  = "there are no services of all ports (port 0) yet: add a service for each port"
-	noOnePacket = "there is no one-packet scheduling yet"
-	noEngines   = "there are no persistence engines yet"
-	noDaemon    = "there is no synchronisation of sessions yet"
-	noGUE       = "there are no GUE and GRE tunnels yet: use --tun-type ipip"
+	noMarks    = "there are no firewall marks: add a service for each address and port"
+	noAllPorts = "there are no services of all ports (port 0) yet: add a service for each port"
+	noEngines  = "there are no persistence engines yet"
+	noDaemon   = "there is no synchronisation of sessions yet"
+	noGUE      = "there are no GUE and GRE tunnels yet: use --tun-type ipip"
 )
 
 // options maps letters, and long names without a letter, to options. init adds the options of
@@ -71,6 +70,7 @@ var options = map[string]option{
 	"b":             {takes: true, gives: schedFlags, set: flagNames},
 	"p":             {may: true, gives: persistence, set: persistenceTimeout},
 	"M":             {takes: true, gives: netmask, set: persistenceMask},
+	"o":             {gives: onePacket, set: flag(func(c *Command) *bool { return &c.OnePacket })},
 	"r":             {takes: true, gives: server},
 	"local-address": {takes: true, gives: local, set: localAddresses},
 	"tun-type":      {takes: true, gives: tunnel, set: tunnelType},
@@ -93,7 +93,6 @@ var options = map[string]option{
 
 	"f":            {absent: noMarks},
 	"pe":           {absent: noEngines},
-	"o":            {absent: noOnePacket},
 	"daemon":       {absent: noDaemon},
 	"start-daemon": {absent: noDaemon}, "stop-daemon": {absent: noDaemon},
 	"tun-port": {absent: noGUE}, "tun-nocsum": {absent: noGUE},
