@@ -65,4 +65,17 @@ func (c *Config) lostAnswers() (all []string) {
 	return all
 }
 
+// uncounted returns a warning for each one-packet service whose scheduler compares sessions.
+func (c *Config) uncounted() (all []string) {
+	for i := range c.Services {
+		s := &c.Services[i]
+		if s.OnePacket && s.Scheduler.BySessions() && len(s.RealServers) > 1 {
+			all = append(all, fmt.Sprintf("service %s: %s compares sessions, and one_packet keeps none: "+
+				"nearly all datagrams go to one of its %d real servers; use %s, %s or %s",
+				s.Name, s.Scheduler, len(s.RealServers), lvs.RR, lvs.WRR, lvs.TWOS))
+		}
+	}
+	return all
+}
+
 func oneWay(m lvs.Mode) bool { return !m.TwoWay() }

@@ -3,6 +3,8 @@ package config
 import (
 	"strings"
 	"testing"
+
+	"fulcrum/lvs"
 )
 
 const lonely = `
@@ -47,6 +49,24 @@ func TestOnePacketWithAnswers(t *testing.T) {
 		all := strings.Join(mustParse(t, ports+text).warnings([]int{0, 1}), "\n")
 		if got := strings.Contains(all, want); got != warned {
 			t.Errorf("%s\nwarns of %q", text, all)
+		}
+	}
+}
+
+// TestOnePacketByLoad: schedulers that compare sessions find none to compare.
+func TestOnePacketByLoad(t *testing.T) {
+	ports := readFile(t, "testdata/base/ports.toml")
+	two := lonely + "[[service.real_server]]\naddress = \"10.0.0.12:53\"\n"
+	for _, s := range lvs.Schedulers() {
+		with := strings.NewReplacer("one_packet", "scheduler = \""+s.String()+"\"\none_packet")
+		for text, warned := range map[string]bool{
+			with.Replace(two): s.BySessions(), with.Replace(lonely): false,
+			strings.Replace(with.Replace(two), "true", "false", 1): false,
+		} {
+			all := strings.Join(mustParse(t, ports+text).warnings([]int{0, 1}), "\n")
+			if got := strings.Contains(all, s.String()+" compares sessions"); got != warned {
+				t.Errorf("%s\nwarns of %q", text, all)
+			}
 		}
 	}
 }
