@@ -7,8 +7,8 @@ import (
 	"fulcrum/lvs"
 )
 
-// checkOnePacket reports what a one-packet service cannot have: a protocol without datagrams, a mode
-// whose answers need a session, and a limit of its sessions.
+// checkOnePacket reports what a one-packet service cannot have: a protocol without datagrams, a
+// mode whose answers need a session, and a limit of its sessions.
 func (c *checker) checkOnePacket(i int) {
 	s := &c.Services[i]
 	if !s.OnePacket {
@@ -50,8 +50,8 @@ func (s *Service) hasDatagrams() bool { return s.Protocol == lvs.UDP }
 // forwardsAlone reports whether a mode can forward a packet that leaves no session.
 func forwardsAlone(m lvs.Mode) bool { return !hasLocals(m) }
 
-// lostAnswers returns a warning for each one-packet service with real servers whose answers pass the
-// director.
+// lostAnswers returns a warning for each one-packet service with real servers whose answers pass
+// the director.
 func (c *Config) lostAnswers() (all []string) {
 	for i := range c.Services {
 		s := &c.Services[i]

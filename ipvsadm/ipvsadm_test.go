@@ -552,8 +552,8 @@ func TestPersistence(t *testing.T) {
 	}
 }
 
-// TestOnePacket: one-packet scheduling is saved and listed as ipvsadm does it, and an edit without -o
-// ends it.
+// TestOnePacket: one-packet scheduling is saved and listed as ipvsadm does it, and an edit without
+// -o ends it.
 func TestOnePacket(t *testing.T) {
 	const vip = "-u 10.0.0.100:53 "
 	for line, want := range map[string]string{
