@@ -163,6 +163,24 @@ func TestExplainSaysWhichMode(t *testing.T) {
 	}
 }
 
+// TestExplainSaysAlone: a datagram of a one-packet service begins no session.
+func TestExplainSaysAlone(t *testing.T) {
+	s := &scripted{explanation: engine.Explanation{
+		Service: &engine.ExplainedService{Name: "web"}, OnePacket: true,
+		RealServer: netip.MustParseAddrPort("10.1.0.11:80"),
+	}}
+	var x Explanation
+	if err := json.NewDecoder(s.ask(t, "/explain", question()).Body).Decode(&x); err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	x.WriteText(&text)
+	const want = "session\tnone; every datagram is scheduled on its own (one_packet)\n"
+	if !x.OnePacket || !strings.Contains(text.String(), want) {
+		t.Errorf("%+v is shown as\n%s", x, text.String())
+	}
+}
+
 func TestExplainSaysWhyNot(t *testing.T) {
 	s := scripted{explanation: engine.Explanation{Verdict: engine.DropNoService}}
 	answer := s.ask(t, "/explain", question())

@@ -40,10 +40,11 @@ type Explanation struct {
 	Template   bool   `json:"template,omitempty"` // the client's template names the real server
 	// ServerMode is that of the real server's new sessions.
 	ServerMode string            `json:"real_server_mode,omitempty"`
-	Session    *ExplainedSession `json:"session,omitempty"`  // nil if the packet would begin one
-	Replaces   bool              `json:"replaces,omitempty"` // ends a session and begins another
-	Routed     bool              `json:"routed,omitempty"`   // without service, by route_unmatched
-	Leaves     *Departure        `json:"leaves,omitempty"`   // nil if no next hop was found
+	Session    *ExplainedSession `json:"session,omitempty"`    // nil if the packet has none
+	OnePacket  bool              `json:"one_packet,omitempty"` // forwarded alone: begins no session
+	Replaces   bool              `json:"replaces,omitempty"`   // ends a session and begins another
+	Routed     bool              `json:"routed,omitempty"`     // without service, by route_unmatched
+	Leaves     *Departure        `json:"leaves,omitempty"`     // nil if no next hop was found
 }
 
 // ExplainedSession is the session that a packet belongs to.
@@ -140,7 +141,7 @@ func newExplanation(c *config.Config, packet string, e *engine.Explanation) Expl
 	x := Explanation{
 		Packet: packet, PortIn: c.Ports[e.Port].Name, Worker: e.Worker,
 		Forwarded: e.Verdict == engine.Taken, Replaces: e.Replaces, Answer: e.Answer.String(),
-		Routed: e.Routed, Template: e.Kept,
+		Routed: e.Routed, Template: e.Kept, OnePacket: e.OnePacket,
 	}
 	if !x.Forwarded {
 		x.Reason, x.Meaning, x.Remedy = e.Verdict.String(), e.Verdict.Meaning(), e.Verdict.Remedy()
@@ -229,6 +230,8 @@ func (x *Explanation) writeSession(line func(string, string, ...any)) {
 	case s != nil:
 		line("session", "%s, %s, idle for %.1f s, %d packets in, %d out",
 			s.State, s.Direction, s.IdleSeconds, s.PacketsIn, s.PacketsOut)
+	case x.OnePacket:
+		line("session", "none; every datagram is scheduled on its own (one_packet)")
 	case x.Replaces:
 		line("session", "new; replaces a session that has ended")
 	case x.RealServer != "":

@@ -206,6 +206,7 @@ func serviceSettings(s Service) []setting {
 		{"scheduler_flags", list(quoted(s.Scheduler.FlagNames(s.SchedulerFlags))), false},
 		{"persistence", quote(short(s.Persistence)), false},
 		{"persistence_mask", maskValue(s), false},
+		{"one_packet", strconv.FormatBool(s.OnePacket), false},
 		{"mss", strconv.Itoa(s.MSS), false},
 		{"echo", strconv.FormatBool(s.Echo), false},
 		{"max_sessions", strconv.Itoa(s.MaxSessions), false},

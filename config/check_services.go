@@ -21,6 +21,7 @@ func (c *checker) checkServices() {
 		c.checkMSS(i)
 		c.checkEcho(i, echoing)
 		c.checkPings(i)
+		c.checkOnePacket(i)
 		c.checkAnnounce(i)
 	}
 }

@@ -153,7 +153,7 @@ type Service struct {
 	// networks whose clients stay together: WholeMask, or less.
 	Persistence     time.Duration
 	PersistenceMask int
-	OnePacket       bool         // UDP: schedule every datagram alone; always false: not built yet
+	OnePacket       bool         // UDP: every datagram is scheduled alone, without a session
 	MSS             int          // TCP: upper limit of the MSS of SYNs, in bytes; 0: none
 	Echo            bool         // the director answers pings to the VIP; otherwise real servers do
 	MaxSessions     int          // in the whole director; 0: no limit

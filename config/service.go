@@ -52,6 +52,7 @@ func readService(t *table) (Service, [][]netip.Addr) {
 	if flags := t.get("scheduler_flags"); !scheduler.given() || scheduler.raw == name {
 		s.SchedulerFlags = flags.schedulerFlags(s.Scheduler)
 	}
+	s.OnePacket = t.get("one_packet").boolean(false)
 	s.MSS = t.get("mss").segmentSize()
 	s.Echo = t.get("echo").boolean(true)
 	s.MaxSessions = t.get("max_sessions").integer(0, 0, mostThreshold)
@@ -59,7 +60,6 @@ func readService(t *table) (Service, [][]netip.Addr) {
 		s.Announce = AnnounceOf(v.boolean(true))
 	}
 	s.RealServers = each(t.tables("real_server"), readRealServer)
-	t.refuseUnbuilt()
 	return s, t.get("local_addresses").localEntries()
 }
 
@@ -110,13 +110,6 @@ func (v value) segmentSize() int {
 		return 0
 	}
 	return v.integer(0, leastMSS, mostMSS)
-}
-
-// refuseUnbuilt reports keys whose feature is not built yet, unless their value switches it off.
-func (t *table) refuseUnbuilt() {
-	if v := t.get("one_packet"); v.boolean(false) {
-		v.report("one-packet scheduling is not supported yet", "leave the key out, or write false")
-	}
 }
 
 func readRealServer(t *table) RealServer {

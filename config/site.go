@@ -231,6 +231,7 @@ func (s *Site) check(old, next *Service) Problems {
 	d.Services[0].RealServers = next.RealServers
 	c.checkMostServers(0)
 	c.checkPings(0)
+	c.checkOnePacket(0)
 	c.checkLocals(0)
 	if old == nil || !slices.Equal(s.config.Claims(old), s.config.Claims(next)) {
 		s.checkClaims(c, next)
@@ -282,7 +283,7 @@ func (s *Service) entries() map[string]any {
 		"name": s.Name,
 		"mode": s.Mode.String(), "scheduler": s.Scheduler.String(),
 		"mss": int64(s.MSS), "echo": s.Echo,
-		"max_sessions": int64(s.MaxSessions), "persistence": s.Persistence.String(),
+		"max_sessions": int64(s.MaxSessions), "one_packet": s.OnePacket, "persistence": s.Persistence.String(),
 		"persistence_mask": int64(cmp.Or(s.PersistenceMask, WholeMask(s.Address))),
 	}
 	s.claimEntries(entries)

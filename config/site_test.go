@@ -77,6 +77,7 @@ func drawService(t *rapid.T, four bool) Service {
 		MSS:         rapid.SampledFrom([]int{0, 0, 0, 1200, 1}).Draw(t, "mss"),
 		MaxSessions: rapid.SampledFrom([]int{0, 0, 5}).Draw(t, "max_sessions"),
 		Announce:    Announce(rapid.IntRange(0, 2).Draw(t, "announce")),
+		OnePacket:   rapid.IntRange(0, 3).Draw(t, "one packet") == 0,
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "servers") {
 		s.RealServers = append(s.RealServers, drawServer(t, servers))
@@ -155,7 +156,7 @@ func drawChange(t *rapid.T, c *Config, four bool) (old, next *Service, changed *
 	is.RealServers = slices.Clone(was.RealServers)
 	switch rapid.IntRange(0, 5).Draw(t, "what") {
 	case 0:
-		is.Name = n.Name
+		is.Name, is.OnePacket = n.Name, n.OnePacket
 	case 1:
 		is.MSS, is.Echo, is.MaxSessions, is.Announce = n.MSS, n.Echo, n.MaxSessions, n.Announce
 	case 2:

@@ -31,7 +31,7 @@ func (c *Config) Warnings() []string { return c.warnings(allowedCPUs()) }
 // warnings is Warnings in a process that may run on the given CPUs.
 func (c *Config) warnings(cpus []int) []string {
 	all := slices.Concat(c.otherCPUs(cpus), c.shortAddresses(), c.dividedVIPs(), c.idleGroup(),
-		c.lonelyVIPs(), c.translatedFTP())
+		c.lonelyVIPs(), c.translatedFTP(), c.lostAnswers(), c.uncounted())
 	if c.Session.RouteUnmatched {
 		all = append(all, "session.route_unmatched: real servers of nat services can reach every "+
 			"network of the director, and hosts of these networks can reach the real servers; "+

@@ -119,6 +119,14 @@ func (f *Fragments) First(
 	return released, FragmentForwarded
 }
 
+// Decide replaces the decision for the later fragments of a datagram whose first was forwarded. It
+// has no effect once all fragments have come.
+func (f *Fragments) Decide(d *Datagram, v Decision, now uint32) {
+	if i, known := f.find(d, now); known && f.datagrams[i].progress == decided {
+		f.datagrams[i].decision = v
+	}
+}
+
 // Later returns what to do with another fragment (offset not 0): forward it by the returned
 // Decision, keep it as the returned Hold says, or drop it for the returned reason. First, Expire or
 // a Hold returns the place of a held fragment again.

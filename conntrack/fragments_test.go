@@ -377,3 +377,26 @@ func BenchmarkFragments(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/3, "ns/fragment")
 }
+
+// TestDecideAnew: a decision can be replaced while fragments are missing, and at no other time.
+func TestDecideAnew(t *testing.T) {
+	other := testDecision
+	other.Note = 8
+	for name, d := range map[string]*Datagram{"IPv4": datagram4(1), "IPv6": datagram6(1)} {
+		f := newFragments()
+		f.Decide(d, other, 0) // of a datagram that is not known
+		wantLater(t, f, d, piece2, 0, FragmentHeld)
+		f.Decide(d, other, 0) // of one whose first fragment has not come
+		if f.Len() != 1 || len(mustFirst(t, f, d, piece1, 0)) != 1 {
+			t.Fatalf("%s: the datagram is not as before", name)
+		}
+		f.Decide(d, other, 0)
+		if v, _ := wantLater(t, f, d, piece3, 0, FragmentForwarded); v != other {
+			t.Errorf("%s: decision %+v", name, v)
+		}
+		f.Decide(d, other, 0) // of a complete one
+		if f.Len() != 0 {
+			t.Errorf("%s: %d datagrams", name, f.Len())
+		}
+	}
+}

@@ -33,6 +33,7 @@ type ServiceSettings struct {
 	// prefix length of the networks whose clients stay together.
 	Persistence     *string   `json:"persistence,omitempty" example:"5m" doc:"how long a client stays with its real server after its last new session; 0s is not at all"`
 	PersistenceMask *int      `json:"persistence_mask,omitempty" minimum:"1" maximum:"128" doc:"prefix length of the networks whose clients stay together"`
+	OnePacket       *bool     `json:"one_packet,omitempty" doc:"UDP: schedule every datagram on its own and keep no session"`
 	Announce        *bool     `json:"announce,omitempty" doc:"announce the VIP and answer for it; false forwards packets to it all the same"`
 	LocalAddresses  *[]string `json:"local_addresses,omitempty" doc:"fullnat: addresses, ranges or subnets"`
 }
@@ -177,6 +178,9 @@ func (n *ServiceSettings) to(s *config.Service) error {
 	}
 	if n.PersistenceMask != nil {
 		s.PersistenceMask = *n.PersistenceMask
+	}
+	if n.OnePacket != nil {
+		s.OnePacket = *n.OnePacket
 	}
 	if n.Announce != nil {
 		s.Announce = config.AnnounceOf(*n.Announce)

@@ -18,8 +18,6 @@ const (
 	// beside: the field changes while the director runs, and another part than the engine takes the
 	// new value.
 	beside
-	// unbuilt: package config refuses every value but the default. Another value needs a restart.
-	unbuilt
 	// parts: the planner compares what the field contains.
 	parts
 	// noSetting: the field sets nothing by itself. Its row says why.
@@ -71,7 +69,7 @@ var fates = map[reflect.Type]map[string]fate{
 	reflect.TypeFor[config.Service](): {
 		"Name": live, "Address": live, "Addresses": live, "Mark": live, "Protocol": live, "Mode": live, "Scheduler": live,
 		"SchedulerFlags": live, "Persistence": live, "PersistenceMask": live,
-		"OnePacket": unbuilt, "MSS": live, "Echo": live, "MaxSessions": live,
+		"OnePacket": live, "MSS": live, "Echo": live, "MaxSessions": live,
 		"Announce": live, "LocalAddresses": live, "RealServers": parts,
 	},
 	reflect.TypeFor[config.Mark](): {

@@ -103,6 +103,13 @@ address = "10.0.0.11:53"
 [[service.real_server]]
 address = "10.0.0.12:53"
 mode = "nat"
+[[service]]
+name = "syslog"
+address = "10.0.0.100:514"
+protocol = "udp"
+mode = "dr"
+[[service.real_server]]
+address = "10.0.0.13:514"
 `
 
 // TestEveryFieldHasAFate: a field that is new in package config fails here until fates says what
@@ -154,7 +161,7 @@ func TestEverySettingArrives(t *testing.T) {
 		t.Run(l.name, func(t *testing.T) {
 			checked := 0
 			for _, next := range l.changed(t) {
-				if isValid(next) || l.fate() == unbuilt || l.fate() == noSetting {
+				if isValid(next) || l.fate() == noSetting {
 					l.checkChange(t, next)
 					checked++
 				}
@@ -192,7 +199,7 @@ func isValid(c *config.Config) bool {
 func (l *leaf) fate() fate { return fates[l.owner][l.field] }
 
 var fateNames = [...]string{
-	restart: "restart", live: "live", beside: "beside", unbuilt: "unbuilt", parts: "parts", noSetting: "noSetting",
+	restart: "restart", live: "live", beside: "beside", parts: "parts", noSetting: "noSetting",
 }
 
 // checkChange holds what becomes of a changed leaf against its fate.
@@ -209,7 +216,6 @@ func (l *leaf) checkChange(t *testing.T, next *config.Config) {
 		beside:    len(plan.Changes) > 0 && len(plan.Restart) == 0 && !differ,
 		restart:   named,
 		parts:     lives || restarts,
-		unbuilt:   named && !isValid(next),
 		noSetting: plan.Empty() && !(differ && isValid(next)),
 	}
 	if !good[l.fate()] {
@@ -231,31 +237,6 @@ func TestNothingComesWithoutItsSettings(t *testing.T) {
 		for name, f := range fates[list.Type().Elem()] {
 			if f == restart && len(plan.Restart) == 0 {
 				t.Errorf("%s can get another element, whose %s would need a restart", l.name, name)
-			}
-		}
-	}
-}
-
-// TestUnbuiltIsRefused: a file cannot set what is not built.
-func TestUnbuiltIsRefused(t *testing.T) {
-	values := map[reflect.Kind]string{
-		reflect.Bool: "true", reflect.Int: "24", reflect.Int64: `"1s"`, reflect.Slice: `["x"]`,
-	}
-	tables := map[reflect.Type]string{
-		reflect.TypeFor[config.Session](): "[session]\n",
-		reflect.TypeFor[config.Service](): "[[service]]\n",
-	}
-	for part, rows := range fates {
-		for name, f := range rows {
-			if f != unbuilt {
-				continue
-			}
-			field, _ := part.FieldByName(name)
-			line := keyOf(name) + " = " + values[field.Type.Kind()] + "\n"
-			text := strings.Replace(everySetting, tables[part], tables[part]+line, 1)
-			_, err := config.Parse("", []byte(text))
-			if err == nil || !strings.Contains(err.Error(), "not supported yet") {
-				t.Errorf("%s: %v, want it to be refused", line, err)
 			}
 		}
 	}

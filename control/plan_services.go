@@ -119,7 +119,10 @@ func (p *planner) compareService(old, next *config.Service) {
 
 // effectOnService says what becomes of a service's sessions when one of its settings changes.
 func effectOnService(next *config.Service, d difference) string {
-	if d.key != "mode" {
+	switch {
+	case d.key == "one_packet" && next.OnePacket:
+		return "go on until they time out; no new ones"
+	case d.key != "mode":
 		return "go on"
 	}
 	effect := fmt.Sprintf("go on by %v; new ones by %v", d.old, d.next)

@@ -129,8 +129,10 @@ type ServiceReport struct {
 	// PersistenceMask is the prefix length of the networks whose clients stay together.
 	PersistenceSeconds float64 `json:"persistence_seconds,omitempty"`
 	PersistenceMask    int     `json:"persistence_mask,omitempty"`
-	Announce           bool    `json:"announce"`  // the service wants its VIP announced
-	Announced          bool    `json:"announced"` // the VIP is; else packets to it are forwarded only
+	// OnePacket: every datagram is scheduled on its own, and no session is kept.
+	OnePacket bool `json:"one_packet,omitempty"`
+	Announce  bool `json:"announce"`  // the service wants its VIP announced
+	Announced bool `json:"announced"` // the VIP is; else packets to it are forwarded only
 	Traffic
 	RealServers []RealServerReport `json:"real_servers"`
 	// Gone are the removed real servers that still have sessions.
@@ -215,6 +217,7 @@ func newServiceReport(e engine.ServiceReport) ServiceReport {
 		s.PersistenceSeconds = e.Service.Persistence.Seconds()
 		s.PersistenceMask = e.Service.PersistenceMask
 	}
+	s.OnePacket = e.Service.OnePacket
 	for i := range e.RealServers {
 		rs := &e.RealServers[i]
 		s.RealServers = append(s.RealServers, newServerReport(e.Service.Protocol, rs, stateOf(rs)))

@@ -63,6 +63,9 @@ func (w *Worker) begin(p *ports.Packet, m *meta, a *arrival, d *decision) Verdic
 	if mtu := g.mtuLeft(); !m.passable(mtu) && !m.divisible() {
 		return w.impassable(&g, mtu)
 	}
+	if d.lone {
+		return w.forwardLone(&g, a, d)
+	}
 	hashes := conntrack.Hashes{In: a.hash, Out: d.outHash}
 	if !w.makeWay(a, d) {
 		return DropServiceFull

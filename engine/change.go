@@ -301,6 +301,7 @@ func newServiceEntry(live *liveService) *serviceEntry {
 	e := &serviceEntry{
 		live: live, name: s.Name, mode: s.Mode, sched: s.Scheduler, echo: s.Echo, most: s.MaxSessions,
 		answers: s.answers(), owner: live.owner, former: live.former, sticky: newSticky(s),
+		onePacket: s.OnePacket,
 	}
 	e.ranged = s.ranged()
 	if claims := s.claims(); len(claims) > 0 {

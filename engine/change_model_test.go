@@ -71,6 +71,7 @@ func (m *changeModel) service() Service {
 		Echo:      m.below("echo", 3) > 0, MSS: uint16(m.below("mss", 2) * 1400),
 		Silent: m.below("silent", 3) == 0, PersistenceMask: 24,
 		Persistence: time.Duration(m.below("persistence", 2)) * time.Minute,
+		OnePacket:   m.below("one packet", 2) == 1, // no packet comes: any mode will do
 	}
 	m.claims(&v)
 	mixed := m.below("mixed", 2) == 1
@@ -99,7 +100,8 @@ func (m *changeModel) service() Service {
 // claims may give a service more matches, which no other service has.
 func (m *changeModel) claims(v *Service) {
 	own := lvs.MatchOf(v.Protocol, v.Address)
-	number := v.Address.Port() + 10*uint16(v.Address.Addr().As16()[15])
+	bytes := v.Address.Addr().As16()
+	number := v.Address.Port() + 10*uint16(bytes[15]) + 2*uint16(bytes[12])
 	more := lvs.MatchOf(v.Protocol, netip.AddrPortFrom(v.Address.Addr(), 1000+v.Address.Port()))
 	wide := lvs.Match{
 		Protocol: v.Protocol, First: modelAddresses[2].Netip(), Last: modelAddresses[5].Netip(),

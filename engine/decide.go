@@ -24,6 +24,7 @@ type arrival struct {
 type decision struct {
 	verdict Verdict
 	service *serviceEntry // nil if no service claims the packet
+	lone    bool          // the packet is forwarded alone, without a session
 
 	// Valid if a real server was picked.
 	id     uint32
@@ -44,7 +45,7 @@ type decision struct {
 // decide finds the service of a packet without session, picks a real server, and finds the flow of
 // the answers. It changes only the scheduler's position, and nothing for a question.
 func (w *Worker) decide(a *arrival, d *decision) {
-	d.service, d.server, d.verdict = nil, nil, Taken
+	d.service, d.server, d.verdict, d.lone = nil, nil, Taken, false
 	service, ok := w.snap.serviceAt(a.key.Dst, a.key.DstPort, a.key.Protocol)
 	switch {
 	case !ok:
@@ -59,6 +60,7 @@ func (w *Worker) decide(a *arrival, d *decision) {
 // decideFor is decide for a packet that a service claims and that may begin a session.
 func (w *Worker) decideFor(service *serviceEntry, a *arrival, d *decision) {
 	d.service, d.server, d.verdict, d.holder, d.kept = service, nil, Taken, 0, false
+	d.lone = service.isLone(a.key.Protocol)
 	if !w.isStranger(a.key.Src) || a.key.Src.IsLinkLocal() && !w.finds(service, a.key.Src) {
 		d.verdict = DropSourceAddress
 		return
@@ -234,6 +236,9 @@ func (w *Worker) findAnswers(a *arrival, d *decision, probes int) Verdict {
 		return w.findLocal(a, d, probes)
 	}
 	out.Dst, out.DstPort = a.key.Src, a.key.SrcPort
+	if d.lone {
+		return Taken // its answers belong to no session, so that they need no flow
+	}
 	if _, free := w.free(a, d); !free {
 		return DropFlowTaken
 	}

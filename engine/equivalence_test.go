@@ -42,6 +42,7 @@ func everything(s *site, variant int) Settings {
 		t.Scheduler = lvs.Schedulers()[(i+variant)%len(lvs.Schedulers())]
 		t.RealServers[1].Weight = int32(variant % 3)
 		u.RealServers[0].UpperThreshold = 3
+		u.OnePacket = m != modes.FullNAT && (i+variant)%3 == 0
 		if variant%4 == 3 {
 			t.RealServers = t.RealServers[1:]
 		}

@@ -38,6 +38,7 @@ type Explanation struct {
 	Kept       bool          // the client's template decided on the real server, not the scheduler
 	Session    *SessionState // nil for a packet that would begin a session
 	Replaces   bool          // the packet would end its session and begin another
+	OnePacket  bool          // the packet would be forwarded alone, and begin no session
 
 	Routed bool // without service and session, for a nat real server (RouteUnmatched)
 
@@ -215,21 +216,30 @@ func (w *Worker) explainDecision(q *Question, x *Explanation, a *arrival) {
 		return
 	}
 	x.serve(w.snap, d.server, d.out.SrcPort)
-	x.Kept = d.kept
-	_, _, routed := w.snap.routes.next(d.server.address)
-	switch {
-	case x.Verdict != Taken:
-	case routed && !x.Replaces && w.refusesMore(a, &d):
-		x.Verdict = DropServiceFull
-	case routed && !x.Replaces && d.holder == 0 && w.sessions.Full(!a.key.Src.Is4(), w.now):
-		// A session that is replaced, or gives up its local port, leaves its slot.
-		x.Verdict = DropSessionsFull
-	default:
+	x.Kept, x.OnePacket = d.kept, d.lone
+	if x.Verdict == Taken && !d.lone {
+		x.Verdict = w.placeFor(a, &d)
+	}
+	if x.Verdict == Taken {
 		x.leave(w, departure{
 			server: d.server, mode: d.server.mode, direction: conntrack.Inbound,
 			from: a.key.Flow, to: d.out.Reverse(), towards: d.server.address,
 		})
 	}
+}
+
+// placeFor returns Taken if a decision's session would find a place, or why not. One that replaces
+// another, or takes its local port, takes its slot too.
+func (w *Worker) placeFor(a *arrival, d *decision) Verdict {
+	_, _, routed := w.snap.routes.next(d.server.address)
+	switch {
+	case !routed, a.over != 0: // begin looks for the next hop first
+	case w.refusesMore(a, d):
+		return DropServiceFull
+	case d.holder == 0 && w.sessions.Full(!a.key.Src.Is4(), w.now):
+		return DropSessionsFull
+	}
+	return Taken
 }
 
 // ExplainedService describes the service that claims a packet.

@@ -19,7 +19,8 @@ type fragments struct {
 	held     [conntrack.MaxWaiting]ports.Packet
 	released []conntrack.Place
 	dropped  []conntrack.Dropped
-	later    meta // headers of a released fragment
+	later    meta         // headers of a released fragment
+	note     fragmentNote // of the first fragment in hand, if that goes alone
 }
 
 func newFragments(seed uint64) fragments {
@@ -95,14 +96,19 @@ func (w *Worker) firstFragment(
 	decision := conntrack.Decision{SrcPort: m.SrcPort, DstPort: m.DstPort, Protocol: m.Protocol}
 	owner := w.fragmentOwner(p, m)
 	if owner != w.number {
-		decision.Note = uint32(owner) + 1
+		decision.Note = uint32(noteOfWorker(owner))
 	}
 	t := &w.fragments
 	released, verdict := t.table.First(d, piece, decision, w.now, t.released[:0])
 	if verdict != conntrack.FragmentForwarded {
 		return fragmentVerdicts[verdict]
 	}
+	t.note = 0
 	v := w.first(p, m, owner)
+	if t.note != 0 {
+		decision.Note = uint32(t.note)
+		t.table.Decide(d, decision, w.now)
+	}
 	for _, place := range released {
 		w.releaseFragment(&w.fragments.held[place], m.index, decision)
 	}
@@ -159,11 +165,16 @@ func (w *Worker) releaseFragment(p *ports.Packet, index uint8, decision conntrac
 
 // laterFragment forwards a fragment by the decision about its datagram's first.
 func (w *Worker) laterFragment(p *ports.Packet, m *meta, decision conntrack.Decision) Verdict {
-	if decision.Note != 0 {
-		return w.handOver(p, int(decision.Note-1))
+	note := fragmentNote(decision.Note)
+	server, mode, lone := note.lone()
+	if note != 0 && !lone {
+		return w.handOver(p, note.worker())
 	}
 	m.SrcPort, m.DstPort, m.Protocol = decision.SrcPort, decision.DstPort, decision.Protocol
 	m.WriteKey(&w.key, p.Bytes())
+	if lone {
+		return w.laterOfLone(p, m, server, mode)
+	}
 	ref, known := w.lookup(&w.key)
 	if !known {
 		if v, taken := w.routePlainly(p, m); taken {
@@ -175,16 +186,21 @@ func (w *Worker) laterFragment(p *ports.Packet, m *meta, decision conntrack.Deci
 	if v := w.enter(&g, p, m, ref); v != Taken {
 		return w.endOrphan(&g, v)
 	}
+	return w.forwardLater(&g)
+}
+
+// forwardLater is forward for a fragment without ports.
+func (w *Worker) forwardLater(g *passage) Verdict {
 	mtu := g.mtuLeft()
-	if !m.passable(mtu) && !m.divisible() {
-		return w.impassable(&g, mtu)
+	if !g.m.passable(mtu) && !g.m.divisible() {
+		return w.impassable(g, mtu)
 	}
 	g.session.LastSeen = w.now
-	w.countTraffic(&g)
-	if v := w.rewriteLater(&g); v != Taken {
+	w.countTraffic(g)
+	if v := w.rewriteLater(g); v != Taken {
 		return v
 	}
-	return w.finish(&g, mtu)
+	return w.finish(g, mtu)
 }
 
 // rewriteLater is rewrite for a fragment without ports.

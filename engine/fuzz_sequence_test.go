@@ -129,6 +129,7 @@ func sequenceVariants() []Settings {
 			v := &n.Services[j]
 			v.Scheduler = lvs.Schedulers()[(i+j)%len(lvs.Schedulers())]
 			v.Silent = i >= 2 && j%2 == 0
+			v.OnePacket = v.Protocol == lvs.UDP && v.Mode != modes.FullNAT && (i+j/2)%2 == 0
 			switch {
 			case i == 1 && len(v.RealServers) > 1:
 				v.RealServers = v.RealServers[1:]
@@ -217,10 +218,11 @@ func (s *sequence) step() {
 }
 
 // apply applies one of the configurations, now or after removed real servers have been forgotten.
-// By then the workers know of the removal.
+// By then the workers know of the removal, and have forgotten the datagrams that came before it.
 func (s *sequence) apply() {
 	n, later := s.variants[s.below(len(s.variants))], s.below(4) == 0
 	if later {
+		s.now += 61_000
 		s.settle()
 		s.time = s.time.Add(2 * forgetAfter)
 	}

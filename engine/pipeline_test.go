@@ -250,3 +250,18 @@ func perBurst(b *testing.B) int {
 	b.ResetTimer()
 	return b.N/ports.MaxBurst + 1
 }
+
+// BenchmarkOnePacket is BenchmarkNewFlows for a service that keeps no sessions.
+func BenchmarkOnePacket(b *testing.B) {
+	for mode := range modes.NumModes {
+		if mode.Source() == lvs.Local {
+			continue
+		}
+		b.Run(mode.String(), func(b *testing.B) {
+			s := millSettings(mode)
+			s.Services[0].OnePacket = true
+			c := millConfig{sessions: 1000, flows: 100_000, workers: 1}
+			newMills(b, s, c)[0].runNew(b)
+		})
+	}
+}

@@ -54,6 +54,9 @@ func (w *Worker) rewrite6(g *passage) Verdict {
 
 // target returns the flow on which a packet leaves: the reverse of its session's other flow.
 func (w *Worker) target(g *passage) packet.Flow {
+	if g.session == &w.lone.session {
+		return w.lone.leaves
+	}
 	other := w.sessions.Flow(g.slot, g.direction^1)
 	return other.Reverse()
 }

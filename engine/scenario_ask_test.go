@@ -119,6 +119,8 @@ func (s *scenario) explanation(x *Explanation) string {
 	switch {
 	case x.Session != nil:
 		fmt.Fprintf(&out, "session: %v\n", x.Session.State)
+	case x.OnePacket:
+		fmt.Fprintf(&out, "session: none, service %s, each datagram alone\n", x.Service.Name)
 	case x.Replaces:
 		fmt.Fprintln(&out, "session: ends, and another begins")
 	case x.Service != nil:

@@ -69,7 +69,7 @@ func portOf(a netip.Addr, ports int) (port int, ok bool) {
 // directorConfig reads the configuration of a scenario's director. Its lines are
 //
 //	service NAME PROTOCOL ADDRESS MODE SCHEDULER [mss=N] [echo] [silent] [FLAG...]
-//	        [persistence=DURATION] [mask=N]
+//	        [persistence=DURATION] [mask=N] [one_packet]
 //	ADDRESS [weight=N] [upper=N] [lower=N]     a real server of that service
 //	local ADDRESS...                           its local addresses
 //	timeout STATE=DURATION...
@@ -164,6 +164,8 @@ func (c *directorConfig) service(at string, words []string) {
 			v.Echo = true
 		case "silent":
 			v.Silent = true
+		case "one_packet":
+			v.OnePacket = true
 		default:
 			of, flag, ok := lvs.ParseSchedulerFlag(word)
 			if !ok || of != v.Scheduler {

@@ -81,7 +81,10 @@ type Service struct {
 	// session; 0 is not at all. PersistenceMask is the prefix length of such a network, in bits.
 	Persistence     time.Duration
 	PersistenceMask int
-	RealServers     []RealServer // in file order
+	// OnePacket: each datagram of UDP is scheduled alone, and no session is kept. No real server has
+	// a mode with local addresses.
+	OnePacket   bool
+	RealServers []RealServer // in file order
 }
 
 // RealServer is a member of a service's pool.
@@ -157,7 +160,7 @@ func (s *Service) sameSettings(o *Service) bool {
 		s.Mode == o.Mode && s.Scheduler == o.Scheduler &&
 		s.SchedulerFlags == o.SchedulerFlags && s.MSS == o.MSS && s.Echo == o.Echo &&
 		s.MaxSessions == o.MaxSessions && s.Persistence == o.Persistence &&
-		s.PersistenceMask == o.PersistenceMask && slices.Equal(s.LocalAddresses, o.LocalAddresses)
+		s.PersistenceMask == o.PersistenceMask && s.OnePacket == o.OnePacket && slices.Equal(s.LocalAddresses, o.LocalAddresses)
 }
 
 // sameEntry reports whether two services look the same to workers, apart from their real servers.

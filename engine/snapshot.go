@@ -101,6 +101,8 @@ type serviceEntry struct {
 	sticky sticky
 	first  packet.Addr // of its VIPs
 	ranged []lvs.Match
+	// onePacket: each datagram of UDP is scheduled alone.
+	onePacket bool
 }
 
 // locals are local addresses of one family, with their numbers.

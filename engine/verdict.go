@@ -256,7 +256,8 @@ var verdicts = [NumVerdicts]struct{ name, meaning, remedy string }{
 		name:    "not_ours",
 		meaning: "to an address that is not the director's, and of no session",
 		remedy: "check which router sends such packets here; in nat, look for connections " +
-			"that real servers open themselves (`route_unmatched` routes them)",
+			"that real servers open themselves (`route_unmatched` routes them), and for answers of " +
+			"`one_packet` services",
 	},
 	DropNoRealServer: {
 		name: "no_real_server",

@@ -35,6 +35,7 @@ type Worker struct {
 	answers    packet.Flow   // the flow on which the packet in hand leaves
 	arrival    arrival       // of the packet in hand, if it has no session
 	decision   decision      // about the packet in hand, if it has no session
+	lone       lone          // the datagram in hand of a one-packet service
 	rival      holder        // the session whose local port the packet in hand may take
 	out        []ports.Burst // by port: output of the next exchange
 	made       ports.Burst   // buffer for one packet of the director's own

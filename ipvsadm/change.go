@@ -163,6 +163,7 @@ func (k *Command) toService(s *config.Service) error {
 	if err := k.toPersistence(s); err != nil {
 		return err
 	}
+	s.OnePacket = k.OnePacket
 	if mode := k.method(); mode != lvs.NoMode {
 		k.setMode(s, mode)
 	}

@@ -50,6 +50,7 @@ type Command struct {
 	// checked; empty for single clients.
 	Persistence int
 	Mask        string
+	OnePacket   bool         // one-packet scheduling; UDP
 	Method      lvs.Mode     // the forwarding method; NoMode if not given
 	Local       []netip.Addr // fullnat's local addresses; nil if not given
 	Weight      int          // 0 to 65535

@@ -33,6 +33,7 @@ const (
 	schedFlags
 	persistence
 	netmask
+	onePacket
 )
 
 // parts holds the noun of each part, in the order of their bits, and the options that give it.
@@ -59,6 +60,7 @@ var parts = [...]struct{ noun, options string }{
 	{"scheduler flag list", "-b"},
 	{"persistence timeout", "-p"},
 	{"netmask", "-M"},
+	{"one-packet flag", "-o"},
 }
 
 // first returns the index of the lowest part of the set.
@@ -74,11 +76,14 @@ const (
 	lists     = connections | timeouts | stats | rate | thresholds | persistent | tunnels
 )
 
+// ofService are the parts that a service takes.
+const ofService = scheduler | schedFlags | persistence | netmask | onePacket | method | local
+
 // grammar holds the parts that an operation needs and takes, as in ipvsadm. Unlike there, a service
 // takes a forwarding method.
 var grammar = map[Operation]struct{ needs, takes part }{
-	AddService:    {service, scheduler | schedFlags | persistence | netmask | method | local},
-	EditService:   {service, scheduler | schedFlags | persistence | netmask | method | local},
+	AddService:    {service, ofService},
+	EditService:   {service, ofService},
 	DeleteService: {service, 0},
 	Clear:         {},
 	Restore:       {},
@@ -103,6 +108,9 @@ var apart = []part{
 const zeroPort = "Zero port specified for non-persistent service: " +
 	"give the service a port, or add a service for each one"
 
+// notUDP is ipvsadm's words.
+const notUDP = "One-Packet Scheduling is only for UDP virtual services"
+
 // validate checks the parts of the command against the grammar.
 func (p *parser) validate() error {
 	g, known := grammar[p.c.Operation]
@@ -118,6 +126,9 @@ func (p *parser) validate() error {
 	allPorts := p.c.Service.Mark == 0 && p.c.Service.Address.Port() == 0
 	if g.takes&scheduler != 0 && allPorts && p.c.Persistence == 0 {
 		return usage(zeroPort)
+	}
+	if p.c.OnePacket && p.c.Service.Protocol != lvs.UDP {
+		return usage(notUDP)
 	}
 	if _, err := p.c.maskBits(); err != nil {
 		return err

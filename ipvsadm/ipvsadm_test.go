@@ -152,7 +152,14 @@ func TestCommandLines(t *testing.T) {
 		"-A -t 10.0.0.100:80 -b mh-port -b mh-port -s mh":   "more than one scheduler flag list",
 		"-D -t 10.0.0.100:80 -b sh-port":                    "takes no scheduler flag list",
 		"-A -t 10.0.0.100:80 -s sh -b":                      "-b needs an argument",
-		"-A -u 10.0.0.100:80 -o":                            "one-packet",
+		"-A -u 10.0.0.100:80 -o":                            "ok",
+		"-E -u [fd00::100]:80 --ops -p 50":                  "ok",
+		"-A -t 10.0.0.100:80 -o":                            "One-Packet Scheduling is only for UDP virtual services",
+		"-E -o --sctp-service 10.0.0.100:80":                "One-Packet Scheduling is only for UDP virtual services",
+		"-A -u 10.0.0.100:80 -o -o":                         "more than one one-packet flag",
+		"-A -u 10.0.0.100:80 --ops=1":                       "--ops takes no argument",
+		"-a -u 10.0.0.100:80 -r 10.1.0.11 -o":               "takes no one-packet flag",
+		"-D -u 10.0.0.100:80 -o":                            "takes no one-packet flag",
 		"-a -t 10.0.0.100:80 -r 1.2.3.4 -i --tun-type gue --tun-port 6080": "GUE",
 		"--set 900 120 300": "ok", "--set 0 0 300": "ok", "--set 1 2": "three timeouts", "--set 1 2 x": "invalid timeout \"x\"", "--set 1 2 9999999": "invalid timeout \"9999999\"",
 		"--set 1 2 3 4": "unknown option", "--set 1 2 3 -n": "--set takes no numeric form",
@@ -478,6 +485,9 @@ func TestSaveAndRestore(t *testing.T) {
 			if len(s.Scheduler.FlagNames(lvs.AllSchedulerFlags)) > 0 {
 				s.SchedulerFlags = lvs.SchedulerFlags(rapid.IntRange(0, 3).Draw(r, "flags"))
 			}
+			if rapid.Bool().Draw(r, "persistent") {
+				s.Persistence, s.PersistenceMask = 50*time.Second, 24
+			}
 			s.Name = s.ID().Name()
 			for j := range rapid.IntRange(1, 3).Draw(r, "servers") {
 				s.RealServers = append(s.RealServers, config.RealServer{
@@ -492,11 +502,12 @@ func TestSaveAndRestore(t *testing.T) {
 					netip.MustParseAddr("10.1.0.50"), netip.MustParseAddr("10.1.0.51"),
 				}
 			}
+			s.OnePacket = s.Protocol == lvs.UDP && !s.HasLocals() && rapid.Bool().Draw(r, "one packet")
 			c.Services = append(c.Services, s)
 		}
 		text := saved(t, c)
 		again, err := restored(t, text)
-		if err != nil || saved(t, again) != text || !slices.EqualFunc(c.Services, again.Services, sameModes) {
+		if err != nil || saved(t, again) != text || !slices.EqualFunc(c.Services, again.Services, sameSettings) {
 			r.Fatalf("%v:\n%s", err, text)
 		}
 	})
@@ -529,6 +540,12 @@ func TestSchedulerFlags(t *testing.T) {
 		!strings.HasSuffix(got, want) {
 		t.Errorf("%v: listed as\n%s", err, got)
 	}
+}
+
+// sameSettings is sameModes, and compares what else rules say of services.
+func sameSettings(a, b config.Service) bool {
+	return sameModes(a, b) && a.OnePacket == b.OnePacket && a.Persistence == b.Persistence &&
+		a.SchedulerFlags == b.SchedulerFlags
 }
 
 func ownModes() []lvs.OwnMode {
@@ -575,6 +592,54 @@ func TestPersistence(t *testing.T) {
 	if _, err := restored(t, "-A -t 10.0.0.100:80 -p 604801"); err == nil ||
 		!strings.Contains(err.Error(), "out of range; write a duration from 0s to 168h") {
 		t.Errorf("more than a week: %v", err)
+	}
+}
+
+// TestOnePacket: one-packet scheduling is saved and listed as ipvsadm does it, and an edit without
+// -o ends it.
+func TestOnePacket(t *testing.T) {
+	const vip = "-u 10.0.0.100:53 "
+	for line, want := range map[string]string{
+		"-A " + vip + "-s rr -o":                         "-s rr -o",
+		"-A " + vip + "-o -s sh -b sh-port -p 50":        "-s sh -b sh-port -p 50 -o",
+		"-A " + vip + "-s rr -o\n-E " + vip + "-s rr":    "-s rr",
+		"-A " + vip + "-s rr\n-E " + vip + "--ops -s rr": "-s rr -o",
+		"-A -s wlc --ops --udp-service=10.0.0.100:53 -p": "-s wlc -p 300 -o",
+	} {
+		c, err := restored(t, line)
+		if err != nil {
+			t.Errorf("%s: %v", line, err)
+			continue
+		}
+		rules := saved(t, c)
+		if rules != "-A "+vip+want+"\n" {
+			t.Errorf("%s: saved as\n%s", line, rules)
+		}
+		if again, err := restored(t, rules); err != nil || saved(t, again) != rules {
+			t.Errorf("%s: %v, or not the same when restored", rules, err)
+		}
+	}
+	for locals, want := range map[string]string{
+		"-a " + vip + "-r 10.1.0.11 --fullnat --local-address 10.1.0.50": "line 3: service.real_server.mode: ",
+		"-E " + vip + "-o --local-address 10.1.0.50":                     "line 3: service.one_packet: ",
+	} {
+		_, err := restored(t, "-A "+vip+"-s rr -o\n-a "+vip+"-r 10.1.0.12 -i\n"+locals)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v; want %q", locals, err, want)
+		}
+	}
+	service := Service{
+		ID: lvs.ServiceID{Protocol: lvs.UDP, Address: at("10.0.0.100:53")}, Scheduler: "rr", OnePacket: true,
+	}
+	for _, persistence := range []time.Duration{0, 50 * time.Second} {
+		service.Persistence = persistence
+		want := "UDP  10.0.0.100:53 rr ops\n"
+		if persistence != 0 {
+			want = "UDP  10.0.0.100:53 rr persistent 50 ops\n"
+		}
+		if got, err := listed(t, "-Ln", []Service{service}); err != nil || !strings.HasSuffix(got, want) {
+			t.Errorf("%v: listed as\n%s", err, got)
+		}
 	}
 }
 

@@ -29,6 +29,7 @@ type Service struct {
 	// prefix length, in bits, of the networks whose clients stay together.
 	Persistence time.Duration
 	Mask        int
+	OnePacket   bool // one-packet scheduling
 	Counters
 	Servers []Server
 }
@@ -188,11 +189,20 @@ func (s *Service) write(w io.Writer, f form, exact bool) {
 		fmt.Fprintf(w, "%-33s", name)
 		s.Counters.write(w, exact)
 	} else {
-		fmt.Fprintf(w, "%s %s%s%s\n", name, s.Scheduler, flagList(s.Flags), s.persistenceFlag())
+		fmt.Fprintf(w, "%s %s%s%s%s\n", name, s.Scheduler, flagList(s.Flags), s.persistenceFlag(),
+			s.onePacketFlag())
 	}
 	for _, rs := range s.Servers {
 		rs.write(w, f, exact)
 	}
+}
+
+// onePacketFlag returns one-packet scheduling as ipvsadm lists it.
+func (s *Service) onePacketFlag() string {
+	if s.OnePacket {
+		return " ops"
+	}
+	return ""
 }
 
 func (rs *Server) write(w io.Writer, f form, exact bool) {

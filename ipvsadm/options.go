@@ -50,10 +50,9 @@ var long = map[string]string{
 
 // Why Fulcrum does not support options.
 const (
-	noOnePacket = "there is no one-packet scheduling yet"
-	noEngines   = "there are no persistence engines yet"
-	noDaemon    = "there is no synchronisation of sessions yet"
-	noGUE       = "there are no GUE and GRE tunnels yet: use --tun-type ipip"
+	noEngines = "there are no persistence engines yet"
+	noDaemon  = "there is no synchronisation of sessions yet"
+	noGUE     = "there are no GUE and GRE tunnels yet: use --tun-type ipip"
 )
 
 // options maps letters, and long names without a letter, to options. init adds the options of
@@ -69,6 +68,7 @@ var options = map[string]option{
 	"b":             {takes: true, gives: schedFlags, set: flagNames},
 	"p":             {may: true, gives: persistence, set: persistenceTimeout},
 	"M":             {takes: true, gives: netmask, set: persistenceMask},
+	"o":             {gives: onePacket, set: flag(func(c *Command) *bool { return &c.OnePacket })},
 	"r":             {takes: true, gives: server},
 	"local-address": {takes: true, gives: local, set: localAddresses},
 	"tun-type":      {takes: true, gives: tunnel, set: tunnelType},
@@ -91,7 +91,6 @@ var options = map[string]option{
 	"X":               {gives: exact, set: flag(func(c *Command) *bool { return &c.Exact })},
 
 	"pe":           {absent: noEngines},
-	"o":            {absent: noOnePacket},
 	"daemon":       {absent: noDaemon},
 	"start-daemon": {absent: noDaemon}, "stop-daemon": {absent: noDaemon},
 	"tun-port": {absent: noGUE}, "tun-nocsum": {absent: noGUE},

@@ -62,6 +62,9 @@ func WriteRules(w io.Writer, c *config.Config) error {
 			fmt.Fprintf(rules, " -b %s", strings.Join(flags, ","))
 		}
 		fmt.Fprint(rules, persistenceRule(&s))
+		if s.OnePacket {
+			fmt.Fprint(rules, " -o")
+		}
 		if s.HasLocals() {
 			var all []string
 			for _, a := range s.LocalAddresses {

@@ -22,7 +22,7 @@ const (
 // notes quote each one in full, since its value matters.
 var absent = map[string]string{
 	"persistence_engine": noEngines,
-	"ops":                "one-packet scheduling is not supported yet", "hashed": noHashed,
+	"hashed":             noHashed,
 	"establish_timeout": "timeouts hold for all services: " +
 		"set established in [session.timeouts]",
 	"hash_target": "consistent hashing is not supported yet",

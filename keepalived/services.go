@@ -98,6 +98,7 @@ type service struct {
 	localGroup *entry   // laddr_group_name; nil without one
 	// granularity is persistence_granularity; nil without one.
 	granularity *entry
+	ops         *entry  // one-packet scheduling; nil without it
 	locals      *locals // valid for modes with local addresses
 }
 
@@ -127,6 +128,7 @@ func (i *importer) takeService(e *entry) {
 	if !i.chooseMode(s) || !i.takeLocals(s) {
 		return
 	}
+	i.takeOnePacket(s)
 	for _, address := range i.addresses(e) {
 		if !i.count(s, address) {
 			return
@@ -211,6 +213,8 @@ func (i *importer) takeKey(s *service, e *entry) {
 		i.takePersistence(s, e)
 	case "persistence_granularity":
 		s.granularity = e
+	case "ops":
+		s.ops = e
 	case "laddr_group_name":
 		s.localGroup = e
 	case "weight":
@@ -258,6 +262,20 @@ func (i *importer) takeFlags(s *service) {
 			continue
 		}
 		s.SchedulerFlags |= flag
+	}
+}
+
+// takeOnePacket sets one-packet scheduling, which keepalived asks IPVS for in UDP alone.
+func (i *importer) takeOnePacket(s *service) {
+	switch mode := s.localMode(); {
+	case s.ops == nil:
+	case s.Protocol != lvs.UDP:
+		i.Leave(s.ops.place, s.ops.String(), fmt.Sprintf("has no effect on %s in keepalived either",
+			s.Protocol))
+	case mode != lvs.NoMode:
+		i.Leave(s.ops.place, s.ops.String(), fmt.Sprintf("mode %s keeps a session for each client", mode))
+	default:
+		s.OnePacket = true
 	}
 }
 

@@ -65,6 +65,10 @@ func TestSchedulers(t *testing.T) {
 		if got != want || s.Rule() == "" {
 			t.Errorf("%+v with the rule %q, want %+v", got, s.Rule(), want)
 		}
+		bySessions := s == LC || s == WLC || s == SED || s == NQ
+		if s.BySessions() != bySessions {
+			t.Errorf("%v by sessions: %t", s, !bySessions)
+		}
 		if got, want := s.ByVIP(), s == DH || s == LBLC || s == LBLCR; got != want {
 			t.Errorf("%v goes by the VIP: %v", s, got)
 		}

@@ -37,6 +37,7 @@ var schedulers = [NumSchedulers]struct {
 	name, rule string
 	weighted   bool // a heavier real server gets more sessions
 	turns      bool // real servers get sessions by turns, whatever their load
+	bySessions bool // the sessions that there are decide; without any, one real server gets all
 	byVIP      bool // one VIP's sessions go to one real server, or to few
 	flags      bool // it has the two SchedulerFlags
 	most       int  // how many real servers a service may have; 0 is no limit
@@ -46,10 +47,19 @@ var schedulers = [NumSchedulers]struct {
 		name: "wrr", rule: "as many picks each as its weight, the heavier ones more often in between",
 		weighted: true, turns: true,
 	},
-	LC:  {name: "lc", rule: "the least overhead = 256*active + total sessions"},
-	WLC: {name: "wlc", rule: "the least overhead/weight; the first of equals", weighted: true},
-	SED: {name: "sed", rule: "the least (active+1)/weight; the first of equals", weighted: true},
-	NQ:  {name: "nq", rule: "the first without active sessions, else as sed", weighted: true},
+	LC: {name: "lc", rule: "the least overhead = 256*active + total sessions", bySessions: true},
+	WLC: {
+		name: "wlc", rule: "the least overhead/weight; the first of equals",
+		weighted: true, bySessions: true,
+	},
+	SED: {
+		name: "sed", rule: "the least (active+1)/weight; the first of equals",
+		weighted: true, bySessions: true,
+	},
+	NQ: {
+		name: "nq", rule: "the first without active sessions, else as sed",
+		weighted: true, bySessions: true,
+	},
 	SH: {
 		name: "sh", rule: "by the client's address: 256 slots, dealt out in turns of weight slots",
 		weighted: true, flags: true,
@@ -108,6 +118,10 @@ func (s Scheduler) Weighted() bool { return schedulers[s].weighted }
 // Turns reports whether real servers get sessions by turns, whatever their load. The shares of each
 // round are then exact.
 func (s Scheduler) Turns() bool { return schedulers[s].turns }
+
+// BySessions reports whether the sessions that there are decide alone: a service that keeps none
+// sends all to one real server, or nearly all.
+func (s Scheduler) BySessions() bool { return schedulers[s].bySessions }
 
 // ByVIP reports whether the VIP of a session decides: a service with one VIP sends all sessions to
 // one real server, or to few.

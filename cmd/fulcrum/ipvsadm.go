@@ -232,6 +232,7 @@ func serviceOf(
 	s = ipvsadm.Service{
 		Scheduler: r.Scheduler, Flags: r.SchedulerFlags, Counters: countersOf(r.Traffic),
 		Persistence: time.Duration(r.PersistenceSeconds * float64(time.Second)), Mask: r.PersistenceMask,
+		OnePacket: r.OnePacket,
 	}
 	if s.ID, err = idOf(r); err != nil {
 		return s, err
