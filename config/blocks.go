@@ -202,6 +202,7 @@ func serviceSettings(s Service) []setting {
 		{"scheduler_flags", list(quoted(s.Scheduler.FlagNames(s.SchedulerFlags))), false},
 		{"persistence", quote(short(s.Persistence)), false},
 		{"persistence_mask", maskValue(s), false},
+		{"persistence_engine", quote(s.PersistenceEngine.String()), false},
 		{"mss", strconv.Itoa(s.MSS), false},
 		{"echo", strconv.FormatBool(s.Echo), false},
 		{"max_sessions", strconv.Itoa(s.MaxSessions), false},

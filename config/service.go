@@ -43,6 +43,7 @@ func readService(t *table) (Service, [][]netip.Addr) {
 	}
 	whole := WholeMask(s.Address)
 	s.PersistenceMask = t.get("persistence_mask").integer(whole, 1, whole)
+	s.PersistenceEngine = t.get("persistence_engine").persistenceEngine()
 	s.Protocol, _ = lvs.ParseProtocol(t.need("protocol", protocols.right()).choice("", protocols))
 	s.Mode, _ = lvs.ParseMode(t.need("mode", modes.right()).choice("", modes))
 	scheduler := t.get("scheduler")

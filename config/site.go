@@ -172,6 +172,7 @@ func (s *Site) check(old, next *Service) Problems {
 	}
 	d.Services, d.locals = []Service{read}, [][][]netip.Addr{locals}
 	c.checkMSS(0)
+	c.checkEngine(0)
 	c.checkEcho(0, firsts{})
 	c.checkAnnounce(0)
 	c.checkRealServers(0)
@@ -238,6 +239,9 @@ func (s *Service) entries() map[string]any {
 		"mss": int64(s.MSS), "echo": s.Echo,
 		"max_sessions": int64(s.MaxSessions), "persistence": s.Persistence.String(),
 		"persistence_mask": int64(cmp.Or(s.PersistenceMask, WholeMask(s.Address))),
+	}
+	if s.PersistenceEngine != lvs.NoEngine {
+		entries["persistence_engine"] = s.PersistenceEngine.String()
 	}
 	if s.Announce != AsDirector {
 		entries["announce"] = s.Announce == AnnounceOn

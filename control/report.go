@@ -126,8 +126,9 @@ type ServiceReport struct {
 	// PersistenceMask is the prefix length of the networks whose clients stay together.
 	PersistenceSeconds float64 `json:"persistence_seconds,omitempty"`
 	PersistenceMask    int     `json:"persistence_mask,omitempty"`
-	Announce           bool    `json:"announce"`  // the service wants its VIP announced
-	Announced          bool    `json:"announced"` // the VIP is; else packets to it are forwarded only
+	PersistenceEngine  string  `json:"persistence_engine,omitempty"` // "sip", or empty
+	Announce           bool    `json:"announce"`                     // the service wants its VIP announced
+	Announced          bool    `json:"announced"`                    // the VIP is; else packets to it are forwarded only
 	Traffic
 	RealServers []RealServerReport `json:"real_servers"`
 	// Gone are the removed real servers that still have sessions.
@@ -210,6 +211,7 @@ func newServiceReport(e engine.ServiceReport) ServiceReport {
 	if e.Service.Persistence != 0 {
 		s.PersistenceSeconds = e.Service.Persistence.Seconds()
 		s.PersistenceMask = e.Service.PersistenceMask
+		s.PersistenceEngine = e.Service.PersistenceEngine.String()
 	}
 	for i := range e.RealServers {
 		rs := &e.RealServers[i]

@@ -60,7 +60,8 @@ func engineService(d *config.Director, c config.Service) engine.Service {
 		LocalAddresses: c.LocalAddresses, MSS: uint16(c.MSS), Echo: c.Echo,
 		MaxSessions: c.MaxSessions, SchedulerFlags: c.SchedulerFlags,
 		Persistence: c.Persistence, PersistenceMask: c.PersistenceMask,
-		Silent: !d.Announces(&c),
+		PersistenceEngine: c.PersistenceEngine,
+		Silent:            !d.Announces(&c),
 	}
 	for _, rs := range c.RealServers {
 		s.RealServers = append(s.RealServers, engine.RealServer{

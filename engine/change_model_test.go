@@ -70,7 +70,8 @@ func (m *changeModel) service() Service {
 		Scheduler: lvs.Schedulers()[m.below("scheduler", len(lvs.Schedulers()))],
 		Echo:      m.below("echo", 3) > 0, MSS: uint16(m.below("mss", 2) * 1400),
 		Silent: m.below("silent", 3) == 0, PersistenceMask: 24,
-		Persistence: time.Duration(m.below("persistence", 2)) * time.Minute,
+		Persistence:       time.Duration(m.below("persistence", 2)) * time.Minute,
+		PersistenceEngine: lvs.PersistenceEngine(m.below("persistence engine", 2)),
 	}
 	mixed := m.below("mixed", 2) == 1
 	if v.Mode == modes.FullNAT || mixed {

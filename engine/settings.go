@@ -77,7 +77,9 @@ type Service struct {
 	// session; 0 is not at all. PersistenceMask is the prefix length of such a network, in bits.
 	Persistence     time.Duration
 	PersistenceMask int
-	RealServers     []RealServer // in file order
+	// PersistenceEngine has each call of a network stay for itself. Its protocol is the service's.
+	PersistenceEngine lvs.PersistenceEngine
+	RealServers       []RealServer // in file order
 }
 
 // RealServer is a member of a service's pool.
@@ -148,7 +150,8 @@ func (s *Service) sameSettings(o *Service) bool {
 		s.Mode == o.Mode && s.Scheduler == o.Scheduler &&
 		s.SchedulerFlags == o.SchedulerFlags && s.MSS == o.MSS && s.Echo == o.Echo &&
 		s.MaxSessions == o.MaxSessions && s.Persistence == o.Persistence &&
-		s.PersistenceMask == o.PersistenceMask && slices.Equal(s.LocalAddresses, o.LocalAddresses)
+		s.PersistenceMask == o.PersistenceMask && s.PersistenceEngine == o.PersistenceEngine &&
+		slices.Equal(s.LocalAddresses, o.LocalAddresses)
 }
 
 // sameEntry reports whether two services look the same to workers, apart from their real servers.

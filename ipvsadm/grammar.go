@@ -33,6 +33,7 @@ const (
 	schedFlags
 	persistence
 	netmask
+	engine
 )
 
 // parts holds the noun of each part, in the order of their bits, and the options that give it.
@@ -59,6 +60,7 @@ var parts = [...]struct{ noun, options string }{
 	{"scheduler flag list", "-b"},
 	{"persistence timeout", "-p"},
 	{"netmask", "-M"},
+	{"persistence engine", "--pe"},
 }
 
 // first returns the index of the lowest part of the set.
@@ -67,6 +69,9 @@ func (p part) first() int { return bits.TrailingZeros32(uint32(p)) }
 func nounOf(p part) string { return parts[p.first()].noun }
 
 func optionsOf(p part) string { return parts[p.first()].options }
+
+// settings are the parts of a service's settings.
+const settings = scheduler | schedFlags | persistence | netmask | engine | method | local
 
 // List's parts: a selection, a form, and one or more of the lists.
 const (
@@ -77,8 +82,8 @@ const (
 // grammar holds the parts that an operation needs and takes, as in ipvsadm. Unlike there, a service
 // takes a forwarding method.
 var grammar = map[Operation]struct{ needs, takes part }{
-	AddService:    {service, scheduler | schedFlags | persistence | netmask | method | local},
-	EditService:   {service, scheduler | schedFlags | persistence | netmask | method | local},
+	AddService:    {service, settings},
+	EditService:   {service, settings},
 	DeleteService: {service, 0},
 	Clear:         {},
 	Restore:       {},
@@ -123,6 +128,9 @@ func (p *parser) validate() error {
 	}
 	if _, err := p.c.maskBits(); err != nil {
 		return err
+	}
+	if p.given&engine != 0 && p.c.Persistence == 0 {
+		return usage("--pe needs -p")
 	}
 	if err := p.c.checkFlags(); err != nil {
 		return err

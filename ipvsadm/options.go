@@ -53,7 +53,6 @@ const (
 	noMarks     = "there are no firewall marks: add a service for each address and port"
 	noAllPorts  = "there are no services of all ports (port 0) yet: add a service for each port"
 	noOnePacket = "there is no one-packet scheduling yet"
-	noEngines   = "there are no persistence engines yet"
 	noDaemon    = "there is no synchronisation of sessions yet"
 	noGUE       = "there are no GUE and GRE tunnels yet: use --tun-type ipip"
 )
@@ -71,6 +70,7 @@ var options = map[string]option{
 	"b":             {takes: true, gives: schedFlags, set: flagNames},
 	"p":             {may: true, gives: persistence, set: persistenceTimeout},
 	"M":             {takes: true, gives: netmask, set: persistenceMask},
+	"pe":            {takes: true, gives: engine, set: persistenceEngine},
 	"r":             {takes: true, gives: server},
 	"local-address": {takes: true, gives: local, set: localAddresses},
 	"tun-type":      {takes: true, gives: tunnel, set: tunnelType},
@@ -92,7 +92,6 @@ var options = map[string]option{
 	"X":               {gives: exact, set: flag(func(c *Command) *bool { return &c.Exact })},
 
 	"f":            {absent: noMarks},
-	"pe":           {absent: noEngines},
 	"o":            {absent: noOnePacket},
 	"daemon":       {absent: noDaemon},
 	"start-daemon": {absent: noDaemon}, "stop-daemon": {absent: noDaemon},

@@ -98,6 +98,7 @@ type service struct {
 	localGroup *entry   // laddr_group_name; nil without one
 	// granularity is persistence_granularity; nil without one.
 	granularity *entry
+	engine      *entry  // persistence_engine; nil without one
 	locals      *locals // valid for modes with local addresses
 }
 
@@ -123,6 +124,7 @@ func (i *importer) takeService(e *entry) {
 			"for TCP, add protocol TCP and import again")
 	}
 	i.takeFlags(s)
+	i.takeEngine(s)
 	s.shareWeight()
 	if !i.chooseMode(s) || !i.takeLocals(s) {
 		return
@@ -209,6 +211,8 @@ func (i *importer) takeKey(s *service, e *entry) {
 		s.flags = append(s.flags, e)
 	case "persistence_timeout":
 		i.takePersistence(s, e)
+	case "persistence_engine":
+		s.engine = e
 	case "persistence_granularity":
 		s.granularity = e
 	case "laddr_group_name":
