@@ -126,9 +126,10 @@ type ServiceReport struct {
 	// PersistenceMask is the prefix length of the networks whose clients stay together.
 	PersistenceSeconds float64 `json:"persistence_seconds,omitempty"`
 	PersistenceMask    int     `json:"persistence_mask,omitempty"`
-	PersistenceEngine  string  `json:"persistence_engine,omitempty"` // "sip", or empty
-	Announce           bool    `json:"announce"`                     // the service wants its VIP announced
-	Announced          bool    `json:"announced"`                    // the VIP is; else packets to it are forwarded only
+	// PersistenceEngine is "sip", or empty.
+	PersistenceEngine string `json:"persistence_engine,omitempty"`
+	Announce          bool   `json:"announce"`  // the service wants its VIP announced
+	Announced         bool   `json:"announced"` // the VIP is; else packets to it are forwarded only
 	Traffic
 	RealServers []RealServerReport `json:"real_servers"`
 	// Gone are the removed real servers that still have sessions.

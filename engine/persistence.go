@@ -52,8 +52,8 @@ func templateKey(service *serviceEntry, a *arrival) persist.Key {
 	}
 }
 
-// readCall gives an arrival the call that its packet belongs to, and reports whether the packet is a
-// SIP message with a Call-ID. Of a fragmented one only the first fragment is read.
+// readCall gives an arrival the call that its packet belongs to, and reports whether the packet is
+// a SIP message with a Call-ID. Of a fragmented one only the first fragment is read.
 func (w *Worker) readCall(a *arrival, p *ports.Packet, m *meta) bool {
 	id, ok := packet.CallID(packet.UDP(p.Bytes()[m.Transport:m.End]).Data())
 	if ok {

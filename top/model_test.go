@@ -226,8 +226,7 @@ func TestShort(t *testing.T) {
 
 // Templates have a line where there are some.
 func TestTemplates(t *testing.T) {
-	var m Model
-	m.width = 80
+	m := Model{last: Sample{Report: new(control.Report)}, width: 80}
 	if got := strings.Join(m.head(), "\n"); strings.Contains(got, "templates") {
 		t.Errorf("none:\n%s", got)
 	}
