@@ -38,6 +38,8 @@ type Explanation struct {
 	Scheduler  string `json:"scheduler,omitempty"`
 	RealServer string `json:"real_server,omitempty"`
 	Template   bool   `json:"template,omitempty"` // the client's template names the real server
+	// Engine is the service's persistence engine: the packet is taken for the first of its call.
+	Engine string `json:"persistence_engine,omitempty"`
 	// ServerMode is that of the real server's new sessions.
 	ServerMode string            `json:"real_server_mode,omitempty"`
 	Session    *ExplainedSession `json:"session,omitempty"`    // nil if the packet has none
@@ -151,6 +153,7 @@ func newExplanation(c *config.Config, packet string, e *engine.Explanation) Expl
 	}
 	if s := e.Service; s != nil {
 		x.Service, x.Mode, x.Scheduler = s.Name, s.Mode.String(), s.Scheduler.String()
+		x.Engine = s.Engine.String()
 	}
 	if e.RealServer.IsValid() {
 		x.RealServer, x.ServerMode = e.RealServer.String(), e.ServerMode.String()
@@ -194,6 +197,9 @@ func (x *Explanation) WriteText(w io.Writer) {
 	switch {
 	case x.Template:
 		line("real server", "%s%s, by the client's persistence template", x.RealServer, x.ownMode())
+	case x.RealServer != "" && x.Engine != "" && x.Session == nil:
+		line("real server", "%s%s, for the first message of a call", x.RealServer, x.ownMode())
+		line("", "later ones go by the template of their Call-ID (%s); without one, no_call_id", x.Engine)
 	case x.RealServer != "":
 		line("real server", "%s%s", x.RealServer, x.ownMode())
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"reflect"
 	"time"
@@ -23,6 +24,7 @@ type Template struct {
 	VIP         string  `json:"vip" example:"10.0.0.100:80"`
 	RealServer  string  `json:"real_server" example:"10.1.0.11:80"`
 	Service     string  `json:"service"`
+	Call        string  `json:"call,omitempty" example:"9f86d081884c7d65" doc:"a keyed hash of the SIP Call-ID; it differs after a restart"`
 	LeftSeconds float64 `json:"left_seconds" doc:"until it ends; it does not while sessions live under it"`
 	Sessions    int     `json:"sessions" doc:"that live under it"`
 	Confirmed   bool    `json:"confirmed" doc:"a session under it got past its handshake: it does not give way"`
@@ -87,7 +89,7 @@ func (o *templateStream) show(t *engine.TemplateInfo, _ uint32) bool {
 	}
 	line, err := json.Marshal(Template{
 		t.Of.Protocol.String(), t.Clients.String(), t.Of.Destination(), t.RealServer.String(), t.Service,
-		t.Left.Seconds(), t.Sessions, t.Confirmed,
+		callOf(t.Call), t.Left.Seconds(), t.Sessions, t.Confirmed,
 	})
 	if o.buffer.Available() <= len(line) {
 		err = errors.Join(err, o.flush())
@@ -98,6 +100,14 @@ func (o *templateStream) show(t *engine.TemplateInfo, _ uint32) bool {
 	o.err = err
 	o.shown++
 	return err == nil && o.shown != o.Limit
+}
+
+// callOf returns what stands for a Call-ID, as text; "" for none.
+func callOf(hash uint64) string {
+	if hash == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%016x", hash)
 }
 
 func (o *templateStream) flush() error {

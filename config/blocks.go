@@ -207,6 +207,7 @@ func serviceSettings(s Service) []setting {
 		{"persistence", quote(short(s.Persistence)), false},
 		{"persistence_mask", maskValue(s), false},
 		{"one_packet", strconv.FormatBool(s.OnePacket), false},
+		{"persistence_engine", quote(s.PersistenceEngine.String()), false},
 		{"mss", strconv.Itoa(s.MSS), false},
 		{"echo", strconv.FormatBool(s.Echo), false},
 		{"max_sessions", strconv.Itoa(s.MaxSessions), false},

@@ -19,6 +19,7 @@ func (c *checker) checkServices() {
 		c.checkRealServers(i)
 		c.checkMostServers(i)
 		c.checkMSS(i)
+		c.checkEngine(i)
 		c.checkEcho(i, echoing)
 		c.checkPings(i)
 		c.checkOnePacket(i)
@@ -183,6 +184,20 @@ func (c *checker) checkMSS(i int) {
 	if s.MSS != 0 && s.Protocol != lvs.TCP && s.Protocol != 0 {
 		c.at("service", i, "mss").reportf("leave the key out",
 			"protocol %s has no maximum segment size", s.Protocol)
+	}
+}
+
+// checkEngine reports a persistence engine that has nothing to do, or cannot do it.
+func (c *checker) checkEngine(i int) {
+	s, v := c.Services[i], c.at("service", i, "persistence_engine")
+	of := s.PersistenceEngine
+	switch {
+	case of == lvs.NoEngine:
+	case s.Protocol != of.Protocol() && s.Protocol != 0:
+		v.reportf("leave the key out, or use protocol "+of.Protocol().String(),
+			"%s is read in protocol %s only, and the service has %s", of, of.Protocol(), s.Protocol)
+	case s.Persistence == 0:
+		v.report("has no effect without persistence", `add persistence = "5m", or leave the key out`)
 	}
 }
 

@@ -153,13 +153,15 @@ type Service struct {
 	// networks whose clients stay together: WholeMask, or less.
 	Persistence     time.Duration
 	PersistenceMask int
-	OnePacket       bool         // UDP: every datagram is scheduled alone, without a session
-	MSS             int          // TCP: upper limit of the MSS of SYNs, in bytes; 0: none
-	Echo            bool         // the director answers pings to the VIP; otherwise real servers do
-	MaxSessions     int          // in the whole director; 0: no limit
-	Announce        Announce     // whether the service wants its VIP announced
-	LocalAddresses  []netip.Addr // fullnat only: source addresses in file order, without duplicates
-	RealServers     []RealServer // in file order
+	// PersistenceEngine has each call of a network stay for itself: lvs.EngineSIP.
+	PersistenceEngine lvs.PersistenceEngine
+	OnePacket         bool         // UDP: every datagram is scheduled alone, without a session
+	MSS               int          // TCP: upper limit of the MSS of SYNs, in bytes; 0: none
+	Echo              bool         // the director answers pings to the VIP; otherwise real servers do
+	MaxSessions       int          // in the whole director; 0: no limit
+	Announce          Announce     // whether the service wants its VIP announced
+	LocalAddresses    []netip.Addr // fullnat only: source addresses in file order, without duplicates
+	RealServers       []RealServer // in file order
 }
 
 // Announce says whether a service wants its VIP announced and answered for. A VIP that no

@@ -20,6 +20,7 @@ var (
 	protocols  = choices{noun: "protocol", supported: namesOf(lvs.Protocols())}
 	schedulers = choices{noun: "scheduler", supported: namesOf(lvs.Schedulers())}
 	families   = choices{noun: "IP version", supported: []string{"ipv4", "ipv6"}}
+	engines    = choices{noun: "persistence engine", supported: namesOf(lvs.PersistenceEngines())}
 	idles      = choices{
 		noun: "idle behaviour", supported: []string{string(IdleBusy), string(IdleAdaptive)},
 	}
@@ -88,6 +89,26 @@ func ParsePersistence(text string) (time.Duration, error) {
 		return 0, doc.problems
 	}
 	return d, nil
+}
+
+// ParsePersistenceEngine parses a service's persistence engine in the file's notation: "sip", or
+// empty for none. Its error is always of type Problems.
+func ParsePersistenceEngine(name string) (lvs.PersistenceEngine, error) {
+	doc := &document{name: "request"}
+	e := value{doc: doc, key: "service.persistence_engine", raw: name}.persistenceEngine()
+	if len(doc.problems) > 0 {
+		return lvs.NoEngine, doc.problems
+	}
+	return e, nil
+}
+
+// persistenceEngine returns an engine. Empty is none, as the key is by default.
+func (v value) persistenceEngine() lvs.PersistenceEngine {
+	if v.raw == "" {
+		return lvs.NoEngine
+	}
+	e, _ := lvs.ParsePersistenceEngine(v.choice("", engines))
+	return e
 }
 
 // ParseSchedulerFlags parses the flags of a scheduler in the file's notation, such as "mh-port".

@@ -44,8 +44,9 @@ func (c *checker) checkLoneServers(i int) {
 	}
 }
 
-// hasDatagrams reports whether packets of a service can be scheduled one by one.
-func (s *Service) hasDatagrams() bool { return s.Protocol == lvs.UDP }
+// hasDatagrams reports whether packets of a service can be scheduled one by one: of a mark's, those
+// of UDP.
+func (s *Service) hasDatagrams() bool { return s.Protocol == lvs.UDP || s.Mark != 0 }
 
 // forwardsAlone reports whether a mode can forward a packet that leaves no session.
 func forwardsAlone(m lvs.Mode) bool { return !hasLocals(m) }

@@ -45,6 +45,7 @@ func readService(t *table) (Service, [][]netip.Addr) {
 	readClaims(t, &s)
 	whole := WholeMask(s.Address)
 	s.PersistenceMask = t.get("persistence_mask").integer(whole, 1, whole)
+	s.PersistenceEngine = t.get("persistence_engine").persistenceEngine()
 	s.Mode, _ = lvs.ParseMode(t.need("mode", modes.right()).choice("", modes))
 	scheduler := t.get("scheduler")
 	name := scheduler.choice(lvs.DefaultScheduler.String(), schedulers)

@@ -218,6 +218,7 @@ func (s *Site) check(old, next *Service) Problems {
 	}
 	d.Services, d.locals = []Service{read}, [][][]netip.Addr{locals}
 	c.checkMSS(0)
+	c.checkEngine(0)
 	c.checkEcho(0, firsts{})
 	c.checkAnnounce(0)
 	c.checkRealServers(0)
@@ -287,6 +288,9 @@ func (s *Service) entries() map[string]any {
 		"persistence_mask": int64(cmp.Or(s.PersistenceMask, WholeMask(s.Address))),
 	}
 	s.claimEntries(entries)
+	if s.PersistenceEngine != lvs.NoEngine {
+		entries["persistence_engine"] = s.PersistenceEngine.String()
+	}
 	if s.Announce != AsDirector {
 		entries["announce"] = s.Announce == AnnounceOn
 	}

@@ -74,10 +74,11 @@ func drawService(t *rapid.T, four bool) Service {
 		Scheduler:       rapid.SampledFrom([]lvs.Scheduler{lvs.RR, lvs.MH}).Draw(t, "scheduler"),
 		Persistence:     rapid.SampledFrom([]time.Duration{0, time.Minute, -1}).Draw(t, "persistence"),
 		PersistenceMask: rapid.SampledFrom([]int{0, 24, 32, 64, 129}).Draw(t, "mask"), Echo: rapid.Bool().Draw(t, "echo"),
-		MSS:         rapid.SampledFrom([]int{0, 0, 0, 1200, 1}).Draw(t, "mss"),
-		MaxSessions: rapid.SampledFrom([]int{0, 0, 5}).Draw(t, "max_sessions"),
-		Announce:    Announce(rapid.IntRange(0, 2).Draw(t, "announce")),
-		OnePacket:   rapid.IntRange(0, 3).Draw(t, "one packet") == 0,
+		PersistenceEngine: rapid.SampledFrom([]lvs.PersistenceEngine{0, lvs.EngineSIP}).Draw(t, "engine"),
+		MSS:               rapid.SampledFrom([]int{0, 0, 0, 1200, 1}).Draw(t, "mss"),
+		MaxSessions:       rapid.SampledFrom([]int{0, 0, 5}).Draw(t, "max_sessions"),
+		Announce:          Announce(rapid.IntRange(0, 2).Draw(t, "announce")),
+		OnePacket:         rapid.IntRange(0, 3).Draw(t, "one packet") == 0,
 	}
 	for range rapid.IntRange(0, 3).Draw(t, "servers") {
 		s.RealServers = append(s.RealServers, drawServer(t, servers))

@@ -31,11 +31,12 @@ type ServiceSettings struct {
 	MaxSessions    *int      `json:"max_sessions,omitempty" minimum:"0" doc:"no more sessions than this; 0 is no limit"`
 	// Persistence and PersistenceMask are how long clients stay with their real servers, and the
 	// prefix length of the networks whose clients stay together.
-	Persistence     *string   `json:"persistence,omitempty" example:"5m" doc:"how long a client stays with its real server after its last new session; 0s is not at all"`
-	PersistenceMask *int      `json:"persistence_mask,omitempty" minimum:"1" maximum:"128" doc:"prefix length of the networks whose clients stay together"`
-	OnePacket       *bool     `json:"one_packet,omitempty" doc:"UDP: schedule every datagram on its own and keep no session"`
-	Announce        *bool     `json:"announce,omitempty" doc:"announce the VIP and answer for it; false forwards packets to it all the same"`
-	LocalAddresses  *[]string `json:"local_addresses,omitempty" doc:"fullnat: addresses, ranges or subnets"`
+	Persistence       *string   `json:"persistence,omitempty" example:"5m" doc:"how long a client stays with its real server after its last new session; 0s is not at all"`
+	PersistenceMask   *int      `json:"persistence_mask,omitempty" minimum:"1" maximum:"128" doc:"prefix length of the networks whose clients stay together"`
+	PersistenceEngine *string   `json:"persistence_engine,omitempty" enum:",sip" doc:"sip: of each client, each SIP call stays for itself; empty is none"`
+	OnePacket         *bool     `json:"one_packet,omitempty" doc:"UDP: schedule every datagram on its own and keep no session"`
+	Announce          *bool     `json:"announce,omitempty" doc:"announce the VIP and answer for it; false forwards packets to it all the same"`
+	LocalAddresses    *[]string `json:"local_addresses,omitempty" doc:"fullnat: addresses, ranges or subnets"`
 }
 
 // ServiceChange changes the settings of a service. A nil field leaves its setting as it is.
@@ -181,6 +182,11 @@ func (n *ServiceSettings) to(s *config.Service) error {
 	}
 	if n.OnePacket != nil {
 		s.OnePacket = *n.OnePacket
+	}
+	if n.PersistenceEngine != nil {
+		if s.PersistenceEngine, err = config.ParsePersistenceEngine(*n.PersistenceEngine); err != nil {
+			return err
+		}
 	}
 	if n.Announce != nil {
 		s.Announce = config.AnnounceOf(*n.Announce)

@@ -97,6 +97,7 @@ name = "dns"
 address = "10.0.0.100:53"
 protocol = "udp"
 mode = "fullnat"
+persistence = "5m"
 local_addresses = ["10.0.0.50", "10.0.0.51"]
 [[service.real_server]]
 address = "10.0.0.11:53"

@@ -107,6 +107,8 @@ func others(v reflect.Value) []reflect.Value {
 		return valuesOf(lvs.Schedulers()...)
 	case lvs.SchedulerFlags:
 		return valuesOf(of^lvs.SchedFallback, of^lvs.SchedPort)
+	case lvs.PersistenceEngine:
+		return valuesOf(lvs.PersistenceEngines()...)
 	case lvs.Protocol:
 		return valuesOf(lvs.Protocols()...)
 	case config.Announce:

@@ -129,6 +129,8 @@ type ServiceReport struct {
 	// PersistenceMask is the prefix length of the networks whose clients stay together.
 	PersistenceSeconds float64 `json:"persistence_seconds,omitempty"`
 	PersistenceMask    int     `json:"persistence_mask,omitempty"`
+	// PersistenceEngine is "sip", or empty.
+	PersistenceEngine string `json:"persistence_engine,omitempty"`
 	// OnePacket: every datagram is scheduled on its own, and no session is kept.
 	OnePacket bool `json:"one_packet,omitempty"`
 	Announce  bool `json:"announce"`  // the service wants its VIP announced
@@ -216,6 +218,7 @@ func newServiceReport(e engine.ServiceReport) ServiceReport {
 	if e.Service.Persistence != 0 {
 		s.PersistenceSeconds = e.Service.Persistence.Seconds()
 		s.PersistenceMask = e.Service.PersistenceMask
+		s.PersistenceEngine = e.Service.PersistenceEngine.String()
 	}
 	s.OnePacket = e.Service.OnePacket
 	for i := range e.RealServers {

@@ -60,8 +60,8 @@ func engineService(of *config.Config, c config.Service) engine.Service {
 		LocalAddresses: c.LocalAddresses, MSS: uint16(c.MSS), Echo: c.Echo,
 		MaxSessions: c.MaxSessions, SchedulerFlags: c.SchedulerFlags,
 		Persistence: c.Persistence, PersistenceMask: c.PersistenceMask,
-		OnePacket: c.OnePacket,
-		Silent:    !of.Director.Announces(&c), Matches: c.Addresses, Mark: c.Mark,
+		OnePacket: c.OnePacket, PersistenceEngine: c.PersistenceEngine,
+		Silent: !of.Director.Announces(&c), Matches: c.Addresses, Mark: c.Mark,
 	}
 	if c.Mark != 0 {
 		s.Matches = of.Claims(&c)

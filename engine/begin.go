@@ -19,14 +19,14 @@ func (w *Worker) newFlow(p *ports.Packet, m *meta, over conntrack.Ref) Verdict {
 	}
 	a, d := &w.arrival, &w.decision
 	w.arrive(a, p, m, over)
-	w.decide(a, d)
+	w.decide(a, d, p, m)
 	return w.carryOut(p, m, a, d)
 }
 
 // arrive fills in what a decision needs to know of a packet.
 func (w *Worker) arrive(a *arrival, p *ports.Packet, m *meta, over conntrack.Ref) {
 	m.WriteKey(&a.key, p.Bytes())
-	a.hash, a.flags, a.over = w.hashes[m.index], m.TCPFlags, over
+	a.hash, a.flags, a.over, a.call = w.hashes[m.index], m.TCPFlags, over, 0
 	if m.Protocol == packet.ProtocolSCTP {
 		a.event = m.chunkEvent(p)
 	}

@@ -70,8 +70,9 @@ func (m *changeModel) service() Service {
 		Scheduler: lvs.Schedulers()[m.below("scheduler", len(lvs.Schedulers()))],
 		Echo:      m.below("echo", 3) > 0, MSS: uint16(m.below("mss", 2) * 1400),
 		Silent: m.below("silent", 3) == 0, PersistenceMask: 24,
-		Persistence: time.Duration(m.below("persistence", 2)) * time.Minute,
-		OnePacket:   m.below("one packet", 2) == 1, // no packet comes: any mode will do
+		Persistence:       time.Duration(m.below("persistence", 2)) * time.Minute,
+		PersistenceEngine: lvs.PersistenceEngine(m.below("persistence engine", 2)),
+		OnePacket:         m.below("one packet", 2) == 1, // no packet comes: any mode will do
 	}
 	m.claims(&v)
 	mixed := m.below("mixed", 2) == 1

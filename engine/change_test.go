@@ -115,7 +115,7 @@ func TestMemberBeforePool(t *testing.T) {
 	}
 	key := packet.Key{Flow: flow, Protocol: packet.ProtocolTCP}
 	a, d := arrival{key: key, flags: packet.TCPSyn}, decision{}
-	b.worker.decide(&a, &d)
+	b.worker.decide(&a, &d, nil, nil)
 	if d.verdict != Taken || d.server.gone || b.worker.snap != b.engine.snap.Load() {
 		t.Fatalf("%+v of %+v", d, d.server)
 	}

@@ -4,6 +4,7 @@ import (
 	"fulcrum/conntrack"
 	"fulcrum/lvs"
 	"fulcrum/packet"
+	"fulcrum/ports"
 	"fulcrum/sched"
 )
 
@@ -12,6 +13,7 @@ import (
 type arrival struct {
 	key   packet.Key
 	hash  uint64          // of key
+	call  uint64          // of a SIP message (readCall); 0 unless its service goes by it
 	flags packet.TCPFlags // valid for TCP
 	event conntrack.Event // valid for SCTP
 	// over is the session of this flow that ends if the packet begins another; 0 is none.
@@ -43,8 +45,9 @@ type decision struct {
 }
 
 // decide finds the service of a packet without session, picks a real server, and finds the flow of
-// the answers. It changes only the scheduler's position, and nothing for a question.
-func (w *Worker) decide(a *arrival, d *decision) {
+// the answers. It changes only the scheduler's position, and nothing for a question, which has no
+// packet: p and m are nil.
+func (w *Worker) decide(a *arrival, d *decision, p *ports.Packet, m *meta) {
 	d.service, d.server, d.verdict, d.lone = nil, nil, Taken, false
 	service, ok := w.snap.serviceAt(a.key.Dst, a.key.DstPort, a.key.Protocol)
 	switch {
@@ -52,6 +55,8 @@ func (w *Worker) decide(a *arrival, d *decision) {
 		d.verdict = w.unclaimed(a.key.Dst)
 	case !w.mayStart(a):
 		d.service, d.verdict = service, DropNoSession
+	case service.sticky.byCall && !a.question && !w.readCall(a, p, m):
+		d.service, d.verdict = service, DropNoCallID
 	default:
 		w.decideFor(service, a, d)
 	}

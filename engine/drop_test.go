@@ -168,6 +168,11 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 		return a.bed
 	},
 	DropNoSession: func(t *testing.T) *bed { return dropping(t, tcp(client, webVIP, "A")) },
+	DropNoCallID: func(t *testing.T) *bed {
+		b := newBed(t, oneArm, oneArm.serving(oneArm.sip(modes.DR, 1)))
+		b.fromClient(udp(client, echoVIP, "\r\n\r\n"))
+		return b
+	},
 	DropNoService: func(t *testing.T) *bed { return dropping(t, tcp(client, vipAlone+":81", "S")) },
 	DropToHost:    func(t *testing.T) *bed { return dropping(t, tcp(client, "10.0.0.1:22", "S")) },
 	DropNotOurs: func(t *testing.T) *bed {

@@ -203,7 +203,7 @@ func (w *Worker) explainSession(q *Question, x *Explanation, ref conntrack.Ref) 
 func (w *Worker) explainDecision(q *Question, x *Explanation, a *arrival) {
 	x.Worker, x.Port = w.number, w.comesIn(q)
 	var d decision
-	w.decide(a, &d)
+	w.decide(a, &d, nil, nil)
 	if d.service != nil {
 		x.Service = serviceOf(d.service)
 	}
@@ -247,10 +247,13 @@ type ExplainedService struct {
 	Name      string
 	Mode      lvs.Mode
 	Scheduler sched.Kind
+	// Engine finds templates by what is in packets, which a question does not have: it is answered
+	// as for the first message of a call.
+	Engine lvs.PersistenceEngine
 }
 
 func serviceOf(s *serviceEntry) *ExplainedService {
-	return &ExplainedService{s.name, s.mode, s.sched}
+	return &ExplainedService{s.name, s.mode, s.sched, s.live.settings.PersistenceEngine}
 }
 
 // serve names the real server, at a port if it has every port, and its service.

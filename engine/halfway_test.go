@@ -102,7 +102,7 @@ func TestDecisionsDoNotMixSnapshots(t *testing.T) {
 		a.key.Src, a.key.SrcPort = packet.AddrOf(p.src.Addr()), p.src.Port()
 		a.key.Dst, a.key.DstPort = packet.AddrOf(p.dst.Addr()), p.dst.Port()
 		a.key.Protocol = p.protocol
-		b.worker.decide(&a, &d)
+		b.worker.decide(&a, &d, nil, nil)
 		if d.verdict != Taken || d.server.mode != modes.FullNAT || len(d.service.local[d.server.families.server()].addresses) == 0 {
 			t.Fatalf("%v: %+v of %+v", d.verdict, d.server, d.service)
 		}

@@ -4,8 +4,10 @@ import (
 	"time"
 
 	"fulcrum/conntrack"
+	"fulcrum/lvs"
 	"fulcrum/packet"
 	"fulcrum/persist"
+	"fulcrum/ports"
 	"fulcrum/sched"
 )
 
@@ -29,6 +31,7 @@ type sticky struct {
 	timeout uint32      // ms after the last new session; 0 is not at all
 	mask    packet.Addr // of the networks that stay together
 	bits    int         // its prefix length
+	byCall  bool        // each SIP call of a network stays for itself
 }
 
 func newSticky(s *Service) sticky {
@@ -36,14 +39,27 @@ func newSticky(s *Service) sticky {
 		return sticky{}
 	}
 	bits, all := s.PersistenceMask, s.Address.Addr().BitLen()
-	return sticky{uint32(s.Persistence / time.Millisecond), packet.PrefixMask(128 - all + bits), bits}
+	return sticky{
+		timeout: uint32(s.Persistence / time.Millisecond), mask: packet.PrefixMask(128 - all + bits),
+		bits: bits, byCall: s.PersistenceEngine == lvs.EngineSIP,
+	}
 }
 
 // templateKey returns the key of an arrival's template.
 func templateKey(service *serviceEntry, a *arrival) persist.Key {
 	return persist.Key{
-		Network: a.key.Src.And(service.sticky.mask), Service: service.live.number,
+		Network: a.key.Src.And(service.sticky.mask), Service: service.live.number, Call: a.call,
 	}
+}
+
+// readCall gives an arrival the call that its packet belongs to, and reports whether the packet is
+// a SIP message with a Call-ID. Of a fragmented one only the first fragment is read.
+func (w *Worker) readCall(a *arrival, p *ports.Packet, m *meta) bool {
+	id, ok := packet.CallID(packet.UDP(p.Bytes()[m.Transport:m.End]).Data())
+	if ok {
+		a.call = w.engine.templates.HashCall(id)
+	}
+	return ok
 }
 
 // chooseKept has a decision go to the real server of the client's template, and reports whether

@@ -1,9 +1,12 @@
 package engine
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
+	"fulcrum/lvs"
 	"fulcrum/modes"
 	"fulcrum/packet"
 	"fulcrum/ports"
@@ -13,6 +16,19 @@ import (
 func (s Service) kept() Service {
 	s.Persistence, s.PersistenceMask = 5*time.Minute, s.Address.Addr().BitLen()
 	return s
+}
+
+// sip is echo, where each SIP call stays with its real server.
+func (s *site) sip(m modes.Mode, servers int) Service {
+	v := s.echo(m, servers).kept()
+	v.PersistenceEngine = lvs.EngineSIP
+	return v
+}
+
+// message is a SIP message of a call.
+func message(call string) string {
+	return "MESSAGE sip:bob@biloxi.com SIP/2.0\r\nVia: SIP/2.0/UDP pc33\r\nCall-ID: " + call +
+		"\r\nContent-Length: 0\r\n\r\n"
 }
 
 // serverOf returns the real server that the only frame sent goes to.
@@ -170,4 +186,94 @@ func TestPersistenceInABurst(t *testing.T) {
 	if n := b.engine.Report().Templates.Templates; len(got) != 9 || n != 1 {
 		t.Errorf("%d packets, %d templates", len(got), n)
 	}
+}
+
+// Every mode and family: an association stays with its client's real server as well.
+func TestPersistenceOfSCTP(t *testing.T) {
+	eachMode(t, func(t *testing.T, s site, m modes.Mode) {
+		v := s.service(m, packet.ProtocolSCTP, 2).kept()
+		b := newBed(t, s, s.serving(v))
+		stays(b, webVIP, sctpInit)
+		b.dropped("")
+	})
+}
+
+// Every mode and family, and all workers: the messages of a call go to one real server, from any
+// port of their client, and another call of that client to the next one.
+func TestSIPCalls(t *testing.T) {
+	eachMode(t, func(t *testing.T, s site, m modes.Mode) {
+		for name, workers := range map[string]int{"one worker": 1, "three": 3} {
+			t.Run(name, func(t *testing.T) {
+				b := newBed(t, s, s.serving(s.sip(m, 2)),
+					func(c *bedConfig) { c.workers = workers })
+				servers := map[string]int{}
+				for i := range 6 {
+					for j, call := range []string{"a84b4c76e66710@pc33", "a84b4c76e66711@pc33"} {
+						port := 4000 + 2*i + j
+						b.fromClient(udp(fmt.Sprint("192.168.5.9:", port), echoVIP, message(call)))
+						got := b.serverOf()
+						if want, known := servers[call]; known && got != want {
+							t.Fatalf("message %d of %s goes to real server %d, not %d", i, call, got, want)
+						}
+						servers[call] = got
+					}
+				}
+				if servers["a84b4c76e66710@pc33"] == servers["a84b4c76e66711@pc33"] {
+					t.Error("both calls go to one real server")
+				}
+				b.dropped("")
+			})
+		}
+	})
+}
+
+// Of a fragmented message the first fragment decides. A Call-ID behind it is not found.
+func TestSIPFragments(t *testing.T) {
+	for _, s := range []site{twoArm, twoArm.twin()} {
+		b := newBed(t, s, s.serving(s.sip(modes.DR, 2)))
+		for _, p := range []pkt{
+			udp("192.168.5.9:4001", echoVIP, message("a@b")+strings.Repeat("x", 1500)),
+			udp("192.168.5.9:4002", echoVIP, "BYE sip:x SIP/2.0\r\nTo: "+strings.Repeat("x", 1500)+
+				"\r\ni: a@b\r\n\r\n"),
+		} {
+			p = s.in(p)
+			for _, f := range fragmentsOf(p, 1200) {
+				b.receive(s.front, ethernet(s.gateway.mac, s.ports[s.front].mac, p.etherType(), f))
+			}
+		}
+		if got := collect(b.ports[s.back]); len(got) != 2 {
+			t.Errorf("%s: %d fragments forwarded; want 2", s.name, len(got))
+		}
+		b.dropped("no_session=1 no_call_id=1") // its other fragment finds nothing
+	}
+}
+
+// A Call-ID is asked for only where it is needed: for new sessions, and no echo request has one.
+func TestSIPEcho(t *testing.T) {
+	s := twoArm
+	v := s.sip(modes.DR, 1)
+	v.Echo = false
+	b := newBed(t, s, s.serving(v))
+	b.fromClient(echoRequest("192.168.5.9", at4(echoVIP).Addr().String()))
+	b.fromClient(udp(client, echoVIP, message("a@b")), udp(client, echoVIP, "\r\n\r\n"))
+	if got := collect(b.ports[s.back]); len(got) != 3 {
+		t.Errorf("%d packets forwarded; want 3", len(got))
+	}
+	b.dropped("")
+}
+
+// The reading of Call-IDs allocates nothing.
+func TestNoAllocsForSIP(t *testing.T) {
+	b := newBed(t, twoArm, twoArm.serving(twoArm.sip(modes.DR, 3)),
+		func(c *bedConfig) { c.sessions, c.templates = 10_000, 1000 })
+	s := newSalvo(b)
+	defer s.end()
+	f := b.fromClients(udp(client, echoVIP, message("a84b4c76e66710@pc33.atlanta.com")), 0)
+	s.noAllocs(func(n int) {
+		for i := range ports.MaxBurst {
+			setSource(f, uint16(1000+n*ports.MaxBurst+i))
+			s.load(i, f)
+		}
+	})
+	b.dropped("")
 }

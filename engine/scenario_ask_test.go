@@ -37,6 +37,9 @@ func (s *scenario) listTemplates(*datadriven.TestData) string {
 		err := s.engine.Templates(s.Context(), 0, func(t *TemplateInfo, _ uint32) bool {
 			text := fmt.Sprintf("%s %v > %v %v", t.Protocol, t.Clients, t.Of.Address, t.RealServer)
 			text += fmt.Sprintf(" %v sessions=%d", t.Left.Round(100*time.Millisecond), t.Sessions)
+			if t.Call != 0 {
+				text += " call"
+			}
 			if t.Confirmed {
 				text += " confirmed"
 			}

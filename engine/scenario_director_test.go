@@ -69,7 +69,7 @@ func portOf(a netip.Addr, ports int) (port int, ok bool) {
 // directorConfig reads the configuration of a scenario's director. Its lines are
 //
 //	service NAME PROTOCOL ADDRESS MODE SCHEDULER [mss=N] [echo] [silent] [FLAG...]
-//	        [persistence=DURATION] [mask=N] [one_packet]
+//	        [persistence=DURATION] [mask=N] [engine=sip] [one_packet]
 //	ADDRESS [weight=N] [upper=N] [lower=N]     a real server of that service
 //	local ADDRESS...                           its local addresses
 //	timeout STATE=DURATION...
@@ -160,6 +160,8 @@ func (c *directorConfig) service(at string, words []string) {
 			v.Persistence = scenarioDuration(c, value)
 		case "mask":
 			v.PersistenceMask = scenarioNumber(c, value)
+		case "engine":
+			v.PersistenceEngine, _ = lvs.ParsePersistenceEngine(value)
 		case "echo":
 			v.Echo = true
 		case "silent":

@@ -171,6 +171,8 @@ func (w *written) option(word string) {
 	switch {
 	case word[0] == '"':
 		w.pkt.payload = []byte(word[1 : len(word)-1])
+	case key == "call":
+		w.pkt.payload = []byte(message(value))
 	case key == "len":
 		w.pkt.payload = filling(number())
 	case key == "ttl":

@@ -81,6 +81,8 @@ type Service struct {
 	// session; 0 is not at all. PersistenceMask is the prefix length of such a network, in bits.
 	Persistence     time.Duration
 	PersistenceMask int
+	// PersistenceEngine has each call of a network stay for itself. Its protocol is the service's.
+	PersistenceEngine lvs.PersistenceEngine
 	// OnePacket: each datagram of UDP is scheduled alone, and no session is kept. No real server has
 	// a mode with local addresses.
 	OnePacket   bool
@@ -160,7 +162,8 @@ func (s *Service) sameSettings(o *Service) bool {
 		s.Mode == o.Mode && s.Scheduler == o.Scheduler &&
 		s.SchedulerFlags == o.SchedulerFlags && s.MSS == o.MSS && s.Echo == o.Echo &&
 		s.MaxSessions == o.MaxSessions && s.Persistence == o.Persistence &&
-		s.PersistenceMask == o.PersistenceMask && s.OnePacket == o.OnePacket && slices.Equal(s.LocalAddresses, o.LocalAddresses)
+		s.PersistenceMask == o.PersistenceMask && s.PersistenceEngine == o.PersistenceEngine &&
+		s.OnePacket == o.OnePacket && slices.Equal(s.LocalAddresses, o.LocalAddresses)
 }
 
 // sameEntry reports whether two services look the same to workers, apart from their real servers.

@@ -16,6 +16,7 @@ type TemplateInfo struct {
 	Of         lvs.ServiceID // the service that has the client's sessions
 	RealServer netip.AddrPort
 	Service    string        // its name
+	Call       uint64        // stands for the Call-ID; 0 unless found by one
 	Left       time.Duration // until it ends, or is put off by 60 s while sessions live under it
 	Sessions   int           // that live under it
 	Confirmed  bool          // a client has shown that it is there: it does not give way
@@ -76,7 +77,7 @@ func (n *snapshot) describe(t *persist.Template) (info TemplateInfo, ok bool) {
 	return TemplateInfo{
 		Protocol: server.id.Service.Protocol, Clients: netip.PrefixFrom(a, bits),
 		Of: server.id.Service, RealServer: server.id.Address, Service: service.name,
-		Left:     time.Duration(max(t.Left, 0)) * time.Millisecond,
+		Call: t.Call, Left: time.Duration(max(t.Left, 0)) * time.Millisecond,
 		Sessions: int(t.Sessions), Confirmed: t.Confirmed,
 	}, true
 }

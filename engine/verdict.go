@@ -42,6 +42,7 @@ const (
 	DropSourceMAC          // a group address
 	DropSourceAddress      // cannot be a client's
 	DropNoSession          // belongs to no session and cannot begin one
+	DropNoCallID           // belongs to no session, and its service goes by Call-IDs
 	DropNoService          // the VIP has no service for it
 	DropToHost             // for the director, which has no host path
 	DropICMPError          // about no session, or without counterpart
@@ -228,6 +229,14 @@ var verdicts = [NumVerdicts]struct{ name, meaning, remedy string }{
 		remedy: "nothing if there are few: late packets of ended sessions, which " +
 			"`reset_unknown` has answered by a reset; after a restart of the director, " +
 			"packets of sessions that it does not know (`sloppy_tcp` accepts them)",
+	},
+	DropNoCallID: {
+		name: "no_call_id",
+		meaning: "belongs to no session, and is no SIP message with a Call-ID of 1 to 255 bytes, by " +
+			"which its service finds the real server",
+		remedy: "nothing if there are few: keep-alives and scanners; phones whose messages are " +
+			"fragmented ahead of the Call-ID need fewer headers in front of it; for other than " +
+			"SIP, leave `persistence_engine` out",
 	},
 	DropNoService: {
 		name:    "no_service",

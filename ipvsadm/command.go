@@ -50,13 +50,15 @@ type Command struct {
 	// checked; empty for single clients.
 	Persistence int
 	Mask        string
-	OnePacket   bool         // one-packet scheduling; UDP
-	Method      lvs.Mode     // the forwarding method; NoMode if not given
-	Local       []netip.Addr // fullnat's local addresses; nil if not given
-	Weight      int          // 0 to 65535
-	Upper       int          // upper threshold in sessions; 0 is none
-	Lower       int          // lower threshold in sessions; 0 is none
-	Timeouts    [3]int       // for SetTimeouts: TCP, TCP after a FIN, UDP, in seconds; 0 keeps one
+	// Engine is NoEngine if not given.
+	Engine    lvs.PersistenceEngine
+	OnePacket bool         // one-packet scheduling; UDP
+	Method    lvs.Mode     // the forwarding method; NoMode if not given
+	Local     []netip.Addr // fullnat's local addresses; nil if not given
+	Weight    int          // 0 to 65535
+	Upper     int          // upper threshold in sessions; 0 is none
+	Lower     int          // lower threshold in sessions; 0 is none
+	Timeouts  [3]int       // for SetTimeouts: TCP, TCP after a FIN, UDP, in seconds; 0 keeps one
 
 	// What List shows. Exact prints numbers in full, Unsorted keeps the order of the services.
 	Connections, Stats, Rate, Thresholds, Persistent, Tunnels, ShowTimeouts bool

@@ -34,6 +34,7 @@ const (
 	persistence
 	netmask
 	onePacket
+	engine
 )
 
 // parts holds the noun of each part, in the order of their bits, and the options that give it.
@@ -61,6 +62,7 @@ var parts = [...]struct{ noun, options string }{
 	{"persistence timeout", "-p"},
 	{"netmask", "-M"},
 	{"one-packet flag", "-o"},
+	{"persistence engine", "--pe"},
 }
 
 // first returns the index of the lowest part of the set.
@@ -70,6 +72,9 @@ func nounOf(p part) string { return parts[p.first()].noun }
 
 func optionsOf(p part) string { return parts[p.first()].options }
 
+// settings are the parts of a service's settings.
+const settings = scheduler | schedFlags | persistence | netmask | engine | method | local
+
 // List's parts: a selection, a form, and one or more of the lists.
 const (
 	listForms = numeric | sorting | exact
@@ -77,7 +82,8 @@ const (
 )
 
 // ofService are the parts that a service takes.
-const ofService = scheduler | schedFlags | persistence | netmask | onePacket | method | local
+const ofService = scheduler | schedFlags | persistence | netmask | engine | onePacket | method |
+	local
 
 // grammar holds the parts that an operation needs and takes, as in ipvsadm. Unlike there, a service
 // takes a forwarding method.
@@ -132,6 +138,9 @@ func (p *parser) validate() error {
 	}
 	if _, err := p.c.maskBits(); err != nil {
 		return err
+	}
+	if p.given&engine != 0 && p.c.Persistence == 0 {
+		return usage("--pe needs -p")
 	}
 	if err := p.c.checkFlags(); err != nil {
 		return err

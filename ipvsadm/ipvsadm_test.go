@@ -137,6 +137,11 @@ func TestCommandLines(t *testing.T) {
 		"-A -p -t 10.0.0.100:80":                            "ok",
 		"-A -t 10.0.0.100:80 -p600 -M 255.0.0.0":            "ok",
 		"-A -t 10.0.0.100:80 --persistent=600":              "ok",
+		"-A -u 10.0.0.100:80 -p --pe sip":                   "ok",
+		"-A -u 10.0.0.100:80 --pe sip":                      "--pe needs -p",
+		"-A -u 10.0.0.100:80 -p --pe quic":                  "unknown persistence engine \"quic\"",
+		"-A -u 10.0.0.100:80 -p --pe=":                      "unknown persistence engine \"\"",
+		"-a -u 10.0.0.100:80 -r 10.1.0.11 --pe sip":         "takes no persistence engine",
 		"-A -t [fd00::100]:80 -p -M 64":                     "ok",
 		"-A -t 10.0.0.100:80 -p 0":                          "invalid persistence timeout \"0\"",
 		"-A -t 10.0.0.100:80 -p x":                          "invalid persistence timeout \"x\"",
@@ -570,6 +575,8 @@ func TestPersistence(t *testing.T) {
 		"-t 10.0.0.100:80 -s rr -p":                       "-A -t 10.0.0.100:80 -s rr -p 300",
 		"-t 10.0.0.100:80 -s rr -p 50 -M 255.255.255.255": "-A -t 10.0.0.100:80 -s rr -p 50",
 		"-t 10.0.0.100:80 -s rr -p50 -M 255.255.255.0":    "-A -t 10.0.0.100:80 -s rr -p 50 -M 255.255.255.0",
+		"-u 10.0.0.100:5060 -s rr -p 60 --pe sip":         "-A -u 10.0.0.100:5060 -s rr -p 60 --pe sip",
+		"--pe=sip -u 10.0.0.100:5060 -p -M 255.255.0.0":   "-A -u 10.0.0.100:5060 -s wlc -p 300 -M 255.255.0.0 --pe sip",
 		"-t 10.0.0.100:80 -s rr -p -M 128.0.0.0":          "-A -t 10.0.0.100:80 -s rr -p 300 -M 128.0.0.0",
 	} {
 		c, err := restored(t, "-A "+line)
@@ -592,6 +599,10 @@ func TestPersistence(t *testing.T) {
 	if _, err := restored(t, "-A -t 10.0.0.100:80 -p 604801"); err == nil ||
 		!strings.Contains(err.Error(), "out of range; write a duration from 0s to 168h") {
 		t.Errorf("more than a week: %v", err)
+	}
+	if _, err := restored(t, "-A -t 10.0.0.100:80 -p --pe sip"); err == nil ||
+		!strings.Contains(err.Error(), "sip is read in protocol udp only") {
+		t.Errorf("sip over TCP: %v", err)
 	}
 }
 
@@ -646,18 +657,21 @@ func TestOnePacket(t *testing.T) {
 // The texts behind the scheduler are those of ipvsadm's print_service_entry.
 func TestPersistenceIsListed(t *testing.T) {
 	for _, test := range []struct {
-		vip  string
-		mask int
-		want string
+		vip    string
+		mask   int
+		engine lvs.PersistenceEngine
+		want   string
 	}{
-		{"10.0.0.100:80", 32, "persistent 330"},
-		{"10.0.0.100:80", 20, "persistent 330 mask 255.255.240.0"},
-		{"[fd00::100]:80", 128, "persistent 330"},
-		{"[fd00::100]:80", 64, "persistent 330 mask 64"},
+		{"10.0.0.100:80", 32, 0, "persistent 330"},
+		{"10.0.0.100:80", 32, lvs.EngineSIP, "persistent 330 pe sip"},
+		{"10.0.0.100:80", 20, lvs.EngineSIP, "persistent 330 mask 255.255.240.0 pe sip"},
+		{"10.0.0.100:80", 20, 0, "persistent 330 mask 255.255.240.0"},
+		{"[fd00::100]:80", 128, 0, "persistent 330"},
+		{"[fd00::100]:80", 64, 0, "persistent 330 mask 64"},
 	} {
 		services := []Service{{
 			ID:        lvs.ServiceID{Protocol: lvs.TCP, Address: at(test.vip)},
-			Scheduler: "rr", Persistence: 330 * time.Second, Mask: test.mask,
+			Scheduler: "rr", Persistence: 330 * time.Second, Mask: test.mask, Engine: test.engine,
 			Servers: []Server{{Address: at("10.1.0.11:80"), Mode: lvs.DR, Weight: 1, Persistent: 7, Active: 2}},
 		}}
 		got, err := listed(t, "-Ln", services)
@@ -668,6 +682,24 @@ func TestPersistenceIsListed(t *testing.T) {
 		const row = "  -> 10.1.0.11:80                 1         7           2          0         \n"
 		if err != nil || !strings.HasSuffix(got, row) {
 			t.Errorf("%v:\n%s", err, got)
+		}
+	}
+}
+
+// A template that is found by its Call-ID has an engine and data, as ip_vs_conn_seq_show writes
+// them.
+func TestCallsAreListed(t *testing.T) {
+	c := Connection{
+		Protocol: "udp", State: "NONE", Client: "198.51.100.1:0", VIP: "10.99.0.100:5060",
+		Server: "10.99.1.12:5060", Left: 5 * time.Minute, Call: "9f86d081884c7d65",
+	}
+	const line = "UDP 05:00  NONE        198.51.100.1:0     10.99.0.100:5060   10.99.1.12:5060"
+	for k, want := range map[bool]string{
+		false: line + "\n", true: line + "    sip              9f86d081884c7d65\n",
+	} {
+		var out strings.Builder
+		if WriteConnection(&out, Command{Persistent: k}, c); out.String() != want {
+			t.Errorf("%q; want %q", out.String(), want)
 		}
 	}
 }
@@ -782,8 +814,8 @@ func TestDifference(t *testing.T) {
 func TestWriteConnection(t *testing.T) {
 	var got strings.Builder
 	WriteConnectionTitle(&got, Command{})
-	WriteConnection(&got, Connection{"tcp", "ESTABLISHED", "198.51.100.7:4242", "10.0.0.100:80", "10.1.0.11:80", 897 * time.Second})
-	WriteConnection(&got, Connection{"udp", "UDP", "198.51.100.7:4242", "10.0.0.100:53", "10.1.0.11:53", 6000 * time.Second})
+	WriteConnection(&got, Command{}, Connection{"tcp", "ESTABLISHED", "198.51.100.7:4242", "10.0.0.100:80", "10.1.0.11:80", 897 * time.Second, ""})
+	WriteConnection(&got, Command{}, Connection{"udp", "UDP", "198.51.100.7:4242", "10.0.0.100:53", "10.1.0.11:53", 6000 * time.Second, ""})
 	WriteConnectionTitle(&got, Command{Persistent: true})
 	want := "IPVS connection entries\npro expire state       source             virtual            destination\n" +
 		"TCP 14:57  ESTABLISHED 198.51.100.7:4242  10.0.0.100:80      10.1.0.11:80\n" +
@@ -819,8 +851,8 @@ func TestSCTPStatesOfConnections(t *testing.T) {
 	}
 	for state, name := range want {
 		var got strings.Builder
-		WriteConnection(&got, Connection{"sctp", state.String(), "198.51.100.7:4242",
-			"10.0.0.100:2905", "10.1.0.11:2905", 61 * time.Second})
+		WriteConnection(&got, Command{}, Connection{"sctp", state.String(), "198.51.100.7:4242",
+			"10.0.0.100:2905", "10.1.0.11:2905", 61 * time.Second, ""})
 		line := fmt.Sprintf("SCTP 01:01  %-11s %-18s %-18s %s\n", name,
 			"198.51.100.7:4242", "10.0.0.100:2905", "10.1.0.11:2905")
 		if got.String() != line {

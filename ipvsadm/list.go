@@ -30,6 +30,7 @@ type Service struct {
 	Persistence time.Duration
 	Mask        int
 	OnePacket   bool // one-packet scheduling
+	Engine      lvs.PersistenceEngine
 	Counters
 	Servers []Server
 }
@@ -287,6 +288,7 @@ func (c *Counters) subtract(o Counters) {
 type Connection struct {
 	Protocol, State, Client, VIP, Server string
 	Left                                 time.Duration // until it times out
+	Call                                 string        // stands for a template's Call-ID; "" for none
 }
 
 // WriteTimeouts writes the output of -L --timeout, in seconds.
@@ -300,7 +302,7 @@ func WriteTimeouts(w io.Writer, t config.Timeouts) error {
 }
 
 // WriteConnectionTitle writes the title of -L -c. With --persistent-conn it has columns for the
-// data of persistence engines, which stay empty.
+// data of persistence engines.
 func WriteConnectionTitle(w io.Writer, k Command) {
 	fmt.Fprintf(w, "IPVS connection entries\npro expire %-11s %-18s %-18s ",
 		"state", "source", "virtual")
@@ -331,10 +333,16 @@ func kernelState(name string) string {
 	return strings.TrimPrefix(name, "SCTP_")
 }
 
-// WriteConnection writes one line of -L -c.
-func WriteConnection(w io.Writer, c Connection) {
+// WriteConnection writes one line of -L -c. With --persistent-conn a template's line has the engine
+// by which it is found, and what stands for the Call-ID.
+func WriteConnection(w io.Writer, k Command, c Connection) {
 	seconds := int(c.Left.Seconds())
 	expire := fmt.Sprintf("%02d:%02d", seconds/60, seconds%60)
-	fmt.Fprintf(w, "%-3s %-6s %-11s %-18s %-18s %s\n", strings.ToUpper(c.Protocol), expire,
-		kernelState(c.State), c.Client, c.VIP, c.Server)
+	fmt.Fprintf(w, "%-3s %-6s %-11s %-18s %-18s ", strings.ToUpper(c.Protocol), expire,
+		kernelState(c.State), c.Client, c.VIP)
+	if k.Persistent && c.Call != "" {
+		fmt.Fprintf(w, "%-18s %-16s %s\n", c.Server, lvs.EngineSIP, c.Call)
+		return
+	}
+	fmt.Fprintln(w, c.Server)
 }

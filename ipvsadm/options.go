@@ -50,9 +50,8 @@ var long = map[string]string{
 
 // Why Fulcrum does not support options.
 const (
-	noEngines = "there are no persistence engines yet"
-	noDaemon  = "there is no synchronisation of sessions yet"
-	noGUE     = "there are no GUE and GRE tunnels yet: use --tun-type ipip"
+	noDaemon = "there is no synchronisation of sessions yet"
+	noGUE    = "there are no GUE and GRE tunnels yet: use --tun-type ipip"
 )
 
 // options maps letters, and long names without a letter, to options. init adds the options of
@@ -69,6 +68,7 @@ var options = map[string]option{
 	"p":             {may: true, gives: persistence, set: persistenceTimeout},
 	"M":             {takes: true, gives: netmask, set: persistenceMask},
 	"o":             {gives: onePacket, set: flag(func(c *Command) *bool { return &c.OnePacket })},
+	"pe":            {takes: true, gives: engine, set: persistenceEngine},
 	"r":             {takes: true, gives: server},
 	"local-address": {takes: true, gives: local, set: localAddresses},
 	"tun-type":      {takes: true, gives: tunnel, set: tunnelType},
@@ -90,7 +90,6 @@ var options = map[string]option{
 	"tun-info":        {gives: tunnels, set: flag(func(c *Command) *bool { return &c.Tunnels })},
 	"X":               {gives: exact, set: flag(func(c *Command) *bool { return &c.Exact })},
 
-	"pe":           {absent: noEngines},
 	"daemon":       {absent: noDaemon},
 	"start-daemon": {absent: noDaemon}, "stop-daemon": {absent: noDaemon},
 	"tun-port": {absent: noGUE}, "tun-nocsum": {absent: noGUE},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fulcrum/config"
+	"fulcrum/lvs"
 )
 
 // defaultPersistence is the timeout of -p without one, in seconds (IPVS_SVC_PERSISTENT_TIMEOUT).
@@ -21,6 +22,13 @@ func persistenceTimeout(c *Command, v string) error {
 		return usage("invalid persistence timeout %q: write seconds from 1 to %d", v, mostTimeout)
 	}
 	c.Persistence = n
+	return nil
+}
+
+func persistenceEngine(c *Command, v string) (err error) {
+	if c.Engine, err = config.ParsePersistenceEngine(v); err != nil || v == "" {
+		return usage("unknown persistence engine %q: the one that there is is %s", v, lvs.EngineSIP)
+	}
 	return nil
 }
 
@@ -59,6 +67,7 @@ func dotted(bits int) string {
 // toPersistence makes a service persistent for as long as the command says.
 func (k *Command) toPersistence(s *config.Service) (err error) {
 	s.Persistence = time.Duration(k.Persistence) * time.Second
+	s.PersistenceEngine = k.Engine
 	s.PersistenceMask, err = k.maskBits()
 	return err
 }
@@ -86,6 +95,9 @@ func persistenceRule(s *config.Service) string {
 	if mask := maskOf(s.Address, s.PersistenceMask); mask != "" {
 		text += " -M " + mask
 	}
+	if s.PersistenceEngine != lvs.NoEngine {
+		text += " --pe " + s.PersistenceEngine.String()
+	}
 	return text
 }
 
@@ -97,6 +109,9 @@ func (s *Service) persistenceFlag() string {
 	text := fmt.Sprintf(" persistent %d", seconds(s.Persistence))
 	if mask := maskOf(s.ID.Address, s.Mask); mask != "" {
 		text += " mask " + mask
+	}
+	if s.Engine != lvs.NoEngine {
+		text += " pe " + s.Engine.String()
 	}
 	return text
 }

@@ -7,7 +7,6 @@ const (
 	unchecked = "checks of real servers are not supported yet"
 	noHashed  = "has no effect in IPVS either"
 	noQuorum  = "quorums are not supported yet"
-	noEngines = "persistence engines are not supported yet"
 	noMarks   = "firewall marks are not supported: add a service for each address and port"
 	everyPort = "listens on all ports, which is not supported: add a service for each port"
 	noSNAT    = "DPVS's SNAT and its services by match are not supported"
@@ -21,8 +20,7 @@ const (
 // absent maps keys of virtual and real servers to the reason why they are not carried over. The
 // notes quote each one in full, since its value matters.
 var absent = map[string]string{
-	"persistence_engine": noEngines,
-	"hashed":             noHashed,
+	"hashed": noHashed,
 	"establish_timeout": "timeouts hold for all services: " +
 		"set established in [session.timeouts]",
 	"hash_target": "consistent hashing is not supported yet",

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"fulcrum/config"
+	"fulcrum/lvs"
 )
 
 const (
@@ -28,6 +29,26 @@ func (i *importer) takePersistence(s *service, e *entry) {
 		i.Leave(e.place, e.String(), "persistence is at most 168h, which is used")
 	}
 	s.Persistence = time.Duration(seconds) * time.Second
+}
+
+// takeEngine sets the persistence engine of a virtual server, which may stand in front of what it
+// needs.
+func (i *importer) takeEngine(s *service) {
+	if s.engine == nil {
+		return
+	}
+	e := s.engine
+	of, known := lvs.ParsePersistenceEngine(e.value())
+	switch {
+	case !known:
+		i.Leave(e.place, e.String(), "the persistence engine that there is is "+lvs.EngineSIP.String())
+	case s.Persistence == 0:
+		i.Leave(e.place, e.String(), "has no effect without persistence_timeout")
+	case s.Protocol != of.Protocol():
+		i.Leave(e.place, e.String(), "is for protocol UDP only")
+	default:
+		s.PersistenceEngine = of
+	}
 }
 
 // mask returns the persistence mask of a virtual server for one address: of IPv4 a netmask, of IPv6

@@ -32,3 +32,25 @@ func TestPersistence(t *testing.T) {
 		}
 	}
 }
+
+// TestPersistenceEngine: the key may stand anywhere in its block.
+func TestPersistenceEngine(t *testing.T) {
+	const note = "not carried over: f:2: persistence_engine "
+	for _, test := range []struct{ keys, want string }{
+		{"persistence_engine sip\nprotocol UDP\npersistence_timeout 60", `persistence_engine = "sip"`},
+		{"persistence_engine sip\nprotocol UDP", note + "sip: has no effect without"},
+		{"persistence_engine sip\nprotocol TCP\npersistence_timeout 60", note + "sip: is for protocol UDP"},
+		{"persistence_engine quic\nprotocol UDP\npersistence_timeout", note + "quic: the persistence engine"},
+	} {
+		i, err := load(memory{"f": "virtual_server 10.0.0.1 5060 {\n" + test.keys + "\n}\n"}, "f", "")
+		if err != nil {
+			t.Errorf("%s: %v", test.keys, err)
+			continue
+		}
+		got := strings.Join(strings.Fields(i.TOML()), " ")
+		if !strings.Contains(got, test.want) ||
+			strings.Contains(got, "persistence_engine =") != strings.Contains(test.want, "=") {
+			t.Errorf("%s: got\n%s", test.keys, i.TOML())
+		}
+	}
+}

@@ -99,6 +99,7 @@ type service struct {
 	// granularity is persistence_granularity; nil without one.
 	granularity *entry
 	ops         *entry  // one-packet scheduling; nil without it
+	engine      *entry  // persistence_engine; nil without one
 	locals      *locals // valid for modes with local addresses
 }
 
@@ -124,6 +125,7 @@ func (i *importer) takeService(e *entry) {
 			"for TCP, add protocol TCP and import again")
 	}
 	i.takeFlags(s)
+	i.takeEngine(s)
 	s.shareWeight()
 	if !i.chooseMode(s) || !i.takeLocals(s) {
 		return
@@ -211,6 +213,8 @@ func (i *importer) takeKey(s *service, e *entry) {
 		s.flags = append(s.flags, e)
 	case "persistence_timeout":
 		i.takePersistence(s, e)
+	case "persistence_engine":
+		s.engine = e
 	case "persistence_granularity":
 		s.granularity = e
 	case "ops":

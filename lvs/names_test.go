@@ -38,6 +38,26 @@ func TestProtocols(t *testing.T) {
 	}
 }
 
+func TestPersistenceEngines(t *testing.T) {
+	if got := PersistenceEngines(); !slices.Equal(got, []PersistenceEngine{EngineSIP}) {
+		t.Errorf("engines %v", got)
+	}
+	if EngineSIP.String() != "sip" || EngineSIP.Protocol() != UDP {
+		t.Errorf("%q reads protocol %s", EngineSIP, EngineSIP.Protocol())
+	}
+	if NoEngine.String() != "" || NoEngine.Protocol() != 0 {
+		t.Errorf("no engine is %q and reads protocol %s", NoEngine, NoEngine.Protocol())
+	}
+	if e, ok := ParsePersistenceEngine("sip"); !ok || e != EngineSIP {
+		t.Errorf("sip is %v, %v", e, ok)
+	}
+	for _, name := range []string{"", "SIP", "quic"} {
+		if e, ok := ParsePersistenceEngine(name); ok || e != NoEngine {
+			t.Errorf("%q is the engine %v, %v", name, e, ok)
+		}
+	}
+}
+
 func TestSchedulers(t *testing.T) {
 	type properties struct {
 		name            string

@@ -20,6 +20,10 @@ func (u UDP) Length() uint16 { return binary.BigEndian.Uint16(u[4:6]) }
 // Checksum returns the checksum field; 0 means that the sender computed none.
 func (u UDP) Checksum() uint16 { return binary.BigEndian.Uint16(u[6:8]) }
 
+// Data returns the bytes behind the header, as far as Length says or, of a first fragment, as far
+// as the packet has them.
+func (u UDP) Data() []byte { return u[UDPLen:max(UDPLen, min(int(u.Length()), len(u)))] }
+
 // SetSrcPort writes the source port. It leaves the checksum alone.
 func (u UDP) SetSrcPort(v uint16) { binary.BigEndian.PutUint16(u[0:2], v) }
 

@@ -1,5 +1,7 @@
 // Package persist remembers which real server the clients of a persistent service go to. One
-// template, as IPVS calls it, holds the choice for all clients of one network.
+// template, as IPVS calls it, holds the choice for all clients of one network, or for one SIP call
+// of theirs. Of a Call-ID only a keyed hash is kept (SipHash-2-4): strangers choose Call-IDs, and
+// can neither make two collide nor have long ones remembered.
 //
 // A Table is the whole director's. Any goroutine may call its methods, but for Sweep, which has one
 // caller at a time. Time comes in as an argument: milliseconds of a clock that workers share,

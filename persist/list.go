@@ -39,7 +39,7 @@ func (t *Table) copyTo(to *Template, s *shard, i, now uint32) bool {
 	}
 	e := &s.records[i]
 	*to = Template{
-		Key: Key{e.network, e.service}, Server: e.server, Left: int32(e.deadline - now),
+		Key: e.key(), Server: e.server, Left: int32(e.deadline - now),
 		Sessions: e.sessions, Confirmed: e.confirmed, Place: t.place(s, i),
 	}
 	return true

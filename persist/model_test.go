@@ -102,8 +102,8 @@ func (m *model) place() bool {
 }
 
 func drawKey(t *rapid.T) Key {
-	return Key{packet.AddrOf4(rapid.Uint32Range(1, 8).Draw(t, "client")),
-		rapid.Uint32Range(1, 2).Draw(t, "service")}
+	return Key{packet.AddrOf4(rapid.Uint32Range(1, 4).Draw(t, "client")),
+		rapid.Uint32Range(1, 2).Draw(t, "service"), rapid.Uint64Range(0, 1).Draw(t, "call")}
 }
 
 func drawServer(t *rapid.T) Server {

@@ -39,12 +39,17 @@ type record struct {
 	deadline     uint32 // ms
 	sessions     uint32 // that live under it
 	older, newer uint32 // in the list of those that are not confirmed; number + 1, 0 is none
+	call         uint64
 	live         bool
 	confirmed    bool
-	_            [14]byte
+	_            [6]byte
 }
 
-func (e *record) is(k *Key) bool { return e.network == k.Network && e.service == k.Service }
+func (e *record) key() Key { return Key{e.network, e.service, e.call} }
+
+func (e *record) is(k *Key) bool {
+	return e.network == k.Network && e.service == k.Service && e.call == k.Call
+}
 
 // add makes a template. It takes the place of one that gives way, if the shard is full.
 func (t *Table) add(s *shard, k *Key, h uint32, to Server, now uint32) (i uint32, ok bool) {
@@ -52,7 +57,7 @@ func (t *Table) add(s *shard, k *Key, h uint32, to Server, now uint32) (i uint32
 		return 0, false
 	}
 	e := &s.records[i]
-	e.network, e.service, e.server = k.Network, k.Service, to
+	e.network, e.service, e.call, e.server = k.Network, k.Service, k.Call, to
 	e.live, e.confirmed, e.sessions = true, false, 0
 	s.enlist(i)
 	s.index.insert(h, i)
@@ -85,7 +90,8 @@ func (t *Table) discard(s *shard, i uint32) {
 	if !e.confirmed {
 		s.delist(i)
 	}
-	_, h := t.shardOf(&Key{e.network, e.service})
+	k := e.key()
+	_, h := t.shardOf(&k)
 	s.index.remove(h, i)
 	s.count.Add(-1)
 	t.counts[e.server.ID].Add(-1)

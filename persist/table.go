@@ -35,6 +35,7 @@ func (c *Config) Validate() error {
 type Key struct {
 	Network packet.Addr // of the clients: their address under the service's mask
 	Service uint32      // its number, which no other service has
+	Call    uint64      // HashCall of the Call-ID; 0 for services that do not go by it
 }
 
 // Server is a real server.
@@ -54,6 +55,7 @@ type Table struct {
 	shards []shard // a power of two
 	bits   uint8   // of the shard's number in a hash and in a place
 	hasher packet.Hasher
+	calls  sipKey
 	max    int
 	counts []atomic.Int32 // templates by real server
 	sweep  position
@@ -65,7 +67,9 @@ func New(cfg Config) (*Table, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	t := &Table{max: cfg.Max, hasher: newHasher(cfg.Seed)}
+	a, b := secret(cfg.Seed)
+	c, d := secret(cfg.Seed)
+	t := &Table{max: cfg.Max, hasher: packet.NewHasher(a, b), calls: sipKey{c, d}}
 	for t.bits < mostShardBits && cfg.Max>>(t.bits+1) >= leastInShard {
 		t.bits++
 	}
@@ -76,17 +80,22 @@ func New(cfg Config) (*Table, error) {
 	return t, nil
 }
 
-func newHasher(seed uint64) packet.Hasher {
+// secret returns a secret of 128 bits.
+func secret(seed uint64) (a, b uint64) {
 	if seed == 0 {
-		return packet.NewHasher(rand.Uint64(), rand.Uint64())
+		return rand.Uint64(), rand.Uint64()
 	}
-	return packet.NewHasher(seed*0x9e3779b97f4a7c15, seed*0xd1342543de82ef95)
+	return seed * 0x9e3779b97f4a7c15, seed * 0xd1342543de82ef95
 }
+
+// HashCall returns what stands for a Call-ID in a Key. Strangers choose Call-IDs: only who knows
+// the table's secret could find two of the same hash.
+func (t *Table) HashCall(id []byte) uint64 { return t.calls.siphash(id) }
 
 // shardOf returns the shard of a key, and the key's hash within it.
 func (t *Table) shardOf(k *Key) (*shard, uint32) {
 	var full packet.Key
-	full.Src, full.Dst.Lo = k.Network, uint64(k.Service)
+	full.Src, full.Dst.Lo, full.Dst.Hi = k.Network, uint64(k.Service), k.Call
 	h := t.hasher.Hash(&full)
 	return &t.shards[h&(1<<t.bits-1)], uint32(h >> 32)
 }

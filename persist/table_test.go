@@ -21,7 +21,7 @@ func newTable(t testing.TB, max int) *Table {
 	return table
 }
 
-func keyOf(client uint32) *Key { return &Key{packet.AddrOf4(client), 1} }
+func keyOf(client uint32) *Key { return &Key{Network: packet.AddrOf4(client), Service: 1} }
 
 func none(Server) bool { return false }
 
@@ -152,6 +152,48 @@ func TestLongSession(t *testing.T) {
 	}
 }
 
+// TestCalls: a client has a template for each call, and each ends for itself.
+func TestCalls(t *testing.T) {
+	table := newTable(t, 100)
+	for call := range uint64(50) {
+		k := Key{Service: 1, Call: call}
+		r, _ := table.Begin(&k, Server{uint32(call % 16), 1}, 1000, uint32(call))
+		table.End(r, true, uint32(call))
+	}
+	for call := range uint64(50) {
+		k := Key{Service: 1, Call: call}
+		got, ok := table.Find(&k, 999+uint32(call))
+		_, late := table.Find(&k, 1000+uint32(call))
+		if !ok || got.ID != uint32(call%16) || late {
+			t.Errorf("call %d: %v, %v; after its end %v", call, got, ok, late)
+		}
+	}
+	table.Sweep(100, 1025, none)
+	if n := table.Stats().Templates; n != 24 {
+		t.Errorf("%d templates; want 24", n)
+	}
+}
+
+// TestCallsAreSecret: without a seed, each table hashes Call-IDs in a way of its own.
+func TestCallsAreSecret(t *testing.T) {
+	seen := map[uint64]bool{}
+	for range 3 {
+		table, err := New(Config{Max: 1, Servers: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer table.Close()
+		a, b := table.HashCall([]byte("a@b")), table.HashCall([]byte("a@c"))
+		seen[a], seen[b] = true, true
+		if a != table.HashCall([]byte("a@b")) {
+			t.Error("a call's hash changes")
+		}
+	}
+	if len(seen) != 6 {
+		t.Errorf("%d hashes; want 6", len(seen))
+	}
+}
+
 // TestTogether has several workers use the table at the same time; go test -race watches.
 func TestTogether(t *testing.T) {
 	table := newTable(t, 3000)
@@ -211,6 +253,7 @@ func TestAllocations(t *testing.T) {
 		table.Find(k, client)
 		r, _ := table.Begin(k, Server{1, 1}, 1000, client)
 		table.End(r, client%2 == 0, client)
+		table.HashCall([]byte("a84b4c76e66710@pc33.atlanta.com"))
 		table.Sweep(1, client, none)
 	}); n != 0 {
 		t.Errorf("%v allocations", n)

@@ -223,3 +223,15 @@ func TestShort(t *testing.T) {
 		}
 	}
 }
+
+// Templates have a line where there are some.
+func TestTemplates(t *testing.T) {
+	m := Model{last: Sample{Report: new(control.Report)}, width: 80}
+	if got := strings.Join(m.head(), "\n"); strings.Contains(got, "templates") {
+		t.Errorf("none:\n%s", got)
+	}
+	m.last.Report.Templates = control.TemplateReport{InUse: 12_000, Limit: 100_000}
+	if got := strings.Join(m.head(), "\n"); !strings.Contains(got, "\ntemplates 12k of 100k\n\n") {
+		t.Errorf("some:\n%s", got)
+	}
+}

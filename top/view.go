@@ -78,6 +78,10 @@ func (m Model) head() []string {
 		"in pps   " + sparkline(m.history, m.width-9),
 		"",
 	}
+	if t := &m.last.Report.Templates; t.InUse > 0 {
+		lines[2] = fmt.Sprintf("templates %s of %s", short(float64(t.InUse)), short(float64(t.Limit)))
+		lines = append(lines, "")
+	}
 	return append(append(lines, m.workerLines()...), "")
 }
 

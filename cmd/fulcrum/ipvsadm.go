@@ -160,11 +160,11 @@ func (d dialect) list(ctx context.Context, k ipvsadm.Command) error {
 		return ipvsadm.WriteTimeouts(w, c.Session.Timeouts)
 	case k.Connections:
 		ipvsadm.WriteConnectionTitle(w, k)
-		if err := d.writeTemplates(w); err != nil {
+		if err := d.writeTemplates(w, k); err != nil {
 			return err
 		}
 		return d.client.Sessions(d.command.Context(), nil, func(s *api.Session) error {
-			ipvsadm.WriteConnection(w, ipvsadm.Connection{
+			ipvsadm.WriteConnection(w, k, ipvsadm.Connection{
 				Protocol: s.Protocol, State: s.State, Client: s.Client, VIP: s.VIP, Server: s.RealServer, Left: time.Duration(s.LeftSeconds * float64(time.Second)),
 			})
 			return nil
@@ -187,16 +187,16 @@ func (d dialect) list(ctx context.Context, k ipvsadm.Command) error {
 var templateStates = map[bool]string{false: "NONE", true: "ASSURED"}
 
 // writeTemplates writes the templates as lines of -L -c: the client is a network, with port 0.
-func (d dialect) writeTemplates(w io.Writer) error {
+func (d dialect) writeTemplates(w io.Writer, k ipvsadm.Command) error {
 	return d.client.Templates(d.command.Context(), nil, func(t *api.Template) error {
 		network, err := netip.ParsePrefix(t.Clients)
 		if err != nil {
 			return fmt.Errorf("read the director's answer: %w", err)
 		}
-		ipvsadm.WriteConnection(w, ipvsadm.Connection{
+		ipvsadm.WriteConnection(w, k, ipvsadm.Connection{
 			Protocol: t.Protocol, State: templateStates[t.Confirmed],
 			Client: netip.AddrPortFrom(network.Addr(), 0).String(), VIP: t.VIP, Server: t.RealServer,
-			Left: time.Duration(t.LeftSeconds * float64(time.Second)),
+			Left: time.Duration(t.LeftSeconds * float64(time.Second)), Call: t.Call,
 		})
 		return nil
 	})
@@ -234,6 +234,7 @@ func serviceOf(
 		Persistence: time.Duration(r.PersistenceSeconds * float64(time.Second)), Mask: r.PersistenceMask,
 		OnePacket: r.OnePacket,
 	}
+	s.Engine, _ = lvs.ParsePersistenceEngine(r.PersistenceEngine)
 	if s.ID, err = idOf(r); err != nil {
 		return s, err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -97,17 +98,17 @@ func listLines[T any](
 
 // tabulateTemplates prints the templates that list adds, below titles.
 func tabulateTemplates(out io.Writer, list func(add func(*api.Template) error) error) error {
-	const row = "%-5s\t%-20s\t%-21s\t%-21s\t%-12s\t%8s\t%9s\t%7s\n"
+	const row = "%-5s\t%-20s\t%-21s\t%-21s\t%-12s\t%-16s\t%8s\t%9s\t%7s\n"
 	t, shown := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0), 0
 	titles := sync.OnceFunc(func() {
-		fmt.Fprintf(t, row, "PROTO", "CLIENTS", "VIP", "REAL SERVER", "SERVICE", "SESSIONS",
+		fmt.Fprintf(t, row, "PROTO", "CLIENTS", "VIP", "REAL SERVER", "SERVICE", "CALL", "SESSIONS",
 			"CONFIRMED", "LEFT")
 	})
 	err := list(func(s *api.Template) error {
 		titles()
 		left := time.Duration(s.LeftSeconds * float64(time.Second)).Truncate(time.Second)
 		fmt.Fprintf(t, row, s.Protocol, s.Clients, s.VIP, s.RealServer, s.Service,
-			strconv.Itoa(s.Sessions), yesNo[s.Confirmed], left)
+			cmp.Or(s.Call, "-"), strconv.Itoa(s.Sessions), yesNo[s.Confirmed], left)
 		if shown++; shown%alignedSessions == 0 {
 			return t.Flush()
 		}
