@@ -89,6 +89,21 @@ func ParsePersistence(text string) (time.Duration, error) {
 	return d, nil
 }
 
+// ParseOwnTimeouts parses the timeouts of a service in the file's notation, by the states' keys. Its
+// error is always of type Problems.
+func ParseOwnTimeouts(texts map[string]string) (OwnTimeouts, error) {
+	doc := &document{name: "request"}
+	raw := make(map[string]any, len(texts))
+	for key, text := range texts {
+		raw[key] = text
+	}
+	own := readOwnTimeouts(newTable(value{doc: doc, key: "service.timeouts", raw: raw}))
+	if len(doc.problems) > 0 {
+		return OwnTimeouts{}, doc.problems
+	}
+	return own, nil
+}
+
 // ParseSchedulerFlags parses the flags of a scheduler in the file's notation, such as "mh-port".
 // Its error is always of type Problems.
 func ParseSchedulerFlags(s lvs.Scheduler, names []string) (lvs.SchedulerFlags, error) {

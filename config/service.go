@@ -57,6 +57,7 @@ func readService(t *table) (Service, [][]netip.Addr) {
 	if v := t.get("announce"); v.given() {
 		s.Announce = AnnounceOf(v.boolean(true))
 	}
+	s.Timeouts = readOwnTimeouts(t.table("timeouts"))
 	s.RealServers = each(t.tables("real_server"), readRealServer)
 	t.refuseUnbuilt()
 	return s, t.get("local_addresses").localEntries()

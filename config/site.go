@@ -242,6 +242,9 @@ func (s *Service) entries() map[string]any {
 	if s.Announce != AsDirector {
 		entries["announce"] = s.Announce == AnnounceOn
 	}
+	if own := s.Timeouts.entries(); len(own) > 0 {
+		entries["timeouts"] = own
+	}
 	var flags, locals, servers []any
 	for _, name := range s.Scheduler.FlagNames(s.SchedulerFlags) {
 		flags = append(flags, name)
@@ -260,6 +263,17 @@ func (s *Service) entries() map[string]any {
 	}
 	if servers != nil {
 		entries["real_server"] = servers
+	}
+	return entries
+}
+
+// entries returns the timeouts in the decoder's form.
+func (t *OwnTimeouts) entries() map[string]any {
+	entries := map[string]any{}
+	for _, state := range lvs.States() {
+		if t[state] != 0 {
+			entries[state.Key()] = t[state].String()
+		}
 	}
 	return entries
 }

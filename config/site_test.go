@@ -78,6 +78,8 @@ func drawService(t *rapid.T, four bool) Service {
 		MaxSessions: rapid.SampledFrom([]int{0, 0, 5}).Draw(t, "max_sessions"),
 		Announce:    Announce(rapid.IntRange(0, 2).Draw(t, "announce")),
 	}
+	s.Timeouts[lvs.StateUDP] = rapid.SampledFrom([]time.Duration{0, 0, time.Second, 200 * time.Hour}).
+		Draw(t, "udp")
 	for range rapid.IntRange(0, 3).Draw(t, "servers") {
 		s.RealServers = append(s.RealServers, drawServer(t, servers))
 	}
@@ -158,6 +160,7 @@ func drawChange(t *rapid.T, c *Config, four bool) (old, next *Service, changed *
 		is.Name = n.Name
 	case 1:
 		is.MSS, is.Echo, is.MaxSessions, is.Announce = n.MSS, n.Echo, n.MaxSessions, n.Announce
+		is.Timeouts = n.Timeouts
 	case 2:
 		is.LocalAddresses = n.LocalAddresses
 	case 3:

@@ -25,6 +25,9 @@ type ServiceSettings struct {
 	MSS            *int      `json:"mss,omitempty" doc:"lower a larger MSS in SYNs to this many bytes; 0 leaves it"`
 	Echo           *bool     `json:"echo,omitempty" doc:"answer echo requests to the VIP"`
 	MaxSessions    *int      `json:"max_sessions,omitempty" minimum:"0" doc:"no more sessions than this; 0 is no limit"`
+	// Timeouts replaces all of the service's own. States that it does not name have those of
+	// session.timeouts.
+	Timeouts *map[string]string `json:"timeouts,omitempty" doc:"by state, where they differ from session.timeouts; replaces all of the service's"`
 	// Persistence and PersistenceMask are how long clients stay with their real servers, and the
 	// prefix length of the networks whose clients stay together.
 	Persistence     *string   `json:"persistence,omitempty" example:"5m" doc:"how long a client stays with its real server after its last new session; 0s is not at all"`
@@ -150,6 +153,11 @@ func (n *ServiceSettings) to(s *config.Service) error {
 	}
 	if n.MaxSessions != nil {
 		s.MaxSessions = *n.MaxSessions
+	}
+	if n.Timeouts != nil {
+		if s.Timeouts, err = config.ParseOwnTimeouts(*n.Timeouts); err != nil {
+			return err
+		}
 	}
 	if n.Persistence != nil {
 		if s.Persistence, err = config.ParsePersistence(*n.Persistence); err != nil {

@@ -68,6 +68,8 @@ mss = 1400
 persistence = "5m"
 persistence_mask = 24
 max_sessions = 1000
+[service.timeouts]
+established = "30s"
 [[service.real_server]]
 address = "10.0.0.11:80"
 weight = 3

@@ -119,7 +119,11 @@ func (p *planner) compareService(old, next *config.Service) {
 
 // effectOnService says what becomes of a service's sessions when one of its settings changes.
 func effectOnService(next *config.Service, d difference) string {
-	if d.key != "mode" {
+	switch d.key {
+	case "mode":
+	case "timeouts":
+		return "end by the new ones"
+	default:
 		return "go on"
 	}
 	effect := fmt.Sprintf("go on by %v; new ones by %v", d.old, d.next)

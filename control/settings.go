@@ -62,6 +62,9 @@ func engineService(d *config.Director, c config.Service) engine.Service {
 		Persistence: c.Persistence, PersistenceMask: c.PersistenceMask,
 		Silent: !d.Announces(&c),
 	}
+	for state, timeout := range c.Timeouts {
+		s.Timeouts.Set(lvs.State(state), timeout)
+	}
 	for _, rs := range c.RealServers {
 		s.RealServers = append(s.RealServers, engine.RealServer{
 			Address:        rs.Address,

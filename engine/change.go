@@ -253,6 +253,7 @@ func (c *change) put(s *Service) {
 	c.touchRetired(was.RealServers)
 	c.touchRetired(s.RealServers)
 	c.setOwner(live, fresh)
+	c.setTimeouts(live)
 	before := live.pool.Load()
 	if fresh {
 		before = nil // of a service that was removed: the kernel's forgets its place

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"fulcrum/conntrack"
 	"fulcrum/lvs"
 	"fulcrum/packet"
 	"fulcrum/sched"
@@ -91,6 +92,7 @@ type liveService struct {
 
 	settings   Service // with the weights in force; Name is empty while it is not configured
 	configured bool
+	timeouts   *conntrack.Timeouts       // of its own; nil if it has none
 	servers    map[netip.AddrPort]uint32 // ids, including those of removed real servers
 	forgotten  Traffic                   // counts of real servers that have no id any more
 	released   uint32                    // number of real servers whose counts are in forgotten

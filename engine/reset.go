@@ -123,7 +123,7 @@ func (n *snapshot) speaksFor(a packet.Addr) bool {
 }
 
 // youth is the time after the start in which sessions may live that another director began. It
-// lasts as long as the timeout of established sessions, for TCP and for SCTP.
+// lasts as long as the longest timeout of established sessions, for TCP and for SCTP.
 type youth struct {
 	began     uint32 // ms
 	tcp, sctp bool   // over
@@ -136,7 +136,8 @@ func (w *Worker) knowsAll(established conntrack.State) bool {
 		over = &w.youth.sctp
 	}
 	// Once over it stays so: the clock comes round after 49 days, and timeouts may be raised.
-	*over = *over || w.now-w.youth.began >= w.snap.settings.Timeouts[established]
+	longest := max(w.snap.settings.Timeouts[established], w.snap.longestOwn[established])
+	*over = *over || w.now-w.youth.began >= longest
 	return *over
 }
 
