@@ -137,8 +137,8 @@ type Session struct {
 // milliseconds, from 1 ms to 7 days.
 type Timeouts [lvs.NumStates]time.Duration
 
-// OwnTimeouts holds the timeouts in which a service differs from Session.Timeouts, indexed by state.
-// Zero is that of Session.Timeouts; the others are as there.
+// OwnTimeouts holds the timeouts in which a service differs from Session.Timeouts, indexed by
+// state. Zero is that of Session.Timeouts; the others are as there.
 type OwnTimeouts [lvs.NumStates]time.Duration
 
 // String lists the timeouts: "established 30s, udp 5s", or "none".
@@ -170,6 +170,7 @@ type Service struct {
 	Echo            bool         // the director answers pings to the VIP; otherwise real servers do
 	MaxSessions     int          // in the whole director; 0: no limit
 	Timeouts        OwnTimeouts  // of its sessions
+	Refuse          lvs.Refusal  // what its clients hear when no real server is available
 	Announce        Announce     // whether the service wants its VIP announced
 	LocalAddresses  []netip.Addr // fullnat only: source addresses in file order, without duplicates
 	RealServers     []RealServer // in file order

@@ -19,6 +19,7 @@ var (
 	modes      = choices{noun: "mode", supported: namesOf(lvs.Modes())}
 	protocols  = choices{noun: "protocol", supported: namesOf(lvs.Protocols())}
 	schedulers = choices{noun: "scheduler", supported: namesOf(lvs.Schedulers())}
+	refuses    = choices{noun: "refusal", supported: namesOf(lvs.Refusals())}
 	idles      = choices{
 		noun: "idle behaviour", supported: []string{string(IdleBusy), string(IdleAdaptive)},
 	}
@@ -76,6 +77,13 @@ func ParseScheduler(name string) (lvs.Scheduler, error) {
 	name = cmp.Or(name, lvs.DefaultScheduler.String())
 	s, _ := lvs.ParseScheduler(name)
 	return s, schedulers.check("service.scheduler", name)
+}
+
+// ParseRefusal parses what a service's clients hear, in the file's notation, such as "reset". Its
+// error is always of type Problems.
+func ParseRefusal(name string) (lvs.Refusal, error) {
+	r, _ := lvs.ParseRefusal(name)
+	return r, refuses.check("service.refuse", name)
 }
 
 // ParsePersistence parses a service's persistence in the file's notation, such as "5m". Its error

@@ -57,6 +57,8 @@ func readService(t *table) (Service, [][]netip.Addr) {
 	if v := t.get("announce"); v.given() {
 		s.Announce = AnnounceOf(v.boolean(true))
 	}
+	refuse := t.get("refuse").choice(lvs.RefuseByICMP.String(), refuses)
+	s.Refuse, _ = lvs.ParseRefusal(refuse)
 	s.Timeouts = readOwnTimeouts(t.table("timeouts"))
 	s.RealServers = each(t.tables("real_server"), readRealServer)
 	t.refuseUnbuilt()

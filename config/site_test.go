@@ -76,6 +76,7 @@ func drawService(t *rapid.T, four bool) Service {
 		PersistenceMask: rapid.SampledFrom([]int{0, 24, 32, 64, 129}).Draw(t, "mask"), Echo: rapid.Bool().Draw(t, "echo"),
 		MSS:         rapid.SampledFrom([]int{0, 0, 0, 1200, 1}).Draw(t, "mss"),
 		MaxSessions: rapid.SampledFrom([]int{0, 0, 5}).Draw(t, "max_sessions"),
+		Refuse:      rapid.SampledFrom(lvs.Refusals()).Draw(t, "refuse"),
 		Announce:    Announce(rapid.IntRange(0, 2).Draw(t, "announce")),
 	}
 	s.Timeouts[lvs.StateUDP] = rapid.SampledFrom([]time.Duration{0, 0, time.Second, 200 * time.Hour}).
@@ -160,7 +161,7 @@ func drawChange(t *rapid.T, c *Config, four bool) (old, next *Service, changed *
 		is.Name = n.Name
 	case 1:
 		is.MSS, is.Echo, is.MaxSessions, is.Announce = n.MSS, n.Echo, n.MaxSessions, n.Announce
-		is.Timeouts = n.Timeouts
+		is.Timeouts, is.Refuse = n.Timeouts, n.Refuse
 	case 2:
 		is.LocalAddresses = n.LocalAddresses
 	case 3:

@@ -68,6 +68,7 @@ mss = 1400
 persistence = "5m"
 persistence_mask = 24
 max_sessions = 1000
+refuse = "drop"
 [service.timeouts]
 established = "30s"
 [[service.real_server]]

@@ -106,6 +106,8 @@ func others(v reflect.Value) []reflect.Value {
 		return valuesOf(lvs.Schedulers()...)
 	case lvs.SchedulerFlags:
 		return valuesOf(of^lvs.SchedFallback, of^lvs.SchedPort)
+	case lvs.Refusal:
+		return valuesOf(lvs.Refusals()...)
 	case lvs.Protocol:
 		return valuesOf(lvs.Protocols()...)
 	case config.Announce:

@@ -41,7 +41,7 @@ func (w *Worker) carryOut(p *ports.Packet, m *meta, a *arrival, d *decision) Ver
 	case Taken:
 		return w.begin(p, m, a, d)
 	case DropNoRealServer, DropFlowTaken, DropNoLocalPort:
-		return w.refuse(p, m, refusal{d.verdict, a.key.Dst, portUnreachable, 0})
+		return w.refuseClient(p, m, a, d)
 	case DropNotOurs:
 		return w.unmatched(p, m)
 	}

@@ -296,7 +296,7 @@ func newServiceEntry(live *liveService) *serviceEntry {
 	s := &live.settings
 	e := &serviceEntry{
 		live: live, name: s.Name, mode: s.Mode, sched: s.Scheduler, echo: s.Echo, most: s.MaxSessions,
-		answers: s.answers(), owner: live.owner, former: live.former, sticky: newSticky(s),
+		refuse: s.Refuse, answers: s.answers(), owner: live.owner, former: live.former, sticky: newSticky(s),
 	}
 	for _, address := range s.LocalAddresses {
 		a := packet.AddrOf(address)

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fulcrum/conntrack"
+	"fulcrum/lvs"
 	"fulcrum/packet"
 	"fulcrum/ports"
 )
@@ -48,13 +49,26 @@ func (a Answer) String() string {
 func (w *Worker) answerTo(a *arrival, d *decision) Answer {
 	switch d.verdict {
 	case DropNoRealServer, DropFlowTaken, DropNoLocalPort:
-		return AnswerNoPort
+		return d.service.answerRefused(a)
 	case DropNoService:
 		return w.answerAt(a, w.snap.settings.ResetUnknown != ResetOff)
 	case DropNoSession:
 		return w.answerAt(a, d.service != nil && w.resets(d.service))
 	}
 	return NoAnswer
+}
+
+// answerRefused is answerTo for a service that has no real server for the packet. Only a SYN is
+// reset: any other segment may belong to a connection that lives, which SloppyTCP takes over.
+func (e *serviceEntry) answerRefused(a *arrival) Answer {
+	opens := a.key.Protocol == packet.ProtocolTCP && a.flags&packet.TCPSyn != 0
+	switch {
+	case e.refuse == lvs.RefuseSilently:
+		return NoAnswer
+	case e.refuse == lvs.RefuseByReset && opens:
+		return AnswerReset
+	}
+	return AnswerNoPort
 }
 
 // answerAt is answerTo for a VIP, if the setting has such packets answered.

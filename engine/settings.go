@@ -73,6 +73,8 @@ type Service struct {
 	// unless it is a port's own address. Packets to it are forwarded all the same.
 	Silent      bool
 	MaxSessions int // in the whole director; 0 is no limit
+	// Refuse is what its clients hear when no real server is available.
+	Refuse lvs.Refusal
 	// Timeouts of its sessions by state, in ms; zero is that of Settings.
 	Timeouts conntrack.Timeouts
 	// Persistence is how long a client's network stays with its real server after its last new
@@ -149,7 +151,8 @@ func (s *Service) sameSettings(o *Service) bool {
 	return s.Name == o.Name && s.Address == o.Address && s.Protocol == o.Protocol &&
 		s.Mode == o.Mode && s.Scheduler == o.Scheduler &&
 		s.SchedulerFlags == o.SchedulerFlags && s.MSS == o.MSS && s.Echo == o.Echo &&
-		s.MaxSessions == o.MaxSessions && s.Timeouts == o.Timeouts && s.Persistence == o.Persistence &&
+		s.MaxSessions == o.MaxSessions && s.Timeouts == o.Timeouts && s.Refuse == o.Refuse &&
+		s.Persistence == o.Persistence &&
 		s.PersistenceMask == o.PersistenceMask && slices.Equal(s.LocalAddresses, o.LocalAddresses)
 }
 

@@ -96,7 +96,8 @@ type serviceEntry struct {
 	local  [2]locals // for real servers of IPv4, and of IPv6
 	most   int       // sessions, max_sessions; 0 is no limit
 	owner  lvs.Owner // which worker owns its clients' flows
-	former bool      // sessions may exist that are owned by the other rule
+	refuse lvs.Refusal
+	former bool // sessions may exist that are owned by the other rule
 	sticky sticky
 }
 

@@ -260,8 +260,8 @@ var verdicts = [NumVerdicts]struct{ name, meaning, remedy string }{
 	},
 	DropNoRealServer: {
 		name: "no_real_server",
-		meaning: "no real server is available (weight 0 or overloaded); answered by ICMP port " +
-			"unreachable",
+		meaning: "no real server is available (weight 0 or overloaded); answered as the " +
+			"service's `refuse` says",
 		remedy: "check the real servers: all are drained or overloaded",
 	},
 	DropRealServerGone: {
@@ -286,13 +286,13 @@ var verdicts = [NumVerdicts]struct{ name, meaning, remedy string }{
 		name: "flow_taken",
 		meaning: "other sessions' answers use the same flow, at up to 8 real servers that " +
 			"were tried: one client uses one port towards several services with the same " +
-			"real servers; answered by ICMP port unreachable",
+			"real servers; answered as the service's `refuse` says",
 		remedy: "give the services different real server ports, or use fullnat",
 	},
 	DropNoLocalPort: {
 		name: "no_local_port",
 		meaning: "no free local address and port was found towards any of up to 8 real " +
-			"servers that were tried; answered by ICMP port unreachable",
+			"servers that were tried; answered as the service's `refuse` says",
 		remedy: "add `local_addresses`: each gives 64,512 sessions for every real server",
 	},
 	DropTTLExceeded: {
