@@ -169,6 +169,7 @@ type Service struct {
 	MSS             int          // TCP: upper limit of the MSS of SYNs, in bytes; 0: none
 	Echo            bool         // the director answers pings to the VIP; otherwise real servers do
 	MaxSessions     int          // in the whole director; 0: no limit
+	MaxRate         int          // new sessions a second, in the whole director; 0: no limit
 	Timeouts        OwnTimeouts  // of its sessions
 	Refuse          lvs.Refusal  // what its clients hear when no real server is available
 	Announce        Announce     // whether the service wants its VIP announced

@@ -237,6 +237,7 @@ func (s *Service) entries() map[string]any {
 		"mode": s.Mode.String(), "scheduler": s.Scheduler.String(),
 		"mss": int64(s.MSS), "echo": s.Echo,
 		"max_sessions": int64(s.MaxSessions), "persistence": s.Persistence.String(),
+		"max_rate":         int64(s.MaxRate),
 		"refuse":           s.Refuse.String(),
 		"persistence_mask": int64(cmp.Or(s.PersistenceMask, WholeMask(s.Address))),
 	}

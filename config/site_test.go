@@ -76,6 +76,7 @@ func drawService(t *rapid.T, four bool) Service {
 		PersistenceMask: rapid.SampledFrom([]int{0, 24, 32, 64, 129}).Draw(t, "mask"), Echo: rapid.Bool().Draw(t, "echo"),
 		MSS:         rapid.SampledFrom([]int{0, 0, 0, 1200, 1}).Draw(t, "mss"),
 		MaxSessions: rapid.SampledFrom([]int{0, 0, 5}).Draw(t, "max_sessions"),
+		MaxRate:     rapid.SampledFrom([]int{0, 0, 5, -1, 1e8}).Draw(t, "max_rate"),
 		Refuse:      rapid.SampledFrom(lvs.Refusals()).Draw(t, "refuse"),
 		Announce:    Announce(rapid.IntRange(0, 2).Draw(t, "announce")),
 	}
@@ -161,7 +162,7 @@ func drawChange(t *rapid.T, c *Config, four bool) (old, next *Service, changed *
 		is.Name = n.Name
 	case 1:
 		is.MSS, is.Echo, is.MaxSessions, is.Announce = n.MSS, n.Echo, n.MaxSessions, n.Announce
-		is.Timeouts, is.Refuse = n.Timeouts, n.Refuse
+		is.Timeouts, is.Refuse, is.MaxRate = n.Timeouts, n.Refuse, n.MaxRate
 	case 2:
 		is.LocalAddresses = n.LocalAddresses
 	case 3:

@@ -25,6 +25,7 @@ type ServiceSettings struct {
 	MSS            *int      `json:"mss,omitempty" doc:"lower a larger MSS in SYNs to this many bytes; 0 leaves it"`
 	Echo           *bool     `json:"echo,omitempty" doc:"answer echo requests to the VIP"`
 	MaxSessions    *int      `json:"max_sessions,omitempty" minimum:"0" doc:"no more sessions than this; 0 is no limit"`
+	MaxRate        *int      `json:"max_rate,omitempty" minimum:"0" doc:"no more new sessions a second than this; 0 is no limit"`
 	Refuse         *string   `json:"refuse,omitempty" enum:"icmp,reset,drop" doc:"what clients hear when no real server is available: ICMP port unreachable, a TCP reset (ICMP for all but TCP), nothing"`
 	// Timeouts replaces all of the service's own. States that it does not name have those of
 	// session.timeouts.
@@ -154,6 +155,9 @@ func (n *ServiceSettings) to(s *config.Service) error {
 	}
 	if n.MaxSessions != nil {
 		s.MaxSessions = *n.MaxSessions
+	}
+	if n.MaxRate != nil {
+		s.MaxRate = *n.MaxRate
 	}
 	if n.Refuse != nil {
 		if s.Refuse, err = config.ParseRefusal(*n.Refuse); err != nil {

@@ -71,7 +71,7 @@ var fates = map[reflect.Type]map[string]fate{
 		"Name": live, "Address": live, "Protocol": live, "Mode": live, "Scheduler": live,
 		"SchedulerFlags": live, "Persistence": live, "PersistenceMask": live,
 		"OnePacket": unbuilt, "MSS": live, "Echo": live, "MaxSessions": live,
-		"Timeouts": live, "Refuse": live,
+		"Timeouts": live, "Refuse": live, "MaxRate": live,
 		"Announce": live, "LocalAddresses": live, "RealServers": parts,
 	},
 	reflect.TypeFor[config.RealServer](): {

@@ -69,6 +69,7 @@ persistence = "5m"
 persistence_mask = 24
 max_sessions = 1000
 refuse = "drop"
+max_rate = 100
 [service.timeouts]
 established = "30s"
 [[service.real_server]]

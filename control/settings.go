@@ -60,7 +60,7 @@ func engineService(d *config.Director, c config.Service) engine.Service {
 		LocalAddresses: c.LocalAddresses, MSS: uint16(c.MSS), Echo: c.Echo,
 		MaxSessions: c.MaxSessions, SchedulerFlags: c.SchedulerFlags,
 		Persistence: c.Persistence, PersistenceMask: c.PersistenceMask,
-		Silent: !d.Announces(&c), Refuse: c.Refuse,
+		Silent: !d.Announces(&c), Refuse: c.Refuse, MaxRate: c.MaxRate,
 	}
 	for state, timeout := range c.Timeouts {
 		s.Timeouts.Set(lvs.State(state), timeout)

@@ -64,6 +64,9 @@ func (w *Worker) begin(p *ports.Packet, m *meta, a *arrival, d *decision) Verdic
 		return w.impassable(&g, mtu)
 	}
 	hashes := conntrack.Hashes{In: a.hash, Out: d.outHash}
+	if s := d.service; s.step != 0 && !s.live.gate.take(s.step, w.now) {
+		return DropServiceRate
+	}
 	if !w.makeWay(a, d) {
 		return DropServiceFull
 	}

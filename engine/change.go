@@ -298,6 +298,9 @@ func newServiceEntry(live *liveService) *serviceEntry {
 		live: live, name: s.Name, mode: s.Mode, sched: s.Scheduler, echo: s.Echo, most: s.MaxSessions,
 		refuse: s.Refuse, answers: s.answers(), owner: live.owner, former: live.former, sticky: newSticky(s),
 	}
+	if s.MaxRate != 0 {
+		e.step = stepOf(s.MaxRate)
+	}
 	for _, address := range s.LocalAddresses {
 		a := packet.AddrOf(address)
 		number, _ := live.numbers.of.get(addressKey(a))

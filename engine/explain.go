@@ -219,6 +219,8 @@ func (w *Worker) explainDecision(q *Question, x *Explanation, a *arrival) {
 	_, _, routed := w.snap.routes.next(d.server.address)
 	switch {
 	case x.Verdict != Taken:
+	case routed && d.service.step != 0 && !d.service.live.gate.has(d.service.step, w.now):
+		x.Verdict = DropServiceRate
 	case routed && !x.Replaces && w.refusesMore(a, &d):
 		x.Verdict = DropServiceFull
 	case routed && !x.Replaces && d.holder == 0 && w.sessions.Full(!a.key.Src.Is4(), w.now):

@@ -101,7 +101,10 @@ type liveService struct {
 	former    bool          // sessions may exist that are owned by the other rule
 	formerAt  uint64        // the first revision by the rule
 	numbers   *localNumbers // of its local addresses; nil if it never had any
-	retiredAt uint64        // the first revision without the local addresses that were retired last
+	_         [64]byte
+	gate      gate // of its new sessions; written by workers, so that it has a cache line to itself
+	_         [56]byte
+	retiredAt uint64 // the first revision without the local addresses that were retired last
 }
 
 // announces reports whether the service wants its VIP announced.

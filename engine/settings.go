@@ -73,6 +73,7 @@ type Service struct {
 	// unless it is a port's own address. Packets to it are forwarded all the same.
 	Silent      bool
 	MaxSessions int // in the whole director; 0 is no limit
+	MaxRate     int // new sessions a second, in the whole director; 0 is no limit
 	// Refuse is what its clients hear when no real server is available.
 	Refuse lvs.Refusal
 	// Timeouts of its sessions by state, in ms; zero is that of Settings.
@@ -148,7 +149,7 @@ func (s *Service) equal(o *Service) bool {
 
 // sameSettings is equal without the real servers, and without Silent, which concerns only the VIP.
 func (s *Service) sameSettings(o *Service) bool {
-	return s.Name == o.Name && s.Address == o.Address && s.Protocol == o.Protocol &&
+	return s.Name == o.Name && s.MaxRate == o.MaxRate && s.Address == o.Address && s.Protocol == o.Protocol &&
 		s.Mode == o.Mode && s.Scheduler == o.Scheduler &&
 		s.SchedulerFlags == o.SchedulerFlags && s.MSS == o.MSS && s.Echo == o.Echo &&
 		s.MaxSessions == o.MaxSessions && s.Timeouts == o.Timeouts && s.Refuse == o.Refuse &&

@@ -95,6 +95,7 @@ type serviceEntry struct {
 	answers
 	local  [2]locals // for real servers of IPv4, and of IPv6
 	most   int       // sessions, max_sessions; 0 is no limit
+	step   uint64    // the time in which its bucket gets a token, see stepOf; 0 is no max_rate
 	owner  lvs.Owner // which worker owns its clients' flows
 	refuse lvs.Refusal
 	former bool // sessions may exist that are owned by the other rule

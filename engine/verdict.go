@@ -49,6 +49,7 @@ const (
 	DropNotOurs            // the address is not the director's
 	DropNoRealServer       // none is available
 	DropRealServerGone     // the session's real server was removed
+	DropServiceRate        // the service has had its new sessions of this second
 	DropServiceFull        // the service is at its limit, and no session of it can give way
 	DropSessionsFull       // no session can give way
 	DropFlowTaken          // other sessions use it at every server tried
@@ -269,6 +270,11 @@ var verdicts = [NumVerdicts]struct{ name, meaning, remedy string }{
 		meaning: "the session's real server was removed",
 		remedy: "nothing: their clients used a removed real server; `expire_nodest` has " +
 			"their packets scheduled anew, draining first avoids it",
+	},
+	DropServiceRate: {
+		name:    "service_rate",
+		meaning: "would begin a session beyond the service's `max_rate`",
+		remedy:  "nothing if it is an attack; otherwise raise the service's `max_rate`",
 	},
 	DropServiceFull: {
 		name: "service_full",
