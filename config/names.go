@@ -97,8 +97,8 @@ func ParsePersistence(text string) (time.Duration, error) {
 	return d, nil
 }
 
-// ParseOwnTimeouts parses the timeouts of a service in the file's notation, by the states' keys. Its
-// error is always of type Problems.
+// ParseOwnTimeouts parses the timeouts of a service in the file's notation, by the states' keys.
+// Its error is always of type Problems.
 func ParseOwnTimeouts(texts map[string]string) (OwnTimeouts, error) {
 	doc := &document{name: "request"}
 	raw := make(map[string]any, len(texts))

@@ -73,8 +73,8 @@ func TestTimeoutsOfARemovedService(t *testing.T) {
 	b.sessions(0)
 }
 
-// TestYouthLastsAsLongAsOwnTimeouts: no packet is reset that may belong to a session of the director
-// before, although only one service lets sessions live so long.
+// TestYouthLastsAsLongAsOwnTimeouts: no packet is reset that may belong to a session of the
+// director before, although only one service lets sessions live so long.
 func TestYouthLastsAsLongAsOwnTimeouts(t *testing.T) {
 	s := oneArm
 	v := s.web(modes.NAT, 1)
