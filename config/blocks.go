@@ -34,7 +34,7 @@ type setting struct {
 
 // byDefault holds what the readers make of tables without keys.
 var byDefault = struct {
-	director, control, metrics, dpdk, port, timeouts, service, server []setting
+	director, control, metrics, dpdk, port, timeouts, own, service, server []setting
 }{
 	director: directorSettings(readDirector(noTable(), cpuSets{})),
 	control:  controlSettings(readControl(noTable())),
@@ -42,6 +42,7 @@ var byDefault = struct {
 	dpdk:     dpdkSettings(readDPDK(noTable())),
 	port:     portSettings(readPort(noTable())),
 	timeouts: timeoutSettings(readTimeouts(noTable())),
+	own:      ownTimeoutSettings(OwnTimeouts{}),
 	service:  serviceSettings(firstOf(readService(noTable()))),
 	server:   serverSettings(readRealServer(noTable())),
 }
@@ -185,11 +186,26 @@ func timeoutSettings(t Timeouts) []setting {
 	return settings
 }
 
+func ownTimeoutSettings(t OwnTimeouts) []setting {
+	var settings []setting
+	for _, state := range lvs.States() {
+		value := ""
+		if t[state] != 0 {
+			value = quote(short(t[state]))
+		}
+		settings = append(settings, setting{state.Key(), value, false})
+	}
+	return settings
+}
+
 func serviceBlock(s *Service) block {
 	return block{
 		id:       s.ID().String(),
 		settings: besides(byDefault.service, serviceSettings(*s)),
-		groups:   []group{array("service.real_server", s.RealServers, serverBlock)},
+		groups: []group{
+			single("service.timeouts", besides(byDefault.own, ownTimeoutSettings(s.Timeouts))),
+			array("service.real_server", s.RealServers, serverBlock),
+		},
 	}
 }
 
@@ -211,6 +227,8 @@ func serviceSettings(s Service) []setting {
 		{"mss", strconv.Itoa(s.MSS), false},
 		{"echo", strconv.FormatBool(s.Echo), false},
 		{"max_sessions", strconv.Itoa(s.MaxSessions), false},
+		{"max_rate", strconv.Itoa(s.MaxRate), false},
+		{"refuse", quote(s.Refuse.String()), false},
 		{"announce", announceValue(s.Announce), false},
 		{"local_addresses", ranges(s.LocalAddresses), false},
 	}

@@ -193,6 +193,9 @@ func (c *checker) checkEngine(i int) {
 	of := s.PersistenceEngine
 	switch {
 	case of == lvs.NoEngine:
+	case s.Mark != 0:
+		v.reportf("leave the key out, or use address and protocol "+of.Protocol().String(),
+			"%s is read in protocol %s only, and the service has a mark", of, of.Protocol())
 	case s.Protocol != of.Protocol() && s.Protocol != 0:
 		v.reportf("leave the key out, or use protocol "+of.Protocol().String(),
 			"%s is read in protocol %s only, and the service has %s", of, of.Protocol(), s.Protocol)

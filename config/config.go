@@ -1,11 +1,13 @@
 package config
 
 import (
+	"cmp"
 	"io/fs"
 	"log/slog"
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"fulcrum/lvs"
@@ -136,6 +138,21 @@ type Session struct {
 // milliseconds, from 1 ms to 7 days.
 type Timeouts [lvs.NumStates]time.Duration
 
+// OwnTimeouts holds the timeouts in which a service differs from Session.Timeouts, indexed by
+// state. Zero is that of Session.Timeouts; the others are as there.
+type OwnTimeouts [lvs.NumStates]time.Duration
+
+// String lists the timeouts: "established 30s, udp 5s", or "none".
+func (t OwnTimeouts) String() string {
+	var all []string
+	for _, state := range lvs.States() {
+		if t[state] != 0 {
+			all = append(all, state.Key()+" "+short(t[state]))
+		}
+	}
+	return cmp.Or(strings.Join(all, ", "), "none")
+}
+
 // Service is one virtual service. Its ID is unique in a Config, and so is its name.
 type Service struct {
 	Name string // 1 to 63 letters, digits and . _ -
@@ -159,6 +176,9 @@ type Service struct {
 	MSS               int          // TCP: upper limit of the MSS of SYNs, in bytes; 0: none
 	Echo              bool         // the director answers pings to the VIP; otherwise real servers do
 	MaxSessions       int          // in the whole director; 0: no limit
+	MaxRate           int          // new sessions a second, in the whole director; 0: no limit
+	Timeouts          OwnTimeouts  // of its sessions
+	Refuse            lvs.Refusal  // what its clients hear when no real server is available
 	Announce          Announce     // whether the service wants its VIP announced
 	LocalAddresses    []netip.Addr // fullnat only: source addresses in file order, without duplicates
 	RealServers       []RealServer // in file order

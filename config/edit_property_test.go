@@ -66,7 +66,12 @@ func (c *changes) director(t *rapid.T) {
 func (c *changes) service(t *rapid.T, s *Service) {
 	s.Scheduler = rapid.SampledFrom(lvs.Schedulers()).Draw(t, "scheduler")
 	s.Announce = Announce(rapid.IntRange(0, 2).Draw(t, "announce"))
+	s.MaxRate = rapid.IntRange(0, 2).Draw(t, "rate")
+	s.Refuse = rapid.SampledFrom(lvs.Refusals()).Draw(t, "refuse")
 	s.MaxSessions = rapid.IntRange(0, 2).Draw(t, "sessions")
+	if udp := rapid.IntRange(0, 2).Draw(t, "own udp"); udp > 0 { // none goes: nor do its comments
+		s.Timeouts[lvs.StateUDP] = time.Duration(udp) * time.Second
+	}
 	if s.Mode == lvs.FullNAT {
 		s.LocalAddresses = nil
 		first := netip.MustParseAddr("10.1.0.150")

@@ -21,6 +21,7 @@ var (
 	schedulers = choices{noun: "scheduler", supported: namesOf(lvs.Schedulers())}
 	families   = choices{noun: "IP version", supported: []string{"ipv4", "ipv6"}}
 	engines    = choices{noun: "persistence engine", supported: namesOf(lvs.PersistenceEngines())}
+	refuses    = choices{noun: "refusal", supported: namesOf(lvs.Refusals())}
 	idles      = choices{
 		noun: "idle behaviour", supported: []string{string(IdleBusy), string(IdleAdaptive)},
 	}
@@ -80,6 +81,13 @@ func ParseScheduler(name string) (lvs.Scheduler, error) {
 	return s, schedulers.check("service.scheduler", name)
 }
 
+// ParseRefusal parses what a service's clients hear, in the file's notation, such as "reset". Its
+// error is always of type Problems.
+func ParseRefusal(name string) (lvs.Refusal, error) {
+	r, _ := lvs.ParseRefusal(name)
+	return r, refuses.check("service.refuse", name)
+}
+
 // ParsePersistence parses a service's persistence in the file's notation, such as "5m". Its error
 // is always of type Problems.
 func ParsePersistence(text string) (time.Duration, error) {
@@ -109,6 +117,21 @@ func (v value) persistenceEngine() lvs.PersistenceEngine {
 	}
 	e, _ := lvs.ParsePersistenceEngine(v.choice("", engines))
 	return e
+}
+
+// ParseOwnTimeouts parses the timeouts of a service in the file's notation, by the states' keys.
+// Its error is always of type Problems.
+func ParseOwnTimeouts(texts map[string]string) (OwnTimeouts, error) {
+	doc := &document{name: "request"}
+	raw := make(map[string]any, len(texts))
+	for key, text := range texts {
+		raw[key] = text
+	}
+	own := readOwnTimeouts(newTable(value{doc: doc, key: "service.timeouts", raw: raw}))
+	if len(doc.problems) > 0 {
+		return OwnTimeouts{}, doc.problems
+	}
+	return own, nil
 }
 
 // ParseSchedulerFlags parses the flags of a scheduler in the file's notation, such as "mh-port".

@@ -22,6 +22,7 @@ const (
 	defaultWeight = 1
 	mostWeight    = 65535
 	mostThreshold = math.MaxInt32
+	mostRate      = 10_000_000 // sessions a second
 
 	leastMSS = 536               // of a host that sends no MSS option (RFC 9293, 3.7.1)
 	mostMSS  = mostMTU - 20 - 20 // without the headers of IPv4 and TCP
@@ -57,9 +58,13 @@ func readService(t *table) (Service, [][]netip.Addr) {
 	s.MSS = t.get("mss").segmentSize()
 	s.Echo = t.get("echo").boolean(true)
 	s.MaxSessions = t.get("max_sessions").integer(0, 0, mostThreshold)
+	s.MaxRate = t.get("max_rate").integer(0, 0, mostRate)
 	if v := t.get("announce"); v.given() {
 		s.Announce = AnnounceOf(v.boolean(true))
 	}
+	refuse := t.get("refuse").choice(lvs.RefuseByICMP.String(), refuses)
+	s.Refuse, _ = lvs.ParseRefusal(refuse)
+	s.Timeouts = readOwnTimeouts(t.table("timeouts"))
 	s.RealServers = each(t.tables("real_server"), readRealServer)
 	return s, t.get("local_addresses").localEntries()
 }

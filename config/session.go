@@ -55,3 +55,12 @@ func readTimeouts(t *table) Timeouts {
 	}
 	return all
 }
+
+// readOwnTimeouts reads the timeouts of a service.
+func readOwnTimeouts(t *table) (own OwnTimeouts) {
+	defer t.done()
+	for _, state := range lvs.States() {
+		own[state] = t.get(state.Key()).duration(0, leastTimeout, mostTimeout)
+	}
+	return own
+}

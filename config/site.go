@@ -284,7 +284,8 @@ func (s *Service) entries() map[string]any {
 		"name": s.Name,
 		"mode": s.Mode.String(), "scheduler": s.Scheduler.String(),
 		"mss": int64(s.MSS), "echo": s.Echo,
-		"max_sessions": int64(s.MaxSessions), "one_packet": s.OnePacket, "persistence": s.Persistence.String(),
+		"max_sessions": int64(s.MaxSessions), "one_packet": s.OnePacket,
+		"persistence": s.Persistence.String(), "max_rate": int64(s.MaxRate), "refuse": s.Refuse.String(),
 		"persistence_mask": int64(cmp.Or(s.PersistenceMask, WholeMask(s.Address))),
 	}
 	s.claimEntries(entries)
@@ -293,6 +294,9 @@ func (s *Service) entries() map[string]any {
 	}
 	if s.Announce != AsDirector {
 		entries["announce"] = s.Announce == AnnounceOn
+	}
+	if own := s.Timeouts.entries(); len(own) > 0 {
+		entries["timeouts"] = own
 	}
 	var flags, locals, servers []any
 	for _, name := range s.Scheduler.FlagNames(s.SchedulerFlags) {
@@ -332,6 +336,17 @@ func (s *Service) claimEntries(entries map[string]any) {
 		all = append(all, m.Destination())
 	}
 	entries["addresses"] = all
+}
+
+// entries returns the timeouts in the decoder's form.
+func (t *OwnTimeouts) entries() map[string]any {
+	entries := map[string]any{}
+	for _, state := range lvs.States() {
+		if t[state] != 0 {
+			entries[state.Key()] = t[state].String()
+		}
+	}
+	return entries
 }
 
 // entries returns the real server in the decoder's form.

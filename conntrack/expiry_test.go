@@ -228,3 +228,78 @@ func TestNoStarvation(t *testing.T) {
 	}
 	t.Error("the last slot's session never ends")
 }
+
+// ownOf returns timeouts of its own for a session whose real server has an odd id.
+func ownOf(own *Timeouts) func(*Session) *Timeouts {
+	return func(s *Session) *Timeouts {
+		if s.Server%2 == 0 {
+			return nil
+		}
+		return own
+	}
+}
+
+// TestOwnTimeouts: a session ends by its own timeout, be it shorter or longer than the table's, and
+// by the table's in states without its own.
+func TestOwnTimeouts(t *testing.T) {
+	for _, now := range clocks {
+		for _, tt := range []struct {
+			state State
+			own   int // ms
+		}{{Close, 3000}, {Close, 30_000}, {None, 5000}, {None, 500}} {
+			var own Timeouts
+			own[tt.state] = uint32(tt.own)
+			table := newTable(t, Config{Max: 10, Own: ownOf(&own)})
+			table.OwnTimeoutsChanged()
+			slots := map[uint32]int{}
+			for i := range 2 {
+				slot := mustInsert(t, table, i, now)
+				table.At(slot).Server = uint32(i)
+				table.SetState(slot, tt.state, now)
+				slots[slot] = []int{int(DefaultTimeouts()[tt.state]), tt.own}[i]
+			}
+			other := mustInsert(t, table, 2, now)
+			table.At(other).Server = 1
+			table.SetState(other, SynRecv, now)
+			slots[other] = 60_000
+			for begin := now; now-begin < 65_000; {
+				run(table, &now, 1)
+				for slot, timeout := range slots {
+					after, live := int(now-begin), table.At(slot).Live()
+					if live && after > timeout+lateness || !live && after < timeout {
+						t.Fatalf("%v, own %d: slot %d live %t after %d ms", tt.state, tt.own, slot, live, after)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestOtherOwnTimeouts: existing sessions end by new timeouts of their own at once, and by the
+// table's when they have none any more.
+func TestOtherOwnTimeouts(t *testing.T) {
+	now := uint32(0)
+	own := Timeouts{}
+	table := newTable(t, Config{Max: 100, Own: ownOf(&own)})
+	for i := range 60 {
+		slot := mustInsert(t, table, i, now)
+		table.At(slot).Server = uint32(i)
+		table.SetState(slot, Established, now)
+	}
+	run(table, &now, 50_000) // all have their ticks now, at 900 s
+	own[Established] = 100_000
+	table.OwnTimeoutsChanged()
+	run(table, &now, 10_000)
+	own[Established] = 0
+	table.OwnTimeoutsChanged()
+	run(table, &now, 100_000)
+	if n := table.Len(); n != 60 {
+		t.Errorf("%d sessions of 60 without own timeouts any more", n)
+	}
+	own[Established] = 100_000
+	table.OwnTimeoutsChanged()
+	run(table, &now, lateness)
+	if n := table.Len(); n != 30 {
+		t.Errorf("%d sessions are left, want the 30 without own timeouts", n)
+	}
+}

@@ -62,6 +62,14 @@ func (t *Timeouts) Set(s State, d time.Duration) {
 	t[s] = uint32(min(d, MaxTimeout).Milliseconds())
 }
 
+// Of returns the timeout of a state, in ms: own's, unless own is nil or zero there.
+func (t *Timeouts) Of(s State, own *Timeouts) uint32 {
+	if own != nil && own[s] != 0 {
+		return own[s]
+	}
+	return t[s]
+}
+
 // Event is the meaning of a TCP segment or SCTP packet to the state table.
 type Event uint8
 

@@ -22,6 +22,9 @@ type Config struct {
 	// Service returns a number for the service of a session. Sessions of the service that has most
 	// of those that may give way do so first. It must not call the table. If nil, all are of one.
 	Service func(*Session) uint32
+	// Own returns the timeouts that a session has instead of the table's: zero in states that have
+	// the table's, nil if there are none. It must not call the table. See OwnTimeoutsChanged.
+	Own func(*Session) *Timeouts
 	// Seed makes hashing repeatable in tests; 0 draws a secret.
 	Seed uint64
 }
@@ -51,6 +54,8 @@ type Table struct {
 	timeouts  Timeouts
 	ended     func(slot uint32, s *Session)
 	service   func(*Session) uint32
+	own       func(*Session) *Timeouts
+	asksOwn   bool // some sessions may have timeouts of their own
 
 	four, six slab // the slots by family, one after the other
 	evicted   uint64
@@ -65,7 +70,8 @@ func New(cfg Config) (*Table, error) {
 		return nil, err
 	}
 	t := &Table{
-		timeouts: cfg.Timeouts, ended: cfg.Ended, service: cfg.Service, hasher: newHasher(cfg.Seed),
+		timeouts: cfg.Timeouts, ended: cfg.Ended, service: cfg.Service, own: cfg.Own,
+		hasher: newHasher(cfg.Seed),
 	}
 	if t.service == nil {
 		t.service = func(*Session) uint32 { return 0 }
@@ -189,7 +195,8 @@ func (t *Table) enter(b *slab, slot uint32, h Hashes, now uint32) bool {
 		return false
 	}
 	b.count++
-	t.arm(slot, now)
+	// By the table's own timeouts: the caller has yet to set the session's real server.
+	t.wake[slot] = tickAfter(now+t.timeouts[None], now)
 	return true
 }
 

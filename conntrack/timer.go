@@ -43,21 +43,45 @@ func (t *Table) rearm(slot uint32, now uint32) {
 	}
 }
 
-// SetTimeouts sets the timeouts of all sessions. It applies to existing sessions as well: the next
-// pass of Expire looks at each of them again, and it ends when the new timeouts say.
+// SetTimeouts sets the timeouts of all sessions without their own. It applies to existing sessions
+// as well: the next pass of Expire looks at each of them again, and it ends when the new timeouts
+// say.
 func (t *Table) SetTimeouts(timeouts Timeouts) {
 	if timeouts == t.timeouts {
 		return
 	}
 	t.timeouts = timeouts
-	t.sweep.distrust = t.four.used + t.six.used
+	t.distrust()
 }
 
-// tickOf returns the first tick that begins after the session's deadline. If that is 0, which marks
-// free slots, it returns the tick before: a session looked at too early gets its tick again.
+// OwnTimeoutsChanged says that Config.Own returns other timeouts than before for some sessions. It
+// applies to existing sessions as SetTimeouts does. Until the first call Own is not asked.
+func (t *Table) OwnTimeoutsChanged() {
+	t.asksOwn = true
+	t.distrust()
+}
+
+// distrust has the next pass look at all sessions, whatever their ticks say.
+func (t *Table) distrust() { t.sweep.distrust = t.four.used + t.six.used }
+
+// timeout returns how long a session may stay in its state without a packet, in ms.
+func (t *Table) timeout(s *Session) uint32 {
+	if t.asksOwn {
+		return t.timeouts.Of(s.State, t.own(s))
+	}
+	return t.timeouts[s.State]
+}
+
+// tickOf returns the tick for the session's deadline.
 func (t *Table) tickOf(slot, now uint32) uint16 {
 	s := &t.sessions[slot]
-	ahead := int32(s.LastSeen + t.timeouts[s.State] - now)
+	return tickAfter(s.LastSeen+t.timeout(s), now)
+}
+
+// tickAfter returns the first tick that begins after a deadline. If that is 0, which marks free
+// slots, it returns the tick before: a session looked at too early gets its tick again.
+func tickAfter(deadline, now uint32) uint16 {
+	ahead := int32(deadline - now)
 	ahead = min(max(ahead, 0), maxAhead<<tickShift)
 	if tick := uint16((now+uint32(ahead))>>tickShift) + 1; tick != 0 {
 		return tick
@@ -73,7 +97,7 @@ func (t *Table) Expire(now uint32) {
 	t.sweep.last = now
 	used := t.four.used + t.six.used
 	if elapsed > longJump {
-		t.sweep.distrust = used
+		t.distrust()
 	}
 	elapsed = min(elapsed, sweepPeriod)
 	t.sweep.owed = min(t.sweep.owed+uint64(elapsed)*uint64(used), uint64(used)*sweepPeriod)
@@ -165,5 +189,5 @@ func (t *Table) due(slot uint32, tick uint16) bool {
 // expired reports whether the timeout of the session in a slot has passed.
 func (t *Table) expired(slot, now uint32) bool {
 	s := &t.sessions[slot]
-	return int32(now-s.LastSeen-t.timeouts[s.State]) >= 0
+	return int32(now-s.LastSeen-t.timeout(s)) >= 0
 }

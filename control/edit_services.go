@@ -29,6 +29,11 @@ type ServiceSettings struct {
 	MSS            *int      `json:"mss,omitempty" doc:"lower a larger MSS in SYNs to this many bytes; 0 leaves it"`
 	Echo           *bool     `json:"echo,omitempty" doc:"answer echo requests to the VIP"`
 	MaxSessions    *int      `json:"max_sessions,omitempty" minimum:"0" doc:"no more sessions than this; 0 is no limit"`
+	MaxRate        *int      `json:"max_rate,omitempty" minimum:"0" doc:"no more new sessions a second than this; 0 is no limit"`
+	Refuse         *string   `json:"refuse,omitempty" enum:"icmp,reset,drop" doc:"what clients hear when no real server is available: ICMP port unreachable, a TCP reset (ICMP for all but TCP), nothing"`
+	// Timeouts replaces all of the service's own. States that it does not name have those of
+	// session.timeouts.
+	Timeouts *map[string]string `json:"timeouts,omitempty" doc:"by state, where they differ from session.timeouts; replaces all of the service's"`
 	// Persistence and PersistenceMask are how long clients stay with their real servers, and the
 	// prefix length of the networks whose clients stay together.
 	Persistence       *string   `json:"persistence,omitempty" example:"5m" doc:"how long a client stays with its real server after its last new session; 0s is not at all"`
@@ -171,6 +176,19 @@ func (n *ServiceSettings) to(s *config.Service) error {
 	}
 	if n.MaxSessions != nil {
 		s.MaxSessions = *n.MaxSessions
+	}
+	if n.MaxRate != nil {
+		s.MaxRate = *n.MaxRate
+	}
+	if n.Refuse != nil {
+		if s.Refuse, err = config.ParseRefusal(*n.Refuse); err != nil {
+			return err
+		}
+	}
+	if n.Timeouts != nil {
+		if s.Timeouts, err = config.ParseOwnTimeouts(*n.Timeouts); err != nil {
+			return err
+		}
 	}
 	if n.Persistence != nil {
 		if s.Persistence, err = config.ParsePersistence(*n.Persistence); err != nil {

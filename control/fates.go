@@ -69,8 +69,8 @@ var fates = map[reflect.Type]map[string]fate{
 	reflect.TypeFor[config.Service](): {
 		"Name": live, "Address": live, "Addresses": live, "Mark": live, "Protocol": live, "Mode": live, "Scheduler": live,
 		"SchedulerFlags": live, "Persistence": live, "PersistenceMask": live,
-		"PersistenceEngine": live,
-		"OnePacket":         live, "MSS": live, "Echo": live, "MaxSessions": live,
+		"PersistenceEngine": live, "Timeouts": live, "Refuse": live, "MaxRate": live,
+		"OnePacket": live, "MSS": live, "Echo": live, "MaxSessions": live,
 		"Announce": live, "LocalAddresses": live, "RealServers": parts,
 	},
 	reflect.TypeFor[config.Mark](): {

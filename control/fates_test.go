@@ -87,6 +87,10 @@ mss = 1400
 persistence = "5m"
 persistence_mask = 24
 max_sessions = 1000
+refuse = "drop"
+max_rate = 100
+[service.timeouts]
+established = "30s"
 [[service.real_server]]
 address = "10.0.0.11:80"
 weight = 3

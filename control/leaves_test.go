@@ -109,6 +109,8 @@ func others(v reflect.Value) []reflect.Value {
 		return valuesOf(of^lvs.SchedFallback, of^lvs.SchedPort)
 	case lvs.PersistenceEngine:
 		return valuesOf(lvs.PersistenceEngines()...)
+	case lvs.Refusal:
+		return valuesOf(lvs.Refusals()...)
 	case lvs.Protocol:
 		return valuesOf(lvs.Protocols()...)
 	case config.Announce:

@@ -122,6 +122,8 @@ func effectOnService(next *config.Service, d difference) string {
 	switch {
 	case d.key == "one_packet" && next.OnePacket:
 		return "go on until they time out; no new ones"
+	case d.key == "timeouts":
+		return "end by the new ones"
 	case d.key != "mode":
 		return "go on"
 	}

@@ -62,9 +62,13 @@ func engineService(of *config.Config, c config.Service) engine.Service {
 		Persistence: c.Persistence, PersistenceMask: c.PersistenceMask,
 		OnePacket: c.OnePacket, PersistenceEngine: c.PersistenceEngine,
 		Silent: !of.Director.Announces(&c), Matches: c.Addresses, Mark: c.Mark,
+		Refuse: c.Refuse, MaxRate: c.MaxRate,
 	}
 	if c.Mark != 0 {
 		s.Matches = of.Claims(&c)
+	}
+	for state, timeout := range c.Timeouts {
+		s.Timeouts.Set(lvs.State(state), timeout)
 	}
 	for _, rs := range c.RealServers {
 		s.RealServers = append(s.RealServers, engine.RealServer{

@@ -41,7 +41,7 @@ func (w *Worker) carryOut(p *ports.Packet, m *meta, a *arrival, d *decision) Ver
 	case Taken:
 		return w.begin(p, m, a, d)
 	case DropNoRealServer, DropFlowTaken, DropNoLocalPort:
-		return w.refuse(p, m, refusal{d.verdict, a.key.Dst, portUnreachable, 0})
+		return w.refuseClient(p, m, a, d)
 	case DropNotOurs:
 		return w.unmatched(p, m)
 	}
@@ -62,6 +62,9 @@ func (w *Worker) begin(p *ports.Packet, m *meta, a *arrival, d *decision) Verdic
 	g.next = w.neighbours.At(g.hop)
 	if mtu := g.mtuLeft(); !m.passable(mtu) && !m.divisible() {
 		return w.impassable(&g, mtu)
+	}
+	if s := d.service; s.step != 0 && !s.live.gate.take(s.step, w.now) {
+		return DropServiceRate
 	}
 	if d.lone {
 		return w.forwardLone(&g, a, d)

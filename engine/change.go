@@ -258,6 +258,7 @@ func (c *change) put(s *Service) {
 	c.touchRetired(was.RealServers)
 	c.touchRetired(s.RealServers)
 	c.setOwner(live, fresh)
+	c.setTimeouts(live)
 	before := live.pool.Load()
 	if fresh {
 		before = nil // of a service that was removed: the kernel's forgets its place
@@ -300,8 +301,11 @@ func newServiceEntry(live *liveService) *serviceEntry {
 	s := &live.settings
 	e := &serviceEntry{
 		live: live, name: s.Name, mode: s.Mode, sched: s.Scheduler, echo: s.Echo, most: s.MaxSessions,
-		answers: s.answers(), owner: live.owner, former: live.former, sticky: newSticky(s),
-		onePacket: s.OnePacket,
+		refuse: s.Refuse, answers: s.answers(), owner: live.owner, former: live.former,
+		sticky: newSticky(s), onePacket: s.OnePacket,
+	}
+	if s.MaxRate != 0 {
+		e.step = stepOf(s.MaxRate)
 	}
 	e.ranged = s.ranged()
 	if claims := s.claims(); len(claims) > 0 {

@@ -189,6 +189,13 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 		b.fromClient(tcp(client, webVIP, "A"))
 		return b
 	},
+	DropServiceRate: func(t *testing.T) *bed {
+		v := oneArm.echo(modes.DR, 1)
+		v.MaxRate = 1
+		b := newBed(t, oneArm, oneArm.serving(v))
+		b.fromClient(udp(clientAt(0), echoVIP, "?"), udp(clientAt(1), echoVIP, "?"))
+		return b
+	},
 	DropServiceFull: func(t *testing.T) *bed {
 		v := oneArm.echo(modes.DR, 1)
 		v.MaxSessions = 2

@@ -169,6 +169,7 @@ func (e *Engine) newWorker(i int) (*Worker, error) {
 		Huge:     e.cfg.Huge,
 		Ended:    w.sessionEnded,
 		Service:  w.serviceOfSession,
+		Own:      w.ownTimeouts,
 		Seed:     e.cfg.Seed,
 	})
 	if err != nil {

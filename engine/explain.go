@@ -217,7 +217,7 @@ func (w *Worker) explainDecision(q *Question, x *Explanation, a *arrival) {
 	}
 	x.serve(w.snap, d.server, d.out.SrcPort)
 	x.Kept, x.OnePacket = d.kept, d.lone
-	if x.Verdict == Taken && !d.lone {
+	if x.Verdict == Taken {
 		x.Verdict = w.placeFor(a, &d)
 	}
 	if x.Verdict == Taken {
@@ -233,7 +233,10 @@ func (w *Worker) explainDecision(q *Question, x *Explanation, a *arrival) {
 func (w *Worker) placeFor(a *arrival, d *decision) Verdict {
 	_, _, routed := w.snap.routes.next(d.server.address)
 	switch {
-	case !routed, a.over != 0: // begin looks for the next hop first
+	case !routed: // begin looks for the next hop first
+	case d.service.step != 0 && !d.service.live.gate.has(d.service.step, w.now):
+		return DropServiceRate
+	case d.lone, a.over != 0:
 	case w.refusesMore(a, d):
 		return DropServiceFull
 	case d.holder == 0 && w.sessions.Full(!a.key.Src.Is4(), w.now):

@@ -71,6 +71,15 @@ func (w *Worker) refuse(p *ports.Packet, m *meta, r refusal) Verdict {
 	return w.tell(p, m, r)
 }
 
+// refuseClient drops a packet for which its service has no real server, and tells the client as the
+// service says.
+func (w *Worker) refuseClient(p *ports.Packet, m *meta, a *arrival, d *decision) Verdict {
+	if answer := w.answerTo(a, d); answer != AnswerNoPort {
+		return w.turnAway(p, m, d.verdict, answer)
+	}
+	return w.refuse(p, m, refusal{d.verdict, a.key.Dst, portUnreachable, 0})
+}
+
 // mayAnswer reports whether a packet may be answered by an error or a reset: it was sent to one
 // station by one station (RFC 1122, 3.2.2; RFC 4443, 2.4).
 func (w *Worker) mayAnswer(p *ports.Packet, src packet.Addr) bool {

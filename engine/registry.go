@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"fulcrum/conntrack"
 	"fulcrum/lvs"
 	"fulcrum/packet"
 	"fulcrum/sched"
@@ -97,6 +98,7 @@ type liveService struct {
 	leftBy     lvs.Owner
 	settings   Service // with the weights in force; Name is empty while it is not configured
 	configured bool
+	timeouts   *conntrack.Timeouts       // of its own; nil if it has none
 	servers    map[netip.AddrPort]uint32 // ids, including those of removed real servers
 	forgotten  Traffic                   // counts of real servers that have no id any more
 	released   uint32                    // number of real servers whose counts are in forgotten
@@ -105,7 +107,10 @@ type liveService struct {
 	former    bool          // sessions may exist that are owned by the other rule
 	formerAt  uint64        // the first revision by the rule
 	numbers   *localNumbers // of its local addresses; nil if it never had any
-	retiredAt uint64        // the first revision without the local addresses that were retired last
+	_         [64]byte
+	gate      gate // of its new sessions; written by workers, so that it has a cache line to itself
+	_         [56]byte
+	retiredAt uint64 // the first revision without the local addresses that were retired last
 }
 
 // announces reports whether the service wants its VIP announced.

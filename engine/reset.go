@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fulcrum/conntrack"
+	"fulcrum/lvs"
 	"fulcrum/packet"
 	"fulcrum/ports"
 )
@@ -48,13 +49,26 @@ func (a Answer) String() string {
 func (w *Worker) answerTo(a *arrival, d *decision) Answer {
 	switch d.verdict {
 	case DropNoRealServer, DropFlowTaken, DropNoLocalPort:
-		return AnswerNoPort
+		return d.service.answerRefused(a)
 	case DropNoService:
 		return w.answerAt(a, w.snap.settings.ResetUnknown != ResetOff)
 	case DropNoSession:
 		return w.answerAt(a, d.service != nil && w.resets(d.service))
 	}
 	return NoAnswer
+}
+
+// answerRefused is answerTo for a service that has no real server for the packet. Only a SYN is
+// reset: any other segment may belong to a connection that lives, which SloppyTCP takes over.
+func (e *serviceEntry) answerRefused(a *arrival) Answer {
+	opens := a.key.Protocol == packet.ProtocolTCP && a.flags&packet.TCPSyn != 0
+	switch {
+	case e.refuse == lvs.RefuseSilently:
+		return NoAnswer
+	case e.refuse == lvs.RefuseByReset && opens:
+		return AnswerReset
+	}
+	return AnswerNoPort
 }
 
 // answerAt is answerTo for a VIP, if the setting has such packets answered.
@@ -123,7 +137,7 @@ func (n *snapshot) speaksFor(a packet.Addr) bool {
 }
 
 // youth is the time after the start in which sessions may live that another director began. It
-// lasts as long as the timeout of established sessions, for TCP and for SCTP.
+// lasts as long as the longest timeout of established sessions, for TCP and for SCTP.
 type youth struct {
 	began     uint32 // ms
 	tcp, sctp bool   // over
@@ -136,7 +150,8 @@ func (w *Worker) knowsAll(established conntrack.State) bool {
 		over = &w.youth.sctp
 	}
 	// Once over it stays so: the clock comes round after 49 days, and timeouts may be raised.
-	*over = *over || w.now-w.youth.began >= w.snap.settings.Timeouts[established]
+	longest := max(w.snap.settings.Timeouts[established], w.snap.longestOwn[established])
+	*over = *over || w.now-w.youth.began >= longest
 	return *over
 }
 

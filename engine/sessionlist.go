@@ -117,7 +117,8 @@ func (w *Worker) showSessions(c *shownSessions, slot uint32) {
 func (c *shownSessions) info(worker, i int) SessionInfo {
 	s := &c.sessions[i]
 	server, in := c.snap.servers[s.Server], s.Flow(conntrack.Inbound)
-	left := int32(s.LastSeen + c.snap.settings.Timeouts[s.State] - c.now)
+	timeout := c.snap.settings.Timeouts.Of(s.State, server.timeouts)
+	left := int32(s.LastSeen + timeout - c.now)
 	info := SessionInfo{
 		Worker: worker, Protocol: s.Protocol, State: s.State, Mode: s.Mode,
 		Client:     netip.AddrPortFrom(in.Src.Netip(), in.SrcPort),

@@ -77,6 +77,11 @@ type Service struct {
 	// unless it is a port's own address. Packets to it are forwarded all the same.
 	Silent      bool
 	MaxSessions int // in the whole director; 0 is no limit
+	MaxRate     int // new sessions a second, in the whole director; 0 is no limit
+	// Refuse is what its clients hear when no real server is available.
+	Refuse lvs.Refusal
+	// Timeouts of its sessions by state, in ms; zero is that of Settings.
+	Timeouts conntrack.Timeouts
 	// Persistence is how long a client's network stays with its real server after its last new
 	// session; 0 is not at all. PersistenceMask is the prefix length of such a network, in bits.
 	Persistence     time.Duration
@@ -161,7 +166,8 @@ func (s *Service) sameSettings(o *Service) bool {
 		s.Mark == o.Mark && slices.Equal(s.Matches, o.Matches) &&
 		s.Mode == o.Mode && s.Scheduler == o.Scheduler &&
 		s.SchedulerFlags == o.SchedulerFlags && s.MSS == o.MSS && s.Echo == o.Echo &&
-		s.MaxSessions == o.MaxSessions && s.Persistence == o.Persistence &&
+		s.MaxSessions == o.MaxSessions && s.MaxRate == o.MaxRate &&
+		s.Timeouts == o.Timeouts && s.Refuse == o.Refuse && s.Persistence == o.Persistence &&
 		s.PersistenceMask == o.PersistenceMask && s.PersistenceEngine == o.PersistenceEngine &&
 		s.OnePacket == o.OnePacket && slices.Equal(s.LocalAddresses, o.LocalAddresses)
 }

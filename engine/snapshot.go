@@ -26,6 +26,7 @@ type snapshot struct {
 	reuses   uint32                // how many ids were given to another real server so far
 	removals uint32                // how many real servers were removed so far
 	limits   uint32                // how many times a service got a limit so far
+	timed    uint32                // how many times a service got other timeouts of its own so far
 	revision uint64                // counts the snapshots
 	moving   bool                  // sessions may be at workers that do not own their flows any more
 	rerouted bool                  // of them, those of answers to local addresses
@@ -43,6 +44,8 @@ type snapshot struct {
 	// sessions.
 	leaving lookup[lvs.Owner]
 	retired []retiredLocal // for readers
+	// longestOwn holds the longest timeouts that any service has ever had of its own; zero if none.
+	longestOwn conntrack.Timeouts
 	// natHosts holds the addresses of nat real servers, if their own packets are routed.
 	natHosts lookup[struct{}]
 }
@@ -96,8 +99,10 @@ type serviceEntry struct {
 	answers
 	local  [2]locals // for real servers of IPv4, and of IPv6
 	most   int       // sessions, max_sessions; 0 is no limit
+	step   uint64    // the time in which its bucket gets a token, see stepOf; 0 is no max_rate
 	owner  lvs.Owner // which worker owns its clients' flows
-	former bool      // sessions may exist that are owned by the other rule
+	refuse lvs.Refusal
+	former bool // sessions may exist that are owned by the other rule
 	sticky sticky
 	first  packet.Addr // of its VIPs
 	ranged []lvs.Match
@@ -122,8 +127,9 @@ type serverEntry struct {
 	families    families
 	mss         uint16 // bytes; upper limit in SYNs; 0 is none
 	service     *liveService
-	gone        bool   // removed from the configuration; sessions may still refer to it
-	incarnation uint32 // distinguishes real servers that had the same id
+	timeouts    *conntrack.Timeouts // of the service's own; nil if it has none
+	gone        bool                // removed from the configuration; sessions may still refer to it
+	incarnation uint32              // distinguishes real servers that had the same id
 }
 
 // families holds the family of a service's clients and that of a real server.
@@ -171,7 +177,7 @@ func newServerEntry(live *liveServer, of *liveService, s *Service, mode lvs.Mode
 	e := serverEntry{
 		load: &live.load, use: live.use.Load(), id: live.id, incarnation: live.incarnation,
 		address: packet.AddrOf(live.id.Address.Addr()), port: live.id.Address.Port(),
-		mode: mode, mss: s.MSS, service: of,
+		mode: mode, mss: s.MSS, service: of, timeouts: of.timeouts,
 	}
 	if live.id.Service.Address.Addr().Is6() {
 		e.families |= clients6

@@ -50,6 +50,7 @@ const (
 	DropNotOurs            // the address is not the director's
 	DropNoRealServer       // none is available
 	DropRealServerGone     // the session's real server was removed
+	DropServiceRate        // the service has had its new sessions of this second
 	DropServiceFull        // the service is at its limit, and no session of it can give way
 	DropSessionsFull       // no session can give way
 	DropFlowTaken          // other sessions use it at every server tried
@@ -270,8 +271,8 @@ var verdicts = [NumVerdicts]struct{ name, meaning, remedy string }{
 	},
 	DropNoRealServer: {
 		name: "no_real_server",
-		meaning: "no real server is available (weight 0 or overloaded); answered by ICMP port " +
-			"unreachable",
+		meaning: "no real server is available (weight 0 or overloaded); answered as the " +
+			"service's `refuse` says",
 		remedy: "check the real servers: all are drained or overloaded",
 	},
 	DropRealServerGone: {
@@ -279,6 +280,11 @@ var verdicts = [NumVerdicts]struct{ name, meaning, remedy string }{
 		meaning: "the session's real server was removed",
 		remedy: "nothing: their clients used a removed real server; `expire_nodest` has " +
 			"their packets scheduled anew, draining first avoids it",
+	},
+	DropServiceRate: {
+		name:    "service_rate",
+		meaning: "would begin a session beyond the service's `max_rate`",
+		remedy:  "nothing if it is an attack; otherwise raise the service's `max_rate`",
 	},
 	DropServiceFull: {
 		name: "service_full",
@@ -296,13 +302,13 @@ var verdicts = [NumVerdicts]struct{ name, meaning, remedy string }{
 		name: "flow_taken",
 		meaning: "other sessions' answers use the same flow, at up to 8 real servers that " +
 			"were tried: one client uses one port towards several services with the same " +
-			"real servers; answered by ICMP port unreachable",
+			"real servers; answered as the service's `refuse` says",
 		remedy: "give the services different real server ports, or use fullnat",
 	},
 	DropNoLocalPort: {
 		name: "no_local_port",
 		meaning: "no free local address and port was found towards any of up to 8 real " +
-			"servers that were tried; answered by ICMP port unreachable",
+			"servers that were tried; answered as the service's `refuse` says",
 		remedy: "add `local_addresses`: each gives 64,512 sessions for every real server",
 	},
 	DropTTLExceeded: {

@@ -125,6 +125,9 @@ func (w *Worker) adopt(s *snapshot) {
 	if old == nil || old.settings.Timeouts != s.settings.Timeouts {
 		w.sessions.SetTimeouts(s.settings.Timeouts)
 	}
+	if old == nil && s.timed != 0 || old != nil && old.timed != s.timed {
+		w.sessions.OwnTimeoutsChanged()
+	}
 	if old == nil || old.topology != s.topology {
 		w.attend(w.setTopology())
 		w.hopEpoch++

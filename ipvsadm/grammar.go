@@ -72,9 +72,6 @@ func nounOf(p part) string { return parts[p.first()].noun }
 
 func optionsOf(p part) string { return parts[p.first()].options }
 
-// settings are the parts of a service's settings.
-const settings = scheduler | schedFlags | persistence | netmask | engine | method | local
-
 // List's parts: a selection, a form, and one or more of the lists.
 const (
 	listForms = numeric | sorting | exact
