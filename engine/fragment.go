@@ -176,7 +176,7 @@ func (w *Worker) laterFragment(p *ports.Packet, m *meta, decision conntrack.Deci
 		return w.endOrphan(&g, v)
 	}
 	mtu := g.mtuLeft()
-	if !m.passable(mtu) && !m.divisible() {
+	if !m.passable(mtu) && !w.divisible(&g) {
 		return w.impassable(&g, mtu)
 	}
 	g.session.LastSeen = w.now
