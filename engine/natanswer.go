@@ -5,13 +5,13 @@ import (
 	"fulcrum/ports"
 )
 
-// nat_icmp_send, as the kernel has it (ip_vs_out_hook in net/netfilter/ipvs/ip_vs_core.c): a nat real
-// server whose packet finds no session is told that nobody is there. The packet is then neither
-// routed nor silently dropped.
+// nat_icmp_send, as the kernel has it (ip_vs_out_hook in net/netfilter/ipvs/ip_vs_core.c): a nat
+// real server whose packet finds no session is told so. The packet is then neither routed nor
+// silently dropped.
 
 // answerServer returns what a real server hears about a packet of no session that it sent from its
-// served port. The rules that keep a session from a wrong reset hold here too: an ICMP error may end
-// a connection whose session another director began.
+// served port. The rules that keep a session from a wrong reset hold here too: an ICMP error may
+// end a connection whose session another director began.
 func (w *Worker) answerServer(a *arrival) Answer {
 	if !w.snap.settings.NATICMPSend || !w.isStranger(a.key.Src) || !a.key.Dst.IsUnicast() {
 		return NoAnswer

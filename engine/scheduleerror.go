@@ -9,10 +9,10 @@ import (
 
 // schedule_icmp is for several directors behind ECMP. A router spreads ICMP errors by the address
 // of the router that sent them, so that most reach a director without the session. The kernel
-// (ip_vs_in_icmp in net/netfilter/ipvs/ip_vs_core.c) schedules the packet that such an error quotes,
-// and begins a session for it. Here no session begins: strangers could fill the table with errors
-// about connections that they invent. The error goes where the scheduler's hash leads, which is
-// where the other director's led. A scheduler that does not hash would lead anywhere.
+// (ip_vs_in_icmp in net/netfilter/ipvs/ip_vs_core.c) schedules the packet that such an error
+// quotes, and begins a session for it. Here no session begins: strangers could fill the table with
+// errors about connections that they invent. The error goes where the scheduler's hash leads, which
+// is where the other director's led. A scheduler that does not hash would lead anywhere.
 
 // isNobodys reports whether no worker has the session of an unknown flow: this one owns the flow,
 // and no former rule gave it to another.

@@ -57,8 +57,8 @@ func TestScheduledErrorsGoWhereTheClientGoes(t *testing.T) {
 	}
 }
 
-// TestErrorsAreNotScheduled: not without the switch, by a scheduler that does not hash, or where the
-// other director's local port counts.
+// TestErrorsAreNotScheduled: not without the switch, by a scheduler that does not hash, or where
+// the other director's local port counts.
 func TestErrorsAreNotScheduled(t *testing.T) {
 	s := twoArm
 	for name, change := range map[string]func(*Settings){

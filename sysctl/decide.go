@@ -25,8 +25,8 @@ func decide(r *foreign.Report, all []*assignment, i *Import) {
 	}
 }
 
-// winner returns the line that counts for a switch: the last with its name, or else the last pattern
-// unless a line excludes the name. It returns nil if no line is about the switch.
+// winner returns the line that counts for a switch: the last with its name, or else the last
+// pattern unless a line excludes the name. It returns nil if no line is about the switch.
 func winner(all []*assignment, name string) (last *assignment) {
 	for _, a := range all {
 		if a.matches(name) && (last == nil || a.rank() >= last.rank()) {
@@ -93,8 +93,8 @@ func lineOf(a *assignment, sets []Line, winners []*assignment) Line {
 	return l
 }
 
-// joined returns a line with the fates of the switches that it sets. The first in the order of fates
-// stands for all.
+// joined returns a line with the fates of the switches that it sets. The first in the order of
+// fates stands for all.
 func joined(l Line, sets []Line) Line {
 	slices.SortStableFunc(sets, func(a, b Line) int { return int(a.Fate) - int(b.Fate) })
 	l.Fate = sets[0].Fate
