@@ -39,6 +39,7 @@ var rules = map[string]rule{
 	"keepalived":   {tree: []string{"config", "foreign", "lvs"}},
 	"dpvs":         {tree: []string{"foreign", "lvs"}, testTree: []string{"config"}},
 	"foreign":      {},
+	"sysctl":       {tree: []string{"foreign"}, testTree: []string{"config"}},
 	"ipvsadm":      {tree: []string{"config", "lvs"}},
 	"config":       {tree: []string{"lvs"}, libraries: []string{"github.com/BurntSushi/toml"}},
 	"lab":          {tree: []string{"config", "ethtool", "lvs"}, libraries: []string{"github.com/vishvananda/netlink", "github.com/vishvananda/netns", "github.com/cilium/ebpf"}},

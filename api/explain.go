@@ -47,6 +47,14 @@ type Explanation struct {
 	Replaces   bool              `json:"replaces,omitempty"`   // ends a session and begins another
 	Routed     bool              `json:"routed,omitempty"`     // without service, by route_unmatched
 	Leaves     *Departure        `json:"leaves,omitempty"`     // nil if no next hop was found
+	// Switches are the keys of [session] that decided.
+	Switches []ExplainedSwitch `json:"switches,omitempty"`
+}
+
+// ExplainedSwitch is a key of [session], and what it decided.
+type ExplainedSwitch struct {
+	Key     string `json:"key"`
+	Meaning string `json:"meaning"`
 }
 
 // ExplainedSession is the session that a packet belongs to.
@@ -163,6 +171,9 @@ func newExplanation(c *config.Config, packet string, e *engine.Explanation) Expl
 			s.State.String(), s.Mode.String(), s.Direction.String(), s.Idle.Seconds(), s.PacketsIn, s.PacketsOut,
 		}
 	}
+	for _, by := range e.Switches {
+		x.Switches = append(x.Switches, ExplainedSwitch{by.String(), by.Meaning()})
+	}
 	if e.NextHop.IsValid() {
 		x.Leaves = newDeparture(c, e)
 	}
@@ -194,6 +205,9 @@ func (x *Explanation) WriteText(w io.Writer) {
 		line("service", "%s (%s, %s)", x.Service, x.Mode, x.Scheduler)
 	}
 	x.writeSession(line)
+	for _, by := range x.Switches {
+		line("switch", "%s: %s", by.Key, by.Meaning)
+	}
 	switch {
 	case x.Template:
 		line("real server", "%s%s, by the client's persistence template", x.RealServer, x.ownMode())

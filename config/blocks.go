@@ -175,6 +175,12 @@ func sessionSettings(s Session) []setting {
 		{"expire_nodest", strconv.FormatBool(s.ExpireNoDest), false},
 		{"reset_unknown", quote(string(s.ResetUnknown)), false},
 		{"route_unmatched", strconv.FormatBool(s.RouteUnmatched), false},
+		{"sloppy_sctp", strconv.FormatBool(s.SloppySCTP), false},
+		{"conn_reuse_mode", strconv.Itoa(s.ConnReuseMode), false},
+		{"nat_icmp_send", strconv.FormatBool(s.NATICMPSend), false},
+		{"pmtu_disc", strconv.FormatBool(s.PMTUDisc), false},
+		{"schedule_icmp", strconv.FormatBool(s.ScheduleICMP), false},
+		{"ignore_tunneled", strconv.FormatBool(s.IgnoreTunneled), false},
 	}
 }
 

@@ -20,6 +20,9 @@ const (
 	mostTimeout  = 7 * 24 * time.Hour
 )
 
+// DefaultConnReuseMode is conn_reuse_mode without the key. The kernel's default is 1.
+const DefaultConnReuseMode = 3
+
 func readSession(t *table) Session {
 	defer t.done()
 	s := Session{
@@ -33,7 +36,18 @@ func readSession(t *table) Session {
 		Timeouts:       readTimeouts(t.table("timeouts")),
 	}
 	s.ExpireQuiescent = t.get("expire_quiescent").boolean(false)
+	readSwitches(t, &s)
 	return s
+}
+
+// readSwitches reads IPVS's switches that are named as in net.ipv4.vs.
+func readSwitches(t *table, s *Session) {
+	s.SloppySCTP = t.get("sloppy_sctp").boolean(false)
+	s.ConnReuseMode = t.get("conn_reuse_mode").integer(DefaultConnReuseMode, 0, 3)
+	s.NATICMPSend = t.get("nat_icmp_send").boolean(false)
+	s.PMTUDisc = t.get("pmtu_disc").boolean(true)
+	s.ScheduleICMP = t.get("schedule_icmp").boolean(false)
+	s.IgnoreTunneled = t.get("ignore_tunneled").boolean(false)
 }
 
 // sessionsV6 returns the default number of IPv6 sessions. It is a quarter of the IPv4 sessions, at

@@ -37,6 +37,10 @@ func (c *Config) warnings(cpus []int) []string {
 			"network of the director, and hosts of these networks can reach the real servers; "+
 			"filter what must not pass")
 	}
+	if c.Session.IgnoreTunneled {
+		all = append(all, "session.ignore_tunneled: has no effect; the director opens no tunnels, "+
+			"so no packet comes out of one")
+	}
 	return all
 }
 

@@ -83,10 +83,15 @@ func shown(value any) any {
 
 // keyOf returns the key of a field in the file: rx_descriptors for RxDescriptors, mtu for MTU.
 func keyOf(field string) string {
-	if field == "ExpireNoDest" {
-		return "expire_nodest" // the kernel's name, whose words are not apart
+	if key, own := ownKeys[field]; own {
+		return key
 	}
 	return strings.ToLower(wordEnd.ReplaceAllString(field, "${1}_${2}"))
+}
+
+// ownKeys has the keys whose words are not those of their field.
+var ownKeys = map[string]string{
+	"ExpireNoDest": "expire_nodest", "NATICMPSend": "nat_icmp_send", "PMTUDisc": "pmtu_disc",
 }
 
 var wordEnd = regexp.MustCompile("([a-z])([A-Z])")

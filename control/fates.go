@@ -65,6 +65,9 @@ var fates = map[reflect.Type]map[string]fate{
 		"Max": restart, "MaxV6": restart, "Templates": restart, "SloppyTCP": live, "ExpireNoDest": live,
 		"ResetUnknown": live, "RouteUnmatched": live,
 		"ExpireQuiescent": live, "Timeouts": parts,
+		"SloppySCTP": live, "ConnReuseMode": live, "NATICMPSend": live, "PMTUDisc": live,
+		"ScheduleICMP":   live,
+		"IgnoreTunneled": beside, // no part takes it: it has no effect
 	},
 	reflect.TypeFor[config.Service](): {
 		"Name": live, "Address": live, "Addresses": live, "Mark": live, "Protocol": live, "Mode": live, "Scheduler": live,

@@ -34,6 +34,7 @@ args = ["--iova-mode=va", "--log-level=7"]
 [session]
 max = 1000
 max_v6 = 1000
+conn_reuse_mode = 2
 [[port]]
 name = "front"
 device = "net_null0"

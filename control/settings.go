@@ -30,6 +30,11 @@ func EngineSettings(c *config.Config) engine.Settings {
 		ResetUnknown:    resets[c.Session.ResetUnknown],
 		Announcements:   c.Director.AnnounceRepeat,
 		RouteUnmatched:  c.Session.RouteUnmatched,
+		SloppySCTP:      c.Session.SloppySCTP,
+		ConnReuseMode:   uint8(c.Session.ConnReuseMode),
+		NATICMPSend:     c.Session.NATICMPSend,
+		PMTUDisc:        c.Session.PMTUDisc,
+		ScheduleICMP:    c.Session.ScheduleICMP,
 	}
 	for state, timeout := range c.Session.Timeouts {
 		s.Timeouts.Set(lvs.State(state), timeout)

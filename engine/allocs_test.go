@@ -6,6 +6,7 @@ import (
 	"fulcrum/modes"
 	"fulcrum/packet"
 	"fulcrum/ports"
+	"fulcrum/sched"
 )
 
 // noAllocs fails if a burst allocates. prepare readies burst n.
@@ -78,13 +79,18 @@ func noAllocsForEstablished(t *testing.T, m modes.Mode, first, next pkt) {
 
 // Floods consist of packets that are answered or dropped, so these must not allocate either.
 func TestNoAllocsOffTheWay(t *testing.T) {
-	b := newBed(t, twoArm, twoArm.serving(twoArm.web(modes.NAT, 0), twoArm.echo(modes.IPIP, 1)))
+	maglev := twoArm.web(modes.NAT, 2)
+	maglev.Address, maglev.Scheduler = at4(hashedVIP), sched.MH
+	n := twoArm.serving(twoArm.web(modes.NAT, 0), twoArm.echo(modes.IPIP, 1), maglev)
+	n.ScheduleICMP = true
+	b := newBed(t, twoArm, n)
 	for _, f := range [][]byte{
 		// No real server: answered by ICMP, up to the rate limit.
 		b.fromClients(tcp(client, webVIP, "S"), 0),
 		b.fromClients(udp(client, echoVIP, "?").ttlOf(1), 0), // time exceeded
 		b.fromClients(tcp(client, "8.8.8.8:80", "S"), 0),
 		b.fromClients(echoRequest(client, vipAlone), 0),
+		b.fromClients(errorAbout(client), 0), // scheduled
 		whoHas(at4(vipAlone).Addr(), twoArm.neighbour),
 		make([]byte, 20),
 	} {

@@ -43,6 +43,9 @@ func (w *Worker) carryOut(p *ports.Packet, m *meta, a *arrival, d *decision) Ver
 	case DropNoRealServer, DropFlowTaken, DropNoLocalPort:
 		return w.refuseClient(p, m, a, d)
 	case DropNotOurs:
+		if answer := w.answerServer(a); answer != NoAnswer && !m.fragment {
+			return w.turnAway(p, m, d.verdict, answer)
+		}
 		return w.unmatched(p, m)
 	}
 	return w.turnAway(p, m, d.verdict, w.answerTo(a, d))
@@ -60,7 +63,7 @@ func (w *Worker) begin(p *ports.Packet, m *meta, a *arrival, d *decision) Verdic
 		return v
 	}
 	g.next = w.neighbours.At(g.hop)
-	if mtu := g.mtuLeft(); !m.passable(mtu) && !m.divisible() {
+	if mtu := g.mtuLeft(); !m.passable(mtu) && !w.divisible(&g) {
 		return w.impassable(&g, mtu)
 	}
 	if s := d.service; s.step != 0 && !s.live.gate.take(s.step, w.now) {

@@ -179,6 +179,8 @@ func (m *changeModel) apply() {
 	m.settings.SloppyTCP = m.below("sloppy", 2) == 1
 	m.settings.ResetUnknown = ResetUnknown(m.below("reset unknown", 3))
 	m.settings.RouteUnmatched = m.below("route", 2) == 1
+	m.settings.NATICMPSend = m.below("nat icmp", 2) == 1
+	m.settings.ConnReuseMode = uint8(m.below("reuse", 4))
 	m.settings.Ports = twoArm.settings().Ports
 	for range m.below("more addresses", 3) {
 		p := &m.settings.Ports[m.below("port", 2)]

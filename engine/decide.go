@@ -170,13 +170,15 @@ func (w *Worker) finds(service *serviceEntry, client packet.Addr) bool {
 }
 
 // mayStart reports whether a packet can begin a session: a SYN of TCP, an INIT of SCTP, and any
-// packet of other protocols.
+// packet of other protocols. As in the kernel, no RST and no ABORT does, sloppy or not
+// (tcp_conn_schedule and sctp_conn_schedule in net/netfilter/ipvs).
 func (w *Worker) mayStart(a *arrival) bool {
 	switch a.key.Protocol {
 	case packet.ProtocolTCP:
 		return a.flags&packet.TCPRst == 0 && (a.flags&packet.TCPSyn != 0 || w.snap.settings.SloppyTCP)
 	case packet.ProtocolSCTP:
-		return a.event == conntrack.EventInit
+		return a.event == conntrack.EventInit ||
+			w.snap.settings.SloppySCTP && a.event != conntrack.EventAbort
 	}
 	return true
 }
@@ -196,23 +198,32 @@ func (w *Worker) unclaimed(dst packet.Addr) Verdict {
 }
 
 // startsAnew reports whether a SYN or an INIT begins a new connection on the addresses and ports of
-// a session: one that has ended (IPVS's conn_reuse_mode 3) and has no template, or one that leaves
-// its real server.
+// a session: one that has ended and has no template, or one that leaves its real server.
 func (w *Worker) startsAnew(ref conntrack.Ref) bool {
 	if ref.Direction() == conntrack.Outbound {
 		return false
 	}
 	s := w.sessions.At(ref.Slot())
-	return hasEnded(s) && !w.isControlled(s) || w.leavesDrained(s)
+	return w.isReused(s) || w.leavesDrained(s)
 }
 
-// hasEnded reports whether the connection of a session is over.
-func hasEnded(s *conntrack.Session) bool {
+// isReused reports whether a new connection takes the place of a session.
+func (w *Worker) isReused(s *conntrack.Session) bool {
+	return hasEnded(s, w.snap.settings.ConnReuseMode) && !w.isControlled(s)
+}
+
+// reuseFinWait is the bit of conn_reuse_mode for sessions in FIN_WAIT that had no reply.
+const reuseFinWait = 2
+
+// hasEnded reports whether the connection of a session is over in the eyes of a conn_reuse_mode. As
+// in the kernel (is_new_conn_expected in net/netfilter/ipvs/ip_vs_core.c) every mode but 0 has the
+// states of the first bit.
+func hasEnded(s *conntrack.Session, mode uint8) bool {
 	switch s.State {
 	case conntrack.TimeWait, conntrack.Close, conntrack.SCTPClosed:
-		return true
+		return mode != 0
 	case conntrack.FinWait:
-		return s.PacketsOut == 0
+		return mode&reuseFinWait != 0 && s.PacketsOut == 0
 	}
 	return false
 }

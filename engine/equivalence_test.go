@@ -27,6 +27,9 @@ func everything(s *site, variant int) Settings {
 	n.ExpireNoDest = variant%2 == 1
 	n.ResetUnknown = ResetUnknown((2 + variant/2) % 3)
 	n.RouteUnmatched = variant%4 < 2
+	n.SloppySCTP, n.NATICMPSend = variant%3 == 2, variant%3 == 0
+	n.ScheduleICMP, n.PMTUDisc = variant%2 == 0, variant%3 != 1
+	n.ConnReuseMode = uint8(3+variant) % 4
 	for i, m := range allModes {
 		t, u := s.web(m, 3), s.echo(m, 2)
 		t.Address = netip.AddrPortFrom(t.Address.Addr(), uint16(80+i))

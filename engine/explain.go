@@ -41,6 +41,8 @@ type Explanation struct {
 	OnePacket  bool          // the packet would be forwarded alone, and begin no session
 
 	Routed bool // without service and session, for a nat real server (RouteUnmatched)
+	// Switches are those that decided.
+	Switches []Switch
 
 	// Valid if the packet is forwarded.
 	From, To  netip.AddrPort // as the packet leaves
@@ -155,13 +157,18 @@ func (w *Worker) arrivalOf(q *Question) arrival {
 func (w *Worker) explainKnown(q *Question, x *Explanation) bool {
 	a := w.arrivalOf(q)
 	ref, ok := w.sessions.Lookup(a.hash, &a.key)
-	switch {
-	case !ok:
+	if !ok {
 		return false
-	case w.explainsAnew(q, ref):
-		a.over, x.Replaces = ref, true
+	}
+	by, anew := w.explainsAnew(q, ref)
+	switch {
+	case anew:
+		a.over, x.Replaces, x.Switches = ref, true, append(x.Switches, by)
 		w.explainDecision(q, x, &a)
 	default:
+		if w.keepsEnded(q, ref) {
+			x.Switches = append(x.Switches, SwitchNoReuse)
+		}
 		w.explainSession(q, x, ref)
 	}
 	return true
@@ -208,7 +215,11 @@ func (w *Worker) explainDecision(q *Question, x *Explanation, a *arrival) {
 		x.Service = serviceOf(d.service)
 	}
 	x.Verdict, x.Answer = d.verdict, w.answerTo(a, &d)
-	if d.verdict == DropNotOurs && w.snap.passes(uint16(x.Port), a.key.Src, a.key.Dst) {
+	switch {
+	case d.verdict != DropNotOurs:
+	case x.Answer != NoAnswer:
+		x.Switches = append(x.Switches, SwitchNATICMP)
+	case w.snap.passes(uint16(x.Port), a.key.Src, a.key.Dst):
 		x.Verdict, x.Routed = Taken, true
 		x.depart(w, a.key.Flow, a.key.Dst, 0)
 	}
@@ -217,6 +228,9 @@ func (w *Worker) explainDecision(q *Question, x *Explanation, a *arrival) {
 	}
 	x.serve(w.snap, d.server, d.out.SrcPort)
 	x.Kept, x.OnePacket = d.kept, d.lone
+	if q.Protocol == packet.ProtocolTCP && !q.opens() {
+		x.Switches = append(x.Switches, SwitchSloppyTCP)
+	}
 	if x.Verdict == Taken {
 		x.Verdict = w.placeFor(a, &d)
 	}
@@ -287,6 +301,9 @@ func (x *Explanation) leave(w *Worker, d departure) {
 	if ok && way.path == lvs.Tunnel {
 		from := w.snap.ports[port].sourceTowards(gateway).Netip()
 		x.Tunnel = &Tunnel{from, d.server.id.Address.Addr()}
+		if !w.snap.settings.PMTUDisc && d.from.Src.Is4() {
+			x.Switches = append(x.Switches, SwitchPMTUDisc)
+		}
 	}
 }
 

@@ -67,7 +67,7 @@ func (m *meta) opens(p *ports.Packet) bool {
 // forward sends a packet of a session to its next hop if the packet may pass.
 func (w *Worker) forward(g *passage) Verdict {
 	mtu := g.mtuLeft()
-	if !g.m.passable(mtu) && !g.m.divisible() {
+	if !g.m.passable(mtu) && !w.divisible(g) {
 		return w.impassable(g, mtu)
 	}
 	w.track(g)

@@ -192,7 +192,7 @@ func (w *Worker) laterFragment(p *ports.Packet, m *meta, decision conntrack.Deci
 // forwardLater is forward for a fragment without ports.
 func (w *Worker) forwardLater(g *passage) Verdict {
 	mtu := g.mtuLeft()
-	if !g.m.passable(mtu) && !g.m.divisible() {
+	if !g.m.passable(mtu) && !w.divisible(g) {
 		return w.impassable(g, mtu)
 	}
 	g.session.LastSeen = w.now

@@ -125,6 +125,8 @@ func sequenceVariants() []Settings {
 		n.Neighbours = known
 		n.ExpireNoDest, n.SloppyTCP, n.RouteUnmatched = i%2 == 1, i == 2, i >= 2
 		n.ResetUnknown = ResetUnknown((i + 2) % 3)
+		n.SloppySCTP, n.NATICMPSend, n.ConnReuseMode = i%2 == 1, i != 1, uint8(3-i)
+		n.ScheduleICMP, n.PMTUDisc = i >= 1, i < 2
 		for j := range n.Services {
 			v := &n.Services[j]
 			v.Scheduler = lvs.Schedulers()[(i+j)%len(lvs.Schedulers())]

@@ -32,17 +32,36 @@ func (w *Worker) forwardError(
 	if v := w.enter(&g, p, m, ref); v != Taken {
 		return v
 	}
-	switch mtu := g.mtuLeft(); {
-	case m.TTL <= 1:
-		return DropTTLExceeded // no ICMP error is sent about an ICMP error
-	case m.size() > mtu:
-		return DropTooBig
-	}
-	w.countTraffic(&g)
-	if v := w.rewriteError(&g, q); v != Taken {
+	if v := g.passesError(); v != Taken {
 		return v
 	}
-	w.send(p, g.hop)
+	w.countTraffic(&g)
+	inner := w.sessions.Flow(g.slot, g.direction^1)
+	return w.sendError(&g, q, &inner, w.errorSource(&g, &inner))
+}
+
+// passesError checks what a router checks before it forwards an ICMP error, about which it sends no
+// other. It returns Taken or a drop reason.
+func (g *passage) passesError() Verdict {
+	switch {
+	case g.m.TTL <= 1:
+		return DropTTLExceeded
+	case g.m.size() > g.mtuLeft():
+		return DropTooBig
+	}
+	return Taken
+}
+
+// sendError rewrites an ICMP error and sends it. inner is the flow of the packet that the error
+// quotes, as its receiver has sent that packet, and from is the error's source for the receiver;
+// both are for modes that translate.
+func (w *Worker) sendError(
+	g *passage, q *packet.Quotation, inner *packet.Flow, from packet.Addr,
+) Verdict {
+	if v := w.rewriteError(g, q, inner, from); v != Taken {
+		return v
+	}
+	w.send(g.p, g.hop)
 	return Taken
 }
 
@@ -57,7 +76,9 @@ func (m *meta) quoted(p *ports.Packet) (packet.Quotation, bool) {
 
 // rewriteError does to an ICMP error what its session's mode does. If the mode translates, the
 // error quotes the packet as its receiver has sent it. It returns Taken or a drop reason.
-func (w *Worker) rewriteError(g *passage, q *packet.Quotation) Verdict {
+func (w *Worker) rewriteError(
+	g *passage, q *packet.Quotation, inner *packet.Flow, from packet.Addr,
+) Verdict {
 	switch g.way.path {
 	case lvs.Tunnel:
 		return w.encapsulate(g)
@@ -65,15 +86,13 @@ func (w *Worker) rewriteError(g *passage, q *packet.Quotation) Verdict {
 		g.route()
 		return Taken
 	}
-	p, m := g.p, g.m
-	inner := w.sessions.Flow(g.slot, g.direction^1)
-	from, to := w.errorSource(g, &inner), inner.Src
+	p, m, to := g.p, g.m, inner.Src
 	ip := p.Bytes()[m.Network:m.End]
 	switch transport := int(m.Transport - m.Network); {
 	case inner.Src.Is4() == m.Kind.Is6():
-		return w.errorAcross(p, m, &translatedError{quotation: q, from: from, to: to, inner: inner})
+		return w.errorAcross(p, m, &translatedError{quotation: q, from: from, to: to, inner: *inner})
 	case m.Kind.Is6():
-		modes.TranslateError6(ip, transport, q, modes.Error6{From: from, To: to, Inner: &inner})
+		modes.TranslateError6(ip, transport, q, modes.Error6{From: from, To: to, Inner: inner})
 	default:
 		narrow := inner.Narrow()
 		modes.TranslateError(ip, transport, q,

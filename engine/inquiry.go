@@ -77,7 +77,13 @@ func (w *Worker) seek(p *ports.Packet, m *meta, k *packet.Key, port uint16) Verd
 	if v, taken := w.routePlainly(p, m); taken {
 		return v
 	}
-	if w.outgoing == nil || int(p.Handovers) == len(w.outgoing) {
+	last := w.outgoing == nil || int(p.Handovers) == len(w.outgoing)
+	if last || w.isNobodys(port, k) {
+		if v, taken := w.scheduleError(p, m); taken {
+			return v
+		}
+	}
+	if last {
 		return DropICMPError
 	}
 	if p.Handovers <= 1 { // this worker begins the round, and is not asked again

@@ -54,15 +54,6 @@ func (w *Worker) leavesDrained(s *conntrack.Session) bool {
 	return ok && w.poolOf(service.live).Drained(server.load)
 }
 
-// explainsAnew reports whether the packet in question would end its session and begin another.
-func (w *Worker) explainsAnew(q *Question, ref conntrack.Ref) bool {
-	if q.opens() && w.startsAnew(ref) {
-		return true
-	}
-	return w.snap.settings.ExpireNoDest && ref.Direction() == conntrack.Inbound &&
-		w.snap.servers[w.sessions.At(ref.Slot()).Server].gone
-}
-
 // Bounds of the pass over sessions in one turn.
 const (
 	flushedSlots = 128 // that a turn looks at

@@ -92,7 +92,8 @@ func (m *meta) size() int { return int(m.End - m.Network) }
 // passable checks what a router checks before it forwards: TTL and size.
 func (m *meta) passable(mtu int) bool { return m.TTL > 1 && m.size() <= mtu }
 
-// divisible reports whether a packet that exceeds the MTU may be sent in fragments.
+// divisible reports whether a packet that exceeds the MTU may be sent in fragments, whatever its
+// session's mode is.
 func (m *meta) divisible() bool { return m.TTL > 1 && !m.DontFragment }
 
 // impassable tells the sender why a packet cannot pass, and returns the verdict about the packet.

@@ -54,6 +54,8 @@ func (w *Worker) answerTo(a *arrival, d *decision) Answer {
 		return w.answerAt(a, w.snap.settings.ResetUnknown != ResetOff)
 	case DropNoSession:
 		return w.answerAt(a, d.service != nil && w.resets(d.service))
+	case DropNotOurs:
+		return w.answerServer(a)
 	}
 	return NoAnswer
 }
@@ -110,10 +112,11 @@ func (w *Worker) answerTCP(flags packet.TCPFlags) Answer {
 }
 
 // answerSCTP returns the answer to a packet of an association that is not known. An ABORT and a
-// SHUTDOWN COMPLETE have none (RFC 9260, 8.4).
+// SHUTDOWN COMPLETE have none (RFC 9260, 8.4). SloppySCTP is as SloppyTCP.
 func (w *Worker) answerSCTP(e conntrack.Event) Answer {
 	switch {
 	case e == conntrack.EventAbort, e == conntrack.EventShutdownComplete,
+		w.snap.settings.SloppySCTP,
 		e != conntrack.EventInit && !w.knowsAll(conntrack.SCTPEstablished):
 		return NoAnswer
 	}
@@ -188,6 +191,12 @@ func (w *Worker) turnAway(p *ports.Packet, m *meta, why Verdict, answer Answer) 
 // giveAnswer makes the answer of a packet and sends it. The packet's key is in hand.
 func (w *Worker) giveAnswer(p *ports.Packet, m *meta, why Verdict, answer Answer) Verdict {
 	from := w.key.Dst
+	if why == DropNotOurs {
+		from = w.gatewayOf(p)
+	}
+	if from == (packet.Addr{}) {
+		return why
+	}
 	switch answer {
 	case AnswerReset:
 		return w.reset(p, m, why)

@@ -79,6 +79,9 @@ func (w *Worker) encapsulate(g *passage) Verdict {
 	w.outerID++
 	src, dst := g.next.Source.V4(), g.server.address.V4()
 	modes.Encapsulate(frame[packet.EthernetLen:], src, dst, w.outerID)
+	if w.dividesTunnel(g) {
+		modes.ClearDF(packet.IPv4(frame[packet.EthernetLen:]))
+	}
 	return Taken
 }
 

@@ -136,6 +136,9 @@ func (s *scenario) explanation(x *Explanation) string {
 		}
 		fmt.Fprintln(&out)
 	}
+	for _, by := range x.Switches {
+		fmt.Fprintf(&out, "%v: %s\n", by, by.Meaning())
+	}
 	if x.Verdict != Taken {
 		fmt.Fprintf(&out, "dropped %v\n", x.Verdict)
 		if x.Answer != NoAnswer {

@@ -74,6 +74,7 @@ func portOf(a netip.Addr, ports int) (port int, ok bool) {
 //	local ADDRESS...                           its local addresses
 //	timeout STATE=DURATION...
 //	expire_nodest, expire_quiescent, sloppy_tcp, route_unmatched, reset_unknown off|two-way|all
+//	sloppy_sctp, nat_icmp_send, schedule_icmp, pmtu_disc off, conn_reuse_mode N
 type directorConfig struct {
 	testing.TB
 	ports    int
@@ -83,7 +84,9 @@ type directorConfig struct {
 
 func (c *directorConfig) parse(t testing.TB, d *datadriven.TestData) Settings {
 	c.TB = t
-	c.settings = Settings{Timeouts: conntrack.DefaultTimeouts()}
+	c.settings = Settings{
+		Timeouts: conntrack.DefaultTimeouts(), ConnReuseMode: 3, PMTUDisc: true,
+	}
 	for i := range c.ports {
 		c.settings.Ports = append(c.settings.Ports, PortSettings{
 			[]netip.Prefix{netip.MustParsePrefix(subnets4[i]), netip.MustParsePrefix(subnets6[i])},
@@ -123,6 +126,16 @@ func (c *directorConfig) line(at string, words []string) {
 		c.settings.RouteUnmatched = true
 	case "sloppy_tcp":
 		c.settings.SloppyTCP = true
+	case "sloppy_sctp":
+		c.settings.SloppySCTP = true
+	case "nat_icmp_send":
+		c.settings.NATICMPSend = true
+	case "schedule_icmp":
+		c.settings.ScheduleICMP = true
+	case "pmtu_disc":
+		c.settings.PMTUDisc = words[1] != "off"
+	case "conn_reuse_mode":
+		c.settings.ConnReuseMode = uint8(scenarioNumber(c, words[1]))
 	case "reset_unknown":
 		c.settings.ResetUnknown = map[string]ResetUnknown{
 			"off": ResetOff, "two-way": ResetTwoWay, "all": ResetAll,

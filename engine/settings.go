@@ -27,6 +27,15 @@ type Settings struct {
 	Timeouts        conntrack.Timeouts // of sessions without packets, by state
 	// Announcements is how often a new address is announced. Zero means twice, as in RFC 5227.
 	Announcements int
+	SloppySCTP    bool // any SCTP packet but ABORT may start a session
+	// ConnReuseMode says which sessions a SYN or an INIT ends, as IPVS's conn_reuse_mode does: with
+	// 0 none, otherwise ended ones, and with reuseFinWait those in FIN_WAIT that had no reply.
+	ConnReuseMode uint8
+	NATICMPSend   bool // nat real servers are told of packets of no session
+	// PMTUDisc: clients hear of packets that are too big for a tunnel. Otherwise IPv4 packets go on
+	// in fragments, also those with DF.
+	PMTUDisc     bool
+	ScheduleICMP bool // ICMP errors about unknown flows go where the scheduler's hash says
 	// RouteUnmatched: what real servers of nat services send on their own account, and what returns
 	// to them, is routed.
 	RouteUnmatched bool
@@ -184,5 +193,8 @@ func (s *Settings) sameOptions(o *Settings) bool {
 	return s.SloppyTCP == o.SloppyTCP && s.ExpireNoDest == o.ExpireNoDest &&
 		s.ExpireQuiescent == o.ExpireQuiescent &&
 		s.ResetUnknown == o.ResetUnknown && s.RouteUnmatched == o.RouteUnmatched &&
-		s.Announcements == o.Announcements && s.Timeouts == o.Timeouts
+		s.Announcements == o.Announcements && s.Timeouts == o.Timeouts &&
+		s.SloppySCTP == o.SloppySCTP && s.ConnReuseMode == o.ConnReuseMode &&
+		s.NATICMPSend == o.NATICMPSend && s.PMTUDisc == o.PMTUDisc &&
+		s.ScheduleICMP == o.ScheduleICMP
 }

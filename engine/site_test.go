@@ -96,7 +96,7 @@ func (s *site) in(p pkt) pkt {
 
 // settings has the site's addresses, the default route and static neighbours, and no service.
 func (s *site) settings() Settings {
-	n := Settings{Timeouts: testTimeouts()}
+	n := Settings{Timeouts: testTimeouts(), ConnReuseMode: 3, PMTUDisc: true}
 	for _, p := range s.ports {
 		subnet := netip.PrefixFrom(p.addr, p.addr.BitLen()-8)
 		n.Ports = append(n.Ports, PortSettings{[]netip.Prefix{subnet}})

@@ -39,6 +39,7 @@ var schedulers = [NumSchedulers]struct {
 	turns      bool // real servers get sessions by turns, whatever their load
 	bySessions bool // the sessions that there are decide; without any, one real server gets all
 	byVIP      bool // one VIP's sessions go to one real server, or to few
+	hashes     bool // addresses and weights alone decide: every director picks the same
 	flags      bool // it has the two SchedulerFlags
 	most       int  // how many real servers a service may have; 0 is no limit
 }{
@@ -62,12 +63,15 @@ var schedulers = [NumSchedulers]struct {
 	},
 	SH: {
 		name: "sh", rule: "by the client's address: 256 slots, dealt out in turns of weight slots",
-		weighted: true, flags: true,
+		weighted: true, hashes: true, flags: true,
 	},
-	DH: {name: "dh", rule: "by the VIP: 256 slots, dealt out in turns of one slot", byVIP: true},
+	DH: {
+		name: "dh", rule: "by the VIP: 256 slots, dealt out in turns of one slot", byVIP: true,
+		hashes: true,
+	},
 	MH: {
 		name: "mh", rule: "by the client's address: Maglev, 4093 slots; few clients move with a change",
-		weighted: true, flags: true, most: MaglevSlots,
+		weighted: true, hashes: true, flags: true, most: MaglevSlots,
 	},
 	FO: {name: "fo", rule: "the greatest weight; the first of equals"},
 	OVF: {
@@ -126,6 +130,10 @@ func (s Scheduler) BySessions() bool { return schedulers[s].bySessions }
 // ByVIP reports whether the VIP of a session decides: a service with one VIP sends all sessions to
 // one real server, or to few.
 func (s Scheduler) ByVIP() bool { return schedulers[s].byVIP }
+
+// Hashes reports whether addresses, weights and availability alone decide: two directors with the
+// same real servers pick the same one for the same packet.
+func (s Scheduler) Hashes() bool { return schedulers[s].hashes }
 
 // MaglevSlots is the size of mh's table: the kernel's prime for CONFIG_IP_VS_MH_TAB_INDEX = 12, the
 // default.

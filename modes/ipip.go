@@ -26,6 +26,14 @@ func Encapsulate(b []byte, src, dst uint32, id uint16) {
 	binary.BigEndian.PutUint32(h[16:20], dst)
 }
 
+// ClearDF lets routers fragment an IPv4 packet.
+func ClearDF(ip packet.IPv4) {
+	was := binary.BigEndian.Uint16(ip[6:8])
+	is := was &^ (1 << 14)
+	binary.BigEndian.PutUint16(ip[6:8], is)
+	ip.SetChecksum(packet.Delta(0).Change16(was, is).Apply(ip.Checksum()))
+}
+
 // Encapsulate6 wraps the packet of either family that begins at b[40] into an outer IPv6 one (RFC
 // 2473). The flow label is zero.
 func Encapsulate6(b []byte, src, dst packet.Addr) {

@@ -9,6 +9,7 @@ import (
 	"fulcrum/dpvs"
 	"fulcrum/foreign"
 	"fulcrum/keepalived"
+	"fulcrum/sysctl"
 )
 
 // newImportCommand reads configurations of other programs.
@@ -17,7 +18,7 @@ func newImportCommand() *cobra.Command {
 		Use: "import", Short: "Convert another program's configuration",
 		Args: cobra.NoArgs, RunE: needSubcommand,
 	}
-	c.AddCommand(newImportKeepalivedCommand(), newImportDPVSCommand())
+	c.AddCommand(newImportKeepalivedCommand(), newImportDPVSCommand(), newImportSysctlCommand())
 	return c
 }
 
@@ -51,6 +52,24 @@ func newImportDPVSCommand() *cobra.Command {
 				return importFailed(c, err)
 			}
 			return showImport(c, i.Left, i.TOML())
+		},
+	}
+}
+
+func newImportSysctlCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "sysctl FILE", Args: cobra.ExactArgs(1),
+		Short: "Print IPVS's switches of a file of sysctl.d as a [session] table",
+		Long: "sysctl prints the [session] table that does what net.ipv4.vs says in a file of sysctl.d. Comments\n" +
+			"say of each line whether it is taken, already so, or has no meaning here, and why. What is not\n" +
+			"carried over it lists on standard error too. If it does not understand something, it prints all\n" +
+			"such places and no table, and the exit status is 1.",
+		RunE: func(c *cobra.Command, args []string) error {
+			i, err := sysctl.Load(args[0])
+			if err != nil {
+				return importFailed(c, err)
+			}
+			return showImport(c, i.Left(), i.TOML())
 		},
 	}
 }

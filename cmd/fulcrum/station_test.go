@@ -143,7 +143,8 @@ func (s *station) furnish() error {
 		"moved": []byte("-A -t 10.0.0.100:80 -s rr\n" +
 			"-a -t 10.0.0.100:80 -r 10.1.0.11:8080 -m -w 1\n" +
 			"-a -t 10.0.0.100:80 -r 10.1.0.12:8080 -m -w 1\n"),
-		"etc/dpvs.conf": []byte("worker_defs {\n worker a {\n  cpu_id 0\n }\n}\n"),
+		"etc/sysctl.d/90-ipvs.conf": []byte("net.ipv4.vs.sloppy_tcp = 1\n"),
+		"etc/dpvs.conf":             []byte("worker_defs {\n worker a {\n  cpu_id 0\n }\n}\n"),
 		"etc/keepalived/keepalived.conf": []byte("virtual_server 10.0.0.100 80 {\n lb_kind NAT\n protocol TCP\n" +
 			" real_server 10.1.0.11 80 {\n }\n}\n"),
 		"etc/fulcrum/token":        []byte("0123456789abcdef0123456789abcdef"),

@@ -47,6 +47,8 @@ func TestUsage(t *testing.T) {
 		{"import keepalived a b", 2, none, "see fulcrum import keepalived --help"},
 		{"import dpvs", 2, none, "see fulcrum import dpvs --help"},
 		{"import dpvs /nosuch.conf", 1, none, "fulcrum: cannot read /nosuch.conf: no such file"},
+		{"import sysctl", 2, none, "see fulcrum import sysctl --help"},
+		{"import sysctl /nosuch.conf", 1, none, "fulcrum: cannot read /nosuch.conf: no such file"},
 		{"import keepalived --host a b", 2, none, "unknown flag: --host"},
 		{"import keepalived /nosuch.conf", 1, none, "fulcrum: cannot read /nosuch.conf: open /nosuch.conf: no such file"},
 		{"import keepalived testdata", 1, none, "fulcrum: cannot read testdata: read testdata: is a directory"},
