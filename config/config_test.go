@@ -81,7 +81,8 @@ func TestDefaults(t *testing.T) {
 			{Name: "back", Device: "net_af_packet1,iface=veth-back", Addresses: []netip.Prefix{netip.MustParsePrefix("10.1.0.1/24")},
 				RxDescriptors: 1024, TxDescriptors: 1024, MTU: 1500},
 		},
-		Session: Session{Max: 1_000_000, Templates: 100_000, ResetUnknown: ResetTwoWay, Timeouts: ipvsTimeouts},
+		Session: Session{Max: 1_000_000, Templates: 100_000, ResetUnknown: ResetTwoWay,
+			SecureTCP: DefenceOff, Timeouts: ipvsTimeouts},
 		Services: []Service{{
 			Name: "web", Address: netip.MustParseAddrPort("10.0.0.100:80"), Protocol: lvs.TCP, Mode: lvs.NAT, Scheduler: lvs.WLC,
 			PersistenceMask: 32, Echo: true,
@@ -115,7 +116,8 @@ func TestEveryValueGiven(t *testing.T) {
 		}},
 		Session: Session{Max: 2_000_000, SloppyTCP: true, ExpireNoDest: true,
 			Templates: 50_000, ExpireQuiescent: true,
-			ResetUnknown: ResetAll, RouteUnmatched: true, Timeouts: timeouts},
+			ResetUnknown: ResetAll, RouteUnmatched: true, SecureTCP: DefenceAuto,
+			Timeouts: timeouts},
 		Services: []Service{{
 			Name: "dns", Address: netip.MustParseAddrPort("10.0.0.100:53"), Protocol: lvs.UDP, Mode: lvs.FullNAT, Scheduler: lvs.WRR,
 			Persistence: 330 * time.Second, PersistenceMask: 24, Echo: true, Announce: AnnounceOn,

@@ -33,6 +33,7 @@ func readSession(t *table) Session {
 		Timeouts:       readTimeouts(t.table("timeouts")),
 	}
 	s.ExpireQuiescent = t.get("expire_quiescent").boolean(false)
+	s.SecureTCP = Defence(t.get("secure_tcp").choice(string(DefenceOff), defences))
 	return s
 }
 

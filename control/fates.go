@@ -65,7 +65,7 @@ var fates = map[reflect.Type]map[string]fate{
 	reflect.TypeFor[config.Session](): {
 		"Max": restart, "MaxV6": restart, "Templates": restart, "SloppyTCP": live, "ExpireNoDest": live,
 		"ResetUnknown": live, "RouteUnmatched": live,
-		"ExpireQuiescent": live, "Timeouts": parts,
+		"ExpireQuiescent": live, "SecureTCP": live, "Timeouts": parts,
 	},
 	reflect.TypeFor[config.Service](): {
 		"Name": live, "Address": live, "Protocol": live, "Mode": live, "Scheduler": live,

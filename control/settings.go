@@ -30,6 +30,7 @@ func EngineSettings(c *config.Config) engine.Settings {
 		ResetUnknown:    resets[c.Session.ResetUnknown],
 		Announcements:   c.Director.AnnounceRepeat,
 		RouteUnmatched:  c.Session.RouteUnmatched,
+		SecureTCP:       defences[c.Session.SecureTCP],
 	}
 	for state, timeout := range c.Session.Timeouts {
 		s.Timeouts.Set(lvs.State(state), timeout)
@@ -47,6 +48,11 @@ func EngineSettings(c *config.Config) engine.Settings {
 		s.Services = append(s.Services, engineService(&c.Director, v))
 	}
 	return s
+}
+
+var defences = map[config.Defence]engine.Defence{
+	config.DefenceOff: engine.DefenceOff, config.DefenceAuto: engine.DefenceAuto,
+	config.DefenceOn: engine.DefenceOn,
 }
 
 var resets = map[config.ResetUnknown]engine.ResetUnknown{

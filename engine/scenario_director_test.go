@@ -123,6 +123,8 @@ func (c *directorConfig) line(at string, words []string) {
 		c.settings.RouteUnmatched = true
 	case "sloppy_tcp":
 		c.settings.SloppyTCP = true
+	case "secure_tcp":
+		c.settings.SecureTCP = map[string]Defence{"auto": DefenceAuto, "on": DefenceOn}[words[1]]
 	case "reset_unknown":
 		c.settings.ResetUnknown = map[string]ResetUnknown{
 			"off": ResetOff, "two-way": ResetTwoWay, "all": ResetAll,

@@ -30,6 +30,7 @@ type Settings struct {
 	// RouteUnmatched: what real servers of nat services send on their own account, and what returns
 	// to them, is routed.
 	RouteUnmatched bool
+	SecureTCP      Defence // TCP sessions go by the denial state table
 }
 
 func (s *Settings) announcements() int { return cmp.Or(s.Announcements, defaultAnnouncements) }
@@ -163,5 +164,6 @@ func (s *Settings) sameOptions(o *Settings) bool {
 	return s.SloppyTCP == o.SloppyTCP && s.ExpireNoDest == o.ExpireNoDest &&
 		s.ExpireQuiescent == o.ExpireQuiescent &&
 		s.ResetUnknown == o.ResetUnknown && s.RouteUnmatched == o.RouteUnmatched &&
-		s.Announcements == o.Announcements && s.Timeouts == o.Timeouts
+		s.Announcements == o.Announcements && s.SecureTCP == o.SecureTCP &&
+		s.Timeouts == o.Timeouts
 }
