@@ -121,6 +121,16 @@ const (
 	ResetAll    ResetUnknown = "all"     // to services of every mode too
 )
 
+// Defence says when one of IPVS's defences against overload is active.
+type Defence string
+
+// The choices of Defence.
+const (
+	DefenceOff  Defence = "off"  // never
+	DefenceAuto Defence = "auto" // while a session table is nearly full
+	DefenceOn   Defence = "on"   // always
+)
+
 // Session configures the session tables.
 type Session struct {
 	Max             int  // IPv4 sessions of the whole director
@@ -137,6 +147,7 @@ type Session struct {
 	ExpireNoDest    bool // sessions end with their real server; SYNs leave one of weight 0
 	ResetUnknown    ResetUnknown
 	ExpireQuiescent bool // clients of persistent services leave a real server of weight 0
+	SecureTCP       Defence
 	Timeouts        Timeouts
 }
 

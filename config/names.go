@@ -28,6 +28,9 @@ var (
 	hugePages = choices{
 		noun: "hugepages setting", supported: []string{HugePagesAuto, HugePagesOn, HugePagesOff},
 	}
+	defences = choices{
+		noun: "choice", supported: []string{string(DefenceOff), string(DefenceAuto), string(DefenceOn)},
+	}
 	resets = choices{
 		noun:      "choice",
 		supported: []string{string(ResetOff), string(ResetTwoWay), string(ResetAll)},

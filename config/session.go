@@ -37,6 +37,7 @@ func readSession(t *table) Session {
 	}
 	s.ExpireQuiescent = t.get("expire_quiescent").boolean(false)
 	readSwitches(t, &s)
+	s.SecureTCP = Defence(t.get("secure_tcp").choice(string(DefenceOff), defences))
 	return s
 }
 

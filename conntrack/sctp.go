@@ -22,7 +22,7 @@ type move struct {
 	to   State
 }
 
-var sctpMoves = func() [numViews]map[Event][]move {
+var sctpMoves = func() [ordinaryViews]map[Event][]move {
 	const (
 		sNO, sI1, sIN, sCS, sCR = None, SCTPInit1, SCTPInit, SCTPCookieSent, SCTPCookieReplied
 		sCW, sCO, sCE           = SCTPCookieWait, SCTPCookie, SCTPCookieEchoed
@@ -30,7 +30,7 @@ var sctpMoves = func() [numViews]map[Event][]move {
 		sSS, sSR, sSA           = SCTPShutdownSent, SCTPShutdownReceived, SCTPShutdownAckSent
 	)
 	type from = []State
-	return [numViews]map[Event][]move{
+	return [ordinaryViews]map[Event][]move{
 		Input: {
 			EventData:             {{from{sNO}, sES}},
 			EventInit:             {{from{sNO}, sI1}, {from{sI1, sRJ, sCL}, sIN}},

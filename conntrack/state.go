@@ -108,8 +108,8 @@ func EventOf(f packet.TCPFlags) Event {
 	return EventNone
 }
 
-// View selects the state table: the direction of a packet, and whether the answers pass the
-// director.
+// View selects the state table: the direction of a packet, whether the answers pass the director,
+// and whether the table is the ordinary one or that of secure_tcp.
 type View uint8
 
 // The views.
@@ -117,8 +117,15 @@ const (
 	Input     View = iota // from the client; the answers pass too (nat, fullnat)
 	Output                // from the real server
 	InputOnly             // from the client; the answers do not pass (dr, ipip)
-	numViews
+
+	ordinaryViews
+	numViews = 2 * ordinaryViews // each once more, by the denial table
 )
+
+// Denial returns the view by secure_tcp's table instead of the ordinary one. There a TCP session is
+// not established by what the client alone sends, where the answers pass; and it is SYNACK, which
+// drop_entry ends, until then.
+func (v View) Denial() View { return v%ordinaryViews + ordinaryViews }
 
 // Next returns the state that follows s after event e. A TCP segment without any of the four flags
 // leads to Close. UDP and ICMP keep their state, and so does a state of one protocol at an event of
@@ -136,6 +143,8 @@ var transitions = func() (t [numViews][numEvents][NumStates]State) {
 	}
 	setTCP(&t)
 	setSCTP(&t)
+	copy(t[ordinaryViews:], t[:ordinaryViews])
+	setDenial(&t)
 	return t
 }()
 
@@ -148,7 +157,7 @@ func setTCP(t *[numViews][numEvents][NumStates]State) {
 		sTW, sCL, sCW, sLA      = TimeWait, Close, CloseWait, LastAck
 		sLI, sSA                = Listen, SynAck
 	)
-	rows := [numViews][EventNone + 1][SynAck + 1]State{
+	rows := [ordinaryViews][EventNone + 1][SynAck + 1]State{
 		Input: {
 			EventSyn: {sSR, sES, sES, sSR, sSR, sSR, sSR, sSR, sSR, sSR, sSR},
 			EventFin: {sCL, sCW, sSS, sTW, sTW, sTW, sCL, sCW, sLA, sLI, sTW},
@@ -172,6 +181,23 @@ func setTCP(t *[numViews][numEvents][NumStates]State) {
 		}
 		for e := range rows[v] {
 			copy(t[v][e][:], rows[v][e][:])
+		}
+	}
+}
+
+// setDenial changes the denial views where the kernel's tcp_states_dos[] differs from tcp_states[].
+// The ordinary table is copied to them already.
+func setDenial(t *[numViews][numEvents][NumStates]State) {
+	in, out, only := &t[Input.Denial()], &t[Output.Denial()], &t[InputOnly.Denial()]
+	for _, e := range []Event{EventSyn, EventFin, EventAck} {
+		in[e][SynAck] = SynAck
+	}
+	in[EventRst][SynAck] = Close
+	in[EventAck][SynRecv] = SynRecv
+	out[EventSyn][SynRecv], out[EventSyn][SynAck] = SynAck, SynAck
+	for s := None; s <= SynAck; s++ {
+		if s != Established && s != SynSent && s != SynRecv {
+			only[EventSyn][s] = SynAck
 		}
 	}
 }

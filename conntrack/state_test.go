@@ -14,6 +14,7 @@ import (
 const (
 	tcpTables  = "testdata/ipvs-tcp-states.md"
 	sctpTables = "testdata/ipvs-sctp-states.md"
+	denyTables = "testdata/ipvs-tcp-denial-states.md"
 )
 
 // tableRows returns the cells of the rows of a file's tables that begin with one of names.
@@ -46,7 +47,10 @@ var (
 		"SR": SCTPShutdownReceived,
 		"SA": SCTPShutdownAckSent, "RJ": SCTPRejected, "CL": SCTPClosed,
 	}
-	views  = map[string]View{"INPUT": Input, "OUTPUT": Output, "INPUT_ONLY": InputOnly}
+	views   = map[string]View{"INPUT": Input, "OUTPUT": Output, "INPUT_ONLY": InputOnly}
+	denials = map[string]View{
+		"INPUT": Input.Denial(), "OUTPUT": Output.Denial(), "INPUT_ONLY": InputOnly.Denial(),
+	}
 	events = map[string]Event{"syn": EventSyn, "fin": EventFin, "ack": EventAck, "rst": EventRst}
 
 	sctpEvents = map[string]Event{
@@ -59,12 +63,23 @@ var (
 )
 
 func TestTransitionsAreIPVSs(t *testing.T) {
-	t.Run("TCP", func(t *testing.T) { compareTransitions(t, tcpTables, events, shortNames) })
-	t.Run("SCTP", func(t *testing.T) { compareTransitions(t, sctpTables, sctpEvents, shortSCTPNames) })
+	for name, c := range map[string]struct {
+		views  map[string]View
+		file   string
+		events map[string]Event
+		states map[string]State
+	}{
+		"TCP":                {views, tcpTables, events, shortNames},
+		"SCTP":               {views, sctpTables, sctpEvents, shortSCTPNames},
+		"TCP by secure_tcp":  {denials, denyTables, events, shortNames},
+		"SCTP by secure_tcp": {denials, sctpTables, sctpEvents, shortSCTPNames},
+	} {
+		t.Run(name, func(t *testing.T) { compareTransitions(t, c.views, c.file, c.events, c.states) })
+	}
 }
 
 func compareTransitions(
-	t *testing.T, file string, events map[string]Event, shortNames map[string]State,
+	t *testing.T, views map[string]View, file string, events map[string]Event, shortNames map[string]State,
 ) {
 	header := tableRows(t, file, "table")
 	if len(header) != 1 {

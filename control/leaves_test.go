@@ -117,6 +117,8 @@ func others(v reflect.Value) []reflect.Value {
 		return valuesOf(config.AnnounceOff)
 	case config.Idle:
 		return valuesOf(config.IdleBusy, config.IdleAdaptive)
+	case config.Defence:
+		return valuesOf(config.DefenceOff, config.DefenceAuto, config.DefenceOn)
 	case config.ResetUnknown:
 		return valuesOf(config.ResetOff, config.ResetTwoWay, config.ResetAll)
 	case fs.FileMode:

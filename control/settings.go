@@ -35,6 +35,7 @@ func EngineSettings(c *config.Config) engine.Settings {
 		NATICMPSend:     c.Session.NATICMPSend,
 		PMTUDisc:        c.Session.PMTUDisc,
 		ScheduleICMP:    c.Session.ScheduleICMP,
+		SecureTCP:       defences[c.Session.SecureTCP],
 	}
 	for state, timeout := range c.Session.Timeouts {
 		s.Timeouts.Set(lvs.State(state), timeout)
@@ -52,6 +53,11 @@ func EngineSettings(c *config.Config) engine.Settings {
 		s.Services = append(s.Services, engineService(c, v))
 	}
 	return s
+}
+
+var defences = map[config.Defence]engine.Defence{
+	config.DefenceOff: engine.DefenceOff, config.DefenceAuto: engine.DefenceAuto,
+	config.DefenceOn: engine.DefenceOn,
 }
 
 var resets = map[config.ResetUnknown]engine.ResetUnknown{

@@ -56,7 +56,7 @@ func (w *Worker) carryOut(p *ports.Packet, m *meta, a *arrival, d *decision) Ver
 func (w *Worker) begin(p *ports.Packet, m *meta, a *arrival, d *decision) Verdict {
 	g := passage{
 		p: p, m: m, server: d.server, direction: conntrack.Inbound,
-		way: &ways[d.server.mode][d.server.families],
+		way: &w.ways[d.server.mode][d.server.families],
 	}
 	var v Verdict
 	if g.hop, v = w.serverHop(d.id, d.server); v != Taken {

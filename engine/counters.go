@@ -86,6 +86,7 @@ type published struct {
 	resets      atomic.Uint64
 	suppressed  atomic.Uint64 // resets
 	routed      atomic.Uint64
+	secureTCP   atomic.Bool
 	turns       atomic.Uint64
 	busy        atomic.Uint64 // ms
 	turnTimes   [numTurnTimes]atomic.Uint64

@@ -292,7 +292,7 @@ type departure struct {
 
 // leave fills in how a packet leaves: its addresses, its port and its next hop.
 func (x *Explanation) leave(w *Worker, d departure) {
-	way := &ways[d.mode][d.server.families]
+	way := &w.ways[d.mode][d.server.families]
 	to := d.to
 	if way.path != lvs.Translate {
 		to = d.from

@@ -90,7 +90,7 @@ func (w *Worker) laterOfLone(p *ports.Packet, m *meta, id uint32, mode lvs.Mode)
 	if server.gone {
 		return DropRealServerGone
 	}
-	g := passage{p: p, m: m, server: server, way: &ways[mode][server.families]}
+	g := passage{p: p, m: m, server: server, way: &w.ways[mode][server.families]}
 	// Only addresses matter: the fragment has no ports.
 	w.standAlone(&g, packet.Flow{Src: w.key.Src, Dst: server.address}, id)
 	var v Verdict

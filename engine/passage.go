@@ -27,7 +27,7 @@ func (w *Worker) enter(g *passage, p *ports.Packet, m *meta, ref conntrack.Ref) 
 	s := w.sessions.At(slot)
 	server := w.snap.servers[s.Server]
 	g.p, g.m, g.session, g.server, g.slot = p, m, s, server, slot
-	g.way = &ways[s.Mode][server.families]
+	g.way = &w.ways[s.Mode][server.families]
 	if server.gone {
 		return DropRealServerGone
 	}

@@ -136,6 +136,8 @@ func (c *directorConfig) line(at string, words []string) {
 		c.settings.PMTUDisc = words[1] != "off"
 	case "conn_reuse_mode":
 		c.settings.ConnReuseMode = uint8(scenarioNumber(c, words[1]))
+	case "secure_tcp":
+		c.settings.SecureTCP = map[string]Defence{"auto": DefenceAuto, "on": DefenceOn}[words[1]]
 	case "reset_unknown":
 		c.settings.ResetUnknown = map[string]ResetUnknown{
 			"off": ResetOff, "two-way": ResetTwoWay, "all": ResetAll,

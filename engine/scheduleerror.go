@@ -60,7 +60,7 @@ func (w *Worker) forwardScheduled(
 ) Verdict {
 	g := passage{
 		p: p, m: m, server: d.server, direction: conntrack.Inbound,
-		way: &ways[d.server.mode][d.server.families],
+		way: &w.ways[d.server.mode][d.server.families],
 	}
 	var v Verdict
 	if g.hop, v = w.serverHop(d.id, d.server); v != Taken {

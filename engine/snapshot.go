@@ -155,9 +155,18 @@ type way struct {
 	views     [2]conntrack.View // TCP state table, by direction
 }
 
-// ways holds the way of every session: the mode is the session's own, the families are its real
+// wayTable holds the way of every session: the mode is the session's own, the families are its real
 // server's.
-var ways = func() (all [lvs.NumModes][numFamilies]way) {
+type wayTable [lvs.NumModes][numFamilies]way
+
+// ordinaryWays and denialWays differ in the TCP state tables: the latter are secure_tcp's.
+var (
+	ordinaryWays = newWays(func(v conntrack.View) conntrack.View { return v })
+	denialWays   = newWays(conntrack.View.Denial)
+)
+
+func newWays(table func(conntrack.View) conntrack.View) *wayTable {
+	all := new(wayTable)
 	for m := range all {
 		for f := range families(numFamilies) {
 			w := &all[m][f]
@@ -165,12 +174,12 @@ var ways = func() (all [lvs.NumModes][numFamilies]way) {
 			for _, d := range []conntrack.Direction{conntrack.Inbound, conntrack.Outbound} {
 				overhead := modes.Overhead(lvs.Mode(m), d, f&clients6 != 0, f&servers6 != 0)
 				w.overheads[d] = int8(overhead)
-				w.views[d] = modes.View(lvs.Mode(m), d)
+				w.views[d] = table(modes.View(lvs.Mode(m), d))
 			}
 		}
 	}
 	return all
-}()
+}
 
 // newServerEntry describes a real server of a service with some settings.
 func newServerEntry(live *liveServer, of *liveService, s *Service, mode lvs.Mode) serverEntry {

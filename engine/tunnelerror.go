@@ -40,7 +40,7 @@ func (w *Worker) tunnelError(p *ports.Packet, m *meta) Verdict {
 		return DropICMPError
 	}
 	s := w.sessions.At(ref.Slot())
-	way := &ways[s.Mode][w.snap.servers[s.Server].families]
+	way := &w.ways[s.Mode][w.snap.servers[s.Server].families]
 	what, rest := m.problem(frame, int(way.overheads[conntrack.Inbound]))
 	if way.path != lvs.Tunnel || !w.mayTell(q.Key.Src, what) {
 		return DropICMPError

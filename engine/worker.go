@@ -20,6 +20,7 @@ type Worker struct {
 	sessions   *conntrack.Table
 	neighbours neighbour.Table
 	snap       *snapshot
+	ways       *wayTable  // by the TCP state table in force
 	receives   []bool     // by port: whether this worker has a receive queue of its own
 	incoming   []*handoff // by sending worker; nil for itself; empty with a single worker
 	outgoing   []*handoff // by receiving worker
@@ -98,6 +99,7 @@ func (w *Worker) Turn(now uint32) int {
 	w.tickFragments(now)
 	if now-w.lastPublished >= publishInterval {
 		w.lastPublished = now
+		w.defend()
 		w.publish()
 		w.grow()
 		w.sweepTemplates()
@@ -135,6 +137,7 @@ func (w *Worker) adopt(s *snapshot) {
 		w.hopEpoch++ // an id now belongs to another real server
 	}
 	w.pass.again = true
+	w.defend()
 	w.flushAfter(old, s)
 	w.recountAfter(old, s)
 	w.published.adopted.Store(s.revision)

@@ -41,7 +41,7 @@ func readable(text string) string {
 	var lines []string
 	for line := range strings.Lines(text) {
 		key, _, _ := strings.Cut(line, " =")
-		if key != "drop_entry" && key != "drop_packet" && key != "secure_tcp" {
+		if key != "drop_entry" && key != "drop_packet" {
 			lines = append(lines, line)
 		}
 	}
