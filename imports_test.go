@@ -41,7 +41,7 @@ var rules = map[string]rule{
 	"foreign":      {},
 	"sysctl":       {tree: []string{"foreign"}, testTree: []string{"config"}},
 	"ipvsadm":      {tree: []string{"config", "lvs"}},
-	"config":       {tree: []string{"lvs"}, libraries: []string{"github.com/BurntSushi/toml"}},
+	"config":       {tree: []string{"lvs", "match"}, libraries: []string{"github.com/BurntSushi/toml"}},
 	"lab":          {tree: []string{"config", "ethtool", "lvs"}, libraries: []string{"github.com/vishvananda/netlink", "github.com/vishvananda/netns", "github.com/cilium/ebpf"}},
 	"bench":        {tree: anything, libraries: anything},
 	"engine":       {tree: []string{"ports", "lvs", "match", "modes", "sched", "steer", "neighbour", "conntrack", "capture", "host", "packet", "persist"}, testTree: []string{"ports/memory"}},

@@ -88,7 +88,7 @@ func (o *templateStream) show(t *engine.TemplateInfo, _ uint32) bool {
 		return true
 	}
 	line, err := json.Marshal(Template{
-		t.Of.Protocol.String(), t.Clients.String(), t.Of.Destination(), t.RealServer.String(), t.Service,
+		t.Of.ProtocolName(), t.Clients.String(), t.Of.Destination(), t.RealServer.String(), t.Service,
 		callOf(t.Call), t.Left.Seconds(), t.Sessions, t.Confirmed,
 	})
 	if o.buffer.Available() <= len(line) {

@@ -77,6 +77,7 @@ func (c *checker) enlist() {
 		}
 		c.enlistLocals(lips, i)
 	}
+	vips.complete()
 }
 
 func (c *checker) enlistLocals(lips listed, i int) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"fulcrum/lvs"
+	"fulcrum/match"
 )
 
 // Mark is a number for some matches. A service that names it claims those of one IP version.
@@ -280,6 +281,7 @@ func (c *checker) checkRange(v value, m lvs.Match) {
 type ranged struct {
 	listed
 	ranges []heldRange
+	spans  match.Spans // of the ranges
 }
 
 type heldRange struct {
@@ -291,12 +293,20 @@ func (r *ranged) holder(a netip.Addr) (string, bool) {
 	if who, held := r.listed.holder(a); held {
 		return who, true
 	}
-	for i := range r.ranges {
-		if r.ranges[i].Has(a) {
-			return r.ranges[i].who, true
-		}
+	if !r.spans.Holds(a) {
+		return "", false
 	}
-	return "", false
+	i := slices.IndexFunc(r.ranges, func(h heldRange) bool { return h.Has(a) })
+	return r.ranges[i].who, true
+}
+
+// complete prepares the look-up of the ranges.
+func (r *ranged) complete() {
+	all := make([]lvs.Match, len(r.ranges))
+	for i := range r.ranges {
+		all[i] = r.ranges[i].Match
+	}
+	r.spans = match.SpansOf(all)
 }
 
 // enlistVIPs records the holders of VIPs, and of ranges of them.

@@ -173,8 +173,8 @@ func (t OwnTimeouts) String() string {
 // Service is one virtual service. Its ID is unique in a Config, and so is its name.
 type Service struct {
 	Name string // 1 to 63 letters, digits and . _ -
-	// Address is the VIP and its port: the first ones if there are several Addresses, and the unspecified
-	// address of the service's IP version, with port 0, if there is a Mark.
+	// Address is the VIP and its port: the first ones if there are several Addresses. With a Mark it
+	// is the unspecified address of the service's IP version, with port 0.
 	Address        netip.AddrPort
 	Addresses      []lvs.Match  // nil unless there are several addresses or ports
 	Mark           uint32       // the number of a Mark; 0: none

@@ -18,7 +18,7 @@ type Site struct {
 	config   *Config                  // without its services, which are in the maps below
 	claimed  map[lvs.Match]string     // by match, the service
 	marks    map[lvs.ServiceID]string // by mark and IP version, the service
-	ranges   map[string][]lvs.Match   // by name, of services with several addresses or ports in one match
+	ranges   map[string][]lvs.Match   // those of several addresses or ports, by service
 	names    map[string]lvs.ServiceID
 	passing  map[netip.Addr]string // by VIP, the service with echo = false
 	own      listed

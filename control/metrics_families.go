@@ -300,7 +300,7 @@ func readServices(r *reading, s *series) {
 	for i := range r.Services {
 		v := &r.Services[i].Service
 		s.add(1, labels{
-			v.Name, v.ID().Destination(), protocolName(v.Protocol), v.Mode.String(), v.Scheduler.String(),
+			v.Name, v.ID().Destination(), v.ID().ProtocolName(), v.Mode.String(), v.Scheduler.String(),
 		})
 	}
 }

@@ -209,7 +209,7 @@ func newServiceReport(e engine.ServiceReport) ServiceReport {
 	s := ServiceReport{
 		Name: e.Service.Name, Address: e.Service.ID().Destination(),
 		Addresses: destinations(e.Service.Matches), Mark: e.Service.Mark,
-		Protocol: protocolName(e.Service.Protocol), Mode: e.Service.Mode.String(),
+		Protocol: e.Service.ID().ProtocolName(), Mode: e.Service.Mode.String(),
 		Scheduler:      e.Service.Scheduler.String(),
 		SchedulerFlags: e.Service.Scheduler.FlagNames(e.Service.SchedulerFlags),
 		Announce:       !e.Service.Silent, Announced: e.Announced,
@@ -265,14 +265,6 @@ func destinations(all []lvs.Match) (texts []string) {
 		texts = append(texts, text)
 	}
 	return texts
-}
-
-// protocolName returns a service's protocol; that of a mark's service is "any".
-func protocolName(p lvs.Protocol) string {
-	if p == 0 {
-		return "any"
-	}
-	return p.String()
 }
 
 // DropList returns the reasons that occurred, in the order in which a packet meets them.

@@ -11,16 +11,61 @@ import (
 // claim gives the new snapshot what a service claims, and takes from it what it claimed before.
 func (c *change) claim(live *liveService, was *Service) {
 	before, now := was.claims(), live.settings.claims()
+	if slices.Equal(before, now) {
+		return
+	}
+	had, has := setOfMatches(before), setOfMatches(now)
 	for _, m := range before {
-		if !slices.Contains(now, m) {
+		if !has[m] {
 			c.unclaim(live, m)
 		}
 	}
 	for _, m := range now {
-		if !slices.Contains(before, m) {
+		if !had[m] {
 			c.regain(live, m)
 		}
 	}
+	c.setVIPs(live, before, now)
+}
+
+func setOfMatches(all []lvs.Match) map[lvs.Match]bool {
+	set := make(map[lvs.Match]bool, len(all))
+	for _, m := range all {
+		set[m] = true
+	}
+	return set
+}
+
+// setVIPs enters a service at the VIPs of its single matches, in place of those that it had.
+func (c *change) setVIPs(live *liveService, before, now []lvs.Match) {
+	had, has := vipsOf(before), vipsOf(now)
+	for a := range had {
+		c.touched = append(c.touched, a)
+		if has[a] {
+			continue
+		}
+		left := slices.DeleteFunc(c.registry.vips[a], func(s *liveService) bool { return s == live })
+		if c.registry.vips[a] = left; len(left) == 0 {
+			delete(c.registry.vips, a)
+		}
+	}
+	for a := range has {
+		c.touched = append(c.touched, a)
+		if !had[a] {
+			c.registry.vips[a] = append(c.registry.vips[a], live)
+		}
+	}
+}
+
+// vipsOf returns the addresses of single matches.
+func vipsOf(all []lvs.Match) map[packet.Addr]bool {
+	vips := map[packet.Addr]bool{}
+	for _, m := range all {
+		if m.Single() {
+			vips[packet.AddrOf(m.First)] = true
+		}
+	}
+	return vips
 }
 
 // regain notes that a service claims a match which it did not claim before.
@@ -32,13 +77,7 @@ func (c *change) regain(live *liveService, m lvs.Match) {
 	}
 	if !m.Single() {
 		c.registry.ranged[live], c.reranged = true, true
-		return
 	}
-	vip := packet.AddrOf(m.First)
-	if !slices.Contains(c.registry.vips[vip], live) {
-		c.registry.vips[vip] = append(c.registry.vips[vip], live)
-	}
-	c.touched = append(c.touched, vip)
 }
 
 // unclaim gives a match up. Its sessions, if there can be any, stay with their owners.
@@ -57,15 +96,6 @@ func (c *change) unclaim(live *liveService, m lvs.Match) {
 	if entry, ok := c.new.services.get(singleKey(m)); ok && entry.live == live {
 		c.ownServices(0).remove(singleKey(m))
 	}
-	vip := packet.AddrOf(m.First)
-	if slices.ContainsFunc(live.settings.singles(), func(o lvs.Match) bool { return o.First == m.First }) {
-		return
-	}
-	left := slices.DeleteFunc(c.registry.vips[vip], func(s *liveService) bool { return s == live })
-	if c.registry.vips[vip] = left; len(left) == 0 {
-		delete(c.registry.vips, vip)
-	}
-	c.touched = append(c.touched, vip)
 }
 
 // enter gives the new snapshot a service's entry under every key.

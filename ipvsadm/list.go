@@ -149,6 +149,14 @@ func sort(services []Service) {
 	}
 }
 
+// protocolOf names the protocol of a connection. A mark's templates have any, which ipvsadm calls IP.
+func protocolOf(name string) string {
+	if name == "any" {
+		return "IP"
+	}
+	return strings.ToUpper(name)
+}
+
 // nameOf names a service as ipvsadm does. What ipvsadm does not have, ranges, is written as in a
 // file.
 func nameOf(id lvs.ServiceID) string {
@@ -338,7 +346,7 @@ func kernelState(name string) string {
 func WriteConnection(w io.Writer, k Command, c Connection) {
 	seconds := int(c.Left.Seconds())
 	expire := fmt.Sprintf("%02d:%02d", seconds/60, seconds%60)
-	fmt.Fprintf(w, "%-3s %-6s %-11s %-18s %-18s ", strings.ToUpper(c.Protocol), expire,
+	fmt.Fprintf(w, "%-3s %-6s %-11s %-18s %-18s ", protocolOf(c.Protocol), expire,
 		kernelState(c.State), c.Client, c.VIP)
 	if k.Persistent && c.Call != "" {
 		fmt.Fprintf(w, "%-18s %-16s %s\n", c.Server, lvs.EngineSIP, c.Call)

@@ -37,6 +37,14 @@ func IDOfMark(mark uint32, is6 bool) ServiceID {
 	return ServiceID{Address: netip.AddrPortFrom(family, 0), Mark: mark}
 }
 
+// ProtocolName returns the protocol of the service, or "any" for a mark.
+func (id ServiceID) ProtocolName() string {
+	if id.Mark != 0 {
+		return "any"
+	}
+	return id.Protocol.String()
+}
+
 // Single reports whether the service is known by a single address and port.
 func (id ServiceID) Single() bool { return id.Mark == 0 && !id.Last.IsValid() }
 

@@ -46,6 +46,9 @@ func (s Spans) Has(a packet.Addr) bool {
 	return low < len(s.all) && s.all[low].first.Compare(a) <= 0
 }
 
+// Holds is Has for a netip.Addr.
+func (s Spans) Holds(a netip.Addr) bool { return s.Has(packet.AddrOf(a)) }
+
 // Empty reports whether the set has no address.
 func (s Spans) Empty() bool { return len(s.all) == 0 }
 
