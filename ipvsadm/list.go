@@ -149,7 +149,8 @@ func sort(services []Service) {
 	}
 }
 
-// protocolOf names the protocol of a connection. A mark's templates have any, which ipvsadm calls IP.
+// protocolOf names the protocol of a connection. That of a mark's templates is any, which ipvsadm
+// calls IP.
 func protocolOf(name string) string {
 	if name == "any" {
 		return "IP"
