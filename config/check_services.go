@@ -118,6 +118,9 @@ func (c *checker) checkServerPort(v value, i, j int) {
 // portOf returns a port of a service, and whether it is the only one.
 func (c *checker) portOf(i int) (port uint16, one bool) {
 	claims := c.Claims(&c.Services[i])
+	if s := &c.Services[i]; s.Mark == 0 && len(s.Addresses) == 0 {
+		return s.Address.Port(), true
+	}
 	if len(claims) == 0 {
 		return 0, false
 	}
@@ -211,7 +214,7 @@ func (c *checker) checkEcho(i int, passing firsts) {
 	}
 	v := c.at("service", i, "echo")
 	for _, m := range c.Claims(&c.Services[i]) {
-		if !m.Single() {
+		if !m.OneAddress() {
 			v.reportf("leave the key out, or give single addresses",
 				"%s is a range, where the director answers echo requests", m.Destination())
 			return

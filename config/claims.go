@@ -40,7 +40,21 @@ func (c *Config) Claims(s *Service) []lvs.Match {
 	case !s.Address.IsValid():
 		return nil
 	}
-	return []lvs.Match{lvs.MatchOf(s.Protocol, s.Address)}
+	return append([]lvs.Match{lvs.MatchOf(s.Protocol, s.Address)}, s.dataPorts()...)
+}
+
+// dataPorts returns the ports of FTP's data connections, which a persistent service of FTP has too,
+// as in IPVS (ip_vs_service_find). A mode that translates would need FTP's payload for them.
+func (s *Service) dataPorts() []lvs.Match {
+	if s.Persistence == 0 || s.Protocol != lvs.TCP || s.Address.Port() != portFTP ||
+		slices.ContainsFunc(s.Modes(), func(m lvs.Mode) bool { return m.Path() == lvs.Translate }) {
+		return nil
+	}
+	at := func(first, last uint16) lvs.Match {
+		a := s.Address.Addr()
+		return lvs.Match{Protocol: lvs.TCP, First: a, Last: a, Ports: lvs.Ports{First: first, Last: last}}
+	}
+	return []lvs.Match{at(portFTPData, portFTPData), at(1024, 65535)}
 }
 
 func marked(marks []Mark, s *Service) (all []lvs.Match) {
@@ -54,10 +68,10 @@ func marked(marks []Mark, s *Service) (all []lvs.Match) {
 	return all
 }
 
-// VIPs returns the addresses that a service claims alone, and not as part of a range.
+// VIPs returns the addresses that a service claims alone, and not as part of a range of addresses.
 func (c *Config) VIPs(s *Service) (all []netip.Addr) {
 	for _, m := range c.Claims(s) {
-		if m.Single() && !slices.Contains(all, m.First) {
+		if m.OneAddress() && !slices.Contains(all, m.First) {
 			all = append(all, m.First)
 		}
 	}
@@ -251,7 +265,7 @@ func (c *checker) checkMark(i int, claimed firsts) {
 
 // checkSingle reports a VIP that is reserved in its subnet.
 func (c *checker) checkSingle(v value, m lvs.Match) {
-	if m.Single() && c.isUnambiguous(v, m.First) {
+	if m.OneAddress() && c.isUnambiguous(v, m.First) {
 		c.isHostAddress(v, m.First)
 	}
 }
@@ -259,7 +273,7 @@ func (c *checker) checkSingle(v value, m lvs.Match) {
 // checkRange reports a range that has an address of the director. Those of other stations are
 // reported where they stand.
 func (c *checker) checkRange(v value, m lvs.Match) {
-	if m.Single() {
+	if m.OneAddress() {
 		return
 	}
 	for i, port := range c.Ports {
@@ -314,7 +328,7 @@ func (c *checker) enlistVIPs(vips *ranged, i int) {
 	s := &c.Services[i]
 	for j, m := range c.Claims(s) {
 		v := c.claimAt(i, j)
-		if m.Single() {
+		if m.OneAddress() {
 			c.hold(vips.listed, m.First, "the VIP of service %q", s.Name, v)
 			continue
 		}

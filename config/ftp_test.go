@@ -1,25 +1,36 @@
 package config
 
 import (
-	"strings"
+	"fmt"
 	"testing"
 )
 
-// FTP in nat is warned of if the service is persistent, which says that data connections are meant.
-func TestFTPInNAT(t *testing.T) {
-	base := readFile(t, "testdata/base/ports.toml") + readFile(t, "testdata/base/service.toml")
-	ftp := strings.NewReplacer(`"10.0.0.100:80"`, `"10.0.0.100:21"`)
-	sticky := strings.NewReplacer("mode = \"nat\"\n", "mode = \"nat\"\npersistence = \"5m\"\n")
+// TestFTPHasItsDataPorts: a persistent service of FTP whose mode does not translate has the ports of
+// data connections, and others have not.
+func TestFTPHasItsDataPorts(t *testing.T) {
+	const form = `
+[[service]]
+name = "ftp"
+address = "10.0.0.100:%d"
+protocol = "tcp"
+mode = "%s"
+persistence = "%s"
+[[service.real_server]]
+address = "10.1.0.11:%[1]d"
+`
 	for _, test := range []struct {
-		text string
-		want bool
+		port              int
+		mode, persistence string
+		want              string
 	}{
-		{base, false}, {ftp.Replace(base), false}, {sticky.Replace(base), false},
-		{sticky.Replace(ftp.Replace(base)), true},
+		{21, "dr", "5m", "[tcp 10.0.0.100:21 tcp 10.0.0.100:20 tcp 10.0.0.100:1024-65535]"},
+		{21, "dr", "0s", "[tcp 10.0.0.100:21]"},
+		{21, "nat", "5m", "[tcp 10.0.0.100:21]"},
+		{80, "dr", "5m", "[tcp 10.0.0.100:80]"},
 	} {
-		all := strings.Join(mustParse(t, test.text).warnings([]int{0, 1}), "\n")
-		if got := strings.Contains(all, "FTP in nat"); got != test.want {
-			t.Errorf("%s\nwarns of %q", test.text, all)
+		c := mustParse(t, ports+fmt.Sprintf(form, test.port, test.mode, test.persistence))
+		if got := fmt.Sprint(c.Claims(&c.Services[0])); got != test.want {
+			t.Errorf("%+v: %s", test, got)
 		}
 	}
 }

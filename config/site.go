@@ -402,7 +402,7 @@ func (s *Site) checkClaims(c *checker, n *Service) {
 // inUse returns the addresses of a match that other stations may have: a single one, and of a range
 // those that they have.
 func (s *Site) inUse(m lvs.Match) (all []netip.Addr) {
-	if m.Single() {
+	if m.OneAddress() {
 		return []netip.Addr{m.First}
 	}
 	for _, addresses := range []iter.Seq[netip.Addr]{

@@ -91,8 +91,11 @@ func (c *Config) hasOneVIP(s *Service) bool {
 	return len(vips) == 1
 }
 
-// portFTP is the port of FTP's control connections (RFC 959).
-const portFTP = 21
+// The ports of FTP's control connections, and of its data connections from the server (RFC 959).
+const (
+	portFTP     = 21
+	portFTPData = 20
+)
 
 // translatedFTP returns a warning for each persistent service of FTP in a mode that translates
 // addresses: those inside the control connection stay as they are.

@@ -60,7 +60,7 @@ port = "front"
 mac = "02:00:00:00:00:fe"
 [[mark]]
 number = 6
-match = ["tcp 10.0.0.1:80"]
+match = ["tcp 10.0.0.120:65535"]
 [[mark]]
 number = 7
 match = ["tcp 10.0.0.121:80", "udp 10.0.0.122-10.0.0.125:5000-5999"]

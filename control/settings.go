@@ -75,8 +75,8 @@ func engineService(of *config.Config, c config.Service) engine.Service {
 		Silent: !of.Director.Announces(&c), Matches: c.Addresses, Mark: c.Mark,
 		Refuse: c.Refuse, MaxRate: c.MaxRate,
 	}
-	if c.Mark != 0 {
-		s.Matches = of.Claims(&c)
+	if claims := of.Claims(&c); len(claims) > 1 || c.Mark != 0 {
+		s.Matches = claims
 	}
 	for state, timeout := range c.Timeouts {
 		s.Timeouts.Set(lvs.State(state), timeout)

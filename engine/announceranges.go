@@ -57,7 +57,7 @@ func (n *snapshot) rangedAddresses() (all []packet.Addr) {
 		return nil
 	}
 	for _, e := range n.order {
-		for _, m := range e.ranged {
+		for _, m := range e.spread {
 			all = append(all, n.announcedOf(m)...)
 		}
 	}

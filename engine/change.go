@@ -276,7 +276,7 @@ func (c *change) setSilent(live *liveService, s *Service) {
 	if live.settings.Silent != s.Silent {
 		live.settings.Silent = s.Silent
 		c.renew(live)
-		for _, m := range live.settings.singles() {
+		for _, m := range live.settings.addressed() {
 			c.touched = append(c.touched, packet.AddrOf(m.First))
 		}
 		c.reranged = c.reranged || c.registry.ranged[live]
@@ -307,7 +307,7 @@ func newServiceEntry(live *liveService) *serviceEntry {
 	if s.MaxRate != 0 {
 		e.step = stepOf(s.MaxRate)
 	}
-	e.ranged = s.ranged()
+	e.spread = s.spread()
 	if claims := s.claims(); len(claims) > 0 {
 		e.first = packet.AddrOf(claims[0].First)
 	}
@@ -440,7 +440,7 @@ func (c *change) remove(live *liveService) {
 	c.dropRetired(live)
 	c.touchRetired(was.RealServers)
 	c.countHosts(&was, -1)
-	c.setEchoesOf(was.singles())
+	c.setEchoesOf(was.addressed())
 	c.registry.dropUnused(live)
 }
 
@@ -456,11 +456,11 @@ func (c *change) countLocals(s *Service, by int) {
 }
 
 // setEchoes decides which services answer echo requests to the VIPs of a service.
-func (c *change) setEchoes(live *liveService) { c.setEchoesOf(live.settings.singles()) }
+func (c *change) setEchoes(live *liveService) { c.setEchoesOf(live.settings.addressed()) }
 
-func (c *change) setEchoesOf(singles []lvs.Match) {
+func (c *change) setEchoesOf(all []lvs.Match) {
 	done := map[packet.Addr]bool{}
-	for _, m := range singles {
+	for _, m := range all {
 		if vip := packet.AddrOf(m.First); !done[vip] {
 			done[vip] = true
 			c.setEcho(vip)

@@ -18,7 +18,7 @@ type ranges struct {
 	// leaving holds the owner of clients' flows of each match that was given up and may have
 	// sessions.
 	leaving *match.Table[lvs.Owner]
-	vips    match.Spans // all addresses
+	vips    match.Spans // the addresses of matches with several
 	loud    match.Spans // those of services that want them announced
 	// answering has the matches of services with Echo.
 	answering *match.Table[*liveService]
@@ -88,6 +88,13 @@ func (s *Service) claims() []lvs.Match {
 		return s.Matches
 	}
 	return []lvs.Match{lvs.MatchOf(s.Protocol, s.Address)}
+}
+
+// addressed returns the matches of one address each, and spread those of several.
+func (s *Service) addressed() []lvs.Match { return selected(s.claims(), lvs.Match.OneAddress) }
+
+func (s *Service) spread() []lvs.Match {
+	return selected(s.claims(), func(m lvs.Match) bool { return !m.OneAddress() })
 }
 
 // singles and ranged return the matches of one address and port, and all others.

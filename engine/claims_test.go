@@ -1,8 +1,11 @@
 package engine
 
 import (
+	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"testing"
+	"time"
 
 	"fulcrum/lvs"
 	"fulcrum/modes"
@@ -163,5 +166,50 @@ func TestRangesAreAnnouncedOnTheirSubnet(t *testing.T) {
 	m, _ := lvs.ParseMatch("tcp [fd00::/16]:80")
 	if n := len(b6.engine.snap.Load().announcedOf(m)); n != mostAnnounced {
 		t.Errorf("%d addresses of an IPv6 prefix are announced", n)
+	}
+}
+
+// Every port of one address is a VIP like any other: it is answered for where it is routed too.
+func TestEveryPortOfAVIP(t *testing.T) {
+	s := twoArm
+	v := s.claiming(s.web(modes.DR, 1), "tcp 172.16.0.1:*")
+	v.Echo = false
+	b := newBed(t, s, s.serving(v))
+	snap, a := b.engine.snap.Load(), packet.AddrOf(netip.MustParseAddr("172.16.0.1"))
+	if kind, ours := snap.kindOf(a); !ours || kind != vip || !snap.answers(s.front, a) {
+		t.Errorf("kind %d, ours %t, answered %t", kind, ours, snap.answers(s.front, a))
+	}
+	if _, passes := snap.passing.get(addressKey(a)); !passes {
+		t.Error("its echo requests do not go to real servers")
+	}
+	b.beginAt(modes.DR, tcp(client, "172.16.0.1:12345", "S"), 12345)
+}
+
+func BenchmarkServiceAt(b *testing.B) {
+	for _, form := range []string{"tcp 10.%d.%d.1:80", "tcp 10.%d.%d.0/29:80-90"} {
+		for _, n := range []int{1, 100, 10_000} {
+			b.Run(fmt.Sprintf("%s/%d", form, n), func(b *testing.B) { findServices(b, form, n) })
+		}
+	}
+}
+
+func findServices(b *testing.B, form string, n int) {
+	s := twoArm.serving()
+	for i := range n {
+		s.Services = append(s.Services, twoArm.claiming(twoArm.web(modes.DR, 1),
+			fmt.Sprintf(form, 64+i>>8, i&255)))
+	}
+	e := &Engine{registry: newRegistry(1)}
+	e.applyAt(s, time.Unix(0, 0))
+	snap, addresses := e.snap.Load(), make([]packet.Addr, 4096)
+	for i := range addresses {
+		addresses[i] = packet.AddrOf(s.Services[rand.IntN(n)].Address.Addr())
+		addresses[i].Lo |= 1
+	}
+	b.ResetTimer()
+	for i := range b.N {
+		if _, ok := snap.serviceAt(addresses[i&4095], 80, packet.ProtocolTCP); !ok {
+			b.Fatal("not found: ", addresses[i&4095])
+		}
 	}
 }

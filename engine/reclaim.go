@@ -36,7 +36,7 @@ func setOfMatches(all []lvs.Match) map[lvs.Match]bool {
 	return set
 }
 
-// setVIPs enters a service at the VIPs of its single matches, in place of those that it had.
+// setVIPs enters a service at the VIPs that its matches have alone, in place of those that it had.
 func (c *change) setVIPs(live *liveService, before, now []lvs.Match) {
 	had, has := vipsOf(before), vipsOf(now)
 	for a := range had {
@@ -57,11 +57,11 @@ func (c *change) setVIPs(live *liveService, before, now []lvs.Match) {
 	}
 }
 
-// vipsOf returns the addresses of single matches.
+// vipsOf returns the addresses of matches that have one each.
 func vipsOf(all []lvs.Match) map[packet.Addr]bool {
 	vips := map[packet.Addr]bool{}
 	for _, m := range all {
-		if m.Single() {
+		if m.OneAddress() {
 			vips[packet.AddrOf(m.First)] = true
 		}
 	}
@@ -179,6 +179,9 @@ func (c *change) newRanges() *ranges {
 		}
 		for _, m := range live.settings.ranged() {
 			services = append(services, match.Entry[*serviceEntry]{Match: m, Value: entry})
+			if m.OneAddress() {
+				continue // its address is a VIP like any other
+			}
 			if all = append(all, m); live.announces() {
 				loud = append(loud, m)
 			}

@@ -33,7 +33,7 @@ type registry struct {
 	services map[lvs.ServiceID]*liveService
 	live     []*liveServer // by id
 
-	vips     map[packet.Addr][]*liveService // configured services, by VIP of single matches
+	vips     map[packet.Addr][]*liveService // configured services, by VIP of matches with one
 	ranged   map[*liveService]bool          // those that have ranges, or have given some up
 	locals   map[packet.Addr]int            // number of services that use a local address
 	retired  map[packet.Addr][]*liveService // whose sessions use an address that they had

@@ -33,6 +33,9 @@ func MatchOf(p Protocol, a netip.AddrPort) Match {
 // Single reports whether the match is a single address and port.
 func (m Match) Single() bool { return m.First == m.Last && m.Ports.First == m.Ports.Last }
 
+// OneAddress reports whether the match has one address, at whichever ports.
+func (m Match) OneAddress() bool { return m.First == m.Last }
+
 // Is6 reports whether the addresses are IPv6.
 func (m Match) Is6() bool { return m.First.Is6() }
 
