@@ -9,6 +9,10 @@ import (
 // data connections, and others have not.
 func TestFTPHasItsDataPorts(t *testing.T) {
 	const form = `
+[[port]]
+name = "front"
+device = "net_null0"
+addresses = ["10.0.0.1/24", "10.1.0.1/24"]
 [[service]]
 name = "ftp"
 address = "10.0.0.100:%d"
@@ -28,7 +32,7 @@ address = "10.1.0.11:%[1]d"
 		{21, "nat", "5m", "[tcp 10.0.0.100:21]"},
 		{80, "dr", "5m", "[tcp 10.0.0.100:80]"},
 	} {
-		c := mustParse(t, ports+fmt.Sprintf(form, test.port, test.mode, test.persistence))
+		c := mustParse(t, fmt.Sprintf(form, test.port, test.mode, test.persistence))
 		if got := fmt.Sprint(c.Claims(&c.Services[0])); got != test.want {
 			t.Errorf("%+v: %s", test, got)
 		}
