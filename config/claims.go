@@ -253,14 +253,15 @@ func (c *checker) checkMark(i int, claimed firsts) {
 	if len(c.Claims(s)) > 0 {
 		return
 	}
-	known := slices.ContainsFunc(c.Marks, func(m Mark) bool { return m.Number == s.Mark })
-	if !known {
+	at := slices.IndexFunc(c.Marks, func(m Mark) bool { return m.Number == s.Mark })
+	switch {
+	case at < 0:
 		v.reportf(fmt.Sprintf("add a [[mark]] with number = %d and its matches", s.Mark),
 			"no mark has number %d", s.Mark)
-		return
+	case len(c.Marks[at].Match) > 0: // without any, the mistake is the mark's
+		v.reportf(`write family = "ipv6" or "ipv4", whichever the matches have`,
+			"mark %d has no match of %s", s.Mark, family(s.Address.Addr()))
 	}
-	v.reportf(`write family = "ipv6" or "ipv4", whichever the matches have`,
-		"mark %d has no match of %s", s.Mark, family(s.Address.Addr()))
 }
 
 // checkSingle reports a VIP that is reserved in its subnet.

@@ -251,7 +251,16 @@ func TestAllPortsAndMarks(t *testing.T) {
 		"-a -f 7 -r 10.0.0.11:0 -g -w 1\n" +
 		"-A -f 7 -6 -s rr\n" +
 		"-a -f 7 -6 -r [fd00::11]:0 -g -w 3\n"
-	c, err := restored(t, rules)
+	all, err := ReadRules(strings.NewReader(rules))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := baseConfig(t)
+	c.Marks = []config.Mark{{Number: 7, Match: []lvs.Match{
+		lvs.MatchOf(lvs.TCP, netip.MustParseAddrPort("10.0.0.101:80")),
+		lvs.MatchOf(lvs.UDP, netip.MustParseAddrPort("[fd00::101]:53")),
+	}}}
+	c, err = Changed(c, all)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -262,6 +271,15 @@ func TestAllPortsAndMarks(t *testing.T) {
 		if got := nameOf(c.Services[i].ID()); got != want {
 			t.Errorf("%q, want %q", got, want)
 		}
+	}
+}
+
+// TestMarkWithoutMatches checks that a rule for a mark which the configuration does not have is
+// refused, with its line.
+func TestMarkWithoutMatches(t *testing.T) {
+	_, err := restored(t, "-A -t 10.0.0.100:80 -s rr\n-A -f 7 -s rr\n")
+	if err == nil || !strings.HasPrefix(err.Error(), "line 2: service.mark: no mark has number 7; add a [[mark]]") {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -4,14 +4,17 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
+
+	"fulcrum/lvs"
 )
 
 // Bounds of the result, so that a small file cannot ask for an endless one.
 const (
-	maxGroup    = 4096    // addresses of a range or prefix; every address becomes a service
-	maxServices = 1 << 16 // services, and addresses of a group
+	maxGroup    = 4096    // addresses of a range or prefix that is written out
+	maxServices = 1 << 16 // services, and members of a group
 	maxServers  = 1 << 20 // real servers of all services
 )
 
@@ -28,8 +31,8 @@ func (i *importer) takeGroup(groups map[string]*entry, e *entry) {
 	groups[e.value()] = e
 }
 
-// groupAddresses returns the addresses of "virtual_server group NAME".
-func (i *importer) groupAddresses(e *entry) []netip.AddrPort {
+// groupTargets returns the members of "virtual_server group NAME".
+func (i *importer) groupTargets(e *entry) []target {
 	name := strings.Join(e.words[2:], " ")
 	group := i.groups[name]
 	if group == nil {
@@ -44,67 +47,87 @@ func (i *importer) groupAddresses(e *entry) []netip.AddrPort {
 	return all
 }
 
-// members returns the addresses of a group.
-func (i *importer) members(group *entry) (all []netip.AddrPort) {
+// members returns what a group lists.
+func (i *importer) members(group *entry) (all []target) {
 	for _, x := range group.block {
-		if all = append(all, i.member(x)...); len(all) > maxServices {
-			i.Wrong(x.place, "%s: the group has more than %d addresses", x, maxServices)
+		if t, ok := i.member(x); ok {
+			all = append(all, t)
+		}
+		if len(all) > maxServices {
+			i.Wrong(x.place, "%s: the group has more than %d members", x, maxServices)
 			return nil
 		}
 	}
 	return all
 }
 
-// member parses a group's "fwmark N" or "ADDRESSES [PORT]".
-func (i *importer) member(e *entry) []netip.AddrPort {
+// member parses a group's "fwmark N [inet|inet6]" or "ADDRESSES [PORT]".
+func (i *importer) member(e *entry) (target, bool) {
 	if e.words[0] == "fwmark" {
-		i.Leave(e.place, e.String(), noMarks)
-		return nil
+		return i.mark(e, e.words[1:])
 	}
-	addresses, err := span(e.words[0])
+	first, last, err := ends(e.words[0])
 	port, fine := uint16(0), true
 	if e.value() != "" {
 		port, fine = i.port(e, e.value())
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		i.Wrong(e.place, "%s: %v%s", e, err, hint(e.words[0]))
-	case fine && port == 0:
-		i.Leave(e.place, e.String(), everyPort)
-	case fine:
-		return i.sockets(e, addresses, port)
+		return target{}, false
 	}
-	return nil
+	if !fine || !i.areHosts(e, first, last) {
+		return target{}, false
+	}
+	return target{Match: lvs.Match{First: first, Last: last, Ports: portsOf(port)}}, true
 }
 
-// sockets returns each address with the port.
-func (i *importer) sockets(e *entry, addresses []netip.Addr, port uint16) []netip.AddrPort {
-	var all []netip.AddrPort
-	for _, a := range addresses {
-		if a, ok := i.address(e, a.String()); ok {
-			all = append(all, netip.AddrPortFrom(a, port))
-		}
-	}
-	return all
+// notHosts are the addresses between others that no host can have.
+var notHosts = []netip.Prefix{
+	netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("::ffff:0:0/96"),
 }
 
-// span parses an address, a prefix or a range. The end of a range may be the last part of an
-// address only.
-func span(text string) ([]netip.Addr, error) {
+// areHosts notes a range with an address that no other host can reach. It is false for such a one.
+func (i *importer) areHosts(e *entry, first, last netip.Addr) bool {
+	m := lvs.Match{First: first, Last: last}
+	inside := slices.ContainsFunc(notHosts, func(p netip.Prefix) bool { return m.Has(p.Addr()) })
+	if first.Zone() != "" || !isHost(first) || !isHost(last) || inside {
+		i.Leave(e.place, e.String(), e.words[0]+notReached)
+		return false
+	}
+	return true
+}
+
+// ends parses an address, a prefix or a range, and returns its first and last address. The end of a
+// range may be the last part of an address only.
+func ends(text string) (first, last netip.Addr, err error) {
 	if prefix, err := netip.ParsePrefix(text); err == nil {
-		return upTo(prefix.Masked().Addr(), func(a netip.Addr) bool { return prefix.Contains(a) })
+		return prefix.Masked().Addr(), lvs.LastOf(prefix), nil
 	}
 	begin, end, ranged := strings.Cut(text, "-")
-	first, err := netip.ParseAddr(begin)
-	last := first
-	if ranged && err == nil {
+	first, err = netip.ParseAddr(begin)
+	if last = first; ranged && err == nil {
 		last, err = lastOf(first, end)
 	}
-	if err != nil {
-		return nil, errors.New("invalid address, range or prefix: " +
+	if err != nil || first.Is4() != last.Is4() {
+		return first, last, errors.New("invalid address, range or prefix: " +
 			"write one such as 10.0.0.1, 10.0.0.1-20 or 10.0.0.0/28")
 	}
-	return upTo(first, func(a netip.Addr) bool { return !last.Less(a) })
+	if !ranged {
+		first, last = first.Unmap(), last.Unmap()
+	}
+	if last.Less(first) {
+		return first, last, errors.New("the range ends before it begins: exchange its ends")
+	}
+	return first, last, nil
+}
+
+// span returns all addresses of an address, a prefix or a range.
+func span(text string) ([]netip.Addr, error) {
+	first, last, err := ends(text)
+	if err != nil {
+		return nil, err
+	}
+	return upTo(first, last)
 }
 
 // lastOf parses the end of a range: an address, or a number that replaces the last part of the
@@ -125,16 +148,12 @@ func lastOf(first netip.Addr, text string) (netip.Addr, error) {
 	return last, err
 }
 
-// upTo returns the addresses from first on, up to the first one that does not belong to the range.
-func upTo(first netip.Addr, belongs func(netip.Addr) bool) ([]netip.Addr, error) {
-	var all []netip.Addr
-	for a := first; a.IsValid() && belongs(a); a = a.Next() {
+// upTo returns the addresses from first to last.
+func upTo(first, last netip.Addr) (all []netip.Addr, err error) {
+	for a := first; a.IsValid() && !last.Less(a); a = a.Next() {
 		if all = append(all, a); len(all) > maxGroup {
 			return nil, fmt.Errorf("more than %d addresses: write a smaller range", maxGroup)
 		}
-	}
-	if len(all) == 0 {
-		return nil, errors.New("the range ends before it begins: exchange its ends")
 	}
 	return all, nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"testing"
@@ -28,7 +29,7 @@ func TestImport(t *testing.T) {
 	for file, id := range map[string]string{
 		"web": "", "mixed": "", "site/keepalived": "", "definitions": "", "groups": "",
 		"hosts": "fra2", "methods": "", "quoting": "", "windows": "",
-		"dpvs-fnat": "", "dpvs": "", "persistence-0": "",
+		"dpvs-fnat": "", "dpvs": "", "persistence-0": "", "marks": "",
 	} {
 		i, err := Load("testdata/"+file+".conf", id)
 		if err != nil {
@@ -36,10 +37,17 @@ func TestImport(t *testing.T) {
 			continue
 		}
 		compare(t, "testdata/"+file+".golden", i.TOML())
-		if _, err := config.Parse(file, []byte(ports+i.TOML())); err != nil {
+		if _, err := config.Parse(file, []byte(ports+matched(i.TOML()))); err != nil {
 			t.Errorf("%s: %v", file, err)
 		}
 	}
+}
+
+var unwritten = regexp.MustCompile(`(?m)^(number = (\d+))\n# match = .*$`)
+
+// matched returns a result with matches of both IP versions for each of its marks.
+func matched(text string) string {
+	return unwritten.ReplaceAllString(text, "$1\nmatch = [\"tcp 172.16.0.1:$2\", \"udp [fd00:7::1]:$2\"]")
 }
 
 func compare(t *testing.T, golden, got string) {
@@ -123,19 +131,26 @@ func TestMistakes(t *testing.T) {
 		localGroup("1.2.3.9-3") + fnat:                   "f:2: 1.2.3.9-3: the range ends before it begins",
 		localGroup("lip dpdk0") + fnat:                   "f:2: lip dpdk0: invalid address, range",
 		localGroup("10.0.0.0/20\n10.1.0.0/31") + fnat:    "f:3: 10.1.0.0/31: the group has more than 4096 addresses",
-		fnat:                                                 `f:4: laddr_group_name l: unknown local_address_group "l"`,
-		vs + localGroup("1.2.3.9") + "}\n":                   "f:2: local_address_group: is inside the block of virtual_server",
-		"virtual_server_group {\n}":                          "f:1: virtual_server_group: write a name and a block",
-		group("1.2.3.4") + group("1.2.3.5"):                  "f:4: virtual_server_group g: is already defined at f:1",
-		group("1.2.3.4-3 80") + user:                         "f:2: 1.2.3.4-3 80: the range ends before it begins",
-		group("1.2.3.4-300 80") + user:                       "f:2: 1.2.3.4-300 80: invalid address, range or prefix",
-		group("10.0.0.0/8 80") + user:                        "f:2: 10.0.0.0/8 80: more than 4096 addresses",
-		group("vip 80") + user:                               "f:2: vip 80: invalid address, range",
-		group("1.2.3.4 x") + user:                            `f:2: invalid port "x"`,
-		group(strings.Repeat("10.0.0.0/20 80\n", 17)) + user: "f:18: 10.0.0.0/20 80: the group has more than 65536 addresses",
-		"a" + strings.Repeat(" a", 1<<19) + "\n":             "f:1: line is longer than 1 MiB",
-		vs + "\x1b[31m {\n":                                  `f:2: \u001b[31m: unterminated block`,
-		strings.Repeat("include nothing\n", 99):              "and more",
+		fnat:                                                   `f:4: laddr_group_name l: unknown local_address_group "l"`,
+		vs + localGroup("1.2.3.9") + "}\n":                     "f:2: local_address_group: is inside the block of virtual_server",
+		"virtual_server_group {\n}":                            "f:1: virtual_server_group: write a name and a block",
+		group("1.2.3.4") + group("1.2.3.5"):                    "f:4: virtual_server_group g: is already defined at f:1",
+		group("1.2.3.4-3 80") + user:                           "f:2: 1.2.3.4-3 80: the range ends before it begins",
+		group("1.2.3.4-300 80") + user:                         "f:2: 1.2.3.4-300 80: invalid address, range or prefix",
+		group("10.0.0.0/8 80\n10.0.0.1 80") + user:             "f:5: 10.0.0.0-10.255.255.255: more than 4096 addresses: write a smaller range; other virtual servers",
+		group("1.2.3.4-fd00::1 80") + user:                     "f:2: 1.2.3.4-fd00::1 80: invalid address, range or prefix",
+		group("fwmark") + user:                                 `f:2: invalid mark "": write a number from 1 to 4294967295`,
+		group("fwmark 1 ipv6") + user:                          `f:2: invalid mark "1 ipv6"`,
+		"virtual_server fwmark 0 {\n}":                         `f:1: invalid mark "0"`,
+		"virtual_server fwmark 4294967296 {\n}":                `f:1: invalid mark "4294967296"`,
+		"virtual_server fwmark $M {\n}":                        `f:1: invalid mark "$M": write a number from 1 to 4294967295: $M is not defined`,
+		"virtual_server fwmark 1 {\n ip_family 6\n}":           `f:2: unknown ip_family "6": write inet or inet6`,
+		group("vip 80") + user:                                 "f:2: vip 80: invalid address, range",
+		group("1.2.3.4 x") + user:                              `f:2: invalid port "x"`,
+		group(strings.Repeat("10.0.0.1 80\n", 1<<16+1)) + user: "f:65538: 10.0.0.1 80: the group has more than 65536 members",
+		"a" + strings.Repeat(" a", 1<<19) + "\n":               "f:1: line is longer than 1 MiB",
+		vs + "\x1b[31m {\n":                                    `f:2: \u001b[31m: unterminated block`,
+		strings.Repeat("include nothing\n", 99):                "and more",
 	} {
 		_, err := load(memory{"f": text}, "f", "")
 		if err == nil || !strings.Contains("\n"+err.Error()+"\n", want) {
@@ -200,7 +215,7 @@ func TestWhatDefinitionsMultiply(t *testing.T) {
 
 // FuzzLoad checks that the result of every accepted file is valid TOML. Its values may be wrong.
 func FuzzLoad(f *testing.F) {
-	for _, name := range []string{"web", "mixed", "definitions", "groups", "hosts", "methods", "quoting", "dpvs"} {
+	for _, name := range []string{"web", "mixed", "definitions", "groups", "hosts", "methods", "quoting", "dpvs", "marks"} {
 		text, err := os.ReadFile("testdata/" + name + ".conf")
 		if err != nil {
 			f.Fatal(err)
@@ -258,14 +273,23 @@ const mostWork = 1 << 30
 // TestBoundedWork checks that small hostile files do not cause endless work.
 func TestBoundedWork(t *testing.T) {
 	all := group(strings.Repeat("10.0.0.0/20 80\n", 16))
+	apart := group("10.0.0.0/20 80\n10.0.0.1 80")
+	nested := func() string {
+		var lines strings.Builder
+		for n := range 1 << 12 {
+			fmt.Fprintf(&lines, "10.0.0.0-10.0.%d.%d 80\n", 1+n/256, n%256)
+		}
+		return group(lines.String())
+	}()
 	for _, tt := range []struct{ name, text, want string }{
 		{"long definition", "$A=\\\n" + strings.Repeat("a\\\n", 1<<20) + "b\n", ""},
 		{"long block name", "vrrp_instance " + strings.Repeat("a ", 50_000) + "{\n" + strings.Repeat("real_server\n", 20_000) + "}\n", "and more"},
 		{"long pattern", "include " + strings.Repeat("{a,b}", 100_000), "f:1: path is longer than 4096 bytes"},
 		{"many patterns", strings.Repeat("include "+strings.Repeat("{a,b}", 12)+"\n", 10_000), "or includes exceed 65536 paths"},
-		{"group used often", all + strings.Repeat(user, 10_000), "f:22: more than 65536 services"},
-		{"group with many real servers", all + strings.TrimSuffix(user, "}\n") + strings.Repeat("real_server 1.2.3.4 80 {\n}\n", 100) + "}\n", "more than 1048576 real servers"},
-		{"local addresses used often", all + localGroup("10.9.0.0/20") + strings.Replace(fnat, "1.2.3.4 80", "group g", 1), "more than 4194304 local addresses"},
+		{"group used often", all + strings.Repeat(user, 10_000), "more than 65536 services"},
+		{"group with many real servers", apart + strings.TrimSuffix(user, "}\n") + strings.Repeat("real_server 1.2.3.4 80 {\n}\n", 300) + "}\n", "more than 1048576 real servers"},
+		{"local addresses used often", apart + localGroup("10.9.0.0/20") + strings.Replace(fnat, "1.2.3.4 80", "group g", 1), "more than 4194304 local addresses"},
+		{"nested ranges", nested + user, "65536 services"},
 		{"group of no hosts used often", group(strings.Repeat("127.0.0.0/20 80\n", 16)) + strings.Repeat(user, 10_000), ""},
 	} {
 		before := allocated()

@@ -4,16 +4,16 @@ import "strings"
 
 // Why keys are not carried over.
 const (
-	unchecked = "checks of real servers are not supported yet"
-	noHashed  = "has no effect in IPVS either"
-	noQuorum  = "quorums are not supported yet"
-	noMarks   = "firewall marks are not supported: add a service for each address and port"
-	everyPort = "listens on all ports, which is not supported: add a service for each port"
-	noSNAT    = "DPVS's SNAT and its services by match are not supported"
-	noClients = "lists of clients to deny or to allow are not supported"
-	noRates   = "limits of rates are not supported"
-	elsewhere = "is not a virtual server: keepalived continues to handle it"
-	noSorry   = "sorry servers are not supported yet: " +
+	unchecked  = "checks of real servers are not supported yet"
+	noHashed   = "has no effect in IPVS either"
+	noQuorum   = "quorums are not supported yet"
+	unmarked   = "the file does not say which packets have the mark: write them as match of its [[mark]]"
+	noSNAT     = "DPVS's SNAT and its services by match are not supported"
+	notReached = " is not an address that other hosts can reach"
+	noClients  = "lists of clients to deny or to allow are not supported"
+	noRates    = "limits of rates are not supported"
+	elsewhere  = "is not a virtual server: keepalived continues to handle it"
+	noSorry    = "sorry servers are not supported yet: " +
 		"without an available real server clients get ICMP port unreachable"
 )
 
@@ -42,7 +42,6 @@ var absentKinds = map[string]string{
 	"notify_up": unchecked, "notify_down": unchecked, "smtp_alert": unchecked,
 	"quorum_up": noQuorum, "quorum_down": noQuorum,
 	"ha_suspend": "VRRP is not supported", "snmp_name": "SNMP is not supported",
-	"ip_family":             "applies to firewall marks only",
 	"syn_proxy":             "there is no SYN proxy",
 	"vip_bind_dev":          "routes choose the port",
 	"expire_quiescent_conn": "holds for all services: set session.expire_quiescent",

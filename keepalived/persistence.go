@@ -2,7 +2,6 @@ package keepalived
 
 import (
 	"net"
-	"net/netip"
 	"strconv"
 	"time"
 
@@ -11,8 +10,8 @@ import (
 )
 
 const (
-	// defaultPersistence is the seconds of persistence_timeout without a value.
-	defaultPersistence = 360
+	// defaultPersistence is that of persistence_timeout without a value.
+	defaultPersistence = 6 * time.Minute
 	// mostPersistence is the most that a service takes, in seconds: a week.
 	mostPersistence = 7 * 24 * 60 * 60
 	mostSeconds     = 1<<31 - 1
@@ -20,7 +19,7 @@ const (
 
 // takePersistence reads persistence_timeout. 0 asks for none.
 func (i *importer) takePersistence(s *service, e *entry) {
-	seconds := defaultPersistence
+	seconds := int(defaultPersistence / time.Second)
 	if len(e.words) > 1 {
 		seconds = i.number(e, 0, mostSeconds)
 	}
@@ -51,22 +50,22 @@ func (i *importer) takeEngine(s *service) {
 	}
 }
 
-// mask returns the persistence mask of a virtual server for one address: of IPv4 a netmask, of IPv6
+// mask returns the persistence mask of a virtual server for one of its services: of IPv4 a netmask, of IPv6
 // a prefix length.
-func (i *importer) mask(s *service, address netip.AddrPort) int {
-	whole := config.WholeMask(address)
+func (i *importer) mask(s *service, c config.Service) int {
+	whole, is4 := config.WholeMask(c.Address), c.Address.Addr().Is4()
 	if s.granularity == nil {
 		return whole
 	}
 	text := s.granularity.value()
 	n, err := strconv.Atoi(text)
-	if mask := net.ParseIP(text).To4(); address.Addr().Is4() && mask != nil {
+	if mask := net.ParseIP(text).To4(); is4 && mask != nil {
 		n, _ = net.IPMask(mask).Size()
-	} else if address.Addr().Is4() || err != nil {
+	} else if is4 || err != nil {
 		n = 0
 	}
 	if n < 1 || n > whole {
-		i.Leave(s.granularity.place, s.granularity.String(), "is no mask for "+address.Addr().String())
+		i.Leave(s.granularity.place, s.granularity.String(), "is no mask for "+comesTo(c))
 		return whole
 	}
 	return n

@@ -82,7 +82,7 @@ func (i *importer) fixThresholds(rs *server) {
 	}
 }
 
-// realServers returns the real servers of a service for one of its addresses.
+// realServers returns the real servers of one of a virtual server's services.
 func (i *importer) realServers(s *service, c config.Service) []config.RealServer {
 	var all []config.RealServer
 	taken := map[netip.AddrPort]place{}
@@ -106,21 +106,25 @@ func (i *importer) realServers(s *service, c config.Service) []config.RealServer
 }
 
 // realAddress returns a real server's address in a service. It has the service's port if it has
-// none, or if the mode does not rewrite ports. It is invalid if the mode does not reach the real
-// server.
+// none, or if the mode does not rewrite ports; of a service with several it is 0, each packet's. The
+// address is invalid if the mode does not reach the real server.
 func (i *importer) realAddress(rs server, c config.Service) netip.AddrPort {
 	fitting, mode := netip.AddrPortFrom(rs.Address.Addr(), c.Address.Port()), rs.method.Mode
 	switch {
 	case !mode.Reaches(c.Address.Addr().Is6(), rs.Address.Addr().Is6()):
 		i.Leave(rs.place, rs.String(), fmt.Sprintf("mode %s cannot forward to it from %s: "+
-			"their IP versions differ", mode, c.Address.Addr()))
+			"their IP versions differ", mode, comesTo(c)))
 		return netip.AddrPort{}
 	case rs.Address.Port() == 0 || rs.Address == fitting:
 		return fitting
 	case !mode.FixedPort():
 		return rs.Address
 	}
+	used := "the service's port"
+	if fitting.Port() == 0 {
+		used = "each packet's port"
+	}
 	i.Leave(rs.place, "port of real_server",
-		"mode "+mode.String()+" does not rewrite ports: the service's port is used")
+		"mode "+mode.String()+" does not rewrite ports: "+used+" is used")
 	return fitting
 }

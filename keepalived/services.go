@@ -14,10 +14,11 @@ import (
 // importer turns blocks into services.
 type importer struct {
 	*foreign.Report
-	groups      map[string]*entry           // virtual_server_group, by name
-	expanded    map[*entry][]netip.AddrPort // addresses of groups, once computed
-	localGroups map[string]*entry           // local_address_group, by name
-	locals      map[*entry]*locals          // their addresses, once computed
+	groups      map[string]*entry   // virtual_server_group, by name
+	expanded    map[*entry][]target // members of groups, once computed
+	localGroups map[string]*entry   // local_address_group, by name
+	locals      map[*entry]*locals  // their addresses, once computed
+	asks        []*ask              // in file order
 	services    []config.Service
 	taken       map[lvs.ServiceID]place // where a service was first defined
 	asked       struct{ services, servers, locals int }
@@ -36,6 +37,7 @@ func (i *importer) takeAll(entries []*entry) {
 	for _, e := range entries {
 		i.take(e)
 	}
+	i.serveAll()
 }
 
 // take reads an entry outside all blocks.
@@ -91,6 +93,8 @@ func hint(word string) string {
 type service struct {
 	*entry
 	config.Service
+	targets    []target
+	family     *entry // ip_family; nil without one
 	method     method // of real servers without a method of their own
 	weight     int    // of real servers without a weight of their own
 	servers    []server
@@ -103,27 +107,30 @@ type service struct {
 	locals      *locals // valid for modes with local addresses
 }
 
-// takeService makes a service of a virtual server, or one service for each address of its group.
+// takeService reads a virtual server.
 func (i *importer) takeService(e *entry) {
 	if !e.open {
 		i.Wrong(e.place, "%s: missing block: add { and }", e)
 		return
 	}
-	if why := notHere(e); why != "" {
-		i.Leave(e.place, e.String(), why)
+	if e.value() == "match" {
+		i.Leave(e.place, e.String(), noSNAT)
 		return
 	}
 	mode, _ := lvs.ParseMethod(defaultMethod)
 	s := &service{entry: e, method: method{Mode: mode}, weight: 1}
 	s.Service = config.Service{Scheduler: lvs.DefaultScheduler, Echo: true}
+	s.targets = i.targets(e)
 	for _, x := range e.block {
 		i.takeKey(s, x)
 	}
-	if s.Protocol == 0 {
+	if s.Protocol == 0 && !s.allMarks() {
 		s.Protocol = lvs.UDP
 		i.Leave(s.place, e.words[0], "has no protocol and is UDP, as in keepalived: "+
 			"for TCP, add protocol TCP and import again")
 	}
+	i.leaveFamily(s)
+	i.takeAllPorts(s)
 	i.takeFlags(s)
 	i.takeEngine(s)
 	s.shareWeight()
@@ -131,12 +138,7 @@ func (i *importer) takeService(e *entry) {
 		return
 	}
 	i.takeOnePacket(s)
-	for _, address := range i.addresses(e) {
-		if !i.count(s, address) {
-			return
-		}
-		i.add(s, address)
-	}
+	i.ask(s)
 }
 
 // count counts one more service with its real servers and local addresses. It is false if a limit
@@ -160,29 +162,14 @@ func (i *importer) count(s *service, address netip.AddrPort) bool {
 	return false
 }
 
-// notHere returns why a virtual server is left out whatever its block contains, or "".
-func notHere(e *entry) string {
-	switch {
-	case e.value() == "fwmark":
-		return noMarks
-	case e.value() == "match":
-		return noSNAT
-	case len(e.words) == 2, len(e.words) == 3 && strings.Trim(e.words[2], "0") == "":
-		return everyPort
-	}
-	return ""
-}
-
-// add makes a service of a virtual server for one address.
-func (i *importer) add(s *service, address netip.AddrPort) {
-	c := s.Service
-	c.Address = address
+// add completes a service of a virtual server.
+func (i *importer) add(s *service, c config.Service) {
 	id := c.ID()
 	if s.locals != nil {
-		c.LocalAddresses = s.locals.of(address.Addr())
+		c.LocalAddresses = s.locals.of(c.Address.Addr())
 		if len(c.LocalAddresses) == 0 && c.Mode.Source() == lvs.Local {
 			i.Leave(s.place, s.String(), fmt.Sprintf("local_address_group %s has no address that %s can use",
-				s.localGroup.value(), address.Addr()))
+				s.localGroup.value(), comesTo(c)))
 			return
 		}
 	}
@@ -191,8 +178,12 @@ func (i *importer) add(s *service, address netip.AddrPort) {
 		return
 	}
 	i.taken[id] = s.place
+	if c.Mark != 0 && c.PersistenceEngine != lvs.NoEngine {
+		i.Leave(s.engine.place, s.engine.String(), "is not for marks")
+		c.PersistenceEngine = lvs.NoEngine
+	}
 	c.Name = id.Name()
-	c.PersistenceMask = i.mask(s, address)
+	c.PersistenceMask = i.mask(s, c)
 	c.RealServers = i.realServers(s, c)
 	c.DropUnusedLocals()
 	i.services = append(i.services, c)
@@ -217,6 +208,8 @@ func (i *importer) takeKey(s *service, e *entry) {
 		s.engine = e
 	case "persistence_granularity":
 		s.granularity = e
+	case "ip_family":
+		i.takeFamily(s, e)
 	case "ops":
 		s.ops = e
 	case "laddr_group_name":
@@ -273,7 +266,7 @@ func (i *importer) takeFlags(s *service) {
 func (i *importer) takeOnePacket(s *service) {
 	switch mode := s.localMode(); {
 	case s.ops == nil:
-	case s.Protocol != lvs.UDP:
+	case s.Protocol != lvs.UDP && !s.allMarks():
 		i.Leave(s.ops.place, s.ops.String(), fmt.Sprintf("has no effect on %s in keepalived either",
 			s.Protocol))
 	case mode != lvs.NoMode:
@@ -288,18 +281,6 @@ func (i *importer) takeProtocol(s *service, e *entry) {
 	if s.Protocol, known = lvs.ParseProtocol(strings.ToLower(e.value())); !known {
 		i.Wrong(e.place, "unknown protocol %q: write TCP, UDP or SCTP%s", e.value(), hint(e.value()))
 	}
-}
-
-// addresses returns the addresses that a virtual server listens on.
-func (i *importer) addresses(e *entry) []netip.AddrPort {
-	if e.value() == "group" {
-		return i.groupAddresses(e)
-	}
-	address, ok := i.socket(e)
-	if !ok {
-		return nil
-	}
-	return []netip.AddrPort{address}
 }
 
 // socket parses "virtual_server ADDRESS [PORT]" and "real_server ADDRESS [PORT]". Port 0 means
@@ -327,7 +308,7 @@ func (i *importer) address(e *entry, word string) (netip.Addr, bool) {
 	case err != nil:
 		i.Wrong(e.place, "invalid address %q%s", word, hint(word))
 	case a.Zone() != "" || !isHost(a):
-		i.Leave(e.place, e.String(), word+" is not an address that other hosts can reach")
+		i.Leave(e.place, e.String(), word+notReached)
 	default:
 		return a, true
 	}

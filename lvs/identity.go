@@ -3,6 +3,7 @@ package lvs
 import (
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 )
 
@@ -86,12 +87,27 @@ func (id ServiceID) Name() string {
 		return strings.ReplaceAll(id.Destination(), " ", "-")
 	}
 	m := id.Match()
-	dashed := func(a netip.Addr) string { return strings.ReplaceAll(a.StringExpanded(), ":", "-") }
 	addresses, ports := dashed(m.First), strings.ReplaceAll(m.Ports.String(), "*", "all")
 	if m.First != m.Last {
-		addresses += "-" + dashed(m.Last)
+		addresses += "-" + ending(m)
 	}
 	return fmt.Sprintf("%s-%s-%s", id.Protocol, addresses, ports)
+}
+
+// dashed returns an address as a part of a name.
+func dashed(a netip.Addr) string { return strings.ReplaceAll(a.StringExpanded(), ":", "-") }
+
+// ending returns the end of a range as a part of a name, which has room for one IPv6 address: of
+// IPv6 it is the length of a prefix, or else the last group of the last address.
+func ending(m Match) string {
+	last := dashed(m.Last)
+	if !m.Is6() {
+		return last
+	}
+	if p, ok := m.Prefix(); ok {
+		return strconv.Itoa(p.Bits())
+	}
+	return last[len(last)-4:]
 }
 
 // RealServerID identifies a real server across configurations: its service, and its own address and

@@ -204,6 +204,21 @@ func TestIdentities(t *testing.T) {
 			"udp [fd00::100]:53", "udp-fd00-0000-0000-0000-0000-0000-0000-0100-53",
 			"[fd00::11]:53", "[fd00::11]:53 of udp [fd00::100]:53",
 		},
+		{
+			IDOf(mustMatch(t, "sctp [fd00::/64]:10000-10999")),
+			"sctp [fd00::/64]:10000-10999", "sctp-fd00-0000-0000-0000-0000-0000-0000-0000-64-10000-10999",
+			"[fd00::11]:0", "[fd00::11]:0 of sctp [fd00::/64]:10000-10999",
+		},
+		{
+			IDOf(mustMatch(t, "tcp [fd00::fe-fd00::100]:80")),
+			"tcp [fd00::fe-fd00::100]:80", "tcp-fd00-0000-0000-0000-0000-0000-0000-00fe-0100-80",
+			"[fd00::11]:80", "[fd00::11]:80 of tcp [fd00::fe-fd00::100]:80",
+		},
+		{
+			IDOf(mustMatch(t, "tcp 10.0.0.1-10.0.0.9:*")),
+			"tcp 10.0.0.1-10.0.0.9:*", "tcp-10.0.0.1-10.0.0.9-all",
+			"10.1.0.11:80", "10.1.0.11:80 of tcp 10.0.0.1-10.0.0.9:*",
+		},
 	} {
 		if tt.id.String() != tt.text || tt.id.Name() != tt.name {
 			t.Errorf("%v is called %q, want %q and %q", tt.id, tt.id.Name(), tt.text, tt.name)
@@ -224,4 +239,13 @@ func TestServerStates(t *testing.T) {
 	if _, ok := ParseServerState("no neighbour"); ok {
 		t.Error("a text was taken for a key")
 	}
+}
+
+func mustMatch(t *testing.T, text string) Match {
+	t.Helper()
+	m, err := ParseMatch(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
 }

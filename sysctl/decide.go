@@ -50,19 +50,17 @@ func (a *assignment) rank() int {
 // take takes the value of the line that sets a switch, or says why not.
 func (i *Import) take(r *foreign.Report, s *known, a *assignment) Line {
 	l := Line{At: a.at, Text: a.text}
-	if s.key == "" {
-		l.Fate, l.Why = NoMeaning, s.why
-		if s.usual != "" && a.value == s.usual {
-			l.Fate = AlreadySo
-		}
-		return l
+	value, ok := a.value, true
+	if s.read != nil {
+		value, ok = s.read(a.value)
 	}
 	i.reuse = i.reuse || s.key == "conn_reuse_mode"
-	value, ok := s.read(a.value)
 	switch {
 	case !ok:
 		r.Wrong(a.at, "invalid %s %q: write a number that the kernel takes", s.name,
 			shortened(a.value))
+	case s.key == "":
+		l.Fate, l.Why = s.without(value), s.why
 	case value == s.usual:
 		l.Fate, l.Why = AlreadySo, fmt.Sprintf("session.%s = %s", s.key, value)
 	default:
@@ -70,6 +68,17 @@ func (i *Import) take(r *foreign.Report, s *known, a *assignment) Line {
 		i.keys = append(i.keys, entry{s.key, value, a.at})
 	}
 	return l
+}
+
+// without returns the fate of a value of a switch that has no key.
+func (s *known) without(value string) Fate {
+	switch {
+	case s.usual != "" && value == s.usual:
+		return AlreadySo
+	case s.read != nil:
+		return NotBuilt
+	}
+	return NoMeaning
 }
 
 // lineOf returns a line with its fate: that of the switches that it sets, or why it sets none.

@@ -28,8 +28,9 @@ func newIPVSAdmCommand() *cobra.Command {
 		Short: "Run ipvsadm's commands on a running director",
 		Long: "ipvsadm takes ipvsadm's commands and options with their meanings and prints the same output, so\n" +
 			"that scripts work unchanged. `ipvsadm-save -n | fulcrum ipvsadm -R` takes over a kernel director's\n" +
-			"services. docs/ipvsadm.md lists the differences.",
-		Example:            "  fulcrum ipvsadm -A -t 10.0.0.100:80 -s rr\n  fulcrum ipvsadm -a -t 10.0.0.100:80 -r 10.1.0.11 -g -w 2\n  fulcrum ipvsadm -Ln --stats",
+			"services. -f needs a [[mark]] with its matches in the configuration. docs/ipvsadm.md lists the\n" +
+			"differences.",
+		Example:            "  fulcrum ipvsadm -A -t 10.0.0.100:80 -s rr\n  fulcrum ipvsadm -a -t 10.0.0.100:80 -r 10.1.0.11 -g -w 2\n  fulcrum ipvsadm -A -f 7 -s rr -p 300\n  fulcrum ipvsadm -Ln --stats",
 		DisableFlagParsing: true,
 		RunE: func(c *cobra.Command, args []string) error {
 			socket, args := socketOf(args)
