@@ -29,9 +29,6 @@ addresses = ["10.1.0.1/24", "10.8.0.1/24"]
 [session]
 max = 1000
 max_v6 = 1000
-[[mark]]
-number = 7
-match = ["tcp 10.0.0.107:80", "udp 10.0.0.107:53", "tcp [fd00::107]:80"]
 `
 
 func baseConfig(t testing.TB) *config.Config {

@@ -87,7 +87,8 @@ func (s *service) allMarks() bool {
 		!slices.ContainsFunc(s.targets, func(t target) bool { return !t.marked() })
 }
 
-// takeAllPorts makes a virtual server persistent that has a target of all ports, as keepalived does.
+// takeAllPorts makes a virtual server persistent that has a target of all ports, as keepalived
+// does.
 func (i *importer) takeAllPorts(s *service) {
 	all := func(t target) bool { return t.Ports == lvs.AllPorts }
 	if s.Persistence == 0 && slices.ContainsFunc(s.targets, all) {

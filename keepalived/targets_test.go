@@ -9,7 +9,7 @@ import (
 	"fulcrum/config"
 )
 
-// TestMatchMissing checks that the configuration is wrong at the line of a [[mark]] as long as nobody
+// TestMatchMissing checks that the configuration is wrong at the line of a [[mark]] until its user
 // has written its matches, and that the import says so.
 func TestMatchMissing(t *testing.T) {
 	i, err := load(memory{"f": "virtual_server fwmark 9 {\n real_server 192.168.200.2 {\n }\n}\n"}, "f", "")
