@@ -50,8 +50,8 @@ func (i *importer) takeEngine(s *service) {
 	}
 }
 
-// mask returns the persistence mask of a virtual server for one of its services: of IPv4 a netmask, of IPv6
-// a prefix length.
+// mask returns the persistence mask of a virtual server for one of its services: of IPv4 a netmask,
+// of IPv6 a prefix length.
 func (i *importer) mask(s *service, c config.Service) int {
 	whole, is4 := config.WholeMask(c.Address), c.Address.Addr().Is4()
 	if s.granularity == nil {

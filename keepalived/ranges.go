@@ -47,8 +47,8 @@ func (i *importer) findRivals() {
 	}
 }
 
-// markRivals marks the targets of a competition that overlap, also by way of others, unless they are
-// alike and all remain ranges.
+// markRivals marks the targets of a competition that overlap, also by way of others, unless they
+// are alike and all remain ranges.
 func markRivals(asks []*ask) {
 	slices.SortFunc(asks, func(a, b *ask) int { return a.target.First.Compare(b.target.First) })
 	for from, to := 0, 0; from < len(asks); from = to {

@@ -106,8 +106,8 @@ func (i *importer) realServers(s *service, c config.Service) []config.RealServer
 }
 
 // realAddress returns a real server's address in a service. It has the service's port if it has
-// none, or if the mode does not rewrite ports; of a service with several it is 0, each packet's. The
-// address is invalid if the mode does not reach the real server.
+// none, or if the mode does not rewrite ports; of a service with several it is 0, each packet's.
+// The address is invalid if the mode does not reach the real server.
 func (i *importer) realAddress(rs server, c config.Service) netip.AddrPort {
 	fitting, mode := netip.AddrPortFrom(rs.Address.Addr(), c.Address.Port()), rs.method.Mode
 	switch {

@@ -15,7 +15,7 @@ func TestTabulateTemplates(t *testing.T) {
 		{Protocol: "tcp", Clients: "198.51.100.0/24", VIP: "10.0.0.100:80", RealServer: "10.1.0.11:80",
 			Service: "web", Sessions: 12, Confirmed: true, LeftSeconds: 299.9},
 		{Protocol: "udp", Clients: "2001:db8::/64", VIP: "[fd00::100]:53", RealServer: "[fd00::11]:53",
-			Service: "dns"},
+			Service: "dns", Call: "0123456789abcdef"},
 	}
 	var out strings.Builder
 	err := tabulateTemplates(&out, func(add func(*api.Template) error) error {
@@ -27,9 +27,9 @@ func TestTabulateTemplates(t *testing.T) {
 		return nil
 	})
 	const want = "" +
-		"PROTO  CLIENTS               VIP                    REAL SERVER            SERVICE       SESSIONS  CONFIRMED     LEFT\n" +
-		"tcp    198.51.100.0/24       10.0.0.100:80          10.1.0.11:80           web                 12        yes    4m59s\n" +
-		"udp    2001:db8::/64         [fd00::100]:53         [fd00::11]:53          dns                  0         no       0s\n"
+		"PROTO  CLIENTS               VIP                    REAL SERVER            SERVICE       CALL              SESSIONS  CONFIRMED     LEFT\n" +
+		"tcp    198.51.100.0/24       10.0.0.100:80          10.1.0.11:80           web           -                       12        yes    4m59s\n" +
+		"udp    2001:db8::/64         [fd00::100]:53         [fd00::11]:53          dns           0123456789abcdef         0         no       0s\n"
 	if diff := cmp.Diff(want, out.String()); diff != "" || err != nil {
 		t.Errorf("%v, -want +got:\n%s", err, diff)
 	}
