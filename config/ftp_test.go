@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestFTPHasItsDataPorts: a persistent service of FTP whose mode does not translate has the ports of
-// data connections, and others have not.
+// TestFTPHasItsDataPorts: a persistent service of FTP whose mode does not translate has the ports
+// of data connections, and others have not.
 func TestFTPHasItsDataPorts(t *testing.T) {
 	const form = `
 [[port]]

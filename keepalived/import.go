@@ -72,8 +72,9 @@ func (i *Import) marks() (all []uint32) {
 	return all
 }
 
-// TOML returns the services as [[service]] tables of a configuration file, after a [[mark]] for each
-// of their marks, whose match is to be written. Comments at its head list what is not carried over.
+// TOML returns the services as [[service]] tables of a configuration file, after a [[mark]] for
+// each of their marks, whose match is to be written. Comments at its head list what is not carried
+// over.
 func (i *Import) TOML() string {
 	servers := 0
 	for _, s := range i.Services {
