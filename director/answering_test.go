@@ -22,7 +22,7 @@ func TestAnsweringServers(t *testing.T) {
 			{Address: at(11)}, {Address: at(12), Mode: lvs.Own(lvs.NAT)},
 			{Address: at(13), Mode: lvs.Own(lvs.FullNAT)},
 		}}
-		if got := serviceOf(&s, false).Answering; !slices.Equal(got, want) {
+		if got := serviceOf(&config.Config{}, &s).Answering; !slices.Equal(got, want) {
 			t.Errorf("%v: %v, want %v", service, got, want)
 		}
 	}

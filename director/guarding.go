@@ -24,10 +24,10 @@ type guarding struct {
 	*Director
 	shown atomic.Pointer[[]control.KernelPort] // as of the last look
 
-	mu      sync.Mutex   // guards the following fields
-	guard   *guard.Guard // nil while no port has a guard
-	on      []bool       // by port: it has a guard
-	routed  bool         // session.route_unmatched
+	mu      sync.Mutex     // guards the following fields
+	guard   *guard.Guard   // nil while no port has a guard
+	on      []bool         // by port: it has a guard
+	as      *config.Config // of the last replacement: its marks hold for changes of services
 	claimed claimed
 	looked  time.Time // of the last look
 }
@@ -103,7 +103,7 @@ func (g *guarding) servicesOf(s *config.Service) []guard.Service {
 	if s == nil {
 		return nil
 	}
-	return []guard.Service{serviceOf(s, g.routed)}
+	return []guard.Service{serviceOf(g.as, s)}
 }
 
 // Replace is the same for all services, and sets and removes guards of ports.
@@ -117,7 +117,7 @@ func (g *guarding) Replace(was, next *config.Config) (func(made bool), error) {
 		}
 	}
 	if g.guard == nil {
-		g.routed = next.Session.RouteUnmatched
+		g.as = next
 		return func(bool) {}, nil
 	}
 	if err := g.hide(all(next)); err != nil {
@@ -141,7 +141,7 @@ func (g *guarding) finish(was, next *config.Config, created, made bool) {
 	} else if !created {
 		g.show(all(was))
 	}
-	g.routed = holds.Session.RouteUnmatched
+	g.as = holds
 	if err := g.keepOnly(holds); err != nil {
 		g.cfg.Log.Warn("removing a guard", "error", err)
 	}
@@ -237,16 +237,16 @@ func all(c *config.Config) []guard.Service {
 	}
 	list := []guard.Service{own}
 	for i := range c.Services {
-		list = append(list, serviceOf(&c.Services[i], c.Session.RouteUnmatched))
+		list = append(list, serviceOf(c, &c.Services[i]))
 	}
 	return list
 }
 
-// serviceOf returns what a service makes the director's. Real servers that answer to clients'
-// addresses do so by way of the director.
-func serviceOf(s *config.Service, routed bool) guard.Service {
+// serviceOf returns what a service of a configuration makes the director's. Real servers that answer
+// to clients' addresses do so by way of the director.
+func serviceOf(c *config.Config, s *config.Service) guard.Service {
 	g := guard.Service{
-		Protocol: uint8(s.Protocol), VIP: s.Address, Locals: s.LocalAddresses, Routed: routed,
+		Matches: c.Claims(s), Locals: s.LocalAddresses, Routed: c.Session.RouteUnmatched,
 	}
 	for _, rs := range s.RealServers {
 		if mode := s.ModeOf(rs); mode.TwoWay() && mode.Source() == lvs.Client {

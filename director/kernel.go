@@ -9,6 +9,9 @@ import (
 	"fulcrum/config"
 	"fulcrum/control"
 	"fulcrum/guard"
+	"fulcrum/lvs"
+	"fulcrum/match"
+	"fulcrum/packet"
 )
 
 // claimed are the VIPs and local addresses that the host has too.
@@ -24,24 +27,28 @@ func (c *claimed) look(of *config.Config, revision string, h *guard.Host) {
 		return
 	}
 	*c = claimed{revision: revision, host: h.Addresses}
-	has := map[netip.Addr]bool{}
-	for _, a := range h.Addresses {
-		has[a] = true
-	}
-	take := func(list *[]netip.Addr, a netip.Addr) {
-		if has[a] && !slices.Contains(*list, a) {
-			*list = append(*list, a)
-		}
-	}
+	var vips []lvs.Match
+	locals := map[netip.Addr]bool{}
 	for i := range of.Services {
 		s := &of.Services[i]
-		for _, vip := range of.VIPs(s) {
-			take(&c.vips, vip)
-		}
+		vips = append(vips, of.Claims(s)...)
 		for _, a := range s.LocalAddresses {
-			take(&c.locals, a)
+			locals[a] = true
 		}
 	}
+	spans := match.SpansOf(vips)
+	c.vips = had(h, func(a netip.Addr) bool { return spans.Has(packet.AddrOf(a)) })
+	c.locals = had(h, func(a netip.Addr) bool { return locals[a] })
+}
+
+// had returns those of the host's addresses that the director has too.
+func had(h *guard.Host, has func(netip.Addr) bool) (list []netip.Addr) {
+	for _, a := range h.Addresses {
+		if has(a) && !slices.Contains(list, a) {
+			list = append(list, a)
+		}
+	}
+	return list
 }
 
 // mostClaimed bounds how many addresses a warning names.

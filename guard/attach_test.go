@@ -3,7 +3,6 @@ package guard
 import (
 	"errors"
 	"io"
-	"net/netip"
 	"os"
 	"runtime"
 	"testing"
@@ -82,7 +81,7 @@ func TestVLANs(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer g.Close()
-	s := Service{Protocol: 6, VIP: netip.MustParseAddrPort("10.0.0.100:80")}
+	s := Service{Matches: matches(t, "tcp 10.0.0.100:80")}
 	for _, err := range []error{g.Hide(&s), g.Attach("near", 10), g.Attach("near", 20)} {
 		if err != nil {
 			t.Fatal(err)

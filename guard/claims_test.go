@@ -8,13 +8,13 @@ import (
 // TestClaims: what several services claim stays until the last of them goes, and local addresses
 // until no session uses them.
 func TestClaims(t *testing.T) {
-	c, vip := newClaims(), netip.MustParseAddrPort("10.0.0.100:80")
+	c, vip := newClaims(), netip.MustParseAddr("10.0.0.100")
 	local := netip.MustParseAddr("10.0.0.50")
 	server := netip.MustParseAddrPort("10.0.0.11:80")
-	s := Service{Protocol: 6, VIP: vip, Locals: []netip.Addr{local}, Routed: true,
+	s := Service{Matches: matches(t, "tcp 10.0.0.100:80"), Locals: []netip.Addr{local}, Routed: true,
 		Answering: []netip.AddrPort{server}}
 	other := s
-	other.VIP = netip.AddrPortFrom(vip.Addr(), 81)
+	other.Matches = matches(t, "tcp 10.0.0.100:81")
 	var first, again touched
 	c.hide(&first, &s)
 	c.hide(&again, &other)
@@ -31,8 +31,8 @@ func TestClaims(t *testing.T) {
 		t.Errorf("one of two services went: %+v", none)
 	}
 	c.show(&none, &other)
-	if c.rolesOf(vip.Addr()) != 0 || c.rolesOf(local) != director {
-		t.Errorf("both went: the VIP is %b, the local address %b", c.rolesOf(vip.Addr()),
+	if c.rolesOf(vip) != 0 || c.rolesOf(local) != director {
+		t.Errorf("both went: the VIP is %b, the local address %b", c.rolesOf(vip),
 			c.rolesOf(local))
 	}
 	c.settle(&none, func(netip.Addr) bool { return true })

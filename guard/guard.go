@@ -10,8 +10,8 @@ import (
 	"github.com/cilium/ebpf/rlimit"
 )
 
-// mostEntries bounds the addresses, and the served ports, that a Guard knows. The kernel takes
-// 16 bytes for each at once, and more for those in use.
+// mostEntries bounds the addresses, the served ports and the ranges that a Guard knows. The kernel
+// takes 16 bytes for each address at once, and more for what is in use.
 const mostEntries = 1 << 18
 
 // programName is what bpftool and tc show.
@@ -21,6 +21,7 @@ const programName = "fulcrum_guard"
 type maps struct {
 	addresses *ebpf.Map // 16 bytes of an address -> role
 	endpoints *ebpf.Map // endpoint -> 1
+	ranges    *ebpf.Map // rangeKey -> director
 	vlans     *ebpf.Map // VLAN id -> hidden packets; those of one device
 }
 
@@ -30,7 +31,6 @@ type Guard struct {
 	mu      sync.Mutex // guards the following fields
 	maps    maps       // without vlans
 	claims  claims
-	host    []netip.Addr
 	devices map[string]*device // by interface
 }
 
@@ -40,25 +40,33 @@ func New() (*Guard, error) {
 		return nil, explain("raising the limit of locked memory", err)
 	}
 	g := &Guard{claims: newClaims(), devices: map[string]*device{}}
-	var err error
-	if g.maps.addresses, err = newMap("addresses", 16, 4); err != nil {
-		return nil, err
-	}
-	if g.maps.endpoints, err = newMap("endpoints", 20, 4); err != nil {
-		return nil, errors.Join(err, g.maps.addresses.Close())
+	for _, m := range []struct {
+		*ebpf.MapSpec
+		made **ebpf.Map
+	}{
+		{newMap("fulcrum_address", ebpf.Hash, 16), &g.maps.addresses},
+		{newMap("fulcrum_endpoin", ebpf.LPMTrie, 28), &g.maps.endpoints},
+		{newMap("fulcrum_ranges", ebpf.LPMTrie, 20), &g.maps.ranges},
+	} {
+		var err error
+		if *m.made, err = ebpf.NewMap(m.MapSpec); err != nil {
+			return nil, errors.Join(explain("creating a BPF map", err), g.maps.close())
+		}
 	}
 	return g, nil
 }
 
-func newMap(name string, key, value uint32) (*ebpf.Map, error) {
-	m, err := ebpf.NewMap(&ebpf.MapSpec{
-		Name: "fulcrum_" + name[:7], Type: ebpf.Hash, KeySize: key, ValueSize: value,
-		MaxEntries: mostEntries, Flags: noPreallocation,
-	})
-	if err != nil {
-		return nil, explain("creating a BPF map", err)
+// newMap describes a map with keys of so many bytes.
+func newMap(name string, kind ebpf.MapType, key uint32) *ebpf.MapSpec {
+	return &ebpf.MapSpec{
+		Name: name, Type: kind, KeySize: key, ValueSize: 4, MaxEntries: mostEntries,
+		Flags: noPreallocation,
 	}
-	return m, nil
+}
+
+// close closes those of all devices.
+func (m *maps) close() error {
+	return errors.Join(m.addresses.Close(), m.endpoints.Close(), m.ranges.Close())
 }
 
 // noPreallocation is BPF_F_NO_PREALLOC (linux/bpf.h): entries take memory while they are in use.
@@ -105,8 +113,7 @@ func (g *Guard) SetHost(all []netip.Addr) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	var t touched
-	g.claims.setHost(&t, g.host, all)
-	g.host = all
+	g.claims.setHost(&t, all)
 	return g.write(&t)
 }
 
@@ -119,6 +126,10 @@ func (g *Guard) write(t *touched) (err error) {
 	for _, e := range t.endpoints {
 		err = errors.Join(err, set(g.maps.endpoints, e, uint32(1), g.claims.endpoints[e] > 0))
 	}
+	for _, p := range t.ranges {
+		key := newRangeKey(p)
+		err = errors.Join(err, set(g.maps.ranges, key, uint32(director), g.claims.ranges[p] > 0))
+	}
 	return err
 }
 
@@ -126,7 +137,7 @@ func (g *Guard) write(t *touched) (err error) {
 func set(m *ebpf.Map, key, value any, keep bool) error {
 	if keep {
 		if err := m.Put(key, value); err != nil {
-			return fmt.Errorf("hiding from the kernel (at most %d addresses and ports): %w",
+			return fmt.Errorf("hiding from the kernel (at most %d addresses, ports and ranges): %w",
 				mostEntries, err)
 		}
 		return nil
@@ -188,5 +199,5 @@ func (g *Guard) Close() (err error) {
 		err = errors.Join(err, d.close())
 		delete(g.devices, name)
 	}
-	return errors.Join(err, g.maps.addresses.Close(), g.maps.endpoints.Close())
+	return errors.Join(err, g.maps.close())
 }

@@ -113,13 +113,16 @@ func (a *assembler) loadType() {
 // hideServed hides the packet if an address with the port in slotPiece is an endpoint of that side,
 // and lets it pass if not.
 func (a *assembler) hideServed(address int32, port int16, s side) {
-	a.move(address, slotEndpoint, 16)
+	a.move(address, slotEndpoint+8, 16)
 	a.add(
-		asm.LoadMem(asm.R2, asm.RFP, slotPiece+port, asm.Half),
-		asm.StoreMem(asm.RFP, slotEndpoint+16, asm.R2, asm.Half),
+		asm.StoreImm(asm.RFP, slotEndpoint, portBits, asm.Word),
+		asm.StoreImm(asm.RFP, slotEndpoint+4, 0, asm.Word),
 		asm.LoadMem(asm.R2, asm.RFP, slotProtocol, asm.Word),
-		asm.StoreMem(asm.RFP, slotEndpoint+18, asm.R2, asm.Byte),
-		asm.StoreImm(asm.RFP, slotEndpoint+19, int64(s), asm.Byte),
+		asm.StoreMem(asm.RFP, slotEndpoint+4, asm.R2, asm.Byte),
+		asm.StoreImm(asm.RFP, slotEndpoint+5, int64(s), asm.Byte),
+		asm.StoreImm(asm.RFP, slotEndpoint+24, 0, asm.Word),
+		asm.LoadMem(asm.R2, asm.RFP, slotPiece+port, asm.Half),
+		asm.StoreMem(asm.RFP, slotEndpoint+24, asm.R2, asm.Half),
 	)
 	a.find(a.maps.endpoints, slotEndpoint)
 	a.add(asm.JNE.Imm(asm.R0, 0, "hide"), asm.Ja.Label("pass"))

@@ -35,11 +35,12 @@ const (
 	slotVLAN     = -8
 	slotDst      = -24  // 16 bytes, IPv4 in the mapped form
 	slotSrc      = -40  // the same
-	slotEndpoint = -64  // struct endpoint, 20 bytes
-	slotHeader   = -104 // an IP header, 40 bytes
-	slotPiece    = -112 // 8 bytes of something
-	slotProtocol = -120 // a word: the IANA number of what follows the IP headers
-	slotFragment = -128 // a word: not zero for a fragment but the first
+	slotEndpoint = -72  // struct endpoint, 28 bytes
+	slotHeader   = -112 // an IP header, 40 bytes
+	slotPiece    = -120 // 8 bytes of something
+	slotProtocol = -128 // a word: the IANA number of what follows the IP headers
+	slotFragment = -136 // a word: not zero for a fragment but the first
+	slotRange    = -160 // struct rangeKey, 20 bytes
 )
 
 const (
@@ -133,9 +134,9 @@ func (a *assembler) find(m *ebpf.Map, key int32) {
 	)
 }
 
-// roles leaves the roles of an address on the stack in roleBits.
+// roles leaves the roles of an address on the stack in roleBits: its own, and that of a range.
 func (a *assembler) roles(address int32) {
-	done := a.fresh("roles")
+	done, alone := a.fresh("roles"), a.fresh("alone")
 	a.find(a.maps.addresses, address)
 	a.add(
 		asm.Mov.Imm(roleBits, 0),
@@ -143,6 +144,15 @@ func (a *assembler) roles(address int32) {
 		asm.LoadMem(roleBits, asm.R0, 0, asm.Word),
 	)
 	a.at(done)
+	a.add(asm.StoreImm(asm.RFP, slotRange, 128, asm.Word))
+	a.move(address, slotRange+4, 16)
+	a.find(a.maps.ranges, slotRange)
+	a.add(
+		asm.JEq.Imm(asm.R0, 0, alone),
+		asm.LoadMem(asm.R2, asm.R0, 0, asm.Word),
+		asm.Or.Reg(roleBits, asm.R2),
+	)
+	a.at(alone)
 }
 
 // ifRole jumps if roleBits has a role.

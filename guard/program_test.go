@@ -9,6 +9,8 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
+
+	"fulcrum/lvs"
 )
 
 // needBPF skips a test that may not load a program. CI runs as root.
@@ -223,7 +225,7 @@ func (l *loaded) furnish(n names, isRouted bool) {
 	server := netip.AddrPortFrom(netip.MustParseAddr(n.server), 8080)
 	for _, vip := range []string{n.vip, n.shared} {
 		l.hide(Service{
-			Protocol: 6, VIP: netip.AddrPortFrom(netip.MustParseAddr(vip), 80),
+			Matches:   []lvs.Match{lvs.MatchOf(lvs.TCP, netip.AddrPortFrom(netip.MustParseAddr(vip), 80))},
 			Locals:    []netip.Addr{netip.MustParseAddr(n.local)},
 			Answering: []netip.AddrPort{server}, Routed: isRouted,
 		})
@@ -300,6 +302,83 @@ func TestProgram(t *testing.T) {
 			if got := l.hides(c.frame(t)); got != c.hidden {
 				t.Errorf("%s, %s: hidden %t", family, what, got)
 			}
+		}
+	}
+}
+
+// matches parses matches such as "tcp 10.0.0.0/28:*".
+func matches(t testing.TB, texts ...string) (all []lvs.Match) {
+	t.Helper()
+	for _, text := range texts {
+		m, err := lvs.ParseMatch(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, m)
+	}
+	return all
+}
+
+// TestProgramRanges: all addresses of a range are hidden, and where the host has one too, the
+// range's ports. A real server without port answers from these.
+func TestProgramRanges(t *testing.T) {
+	for family, n := range map[string]struct {
+		names
+		texts                      []string
+		first, middle, last, after string
+	}{
+		"IPv4": {families["IPv4"], []string{"tcp 10.0.0.99-10.0.0.110:8000-8100", "udp 10.0.0.101:*"},
+			"10.0.0.99", "10.0.0.105", "10.0.0.110", "10.0.0.111"},
+		"IPv6": {families["IPv6"], []string{"tcp [fd00::100/120]:8000-8100", "udp [fd00::101]:*"},
+			"fd00::100", "fd00::17f", "fd00::1ff", "fd00::200"},
+	} {
+		l, udp := load(t), layers.IPProtocolUDP
+		s := Service{Matches: matches(t, n.texts...),
+			Answering: []netip.AddrPort{netip.AddrPortFrom(netip.MustParseAddr(n.server), 0)}}
+		l.hide(s)
+		for what, c := range map[string]struct {
+			packetSpec
+			hidden, shared bool // without and with the address on the host
+		}{
+			"first":           {packetSpec{dst: n.first, dport: 8000}, true, true},
+			"middle":          {packetSpec{dst: n.middle, dport: 22}, true, true},
+			"last":            {packetSpec{dst: n.last, dport: 8100}, true, true},
+			"after":           {packetSpec{dst: n.after, dport: 8000}, false, false},
+			"below":           {packetSpec{dst: n.shared, dport: 7999}, true, false},
+			"lowest port":     {packetSpec{dst: n.shared, dport: 8000}, true, true},
+			"a port between":  {packetSpec{dst: n.shared, dport: 8063}, true, true},
+			"highest port":    {packetSpec{dst: n.shared, dport: 8100}, true, true},
+			"above":           {packetSpec{dst: n.shared, dport: 8101}, true, false},
+			"every UDP port":  {packetSpec{dst: n.shared, dport: 53, protocol: udp}, true, true},
+			"answer":          {packetSpec{src: n.server, dst: n.client, sport: 8033}, true, true},
+			"answer from 22":  {packetSpec{src: n.server, dst: n.client, sport: 22}, false, false},
+			"answer by UDP":   {packetSpec{src: n.server, dst: n.client, protocol: udp}, true, true},
+			"answer by SCTP":  {packetSpec{src: n.server, dst: n.client, protocol: sctp}, false, false},
+			"real server":     {packetSpec{dst: n.server, dport: 8000}, false, false},
+			"pong of a range": {packetSpec{dst: n.middle, protocol: n.icmp, icmp: n.reply}, true, true},
+		} {
+			if c.src == "" {
+				c.src = n.client
+			}
+			for _, host := range [][]netip.Addr{nil, {netip.MustParseAddr(n.shared)}, nil} {
+				if err := l.SetHost(host); err != nil {
+					t.Fatal(err)
+				}
+				want := c.hidden && host == nil || c.shared && host != nil
+				if got := l.hides(c.frame(t)); got != want {
+					t.Errorf("%s, %s, host %v: hidden %t", family, what, host, got)
+				}
+			}
+		}
+		if family == "IPv4" && (!l.hides(arpFor(t, n.last)) || l.hides(arpFor(t, n.after))) {
+			t.Error("ARP for the last address is seen, or for the one after it is not")
+		}
+		if err := l.Show(&s); err != nil {
+			t.Fatal(err)
+		}
+		p := packetSpec{src: n.client, dst: n.middle, dport: 8000}
+		if l.hides(p.frame(t)) || len(l.claims.ranges)+len(l.claims.matches)+len(l.claims.endpoints) > 0 {
+			t.Errorf("%s: something is left: %+v", family, l.claims)
 		}
 	}
 }

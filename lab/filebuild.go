@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -55,11 +56,35 @@ func (h *fileHost) holdVIPs() error {
 	if err := silentVIP.apply(); err != nil {
 		return err
 	}
-	var list []netip.Prefix
-	for _, vip := range h.vips {
-		list = append(list, netip.PrefixFrom(vip, vip.BitLen()))
+	ranged := func(p netip.Prefix) bool { return !p.IsSingleIP() }
+	single := slices.DeleteFunc(slices.Clone(h.vips), ranged)
+	if err := bringUp("lo", single...); err != nil {
+		return err
 	}
-	return bringUp("lo", list...)
+	for _, vip := range h.vips {
+		if ranged(vip) {
+			if err := holdPrefix(vip); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// holdPrefix gives the host every address of a prefix: ip route add local PREFIX dev lo.
+func holdPrefix(p netip.Prefix) error {
+	link, err := netlink.LinkByName("lo")
+	if err != nil {
+		return fmt.Errorf("finding lo: %w", err)
+	}
+	err = netlink.RouteAdd(&netlink.Route{
+		LinkIndex: link.Attrs().Index, Dst: subnetOf(p), Type: unix.RTN_LOCAL,
+		Table: unix.RT_TABLE_LOCAL, Scope: netlink.SCOPE_HOST,
+	})
+	if err != nil {
+		return fmt.Errorf("adding the local route of %s: %w", p, err)
+	}
+	return nil
 }
 
 // routeVia adds a route by way of a gateway that is at a device, whatever the device's subnets. The
@@ -88,7 +113,7 @@ func (p *plan) routeFar() error {
 		}
 	}
 	for _, r := range p.viaDirector {
-		err := netlink.RouteAdd(&netlink.Route{Dst: alone(r.to), Gw: r.via.AsSlice()})
+		err := netlink.RouteAdd(&netlink.Route{Dst: subnetOf(r.to), Gw: r.via.AsSlice()})
 		if err != nil && !errors.Is(err, unix.EEXIST) {
 			return fmt.Errorf("adding the route to %s via %s: %w", r.to, r.via, err)
 		}
@@ -103,7 +128,7 @@ func routeTo(device string, a netip.Addr) error {
 		return fmt.Errorf("finding %s: %w", device, err)
 	}
 	err = netlink.RouteAdd(&netlink.Route{
-		LinkIndex: link.Attrs().Index, Dst: alone(a), Scope: netlink.SCOPE_LINK,
+		LinkIndex: link.Attrs().Index, Dst: subnetOf(netip.PrefixFrom(a, a.BitLen())), Scope: netlink.SCOPE_LINK,
 	})
 	if err != nil {
 		return fmt.Errorf("adding the route to %s at %s: %w", a, device, err)
@@ -111,9 +136,8 @@ func routeTo(device string, a netip.Addr) error {
 	return nil
 }
 
-// alone returns the subnet of a single address.
-func alone(a netip.Addr) *net.IPNet {
-	return &net.IPNet{IP: a.AsSlice(), Mask: net.CIDRMask(a.BitLen(), a.BitLen())}
+func subnetOf(p netip.Prefix) *net.IPNet {
+	return &net.IPNet{IP: p.Addr().AsSlice(), Mask: net.CIDRMask(p.Bits(), p.Addr().BitLen())}
 }
 
 // arguments returns what a file's real server is started with.

@@ -12,12 +12,16 @@ import (
 // A fileService is what clients ask of one service of a file.
 type fileService struct {
 	config.Service
+	probes  []probe         // what they ask
 	sources []netip.Addr    // the clients' addresses
 	servers map[string]bool // roles of the real servers that may answer
 }
 
-// A hostRoute leads the router to an address by way of the director.
-type hostRoute struct{ to, via netip.Addr }
+// A hostRoute leads the router to VIPs by way of the director.
+type hostRoute struct {
+	to  netip.Prefix
+	via netip.Addr
+}
 
 // drawClients plans clients for each service.
 func (d *drawer) drawClients() error {
@@ -26,15 +30,18 @@ func (d *drawer) drawClients() error {
 		if err != nil {
 			return err
 		}
-		f := fileService{Service: s, sources: sources, servers: map[string]bool{}}
+		f := fileService{
+			Service: s, probes: d.probes(i), sources: sources, servers: map[string]bool{},
+		}
 		for _, rs := range s.RealServers {
 			if rs.Weight > 0 {
 				f.servers[d.hosts[rs.Address.Addr()]] = true
 			}
 		}
 		d.plan.services = append(d.plan.services, f)
-		if s.Protocol == lvs.TCP && !d.plan.web.IsValid() {
-			d.plan.web = s.Address
+		web := slices.IndexFunc(f.probes, func(p probe) bool { return p.protocol == lvs.TCP })
+		if web >= 0 && !d.plan.web.IsValid() {
+			d.plan.web = f.probes[web].AddrPort
 		}
 	}
 	if far := len(d.config.Ports); len(d.plan.networks[far].ends) == 0 {
@@ -44,11 +51,12 @@ func (d *drawer) drawClients() error {
 }
 
 // clients returns the addresses of a service's clients: behind the default route, or else on the
-// VIP's subnet, or behind another route.
+// subnet of all of its VIPs, or behind another route.
 func (d *drawer) clients(service int) ([]netip.Addr, error) {
 	s := &d.config.Services[service]
-	vip := s.Address.Addr()
+	vip := d.config.Claims(s)[0].First
 	port, subnet, near := d.onLink(vip)
+	near = near && len(d.outside(s, subnet)) == 0
 	for _, r := range d.config.Routes {
 		if r.To.Bits() == 0 && r.To.Addr().Is4() == vip.Is4() {
 			return d.farClients(service, r, d.farSubnet(vip.Is4()))
@@ -70,6 +78,13 @@ func (d *drawer) clients(service int) ([]netip.Addr, error) {
 
 func (d *drawer) noClients(service int, why, right string) error {
 	return d.problem(why, right+" to a copy of the file", "service", service, "address")
+}
+
+// outside returns the VIPs of a service that are on none of some subnets.
+func (d *drawer) outside(s *config.Service, subnets ...netip.Prefix) []netip.Prefix {
+	return slices.DeleteFunc(d.vips(s), func(p netip.Prefix) bool {
+		return slices.ContainsFunc(subnets, func(n netip.Prefix) bool { return n.Contains(p.Addr()) })
+	})
 }
 
 // answersDirectly reports whether real servers would answer clients on a subnet past the director,
@@ -108,6 +123,9 @@ func (d *drawer) nearClients(port int, subnet netip.Prefix) []netip.Addr {
 func (d *drawer) farSubnet(four bool) netip.Prefix {
 	for _, subnet := range farClients {
 		meant := slices.ContainsFunc(d.used, subnet.Contains) && d.groups[subnet] == nil ||
+			slices.ContainsFunc(d.ranges, func(m lvs.Match) bool {
+				return m.Has(subnet.Addr()) || subnet.Contains(m.First)
+			}) ||
 			slices.ContainsFunc(d.config.Routes, func(r config.Route) bool {
 				return r.To.Bits() > 0 && r.To.Overlaps(subnet)
 			})
@@ -125,8 +143,8 @@ func (d *drawer) isPorts(subnet netip.Prefix) bool {
 	})
 }
 
-// farClients returns clients behind a route's gateway. The router reaches the VIP through the
-// director if no port's subnet has it.
+// farClients returns clients behind a route's gateway. The router reaches VIPs through the director
+// if no port's subnet has them.
 func (d *drawer) farClients(
 	service int, r config.Route, subnet netip.Prefix,
 ) ([]netip.Addr, error) {
@@ -135,16 +153,22 @@ func (d *drawer) farClients(
 		client := d.plan.hosts[roleClient]
 		client.gateways = append(client.gateways, farGateway(list[0]))
 	})
-	vip := d.config.Services[service].Address.Addr()
 	if len(list) == 0 {
 		return nil, d.noClients(service, "no subnet is left for clients", "use fewer addresses")
 	}
-	if _, _, near := d.onLink(vip); near {
+	var subnets []netip.Prefix
+	for _, p := range d.config.Ports {
+		subnets = append(subnets, p.Addresses...)
+	}
+	far := d.outside(&d.config.Services[service], subnets...)
+	if len(far) == 0 {
 		return list, nil
 	}
 	for _, own := range d.config.Ports[r.Port].Addresses {
-		if own.Addr().Is4() == vip.Is4() && !own.Addr().IsLinkLocalUnicast() {
-			d.plan.viaDirector = addOnce(d.plan.viaDirector, hostRoute{to: vip, via: own.Addr()})
+		if own.Addr().Is4() == list[0].Is4() && !own.Addr().IsLinkLocalUnicast() {
+			for _, p := range far {
+				d.plan.viaDirector = addOnce(d.plan.viaDirector, hostRoute{to: p, via: own.Addr()})
+			}
 			return list, nil
 		}
 	}

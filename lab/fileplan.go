@@ -8,6 +8,7 @@ import (
 
 	"fulcrum/config"
 	"fulcrum/lvs"
+	"fulcrum/match"
 )
 
 // farNetwork is the network of all hosts that are not on a port's subnet. Each has its address
@@ -29,7 +30,7 @@ var farClients = []netip.Prefix{
 
 // A fileHost is what a host of a file's lab needs besides its addresses.
 type fileHost struct {
-	vips        []netip.Addr     // on lo
+	vips        []netip.Prefix   // on lo
 	decapsulate bool             // tunnelled packets reach it
 	gateways    []netip.Addr     // at most one of each family
 	tcp, udp    []netip.AddrPort // what it serves
@@ -39,6 +40,7 @@ type fileHost struct {
 // draw plans the lab.
 func (f *File) draw() error {
 	d := &drawer{File: f, groups: map[netip.Prefix][]netip.Addr{}, hosts: map[netip.Addr]string{}}
+	d.owners = ownersOf(f.config)
 	f.plan.hosts = map[string]*fileHost{roleClient: {}}
 	d.collect()
 	d.drawPorts()
@@ -52,6 +54,8 @@ func (f *File) draw() error {
 type drawer struct {
 	*File
 	used   []netip.Addr                  // addresses that the file gives
+	ranges []lvs.Match                   // its VIPs
+	owners *match.Table[int]             // services, by destination
 	groups map[netip.Prefix][]netip.Addr // clients, by subnet
 	hosts  map[netip.Addr]string         // roles of real servers
 	macs   int                           // how many were given
@@ -66,8 +70,9 @@ func (d *drawer) collect() {
 	for _, r := range d.config.Routes {
 		d.used = append(d.used, r.Via)
 	}
-	for _, s := range d.config.Services {
-		d.used = append(append(d.used, s.Address.Addr()), s.LocalAddresses...)
+	for i, s := range d.config.Services {
+		d.ranges = append(d.ranges, d.config.Claims(&d.config.Services[i])...)
+		d.used = append(d.used, s.LocalAddresses...)
 		for _, rs := range s.RealServers {
 			d.used = append(d.used, rs.Address.Addr())
 		}
@@ -78,6 +83,10 @@ func (d *drawer) collect() {
 func (d *drawer) free(subnet netip.Prefix, n int) (list []netip.Addr) {
 	subnet = subnet.Masked()
 	for a := subnet.Addr().Next(); len(list) < n && subnet.Contains(a); a = a.Next() {
+		if end, taken := d.ranged(a); taken {
+			a = end
+			continue
+		}
 		last := a.Is4() && !subnet.Contains(a.Next()) // the subnet's broadcast address
 		if !last && !slices.Contains(d.used, a) {
 			list = append(list, a)
@@ -191,13 +200,19 @@ func farGateway(a netip.Addr) netip.Addr {
 // drawRealServers plans a host for each address of real servers.
 func (d *drawer) drawRealServers() error {
 	for i, s := range d.config.Services {
+		probes, vips := d.probes(i), d.vips(&d.config.Services[i])
 		for j, rs := range s.RealServers {
 			role, err := d.realServer(rs.Address.Addr(), s.ModeOf(rs),
 				"service", i, "real_server", j, "address")
 			if err != nil {
 				return err
 			}
-			d.plan.hosts[role].serve(s, rs)
+			h := d.plan.hosts[role]
+			if mode := s.ModeOf(rs); !mode.TwoWay() {
+				h.hold(vips)
+				h.decapsulate = h.decapsulate || mode.Path() == lvs.Tunnel
+			}
+			h.serve(probes, rs, s.ModeOf(rs))
 		}
 	}
 	return nil
@@ -255,19 +270,28 @@ func (d *drawer) routeAnswers(h *fileHost, a netip.Addr, mode lvs.Mode, path ...
 	return nil
 }
 
-// serve lets a host serve a service as one of its real servers.
-func (h *fileHost) serve(s config.Service, rs config.RealServer) {
-	at, mode := rs.Address, s.ModeOf(rs)
-	if !mode.TwoWay() {
-		at = s.Address
-		h.vips = addOnce(h.vips, at.Addr())
-		h.decapsulate = h.decapsulate || mode.Path() == lvs.Tunnel
+// hold gives a host the VIPs of a service.
+func (h *fileHost) hold(vips []netip.Prefix) {
+	for _, p := range vips {
+		h.vips = addOnce(h.vips, p)
 	}
-	switch s.Protocol {
-	case lvs.TCP:
-		h.tcp = addOnce(h.tcp, at)
-	case lvs.UDP:
-		h.udp = addOnce(h.udp, at)
+}
+
+// serve lets a host serve what clients try of a service, as one of its real servers.
+func (h *fileHost) serve(probes []probe, rs config.RealServer, mode lvs.Mode) {
+	for _, p := range probes {
+		at := p.AddrPort
+		switch {
+		case mode.TwoWay() && rs.Address.Port() == 0:
+			at = netip.AddrPortFrom(rs.Address.Addr(), at.Port())
+		case mode.TwoWay():
+			at = rs.Address
+		}
+		if p.protocol == lvs.TCP {
+			h.tcp = addOnce(h.tcp, at)
+		} else {
+			h.udp = addOnce(h.udp, at)
+		}
 	}
 }
 

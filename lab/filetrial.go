@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"text/tabwriter"
 
 	"fulcrum/lvs"
@@ -17,7 +18,7 @@ type FileTrial struct {
 	File *File
 	Lab  Config // Binary and Outlive
 	// Requests is the number of HTTP requests to each TCP service, and of datagrams to each UDP
-	// service.
+	// service. Destinations of a service with several are asked in turn, each at least once.
 	Requests int
 }
 
@@ -81,25 +82,36 @@ func (t FileTrial) ask(ctx context.Context, l *Lab, s fileService) ServiceResult
 	if one.Skipped != "" {
 		return one
 	}
-	client := l.NewClient(ClientConfig{})
-	defer client.Close()
-	client.sources, client.web, client.echo = s.sources, s.Address, s.Address
-	request := client.Get
-	if s.Protocol == lvs.UDP {
-		request = client.echoes
+	var clients []*Client
+	for _, p := range s.probes {
+		client := l.NewClient(ClientConfig{})
+		defer client.Close()
+		client.sources, client.web, client.echo = s.sources, p.AddrPort, p.AddrPort
+		clients = append(clients, client)
 	}
-	one.Requests = Trial{Concurrency: 8}.repeat(ctx, t.Requests, request, func(a Answer) {
-		one.Spread[a.Name]++
-		one.Seen[a.Client.Addr()]++
-	})
+	var turn atomic.Uint32
+	request := func(ctx context.Context) (Answer, error) {
+		i := int(turn.Add(1)-1) % len(clients)
+		if s.probes[i].protocol == lvs.UDP {
+			return clients[i].echoes(ctx)
+		}
+		return clients[i].Get(ctx)
+	}
+	one.Requests = Trial{Concurrency: 8}.repeat(ctx, max(t.Requests, len(clients)), request,
+		func(a Answer) {
+			one.Spread[a.Name]++
+			one.Seen[a.Client.Addr()]++
+		})
 	return one
 }
 
 // unasked says why a service gets no requests.
 func (s *fileService) unasked() string {
 	switch {
-	case s.Protocol != lvs.TCP && s.Protocol != lvs.UDP:
+	case s.Protocol == lvs.SCTP:
 		return fmt.Sprintf("not asked: the lab speaks no %s", s.Protocol)
+	case len(s.probes) == 0:
+		return "not asked: the lab can try none of its destinations"
 	case len(s.servers) == 0:
 		return "not asked: no real server has a weight"
 	default:
@@ -134,6 +146,14 @@ func (s *fileService) seeable() (all []netip.Addr, kind string) {
 		return slices.Concat(s.sources, s.LocalAddresses), "client's or local"
 	}
 	return s.sources, "client"
+}
+
+// protocol names the protocol of the service, "any" for a mark's.
+func (s *fileService) protocol() string {
+	if s.Mark != 0 {
+		return "any"
+	}
+	return s.Protocol.String()
 }
 
 // modes names the modes of a service's real servers.
@@ -192,8 +212,8 @@ func WriteFileTable(w io.Writer, r *FileResult) {
 	for i := range r.Services {
 		one := &r.Services[i]
 		s := &one.service
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Name, s.Protocol, s.Address, s.modes(),
-			one.answered(), one.shares(), one.seen())
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", s.Name, s.protocol(), s.ID().Destination(),
+			s.modes(), one.answered(), one.shares(), one.seen())
 	}
 	_ = t.Flush() // without a reader there is nothing to do
 	if r.Report != nil {

@@ -13,7 +13,11 @@ import (
 	"net/http"
 	"net/netip"
 	"strconv"
+	"strings"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // servingPhrase is in a real server's log once it listens on all addresses.
@@ -69,7 +73,9 @@ func ServeReal(ctx context.Context, c RealServerConfig, ready io.Writer) error {
 func (c RealServerConfig) serveHTTP(
 	ctx context.Context, address netip.AddrPort, failed chan<- error,
 ) error {
-	listener, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(address))
+	config := net.ListenConfig{Control: bindFreely}
+	config.SetMultipathTCP(false)
+	listener, err := config.Listen(ctx, "tcp", address.String())
 	if err != nil {
 		return fmt.Errorf("real server %s: listening on tcp %s: %w", c.Name, address, err)
 	}
@@ -81,6 +87,18 @@ func (c RealServerConfig) serveHTTP(
 		}
 	}()
 	return nil
+}
+
+// bindFreely lets a socket have an address that the host has by a route alone. For IPv4 the kernel
+// allows that anyway.
+func bindFreely(network, _ string, c syscall.RawConn) (err error) {
+	if !strings.HasSuffix(network, "6") {
+		return nil
+	}
+	failed := c.Control(func(socket uintptr) {
+		err = unix.SetsockoptInt(int(socket), unix.SOL_IPV6, unix.IPV6_FREEBIND, 1)
+	})
+	return errors.Join(err, failed)
 }
 
 func (c RealServerConfig) handler() http.Handler {
@@ -140,10 +158,12 @@ func noise(n int64) io.Reader {
 func (c RealServerConfig) serveEcho(
 	ctx context.Context, address netip.AddrPort, failed chan<- error,
 ) error {
-	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(address))
+	config := net.ListenConfig{Control: bindFreely}
+	socket, err := config.ListenPacket(ctx, "udp", address.String())
 	if err != nil {
 		return fmt.Errorf("real server %s: listening on udp %s: %w", c.Name, address, err)
 	}
+	conn := socket.(*net.UDPConn) // as the network says
 	context.AfterFunc(ctx, func() { conn.Close() })
 	go func() {
 		if err := c.echo(conn, address); ctx.Err() == nil {

@@ -68,18 +68,18 @@ func TestGuardSharesAddresses(t *testing.T) {
 	}
 }
 
-// TestGuardFollows: a VIP that is added is hidden at once, one that is removed is not any more, and
+// TestGuardFollows: a VIP that is added, here by a range, is hidden at once, one that is removed is not any more, and
 // neither is anything without the guard. A director that is killed leaves nothing attached.
 func TestGuardFollows(t *testing.T) {
 	b := newGuardBed(t, lab.Config{Mode: lvs.DR})
 	added := b.VIP().Next()
-	const service = "[[service]]\nname = \"more\"\naddress = \"%s\"\n" +
+	const service = "[[service]]\nname = \"more\"\naddresses = [\"%s-%s:80\"]\n" +
 		"protocol = \"tcp\"\nmode = \"dr\"\n"
 	b.guard(true)
 	b.kernelIsSilent()
 	hidden := b.hidden()
 	b.routeVIP(added)
-	b.apply(true, fmt.Sprintf(service, netip.AddrPortFrom(added, 80)))
+	b.apply(true, fmt.Sprintf(service, b.VIP(), added))
 	strays := b.hear("client")
 	b.knock(added)
 	eventually(t, "a hidden packet", func() bool { return b.hidden() > hidden })

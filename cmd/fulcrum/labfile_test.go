@@ -15,7 +15,7 @@ func labOf(t *testing.T, file string, services int) string {
 	t.Helper()
 	p := newProgram(t, "lab", "--config", file).start()
 	status, said := p.end(), p.stdout.String()
-	rows := regexp.MustCompile(`(?m)^\S+ +(tcp|udp) .* 60/60 +rs\d+ \d+.*$`).FindAllString(said, -1)
+	rows := regexp.MustCompile(`(?m)^\S+ +(tcp|udp|any) .* 60/60 +rs\d+ \d+.*$`).FindAllString(said, -1)
 	if status != 0 || len(rows) != services ||
 		!regexp.MustCompile(`\nok    dropped: .*; conservation: ok\n$`).MatchString(said) {
 		t.Errorf("exit status %d:\n%s%s", status, said, p.stderr.String())
@@ -114,12 +114,42 @@ func labService(name, protocol, mode, vip, extra string, servers ...string) stri
 	return text
 }
 
+// rangeService returns a service with several addresses or ports, whose real servers have none.
+func rangeService(name, protocol, mode, addresses, extra string, servers ...string) string {
+	text := labService(name, protocol, mode, "VIP", extra, servers...)
+	return strings.Replace(text, `address = "VIP"`, `addresses = ["`+addresses+`"]`, 1)
+}
+
+const (
+	locals4 = `local_addresses = ["10.1.0.61"]`
+	locals6 = `local_addresses = ["fd01::60"]`
+)
+
+// rangeServices are ranges and prefixes of both families on the port's subnet. The first ends where
+// the subnet ends, and a narrower service has the middle of the second.
+var rangeServices = rangeService("dr", "tcp", "dr", "10.0.0.240/28:8000-8100", "", "10.1.0.11", "10.1.0.12") +
+	rangeService("dr6", "tcp", "dr", "[fd00::1:0/112]:*", "", "fd01::11", "fd01::12") +
+	labService("one", "tcp", "dr", "[fd00::1:7fff]:32768", "", "[fd01::12]:32768") +
+	rangeService("ipip", "udp", "ipip", "[fd00::2:0/124]:53", "", "fd01::13") +
+	rangeService("nat", "tcp", "nat", "10.0.0.130-10.0.0.139:*", "", "10.1.0.14", "10.1.0.15") +
+	rangeService("nat6", "udp", "nat", "[fd00::130-fd00::139]:1000-2000", "", "fd01::14") +
+	rangeService("fullnat", "tcp", "fullnat", "10.0.0.150-10.0.0.159:*", locals4, "10.1.0.16") +
+	rangeService("fullnat6", "tcp", "fullnat", "[fd00::150-fd00::159]:80", locals6, "fd01::16", "[fd01::17]:8080")
+
+// farRanges are on no port's subnet, or in part, and behind a mark.
+var farRanges = rangeService("dr", "tcp", "dr", `203.0.113.0/26:80", "10.0.0.100:80`, "", "10.1.0.11", "10.1.0.12") +
+	rangeService("dr6", "udp", "dr", "[fd77::/64]:53", "", "fd01::11", "fd01::12") +
+	rangeService("nat", "tcp", "nat", "203.0.113.70-203.0.113.81:*", "", "10.1.0.14:8080") +
+	rangeService("fullnat6", "tcp", "fullnat", "[fd78::/48]:*", locals6, "fd01::16") +
+	"[[mark]]\nnumber = 7\nmatch = [\"tcp 10.0.0.104:80\", \"udp 203.0.113.96/28:*\"]\n" +
+	strings.Replace(labService("mark", "tcp", "ipip", "VIP", "", "10.1.0.13"),
+		"address = \"VIP\"\nprotocol = \"tcp\"", "mark = 7", 1)
+
 // TestLabOfFiles: all modes in both families, in one file and from clients in several places.
 func TestLabOfFiles(t *testing.T) {
 	needRoot(t)
 	needTime(t)
 	const locals = `local_addresses = ["10.1.0.50", "fd01::50"]`
-	const locals4 = `local_addresses = ["10.1.0.61"]`
 	all := labService("dr", "tcp", "dr", "10.0.0.100:80", "", "10.1.0.11:80", "10.1.0.12:80") +
 		labService("dr6", "udp", "dr", "[fd00::100]:53", "", "[fd01::11]:53", "[fd01::12]:53") +
 		labService("ipip", "udp", "ipip", "10.0.0.101:53", "", "10.1.0.13:53") +
@@ -136,6 +166,8 @@ func TestLabOfFiles(t *testing.T) {
 		text     string
 		services int
 	}{
+		"ranges":     {ports6 + rangeServices, 8},
+		"far ranges": {ports6 + routes6 + farRanges, 5},
 		"mixed":      {ports6 + routes6 + mixed, 2},
 		"all modes":  {ports6 + routes6 + all, 8},
 		"no routes":  {ports6 + labService("dr", "tcp", "dr", "10.0.0.100:80", "", "10.0.0.11:80") + labService("nat6", "tcp", "nat", "[fd00::100]:80", "", "[fd01::11]:8080"), 2},
