@@ -164,10 +164,8 @@ func (c *change) forget() {
 		if c.registry.services[live.id.Service] == live.of {
 			c.renew(live.of)
 		}
-		if len(live.of.left) > 0 && !c.registry.hasSessions(live.of) {
-			c.forgetLeft(live.of)
-		}
 	}
+	c.forgetAllLeft()
 }
 
 // setTopology adopts ports, routes and neighbours if they have changed.
@@ -440,7 +438,6 @@ func (c *change) remove(live *liveService) {
 	c.dropRetired(live)
 	c.touchRetired(was.RealServers)
 	c.countHosts(&was, -1)
-	c.setEchoesOf(was.singles())
 	c.registry.dropUnused(live)
 }
 
@@ -456,11 +453,9 @@ func (c *change) countLocals(s *Service, by int) {
 }
 
 // setEchoes decides which services answer echo requests to the VIPs of a service.
-func (c *change) setEchoes(live *liveService) { c.setEchoesOf(live.settings.singles()) }
-
-func (c *change) setEchoesOf(singles []lvs.Match) {
+func (c *change) setEchoes(live *liveService) {
 	done := map[packet.Addr]bool{}
-	for _, m := range singles {
+	for _, m := range live.settings.singles() {
 		if vip := packet.AddrOf(m.First); !done[vip] {
 			done[vip] = true
 			c.setEcho(vip)
