@@ -248,7 +248,16 @@ func TestAllPortsAndMarks(t *testing.T) {
 		"-a -f 7 -r 10.0.0.11:0 -g -w 1\n" +
 		"-A -f 7 -6 -s rr\n" +
 		"-a -f 7 -6 -r [fd00::11]:0 -g -w 3\n"
-	c, err := restored(t, rules)
+	base := baseConfig(t)
+	base.Marks = []config.Mark{{Number: 7, Match: []lvs.Match{
+		lvs.MatchOf(lvs.UDP, netip.MustParseAddrPort("10.0.0.110:53")),
+		lvs.MatchOf(lvs.TCP, netip.MustParseAddrPort("[fd00::110]:80")),
+	}}}
+	all, err := ReadRules(strings.NewReader(rules))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := Changed(base, all)
 	if err != nil {
 		t.Fatal(err)
 	}
