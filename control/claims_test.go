@@ -85,7 +85,7 @@ func TestNewServiceClaimsOneThing(t *testing.T) {
 		"no mark has number 8":                 {Mark: 8},
 		"write 10.0.0.0/24, or one address":    {Addresses: []string{"10.0.0.9/24:80"}, Protocol: "tcp"},
 		"service.addresses: tcp 10.0.0.110:80": {Addresses: []string{"10.0.0.110:80", "10.0.0.109:1-2"}, Protocol: "tcp"},
-		"belongs to the director":              {Addresses: []string{"10.0.0.8/31:80"}, Protocol: "tcp", RealServers: []RealServerAddition{{Address: "10.0.0.9:80"}}},
+		"a real server of service \"new\"":     {Addresses: []string{"10.0.0.8/31:80"}, Protocol: "tcp", RealServers: []RealServerAddition{{Address: "10.0.0.9:80"}}},
 	} {
 		n.Name, n.Mode = "new", "dr"
 		if _, err := r.AddService(context.Background(), n); err == nil || !strings.Contains(err.Error(), want) {

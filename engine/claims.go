@@ -106,14 +106,6 @@ func selected(all []lvs.Match, want func(lvs.Match) bool) (some []lvs.Match) {
 	return some
 }
 
-// protocols returns the protocols of the service's matches.
-func (s *Service) protocols() []lvs.Protocol {
-	if s.Mark == 0 {
-		return []lvs.Protocol{s.Protocol}
-	}
-	return lvs.Protocols()
-}
-
 // at returns the real server's address with a port in place of 0.
 func (e *serverEntry) at(port uint16) netip.AddrPort {
 	if e.port != 0 {
