@@ -204,12 +204,12 @@ func markNumber(c *Command, v string) error {
 
 // complete sets what only the whole command line tells of the service: the IP version of a mark,
 // and that port 0 is every port.
-func (c *Command) complete() {
-	switch id := c.Service; {
+func (k *Command) complete() {
+	switch id := k.Service; {
 	case id.Mark != 0:
-		c.Service = lvs.IDOfMark(id.Mark, c.Six)
+		k.Service = lvs.IDOfMark(id.Mark, k.Six)
 	case id.Address.IsValid() && id.Single() && id.Address.Port() == 0:
-		c.Service = lvs.IDOf(lvs.Match{
+		k.Service = lvs.IDOf(lvs.Match{
 			Protocol: id.Protocol, First: id.Address.Addr(), Last: id.Address.Addr(), Ports: lvs.AllPorts,
 		})
 	}
