@@ -9,7 +9,7 @@ import (
 )
 
 func (c *checker) checkServices() {
-	names, claimed, echoing := firsts{}, firsts{}, firsts{}
+	names, echoing, claimed := firsts{}, firsts{}, newClaimants()
 	c.checkMarks(claimed)
 	for i, service := range c.Services {
 		names.unique(c.at("service", i, "name"), service.Name, "the name of another service",

@@ -22,11 +22,11 @@ const mostMatches = 16384
 
 // The remedies for what a service claims.
 const (
-	destinationForm = `write addresses and ports, such as "10.0.0.100:80", ` +
-		`"10.0.0.1-10.0.0.9:8000-8100", "10.0.0.0/28:*" or "[fd00::/64]:80"`
-	matchForm     = `write a protocol before it, such as "tcp 10.0.0.100:80"`
-	matchListForm = `write a list such as ["tcp 10.0.0.100:80", "udp 10.0.0.0/28:*"]`
-	oneClaim      = "give a service one of address, addresses and mark"
+	destinationForm  = `write a string such as "10.0.0.100:80"`
+	destinationsForm = `write a list such as ["10.0.0.100:80", "10.0.0.112/28:8000-8100"]`
+	matchForm        = `write a protocol before it, such as "tcp 10.0.0.100:80"`
+	matchListForm    = `write a list such as ["tcp 10.0.0.100:80", "udp 10.0.0.0/28:*"]`
+	oneClaim         = "give a service one of address, addresses and mark"
 )
 
 // Claims returns what a service claims: its address, its addresses, or the matches of its mark that
@@ -87,8 +87,8 @@ func readClaims(t *table, s *Service) {
 			given = append(given, v)
 		}
 	}
-	if len(given) > 1 {
-		given[1].reportf(oneClaim, "the service has %s too", given[0].key)
+	for i := 1; i < len(given); i++ {
+		given[i].reportf(oneClaim, "the service has %s too", given[0].key)
 	}
 	if family.given() && !mark.given() {
 		family.report("has a meaning only beside mark", "leave the key out")
@@ -100,7 +100,7 @@ func readClaims(t *table, s *Service) {
 		s.Address = lvs.IDOfMark(s.Mark, family.choice("ipv4", families) == "ipv6").Address
 	case addresses.given():
 		t.get("address")
-		s.setMatches(addresses.matches(func(v value) lvs.Match { return v.destination(s.Protocol) }))
+		s.setMatches(addresses.destinations(s.Protocol))
 	default:
 		s.Address = t.need("address", vipForm).socket()
 	}
@@ -117,14 +117,19 @@ func (s *Service) setMatches(all []lvs.Match) {
 	}
 }
 
+// destinations returns the matches of one protocol in a list.
+func (v value) destinations(p lvs.Protocol) []lvs.Match {
+	return v.matches(destinationsForm, func(v value) lvs.Match { return v.destination(p) })
+}
+
 // matches returns the elements of a list that could be read.
-func (v value) matches(read func(value) lvs.Match) (all []lvs.Match) {
+func (v value) matches(form string, read func(value) lvs.Match) (all []lvs.Match) {
 	elements, ok := v.elements()
 	switch {
 	case !ok && v.given():
-		v.reportf(destinationForm, "is %s, not a list", typeName(v.raw))
+		v.reportf(form, "is %s, not a list", typeName(v.raw))
 	case ok && len(elements) == 0:
-		v.report("the list is empty", destinationForm)
+		v.report("the list is empty", form)
 	case len(elements) > mostMatches:
 		v.reportf("divide it", "exceeds the limit of %d matches", mostMatches)
 		return nil
@@ -139,8 +144,15 @@ func (v value) matches(read func(value) lvs.Match) (all []lvs.Match) {
 
 // destination returns a match of a protocol. A wrong one has no addresses.
 func (v value) destination(p lvs.Protocol) lvs.Match {
-	m, ok := parsed(v, lvs.ParseDestination, "addresses and ports", destinationForm)
-	if !ok || !v.unicast(m.First) || !v.unicast(m.Last) || !v.unicastRange(m) {
+	text, ok := as[string](v, "a string", destinationForm)
+	if !ok {
+		return lvs.Match{}
+	}
+	m, err := lvs.ParseDestination(text)
+	if err != nil {
+		v.reportf(err.Error(), "invalid addresses and ports %q", text)
+	}
+	if err != nil || !v.unicast(m.First) || !v.unicast(m.Last) || !v.unicastRange(m) {
 		return lvs.Match{}
 	}
 	m.Protocol = p
@@ -182,7 +194,7 @@ func readMark(t *table) Mark {
 	defer t.done()
 	number := t.need("number", "give the mark a number from 1 on, such as number = 7")
 	m := Mark{Number: uint32(number.integer(0, 1, math.MaxUint32))}
-	m.Match = t.need("match", matchListForm).matches(value.protocolAndDestination)
+	m.Match = t.need("match", matchListForm).matches(matchListForm, value.protocolAndDestination)
 	return m
 }
 
@@ -194,26 +206,59 @@ func familyOf(s *Service) string {
 	return "ipv4"
 }
 
-// checkMarks reports numbers and matches that are there twice.
-func (c *checker) checkMarks(claimed firsts) {
+// claimants holds who claims each match of a file, and the first line of each mark's services.
+type claimants struct {
+	matches map[lvs.Match]claimant
+	marks   firsts
+}
+
+type claimant struct {
+	service int // its index, or inMark
+	line    int
+}
+
+const inMark = -1
+
+func newClaimants() *claimants { return &claimants{map[lvs.Match]claimant{}, firsts{}} }
+
+// take reports a match that is there twice.
+func (c *claimants) take(v value, m lvs.Match, service int) {
+	first, taken := c.matches[m]
+	switch {
+	case !taken:
+		c.matches[m] = claimant{service, v.line()}
+	case first.service == service && service != inMark:
+		v.reportf("give every entry once", "%s is in the list already (line %d)", m, first.line)
+	case first.service == inMark:
+		v.reportf("give every match once", "%s is a match of a mark (line %d)", m, first.line)
+	default:
+		v.reportf("change the address, port or protocol of one of them",
+			"%s is the address of another service (line %d)", m, first.line)
+	}
+}
+
+// checkMarks reports numbers and matches that are there twice, and wrong matches.
+func (c *checker) checkMarks(claimed *claimants) {
 	numbers := firsts{}
 	for i, mark := range c.Marks {
-		v := c.at("mark", i, "number")
-		numbers.unique(v, fmt.Sprint(mark.Number), "the number of another mark",
-			"give every mark its own number")
+		if mark.Number != 0 {
+			numbers.unique(c.at("mark", i, "number"), fmt.Sprint(mark.Number),
+				"the number of another mark", "give every mark its own number")
+		}
 		for j, m := range mark.Match {
-			claimed.unique(c.at("mark", i, "match", j), m.String(), "a match elsewhere too",
-				"give every match once")
-			c.checkRange(c.at("mark", i, "match", j), m)
+			v := c.at("mark", i, "match", j)
+			claimed.take(v, m, inMark)
+			c.checkSingle(v, m)
+			c.checkRange(v, m)
 		}
 	}
 }
 
 // checkClaims reports what a service cannot claim.
-func (c *checker) checkClaims(i int, claimed firsts) {
+func (c *checker) checkClaims(i int, claimed *claimants) {
 	s := &c.Services[i]
 	if s.Mark != 0 {
-		c.checkMark(i, claimed)
+		c.checkMark(i, claimed.marks)
 		return
 	}
 	for j, m := range c.Claims(s) {
@@ -221,12 +266,11 @@ func (c *checker) checkClaims(i int, claimed firsts) {
 		c.checkSingle(v, m)
 		c.checkRange(v, m)
 		if first := c.Claims(s)[0]; m.Is6() != first.Is6() {
-			v.report("is of another IP version than "+first.Destination(),
-				"give a service addresses of one IP version")
+			v.reportf("give a service addresses of one IP version", "%s is of another IP version than %s",
+				m.Destination(), first.Destination())
 		}
 		if s.Protocol != 0 {
-			claimed.unique(v, m.String(), "the address of another service",
-				"change the address, port or protocol of one of them")
+			claimed.take(v, m, i)
 		}
 	}
 }
@@ -347,7 +391,7 @@ func (s *Service) ParseAddresses(texts []string) error {
 		list[i] = text
 	}
 	v := value{doc: doc, key: "service.addresses", raw: list}
-	s.setMatches(v.matches(func(v value) lvs.Match { return v.destination(s.Protocol) }))
+	s.setMatches(v.destinations(s.Protocol))
 	if len(doc.problems) > 0 {
 		return doc.problems
 	}

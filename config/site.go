@@ -17,6 +17,7 @@ import (
 type Site struct {
 	config   *Config                  // without its services, which are in the maps below
 	claimed  map[lvs.Match]string     // by match, the service
+	marked   map[lvs.Match]uint32     // by match, the mark; no service may claim it but by that
 	marks    map[lvs.ServiceID]string // by mark and IP version, the service
 	ranges   map[string][]lvs.Match   // those of several addresses or ports, by service
 	names    map[string]lvs.ServiceID
@@ -55,7 +56,7 @@ func (t tenants) remove(a netip.Addr, name string) {
 // NewSite takes in the services of a configuration that was checked.
 func NewSite(c *Config) *Site {
 	s := &Site{
-		config: c, claimed: map[lvs.Match]string{}, marks: map[lvs.ServiceID]string{},
+		config: c, claimed: map[lvs.Match]string{}, marked: map[lvs.Match]uint32{}, marks: map[lvs.ServiceID]string{},
 		ranges: map[string][]lvs.Match{}, names: map[string]lvs.ServiceID{},
 		passing: map[netip.Addr]string{}, own: listed{}, gateways: listed{},
 		vips:    tenants{"the VIP of service %q", map[netip.Addr][]string{}},
@@ -72,6 +73,11 @@ func NewSite(c *Config) *Site {
 	}
 	for _, n := range c.Neighbours {
 		s.gateways[n.Address] = "a static neighbour"
+	}
+	for _, mark := range c.Marks {
+		for _, m := range mark.Match {
+			s.marked[m] = mark.Number
+		}
 	}
 	for i := range c.Services {
 		s.add(&c.Services[i])
@@ -169,12 +175,7 @@ func (s *Site) checkUnique(n *Service) Problems {
 		c.at("service", 0, "mark").reportf("use another mark, or change that service",
 			"%s is the mark of service %q", n.ID(), name)
 	}
-	for _, m := range s.config.Claims(n) {
-		if name, taken := s.claimed[m]; taken {
-			c.at("service", 0, "address").reportf("change the address, port or protocol",
-				"%s is the address of service %q", m, name)
-		}
-	}
+	s.checkClaimed(c, n)
 	for _, vip := range s.config.VIPs(n) {
 		if name, taken := s.passing[vip]; taken && !n.Echo {
 			c.at("service", 0, "echo").reportf("write false for only one service of a VIP",
@@ -182,6 +183,30 @@ func (s *Site) checkUnique(n *Service) Problems {
 		}
 	}
 	return c.doc.problems
+}
+
+// checkClaimed reports a match that another service or a mark has.
+func (s *Site) checkClaimed(c *checker, n *Service) {
+	v := c.at("service", 0, n.claimKey())
+	for _, m := range s.config.Claims(n) {
+		if name, taken := s.claimed[m]; taken {
+			v.reportf("change the address, port or protocol", "%s is the address of service %q", m, name)
+		}
+		if number, taken := s.marked[m]; taken && n.Mark == 0 {
+			v.reportf("change the address, port or protocol", "%s is a match of mark %d", m, number)
+		}
+	}
+}
+
+// claimKey returns the key of what a service claims.
+func (s *Service) claimKey() string {
+	switch {
+	case s.Mark != 0:
+		return "mark"
+	case len(s.Addresses) > 0:
+		return "addresses"
+	}
+	return "address"
 }
 
 // siteVIPs finds the service with a VIP, alone or in a range.
@@ -383,8 +408,8 @@ func (s *Site) checkServers(c *checker, n *Service, news []RealServer) {
 // checkClaims reports a VIP that is reserved in its subnet or in use, and an IPv6 VIP without IPv6
 // sessions.
 func (s *Site) checkClaims(c *checker, n *Service) {
-	v := c.at("service", 0, "address")
-	c.checkClaims(0, firsts{})
+	v := c.at("service", 0, n.claimKey())
+	c.checkClaims(0, newClaimants())
 	for _, m := range s.config.Claims(n) {
 		for _, vip := range s.inUse(m) {
 			if who, held := holder(vip, s.servers, s.lips, s.gateways); held {

@@ -30,6 +30,12 @@ via = "10.0.0.254"
 [[neighbour]]
 address = "10.1.0.77"
 mac = "02:00:00:00:00:77"
+[[mark]]
+number = 7
+match = ["udp 10.0.0.110:53", "tcp 10.0.0.112/30:80", "tcp [fd00::110]:80"]
+[[mark]]
+number = 8
+match = ["tcp 10.0.0.101:81"]
 [session]
 max = 1000
 max_v6 = %d
@@ -59,7 +65,8 @@ func drawService(t *rapid.T, four bool) Service {
 	}
 	servers := []string{
 		"10.1.0.11:80", "10.1.0.12:80", "10.1.0.12:81", "10.1.0.50:80",
-		"10.0.0.100:80", "192.0.2.1:80", "10.1.0.255:80", "10.0.0.12:80",
+		"10.0.0.100:80", "192.0.2.1:80", "10.1.0.255:80", "10.0.0.12:80", "10.1.0.11:0",
+		"10.1.0.12:0", "10.0.0.113:80",
 	}
 	locals := []string{"10.1.0.50", "10.1.0.51", "10.1.0.11", "10.0.0.100", "192.0.2.9", "10.1.0.1"}
 	if !four {
@@ -84,6 +91,7 @@ func drawService(t *rapid.T, four bool) Service {
 	}
 	s.Timeouts[lvs.StateUDP] = rapid.SampledFrom([]time.Duration{0, 0, time.Second, 200 * time.Hour}).
 		Draw(t, "udp")
+	drawClaims(t, &s, four)
 	for range rapid.IntRange(0, 3).Draw(t, "servers") {
 		s.RealServers = append(s.RealServers, drawServer(t, servers))
 	}
@@ -96,6 +104,41 @@ func drawService(t *rapid.T, four bool) Service {
 		}
 	}
 	return s
+}
+
+// drawClaims may give a service a mark or several matches in place of its address.
+func drawClaims(t *rapid.T, s *Service, four bool) {
+	switch rapid.IntRange(0, 3).Draw(t, "claims") {
+	case 0:
+		s.Mark = rapid.SampledFrom([]uint32{7, 7, 8, 9}).Draw(t, "mark")
+		is6 := !four && rapid.IntRange(0, 3).Draw(t, "family") == 0
+		s.Address, s.Protocol = lvs.IDOfMark(s.Mark, is6).Address, 0
+		s.PersistenceMask = 32
+	case 1:
+		drawMatches(t, s, four)
+	}
+}
+
+func drawMatches(t *rapid.T, s *Service, four bool) {
+	texts := []string{
+		"10.0.0.100:80", "10.0.0.101:81", "10.0.0.100:80-90", "10.0.0.96/29:80", "10.0.0.110:53",
+		"10.0.0.112/30:80", "10.1.0.8/29:*", "10.1.0.64/28:80", "10.0.0.240-10.0.0.254:80",
+		"10.0.0.1:80-90", "10.1.0.48/29:80", "10.0.0.0/24:80", "10.0.0.255:80", "192.0.2.0/24:80",
+		"10.0.0.104:80", "10.0.0.105:80", "10.0.0.105:443",
+	}
+	if !four {
+		texts = append(texts, "[fd00::100]:80", "[fd01::8/125]:80", "[fd00:1::/64]:*")
+	}
+	var all []lvs.Match
+	for range rapid.IntRange(1, 3).Draw(t, "matches") {
+		m, err := lvs.ParseDestination(rapid.SampledFrom(texts).Draw(t, "match"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Protocol = s.Protocol
+		all = append(all, m)
+	}
+	s.setMatches(all)
 }
 
 func drawServer(t *rapid.T, addresses []string) RealServer {
@@ -159,7 +202,12 @@ func drawChange(t *rapid.T, c *Config, four bool) (old, next *Service, changed *
 	}
 	is := was
 	is.RealServers = slices.Clone(was.RealServers)
-	switch rapid.IntRange(0, 5).Draw(t, "what") {
+	switch rapid.IntRange(0, 6).Draw(t, "what") {
+	case 6:
+		if first := c.Claims(&is); is.Mark == 0 && len(first) > 0 { // the first is its identity
+			drawMatches(t, &is, four)
+			is.setMatches(append(first[:1:1], c.Claims(&is)...))
+		}
 	case 0:
 		is.Name, is.OnePacket = n.Name, n.OnePacket
 	case 1:

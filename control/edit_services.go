@@ -126,6 +126,9 @@ func (n *ServiceAddition) service() (*config.Service, error) {
 
 // claims sets what the new service claims, unchecked.
 func (n *ServiceAddition) claims(s *config.Service) (err error) {
+	if n.Mark == 0 && n.Family != "" {
+		return errors.New("family has a meaning only beside mark")
+	}
 	if n.Mark == 0 || n.Protocol != "" {
 		if s.Protocol, err = config.ParseProtocol(n.Protocol); err != nil {
 			return err

@@ -26,6 +26,9 @@ via = "10.0.0.254"
 [[neighbour]]
 address = "10.0.0.254"
 mac = "02:00:00:00:00:fe"
+[[mark]]
+number = 7
+match = ["tcp 10.0.0.110:80", "udp 10.0.0.112/30:53"]
 [[service]]
 name = "web"
 address = "10.0.0.100:80"

@@ -103,10 +103,12 @@ func drawEdit(t *rapid.T, r *Running) (Plan, error) {
 		return r.RemoveRealServer(context.Background(), ServerID{name, server})
 	case 4:
 		port := rapid.IntRange(79, 81).Draw(t, "port")
-		return r.AddService(context.Background(), ServiceAddition{
+		n := ServiceAddition{
 			Name: name, Address: fmt.Sprintf("10.0.0.100:%d", port), Protocol: "tcp", Mode: "nat",
 			RealServers: []RealServerAddition{{server, change}},
-		})
+		}
+		drawClaims(t, &n)
+		return r.AddService(context.Background(), n)
 	case 5:
 		return r.RemoveService(context.Background(), name)
 	case 6:
@@ -121,6 +123,18 @@ func drawEdit(t *rapid.T, r *Running) (Plan, error) {
 		nil, {}, {"mh-port"}, {"sh-port", "sh-fallback"},
 	}).Draw(t, "flags")
 	return r.ChangeService(context.Background(), name, ServiceChange{&next, settings})
+}
+
+// drawClaims may give a new service a mark or several addresses in place of its address.
+func drawClaims(t *rapid.T, n *ServiceAddition) {
+	switch rapid.IntRange(0, 3).Draw(t, "claims") {
+	case 0:
+		n.Address, n.Protocol, n.Mark = "", "", uint32(rapid.IntRange(7, 8).Draw(t, "mark"))
+	case 1:
+		n.Addresses, n.Address = []string{n.Address, "10.0.0.96/30:8000-8100"}, ""
+	case 2:
+		n.Addresses, n.Address = []string{"10.0.0.101:*"}, ""
+	}
 }
 
 // isConsistent compares the displayed configuration with a file of that content and with the

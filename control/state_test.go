@@ -84,6 +84,7 @@ func drawFile(rt *rapid.T, t *testing.T) *config.Config {
 	for _, change := range [][2]string{
 		{"weight = 2", "weight = 3"}, {`scheduler = "rr"`, `scheduler = "lc"`},
 		{`scheduler = "wlc"`, `scheduler = "wrr"`}, {"10.0.0.11:8080", "10.0.0.14:8080"},
+		{`"tcp 10.0.0.110:80", `, ""},
 	} {
 		if rapid.Bool().Draw(rt, change[0]) {
 			text = strings.Replace(text, change[0], change[1], 1)

@@ -164,10 +164,8 @@ func (c *change) forget() {
 		if c.registry.services[live.id.Service] == live.of {
 			c.renew(live.of)
 		}
-		if len(live.of.left) > 0 && !c.registry.hasSessions(live.of) {
-			c.forgetLeft(live.of)
-		}
 	}
+	c.forgetAllLeft()
 }
 
 // setTopology adopts ports, routes and neighbours if they have changed.
@@ -307,7 +305,7 @@ func newServiceEntry(live *liveService) *serviceEntry {
 	if s.MaxRate != 0 {
 		e.step = stepOf(s.MaxRate)
 	}
-	e.spread = s.spread()
+	e.ranged, e.spread = s.ranged(), s.spread()
 	if claims := s.claims(); len(claims) > 0 {
 		e.first = packet.AddrOf(claims[0].First)
 	}
@@ -440,7 +438,6 @@ func (c *change) remove(live *liveService) {
 	c.dropRetired(live)
 	c.touchRetired(was.RealServers)
 	c.countHosts(&was, -1)
-	c.setEchoesOf(was.addressed())
 	c.registry.dropUnused(live)
 }
 
@@ -456,11 +453,9 @@ func (c *change) countLocals(s *Service, by int) {
 }
 
 // setEchoes decides which services answer echo requests to the VIPs of a service.
-func (c *change) setEchoes(live *liveService) { c.setEchoesOf(live.settings.addressed()) }
-
-func (c *change) setEchoesOf(all []lvs.Match) {
+func (c *change) setEchoes(live *liveService) {
 	done := map[packet.Addr]bool{}
-	for _, m := range all {
+	for _, m := range live.settings.addressed() {
 		if vip := packet.AddrOf(m.First); !done[vip] {
 			done[vip] = true
 			c.setEcho(vip)

@@ -28,7 +28,10 @@ func (c *change) setFormer(live *liveService) {
 
 // follow is setFormer for a service that the new snapshot has already.
 func (c *change) follow(live *liveService) {
-	c.setFormer(live)
+	was := live.former
+	if c.setFormer(live); was {
+		return
+	}
 	c.replace(live, func(e *serviceEntry) { e.former = true })
 }
 

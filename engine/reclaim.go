@@ -20,20 +20,13 @@ func (c *change) claim(live *liveService, was *Service) {
 			c.unclaim(live, m)
 		}
 	}
+	c.forgetLeft(live, func(l leftMatch) bool { return has[l.Match] })
 	for _, m := range now {
 		if !had[m] {
 			c.regain(live, m)
 		}
 	}
 	c.setVIPs(live, before, now)
-}
-
-func setOfMatches(all []lvs.Match) map[lvs.Match]bool {
-	set := make(map[lvs.Match]bool, len(all))
-	for _, m := range all {
-		set[m] = true
-	}
-	return set
 }
 
 // setVIPs enters a service at the VIPs that its matches have alone, in place of those that it had.
@@ -48,6 +41,7 @@ func (c *change) setVIPs(live *liveService, before, now []lvs.Match) {
 		if c.registry.vips[a] = left; len(left) == 0 {
 			delete(c.registry.vips, a)
 		}
+		c.setEcho(a)
 	}
 	for a := range has {
 		c.touched = append(c.touched, a)
@@ -68,13 +62,17 @@ func vipsOf(all []lvs.Match) map[packet.Addr]bool {
 	return vips
 }
 
+func setOfMatches(all []lvs.Match) map[lvs.Match]bool {
+	set := make(map[lvs.Match]bool, len(all))
+	for _, m := range all {
+		set[m] = true
+	}
+	return set
+}
+
 // regain notes that a service claims a match which it did not claim before.
 func (c *change) regain(live *liveService, m lvs.Match) {
 	c.noteMoved(m)
-	if i := slices.Index(live.left, m); i >= 0 {
-		live.left = slices.Delete(live.left, i, i+1)
-		c.dropLeft(m)
-	}
 	if !m.Single() {
 		c.registry.ranged[live], c.reranged = true, true
 	}
@@ -84,16 +82,11 @@ func (c *change) regain(live *liveService, m lvs.Match) {
 func (c *change) unclaim(live *liveService, m lvs.Match) {
 	c.noteMoved(m)
 	if entry, ok := c.old.serviceOf(live); ok && len(live.servers) > 0 {
-		live.left, live.leftBy = append(live.left, m), entry.owner
-		if m.Single() {
-			c.ownLeaving(1).set(singleKey(m), entry.owner)
-		}
+		c.leave(live, leftMatch{m, entry.owner, c.now})
 	}
 	if !m.Single() {
 		c.reranged = true
-		return
-	}
-	if entry, ok := c.new.services.get(singleKey(m)); ok && entry.live == live {
+	} else if entry, ok := c.new.services.get(singleKey(m)); ok && entry.live == live {
 		c.ownServices(0).remove(singleKey(m))
 	}
 }
@@ -110,33 +103,6 @@ func (c *change) enter(entry *serviceEntry) {
 	if c.registry.ranged[live] {
 		c.reranged = true
 	}
-}
-
-// dropLeft forgets who owned a match that was given up.
-func (c *change) dropLeft(m lvs.Match) {
-	if m.Single() {
-		c.ownLeaving(0).remove(singleKey(m))
-	} else {
-		c.reranged = true
-	}
-}
-
-// forgetLeft forgets what a service without sessions has given up.
-func (c *change) forgetLeft(live *liveService) {
-	for _, m := range live.left {
-		c.dropLeft(m)
-	}
-	live.left = nil
-}
-
-// hasSessions reports whether a session of a service may exist.
-func (r *registry) hasSessions(live *liveService) bool {
-	for _, id := range live.servers {
-		if r.live[id].load.Total() != 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // setRanges builds the ranges anew if a service with ranges has changed.
@@ -174,10 +140,11 @@ func (c *change) newRanges() *ranges {
 	var all, loud []lvs.Match
 	for live := range c.registry.ranged {
 		entry, ok := c.new.serviceOf(live)
-		if !ok {
+		if !ok || len(entry.ranged) == 0 {
+			delete(c.registry.ranged, live)
 			continue
 		}
-		for _, m := range live.settings.ranged() {
+		for _, m := range entry.ranged {
 			services = append(services, match.Entry[*serviceEntry]{Match: m, Value: entry})
 			if m.OneAddress() {
 				continue // its address is a VIP like any other
@@ -190,7 +157,7 @@ func (c *change) newRanges() *ranges {
 			}
 		}
 	}
-	leaving := c.leavingRanges()
+	leaving := c.registry.leavingRanges()
 	if len(services) == 0 && len(leaving) == 0 {
 		return nil
 	}
@@ -198,51 +165,4 @@ func (c *change) newRanges() *ranges {
 		services: match.New(services), leaving: match.New(leaving), answering: match.New(answering),
 		vips: match.SpansOf(all), loud: match.SpansOf(loud),
 	}
-}
-
-// leavingRanges returns the ranges that services have given up.
-func (c *change) leavingRanges() (all []match.Entry[lvs.Owner]) {
-	seen := map[lvs.Match]bool{}
-	for live := range c.registry.ranged {
-		for _, m := range live.left {
-			if !m.Single() && !seen[m] {
-				all = append(all, match.Entry[lvs.Owner]{Match: m, Value: live.leftBy})
-				seen[m] = true
-			}
-		}
-		if len(live.left) == 0 && len(live.settings.ranged()) == 0 {
-			delete(c.registry.ranged, live)
-		}
-	}
-	return all
-}
-
-// noteMoved notes that another service may claim a match than before, or none.
-func (c *change) noteMoved(m lvs.Match) {
-	if c.registry.workers > 1 {
-		c.moved = append(c.moved, m)
-	}
-}
-
-// followMoved has packets look for sessions at the workers that owned their flows when another
-// service claimed them, if that had the other rule.
-func (c *change) followMoved() {
-	for _, m := range c.moved {
-		k := packet.Key{Protocol: uint8(m.Protocol)}
-		k.Dst, k.DstPort = packet.AddrOf(m.First), m.Ports.First
-		was, known := c.old.ownerAt(&k)
-		now, ok := c.new.serviceAt(k.Dst, k.DstPort, k.Protocol)
-		if known && ok && was != now.owner && !now.former {
-			c.follow(now.live)
-			c.setRanges()
-		}
-	}
-}
-
-// ownerAt returns the owner of clients' flows to a destination.
-func (n *snapshot) ownerAt(k *packet.Key) (lvs.Owner, bool) {
-	if e, ok := n.serviceAt(k.Dst, k.DstPort, k.Protocol); ok {
-		return e.owner, true
-	}
-	return n.leavingAt(k)
 }

@@ -34,7 +34,9 @@ type registry struct {
 	live     []*liveServer // by id
 
 	vips     map[packet.Addr][]*liveService // configured services, by VIP of matches with one
-	ranged   map[*liveService]bool          // those that have ranges, or have given some up
+	ranged   map[*liveService]bool          // those that have ranges
+	leaving  map[*liveService]bool          // those that have given matches up
+	left     map[lvs.Match]int              // number of services that have given a match up
 	locals   map[packet.Addr]int            // number of services that use a local address
 	retired  map[packet.Addr][]*liveService // whose sessions use an address that they had
 	revision uint64                         // of the newest snapshot
@@ -94,9 +96,8 @@ type liveService struct {
 	seen   []seenPool // by worker
 	view   atomic.Pointer[serviceView]
 
-	left       []lvs.Match // claimed before; sessions may be left, owned by the rule leftBy
-	leftBy     lvs.Owner
-	settings   Service // with the weights in force; Name is empty while it is not configured
+	left       []leftMatch // claimed before; sessions may be left
+	settings   Service     // with the weights in force; Name is empty while it is not configured
 	configured bool
 	timeouts   *conntrack.Timeouts       // of its own; nil if it has none
 	servers    map[netip.AddrPort]uint32 // ids, including those of removed real servers
@@ -137,6 +138,7 @@ func newRegistry(workers int) *registry {
 	return &registry{
 		workers: workers, most: maxServers, services: map[lvs.ServiceID]*liveService{},
 		vips: map[packet.Addr][]*liveService{}, ranged: map[*liveService]bool{},
+		leaving: map[*liveService]bool{}, left: map[lvs.Match]int{},
 		locals: map[packet.Addr]int{},
 		ends:   map[lookupKey]int{}, retired: map[packet.Addr][]*liveService{},
 		formers: map[*liveService]bool{}, sockets: map[lookupKey]*socket{},

@@ -105,6 +105,7 @@ type serviceEntry struct {
 	former bool // sessions may exist that are owned by the other rule
 	sticky sticky
 	first  packet.Addr // of its VIPs
+	ranged []lvs.Match // of several addresses or ports
 	spread []lvs.Match // of several addresses
 	// onePacket: each datagram of UDP is scheduled alone.
 	onePacket bool

@@ -22,7 +22,7 @@ func (w *Worker) owner(port uint16, k *packet.Key) int {
 	if w.snap.fromServer(k) {
 		return s.FromServer(k)
 	}
-	return w.number
+	return w.ownerAfter(port, k)
 }
 
 // fromServer reports whether a packet comes from a real server whose answers find the client's
@@ -35,8 +35,8 @@ func (n *snapshot) fromServer(k *packet.Key) bool {
 	return ok
 }
 
-// ownerAfter is owner for a packet to an address of the director where no service is. One that was
-// removed may have left sessions.
+// ownerAfter is owner for a packet to where no service is. One that was there may have left
+// sessions.
 func (w *Worker) ownerAfter(port uint16, k *packet.Key) int {
 	if was, ok := w.snap.leavingAt(k); ok {
 		return w.engine.steering.FromClient(port, k, was)

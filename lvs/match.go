@@ -123,16 +123,17 @@ func (p Ports) String() string {
 	return fmt.Sprintf("%d-%d", p.First, p.Last)
 }
 
+// What to write in place of text that could not be read.
 var (
-	errDestination = errors.New("want addresses and ports, such as 10.0.0.100:80, " +
-		"10.0.0.1-10.0.0.9:8000-8100, 10.0.0.0/28:* or [fd00::/64]:80")
-	errAddresses = errors.New("want first-last: one IP version, in ascending order")
-	errPorts     = errors.New("want a port from 1 to 65535, first-last, or *")
+	errDestination = errors.New(`write addresses and ports, such as "10.0.0.100:80", ` +
+		`"10.0.0.1-10.0.0.9:8000-8100", "10.0.0.0/28:*" or "[fd00::/64]:80"`)
+	errAddresses = errors.New("write the lower address, - and the higher, of one IP version")
+	errPorts     = errors.New("write a port from 1 to 65535, two with - and the lower one first, or *")
 )
 
 // ParseDestination parses the addresses and ports of a match: "10.0.0.100:80",
 // "10.0.0.1-10.0.0.9:8000-8100", "10.0.0.0/28:*", and for IPv6 "[fd00::/64]:80". A prefix stands
-// for all of its addresses.
+// for all of its addresses. Its error says what to write.
 func ParseDestination(text string) (m Match, err error) {
 	colon := strings.LastIndexByte(text, ':')
 	if colon < 0 {
@@ -164,14 +165,7 @@ func ParseMatch(text string) (Match, error) {
 
 func parseAddresses(text string) (first, last netip.Addr, err error) {
 	if strings.Contains(text, "/") {
-		p, err := netip.ParsePrefix(text)
-		if err == nil && p != p.Masked() {
-			err = fmt.Errorf("the prefix is %s", p.Masked())
-		}
-		if err != nil {
-			return first, last, err
-		}
-		return p.Addr(), LastOf(p), nil
+		return parsePrefix(text)
 	}
 	from, to, ranged := strings.Cut(text, "-")
 	if !ranged {
@@ -182,11 +176,22 @@ func parseAddresses(text string) (first, last netip.Addr, err error) {
 	}
 	switch {
 	case err != nil:
-		return first, last, err
+		return first, last, errDestination
 	case first.BitLen() != last.BitLen() || last.Less(first) || first.Zone() != "" || last.Zone() != "":
 		return first, last, errAddresses
 	}
 	return first, last, nil
+}
+
+func parsePrefix(text string) (first, last netip.Addr, err error) {
+	p, err := netip.ParsePrefix(text)
+	switch {
+	case err != nil:
+		return first, last, errDestination
+	case p != p.Masked():
+		return first, last, fmt.Errorf("write %s, or one address", p.Masked())
+	}
+	return p.Addr(), LastOf(p), nil
 }
 
 func parsePorts(text string) (Ports, error) {

@@ -34,16 +34,24 @@ func SpansOf(matches []lvs.Match) Spans {
 }
 
 // Has reports whether an address is in the set.
-func (s Spans) Has(a packet.Addr) bool {
+func (s Spans) Has(a packet.Addr) bool { return s.has(a, a) }
+
+// Overlaps reports whether an address of a match is in the set.
+func (s Spans) Overlaps(m lvs.Match) bool {
+	return s.has(packet.AddrOf(m.First), packet.AddrOf(m.Last))
+}
+
+// has reports whether the set has an address from first to last.
+func (s Spans) has(first, last packet.Addr) bool {
 	low, high := 0, len(s.all)
 	for low < high {
-		if middle := int(uint(low+high) / 2); s.all[middle].last.Compare(a) < 0 {
+		if middle := int(uint(low+high) / 2); s.all[middle].last.Compare(first) < 0 {
 			low = middle + 1
 		} else {
 			high = middle
 		}
 	}
-	return low < len(s.all) && s.all[low].first.Compare(a) <= 0
+	return low < len(s.all) && s.all[low].first.Compare(last) <= 0
 }
 
 // Holds is Has for a netip.Addr.

@@ -68,8 +68,9 @@ func TestGuardSharesAddresses(t *testing.T) {
 	}
 }
 
-// TestGuardFollows: a VIP that is added, here by a range, is hidden at once, one that is removed is not any more, and
-// neither is anything without the guard. A director that is killed leaves nothing attached.
+// TestGuardFollows: a VIP that is added, here by a range, is hidden at once, one that is removed is
+// not any more, and neither is anything without the guard. A director that is killed leaves nothing
+// attached.
 func TestGuardFollows(t *testing.T) {
 	b := newGuardBed(t, lab.Config{Mode: lvs.DR})
 	added := b.VIP().Next()
