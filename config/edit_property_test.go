@@ -156,8 +156,14 @@ func (d *decorator) enter(line string) {
 	}
 }
 
+// mayGo reports whether a change may remove the key of a line.
+func (d *decorator) mayGo(line string) bool {
+	key := strings.Fields(line)[0]
+	return key == "announce" || key == "mode" && d.real >= 0
+}
+
 // decorate returns the configuration as a text with random comments, indentation and empty lines.
-// No comment stands behind announce: that key may be removed.
+// No comment stands behind announce and a real server's mode: these keys may be removed.
 func decorate(t *rapid.T, c *Config) (text string, remarks []remark) {
 	var out strings.Builder
 	d := &decorator{Config: c, service: -1, real: -1}
@@ -180,7 +186,8 @@ func decorate(t *rapid.T, c *Config) (text string, remarks []remark) {
 		if one("above", 4) {
 			fmt.Fprintf(&out, "%s\n", d.remark(line, false))
 		}
-		if line = strings.TrimSuffix(line, "\n"); !strings.Contains(line, "announce") && one("behind", 4) {
+		line = strings.TrimSuffix(line, "\n")
+		if !d.mayGo(line) && one("behind", 4) {
 			line += strings.Repeat(" ", rapid.IntRange(0, 3).Draw(t, "gap")) + d.remark(line, false)
 		}
 		fmt.Fprintln(&out, line)

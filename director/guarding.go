@@ -242,8 +242,8 @@ func all(c *config.Config) []guard.Service {
 	return list
 }
 
-// serviceOf returns what a service of a configuration makes the director's. Real servers that answer
-// to clients' addresses do so by way of the director.
+// serviceOf returns what a service of a configuration makes the director's. Real servers that
+// answer to clients' addresses do so by way of the director.
 func serviceOf(c *config.Config, s *config.Service) guard.Service {
 	g := guard.Service{
 		Matches: c.Claims(s), Locals: s.LocalAddresses, Routed: c.Session.RouteUnmatched,
