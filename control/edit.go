@@ -257,9 +257,17 @@ func address(text string) (netip.AddrPort, error) {
 	return a, nil
 }
 
+// serverAddress is address for a real server. Without port it has every port.
+func serverAddress(text string) (netip.AddrPort, error) {
+	if a, err := netip.ParseAddr(text); err == nil {
+		return netip.AddrPortFrom(a, 0), nil
+	}
+	return address(text)
+}
+
 // findServer returns the index of a real server in its service.
 func findServer(s *config.Service, server string) (int, error) {
-	a, err := address(server)
+	a, err := serverAddress(server)
 	if err != nil {
 		return 0, err
 	}
@@ -272,12 +280,12 @@ func findServer(s *config.Service, server string) (int, error) {
 
 // canonical returns the ID with the address in its usual form.
 func (id ServerID) canonical() (ServerID, error) {
-	a, err := address(id.Server)
+	a, err := serverAddress(id.Server)
 	return ServerID{id.Service, a.String()}, err
 }
 
 func addServer(s *config.Service, n RealServerAddition) error {
-	a, err := address(n.Address)
+	a, err := serverAddress(n.Address)
 	if err != nil {
 		return err
 	}
