@@ -281,8 +281,13 @@ func (v value) with(raw any) value {
 	return v
 }
 
+// claimsAs reports whether two services claim the same.
+func (s *Service) claimsAs(o *Service) bool {
+	return s.ID() == o.ID() && slices.Equal(s.Addresses, o.Addresses)
+}
+
 // since returns the service without the real servers and local addresses that old has as well, and
-// without duplicates. In another mode all real servers count as new.
+// without duplicates. In another mode, and at other ports, all real servers count as new.
 func (s *Service) since(old *Service) Service {
 	news, seen := *s, map[any]bool{}
 	if old != nil {
@@ -290,7 +295,7 @@ func (s *Service) since(old *Service) Service {
 			news.LocalAddresses = nil
 		}
 		for _, rs := range old.RealServers {
-			seen[rs] = old.Mode == s.Mode
+			seen[rs] = old.Mode == s.Mode && s.claimsAs(old)
 		}
 	}
 	news.RealServers = nil
