@@ -54,7 +54,7 @@ test-cgofree: native
 # -short leaves the end-to-end tests to the last stage.
 test-race: native
 	@echo '== tests under the race detector: everything but ports/dpdk and cmd'
-	@$(cgofree); go test -race -short -timeout 5m $$packages
+	@$(cgofree); go test -race -short -timeout 10m $$packages
 
 # One package at a time: several test beds at once would fight for two CPUs. Never from the cache: the test cache does
 # not see that bin/fulcrum, the kernel or DPDK changed.
