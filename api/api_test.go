@@ -434,7 +434,7 @@ func TestAPIProblems(t *testing.T) {
 		{"GET", "/v1/services/web", 405, "DELETE, PATCH"},
 		{"POST", "/v1/explain", 405, "GET, HEAD"},
 		{"GET", "/v1/sessions?real-server=10.0.0.11", 422, "query.real-server"},
-		{"GET", "/v1/services/web/real-servers/10.0.0.11/drain", 422, `invalid address "10.0.0.11": write an address with a port`},
+		{"GET", "/v1/services/web/real-servers/10.0.0.x/drain", 422, `invalid address "10.0.0.x": write an address with a port`},
 		{"GET", "/v1/services/web/real-servers/10.0.0.11:80/drain", 404, "this real server is not being drained"},
 		{"GET", "/v1/explain?protocol=tcp&from=10.0.0.9:1&to=10.0.0.100:80&flags=X", 422, `flags: invalid TCP flags "X"`},
 	} {
