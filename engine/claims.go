@@ -90,14 +90,14 @@ func (s *Service) claims() []lvs.Match {
 	return []lvs.Match{lvs.MatchOf(s.Protocol, s.Address)}
 }
 
-// addressed returns the matches of one address each, and spread those of several.
+// addressed returns the matches with one address each, and spread returns those with several.
 func (s *Service) addressed() []lvs.Match { return selected(s.claims(), lvs.Match.OneAddress) }
 
 func (s *Service) spread() []lvs.Match {
 	return selected(s.claims(), func(m lvs.Match) bool { return !m.OneAddress() })
 }
 
-// singles and ranged return the matches of one address and port, and all others.
+// singles returns the matches with one address and port, and ranged returns all others.
 func (s *Service) singles() (all []lvs.Match) { return selected(s.claims(), lvs.Match.Single) }
 
 func (s *Service) ranged() []lvs.Match {

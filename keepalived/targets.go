@@ -18,7 +18,7 @@ type target struct {
 	family    string // of a mark: inet or inet6; "" if the group does not say
 }
 
-// portsOf returns the ports of a keepalived's port, of which 0 is all.
+// portsOf returns the range of a port in keepalived's file. Port 0 is every port.
 func portsOf(port uint16) lvs.Ports {
 	if port == 0 {
 		return lvs.AllPorts

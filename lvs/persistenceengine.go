@@ -1,6 +1,6 @@
 package lvs
 
-// PersistenceEngine says by what, besides the client's network, a template is found (IPVS's PE).
+// PersistenceEngine is what finds a template besides the client's network (PE in IPVS).
 type PersistenceEngine uint8
 
 // The persistence engines.
