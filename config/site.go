@@ -19,31 +19,31 @@ type Site struct {
 	claimed  map[lvs.Match]string     // by match, the service
 	marked   map[lvs.Match]uint32     // by match, the mark; no service may claim it but by that
 	marks    map[lvs.ServiceID]string // by mark and IP version, the service
-	ranges   map[string][]lvs.Match   // those of several addresses or ports, by service
+	ranges   tenants[lvs.Match]       // those of several addresses or ports
 	names    map[string]lvs.ServiceID
 	passing  map[netip.Addr]string // by VIP, the service with echo = false
 	own      listed
 	gateways listed // of routes, and neighbours
 
-	vips, lips, servers tenants
+	vips, lips, servers tenants[netip.Addr]
 }
 
-// tenants maps addresses to the services that use them in one role.
-type tenants struct {
+// tenants maps addresses, or ranges of them, to the services that use them in one role.
+type tenants[K comparable] struct {
 	role string // a format with one verb, for the service's name
-	by   map[netip.Addr][]string
+	by   map[K][]string
 }
 
-func (t tenants) holder(a netip.Addr) (string, bool) {
+func (t tenants[K]) holder(a K) (string, bool) {
 	if names := t.by[a]; len(names) > 0 {
 		return fmt.Sprintf(t.role, names[0]), true
 	}
 	return "", false
 }
 
-func (t tenants) add(a netip.Addr, name string) { t.by[a] = append(t.by[a], name) }
+func (t tenants[K]) add(a K, name string) { t.by[a] = append(t.by[a], name) }
 
-func (t tenants) remove(a netip.Addr, name string) {
+func (t tenants[K]) remove(a K, name string) {
 	names := t.by[a]
 	if i := slices.Index(names, name); i >= 0 {
 		names = slices.Delete(names, i, i+1)
@@ -57,11 +57,12 @@ func (t tenants) remove(a netip.Addr, name string) {
 func NewSite(c *Config) *Site {
 	s := &Site{
 		config: c, claimed: map[lvs.Match]string{}, marked: map[lvs.Match]uint32{}, marks: map[lvs.ServiceID]string{},
-		ranges: map[string][]lvs.Match{}, names: map[string]lvs.ServiceID{},
+		names:   map[string]lvs.ServiceID{},
 		passing: map[netip.Addr]string{}, own: listed{}, gateways: listed{},
-		vips:    tenants{"the VIP of service %q", map[netip.Addr][]string{}},
-		lips:    tenants{"a local address of service %q", map[netip.Addr][]string{}},
-		servers: tenants{"a real server of service %q", map[netip.Addr][]string{}},
+		ranges:  tenants[lvs.Match]{"a VIP of service %q", map[lvs.Match][]string{}},
+		vips:    tenants[netip.Addr]{"the VIP of service %q", map[netip.Addr][]string{}},
+		lips:    tenants[netip.Addr]{"a local address of service %q", map[netip.Addr][]string{}},
+		servers: tenants[netip.Addr]{"a real server of service %q", map[netip.Addr][]string{}},
 	}
 	for _, p := range c.Ports {
 		for _, a := range p.Addresses {
@@ -118,7 +119,6 @@ func (s *Site) remove(n *Service) {
 		delete(s.claimed, m)
 	}
 	delete(s.marks, n.ID())
-	delete(s.ranges, n.Name)
 	delete(s.names, n.Name)
 	if !n.Echo {
 		for _, vip := range s.config.VIPs(n) {
@@ -134,9 +134,7 @@ func (s *Site) name(n *Service) {
 		s.marks[n.ID()] = n.Name
 	}
 	for _, m := range s.config.Claims(n) {
-		if s.claimed[m] = n.Name; !m.Single() {
-			s.ranges[n.Name] = append(s.ranges[n.Name], m)
-		}
+		s.claimed[m] = n.Name
 	}
 	if !n.Echo {
 		for _, vip := range s.config.VIPs(n) {
@@ -146,12 +144,27 @@ func (s *Site) name(n *Service) {
 }
 
 // hold notes the addresses that a service uses, and release takes them off again.
-func (s *Site) hold(n *Service) { s.eachAddress(n, tenants.add) }
+func (s *Site) hold(n *Service) {
+	s.eachAddress(n, tenants[netip.Addr].add)
+	s.eachRange(n, s.ranges.add)
+}
 
-func (s *Site) release(n *Service) { s.eachAddress(n, tenants.remove) }
+func (s *Site) release(n *Service) {
+	s.eachAddress(n, tenants[netip.Addr].remove)
+	s.eachRange(n, s.ranges.remove)
+}
+
+// eachRange calls do for each match of a service that has several addresses or ports.
+func (s *Site) eachRange(n *Service, do func(lvs.Match, string)) {
+	for _, m := range s.config.Claims(n) {
+		if !m.Single() {
+			do(m, n.Name)
+		}
+	}
+}
 
 // eachAddress calls do for each address of a service, with the list for its role.
-func (s *Site) eachAddress(n *Service, do func(tenants, netip.Addr, string)) {
+func (s *Site) eachAddress(n *Service, do func(tenants[netip.Addr], netip.Addr, string)) {
 	for _, vip := range s.config.VIPs(n) {
 		do(s.vips, vip, n.Name)
 	}
@@ -216,9 +229,9 @@ func (s siteVIPs) holder(a netip.Addr) (string, bool) {
 	if who, held := s.vips.holder(a); held {
 		return who, true
 	}
-	for name, ranges := range s.ranges {
-		if slices.ContainsFunc(ranges, func(m lvs.Match) bool { return m.Has(a) }) {
-			return fmt.Sprintf(s.vips.role, name), true
+	for m := range s.ranges.by {
+		if m.Has(a) {
+			return s.ranges.holder(m)
 		}
 	}
 	return "", false
