@@ -20,17 +20,19 @@ type Report struct {
 	Received    uint64            `json:"received"`
 	Originated  uint64            `json:"originated"` // created by the director: ARP, ND, ICMP
 	Transmitted uint64            `json:"transmitted"`
-	Consumed    uint64            `json:"consumed"`        // to the director itself: ARP, ND, echo requests
-	Held        uint64            `json:"held"`            // that wait now for a neighbour or a device
-	Drops       map[string]uint64 `json:"drops"`           // by reason; only reasons that occurred
-	Evicted     uint64            `json:"evicted"`         // half-open sessions evicted from a full table
-	Dropped     uint64            `json:"dropped_entries"` // sessions ended by drop_entry
-	Resets      uint64            `json:"resets"`          // answers to packets of no session
-	Suppressed  uint64            `json:"resets_suppressed"`
-	Routed      uint64            `json:"routed"` // routed without a session (route_unmatched)
-	Ports       []PortReport      `json:"ports"`
-	Services    []ServiceReport   `json:"services"`
-	Workers     []WorkerReport    `json:"workers"`
+	Consumed    uint64            `json:"consumed"` // to the director itself: ARP, ND, echo requests
+	Held        uint64            `json:"held"`     // that wait now for a neighbour or a device
+	Drops       map[string]uint64 `json:"drops"`    // by reason; only reasons that occurred
+	// Evicted counts half-open sessions evicted from a full table, Dropped those of all kinds that
+	// drop_entry has ended.
+	Evicted    uint64          `json:"evicted"`
+	Dropped    uint64          `json:"dropped_entries"`
+	Resets     uint64          `json:"resets"` // answers to packets of no session
+	Suppressed uint64          `json:"resets_suppressed"`
+	Routed     uint64          `json:"routed"` // routed without a session (route_unmatched)
+	Ports      []PortReport    `json:"ports"`
+	Services   []ServiceReport `json:"services"`
+	Workers    []WorkerReport  `json:"workers"`
 	// LocalAddresses are those of all services, and those that only old sessions still use.
 	LocalAddresses []LocalAddressReport `json:"local_addresses"`
 	Templates      TemplateReport       `json:"templates"`

@@ -8,8 +8,8 @@ import "math/rand/v2"
 // dropTime is the time in which drop_entry looks at as many templates as there are, in ms.
 const dropTime = 32 * 1000
 
-// mostPause is the longest time between two calls of Sweep that counts, in ms. Nobody calls it while
-// there are no templates.
+// mostPause is the longest time between two calls of Sweep that counts, in ms. Nobody calls it
+// while there are no templates.
 const mostPause = 1000
 
 // pace is how long Sweep takes for a pass over all templates. It looks at each more often than

@@ -7,7 +7,8 @@ import (
 	"fulcrum/control"
 )
 
-// TestStatusShowsDefences: only those that are not off, and how many workers automatic ones concern.
+// TestStatusShowsDefences: only those that are not off, and at how many workers automatic ones are
+// active.
 func TestStatusShowsDefences(t *testing.T) {
 	var out strings.Builder
 	showDefences(&out, []control.Defence{
