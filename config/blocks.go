@@ -173,6 +173,8 @@ func sessionSettings(s Session) []setting {
 		{"templates", strconv.Itoa(s.Templates), false},
 		{"expire_quiescent", strconv.FormatBool(s.ExpireQuiescent), false},
 		{"expire_nodest", strconv.FormatBool(s.ExpireNoDest), false},
+		{"drop_entry", quote(string(s.DropEntry)), false},
+		{"drop_packet", quote(string(s.DropPacket)), false},
 		{"secure_tcp", quote(string(s.SecureTCP)), false},
 		{"reset_unknown", quote(string(s.ResetUnknown)), false},
 		{"route_unmatched", strconv.FormatBool(s.RouteUnmatched), false},

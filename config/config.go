@@ -146,8 +146,10 @@ type Session struct {
 	Templates       int  // persistence templates of the whole director
 	ExpireNoDest    bool // sessions end with their real server; SYNs leave one of weight 0
 	ResetUnknown    ResetUnknown
-	ExpireQuiescent bool // clients of persistent services leave a real server of weight 0
-	SecureTCP       Defence
+	ExpireQuiescent bool    // clients of persistent services leave a real server of weight 0
+	DropEntry       Defence // some half-open and silent sessions end each second
+	DropPacket      Defence // some packets that would begin sessions are dropped
+	SecureTCP       Defence // TCP sessions go by the denial state table
 	Timeouts        Timeouts
 }
 

@@ -82,7 +82,8 @@ func TestDefaults(t *testing.T) {
 				RxDescriptors: 1024, TxDescriptors: 1024, MTU: 1500},
 		},
 		Session: Session{Max: 1_000_000, Templates: 100_000, ResetUnknown: ResetTwoWay,
-			ConnReuseMode: 3, PMTUDisc: true, SecureTCP: DefenceOff, Timeouts: ipvsTimeouts},
+			ConnReuseMode: 3, PMTUDisc: true, Timeouts: ipvsTimeouts,
+			DropEntry: DefenceOff, DropPacket: DefenceOff, SecureTCP: DefenceOff},
 		Services: []Service{{
 			Name: "web", Address: netip.MustParseAddrPort("10.0.0.100:80"), Protocol: lvs.TCP, Mode: lvs.NAT, Scheduler: lvs.WLC,
 			PersistenceMask: 32, Echo: true,
@@ -116,7 +117,8 @@ func TestEveryValueGiven(t *testing.T) {
 		}},
 		Session: Session{Max: 2_000_000, SloppyTCP: true, ExpireNoDest: true,
 			Templates: 50_000, ExpireQuiescent: true,
-			ResetUnknown: ResetAll, RouteUnmatched: true, SecureTCP: DefenceAuto, Timeouts: timeouts,
+			ResetUnknown: ResetAll, RouteUnmatched: true, Timeouts: timeouts,
+			DropEntry: DefenceOn, DropPacket: DefenceAuto, SecureTCP: DefenceAuto,
 			SloppySCTP: true, ConnReuseMode: 1, NATICMPSend: true, ScheduleICMP: true,
 			IgnoreTunneled: true},
 		Services: []Service{{

@@ -37,9 +37,13 @@ func readSession(t *table) Session {
 	}
 	s.ExpireQuiescent = t.get("expire_quiescent").boolean(false)
 	readSwitches(t, &s)
-	s.SecureTCP = Defence(t.get("secure_tcp").choice(string(DefenceOff), defences))
+	s.DropEntry = t.get("drop_entry").defence()
+	s.DropPacket = t.get("drop_packet").defence()
+	s.SecureTCP = t.get("secure_tcp").defence()
 	return s
 }
+
+func (v value) defence() Defence { return Defence(v.choice(string(DefenceOff), defences)) }
 
 // readSwitches reads IPVS's switches that are named as in net.ipv4.vs.
 func readSwitches(t *table, s *Session) {

@@ -65,6 +65,9 @@
 // handshake, closed ones (class.go). What a session has shown follows from its state and its
 // counts of packets, so nothing is written for it. Confirmed sessions never give way.
 //
+// IPVS's drop_entry (DropEntries) ends sessions before the table is full, by rules of its own: any
+// that is half-open, and some of those that are silent after few packets.
+//
 // # Timers
 //
 // There are no timer lists. Each record has a 16-bit tick beside it, at which Expire looks at its

@@ -39,7 +39,7 @@ const (
 type ending struct {
 	t       *rapid.T
 	slot    uint32
-	family  int // whose sessions may be evicted
+	family  int // whose sessions may be evicted or dropped
 	reasons string
 }
 
@@ -105,6 +105,11 @@ func (m *model) checkReason(slot uint32, s *modelSession) {
 	case "expire":
 		if m.clock < m.deadline(s) {
 			t.Fatalf("slot %d in %v expires %d ms early", slot, s.state, m.deadline(s)-m.clock)
+		}
+	case "drop":
+		if s.family != m.ending.family || !m.droppable(s) {
+			t.Fatalf("slot %d in %v dropped after %d ms and %d packets", slot, s.state,
+				m.clock-s.lastSeen, s.packets[Inbound])
 		}
 	default:
 		t.Fatalf("slot %d ends without a reason", slot)
@@ -362,7 +367,8 @@ func TestTableIsTheModel(t *testing.T) {
 			"insert": m.insert, "insert again": m.insert, "insert more": m.insert,
 			"look up": m.lookup, "end": m.end, "count": m.countPacket, "count again": m.countPacket,
 			"track": m.track, "track again": m.track, "set state": m.setState, "pass time": m.pass,
-			"": m.check,
+			"drop entries": m.dropEntries,
+			"":             m.check,
 		})
 		m.ending = ending{}
 		for slot := range m.sessions {

@@ -9,6 +9,7 @@ type slab struct {
 	freeList uint32 // slot + 1 of the first free used slot; 0 if there is none
 	count    int    // live sessions
 	hand     hand
+	drops    dropPass
 }
 
 // end returns the slot after the last one that has ever been used.
@@ -26,7 +27,7 @@ func (t *Table) NextUsed(slot uint32) (next uint32, ok bool) {
 // empty removes all sessions.
 func (b *slab) empty() {
 	b.used, b.freeList, b.count = 0, 0, 0
-	b.hand = hand{}
+	b.hand, b.drops = hand{}, dropPass{}
 }
 
 // slabOf returns the slab that a slot belongs to.

@@ -60,6 +60,7 @@ type Table struct {
 	four, six slab // the slots by family, one after the other
 	evicted   uint64
 	sweep     sweep
+	dropping  dropping
 	notes     []string
 	memory    []byte // the mapping that the slices lie in
 }

@@ -64,7 +64,7 @@ var fates = map[reflect.Type]map[string]fate{
 	reflect.TypeFor[config.Session](): {
 		"Max": restart, "MaxV6": restart, "Templates": restart, "SloppyTCP": live, "ExpireNoDest": live,
 		"ResetUnknown": live, "RouteUnmatched": live,
-		"ExpireQuiescent": live, "SecureTCP": live, "Timeouts": parts,
+		"ExpireQuiescent": live, "Timeouts": parts, "DropEntry": live, "DropPacket": live, "SecureTCP": live,
 		"SloppySCTP": live, "ConnReuseMode": live, "NATICMPSend": live, "PMTUDisc": live,
 		"ScheduleICMP":   live,
 		"IgnoreTunneled": beside, // no part takes it: it has no effect

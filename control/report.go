@@ -23,13 +23,16 @@ type Report struct {
 	Consumed    uint64            `json:"consumed"` // to the director itself: ARP, ND, echo requests
 	Held        uint64            `json:"held"`     // that wait now for a neighbour or a device
 	Drops       map[string]uint64 `json:"drops"`    // by reason; only reasons that occurred
-	Evicted     uint64            `json:"evicted"`  // half-open sessions evicted from a full table
-	Resets      uint64            `json:"resets"`   // answers to packets of no session
-	Suppressed  uint64            `json:"resets_suppressed"`
-	Routed      uint64            `json:"routed"` // routed without a session (route_unmatched)
-	Ports       []PortReport      `json:"ports"`
-	Services    []ServiceReport   `json:"services"`
-	Workers     []WorkerReport    `json:"workers"`
+	// Evicted counts half-open sessions evicted from a full table, Dropped those of all kinds that
+	// drop_entry has ended.
+	Evicted    uint64          `json:"evicted"`
+	Dropped    uint64          `json:"dropped_entries"`
+	Resets     uint64          `json:"resets"` // answers to packets of no session
+	Suppressed uint64          `json:"resets_suppressed"`
+	Routed     uint64          `json:"routed"` // routed without a session (route_unmatched)
+	Ports      []PortReport    `json:"ports"`
+	Services   []ServiceReport `json:"services"`
+	Workers    []WorkerReport  `json:"workers"`
 	// LocalAddresses are those of all services, and those that only old sessions still use.
 	LocalAddresses []LocalAddressReport `json:"local_addresses"`
 	Templates      TemplateReport       `json:"templates"`
@@ -44,6 +47,7 @@ type TemplateReport struct {
 	Limit   int    `json:"limit"`   // session.templates
 	Evicted uint64 `json:"evicted"` // not confirmed, and gave way to new ones in a full table
 	Refused uint64 `json:"refused"` // sessions without a template, because the table was full
+	Dropped uint64 `json:"dropped"` // not confirmed and without sessions, ended by drop_entry
 }
 
 // Drop is a reason why packets were dropped.
@@ -103,6 +107,8 @@ type WorkerReport struct {
 	// TurnTimes is the distribution of the turns' durations, the shortest first.
 	TurnTimes     []TurnCount `json:"turn_times"`
 	LongestTurnUs int64       `json:"longest_turn_us"` // microseconds, since the start
+	// Defences are those that are active: "drop_entry", "drop_packet" and "secure_tcp".
+	Defences []string `json:"defences"`
 }
 
 // Traffic counts sessions and packets. Bytes are those of IP packets. In is from the client to the
@@ -168,9 +174,11 @@ func NewReport(c *config.Config, e engine.Report) Report {
 	r := Report{
 		Received: e.Received, Originated: e.Originated,
 		Transmitted: e.Transmitted, Consumed: e.Consumed, Held: e.Held,
-		Drops: map[string]uint64{}, Evicted: e.Evicted, Routed: e.Routed, Pauses: readPauses(),
+		Drops: map[string]uint64{}, Evicted: e.Evicted, Dropped: e.DroppedEntries,
+		Routed: e.Routed, Pauses: readPauses(),
 		Templates: TemplateReport{
 			e.Templates.Templates, e.Templates.Max, e.Templates.GaveWay, e.Templates.Refused,
+			e.Templates.Dropped,
 		},
 		Resets: e.Resets, Suppressed: e.ResetsSuppressed,
 		LocalAddresses: newLocalAddresses(e.LocalAddresses),
@@ -195,6 +203,7 @@ func NewReport(c *config.Config, e engine.Report) Report {
 		r.Workers = append(r.Workers, WorkerReport{
 			w.CPU, w.Received, w.Transmitted, w.Sessions, w.TakenOver, w.HandedTo,
 			w.Busy.Milliseconds(), newTurnCounts(w.Times), w.Times.Longest.Microseconds(),
+			activeDefences(w.Defences),
 		})
 	}
 	for _, s := range e.Services {
@@ -331,6 +340,9 @@ func (r *Report) writeAccount(w io.Writer) error {
 	}
 	if r.Evicted > 0 {
 		fmt.Fprintf(w, "%d half-open sessions evicted from a full table\n", r.Evicted)
+	}
+	if r.Dropped > 0 {
+		fmt.Fprintf(w, "%d half-open and silent sessions ended by drop_entry\n", r.Dropped)
 	}
 	if r.Resets > 0 || r.Suppressed > 0 {
 		fmt.Fprintf(w, "%d packets of no session answered, %d not because of the limits\n",

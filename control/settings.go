@@ -35,7 +35,10 @@ func EngineSettings(c *config.Config) engine.Settings {
 		NATICMPSend:     c.Session.NATICMPSend,
 		PMTUDisc:        c.Session.PMTUDisc,
 		ScheduleICMP:    c.Session.ScheduleICMP,
-		SecureTCP:       defences[c.Session.SecureTCP],
+		Defences: engine.Defences{
+			DropEntry: defences[c.Session.DropEntry], DropPacket: defences[c.Session.DropPacket],
+			SecureTCP: defences[c.Session.SecureTCP],
+		},
 	}
 	for state, timeout := range c.Session.Timeouts {
 		s.Timeouts.Set(lvs.State(state), timeout)

@@ -175,7 +175,8 @@ func (b *bed) totals() Totals {
 			{&sum.Received, &t.Received}, {&sum.Originated, &t.Originated},
 			{&sum.Transmitted, &t.Transmitted}, {&sum.Consumed, &t.Consumed},
 			{&sum.Held, &t.Held}, {&sum.HandedOver, &t.HandedOver}, {&sum.TakenOver, &t.TakenOver},
-			{&sum.Evicted, &t.Evicted}, {&sum.Resets, &t.Resets},
+			{&sum.Evicted, &t.Evicted}, {&sum.DroppedEntries, &t.DroppedEntries},
+			{&sum.Resets, &t.Resets},
 			{&sum.ResetsSuppressed, &t.ResetsSuppressed}, {&sum.Routed, &t.Routed},
 		} {
 			*n[0] += *n[1]

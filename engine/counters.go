@@ -23,6 +23,8 @@ type Totals struct {
 	// Evicted counts half-open sessions evicted from a full table. They are not packets, and not
 	// part of the law.
 	Evicted uint64
+	// DroppedEntries counts sessions that drop_entry has ended, likewise.
+	DroppedEntries uint64
 	// Resets counts the answers to packets of no session: TCP resets and ICMP errors. They are
 	// part of Originated. ResetsSuppressed counts those that the limits kept back.
 	Resets, ResetsSuppressed uint64
@@ -86,6 +88,9 @@ type published struct {
 	resets      atomic.Uint64
 	suppressed  atomic.Uint64 // resets
 	routed      atomic.Uint64
+	dropped     atomic.Uint64 // sessions, by drop_entry
+	dropEntry   atomic.Bool
+	dropPacket  atomic.Bool
 	secureTCP   atomic.Bool
 	turns       atomic.Uint64
 	busy        atomic.Uint64 // ms
@@ -106,6 +111,7 @@ type publishedTraffic [5]atomic.Uint64
 
 func (p *published) setTotals(t *Totals) {
 	p.evicted.Store(t.Evicted)
+	p.dropped.Store(t.DroppedEntries)
 	p.resets.Store(t.Resets)
 	p.suppressed.Store(t.ResetsSuppressed)
 	p.routed.Store(t.Routed)
@@ -122,6 +128,7 @@ func (p *published) setTotals(t *Totals) {
 
 func (p *published) addTotals(t *Totals) {
 	t.Evicted += p.evicted.Load()
+	t.DroppedEntries += p.dropped.Load()
 	t.Resets += p.resets.Load()
 	t.ResetsSuppressed += p.suppressed.Load()
 	t.Routed += p.routed.Load()
@@ -134,6 +141,16 @@ func (p *published) addTotals(t *Totals) {
 	for i := range t.Drops[firstDrop:] {
 		t.Drops[int(firstDrop)+i] += p.totals[numTerms+i].Load()
 	}
+}
+
+func (p *published) setDefences(a ActiveDefences) {
+	p.dropEntry.Store(a.DropEntry)
+	p.dropPacket.Store(a.DropPacket)
+	p.secureTCP.Store(a.SecureTCP)
+}
+
+func (p *published) defences() ActiveDefences {
+	return ActiveDefences{p.dropEntry.Load(), p.dropPacket.Load(), p.secureTCP.Load()}
 }
 
 func (p *published) setTurnTimes(t *TurnTimes) {
@@ -202,6 +219,7 @@ func (w *Worker) publishRefusals() {
 func (w *Worker) publish() {
 	w.counters.totals.Held = w.held()
 	w.counters.totals.Evicted = w.sessions.Evicted()
+	w.counters.totals.DroppedEntries = w.sessions.Dropped()
 	w.published.setTotals(&w.counters.totals)
 	w.published.sessions.Store(int64(w.sessions.Len()))
 	w.published.turns.Store(w.effort.turns)

@@ -70,6 +70,10 @@ func (w *Worker) decideFor(service *serviceEntry, a *arrival, d *decision) {
 		d.verdict = DropSourceAddress
 		return
 	}
+	if w.sheds(a) {
+		d.verdict = DropOverload
+		return
+	}
 	if d.verdict = w.choose(a, d); d.verdict != Taken {
 		return
 	}

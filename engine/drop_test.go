@@ -189,6 +189,15 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 		b.fromClient(tcp(client, webVIP, "A"))
 		return b
 	},
+	DropOverload: func(t *testing.T) *bed {
+		n := oneArm.serving(oneArm.echo(modes.DR, 1))
+		n.DropPacket = DefenceOn
+		b := newBed(t, oneArm, n)
+		for i := range rateOn {
+			b.fromClient(udp(clientAt(i), echoVIP, "?"))
+		}
+		return b
+	},
 	DropServiceRate: func(t *testing.T) *bed {
 		v := oneArm.echo(modes.DR, 1)
 		v.MaxRate = 1

@@ -30,6 +30,7 @@ func everything(s *site, variant int) Settings {
 	n.SloppySCTP, n.NATICMPSend = variant%3 == 2, variant%3 == 0
 	n.ScheduleICMP, n.PMTUDisc = variant%2 == 0, variant%3 != 1
 	n.ConnReuseMode = uint8(3+variant) % 4
+	n.Defences = drawnDefences(variant)
 	for i, m := range allModes {
 		t, u := s.web(m, 3), s.echo(m, 2)
 		t.Address = netip.AddrPortFrom(t.Address.Addr(), uint16(80+i))
@@ -52,6 +53,17 @@ func everything(s *site, variant int) Settings {
 		n.Services = append(n.Services, t, u)
 	}
 	return n
+}
+
+// drawnDefences has each defence in each setting in some variant; in the first all are off.
+func drawnDefences(variant int) Defences {
+	if variant == 0 {
+		return Defences{}
+	}
+	return Defences{
+		DropEntry: Defence(variant % 3), DropPacket: Defence((variant + 1) % 3),
+		SecureTCP: Defence((variant + 2) % 3),
+	}
 }
 
 // newTwin makes one of the two directors. Its session table is small and often full.

@@ -190,6 +190,7 @@ func (w *Worker) explainSession(q *Question, x *Explanation, ref conntrack.Ref) 
 		State: s.State, Direction: d, Mode: s.Mode, Idle: time.Duration(w.now-s.LastSeen) * time.Millisecond,
 		PacketsIn: s.PacketsIn, PacketsOut: s.PacketsOut,
 	}
+	x.Switches = append(x.Switches, w.defencesOf(slot)...)
 	x.serve(w.snap, server, w.sessions.Flow(slot, conntrack.Outbound).SrcPort)
 	if server.gone {
 		x.Verdict = DropRealServerGone
@@ -222,6 +223,9 @@ func (w *Worker) explainDecision(q *Question, x *Explanation, a *arrival) {
 	case w.snap.passes(uint16(x.Port), a.key.Src, a.key.Dst):
 		x.Verdict, x.Routed = Taken, true
 		x.depart(w, a.key.Flow, a.key.Dst, 0)
+	}
+	if d.server != nil || d.verdict == DropOverload {
+		x.Switches = append(x.Switches, w.defencesOfNew(a, &d)...)
 	}
 	if d.server == nil {
 		return

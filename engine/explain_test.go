@@ -148,12 +148,13 @@ type directorState struct {
 	neighbours int
 	picks      []int // the next pick of each service
 	random     rand.Rand
+	guarding   guarding
 }
 
 func (b *bed) state() directorState {
 	w := b.worker
 	s := directorState{totals: b.totals(), neighbours: w.neighbours.Len(),
-		peers: slices.Clone(w.peers[:len(w.snap.servers)]), random: *w.random}
+		peers: slices.Clone(w.peers[:len(w.snap.servers)]), random: *w.random, guarding: w.guarding}
 	for slot := range uint32(w.sessions.Cap()) {
 		s.sessions = append(s.sessions, *w.sessions.At(slot))
 	}

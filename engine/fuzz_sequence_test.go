@@ -127,6 +127,7 @@ func sequenceVariants() []Settings {
 		n.ResetUnknown = ResetUnknown((i + 2) % 3)
 		n.SloppySCTP, n.NATICMPSend, n.ConnReuseMode = i%2 == 1, i != 1, uint8(3-i)
 		n.ScheduleICMP, n.PMTUDisc = i >= 1, i < 2
+		n.Defences = drawnDefences(i)
 		for j := range n.Services {
 			v := &n.Services[j]
 			v.Scheduler = lvs.Schedulers()[(i+j)%len(lvs.Schedulers())]

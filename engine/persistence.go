@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math/rand/v2"
 	"time"
 
 	"fulcrum/conntrack"
@@ -130,8 +131,12 @@ func (w *Worker) sweepTemplates() {
 	if w.number != 0 {
 		return
 	}
+	var drop *rand.Rand
+	if w.engine.dropsEntries() {
+		drop = w.random
+	}
 	if s := w.engine.templates.Stats(); s.Templates != 0 {
-		w.engine.templates.Sweep(leastSwept+s.Max/sweptShare, w.now, w.lost)
+		w.engine.templates.Sweep(leastSwept+s.Max/sweptShare, w.now, w.lost, drop)
 	}
 }
 

@@ -40,7 +40,7 @@ type WorkerReport struct {
 	NeighbourFailures uint64
 	// RefusedMoves counts claims of other MACs for a neighbour that still answered.
 	RefusedMoves uint64
-	SecureTCP    bool // TCP sessions go by the denial state table
+	Defences     ActiveDefences
 }
 
 // PortReport is a port's part of a Report.
@@ -127,7 +127,7 @@ func (w *Worker) report() WorkerReport {
 		Turns:             w.published.turns.Load(),
 		Busy:              time.Duration(w.published.busy.Load()) * time.Millisecond,
 		NeighbourFailures: w.published.unanswered.Load(),
-		SecureTCP:         w.published.secureTCP.Load(),
+		Defences:          w.published.defences(),
 		RefusedMoves:      w.published.refusals.Load(), Times: w.published.readTurnTimes(),
 	}
 	w.published.addTotals(&r.Totals)

@@ -74,6 +74,7 @@ func portOf(a netip.Addr, ports int) (port int, ok bool) {
 //	local ADDRESS...                           its local addresses
 //	timeout STATE=DURATION...
 //	expire_nodest, expire_quiescent, sloppy_tcp, route_unmatched, reset_unknown off|two-way|all
+//	drop_entry auto|on, drop_packet auto|on, secure_tcp auto|on
 //	sloppy_sctp, nat_icmp_send, schedule_icmp, pmtu_disc off, conn_reuse_mode N
 type directorConfig struct {
 	testing.TB
@@ -136,8 +137,12 @@ func (c *directorConfig) line(at string, words []string) {
 		c.settings.PMTUDisc = words[1] != "off"
 	case "conn_reuse_mode":
 		c.settings.ConnReuseMode = uint8(scenarioNumber(c, words[1]))
+	case "drop_entry":
+		c.settings.DropEntry = scenarioDefences[words[1]]
+	case "drop_packet":
+		c.settings.DropPacket = scenarioDefences[words[1]]
 	case "secure_tcp":
-		c.settings.SecureTCP = map[string]Defence{"auto": DefenceAuto, "on": DefenceOn}[words[1]]
+		c.settings.SecureTCP = scenarioDefences[words[1]]
 	case "reset_unknown":
 		c.settings.ResetUnknown = map[string]ResetUnknown{
 			"off": ResetOff, "two-way": ResetTwoWay, "all": ResetAll,
@@ -146,6 +151,8 @@ func (c *directorConfig) line(at string, words []string) {
 		c.realServer(at, words)
 	}
 }
+
+var scenarioDefences = map[string]Defence{"auto": DefenceAuto, "on": DefenceOn}
 
 func (c *directorConfig) last(at string) *Service {
 	if len(c.settings.Services) == 0 {

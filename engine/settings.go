@@ -39,7 +39,7 @@ type Settings struct {
 	// RouteUnmatched: what real servers of nat services send on their own account, and what returns
 	// to them, is routed.
 	RouteUnmatched bool
-	SecureTCP      Defence // TCP sessions go by the denial state table
+	Defences
 }
 
 func (s *Settings) announcements() int { return cmp.Or(s.Announcements, defaultAnnouncements) }
@@ -197,5 +197,5 @@ func (s *Settings) sameOptions(o *Settings) bool {
 		s.Announcements == o.Announcements && s.Timeouts == o.Timeouts &&
 		s.SloppySCTP == o.SloppySCTP && s.ConnReuseMode == o.ConnReuseMode &&
 		s.NATICMPSend == o.NATICMPSend && s.PMTUDisc == o.PMTUDisc &&
-		s.ScheduleICMP == o.ScheduleICMP && s.SecureTCP == o.SecureTCP
+		s.ScheduleICMP == o.ScheduleICMP && s.Defences == o.Defences
 }

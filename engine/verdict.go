@@ -48,6 +48,7 @@ const (
 	DropICMPError          // about no session, or without counterpart
 	DropICMPLimit          // too many whose session any worker may have
 	DropNotOurs            // the address is not the director's
+	DropOverload           // one of the share that drop_packet drops
 	DropNoRealServer       // none is available
 	DropRealServerGone     // the session's real server was removed
 	DropServiceRate        // the service has had its new sessions of this second
@@ -268,6 +269,12 @@ var verdicts = [NumVerdicts]struct{ name, meaning, remedy string }{
 		remedy: "check which router sends such packets here; in nat, look for connections " +
 			"that real servers open themselves (`route_unmatched` routes them), and for answers of " +
 			"`one_packet` services",
+	},
+	DropOverload: {
+		name:    "drop_packet",
+		meaning: "would begin a session, and is the one of several that `drop_packet` drops",
+		remedy: "nothing if it is an attack; otherwise raise `session.max` (`session.max_v6` for " +
+			"IPv6), or leave `drop_packet` off",
 	},
 	DropNoRealServer: {
 		name: "no_real_server",

@@ -21,6 +21,7 @@ type Worker struct {
 	neighbours neighbour.Table
 	snap       *snapshot
 	ways       *wayTable  // by the TCP state table in force
+	guarding   guarding   // by IPVS's defences
 	receives   []bool     // by port: whether this worker has a receive queue of its own
 	incoming   []*handoff // by sending worker; nil for itself; empty with a single worker
 	outgoing   []*handoff // by receiving worker
@@ -93,6 +94,7 @@ func (w *Worker) Turn(now uint32) int {
 		w.listen()
 	}
 	w.sessions.Expire(now)
+	w.dropEntries()
 	w.flushSessions()
 	w.recountSessions()
 	w.tickNeighbours()

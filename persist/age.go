@@ -1,5 +1,7 @@
 package persist
 
+import "math/rand/v2"
+
 // grace is by how much the end of a template is put off while sessions live under it, in ms:
 // ip_vs_conn_expire sets the timeout to 60 seconds.
 const grace = 60_000
@@ -42,22 +44,29 @@ type position struct {
 const sweptTogether = 64
 
 // Sweep looks at the next n records or some more. It frees the templates that have ended and those
-// whose real server is gone. It must see each template once in a few days at least, so that
-// deadlines in the past do not look like future ones.
-func (t *Table) Sweep(n int, now uint32, gone func(Server) bool) {
+// whose real server is gone. With drop it also frees those that IPVS's drop_entry ends, see takes.
+// It must see each template once in a few days at least, so that deadlines in the past do not look
+// like future ones.
+func (t *Table) Sweep(n int, now uint32, gone func(Server) bool, drop *rand.Rand) {
+	t.pace.pass(now)
 	for n > 0 {
 		p := &t.sweep
 		s := &t.shards[p.shard]
-		looked := t.sweepShard(s, p.record, now, gone)
+		looked := t.sweepShard(s, p.record, now, gone, drop)
 		n -= max(int(looked), 1)
 		if p.record += looked; looked < sweptTogether {
 			*p = position{shard: (p.shard + 1) % len(t.shards)}
+			if p.shard == 0 {
+				t.pace.again()
+			}
 		}
 	}
 }
 
 // sweepShard looks at records from one on, and returns at how many.
-func (t *Table) sweepShard(s *shard, from, now uint32, gone func(Server) bool) uint32 {
+func (t *Table) sweepShard(
+	s *shard, from, now uint32, gone func(Server) bool, drop *rand.Rand,
+) uint32 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	n := min(sweptTogether, max(s.used, from)-from)
@@ -68,6 +77,9 @@ func (t *Table) sweepShard(s *shard, from, now uint32, gone func(Server) bool) u
 			t.discard(s, i)
 		case e.sessions != 0:
 			e.putOff(now)
+		case drop != nil && !e.confirmed && t.pace.takes(drop):
+			t.discard(s, i)
+			s.dropped.Add(1)
 		}
 	}
 	return n

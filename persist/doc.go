@@ -29,4 +29,7 @@
 // one packet. A new template takes the place of the oldest that is not confirmed. If all are
 // confirmed, there is no new template: the session goes on without one, and is counted. So packets
 // of invented sources cannot end the templates of clients that were really there.
+//
+// IPVS's drop_entry ends templates before the table is full: of those that are neither confirmed
+// nor have sessions, one of 32 in a second (dropentry.go).
 package persist

@@ -111,7 +111,7 @@ func drawServer(t *rapid.T) Server {
 }
 
 func (m *model) begin(t *rapid.T) {
-	m.table.Sweep(m.max, m.now(), m.isGone) // the model knows no templates that wait to be freed
+	m.table.Sweep(m.max, m.now(), m.isGone, nil) // the model knows no templates that wait to be freed
 	k, to := drawKey(t), drawServer(t)
 	timeout := rapid.Uint32Range(1, 300_000).Draw(t, "timeout")
 	r, ok := m.table.Begin(&k, to, timeout, m.now())
@@ -164,7 +164,7 @@ func (m *model) isGone(s Server) bool { return m.gone[s] }
 func (m *model) lose(t *rapid.T) {
 	lost := drawServer(t)
 	m.gone[lost] = true
-	m.table.Sweep(m.max, m.now(), m.isGone)
+	m.table.Sweep(m.max, m.now(), m.isGone, nil)
 	for _, e := range append([]*modelTemplate(nil), m.templates...) {
 		if e.server == lost {
 			m.drop(e)
@@ -188,8 +188,8 @@ func (m *model) check(t *rapid.T) {
 		}
 	}
 	m.checkList(t)
-	m.table.Sweep(m.max, m.now(), m.isGone)
-	if got, want := m.table.Stats(), (Stats{len(m.templates), m.max, m.gaveWay, m.refused}); got != want {
+	m.table.Sweep(m.max, m.now(), m.isGone, nil)
+	if got, want := m.table.Stats(), (Stats{Templates: len(m.templates), Max: m.max, GaveWay: m.gaveWay, Refused: m.refused}); got != want {
 		t.Fatalf("Stats are %+v; want %+v", got, want)
 	}
 	for id, want := range counts {

@@ -27,6 +27,7 @@ type shard struct {
 	count   atomic.Int32 // templates
 	gaveWay atomic.Uint64
 	refused atomic.Uint64
+	dropped atomic.Uint64
 	_       [64]byte // the next shard is another worker's at the moment
 }
 

@@ -59,6 +59,7 @@ type Table struct {
 	max    int
 	counts []atomic.Int32 // templates by real server
 	sweep  position
+	pace   pace
 	memory []byte // the mapping that records, index and counts lie in
 }
 
@@ -196,6 +197,7 @@ type Stats struct {
 	Templates, Max int
 	GaveWay        uint64 // templates that ended for new ones in a full table
 	Refused        uint64 // sessions that went on without a template in a full table
+	Dropped        uint64 // templates that ended by drop_entry
 }
 
 // Stats returns the figures. It takes no lock.
@@ -206,6 +208,7 @@ func (t *Table) Stats() Stats {
 		n.Templates += int(s.count.Load())
 		n.GaveWay += s.gaveWay.Load()
 		n.Refused += s.refused.Load()
+		n.Dropped += s.dropped.Load()
 	}
 	return n
 }

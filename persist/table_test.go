@@ -128,7 +128,7 @@ func TestSweepFreesWhatIsGone(t *testing.T) {
 	for client := range uint32(2000) {
 		table.Begin(keyOf(client), Server{client % 2, 1}, 1000, 0)
 	}
-	table.Sweep(20_000, 10, func(s Server) bool { return s.ID == 1 })
+	table.Sweep(20_000, 10, func(s Server) bool { return s.ID == 1 }, nil)
 	if n := table.Stats(); n.Templates != 1000 || table.Of(0) != 1000 || table.Of(1) != 0 {
 		t.Errorf("%d templates, %d and %d of the real servers", n.Templates, table.Of(0), table.Of(1))
 	}
@@ -141,7 +141,7 @@ func TestLongSession(t *testing.T) {
 	now := uint32(0)
 	for range 60 {
 		now += 24 * 3600 * 1000
-		table.Sweep(1, now, none)
+		table.Sweep(1, now, none, nil)
 		if _, ok := table.Find(keyOf(1), now); !ok {
 			t.Fatalf("gone after %d ms", now)
 		}
@@ -168,7 +168,7 @@ func TestCalls(t *testing.T) {
 			t.Errorf("call %d: %v, %v; after its end %v", call, got, ok, late)
 		}
 	}
-	table.Sweep(100, 1025, none)
+	table.Sweep(100, 1025, none, nil)
 	if n := table.Stats().Templates; n != 24 {
 		t.Errorf("%d templates; want 24", n)
 	}
@@ -203,14 +203,14 @@ func TestTogether(t *testing.T) {
 	}
 	all.Go(func() {
 		for now := range uint32(2000) {
-			table.Sweep(100, now, func(s Server) bool { return s.Incarnation == 2 })
+			table.Sweep(100, now, func(s Server) bool { return s.Incarnation == 2 }, nil)
 			var list [8]Template
 			table.List(now%table.end(), now, list[:])
 			table.Stats()
 		}
 	})
 	all.Wait()
-	table.Sweep(10_000, 1<<30, none)
+	table.Sweep(10_000, 1<<30, none, nil)
 	if n := table.Stats(); n.Templates != 0 {
 		t.Errorf("%d templates are left", n.Templates)
 	}
@@ -254,7 +254,7 @@ func TestAllocations(t *testing.T) {
 		r, _ := table.Begin(k, Server{1, 1}, 1000, client)
 		table.End(r, client%2 == 0, client)
 		table.HashCall([]byte("a84b4c76e66710@pc33.atlanta.com"))
-		table.Sweep(1, client, none)
+		table.Sweep(1, client, none, nil)
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
 	}

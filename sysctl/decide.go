@@ -72,11 +72,8 @@ func (i *Import) take(r *foreign.Report, s *known, a *assignment) Line {
 
 // without returns the fate of a value of a switch that has no key.
 func (s *known) without(value string) Fate {
-	switch {
-	case s.usual != "" && value == s.usual:
+	if s.usual != "" && value == s.usual {
 		return AlreadySo
-	case s.read != nil:
-		return NotBuilt
 	}
 	return NoMeaning
 }

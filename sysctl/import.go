@@ -36,7 +36,6 @@ type Fate uint8
 // The fates of lines.
 const (
 	Taken     Fate = iota // it is a key of the result
-	NotBuilt              // the director does not do so yet
 	AlreadySo             // the director does so without a key
 	Replaced              // another line counts
 	NoMeaning             // the director has nothing that it could mean
@@ -48,7 +47,7 @@ const (
 // String returns the fate in words.
 func (f Fate) String() string {
 	return [numFates]string{
-		"taken", "not built yet", "already so", "replaced", "no meaning here", "not IPVS's", "unknown",
+		"taken", "already so", "replaced", "no meaning here", "not IPVS's", "unknown",
 	}[f]
 }
 

@@ -11,8 +11,7 @@ const folder = "net/ipv4/vs/"
 // known is one of IPVS's switches.
 type known struct {
 	name string
-	// key is the key of [session]; "" is none. A switch with read and without key is not built yet.
-	key string
+	key  string // of [session]; "" is none
 	// read returns the key's value for a line's; false for one that the kernel refuses. Without read
 	// any value is taken as it is.
 	read func(value string) (string, bool)
@@ -25,7 +24,6 @@ type known struct {
 const (
 	noSync      = "sessions are not synchronised between directors"
 	noNetfilter = "packets do not pass netfilter"
-	noDrops     = "sessions give way only when the session table is full"
 	noPages     = "what is automatic goes by how full the session table is, not by free pages"
 	ownThreads  = "rates are kept by the workers"
 	ownTables   = "the session table has its size at start: set session.max"
@@ -43,13 +41,13 @@ var switches = []known{
 	{name: "nat_icmp_send", key: "nat_icmp_send", read: boolean, usual: "false"},
 	{name: "pmtu_disc", key: "pmtu_disc", read: boolean, usual: "true"},
 	{name: "schedule_icmp", key: "schedule_icmp", read: boolean, usual: "false"},
-	{name: "drop_entry", read: defence, usual: `"off"`, why: noDrops},
-	{name: "drop_packet", read: defence, usual: `"off"`, why: noDrops},
+	{name: "drop_entry", key: "drop_entry", read: defence, usual: `"off"`},
+	{name: "drop_packet", key: "drop_packet", read: defence, usual: `"off"`},
 	{name: "secure_tcp", key: "secure_tcp", read: defence, usual: `"off"`},
 	{name: "ignore_tunneled", usual: "0", why: noTunnels},
 	{name: "backup_only", usual: "0", why: noSync},
 	{name: "amemthresh", why: noPages},
-	{name: "am_droprate", why: noPages},
+	{name: "am_droprate", usual: "10", why: `drop_packet = "on" drops one of 10`},
 	{name: "sync_threshold", why: noSync},
 	{name: "sync_refresh_period", why: noSync},
 	{name: "sync_retries", why: noSync},

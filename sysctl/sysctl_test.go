@@ -47,8 +47,8 @@ func TestValues(t *testing.T) {
 		"pmtu_disc = 0":                 "pmtu_disc = false",
 		"pmtu_disc = 0x10":              "",
 		"expire_nodest_conn = 2":        "expire_nodest = true",
-		"drop_entry = 2":                "",
-		"drop_packet = 1":               "",
+		"drop_entry = 2":                `drop_entry = "auto"`,
+		"drop_packet = 1":               `drop_packet = "auto"`,
 		"secure_tcp = 3":                `secure_tcp = "on"`,
 		"secure_tcp = 0":                "",
 		"expire_quiescent_template = 1": "expire_quiescent = true",
@@ -70,17 +70,22 @@ func TestValues(t *testing.T) {
 	}
 }
 
-// TestNotBuilt checks that what the director does not do yet is said, unless the line asks for
-// nothing.
-func TestNotBuilt(t *testing.T) {
+// TestDefences: the kernel's 2 is 1 while it is active. A pattern sets several.
+func TestDefences(t *testing.T) {
 	for text, want := range map[string]string{
-		"drop_entry = 1": "not built yet", "drop_packet=2": "not built yet", "drop_* = 3": "not built yet",
+		"drop_entry = 1": "taken", "drop_packet=2": "taken", "drop_* = 3": "taken",
 		"drop_entry = 0": "already so", "drop_packet = 0x0": "already so",
+		"am_droprate = 10": "already so", "am_droprate = 20": "no meaning here",
+		"amemthresh = 1024": "no meaning here",
 	} {
 		i, err := parse("f", "net.ipv4.vs."+text)
-		if err != nil || i.Lines[0].Fate.String() != want || len(i.Left()) != len(i.Lines) && want != "already so" {
+		if err != nil || i.Lines[0].Fate.String() != want || len(i.Left()) != 0 && want != "no meaning here" {
 			t.Errorf("%s: %v %+v, want %q", text, err, i.Lines, want)
 		}
+	}
+	i, err := parse("f", "net.ipv4.vs.drop_* = 3")
+	if err != nil || i.Lines[0].Why != `session.drop_entry = "on", session.drop_packet = "on"` {
+		t.Errorf("%v, %+v", err, i.Lines)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"fulcrum/api"
+	"fulcrum/config"
 	"fulcrum/control"
 )
 
@@ -135,6 +136,7 @@ func showStatus(w io.Writer, s api.Status) {
 		fmt.Fprintf(w, "port %s\tguard: on, %s hidden from the kernel\n", p.Port,
 			count(int(p.Hidden), "packet"))
 	}
+	showDefences(w, s.Defences)
 	if c := s.Capture; c != nil {
 		fmt.Fprintf(w, "capture\tof %s, since %s, by %s\n", c.What, c.Since.Local().Format(time.DateTime),
 			c.From)
@@ -147,6 +149,20 @@ func showStatus(w io.Writer, s api.Status) {
 		fmt.Fprintf(w, "\tand %d more\n", more)
 	}
 	showLocals(w, &s)
+}
+
+// showDefences shows the defences that are not off, and where automatic ones are active.
+func showDefences(w io.Writer, all []control.Defence) {
+	for _, d := range all {
+		switch {
+		case d.Setting == string(config.DefenceAuto) && d.Active > 0:
+			fmt.Fprintf(w, "%s\tauto, active at %s\n", d.Name, count(d.Active, "worker"))
+		case d.Setting == string(config.DefenceAuto):
+			fmt.Fprintf(w, "%s\tauto, not active\n", d.Name)
+		case d.Setting != string(config.DefenceOff):
+			fmt.Fprintf(w, "%s\t%s\n", d.Name, d.Setting)
+		}
+	}
 }
 
 // statusLines bounds the lines of each kind of warning.

@@ -51,6 +51,8 @@ var prepared = []struct {
 		"fulcrum ipvsadm -C && fulcrum ipvsadm -R < moved", false},
 	{"fulcrum drain web 10.1.0.12:80", "fulcrum: nothing", "fulcrum drain web 10.1.0.11:80", true},
 	{"fulcrum announce on web", "~ service web", "fulcrum announce off", false},
+	{"fulcrum status", "...\ndrop_entry", "sed -i '/^.session/a drop_entry = \"auto\"\\n" +
+		"secure_tcp = \"on\"' fulcrum.toml", false},
 	{"fulcrum ipvsadm -A", "", "fulcrum ipvsadm -D -t 10.0.0.100:80", false},
 }
 
