@@ -76,9 +76,9 @@ func TestReturningServerIsNotStampeded(t *testing.T) {
 	}
 }
 
-// TestScaledWeightsWouldStampede: this is what slow start is for, and why it does not scale weights:
-// a scheduler that compares sessions sends all new ones to a real server with a tenth of the weight
-// until it has a tenth of the others' sessions.
+// TestScaledWeightsWouldStampede: why slow start does not scale weights. A scheduler that compares
+// sessions sends all new ones to a real server with a tenth of the weight until it has a tenth of
+// the others' sessions.
 func TestScaledWeightsWouldStampede(t *testing.T) {
 	s := oneArm
 	v := s.echo(modes.NAT, 3)

@@ -181,8 +181,8 @@ func TestSlowAmongUnavailable(t *testing.T) {
 	}
 }
 
-// TestRoundGoesOn: rr and wrr go on where they were: the others' round as if the real server in slow
-// start were drained, and once it has finished the whole one.
+// TestRoundGoesOn: rr goes on where it was. The others' round is as if the real server in slow
+// start were drained, and once it has finished the whole one begins from there.
 func TestRoundGoesOn(t *testing.T) {
 	var at atomic.Pointer[sched.Pool]
 	servers := idle(1, 1, 0, 1)
