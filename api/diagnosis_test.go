@@ -163,6 +163,28 @@ func TestExplainSaysWhichMode(t *testing.T) {
 	}
 }
 
+// TestExplainSaysSlowStart: it says which part slow start has in the pick.
+func TestExplainSaysSlowStart(t *testing.T) {
+	for want, x := range map[string]engine.Explanation{
+		"slow start\tthis real server gets 30 % of its share of new sessions for now\n":     {SlowStart: true, Share: 3},
+		"slow start\tother real servers of the service get a part of their share for now\n": {SlowStart: true},
+		"": {},
+	} {
+		x.Service = &engine.ExplainedService{Name: "web"}
+		x.RealServer = netip.MustParseAddrPort("10.1.0.11:80")
+		s := &scripted{explanation: x}
+		var answer Explanation
+		if err := json.NewDecoder(s.ask(t, "/explain", question()).Body).Decode(&answer); err != nil {
+			t.Fatal(err)
+		}
+		var text strings.Builder
+		answer.WriteText(&text)
+		if !strings.Contains(text.String(), want) || strings.Contains(text.String(), "slow") != (want != "") {
+			t.Errorf("want %q in\n%s", want, text.String())
+		}
+	}
+}
+
 // TestExplainSaysAlone: a datagram of a one-packet service begins no session.
 func TestExplainSaysAlone(t *testing.T) {
 	s := &scripted{explanation: engine.Explanation{

@@ -38,6 +38,8 @@ type Explanation struct {
 	Scheduler  string `json:"scheduler,omitempty"`
 	RealServer string `json:"real_server,omitempty"`
 	Template   bool   `json:"template,omitempty"` // the client's template names the real server
+	// SlowStart says which part slow start has in the pick.
+	SlowStart string `json:"slow_start,omitempty"`
 	// Engine is the service's persistence engine: the packet is taken for the first of its call.
 	Engine string `json:"persistence_engine,omitempty"`
 	// ServerMode is that of the real server's new sessions.
@@ -163,6 +165,9 @@ func newExplanation(c *config.Config, packet string, e *engine.Explanation) Expl
 		x.Service, x.Mode, x.Scheduler = s.Name, s.Mode.String(), s.Scheduler.String()
 		x.Engine = s.Engine.String()
 	}
+	if e.SlowStart {
+		x.SlowStart = slowStartOf(e)
+	}
 	if e.RealServer.IsValid() {
 		x.RealServer, x.ServerMode = e.RealServer.String(), e.ServerMode.String()
 	}
@@ -178,6 +183,15 @@ func newExplanation(c *config.Config, packet string, e *engine.Explanation) Expl
 		x.Leaves = newDeparture(c, e)
 	}
 	return x
+}
+
+// slowStartOf says which part slow start has in a pick.
+func slowStartOf(e *engine.Explanation) string {
+	if e.Share > 0 {
+		return fmt.Sprintf("this real server gets %d %% of its share of new sessions for now",
+			100/engine.FullShare*int(e.Share))
+	}
+	return "other real servers of the service get a part of their share for now"
 }
 
 func newDeparture(c *config.Config, e *engine.Explanation) *Departure {
@@ -216,6 +230,9 @@ func (x *Explanation) WriteText(w io.Writer) {
 		line("", "later ones go by the template of their Call-ID (%s); without one, no_call_id", x.Engine)
 	case x.RealServer != "":
 		line("real server", "%s%s", x.RealServer, x.ownMode())
+	}
+	if x.SlowStart != "" {
+		line("slow start", "%s", x.SlowStart)
 	}
 	if d := x.Leaves; d != nil {
 		d.write(line)

@@ -237,6 +237,7 @@ func serviceSettings(s Service) []setting {
 		{"echo", strconv.FormatBool(s.Echo), false},
 		{"max_sessions", strconv.Itoa(s.MaxSessions), false},
 		{"max_rate", strconv.Itoa(s.MaxRate), false},
+		{"slow_start", quote(short(s.SlowStart)), false},
 		{"refuse", quote(s.Refuse.String()), false},
 		{"announce", announceValue(s.Announce), false},
 		{"local_addresses", ranges(s.LocalAddresses), false},

@@ -23,6 +23,7 @@ func (c *checker) checkServices() {
 		c.checkEcho(i, echoing)
 		c.checkPings(i)
 		c.checkOnePacket(i)
+		c.checkSlowStart(i)
 		c.checkAnnounce(i)
 	}
 }

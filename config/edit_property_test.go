@@ -66,6 +66,9 @@ func (c *changes) director(t *rapid.T) {
 func (c *changes) service(t *rapid.T, s *Service) {
 	s.Scheduler = rapid.SampledFrom(lvs.Schedulers()).Draw(t, "scheduler")
 	s.Announce = Announce(rapid.IntRange(0, 2).Draw(t, "announce"))
+	if s.SlowStart = 0; s.Scheduler.SlowStarts() {
+		s.SlowStart = time.Duration(rapid.IntRange(0, 2).Draw(t, "slow start")) * time.Second
+	}
 	s.MaxRate = rapid.IntRange(0, 2).Draw(t, "rate")
 	s.Refuse = rapid.SampledFrom(lvs.Refusals()).Draw(t, "refuse")
 	s.MaxSessions = rapid.IntRange(0, 2).Draw(t, "sessions")

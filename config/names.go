@@ -50,7 +50,7 @@ func namesOf[T fmt.Stringer](all []T) []string {
 }
 
 // either lists modes in prose: fullnat or ipip.
-func either(all []lvs.Mode) string { return strings.Join(namesOf(all), " or ") }
+func either[T fmt.Stringer](all []T) string { return strings.Join(namesOf(all), " or ") }
 
 // ParseProtocol parses a service's protocol in the file's notation, such as "tcp". Its error is
 // always of type Problems.
@@ -94,8 +94,19 @@ func ParseRefusal(name string) (lvs.Refusal, error) {
 // ParsePersistence parses a service's persistence in the file's notation, such as "5m". Its error
 // is always of type Problems.
 func ParsePersistence(text string) (time.Duration, error) {
+	return parseDuration("service.persistence", text, mostTimeout)
+}
+
+// ParseSlowStart parses a service's slow start in the file's notation, such as "30s". Its error is
+// always of type Problems.
+func ParseSlowStart(text string) (time.Duration, error) {
+	return parseDuration("service.slow_start", text, mostSlowStart)
+}
+
+// parseDuration parses the duration of a key, which is 0 to most.
+func parseDuration(key, text string, most time.Duration) (time.Duration, error) {
 	doc := &document{name: "request"}
-	d := value{doc: doc, key: "service.persistence", raw: text}.duration(0, 0, mostTimeout)
+	d := value{doc: doc, key: key, raw: text}.duration(0, 0, most)
 	if len(doc.problems) > 0 {
 		return 0, doc.problems
 	}

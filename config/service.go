@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/netip"
 	"strings"
+	"time"
 
 	"fulcrum/lvs"
 )
@@ -23,6 +24,7 @@ const (
 	mostWeight    = 65535
 	mostThreshold = math.MaxInt32
 	mostRate      = 10_000_000 // sessions a second
+	mostSlowStart = time.Hour
 
 	leastMSS = 536               // of a host that sends no MSS option (RFC 9293, 3.7.1)
 	mostMSS  = mostMTU - 20 - 20 // without the headers of IPv4 and TCP
@@ -59,6 +61,7 @@ func readService(t *table) (Service, [][]netip.Addr) {
 	s.Echo = t.get("echo").boolean(true)
 	s.MaxSessions = t.get("max_sessions").integer(0, 0, mostThreshold)
 	s.MaxRate = t.get("max_rate").integer(0, 0, mostRate)
+	s.SlowStart = t.get("slow_start").duration(0, 0, mostSlowStart)
 	if v := t.get("announce"); v.given() {
 		s.Announce = AnnounceOf(v.boolean(true))
 	}

@@ -271,6 +271,7 @@ func (s *Site) check(old, next *Service) Problems {
 	c.checkMostServers(0)
 	c.checkPings(0)
 	c.checkOnePacket(0)
+	c.checkSlowStart(0)
 	c.checkLocals(0)
 	if old == nil || !slices.Equal(s.config.Claims(old), s.config.Claims(next)) {
 		s.checkClaims(c, next)
@@ -329,6 +330,7 @@ func (s *Service) entries() map[string]any {
 		"mss": int64(s.MSS), "echo": s.Echo,
 		"max_sessions": int64(s.MaxSessions), "one_packet": s.OnePacket,
 		"persistence": s.Persistence.String(), "max_rate": int64(s.MaxRate), "refuse": s.Refuse.String(),
+		"slow_start":       s.SlowStart.String(),
 		"persistence_mask": int64(cmp.Or(s.PersistenceMask, WholeMask(s.Address))),
 	}
 	s.claimEntries(entries)

@@ -348,8 +348,8 @@ func (r *Running) log(d Drain) {
 	log.Info("drain ended")
 }
 
-// Close cancels what runs in the background, drains and Watch, and waits for its end. Real servers
-// keep the weight 0.
+// Close cancels what runs in the background: drains, the steps of slow starts and Watch. It waits
+// for their end. Real servers keep the weight 0.
 func (r *Running) Close() {
 	r.drains.stop()
 	r.drains.done.Wait()

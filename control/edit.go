@@ -171,23 +171,30 @@ func (r *Running) tell(was, next *config.Service, place int) error {
 	if err != nil {
 		return err
 	}
-	err = r.tellEngine(was, next, place)
+	id := cmp.Or(was, next).ID()
+	slow := r.slow.all[id].after(was, next, r.slow.now())
+	err = r.tellEngine(was, next, slow, place)
 	told(err == nil)
+	if err == nil {
+		r.adoptSlow(id, slow)
+	}
 	return err
 }
 
 // tellEngine makes the change in the engine. A service that is not added at the end needs a full
 // Apply, since the engine keeps the services in order.
-func (r *Running) tellEngine(was, next *config.Service, place int) error {
+func (r *Running) tellEngine(was, next *config.Service, slow *slowService, place int) error {
 	switch {
 	case next == nil:
 		return r.engine.Change(engine.Change{Remove: []lvs.ServiceID{was.ID()}})
 	case was == nil && place < len(r.current.Services):
 		c := *r.current
 		c.Services = slices.Insert(slices.Clone(c.Services), place, *next)
-		return r.engine.Apply(EngineSettings(&c))
+		return r.engine.Apply(r.slow.all.settings(&c))
 	}
-	return r.engine.Change(engine.Change{Put: []engine.Service{engineService(r.current, *next)}})
+	s := engineService(r.current, *next)
+	slow.give(&s)
+	return r.engine.Change(engine.Change{Put: []engine.Service{s}})
 }
 
 // planOf returns the plan of a change of one service.

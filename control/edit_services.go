@@ -30,6 +30,7 @@ type ServiceSettings struct {
 	Echo           *bool     `json:"echo,omitempty" doc:"answer echo requests to the VIP"`
 	MaxSessions    *int      `json:"max_sessions,omitempty" minimum:"0" doc:"no more sessions than this; 0 is no limit"`
 	MaxRate        *int      `json:"max_rate,omitempty" minimum:"0" doc:"no more new sessions a second than this; 0 is no limit"`
+	SlowStart      *string   `json:"slow_start,omitempty" example:"30s" doc:"how long a real server that comes back or is new gets a part of its share only; 0s is not at all"`
 	Refuse         *string   `json:"refuse,omitempty" enum:"icmp,reset,drop" doc:"what clients hear when no real server is available: ICMP port unreachable, a TCP reset (ICMP for all but TCP), nothing"`
 	// Timeouts replaces all of the service's own. States that it does not name have those of
 	// session.timeouts.
@@ -182,6 +183,11 @@ func (n *ServiceSettings) to(s *config.Service) error {
 	}
 	if n.MaxRate != nil {
 		s.MaxRate = *n.MaxRate
+	}
+	if n.SlowStart != nil {
+		if s.SlowStart, err = config.ParseSlowStart(*n.SlowStart); err != nil {
+			return err
+		}
 	}
 	if n.Refuse != nil {
 		if s.Refuse, err = config.ParseRefusal(*n.Refuse); err != nil {

@@ -103,6 +103,7 @@ address = "10.0.0.100:53"
 protocol = "udp"
 mode = "fullnat"
 persistence = "5m"
+slow_start = "30s"
 local_addresses = ["10.0.0.50", "10.0.0.51"]
 [[service.real_server]]
 address = "10.0.0.11:53"

@@ -227,7 +227,7 @@ var families = []family{
 		"Weight; with 0 the real server gets no new sessions.", realServer,
 		eachRealServer(func(s *engine.RealServerReport) float64 { return float64(s.Weight) })},
 	{"fulcrum_real_server_state", gauge,
-		"Always 1; the label names the real server's state, such as up; docs/control.md has them.",
+		"Always 1; the label names the real server's state, such as up or slow_start; docs/control.md has them.",
 		[]string{"service", "real_server", "state"}, readStates},
 	{"fulcrum_real_server_syns_unanswered_total", counter,
 		"Sessions that ended without an answer to their SYN or SCTP INIT; nat and fullnat only.", realServer,

@@ -153,7 +153,7 @@ type RealServerReport struct {
 	Mode    string `json:"mode"` // of new sessions; empty for one that is gone
 	Weight  int32  `json:"weight"`
 	// State is the first of these that holds; see docs/control.md. down is reserved.
-	State    string `json:"state" enum:"gone,down,no_neighbour,draining,syns_unanswered,overloaded,up"`
+	State    string `json:"state" enum:"gone,down,no_neighbour,draining,syns_unanswered,overloaded,slow_start,up"`
 	Active   int32  `json:"active"`   // established sessions
 	Inactive int32  `json:"inactive"` // sessions that begin or end, and all UDP sessions
 	// Established are the sessions that a drain waits for: Active, or all UDP sessions. Closing are
@@ -163,6 +163,8 @@ type RealServerReport struct {
 	// SYNsUnanswered counts the sessions that ended without an answer to their SYN, or to their SCTP
 	// INIT; only in nat and fullnat.
 	SYNsUnanswered uint64 `json:"syns_unanswered"`
+	// SlowStartPercent is what it gets of its share of the new sessions while it is in slow start.
+	SlowStartPercent int `json:"slow_start_percent,omitempty"`
 	// Templates is how many networks of clients stay with it.
 	Templates int `json:"templates"`
 	Traffic

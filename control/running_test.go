@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -118,7 +119,8 @@ func drawEdit(t *rapid.T, r *Running) (Plan, error) {
 	}
 	next := rapid.SampledFrom(names).Draw(t, "name")
 	scheduler := rapid.SampledFrom([]string{"rr", "mh", "sh", "best"}).Draw(t, "scheduler")
-	settings := ServiceSettings{Scheduler: &scheduler}
+	slow := rapid.SampledFrom([]string{"0s", "30ms", "1h"}).Draw(t, "slow start")
+	settings := ServiceSettings{Scheduler: &scheduler, SlowStart: &slow}
 	settings.SchedulerFlags = rapid.SampledFrom([]*[]string{
 		nil, {}, {"mh-port"}, {"sh-port", "sh-fallback"},
 	}).Draw(t, "flags")
@@ -164,8 +166,13 @@ func (r *Running) isConsistent(t *rapid.T) {
 	}
 }
 
-// normal returns a service with nil in place of an empty list.
+// normal returns a service with nil in place of an empty list, and without slow starts, which are
+// not in the configuration.
 func normal(s engine.Service) engine.Service {
+	s.RealServers = slices.Clone(s.RealServers)
+	for i := range s.RealServers {
+		s.RealServers[i].Share = 0
+	}
 	if len(s.RealServers) == 0 {
 		s.RealServers = nil
 	}

@@ -19,6 +19,8 @@ func stateOf(rs *engine.RealServerReport) lvs.ServerState {
 		return lvs.ServerSilent
 	case rs.Overloaded:
 		return lvs.ServerOverloaded
+	case rs.Share > 0:
+		return lvs.ServerSlowStart
 	}
 	return lvs.ServerUp
 }
@@ -39,7 +41,8 @@ func newServerReport(
 	r := RealServerReport{
 		Address: rs.Address.String(), Weight: rs.Weight, State: state.Key(),
 		Active: rs.Active, Inactive: rs.Inactive, SYNsUnanswered: rs.SYNsUnanswered,
-		Templates: rs.Templates, Traffic: Traffic(rs.Traffic), LocalPorts: newLocalUses(rs.Locals),
+		SlowStartPercent: 100 / engine.FullShare * int(rs.Share),
+		Templates:        rs.Templates, Traffic: Traffic(rs.Traffic), LocalPorts: newLocalUses(rs.Locals),
 	}
 	if rs.Mode != lvs.NoMode {
 		r.Mode = rs.Mode.String()
@@ -61,11 +64,14 @@ func (r *RealServerReport) Trouble() string {
 }
 
 // StateText returns the state as people read it: with the sessions that are left if it gets no new
-// ones, as in "draining (3 established, 12 closing)".
+// ones, as in "draining (3 established, 12 closing)", and with its share in slow start.
 func (r *RealServerReport) StateText() string {
 	text := cmp.Or(r.Trouble(), lvs.ServerUp.String())
-	if r.State == lvs.ServerDraining.Key() || r.State == lvs.ServerGone.Key() {
+	switch r.State {
+	case lvs.ServerDraining.Key(), lvs.ServerGone.Key():
 		text += fmt.Sprintf(" (%d established, %d closing)", r.Established, r.Closing)
+	case lvs.ServerSlowStart.Key():
+		text += fmt.Sprintf(" (%d %%)", r.SlowStartPercent)
 	}
 	return text
 }

@@ -19,7 +19,8 @@ func TestServerStates(t *testing.T) {
 		want lvs.ServerState
 	}{
 		{engine.RealServerReport{Weight: 1}, lvs.ServerUp},
-		{engine.RealServerReport{Weight: 1, Overloaded: true}, lvs.ServerOverloaded},
+		{engine.RealServerReport{Weight: 1, Share: 1}, lvs.ServerSlowStart},
+		{engine.RealServerReport{Weight: 1, Share: 10, Overloaded: true}, lvs.ServerOverloaded},
 		{engine.RealServerReport{Weight: 1, Overloaded: true, ServerSigns: silent}, lvs.ServerSilent},
 		{engine.RealServerReport{Overloaded: true, ServerSigns: silent}, lvs.ServerDraining},
 		{engine.RealServerReport{Overloaded: true, ServerSigns: all}, lvs.ServerNoNeighbour},
@@ -33,13 +34,14 @@ func TestServerStates(t *testing.T) {
 // TestServerStateTexts: draining and gone come with the sessions that are left. All UDP sessions
 // count as established, as in a drain.
 func TestServerStateTexts(t *testing.T) {
-	rs := engine.RealServerReport{Active: 3, Inactive: 12}
+	rs := engine.RealServerReport{Active: 3, Inactive: 12, Share: 3}
 	for _, tt := range []struct {
 		protocol lvs.Protocol
 		state    lvs.ServerState
 		want     string
 	}{
 		{lvs.TCP, lvs.ServerUp, "up"},
+		{lvs.TCP, lvs.ServerSlowStart, "slow start (30 %)"},
 		{lvs.TCP, lvs.ServerNoNeighbour, "no neighbour"},
 		{lvs.TCP, lvs.ServerSilent, "SYNs unanswered"},
 		{lvs.TCP, lvs.ServerDraining, "draining (3 established, 12 closing)"},

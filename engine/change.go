@@ -335,7 +335,7 @@ func (c *change) putServers(live *liveService, was *Service, before *sched.Pool)
 		id := c.registry.server(live, rs.Address)
 		members[i] = sched.Server{
 			ID: id, Weight: rs.Weight, Upper: rs.UpperThreshold, Lower: rs.LowerThreshold,
-			Load:   &c.registry.live[id].load,
+			Share: rs.Share, Load: &c.registry.live[id].load,
 			Hashed: sched.HashedOf(packet.AddrOf(s.Address.Addr()), packet.AddrOf(rs.Address.Addr()), rs.Address.Port()),
 		}
 		c.registry.numberUse(c.registry.live[id], live)

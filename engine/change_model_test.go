@@ -87,7 +87,7 @@ func (m *changeModel) service() Service {
 			a := netip.AddrPortFrom(twoArm.servers[i].addr, 8080)
 			v.RealServers = append(v.RealServers, RealServer{
 				Address: a, Weight: int32(m.below("weight", 3)),
-				UpperThreshold: int32(m.below("upper", 2)),
+				UpperThreshold: int32(m.below("upper", 2)), Share: uint8(m.below("share", 3)),
 			})
 			if mixed {
 				own := lvs.OwnMode(m.below("own mode", int(lvs.NumModes)+1))
@@ -415,6 +415,7 @@ func (m *changeModel) compareMembers(a, b []*liveServer) {
 func described(s *sched.Server) sched.Server {
 	return sched.Server{
 		ID: s.ID, Weight: s.Weight, Upper: s.Upper, Lower: s.Lower, Load: s.Load, Hashed: s.Hashed,
+		Share: s.Share,
 	}
 }
 

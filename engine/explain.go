@@ -34,11 +34,15 @@ type Explanation struct {
 	// Valid if a service claims the packet.
 	Service    *ExplainedService
 	RealServer netip.AddrPort
-	ServerMode lvs.Mode      // of the real server's new sessions
-	Kept       bool          // the client's template decided on the real server, not the scheduler
-	Session    *SessionState // nil for a packet that would begin a session
-	Replaces   bool          // the packet would end its session and begin another
-	OnePacket  bool          // the packet would be forwarded alone, and begin no session
+	ServerMode lvs.Mode // of the real server's new sessions
+	Kept       bool     // the client's template decided on the real server, not the scheduler
+	// SlowStart: some of the service's real servers are in slow start, and turns decided first. Share
+	// is that of the real server (RealServer.Share).
+	SlowStart bool
+	Share     uint8
+	Session   *SessionState // nil for a packet that would begin a session
+	Replaces  bool          // the packet would end its session and begin another
+	OnePacket bool          // the packet would be forwarded alone, and begin no session
 
 	Routed bool // without service and session, for a nat real server (RouteUnmatched)
 	// Switches are those that decided.
@@ -232,6 +236,7 @@ func (w *Worker) explainDecision(q *Question, x *Explanation, a *arrival) {
 	}
 	x.serve(w.snap, d.server, d.out.SrcPort)
 	x.Kept, x.OnePacket = d.kept, d.lone
+	x.explainSlowStart(w.poolOf(d.service.live), &d)
 	if q.Protocol == packet.ProtocolTCP && !q.opens() {
 		x.Switches = append(x.Switches, SwitchSloppyTCP)
 	}
@@ -243,6 +248,13 @@ func (w *Worker) explainDecision(q *Question, x *Explanation, a *arrival) {
 			server: d.server, mode: d.server.mode, direction: conntrack.Inbound,
 			from: a.key.Flow, to: d.out.Reverse(), towards: d.server.address,
 		})
+	}
+}
+
+// explainSlowStart says how far slow start decided on the real server.
+func (x *Explanation) explainSlowStart(pool *sched.Pool, d *decision) {
+	if x.SlowStart = pool.SlowStart() && !d.kept; x.SlowStart {
+		x.Share = pool.At(d.place).Share
 	}
 }
 

@@ -67,7 +67,8 @@ type RealServerReport struct {
 	Mode             lvs.Mode // of new sessions; NoMode for one that is gone
 	Weight           int32
 	Active, Inactive int32
-	Overloaded       bool // it has reached its upper threshold, and gets no new sessions
+	Overloaded       bool  // it has reached its upper threshold, and gets no new sessions
+	Share            uint8 // in slow start: tenths of its share of the new sessions; otherwise 0
 	ServerSigns
 	Templates int // that send clients to it
 	Traffic
@@ -175,6 +176,7 @@ func (e *Engine) reportView(v *serviceView) ServiceReport {
 		if i < len(v.settings.RealServers) {
 			rs := &v.settings.RealServers[i]
 			report := e.reportServer(server, rs.Weight, counted)
+			report.Share = rs.Share
 			report.Mode, report.Locals = v.settings.modeOf(rs), e.registry.localUses(v, rs, server)
 			r.RealServers = append(r.RealServers, report)
 		} else if server.load.Total() > 0 {

@@ -111,7 +111,13 @@ type RealServer struct {
 	Weight         int32
 	UpperThreshold int32 // connections; 0 is none
 	LowerThreshold int32 // connections; 0 is upper - upper/4
+	// Share is what it gets in slow start: tenths of its share of the new sessions, up to
+	// FullShare. 0: it is not in slow start.
+	Share uint8
 }
+
+// FullShare is the RealServer.Share of a real server whose slow start is about to end.
+const FullShare = sched.FullShare
 
 // ID returns the service's identity.
 func (s *Service) ID() lvs.ServiceID {

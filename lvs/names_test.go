@@ -92,6 +92,10 @@ func TestSchedulers(t *testing.T) {
 		if got, want := s.ByVIP(), s == DH || s == LBLC || s == LBLCR; got != want {
 			t.Errorf("%v goes by the VIP: %v", s, got)
 		}
+		slow := s.Turns() || bySessions || s == TWOS
+		if s.SlowStarts() != slow || slices.Contains(SchedulersWith(Scheduler.SlowStarts), s) != slow {
+			t.Errorf("%v can give a part of a share: %v", s, !slow)
+		}
 		if most := s.MostServers(); most != 0 && (s != MH || most != MaglevSlots) {
 			t.Errorf("%v takes at most %d real servers", s, most)
 		}

@@ -3,6 +3,7 @@ package lvs
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -41,25 +42,31 @@ var schedulers = [NumSchedulers]struct {
 	byVIP      bool // one VIP's sessions go to one real server, or to few
 	hashes     bool // addresses and weights alone decide: every director picks the same
 	flags      bool // it has the two SchedulerFlags
+	slowStarts bool // shares of the sessions mean something to it
 	most       int  // how many real servers a service may have; 0 is no limit
 }{
-	RR: {name: "rr", rule: "the next available one after the last pick", turns: true},
+	RR: {
+		name: "rr", rule: "the next available one after the last pick", turns: true, slowStarts: true,
+	},
 	WRR: {
 		name: "wrr", rule: "as many picks each as its weight, the heavier ones more often in between",
-		weighted: true, turns: true,
+		weighted: true, turns: true, slowStarts: true,
 	},
-	LC: {name: "lc", rule: "the least overhead = 256*active + total sessions", bySessions: true},
+	LC: {
+		name: "lc", rule: "the least overhead = 256*active + total sessions", bySessions: true,
+		slowStarts: true,
+	},
 	WLC: {
 		name: "wlc", rule: "the least overhead/weight; the first of equals",
-		weighted: true, bySessions: true,
+		weighted: true, bySessions: true, slowStarts: true,
 	},
 	SED: {
 		name: "sed", rule: "the least (active+1)/weight; the first of equals",
-		weighted: true, bySessions: true,
+		weighted: true, bySessions: true, slowStarts: true,
 	},
 	NQ: {
 		name: "nq", rule: "the first without active sessions, else as sed",
-		weighted: true, bySessions: true,
+		weighted: true, bySessions: true, slowStarts: true,
 	},
 	SH: {
 		name: "sh", rule: "by the client's address: 256 slots, dealt out in turns of weight slots",
@@ -79,7 +86,7 @@ var schedulers = [NumSchedulers]struct {
 	},
 	TWOS: {
 		name: "twos", rule: "of two drawn at random by weight, the least overhead/weight",
-		weighted: true,
+		weighted: true, slowStarts: true,
 	},
 	LBLC: {
 		name: "lblc", rule: "one for each VIP, by wlc; a new one when its active sessions exceed its weight",
@@ -92,6 +99,11 @@ var schedulers = [NumSchedulers]struct {
 
 // Schedulers returns every scheduler in the order of the documentation.
 func Schedulers() []Scheduler { return upTo(NumSchedulers) }
+
+// SchedulersWith returns the schedulers with a property.
+func SchedulersWith(property func(Scheduler) bool) []Scheduler {
+	return slices.DeleteFunc(Schedulers(), func(s Scheduler) bool { return !property(s) })
+}
 
 // ParseScheduler returns the scheduler with a name of the configuration, which is ipvsadm's and
 // keepalived's too.
@@ -134,6 +146,10 @@ func (s Scheduler) ByVIP() bool { return schedulers[s].byVIP }
 // Hashes reports whether addresses, weights and availability alone decide: two directors with the
 // same real servers pick the same one for the same packet.
 func (s Scheduler) Hashes() bool { return schedulers[s].hashes }
+
+// SlowStarts reports whether a real server of the scheduler can begin with a part of its share: new
+// sessions spread over all real servers, and no address decides.
+func (s Scheduler) SlowStarts() bool { return schedulers[s].slowStarts }
 
 // MaglevSlots is the size of mh's table: the kernel's prime for CONFIG_IP_VS_MH_TAB_INDEX = 12, the
 // default.

@@ -13,6 +13,7 @@ const (
 	ServerDraining
 	ServerSilent
 	ServerOverloaded
+	ServerSlowStart
 	ServerUp
 	NumServerStates
 )
@@ -29,6 +30,8 @@ var serverStates = [NumServerStates]struct{ text, key, meaning string }{
 		"nat and fullnat: no packet came from it since a SYN to which it gave no answer"},
 	ServerOverloaded: {"overloaded", "overloaded",
 		"it has reached its upper threshold: no new sessions until it falls below the lower one"},
+	ServerSlowStart: {"slow start", "slow_start",
+		"it came back or is new, and gets a part of its share of the new sessions (`slow_start`)"},
 	ServerUp: {"up", "up", "none of the others"},
 }
 

@@ -42,6 +42,17 @@
 // the highest level. A service that changes to wrr gives it all real servers at once: it begins at
 // the highest level.
 //
+// # Slow start
+//
+// A real server with a [Server.Share] gets that share of the new sessions by turns, which follow
+// each other as evenly as can be (slowstart.go). The pool's scheduler picks among the others as if
+// those in slow start were drained. Weights alone would not do: wlc sends every new
+// session to an idle real server with a tenth of its weight, until it has a tenth of the others'
+// sessions. Turns heed the load only to pass over a real server that has more to do than another.
+// The end of a slow start is a new weight to rr and wrr: they go on from the others' round.
+//
+// # Workers
+//
 // A worker may pick from the pool before while the next one is published, and after. Both share the
 // place, so any place is safe in any pool.
 //

@@ -25,6 +25,9 @@ type Server struct {
 	Upper  int32  // overloaded once it has this many sessions; 0 = never
 	Lower  int32  // free again below this many; 0 = below three quarters of Upper
 	Load   *Load  // its live sessions; never nil
+	// Share is what it gets in slow start: tenths of its full share, up to FullShare. 0 = it is not in
+	// slow start. Only schedulers that may have slow start heed it.
+	Share uint8
 
 	Hashed uint32 // what mh hashes of it: HashedOf
 	last   int32  // its latest weight above 0; NewPool sets it
@@ -57,13 +60,25 @@ var serials atomic.Uint64
 // pool keeps servers: the caller must not change the slice any more. Each Load belongs to one real
 // server of one service.
 func NewPool(rule Rule, servers []Server, before *Pool) *Pool {
-	p := &Pool{
-		servers: servers, rule: rule, serial: serials.Add(1), weighted: weighted(servers),
+	p := bare(rule, servers)
+	p.keepWeights(before.plain())
+	if rule.Kind.SlowStarts() && isSlow(servers) {
+		p.scheduler = newSlow(p, before)
+	} else {
+		p.bind(before.plain())
 	}
-	p.keepWeights(before)
-	p.scheduler = implementations[rule.Kind](p, before)
-	p.tree = newTournament(p)
 	return p
+}
+
+// bare returns a pool without scheduler.
+func bare(rule Rule, servers []Server) *Pool {
+	return &Pool{servers: servers, rule: rule, serial: serials.Add(1), weighted: weighted(servers)}
+}
+
+// bind gives a pool its scheduler, which goes on from where before stands.
+func (p *Pool) bind(before *Pool) {
+	p.scheduler = implementations[p.rule.Kind](p, before)
+	p.tree = newTournament(p)
 }
 
 // keepWeights sets each real server's latest weight above 0. IPVS's last_weight is the weight of
@@ -110,11 +125,18 @@ func weighted(servers []Server) (n int32) {
 func (p *Pool) Publish(at *atomic.Pointer[Pool]) {
 	before := at.Load()
 	p.limit(before)
-	if before != nil && before.rule.Kind == p.rule.Kind && !slices.Equal(before.servers, p.servers) {
-		p.scheduler.follow(p, before)
+	now, was := p.plain(), before.plain()
+	if was != nil && was.rule.Kind == now.rule.Kind && !slices.EqualFunc(was.servers, now.servers, isSame) {
+		now.scheduler.follow(now, was)
 	}
-	p.take(before)
+	now.take(was)
 	at.Store(p)
+}
+
+// isSame reports whether two entries are alike to a scheduler's place.
+func isSame(a, b Server) bool {
+	a.last, a.Share = b.last, b.Share
+	return a == b
 }
 
 // take has the real servers tell this pool's tournament of their changes instead of the last one's.
