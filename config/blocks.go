@@ -235,6 +235,8 @@ func serviceSettings(s Service) []setting {
 		{"echo", strconv.FormatBool(s.Echo), false},
 		{"max_sessions", strconv.Itoa(s.MaxSessions), false},
 		{"max_rate", strconv.Itoa(s.MaxRate), false},
+		{"max_sessions_per_source", strconv.Itoa(s.MaxSessionsPerSource), false},
+		{"max_rate_per_source", strconv.Itoa(s.MaxRatePerSource), false},
 		{"refuse", quote(s.Refuse.String()), false},
 		{"announce", announceValue(s.Announce), false},
 		{"local_addresses", ranges(s.LocalAddresses), false},

@@ -85,9 +85,12 @@ func drawService(t *rapid.T, four bool) Service {
 		MSS:               rapid.SampledFrom([]int{0, 0, 0, 1200, 1}).Draw(t, "mss"),
 		MaxSessions:       rapid.SampledFrom([]int{0, 0, 5}).Draw(t, "max_sessions"),
 		MaxRate:           rapid.SampledFrom([]int{0, 0, 5, -1, 1e8}).Draw(t, "max_rate"),
-		Refuse:            rapid.SampledFrom(lvs.Refusals()).Draw(t, "refuse"),
-		Announce:          Announce(rapid.IntRange(0, 2).Draw(t, "announce")),
-		OnePacket:         rapid.IntRange(0, 3).Draw(t, "one packet") == 0,
+		MaxSessionsPerSource: rapid.SampledFrom([]int{0, 0, 5, -1}).
+			Draw(t, "max_sessions_per_source"),
+		MaxRatePerSource: rapid.SampledFrom([]int{0, 0, 5, 1e8}).Draw(t, "max_rate_per_source"),
+		Refuse:           rapid.SampledFrom(lvs.Refusals()).Draw(t, "refuse"),
+		Announce:         Announce(rapid.IntRange(0, 2).Draw(t, "announce")),
+		OnePacket:        rapid.IntRange(0, 3).Draw(t, "one packet") == 0,
 	}
 	s.Timeouts[lvs.StateUDP] = rapid.SampledFrom([]time.Duration{0, 0, time.Second, 200 * time.Hour}).
 		Draw(t, "udp")
@@ -218,6 +221,7 @@ func drawChange(t *rapid.T, c *Config, four bool) (old, next *Service, changed *
 	case 1:
 		is.MSS, is.Echo, is.MaxSessions, is.Announce = n.MSS, n.Echo, n.MaxSessions, n.Announce
 		is.Timeouts, is.Refuse, is.MaxRate = n.Timeouts, n.Refuse, n.MaxRate
+		is.MaxSessionsPerSource, is.MaxRatePerSource = n.MaxSessionsPerSource, n.MaxRatePerSource
 	case 2:
 		is.LocalAddresses = n.LocalAddresses
 	case 3:

@@ -20,11 +20,13 @@ type Report struct {
 	Received    uint64            `json:"received"`
 	Originated  uint64            `json:"originated"` // created by the director: ARP, ND, ICMP
 	Transmitted uint64            `json:"transmitted"`
-	Consumed    uint64            `json:"consumed"` // to the director itself: ARP, ND, echo requests
-	Held        uint64            `json:"held"`     // that wait now for a neighbour or a device
-	Drops       map[string]uint64 `json:"drops"`    // by reason; only reasons that occurred
-	Evicted     uint64            `json:"evicted"`  // half-open sessions evicted from a full table
-	Resets      uint64            `json:"resets"`   // answers to packets of no session
+	Consumed    uint64            `json:"consumed"`          // to the director itself: ARP, ND, echo requests
+	Held        uint64            `json:"held"`              // that wait now for a neighbour or a device
+	Drops       map[string]uint64 `json:"drops"`             // by reason; only reasons that occurred
+	Evicted     uint64            `json:"evicted"`           // half-open sessions evicted from a full table
+	Unlimited   uint64            `json:"unlimited"`         // sessions without the limits of their source
+	Forgotten   uint64            `json:"sources_forgotten"` // that gave way before their tokens were back
+	Resets      uint64            `json:"resets"`            // answers to packets of no session
 	Suppressed  uint64            `json:"resets_suppressed"`
 	Routed      uint64            `json:"routed"` // routed without a session (route_unmatched)
 	Ports       []PortReport      `json:"ports"`
@@ -172,6 +174,7 @@ func NewReport(c *config.Config, e engine.Report) Report {
 		Templates: TemplateReport{
 			e.Templates.Templates, e.Templates.Max, e.Templates.GaveWay, e.Templates.Refused,
 		},
+		Unlimited: e.Unlimited, Forgotten: e.SourcesForgotten,
 		Resets: e.Resets, Suppressed: e.ResetsSuppressed,
 		LocalAddresses: newLocalAddresses(e.LocalAddresses),
 		Services:       []ServiceReport{}, // JSON shows an empty list, not null
@@ -331,6 +334,10 @@ func (r *Report) writeAccount(w io.Writer) error {
 	}
 	if r.Evicted > 0 {
 		fmt.Fprintf(w, "%d half-open sessions evicted from a full table\n", r.Evicted)
+	}
+	if r.Unlimited > 0 {
+		fmt.Fprintf(w, "%d sessions without the limits of their source, because its set was full\n",
+			r.Unlimited)
 	}
 	if r.Resets > 0 || r.Suppressed > 0 {
 		fmt.Fprintf(w, "%d packets of no session answered, %d not because of the limits\n",
