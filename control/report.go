@@ -20,13 +20,11 @@ type Report struct {
 	Received    uint64            `json:"received"`
 	Originated  uint64            `json:"originated"` // created by the director: ARP, ND, ICMP
 	Transmitted uint64            `json:"transmitted"`
-	Consumed    uint64            `json:"consumed"`          // to the director itself: ARP, ND, echo requests
-	Held        uint64            `json:"held"`              // that wait now for a neighbour or a device
-	Drops       map[string]uint64 `json:"drops"`             // by reason; only reasons that occurred
-	Evicted     uint64            `json:"evicted"`           // half-open sessions evicted from a full table
-	Unlimited   uint64            `json:"unlimited"`         // sessions without the limits of their source
-	Forgotten   uint64            `json:"sources_forgotten"` // that gave way before their tokens were back
-	Resets      uint64            `json:"resets"`            // answers to packets of no session
+	Consumed    uint64            `json:"consumed"` // to the director itself: ARP, ND, echo requests
+	Held        uint64            `json:"held"`     // that wait now for a neighbour or a device
+	Drops       map[string]uint64 `json:"drops"`    // by reason; only reasons that occurred
+	Evicted     uint64            `json:"evicted"`  // half-open sessions evicted from a full table
+	Resets      uint64            `json:"resets"`   // answers to packets of no session
 	Suppressed  uint64            `json:"resets_suppressed"`
 	Routed      uint64            `json:"routed"` // routed without a session (route_unmatched)
 	Ports       []PortReport      `json:"ports"`
@@ -34,8 +32,12 @@ type Report struct {
 	Workers     []WorkerReport    `json:"workers"`
 	// LocalAddresses are those of all services, and those that only old sessions still use.
 	LocalAddresses []LocalAddressReport `json:"local_addresses"`
-	Templates      TemplateReport       `json:"templates"`
-	Pauses         Pauses               `json:"pauses"`
+	// Unlimited counts sessions that began without the limits of their source, whose set of the
+	// table was full, and Forgotten sources that gave way before their tokens were back.
+	Unlimited uint64         `json:"unlimited"`
+	Forgotten uint64         `json:"sources_forgotten"`
+	Templates TemplateReport `json:"templates"`
+	Pauses    Pauses         `json:"pauses"`
 
 	drops []drop // in the order in which a packet meets them
 }

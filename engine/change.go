@@ -18,7 +18,8 @@ type Change struct {
 
 // Apply makes settings, which the caller has validated, the running ones as a whole. It leaves
 // unchanged parts alone. It returns ErrManyServers without any change if there are too many real
-// servers, and an error likewise if there is no memory for limits of sources. Any goroutine may call it.
+// servers, and another error likewise if there is no memory for limits of sources. Any goroutine
+// may call it.
 func (e *Engine) Apply(s Settings) error { return e.applyAt(s, time.Now()) }
 
 func (e *Engine) applyAt(s Settings, now time.Time) error {
@@ -79,11 +80,12 @@ func (c *change) room(services []Service) error {
 
 // reserveSources makes the table of sources for the first service with limits of its sources.
 func (c *change) reserveSources(services []Service) (err error) {
-	if c.new.sources != nil || !slices.ContainsFunc(services, Service.limitsSources) {
-		return nil
-	}
 	cfg := &c.engine.cfg
-	c.new.sources, err = newSourceTable(cfg.Sessions+cfg.SessionsV6, newRandom(cfg.Seed))
+	for i := range services {
+		if c.new.sources == nil && err == nil && services[i].limitsSources() {
+			c.new.sources, err = newSourceTable(cfg.Sessions+cfg.SessionsV6, newRandom(cfg.Seed))
+		}
+	}
 	return err
 }
 

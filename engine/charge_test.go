@@ -431,3 +431,33 @@ func TestChargesAllocateNothing(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkSessionOfSource begins a session of another source with every packet, with and without
+// limits of sources. It does not measure their end.
+func BenchmarkSessionOfSource(b *testing.B) {
+	for name, most := range map[string]int{"unlimited": 0, "limited": 1000} {
+		b.Run(name, func(b *testing.B) {
+			const slots = 1 << 17
+			d := newBed(b, twoArm, twoArm.serving(perSource(twoArm.echo(modes.DR, 3), most, most)),
+				func(c *bedConfig) { c.sessions = slots })
+			s := newSalvo(d)
+			defer s.end()
+			f := d.fromClients(udp(client, echoVIP, "eighteen bytes of."), 0)
+			source := uint32(0)
+			for b.Loop() {
+				if d.worker.sessions.Len() == slots {
+					b.StopTimer()
+					d.worker.sessions.EndAll()
+					b.StartTimer()
+				}
+				for i := range ports.MaxBurst {
+					source = source*5 + 1
+					d.site.invent(f, source>>8)
+					s.load(i, f)
+				}
+				s.fire()
+			}
+			perPacket(b)
+		})
+	}
+}

@@ -128,7 +128,7 @@ func (s *Service) ID() lvs.ServiceID {
 }
 
 // limitsSources reports whether the service limits its sources.
-func (s Service) limitsSources() bool {
+func (s *Service) limitsSources() bool {
 	return s.MaxSessionsPerSource != 0 || s.MaxRatePerSource != 0
 }
 

@@ -221,7 +221,7 @@ const (
 // lightest returns the place that gives way first, and its weight.
 func (s *sourceSet) lightest(now uint32) (i int, weight uint64) {
 	i, weight = 0, busy
-	for j := range s.sources {
+	for j := 0; j < len(s.sources) && weight != 0; j++ {
 		if w := s.weight(j, now); w < weight {
 			i, weight = j, w
 		}
@@ -231,11 +231,11 @@ func (s *sourceSet) lightest(now uint32) (i int, weight uint64) {
 
 func (s *sourceSet) weight(i int, now uint32) uint64 {
 	e := &s.sources[i]
-	lacks := lacking(e.full.Load(), now)
-	switch {
-	case e.sessions.Load() != 0:
+	if e.sessions.Load() != 0 {
 		return busy
-	case lacks != 0 && s.refused.Load()>>i&1 != 0:
+	}
+	lacks := lacking(e.full.Load(), now)
+	if lacks != 0 && s.refused.Load()>>i&1 != 0 {
 		return refusedSource | lacks
 	}
 	return lacks
