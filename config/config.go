@@ -189,20 +189,20 @@ type Service struct {
 	PersistenceMask int
 	// PersistenceEngine has each call of a network stay for itself: lvs.EngineSIP.
 	PersistenceEngine lvs.PersistenceEngine
-	OnePacket         bool // UDP: every datagram is scheduled alone, without a session
-	MSS               int  // TCP: upper limit of the MSS of SYNs, in bytes; 0: none
-	Echo              bool // the director answers pings to the VIP; otherwise real servers do
-	MaxSessions       int  // in the whole director; 0: no limit
-	MaxRate           int  // new sessions a second, in the whole director; 0: no limit
-	// MaxSessionsPerSource and MaxRatePerSource are the same for each source: an IPv4 address, or
-	// the IPv6 addresses with the same first 64 bits.
-	MaxSessionsPerSource int
-	MaxRatePerSource     int
-	Timeouts             OwnTimeouts  // of its sessions
-	Refuse               lvs.Refusal  // what its clients hear when no real server is available
-	Announce             Announce     // whether the service wants its VIP announced
-	LocalAddresses       []netip.Addr // fullnat only: source addresses in file order, without duplicates
-	RealServers          []RealServer // in file order
+	OnePacket         bool         // UDP: every datagram is scheduled alone, without a session
+	MSS               int          // TCP: upper limit of the MSS of SYNs, in bytes; 0: none
+	Echo              bool         // the director answers pings to the VIP; otherwise real servers do
+	MaxSessions       int          // in the whole director; 0: no limit
+	MaxRate           int          // new sessions a second, in the whole director; 0: no limit
+	Timeouts          OwnTimeouts  // of its sessions
+	Refuse            lvs.Refusal  // what its clients hear when no real server is available
+	Announce          Announce     // whether the service wants its VIP announced
+	LocalAddresses    []netip.Addr // fullnat only: source addresses in file order, without duplicates
+	RealServers       []RealServer // in file order
+
+	// MaxSessionsPerSource and MaxRatePerSource are as MaxSessions and MaxRate, for each source: an
+	// IPv4 address, or the IPv6 addresses with the same first 64 bits.
+	MaxSessionsPerSource, MaxRatePerSource int
 }
 
 // Announce says whether a service wants its VIP announced and answered for. A VIP that no

@@ -251,8 +251,8 @@ func TestFullTableTakesNothingFromSources(t *testing.T) {
 	b.dropped("sessions_full=5")
 }
 
-// TestSourcesOfOnePacketServices: each datagram that is forwarded alone takes a token, and none is a
-// session.
+// TestSourcesOfOnePacketServices: each datagram that is forwarded alone takes a token, and none
+// is a session.
 func TestSourcesOfOnePacketServices(t *testing.T) {
 	for _, m := range []modes.Mode{modes.DR, modes.NAT, modes.IPIP} {
 		eachSite(t, func(t *testing.T, s site) {
@@ -408,8 +408,8 @@ func (s *site) invent(frame []byte, n uint32) {
 	ip.SetChecksum(packet.Delta(0).Change32(old, ip.Src()).Apply(ip.Checksum()))
 }
 
-// TestChargesAllocateNothing: neither a session that begins and ends by limits of its source nor one
-// that is refused allocates.
+// TestChargesAllocateNothing: neither a session that begins and ends by limits of its source nor
+// one that is refused allocates.
 func TestChargesAllocateNothing(t *testing.T) {
 	for _, m := range allModes {
 		b := newBed(t, twoArm, twoArm.serving(perSource(twoArm.echo(m, 3), 5000, 5000)),

@@ -13,8 +13,8 @@ import (
 	machine "fulcrum/host" // "host" is a station in tests
 )
 
-// reserve returns n zeroed elements for what an error names. The kernel gives a page only when it is first touched: a large
-// slice costs what is used of it, and never moves.
+// reserve returns n zeroed elements, for what an error is to name. The kernel gives a page only
+// when it is first touched: a large slice costs what is used of it, and never moves.
 func reserve[T any](n int, what string) ([]T, error) {
 	size := n * int(unsafe.Sizeof(*new(T)))
 	if err := machine.CheckSpace(size); err != nil {
