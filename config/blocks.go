@@ -238,6 +238,8 @@ func serviceSettings(s Service) []setting {
 		{"max_sessions", strconv.Itoa(s.MaxSessions), false},
 		{"max_rate", strconv.Itoa(s.MaxRate), false},
 		{"slow_start", quote(short(s.SlowStart)), false},
+		{"max_sessions_per_source", strconv.Itoa(s.MaxSessionsPerSource), false},
+		{"max_rate_per_source", strconv.Itoa(s.MaxRatePerSource), false},
 		{"refuse", quote(s.Refuse.String()), false},
 		{"announce", announceValue(s.Announce), false},
 		{"local_addresses", ranges(s.LocalAddresses), false},

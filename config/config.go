@@ -204,6 +204,10 @@ type Service struct {
 	Announce       Announce     // whether the service wants its VIP announced
 	LocalAddresses []netip.Addr // fullnat only: source addresses in file order, without duplicates
 	RealServers    []RealServer // in file order
+
+	// MaxSessionsPerSource and MaxRatePerSource are as MaxSessions and MaxRate, for each source: an
+	// IPv4 address, or the IPv6 addresses with the same first 64 bits.
+	MaxSessionsPerSource, MaxRatePerSource int
 }
 
 // Announce says whether a service wants its VIP announced and answered for. A VIP that no

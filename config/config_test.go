@@ -125,6 +125,7 @@ func TestEveryValueGiven(t *testing.T) {
 			Name: "dns", Address: netip.MustParseAddrPort("10.0.0.100:53"), Protocol: lvs.UDP, Mode: lvs.FullNAT, Scheduler: lvs.WRR,
 			Persistence: 330 * time.Second, PersistenceMask: 24, PersistenceEngine: lvs.EngineSIP, Echo: true, Announce: AnnounceOn,
 			Refuse: lvs.RefuseByReset, MaxRate: 5000, SlowStart: 90 * time.Second,
+			MaxSessionsPerSource: 200, MaxRatePerSource: 50,
 			Timeouts: OwnTimeouts{lvs.StateUDP: 2500 * time.Millisecond, lvs.StateICMP: 90 * time.Second},
 			LocalAddresses: []netip.Addr{
 				netip.MustParseAddr("10.1.0.51"), netip.MustParseAddr("10.1.0.52"), netip.MustParseAddr("10.1.0.50"),

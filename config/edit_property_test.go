@@ -70,6 +70,8 @@ func (c *changes) service(t *rapid.T, s *Service) {
 		s.SlowStart = time.Duration(rapid.IntRange(0, 2).Draw(t, "slow start")) * time.Second
 	}
 	s.MaxRate = rapid.IntRange(0, 2).Draw(t, "rate")
+	s.MaxSessionsPerSource = rapid.IntRange(0, 2).Draw(t, "sessions of a source")
+	s.MaxRatePerSource = rapid.IntRange(0, 2).Draw(t, "rate of a source")
 	s.Refuse = rapid.SampledFrom(lvs.Refusals()).Draw(t, "refuse")
 	s.MaxSessions = rapid.IntRange(0, 2).Draw(t, "sessions")
 	if udp := rapid.IntRange(0, 2).Draw(t, "own udp"); udp > 0 { // none goes: nor do its comments

@@ -8,7 +8,7 @@ import (
 )
 
 // checkOnePacket reports what a one-packet service cannot have: a protocol without datagrams, a
-// mode whose answers need a session, and a limit of its sessions.
+// mode whose answers need a session, and limits of its sessions.
 func (c *checker) checkOnePacket(i int) {
 	s := &c.Services[i]
 	if !s.OnePacket {
@@ -25,8 +25,14 @@ func (c *checker) checkOnePacket(i int) {
 			"mode %s keeps a session for each client, since the answers need it", s.Mode)
 	}
 	c.checkLoneServers(i)
-	if s.MaxSessions != 0 {
-		c.at("service", i, "max_sessions").report("has no effect with one_packet: no session is kept",
+	c.checkNoSessions(i, "max_sessions", s.MaxSessions)
+	c.checkNoSessions(i, "max_sessions_per_source", s.MaxSessionsPerSource)
+}
+
+// checkNoSessions reports a limit of the sessions of a one-packet service.
+func (c *checker) checkNoSessions(i int, key string, most int) {
+	if most != 0 {
+		c.at("service", i, key).report("has no effect with one_packet: no session is kept",
 			"leave out one of the two keys")
 	}
 }

@@ -62,6 +62,8 @@ func readService(t *table) (Service, [][]netip.Addr) {
 	s.MaxSessions = t.get("max_sessions").integer(0, 0, mostThreshold)
 	s.MaxRate = t.get("max_rate").integer(0, 0, mostRate)
 	s.SlowStart = t.get("slow_start").duration(0, 0, mostSlowStart)
+	s.MaxSessionsPerSource = t.get("max_sessions_per_source").integer(0, 0, mostThreshold)
+	s.MaxRatePerSource = t.get("max_rate_per_source").integer(0, 0, mostRate)
 	if v := t.get("announce"); v.given() {
 		s.Announce = AnnounceOf(v.boolean(true))
 	}

@@ -330,7 +330,10 @@ func (s *Service) entries() map[string]any {
 		"mss": int64(s.MSS), "echo": s.Echo,
 		"max_sessions": int64(s.MaxSessions), "one_packet": s.OnePacket,
 		"persistence": s.Persistence.String(), "max_rate": int64(s.MaxRate), "refuse": s.Refuse.String(),
-		"slow_start":       s.SlowStart.String(),
+		"slow_start":              s.SlowStart.String(),
+		"max_sessions_per_source": int64(s.MaxSessionsPerSource),
+		"max_rate_per_source":     int64(s.MaxRatePerSource),
+
 		"persistence_mask": int64(cmp.Or(s.PersistenceMask, WholeMask(s.Address))),
 	}
 	s.claimEntries(entries)

@@ -87,9 +87,12 @@ func drawService(t *rapid.T, four bool) Service {
 		MaxRate:           rapid.SampledFrom([]int{0, 0, 5, -1, 1e8}).Draw(t, "max_rate"),
 		SlowStart: rapid.SampledFrom([]time.Duration{0, 0, time.Second, 2 * time.Hour}).
 			Draw(t, "slow start"),
-		Refuse:    rapid.SampledFrom(lvs.Refusals()).Draw(t, "refuse"),
-		Announce:  Announce(rapid.IntRange(0, 2).Draw(t, "announce")),
-		OnePacket: rapid.IntRange(0, 3).Draw(t, "one packet") == 0,
+		MaxSessionsPerSource: rapid.SampledFrom([]int{0, 0, 5, -1}).
+			Draw(t, "max_sessions_per_source"),
+		MaxRatePerSource: rapid.SampledFrom([]int{0, 0, 5, 1e8}).Draw(t, "max_rate_per_source"),
+		Refuse:           rapid.SampledFrom(lvs.Refusals()).Draw(t, "refuse"),
+		Announce:         Announce(rapid.IntRange(0, 2).Draw(t, "announce")),
+		OnePacket:        rapid.IntRange(0, 3).Draw(t, "one packet") == 0,
 	}
 	s.Timeouts[lvs.StateUDP] = rapid.SampledFrom([]time.Duration{0, 0, time.Second, 200 * time.Hour}).
 		Draw(t, "udp")
@@ -221,6 +224,7 @@ func drawChange(t *rapid.T, c *Config, four bool) (old, next *Service, changed *
 		is.MSS, is.Echo, is.MaxSessions, is.Announce = n.MSS, n.Echo, n.MaxSessions, n.Announce
 		is.Timeouts, is.Refuse, is.MaxRate = n.Timeouts, n.Refuse, n.MaxRate
 		is.SlowStart = n.SlowStart
+		is.MaxSessionsPerSource, is.MaxRatePerSource = n.MaxSessionsPerSource, n.MaxRatePerSource
 	case 2:
 		is.LocalAddresses = n.LocalAddresses
 	case 3:

@@ -27,6 +27,7 @@ const (
 	Out6                       // the real server sends IPv6; an IPv6 session without it is translated
 	Limited                    // counts towards its service's limit; set by the caller of Insert
 	ByClient                   // the client's end chose the worker; set by the caller of Insert
+	BySource                   // counts towards its source's limit; set by the caller of Insert
 )
 
 // Session is the record of one session, of either family. The package comment has its byte map. It
@@ -35,7 +36,7 @@ type Session struct {
 	In         Flow4    // client -> VIP
 	Protocol   uint8    // IP protocol number
 	State      State    // set by Track and SetState
-	Flags      Flags    // set by the table, but for Limited and ByClient
+	Flags      Flags    // set by the table, but for Limited, ByClient and BySource
 	Mode       lvs.Mode // forwarding mode, set by the caller of Insert
 	Out        Flow4    // real server -> where its answers go; Dst is zero in dr and ipip
 	Server     uint32   // real server id, set by the caller of Insert

@@ -31,7 +31,11 @@ type ServiceSettings struct {
 	MaxSessions    *int      `json:"max_sessions,omitempty" minimum:"0" doc:"no more sessions than this; 0 is no limit"`
 	MaxRate        *int      `json:"max_rate,omitempty" minimum:"0" doc:"no more new sessions a second than this; 0 is no limit"`
 	SlowStart      *string   `json:"slow_start,omitempty" example:"30s" doc:"how long a real server that comes back or is new gets a part of its share only; 0s is not at all"`
-	Refuse         *string   `json:"refuse,omitempty" enum:"icmp,reset,drop" doc:"what clients hear when no real server is available: ICMP port unreachable, a TCP reset (ICMP for all but TCP), nothing"`
+	// MaxSessionsPerSource and MaxRatePerSource limit each source: an IPv4 address, or the IPv6
+	// addresses with the same first 64 bits.
+	MaxSessionsPerSource *int    `json:"max_sessions_per_source,omitempty" minimum:"0" doc:"no more sessions of one IPv4 address, or of one IPv6 network of 64 bits, than this; 0 is no limit"`
+	MaxRatePerSource     *int    `json:"max_rate_per_source,omitempty" minimum:"0" doc:"no more new sessions a second of one such source than this; 0 is no limit"`
+	Refuse               *string `json:"refuse,omitempty" enum:"icmp,reset,drop" doc:"what clients hear when no real server is available: ICMP port unreachable, a TCP reset (ICMP for all but TCP), nothing"`
 	// Timeouts replaces all of the service's own. States that it does not name have those of
 	// session.timeouts.
 	Timeouts *map[string]string `json:"timeouts,omitempty" doc:"by state, where they differ from session.timeouts; replaces all of the service's"`
@@ -188,6 +192,12 @@ func (n *ServiceSettings) to(s *config.Service) error {
 		if s.SlowStart, err = config.ParseSlowStart(*n.SlowStart); err != nil {
 			return err
 		}
+	}
+	if n.MaxSessionsPerSource != nil {
+		s.MaxSessionsPerSource = *n.MaxSessionsPerSource
+	}
+	if n.MaxRatePerSource != nil {
+		s.MaxRatePerSource = *n.MaxRatePerSource
 	}
 	if n.Refuse != nil {
 		if s.Refuse, err = config.ParseRefusal(*n.Refuse); err != nil {

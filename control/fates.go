@@ -73,7 +73,8 @@ var fates = map[reflect.Type]map[string]fate{
 		"Name": live, "Address": live, "Addresses": live, "Mark": live, "Protocol": live, "Mode": live, "Scheduler": live,
 		"SchedulerFlags": live, "Persistence": live, "PersistenceMask": live,
 		"PersistenceEngine": live, "Timeouts": live, "Refuse": live, "MaxRate": live,
-		"SlowStart": beside, // see slowStarts
+		"SlowStart":            beside, // see slowStarts
+		"MaxSessionsPerSource": live, "MaxRatePerSource": live,
 		"OnePacket": live, "MSS": live, "Echo": live, "MaxSessions": live,
 		"Announce": live, "LocalAddresses": live, "RealServers": parts,
 	},

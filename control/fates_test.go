@@ -90,6 +90,8 @@ persistence_mask = 24
 max_sessions = 1000
 refuse = "drop"
 max_rate = 100
+max_sessions_per_source = 20
+max_rate_per_source = 10
 [service.timeouts]
 established = "30s"
 [[service.real_server]]

@@ -35,8 +35,12 @@ type Report struct {
 	Workers    []WorkerReport  `json:"workers"`
 	// LocalAddresses are those of all services, and those that only old sessions still use.
 	LocalAddresses []LocalAddressReport `json:"local_addresses"`
-	Templates      TemplateReport       `json:"templates"`
-	Pauses         Pauses               `json:"pauses"`
+	// Unlimited counts sessions that began without the limits of their source, whose set of the
+	// table was full, and Forgotten sources that gave way before their tokens were back.
+	Unlimited uint64         `json:"unlimited"`
+	Forgotten uint64         `json:"sources_forgotten"`
+	Templates TemplateReport `json:"templates"`
+	Pauses    Pauses         `json:"pauses"`
 
 	drops []drop // in the order in which a packet meets them
 }
@@ -182,6 +186,7 @@ func NewReport(c *config.Config, e engine.Report) Report {
 			e.Templates.Templates, e.Templates.Max, e.Templates.GaveWay, e.Templates.Refused,
 			e.Templates.Dropped,
 		},
+		Unlimited: e.Unlimited, Forgotten: e.SourcesForgotten,
 		Resets: e.Resets, Suppressed: e.ResetsSuppressed,
 		LocalAddresses: newLocalAddresses(e.LocalAddresses),
 		Services:       []ServiceReport{}, // JSON shows an empty list, not null
@@ -345,6 +350,10 @@ func (r *Report) writeAccount(w io.Writer) error {
 	}
 	if r.Dropped > 0 {
 		fmt.Fprintf(w, "%d half-open and silent sessions ended by drop_entry\n", r.Dropped)
+	}
+	if r.Unlimited > 0 {
+		fmt.Fprintf(w, "%d sessions without the limits of their source, because its set was full\n",
+			r.Unlimited)
 	}
 	if r.Resets > 0 || r.Suppressed > 0 {
 		fmt.Fprintf(w, "%d packets of no session answered, %d not because of the limits\n",

@@ -77,6 +77,7 @@ func engineService(of *config.Config, c config.Service) engine.Service {
 		OnePacket: c.OnePacket, PersistenceEngine: c.PersistenceEngine,
 		Silent: !of.Director.Announces(&c), Matches: c.Addresses, Mark: c.Mark,
 		Refuse: c.Refuse, MaxRate: c.MaxRate,
+		MaxSessionsPerSource: c.MaxSessionsPerSource, MaxRatePerSource: c.MaxRatePerSource,
 	}
 	if claims := of.Claims(&c); len(claims) > 1 || c.Mark != 0 {
 		s.Matches = claims

@@ -144,6 +144,9 @@ func (b *bed) noSessions() {
 			b.Errorf("worker %d has %d sessions left at the end", i, n)
 		}
 	}
+	if n := b.engine.snap.Load().sources.sessions(); n != 0 {
+		b.Errorf("%d sessions of sources are still counted at the end", n)
+	}
 	for id, live := range b.engine.registry.live {
 		b.noUses(live)
 		if live.load.Total() != 0 {
@@ -178,6 +181,7 @@ func (b *bed) totals() Totals {
 			{&sum.Evicted, &t.Evicted}, {&sum.DroppedEntries, &t.DroppedEntries},
 			{&sum.Resets, &t.Resets},
 			{&sum.ResetsSuppressed, &t.ResetsSuppressed}, {&sum.Routed, &t.Routed},
+			{&sum.Unlimited, &t.Unlimited}, {&sum.SourcesForgotten, &t.SourcesForgotten},
 		} {
 			*n[0] += *n[1]
 		}

@@ -66,18 +66,22 @@ func (w *Worker) begin(p *ports.Packet, m *meta, a *arrival, d *decision) Verdic
 	if mtu := g.mtuLeft(); !m.passable(mtu) && !w.divisible(&g) {
 		return w.impassable(&g, mtu)
 	}
-	if s := d.service; s.step != 0 && !s.live.gate.take(s.step, w.now) {
-		return DropServiceRate
+	if d.service.charges {
+		if v = w.charge(a, d); v != Taken {
+			return v
+		}
 	}
 	if d.lone {
 		return w.forwardLone(&g, a, d)
 	}
 	hashes := conntrack.Hashes{In: a.hash, Out: d.outHash}
 	if !w.makeWay(a, d) {
+		w.refund(a, d)
 		return DropServiceFull
 	}
 	slot, ok := w.sessions.Insert(&a.key, hashes, &d.out.Flow, d.server.mode.TwoWay(), w.now)
 	if !ok {
+		w.refund(a, d)
 		return DropSessionsFull
 	}
 	g.slot, g.session = slot, w.sessions.At(slot)
@@ -94,6 +98,9 @@ func (w *Worker) setUp(g *passage, a *arrival, d *decision) {
 	d.server.load.Begin()
 	if d.service.most != 0 {
 		w.countLimited(g.session, d.server)
+	}
+	if d.service.charges && d.counted {
+		g.session.Flags |= conntrack.BySource
 	}
 	if d.service.sticky.timeout != 0 {
 		w.tie(g.session, a, d)
@@ -112,7 +119,7 @@ func (w *Worker) setUp(g *passage, a *arrival, d *decision) {
 }
 
 // sessionEnded updates the connection counts of the real server and its service, the use of its
-// local port, and its template, when the table ends a session.
+// local port, its template and its source, when the table ends a session.
 func (w *Worker) sessionEnded(slot uint32, s *conntrack.Session) {
 	server := w.snap.servers[s.Server]
 	if s.Mode.Source() == lvs.Local {
@@ -125,5 +132,8 @@ func (w *Worker) sessionEnded(slot uint32, s *conntrack.Session) {
 	}
 	if s.Flags&conntrack.Limited != 0 {
 		server.service.seen[w.number].sessions.Add(-1)
+	}
+	if s.Flags&conntrack.BySource != 0 {
+		w.leaveSource(slot, server.service)
 	}
 }

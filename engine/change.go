@@ -18,13 +18,14 @@ type Change struct {
 
 // Apply makes settings, which the caller has validated, the running ones as a whole. It leaves
 // unchanged parts alone. It returns ErrManyServers without any change if there are too many real
-// servers. Any goroutine may call it.
+// servers, and another error likewise if there is no memory for limits of sources. Any goroutine
+// may call it.
 func (e *Engine) Apply(s Settings) error { return e.applyAt(s, time.Now()) }
 
 func (e *Engine) applyAt(s Settings, now time.Time) error {
 	c := e.begin(now)
 	c.forget()
-	err := c.registry.room(s.Services)
+	err := c.room(s.Services)
 	if err == nil {
 		c.apply(&s)
 	}
@@ -52,8 +53,8 @@ func (c *change) apply(s *Settings) {
 }
 
 // Change applies a change of some services, which the caller has validated. Its cost depends on the
-// size of the change: new weights and thresholds alone replace a pool. It returns ErrManyServers
-// without any change if there are too many real servers. Any goroutine may call it.
+// size of the change: new weights and thresholds alone replace a pool. It returns errors as Apply
+// does. Any goroutine may call it.
 func (e *Engine) Change(n Change) error { return e.changeAt(n, time.Now()) }
 
 func (e *Engine) changeAt(n Change, now time.Time) error {
@@ -61,11 +62,30 @@ func (e *Engine) changeAt(n Change, now time.Time) error {
 	if now.Sub(e.registry.looked) >= forgetEvery {
 		c.forget()
 	}
-	err := c.registry.room(n.Put)
+	err := c.room(n.Put)
 	if err == nil {
 		c.edit(&n)
 	}
 	c.publish()
+	return err
+}
+
+// room returns an error if there is no room for what some services need.
+func (c *change) room(services []Service) error {
+	if err := c.registry.room(services); err != nil {
+		return err
+	}
+	return c.reserveSources(services)
+}
+
+// reserveSources makes the table of sources for the first service with limits of its sources.
+func (c *change) reserveSources(services []Service) (err error) {
+	cfg := &c.engine.cfg
+	for i := range services {
+		if c.new.sources == nil && err == nil && services[i].limitsSources() {
+			c.new.sources, err = newSourceTable(cfg.Sessions+cfg.SessionsV6, newRandom(cfg.Seed))
+		}
+	}
 	return err
 }
 
@@ -305,6 +325,11 @@ func newServiceEntry(live *liveService) *serviceEntry {
 	if s.MaxRate != 0 {
 		e.step = stepOf(s.MaxRate)
 	}
+	if s.MaxRatePerSource != 0 {
+		e.source.step = stepOf(s.MaxRatePerSource)
+	}
+	e.source.most = uint32(s.MaxSessionsPerSource)
+	e.charges = e.step != 0 || !e.source.none()
 	e.ranged, e.spread = s.ranged(), s.spread()
 	if claims := s.claims(); len(claims) > 0 {
 		e.first = packet.AddrOf(claims[0].First)

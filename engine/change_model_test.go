@@ -73,6 +73,10 @@ func (m *changeModel) service() Service {
 		Persistence:       time.Duration(m.below("persistence", 2)) * time.Minute,
 		PersistenceEngine: lvs.PersistenceEngine(m.below("persistence engine", 2)),
 		OnePacket:         m.below("one packet", 2) == 1, // no packet comes: any mode will do
+
+		MaxSessions: m.below("sessions", 2), MaxRate: m.below("rate", 2),
+		MaxSessionsPerSource: m.below("sessions of a source", 3),
+		MaxRatePerSource:     m.below("rate of a source", 3),
 	}
 	m.claims(&v)
 	mixed := m.below("mixed", 2) == 1
@@ -344,7 +348,8 @@ func sameLocals(a, b *serviceEntry) bool {
 func (m *changeModel) compareServices(s, want *serviceEntry, is, should *snapshot) {
 	if s.name != want.name || s.live.id != want.live.id || s.mode != want.mode ||
 		s.sched != want.sched || s.echo != want.echo || !sameLocals(s, want) ||
-		s.owner != want.owner || s.former != want.former {
+		s.owner != want.owner || s.former != want.former || s.most != want.most ||
+		s.step != want.step || s.source != want.source || s.charges != want.charges {
 		m.Fatalf("the service is %+v, want %+v", s, want)
 	}
 	if found, _ := is.serviceOf(s.live); found != s {

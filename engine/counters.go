@@ -31,6 +31,10 @@ type Totals struct {
 	// Routed counts packets of nat real servers that were routed without a session. They are sent,
 	// held, or dropped on their way out like any other packet.
 	Routed uint64
+	// Unlimited counts sessions that began without the limits of their source, because its set of
+	// the table of sources was full. SourcesForgotten counts sources that gave way to others before
+	// their bucket was full again.
+	Unlimited, SourcesForgotten uint64
 }
 
 // Balance returns zero if the conservation law holds, and otherwise the difference.
@@ -91,6 +95,8 @@ type published struct {
 	dropped     atomic.Uint64 // sessions, by drop_entry
 	dropEntry   atomic.Bool
 	dropPacket  atomic.Bool
+	unlimited   atomic.Uint64 // sessions
+	forgotten   atomic.Uint64 // sources
 	secureTCP   atomic.Bool
 	turns       atomic.Uint64
 	busy        atomic.Uint64 // ms
@@ -115,6 +121,8 @@ func (p *published) setTotals(t *Totals) {
 	p.resets.Store(t.Resets)
 	p.suppressed.Store(t.ResetsSuppressed)
 	p.routed.Store(t.Routed)
+	p.unlimited.Store(t.Unlimited)
+	p.forgotten.Store(t.SourcesForgotten)
 	for i, v := range [numTerms]uint64{
 		t.Received, t.Originated, t.Transmitted, t.Consumed,
 		t.Held, t.HandedOver, t.TakenOver,
@@ -132,6 +140,8 @@ func (p *published) addTotals(t *Totals) {
 	t.Resets += p.resets.Load()
 	t.ResetsSuppressed += p.suppressed.Load()
 	t.Routed += p.routed.Load()
+	t.Unlimited += p.unlimited.Load()
+	t.SourcesForgotten += p.forgotten.Load()
 	for i, v := range [numTerms]*uint64{
 		&t.Received, &t.Originated, &t.Transmitted, &t.Consumed,
 		&t.Held, &t.HandedOver, &t.TakenOver,

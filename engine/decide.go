@@ -42,6 +42,8 @@ type decision struct {
 	turn    uint32        // fullnat: the real server's next local address and port
 	local   uint32        // fullnat: the number of the local address
 	holder  conntrack.Ref // fullnat: the session that ends for the local port; 0 is none
+
+	counted bool // the session counts towards its source; valid once charged
 }
 
 // decide finds the service of a packet without session, picks a real server, and finds the flow of

@@ -205,6 +205,20 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 		b.fromClient(udp(clientAt(0), echoVIP, "?"), udp(clientAt(1), echoVIP, "?"))
 		return b
 	},
+	DropSourceRate: func(t *testing.T) *bed {
+		v := oneArm.echo(modes.DR, 1)
+		v.MaxRatePerSource = 1
+		b := newBed(t, oneArm, oneArm.serving(v))
+		b.fromClient(udp(clientAt(0), echoVIP, "?"), udp(clientAt(1), echoVIP, "?"))
+		return b
+	},
+	DropSourceFull: func(t *testing.T) *bed {
+		v := oneArm.echo(modes.DR, 1)
+		v.MaxSessionsPerSource = 1
+		b := newBed(t, oneArm, oneArm.serving(v))
+		b.fromClient(udp(clientAt(0), echoVIP, "?"), udp(clientAt(1), echoVIP, "?"))
+		return b
+	},
 	DropServiceFull: func(t *testing.T) *bed {
 		v := oneArm.echo(modes.DR, 1)
 		v.MaxSessions = 2

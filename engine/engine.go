@@ -110,7 +110,7 @@ func New(cfg Config, settings Settings) (*Engine, error) {
 	}
 	var err error
 	if e.templates, err = newTemplates(&e.cfg); err != nil {
-		return nil, err
+		return nil, errors.Join(err, e.snap.Load().sources.close())
 	}
 	for i := range cfg.CPUs {
 		w, err := e.newWorker(i)
@@ -180,10 +180,10 @@ func (e *Engine) newWorker(i int) (*Worker, error) {
 	w.counters.handedOver = make([]uint64, len(e.cfg.CPUs))
 	w.published.ports = make([][numPortTotals]atomic.Uint64, len(e.cfg.Ports))
 	w.published.handedOver = make([]atomic.Uint64, len(e.cfg.CPUs))
-	if w.peers, err = reserve[peer](maxServers); err != nil {
+	if w.peers, err = reserve[peer](maxServers, "real servers"); err != nil {
 		return w, err
 	}
-	w.published.servers, err = reserve[publishedServer](maxServers)
+	w.published.servers, err = reserve[publishedServer](maxServers, "real servers")
 	return w, err
 }
 
@@ -194,12 +194,12 @@ func newRandom(seed uint64) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, seed))
 }
 
-// Close frees the session tables, the templates and the counters of real servers. All workers must
-// have stopped.
+// Close frees the session tables, the templates, the sources and the counters of real servers. All
+// workers must have stopped.
 func (e *Engine) Close() error {
 	e.counting.Lock()
 	defer e.counting.Unlock()
-	err := e.templates.Close()
+	err := errors.Join(e.templates.Close(), e.snap.Load().sources.close())
 	for _, w := range e.workers {
 		err = errors.Join(err, w.close())
 	}

@@ -47,6 +47,8 @@ func everything(s *site, variant int) Settings {
 		t.RealServers[1].Weight = int32(variant % 3)
 		u.RealServers[0].UpperThreshold = 3
 		u.OnePacket = m != modes.FullNAT && (i+variant)%3 == 0
+		u.MaxRatePerSource = []int{0, 0, 3}[(i+variant)%3]
+		t.MaxSessionsPerSource = []int{0, 4}[(i+variant)%2]
 		if variant%4 == 3 {
 			t.RealServers = t.RealServers[1:]
 		}

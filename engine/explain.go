@@ -262,10 +262,11 @@ func (x *Explanation) explainSlowStart(pool *sched.Pool, d *decision) {
 // another, or takes its local port, takes its slot too.
 func (w *Worker) placeFor(a *arrival, d *decision) Verdict {
 	_, _, routed := w.snap.routes.next(d.server.address)
+	afforded := w.affords(a, d)
 	switch {
 	case !routed: // begin looks for the next hop first
-	case d.service.step != 0 && !d.service.live.gate.has(d.service.step, w.now):
-		return DropServiceRate
+	case afforded != Taken:
+		return afforded
 	case d.lone, a.over != 0:
 	case w.refusesMore(a, d):
 		return DropServiceFull

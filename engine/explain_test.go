@@ -149,6 +149,7 @@ type directorState struct {
 	picks      []int // the next pick of each service
 	random     rand.Rand
 	guarding   guarding
+	sources    [][3]uint64
 }
 
 func (b *bed) state() directorState {
@@ -157,6 +158,17 @@ func (b *bed) state() directorState {
 		peers: slices.Clone(w.peers[:len(w.snap.servers)]), random: *w.random, guarding: w.guarding}
 	for slot := range uint32(w.sessions.Cap()) {
 		s.sessions = append(s.sessions, *w.sessions.At(slot))
+	}
+	if t := w.snap.sources; t != nil {
+		for i := range t.sets {
+			for j := range t.sets[i].sources {
+				if e := &t.sets[i].sources[j]; e.service.Load() != 0 {
+					s.sources = append(s.sources, [3]uint64{
+						uint64(i), e.full.Load(), uint64(e.sessions.Load()),
+					})
+				}
+			}
+		}
 	}
 	for _, service := range w.snap.order {
 		pick, _ := service.live.pool.Load().Peek(&sched.Request{})

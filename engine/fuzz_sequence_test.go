@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"fulcrum/conntrack"
 	"fulcrum/lvs"
 	"fulcrum/modes"
 	"fulcrum/packet"
@@ -133,6 +134,8 @@ func sequenceVariants() []Settings {
 			v.Scheduler = lvs.Schedulers()[(i+j)%len(lvs.Schedulers())]
 			v.Silent = i >= 2 && j%2 == 0
 			v.OnePacket = v.Protocol == lvs.UDP && v.Mode != modes.FullNAT && (i+j/2)%2 == 0
+			v.MaxSessionsPerSource = []int{0, 2, 4}[(i+j)%3]
+			v.MaxRatePerSource = []int{0, 0, 2, 5, 0}[(2*i+j)%5]
 			switch {
 			case i == 1 && len(v.RealServers) > 1:
 				v.RealServers = v.RealServers[1:]
@@ -494,14 +497,18 @@ func (s *sequence) left(port int, f []byte) {
 	}
 }
 
-// connectionsAgree compares each real server's connection counts with the existing sessions.
+// connectionsAgree compares each real server's connection counts, and those of sources, with the
+// existing sessions.
 func (s *sequence) connectionsAgree() {
 	s.Helper()
 	type connections struct{ active, inactive int32 }
-	want := make([]connections, len(s.engine.registry.live))
+	want, bySource := make([]connections, len(s.engine.registry.live)), 0
 	for _, w := range s.engine.workers {
 		for slot, ok := w.sessions.NextUsed(0); ok; slot, ok = w.sessions.NextUsed(slot + 1) {
 			session := w.sessions.At(slot)
+			if session.Live() && session.Flags&conntrack.BySource != 0 {
+				bySource++
+			}
 			switch {
 			case !session.Live():
 			case session.State.Active():
@@ -510,6 +517,9 @@ func (s *sequence) connectionsAgree() {
 				want[session.Server].inactive++
 			}
 		}
+	}
+	if got := s.engine.snap.Load().sources.sessions(); got != bySource {
+		s.Fatalf("sources count %d sessions, want %d", got, bySource)
 	}
 	for id, live := range s.engine.registry.live {
 		if got := (connections{live.load.Active(), live.load.Inactive()}); got != want[id] {

@@ -25,12 +25,17 @@ func stepOf(perSecond int) uint64 { return gateSecond / uint64(perSecond) }
 // afterOne returns the time at which the bucket is full again after another token, and whether it
 // has one. step is that of stepOf, now is in ms.
 func afterOne(full, step uint64, now uint32) (after uint64, has bool) {
-	at := uint64(now) << gateShift
-	ahead := full - at
+	ahead := lacking(full, now)
+	return max(uint64(now)<<gateShift+ahead+step, 1), ahead+step <= gateSecond
+}
+
+// lacking returns in what time a bucket is full again.
+func lacking(full uint64, now uint32) uint64 {
+	ahead := full - uint64(now)<<gateShift
 	if full == 0 || ahead > gateSecond+gateSkew {
-		ahead = 0
+		return 0
 	}
-	return max(at+ahead+step, 1), ahead+step <= gateSecond
+	return ahead
 }
 
 // has reports whether a bucket has a token.

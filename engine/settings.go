@@ -88,6 +88,9 @@ type Service struct {
 	Silent      bool
 	MaxSessions int // in the whole director; 0 is no limit
 	MaxRate     int // new sessions a second, in the whole director; 0 is no limit
+	// MaxSessionsPerSource and MaxRatePerSource are the same for each source: an IPv4 address, or an
+	// IPv6 network of 64 bits.
+	MaxSessionsPerSource, MaxRatePerSource int
 	// Refuse is what its clients hear when no real server is available.
 	Refuse lvs.Refusal
 	// Timeouts of its sessions by state, in ms; zero is that of Settings.
@@ -128,6 +131,11 @@ func (s *Service) ID() lvs.ServiceID {
 		return lvs.IDOf(s.Matches[0])
 	}
 	return lvs.ServiceID{Protocol: s.Protocol, Address: s.Address}
+}
+
+// limitsSources reports whether the service limits its sources.
+func (s *Service) limitsSources() bool {
+	return s.MaxSessionsPerSource != 0 || s.MaxRatePerSource != 0
 }
 
 // modeOf returns the mode of new sessions with a real server of the service.
@@ -183,6 +191,8 @@ func (s *Service) sameSettings(o *Service) bool {
 		s.Mode == o.Mode && s.Scheduler == o.Scheduler &&
 		s.SchedulerFlags == o.SchedulerFlags && s.MSS == o.MSS && s.Echo == o.Echo &&
 		s.MaxSessions == o.MaxSessions && s.MaxRate == o.MaxRate &&
+		s.MaxSessionsPerSource == o.MaxSessionsPerSource &&
+		s.MaxRatePerSource == o.MaxRatePerSource &&
 		s.Timeouts == o.Timeouts && s.Refuse == o.Refuse && s.Persistence == o.Persistence &&
 		s.PersistenceMask == o.PersistenceMask && s.PersistenceEngine == o.PersistenceEngine &&
 		s.OnePacket == o.OnePacket && slices.Equal(s.LocalAddresses, o.LocalAddresses)

@@ -26,6 +26,7 @@ type snapshot struct {
 	reuses   uint32                // how many ids were given to another real server so far
 	removals uint32                // how many real servers were removed so far
 	limits   uint32                // how many times a service got a limit so far
+	sources  *sourceTable          // nil until a service has limits of its sources; then it stays
 	timed    uint32                // how many times a service got other timeouts of its own so far
 	revision uint64                // counts the snapshots
 	moving   bool                  // sessions may be at workers that do not own their flows any more
@@ -100,13 +101,16 @@ type serviceEntry struct {
 	local  [2]locals // for real servers of IPv4, and of IPv6
 	most   int       // sessions, max_sessions; 0 is no limit
 	step   uint64    // the time in which its bucket gets a token, see stepOf; 0 is no max_rate
-	owner  lvs.Owner // which worker owns its clients' flows
-	refuse lvs.Refusal
-	former bool // sessions may exist that are owned by the other rule
-	sticky sticky
-	first  packet.Addr // of its VIPs
-	ranged []lvs.Match // of several addresses or ports
-	spread []lvs.Match // of several addresses
+	source sourceLimits
+	// charges: it has a rate or limits of its sources.
+	charges bool
+	owner   lvs.Owner // which worker owns its clients' flows
+	refuse  lvs.Refusal
+	former  bool // sessions may exist that are owned by the other rule
+	sticky  sticky
+	first   packet.Addr // of its VIPs
+	ranged  []lvs.Match // of several addresses or ports
+	spread  []lvs.Match // of several addresses
 	// onePacket: each datagram of UDP is scheduled alone.
 	onePacket bool
 }

@@ -52,6 +52,8 @@ const (
 	DropNoRealServer       // none is available
 	DropRealServerGone     // the session's real server was removed
 	DropServiceRate        // the service has had its new sessions of this second
+	DropSourceRate         // the source has had its new sessions of this second
+	DropSourceFull         // the source has as many sessions as it may
 	DropServiceFull        // the service is at its limit, and no session of it can give way
 	DropSessionsFull       // no session can give way
 	DropFlowTaken          // other sessions use it at every server tried
@@ -292,6 +294,19 @@ var verdicts = [NumVerdicts]struct{ name, meaning, remedy string }{
 		name:    "service_rate",
 		meaning: "would begin a session beyond the service's `max_rate`",
 		remedy:  "nothing if it is an attack; otherwise raise the service's `max_rate`",
+	},
+	DropSourceRate: {
+		name:    "source_rate",
+		meaning: "would begin a session beyond the service's `max_rate_per_source`",
+		remedy: "nothing if it is an attack; if many clients share the address, raise the " +
+			"service's `max_rate_per_source`",
+	},
+	DropSourceFull: {
+		name: "source_full",
+		meaning: "its source has `max_sessions_per_source` sessions with the service, half-open " +
+			"ones included",
+		remedy: "nothing if it is an attack; if many clients share the address, raise the " +
+			"service's `max_sessions_per_source`",
 	},
 	DropServiceFull: {
 		name: "service_full",
