@@ -189,16 +189,25 @@ type Service struct {
 	PersistenceMask int
 	// PersistenceEngine has each call of a network stay for itself: lvs.EngineSIP.
 	PersistenceEngine lvs.PersistenceEngine
-	OnePacket         bool         // UDP: every datagram is scheduled alone, without a session
-	MSS               int          // TCP: upper limit of the MSS of SYNs, in bytes; 0: none
-	Echo              bool         // the director answers pings to the VIP; otherwise real servers do
-	MaxSessions       int          // in the whole director; 0: no limit
-	MaxRate           int          // new sessions a second, in the whole director; 0: no limit
-	Timeouts          OwnTimeouts  // of its sessions
-	Refuse            lvs.Refusal  // what its clients hear when no real server is available
-	Announce          Announce     // whether the service wants its VIP announced
-	LocalAddresses    []netip.Addr // fullnat only: source addresses in file order, without duplicates
-	RealServers       []RealServer // in file order
+	OnePacket         bool        // UDP: every datagram is scheduled alone, without a session
+	MSS               int         // TCP: upper limit of the MSS of SYNs, in bytes; 0: none
+	Echo              bool        // the director answers pings to the VIP; otherwise real servers do
+	MaxSessions       int         // in the whole director; 0: no limit
+	MaxRate           int         // new sessions a second, in the whole director; 0: no limit
+	Timeouts          OwnTimeouts // of its sessions
+	Refuse            lvs.Refusal // what its clients hear when no real server is available
+	Health            Health      // how its real servers are checked, unless they say otherwise
+	// Panic is a percentage of the real servers: if fewer are up, all are used. 0: never.
+	Panic int
+	// Quorum is the sum of the weights of the real servers that must be up; 0 stands for 1. It is
+	// lost below Quorum - QuorumHysteresis and regained at Quorum + QuorumHysteresis. Without it,
+	// sessions go to SorryServers, if there are any. The programs are run when it comes and goes.
+	Quorum, QuorumHysteresis int
+	QuorumUp, QuorumDown     Words
+	SorryServers             []netip.AddrPort
+	Announce                 Announce     // whether the service wants its VIP announced
+	LocalAddresses           []netip.Addr // fullnat only: source addresses in file order, without duplicates
+	RealServers              []RealServer // in file order
 }
 
 // Announce says whether a service wants its VIP announced and answered for. A VIP that no
@@ -291,4 +300,5 @@ type RealServer struct {
 	Weight         int         // 0 to 65535; 0 drains: no new sessions
 	UpperThreshold int         // number of sessions that makes it overloaded; 0: never
 	LowerThreshold int         // number of sessions below which it recovers; 0: 3/4 of UpperThreshold
+	Health         OwnHealth   // how it is checked; see Service.HealthOf
 }
