@@ -111,6 +111,9 @@ type RealServer struct {
 	Weight         int32
 	UpperThreshold int32 // connections; 0 is none
 	LowerThreshold int32 // connections; 0 is upper - upper/4
+	// Down: it is left out of the pool, so that schedulers take it for removed, and templates do not
+	// lead to it. Its sessions go on.
+	Down bool
 }
 
 // ID returns the service's identity.
