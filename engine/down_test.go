@@ -27,11 +27,11 @@ func TestDown(t *testing.T) {
 		b.engine.Change(Change{Put: []Service{down(web, 0)}})
 		b.turn()
 		b.quiet()
+		p.sends(tcp(client, webVIP, "A"))
 		for i := range 6 {
 			b.fromClient(tcp(clientAt(i), webVIP, "S"))
 		}
 		b.collectAll()
-		p.sends(tcp(client, webVIP, "A"))
 		b.wait(publishInterval)
 		r := b.engine.Report().Services[0]
 		if !r.RealServers[0].Down || r.RealServers[0].Connections != 1 || r.RealServers[1].Down || r.RealServers[0].Weight != 1 {
