@@ -34,7 +34,7 @@ var rules = map[string]rule{
 	"director":     {tree: []string{"hostway", "api", "capture", "control", "engine", "config", "guard", "lvs", "match", "ports", "packet"}, testTree: []string{"ports/memory"}},
 	"guard":        {tree: []string{"lvs", "match"}, libraries: []string{"github.com/cilium/ebpf", "github.com/vishvananda/netlink"}},
 	"api":          {tree: []string{"lvs", "packet", "control", "engine", "capture", "config"}, libraries: []string{"github.com/danielgtaylor/huma", "github.com/prometheus/client_golang"}, testTree: []string{"conntrack", "modes", "ports", "ports/memory"}},
-	"control":      {tree: []string{"lvs", "engine", "config", "health", "packet"}, libraries: []string{"github.com/google/renameio", "github.com/prometheus/client_model"}, testTree: []string{"conntrack", "modes", "sched", "ports", "ports/memory"}},
+	"control":      {tree: []string{"lvs", "engine", "config", "health", "probe", "packet"}, libraries: []string{"github.com/google/renameio", "github.com/prometheus/client_model"}, testTree: []string{"conntrack", "modes", "sched", "ports", "ports/memory"}},
 	"health":       {},
 	"probe":        {libraries: []string{"github.com/miekg/dns", "golang.org/x/net"}},
 	"keepalived":   {tree: []string{"config", "foreign", "lvs"}},

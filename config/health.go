@@ -367,10 +367,16 @@ func (h *Health) settings(before Health) (all []setting) {
 	return all
 }
 
-// String describes a check in few words, such as "http every 2s".
+// String returns the settings that are not the defaults, as in `http, path = "/up", rise = 5`.
 func (h Health) String() string {
 	if h.Type == NoHealth {
 		return noCheck
 	}
-	return fmt.Sprintf("%s every %s", h.Type, short(h.Interval))
+	text := string(h.Type)
+	for _, s := range h.settings(Health{})[1:] {
+		if s.needed {
+			text += ", " + s.key + " = " + s.value
+		}
+	}
+	return text
 }

@@ -173,6 +173,9 @@ func (r *Running) tell(was, next *config.Service, place int) error {
 	}
 	err = r.tellEngine(was, next, place)
 	told(err == nil)
+	if err == nil {
+		r.checks.follow(was, next)
+	}
 	return err
 }
 
@@ -185,9 +188,11 @@ func (r *Running) tellEngine(was, next *config.Service, place int) error {
 	case was == nil && place < len(r.current.Services):
 		c := *r.current
 		c.Services = slices.Insert(slices.Clone(c.Services), place, *next)
-		return r.engine.Apply(EngineSettings(&c))
+		return r.engine.Apply(r.checks.settings(&c, EngineSettings(&c)))
 	}
-	return r.engine.Change(engine.Change{Put: []engine.Service{engineService(r.current, *next)}})
+	s := engineService(r.current, *next)
+	r.checks.give(next, &s)
+	return r.engine.Change(engine.Change{Put: []engine.Service{s}})
 }
 
 // planOf returns the plan of a change of one service.

@@ -34,6 +34,7 @@ type Running struct {
 
 	engine *engine.Engine
 	drains *drains
+	checks *checks
 	state  *State // keeps what is done live; nil without a state folder. Set before any change
 	unkept error  // why there is no state folder, though one is wanted
 	boot   uint32 // distinguishes this run's revisions from those of other runs
@@ -71,7 +72,7 @@ const maxUndo = 16
 // NewRunning returns the running configuration of an engine. The engine must have been created with
 // the settings of c, which is what the director's own file says.
 func NewRunning(e *engine.Engine, c *config.Config) *Running {
-	r := &Running{engine: e, drains: newDrains(), boot: rand.Uint32(), turn: NewTurn(), onFile: c, applied: time.Now()}
+	r := &Running{engine: e, drains: newDrains(), checks: newChecks(), boot: rand.Uint32(), turn: NewTurn(), onFile: c, applied: time.Now()}
 	r.take(c, c)
 	return r
 }
@@ -150,6 +151,7 @@ func (r *Running) name() string { return fmt.Sprintf("%08x-%d", r.boot, r.revisi
 func (r *Running) Report() *Report {
 	report := NewReport(r.Config(), r.engine.Report())
 	report.addKernel(orNone(r.Kernel).Ports())
+	r.checks.addTo(&report, r.Config())
 	return &report
 }
 
@@ -287,12 +289,13 @@ func (r *Running) replace(next, base *config.Config) (Plan, error) {
 	if err != nil {
 		return plan, fmt.Errorf("apply the configuration: %w", err)
 	}
-	err = r.engine.Apply(EngineSettings(next))
+	err = r.engine.Apply(r.checks.settings(next, EngineSettings(next)))
 	told(err == nil)
 	if err != nil {
 		return plan, fmt.Errorf("apply the configuration: %w", err)
 	}
 	r.take(next, base)
+	r.checks.followAll(was, next)
 	r.warn(plan.Warnings)
 	r.audit(&plan)
 	plan.warn(r.save())

@@ -339,6 +339,9 @@ func (c *change) putServers(live *liveService, was *Service, before *sched.Pool)
 			Load:   &c.registry.live[id].load,
 			Hashed: sched.HashedOf(packet.AddrOf(s.Address.Addr()), packet.AddrOf(rs.Address.Addr()), rs.Address.Port()),
 		}
+		if rs.Inhibited {
+			member.Weight = 0
+		}
 		if rs.Down {
 			down = append(down, member.Load)
 		} else {

@@ -245,6 +245,7 @@ func (s *sequence) change() {
 		v.RealServers = slices.Delete(v.RealServers, i, i+1)
 	case 2:
 		v.RealServers[i].Weight, v.RealServers[i].Down = int32(s.below(4)), s.below(5) == 0
+		v.RealServers[i].Inhibited = s.below(5) == 0
 	case 3:
 		v.RealServers[i].UpperThreshold = int32(s.below(4))
 	}

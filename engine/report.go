@@ -68,7 +68,7 @@ type RealServerReport struct {
 	Weight           int32
 	Active, Inactive int32
 	Overloaded       bool // it has reached its upper threshold, and gets no new sessions
-	Down             bool // it is left out of the pool
+	Down, Standby    bool // it gets no new sessions; of those, it is not needed
 	ServerSigns
 	Templates int // that send clients to it
 	Traffic
@@ -176,7 +176,7 @@ func (e *Engine) reportView(v *serviceView) ServiceReport {
 		if i < len(v.settings.RealServers) {
 			rs := &v.settings.RealServers[i]
 			report := e.reportServer(server, rs.Weight, counted)
-			report.Down = rs.Down
+			report.Down, report.Standby = rs.Down || rs.Inhibited, rs.Standby
 			report.Mode, report.Locals = v.settings.modeOf(rs), e.registry.localUses(v, rs, server)
 			r.RealServers = append(r.RealServers, report)
 		} else if server.load.Total() > 0 {

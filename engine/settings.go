@@ -112,8 +112,10 @@ type RealServer struct {
 	UpperThreshold int32 // connections; 0 is none
 	LowerThreshold int32 // connections; 0 is upper - upper/4
 	// Down: it is left out of the pool, so that schedulers take it for removed, and templates do not
-	// lead to it. Its sessions go on.
-	Down bool
+	// lead to it. Its sessions go on. Standby says that it is down because it is not needed.
+	Down, Standby bool
+	// Inhibited: it is down as with weight 0.
+	Inhibited bool
 }
 
 // ID returns the service's identity.

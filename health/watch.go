@@ -3,13 +3,14 @@ package health
 import (
 	"container/heap"
 	"hash/maphash"
+	"net/netip"
 	"time"
 )
 
 // ID names a check: what is checked, and how. Services that have both in common share the check.
 type ID struct {
-	Server string // address and port of the real server
-	How    string // the check with all its settings
+	Server netip.AddrPort // of the real server
+	How    any            // the check with all its settings; comparable
 }
 
 // Target is a check to make.
@@ -33,9 +34,9 @@ type Watch struct {
 	most    int
 	seed    maphash.Seed
 
-	addresses map[string]int // how many checks each real server has
-	failing   int            // checks that are up and whose latest result is bad
-	up        int            // checks that are up
+	addresses map[netip.Addr]int // how many checks each host has
+	failing   int                // checks that are up and whose latest result is bad
+	up        int                // checks that are up
 	doubting  bool
 	counts    Counts
 }
@@ -62,30 +63,30 @@ type check struct {
 // New returns a Watch without checks. At most concurrent checks run at a time.
 func New(concurrent int) *Watch {
 	return &Watch{
-		checks: map[ID]*check{}, addresses: map[string]int{}, most: concurrent,
+		checks: map[ID]*check{}, addresses: map[netip.Addr]int{}, most: concurrent,
 		seed: maphash.MakeSeed(),
 	}
 }
 
-// Set replaces the targets. A check that was there with the same ID keeps its state, its results
-// and its turn, also if its rules are others now. New ones come within one interval, spread evenly.
-func (w *Watch) Set(targets []Target, now time.Time) {
-	keep := make(map[ID]bool, len(targets))
-	for i := range targets {
-		t := &targets[i]
-		keep[t.ID] = true
-		if c := w.checks[t.ID]; c != nil {
-			w.adopt(c, &t.Rules, now)
-		} else {
-			w.add(t, now)
-		}
-	}
-	for id, c := range w.checks {
-		if !keep[id] {
-			w.remove(c)
-		}
+// Add adds a check, or gives the one with its ID other rules: it keeps its state, its results and its
+// turn. A new one comes within one interval; many are spread evenly.
+func (w *Watch) Add(t Target, now time.Time) {
+	if c := w.checks[t.ID]; c != nil {
+		w.adopt(c, &t.Rules, now)
+	} else {
+		w.add(&t, now)
 	}
 }
+
+// Remove removes a check. One that runs decides nothing any more.
+func (w *Watch) Remove(id ID) {
+	if c := w.checks[id]; c != nil {
+		w.remove(c)
+	}
+}
+
+// Len returns the number of checks.
+func (w *Watch) Len() int { return len(w.checks) }
 
 // adopt gives a check other rules. It does not wait for longer than they say.
 func (w *Watch) adopt(c *check, r *Rules, now time.Time) {
@@ -101,7 +102,7 @@ func (w *Watch) add(t *Target, now time.Time) {
 	c.turn = now.Add(w.offset(t))
 	c.next = c.turn
 	w.checks[t.ID] = c
-	w.addresses[t.ID.Server]++
+	w.addresses[t.ID.Server.Addr()]++
 	if c.judge.up {
 		w.up++
 	}
@@ -120,8 +121,9 @@ func (w *Watch) offset(t *Target) time.Duration {
 
 func (w *Watch) remove(c *check) {
 	delete(w.checks, c.ID)
-	if w.addresses[c.ID.Server]--; w.addresses[c.ID.Server] == 0 {
-		delete(w.addresses, c.ID.Server)
+	host := c.ID.Server.Addr()
+	if w.addresses[host]--; w.addresses[host] == 0 {
+		delete(w.addresses, host)
 	}
 	if c.judge.up {
 		w.up--
@@ -211,7 +213,7 @@ func toInt(b bool) int {
 }
 
 // doubts reports whether a bad result is one of many that all came at once: no check that is up
-// has a good result as its latest, and there are several real servers. A cable or an interface of
+// has a good result as its latest, and there are several hosts. A cable or an interface of
 // this side is as likely then.
 func (w *Watch) doubts(c *check, r *Result) bool {
 	if r.Good || !c.judge.up {
@@ -286,6 +288,15 @@ func (w *Watch) Status(id ID, now time.Time) (s Status, ok bool) {
 func (w *Watch) Up(id ID) bool {
 	c := w.checks[id]
 	return c == nil || c.judge.up
+}
+
+// Latest returns a check's latest result; ok is false if there is none.
+func (w *Watch) Latest(id ID) (r Result, ok bool) {
+	c := w.checks[id]
+	if c == nil || c.judge.count == 0 {
+		return Result{}, false
+	}
+	return c.judge.results[(c.judge.count-1)%Kept], true
 }
 
 // Restore sets the verdict of a check that has had no result yet, as a run before has left it. The

@@ -2,6 +2,7 @@ package health
 
 import (
 	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 )
@@ -11,7 +12,7 @@ type site struct {
 	*testing.T
 	*Watch
 	now     time.Time
-	dead    map[string]bool
+	dead    map[netip.AddrPort]bool
 	late    time.Duration // by how much this side notices the end of a check late
 	changes []string
 	begun   map[ID][]time.Time
@@ -19,21 +20,28 @@ type site struct {
 
 func newSite(t *testing.T) *site {
 	return &site{
-		T: t, Watch: New(1000), now: time.Unix(1_000_000, 0), dead: map[string]bool{},
+		T: t, Watch: New(1000), now: time.Unix(1_000_000, 0), dead: map[netip.AddrPort]bool{},
 		begun: map[ID][]time.Time{},
 	}
 }
 
-func server(n int) string { return fmt.Sprintf("10.1.0.%d:80", n) }
+func server(n int) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, 0, byte(n)}), 80)
+}
 
 func id(n int) ID { return ID{Server: server(n), How: "tcp"} }
 
 func (s *site) watch(r Rules, servers ...int) {
-	var all []Target
+	keep := map[ID]bool{}
 	for _, n := range servers {
-		all = append(all, Target{id(n), r})
+		keep[id(n)] = true
+		s.Add(Target{id(n), r}, s.now)
 	}
-	s.Set(all, s.now)
+	for known := range s.checks {
+		if !keep[known] {
+			s.Remove(known)
+		}
+	}
 }
 
 // run lets time pass in steps of 10 ms.
@@ -62,7 +70,7 @@ func (s *site) run(d time.Duration) {
 				continue
 			}
 			if c, changed := s.Done(e.Run, e.Result); changed {
-				s.changes = append(s.changes, fmt.Sprintf("%s %v", c.ID.Server, c.Up))
+				s.changes = append(s.changes, fmt.Sprintf("%v %v", c.ID.Server, c.Up))
 			}
 		}
 		running = left
@@ -161,7 +169,7 @@ func TestRemovedWhileItRuns(t *testing.T) {
 	s := newSite(t)
 	s.watch(Rules{Interval: time.Second, Timeout: time.Second, Rise: 1, Fall: 1}, 1)
 	first := s.next()
-	s.Set(nil, s.now)
+	s.Remove(id(1))
 	s.watch(Rules{Interval: time.Second, Timeout: time.Second, Rise: 1, Fall: 1}, 1)
 	second := s.next()
 	if _, changed := s.Done(first, Result{Began: s.now, Ended: s.now}); changed {
@@ -255,7 +263,7 @@ func TestAllAtOnceIsDoubted(t *testing.T) {
 		t.Errorf("changes %v; want all four down", s.changes)
 	}
 	s.changes = nil
-	s.dead = map[string]bool{}
+	s.dead = map[netip.AddrPort]bool{}
 	s.run(4 * time.Second)
 	if len(s.changes) != 4 || s.Doubting() {
 		t.Errorf("changes %v; want all four up", s.changes)
@@ -315,7 +323,9 @@ func TestFlapsAreDamped(t *testing.T) {
 func TestConcurrency(t *testing.T) {
 	w, now := New(2), time.Unix(1, 0)
 	rules := Rules{Interval: time.Second, Timeout: time.Second, Rise: 1, Fall: 1}
-	w.Set([]Target{{id(1), rules}, {id(2), rules}, {id(3), rules}}, now)
+	for n := range 3 {
+		w.Add(Target{id(n), rules}, now)
+	}
 	now = now.Add(time.Second)
 	due := w.Due(now)
 	if len(due) != 2 {
