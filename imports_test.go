@@ -72,7 +72,7 @@ var bindingUsers = []string{"cmd/fulcrum", binding}
 
 // httpUsers are the only packages that may import net/http. Control, the engine and the packages
 // below them return values and typed errors instead.
-var httpUsers = []string{"cmd/fulcrum", "director", "api", "lab", "bench"}
+var httpUsers = []string{"cmd/fulcrum", "director", "api", "lab", "bench", "probe"}
 
 // source is one Go file of the tree, whatever its build constraints.
 type source struct {
