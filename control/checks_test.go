@@ -372,3 +372,22 @@ func TestTryCheck(t *testing.T) {
 		t.Error("checked an unknown real server")
 	}
 }
+
+// The metrics of checks: how many, with which results, and how long the latest took.
+func TestMetricsOfChecks(t *testing.T) {
+	w := watch(t, "", "").start()
+	w.kill(12)
+	w.awaitStates("11 up, 12 down, 13 up")
+	m := NewMetrics(w.Config(), w.engine.Report)
+	m.Running = w.Running
+	found := scrape(t, m)
+	if n := len(found["fulcrum_real_server_check_seconds"].GetMetric()); n != 3 {
+		t.Errorf("%d real servers have a time", n)
+	}
+	for _, result := range []string{"good", "bad"} {
+		if value(t, found["fulcrum_health_checks_total"], result) == 0 {
+			t.Errorf("no check was %s", result)
+		}
+	}
+	value(t, found["fulcrum_health_doubts_total"])
+}
