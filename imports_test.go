@@ -34,14 +34,15 @@ var rules = map[string]rule{
 	"director":     {tree: []string{"hostway", "api", "capture", "control", "engine", "config", "guard", "lvs", "match", "ports", "packet"}, testTree: []string{"ports/memory"}},
 	"guard":        {tree: []string{"lvs", "match"}, libraries: []string{"github.com/cilium/ebpf", "github.com/vishvananda/netlink"}},
 	"api":          {tree: []string{"lvs", "packet", "control", "engine", "capture", "config"}, libraries: []string{"github.com/danielgtaylor/huma", "github.com/prometheus/client_golang"}, testTree: []string{"conntrack", "modes", "ports", "ports/memory"}},
-	"control":      {tree: []string{"lvs", "engine", "config", "health", "packet"}, libraries: []string{"github.com/google/renameio", "github.com/prometheus/client_model"}, testTree: []string{"conntrack", "modes", "sched", "ports", "ports/memory"}},
+	"control":      {tree: []string{"lvs", "engine", "config", "health", "probe", "packet"}, libraries: []string{"github.com/google/renameio", "github.com/prometheus/client_model"}, testTree: []string{"conntrack", "modes", "sched", "ports", "ports/memory"}},
 	"health":       {},
+	"probe":        {libraries: []string{"github.com/miekg/dns", "golang.org/x/net"}},
 	"keepalived":   {tree: []string{"config", "foreign", "lvs"}},
 	"dpvs":         {tree: []string{"foreign", "lvs"}, testTree: []string{"config"}},
 	"foreign":      {},
 	"sysctl":       {tree: []string{"foreign"}, testTree: []string{"config"}},
 	"ipvsadm":      {tree: []string{"config", "lvs"}},
-	"config":       {tree: []string{"lvs", "match"}, libraries: []string{"github.com/BurntSushi/toml"}},
+	"config":       {tree: []string{"lvs", "match", "probe"}, libraries: []string{"github.com/BurntSushi/toml"}},
 	"lab":          {tree: []string{"config", "ethtool", "lvs", "match", "packet"}, libraries: []string{"github.com/vishvananda/netlink", "github.com/vishvananda/netns", "github.com/cilium/ebpf"}},
 	"bench":        {tree: anything, libraries: anything},
 	"engine":       {tree: []string{"hostway", "ports", "lvs", "match", "modes", "sched", "steer", "neighbour", "conntrack", "capture", "host", "packet", "persist"}, testTree: []string{"ports/memory"}},
@@ -71,7 +72,7 @@ var bindingUsers = []string{"cmd/fulcrum", binding}
 
 // httpUsers are the only packages that may import net/http. Control, the engine and the packages
 // below them return values and typed errors instead.
-var httpUsers = []string{"cmd/fulcrum", "director", "api", "lab", "bench"}
+var httpUsers = []string{"cmd/fulcrum", "director", "api", "lab", "bench", "probe"}
 
 // source is one Go file of the tree, whatever its build constraints.
 type source struct {

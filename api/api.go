@@ -54,6 +54,7 @@ func NewHandler(r *control.Running, e *engine.Engine, m *control.Metrics) http.H
 	a.addServices(h)
 	a.addServers(h)
 	a.addDrains(h)
+	a.addTrials(h)
 	a.addOverrides(h)
 	a.addSessions(h)
 	a.addTemplates(h)

@@ -44,7 +44,7 @@ var byDefault = struct {
 	timeouts: timeoutSettings(readTimeouts(noTable())),
 	own:      ownTimeoutSettings(OwnTimeouts{}),
 	service:  serviceSettings(firstOf(readService(noTable()))),
-	server:   serverSettings(readRealServer(noTable())),
+	server:   serverSettings(readRealServer(noTable(), Health{})),
 }
 
 func noTable() *table { return newTable(value{doc: &document{}}) }
@@ -213,7 +213,8 @@ func serviceBlock(s *Service) block {
 		settings: besides(byDefault.service, serviceSettings(*s)),
 		groups: []group{
 			single("service.timeouts", besides(byDefault.own, ownTimeoutSettings(s.Timeouts))),
-			array("service.real_server", s.RealServers, serverBlock),
+			single("service.health", healthSettings(s)),
+			array("service.real_server", s.RealServers, func(rs *RealServer) block { return serverBlock(s, rs) }),
 		},
 	}
 }
@@ -241,6 +242,11 @@ func serviceSettings(s Service) []setting {
 		{"max_sessions_per_source", strconv.Itoa(s.MaxSessionsPerSource), false},
 		{"max_rate_per_source", strconv.Itoa(s.MaxRatePerSource), false},
 		{"refuse", quote(s.Refuse.String()), false},
+		{"quorum", strconv.Itoa(max(1, s.Quorum)), false},
+		{"quorum_hysteresis", strconv.Itoa(s.QuorumHysteresis), false},
+		{"quorum_up", list(quoted(s.QuorumUp.List())), false},
+		{"quorum_down", list(quoted(s.QuorumDown.List())), false},
+		{"sorry_servers", list(quoted(s.SorryServers)), false},
 		{"announce", announceValue(s.Announce), false},
 		{"local_addresses", ranges(s.LocalAddresses), false},
 	}
@@ -307,10 +313,18 @@ func announceValue(a Announce) string {
 	return a.String()
 }
 
-func serverBlock(rs *RealServer) block {
+func serverBlock(s *Service, rs *RealServer) block {
+	h := s.HealthOf(*rs)
 	return block{
 		id: rs.Address.String(), settings: besides(byDefault.server, serverSettings(*rs)),
+		groups: []group{single("service.real_server.health", h.settings(s.Health))},
 	}
+}
+
+// healthSettings returns the service's checks with its panic threshold.
+func healthSettings(s *Service) []setting {
+	panics := setting{"panic", strconv.Itoa(s.Panic), s.Panic != 0}
+	return append(s.Health.settings(Health{}), panics)
 }
 
 func serverSettings(rs RealServer) []setting {

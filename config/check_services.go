@@ -25,6 +25,7 @@ func (c *checker) checkServices() {
 		c.checkOnePacket(i)
 		c.checkSlowStart(i)
 		c.checkAnnounce(i)
+		c.checkHealth(i)
 	}
 }
 

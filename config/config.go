@@ -198,12 +198,21 @@ type Service struct {
 	MaxRate           int  // new sessions a second, in the whole director; 0: no limit
 	// SlowStart is how long a real server that comes back or is new gets a part of its share only, in
 	// whole milliseconds; 0 is not at all.
-	SlowStart      time.Duration
-	Timeouts       OwnTimeouts  // of its sessions
-	Refuse         lvs.Refusal  // what its clients hear when no real server is available
-	Announce       Announce     // whether the service wants its VIP announced
-	LocalAddresses []netip.Addr // fullnat only: source addresses in file order, without duplicates
-	RealServers    []RealServer // in file order
+	SlowStart time.Duration
+	Timeouts  OwnTimeouts // of its sessions
+	Refuse    lvs.Refusal // what its clients hear when no real server is available
+	Health    Health      // how its real servers are checked, unless they say otherwise
+	// Panic is a percentage of the real servers: if fewer are up, all are used. 0: never.
+	Panic int
+	// Quorum is the sum of the weights of the real servers that must be up; 0 stands for 1. It is
+	// lost below Quorum - QuorumHysteresis and regained at Quorum + QuorumHysteresis. Without it,
+	// sessions go to SorryServers, if there are any. The programs are run when it comes and goes.
+	Quorum, QuorumHysteresis int
+	QuorumUp, QuorumDown     Words
+	SorryServers             []netip.AddrPort
+	Announce                 Announce     // whether the service wants its VIP announced
+	LocalAddresses           []netip.Addr // fullnat only: source addresses in file order, without duplicates
+	RealServers              []RealServer // in file order
 
 	// MaxSessionsPerSource and MaxRatePerSource are as MaxSessions and MaxRate, for each source: an
 	// IPv4 address, or the IPv6 addresses with the same first 64 bits.
@@ -300,4 +309,5 @@ type RealServer struct {
 	Weight         int         // 0 to 65535; 0 drains: no new sessions
 	UpperThreshold int         // number of sessions that makes it overloaded; 0: never
 	LowerThreshold int         // number of sessions below which it recovers; 0: 3/4 of UpperThreshold
+	Health         OwnHealth   // how it is checked; see Service.HealthOf
 }

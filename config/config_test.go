@@ -95,6 +95,18 @@ func TestDefaults(t *testing.T) {
 func TestEveryValueGiven(t *testing.T) {
 	timeouts := ipvsTimeouts
 	timeouts[lvs.StateEstablished], timeouts[lvs.StateSynAck] = 90*time.Second, 1500*time.Millisecond
+	checked := Health{
+		Type: CheckDNS, Interval: time.Second, Timeout: 500 * time.Millisecond, Rise: 5, Fall: 1, Down: true,
+		OnFail: FailReset, Address: netip.MustParseAddr("10.2.0.200"), Port: 53,
+		Source: netip.MustParseAddr("10.1.0.1"), Query: "example.org", Record: "A",
+		Path: "/", Method: "GET", Status: "200-299", Helo: "fulcrum",
+	}
+	own := func(kind HealthType, change func(*Health)) OwnHealth {
+		h := checked
+		h.Type, h.Query, h.Record = kind, ".", "SOA"
+		change(&h)
+		return OwnHealthOf(h)
+	}
 	same(t, mustParse(t, readFile(t, "testdata/full.toml")), &Config{
 		File: "f",
 		Director: Director{Workers: []int{0}, Idle: IdleBusy, Control: "/run/fulcrum.sock", Log: slog.LevelDebug,
@@ -126,6 +138,11 @@ func TestEveryValueGiven(t *testing.T) {
 			Persistence: 330 * time.Second, PersistenceMask: 24, PersistenceEngine: lvs.EngineSIP, Echo: true, Announce: AnnounceOn,
 			Refuse: lvs.RefuseByReset, MaxRate: 5000, SlowStart: 90 * time.Second,
 			MaxSessionsPerSource: 200, MaxRatePerSource: 50,
+			Health: checked, Panic: 50, Quorum: 3, QuorumHysteresis: 1,
+			QuorumUp: WordsOf([]string{"/bin/echo", `up "again"`}), QuorumDown: "/bin/false",
+			SorryServers: []netip.AddrPort{
+				netip.MustParseAddrPort("10.2.0.99:53"), netip.MustParseAddrPort("10.2.0.98:53"),
+			},
 			Timeouts: OwnTimeouts{lvs.StateUDP: 2500 * time.Millisecond, lvs.StateICMP: 90 * time.Second},
 			LocalAddresses: []netip.Addr{
 				netip.MustParseAddr("10.1.0.51"), netip.MustParseAddr("10.1.0.52"), netip.MustParseAddr("10.1.0.50"),
@@ -133,8 +150,26 @@ func TestEveryValueGiven(t *testing.T) {
 				netip.MustParseAddr("10.1.0.60"), netip.MustParseAddr("10.1.0.61"),
 			},
 			RealServers: []RealServer{
-				{Address: netip.MustParseAddrPort("10.2.0.11:5353"), Weight: 0, UpperThreshold: 1000, LowerThreshold: 800},
-				{Address: netip.MustParseAddrPort("10.2.0.12:5353"), Weight: 65535, UpperThreshold: 1000},
+				{Address: netip.MustParseAddrPort("10.2.0.11:5353"), Weight: 0, UpperThreshold: 1000, LowerThreshold: 800,
+					Health: own(CheckExec, func(h *Health) {
+						h.Command, h.Env = WordsOf([]string{"/bin/sh", "-c", "exit 0"}), "A=b"
+						h.User, h.Dynamic, h.Rise = "nobody", true, 3
+					})},
+				{Address: netip.MustParseAddrPort("10.2.0.12:5353"), Weight: 65535, UpperThreshold: 1000,
+					Health: own(CheckDNS, func(h *Health) { h.Query, h.Record = "example.com", "A" })},
+				{Address: netip.MustParseAddrPort("10.2.0.13:5353"), Weight: 1, Health: OwnHealthOf(Health{})},
+				{Address: netip.MustParseAddrPort("10.2.0.14:5353"), Weight: 1, Health: own(CheckUDP, func(h *Health) {
+					h.Payload, h.Expect, h.Mask, h.Answer, h.Least, h.Most = "00 ff", "00ff", "ff0f", true, 2, 100
+				})},
+				{Address: netip.MustParseAddrPort("10.2.0.15:5353"), Weight: 1, Health: own(CheckHTTPS, func(h *Health) {
+					h.Path, h.Host, h.Method, h.Status = "/a?b=c", "www.example.org:8443", "HEAD", "200-299, 401"
+					h.Body, h.Digest = "^ok$", "4409bb950a3826c313c34b46b429ac84"
+					h.TLSName, h.TLSVerify = "example.org", true
+				})},
+				{Address: netip.MustParseAddrPort("10.2.0.16:5353"), Weight: 1,
+					Health: own(CheckSMTP, func(h *Health) { h.Helo = "lb.example.org" })},
+				{Address: netip.MustParseAddrPort("10.2.0.17:5353"), Weight: 1,
+					Health: own(CheckFile, func(h *Health) { h.Path = "/run/web1" })},
 			},
 		}},
 	})

@@ -70,7 +70,10 @@ func readService(t *table) (Service, [][]netip.Addr) {
 	refuse := t.get("refuse").choice(lvs.RefuseByICMP.String(), refuses)
 	s.Refuse, _ = lvs.ParseRefusal(refuse)
 	s.Timeouts = readOwnTimeouts(t.table("timeouts"))
-	s.RealServers = each(t.tables("real_server"), readRealServer)
+	readQuorum(t, &s)
+	s.RealServers = each(t.tables("real_server"), func(t *table) RealServer {
+		return readRealServer(t, s.Health)
+	})
 	return s, t.get("local_addresses").localEntries()
 }
 
@@ -123,15 +126,43 @@ func (v value) segmentSize() int {
 	return v.integer(0, leastMSS, mostMSS)
 }
 
-func readRealServer(t *table) RealServer {
+// readQuorum reads what the service does about real servers that are down.
+func readQuorum(t *table, s *Service) {
+	health := t.table("health")
+	defer health.done()
+	s.Health = readHealth(health, Health{})
+	s.Panic = health.get("panic").integer(0, 0, 100)
+	if n := t.get("quorum").integer(1, 1, math.MaxInt32); n != 1 {
+		s.Quorum = n
+	}
+	s.QuorumHysteresis = t.get("quorum_hysteresis").integer(0, 0, math.MaxInt32)
+	s.QuorumUp, _ = t.get("quorum_up").texts()
+	s.QuorumDown, _ = t.get("quorum_down").texts()
+	elements, ok := t.get("sorry_servers").elements()
+	if v := t.child("sorry_servers"); !ok && v.given() {
+		v.reportf(sorryForm, "is %s, not a list of addresses", typeName(v.raw))
+	}
+	for _, element := range elements {
+		s.SorryServers = append(s.SorryServers, element.serverSocket())
+	}
+}
+
+const sorryForm = `write a list such as sorry_servers = ["10.9.0.9:80"]`
+
+func readRealServer(t *table, health Health) RealServer {
 	defer t.done()
-	return RealServer{
+	rs := RealServer{
 		Address:        t.need("address", serverForm).serverSocket(),
 		Mode:           t.get("mode").ownMode(),
 		Weight:         t.get("weight").integer(defaultWeight, 0, mostWeight),
 		UpperThreshold: t.get("upper_threshold").integer(0, 0, mostThreshold),
 		LowerThreshold: t.get("lower_threshold").integer(0, 0, mostThreshold),
 	}
+	if own := t.table("health"); own.entries != nil {
+		rs.Health = OwnHealthOf(readHealth(own, health))
+		own.done()
+	}
+	return rs
 }
 
 // ownMode returns the mode that a real server states. One that could not be read is lvs.NoMode.

@@ -177,6 +177,7 @@ func (r *Running) tell(was, next *config.Service, place int) error {
 	told(err == nil)
 	if err == nil {
 		r.adoptSlow(id, slow)
+		r.checks.follow(was, next)
 	}
 	return err
 }
@@ -190,10 +191,9 @@ func (r *Running) tellEngine(was, next *config.Service, slow *slowService, place
 	case was == nil && place < len(r.current.Services):
 		c := *r.current
 		c.Services = slices.Insert(slices.Clone(c.Services), place, *next)
-		return r.engine.Apply(r.slow.all.settings(&c))
+		return r.engine.Apply(r.engineSettings(&c, r.slow.all))
 	}
-	s := engineService(r.current, *next)
-	slow.give(&s)
+	s := r.engineService(r.current, next, slow)
 	return r.engine.Change(engine.Change{Put: []engine.Service{s}})
 }
 

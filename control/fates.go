@@ -77,6 +77,8 @@ var fates = map[reflect.Type]map[string]fate{
 		"MaxSessionsPerSource": live, "MaxRatePerSource": live,
 		"OnePacket": live, "MSS": live, "Echo": live, "MaxSessions": live,
 		"Announce": live, "LocalAddresses": live, "RealServers": parts,
+		"Health": beside, "Panic": beside, "Quorum": beside, "QuorumHysteresis": beside, // see checks
+		"QuorumUp": beside, "QuorumDown": beside, "SorryServers": beside,
 	},
 	reflect.TypeFor[config.Mark](): {
 		"Number": beside, // the engine has the matches of the services that name it
@@ -84,6 +86,7 @@ var fates = map[reflect.Type]map[string]fate{
 	},
 	reflect.TypeFor[config.RealServer](): {
 		"Address": live, "Mode": live, "Weight": live, "UpperThreshold": live, "LowerThreshold": live,
+		"Health": beside, // see checks
 	},
 }
 

@@ -92,13 +92,23 @@ refuse = "drop"
 max_rate = 100
 max_sessions_per_source = 20
 max_rate_per_source = 10
+quorum = 3
+quorum_hysteresis = 2
+quorum_up = ["/bin/true"]
+quorum_down = ["/bin/false"]
+sorry_servers = ["10.0.0.99:80"]
 [service.timeouts]
 established = "30s"
+[service.health]
+type = "http"
+panic = 40
 [[service.real_server]]
 address = "10.0.0.11:80"
 weight = 3
 upper_threshold = 10
 lower_threshold = 5
+[service.real_server.health]
+rise = 7
 [[service]]
 name = "dns"
 address = "10.0.0.100:53"

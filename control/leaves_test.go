@@ -61,9 +61,11 @@ func (w *walk) enter(p place, at leaf) {
 	}
 }
 
-// isPart reports whether a type is a struct of package config, whose fields have fates.
+// isPart reports whether a type is a struct of package config, whose fields have fates. A check is
+// one setting.
 func isPart(t reflect.Type) bool {
-	return t.Kind() == reflect.Struct && path.Base(t.PkgPath()) == "config"
+	return t.Kind() == reflect.Struct && path.Base(t.PkgPath()) == "config" &&
+		t != reflect.TypeFor[config.Health]() && t != reflect.TypeFor[config.OwnHealth]()
 }
 
 func (w *walk) enterFields(p place, at leaf) {
@@ -113,6 +115,13 @@ func others(v reflect.Value) []reflect.Value {
 		return valuesOf(lvs.Refusals()...)
 	case lvs.Protocol:
 		return valuesOf(lvs.Protocols()...)
+	case config.Health:
+		of.Rise++
+		return valuesOf(of, config.Health{})
+	case config.OwnHealth:
+		return valuesOf(config.OwnHealth{}, config.OwnHealthOf(config.Health{}))
+	case config.Words:
+		return valuesOf(of+"x", "")
 	case config.Announce:
 		return valuesOf(config.AnnounceOff)
 	case config.Idle:

@@ -59,7 +59,7 @@ func (m *Metrics) Gather() (_ []*dto.MetricFamily, done func(), _ error) {
 	now := newReading(m.config, m.report())
 	now.reloadFailed = m.reloadFailed.Load()
 	if m.Running != nil {
-		now.standing = m.Running.standing()
+		now.standing, now.checks = m.Running.standing(), m.Running.checks
 	}
 	now.kernel = orNone(m.Kernel).Ports()
 	m.shown = m.shown[:0]

@@ -25,6 +25,7 @@ type reading struct {
 	addresses    []string // of all real servers, in the report's order; eight families use them
 	kernel       []KernelPort
 	standing     standing // zero if the metrics have no configuration
+	checks       *checks  // nil if the metrics have no configuration
 }
 
 func newReading(c *config.Config, e engine.Report) reading {
@@ -236,6 +237,14 @@ var families = []family{
 	{"fulcrum_real_server_state", gauge,
 		"Always 1; the label names the real server's state, such as up or slow_start; docs/control.md has them.",
 		[]string{"service", "real_server", "state"}, readStates},
+	{"fulcrum_real_server_check_seconds", gauge,
+		"How long the latest health check took.",
+		[]string{"service", "real_server"}, readCheckTimes},
+	{"fulcrum_health_checks_total", counter,
+		"Health checks by result. Late ones say nothing: the director had no CPU.",
+		[]string{"result"}, readCheckCounts},
+	{"fulcrum_health_doubts_total", counter,
+		"How often all health checks began to fail at once.", nil, readDoubts},
 	{"fulcrum_real_server_syns_unanswered_total", counter,
 		"Sessions that ended without an answer to their SYN or SCTP INIT; nat and fullnat only.", realServer,
 		eachRealServer(func(s *engine.RealServerReport) float64 { return float64(s.SYNsUnanswered) })},

@@ -156,8 +156,8 @@ type RealServerReport struct {
 	Address string `json:"address"`
 	Mode    string `json:"mode"` // of new sessions; empty for one that is gone
 	Weight  int32  `json:"weight"`
-	// State is the first of these that holds; see docs/control.md. down is reserved.
-	State    string `json:"state" enum:"gone,down,no_neighbour,draining,syns_unanswered,overloaded,slow_start,up"`
+	// State is the first of these that holds; see docs/control.md.
+	State    string `json:"state" enum:"gone,down,no_neighbour,draining,standby,syns_unanswered,overloaded,slow_start,up"`
 	Active   int32  `json:"active"`   // established sessions
 	Inactive int32  `json:"inactive"` // sessions that begin or end, and all UDP sessions
 	// Established are the sessions that a drain waits for: Active, or all UDP sessions. Closing are
@@ -171,6 +171,8 @@ type RealServerReport struct {
 	SlowStartPercent int `json:"slow_start_percent,omitempty"`
 	// Templates is how many networks of clients stay with it.
 	Templates int `json:"templates"`
+	// Health is what its checks say; nil without checks.
+	Health *CheckReport `json:"health,omitempty"`
 	Traffic
 	LocalPorts []LocalUse `json:"local_ports,omitempty"` // by local address; only in fullnat
 }

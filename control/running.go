@@ -35,6 +35,7 @@ type Running struct {
 	engine *engine.Engine
 	drains *drains
 	slow   *slowStarts
+	checks *checks
 	state  *State // keeps what is done live; nil without a state folder. Set before any change
 	unkept error  // why there is no state folder, though one is wanted
 	boot   uint32 // distinguishes this run's revisions from those of other runs
@@ -72,8 +73,10 @@ const maxUndo = 16
 // NewRunning returns the running configuration of an engine. The engine must have been created with
 // the settings of c, which is what the director's own file says.
 func NewRunning(e *engine.Engine, c *config.Config) *Running {
-	r := &Running{engine: e, drains: newDrains(), slow: newSlowStarts(),
-		boot: rand.Uint32(), turn: NewTurn(), onFile: c, applied: time.Now()}
+	r := &Running{
+		engine: e, drains: newDrains(), slow: newSlowStarts(), checks: newChecks(),
+		boot: rand.Uint32(), turn: NewTurn(), onFile: c, applied: time.Now(),
+	}
 	r.take(c, c)
 	return r
 }
@@ -152,6 +155,7 @@ func (r *Running) name() string { return fmt.Sprintf("%08x-%d", r.boot, r.revisi
 func (r *Running) Report() *Report {
 	report := NewReport(r.Config(), r.engine.Report())
 	report.addKernel(orNone(r.Kernel).Ports())
+	r.checks.addTo(&report, r.Config())
 	return &report
 }
 
@@ -290,13 +294,14 @@ func (r *Running) replace(next, base *config.Config) (Plan, error) {
 		return plan, fmt.Errorf("apply the configuration: %w", err)
 	}
 	slow := r.slow.all.after(was, next, r.slow.now())
-	err = r.engine.Apply(slow.settings(next))
+	err = r.engine.Apply(r.engineSettings(next, slow))
 	told(err == nil)
 	if err != nil {
 		return plan, fmt.Errorf("apply the configuration: %w", err)
 	}
 	r.take(next, base)
 	r.adoptAllSlow(slow)
+	r.checks.followAll(was, next)
 	r.warn(plan.Warnings)
 	r.audit(&plan)
 	plan.warn(r.save())

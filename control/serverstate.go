@@ -11,6 +11,10 @@ import (
 // stateOf returns the state of a configured real server: the first that holds.
 func stateOf(rs *engine.RealServerReport) lvs.ServerState {
 	switch {
+	case rs.Standby:
+		return lvs.ServerStandby
+	case rs.Down:
+		return lvs.ServerDown
 	case rs.Unresolved:
 		return lvs.ServerNoNeighbour
 	case rs.Weight == 0:
@@ -64,14 +68,27 @@ func (r *RealServerReport) Trouble() string {
 }
 
 // StateText returns the state as people read it: with the sessions that are left if it gets no new
-// ones, as in "draining (3 established, 12 closing)", and with its share in slow start.
+// ones, as in "draining (3 established, 12 closing)", with its share in slow start, and with the
+// reason why it is down.
 func (r *RealServerReport) StateText() string {
 	text := cmp.Or(r.Trouble(), lvs.ServerUp.String())
-	switch r.State {
-	case lvs.ServerDraining.Key(), lvs.ServerGone.Key():
+	switch {
+	case r.State == lvs.ServerDraining.Key() || r.State == lvs.ServerGone.Key():
 		text += fmt.Sprintf(" (%d established, %d closing)", r.Established, r.Closing)
-	case lvs.ServerSlowStart.Key():
+	case r.State == lvs.ServerSlowStart.Key():
 		text += fmt.Sprintf(" (%d %%)", r.SlowStartPercent)
+	case r.State == lvs.ServerDown.Key() && r.Health != nil && r.Health.Reason != "":
+		text += ": " + short(r.Health.Reason)
+	}
+	return text
+}
+
+// mostReason bounds the reason in a table, in characters.
+const mostReason = 60
+
+func short(text string) string {
+	if r := []rune(text); len(r) > mostReason {
+		return string(r[:mostReason]) + "..."
 	}
 	return text
 }

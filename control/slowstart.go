@@ -3,6 +3,7 @@ package control
 import (
 	"cmp"
 	"context"
+	"maps"
 	"net/netip"
 	"time"
 
@@ -246,9 +247,23 @@ func (r *Running) step(id lvs.ServiceID, left *slowService) engine.Service {
 	if r.slow.all[id] = left; left == nil {
 		delete(r.slow.all, id)
 	}
-	s := engineService(r.current, r.current.Services[r.places[was.name]])
-	left.give(&s)
-	return s
+	return r.engineService(r.current, &r.current.Services[r.places[was.name]], left)
+}
+
+// rejoin returns the slow starts of a service once some of its real servers are up again, beside
+// others or not. s may be nil.
+func (s *slowService) rejoin(
+	of *config.Service, came []netip.AddrPort, beside bool, now time.Time,
+) *slowService {
+	if of.SlowStart == 0 || !beside || len(came) == 0 {
+		return s
+	}
+	n := &slowService{name: of.Name, over: of.SlowStart, began: map[netip.AddrPort]time.Time{}}
+	maps.Copy(n.began, s.members())
+	for _, address := range came {
+		n.began[address] = now
+	}
+	return n.left(now)
 }
 
 // due returns when the first step of all is due; zero if there is none.

@@ -73,7 +73,7 @@ func New(c Config) (*Director, error) {
 	d.guards = newGuarding(d)
 	d.parts.parts = []Part{
 		kept, d.keeping, d.devices, &forwarding{d}, d.guards, &watching{Director: d},
-		d.serving, d.workers, &moves{Director: d},
+		d.serving, d.workers, &moves{Director: d}, &checking{Director: d},
 	}
 	return d, nil
 }

@@ -27,6 +27,9 @@ func (f *forwarding) Start() (err error) {
 	f.running = control.NewRunning(f.engine, f.cfg.Config)
 	f.running.Log, f.running.Kernel = f.cfg.Log, f.guards
 	f.keeping.resume(f.running)
+	if err := f.running.PrepareChecks(); err != nil {
+		return errors.Join(err, f.Stop())
+	}
 	f.running.Watch()
 	return nil
 }

@@ -355,13 +355,22 @@ func familyOf(a packet.Addr) int {
 // and a pool that follows the one before. It marks the others as gone.
 func (c *change) putServers(live *liveService, was *Service, before *sched.Pool) {
 	s := &live.settings
-	members := make([]sched.Server, len(s.RealServers))
-	for i, rs := range s.RealServers {
+	members := make([]sched.Server, 0, len(s.RealServers))
+	var down []*sched.Load
+	for _, rs := range s.RealServers {
 		id := c.registry.server(live, rs.Address)
-		members[i] = sched.Server{
+		member := sched.Server{
 			ID: id, Weight: rs.Weight, Upper: rs.UpperThreshold, Lower: rs.LowerThreshold,
 			Share: rs.Share, Load: &c.registry.live[id].load,
 			Hashed: sched.HashedOf(packet.AddrOf(s.Address.Addr()), packet.AddrOf(rs.Address.Addr()), rs.Address.Port()),
+		}
+		if rs.Inhibited {
+			member.Weight = 0
+		}
+		if rs.Down {
+			down = append(down, member.Load)
+		} else {
+			members = append(members, member)
 		}
 		c.registry.numberUse(c.registry.live[id], live)
 		mode := s.modeOf(&rs)
@@ -372,7 +381,9 @@ func (c *change) putServers(live *liveService, was *Service, before *sched.Pool)
 	rule := sched.Rule{
 		Kind: s.Scheduler, Flags: s.SchedulerFlags, Seed: c.engine.drawSeed + uint64(live.number),
 	}
-	c.putPool(live, sched.NewPool(rule, members, before))
+	pool := sched.NewPool(rule, members, before)
+	pool.LeaveOut(down)
+	c.putPool(live, pool)
 }
 
 // putPool publishes a pool after the snapshot. A service that the old snapshot lacks gets its pool

@@ -96,6 +96,7 @@ func (m *changeModel) service() Service {
 			if mixed {
 				own := lvs.OwnMode(m.below("own mode", int(lvs.NumModes)+1))
 				v.RealServers[len(v.RealServers)-1].Mode = own
+				v.RealServers[len(v.RealServers)-1].Down = own == lvs.Own(modes.NAT) // it shows in the pool
 			}
 		}
 	}

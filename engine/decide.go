@@ -204,13 +204,14 @@ func (w *Worker) unclaimed(dst packet.Addr) Verdict {
 }
 
 // startsAnew reports whether a SYN or an INIT begins a new connection on the addresses and ports of
-// a session: one that has ended and has no template, or one that leaves its real server.
+// a session: one that has ended and has no template, or one that leaves its real server. One that is
+// not established leaves a real server that is down: so a client's next SYN reaches another one.
 func (w *Worker) startsAnew(ref conntrack.Ref) bool {
 	if ref.Direction() == conntrack.Outbound {
 		return false
 	}
 	s := w.sessions.At(ref.Slot())
-	return w.isReused(s) || w.leavesDrained(s)
+	return w.isReused(s) || w.leavesDrained(s) || w.leavesDown(s)
 }
 
 // isReused reports whether a new connection takes the place of a session.

@@ -140,7 +140,7 @@ func sequenceVariants() []Settings {
 			case i == 1 && len(v.RealServers) > 1:
 				v.RealServers = v.RealServers[1:]
 			case i == 2:
-				v.RealServers[0].Weight = 0
+				v.RealServers[0].Weight, v.RealServers[0].Down = 0, i == 3
 				v.RealServers[0].UpperThreshold = 2
 			}
 		}
@@ -248,7 +248,8 @@ func (s *sequence) change() {
 	case 1:
 		v.RealServers = slices.Delete(v.RealServers, i, i+1)
 	case 2:
-		v.RealServers[i].Weight = int32(s.below(4))
+		v.RealServers[i].Weight, v.RealServers[i].Down = int32(s.below(4)), s.below(5) == 0
+		v.RealServers[i].Inhibited = s.below(5) == 0
 	case 3:
 		v.RealServers[i].UpperThreshold = int32(s.below(4))
 	}

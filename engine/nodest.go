@@ -54,6 +54,17 @@ func (w *Worker) leavesDrained(s *conntrack.Session) bool {
 	return ok && w.poolOf(service.live).Drained(server.load)
 }
 
+// leavesDown reports whether a new connection on a session is to leave the session's real server,
+// because that is down.
+func (w *Worker) leavesDown(s *conntrack.Session) bool {
+	server := w.snap.servers[s.Server]
+	if s.State == conntrack.Established || s.State == conntrack.SCTPEstablished || server.gone {
+		return false
+	}
+	service, ok := w.snap.serviceOf(server.service)
+	return ok && w.poolOf(service.live).LeavesOut(server.load)
+}
+
 // Bounds of the pass over sessions in one turn.
 const (
 	flushedSlots = 128 // that a turn looks at

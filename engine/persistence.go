@@ -65,7 +65,7 @@ func (w *Worker) readCall(a *arrival, p *ports.Packet, m *meta) bool {
 
 // chooseKept has a decision go to the real server of the client's template, and reports whether
 // there is one to go to. An overloaded real server keeps its clients. One of weight 0 does unless
-// ExpireQuiescent is set.
+// ExpireQuiescent is set. One that is down does not.
 func (w *Worker) chooseKept(pool *sched.Pool, a *arrival, d *decision) bool {
 	if isEcho(a.key.Protocol) {
 		return false
@@ -77,6 +77,7 @@ func (w *Worker) chooseKept(pool *sched.Pool, a *arrival, d *decision) bool {
 	}
 	server := w.snap.servers[kept.ID]
 	if server.gone || server.incarnation != kept.Incarnation || server.service != d.service.live ||
+		pool.LeavesOut(server.load) ||
 		w.snap.settings.ExpireQuiescent && pool.Drained(server.load) {
 		return false
 	}

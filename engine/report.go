@@ -69,6 +69,7 @@ type RealServerReport struct {
 	Active, Inactive int32
 	Overloaded       bool  // it has reached its upper threshold, and gets no new sessions
 	Share            uint8 // in slow start: tenths of its share of the new sessions; otherwise 0
+	Down, Standby    bool  // it gets no new sessions; of those, it is not needed
 	ServerSigns
 	Templates int // that send clients to it
 	Traffic
@@ -177,6 +178,7 @@ func (e *Engine) reportView(v *serviceView) ServiceReport {
 			rs := &v.settings.RealServers[i]
 			report := e.reportServer(server, rs.Weight, counted)
 			report.Share = rs.Share
+			report.Down, report.Standby = rs.Down || rs.Inhibited, rs.Standby
 			report.Mode, report.Locals = v.settings.modeOf(rs), e.registry.localUses(v, rs, server)
 			r.RealServers = append(r.RealServers, report)
 		} else if server.load.Total() > 0 {

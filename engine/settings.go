@@ -117,6 +117,11 @@ type RealServer struct {
 	// Share is what it gets in slow start: tenths of its share of the new sessions, up to
 	// FullShare. 0: it is not in slow start.
 	Share uint8
+	// Down: it is left out of the pool, so that schedulers take it for removed, and templates do not
+	// lead to it. Its sessions go on. Standby says that it is down because it is not needed.
+	Down, Standby bool
+	// Inhibited: it is down as with weight 0.
+	Inhibited bool
 }
 
 // FullShare is the RealServer.Share of a real server whose slow start is about to end.

@@ -11,6 +11,7 @@ const (
 	ServerDown
 	ServerNoNeighbour
 	ServerDraining
+	ServerStandby
 	ServerSilent
 	ServerOverloaded
 	ServerSlowStart
@@ -22,10 +23,11 @@ const (
 // meaning.
 var serverStates = [NumServerStates]struct{ text, key, meaning string }{
 	ServerGone: {"gone", "gone", "removed; it still has sessions, whose packets are dropped"},
-	ServerDown: {"down", "down", "reserved for health checks"},
+	ServerDown: {"down", "down", "its health checks fail: no new sessions"},
 	ServerNoNeighbour: {"no neighbour", "no_neighbour",
 		"the MAC of its next hop is not known: it does not answer ARP or neighbour discovery"},
 	ServerDraining: {"draining", "draining", "its weight is 0: no new sessions"},
+	ServerStandby:  {"standby", "standby", "a sorry server whose service has its quorum"},
 	ServerSilent: {"SYNs unanswered", "syns_unanswered",
 		"nat and fullnat: no packet came from it since a SYN to which it gave no answer"},
 	ServerOverloaded: {"overloaded", "overloaded",

@@ -46,6 +46,7 @@ type Pool struct {
 	serial    uint64        // no other pool has it
 	weighted  int32         // how many have a weight above 0
 	hint      atomic.Uint32 // index of the one that Available found last
+	out       []*Load       // real servers of the service that the pool leaves out
 }
 
 // serials counts pools, so that what outlives one can tell to which pool an index belongs. By an

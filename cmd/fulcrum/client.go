@@ -111,6 +111,7 @@ func newClientCommands() []*cobra.Command {
 			showNeighbours),
 		newSessionsCommand(),
 		newPlanCommand(), newApplyCommand(), newRollbackCommand(), newWeightCommand(), newDrainCommand(),
+		newHealthCommand(),
 		newAnnounceCommand(), newOverridesCommand(), newConfigCommand(), newLogCommand(),
 	}
 }

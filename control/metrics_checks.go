@@ -1,0 +1,47 @@
+package control
+
+import "fulcrum/health"
+
+// readCheckTimes adds the duration of each real server's latest check.
+func readCheckTimes(r *reading, s *series) {
+	if r.checks == nil {
+		return
+	}
+	c := r.config
+	k := r.checks
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for i := range c.Services {
+		service := &c.Services[i]
+		if !isChecked(service) {
+			continue
+		}
+		for _, rs := range service.RealServers {
+			t, _, ok := checkOf(service, rs)
+			if !ok {
+				continue
+			}
+			if last, known := k.watch.Latest(t.ID); known {
+				s.add(last.Latency().Seconds(), labels{service.Name, rs.Address.String()})
+			}
+		}
+	}
+}
+
+func readCheckCounts(r *reading, s *series) {
+	c := r.checkCounts()
+	s.add(float64(c.Good), labels{"good"})
+	s.add(float64(c.Bad), labels{"bad"})
+	s.add(float64(c.Late), labels{"late"})
+}
+
+func readDoubts(r *reading, s *series) { s.add(float64(r.checkCounts().Doubts), labels{}) }
+
+func (r *reading) checkCounts() health.Counts {
+	if r.checks == nil {
+		return health.Counts{}
+	}
+	r.checks.mu.Lock()
+	defer r.checks.mu.Unlock()
+	return r.checks.watch.Counts()
+}

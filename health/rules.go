@@ -1,0 +1,52 @@
+package health
+
+import (
+	"errors"
+	"time"
+)
+
+// Rules say when a check is made, and what its results mean.
+type Rules struct {
+	Interval time.Duration // between the beginnings of two checks
+	Timeout  time.Duration // of one check
+	Jitter   float64       // part of the interval by which a check may be early or late, 0 to 0.5
+	Rise     int           // good results in a row that make it up
+	Fall     int           // bad results in a row that make it down
+	// Down has a real server be down until its first good result. Otherwise it is up until Fall bad
+	// ones.
+	Down bool
+	// Undamped turns off that a real server whose state changes often needs more good results.
+	Undamped bool
+}
+
+// Validate returns an error for rules that cannot hold.
+func (r *Rules) Validate() error {
+	switch {
+	case r.Interval <= 0 || r.Timeout <= 0:
+		return errors.New("health: the interval and the timeout must be above 0")
+	case r.Jitter < 0 || r.Jitter > 0.5:
+		return errors.New("health: the jitter must be from 0 to 0.5")
+	case r.Rise < 1 || r.Fall < 1:
+		return errors.New("health: rise and fall must be at least 1")
+	}
+	return nil
+}
+
+// Result is what one check found out.
+type Result struct {
+	Began, Ended time.Time
+	Good         bool
+	Reason       string // why it is bad, or what was seen; at most MostReason bytes are kept
+	// Weight is the weight that the check asks for, if HasWeight.
+	Weight    int
+	HasWeight bool
+}
+
+// Latency returns how long the check took.
+func (r *Result) Latency() time.Duration { return r.Ended.Sub(r.Began) }
+
+// MostReason bounds the reason of a result in bytes: servers may send what they like.
+const MostReason = 200
+
+// Kept is how many results of each check are remembered.
+const Kept = 16

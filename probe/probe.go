@@ -1,0 +1,76 @@
+package probe
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+)
+
+// Outcome is what a check saw.
+type Outcome struct {
+	Good   bool
+	Reason string // why it is bad; of a good one, what was seen
+	Steps  []Step
+	// Weight is the weight that the check asks for, if HasWeight.
+	Weight    int
+	HasWeight bool
+}
+
+// Step is a part of a check.
+type Step struct {
+	Name string        // such as "connect"
+	Took time.Duration // since the end of the step before
+	Saw  string        // such as "status 200"; may be empty
+}
+
+// Target is where a check goes.
+type Target struct {
+	Address netip.AddrPort
+	Source  netip.Addr // to send from; the kernel's choice if it is invalid
+}
+
+// Check is one way to check a real server.
+type Check interface {
+	// run checks a real server. It returns a non-nil error, whose text is the reason, if that is not
+	// in order, and what was seen otherwise.
+	run(ctx context.Context, to Target, t *trace) (saw string, err error)
+}
+
+// Run makes a check. It returns when the check or ctx ends.
+func Run(ctx context.Context, c Check, to Target) Outcome {
+	t := &trace{last: time.Now()}
+	saw, err := c.run(ctx, to, t)
+	if err != nil {
+		saw = reason(ctx, err)
+	}
+	return Outcome{
+		Good: err == nil, Reason: saw, Steps: t.steps, Weight: t.weight, HasWeight: t.hasWeight,
+	}
+}
+
+// reason returns why a check is bad in few words.
+func reason(ctx context.Context, err error) string {
+	if ctx.Err() == context.DeadlineExceeded {
+		return fmt.Sprintf("not done in time: %v", err)
+	}
+	return err.Error()
+}
+
+// trace notes the steps of a check while it runs.
+type trace struct {
+	last      time.Time
+	steps     []Step
+	weight    int
+	hasWeight bool
+}
+
+// step notes that a step has ended.
+func (t *trace) step(name, format string, args ...any) {
+	now := time.Now()
+	t.steps = append(t.steps, Step{name, now.Sub(t.last), fmt.Sprintf(format, args...)})
+	t.last = now
+}
+
+// asks notes that a check asks for a weight.
+func (t *trace) asks(weight int) { t.weight, t.hasWeight = weight, true }
