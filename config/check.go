@@ -75,6 +75,10 @@ func (c *checker) enlist() {
 			at := c.at("service", i, "real_server", j, "address")
 			c.hold(servers, server.Address.Addr(), "a real server of service %q", service.Name, at)
 		}
+		for j, sorry := range service.SorryServers {
+			at := c.at("service", i, "sorry_servers", j)
+			c.hold(servers, sorry.Addr(), "a sorry server of service %q", service.Name, at)
+		}
 		c.enlistLocals(lips, i)
 	}
 	vips.complete()

@@ -21,8 +21,7 @@ func sameFamily(a, b netip.Addr) bool {
 
 // checkFamily reports a real server that its mode does not reach from a VIP of the other IP
 // version. A tunnel carries either version in either, and fullnat translates IPv6 to IPv4.
-func (c *checker) checkFamily(v value, i, j int) bool {
-	service, rs := &c.Services[i], c.Services[i].RealServers[j]
+func (c *checker) checkFamily(v value, service *Service, rs RealServer) bool {
 	vip, server, mode := service.Address.Addr(), rs.Address.Addr(), service.ModeOf(rs)
 	if sameFamily(vip, server) || mode == lvs.NoMode || mode.Reaches(vip.Is6(), server.Is6()) {
 		return true

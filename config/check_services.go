@@ -49,14 +49,28 @@ func (c *checker) checkRealServers(i int) {
 		v := c.at("service", i, "real_server", j, "address")
 		taken.unique(v, server.Address.String(), "already a real server of this service",
 			"give every real server once")
-		a := server.Address.Addr()
-		if who, held := holder(a, c.own, c.vips); held {
-			v.reportf("use the real server's own address", "%s belongs to the director: %s", a, who)
-		} else if c.checkFamily(v, i, j) && c.isUnambiguous(v, a) && c.isHostAddress(v, a) {
-			c.checkReach(v, a, c.Services[i].ModeOf(server))
-		}
-		c.checkServerPort(v, i, j)
+		c.checkServerAddress(v, i, server)
 	}
+	for j, address := range c.Services[i].SorryServers {
+		if !address.IsValid() {
+			continue
+		}
+		v := c.at("service", i, "sorry_servers", j)
+		taken.unique(v, address.String(), "already a real server of this service",
+			"give every server once")
+		c.checkServerAddress(v, i, RealServer{Address: address})
+	}
+}
+
+// checkServerAddress reports a real server that the service cannot have.
+func (c *checker) checkServerAddress(v value, i int, server RealServer) {
+	s, a := &c.Services[i], server.Address.Addr()
+	if who, held := holder(a, c.own, c.vips); held {
+		v.reportf("use the real server's own address", "%s belongs to the director: %s", a, who)
+	} else if c.checkFamily(v, s, server) && c.isUnambiguous(v, a) && c.isHostAddress(v, a) {
+		c.checkReach(v, a, s.ModeOf(server))
+	}
+	c.checkServerPort(v, i, server)
 }
 
 // unreached are real servers that most likely cannot be reached for the same reason: a subnet of
@@ -100,9 +114,8 @@ func (c *checker) checkReach(v value, a netip.Addr, mode lvs.Mode) {
 }
 
 // checkServerPort reports a port that differs from the service's in a mode that cannot rewrite it.
-func (c *checker) checkServerPort(v value, i, j int) {
-	server := c.Services[i].RealServers[j].Address
-	mode := c.Services[i].ModeOf(c.Services[i].RealServers[j])
+func (c *checker) checkServerPort(v value, i int, rs RealServer) {
+	server, mode := rs.Address, c.Services[i].ModeOf(rs)
 	want, one := c.portOf(i)
 	switch {
 	case !mode.FixedPort() || server.Port() == 0 || want == 0:

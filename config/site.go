@@ -174,6 +174,9 @@ func (s *Site) eachAddress(n *Service, do func(tenants[netip.Addr], netip.Addr, 
 	for _, rs := range n.RealServers {
 		do(s.servers, rs.Address.Addr(), n.Name)
 	}
+	for _, sorry := range n.SorryServers {
+		do(s.servers, sorry.Addr(), n.Name)
+	}
 }
 
 // checkUnique reports a name, an address or an echo = false that another service has already. The
@@ -413,6 +416,9 @@ func (rs *RealServer) entries() map[string]any {
 // address of a service.
 func (s *Site) checkServers(c *checker, n *Service, news []RealServer) {
 	seen := make(map[netip.AddrPort]bool, len(n.RealServers))
+	for _, sorry := range n.SorryServers {
+		seen[sorry] = true
+	}
 	for i, rs := range n.RealServers {
 		if seen[rs.Address] {
 			c.at("service", 0, "real_server", i, "address").reportf("give every real server once",
