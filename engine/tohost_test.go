@@ -306,6 +306,58 @@ func TestOwnAddressWithService(t *testing.T) {
 	})
 }
 
+// TestOwnAddressInARange: a service may claim a port's own address by a range. Fragments and errors
+// go where their session is, and the host has the other ports.
+func TestOwnAddressInARange(t *testing.T) {
+	eachHost(t, func(t *testing.T, s site, workers int) {
+		v := s.claiming(s.web(modes.NAT, 1), "udp 10.0.0.0/29:7")
+		b := newBed(t, s, hosted(s.serving(v)), withHost, func(c *bedConfig) { c.workers = workers })
+		b.ownFragments("10.0.0.1:7", true)
+		b.ownFragments("10.0.0.1:8", false)
+		b.dropped("")
+	})
+}
+
+// TestOwnAddressGivenUp: sessions with an own address that a service has given up go on, with their
+// fragments.
+func TestOwnAddressGivenUp(t *testing.T) {
+	eachHost(t, func(t *testing.T, s site, workers int) {
+		v := s.claiming(s.web(modes.NAT, 1), "udp 10.0.0.100:7", "udp 10.0.0.1:7")
+		for i := range v.RealServers {
+			v.RealServers[i].Address = netip.AddrPortFrom(v.RealServers[i].Address.Addr(), 7)
+		}
+		b := newBed(t, s, hosted(s.serving(v)), withHost, func(c *bedConfig) { c.workers = workers })
+		b.ownFragments("10.0.0.1:7", true)
+		v.Matches = v.Matches[:1]
+		if err := b.engine.Change(Change{Put: []Service{v}}); err != nil {
+			t.Fatal(err)
+		}
+		b.turn()
+		b.collectAll()
+		b.ownFragments("10.0.0.1:7", true)
+		b.ownFragments("10.0.0.1:8", false)
+		b.dropped("")
+	})
+}
+
+// ownFragments sends a datagram in fragments, which go to a real server or to the host.
+func (b *bed) ownFragments(to string, forwarded bool) {
+	b.Helper()
+	whole := b.site.in(udp(client, to, strings.Repeat("0123456789", 300)))
+	var frames [][]byte
+	for _, piece := range fragmentsOf(whole, 1200) {
+		frames = append(frames, ethernet(b.site.gateway.mac, b.site.ports[0].mac, whole.etherType(), piece))
+	}
+	b.bring(frames...)
+	if n := len(collect(b.ports[b.site.back])); forwarded && n != len(frames) {
+		b.Fatalf("%d fragments were forwarded; dropped %q", n, b.drops())
+	}
+	if forwarded {
+		frames = nil
+	}
+	b.host(b.site.front, frames...)
+}
+
 // TestPortWithoutHostInterface: a port without host interface gives the host nothing, whatever the
 // other ports have.
 func TestPortWithoutHostInterface(t *testing.T) {
