@@ -275,8 +275,8 @@ func TestHostConfig(t *testing.T) {
 	}
 }
 
-// FuzzFromHost has the host send any bytes. The worker must account for each frame; what leaves must
-// come from the port's MAC, and never from what the director serves.
+// FuzzFromHost has the host send any bytes. The worker must account for each frame; what leaves
+// must come from the port's MAC, and never from what the director serves.
 func FuzzFromHost(f *testing.F) {
 	for _, s := range []site{oneArm, oneArm.twin()} {
 		for _, c := range fromHostCases(&s) {

@@ -8,8 +8,9 @@ import (
 	"fulcrum/packet"
 )
 
-// SetHostVIPs tells which addresses host interfaces hold that are no port's own. Those that are VIPs
-// are served as ever; what comes for their other ports is the host's. Any goroutine may call it.
+// SetHostVIPs tells which addresses host interfaces hold that are no port's own. Those that are
+// VIPs are served as ever; what comes for their other ports is the host's. Any goroutine may call
+// it.
 func (e *Engine) SetHostVIPs(all []netip.Addr) {
 	held := slices.Clone(all)
 	slices.SortFunc(held, netip.Addr.Compare)

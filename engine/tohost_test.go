@@ -25,7 +25,8 @@ func eachHost(t *testing.T, test func(t *testing.T, s site, workers int)) {
 	}
 }
 
-// newHostBed has a service in each of nat and fullnat, and host interfaces that hold the VIP or not.
+// newHostBed has a service in each of nat and fullnat, and host interfaces that hold the VIP or
+// not.
 func newHostBed(t testing.TB, s site, workers int, holds bool) *bed {
 	other := s.web(modes.FullNAT, 1)
 	other.Address = netip.AddrPortFrom(other.Address.Addr(), 8080)
@@ -191,8 +192,8 @@ func TestNotToHost(t *testing.T) {
 	})
 }
 
-// TestPingIsTheDirectors: the director answers echo requests to its addresses, and the host does not
-// hear of them.
+// TestPingIsTheDirectors: the director answers echo requests to its addresses, and the host does
+// not hear of them.
 func TestPingIsTheDirectors(t *testing.T) {
 	eachHost(t, func(t *testing.T, s site, workers int) {
 		b := newHostBed(t, s, workers, true)
@@ -287,8 +288,8 @@ func TestServiceTakesItsPort(t *testing.T) {
 	b.dropped("no_real_server=2")
 }
 
-// TestOwnAddressWithService: a port's own address may be a VIP. The host has its other ports without
-// being told.
+// TestOwnAddressWithService: a port's own address may be a VIP. The host has its other ports
+// without being told.
 func TestOwnAddressWithService(t *testing.T) {
 	eachHost(t, func(t *testing.T, s site, workers int) {
 		web := s.web(modes.NAT, 1)
@@ -375,8 +376,8 @@ func TestPortWithoutHostInterface(t *testing.T) {
 	b.dropped("not_ip=1 no_service=1 to_host=1 host_frame=1")
 }
 
-// TestCopies: the host gets copies of what stations say of their addresses, and of MLD. The director
-// has processed them, so that they count as consumed. It gets no question.
+// TestCopies: the host gets copies of what stations say of their addresses, and of MLD. The
+// director has processed them, so that they count as consumed. It gets no question.
 func TestCopies(t *testing.T) {
 	four, six := oneArm, oneArm.twin()
 	router := six.gateway
