@@ -25,11 +25,13 @@ type Question struct {
 
 // Explanation says what would become of a packet at the moment of the question.
 type Explanation struct {
-	// Taken: forwarded, or held until its next hop is known; otherwise the drop reason
+	// Taken: forwarded, or held until its next hop is known; HandedToHost: it would go to the host, if
+	// the limits permit; otherwise the drop reason
 	Verdict Verdict
-	Answer  Answer // to the sender of a packet that is dropped
-	Port    int    // index of the port where it comes in
-	Worker  int    // number of the worker that would handle it
+	Host    HostClass // valid if Verdict is HandedToHost
+	Answer  Answer    // to the sender of a packet that is dropped
+	Port    int       // index of the port where it comes in
+	Worker  int       // number of the worker that would handle it
 
 	// Valid if a service claims the packet.
 	Service    *ExplainedService
@@ -153,7 +155,7 @@ func (w *Worker) arrivalOf(q *Question) arrival {
 	k := q.key()
 	return arrival{
 		key: k, hash: w.sessions.Hash(&k), flags: q.TCPFlags,
-		event: conntrack.EventInit, question: true,
+		event: conntrack.EventInit, question: true, port: uint16(w.comesIn(q)),
 	}
 }
 
@@ -231,6 +233,7 @@ func (w *Worker) explainDecision(q *Question, x *Explanation, a *arrival) {
 	if d.server != nil || d.verdict == DropOverload {
 		x.Switches = append(x.Switches, w.defencesOfNew(a, &d)...)
 	}
+	w.explainHost(x, a)
 	if d.server == nil {
 		return
 	}

@@ -2,8 +2,8 @@ package hostway
 
 import "sync/atomic"
 
-// Ring carries frames from one thread to another, which may run at the same time. A frame belongs to
-// a port, given by its index.
+// Ring carries frames from one thread to another, which may run at the same time. A frame belongs
+// to a port, given by its index.
 type Ring struct {
 	size  int
 	slots []slot // slot i has the bytes of data from i*size on
@@ -41,8 +41,8 @@ func (r *Ring) Put(port uint16, frame []byte) bool {
 	return true
 }
 
-// Peek returns the next frame and its port. The frame is nil if there is none, and valid until Next.
-// Only the receiver may call it.
+// Peek returns the next frame and its port. The frame is nil if there is none, and valid until
+// Next. Only the receiver may call it.
 func (r *Ring) Peek() (port uint16, frame []byte) {
 	head := r.head.Load()
 	if head == r.tail.Load() {
@@ -55,6 +55,12 @@ func (r *Ring) Peek() (port uint16, frame []byte) {
 
 // Next gives up the frame that Peek has returned. Only the receiver may call it.
 func (r *Ring) Next() { r.head.Store(r.head.Load() + 1) }
+
+// Room returns how many more frames the ring takes now. Only the sender may call it.
+func (r *Ring) Room() int { return len(r.slots) - int(r.tail.Load()-r.head.Load()) }
+
+// Cap returns how many frames an empty ring takes.
+func (r *Ring) Cap() int { return len(r.slots) }
 
 // Empty reports whether there is no frame. Either side may call it.
 func (r *Ring) Empty() bool { return r.head.Load() == r.tail.Load() }
