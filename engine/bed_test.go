@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"fulcrum/hostway"
 	"fulcrum/modes"
 	"fulcrum/packet"
 	"fulcrum/ports"
@@ -24,6 +25,7 @@ type bed struct {
 	worker *Worker
 	pool   *memory.Pool
 	ports  []*memory.Port
+	links  []*hostway.Link // of a director with host interfaces, by worker
 	now    uint32 // ms
 	closed bool
 	// damage, if set, changes every frame on its way to a port.
@@ -43,6 +45,7 @@ type bedConfig struct {
 	rss       func(port int) *ports.RSS       // how a port spreads packets
 	choose    func(port int) func([]byte) int // spreads by a rule that the port does not tell
 	wrap      func(ports.Port) ports.Port     // wraps the engine's port
+	host      bool                            // workers have links to the host
 }
 
 // newBed starts a director and removes its first announcements.
@@ -105,6 +108,12 @@ func (b *bed) config(cfg bedConfig) Config {
 			c.Ports = append(c.Ports, port)
 		}
 	}
+	for range cfg.workers {
+		if cfg.host {
+			b.links = append(b.links, hostway.NewLink(hostRing, 1518, func() {}))
+		}
+	}
+	c.Host = b.links
 	return c
 }
 
@@ -177,6 +186,7 @@ func (b *bed) totals() Totals {
 			{&sum.Held, &t.Held}, {&sum.HandedOver, &t.HandedOver}, {&sum.TakenOver, &t.TakenOver},
 			{&sum.Evicted, &t.Evicted}, {&sum.Resets, &t.Resets},
 			{&sum.ResetsSuppressed, &t.ResetsSuppressed}, {&sum.Routed, &t.Routed},
+			{&sum.ToHost, &t.ToHost}, {&sum.FromHost, &t.FromHost},
 		} {
 			*n[0] += *n[1]
 		}

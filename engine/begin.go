@@ -27,6 +27,7 @@ func (w *Worker) newFlow(p *ports.Packet, m *meta, over conntrack.Ref) Verdict {
 func (w *Worker) arrive(a *arrival, p *ports.Packet, m *meta, over conntrack.Ref) {
 	m.WriteKey(&a.key, p.Bytes())
 	a.hash, a.flags, a.over, a.call = w.hashes[m.index], m.TCPFlags, over, 0
+	a.port = p.Port
 	if m.Protocol == packet.ProtocolSCTP {
 		a.event = m.chunkEvent(p)
 	}

@@ -224,8 +224,8 @@ func v0(all []netip.Addr) netip.Addr { return all[0] }
 // farm returns n services with m real servers each, all behind a gateway.
 func farm(n, m int) Settings {
 	s := Settings{
-		Ports: []PortSettings{{[]netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")}},
-			{[]netip.Prefix{netip.MustParsePrefix("10.1.0.1/24")}}},
+		Ports: []PortSettings{{Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24")}},
+			{Addresses: []netip.Prefix{netip.MustParsePrefix("10.1.0.1/24")}}},
 		Routes: []Route{
 			{To: netip.MustParsePrefix("0.0.0.0/0"), Via: netip.MustParseAddr("10.0.0.254")},
 			{To: netip.MustParsePrefix("10.128.0.0/9"), Via: netip.MustParseAddr("10.1.0.254"),

@@ -8,8 +8,8 @@ import (
 )
 
 // Totals counts the packets of a worker, or of all workers, by their fate. At the end of each turn
-// of a worker, Received + Originated + TakenOver = Transmitted + Consumed + the sum of
-// Drops + Held + HandedOver. In the sum over all workers, Held includes packets between two
+// of a worker, Received + Originated + TakenOver + FromHost = Transmitted + Consumed + ToHost + the
+// sum of Drops + Held + HandedOver. In the sum over all workers, Held includes packets between two
 // workers.
 type Totals struct {
 	Received    uint64
@@ -19,6 +19,8 @@ type Totals struct {
 	Held        uint64 // waiting now: for a neighbour, a first fragment, a device or another worker
 	HandedOver  uint64 // given to other workers
 	TakenOver   uint64 // received from other workers
+	ToHost      uint64 // given to the host, copies aside
+	FromHost    uint64 // taken from the host
 	Drops       [NumVerdicts]uint64
 	// Evicted counts half-open sessions evicted from a full table. They are not packets, and not
 	// part of the law.
@@ -33,11 +35,11 @@ type Totals struct {
 
 // Balance returns zero if the conservation law holds, and otherwise the difference.
 func (t *Totals) Balance() int64 {
-	out := t.Transmitted + t.Consumed + t.Held + t.HandedOver
+	out := t.Transmitted + t.Consumed + t.ToHost + t.Held + t.HandedOver
 	for _, n := range t.Drops {
 		out += n
 	}
-	return int64(t.Received + t.Originated + t.TakenOver - out)
+	return int64(t.Received + t.Originated + t.TakenOver + t.FromHost - out)
 }
 
 // PortTotals counts the packets of one port.
@@ -69,13 +71,14 @@ type counters struct {
 	totals     Totals
 	ports      []PortTotals
 	handedOver []uint64 // by receiving worker
+	host       [NumHostClasses]HostTotals
 }
 
 // The places of published.totals: first the terms of the conservation law without drops, then the
 // drop reasons.
 const (
-	numTerms   = 7
-	firstDrop  = Consumed + 1
+	numTerms   = 9
+	firstDrop  = HandedToHost + 1
 	numReasons = NumVerdicts - firstDrop
 )
 
@@ -99,6 +102,7 @@ type published struct {
 	adopted     atomic.Uint64 // revision of the worker's snapshot
 	handedOver  []atomic.Uint64
 	ports       [][numPortTotals]atomic.Uint64
+	host        [NumHostClasses][numHostTotals]atomic.Uint64
 	servers     []publishedServer // by real server id
 }
 
@@ -111,7 +115,7 @@ func (p *published) setTotals(t *Totals) {
 	p.routed.Store(t.Routed)
 	for i, v := range [numTerms]uint64{
 		t.Received, t.Originated, t.Transmitted, t.Consumed,
-		t.Held, t.HandedOver, t.TakenOver,
+		t.Held, t.HandedOver, t.TakenOver, t.ToHost, t.FromHost,
 	} {
 		p.totals[i].Store(v)
 	}
@@ -127,7 +131,7 @@ func (p *published) addTotals(t *Totals) {
 	t.Routed += p.routed.Load()
 	for i, v := range [numTerms]*uint64{
 		&t.Received, &t.Originated, &t.Transmitted, &t.Consumed,
-		&t.Held, &t.HandedOver, &t.TakenOver,
+		&t.Held, &t.HandedOver, &t.TakenOver, &t.ToHost, &t.FromHost,
 	} {
 		*v += p.totals[i].Load()
 	}
@@ -214,6 +218,9 @@ func (w *Worker) publish() {
 	}
 	for i, t := range w.counters.ports {
 		w.published.setPort(i, t)
+	}
+	if w.link != nil {
+		w.published.setHost(&w.counters.host)
 	}
 	n := len(w.snap.servers)
 	for range min(publishChunk, n) {

@@ -18,7 +18,8 @@ type arrival struct {
 	event conntrack.Event // valid for SCTP
 	// over is the session of this flow that ends if the packet begins another; 0 is none.
 	over     conntrack.Ref
-	question bool // from Explain: the decision must change nothing
+	port     uint16 // index of the port where the packet came in
+	question bool   // from Explain: the decision must change nothing
 }
 
 // decision is the result for a packet without session: a new session with its real server, or the
@@ -52,7 +53,7 @@ func (w *Worker) decide(a *arrival, d *decision, p *ports.Packet, m *meta) {
 	service, ok := w.snap.serviceAt(a.key.Dst, a.key.DstPort, a.key.Protocol)
 	switch {
 	case !ok:
-		d.verdict = w.unclaimed(a.key.Dst)
+		d.verdict = w.unclaimed(a.port, a.key.Dst)
 	case !w.mayStart(a):
 		d.service, d.verdict = service, DropNoSession
 	case service.sticky.byCall && !a.question && !w.readCall(a, p, m):
@@ -183,14 +184,15 @@ func (w *Worker) mayStart(a *arrival) bool {
 	return true
 }
 
-// unclaimed returns the verdict about a packet without session and service.
-func (w *Worker) unclaimed(dst packet.Addr) Verdict {
+// unclaimed returns the verdict about a packet without session and service, by the port where it
+// came in.
+func (w *Worker) unclaimed(port uint16, dst packet.Addr) Verdict {
 	kind, ours := w.snap.kindOf(dst)
 	switch {
 	case !ours:
 		return DropNotOurs
 	case kind.isVIP():
-		return DropNoService
+		return w.unservedAt(port, dst)
 	case kind.isLocal():
 		return DropNoSession
 	}

@@ -28,8 +28,8 @@
 //
 // Conservation: for each worker, at the end of each turn,
 //
-//	received + originated + taken over =
-//		transmitted + consumed + the sum of all drops + held + handed over
+//	received + originated + taken over + from host =
+//		transmitted + consumed + to host + the sum of all drops + held + handed over
 //
 // Equivalence: a burst has the same result as its packets one by one, in order. Parsing and
 // probing run ahead over the whole burst, but handle confirms what they found for each packet.

@@ -175,6 +175,32 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 	},
 	DropNoService: func(t *testing.T) *bed { return dropping(t, tcp(client, vipAlone+":81", "S")) },
 	DropToHost:    func(t *testing.T) *bed { return dropping(t, tcp(client, "10.0.0.1:22", "S")) },
+	DropHostLimit: func(t *testing.T) *bed {
+		b := newHostBed(t, oneArm, 1, false)
+		for range hostSourceRate.burst + 1 {
+			b.fromClient(tcp(client, sshAt, "S"))
+		}
+		return b
+	},
+	DropHostFull: func(t *testing.T) *bed {
+		b := newHostBed(t, oneArm, 1, false)
+		for i := range hostRing/2 + 1 {
+			b.fromClient(tcp(clientAt(250*i), sshAt, "S"))
+		}
+		return b
+	},
+	DropHostFrame: func(t *testing.T) *bed {
+		return fromHost(t, func(f []byte) []byte { return f[:13] })
+	},
+	DropHostMAC: func(t *testing.T) *bed {
+		return fromHost(t, func(f []byte) []byte { f[11]++; return f })
+	},
+	DropHostNeighbour: func(t *testing.T) *bed {
+		return fromHost(t, func([]byte) []byte { return isAt(oneArm.ports[0], oneArm.gateway) })
+	},
+	DropHostSource: func(t *testing.T) *bed {
+		return fromHost(t, func([]byte) []byte { return oneArm.hostFrame(tcp(webVIP, client, "R")) })
+	},
 	DropNotOurs: func(t *testing.T) *bed {
 		return dropping(t, tcp("10.0.0.11:80", client, "SA"))
 	},
@@ -299,6 +325,13 @@ func TestManyDropsInATurn(t *testing.T) {
 func dropping(t *testing.T, packets ...pkt) *bed {
 	b := newBed(t, oneArm, oneArm.serving(oneArm.web(modes.IPIP, 1)))
 	b.fromClient(packets...)
+	return b
+}
+
+// fromHost has the host send a segment after changing it.
+func fromHost(t *testing.T, change func([]byte) []byte) *bed {
+	b := newHostBed(t, oneArm, 1, false)
+	b.fromHost(0, 0, change(oneArm.hostFrame(tcp(sshAt, client, "SA"))))
 	return b
 }
 

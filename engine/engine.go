@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"runtime"
 	"runtime/debug"
 	"sync"
@@ -13,6 +14,7 @@ import (
 
 	"fulcrum/capture"
 	"fulcrum/conntrack"
+	"fulcrum/hostway"
 	"fulcrum/neighbour"
 	"fulcrum/persist"
 	"fulcrum/ports"
@@ -47,6 +49,9 @@ type Config struct {
 	// CompileFilter compiles an expression in libpcap's language for captures. Without it there are
 	// no such captures. Any goroutine may call it.
 	CompileFilter func(expression string) (*capture.Program, error)
+	// Host connects each worker with the host: the kernel's stack behind the host interfaces of ports.
+	// It is nil if no port has one.
+	Host []*hostway.Link
 	// Seed makes hashing and local ports repeatable in tests. Zero draws secrets.
 	Seed uint64
 }
@@ -64,6 +69,8 @@ func (c *Config) Validate() error {
 	case c.SessionsV6 != 0 && c.SessionsV6 < len(c.CPUs):
 		return fmt.Errorf("engine: %d IPv6 sessions for %d workers; raise session.max_v6",
 			c.SessionsV6, len(c.CPUs))
+	case c.Host != nil && len(c.Host) != len(c.CPUs):
+		return fmt.Errorf("engine: %d links to the host for %d workers", len(c.Host), len(c.CPUs))
 	}
 	return nil
 }
@@ -86,6 +93,9 @@ type Engine struct {
 	limits        limits
 	inquiries     inquiries
 
+	hostVIPs atomic.Pointer[[]netip.Addr] // see SetHostVIPs
+	host     *hostShared                  // nil if no port has a host interface
+
 	capture atomic.Pointer[RunningCapture] // nil unless a capture runs
 	// listing is held for one piece of a listing, so that several listings cost a worker as much
 	// as one.
@@ -105,6 +115,9 @@ func New(cfg Config, settings Settings) (*Engine, error) {
 	e.limits.setKey(newRandom(cfg.Seed))
 	e.inquiries.setKey(newRandom(cfg.Seed))
 	e.announcements.setPorts(len(cfg.Ports))
+	if cfg.Host != nil {
+		e.host = newHostShared(newRandom(cfg.Seed))
+	}
 	if err := e.Apply(settings); err != nil {
 		return nil, err
 	}
@@ -174,6 +187,9 @@ func (e *Engine) newWorker(i int) (*Worker, error) {
 	})
 	if err != nil {
 		return w, fmt.Errorf("worker %d: %w", i, err)
+	}
+	if e.cfg.Host != nil {
+		w.link = e.cfg.Host[i]
 	}
 	w.out = make([]ports.Burst, len(e.cfg.Ports))
 	w.counters.ports = make([]PortTotals, len(e.cfg.Ports))

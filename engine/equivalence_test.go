@@ -54,9 +54,12 @@ func everything(s *site, variant int) Settings {
 	return n
 }
 
-// newTwin makes one of the two directors. Its session table is small and often full.
-func newTwin(t testing.TB, s site) *bed {
-	return newBed(t, s, mixed(everything(&s, 0), 0), func(c *bedConfig) { c.sessions = 12 })
+// newTwin makes one of the two directors, with host interfaces or without. Its session table is
+// small and often full.
+func newTwin(t testing.TB, s site, host bool) *bed {
+	b := newBed(t, s, mixed(hosted(everything(&s, 0)), 0), func(c *bedConfig) { c.sessions, c.host = 12, host })
+	b.engine.SetHostVIPs([]netip.Addr{b.engine.snap.Load().order[0].first.Netip()})
+	return b
 }
 
 // traffic draws packets that are closely related to each other.
@@ -221,6 +224,12 @@ func expectSame(t *rapid.T, one, many *bed) {
 	if x, y := one.worker.counters, many.worker.counters; !reflect.DeepEqual(x.ports, y.ports) {
 		t.Fatalf("counted one by one %+v\nin a burst %+v", x, y)
 	}
+	if x, y := one.worker.counters.host, many.worker.counters.host; x != y {
+		t.Fatalf("to the host one by one %+v\nin a burst %+v", x, y)
+	}
+	if x, y := one.toHost(), many.toHost(); !reflect.DeepEqual(x, y) {
+		t.Fatalf("the host got %v one by one\nand %v in a burst", x, y)
+	}
 	for id := range one.worker.snap.servers {
 		if x, y := one.worker.peers[id].traffic, many.worker.peers[id].traffic; x != y {
 			t.Fatalf("real server %d: counted one by one %+v, in a burst %+v", id, x, y)
@@ -253,12 +262,13 @@ func TestBurstEqualsItsPackets(t *testing.T) {
 }
 
 func compareTwins(t *testing.T, r *rapid.T, s site) {
-	one, many := newTwin(drawn{t, r}, s), newTwin(drawn{t, r}, s)
+	host := rapid.Bool().Draw(r, "host")
+	one, many := newTwin(drawn{t, r}, s, host), newTwin(drawn{t, r}, s, host)
 	defer both(one, many, (*bed).close)
 	d := traffic{r, &s, many}
 	for round := range 1 + d.number("rounds", 8) {
 		if d.number("apply", 5) == 0 {
-			both(one, many, func(b *bed) { b.engine.Apply(mixed(everything(&b.site, round), round)) })
+			both(one, many, func(b *bed) { b.engine.Apply(mixed(hosted(everything(&b.site, round)), round)) })
 		}
 		// Time passes in a turn of its own: within a burst it stands still.
 		step := uint32([]int{0, 1, 150, 1100, 31_000, 130_000}[d.number("time", 6)])

@@ -25,8 +25,10 @@ type Question struct {
 
 // Explanation says what would become of a packet at the moment of the question.
 type Explanation struct {
-	// Taken: forwarded, or held until its next hop is known; otherwise the drop reason
+	// Taken: forwarded, or held until its next hop is known; HandedToHost: it would go to the host, if
+	// the limits permit; otherwise the drop reason
 	Verdict Verdict
+	Host    HostClass // valid if Verdict is HandedToHost
 	Answer  Answer // to the sender of a packet that is dropped
 	Port    int    // index of the port where it comes in
 	Worker  int    // number of the worker that would handle it
@@ -149,7 +151,7 @@ func (w *Worker) arrivalOf(q *Question) arrival {
 	k := q.key()
 	return arrival{
 		key: k, hash: w.sessions.Hash(&k), flags: q.TCPFlags,
-		event: conntrack.EventInit, question: true,
+		event: conntrack.EventInit, question: true, port: uint16(w.comesIn(q)),
 	}
 }
 
@@ -223,6 +225,7 @@ func (w *Worker) explainDecision(q *Question, x *Explanation, a *arrival) {
 		x.Verdict, x.Routed = Taken, true
 		x.depart(w, a.key.Flow, a.key.Dst, 0)
 	}
+	w.explainHost(x, a)
 	if d.server == nil {
 		return
 	}

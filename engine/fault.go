@@ -29,9 +29,10 @@ const (
 	stageParse
 	stageLookup
 	stageDecide
+	stageHost
 )
 
-var stages = [...]string{"housekeeping", "exchange", "parse", "lookup", "decide"}
+var stages = [...]string{"housekeeping", "exchange", "parse", "lookup", "decide", "host"}
 
 // fault makes a Fault of a panic, from the worker's notes of its work.
 func (w *Worker) fault(value any, stack []byte) *Fault {

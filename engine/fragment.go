@@ -51,6 +51,9 @@ func (w *Worker) fragment(p *ports.Packet, m *meta) Verdict {
 	}
 	k := &w.key
 	m.WriteKey(k, p.Bytes())
+	if v, taken := w.hostFragment(p.Port, k.Dst); taken {
+		return v
+	}
 	d := conntrack.Datagram{Src: k.Src, Dst: k.Dst, ID: f.ID}
 	if !m.Kind.Is6() {
 		d.Protocol = m.Protocol
@@ -159,7 +162,7 @@ func (w *Worker) releaseFragment(p *ports.Packet, index uint8, decision conntrac
 	packet.Parse(p.Bytes(), &m.Parsed)
 	m.index = index
 	if v := w.laterFragment(p, m, decision); v != Taken {
-		w.drop(p, v)
+		w.ended(p, m, v)
 	}
 }
 
@@ -180,7 +183,7 @@ func (w *Worker) laterFragment(p *ports.Packet, m *meta, decision conntrack.Deci
 		if v, taken := w.routePlainly(p, m); taken {
 			return v
 		}
-		return DropNoSession
+		return w.laterOfUnknown(p)
 	}
 	var g passage
 	if v := w.enter(&g, p, m, ref); v != Taken {

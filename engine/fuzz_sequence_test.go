@@ -16,8 +16,8 @@ import (
 
 // FuzzSequence plays a sequence of events, read from bytes, to a director with two workers and all
 // modes. Events are packets of both families, whole, in fragments or damaged, answers of real
-// servers, ICMP errors about their packets, ARP and neighbour discovery, time, and changes of the
-// configuration. After every step the director must have accounted for every packet, buffer and
+// servers, ICMP errors about their packets, ARP and neighbour discovery, packets of the host, time,
+// and changes of the configuration. After every step the director must have accounted for every packet, buffer and
 // connection. Every packet it sent must be well-formed and come from its own MAC.
 func FuzzSequence(f *testing.F) {
 	for seed := range uint64(24) {
@@ -86,6 +86,7 @@ const (
 	eventTime
 	eventApply
 	eventChange
+	eventHost
 	numEvents
 )
 
@@ -102,16 +103,19 @@ type sequence struct {
 }
 
 func newSequence(t *testing.T, tape []byte) *sequence {
-	s := &sequence{variants: sequenceVariants(), time: time.Now()}
+	s, host := &sequence{variants: sequenceVariants(), time: time.Now()}, false
 	if len(tape) > 0 {
-		s.spread, s.tape = tape[0]&1 != 0, tape[1:]
+		s.spread, host, s.tape = tape[0]&1 != 0, tape[0]&2 != 0, tape[1:]
 	}
 	s.bed = newBed(t, twoArm, s.variants[0], func(c *bedConfig) {
-		c.workers, c.sessions, c.buffers = 2, 24, 512
+		c.workers, c.sessions, c.buffers, c.host = 2, 24, 512, host
 		if s.spread {
 			spreading(t, 2, byFlow)(c)
 		}
 	})
+	if host {
+		s.engine.SetHostVIPs([]netip.Addr{at4(vipAlone).Addr(), six(at4(vipAlone).Addr())})
+	}
 	return s
 }
 
@@ -121,7 +125,7 @@ func sequenceVariants() []Settings {
 	front, six := twoArm, twoArm.twin()
 	known := append(front.settings().Neighbours, six.settings().Neighbours...)
 	for i := range 4 {
-		n := everythingTwice()
+		n := hosted(everythingTwice())
 		n.Neighbours = known
 		n.ExpireNoDest, n.SloppyTCP, n.RouteUnmatched = i%2 == 1, i == 2, i >= 2
 		n.ResetUnknown = ResetUnknown((i + 2) % 3)
@@ -213,6 +217,10 @@ func (s *sequence) step() {
 		s.apply()
 	case eventChange:
 		s.change()
+	case eventHost:
+		if s.links != nil {
+			s.fromHost()
+		}
 	}
 	if event&thenTurn != 0 || s.pending > 40 {
 		s.settle()
@@ -471,11 +479,29 @@ func (s *sequence) check() {
 		s.sent[port] = append(s.sent[port], frames...)
 		s.sent[port] = s.sent[port][max(0, len(s.sent[port])-8):]
 	}
+	s.hostGotNoService()
 	s.balanced()
 	if held, out := s.totals().Held, s.pool.InUse(); uint64(out) != held {
 		s.Fatalf("%d buffers are out, and %d packets are held", out, held)
 	}
 	s.connectionsAgree()
+}
+
+// hostGotNoService checks that the host got nothing for a port with a service, and no answer to a
+// local address.
+func (s *sequence) hostGotNoService() {
+	s.Helper()
+	for _, h := range s.toHost() {
+		var p packet.Parsed
+		if packet.Parse(h.frame, &p); !p.Kind.HasSession() {
+			continue
+		}
+		k := p.Key(h.frame)
+		_, served := s.worker.snap.serviceAt(k.Dst, k.DstPort, k.Protocol)
+		if kind, _ := s.worker.snap.kindOf(k.Dst); served || kind.isLocal() {
+			s.Fatalf("the host got\n%s", dump(h.frame))
+		}
+	}
 }
 
 // left checks a frame as wellFormed does.

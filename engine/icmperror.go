@@ -20,6 +20,9 @@ func (w *Worker) icmpError(p *ports.Packet, m *meta) Verdict {
 	if ref, found := w.lookup(&k); found {
 		return w.forwardError(p, m, &q, ref)
 	}
+	if w.isHosts(p.Port, q.Key.Src) {
+		return DropICMPError // no worker has a session of it
+	}
 	return w.seek(p, m, &k, p.Port)
 }
 

@@ -29,7 +29,7 @@ func (l *linked) settings(own [2]string) Settings {
 	v.RealServers = []RealServer{{Address: l.server, Weight: 1}}
 	n.Services = []Service{v}
 	for i, p := range l.ports {
-		n.Ports = append(n.Ports, PortSettings{[]netip.Prefix{
+		n.Ports = append(n.Ports, PortSettings{Addresses: []netip.Prefix{
 			netip.PrefixFrom(p.addr, 120), netip.MustParsePrefix(own[i] + "/64"),
 		}})
 	}

@@ -421,9 +421,9 @@ func TestLongestPrefixWins(t *testing.T) {
 	n := Settings{
 		Timeouts: testTimeouts(),
 		Ports: []PortSettings{
-			{[]netip.Prefix{netip.MustParsePrefix("10.0.0.1/24"),
+			{Addresses: []netip.Prefix{netip.MustParsePrefix("10.0.0.1/24"),
 				netip.MustParsePrefix("fd00::1/64")}},
-			{[]netip.Prefix{netip.MustParsePrefix("10.1.0.1/16")}},
+			{Addresses: []netip.Prefix{netip.MustParsePrefix("10.1.0.1/16")}},
 		},
 		Routes: []Route{
 			{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParseAddr("10.0.0.254"), 0},

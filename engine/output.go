@@ -72,11 +72,14 @@ func (w *Worker) drop(p *ports.Packet, why Verdict) {
 }
 
 func (w *Worker) count(v Verdict) {
-	if v == Consumed {
+	switch v {
+	case Consumed:
 		w.counters.totals.Consumed++
-		return
+	case HandedToHost:
+		w.counters.totals.ToHost++
+	default:
+		w.counters.totals.Drops[v]++
 	}
-	w.counters.totals.Drops[v]++
 }
 
 // exchange calls a port's driver once: it sends the output, frees dropped packets, and receives.

@@ -74,7 +74,7 @@ func (w *Worker) handle(b *ports.Burst) {
 		w.at = i
 		p := &b.Packets[i]
 		if v := w.handleOne(p, &w.meta[i]); v != Taken {
-			w.drop(p, v)
+			w.ended(p, &w.meta[i], v)
 		}
 	}
 }
@@ -153,7 +153,7 @@ func (w *Worker) unserved(p *ports.Packet, m *meta) Verdict {
 	case !ours:
 		return DropNotOurs
 	case kind.isVIP():
-		return DropNoService
+		return w.unservedAt(p.Port, w.key.Dst)
 	}
 	return DropToHost
 }

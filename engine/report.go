@@ -22,6 +22,8 @@ type Report struct {
 	Templates TemplateStats
 	// LocalAddresses are those of all services, sorted.
 	LocalAddresses []LocalAddressReport
+	// Host is what went to the host, by class; nil if no port has a host interface.
+	Host []HostTotals
 }
 
 // TemplateStats are figures of the table of templates.
@@ -89,6 +91,7 @@ func (e *Engine) Report() Report {
 		}
 	}
 	r.settle()
+	r.Host = e.hostTotals()
 	snap := e.snap.Load()
 	for _, s := range snap.order {
 		if service, ok := e.reportService(s.live); ok {

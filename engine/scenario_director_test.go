@@ -89,7 +89,7 @@ func (c *directorConfig) parse(t testing.TB, d *datadriven.TestData) Settings {
 	}
 	for i := range c.ports {
 		c.settings.Ports = append(c.settings.Ports, PortSettings{
-			[]netip.Prefix{netip.MustParsePrefix(subnets4[i]), netip.MustParsePrefix(subnets6[i])},
+			Addresses: []netip.Prefix{netip.MustParsePrefix(subnets4[i]), netip.MustParsePrefix(subnets6[i])},
 		})
 	}
 	c.settings.Routes = []Route{

@@ -44,9 +44,11 @@ type Settings struct {
 
 func (s *Settings) announcements() int { return cmp.Or(s.Announcements, defaultAnnouncements) }
 
-// PortSettings are a port's own addresses, each with its subnet's prefix length.
+// PortSettings are a port's own addresses, each with its subnet's prefix length, and whether it has
+// a host interface. The latter does not change while the engine runs.
 type PortSettings struct {
 	Addresses []netip.Prefix
+	Host      bool
 }
 
 // Route sends packets to a destination through a gateway on a port's subnet.

@@ -99,7 +99,7 @@ func (s *site) settings() Settings {
 	n := Settings{Timeouts: testTimeouts(), ConnReuseMode: 3, PMTUDisc: true}
 	for _, p := range s.ports {
 		subnet := netip.PrefixFrom(p.addr, p.addr.BitLen()-8)
-		n.Ports = append(n.Ports, PortSettings{[]netip.Prefix{subnet}})
+		n.Ports = append(n.Ports, PortSettings{Addresses: []netip.Prefix{subnet}})
 	}
 	everything := netip.MustParsePrefix("0.0.0.0/0")
 	if s.is6 {

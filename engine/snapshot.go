@@ -87,6 +87,7 @@ type portEntry struct {
 	station packet.Station // mac in the form for comparison
 	own     []netip.Prefix // its addresses, with their subnets
 	mtu     int            // bytes of an IP packet
+	host    bool           // it has a host interface
 }
 
 // serviceEntry describes a service for workers.
@@ -204,7 +205,7 @@ func newTopology(s topologySettings, devices []ports.Port, epoch uint32) *topolo
 	for i, d := range devices {
 		t.ports = append(t.ports, portEntry{
 			mac: d.MAC(), station: packet.NewStation(d.MAC()), own: s.ports[i].Addresses,
-			mtu: d.MTU(),
+			mtu: d.MTU(), host: s.ports[i].Host,
 		})
 	}
 	return t
@@ -212,7 +213,9 @@ func newTopology(s topologySettings, devices []ports.Port, epoch uint32) *topolo
 
 // equal reports whether other settings make the same topology.
 func (s *topologySettings) equal(o *topologySettings) bool {
-	samePort := func(a, b PortSettings) bool { return slices.Equal(a.Addresses, b.Addresses) }
+	samePort := func(a, b PortSettings) bool {
+		return a.Host == b.Host && slices.Equal(a.Addresses, b.Addresses)
+	}
 	return slices.EqualFunc(s.ports, o.ports, samePort) && slices.Equal(s.routes, o.routes) &&
 		slices.Equal(s.neighbours, o.neighbours)
 }

@@ -34,7 +34,7 @@ func (t *tap) leaving(port int, out *ports.Burst) {
 		return
 	}
 	for i := min(t.sent[port], out.N); i < out.N; i++ {
-		t.copy(&out.Packets[i], capture.Tx, uint16(port), Taken)
+		t.copy(out.Packets[i].Bytes(), capture.Tx, uint16(port), Taken)
 	}
 }
 
@@ -45,7 +45,7 @@ func (t *tap) exchanged(port int, out, rx *ports.Burst) {
 		return
 	}
 	for i := range rx.Slice() {
-		t.copy(&rx.Packets[i], capture.Rx, uint16(port), Taken)
+		t.copy(rx.Packets[i].Bytes(), capture.Rx, uint16(port), Taken)
 	}
 }
 
@@ -59,21 +59,24 @@ func (t *tap) tookOver(rx *ports.Burst) {
 	for i := range rx.Slice() {
 		p := &rx.Packets[i]
 		if t.late.selects(p.Bytes()) && t.matches(p.Bytes()) {
-			t.put(p, capture.Rx, p.Port, Taken)
+			t.put(p.Bytes(), capture.Rx, p.Port, Taken)
 		}
 	}
 }
 
 // dropped copies a packet that is dropped.
-func (t *tap) dropped(p *ports.Packet, why Verdict) {
+func (t *tap) dropped(p *ports.Packet, why Verdict) { t.refused(p.Bytes(), p.Port, why) }
+
+// refused copies a frame that is dropped.
+func (t *tap) refused(frame []byte, port uint16, why Verdict) {
 	if t.stages[capture.Drop] {
-		t.copy(p, capture.Drop, p.Port, why)
+		t.copy(frame, capture.Drop, port, why)
 	}
 }
 
-func (t *tap) copy(p *ports.Packet, stage capture.Stage, port uint16, why Verdict) {
-	if frame := p.Bytes(); t.matches(frame) && (t.pursuit == nil || t.pursuit.selects(frame)) {
-		t.put(p, stage, port, why)
+func (t *tap) copy(frame []byte, stage capture.Stage, port uint16, why Verdict) {
+	if t.matches(frame) && (t.pursuit == nil || t.pursuit.selects(frame)) {
+		t.put(frame, stage, port, why)
 	}
 }
 
@@ -82,9 +85,9 @@ func (t *tap) matches(frame []byte) bool {
 	return t.filter.Match(frame, &t.parsed) && (t.program == nil || t.program.Match(frame))
 }
 
-func (t *tap) put(p *ports.Packet, stage capture.Stage, port uint16, why Verdict) {
+func (t *tap) put(frame []byte, stage capture.Stage, port uint16, why Verdict) {
 	t.ring.Put(capture.Record{
 		Time: t.now, Stage: stage, Reason: uint8(why),
-		Port: port, Worker: t.worker, Data: p.Bytes(),
+		Port: port, Worker: t.worker, Data: frame,
 	})
 }

@@ -7,12 +7,13 @@ import (
 )
 
 // Verdict is the decision about a packet: Taken (forwarded, held for a neighbour, or turned into an
-// answer), Consumed, or the reason of its drop.
+// answer), Consumed, HandedToHost, or the reason of its drop.
 type Verdict uint8
 
 const (
 	Taken    Verdict = iota // the buffer has a new owner, which has counted the packet
 	Consumed                // the packet was for the director, which has processed it
+	HandedToHost            // the packet was copied for the host's own stack
 
 	// Drop reasons, in the order in which a packet meets them.
 	DropMultiSegment       // spread over several buffers that could not be joined
@@ -44,7 +45,13 @@ const (
 	DropNoSession          // belongs to no session and cannot begin one
 	DropNoCallID           // belongs to no session, and its service goes by Call-IDs
 	DropNoService          // the VIP has no service for it
-	DropToHost             // for the director, which has no host path
+	DropToHost             // for the director, and not for the host
+	DropHostLimit          // for the host, which gets too many of its kind
+	DropHostFull           // for the host, which does not keep up
+	DropHostFrame          // from or to the host, with an impossible length or port
+	DropHostMAC            // from the host, under another MAC
+	DropHostNeighbour      // from the host, an answer that the director gives
+	DropHostSource         // from the host, as the director itself
 	DropICMPError          // about no session, or without counterpart
 	DropICMPLimit          // too many whose session any worker may have
 	DropNotOurs            // the address is not the director's
@@ -80,6 +87,10 @@ var verdicts = [NumVerdicts]struct{ name, meaning, remedy string }{
 	Consumed: {
 		name:    "consumed",
 		meaning: "addressed to the director itself, and processed",
+	},
+	HandedToHost: {
+		name:    "host",
+		meaning: "given to the host, the kernel's own stack, through the port's host interface",
 	},
 	DropMultiSegment: {
 		name:    "multi_segment",
@@ -247,8 +258,48 @@ var verdicts = [NumVerdicts]struct{ name, meaning, remedy string }{
 	},
 	DropToHost: {
 		name:    "to_host",
-		meaning: "to the director itself, which has no host path",
-		remedy:  "nothing: the director offers no service of its own on its ports",
+		meaning: "to the director itself, at a port without host interface; or what the host " +
+			"never gets, such as echo requests from impossible addresses",
+		remedy: "nothing, or give the port a host interface if the machine is to be reached there",
+	},
+	DropHostLimit: {
+		name: "host_limit",
+		meaning: "to the host, beyond the rate of its class, or of its sender within the class " +
+			"(`fulcrum_host_limited_packets_total` has the class)",
+		remedy: "nothing if it is an attack: what the host itself has answered has rates of its own; " +
+			"otherwise filter in front",
+	},
+	DropHostFull: {
+		name: "host_full",
+		meaning: "to the host, whose interface does not keep up: the ring has no room left for " +
+			"this class",
+		remedy: "look at what keeps the director's other threads from running; a flood to the own " +
+			"addresses fills half of the ring at most",
+	},
+	DropHostFrame: {
+		name: "host_frame",
+		meaning: "from the host, shorter than an Ethernet header or longer than the port's MTU; or " +
+			"to the host, longer than its interface takes",
+		remedy: "give the host interface the port's MTU",
+	},
+	DropHostMAC: {
+		name: "host_mac",
+		meaning: "from the host, with another MAC than the port's, in the frame or in what it says " +
+			"of its address",
+		remedy: "nothing may have a MAC of its own behind a host interface: no bridge, no macvlan, " +
+			"no `use_vmac` of keepalived",
+	},
+	DropHostNeighbour: {
+		name: "host_neighbour",
+		meaning: "ARP reply or neighbour advertisement of the host to one station, which the " +
+			"director gives itself",
+		remedy: "nothing: gratuitous ones, to all stations, pass",
+	},
+	DropHostSource: {
+		name: "host_source",
+		meaning: "from the host, as what the director itself serves: from a VIP's port with a " +
+			"service, from a VIP that the host does not hold, or from a local address",
+		remedy: "look for a program on the host that uses such an address",
 	},
 	DropICMPError: {
 		name: "icmp_error",
@@ -384,12 +435,11 @@ func (v Verdict) String() string {
 // Meaning returns what the verdict says of a packet, in words for the operator.
 func (v Verdict) Meaning() string { return verdicts[v].meaning }
 
-// Remedy returns what an operator can do about many drops for the reason; empty for Taken and
-// Consumed.
+// Remedy returns what an operator can do about many drops for the reason; empty for what is no drop.
 func (v Verdict) Remedy() string { return verdicts[v].remedy }
 
 // IsDrop reports whether the verdict is a drop reason.
-func (v Verdict) IsDrop() bool { return v > Consumed }
+func (v Verdict) IsDrop() bool { return v > HandedToHost }
 
 // faults gives each of the parser's faults its drop reason.
 var faults = [packet.NumFaults]Verdict{

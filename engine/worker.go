@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"fulcrum/conntrack"
+	"fulcrum/hostway"
 	"fulcrum/modes"
 	"fulcrum/neighbour"
 	"fulcrum/packet"
@@ -61,7 +62,9 @@ type Worker struct {
 	received      atomic.Uint64 // packets so far, for AwaitSilence
 	effort        effort
 	mail          mailbox
-	tap           *tap // nil unless a capture runs
+	tap           *tap          // nil unless a capture runs
+	link          *hostway.Link // to the host; nil if no port has a host interface
+	told          bool          // frames for the host were sent in this turn
 	counters      counters
 	published     published
 	lastPublished uint32
@@ -91,6 +94,9 @@ func (w *Worker) Turn(now uint32) int {
 		received += w.takeOver()
 		w.publishHandoffs()
 		w.listen()
+	}
+	if w.link != nil {
+		received += w.serveHost()
 	}
 	w.sessions.Expire(now)
 	w.flushSessions()

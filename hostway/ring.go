@@ -56,5 +56,11 @@ func (r *Ring) Peek() (port uint16, frame []byte) {
 // Next gives up the frame that Peek has returned. Only the receiver may call it.
 func (r *Ring) Next() { r.head.Store(r.head.Load() + 1) }
 
+// Room returns how many more frames the ring takes now. Only the sender may call it.
+func (r *Ring) Room() int { return len(r.slots) - int(r.tail.Load()-r.head.Load()) }
+
+// Cap returns how many frames an empty ring takes.
+func (r *Ring) Cap() int { return len(r.slots) }
+
 // Empty reports whether there is no frame. Either side may call it.
 func (r *Ring) Empty() bool { return r.head.Load() == r.tail.Load() }

@@ -51,8 +51,14 @@ func TestRingRefuses(t *testing.T) {
 		t.Error("took a frame although it is full")
 	}
 	r.Next()
+	if n := r.Room(); n != 1 || r.Cap() != 2 {
+		t.Errorf("room for %d of %d frames; want 1 of 2", n, r.Cap())
+	}
 	if !r.Put(0, []byte{1}) {
 		t.Error("is still full")
+	}
+	if n := r.Room(); n != 0 {
+		t.Errorf("room for %d frames; want none", n)
 	}
 }
 

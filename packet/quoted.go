@@ -41,7 +41,8 @@ type Quotation struct {
 const quotedPorts = 4
 
 // Quoted4 reads the IPv4 packet at the start of b, which may be truncated. ok is false for
-// protocols without ports, for all fragments but the first, and if the ports are missing.
+// protocols without ports, for all fragments but the first, and if the ports are missing. Addresses
+// and protocol are valid even then, or zero.
 func Quoted4(b []byte) (q Quotation, ok bool) {
 	ip := IPv4(b)
 	if len(b) < IPv4MinLen || ip.Version() != 4 || ip.HeaderLen() < IPv4MinLen ||
