@@ -99,6 +99,8 @@ type Status struct {
 	PortWarnings []control.PortWarning `json:"port_warnings"`
 	// PortGuards are the ports whose packets are hidden from the kernel.
 	PortGuards []control.PortGuard `json:"port_guards"`
+	// PortHosts are the ports with a host interface.
+	PortHosts []control.PortHost `json:"port_hosts"`
 	// Capture is the capture that runs; absent without one.
 	Capture *RunningCapture `json:"capture,omitempty"`
 	// Conflicts are the addresses of the director that other stations claimed in the last hour.
@@ -167,6 +169,7 @@ func (a *api) status() Status {
 		Announce:      c.Director.Announce,
 		PortWarnings:  r.PortWarnings(),
 		PortGuards:    r.PortGuards(),
+		PortHosts:     r.PortHosts(),
 		Conflicts:     a.running.Conflicts(),
 		CrowdedLocals: a.running.CrowdedLocals(),
 		RetiredLocals: r.RetiredLocals(),

@@ -144,6 +144,7 @@ func portSettings(p Port) []setting {
 		{"tx_descriptors", strconv.Itoa(p.TxDescriptors), false},
 		{"mtu", strconv.Itoa(p.MTU), false},
 		{"guard", strconv.FormatBool(p.Guard), false},
+		{"host", optional(p.Host), false},
 		{"vlan", strconv.Itoa(p.VLAN), false},
 	}
 }

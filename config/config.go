@@ -94,6 +94,7 @@ type Port struct {
 	MTU           int            // bytes, without the Ethernet header
 	VLAN          int            // VLAN id, 0 for untagged
 	Guard         bool           // hide from the kernel what is the director's; Interface is not empty
+	Host          string         // name of the host interface; empty: none
 }
 
 // Route is a route to a destination that is not on a port's subnet.

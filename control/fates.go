@@ -52,6 +52,7 @@ var fates = map[reflect.Type]map[string]fate{
 		"Name": restart, "Device": restart, "Addresses": live,
 		"RxDescriptors": restart, "TxDescriptors": restart, "MTU": restart, "VLAN": restart,
 		"Guard": beside, // see Kernel
+		"Host":  restart,
 	},
 	reflect.TypeFor[config.Route](): {
 		"To": live, "Via": live,

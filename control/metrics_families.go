@@ -1,6 +1,8 @@
 package control
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 
 	dto "github.com/prometheus/client_model/go"
@@ -189,6 +191,18 @@ var families = []family{
 	{"fulcrum_guard_hidden_packets_total", counter,
 		"Packets of the director that a port's guard has hidden from the kernel.", port, readHidden},
 
+	{"fulcrum_host_interface_up", gauge,
+		"1 if the port's host interface is up, otherwise 0.", []string{"port", "interface"}, readHosts},
+	{"fulcrum_host_interface_frames_total", counter,
+		"Frames that a port's host interface has exchanged with the workers.", hostDirection,
+		eachHost(func(h *HostInterface) (to, from uint64) { return h.ToHost, h.FromHost })},
+	{"fulcrum_host_interface_bytes_total", counter,
+		"Bytes of these frames, from the Ethernet header on.", hostDirection,
+		eachHost(func(h *HostInterface) (to, from uint64) { return h.ToHostBytes, h.FromHostBytes })},
+	{"fulcrum_host_interface_dropped_frames_total", counter,
+		"Frames that did not pass between a port's host interface and the workers, by reason.",
+		[]string{"port", "reason"}, readHostDrops},
+
 	{"fulcrum_service_info", gauge,
 		"Always 1; the labels describe the service.",
 		[]string{"service", "address", "protocol", "mode", "scheduler"}, readServices},
@@ -292,6 +306,40 @@ func readHidden(r *reading, s *series) {
 	for i, p := range r.kernel {
 		if p.Guarded {
 			s.add(float64(p.Hidden), labels{r.config.Ports[i].Name})
+		}
+	}
+}
+
+var hostDirection = []string{"port", "direction"}
+
+// eachHost adds what went to and what came from each host interface.
+func eachHost(of func(h *HostInterface) (to, from uint64)) func(r *reading, s *series) {
+	return func(r *reading, s *series) {
+		for i, p := range r.kernel {
+			if p.Host != nil {
+				to, from := of(p.Host)
+				s.add(float64(to), labels{r.config.Ports[i].Name, "to_host"})
+				s.add(float64(from), labels{r.config.Ports[i].Name, "from_host"})
+			}
+		}
+	}
+}
+
+func readHosts(r *reading, s *series) {
+	for i, p := range r.kernel {
+		if p.Host != nil {
+			s.add(truth(p.Host.Up), labels{r.config.Ports[i].Name, p.Host.Name})
+		}
+	}
+}
+
+func readHostDrops(r *reading, s *series) {
+	for i, p := range r.kernel {
+		if p.Host == nil {
+			continue
+		}
+		for _, reason := range slices.Sorted(maps.Keys(p.Host.Drops)) {
+			s.add(float64(p.Host.Drops[reason]), labels{r.config.Ports[i].Name, reason})
 		}
 	}
 }

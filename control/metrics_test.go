@@ -57,7 +57,8 @@ var someLocals = []engine.LocalUse{
 type guardedPort struct{ noKernel }
 
 func (guardedPort) Ports() []KernelPort {
-	return []KernelPort{{Guarded: true, Hidden: 5}, {Answers: []string{"it forwards"}}}
+	return []KernelPort{{Guarded: true, Hidden: 5, Host: &HostInterface{Name: "ful-front", Up: true,
+		ToHost: 7, FromHost: 6, Drops: map[string]uint64{"ring_full": 1}}}, {Answers: []string{"it forwards"}}}
 }
 
 // TestReportHasKernel: a report says what is hidden and why the kernel answers.

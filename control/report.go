@@ -86,6 +86,8 @@ type PortReport struct {
 	Hidden  uint64 `json:"guard_hidden"`
 	// KernelAnswers say why the kernel answers packets of the director too.
 	KernelAnswers []string `json:"kernel_answers,omitempty"`
+	// Host is the port's host interface; absent without one.
+	Host *HostInterface `json:"host,omitempty"`
 	// Renamed is the present name of the kernel's interface if it was renamed, or "".
 	Renamed string `json:"interface_renamed,omitempty"`
 }

@@ -41,7 +41,7 @@ func EngineSettings(c *config.Config) engine.Settings {
 		s.Timeouts.Set(lvs.State(state), timeout)
 	}
 	for _, p := range c.Ports {
-		s.Ports = append(s.Ports, engine.PortSettings{Addresses: p.Addresses})
+		s.Ports = append(s.Ports, engine.PortSettings{Addresses: p.Addresses, Host: p.Host != ""})
 	}
 	for _, r := range c.Routes {
 		s.Routes = append(s.Routes, engine.Route{To: r.To, Via: r.Via, Port: r.Port})

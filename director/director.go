@@ -49,6 +49,7 @@ type Director struct {
 
 	keeping *keeping
 	devices *devices
+	hosting *hosting
 	workers *workers
 	serving *serving
 	guards  *guarding
@@ -66,13 +67,14 @@ func New(c Config) (*Director, error) {
 	d := &Director{cfg: c, settings: settings, vigil: vigil{log: c.Log}}
 	kept := &cpus{cfg: c}
 	d.devices = &devices{cfg: c, cpus: kept}
+	d.hosting = &hosting{Director: d}
 	d.workers = newWorkers(d)
 	d.serving = &serving{Director: d}
 	d.keeping = &keeping{Director: d}
 	d.health = newHealth(d)
 	d.guards = newGuarding(d)
 	d.parts.parts = []Part{
-		kept, d.keeping, d.devices, &forwarding{d}, d.guards, &watching{Director: d},
+		kept, d.keeping, d.devices, d.hosting, &forwarding{d}, d.guards, &watching{Director: d},
 		d.serving, d.workers, &moves{Director: d},
 	}
 	return d, nil

@@ -17,6 +17,7 @@ func (f *forwarding) Start() (err error) {
 	c.Ports = f.devices.ports
 	c.EnterThread, c.LeaveThread = f.cfg.Devices.EnterThread, f.cfg.Devices.LeaveThread
 	c.CompileFilter = f.cfg.CompileFilter
+	c.Host = f.hosting.links()
 	if f.engine, err = engine.New(c, f.settings); err != nil {
 		return err
 	}

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -135,6 +137,9 @@ func showStatus(w io.Writer, s api.Status) {
 		fmt.Fprintf(w, "port %s\tguard: on, %s hidden from the kernel\n", p.Port,
 			count(int(p.Hidden), "packet"))
 	}
+	for _, p := range s.PortHosts {
+		showHost(w, &p)
+	}
 	if c := s.Capture; c != nil {
 		fmt.Fprintf(w, "capture\tof %s, since %s, by %s\n", c.What, c.Since.Local().Format(time.DateTime),
 			c.From)
@@ -147,6 +152,20 @@ func showStatus(w io.Writer, s api.Status) {
 		fmt.Fprintf(w, "\tand %d more\n", more)
 	}
 	showLocals(w, &s)
+}
+
+// showHost shows a port's host interface.
+func showHost(w io.Writer, p *control.PortHost) {
+	state := "up"
+	if !p.Up {
+		state = "down or gone"
+	}
+	fmt.Fprintf(w, "port %s\thost interface %s: %s, %s to the host, %d from it", p.Port, p.Name, state,
+		count(int(p.ToHost), "frame"), p.FromHost)
+	for _, reason := range slices.Sorted(maps.Keys(p.Drops)) {
+		fmt.Fprintf(w, ", %d %s", p.Drops[reason], reason)
+	}
+	fmt.Fprintln(w)
 }
 
 // statusLines bounds the lines of each kind of warning.
