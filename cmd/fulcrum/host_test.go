@@ -534,15 +534,19 @@ func (b *hostBed) bird(role, own, peer, announces string) string {
 	if strings.Contains(own, ":") {
 		family = "ipv6"
 	}
+	as := 65001 // of the director
+	if role == "router" {
+		as = 65002
+	}
 	text := fmt.Sprintf("router id 10.0.0.%d;\nprotocol device { scan time 1; }\n"+
 		"protocol kernel { %s { export where source = RTS_BGP; }; }\n"+
 		"protocol static { %[2]s; ", 1+len(announces), family)
 	if announces != "" {
 		text += "route " + announces + " blackhole; "
 	}
-	text += fmt.Sprintf("}\nprotocol bgp peer { local %s as 65001; neighbor %s as 65001; "+
+	text += fmt.Sprintf("}\nprotocol bgp peer { local %s as %d; neighbor %s as %d; "+
 		"connect retry time 1; connect delay time 1; error wait time 1, 2; "+
-		"%s { import all; export where source = RTS_STATIC; next hop self; }; }\n", own, peer, family)
+		"%s { import all; export where source = RTS_STATIC; next hop self; }; }\n", own, as, peer, 65001+65002-as, family)
 	file := filepath.Join(folder, "bird.conf")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		b.t.Fatal(err)
