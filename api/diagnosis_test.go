@@ -194,6 +194,24 @@ func TestExplainSaysWhyNot(t *testing.T) {
 	}
 }
 
+// TestExplainToHost: a packet for the host is neither forwarded nor dropped.
+func TestExplainToHost(t *testing.T) {
+	s := scripted{explanation: engine.Explanation{
+		Verdict: engine.HandedToHost, Host: engine.HostRouting,
+	}}
+	answer := s.ask(t, "/explain", question())
+	var x Explanation
+	if err := json.NewDecoder(answer.Body).Decode(&x); err != nil {
+		t.Fatal(err)
+	}
+	var text bytes.Buffer
+	x.WriteText(&text)
+	if x.Forwarded || x.Reason != "" || x.HostClass != "routing" ||
+		!strings.Contains(text.String(), "verdict\tto the host, in class routing\n") {
+		t.Errorf("%+v is shown as\n%s", x, &text)
+	}
+}
+
 // TestBadQuestions checks that the problem of each bad question names the bad parameter.
 func TestBadQuestions(t *testing.T) {
 	for _, tt := range []struct {

@@ -30,8 +30,9 @@ type Explanation struct {
 	Reason    string `json:"reason,omitempty"`
 	Meaning   string `json:"meaning,omitempty"`
 	Remedy    string `json:"remedy,omitempty"`
-	Answer    string `json:"answer,omitempty"`  // what the sender of a dropped packet hears
-	Warning   string `json:"warning,omitempty"` // about the port: longer packets do not pass
+	HostClass string `json:"host_class,omitempty"` // of a packet that would go to the host
+	Answer    string `json:"answer,omitempty"`     // what the sender of a dropped packet hears
+	Warning   string `json:"warning,omitempty"`    // about the port: longer packets do not pass
 
 	Service    string `json:"service,omitempty"`
 	Mode       string `json:"mode,omitempty"`
@@ -153,7 +154,9 @@ func newExplanation(c *config.Config, packet string, e *engine.Explanation) Expl
 		Forwarded: e.Verdict == engine.Taken, Replaces: e.Replaces, Answer: e.Answer.String(),
 		Routed: e.Routed, Template: e.Kept, OnePacket: e.OnePacket,
 	}
-	if !x.Forwarded {
+	if e.Verdict == engine.HandedToHost {
+		x.HostClass = e.Host.String()
+	} else if !x.Forwarded {
 		x.Reason, x.Meaning, x.Remedy = e.Verdict.String(), e.Verdict.Meaning(), e.Verdict.Remedy()
 	}
 	if e.Oversized > 0 {
@@ -220,9 +223,12 @@ func (x *Explanation) WriteText(w io.Writer) {
 	if d := x.Leaves; d != nil {
 		d.write(line)
 	}
-	if x.Forwarded {
+	switch {
+	case x.Forwarded:
 		line("verdict", "forwarded")
-	} else {
+	case x.HostClass != "":
+		line("verdict", "to the host, in class %s", x.HostClass)
+	default:
 		line("verdict", "dropped, %s: %s", x.Reason, x.Meaning)
 		line("", "%s", x.Remedy)
 	}

@@ -105,9 +105,10 @@ func (k *book) close(subject string, r *control.Report) error {
 	for _, n := range r.Drops {
 		dropped += n
 	}
-	if in, out := r.Received+r.Originated, r.Transmitted+r.Consumed+r.Held+dropped; in != out {
-		return fmt.Errorf("%s: the director received and originated %d packets, but accounts for %d",
-			subject, in, out)
+	in := r.Received + r.Originated + r.FromHost
+	if out := r.Transmitted + r.Consumed + r.ToHost + r.Held + dropped; in != out {
+		return fmt.Errorf("%s: %d packets came into the director, but it accounts for %d", subject, in,
+			out)
 	}
 	if r.Pauses.Count > 0 {
 		k.add(Figure{Subject: subject, Name: "longest GC pause", Unit: unitMicros}, r.Pauses.LongestUs)

@@ -91,6 +91,16 @@ var families = []family{
 	{"fulcrum_dropped_packets_total", counter,
 		"Packets dropped, by reason; docs/drops.md explains each reason.", []string{"reason"}, readDrops},
 
+	{"fulcrum_host_packets_total", counter,
+		"Packets given to the host through host interfaces, by class; copies of others are not among them.",
+		hostClass, eachHostClass(func(t *engine.HostTotals) uint64 { return t.Handed })},
+	{"fulcrum_host_copies_total", counter,
+		"Copies that the host got of packets to the director itself: ARP, ND, MLD.",
+		hostClass, eachHostClass(func(t *engine.HostTotals) uint64 { return t.Copied })},
+	{"fulcrum_host_refused_packets_total", counter,
+		"Packets, and copies, that the host did not get, by class; docs/drops.md explains each reason.",
+		[]string{"class", "reason"}, readHostRefusals},
+
 	{"fulcrum_worker_received_packets_total", counter,
 		"Packets that a worker received from its ports.", worker,
 		eachWorker(func(w *engine.WorkerReport) float64 { return float64(w.Received) })},
@@ -103,6 +113,12 @@ var families = []family{
 	{"fulcrum_worker_consumed_packets_total", counter,
 		"Packets to the director itself: ARP, ND, echo requests.", worker,
 		eachWorker(func(w *engine.WorkerReport) float64 { return float64(w.Consumed) })},
+	{"fulcrum_worker_to_host_packets_total", counter,
+		"Packets that a worker gave to the host, copies of others aside.", worker,
+		eachWorker(func(w *engine.WorkerReport) float64 { return float64(w.ToHost) })},
+	{"fulcrum_worker_from_host_packets_total", counter,
+		"Packets that a worker took from the host.", worker,
+		eachWorker(func(w *engine.WorkerReport) float64 { return float64(w.FromHost) })},
 	{"fulcrum_worker_held_packets", gauge,
 		"Packets that wait for a neighbour or a device.", worker,
 		eachWorker(func(w *engine.WorkerReport) float64 { return float64(w.Held) })},
@@ -289,6 +305,25 @@ func readDrops(r *reading, s *series) {
 		if v.IsDrop() {
 			s.add(float64(r.Drops[v]), labels{v.String()})
 		}
+	}
+}
+
+var hostClass = []string{"class"}
+
+// eachHostClass adds a count of each class of what goes to the host.
+func eachHostClass(of func(t *engine.HostTotals) uint64) func(r *reading, s *series) {
+	return func(r *reading, s *series) {
+		for i := range r.Host {
+			s.add(float64(of(&r.Host[i])), labels{engine.HostClass(i).String()})
+		}
+	}
+}
+
+func readHostRefusals(r *reading, s *series) {
+	for i := range r.Host {
+		class := engine.HostClass(i).String()
+		s.add(float64(r.Host[i].Limited), labels{class, engine.DropHostLimit.String()})
+		s.add(float64(r.Host[i].Full), labels{class, engine.DropHostFull.String()})
 	}
 }
 

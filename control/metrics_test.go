@@ -44,6 +44,7 @@ func manyServers(c *config.Config, n int) engine.Report {
 	r.Services = []engine.ServiceReport{v}
 	r.LocalAddresses = []engine.LocalAddressReport{{Address: first, Sessions: 7}}
 	r.Drops[engine.DropNoService] = 4
+	r.Host = []engine.HostTotals{{Copied: 8}, {Handed: 2, Limited: 1}, {Handed: 4, Full: 9}}
 	return r
 }
 

@@ -15,16 +15,18 @@ import (
 // Report contains a director's counters since its start. They are packets unless a comment says
 // otherwise.
 //
-// Received + Originated = Transmitted + Consumed + the sum of Drops + Held.
+// Received + Originated + FromHost = Transmitted + Consumed + ToHost + the sum of Drops + Held.
 type Report struct {
 	Received    uint64            `json:"received"`
 	Originated  uint64            `json:"originated"` // created by the director: ARP, ND, ICMP
 	Transmitted uint64            `json:"transmitted"`
 	Consumed    uint64            `json:"consumed"` // to the director itself: ARP, ND, echo requests
-	Held        uint64            `json:"held"`     // that wait now for a neighbour or a device
-	Drops       map[string]uint64 `json:"drops"`    // by reason; only reasons that occurred
-	Evicted     uint64            `json:"evicted"`  // half-open sessions evicted from a full table
-	Resets      uint64            `json:"resets"`   // answers to packets of no session
+	ToHost      uint64            `json:"to_host"`  // given to the host through a host interface
+	FromHost    uint64            `json:"from_host"`
+	Held        uint64            `json:"held"`    // that wait now for a neighbour or a device
+	Drops       map[string]uint64 `json:"drops"`   // by reason; only reasons that occurred
+	Evicted     uint64            `json:"evicted"` // half-open sessions evicted from a full table
+	Resets      uint64            `json:"resets"`  // answers to packets of no session
 	Suppressed  uint64            `json:"resets_suppressed"`
 	Routed      uint64            `json:"routed"` // routed without a session (route_unmatched)
 	Ports       []PortReport      `json:"ports"`
@@ -33,7 +35,9 @@ type Report struct {
 	// LocalAddresses are those of all services, and those that only old sessions still use.
 	LocalAddresses []LocalAddressReport `json:"local_addresses"`
 	Templates      TemplateReport       `json:"templates"`
-	Pauses         Pauses               `json:"pauses"`
+	// HostClasses are what went to the host; absent if no port has a host interface.
+	HostClasses []HostClassReport `json:"host_classes,omitempty"`
+	Pauses      Pauses            `json:"pauses"`
 
 	drops []drop // in the order in which a packet meets them
 }
@@ -44,6 +48,15 @@ type TemplateReport struct {
 	Limit   int    `json:"limit"`   // session.templates
 	Evicted uint64 `json:"evicted"` // not confirmed, and gave way to new ones in a full table
 	Refused uint64 `json:"refused"` // sessions without a template, because the table was full
+}
+
+// HostClassReport counts the packets to the host in a class.
+type HostClassReport struct {
+	Class   string `json:"class"`
+	ToHost  uint64 `json:"to_host"`
+	Copies  uint64 `json:"copies"`  // of consumed packets
+	Limited uint64 `json:"limited"` // beyond the class's rate, copies too
+	Full    uint64 `json:"full"`    // the host did not keep up, copies too
 }
 
 // Drop is a reason why packets were dropped.
@@ -170,6 +183,7 @@ func NewReport(c *config.Config, e engine.Report) Report {
 	r := Report{
 		Received: e.Received, Originated: e.Originated,
 		Transmitted: e.Transmitted, Consumed: e.Consumed, Held: e.Held,
+		ToHost: e.ToHost, FromHost: e.FromHost,
 		Drops: map[string]uint64{}, Evicted: e.Evicted, Routed: e.Routed, Pauses: readPauses(),
 		Templates: TemplateReport{
 			e.Templates.Templates, e.Templates.Max, e.Templates.GaveWay, e.Templates.Refused,
@@ -183,6 +197,11 @@ func NewReport(c *config.Config, e engine.Report) Report {
 			r.Drops[v.String()] = n
 			r.drops = append(r.drops, drop{v.String(), v.Meaning(), v.Remedy(), n})
 		}
+	}
+	for i, h := range e.Host {
+		r.HostClasses = append(r.HostClasses, HostClassReport{
+			engine.HostClass(i).String(), h.Handed, h.Copied, h.Limited, h.Full,
+		})
 	}
 	for i, p := range e.Ports {
 		r.Ports = append(r.Ports, PortReport{
@@ -290,6 +309,7 @@ func (r *Report) WriteTable(w io.Writer) error {
 	for _, s := range r.Services {
 		s.write(t)
 	}
+	r.writeHost(t)
 	r.writeWorkers(t)
 	if err := t.Flush(); err != nil {
 		return err
@@ -305,6 +325,17 @@ func (s *ServiceReport) write(t io.Writer) {
 	row(fmt.Sprintf("%s %s %s %s", s.Name, s.Protocol, s.Address, s.Mode), s.Traffic)
 	for _, rs := range s.RealServers {
 		row(rs.Address, rs.Traffic)
+	}
+}
+
+// writeHost writes a row for each class of what goes to the host, if any port has a host interface.
+func (r *Report) writeHost(t io.Writer) {
+	if r.HostClasses == nil {
+		return
+	}
+	fmt.Fprint(t, "\nto the host\tpackets\tcopies\tlimited\tfull\t\n")
+	for _, c := range r.HostClasses {
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%d\t\n", c.Class, c.ToHost, c.Copies, c.Limited, c.Full)
 	}
 }
 
@@ -324,10 +355,20 @@ func (r *Report) writeWorkers(t io.Writer) {
 	}
 }
 
-// writeAccount writes the conservation law with its numbers, and the drops by reason.
+// writeLaw writes the conservation law with its numbers.
+func (r *Report) writeLaw(w io.Writer) {
+	from, to := "", ""
+	if r.HostClasses != nil {
+		from, to = fmt.Sprintf(" + from host %d", r.FromHost), fmt.Sprintf(" + to host %d", r.ToHost)
+	}
+	const law = "\nreceived %d + originated %d%s = transmitted %d + consumed %d%s + dropped %d + held %d\n"
+	fmt.Fprintf(w, law, r.Received, r.Originated, from, r.Transmitted, r.Consumed, to, r.dropped(),
+		r.Held)
+}
+
+// writeAccount writes the conservation law, and the drops by reason.
 func (r *Report) writeAccount(w io.Writer) error {
-	const law = "\nreceived %d + originated %d = transmitted %d + consumed %d + dropped %d + held %d\n"
-	fmt.Fprintf(w, law, r.Received, r.Originated, r.Transmitted, r.Consumed, r.dropped(), r.Held)
+	r.writeLaw(w)
 	if n := r.Templates.Refused; n > 0 {
 		fmt.Fprintf(w, "%d sessions without a template, because their table was full\n", n)
 	}

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -78,11 +79,26 @@ func TestReportAddsUp(t *testing.T) {
 	e := engine.Report{Ports: make([]engine.PortReport, len(c.Ports))}
 	e.Received, e.Originated, e.Transmitted, e.Consumed, e.Held = 10, 2, 5, 3, 1
 	e.Drops[engine.DropNoService], e.Drops[engine.DropNoSession] = 2, 1
+	e.FromHost, e.ToHost = 6, 6
+	e.Host = []engine.HostTotals{{Copied: 8}, {Handed: 2, Limited: 1}, {Handed: 4, Full: 9}}
 	r := NewReport(c, e)
 	if diff := cmp.Diff(map[string]uint64{"no_service": 2, "no_session": 1}, r.Drops); diff != "" {
 		t.Errorf("drops (-want +got):\n%s", diff)
 	}
-	if in, out := r.Received+r.Originated, r.Transmitted+r.Consumed+r.Held+r.dropped(); in != out {
+	in := r.Received + r.Originated + r.FromHost
+	if out := r.Transmitted + r.Consumed + r.ToHost + r.Held + r.dropped(); in != out {
 		t.Errorf("%d packets came in, %d went somewhere", in, out)
+	}
+	var text strings.Builder
+	if err := r.WriteTable(&text); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"received 10 + originated 2 + from host 6 = transmitted 5 + consumed 3 + to host 6 + dropped 3 + held 1",
+		"to the host  packets  copies  limited  full", "routing        2       0        1     0",
+	} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("the table lacks %q:\n%s", want, &text)
+		}
 	}
 }

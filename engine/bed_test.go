@@ -26,7 +26,7 @@ type bed struct {
 	pool   *memory.Pool
 	ports  []*memory.Port
 	links  []*hostway.Link // of a director with host interfaces, by worker
-	now    uint32 // ms
+	now    uint32          // ms
 	closed bool
 	// damage, if set, changes every frame on its way to a port.
 	damage func(frame []byte)

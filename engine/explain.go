@@ -29,9 +29,9 @@ type Explanation struct {
 	// the limits permit; otherwise the drop reason
 	Verdict Verdict
 	Host    HostClass // valid if Verdict is HandedToHost
-	Answer  Answer // to the sender of a packet that is dropped
-	Port    int    // index of the port where it comes in
-	Worker  int    // number of the worker that would handle it
+	Answer  Answer    // to the sender of a packet that is dropped
+	Port    int       // index of the port where it comes in
+	Worker  int       // number of the worker that would handle it
 
 	// Valid if a service claims the packet.
 	Service    *ExplainedService

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/gopacket/layers"
 
+	"fulcrum/hostway"
 	"fulcrum/modes"
 	"fulcrum/packet"
 	"fulcrum/ports"
@@ -222,6 +223,40 @@ func TestFromHostAllocatesNothing(t *testing.T) {
 			t.Errorf("%s: %v allocations", name, allocs)
 		}
 	}
+}
+
+// TestEmptyTurnWithHostAllocatesNothing, and takes no frame.
+func TestEmptyTurnWithHostAllocatesNothing(t *testing.T) {
+	b := newHostBed(t, twoArm, 1, true)
+	allocs := testing.AllocsPerRun(1000, func() { b.now += 3; b.worker.Turn(b.now) })
+	if n := b.totals().FromHost; allocs != 0 || n != 0 {
+		t.Errorf("%v allocations a turn, %d frames from the host", allocs, n)
+	}
+}
+
+// TestHostIsWoken: the host's side is woken once a turn, if it sleeps and there are frames for it.
+func TestHostIsWoken(t *testing.T) {
+	woken := 0
+	b := newHostBed(t, oneArm, 1, false)
+	b.links[0] = hostway.NewLink(hostRing, 1518, func() { woken++ })
+	b.worker.link = b.links[0]
+	for _, packets := range []int{0, 3, 0} {
+		if !b.links[0].Sleep() {
+			t.Fatal("there are frames")
+		}
+		before := woken
+		for range packets {
+			b.deliver(0, oneArm.frames(tcp(client, sshAt, "S"))...)
+		}
+		b.worker.Turn(b.now)
+		b.worker.Turn(b.now)
+		if want := min(packets, 1); woken-before != want {
+			t.Errorf("woken %d times for %d packets", woken-before, packets)
+		}
+		b.links[0].Awake()
+		b.toHost()
+	}
+	b.collectAll()
 }
 
 // TestHostConfig: each worker has a link, or none.

@@ -66,7 +66,7 @@ func (b *bed) hostCounts(c HostClass) (sum HostTotals) {
 		sum.Handed += t.Handed
 		sum.Copied += t.Copied
 		sum.Limited += t.Limited
-		sum.Refused += t.Refused
+		sum.Full += t.Full
 	}
 	return sum
 }

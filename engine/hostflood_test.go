@@ -158,8 +158,8 @@ func TestCopiesAreLimited(t *testing.T) {
 	if n := len(b.toHost()); n != hostRing*3/4 {
 		t.Errorf("copies fill the ring to %d of %d", n, hostRing)
 	}
-	if n := b.hostCounts(HostNeighbour).Refused; n != hostRing/4 {
-		t.Errorf("%d copies were refused", n)
+	if n := b.hostCounts(HostNeighbour).Full; n != hostRing/4 {
+		t.Errorf("%d copies found the ring full", n)
 	}
 	b.dropped("")
 }

@@ -30,8 +30,8 @@ func (w *Worker) toHost(p *ports.Packet, lane hostLane, why Verdict) Verdict {
 		count.Handed++
 	case v == DropHostLimit:
 		count.Limited++
-	default:
-		count.Refused++
+	case v == DropHostFull:
+		count.Full++
 	}
 	if why == Consumed {
 		return Consumed
@@ -90,7 +90,7 @@ type HostTotals struct {
 	Handed  uint64
 	Copied  uint64 // of packets that the director has consumed
 	Limited uint64 // not given to the host because of its rate, copies too
-	Refused uint64 // not given because the ring was too full or the frame too long, copies too
+	Full    uint64 // not given because the ring was too full, copies too
 }
 
 const numHostTotals = 4
@@ -98,7 +98,7 @@ const numHostTotals = 4
 func (p *published) setHost(all *[NumHostClasses]HostTotals) {
 	for i := range all {
 		t := &all[i]
-		for j, n := range [numHostTotals]uint64{t.Handed, t.Copied, t.Limited, t.Refused} {
+		for j, n := range [numHostTotals]uint64{t.Handed, t.Copied, t.Limited, t.Full} {
 			p.host[i][j].Store(n)
 		}
 	}
@@ -107,7 +107,7 @@ func (p *published) setHost(all *[NumHostClasses]HostTotals) {
 func (p *published) addHost(all []HostTotals) {
 	for i := range all {
 		t := &all[i]
-		for j, n := range [numHostTotals]*uint64{&t.Handed, &t.Copied, &t.Limited, &t.Refused} {
+		for j, n := range [numHostTotals]*uint64{&t.Handed, &t.Copied, &t.Limited, &t.Full} {
 			*n += p.host[i][j].Load()
 		}
 	}

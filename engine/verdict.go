@@ -11,9 +11,9 @@ import (
 type Verdict uint8
 
 const (
-	Taken    Verdict = iota // the buffer has a new owner, which has counted the packet
-	Consumed                // the packet was for the director, which has processed it
-	HandedToHost            // the packet was copied for the host's own stack
+	Taken        Verdict = iota // the buffer has a new owner, which has counted the packet
+	Consumed                    // the packet was for the director, which has processed it
+	HandedToHost                // the packet was copied for the host's own stack
 
 	// Drop reasons, in the order in which a packet meets them.
 	DropMultiSegment       // spread over several buffers that could not be joined
@@ -257,7 +257,7 @@ var verdicts = [NumVerdicts]struct{ name, meaning, remedy string }{
 			"says whether senders hear of it",
 	},
 	DropToHost: {
-		name:    "to_host",
+		name: "to_host",
 		meaning: "to the director itself, at a port without host interface; or what the host " +
 			"never gets, such as echo requests from impossible addresses",
 		remedy: "nothing, or give the port a host interface if the machine is to be reached there",
@@ -265,7 +265,7 @@ var verdicts = [NumVerdicts]struct{ name, meaning, remedy string }{
 	DropHostLimit: {
 		name: "host_limit",
 		meaning: "to the host, beyond the rate of its class, or of its sender within the class " +
-			"(`fulcrum_host_limited_packets_total` has the class)",
+			"(`fulcrum_host_refused_packets_total` has the class)",
 		remedy: "nothing if it is an attack: what the host itself has answered has rates of its own; " +
 			"otherwise filter in front",
 	},

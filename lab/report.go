@@ -8,6 +8,8 @@ type Report struct {
 	Originated  uint64            `json:"originated"`
 	Transmitted uint64            `json:"transmitted"`
 	Consumed    uint64            `json:"consumed"`
+	ToHost      uint64            `json:"to_host"`
+	FromHost    uint64            `json:"from_host"`
 	Held        uint64            `json:"held"`
 	Drops       map[string]uint64 `json:"drops"`  // by reason
 	Routed      uint64            `json:"routed"` // of nat real servers, without a session
@@ -69,15 +71,17 @@ func (r *Report) Dropped() uint64 {
 	return sum
 }
 
-// Conserved checks the conservation law: received + originated = transmitted + consumed + drops +
-// held.
+// Conserved checks the conservation law: received + originated + from host = transmitted +
+// consumed + to host + drops + held.
 func (r *Report) Conserved() error {
-	in, out := r.Received+r.Originated, r.Transmitted+r.Consumed+r.Dropped()+r.Held
+	in := r.Received + r.Originated + r.FromHost
+	out := r.Transmitted + r.Consumed + r.ToHost + r.Dropped() + r.Held
 	if in == out {
 		return nil
 	}
-	return fmt.Errorf("packets vanished: received %d + originated %d = %d, but transmitted %d + consumed %d + dropped %d + held %d = %d",
-		r.Received, r.Originated, in, r.Transmitted, r.Consumed, r.Dropped(), r.Held, out)
+	return fmt.Errorf("packets vanished: received %d + originated %d + from host %d = %d, but transmitted %d + consumed %d + to host %d + dropped %d + held %d = %d",
+		r.Received, r.Originated, r.FromHost, in,
+		r.Transmitted, r.Consumed, r.ToHost, r.Dropped(), r.Held, out)
 }
 
 // OutPackets returns the number of responses that passed the director, over all services.

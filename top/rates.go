@@ -10,6 +10,7 @@ import (
 // rates are the changes per second between two reports.
 type rates struct {
 	received, transmitted, dropped, sessions float64
+	toHost, fromHost                         float64
 
 	services map[string]traffic // by service, and by service and real server
 	drops    []dropRate         // those that occurred, most frequent first
@@ -34,6 +35,7 @@ func newRates(before, after Sample) rates {
 	a, b := before.Report, after.Report
 	r := rates{
 		received: d.of(a.Received, b.Received), transmitted: d.of(a.Transmitted, b.Transmitted),
+		toHost: d.of(a.ToHost, b.ToHost), fromHost: d.of(a.FromHost, b.FromHost),
 		services: map[string]traffic{},
 	}
 	old := trafficOf(a)

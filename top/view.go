@@ -78,8 +78,12 @@ func (m Model) head() []string {
 		"in pps   " + sparkline(m.history, m.width-9),
 		"",
 	}
+	if m.last.Report.HostClasses != nil {
+		lines[2] = fmt.Sprintf("to host %s pps  from host %s pps", short(r.toHost), short(r.fromHost))
+		lines = append(lines, "")
+	}
 	if t := &m.last.Report.Templates; t.InUse > 0 {
-		lines[2] = fmt.Sprintf("templates %s of %s", short(float64(t.InUse)), short(float64(t.Limit)))
+		lines[len(lines)-1] = fmt.Sprintf("templates %s of %s", short(float64(t.InUse)), short(float64(t.Limit)))
 		lines = append(lines, "")
 	}
 	return append(append(lines, m.workerLines()...), "")
