@@ -12,7 +12,7 @@ import (
 
 const (
 	// ringFrames is the length of each ring. The longest burst from a worker's turn is far shorter.
-	ringFrames = 512
+	ringFrames = 1024
 	// tagSize is room for a VLAN tag in a frame, in bytes.
 	tagSize = 4
 	// mostFrames is how many frames of one interface, or of one ring, are moved before the next one
