@@ -75,6 +75,45 @@ func TestReportHasKernel(t *testing.T) {
 	}
 }
 
+// TestReportHasHostInterfaces: a report has what passes at host interfaces, and says when one is down.
+func TestReportHasHostInterfaces(t *testing.T) {
+	r := Report{Ports: []PortReport{{Name: "front", Up: true}, {Name: "back", Up: true}}}
+	if all := r.PortHosts(); all == nil || len(all) != 0 {
+		t.Errorf("without one: %v", all)
+	}
+	h := &HostInterface{Name: "ful-back", ToHost: 7}
+	r.addKernel([]KernelPort{{}, {Host: h}})
+	if all := r.PortHosts(); len(all) != 1 || all[0].Port != "back" || all[0].ToHost != 7 {
+		t.Errorf("host interfaces: %v", all)
+	}
+	if w := r.PortWarnings(); len(w) != 1 || w[0] != (PortWarning{"back", HostDownWarning("ful-back")}) {
+		t.Errorf("warnings: %v", w)
+	}
+	if h.Up = true; len(r.PortWarnings()) != 0 {
+		t.Errorf("warnings: %v", r.PortWarnings())
+	}
+}
+
+// TestMetricsHaveHostInterfaces: each has its frames by direction, and its drops by reason.
+func TestMetricsHaveHostInterfaces(t *testing.T) {
+	var r engine.Report
+	all := scrape(t, metricsOf(t, &r))
+	for _, want := range []struct {
+		family string
+		labels []string
+		value  float64
+	}{
+		{"fulcrum_host_interface_up", []string{"front", "ful-front"}, 1},
+		{"fulcrum_host_interface_frames_total", []string{"front", "to_host"}, 7},
+		{"fulcrum_host_interface_frames_total", []string{"front", "from_host"}, 6},
+		{"fulcrum_host_interface_dropped_frames_total", []string{"front", "ring_full"}, 1},
+	} {
+		if got := value(t, all[want.family], want.labels...); got != want.value {
+			t.Errorf("%s %v is %v, want %v", want.family, want.labels, got, want.value)
+		}
+	}
+}
+
 // TestMetricsHaveLocalPorts: the ports left are those of all local addresses, the share is that of
 // the fullest. Real servers without local addresses have no series.
 func TestMetricsHaveLocalPorts(t *testing.T) {

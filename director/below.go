@@ -40,8 +40,12 @@ func addressesBelow(p *config.Port, has []netip.Prefix) string {
 	for _, a := range has[:min(len(has), mostClaimed)] {
 		list = append(list, a.String())
 	}
-	return fmt.Sprintf("%s has addresses (%s), and so has the port's host interface %s; move them there",
-		p.KernelInterface(), strings.Join(list, ", "), p.Host)
+	if more := len(has) - mostClaimed; more > 0 {
+		list = append(list, fmt.Sprintf("and %d more", more))
+	}
+	return fmt.Sprintf("%s has addresses (%s), and so has the port's host interface %s; "+
+		"move them there: fulcrum host adopt %s", p.KernelInterface(), strings.Join(list, ", "), p.Host,
+		p.Name)
 }
 
 // setDeaf hides from the kernel all that the interface below brings, or shows it again.
