@@ -44,9 +44,9 @@ func (v value) vlan() int {
 	return v.integer(unreadVLAN, 0, mostVLAN)
 }
 
-// hostInterface returns the name of a host interface. It returns an empty name if the value is absent
-// or invalid. The kernel takes % for a place where it puts a number, and has directories of settings
-// that are named all and default.
+// hostInterface returns the name of a host interface. It returns an empty name if the value is
+// absent or invalid. The kernel takes % for a place where it puts a number, and has directories of
+// settings that are named all and default.
 func (v value) hostInterface() string {
 	const form = `name the interface to make, such as "ful-front": at most 15 bytes, without spaces ` +
 		`/ : and %; or "" for none`

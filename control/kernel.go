@@ -26,8 +26,8 @@ type KernelPort struct {
 	Host *HostInterface
 }
 
-// HostInterface is a port's host interface: by it the kernel's stack shares the port. The counts are
-// frames, and bytes from the Ethernet header on.
+// HostInterface is a port's host interface: by it the kernel's stack shares the port. The counts
+// are frames, and bytes from the Ethernet header on.
 type HostInterface struct {
 	Name          string `json:"name"`
 	Up            bool   `json:"up"`

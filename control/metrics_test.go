@@ -75,7 +75,8 @@ func TestReportHasKernel(t *testing.T) {
 	}
 }
 
-// TestReportHasHostInterfaces: a report has what passes at host interfaces, and says when one is down.
+// TestReportHasHostInterfaces: a report has what passes at host interfaces, and says when one is
+// down.
 func TestReportHasHostInterfaces(t *testing.T) {
 	r := Report{Ports: []PortReport{{Name: "front", Up: true}, {Name: "back", Up: true}}}
 	if all := r.PortHosts(); all == nil || len(all) != 0 {

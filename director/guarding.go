@@ -231,14 +231,14 @@ func (g *guarding) show(services []guard.Service) {
 	}
 }
 
-// guards reports whether a port of a configuration needs a guard: it has one, or has a host interface
-// above one that the kernel reads too.
+// guards reports whether a port of a configuration needs a guard: it has one, or has a host
+// interface above one that the kernel reads too.
 func guards(c *config.Config) bool {
 	return slices.ContainsFunc(c.Ports, func(p config.Port) bool { return p.Guard || sharesHost(&p) })
 }
 
-// sharesHost reports whether the kernel gets what is for a port's host interface a second time, from
-// the interface below.
+// sharesHost reports whether the kernel gets what is for a port's host interface a second time,
+// from the interface below.
 func sharesHost(p *config.Port) bool { return p.Host != "" && p.Interface() != "" }
 
 // all returns what is the director's in a configuration.

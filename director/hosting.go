@@ -11,8 +11,8 @@ import (
 	"fulcrum/hostway"
 )
 
-// hosting is the part that gives ports their host interfaces, and moves frames between these and the
-// workers. Without a port that has one it does nothing.
+// hosting is the part that gives ports their host interfaces, and moves frames between these and
+// the workers. Without a port that has one it does nothing.
 type hosting struct {
 	*Director
 	interfaces []*hostway.Interface // by port; nil for a port without one
@@ -77,7 +77,8 @@ func (h *hosting) Stop() error {
 	return h.pump.Stop()
 }
 
-// links returns what the engine shares with the host's side, or nil if no port has a host interface.
+// links returns what the engine shares with the host's side, or nil if no port has a host
+// interface.
 func (h *hosting) links() []*hostway.Link {
 	if h.pump == nil {
 		return nil

@@ -110,8 +110,8 @@ func TestVLANs(t *testing.T) {
 	}
 }
 
-// TestDeaf: all that a VLAN brings is hidden, also what is the host's and what is no IP, and the other
-// VLANs go on.
+// TestDeaf: all that a VLAN brings is hidden, also what is the host's and what is no IP, and the
+// other VLANs go on.
 func TestDeaf(t *testing.T) {
 	near, far := cable(t)
 	g, err := New()

@@ -192,8 +192,8 @@ func (g *Guard) remove(iface string, vlan int, all bool) error {
 	return d.close()
 }
 
-// Hidden returns how many packets of a VLAN of an interface were hidden since Attach or Deafen: none
-// for one without guard.
+// Hidden returns how many packets of a VLAN of an interface were hidden since Attach or Deafen:
+// none for one without guard.
 func (g *Guard) Hidden(iface string, vlan int) uint64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()

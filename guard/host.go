@@ -53,8 +53,8 @@ func (h *Host) Forwarding(iface string, vlan int) (settings []string) {
 	return settings
 }
 
-// On returns the addresses that the kernel has at the interface which gets a VLAN of an interface, 0
-// for frames without tag. Link-local IPv6 addresses are left out: every interface has one.
+// On returns the addresses that the kernel has at the interface which gets a VLAN of an interface,
+// 0 for frames without tag. Link-local IPv6 addresses are left out: every interface has one.
 func (h *Host) On(iface string, vlan int) (all []netip.Prefix, err error) {
 	name, err := receiver(iface, vlan)
 	if _, missing := errors.AsType[netlink.LinkNotFoundError](err); missing {

@@ -86,8 +86,8 @@ func (i *Interface) SetAddresses(next []netip.Prefix) error {
 	return err
 }
 
-// setUp gives an interface what it lacks. It touches nothing that is right already: a new MAC or MTU
-// makes the kernel forget neighbours.
+// setUp gives an interface what it lacks. It touches nothing that is right already: a new MAC or
+// MTU makes the kernel forget neighbours.
 func (i *Interface) setUp() error {
 	c, own := &i.config, *i.addresses.Load()
 	link, err := netlink.LinkByName(c.Name)

@@ -156,7 +156,8 @@ func TestInterfaceIsRefused(t *testing.T) {
 	}
 }
 
-// What the interface lacks in the middle of setting it up is an error, and its descriptor is closed.
+// What the interface lacks in the middle of setting it up is an error, and its descriptor is
+// closed.
 func TestInterfaceThatCannotBeSetUp(t *testing.T) {
 	needRoot(t)
 	c := described("ful-a")

@@ -60,9 +60,9 @@ type Notice struct {
 // bellEvent stands for the bell where an epoll event names a port.
 const bellEvent = -1
 
-// NewPump creates a pump for host interfaces, given by port, and for so many workers. A port without
-// host interface has nil. notice is called on the pump's thread; it must be quick. If NewPump fails
-// the interfaces are the caller's still. Otherwise Stop closes them.
+// NewPump creates a pump for host interfaces, given by port, and for so many workers. A port
+// without host interface has nil. notice is called on the pump's thread; it must be quick. If
+// NewPump fails the interfaces are the caller's still. Otherwise Stop closes them.
 func NewPump(all []*Interface, workers int, notice func(Notice)) (p *Pump, err error) {
 	p = &Pump{notice: notice, epoll: -1, bell: -1, frame: make([]byte, longestFrame)}
 	for _, i := range all {

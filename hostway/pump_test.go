@@ -384,7 +384,8 @@ func TestPumpCannotRestore(t *testing.T) {
 	has(t, "ful-a", "10.0.1.1/24")
 }
 
-// A connection of the host lives on when the process ends and the next one takes the interface over.
+// A connection of the host lives on when the process ends and the next one takes the interface
+// over.
 func TestConnectionSurvives(t *testing.T) {
 	needRoot(t)
 	c := described("ful-a", "10.0.1.1/24")

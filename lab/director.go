@@ -112,8 +112,8 @@ func (l *Lab) StartDirector(ctx context.Context) error {
 	return err
 }
 
-// routeHost gives the current namespace, the director's, its default route. The kernel keeps it with
-// the host interface.
+// routeHost gives the current namespace, the director's, its default route. The kernel keeps it
+// with the host interface.
 func (l *Lab) routeHost() error {
 	link, err := netlink.LinkByName("ful-front")
 	if err != nil {

@@ -117,8 +117,8 @@ func memoryWarning(c *config.Config, fits func(bytes int) error) []string {
 	return nil
 }
 
-// hostWarning returns a warning if this machine cannot have the host interfaces of a file. available
-// is hostway.Available.
+// hostWarning returns a warning if this machine cannot have the host interfaces of a file.
+// available is hostway.Available.
 func hostWarning(c *config.Config, available func() error) []string {
 	has := func(p config.Port) bool { return p.Host != "" }
 	if !slices.ContainsFunc(c.Ports, has) {

@@ -184,8 +184,8 @@ func TestHostPing(t *testing.T) {
 	})
 }
 
-// TestHostHTTP: large bodies pass between the host's programs and clients, in both directions and at
-// once, while clients of the VIP are served. tcpdump sees them at the host interface.
+// TestHostHTTP: large bodies pass between the host's programs and clients, in both directions and
+// at once, while clients of the VIP are served. tcpdump sees them at the host interface.
 func TestHostHTTP(t *testing.T) {
 	needProgram(t, "curl")
 	families(t, 2, func(t *testing.T, b *hostBed) {
@@ -265,8 +265,8 @@ func TestHostSSH(t *testing.T) {
 	})
 }
 
-// sshServer starts an SSH server in the director's namespace. It reads the keys of a folder in place
-// of root's home.
+// sshServer starts an SSH server in the director's namespace. It reads the keys of a folder in
+// place of root's home.
 func (b *hostBed) sshServer(folder string) *output {
 	b.t.Helper()
 	b.run("director", fmt.Sprintf("mkdir -m 700 %[1]s/.ssh && dropbearkey -y -f %[1]s/user | "+
@@ -277,8 +277,8 @@ func (b *hostBed) sshServer(folder string) *output {
 		netip.AddrPortFrom(b.own(), 22)))
 }
 
-// TestHostIsTheOnlyWay: what is for the host comes to it once, although the kernel sees the interface
-// below too. While that has addresses, the director says so and leaves it alone.
+// TestHostIsTheOnlyWay: what is for the host comes to it once, although the kernel sees the
+// interface below too. While that has addresses, the director says so and leaves it alone.
 func TestHostIsTheOnlyWay(t *testing.T) {
 	t.Parallel()
 	b := newHostBed(t, lab.Config{Mode: lvs.NAT, Arms: 1})
@@ -362,8 +362,8 @@ func TestHostSurvives(t *testing.T) {
 		b.run("director", fmt.Sprintf("ip address add %s dev ful-front; ip route add %s via %s", other,
 			route, b.RealServers()[0].Web.Addr()))
 		state := func() string {
-			return b.run("director", "ip -o address show dev ful-front scope global | sed 's/valid_lft.*//';"+
-				"ip -4 route; ip -6 route show dev ful-front; ip -o link show ful-front | cut -d: -f1")
+			return b.run("director", "ip -o address show dev ful-front scope global |"+
+				"sed 's/valid_lft.*//'; ip -4 route; ip -6 route show dev ful-front; ip -o link show ful-front | cut -d: -f1")
 		}
 		before := state()
 		conn, served := b.connection()
@@ -409,8 +409,9 @@ func (b *hostBed) connection() (client, served net.Conn) {
 	return client, served
 }
 
-// TestHostFollowsAddresses: the host interface gets the addresses that a change gives the port, and
-// is made again with them if somebody deletes it. A port that gives its host interface up leaves it.
+// TestHostFollowsAddresses: the host interface gets the addresses that a change gives the port,
+// and is made again with them if somebody deletes it. A port that gives its host interface up
+// leaves it.
 func TestHostFollowsAddresses(t *testing.T) {
 	t.Parallel()
 	b := newHostBed(t, lab.Config{Mode: lvs.DR, Arms: 1})
@@ -460,7 +461,8 @@ func TestHostFollowsAddresses(t *testing.T) {
 	same(t, "exit status", p.end(), 0)
 }
 
-// TestHostInterfaceIsTaken: a director does not start with the name of an interface of another type.
+// TestHostInterfaceIsTaken: a director does not start with the name of an interface of another
+// type.
 func TestHostInterfaceIsTaken(t *testing.T) {
 	t.Parallel()
 	b := newHostBed(t, lab.Config{Mode: lvs.DR, Arms: 1})
