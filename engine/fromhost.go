@@ -127,8 +127,8 @@ func (m *meta) portsOfFirst(frame []byte) Verdict {
 	return Taken
 }
 
-// hostMaySend reports whether the host may send packets with a key: not from the addresses and ports
-// on which the director serves, so that the host's stack never answers for it.
+// hostMaySend reports whether the host may send packets with a key: not from the addresses and
+// ports on which the director serves, so that the host's stack never answers for it.
 func (w *Worker) hostMaySend(port uint16, k *packet.Key) bool {
 	if !w.hostMayClaim(port, k.Src) {
 		return false
@@ -137,9 +137,9 @@ func (w *Worker) hostMaySend(port uint16, k *packet.Key) bool {
 	return !served
 }
 
-// hostMayClaim reports whether the host may speak as the owner of an address: one of its own, or one
-// that is not the director's. The host may be a router, or have an address that nobody has told the
-// director.
+// hostMayClaim reports whether the host may speak as the owner of an address: one of its own, or
+// one that is not the director's. The host may be a router, or have an address that nobody has told
+// the director.
 func (w *Worker) hostMayClaim(port uint16, a packet.Addr) bool {
 	_, ours := w.snap.kindOf(a)
 	return !ours || w.hostHas(port, a)

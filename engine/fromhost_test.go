@@ -275,8 +275,8 @@ func TestHostConfig(t *testing.T) {
 	}
 }
 
-// FuzzFromHost has the host send any bytes. The worker must account for each frame; what leaves must
-// come from the port's MAC, and never from what the director serves.
+// FuzzFromHost has the host send any bytes. The worker must account for each frame; what leaves
+// must come from the port's MAC, and never from what the director serves.
 func FuzzFromHost(f *testing.F) {
 	for _, s := range []site{oneArm, oneArm.twin()} {
 		for _, c := range fromHostCases(&s) {
@@ -341,4 +341,81 @@ func (s *sequence) fromHost() {
 		binary.BigEndian.PutUint16(frame[packet.EthernetLen+2:], uint16(s.next()))
 	}
 	s.links[s.below(2)].FromHost.Put(uint16(port), frame)
+}
+
+// TestRunWithHost: workers on their own threads exchange frames with a host on another one.
+func TestRunWithHost(t *testing.T) {
+	const each = 500
+	s := oneArm
+	b := newSilentBed(t, s, hosted(s.settings()), withHost, func(c *bedConfig) { c.workers = 2 })
+	bell := make(chan struct{}, 1)
+	for i, w := range b.engine.workers {
+		b.links[i] = hostway.NewLink(hostRing, 1518, func() {
+			select {
+			case bell <- struct{}{}:
+			default:
+			}
+		})
+		w.link = b.links[i]
+	}
+	stop := b.start()
+	over, ended := make(chan struct{}), make(chan struct{})
+	go func() { defer close(ended); b.turnRound(bell, over) }()
+	for i := range 2 * each {
+		f := s.frames(udp("10.0.0.9:5000", "10.0.0.1:3784", "up").ttlOf(255))[0]
+		if !b.ports[0].Deliver(i%2, f) {
+			t.Fatal("no buffer")
+		}
+		sent := func() bool { return b.engine.Report().Received > uint64(i)/64*64 }
+		if i%64 == 0 {
+			b.await("the workers", sent)
+		}
+	}
+	answers := 0
+	b.await("all answers", func() bool {
+		for _, f := range collect(b.ports[0]) {
+			if len(f) > 40 && packet.Ethernet(f).Dst() == s.gateway.mac {
+				answers++
+			}
+		}
+		return answers == 2*each
+	})
+	close(over)
+	<-ended
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if r := b.engine.Report(); r.Balance() != 0 || r.ToHost != 2*each || r.FromHost != 2*each ||
+		r.Host[HostRouting].Handed != 2*each {
+		t.Errorf("at the end: %+v", r)
+	}
+}
+
+// turnRound is a host that sends every packet back to its sender, until it is over.
+func (b *bed) turnRound(bell, over <-chan struct{}) {
+	for {
+		for _, l := range b.links {
+			for port, f := l.ToHost.Peek(); f != nil; port, f = l.ToHost.Peek() {
+				f = bytes.Clone(f)
+				e, ip := packet.Ethernet(f), packet.IPv4(f[packet.EthernetLen:])
+				src, dst := ip.Src(), ip.Dst()
+				e.SetHeader(e.Src(), e.Dst(), e.Type())
+				ip.SetSrc(dst)
+				ip.SetDst(src)
+				if l.FromHost.Put(port, f) {
+					l.ToHost.Next()
+				}
+			}
+		}
+		if b.links[0].Sleep() && b.links[1].Sleep() {
+			select {
+			case <-bell:
+			case <-over:
+				return
+			}
+		}
+		for _, l := range b.links {
+			l.Awake()
+		}
+	}
 }

@@ -17,8 +17,9 @@ import (
 // FuzzSequence plays a sequence of events, read from bytes, to a director with two workers and all
 // modes. Events are packets of both families, whole, in fragments or damaged, answers of real
 // servers, ICMP errors about their packets, ARP and neighbour discovery, packets of the host, time,
-// and changes of the configuration. After every step the director must have accounted for every packet, buffer and
-// connection. Every packet it sent must be well-formed and come from its own MAC.
+// and changes of the configuration. After every step the director must have accounted for every
+// packet, buffer and connection. Every packet it sent must be well-formed and come from its own
+// MAC. The host must get nothing for a port with a service.
 func FuzzSequence(f *testing.F) {
 	for seed := range uint64(24) {
 		f.Add(randomTape(rand.New(rand.NewPCG(seed, 0))))

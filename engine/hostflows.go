@@ -20,8 +20,8 @@ const (
 	hostFlowStep = 1000
 )
 
-// hostFlows are the flows on which the host has sent last. A word has a tag, which says whose it is,
-// above the time in ms.
+// hostFlows are the flows on which the host has sent last. A word has a tag, which says whose it
+// is, above the time in ms.
 type hostFlows struct {
 	hasher packet.Hasher
 	sets   [hostFlowSets][hostFlowWays]atomic.Uint64
@@ -126,9 +126,9 @@ func (h *hostShared) admits(lane hostLane, src packet.Addr, now uint32) bool {
 	return h.gates[lane].take(h.steps[lane], now)
 }
 
-// noteTCP learns from a segment that the host sends. back is the flow of the answer. A SYN/ACK tells
-// that the port is open, and the reset that answers a SYN that it is closed. Everything else but a
-// reset is sent by who has begun the connection, or has heard from the other end.
+// noteTCP learns from a segment that the host sends. back is the flow of the answer. A SYN/ACK
+// tells that the port is open, and the reset that answers a SYN that it is closed. Everything else
+// but a reset is sent by who has begun the connection, or has heard from the other end.
 func (h *hostShared) noteTCP(back *packet.Key, segment packet.TCP, now uint32) {
 	const opening = packet.TCPSyn | packet.TCPAck
 	switch flags := segment.Flags(); {

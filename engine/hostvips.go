@@ -4,11 +4,13 @@ import (
 	"net/netip"
 	"slices"
 
+	"fulcrum/lvs"
 	"fulcrum/packet"
 )
 
-// SetHostVIPs tells which addresses host interfaces hold that are no port's own. Those that are VIPs
-// are served as ever; what comes for their other ports is the host's. Any goroutine may call it.
+// SetHostVIPs tells which addresses host interfaces hold that are no port's own. Those that are
+// VIPs are served as ever; what comes for their other ports is the host's. Any goroutine may call
+// it.
 func (e *Engine) SetHostVIPs(all []netip.Addr) {
 	held := slices.Clone(all)
 	slices.SortFunc(held, netip.Addr.Compare)
@@ -39,14 +41,27 @@ func (w *Worker) hostHas(port uint16, a packet.Addr) bool {
 	return ours && (kind == ownAddress || kind.isVIP() && w.hostHolds(port, a))
 }
 
-// isHosts reports whether a packet at a port is the host's if it is to an address: an own one that
-// is no VIP, so that no service and no session can have it.
+// isHosts reports whether every packet at a port to an address is the host's: to an own one that no
+// service claims or has claimed lately, so that no session can have it.
 func (w *Worker) isHosts(port uint16, a packet.Addr) bool {
 	if !w.hostOn(port) {
 		return false
 	}
 	kind, ours := w.snap.kindOf(a)
-	return ours && kind == ownAddress
+	return ours && kind == ownAddress && !w.snap.mayHaveSessions(a)
+}
+
+// mayHaveSessions reports whether an own address that is no single VIP may have sessions of a
+// service all the same.
+func (n *snapshot) mayHaveSessions(own packet.Addr) (may bool) {
+	if n.leaving.used != 0 {
+		return true
+	}
+	if n.ranges == nil {
+		return false
+	}
+	n.ranges.leaving.Covering(own, func(lvs.Owner) bool { may = true; return false })
+	return may || n.ranges.vips.Has(own)
 }
 
 // unservedAt returns the verdict about a packet to a VIP that has no service for it.

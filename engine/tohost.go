@@ -6,8 +6,8 @@ import (
 )
 
 // A port with a host interface gives the host what is for the director's own addresses and belongs
-// to no session and no service, and some of what is for all stations. A packet gets there only where
-// it would end otherwise, so that others pay nothing: ended looks at the verdict about it.
+// to no session and no service, and some of what is for all stations. A packet gets there only
+// where it would end otherwise, so that others pay nothing: ended looks at the verdict about it.
 
 // ended drops a packet for a reason, or gives it to the host.
 func (w *Worker) ended(p *ports.Packet, m *meta, why Verdict) {

@@ -25,7 +25,8 @@ func eachHost(t *testing.T, test func(t *testing.T, s site, workers int)) {
 	}
 }
 
-// newHostBed has a service in each of nat and fullnat, and host interfaces that hold the VIP or not.
+// newHostBed has a service in each of nat and fullnat, and host interfaces that hold the VIP or
+// not.
 func newHostBed(t testing.TB, s site, workers int, holds bool) *bed {
 	other := s.web(modes.FullNAT, 1)
 	other.Address = netip.AddrPortFrom(other.Address.Addr(), 8080)
@@ -191,8 +192,8 @@ func TestNotToHost(t *testing.T) {
 	})
 }
 
-// TestPingIsTheDirectors: the director answers echo requests to its addresses, and the host does not
-// hear of them.
+// TestPingIsTheDirectors: the director answers echo requests to its addresses, and the host does
+// not hear of them.
 func TestPingIsTheDirectors(t *testing.T) {
 	eachHost(t, func(t *testing.T, s site, workers int) {
 		b := newHostBed(t, s, workers, true)
@@ -287,8 +288,8 @@ func TestServiceTakesItsPort(t *testing.T) {
 	b.dropped("no_real_server=2")
 }
 
-// TestOwnAddressWithService: a port's own address may be a VIP. The host has its other ports without
-// being told.
+// TestOwnAddressWithService: a port's own address may be a VIP. The host has its other ports
+// without being told.
 func TestOwnAddressWithService(t *testing.T) {
 	eachHost(t, func(t *testing.T, s site, workers int) {
 		web := s.web(modes.NAT, 1)
@@ -304,6 +305,58 @@ func TestOwnAddressWithService(t *testing.T) {
 		b.sent(0, padded(answer))
 		b.dropped("no_session=1 host_source=1")
 	})
+}
+
+// TestOwnAddressInARange: a service may claim a port's own address by a range. Fragments and errors
+// go where their session is, and the host has the other ports.
+func TestOwnAddressInARange(t *testing.T) {
+	eachHost(t, func(t *testing.T, s site, workers int) {
+		v := s.claiming(s.web(modes.NAT, 1), "udp 10.0.0.0/29:7")
+		b := newBed(t, s, hosted(s.serving(v)), withHost, func(c *bedConfig) { c.workers = workers })
+		b.ownFragments("10.0.0.1:7", true)
+		b.ownFragments("10.0.0.1:8", false)
+		b.dropped("")
+	})
+}
+
+// TestOwnAddressGivenUp: sessions with an own address that a service has given up go on, with their
+// fragments.
+func TestOwnAddressGivenUp(t *testing.T) {
+	eachHost(t, func(t *testing.T, s site, workers int) {
+		v := s.claiming(s.web(modes.NAT, 1), "udp 10.0.0.100:7", "udp 10.0.0.1:7")
+		for i := range v.RealServers {
+			v.RealServers[i].Address = netip.AddrPortFrom(v.RealServers[i].Address.Addr(), 7)
+		}
+		b := newBed(t, s, hosted(s.serving(v)), withHost, func(c *bedConfig) { c.workers = workers })
+		b.ownFragments("10.0.0.1:7", true)
+		v.Matches = v.Matches[:1]
+		if err := b.engine.Change(Change{Put: []Service{v}}); err != nil {
+			t.Fatal(err)
+		}
+		b.turn()
+		b.collectAll()
+		b.ownFragments("10.0.0.1:7", true)
+		b.ownFragments("10.0.0.1:8", false)
+		b.dropped("")
+	})
+}
+
+// ownFragments sends a datagram in fragments, which go to a real server or to the host.
+func (b *bed) ownFragments(to string, forwarded bool) {
+	b.Helper()
+	whole := b.site.in(udp(client, to, strings.Repeat("0123456789", 300)))
+	var frames [][]byte
+	for _, piece := range fragmentsOf(whole, 1200) {
+		frames = append(frames, ethernet(b.site.gateway.mac, b.site.ports[0].mac, whole.etherType(), piece))
+	}
+	b.bring(frames...)
+	if n := len(collect(b.ports[b.site.back])); forwarded && n != len(frames) {
+		b.Fatalf("%d fragments were forwarded; dropped %q", n, b.drops())
+	}
+	if forwarded {
+		frames = nil
+	}
+	b.host(b.site.front, frames...)
 }
 
 // TestPortWithoutHostInterface: a port without host interface gives the host nothing, whatever the
@@ -323,8 +376,8 @@ func TestPortWithoutHostInterface(t *testing.T) {
 	b.dropped("not_ip=1 no_service=1 to_host=1 host_frame=1")
 }
 
-// TestCopies: the host gets copies of what stations say of their addresses, and of MLD. The director
-// has processed them, so that they count as consumed. It gets no question.
+// TestCopies: the host gets copies of what stations say of their addresses, and of MLD. The
+// director has processed them, so that they count as consumed. It gets no question.
 func TestCopies(t *testing.T) {
 	four, six := oneArm, oneArm.twin()
 	router := six.gateway

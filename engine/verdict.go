@@ -435,7 +435,8 @@ func (v Verdict) String() string {
 // Meaning returns what the verdict says of a packet, in words for the operator.
 func (v Verdict) Meaning() string { return verdicts[v].meaning }
 
-// Remedy returns what an operator can do about many drops for the reason; empty for what is no drop.
+// Remedy returns what an operator can do about many drops for the reason; empty for what is no
+// drop.
 func (v Verdict) Remedy() string { return verdicts[v].remedy }
 
 // IsDrop reports whether the verdict is a drop reason.

@@ -2,8 +2,8 @@ package hostway
 
 import "sync/atomic"
 
-// Ring carries frames from one thread to another, which may run at the same time. A frame belongs to
-// a port, given by its index.
+// Ring carries frames from one thread to another, which may run at the same time. A frame belongs
+// to a port, given by its index.
 type Ring struct {
 	size  int
 	slots []slot // slot i has the bytes of data from i*size on
@@ -41,8 +41,8 @@ func (r *Ring) Put(port uint16, frame []byte) bool {
 	return true
 }
 
-// Peek returns the next frame and its port. The frame is nil if there is none, and valid until Next.
-// Only the receiver may call it.
+// Peek returns the next frame and its port. The frame is nil if there is none, and valid until
+// Next. Only the receiver may call it.
 func (r *Ring) Peek() (port uint16, frame []byte) {
 	head := r.head.Load()
 	if head == r.tail.Load() {
