@@ -145,6 +145,8 @@ func portSettings(p Port) []setting {
 		{"mtu", strconv.Itoa(p.MTU), false},
 		{"guard", strconv.FormatBool(p.Guard), false},
 		{"vlan", strconv.Itoa(p.VLAN), false},
+		{"host", optional(p.Host), false},
+		{"follow", strconv.FormatBool(p.Follow), false},
 	}
 }
 
@@ -237,6 +239,7 @@ func serviceSettings(s Service) []setting {
 		{"max_rate", strconv.Itoa(s.MaxRate), false},
 		{"refuse", quote(s.Refuse.String()), false},
 		{"announce", announceValue(s.Announce), false},
+		{"vip_owner", quote(s.VIPOwner.String()), false},
 		{"local_addresses", ranges(s.LocalAddresses), false},
 	}
 }

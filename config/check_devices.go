@@ -23,6 +23,7 @@ func (c *checker) checkDevices() {
 		taken[port.Device] = true
 		c.checkVLAN(i, vlans)
 		c.checkGuard(i)
+		c.checkFollow(i)
 	}
 }
 

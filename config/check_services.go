@@ -24,6 +24,7 @@ func (c *checker) checkServices() {
 		c.checkPings(i)
 		c.checkOnePacket(i)
 		c.checkAnnounce(i)
+		c.checkVIPOwner(i)
 	}
 }
 

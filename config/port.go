@@ -29,7 +29,15 @@ func readPort(t *table) Port {
 		MTU:           t.get("mtu").integer(defaultMTU, leastMTU, mostMTU),
 		VLAN:          t.get("vlan").vlan(),
 		Guard:         t.get("guard").boolean(false),
+		Host:          t.get("host").hostInterface(),
+		Follow:        t.get("follow").boolean(false),
 	}
+}
+
+// hostInterface returns the name of a port's host interface, or "" for none.
+func (v value) hostInterface() string {
+	name, _ := as[string](v, "a string", `write a name such as "ful-front"`)
+	return name
 }
 
 // vlan returns a VLAN id. It returns 0 if the value is absent and unreadVLAN if it is invalid.

@@ -259,6 +259,7 @@ func (s *Site) check(old, next *Service) Problems {
 	c.checkEngine(0)
 	c.checkEcho(0, firsts{})
 	c.checkAnnounce(0)
+	c.checkVIPOwner(0)
 	c.checkRealServers(0)
 	s.checkServers(c, next, news.RealServers)
 	if len(next.LocalAddresses) > 0 {
@@ -329,6 +330,7 @@ func (s *Service) entries() map[string]any {
 		"mss": int64(s.MSS), "echo": s.Echo,
 		"max_sessions": int64(s.MaxSessions), "one_packet": s.OnePacket,
 		"persistence": s.Persistence.String(), "max_rate": int64(s.MaxRate), "refuse": s.Refuse.String(),
+		"vip_owner":        s.VIPOwner.String(),
 		"persistence_mask": int64(cmp.Or(s.PersistenceMask, WholeMask(s.Address))),
 	}
 	s.claimEntries(entries)

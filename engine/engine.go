@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/netip"
 	"runtime"
 	"runtime/debug"
 	"sync"
@@ -85,6 +86,8 @@ type Engine struct {
 	conflicts     conflicts
 	limits        limits
 	inquiries     inquiries
+
+	hostVIPs atomic.Pointer[[]netip.Addr] // see SetHostVIPs
 
 	capture atomic.Pointer[RunningCapture] // nil unless a capture runs
 	// listing is held for one piece of a listing, so that several listings cost a worker as much
