@@ -99,6 +99,11 @@ type Status struct {
 	PortWarnings []control.PortWarning `json:"port_warnings"`
 	// PortGuards are the ports whose packets are hidden from the kernel.
 	PortGuards []control.PortGuard `json:"port_guards"`
+	// Hosts are the host interfaces, and what their ports have of them.
+	Hosts []control.HostReport `json:"hosts"`
+	// OwnedVIPs counts the VIPs that the host owns, HeldVIPs those that it holds.
+	OwnedVIPs int `json:"owned_vips,omitempty"`
+	HeldVIPs  int `json:"held_vips,omitempty"`
 	// Capture is the capture that runs; absent without one.
 	Capture *RunningCapture `json:"capture,omitempty"`
 	// Conflicts are the addresses of the director that other stations claimed in the last hour.
@@ -167,12 +172,14 @@ func (a *api) status() Status {
 		Announce:      c.Director.Announce,
 		PortWarnings:  r.PortWarnings(),
 		PortGuards:    r.PortGuards(),
+		Hosts:         r.Hosts,
 		Conflicts:     a.running.Conflicts(),
 		CrowdedLocals: a.running.CrowdedLocals(),
 		RetiredLocals: r.RetiredLocals(),
 		Capture:       (*RunningCapture)(a.engine.RunningCapture()),
 	}
 	s.VIPs, s.PassiveVIPs = r.VIPs()
+	s.OwnedVIPs, s.HeldVIPs = a.running.CountOwnedVIPs()
 	for _, n := range r.Drops {
 		s.Dropped += n
 	}

@@ -305,3 +305,19 @@ func hostLines(all []HostReport) (lines []string) {
 	}
 	return lines
 }
+
+// HostLines returns what the ports have from their host interfaces, one line each.
+func (r *Running) HostLines() (lines []string) {
+	for _, h := range r.HostReports() {
+		for _, list := range []struct {
+			kind string
+			all  []string
+		}{{"address", h.Addresses}, {"route", h.Routes}, {"neighbour", h.Neighbours}} {
+			for _, what := range list.all {
+				lines = append(lines,
+					fmt.Sprintf("port %s: %s %s, from %s", h.Port, list.kind, what, h.Interface))
+			}
+		}
+	}
+	return lines
+}

@@ -64,6 +64,9 @@ func (r *Running) HoldVIPs(ctx context.Context, held Held) error {
 // tellHeld tells the engine which addresses host interfaces hold that are no port's own. The caller
 // has the turn.
 func (r *Running) tellHeld() {
+	if r.held == nil { // there is no host interface
+		return
+	}
 	own := map[netip.Addr]bool{}
 	for _, p := range r.followed.Ports {
 		for _, a := range p.Addresses {
@@ -168,4 +171,18 @@ func (r *Running) ownedVIPs() (all []ownedVIP) {
 		}
 	}
 	return all
+}
+
+// CountOwnedVIPs returns how many VIPs the host owns, and how many of them it holds.
+func (r *Running) CountOwnedVIPs() (owned, held int) {
+	has := map[netip.Addr]bool{}
+	for _, v := range r.ownedVIPs() {
+		has[v.vip] = v.held
+	}
+	for _, holds := range has {
+		if holds {
+			held++
+		}
+	}
+	return len(has), held
 }

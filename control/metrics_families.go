@@ -24,6 +24,8 @@ type reading struct {
 	reloadFailed bool
 	addresses    []string // of all real servers, in the report's order; eight families use them
 	kernel       []KernelPort
+	hosts        []HostReport
+	owned        []ownedVIP
 	standing     standing // zero if the metrics have no configuration
 }
 
@@ -189,6 +191,28 @@ var families = []family{
 	{"fulcrum_guard_hidden_packets_total", counter,
 		"Packets of the director that a port's guard has hidden from the kernel.", port, readHidden},
 
+	{"fulcrum_host_interface_exists", gauge,
+		"1 if the port's host interface exists, otherwise 0.", port,
+		eachHost(func(h *HostReport) int { return int(truth(h.Exists)) })},
+	{"fulcrum_host_addresses", gauge,
+		"Addresses that a port has from its host interface, beside the file's.", port,
+		eachHost(func(h *HostReport) int { return len(h.Addresses) })},
+	{"fulcrum_host_routes", gauge,
+		"Routes that the director has from the port's host interface, beside the file's.", port,
+		eachHost(func(h *HostReport) int { return len(h.Routes) })},
+	{"fulcrum_host_neighbours", gauge,
+		"Static neighbours that a port has from its host interface, beside the file's.", port,
+		eachHost(func(h *HostReport) int { return len(h.Neighbours) })},
+	{"fulcrum_host_refused", gauge,
+		"What a followed host interface has and its port cannot have; see fulcrum status.", port,
+		eachHost(func(h *HostReport) int { return h.RefusedCount })},
+	{"fulcrum_host_excess", gauge,
+		"Entries of a followed host interface that exceed the limits.", port,
+		eachHost(func(h *HostReport) int { return h.Excess })},
+	{"fulcrum_vip_held", gauge,
+		"1 if a host interface holds a VIP that the host owns, otherwise 0.",
+		[]string{"service", "vip"}, readHeld},
+
 	{"fulcrum_service_info", gauge,
 		"Always 1; the labels describe the service.",
 		[]string{"service", "address", "protocol", "mode", "scheduler"}, readServices},
@@ -293,6 +317,20 @@ func readHidden(r *reading, s *series) {
 		if p.Guarded {
 			s.add(float64(p.Hidden), labels{r.config.Ports[i].Name})
 		}
+	}
+}
+
+func eachHost(value func(*HostReport) int) func(*reading, *series) {
+	return func(r *reading, s *series) {
+		for i := range r.hosts {
+			s.add(float64(value(&r.hosts[i])), labels{r.hosts[i].Port})
+		}
+	}
+}
+
+func readHeld(r *reading, s *series) {
+	for _, v := range r.owned {
+		s.add(truth(v.held), labels{v.service, v.vip.String()})
 	}
 }
 

@@ -298,6 +298,7 @@ func (r *Running) replace(next, base *config.Config) (Plan, error) {
 	r.take(next, base)
 	r.site = site
 	r.setFollowed(followed)
+	r.tellHeld()
 	plan.Warnings = append(plan.Warnings, newRefusals(next, refused, followed.Refused)...)
 	r.warn(plan.Warnings)
 	r.audit(&plan)

@@ -40,7 +40,7 @@ func newGuarding(d *Director) *guarding {
 
 // Start returns an error if a guard cannot be set. The engine forwards nothing yet.
 func (g *guarding) Start() error {
-	c := g.cfg.Config
+	c := g.running.Effective()
 	g.on = make([]bool, len(c.Ports))
 	before := config.Config{Ports: slices.Clone(c.Ports)}
 	for i := range before.Ports {

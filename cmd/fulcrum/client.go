@@ -127,7 +127,7 @@ func showStatus(w io.Writer, s api.Status) {
 	if s.StateProblem != "" {
 		fmt.Fprintf(w, "state\ta restart loses what was done live: %s\n", s.StateProblem)
 	}
-	fmt.Fprintf(w, "VIPs\t%d, %d passive\n", s.VIPs, s.PassiveVIPs)
+	fmt.Fprintf(w, "VIPs\t%d, %d passive%s\n", s.VIPs, s.PassiveVIPs, heldVIPs(&s))
 	for _, p := range s.PortWarnings {
 		fmt.Fprintf(w, "port %s\t%s\n", p.Port, p.Warning)
 	}
@@ -135,6 +135,7 @@ func showStatus(w io.Writer, s api.Status) {
 		fmt.Fprintf(w, "port %s\tguard: on, %s hidden from the kernel\n", p.Port,
 			count(int(p.Hidden), "packet"))
 	}
+	showHosts(w, s.Hosts)
 	if c := s.Capture; c != nil {
 		fmt.Fprintf(w, "capture\tof %s, since %s, by %s\n", c.What, c.Since.Local().Format(time.DateTime),
 			c.From)
@@ -342,6 +343,9 @@ func showPlan(w io.Writer, p control.Plan) {
 			cells = append(cells, count(c.Sessions, "session")+": "+c.Effect)
 		}
 		fmt.Fprintln(w, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
+	}
+	for _, line := range p.Host {
+		fmt.Fprintln(w, line)
 	}
 	for _, o := range p.Kept {
 		fmt.Fprintf(w, "override of %s\t%s\tstays\n", o.Object, o.Change())
