@@ -254,7 +254,8 @@ func (s *Site) checker(d *draft) *checker {
 // check reports the problems of a service. It checks the values as in a file, and the differences
 // from old against all other services. The service next is in the site.
 func (s *Site) check(old, next *Service) Problems {
-	d := &draft{Config: Config{Ports: s.config.Ports, Routes: s.config.Routes, Marks: s.config.Marks}}
+	// Subnets and routes are the file's: what host interfaces add to them gives way to services.
+	d := &draft{Config: Config{Ports: s.file.Ports, Routes: s.file.Routes, Marks: s.config.Marks}}
 	c := s.checker(d)
 	news := next.since(old)
 	read, locals := readService(newTable(c.at("service", 0).with(news.entries())))

@@ -1,5 +1,7 @@
 package config
 
+import "slices"
+
 // VIPOwner says who decides whether the director holds the VIPs of a service.
 type VIPOwner uint8
 
@@ -41,12 +43,12 @@ func ParseVIPOwner(name string) (VIPOwner, error) {
 
 // HasHost reports whether a port has a host interface.
 func (c *Config) HasHost() bool {
-	for i := range c.Ports {
-		if c.Ports[i].Host != "" {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.Ports, func(p Port) bool { return p.Host != "" })
+}
+
+// follows reports whether a port has addresses and routes that are in no file.
+func (c *Config) follows() bool {
+	return slices.ContainsFunc(c.Ports, func(p Port) bool { return p.Follow })
 }
 
 // checkFollow reports a port that is to follow no host interface.

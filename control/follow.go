@@ -31,7 +31,7 @@ func (h *Hosts) Settings(c *config.Config) engine.Settings {
 // before the first change.
 func (r *Running) BeginWith(h Hosts) {
 	r.hosts, r.held = h.Interfaces, h.Held
-	site, followed := r.follow(r.current)
+	site, followed := follow(r.current, r.hosts)
 	r.site = site
 	r.setFollowed(followed)
 	r.tellHeld()
@@ -89,10 +89,10 @@ func (r *Running) applyNetwork(n config.Network) error {
 	return r.engine.Apply(settingsWith(r.current.WithNetwork(n), r.held))
 }
 
-// followAfter follows again after a change of a service that host interfaces may be concerned by,
-// and returns a warning if that fails. The caller has the turn.
+// followAfter follows again after a change of a service's addresses: a host interface may have some
+// of them. It returns a warning if that fails. The caller has the turn.
 func (r *Running) followAfter(was, next *config.Service) string {
-	if len(r.followed.Refused) == 0 && !r.hostHas(was) && !r.hostHas(next) {
+	if !follows(r.current, r.hosts) || sameAddresses(was, next) {
 		return ""
 	}
 	if err := r.followAgain(); err != nil {
@@ -101,31 +101,23 @@ func (r *Running) followAfter(was, next *config.Service) string {
 	return ""
 }
 
-// hostHas reports whether a host interface has an address of a service, which may be nil.
-func (r *Running) hostHas(s *config.Service) bool {
-	if s == nil || len(r.hosts) == 0 {
-		return false
-	}
-	claims := r.current.Claims(s)
-	for i := range r.hosts {
-		for _, p := range r.hosts[i].Addresses {
-			for _, m := range claims {
-				if m.Has(p.Addr()) {
-					return true
-				}
-			}
-		}
-	}
-	return false
+// sameAddresses reports whether two services have the same addresses. Either may be nil.
+func sameAddresses(a, b *config.Service) bool {
+	sameServer := func(x, y config.RealServer) bool { return x.Address == y.Address }
+	return a != nil && b != nil && a.ID() == b.ID() && slices.Equal(a.Addresses, b.Addresses) &&
+		a.VIPOwner == b.VIPOwner && slices.Equal(a.LocalAddresses, b.LocalAddresses) &&
+		slices.EqualFunc(a.RealServers, b.RealServers, sameServer)
 }
 
-// follow returns what host interfaces add to a configuration, and the site that has it. Without any,
-// that costs nothing, and the site is nil.
-func (r *Running) follow(c *config.Config) (*config.Site, config.Followed) { return follow(c, r.hosts) }
+// follows reports whether a port of a configuration follows one of the host interfaces.
+func follows(c *config.Config, hosts []config.HostInterface) bool {
+	return slices.ContainsFunc(hosts, func(h config.HostInterface) bool { return c.Ports[h.Port].Follow })
+}
 
+// follow returns what host interfaces add to a configuration, and the site that has it. If no port
+// follows one, that costs nothing, and the site is nil.
 func follow(c *config.Config, hosts []config.HostInterface) (*config.Site, config.Followed) {
-	followed := func(h config.HostInterface) bool { return c.Ports[h.Port].Follow }
-	if !slices.ContainsFunc(hosts, followed) {
+	if !follows(c, hosts) {
 		return nil, config.Followed{Network: c.Network()}
 	}
 	site := config.NewSite(c)

@@ -290,7 +290,7 @@ func (r *Running) replace(next, base *config.Config) (Plan, error) {
 		plan.warn(r.save())
 		return plan, nil
 	}
-	site, followed := r.follow(next)
+	site, followed := follow(next, r.hosts)
 	if err := r.applyWhole(was, next, followed.Network); err != nil {
 		return plan, fmt.Errorf("apply the configuration: %w", err)
 	}
