@@ -47,6 +47,7 @@ var rules = map[string]rule{
 	"engine":       {tree: []string{"hostway", "ports", "lvs", "match", "modes", "sched", "steer", "neighbour", "conntrack", "capture", "host", "packet", "persist"}, testTree: []string{"ports/memory"}},
 	"host":         {},
 	"hostway":      {libraries: []string{"github.com/vishvananda/netlink"}},
+	"adopt":        {libraries: []string{"github.com/vishvananda/netlink"}},
 	"hostnet":      {tree: []string{"config"}, libraries: []string{"github.com/vishvananda/netlink"}},
 	"ethtool":      {},
 	"modes":        {tree: []string{"lvs", "conntrack", "packet"}},

@@ -71,6 +71,13 @@ func (p *Port) Interface() string {
 	return ""
 }
 
+// Below returns the kernel's interface below the port's device, whether the kernel handles its
+// packets too or not, and the empty string for a device without one.
+func (p *Port) Below() string {
+	name, args, _ := strings.Cut(p.Device, ",")
+	return interfaceOf(name, args)
+}
+
 // shortPCI matches a PCI address without its domain. The domain is then 0000.
 var shortPCI = regexp.MustCompile(`^[0-9a-fA-F]{2}:[0-9a-fA-F]{2}\.[0-7]\b`)
 
