@@ -118,9 +118,9 @@ func (p *planner) removeAll(all []entry, l Link) {
 }
 
 // moveAdvertisements has the other interface take router advertisements in place of this one, which
-// would get its addresses again by them.
+// would get its addresses again by them. If this one takes none, the other takes none either.
 func (p *planner) moveAdvertisements() {
-	if p.from.AcceptRA == "" || p.from.AcceptRA == "0" || p.to.AcceptRA == "" {
+	if p.from.AcceptRA == "" || p.to.AcceptRA == "" { // without IPv6
 		return
 	}
 	p.set(p.from.Name, p.from.AcceptRA, "0")

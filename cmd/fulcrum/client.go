@@ -111,6 +111,7 @@ func newClientCommands() []*cobra.Command {
 		newSessionsCommand(),
 		newPlanCommand(), newApplyCommand(), newRollbackCommand(), newWeightCommand(), newDrainCommand(),
 		newAnnounceCommand(), newOverridesCommand(), newConfigCommand(), newLogCommand(),
+		newHostCommand(),
 	}
 }
 
