@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
@@ -19,6 +20,7 @@ import (
 type Hosts struct {
 	Interfaces []config.HostInterface
 	Held       Held
+	Below      [][]netip.Addr // of the interfaces below ports with a host interface, by port
 }
 
 // Settings returns the engine's settings for a configuration with what host interfaces have.
@@ -35,7 +37,34 @@ func (r *Running) BeginWith(h Hosts) {
 	r.site = site
 	r.setFollowed(followed)
 	r.tellHeld()
+	r.NoteBelow(h.Below)
 	r.warn(newRefusals(r.current, nil, followed.Refused))
+}
+
+// NoteBelow tells which addresses the interfaces below ports with a host interface have, by port:
+// they should have none.
+func (r *Running) NoteBelow(all [][]netip.Addr) {
+	r.mu.Lock()
+	was, current := r.below, r.current
+	r.below = all
+	r.mu.Unlock()
+	for i := range all {
+		if text := belowWarning(current.Ports[i], all[i]); text != "" &&
+			(i >= len(was) || text != belowWarning(current.Ports[i], was[i])) {
+			r.warn([]string{fmt.Sprintf("port %s: %s", current.Ports[i].Name, text)})
+		}
+	}
+}
+
+// belowWarning says what addresses of the interface below a port mean, and what to do; "" if it has
+// none that others reach.
+func belowWarning(p config.Port, all []netip.Addr) string {
+	reached := slices.DeleteFunc(slices.Clone(all), netip.Addr.IsLinkLocalUnicast)
+	if len(reached) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s below it has addresses as well as %s, %s: the kernel answers in the director's "+
+		"place; fulcrum host adopt %s moves them", p.Below(), p.Host, addressList[netip.Addr](reached), p.Name)
 }
 
 // Effective returns the configuration with what host interfaces add to it. The caller must not
@@ -203,17 +232,23 @@ type HostReport struct {
 	RefusedCount int `json:"refused_count"`
 	ECMP         int `json:"ecmp_routes"`
 	Excess       int `json:"excess"`
+	// Warning says that the interface below the port has addresses.
+	Warning string `json:"warning,omitempty"`
 }
 
 // HostReports returns the host interfaces, in the order of their ports.
 func (r *Running) HostReports() []HostReport {
 	r.mu.Lock()
-	hosts, file, f := r.hosts, r.current.Network(), r.followed
+	hosts, file, f, below := r.hosts, r.current.Network(), r.followed, r.below
 	r.mu.Unlock()
 	all := []HostReport{} // JSON shows an empty list, not null
 	for i := range file.Ports {
 		if p := &file.Ports[i]; p.Host != "" {
-			all = append(all, newHostReport(i, p, hosts, file, &f))
+			h := newHostReport(i, p, hosts, file, &f)
+			if i < len(below) {
+				h.Warning = belowWarning(*p, below[i])
+			}
+			all = append(all, h)
 		}
 	}
 	return all

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -60,6 +61,7 @@ type Running struct {
 	overridden   map[lvs.ServiceID]bool // the services that differ; the others are equal
 	followed     config.Followed        // the network of current with what host interfaces add
 	held         Held
+	below        [][]netip.Addr // of the interfaces below ports with a host interface, by port
 
 	audited audits
 	counted overrideCount

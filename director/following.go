@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"fulcrum/config"
 	"fulcrum/control"
 	"fulcrum/hostnet"
 )
@@ -20,23 +21,24 @@ const readAgain = time.Second
 type following struct {
 	*Director
 	names   []string         // of the host interfaces, by port; "" for none
+	below   []string         // of the interfaces below ports with a host interface, likewise
 	watcher *hostnet.Watcher // nil without host interfaces
 	hosts   control.Hosts
 }
 
 func (f *following) Start() (err error) {
-	f.names = nil
+	f.names, f.below = nil, nil
 	for _, p := range f.cfg.Config.Ports {
-		f.names = append(f.names, p.Host)
+		f.names, f.below = append(f.names, p.Host), append(f.below, belowHost(&p))
 	}
 	if !f.cfg.Config.HasHost() {
 		return nil
 	}
-	if f.watcher, err = hostnet.Watch(f.names); err != nil {
+	if f.watcher, err = hostnet.Watch(f.names, f.below); err != nil {
 		return err
 	}
 	var held [][]netip.Addr
-	if held, err = f.watcher.Held(); err == nil {
+	if held, f.hosts.Below, err = f.watcher.Held(); err == nil {
 		f.hosts.Interfaces, err = f.watcher.Read()
 	}
 	if err != nil {
@@ -45,6 +47,15 @@ func (f *following) Start() (err error) {
 	f.hosts.Held = control.NewHeld(f.names, held)
 	f.settings = f.hosts.Settings(f.keeping.config())
 	return nil
+}
+
+// belowHost returns the interface below a port with a host interface, which should have no
+// addresses; "" for none. That of a VLAN is not known by its name.
+func belowHost(p *config.Port) string {
+	if p.Host == "" || p.VLAN != 0 {
+		return ""
+	}
+	return p.Below()
 }
 
 func (f *following) Stop() error {
@@ -152,10 +163,11 @@ func (t *tracking) log(err error) {
 
 // hold reads which addresses host interfaces have.
 func (t *tracking) hold() error {
-	all, err := t.watcher.Held()
+	all, below, err := t.watcher.Held()
 	if err != nil {
 		return err
 	}
+	t.running.NoteBelow(below)
 	return t.running.HoldVIPs(context.Background(), control.NewHeld(t.names, all))
 }
 
@@ -178,7 +190,7 @@ func (t *tracking) watchAgain(why error) bool {
 			return false
 		case <-time.After(readAgain):
 		}
-		if w, err := hostnet.Watch(t.names); err == nil {
+		if w, err := hostnet.Watch(t.names, t.below); err == nil {
 			return t.use(w)
 		}
 	}

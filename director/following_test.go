@@ -92,7 +92,7 @@ func TestFollowing(t *testing.T) {
 		"link set ful-front up", "address add 10.0.0.7/24 dev ful-front",
 		"route add 10.8.0.0/16 via 10.0.0.254")
 	b := newBed(t)
-	b.rewrite(`device = "net_null0"`, "device = \"net_null0\"\nhost = \"ful-front\"\nfollow = true")
+	b.rewrite(`device = "net_null0"`, "device = \"net_af_packet0,iface=eth1\"\nhost = \"ful-front\"\nfollow = true")
 	b.rewrite(`name = "dns"`, "name = \"dns\"\nvip_owner = \"host\"")
 	b.load()
 	b.start()
@@ -127,6 +127,24 @@ func TestFollowing(t *testing.T) {
 		b.eventually("silence about the VIP", func() bool { return !b.answersFor(vip) })
 		b.send(4000)
 	}
+	ip(t, "link add eth1 type veth peer name far")
+	warned := func() string {
+		var all []string
+		for _, w := range b.running.Report().PortWarnings() {
+			all = append(all, w.Warning)
+		}
+		return strings.Join(all, "; ")
+	}
+	if text := warned(); text != "" {
+		t.Errorf("warnings %q", text)
+	}
+	ip(t, "address add 10.0.0.1/24 dev eth1")
+	b.eventually("a warning", func() bool {
+		return warned() == "eth1 below it has addresses as well as ful-front, 10.0.0.1: the kernel answers in "+
+			"the director's place; fulcrum host adopt front moves them"
+	})
+	ip(t, "link del eth1")
+	b.eventually("no warning", func() bool { return warned() == "" })
 	ip(t, "neighbour add 10.0.0.254 lladdr 02:00:00:00:00:fe dev ful-front")
 	has("10.0.0.7/24", "10.8.0.0/16 via 10.0.0.254", "10.0.0.254 at 02:00:00:00:00:fe")
 	ip(t, "link del ful-front")

@@ -84,7 +84,7 @@ func TestWatch(t *testing.T) {
 	if !ownNamespace(t) {
 		return
 	}
-	w, err := Watch([]string{"", "ful-front"})
+	w, err := Watch([]string{"", "ful-front"}, []string{"other", ""})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,8 +149,8 @@ func (w *Watcher) await(t *testing.T, step, want string) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			held, err := w.Held()
-			if err != nil || len(held) != 2 || len(held[1]) != len(all[1].Addresses) {
+			held, below, err := w.Held()
+			if err != nil || len(below[0]) == 0 || len(below[1]) != 0 || len(held) != 2 || len(held[1]) != len(all[1].Addresses) {
 				t.Fatalf("held %v, %v; has %v", held, err, all[1].Addresses)
 			}
 			if got = show(&all[1]); got == want {
@@ -171,7 +171,7 @@ func TestOverrun(t *testing.T) {
 	if !ownNamespace(t) {
 		return
 	}
-	w, err := Watch([]string{"ful-front"})
+	w, err := Watch([]string{"ful-front"}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,7 +202,7 @@ func TestOverrun(t *testing.T) {
 
 // TestClose: a watcher that is closed while it waits says so.
 func TestClose(t *testing.T) {
-	w, err := Watch(nil)
+	w, err := Watch(nil, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

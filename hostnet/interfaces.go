@@ -24,6 +24,8 @@ type links struct {
 	routed, stationed bool
 }
 
+func newLinks(names []string) links { return links{names: names, indices: make([]int, len(names))} }
+
 func (l *links) hasIndex(i int) bool   { return l.placeOf(i) >= 0 }
 func (l *links) hasName(n string) bool { return n != "" && slices.Contains(l.names, n) }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
@@ -57,6 +58,9 @@ func (l *links) read() error {
 // readAddresses reads the addresses of the interfaces.
 func (f *facts) readAddresses(l *links) error {
 	f.addresses = nil
+	if !slices.ContainsFunc(l.indices, func(i int) bool { return i != 0 }) {
+		return nil
+	}
 	err := dump(unix.RTM_GETADDR, unix.RTM_NEWADDR, unix.AF_UNSPEC, addressHeader, func(m []byte) bool {
 		if a, ok := decodeAddress(m); ok && l.hasIndex(a.link) {
 			f.addresses = append(f.addresses, a)

@@ -18,6 +18,7 @@ import (
 // use it, except for Close.
 type Watcher struct {
 	links  links
+	below  links
 	sock   *nl.NetlinkSocket
 	closed atomic.Bool
 }
@@ -30,13 +31,15 @@ var groups = []uint{
 
 // Watch begins to watch interfaces, by port; a port without one has no name. It begins before the
 // first look at them, so that nothing is missed.
-func Watch(names []string) (*Watcher, error) {
+//
+// below are the interfaces below the ports, of which only addresses are watched, by port as well.
+func Watch(names, below []string) (*Watcher, error) {
 	sock, err := nl.Subscribe(unix.NETLINK_ROUTE, groups...)
 	if err != nil {
 		return nil, fmt.Errorf("watching host interfaces: %w", err)
 	}
 	_ = sock.SetReceiveBufferSize(buffer, true) // or the kernel's default
-	return &Watcher{links: links{names: names, indices: make([]int, len(names))}, sock: sock}, nil
+	return &Watcher{links: newLinks(names), below: newLinks(below), sock: sock}, nil
 }
 
 // Close ends the watch, and a wait in Next.
@@ -66,7 +69,7 @@ func (w *Watcher) Next(wait time.Duration) (e Event, err error) {
 		return 0, w.failed(err)
 	}
 	for i := range messages {
-		e |= eventOf(&messages[i], &w.links)
+		e |= eventOf(&messages[i], &w.links) | eventOf(&messages[i], &w.below)&Addresses
 	}
 	return e, nil
 }
@@ -79,16 +82,25 @@ func (w *Watcher) failed(err error) error {
 	return fmt.Errorf("watching host interfaces: %w", err)
 }
 
-// Held reads the addresses of each interface, in the order of the names.
-func (w *Watcher) Held() ([][]netip.Addr, error) {
+// Held reads the addresses of each interface, and those of each interface below a port, in the order
+// of the names.
+func (w *Watcher) Held() (held, below [][]netip.Addr, err error) {
+	if held, err = w.links.addresses(); err != nil {
+		return nil, nil, err
+	}
+	below, err = w.below.addresses()
+	return held, below, err
+}
+
+func (l *links) addresses() ([][]netip.Addr, error) {
 	var f facts
-	if err := w.links.read(); err != nil {
+	if err := l.read(); err != nil {
 		return nil, err
 	}
-	if err := f.readAddresses(&w.links); err != nil {
+	if err := f.readAddresses(l); err != nil {
 		return nil, err
 	}
-	return f.held(&w.links), nil
+	return f.held(l), nil
 }
 
 // Read reads what each interface has, in the order of the names.
