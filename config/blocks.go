@@ -146,6 +146,7 @@ func portSettings(p Port) []setting {
 		{"guard", strconv.FormatBool(p.Guard), false},
 		{"host", optional(p.Host), false},
 		{"vlan", strconv.Itoa(p.VLAN), false},
+		{"follow", strconv.FormatBool(p.Follow), false},
 	}
 }
 
@@ -238,6 +239,7 @@ func serviceSettings(s Service) []setting {
 		{"max_rate", strconv.Itoa(s.MaxRate), false},
 		{"refuse", quote(s.Refuse.String()), false},
 		{"announce", announceValue(s.Announce), false},
+		{"vip_owner", quote(s.VIPOwner.String()), false},
 		{"local_addresses", ranges(s.LocalAddresses), false},
 	}
 }

@@ -25,6 +25,7 @@ func (c *checker) checkDevices() {
 		taken[port.Device] = true
 		c.checkVLAN(i, vlans)
 		c.checkGuard(i)
+		c.checkFollow(i)
 	}
 	c.checkHosts()
 }
@@ -98,14 +99,11 @@ func (p *Port) Interface() string {
 	return ""
 }
 
-// KernelInterface returns the kernel's interface that the port's device works on, and the empty
-// string for a device without one.
-func (p *Port) KernelInterface() string {
+// Below returns the kernel's interface below the port's device, whether the kernel handles its
+// packets too or not, and the empty string for a device without one.
+func (p *Port) Below() string {
 	name, args, _ := strings.Cut(p.Device, ",")
-	if driver, known := vdevOf(name); known && driver.on {
-		return interfaceOf(name, args)
-	}
-	return p.Interface()
+	return interfaceOf(name, args)
 }
 
 // shortPCI matches a PCI address without its domain. The domain is then 0000.

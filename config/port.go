@@ -33,6 +33,7 @@ func readPort(t *table) Port {
 		VLAN:          t.get("vlan").vlan(),
 		Guard:         t.get("guard").boolean(false),
 		Host:          t.get("host").hostInterface(),
+		Follow:        t.get("follow").boolean(false),
 	}
 }
 

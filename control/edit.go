@@ -130,6 +130,7 @@ func (r *Running) put(was, next *config.Service, place int) (Plan, error) {
 		return plan, fmt.Errorf("make the change: %w", err)
 	}
 	r.list(was, next, place)
+	plan.warn(r.followAfter(was, next))
 	r.warn(plan.Warnings)
 	r.audit(&plan)
 	plan.warn(r.save())
@@ -140,6 +141,7 @@ func (r *Running) put(was, next *config.Service, place int) (Plan, error) {
 func (r *Running) siteNow() *config.Site {
 	if r.site == nil {
 		r.site = config.NewSite(r.current)
+		r.site.Follow(r.hosts)
 	}
 	return r.site
 }
@@ -185,9 +187,9 @@ func (r *Running) tellEngine(was, next *config.Service, place int) error {
 	case was == nil && place < len(r.current.Services):
 		c := *r.current
 		c.Services = slices.Insert(slices.Clone(c.Services), place, *next)
-		return r.engine.Apply(EngineSettings(&c))
+		return r.engine.Apply(settingsWith(c.WithNetwork(r.followed.Network), r.held))
 	}
-	return r.engine.Change(engine.Change{Put: []engine.Service{engineService(r.current, *next)}})
+	return r.engine.Change(engine.Change{Put: []engine.Service{engineService(r.current, *next, r.held)}})
 }
 
 // planOf returns the plan of a change of one service.

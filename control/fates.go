@@ -51,8 +51,9 @@ var fates = map[reflect.Type]map[string]fate{
 	reflect.TypeFor[config.Port](): {
 		"Name": restart, "Device": restart, "Addresses": live,
 		"RxDescriptors": restart, "TxDescriptors": restart, "MTU": restart, "VLAN": restart,
-		"Guard": beside, // see Kernel
-		"Host":  restart,
+		"Guard":  beside, // see Kernel
+		"Host":   restart,
+		"Follow": beside, // see HostInterface
 	},
 	reflect.TypeFor[config.Route](): {
 		"To": live, "Via": live,
@@ -75,7 +76,7 @@ var fates = map[reflect.Type]map[string]fate{
 		"SchedulerFlags": live, "Persistence": live, "PersistenceMask": live,
 		"PersistenceEngine": live, "Timeouts": live, "Refuse": live, "MaxRate": live,
 		"OnePacket": live, "MSS": live, "Echo": live, "MaxSessions": live,
-		"Announce": live, "LocalAddresses": live, "RealServers": parts,
+		"Announce": live, "VIPOwner": live, "LocalAddresses": live, "RealServers": parts,
 	},
 	reflect.TypeFor[config.Mark](): {
 		"Number": beside, // the engine has the matches of the services that name it

@@ -115,6 +115,8 @@ func others(v reflect.Value) []reflect.Value {
 		return valuesOf(lvs.Protocols()...)
 	case config.Announce:
 		return valuesOf(config.AnnounceOff)
+	case config.VIPOwner:
+		return valuesOf(config.OwnedByHost)
 	case config.Idle:
 		return valuesOf(config.IdleBusy, config.IdleAdaptive)
 	case config.Defence:

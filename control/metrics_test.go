@@ -146,6 +146,7 @@ func metricsOf(t testing.TB, r *engine.Report) *Metrics {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.Ports[0].Host, c.Services[0].VIPOwner = "ful-front", config.OwnedByHost
 	if r.Services == nil {
 		*r = manyServers(c, 2)
 	}

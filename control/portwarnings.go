@@ -34,6 +34,11 @@ func (r *Report) PortWarnings() []PortWarning {
 			all = append(all, PortWarning{p.Name, KernelWarning(why)})
 		}
 	}
+	for i := range r.Hosts {
+		if h := &r.Hosts[i]; h.Warning != "" {
+			all = append(all, PortWarning{h.Port, h.Warning})
+		}
+	}
 	return all
 }
 

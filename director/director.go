@@ -53,6 +53,7 @@ type Director struct {
 	workers *workers
 	serving *serving
 	guards  *guarding
+	hosts   *following
 	engine  *engine.Engine                 // valid once the part forwarding has started
 	running *control.Running               // valid with engine
 	final   atomic.Pointer[control.Report] // the last report; nil until the workers have stopped
@@ -73,8 +74,10 @@ func New(c Config) (*Director, error) {
 	d.keeping = &keeping{Director: d}
 	d.health = newHealth(d)
 	d.guards = newGuarding(d)
+	d.hosts = &following{Director: d}
 	d.parts.parts = []Part{
-		kept, d.keeping, d.devices, d.hosting, &forwarding{d}, d.guards, &watching{Director: d},
+		kept, d.keeping, d.devices, d.hosting, d.hosts, &forwarding{d}, d.guards,
+		&tracking{following: d.hosts}, &watching{Director: d},
 		d.serving, d.workers, &moves{Director: d},
 	}
 	return d, nil

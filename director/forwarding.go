@@ -28,6 +28,7 @@ func (f *forwarding) Start() (err error) {
 	f.running = control.NewRunning(f.engine, f.cfg.Config)
 	f.running.Log, f.running.Kernel = f.cfg.Log, f.guards
 	f.keeping.resume(f.running)
+	f.Director.hosts.resume(f.running)
 	f.running.Watch()
 	return nil
 }

@@ -41,7 +41,7 @@ func newGuarding(d *Director) *guarding {
 
 // Start returns an error if a guard cannot be set. The engine forwards nothing yet.
 func (g *guarding) Start() error {
-	c := g.cfg.Config
+	c := g.running.Effective()
 	g.on, g.deaf = make([]bool, len(c.Ports)), make([]bool, len(c.Ports))
 	before := config.Config{Ports: slices.Clone(c.Ports)}
 	for i := range before.Ports {
@@ -306,6 +306,6 @@ func (g *guarding) settle(h *guard.Host) {
 // anyShared reports whether the kernel has anything to do with a port's packets.
 func anyShared(c *config.Config) bool {
 	return slices.ContainsFunc(c.Ports, func(p config.Port) bool {
-		return p.Interface() != "" || p.Host != "" && p.KernelInterface() != ""
+		return p.Interface() != "" || p.Host != "" && p.Below() != ""
 	})
 }

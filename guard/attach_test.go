@@ -187,16 +187,17 @@ func TestHostOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, on := range []struct {
-		iface string
-		vlan  int
-		want  string
+		iface  string
+		vlan   int
+		want   string
+		exists bool
 	}{
-		{"near", 0, "[10.0.0.5/24 fd00::5/64]"}, {"near", 6, "[]"}, {"far", 0, "[]"},
-		{"missing", 0, "[]"},
+		{"near", 0, "[10.0.0.5/24 fd00::5/64]", true}, {"near", 6, "[]", false}, {"far", 0, "[]", true},
+		{"missing", 0, "[]", false},
 	} {
-		got, err := h.On(on.iface, on.vlan)
-		if fmt.Sprint(got) != on.want || err != nil {
-			t.Errorf("%s, VLAN %d: %v, %v; want %s", on.iface, on.vlan, got, err, on.want)
+		got, exists, err := h.On(on.iface, on.vlan)
+		if fmt.Sprint(got) != on.want || exists != on.exists || err != nil {
+			t.Errorf("%s, VLAN %d: %v, %t, %v; want %s", on.iface, on.vlan, got, exists, err, on.want)
 		}
 	}
 }

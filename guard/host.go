@@ -54,18 +54,19 @@ func (h *Host) Forwarding(iface string, vlan int) (settings []string) {
 }
 
 // On returns the addresses that the kernel has at the interface which gets a VLAN of an interface,
-// 0 for frames without tag. Link-local IPv6 addresses are left out: every interface has one.
-func (h *Host) On(iface string, vlan int) (all []netip.Prefix, err error) {
+// 0 for frames without tag, and whether there is such an interface. Link-local IPv6 addresses are
+// left out: every interface has one.
+func (h *Host) On(iface string, vlan int) (all []netip.Prefix, exists bool, err error) {
 	name, err := receiver(iface, vlan)
 	if _, missing := errors.AsType[netlink.LinkNotFoundError](err); missing {
-		return nil, nil
+		return nil, false, nil
 	}
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	link, err := netlink.LinkByName(name)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	list, err := netlink.AddrList(link, netlink.FAMILY_ALL)
 	for _, a := range list {
@@ -75,7 +76,7 @@ func (h *Host) On(iface string, vlan int) (all []netip.Prefix, err error) {
 			all = append(all, netip.PrefixFrom(address, bits))
 		}
 	}
-	return all, err
+	return all, true, err
 }
 
 // reaches reports whether the host has an address of a family that others can use.

@@ -113,6 +113,7 @@ func newClientCommands() []*cobra.Command {
 		newSessionsCommand(),
 		newPlanCommand(), newApplyCommand(), newRollbackCommand(), newWeightCommand(), newDrainCommand(),
 		newAnnounceCommand(), newOverridesCommand(), newConfigCommand(), newLogCommand(),
+		newHostCommand(),
 	}
 }
 
@@ -129,7 +130,7 @@ func showStatus(w io.Writer, s api.Status) {
 	if s.StateProblem != "" {
 		fmt.Fprintf(w, "state\ta restart loses what was done live: %s\n", s.StateProblem)
 	}
-	fmt.Fprintf(w, "VIPs\t%d, %d passive\n", s.VIPs, s.PassiveVIPs)
+	fmt.Fprintf(w, "VIPs\t%d, %d passive%s\n", s.VIPs, s.PassiveVIPs, heldVIPs(&s))
 	for _, p := range s.PortWarnings {
 		fmt.Fprintf(w, "port %s\t%s\n", p.Port, p.Warning)
 	}
@@ -140,6 +141,7 @@ func showStatus(w io.Writer, s api.Status) {
 	for _, p := range s.PortHosts {
 		showHost(w, &p)
 	}
+	showHosts(w, s.Hosts)
 	if c := s.Capture; c != nil {
 		fmt.Fprintf(w, "capture\tof %s, since %s, by %s\n", c.What, c.Since.Local().Format(time.DateTime),
 			c.From)
@@ -361,6 +363,9 @@ func showPlan(w io.Writer, p control.Plan) {
 			cells = append(cells, count(c.Sessions, "session")+": "+c.Effect)
 		}
 		fmt.Fprintln(w, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
+	}
+	for _, line := range p.Host {
+		fmt.Fprintln(w, line)
 	}
 	for _, o := range p.Kept {
 		fmt.Fprintf(w, "override of %s\t%s\tstays\n", o.Object, o.Change())

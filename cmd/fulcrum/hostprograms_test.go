@@ -304,7 +304,7 @@ func TestHostIsTheOnlyWay(t *testing.T) {
 		b.sendTo(text)
 		same(t, "what the host got", await1(t, got), text)
 	}
-	const warning = "front has addresses (10.0.0.77/24), and so has the port's host interface ful-front"
+	const warning = "front below it has addresses as well as ful-front, 10.0.0.77"
 	b.run("director", "ip address add 10.0.0.77/24 dev front")
 	says := func() bool {
 		return slices.ContainsFunc(b.statusOf().PortWarnings, func(w control.PortWarning) bool {
