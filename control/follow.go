@@ -165,8 +165,7 @@ func (r *Running) auditFollowed(was, now config.Network) {
 	for i := range now.Ports {
 		p := planner{old: onlyOf(was, now.Ports, i), next: onlyOf(now, now.Ports, i)}
 		p.compareNetwork()
-		r.task.who = hostActor(now.Ports[i].Host)
-		r.audit(&p.Plan)
+		r.auditHost(now.Ports[i].Host, &p.Plan)
 	}
 }
 

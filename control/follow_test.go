@@ -161,13 +161,20 @@ func TestFollowGivesWay(t *testing.T) {
 		}
 	}
 	has("10.0.0.7/24")
-	_, err := r.AddService(t.Context(), ServiceAddition{
+	_, err := r.AddService(WithActor(t.Context(), Actor{Name: "operator"}), ServiceAddition{
 		Name: "late", Address: "10.0.0.7:80", Protocol: "tcp", Mode: "nat",
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	has("")
+	var who []string
+	for _, a := range r.Audits() {
+		who = append(who, a.Who.Name)
+	}
+	if want := []string{"host interface ful-front", "host interface ful-front", "operator"}; !slices.Equal(who, want) {
+		t.Errorf("changes by %q, want %q", who, want)
+	}
 	if _, err := r.RemoveService(t.Context(), "late"); err != nil {
 		t.Fatal(err)
 	}
