@@ -14,7 +14,8 @@ import (
 
 // What host interfaces have is a third layer of the running configuration, over the file and the
 // overrides: it is in no file, in no history, and no override. It is computed anew whenever the
-// interfaces, the ports or the services change, so that what a port could not have comes once it can.
+// interfaces, the ports or the services change, so that what a port could not have comes once it
+// can.
 
 // Hosts is what the host interfaces have when a director starts.
 type Hosts struct {

@@ -266,8 +266,8 @@ func TestHoldVIPs(t *testing.T) {
 }
 
 // TestFollowIsWhatAFileCouldSay makes any sequence of edits, of files and of what host interfaces
-// have. After each, the director has what one would have that began now, and what a file with all of
-// it could say.
+// have. After each, the director has what one would have that began now, and what a file with all
+// of it could say.
 func TestFollowIsWhatAFileCouldSay(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		r := newTestRunning(rt, parsePlanned(t, following))
@@ -297,7 +297,8 @@ func (r *Running) checkFollowed(t *rapid.T, hosts []config.HostInterface) {
 		t.Fatalf("%v\nof\n%s", err, now.Render())
 	}
 	_, fresh := follow(r.Config(), hosts)
-	whatever := func(all []config.HostRefusal) []config.HostRefusal { // of several services, one is named
+	// Of several services that have an address, any one is named.
+	whatever := func(all []config.HostRefusal) []config.HostRefusal {
 		all = slices.Clone(all)
 		for i := range all {
 			all[i].Why = ""

@@ -42,8 +42,8 @@ func silence(of *config.Config, s *config.Service, held Held) (all bool, some []
 	return false, some
 }
 
-// HoldVIPs tells which addresses host interfaces have now. VIPs that the host owns are announced and
-// answered for from then on, or not any more. Sessions go on either way.
+// HoldVIPs tells which addresses host interfaces have now. VIPs that the host owns are announced
+// and answered for from then on, or not any more. Sessions go on either way.
 func (r *Running) HoldVIPs(ctx context.Context, held Held) error {
 	if err := r.begin(ctx, "hold VIPs"); err != nil {
 		return err
@@ -89,8 +89,8 @@ func (r *Running) tellHeld() {
 	r.engine.SetHostVIPs(all)
 }
 
-// moved returns the services that announce other VIPs once host interfaces have other addresses, and
-// the VIPs that come or go. The caller has the turn.
+// moved returns the services that announce other VIPs once host interfaces have other addresses,
+// and the VIPs that come or go. The caller has the turn.
 func (r *Running) moved(held Held) (put []engine.Service, moved []netip.Addr) {
 	for i := range r.current.Services {
 		s := &r.current.Services[i]
@@ -132,7 +132,8 @@ func (r *Running) auditHeld(was, now Held, moved []netip.Addr) {
 	}
 }
 
-// auditHost logs a change that a host interface brings, whoever makes the change that it is part of.
+// auditHost logs a change that a host interface brings, whoever makes the change that it is part
+// of.
 func (r *Running) auditHost(name string, p *Plan) {
 	who := r.task.who
 	defer func() { r.task.who = who }()

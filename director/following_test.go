@@ -82,8 +82,8 @@ func (b *bed) answersFor(address [4]byte) bool {
 }
 
 // TestFollowing: a director begins with what its host interface has, and follows what changes,
-// whether the interface exists or not. A VIP that the host owns is answered for while it has it, and
-// its sessions go on without.
+// whether the interface exists or not. A VIP that the host owns is answered for while it has it,
+// and its sessions go on without.
 func TestFollowing(t *testing.T) {
 	if !ownNamespace(t) {
 		return
