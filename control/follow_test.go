@@ -190,11 +190,11 @@ func TestFollowGivesWay(t *testing.T) {
 		t.Errorf("warnings %q", plan.Warnings)
 	}
 	off := strings.ReplaceAll(following, "follow = true", "follow = false")
-	for text, want := range map[string]string{off: "", following: "10.0.0.7/24"} {
-		if _, err := r.Apply(t.Context(), parsePlanned(t, text), Application{}); err != nil {
+	for _, step := range []struct{ file, has string }{{off, ""}, {following, "10.0.0.7/24"}} {
+		if _, err := r.Apply(t.Context(), parsePlanned(t, step.file), Application{}); err != nil {
 			t.Fatal(err)
 		}
-		has(want)
+		has(step.has)
 	}
 	if _, err := r.AddRealServer(t.Context(), "web", RealServerAddition{Address: "10.0.0.7:80"}); err == nil ||
 		!strings.Contains(err.Error(), `the address of port "front", from ful-front`) {
