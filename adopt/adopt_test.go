@@ -128,8 +128,8 @@ func sorted(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// TestAdoptAndRelease moves everything to the host interface and back. In between the host interface
-// has all, with flags, lifetimes and metrics, and the interface below nothing.
+// TestAdoptAndRelease moves everything to the host interface and back. In between the host
+// interface has all, with flags, lifetimes and metrics, and the interface below nothing.
 func TestAdoptAndRelease(t *testing.T) {
 	if !ownNamespace(t) {
 		return
@@ -168,8 +168,8 @@ func onlyIP(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// await waits until the kernel has what is wanted: it uses an IPv6 address a little later than it is
-// added.
+// await waits until the kernel has what is wanted: it uses an IPv6 address a little later than it
+// is added.
 func await(t *testing.T, step, want string) {
 	t.Helper()
 	want = onlyIP(sorted(want))

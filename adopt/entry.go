@@ -184,8 +184,8 @@ func (e *entry) putRoute(from *entry, l Link) {
 	}
 }
 
-// putAddress gives an address its interface. It is not checked for duplicates again: the host has it
-// already.
+// putAddress gives an address its interface. It is not checked for duplicates again: the host has
+// it already.
 func (e *entry) putAddress(from *entry, l Link) {
 	binary.NativeEndian.PutUint32(e.header[4:], uint32(l.Index))
 	flags := from.flags() & movedFlags

@@ -64,9 +64,9 @@ func (p *planner) add(e *entry, l Link) {
 	})
 }
 
-// plan returns the steps that move all of one interface to another. Entries are removed the last one
-// first, and those that need others after them: routes need addresses, and gateways need the routes
-// to them.
+// plan returns the steps that move all of one interface to another. Entries are removed the last
+// one first, and those that need others after them: routes need addresses, and gateways need the
+// routes to them.
 func plan(from, to Link, s *site) ([]Step, error) {
 	p := &planner{from: from, to: to}
 	addresses := s.addressesOf(from)

@@ -70,8 +70,8 @@ func (c *Config) dividedVIPs() (all []string) {
 	return all
 }
 
-// dividedOwners returns a warning for each VIP that the host owns by one service and the director by
-// another: it is announced whether the host holds it or not.
+// dividedOwners returns a warning for each VIP that the host owns by one service and the director
+// by another: it is announced whether the host holds it or not.
 func (c *Config) dividedOwners() (all []string) {
 	var order []netip.Addr
 	owned := map[netip.Addr][]string{} // names of the services by which the host owns a VIP

@@ -14,7 +14,8 @@ import (
 
 // What host interfaces have is a third layer of the running configuration, over the file and the
 // overrides: it is in no file, in no history, and no override. It is computed anew whenever the
-// interfaces, the ports or the services change, so that what a port could not have comes once it can.
+// interfaces, the ports or the services change, so that what a port could not have comes once it
+// can.
 
 // Hosts is what the host interfaces have when a director starts.
 type Hosts struct {
@@ -165,8 +166,7 @@ func (r *Running) auditFollowed(was, now config.Network) {
 	for i := range now.Ports {
 		p := planner{old: onlyOf(was, now.Ports, i), next: onlyOf(now, now.Ports, i)}
 		p.compareNetwork()
-		r.task.who = hostActor(now.Ports[i].Host)
-		r.audit(&p.Plan)
+		r.auditHost(now.Ports[i].Host, &p.Plan)
 	}
 }
 

@@ -161,13 +161,20 @@ func TestFollowGivesWay(t *testing.T) {
 		}
 	}
 	has("10.0.0.7/24")
-	_, err := r.AddService(t.Context(), ServiceAddition{
+	_, err := r.AddService(WithActor(t.Context(), Actor{Name: "operator"}), ServiceAddition{
 		Name: "late", Address: "10.0.0.7:80", Protocol: "tcp", Mode: "nat",
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	has("")
+	var who []string
+	for _, a := range r.Audits() {
+		who = append(who, a.Who.Name)
+	}
+	if want := []string{"host interface ful-front", "host interface ful-front", "operator"}; !slices.Equal(who, want) {
+		t.Errorf("changes by %q, want %q", who, want)
+	}
 	if _, err := r.RemoveService(t.Context(), "late"); err != nil {
 		t.Fatal(err)
 	}
@@ -183,11 +190,11 @@ func TestFollowGivesWay(t *testing.T) {
 		t.Errorf("warnings %q", plan.Warnings)
 	}
 	off := strings.ReplaceAll(following, "follow = true", "follow = false")
-	for text, want := range map[string]string{off: "", following: "10.0.0.7/24"} {
-		if _, err := r.Apply(t.Context(), parsePlanned(t, text), Application{}); err != nil {
+	for _, step := range []struct{ file, has string }{{off, ""}, {following, "10.0.0.7/24"}} {
+		if _, err := r.Apply(t.Context(), parsePlanned(t, step.file), Application{}); err != nil {
 			t.Fatal(err)
 		}
-		has(want)
+		has(step.has)
 	}
 	if _, err := r.AddRealServer(t.Context(), "web", RealServerAddition{Address: "10.0.0.7:80"}); err == nil ||
 		!strings.Contains(err.Error(), `the address of port "front", from ful-front`) {
@@ -259,8 +266,8 @@ func TestHoldVIPs(t *testing.T) {
 }
 
 // TestFollowIsWhatAFileCouldSay makes any sequence of edits, of files and of what host interfaces
-// have. After each, the director has what one would have that began now, and what a file with all of
-// it could say.
+// have. After each, the director has what one would have that began now, and what a file with all
+// of it could say.
 func TestFollowIsWhatAFileCouldSay(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		r := newTestRunning(rt, parsePlanned(t, following))
@@ -290,7 +297,8 @@ func (r *Running) checkFollowed(t *rapid.T, hosts []config.HostInterface) {
 		t.Fatalf("%v\nof\n%s", err, now.Render())
 	}
 	_, fresh := follow(r.Config(), hosts)
-	whatever := func(all []config.HostRefusal) []config.HostRefusal { // of several services, one is named
+	// Of several services that have an address, any one is named.
+	whatever := func(all []config.HostRefusal) []config.HostRefusal {
 		all = slices.Clone(all)
 		for i := range all {
 			all[i].Why = ""

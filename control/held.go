@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 
@@ -41,17 +42,22 @@ func silence(of *config.Config, s *config.Service, held Held) (all bool, some []
 	return false, some
 }
 
-// HoldVIPs tells which addresses host interfaces have now. VIPs that the host owns are announced and
-// answered for from then on, or not any more. Sessions go on either way.
+// HoldVIPs tells which addresses host interfaces have now. VIPs that the host owns are announced
+// and answered for from then on, or not any more. Sessions go on either way.
 func (r *Running) HoldVIPs(ctx context.Context, held Held) error {
 	if err := r.begin(ctx, "hold VIPs"); err != nil {
 		return err
 	}
 	defer r.turn.End()
 	was := r.held
+	if was != nil && maps.Equal(was, held) {
+		return nil
+	}
 	put, moved := r.moved(held)
-	if err := r.engine.Change(engine.Change{Put: put}); err != nil {
-		return fmt.Errorf("announce other VIPs: %w", err)
+	if len(put) > 0 {
+		if err := r.engine.Change(engine.Change{Put: put}); err != nil {
+			return fmt.Errorf("announce other VIPs: %w", err)
+		}
 	}
 	r.mu.Lock()
 	r.held = held
@@ -83,8 +89,8 @@ func (r *Running) tellHeld() {
 	r.engine.SetHostVIPs(all)
 }
 
-// moved returns the services that announce other VIPs once host interfaces have other addresses, and
-// the VIPs that come or go. The caller has the turn.
+// moved returns the services that announce other VIPs once host interfaces have other addresses,
+// and the VIPs that come or go. The caller has the turn.
 func (r *Running) moved(held Held) (put []engine.Service, moved []netip.Addr) {
 	for i := range r.current.Services {
 		s := &r.current.Services[i]
@@ -122,13 +128,18 @@ func (r *Running) auditHeld(was, now Held, moved []netip.Addr) {
 			Change{Action: Alter, Object: "VIP " + vip.String(), Detail: detail})
 	}
 	for _, name := range names {
-		r.task.who = hostActor(name)
-		r.audit(plans[name])
+		r.auditHost(name, plans[name])
 	}
 }
 
-// hostActor is who makes the changes that a host interface brings.
-func hostActor(name string) Actor { return Actor{Name: "host interface " + name} }
+// auditHost logs a change that a host interface brings, whoever makes the change that it is part
+// of.
+func (r *Running) auditHost(name string, p *Plan) {
+	who := r.task.who
+	defer func() { r.task.who = who }()
+	r.task.who = Actor{Name: "host interface " + name}
+	r.audit(p)
+}
 
 // addOwners adds to a report whose VIPs are the host's, and which of them it holds.
 func (r *Running) addOwners(report *Report) {

@@ -6,7 +6,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/gopacket"
 	"github.com/google/gopacket/layers"
@@ -50,8 +49,34 @@ func ip(t *testing.T, commands ...string) {
 	}
 }
 
-// answersFor reports whether the director answers a question for an address.
-func (b *bed) answersFor(address [4]byte) bool {
+// answersFor reports whether the director answers a question for an address. It waits for the answer
+// to a later question for the port's own address.
+func (b *bed) answersFor(address [4]byte) (answers bool) {
+	b.Helper()
+	own := [4]byte{10, 0, 0, 1}
+	b.devices.port.Collect(0)
+	b.ask(address)
+	b.ask(own)
+	b.eventually("an answer for the port's own address", func() bool {
+		done := false
+		for _, f := range b.devices.port.Collect(0) {
+			p := gopacket.NewPacket(f, layers.LayerTypeEthernet, gopacket.Default)
+			arp, ok := p.Layer(layers.LayerTypeARP).(*layers.ARP)
+			if ok && arp.Operation == layers.ARPReply && [4]byte(arp.DstProtAddress) == asker {
+				answers = answers || [4]byte(arp.SourceProtAddress) == address
+				done = done || [4]byte(arp.SourceProtAddress) == own
+			}
+		}
+		return done
+	})
+	return answers
+}
+
+// asker is the station that asks.
+var asker = [4]byte{10, 0, 0, 9}
+
+// ask sends the director a question for an address.
+func (b *bed) ask(address [4]byte) {
 	b.Helper()
 	client := []byte{2, 0, 0, 0, 0, 9}
 	frame := gopacket.NewSerializeBuffer()
@@ -60,7 +85,7 @@ func (b *bed) answersFor(address [4]byte) bool {
 			EthernetType: layers.EthernetTypeARP},
 		&layers.ARP{AddrType: layers.LinkTypeEthernet, Protocol: layers.EthernetTypeIPv4,
 			HwAddressSize: 6, ProtAddressSize: 4, Operation: layers.ARPRequest,
-			SourceHwAddress: client, SourceProtAddress: []byte{10, 0, 0, 9},
+			SourceHwAddress: client, SourceProtAddress: asker[:],
 			DstHwAddress: make([]byte, 6), DstProtAddress: address[:]})
 	if err != nil {
 		b.Fatal(err)
@@ -68,17 +93,6 @@ func (b *bed) answersFor(address [4]byte) bool {
 	if !b.devices.port.Receive(frame.Bytes()) {
 		b.Fatal("no buffer for a frame")
 	}
-	for end := time.Now().Add(20 * time.Millisecond); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		for _, f := range b.devices.port.Collect(0) {
-			p := gopacket.NewPacket(f, layers.LayerTypeEthernet, gopacket.Default)
-			arp, ok := p.Layer(layers.LayerTypeARP).(*layers.ARP)
-			if ok && arp.Operation == layers.ARPReply && [4]byte(arp.SourceProtAddress) == address &&
-				[4]byte(arp.DstProtAddress) == [4]byte{10, 0, 0, 9} {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // noLinkLocal keeps the kernel from giving new interfaces of the namespace addresses of its own.
@@ -91,8 +105,8 @@ func noLinkLocal(t *testing.T) {
 }
 
 // TestFollowing: a director begins with what its host interface has, and follows what changes,
-// whether the interface exists or not. A VIP that the host owns is answered for while it has it, and
-// its sessions go on without.
+// whether the interface exists or not. A VIP that the host owns is answered for while it has it,
+// and its sessions go on without.
 func TestFollowing(t *testing.T) {
 	if !ownNamespace(t) {
 		return

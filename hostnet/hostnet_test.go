@@ -242,7 +242,8 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// TestPace: addresses are looked at at once, the rest after a burst, and rests grow with the effort.
+// TestPace: addresses are looked at at once, the rest after a burst, and rests grow with the
+// effort.
 func TestPace(t *testing.T) {
 	var p Pace
 	begin := time.Unix(1000, 0)

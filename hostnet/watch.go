@@ -48,8 +48,8 @@ func (w *Watcher) Close() {
 	w.sock.Close()
 }
 
-// buffer holds the messages that come while the watcher is busy, in bytes. Losing some costs no more
-// than reading everything.
+// buffer holds the messages that come while the watcher is busy, in bytes. Losing some costs no
+// more than reading everything.
 const buffer = 1 << 20
 
 // Next waits for a change and returns what may have changed: nothing after the wait, or if another
@@ -82,8 +82,8 @@ func (w *Watcher) failed(err error) error {
 	return fmt.Errorf("watching host interfaces: %w", err)
 }
 
-// Held reads the addresses of each interface, and those of each interface below a port, in the order
-// of the names.
+// Held reads the addresses of each interface, and those of each interface below a port, in the
+// order of the names.
 func (w *Watcher) Held() (held, below [][]netip.Addr, err error) {
 	if held, err = w.links.addresses(); err != nil {
 		return nil, nil, err

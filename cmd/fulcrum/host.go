@@ -44,7 +44,7 @@ func newMoveCommand(name, short, long string, back bool) *cobra.Command {
 	o := moveOptions{back: back}
 	c := &cobra.Command{
 		Use: name + " PORT", Short: short, Args: cobra.ExactArgs(1),
-		Long: long + "\n\nThe ports are those of the running director, or of --file. A move that takes the address of\n" +
+		Long: long + "\n\nThe ports are those of the running director, or of --config. A move that takes the address of\n" +
 			"the SSH session that it runs in is refused without --force: the session goes on only if the\n" +
 			"director forwards its packets to the host interface.",
 		Example: "  fulcrum host " + name + " front --dry-run",
@@ -52,7 +52,7 @@ func newMoveCommand(name, short, long string, back bool) *cobra.Command {
 	f := c.Flags()
 	f.StringVar(&o.socket, "socket", defaultSocket(),
 		"the director's control socket (director.control); its default is $"+socketVariable)
-	f.StringVar(&o.file, "file", "", "read the ports from this configuration instead")
+	f.StringVar(&o.file, "config", "", "read the ports from this configuration instead")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print the steps, and make none")
 	f.BoolVar(&o.force, "force", false, "move the address of this SSH session too")
 	c.RunE = func(c *cobra.Command, args []string) error { return o.run(c, args[0]) }
@@ -141,7 +141,7 @@ func (o *moveOptions) configuration(ctx context.Context) (*config.Config, error)
 	defer cancel()
 	var f api.ConfigFile
 	if err := api.NewClient(o.socket).Do(ctx, http.MethodGet, "config/file", nil, &f); err != nil {
-		return nil, fmt.Errorf("%w; without a director, name its configuration with --file", err)
+		return nil, fmt.Errorf("%w; without a director, name its configuration with --config", err)
 	}
 	return config.Parse(f.Source, []byte(f.Text))
 }

@@ -70,7 +70,7 @@ addresses = ["10.3.0.1/24"]
 		t.Fatal(err)
 	}
 	host := func(ssh string, args ...string) (string, error) {
-		c := exec.Command(ownBinary(t), append([]string{"host"}, append(args, "--file", file)...)...)
+		c := exec.Command(ownBinary(t), append([]string{"host"}, append(args, "--config", file)...)...)
 		c.Env = append(os.Environ(), "SSH_CONNECTION="+ssh)
 		out, err := c.CombinedOutput()
 		return string(out), err
