@@ -49,8 +49,8 @@ func ip(t *testing.T, commands ...string) {
 	}
 }
 
-// answersFor reports whether the director answers a question for an address. It waits for the answer
-// to a later question for the port's own address.
+// answersFor reports whether the director answers a question for an address. It waits for the
+// answer to a later question for the port's own address.
 func (b *bed) answersFor(address [4]byte) (answers bool) {
 	b.Helper()
 	own := [4]byte{10, 0, 0, 1}

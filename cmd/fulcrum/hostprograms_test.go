@@ -363,7 +363,8 @@ func TestHostSurvives(t *testing.T) {
 			route, b.RealServers()[0].Web.Addr()))
 		state := func() string {
 			return b.run("director", "ip -o address show dev ful-front scope global |"+
-				"sed 's/valid_lft.*//'; ip -4 route; ip -6 route show dev ful-front; ip -o link show ful-front | cut -d: -f1")
+				"sed 's/valid_lft.*//'; ip -4 route; ip -6 route show dev ful-front;"+
+				"ip -o link show ful-front | cut -d: -f1")
 		}
 		before := state()
 		conn, served := b.connection()
