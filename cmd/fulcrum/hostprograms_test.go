@@ -357,9 +357,9 @@ func TestHostSurvives(t *testing.T) {
 	families(t, 1, func(t *testing.T, b *hostBed) {
 		other, route := "10.7.7.7/32", "10.8.0.0/16"
 		if b.own().Is6() {
-			other, route = "fd07::7/128", "fd08::/64"
+			other, route = "fd07::7/128 nodad", "fd08::/64"
 		}
-		b.run("director", fmt.Sprintf("ip address add %s dev ful-front; ip route add %s via %s", other,
+		b.run("director", fmt.Sprintf("ip address add dev ful-front %s; ip route add %s via %s", other,
 			route, b.RealServers()[0].Web.Addr()))
 		state := func() string {
 			return b.run("director", "ip -o address show dev ful-front scope global |"+
