@@ -102,6 +102,13 @@ type Status struct {
 	PortGuards []control.PortGuard `json:"port_guards"`
 	// Defences are IPVS's defences against overload, and where they are active.
 	Defences []control.Defence `json:"defences"`
+	// PortHosts are the ports with a host interface.
+	PortHosts []control.PortHost `json:"port_hosts"`
+	// Hosts are the host interfaces, and what their ports have of them.
+	Hosts []control.HostReport `json:"hosts"`
+	// OwnedVIPs counts the VIPs that the host owns, HeldVIPs those that it holds.
+	OwnedVIPs int `json:"owned_vips,omitempty"`
+	HeldVIPs  int `json:"held_vips,omitempty"`
 	// Capture is the capture that runs; absent without one.
 	Capture *RunningCapture `json:"capture,omitempty"`
 	// Conflicts are the addresses of the director that other stations claimed in the last hour.
@@ -171,12 +178,15 @@ func (a *api) status() Status {
 		PortWarnings:  r.PortWarnings(),
 		PortGuards:    r.PortGuards(),
 		Defences:      r.Defences(c),
+		PortHosts:     r.PortHosts(),
+		Hosts:         r.Hosts,
 		Conflicts:     a.running.Conflicts(),
 		CrowdedLocals: a.running.CrowdedLocals(),
 		RetiredLocals: r.RetiredLocals(),
 		Capture:       (*RunningCapture)(a.engine.RunningCapture()),
 	}
 	s.VIPs, s.PassiveVIPs = r.VIPs()
+	s.OwnedVIPs, s.HeldVIPs = a.running.CountOwnedVIPs()
 	for _, n := range r.Drops {
 		s.Dropped += n
 	}

@@ -46,6 +46,8 @@ type ConfigFile struct {
 	Revision string `json:"revision" doc:"of the running configuration; apply takes it as If-Match"`
 	FileRead string `json:"file_read" doc:"the text of File, as it was last read"`
 	Text     string `json:"text" doc:"the text of Source with the overrides in it"`
+	// Host says what the ports have from their host interfaces, one line each. It is in no file.
+	Host []string `json:"host,omitempty"`
 	// CommentsKept is false if Text could not be made by editing the text of Source.
 	CommentsKept bool `json:"comments_kept"`
 }
@@ -55,6 +57,7 @@ func (a *api) file() ConfigFile {
 	f := ConfigFile{
 		File: o.File, Source: o.Source.File, Revision: tagOf(o.Revision), FileRead: o.FileText,
 	}
+	f.Host = a.running.HostLines()
 	f.Text, f.CommentsKept = config.Rewrite(f.Source, o.Source.Text, o.Running)
 	return f
 }

@@ -144,7 +144,9 @@ func portSettings(p Port) []setting {
 		{"tx_descriptors", strconv.Itoa(p.TxDescriptors), false},
 		{"mtu", strconv.Itoa(p.MTU), false},
 		{"guard", strconv.FormatBool(p.Guard), false},
+		{"host", optional(p.Host), false},
 		{"vlan", strconv.Itoa(p.VLAN), false},
+		{"follow", strconv.FormatBool(p.Follow), false},
 	}
 }
 
@@ -248,6 +250,7 @@ func serviceSettings(s Service) []setting {
 		{"quorum_down", list(quoted(s.QuorumDown.List())), false},
 		{"sorry_servers", list(quoted(s.SorryServers)), false},
 		{"announce", announceValue(s.Announce), false},
+		{"vip_owner", quote(s.VIPOwner.String()), false},
 		{"local_addresses", ranges(s.LocalAddresses), false},
 	}
 }

@@ -2,7 +2,9 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -23,7 +25,9 @@ func (c *checker) checkDevices() {
 		taken[port.Device] = true
 		c.checkVLAN(i, vlans)
 		c.checkGuard(i)
+		c.checkFollow(i)
 	}
+	c.checkHosts()
 }
 
 // checkVLAN reports a VLAN that another port of the same device uses.
@@ -55,6 +59,31 @@ func (c *checker) checkGuard(i int) {
 		"leave the key out; it is for net_af_packet and net_pcap with iface=")
 }
 
+// checkHosts reports host interfaces whose names something else of the file has, or that cannot
+// have all of their port's addresses.
+func (c *checker) checkHosts() {
+	names := firsts{}
+	for i := range c.Ports {
+		p := &c.Ports[i]
+		for _, id := range deviceIDs(p.Device) {
+			if name, ok := strings.CutPrefix(id, "interface "); ok && names[name] == 0 {
+				names[name] = c.at("port", i, "device").line()
+			}
+		}
+	}
+	for i := range c.Ports {
+		p := &c.Ports[i]
+		names.unique(c.at("port", i, "host"), p.Host, "the name of another interface of this file",
+			"give every host interface a name of its own")
+		six := func(a netip.Prefix) bool { return a.Addr().Is6() }
+		if p.Host != "" && p.MTU < leastMTUv6 && slices.ContainsFunc(p.Addresses, six) {
+			c.at("port", i, "host").report("the port has an IPv6 address and a small MTU, with which the "+
+				"kernel has no IPv6 at the host interface",
+				fmt.Sprintf("write an mtu of at least %d, or remove the IPv6 addresses", leastMTUv6))
+		}
+	}
+}
+
 // shared are the drivers that get copies: the kernel handles their packets too.
 var shared = []string{"net_af_packet", "eth_af_packet", "net_pcap", "eth_pcap"}
 
@@ -68,6 +97,13 @@ func (p *Port) Interface() string {
 		}
 	}
 	return ""
+}
+
+// Below returns the kernel's interface below the port's device, whether the kernel handles its
+// packets too or not, and the empty string for a device without one.
+func (p *Port) Below() string {
+	name, args, _ := strings.Cut(p.Device, ",")
+	return interfaceOf(name, args)
 }
 
 // shortPCI matches a PCI address without its domain. The domain is then 0000.

@@ -26,6 +26,7 @@ func (c *checker) checkServices() {
 		c.checkSlowStart(i)
 		c.checkAnnounce(i)
 		c.checkHealth(i)
+		c.checkVIPOwner(i)
 	}
 }
 
@@ -92,7 +93,7 @@ func neighbourhood(a netip.Addr, onLink bool) unreached {
 // checkReach reports a real server that its mode cannot reach. One route may be missing
 // for many: it reports the first of a neighbourhood.
 func (c *checker) checkReach(v value, a netip.Addr, mode lvs.Mode) {
-	if !c.whole || mode == lvs.NoMode || c.network.connected(a) {
+	if !c.whole || mode == lvs.NoMode || c.network.connected(a) || c.follows() {
 		return
 	}
 	near := neighbourhood(a, mode.OnLink())

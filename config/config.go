@@ -94,6 +94,8 @@ type Port struct {
 	MTU           int            // bytes, without the Ethernet header
 	VLAN          int            // VLAN id, 0 for untagged
 	Guard         bool           // hide from the kernel what is the director's; Interface is not empty
+	Host          string         // name of the host interface; empty: none
+	Follow        bool           // the port has what the host interface has; Host is not empty
 }
 
 // Route is a route to a destination that is not on a port's subnet.
@@ -211,6 +213,7 @@ type Service struct {
 	QuorumUp, QuorumDown     Words
 	SorryServers             []netip.AddrPort
 	Announce                 Announce     // whether the service wants its VIP announced
+	VIPOwner                 VIPOwner     // who says whether the director holds the VIPs
 	LocalAddresses           []netip.Addr // fullnat only: source addresses in file order, without duplicates
 	RealServers              []RealServer // in file order
 

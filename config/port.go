@@ -3,6 +3,8 @@ package config
 import (
 	"math/bits"
 	"net/netip"
+	"slices"
+	"strings"
 )
 
 const (
@@ -13,6 +15,7 @@ const (
 	defaultMTU = 1500
 	leastMTU   = 576  // every IPv4 host must be able to receive it (RFC 791)
 	mostMTU    = 9600 // jumbo frames of common NICs
+	leastMTUv6 = 1280 // every link with IPv6 (RFC 8200, 5)
 
 	mostVLAN   = 4094 // IEEE 802.1Q: 4095 is reserved
 	unreadVLAN = -1
@@ -29,6 +32,8 @@ func readPort(t *table) Port {
 		MTU:           t.get("mtu").integer(defaultMTU, leastMTU, mostMTU),
 		VLAN:          t.get("vlan").vlan(),
 		Guard:         t.get("guard").boolean(false),
+		Host:          t.get("host").hostInterface(),
+		Follow:        t.get("follow").boolean(false),
 	}
 }
 
@@ -38,6 +43,22 @@ func (v value) vlan() int {
 		return 0
 	}
 	return v.integer(unreadVLAN, 0, mostVLAN)
+}
+
+// hostInterface returns the name of a host interface. It returns an empty name if the value is
+// absent or invalid. The kernel takes % for a place where it puts a number, and has directories of
+// settings that are named all and default.
+func (v value) hostInterface() string {
+	const form = `name the interface to make, such as "ful-front": at most 15 bytes, without spaces ` +
+		`/ : and %; or "" for none`
+	name, _ := as[string](v, "a string", form)
+	reserved := slices.Contains([]string{"lo", "all", "default"}, name)
+	odd := strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f || r == '%' })
+	if name != "" && (!isInterfaceName(name) || odd || reserved) {
+		v.reportf(form, "invalid interface name %q", name)
+		return ""
+	}
+	return name
 }
 
 const (

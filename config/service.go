@@ -67,6 +67,7 @@ func readService(t *table) (Service, [][]netip.Addr) {
 	if v := t.get("announce"); v.given() {
 		s.Announce = AnnounceOf(v.boolean(true))
 	}
+	s.VIPOwner = t.get("vip_owner").vipOwner()
 	refuse := t.get("refuse").choice(lvs.RefuseByICMP.String(), refuses)
 	s.Refuse, _ = lvs.ParseRefusal(refuse)
 	s.Timeouts = readOwnTimeouts(t.table("timeouts"))

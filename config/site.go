@@ -16,6 +16,7 @@ import (
 // for concurrent use.
 type Site struct {
 	config   *Config                  // without its services, which are in the maps below
+	file     Network                  // without what Follow has added
 	claimed  map[lvs.Match]string     // by match, the service
 	marked   map[lvs.Match]uint32     // by match, the mark; no service may claim it but by that
 	marks    map[lvs.ServiceID]string // by mark and IP version, the service
@@ -26,6 +27,8 @@ type Site struct {
 	gateways listed // of routes, and neighbours
 
 	vips, lips, servers tenants[netip.Addr]
+	owned               tenants[netip.Addr] // VIPs that the host owns
+	linkLocals          int                 // how many addresses of services are link-local
 }
 
 // tenants maps addresses, or ranges of them, to the services that use them in one role.
@@ -56,25 +59,16 @@ func (t tenants[K]) remove(a K, name string) {
 // NewSite takes in the services of a configuration that was checked.
 func NewSite(c *Config) *Site {
 	s := &Site{
-		config: c, claimed: map[lvs.Match]string{}, marked: map[lvs.Match]uint32{}, marks: map[lvs.ServiceID]string{},
+		config: c, file: c.Network(), claimed: map[lvs.Match]string{}, marked: map[lvs.Match]uint32{}, marks: map[lvs.ServiceID]string{},
 		names:   map[string]lvs.ServiceID{},
-		passing: map[netip.Addr]string{}, own: listed{}, gateways: listed{},
+		passing: map[netip.Addr]string{},
 		ranges:  tenants[lvs.Match]{"a VIP of service %q", map[lvs.Match][]string{}},
 		vips:    tenants[netip.Addr]{"the VIP of service %q", map[netip.Addr][]string{}},
 		lips:    tenants[netip.Addr]{"a local address of service %q", map[netip.Addr][]string{}},
 		servers: tenants[netip.Addr]{"a real server of service %q", map[netip.Addr][]string{}},
+		owned:   tenants[netip.Addr]{"the VIP of service %q", map[netip.Addr][]string{}},
 	}
-	for _, p := range c.Ports {
-		for _, a := range p.Addresses {
-			s.own[a.Addr()] = fmt.Sprintf("the address of port %q", p.Name)
-		}
-	}
-	for _, r := range c.Routes {
-		s.gateways[r.Via] = fmt.Sprintf("the gateway of the route to %s", r.To)
-	}
-	for _, n := range c.Neighbours {
-		s.gateways[n.Address] = "a static neighbour"
-	}
+	s.setNetwork(s.file)
 	for _, mark := range c.Marks {
 		for _, m := range mark.Match {
 			s.marked[m] = mark.Number
@@ -145,12 +139,22 @@ func (s *Site) name(n *Service) {
 
 // hold notes the addresses that a service uses, and release takes them off again.
 func (s *Site) hold(n *Service) {
-	s.eachAddress(n, tenants[netip.Addr].add)
+	s.eachAddress(n, func(in tenants[netip.Addr], a netip.Addr, name string) {
+		in.add(a, name)
+		if isLinkLocal(a) {
+			s.linkLocals++
+		}
+	})
 	s.eachRange(n, s.ranges.add)
 }
 
 func (s *Site) release(n *Service) {
-	s.eachAddress(n, tenants[netip.Addr].remove)
+	s.eachAddress(n, func(in tenants[netip.Addr], a netip.Addr, name string) {
+		in.remove(a, name)
+		if isLinkLocal(a) {
+			s.linkLocals--
+		}
+	})
 	s.eachRange(n, s.ranges.remove)
 }
 
@@ -167,6 +171,9 @@ func (s *Site) eachRange(n *Service, do func(lvs.Match, string)) {
 func (s *Site) eachAddress(n *Service, do func(tenants[netip.Addr], netip.Addr, string)) {
 	for _, vip := range s.config.VIPs(n) {
 		do(s.vips, vip, n.Name)
+		if n.VIPOwner == OwnedByHost {
+			do(s.owned, vip, n.Name)
+		}
 	}
 	for _, a := range n.LocalAddresses {
 		do(s.lips, a, n.Name)
@@ -250,7 +257,8 @@ func (s *Site) checker(d *draft) *checker {
 // check reports the problems of a service. It checks the values as in a file, and the differences
 // from old against all other services. The service next is in the site.
 func (s *Site) check(old, next *Service) Problems {
-	d := &draft{Config: Config{Ports: s.config.Ports, Routes: s.config.Routes, Marks: s.config.Marks}}
+	// Subnets and routes are the file's: what host interfaces add to them gives way to services.
+	d := &draft{Config: Config{Ports: s.file.Ports, Routes: s.file.Routes, Marks: s.config.Marks}}
 	c := s.checker(d)
 	news := next.since(old)
 	read, locals := readService(newTable(c.at("service", 0).with(news.entries())))
@@ -262,6 +270,7 @@ func (s *Site) check(old, next *Service) Problems {
 	c.checkEngine(0)
 	c.checkEcho(0, firsts{})
 	c.checkAnnounce(0)
+	c.checkVIPOwner(0)
 	c.checkRealServers(0)
 	s.checkServers(c, next, news.RealServers)
 	if len(next.LocalAddresses) > 0 {
@@ -336,8 +345,8 @@ func (s *Service) entries() map[string]any {
 		"slow_start":              s.SlowStart.String(),
 		"max_sessions_per_source": int64(s.MaxSessionsPerSource),
 		"max_rate_per_source":     int64(s.MaxRatePerSource),
-
-		"persistence_mask": int64(cmp.Or(s.PersistenceMask, WholeMask(s.Address))),
+		"vip_owner":               s.VIPOwner.String(),
+		"persistence_mask":        int64(cmp.Or(s.PersistenceMask, WholeMask(s.Address))),
 	}
 	s.claimEntries(entries)
 	if s.PersistenceEngine != lvs.NoEngine {

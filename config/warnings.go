@@ -30,7 +30,7 @@ func (c *Config) Warnings() []string { return c.warnings(allowedCPUs()) }
 
 // warnings is Warnings in a process that may run on the given CPUs.
 func (c *Config) warnings(cpus []int) []string {
-	all := slices.Concat(c.otherCPUs(cpus), c.shortAddresses(), c.dividedVIPs(), c.idleGroup(),
+	all := slices.Concat(c.otherCPUs(cpus), c.shortAddresses(), c.dividedVIPs(), c.dividedOwners(), c.idleGroup(),
 		c.lonelyVIPs(), c.translatedFTP(), c.lostAnswers(), c.uncounted())
 	if c.Session.RouteUnmatched {
 		all = append(all, "session.route_unmatched: real servers of nat services can reach every "+
@@ -65,6 +65,44 @@ func (c *Config) dividedVIPs() (all []string) {
 		if w := wants[vip]; len(w[0]) > 0 && len(w[1]) > 0 {
 			all = append(all, fmt.Sprintf("VIP %s is announced because of %s, although %s should not be",
 				vip, servicesNamed(w[1]), servicesNamed(w[0])))
+		}
+	}
+	return all
+}
+
+// dividedOwners returns a warning for each VIP that the host owns by one service and the director
+// by another: it is announced whether the host holds it or not.
+func (c *Config) dividedOwners() (all []string) {
+	var order []netip.Addr
+	owned := map[netip.Addr][]string{} // names of the services by which the host owns a VIP
+	for i := range c.Services {
+		if s := &c.Services[i]; s.VIPOwner == OwnedByHost {
+			for _, vip := range c.VIPs(s) {
+				if owned[vip] == nil {
+					order = append(order, vip)
+				}
+				owned[vip] = append(owned[vip], s.Name)
+			}
+		}
+	}
+	if len(order) == 0 {
+		return nil
+	}
+	others := map[netip.Addr][]string{}
+	for i := range c.Services {
+		if s := &c.Services[i]; s.VIPOwner != OwnedByHost && c.Director.Announces(s) {
+			for _, vip := range c.VIPs(s) {
+				if owned[vip] != nil {
+					others[vip] = append(others[vip], s.Name)
+				}
+			}
+		}
+	}
+	for _, vip := range order {
+		if names := others[vip]; names != nil {
+			all = append(all, fmt.Sprintf("VIP %s is announced because of %s, whether the host holds it or "+
+				"not, although %s should leave that to the host", vip, servicesNamed(names),
+				servicesNamed(owned[vip])))
 		}
 	}
 	return all

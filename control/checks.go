@@ -219,7 +219,14 @@ func nameOf(service lvs.ServiceID, server netip.AddrPort) string {
 // engineService returns the engine's settings of a service, with what its checks say and the shares
 // of slow starts, of which slow may be nil.
 func (r *Running) engineService(c *config.Config, s *config.Service, slow *slowService) engine.Service {
-	e := engineService(c, *s)
+	return r.serviceWhile(r.held, c, s, slow)
+}
+
+// serviceWhile is engineService while host interfaces hold addresses.
+func (r *Running) serviceWhile(
+	held Held, c *config.Config, s *config.Service, slow *slowService,
+) engine.Service {
+	e := engineService(c, *s, held)
 	slow.give(&e)
 	r.checks.give(s, &e)
 	return e
@@ -227,15 +234,17 @@ func (r *Running) engineService(c *config.Config, s *config.Service, slow *slowS
 
 // engineSettings is the same for a whole configuration.
 func (r *Running) engineSettings(c *config.Config, slow slowServices) engine.Settings {
-	return r.checks.settings(c, slow.settings(c))
+	s := settingsWith(c, r.held)
+	slow.give(&s)
+	r.checks.giveAll(c, &s)
+	return s
 }
 
-// settings returns the engine's settings with what the checks say.
-func (k *checks) settings(c *config.Config, s engine.Settings) engine.Settings {
+// giveAll has the settings of all services follow their checks.
+func (k *checks) giveAll(c *config.Config, s *engine.Settings) {
 	for i := range c.Services {
 		k.give(&c.Services[i], &s.Services[i])
 	}
-	return s
 }
 
 // give has the settings of a service follow its checks.

@@ -92,6 +92,7 @@ func keyOf(field string) string {
 // ownKeys has the keys whose words are not those of their field.
 var ownKeys = map[string]string{
 	"ExpireNoDest": "expire_nodest", "NATICMPSend": "nat_icmp_send", "PMTUDisc": "pmtu_disc",
+	"VIPOwner": "vip_owner",
 }
 
 var wordEnd = regexp.MustCompile("([a-z])([A-Z])")

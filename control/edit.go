@@ -130,6 +130,7 @@ func (r *Running) put(was, next *config.Service, place int) (Plan, error) {
 		return plan, fmt.Errorf("make the change: %w", err)
 	}
 	r.list(was, next, place)
+	plan.warn(r.followAfter(was, next))
 	r.warn(plan.Warnings)
 	r.audit(&plan)
 	plan.warn(r.save())
@@ -140,6 +141,7 @@ func (r *Running) put(was, next *config.Service, place int) (Plan, error) {
 func (r *Running) siteNow() *config.Site {
 	if r.site == nil {
 		r.site = config.NewSite(r.current)
+		r.site.Follow(r.hosts)
 	}
 	return r.site
 }
@@ -191,7 +193,7 @@ func (r *Running) tellEngine(was, next *config.Service, slow *slowService, place
 	case was == nil && place < len(r.current.Services):
 		c := *r.current
 		c.Services = slices.Insert(slices.Clone(c.Services), place, *next)
-		return r.engine.Apply(r.engineSettings(&c, r.slow.all))
+		return r.engine.Apply(r.engineSettings(c.WithNetwork(r.followed.Network), r.slow.all))
 	}
 	s := r.engineService(r.current, next, slow)
 	return r.engine.Change(engine.Change{Put: []engine.Service{s}})

@@ -46,6 +46,7 @@ type ServiceSettings struct {
 	PersistenceEngine *string   `json:"persistence_engine,omitempty" enum:",sip" doc:"sip: of each client, each SIP call stays for itself; empty is none"`
 	OnePacket         *bool     `json:"one_packet,omitempty" doc:"UDP: schedule every datagram on its own and keep no session"`
 	Announce          *bool     `json:"announce,omitempty" doc:"announce the VIP and answer for it; false forwards packets to it all the same"`
+	VIPOwner          *string   `json:"vip_owner,omitempty" enum:"director,host" doc:"host: announce a VIP only while a host interface has its address"`
 	LocalAddresses    *[]string `json:"local_addresses,omitempty" doc:"fullnat: addresses, ranges or subnets"`
 }
 
@@ -227,6 +228,11 @@ func (n *ServiceSettings) to(s *config.Service) error {
 	}
 	if n.Announce != nil {
 		s.Announce = config.AnnounceOf(*n.Announce)
+	}
+	if n.VIPOwner != nil {
+		if s.VIPOwner, err = config.ParseVIPOwner(*n.VIPOwner); err != nil {
+			return err
+		}
 	}
 	if n.LocalAddresses == nil {
 		return nil

@@ -51,7 +51,9 @@ var fates = map[reflect.Type]map[string]fate{
 	reflect.TypeFor[config.Port](): {
 		"Name": restart, "Device": restart, "Addresses": live,
 		"RxDescriptors": restart, "TxDescriptors": restart, "MTU": restart, "VLAN": restart,
-		"Guard": beside, // see Kernel
+		"Guard":  beside, // see Kernel
+		"Host":   restart,
+		"Follow": beside, // see HostInterface
 	},
 	reflect.TypeFor[config.Route](): {
 		"To": live, "Via": live,
@@ -76,7 +78,7 @@ var fates = map[reflect.Type]map[string]fate{
 		"SlowStart":            beside, // see slowStarts
 		"MaxSessionsPerSource": live, "MaxRatePerSource": live,
 		"OnePacket": live, "MSS": live, "Echo": live, "MaxSessions": live,
-		"Announce": live, "LocalAddresses": live, "RealServers": parts,
+		"Announce": live, "VIPOwner": live, "LocalAddresses": live, "RealServers": parts,
 		"Health": beside, "Panic": beside, "Quorum": beside, "QuorumHysteresis": beside, // see checks
 		"QuorumUp": beside, "QuorumDown": beside, "SorryServers": beside,
 	},

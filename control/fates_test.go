@@ -44,6 +44,7 @@ vlan = 5
 name = "spare"
 device = "net_af_packet1,iface=eth1"
 addresses = ["10.1.0.1/24", "fe80::1/64"]
+host = "ful-spare"
 [[route]]
 to = "10.8.0.0/16"
 via = "10.0.0.254"

@@ -22,6 +22,22 @@ type KernelPort struct {
 	Hidden  uint64 // packets, since the guard was set
 	// Answers say why the kernel answers packets of the director too, one sentence each.
 	Answers []string
+	// Host is the port's host interface; nil without one.
+	Host *HostInterface
+}
+
+// HostInterface is a port's host interface: by it the kernel's stack shares the port. The counts
+// are frames, and bytes from the Ethernet header on.
+type HostInterface struct {
+	Name          string `json:"name"`
+	Up            bool   `json:"up"`
+	ToHost        uint64 `json:"to_host"`
+	ToHostBytes   uint64 `json:"to_host_bytes"`
+	FromHost      uint64 `json:"from_host"`
+	FromHostBytes uint64 `json:"from_host_bytes"`
+	// Drops are frames that did not pass between the interface and the workers, by reason; only
+	// reasons that occurred.
+	Drops map[string]uint64 `json:"drops"`
 }
 
 // noKernel is a Kernel that gets no packets of the director.
@@ -43,7 +59,7 @@ func orNone(k Kernel) Kernel {
 func (r *Report) addKernel(ports []KernelPort) {
 	for i, k := range ports {
 		p := &r.Ports[i]
-		p.Guarded, p.Hidden, p.KernelAnswers = k.Guarded, k.Hidden, k.Answers
+		p.Guarded, p.Hidden, p.KernelAnswers, p.Host = k.Guarded, k.Hidden, k.Answers, k.Host
 	}
 }
 
@@ -59,6 +75,23 @@ func (r *Report) PortGuards() []PortGuard {
 	for _, p := range r.Ports {
 		if p.Guarded {
 			all = append(all, PortGuard{p.Name, p.Hidden})
+		}
+	}
+	return all
+}
+
+// PortHost is a port with a host interface.
+type PortHost struct {
+	Port string `json:"port"`
+	HostInterface
+}
+
+// PortHosts returns the ports with a host interface, in their order.
+func (r *Report) PortHosts() []PortHost {
+	all := []PortHost{} // JSON shows an empty list, not null
+	for _, p := range r.Ports {
+		if p.Host != nil {
+			all = append(all, PortHost{p.Name, *p.Host})
 		}
 	}
 	return all

@@ -124,6 +124,8 @@ func others(v reflect.Value) []reflect.Value {
 		return valuesOf(of+"x", "")
 	case config.Announce:
 		return valuesOf(config.AnnounceOff)
+	case config.VIPOwner:
+		return valuesOf(config.OwnedByHost)
 	case config.Idle:
 		return valuesOf(config.IdleBusy, config.IdleAdaptive)
 	case config.Defence:

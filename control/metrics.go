@@ -60,6 +60,7 @@ func (m *Metrics) Gather() (_ []*dto.MetricFamily, done func(), _ error) {
 	now.reloadFailed = m.reloadFailed.Load()
 	if m.Running != nil {
 		now.standing, now.checks = m.Running.standing(), m.Running.checks
+		now.hosts, now.owned = m.Running.HostReports(), m.Running.ownedVIPs()
 	}
 	now.kernel = orNone(m.Kernel).Ports()
 	m.shown = m.shown[:0]

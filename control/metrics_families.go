@@ -1,6 +1,8 @@
 package control
 
 import (
+	"maps"
+	"slices"
 	"strconv"
 
 	dto "github.com/prometheus/client_model/go"
@@ -24,6 +26,8 @@ type reading struct {
 	reloadFailed bool
 	addresses    []string // of all real servers, in the report's order; eight families use them
 	kernel       []KernelPort
+	hosts        []HostReport
+	owned        []ownedVIP
 	standing     standing // zero if the metrics have no configuration
 	checks       *checks  // nil if the metrics have no configuration
 }
@@ -225,6 +229,39 @@ var families = []family{
 	{"fulcrum_guard_hidden_packets_total", counter,
 		"Packets of the director that a port's guard has hidden from the kernel.", port, readHidden},
 
+	{"fulcrum_host_interface_up", gauge,
+		"1 if the port's host interface is up, otherwise 0.", []string{"port", "interface"}, readHostInterfaces},
+	{"fulcrum_host_interface_frames_total", counter,
+		"Frames that a port's host interface has exchanged with the workers.", hostDirection,
+		eachHostInterface(func(h *HostInterface) (to, from uint64) { return h.ToHost, h.FromHost })},
+	{"fulcrum_host_interface_bytes_total", counter,
+		"Bytes of these frames, from the Ethernet header on.", hostDirection,
+		eachHostInterface(func(h *HostInterface) (to, from uint64) { return h.ToHostBytes, h.FromHostBytes })},
+	{"fulcrum_host_interface_dropped_frames_total", counter,
+		"Frames that did not pass between a port's host interface and the workers, by reason.",
+		[]string{"port", "reason"}, readHostDrops},
+	{"fulcrum_host_interface_exists", gauge,
+		"1 if the port's host interface exists, otherwise 0.", port,
+		eachHost(func(h *HostReport) int { return int(truth(h.Exists)) })},
+	{"fulcrum_host_addresses", gauge,
+		"Addresses that a port has from its host interface, beside the file's.", port,
+		eachHost(func(h *HostReport) int { return len(h.Addresses) })},
+	{"fulcrum_host_routes", gauge,
+		"Routes that the director has from the port's host interface, beside the file's.", port,
+		eachHost(func(h *HostReport) int { return len(h.Routes) })},
+	{"fulcrum_host_neighbours", gauge,
+		"Static neighbours that a port has from its host interface, beside the file's.", port,
+		eachHost(func(h *HostReport) int { return len(h.Neighbours) })},
+	{"fulcrum_host_refused", gauge,
+		"What a followed host interface has and its port cannot have; see fulcrum status.", port,
+		eachHost(func(h *HostReport) int { return h.RefusedCount })},
+	{"fulcrum_host_excess", gauge,
+		"Entries of a followed host interface that exceed the limits.", port,
+		eachHost(func(h *HostReport) int { return h.Excess })},
+	{"fulcrum_vip_held", gauge,
+		"1 if a host interface holds a VIP that the host owns, otherwise 0.",
+		[]string{"service", "vip"}, readHeld},
+
 	{"fulcrum_service_info", gauge,
 		"Always 1; the labels describe the service.",
 		[]string{"service", "address", "protocol", "mode", "scheduler"}, readServices},
@@ -356,6 +393,56 @@ func readHidden(r *reading, s *series) {
 		if p.Guarded {
 			s.add(float64(p.Hidden), labels{r.config.Ports[i].Name})
 		}
+	}
+}
+
+var hostDirection = []string{"port", "direction"}
+
+// eachHostInterface adds what went to and what came from each host interface.
+func eachHostInterface(
+	of func(h *HostInterface) (to, from uint64),
+) func(r *reading, s *series) {
+	return func(r *reading, s *series) {
+		for i, p := range r.kernel {
+			if p.Host != nil {
+				to, from := of(p.Host)
+				s.add(float64(to), labels{r.config.Ports[i].Name, "to_host"})
+				s.add(float64(from), labels{r.config.Ports[i].Name, "from_host"})
+			}
+		}
+	}
+}
+
+func readHostInterfaces(r *reading, s *series) {
+	for i, p := range r.kernel {
+		if p.Host != nil {
+			s.add(truth(p.Host.Up), labels{r.config.Ports[i].Name, p.Host.Name})
+		}
+	}
+}
+
+func readHostDrops(r *reading, s *series) {
+	for i, p := range r.kernel {
+		if p.Host == nil {
+			continue
+		}
+		for _, reason := range slices.Sorted(maps.Keys(p.Host.Drops)) {
+			s.add(float64(p.Host.Drops[reason]), labels{r.config.Ports[i].Name, reason})
+		}
+	}
+}
+
+func eachHost(value func(*HostReport) int) func(*reading, *series) {
+	return func(r *reading, s *series) {
+		for i := range r.hosts {
+			s.add(float64(value(&r.hosts[i])), labels{r.hosts[i].Port})
+		}
+	}
+}
+
+func readHeld(r *reading, s *series) {
+	for _, v := range r.owned {
+		s.add(truth(v.held), labels{v.service, v.vip.String()})
 	}
 }
 

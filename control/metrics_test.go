@@ -58,7 +58,8 @@ var someLocals = []engine.LocalUse{
 type guardedPort struct{ noKernel }
 
 func (guardedPort) Ports() []KernelPort {
-	return []KernelPort{{Guarded: true, Hidden: 5}, {Answers: []string{"it forwards"}}}
+	return []KernelPort{{Guarded: true, Hidden: 5, Host: &HostInterface{Name: "ful-front", Up: true,
+		ToHost: 7, FromHost: 6, Drops: map[string]uint64{"ring_full": 1}}}, {Answers: []string{"it forwards"}}}
 }
 
 // TestReportHasKernel: a report says what is hidden and why the kernel answers.
@@ -71,6 +72,46 @@ func TestReportHasKernel(t *testing.T) {
 	want := PortWarning{"back", "the kernel may answer too: it forwards"}
 	if w := r.PortWarnings(); len(w) != 1 || w[0] != want {
 		t.Errorf("warnings: %v", w)
+	}
+}
+
+// TestReportHasHostInterfaces: a report has what passes at host interfaces, and says when one is
+// down.
+func TestReportHasHostInterfaces(t *testing.T) {
+	r := Report{Ports: []PortReport{{Name: "front", Up: true}, {Name: "back", Up: true}}}
+	if all := r.PortHosts(); all == nil || len(all) != 0 {
+		t.Errorf("without one: %v", all)
+	}
+	h := &HostInterface{Name: "ful-back", ToHost: 7}
+	r.addKernel([]KernelPort{{}, {Host: h}})
+	if all := r.PortHosts(); len(all) != 1 || all[0].Port != "back" || all[0].ToHost != 7 {
+		t.Errorf("host interfaces: %v", all)
+	}
+	if w := r.PortWarnings(); len(w) != 1 || w[0] != (PortWarning{"back", HostDownWarning("ful-back")}) {
+		t.Errorf("warnings: %v", w)
+	}
+	if h.Up = true; len(r.PortWarnings()) != 0 {
+		t.Errorf("warnings: %v", r.PortWarnings())
+	}
+}
+
+// TestMetricsHaveHostInterfaces: each has its frames by direction, and its drops by reason.
+func TestMetricsHaveHostInterfaces(t *testing.T) {
+	var r engine.Report
+	all := scrape(t, metricsOf(t, &r))
+	for _, want := range []struct {
+		family string
+		labels []string
+		value  float64
+	}{
+		{"fulcrum_host_interface_up", []string{"front", "ful-front"}, 1},
+		{"fulcrum_host_interface_frames_total", []string{"front", "to_host"}, 7},
+		{"fulcrum_host_interface_frames_total", []string{"front", "from_host"}, 6},
+		{"fulcrum_host_interface_dropped_frames_total", []string{"front", "ring_full"}, 1},
+	} {
+		if got := value(t, all[want.family], want.labels...); got != want.value {
+			t.Errorf("%s %v is %v, want %v", want.family, want.labels, got, want.value)
+		}
 	}
 }
 
@@ -105,6 +146,7 @@ func metricsOf(t testing.TB, r *engine.Report) *Metrics {
 	if err != nil {
 		t.Fatal(err)
 	}
+	c.Ports[0].Host, c.Services[0].VIPOwner = "ful-front", config.OwnedByHost
 	if r.Services == nil {
 		*r = manyServers(c, 2)
 	}

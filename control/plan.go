@@ -22,6 +22,9 @@ type Plan struct {
 	// weight is above 0. Warnings say it too.
 	UnservedServices []string `json:"unserved_services,omitempty"`
 	UnservedVIPs     []string `json:"unserved_vips,omitempty"`
+	// Host says what the ports have from their host interfaces, one line an interface. It is no part
+	// of any file.
+	Host []string `json:"host,omitempty"`
 	// Kept and Dropped are the overrides that stay when a file is applied, and those that do not.
 	Kept    []Override `json:"kept_overrides,omitempty"`
 	Dropped []Override `json:"dropped_overrides,omitempty"`

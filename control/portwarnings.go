@@ -21,6 +21,9 @@ func (r *Report) PortWarnings() []PortWarning {
 		if p.loweredMTU() {
 			all = append(all, PortWarning{p.Name, LoweredMTUWarning(p.InterfaceMTU, p.MTU)})
 		}
+		if p.Host != nil && !p.Host.Up {
+			all = append(all, PortWarning{p.Name, HostDownWarning(p.Host.Name)})
+		}
 		if p.Renamed != "" {
 			all = append(all, PortWarning{p.Name, RenamedWarning(p.Renamed)})
 		}
@@ -29,6 +32,11 @@ func (r *Report) PortWarnings() []PortWarning {
 		}
 		for _, why := range p.KernelAnswers {
 			all = append(all, PortWarning{p.Name, KernelWarning(why)})
+		}
+	}
+	for i := range r.Hosts {
+		if h := &r.Hosts[i]; h.Warning != "" {
+			all = append(all, PortWarning{h.Port, h.Warning})
 		}
 	}
 	return all
@@ -48,6 +56,12 @@ func (p *PortReport) loweredMTU() bool { return p.InterfaceMTU > 0 && p.Interfac
 func LoweredMTUWarning(lowered, mtu int) string {
 	return fmt.Sprintf("the interface's MTU was lowered to %d, and the port's is %d: longer packets are "+
 		"lost; raise it again, or start the director anew to use it", lowered, mtu)
+}
+
+// HostDownWarning says that a port's host interface is not as the director had set it up.
+func HostDownWarning(name string) string {
+	return fmt.Sprintf("its host interface %s is down or gone, and the host gets nothing: "+
+		"ip link set %s up", name, name)
 }
 
 // RenamedWarning says what the new name of a port's network interface means.

@@ -45,6 +45,8 @@ type Report struct {
 	// HostClasses are what went to the host; absent if no port has a host interface.
 	HostClasses []HostClassReport `json:"host_classes,omitempty"`
 	Pauses      Pauses            `json:"pauses"`
+	// Hosts are the host interfaces, in the order of their ports.
+	Hosts []HostReport `json:"hosts"`
 
 	drops []drop // in the order in which a packet meets them
 }
@@ -107,6 +109,8 @@ type PortReport struct {
 	Hidden  uint64 `json:"guard_hidden"`
 	// KernelAnswers say why the kernel answers packets of the director too.
 	KernelAnswers []string `json:"kernel_answers,omitempty"`
+	// Host is the port's host interface; absent without one.
+	Host *HostInterface `json:"host,omitempty"`
 	// Renamed is the present name of the kernel's interface if it was renamed, or "".
 	Renamed string `json:"interface_renamed,omitempty"`
 }
@@ -158,6 +162,9 @@ type ServiceReport struct {
 	OnePacket bool `json:"one_packet,omitempty"`
 	Announce  bool `json:"announce"`  // the service wants its VIP announced
 	Announced bool `json:"announced"` // the VIP is; else packets to it are forwarded only
+	// VIPOwner is "host" if host interfaces hold the VIPs. Held are those that one of them holds now.
+	VIPOwner string   `json:"vip_owner"`
+	Held     []string `json:"held_vips,omitempty"`
 	Traffic
 	RealServers []RealServerReport `json:"real_servers"`
 	// Gone are the removed real servers that still have sessions.
@@ -206,6 +213,7 @@ func NewReport(c *config.Config, e engine.Report) Report {
 		Resets: e.Resets, Suppressed: e.ResetsSuppressed,
 		LocalAddresses: newLocalAddresses(e.LocalAddresses),
 		Services:       []ServiceReport{}, // JSON shows an empty list, not null
+		Hosts:          []HostReport{},
 	}
 	for v := range engine.NumVerdicts {
 		if n := e.Drops[v]; n > 0 {
@@ -250,7 +258,8 @@ func newServiceReport(e engine.ServiceReport) ServiceReport {
 		Scheduler:      e.Service.Scheduler.String(),
 		SchedulerFlags: e.Service.Scheduler.FlagNames(e.Service.SchedulerFlags),
 		Announce:       !e.Service.Silent, Announced: e.Announced,
-		Traffic: Traffic(e.Traffic), RealServers: []RealServerReport{},
+		VIPOwner: config.OwnedByDirector.String(),
+		Traffic:  Traffic(e.Traffic), RealServers: []RealServerReport{},
 	}
 	if e.Service.Persistence != 0 {
 		s.PersistenceSeconds = e.Service.Persistence.Seconds()

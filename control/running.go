@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -44,9 +45,10 @@ type Running struct {
 	// for it. It guards the following fields; what mu guards changes under mu as well.
 	turn   Turn
 	task   task
-	site   *config.Site          // nil until a service is edited
-	before []undo                // the last change is last
-	based  map[lvs.ServiceID]int // index of each service in base; nil until a service is edited
+	site   *config.Site           // nil until a service is edited
+	before []undo                 // the last change is last
+	hosts  []config.HostInterface // what host interfaces have, followed or not
+	based  map[lvs.ServiceID]int  // index of each service in base; nil until a service is edited
 
 	mu       sync.Mutex     // guards the following fields; held for moments only
 	current  *config.Config // its list of services changes in place; the lists of a service never do
@@ -59,6 +61,9 @@ type Running struct {
 	base, onFile *config.Config
 	applied      time.Time              // when a file was last applied
 	overridden   map[lvs.ServiceID]bool // the services that differ; the others are equal
+	followed     config.Followed        // the network of current with what host interfaces add
+	held         Held
+	below        [][]netip.Addr // of the interfaces below ports with a host interface, by port
 
 	audited audits
 	counted overrideCount
@@ -92,6 +97,7 @@ func (r *Running) take(c, base *config.Config) {
 	defer r.mu.Unlock()
 	r.current, r.shown = &own, c
 	r.base, r.overridden = base, differ
+	r.followed = config.Followed{Network: c.Network()}
 	r.index()
 	r.revision++
 }
@@ -156,6 +162,8 @@ func (r *Running) Report() *Report {
 	report := NewReport(r.Config(), r.engine.Report())
 	report.addKernel(orNone(r.Kernel).Ports())
 	r.checks.addTo(&report, r.Config())
+	report.Hosts = r.HostReports()
+	r.addOwners(&report)
 	return &report
 }
 
@@ -164,6 +172,7 @@ func (r *Running) Plan(next *config.Config, precedence Precedence) Plan {
 	now := r.now()
 	m := merger{precedence: precedence, base: now.file, running: now.config, next: next}
 	plan := NewPlan(now.config, m.merge(), r.sessions(), r.engine)
+	plan.Host = hostLines(r.HostReports())
 	plan.Kept, plan.Dropped = m.kept, m.dropped
 	return plan
 }
@@ -289,23 +298,38 @@ func (r *Running) replace(next, base *config.Config) (Plan, error) {
 		plan.warn(r.save())
 		return plan, nil
 	}
-	told, err := orNone(r.Kernel).Replace(was, next)
-	if err != nil {
-		return plan, fmt.Errorf("apply the configuration: %w", err)
-	}
+	site, followed := follow(next, r.hosts)
 	slow := r.slow.all.after(was, next, r.slow.now())
-	err = r.engine.Apply(r.engineSettings(next, slow))
-	told(err == nil)
-	if err != nil {
+	if err := r.applyWhole(was, next, followed.Network, slow); err != nil {
 		return plan, fmt.Errorf("apply the configuration: %w", err)
 	}
+	refused := r.followed.Refused
 	r.take(next, base)
 	r.adoptAllSlow(slow)
 	r.checks.followAll(was, next)
+	r.site = site
+	r.setFollowed(followed)
+	r.tellHeld()
+	plan.Warnings = append(plan.Warnings, newRefusals(next, refused, followed.Refused)...)
 	r.warn(plan.Warnings)
 	r.audit(&plan)
 	plan.warn(r.save())
 	return plan, nil
+}
+
+// applyWhole has kernel and engine take a configuration in place of another, with a network that
+// host interfaces add to. The caller has the turn.
+func (r *Running) applyWhole(
+	was, next *config.Config, network config.Network, slow slowServices,
+) error {
+	with := next.WithNetwork(network)
+	told, err := orNone(r.Kernel).Replace(was.WithNetwork(r.followed.Network), with)
+	if err != nil {
+		return err
+	}
+	err = r.engine.Apply(r.engineSettings(with, slow))
+	told(err == nil)
+	return err
 }
 
 // rebase takes another file for the same configuration. The caller has the turn.

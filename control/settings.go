@@ -23,7 +23,11 @@ func EngineConfig(c *config.Config) engine.Config {
 }
 
 // EngineSettings returns what of a configuration the engine can change while it runs.
-func EngineSettings(c *config.Config) engine.Settings {
+// No host interface holds any VIP.
+func EngineSettings(c *config.Config) engine.Settings { return settingsWith(c, nil) }
+
+// settingsWith is EngineSettings while host interfaces hold addresses.
+func settingsWith(c *config.Config, held Held) engine.Settings {
 	s := engine.Settings{
 		SloppyTCP: c.Session.SloppyTCP, ExpireNoDest: c.Session.ExpireNoDest,
 		ExpireQuiescent: c.Session.ExpireQuiescent,
@@ -44,7 +48,7 @@ func EngineSettings(c *config.Config) engine.Settings {
 		s.Timeouts.Set(lvs.State(state), timeout)
 	}
 	for _, p := range c.Ports {
-		s.Ports = append(s.Ports, engine.PortSettings{Addresses: p.Addresses})
+		s.Ports = append(s.Ports, engine.PortSettings{Addresses: p.Addresses, Host: p.Host != ""})
 	}
 	for _, r := range c.Routes {
 		s.Routes = append(s.Routes, engine.Route{To: r.To, Via: r.Via, Port: r.Port})
@@ -53,7 +57,7 @@ func EngineSettings(c *config.Config) engine.Settings {
 		s.Neighbours = append(s.Neighbours, engine.StaticNeighbour{Address: n.Address, MAC: [6]byte(n.MAC), Port: n.Port})
 	}
 	for _, v := range c.Services {
-		s.Services = append(s.Services, engineService(c, v))
+		s.Services = append(s.Services, engineService(c, v, held))
 	}
 	return s
 }
@@ -68,20 +72,21 @@ var resets = map[config.ResetUnknown]engine.ResetUnknown{
 	config.ResetAll: engine.ResetAll,
 }
 
-func engineService(of *config.Config, c config.Service) engine.Service {
+func engineService(of *config.Config, c config.Service, held Held) engine.Service {
 	s := engine.Service{
 		Name: c.Name, Protocol: c.Protocol, Address: c.Address, Mode: c.Mode, Scheduler: c.Scheduler,
 		LocalAddresses: c.LocalAddresses, MSS: uint16(c.MSS), Echo: c.Echo,
 		MaxSessions: c.MaxSessions, SchedulerFlags: c.SchedulerFlags,
 		Persistence: c.Persistence, PersistenceMask: c.PersistenceMask,
 		OnePacket: c.OnePacket, PersistenceEngine: c.PersistenceEngine,
-		Silent: !of.Director.Announces(&c), Matches: c.Addresses, Mark: c.Mark,
+		Matches: c.Addresses, Mark: c.Mark,
 		Refuse: c.Refuse, MaxRate: c.MaxRate,
 		MaxSessionsPerSource: c.MaxSessionsPerSource, MaxRatePerSource: c.MaxRatePerSource,
 	}
 	if claims := of.Claims(&c); len(claims) > 1 || c.Mark != 0 {
 		s.Matches = claims
 	}
+	s.Silent, s.SilentAt = silence(of, &c, held)
 	for state, timeout := range c.Timeouts {
 		s.Timeouts.Set(lvs.State(state), timeout)
 	}

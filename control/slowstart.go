@@ -149,16 +149,15 @@ func (all slowServices) after(was, next *config.Config, now time.Time) slowServi
 	return then
 }
 
-// settings returns the engine's settings of a configuration, with the shares of slow starts.
-func (all slowServices) settings(c *config.Config) engine.Settings {
-	settings := EngineSettings(c)
-	if len(all) > 0 {
-		for i := range settings.Services {
-			s := &settings.Services[i]
-			all[s.ID()].give(s)
-		}
+// give sets the shares of all services' real servers.
+func (all slowServices) give(to *engine.Settings) {
+	if len(all) == 0 {
+		return
 	}
-	return settings
+	for i := range to.Services {
+		s := &to.Services[i]
+		all[s.ID()].give(s)
+	}
 }
 
 // adoptSlow notes the slow starts of a changed service; now is nil if there are none. The caller

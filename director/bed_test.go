@@ -124,18 +124,24 @@ func newBedOf(t *testing.T, keys string) *bed {
 		file: filepath.Join(folder, "fulcrum.toml"), socket: filepath.Join(folder, "c.sock"),
 	}
 	b.write(strings.Replace(fmt.Sprintf(file, b.socket, b.pages), "[director]\n", "[director]\n"+keys, 1))
+	b.checkNothingLeft()
+	b.load()
+	b.client = api.NewClient(b.socket)
+	return b
+}
+
+// load creates the director of the configuration's file.
+func (b *bed) load() {
+	b.Helper()
 	c, err := config.Load(b.file)
 	if err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
-	b.checkNothingLeft()
 	log := slog.New(slog.DiscardHandler)
 	b.Director, err = New(Config{Config: c, File: b.file, Devices: b.devices, Log: log})
 	if err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
-	b.client = api.NewClient(b.socket)
-	return b
 }
 
 // write writes the configuration's file.

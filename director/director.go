@@ -49,9 +49,11 @@ type Director struct {
 
 	keeping *keeping
 	devices *devices
+	hosting *hosting
 	workers *workers
 	serving *serving
 	guards  *guarding
+	hosts   *following
 	engine  *engine.Engine                 // valid once the part forwarding has started
 	running *control.Running               // valid with engine
 	final   atomic.Pointer[control.Report] // the last report; nil until the workers have stopped
@@ -66,13 +68,16 @@ func New(c Config) (*Director, error) {
 	d := &Director{cfg: c, settings: settings, vigil: vigil{log: c.Log}}
 	kept := &cpus{cfg: c}
 	d.devices = &devices{cfg: c, cpus: kept}
+	d.hosting = &hosting{Director: d}
 	d.workers = newWorkers(d)
 	d.serving = &serving{Director: d}
 	d.keeping = &keeping{Director: d}
 	d.health = newHealth(d)
 	d.guards = newGuarding(d)
+	d.hosts = &following{Director: d}
 	d.parts.parts = []Part{
-		kept, d.keeping, d.devices, &forwarding{d}, d.guards, &watching{Director: d},
+		kept, d.keeping, d.devices, d.hosting, d.hosts, &forwarding{d}, d.guards,
+		&tracking{following: d.hosts}, &watching{Director: d},
 		d.serving, d.workers, &moves{Director: d}, &checking{Director: d},
 	}
 	return d, nil

@@ -17,6 +17,7 @@ func (f *forwarding) Start() (err error) {
 	c.Ports = f.devices.ports
 	c.EnterThread, c.LeaveThread = f.cfg.Devices.EnterThread, f.cfg.Devices.LeaveThread
 	c.CompileFilter = f.cfg.CompileFilter
+	c.Host = f.hosting.links()
 	if f.engine, err = engine.New(c, f.settings); err != nil {
 		return err
 	}
@@ -27,6 +28,7 @@ func (f *forwarding) Start() (err error) {
 	f.running = control.NewRunning(f.engine, f.cfg.Config)
 	f.running.Log, f.running.Kernel = f.cfg.Log, f.guards
 	f.keeping.resume(f.running)
+	f.Director.hosts.resume(f.running)
 	if err := f.running.PrepareChecks(); err != nil {
 		return errors.Join(err, f.Stop())
 	}

@@ -27,6 +27,7 @@ type guarding struct {
 	mu      sync.Mutex     // guards the following fields
 	guard   *guard.Guard   // nil while no port has a guard
 	on      []bool         // by port: it has a guard
+	deaf    []bool         // by port: the kernel gets nothing at the interface below
 	as      *config.Config // of the last replacement: its marks hold for changes of services
 	claimed claimed
 	looked  time.Time // of the last look
@@ -40,11 +41,11 @@ func newGuarding(d *Director) *guarding {
 
 // Start returns an error if a guard cannot be set. The engine forwards nothing yet.
 func (g *guarding) Start() error {
-	c := g.cfg.Config
-	g.on = make([]bool, len(c.Ports))
+	c := g.running.Effective()
+	g.on, g.deaf = make([]bool, len(c.Ports)), make([]bool, len(c.Ports))
 	before := config.Config{Ports: slices.Clone(c.Ports)}
 	for i := range before.Ports {
-		before.Ports[i].Guard = false
+		before.Ports[i].Guard, before.Ports[i].Host = false, ""
 	}
 	done, err := g.Replace(&before, c)
 	if err != nil {
@@ -73,8 +74,16 @@ func (g *guarding) Stop() error {
 	return g.removeGuard()
 }
 
-// Ports returns what the last look has found.
-func (g *guarding) Ports() []control.KernelPort { return *g.shown.Load() }
+// Ports returns what the last look has found, and the present counts of host interfaces.
+func (g *guarding) Ports() []control.KernelPort {
+	shown := *g.shown.Load()
+	ports := make([]control.KernelPort, len(g.cfg.Config.Ports))
+	copy(ports, shown)
+	for i := range ports {
+		ports[i].Host = g.hosting.port(i)
+	}
+	return ports
+}
 
 // Change hides what a service will have. The returned function shows what is not the director's any
 // more.
@@ -197,7 +206,7 @@ func (g *guarding) keepOnly(c *config.Config) (err error) {
 			err = errors.Join(err, g.guard.Detach(p.Interface(), p.VLAN))
 		}
 	}
-	if g.guard != nil && !slices.Contains(g.on, true) {
+	if g.guard != nil && !slices.Contains(g.on, true) && !guards(c) {
 		err = errors.Join(err, g.removeGuard())
 	}
 	return err
@@ -222,10 +231,15 @@ func (g *guarding) show(services []guard.Service) {
 	}
 }
 
-// guards reports whether a port of a configuration has a guard.
+// guards reports whether a port of a configuration needs a guard: it has one, or has a host
+// interface above one that the kernel reads too.
 func guards(c *config.Config) bool {
-	return slices.ContainsFunc(c.Ports, func(p config.Port) bool { return p.Guard })
+	return slices.ContainsFunc(c.Ports, func(p config.Port) bool { return p.Guard || sharesHost(&p) })
 }
+
+// sharesHost reports whether the kernel gets what is for a port's host interface a second time,
+// from the interface below.
+func sharesHost(p *config.Port) bool { return p.Host != "" && p.Interface() != "" }
 
 // all returns what is the director's in a configuration.
 func all(c *config.Config) []guard.Service {
@@ -273,7 +287,7 @@ func (g *guarding) look(now time.Time) {
 		g.settle(h)
 	}
 	g.claimed.look(c, revision, h)
-	g.findOut(c, h)
+	g.findOut(c, h, g.lookBelow(c, h))
 }
 
 // settle tells the guard what the host has, and which local addresses no session uses any more.
@@ -289,6 +303,9 @@ func (g *guarding) settle(h *guard.Host) {
 	}
 }
 
+// anyShared reports whether the kernel has anything to do with a port's packets.
 func anyShared(c *config.Config) bool {
-	return slices.ContainsFunc(c.Ports, func(p config.Port) bool { return p.Interface() != "" })
+	return slices.ContainsFunc(c.Ports, func(p config.Port) bool {
+		return p.Interface() != "" || p.Host != "" && p.Below() != ""
+	})
 }

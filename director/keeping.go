@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 
+	"fulcrum/config"
 	"fulcrum/control"
 )
 
@@ -38,6 +39,14 @@ func (k *keeping) Stop() error {
 		return nil
 	}
 	return k.state.Close()
+}
+
+// config returns the configuration that the engine starts with.
+func (k *keeping) config() *config.Config {
+	if k.state != nil {
+		return k.back.Config
+	}
+	return k.cfg.Config
 }
 
 // resume lets the running configuration go on where an earlier process ended.

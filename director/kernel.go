@@ -90,7 +90,7 @@ func (c *claimed) answers(p *config.Port, h *guard.Host) (all []string) {
 // known returns what is known of each port, with the answers of the last look. The caller holds mu.
 func (g *guarding) known(c *config.Config) []control.KernelPort {
 	ports := make([]control.KernelPort, len(c.Ports))
-	copy(ports, g.Ports())
+	copy(ports, *g.shown.Load())
 	for i, p := range c.Ports {
 		ports[i].Guarded, ports[i].Hidden = g.on[i], 0
 		if g.on[i] {
@@ -100,12 +100,16 @@ func (g *guarding) known(c *config.Config) []control.KernelPort {
 	return ports
 }
 
-// findOut finds out why the kernel answers at each port, and logs what is new. The caller holds mu.
-func (g *guarding) findOut(c *config.Config, h *guard.Host) {
+// findOut finds out why the kernel answers at each port, besides what is below host interfaces, and
+// logs what is new. The caller holds mu.
+func (g *guarding) findOut(c *config.Config, h *guard.Host, below [][]string) {
 	ports := g.known(c)
 	for i := range c.Ports {
 		before := ports[i].Answers
-		ports[i].Answers = g.claimed.answers(&c.Ports[i], h)
+		ports[i].Answers = below[i]
+		if !g.deaf[i] {
+			ports[i].Answers = append(ports[i].Answers, g.claimed.answers(&c.Ports[i], h)...)
+		}
 		for _, why := range ports[i].Answers {
 			if !slices.Contains(before, why) {
 				g.cfg.Log.Warn(control.KernelWarning(why), "port", c.Ports[i].Name)

@@ -64,6 +64,7 @@ func (w *watching) watch() {
 			w.mtus.look(w.cfg.Log, w.devices.ports)
 			w.watchConflicts()
 			w.watchOffloads()
+			w.hosting.look()
 			w.guards.look(time.Now())
 		}
 	}

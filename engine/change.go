@@ -268,6 +268,7 @@ func (c *change) put(s *Service) {
 	}
 	had := c.sessionAddresses(live, s)
 	live.settings = *s
+	live.settings.SilentAt = slices.Clone(s.SilentAt)
 	live.settings.RealServers = slices.Clone(s.RealServers)
 	live.settings.LocalAddresses = slices.Clone(s.LocalAddresses)
 	live.settings.Matches = slices.Clone(s.Matches)
@@ -291,8 +292,8 @@ func (c *change) put(s *Service) {
 // setSilent notes whether a service wants its VIP announced. It concerns no session and no packet,
 // so that all services may fall silent at once.
 func (c *change) setSilent(live *liveService, s *Service) {
-	if live.settings.Silent != s.Silent {
-		live.settings.Silent = s.Silent
+	if !live.settings.sameSilence(s) {
+		live.settings.Silent, live.settings.SilentAt = s.Silent, slices.Clone(s.SilentAt)
 		c.renew(live)
 		for _, m := range live.settings.addressed() {
 			c.touched = append(c.touched, packet.AddrOf(m.First))
@@ -551,7 +552,7 @@ func (c *change) kindOf(a packet.Addr) (addressKind, bool) {
 	services := c.registry.vips[a]
 	byRange, inRange := c.kindInRanges(a)
 	loud := ours && kind == ownAddress || inRange && byRange == vip ||
-		slices.ContainsFunc(services, (*liveService).announces)
+		slices.ContainsFunc(services, func(s *liveService) bool { return s.announcesAt(a) })
 	switch {
 	case len(services) > 0 && loud:
 		return vip, true

@@ -195,7 +195,7 @@ func alter(t *testing.T, f reflect.Value) {
 	case *netip.AddrPort:
 		*v = netip.AddrPortFrom(v.Addr(), v.Port()+1)
 	case *[]netip.Addr:
-		*v = append([]netip.Addr{v0(*v).Next()}, (*v)[1:]...)
+		*v = append([]netip.Addr{netip.MustParseAddr("10.0.0.9")}, *v...)
 	case *[]lvs.Match:
 		*v = []lvs.Match{lvs.MatchOf(lvs.TCP, netip.MustParseAddrPort("10.0.0.9:9"))}
 	case *[]RealServer:
@@ -218,8 +218,6 @@ func alter(t *testing.T, f reflect.Value) {
 		}
 	}
 }
-
-func v0(all []netip.Addr) netip.Addr { return all[0] }
 
 // farm returns n services with m real servers each, all behind a gateway.
 func farm(n, m int) Settings {

@@ -15,8 +15,8 @@
 //   - change: Apply and Change make a new snapshot of the configuration, which shares unchanged
 //     parts with the old one. Workers adopt it at their next turn. The registry keeps what outlives
 //     a snapshot: connection counts, pools and the ids of real servers.
-//   - tohost, fromhost: at a port with a host interface, a packet that would end goes to the host if
-//     it is the host's, and what the host sends leaves if the host may send it.
+//   - tohost, fromhost: at a port with a host interface, a packet that would end goes to the host
+//     if it is the host's, and what the host sends leaves if the host may send it.
 //   - view: what readers see of a service, so that Report and its like wait for no change.
 //
 // # Who may call

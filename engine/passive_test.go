@@ -2,10 +2,12 @@ package engine
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/google/gopacket/layers"
 
+	"fulcrum/lvs"
 	"fulcrum/modes"
 	"fulcrum/packet"
 )
@@ -158,4 +160,42 @@ func (s *site) probes(a netip.Addr, mac packet.MAC) []byte {
 	}
 	return arpPacket(layers.ARPRequest, host{netip.IPv4Unspecified(), mac}, a, packet.MAC{},
 		packet.Broadcast)
+}
+
+// TestPassiveVIPOfSeveral: a service has some of its VIPs announced and others not, which changes
+// without a change of any session, service or pool.
+func TestPassiveVIPOfSeveral(t *testing.T) {
+	eachSite(t, func(t *testing.T, s site) {
+		web := s.web(modes.NAT, 1)
+		first := web.Address.Addr()
+		second := first.Next()
+		for _, vip := range []netip.Addr{first, second} {
+			web.Matches = append(web.Matches, lvs.MatchOf(lvs.TCP, netip.AddrPortFrom(vip, 80)))
+		}
+		b := newBed(t, s, s.serving(web))
+		p := b.begin(modes.NAT, tcp(client, webVIP, "S"))
+		before := *b.engine.snap.Load()
+		answered := func(vip netip.Addr, want bool) {
+			t.Helper()
+			question, answer := s.asks(vip)
+			b.receive(s.front, question)
+			if want {
+				b.sent(s.front, answer)
+			}
+			b.quiet()
+		}
+		for _, silent := range [][]netip.Addr{{second}, {first, second}, {first}, {second}} {
+			web.SilentAt = silent
+			b.engine.Change(Change{Put: []Service{web}})
+			b.turn()
+			b.collectAll() // announcements
+			b.engine.announcements.setPorts(len(b.ports))
+			answered(first, !slices.Contains(silent, first))
+			answered(second, !slices.Contains(silent, second))
+		}
+		if now := b.engine.snap.Load(); now.order[0] != before.order[0] || now.epoch != before.epoch {
+			t.Error("the service or the topology was replaced")
+		}
+		p.answers("SA", "")
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -114,8 +115,14 @@ type liveService struct {
 	retiredAt uint64 // the first revision without the local addresses that were retired last
 }
 
-// announces reports whether the service wants its VIP announced.
+// announces reports whether the service wants its ranges of VIPs announced.
 func (s *liveService) announces() bool { return !s.settings.Silent }
+
+// announcesAt reports whether the service wants one of its VIPs announced.
+func (s *liveService) announcesAt(vip packet.Addr) bool {
+	return s.announces() && (len(s.settings.SilentAt) == 0 ||
+		!slices.Contains(s.settings.SilentAt, vip.Netip()))
+}
 
 // seenPool is what one worker keeps about a service: the pool as it saw it in a burst, so that all
 // packets of the burst see the same, and the number of its sessions. It has a cache line to itself.

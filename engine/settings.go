@@ -87,7 +87,10 @@ type Service struct {
 	// Silent: the service does not want its VIP announced. A VIP whose services are all silent is
 	// passive: the director neither announces it nor answers ARP and neighbour solicitations for it,
 	// unless it is a port's own address. Packets to it are forwarded all the same.
-	Silent      bool
+	Silent bool
+	// SilentAt are VIPs, each the single address of a match, that the service does not want announced
+	// although it is not silent.
+	SilentAt    []netip.Addr
 	MaxSessions int // in the whole director; 0 is no limit
 	MaxRate     int // new sessions a second, in the whole director; 0 is no limit
 	// MaxSessionsPerSource and MaxRatePerSource are the same for each source: an IPv4 address, or an
@@ -188,10 +191,16 @@ type answers struct{ pass, allPass bool }
 
 // equal reports whether two services are the same in every setting.
 func (s *Service) equal(o *Service) bool {
-	return s.Silent == o.Silent && s.sameSettings(o) && slices.Equal(s.RealServers, o.RealServers)
+	return s.sameSilence(o) && s.sameSettings(o) && slices.Equal(s.RealServers, o.RealServers)
 }
 
-// sameSettings is equal without the real servers, and without Silent, which concerns only the VIP.
+// sameSilence reports whether two services want the same VIPs announced.
+func (s *Service) sameSilence(o *Service) bool {
+	return s.Silent == o.Silent && slices.Equal(s.SilentAt, o.SilentAt)
+}
+
+// sameSettings is equal without the real servers, and without Silent and SilentAt, which concern
+// only the VIPs.
 func (s *Service) sameSettings(o *Service) bool {
 	return s.Name == o.Name && s.Address == o.Address && s.Protocol == o.Protocol &&
 		s.Mark == o.Mark && slices.Equal(s.Matches, o.Matches) &&

@@ -2,7 +2,9 @@ package guard
 
 import (
 	"errors"
+	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"runtime"
 	"testing"
@@ -108,6 +110,98 @@ func TestVLANs(t *testing.T) {
 	}
 }
 
+// TestDeaf: all that a VLAN brings is hidden, also what is the host's and what is no IP, and the
+// other VLANs go on.
+func TestDeaf(t *testing.T) {
+	near, far := cable(t)
+	g, err := New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.Close()
+	for _, err := range []error{
+		g.SetHost([]netip.Addr{netip.MustParseAddr("10.0.0.1")}), g.Attach("near", 0), g.Deafen("near", 0),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := packetSpec{src: "10.0.0.9", dst: "10.0.0.1", dport: 22, mac: near.Attrs().HardwareAddr}
+	plain := p.frame(t)
+	lldp := append(append([]byte{}, plain[:12]...), 0x88, 0xcc, 0, 0)
+	tagged := append(append(append([]byte{}, plain[:12]...), 0x81, 0, 0, 10), plain[12:]...)
+	heard := hear(t, near)
+	for _, frame := range [][]byte{plain, lldp, tagged} {
+		send(t, far, frame)
+	}
+	await(t, "both packets without tag hidden", func() bool { return g.Hidden("near", 0) >= 2 })
+	if n := g.Hidden("near", 10); n != 0 {
+		t.Errorf("%d packets of another VLAN are hidden", n)
+	}
+	await(t, "a copy for packet sockets", func() bool { return heard() > 0 })
+	if err := g.Detach("near", 0); err != nil || programs(t, near) != 1 {
+		t.Errorf("%v, or a guard that was detached has taken the other one along", err)
+	}
+	for range 2 { // the second time there is nothing to do
+		if err := g.Hear("near", 0); err != nil || programs(t, near) != 0 {
+			t.Errorf("%v, %d programs are left", err, programs(t, near))
+		}
+	}
+}
+
+// hear opens a packet socket. The returned function counts what it has got.
+func hear(t *testing.T, at netlink.Link) func() int {
+	t.Helper()
+	const all = unix.ETH_P_ALL>>8 | unix.ETH_P_ALL<<8&0xff00
+	s, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, all)
+	if err == nil {
+		err = unix.Bind(s, &unix.SockaddrLinklayer{Protocol: all, Ifindex: at.Attrs().Index})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(s) })
+	n, frame := 0, make([]byte, 2048)
+	return func() int {
+		if _, _, err := unix.Recvfrom(s, frame, 0); err == nil {
+			n++
+		}
+		return n
+	}
+}
+
+// TestHostOn: the addresses of an interface that others can use.
+func TestHostOn(t *testing.T) {
+	near, _ := cable(t)
+	for _, a := range []string{"10.0.0.5/24", "fd00::5/64", "fe80::5/64"} {
+		parsed, err := netlink.ParseAddr(a)
+		if err == nil {
+			err = netlink.AddrAdd(near, parsed)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	h, err := ReadHost()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, on := range []struct {
+		iface  string
+		vlan   int
+		want   string
+		exists bool
+	}{
+		{"near", 0, "[10.0.0.5/24 fd00::5/64]", true}, {"near", 6, "[]", false}, {"far", 0, "[]", true},
+		{"missing", 0, "[]", false},
+	} {
+		got, exists, err := h.On(on.iface, on.vlan)
+		if fmt.Sprint(got) != on.want || exists != on.exists || err != nil {
+			t.Errorf("%s, VLAN %d: %v, %t, %v; want %s", on.iface, on.vlan, got, exists, err, on.want)
+		}
+	}
+}
+
 func await(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for end := time.Now().Add(20 * time.Second); !holds(); time.Sleep(time.Millisecond) {
@@ -135,8 +229,7 @@ func TestFilter(t *testing.T) {
 	}
 	p := packetSpec{src: "10.0.0.9", dst: "10.0.0.100", dport: 80, mac: near.Attrs().HardwareAddr}
 	send(t, far, p.frame(t))
-	d := device{vlans: l.vlans}
-	await(t, "a hidden packet", func() bool { return d.hidden(0) == 1 })
+	await(t, "a hidden packet", func() bool { return l.device.hidden(0) == 1 })
 	if err := second.Close(); err != nil {
 		t.Error(err)
 	}

@@ -7,7 +7,8 @@
 // before 6.6). That hook comes after packet sockets have got their copies, so the program drops for
 // the kernel alone.
 //
-// The program passes what is the host's. Claims (claims.go) say what is whose, judge.go has the
-// rules. Only the control side uses this package, and a Guard is safe for concurrent use. Nothing
-// of it runs in a worker.
+// The program passes what is the host's. An interface may also be deaf: then its kernel gets
+// nothing, because what is the host's comes by another interface. Claims (claims.go) say what is
+// whose, judge.go has the rules. Only the control side uses this package, and a Guard is safe for
+// concurrent use. Nothing of it runs in a worker.
 package guard

@@ -23,6 +23,7 @@ type maps struct {
 	endpoints *ebpf.Map // endpoint -> 1
 	ranges    *ebpf.Map // rangeKey -> director
 	vlans     *ebpf.Map // VLAN id -> hidden packets; those of one device
+	deaf      *ebpf.Map // the same, of VLANs of which all is hidden
 }
 
 // Guard hides the director's packets from the kernel on some interfaces. It is safe for concurrent
@@ -151,6 +152,13 @@ func set(m *ebpf.Map, key, value any, keep bool) error {
 // Attach hides on an interface what belongs to one of its VLANs, 0 for frames without tag. It needs
 // CAP_NET_ADMIN.
 func (g *Guard) Attach(iface string, vlan int) error {
+	return g.add(iface, vlan, false)
+}
+
+// Deafen hides on an interface all that one of its VLANs brings, whosever it is.
+func (g *Guard) Deafen(iface string, vlan int) error { return g.add(iface, vlan, true) }
+
+func (g *Guard) add(iface string, vlan int, all bool) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	d := g.devices[iface]
@@ -161,26 +169,31 @@ func (g *Guard) Attach(iface string, vlan int) error {
 		}
 		g.devices[iface] = d
 	}
-	return d.add(vlan)
+	return d.add(vlan, all)
 }
 
 // Detach reverses Attach.
-func (g *Guard) Detach(iface string, vlan int) error {
+func (g *Guard) Detach(iface string, vlan int) error { return g.remove(iface, vlan, false) }
+
+// Hear reverses Deafen.
+func (g *Guard) Hear(iface string, vlan int) error { return g.remove(iface, vlan, true) }
+
+func (g *Guard) remove(iface string, vlan int, all bool) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	d := g.devices[iface]
 	if d == nil {
 		return nil
 	}
-	if last, err := d.remove(vlan); !last || err != nil {
+	if last, err := d.remove(vlan, all); !last || err != nil {
 		return err
 	}
 	delete(g.devices, iface)
 	return d.close()
 }
 
-// Hidden returns how many packets of a VLAN of an interface were hidden since Attach: none for one
-// without guard.
+// Hidden returns how many packets of a VLAN of an interface were hidden since Attach or Deafen:
+// none for one without guard.
 func (g *Guard) Hidden(iface string, vlan int) uint64 {
 	g.mu.Lock()
 	defer g.mu.Unlock()

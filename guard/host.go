@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -50,6 +51,32 @@ func (h *Host) Forwarding(iface string, vlan int) (settings []string) {
 		}
 	}
 	return settings
+}
+
+// On returns the addresses that the kernel has at the interface which gets a VLAN of an interface,
+// 0 for frames without tag, and whether there is such an interface. Link-local IPv6 addresses are
+// left out: every interface has one.
+func (h *Host) On(iface string, vlan int) (all []netip.Prefix, exists bool, err error) {
+	name, err := receiver(iface, vlan)
+	if _, missing := errors.AsType[netlink.LinkNotFoundError](err); missing {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	link, err := netlink.LinkByName(name)
+	if err != nil {
+		return nil, false, err
+	}
+	list, err := netlink.AddrList(link, netlink.FAMILY_ALL)
+	for _, a := range list {
+		address, _ := netip.AddrFromSlice(a.IP)
+		bits, _ := a.Mask.Size()
+		if address = address.Unmap(); !address.Is6() || !address.IsLinkLocalUnicast() {
+			all = append(all, netip.PrefixFrom(address, bits))
+		}
+	}
+	return all, true, err
 }
 
 // reaches reports whether the host has an address of a family that others can use.

@@ -184,8 +184,8 @@ func (a *assembler) move(from, to, size int32) {
 	}
 }
 
-// begin lets pass what is another station's, of another VLAN, or of another protocol than ARP and
-// IP.
+// begin hides all of a VLAN whose packets are not for this interface at all. Otherwise it lets pass
+// what is another station's, of another VLAN, or of another protocol than ARP and IP.
 func (a *assembler) begin() {
 	a.add(
 		asm.Mov.Reg(context, asm.R1),
@@ -199,6 +199,8 @@ func (a *assembler) begin() {
 	)
 	a.at("untagged")
 	a.add(asm.StoreMem(asm.RFP, slotVLAN, asm.R2, asm.Word))
+	a.find(a.maps.deaf, slotVLAN)
+	a.add(asm.Mov.Reg(counter, asm.R0), asm.JNE.Imm(asm.R0, 0, "hide"))
 	a.find(a.maps.vlans, slotVLAN)
 	a.add(
 		asm.JEq.Imm(asm.R0, 0, "pass"),

@@ -30,7 +30,7 @@ type loaded struct {
 	testing.TB
 	*Guard
 	program *ebpf.Program
-	vlans   *ebpf.Map
+	device  *device // without an interface
 }
 
 func load(t testing.TB) *loaded {
@@ -41,23 +41,23 @@ func load(t testing.TB) *loaded {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { g.Close() })
-	m := g.maps
-	m.vlans, err = ebpf.NewMap(&ebpf.MapSpec{
-		Type: ebpf.PerCPUHash, KeySize: 4, ValueSize: 8, MaxEntries: mostVLANs,
-	})
-	if err != nil {
-		t.Fatal(err)
+	m, d := g.maps, &device{}
+	for made, name := range map[*counts]string{&d.guarded: "fulcrum_vlans", &d.deaf: "fulcrum_deaf"} {
+		if *made, err = newCounts(name); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { made.Close() })
 	}
-	d := device{vlans: m.vlans, guarded: map[int]bool{}}
-	if err := d.add(0); err != nil {
+	m.vlans, m.deaf = d.guarded.Map, d.deaf.Map
+	if err := d.add(0, false); err != nil {
 		t.Fatal(err)
 	}
 	p, err := ebpf.NewProgram(newProgram(m))
 	if err != nil {
 		t.Fatalf("%+v", err)
 	}
-	t.Cleanup(func() { p.Close(); m.vlans.Close() })
-	return &loaded{t, g, p, m.vlans}
+	t.Cleanup(func() { p.Close() })
+	return &loaded{t, g, p, d}
 }
 
 func (l *loaded) hide(s Service) {
@@ -444,7 +444,7 @@ func FuzzProgram(f *testing.F) {
 	l.furnish(families["IPv4"], false)
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		if len(frame) > ethernetSize+ipv6Size && len(frame) <= 1500 { // what the kernel's test run takes
-			(&loaded{t, l.Guard, l.program, l.vlans}).hides(frame)
+			(&loaded{t, l.Guard, l.program, l.device}).hides(frame)
 		}
 	})
 }

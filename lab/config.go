@@ -35,6 +35,9 @@ type Config struct {
 	Workers int
 	// Offloads says what hosts leave to the network card that a veth pair is not; default nothing.
 	Offloads Offloads
+	// Host gives each of the director's ports a host interface, ful-front and ful-back, and the
+	// director's namespace a default route over the first one.
+	Host bool
 	// Binary is the fulcrum program, started as director and as real servers.
 	Binary string
 	// Outlive lets the real servers and the director live on after this process, for a lab that is to

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"text/template"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"fulcrum/lvs"
@@ -31,6 +32,7 @@ type configuration struct {
 	Workers     string // their CPUs
 	Control     string // the control API's socket
 	Ports       []directorPort
+	Host        bool // ports have host interfaces
 	Router      netip.Addr
 	Local       []netip.Addr // only if the mode needs them
 	Web, Echo   netip.AddrPort
@@ -49,7 +51,7 @@ func (l *Lab) DirectorFile() (string, error) {
 	}
 	values := configuration{
 		Mode: l.config.Mode, Scheduler: l.config.Scheduler, Workers: tomlList(workers), Control: l.ControlSocket(),
-		Ports: l.plan.ports, Router: host(l.plan.frontNet, hostRouter),
+		Ports: l.plan.ports, Host: l.config.Host, Router: host(l.plan.frontNet, hostRouter),
 		Web: l.plan.web, Echo: l.plan.echo, RealServers: l.plan.realServers,
 	}
 	if l.config.Mode.Source() == lvs.Local {
@@ -104,7 +106,25 @@ func (l *Lab) StartDirector(ctx context.Context) error {
 	}
 	_, err = l.startChild(ctx, roleDirector, readyPhrase, "run", "--config", file, "--report",
 		l.file("report.json"))
+	if err == nil && l.config.Host {
+		err = l.namespace(roleDirector).do(l.routeHost)
+	}
 	return err
+}
+
+// routeHost gives the current namespace, the director's, its default route. The kernel keeps it
+// with the host interface.
+func (l *Lab) routeHost() error {
+	link, err := netlink.LinkByName("ful-front")
+	if err != nil {
+		return fmt.Errorf("finding the host interface: %w", err)
+	}
+	router := host(l.plan.frontNet, hostRouter)
+	route := &netlink.Route{LinkIndex: link.Attrs().Index, Gw: router.AsSlice()}
+	if err := netlink.RouteReplace(route); err != nil {
+		return fmt.Errorf("adding the default route over the host interface: %w", err)
+	}
+	return nil
 }
 
 // StopDirector ends the director with SIGTERM and returns its report.

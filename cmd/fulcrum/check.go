@@ -5,12 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"fulcrum/config"
 	"fulcrum/conntrack"
 	"fulcrum/host"
+	"fulcrum/hostway"
 )
 
 func newCheckCommand() *cobra.Command {
@@ -21,8 +23,8 @@ func newCheckCommand() *cobra.Command {
 		Long: "check reads configuration files. It prints each problem as\n\n" +
 			"  file:line: key: what is wrong; what is right\n\n" +
 			"and what is valid but hardly meant, or opens what is closed by default, as a warning. It opens no\n" +
-			"device and needs no privileges; director.workers is checked against the CPUs of this machine, and\n" +
-			"session.max against its memory.\n" +
+			"device and needs no privileges; director.workers is checked against the CPUs of this machine,\n" +
+			"session.max against its memory, and port.host against its drivers.\n" +
 			"The exit status is 0 if all files are valid and 1 otherwise.",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, files []string) error {
@@ -96,6 +98,7 @@ func checkFile(file string) checked {
 	r.Valid, r.Ports, r.Services = true, len(c.Ports), len(c.Services)
 	r.Warnings = append(r.Warnings, c.Warnings()...)
 	r.Warnings = append(r.Warnings, memoryWarning(c, host.CheckMemory)...)
+	r.Warnings = append(r.Warnings, hostWarning(c, hostway.Available)...)
 	for _, service := range c.Services {
 		r.RealServers += len(service.RealServers)
 	}
@@ -110,6 +113,19 @@ func memoryWarning(c *config.Config, fits func(bytes int) error) []string {
 	if err := fits(size); err != nil {
 		return []string{fmt.Sprintf("session.max: the session tables take %d MiB, unless they are on "+
 			"huge pages; %v", size>>20, err)}
+	}
+	return nil
+}
+
+// hostWarning returns a warning if this machine cannot have the host interfaces of a file.
+// available is hostway.Available.
+func hostWarning(c *config.Config, available func() error) []string {
+	has := func(p config.Port) bool { return p.Host != "" }
+	if !slices.ContainsFunc(c.Ports, has) {
+		return nil
+	}
+	if err := available(); err != nil {
+		return []string{"port.host: " + err.Error()}
 	}
 	return nil
 }

@@ -146,3 +146,19 @@ func TestMemoryWarning(t *testing.T) {
 		t.Errorf("%q, want %q", w, want)
 	}
 }
+
+// TestHostWarning: a file with a host interface is of no use on a machine without its driver.
+func TestHostWarning(t *testing.T) {
+	missing := func() error { return errors.New("the kernel lacks it") }
+	c := &config.Config{Ports: []config.Port{{Name: "front"}}}
+	if w := hostWarning(c, missing); w != nil {
+		t.Errorf("without a host interface: %q", w)
+	}
+	c.Ports[0].Host = "ful-front"
+	if w := hostWarning(c, func() error { return nil }); w != nil {
+		t.Errorf("with the driver: %q", w)
+	}
+	if w := hostWarning(c, missing); len(w) != 1 || w[0] != "port.host: the kernel lacks it" {
+		t.Errorf("without the driver: %q", w)
+	}
+}

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -113,6 +115,7 @@ func newClientCommands() []*cobra.Command {
 		newPlanCommand(), newApplyCommand(), newRollbackCommand(), newWeightCommand(), newDrainCommand(),
 		newHealthCommand(),
 		newAnnounceCommand(), newOverridesCommand(), newConfigCommand(), newLogCommand(),
+		newHostCommand(),
 	}
 }
 
@@ -129,7 +132,7 @@ func showStatus(w io.Writer, s api.Status) {
 	if s.StateProblem != "" {
 		fmt.Fprintf(w, "state\ta restart loses what was done live: %s\n", s.StateProblem)
 	}
-	fmt.Fprintf(w, "VIPs\t%d, %d passive\n", s.VIPs, s.PassiveVIPs)
+	fmt.Fprintf(w, "VIPs\t%d, %d passive%s\n", s.VIPs, s.PassiveVIPs, heldVIPs(&s))
 	for _, p := range s.PortWarnings {
 		fmt.Fprintf(w, "port %s\t%s\n", p.Port, p.Warning)
 	}
@@ -138,6 +141,10 @@ func showStatus(w io.Writer, s api.Status) {
 			count(int(p.Hidden), "packet"))
 	}
 	showDefences(w, s.Defences)
+	for _, p := range s.PortHosts {
+		showHost(w, &p)
+	}
+	showHosts(w, s.Hosts)
 	if c := s.Capture; c != nil {
 		fmt.Fprintf(w, "capture\tof %s, since %s, by %s\n", c.What, c.Since.Local().Format(time.DateTime),
 			c.From)
@@ -164,6 +171,20 @@ func showDefences(w io.Writer, all []control.Defence) {
 			fmt.Fprintf(w, "%s\t%s\n", d.Name, d.Setting)
 		}
 	}
+}
+
+// showHost shows a port's host interface.
+func showHost(w io.Writer, p *control.PortHost) {
+	state := "up"
+	if !p.Up {
+		state = "down or gone"
+	}
+	fmt.Fprintf(w, "port %s\thost interface %s: %s, %s to the host, %d from it", p.Port, p.Name, state,
+		count(int(p.ToHost), "frame"), p.FromHost)
+	for _, reason := range slices.Sorted(maps.Keys(p.Drops)) {
+		fmt.Fprintf(w, ", %d %s", p.Drops[reason], reason)
+	}
+	fmt.Fprintln(w)
 }
 
 // statusLines bounds the lines of each kind of warning.
@@ -359,6 +380,9 @@ func showPlan(w io.Writer, p control.Plan) {
 			cells = append(cells, count(c.Sessions, "session")+": "+c.Effect)
 		}
 		fmt.Fprintln(w, strings.TrimRight(strings.Join(cells, "\t"), "\t"))
+	}
+	for _, line := range p.Host {
+		fmt.Fprintln(w, line)
 	}
 	for _, o := range p.Kept {
 		fmt.Fprintf(w, "override of %s\t%s\tstays\n", o.Object, o.Change())

@@ -38,7 +38,8 @@ func newConfigShowCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "show", Short: "Show the running configuration as a file", Args: cobra.NoArgs,
 		Long: "show prints the file that the running configuration is from, with what was changed live in it.\n" +
-			"The file's comments and order are kept wherever possible.",
+			"The file's comments and order are kept wherever possible. What ports have from their host\n" +
+			"interfaces comes last, as comments: it is in no file.",
 	}
 	var w where
 	w.addFlags(c)
@@ -48,7 +49,7 @@ func newConfigShowCommand() *cobra.Command {
 			return err
 		}
 		noteComments(c, &f)
-		_, err = fmt.Fprint(c.OutOrStdout(), f.Text)
+		_, err = fmt.Fprint(c.OutOrStdout(), f.Text, hostComment(f.Host))
 		return err
 	}
 	return c

@@ -19,6 +19,7 @@ import (
 var notHere = []struct{ beginning, reason string }{
 	{"fulcrum lab", "makes namespaces of its own; TestLabCommand runs it"},
 	{"fulcrum bench", "takes minutes and two idle CPUs; TestBench runs it"},
+	{"fulcrum host", "needs a port with a host interface; TestHostAdopt runs it"},
 	{"fulcrum top", "needs a terminal; TestTopShowsADirector runs it"},
 }
 

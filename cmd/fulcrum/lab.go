@@ -40,6 +40,8 @@ func newLabCommand() *cobra.Command {
 	command.Flags().IntVar(&options.workers, "workers", 1, "number of the director's workers")
 	command.Flags().IntVar(&options.servers, "servers", 3,
 		fmt.Sprintf("number of real servers, 1 to %d", lab.MaxRealServers))
+	command.Flags().BoolVar(&options.host, "host", false,
+		"give the director's ports host interfaces, ful-front and ful-back")
 	command.Flags().BoolVar(&options.keep, "keep", false, "leave the labs standing")
 	completeWords(command, "mode", words(lab.Modes())...)
 	completeWords(command, "scheduler", words(lvs.Schedulers())...)
@@ -55,6 +57,7 @@ type labOptions struct {
 	config          string
 	workers         int
 	servers         int
+	host            bool
 	keep            bool
 }
 
@@ -85,16 +88,16 @@ func (o labOptions) run(command *cobra.Command) error {
 // plan returns what the lab does, which reports whether all was green. The error is the user's.
 func (o labOptions) plan(command *cobra.Command) (func(context.Context) bool, error) {
 	if o.config != "" {
-		for _, other := range []string{"mode", "scheduler", "family", "workers", "servers"} {
+		for _, other := range []string{"mode", "scheduler", "family", "workers", "servers", "host"} {
 			if command.Flags().Changed(other) {
 				return nil, fmt.Errorf("--%s does not go with --config: the file says it", other)
 			}
 		}
 		trial, err := o.fileTrial()
-		return func(ctx context.Context) bool { return conductFile(ctx, command, trial) }, err
+		return func(ctx context.Context) bool { return o.conductFile(ctx, command, trial) }, err
 	}
 	trials, err := o.trials()
-	return func(ctx context.Context) bool { return conduct(ctx, command, trials) }, err
+	return func(ctx context.Context) bool { return o.conduct(ctx, command, trials) }, err
 }
 
 // fileTrial returns what a lab sends to the services of a file.
@@ -109,14 +112,14 @@ func (o labOptions) fileTrial() (t lab.FileTrial, err error) {
 	return t, nil
 }
 
-func conductFile(ctx context.Context, command *cobra.Command, t lab.FileTrial) bool {
+func (o labOptions) conductFile(ctx context.Context, command *cobra.Command, t lab.FileTrial) bool {
 	r := t.Run(ctx, command.OutOrStdout())
 	lab.WriteFileTable(command.OutOrStdout(), &r)
-	describeKept(command, "the file", r.Result)
+	o.describeKept(command, "the file", r.Result)
 	return r.Green()
 }
 
-func conduct(ctx context.Context, command *cobra.Command, trials []lab.Trial) bool {
+func (o labOptions) conduct(ctx context.Context, command *cobra.Command, trials []lab.Trial) bool {
 	out := command.OutOrStdout()
 	var results []lab.Result
 	green := true
@@ -130,7 +133,7 @@ func conduct(ctx context.Context, command *cobra.Command, trials []lab.Trial) bo
 	}
 	lab.WriteTable(out, results)
 	for _, r := range results {
-		describeKept(command, r.Mode.String(), r)
+		o.describeKept(command, r.Mode.String(), r)
 	}
 	return green
 }
@@ -169,7 +172,7 @@ func (o labOptions) trials() ([]lab.Trial, error) {
 	for _, mode := range modes {
 		c := lab.Config{
 			Mode: mode, Family: family, Scheduler: scheduler, Servers: o.servers, Weights: weights,
-			Workers: o.workers, Binary: binary, Outlive: o.keep,
+			Workers: o.workers, Host: o.host, Binary: binary, Outlive: o.keep,
 		}
 		if err := c.Validate(); err != nil {
 			return nil, err
@@ -221,7 +224,7 @@ func (o labOptions) balance() (lvs.Scheduler, []int, error) {
 }
 
 // describeKept says how to get into a lab that was left standing, if it was.
-func describeKept(command *cobra.Command, what string, r lab.Result) {
+func (o labOptions) describeKept(command *cobra.Command, what string, r lab.Result) {
 	if r.Kept == "" {
 		return
 	}
@@ -231,6 +234,9 @@ func describeKept(command *cobra.Command, what string, r lab.Result) {
 	enter := "  fulcrum lab exec --lab " + r.Kept
 	if r.Web.IsValid() {
 		fmt.Fprintf(t, "%s client curl http://%s/\task a real server through the director\n", enter, r.Web)
+	}
+	if o.host {
+		fmt.Fprintf(t, "%s director bash\tuse the network by the director's host interfaces\n", enter)
 	}
 	fmt.Fprintf(t, "%s rs1 bash\tlook around in a real server\n", enter)
 	fmt.Fprintf(t, "  fulcrum status --socket /run/fulcrum-lab/%s/control.sock\task the director\n", r.Kept)

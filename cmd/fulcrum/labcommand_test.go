@@ -61,8 +61,8 @@ func TestDescribeKept(t *testing.T) {
 		var out strings.Builder
 		c := new(cobra.Command)
 		c.SetOut(&out)
-		describeKept(c, "nat", lab.Result{Mode: lvs.NAT})
-		describeKept(c, "dr", lab.Result{Mode: lvs.DR, Kept: "7", Web: netip.MustParseAddrPort(web)})
+		labOptions{}.describeKept(c, "nat", lab.Result{Mode: lvs.NAT})
+		labOptions{}.describeKept(c, "dr", lab.Result{Mode: lvs.DR, Kept: "7", Web: netip.MustParseAddrPort(web)})
 		for _, want := range []string{"\ndr stands as lab 7; ", "its counters began at zero:\n", " lab exec --lab 7 client curl http://" + web + "/ ", " /run/fulcrum-lab/7/control.sock ", " lab clean 7 "} {
 			if !strings.Contains(out.String(), want) {
 				t.Errorf("no %q in %s", want, out.String())

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"fulcrum/config"
 	"fulcrum/control"
 )
 
@@ -158,13 +159,15 @@ type totals struct {
 	Active      int64  `json:"active"`
 	Inactive    int64  `json:"inactive"`
 	Announced   bool   `json:"announced"`
+	VIPOwner    string `json:"vip_owner"`
 	control.Traffic
 }
 
 func totalsOf(s *control.ServiceReport) totals {
 	t := totals{
 		Name: s.Name, Protocol: s.Protocol, Address: s.Address, Mode: s.Mode, Scheduler: s.Scheduler,
-		RealServers: len(s.RealServers), Announced: s.Announced, Traffic: s.Traffic,
+		RealServers: len(s.RealServers), Announced: s.Announced, VIPOwner: s.VIPOwner,
+		Traffic: s.Traffic,
 	}
 	for _, rs := range s.RealServers {
 		t.Active += int64(rs.Active)
@@ -218,8 +221,16 @@ func showSummary(w io.Writer, s summary) {
 	for _, t := range s.Services {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%s\n", t.Name, t.Protocol, t.Address,
 			t.Mode, t.Scheduler, t.RealServers, t.Active, t.Inactive, t.Connections, t.InBytes,
-			t.OutBytes, yes(t.Announced))
+			t.OutBytes, announcedBy(t.Announced, t.VIPOwner))
 	}
+}
+
+// announcedBy says whether the VIP of a service is announced, and whether that is up to the host.
+func announcedBy(announced bool, owner string) string {
+	if owner == config.OwnedByHost.String() {
+		return yes(announced) + " (host)"
+	}
+	return yes(announced)
 }
 
 func showServices(w io.Writer, all []control.ServiceReport) {
@@ -228,7 +239,7 @@ func showServices(w io.Writer, all []control.ServiceReport) {
 	fmt.Fprint(w, "SERVICE\tPROTOCOL\tADDRESS\tMODE\tSCHEDULER\tWEIGHT\tACTIVE\tINACTIVE\tCONNECTIONS\tIN BYTES\tOUT BYTES\tANNOUNCED\tSTATE\n")
 	for _, s := range all {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t\t\t\t%d\t%d\t%d\t%s\n", s.Name, s.Protocol, s.Address, s.Mode,
-			s.Scheduler, s.Connections, s.InBytes, s.OutBytes, yes(s.Announced))
+			s.Scheduler, s.Connections, s.InBytes, s.OutBytes, announcedBy(s.Announced, s.VIPOwner))
 		for _, rs := range s.RealServers {
 			showServer(w, &s, &rs)
 			showLocalPorts(w, rs.LocalPorts)
