@@ -55,7 +55,7 @@ func (c *checker) checkTarget(i, j int) {
 	s := &c.Services[i]
 	rs := s.RealServers[j]
 	switch h := s.HealthOf(rs); {
-	case !h.needsPort() || h.Port != 0 || rs.Address.Port() != 0 || !rs.Address.IsValid():
+	case !h.NeedsPort() || h.Port != 0 || rs.Address.Port() != 0 || !rs.Address.IsValid():
 	default:
 		c.at("service", i, "real_server", j, "address").reportf(
 			"give the health check a port, such as port = 80",
@@ -63,7 +63,8 @@ func (c *checker) checkTarget(i, j int) {
 	}
 }
 
-func (h *Health) needsPort() bool {
+// NeedsPort reports whether the check goes to a port.
+func (h *Health) NeedsPort() bool {
 	switch h.Type {
 	case NoHealth, CheckPing, CheckExec, CheckFile:
 		return false

@@ -130,6 +130,13 @@ var newHealth = Health{
 	Record: "SOA", Helo: "fulcrum",
 }
 
+// NewHealth returns a check of a type with the defaults of its settings.
+func NewHealth(t HealthType) Health {
+	h := newHealth
+	h.Type = t
+	return h
+}
+
 var (
 	healthTypes = choices{noun: "type of check", supported: []string{
 		"tcp", "http", "https", "udp", "dns", "ping", "smtp", "exec", "file", "none",

@@ -29,7 +29,7 @@ func TestImport(t *testing.T) {
 	for file, id := range map[string]string{
 		"web": "", "mixed": "", "site/keepalived": "", "definitions": "", "groups": "",
 		"hosts": "fra2", "methods": "", "quoting": "", "windows": "",
-		"dpvs-fnat": "", "dpvs": "", "persistence-0": "", "marks": "",
+		"dpvs-fnat": "", "dpvs": "", "persistence-0": "", "marks": "", "checks": "", "pool": "",
 	} {
 		i, err := Load("testdata/"+file+".conf", id)
 		if err != nil {
@@ -91,46 +91,62 @@ const (
 // TestMistakes checks the text and the place of every mistake.
 func TestMistakes(t *testing.T) {
 	for text, want := range map[string]string{
-		"virtual_server {\n}":                            "f:1: virtual_server: write an address and a port after virtual_server",
-		"virtual_server x.example 80 {\n}":               `f:1: invalid address "x.example": write an IPv4 or IPv6 address, not a name`,
-		"virtual_server ${VIP} 80 {\n}":                  `f:1: invalid address "${VIP}": ${VIP} is not defined`,
-		"virtual_server ${_ENV VIP} 80 {\n}":             `f:1: invalid address "${_ENV VIP}": keepalived replaces ${_ENV VIP} when it starts: write the value instead`,
-		"virtual_server 1.2.3.4 http {\n}":               `f:1: invalid port "http": write a number from 1 to 65535`,
-		"virtual_server 1.2.3.4 70000 {\n}":              `f:1: invalid port "70000"`,
-		"virtual_server 1.2.3.4 80":                      "f:1: virtual_server 1.2.3.4 80: missing block: add { and }",
-		"virtual_server 1.2.3.4 80 TCP {\n}":             "f:1: virtual_server 1.2.3.4 80 TCP: write an address and a port",
-		"\n" + vs + "  lb_kind FOO\n}":                   `f:3: unknown forwarding method "FOO": write NAT, DR, TUN or FNAT`,
-		vs + " lb_algo\n}":                               "f:2: lb_algo: missing scheduler: write one such as wlc",
-		vs + " lb_algo $ALGO\n}":                         `f:2: unknown scheduler "$ALGO": $ALGO is not defined`,
-		vs + "  protocol ICMP\n}":                        `f:2: unknown protocol "ICMP": write TCP, UDP or SCTP`,
-		vs + " weight 0\n}":                              `f:2: invalid weight "0": write a number from 1 to 65535`,
-		vs + "  $RS\n}":                                  "f:2: $RS: unknown key: $RS is not defined",
-		rs + "  weight x\n }\n}":                         `f:3: invalid weight "x": write a number from 0 to 65535`,
-		rs + "  weight 65536\n }\n}":                     `f:3: invalid weight "65536"`,
-		rs + "  weight -1\n }\n}":                        `f:3: invalid weight "-1"`,
-		rs + "  weight\n }\n}":                           `f:3: invalid weight ""`,
-		rs + "  uthreshold 2147483648\n }\n}":            `f:3: invalid uthreshold "2147483648"`,
-		rs + "  weight 1\n real_server 1.2.3.6 80 {\n}}": "f:4: real_server: is inside the block of real_server 1.2.3.5 80: is a } missing before it?",
-		vs + " virtual_server 1.2.3.5 80 {\n}\n}":        "f:2: virtual_server: is inside the block of virtual_server 1.2.3.4 80: is a } missing before it?",
-		vs + "}\n real_server 1.2.3.5 80 {\n}":           "f:3: real_server: is outside a virtual_server: is there an extra } before it?",
-		vs:                                               "f:1: virtual_server 1.2.3.4 80: unterminated block: add }",
-		"}":                                              "f:1: extra }: remove it, or add the { that it closes",
-		"\n{\n}":                                         "f:2: extra {: write a key before it",
-		"a \"b":                                          `f:1: unterminated string: add the closing "`,
-		"include nothing.conf":                           "f:1: include nothing.conf: no such file: nothing.conf",
-		"\ninclude f":                                    "f:2: include f: files include each other",
-		"includem *.nothing":                             "f:1: include *.nothing: no such file: *.nothing",
-		"includew *.nothing":                             "f:1: include *.nothing: no such file: *.nothing",
-		"includea {f,g}":                                 "f:1: include {f,g}: no such file: g",
-		strings.Repeat("a {\n", 20):                      "f:17: blocks are nested more than 16 deep",
-		"$A=x $A\n$A":                                    "f:2: definitions use each other",
-		"@x virtual_server 1.2.3.4 80 {\n}":              "f:1: lines for some hosts (@host) are left out from here on: name the host with --config-id",
-		"virtual_server group web {\n}":                  `f:1: virtual_server group web: unknown virtual_server_group "web"`,
-		"local_address_group {\n}":                       "f:1: local_address_group: write a name and a block after local_address_group",
-		localGroup("1.2.3.9") + localGroup("1.2.3.8"):    "f:4: local_address_group l: is already defined at f:1",
-		localGroup("1.2.3.9-3") + fnat:                   "f:2: 1.2.3.9-3: the range ends before it begins",
-		localGroup("lip dpdk0") + fnat:                   "f:2: lip dpdk0: invalid address, range",
-		localGroup("10.0.0.0/20\n10.1.0.0/31") + fnat:    "f:3: 10.1.0.0/31: the group has more than 4096 addresses",
+		"virtual_server {\n}":                                "f:1: virtual_server: write an address and a port after virtual_server",
+		"virtual_server x.example 80 {\n}":                   `f:1: invalid address "x.example": write an IPv4 or IPv6 address, not a name`,
+		"virtual_server ${VIP} 80 {\n}":                      `f:1: invalid address "${VIP}": ${VIP} is not defined`,
+		"virtual_server ${_ENV VIP} 80 {\n}":                 `f:1: invalid address "${_ENV VIP}": keepalived replaces ${_ENV VIP} when it starts: write the value instead`,
+		"virtual_server 1.2.3.4 http {\n}":                   `f:1: invalid port "http": write a number from 1 to 65535`,
+		"virtual_server 1.2.3.4 70000 {\n}":                  `f:1: invalid port "70000"`,
+		"virtual_server 1.2.3.4 80":                          "f:1: virtual_server 1.2.3.4 80: missing block: add { and }",
+		"virtual_server 1.2.3.4 80 TCP {\n}":                 "f:1: virtual_server 1.2.3.4 80 TCP: write an address and a port",
+		"\n" + vs + "  lb_kind FOO\n}":                       `f:3: unknown forwarding method "FOO": write NAT, DR, TUN or FNAT`,
+		vs + " lb_algo\n}":                                   "f:2: lb_algo: missing scheduler: write one such as wlc",
+		vs + " lb_algo $ALGO\n}":                             `f:2: unknown scheduler "$ALGO": $ALGO is not defined`,
+		vs + "  protocol ICMP\n}":                            `f:2: unknown protocol "ICMP": write TCP, UDP or SCTP`,
+		vs + " weight 0\n}":                                  `f:2: invalid weight "0": write a number from 1 to 65535`,
+		vs + "  $RS\n}":                                      "f:2: $RS: unknown key: $RS is not defined",
+		vs + " delay_loop 0\n}":                              `f:2: invalid delay_loop "0": write a number of seconds`,
+		vs + " delay_loop 1e3\n}":                            `f:2: invalid delay_loop "1e3"`,
+		vs + " delay_loop $D\n}":                             `f:2: invalid delay_loop "$D": write a number of seconds: $D is not defined`,
+		vs + " connect_timeout\n}":                           `f:2: invalid connect_timeout ""`,
+		vs + " warmup\n retry -1\n}":                         `f:3: invalid retry "-1": write a number from 0 to 2147483647`,
+		vs + " alpha maybe\n}":                               `f:2: invalid alpha "maybe": write true or false`,
+		vs + " quorum 0\n}":                                  `f:2: invalid quorum "0": write a number from 1`,
+		vs + " hysteresis -1\n}":                             `f:2: invalid hysteresis "-1"`,
+		vs + " quorum_up\n}":                                 "f:2: quorum_up: missing program",
+		vs + " sorry_server x 80\n}":                         `f:2: invalid address "x"`,
+		rs + " TCP_CHECK {\nconnect_port 0\n}\n}\n}":         `f:4: invalid connect_port "0": write a number from 1 to 65535`,
+		rs + " TCP_CHECK {\nbindto x\n}\n}\n}":               `f:4: invalid bindto "x": write an IPv4 or IPv6 address`,
+		rs + " UDP_CHECK {\npayload 0x\n}\n}\n}":             `f:4: invalid payload 0x: write hexadecimal digits`,
+		rs + " UDP_CHECK {\nmin_reply_length 65536\n}\n}\n}": `f:4: invalid min_reply_length "65536"`,
+		rs + " MISC_CHECK {\nmisc_path \"a \\\"b\"\n}\n}\n}": `f:4: misc_path: unterminated string`,
+		rs + " MISC_CHECK {\nmisc_timeout 0\n}\n}\n}":        `f:4: invalid misc_timeout "0"`,
+		rs + "  weight x\n }\n}":                             `f:3: invalid weight "x": write a number from 0 to 65535`,
+		rs + "  weight 65536\n }\n}":                         `f:3: invalid weight "65536"`,
+		rs + "  weight -1\n }\n}":                            `f:3: invalid weight "-1"`,
+		rs + "  weight\n }\n}":                               `f:3: invalid weight ""`,
+		rs + "  uthreshold 2147483648\n }\n}":                `f:3: invalid uthreshold "2147483648"`,
+		rs + "  weight 1\n real_server 1.2.3.6 80 {\n}}":     "f:4: real_server: is inside the block of real_server 1.2.3.5 80: is a } missing before it?",
+		vs + " virtual_server 1.2.3.5 80 {\n}\n}":            "f:2: virtual_server: is inside the block of virtual_server 1.2.3.4 80: is a } missing before it?",
+		vs + "}\n real_server 1.2.3.5 80 {\n}":               "f:3: real_server: is outside a virtual_server: is there an extra } before it?",
+		vs:                                                   "f:1: virtual_server 1.2.3.4 80: unterminated block: add }",
+		"}":                                                  "f:1: extra }: remove it, or add the { that it closes",
+		"\n{\n}":                                             "f:2: extra {: write a key before it",
+		"a \"b":                                              `f:1: unterminated string: add the closing "`,
+		"include nothing.conf":                               "f:1: include nothing.conf: no such file: nothing.conf",
+		"\ninclude f":                                        "f:2: include f: files include each other",
+		"includem *.nothing":                                 "f:1: include *.nothing: no such file: *.nothing",
+		"includew *.nothing":                                 "f:1: include *.nothing: no such file: *.nothing",
+		"includea {f,g}":                                     "f:1: include {f,g}: no such file: g",
+		strings.Repeat("a {\n", 20):                          "f:17: blocks are nested more than 16 deep",
+		"$A=x $A\n$A":                                        "f:2: definitions use each other",
+		"@x virtual_server 1.2.3.4 80 {\n}":                  "f:1: lines for some hosts (@host) are left out from here on: name the host with --config-id",
+		"virtual_server group web {\n}":                      `f:1: virtual_server group web: unknown virtual_server_group "web"`,
+		"local_address_group {\n}":                           "f:1: local_address_group: write a name and a block after local_address_group",
+		localGroup("1.2.3.9") + localGroup("1.2.3.8"):        "f:4: local_address_group l: is already defined at f:1",
+		localGroup("1.2.3.9-3") + fnat:                       "f:2: 1.2.3.9-3: the range ends before it begins",
+		localGroup("lip dpdk0") + fnat:                       "f:2: lip dpdk0: invalid address, range",
+		localGroup("10.0.0.0/20\n10.1.0.0/31") + fnat:        "f:3: 10.1.0.0/31: the group has more than 4096 addresses",
 		fnat:                                                   `f:4: laddr_group_name l: unknown local_address_group "l"`,
 		vs + localGroup("1.2.3.9") + "}\n":                     "f:2: local_address_group: is inside the block of virtual_server",
 		"virtual_server_group {\n}":                            "f:1: virtual_server_group: write a name and a block",
@@ -213,9 +229,10 @@ func TestWhatDefinitionsMultiply(t *testing.T) {
 	}
 }
 
-// FuzzLoad checks that the result of every accepted file is valid TOML. Its values may be wrong.
+// FuzzLoad checks that the result of every accepted file is valid TOML, and that its checks can be
+// made. Other values may be wrong.
 func FuzzLoad(f *testing.F) {
-	for _, name := range []string{"web", "mixed", "definitions", "groups", "hosts", "methods", "quoting", "dpvs", "marks"} {
+	for _, name := range []string{"web", "mixed", "definitions", "groups", "hosts", "methods", "quoting", "dpvs", "marks", "checks", "pool"} {
 		text, err := os.ReadFile("testdata/" + name + ".conf")
 		if err != nil {
 			f.Fatal(err)
@@ -230,7 +247,7 @@ func FuzzLoad(f *testing.F) {
 		_, err = config.Parse("out", []byte(i.TOML()))
 		problems, _ := err.(config.Problems)
 		for _, p := range problems {
-			if p.Key == "syntax" {
+			if p.Key == "syntax" || strings.Contains(p.Key, "health") {
 				t.Fatalf("%v in\n%s", p, i.TOML())
 			}
 		}
@@ -288,6 +305,7 @@ func TestBoundedWork(t *testing.T) {
 		{"many patterns", strings.Repeat("include "+strings.Repeat("{a,b}", 12)+"\n", 10_000), "or includes exceed 65536 paths"},
 		{"group used often", all + strings.Repeat(user, 10_000), "more than 65536 services"},
 		{"group with many real servers", apart + strings.TrimSuffix(user, "}\n") + strings.Repeat("real_server 1.2.3.4 80 {\n}\n", 300) + "}\n", "more than 1048576 real servers"},
+		{"group with many checks", apart + strings.TrimSuffix(user, "}\n") + manyChecks() + "}\n", "more than 1048576 real servers"},
 		{"local addresses used often", apart + localGroup("10.9.0.0/20") + strings.Replace(fnat, "1.2.3.4 80", "group g", 1), "more than 4194304 local addresses"},
 		{"nested ranges", nested + user, "65536 services"},
 		{"group of no hosts used often", group(strings.Repeat("127.0.0.0/20 80\n", 16)) + strings.Repeat(user, 10_000), ""},
@@ -301,6 +319,15 @@ func TestBoundedWork(t *testing.T) {
 			t.Errorf("%s: %.300s; want %q", tt.name, text, tt.want)
 		}
 	}
+}
+
+// manyChecks returns real servers whose checks all differ.
+func manyChecks() string {
+	var text strings.Builder
+	for n := range 300 {
+		fmt.Fprintf(&text, "real_server 1.2.%d.%d 80 {\nTCP_CHECK {\nretry %d\n}\n}\n", n/250, n%250+1, n)
+	}
+	return text.String()
 }
 
 func allocated() uint64 {

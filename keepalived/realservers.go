@@ -15,6 +15,9 @@ type server struct {
 	config.RealServer
 	method method // none if the virtual server's applies
 	plain  bool   // has no weight of its own
+	checks []*entry
+	// options are those of all its checks.
+	options options
 }
 
 // The limits of IPVS and config.
@@ -47,7 +50,10 @@ func (i *importer) takeServerKey(rs *server, e *entry) {
 	case "lb_kind", "lvs_method":
 		rs.method = i.method(e)
 	default:
-		if !i.undefined(e) {
+		switch {
+		case kinds[key] != nil:
+			rs.checks = append(rs.checks, e)
+		case !i.takeOption(&rs.options, e, false) && !i.undefined(e):
 			i.leaveKey(e)
 		}
 	}
@@ -87,11 +93,8 @@ func (i *importer) realServers(s *service, c config.Service) []config.RealServer
 	var all []config.RealServer
 	taken := map[netip.AddrPort]place{}
 	for _, rs := range s.servers {
-		if rs.Address = i.realAddress(rs, c); !rs.Address.IsValid() {
-			continue
-		}
-		if rs.method.Source() == lvs.Local && !s.locals.reach(rs.Address.Addr()) {
-			i.Leave(rs.place, rs.String(), s.localGroup.value()+" has no address of its IP version")
+		port := rs.Address.Port()
+		if rs.Address = i.realAddress(s, rs, c); !rs.Address.IsValid() {
 			continue
 		}
 		if first, known := taken[rs.Address]; known {
@@ -100,6 +103,7 @@ func (i *importer) realServers(s *service, c config.Service) []config.RealServer
 			continue
 		}
 		taken[rs.Address] = rs.place
+		i.fixTarget(&rs, port)
 		all = append(all, rs.RealServer)
 	}
 	return all
@@ -108,12 +112,15 @@ func (i *importer) realServers(s *service, c config.Service) []config.RealServer
 // realAddress returns a real server's address in a service. It has the service's port if it has
 // none, or if the mode does not rewrite ports; of a service with several it is 0, each packet's.
 // The address is invalid if the mode does not reach the real server.
-func (i *importer) realAddress(rs server, c config.Service) netip.AddrPort {
+func (i *importer) realAddress(s *service, rs server, c config.Service) netip.AddrPort {
 	fitting, mode := netip.AddrPortFrom(rs.Address.Addr(), c.Address.Port()), rs.method.Mode
 	switch {
 	case !mode.Reaches(c.Address.Addr().Is6(), rs.Address.Addr().Is6()):
 		i.Leave(rs.place, rs.String(), fmt.Sprintf("mode %s cannot forward to it from %s: "+
 			"their IP versions differ", mode, comesTo(c)))
+		return netip.AddrPort{}
+	case mode.Source() == lvs.Local && !s.locals.reach(rs.Address.Addr()):
+		i.Leave(rs.place, rs.String(), s.localGroup.value()+" has no address of its IP version")
 		return netip.AddrPort{}
 	case rs.Address.Port() == 0 || rs.Address == fitting:
 		return fitting
@@ -124,7 +131,7 @@ func (i *importer) realAddress(rs server, c config.Service) netip.AddrPort {
 	if fitting.Port() == 0 {
 		used = "each packet's port"
 	}
-	i.Leave(rs.place, "port of real_server",
+	i.Leave(rs.place, "port of "+rs.words[0],
 		"mode "+mode.String()+" does not rewrite ports: "+used+" is used")
 	return fitting
 }

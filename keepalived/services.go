@@ -18,6 +18,7 @@ type importer struct {
 	expanded    map[*entry][]target // members of groups, once computed
 	localGroups map[string]*entry   // local_address_group, by name
 	locals      map[*entry]*locals  // their addresses, once computed
+	scriptUser  string              // of global_defs: who runs programs that name no user
 	asks        []*ask              // in file order
 	services    []config.Service
 	taken       map[lvs.ServiceID]place // where a service was first defined
@@ -32,6 +33,8 @@ func (i *importer) takeAll(entries []*entry) {
 			i.takeGroup(i.groups, e)
 		case "local_address_group":
 			i.takeGroup(i.localGroups, e)
+		case "global_defs":
+			i.takeScriptUser(e)
 		}
 	}
 	for _, e := range entries {
@@ -50,6 +53,8 @@ func (i *importer) take(e *entry) {
 		i.Leave(e.place, key, noClients)
 	case "global_defs":
 		i.takeGlobals(e)
+	case "SSL":
+		i.Leave(e.place, key, "checks show no certificate of their own")
 	case "lb_algo", "lvs_sched", "lb_kind", "lvs_method", "sorry_server":
 		i.Wrong(e.place, "%s: is outside a virtual_server: is there an extra } before it?", e)
 	default:
@@ -105,6 +110,8 @@ type service struct {
 	ops         *entry  // one-packet scheduling; nil without it
 	engine      *entry  // persistence_engine; nil without one
 	locals      *locals // valid for modes with local addresses
+	options     options // of the checks of its real servers
+	pool        pool    // what it does about real servers that are down
 }
 
 // takeService reads a virtual server.
@@ -134,6 +141,7 @@ func (i *importer) takeService(e *entry) {
 	i.takeFlags(s)
 	i.takeEngine(s)
 	s.shareWeight()
+	i.checkAll(s)
 	if !i.chooseMode(s) || !i.takeLocals(s) {
 		return
 	}
@@ -185,6 +193,9 @@ func (i *importer) add(s *service, c config.Service) {
 	c.Name = id.Name()
 	c.PersistenceMask = i.mask(s, c)
 	c.RealServers = i.realServers(s, c)
+	shareHealth(&c)
+	i.fixQuorum(s, &c)
+	i.addSorryServer(s, &c)
 	c.DropUnusedLocals()
 	i.services = append(i.services, c)
 }
@@ -217,7 +228,7 @@ func (i *importer) takeKey(s *service, e *entry) {
 	case "weight":
 		s.weight = i.number(e, 1, mostWeight)
 	default:
-		if !i.undefined(e) {
+		if !i.takePool(&s.pool, e) && !i.takeOption(&s.options, e, false) && !i.undefined(e) {
 			i.leaveKey(e)
 		}
 	}

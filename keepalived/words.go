@@ -26,7 +26,7 @@ func words(text string) ([]word, error) {
 			all, text = append(all, word{text[:1], true}), text[1:]
 			continue
 		}
-		w, rest, err := cut(text)
+		w, rest, err := cut(text, spaces+"{}")
 		if err != nil {
 			return nil, err
 		}
@@ -34,9 +34,9 @@ func words(text string) ([]word, error) {
 	}
 }
 
-// cut splits the first word off a text that begins with one. It removes quotes, which may be
-// anywhere in the word.
-func cut(text string) (w, rest string, err error) {
+// cut splits the first word off a text that begins with one. The word ends at the first of some
+// characters outside quotes. It removes quotes, which may be anywhere in the word.
+func cut(text, ends string) (w, rest string, err error) {
 	var kept []byte
 	quote := byte(0)
 	for i := 0; i < len(text); {
@@ -52,7 +52,7 @@ func cut(text string) (w, rest string, err error) {
 		case quote == 0 && nameLength(text[i:]) > 0:
 			n = nameLength(text[i:])
 			kept = append(kept, text[i:i+n]...)
-		case quote == 0 && strings.IndexByte(spaces+"{}", c) >= 0:
+		case quote == 0 && strings.IndexByte(ends, c) >= 0:
 			return string(kept), text[i:], nil
 		default:
 			kept = append(kept, c)
