@@ -212,10 +212,11 @@ type Service struct {
 	Quorum, QuorumHysteresis int
 	QuorumUp, QuorumDown     Words
 	SorryServers             []netip.AddrPort
-	Announce                 Announce     // whether the service wants its VIP announced
-	VIPOwner                 VIPOwner     // who says whether the director holds the VIPs
-	LocalAddresses           []netip.Addr // fullnat only: source addresses in file order, without duplicates
-	RealServers              []RealServer // in file order
+
+	Announce       Announce     // whether the service wants its VIP announced
+	VIPOwner       VIPOwner     // who says whether the director holds the VIPs
+	LocalAddresses []netip.Addr // fullnat only: source addresses in file order, without duplicates
+	RealServers    []RealServer // in file order
 
 	// MaxSessionsPerSource and MaxRatePerSource are as MaxSessions and MaxRate, for each source: an
 	// IPv4 address, or the IPv6 addresses with the same first 64 bits.

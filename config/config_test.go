@@ -156,7 +156,7 @@ func TestEveryValueGiven(t *testing.T) {
 						h.User, h.Dynamic, h.Rise = "nobody", true, 3
 					})},
 				{Address: netip.MustParseAddrPort("10.2.0.12:5353"), Weight: 65535, UpperThreshold: 1000,
-					Health: own(CheckDNS, func(h *Health) { h.Query, h.Record = "example.com", "A" })},
+					Health: own(CheckDNS, func(h *Health) { h.Query, h.Record, h.Source = "example.com", "A", netip.Addr{} })},
 				{Address: netip.MustParseAddrPort("10.2.0.13:5353"), Weight: 1, Health: OwnHealthOf(Health{})},
 				{Address: netip.MustParseAddrPort("10.2.0.14:5353"), Weight: 1, Health: own(CheckUDP, func(h *Health) {
 					h.Payload, h.Expect, h.Mask, h.Answer, h.Least, h.Most = "00 ff", "00ff", "ff0f", true, 2, 100

@@ -38,8 +38,8 @@ const (
 	FailReset  OnFail = "reset"  // its sessions end too
 )
 
-// Health says how real servers are checked; the zero value is not at all. Which of the fields behind
-// Source have a meaning depends on Type; the others have their defaults.
+// Health says how real servers are checked; the zero value is not at all. Which of the fields
+// behind Source have a meaning depends on Type; the others have their defaults.
 type Health struct {
 	Type     HealthType
 	Interval time.Duration
@@ -249,10 +249,14 @@ func stringKey(key string, types []HealthType, of func(*Health) *string) healthK
 		func(h *Health) string { return quote(*of(h)) }}
 }
 
+const checkedForm = `write an address such as "10.1.0.11"`
+
 func addressKey(key string, of func(*Health) *netip.Addr) healthKey {
 	return healthKey{key, nil,
 		func(v value, h *Health) {
-			if a, ok := parsed(v, netip.ParseAddr, "address", `write an address such as "10.1.0.11"`); ok {
+			if v.raw == "" { // takes back the service's
+				*of(h) = netip.Addr{}
+			} else if a, ok := parsed(v, netip.ParseAddr, "address", checkedForm); ok {
 				*of(h) = a.Unmap()
 			}
 		},
@@ -260,7 +264,7 @@ func addressKey(key string, of func(*Health) *netip.Addr) healthKey {
 			if a := *of(h); a.IsValid() {
 				return quote(a.String())
 			}
-			return ""
+			return quote("")
 		}}
 }
 
@@ -342,12 +346,13 @@ func otherType(before Health) Health {
 	}
 	h.Interval, h.Timeout, h.Jitter = before.Interval, before.Timeout, before.Jitter
 	h.Rise, h.Fall, h.Down, h.OnFail = before.Rise, before.Fall, before.Down, before.OnFail
-	h.Damping, h.Address, h.Port, h.Source = before.Damping, before.Address, before.Port, before.Source
+	h.Damping = before.Damping
+	h.Address, h.Port, h.Source = before.Address, before.Port, before.Source
 	return h
 }
 
-// fits reports whether a key may stand in a block of a type. A block whose type is missing is reported
-// for that.
+// fits reports whether a key may stand in a block of a type. A block whose type is missing is
+// reported for that.
 func (k *healthKey) fits(t HealthType, given bool) bool {
 	if t == NoHealth {
 		return !given

@@ -67,7 +67,7 @@ type Trial struct {
 	Good       bool        `json:"good"`
 	Reason     string      `json:"reason"` // what was seen, or why it is bad
 	Steps      []TrialStep `json:"steps"`
-	Up         bool        `json:"up"`     // by the director's own checks, which the trial does not change
+	Up         bool        `json:"up"`     // by the director's own checks
 	Streak     int         `json:"streak"` // results in a row that speak against that
 	Needed     int         `json:"needed"` // how many of them would change it
 	Last       []PastCheck `json:"last"`   // the director's own checks, the latest first

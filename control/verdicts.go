@@ -77,8 +77,8 @@ func (r *Running) changePool(ctx context.Context, id lvs.ServiceID) (resets []lv
 	return resets
 }
 
-// returning returns the real servers that are up again and the engine has as down, and whether others
-// get sessions beside them.
+// returning returns the real servers that are up again and the engine has as down, and whether
+// others get sessions beside them.
 func (k *checks) returning(s *config.Service) (came []netip.AddrPort, beside bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -206,8 +206,8 @@ func (w *Worker) unclaimed(port uint16, dst packet.Addr) Verdict {
 }
 
 // startsAnew reports whether a SYN or an INIT begins a new connection on the addresses and ports of
-// a session: one that has ended and has no template, or one that leaves its real server. One that is
-// not established leaves a real server that is down: so a client's next SYN reaches another one.
+// a session: one that has ended and has no template, or one that leaves its real server. One that
+// is not established leaves a real server that is down: a client's next SYN reaches another one.
 func (w *Worker) startsAnew(ref conntrack.Ref) bool {
 	if ref.Direction() == conntrack.Outbound {
 		return false

@@ -14,8 +14,8 @@ func down(s Service, i int) Service {
 	return s
 }
 
-// A real server that is down gets no new sessions, those that it has go on, and nothing but the pool
-// changes. When it is up again it gets sessions as before.
+// A real server that is down gets no new sessions, those that it has go on, and nothing but the
+// pool changes. When it is up again it gets sessions as before.
 func TestDown(t *testing.T) {
 	eachMode(t, func(t *testing.T, s site, m modes.Mode) {
 		web := s.web(m, 3)
@@ -80,7 +80,7 @@ func TestDownIsNotWeightZero(t *testing.T) {
 				refused++
 			}
 		}
-		if refused == 0 && scheduler == lvs.SH { // with the others, one that never had a weight is not there
+		if refused == 0 && scheduler == lvs.SH { // to the others one without weight ever is not there
 			t.Errorf("%v: weight 0 refuses nobody", scheduler)
 		}
 	}

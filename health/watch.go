@@ -68,8 +68,8 @@ func New(concurrent int) *Watch {
 	}
 }
 
-// Add adds a check, or gives the one with its ID other rules: it keeps its state, its results and its
-// turn. A new one comes within one interval; many are spread evenly.
+// Add adds a check, or gives the one with its ID other rules: it keeps its state, its results and
+// its turn. A new one comes within one interval; many are spread evenly.
 func (w *Watch) Add(t Target, now time.Time) {
 	if c := w.checks[t.ID]; c != nil {
 		w.adopt(c, &t.Rules, now)

@@ -51,7 +51,7 @@ func Run(ctx context.Context, c Check, to Target) Outcome {
 
 // reason returns why a check is bad in few words.
 func reason(ctx context.Context, err error) string {
-	if ctx.Err() == context.DeadlineExceeded {
+	if end, limited := ctx.Deadline(); limited && !time.Now().Before(end) {
 		return fmt.Sprintf("not done in time: %v", err)
 	}
 	return err.Error()

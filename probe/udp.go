@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// UDP sends a datagram. Without Answer it is bad only if the host says that nobody listens: it waits
-// for Quiet, or until the deadline if that is sooner.
+// UDP sends a datagram. Without Answer it is bad only if the host says that nobody listens, within
+// udpQuiet or until the deadline if that is sooner.
 type UDP struct {
 	Payload []byte
 	Answer  bool   // an answer must come
