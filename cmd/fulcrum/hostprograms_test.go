@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/net/ipv6"
 
 	"fulcrum/api"
 	"fulcrum/control"
@@ -580,4 +581,61 @@ func TestHostDHCP(t *testing.T) {
 		t.Errorf("no address:\n%s", out)
 	}
 	b.stopDirector()
+}
+
+// TestHostSLAAC: the host interface configures itself by a router advertisement, and with follow the
+// director has that address too: it answers for it on the link, and the host's programs use it.
+func TestHostSLAAC(t *testing.T) {
+	needProgram(t, "busybox")
+	t.Parallel()
+	b := newHostBed(t, lab.Config{Mode: lvs.FullNAT, Arms: 1, Family: lab.IPv6})
+	b.apply(func(text string) string {
+		return strings.Replace(text, `host      = "ful-front"`, "host      = \"ful-front\"\nfollow = true", 1)
+	})
+	b.run("director", "sysctl -w net.ipv6.conf.ful-front.accept_ra=1") // labs turn it off
+	b.run("router", "ip address add fd00:5::254/64 dev br-front nodad")
+	var address string
+	eventually(t, "an address by SLAAC", func() bool {
+		b.advertise(netip.MustParsePrefix("fd00:5::/64"))
+		address = strings.TrimSpace(b.run("director", "ip -6 -o address show dev ful-front scope global "+
+			"-tentative | sed -n 's/.*inet6 \\(fd00:5:[^/]*\\).*/\\1/p'"))
+		return address != ""
+	})
+	eventually(t, "a port with the address", func() bool {
+		return slices.ContainsFunc(b.statusOf().Hosts, func(h control.HostReport) bool {
+			return slices.Contains(h.Addresses, address+"/64")
+		})
+	})
+	for role, to := range map[string]string{"router": address, "director": "fd00:5::254"} {
+		out := b.run(role, fmt.Sprintf("busybox ping -c 3 -W 10 %s", to))
+		if !strings.Contains(out, "3 packets received, 0%") {
+			t.Errorf("%s pings %s:\n%s", role, to, out)
+		}
+	}
+	b.stopDirector()
+}
+
+// advertise sends a router advertisement with a prefix (RFC 4861, 4.2 and 4.6.2) on the front
+// network.
+func (b *hostBed) advertise(p netip.Prefix) {
+	b.t.Helper()
+	prefix := p.Addr().As16()
+	message := append([]byte{134, 0, 0, 0, 64, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+		3, 4, byte(p.Bits()), 0xc0, 0, 0, 0x0e, 0x10, 0, 0, 0x0e, 0x10, 0, 0, 0, 0}, prefix[:]...)
+	b.inside("router", func() error {
+		link, err := net.InterfaceByName("br-front")
+		if err != nil {
+			return err
+		}
+		c, err := net.ListenPacket("ip6:ipv6-icmp", "::") // the kernel adds the checksum
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		p := ipv6.NewPacketConn(c)
+		_ = p.SetMulticastHopLimit(255)
+		_, err = p.WriteTo(message, &ipv6.ControlMessage{HopLimit: 255, IfIndex: link.Index},
+			&net.IPAddr{IP: net.ParseIP("ff02::1"), Zone: link.Name})
+		return err
+	})
 }
