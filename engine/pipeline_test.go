@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"fulcrum/conntrack"
+	"fulcrum/hostway"
 	"fulcrum/modes"
 	"fulcrum/packet"
 	"fulcrum/ports"
@@ -68,10 +69,16 @@ func newMills(b *testing.B, s Settings, c millConfig) []*mill {
 	}
 	mac := packet.MAC{2, 0, 0, 0, 0, 1}
 	port := sink{memory.NewPort(memory.Config{Name: "wire", MAC: mac, Pool: pool, Queues: n})}
-	e, err := New(Config{
+	cfg := Config{
 		Ports: []ports.Port{port}, CPUs: make([]int, n), Sessions: n * c.sessions,
 		Seed: 1, Huge: true,
-	}, s)
+	}
+	for range n {
+		if s.Ports[0].Host {
+			cfg.Host = append(cfg.Host, hostway.NewLink(hostRing, 1518, func() {}))
+		}
+	}
+	e, err := New(cfg, s)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -196,6 +203,21 @@ func BenchmarkPipeline(b *testing.B) {
 			m.fill()
 		}
 	})
+}
+
+// BenchmarkPipelineHost is BenchmarkPipeline with and without a host interface to which
+// nothing goes: what it costs packets that do not concern it.
+func BenchmarkPipelineHost(b *testing.B) {
+	for _, host := range []bool{false, true} {
+		for mode := range modes.NumModes {
+			b.Run(fmt.Sprintf("host=%t/%s", host, mode), func(b *testing.B) {
+				s := millSettings(mode)
+				s.Ports[0].Host = host
+				m := newMillOf(b, s, conntrack.DefaultTimeouts(), 1<<10, 1000)
+				m.run(b)
+			})
+		}
+	}
 }
 
 // BenchmarkNewFlows takes first packets of flows through the pipeline. The table holds so many

@@ -163,14 +163,14 @@ func TestHTTP(t *testing.T) {
 func TestHTTPOfBrokenServers(t *testing.T) {
 	wantBad(t, &HTTP{}, serve(t, hangs), "time")
 	wantBad(t, &HTTP{TLS: new(TLS)}, serve(t, hangs), "time")
-	wantBad(t, &HTTP{}, serve(t, func(c net.Conn) {
+	wantBad(t, &HTTP{}, serve(t, answers("", func(c net.Conn) {
 		for {
 			if _, err := c.Write([]byte("H")); err != nil {
 				return
 			}
 			time.Sleep(10 * time.Millisecond)
 		}
-	}), "in time")
+	})), "in time")
 	wantBad(t, &HTTP{}, serve(t, answers("", ends)), "request: ")
 	wantBad(t, &HTTP{Body: regexp.MustCompile("x")}, serve(t,
 		answers("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort", ends)), "body: ")
