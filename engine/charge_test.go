@@ -151,7 +151,7 @@ func TestSourceIsANetwork(t *testing.T) {
 	}
 }
 
-// TestHalfOpenSessionsOfASource: SYNs count until their sessions end, whoever sent them.
+// TestHalfOpenSessionsOfASource: SYNs count until their sessions end, spoofed ones too.
 func TestHalfOpenSessionsOfASource(t *testing.T) {
 	eachMode(t, func(t *testing.T, s site, m modes.Mode) {
 		b := newBed(t, s, s.serving(perSource(s.web(m, 1), 2, 0)))

@@ -81,7 +81,7 @@ func TestDownIsNotWeightZero(t *testing.T) {
 			}
 		}
 		if refused == 0 && scheduler == lvs.SH { // to the others one without weight ever is not there
-			t.Errorf("%v: weight 0 refuses nobody", scheduler)
+			t.Errorf("%v: weight 0 refuses no client", scheduler)
 		}
 	}
 }
