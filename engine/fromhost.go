@@ -138,8 +138,8 @@ func (w *Worker) hostMaySend(port uint16, k *packet.Key) bool {
 }
 
 // hostMayClaim reports whether the host may speak as the owner of an address: one of its own, or
-// one that is not the director's. The host may be a router, or have an address that no message has told
-// the director.
+// one that is not the director's. The host may be a router, or have an address that no message has
+// told the director.
 func (w *Worker) hostMayClaim(port uint16, a packet.Addr) bool {
 	_, ours := w.snap.kindOf(a)
 	return !ours || w.hostHas(port, a)

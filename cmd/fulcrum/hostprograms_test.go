@@ -583,8 +583,8 @@ func TestHostDHCP(t *testing.T) {
 	b.stopDirector()
 }
 
-// TestHostSLAAC: the host interface configures itself by a router advertisement, and with follow the
-// director has that address too: it answers for it on the link, and the host's programs use it.
+// TestHostSLAAC: the host interface configures itself by a router advertisement, and with follow
+// the director has that address too: it answers for it on the link, and the host's programs use it.
 func TestHostSLAAC(t *testing.T) {
 	needProgram(t, "busybox")
 	t.Parallel()
