@@ -49,6 +49,7 @@ type checked struct {
 	lost   bool   // the quorum
 	choice health.Choice
 	down   map[netip.AddrPort]bool // as the engine has it
+	told   chan struct{}           // closed once the last program of the quorum has ended; nil without
 }
 
 func newChecks() *checks {

@@ -72,7 +72,14 @@ func (r *Running) changePool(ctx context.Context, id lvs.ServiceID) (resets []lv
 		})
 	}
 	if quorum != nil {
-		go r.runQuorum(ctx, s.Name, *quorum)
+		before, done := r.checks.nextProgram(id)
+		go func() {
+			defer close(done)
+			if before != nil {
+				<-before
+			}
+			r.runQuorum(ctx, s.Name, *quorum)
+		}()
 	}
 	return resets
 }
@@ -185,6 +192,17 @@ func (k *checks) describe(s *config.Service, rs config.RealServer, up bool) stri
 		}
 	}
 	return text
+}
+
+// nextProgram returns what is closed once the program before of a service's quorum has ended, or
+// nil, and what the next one is to close: they run one after the other.
+func (k *checks) nextProgram(id lvs.ServiceID) (before, done chan struct{}) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	state := k.services[id]
+	before, done = state.told, make(chan struct{})
+	state.told = done
+	return before, done
 }
 
 // quorumLimit is how long a program may run that is told of a quorum.
