@@ -393,7 +393,11 @@ func TestMetricsOfChecks(t *testing.T) {
 	w.awaitStates("11 up, 12 down, 13 up")
 	m := NewMetrics(w.Config(), w.engine.Report)
 	m.Running = w.Running
-	w.await("3", func() string {
+	addition := RealServerAddition{Address: "10.0.0.14:80"} // later than the metrics
+	if _, err := w.AddRealServer(t.Context(), "web", addition); err != nil {
+		t.Fatal(err)
+	}
+	w.await("4", func() string {
 		return fmt.Sprint(len(scrape(t, m)["fulcrum_real_server_check_seconds"].GetMetric()))
 	})
 	for _, result := range []string{"good", "bad"} {

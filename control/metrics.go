@@ -59,7 +59,8 @@ func (m *Metrics) Gather() (_ []*dto.MetricFamily, done func(), _ error) {
 	now := newReading(m.config, m.report())
 	now.reloadFailed = m.reloadFailed.Load()
 	if m.Running != nil {
-		now.standing, now.checks = m.Running.standing(), m.Running.checks
+		now.standing = m.Running.standing()
+		now.checks, now.running = m.Running.checks, m.Running.Config()
 		now.hosts, now.owned = m.Running.HostReports(), m.Running.ownedVIPs()
 	}
 	now.kernel = orNone(m.Kernel).Ports()

@@ -7,8 +7,7 @@ func readCheckTimes(r *reading, s *series) {
 	if r.checks == nil {
 		return
 	}
-	c := r.config
-	k := r.checks
+	c, k := r.running, r.checks
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for i := range c.Services {

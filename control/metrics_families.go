@@ -29,7 +29,9 @@ type reading struct {
 	hosts        []HostReport
 	owned        []ownedVIP
 	standing     standing // zero if the metrics have no configuration
-	checks       *checks  // nil if the metrics have no configuration
+	// checks and the configuration that they are of; nil if the metrics have none.
+	checks  *checks
+	running *config.Config
 }
 
 func newReading(c *config.Config, e engine.Report) reading {

@@ -1,9 +1,6 @@
 package health
 
-import (
-	"errors"
-	"time"
-)
+import "time"
 
 // Rules say when a check is made, and what its results mean.
 type Rules struct {
@@ -17,19 +14,6 @@ type Rules struct {
 	Down bool
 	// Undamped turns off that a real server whose state changes often needs more good results.
 	Undamped bool
-}
-
-// Validate returns an error for rules that cannot hold.
-func (r *Rules) Validate() error {
-	switch {
-	case r.Interval <= 0 || r.Timeout <= 0:
-		return errors.New("health: the interval and the timeout must be above 0")
-	case r.Jitter < 0 || r.Jitter > 0.5:
-		return errors.New("health: the jitter must be from 0 to 0.5")
-	case r.Rise < 1 || r.Fall < 1:
-		return errors.New("health: rise and fall must be at least 1")
-	}
-	return nil
 }
 
 // Result is what one check found out.
