@@ -218,7 +218,7 @@ func nameOf(service lvs.ServiceID, server netip.AddrPort) string {
 }
 
 // engineService returns the engine's settings of a service, with what its checks say and the shares
-// of slow starts, of which slow may be nil.
+// of slow starts. slow may be nil.
 func (r *Running) engineService(c *config.Config, s *config.Service, slow *slowService) engine.Service {
 	return r.serviceWhile(r.held, c, s, slow)
 }

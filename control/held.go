@@ -132,7 +132,7 @@ func (r *Running) auditHeld(was, now Held, moved []netip.Addr) {
 	}
 }
 
-// auditHost logs a change that a host interface brings, whoever makes the change that it is part
+// auditHost logs a change that a host interface brings, by any actor of the change that it is part
 // of.
 func (r *Running) auditHost(name string, p *Plan) {
 	who := r.task.who

@@ -86,7 +86,7 @@ func (h *hosting) links() []*hostway.Link {
 	return h.pump.Links()
 }
 
-// note logs what has become of an interface that somebody deleted.
+// note logs what has become of an interface that was deleted.
 func (h *hosting) note(n hostway.Notice) {
 	log := h.cfg.Log.With("port", h.cfg.Config.Ports[n.Port].Name, "interface", n.Interface)
 	switch {

@@ -412,7 +412,7 @@ func (b *hostBed) connection() (client, served net.Conn) {
 }
 
 // TestHostFollowsAddresses: the host interface gets the addresses that a change gives the port,
-// and is made again with them if somebody deletes it. A port that gives its host interface up
+// and is made again with them if it is deleted. A port that gives its host interface up
 // leaves it.
 func TestHostFollowsAddresses(t *testing.T) {
 	t.Parallel()
