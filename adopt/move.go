@@ -11,6 +11,8 @@ import (
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"fulcrum/hostway"
 )
 
 // Move is a move of all that one interface has to another, which is planned and not done yet.
@@ -91,12 +93,23 @@ func read() (*site, error) {
 			return nil, fmt.Errorf("reading the kernel's %ss: %w", words[part.kind], err)
 		}
 		for _, m := range messages {
-			if e, ok := newEntry(part.kind, m); ok && e.isStatic() {
+			if e, ok := newEntry(part.kind, m); ok && e.isStatic() && !e.isForChecks() {
 				*part.into = append(*part.into, e)
 			}
 		}
 	}
 	return s, nil
+}
+
+// isForChecks reports whether an entry is the director's own, for its health checks.
+func (e *entry) isForChecks() bool {
+	switch e.kind {
+	case address:
+		return hostway.IsReserved(e.local().Addr())
+	case route:
+		return hostway.IsReserved(e.destination().Addr())
+	}
+	return hostway.IsReserved(e.addr(unix.NDA_DST))
 }
 
 // isStatic leaves out neighbours that the kernel has learnt, and copies of routes in its cache.

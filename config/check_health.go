@@ -36,8 +36,28 @@ func (c *checker) checkRules(v value, h *Health) {
 		v.of("timeout").reportf("write at most the interval", "%s is longer than interval = %q",
 			short(h.Timeout), short(h.Interval))
 	}
+	if h.Through == ThroughMode {
+		c.checkThrough(v, h)
+	}
 	if _, err := h.Check(); err != nil {
 		v.of(err.key).report(err.what, err.right)
+	}
+}
+
+// checkThrough reports checks that cannot go through the mode of a service.
+func (c *checker) checkThrough(v value, h *Health) {
+	through := v.of("through")
+	switch {
+	case !c.Hosted():
+		through.report("needs a host interface, and no port has one",
+			`give a port one, such as host = "fulcrum0", or write through = "host"`)
+	case !h.asks():
+		through.reportf("leave the key out", "has no meaning with type = %q", nameOf(h.Type))
+	case h.Address.IsValid():
+		through.report("leads to the real server, and not to another address",
+			`leave address out, or write through = "host"`)
+	case h.Source.IsValid():
+		through.report("has a source of its own", `leave source out, or write through = "host"`)
 	}
 }
 

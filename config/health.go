@@ -38,6 +38,32 @@ const (
 	FailReset  OnFail = "reset"  // its sessions end too
 )
 
+// Through says on which way checks go.
+type Through string
+
+// The choices of Through.
+const (
+	ThroughAuto Through = "auto" // by the mode where checks can go so, otherwise by the host
+	ThroughHost Through = "host" // by the host's sockets and routes
+	ThroughMode Through = "mode" // by the service's mode, as its clients' packets go
+)
+
+// ByMode reports whether the checks go by the service's mode. hosted: a port has a host interface.
+func (h *Health) ByMode(hosted bool) bool {
+	if h.Through != ThroughAuto {
+		return h.Through == ThroughMode
+	}
+	return hosted && h.asks() && !h.Address.IsValid() && !h.Source.IsValid()
+}
+
+// asks reports whether the check asks the real server itself.
+func (h *Health) asks() bool { return h.Type != CheckExec && h.Type != CheckFile && h.Type != NoHealth }
+
+// Hosted reports whether a port has a host interface.
+func (c *Config) Hosted() bool {
+	return slices.ContainsFunc(c.Ports, func(p Port) bool { return p.Host != "" })
+}
+
 // Health says how real servers are checked; the zero value is not at all. Which of the fields
 // behind Source have a meaning depends on Type; the others have their defaults.
 type Health struct {
@@ -53,6 +79,7 @@ type Health struct {
 	Address  netip.Addr // to check instead of the real server's; invalid: the real server's
 	Port     int        // to check; 0: the real server's
 	Source   netip.Addr // to check from; invalid: the kernel's choice
+	Through  Through
 
 	Path                 string // http, https: of the page; file: of the file
 	Host, Method, Status string // http, https
@@ -127,7 +154,7 @@ const (
 var newHealth = Health{
 	Interval: 2 * time.Second, Timeout: time.Second, Jitter: 10, Rise: 2, Fall: 3,
 	OnFail: FailRemove, Damping: true, Path: "/", Method: "GET", Status: "200-299", Query: ".",
-	Record: "SOA", Helo: "fulcrum",
+	Record: "SOA", Helo: "fulcrum", Through: ThroughAuto,
 }
 
 // NewHealth returns a check of a type with the defaults of its settings.
@@ -143,7 +170,7 @@ var (
 	}}
 	onFails = choices{noun: "choice", supported: []string{"remove", "drain", "reset"}}
 	starts  = choices{noun: "state", supported: []string{"up", "down"}}
-	ways    = choices{noun: "way", supported: []string{"host"}}
+	ways    = choices{noun: "way", supported: []string{"auto", "mode", "host"}}
 )
 
 // healthKey is one key of [service.health].
@@ -172,7 +199,9 @@ var healthKeys = []healthKey{
 	{"on_fail", nil,
 		func(v value, h *Health) { h.OnFail = OnFail(v.choice(string(h.OnFail), onFails)) },
 		func(h *Health) string { return quote(string(h.OnFail)) }},
-	{"through", nil, func(v value, h *Health) { v.choice("host", ways) }, nothing},
+	{"through", nil,
+		func(v value, h *Health) { h.Through = Through(v.choice(string(h.Through), ways)) },
+		func(h *Health) string { return quote(string(h.Through)) }},
 	booleanKey("damping", nil, func(h *Health) *bool { return &h.Damping }),
 	addressKey("address", func(h *Health) *netip.Addr { return &h.Address }),
 	integerKey("port", nil, 0, 65535, func(h *Health) *int { return &h.Port }),
@@ -211,8 +240,6 @@ func typeOf(name string) HealthType {
 }
 
 func nameOf(t HealthType) string { return cmp.Or(string(t), noCheck) }
-
-func nothing(*Health) string { return "" }
 
 func startOf(h *Health) string {
 	if h.Down {
@@ -346,7 +373,7 @@ func otherType(before Health) Health {
 	}
 	h.Interval, h.Timeout, h.Jitter = before.Interval, before.Timeout, before.Jitter
 	h.Rise, h.Fall, h.Down, h.OnFail = before.Rise, before.Fall, before.Down, before.OnFail
-	h.Damping = before.Damping
+	h.Damping, h.Through = before.Damping, before.Through
 	h.Address, h.Port, h.Source = before.Address, before.Port, before.Source
 	return h
 }

@@ -77,10 +77,10 @@ func (k *checks) do(ctx context.Context, c oneCheck) ending {
 	began := k.now()
 	limited, cancel := context.WithTimeout(ctx, c.run.Rules.Timeout)
 	defer cancel()
-	out := k.probe(limited, c.use.check, c.use.target)
+	out := k.try(limited, c.use.check, c.use.target)
 	return ending{c.run, health.Result{
 		Began: began, Ended: k.now(), Good: out.Good, Reason: out.Reason,
-		Weight: out.Weight, HasWeight: out.HasWeight,
+		Weight: out.Weight, HasWeight: out.HasWeight, Unmade: out.Unmade,
 	}}
 }
 

@@ -8,7 +8,6 @@ import (
 
 	"fulcrum/config"
 	"fulcrum/health"
-	"fulcrum/probe"
 )
 
 // CheckReport is what the checks of a real server say.
@@ -43,7 +42,7 @@ func (k *checks) addToService(r *ServiceReport, s *config.Service) {
 		if i < 0 {
 			continue
 		}
-		t, h, ok := checkOf(s, rs)
+		t, h, ok := k.checkOf(s, rs)
 		if !ok {
 			continue
 		}
@@ -100,7 +99,7 @@ func (r *Running) TryCheck(ctx context.Context, id ServerID) (Trial, error) {
 		return Trial{}, err
 	}
 	rs := s.RealServers[i]
-	target, h, ok := checkOf(&s, rs)
+	target, h, ok := r.checks.checkOf(&s, rs)
 	if !ok {
 		return Trial{}, NotFoundError(fmt.Sprintf("real server %s of %s has no health check", rs.Address, s.Name))
 	}
@@ -110,7 +109,7 @@ func (r *Running) TryCheck(ctx context.Context, id ServerID) (Trial, error) {
 	}
 	limited, cancel := context.WithTimeout(ctx, h.Timeout)
 	defer cancel()
-	out := r.checks.probe(limited, check, probe.Target{Address: target.ID.Server, Source: h.Source})
+	out := r.checks.try(limited, check, targetOf(&target, &h))
 	t := Trial{
 		Service: s.Name, RealServer: rs.Address.String(), Check: h.String(), Target: target.ID.Server.String(),
 		Good: out.Good, Reason: printable(out.Reason), Steps: []TrialStep{},

@@ -22,6 +22,7 @@ const mostChecks = 4096
 // part of the configuration: no revision, no override and no rollback has them.
 type checks struct {
 	probe  func(context.Context, probe.Check, probe.Target) probe.Outcome
+	ways   Ways // nil without a host interface; does not change
 	now    func() time.Time
 	wake   chan struct{} // there may be checks that are due earlier than known
 	judged chan struct{} // pending has something
@@ -37,7 +38,7 @@ type checks struct {
 // use is a check with the services that have it.
 type use struct {
 	check    probe.Check
-	target   probe.Target
+	target   target
 	services map[lvs.ServiceID]int // how many of its real servers
 	weight   int                   // that the check asks for
 	weighted bool
@@ -68,7 +69,7 @@ func isChecked(s *config.Service) bool {
 }
 
 // checkOf returns the check of a real server; ok is false if it has none.
-func checkOf(s *config.Service, rs config.RealServer) (t health.Target, h config.Health, ok bool) {
+func (k *checks) checkOf(s *config.Service, rs config.RealServer) (t health.Target, h config.Health, ok bool) {
 	if h = s.HealthOf(rs); h.Type == config.NoHealth {
 		return t, h, false
 	}
@@ -85,8 +86,18 @@ func checkOf(s *config.Service, rs config.RealServer) (t health.Target, h config
 	}
 	shared := h
 	shared.OnFail = ""
-	t.ID = health.ID{Server: netip.AddrPortFrom(address, port), How: unique.Make(shared)}
+	how := how{settings: unique.Make(shared)}
+	if h.ByMode(k.ways != nil) {
+		how.server = s.ServerID(rs)
+	}
+	t.ID = health.ID{Server: netip.AddrPortFrom(address, port), How: how}
 	return t, h, true
+}
+
+// how is the way of a check besides its target.
+type how struct {
+	settings unique.Handle[config.Health] // without OnFail
+	server   lvs.RealServerID             // of a check through the mode; zero for others
 }
 
 // follow takes a change of one service, after the engine has taken it. Either may be nil.
@@ -137,7 +148,7 @@ func (k *checks) add(s, was *config.Service) {
 	}
 	k.services[s.ID()].name = s.Name
 	for _, rs := range s.RealServers {
-		t, h, ok := checkOf(s, rs)
+		t, h, ok := k.checkOf(s, rs)
 		if !ok {
 			continue
 		}
@@ -157,7 +168,7 @@ func (k *checks) use(of lvs.ServiceID, t *health.Target, h *config.Health) {
 		check, _ := h.Check() // the configuration was checked
 		u = &use{
 			check: check, services: map[lvs.ServiceID]int{},
-			target: probe.Target{Address: t.ID.Server, Source: h.Source},
+			target: targetOf(t, h),
 		}
 		k.uses[t.ID] = u
 	}
@@ -174,14 +185,14 @@ func (k *checks) wasDown(was *config.Service, rs config.RealServer) bool {
 	if i < 0 {
 		return false
 	}
-	t, _, ok := checkOf(was, was.RealServers[i])
+	t, _, ok := k.checkOf(was, was.RealServers[i])
 	return ok && !k.watch.Up(t.ID)
 }
 
 // remove discounts the checks of a service.
 func (k *checks) remove(s *config.Service) {
 	for _, rs := range s.RealServers {
-		t, _, ok := checkOf(s, rs)
+		t, _, ok := k.checkOf(s, rs)
 		u := k.uses[t.ID]
 		if !ok || u == nil {
 			continue
@@ -289,7 +300,7 @@ func (k *checks) giveServer(s *config.Service, rs config.RealServer, choice heal
 
 // standing returns whether a real server is up, and the weight that its check asks for, or -1.
 func (k *checks) standing(s *config.Service, rs config.RealServer) (up bool, asked int) {
-	t, _, ok := checkOf(s, rs)
+	t, _, ok := k.checkOf(s, rs)
 	if !ok {
 		return true, -1
 	}

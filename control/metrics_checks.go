@@ -16,7 +16,7 @@ func readCheckTimes(r *reading, s *series) {
 			continue
 		}
 		for _, rs := range service.RealServers {
-			t, _, ok := checkOf(service, rs)
+			t, _, ok := k.checkOf(service, rs)
 			if !ok {
 				continue
 			}

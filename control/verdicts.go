@@ -186,7 +186,7 @@ func (k *checks) describe(s *config.Service, rs config.RealServer, up bool) stri
 	if !up {
 		text = fmt.Sprintf("real server %s of %s is down", rs.Address, s.Name)
 	}
-	if t, _, ok := checkOf(s, rs); ok {
+	if t, _, ok := k.checkOf(s, rs); ok {
 		if last, known := k.watch.Latest(t.ID); known {
 			text += ": " + printable(last.Reason)
 		}

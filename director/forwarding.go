@@ -27,6 +27,9 @@ func (f *forwarding) Start() (err error) {
 	}
 	f.running = control.NewRunning(f.engine, f.cfg.Config)
 	f.running.Log, f.running.Kernel = f.cfg.Log, f.guards
+	if ways := f.hosting.ways(f.engine); ways != nil {
+		f.running.UseWays(ways)
+	}
 	f.keeping.resume(f.running)
 	f.Director.hosts.resume(f.running)
 	if err := f.running.PrepareChecks(); err != nil {

@@ -201,6 +201,12 @@ var dropTests = map[Verdict]func(*testing.T) *bed{
 	DropHostSource: func(t *testing.T) *bed {
 		return fromHost(t, func([]byte) []byte { return oneArm.hostFrame(tcp(webVIP, client, "R")) })
 	},
+	DropNoCheck: func(t *testing.T) *bed {
+		return fromHost(t, func([]byte) []byte {
+			p := udp("252.0.0.1:4000", "252.1.0.0:80", "?")
+			return p.frame(oneArm.ports[0].mac, checkMAC)
+		})
+	},
 	DropNotOurs: func(t *testing.T) *bed {
 		return dropping(t, tcp("10.0.0.11:80", client, "SA"))
 	},

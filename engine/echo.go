@@ -35,6 +35,11 @@ func (w *Worker) echoFlow(p *ports.Packet, m *meta) (Verdict, bool) {
 		return w.beginEcho(p, m, service), true
 	}
 	if m.SrcPort == 0 {
+		if w.link != nil {
+			if v, is := w.checkAnswer(p, m, DropToHost); is {
+				return v, true
+			}
+		}
 		return w.seekEcho(p)
 	}
 	return Taken, false

@@ -95,6 +95,7 @@ type Engine struct {
 
 	hostVIPs atomic.Pointer[[]netip.Addr] // see SetHostVIPs
 	host     *hostShared                  // nil if no port has a host interface
+	checks   *checkTargets                // nil likewise
 
 	capture atomic.Pointer[RunningCapture] // nil unless a capture runs
 	// listing is held for one piece of a listing, so that several listings cost a worker as much
@@ -116,7 +117,7 @@ func New(cfg Config, settings Settings) (*Engine, error) {
 	e.inquiries.setKey(newRandom(cfg.Seed))
 	e.announcements.setPorts(len(cfg.Ports))
 	if cfg.Host != nil {
-		e.host = newHostShared(newRandom(cfg.Seed))
+		e.host, e.checks = newHostShared(newRandom(cfg.Seed)), newCheckTargets()
 	}
 	if err := e.Apply(settings); err != nil {
 		return nil, err

@@ -35,11 +35,16 @@ func (w *Worker) fromHost(port uint16, frame []byte) {
 	w.counters.totals.FromHost++
 	var m meta
 	v := w.mayLeave(port, frame, &m)
-	if v == Taken {
-		v = w.sendFrame(int(port), frame)
+	switch {
+	case v != Taken:
+	case w.isForCheck(&m):
+		v = w.sendCheck(port, frame, &m)
+	default:
+		if v = w.sendFrame(int(port), frame); v == Taken {
+			w.noteSent(frame, &m)
+		}
 	}
 	if v == Taken {
-		w.noteSent(frame, &m)
 		return
 	}
 	if w.tap != nil {

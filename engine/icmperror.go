@@ -20,6 +20,11 @@ func (w *Worker) icmpError(p *ports.Packet, m *meta) Verdict {
 	if ref, found := w.lookup(&k); found {
 		return w.forwardError(p, m, &q, ref)
 	}
+	if w.link != nil {
+		if v, is := w.checkError(p, m, &q); is {
+			return v
+		}
+	}
 	if w.isHosts(p.Port, q.Key.Src) {
 		return DropICMPError // no worker has a session of it
 	}

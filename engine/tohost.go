@@ -11,6 +11,14 @@ import (
 
 // ended drops a packet for a reason, or gives it to the host.
 func (w *Worker) ended(p *ports.Packet, m *meta, why Verdict) {
+	if w.link != nil {
+		if v, is := w.checkAnswer(p, m, why); is {
+			if v != Taken {
+				w.drop(p, v)
+			}
+			return
+		}
+	}
 	if w.hostOn(p.Port) {
 		if lane := w.laneOf(p, m, why); lane != noLane {
 			why = w.toHost(p, lane, why)

@@ -52,6 +52,7 @@ const (
 	DropHostMAC            // from the host, under another MAC
 	DropHostNeighbour      // from the host, an answer that the director gives
 	DropHostSource         // from the host, as the director itself
+	DropNoCheck            // from the host, to an address of health checks without one
 	DropICMPError          // about no session, or without counterpart
 	DropICMPLimit          // too many whose session any worker may have
 	DropNotOurs            // the address is not the director's
@@ -303,6 +304,14 @@ var verdicts = [NumVerdicts]struct{ name, meaning, remedy string }{
 		meaning: "from the host, as what the director itself serves: from a VIP's port with a " +
 			"service, from a VIP that the host does not hold, or from a local address",
 		remedy: "look for a program on the host that uses such an address",
+	},
+	DropNoCheck: {
+		name: "no_check",
+		meaning: "from the host, to an address that stands for a real server while a health check " +
+			"lasts: the check is over, too many run, or the director has no address from which the " +
+			"real server could be asked",
+		remedy: "nothing if there are few; otherwise give the port towards the real servers an address " +
+			"of the VIP's family, or fullnat services their local addresses",
 	},
 	DropICMPError: {
 		name: "icmp_error",

@@ -66,6 +66,7 @@ type Worker struct {
 	tap           *tap          // nil unless a capture runs
 	link          *hostway.Link // to the host; nil if no port has a host interface
 	told          bool          // frames for the host were sent in this turn
+	checks        checkFlows
 	counters      counters
 	published     published
 	lastPublished uint32
@@ -111,6 +112,7 @@ func (w *Worker) Turn(now uint32) int {
 		w.publish()
 		w.grow()
 		w.sweepTemplates()
+		w.sweepChecks()
 	}
 	w.readMail()
 	w.effort.working = received > 0

@@ -24,6 +24,8 @@ type Result struct {
 	// Weight is the weight that the check asks for, if HasWeight.
 	Weight    int
 	HasWeight bool
+	// Unmade: this side could not make the check, so that it says nothing.
+	Unmade bool
 }
 
 // Latency returns how long the check took.

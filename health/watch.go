@@ -172,7 +172,7 @@ func (w *Watch) Done(run Run, r Result) (Change, bool) {
 	if c.gone {
 		return Change{}, false
 	}
-	late := c.isLate(&r)
+	late := r.Unmade || c.isLate(&r)
 	c.advance(w.seed, r.Ended)
 	heap.Push(&w.due, c)
 	if late {

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"fulcrum/config"
+	"fulcrum/hostway"
 )
 
 // The limits of what is followed. What exceeds them is counted.
@@ -54,7 +55,7 @@ func (f *facts) of(l *links) []config.HostInterface {
 	onLink := make([][]netip.Prefix, len(all))
 	f.addRoutes(l, all, onLink)
 	for _, a := range f.addresses {
-		if i := l.placeOf(a.link); i >= 0 && a.usable {
+		if i := l.placeOf(a.link); i >= 0 && a.usable && !hostway.IsReserved(a.prefix.Addr()) {
 			addAddress(&all[i], widened(a.prefix, onLink[i]))
 		}
 	}
@@ -62,7 +63,7 @@ func (f *facts) of(l *links) []config.HostInterface {
 		noteOnLink(&all[i], onLink[i])
 	}
 	for _, s := range f.stations {
-		if i := l.placeOf(s.link); i >= 0 {
+		if i := l.placeOf(s.link); i >= 0 && !hostway.IsReserved(s.address) {
 			addNeighbour(&all[i], s)
 		}
 	}
@@ -75,6 +76,9 @@ func (f *facts) addRoutes(l *links, all []config.HostInterface, onLink [][]netip
 	best := map[netip.Prefix]int{} // the index in routes
 	var order []netip.Prefix
 	for i, r := range f.routes {
+		if hostway.IsReserved(r.to.Addr()) {
+			continue // of health checks
+		}
 		switch was, there := best[r.to]; {
 		case !there:
 			order = append(order, r.to)

@@ -211,3 +211,49 @@ func TestAvailable(t *testing.T) {
 		t.Errorf("%v, but %v", got, err)
 	}
 }
+
+// TestReserve: the interface gets what checks need, once, and again if it is lost.
+func TestReserve(t *testing.T) {
+	needRoot(t)
+	i := open(t, described("ful-reserve", "10.0.0.1/24"))
+	for range 2 {
+		for _, six := range []bool{false, true} {
+			if err := i.Reserve(six); err != nil {
+				t.Fatal(err)
+			}
+		}
+		has(t, "ful-reserve", "10.0.0.1/24", "252.0.0.1/32", "fd66:756c:6372::1/128")
+		for _, six := range []bool{false, true} {
+			to := CheckTarget(CheckTargets-1, six)
+			routes, err := netlink.RouteGetWithOptions(to.AsSlice(), &netlink.RouteGetOptions{Oif: "ful-reserve"})
+			if err != nil || len(routes) != 1 || !routes[0].Src.Equal(CheckSource(six).AsSlice()) {
+				t.Errorf("to %v: %v, %v", to, routes, err)
+			}
+		}
+		shell(t, "ip -4 address del 252.0.0.1/32 dev ful-reserve && ip -6 address del fd66:756c:6372::1/128 dev ful-reserve")
+	}
+}
+
+// TestTargets: the number of an address is that of which it was made, and others have none.
+func TestTargets(t *testing.T) {
+	for _, six := range []bool{false, true} {
+		for _, n := range []int{0, 1, 255, 256, CheckTargets - 1} {
+			a := CheckTarget(n, six)
+			if got, ok := TargetNumber(a); got != n || !ok || !IsReserved(a) {
+				t.Errorf("%v: %d, %v, want %d", a, got, ok, n)
+			}
+		}
+		for _, a := range []netip.Addr{
+			CheckSource(six), CheckTarget(0, six).Prev(), CheckTarget(CheckTargets-1, six).Next(), Reserved(six).Addr(),
+		} {
+			if n, ok := TargetNumber(a); ok {
+				t.Errorf("%v: %d", a, n)
+			}
+		}
+	}
+	for _, text := range []string{"10.0.0.1", "fd66:756c:6372:1::1:0", "fd66:756c:6372::1:0:1:0", "::252.1.0.0"} {
+		if n, ok := TargetNumber(netip.MustParseAddr(text)); ok {
+			t.Errorf("%s: %d", text, n)
+		}
+	}
+}

@@ -111,7 +111,7 @@ func (h *HTTP) request(ctx context.Context, to Target) (*http.Request, error) {
 	if err != nil {
 		return nil, fmt.Errorf("path %q: %w", path, err)
 	}
-	target.Scheme, target.Host = "http", to.Address.String()
+	target.Scheme, target.Host = "http", to.name().String()
 	method := h.Method
 	if method == "" {
 		method = http.MethodGet

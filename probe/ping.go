@@ -16,7 +16,7 @@ import (
 type Ping struct{}
 
 func (Ping) run(ctx context.Context, to Target, t *trace) (string, error) {
-	c, request, err := openPing(to)
+	c, request, err := openPing(ctx, to)
 	if err != nil {
 		return "", plain("open", err)
 	}
@@ -41,18 +41,21 @@ func (Ping) run(ctx context.Context, to Target, t *trace) (string, error) {
 }
 
 // openPing opens a socket that gets what comes from the real server only.
-func openPing(to Target) (*net.IPConn, icmp.Type, error) {
+func openPing(ctx context.Context, to Target) (*net.IPConn, icmp.Type, error) {
 	a := to.Address.Addr()
-	var from *net.IPAddr
+	d := net.Dialer{Control: to.control()}
 	if to.Source.IsValid() {
-		from = &net.IPAddr{IP: to.Source.AsSlice(), Zone: to.Source.Zone()}
+		d.LocalAddr = &net.IPAddr{IP: to.Source.AsSlice(), Zone: to.Source.Zone()}
 	}
 	network, request := "ip4:icmp", icmp.Type(ipv4.ICMPTypeEcho)
 	if a.Is6() {
 		network, request = "ip6:ipv6-icmp", ipv6.ICMPTypeEchoRequest
 	}
-	c, err := net.DialIP(network, from, &net.IPAddr{IP: a.AsSlice(), Zone: a.Zone()})
-	return c, request, err
+	c, err := d.DialContext(ctx, network, a.String())
+	if err != nil {
+		return nil, request, err
+	}
+	return c.(*net.IPConn), request, nil
 }
 
 // awaitEcho reads until the answer to a request comes.
@@ -63,7 +66,7 @@ func awaitEcho(c *net.IPConn, request icmp.Type, echo *icmp.Echo) error {
 	}
 	b := make([]byte, 1500)
 	for {
-		n, _, err := c.ReadFrom(b)
+		n, _, err := c.ReadFrom(b) // not Read, which returns the IP header too
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return errors.New("answer: timeout")
 		} else if err != nil {

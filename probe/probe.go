@@ -2,9 +2,13 @@ package probe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Outcome is what a check saw.
@@ -15,6 +19,8 @@ type Outcome struct {
 	// Weight is the weight that the check asks for, if HasWeight.
 	Weight    int
 	HasWeight bool
+	// Unmade: the check could not be made on this side, so that it says nothing.
+	Unmade bool
 }
 
 // Step is a part of a check.
@@ -28,6 +34,29 @@ type Step struct {
 type Target struct {
 	Address netip.AddrPort
 	Source  netip.Addr // to send from; the kernel's choice if it is invalid
+	// Name is the real server's address and port, if Address only stands for it.
+	Name   netip.AddrPort
+	Device string // interface to send from; empty: by the host's routes
+}
+
+// name returns the real server's address and port.
+func (t *Target) name() netip.AddrPort {
+	if t.Name.IsValid() {
+		return t.Name
+	}
+	return t.Address
+}
+
+// control binds sockets to the interface of a target.
+func (t *Target) control() func(network, address string, c syscall.RawConn) error {
+	if t.Device == "" {
+		return nil
+	}
+	return func(_, _ string, c syscall.RawConn) error {
+		var bound error
+		err := c.Control(func(fd uintptr) { bound = unix.BindToDevice(int(fd), t.Device) })
+		return errors.Join(err, bound)
+	}
 }
 
 // Check is one way to check a real server.

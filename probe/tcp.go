@@ -25,7 +25,7 @@ func (TCP) run(ctx context.Context, to Target, t *trace) (string, error) {
 
 // dial connects, and has the connection end at the context's deadline.
 func dial(ctx context.Context, network string, to Target, t *trace) (net.Conn, error) {
-	d := net.Dialer{LocalAddr: local(network, to.Source), KeepAlive: -1}
+	d := net.Dialer{LocalAddr: local(network, to.Source), KeepAlive: -1, Control: to.control()}
 	c, err := d.DialContext(ctx, network, to.Address.String())
 	if err != nil {
 		return nil, plain("connect", err)
