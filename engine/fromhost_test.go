@@ -282,11 +282,17 @@ func FuzzFromHost(f *testing.F) {
 		for _, c := range fromHostCases(&s) {
 			f.Add(appendFrame(nil, 0, c.frame))
 		}
+		for _, p := range []pkt{tcp("252.0.0.1:4000", "252.1.0.0:80", "S"), udp("252.0.0.1:4000", "252.1.0.3:7", "?")} {
+			p.src = netip.AddrPortFrom(hostway.CheckSource(s.is6), 4000)
+			p.dst = netip.AddrPortFrom(hostway.CheckTarget(int(p.dst.Addr().As4()[3]), s.is6), p.dst.Port())
+			f.Add(appendFrame(nil, 0, p.frame(s.ports[0].mac, checkMAC)))
+		}
 	}
 	f.Fuzz(func(t *testing.T, input []byte) {
 		b := newBed(t, twoArm, hosted(everythingTwice()), withHost,
 			func(c *bedConfig) { c.sessions, c.buffers = 16, 256 })
 		b.engine.SetHostVIPs([]netip.Addr{at4(vipAlone).Addr(), six(at4(vipAlone).Addr())})
+		b.openChecks()
 		for flags, frame, rest, ok := cutFrame(input); ok; flags, frame, rest, ok = cutFrame(rest) {
 			if len(frame) >= packet.EthernetLen && flags&4 == 0 {
 				copy(frame[6:], b.site.ports[flags&1].mac[:])
@@ -296,6 +302,43 @@ func FuzzFromHost(f *testing.F) {
 			b.hostLeft()
 		}
 	})
+}
+
+// probe has the host check any real server: it begins, goes on or ends.
+func (s *sequence) probe(port int) {
+	live := s.engine.registry.live
+	if len(s.targets) < 4 {
+		if target, err := s.engine.OpenCheck(live[s.below(len(live))].id); err == nil {
+			s.targets = append(s.targets, target)
+		}
+		return
+	}
+	i := s.below(len(s.targets))
+	target := s.targets[i]
+	p := tcp(client, webVIP, []string{"S", "A", "R", "FA"}[s.below(4)])
+	switch s.below(4) {
+	case 0:
+		p = udp(client, webVIP, "from the host")
+	case 1:
+		p = echoRequest("192.0.2.1", "192.0.2.2")
+	}
+	p.src = netip.AddrPortFrom(hostway.CheckSource(target.Address.Is6()), uint16(4000+s.below(3)))
+	p.dst = netip.AddrPortFrom(target.Address, []uint16{80, 8080, 7}[s.below(3)])
+	s.links[s.below(2)].FromHost.Put(uint16(port), p.frame(s.site.ports[port].mac, checkMAC))
+	if s.below(8) == 0 {
+		target.Close()
+		s.targets = slices.Delete(s.targets, i, i+1)
+	}
+}
+
+// openChecks opens a check of each real server.
+func (b *bed) openChecks() {
+	b.Helper()
+	for _, live := range b.engine.registry.live {
+		if _, err := b.engine.OpenCheck(live.id); err != nil {
+			b.Fatal(err)
+		}
+	}
 }
 
 // hostLeft checks what the host has sent.
@@ -329,6 +372,10 @@ func (s *sequence) fromHost() {
 		netip.AddrPortFrom(s.site.local[0], 4000),
 	}[s.below(4)]
 	to := netip.AddrPortFrom(netip.MustParseAddr("192.168.5.9"), uint16(4000+s.below(5)))
+	if s.below(3) == 0 {
+		s.probe(port)
+		return
+	}
 	p := tcp(from.String(), to.String(), []string{"SA", "A", "R", "S"}[s.below(4)])
 	if s.below(3) == 0 {
 		p = udp(from.String(), to.String(), "from the host")

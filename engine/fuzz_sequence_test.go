@@ -94,6 +94,7 @@ const (
 
 // sequence is a director in the middle of a sequence.
 type sequence struct {
+	targets []*CheckTarget // of checks that are open
 	*bed
 	tape     []byte // still to be read
 	event    []byte // the rest of the event in hand
