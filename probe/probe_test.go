@@ -364,3 +364,32 @@ func TestAbandoned(t *testing.T) {
 		t.Fatal("still runs")
 	}
 }
+
+// TestTargetOnAWay: a socket is bound to the interface that leads to the target, and the request
+// names the real server for which the address stands.
+func TestTargetOnAWay(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("needs root to bind to an interface")
+	}
+	hosts := make(chan string, 1)
+	s := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { hosts <- r.Host }))
+	defer s.Close()
+	to := Target{
+		Address: netip.MustParseAddrPort(s.Listener.Addr().String()),
+		Name:    netip.MustParseAddrPort("10.0.0.11:80"), Device: "lo",
+	}
+	for _, c := range []Check{TCP{}, Ping{}, &HTTP{}} {
+		if o := Run(t.Context(), c, to); !o.Good {
+			t.Errorf("%T: %+v", c, o)
+		}
+	}
+	if got := <-hosts; got != "10.0.0.11:80" {
+		t.Errorf("asked for %s", got)
+	}
+	to.Device = "nowhere"
+	for _, c := range []Check{TCP{}, Ping{}, &UDP{}} {
+		if o := Run(t.Context(), c, to); o.Good || !strings.Contains(o.Reason, "no such device") {
+			t.Errorf("%T: %+v", c, o)
+		}
+	}
+}
