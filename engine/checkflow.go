@@ -214,8 +214,8 @@ func (w *Worker) sweepChecks() {
 	}
 }
 
-// checkKey completes the key of a packet that may be a check's: the identifier of an echo stands for
-// the port of its sender.
+// checkKey completes the key of a packet that may be a check's: the identifier of an echo stands
+// for the port of its sender.
 func (m *meta) checkKey(k *packet.Key, p *ports.Packet) {
 	m.WriteKey(k, p.Bytes())
 	if !isEcho(k.Protocol) {

@@ -50,8 +50,8 @@ type closedTarget struct {
 	at     time.Time
 }
 
-// checkRest is how long a number rests, so that what is on its way reaches nobody else. It is longer
-// than checkLinger.
+// checkRest is how long a number rests, so that what is on its way reaches nobody else. It is
+// longer than checkLinger.
 const checkRest = 5 * time.Second
 
 func newCheckTargets() *checkTargets { return &checkTargets{now: time.Now} }
