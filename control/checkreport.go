@@ -3,11 +3,11 @@ package control
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"fulcrum/config"
 	"fulcrum/health"
+	"fulcrum/lvs"
 	"fulcrum/probe"
 )
 
@@ -15,9 +15,12 @@ import (
 type CheckReport struct {
 	Check   string    `json:"check" example:"http, interval = \"1s\""`
 	Up      bool      `json:"up"`
+	Good    bool      `json:"good"`             // the latest result
 	Reason  string    `json:"reason,omitempty"` // what the latest result saw, or why it is bad
 	Latency float64   `json:"latency_ms"`       // of the latest result
 	At      time.Time `json:"at,omitzero"`      // when it ended
+	Streak  int       `json:"streak"`           // results in a row that speak against Up
+	Needed  int       `json:"needed"`           // how many of them would change it
 }
 
 // addTo adds what the checks say to a report.
@@ -37,23 +40,114 @@ func (k *checks) addTo(r *Report, c *config.Config) {
 }
 
 func (k *checks) addToService(r *ServiceReport, s *config.Service) {
+	r.Pool = k.pool(s)
+	places := placesOf(r.RealServers, func(rs RealServerReport) string { return rs.Address })
 	for _, rs := range s.RealServers {
-		address := rs.Address.String()
-		i := slices.IndexFunc(r.RealServers, func(o RealServerReport) bool { return o.Address == address })
-		if i < 0 {
+		i, known := places[rs.Address.String()]
+		if !known {
 			continue
 		}
-		t, h, ok := checkOf(s, rs)
-		if !ok {
-			continue
+		report := &r.RealServers[i]
+		if t, h, ok := checkOf(s, rs); ok {
+			report.Health = k.report(t.ID, &h)
 		}
-		report := &CheckReport{Check: h.String(), Up: k.watch.Up(t.ID)}
-		if last, known := k.watch.Latest(t.ID); known {
-			report.Reason, report.At = printable(last.Reason), last.Ended
-			report.Latency = milliseconds(last.Latency())
-		}
-		r.RealServers[i].Health = report
+		report.Why = whyDown(report, r.Pool)
 	}
+}
+
+// whyDown returns why a real server is down, or "" if it is not.
+func whyDown(rs *RealServerReport, pool *PoolReport) string {
+	switch {
+	case rs.State != lvs.ServerDown.Key():
+		return ""
+	case rs.Health != nil && !rs.Health.Up:
+		return rs.Health.why()
+	case pool.Gets == poolSorry:
+		return quorumIsLost
+	}
+	return ""
+}
+
+// PoolReport says who gets the new sessions of a service with checks or sorry servers.
+type PoolReport struct {
+	Gets   string `json:"gets" enum:"healthy,sorry,panic"`
+	Quorum bool   `json:"quorum"` // holds
+}
+
+const (
+	poolHealthy = "healthy" // the real servers that are up
+	poolSorry   = "sorry"   // the sorry servers
+	poolPanic   = "panic"   // all real servers
+)
+
+var poolKeys = [...]string{
+	health.Healthy: poolHealthy, health.Sorry: poolSorry, health.Panic: poolPanic,
+}
+
+// pool reports who gets the new sessions of a service.
+func (k *checks) pool(s *config.Service) *PoolReport {
+	state := k.services[s.ID()]
+	if state == nil {
+		state = &checked{}
+	}
+	choice, holds := k.choose(s, state)
+	return &PoolReport{poolKeys[choice], holds}
+}
+
+const quorumIsLost = "the quorum is lost"
+
+// Text says who gets new sessions in place of the real servers that are up, or that the quorum is
+// lost. It is empty if neither is so.
+func (p *PoolReport) Text() string {
+	switch {
+	case p == nil:
+		return ""
+	case p.Gets == poolSorry:
+		return quorumIsLost + ": sorry servers get new sessions"
+	case p.Gets == poolPanic:
+		return "too few real servers are up: all get new sessions (panic)"
+	case !p.Quorum:
+		return quorumIsLost
+	}
+	return ""
+}
+
+// report returns what is known of a check.
+func (k *checks) report(id health.ID, h *config.Health) *CheckReport {
+	standing := k.watch.Standing(id, k.now())
+	r := &CheckReport{
+		Check: h.String(), Up: standing.Up, Streak: standing.Streak, Needed: standing.Needed,
+	}
+	if last, known := k.watch.Latest(id); known {
+		r.Good, r.Reason, r.At = last.Good, printable(last.Reason), last.Ended
+		r.Latency = milliseconds(last.Latency())
+	}
+	return r
+}
+
+// why returns why a real server is down by its check: what the latest result says, or how many of
+// the good results that it takes there were.
+func (r *CheckReport) why() string {
+	switch {
+	case r.At.IsZero():
+		return "not checked yet"
+	case r.Good:
+		return fmt.Sprintf("%d of %d good results", r.Streak, r.Needed)
+	}
+	return r.Reason
+}
+
+// Text returns the latest result as in "0.4 ms, status 200", or "" before the first one
+// and without a check.
+func (r *CheckReport) Text() string {
+	if r == nil || r.At.IsZero() {
+		return ""
+	}
+	text := fmt.Sprintf("%.1f ms, ", r.Latency)
+	if !r.Good {
+		text += "bad: "
+	}
+	return text + short(r.Reason)
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -236,10 +236,11 @@ func announcedBy(announced bool, owner string) string {
 func showServices(w io.Writer, all []control.ServiceReport) {
 	sum := summarise(all)
 	sum.showTotals(w)
-	fmt.Fprint(w, "SERVICE\tPROTOCOL\tADDRESS\tMODE\tSCHEDULER\tWEIGHT\tACTIVE\tINACTIVE\tCONNECTIONS\tIN BYTES\tOUT BYTES\tANNOUNCED\tSTATE\n")
+	fmt.Fprint(w, "SERVICE\tPROTOCOL\tADDRESS\tMODE\tSCHEDULER\tWEIGHT\tACTIVE\tINACTIVE\tCONNECTIONS\tIN BYTES\tOUT BYTES\tANNOUNCED\tSTATE"+checkTitle(all)+"\n")
 	for _, s := range all {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t\t\t\t%d\t%d\t%d\t%s\n", s.Name, s.Protocol, s.Address, s.Mode,
-			s.Scheduler, s.Connections, s.InBytes, s.OutBytes, announcedBy(s.Announced, s.VIPOwner))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t\t\t\t%d\t%d\t%d\t%s%s\n", s.Name, s.Protocol, s.Address, s.Mode,
+			s.Scheduler, s.Connections, s.InBytes, s.OutBytes, announcedBy(s.Announced, s.VIPOwner),
+			column(s.Pool.Text()))
 		for _, rs := range s.RealServers {
 			showServer(w, &s, &rs)
 			showLocalPorts(w, rs.LocalPorts)
@@ -251,8 +252,27 @@ func showServices(w io.Writer, all []control.ServiceReport) {
 }
 
 func showServer(w io.Writer, s *control.ServiceReport, rs *control.RealServerReport) {
-	fmt.Fprintf(w, "\t\t-> %s\t%s\t\t%d\t%d\t%d\t%d\t%d\t%d\t\t%s\n", rs.Address, ownMode(s, rs),
-		rs.Weight, rs.Active, rs.Inactive, rs.Connections, rs.InBytes, rs.OutBytes, rs.StateText())
+	fmt.Fprintf(w, "\t\t-> %s\t%s\t\t%d\t%d\t%d\t%d\t%d\t%d\t\t%s%s\n", rs.Address, ownMode(s, rs),
+		rs.Weight, rs.Active, rs.Inactive, rs.Connections, rs.InBytes, rs.OutBytes, rs.StateText(),
+		column(rs.Health.Text()))
+}
+
+// checkTitle returns the title of the last column, which is there if real servers are checked.
+func checkTitle(all []control.ServiceReport) string {
+	for _, s := range all {
+		if slices.ContainsFunc(s.RealServers, func(rs control.RealServerReport) bool { return rs.Health != nil }) {
+			return "\tLATEST CHECK"
+		}
+	}
+	return ""
+}
+
+// column returns the text of a last column; nothing if it is empty.
+func column(text string) string {
+	if text == "" {
+		return ""
+	}
+	return "\t" + text
 }
 
 // ownMode returns a real server's mode if it is not the service's.
