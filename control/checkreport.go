@@ -86,12 +86,17 @@ var poolKeys = [...]string{
 
 // pool reports who gets the new sessions of a service.
 func (k *checks) pool(s *config.Service) *PoolReport {
+	choice, holds := k.chosen(s)
+	return &PoolReport{poolKeys[choice], holds}
+}
+
+// chosen returns who gets the new sessions of a service now, and whether its quorum holds.
+func (k *checks) chosen(s *config.Service) (health.Choice, bool) {
 	state := k.services[s.ID()]
 	if state == nil {
 		state = &checked{}
 	}
-	choice, holds := k.choose(s, state)
-	return &PoolReport{poolKeys[choice], holds}
+	return k.choose(s, state)
 }
 
 const quorumIsLost = "the quorum is lost"
