@@ -20,9 +20,9 @@ const mostLeftOut = 8
 // LeftOut returns what is left out of the pool of a service; nothing if its name is unknown. server
 // is a real server that is of interest alone, or "" for all.
 func (r *Running) LeftOut(service, server string) (l LeftOut) {
-	report := r.Report()
-	for i := range report.Services {
-		if s := &report.Services[i]; s.Name == service {
+	all := r.Services()
+	for i := range all {
+		if s := &all[i]; s.Name == service {
 			return s.leftOut(server)
 		}
 	}
