@@ -166,10 +166,15 @@ type Trial struct {
 	Good       bool        `json:"good"`
 	Reason     string      `json:"reason"` // what was seen, or why it is bad
 	Steps      []TrialStep `json:"steps"`
-	Up         bool        `json:"up"`     // by the director's own checks
-	Streak     int         `json:"streak"` // results in a row that speak against that
-	Needed     int         `json:"needed"` // how many of them would change it
-	Last       []PastCheck `json:"last"`   // the director's own checks, the latest first
+	PastChecks
+}
+
+// PastChecks are what the director's own checks of a real server say.
+type PastChecks struct {
+	Up     bool        `json:"up"`
+	Streak int         `json:"streak"` // results in a row that speak against that
+	Needed int         `json:"needed"` // how many of them would change it
+	Last   []PastCheck `json:"last"`   // at most 16, the latest first
 }
 
 // TrialStep is a part of a check.
@@ -190,19 +195,11 @@ type PastCheck struct {
 // TryCheck makes the check of a real server now, and returns each step. It changes nothing: the
 // director's own checks decide.
 func (r *Running) TryCheck(ctx context.Context, id ServerID) (Trial, error) {
-	s, err := r.Service(id.Service)
+	s, rs, err := r.checkedServer(id)
 	if err != nil {
 		return Trial{}, err
 	}
-	i, err := findServer(&s, id.Server)
-	if err != nil {
-		return Trial{}, err
-	}
-	rs := s.RealServers[i]
-	target, h, ok := checkOf(&s, rs)
-	if !ok {
-		return Trial{}, NotFoundError(fmt.Sprintf("real server %s of %s has no health check", rs.Address, s.Name))
-	}
+	target, h, _ := checkOf(&s, rs)
 	check, wrong := h.Check()
 	if wrong != nil {
 		return Trial{}, wrong
@@ -217,20 +214,46 @@ func (r *Running) TryCheck(ctx context.Context, id ServerID) (Trial, error) {
 	for _, step := range out.Steps {
 		t.Steps = append(t.Steps, TrialStep{step.Name, milliseconds(step.Took), printable(step.Saw)})
 	}
-	r.checks.addStatus(&t, target.ID)
+	t.PastChecks = r.checks.past(target.ID)
 	return t, nil
 }
 
-// addStatus adds what is known of a real server.
-func (k *checks) addStatus(t *Trial, id health.ID) {
+// PastChecks returns what the director's own checks of a real server say, and makes none.
+func (r *Running) PastChecks(id ServerID) (PastChecks, error) {
+	s, rs, err := r.checkedServer(id)
+	if err != nil {
+		return PastChecks{}, err
+	}
+	target, _, _ := checkOf(&s, rs)
+	return r.checks.past(target.ID), nil
+}
+
+// checkedServer returns a real server that has a check, and its service.
+func (r *Running) checkedServer(id ServerID) (s config.Service, rs config.RealServer, err error) {
+	if s, err = r.Service(id.Service); err != nil {
+		return s, rs, err
+	}
+	i, err := findServer(&s, id.Server)
+	if err != nil {
+		return s, rs, err
+	}
+	rs = s.RealServers[i]
+	if _, _, ok := checkOf(&s, rs); !ok {
+		err = NotFoundError(fmt.Sprintf("real server %s of %s has no health check", rs.Address, s.Name))
+	}
+	return s, rs, err
+}
+
+// past returns what is known of a check.
+func (k *checks) past(id health.ID) PastChecks {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	t.Last = []PastCheck{}
 	status, _ := k.watch.Status(id, k.now())
-	t.Up, t.Streak, t.Needed = status.Up, status.Streak, status.Needed
+	p := PastChecks{status.Up, status.Streak, status.Needed, []PastCheck{}}
 	for _, last := range status.Last {
-		t.Last = append(t.Last, PastCheck{
+		p.Last = append(p.Last, PastCheck{
 			last.Ended, last.Good, milliseconds(last.Latency()), printable(last.Reason),
 		})
 	}
+	return p
 }

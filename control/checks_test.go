@@ -386,6 +386,27 @@ func TestTryCheck(t *testing.T) {
 	}
 }
 
+// The last results are there without a check: bounded, the latest first.
+func TestPastChecks(t *testing.T) {
+	w := watch(t, "", "").start()
+	past := func() PastChecks {
+		p, err := w.PastChecks(ServerID{"web", "10.0.0.12:80"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	w.await("16", func() string { return fmt.Sprint(len(past().Last)) })
+	w.kill(12)
+	w.await("false", func() string { return fmt.Sprint(past().Up) })
+	if p := past(); len(p.Last) != 16 || p.Last[0].Good || p.Last[0].Reason != "connect: connection refused" {
+		t.Errorf("%+v", p)
+	}
+	if _, err := w.PastChecks(ServerID{"web", "10.0.0.19:80"}); err == nil {
+		t.Error("an unknown real server has checks")
+	}
+}
+
 // The metrics of checks: how many, with which results, and how long the latest took.
 func TestMetricsOfChecks(t *testing.T) {
 	w := watch(t, "", "").start()
