@@ -171,8 +171,8 @@ func TestExplainSaysWhichMode(t *testing.T) {
 	}
 }
 
-// TestExplainSaysWhatIsLeftOut: it says which real servers get no new sessions and why, and who gets
-// them instead. Of a packet of a session its own real server counts alone.
+// TestExplainSaysWhatIsLeftOut: it says which real servers get no new sessions and why, and who
+// gets them instead. Of a packet of a session its own real server counts alone.
 func TestExplainSaysWhatIsLeftOut(t *testing.T) {
 	s := scripted{
 		explanation: engine.Explanation{Verdict: engine.DropNoRealServer, Service: &engine.ExplainedService{Name: "web"}},

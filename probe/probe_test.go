@@ -162,8 +162,8 @@ func TestHTTP(t *testing.T) {
 	wantBad(t, &HTTP{}, secure.Listener.Addr().String(), "status 400")
 }
 
-// TLS hears the name that is stated, otherwise the host's, otherwise none: never an address. A server
-// that wants a name is up with the right one alone.
+// TLS hears the name that is stated, otherwise the host's, otherwise none: never an address. A
+// server that wants a name is up with the right one alone.
 func TestTLSNames(t *testing.T) {
 	names := make(chan string, 1)
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -234,8 +234,8 @@ type listed struct {
 	inhibits bool
 }
 
-// serviceOf returns a reported service as IPVS would list it beside keepalived: without real servers
-// that are down, unless they are inhibited, and without sorry servers that stand by.
+// serviceOf returns a reported service as IPVS would list it beside keepalived: without real
+// servers that are down, unless they are inhibited, and without sorry servers that stand by.
 func serviceOf(
 	r control.ServiceReport, configured map[lvs.RealServerID]listed,
 ) (s ipvsadm.Service, err error) {
