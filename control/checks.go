@@ -49,7 +49,7 @@ type checked struct {
 	name   string // of the service
 	lost   bool   // the quorum
 	choice health.Choice
-	down   map[netip.AddrPort]bool // as the engine has it
+	down   map[netip.AddrPort]bool // by real server, as the engine has it; never nil
 	told   chan struct{}           // closed once the last program of the quorum has ended; nil without
 }
 
@@ -108,13 +108,14 @@ func (k *checks) follow(was, next *config.Service) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if next != nil && isChecked(next) {
-		k.add(next, was)
+		k.add(next)
+		k.prune(next)
 	}
 	if was != nil {
 		k.remove(was)
 	}
 	if was != nil && (next == nil || next.ID() != was.ID() || !isChecked(next)) {
-		delete(k.services, was.ID())
+		k.forget(was.ID())
 	}
 	k.nudge()
 }
@@ -140,25 +141,25 @@ func (k *checks) followAll(was, next *config.Config) {
 	}
 }
 
-// add counts the checks of a service. A real server whose check is another one than before stays
-// down until the new one says otherwise.
-func (k *checks) add(s, was *config.Service) {
-	if k.services[s.ID()] == nil {
-		k.services[s.ID()] = &checked{}
+// add counts the checks of a service.
+func (k *checks) add(s *config.Service) {
+	state := k.services[s.ID()]
+	if state == nil {
+		state = &checked{down: map[netip.AddrPort]bool{}}
+		k.services[s.ID()] = state
 	}
-	k.services[s.ID()].name = s.Name
+	state.name = s.Name
 	for _, rs := range s.RealServers {
-		t, h, ok := k.checkOf(s, rs)
-		if !ok {
-			continue
+		if t, h, ok := k.checkOf(s, rs); ok {
+			fresh := k.uses[t.ID] == nil
+			k.use(s.ID(), &t, &h)
+			if fresh {
+				k.inherit(s, rs, t.ID)
+			}
 		}
-		fresh := k.uses[t.ID] == nil
-		k.use(s.ID(), &t, &h)
-		if fresh && (k.wasDown(was, rs) || k.restored[nameOf(s.ID(), rs.Address)]) {
-			k.watch.Restore(t.ID, false)
-			k.pend(s.ID())
-		}
+		k.compare(s, rs, state)
 	}
+	k.compareChoice(s, state)
 }
 
 // use counts a real server of a service for its check.
@@ -174,19 +175,6 @@ func (k *checks) use(of lvs.ServiceID, t *health.Target, h *config.Health) {
 	}
 	u.services[of]++
 	k.watch.Add(*t, k.now())
-}
-
-// wasDown reports whether a real server was down by the check that it had.
-func (k *checks) wasDown(was *config.Service, rs config.RealServer) bool {
-	if was == nil {
-		return false
-	}
-	i := slices.IndexFunc(was.RealServers, func(o config.RealServer) bool { return o.Address == rs.Address })
-	if i < 0 {
-		return false
-	}
-	t, _, ok := k.checkOf(was, was.RealServers[i])
-	return ok && !k.watch.Up(t.ID)
 }
 
 // remove discounts the checks of a service.
@@ -309,7 +297,7 @@ func (k *checks) standing(s *config.Service, rs config.RealServer) (up bool, ask
 	}
 	up = k.watch.Up(t.ID)
 	if k.uses[t.ID] == nil { // the check comes with this change
-		up = !t.Rules.Down && !k.restored[nameOf(s.ID(), rs.Address)]
+		up = k.beginsUp(s, rs, &t.Rules)
 	}
 	return up, -1
 }

@@ -62,8 +62,10 @@ func (k *checks) names() []string {
 	defer k.mu.Unlock()
 	all := []string{}
 	for id, s := range k.services {
-		for address := range s.down {
-			all = append(all, nameOf(id, address))
+		for address, down := range s.down {
+			if down {
+				all = append(all, nameOf(id, address))
+			}
 		}
 	}
 	slices.Sort(all)

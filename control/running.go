@@ -159,12 +159,18 @@ func (r *Running) name() string { return fmt.Sprintf("%08x-%d", r.boot, r.revisi
 
 // Report returns the director's counters since its start. Zero does not reset them.
 func (r *Running) Report() *Report {
-	report := NewReport(r.Config(), r.engine.Report())
+	c := r.Config()
+	report := NewReport(c, r.engine.Report())
 	report.addKernel(orNone(r.Kernel).Ports())
-	r.checks.addTo(&report, r.Config())
 	report.Hosts = r.HostReports()
-	r.addOwners(&report)
+	r.describe(&report, c)
 	return &report
+}
+
+// describe adds to the services of a report what the engine does not know of them.
+func (r *Running) describe(report *Report, c *config.Config) {
+	r.checks.addTo(report, c)
+	r.addOwners(report)
 }
 
 // Plan returns what applying another file would change. It changes nothing.

@@ -133,16 +133,10 @@ func (k *checks) settle(s *config.Service) (told []verdict, resets []lvs.RealSer
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	state := k.services[s.ID()]
-	if state == nil {
-		state = &checked{}
-		k.services[s.ID()] = state
-	}
 	down := map[netip.AddrPort]bool{}
 	for _, rs := range s.RealServers {
 		up, _ := k.standing(s, rs)
-		if !up {
-			down[rs.Address] = true
-		}
+		down[rs.Address] = !up
 		if up == !state.down[rs.Address] {
 			continue
 		}

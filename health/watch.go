@@ -265,13 +265,28 @@ func (c *check) advance(seed maphash.Seed, now time.Time) {
 // Counts returns the sums since the start.
 func (w *Watch) Counts() Counts { return w.counts }
 
+// Standing is a check's verdict, and what speaks against it.
+type Standing struct {
+	Up      bool
+	Decided bool // a result has confirmed or made the verdict
+	Streak  int  // results in a row against the verdict
+	Needed  int  // how many of them would change it
+}
+
 // Status is what is known of a check.
 type Status struct {
-	Up      bool
-	Decided bool     // a result has confirmed or made the verdict
-	Streak  int      // results in a row against the verdict
-	Needed  int      // how many of them would change it
-	Last    []Result // the latest first
+	Standing
+	Last []Result // the latest first
+}
+
+// Standing returns a check's verdict. A real server without a check is up.
+func (w *Watch) Standing(id ID, now time.Time) Standing {
+	c := w.checks[id]
+	if c == nil {
+		return Standing{Up: true}
+	}
+	j := &c.judge
+	return Standing{j.up, j.decided, j.streak, j.needed(&c.Rules, now, w.doubting)}
 }
 
 // Status returns what is known of a check; ok is false if there is none of this ID.
@@ -280,8 +295,7 @@ func (w *Watch) Status(id ID, now time.Time) (s Status, ok bool) {
 	if c == nil {
 		return Status{}, false
 	}
-	j := &c.judge
-	return Status{j.up, j.decided, j.streak, j.needed(&c.Rules, now, w.doubting), j.last()}, true
+	return Status{w.Standing(id, now), c.judge.last()}, true
 }
 
 // Up reports whether a check's real server is up; one without a check is.
