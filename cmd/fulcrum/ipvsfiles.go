@@ -68,26 +68,31 @@ func (f *ipvsFiles) keep(ctx context.Context, every time.Duration) error {
 	ticker := time.NewTicker(every)
 	defer ticker.Stop()
 	said := ""
-	for {
-		err := f.write(ctx)
-		if ctx.Err() != nil {
-			return f.remove()
-		}
-		problem := ""
-		if err != nil {
-			err = errors.Join(err, f.remove())
-			problem = err.Error()
-		}
-		if problem != said && problem != "" { // once, not every time
-			fmt.Fprintln(f.command.ErrOrStderr(), "fulcrum:", problem)
-		}
-		said = problem
+	for ctx.Err() == nil {
+		said = f.attempt(ctx, said)
 		select {
 		case <-ctx.Done():
-			return f.remove()
 		case <-ticker.C:
 		}
 	}
+	return f.remove()
+}
+
+// attempt writes the files, or removes them and says why, unless it has said that the last time. It
+// returns what is said now.
+func (f *ipvsFiles) attempt(ctx context.Context, said string) string {
+	err := f.write(ctx)
+	switch {
+	case err == nil:
+		return ""
+	case ctx.Err() != nil:
+		return said
+	}
+	problem := errors.Join(err, f.remove()).Error()
+	if problem != said {
+		fmt.Fprintln(f.command.ErrOrStderr(), "fulcrum:", problem)
+	}
+	return problem
 }
 
 // remove removes the files: old numbers would pass for what is.
