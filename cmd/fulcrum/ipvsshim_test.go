@@ -239,9 +239,9 @@ func TestShimLostAnswer(t *testing.T) {
 		s.stop()
 	}()
 	a.expect("info", "Resource temporarily unavailable")
-	if said := a.stderr.String(); !strings.Contains(said, "Connection reset by peer") {
-		t.Errorf("it said %q", said)
-	}
+	eventually(t, "the reason", func() bool {
+		return strings.Contains(a.stderr.String(), "Connection reset by peer")
+	})
 	s.set(func() { s.silent = false })
 	s.start()
 	a.expect("info", "ok")
@@ -313,13 +313,7 @@ func TestShimKeepalived(t *testing.T) {
 	needProgram(t, "keepalived")
 	s := newStubIPVS(t)
 	stays, comes := listenLocally(t), listenLocally(t)
-	p := s.shimmed(keepalivedOf(t, stays.Addr(), comes.Addr())...)
-	p.start()
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Logf("%v\n%s%s", s.commands(), p.stdout.String(), p.stderr.String())
-		}
-	})
+	p := s.keepalived(stays.Addr(), comes.Addr())
 	eventually(t, "two real servers", func() bool { return s.servers() == 2 })
 
 	comes.Close()
@@ -341,24 +335,32 @@ func TestShimKeepalived(t *testing.T) {
 	}
 }
 
-// TestShimKeepalivedWithoutDirector: keepalived goes on and can be stopped while no director is there.
+// TestShimKeepalivedWithoutDirector: keepalived goes on checking while no director is there, and what
+// it finds later reaches the next director.
 func TestShimKeepalivedWithoutDirector(t *testing.T) {
 	needRoot(t)
 	needTime(t)
 	needProgram(t, "keepalived")
 	s := newStubIPVS(t)
 	stays, goes := listenLocally(t), listenLocally(t)
-	p := s.shimmed(keepalivedOf(t, stays.Addr(), goes.Addr())...)
-	p.start()
+	p := s.keepalived(stays.Addr(), goes.Addr())
 	eventually(t, "two real servers", func() bool { return s.servers() == 2 })
 	s.stop()
 	goes.Close()
-	eventually(t, "a complaint", func() bool { return strings.Contains(p.stderr.String(), "libfulcrum-ipvs: ") })
+	complaints := func() int { return strings.Count(p.stderr.String(), "libfulcrum-ipvs: ") }
+	eventually(t, "a complaint", func() bool { return complaints() > 0 })
+
+	s.start()
+	stays.Close()
+	eventually(t, "a real server less", func() bool { return s.servers() == 1 })
+	if n := complaints(); n != 1 {
+		t.Errorf("%d complaints about one change", n)
+	}
 	if err := p.command.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if status := p.end(); status != 0 {
-		t.Errorf("it ended with status %d\n%s", status, p.stderr.String())
+	if status := p.end(); status != 0 || s.servers() != 0 {
+		t.Errorf("it ended with status %d and left %d real servers\n%s", status, s.servers(), p.stderr.String())
 	}
 }
 
@@ -382,20 +384,30 @@ func listenLocally(t *testing.T) net.Listener {
 	return l
 }
 
-// keepalivedOf returns the command line of keepalived with one service, whose real servers it checks
-// every second.
-func keepalivedOf(t *testing.T, servers ...net.Addr) []string {
-	t.Helper()
+// keepalived starts keepalived with one service, whose real servers it checks every second.
+func (s *stubIPVS) keepalived(servers ...net.Addr) *program {
+	s.t.Helper()
 	text := "virtual_server 10.0.0.100 80 {\n delay_loop 1\n lvs_sched rr\n lvs_method NAT\n protocol TCP\n"
 	for _, a := range servers {
 		host, port, _ := net.SplitHostPort(a.String())
-		text += fmt.Sprintf(" real_server %s %s {\n  weight 1\n  TCP_CHECK {\n   connect_timeout 1\n   retry 0\n  }\n }\n", host, port)
+		text += fmt.Sprintf(" real_server %s %s {\n  TCP_CHECK {\n   connect_timeout 1\n   retry 0\n  }\n }\n", host, port)
 	}
-	folder := t.TempDir()
+	folder := s.t.TempDir()
 	file := filepath.Join(folder, "keepalived.conf")
 	if err := os.WriteFile(file, []byte(text+"}\n"), 0o600); err != nil {
-		t.Fatal(err)
+		s.t.Fatal(err)
 	}
-	return []string{"keepalived", "--check", "--dont-fork", "--log-console", "--log-detail", "--use-file", file,
-		"--pid", filepath.Join(folder, "pid"), "--checkers_pid", filepath.Join(folder, "checkers.pid")}
+	p := s.shimmed("keepalived", "--check", "--dont-fork", "--log-console", "--log-detail", "--use-file", file,
+		"--pid", filepath.Join(folder, "pid"), "--checkers_pid", filepath.Join(folder, "checkers.pid"))
+	p.command.SysProcAttr.Setpgid = true
+	p.start()
+	s.t.Cleanup(func() { // with its children
+		if !p.gone() {
+			_ = syscall.Kill(-p.command.Process.Pid, syscall.SIGKILL) // it may end just now
+		}
+		if s.t.Failed() {
+			s.t.Logf("%v\n%s%s", s.commands(), p.stdout.String(), p.stderr.String())
+		}
+	})
+	return p
 }

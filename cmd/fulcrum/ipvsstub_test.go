@@ -92,12 +92,13 @@ type stubIPVS struct {
 	path string
 
 	mu       sync.Mutex
+	speaks   *sync.Cond // that silent has changed
 	listener *net.UnixListener
 	open     []net.Conn
 	services map[string]attributes
 	dests    map[string]map[string]attributes // by service
 	asked    []string                         // every command, such as "NEW_DEST"
-	silent   bool                             // it takes requests and answers none
+	silent   bool                             // it takes requests and keeps the answers back
 	sessions []string                         // datagrams of text
 	cut      bool                             // it closes after the first datagram of sessions
 	refuse   syscall.Errno                    // of every change, unless it is 0
@@ -107,8 +108,12 @@ func newStubIPVS(t *testing.T) *stubIPVS {
 	t.Helper()
 	s := &stubIPVS{t: t, path: filepath.Join(t.TempDir(), "ipvs.sock"),
 		services: map[string]attributes{}, dests: map[string]map[string]attributes{}}
+	s.speaks = sync.NewCond(&s.mu)
 	s.start()
-	t.Cleanup(s.stop)
+	t.Cleanup(func() {
+		s.stop()
+		s.set(func() { s.silent = false })
+	})
 	return s
 }
 
@@ -147,6 +152,16 @@ func (s *stubIPVS) set(change func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	change()
+	s.speaks.Broadcast()
+}
+
+// awaitSpeech returns when the stub is not silent.
+func (s *stubIPVS) awaitSpeech() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.silent {
+		s.speaks.Wait()
+	}
 }
 
 // commands returns how often each command came.
@@ -168,7 +183,9 @@ func (s *stubIPVS) serve(c net.Conn) {
 		if err != nil || n < 20 {
 			return
 		}
-		for _, reply := range s.answer(b[:n]) {
+		replies := s.answer(b[:n])
+		s.awaitSpeech()
+		for _, reply := range replies {
 			if _, err := c.Write(reply); err != nil {
 				return
 			}
@@ -213,9 +230,6 @@ func (s *stubIPVS) answer(request []byte) [][]byte {
 		return s.list(request)
 	}
 	s.asked = append(s.asked, stubNames[command])
-	if s.silent {
-		return nil
-	}
 	all := parseAttributes(request[20:])
 	service, dest := parseAttributes(all[stubService]), parseAttributes(all[stubDest])
 	id := service.key(1, 2, 3, 4, 5)
@@ -293,10 +307,7 @@ func dumped(request []byte, command byte, nest uint16, all map[string]attributes
 // list returns the sessions.
 func (s *stubIPVS) list(request []byte) (replies [][]byte) {
 	s.asked = append(s.asked, "SESSIONS")
-	switch {
-	case s.silent:
-		return nil
-	case s.refuse != 0:
+	if s.refuse != 0 {
 		return [][]byte{ended(request, s.refuse)}
 	}
 	for i, text := range s.sessions {
