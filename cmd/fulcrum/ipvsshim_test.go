@@ -127,7 +127,8 @@ func TestShimWithoutDirector(t *testing.T) {
 	_, said := s.says(2, "ipvsadm", "-A", "-t", "10.0.0.100:80")
 	for _, want := range []string{
 		"libfulcrum-ipvs: no answer from the director at " + s.path + ": No such file or directory\n",
-		"Can't initialize ipvs: Resource temporarily unavailable\n", // the kernel's: "Protocol not available"
+		// The kernel would say "Protocol not available".
+		"Can't initialize ipvs: Resource temporarily unavailable\n",
 	} {
 		if !strings.Contains(said, want) {
 			t.Errorf("it said %q, without %q", said, want)
@@ -335,8 +336,8 @@ func TestShimKeepalived(t *testing.T) {
 	}
 }
 
-// TestShimKeepalivedWithoutDirector: keepalived goes on checking while no director is there, and what
-// it finds later reaches the next director.
+// TestShimKeepalivedWithoutDirector: keepalived goes on checking while no director is there, and
+// what it finds later reaches the next director.
 func TestShimKeepalivedWithoutDirector(t *testing.T) {
 	needRoot(t)
 	needTime(t)
