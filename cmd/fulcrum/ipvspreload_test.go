@@ -71,6 +71,7 @@ func TestShimRefuses(t *testing.T) {
 func TestShimScripts(t *testing.T) {
 	s := newStubIPVS(t)
 	library := preload(t)
+	s.library = library
 	script := filepath.Join(t.TempDir(), "s")
 	if err := os.WriteFile(script, []byte("#!/bin/sh\necho $LD_PRELOAD\n"), 0o755); err != nil {
 		t.Fatal(err)

@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -16,24 +15,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// buildPreload builds the library once, as make does.
-var buildPreload = sync.OnceValues(func() (string, error) {
-	folder, err := os.MkdirTemp("", "fulcrum-test-")
-	if err != nil {
-		return "", err
-	}
-	library := filepath.Join(folder, preloadName)
-	if out, err := exec.Command("../../preload/build", library).CombinedOutput(); err != nil {
-		return "", fmt.Errorf("%w: %s", err, out)
-	}
-	return library, nil
-})
-
+// preload builds the library as make does, and returns its path.
 func preload(t *testing.T) string {
 	t.Helper()
-	library, err := buildPreload()
-	if err != nil {
-		t.Fatal(err)
+	library := filepath.Join(t.TempDir(), preloadName)
+	if out, err := exec.Command("../../preload/build", library).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
 	return library
 }
@@ -41,7 +28,10 @@ func preload(t *testing.T) string {
 // shimmed returns a program that runs on the stub.
 func (s *stubIPVS) shimmed(arguments ...string) *program {
 	s.t.Helper()
-	return newProgram(s.t, append([]string{"ipvs-shim", "--socket", s.path, "--library", preload(s.t), "--"},
+	if s.library == "" {
+		s.library = preload(s.t)
+	}
+	return newProgram(s.t, append([]string{"ipvs-shim", "--socket", s.path, "--library", s.library, "--"},
 		arguments...)...)
 }
 

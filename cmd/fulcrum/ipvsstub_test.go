@@ -88,8 +88,9 @@ func counters() []byte {
 // stubIPVS stands for a director at its socket for IPVS's messages. It keeps what it is given, as
 // far as ipvsadm and keepalived need that.
 type stubIPVS struct {
-	t    *testing.T
-	path string
+	t       *testing.T
+	path    string
+	library string // to preload; built for the first program
 
 	mu       sync.Mutex
 	speaks   *sync.Cond // that silent has changed
