@@ -2,7 +2,7 @@
 #
 #   make run     build, then bring up the lab and show all forwarding modes at work (root)
 #   make test    every test (root for those that need namespaces or DPDK)
-#   make build   bin/fulcrum
+#   make build   bin/fulcrum, and bin/libfulcrum-ipvs.so for ipvsadm and keepalived
 #   make bench   measure the director beside testpmd (root; docs/benchmark.md), for example BENCH=--quick
 #   make pgo     measure what the director spends its time on, for the compiler: cmd/fulcrum/default.pgo (root)
 #   make bench-packages   the benchmarks of all packages
@@ -41,8 +41,11 @@ cgofree = packages=$$(CGO_ENABLED=0 go list ./... | grep -v -e '^fulcrum/ports/d
 run: build
 	bin/fulcrum lab
 
-build: native
+build: native bin/libfulcrum-ipvs.so
 	go build -ldflags '-X fulcrum/control.revision=$(revision)' -o bin/fulcrum ./cmd/fulcrum
+
+bin/libfulcrum-ipvs.so: preload/ipvs.c preload/build | native
+	preload/build $@
 
 # Stage by stage; the first that fails ends it, and make names it.
 test: native test-cgofree test-race build test-all
