@@ -26,8 +26,8 @@ type ending struct {
 	result health.Result
 }
 
-// together is how long the loop waits for further checks to begin with one that is due. Each turn of
-// the loop wakes a thread, which costs more than a check.
+// together is how long the loop waits for further checks to begin with one that is due. Each turn
+// of the loop wakes a thread, which costs more than a check.
 const together = 5 * time.Millisecond
 
 // loop begins checks when they are due and takes their results.

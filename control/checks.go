@@ -63,7 +63,8 @@ func newChecks() *checks {
 	}
 }
 
-// openConnects returns nil if the process has no descriptors for it: checks are then made one by one.
+// openConnects returns nil if the process has no descriptors for it. Checks are then made one by
+// one.
 func openConnects() *probe.Connects {
 	c, err := probe.NewConnects()
 	if err != nil {

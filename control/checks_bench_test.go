@@ -24,8 +24,8 @@ const checkedServers = 10_000
 
 // BenchmarkChecks shows what it costs to check 10,000 real servers each second by tcp. They listen
 // on loopback, in a process of their own. It reports the CPU time of this process in percent of one
-// CPU: user is the director's own, sys the kernel's. On loopback the kernel does the listeners' half
-// of each connection in the same system call.
+// CPU: user is the director's own, sys the kernel's. On loopback the kernel does the listeners'
+// half of each connection in the same system call.
 func BenchmarkChecks(b *testing.B) {
 	k := checkFarm(b)
 	before, begin := k.counts(), time.Now()
@@ -103,8 +103,8 @@ func farm(port uint16) *config.Service {
 	return s
 }
 
-// startAccepting starts a process that accepts connections on all addresses of loopback, and returns
-// its port.
+// startAccepting starts a process that accepts connections on all addresses of loopback, and
+// returns its port.
 func startAccepting(b *testing.B) uint16 {
 	b.Helper()
 	c := exec.Command(os.Args[0], "accept", "0.0.0.0:0")

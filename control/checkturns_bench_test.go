@@ -78,9 +78,9 @@ mode = "dr"
   address = "10.0.0.11:80"
 `
 
-// BenchmarkTurnsBesideChecks shows whether checks slow a worker's turns. A worker handles packets of
-// known sessions on CPU 0 for five seconds, alone and beside the checks of 10,000 real servers. It
-// reports the packets that it handles, its longest turn, and the turns of 128 µs and more. The
+// BenchmarkTurnsBesideChecks shows whether checks slow a worker's turns. A worker handles packets
+// of known sessions on CPU 0 for five seconds, alone and beside the checks of 10,000 real servers.
+// It reports the packets that it handles, its longest turn, and the turns of 128 µs and more. The
 // process needs a second CPU for the checks.
 func BenchmarkTurnsBesideChecks(b *testing.B) {
 	for _, checked := range []bool{false, true} {

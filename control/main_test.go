@@ -16,7 +16,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// accept accepts connections at an address until the process is killed, and tells which port it has.
+// accept accepts connections at an address until the process is killed. It prints the port.
 func accept(address string) {
 	_ = syscall.Setpriority(syscall.PRIO_PROCESS, 0, 0) // a benchmark's own may be higher
 	l, err := net.Listen("tcp4", address)

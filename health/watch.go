@@ -251,8 +251,9 @@ func (c *check) isLate(r *Result) bool {
 }
 
 // advance sets when a check is due next: an interval after its last turn, so that checks stay
-// spread, with jitter. A check that has just taken all the time until then is due at once: otherwise
-// one that times out would come every second turn. Turns that were missed wholly are left out.
+// spread, with jitter. A check that has just taken all the time until then is due at once:
+// otherwise one that times out would come every second turn. Turns that were missed wholly are left
+// out.
 func (c *check) advance(seed maphash.Seed, now time.Time) {
 	interval := c.Rules.Interval
 	c.turn = c.turn.Add(interval)

@@ -49,8 +49,8 @@ type HealthRow struct {
 	Until, After Tally
 	// Back is the time from the end of the event until the real server was up.
 	Back time.Duration
-	// Return counts requests that began after the event was undone, until a while after the real server
-	// was up.
+	// Return counts requests that began after the event was undone, until a while after the real
+	// server was up.
 	Return Tally
 	mode   string
 	green  bool

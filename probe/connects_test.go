@@ -87,7 +87,7 @@ func deaf(t *testing.T) string {
 	return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port)).String()
 }
 
-// What Connects finds is what Run finds, in the same words, whatever came before on the same socket.
+// Connects finds what Run finds, in the same words, whatever came before on the same socket.
 func TestConnectsFindsWhatRunFinds(t *testing.T) {
 	c, ended := newConnects(t)
 	good, bad, six := serve(t, hangs), closed(t), "[::1]:1"

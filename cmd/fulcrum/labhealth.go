@@ -10,8 +10,8 @@ import (
 	"fulcrum/lab"
 )
 
-// healthTrials returns what `fulcrum lab --health` does: in each mode, all that can happen to a real
-// server, with each way to watch real servers.
+// healthTrials returns what `fulcrum lab --health` does: in each mode, all that can happen to a
+// real server, with each way to watch real servers.
 func (o labOptions) healthTrials() ([]lab.HealthTrial, error) {
 	switch {
 	case o.keep:
