@@ -35,7 +35,7 @@ SHELL := /bin/bash
 cgofree = packages=$$(CGO_ENABLED=0 go list ./... | grep -v -e '^fulcrum/ports/dpdk$$' -e '^fulcrum/cmd/')
 
 .PHONY: run test build bench pgo bench-packages lint fmt fuzz clean native test-cgofree test-race test-all lint-format lint-vet lint-staticcheck lint-width
-.PHONY: soak soak-fresh soak-fuzz soak-properties soak-race soak-end-to-end
+.PHONY: soak soak-fresh soak-fuzz soak-properties soak-race soak-end-to-end soak-health
 .NOTPARALLEL:
 
 run: build
@@ -117,7 +117,7 @@ fuzz: native
 	done
 
 # Stage by stage, as test; docs/testing.md says what each looks for.
-soak: native soak-fresh soak-properties soak-race build soak-end-to-end soak-fuzz
+soak: native soak-fresh soak-properties soak-race build soak-end-to-end soak-health soak-fuzz
 	@echo '== soak: all stages passed'
 
 soak-fresh: native
@@ -139,6 +139,10 @@ soak-race: native
 soak-end-to-end: build
 	@echo '== soak: end-to-end tests, $(SOAKCOUNT) times'
 	@go test -count $(SOAKCOUNT) -timeout 6h ./cmd/fulcrum
+
+soak-health: build
+	@echo '== soak: real servers fail in every way, in every mode, under load'
+	@bin/fulcrum lab --health
 
 clean:
 	rm -rf bin

@@ -21,11 +21,13 @@ const mostChecks = 4096
 // checks are the health checks of a running configuration, and what follows from them. They are no
 // part of the configuration: no revision, no override and no rollback has them.
 type checks struct {
-	probe  func(context.Context, probe.Check, probe.Target) probe.Outcome
-	ways   Ways // nil without a host interface; does not change
-	now    func() time.Time
-	wake   chan struct{} // there may be checks that are due earlier than known
-	judged chan struct{} // pending has something
+	probe func(context.Context, probe.Check, probe.Target) probe.Outcome
+	ways  Ways // nil without a host interface; does not change
+	// connects returns what makes TCP checks together, or nil.
+	connects func() *probe.Connects
+	now      func() time.Time
+	wake     chan struct{} // there may be checks that are due earlier than known
+	judged   chan struct{} // pending has something
 
 	mu       sync.Mutex
 	watch    *health.Watch
@@ -55,11 +57,21 @@ type checked struct {
 
 func newChecks() *checks {
 	return &checks{
-		probe: probe.Run, now: time.Now, watch: health.New(mostChecks),
+		probe: probe.Run, connects: openConnects, now: time.Now, watch: health.New(mostChecks),
 		wake: make(chan struct{}, 1), judged: make(chan struct{}, 1),
 		uses: map[health.ID]*use{}, services: map[lvs.ServiceID]*checked{},
 		pending: map[lvs.ServiceID]bool{}, restored: map[string]bool{},
 	}
+}
+
+// openConnects returns nil if the process has no descriptors for it. Checks are then made one by
+// one.
+func openConnects() *probe.Connects {
+	c, err := probe.NewConnects()
+	if err != nil {
+		return nil
+	}
+	return c
 }
 
 // isChecked reports whether the pool of a service may differ from its real servers.

@@ -60,7 +60,7 @@ func watch(t *testing.T, service, health string) *watched {
 
 func watchRunning(t *testing.T, r *Running) *watched {
 	w := &watched{T: t, Running: r, dead: map[netip.AddrPort]bool{}, weights: map[netip.AddrPort]int{}}
-	r.checks.probe = w.probe
+	r.checks.probe, r.checks.connects = w.probe, func() *probe.Connects { return nil }
 	if err := r.PrepareChecks(); err != nil {
 		t.Fatal(err)
 	}

@@ -300,10 +300,10 @@ func (w *watched) resultsOfAll(t *testing.T, n int) {
 			t.Fatal("no check is due")
 		}
 		w.checks.now = func() time.Time { return next }
-		due, _ := w.checks.due()
+		due := w.checks.due()
 		for _, d := range due {
 			made[d.run.ID.Server] = true
-			w.checks.note(w.checks.do(t.Context(), d))
+			w.checks.note([]ending{w.checks.do(t.Context(), &d)})
 		}
 	}
 }
