@@ -43,11 +43,12 @@ func (k *checks) addToService(r *ServiceReport, s *config.Service) {
 		if i < 0 {
 			continue
 		}
+		r.RealServers[i].Passive = k.passiveReport(s, rs)
 		t, h, ok := checkOf(s, rs)
 		if !ok {
 			continue
 		}
-		report := &CheckReport{Check: h.String(), Up: k.watch.Up(t.ID)}
+		report := &CheckReport{Check: checkText(h), Up: k.watch.Up(t.ID)}
 		if last, known := k.watch.Latest(t.ID); known {
 			report.Reason, report.At = printable(last.Reason), last.Ended
 			report.Latency = milliseconds(last.Latency())
@@ -112,7 +113,7 @@ func (r *Running) TryCheck(ctx context.Context, id ServerID) (Trial, error) {
 	defer cancel()
 	out := r.checks.probe(limited, check, probe.Target{Address: target.ID.Server, Source: h.Source})
 	t := Trial{
-		Service: s.Name, RealServer: rs.Address.String(), Check: h.String(), Target: target.ID.Server.String(),
+		Service: s.Name, RealServer: rs.Address.String(), Check: checkText(h), Target: target.ID.Server.String(),
 		Good: out.Good, Reason: printable(out.Reason), Steps: []TrialStep{},
 	}
 	for _, step := range out.Steps {
