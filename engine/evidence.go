@@ -138,7 +138,8 @@ func clientNumber(a packet.Addr) uint32 {
 }
 
 // noteOpening notes a SYN or an INIT of a session that exists: one that the client repeats because
-// it had no answer, or the real server's answer.
+// it had no answer, or the real server's answer. Where answers do not pass, the next hop is asked
+// whether it is there.
 func (w *Worker) noteOpening(m *meta, ref conntrack.Ref) {
 	s := w.sessions.At(ref.Slot())
 	n := w.noticedOf(w.snap.servers[s.Server])
@@ -150,6 +151,8 @@ func (w *Worker) noteOpening(m *meta, ref conntrack.Ref) {
 		}
 	case w.unansweredFor(s, repeatTime):
 		w.fail(n, ref.Slot(), Unanswered, s.LastSeen)
+	case s.Flags&conntrack.TwoWay == 0 && s.State.HalfOpen():
+		w.neighbours.Recheck(w.peers[s.Server].hop)
 	}
 }
 

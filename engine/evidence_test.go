@@ -264,6 +264,36 @@ func TestUnreachableNeighbour(t *testing.T) {
 	})
 }
 
+// Where answers do not pass, SYNs that come again have the neighbour asked long before its time.
+func TestRepeatedSYNsAskTheNeighbour(t *testing.T) {
+	for _, m := range []modes.Mode{modes.DR, modes.IPIP} {
+		eachSite(t, func(t *testing.T, s site) {
+			for _, repeats := range []bool{false, true} {
+				n := s.serving(observing(s.web(m, 1)))
+				n.Neighbours = slices.DeleteFunc(n.Neighbours, func(v StaticNeighbour) bool {
+					return v.Address == s.servers[0].addr
+				})
+				b := newBed(t, s, n)
+				answer := isAt(s.servers[0], s.own(s.back))
+				if s.is6 {
+					answer = nd(s.servers[0], s.own(s.back), ndAdvertisement, 0x60000000, s.servers[0].addr)
+				}
+				b.receive(s.back, answer)
+				b.fromClient(s.syn(1, 4000))
+				b.wait(1000)
+				want := ""
+				if repeats {
+					b.fromClient(s.syn(1, 4000))
+					want = "0: unreachable"
+				}
+				b.wait(8000)
+				b.expectTaken(fmt.Sprintf("%v, repeated %t", m, repeats), want)
+				b.collectAll()
+			}
+		})
+	}
+}
+
 func TestGatewayIsNoServer(t *testing.T) {
 	for _, s := range []site{twoArm, twoArm.twin()} {
 		v := observing(s.web(modes.NAT, 1))
