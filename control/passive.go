@@ -185,8 +185,8 @@ func (k *checks) ejected(s *config.Service, rs config.RealServer) bool {
 	return p != nil && s.HealthOf(rs).Passive && p.judge.Out(rs.Address)
 }
 
-// passiveReason says why a real server is down by passive checks alone, or is up again after it was.
-// It is empty if they did not decide. The caller holds mu.
+// passiveReason says why a real server is down by passive checks alone, or is up again after it
+// was. It is empty if they did not decide. The caller holds mu.
 func (k *checks) passiveReason(s *config.Service, rs config.RealServer, up bool) string {
 	e, _ := k.ejection(s, rs)
 	byCheck, _ := k.checkStanding(s, rs)

@@ -126,8 +126,8 @@ func (o *observedService) wantLines(want ...string) {
 
 const allUp = "11 up, 12 up, 13 up"
 
-// What clients' sessions say is in the pool, in the report with its reason, and one line of the log.
-// It needs no check.
+// What clients' sessions say is in the pool, in the report with its reason, and one line of the
+// log. It needs no check.
 func TestPassiveMovesThePool(t *testing.T) {
 	o := observe(t, "", "passive = true")
 	o.fails(12, 1, 2, 3)

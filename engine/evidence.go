@@ -22,7 +22,7 @@ type FailureKind uint8
 // The kinds of failures.
 const (
 	Unanswered FailureKind = 1 + iota // no answer to a SYN or an INIT
-	Refused                           // a reset, an ABORT or an ICMP error in answer to the first packet
+	Refused                           // a reset, ABORT or ICMP error in answer to the first packet
 	Mute                              // no answer to any datagram of a session
 )
 
@@ -241,8 +241,8 @@ func (s *liveServer) evidenceFor(watched bool, workers int) *evidence {
 }
 
 // TakeEvidence calls f for each watched real server of a service with what was noticed of it since
-// the call before. now is the time in ms of a Clock. The evidence is valid during the call. Only one
-// goroutine may call TakeEvidence.
+// the call before. now is the time in ms of a Clock. The evidence is valid during the call. Only
+// one goroutine may call TakeEvidence.
 func (e *Engine) TakeEvidence(id lvs.ServiceID, now uint32, f func(*Evidence)) {
 	e.registry.mu.RLock()
 	s := e.registry.services[id]

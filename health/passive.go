@@ -69,9 +69,9 @@ type Candidate struct {
 // NewPassive.
 //
 // A real server is ejected if it failed several clients in a row, while another real server of the
-// service answered: if all fail, the fault is as likely on this side, or there is more load than all
-// of them can bear. At most half of the real servers are out, those counted that are down by their
-// checks. An ejection ends after a time that doubles with each.
+// service answered: if all fail, the fault is as likely on this side, or there is more load than
+// all of them can bear. At most half of the real servers are out, those counted that are down by
+// their checks. An ejection ends after a time that doubles with each.
 type Passive struct {
 	servers  map[netip.AddrPort]*observed
 	quiet    bool // nothing is to be judged until something is noted
@@ -157,8 +157,8 @@ func (o *observed) remember(f *Failure) {
 	}
 }
 
-// Judge ejects real servers and ends ejections, and reports whether it did. all are the real servers
-// of the service; those that Keep did not name are never out.
+// Judge ejects real servers and ends ejections, and reports whether it did. all are the real
+// servers of the service; those that Keep did not name are never out.
 func (p *Passive) Judge(now time.Time, all []Candidate) (changed bool) {
 	if p.quiet {
 		return false

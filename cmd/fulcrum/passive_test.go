@@ -77,8 +77,8 @@ func (b *bed) awaitDown(reason string) {
 	})
 }
 
-// awaitUndisturbed waits until all requests were answered while the first real server was down. Some
-// may fail when that is tried again.
+// awaitUndisturbed waits until all requests were answered while the first real server was down.
+// Some may fail when that is tried again.
 func (b *bed) awaitUndisturbed() {
 	b.t.Helper()
 	client := b.client(lab.ClientConfig{})
