@@ -13,11 +13,17 @@ import (
 
 // inherit gives a new check the verdict that its real server has.
 func (k *checks) inherit(s *config.Service, rs config.RealServer, id health.ID) {
-	if down, known := k.services[s.ID()].down[rs.Address]; known {
+	if down, known := k.services[s.ID()].downByCheck(rs.Address); known {
 		k.watch.Restore(id, !down)
 	} else if k.restored[nameOf(s.ID(), rs.Address)] {
 		k.watch.Restore(id, false)
 	}
+}
+
+// downByCheck returns whether a real server was told to be down, and not by passive checks alone.
+func (s *checked) downByCheck(address netip.AddrPort) (down, known bool) {
+	down, known = s.down[address]
+	return down && !s.passive[address], known
 }
 
 // compare has the service pending if its real server is not as it was told. A real server that is
@@ -52,7 +58,7 @@ func (k *checks) decided(s *config.Service, rs config.RealServer) bool {
 // made.
 func (k *checks) beginsUp(s *config.Service, rs config.RealServer, r *health.Rules) bool {
 	if state := k.services[s.ID()]; state != nil {
-		if down, known := state.down[rs.Address]; known {
+		if down, known := state.downByCheck(rs.Address); known {
 			return !down
 		}
 	}

@@ -16,6 +16,7 @@ func (r *Running) Check(ctx context.Context) {
 	ctx = WithActor(ctx, Actor{Name: "health"})
 	var parts sync.WaitGroup
 	parts.Go(func() { r.followVerdicts(ctx) })
+	parts.Go(func() { r.watchSessions(ctx) })
 	r.checks.loop(ctx)
 	parts.Wait()
 }

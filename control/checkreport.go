@@ -47,6 +47,7 @@ func (k *checks) addToService(r *ServiceReport, s *config.Service) {
 			continue
 		}
 		report := &r.RealServers[i]
+		report.Passive = k.passiveReport(s, rs)
 		if t, h, ok := k.checkOf(s, rs); ok {
 			report.Health = k.report(t.ID, &h)
 		}
@@ -61,6 +62,8 @@ func whyDown(rs *RealServerReport, pool *PoolReport) string {
 		return ""
 	case rs.Health != nil && !rs.Health.Up:
 		return rs.Health.why()
+	case rs.Passive != nil && rs.Passive.Down:
+		return "passive: " + rs.Passive.Reason
 	case pool.Gets == poolSorry:
 		return quorumIsLost
 	}
@@ -120,7 +123,7 @@ func (p *PoolReport) Text() string {
 func (k *checks) report(id health.ID, h *config.Health) *CheckReport {
 	standing := k.watch.Standing(id, k.now())
 	r := &CheckReport{
-		Check: h.String(), Up: standing.Up, Streak: standing.Streak, Needed: standing.Needed,
+		Check: checkText(*h), Up: standing.Up, Streak: standing.Streak, Needed: standing.Needed,
 	}
 	if last, known := k.watch.Latest(id); known {
 		r.Good, r.Reason, r.At = last.Good, printable(last.Reason), last.Ended
@@ -207,7 +210,7 @@ func (r *Running) TryCheck(ctx context.Context, id ServerID) (Trial, error) {
 	defer cancel()
 	out := r.checks.try(limited, check, targetOf(&target, &h))
 	t := Trial{
-		Service: s.Name, RealServer: rs.Address.String(), Check: h.String(), Target: target.ID.Server.String(),
+		Service: s.Name, RealServer: rs.Address.String(), Check: checkText(h), Target: target.ID.Server.String(),
 		Good: out.Good, Reason: printable(out.Reason), Steps: []TrialStep{},
 	}
 	for _, step := range out.Steps {

@@ -35,6 +35,10 @@ type checks struct {
 	services map[lvs.ServiceID]*checked
 	pending  map[lvs.ServiceID]bool // whose pools may be others now
 	restored map[string]bool        // real servers that were down in the run before, by name
+	passive  map[lvs.ServiceID]*passiveService
+
+	watching chan struct{} // passive may have its first service
+	evidence func(id lvs.ServiceID, now uint32, f func(*engine.Evidence))
 }
 
 // use is a check with the services that have it.
@@ -52,12 +56,16 @@ type checked struct {
 	lost   bool   // the quorum
 	choice health.Choice
 	down   map[netip.AddrPort]bool // by real server, as the engine has it; never nil
-	told   chan struct{}           // closed once the last program of the quorum has ended; nil without
+	// passive are those of down that are so by passive checks alone.
+	passive map[netip.AddrPort]bool
+	told    chan struct{} // closed once the last program of the quorum has ended; nil without
 }
 
-func newChecks() *checks {
+func newChecks(e *engine.Engine) *checks {
 	return &checks{
-		probe: probe.Run, connects: openConnects, now: time.Now, watch: health.New(mostChecks),
+		passive: map[lvs.ServiceID]*passiveService{}, watching: make(chan struct{}, 1),
+		evidence: e.TakeEvidence,
+		probe:    probe.Run, connects: openConnects, now: time.Now, watch: health.New(mostChecks),
 		wake: make(chan struct{}, 1), judged: make(chan struct{}, 1),
 		uses: map[health.ID]*use{}, services: map[lvs.ServiceID]*checked{},
 		pending: map[lvs.ServiceID]bool{}, restored: map[string]bool{},
@@ -76,7 +84,7 @@ func openConnects() *probe.Connects {
 
 // isChecked reports whether the pool of a service may differ from its real servers.
 func isChecked(s *config.Service) bool {
-	return s.Health.Type != config.NoHealth || len(s.SorryServers) > 0 ||
+	return s.Health.Type != config.NoHealth || s.Health.Passive || len(s.SorryServers) > 0 ||
 		slices.ContainsFunc(s.RealServers, func(rs config.RealServer) bool { return rs.Health.Stated() })
 }
 
@@ -97,7 +105,7 @@ func (k *checks) checkOf(s *config.Service, rs config.RealServer) (t health.Targ
 		Rise: h.Rise, Fall: h.Fall, Down: h.Down, Undamped: !h.Damping,
 	}
 	shared := h
-	shared.OnFail = ""
+	shared.OnFail, shared.Passive = "", false
 	how := how{settings: unique.Make(shared)}
 	if h.ByMode(k.ways != nil) {
 		how.server = s.ServerID(rs)
@@ -129,6 +137,7 @@ func (k *checks) follow(was, next *config.Service) {
 	if was != nil && (next == nil || next.ID() != was.ID() || !isChecked(next)) {
 		k.forget(was.ID())
 	}
+	k.followPassive(was, next)
 	k.nudge()
 }
 
@@ -298,8 +307,15 @@ func (k *checks) giveServer(s *config.Service, rs config.RealServer, choice heal
 	}
 }
 
-// standing returns whether a real server is up, and the weight that its check asks for, or -1.
+// standing returns whether a real server is up, by its check and its clients' sessions, and the
+// weight that its check asks for, or -1.
 func (k *checks) standing(s *config.Service, rs config.RealServer) (up bool, asked int) {
+	up, asked = k.checkStanding(s, rs)
+	return up && !k.ejected(s, rs), asked
+}
+
+// checkStanding is standing by the check alone.
+func (k *checks) checkStanding(s *config.Service, rs config.RealServer) (up bool, asked int) {
 	t, _, ok := k.checkOf(s, rs)
 	if !ok {
 		return true, -1

@@ -56,7 +56,7 @@ func BenchmarkChecks(b *testing.B) {
 // for some turns when it returns.
 func checkFarm(b *testing.B) *checks {
 	b.Helper()
-	k := newChecks()
+	k := newChecks(nil)
 	k.follow(nil, farm(startAccepting(b)))
 	ctx, cancel := context.WithCancel(context.Background())
 	var done sync.WaitGroup

@@ -197,6 +197,8 @@ type RealServerReport struct {
 	Why string `json:"why,omitempty"`
 	// Health is what its checks say; nil without checks.
 	Health *CheckReport `json:"health,omitempty"`
+	// Passive is what its clients' sessions say; nil unless they are asked.
+	Passive *PassiveReport `json:"passive,omitempty"`
 	Traffic
 	LocalPorts []LocalUse `json:"local_ports,omitempty"` // by local address; only in fullnat
 }

@@ -79,7 +79,7 @@ const maxUndo = 16
 // the settings of c, which is what the director's own file says.
 func NewRunning(e *engine.Engine, c *config.Config) *Running {
 	r := &Running{
-		engine: e, drains: newDrains(), slow: newSlowStarts(), checks: newChecks(),
+		engine: e, drains: newDrains(), slow: newSlowStarts(), checks: newChecks(e),
 		boot: rand.Uint32(), turn: NewTurn(), onFile: c, applied: time.Now(),
 	}
 	r.take(c, c)

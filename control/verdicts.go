@@ -145,7 +145,7 @@ func (k *checks) settle(s *config.Service) (told []verdict, resets []lvs.RealSer
 			resets = append(resets, s.ServerID(rs))
 		}
 	}
-	state.down = down
+	state.down, state.passive = down, k.passivelyDown(s)
 	choice, holds := k.choose(s, state)
 	if holds == state.lost {
 		quorum = &s.QuorumUp
@@ -179,6 +179,9 @@ func (k *checks) describe(s *config.Service, rs config.RealServer, up bool) stri
 	text := fmt.Sprintf("real server %s of %s is up", rs.Address, s.Name)
 	if !up {
 		text = fmt.Sprintf("real server %s of %s is down", rs.Address, s.Name)
+	}
+	if reason := k.passiveReason(s, rs, up); reason != "" {
+		return text + ": " + reason
 	}
 	if t, _, ok := k.checkOf(s, rs); ok {
 		if last, known := k.watch.Latest(t.ID); known {
