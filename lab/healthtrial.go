@@ -29,7 +29,9 @@ type HealthVariant struct {
 
 // HealthVariants returns the ways that the lab compares.
 func HealthVariants() []HealthVariant {
-	return []HealthVariant{{Name: "active"}}
+	return []HealthVariant{
+		{Name: "active"}, {Name: "active + passive", Lines: []string{"passive = true"}},
+	}
 }
 
 // HealthResult is the outcome of a HealthTrial.
