@@ -16,16 +16,10 @@ func (r *Running) Services() []ServiceReport {
 	r.zeroing.Lock()
 	defer r.zeroing.Unlock()
 	counted := r.engine.Report()
-	all := NewReport(r.Config(), counted).Services
-	for i := range all {
-		s, counted := &all[i], &counted.Services[i]
-		s.Traffic = r.zeroes.since(serviceAlone(counted), s.Traffic)
-		for j := range s.RealServers {
-			rs := &s.RealServers[j]
-			rs.Traffic = r.zeroes.since(serverID(counted, counted.RealServers[j].Address), rs.Traffic)
-		}
+	for i := range counted.Services {
+		r.zeroes.takeFrom(&counted.Services[i])
 	}
-	return all
+	return NewReport(r.Config(), counted).Services
 }
 
 func serviceAlone(s *engine.ServiceReport) lvs.RealServerID { return serverID(s, netip.AddrPort{}) }

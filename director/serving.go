@@ -11,6 +11,7 @@ import (
 	"fulcrum/api"
 	"fulcrum/config"
 	"fulcrum/control"
+	"fulcrum/ipvs"
 )
 
 // serving is the part that serves the control API on its socket and, if configured, the control API
@@ -21,8 +22,9 @@ type serving struct {
 	metrics *control.Metrics
 	handler http.Handler // of the control API
 
-	mu     sync.Mutex  // guards socket
-	socket *api.Server // nil without a control API
+	mu     sync.Mutex   // guards the following fields
+	socket *api.Server  // nil without a control API
+	ipvs   *ipvs.Server // nil without a socket for IPVS's dialect
 }
 
 func (s *serving) Start() error {
@@ -45,6 +47,9 @@ func (s *serving) Start() error {
 	if s.socket, err = s.serveSocket(); err != nil {
 		return errors.Join(err, s.Stop())
 	}
+	if s.ipvs, err = s.serveIPVS(); err != nil {
+		return errors.Join(err, s.Stop())
+	}
 	return nil
 }
 
@@ -54,6 +59,10 @@ func (s *serving) Stop() (err error) {
 	if s.socket != nil {
 		err = s.socket.Close()
 		s.socket = nil
+	}
+	if s.ipvs != nil {
+		err = errors.Join(err, s.ipvs.Close())
+		s.ipvs = nil
 	}
 	for _, server := range slices.Backward(s.servers) {
 		err = errors.Join(err, server.Close())
@@ -110,4 +119,23 @@ func (s *serving) renewSocket() error {
 		return nil
 	}
 	return former.Close()
+}
+
+// serveIPVS serves the dialect of the kernel's IPVS if a socket is configured.
+func (s *serving) serveIPVS() (*ipvs.Server, error) {
+	d := &s.cfg.Config.Director
+	if d.IPVS == "" {
+		return nil, nil
+	}
+	listener, err := api.Listen(api.Socket{
+		Path: d.IPVS, Mode: d.ControlMode, Group: d.ControlGroup, Packets: true,
+		Noun: "IPVS socket", Key: "director.ipvs",
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ipvs.Serve(ipvs.ServerConfig{
+		Table: ipvs.NewTable(s.running, s.engine, s.cfg.Log), Listener: listener, Who: api.ActorAt,
+		Log: s.cfg.Log,
+	})
 }
