@@ -30,11 +30,15 @@ func (t *Table) newService(ctx context.Context, r *request) error {
 	return err
 }
 
+// defaultMethod is ipvsadm's option of the method that a real server has by default.
+const defaultMethod = "-g"
+
 // fresh returns a service of an identity, as ipvsadm's commands begin one: the first real server
 // gives it its mode.
 func fresh(id lvs.ServiceID) config.Service {
+	mode, _ := lvs.ParseFlag(defaultMethod)
 	s := config.Service{
-		Name: id.Name(), Protocol: id.Protocol, Address: id.Address, Mark: id.Mark, Mode: lvs.DR,
+		Name: id.Name(), Protocol: id.Protocol, Address: id.Address, Mark: id.Mark, Mode: mode,
 		Echo: true, PersistenceMask: config.WholeMask(id.Address),
 	}
 	if id.Mark == 0 && !id.Single() {
