@@ -115,7 +115,7 @@ func netmask(family uint16, length int) []byte {
 	if family == unix.AF_INET6 {
 		return host.AppendUint32(nil, uint32(length))
 	}
-	return binary.BigEndian.AppendUint32(nil, ^uint32(0)<<(32-length))
+	return binary.BigEndian.AppendUint32(nil, ^uint32(0)<<(32-min(max(length, 0), 32)))
 }
 
 // maskBits is the inverse of netmask.
