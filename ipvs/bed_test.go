@@ -70,6 +70,7 @@ type served struct {
 	engine  *engine.Engine
 	port    *memory.Port
 	table   *Table
+	server  *Server
 	log     *memoryLog
 }
 
@@ -80,6 +81,33 @@ func serve(t *testing.T, file string) *served {
 
 // serveWith is like serve, with other limits.
 func serveWith(t *testing.T, file string, limit func(*ServerConfig)) *served {
+	t.Helper()
+	d := &served{T: t, socket: filepath.Join(t.TempDir(), "i.sock"), log: &memoryLog{}}
+	d.running, d.engine, d.port = newDirector(t, file)
+	log := slog.New(slog.NewTextHandler(d.log, nil))
+	d.table = NewTable(d.running, d.engine, log)
+	listener, err := api.Listen(api.Socket{Path: d.socket, Packets: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sc := ServerConfig{Table: d.table, Listener: listener, Who: api.ActorAt, Log: log}
+	limit(&sc)
+	if d.server, err = Serve(sc); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.server.Close(); err != nil {
+			t.Error(err)
+		}
+		if _, err := os.Lstat(d.socket); !os.IsNotExist(err) {
+			t.Errorf("the socket is left: %v", err)
+		}
+	})
+	return d
+}
+
+// newDirector returns a running configuration on a memory port. Its workers do not run.
+func newDirector(t testing.TB, file string) (*control.Running, *engine.Engine, *memory.Port) {
 	t.Helper()
 	c, err := config.Parse("test.toml", []byte(file))
 	if err != nil {
@@ -98,32 +126,14 @@ func serveWith(t *testing.T, file string, limit func(*ServerConfig)) *served {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &served{
-		T: t, socket: filepath.Join(t.TempDir(), "i.sock"), running: control.NewRunning(e, c),
-		engine: e, port: port, log: &memoryLog{},
-	}
-	log := slog.New(slog.NewTextHandler(d.log, nil))
-	d.table = NewTable(d.running, e, log)
-	listener, err := api.Listen(api.Socket{Path: d.socket, Packets: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	sc := ServerConfig{Table: d.table, Listener: listener, Who: api.ActorAt, Log: log}
-	limit(&sc)
-	s, err := Serve(sc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	running := control.NewRunning(e, c)
 	t.Cleanup(func() {
-		d.running.Close()
-		if err := errors.Join(s.Close(), e.Close(), port.Close(), pool.Close()); err != nil {
+		running.Close()
+		if err := errors.Join(e.Close(), port.Close(), pool.Close()); err != nil {
 			t.Error(err)
 		}
-		if _, err := os.Lstat(d.socket); !os.IsNotExist(err) {
-			t.Errorf("the socket is left: %v", err)
-		}
 	})
-	return d
+	return running, e, port
 }
 
 // memoryLog keeps what is logged.

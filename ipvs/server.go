@@ -6,9 +6,11 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
+	"github.com/mdlayher/netlink"
 	"golang.org/x/sys/unix"
 
 	"fulcrum/control"
@@ -17,7 +19,8 @@ import (
 // mostRequest bounds what a client sends at a time, in bytes. Programs send less than 1 KiB.
 const mostRequest = 16 << 10
 
-// acceptPause is the time after a failed attempt to take a connection: files may have run out.
+// acceptPause is the time after a failed attempt to take a connection, since files may have run
+// out, or to find a place for one.
 const acceptPause = 10 * time.Millisecond
 
 // ServerConfig says what a Server serves, where, and within which limits. A limit that is zero
@@ -32,7 +35,7 @@ type ServerConfig struct {
 
 	Clients int           // at once, default 256
 	First   time.Duration // for a client's first request, default 30 s
-	Write   time.Duration // for a client to take an answer, default 30 s
+	Write   time.Duration // for a client to take a datagram, default 10 s
 }
 
 // Validate returns an error if a required field is missing.
@@ -57,7 +60,7 @@ func Serve(c ServerConfig) (*Server, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	c.First, c.Write = cmp.Or(c.First, 30*time.Second), cmp.Or(c.Write, 30*time.Second)
+	c.First, c.Write = cmp.Or(c.First, 30*time.Second), cmp.Or(c.Write, 10*time.Second)
 	s := &Server{config: c, clients: clients{limit: cmp.Or(c.Clients, 256)}}
 	s.context, s.cancel = context.WithCancel(context.Background())
 	s.work.Go(s.accept)
@@ -83,33 +86,36 @@ func (s *Server) accept() {
 		}
 		packets, is := conn.(*net.UnixConn)
 		if err != nil || !is {
-			s.pause(err)
+			s.config.Log.Warn("the IPVS socket took no connection", "error", err)
+			s.pause()
 			continue
 		}
 		s.admit(&client{UnixConn: packets})
 	}
 }
 
-// pause waits after a failure, or until the server is closed.
-func (s *Server) pause(err error) {
-	s.config.Log.Warn("the IPVS socket took no connection", "error", err)
+// pause waits a moment, or until the server is closed.
+func (s *Server) pause() {
 	select {
 	case <-s.context.Done():
 	case <-time.After(acceptPause):
 	}
 }
 
-// admit serves a client if there is a place for it.
+// admit serves a client once there is a place for it. Later ones wait in the socket's queue.
 func (s *Server) admit(c *client) {
-	loser, ok := s.clients.admit(c)
-	if loser != nil {
-		_ = loser.Close()
+	for s.context.Err() == nil {
+		loser, ok := s.clients.admit(c, time.Now())
+		if loser != nil {
+			_ = loser.Close()
+		}
+		if ok {
+			s.work.Go(func() { s.serve(c) })
+			return
+		}
+		s.pause()
 	}
-	if !ok {
-		_ = c.Close()
-		return
-	}
-	s.work.Go(func() { s.serve(c) })
+	_ = c.Close()
 }
 
 // serve answers the requests of a client, one datagram after the other. A client that does not
@@ -132,13 +138,23 @@ func (s *Server) serve(c *client) {
 		if err != nil || n < headerLen || flags&unix.MSG_TRUNC != 0 {
 			return
 		}
-		s.clients.asks(c)
+		if isRequest(buffer[:n]) {
+			s.clients.asks(c)
+		}
 		err = s.config.Table.answer(ctx, buffer[:n], send)
 		s.clients.answered(c)
 		if err != nil || c.SetReadDeadline(time.Time{}) != nil {
 			return
 		}
 	}
+}
+
+// isRequest reports whether a datagram has a request of a family that a table knows.
+func isRequest(datagram []byte) bool {
+	return slices.ContainsFunc(split(datagram), func(m netlink.Message) bool {
+		known := m.Header.Type == Family || m.Header.Type == SessionFamily || m.Header.Type == ctrlFamily
+		return known && m.Header.Flags&netlink.Request != 0
+	})
 }
 
 // estimate looks at the counters at the kernel's intervals.
