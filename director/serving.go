@@ -2,7 +2,9 @@ package director
 
 import (
 	"errors"
+	"io"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"os"
 	"slices"
@@ -100,22 +102,36 @@ func (s *serving) serveSocket() (*api.Server, error) {
 	return server, err
 }
 
-// renewSocket creates the socket again if its file is gone, or could not be created before.
-// Requests in progress at the former one have a second to finish.
-func (s *serving) renewSocket() error {
+// renewSockets creates each of the sockets again if its file is gone, or could not be created
+// before. Requests in progress at the former one have a second to finish.
+func (s *serving) renewSockets() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, err := os.Lstat(s.cfg.Config.Director.Control); !errors.Is(err, fs.ErrNotExist) {
+	d := &s.cfg.Config.Director
+	return errors.Join(
+		renew(s.cfg.Log, "control socket", d.Control, &s.socket, s.serveSocket),
+		renew(s.cfg.Log, "IPVS socket", d.IPVS, &s.ipvs, s.serveIPVS),
+	)
+}
+
+// renew puts a new server in the place of one whose socket's file is gone. An empty path is no
+// socket.
+func renew[S interface {
+	comparable
+	io.Closer
+}](log *slog.Logger, noun, path string, server *S, serve func() (S, error)) error {
+	if _, err := os.Lstat(path); path == "" || !errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	next, err := s.serveSocket()
-	if err != nil || next == nil {
+	var none S
+	next, err := serve()
+	if err != nil || next == none {
 		return err
 	}
-	former := s.socket
-	s.socket = next
-	s.cfg.Log.Info("the control socket was created again", "file", s.cfg.Config.Director.Control)
-	if former == nil {
+	former := *server
+	*server = next
+	log.Info("the "+noun+" was created again", "file", path)
+	if former == none {
 		return nil
 	}
 	return former.Close()
