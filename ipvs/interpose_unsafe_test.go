@@ -14,6 +14,7 @@ import (
 	"errors"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"testing"
 	"unsafe"
@@ -68,6 +69,7 @@ func interposed(t *testing.T, path string, do func()) {
 		}
 		t.Skip("needs root, for a filter of system calls")
 	}
+	keepRunning(t)
 	s := &supervisor{T: t, path: path}
 	ready, done := make(chan error), make(chan struct{})
 	go func() {
@@ -85,6 +87,19 @@ func interposed(t *testing.T, path string, do func()) {
 	}
 	s.serve(done)
 	_ = unix.Close(s.listener)
+}
+
+// keepRunning keeps the garbage collector from stopping the supervisor until the test ends. Go makes
+// some system calls without telling its scheduler: to stop the world it would wait for the thread,
+// which waits for the supervisor. For the same reason there are enough threads.
+func keepRunning(t *testing.T) {
+	percent, procs := debug.SetGCPercent(-1), runtime.GOMAXPROCS(0)
+	runtime.GC() // ends a collection that has begun
+	runtime.GOMAXPROCS(max(procs, 4))
+	t.Cleanup(func() {
+		debug.SetGCPercent(percent)
+		runtime.GOMAXPROCS(procs)
+	})
 }
 
 // filter has the thread's supervised calls go to the listener that it returns.
