@@ -42,7 +42,7 @@ var rules = map[string]rule{
 	"foreign":      {},
 	"sysctl":       {tree: []string{"foreign"}, testTree: []string{"config"}},
 	"ipvsadm":      {tree: []string{"config", "lvs"}},
-	"ipvs":         {tree: []string{"config", "control", "engine", "foreign", "lvs"}, libraries: []string{"github.com/mdlayher/netlink", "github.com/mdlayher/genetlink"}, testTree: []string{"api", "ipvsadm", "packet", "ports", "ports/memory"}},
+	"ipvs":         {tree: []string{"config", "control", "engine", "foreign", "lvs"}, libraries: []string{"github.com/mdlayher/netlink", "github.com/mdlayher/genetlink"}, testTree: []string{"api", "ipvsadm", "ports", "ports/memory"}},
 	"config":       {tree: []string{"lvs", "match", "probe"}, libraries: []string{"github.com/BurntSushi/toml"}},
 	"lab":          {tree: []string{"config", "ethtool", "lvs", "match", "packet"}, libraries: []string{"github.com/vishvananda/netlink", "github.com/vishvananda/netns", "github.com/cilium/ebpf"}},
 	"bench":        {tree: anything, libraries: anything},

@@ -20,6 +20,7 @@ var notHere = []struct{ beginning, reason string }{
 	{"fulcrum lab", "makes namespaces of its own; TestLabCommand runs it"},
 	{"fulcrum bench", "takes minutes and two idle CPUs; TestBench runs it"},
 	{"fulcrum host", "needs a port with a host interface; TestHostAdopt runs it"},
+	{"fulcrum import kernel", "needs the kernel's IPVS; the script importkernel reads a director's"},
 	{"fulcrum top", "needs a terminal; TestTopShowsADirector runs it"},
 }
 
