@@ -64,7 +64,8 @@ func (a *answers) acknowledge(err error) {
 	data = host.AppendUint32(data, a.to.Sequence)
 	data = host.AppendUint32(data, a.to.PID)
 	a.flush()
-	a.datagram = appendMessage(a.datagram[:0], a.header(uint16(netlink.Error), 0), append(data, quoted...))
+	h := a.header(uint16(netlink.Error), 0)
+	a.datagram = appendMessage(a.datagram[:0], h, append(data, quoted...))
 	a.flush()
 }
 

@@ -75,8 +75,9 @@ func TestCodecGoesBothWays(t *testing.T) {
 	}
 	for _, a := range []string{"10.0.0.11", "fd00::11"} {
 		d := Destination{
-			Address: netip.MustParseAddr(a), Port: 80, Method: methodTunnel, Weight: 9, Upper: 3, Lower: 2,
-			TunType: 1, TunPort: 6080, TunFlags: 1, Active: 4, Inactive: 5, Persistent: 6, Stats: stats,
+			Address: netip.MustParseAddr(a), Port: 80, Method: methodTunnel, Weight: 9,
+			Upper: 3, Lower: 2, TunType: 1, TunPort: 6080, TunFlags: 1,
+			Active: 4, Inactive: 5, Persistent: 6, Stats: stats,
 		}
 		d.Family = familyOf(d.Address)
 		got, err := decodeDestination(d.encode().bytes())
@@ -96,7 +97,8 @@ func TestMasks(t *testing.T) {
 	}{
 		{unix.AF_INET, []byte{255, 255, 255, 0}, 24}, {unix.AF_INET, []byte{255, 255, 255, 255}, 32},
 		{unix.AF_INET, []byte{0, 0, 0, 0}, 0}, {unix.AF_INET, []byte{255, 0, 255, 0}, -1},
-		{unix.AF_INET6, host.AppendUint32(nil, 64), 64}, {unix.AF_INET6, host.AppendUint32(nil, 129), -1},
+		{unix.AF_INET6, host.AppendUint32(nil, 64), 64},
+		{unix.AF_INET6, host.AppendUint32(nil, 129), -1},
 	} {
 		if got, err := maskBits(tt.family, tt.bytes); err != nil || got != tt.want {
 			t.Errorf("%v has %d bits, %v; want %d", tt.bytes, got, err, tt.want)
@@ -160,7 +162,8 @@ func TestSessionsAsTheKernelPrintsThem(t *testing.T) {
 	all := c.ask(SessionFamily, dumped, generic(sessionsDump, nil))
 	var text strings.Builder
 	for _, m := range all[:len(all)-1] {
-		if m.Data[0] != sessionsDump || m.Data[1] != version || !strings.HasSuffix(string(m.Data), "\n") {
+		whole := strings.HasSuffix(string(m.Data), "\n")
+		if m.Data[0] != sessionsDump || m.Data[1] != version || !whole {
 			t.Errorf("a part begins with %v and ends with %q", m.Data[:4], m.Data[len(m.Data)-1:])
 		}
 		text.Write(m.Data[genlLen:])

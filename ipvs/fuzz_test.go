@@ -48,7 +48,9 @@ func FuzzDestination(f *testing.F) {
 
 // FuzzRequests gives a table any bytes as a datagram. All answers are messages, and fit.
 func FuzzRequests(f *testing.F) {
-	s := &Service{Family: unix.AF_INET, Protocol: 17, Address: dnsVIP, Port: 53, Scheduler: "wlc", Mask: 32}
+	s := &Service{
+		Family: unix.AF_INET, Protocol: 17, Address: dnsVIP, Port: 53, Scheduler: "wlc", Mask: 32,
+	}
 	to := &Destination{Family: unix.AF_INET, Address: dnsVIP.Next(), Port: 80, Weight: 1}
 	for k := NewService; k <= Flush; k++ {
 		for _, flags := range []netlink.HeaderFlags{acked, dumped} {

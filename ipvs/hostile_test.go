@@ -19,10 +19,12 @@ func TestBadClients(t *testing.T) {
 	d := serveWith(t, plain+several, func(c *ServerConfig) { c.Write = time.Second })
 	before := d.caller()
 	before.ask(Family, acked, generic(uint8(GetInfo), nil))
-	flood := appendMessage(nil, netlink.Header{Type: Family, Flags: dumped}, generic(uint8(GetService), nil))
+	all := generic(uint8(GetService), nil)
+	flood := appendMessage(nil, netlink.Header{Type: Family, Flags: dumped}, all)
 	huge := make([]byte, 2*mostRequest)
 	nonsense := [][]byte{
-		nil, {1}, []byte("GET / HTTP/1.1\r\n\r\n"), huge, nil, {0}, make([]byte, headerLen), appendMessage(nil, netlink.Header{Type: Family}, nil),
+		nil, {1}, []byte("GET / HTTP/1.1\r\n\r\n"), huge, nil, {0}, make([]byte, headerLen),
+		appendMessage(nil, netlink.Header{Type: Family}, nil),
 		flood, append(flood[:len(flood):len(flood)], flood...), flood[:len(flood)-2],
 	}
 	const bad = 1000
@@ -37,7 +39,7 @@ func TestBadClients(t *testing.T) {
 	}
 	for range 50 {
 		c := d.caller()
-		if got := shape(c.ask(Family, dumped, generic(uint8(GetService), nil))); got[len(got)-4:] != "done" {
+		if got := shape(c.ask(Family, dumped, all)); got[len(got)-4:] != "done" {
 			t.Errorf("a good client gets %s", got)
 		}
 		c.Close()
@@ -129,7 +131,11 @@ func TestPlacesOfClients(t *testing.T) {
 		{func() {}, leastStay, heir, third, true},
 		{all(true, true), time.Hour, newClient(), nil, false},
 		{func() { c.answered(first) }, time.Hour, newClient(), first, true},
-		{func() { all(true, false)(); c.asks(c.all[0]); c.answered(c.all[2]) }, time.Hour, newClient(), heir, true},
+		{func() {
+			all(true, false)()
+			c.asks(c.all[0])
+			c.answered(c.all[2])
+		}, time.Hour, newClient(), heir, true},
 		{func() { c.close() }, time.Hour, newClient(), nil, false},
 	} {
 		tt.before()

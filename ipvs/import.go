@@ -85,10 +85,11 @@ func (i *Import) settings(subject string, s *Service, next *config.Service) {
 	next.Persistence = i.bounded(subject+": persistence", max(s.Timeout, 1))
 	if next.PersistenceMask = s.Mask; s.Mask < 1 {
 		next.PersistenceMask = config.WholeMask(next.Address)
-		i.leave(subject, "the netmask of its persistence: there are prefix lengths from 1 bit on, and each "+
-			"client stays for itself instead")
+		i.leave(subject, "the netmask of its persistence: there are prefix lengths from 1 bit on, and "+
+			"each client stays for itself instead")
 	}
-	if next.PersistenceEngine, known = lvs.ParsePersistenceEngine(s.Engine); s.Engine != "" && !known {
+	next.PersistenceEngine, known = lvs.ParsePersistenceEngine(s.Engine)
+	if s.Engine != "" && !known {
 		i.leave(subject, "persistence engine %q: it is unknown here", s.Engine)
 	}
 }

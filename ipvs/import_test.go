@@ -61,8 +61,8 @@ func TestImport(t *testing.T) {
 // TestImportLeaves says what a kernel has that a configuration cannot have.
 func TestImportLeaves(t *testing.T) {
 	service := Service{
-		Family: unix.AF_INET, Protocol: 6, Address: dnsVIP, Port: 80, Scheduler: "none\x1b", Engine: "http",
-		Flags: flagPersistent | flagSched1, Timeout: 1_000_000, Mask: -1,
+		Family: unix.AF_INET, Protocol: 6, Address: dnsVIP, Port: 80, Scheduler: "none\x1b",
+		Engine: "http", Flags: flagPersistent | flagSched1, Timeout: 1_000_000, Mask: -1,
 	}
 	at := func(n byte, change func(*Destination)) Destination {
 		d := Destination{
@@ -84,12 +84,15 @@ func TestImportLeaves(t *testing.T) {
 	}})
 	want := []string{
 		`tcp 10.0.0.100:80: scheduler "none\x1b": it is unknown here, and the service has wlc instead`,
-		"tcp 10.0.0.100:80: persistence: 1000000 s is longer than the longest time, 168h0m0s, which it has instead",
-		"tcp 10.0.0.100:80: the netmask of its persistence: there are prefix lengths from 1 bit on, and each client stays for itself instead",
+		"tcp 10.0.0.100:80: persistence: 1000000 s is longer than the longest time, " +
+			"168h0m0s, which it has instead",
+		"tcp 10.0.0.100:80: the netmask of its persistence: there are " +
+			"prefix lengths from 1 bit on, and each client stays for itself instead",
 		`tcp 10.0.0.100:80: persistence engine "http": it is unknown here`,
 		"real server 10.1.0.2:80 of tcp 10.0.0.100:80: forwarding method 1",
 		"real server 10.1.0.3:80 of tcp 10.0.0.100:80: tunnels of type 2: there is only ipip",
-		"real server 10.1.0.4:80 of tcp 10.0.0.100:80: weight 100000 is above 65535, which it has instead",
+		"real server 10.1.0.4:80 of tcp 10.0.0.100:80: weight 100000 is above 65535, " +
+			"which it has instead",
 		"service 10.0.0.100:80: protocol 47 is none that services have",
 	}
 	if diff := cmp.Diff(want, i.Left); diff != "" {

@@ -3,12 +3,12 @@
 package ipvs
 
 // Clients of other projects open netlink sockets by system calls of their own. Here a thread's
-// system calls about them go to a supervisor in the same process (seccomp's user notification), which
-// gives it a unix socket of a director instead.
+// system calls about them go to a supervisor in the same process (seccomp's user notification),
+// which gives it a unix socket of a director instead.
 //
-// The pointers that system calls and ioctls get here are those of variables that live until the call
-// returns: unsafe.Pointer is converted in the call's arguments, as package unsafe demands. Addresses
-// of the thread's memory are never made pointers: the kernel copies there.
+// The pointers that system calls and ioctls get here are those of variables that live until the
+// call returns: unsafe.Pointer is converted in the call's arguments, as package unsafe demands.
+// Addresses of the thread's memory are never made pointers: the kernel copies there.
 
 import (
 	"errors"
@@ -89,9 +89,9 @@ func interposed(t *testing.T, path string, do func()) {
 	_ = unix.Close(s.listener)
 }
 
-// keepRunning keeps the garbage collector from stopping the supervisor until the test ends. Go makes
-// some system calls without telling its scheduler: to stop the world it would wait for the thread,
-// which waits for the supervisor. For the same reason there are enough threads.
+// keepRunning keeps the garbage collector from stopping the supervisor until the test ends. Go
+// makes some system calls without telling its scheduler: to stop the world it would wait for the
+// thread, which waits for the supervisor. For the same reason there are enough threads.
 func keepRunning(t *testing.T) {
 	percent, procs := debug.SetGCPercent(-1), runtime.GOMAXPROCS(0)
 	runtime.GC() // ends a collection that has begun
@@ -132,7 +132,8 @@ func (s *supervisor) serve(done <-chan struct{}) {
 		default:
 		}
 		waiting := []unix.PollFd{{Fd: int32(s.listener), Events: unix.POLLIN}}
-		if n, err := unix.Poll(waiting, 10); err != nil || n == 0 || waiting[0].Revents&unix.POLLIN == 0 {
+		_, err := unix.Poll(waiting, 10)
+		if err != nil || waiting[0].Revents&unix.POLLIN == 0 {
 			continue
 		}
 		var c call

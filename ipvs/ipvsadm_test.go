@@ -11,6 +11,7 @@ import (
 
 	"fulcrum/config"
 	"fulcrum/ipvsadm"
+	"fulcrum/lvs"
 )
 
 // stock is Debian's ipvsadm, which reaches the director through a preloaded library.
@@ -323,6 +324,7 @@ func TestStockRates(t *testing.T) {
 	s.begin(1000, 200, "10.0.0.100:53")
 	s.eventually("the counts", func() bool { return s.running.Counts()[0].Connections == 200 })
 	// 200 in 2 s are 100 a second; a quarter of that is 25. The server's own look may come as well.
+	s.table.rates.zero(lvs.ServiceID{})
 	s.table.estimate()
 	got := s.run("-Ln --rate")
 	first := fmt.Sprintf("%-33s %8d %8d %8d", "UDP  10.0.0.100:53", 25, 25, 0)

@@ -69,7 +69,9 @@ func (d *served) moby() error {
 		AddressFamily: unix.AF_INET, Protocol: unix.IPPROTO_TCP, Port: 80,
 		Address: net.IPv4(10, 0, 0, 100), SchedName: "rr", Netmask: 0xffffffff,
 	}
-	first := &moby.Destination{AddressFamily: unix.AF_INET, Address: net.IPv4(10, 0, 0, 11), Port: 8080, Weight: 1}
+	first := &moby.Destination{
+		AddressFamily: unix.AF_INET, Address: net.IPv4(10, 0, 0, 11), Port: 8080, Weight: 1,
+	}
 	second := &moby.Destination{
 		AddressFamily: unix.AF_INET, Address: net.IPv4(10, 0, 0, 12), Port: 80,
 		ConnectionFlags: moby.ConnectionFlagTunnel,
@@ -85,7 +87,8 @@ func (d *served) moby() error {
 	if err := h.NewService(s); !errors.Is(err, unix.EEXIST) {
 		d.Errorf("the same service again: %v", err)
 	}
-	if err := h.DelDestination(s, &moby.Destination{Address: net.IPv4(10, 0, 0, 13), Port: 1}); !errors.Is(err, unix.ENOENT) {
+	none := &moby.Destination{Address: net.IPv4(10, 0, 0, 13), Port: 1}
+	if err := h.DelDestination(s, none); !errors.Is(err, unix.ENOENT) {
 		d.Errorf("removing no destination: %v", err)
 	}
 	if !h.IsServicePresent(s) {
@@ -93,16 +96,19 @@ func (d *served) moby() error {
 	}
 	all, err := h.GetServices()
 	if err != nil || len(all) != 1 || all[0].SchedName != "mh" || !all[0].Address.Equal(s.Address) ||
-		all[0].Flags != flagPersistent|flagHashed|flagSched2 || all[0].Timeout != 60 || all[0].Port != 80 ||
-		all[0].Netmask != s.Netmask {
+		all[0].Flags != flagPersistent|flagHashed|flagSched2 || all[0].Timeout != 60 ||
+		all[0].Port != 80 || all[0].Netmask != s.Netmask {
 		d.Errorf("the services are %+v, %v", all, err)
 	}
 	dests, err := h.GetDestinations(s)
 	if err != nil || len(dests) != 2 || dests[0].ConnectionFlags != moby.ConnectionFlagTunnel ||
-		dests[1].Weight != 7 || dests[1].UpperThreshold != 100 || !dests[1].Address.Equal(first.Address) {
+		dests[1].Weight != 7 || dests[1].UpperThreshold != 100 ||
+		!dests[1].Address.Equal(first.Address) {
 		d.Errorf("the destinations are %+v, %v", dests, err)
 	}
-	want := moby.Config{TimeoutTCP: 100 * time.Second, TimeoutTCPFin: 50 * time.Second, TimeoutUDP: 20 * time.Second}
+	want := moby.Config{
+		TimeoutTCP: 100 * time.Second, TimeoutTCPFin: 50 * time.Second, TimeoutUDP: 20 * time.Second,
+	}
 	if err := h.SetConfig(&want); err != nil {
 		return err
 	}
@@ -142,7 +148,9 @@ func (d *served) cloudflare() error {
 		Family: cloudflare.INET, Address: netip.MustParseAddr("10.0.0.12"), Port: 80,
 		FwdMethod: cloudflare.Tunnel,
 	}
-	err = errors.Join(c.CreateService(s), c.CreateDestination(s, first), c.CreateDestination(s, second))
+	err = errors.Join(
+		c.CreateService(s), c.CreateDestination(s, first), c.CreateDestination(s, second),
+	)
 	s.Scheduler, s.Timeout, s.Netmask = "mh", 60, masks.MaskFrom(24, 32)
 	s.Flags = cloudflare.Flags(flagPersistent | flagSched2)
 	first.Weight, first.UpperThreshold, first.LowerThreshold = 7, 100, 50
@@ -165,7 +173,8 @@ func (d *served) cloudflare() error {
 	if err != nil || len(all) != 2 || all[0].Destination != second || all[1].Destination != first {
 		d.Errorf("the destinations are %+v, %v", all, err)
 	}
-	if info, err := c.Info(); err != nil || info.Version != [3]int{1, 2, 1} || info.ConnectionTableSize != 2000 {
+	info, err := c.Info()
+	if err != nil || info.Version != [3]int{1, 2, 1} || info.ConnectionTableSize != 2000 {
 		d.Errorf("the version is %+v, %v", info, err)
 	}
 	want := cloudflare.Config{TCPTimeout: 100, TCPFinTimeout: 50, UDPTimeout: 20}

@@ -152,8 +152,8 @@ func (s *Server) serve(c *client) {
 // isRequest reports whether a datagram has a request of a family that a table knows.
 func isRequest(datagram []byte) bool {
 	return slices.ContainsFunc(split(datagram), func(m netlink.Message) bool {
-		known := m.Header.Type == Family || m.Header.Type == SessionFamily || m.Header.Type == ctrlFamily
-		return known && m.Header.Flags&netlink.Request != 0
+		known := []netlink.HeaderType{Family, SessionFamily, ctrlFamily}
+		return slices.Contains(known, m.Header.Type) && m.Header.Flags&netlink.Request != 0
 	})
 }
 

@@ -12,7 +12,8 @@ import (
 )
 
 // sessionTitle is the first line of /proc/net/ip_vs_conn (ip_vs_conn_seq_show).
-const sessionTitle = "Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData\n"
+const sessionTitle = "" +
+	"Pro FromIP   FPrt ToIP     TPrt DestIP   DPrt State       Expires PEName PEData\n"
 
 // mostText bounds the text of one message, so that a datagram has room for it.
 const mostText = mostDatagram - headerLen - genlLen - 4

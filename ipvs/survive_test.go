@@ -146,7 +146,8 @@ func TestRangesAreKnownByTheirBeginning(t *testing.T) {
 	}
 	for _, port := range []uint16{8001, 8002} { // another service, and no service's beginning
 		s.Port = port
-		if got, want := c.command(DelService, of(s, nil)), map[uint16]unix.Errno{8002: unix.ESRCH}[port]; got != want {
+		want := map[uint16]unix.Errno{8002: unix.ESRCH}[port]
+		if got := c.command(DelService, of(s, nil)); got != want {
 			t.Errorf("DEL_SERVICE of port %d: %v, want %v", port, got, want)
 		}
 	}
@@ -171,8 +172,9 @@ func TestShadowedRanges(t *testing.T) {
 		Family: unix.AF_INET, Protocol: unix.IPPROTO_TCP, Address: netip.MustParseAddr("10.0.0.96"),
 		Port: 8000, Mask: 32, Scheduler: "sh", FlagsMask: ^uint32(0),
 	}
-	if got := c.command(SetService, of(s, nil)); got != 0 || d.inFile("narrow").Scheduler.String() != "sh" {
-		t.Errorf("SET_SERVICE: %v, and the service is %+v", got, d.inFile("narrow"))
+	got := c.command(SetService, of(s, nil))
+	if narrow := d.inFile("narrow"); got != 0 || narrow.Scheduler.String() != "sh" {
+		t.Errorf("SET_SERVICE: %v, and the service is %+v", got, narrow)
 	}
 }
 

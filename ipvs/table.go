@@ -183,7 +183,8 @@ func (s *Service) id() (lvs.ServiceID, error) {
 			s.Protocol)
 	}
 	m := lvs.Match{
-		Protocol: protocol, First: s.Address, Last: s.Address, Ports: lvs.Ports{First: s.Port, Last: s.Port},
+		Protocol: protocol, First: s.Address, Last: s.Address,
+		Ports: lvs.Ports{First: s.Port, Last: s.Port},
 	}
 	if s.Port == 0 {
 		m.Ports = lvs.AllPorts
