@@ -63,12 +63,7 @@ type supervisor struct {
 // interposed calls do on a thread whose generic netlink sockets are connections to a director.
 func interposed(t *testing.T, path string, do func()) {
 	t.Helper()
-	if os.Getuid() != 0 {
-		if os.Getenv("CI") != "" {
-			t.Fatal("needs root")
-		}
-		t.Skip("needs root, for a filter of system calls")
-	}
+	needRoot(t)
 	keepRunning(t)
 	s := &supervisor{T: t, path: path}
 	ready, done := make(chan error), make(chan struct{})

@@ -34,6 +34,18 @@ func needTools(t *testing.T, names ...string) {
 	}
 }
 
+// needRoot skips a test without root, unless CI is set.
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Getuid() == 0 {
+		return
+	}
+	if os.Getenv("CI") != "" {
+		t.Fatal("needs root")
+	}
+	t.Skip("needs root")
+}
+
 func newStock(t *testing.T, file string) *stock {
 	t.Helper()
 	needTools(t, "ipvsadm", "gcc")

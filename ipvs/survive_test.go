@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"fulcrum/config"
+	"fulcrum/engine"
 )
 
 // beyond has what IPVS's messages cannot say.
@@ -189,5 +190,29 @@ func TestSorryServersShowWhileTheyServe(t *testing.T) {
 	all := c.ask(Family, dumped, generic(uint8(GetDest), of(s, nil).bytes()))
 	if got := shape(all); got != "32 32 done" {
 		t.Errorf("the destinations are %s", got)
+	}
+}
+
+// TestDownShowsTheWeight takes a real server down, as checks do, and lets another begin slowly.
+// Lists have the weights as configured, so that nothing saves others.
+func TestDownShowsTheWeight(t *testing.T) {
+	d := serve(t, plain+dns)
+	s := d.engine.Report().Services[0].Service
+	s.RealServers[0].Down, s.RealServers[1].Share = true, 1
+	if err := d.engine.Change(engine.Change{Put: []engine.Service{s}}); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := Dial(d.socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	content, err := Read(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := content.Services[0].Destinations
+	if len(all) != 2 || all[0].Weight != 3 || all[1].Weight != 1 {
+		t.Errorf("the destinations are %+v", all)
 	}
 }
