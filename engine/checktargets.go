@@ -37,6 +37,7 @@ var (
 // waits.
 type checkTargets struct {
 	open [hostway.CheckTargets]atomic.Pointer[CheckTarget]
+	used atomic.Bool // one was opened, so that there may be answers
 
 	mu     sync.Mutex
 	fresh  int // numbers below have been given out
@@ -73,6 +74,7 @@ func (e *Engine) OpenCheck(server lvs.RealServerID) (*CheckTarget, error) {
 	}
 	t.Address = hostway.CheckTarget(t.number, server.Service.Address.Addr().Is6())
 	e.checks.open[t.number].Store(t)
+	e.checks.used.Store(true)
 	return t, nil
 }
 

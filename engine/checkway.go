@@ -15,8 +15,21 @@ import (
 // checks.
 func (w *Worker) isForCheck(m *meta) bool {
 	return m.Kind != packet.ARPPacket && m.Kind != packet.Other &&
-		hostway.IsReserved(w.key.Dst.Netip())
+		(checkBlocks[0].has(w.key.Dst) || checkBlocks[1].has(w.key.Dst))
 }
+
+// checkBlock is a block of addresses of checks.
+type checkBlock struct{ block, mask packet.Addr }
+
+var checkBlocks = [2]checkBlock{newCheckBlock(false), newCheckBlock(true)}
+
+func newCheckBlock(six bool) checkBlock {
+	p := hostway.Reserved(six)
+	mask := packet.PrefixMask(p.Bits() + 128 - p.Addr().BitLen())
+	return checkBlock{packet.AddrOf(p.Addr()), mask}
+}
+
+func (b *checkBlock) has(a packet.Addr) bool { return a.And(b.mask) == b.block }
 
 // sendCheck sends a packet of a health check to its real server, as the mode sends those of
 // clients. It returns Taken or a drop reason.
@@ -122,6 +135,9 @@ func (w *Worker) checkAnswer(p *ports.Packet, m *meta, why Verdict) (Verdict, bo
 	default:
 		return why, false
 	}
+	if !w.engine.checks.used.Load() {
+		return why, false
+	}
 	k := &w.key
 	if m.checkKey(k, p); !m.isAnswer(p) {
 		return why, false
@@ -189,6 +205,9 @@ var checkMAC = packet.MAC{2, 0, 0, 0, 0, 1}
 // checkError gives the host an ICMP error about a packet of a check. It returns false for any other
 // error. sent is the packet that the error quotes.
 func (w *Worker) checkError(p *ports.Packet, m *meta, q *packet.Quotation) (Verdict, bool) {
+	if !w.engine.checks.used.Load() {
+		return Taken, false
+	}
 	back := packet.Key{Flow: q.Key.Reverse(), Protocol: q.Key.Protocol}
 	if to := w.checkOwner(&back); to != w.number && w.mayMove(p, &back) {
 		if kind, ours := w.snap.kindOf(back.Dst); ours && (kind == ownAddress || kind.isLocal()) {

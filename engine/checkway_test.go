@@ -437,3 +437,18 @@ func TestCheckAcrossFamilies(t *testing.T) {
 		c.answered(tcp(client, webVIP, "SA").carrying("four to six"))
 	}
 }
+
+// TestCheckBlocks: workers know the addresses of checks as the host's side does.
+func TestCheckBlocks(t *testing.T) {
+	for _, text := range []string{
+		"251.255.255.255", "252.0.0.0", "252.0.0.1", "252.1.255.255", "252.2.0.0", "10.0.0.1",
+		"fd66:756c:6371:ffff:ffff:ffff:ffff:ffff", "fd66:756c:6372::", "fd66:756c:6372::ffff:ffff:ffff:ffff",
+		"fd66:756c:6372:1::", "::1",
+	} {
+		a := netip.MustParseAddr(text)
+		got := checkBlocks[0].has(packet.AddrOf(a)) || checkBlocks[1].has(packet.AddrOf(a))
+		if got != hostway.IsReserved(a) {
+			t.Errorf("%s: %t", text, got)
+		}
+	}
+}
