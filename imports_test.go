@@ -43,7 +43,7 @@ var rules = map[string]rule{
 	"sysctl":       {tree: []string{"foreign"}, testTree: []string{"config"}},
 	"ipvsadm":      {tree: []string{"config", "lvs"}},
 	"ipvs":         {tree: []string{"config", "control", "engine", "foreign", "lvs"}, libraries: []string{"github.com/mdlayher/netlink", "github.com/mdlayher/genetlink"}, testTree: []string{"api", "ipvsadm", "ports", "ports/memory"}},
-	"config":       {tree: []string{"lvs", "match", "probe"}, libraries: []string{"github.com/BurntSushi/toml"}},
+	"config":       {tree: []string{"hostway", "lvs", "match", "probe"}, libraries: []string{"github.com/BurntSushi/toml"}},
 	"lab":          {tree: []string{"config", "ethtool", "lvs", "match", "packet"}, libraries: []string{"github.com/vishvananda/netlink", "github.com/vishvananda/netns", "github.com/cilium/ebpf"}},
 	"bench":        {tree: anything, libraries: anything},
 	"engine":       {tree: []string{"hostway", "ports", "lvs", "match", "modes", "sched", "steer", "neighbour", "conntrack", "capture", "host", "packet", "persist"}, testTree: []string{"ports/memory"}},

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"strconv"
 	"strings"
+
+	"fulcrum/hostway"
 )
 
 // The remedies for malformed addresses.
@@ -103,6 +105,8 @@ func (v value) unicast(a netip.Addr) bool {
 		flaw = "a multicast address"
 	case a == broadcast:
 		flaw = "the broadcast address"
+	case hostway.IsReserved(a):
+		flaw = "of the block that health checks through the mode have for themselves"
 	default:
 		return true
 	}
