@@ -1,0 +1,147 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"fulcrum/lab"
+	"fulcrum/lvs"
+)
+
+// TestStockMethods: stock keepalived drives a director in each of its methods, and real clients are
+// served all the while: checks of all kinds fail and succeed, the quorum is lost to a sorry server
+// and regained, keepalived reloads, and either side is killed and comes back. A service of the file
+// in mode fullnat gets its real servers from keepalived by NAT.
+func TestStockMethods(t *testing.T) {
+	for _, mode := range []lvs.Mode{lvs.DR, lvs.NAT, lvs.IPIP, lvs.FullNAT} {
+		t.Run(mode.String(), func(t *testing.T) {
+			t.Parallel()
+			change := bare
+			if mode == lvs.FullNAT {
+				change = unmanned
+			}
+			b := newStockBed(t, lab.Config{Mode: mode, Servers: 5}, true, change)
+			b.drive(mode)
+		})
+	}
+}
+
+func (b *stockBed) drive(mode lvs.Mode) {
+	t := b.hostBed.t
+	file, checks := filepath.Join(t.TempDir(), "keepalived.conf"), b.checkups()
+	b.write(file, b.stockFile(mode, checks, 1))
+	k := b.keep(file)
+	b.has("all real servers", 1, 1, 1, 1, -1)
+	b.check(mode)
+	lost := b.requests(func() {
+		for _, c := range checks {
+			c.up(false)
+		}
+		b.has("the sorry server alone", -1, 0, -1, -1, 1)
+		for _, c := range checks {
+			c.up(true)
+		}
+		b.has("all real servers again", 1, 1, 1, 1, -1)
+	})
+	t.Logf("checks failed: %d requests failed", lost)
+	lost = b.requests(func() {
+		b.write(file, b.stockFile(mode, checks[:3], 2))
+		k.signal(syscall.SIGHUP)
+		b.has("what the new file says", 2, 2, 2, -1, -1)
+	})
+	t.Logf("keepalived reloaded: %d requests failed", lost)
+	k = b.keepalivedDies(k, file, checks)
+	b.directorDies(checks)
+	k.signal(syscall.SIGTERM)
+	if status := k.end(); status != 0 {
+		t.Errorf("keepalived ended with status %d", status)
+	}
+	b.has("nothing of keepalived's", -1, -1, -1, -1, -1)
+	b.undirect()
+}
+
+// check checks that real servers are served in a mode, and that ipvsadm lists real sessions.
+func (b *stockBed) check(mode lvs.Mode) {
+	t := b.hostBed.t
+	t.Helper()
+	for _, s := range b.services() {
+		for _, rs := range s.RealServers {
+			want := mode
+			if mode == lvs.FullNAT {
+				want = lvs.NAT // messages have no other word for it
+			}
+			same(t, "the mode of "+rs.Address.String(), s.ModeOf(rs), want)
+		}
+	}
+	seen := map[string]int{}
+	for _, a := range b.get(40) {
+		seen[a.Name]++
+	}
+	same(t, "answers", seen, map[string]int{"rs1": 10, "rs2": 10, "rs3": 10, "rs4": 10})
+	list, _ := b.says(0, "ipvsadm", "-Lnc")
+	if n := strings.Count(list, " "+b.VIP().String()+":80 "); n < 40 {
+		t.Errorf("ipvsadm -Lnc has %d of 40 sessions:\n%s", n, list)
+	}
+}
+
+// keepalivedDies kills keepalived with its checkers, and starts it again. The director goes on
+// meanwhile, and the next one finds its services there.
+func (b *stockBed) keepalivedDies(k *program, file string, checks []checkup) *program {
+	t := b.hostBed.t
+	lost := b.requests(func() {
+		killGroup(k)
+		k.end()
+		b.has("the services of the dead", 2, 2, 2, -1, -1)
+		checks[0].up(false)
+		k = b.keep(file)
+		b.has("what the next one finds", -1, 2, 2, -1, -1)
+		checks[0].up(true)
+		b.has("all of them", 2, 2, 2, -1, -1)
+	})
+	t.Logf("keepalived was killed: %d requests failed", lost)
+	return k
+}
+
+// directorDies kills the director, and starts it again. It has what keepalived had made, and
+// hears later what has happened meanwhile.
+func (b *stockBed) directorDies(checks []checkup) {
+	lost := b.requests(func() {
+		b.run.kill()
+		checks[0].up(false)
+		checks[1].up(false)
+		b.direct()
+		b.has("what happened meanwhile", -1, 0, 2, -1, -1)
+		checks[0].up(true)
+		checks[1].up(true)
+		b.has("what was there before", 2, 2, 2, -1, -1)
+	})
+	b.hostBed.t.Logf("the director was killed: %d requests failed", lost)
+}
+
+// TestStockWithoutState: a director without a state folder says that it loses what keepalived makes.
+// It comes back empty, and keepalived adds everything again when it starts anew.
+func TestStockWithoutState(t *testing.T) {
+	t.Parallel()
+	b := newStockBed(t, lab.Config{Mode: lvs.DR}, false, bare)
+	status, _ := ask(t, 0, "status", "--socket", b.ControlSocket())
+	if want := "a restart loses what was done live: "; !strings.Contains(status, want) {
+		t.Errorf("no %q in\n%s", want, status)
+	}
+	file := filepath.Join(t.TempDir(), "keepalived.conf")
+	b.write(file, b.stockFile(lvs.DR, []checkup{{}, {}}, 1))
+	k := b.keep(file)
+	b.has("both real servers", 1, 1, -1)
+	b.run.kill()
+	b.direct()
+	k.signal(syscall.SIGHUP)
+	eventually(t, "a reload", func() bool { return strings.Contains(k.stderr.String()+k.stdout.String(), "Reload complete") })
+	b.has("nothing, as keepalived believes it there", -1, -1, -1)
+	k.signal(syscall.SIGTERM)
+	k.end()
+	b.keep(file)
+	b.has("both real servers again", 1, 1, -1)
+	same(t, "answers", len(b.get(10)), 10)
+	b.undirect()
+}
