@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"net/netip"
+	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -144,4 +147,59 @@ func TestStockWithoutState(t *testing.T) {
 	b.has("both real servers again", 1, 1, -1)
 	same(t, "answers", len(b.get(10)), 10)
 	b.undirect()
+}
+
+// TestStockVRRP: two directors, and on each a stock keepalived that has both the VIP's virtual router
+// and its real servers. The services stand in the files, for what messages cannot say: the host
+// owns their VIP. Clients move with it when the master's keepalived stops, and back.
+func TestStockVRRP(t *testing.T) {
+	t.Parallel()
+	b := newStockBed(t, lab.Config{Mode: lvs.FullNAT}, true, func(text string) string {
+		return owned(unmanned(text))
+	})
+	text, err := os.ReadFile(b.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	two := preloaded{t: t, path: filepath.Join(folder, "ipvs.sock"), library: preload(t)}
+	b.library = two.library
+	run := b.directorTwo(replaced(string(text), b.path, two.path,
+		filepath.Join(filepath.Dir(b.path), "state"), filepath.Join(folder, "state")))
+	first := b.keepBoth("director", &b.preloaded, 150)
+	b.awaitVIP("director", true)
+	b.keepBoth("two", &two, 100)
+	vip := netip.AddrPortFrom(b.VIP(), 80)
+	for _, s := range []*preloaded{&b.preloaded, &two} {
+		eventually(t, "real servers", func() bool { return len(s.weights(vip)) == 2 })
+	}
+	same(t, "answers by the first", len(b.get(12)), 12)
+	lost := b.requests(func() {
+		_ = first.command.Process.Signal(os.Interrupt)
+		b.awaitVIP("two", true)
+		b.awaitVIP("director", false)
+	})
+	t.Logf("the master's keepalived stopped: %d requests failed", lost)
+	b.keepBoth("director", &b.preloaded, 200) // it waits, as the other one is there
+	eventually(t, "its real servers again", func() bool { return len(b.weights(vip)) == 2 })
+	lost = b.requests(func() {
+		run.kill()
+		b.hostBed.run("router", "ip link set plug-two down")
+		b.awaitVIP("director", true)
+	})
+	t.Logf("the other director died: %d requests failed", lost)
+	same(t, "answers by the first again", len(b.get(12)), 12)
+	b.undirect()
+}
+
+// keepBoth starts keepalived with VRRP and checkers beside a director.
+func (b *stockBed) keepBoth(role string, s *preloaded, priority int) keeper {
+	t := b.hostBed.t
+	t.Helper()
+	folder := t.TempDir()
+	b.write(filepath.Join(folder, "keepalived.conf"),
+		vrrpFile(priority)+b.stockFile(lvs.FullNAT, []checkup{{}, {}}, 1))
+	return b.keeps(role, fmt.Sprintf("exec %s ipvs-shim --socket %s --library %s -- keepalived -n -l -D "+
+		"-f %[4]s/keepalived.conf -p %[4]s/pid -r %[4]s/vrrp.pid -c %[4]s/checkers.pid",
+		ownBinary(t), s.path, s.library, folder))
 }

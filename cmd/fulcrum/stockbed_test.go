@@ -213,7 +213,7 @@ func (b *stockBed) pages(role string, secure bool) func(bool) {
 // is the sorry server. The second is inhibited on failure.
 func (b *stockBed) stockFile(method lvs.Mode, checks []checkup, weight int) string {
 	text := fmt.Sprintf("global_defs {\n script_user root\n}\nvirtual_server %s 80 {\n delay_loop 1\n"+
-		" lvs_sched rr\n lvs_method %s\n protocol TCP\n quorum %d\n", b.VIP(), stockMethod[method], 2*weight)
+		" lvs_sched rr\n lvs_method %s\n protocol TCP\n quorum 2\n", b.VIP(), stockMethod[method])
 	all := b.RealServers()
 	for i, check := range checks {
 		inhibit := ""
