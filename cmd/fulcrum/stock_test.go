@@ -123,8 +123,8 @@ func (b *stockBed) directorDies(checks []checkup) {
 	b.hostBed.t.Logf("the director was killed: %d requests failed", lost)
 }
 
-// TestStockWithoutState: a director without a state folder says that it loses what keepalived makes.
-// It comes back empty, and keepalived adds everything again when it starts anew.
+// TestStockWithoutState: a director without a state folder says that it loses what keepalived
+// makes. It comes back empty, and keepalived adds everything again when it starts anew.
 func TestStockWithoutState(t *testing.T) {
 	t.Parallel()
 	b := newStockBed(t, lab.Config{Mode: lvs.DR}, false, bare)
@@ -149,8 +149,8 @@ func TestStockWithoutState(t *testing.T) {
 	b.undirect()
 }
 
-// TestStockVRRP: two directors, and on each a stock keepalived that has both the VIP's virtual router
-// and its real servers. The services stand in the files, for what messages cannot say: the host
+// TestStockVRRP: two directors, and on each a stock keepalived that has both the VIP's virtual
+// router and its real servers. The services stand in the files, for what messages cannot say: the host
 // owns their VIP. Clients move with it when the master's keepalived stops, and back.
 func TestStockVRRP(t *testing.T) {
 	t.Parallel()

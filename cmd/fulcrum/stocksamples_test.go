@@ -38,8 +38,8 @@ func sampleFiles(t *testing.T) []string {
 // reason is the form of what an import leaves, and of why it refuses: a place, what, and why.
 var reason = regexp.MustCompile(`^\S+:\d+: .+: .+`)
 
-// TestKeepalivedSamples: keepalived reads each of its samples without dying, and so does the import,
-// which takes the virtual servers and gives a reason for the rest. The page says what they make of
+// TestKeepalivedSamples: keepalived reads each of its samples without dying, and so does the
+// import, which takes the virtual servers and gives a reason for the rest. The page says what they make of
 // each.
 func TestKeepalivedSamples(t *testing.T) {
 	page, err := os.ReadFile("../../docs/ipvs-tools.md")
