@@ -86,7 +86,8 @@ func counters() []byte {
 }
 
 // stubIPVS stands for a director at its socket for IPVS's messages, that is silent, refuses or
-// breaks off when a test wants it. It keeps what it is given, as far as ipvsadm and keepalived need that.
+// breaks off when a test wants it. It keeps what it is given, as far as ipvsadm and keepalived need
+// that.
 type stubIPVS struct {
 	preloaded
 

@@ -150,8 +150,8 @@ func TestStockWithoutState(t *testing.T) {
 }
 
 // TestStockVRRP: two directors, and on each a stock keepalived that has both the VIP's virtual
-// router and its real servers. The services stand in the files, for what messages cannot say: the host
-// owns their VIP. Clients move with it when the master's keepalived stops, and back.
+// router and its real servers. The services stand in the files, for what messages cannot say: the
+// host owns their VIP. Clients move with it when the master's keepalived stops, and back.
 func TestStockVRRP(t *testing.T) {
 	t.Parallel()
 	b := newStockBed(t, lab.Config{Mode: lvs.FullNAT}, true, func(text string) string {

@@ -39,8 +39,8 @@ func sampleFiles(t *testing.T) []string {
 var reason = regexp.MustCompile(`^\S+:\d+: .+: .+`)
 
 // TestKeepalivedSamples: keepalived reads each of its samples without dying, and so does the
-// import, which takes the virtual servers and gives a reason for the rest. The page says what they make of
-// each.
+// import, which takes the virtual servers and gives a reason for the rest. The page says what they
+// make of each.
 func TestKeepalivedSamples(t *testing.T) {
 	page, err := os.ReadFile("../../docs/ipvs-tools.md")
 	if err != nil {
