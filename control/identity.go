@@ -16,9 +16,11 @@ type ExistsError string
 func (e ExistsError) Error() string { return string(e) }
 
 // AddIdentified adds the service that build returns, unless one has its identity already: then it
-// returns an ExistsError. Command is what the audit log says. Errors of build pass through.
+// returns an ExistsError. build gets that service as the file has it, to be read only, or nil.
+// Command is what the audit log says. Errors of build pass through.
 func (r *Running) AddIdentified(
-	ctx context.Context, command string, id lvs.ServiceID, build func() (config.Service, error),
+	ctx context.Context, command string, id lvs.ServiceID,
+	build func(filed *config.Service) (config.Service, error),
 ) (Plan, error) {
 	if err := r.begin(ctx, command); err != nil {
 		return Plan{}, err
@@ -27,7 +29,7 @@ func (r *Running) AddIdentified(
 	if _, known := r.placeOf(id); known {
 		return Plan{}, ExistsError("service " + id.String() + " exists already")
 	}
-	next, err := build()
+	next, err := build(r.inFile(id))
 	if err != nil {
 		return Plan{}, err
 	}

@@ -38,7 +38,7 @@ type Running struct {
 	slow   *slowStarts
 	checks *checks
 	state  *State // keeps what is done live; nil without a state folder. Set before any change
-	unkept error  // why there is no state folder, though one is wanted
+	unkept error  // why nothing is kept, though it should be
 	boot   uint32 // distinguishes this run's revisions from those of other runs
 
 	// turn belongs to the change that is being made, from its checks to its end. Readers never wait

@@ -8,30 +8,48 @@ import (
 	"fulcrum/control"
 )
 
+// errProgramsUnkept says what a director without a state folder loses, if programs that administer
+// IPVS may change it: they believe that it still has what they have made.
+var errProgramsUnkept = errors.New("the services of programs at director.ipvs end with the " +
+	"director, and keepalived does not add them again: set director.state")
+
 // keeping is the part that has what is done live survive a restart, in a folder.
 // It decides with which settings the engine starts. Without a folder it does nothing.
 type keeping struct {
 	*Director
 	state  *control.State // nil without a folder
 	back   control.Restored
-	unkept error // why a folder cannot be used
+	unkept error // why nothing is kept, though it should be
 }
 
 func (k *keeping) Start() (err error) {
 	folder := cmp.Or(k.cfg.Config.Director.State, k.cfg.State)
 	if folder == "" {
+		k.warnPrograms()
 		return nil
 	}
 	if k.state, err = control.OpenState(folder, k.cfg.Log); errors.Is(err, control.ErrStateTaken) {
 		return err
 	} else if err != nil {
-		k.unkept = err
-		k.cfg.Log.Warn("what is done live will not be kept", "reason", err)
+		k.warn(err)
 		return nil
 	}
 	k.back = k.state.Restore(k.cfg.Config)
 	k.settings = control.EngineSettings(k.back.Config)
 	return nil
+}
+
+// warnPrograms warns if programs change services, for whom nothing is kept.
+func (k *keeping) warnPrograms() {
+	if k.cfg.Config.Director.IPVS != "" {
+		k.warn(errProgramsUnkept)
+	}
+}
+
+// warn has the log and the status say why nothing is kept.
+func (k *keeping) warn(why error) {
+	k.unkept = why
+	k.cfg.Log.Warn("what is done live will not be kept", "reason", why)
 }
 
 func (k *keeping) Stop() error {

@@ -42,3 +42,18 @@ func TestStateThatCannotBeKept(t *testing.T) {
 		t.Error("the metrics do not say so")
 	}
 }
+
+// TestStateForPrograms: a director whose services are those of programs says that it loses them, if
+// nothing keeps them.
+func TestStateForPrograms(t *testing.T) {
+	ipvs := fmt.Sprintf("ipvs = %q\n", filepath.Join(t.TempDir(), "ipvs.sock"))
+	b := newBedOf(t, ipvs).start()
+	if why := b.running.StateProblem(); !strings.Contains(why, "set director.state") {
+		t.Errorf("the problem is %q", why)
+	}
+	b.stop()
+	kept := newBedOf(t, ipvs+fmt.Sprintf("state = %q\n", t.TempDir())).start()
+	if why := kept.running.StateProblem(); why != "" {
+		t.Errorf("the problem is %q", why)
+	}
+}

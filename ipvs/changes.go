@@ -23,10 +23,15 @@ func (t *Table) newService(ctx context.Context, r *request) error {
 	if err != nil {
 		return err
 	}
-	_, err = t.running.AddIdentified(ctx, r.command(), id, func() (config.Service, error) {
-		next := fresh(id)
-		return next, s.to(&next)
-	})
+	_, err = t.running.AddIdentified(ctx, r.command(), id,
+		func(filed *config.Service) (config.Service, error) {
+			next := fresh(id)
+			if filed != nil { // what messages cannot say is as in the file, such as its VIP's owner
+				next = *filed
+				next.RealServers = nil
+			}
+			return next, s.to(&next)
+		})
 	return err
 }
 

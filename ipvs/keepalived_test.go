@@ -32,8 +32,8 @@ const failing = `virtual_server 10.0.0.100 80 {
 }
 `
 
-// TestStockKeepalived has Debian's keepalived administer a director, audited under its name: it adds
-// a service, reacts to failing checks, and takes away what it has added.
+// TestStockKeepalived has Debian's keepalived administer a director, audited under its name: it
+// adds a service, reacts to failing checks, and takes away what it has added.
 func TestStockKeepalived(t *testing.T) {
 	s := newStock(t, plain)
 	needTools(t, "keepalived")

@@ -9,6 +9,7 @@ import (
 
 	"fulcrum/config"
 	"fulcrum/engine"
+	"fulcrum/lvs"
 )
 
 // beyond has what IPVS's messages cannot say.
@@ -124,6 +125,34 @@ func TestFullNATIsMasquerading(t *testing.T) {
 		if got.ModeOf(rs) != got.Mode {
 			t.Errorf("%s has mode %s", rs.Address, got.ModeOf(rs))
 		}
+	}
+}
+
+// TestAgainAsInTheFile deletes a service of the file and adds it again, as keepalived does when it
+// starts anew: it is as before, but for what messages say.
+func TestAgainAsInTheFile(t *testing.T) {
+	d := serve(t, plain+beyond)
+	c, before := d.caller(), d.inFile("full")
+	s := &Service{
+		Family: unix.AF_INET6, Protocol: unix.IPPROTO_TCP, Address: netip.MustParseAddr("fd00::100"),
+		Port: 80, Mask: 128, Scheduler: "rr", FlagsMask: 0xffffffff,
+	}
+	a := netip.MustParseAddr("10.0.0.11")
+	dest := &Destination{Family: unix.AF_INET, Address: a, Port: 80, Method: methodMasq, Weight: 2}
+	for _, step := range []struct {
+		command Command
+		dest    *Destination
+	}{{DelService, nil}, {NewService, nil}, {NewDest, dest}} {
+		if got := c.command(step.command, of(s, step.dest)); got != 0 {
+			t.Fatalf("%s: %v\n%s", step.command, got, d.log)
+		}
+	}
+	after := d.inFile("full")
+	if after.Mode != before.Mode || after.MSS != 1400 || after.MaxRate != 7 || len(after.LocalAddresses) != 2 {
+		t.Errorf("the service is %+v", after)
+	}
+	if after.Scheduler != lvs.RR || after.Persistence != 0 || len(after.RealServers) != 1 {
+		t.Errorf("it is not what the messages say: %+v", after)
 	}
 }
 

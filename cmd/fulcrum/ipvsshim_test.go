@@ -25,8 +25,15 @@ func preload(t *testing.T) string {
 	return library
 }
 
-// shimmed returns a program that runs on the stub.
-func (s *stubIPVS) shimmed(arguments ...string) *program {
+// preloaded runs programs on what listens for IPVS's messages at a path.
+type preloaded struct {
+	t       *testing.T
+	path    string
+	library string // to preload; built for the first program
+}
+
+// shimmed returns a program that the library serves.
+func (s *preloaded) shimmed(arguments ...string) *program {
 	s.t.Helper()
 	if s.library == "" {
 		s.library = preload(s.t)
@@ -35,8 +42,8 @@ func (s *stubIPVS) shimmed(arguments ...string) *program {
 		arguments...)...)
 }
 
-// says runs a program on the stub, which has to exit with a status, and returns its output.
-func (s *stubIPVS) says(status int, arguments ...string) (stdout, stderr string) {
+// says runs a program, which has to exit with a status, and returns its output.
+func (s *preloaded) says(status int, arguments ...string) (stdout, stderr string) {
 	s.t.Helper()
 	p := s.shimmed(arguments...).start()
 	if got := p.end(); got != status {
@@ -51,18 +58,23 @@ Prot LocalAddress:Port Scheduler Flags
 `
 
 // TestShimIPVSAdm: Debian's ipvsadm adds, lists and deletes, and tells the director's errors as the
-// kernel's.
+// kernel's. The stub and a director are the same to it.
 func TestShimIPVSAdm(t *testing.T) {
 	needProgram(t, "ipvsadm")
-	s := newStubIPVS(t)
+	t.Run("stub", func(t *testing.T) { newStubIPVS(t).administer() })
+	t.Run("director", func(t *testing.T) { newRealIPVS(t).administer() })
+}
+
+func (s *preloaded) administer() {
+	t := s.t
 	if list, _ := s.says(0, "ipvsadm", "-Ln"); list != stubTitle {
 		t.Errorf("an empty list:\n%s", list)
 	}
 	s.says(0, "ipvsadm", "-A", "-t", "10.0.0.100:80", "-s", "mh", "-b", "mh-port")
-	s.says(0, "ipvsadm", "-a", "-t", "10.0.0.100:80", "-r", "10.1.0.11:80", "-g", "-w", "3")
+	s.says(0, "ipvsadm", "-a", "-t", "10.0.0.100:80", "-r", "10.0.0.11:80", "-g", "-w", "3")
 	s.says(0, "ipvsadm", "-A", "-u", "[fd00::100]:53", "-s", "rr", "-o")
 	want := stubTitle + `TCP  10.0.0.100:80 mh (mh-port)
-  -> 10.1.0.11:80                 Route   3      0          0         
+  -> 10.0.0.11:80                 Route   3      0          0         
 UDP  [fd00::100]:53 rr ops
 `
 	if list, _ := s.says(0, "ipvsadm", "-Ln"); list != want {

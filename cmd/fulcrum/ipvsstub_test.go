@@ -85,12 +85,11 @@ func counters() []byte {
 	return a.encode()
 }
 
-// stubIPVS stands for a director at its socket for IPVS's messages. It keeps what it is given, as
-// far as ipvsadm and keepalived need that.
+// stubIPVS stands for a director at its socket for IPVS's messages, that is silent, refuses or
+// breaks off when a test wants it. It keeps what it is given, as far as ipvsadm and keepalived need
+// that.
 type stubIPVS struct {
-	t       *testing.T
-	path    string
-	library string // to preload; built for the first program
+	preloaded
 
 	mu       sync.Mutex
 	speaks   *sync.Cond // that silent has changed
@@ -107,7 +106,7 @@ type stubIPVS struct {
 
 func newStubIPVS(t *testing.T) *stubIPVS {
 	t.Helper()
-	s := &stubIPVS{t: t, path: filepath.Join(t.TempDir(), "ipvs.sock"),
+	s := &stubIPVS{preloaded: preloaded{t: t, path: filepath.Join(t.TempDir(), "ipvs.sock")},
 		services: map[string]attributes{}, dests: map[string]map[string]attributes{}}
 	s.speaks = sync.NewCond(&s.mu)
 	s.start()

@@ -60,6 +60,16 @@ func owned(text string) string {
 // secondDirector starts another director beside the lab's, on the same network.
 func (b *hostBed) secondDirector() *program {
 	b.t.Helper()
+	text, err := os.ReadFile(b.directorFile())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return b.directorTwo(owned(string(text)))
+}
+
+// directorTwo starts a second director on the configuration of the first.
+func (b *hostBed) directorTwo(text string) *program {
+	b.t.Helper()
 	name := "fulcrum-" + b.ID() + "-two"
 	line := fmt.Sprintf("ip netns add %[1]s && ip netns exec fulcrum-%[2]s-router sh -c "+
 		"'ip link add plug-two type veth peer name front netns %[1]s && "+
@@ -69,13 +79,9 @@ func (b *hostBed) secondDirector() *program {
 	if out, err := exec.Command("sh", "-c", line).CombinedOutput(); err != nil {
 		b.t.Fatalf("%s: %v\n%s", line, err, out)
 	}
-	text, err := os.ReadFile(b.directorFile())
-	if err != nil {
-		b.t.Fatal(err)
-	}
 	file := strings.NewReplacer(b.own().String()+"/24", "10.0.0.3/24", "10.0.0.50", "10.0.0.60",
 		"10.0.0.51", "10.0.0.61", "10.0.0.52", "10.0.0.62", "10.0.0.53", "10.0.0.63",
-		b.ControlSocket(), filepath.Join(b.t.TempDir(), "two.sock")).Replace(owned(string(text)))
+		b.ControlSocket(), filepath.Join(b.t.TempDir(), "two.sock")).Replace(text)
 	p := newProgram(b.t, "run", "--config", writeFile(b.t, "two.toml", file))
 	b.inside("two", func() error { return p.command.Start() })
 	return p.adopt().awaitReady()
@@ -92,8 +98,19 @@ type keeper struct {
 func (b *hostBed) keepalived(role string, priority int) keeper {
 	b.t.Helper()
 	folder := b.t.TempDir()
-	text := fmt.Sprintf(`global_defs {
+	file := filepath.Join(folder, "keepalived.conf")
+	if err := os.WriteFile(file, []byte(vrrpFile(priority)), 0o600); err != nil {
+		b.t.Fatal(err)
+	}
+	return b.keeps(role, fmt.Sprintf(
+		"exec keepalived -n -l -D -P -f %[1]s/keepalived.conf -p %[1]s/pid -r %[1]s/vrrp.pid", folder))
+}
+
+// vrrpFile has a virtual router of the VIP.
+func vrrpFile(priority int) string {
+	return fmt.Sprintf(`global_defs {
   vrrp_startup_delay 0.1
+  script_user root
 }
 vrrp_instance vip {
   interface ful-front
@@ -109,11 +126,12 @@ vrrp_instance vip {
   }
 }
 `, priority)
-	file := filepath.Join(folder, "keepalived.conf")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		b.t.Fatal(err)
-	}
-	c := b.command(role, fmt.Sprintf("exec keepalived -n -l -D -P -f %[1]s/keepalived.conf -p %[1]s/pid -r %[1]s/vrrp.pid", folder))
+}
+
+// keeps runs keepalived by a command line in a director's namespace.
+func (b *hostBed) keeps(role, line string) keeper {
+	b.t.Helper()
+	c := b.command(role, line)
 	k := keeper{c, &output{}}
 	c.Stdout, c.Stderr = k.said, k.said
 	if err := c.Start(); err != nil {
