@@ -52,6 +52,8 @@ type Config struct {
 	// Host connects each worker with the host: the kernel's stack behind the host interfaces of ports.
 	// It is nil if no port has one.
 	Host []*hostway.Link
+	// Keep is a folder for sessions that outlive the process; see KeptReport. Empty: none do.
+	Keep string
 	// Seed makes hashing and local ports repeatable in tests. Zero draws secrets.
 	Seed uint64
 }
@@ -96,6 +98,7 @@ type Engine struct {
 	hostVIPs atomic.Pointer[[]netip.Addr] // see SetHostVIPs
 	host     *hostShared                  // nil if no port has a host interface
 	checks   *checkTargets                // nil likewise
+	kept     *keeping                     // nil if no sessions outlive the process
 
 	capture atomic.Pointer[RunningCapture] // nil unless a capture runs
 	// listing is held for one piece of a listing, so that several listings cost a worker as much
@@ -112,7 +115,16 @@ func New(cfg Config, settings Settings) (*Engine, error) {
 	e := &Engine{
 		cfg: cfg, registry: newRegistry(len(cfg.CPUs)), drawSeed: newRandom(cfg.Seed).Uint64(),
 	}
-	e.steering = steer.New(cfg.Ports, len(cfg.CPUs), newRandom(cfg.Seed).Uint64())
+	secret := newRandom(cfg.Seed).Uint64()
+	var before *keptRun
+	if cfg.Keep != "" {
+		var err error
+		if before, err = e.keepIn(cfg.Keep, secret); err != nil {
+			return nil, err
+		}
+		secret = e.kept.run.Secret
+	}
+	e.steering = steer.New(cfg.Ports, len(cfg.CPUs), secret)
 	e.limits.setKey(newRandom(cfg.Seed))
 	e.inquiries.setKey(newRandom(cfg.Seed))
 	e.announcements.setPorts(len(cfg.Ports))
@@ -120,20 +132,23 @@ func New(cfg Config, settings Settings) (*Engine, error) {
 		e.host, e.checks = newHostShared(newRandom(cfg.Seed)), newCheckTargets()
 	}
 	if err := e.Apply(settings); err != nil {
-		return nil, err
+		return nil, errors.Join(err, e.abandonKept())
 	}
 	var err error
 	if e.templates, err = newTemplates(&e.cfg); err != nil {
-		return nil, errors.Join(err, e.snap.Load().sources.close())
+		return nil, errors.Join(err, e.snap.Load().sources.close(), e.abandonKept())
 	}
 	for i := range cfg.CPUs {
 		w, err := e.newWorker(i)
 		e.workers = append(e.workers, w)
 		if err != nil {
-			return nil, errors.Join(err, e.Close())
+			return nil, errors.Join(err, e.Close(), e.abandonKept())
 		}
 	}
 	e.connect()
+	if err := e.takeOverKept(before); err != nil {
+		return nil, errors.Join(err, e.Close(), e.abandonKept())
+	}
 	return e, nil
 }
 
@@ -185,6 +200,7 @@ func (e *Engine) newWorker(i int) (*Worker, error) {
 		Service:  w.serviceOfSession,
 		Own:      w.ownTimeouts,
 		Seed:     e.cfg.Seed,
+		File:     e.fileOfWorker(i),
 	})
 	if err != nil {
 		return w, fmt.Errorf("worker %d: %w", i, err)
@@ -220,6 +236,10 @@ func (e *Engine) Close() error {
 	for _, w := range e.workers {
 		err = errors.Join(err, w.close())
 	}
+	if e.kept != nil && e.kept.run != nil {
+		err = errors.Join(err, e.kept.run.close())
+		e.kept.run = nil
+	}
 	return err
 }
 
@@ -254,6 +274,9 @@ func (e *Engine) Run(ctx context.Context, ready func()) error {
 	}
 	err := e.awaitStart(r.started)
 	if err == nil {
+		if e.kept != nil {
+			e.kept.turned(NewClock().Now())
+		}
 		ready()
 		err = e.whileRunning(ctx, r.failed)
 	}
