@@ -2,7 +2,7 @@
 #
 #   make run     build, then bring up the lab and show all forwarding modes at work (root)
 #   make test    every test (root for those that need namespaces or DPDK)
-#   make build   bin/fulcrum
+#   make build   bin/fulcrum, and bin/libfulcrum-ipvs.so for ipvsadm and keepalived
 #   make bench   measure the director beside testpmd (root; docs/benchmark.md), for example BENCH=--quick
 #   make pgo     measure what the director spends its time on, for the compiler: cmd/fulcrum/default.pgo (root)
 #   make bench-packages   the benchmarks of all packages
@@ -35,14 +35,17 @@ SHELL := /bin/bash
 cgofree = packages=$$(CGO_ENABLED=0 go list ./... | grep -v -e '^fulcrum/ports/dpdk$$' -e '^fulcrum/cmd/')
 
 .PHONY: run test build bench pgo bench-packages lint fmt fuzz clean native test-cgofree test-race test-all lint-format lint-vet lint-staticcheck lint-width
-.PHONY: soak soak-fresh soak-fuzz soak-properties soak-race soak-end-to-end
+.PHONY: soak soak-fresh soak-fuzz soak-properties soak-race soak-end-to-end soak-health
 .NOTPARALLEL:
 
 run: build
 	bin/fulcrum lab
 
-build: native
+build: native bin/libfulcrum-ipvs.so
 	go build -ldflags '-X fulcrum/control.revision=$(revision)' -o bin/fulcrum ./cmd/fulcrum
+
+bin/libfulcrum-ipvs.so: preload/ipvs.c preload/build | native
+	preload/build $@
 
 # Stage by stage; the first that fails ends it, and make names it.
 test: native test-cgofree test-race build test-all
@@ -114,7 +117,7 @@ fuzz: native
 	done
 
 # Stage by stage, as test; docs/testing.md says what each looks for.
-soak: native soak-fresh soak-properties soak-race build soak-end-to-end soak-fuzz
+soak: native soak-fresh soak-properties soak-race build soak-end-to-end soak-health soak-fuzz
 	@echo '== soak: all stages passed'
 
 soak-fresh: native
@@ -136,6 +139,10 @@ soak-race: native
 soak-end-to-end: build
 	@echo '== soak: end-to-end tests, $(SOAKCOUNT) times'
 	@go test -count $(SOAKCOUNT) -timeout 6h ./cmd/fulcrum
+
+soak-health: build
+	@echo '== soak: real servers fail in every way, in every mode, under load'
+	@bin/fulcrum lab --health
 
 clean:
 	rm -rf bin

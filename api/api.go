@@ -58,7 +58,7 @@ func NewHandler(r *control.Running, e *engine.Engine, m *control.Metrics) http.H
 	a.addOverrides(h)
 	a.addSessions(h)
 	a.addTemplates(h)
-	(&diagnosis{config: r.Config(), director: e}).addTo(mux)
+	(&diagnosis{config: r.Config(), director: e, leftOut: r.LeftOut}).addTo(mux)
 	describeDiagnosis(h)
 	mux.Handle("GET /metrics", NewMetricsHandler(m))
 	return withActors(withProblems(mux))

@@ -18,8 +18,8 @@ import (
 // operationIDs are the names that generators of clients give to the API's operations. A change of
 // one breaks programs of others.
 const operationIDs = `add-real-server add-service announce apply cancel-drain capture
-change-real-server change-service check-real-server drain end-capture explain get-config get-drain get-file get-report
-get-status
+change-real-server change-service check-real-server drain end-capture explain get-checks get-config
+get-drain get-file get-report get-status
 list-changes list-drains list-drops list-neighbours list-overrides list-ports list-services
 list-sessions list-templates list-workers plan remove-real-server remove-service reset-overrides rollback
 zero-counters`

@@ -14,6 +14,7 @@ import (
 
 	"fulcrum/capture"
 	"fulcrum/config"
+	"fulcrum/control"
 	"fulcrum/engine"
 )
 
@@ -31,6 +32,7 @@ type diagnosed interface {
 type diagnosis struct {
 	config   *config.Config
 	director diagnosed
+	leftOut  func(service, server string) control.LeftOut
 	ends     sync.Map // from the id of a running capture to the context.CancelFunc that ends it
 }
 

@@ -20,6 +20,7 @@ import (
 
 	"fulcrum/capture"
 	"fulcrum/config"
+	"fulcrum/control"
 	"fulcrum/engine"
 	"fulcrum/lvs"
 )
@@ -33,6 +34,13 @@ type scripted struct {
 	hold        chan struct{} // if not nil, a capture goes on until it is closed
 	until       bool          // a capture goes on until it is ended
 	captured    engine.CaptureConfig
+	left        control.LeftOut
+	leftAsked   string // the service and the real server of the last question about what is left out
+}
+
+func (s *scripted) leftOut(service, server string) control.LeftOut {
+	s.leftAsked = service + " " + server
+	return s.left
 }
 
 // CompileFilter compiles "ip" and nothing else.
@@ -85,7 +93,7 @@ func (s *scripted) ask(t *testing.T, path string, values url.Values) *http.Respo
 	t.Helper()
 	c := exampleConfig(t, "nat")
 	mux := http.NewServeMux()
-	(&diagnosis{config: c, director: s}).addTo(mux)
+	(&diagnosis{config: c, director: s, leftOut: s.leftOut}).addTo(mux)
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
 	answer, err := http.Get(server.URL + "/v1" + path + "?" + values.Encode())
@@ -159,6 +167,37 @@ func TestExplainSaysWhichMode(t *testing.T) {
 		var text strings.Builder
 		if x.WriteText(&text); !strings.Contains(text.String(), "real server\t"+want+"\n") {
 			t.Errorf("want %q in\n%s", want, text.String())
+		}
+	}
+}
+
+// TestExplainSaysWhatIsLeftOut: it says which real servers get no new sessions and why, and who
+// gets them instead. Of a packet of a session its own real server counts alone.
+func TestExplainSaysWhatIsLeftOut(t *testing.T) {
+	s := scripted{
+		explanation: engine.Explanation{Verdict: engine.DropNoRealServer, Service: &engine.ExplainedService{Name: "web"}},
+		left: control.LeftOut{Pool: "the quorum is lost", More: 2, Servers: []string{
+			"10.1.0.11:80 is down: connect: timeout", "10.1.0.12:80 is draining",
+		}},
+	}
+	for session, want := range map[*engine.SessionState][2]string{
+		nil: {"web ", "service\tweb (dr, rr)\npool\tthe quorum is lost\n" +
+			"left out\t10.1.0.11:80 is down: connect: timeout\n\t10.1.0.12:80 is draining\n\tand 2 more\n" +
+			"verdict\tdropped, no_real_server: "},
+		{}: {"web 10.1.0.11:80", "real server\t10.1.0.11:80\nleft out\t10.1.0.11:80 is down"},
+	} {
+		s.explanation.RealServer = netip.AddrPort{}
+		if s.explanation.Session = session; session != nil {
+			s.explanation.RealServer = netip.MustParseAddrPort("10.1.0.11:80")
+			session.Mode = lvs.DR
+		}
+		var x Explanation
+		if err := json.NewDecoder(s.ask(t, "/explain", question()).Body).Decode(&x); err != nil {
+			t.Fatal(err)
+		}
+		var text strings.Builder
+		if x.WriteText(&text); s.leftAsked != want[0] || !strings.Contains(text.String(), want[1]) {
+			t.Errorf("asked %q; want %q in\n%s", s.leftAsked, want, text.String())
 		}
 	}
 }

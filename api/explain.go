@@ -38,7 +38,13 @@ type Explanation struct {
 	Mode       string `json:"mode,omitempty"`
 	Scheduler  string `json:"scheduler,omitempty"`
 	RealServer string `json:"real_server,omitempty"`
-	Template   bool   `json:"template,omitempty"` // the client's template names the real server
+	// Pool says if others get new sessions in place of the real servers that are up.
+	Pool string `json:"pool,omitempty"`
+	// LeftOut are the first real servers that get no new sessions, and why; for a packet of a session
+	// its own real server alone. MoreLeftOut counts the others.
+	LeftOut     []string `json:"left_out,omitempty"`
+	MoreLeftOut int      `json:"more_left_out,omitempty"`
+	Template    bool     `json:"template,omitempty"` // the client's template names the real server
 	// SlowStart says which part slow start has in the pick.
 	SlowStart string `json:"slow_start,omitempty"`
 	// Engine is the service's persistence engine: the packet is taken for the first of its call.
@@ -99,7 +105,25 @@ func (a *diagnosis) explain(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	packet := fmt.Sprintf("%s %s -> %s", values.Get("protocol"), q.From, q.To)
-	writeJSON(w, http.StatusOK, "application/json", newExplanation(a.config, packet, &x))
+	answer := newExplanation(a.config, packet, &x)
+	answer.addLeftOut(a.leftOut)
+	writeJSON(w, http.StatusOK, "application/json", answer)
+}
+
+// addLeftOut adds which real servers of the service get no new sessions, and why.
+func (x *Explanation) addLeftOut(of func(service, server string) control.LeftOut) {
+	if x.Service == "" {
+		return
+	}
+	server := ""
+	if x.Session != nil {
+		server = x.RealServer
+	}
+	l := of(x.Service, server)
+	x.LeftOut, x.MoreLeftOut = l.Servers, l.More
+	if x.Session == nil {
+		x.Pool = l.Pool
+	}
 }
 
 // parseQuestion reads the parameters protocol, from, to, flags and port. The default of flags is S;
@@ -234,6 +258,7 @@ func (x *Explanation) WriteText(w io.Writer) {
 	case x.RealServer != "":
 		line("real server", "%s%s", x.RealServer, x.ownMode())
 	}
+	x.writeLeftOut(line)
 	if x.SlowStart != "" {
 		line("slow start", "%s", x.SlowStart)
 	}
@@ -266,6 +291,21 @@ func (x *Explanation) ownMode() string {
 		return fmt.Sprintf(" (%s, its own mode)", x.ServerMode)
 	}
 	return ""
+}
+
+// writeLeftOut says which real servers get no new sessions, one a line.
+func (x *Explanation) writeLeftOut(line func(string, string, ...any)) {
+	if x.Pool != "" {
+		line("pool", "%s", x.Pool)
+	}
+	label := "left out"
+	for _, text := range x.LeftOut {
+		line(label, "%s", text)
+		label = ""
+	}
+	if x.MoreLeftOut > 0 {
+		line(label, "and %d more", x.MoreLeftOut)
+	}
 }
 
 func (x *Explanation) writeSession(line func(string, string, ...any)) {

@@ -48,6 +48,7 @@ func metricsOf(t testing.TB, servers int) *control.Metrics {
 	t.Helper()
 	c := exampleConfig(t, "nat")
 	r := manyServers(c, servers)
+	c.Services[0].SorryServers = []netip.AddrPort{netip.MustParseAddrPort("10.1.0.99:80")} // a quorum
 	m := control.NewMetrics(c, func() engine.Report { return r })
 	m.Running = control.NewRunning(nil, c)
 	return m

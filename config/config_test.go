@@ -97,7 +97,8 @@ func TestEveryValueGiven(t *testing.T) {
 	timeouts[lvs.StateEstablished], timeouts[lvs.StateSynAck] = 90*time.Second, 1500*time.Millisecond
 	checked := Health{
 		Type: CheckDNS, Interval: time.Second, Timeout: 500 * time.Millisecond, Rise: 5, Fall: 1, Down: true,
-		OnFail: FailReset, Through: ThroughHost, Address: netip.MustParseAddr("10.2.0.200"), Port: 53,
+		OnFail: FailReset, Through: ThroughHost, Passive: true,
+		Address: netip.MustParseAddr("10.2.0.200"), Port: 53,
 		Source: netip.MustParseAddr("10.1.0.1"), Query: "example.org", Record: "A",
 		Path: "/", Method: "GET", Status: "200-299", Helo: "fulcrum",
 	}

@@ -75,11 +75,14 @@ type Health struct {
 	Fall     int           // bad results in a row that make it down
 	Down     bool          // down until the first good result
 	OnFail   OnFail
-	Damping  bool       // a real server that comes and goes needs more good results
-	Address  netip.Addr // to check instead of the real server's; invalid: the real server's
-	Port     int        // to check; 0: the real server's
-	Source   netip.Addr // to check from; invalid: the kernel's choice
-	Through  Through
+	Damping  bool // a real server that comes and goes needs more good results
+	// Passive: what becomes of clients' sessions tells too, or alone with NoHealth. Then only OnFail
+	// has a meaning besides.
+	Passive bool
+	Address netip.Addr // to check instead of the real server's; invalid: the real server's
+	Port    int        // to check; 0: the real server's
+	Source  netip.Addr // to check from; invalid: the kernel's choice
+	Through Through
 
 	Path                 string // http, https: of the page; file: of the file
 	Host, Method, Status string // http, https
@@ -188,6 +191,7 @@ var healthKeys = []healthKey{
 	{"type", nil,
 		func(v value, h *Health) { h.Type = typeOf(v.choice(nameOf(h.Type), healthTypes)) },
 		func(h *Health) string { return quote(nameOf(h.Type)) }},
+	booleanKey("passive", nil, func(h *Health) *bool { return &h.Passive }),
 	durationKey("interval", leastInterval, mostInterval, func(h *Health) *time.Duration { return &h.Interval }),
 	durationKey("timeout", leastInterval, mostInterval, func(h *Health) *time.Duration { return &h.Timeout }),
 	{"jitter", nil, readJitter, func(h *Health) string { return quote(fmt.Sprintf("%d%%", h.Jitter)) }},
@@ -346,7 +350,8 @@ func readJitter(v value, h *Health) {
 func readHealth(t *table, before Health) Health {
 	h := before
 	kind := t.child("type")
-	if len(t.entries) > 0 && !kind.given() && before.Type == NoHealth {
+	passive := before.Passive || t.child("passive").given()
+	if len(t.entries) > 0 && !kind.given() && before.Type == NoHealth && !passive {
 		t.missing("type", healthTypes.right())
 	}
 	if before.Type == NoHealth || kind.given() && kind.raw != nameOf(before.Type) {
@@ -355,19 +360,30 @@ func readHealth(t *table, before Health) Health {
 	for _, k := range healthKeys {
 		v := t.get(k.key)
 		k.read(v, &h)
-		if v.given() && k.key != "type" && !k.fits(h.Type, kind.given()) {
+		if v.given() && k.key != "type" && !k.fits(h.Type, kind.given() || passive) {
 			v.reportf("leave the key out", "has no meaning with type = %q", nameOf(h.Type))
 		}
 	}
-	if h.Type == NoHealth {
-		return Health{}
+	return h.meaningful()
+}
+
+// meaningful returns the settings without those that mean nothing without a check.
+func (h Health) meaningful() Health {
+	switch {
+	case h.Type != NoHealth:
+		return h
+	case h.Passive:
+		return Health{Passive: true, OnFail: h.OnFail}
 	}
-	return h
+	return Health{}
 }
 
 // otherType returns the settings of another type of check: only those that all types have are kept.
 func otherType(before Health) Health {
 	h := newHealth
+	if h.Passive = before.Passive; h.Passive {
+		h.OnFail = before.OnFail
+	}
 	if before.Type == NoHealth {
 		return h
 	}
@@ -378,13 +394,21 @@ func otherType(before Health) Health {
 	return h
 }
 
+// passiveKeys have a meaning without a check.
+var passiveKeys = []string{"passive", "on_fail"}
+
 // fits reports whether a key may stand in a block of a type. A block whose type is missing is
 // reported for that.
 func (k *healthKey) fits(t HealthType, given bool) bool {
 	if t == NoHealth {
-		return !given
+		return !given || slices.Contains(passiveKeys, k.key)
 	}
 	return k.isOf(t)
+}
+
+// isPassive reports whether the key has a meaning for a real server without a check.
+func (k *healthKey) isPassive(h *Health) bool {
+	return k.key == "passive" || h.Passive && k.key == "on_fail"
 }
 
 func (k *healthKey) isOf(t HealthType) bool { return k.types == nil || slices.Contains(k.types, t) }
@@ -392,12 +416,12 @@ func (k *healthKey) isOf(t HealthType) bool { return k.types == nil || slices.Co
 // settings returns the keys that differ from before.
 func (h *Health) settings(before Health) (all []setting) {
 	other := h.Type != before.Type
-	if other {
+	if other || before.Type == NoHealth {
 		before = otherType(before)
 	}
 	for _, k := range healthKeys {
 		text := k.show(h)
-		if !k.isOf(h.Type) || h.Type == NoHealth && k.key != "type" {
+		if !k.isOf(h.Type) || h.Type == NoHealth && k.key != "type" && !k.isPassive(h) {
 			text = ""
 		}
 		needed := text != "" && text != k.show(&before) || k.key == "type" && other
@@ -408,10 +432,7 @@ func (h *Health) settings(before Health) (all []setting) {
 
 // String returns the settings that are not the defaults, as in `http, path = "/up", rise = 5`.
 func (h Health) String() string {
-	if h.Type == NoHealth {
-		return noCheck
-	}
-	text := string(h.Type)
+	text := nameOf(h.Type)
 	for _, s := range h.settings(Health{})[1:] {
 		if s.needed {
 			text += ", " + s.key + " = " + s.value

@@ -3,20 +3,23 @@ package control
 import (
 	"context"
 	"fmt"
-	"slices"
 	"time"
 
 	"fulcrum/config"
 	"fulcrum/health"
+	"fulcrum/lvs"
 )
 
 // CheckReport is what the checks of a real server say.
 type CheckReport struct {
 	Check   string    `json:"check" example:"http, interval = \"1s\""`
 	Up      bool      `json:"up"`
+	Good    bool      `json:"good"`             // the latest result
 	Reason  string    `json:"reason,omitempty"` // what the latest result saw, or why it is bad
 	Latency float64   `json:"latency_ms"`       // of the latest result
 	At      time.Time `json:"at,omitzero"`      // when it ended
+	Streak  int       `json:"streak"`           // results in a row that speak against Up
+	Needed  int       `json:"needed"`           // how many of them would change it
 }
 
 // addTo adds what the checks say to a report.
@@ -36,23 +39,122 @@ func (k *checks) addTo(r *Report, c *config.Config) {
 }
 
 func (k *checks) addToService(r *ServiceReport, s *config.Service) {
+	r.Pool = k.pool(s)
+	places := placesOf(r.RealServers, func(rs RealServerReport) string { return rs.Address })
 	for _, rs := range s.RealServers {
-		address := rs.Address.String()
-		i := slices.IndexFunc(r.RealServers, func(o RealServerReport) bool { return o.Address == address })
-		if i < 0 {
+		i, known := places[rs.Address.String()]
+		if !known {
 			continue
 		}
-		t, h, ok := k.checkOf(s, rs)
-		if !ok {
-			continue
+		report := &r.RealServers[i]
+		report.Passive = k.passiveReport(s, rs)
+		if t, h, ok := k.checkOf(s, rs); ok {
+			report.Health = k.report(t.ID, &h)
 		}
-		report := &CheckReport{Check: h.String(), Up: k.watch.Up(t.ID)}
-		if last, known := k.watch.Latest(t.ID); known {
-			report.Reason, report.At = printable(last.Reason), last.Ended
-			report.Latency = milliseconds(last.Latency())
-		}
-		r.RealServers[i].Health = report
+		report.Why = whyDown(report, r.Pool)
 	}
+}
+
+// whyDown returns why a real server is down, or "" if it is not.
+func whyDown(rs *RealServerReport, pool *PoolReport) string {
+	switch {
+	case rs.State != lvs.ServerDown.Key():
+		return ""
+	case rs.Health != nil && !rs.Health.Up:
+		return rs.Health.why()
+	case rs.Passive != nil && rs.Passive.Down:
+		return "passive: " + rs.Passive.Reason
+	case pool.Gets == poolSorry:
+		return quorumIsLost
+	}
+	return ""
+}
+
+// PoolReport says who gets the new sessions of a service with checks or sorry servers.
+type PoolReport struct {
+	Gets   string `json:"gets" enum:"healthy,sorry,panic"`
+	Quorum bool   `json:"quorum"` // holds
+}
+
+const (
+	poolHealthy = "healthy" // the real servers that are up
+	poolSorry   = "sorry"   // the sorry servers
+	poolPanic   = "panic"   // all real servers
+)
+
+var poolKeys = [...]string{
+	health.Healthy: poolHealthy, health.Sorry: poolSorry, health.Panic: poolPanic,
+}
+
+// pool reports who gets the new sessions of a service.
+func (k *checks) pool(s *config.Service) *PoolReport {
+	choice, holds := k.chosen(s)
+	return &PoolReport{poolKeys[choice], holds}
+}
+
+// chosen returns who gets the new sessions of a service now, and whether its quorum holds.
+func (k *checks) chosen(s *config.Service) (health.Choice, bool) {
+	state := k.services[s.ID()]
+	if state == nil {
+		state = &checked{}
+	}
+	return k.choose(s, state)
+}
+
+const quorumIsLost = "the quorum is lost"
+
+// Text says who gets new sessions in place of the real servers that are up, or that the quorum is
+// lost. It is empty if neither is so.
+func (p *PoolReport) Text() string {
+	switch {
+	case p == nil:
+		return ""
+	case p.Gets == poolSorry:
+		return quorumIsLost + ": sorry servers get new sessions"
+	case p.Gets == poolPanic:
+		return "too few real servers are up: all get new sessions (panic)"
+	case !p.Quorum:
+		return quorumIsLost
+	}
+	return ""
+}
+
+// report returns what is known of a check.
+func (k *checks) report(id health.ID, h *config.Health) *CheckReport {
+	standing := k.watch.Standing(id, k.now())
+	r := &CheckReport{
+		Check: checkText(*h), Up: standing.Up, Streak: standing.Streak, Needed: standing.Needed,
+	}
+	if last, known := k.watch.Latest(id); known {
+		r.Good, r.Reason, r.At = last.Good, printable(last.Reason), last.Ended
+		r.Latency = milliseconds(last.Latency())
+	}
+	return r
+}
+
+// why returns why a real server is down by its check: what the latest result says, or how many of
+// the good results that it takes there were.
+func (r *CheckReport) why() string {
+	switch {
+	case r.At.IsZero():
+		return "not checked yet"
+	case r.Good:
+		return fmt.Sprintf("%d of %d good results", r.Streak, r.Needed)
+	}
+	return r.Reason
+}
+
+// Text returns the latest result as in "0.4 ms, status 200", or "" before the first one
+// and without a check.
+func (r *CheckReport) Text() string {
+	if r == nil || r.At.IsZero() {
+		return ""
+	}
+	text := fmt.Sprintf("%.1f ms, ", r.Latency)
+	if !r.Good {
+		text += "bad: "
+	}
+	return text + short(r.Reason)
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
@@ -66,10 +168,15 @@ type Trial struct {
 	Good       bool        `json:"good"`
 	Reason     string      `json:"reason"` // what was seen, or why it is bad
 	Steps      []TrialStep `json:"steps"`
-	Up         bool        `json:"up"`     // by the director's own checks
-	Streak     int         `json:"streak"` // results in a row that speak against that
-	Needed     int         `json:"needed"` // how many of them would change it
-	Last       []PastCheck `json:"last"`   // the director's own checks, the latest first
+	PastChecks
+}
+
+// PastChecks are what the director's own checks of a real server say.
+type PastChecks struct {
+	Up     bool        `json:"up"`
+	Streak int         `json:"streak"` // results in a row that speak against that
+	Needed int         `json:"needed"` // how many of them would change it
+	Last   []PastCheck `json:"last"`   // at most 16, the latest first
 }
 
 // TrialStep is a part of a check.
@@ -90,19 +197,11 @@ type PastCheck struct {
 // TryCheck makes the check of a real server now, and returns each step. It changes nothing: the
 // director's own checks decide.
 func (r *Running) TryCheck(ctx context.Context, id ServerID) (Trial, error) {
-	s, err := r.Service(id.Service)
+	s, rs, err := r.checkedServer(id)
 	if err != nil {
 		return Trial{}, err
 	}
-	i, err := findServer(&s, id.Server)
-	if err != nil {
-		return Trial{}, err
-	}
-	rs := s.RealServers[i]
-	target, h, ok := r.checks.checkOf(&s, rs)
-	if !ok {
-		return Trial{}, NotFoundError(fmt.Sprintf("real server %s of %s has no health check", rs.Address, s.Name))
-	}
+	target, h, _ := r.checks.checkOf(&s, rs)
 	check, wrong := h.Check()
 	if wrong != nil {
 		return Trial{}, wrong
@@ -111,26 +210,52 @@ func (r *Running) TryCheck(ctx context.Context, id ServerID) (Trial, error) {
 	defer cancel()
 	out := r.checks.try(limited, check, targetOf(&target, &h))
 	t := Trial{
-		Service: s.Name, RealServer: rs.Address.String(), Check: h.String(), Target: target.ID.Server.String(),
+		Service: s.Name, RealServer: rs.Address.String(), Check: checkText(h), Target: target.ID.Server.String(),
 		Good: out.Good, Reason: printable(out.Reason), Steps: []TrialStep{},
 	}
 	for _, step := range out.Steps {
 		t.Steps = append(t.Steps, TrialStep{step.Name, milliseconds(step.Took), printable(step.Saw)})
 	}
-	r.checks.addStatus(&t, target.ID)
+	t.PastChecks = r.checks.past(target.ID)
 	return t, nil
 }
 
-// addStatus adds what is known of a real server.
-func (k *checks) addStatus(t *Trial, id health.ID) {
+// PastChecks returns what the director's own checks of a real server say, and makes none.
+func (r *Running) PastChecks(id ServerID) (PastChecks, error) {
+	s, rs, err := r.checkedServer(id)
+	if err != nil {
+		return PastChecks{}, err
+	}
+	target, _, _ := r.checks.checkOf(&s, rs)
+	return r.checks.past(target.ID), nil
+}
+
+// checkedServer returns a real server that has a check, and its service.
+func (r *Running) checkedServer(id ServerID) (s config.Service, rs config.RealServer, err error) {
+	if s, err = r.Service(id.Service); err != nil {
+		return s, rs, err
+	}
+	i, err := findServer(&s, id.Server)
+	if err != nil {
+		return s, rs, err
+	}
+	rs = s.RealServers[i]
+	if _, _, ok := r.checks.checkOf(&s, rs); !ok {
+		err = NotFoundError(fmt.Sprintf("real server %s of %s has no health check", rs.Address, s.Name))
+	}
+	return s, rs, err
+}
+
+// past returns what is known of a check.
+func (k *checks) past(id health.ID) PastChecks {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	t.Last = []PastCheck{}
 	status, _ := k.watch.Status(id, k.now())
-	t.Up, t.Streak, t.Needed = status.Up, status.Streak, status.Needed
+	p := PastChecks{status.Up, status.Streak, status.Needed, []PastCheck{}}
 	for _, last := range status.Last {
-		t.Last = append(t.Last, PastCheck{
+		p.Last = append(p.Last, PastCheck{
 			last.Ended, last.Good, milliseconds(last.Latency()), printable(last.Reason),
 		})
 	}
+	return p
 }

@@ -21,11 +21,13 @@ const mostChecks = 4096
 // checks are the health checks of a running configuration, and what follows from them. They are no
 // part of the configuration: no revision, no override and no rollback has them.
 type checks struct {
-	probe  func(context.Context, probe.Check, probe.Target) probe.Outcome
-	ways   Ways // nil without a host interface; does not change
-	now    func() time.Time
-	wake   chan struct{} // there may be checks that are due earlier than known
-	judged chan struct{} // pending has something
+	probe func(context.Context, probe.Check, probe.Target) probe.Outcome
+	ways  Ways // nil without a host interface; does not change
+	// connects returns what makes TCP checks together, or nil.
+	connects func() *probe.Connects
+	now      func() time.Time
+	wake     chan struct{} // there may be checks that are due earlier than known
+	judged   chan struct{} // pending has something
 
 	mu       sync.Mutex
 	watch    *health.Watch
@@ -33,6 +35,10 @@ type checks struct {
 	services map[lvs.ServiceID]*checked
 	pending  map[lvs.ServiceID]bool // whose pools may be others now
 	restored map[string]bool        // real servers that were down in the run before, by name
+	passive  map[lvs.ServiceID]*passiveService
+
+	watching chan struct{} // passive may have its first service
+	evidence func(id lvs.ServiceID, now uint32, f func(*engine.Evidence))
 }
 
 // use is a check with the services that have it.
@@ -49,22 +55,36 @@ type checked struct {
 	name   string // of the service
 	lost   bool   // the quorum
 	choice health.Choice
-	down   map[netip.AddrPort]bool // as the engine has it
-	told   chan struct{}           // closed once the last program of the quorum has ended; nil without
+	down   map[netip.AddrPort]bool // by real server, as the engine has it; never nil
+	// passive are those of down that are so by passive checks alone.
+	passive map[netip.AddrPort]bool
+	told    chan struct{} // closed once the last program of the quorum has ended; nil without
 }
 
-func newChecks() *checks {
+func newChecks(e *engine.Engine) *checks {
 	return &checks{
-		probe: probe.Run, now: time.Now, watch: health.New(mostChecks),
+		passive: map[lvs.ServiceID]*passiveService{}, watching: make(chan struct{}, 1),
+		evidence: e.TakeEvidence,
+		probe:    probe.Run, connects: openConnects, now: time.Now, watch: health.New(mostChecks),
 		wake: make(chan struct{}, 1), judged: make(chan struct{}, 1),
 		uses: map[health.ID]*use{}, services: map[lvs.ServiceID]*checked{},
 		pending: map[lvs.ServiceID]bool{}, restored: map[string]bool{},
 	}
 }
 
+// openConnects returns nil if the process has no descriptors for it. Checks are then made one by
+// one.
+func openConnects() *probe.Connects {
+	c, err := probe.NewConnects()
+	if err != nil {
+		return nil
+	}
+	return c
+}
+
 // isChecked reports whether the pool of a service may differ from its real servers.
 func isChecked(s *config.Service) bool {
-	return s.Health.Type != config.NoHealth || len(s.SorryServers) > 0 ||
+	return s.Health.Type != config.NoHealth || s.Health.Passive || len(s.SorryServers) > 0 ||
 		slices.ContainsFunc(s.RealServers, func(rs config.RealServer) bool { return rs.Health.Stated() })
 }
 
@@ -85,7 +105,7 @@ func (k *checks) checkOf(s *config.Service, rs config.RealServer) (t health.Targ
 		Rise: h.Rise, Fall: h.Fall, Down: h.Down, Undamped: !h.Damping,
 	}
 	shared := h
-	shared.OnFail = ""
+	shared.OnFail, shared.Passive = "", false
 	how := how{settings: unique.Make(shared)}
 	if h.ByMode(k.ways != nil) {
 		how.server = s.ServerID(rs)
@@ -108,14 +128,16 @@ func (k *checks) follow(was, next *config.Service) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if next != nil && isChecked(next) {
-		k.add(next, was)
+		k.add(next)
+		k.prune(next)
 	}
 	if was != nil {
 		k.remove(was)
 	}
 	if was != nil && (next == nil || next.ID() != was.ID() || !isChecked(next)) {
-		delete(k.services, was.ID())
+		k.forget(was.ID())
 	}
+	k.followPassive(was, next)
 	k.nudge()
 }
 
@@ -140,25 +162,25 @@ func (k *checks) followAll(was, next *config.Config) {
 	}
 }
 
-// add counts the checks of a service. A real server whose check is another one than before stays
-// down until the new one says otherwise.
-func (k *checks) add(s, was *config.Service) {
-	if k.services[s.ID()] == nil {
-		k.services[s.ID()] = &checked{}
+// add counts the checks of a service.
+func (k *checks) add(s *config.Service) {
+	state := k.services[s.ID()]
+	if state == nil {
+		state = &checked{down: map[netip.AddrPort]bool{}}
+		k.services[s.ID()] = state
 	}
-	k.services[s.ID()].name = s.Name
+	state.name = s.Name
 	for _, rs := range s.RealServers {
-		t, h, ok := k.checkOf(s, rs)
-		if !ok {
-			continue
+		if t, h, ok := k.checkOf(s, rs); ok {
+			fresh := k.uses[t.ID] == nil
+			k.use(s.ID(), &t, &h)
+			if fresh {
+				k.inherit(s, rs, t.ID)
+			}
 		}
-		fresh := k.uses[t.ID] == nil
-		k.use(s.ID(), &t, &h)
-		if fresh && (k.wasDown(was, rs) || k.restored[nameOf(s.ID(), rs.Address)]) {
-			k.watch.Restore(t.ID, false)
-			k.pend(s.ID())
-		}
+		k.compare(s, rs, state)
 	}
+	k.compareChoice(s, state)
 }
 
 // use counts a real server of a service for its check.
@@ -174,19 +196,6 @@ func (k *checks) use(of lvs.ServiceID, t *health.Target, h *config.Health) {
 	}
 	u.services[of]++
 	k.watch.Add(*t, k.now())
-}
-
-// wasDown reports whether a real server was down by the check that it had.
-func (k *checks) wasDown(was *config.Service, rs config.RealServer) bool {
-	if was == nil {
-		return false
-	}
-	i := slices.IndexFunc(was.RealServers, func(o config.RealServer) bool { return o.Address == rs.Address })
-	if i < 0 {
-		return false
-	}
-	t, _, ok := k.checkOf(was, was.RealServers[i])
-	return ok && !k.watch.Up(t.ID)
 }
 
 // remove discounts the checks of a service.
@@ -298,8 +307,15 @@ func (k *checks) giveServer(s *config.Service, rs config.RealServer, choice heal
 	}
 }
 
-// standing returns whether a real server is up, and the weight that its check asks for, or -1.
+// standing returns whether a real server is up, by its check and its clients' sessions, and the
+// weight that its check asks for, or -1.
 func (k *checks) standing(s *config.Service, rs config.RealServer) (up bool, asked int) {
+	up, asked = k.checkStanding(s, rs)
+	return up && !k.ejected(s, rs), asked
+}
+
+// checkStanding is standing by the check alone.
+func (k *checks) checkStanding(s *config.Service, rs config.RealServer) (up bool, asked int) {
 	t, _, ok := k.checkOf(s, rs)
 	if !ok {
 		return true, -1
@@ -309,7 +325,7 @@ func (k *checks) standing(s *config.Service, rs config.RealServer) (up bool, ask
 	}
 	up = k.watch.Up(t.ID)
 	if k.uses[t.ID] == nil { // the check comes with this change
-		up = !t.Rules.Down && !k.restored[nameOf(s.ID(), rs.Address)]
+		up = k.beginsUp(s, rs, &t.Rules)
 	}
 	return up, -1
 }

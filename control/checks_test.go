@@ -60,7 +60,7 @@ func watch(t *testing.T, service, health string) *watched {
 
 func watchRunning(t *testing.T, r *Running) *watched {
 	w := &watched{T: t, Running: r, dead: map[netip.AddrPort]bool{}, weights: map[netip.AddrPort]int{}}
-	r.checks.probe = w.probe
+	r.checks.probe, r.checks.connects = w.probe, func() *probe.Connects { return nil }
 	if err := r.PrepareChecks(); err != nil {
 		t.Fatal(err)
 	}
@@ -386,6 +386,27 @@ func TestTryCheck(t *testing.T) {
 	}
 }
 
+// The last results are there without a check: bounded, the latest first.
+func TestPastChecks(t *testing.T) {
+	w := watch(t, "", "").start()
+	past := func() PastChecks {
+		p, err := w.PastChecks(ServerID{"web", "10.0.0.12:80"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	w.await("16", func() string { return fmt.Sprint(len(past().Last)) })
+	w.kill(12)
+	w.await("false", func() string { return fmt.Sprint(past().Up) })
+	if p := past(); len(p.Last) != 16 || p.Last[0].Good || p.Last[0].Reason != "connect: connection refused" {
+		t.Errorf("%+v", p)
+	}
+	if _, err := w.PastChecks(ServerID{"web", "10.0.0.19:80"}); err == nil {
+		t.Error("an unknown real server has checks")
+	}
+}
+
 // The metrics of checks: how many, with which results, and how long the latest took.
 func TestMetricsOfChecks(t *testing.T) {
 	w := watch(t, "", "").start()
@@ -406,4 +427,59 @@ func TestMetricsOfChecks(t *testing.T) {
 		})
 	}
 	value(t, scrape(t, m)["fulcrum_health_doubts_total"])
+}
+
+// The quorum and the panic threshold are metrics of each service with checks.
+func TestMetricsOfPools(t *testing.T) {
+	w := watch(t, "", "panic = 50").start()
+	m := NewMetrics(w.Config(), w.engine.Report)
+	m.Running = w.Running
+	pool := func() string {
+		all := scrape(t, m)
+		return fmt.Sprint(value(t, all["fulcrum_service_quorum_held"], "web"), value(t, all["fulcrum_service_panic"], "web"))
+	}
+	w.await("1 0", pool)
+	w.kill(11, 12)
+	w.await("1 1", pool)
+	w.kill(11, 12, 13)
+	w.await("0 1", pool)
+}
+
+// However many real servers there are and whatever they say, each has as many metrics of its checks
+// as any other, and no label has what it said.
+func TestMetricsOfChecksAreBounded(t *testing.T) {
+	const all = 500
+	var text strings.Builder
+	head, _, _ := strings.Cut(fmt.Sprintf(watchedFile, "", `jitter = "0%"`), "  [[service.real_server]]")
+	text.WriteString(strings.NewReplacer(`"10ms"`, `"1h"`, "10.0.0.1/24", "10.0.0.1/8").Replace(head))
+	for i := range all {
+		fmt.Fprintf(&text, "[[service.real_server]]\naddress = \"10.9.%d.%d:80\"\n", i>>8, i&255)
+	}
+	w := watchRunning(t, newTestRunning(t, parsePlanned(t, text.String())))
+	said := 0
+	w.checks.probe = func(context.Context, probe.Check, probe.Target) probe.Outcome {
+		said++
+		return probe.Outcome{Good: said%2 == 0, Reason: fmt.Sprintf("said %d", said)}
+	}
+	m := NewMetrics(w.Config(), w.engine.Report)
+	m.Running = w.Running
+	series := func() (n int) {
+		for name, f := range scrape(t, m) {
+			if strings.Contains(name, "check") || strings.Contains(name, "real_server_state") {
+				n += len(f.GetMetric())
+			}
+			if strings.Contains(f.String(), "said") {
+				t.Errorf("%s has what a real server said", name)
+			}
+		}
+		return n
+	}
+	w.resultsOfAll(t, all)
+	first := series()
+	for range 3 {
+		w.resultsOfAll(t, all)
+	}
+	if n := series(); n != first || n > 2*all+10 {
+		t.Errorf("%d series of checks, and %d after more of them", first, n)
+	}
 }

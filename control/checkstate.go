@@ -56,14 +56,17 @@ func (r *Running) keepVerdicts() {
 	}
 }
 
-// names returns the names of the real servers that are down.
+// names returns the names of the real servers that are down by their checks. What clients' sessions
+// say is of the moment, and is not kept for the next run.
 func (k *checks) names() []string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	all := []string{}
 	for id, s := range k.services {
-		for address := range s.down {
-			all = append(all, nameOf(id, address))
+		for address, down := range s.down {
+			if down && !s.passive[address] {
+				all = append(all, nameOf(id, address))
+			}
 		}
 	}
 	slices.Sort(all)

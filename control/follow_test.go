@@ -208,8 +208,8 @@ func TestHoldVIPs(t *testing.T) {
 	owned := func() (bool, []string) {
 		s := r.Report().Services
 		i := slices.IndexFunc(s, func(s ServiceReport) bool { return s.Name == "owned" })
-		if s[i].VIPOwner != "host" {
-			t.Errorf("owner %q", s[i].VIPOwner)
+		if s[i].VIPOwner != "host" || r.Services()[i].VIPOwner != "host" {
+			t.Errorf("owner %q, in the list of services %q", s[i].VIPOwner, r.Services()[i].VIPOwner)
 		}
 		return s[i].Announced, s[i].Held
 	}

@@ -27,6 +27,22 @@ func readCheckTimes(r *reading, s *series) {
 	}
 }
 
+// eachPool reads who gets the new sessions of each service with checks or sorry servers.
+func eachPool(is func(c health.Choice, holds bool) bool) func(*reading, *series) {
+	return func(r *reading, s *series) {
+		if r.checks == nil {
+			return
+		}
+		r.checks.mu.Lock()
+		defer r.checks.mu.Unlock()
+		for i := range r.running.Services {
+			if service := &r.running.Services[i]; isChecked(service) {
+				s.add(truth(is(r.checks.chosen(service))), labels{service.Name})
+			}
+		}
+	}
+}
+
 func readCheckCounts(r *reading, s *series) {
 	c := r.checkCounts()
 	s.add(float64(c.Good), labels{"good"})

@@ -9,6 +9,7 @@ import (
 
 	"fulcrum/config"
 	"fulcrum/engine"
+	"fulcrum/health"
 	"fulcrum/lvs"
 )
 
@@ -285,6 +286,12 @@ var families = []family{
 	{"fulcrum_service_out_bytes_total", counter,
 		"Bytes to clients; 0 in dr and ipip, where real servers answer clients directly.", service,
 		eachService(func(t *engine.Traffic) uint64 { return t.OutBytes })},
+	{"fulcrum_service_quorum_held", gauge,
+		"1 if enough real servers are up for the quorum, otherwise 0; of services with checks or sorry servers.",
+		service, eachPool(func(_ health.Choice, holds bool) bool { return holds })},
+	{"fulcrum_service_panic", gauge,
+		"1 if all real servers get new sessions since too few are up, otherwise 0.",
+		service, eachPool(func(c health.Choice, _ bool) bool { return c == health.Panic })},
 
 	{"fulcrum_real_server_weight", gauge,
 		"Weight; with 0 the real server gets no new sessions.", realServer,
@@ -300,6 +307,11 @@ var families = []family{
 		[]string{"result"}, readCheckCounts},
 	{"fulcrum_health_doubts_total", counter,
 		"How often all health checks began to fail at once.", nil, readDoubts},
+	{"fulcrum_passive_ejections_total", counter,
+		"Real servers taken down by passive checks.", []string{"service"}, readEjections},
+	{"fulcrum_passive_doubts_total", counter,
+		"How often a real server failed clients while no other one answered.",
+		[]string{"service"}, readPassiveDoubts},
 	{"fulcrum_real_server_syns_unanswered_total", counter,
 		"Sessions that ended without an answer to their SYN or SCTP INIT; nat and fullnat only.", realServer,
 		eachRealServer(func(s *engine.RealServerReport) float64 { return float64(s.SYNsUnanswered) })},

@@ -166,6 +166,8 @@ type ServiceReport struct {
 	VIPOwner string   `json:"vip_owner"`
 	Held     []string `json:"held_vips,omitempty"`
 	Traffic
+	// Pool is nil without checks and sorry servers.
+	Pool        *PoolReport        `json:"pool,omitempty"`
 	RealServers []RealServerReport `json:"real_servers"`
 	// Gone are the removed real servers that still have sessions.
 	Gone []RealServerReport `json:"gone,omitempty"`
@@ -191,8 +193,12 @@ type RealServerReport struct {
 	SlowStartPercent int `json:"slow_start_percent,omitempty"`
 	// Templates is how many networks of clients stay with it.
 	Templates int `json:"templates"`
+	// Why is the reason why it is down; empty if it is not.
+	Why string `json:"why,omitempty"`
 	// Health is what its checks say; nil without checks.
 	Health *CheckReport `json:"health,omitempty"`
+	// Passive is what its clients' sessions say; nil unless they are asked.
+	Passive *PassiveReport `json:"passive,omitempty"`
 	Traffic
 	LocalPorts []LocalUse `json:"local_ports,omitempty"` // by local address; only in fullnat
 }

@@ -79,7 +79,7 @@ const maxUndo = 16
 // the settings of c, which is what the director's own file says.
 func NewRunning(e *engine.Engine, c *config.Config) *Running {
 	r := &Running{
-		engine: e, drains: newDrains(), slow: newSlowStarts(), checks: newChecks(),
+		engine: e, drains: newDrains(), slow: newSlowStarts(), checks: newChecks(e),
 		boot: rand.Uint32(), turn: NewTurn(), onFile: c, applied: time.Now(),
 	}
 	r.take(c, c)
@@ -159,12 +159,18 @@ func (r *Running) name() string { return fmt.Sprintf("%08x-%d", r.boot, r.revisi
 
 // Report returns the director's counters since its start. Zero does not reset them.
 func (r *Running) Report() *Report {
-	report := NewReport(r.Config(), r.engine.Report())
+	c := r.Config()
+	report := NewReport(c, r.engine.Report())
 	report.addKernel(orNone(r.Kernel).Ports())
-	r.checks.addTo(&report, r.Config())
 	report.Hosts = r.HostReports()
-	r.addOwners(&report)
+	r.describe(&report, c)
 	return &report
+}
+
+// describe adds to the services of a report what the engine does not know of them.
+func (r *Running) describe(report *Report, c *config.Config) {
+	r.checks.addTo(report, c)
+	r.addOwners(report)
 }
 
 // Plan returns what applying another file would change. It changes nothing.

@@ -77,8 +77,8 @@ func (r *RealServerReport) StateText() string {
 		text += fmt.Sprintf(" (%d established, %d closing)", r.Established, r.Closing)
 	case r.State == lvs.ServerSlowStart.Key():
 		text += fmt.Sprintf(" (%d %%)", r.SlowStartPercent)
-	case r.State == lvs.ServerDown.Key() && r.Health != nil && r.Health.Reason != "":
-		text += ": " + short(r.Health.Reason)
+	case r.Why != "":
+		text += ": " + short(r.Why)
 	}
 	return text
 }

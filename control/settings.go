@@ -97,6 +97,7 @@ func engineService(of *config.Config, c config.Service, held Held) engine.Servic
 			Weight:         int32(rs.Weight),
 			UpperThreshold: int32(rs.UpperThreshold),
 			LowerThreshold: int32(rs.LowerThreshold),
+			Watched:        c.HealthOf(rs).Passive,
 		})
 	}
 	return s

@@ -133,16 +133,10 @@ func (k *checks) settle(s *config.Service) (told []verdict, resets []lvs.RealSer
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	state := k.services[s.ID()]
-	if state == nil {
-		state = &checked{}
-		k.services[s.ID()] = state
-	}
 	down := map[netip.AddrPort]bool{}
 	for _, rs := range s.RealServers {
 		up, _ := k.standing(s, rs)
-		if !up {
-			down[rs.Address] = true
-		}
+		down[rs.Address] = !up
 		if up == !state.down[rs.Address] {
 			continue
 		}
@@ -151,7 +145,7 @@ func (k *checks) settle(s *config.Service) (told []verdict, resets []lvs.RealSer
 			resets = append(resets, s.ServerID(rs))
 		}
 	}
-	state.down = down
+	state.down, state.passive = down, k.passivelyDown(s)
 	choice, holds := k.choose(s, state)
 	if holds == state.lost {
 		quorum = &s.QuorumUp
@@ -185,6 +179,9 @@ func (k *checks) describe(s *config.Service, rs config.RealServer, up bool) stri
 	text := fmt.Sprintf("real server %s of %s is up", rs.Address, s.Name)
 	if !up {
 		text = fmt.Sprintf("real server %s of %s is down", rs.Address, s.Name)
+	}
+	if reason := k.passiveReason(s, rs, up); reason != "" {
+		return text + ": " + reason
 	}
 	if t, _, ok := k.checkOf(s, rs); ok {
 		if last, known := k.watch.Latest(t.ID); known {

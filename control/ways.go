@@ -40,6 +40,11 @@ func targetOf(t *health.Target, h *config.Health) target {
 	}
 }
 
+// together reports whether a check needs nothing but a connection by the host's sockets.
+func (u *use) together() bool {
+	return u.target.server == (lvs.RealServerID{}) && probe.Takes(u.check, u.target.Target)
+}
+
 // try makes a check, on the way that it is to go.
 func (k *checks) try(ctx context.Context, c probe.Check, to target) probe.Outcome {
 	if to.server == (lvs.RealServerID{}) {

@@ -46,6 +46,7 @@ func watchWays(t *testing.T, health string) (w *watched, way *wayTo, seen map[pr
 	r.UseWays(way)
 	w = &watched{T: t, Running: r, dead: map[netip.AddrPort]bool{}, weights: map[netip.AddrPort]int{}}
 	way.w = w
+	r.checks.connects = func() *probe.Connects { return nil }
 	r.checks.probe = func(ctx context.Context, c probe.Check, to probe.Target) probe.Outcome {
 		w.mu.Lock()
 		seen[to]++

@@ -15,8 +15,10 @@ type zeroes map[lvs.RealServerID]Traffic
 func (r *Running) Services() []ServiceReport {
 	r.zeroing.Lock()
 	defer r.zeroing.Unlock()
-	counted := r.engine.Report()
-	all := NewReport(r.Config(), counted).Services
+	counted, c := r.engine.Report(), r.Config()
+	report := NewReport(c, counted)
+	r.describe(&report, c)
+	all := report.Services
 	for i := range all {
 		s, counted := &all[i], &counted.Services[i]
 		s.Traffic = r.zeroes.since(serviceAlone(counted), s.Traffic)

@@ -34,3 +34,16 @@ func TestSince(t *testing.T) {
 		}
 	}
 }
+
+// What the engine does not know of services is in both of their listings.
+func TestServicesHaveWhatTheReportHas(t *testing.T) {
+	w := watch(t, "", "").start()
+	w.kill(12)
+	w.awaitStates("11 up, 12 down, 13 up")
+	for _, all := range [][]ServiceReport{w.Report().Services, w.Services()} {
+		rs := all[0].RealServers[1]
+		if rs.Health == nil || rs.Why == "" || all[0].Pool == nil {
+			t.Errorf("%+v: %+v", all[0], rs)
+		}
+	}
+}

@@ -128,6 +128,9 @@ func (w *Worker) sessionEnded(slot uint32, s *conntrack.Session) {
 	}
 	server.load.End(s.State.Active())
 	w.noteSilence(s)
+	if server.evidence != nil {
+		w.noteEnd(slot, s, server)
+	}
 	if s.Template != 0 {
 		w.untie(s)
 	}

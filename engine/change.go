@@ -375,7 +375,9 @@ func (c *change) putServers(live *liveService, was *Service, before *sched.Pool)
 		}
 		c.registry.numberUse(c.registry.live[id], live)
 		mode := s.modeOf(&rs)
-		c.putServer(id, newServerEntry(c.registry.live[id], live, s, mode))
+		entry := newServerEntry(c.registry.live[id], live, s, mode)
+		entry.evidence = c.registry.live[id].evidenceFor(rs.Watched, c.registry.workers)
+		c.putServer(id, entry)
 		c.putClientEnd(c.registry.live[id], mode)
 	}
 	c.removeServers(live, was.RealServers, s.RealServers)

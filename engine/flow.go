@@ -45,8 +45,11 @@ func (w *Worker) unknownFlow(p *ports.Packet, m *meta) Verdict {
 
 // established forwards a packet of a session, unless the packet begins another.
 func (w *Worker) established(p *ports.Packet, m *meta, ref conntrack.Ref) Verdict {
-	if m.opens(p) && w.startsAnew(ref) {
-		return w.newFlow(p, m, ref)
+	if m.opens(p) {
+		w.noteOpening(m, ref)
+		if w.startsAnew(ref) {
+			return w.newFlow(p, m, ref)
+		}
 	}
 	var g passage
 	if v := w.enter(&g, p, m, ref); v != Taken {
@@ -121,6 +124,9 @@ func (w *Worker) follow(g *passage, e conntrack.Event) {
 	change := w.sessions.Track(g.slot, g.way.views[g.direction], e, w.now)
 	if change.From != change.To {
 		recount(g.server, change)
+		if g.server.evidence != nil {
+			w.noteTurn(g, change)
+		}
 		if g.session.Template != 0 {
 			w.confirmTemplate(g.session, change)
 		}

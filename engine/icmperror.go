@@ -43,6 +43,9 @@ func (w *Worker) forwardError(
 	if v := g.passesError(); v != Taken {
 		return v
 	}
+	if g.server.evidence != nil && g.direction == conntrack.Outbound {
+		w.noteError(&g)
+	}
 	w.countTraffic(&g)
 	inner := w.sessions.Flow(g.slot, g.direction^1)
 	return w.sendError(&g, q, &inner, w.errorSource(&g, &inner))

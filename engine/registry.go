@@ -80,6 +80,7 @@ type liveServer struct {
 	number      uint32                   // the id by which workers know it
 	incarnation uint32                   // differs between real servers with the same id; never 0
 	use         atomic.Pointer[localUse] // nil if its service never had local addresses
+	evidence    atomic.Pointer[evidence] // nil if it is not watched
 	before      Traffic                  // what the id had counted for earlier real servers
 	// gone is when it was removed or last seen with a session; zero while it is configured.
 	gone      time.Time

@@ -127,6 +127,8 @@ type RealServer struct {
 	Down, Standby bool
 	// Inhibited: it is down as with weight 0.
 	Inhibited bool
+	// Watched: workers note for TakeEvidence which clients it answers and which it fails.
+	Watched bool
 }
 
 // FullShare is the RealServer.Share of a real server whose slow start is about to end.

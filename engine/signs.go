@@ -22,9 +22,10 @@ type publishedServer struct {
 type sign = uint32
 
 const (
-	unresolved sign = 1 << iota // the MAC of its next hop is not known
-	answered                    // a packet came from it
-	unanswered                  // a session ended without an answer to its SYN
+	unresolved      sign = 1 << iota // the MAC of its next hop is not known
+	answered                         // a packet came from it
+	unanswered                       // a session ended without an answer to its SYN
+	neighbourFailed                  // it is its own next hop, which was asked for and did not answer
 )
 
 const (
@@ -52,8 +53,10 @@ func (w *Worker) publishServer(id int) {
 	s.meet(p.incarnation)
 	was := s.signs.Load()
 	is := was &^ unresolved
-	if w.unresolved(p) {
-		is |= unresolved
+	if !w.unresolved(p) {
+		is &^= neighbourFailed
+	} else if is |= unresolved; w.isUnreachable(id, p) {
+		is |= neighbourFailed
 	}
 	if p.traffic.OutPackets != s.traffic.outPackets() {
 		s.heard.Store(w.now)

@@ -136,6 +136,7 @@ type serverEntry struct {
 	timeouts    *conntrack.Timeouts // of the service's own; nil if it has none
 	gone        bool                // removed from the configuration; sessions may still refer to it
 	incarnation uint32              // distinguishes real servers that had the same id
+	evidence    *evidence           // nil if it is not watched
 }
 
 // families holds the family of a service's clients and that of a real server.

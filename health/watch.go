@@ -54,10 +54,11 @@ type Counts struct {
 type check struct {
 	Target
 	judge judge
-	turn  time.Time // when it would be due without jitter
-	next  time.Time // when it is due
-	gone  bool      // removed, perhaps while it runs
-	place int       // in the queue; -1 while it runs
+	turn  time.Time     // when it would be due without jitter
+	next  time.Time     // when it is due
+	gone  bool          // removed, perhaps while it runs
+	waits bool          // in the queue: it does not run, and was not removed
+	due   time.Duration // next as the queue counts; valid if it waits
 }
 
 // New returns a Watch without checks. At most concurrent checks run at a time.
@@ -91,14 +92,14 @@ func (w *Watch) Len() int { return len(w.checks) }
 // adopt gives a check other rules. It does not wait for longer than they say.
 func (w *Watch) adopt(c *check, r *Rules, now time.Time) {
 	c.Rules = *r
-	if latest := now.Add(r.Interval); c.place >= 0 && c.next.After(latest) {
+	if latest := now.Add(r.Interval); c.waits && c.next.After(latest) {
 		c.turn, c.next = latest, latest
-		heap.Fix(&w.due, c.place)
+		w.due.add(c)
 	}
 }
 
 func (w *Watch) add(t *Target, now time.Time) {
-	c := &check{Target: *t, judge: newJudge(&t.Rules), place: -1}
+	c := &check{Target: *t, judge: newJudge(&t.Rules)}
 	c.turn = now.Add(w.offset(t))
 	c.next = c.turn
 	w.checks[t.ID] = c
@@ -106,7 +107,7 @@ func (w *Watch) add(t *Target, now time.Time) {
 	if c.judge.up {
 		w.up++
 	}
-	heap.Push(&w.due, c)
+	w.due.add(c)
 }
 
 // offset spreads the first checks over an interval, so that they do not all come at once. A real
@@ -131,10 +132,7 @@ func (w *Watch) remove(c *check) {
 			w.failing--
 		}
 	}
-	c.gone = true
-	if c.place >= 0 {
-		heap.Remove(&w.due, c.place)
-	}
+	c.gone, c.waits = true, false
 }
 
 // failing reports whether a check's latest result is against its being up.
@@ -148,8 +146,12 @@ type Run struct {
 
 // Due returns the checks to begin now. Each must be answered by Done.
 func (w *Watch) Due(now time.Time) (all []Run) {
-	for len(w.due) > 0 && w.running < w.most && !w.due[0].next.After(now) {
-		c := heap.Pop(&w.due).(*check)
+	for w.running < w.most {
+		c := w.due.first()
+		if c == nil || c.next.After(now) {
+			break
+		}
+		w.due.take()
 		w.running++
 		all = append(all, Run{c.Target, c})
 	}
@@ -159,10 +161,11 @@ func (w *Watch) Due(now time.Time) (all []Run) {
 // Next returns when Due has something, and whether it ever has. While as many checks run as may, it
 // is when one ends.
 func (w *Watch) Next() (time.Time, bool) {
-	if len(w.due) == 0 || w.running >= w.most {
+	first := w.due.first()
+	if first == nil || w.running >= w.most {
 		return time.Time{}, false
 	}
-	return w.due[0].next, true
+	return first.next, true
 }
 
 // Done takes the result of a check that Due has returned, and returns the verdict if it changes.
@@ -174,7 +177,7 @@ func (w *Watch) Done(run Run, r Result) (Change, bool) {
 	}
 	late := r.Unmade || c.isLate(&r)
 	c.advance(w.seed, r.Ended)
-	heap.Push(&w.due, c)
+	w.due.add(c)
 	if late {
 		w.counts.Late++
 		c.judge.keep(&r)
@@ -248,11 +251,13 @@ func (c *check) isLate(r *Result) bool {
 }
 
 // advance sets when a check is due next: an interval after its last turn, so that checks stay
-// spread, with jitter. Turns that were missed are left out.
+// spread, with jitter. A check that has just taken all the time until then is due at once:
+// otherwise one that times out would come every second turn. Turns that were missed wholly are left
+// out.
 func (c *check) advance(seed maphash.Seed, now time.Time) {
 	interval := c.Rules.Interval
 	c.turn = c.turn.Add(interval)
-	if missed := now.Sub(c.turn); missed > 0 {
+	if missed := now.Sub(c.turn); missed >= interval {
 		c.turn = c.turn.Add((missed + interval - 1) / interval * interval)
 	}
 	c.next = c.turn
@@ -260,18 +265,36 @@ func (c *check) advance(seed maphash.Seed, now time.Time) {
 		random := maphash.Comparable(seed, c.turn.UnixNano())
 		c.next = c.turn.Add(time.Duration(random%uint64(2*span+1)) - span)
 	}
+	if c.next.Before(now) {
+		c.next = now
+	}
 }
 
 // Counts returns the sums since the start.
 func (w *Watch) Counts() Counts { return w.counts }
 
+// Standing is a check's verdict, and what speaks against it.
+type Standing struct {
+	Up      bool
+	Decided bool // a result has confirmed or made the verdict
+	Streak  int  // results in a row against the verdict
+	Needed  int  // how many of them would change it
+}
+
 // Status is what is known of a check.
 type Status struct {
-	Up      bool
-	Decided bool     // a result has confirmed or made the verdict
-	Streak  int      // results in a row against the verdict
-	Needed  int      // how many of them would change it
-	Last    []Result // the latest first
+	Standing
+	Last []Result // the latest first
+}
+
+// Standing returns a check's verdict. A real server without a check is up.
+func (w *Watch) Standing(id ID, now time.Time) Standing {
+	c := w.checks[id]
+	if c == nil {
+		return Standing{Up: true}
+	}
+	j := &c.judge
+	return Standing{j.up, j.decided, j.streak, j.needed(&c.Rules, now, w.doubting)}
 }
 
 // Status returns what is known of a check; ok is false if there is none of this ID.
@@ -280,8 +303,7 @@ func (w *Watch) Status(id ID, now time.Time) (s Status, ok bool) {
 	if c == nil {
 		return Status{}, false
 	}
-	j := &c.judge
-	return Status{j.up, j.decided, j.streak, j.needed(&c.Rules, now, w.doubting), j.last()}, true
+	return Status{w.Standing(id, now), c.judge.last()}, true
 }
 
 // Up reports whether a check's real server is up; one without a check is.
@@ -311,30 +333,61 @@ func (w *Watch) Restore(id ID, up bool) {
 	w.recount(was, false, c)
 }
 
-// queue is a heap of checks by the time when they are due.
-type queue []*check
-
-func (q queue) Len() int           { return len(q) }
-func (q queue) Less(i, j int) bool { return q[i].next.Before(q[j].next) }
-
-func (q queue) Swap(i, j int) {
-	q[i], q[j] = q[j], q[i]
-	q[i].place, q[j].place = i, j
+// queue is a heap of the times when checks are due. A check that was removed, or is due at another
+// time now, leaves a time behind, which first takes away. So nothing in a check says where in the
+// queue it is, and moving times about does not touch the checks, which are in no cache.
+type queue struct {
+	times []due
+	begin time.Time // what times in it count from
 }
 
-// Push is heap.Interface's.
-func (q *queue) Push(x any) {
-	c := x.(*check)
-	c.place = len(*q)
-	*q = append(*q, c)
+type due struct {
+	at    time.Duration
+	check *check
 }
 
-// Pop is heap.Interface's.
+// add has a check come at its time.
+func (q *queue) add(c *check) {
+	if q.begin.IsZero() {
+		q.begin = c.next
+	}
+	c.waits, c.due = true, c.next.Sub(q.begin)
+	heap.Push(q, due{c.due, c})
+}
+
+// first returns the check that is due first, or nil.
+func (q *queue) first() *check {
+	for len(q.times) > 0 {
+		if d := q.times[0]; d.check.waits && d.check.due == d.at {
+			return d.check
+		}
+		heap.Pop(q)
+	}
+	return nil
+}
+
+// take takes away what first has returned.
+func (q *queue) take() {
+	q.times[0].check.waits = false
+	heap.Pop(q)
+}
+
+// Len returns the number of times, for container/heap.
+func (q *queue) Len() int { return len(q.times) }
+
+// Less is for container/heap.
+func (q *queue) Less(i, j int) bool { return q.times[i].at < q.times[j].at }
+
+// Swap is for container/heap.
+func (q *queue) Swap(i, j int) { q.times[i], q.times[j] = q.times[j], q.times[i] }
+
+// Push adds a time, for container/heap.
+func (q *queue) Push(d any) { q.times = append(q.times, d.(due)) }
+
+// Pop removes the last time, for container/heap.
 func (q *queue) Pop() any {
-	last := len(*q) - 1
-	c := (*q)[last]
-	c.place = -1
-	(*q)[last] = nil
-	*q = (*q)[:last]
-	return c
+	last := len(q.times) - 1
+	q.times[last] = due{}
+	q.times = q.times[:last]
+	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"pgregory.net/rapid"
 )
 
 // site drives a Watch in simulated time. Servers that are dead answer nothing until the timeout.
@@ -363,4 +365,85 @@ func TestReasonsAreBounded(t *testing.T) {
 	if st, _ := s.Status(id(1), s.now); len(st.Last[0].Reason) != MostReason {
 		t.Errorf("%d bytes", len(st.Last[0].Reason))
 	}
+}
+
+// Ten thousand checks each second: spread evenly, at most as many at a time as may run, all of them
+// in their second, and none late by this side's fault.
+func TestVeryManyChecks(t *testing.T) {
+	const all, tick = 10_000, time.Millisecond
+	w, now := New(4096), time.Unix(1_000_000, 0)
+	for n := range all {
+		address := netip.AddrFrom4([4]byte{10, byte(n >> 16), byte(n >> 8), byte(n)})
+		w.Add(Target{ID{Server: netip.AddrPortFrom(address, 80), How: "tcp"}, second}, now)
+	}
+	made, most := map[ID]int{}, 0
+	for end := now.Add(3 * time.Second); now.Before(end); now = now.Add(tick) {
+		due := w.Due(now)
+		most = max(most, len(due))
+		for _, d := range due {
+			made[d.ID]++
+			w.Done(d, Result{Began: now, Ended: now})
+		}
+	}
+	if mean := int(all * tick / second.Interval); most > 5*mean {
+		t.Errorf("%d checks in a millisecond, %d on average", most, mean)
+	}
+	if c := w.Counts(); len(made) != all || c.Late != 0 || c.Bad < 3*all-all/100 {
+		t.Errorf("%d real servers are checked, %+v", len(made), c)
+	}
+}
+
+// Whatever has happened to a check, good results bring its real server up, after no more of them
+// than its status says; and bad ones take it down.
+func TestNeverStuck(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		now := time.Unix(1_000_000, 0)
+		w := New(10)
+		rules := func() Rules {
+			return Rules{
+				Interval: time.Second, Timeout: 500 * time.Millisecond,
+				Rise: rapid.IntRange(1, 5).Draw(t, "rise"), Fall: rapid.IntRange(1, 5).Draw(t, "fall"),
+				Down: rapid.Bool().Draw(t, "down"), Undamped: rapid.Bool().Draw(t, "undamped"),
+			}
+		}
+		step := func(good bool, took time.Duration) {
+			for made := false; !made; {
+				if next, _ := w.Next(); next.After(now) {
+					now = next
+				}
+				for _, d := range w.Due(now) {
+					made = made || d.ID == id(1)
+					w.Done(d, Result{Began: now, Ended: now.Add(took), Good: good})
+				}
+			}
+		}
+		w.Add(Target{id(1), rules()}, now)
+		w.Add(Target{id(2), rules()}, now)
+		for range rapid.IntRange(0, 60).Draw(t, "steps") {
+			switch rapid.IntRange(0, 9).Draw(t, "step") {
+			case 0: // a reload with other rules
+				w.Add(Target{id(1), rules()}, now)
+			case 1:
+				w.Restore(id(1), rapid.Bool().Draw(t, "up"))
+			case 2: // this side had no CPU
+				now = now.Add(time.Duration(rapid.IntRange(0, 100_000).Draw(t, "ms")) * time.Millisecond)
+			case 3:
+				step(false, 2*time.Second)
+			default:
+				step(rapid.Bool().Draw(t, "good"), 0)
+			}
+		}
+		w.Add(Target{id(1), rules()}, now)
+		for _, good := range []bool{true, false} {
+			step(good, 0) // which ends a streak of the other kind, and doubts
+			s, _ := w.Status(id(1), now)
+			for range s.Needed + 1 {
+				step(good, 0)
+			}
+			if w.Up(id(1)) != good {
+				after, _ := w.Status(id(1), now)
+				t.Fatalf("after %d results that are %v: %+v", s.Needed+1, good, after.Standing)
+			}
+		}
+	})
 }

@@ -236,10 +236,15 @@ func (rs *Server) write(w io.Writer, f form, exact bool) {
 func tunnelInfo(mode lvs.Mode) string { return cmp.Or(mode.TunnelType(), "n/a") }
 
 func (c *Counters) write(w io.Writer, exact bool) {
-	for _, n := range []uint64{c.Connections, c.InPackets, c.OutPackets, c.InBytes, c.OutBytes} {
-		fmt.Fprint(w, largeNumber(n, exact))
+	for _, n := range c.all() {
+		fmt.Fprint(w, largeNumber(*n, exact))
 	}
 	fmt.Fprintln(w)
+}
+
+// all returns the counters in the order of every list.
+func (c *Counters) all() [5]*uint64 {
+	return [...]*uint64{&c.Connections, &c.InPackets, &c.OutPackets, &c.InBytes, &c.OutBytes}
 }
 
 // largeNumber shortens a number to nine columns, at ipvsadm's steps.
@@ -280,15 +285,9 @@ func Difference(after, before []Service) []Service {
 
 // subtract subtracts o. The result is 0 where a counter has decreased, since it has restarted.
 func (c *Counters) subtract(o Counters) {
-	for _, f := range []struct {
-		from *uint64
-		n    uint64
-	}{
-		{&c.Connections, o.Connections},
-		{&c.InPackets, o.InPackets}, {&c.OutPackets, o.OutPackets},
-		{&c.InBytes, o.InBytes}, {&c.OutBytes, o.OutBytes},
-	} {
-		*f.from -= min(*f.from, f.n)
+	less := o.all()
+	for i, n := range c.all() {
+		*n -= min(*n, *less[i])
 	}
 }
 

@@ -36,8 +36,9 @@ var absentKinds = map[string]string{
 	"smtp_alert":       "no mail is sent: the alert FulcrumRealServerDown tells",
 	"log_all_failures": noFailures,
 	"BFD_CHECK":        "BFD is not supported",
-	"FILE_CHECK":       "keepalived adds the file's number to the weight: type = \"file\" takes it for the weight",
-	"bind_port":        "the kernel chooses a check's port", "bind_if": "routes choose the interface",
+	"FILE_CHECK": "keepalived adds the file's number to the weight, or takes any but 0 for down: " +
+		"type = \"file\" takes it for the weight",
+	"bind_port": "the kernel chooses a check's port", "bind_if": "routes choose the interface",
 	"fwmark":     "checks have no mark",
 	"ha_suspend": "checks go on without the VIP", "snmp_name": "SNMP is not supported",
 	"syn_proxy":             "there is no SYN proxy",

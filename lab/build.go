@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net/netip"
 
 	"fulcrum/lvs"
 )
@@ -101,6 +100,8 @@ func (l *Lab) prepareHost(e end) error {
 		return err
 	}
 	switch h := l.plan.hosts[e.role]; {
+	case e.role == roleDirector && l.checksBySocket(e):
+		return l.joinServers(e.device)
 	case e.role == roleDirector:
 		return nil
 	case h != nil:
@@ -110,6 +111,17 @@ func (l *Lab) prepareHost(e end) error {
 	default:
 		return l.prepareRealServer(e)
 	}
+}
+
+// checksBySocket reports whether checks leave by this interface of the director's host.
+func (l *Lab) checksBySocket(e end) bool {
+	ports := l.plan.ports
+	return l.config.Checks != nil && !l.config.Host && e.device == ports[len(ports)-1].Name
+}
+
+// joinServers gives the current namespace, the director's, an address on the real servers' network.
+func (l *Lab) joinServers(device string) error {
+	return bringUp(device, withBits(host(l.plan.serverNet, hostChecks), l.plan.serverNet))
 }
 
 // prepareRealServer prepares a real server as its mode needs.
@@ -135,7 +147,7 @@ func (l *Lab) holdVIP() error {
 	if err := silentVIP.apply(); err != nil {
 		return err
 	}
-	if err := bringUp("lo", netip.PrefixFrom(l.plan.vip, l.plan.vip.BitLen())); err != nil {
+	if err := bringUp("lo", l.hostPrefix()); err != nil {
 		return err
 	}
 	return addDefaultRoute(l.plan.serverRouter())

@@ -141,8 +141,8 @@ func (c *child) gone() bool {
 
 // stop ends the child with SIGTERM, or else with SIGKILL. An exit status other than 0 is an error.
 func (c *child) stop() error {
-	if err := c.handle.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("stopping %s (process %d): %w", c.Role, c.PID, err)
+	if err := c.askToEnd(); err != nil {
+		return err
 	}
 	select {
 	case <-c.exited:

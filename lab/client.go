@@ -1,6 +1,7 @@
 package lab
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -24,6 +25,8 @@ type ClientConfig struct {
 	KeepAlive bool
 	// Source is the client's address. By default connections take all of the lab's in turn.
 	Source netip.Addr
+	// Patience bounds how long a connection may take, and an answer; default 5 s.
+	Patience time.Duration
 }
 
 // A Client talks to the VIP from the client's namespace, with the system's own TCP and UDP. Several
@@ -33,6 +36,7 @@ type Client struct {
 	sources   []netip.Addr
 	web, echo netip.AddrPort // the services
 	turn      *atomic.Uint32 // the lab's counter
+	patience  time.Duration
 	http      *http.Client
 	transport *http.Transport
 
@@ -45,7 +49,7 @@ type Client struct {
 func (l *Lab) NewClient(c ClientConfig) *Client {
 	client := &Client{
 		namespace: l.namespace(roleClient), sources: l.plan.clients, web: l.plan.web, echo: l.plan.echo,
-		turn: &l.turn,
+		turn: &l.turn, patience: cmp.Or(c.Patience, answerDeadline),
 	}
 	if c.Source.IsValid() {
 		client.sources = []netip.Addr{c.Source}
@@ -88,7 +92,7 @@ func (c *Client) dial(ctx context.Context, network, address string) (conn net.Co
 	defer cancel()
 	defer context.AfterFunc(c.life, cancel)()
 	source := c.source()
-	dialer := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(source)}
+	dialer := net.Dialer{LocalAddr: net.TCPAddrFromAddrPort(source), Timeout: c.patience}
 	if network == "udp" {
 		dialer.LocalAddr = net.UDPAddrFromAddrPort(source)
 	}
@@ -101,7 +105,7 @@ func (c *Client) dial(ctx context.Context, network, address string) (conn net.Co
 
 // Get requests / from the web service.
 func (c *Client) Get(ctx context.Context) (Answer, error) {
-	ctx, cancel := context.WithTimeout(ctx, answerDeadline)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	return c.ask(ctx, http.MethodGet, "/", nil)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"time"
 
 	"fulcrum/lvs"
 )
@@ -38,12 +39,26 @@ type Config struct {
 	// Host gives each of the director's ports a host interface, ful-front and ful-back, and the
 	// director's namespace a default route over the first one.
 	Host bool
+	// Checks has the real servers of the web service checked; nil for not at all. Without Host, the
+	// director's namespace then has an address on their network for the checks.
+	Checks *Checks
 	// Binary is the fulcrum program, started as director and as real servers.
 	Binary string
 	// Outlive lets the real servers and the director live on after this process, for a lab that is to
 	// be kept. Otherwise they die with it, however it ends.
 	Outlive bool
 }
+
+// Checks says how real servers are checked: a page is asked for.
+type Checks struct {
+	Interval, Timeout time.Duration
+	Fall, Rise        int
+	// Lines are further lines of the table [service.health].
+	Lines []string
+}
+
+// Bound returns how long a real server that fails may go unnoticed.
+func (c *Checks) Bound() time.Duration { return time.Duration(c.Fall)*c.Interval + c.Timeout }
 
 // Offloads says how much work on packets the lab's hosts leave to a network card. af_packet does
 // none of it.

@@ -61,7 +61,7 @@ func (r *record) demolish() error {
 // end ends a process that is not our child, with SIGTERM or else with SIGKILL.
 func (p Process) end() error {
 	gone := func() (bool, error) { return !p.alive(), nil }
-	if err := p.signal(syscall.SIGTERM); err != nil {
+	if err := p.askToEnd(); err != nil {
 		return err
 	}
 	if poll(context.Background(), stopDeadline, gone, p.Role+" to end") == nil {
@@ -71,6 +71,11 @@ func (p Process) end() error {
 		return err
 	}
 	return poll(context.Background(), stopDeadline, gone, p.Role+" to be killed")
+}
+
+// askToEnd sends SIGTERM, and wakes a process that a signal has stopped.
+func (p Process) askToEnd() error {
+	return errors.Join(p.signal(syscall.SIGTERM), p.signal(syscall.SIGCONT))
 }
 
 // removeDPDK removes the files that a killed director left, unless another process has its process

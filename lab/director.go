@@ -37,6 +37,7 @@ type configuration struct {
 	Local       []netip.Addr // only if the mode needs them
 	Web, Echo   netip.AddrPort
 	RealServers []RealServer
+	Checks      *Checks // of the web service; may be nil
 }
 
 // DirectorFile writes the director's configuration and returns its name.
@@ -53,6 +54,7 @@ func (l *Lab) DirectorFile() (string, error) {
 		Mode: l.config.Mode, Scheduler: l.config.Scheduler, Workers: tomlList(workers), Control: l.ControlSocket(),
 		Ports: l.plan.ports, Host: l.config.Host, Router: host(l.plan.frontNet, hostRouter),
 		Web: l.plan.web, Echo: l.plan.echo, RealServers: l.plan.realServers,
+		Checks: l.config.Checks,
 	}
 	if l.config.Mode.Source() == lvs.Local {
 		values.Local = l.plan.local

@@ -8,7 +8,8 @@
 // The record of a killed process names what is left (Sweep, Clean).
 //
 // The director's namespace holds the ends of its veth pairs and no address. So the kernel stays
-// silent there, and every answer that leaves the namespace is the director's own.
+// silent there, and every answer that leaves the namespace is the director's own. With
+// Config.Checks and without host interfaces it has one address, from which checks leave.
 //
 // Anyone may call this package; it needs root. Several goroutines may call a Lab's methods, except
 // Close and those that start or stop the director.

@@ -29,6 +29,7 @@ func sixNet(p netip.Prefix) netip.Prefix { return netip.PrefixFrom(six(p.Addr())
 // Host parts of the addresses.
 const (
 	hostDirector   = 1
+	hostChecks     = 9  // of the director's host, if it has no host interface
 	hostRealServer = 11 // and those after it, MaxRealServers in all
 	hostLocal      = 50 // and the three after it
 	hostRouter     = 254

@@ -12,8 +12,11 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"os"
+	"os/signal"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -31,6 +34,35 @@ type RealServerConfig struct {
 	Name string
 	// TCP addresses serve HTTP, UDP addresses echo.
 	TCP, UDP []netip.AddrPort
+
+	slow *atomic.Bool // it answers GET / after slowness only
+}
+
+// slowness is how long a slow real server takes for an answer.
+const slowness = 5 * time.Second
+
+// Signals that make a real server slow, and as fast as before.
+const (
+	slowDown = syscall.SIGUSR1
+	speedUp  = syscall.SIGUSR2
+)
+
+// slowBySignal returns a value that follows those signals until the context ends.
+func slowBySignal(ctx context.Context) *atomic.Bool {
+	slow, signals := new(atomic.Bool), make(chan os.Signal, 2)
+	signal.Notify(signals, slowDown, speedUp)
+	go func() {
+		defer signal.Stop(signals)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case s := <-signals:
+				slow.Store(s == slowDown)
+			}
+		}
+	}()
+	return slow
 }
 
 // Answer is a real server's answer to a request: its own name, and both ends of the connection as
@@ -50,6 +82,7 @@ type Answer struct {
 func ServeReal(ctx context.Context, c RealServerConfig, ready io.Writer) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	c.slow = slowBySignal(ctx)
 	failed := make(chan error, len(c.TCP)+len(c.UDP))
 	for _, address := range c.TCP {
 		if err := c.serveHTTP(ctx, address, failed); err != nil {
@@ -103,10 +136,24 @@ func bindFreely(network, _ string, c syscall.RawConn) (err error) {
 
 func (c RealServerConfig) handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { reply(w, c.answer(r)) })
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
+		c.dawdle(r.Context())
+		reply(w, c.answer(r))
+	})
 	mux.HandleFunc("POST /upload", c.upload)
 	mux.HandleFunc("GET /download", c.download)
 	return mux
+}
+
+// dawdle takes the time that a slow real server takes, unless the client goes before.
+func (c RealServerConfig) dawdle(client context.Context) {
+	if !c.slow.Load() {
+		return
+	}
+	select {
+	case <-client.Done():
+	case <-time.After(slowness):
+	}
 }
 
 func (c RealServerConfig) answer(r *http.Request) Answer {
@@ -193,15 +240,21 @@ func (c RealServerConfig) echo(conn *net.UDPConn, address netip.AddrPort) error 
 // startRealServers starts each real server in its namespace.
 func (l *Lab) startRealServers(ctx context.Context) error {
 	for _, rs := range l.plan.realServers {
-		arguments := l.realServerArguments(rs)
-		if h := l.plan.hosts[rs.Name]; h != nil {
-			arguments = h.arguments(rs.Name)
-		}
-		if _, err := l.startChild(ctx, rs.Name, servingPhrase, arguments...); err != nil {
+		if err := l.startRealServer(ctx, rs); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// startRealServer starts a real server and waits until it serves.
+func (l *Lab) startRealServer(ctx context.Context, rs RealServer) error {
+	arguments := l.realServerArguments(rs)
+	if h := l.plan.hosts[rs.Name]; h != nil {
+		arguments = h.arguments(rs.Name)
+	}
+	_, err := l.startChild(ctx, rs.Name, servingPhrase, arguments...)
+	return err
 }
 
 func (l *Lab) realServerArguments(rs RealServer) []string {

@@ -59,6 +59,7 @@ type ServiceReport struct {
 // RealServerReport is the part of one real server in a service.
 type RealServerReport struct {
 	Address string `json:"address"`
+	State   string `json:"state"` // such as "up"
 	Traffic
 }
 

@@ -80,6 +80,10 @@ var steps = map[string]func(w *world, words []string){
 		a, port := w.station(words[0])
 		w.want(a, port)
 	},
+	"recheck": func(w *world, words []string) {
+		a, port := w.station(words[0])
+		w.table.Recheck(w.find(a, port))
+	},
 	"news": func(w *world, words []string) {
 		a, port := w.station(words[0])
 		w.news(Message{

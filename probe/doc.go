@@ -3,4 +3,7 @@
 //
 // It does each check once. Package health decides when, and what the results mean. All functions
 // are for the control side and safe for concurrent use.
+//
+// Connects makes the most frequent check, that a connection is accepted, for many real servers at
+// the lowest price. Run finds the same.
 package probe

@@ -81,10 +81,13 @@ func Run(ctx context.Context, c Check, to Target) Outcome {
 // reason returns why a check is bad in few words.
 func reason(ctx context.Context, err error) string {
 	if end, limited := ctx.Deadline(); limited && !time.Now().Before(end) {
-		return fmt.Sprintf("not done in time: %v", err)
+		return late(err.Error())
 	}
 	return err.Error()
 }
+
+// late returns the reason of a check whose time was up.
+func late(why string) string { return "not done in time: " + why }
 
 // trace notes the steps of a check while it runs.
 type trace struct {

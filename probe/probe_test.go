@@ -2,9 +2,11 @@ package probe
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +15,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -157,6 +160,50 @@ func TestHTTP(t *testing.T) {
 	wantBad(t, &HTTP{TLS: &TLS{Verify: true}}, secure.Listener.Addr().String(), "TLS: ")
 	wantBad(t, &HTTP{TLS: new(TLS)}, plain.Listener.Addr().String(), "TLS: ")
 	wantBad(t, &HTTP{}, secure.Listener.Addr().String(), "status 400")
+}
+
+// TLS hears the name that is stated, otherwise the host's, otherwise none: never an address. A
+// server that wants a name is up with the right one alone.
+func TestTLSNames(t *testing.T) {
+	names := make(chan string, 1)
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprint(w, "from "+r.Host)
+	}))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.TLS = &tls.Config{GetConfigForClient: func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
+		if names <- hello.ServerName; hello.ServerName != "www.example.org" {
+			return nil, errors.New("unknown name")
+		}
+		return nil, nil
+	}}
+	s.StartTLS()
+	defer s.Close()
+	for _, tt := range []struct{ stated, host, heard string }{
+		{"www.example.org", "", "www.example.org"},
+		{"www.example.org", "other.example.org:8443", "www.example.org"},
+		{"", "www.example.org", "www.example.org"},
+		{"", "www.example.org:8443", "www.example.org"},
+		{"", "other.example.org", "other.example.org"},
+		{"", "", ""},
+	} {
+		o := check(t, &HTTP{Host: tt.host, TLS: &TLS{Name: tt.stated}}, s.Listener.Addr().String(), patience)
+		if heard := <-names; heard != tt.heard || o.Good != (tt.heard == "www.example.org") {
+			t.Errorf("%+v: TLS heard %q, %+v", tt, heard, o)
+		}
+	}
+}
+
+// Checks that fail in TLS leave nothing behind for others: good servers stay good beside them.
+func TestTLSChecksAreApart(t *testing.T) {
+	good := httptest.NewTLSServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer good.Close()
+	bad := serve(t, answers("nonsense", ends))
+	var all sync.WaitGroup
+	for range 20 {
+		all.Go(func() { wantBad(t, &HTTP{TLS: new(TLS)}, bad, "TLS: ") })
+		all.Go(func() { wantGood(t, &HTTP{TLS: new(TLS)}, good.Listener.Addr().String(), "status 200") })
+	}
+	all.Wait()
 }
 
 // Servers that accept and then say nothing, or one byte at a time, or nonsense.

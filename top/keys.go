@@ -1,6 +1,8 @@
 package top
 
 import (
+	"slices"
+
 	"github.com/charmbracelet/bubbles/help"
 	"github.com/charmbracelet/bubbles/key"
 	"github.com/charmbracelet/lipgloss"
@@ -9,13 +11,14 @@ import (
 // keys are what the user can press, and how the help line names it. quit comes after all: the same
 // key ends a filter first.
 var keys = struct {
-	filter, sort, fold, done, all key.Binding
-	quit, scroll, down, up        key.Binding
-	pageDown, pageUp              key.Binding
+	filter, sort, fold, checks, done, all key.Binding
+	quit, scroll, down, up                key.Binding
+	pageDown, pageUp                      key.Binding
 }{
 	filter: key.NewBinding(key.WithKeys("/"), key.WithHelp("/", "filter")),
 	sort:   key.NewBinding(key.WithKeys("s"), key.WithHelp("s", "sort")),
 	fold:   key.NewBinding(key.WithKeys("f"), key.WithHelp("f", "fold")),
+	checks: key.NewBinding(key.WithKeys("c"), key.WithHelp("c", "checks")),
 	done:   key.NewBinding(key.WithKeys("enter"), key.WithHelp("enter", "done")),
 	all:    key.NewBinding(key.WithKeys("esc"), key.WithHelp("esc", "all")),
 
@@ -52,6 +55,9 @@ func (m Model) helpLine() string {
 		fold.SetHelp("f", "unfold")
 	}
 	bindings := []key.Binding{keys.quit, keys.filter, sort, fold, keys.scroll}
+	if m.checked() {
+		bindings = slices.Insert(bindings, 4, keys.checks)
+	}
 	if l.filter.Value() != "" {
 		line = l.filter.Prompt + l.filter.Value()
 		bindings = append([]key.Binding{keys.all}, bindings...)

@@ -21,6 +21,7 @@ type list struct {
 	filter textinput.Model
 	order  int  // index into orders
 	folded bool // without real servers
+	checks bool // with the latest check of each real server
 }
 
 // maxFilter bounds the filter, in characters.
@@ -58,6 +59,8 @@ func (l *list) press(k tea.KeyMsg) bool {
 		l.order = (l.order + 1) % len(orders)
 	case key.Matches(k, keys.fold):
 		l.folded = !l.folded
+	case key.Matches(k, keys.checks):
+		l.checks = !l.checks
 	case key.Matches(k, keys.all) && l.filter.Value() != "":
 		l.filter.Reset()
 	default:

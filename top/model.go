@@ -112,7 +112,7 @@ func (m *Model) serviceLines() int {
 	for _, s := range m.chosen() {
 		n++
 		if !m.list.folded {
-			n += len(s.RealServers)
+			n += len(s.RealServers) + len(m.checkLines(s))
 		}
 	}
 	return n

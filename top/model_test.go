@@ -3,6 +3,7 @@ package top
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -58,6 +59,52 @@ func troubled() *control.Report {
 	}}}
 }
 
+// checked returns a report of real servers with checks, of which many are down.
+func checked() *control.Report {
+	at := begin.Add(time.Second)
+	refused := &control.CheckReport{At: at, Latency: 0.3, Reason: "connect: connection refused"}
+	r := &control.Report{Services: []control.ServiceReport{{
+		Name: "web", Address: "10.0.0.100:80", Protocol: "tcp", Mode: "nat",
+		RealServers: []control.RealServerReport{
+			{Address: "10.1.0.11:80", Weight: 1, State: "up", Health: &control.CheckReport{
+				At: at, Up: true, Good: true, Latency: 1.25, Reason: "status 200"}},
+			{Address: "10.1.0.12:80", Weight: 1, State: "up", Health: &control.CheckReport{Up: true}},
+		},
+	}}}
+	for i := range 5 {
+		r.Services[0].RealServers = append(r.Services[0].RealServers, control.RealServerReport{
+			Address: fmt.Sprintf("10.1.0.2%d:80", i), Weight: 1, State: "down",
+			Why: refused.Reason, Health: refused,
+		})
+	}
+	return r
+}
+
+// TestReasonsAreBounded: whatever real servers say, and however many are down, a line fits the
+// screen and few of them have one, unless the user asks for all.
+func TestReasonsAreBounded(t *testing.T) {
+	r := checked()
+	for i := range r.Services[0].RealServers {
+		rs := &r.Services[0].RealServers[i]
+		rs.Health.Reason, rs.Why = strings.Repeat("long ", 100), strings.Repeat("long ", 100)
+	}
+	for range 1000 {
+		r.Services[0].RealServers = append(r.Services[0].RealServers, r.Services[0].RealServers[2])
+	}
+	for _, pressed := range []string{"", "c"} {
+		m := send(send(New(nil, time.Second), Sample{At: begin, Report: r}), presses(pressed)...)
+		fits(t, m, m.View())
+		if lines, want := len(m.services()), m.serviceLines(); lines != want || pressed == "" && lines != 1+1007+mostReasons {
+			t.Errorf("after %q: %d lines, %d counted", pressed, lines, want)
+		}
+		end := send(m, tea.KeyMsg{Type: tea.KeyPgDown})
+		for range 200 {
+			end = send(end, tea.KeyMsg{Type: tea.KeyPgDown})
+		}
+		fits(t, end, end.View())
+	}
+}
+
 // after gives the model a sample for each second.
 func after(m Model, seconds ...uint64) Model {
 	for _, n := range seconds {
@@ -85,6 +132,8 @@ func TestFrames(t *testing.T) {
 		"running":  after(fresh, 1, 2, 3, 4),
 		"small":    send(after(fresh, 1, 2), tea.WindowSizeMsg{Width: 60, Height: 14}, down),
 		"troubled": send(fresh, Sample{At: begin, Report: troubled()}),
+		"down":     send(fresh, Sample{At: begin, Report: checked()}),
+		"checks":   send(send(fresh, Sample{At: begin, Report: checked()}), presses("c")...),
 		"vanished": send(after(fresh, 1, 2), Sample{Err: errors.New("ask the director: connection refused")}),
 	} {
 		t.Run(name, func(t *testing.T) {

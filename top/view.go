@@ -181,11 +181,15 @@ func (m Model) services() []string {
 		if m.list.folded {
 			continue
 		}
-		for _, rs := range s.RealServers {
+		checks := m.checkLines(s)
+		for i, rs := range s.RealServers {
 			state := mark(&rs)
 			name := indent + cutMiddle(rs.Address, width-len(indent)-len(state)) + state
 			lines = append(lines, m.serviceLine(name, fmt.Sprint(rs.Weight), float64(rs.Active),
 				float64(rs.Inactive), m.rates.services[trafficKey(s.Name, rs.Address)]))
+			if text := checks[i]; text != "" {
+				lines = append(lines, indent+indent+text)
+			}
 		}
 	}
 	return lines

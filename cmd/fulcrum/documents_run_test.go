@@ -20,6 +20,8 @@ var notHere = []struct{ beginning, reason string }{
 	{"fulcrum lab", "makes namespaces of its own; TestLabCommand runs it"},
 	{"fulcrum bench", "takes minutes and two idle CPUs; TestBench runs it"},
 	{"fulcrum host", "needs a port with a host interface; TestHostAdopt runs it"},
+	{"fulcrum ipvs-shim", "needs the library and goes on as another program; TestShimIPVSAdm runs it"},
+	{"fulcrum ipvs-files /run/fulcrum-proc --every", "does not end; TestScripts runs it"},
 	{"fulcrum top", "needs a terminal; TestTopShowsADirector runs it"},
 }
 

@@ -148,6 +148,9 @@ func misspelt(line string) string {
 	command.InitDefaultHelpFlag()
 	command.InitDefaultVersionFlag()
 	for _, w := range rest {
+		if w == "--" { // what follows is another program's
+			return ""
+		}
 		if long, is := strings.CutPrefix(w, "--"); is {
 			name, _, _ := strings.Cut(long, "=")
 			if command.Flag(name) == nil {

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -100,6 +101,27 @@ func showTrials(w io.Writer, all []control.Trial) {
 		}
 		showTrial(w, &t)
 	}
+	if len(all) == 1 {
+		showPast(w, all[0].Last)
+	}
+}
+
+// showPast shows the director's own checks, the latest first.
+func showPast(w io.Writer, all []control.PastCheck) {
+	if len(all) > 0 {
+		fmt.Fprintln(w, "the director's own checks:")
+	}
+	for _, p := range all {
+		fmt.Fprintf(w, "  %s\t%.1f ms\t%s: %s\n", p.At.Local().Format(time.DateTime), p.Latency,
+			goodOrBad(p.Good), p.Reason)
+	}
+}
+
+func goodOrBad(good bool) string {
+	if good {
+		return "good"
+	}
+	return "bad"
 }
 
 func showTrial(w io.Writer, t *control.Trial) {
@@ -107,11 +129,7 @@ func showTrial(w io.Writer, t *control.Trial) {
 	for _, s := range t.Steps {
 		fmt.Fprintf(w, "  %s\t%.1f ms\t%s\n", s.Name, s.Took, s.Saw)
 	}
-	result := "good"
-	if !t.Good {
-		result = "bad"
-	}
-	fmt.Fprintf(w, "  %s: %s\n", result, t.Reason)
+	fmt.Fprintf(w, "  %s: %s\n", goodOrBad(t.Good), t.Reason)
 }
 
 // standingOf says what the director's own checks have found.

@@ -209,10 +209,11 @@ func (d dialect) services(ctx context.Context, c *config.Config) ([]ipvsadm.Serv
 	if err := d.client.Do(ctx, http.MethodGet, "services", nil, &reports); err != nil {
 		return nil, err
 	}
-	configured := map[lvs.RealServerID]config.RealServer{}
-	for _, s := range c.Services {
+	configured := map[lvs.RealServerID]listed{}
+	for i := range c.Services {
+		s := &c.Services[i]
 		for _, rs := range s.RealServers {
-			configured[s.ServerID(rs)] = rs
+			configured[s.ServerID(rs)] = listed{rs, s.HealthOf(rs).OnFail == config.FailDrain}
 		}
 	}
 	var all []ipvsadm.Service
@@ -226,9 +227,17 @@ func (d dialect) services(ctx context.Context, c *config.Config) ([]ipvsadm.Serv
 	return all, nil
 }
 
-// serviceOf returns a reported service with the configured thresholds of its real servers.
+// listed is a real server of the configuration. One that inhibits stays in the list while it is
+// down, with weight 0.
+type listed struct {
+	config.RealServer
+	inhibits bool
+}
+
+// serviceOf returns a reported service as IPVS would list it beside keepalived: without real
+// servers that are down, unless they are inhibited, and without sorry servers that stand by.
 func serviceOf(
-	r control.ServiceReport, configured map[lvs.RealServerID]config.RealServer,
+	r control.ServiceReport, configured map[lvs.RealServerID]listed,
 ) (s ipvsadm.Service, err error) {
 	s = ipvsadm.Service{
 		Scheduler: r.Scheduler, Flags: r.SchedulerFlags, Counters: countersOf(r.Traffic),
@@ -248,8 +257,16 @@ func serviceOf(
 		if server.Address, err = netip.ParseAddrPort(rs.Address); err != nil {
 			return s, err
 		}
-		limits := configured[lvs.RealServerID{Service: s.ID, Address: server.Address}]
-		server.Upper, server.Lower = limits.UpperThreshold, limits.LowerThreshold
+		own := configured[lvs.RealServerID{Service: s.ID, Address: server.Address}]
+		server.Upper, server.Lower = own.UpperThreshold, own.LowerThreshold
+		switch rs.State {
+		case lvs.ServerStandby.Key():
+			continue
+		case lvs.ServerDown.Key():
+			if server.Weight = 0; !own.inhibits {
+				continue
+			}
+		}
 		s.Servers = append(s.Servers, server)
 	}
 	return s, nil

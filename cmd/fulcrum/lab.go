@@ -42,6 +42,8 @@ func newLabCommand() *cobra.Command {
 		fmt.Sprintf("number of real servers, 1 to %d", lab.MaxRealServers))
 	command.Flags().BoolVar(&options.host, "host", false,
 		"give the director's ports host interfaces, ful-front and ful-back")
+	command.Flags().BoolVar(&options.health, "health", false,
+		"check the real servers, let them fail in several ways, and count the requests that fail")
 	command.Flags().BoolVar(&options.keep, "keep", false, "leave the labs standing")
 	completeWords(command, "mode", words(lab.Modes())...)
 	completeWords(command, "scheduler", words(lvs.Schedulers())...)
@@ -58,6 +60,7 @@ type labOptions struct {
 	workers         int
 	servers         int
 	host            bool
+	health          bool
 	keep            bool
 }
 
@@ -88,13 +91,17 @@ func (o labOptions) run(command *cobra.Command) error {
 // plan returns what the lab does, which reports whether all was green. The error is the user's.
 func (o labOptions) plan(command *cobra.Command) (func(context.Context) bool, error) {
 	if o.config != "" {
-		for _, other := range []string{"mode", "scheduler", "family", "workers", "servers", "host"} {
+		for _, other := range []string{"mode", "scheduler", "family", "workers", "servers", "host", "health"} {
 			if command.Flags().Changed(other) {
 				return nil, fmt.Errorf("--%s does not go with --config: the file says it", other)
 			}
 		}
 		trial, err := o.fileTrial()
 		return func(ctx context.Context) bool { return o.conductFile(ctx, command, trial) }, err
+	}
+	if o.health {
+		trials, err := o.healthTrials()
+		return func(ctx context.Context) bool { return conductHealth(ctx, command, trials) }, err
 	}
 	trials, err := o.trials()
 	return func(ctx context.Context) bool { return o.conduct(ctx, command, trials) }, err

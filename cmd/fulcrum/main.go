@@ -48,7 +48,8 @@ func newRootCommand() *cobra.Command {
 	}
 	root.AddCommand(newRunCommand(), newCheckCommand(), newExplainCommand(), newCaptureCommand(),
 		newTopCommand(), newLabCommand(), newBenchCommand())
-	root.AddCommand(newIPVSAdmCommand(), newImportCommand(), newVersionCommand())
+	root.AddCommand(newIPVSAdmCommand(), newIPVSShimCommand(), newIPVSFilesCommand(),
+		newImportCommand(), newVersionCommand())
 	root.AddCommand(newClientCommands()...)
 	root.InitDefaultCompletionCmd()
 	if completion, _, err := root.Find([]string{"completion"}); err == nil {

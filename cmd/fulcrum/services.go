@@ -236,23 +236,46 @@ func announcedBy(announced bool, owner string) string {
 func showServices(w io.Writer, all []control.ServiceReport) {
 	sum := summarise(all)
 	sum.showTotals(w)
-	fmt.Fprint(w, "SERVICE\tPROTOCOL\tADDRESS\tMODE\tSCHEDULER\tWEIGHT\tACTIVE\tINACTIVE\tCONNECTIONS\tIN BYTES\tOUT BYTES\tANNOUNCED\tSTATE\n")
+	last := func(string) string { return "" }
+	if areChecked(all) {
+		last = func(text string) string { return "\t" + text }
+	}
+	fmt.Fprintf(w, "SERVICE\tPROTOCOL\tADDRESS\tMODE\tSCHEDULER\tWEIGHT\tACTIVE\tINACTIVE\tCONNECTIONS\tIN BYTES\tOUT BYTES\tANNOUNCED\tSTATE%s\n",
+		last("LATEST CHECK"))
 	for _, s := range all {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t\t\t\t%d\t%d\t%d\t%s\n", s.Name, s.Protocol, s.Address, s.Mode,
-			s.Scheduler, s.Connections, s.InBytes, s.OutBytes, announcedBy(s.Announced, s.VIPOwner))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t\t\t\t%d\t%d\t%d\t%s%s%s\n", s.Name, s.Protocol, s.Address, s.Mode,
+			s.Scheduler, s.Connections, s.InBytes, s.OutBytes, announcedBy(s.Announced, s.VIPOwner),
+			poolColumn(&s), last(""))
 		for _, rs := range s.RealServers {
-			showServer(w, &s, &rs)
+			showServer(w, &s, &rs, last(rs.Health.Text()))
 			showLocalPorts(w, rs.LocalPorts)
 		}
 		for _, rs := range s.Gone {
-			showServer(w, &s, &rs)
+			showServer(w, &s, &rs, last(""))
 		}
 	}
 }
 
-func showServer(w io.Writer, s *control.ServiceReport, rs *control.RealServerReport) {
-	fmt.Fprintf(w, "\t\t-> %s\t%s\t\t%d\t%d\t%d\t%d\t%d\t%d\t\t%s\n", rs.Address, ownMode(s, rs),
-		rs.Weight, rs.Active, rs.Inactive, rs.Connections, rs.InBytes, rs.OutBytes, rs.StateText())
+// poolColumn returns the column STATE of a service.
+func poolColumn(s *control.ServiceReport) string {
+	if text := s.Pool.Text(); text != "" || s.Pool != nil {
+		return "\t" + text
+	}
+	return ""
+}
+
+func showServer(w io.Writer, s *control.ServiceReport, rs *control.RealServerReport, check string) {
+	fmt.Fprintf(w, "\t\t-> %s\t%s\t\t%d\t%d\t%d\t%d\t%d\t%d\t\t%s%s\n", rs.Address, ownMode(s, rs),
+		rs.Weight, rs.Active, rs.Inactive, rs.Connections, rs.InBytes, rs.OutBytes, rs.StateText(),
+		check)
+}
+
+// areChecked reports whether real servers have health checks, which have a column then.
+func areChecked(all []control.ServiceReport) bool {
+	return slices.ContainsFunc(all, func(s control.ServiceReport) bool {
+		return slices.ContainsFunc(s.RealServers,
+			func(rs control.RealServerReport) bool { return rs.Health != nil })
+	})
 }
 
 // ownMode returns a real server's mode if it is not the service's.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"net"
 	"os"
 	"os/exec"
@@ -83,6 +84,41 @@ func TestUnitIsGood(t *testing.T) {
 		t.Fatal(err)
 	}
 	said, err := exec.Command(analyze, "verify", "--man=no", "--recursive-errors=no", unit).CombinedOutput()
+	if err != nil || len(said) > 0 {
+		t.Errorf("%v\n%s", err, said)
+	}
+}
+
+// TestKeepalivedDropInIsGood has systemd check the drop-in together with Debian's unit, whose
+// command it runs through the shim.
+func TestKeepalivedDropInIsGood(t *testing.T) {
+	needProgram(t, "keepalived")
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skip("no systemd-analyze here")
+	}
+	unit, err := os.ReadFile("/lib/systemd/system/keepalived.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dropIn, err := os.ReadFile("../../packaging/systemd/keepalived.service.d/fulcrum.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, command, _ := strings.Cut(string(unit), "\nExecStart=")
+	command, _, _ = strings.Cut(command, "\n")
+	line := "/usr/bin/fulcrum ipvs-shim -- " + command
+	if !strings.Contains(string(dropIn), "\nExecStart=\nExecStart="+line+"\n") || misspelt(line) != "" {
+		t.Errorf("the drop-in does not run %q; %s", line, misspelt(line))
+	}
+	folder := t.TempDir()
+	file := filepath.Join(folder, "keepalived.service")
+	dropIn = []byte(strings.ReplaceAll(string(dropIn), "/usr/bin/fulcrum", ownBinary(t)))
+	if err := errors.Join(os.Mkdir(file+".d", 0o755), os.WriteFile(file, unit, 0o644),
+		os.WriteFile(filepath.Join(file+".d", "fulcrum.conf"), dropIn, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	said, err := exec.Command(analyze, "verify", "--man=no", "--recursive-errors=no", file).CombinedOutput()
 	if err != nil || len(said) > 0 {
 		t.Errorf("%v\n%s", err, said)
 	}
