@@ -54,6 +54,7 @@ type Config struct {
 	Host []*hostway.Link
 	// Keep is a folder for sessions that outlive the process; see KeptReport. Empty: none do.
 	Keep string
+	now  func() uint32 // in tests; ms, as Clock.Now
 	// Seed makes hashing and local ports repeatable in tests. Zero draws secrets.
 	Seed uint64
 }
@@ -111,6 +112,9 @@ type Engine struct {
 func New(cfg Config, settings Settings) (*Engine, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
+	}
+	if cfg.now == nil {
+		cfg.now = NewClock().Now
 	}
 	e := &Engine{
 		cfg: cfg, registry: newRegistry(len(cfg.CPUs)), drawSeed: newRandom(cfg.Seed).Uint64(),
@@ -275,7 +279,7 @@ func (e *Engine) Run(ctx context.Context, ready func()) error {
 	err := e.awaitStart(r.started)
 	if err == nil {
 		if e.kept != nil {
-			e.kept.turned(NewClock().Now())
+			e.kept.turned(e.cfg.now())
 		}
 		ready()
 		err = e.whileRunning(ctx, r.failed)

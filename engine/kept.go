@@ -63,7 +63,7 @@ type keeping struct {
 // resume takes the sessions of an earlier run over. No worker runs yet.
 func (e *Engine) resume(before *keptRun) {
 	began := time.Now()
-	now := NewClock().Now()
+	now := e.cfg.now()
 	snap := e.snap.Load()
 	for _, w := range e.workers {
 		w.snap, w.now = snap, now
