@@ -31,7 +31,7 @@ var anything = []string{"*"}
 var rules = map[string]rule{
 	".":            {testTree: []string{"lvs"}},
 	"cmd/fulcrum":  {tree: anything, libraries: anything},
-	"director":     {tree: []string{"hostway", "hostnet", "api", "capture", "control", "engine", "config", "guard", "lvs", "match", "ports", "packet"}, testTree: []string{"ports/memory"}},
+	"director":     {tree: []string{"ipvs", "hostway", "hostnet", "api", "capture", "control", "engine", "config", "guard", "lvs", "match", "ports", "packet"}, testTree: []string{"ports/memory"}},
 	"guard":        {tree: []string{"lvs", "match"}, libraries: []string{"github.com/cilium/ebpf", "github.com/vishvananda/netlink"}},
 	"api":          {tree: []string{"lvs", "packet", "control", "engine", "capture", "config"}, libraries: []string{"github.com/danielgtaylor/huma", "github.com/prometheus/client_golang"}, testTree: []string{"conntrack", "modes", "ports", "ports/memory"}},
 	"control":      {tree: []string{"lvs", "engine", "config", "health", "probe", "packet"}, libraries: []string{"github.com/google/renameio", "github.com/prometheus/client_model"}, testTree: []string{"conntrack", "modes", "sched", "ports", "ports/memory"}},
@@ -42,6 +42,7 @@ var rules = map[string]rule{
 	"foreign":      {},
 	"sysctl":       {tree: []string{"foreign"}, testTree: []string{"config"}},
 	"ipvsadm":      {tree: []string{"config", "lvs"}},
+	"ipvs":         {tree: []string{"config", "control", "engine", "foreign", "lvs"}, libraries: []string{"github.com/mdlayher/netlink", "github.com/mdlayher/genetlink"}, testTree: []string{"api", "ipvsadm", "ports", "ports/memory"}},
 	"config":       {tree: []string{"lvs", "match", "probe"}, libraries: []string{"github.com/BurntSushi/toml"}},
 	"lab":          {tree: []string{"config", "ethtool", "lvs", "match", "packet"}, libraries: []string{"github.com/vishvananda/netlink", "github.com/vishvananda/netns", "github.com/cilium/ebpf"}},
 	"bench":        {tree: anything, libraries: anything},

@@ -29,7 +29,12 @@ func actorOf(r *http.Request) control.Actor {
 	if !isUnix {
 		return control.Actor{Name: "control.token_file", From: r.RemoteAddr}
 	}
-	peer := peerOf(u)
+	return ActorAt(u)
+}
+
+// ActorAt returns the process at the other end of a unix socket.
+func ActorAt(c *net.UnixConn) control.Actor {
+	peer := peerOf(c)
 	if peer == nil {
 		return control.Actor{Name: "an unknown process"}
 	}

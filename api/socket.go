@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -18,12 +19,28 @@ import (
 // lockTimeout is far longer than a director needs to create or remove its socket.
 const lockTimeout = 5 * time.Second
 
-// Socket says where the control API's unix socket is, and who may use it.
+// Socket says where a unix socket of the director is, and who may use it.
 type Socket struct {
 	Path  string
 	Mode  fs.FileMode // permissions; 0 stands for 0600: its owner alone
 	Group string      // name or number of the file's group; empty: the process's
+	// Packets: its connections keep packets apart (SOCK_SEQPACKET).
+	Packets bool
+	// Noun and Key are for messages; empty stands for the control API's: "control socket" and
+	// "director.control".
+	Noun, Key string
 }
+
+func (s *Socket) network() string {
+	if s.Packets {
+		return "unixpacket"
+	}
+	return "unix"
+}
+
+// Listen creates a unix socket. Closing it removes its file. A socket that an ended director left
+// behind is replaced; the socket of a running director is an error.
+func Listen(at Socket) (net.Listener, error) { return listenSocket(at) }
 
 // ServeSocket serves the control API on a new unix socket until Close, which removes the socket. A
 // socket that an ended director left behind is replaced; the socket of a running director is an
@@ -44,41 +61,42 @@ const controlAPI = "control API"
 // removes its socket, so that directors which start and end at once never remove each other's.
 type socket struct {
 	net.Listener
-	path  string
+	at    Socket
 	made  fs.FileInfo
 	close func() error
 }
 
 // listenSocket creates a socket. It replaces a socket without listener.
 func listenSocket(at Socket) (*socket, error) {
+	at.Noun, at.Key = cmp.Or(at.Noun, "control socket"), cmp.Or(at.Key, "director.control")
 	path := at.Path
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, fmt.Errorf("create the control socket's folder: %w; see director.control", err)
+		return nil, fmt.Errorf("create the %s's folder: %w; see %s", at.Noun, err, at.Key)
 	}
-	unlock, err := lockFolder(path)
+	unlock, err := at.lockFolder()
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	if err := removeStale(path); err != nil {
+	if err := at.removeStale(path); err != nil {
 		return nil, err
 	}
 	// The socket gets its group and its mode under another name, and is then renamed: clients find it
 	// complete.
 	fresh := beside(path)
-	if err := removeStale(fresh); err != nil {
+	if err := at.removeStale(fresh); err != nil {
 		return nil, err
 	}
-	listener, err := listenPrivately(fresh)
+	listener, err := listenPrivately(at.network(), fresh)
 	if err != nil {
-		return nil, fmt.Errorf("create the control socket %s: %w; see director.control", path, err)
+		return nil, fmt.Errorf("create the %s %s: %w; see %s", at.Noun, path, err, at.Key)
 	}
 	made, err := at.finish(fresh)
 	if err != nil {
-		err = fmt.Errorf("create the control socket %s: %w; see director.control", path, err)
+		err = fmt.Errorf("create the %s %s: %w; see %s", at.Noun, path, err, at.Key)
 		return nil, errors.Join(err, listener.Close(), os.Remove(fresh))
 	}
-	s := &socket{Listener: listener, path: path, made: made}
+	s := &socket{Listener: listener, at: at, made: made}
 	s.close = sync.OnceValue(func() error { return errors.Join(s.remove(), listener.Close()) })
 	return s, nil
 }
@@ -101,7 +119,7 @@ func (s *socket) Close() error { return s.close() }
 // still listens: then no other director takes the socket for an abandoned one, and the kernel does
 // not reuse the inode number.
 func (s *socket) remove() error {
-	unlock, err := lockFolder(s.path)
+	unlock, err := s.at.lockFolder()
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil // the folder is gone, and the socket with it
 	}
@@ -109,18 +127,18 @@ func (s *socket) remove() error {
 		return err
 	}
 	defer unlock()
-	if info, err := os.Lstat(s.path); err != nil || !os.SameFile(info, s.made) {
+	if info, err := os.Lstat(s.at.Path); err != nil || !os.SameFile(info, s.made) {
 		return nil
 	}
-	return os.Remove(s.path)
+	return os.Remove(s.at.Path)
 }
 
-// lockFolder waits until no other director creates or removes a socket in a path's folder. The lock
-// holds until unlock.
-func lockFolder(path string) (unlock func(), err error) {
-	folder, err := os.Open(filepath.Dir(path))
+// lockFolder waits until no other director creates or removes a socket in the socket's folder. The
+// lock holds until unlock.
+func (s *Socket) lockFolder() (unlock func(), err error) {
+	folder, err := os.Open(filepath.Dir(s.Path))
 	if err != nil {
-		return nil, fmt.Errorf("open the control socket's folder: %w; see director.control", err)
+		return nil, fmt.Errorf("open the %s's folder: %w; see %s", s.Noun, err, s.Key)
 	}
 	end := time.Now().Add(lockTimeout)
 	for err = unix.EWOULDBLOCK; err != nil && time.Now().Before(end); time.Sleep(time.Millisecond) {
@@ -128,28 +146,28 @@ func lockFolder(path string) (unlock func(), err error) {
 			return func() { folder.Close() }, nil
 		}
 	}
-	err = fmt.Errorf("lock %s for the control socket: another program holds the lock: %w",
-		folder.Name(), err)
+	err = fmt.Errorf("lock %s for the %s: another program holds the lock: %w",
+		folder.Name(), s.Noun, err)
 	return nil, errors.Join(err, folder.Close())
 }
 
 // removeStale removes a socket that an ended director left behind. It returns an error for the
 // socket of a running director and for a file that is not a socket.
-func removeStale(path string) error {
+func (s *Socket) removeStale(path string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil || info.Mode()&os.ModeSocket == 0 {
-		return fmt.Errorf("%s exists and is not a socket: set another path in director.control", path)
+		return fmt.Errorf("%s exists and is not a socket: set another path in %s", path, s.Key)
 	}
-	conn, err := net.DialTimeout("unix", path, time.Second)
+	conn, err := net.DialTimeout(s.network(), path, time.Second)
 	if err == nil {
 		conn.Close()
 	}
 	if !errors.Is(err, unix.ECONNREFUSED) { // other errors too: a busy director's queue may be full
-		return fmt.Errorf("another director uses the control socket %s: "+
-			"set a path of its own in director.control", path)
+		return fmt.Errorf("another director uses the %s %s: set a path of its own in %s", s.Noun, path,
+			s.Key)
 	}
 	return os.Remove(path)
 }

@@ -21,13 +21,13 @@ const ownerOnly = 0o600
 // listenPrivately creates a unix socket that only its owner may use from the first moment on,
 // whatever the process's umask is. Linux gives the file of a socket the mode that the socket had
 // before it was bound, less the umask (unix_bind in net/unix/af_unix.c).
-func listenPrivately(path string) (*net.UnixListener, error) {
+func listenPrivately(network, path string) (*net.UnixListener, error) {
 	private := func(_, _ string, raw syscall.RawConn) (err error) {
 		failed := raw.Control(func(fd uintptr) { err = unix.Fchmod(int(fd), ownerOnly) })
 		return errors.Join(failed, err)
 	}
 	listen := net.ListenConfig{Control: private}
-	l, err := listen.Listen(context.Background(), "unix", path)
+	l, err := listen.Listen(context.Background(), network, path)
 	if err != nil {
 		return nil, err
 	}

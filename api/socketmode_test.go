@@ -101,7 +101,7 @@ func TestSocketIsNeverOpenWider(t *testing.T) {
 	before := unix.Umask(0)
 	defer unix.Umask(before)
 	path := filepath.Join(t.TempDir(), "c.sock")
-	l, err := listenPrivately(path)
+	l, err := listenPrivately("unix", path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -102,6 +102,7 @@ func directorSettings(d Director) []setting {
 		{"control", optional(d.Control), false},
 		{"control_mode", quote(fmt.Sprintf("%04o", d.ControlMode)), false},
 		{"control_group", optional(d.ControlGroup), false},
+		{"ipvs", optional(d.IPVS), false},
 		{"state", optional(d.State), false},
 		{"log", quote(strings.ToLower(d.Log.String())), false},
 		{"announce", strconv.FormatBool(d.Announce), false},

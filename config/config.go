@@ -43,11 +43,12 @@ type Director struct {
 	Workers []int // CPU numbers, one worker each
 	Idle    Idle
 	Control string     // absolute path of the control API's unix socket
+	IPVS    string     // absolute path of the socket that speaks IPVS's dialect; empty: none
 	State   string     // absolute path of the folder that keeps what is done live; empty: none
 	Log     slog.Level // lowest level that is logged
-	// ControlMode is the socket's mode, 0600 or 0660.
+	// ControlMode is the mode of both sockets, 0600 or 0660.
 	ControlMode  fs.FileMode
-	ControlGroup string // the socket's group, by name or number; empty: the process's
+	ControlGroup string // the group of both, by name or number; empty: the process's
 	// Announce holds for the services that do not say it themselves: their VIPs are announced.
 	Announce       bool
 	AnnounceRepeat int // how often a new address is announced

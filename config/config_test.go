@@ -111,7 +111,8 @@ func TestEveryValueGiven(t *testing.T) {
 	same(t, mustParse(t, readFile(t, "testdata/full.toml")), &Config{
 		File: "f",
 		Director: Director{Workers: []int{0}, Idle: IdleBusy, Control: "/run/fulcrum.sock", Log: slog.LevelDebug,
-			AnnounceRepeat: 5, ControlMode: 0o660, ControlGroup: "root"},
+			AnnounceRepeat: 5, ControlMode: 0o660, ControlGroup: "root",
+			IPVS: "/run/fulcrum-ipvs.sock"},
 		DPDK: DPDK{Hugepages: HugePagesOff, Memory: 2 << 30, Args: []string{"--log-level=7", "--no-telemetry"}},
 		Ports: []Port{{
 			Name: "front", Device: "0000:3b:00.0",

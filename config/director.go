@@ -26,6 +26,7 @@ func readDirector(t *table, cpus cpuSets) Director {
 		Workers: t.get("workers").workers(cpus, idle),
 		Idle:    idle,
 		Control: t.get("control").socketPath(DefaultControl),
+		IPVS:    t.get("ipvs").optionalSocket(),
 		State:   t.get("state").folder(),
 		Log:     t.get("log").level(),
 
@@ -35,7 +36,18 @@ func readDirector(t *table, cpus cpuSets) Director {
 		Announce:       t.get("announce").boolean(true),
 		AnnounceRepeat: t.get("announce_repeat").integer(defaultAnnounceRepeat, 1, mostAnnounceRepeat),
 	}
+	if v := t.child("ipvs"); v.given() && d.IPVS == d.Control {
+		v.report("is the path of the control API's socket", "give each socket a path of its own")
+	}
 	return d
+}
+
+// optionalSocket returns the path of a unix socket, or "" for none.
+func (v value) optionalSocket() string {
+	if v.raw == "" {
+		return ""
+	}
+	return v.socketPath("")
 }
 
 // mostSocketPath is the longest path of a unix socket in bytes (unix(7)).

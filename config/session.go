@@ -20,6 +20,9 @@ const (
 	mostTimeout  = 7 * 24 * time.Hour
 )
 
+// MostTimeout is the longest time that a session or a template can live without packets.
+const MostTimeout = mostTimeout
+
 // DefaultConnReuseMode is conn_reuse_mode without the key. The kernel's default is 1.
 const DefaultConnReuseMode = 3
 

@@ -102,6 +102,14 @@ func (s *Site) Change(old, next *Service) error {
 	return problems
 }
 
+// Named returns the name of the service with an identity.
+func (s *Site) Named(id lvs.ServiceID) (name string, ok bool) {
+	if name = s.marks[id]; id.Mark == 0 {
+		name = s.claimed[id.Match()]
+	}
+	return name, name != "" && s.names[name] == id
+}
+
 func (s *Site) add(n *Service) {
 	s.hold(n)
 	s.name(n)

@@ -37,8 +37,8 @@ func WithActor(ctx context.Context, a Actor) context.Context {
 	return context.WithValue(ctx, actorKey{}, a)
 }
 
-// actorOf returns who makes the changes of a context.
-func actorOf(ctx context.Context) Actor {
+// ActorOf returns who makes the changes of a context.
+func ActorOf(ctx context.Context) Actor {
 	a, _ := ctx.Value(actorKey{}).(Actor)
 	return a
 }

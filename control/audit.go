@@ -64,7 +64,7 @@ func (r *Running) begin(ctx context.Context, command string) error {
 	if err := r.turn.Begin(ctx); err != nil {
 		return err
 	}
-	r.task = task{actorOf(ctx), command, refusesLast(ctx)}
+	r.task = task{ActorOf(ctx), command, refusesLast(ctx)}
 	return nil
 }
 

@@ -110,7 +110,7 @@ func (r *Running) Drain(ctx context.Context, id ServerID, request DrainRequest) 
 	}
 	if plan.Empty() { // the weight is 0 already
 		what := fmt.Sprintf("real server %s of %s", id.Server, id.Service)
-		r.record(Audit{Who: actorOf(ctx), Command: request.command(), Changes: []string{what}})
+		r.record(Audit{Who: ActorOf(ctx), Command: request.command(), Changes: []string{what}})
 	}
 	var deadline time.Time
 	if request.DeadlineSeconds > 0 {
@@ -201,7 +201,7 @@ func (r *Running) CancelDrain(ctx context.Context, id ServerID) (Drain, error) {
 	d, err := r.cancelDrain(id)
 	if err == nil {
 		what := fmt.Sprintf("real server %s of %s", id.Server, id.Service)
-		r.record(Audit{Who: actorOf(ctx), Command: "cancel drain", Changes: []string{what}})
+		r.record(Audit{Who: ActorOf(ctx), Command: "cancel drain", Changes: []string{what}})
 		r.save()
 	}
 	return d, err

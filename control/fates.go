@@ -38,7 +38,7 @@ var fates = map[reflect.Type]map[string]fate{
 		"Marks": parts,
 	},
 	reflect.TypeFor[config.Director](): {
-		"Workers": restart, "Idle": restart, "Control": restart, "Log": restart, "State": restart,
+		"Workers": restart, "Idle": restart, "Control": restart, "Log": restart, "State": restart, "IPVS": restart,
 		"ControlMode": restart, "ControlGroup": restart,
 		"Announce": live, "AnnounceRepeat": live,
 	},

@@ -15,6 +15,7 @@ const everySetting = `
 workers = [0, 1]
 idle = "adaptive"
 control = "/run/fulcrum.sock"
+ipvs = "/run/fulcrum-ipvs.sock"
 state = "/var/lib/fulcrum"
 control_mode = "0660"
 control_group = "root"

@@ -16,18 +16,12 @@ func (r *Running) Services() []ServiceReport {
 	r.zeroing.Lock()
 	defer r.zeroing.Unlock()
 	counted, c := r.engine.Report(), r.Config()
+	for i := range counted.Services {
+		r.zeroes.takeFrom(&counted.Services[i])
+	}
 	report := NewReport(c, counted)
 	r.describe(&report, c)
-	all := report.Services
-	for i := range all {
-		s, counted := &all[i], &counted.Services[i]
-		s.Traffic = r.zeroes.since(serviceAlone(counted), s.Traffic)
-		for j := range s.RealServers {
-			rs := &s.RealServers[j]
-			rs.Traffic = r.zeroes.since(serverID(counted, counted.RealServers[j].Address), rs.Traffic)
-		}
-	}
-	return all
+	return report.Services
 }
 
 func serviceAlone(s *engine.ServiceReport) lvs.RealServerID { return serverID(s, netip.AddrPort{}) }

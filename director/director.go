@@ -106,12 +106,12 @@ func (d *Director) Stop() error {
 func (d *Director) Done() <-chan struct{} { return d.workers.ended }
 
 // Reload reads the configuration's file again and applies what has changed. An invalid file changes
-// nothing. A control socket whose file was removed is created again first. Any goroutine may call
+// nothing. A socket whose file was removed is created again first. Any goroutine may call
 // it between Start and Stop.
 func (d *Director) Reload() (_ control.Plan, err error) {
 	defer func() { d.serving.metrics.NoteReload(err) }()
-	if err := d.serving.renewSocket(); err != nil {
-		d.cfg.Log.Warn("the control socket cannot be created again", "error", err)
+	if err := d.serving.renewSockets(); err != nil {
+		d.cfg.Log.Warn("a socket cannot be created again", "error", err)
 	}
 	next, err := config.Load(d.cfg.File)
 	if err != nil {

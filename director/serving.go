@@ -2,7 +2,9 @@ package director
 
 import (
 	"errors"
+	"io"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"os"
 	"slices"
@@ -11,6 +13,7 @@ import (
 	"fulcrum/api"
 	"fulcrum/config"
 	"fulcrum/control"
+	"fulcrum/ipvs"
 )
 
 // serving is the part that serves the control API on its socket and, if configured, the control API
@@ -21,8 +24,9 @@ type serving struct {
 	metrics *control.Metrics
 	handler http.Handler // of the control API
 
-	mu     sync.Mutex  // guards socket
-	socket *api.Server // nil without a control API
+	mu     sync.Mutex   // guards the following fields
+	socket *api.Server  // nil without a control API
+	ipvs   *ipvs.Server // nil without a socket for IPVS's dialect
 }
 
 func (s *serving) Start() error {
@@ -45,6 +49,9 @@ func (s *serving) Start() error {
 	if s.socket, err = s.serveSocket(); err != nil {
 		return errors.Join(err, s.Stop())
 	}
+	if s.ipvs, err = s.serveIPVS(); err != nil {
+		return errors.Join(err, s.Stop())
+	}
 	return nil
 }
 
@@ -54,6 +61,10 @@ func (s *serving) Stop() (err error) {
 	if s.socket != nil {
 		err = s.socket.Close()
 		s.socket = nil
+	}
+	if s.ipvs != nil {
+		err = errors.Join(err, s.ipvs.Close())
+		s.ipvs = nil
 	}
 	for _, server := range slices.Backward(s.servers) {
 		err = errors.Join(err, server.Close())
@@ -91,23 +102,56 @@ func (s *serving) serveSocket() (*api.Server, error) {
 	return server, err
 }
 
-// renewSocket creates the socket again if its file is gone, or could not be created before.
-// Requests in progress at the former one have a second to finish.
-func (s *serving) renewSocket() error {
+// renewSockets creates each of the sockets again if its file is gone, or could not be created
+// before. Requests in progress at the former one have a second to finish.
+func (s *serving) renewSockets() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, err := os.Lstat(s.cfg.Config.Director.Control); !errors.Is(err, fs.ErrNotExist) {
+	d := &s.cfg.Config.Director
+	return errors.Join(
+		renew(s.cfg.Log, "control socket", d.Control, &s.socket, s.serveSocket),
+		renew(s.cfg.Log, "IPVS socket", d.IPVS, &s.ipvs, s.serveIPVS),
+	)
+}
+
+// renew puts a new server in the place of one whose socket's file is gone. An empty path is no
+// socket.
+func renew[S interface {
+	comparable
+	io.Closer
+}](log *slog.Logger, noun, path string, server *S, serve func() (S, error)) error {
+	if _, err := os.Lstat(path); path == "" || !errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	next, err := s.serveSocket()
-	if err != nil || next == nil {
+	var none S
+	next, err := serve()
+	if err != nil || next == none {
 		return err
 	}
-	former := s.socket
-	s.socket = next
-	s.cfg.Log.Info("the control socket was created again", "file", s.cfg.Config.Director.Control)
-	if former == nil {
+	former := *server
+	*server = next
+	log.Info("the "+noun+" was created again", "file", path)
+	if former == none {
 		return nil
 	}
 	return former.Close()
+}
+
+// serveIPVS serves the dialect of the kernel's IPVS if a socket is configured.
+func (s *serving) serveIPVS() (*ipvs.Server, error) {
+	d := &s.cfg.Config.Director
+	if d.IPVS == "" {
+		return nil, nil
+	}
+	listener, err := api.Listen(api.Socket{
+		Path: d.IPVS, Mode: d.ControlMode, Group: d.ControlGroup, Packets: true,
+		Noun: "IPVS socket", Key: "director.ipvs",
+	})
+	if err != nil {
+		return nil, err
+	}
+	return ipvs.Serve(ipvs.ServerConfig{
+		Table: ipvs.NewTable(s.running, s.engine, s.cfg.Log), Listener: listener, Who: api.ActorAt,
+		Log: s.cfg.Log,
+	})
 }

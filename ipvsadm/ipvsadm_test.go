@@ -590,12 +590,12 @@ func sameModes(a, b config.Service) bool {
 // Persistence is saved as ipvsadm does it, and restored from that.
 func TestPersistence(t *testing.T) {
 	for line, want := range map[string]string{
-		"-t 10.0.0.100:80 -s rr -p":                       "-A -t 10.0.0.100:80 -s rr -p 300",
+		"-t 10.0.0.100:80 -s rr -p":                       "-A -t 10.0.0.100:80 -s rr -p 360",
 		"-t 10.0.0.100:80 -s rr -p 50 -M 255.255.255.255": "-A -t 10.0.0.100:80 -s rr -p 50",
 		"-t 10.0.0.100:80 -s rr -p50 -M 255.255.255.0":    "-A -t 10.0.0.100:80 -s rr -p 50 -M 255.255.255.0",
 		"-u 10.0.0.100:5060 -s rr -p 60 --pe sip":         "-A -u 10.0.0.100:5060 -s rr -p 60 --pe sip",
-		"--pe=sip -u 10.0.0.100:5060 -p -M 255.255.0.0":   "-A -u 10.0.0.100:5060 -s wlc -p 300 -M 255.255.0.0 --pe sip",
-		"-t 10.0.0.100:80 -s rr -p -M 128.0.0.0":          "-A -t 10.0.0.100:80 -s rr -p 300 -M 128.0.0.0",
+		"--pe=sip -u 10.0.0.100:5060 -p -M 255.255.0.0":   "-A -u 10.0.0.100:5060 -s wlc -p 360 -M 255.255.0.0 --pe sip",
+		"-t 10.0.0.100:80 -s rr -p -M 128.0.0.0":          "-A -t 10.0.0.100:80 -s rr -p 360 -M 128.0.0.0",
 	} {
 		c, err := restored(t, "-A "+line)
 		if err != nil {
@@ -633,7 +633,7 @@ func TestOnePacket(t *testing.T) {
 		"-A " + vip + "-o -s sh -b sh-port -p 50":        "-s sh -b sh-port -p 50 -o",
 		"-A " + vip + "-s rr -o\n-E " + vip + "-s rr":    "-s rr",
 		"-A " + vip + "-s rr\n-E " + vip + "--ops -s rr": "-s rr -o",
-		"-A -s wlc --ops --udp-service=10.0.0.100:53 -p": "-s wlc -p 300 -o",
+		"-A -s wlc --ops --udp-service=10.0.0.100:53 -p": "-s wlc -p 360 -o",
 	} {
 		c, err := restored(t, line)
 		if err != nil {

@@ -321,24 +321,13 @@ func WriteConnectionTitle(w io.Writer, k Command) {
 	fmt.Fprintln(w, "destination")
 }
 
-// shortened has the SCTP states that the kernel prints shortened (Linux 6.12,
-// net/netfilter/ipvs/ip_vs_proto_sctp.c, sctp_state_name_table).
-var shortened = map[string]string{
-	lvs.StateSCTPCookieSent.String():       "C-SENT",
-	lvs.StateSCTPCookieReplied.String():    "C-REPLIED",
-	lvs.StateSCTPCookieWait.String():       "C-WAIT",
-	lvs.StateSCTPCookieEchoed.String():     "C-ECHOED",
-	lvs.StateSCTPShutdownSent.String():     "S-SENT",
-	lvs.StateSCTPShutdownReceived.String(): "S-RECEIVED",
-	lvs.StateSCTPShutdownAckSent.String():  "S-ACK-SENT",
-}
-
 // kernelState returns the kernel's name of a state.
 func kernelState(name string) string {
-	if short, ok := shortened[name]; ok {
-		return short
+	state, known := lvs.ParseState(name)
+	if !known {
+		return name // of a newer director, or of a template
 	}
-	return strings.TrimPrefix(name, "SCTP_")
+	return state.Kernel()
 }
 
 // WriteConnection writes one line of -L -c. With --persistent-conn a template's line has the engine

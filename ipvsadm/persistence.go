@@ -10,8 +10,9 @@ import (
 	"fulcrum/lvs"
 )
 
-// defaultPersistence is the timeout of -p without one, in seconds (IPVS_SVC_PERSISTENT_TIMEOUT).
-const defaultPersistence = 300
+// defaultPersistence is the timeout of -p without one, in seconds: what ipvsadm 1.31 sends
+// (IPVS_SVC_PERSISTENT_TIMEOUT in its libipvs/libipvs.h). Its manual says 300.
+const defaultPersistence = 360
 
 func persistenceTimeout(c *Command, v string) error {
 	if c.Persistence = defaultPersistence; v == "" {

@@ -2,8 +2,6 @@ package keepalived
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 
 	"fulcrum/config"
 	"fulcrum/foreign"
@@ -54,42 +52,9 @@ func load(from files, file, id string) (*Import, error) {
 	return &Import{File: file, Services: i.services, Left: i.Left()}, nil
 }
 
-// markForm is the [[mark]] of a number. Without match it is a mistake, at whose line a check of the
-// configuration says what is missing.
-const markForm = `
-[[mark]]
-number = %d
-# match = ["tcp ADDRESS:PORT"]  # what iptables or nftables marks with %d
-`
-
-// marks returns the numbers of the services' marks, each once.
-func (i *Import) marks() (all []uint32) {
-	for _, s := range i.Services {
-		if s.Mark != 0 && !slices.Contains(all, s.Mark) {
-			all = append(all, s.Mark)
-		}
-	}
-	return all
-}
-
 // TOML returns the services as [[service]] tables of a configuration file, after a [[mark]] for
 // each of their marks, whose match is to be written. Comments at its head list what is not carried
 // over.
 func (i *Import) TOML() string {
-	servers := 0
-	for _, s := range i.Services {
-		servers += len(s.RealServers)
-	}
-	var text strings.Builder
-	fmt.Fprintf(&text, "# Services of %s (%d, real servers: %d). "+
-		"Add ports, and routes to real servers behind gateways.\n",
-		foreign.Printable(i.File), len(i.Services), servers)
-	for _, l := range i.Left {
-		fmt.Fprintln(&text, "# not carried over:", l)
-	}
-	for _, mark := range i.marks() {
-		fmt.Fprintf(&text, markForm, mark, mark)
-	}
-	text.WriteString("\n" + config.RenderServices(i.Services))
-	return text.String()
+	return config.RenderImported(foreign.Printable(i.File), i.Services, i.Left)
 }

@@ -52,6 +52,13 @@ func (id ServiceID) Single() bool { return id.Mark == 0 && !id.Last.IsValid() }
 // Is6 reports whether the service's clients come over IPv6.
 func (id ServiceID) Is6() bool { return id.Address.Addr().Is6() }
 
+// BeginsAs reports whether both are known by matches of one protocol that begin at the same address
+// and port. IPVS has no ranges: it can name a range only by its beginning, with port 0 for every
+// port.
+func (id ServiceID) BeginsAs(o ServiceID) bool {
+	return id.Mark == 0 && o.Mark == 0 && id.Protocol == o.Protocol && id.Address == o.Address
+}
+
 // Match returns the match by which the service is known. It is meaningless for a mark.
 func (id ServiceID) Match() Match {
 	if id.Single() {

@@ -48,7 +48,7 @@ const sctpMaxRTO = 61 * time.Second
 // states is the table of states: IPVS's names, the kernel's default timeouts, and whether a session
 // counts as an active connection (Linux 6.12, net/netfilter/ipvs/ip_vs_proto_tcp.c,
 // ip_vs_proto_udp.c and ip_vs_proto_sctp.c). The names of SCTP states begin with SCTP_ and are
-// written in full where the kernel shortens them; package ipvsadm lists the kernel's names.
+// written in full where the kernel shortens them; see Kernel.
 var states = [NumStates]struct {
 	name     string
 	timeout  time.Duration
@@ -103,6 +103,26 @@ func (s State) String() string {
 		return fmt.Sprintf("state %d", uint8(s))
 	}
 	return states[s].name
+}
+
+// shortened has the SCTP states that the kernel prints shortened (Linux 6.12,
+// net/netfilter/ipvs/ip_vs_proto_sctp.c, sctp_state_name_table).
+var shortened = map[State]string{
+	StateSCTPCookieSent:       "C-SENT",
+	StateSCTPCookieReplied:    "C-REPLIED",
+	StateSCTPCookieWait:       "C-WAIT",
+	StateSCTPCookieEchoed:     "C-ECHOED",
+	StateSCTPShutdownSent:     "S-SENT",
+	StateSCTPShutdownReceived: "S-RECEIVED",
+	StateSCTPShutdownAckSent:  "S-ACK-SENT",
+}
+
+// Kernel returns the name that the kernel prints, which is a shorter one for states of SCTP.
+func (s State) Kernel() string {
+	if short, ok := shortened[s]; ok {
+		return short
+	}
+	return strings.TrimPrefix(s.String(), "SCTP_")
 }
 
 // Key returns the state's key in the configuration.

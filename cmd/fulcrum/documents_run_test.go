@@ -22,6 +22,7 @@ var notHere = []struct{ beginning, reason string }{
 	{"fulcrum host", "needs a port with a host interface; TestHostAdopt runs it"},
 	{"fulcrum ipvs-shim", "needs the library and goes on as another program; TestShimIPVSAdm runs it"},
 	{"fulcrum ipvs-files /run/fulcrum-proc --every", "does not end; TestScripts runs it"},
+	{"fulcrum import kernel", "needs the kernel's IPVS; the script importkernel reads a director's"},
 	{"fulcrum top", "needs a terminal; TestTopShowsADirector runs it"},
 }
 

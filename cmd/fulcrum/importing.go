@@ -8,6 +8,7 @@ import (
 
 	"fulcrum/dpvs"
 	"fulcrum/foreign"
+	"fulcrum/ipvs"
 	"fulcrum/keepalived"
 	"fulcrum/sysctl"
 )
@@ -18,7 +19,8 @@ func newImportCommand() *cobra.Command {
 		Use: "import", Short: "Convert another program's configuration",
 		Args: cobra.NoArgs, RunE: needSubcommand,
 	}
-	c.AddCommand(newImportKeepalivedCommand(), newImportDPVSCommand(), newImportSysctlCommand())
+	c.AddCommand(newImportKeepalivedCommand(), newImportDPVSCommand(), newImportSysctlCommand(),
+		newImportKernelCommand())
 	return c
 }
 
@@ -72,6 +74,40 @@ func newImportSysctlCommand() *cobra.Command {
 			return showImport(c, i.Left(), i.TOML())
 		},
 	}
+}
+
+func newImportKernelCommand() *cobra.Command {
+	var socket string
+	c := &cobra.Command{
+		Use: "kernel", Args: cobra.NoArgs,
+		Short: "Print the services of the kernel's IPVS",
+		Long: "kernel reads the services of this host's IPVS by netlink, and prints them for a Fulcrum\n" +
+			"configuration, with the timeouts that are not the defaults. The user adds the ports, and what\n" +
+			"belongs to each mark. It changes nothing in the kernel. Whatever it cannot convert it lists on\n" +
+			"standard error and as comments.",
+		RunE: func(c *cobra.Command, _ []string) error { return importKernel(c, socket) },
+	}
+	c.Flags().StringVar(&socket, "socket", "",
+		"read the services of the director with this IPVS socket (director.ipvs) instead")
+	return c
+}
+
+func importKernel(c *cobra.Command, socket string) error {
+	from := "the kernel's IPVS"
+	if socket != "" {
+		from = "the director at " + socket
+	}
+	conn, err := ipvs.Dial(socket)
+	if err != nil {
+		return fmt.Errorf("connect to %s: %w", from, err)
+	}
+	defer conn.Close()
+	content, err := ipvs.Read(conn)
+	if err != nil {
+		return fmt.Errorf("read %s: %w", from, err)
+	}
+	i := ipvs.Imported(content)
+	return showImport(c, i.Left, i.TOML(from))
 }
 
 func importKeepalived(c *cobra.Command, file, id string) error {
