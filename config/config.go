@@ -145,6 +145,9 @@ type Session struct {
 	PMTUDisc        bool // ipip does not fragment IPv4 packets with DF
 	ScheduleICMP    bool // ICMP errors without a session go where the scheduler's hash says
 	IgnoreTunneled  bool // IPVS's; it has no effect
+	// Keep is the absolute path of the folder whose files hold the sessions, so that they outlive the
+	// process; empty: none do.
+	Keep string
 	RouteUnmatched  bool // what nat real servers send on their own account is routed
 	Templates       int  // persistence templates of the whole director
 	ExpireNoDest    bool // sessions end with their real server; SYNs leave one of weight 0

@@ -136,22 +136,22 @@ func New(cfg Config, settings Settings) (*Engine, error) {
 		e.host, e.checks = newHostShared(newRandom(cfg.Seed)), newCheckTargets()
 	}
 	if err := e.Apply(settings); err != nil {
-		return nil, errors.Join(err, e.abandonKept())
+		return nil, errors.Join(err, e.closeKept())
 	}
 	var err error
 	if e.templates, err = newTemplates(&e.cfg); err != nil {
-		return nil, errors.Join(err, e.snap.Load().sources.close(), e.abandonKept())
+		return nil, errors.Join(err, e.snap.Load().sources.close(), e.closeKept())
 	}
 	for i := range cfg.CPUs {
 		w, err := e.newWorker(i)
 		e.workers = append(e.workers, w)
 		if err != nil {
-			return nil, errors.Join(err, e.Close(), e.abandonKept())
+			return nil, errors.Join(err, e.Close())
 		}
 	}
 	e.connect()
 	if err := e.takeOverKept(before); err != nil {
-		return nil, errors.Join(err, e.Close(), e.abandonKept())
+		return nil, errors.Join(err, e.Close())
 	}
 	return e, nil
 }
@@ -240,11 +240,7 @@ func (e *Engine) Close() error {
 	for _, w := range e.workers {
 		err = errors.Join(err, w.close())
 	}
-	if e.kept != nil && e.kept.run != nil {
-		err = errors.Join(err, e.kept.run.close())
-		e.kept.run = nil
-	}
-	return err
+	return errors.Join(err, e.closeKept())
 }
 
 // close frees the worker's memory. The worker may be half made.
@@ -262,6 +258,11 @@ func (e *Engine) Notes() []string {
 	var notes []string
 	for _, w := range e.workers {
 		notes = append(notes, w.sessions.Notes()...)
+	}
+	if e.kept != nil {
+		if note := keptPlace(e.cfg.Keep); note != "" {
+			notes = append(notes, note)
+		}
 	}
 	return notes
 }

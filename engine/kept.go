@@ -39,6 +39,11 @@ const (
 	keptFull    = "full"    // there is no room, or another session has its flow
 )
 
+// KeptReasons returns all reasons why sessions do not go on.
+func KeptReasons() []string {
+	return []string{keptBroken, keptExpired, keptRemoved, keptLocal, keptOwner, keptFull}
+}
+
 // Kept returns what became of the sessions of the run before; nil if none are kept.
 func (e *Engine) Kept() *KeptReport {
 	if e.kept == nil {
@@ -80,6 +85,7 @@ func (e *Engine) resume(before *keptRun) {
 		e.kept.add(r)
 	}
 	for _, w := range e.workers {
+		w.sessions.Beat(e.kept.beat)
 		w.snap = nil // the first turn adopts it
 	}
 	e.kept.report.Took = time.Since(began)
@@ -327,12 +333,14 @@ func (e *Engine) takeOverKept(before *keptRun) error {
 	return e.kept.run.begun(e.cfg.Keep)
 }
 
-// abandonKept leaves the folder to the run before.
-func (e *Engine) abandonKept() error {
+// closeKept gives the folder up, if there is one.
+func (e *Engine) closeKept() error {
 	if e.kept == nil || e.kept.run == nil {
 		return nil
 	}
-	return e.kept.run.abandon()
+	run := e.kept.run
+	e.kept.run = nil
+	return run.close()
 }
 
 // errKeptBusy says that another process has the folder.

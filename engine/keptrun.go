@@ -43,7 +43,8 @@ type keptRun struct {
 	folder string
 	number int
 	lock   *os.File
-	log    *os.File // names, of the run of this process
+	log    *keptLog // names, of the run of this process
+	has    bool     // the run has the sessions: it has begun
 	failed error    // why names are missing
 	names  map[uint32]lvs.RealServerID
 }
@@ -72,6 +73,9 @@ func openKept(folder string, workers int, secret uint64) (run, before *keptRun, 
 	next := 0
 	for _, n := range numbers {
 		next = max(next, n+1)
+		if removeUnbegun(runFolder(folder, n)) {
+			continue
+		}
 		r, err := readKeptRun(folder, n, boot)
 		switch {
 		case err != nil:
@@ -88,7 +92,7 @@ func openKept(folder string, workers int, secret uint64) (run, before *keptRun, 
 		run.Secret = before.Secret
 	}
 	if err = os.Mkdir(run.folder, 0o700); err == nil {
-		run.log, err = os.OpenFile(run.path("names"), os.O_WRONLY|os.O_CREATE|os.O_EXCL|os.O_APPEND, 0o600)
+		run.log, err = newKeptLog(run.path("names"))
 	}
 	if err != nil {
 		return nil, nil, nil, errors.Join(err, lock.Close())
@@ -98,6 +102,15 @@ func openKept(folder string, workers int, secret uint64) (run, before *keptRun, 
 
 func runFolder(folder string, n int) string {
 	return filepath.Join(folder, "run-"+strconv.Itoa(n))
+}
+
+// removeUnbegun removes a run that has not begun: its start has failed, and its tables would take
+// the memory that this start needs.
+func removeUnbegun(folder string) bool {
+	if _, err := os.Lstat(filepath.Join(folder, "about")); !errors.Is(err, os.ErrNotExist) {
+		return false
+	}
+	return os.RemoveAll(folder) == nil
 }
 
 // keptNumbers returns the numbers of the runs in a folder.
@@ -175,7 +188,7 @@ func (r *keptRun) name(id uint32, server lvs.RealServerID) {
 		Service: server.Service.Address, Address: server.Address,
 	})
 	if err == nil {
-		_, err = r.log.Write(append(line, '\n'))
+		err = r.log.add(append(line, '\n'))
 	}
 	r.failed = errors.Join(r.failed, err)
 }
@@ -208,12 +221,13 @@ func (r *keptRun) begun(folder string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(r.path("about.new"), text, 0o600); err != nil {
+	if err := errors.Join(r.failed, writeKept(r.path("about.new"), text)); err != nil {
 		return err
 	}
 	if err := os.Rename(r.path("about.new"), r.path("about")); err != nil {
 		return err
 	}
+	r.has = true
 	for _, n := range keptNumbers(folder) {
 		if n != r.number {
 			err = errors.Join(err, os.RemoveAll(runFolder(folder, n)))
@@ -222,10 +236,11 @@ func (r *keptRun) begun(folder string) error {
 	return err
 }
 
-// abandon removes a run that has not begun.
-func (r *keptRun) abandon() error {
-	return errors.Join(r.close(), os.RemoveAll(r.folder))
+// close gives the folder up. The sessions stay, unless those of the run before are the valid ones.
+func (r *keptRun) close() error {
+	err := r.log.close()
+	if !r.has {
+		err = errors.Join(err, os.RemoveAll(r.folder))
+	}
+	return errors.Join(err, r.lock.Close())
 }
-
-// close gives the folder up. The sessions stay.
-func (r *keptRun) close() error { return errors.Join(r.log.Close(), r.lock.Close()) }
