@@ -90,8 +90,8 @@ func (t *Table) mapBytes(size int, huge bool) (err error) {
 // pagesFor returns how many huge pages hold size bytes.
 func pagesFor(size int) int { return (size + hugePageSize - 1) / hugePageSize }
 
-// Close unmaps the table's memory. A file stays, with the sessions that it has. The table must not be used afterwards; a second Close does
-// nothing.
+// Close unmaps the table's memory. A file stays, with the sessions that it has. The table must not
+// be used afterwards; a second Close does nothing.
 func (t *Table) Close() error {
 	var all error
 	for _, m := range []*[]byte{&t.memory, &t.file} {

@@ -72,6 +72,9 @@ func runDrills(command *cobra.Command, drills []lab.Drill) error {
 		syscall.SIGHUP)
 	defer stop()
 	signal.Ignore(syscall.SIGPIPE) // the lab is removed even if the reader of the output has gone
+	if err := sweepLabs(command.OutOrStdout()); err != nil {
+		return err
+	}
 	return outcome(ctx, conductDrills(ctx, command, drills))
 }
 
