@@ -47,14 +47,16 @@ func (b *bed) ask(m modes.Mode, p pkt) trail {
 	b.Helper()
 	b.fromClient(p)
 	for port, frames := range b.collectAll() {
-		for _, f := range frames {
-			t := trail{port: port, mac: packet.Ethernet(f).Dst()}
-			if m == modes.IPIP {
-				f = b.site.untunnelled(f)
-			}
-			t.src, t.dst = flowOf(f)
-			return t
+		if len(frames) == 0 {
+			continue
 		}
+		f := frames[0]
+		t := trail{port: port, mac: packet.Ethernet(f).Dst()}
+		if m == modes.IPIP {
+			f = b.site.untunnelled(f)
+		}
+		t.src, t.dst = flowOf(f)
+		return t
 	}
 	b.Fatalf("nothing was sent; dropped %q", b.drops())
 	return trail{}
