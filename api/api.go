@@ -109,6 +109,8 @@ type Status struct {
 	// OwnedVIPs counts the VIPs that the host owns, HeldVIPs those that it holds.
 	OwnedVIPs int `json:"owned_vips,omitempty"`
 	HeldVIPs  int `json:"held_vips,omitempty"`
+	// Kept is what became of the sessions of the process before; absent without session.keep.
+	Kept *control.KeptReport `json:"kept,omitempty"`
 	// Capture is the capture that runs; absent without one.
 	Capture *RunningCapture `json:"capture,omitempty"`
 	// Conflicts are the addresses of the director that other stations claimed in the last hour.
@@ -183,6 +185,7 @@ func (a *api) status() Status {
 		Conflicts:     a.running.Conflicts(),
 		CrowdedLocals: a.running.CrowdedLocals(),
 		RetiredLocals: r.RetiredLocals(),
+		Kept:          r.Kept,
 		Capture:       (*RunningCapture)(a.engine.RunningCapture()),
 	}
 	s.VIPs, s.PassiveVIPs = r.VIPs()

@@ -187,6 +187,7 @@ func sessionSettings(s Session) []setting {
 		{"pmtu_disc", strconv.FormatBool(s.PMTUDisc), false},
 		{"schedule_icmp", strconv.FormatBool(s.ScheduleICMP), false},
 		{"ignore_tunneled", strconv.FormatBool(s.IgnoreTunneled), false},
+		{"keep", optional(s.Keep), false},
 	}
 }
 

@@ -136,15 +136,18 @@ const (
 
 // Session configures the session tables.
 type Session struct {
-	Max             int  // IPv4 sessions of the whole director
-	MaxV6           int  // IPv6 sessions of the whole director; 0 if no service needs any
-	SloppyTCP       bool // any TCP packet except RST starts a session, not only SYN
-	SloppySCTP      bool // any SCTP packet except ABORT starts a session, not only INIT
-	ConnReuseMode   int  // IPVS's, 0 to 3: which sessions a SYN or an INIT ends
-	NATICMPSend     bool // nat real servers are told of packets without a session
-	PMTUDisc        bool // ipip does not fragment IPv4 packets with DF
-	ScheduleICMP    bool // ICMP errors without a session go where the scheduler's hash says
-	IgnoreTunneled  bool // IPVS's; it has no effect
+	Max            int  // IPv4 sessions of the whole director
+	MaxV6          int  // IPv6 sessions of the whole director; 0 if no service needs any
+	SloppyTCP      bool // any TCP packet except RST starts a session, not only SYN
+	SloppySCTP     bool // any SCTP packet except ABORT starts a session, not only INIT
+	ConnReuseMode  int  // IPVS's, 0 to 3: which sessions a SYN or an INIT ends
+	NATICMPSend    bool // nat real servers are told of packets without a session
+	PMTUDisc       bool // ipip does not fragment IPv4 packets with DF
+	ScheduleICMP   bool // ICMP errors without a session go where the scheduler's hash says
+	IgnoreTunneled bool // IPVS's; it has no effect
+	// Keep is the absolute path of the folder whose files hold the sessions, so that they outlive the
+	// process; empty: none do.
+	Keep            string
 	RouteUnmatched  bool // what nat real servers send on their own account is routed
 	Templates       int  // persistence templates of the whole director
 	ExpireNoDest    bool // sessions end with their real server; SYNs leave one of weight 0

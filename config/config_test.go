@@ -134,7 +134,7 @@ func TestEveryValueGiven(t *testing.T) {
 			ResetUnknown: ResetAll, RouteUnmatched: true, Timeouts: timeouts,
 			DropEntry: DefenceOn, DropPacket: DefenceAuto, SecureTCP: DefenceAuto,
 			SloppySCTP: true, ConnReuseMode: 1, NATICMPSend: true, ScheduleICMP: true,
-			IgnoreTunneled: true},
+			IgnoreTunneled: true, Keep: "/dev/shm/fulcrum"},
 		Services: []Service{{
 			Name: "dns", Address: netip.MustParseAddrPort("10.0.0.100:53"), Protocol: lvs.UDP, Mode: lvs.FullNAT, Scheduler: lvs.WRR,
 			Persistence: 330 * time.Second, PersistenceMask: 24, PersistenceEngine: lvs.EngineSIP, Echo: true, Announce: AnnounceOn,

@@ -40,6 +40,7 @@ func readSession(t *table) Session {
 	}
 	s.ExpireQuiescent = t.get("expire_quiescent").boolean(false)
 	readSwitches(t, &s)
+	s.Keep = t.get("keep").folder()
 	s.DropEntry = t.get("drop_entry").defence()
 	s.DropPacket = t.get("drop_packet").defence()
 	s.SecureTCP = t.get("secure_tcp").defence()

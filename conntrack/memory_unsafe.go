@@ -26,17 +26,25 @@ func Size(n4, n6 int) int {
 		sizeInLines[bucket](bucketsFor(2*n)) + sizeInLines[uint16](n)
 }
 
-// mapMemory maps the memory of a table of n4 IPv4 and n6 IPv6 sessions.
-func (t *Table) mapMemory(n4, n6 int, huge bool) error {
-	n := n4 + n6
+// mapMemory maps the memory of a table.
+func (t *Table) mapMemory(c *Config) error {
+	n := c.Max + c.MaxV6
 	buckets := bucketsFor(2 * n)
-	size := Size(n4, n6)
-	if err := t.mapBytes(size, huge); err != nil {
+	size := Size(c.Max, c.MaxV6)
+	if c.File != "" {
+		size = sizeInLines[bucket](buckets) + sizeInLines[uint16](n)
+		if err := t.mapFile(c.File, c.Max, c.MaxV6); err != nil {
+			return err
+		}
+	}
+	if err := t.mapBytes(size, c.Huge); err != nil {
 		return fmt.Errorf("map %d MiB: %w", size>>20, err)
 	}
 	rest := t.memory
-	t.sessions = carve[Session](&rest, n)
-	t.addresses = carve[Addresses6](&rest, n6)
+	if c.File == "" {
+		t.sessions = carve[Session](&rest, n)
+		t.addresses = carve[Addresses6](&rest, c.MaxV6)
+	}
 	t.index.buckets = carve[bucket](&rest, buckets)
 	t.wake = carve[uint16](&rest, n)
 	return nil
@@ -82,13 +90,15 @@ func (t *Table) mapBytes(size int, huge bool) (err error) {
 // pagesFor returns how many huge pages hold size bytes.
 func pagesFor(size int) int { return (size + hugePageSize - 1) / hugePageSize }
 
-// Close unmaps the table's memory. The table must not be used afterwards; a second Close does
-// nothing.
+// Close unmaps the table's memory. A file stays, with the sessions that it has. The table must not
+// be used afterwards; a second Close does nothing.
 func (t *Table) Close() error {
-	if t.memory == nil {
-		return nil
+	var all error
+	for _, m := range []*[]byte{&t.memory, &t.file} {
+		if *m != nil {
+			all = errors.Join(all, unix.Munmap(*m))
+			*m = nil
+		}
 	}
-	memory := t.memory
-	t.memory = nil
-	return unix.Munmap(memory)
+	return all
 }

@@ -27,6 +27,9 @@ type Config struct {
 	Own func(*Session) *Timeouts
 	// Seed makes hashing repeatable in tests; 0 draws a secret.
 	Seed uint64
+	// File is a new file for the sessions, which another process can read when this one has ended
+	// (ReadKept). The index is not in it. Empty: none outlive the process.
+	File string
 }
 
 // Validate returns an error for the first wrong field.
@@ -62,7 +65,8 @@ type Table struct {
 	sweep     sweep
 	dropping  dropping
 	notes     []string
-	memory    []byte // the mapping that the slices lie in
+	memory    []byte // the mapping that the slices lie in, but for those of file
+	file      []byte // the mapping of Config.File
 }
 
 // New returns an empty table with all of its memory mapped. Close unmaps it.
@@ -79,9 +83,9 @@ func New(cfg Config) (*Table, error) {
 	}
 	t.four.size = uint32(cfg.Max)
 	t.six.first, t.six.size = uint32(cfg.Max), uint32(cfg.MaxV6)
-	if err := t.mapMemory(cfg.Max, cfg.MaxV6, cfg.Huge); err != nil {
+	if err := t.mapMemory(&cfg); err != nil {
 		return nil, fmt.Errorf("session table for %d sessions and %d of IPv6: %w; "+
-			"lower session.max or session.max_v6", cfg.Max, cfg.MaxV6, err)
+			"lower session.max or session.max_v6", cfg.Max, cfg.MaxV6, errors.Join(err, t.Close()))
 	}
 	return t, nil
 }

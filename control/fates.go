@@ -64,7 +64,7 @@ var fates = map[reflect.Type]map[string]fate{
 		"Port": live, // follows from Address and the ports' addresses, unless it is link-local
 	},
 	reflect.TypeFor[config.Session](): {
-		"Max": restart, "MaxV6": restart, "Templates": restart, "SloppyTCP": live, "ExpireNoDest": live,
+		"Max": restart, "MaxV6": restart, "Templates": restart, "Keep": restart, "SloppyTCP": live, "ExpireNoDest": live,
 		"ResetUnknown": live, "RouteUnmatched": live,
 		"ExpireQuiescent": live, "Timeouts": parts, "DropEntry": live, "DropPacket": live, "SecureTCP": live,
 		"SloppySCTP": live, "ConnReuseMode": live, "NATICMPSend": live, "PMTUDisc": live,

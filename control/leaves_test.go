@@ -166,7 +166,7 @@ func othersOfKind(v reflect.Value) []reflect.Value {
 	case bool:
 		return valuesOf(!of)
 	case string:
-		return valuesOf(of+"x", config.HugePagesOn, "0") // a group may be a number
+		return valuesOf(of+"x", config.HugePagesOn, "0", "/tmp") // a group may be a number
 	case int:
 		return valuesOf(of+1, 2*of) // descriptors are powers of two
 	case int64:

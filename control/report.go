@@ -47,6 +47,8 @@ type Report struct {
 	Pauses      Pauses            `json:"pauses"`
 	// Hosts are the host interfaces, in the order of their ports.
 	Hosts []HostReport `json:"hosts"`
+	// Kept is what became of the sessions of the process before; absent without session.keep.
+	Kept *KeptReport `json:"kept,omitempty"`
 
 	drops []drop // in the order in which a packet meets them
 }
@@ -220,6 +222,7 @@ func NewReport(c *config.Config, e engine.Report) Report {
 		LocalAddresses: newLocalAddresses(e.LocalAddresses),
 		Services:       []ServiceReport{}, // JSON shows an empty list, not null
 		Hosts:          []HostReport{},
+		Kept:           newKeptReport(e.Kept),
 	}
 	for v := range engine.NumVerdicts {
 		if n := e.Drops[v]; n > 0 {

@@ -14,6 +14,7 @@ func EngineConfig(c *config.Config) engine.Config {
 		Sessions:   c.Session.Max,
 		SessionsV6: c.Session.MaxV6,
 		Templates:  c.Session.Templates,
+		Keep:       c.Session.Keep,
 		Huge:       c.DPDK.Hugepages != config.HugePagesOff,
 	}
 	if c.Director.Idle == config.IdleBusy {

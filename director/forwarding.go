@@ -69,6 +69,7 @@ func (w *workers) Start() error {
 	}()
 	select {
 	case <-ready:
+		w.director.noteKept()
 		return nil
 	case <-w.ended:
 		w.end(nil)

@@ -46,6 +46,7 @@ type bedConfig struct {
 	choose    func(port int) func([]byte) int // spreads by a rule that the port does not tell
 	wrap      func(ports.Port) ports.Port     // wraps the engine's port
 	host      bool                            // workers have links to the host
+	keep      string                          // folder of kept sessions
 }
 
 // newBed starts a director and removes its first announcements.
@@ -88,7 +89,8 @@ func newSilentBed(t testing.TB, s site, n Settings, changes ...func(*bedConfig))
 
 func (b *bed) config(cfg bedConfig) Config {
 	c := Config{CPUs: make([]int, cfg.workers), Sessions: cfg.sessions, SessionsV6: cfg.sessions,
-		Templates: cfg.templates, Seed: 1}
+		Templates: cfg.templates, Seed: 1, Keep: cfg.keep,
+		now: func() uint32 { return b.now }}
 	for i, p := range b.site.ports {
 		m := memory.Config{
 			Name: fmt.Sprintf("port %d", i), Index: i, MAC: p.mac, MTU: cfg.mtu, Pool: b.pool,
@@ -129,7 +131,9 @@ func (b *bed) close() {
 		}
 	}
 	b.balanced()
-	b.noSessions()
+	if b.engine.kept == nil {
+		b.noSessions()
+	}
 	for _, p := range b.ports {
 		if err := p.Close(); err != nil {
 			b.Error(err)

@@ -231,6 +231,7 @@ func (w *Worker) publishRefusals() {
 
 // publish copies the totals and the next chunk of the real servers' counters for readers.
 func (w *Worker) publish() {
+	w.sessions.Beat(w.now)
 	w.counters.totals.Held = w.held()
 	w.counters.totals.Evicted = w.sessions.Evicted()
 	w.counters.totals.DroppedEntries = w.sessions.Dropped()

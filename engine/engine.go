@@ -52,6 +52,9 @@ type Config struct {
 	// Host connects each worker with the host: the kernel's stack behind the host interfaces of ports.
 	// It is nil if no port has one.
 	Host []*hostway.Link
+	// Keep is a folder for sessions that outlive the process; see KeptReport. Empty: none do.
+	Keep string
+	now  func() uint32 // in tests; ms, as Clock.Now
 	// Seed makes hashing and local ports repeatable in tests. Zero draws secrets.
 	Seed uint64
 }
@@ -96,6 +99,7 @@ type Engine struct {
 	hostVIPs atomic.Pointer[[]netip.Addr] // see SetHostVIPs
 	host     *hostShared                  // nil if no port has a host interface
 	checks   *checkTargets                // nil likewise
+	kept     *keeping                     // nil if no sessions outlive the process
 
 	capture atomic.Pointer[RunningCapture] // nil unless a capture runs
 	// listing is held for one piece of a listing, so that several listings cost a worker as much
@@ -109,10 +113,22 @@ func New(cfg Config, settings Settings) (*Engine, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
+	if cfg.now == nil {
+		cfg.now = NewClock().Now
+	}
 	e := &Engine{
 		cfg: cfg, registry: newRegistry(len(cfg.CPUs)), drawSeed: newRandom(cfg.Seed).Uint64(),
 	}
-	e.steering = steer.New(cfg.Ports, len(cfg.CPUs), newRandom(cfg.Seed).Uint64())
+	secret := newRandom(cfg.Seed).Uint64()
+	var before *keptRun
+	if cfg.Keep != "" {
+		var err error
+		if before, err = e.keepIn(cfg.Keep, secret); err != nil {
+			return nil, err
+		}
+		secret = e.kept.run.Secret
+	}
+	e.steering = steer.New(cfg.Ports, len(cfg.CPUs), secret)
 	e.limits.setKey(newRandom(cfg.Seed))
 	e.inquiries.setKey(newRandom(cfg.Seed))
 	e.announcements.setPorts(len(cfg.Ports))
@@ -120,11 +136,11 @@ func New(cfg Config, settings Settings) (*Engine, error) {
 		e.host, e.checks = newHostShared(newRandom(cfg.Seed)), newCheckTargets()
 	}
 	if err := e.Apply(settings); err != nil {
-		return nil, err
+		return nil, errors.Join(err, e.closeKept())
 	}
 	var err error
 	if e.templates, err = newTemplates(&e.cfg); err != nil {
-		return nil, errors.Join(err, e.snap.Load().sources.close())
+		return nil, errors.Join(err, e.snap.Load().sources.close(), e.closeKept())
 	}
 	for i := range cfg.CPUs {
 		w, err := e.newWorker(i)
@@ -134,6 +150,9 @@ func New(cfg Config, settings Settings) (*Engine, error) {
 		}
 	}
 	e.connect()
+	if err := e.takeOverKept(before); err != nil {
+		return nil, errors.Join(err, e.Close())
+	}
 	return e, nil
 }
 
@@ -185,6 +204,7 @@ func (e *Engine) newWorker(i int) (*Worker, error) {
 		Service:  w.serviceOfSession,
 		Own:      w.ownTimeouts,
 		Seed:     e.cfg.Seed,
+		File:     e.fileOfWorker(i),
 	})
 	if err != nil {
 		return w, fmt.Errorf("worker %d: %w", i, err)
@@ -220,7 +240,7 @@ func (e *Engine) Close() error {
 	for _, w := range e.workers {
 		err = errors.Join(err, w.close())
 	}
-	return err
+	return errors.Join(err, e.closeKept())
 }
 
 // close frees the worker's memory. The worker may be half made.
@@ -239,6 +259,11 @@ func (e *Engine) Notes() []string {
 	for _, w := range e.workers {
 		notes = append(notes, w.sessions.Notes()...)
 	}
+	if e.kept != nil {
+		if note := keptPlace(e.cfg.Keep); note != "" {
+			notes = append(notes, note)
+		}
+	}
 	return notes
 }
 
@@ -254,6 +279,9 @@ func (e *Engine) Run(ctx context.Context, ready func()) error {
 	}
 	err := e.awaitStart(r.started)
 	if err == nil {
+		if e.kept != nil {
+			e.kept.turned(e.cfg.now())
+		}
 		ready()
 		err = e.whileRunning(ctx, r.failed)
 	}

@@ -62,6 +62,7 @@ type registry struct {
 	numbers      uint32    // of services, given out so far
 	reuses       uint32    // how many ids were given out again
 	looked       time.Time // when forget was last called
+	kept         *keptRun  // is told of each real server that gets an id; nil if none are kept
 }
 
 // freeID is an id without real server.
@@ -178,6 +179,9 @@ func (r *registry) server(s *liveService, address netip.AddrPort) uint32 {
 		id = r.newID(s, address)
 		s.servers[address] = id
 		r.mu.Unlock()
+		if r.kept != nil {
+			r.kept.name(id, r.live[id].id)
+		}
 	}
 	r.live[id].gone = time.Time{}
 	return id

@@ -24,6 +24,8 @@ type Report struct {
 	LocalAddresses []LocalAddressReport
 	// Host is what went to the host, by class; nil if no port has a host interface.
 	Host []HostTotals
+	// Kept is what became of the sessions of the process before; nil unless sessions are kept.
+	Kept *KeptReport
 }
 
 // TemplateStats are figures of the table of templates.
@@ -103,6 +105,7 @@ func (e *Engine) Report() Report {
 	}
 	r.LocalAddresses = e.localAddresses()
 	r.Templates = e.templates.Stats()
+	r.Kept = e.Kept()
 	for _, s := range snap.servers {
 		r.Sessions += int(s.load.Total())
 	}

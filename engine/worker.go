@@ -168,7 +168,9 @@ func (w *Worker) stop() {
 		w.dropAll(&w.out[i])
 	}
 	w.queues[0].Exchange(nil, &w.freed, nil)
-	w.sessions.EndAll()
+	if w.engine.kept == nil {
+		w.sessions.EndAll()
+	}
 	for range len(w.snap.servers)/publishChunk + 1 {
 		w.publish()
 	}

@@ -39,6 +39,9 @@ type Config struct {
 	// Host gives each of the director's ports a host interface, ful-front and ful-back, and the
 	// director's namespace a default route over the first one.
 	Host bool
+	// KeepSessions has the director's sessions outlive its process (session.keep), in the lab's
+	// folder.
+	KeepSessions bool
 	// Checks has the real servers of the web service checked; nil for not at all. Without Host, the
 	// director's namespace then has an address on their network for the checks.
 	Checks *Checks

@@ -32,7 +32,8 @@ type configuration struct {
 	Workers     string // their CPUs
 	Control     string // the control API's socket
 	Ports       []directorPort
-	Host        bool // ports have host interfaces
+	Host        bool   // ports have host interfaces
+	Keep        string // the folder of sessions, or ""
 	Router      netip.Addr
 	Local       []netip.Addr // only if the mode needs them
 	Web, Echo   netip.AddrPort
@@ -55,6 +56,9 @@ func (l *Lab) DirectorFile() (string, error) {
 		Ports: l.plan.ports, Host: l.config.Host, Router: host(l.plan.frontNet, hostRouter),
 		Web: l.plan.web, Echo: l.plan.echo, RealServers: l.plan.realServers,
 		Checks: l.config.Checks,
+	}
+	if l.config.KeepSessions {
+		values.Keep = l.file("keep")
 	}
 	if l.config.Mode.Source() == lvs.Local {
 		values.Local = l.plan.local

@@ -16,6 +16,14 @@ type Report struct {
 	Ports       []PortReport      `json:"ports"`
 	Services    []ServiceReport   `json:"services"`
 	Workers     []WorkerReport    `json:"workers"`
+	Kept        KeptReport        `json:"kept"`
+}
+
+// KeptReport says what became of the sessions of the director before, if the lab keeps them.
+type KeptReport struct {
+	Found  int   `json:"found"`
+	Kept   int   `json:"kept"`
+	DarkMs int64 `json:"dark_ms"` // without a director
 }
 
 // WorkerReport counts the packets of one worker.

@@ -132,6 +132,9 @@ func showStatus(w io.Writer, s api.Status) {
 	if s.StateProblem != "" {
 		fmt.Fprintf(w, "state\ta restart loses what was done live: %s\n", s.StateProblem)
 	}
+	if s.Kept != nil {
+		fmt.Fprintf(w, "at the start\t%s\n", s.Kept)
+	}
 	fmt.Fprintf(w, "VIPs\t%d, %d passive%s\n", s.VIPs, s.PassiveVIPs, heldVIPs(&s))
 	for _, p := range s.PortWarnings {
 		fmt.Fprintf(w, "port %s\t%s\n", p.Port, p.Warning)

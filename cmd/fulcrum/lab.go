@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"os"
 	"os/signal"
@@ -77,7 +78,14 @@ func (o labOptions) run(command *cobra.Command) error {
 		syscall.SIGHUP)
 	defer stop()
 	signal.Ignore(syscall.SIGPIPE) // the lab is removed even if the reader of the output has gone
-	out := command.OutOrStdout()
+	if err := sweepLabs(command.OutOrStdout()); err != nil {
+		return err
+	}
+	return outcome(ctx, conduct(ctx))
+}
+
+// sweepLabs removes what labs that were killed have left behind.
+func sweepLabs(out io.Writer) error {
 	swept, err := lab.Sweep()
 	if err != nil {
 		return fmt.Errorf("removing labs that were left behind: %w", err)
@@ -85,7 +93,7 @@ func (o labOptions) run(command *cobra.Command) error {
 	if len(swept) > 0 {
 		fmt.Fprintln(out, "removed labs that were killed:", strings.Join(swept, ", "))
 	}
-	return outcome(ctx, conduct(ctx))
+	return nil
 }
 
 // plan returns what the lab does, which reports whether all was green. The error is the user's.

@@ -47,7 +47,7 @@ func newRootCommand() *cobra.Command {
 		RunE:          needSubcommand,
 	}
 	root.AddCommand(newRunCommand(), newCheckCommand(), newExplainCommand(), newCaptureCommand(),
-		newTopCommand(), newLabCommand(), newBenchCommand())
+		newTopCommand(), newLabCommand(), newDrillCommand(), newBenchCommand())
 	root.AddCommand(newIPVSAdmCommand(), newIPVSShimCommand(), newIPVSFilesCommand(),
 		newImportCommand(), newVersionCommand())
 	root.AddCommand(newClientCommands()...)

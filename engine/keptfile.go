@@ -1,0 +1,80 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// keptLog is a text file that grows, written by mapping: hugetlbfs has no write(2). What follows
+// the text are zeros.
+type keptLog struct {
+	file *os.File
+	page []byte // where the text goes on
+	at   int    // in page
+	size int64  // of the file
+}
+
+// keptStep is the step in which such files grow, in bytes: a huge page of hugetlbfs.
+const keptStep = 2 << 20
+
+// newKeptLog makes a file, which must not be there.
+func newKeptLog(path string) (*keptLog, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	return &keptLog{file: f}, nil
+}
+
+// add adds a text. After a crash within it, its end is missing.
+func (l *keptLog) add(text []byte) error {
+	for len(text) > 0 {
+		if l.at == len(l.page) {
+			if err := l.grow(); err != nil {
+				return err
+			}
+		}
+		n := copy(l.page[l.at:], text)
+		l.at, text = l.at+n, text[n:]
+	}
+	return nil
+}
+
+// grow maps another piece of the file. It is an error if the file system has no room: a write to
+// the mapping would be a signal.
+func (l *keptLog) grow() error {
+	fd := int(l.file.Fd())
+	if err := unix.Fallocate(fd, 0, l.size, keptStep); err != nil {
+		return fmt.Errorf("%s: %w", l.file.Name(), err)
+	}
+	page, err := unix.Mmap(fd, l.size, keptStep, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return fmt.Errorf("%s: %w", l.file.Name(), err)
+	}
+	err = l.unmap()
+	l.page, l.at, l.size = page, 0, l.size+keptStep
+	return err
+}
+
+func (l *keptLog) unmap() error {
+	if l.page == nil {
+		return nil
+	}
+	err := unix.Munmap(l.page)
+	l.page, l.at = nil, 0
+	return err
+}
+
+func (l *keptLog) close() error { return errors.Join(l.unmap(), l.file.Close()) }
+
+// writeKept makes a file with a text.
+func writeKept(path string, text []byte) error {
+	l, err := newKeptLog(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(l.add(text), l.close())
+}

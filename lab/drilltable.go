@@ -1,0 +1,46 @@
+package lab
+
+import (
+	"fmt"
+	"io"
+)
+
+// drillColumns are the columns of the table of a drill, in order.
+var drillColumns = []struct {
+	title string
+	cell  func(*DrillResult) string
+}{
+	{"mode", func(r *DrillResult) string { return r.Mode.String() }},
+	{"drill", func(r *DrillResult) string { return string(r.Kind) }},
+	{"sessions kept", func(r *DrillResult) string { return r.Line }},
+	{"dark", func(r *DrillResult) string { return fmt.Sprintf("%d ms", r.Dark.Milliseconds()) }},
+	{"TCP lost", func(r *DrillResult) string { return r.TCP.failed() }},
+	{"longest wait", func(r *DrillResult) string { return fmt.Sprintf("%d ms", r.Slowest.Milliseconds()) }},
+	{"UDP lost", func(r *DrillResult) string { return r.UDP.failed() }},
+	{"new failed", func(r *DrillResult) string { return r.New.failed() }},
+}
+
+// WriteDrillTable writes one row for each drill, and below them what failed.
+func WriteDrillTable(w io.Writer, results []DrillResult) {
+	var titles []string
+	for _, c := range drillColumns {
+		titles = append(titles, c.title)
+	}
+	rows := [][]string{titles}
+	for i := range results {
+		var cells []string
+		for _, c := range drillColumns {
+			cells = append(cells, c.cell(&results[i]))
+		}
+		rows = append(rows, cells)
+	}
+	widths := widthsOf(rows)
+	fmt.Fprintf(w, "\nthe aims: no connection lost, dark for less than %s\n      %s\n", seconds(DarkAim),
+		row(titles, widths))
+	for i := range results {
+		fmt.Fprintf(w, "%s %s\n", mark(w, results[i].Green()), row(rows[i+1], widths))
+	}
+	for i := range results {
+		writeFailures(w, &results[i].Result)
+	}
+}
