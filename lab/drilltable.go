@@ -13,11 +13,20 @@ var drillColumns = []struct {
 	{"mode", func(r *DrillResult) string { return r.Mode.String() }},
 	{"drill", func(r *DrillResult) string { return string(r.Kind) }},
 	{"sessions kept", func(r *DrillResult) string { return r.Line }},
-	{"dark", func(r *DrillResult) string { return fmt.Sprintf("%d ms", r.Dark.Milliseconds()) }},
+	{"dark", (*DrillResult).dark},
 	{"TCP lost", func(r *DrillResult) string { return r.TCP.failed() }},
 	{"longest wait", func(r *DrillResult) string { return fmt.Sprintf("%d ms", r.Slowest.Milliseconds()) }},
 	{"UDP lost", func(r *DrillResult) string { return r.UDP.failed() }},
 	{"new failed", func(r *DrillResult) string { return r.New.failed() }},
+}
+
+// dark says how long there was no director, and whether that is longer than the aim.
+func (r *DrillResult) dark() string {
+	text := fmt.Sprintf("%d ms", r.Dark.Milliseconds())
+	if r.Dark > DarkAim {
+		text += ", too long"
+	}
+	return text
 }
 
 // WriteDrillTable writes one row for each drill, and below them what failed.
