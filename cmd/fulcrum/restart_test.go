@@ -39,7 +39,7 @@ func TestSessionsSurvive(t *testing.T) {
 						b.keptAll(12)
 					}
 					same(t, "answers", len(b.get(6)), 6)
-					b.checkOnlyDrops(b.stopDirector(), "no_session", "not_ours", "not_our_mac")
+					b.stopDirector()
 				})
 			}
 		}
