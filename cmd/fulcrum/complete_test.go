@@ -12,7 +12,7 @@ import (
 var free = []string{
 	"ca", "client", "config", "config-id", "cpu-profile", "device", "filter", "mac", "name",
 	"profile", "real-server", "remote", "report", "results", "session", "socket", "tcp", "to", "token-file",
-	"udp", "vip", "write",
+	"udp", "vip", "write", "library",
 }
 
 // TestEveryEnumeratedFlagCompletes: a flag with words as values either completes them or is known
