@@ -338,8 +338,8 @@ func TestShimKeepalived(t *testing.T) {
 	}
 }
 
-// TestShimKeepalivedWithoutDirector: keepalived goes on checking while no director is there. What it
-// finds it tells with every check, until a director has it.
+// TestShimKeepalivedWithoutDirector: keepalived goes on checking while no director is there. What
+// it finds it tells with every check, until a director has it.
 func TestShimKeepalivedWithoutDirector(t *testing.T) {
 	needRoot(t)
 	needTime(t)
