@@ -351,7 +351,7 @@ func TestStockRates(t *testing.T) {
 func TestStockRestores(t *testing.T) {
 	s := newStock(t, plain+several)
 	saved := s.run("-S -n")
-	s.run("-C")
+	s = newStock(t, plain)
 	if out, err := s.try("-R", saved); err != nil {
 		t.Fatalf("%v\n%s\n%s", err, out, s.log)
 	}

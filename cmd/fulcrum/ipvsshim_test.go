@@ -338,8 +338,8 @@ func TestShimKeepalived(t *testing.T) {
 	}
 }
 
-// TestShimKeepalivedWithoutDirector: keepalived goes on checking while no director is there, and
-// what it finds later reaches the next director.
+// TestShimKeepalivedWithoutDirector: keepalived goes on checking while no director is there. What
+// it finds it tells with every check, until a director has it.
 func TestShimKeepalivedWithoutDirector(t *testing.T) {
 	needRoot(t)
 	needTime(t)
@@ -354,11 +354,7 @@ func TestShimKeepalivedWithoutDirector(t *testing.T) {
 	eventually(t, "a complaint", func() bool { return complaints() > 0 })
 
 	s.start()
-	stays.Close()
 	eventually(t, "a real server less", func() bool { return s.servers() == 1 })
-	if n := complaints(); n != 1 {
-		t.Errorf("%d complaints about one change", n)
-	}
 	if err := p.command.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
