@@ -117,9 +117,12 @@ type KeptFile struct {
 	Beat   uint32 // when its process last said that it lives, in ms
 }
 
-// ReadKept calls each for every session of a file of the given size. The sessions are valid only
-// during the call. It returns ErrKept for a file that has none.
-func ReadKept(f io.ReaderAt, size int64, each func(*KeptSession)) (k KeptFile, err error) {
+// KeptBatch is how many sessions ReadKept hands out at a time, at most.
+const KeptBatch = 32
+
+// ReadKept calls each for all sessions of a file of the given size, some at a time, which are valid
+// only during the call. It returns ErrKept for a file that has none.
+func ReadKept(f io.ReaderAt, size int64, each func([]KeptSession)) (k KeptFile, err error) {
 	header := make([]byte, keptHeaderLen)
 	if _, err := f.ReadAt(header, 0); err != nil {
 		return k, fmt.Errorf("%w: %w", ErrKept, err)
@@ -144,7 +147,8 @@ func ReadKept(f io.ReaderAt, size int64, each func(*KeptSession)) (k KeptFile, e
 // keptReader reads records.
 type keptReader struct {
 	f      io.ReaderAt
-	each   func(*KeptSession)
+	each   func([]KeptSession)
+	batch  [KeptBatch]KeptSession
 	broken int
 	err    error
 }
@@ -173,11 +177,12 @@ func (r *keptReader) bytes(at int64, n int) []byte {
 }
 
 func (r *keptReader) give(records []Session, lines []Addresses6) {
-	var s KeptSession
+	n := 0
 	for i := range records {
 		if !records[i].Live() {
 			continue
 		}
+		s := &r.batch[n]
 		s.Session = records[i]
 		if lines != nil {
 			s.Addresses = lines[i]
@@ -186,7 +191,23 @@ func (r *keptReader) give(records []Session, lines []Addresses6) {
 			r.broken++
 			continue
 		}
-		r.each(&s)
+		if n++; n == KeptBatch {
+			r.each(r.batch[:])
+			n = 0
+		}
+	}
+	if n > 0 {
+		r.each(r.batch[:n])
+	}
+}
+
+// PrefetchKept prefetches where Restore will enter a session.
+func (t *Table) PrefetchKept(s *KeptSession) {
+	in := s.In()
+	t.Prefetch(t.Hash(&in))
+	if s.TwoWay() {
+		back := Key{Flow: s.Out(), Protocol: s.Protocol}
+		t.Prefetch(t.Hash(&back))
 	}
 }
 

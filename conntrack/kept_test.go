@@ -69,7 +69,7 @@ func read(t testing.TB, path string) (all []KeptSession, broken int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	k, err := ReadKept(f, info.Size(), func(s *KeptSession) { all = append(all, *s) })
+	k, err := ReadKept(f, info.Size(), func(s []KeptSession) { all = append(all, s...) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,8 +171,14 @@ func FuzzReadKept(f *testing.F) {
 		}
 		defer next.Close()
 		n := 0
-		_, err = ReadKept(bytes.NewReader(b), int64(len(b)), func(s *KeptSession) {
-			if slot, ok := next.Restore(s, 2000); ok {
+		_, err = ReadKept(bytes.NewReader(b), int64(len(b)), func(all []KeptSession) {
+			for i := range all {
+				s := &all[i]
+				next.PrefetchKept(s)
+				slot, ok := next.Restore(s, 2000)
+				if !ok {
+					continue
+				}
 				n++
 				k := s.In()
 				if _, ref, found := next.Find(&k); !found || ref.Slot() != slot {

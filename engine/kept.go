@@ -127,6 +127,8 @@ type resumption struct {
 	file   string
 	from   int // the worker that it was
 
+	servers map[uint32]keptServer // those that were looked up, by the id that they had
+
 	found, kept int
 	dropped     map[string]int
 	said        conntrack.KeptFile
@@ -136,9 +138,8 @@ type resumption struct {
 
 type movedSession struct {
 	session conntrack.KeptSession
-	server  *serverEntry
-	id      uint32
-	to      int
+	to      keptServer
+	owner   int // the worker
 }
 
 func (r *resumption) drop(why string, n int) {
@@ -157,49 +158,84 @@ func (r *resumption) read() {
 	defer f.Close()
 	info, err := f.Stat()
 	if err == nil {
-		r.said, err = conntrack.ReadKept(f, info.Size(), r.take)
+		r.said, err = conntrack.ReadKept(f, info.Size(), r.takeAll)
 	}
 	if err != nil {
 		r.err = fmt.Errorf("%s: %w", r.file, err)
 	}
 }
 
-// take takes a session over, or puts it aside for another worker.
-func (r *resumption) take(s *conntrack.KeptSession) {
-	r.found++
-	id, incarnation, known := r.engine.registry.present(r.names[s.Server])
+// takeAll takes some sessions over. It has the memory of all of them prefetched first.
+func (r *resumption) takeAll(all []conntrack.KeptSession) {
+	r.found += len(all)
 	w := r.engine.workers[min(r.from, len(r.engine.workers)-1)]
-	if !known || int(id) >= len(w.snap.servers) {
+	for i := range all {
+		w.sessions.PrefetchKept(&all[i])
+	}
+	for i := range all {
+		r.take(w, &all[i])
+	}
+}
+
+// take takes a session over, or puts it aside for another worker.
+func (r *resumption) take(w *Worker, s *conntrack.KeptSession) {
+	to := r.serverOf(w, s.Server)
+	if to.entry == nil || !w.fits(s, to.entry) {
 		r.drop(keptRemoved, 1)
 		return
 	}
-	server := w.snap.servers[id]
-	if server == nil || server.gone || server.incarnation != incarnation || !w.fits(s, server) {
-		r.drop(keptRemoved, 1)
-		return
-	}
-	switch to := w.ownerOfKept(s, server, r.from); {
-	case to < 0:
+	switch owner := w.ownerOfKept(s, to.entry, r.from); {
+	case owner < 0:
 		r.drop(keptOwner, 1)
-	case to == r.from:
-		r.put(w, s, server, id)
+	case owner == r.from:
+		r.put(w, s, to)
 	default:
-		r.moved = append(r.moved, movedSession{*s, server, id, to})
+		r.moved = append(r.moved, movedSession{*s, to, owner})
 	}
+}
+
+// keptServer is a real server of the run before.
+type keptServer struct {
+	entry *serverEntry // nil if it is not configured any more
+	id    uint32       // of now
+}
+
+// serverOf returns what a real server of the run before is now.
+func (r *resumption) serverOf(w *Worker, before uint32) keptServer {
+	if s, found := r.servers[before]; found {
+		return s
+	}
+	name, named := r.names[before]
+	if !named {
+		return keptServer{}
+	}
+	if r.servers == nil {
+		r.servers = map[uint32]keptServer{}
+	}
+	var s keptServer
+	id, incarnation, known := r.engine.registry.present(name)
+	if known && int(id) < len(w.snap.servers) {
+		e := w.snap.servers[id]
+		if e != nil && !e.gone && e.incarnation == incarnation {
+			s = keptServer{e, id}
+		}
+	}
+	r.servers[before] = s
+	return s
 }
 
 // rehome gives sessions to other workers.
 func (r *resumption) rehome() {
 	for i := range r.moved {
 		m := &r.moved[i]
-		r.put(r.engine.workers[m.to], &m.session, m.server, m.id)
+		r.put(r.engine.workers[m.owner], &m.session, m.to)
 	}
 	r.moved = nil
 }
 
 // put has a worker go on with a session.
-func (r *resumption) put(w *Worker, s *conntrack.KeptSession, server *serverEntry, id uint32) {
-	if why := w.goOn(s, server, id); why != "" {
+func (r *resumption) put(w *Worker, s *conntrack.KeptSession, to keptServer) {
+	if why := w.goOn(s, to.entry, to.id); why != "" {
 		r.drop(why, 1)
 		return
 	}
