@@ -138,7 +138,7 @@ soak-race: native
 
 soak-end-to-end: build
 	@echo '== soak: end-to-end tests, $(SOAKCOUNT) times'
-	@go test -count $(SOAKCOUNT) -timeout 6h ./cmd/fulcrum
+	@FULCRUM_SOAK=true go test -count $(SOAKCOUNT) -timeout 6h ./cmd/fulcrum
 
 soak-health: build
 	@echo '== soak: real servers fail in every way, in every mode, under load'

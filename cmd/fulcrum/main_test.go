@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"fulcrum/lab"
+	"fulcrum/lvs"
 )
 
 // asProgram in the environment makes the test binary the fulcrum program. So tests need no separate
@@ -76,6 +77,15 @@ func needTime(t *testing.T) {
 	if testing.Short() {
 		t.Skip("end-to-end tests on the lab take long; run without -short")
 	}
+}
+
+// soaking returns all modes in make soak, and otherwise those of them that a test of many seconds
+// takes in CI.
+func soaking(inCI ...lvs.Mode) []lvs.Mode {
+	if os.Getenv("FULCRUM_SOAK") == "true" {
+		return lvs.Modes()
+	}
+	return inCI
 }
 
 // ownBinary returns the program to start: this one.

@@ -46,7 +46,7 @@ func TestPassiveTraffic(t *testing.T) {
 // An unplugged real server is noticed: by clients that get no answer or, where answers do not pass,
 // by its silence when it is asked. It comes back with its cable.
 func TestPassiveUnplugged(t *testing.T) {
-	for _, mode := range lvs.Modes() {
+	for _, mode := range soaking(lvs.DR, lvs.FullNAT) {
 		t.Run(mode.String(), func(t *testing.T) {
 			t.Parallel()
 			b := newBed(t, lab.Config{Mode: mode, Arms: 2, Scheduler: lvs.RR})
