@@ -72,15 +72,12 @@ type KeptSession struct {
 
 // In returns the key of its client's packets.
 func (s *KeptSession) In() Key {
-	k := Key{Flow: s.In4(), Protocol: s.Protocol}
+	k := Key{Flow: s.Session.In.Wide(), Protocol: s.Protocol}
 	if s.has6(Inbound) {
 		k.Flow = s.Addresses.flow(&s.Session, Inbound)
 	}
 	return k
 }
-
-// In4 returns the client's flow as the record has it.
-func (s *KeptSession) In4() Flow { return s.Session.In.Wide() }
 
 // Out returns the flow of its answers.
 func (s *KeptSession) Out() Flow {
@@ -114,7 +111,7 @@ const keptChunk = 1 << 14
 // KeptFile is what a file says besides its sessions.
 type KeptFile struct {
 	Broken int    // records that were in use and are no sessions: cut off, or damaged
-	Beat   uint32 // when its process last said that it lives, in ms
+	Beat   uint32 // when its process last said that it lives, in ms; 0 is not known
 }
 
 // KeptBatch is how many sessions ReadKept hands out at a time, at most.

@@ -200,17 +200,14 @@ func (w *Worker) sweepChecks() {
 			c.next = 0
 		}
 		f := c.list[c.next]
-		switch {
-		case !f.target.closed.Load():
-			c.next++
-		case !f.ending:
-			f.ending, f.ended = true, w.now
-			c.next++
-		case w.now-f.ended >= checkLinger:
-			c.end(f)
-		default:
-			c.next++
+		if f.ending && w.now-f.ended >= checkLinger {
+			c.end(f) // another one takes its place
+			continue
 		}
+		if !f.ending && f.target.closed.Load() {
+			f.ending, f.ended = true, w.now
+		}
+		c.next++
 	}
 }
 

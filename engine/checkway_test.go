@@ -128,27 +128,33 @@ func (c *checkOf) begin(v Service, i int) {
 	c.wire.src, c.wire.dst = dst, src
 }
 
+// brought delivers a frame of a real server to the first worker, and returns what the host gets.
+func (b *bed) brought(frame []byte) handed {
+	b.Helper()
+	if !b.ports[b.site.back].Deliver(0, frame) {
+		b.Fatal("no buffer")
+	}
+	b.turn()
+	got := b.toHost()
+	if len(got) != 1 {
+		b.Fatalf("the host got %d frames; dropped %q", len(got), b.drops())
+	}
+	judge(b, got[0].frame)
+	return got[0]
+}
+
 // answered has the real server send a packet, and expects it at the host.
 func (c *checkOf) answered(p pkt) {
 	c.Helper()
 	p.src, p.dst = c.wire.src, c.wire.dst
-	frame := p.frame(c.server.mac, c.site.ports[c.site.back].mac)
-	if !c.ports[c.site.back].Deliver(0, frame) {
-		c.Fatal("no buffer")
+	got := c.brought(p.frame(c.server.mac, c.site.ports[c.site.back].mac))
+	src, dst := flowOf(got.frame)
+	if src != c.host.dst || dst != c.host.src || int(got.port) != c.site.front ||
+		packet.Ethernet(got.frame).Dst() != c.site.ports[c.site.front].mac {
+		c.Fatalf("the host got %v -> %v at port %d", src, dst, got.port)
 	}
-	c.turn()
-	got := c.toHost()
-	if len(got) != 1 {
-		c.Fatalf("the host got %d frames; dropped %q", len(got), c.drops())
-	}
-	judge(c, got[0].frame)
-	src, dst := flowOf(got[0].frame)
-	if src != c.host.dst || dst != c.host.src || int(got[0].port) != c.site.front ||
-		packet.Ethernet(got[0].frame).Dst() != c.site.ports[c.site.front].mac {
-		c.Fatalf("the host got %v -> %v at port %d", src, dst, got[0].port)
-	}
-	if !bytes.HasSuffix(got[0].frame, p.payload) {
-		c.Errorf("the host got\n%s", dump(got[0].frame))
+	if !bytes.HasSuffix(got.frame, p.payload) {
+		c.Errorf("the host got\n%s", dump(got.frame))
 	}
 }
 
@@ -221,19 +227,11 @@ func TestCheckByPing(t *testing.T) {
 			ip = packet.EthernetLen + packet.IPv6Len
 		}
 		reply.rest = uint32(frame[ip+4])<<24 | uint32(frame[ip+5])<<16 | uint32(frame[ip+6])<<8 | uint32(frame[ip+7])
-		if !b.ports[s.back].Deliver(0, reply.frame(s.servers[1].mac, s.ports[s.back].mac)) {
-			t.Fatal("no buffer")
-		}
-		b.turn()
-		back := b.toHost()
-		if len(back) != 1 {
-			t.Fatalf("the host got %d frames; dropped %q", len(back), b.drops())
-		}
-		judge(b, back[0].frame)
-		if from, to := flowOfIP(back[0].frame); from != target || to != source {
+		back := b.brought(reply.frame(s.servers[1].mac, s.ports[s.back].mac))
+		if from, to := flowOfIP(back.frame); from != target || to != source {
 			t.Errorf("the host got %v -> %v", from, to)
 		}
-		if id := back[0].frame[ip+4 : ip+8]; !bytes.Equal(id, []byte{0, 0x11, 0, 0x22}) {
+		if id := back.frame[ip+4 : ip+8]; !bytes.Equal(id, []byte{0, 0x11, 0, 0x22}) {
 			t.Errorf("the host got identifier and sequence %x", id)
 		}
 	})
@@ -261,18 +259,10 @@ func TestCheckIsRefused(t *testing.T) {
 		about.src, about.dst = c.wire.dst, c.wire.src
 		p := icmpError("192.0.2.1", about, packet.ICMPUnreachable, packet.ICMPCodePortUnreachable, 0)
 		p.src, p.dst = netip.AddrPortFrom(s.servers[0].addr, 0), netip.AddrPortFrom(about.src.Addr(), 0)
-		if !b.ports[s.back].Deliver(0, p.frame(s.servers[0].mac, s.ports[s.back].mac)) {
-			t.Fatal("no buffer")
-		}
-		b.turn()
-		got := b.toHost()
-		if len(got) != 1 {
-			t.Fatalf("the host got %d frames; dropped %q", len(got), b.drops())
-		}
-		judge(b, got[0].frame)
+		got := b.brought(p.frame(s.servers[0].mac, s.ports[s.back].mac))
 		read := packet.Parsed{}
-		packet.Parse(got[0].frame, &read)
-		message := got[0].frame[read.Transport:read.End]
+		packet.Parse(got.frame, &read)
+		message := got.frame[read.Transport:read.End]
 		quote, ok := packet.Quoted4(message[packet.ICMPLen:])
 		if s.is6 {
 			quote, ok = packet.Quoted6(message[packet.ICMPLen:])
@@ -282,7 +272,7 @@ func TestCheckIsRefused(t *testing.T) {
 			Dst: packet.AddrOf(c.host.dst.Addr()), DstPort: c.host.dst.Port(),
 		}, Protocol: packet.ProtocolUDP}
 		if !ok || quote.Key != sent {
-			t.Errorf("the host got\n%s", dump(got[0].frame))
+			t.Errorf("the host got\n%s", dump(got.frame))
 		}
 		b.dropped("")
 	})

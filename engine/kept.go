@@ -106,7 +106,7 @@ func (k *keeping) add(r *resumption) {
 	}
 	if r.err != nil {
 		k.report.Aside = append(k.report.Aside, r.err.Error())
-	} else if !k.seen || int32(r.said.Beat-k.beat) > 0 {
+	} else if r.said.Beat != 0 && (!k.seen || int32(r.said.Beat-k.beat) > 0) {
 		k.beat, k.seen = r.said.Beat, true
 	}
 }

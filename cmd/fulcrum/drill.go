@@ -80,16 +80,7 @@ func runDrills(command *cobra.Command, drills []lab.Drill) error {
 
 func conductDrills(ctx context.Context, command *cobra.Command, drills []lab.Drill) bool {
 	out := command.OutOrStdout()
-	var results []lab.DrillResult
-	green := true
-	for _, d := range drills {
-		if ctx.Err() != nil {
-			break
-		}
-		r := d.Run(ctx, out)
-		green = green && r.Green()
-		results = append(results, r)
-	}
+	results, green := conductAll[lab.DrillResult](ctx, out, drills)
 	lab.WriteDrillTable(out, results)
 	return green
 }

@@ -134,18 +134,28 @@ func (o labOptions) conductFile(ctx context.Context, command *cobra.Command, t l
 	return r.Green()
 }
 
-func (o labOptions) conduct(ctx context.Context, command *cobra.Command, trials []lab.Trial) bool {
-	out := command.OutOrStdout()
-	var results []lab.Result
-	green := true
+// conductAll runs trials one after the other until ctx ends, and returns whether all were green.
+func conductAll[R any, P interface {
+	*R
+	Green() bool
+}, T interface {
+	Run(context.Context, io.Writer) R
+}](ctx context.Context, out io.Writer, trials []T) (results []R, green bool) {
+	green = true
 	for _, t := range trials {
 		if ctx.Err() != nil {
 			break
 		}
 		r := t.Run(ctx, out)
-		green = green && r.Green()
+		green = green && P(&r).Green()
 		results = append(results, r)
 	}
+	return results, green
+}
+
+func (o labOptions) conduct(ctx context.Context, command *cobra.Command, trials []lab.Trial) bool {
+	out := command.OutOrStdout()
+	results, green := conductAll[lab.Result](ctx, out, trials)
 	lab.WriteTable(out, results)
 	for _, r := range results {
 		o.describeKept(command, r.Mode.String(), r)

@@ -36,16 +36,7 @@ func (o labOptions) healthTrials() ([]lab.HealthTrial, error) {
 
 func conductHealth(ctx context.Context, command *cobra.Command, trials []lab.HealthTrial) bool {
 	out := command.OutOrStdout()
-	var results []lab.HealthResult
-	green := true
-	for _, t := range trials {
-		if ctx.Err() != nil {
-			break
-		}
-		r := t.Run(ctx, out)
-		green = green && r.Green()
-		results = append(results, r)
-	}
+	results, green := conductAll[lab.HealthResult](ctx, out, trials)
 	lab.WriteHealthTable(out, results)
 	return green
 }
