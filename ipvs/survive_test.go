@@ -2,6 +2,7 @@ package ipvs
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -227,6 +228,7 @@ func TestSorryServersShowWhileTheyServe(t *testing.T) {
 func TestDownShowsTheWeight(t *testing.T) {
 	d := serve(t, plain+dns)
 	s := d.engine.Report().Services[0].Service
+	s.RealServers = slices.Clone(s.RealServers)
 	s.RealServers[0].Down, s.RealServers[1].Share = true, 1
 	if err := d.engine.Change(engine.Change{Put: []engine.Service{s}}); err != nil {
 		t.Fatal(err)
