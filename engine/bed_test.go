@@ -3,10 +3,13 @@ package engine
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"fulcrum/hostway"
 	"fulcrum/modes"
@@ -47,6 +50,8 @@ type bedConfig struct {
 	wrap      func(ports.Port) ports.Port     // wraps the engine's port
 	host      bool                            // workers have links to the host
 	keep      string                          // folder of kept sessions
+	// predecessor is the director with that folder from which this one takes over.
+	predecessor *bed
 }
 
 // newBed starts a director and removes its first announcements.
@@ -91,6 +96,9 @@ func (b *bed) config(cfg bedConfig) Config {
 	c := Config{CPUs: make([]int, cfg.workers), Sessions: cfg.sessions, SessionsV6: cfg.sessions,
 		Templates: cfg.templates, Seed: 1, Keep: cfg.keep,
 		now: func() uint32 { return b.now }}
+	if p := cfg.predecessor; p != nil {
+		c.Successor, b.now, c.KeepLock = true, p.now, p.sharedLock()
+	}
 	for i, p := range b.site.ports {
 		m := memory.Config{
 			Name: fmt.Sprintf("port %d", i), Index: i, MAC: p.mac, MTU: cfg.mtu, Pool: b.pool,
@@ -117,6 +125,15 @@ func (b *bed) config(cfg bedConfig) Config {
 	}
 	c.Host = b.links
 	return c
+}
+
+// sharedLock returns the lock of the folder of sessions as a successor gets it.
+func (b *bed) sharedLock() *os.File {
+	fd, err := unix.Dup(int(b.engine.KeepLock().Fd()))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return os.NewFile(uintptr(fd), "lock")
 }
 
 // close stops the director and checks what it left behind, once.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"sync"
@@ -54,7 +55,11 @@ type Config struct {
 	Host []*hostway.Link
 	// Keep is a folder for sessions that outlive the process; see KeptReport. Empty: none do.
 	Keep string
-	now  func() uint32 // in tests; ms, as Clock.Now
+	// Successor has New take over the sessions of a director that still runs with the same folder, and
+	// whose lock of it is KeepLock (Engine.KeepLock). What changes afterwards is for TakeOver.
+	Successor bool
+	KeepLock  *os.File
+	now       func() uint32 // in tests; ms, as Clock.Now
 	// Seed makes hashing and local ports repeatable in tests. Zero draws secrets.
 	Seed uint64
 }
@@ -72,6 +77,8 @@ func (c *Config) Validate() error {
 	case c.SessionsV6 != 0 && c.SessionsV6 < len(c.CPUs):
 		return fmt.Errorf("engine: %d IPv6 sessions for %d workers; raise session.max_v6",
 			c.SessionsV6, len(c.CPUs))
+	case c.Successor && (c.Keep == "" || c.KeepLock == nil):
+		return errors.New("engine: a successor needs the folder of the sessions, and its lock")
 	case c.Host != nil && len(c.Host) != len(c.CPUs):
 		return fmt.Errorf("engine: %d links to the host for %d workers", len(c.Host), len(c.CPUs))
 	}
@@ -170,6 +177,17 @@ func (e *Engine) connect() {
 		for _, row := range all {
 			w.incoming = append(w.incoming, row[i])
 		}
+	}
+}
+
+// Reconnect fetches the queues of all ports again, of which some were not open when New was called
+// (ports.Late). No worker may run.
+func (e *Engine) Reconnect() {
+	for _, w := range e.workers {
+		w.queues, w.receives = nil, nil
+	}
+	for _, p := range e.cfg.Ports {
+		e.connectPort(p)
 	}
 }
 

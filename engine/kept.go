@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -57,7 +58,10 @@ func (e *Engine) Kept() *KeptReport {
 
 // keeping is the state of an engine whose sessions are kept.
 type keeping struct {
-	run *keptRun // of this process
+	run   *keptRun // of this process
+	aside []string // runs that are not taken, with the reasons
+	// following are the files of a director that still runs, until TakeOver.
+	following resumptions
 
 	mu     sync.Mutex
 	report KeptReport
@@ -68,27 +72,39 @@ type keeping struct {
 // resume takes the sessions of an earlier run over. No worker runs yet.
 func (e *Engine) resume(before *keptRun) {
 	began := time.Now()
-	now := e.cfg.now()
-	snap := e.snap.Load()
+	e.kept.beginWorkers(e)
+	all := make(resumptions, before.Workers)
+	for i := range all {
+		all[i] = &resumption{engine: e, names: before.names, file: before.table(i), from: i}
+	}
+	if e.cfg.Successor {
+		e.kept.following = all
+		all.each((*resumption).open)
+	}
+	all.each((*resumption).read)
+	all.rehome()
+	e.kept.sumUp(e, all)
+	e.kept.report.Took = time.Since(began)
+}
+
+// beginWorkers lends the workers what they need to enter sessions, before their first turn.
+func (k *keeping) beginWorkers(e *Engine) {
+	snap, now := e.snap.Load(), e.cfg.now()
 	for _, w := range e.workers {
 		w.snap, w.now = snap, now
 	}
-	all := make([]*resumption, before.Workers)
-	var reading sync.WaitGroup
-	for i := range all {
-		all[i] = &resumption{engine: e, names: before.names, file: before.table(i), from: i}
-		reading.Go(all[i].read)
-	}
-	reading.Wait()
+}
+
+// sumUp sums up what became of the sessions of all files.
+func (k *keeping) sumUp(e *Engine, all resumptions) {
+	k.report = KeptReport{Aside: k.aside, Took: k.report.Took}
 	for _, r := range all {
-		r.rehome()
-		e.kept.add(r)
+		k.add(r)
 	}
 	for _, w := range e.workers {
-		w.sessions.Beat(e.kept.beat)
+		w.sessions.Beat(k.beat)
 		w.snap = nil // the first turn adopts it
 	}
-	e.kept.report.Took = time.Since(began)
 }
 
 // add sums up what a file has brought.
@@ -134,6 +150,27 @@ type resumption struct {
 	said        conntrack.KeptFile
 	moved       []movedSession // to other workers
 	err         error
+
+	mirror *conntrack.Mirror // of a file that its director still changes; otherwise nil
+	places []place           // by place in the file: where its session is now
+	behind []int             // places whose sessions are to be entered again
+}
+
+// place says where a session of a file is now: at which worker, and in which slot. Zero is nowhere.
+type place struct{ worker, slot uint32 }
+
+func placeAt(w *Worker, slot uint32) place { return place{uint32(w.number) + 1, slot} }
+
+// resumptions are those of all files of a run.
+type resumptions []*resumption
+
+// each calls do for all files at once.
+func (all resumptions) each(do func(*resumption)) {
+	var done sync.WaitGroup
+	for _, r := range all {
+		done.Go(func() { do(r) })
+	}
+	done.Wait()
 }
 
 type movedSession struct {
@@ -225,21 +262,27 @@ func (r *resumption) serverOf(w *Worker, before uint32) keptServer {
 }
 
 // rehome gives sessions to other workers.
-func (r *resumption) rehome() {
-	for i := range r.moved {
-		m := &r.moved[i]
-		r.put(r.engine.workers[m.owner], &m.session, m.to)
+func (all resumptions) rehome() {
+	for _, r := range all {
+		for i := range r.moved {
+			m := &r.moved[i]
+			r.put(r.engine.workers[m.owner], &m.session, m.to)
+		}
+		r.moved = nil
 	}
-	r.moved = nil
 }
 
 // put has a worker go on with a session.
 func (r *resumption) put(w *Worker, s *conntrack.KeptSession, to keptServer) {
-	if why := w.goOn(s, to.entry, to.id); why != "" {
+	slot, why := w.goOn(s, to.entry, to.id)
+	if why != "" {
 		r.drop(why, 1)
 		return
 	}
 	r.kept++
+	if r.places != nil {
+		r.places[s.Place] = placeAt(w, slot)
+	}
 }
 
 // fits reports whether a session may be one of a real server, whatever a file says.
@@ -278,24 +321,26 @@ func (w *Worker) ownerOfKept(s *conntrack.KeptSession, server *serverEntry, from
 }
 
 // goOn enters a session of the run before, and counts it. It returns why it does not, or "".
-func (w *Worker) goOn(s *conntrack.KeptSession, server *serverEntry, id uint32) (why string) {
+func (w *Worker) goOn(
+	s *conntrack.KeptSession, server *serverEntry, id uint32,
+) (slot uint32, why string) {
 	if int32(w.now-s.LastSeen) < 0 {
 		s.LastSeen = w.now
 	}
 	timeouts := w.snap.settings.Timeouts
 	if w.now-s.LastSeen >= timeouts.Of(s.State, server.timeouts) {
-		return keptExpired
+		return 0, keptExpired
 	}
 	local, isLocal := uint32(0), s.Mode.Source() == lvs.Local
 	if isLocal {
 		var ok bool
 		if local, ok = w.localOfKept(s, server); !ok {
-			return keptLocal
+			return 0, keptLocal
 		}
 	}
 	slot, ok := w.sessions.Restore(s, w.now)
 	if !ok {
-		return keptFull
+		return 0, keptFull
 	}
 	to := w.sessions.At(slot)
 	to.Server = id
@@ -313,7 +358,7 @@ func (w *Worker) goOn(s *conntrack.KeptSession, server *serverEntry, id uint32) 
 	if service.sticky.timeout != 0 && !service.sticky.byCall && !isEcho(s.Protocol) {
 		w.tieKept(to, s, service, server, id)
 	}
-	return ""
+	return slot, ""
 }
 
 // localOfKept returns the number of a session's local address, if its service still has that.
@@ -334,18 +379,28 @@ func (w *Worker) tieKept(
 	ref, _ := w.engine.templates.Begin(
 		&key, persist.Server{ID: id, Incarnation: server.incarnation}, service.sticky.timeout, w.now)
 	to.Template, to.Life = ref.Place, ref.Life
-	if s.State == conntrack.Established || s.State == conntrack.SCTPEstablished {
-		w.engine.templates.Confirm(templateOf(to))
+	w.confirmKept(to)
+}
+
+// confirmKept confirms the template of an established session, if it has one.
+func (w *Worker) confirmKept(s *conntrack.Session) {
+	established := s.State == conntrack.Established || s.State == conntrack.SCTPEstablished
+	if s.Template != 0 && established {
+		w.engine.templates.Confirm(templateOf(s))
 	}
 }
 
 // keepIn begins to keep sessions in a folder, and returns the run before.
 func (e *Engine) keepIn(folder string, secret uint64) (before *keptRun, err error) {
-	run, before, aside, err := openKept(folder, len(e.cfg.CPUs), secret)
+	run, before, aside, err := openKept(folder, len(e.cfg.CPUs), secret, e.cfg.KeepLock)
 	if err != nil {
 		return nil, fmt.Errorf("session.keep: %w", err)
 	}
-	e.kept = &keeping{run: run, report: KeptReport{Aside: aside}}
+	if e.cfg.Successor && before == nil {
+		return nil, errors.Join(fmt.Errorf("session.keep: %s has no sessions of the director that runs: %s",
+			folder, strings.Join(aside, "; ")), run.close())
+	}
+	e.kept = &keeping{run: run, aside: aside, report: KeptReport{Aside: aside}}
 	e.registry.kept = run
 	return before, nil
 }
@@ -366,6 +421,9 @@ func (e *Engine) takeOverKept(before *keptRun) error {
 	if before != nil {
 		e.resume(before)
 	}
+	if e.cfg.Successor {
+		return e.kept.following.failed()
+	}
 	return e.kept.run.begun(e.cfg.Keep)
 }
 
@@ -376,7 +434,7 @@ func (e *Engine) closeKept() error {
 	}
 	run := e.kept.run
 	e.kept.run = nil
-	return run.close()
+	return errors.Join(e.kept.following.close(), run.close())
 }
 
 // errKeptBusy says that another process has the folder.

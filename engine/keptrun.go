@@ -58,15 +58,19 @@ const (
 func (r *keptRun) path(name string) string { return filepath.Join(r.folder, name) }
 func (r *keptRun) table(i int) string      { return r.path("table-" + strconv.Itoa(i)) }
 
-// openKept locks the folder, and begins a run. before is the last run that has begun; nil if there
-// is none of this boot. aside says why others are not taken.
-func openKept(folder string, workers int, secret uint64) (run, before *keptRun, aside []string, err error) {
+// openKept locks the folder, unless it gets the lock of the director that it follows, and begins a
+// run. before is the last run that has begun; nil if there is none of this boot. aside says why
+// others are not taken.
+func openKept(
+	folder string, workers int, secret uint64, lock *os.File,
+) (run, before *keptRun, aside []string, err error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, nil, nil, err
 	}
-	lock, err := lockKept(filepath.Join(folder, "lock"))
-	if err != nil {
-		return nil, nil, nil, fmt.Errorf("%s: %w", folder, err)
+	if lock == nil {
+		if lock, err = lockKept(filepath.Join(folder, "lock")); err != nil {
+			return nil, nil, nil, fmt.Errorf("%s: %w", folder, err)
+		}
 	}
 	boot := bootID()
 	numbers := keptNumbers(folder)
