@@ -50,6 +50,8 @@ type Running struct {
 	hosts  []config.HostInterface // what host interfaces have, followed or not
 	based  map[lvs.ServiceID]int  // index of each service in base; nil until a service is edited
 
+	ending endings
+
 	mu       sync.Mutex     // guards the following fields; held for moments only
 	current  *config.Config // its list of services changes in place; the lists of a service never do
 	shown    *config.Config // a copy of current for readers; nil after a change

@@ -75,7 +75,7 @@ func (s *serving) Stop() (err error) {
 // serveMetrics serves the metrics if an address is configured.
 func (s *serving) serveMetrics() (*api.Server, error) {
 	if at := s.cfg.Config.Metrics.Listen; at.IsValid() {
-		return api.ServeMetrics(at, s.metrics, s.health.checks(), s.cfg.Log)
+		return api.ServeMetrics(at, s.metrics, s.health.checks(), s.cfg.Log, nil)
 	}
 	return nil, nil
 }
@@ -83,7 +83,7 @@ func (s *serving) serveMetrics() (*api.Server, error) {
 // serveRemote serves the control API over TCP if an address is configured.
 func (s *serving) serveRemote() (*api.Server, error) {
 	if c := s.cfg.Config.Control; c.Listen.IsValid() {
-		return api.ServeRemote(c, s.handler, s.cfg.Log)
+		return api.ServeRemote(c, s.handler, s.cfg.Log, nil)
 	}
 	return nil, nil
 }
