@@ -86,7 +86,7 @@ func TestSocketIsTakenOver(t *testing.T) {
 		t.Errorf("%v, %v: want the same file with mode 660", after, err)
 	}
 	for range 2 {
-		if err := former.Leave(); err != nil {
+		if err := errors.Join(former.Leave(), former.Close()); err != nil {
 			t.Error(err)
 		}
 	}
@@ -135,7 +135,7 @@ func TestSocketChangesGroup(t *testing.T) {
 			t.Errorf("%+v: %v, group %d; want %v, group %d, %v", tt, got.Mode(), groupOf(got),
 				want.Mode(), groupOf(want), err)
 		}
-		if err := errors.Join(former.Leave(), next.Close()); err != nil {
+		if err := errors.Join(former.Leave(), former.Close(), next.Close()); err != nil {
 			t.Error(err)
 		}
 	}
@@ -164,7 +164,7 @@ func TestClientsOfATakeover(t *testing.T) {
 	}
 	for range 20 {
 		next := serveNamed(t, Socket{Path: path, Open: passed(t, s)}, "served")
-		if err := s.Leave(); err != nil {
+		if err := errors.Join(s.Leave(), s.Close()); err != nil {
 			t.Error(err)
 		}
 		s = next
@@ -181,7 +181,7 @@ func TestQueueOfATakeover(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "c.sock")
 	former := serveNamed(t, Socket{Path: path}, "former")
 	open := passed(t, former)
-	if err := former.Leave(); err != nil {
+	if err := errors.Join(former.Leave(), former.Close()); err != nil {
 		t.Fatal(err)
 	}
 	conn, err := net.Dial("unix", path)
@@ -224,7 +224,7 @@ func TestLeaveLetsRequestsFinish(t *testing.T) {
 	next := serveNamed(t, Socket{Path: path, Open: passed(t, former)}, "next")
 	defer next.Close()
 	work.Go(func() {
-		if err := former.Leave(); err != nil {
+		if err := errors.Join(former.Leave(), former.Close()); err != nil {
 			t.Error(err)
 		}
 	})
@@ -249,7 +249,7 @@ func TestTakeoverWithoutFile(t *testing.T) {
 		}
 		next := serveNamed(t, Socket{Path: path, Mode: 0o666, Open: open}, "next")
 		other := serveNamed(t, Socket{Path: path}, "other")
-		if err := errors.Join(former.Leave(), next.Close()); err != nil {
+		if err := errors.Join(former.Leave(), former.Close(), next.Close()); err != nil {
 			t.Error(err)
 		}
 		wantAnswer(t, "unix", path, "other")
@@ -273,7 +273,7 @@ func TestTakeoverOfAnotherFile(t *testing.T) {
 	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != ownerOnly {
 		t.Errorf("%v, %v", info.Mode(), err)
 	}
-	if err := errors.Join(former.Leave(), next.Close()); err != nil {
+	if err := errors.Join(former.Leave(), former.Close(), next.Close()); err != nil {
 		t.Error(err)
 	}
 	wantAnswer(t, "unix", path, "other")
@@ -328,7 +328,7 @@ func TestTCPIsTakenOver(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := former.Leave(); err != nil {
+		if err := errors.Join(former.Leave(), former.Close()); err != nil {
 			t.Error(err)
 		}
 		conn, err := net.Dial("tcp", at.String())

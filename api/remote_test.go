@@ -81,7 +81,7 @@ func freePort(t *testing.T) string {
 func serveRemote(t *testing.T, d *served, c config.Control) {
 	t.Helper()
 	metrics := control.NewMetrics(d.running.Config(), d.engine.Report)
-	handler := NewHandler(d.running, d.engine, metrics)
+	handler := NewHandler(d.running, d.engine, metrics, nil)
 	s, err := ServeRemote(c, handler, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		t.Fatal(err)

@@ -111,17 +111,22 @@ func (s *Server) serve(l net.Listener) error {
 // File returns a duplicate of the listening socket, to be passed on to another process.
 func (s *Server) File() (*os.File, error) { return passOn(s.config.Listener) }
 
-// Leave ends a server whose socket was passed on. It stops accepting at once, and leaves the
-// listening socket to the other process, with its file and with the connections that wait in its
-// queue. Connections that were accepted have Limits.Close for their requests.
+// Leave stops accepting connections of a server whose socket was passed on. It leaves the listening
+// socket to the other process, with its file and with the connections that wait in its queue.
+// Connections that were accepted are served until Close.
 func (s *Server) Leave() error {
 	s.guests.leaving.Store(true)
 	s.http.SetKeepAlivesEnabled(false) // closes those without a request too
-	err := errors.Join(s.stopListening(), <-s.ended)
+	return errors.Join(s.stopListening(), <-s.ended)
+}
+
+// finish ends a server that does not accept any more. Connections have Limits.Close for their
+// requests.
+func (s *Server) finish() error {
 	// Shutdown would not answer a connection that was accepted and whose request has yet to come.
 	s.guests.awaitNone(s.config.Limits.Close)
 	_ = s.http.Close() // cuts off the requests that are not done
-	return err
+	return nil
 }
 
 // stopListening closes the listener, unless it is closed.
@@ -134,6 +139,9 @@ func (s *Server) stopListening() error {
 
 // Close closes the listener and ends the server. Requests in progress have Limits.Close to finish.
 func (s *Server) Close() error {
+	if s.guests.leaving.Load() {
+		return s.finish()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.Limits.Close)
 	defer cancel()
 	if s.http.Shutdown(ctx) != nil {

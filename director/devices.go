@@ -1,9 +1,11 @@
 package director
 
 import (
+	"encoding/json"
 	"errors"
 
 	"fulcrum/config"
+	"fulcrum/handover"
 	"fulcrum/packet"
 	"fulcrum/ports"
 )
@@ -22,15 +24,32 @@ type Devices interface {
 	Close() error
 }
 
+// Handing is what Devices do whose ports can be handed over to another process.
+type Handing interface {
+	// Offer describes the open ports to a successor, with the descriptors that it needs.
+	Offer() (json.RawMessage, handover.Files, error)
+	// OpenAfter is Open while the ports are those of another process, which has offered them. Ports
+	// that two processes cannot have open at once are a ports.Late until OpenLate.
+	OpenAfter(c *config.Config, cpu int, offer json.RawMessage, files handover.Files) (
+		[]ports.Port, error)
+	// OpenLate opens those, and drops what the others have received so far. The workers of the other
+	// process have stopped.
+	OpenLate() error
+	// Yield closes the ports that a successor cannot have open at the same time. The workers have
+	// stopped.
+	Yield() error
+	// Leave is like Close once a successor has the ports. What that uses stays as it is.
+	Leave() error
+}
+
 // devices is the part that opens and closes the ports.
 type devices struct {
-	cfg   Config
-	cpus  *cpus
+	*Director
 	ports []ports.Port // valid while the part is started
 }
 
 func (d *devices) Start() (err error) {
-	if d.ports, err = d.cfg.Devices.Open(d.cfg.Config, d.cpus.spare()); err != nil {
+	if d.ports, err = d.open(); err != nil {
 		return errors.Join(err, d.Stop())
 	}
 	for i, p := range d.ports {
@@ -42,4 +61,18 @@ func (d *devices) Start() (err error) {
 	return nil
 }
 
-func (d *devices) Stop() error { return d.cfg.Devices.Close() }
+func (d *devices) open() ([]ports.Port, error) {
+	before := d.cfg.Predecessor
+	if before == nil {
+		return d.cfg.Devices.Open(d.cfg.Config, d.cpus.spare())
+	}
+	return d.cfg.Devices.(Handing).OpenAfter(d.cfg.Config, d.cpus.spare(), before.Offer.Devices,
+		before.Files)
+}
+
+func (d *devices) Stop() error {
+	if d.upgrade.done() {
+		return d.cfg.Devices.(Handing).Leave()
+	}
+	return d.cfg.Devices.Close()
+}

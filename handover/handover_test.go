@@ -150,7 +150,14 @@ func TestVersions(t *testing.T) {
 
 // TestWithin: both sides may be in one process.
 func TestWithin(t *testing.T) {
-	s, p, err := Within(Offer{Keep: "/keep", Devices: json.RawMessage(`{"a":1}`)}, Files{})
+	s, join, err := Within(Files{"stderr": os.Stderr})
+	if err == nil {
+		err = s.Offer(Offer{Keep: "/keep", Devices: json.RawMessage(`{"a":1}`)})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := join()
 	if err != nil || string(p.Offer.Devices) != `{"a":1}` || p.Offer.Process != os.Getpid() {
 		t.Fatalf("%+v, %v", p, err)
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Predecessor is the director from which this process takes over. One goroutine at a time may call
@@ -89,18 +91,21 @@ func (p *Predecessor) Fail(why error) {
 // Close closes the channel, and the files that nobody has taken.
 func (p *Predecessor) Close() error { return errors.Join(p.conn.Close(), p.Files.Close()) }
 
-// Within returns both sides of a handover within this process. The files become the predecessor's
-// to take.
-func Within(o Offer, files Files) (*Successor, *Predecessor, error) {
+// Within returns a successor within this process. Its own side is what join returns once the offer
+// was sent. The files stay the caller's.
+func Within(files Files) (s *Successor, join func() (*Predecessor, error), err error) {
 	own, other, err := pair()
 	if err != nil {
 		return nil, nil, err
 	}
-	s := &Successor{channel: newChannel(own)}
-	files[channelName] = other
-	if err := s.Offer(o); err != nil {
-		return nil, nil, err
+	copies := Files{channelName: other}
+	for name, f := range files {
+		fd, failed := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+		if failed != nil {
+			return nil, nil, errors.Join(failed, own.Close(), copies.Close())
+		}
+		copies[name] = os.NewFile(uintptr(fd), name)
 	}
-	p, err := newPredecessor(files)
-	return s, p, err
+	join = func() (*Predecessor, error) { return newPredecessor(copies) }
+	return &Successor{channel: newChannel(own)}, join, nil
 }

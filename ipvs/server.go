@@ -99,8 +99,11 @@ func (s *Server) Leave() error {
 	return s.end(l.Leave)
 }
 
-// end stops the server, whose listener is closed by a function.
+// end stops the server, whose listener is closed by a function, once.
 func (s *Server) end(closeListener func() error) error {
+	if s.context.Err() != nil {
+		return nil
+	}
 	s.cancel()
 	err := closeListener()
 	s.clients.close()
