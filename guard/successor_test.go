@@ -3,11 +3,16 @@ package guard
 import (
 	"errors"
 	"io"
+	"os"
+	"runtime"
+	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/cilium/ebpf"
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 )
 
 // TestGuardsOfTwoProcesses: a successor's guard attaches beside its predecessor's. What is hidden
@@ -29,36 +34,39 @@ func twoGuards(
 	p := packetSpec{src: "10.0.0.9", dst: "10.0.0.100", dport: 80, mac: near.Attrs().HardwareAddr}
 	frame := p.frame(t)
 	loads := []*loaded{load(t), load(t)}
-	attached := make([]io.Closer, 2)
 	hidden := func() uint64 { return loads[0].device.hidden(0) + loads[1].device.hidden(0) }
-	hides := func(when string) {
-		t.Helper()
-		before := hidden()
-		for range 50 {
-			send(t, far, frame)
-		}
-		await(t, when, func() bool { return hidden() == before+50 })
-	}
+	attached := make([]io.Closer, 2)
+	stop := func() uint64 { return 0 }
 	for i, l := range loads {
 		l.furnish(families["IPv4"], false)
 		var err error
 		if attached[i], err = by(near, l.program); err != nil {
 			t.Fatal(err)
 		}
-		hides([]string{"with one", "with both"}[i])
+		if i == 0 {
+			stop = sendOn(t, far, frame, hidden)
+		}
 	}
 	order := []int{0, 1}
 	if !formerFirst {
 		order = []int{1, 0}
 	}
-	for n, i := range order {
-		if err := attached[i].Close(); err != nil {
-			t.Fatal(err)
-		}
-		if n == 0 {
-			hides("with the other one")
-		}
+	if err := attached[order[0]].Close(); err != nil {
+		t.Fatal(err)
 	}
+	left := loads[order[1]].device
+	before := left.hidden(0)
+	await(t, "packets hidden by the other one", func() bool { return left.hidden(0) > before+50 })
+	sent := stop()
+	await(t, "the last packets", func() bool { return hidden() == sent })
+	if n := received(t); n != 0 {
+		t.Errorf("%d of %d packets were not hidden", n, sent)
+	}
+	if err := attached[order[1]].Close(); err != nil {
+		t.Fatal(err)
+	}
+	send(t, far, frame)
+	await(t, "a packet without guard", func() bool { return received(t) == 1 })
 	if n := programs(t, near); n != 0 {
 		t.Errorf("%d programs are left", n)
 	}
@@ -71,6 +79,54 @@ func twoGuards(
 	if err != nil {
 		t.Error(err)
 	}
+}
+
+// sendOn sends a frame from a link again and again, until the returned function is called, which
+// returns how often. Only so many are under way that the kernel's queue drops none.
+func sendOn(
+	t *testing.T, from netlink.Link, frame []byte, arrived func() uint64,
+) (stop func() uint64) {
+	t.Helper()
+	s, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := &unix.SockaddrLinklayer{Ifindex: from.Attrs().Index}
+	var ended atomic.Bool
+	sent := make(chan uint64)
+	go func() {
+		defer unix.Close(s)
+		n := uint64(0)
+		for ; !ended.Load(); n++ {
+			for n > arrived()+100 && !ended.Load() {
+				runtime.Gosched()
+			}
+			if err := unix.Sendto(s, frame, 0, to); err != nil {
+				t.Error(err)
+				break
+			}
+		}
+		sent <- n
+	}()
+	return func() uint64 {
+		ended.Store(true)
+		return <-sent
+	}
+}
+
+// received returns how many IPv4 packets the namespace's kernel has got (InReceives, RFC 1213
+// ipInReceives).
+func received(t *testing.T) (n int) {
+	t.Helper()
+	text, err := os.ReadFile("/proc/thread-self/net/snmp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, values, _ := strings.Cut(string(text), "\nIp: ")
+	if n, err = strconv.Atoi(strings.Fields(values)[2]); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // TestFiltersOfKilledDirectors: what killed directors left is removed by the next one, and the
