@@ -100,7 +100,11 @@ func New(c Config) (*Director, error) {
 // Start starts all parts and returns once the workers forward packets. Call it once. If it returns
 // an error it has released everything.
 func (d *Director) Start() error {
-	if err := d.parts.Start(); err != nil {
+	err := d.fits()
+	if err == nil {
+		err = d.parts.Start()
+	}
+	if err != nil {
 		d.refuse(err)
 		return err
 	}

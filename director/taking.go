@@ -16,10 +16,6 @@ func (t *taking) Start() error {
 	if before == nil {
 		return nil
 	}
-	if keep := t.cfg.Config.Session.Keep; keep != before.Offer.Keep {
-		return fmt.Errorf("session.keep is %q, and the director that runs has %q: restart it", keep,
-			before.Offer.Keep)
-	}
 	if err := before.Warm(); err != nil {
 		return err
 	}
@@ -46,6 +42,19 @@ func (d *Director) succeed() error {
 		err = errors.Join(err, d.Stop())
 	}
 	return err
+}
+
+// fits returns an error if this director cannot take over from its predecessor.
+func (d *Director) fits() error {
+	before := d.cfg.Predecessor
+	if before == nil {
+		return nil
+	}
+	if keep := d.cfg.Config.Session.Keep; keep != before.Offer.Keep {
+		return fmt.Errorf("session.keep is %q, and the director that runs has %q: restart it", keep,
+			before.Offer.Keep)
+	}
+	return nil
 }
 
 // refuse tells the predecessor why this director does not start.

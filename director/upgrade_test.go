@@ -8,8 +8,11 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"fulcrum/api"
 	"fulcrum/config"
@@ -42,7 +45,7 @@ func (h *handing) OpenAfter(
 
 func (h *handing) OpenLate() error { h.late++; return h.fail["late"] }
 func (h *handing) Yield() error    { h.yielded++; return h.fail["yield"] }
-func (h *handing) Leave() error    { h.inMemory.left--; h.left++; h.inMemory.left++; return h.Close() }
+func (h *handing) Leave() error    { h.left++; return h.Close() }
 
 // upgradeBed is a director whose successors are in this process.
 type upgradeBed struct {
@@ -51,11 +54,12 @@ type upgradeBed struct {
 	successor *Director // the last one
 	failed    chan error
 	state     string
+	procs     int // GOMAXPROCS
 }
 
 func newUpgradeBed(t *testing.T) *upgradeBed {
 	t.Helper()
-	u := &upgradeBed{state: t.TempDir(), failed: make(chan error, 1)}
+	u := &upgradeBed{state: t.TempDir(), failed: make(chan error, 1), procs: runtime.GOMAXPROCS(0)}
 	u.bed = newBedOf(t, "ipvs = \""+filepath.Join(t.TempDir(), "ipvs")+"\"\nstate = \""+u.state+"\"\n")
 	u.rewrite("max = 1000\n", "max = 1000\nkeep = \""+t.TempDir()+"\"\n")
 	u.own = &handing{inMemory: u.devices, fail: map[string]error{}}
@@ -89,8 +93,17 @@ func (u *upgradeBed) launch(program string, files handover.Files) (*handover.Suc
 	if err != nil {
 		return nil, err
 	}
+	all := u.Director.cpus.all
 	go func() {
-		before, err := join()
+		// As in a process of its own, all CPUs are there.
+		runtime.GOMAXPROCS(u.procs)
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := unix.SchedSetaffinity(0, &all)
+		var before *handover.Predecessor
+		if err == nil {
+			before, err = join()
+		}
 		if err == nil {
 			u.successor = u.director(u.next, before)
 			err = u.successor.Start()
@@ -119,7 +132,7 @@ func TestUpgrade(t *testing.T) {
 	if err := u.client.Do(t.Context(), http.MethodPatch, path, change, nil); err != nil {
 		t.Fatal(err)
 	}
-	s, err := u.upgrade(t.Name())
+	s, err := u.upgrade("")
 	if err == nil {
 		err = <-u.failed
 	}
@@ -258,6 +271,7 @@ func TestUpgradeNeedsKeep(t *testing.T) {
 	if _, err := b.Upgrade(t.Context(), ""); !errors.Is(err, errNoUpgrade) {
 		t.Error(err)
 	}
+	b.stop()
 	u := newUpgradeBed(t)
 	u.rewrite("keep = ", "# keep = ")
 	u.Director = u.director(u.own, nil)
