@@ -35,8 +35,10 @@ func (e *EAL) OpenPort(c PortConfig) (Port, error) {
 	p.askForMAC()
 	e.ports = append(e.ports, p)
 	if err := p.open(); err != nil {
+		p.leaves = c.Beside != nil && Shares(c.Device) // the other process still uses the interface
 		return nil, errors.Join(err, p.close())
 	}
+	HideFromChildren()
 	return p, nil
 }
 
