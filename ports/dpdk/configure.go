@@ -16,6 +16,9 @@ import (
 // linkDeadline is how long noteLink waits for the link.
 const linkDeadline = 3 * time.Second
 
+// queueDeadline is how long a port that takes over tries to get a queue of an interface.
+const queueDeadline = time.Second
+
 // wantedOffloads are used where the device has them. VLAN tags stay in the packet.
 const wantedOffloads = C.RTE_ETH_RX_OFFLOAD_CHECKSUM | C.RTE_ETH_RX_OFFLOAD_RSS_HASH
 
@@ -59,6 +62,10 @@ func (p *port) setUpQueues() *Error {
 		p.note("the device uses %d receive and %d transmit descriptors", rx, tx)
 	}
 	p.queues = make([]queue, p.config.Queues)
+	if p.device.isXDP() {
+		before := findXDPSockets()
+		defer func() { p.sockets = findXDPSockets().since(before) }()
+	}
 	for i := range p.queues {
 		if err := p.setUpQueue(i, rx, tx); err != nil {
 			return err
@@ -69,7 +76,7 @@ func (p *port) setUpQueues() *Error {
 
 func (p *port) setUpQueue(i int, rx, tx C.uint16_t) *Error {
 	number, socket := C.uint16_t(i), C.uint(C.rte_eth_dev_socket_id(p.id))
-	if rc := C.rte_eth_rx_queue_setup(p.id, number, rx, socket, nil, p.pool.mempool); rc != 0 {
+	if rc := p.setUpReceiving(number, rx, socket); rc != 0 {
 		doing := fmt.Sprintf("setting up receive queue %d with %d descriptors and buffers of %d bytes",
 			i, rx, dataRoom(p.config.MTU))
 		return p.fail(doing, rc,
@@ -83,8 +90,24 @@ func (p *port) setUpQueue(i int, rx, tx C.uint16_t) *Error {
 	return nil
 }
 
-// setMTU sets the MTU of the device. Some drivers ignore the MTU of configure.
+// setUpReceiving sets up a receive queue. The kernel frees a queue of net_af_xdp a moment after the
+// other process has closed its socket, so one that takes over tries again for a while.
+func (p *port) setUpReceiving(queue, descriptors C.uint16_t, socket C.uint) (rc C.int) {
+	for end := time.Now().Add(queueDeadline); ; time.Sleep(time.Millisecond) {
+		rc = C.rte_eth_rx_queue_setup(p.id, queue, descriptors, socket, nil, p.pool.mempool)
+		waits := p.config.Beside != nil && p.device.isXDP()
+		if rc == 0 || !waits || time.Now().After(end) {
+			return rc
+		}
+	}
+}
+
+// setMTU sets the MTU of the device. Some drivers ignore the MTU of configure. An interface that
+// another process has opened has it already, or was given another one by the operator.
 func (p *port) setMTU() *Error {
+	if p.config.Beside != nil && p.found != nil {
+		return nil
+	}
 	rc := C.rte_eth_dev_set_mtu(p.id, C.uint16_t(p.config.MTU))
 	switch {
 	case rc == 0:
@@ -113,8 +136,11 @@ func (p *port) listenToMulticast() *Error {
 }
 
 // noteLink waits for the link until linkDeadline. It does not fail, because a director may start
-// before its switch.
+// before its switch. A port that takes over does not wait.
 func (p *port) noteLink() {
+	if p.config.Beside != nil {
+		return
+	}
 	if name := p.device.kernelInterface(); name != "" {
 		if i, err := net.InterfaceByName(name); err == nil && i.Flags&net.FlagUp == 0 {
 			p.note("interface %s is down (ip link set %s up)", name, name)

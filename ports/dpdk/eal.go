@@ -13,6 +13,7 @@ import "C"
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"runtime"
 	"slices"
@@ -36,6 +37,8 @@ type EAL struct {
 	ports  []*port
 	pools  []*pool // pools of closed ports with buffers in use
 	closed bool
+	// prepared are the pools of ports that are to be opened, by PortConfig.Device.
+	prepared map[string]*pool
 }
 
 // Start starts DPDK. A process can call it once, unless it failed before it reached DPDK. The
@@ -151,6 +154,8 @@ func (e *EAL) Close() error {
 	for _, p := range slices.Clone(e.ports) {
 		failed = append(failed, p.close())
 	}
+	e.pools = slices.AppendSeq(e.pools, maps.Values(e.prepared))
+	e.freePools()
 	e.noteMissingBuffers()
 	if rc := C.rte_eal_cleanup(); rc != 0 {
 		failed = append(failed, &Error{Doing: "stopping DPDK", Err: errno(int(rc))})

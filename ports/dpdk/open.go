@@ -17,11 +17,10 @@ import (
 	"unsafe"
 
 	"fulcrum/host"
-	"fulcrum/ports"
 )
 
 // OpenPort opens a device, configures it, and starts it. It may be called from any goroutine.
-func (e *EAL) OpenPort(c PortConfig) (ports.Port, error) {
+func (e *EAL) OpenPort(c PortConfig) (Port, error) {
 	c = c.withDefaults()
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -33,10 +32,13 @@ func (e *EAL) OpenPort(c PortConfig) (ports.Port, error) {
 	}
 	p := &port{eal: e, config: c, device: parseDevice(c.Device), workers: c.Queues}
 	p.spreadOverSockets()
+	p.askForMAC()
 	e.ports = append(e.ports, p)
 	if err := p.open(); err != nil {
+		p.leaves = c.Beside != nil && Shares(c.Device) // the other process still uses the interface
 		return nil, errors.Join(err, p.close())
 	}
+	HideFromChildren()
 	return p, nil
 }
 
@@ -45,7 +47,7 @@ func (p *port) open() error {
 	mark := markLog()
 	steps := []func() *Error{
 		p.claim, p.findInterface, p.probe, p.takeQueues, p.checkLimits, p.makePool, p.configure,
-		p.setUpQueues, p.setMTU, p.start, p.findMade, p.listenToMulticast, p.describe,
+		p.takeMAC, p.setUpQueues, p.setMTU, p.start, p.findMade, p.listenToMulticast, p.describe,
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -81,7 +83,7 @@ func (p *port) claim() *Error {
 	if iface == "" {
 		return nil
 	}
-	listener, err := claim(iface)
+	listener, err := p.config.claim(iface)
 	if err != nil {
 		return p.config.fail("opening interface "+iface, err,
 			"another port or director uses it; name another interface")
@@ -104,7 +106,7 @@ func (p *port) probe() *Error {
 			return p.config.fail("looking for the port of the device", syscall.ENODEV, p.probeHint())
 		}
 	}
-	p.probed = true
+	p.probed, p.node = true, int(C.rte_eth_dev_socket_id(p.id))
 	if rc := C.rte_eth_dev_info_get(p.id, &p.info); rc != 0 {
 		return p.fail("asking for the device's abilities", rc, "")
 	}
@@ -155,6 +157,9 @@ func (p *port) mtuLimit() int {
 }
 
 func (p *port) makePool() *Error {
+	if p.takePool() {
+		return nil
+	}
 	doing := fmt.Sprintf("allocating a pool of %d buffers", poolSize(p.config, p.workers))
 	if p.eal.ordinary {
 		size := poolSize(p.config, p.workers) * dataRoom(p.config.MTU)
@@ -162,7 +167,7 @@ func (p *port) makePool() *Error {
 			return p.config.fail(doing, err, "give the port fewer descriptors or queues")
 		}
 	}
-	made, err := newPool(p.config, p.workers, int(C.rte_eth_dev_socket_id(p.id)))
+	made, err := newPool(p.config, p.workers, p.node)
 	if err != nil {
 		return p.config.fail(doing, err, "give DPDK more memory, or the port fewer descriptors or queues")
 	}
