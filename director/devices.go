@@ -1,11 +1,10 @@
 package director
 
 import (
-	"encoding/json"
 	"errors"
+	"os"
 
 	"fulcrum/config"
-	"fulcrum/handover"
 	"fulcrum/packet"
 	"fulcrum/ports"
 )
@@ -24,22 +23,29 @@ type Devices interface {
 	Close() error
 }
 
-// Handing is what Devices do whose ports can be handed over to another process.
+// Handing is what Devices do that one process can hand over to another one. What passes between
+// them is their own affair. The calls come in this order:
+//
+//	the process that has them        the process that takes over
+//	Handover
+//	                                 Prepare: everything that can be done beside the other
+//	(workers have stopped) Yield
+//	                                 TakeOver, and its workers start
+//	Close                            ... Close
 type Handing interface {
-	// Offer describes the open ports to a successor, with the descriptors that it needs.
-	Offer() (json.RawMessage, handover.Files, error)
-	// OpenAfter is Open while the ports are those of another process, which has offered them. Ports
-	// that two processes cannot have open at once are a ports.Late until OpenLate.
-	OpenAfter(c *config.Config, cpu int, offer json.RawMessage, files handover.Files) (
-		[]ports.Port, error)
-	// OpenLate opens those, and drops what the others have received so far. The workers of the other
-	// process have stopped.
-	OpenLate() error
-	// Yield closes the ports that a successor cannot have open at the same time. The workers have
-	// stopped.
+	Devices
+	// Handover returns what the other process's Prepare needs. The caller closes the files.
+	Handover() (state []byte, files []*os.File, err error)
+	// Yield closes the devices that only one process can have. No queue may be in use any more. The
+	// next Close leaves the others as they are.
 	Yield() error
-	// Leave is like Close once a successor has the ports. What that uses stays as it is.
-	Leave() error
+	// Prepare is Open for a process that takes over. Ports of devices that the other process still
+	// has alone are ports.Late. The files are then the devices'.
+	Prepare(c *config.Config, cpu int, state []byte, files []*os.File) ([]ports.Port, error)
+	// TakeOver opens the rest, after the other process's Yield. Packets that the other process may
+	// have had are thrown away, and their counts left out. Queues of a ports.Late have to be fetched
+	// again.
+	TakeOver() error
 }
 
 // devices is the part that opens and closes the ports.
@@ -66,13 +72,8 @@ func (d *devices) open() ([]ports.Port, error) {
 	if before == nil {
 		return d.cfg.Devices.Open(d.cfg.Config, d.cpus.spare())
 	}
-	return d.cfg.Devices.(Handing).OpenAfter(d.cfg.Config, d.cpus.spare(), before.Offer.Devices,
-		before.Files)
+	return d.cfg.Devices.(Handing).Prepare(d.cfg.Config, d.cpus.spare(), before.Offer.Devices,
+		before.Files.TakeAll(deviceName))
 }
 
-func (d *devices) Stop() error {
-	if d.upgrade.done() {
-		return d.cfg.Devices.(Handing).Leave()
-	}
-	return d.cfg.Devices.Close()
-}
+func (d *devices) Stop() error { return d.cfg.Devices.Close() }

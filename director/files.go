@@ -2,6 +2,7 @@ package director
 
 import (
 	"errors"
+	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -19,6 +20,9 @@ func hostName(name string) string      { return "host " + name }
 func socketName(path string) string    { return "socket " + path }
 func metricsName(listen string) string { return "metrics " + listen }
 func remoteName(listen string) string  { return "remote " + listen }
+
+// deviceName is the name of the descriptors of devices, in their order.
+func deviceName(i int) string { return fmt.Sprintf("device %d", i) }
 
 // inherited returns a descriptor of the predecessor; nil if there is none.
 func (d *Director) inherited(name string) *os.File {

@@ -19,7 +19,7 @@ func (t *taking) Start() error {
 	if err := before.Warm(); err != nil {
 		return err
 	}
-	if err := t.cfg.Devices.(Handing).OpenLate(); err != nil {
+	if err := t.cfg.Devices.(Handing).TakeOver(); err != nil {
 		return err
 	}
 	t.engine.Reconnect()

@@ -129,11 +129,11 @@ func (d *Director) warmUp(
 		return nil, errors.Join(err, files.Close())
 	}
 	defer files.Close()
-	ports, more, err := handing.Offer()
+	devices, more, err := handing.Handover()
 	if err != nil {
 		return nil, err
 	}
-	files.Add(more)
+	files.Add(deviceName, more)
 	d.cfg.Log.Info("a successor is starting", "program", program)
 	var s *handover.Successor
 	err = d.cpus.lend(func() (err error) {
@@ -146,7 +146,7 @@ func (d *Director) warmUp(
 	ctx, cancel := context.WithTimeout(ctx, warmTimeout)
 	defer cancel()
 	defer context.AfterFunc(d.upgrade.life, cancel)()
-	err = s.Offer(handover.Offer{Keep: d.cfg.Config.Session.Keep, Devices: ports})
+	err = s.Offer(handover.Offer{Keep: d.cfg.Config.Session.Keep, Devices: devices})
 	if err == nil {
 		err = s.AwaitWarm(ctx)
 	}
@@ -176,8 +176,10 @@ func (d *Director) handOver(s *handover.Successor) (*control.Succession, error) 
 	if err != nil {
 		return nil, err
 	}
-	report := &control.Succession{Process: s.Process()}
-	return report, json.Unmarshal(text, report)
+	report := new(control.Succession)
+	err = json.Unmarshal(text, report)
+	report.Process = s.Process()
+	return report, err
 }
 
 // upgrader returns what the control API calls, or nil if there is no Upgrade.

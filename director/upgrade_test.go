@@ -2,11 +2,11 @@ package director
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -24,28 +24,31 @@ import (
 // handing is inMemory that can be handed over: a successor's ports are others in the same memory.
 type handing struct {
 	*inMemory
-	offered, late, yielded, left int // calls
-	fail                         map[string]error
+	offered, late, yielded int // calls
+	fail                   map[string]error
 }
 
-func (h *handing) Offer() (json.RawMessage, handover.Files, error) {
+func (h *handing) Handover() ([]byte, []*os.File, error) {
 	h.offered++
-	return json.RawMessage(`{"ports":1}`), handover.Files{}, h.fail["offer"]
+	mark, err := os.Open(os.DevNull)
+	return []byte(`{"ports":1}`), []*os.File{mark}, errors.Join(err, h.fail["offer"])
 }
 
-func (h *handing) OpenAfter(
-	c *config.Config, cpu int, offer json.RawMessage, _ handover.Files,
+func (h *handing) Prepare(
+	c *config.Config, cpu int, state []byte, files []*os.File,
 ) ([]ports.Port, error) {
-	if string(offer) != `{"ports":1}` {
-		h.t.Errorf("the offer is %s", offer)
+	if string(state) != `{"ports":1}` || len(files) != 1 {
+		h.t.Errorf("the offer is %s with %d files", state, len(files))
+	}
+	for _, f := range files {
+		f.Close()
 	}
 	all, err := h.Open(c, cpu)
 	return all, errors.Join(err, h.fail["open"])
 }
 
-func (h *handing) OpenLate() error { h.late++; return h.fail["late"] }
+func (h *handing) TakeOver() error { h.late++; return h.fail["late"] }
 func (h *handing) Yield() error    { h.yielded++; return h.fail["yield"] }
-func (h *handing) Leave() error    { h.left++; return h.Close() }
 
 // upgradeBed is a director whose successors are in this process.
 type upgradeBed struct {
@@ -136,7 +139,7 @@ func TestUpgrade(t *testing.T) {
 	if err == nil {
 		err = <-u.failed
 	}
-	if err != nil || s.Kept == nil || s.Kept.Kept != 20 || s.Version != control.Version {
+	if err != nil || s.Kept == nil || s.Kept.Kept != 20 || s.Process != os.Getpid() || s.Version != control.Version {
 		t.Fatalf("%+v, %v", s, err)
 	}
 	<-u.Done()
@@ -144,7 +147,7 @@ func TestUpgrade(t *testing.T) {
 		t.Errorf("successor %d, lost %v", u.Successor(), u.Lost())
 	}
 	u.stop()
-	if u.own.yielded != 1 || u.own.left != 1 || u.next.late != 1 {
+	if u.own.yielded != 1 || u.next.late != 1 {
 		t.Errorf("%+v, %+v", u.own, u.next)
 	}
 	after := &upgradeBed{bed: &bed{T: t, Director: u.successor, devices: u.next.inMemory, file: u.file,
@@ -234,7 +237,7 @@ func TestUpgradeFails(t *testing.T) {
 				t.Error("it believes to have a successor")
 			}
 			u.stop()
-			if u.own.left != 0 {
+			if u.own.yielded != 0 {
 				t.Error("it left the ports to nobody")
 			}
 		})

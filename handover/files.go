@@ -23,6 +23,17 @@ func (f Files) Take(name string) *os.File {
 	return file
 }
 
+// TakeAll returns the files of the names of 0, 1, 2 and so on.
+func (f Files) TakeAll(name func(i int) string) (all []*os.File) {
+	for {
+		file := f.Take(name(len(all)))
+		if file == nil {
+			return all
+		}
+		all = append(all, file)
+	}
+}
+
 // Close closes those that nobody has taken.
 func (f Files) Close() (err error) {
 	for _, name := range slices.Sorted(maps.Keys(f)) {
@@ -31,8 +42,12 @@ func (f Files) Close() (err error) {
 	return err
 }
 
-// Add adds all of another set.
-func (f Files) Add(o Files) { maps.Copy(f, o) }
+// Add adds files under the names of 0, 1, 2 and so on.
+func (f Files) Add(name func(i int) string, all []*os.File) {
+	for i, file := range all {
+		f[name(i)] = file
+	}
+}
 
 // Variable is the environment variable that tells a process of its predecessor. It has the names of
 // its descriptors, one in each line, from descriptor 3 on. The first one is the channel.

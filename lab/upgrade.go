@@ -18,7 +18,7 @@ func (l *Lab) UpgradeDirector(ctx context.Context) error {
 	if before == nil || before.gone() {
 		return errors.New("upgrading the director: it does not run")
 	}
-	command := exec.CommandContext(ctx, l.config.Binary, "upgrade", "--control", l.ControlSocket(),
+	command := exec.CommandContext(ctx, l.config.Binary, "upgrade", "--socket", l.ControlSocket(),
 		"--output", "json", l.config.Binary)
 	text, err := command.Output()
 	if err != nil {

@@ -41,8 +41,7 @@ func (d *device) add(i int, p config.Port) {
 // whole reports whether the device is a single port without VLAN.
 func (d *device) whole() bool { return len(d.members) == 1 && d.VLAN == 0 }
 
-// dpdkDevices opens the ports of a configuration on DPDK. It implements director.Devices, and
-// handoverDevices.
+// dpdkDevices opens the ports of a configuration on DPDK. It implements director.Handing.
 type dpdkDevices struct {
 	log    *slog.Logger
 	cfg    *config.Config

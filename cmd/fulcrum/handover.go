@@ -7,35 +7,12 @@ import (
 	"os"
 
 	"fulcrum/config"
+	"fulcrum/director"
 	"fulcrum/ports"
 	"fulcrum/ports/dpdk"
 )
 
-// handoverDevices are devices that one process hands over to another one. The state and the files
-// that pass between them are the devices' own affair. The calls come in this order:
-//
-//	the process that has them        the process that takes over
-//	Handover
-//	                                 Prepare: everything that can be done beside the other
-//	(workers have stopped) Yield
-//	                                 TakeOver, and its workers start
-//	Close                            ... Close
-type handoverDevices interface {
-	// Handover returns what the other process's Prepare needs. The caller closes the files.
-	Handover() (state []byte, files []*os.File, err error)
-	// Yield closes the devices that only one process can have. No queue may be in use any more. The
-	// next Close leaves the others as they are.
-	Yield() error
-	// Prepare is Open for a process that takes over. Ports of devices that the other process still
-	// has alone are ports.Late. The files are then the devices'.
-	Prepare(c *config.Config, cpu int, state []byte, files []*os.File) ([]ports.Port, error)
-	// TakeOver opens the rest, after the other process's Yield. Packets that the other process may
-	// have had are thrown away, and their counts left out. Queues of a ports.Late have to be fetched
-	// again.
-	TakeOver() error
-}
-
-var _ handoverDevices = (*dpdkDevices)(nil)
+var _ director.Handing = (*dpdkDevices)(nil)
 
 // handedPort is a port and what was configured of it.
 type handedPort struct {
