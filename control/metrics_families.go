@@ -87,6 +87,8 @@ var families = []family{
 		[]string{"result"}, readKept},
 	{"fulcrum_kept_dark_seconds", gauge,
 		"Time without a director before the start; 0 if there was none before.", nil, readDark},
+	{"fulcrum_kept_missed_packets_total", counter,
+		"Packets that the devices lost before the first turn, by their own counters.", nil, readMissed},
 	{"fulcrum_templates", gauge,
 		"Templates of persistent services: networks of clients that stay with a real server.", nil,
 		ofTemplates(func(n *engine.TemplateStats) float64 { return float64(n.Templates) })},

@@ -298,7 +298,7 @@ func (e *Engine) Run(ctx context.Context, ready func()) error {
 	err := e.awaitStart(r.started)
 	if err == nil {
 		if e.kept != nil {
-			e.kept.turned(e.cfg.now())
+			e.kept.turned(e.cfg.now(), e.cfg.Ports)
 		}
 		ready()
 		err = e.whileRunning(ctx, r.failed)

@@ -11,6 +11,7 @@ import (
 	"fulcrum/conntrack"
 	"fulcrum/lvs"
 	"fulcrum/persist"
+	"fulcrum/ports"
 	"fulcrum/steer"
 )
 
@@ -27,6 +28,7 @@ type KeptReport struct {
 	Dropped map[string]int // the others, by reason
 	Took    time.Duration  // to read them
 	Dark    time.Duration  // from the last sign of the run before to the first turn of this one
+	Missed  uint64         // packets that the devices lost until the first turn, by their own counters
 	Aside   []string       // files that are no files of sessions, with the reasons
 }
 
@@ -127,10 +129,14 @@ func (k *keeping) add(r *resumption) {
 	}
 }
 
-// turned notes when the workers turn again.
-func (k *keeping) turned(now uint32) {
+// turned notes when the workers turn again, and what the devices have missed.
+func (k *keeping) turned(now uint32, all []ports.Port) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	for _, p := range all {
+		s, _ := p.Stats() // a device without counters has nothing to report
+		k.report.Missed += s.RxMissed
+	}
 	if k.seen {
 		k.report.Dark = time.Duration(now-k.beat) * time.Millisecond
 	}
