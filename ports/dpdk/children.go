@@ -9,8 +9,8 @@ import (
 
 // HideFromChildren keeps this process's open files from the programs that it starts, except those
 // that it passes on (exec.Cmd.ExtraFiles). Drivers open sockets without that mark: a program that
-// inherited one would keep the interface's queue, or the TAP, beyond the port's life. OpenPort calls
-// it; files that drivers open later need another call.
+// inherits one keeps the queue of the interface, or the TAP, beyond the life of the port. OpenPort
+// calls it; files that drivers open later need another call.
 func HideFromChildren() {
 	all, err := os.ReadDir("/proc/self/fd")
 	if err != nil {

@@ -16,9 +16,6 @@ import (
 // linkDeadline is how long noteLink waits for the link.
 const linkDeadline = 3 * time.Second
 
-// queueDeadline is how long a port that takes over tries to get a queue of an interface.
-const queueDeadline = time.Second
-
 // wantedOffloads are used where the device has them. VLAN tags stay in the packet.
 const wantedOffloads = C.RTE_ETH_RX_OFFLOAD_CHECKSUM | C.RTE_ETH_RX_OFFLOAD_RSS_HASH
 
@@ -76,7 +73,7 @@ func (p *port) setUpQueues() *Error {
 
 func (p *port) setUpQueue(i int, rx, tx C.uint16_t) *Error {
 	number, socket := C.uint16_t(i), C.uint(C.rte_eth_dev_socket_id(p.id))
-	if rc := p.setUpReceiving(number, rx, socket); rc != 0 {
+	if rc := C.rte_eth_rx_queue_setup(p.id, number, rx, socket, nil, p.pool.mempool); rc != 0 {
 		doing := fmt.Sprintf("setting up receive queue %d with %d descriptors and buffers of %d bytes",
 			i, rx, dataRoom(p.config.MTU))
 		return p.fail(doing, rc,
@@ -88,18 +85,6 @@ func (p *port) setUpQueue(i int, rx, tx C.uint16_t) *Error {
 	}
 	p.queues[i] = newQueue(p, i)
 	return nil
-}
-
-// setUpReceiving sets up a receive queue. The kernel frees a queue of net_af_xdp a moment after the
-// other process has closed its socket, so one that takes over tries again for a while.
-func (p *port) setUpReceiving(queue, descriptors C.uint16_t, socket C.uint) (rc C.int) {
-	for end := time.Now().Add(queueDeadline); ; time.Sleep(time.Millisecond) {
-		rc = C.rte_eth_rx_queue_setup(p.id, queue, descriptors, socket, nil, p.pool.mempool)
-		waits := p.config.Beside != nil && p.device.isXDP()
-		if rc == 0 || !waits || time.Now().After(end) {
-			return rc
-		}
-	}
 }
 
 // setMTU sets the MTU of the device. Some drivers ignore the MTU of configure. An interface that

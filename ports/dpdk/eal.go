@@ -79,7 +79,7 @@ func Start(c Config) (*EAL, error) {
 	if err := initialise(c.arguments(directory.prefix(), memory)); err != nil {
 		return nil, errors.Join(err, directory.remove())
 	}
-	return &EAL{directory: directory, ordinary: memory.ordinary, notes: []string{memory.note}}, nil
+	return &EAL{prepared: map[string]*pool{}, directory: directory, ordinary: memory.ordinary, notes: []string{memory.note}}, nil
 }
 
 // initialise calls rte_eal_init and keeps its output from the terminal.

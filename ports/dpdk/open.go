@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"fulcrum/host"
@@ -30,15 +31,46 @@ func (e *EAL) OpenPort(c PortConfig) (Port, error) {
 	if e.closed {
 		return nil, c.fail("opening the port", os.ErrClosed, "DPDK has been stopped")
 	}
+	for end := time.Now().Add(queueDeadline); ; time.Sleep(time.Millisecond) {
+		p, err := e.tryOpen(c)
+		if err == nil {
+			HideFromChildren()
+			return p, nil
+		}
+		if !c.waitsForQueue() || time.Now().After(end) {
+			return nil, err
+		}
+	}
+}
+
+// queueDeadline is how long a port that takes over tries to get the queues of an interface.
+const queueDeadline = time.Second
+
+// waitsForQueue reports whether the device may not be free yet: the kernel frees a queue of
+// net_af_xdp a moment after the other process has closed its socket. The driver of DPDK 22.11 has to
+// be attached anew for each try.
+func (c PortConfig) waitsForQueue() bool { return c.Beside != nil && parseDevice(c.Device).isXDP() }
+
+// tryOpen leaves nothing behind if it fails, but the buffers for the next try.
+func (e *EAL) tryOpen(c PortConfig) (*port, error) {
 	p := &port{eal: e, config: c, device: parseDevice(c.Device), workers: c.Queues}
 	p.spreadOverSockets()
 	p.askForMAC()
 	e.ports = append(e.ports, p)
 	if err := p.open(); err != nil {
-		p.leaves = c.Beside != nil && Shares(c.Device) // the other process still uses the interface
-		return nil, errors.Join(err, p.close())
+		// The other process still uses the interface, or the next try will.
+		p.leaves = c.Beside != nil && Shares(c.Device) || c.waitsForQueue()
+		kept := p.pool
+		if c.waitsForQueue() {
+			p.pool = nil
+		}
+		err = errors.Join(err, p.close())
+		if kept != nil && c.waitsForQueue() {
+			kept.refill() // the driver keeps those of a queue that it does not get
+			e.prepared[c.Device] = kept
+		}
+		return nil, err
 	}
-	HideFromChildren()
 	return p, nil
 }
 

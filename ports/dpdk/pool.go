@@ -93,6 +93,9 @@ func (p *pool) fits(c PortConfig, workers int) bool {
 // first packet comes. No packet may be in use.
 func (p *pool) touch() { C.fulcrum_pool_touch(p.mempool) }
 
+// refill takes all buffers back. None may be in use: they are those that a driver has lost.
+func (p *pool) refill() { C.fulcrum_pool_refill(p.mempool) }
+
 func (p *pool) free() { C.rte_mempool_free(p.mempool) }
 
 // retire frees the pool of a closed port once all its buffers are back. Some may still lie in the

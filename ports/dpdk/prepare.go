@@ -34,9 +34,6 @@ func (e *EAL) Prepare(c PortConfig) error {
 		err.Log = mark.lines()
 		return errors.Join(err, p.close())
 	}
-	if e.prepared == nil {
-		e.prepared = map[string]*pool{}
-	}
 	e.prepared[c.Device], p.pool = p.pool, nil
 	return p.close()
 }

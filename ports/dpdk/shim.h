@@ -74,6 +74,7 @@ struct rte_mempool *fulcrum_pktmbuf_pool_create(const char *name, unsigned int b
 						unsigned int cache, uint16_t room, int socket,
 						int *error);
 void fulcrum_eth_close_all(struct fulcrum_closing *ports, size_t n);
+void fulcrum_pool_refill(struct rte_mempool *pool);
 void fulcrum_pool_touch(struct rte_mempool *pool);
 void fulcrum_eth_link_get(uint16_t port, bool *up, uint32_t *speed);
 int fulcrum_eth_rss_hash_conf_get(uint16_t port, uint8_t *key, uint8_t *length, uint64_t *types);

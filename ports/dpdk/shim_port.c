@@ -38,6 +38,23 @@ void fulcrum_pool_touch(struct rte_mempool *pool)
 	rte_mempool_mem_iter(pool, touch_chunk, NULL);
 }
 
+static void put_back(struct rte_mempool *pool, void *opaque, void *object, unsigned int number)
+{
+	(void)opaque;
+	(void)number;
+	rte_mempool_put(pool, object);
+}
+
+// Takes out what is left in the pool, and puts all of its buffers back.
+void fulcrum_pool_refill(struct rte_mempool *pool)
+{
+	void *object;
+
+	while (rte_mempool_get(pool, &object) == 0)
+		;
+	rte_mempool_obj_iter(pool, put_back, NULL);
+}
+
 static void *close_one(void *opaque)
 {
 	struct fulcrum_closing *c = opaque;
