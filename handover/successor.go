@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Successor is a process that takes over from this one. One goroutine at a time may call its
@@ -95,7 +97,8 @@ func (s *Successor) await(ctx context.Context, want step) (message, error) {
 
 // explain adds how a process has ended.
 func (s *Successor) explain(err error) error {
-	if err == nil || s.process == nil || !errors.Is(err, io.EOF) {
+	gone := errors.Is(err, io.EOF) || errors.Is(err, unix.EPIPE) || errors.Is(err, unix.ECONNRESET)
+	if s.process == nil || !gone {
 		return err
 	}
 	_ = s.process.Wait() // its status says it

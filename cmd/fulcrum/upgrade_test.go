@@ -18,6 +18,13 @@ import (
 type upgradable struct {
 	*program
 	file, socket string
+	said         string // the file that it and its successors write to
+}
+
+// log returns what they wrote.
+func (u *upgradable) log() string {
+	text, _ := os.ReadFile(u.said)
+	return string(text)
 }
 
 func startUpgradable(t *testing.T) *upgradable {
@@ -34,7 +41,16 @@ func startUpgradable(t *testing.T) *upgradable {
 	if err := os.WriteFile(u.file, []byte(own), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	u.program = newProgram(t, "run", u.file).start().awaitReady()
+	u.said = filepath.Join(folder, "log")
+	said, err := os.Create(u.said)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer said.Close()
+	u.program = newProgram(t, "run", u.file)
+	u.command.Stdout, u.command.Stderr = said, said
+	u.start()
+	eventually(t, "director ready", func() bool { return u.gone() || strings.Contains(u.log(), "director ready") })
 	return u
 }
 
@@ -60,15 +76,15 @@ func TestUpgradeCommand(t *testing.T) {
 	u := startUpgradable(t)
 	first, complaint := u.upgrade()
 	if first == 0 {
-		t.Fatalf("%s\n%s", complaint, u.stderr.String())
+		t.Fatalf("%s\n%s", complaint, u.log())
 	}
 	t.Cleanup(func() { _ = syscall.Kill(first, syscall.SIGKILL) })
 	if status := u.end(); status != 0 {
-		t.Errorf("it ended with status %d:\n%s", status, u.stderr.String())
+		t.Errorf("it ended with status %d:\n%s", status, u.log())
 	}
 	second, complaint := u.upgrade(ownBinary(t))
 	if second == 0 {
-		t.Fatalf("%s\n%s", complaint, u.stderr.String())
+		t.Fatalf("%s\n%s", complaint, u.log())
 	}
 	t.Cleanup(func() { _ = syscall.Kill(second, syscall.SIGKILL) })
 	_, said := ask(t, 0, "status", "--socket", u.socket)
@@ -82,8 +98,8 @@ func TestUpgradeCommand(t *testing.T) {
 		_, err := os.Stat(u.socket)
 		return os.IsNotExist(err)
 	})
-	if n := strings.Count(u.stderr.String(), "director ready"); n != 3 {
-		t.Errorf("ready %d times:\n%s", n, u.stderr.String())
+	if n := strings.Count(u.log(), "director ready"); n != 3 {
+		t.Errorf("ready %d times:\n%s", n, u.log())
 	}
 }
 
@@ -118,7 +134,7 @@ func TestUpgradeRefused(t *testing.T) {
 			t.Errorf("it says %q, want %q", got, want)
 		}
 		if u.gone() {
-			t.Fatalf("the director has ended:\n%s", u.stderr.String())
+			t.Fatalf("the director has ended:\n%s", u.log())
 		}
 	}
 	ask(t, 0, "status", "--socket", u.socket)
@@ -144,7 +160,7 @@ func TestUpgradeAbandoned(t *testing.T) {
 	p.end()
 	eventually(t, "the successor's end", func() bool { return syscall.Kill(successor, 0) != nil })
 	if u.gone() {
-		t.Fatalf("the director has ended:\n%s", u.stderr.String())
+		t.Fatalf("the director has ended:\n%s", u.log())
 	}
 	ask(t, 0, "weight", "--socket", u.socket, "--help")
 }
