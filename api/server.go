@@ -98,7 +98,7 @@ func Serve(c ServerConfig) *Server {
 	return s
 }
 
-// serve serves until Close or Leave. It logs any other end at once, since Close may come much later.
+// serve serves until Close or Leave. It logs any other end at once, since Close may come later.
 func (s *Server) serve(l net.Listener) error {
 	err := s.http.Serve(l)
 	if errors.Is(err, http.ErrServerClosed) || s.guests.leaving.Load() {

@@ -26,9 +26,9 @@ type Socket struct {
 	Group string      // name or number of the file's group; empty: the process's
 	// Packets: its connections keep packets apart (SOCK_SEQPACKET).
 	Packets bool
-	// Open is this socket as the process before passes it on, or nil: it is taken over instead of made.
-	// The socket's file gets its permissions again, if it is still there. Open belongs to the callee,
-	// which closes it.
+	// Open is this socket as the process before passes it on, or nil. It is taken over instead of
+	// made. The socket's file gets its permissions again, if it is still there. Open belongs to the
+	// callee, which closes it.
 	Open *os.File
 	// Noun and Key are for messages; empty stands for the control API's: "control socket" and
 	// "director.control".
@@ -42,14 +42,14 @@ func (s *Socket) network() string {
 	return "unix"
 }
 
-// Listen creates a unix socket, or takes one over. Closing it removes its file; its method Leave
-// closes it and leaves the file. A socket that an ended director left behind is replaced; the socket
-// of a running director is an error.
+// Listen creates a unix socket, or takes one over. Closing it removes its file; its method
+// Leave closes it and leaves the file. A socket that an ended director left behind is replaced; the
+// socket of a running director is an error.
 func Listen(at Socket) (net.Listener, error) { return listenSocket(at) }
 
 // ServeSocket serves the control API on a unix socket, a new one or one taken over, until Close,
-// which removes the socket. A socket that an ended director left behind is replaced; the socket of a
-// running director is an error.
+// which removes the socket. A socket that an ended director left behind is replaced; the socket of
+// a running director is an error.
 func ServeSocket(at Socket, handler http.Handler, log *slog.Logger) (*Server, error) {
 	listener, err := listenSocket(at)
 	if err != nil {

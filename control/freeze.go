@@ -8,8 +8,8 @@ import (
 )
 
 // Freeze has all changes wait until thaw, whoever makes them: administrators, files, programs of
-// IPVS, drains, slow starts, health checks and host interfaces. The state folder stays as it is, and
-// no sessions are being ended. Readers go on. If ctx ends before the caller's turn, Freeze returns
+// IPVS, drains, slow starts, health checks and host interfaces. The state folder stays as it is,
+// and no sessions are being ended. Readers go on. If ctx ends before, Freeze returns
 // ErrAbandoned and nothing waits. Calls of thaw after the first have no effect.
 func (r *Running) Freeze(ctx context.Context) (thaw func(), err error) {
 	if err := r.turn.Begin(ctx); err != nil {

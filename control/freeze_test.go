@@ -106,14 +106,14 @@ func fileIn(t *testing.T, folder string) string {
 	return string(text)
 }
 
-// TestFreezeHoldsTheEndOfADrain: a drain whose end comes while changes wait ends after the thaw, and
-// not at all if its real server has got a weight by then.
+// TestFreezeHoldsTheEndOfADrain: a drain whose end comes while changes wait ends after the thaw,
+// and not at all if its real server has got a weight by then.
 func TestFreezeHoldsTheEndOfADrain(t *testing.T) {
 	for _, weighted := range []bool{false, true} {
 		r := newTestRunning(t, parsePlanned(t, planned))
 		id := ServerID{"web", "10.0.0.11:8080"}
 		thaw := frozen(t, r)
-		d := &drain{request: DrainRequest{Remove: true, EndSessions: true}, cancel: func() {}}
+		d := &drain{request: DrainRequest{Remove: true}, cancel: func() {}}
 		d.Service, d.RealServer, d.State = id.Service, id.Server, Draining
 		r.drains.mu.Lock()
 		r.drains.all[id] = d

@@ -34,8 +34,8 @@ const filterPriority = 1
 
 // filter is a BPF filter at the ingress hook of an interface. Unlike a tcx link it outlives a
 // process that is killed, and the next director replaces it. Those of directors that run are left
-// alone: each has a handle of its own, and the kernel asks one after the other until a program hides
-// the packet.
+// alone: each has a handle of its own, and the kernel asks one after the other until a program
+// hides the packet.
 type filter struct {
 	*netlink.BpfFilter
 	claim io.Closer       // of the handle

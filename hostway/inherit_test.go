@@ -73,7 +73,7 @@ func TestInterfaceIsTakenOver(t *testing.T) {
 	}
 }
 
-// hasCarrier checks that the interface never loses its carrier until the returned function is called.
+// hasCarrier checks that the interface has its carrier until the returned function is called.
 func hasCarrier(t *testing.T, name string) (end func()) {
 	t.Helper()
 	updates, done := make(chan netlink.LinkUpdate, 256), make(chan struct{})

@@ -29,8 +29,8 @@ const acceptPause = 10 * time.Millisecond
 // stands for its default.
 type ServerConfig struct {
 	Table *Table
-	// Listener is a unix socket of packets (SOCK_SEQPACKET). The server closes it. One that has methods
-	// File and Leave, as api.Listen returns it, can be passed on to another process.
+	// Listener is a unix socket of packets (SOCK_SEQPACKET). The server closes it. One that has
+	// methods File and Leave, as api.Listen returns it, can be passed on to another process.
 	Listener net.Listener
 	// Who says who has connected.
 	Who func(*net.UnixConn) control.Actor
@@ -89,8 +89,8 @@ func (s *Server) File() (*os.File, error) {
 // Close stops the server and closes all connections. A change that has begun is completed.
 func (s *Server) Close() error { return s.end(s.config.Listener.Close) }
 
-// Leave is like Close for a server whose socket was passed on: it leaves the listening socket to the
-// other process, with its file and with the connections that wait in its queue.
+// Leave is like Close for a server whose socket was passed on: it leaves the listening socket to
+// the other process, with its file and with the connections that wait in its queue.
 func (s *Server) Leave() error {
 	l, ok := s.config.Listener.(sharable)
 	if !ok {
