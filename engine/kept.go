@@ -9,6 +9,7 @@ import (
 
 	"fulcrum/conntrack"
 	"fulcrum/lvs"
+	"fulcrum/packet"
 	"fulcrum/persist"
 	"fulcrum/steer"
 )
@@ -249,8 +250,12 @@ func (w *Worker) fits(s *conntrack.KeptSession, server *serverEntry) bool {
 	if isEcho(in.Protocol) {
 		service, ok = w.snap.passing.get(addressKey(in.Dst))
 	}
-	six := !in.Src.Is4()
-	return ok && service.live == server.service && out.Src == server.address &&
+	six, address := !in.Src.Is4(), server.address
+	if !six && !address.Is4() {
+		address = packet.AddrOf4(0) // an IPv4 client's record has no place for it
+	}
+	return ok && service.live == server.service && out.Src == address &&
+		s.Mode.Reaches(six, !server.address.Is4()) &&
 		six == (server.families&clients6 != 0) && w.isStranger(in.Src)
 }
 

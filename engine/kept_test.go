@@ -19,6 +19,9 @@ func keptIn(folder string, workers int) func(*bedConfig) {
 	return func(c *bedConfig) { c.keep, c.workers = folder, workers }
 }
 
+// startingAt starts a director's clock at a time in ms.
+func startingAt(clock uint32) func(*bedConfig) { return func(c *bedConfig) { c.now = clock } }
+
 // restart ends a director and starts another one in the same folder. The clock goes on.
 func (b *bed) restart(n Settings, folder string, workers int) *bed {
 	b.Helper()
