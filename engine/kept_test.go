@@ -45,6 +45,8 @@ type trail struct {
 	src, dst netip.AddrPort
 }
 
+func (t trail) String() string { return fmt.Sprint(t.port, t.mac, t.src, t.dst) }
+
 // ask has a client send a packet, and returns how it reached a real server.
 func (b *bed) ask(m modes.Mode, p pkt) trail {
 	b.Helper()
