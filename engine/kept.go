@@ -36,13 +36,12 @@ const (
 	keptExpired = "expired" // it would have ended meanwhile
 	keptRemoved = "removed" // its service or its real server is not configured any more
 	keptLocal   = "local"   // its local address is not the service's any more
-	keptOwner   = "owner"   // its two flows belong to two workers now
 	keptFull    = "full"    // there is no room, or another session has its flow
 )
 
 // KeptReasons returns all reasons why sessions do not go on.
 func KeptReasons() []string {
-	return []string{keptBroken, keptExpired, keptRemoved, keptLocal, keptOwner, keptFull}
+	return []string{keptBroken, keptExpired, keptRemoved, keptLocal, keptFull}
 }
 
 // Kept returns what became of the sessions of the run before; nil if none are kept.
@@ -74,17 +73,26 @@ func (e *Engine) resume(before *keptRun) {
 	for _, w := range e.workers {
 		w.snap, w.now = snap, now
 	}
+	random := newRandom(e.cfg.Seed)
+	hasher := packet.NewHasher(random.Uint64(), random.Uint64())
 	all := make([]*resumption, before.Workers)
 	var reading sync.WaitGroup
 	for i := range all {
-		all[i] = &resumption{engine: e, names: before.names, file: before.table(i), from: i}
+		all[i] = &resumption{
+			engine: e, names: before.names, file: before.table(i), from: i, hasher: hasher,
+		}
 		reading.Go(all[i].read)
 	}
 	reading.Wait()
+	var lost []stray
 	for _, r := range all {
 		r.rehome()
 		e.kept.add(r)
+		lost = append(lost, r.strays...)
 	}
+	c := e.begin(began)
+	c.findStrays(newStrays(hasher, lost))
+	c.publish()
 	for _, w := range e.workers {
 		w.sessions.Beat(e.kept.beat)
 		w.snap = nil // the first turn adopts it
@@ -134,13 +142,16 @@ type resumption struct {
 	dropped     map[string]int
 	said        conntrack.KeptFile
 	moved       []movedSession // to other workers
+	strays      []stray
+	hasher      packet.Hasher // of strays
 	err         error
 }
 
 type movedSession struct {
 	session conntrack.KeptSession
 	to      keptServer
-	owner   int // the worker
+	home    int // the worker
+	stray   bool
 }
 
 func (r *resumption) drop(why string, n int) {
@@ -185,14 +196,12 @@ func (r *resumption) take(w *Worker, s *conntrack.KeptSession) {
 		r.drop(keptRemoved, 1)
 		return
 	}
-	switch owner := w.ownerOfKept(s, to.entry, r.from); {
-	case owner < 0:
-		r.drop(keptOwner, 1)
-	case owner == r.from:
-		r.put(w, s, to)
-	default:
-		r.moved = append(r.moved, movedSession{*s, to, owner})
+	home, strays := w.homeOfKept(s, r.from)
+	if home != r.from {
+		r.moved = append(r.moved, movedSession{*s, to, home, strays})
+		return
 	}
+	r.put(w, s, to, strays)
 }
 
 // keptServer is a real server of the run before.
@@ -229,18 +238,22 @@ func (r *resumption) serverOf(w *Worker, before uint32) keptServer {
 func (r *resumption) rehome() {
 	for i := range r.moved {
 		m := &r.moved[i]
-		r.put(r.engine.workers[m.owner], &m.session, m.to)
+		r.put(r.engine.workers[m.home], &m.session, m.to, m.stray)
 	}
 	r.moved = nil
 }
 
-// put has a worker go on with a session.
-func (r *resumption) put(w *Worker, s *conntrack.KeptSession, to keptServer) {
+// put has a worker go on with a session. strays: its client's packets come to another worker.
+func (r *resumption) put(w *Worker, s *conntrack.KeptSession, to keptServer, strays bool) {
 	if why := w.goOn(s, to.entry, to.id); why != "" {
 		r.drop(why, 1)
 		return
 	}
 	r.kept++
+	if strays {
+		in := s.In()
+		r.strays = append(r.strays, stray{r.hasher.Hash(&in), w.number})
+	}
 }
 
 // fits reports whether a session may be one of a real server, whatever a file says.
@@ -259,27 +272,25 @@ func (w *Worker) fits(s *conntrack.KeptSession, server *serverEntry) bool {
 		six == (server.families&clients6 != 0) && w.isStranger(in.Src)
 }
 
-// ownerOfKept returns the worker to which a session's flows belong; -1 if they belong to two. from
-// is the worker that had it: where a device does not tell how it spreads packets, it stays there.
-func (w *Worker) ownerOfKept(s *conntrack.KeptSession, server *serverEntry, from int) int {
+// homeOfKept returns the worker that is to have a session: the owner of its flows or, in fullnat,
+// of its local port. strays: its client's packets come to another. from is the worker that had it:
+// where a device does not tell how it spreads packets, it stays there.
+func (w *Worker) homeOfKept(s *conntrack.KeptSession, from int) (home int, strays bool) {
 	workers := len(w.engine.workers)
 	if workers == 1 {
-		return 0
+		return 0, false
 	}
-	in, out := s.In(), s.Out()
+	in, back := s.In(), conntrack.Key{Flow: s.Out(), Protocol: s.Protocol}
 	_, port, _ := w.snap.routes.next(in.Src)
 	owner := w.probableOwner(port, &in)
 	if owner == steer.Receiver {
 		owner = from % workers
 	}
 	if s.Mode.Source() != lvs.Local {
-		return owner
+		return owner, false
 	}
-	back := conntrack.Key{Flow: out, Protocol: s.Protocol}
-	if to := w.answerOwner(&back); to != owner {
-		return -1
-	}
-	return owner
+	home = w.answerOwner(&back)
+	return home, home != owner && !isEcho(s.Protocol)
 }
 
 // goOn enters a session of the run before, and counts it. It returns why it does not, or "".
