@@ -92,6 +92,11 @@ func (e *Engine) resume(before *keptRun) {
 	}
 	c := e.begin(began)
 	c.findStrays(newStrays(hasher, lost))
+	for _, r := range all {
+		for id, mode := range r.ends {
+			c.putClientEnd(e.registry.live[id], mode)
+		}
+	}
 	c.publish()
 	for _, w := range e.workers {
 		w.sessions.Beat(e.kept.beat)
@@ -144,7 +149,10 @@ type resumption struct {
 	moved       []movedSession // to other workers
 	strays      []stray
 	hasher      packet.Hasher // of strays
-	err         error
+	// ends holds real servers with sessions of a mode, which is not theirs now, in which the client's
+	// end owns the flows.
+	ends map[uint32]lvs.Mode
+	err  error
 }
 
 type movedSession struct {
@@ -250,6 +258,12 @@ func (r *resumption) put(w *Worker, s *conntrack.KeptSession, to keptServer, str
 		return
 	}
 	r.kept++
+	if s.Mode.Owner() == lvs.ClientEnd && to.entry.mode.Owner() != lvs.ClientEnd {
+		if r.ends == nil {
+			r.ends = map[uint32]lvs.Mode{}
+		}
+		r.ends[to.id] = s.Mode
+	}
 	if strays {
 		in := s.In()
 		r.strays = append(r.strays, stray{r.hasher.Hash(&in), w.number})
@@ -272,9 +286,10 @@ func (w *Worker) fits(s *conntrack.KeptSession, server *serverEntry) bool {
 		six == (server.families&clients6 != 0) && w.isStranger(in.Src)
 }
 
-// homeOfKept returns the worker that is to have a session: the owner of its flows or, in fullnat,
-// of its local port. strays: its client's packets come to another. from is the worker that had it:
-// where a device does not tell how it spreads packets, it stays there.
+// homeOfKept returns the worker that is to have a session: the one to which its answers come, if they
+// pass the director, and otherwise the owner of its client's packets. strays: these come to another.
+// from is the worker that had it: where a device does not tell how it spreads packets, it stays
+// there.
 func (w *Worker) homeOfKept(s *conntrack.KeptSession, from int) (home int, strays bool) {
 	workers := len(w.engine.workers)
 	if workers == 1 {
@@ -286,10 +301,13 @@ func (w *Worker) homeOfKept(s *conntrack.KeptSession, from int) (home int, stray
 	if owner == steer.Receiver {
 		owner = from % workers
 	}
-	if s.Mode.Source() != lvs.Local {
-		return owner, false
+	home = owner
+	switch {
+	case s.Mode.Source() == lvs.Local:
+		home = w.answerOwner(&back)
+	case s.Mode.Owner() == lvs.ClientEnd && !isEcho(s.Protocol):
+		home = w.engine.steering.FromServer(&back)
 	}
-	home = w.answerOwner(&back)
 	return home, home != owner && !isEcho(s.Protocol)
 }
 
@@ -323,6 +341,9 @@ func (w *Worker) goOn(s *conntrack.KeptSession, server *serverEntry, id uint32) 
 		add(server.use.at(local, w.number), 1)
 	}
 	service, _ := w.snap.serviceOf(server.service)
+	if service.owner == lvs.ClientEnd {
+		to.Flags |= conntrack.ByClient
+	}
 	if service.most != 0 {
 		w.countLimited(to, server)
 	}

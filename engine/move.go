@@ -151,7 +151,7 @@ func (p *censusPiece) finds(w *Worker, slot uint32, s *conntrack.Session) bool {
 		k := packet.Key{Flow: w.sessions.Flow(slot, conntrack.Outbound), Protocol: s.Protocol}
 		p.rerouted = w.answerOwner(&k) != w.number
 	}
-	if p.census.strays && s.Mode.Source() == lvs.Local {
+	if p.census.strays && s.Flags&conntrack.TwoWay != 0 {
 		home, strays := w.snap.strays.home(&packet.Key{Flow: in, Protocol: s.Protocol})
 		p.stray = strays && home == w.number
 	}

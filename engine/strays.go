@@ -9,9 +9,10 @@ import (
 // A fullnat session belongs to the worker that owns its local port: answers come to that one, and no
 // other chooses the port for another session. With the number of workers that it began with, its
 // client's packets come there too. With another number they may come to another worker, and the
-// local port cannot change. So a director that takes such sessions over remembers at which worker
-// they are, for as long as one of them lives. It is a former rule (former.go): only packets without
-// session at their receiver ask for it, and new sessions begin at their owners.
+// local port cannot change. The same goes for a nat session whose service has another mode now, in
+// which the receiver owns the flows. So a director that takes such sessions over remembers at which
+// worker they are, for as long as one of them lives. It is a former rule (former.go): only packets
+// without session at their receiver ask for it, and new sessions begin at their owners.
 
 // stray is a session that its client's packets do not reach by the rule.
 type stray struct {
