@@ -148,25 +148,35 @@ func (b *bed) beginGolden(v *Service, port uint16, state lvs.State) {
 // listing describes all sessions, sorted, and the number of templates.
 func (b *bed) listing() string {
 	var lines []string
-	for i, w := range b.engine.workers {
-		c := shownSessions{more: true}
-		for c.more {
-			w.showSessions(&c, c.next)
-			for j := range c.n {
-				s := c.info(i, j)
-				by := ""
-				if s.Local.IsValid() {
-					by = fmt.Sprint(" from ", s.Local)
-				}
-				lines = append(lines, fmt.Sprintf("%s %v > %v %v %v%s %v idle=%v in=%d out=%d\n",
-					lvs.Protocol(s.Protocol), s.Client, s.VIP, s.Mode, s.RealServer, by, s.State,
-					s.Idle, s.PacketsIn, s.PacketsOut))
-			}
+	for _, s := range b.listed(1 << 20) {
+		by := ""
+		if s.Local.IsValid() {
+			by = fmt.Sprint(" from ", s.Local)
 		}
+		lines = append(lines, fmt.Sprintf("%s %v > %v %v %v%s %v idle=%v in=%d out=%d\n",
+			lvs.Protocol(s.Protocol), s.Client, s.VIP, s.Mode, s.RealServer, by, s.State,
+			s.Idle, s.PacketsIn, s.PacketsOut))
 	}
 	slices.Sort(lines)
 	return strings.Join(lines, "") +
 		fmt.Sprintf("%d templates\n", b.engine.Report().Templates.Templates)
+}
+
+// goldenGoesOn expects a packet of each established connection at its real server.
+func (b *bed) goldenGoesOn() {
+	b.Helper()
+	mac, own := b.site.gateway.mac, b.site.ports[0].mac
+	for i, s := range b.listed(1 << 20) {
+		if s.State != lvs.StateEstablished {
+			continue
+		}
+		b.receive(0, tcp(client, webVIP, "PA").from(s.Client).to(s.VIP).carrying("on").frame(mac, own))
+		server := slices.IndexFunc(twoArm.servers, func(h host) bool {
+			return h.addr == s.RealServer.Addr() || six(h.addr) == s.RealServer.Addr()
+		})
+		b.arrived(fmt.Sprintf("packets of session %d", i), twoArm.servers[server].mac, 1)
+	}
+	b.dropped("")
 }
 
 // recordKept makes the golden folder anew: the files of a run, and what sessions they have.
@@ -271,12 +281,15 @@ func TestKeptGolden(t *testing.T) {
 	n := bothFamilies()
 	n.Services = keptServices()
 	clock := goldenClock + uint32(bytes.Count(want, []byte(" idle=")))*7
-	for range 2 {
+	for round := range 2 {
 		b := newBed(t, twoArm, n, keptIn(folder, goldenWorkers), startingAt(clock))
 		if got := b.listing(); got != string(want) {
 			t.Errorf("sessions\n%swant\n%s", got, want)
 		}
 		b.keptReport(strings.Count(string(want), " idle="), nil)
+		if round == 1 {
+			b.goldenGoesOn()
+		}
 		b.close()
 	}
 }

@@ -19,8 +19,9 @@ func TestOtherModeAfterARestart(t *testing.T) {
 		}
 		return twoArm.serving(v)
 	}
-	for _, before := range allModes {
-		for _, after := range allModes {
+	all := []modes.Mode{modes.DR, modes.NAT, modes.FullNAT} // ipip's workers own flows as dr's
+	for _, before := range all {
+		for _, after := range all {
 			if before.Source() == lvs.Local && after.Source() != lvs.Local {
 				continue // its local addresses are gone
 			}

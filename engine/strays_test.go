@@ -24,10 +24,15 @@ func waysToSpread(t *testing.T) map[string]func(workers int) func(*bedConfig) {
 	}
 }
 
-// eachNumber runs a test for each change of the number of workers, and each way to spread packets.
+// eachNumber runs a test for each change of the number of workers, and each way to spread packets;
+// in short tests for two of these changes.
 func eachNumber(t *testing.T, test func(t *testing.T, workers [2]int, spread func(int) func(*bedConfig))) {
+	numbers := otherNumbers
+	if testing.Short() {
+		numbers = numbers[1:3]
+	}
 	for name, spread := range waysToSpread(t) {
-		for _, workers := range otherNumbers {
+		for _, workers := range numbers {
 			t.Run(fmt.Sprintf("%s, %d to %d", name, workers[0], workers[1]), func(t *testing.T) {
 				test(t, workers, spread)
 			})
