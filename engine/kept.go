@@ -286,10 +286,10 @@ func (w *Worker) fits(s *conntrack.KeptSession, server *serverEntry) bool {
 		six == (server.families&clients6 != 0) && w.isStranger(in.Src)
 }
 
-// homeOfKept returns the worker that is to have a session: the one to which its answers come, if they
-// pass the director, and otherwise the owner of its client's packets. strays: these come to another.
-// from is the worker that had it: where a device does not tell how it spreads packets, it stays
-// there.
+// homeOfKept returns the worker that is to have a session: the one to which its answers come, if
+// they pass the director, and otherwise the owner of its client's packets. strays: these come to
+// another. from is the worker that had it: where a device does not tell how it spreads packets, it
+// stays there.
 func (w *Worker) homeOfKept(s *conntrack.KeptSession, from int) (home int, strays bool) {
 	workers := len(w.engine.workers)
 	if workers == 1 {

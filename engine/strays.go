@@ -6,8 +6,8 @@ import (
 	"fulcrum/packet"
 )
 
-// A fullnat session belongs to the worker that owns its local port: answers come to that one, and no
-// other chooses the port for another session. With the number of workers that it began with, its
+// A fullnat session belongs to the worker that owns its local port: answers come to that one, and
+// no other chooses the port for another session. With the number of workers that it began with, its
 // client's packets come there too. With another number they may come to another worker, and the
 // local port cannot change. The same goes for a nat session whose service has another mode now, in
 // which the receiver owns the flows. So a director that takes such sessions over remembers at which
@@ -20,8 +20,8 @@ type stray struct {
 	home int    // the worker that has it
 }
 
-// strays finds the workers of stray sessions. It never changes. It may name a worker for a flow that
-// is none, by chance once in 2^40 times; such a packet comes back.
+// strays finds the workers of stray sessions. It never changes. By chance, once in some 2^40 times,
+// it names a worker for a flow that is none; such a packet comes back.
 type strays struct {
 	hasher packet.Hasher
 	places []uint64 // the lower part of the hash, and the worker's number plus 1; 0 is empty

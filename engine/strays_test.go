@@ -141,8 +141,8 @@ func TestNewConnectionOfAStray(t *testing.T) {
 	})
 }
 
-// TestFragmentsAndErrorsOfStrays: a client's fragments, and its ICMP errors about answers, reach the
-// real server. No limit of rounds from worker to worker concerns them.
+// TestFragmentsAndErrorsOfStrays: a client's fragments, and its ICMP errors about answers, reach
+// the real server. No limit of rounds from worker to worker concerns them.
 func TestFragmentsAndErrorsOfStrays(t *testing.T) {
 	eachSite(t, func(t *testing.T, s site) {
 		eachNumber(t, func(t *testing.T, workers [2]int, spread func(int) func(*bedConfig)) {
