@@ -224,7 +224,7 @@ func (t *Table) PrefetchKept(s *KeptSession) {
 }
 
 // Restore adds a session of a file as it was, but without its real server, its next hop, its
-// template and what it counts for. It returns false if there is no room, or another session has
+// template, what it counts for and what chose its worker. It returns false if there is no room, or another session has
 // one of its flows. now is in ms.
 func (t *Table) Restore(s *KeptSession, now uint32) (slot uint32, ok bool) {
 	in, out := s.In(), s.Out()
@@ -249,7 +249,6 @@ func (t *Table) Restore(s *KeptSession, now uint32) (slot uint32, ok bool) {
 	to := &t.sessions[slot]
 	to.State, to.Mode, to.LastSeen, to.SeqDelta = s.State, s.Mode, s.LastSeen, s.SeqDelta
 	to.PacketsIn, to.PacketsOut = s.PacketsIn, s.PacketsOut
-	to.Flags |= s.Flags & ByClient
 	t.arm(slot, now)
 	return slot, true
 }

@@ -27,7 +27,7 @@ func TestKeptReport(t *testing.T) {
 	metered.Kept = e.Kept
 	all := scrape(t, m)
 	f := all["fulcrum_kept_sessions_total"]
-	if value(t, f, "kept") != 9_999_990 || value(t, f, "expired") != 8 || value(t, f, "owner") != 0 {
+	if value(t, f, "kept") != 9_999_990 || value(t, f, "expired") != 8 || value(t, f, "local") != 0 {
 		t.Error(f)
 	}
 	if got := value(t, all["fulcrum_kept_dark_seconds"]); got != 3.1 {

@@ -52,6 +52,7 @@ type bedConfig struct {
 	keep      string                          // folder of kept sessions
 	// predecessor is the director with that folder from which this one takes over.
 	predecessor *bed
+	now         uint32 // ms: 1,000,000
 }
 
 // newBed starts a director and removes its first announcements.
@@ -72,14 +73,14 @@ func (b *bed) announced() {
 // newSilentBed makes a director that has not turned yet.
 func newSilentBed(t testing.TB, s site, n Settings, changes ...func(*bedConfig)) *bed {
 	t.Helper()
-	cfg := bedConfig{sessions: 1000, buffers: 1024, workers: 1}
+	cfg := bedConfig{sessions: 1000, buffers: 1024, workers: 1, now: 1_000_000}
 	for _, change := range changes {
 		change(&cfg)
 	}
 	if cfg.queues == 0 {
 		cfg.queues = cfg.workers
 	}
-	b := &bed{TB: t, site: s, now: 1_000_000}
+	b := &bed{TB: t, site: s, now: cfg.now}
 	var err error
 	if b.pool, err = memory.NewPool(cfg.buffers); err != nil {
 		t.Fatal(err)

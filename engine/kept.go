@@ -10,6 +10,7 @@ import (
 
 	"fulcrum/conntrack"
 	"fulcrum/lvs"
+	"fulcrum/packet"
 	"fulcrum/persist"
 	"fulcrum/ports"
 	"fulcrum/steer"
@@ -38,13 +39,12 @@ const (
 	keptExpired = "expired" // it would have ended meanwhile
 	keptRemoved = "removed" // its service or its real server is not configured any more
 	keptLocal   = "local"   // its local address is not the service's any more
-	keptOwner   = "owner"   // its two flows belong to two workers now
 	keptFull    = "full"    // there is no room, or another session has its flow
 )
 
 // KeptReasons returns all reasons why sessions do not go on.
 func KeptReasons() []string {
-	return []string{keptBroken, keptExpired, keptRemoved, keptLocal, keptOwner, keptFull}
+	return []string{keptBroken, keptExpired, keptRemoved, keptLocal, keptFull}
 }
 
 // Kept returns what became of the sessions of the run before; nil if none are kept.
@@ -76,8 +76,12 @@ func (e *Engine) resume(before *keptRun) {
 	began := time.Now()
 	e.kept.beginWorkers(e)
 	all := make(resumptions, before.Workers)
+	random := newRandom(e.cfg.Seed)
+	hasher := packet.NewHasher(random.Uint64(), random.Uint64())
 	for i := range all {
-		all[i] = &resumption{engine: e, names: before.names, file: before.table(i), from: i}
+		all[i] = &resumption{
+			engine: e, names: before.names, file: before.table(i), from: i, hasher: hasher,
+		}
 	}
 	if e.cfg.Successor {
 		e.kept.following = all
@@ -103,10 +107,27 @@ func (k *keeping) sumUp(e *Engine, all resumptions) {
 	for _, r := range all {
 		k.add(r)
 	}
+	e.followStrays(all)
 	for _, w := range e.workers {
 		w.sessions.Beat(k.beat)
 		w.snap = nil // the first turn adopts it
 	}
+}
+
+// followStrays has the workers find sessions that are not where their clients' packets come.
+func (e *Engine) followStrays(all resumptions) {
+	var lost []stray
+	for _, r := range all {
+		lost = append(lost, r.strays...)
+	}
+	c := e.begin(time.Now())
+	c.findStrays(newStrays(all[0].hasher, lost))
+	for _, r := range all {
+		for id, mode := range r.ends {
+			c.putClientEnd(e.registry.live[id], mode)
+		}
+	}
+	c.publish()
 }
 
 // add sums up what a file has brought.
@@ -155,7 +176,12 @@ type resumption struct {
 	dropped     map[string]int
 	said        conntrack.KeptFile
 	moved       []movedSession // to other workers
-	err         error
+	strays      []stray
+	hasher      packet.Hasher // of strays
+	// ends holds real servers with sessions of a mode, which is not theirs now, in which the client's
+	// end owns the flows.
+	ends map[uint32]lvs.Mode
+	err  error
 
 	mirror *conntrack.Mirror // of a file that its director still changes; otherwise nil
 	places []place           // by place in the file: where its session is now
@@ -182,7 +208,8 @@ func (all resumptions) each(do func(*resumption)) {
 type movedSession struct {
 	session conntrack.KeptSession
 	to      keptServer
-	owner   int // the worker
+	home    int // the worker
+	stray   bool
 }
 
 func (r *resumption) drop(why string, n int) {
@@ -227,14 +254,12 @@ func (r *resumption) take(w *Worker, s *conntrack.KeptSession) {
 		r.drop(keptRemoved, 1)
 		return
 	}
-	switch owner := w.ownerOfKept(s, to.entry, r.from); {
-	case owner < 0:
-		r.drop(keptOwner, 1)
-	case owner == r.from:
-		r.put(w, s, to)
-	default:
-		r.moved = append(r.moved, movedSession{*s, to, owner})
+	home, strays := w.homeOfKept(s, r.from)
+	if home != r.from {
+		r.moved = append(r.moved, movedSession{*s, to, home, strays})
+		return
 	}
+	r.put(w, s, to, strays)
 }
 
 // keptServer is a real server of the run before.
@@ -272,14 +297,14 @@ func (all resumptions) rehome() {
 	for _, r := range all {
 		for i := range r.moved {
 			m := &r.moved[i]
-			r.put(r.engine.workers[m.owner], &m.session, m.to)
+			r.put(r.engine.workers[m.home], &m.session, m.to, m.stray)
 		}
 		r.moved = nil
 	}
 }
 
-// put has a worker go on with a session.
-func (r *resumption) put(w *Worker, s *conntrack.KeptSession, to keptServer) {
+// put has a worker go on with a session. strays: its client's packets come to another worker.
+func (r *resumption) put(w *Worker, s *conntrack.KeptSession, to keptServer, strays bool) {
 	slot, why := w.goOn(s, to.entry, to.id)
 	if why != "" {
 		r.drop(why, 1)
@@ -288,6 +313,16 @@ func (r *resumption) put(w *Worker, s *conntrack.KeptSession, to keptServer) {
 	r.kept++
 	if r.places != nil {
 		r.places[s.Place] = placeAt(w, slot)
+	}
+	if s.Mode.Owner() == lvs.ClientEnd && to.entry.mode.Owner() != lvs.ClientEnd {
+		if r.ends == nil {
+			r.ends = map[uint32]lvs.Mode{}
+		}
+		r.ends[to.id] = s.Mode
+	}
+	if strays {
+		in := s.In()
+		r.strays = append(r.strays, stray{r.hasher.Hash(&in), w.number})
 	}
 }
 
@@ -298,32 +333,38 @@ func (w *Worker) fits(s *conntrack.KeptSession, server *serverEntry) bool {
 	if isEcho(in.Protocol) {
 		service, ok = w.snap.passing.get(addressKey(in.Dst))
 	}
-	six := !in.Src.Is4()
-	return ok && service.live == server.service && out.Src == server.address &&
+	six, address := !in.Src.Is4(), server.address
+	if !six && !address.Is4() {
+		address = packet.AddrOf4(0) // an IPv4 client's record has no place for it
+	}
+	return ok && service.live == server.service && out.Src == address &&
+		s.Mode.Reaches(six, !server.address.Is4()) &&
 		six == (server.families&clients6 != 0) && w.isStranger(in.Src)
 }
 
-// ownerOfKept returns the worker to which a session's flows belong; -1 if they belong to two. from
-// is the worker that had it: where a device does not tell how it spreads packets, it stays there.
-func (w *Worker) ownerOfKept(s *conntrack.KeptSession, server *serverEntry, from int) int {
+// homeOfKept returns the worker that is to have a session: the one to which its answers come, if
+// they pass the director, and otherwise the owner of its client's packets. strays: these come to
+// another. from is the worker that had it: where a device does not tell how it spreads packets, it
+// stays there.
+func (w *Worker) homeOfKept(s *conntrack.KeptSession, from int) (home int, strays bool) {
 	workers := len(w.engine.workers)
 	if workers == 1 {
-		return 0
+		return 0, false
 	}
-	in, out := s.In(), s.Out()
+	in, back := s.In(), conntrack.Key{Flow: s.Out(), Protocol: s.Protocol}
 	_, port, _ := w.snap.routes.next(in.Src)
 	owner := w.probableOwner(port, &in)
 	if owner == steer.Receiver {
 		owner = from % workers
 	}
-	if s.Mode.Source() != lvs.Local {
-		return owner
+	home = owner
+	switch {
+	case s.Mode.Source() == lvs.Local:
+		home = w.answerOwner(&back)
+	case s.Mode.Owner() == lvs.ClientEnd && !isEcho(s.Protocol):
+		home = w.engine.steering.FromServer(&back)
 	}
-	back := conntrack.Key{Flow: out, Protocol: s.Protocol}
-	if to := w.answerOwner(&back); to != owner {
-		return -1
-	}
-	return owner
+	return home, home != owner && !isEcho(s.Protocol)
 }
 
 // goOn enters a session of the run before, and counts it. It returns why it does not, or "".
@@ -358,6 +399,9 @@ func (w *Worker) goOn(
 		add(server.use.at(local, w.number), 1)
 	}
 	service, _ := w.snap.serviceOf(server.service)
+	if service.owner == lvs.ClientEnd {
+		to.Flags |= conntrack.ByClient
+	}
 	if service.most != 0 {
 		w.countLimited(to, server)
 	}

@@ -120,9 +120,6 @@ func TestSuccessor(t *testing.T) {
 // TestSuccessorWithOtherWorkers: the successor may have another number of workers.
 func TestSuccessorWithOtherWorkers(t *testing.T) {
 	eachKept(t, func(t *testing.T, s site, m modes.Mode, workers int) {
-		if m == modes.FullNAT {
-			t.Skip("some of its sessions end, as TestOtherWorkers says")
-		}
 		r := rand.New(rand.NewPCG(7, 1))
 		folder, n := t.TempDir(), s.serving(s.web(m, 3), s.echo(m, 3).kept())
 		b := newBed(t, s, n, keptIn(folder, workers))

@@ -48,6 +48,10 @@ type registry struct {
 	// rerouted: answers to local addresses may come in elsewhere since the revision reroutedAt.
 	rerouted   bool
 	reroutedAt uint64
+	// strays are sessions of an earlier run at other workers than the owners of their clients' flows,
+	// since the revision straysAt; nil if there are none.
+	strays   *strays
+	straysAt uint64
 	// settledAt is the first revision without any session at a former owner; 0 while there is none.
 	settledAt uint64
 	// ends holds the number of real servers for each socket of clientEnds, and anyPort that of real
