@@ -179,6 +179,8 @@ type keptName struct {
 	Protocol uint8          `json:"protocol,omitempty"`
 	Mark     uint32         `json:"mark,omitempty"`
 	Service  netip.AddrPort `json:"service"`
+	Last     netip.Addr     `json:"last,omitzero"` // of a range, with its last port
+	LastPort uint16         `json:"last_port,omitempty"`
 	Address  netip.AddrPort `json:"address"`
 }
 
@@ -186,7 +188,8 @@ type keptName struct {
 func (r *keptRun) name(id uint32, server lvs.RealServerID) {
 	line, err := json.Marshal(keptName{
 		ID: id, Protocol: uint8(server.Service.Protocol), Mark: server.Service.Mark,
-		Service: server.Service.Address, Address: server.Address,
+		Service: server.Service.Address, Last: server.Service.Last, LastPort: server.Service.LastPort,
+		Address: server.Address,
 	})
 	if err == nil {
 		err = r.log.add(append(line, '\n'))
@@ -208,7 +211,10 @@ func readNames(path string) (map[uint32]lvs.RealServerID, error) {
 		var k keptName
 		if json.Unmarshal(lines.Bytes(), &k) == nil {
 			names[k.ID] = lvs.RealServerID{
-				Service: lvs.ServiceID{Protocol: lvs.Protocol(k.Protocol), Mark: k.Mark, Address: k.Service},
+				Service: lvs.ServiceID{
+					Protocol: lvs.Protocol(k.Protocol), Mark: k.Mark, Address: k.Service,
+					Last: k.Last, LastPort: k.LastPort,
+				},
 				Address: k.Address,
 			}
 		}
