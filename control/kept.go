@@ -68,14 +68,13 @@ func thousands(n int) string {
 	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
 }
 
-// readKept reads how many sessions were kept, and dropped by reason.
+// readKept reads how many sessions all starts have kept, and dropped by reason.
 func readKept(r *reading, s *series) {
 	if r.Kept == nil {
 		return
 	}
-	s.add(float64(r.Kept.Kept), labels{"kept"})
-	for _, why := range engine.KeptReasons() {
-		s.add(float64(r.Kept.Dropped[why]), labels{why})
+	for _, what := range append([]string{"kept"}, engine.KeptReasons()...) {
+		s.add(float64(r.Kept.Sum[what]), labels{what})
 	}
 }
 

@@ -83,7 +83,7 @@ var families = []family{
 	{"fulcrum_sessions_limit", gauge,
 		"Size of the session tables (session.max and session.max_v6).", []string{"family"}, readLimits},
 	{"fulcrum_kept_sessions_total", counter,
-		"Sessions that the start found in session.keep: kept, or dropped for a reason (docs/restart.md).",
+		"Sessions that starts found in session.keep: kept, or dropped for a reason (docs/restart.md).",
 		[]string{"result"}, readKept},
 	{"fulcrum_kept_dark_seconds", gauge,
 		"Time without a director before the start; 0 if there was none before.", nil, readDark},

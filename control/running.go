@@ -71,7 +71,7 @@ type Running struct {
 	counted overrideCount
 
 	zeroing sync.Mutex // guards zeroes
-	zeroes  zeroes
+	zeroes  zeroes     // nil before the first use of displayed
 }
 
 // maxUndo is how many changes Rollback can undo.
@@ -159,7 +159,7 @@ func (r *Running) copied() *config.Config {
 // name returns the revision's name. The caller holds mu.
 func (r *Running) name() string { return fmt.Sprintf("%08x-%d", r.boot, r.revision) }
 
-// Report returns the director's counters since its start. Zero does not reset them.
+// Report returns the director's counters. Zero does not reset them.
 func (r *Running) Report() *Report {
 	c := r.Config()
 	report := NewReport(c, r.engine.Report())

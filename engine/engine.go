@@ -53,7 +53,8 @@ type Config struct {
 	// Host connects each worker with the host: the kernel's stack behind the host interfaces of ports.
 	// It is nil if no port has one.
 	Host []*hostway.Link
-	// Keep is a folder for sessions that outlive the process; see KeptReport. Empty: none do.
+	// Keep is a folder for sessions and counters that outlive the process; see KeptReport. Empty:
+	// none do.
 	Keep string
 	// Successor has New take over the sessions of a director that still runs with the same folder, and
 	// whose lock of it is KeepLock (Engine.KeepLock). What changes afterwards is for TakeOver.
@@ -252,9 +253,10 @@ func newRandom(seed uint64) *rand.Rand {
 // Close frees the session tables, the templates, the sources and the counters of real servers. All
 // workers must have stopped.
 func (e *Engine) Close() error {
+	kept := e.closeCounters()
 	e.counting.Lock()
 	defer e.counting.Unlock()
-	err := errors.Join(e.templates.Close(), e.snap.Load().sources.close())
+	err := errors.Join(kept, e.templates.Close(), e.snap.Load().sources.close())
 	for _, w := range e.workers {
 		err = errors.Join(err, w.close())
 	}

@@ -24,6 +24,7 @@ func (e *Engine) keep(ctx context.Context) {
 		}
 		began := time.Now()
 		e.keepAt(began, ask)
+		e.keepCounters()
 		pause = max(keepInterval, keepShare*time.Since(began))
 	}
 }

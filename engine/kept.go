@@ -30,7 +30,10 @@ type KeptReport struct {
 	Took    time.Duration  // to read them
 	Dark    time.Duration  // from the last sign of the run before to the first turn of this one
 	Missed  uint64         // packets that the devices lost until the first turn, by their own counters
-	Aside   []string       // files that are no files of sessions, with the reasons
+	Aside   []string       // files that were not read, or not written, with the reasons
+	// Sum counts the sessions of all starts since the counters began: "kept", and those dropped by
+	// reason.
+	Sum map[string]uint64
 }
 
 // The reasons why sessions do not go on.
@@ -55,6 +58,7 @@ func (e *Engine) Kept() *KeptReport {
 	e.kept.mu.Lock()
 	defer e.kept.mu.Unlock()
 	r := e.kept.report
+	r.Sum = e.kept.sum()
 	return &r
 }
 
@@ -69,6 +73,8 @@ type keeping struct {
 	report KeptReport
 	beat   uint32 // ms: the last sign of the run before
 	seen   bool   // beat is valid
+
+	counters keptCounters
 }
 
 // resume takes the sessions of an earlier run over. No worker runs yet.
@@ -467,6 +473,9 @@ func (e *Engine) fileOfWorker(i int) string {
 func (e *Engine) takeOverKept(before *keptRun) error {
 	if e.kept == nil {
 		return nil
+	}
+	if err := e.takeOverCounters(); err != nil {
+		return fmt.Errorf("session.keep: %w", err)
 	}
 	if before != nil {
 		e.resume(before)

@@ -25,6 +25,7 @@ import (
 //	lock         held by the director that uses the folder
 //	run-7/about  what the run is, written once it has taken the sessions of the run before over
 //	run-7/names  the identities of its real servers, a line each, added to while it runs
+//	run-7/counters  what it has counted and shown (readCounters)
 //	run-7/table-0, table-1 ...  the sessions of its workers (conntrack.ReadKept)
 //
 // A run that has no file about has not begun; the sessions are then those of the run before.
@@ -182,6 +183,8 @@ type keptName struct {
 	Protocol uint8          `json:"protocol,omitempty"`
 	Mark     uint32         `json:"mark,omitempty"`
 	Service  netip.AddrPort `json:"service"`
+	Last     netip.Addr     `json:"last,omitzero"` // of a range, with its last port
+	LastPort uint16         `json:"last_port,omitempty"`
 	Address  netip.AddrPort `json:"address"`
 }
 
@@ -189,7 +192,8 @@ type keptName struct {
 func (r *keptRun) name(id uint32, server lvs.RealServerID) {
 	line, err := json.Marshal(keptName{
 		ID: id, Protocol: uint8(server.Service.Protocol), Mark: server.Service.Mark,
-		Service: server.Service.Address, Address: server.Address,
+		Service: server.Service.Address, Last: server.Service.Last, LastPort: server.Service.LastPort,
+		Address: server.Address,
 	})
 	if err == nil {
 		err = r.log.add(append(line, '\n'))
@@ -211,7 +215,10 @@ func readNames(path string) (map[uint32]lvs.RealServerID, error) {
 		var k keptName
 		if json.Unmarshal(lines.Bytes(), &k) == nil {
 			names[k.ID] = lvs.RealServerID{
-				Service: lvs.ServiceID{Protocol: lvs.Protocol(k.Protocol), Mark: k.Mark, Address: k.Service},
+				Service: lvs.ServiceID{
+					Protocol: lvs.Protocol(k.Protocol), Mark: k.Mark, Address: k.Service,
+					Last: k.Last, LastPort: k.LastPort,
+				},
 				Address: k.Address,
 			}
 		}
