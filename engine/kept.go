@@ -26,7 +26,7 @@ type KeptReport struct {
 	Dropped map[string]int // the others, by reason
 	Took    time.Duration  // to read them
 	Dark    time.Duration  // from the last sign of the run before to the first turn of this one
-	Aside   []string       // files that are no files of sessions, with the reasons
+	Aside   []string       // files that were not read, with the reasons
 }
 
 // The reasons why sessions do not go on.
@@ -57,7 +57,8 @@ func (e *Engine) Kept() *KeptReport {
 
 // keeping is the state of an engine whose sessions are kept.
 type keeping struct {
-	run *keptRun // of this process
+	run   *keptRun // of this process
+	hints *keptHints
 
 	mu     sync.Mutex
 	report KeptReport
@@ -84,6 +85,7 @@ func (e *Engine) resume(before *keptRun) {
 		r.rehome()
 		e.kept.add(r)
 	}
+	e.takeHints(before)
 	for _, w := range e.workers {
 		w.sessions.Beat(e.kept.beat)
 		w.snap = nil // the first turn adopts it
@@ -310,6 +312,7 @@ func (w *Worker) goOn(s *conntrack.KeptSession, server *serverEntry, id uint32) 
 	if service.most != 0 {
 		w.countLimited(to, server)
 	}
+	w.resumeSource(to, s, service)
 	if service.sticky.timeout != 0 && !service.sticky.byCall && !isEcho(s.Protocol) {
 		w.tieKept(to, s, service, server, id)
 	}
@@ -347,6 +350,10 @@ func (e *Engine) keepIn(folder string, secret uint64) (before *keptRun, err erro
 	}
 	e.kept = &keeping{run: run, report: KeptReport{Aside: aside}}
 	e.registry.kept = run
+	path := run.path("neighbours")
+	if e.kept.hints, err = newKeptHints(path, e.cfg.Ports, len(e.cfg.CPUs)); err != nil {
+		return nil, errors.Join(fmt.Errorf("session.keep: %w", err), e.closeKept())
+	}
 	return before, nil
 }
 
@@ -376,7 +383,7 @@ func (e *Engine) closeKept() error {
 	}
 	run := e.kept.run
 	e.kept.run = nil
-	return run.close()
+	return errors.Join(e.kept.hints.close(), run.close())
 }
 
 // errKeptBusy says that another process has the folder.
