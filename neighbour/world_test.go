@@ -305,6 +305,9 @@ func (w *world) checkEntry(h Hop, owners map[uint8]Hop) {
 	if e.HasMAC() && (mac.IsZero() || mac.IsMulticast() || own != ownMAC(int(e.Port))) {
 		w.Fatalf("%v has the MACs %x", e.Address, e.MACs)
 	}
+	if w.table.records[h].hint && e.State() != Stale {
+		w.Fatalf("%v is a hint and %v", e.Address, e.State())
+	}
 	if e.Unreachable(w.now) && (e.queue != 0 || e.State() != Failed) {
 		w.Fatalf("packets wait for %v, which does not answer", e.Address)
 	}
