@@ -15,11 +15,16 @@ import (
 // it look. Disputed and static entries are not kept.
 
 // takeHints gives every worker what the run before knew of the neighbours on the networks of the
-// ports. No worker runs yet, and all have the snapshot and the time.
+// ports, unless it ended so long ago that a table would have forgotten them. No worker runs yet,
+// and all have the snapshot and the time.
 func (e *Engine) takeHints(before *keptRun) {
+	k := e.kept
+	if k.seen && int32(e.workers[0].now-k.beat) >= neighbour.ForgetTime {
+		return
+	}
 	l, err := readHints(before.path("neighbours"))
 	if err != nil {
-		e.kept.report.Aside = append(e.kept.report.Aside, err.Error())
+		k.report.Aside = append(k.report.Aside, err.Error())
 		return
 	}
 	all := slices.DeleteFunc(l.all, func(h neighbour.Hint) bool {
@@ -32,7 +37,7 @@ func (e *Engine) takeHints(before *keptRun) {
 			w.neighbours.TakeHint(h, w.now)
 		}
 	}
-	e.kept.hints.write(all) // a crash before the first look loses none
+	k.hints.write(all) // a crash before the first look loses none
 }
 
 // isOnLink reports whether an address may be another station's on the network of a port.

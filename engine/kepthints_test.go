@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -168,6 +169,37 @@ func TestSilentStationAfterARestart(t *testing.T) {
 		b.wait(2000)
 		b.dropped("neighbour_failed=1")
 	})
+}
+
+// TestOldHints: what a director knew that has been gone for ten minutes is not used.
+func TestOldHints(t *testing.T) {
+	s, folder := oneArm, t.TempDir()
+	n := s.resolving(s.web(modes.DR, 1))
+	b := newBed(t, s, n, keptIn(folder, 1))
+	b.tellAll()
+	b.keep()
+	b.close()
+	for gone, want := range map[uint32]int{
+		neighbour.ForgetTime - 1: 2, neighbour.ForgetTime: 0, 1<<32 - 5000: 2, // its clock was ahead
+	} {
+		left := filepath.Join(t.TempDir(), "keep")
+		if err := os.CopyFS(left, os.DirFS(folder)); err != nil {
+			t.Fatal(err)
+		}
+		table, err := os.OpenFile(filepath.Join(left, "run-0", "table-0"), os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		beat := binary.NativeEndian.AppendUint32(nil, 1_000_000-gone) // as Table.Beat does
+		_, err = table.WriteAt(beat, 64)
+		if err = errors.Join(err, table.Close()); err != nil {
+			t.Fatal(err)
+		}
+		next := newSilentBed(t, s, n, keptIn(left, 1))
+		if got := next.hinted(); len(got) != want {
+			t.Errorf("gone for %d ms: %v, want %d", gone, got, want)
+		}
+	}
 }
 
 // hinted returns the neighbours that each worker of a director knows, which must be the same.
