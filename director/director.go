@@ -91,7 +91,7 @@ func New(c Config) (*Director, error) {
 	d.upgrade.init()
 	d.parts.parts = []Part{
 		d.cpus, d.keeping, d.devices, d.hosting, d.hosts, &forwarding{d}, d.guards,
-		&tracking{following: d.hosts}, d.watching, &answers{d.serving}, &taking{d},
+		&tracking{following: d.hosts}, &answers{d.serving}, &taking{d}, d.watching,
 		d.serving, d.workers, d.moves, d.checking,
 	}
 	return d, nil

@@ -38,7 +38,6 @@ func (f *forwarding) Start() (err error) {
 	if err := f.running.PrepareChecks(); err != nil {
 		return errors.Join(err, f.Stop())
 	}
-	f.running.Watch()
 	return nil
 }
 

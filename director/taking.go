@@ -1,6 +1,7 @@
 package director
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -24,6 +25,11 @@ func (t *taking) Start() error {
 	}
 	t.engine.Reconnect()
 	t.hosting.begin()
+	thaw, err := t.running.Freeze(context.Background())
+	if err != nil {
+		return err
+	}
+	defer thaw()
 	return t.engine.TakeOver()
 }
 

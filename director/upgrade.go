@@ -166,8 +166,9 @@ func (d *Director) handOver(s *handover.Successor) (*control.Succession, error) 
 		}
 	}
 	d.serving.leave()
-	err := errors.Join(d.parts.stop(d.workers), d.parts.stop(d.hosting), handing.Yield(), s.Yield())
-	if err != nil {
+	err := errors.Join(d.parts.stop(d.workers), d.parts.stop(d.hosting), handing.Yield())
+	d.running.Report() // what it shows is kept: the successor counts on from there
+	if err = errors.Join(err, s.Yield()); err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), beginTimeout)

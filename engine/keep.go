@@ -32,11 +32,13 @@ func (e *Engine) keep(ctx context.Context) {
 // asking has a worker call do once.
 type asking func(worker int, do func(*Worker) (done bool)) error
 
-// keepAt gives up what no session needs any more. ask reaches the workers.
+// keepAt gives up what no session needs any more, and writes what the next process is to know of
+// neighbours. ask reaches the workers.
 func (e *Engine) keepAt(now time.Time, ask asking) {
 	found := e.takeCensus(ask)
 	c := e.begin(now)
 	c.releaseRetired()
 	c.settle(found)
 	c.publish()
+	e.keepHints(ask)
 }

@@ -66,8 +66,10 @@ func (e *Engine) Kept() *KeptReport {
 type keeping struct {
 	run   *keptRun // of this process
 	aside []string // runs that are not taken, with the reasons
-	// following are the files of a director that still runs, until TakeOver.
+	// following are the files of a director that still runs, and before is its run, until TakeOver.
 	following resumptions
+	before    *keptRun
+	hints     *keptHints
 
 	mu     sync.Mutex
 	report KeptReport
@@ -96,6 +98,10 @@ func (e *Engine) resume(before *keptRun) {
 	all.each((*resumption).read)
 	all.rehome()
 	e.kept.sumUp(e, all)
+	if !e.cfg.Successor {
+		e.takeHints(before)
+	}
+	e.kept.endWorkers(e)
 	e.kept.report.Took = time.Since(began)
 }
 
@@ -114,9 +120,13 @@ func (k *keeping) sumUp(e *Engine, all resumptions) {
 		k.add(r)
 	}
 	e.followStrays(all)
+}
+
+// endWorkers reverses beginWorkers: the first turn adopts the snapshot.
+func (k *keeping) endWorkers(e *Engine) {
 	for _, w := range e.workers {
 		w.sessions.Beat(k.beat)
-		w.snap = nil // the first turn adopts it
+		w.snap = nil
 	}
 }
 
@@ -411,6 +421,7 @@ func (w *Worker) goOn(
 	if service.most != 0 {
 		w.countLimited(to, server)
 	}
+	w.resumeSource(to, s, service)
 	if service.sticky.timeout != 0 && !service.sticky.byCall && !isEcho(s.Protocol) {
 		w.tieKept(to, s, service, server, id)
 	}
@@ -458,6 +469,10 @@ func (e *Engine) keepIn(folder string, secret uint64) (before *keptRun, err erro
 	}
 	e.kept = &keeping{run: run, aside: aside, report: KeptReport{Aside: aside}}
 	e.registry.kept = run
+	path := run.path("neighbours")
+	if e.kept.hints, err = newKeptHints(path, e.cfg.Ports, len(e.cfg.CPUs)); err != nil {
+		return nil, errors.Join(fmt.Errorf("session.keep: %w", err), e.closeKept())
+	}
 	return before, nil
 }
 
@@ -474,14 +489,16 @@ func (e *Engine) takeOverKept(before *keptRun) error {
 	if e.kept == nil {
 		return nil
 	}
+	if e.cfg.Successor {
+		e.kept.before = before
+		e.resume(before)
+		return e.kept.following.failed()
+	}
 	if err := e.takeOverCounters(); err != nil {
 		return fmt.Errorf("session.keep: %w", err)
 	}
 	if before != nil {
 		e.resume(before)
-	}
-	if e.cfg.Successor {
-		return e.kept.following.failed()
 	}
 	return e.kept.run.begun(e.cfg.Keep)
 }
@@ -493,7 +510,7 @@ func (e *Engine) closeKept() error {
 	}
 	run := e.kept.run
 	e.kept.run = nil
-	return errors.Join(e.kept.following.close(), run.close())
+	return errors.Join(e.kept.following.close(), e.kept.hints.close(), run.close())
 }
 
 // errKeptBusy says that another process has the folder.

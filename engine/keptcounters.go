@@ -71,6 +71,7 @@ func (e *Engine) takeOverCounters() error {
 func (k *keeping) putAside(err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	k.aside = append(k.aside, err.Error())
 	k.report.Aside = append(k.report.Aside, err.Error())
 }
 

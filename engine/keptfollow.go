@@ -14,7 +14,8 @@ import (
 // is that of reading the records once.
 
 // TakeOver enters what has become of the sessions since New, once the workers of the director
-// before have stopped. Call it once, before Run, and only with Config.Successor.
+// before have stopped and it has made its last Report: counters go on from there. Call it once,
+// before Run, and only with Config.Successor. Nothing else may be done with the engine meanwhile.
 func (e *Engine) TakeOver() error {
 	began := time.Now()
 	k, all := e.kept, e.kept.following
@@ -24,9 +25,12 @@ func (e *Engine) TakeOver() error {
 	all.each((*resumption).takeBehind)
 	all.rehome()
 	k.sumUp(e, all)
+	e.takeHints(k.before)
+	k.endWorkers(e)
+	k.following, k.before = nil, nil
+	err := errors.Join(all.close(), e.takeOverCounters(), k.run.begun(e.cfg.Keep))
 	k.report.Took = time.Since(began)
-	k.following = nil
-	return errors.Join(all.close(), k.run.begun(e.cfg.Keep))
+	return err
 }
 
 // KeepLock returns the lock of the folder of sessions, which a successor shares; nil without one.

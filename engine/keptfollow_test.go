@@ -20,12 +20,17 @@ func (b *bed) succeed(n Settings, folder string, workers int, changes ...func(*b
 // takeOver has it take over.
 func (b *bed) takeOver(from *bed) {
 	b.Helper()
-	from.close()
+	for _, w := range from.engine.workers {
+		w.stop()
+		w.snap = nil // close does not stop it again
+	}
+	from.engine.Report()
 	b.now = from.now
 	b.engine.Reconnect()
 	if err := b.engine.TakeOver(); err != nil {
 		b.Fatal(err)
 	}
+	from.close()
 	b.turn()
 	b.announced()
 }

@@ -26,6 +26,7 @@ import (
 //	run-7/about  what the run is, written once it has taken the sessions of the run before over
 //	run-7/names  the identities of its real servers, a line each, added to while it runs
 //	run-7/counters  what it has counted and shown (readCounters)
+//	run-7/neighbours  the neighbours that it knows (kepthints.go)
 //	run-7/table-0, table-1 ...  the sessions of its workers (conntrack.ReadKept)
 //
 // A run that has no file about has not begun; the sessions are then those of the run before.

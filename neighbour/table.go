@@ -46,6 +46,7 @@ type Table struct {
 	refusal    Refusal // the last one; valid if refusals is not 0
 	next       int     // entry at which the next tick continues
 	last       uint32  // ms: time of the last tick
+	changes    uint32  // of what HintOf says
 	allowance  allowance
 	work       Work
 }
@@ -144,6 +145,7 @@ func (t *Table) place(forKept bool, now uint32) (h Hop, ok bool) {
 // forget frees the place of an entry for which no packet waits.
 func (t *Table) forget(h Hop) {
 	e := &t.entries[h]
+	t.unsay(h)
 	delete(t.index, key{e.Address, e.Port})
 	t.unlink(h)
 	*e = Entry{Generation: e.Generation + 1}
