@@ -31,8 +31,8 @@ const (
 	handedFiles = "FULCRUM_TEST_FILES"
 )
 
-// handedConfig has devices of all kinds: one that both processes can have, one that they cannot, and
-// one that is split.
+// handedConfig has devices of all kinds: one that both processes can have, one that they cannot,
+// and one that is split.
 func handedConfig() *config.Config {
 	c := &config.Config{}
 	c.Director.Workers = []int{1}
@@ -95,7 +95,8 @@ func handOver(d *dpdkDevices) error {
 	yielded := time.Since(began)
 	fmt.Fprintln(input, "yours")
 	line, _ := lines.ReadString('\n')
-	fmt.Fprintf(os.Stderr, "yielded in %v, no process had the devices for %v\n", yielded, time.Since(began))
+	fmt.Fprintf(os.Stderr, "yielded in %v, no process had the devices for %v\n", yielded,
+		time.Since(began))
 	if err := d.Close(); line != "forwarding\n" || err != nil {
 		return fmt.Errorf("the child says %q: %v, %v, %w", line, d.leaves, err, c.Wait())
 	}

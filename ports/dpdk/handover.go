@@ -35,7 +35,7 @@ type Port interface {
 // Before says what a device was before its first port of several, each of which took it over from
 // the one before. It is encoded as JSON for the process that takes over.
 type Before struct {
-	MAC       [6]byte          `json:"mac"`       // the port's, which a device without its own is given
+	MAC       [6]byte          `json:"mac"`       // the port's; a device without its own is given it
 	Queues    int              `json:"queues"`    // of the port
 	Node      int              `json:"node"`      // the device's NUMA node; -1 for any
 	Interface *InterfaceBefore `json:"interface"` // nil if the device uses none, or creates it

@@ -198,7 +198,8 @@ func TestRecount(t *testing.T) {
 
 // FuzzBefore: whatever another process tells is refused, or the same after another round.
 func FuzzBefore(f *testing.F) {
-	f.Add([]byte(`{"mac":[2,0,0,0,0,1],"queues":2,"node":-1,"interface":{"index":3,"mtu":9000,"promiscuous":true}}`))
+	f.Add([]byte(`{"mac":[2,0,0,0,0,1],"queues":2,"node":-1,` +
+		`"interface":{"index":3,"mtu":9000,"promiscuous":true}}`))
 	f.Add([]byte(`{"queues":70000,"interface":{"index":-1}}`))
 	f.Fuzz(func(t *testing.T, told []byte) {
 		var b, again Before

@@ -47,8 +47,8 @@ func (e *EAL) OpenPort(c PortConfig) (Port, error) {
 const queueDeadline = time.Second
 
 // waitsForQueue reports whether the device may not be free yet: the kernel frees a queue of
-// net_af_xdp a moment after the other process has closed its socket. The driver of DPDK 22.11 has to
-// be attached anew for each try.
+// net_af_xdp a moment after the other process has closed its socket. The driver of DPDK 22.11 has
+// to be attached anew for each try.
 func (c PortConfig) waitsForQueue() bool { return c.Beside != nil && parseDevice(c.Device).isXDP() }
 
 // tryOpen leaves nothing behind if it fails, but the buffers for the next try.

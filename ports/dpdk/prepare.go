@@ -65,8 +65,8 @@ func (p *port) checkMembers() *Error {
 	return nil
 }
 
-// checkInterface fails if the interface is not that of the other process: it was renamed, or deleted
-// and created again.
+// checkInterface fails if the interface is not that of the other process: it was renamed, or
+// deleted and created again.
 func (p *port) checkInterface() *Error {
 	b := p.config.Beside.Interface
 	if b == nil || p.found != nil && p.found.index == b.Index {

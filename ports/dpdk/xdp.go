@@ -51,8 +51,8 @@ func (s xdpSockets) since(others xdpSockets) xdpSockets {
 	return added
 }
 
-// closeLeft closes those that are still open. The driver of DPDK 22.11 never closes the first socket
-// of a device, and the kernel gives the interface's queue to no other one meanwhile.
+// closeLeft closes those that are still open. The driver of DPDK 22.11 never closes the first
+// socket of a device, and the kernel gives the interface's queue to no other one meanwhile.
 func (s xdpSockets) closeLeft() {
 	for fd, number := range s {
 		if inode(fd) == number {
