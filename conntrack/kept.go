@@ -224,8 +224,8 @@ func (t *Table) PrefetchKept(s *KeptSession) {
 }
 
 // Restore adds a session of a file as it was, but without its real server, its next hop, its
-// template, what it counts for and what chose its worker. It returns false if there is no room, or another session has
-// one of its flows. now is in ms.
+// template, what it counts for and what chose its worker. It returns false if there is no room, or
+// another session has one of its flows. now is in ms.
 func (t *Table) Restore(s *KeptSession, now uint32) (slot uint32, ok bool) {
 	in, out := s.In(), s.Out()
 	h := Hashes{In: t.Hash(&in)}
