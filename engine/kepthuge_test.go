@@ -18,8 +18,8 @@ import (
 const dyingIn = "FULCRUM_TEST_DYING_IN"
 
 // keptPages is how many huge pages a run of one worker with few sessions takes: its table, the
-// names, and what the run is.
-const keptPages = 3
+// names, what the run is, its counters, and two for the neighbours.
+const keptPages = 6
 
 // TestKilledOnHugetlbfs: sessions on huge pages survive a process that is killed.
 func TestKilledOnHugetlbfs(t *testing.T) {
