@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"time"
 )
 
@@ -15,6 +16,7 @@ const (
 
 // keep gives up what was kept for old sessions once they have ended, until ctx ends.
 func (e *Engine) keep(ctx context.Context) {
+	e.leaveBefore()
 	ask := func(worker int, do func(*Worker) bool) error { return e.letter(ctx, worker, do) }
 	for pause := keepInterval; ; {
 		select {
@@ -26,6 +28,16 @@ func (e *Engine) keep(ctx context.Context) {
 		e.keepAt(began, ask)
 		e.keepCounters()
 		pause = max(keepInterval, keepShare*time.Since(began))
+	}
+}
+
+// leaveBefore gives up what was kept of earlier processes.
+func (e *Engine) leaveBefore() {
+	if e.kept == nil {
+		return
+	}
+	if err := errors.Join(e.kept.following.close(), e.kept.run.removeOthers()); err != nil {
+		e.kept.putAside(err)
 	}
 }
 

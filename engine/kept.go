@@ -489,18 +489,19 @@ func (e *Engine) takeOverKept(before *keptRun) error {
 	if e.kept == nil {
 		return nil
 	}
+	if err := e.beginCounters(); err != nil {
+		return fmt.Errorf("session.keep: %w", err)
+	}
 	if e.cfg.Successor {
 		e.kept.before = before
 		e.resume(before)
 		return e.kept.following.failed()
 	}
-	if err := e.takeOverCounters(); err != nil {
-		return fmt.Errorf("session.keep: %w", err)
-	}
+	e.takeOverCounters()
 	if before != nil {
 		e.resume(before)
 	}
-	return e.kept.run.begun(e.cfg.Keep)
+	return e.kept.run.begun()
 }
 
 // closeKept gives the folder up, if there is one.

@@ -37,14 +37,9 @@ type recordOf struct {
 	pass uint64           // when it was last written
 }
 
-// takeOverCounters has the engine go on from what the last run has counted, and begins the file of
-// this run. No worker runs yet, and nobody reads.
-func (e *Engine) takeOverCounters() error {
+// beginCounters begins the file of this run.
+func (e *Engine) beginCounters() error {
 	k := &e.kept.counters
-	before, err := lastCounters(e.cfg.Keep, e.kept.run.number)
-	if err != nil {
-		e.kept.putAside(err)
-	}
 	file, err := newCounterFile(e.kept.run.path("counters"))
 	if err != nil {
 		return err
@@ -59,12 +54,21 @@ func (e *Engine) takeOverCounters() error {
 			return err
 		}
 	}
+	return nil
+}
+
+// takeOverCounters has the engine go on from what the last run has counted. No worker runs yet, and
+// nobody reads.
+func (e *Engine) takeOverCounters() {
+	before, err := lastCounters(e.cfg.Keep, e.kept.run.number)
+	if err != nil {
+		e.kept.putAside(err)
+	}
 	if before != nil {
 		e.takeOverZeroes(before)
 		e.goOnCounting(before)
 	}
 	e.keepCounters()
-	return nil
 }
 
 // putAside notes a file that was not read, or not written.

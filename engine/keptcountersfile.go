@@ -233,9 +233,12 @@ func (n *counts) join(all map[lvs.RealServerID]counts, key *counterKey) (ok bool
 // sessions: counts are good in another layout and after another boot. c is nil if there is none.
 func lastCounters(folder string, this int) (c *counted, err error) {
 	for _, n := range keptNumbers(folder) { // ascending
+		if n == this {
+			continue
+		}
 		path := filepath.Join(runFolder(folder, n), "counters")
 		f, missing := os.Open(path)
-		if n == this || missing != nil {
+		if missing != nil {
 			continue
 		}
 		c, err = readCounters(f)

@@ -27,8 +27,9 @@ func (e *Engine) TakeOver() error {
 	k.sumUp(e, all)
 	e.takeHints(k.before)
 	k.endWorkers(e)
-	k.following, k.before = nil, nil
-	err := errors.Join(all.close(), e.takeOverCounters(), k.run.begun(e.cfg.Keep))
+	k.before = nil
+	e.takeOverCounters()
+	err := k.run.begun()
 	k.report.Took = time.Since(began)
 	return err
 }

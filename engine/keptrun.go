@@ -86,7 +86,10 @@ func openKept(
 		switch {
 		case err != nil:
 			aside = append(aside, err.Error())
-		case before == nil || r.number > before.number:
+		default: // of two, the last one has the sessions
+			if before != nil {
+				_ = os.RemoveAll(before.folder) // removeOthers tries again
+			}
 			before = r
 		}
 	}
@@ -227,8 +230,8 @@ func readNames(path string) (map[uint32]lvs.RealServerID, error) {
 	return names, nil
 }
 
-// begun says that the run has the sessions now, and removes all others.
-func (r *keptRun) begun(folder string) error {
+// begun says that the run has the sessions now.
+func (r *keptRun) begun() error {
 	text, err := json.Marshal(r)
 	if err != nil {
 		return err
@@ -240,8 +243,15 @@ func (r *keptRun) begun(folder string) error {
 		return err
 	}
 	r.has = true
+	return nil
+}
+
+// removeOthers removes all runs before this one once it has begun. It takes a moment that nobody should
+// wait for.
+func (r *keptRun) removeOthers() (err error) {
+	folder := filepath.Dir(r.folder)
 	for _, n := range keptNumbers(folder) {
-		if n != r.number {
+		if r.has && n < r.number { // a later one is that of a successor
 			err = errors.Join(err, os.RemoveAll(runFolder(folder, n)))
 		}
 	}
@@ -250,7 +260,7 @@ func (r *keptRun) begun(folder string) error {
 
 // close gives the folder up. The sessions stay, unless those of the run before are the valid ones.
 func (r *keptRun) close() error {
-	err := r.log.close()
+	err := errors.Join(r.log.close(), r.removeOthers())
 	if !r.has {
 		err = errors.Join(err, os.RemoveAll(r.folder))
 	}
