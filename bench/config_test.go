@@ -14,9 +14,9 @@ import (
 // TestDirectorsFiles: the director accepts the files that are written for it.
 func TestDirectorsFiles(t *testing.T) {
 	for _, m := range allModes {
-		for _, timeout := range []time.Duration{0, time.Second} {
+		for i, timeout := range []time.Duration{0, time.Second, 0, time.Second} {
 			c := directorConfig{
-				device: Link{"/tmp/x"}.subjectDevice(), memory: dpdkMemory, mode: m, sessions: 12345, timeout: timeout, idle: "busy", control: "/tmp/x/control.sock", crowd: 2 * serverCount,
+				six: i >= 2, device: Link{"/tmp/x"}.subjectDevice(), memory: dpdkMemory, mode: m, sessions: 12345, timeout: timeout, idle: "busy", control: "/tmp/x/control.sock", crowd: 2 * serverCount,
 			}
 			cfg, err := config.Parse("bench.toml", []byte(c.file()))
 			if err != nil {

@@ -51,7 +51,7 @@ func newBenchCommand() *cobra.Command {
 	c.MarkFlagsMutuallyExclusive("quick", "full")
 	c.MarkFlagsMutuallyExclusive("suite", "stages", "profile")
 	completeWords(c, "suite", bench.SuiteNames()...)
-	c.AddCommand(newGenerateCommand())
+	c.AddCommand(newGenerateCommand(), newInstructionsCommand(), newTurnsCommand())
 	return c
 }
 
