@@ -41,7 +41,7 @@ func CasesOf(sessions ...int) (all []Case) {
 
 // String returns the name of the case, such as "dr IPv4 hit 1k" or "fullnat IPv6 new".
 func (c Case) String() string {
-	return fmt.Sprintf("%s %s %s", c.Mode, familyName(c.Six), c.work())
+	return c.group() + " " + c.work()
 }
 
 func (c Case) work() string {
@@ -50,6 +50,9 @@ func (c Case) work() string {
 	}
 	return "hit " + inWords(c.Sessions)
 }
+
+// group is what cases of different work have in common.
+func (c Case) group() string { return c.Mode.String() + " " + familyName(c.Six) }
 
 func familyName(six bool) string {
 	if six {

@@ -55,11 +55,11 @@ var idleStates = []lvs.State{
 }
 
 func (c directorConfig) writeSession(f *strings.Builder) {
-	fmt.Fprintf(f, "[session]\nmax = %d\n", c.sessions)
 	if c.six {
-		fmt.Fprintf(f, "max_v6 = %d\n", c.sessions)
+		fmt.Fprintf(f, "[session]\nmax = %d\nmax_v6 = %d\n\n", emptyTable, c.sessions)
+	} else {
+		fmt.Fprintf(f, "[session]\nmax = %d\n\n", c.sessions)
 	}
-	fmt.Fprint(f, "\n")
 	if c.timeout == 0 {
 		return
 	}

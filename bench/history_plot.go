@@ -74,7 +74,7 @@ func addCase(p *plot.Plot, c Case, points plotter.XYs) error {
 		line.Dashes = []vg.Length{vg.Points(4), vg.Points(3)}
 	}
 	p.Add(line, dots)
-	p.Legend.Add(c.Mode.String()+" "+familyName(c.Six), line, dots)
+	p.Legend.Add(c.group(), line, dots)
 	return nil
 }
 

@@ -34,20 +34,35 @@ func ownSymbols() (file string, _ symbols, err error) {
 
 // at returns the function of an instruction. What is inlined into a function belongs to it.
 func (s symbols) at(address uint64) string {
-	if name, known := s[address]; known {
-		return name
+	name, known := s[address]
+	if !known {
+		name = functionAt(uintptr(address))
+		s[address] = name
 	}
-	name := outside
-	frames := runtime.CallersFrames([]uintptr{uintptr(address) + 1}) // as if a call returned there
-	for {
-		f, more := frames.Next()
-		if f.Function != "" {
-			name = f.Function
-		}
-		if !more {
-			break
-		}
-	}
-	s[address] = name
 	return name
+}
+
+// functionAt looks for an instruction of the same function that is not inlined, since the runtime
+// tells only the innermost name. At the latest the return is one.
+func functionAt(address uintptr) string {
+	here := frameAt(address)
+	if here.Entry == 0 {
+		return outside
+	}
+	for at := here.Entry; ; at++ {
+		f := frameAt(at)
+		if f.Entry != here.Entry {
+			return here.Function // all of it is inlined code
+		}
+		if f.Func != nil {
+			return f.Function
+		}
+	}
+}
+
+// frameAt returns what the runtime knows of an instruction.
+func frameAt(address uintptr) runtime.Frame {
+	frames := runtime.CallersFrames([]uintptr{address + 1}) // as if a call returned there
+	f, _ := frames.Next()
+	return f
 }

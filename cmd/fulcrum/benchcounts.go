@@ -105,7 +105,8 @@ func newTurnsCommand() *cobra.Command {
 		},
 	}
 	f := c.Flags()
-	f.StringVar(&mode, "mode", "dr", "the forwarding mode")
+	f.StringVar(&mode, "mode", "", "the forwarding mode")
+	completeWords(c, "mode", words(lvs.Modes())...)
 	f.BoolVar(&k.Six, "ipv6", false, "IPv6 throughout")
 	f.BoolVar(&k.Fresh, "new", false, "each packet begins a session")
 	f.IntVar(&k.Sessions, "sessions", 1000, "known sessions; 0 with --new")
