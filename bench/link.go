@@ -10,8 +10,8 @@ import (
 // its limit is what is measured. The other way round the generator reached its limit first, at four
 // fifths of this rate (docs/benchmark.md).
 //
-// With a library that makes packets there is no wire: the subject's device is one of net_null, which
-// the library fills.
+// With a library that makes packets there is no wire: the subject's device is a net_null port,
+// which the library fills.
 type Link struct {
 	folder  string
 	library string // empty if there is a wire

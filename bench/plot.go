@@ -248,7 +248,7 @@ func distinct[T comparable](figures []*Figure, of func(*Figure) T) []T {
 	return list
 }
 
-// drawSynth draws a group of bars for each mode and family, of the time for a packet without a link.
+// drawSynth draws a group of bars for each mode and family, of the times without a link.
 func drawSynth(r *Report) (*plot.Plot, error) {
 	if r.Link != linkSynth {
 		return nil, nil

@@ -137,8 +137,8 @@ func (b *Bench) synthRate(
 	return rate, r, err
 }
 
-// allForwarded returns an error if a director has dropped more than the few packets of its end: then
-// its time is not that of forwarding.
+// allForwarded returns an error if a director has dropped more than the few packets of its end. Its
+// time is then not that of forwarding.
 func allForwarded(r *control.Report) error {
 	if r == nil || r.Transmitted >= r.Received-r.Received/1000 && r.Received > 0 {
 		return nil

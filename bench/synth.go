@@ -85,9 +85,9 @@ func (o *order) made() uint64 { return binary.LittleEndian.Uint64(o.mapped[madeA
 
 func (o *order) close() error { return unix.Munmap(o.mapped) }
 
-// rate waits until so many packets have been made and a time of warming up has passed, and returns
-// how many packets the subject then takes in a second of CPU time. So other programs on its CPU cost
-// it what they leave in the caches, and nothing else. All its threads but the worker sleep.
+// rate waits until so many packets have been made and a time of warming up has passed. It returns
+// how many packets the subject then takes in a second of CPU time: other programs on its CPU take
+// caches away from it, but no time. All its threads but the worker sleep.
 func (o *order) rate(
 	ctx context.Context, p *process, first uint64, warmup, duration time.Duration,
 ) (float64, error) {

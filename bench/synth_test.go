@@ -121,7 +121,7 @@ func checkSums(t *testing.T, frame []byte) {
 	}
 }
 
-// TestOrderFits: the order is as long as the library's, and its counter stands where that writes it.
+// TestOrderFits: the order is as long as the library's, and has its counter at the same place.
 func TestOrderFits(t *testing.T) {
 	if b := encodeOrder(Case{Sessions: 7}); len(b) != orderSize || written+11*4 > madeAt {
 		t.Errorf("%d bytes", len(b))

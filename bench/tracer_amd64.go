@@ -17,8 +17,8 @@ import (
 const breakpoint = "runtime.breakpoint"
 
 // tracer executes one thread of a process instruction by instruction, while all other threads of
-// the process stand still. So nothing disturbs it: neither the garbage collector nor the scheduler's
-// clock. All methods are for the thread that started the process, which traces it (ptrace(2)).
+// the process stand still. So nothing disturbs it, neither the garbage collector nor the scheduler.
+// All methods are for the thread that started the process, which traces it (ptrace(2)).
 type tracer struct {
 	command *exec.Cmd
 	pid     int

@@ -267,9 +267,9 @@ func (e *Engine) Notes() []string {
 	return notes
 }
 
-// Turn runs one turn of each worker on the caller's goroutine, instead of Run, at a time in ms modulo
-// 2^32. It returns how many packets came. It is for callers that bring packets and time themselves,
-// and use nothing else of the engine meanwhile.
+// Turn runs one turn of each worker on the caller's goroutine, instead of Run, at a time in ms
+// modulo 2^32. It returns how many packets came. It is for callers that bring packets and time
+// themselves, and use nothing else of the engine meanwhile.
 func (e *Engine) Turn(now uint32) (received int) {
 	for _, w := range e.workers {
 		received += w.Turn(now)

@@ -20,8 +20,8 @@ var counted = []bench.Case{
 const dearer = 0.03
 
 // TestInstructions: a packet of a known session takes no more instructions than it did. Another
-// compiler or profile makes another program, which is not compared. Two counts are equal, function by
-// function.
+// compiler or profile makes another program, which is not compared. Two counts are equal, function
+// by function.
 func TestInstructions(t *testing.T) {
 	needTime(t)
 	history, err := bench.ReadHistory(filepath.Join("../../bench/results", bench.InstructionsHistory))
