@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 
 	"fulcrum/control"
 )
@@ -17,6 +18,7 @@ func (t *taking) Start() error {
 	if before == nil {
 		return nil
 	}
+	runtime.GC() // rather now than while nobody forwards
 	if err := before.Warm(); err != nil {
 		return err
 	}

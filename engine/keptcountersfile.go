@@ -174,8 +174,8 @@ type counted struct {
 func readCounters(f io.Reader) (*counted, error) {
 	c := &counted{map[string]counts{}, map[lvs.RealServerID]counts{}, map[lvs.RealServerID]counts{}}
 	in := bufio.NewReaderSize(f, 1<<16)
+	var record [counterLen]byte
 	for i := 0; ; i++ {
-		var record [counterLen]byte
 		_, err := io.ReadFull(in, record[:])
 		key := counterKey(record[:])
 		switch {

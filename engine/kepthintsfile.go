@@ -144,11 +144,11 @@ func decodeHint(b []byte) neighbour.Hint {
 
 // decodeHints reads the newer list of a file that is whole. It is an error if there are only
 // others. A file in which none was written has an empty one.
-func decodeHints(b []byte) (newer hintList, err error) {
+func decodeHints(places [2][]byte) (newer hintList, err error) {
 	whole, nothing := false, 0
-	for at := range 2 {
+	for _, b := range places {
 		var l hintList
-		switch e := l.decode(b[min(at*keptStep, len(b)):min((at+1)*keptStep, len(b))]); {
+		switch e := l.decode(b); {
 		case e == errNoHints:
 			nothing++
 		case e != nil:
@@ -172,14 +172,35 @@ func readHints(path string) (l hintList, err error) {
 		return l, err
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, 2*keptStep))
-	if err == nil {
-		l, err = decodeHints(b)
+	var places [2][]byte
+	for i := range places {
+		if places[i], err = readHintList(f, int64(i)*keptStep); err != nil {
+			return hintList{}, fmt.Errorf("%s: %w", path, err)
+		}
 	}
-	if err != nil {
+	if l, err = decodeHints(places); err != nil {
 		return hintList{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return l, nil
+}
+
+// readHintList reads the list in a place as far as it goes, or as far as the file does.
+func readHintList(f io.ReaderAt, at int64) ([]byte, error) {
+	b := make([]byte, hintsHeader)
+	n, err := f.ReadAt(b, at)
+	if b = b[:n]; err == io.EOF {
+		return b, nil
+	}
+	length := binary.LittleEndian.Uint32(b[24:])
+	if err != nil || length < hintsHeader || length > keptStep {
+		return b, err
+	}
+	b = make([]byte, length)
+	n, err = f.ReadAt(b, at)
+	if err == io.EOF {
+		err = nil
+	}
+	return b[:n], err
 }
 
 // keptHints writes the neighbours that a run knows. One goroutine uses it at a time.
