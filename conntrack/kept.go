@@ -23,7 +23,7 @@ const KeptVersion = 1
 
 const (
 	keptHeaderLen = 4096
-	keptBeat      = 64 // where Beat writes, in the machine's byte order
+	keptBeat      = 64 // where Beat writes keptSigns, in the machine's byte order
 	keptMagic     = "fulcrum sessions"
 )
 
@@ -156,35 +156,29 @@ func (h *keptHeader) seconds() int64 {
 
 // keptReader reads records.
 type keptReader struct {
-	f      io.ReaderAt
-	each   func([]KeptSession)
-	first  int // the place of the first record that read reads
-	batch  [KeptBatch]KeptSession
-	broken int
-	err    error
+	f       io.ReaderAt
+	records []Session // as many as are read at a time
+	lines   []Addresses6
+	each    func([]KeptSession)
+	first   int // the place of the first record that read reads
+	batch   [KeptBatch]KeptSession
+	broken  int
+	err     error
 }
 
 // read reads n records from offset at. seconds is the offset of their second lines, or -1.
 func (r *keptReader) read(at, seconds int64, n int) {
 	for first := 0; first < n && r.err == nil; first += keptChunk {
 		count := min(keptChunk, n-first)
-		records := recordsOf[Session](r.bytes(at+int64(first*sessionLen), count*sessionLen))
+		records := readRecords(r, &r.records, at+int64(first*sessionLen), count)
 		var lines []Addresses6
 		if seconds >= 0 {
-			lines = recordsOf[Addresses6](r.bytes(seconds+int64(first*addressesLen), count*addressesLen))
+			lines = readRecords(r, &r.lines, seconds+int64(first*addressesLen), count)
 		}
 		if r.err == nil {
 			r.give(r.first+first, records, lines)
 		}
 	}
-}
-
-func (r *keptReader) bytes(at int64, n int) []byte {
-	b := make([]byte, n)
-	if _, err := r.f.ReadAt(b, at); err != nil && r.err == nil {
-		r.err = err
-	}
-	return b
 }
 
 // give hands out the sessions of some records, of which the first has the given place.

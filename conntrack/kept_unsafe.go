@@ -77,21 +77,44 @@ func OpenMirror(path string) (*Mirror, error) {
 }
 
 // Beat returns when the process last said that it lives, in ms; 0 is not known.
-func (m *Mirror) Beat() uint32 {
-	return (*atomic.Uint32)(unsafe.Pointer(&m.file[keptBeat])).Load()
+func (m *Mirror) Beat() uint32 { return signsOf(m.file).beat.Load() }
+
+func (m *Mirror) used() (four, six uint32) {
+	s := signsOf(m.file)
+	return s.four.Load(), s.six.Load()
 }
 
-// recordsOf returns the records that fill b. b begins at any address.
-func recordsOf[T any](b []byte) []T {
-	all := make([]T, len(b)/int(unsafe.Sizeof(*new(T))))
-	copy(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(all))), len(b)), b)
+// readRecords reads so many records at an offset into a buffer, which it makes for the first ones.
+func readRecords[T any](r *keptReader, buffer *[]T, at int64, n int) []T {
+	if *buffer == nil {
+		*buffer = make([]T, keptChunk)
+	}
+	all := (*buffer)[:n]
+	size := n * int(unsafe.Sizeof(*new(T)))
+	b := unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(all))), size)
+	if _, err := r.f.ReadAt(b, at); err != nil && r.err == nil {
+		r.err = err
+	}
 	return all
+}
+
+// keptSigns are what the process writes into the header of its file from time to time.
+type keptSigns struct {
+	beat      atomic.Uint32 // when it last said that it lives, in ms; 0 is not known
+	four, six atomic.Uint32 // how many slots of each family have ever been used
+}
+
+func signsOf(file []byte) *keptSigns {
+	return (*keptSigns)(unsafe.Pointer((*[unsafe.Sizeof(keptSigns{})]byte)(file[keptBeat:])))
 }
 
 // Beat notes in the file that its process lives. now is in ms.
 func (t *Table) Beat(now uint32) {
 	if t.file != nil {
-		(*atomic.Uint32)(unsafe.Pointer(&t.file[keptBeat])).Store(now)
+		s := signsOf(t.file)
+		s.beat.Store(now)
+		s.four.Store(t.four.used)
+		s.six.Store(t.six.used)
 	}
 }
 

@@ -14,6 +14,19 @@ type Mirror struct {
 // Len returns the number of places for sessions.
 func (m *Mirror) Len() int { return len(m.records) }
 
+// Parts returns the places that have ever had a session, those of IPv4 and those of IPv6: from the
+// first of a pair to below the second.
+func (m *Mirror) Parts() (parts [2][2]int) {
+	four, six := m.used()
+	if four == 0 && six == 0 { // no session yet, or a process that does not tell
+		four, six = uint32(m.four), uint32(m.Len()-m.four)
+	}
+	return [2][2]int{{0, min(int(four), m.four)}, {m.four, min(m.four+int(six), m.Len())}}
+}
+
+// LastSeen returns when the session in a place had its last packet, in ms.
+func (m *Mirror) LastSeen(place int) uint32 { return m.records[place].LastSeen }
+
 // Live reports whether a place has a session.
 func (m *Mirror) Live(place int) bool { return m.records[place].Live() }
 

@@ -187,6 +187,9 @@ type resumption struct {
 	from   int // the worker that it was
 
 	servers map[uint32]keptServer // those that were looked up, by the id that they had
+	socket  keptSocket            // the last one that was looked up
+	service *serviceEntry         // there; nil before
+	since   uint32                // ms: when read began
 
 	found, kept int
 	dropped     map[string]int
@@ -201,6 +204,7 @@ type resumption struct {
 
 	mirror *conntrack.Mirror // of a file that its director still changes; otherwise nil
 	places []place           // by place in the file: where its session is now
+	spread bool              // some of them are at other workers
 	behind []int             // places whose sessions are to be entered again
 }
 
@@ -236,6 +240,7 @@ func (r *resumption) drop(why string, n int) {
 }
 
 func (r *resumption) read() {
+	r.since = r.engine.cfg.now()
 	f, err := os.Open(r.file)
 	if err != nil {
 		r.err = err
@@ -266,7 +271,7 @@ func (r *resumption) takeAll(all []conntrack.KeptSession) {
 // take takes a session over, or puts it aside for another worker.
 func (r *resumption) take(w *Worker, s *conntrack.KeptSession) {
 	to := r.serverOf(w, s.Server)
-	if to.entry == nil || !w.fits(s, to.entry) {
+	if to.entry == nil || !r.fits(w, s, to) {
 		r.drop(keptRemoved, 1)
 		return
 	}
@@ -280,8 +285,9 @@ func (r *resumption) take(w *Worker, s *conntrack.KeptSession) {
 
 // keptServer is a real server of the run before.
 type keptServer struct {
-	entry *serverEntry // nil if it is not configured any more
-	id    uint32       // of now
+	entry   *serverEntry // nil if it is not configured any more
+	service *serviceEntry
+	id      uint32 // of now
 }
 
 // serverOf returns what a real server of the run before is now.
@@ -301,7 +307,8 @@ func (r *resumption) serverOf(w *Worker, before uint32) keptServer {
 	if known && int(id) < len(w.snap.servers) {
 		e := w.snap.servers[id]
 		if e != nil && !e.gone && e.incarnation == incarnation {
-			s = keptServer{e, id}
+			service, _ := w.snap.serviceOf(e.service)
+			s = keptServer{e, service, id}
 		}
 	}
 	r.servers[before] = s
@@ -321,7 +328,7 @@ func (all resumptions) rehome() {
 
 // put has a worker go on with a session. strays: its client's packets come to another worker.
 func (r *resumption) put(w *Worker, s *conntrack.KeptSession, to keptServer, strays bool) {
-	slot, why := w.goOn(s, to.entry, to.id)
+	slot, why := w.goOn(s, to)
 	if why != "" {
 		r.drop(why, 1)
 		return
@@ -329,6 +336,7 @@ func (r *resumption) put(w *Worker, s *conntrack.KeptSession, to keptServer, str
 	r.kept++
 	if r.places != nil {
 		r.places[s.Place] = placeAt(w, slot)
+		r.spread = r.spread || w.number != r.from
 	}
 	if s.Mode.Owner() == lvs.ClientEnd && to.entry.mode.Owner() != lvs.ClientEnd {
 		if r.ends == nil {
@@ -343,19 +351,41 @@ func (r *resumption) put(w *Worker, s *conntrack.KeptSession, to keptServer, str
 }
 
 // fits reports whether a session may be one of a real server, whatever a file says.
-func (w *Worker) fits(s *conntrack.KeptSession, server *serverEntry) bool {
-	in, out := s.In(), s.Out()
-	service, ok := w.snap.serviceAt(in.Dst, in.DstPort, in.Protocol)
-	if isEcho(in.Protocol) {
-		service, ok = w.snap.passing.get(addressKey(in.Dst))
-	}
+func (r *resumption) fits(w *Worker, s *conntrack.KeptSession, to keptServer) bool {
+	in, out, server := s.In(), s.Out(), to.entry
 	six, address := !in.Src.Is4(), server.address
 	if !six && !address.Is4() {
 		address = packet.AddrOf4(0) // an IPv4 client's record has no place for it
 	}
-	return ok && service.live == server.service && out.Src == address &&
+	service := r.serviceAt(w, &in)
+	return service != nil && service.live == server.service && out.Src == address &&
 		s.Mode.Reaches(six, !server.address.Is4()) &&
 		six == (server.families&clients6 != 0) && w.isStranger(in.Src)
+}
+
+// serviceAt returns the service of a client's packet, or nil. It remembers the last one: those of
+// most sessions are the same.
+func (r *resumption) serviceAt(w *Worker, in *conntrack.Key) *serviceEntry {
+	at := keptSocket{in.Dst, in.DstPort, in.Protocol}
+	if at == r.socket && r.service != nil {
+		return r.service
+	}
+	service, ok := w.snap.serviceAt(in.Dst, in.DstPort, in.Protocol)
+	if isEcho(in.Protocol) {
+		service, ok = w.snap.passing.get(addressKey(in.Dst))
+	}
+	if !ok {
+		return nil
+	}
+	r.socket, r.service = at, service
+	return service
+}
+
+// keptSocket is where a client's packets go.
+type keptSocket struct {
+	address  packet.Addr
+	port     uint16
+	protocol uint8
 }
 
 // homeOfKept returns the worker that is to have a session: the one to which its answers come, if
@@ -384,9 +414,8 @@ func (w *Worker) homeOfKept(s *conntrack.KeptSession, from int) (home int, stray
 }
 
 // goOn enters a session of the run before, and counts it. It returns why it does not, or "".
-func (w *Worker) goOn(
-	s *conntrack.KeptSession, server *serverEntry, id uint32,
-) (slot uint32, why string) {
+func (w *Worker) goOn(s *conntrack.KeptSession, of keptServer) (slot uint32, why string) {
+	server, service := of.entry, of.service
 	if int32(w.now-s.LastSeen) < 0 {
 		s.LastSeen = w.now
 	}
@@ -406,7 +435,7 @@ func (w *Worker) goOn(
 		return 0, keptFull
 	}
 	to := w.sessions.At(slot)
-	to.Server = id
+	to.Server = of.id
 	server.load.Begin()
 	if s.State.Active() {
 		server.load.Activate()
@@ -414,7 +443,6 @@ func (w *Worker) goOn(
 	if isLocal {
 		add(server.use.at(local, w.number), 1)
 	}
-	service, _ := w.snap.serviceOf(server.service)
 	if service.owner == lvs.ClientEnd {
 		to.Flags |= conntrack.ByClient
 	}
@@ -423,7 +451,7 @@ func (w *Worker) goOn(
 	}
 	w.resumeSource(to, s, service)
 	if service.sticky.timeout != 0 && !service.sticky.byCall && !isEcho(s.Protocol) {
-		w.tieKept(to, s, service, server, id)
+		w.tieKept(to, s, of)
 	}
 	return slot, ""
 }
@@ -438,13 +466,10 @@ func (w *Worker) localOfKept(s *conntrack.KeptSession, server *serverEntry) (num
 }
 
 // tieKept gives a session of a persistent service its template.
-func (w *Worker) tieKept(
-	to *conntrack.Session, s *conntrack.KeptSession, service *serviceEntry, server *serverEntry, id uint32,
-) {
+func (w *Worker) tieKept(to *conntrack.Session, s *conntrack.KeptSession, of keptServer) {
 	a := arrival{key: s.In()}
-	key := templateKey(service, &a)
-	ref, _ := w.engine.templates.Begin(
-		&key, persist.Server{ID: id, Incarnation: server.incarnation}, service.sticky.timeout, w.now)
+	key, server := templateKey(of.service, &a), persist.Server{ID: of.id, Incarnation: of.entry.incarnation}
+	ref, _ := w.engine.templates.Begin(&key, server, of.service.sticky.timeout, w.now)
 	to.Template, to.Life = ref.Place, ref.Life
 	w.confirmKept(to)
 }

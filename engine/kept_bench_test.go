@@ -73,3 +73,39 @@ func fillWithSessions(d *bed, mode modes.Mode, n int) {
 		server.load.Begin()
 	}
 }
+
+// BenchmarkTakeOver measures the last step of a successor, in which nobody forwards: all sessions
+// are entered already, and one in ten has changed since. -benchtime 1x is enough.
+func BenchmarkTakeOver(b *testing.B) {
+	for _, mode := range []modes.Mode{modes.DR, modes.NAT} {
+		b.Run(mode.String(), func(b *testing.B) { benchmarkTakeOver(b, mode, *resumed) })
+	}
+}
+
+func benchmarkTakeOver(b *testing.B, mode modes.Mode, n int) {
+	folder, err := os.MkdirTemp("/dev/shm", "fulcrum-bench-")
+	if err != nil {
+		b.Skip(err)
+	}
+	defer os.RemoveAll(folder)
+	s := oneArm
+	settings, large := s.serving(s.web(mode, 3)), func(c *bedConfig) { c.sessions = n + n/8 }
+	d := newBed(b, s, settings, keptIn(folder, 1), large)
+	fillWithSessions(d, mode, n)
+	took := 0.0
+	for b.Loop() {
+		next := d.succeed(settings, folder, 1, large)
+		for slot := 0; slot < n; slot += 10 {
+			d.worker.sessions.At(uint32(slot)).PacketsIn++
+		}
+		next.takeOver(d)
+		if r := next.engine.Kept(); r.Kept != n {
+			b.Fatalf("%+v", r)
+		}
+		took += next.engine.Kept().Took.Seconds()
+		d = next
+	}
+	d.close()
+	b.ReportMetric(took/float64(b.N)*1e3, "ms/takeover")
+	b.ReportMetric(took/float64(b.N)/float64(n)*1e9, "ns/session")
+}

@@ -69,11 +69,13 @@ func (all resumptions) close() (err error) {
 
 // catchUp looks at all records again, but for those of sessions that are at other workers now.
 func (r *resumption) catchUp() {
-	r.found, r.kept, r.dropped, r.servers = 0, 0, nil, nil
+	r.found, r.kept, r.dropped, r.servers, r.service = 0, 0, nil, nil, nil
 	r.said = conntrack.KeptFile{Beat: r.mirror.Beat()}
-	for i := range r.places {
-		if r.at(i) == r.from || r.places[i].worker == 0 {
-			r.renew(i)
+	for _, part := range r.mirror.Parts() {
+		for i := part[0]; i < part[1]; i++ {
+			if r.at(i) == r.from || r.places[i].worker == 0 {
+				r.renew(i)
+			}
 		}
 	}
 }
@@ -81,6 +83,9 @@ func (r *resumption) catchUp() {
 // renewMoved does the same for those sessions.
 func (all resumptions) renewMoved() {
 	for _, r := range all {
+		if !r.spread {
+			continue
+		}
 		for i := range r.places {
 			if r.places[i].worker != 0 && r.at(i) != r.from {
 				r.renew(i)
@@ -103,7 +108,7 @@ func (r *resumption) renew(i int) {
 		return
 	}
 	w := r.engine.workers[at.worker-1]
-	if live && r.follow(w, at.slot, i) {
+	if live && (r.idle(i) || r.follow(w, at.slot, i)) {
 		r.found++
 		r.kept++
 		return
@@ -114,6 +119,15 @@ func (r *resumption) renew(i int) {
 		r.behind = append(r.behind, i)
 	}
 }
+
+// idle reports whether the session of a place has had no packet since it was entered. Then its own
+// record need not be looked at.
+func (r *resumption) idle(i int) bool {
+	return int32(r.since-r.mirror.LastSeen(i)) > longestTurn
+}
+
+// longestTurn is far longer than the clock of a worker stands still, in ms.
+const longestTurn = 1000
 
 // follow has a session go on as its record says. It returns false if that is another session.
 func (r *resumption) follow(w *Worker, slot uint32, i int) bool {
