@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"fulcrum/control"
@@ -23,13 +22,9 @@ type upgrade struct {
 	stopped   bool       // the director stops; guarded by mu
 	successor int        // its process, once it has taken over; guarded by mu
 	lost      error      // why it has not, though this director had stopped; guarded by mu
-	finished  atomic.Bool
 
 	over chan struct{} // closed once this director has nothing to do any more
 }
-
-// done reports whether a successor has taken over.
-func (u *upgrade) done() bool { return u.finished.Load() }
 
 func (u *upgrade) init() {
 	u.life, u.stop = context.WithCancel(context.Background())
@@ -101,7 +96,6 @@ func (d *Director) Upgrade(ctx context.Context, program string) (*control.Succes
 		return nil, errors.Join(err, s.Abandon())
 	}
 	u.successor = s.Process()
-	u.finished.Store(true)
 	return report, s.Release()
 }
 

@@ -82,6 +82,7 @@ func TestFailedStart(t *testing.T) {
 	}
 	b = newBed(t, s, n, keptIn(folder, 1))
 	b.keptReport(1, nil)
+	b.close()
 	if got := keptNumbers(folder); len(got) != 1 || got[0] != 10 {
 		t.Errorf("runs %v", got)
 	}
