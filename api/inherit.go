@@ -115,8 +115,8 @@ func (s *socket) permit() error {
 }
 
 // boundTo describes the file that a socket was bound to, which has its path unless others removed
-// it. Only the kernel knows the file (SIOCUNIXFILE, linux/un.h), and tells those with CAP_NET_ADMIN.
-// Others take a socket at the path for it. It returns nil if there is none.
+// it. Only the kernel knows the file (SIOCUNIXFILE, linux/un.h), and tells those with
+// CAP_NET_ADMIN. Others take a socket at the path for it. It returns nil if there is none.
 func boundTo(l *net.UnixListener, path string) (info fs.FileInfo) {
 	if raw, err := l.SyscallConn(); err == nil {
 		_ = raw.Control(func(fd uintptr) { info = fileOf(int(fd)) }) // fails on a closed one only

@@ -200,8 +200,8 @@ func TestQueueOfATakeover(t *testing.T) {
 	}
 }
 
-// TestLeaveLetsRequestsFinish: a request in progress gets its answer of the former server, while the
-// successor has the new ones.
+// TestLeaveLetsRequestsFinish: a request in progress gets its answer of the former server, while
+// the successor has the new ones.
 func TestLeaveLetsRequestsFinish(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "c.sock")
 	entered, finish := make(chan bool), make(chan bool)
@@ -279,7 +279,8 @@ func TestTakeoverOfAnotherFile(t *testing.T) {
 	wantAnswer(t, "unix", path, "other")
 }
 
-// TestTakeoverIsRefused: what is not the socket that the configuration names is refused, and closed.
+// TestTakeoverIsRefused: what is not the socket that the configuration names is refused, and
+// closed.
 func TestTakeoverIsRefused(t *testing.T) {
 	path, log := filepath.Join(t.TempDir(), "c.sock"), slog.New(slog.DiscardHandler)
 	former := serveNamed(t, Socket{Path: path}, "former")
@@ -346,8 +347,8 @@ func TestTCPIsTakenOver(t *testing.T) {
 	}
 }
 
-// TestBoundTo: the kernel knows a socket's file by whatever name. Those that may not ask it take the
-// one at the path.
+// TestBoundTo: the kernel knows a socket's file by whatever name. Those that may not ask it take
+// the one at the path.
 func TestBoundTo(t *testing.T) {
 	if os.Getuid() != 0 {
 		t.Skip("needs root, to become another user")

@@ -11,9 +11,9 @@ import (
 )
 
 // ServeRemote serves the control API over TCP with TLS 1.3, to clients that send a token. It reads
-// the tokens, and the certificate with its key, again when their files change. open is the listening
-// socket that the process before passes on, or nil. It belongs to the callee, which closes it once
-// the certificate and the tokens were read.
+// the tokens, and the certificate with its key, again when their files change. open is the
+// listening socket that the process before passes on, or nil. It belongs to the callee, which
+// closes it once the certificate and the tokens were read.
 func ServeRemote(
 	c config.Control, handler http.Handler, log *slog.Logger, open *os.File,
 ) (*Server, error) {

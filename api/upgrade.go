@@ -47,7 +47,8 @@ func (a *api) addUpgrade(h huma.API, upgrade Upgrade) {
 		http.StatusForbidden, http.StatusConflict, http.StatusUnprocessableEntity))
 }
 
-// mayStartPrograms reports whether a request comes from a process of root or of the director's user.
+// mayStartPrograms reports whether a request comes from a process of root or of the director's
+// user.
 func mayStartPrograms(ctx context.Context) bool {
 	a := control.ActorOf(ctx)
 	return a.PID > 0 && (a.UID == 0 || a.UID == os.Geteuid())

@@ -63,9 +63,9 @@ var (
 )
 
 // Upgrade starts a program as the successor of this director and hands over to it. It returns what
-// that says of its start; then this director has ended, and its Stop leaves alone what the successor
-// uses. An error before the successor may take over changes nothing. After that, Lost has the error
-// too. Changes wait meanwhile. Any goroutine may call it between Start and Stop.
+// that says of its start; then this director has ended, and its Stop leaves alone what the
+// successor uses. An error before the successor may take over changes nothing. After that, Lost has
+// the error too. Changes wait meanwhile. Any goroutine may call it between Start and Stop.
 func (d *Director) Upgrade(ctx context.Context, program string) (*control.Succession, error) {
 	u := &d.upgrade
 	if !u.mu.TryLock() {

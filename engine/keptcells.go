@@ -7,8 +7,9 @@ import (
 	"time"
 )
 
-// The named counters of a director: what there is to keep, where it is read, and how another run goes
-// on from it. TestEveryCounterGoesOn finds those that a report shows and that are missing here.
+// The named counters of a director: what there is to keep, where it is read, and how another run
+// goes on from it. TestEveryCounterGoesOn finds those that a report shows and that are missing
+// here.
 
 // cell is a named record.
 type cell struct {

@@ -160,7 +160,8 @@ func TestSuccessorFails(t *testing.T) {
 	}
 }
 
-// TestSuccessorNeedsSessions: there is nothing to take over in an empty folder, and without its lock.
+// TestSuccessorNeedsSessions: there is nothing to take over in an empty folder, and without its
+// lock.
 func TestSuccessorNeedsSessions(t *testing.T) {
 	s := oneArm
 	n := s.serving(s.web(modes.NAT, 3))
