@@ -76,6 +76,9 @@ func defended(n Settings, d Defences) Settings {
 func TestDropPacket(t *testing.T) {
 	on := Defences{DropPacket: DefenceOn}
 	eachMode(t, func(t *testing.T, s site, m modes.Mode) {
+		if testing.Short() && s.is6 {
+			t.Skip("in full runs: explaining each packet takes long under the race detector")
+		}
 		for name, first := range map[string]pkt{
 			"SYN": tcp(client, webVIP, "S"), "datagram": udp(client, echoVIP, "?"),
 		} {

@@ -12,7 +12,7 @@ import (
 // its next connection.
 func TestClientsStayAfterARestart(t *testing.T) {
 	eachKept(t, func(t *testing.T, s site, m modes.Mode, workers int) {
-		folder, n := t.TempDir(), s.serving(s.web(m, 3).kept())
+		folder, n := inMemory(t), s.serving(s.web(m, 3).kept())
 		b := newBed(t, s, n, keptIn(folder, workers))
 		was := map[string]packet.MAC{}
 		for i := range 8 {
@@ -38,7 +38,7 @@ func TestClientsStayAfterARestart(t *testing.T) {
 // reach the real server of a session of the run before.
 func TestFragmentsAndErrorsAfterARestart(t *testing.T) {
 	eachKept(t, func(t *testing.T, s site, m modes.Mode, workers int) {
-		folder, n := t.TempDir(), s.serving(s.web(m, 3), s.echo(m, 3))
+		folder, n := inMemory(t), s.serving(s.web(m, 3), s.echo(m, 3))
 		b := newBed(t, s, n, keptIn(folder, workers))
 		server := b.ask(m, udp(client, echoVIP, "?")).mac
 		reach := func(what string, want int) {

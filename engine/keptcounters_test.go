@@ -132,7 +132,7 @@ func (now counting) atLeast(t fataler, seen counting) {
 // was stopped or killed, and before it has turned.
 func TestCountersOutliveTheProcess(t *testing.T) {
 	eachKept(t, func(t *testing.T, s site, m modes.Mode, workers int) {
-		folder, n := t.TempDir(), s.serving(s.web(m, 3).kept(), s.echo(m, 3))
+		folder, n := inMemory(t), s.serving(s.web(m, 3).kept(), s.echo(m, 3))
 		b, web := newBed(t, s, n, keptIn(folder, workers)), n.Services[0].ID()
 		for round := range 4 {
 			for i := range 6 {
@@ -246,7 +246,7 @@ func TestCountersNeverGoBack(t *testing.T) {
 
 // TestEveryCounterGoesOn: each counter that a report shows begins at what the run before had.
 func TestEveryCounterGoesOn(t *testing.T) {
-	s, folder := twoArm, t.TempDir()
+	s, folder := twoArm, inMemory(t)
 	n := hosted(s.serving(s.web(modes.NAT, 2)))
 	b := newBed(t, s, n, withHost, keptIn(folder, 2))
 	k, added := &b.engine.kept.counters, uint64(1000)
@@ -286,7 +286,7 @@ func TestEveryCounterGoesOn(t *testing.T) {
 // TestCountersAreKeptMeanwhile: a director that is killed has kept what it counted though nobody
 // has read it.
 func TestCountersAreKeptMeanwhile(t *testing.T) {
-	s, folder := twoArm, t.TempDir()
+	s, folder := twoArm, inMemory(t)
 	n := s.serving(s.echo(modes.DR, 1))
 	b := newSilentBed(t, s, n, keptIn(folder, 1))
 	stop := b.start()
@@ -303,7 +303,7 @@ func TestCountersAreKeptMeanwhile(t *testing.T) {
 // TestCountersOfOtherWorkers: with fewer workers, the others go on from the counts of those that
 // are no more, so that no sum goes back.
 func TestCountersOfOtherWorkers(t *testing.T) {
-	s, folder := twoArm, t.TempDir()
+	s, folder := twoArm, inMemory(t)
 	n := s.serving(s.echo(modes.NAT, 3))
 	b := newBed(t, s, n, keptIn(folder, 3), scattered(3))
 	b.converse(modes.NAT, 60)
@@ -337,7 +337,7 @@ func TestCountersOfOtherWorkers(t *testing.T) {
 // TestCountersOfOtherServices: what a removed real server has counted stays in its service's sum.
 // It has its counts again if it comes back, even while the director runs, and so has a service.
 func TestCountersOfOtherServices(t *testing.T) {
-	s, folder := twoArm, t.TempDir()
+	s, folder := twoArm, inMemory(t)
 	web := func(n int) Settings { return s.serving(s.web(modes.NAT, n)) }
 	traffic := func(b *bed, want uint64, each ...uint64) {
 		t.Helper()
@@ -378,7 +378,7 @@ func TestCountersOfOtherServices(t *testing.T) {
 
 // TestCountersAfterALayout: counters go on where sessions do not.
 func TestCountersAfterALayout(t *testing.T) {
-	s, folder := oneArm, t.TempDir()
+	s, folder := oneArm, inMemory(t)
 	n := s.serving(s.web(modes.DR, 1))
 	b := newBed(t, s, n, keptIn(folder, 1))
 	b.ask(modes.DR, tcp(client, webVIP, "S"))
@@ -398,7 +398,7 @@ func TestCountersAfterALayout(t *testing.T) {
 // TestLostPackets: packets that a killed director held, or handed between its workers, count as
 // stopped.
 func TestLostPackets(t *testing.T) {
-	s, folder := oneArm, t.TempDir()
+	s, folder := oneArm, inMemory(t)
 	n := s.resolving(s.web(modes.DR, 1))
 	b := newBed(t, s, n, keptIn(folder, 1))
 	b.fromClient(tcp(client, webVIP, "S"))
@@ -427,7 +427,7 @@ func TestLostPackets(t *testing.T) {
 // TestCountersOfTheForgotten: the record of a real server that the director has forgotten is used
 // again, and what was displayed as zero goes with it.
 func TestCountersOfTheForgotten(t *testing.T) {
-	s, folder := twoArm, t.TempDir()
+	s, folder := twoArm, inMemory(t)
 	b := newBed(t, s, s.serving(s.web(modes.NAT, 3)), keptIn(folder, 1))
 	b.engine.Report()
 	web := s.web(modes.NAT, 3)
@@ -456,7 +456,7 @@ func TestCountersOfTheForgotten(t *testing.T) {
 
 // TestDamagedCounters: a file that cannot be believed is named, and costs no start.
 func TestDamagedCounters(t *testing.T) {
-	s, folder := oneArm, t.TempDir()
+	s, folder := oneArm, inMemory(t)
 	n := s.serving(s.web(modes.DR, 1))
 	b := newBed(t, s, n, keptIn(folder, 1))
 	b.ask(modes.DR, tcp(client, webVIP, "S"))
@@ -504,7 +504,7 @@ func TestDamagedCounters(t *testing.T) {
 // TestZeroesAreKept: what is displayed as zero outlives the process, until its real server is not
 // there for a whole run.
 func TestZeroesAreKept(t *testing.T) {
-	s, folder := oneArm, t.TempDir()
+	s, folder := oneArm, inMemory(t)
 	v := s.web(modes.DR, 1)
 	b := newBed(t, s, s.serving(v), keptIn(folder, 1))
 	service := lvs.RealServerID{Service: v.ID()}

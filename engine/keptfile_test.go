@@ -63,7 +63,7 @@ func TestKeptPlace(t *testing.T) {
 
 // TestFailedStart: a start that fails leaves the sessions to the next one, and nothing else.
 func TestFailedStart(t *testing.T) {
-	s, folder := oneArm, t.TempDir()
+	s, folder := oneArm, inMemory(t)
 	n := s.serving(s.web(modes.NAT, 1))
 	b := newBed(t, s, n, keptIn(folder, 1))
 	b.ask(modes.NAT, tcp(client, webVIP, "S"))

@@ -100,13 +100,17 @@ func (b *bed) live(m modes.Mode, r *rand.Rand, steps int) {
 // that the other one had at its end.
 func TestSuccessor(t *testing.T) {
 	eachKept(t, func(t *testing.T, s site, m modes.Mode, workers int) {
-		for seed := range uint64(4) {
+		seeds := uint64(4)
+		if testing.Short() {
+			seeds = 1
+		}
+		for seed := range seeds {
 			r := rand.New(rand.NewPCG(seed, 1))
-			folder, n := t.TempDir(), s.serving(s.web(m, 3), s.echo(m, 3).kept())
+			folder, n := inMemory(t), s.serving(s.web(m, 3), s.echo(m, 3).kept())
 			b := newBed(t, s, n, keptIn(folder, workers))
 			b.live(m, r, 100)
 			next := b.succeed(n, folder, workers)
-			b.live(m, r, int(seed)*50)
+			b.live(m, r, int(3-seed)*50)
 			states, loads := b.states(), b.loads(2)
 			next.takeOver(b)
 			if got := next.states(); !maps.Equal(got, states) {
@@ -126,7 +130,7 @@ func TestSuccessor(t *testing.T) {
 func TestSuccessorWithOtherWorkers(t *testing.T) {
 	eachKept(t, func(t *testing.T, s site, m modes.Mode, workers int) {
 		r := rand.New(rand.NewPCG(7, 1))
-		folder, n := t.TempDir(), s.serving(s.web(m, 3), s.echo(m, 3).kept())
+		folder, n := inMemory(t), s.serving(s.web(m, 3), s.echo(m, 3).kept())
 		b := newBed(t, s, n, keptIn(folder, workers))
 		b.live(m, r, 100)
 		next := b.succeed(n, folder, 2)
@@ -145,7 +149,7 @@ func TestSuccessorWithOtherWorkers(t *testing.T) {
 
 // TestSuccessorFails: a successor that ends before it takes over changes nothing.
 func TestSuccessorFails(t *testing.T) {
-	s, folder := oneArm, t.TempDir()
+	s, folder := oneArm, inMemory(t)
 	n := s.serving(s.web(modes.NAT, 3))
 	b := newBed(t, s, n, keptIn(folder, 1))
 	at := b.ask(modes.NAT, tcp(client, webVIP, "S"))
@@ -165,7 +169,7 @@ func TestSuccessorFails(t *testing.T) {
 func TestSuccessorNeedsSessions(t *testing.T) {
 	s := oneArm
 	n := s.serving(s.web(modes.NAT, 3))
-	b := newBed(t, s, n, keptIn(t.TempDir(), 1))
+	b := newBed(t, s, n, keptIn(inMemory(t), 1))
 	c := b.engine.cfg
 	c.Successor, c.Keep = true, t.TempDir()
 	if _, err := New(c, n); err == nil {

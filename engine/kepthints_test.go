@@ -58,7 +58,7 @@ func (b *bed) restartUnheard(n Settings, folder string, workers int) *bed {
 // direction, although no station has said anything since.
 func TestFirstPacketsAfterARestart(t *testing.T) {
 	eachKept(t, func(t *testing.T, s site, m modes.Mode, workers int) {
-		folder, n := t.TempDir(), s.resolving(s.web(m, 3))
+		folder, n := inMemory(t), s.resolving(s.web(m, 3))
 		b := newBed(t, s, n, keptIn(folder, workers))
 		b.receive(s.front, asksFor(s.own(s.front).addr, s.neighbour))
 		b.tellAll()
@@ -121,7 +121,7 @@ func (b *bed) passBack(m modes.Mode, trails ...trail) {
 // TestMovedStationAfterARestart: what a hint says wrong is mended about a second after the start.
 func TestMovedStationAfterARestart(t *testing.T) {
 	eachSite(t, func(t *testing.T, s site) {
-		folder, n := t.TempDir(), s.resolving(s.web(modes.DR, 1))
+		folder, n := inMemory(t), s.resolving(s.web(modes.DR, 1))
 		b := newBed(t, s, n, keptIn(folder, 1))
 		b.tellAll()
 		b.ask(modes.DR, tcp(client, webVIP, "S"))
@@ -155,7 +155,7 @@ func TestMovedStationAfterARestart(t *testing.T) {
 // TestSilentStationAfterARestart: a neighbour that is gone is asked as any other, and given up.
 func TestSilentStationAfterARestart(t *testing.T) {
 	eachSite(t, func(t *testing.T, s site) {
-		folder, n := t.TempDir(), s.resolving(s.web(modes.DR, 1))
+		folder, n := inMemory(t), s.resolving(s.web(modes.DR, 1))
 		b := newBed(t, s, n, keptIn(folder, 1))
 		b.tellAll()
 		b.ask(modes.DR, tcp(client, webVIP, "S"))
@@ -170,7 +170,7 @@ func TestSilentStationAfterARestart(t *testing.T) {
 
 // TestOldHints: what a director knew that has been gone for ten minutes is not used.
 func TestOldHints(t *testing.T) {
-	s, folder := oneArm, t.TempDir()
+	s, folder := oneArm, inMemory(t)
 	n := s.resolving(s.web(modes.DR, 1))
 	b := newBed(t, s, n, keptIn(folder, 1))
 	b.tellAll()
@@ -252,7 +252,7 @@ func TestHintsOfAnotherConfiguration(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			folder := t.TempDir()
+			folder := inMemory(t)
 			b := newBed(t, s, n, keptIn(folder, 2))
 			b.receive(0, asksFor(s.own(0).addr, guest), tells(s.gateway, s.own(0)))
 			b.receive(1, tells(s.servers[0], s.own(1)), tells(s.servers[1], s.own(1)))
@@ -300,7 +300,7 @@ func (r renamed) Name() string {
 
 // TestHintsAfterACrash: what was written last is there although nothing was closed.
 func TestHintsAfterACrash(t *testing.T) {
-	s, folder := oneArm, t.TempDir()
+	s, folder := oneArm, inMemory(t)
 	n := s.resolving(s.web(modes.NAT, 3))
 	b := newBed(t, s, n, keptIn(folder, 2))
 	b.tellAll()
@@ -324,7 +324,7 @@ func TestHintsAfterACrash(t *testing.T) {
 // TestHintsAreWrittenWhenTheyChange: and otherwise each worker is asked one question.
 func TestHintsAreWrittenWhenTheyChange(t *testing.T) {
 	s := oneArm
-	b := newBed(t, s, s.resolving(s.web(modes.NAT, 3)), keptIn(t.TempDir(), 2))
+	b := newBed(t, s, s.resolving(s.web(modes.NAT, 3)), keptIn(inMemory(t), 2))
 	look := func(fails bool) (asked int, written uint64) {
 		b.engine.keepHints(func(worker int, do func(*Worker) bool) error {
 			if asked++; fails {

@@ -81,7 +81,7 @@ func TestFullHintList(t *testing.T) {
 func TestDamagedHints(t *testing.T) {
 	s := oneArm
 	n := s.resolving(s.web(modes.NAT, 1))
-	folder := t.TempDir()
+	folder := inMemory(t)
 	b := newBed(t, s, n, keptIn(folder, 1))
 	b.tellAll()
 	b.keep()

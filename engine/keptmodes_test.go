@@ -28,7 +28,7 @@ func TestOtherModeAfterARestart(t *testing.T) {
 			eachNumber(t, func(t *testing.T, workers [2]int, spread func(int) func(*bedConfig)) {
 				const n = 20
 				what := fmt.Sprintf("%v to %v", before, after)
-				folder := t.TempDir()
+				folder := inMemory(t)
 				b := newBed(t, twoArm, serving(before), keptIn(folder, workers[0]), spread(workers[0]))
 				old := b.talks(before, echoVIP, 0, n)
 				b = b.restart(serving(after), folder, workers[1], spread(workers[1]))

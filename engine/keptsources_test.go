@@ -10,7 +10,7 @@ import (
 // and those that never did still do not. A limit that is lower by now ends none.
 func TestSourcesAfterARestart(t *testing.T) {
 	eachKept(t, func(t *testing.T, s site, m modes.Mode, workers int) {
-		folder := t.TempDir()
+		folder := inMemory(t)
 		with := func(most int) Settings { return s.serving(perSource(s.echo(m, 2), most, 0)) }
 		counted := func(b *bed, want int) {
 			t.Helper()

@@ -91,7 +91,7 @@ func (b *bed) goesOn(m modes.Mode, all map[string]trail) {
 func TestOtherWorkers(t *testing.T) {
 	eachModeAcross(t, func(t *testing.T, s site, m modes.Mode) {
 		eachNumber(t, func(t *testing.T, workers [2]int, spread func(int) func(*bedConfig)) {
-			folder, n := t.TempDir(), s.serving(s.web(m, 3))
+			folder, n := inMemory(t), s.serving(s.web(m, 3))
 			b := newBed(t, s, n, keptIn(folder, workers[0]), spread(workers[0]))
 			old := b.conversation(m, 0, 20)
 			b = b.restart(n, folder, workers[1], spread(workers[1]))
@@ -122,7 +122,7 @@ func TestOtherWorkers(t *testing.T) {
 func TestNewConnectionOfAStray(t *testing.T) {
 	eachNumber(t, func(t *testing.T, workers [2]int, spread func(int) func(*bedConfig)) {
 		const m = modes.FullNAT
-		s, folder := twoArm, t.TempDir()
+		s, folder := twoArm, inMemory(t)
 		n := s.serving(s.web(m, 3))
 		b := newBed(t, s, n, keptIn(folder, workers[0]), spread(workers[0]))
 		old := b.conversation(m, 0, 20)
@@ -150,7 +150,7 @@ func TestFragmentsAndErrorsOfStrays(t *testing.T) {
 			if strings.Contains(t.Name(), "untold") {
 				t.Skip("its fragments come to any worker")
 			}
-			folder, n := t.TempDir(), s.serving(s.echo(m, 3))
+			folder, n := inMemory(t), s.serving(s.echo(m, 3))
 			b := newBed(t, s, n, keptIn(folder, workers[0]), spread(workers[0]))
 			was := map[string]packet.MAC{}
 			for i := range clients {
