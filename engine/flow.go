@@ -77,6 +77,9 @@ func (w *Worker) forward(g *passage) Verdict {
 	if v := w.rewrite(g); v != Taken {
 		return v
 	}
+	if r := &w.roads[g.session.Server]; r.paved != w.paved && g.direction == conntrack.Inbound {
+		r.learn(w.paved, g)
+	}
 	if g.m.size() > mtu { // finish does the same; this saves a call
 		return w.divide(g.p, g.hop)
 	}

@@ -47,6 +47,8 @@ type Worker struct {
 	pieceID    uint32        // identification of the last IPv6 fragments
 	scratch    [modes.MaxError]byte
 	peers      []peer // by real server id
+	roads      []road // by real server id
+	paving
 	pass       serverPass
 	flush      flushPass
 	recount    recountPass
@@ -131,6 +133,7 @@ func (w *Worker) update() {
 func (w *Worker) adopt(s *snapshot) {
 	old := w.snap
 	w.snap = s
+	w.paved++
 	if old == nil {
 		w.youth.began = w.now
 	}

@@ -77,6 +77,7 @@ func (t *Table) accept(h Hop, m *Message, now uint32) Hop {
 	}
 	r.proven = m.Solicited
 	e.set(state, m.MAC, t.ports[e.Port].MAC, now)
+	t.changes++
 	t.settle(h)
 	return h
 }
