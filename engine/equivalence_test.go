@@ -245,7 +245,7 @@ func expectSame(t *rapid.T, one, many *bed) {
 		t.Fatalf("the host got %v one by one\nand %v in a burst", x, y)
 	}
 	for id := range one.worker.snap.servers {
-		if x, y := one.worker.peers[id].traffic, many.worker.peers[id].traffic; x != y {
+		if x, y := one.worker.roads[id].traffic, many.worker.roads[id].traffic; x != y {
 			t.Fatalf("real server %d: counted one by one %+v, in a burst %+v", id, x, y)
 		}
 	}

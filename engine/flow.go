@@ -143,7 +143,7 @@ func (m *meta) chunkEvent(p *ports.Packet) conntrack.Event {
 
 // countTraffic counts a packet of a session, by its size in bytes of IP.
 func (w *Worker) countTraffic(g *passage) {
-	traffic, size := &w.peers[g.session.Server].traffic, uint64(g.m.size())
+	traffic, size := &w.roads[g.session.Server].traffic, uint64(g.m.size())
 	if g.direction == conntrack.Inbound {
 		g.session.PacketsIn++
 		traffic.InPackets++

@@ -14,16 +14,17 @@ import (
 // rewrite and transmit do, in one function, with what they would look up at hand in a road. The
 // general path does the same for every packet; TestStraightEqualsGeneral compares them.
 
-// road is what the straight path needs of a real server and of the next hop towards it, and no
-// more. The general path fills it in.
+// road is what the straight path needs of a real server and of the next hop towards it, indexed by
+// the real server's id. It fills a cache line, which only its worker writes.
 type road struct {
-	paved uint32   // the worker's, when it was filled in; it holds as long as that is the same
-	macs  [12]byte // of the next hop, see neighbour.Entry
-	port  uint16
-	mtu   uint16   // of the next hop, in bytes of IP
-	mode  lvs.Mode // of the sessions that it is for
-	path  lvs.Path
-	_     [10]byte
+	traffic Traffic  // counted on the general path too
+	paved   uint32   // the worker's, when the rest was filled in; that holds as long as it is the same
+	macs    [12]byte // of the next hop, see neighbour.Entry
+	port    uint16
+	mtu     uint16   // of the next hop, in bytes of IP
+	mode    lvs.Mode // of the sessions that it is for
+	path    lvs.Path
+	_       [2]byte
 }
 
 // paving says since when roads hold.
@@ -50,10 +51,8 @@ func (r *road) learn(paved uint32, g *passage) {
 	if g.server.families != 0 || g.way.path == lvs.Tunnel || !g.next.HasMAC() || !g.way.still() {
 		return
 	}
-	*r = road{
-		paved: paved, macs: g.next.MACs, port: g.next.Port, mtu: g.next.MTU,
-		mode: g.session.Mode, path: g.way.path,
-	}
+	r.paved, r.mode, r.path = paved, g.session.Mode, g.way.path
+	r.macs, r.port, r.mtu = g.next.MACs, g.next.Port, g.next.MTU
 }
 
 // still reports whether packets that only acknowledge leave established sessions so.
@@ -87,7 +86,7 @@ func (w *Worker) straight(p *ports.Packet, m *meta) bool {
 		return false
 	}
 	if ref.Direction() == conntrack.Outbound {
-		return w.straightBack(p, m, s)
+		return w.straightBack(p, m, s, r)
 	}
 	size := m.End - m.Network
 	if size > r.mtu {
@@ -95,9 +94,8 @@ func (w *Worker) straight(p *ports.Packet, m *meta) bool {
 	}
 	s.LastSeen = w.now
 	s.PacketsIn++
-	traffic := &w.peers[s.Server].traffic
-	traffic.InPackets++
-	traffic.InBytes += uint64(size)
+	r.traffic.InPackets++
+	r.traffic.InBytes += uint64(size)
 	frame := p.Bytes()
 	if r.path == lvs.Route {
 		modes.Route(packet.IPv4(frame[packet.EthernetLen:]))
@@ -105,12 +103,16 @@ func (w *Worker) straight(p *ports.Packet, m *meta) bool {
 		modes.Translate(packet.IPv4(frame[packet.EthernetLen:m.End]), packet.IPv4MinLen, s, conntrack.Inbound)
 	}
 	*(*[12]byte)(frame) = r.macs
+	if out := &w.out[r.port]; !out.Full() {
+		out.Push(p)
+		return true
+	}
 	w.output(p, int(r.port))
 	return true
 }
 
 // straightBack is straight for a real server's answer, to a client behind a gateway.
-func (w *Worker) straightBack(p *ports.Packet, m *meta, s *conntrack.Session) bool {
+func (w *Worker) straightBack(p *ports.Packet, m *meta, s *conntrack.Session, r *road) bool {
 	n := w.neighbours.At(neighbour.Hop(s.NextHop))
 	size := m.End - m.Network
 	if s.RouteEpoch != w.snap.epoch || !n.Gateway || !n.HasMAC() || size > n.MTU {
@@ -118,9 +120,8 @@ func (w *Worker) straightBack(p *ports.Packet, m *meta, s *conntrack.Session) bo
 	}
 	s.LastSeen = w.now
 	s.PacketsOut++
-	traffic := &w.peers[s.Server].traffic
-	traffic.OutPackets++
-	traffic.OutBytes += uint64(size)
+	r.traffic.OutPackets++
+	r.traffic.OutBytes += uint64(size)
 	frame := p.Bytes()
 	modes.Translate(packet.IPv4(frame[packet.EthernetLen:m.End]), packet.IPv4MinLen, s, conntrack.Outbound)
 	n.Used = true
