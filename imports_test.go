@@ -31,7 +31,8 @@ var anything = []string{"*"}
 var rules = map[string]rule{
 	".":            {testTree: []string{"lvs"}},
 	"cmd/fulcrum":  {tree: anything, libraries: anything},
-	"director":     {tree: []string{"ipvs", "hostway", "hostnet", "api", "capture", "control", "engine", "config", "guard", "lvs", "match", "ports", "packet"}, testTree: []string{"ports/memory"}},
+	"handover":     {},
+	"director":     {tree: []string{"handover", "ipvs", "hostway", "hostnet", "api", "capture", "control", "engine", "config", "guard", "lvs", "match", "ports", "packet"}, testTree: []string{"ports/memory"}},
 	"guard":        {tree: []string{"lvs", "match"}, libraries: []string{"github.com/cilium/ebpf", "github.com/vishvananda/netlink"}},
 	"api":          {tree: []string{"lvs", "packet", "control", "engine", "capture", "config"}, libraries: []string{"github.com/danielgtaylor/huma", "github.com/prometheus/client_golang"}, testTree: []string{"conntrack", "modes", "ports", "ports/memory"}},
 	"control":      {tree: []string{"lvs", "engine", "config", "health", "probe", "packet"}, libraries: []string{"github.com/google/renameio", "github.com/prometheus/client_model"}, testTree: []string{"conntrack", "modes", "sched", "ports", "ports/memory"}},

@@ -5,6 +5,8 @@ import (
 	"net"
 	"slices"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // admission decides which connections a server keeps. A new connection is a stranger until its
@@ -15,7 +17,8 @@ import (
 // source that has most. So those that connect and say nothing delay only each other.
 type admission struct {
 	net.Listener
-	limits Limits
+	limits  Limits
+	leaving atomic.Bool // Close leaves the socket to another process
 
 	mu        sync.Mutex // guards the following fields
 	strangers room
@@ -77,6 +80,27 @@ func newAdmission(l net.Listener, limits Limits) *admission {
 	a := &admission{Listener: l, limits: limits}
 	a.strangers.guests, a.known.guests = map[string][]*guest{}, map[string][]*guest{}
 	return a
+}
+
+// Close stops listening.
+func (a *admission) Close() error {
+	if s, has := a.Listener.(*socket); has && a.leaving.Load() {
+		return s.Leave()
+	}
+	return a.Listener.Close()
+}
+
+// awaitNone waits until no connection is left, but not longer than a time.
+func (a *admission) awaitNone(most time.Duration) {
+	for end := time.Now().Add(most); a.count() > 0 && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+	}
+}
+
+func (a *admission) count() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.strangers.count + a.known.count
 }
 
 // Accept returns the next connection, and closes a stranger that gives way to it.

@@ -104,7 +104,7 @@ func TestSilentClientsOfDirector(t *testing.T) {
 	serveRemote(t, d, c)
 	at := netip.MustParseAddrPort("127.0.0.1:" + freePort(t))
 	m := control.NewMetrics(d.running.Config(), d.engine.Report)
-	metrics, err := ServeMetrics(at, m, Checks{}, slog.New(slog.DiscardHandler))
+	metrics, err := ServeMetrics(at, m, Checks{}, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

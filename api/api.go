@@ -33,8 +33,11 @@ type api struct {
 }
 
 // NewHandler returns the control API of a running director. It serves the director's configuration,
-// engine and metrics, and describes itself at /openapi.json.
-func NewHandler(r *control.Running, e *engine.Engine, m *control.Metrics) http.Handler {
+// engine and metrics, and describes itself at /openapi.json. Without upgrade it has no such
+// operation.
+func NewHandler(
+	r *control.Running, e *engine.Engine, m *control.Metrics, upgrade Upgrade,
+) http.Handler {
 	mux := http.NewServeMux()
 	c := huma.DefaultConfig("Fulcrum", apiVersion)
 	c.Info.Description = "The control API of a running director. " +
@@ -58,6 +61,9 @@ func NewHandler(r *control.Running, e *engine.Engine, m *control.Metrics) http.H
 	a.addOverrides(h)
 	a.addSessions(h)
 	a.addTemplates(h)
+	if upgrade != nil {
+		a.addUpgrade(h, upgrade)
+	}
 	(&diagnosis{config: r.Config(), director: e, leftOut: r.LeftOut}).addTo(mux)
 	describeDiagnosis(h)
 	mux.Handle("GET /metrics", NewMetricsHandler(m))

@@ -71,7 +71,7 @@ func TestKeyThatOthersCanRead(t *testing.T) {
 		if err := os.Chmod(c.Key, mode); err != nil {
 			t.Fatal(err)
 		}
-		s, err := ServeRemote(c, NewHandler(d.running, d.engine, nil), slog.New(slog.DiscardHandler))
+		s, err := ServeRemote(c, NewHandler(d.running, d.engine, nil, nil), slog.New(slog.DiscardHandler), nil)
 		if (err != nil) != refused || refused && !strings.Contains(err.Error(), "chmod 600") {
 			t.Errorf("mode %o: %v", mode, err)
 		}

@@ -83,5 +83,5 @@ func newHandler() http.Handler {
 	if err != nil {
 		log.Fatal(err)
 	}
-	return api.NewHandler(control.NewRunning(e, c), e, control.NewMetrics(c, e.Report))
+	return api.NewHandler(control.NewRunning(e, c), e, control.NewMetrics(c, e.Report), nil)
 }

@@ -3,9 +3,9 @@ package api
 import (
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/netip"
+	"os"
 	"regexp"
 	"time"
 
@@ -24,11 +24,12 @@ var metricsLimits = Limits{
 }
 
 // ServeMetrics serves /metrics over TCP, without TLS, until Close, and /healthz and /readyz by the
-// checks.
+// checks. open is the listening socket that the process before passes on, or nil. It belongs to the
+// callee, which closes it.
 func ServeMetrics(
-	at netip.AddrPort, m *control.Metrics, c Checks, log *slog.Logger,
+	at netip.AddrPort, m *control.Metrics, c Checks, log *slog.Logger, open *os.File,
 ) (*Server, error) {
-	listener, err := net.Listen("tcp", at.String())
+	listener, err := listenTCP(at, open)
 	if err != nil {
 		return nil, fmt.Errorf("listen for Prometheus: %w; see metrics.listen", err)
 	}

@@ -4,15 +4,19 @@ import (
 	"crypto/tls"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
+	"os"
 
 	"fulcrum/config"
 )
 
 // ServeRemote serves the control API over TCP with TLS 1.3, to clients that send a token. It reads
-// the tokens, and the certificate with its key, again when their files change.
-func ServeRemote(c config.Control, handler http.Handler, log *slog.Logger) (*Server, error) {
+// the tokens, and the certificate with its key, again when their files change. open is the listening
+// socket that the process before passes on, or nil. It belongs to the callee, which closes it once
+// the certificate and the tokens were read.
+func ServeRemote(
+	c config.Control, handler http.Handler, log *slog.Logger, open *os.File,
+) (*Server, error) {
 	certificate, err := readCertificates(c, log)
 	if err != nil {
 		return nil, fmt.Errorf("read the control API's certificate: %w; "+
@@ -22,7 +26,7 @@ func ServeRemote(c config.Control, handler http.Handler, log *slog.Logger) (*Ser
 	if err != nil {
 		return nil, fmt.Errorf("read the control API's token: %w", err)
 	}
-	listener, err := net.Listen("tcp", c.Listen.String())
+	listener, err := listenTCP(c.Listen, open)
 	if err != nil {
 		return nil, fmt.Errorf("listen for the control API: %w; see control.listen", err)
 	}

@@ -81,8 +81,8 @@ func freePort(t *testing.T) string {
 func serveRemote(t *testing.T, d *served, c config.Control) {
 	t.Helper()
 	metrics := control.NewMetrics(d.running.Config(), d.engine.Report)
-	handler := NewHandler(d.running, d.engine, metrics)
-	s, err := ServeRemote(c, handler, slog.New(slog.DiscardHandler))
+	handler := NewHandler(d.running, d.engine, metrics, nil)
+	s, err := ServeRemote(c, handler, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,7 +204,7 @@ func TestRemoteWithoutItsFiles(t *testing.T) {
 		if err := tt.spoil(&c); err != nil {
 			t.Fatal(err)
 		}
-		_, err := ServeRemote(c, nil, slog.New(slog.DiscardHandler))
+		_, err := ServeRemote(c, nil, slog.New(slog.DiscardHandler), nil)
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%v, want one with %q", err, tt.want)
 		}

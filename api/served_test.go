@@ -64,7 +64,7 @@ func serveLogging(t *testing.T, file string, log *slog.Logger) *served {
 	running := control.NewRunning(e, c)
 	running.Log = log
 	d := &served{T: t, client: NewClient(path), socket: path, running: running, engine: e, port: port}
-	d.handler = NewHandler(running, e, control.NewMetrics(c, e.Report))
+	d.handler = NewHandler(running, e, control.NewMetrics(c, e.Report), nil)
 	handler := d.documenting(d.handler)
 	s, err := ServeSocket(Socket{Path: path}, d.counting(handler), slog.New(slog.DiscardHandler))
 	if err != nil {

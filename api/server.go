@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"time"
 )
 
@@ -90,30 +91,62 @@ func Serve(c ServerConfig) *Server {
 		// connection that it knows to be TLS.
 		listener = tls.NewListener(listener, c.TLS)
 	}
-	go func() { s.ended <- s.serve(listener) }()
+	go func() {
+		defer close(s.ended) // a second Close does not wait
+		s.ended <- s.serve(listener)
+	}()
 	return s
 }
 
-// serve serves until Close. It logs any other end at once, since Close may come much later.
+// serve serves until Close or Leave. It logs any other end at once, since Close may come later.
 func (s *Server) serve(l net.Listener) error {
 	err := s.http.Serve(l)
-	if errors.Is(err, http.ErrServerClosed) {
+	if errors.Is(err, http.ErrServerClosed) || s.guests.leaving.Load() {
 		return nil
 	}
 	s.config.Log.Warn(fmt.Sprintf("the %s server has stopped: %v", s.config.Name, err))
 	return fmt.Errorf("serve the %s: %w", s.config.Name, err)
 }
 
+// File returns a duplicate of the listening socket, to be passed on to another process.
+func (s *Server) File() (*os.File, error) { return passOn(s.config.Listener) }
+
+// Leave stops accepting connections of a server whose socket was passed on. It leaves the listening
+// socket to the other process, with its file and with the connections that wait in its queue.
+// Connections that were accepted are served until Close.
+func (s *Server) Leave() error {
+	s.guests.leaving.Store(true)
+	s.http.SetKeepAlivesEnabled(false) // closes those without a request too
+	return errors.Join(s.stopListening(), <-s.ended)
+}
+
+// finish ends a server that does not accept any more. Connections have Limits.Close for their
+// requests.
+func (s *Server) finish() error {
+	// Shutdown would not answer a connection that was accepted and whose request has yet to come.
+	s.guests.awaitNone(s.config.Limits.Close)
+	_ = s.http.Close() // cuts off the requests that are not done
+	return nil
+}
+
+// stopListening closes the listener, unless it is closed.
+func (s *Server) stopListening() error {
+	if err := s.guests.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}
+
 // Close closes the listener and ends the server. Requests in progress have Limits.Close to finish.
 func (s *Server) Close() error {
+	if s.guests.leaving.Load() {
+		return s.finish()
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), s.config.Limits.Close)
 	defer cancel()
 	if s.http.Shutdown(ctx) != nil {
 		_ = s.http.Close() // cuts off the requests that are not done
 	}
-	err := s.config.Listener.Close() // a second time: a socket then returns its first result
-	if errors.Is(err, net.ErrClosed) {
-		err = nil
-	}
-	return errors.Join(err, <-s.ended)
+	// A second time: a socket then returns its first result.
+	return errors.Join(s.stopListening(), <-s.ended)
 }

@@ -26,6 +26,10 @@ type Socket struct {
 	Group string      // name or number of the file's group; empty: the process's
 	// Packets: its connections keep packets apart (SOCK_SEQPACKET).
 	Packets bool
+	// Open is this socket as the process before passes it on, or nil. It is taken over instead of
+	// made. The socket's file gets its permissions again, if it is still there. Open belongs to the
+	// callee, which closes it.
+	Open *os.File
 	// Noun and Key are for messages; empty stands for the control API's: "control socket" and
 	// "director.control".
 	Noun, Key string
@@ -38,13 +42,14 @@ func (s *Socket) network() string {
 	return "unix"
 }
 
-// Listen creates a unix socket. Closing it removes its file. A socket that an ended director left
-// behind is replaced; the socket of a running director is an error.
+// Listen creates a unix socket, or takes one over. Closing it removes its file; its method
+// Leave closes it and leaves the file. A socket that an ended director left behind is replaced; the
+// socket of a running director is an error.
 func Listen(at Socket) (net.Listener, error) { return listenSocket(at) }
 
-// ServeSocket serves the control API on a new unix socket until Close, which removes the socket. A
-// socket that an ended director left behind is replaced; the socket of a running director is an
-// error.
+// ServeSocket serves the control API on a unix socket, a new one or one taken over, until Close,
+// which removes the socket. A socket that an ended director left behind is replaced; the socket of
+// a running director is an error.
 func ServeSocket(at Socket, handler http.Handler, log *slog.Logger) (*Server, error) {
 	listener, err := listenSocket(at)
 	if err != nil {
@@ -60,16 +65,26 @@ const controlAPI = "control API"
 // socket is a listening unix socket with its file. A director locks the folder while it creates or
 // removes its socket, so that directors which start and end at once never remove each other's.
 type socket struct {
-	net.Listener
-	at    Socket
-	made  fs.FileInfo
-	close func() error
+	*net.UnixListener
+	at   Socket
+	made fs.FileInfo
+
+	once   sync.Once // guards closed
+	closed error
 }
 
-// listenSocket creates a socket. It replaces a socket without listener.
+// listenSocket creates a socket or takes one over.
 func listenSocket(at Socket) (*socket, error) {
 	at.Noun, at.Key = cmp.Or(at.Noun, "control socket"), cmp.Or(at.Key, "director.control")
-	path := at.Path
+	if at.Open != nil {
+		return at.takeOver()
+	}
+	return at.create()
+}
+
+// create creates a socket. It replaces a socket without listener.
+func (s *Socket) create() (*socket, error) {
+	at, path := *s, s.Path
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("create the %s's folder: %w; see %s", at.Noun, err, at.Key)
 	}
@@ -96,9 +111,7 @@ func listenSocket(at Socket) (*socket, error) {
 		err = fmt.Errorf("create the %s %s: %w; see %s", at.Noun, path, err, at.Key)
 		return nil, errors.Join(err, listener.Close(), os.Remove(fresh))
 	}
-	s := &socket{Listener: listener, at: at, made: made}
-	s.close = sync.OnceValue(func() error { return errors.Join(s.remove(), listener.Close()) })
-	return s, nil
+	return &socket{UnixListener: listener, at: at, made: made}, nil
 }
 
 // beside returns the name under which a socket is created. It is as long as the final name, since
@@ -112,8 +125,12 @@ func beside(path string) string {
 	return folder + "~" + name[1:]
 }
 
-// Close removes the socket's file and stops listening. Later calls return the first call's result.
-func (s *socket) Close() error { return s.close() }
+// Close removes the socket's file and stops listening. Later calls of Close and Leave return the
+// first call's result.
+func (s *socket) Close() error {
+	s.once.Do(func() { s.closed = errors.Join(s.remove(), s.UnixListener.Close()) })
+	return s.closed
+}
 
 // remove removes the socket's file, unless another file is in its place. Call it while the socket
 // still listens: then no other director takes the socket for an abandoned one, and the kernel does
@@ -127,10 +144,19 @@ func (s *socket) remove() error {
 		return err
 	}
 	defer unlock()
-	if info, err := os.Lstat(s.at.Path); err != nil || !os.SameFile(info, s.made) {
+	if s.file() == nil {
 		return nil
 	}
 	return os.Remove(s.at.Path)
+}
+
+// file describes the socket's file, or is nil if another file or none is in its place.
+func (s *socket) file() fs.FileInfo {
+	info, err := os.Lstat(s.at.Path)
+	if err != nil || !os.SameFile(info, s.made) {
+		return nil
+	}
+	return info
 }
 
 // lockFolder waits until no other director creates or removes a socket in the socket's folder. The

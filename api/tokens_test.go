@@ -196,7 +196,7 @@ func TestReadTokenIsCheckedLikeTheOther(t *testing.T) {
 		if err := spoil(c.ReadTokenFile); err != nil {
 			t.Fatal(err)
 		}
-		_, err := ServeRemote(c, nil, slog.New(slog.DiscardHandler))
+		_, err := ServeRemote(c, nil, slog.New(slog.DiscardHandler), nil)
 		if err == nil || !strings.Contains(fmt.Sprint(err), want) ||
 			!strings.Contains(err.Error(), "control.read_token_file") {
 			t.Errorf("%v, want one with %q", err, want)

@@ -86,7 +86,7 @@ func (b *Bench) newBed(ctx context.Context, s subject) (_ *bed, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a folder for the link: %w", err)
 	}
-	d := &bed{bench: b, subject: s, link: Link{folder}}
+	d := &bed{bench: b, subject: s, link: Link{folder: folder}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.abandon())
@@ -107,7 +107,7 @@ func (d *bed) startGenerator(ctx context.Context) error {
 	}
 	defer out.Close()
 	d.results = json.NewDecoder(results)
-	d.generator, err = start("the generator", out, d.bench.config.Binary, "bench",
+	d.generator, err = start("the generator", out, nil, d.bench.config.Binary, "bench",
 		"generate", "--serve",
 		"--device", d.link.generatorDevice(), "--vip", service.String(), "--to", subjectMAC.String(), "--mac", generatorMAC.String(),
 		"--cpu", fmt.Sprint(d.bench.config.GeneratorCPU), "--memory", fmt.Sprint(dpdkMemory))

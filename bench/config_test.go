@@ -14,15 +14,19 @@ import (
 // TestDirectorsFiles: the director accepts the files that are written for it.
 func TestDirectorsFiles(t *testing.T) {
 	for _, m := range allModes {
-		for _, timeout := range []time.Duration{0, time.Second} {
+		for i, timeout := range []time.Duration{0, time.Second, 0, time.Second} {
 			c := directorConfig{
-				device: Link{"/tmp/x"}.subjectDevice(), memory: dpdkMemory, mode: m, sessions: 12345, timeout: timeout, idle: "busy", control: "/tmp/x/control.sock", crowd: 2 * serverCount,
+				six: i >= 2, device: Link{folder: "/tmp/x"}.subjectDevice(), memory: dpdkMemory, mode: m, sessions: 12345, timeout: timeout, idle: "busy", control: "/tmp/x/control.sock", crowd: 2 * serverCount,
 			}
 			cfg, err := config.Parse("bench.toml", []byte(c.file()))
 			if err != nil {
 				t.Fatalf("%v: %v\n%s", m, err, c.file())
 			}
-			if cfg.Session.Max != 12345 || len(cfg.Services) != 4 || cfg.Services[0].Mode != m ||
+			most := cfg.Session.Max
+			if c.six {
+				most = cfg.Session.MaxV6
+			}
+			if most != 12345 || len(cfg.Services) != 4 || cfg.Services[0].Mode != m ||
 				len(cfg.Services[0].RealServers) != serverCount {
 				t.Errorf("%v: %+v", m, cfg)
 			}

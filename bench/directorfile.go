@@ -2,6 +2,7 @@ package bench
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -19,6 +20,7 @@ type directorConfig struct {
 	sessions int    // session.max
 	control  string // its control socket
 	crowd    int    // real servers of further services without traffic
+	six      bool   // everything is IPv6
 	// timeout, if set, is the timeout of every state that idle sessions are in.
 	timeout time.Duration
 }
@@ -27,13 +29,14 @@ type directorConfig struct {
 // static, so the director asks for none.
 func (c directorConfig) file() string {
 	var f strings.Builder
+	n := networkOf(c.six)
 	fmt.Fprintf(&f, "[director]\nworkers = [%d]\nidle = %q\nlog = \"warn\"\ncontrol = %q\n\n", c.cpu,
 		c.idle, c.control)
 	fmt.Fprintf(&f, "[dpdk]\nhugepages = \"auto\"\nmemory = \"%dMiB\"\n\n", c.memory)
 	fmt.Fprintf(&f, "[[port]]\nname = \"link\"\ndevice = %q\naddresses = [\"%s/%d\"]\nrx_descriptors = %d\ntx_descriptors = %[4]d\n\n",
-		c.device, directorOwn, subnet.Bits(), descriptors)
-	fmt.Fprintf(&f, "[[route]]\nto = \"0.0.0.0/0\"\nvia = \"%s\"\n\n", gateway)
-	for _, a := range append(servers(), gateway) {
+		c.device, n.own, n.subnet.Bits(), descriptors)
+	fmt.Fprintf(&f, "[[route]]\nto = \"%s\"\nvia = \"%s\"\n\n", n.everything, n.gateway)
+	for _, a := range append(n.servers(), n.gateway) {
 		fmt.Fprintf(&f, "[[neighbour]]\naddress = \"%s\"\nmac = \"%s\"\n\n", a, generatorMAC)
 	}
 	c.writeSession(&f)
@@ -52,7 +55,11 @@ var idleStates = []lvs.State{
 }
 
 func (c directorConfig) writeSession(f *strings.Builder) {
-	fmt.Fprintf(f, "[session]\nmax = %d\n\n", c.sessions)
+	if c.six {
+		fmt.Fprintf(f, "[session]\nmax = %d\nmax_v6 = %d\n\n", emptyTable, c.sessions)
+	} else {
+		fmt.Fprintf(f, "[session]\nmax = %d\n\n", c.sessions)
+	}
 	if c.timeout == 0 {
 		return
 	}
@@ -69,16 +76,17 @@ const firstCrowded = 10_000
 func (c directorConfig) writeService(
 	f *strings.Builder, name string, protocol lvs.Protocol, port uint16,
 ) {
-	fmt.Fprintf(f, "[[service]]\nname = %q\naddress = \"%s:%d\"\nprotocol = %q\nmode = %q\nscheduler = \"rr\"\n",
-		name, service.Addr(), port, protocol, c.mode)
+	n := networkOf(c.six)
+	fmt.Fprintf(f, "[[service]]\nname = %q\naddress = \"%s\"\nprotocol = %q\nmode = %q\nscheduler = \"rr\"\n",
+		name, netip.AddrPortFrom(n.service.Addr(), port), protocol, c.mode)
 	if c.mode.TwoWay() {
 		port = serverPort
 	}
 	if c.mode.Source() == lvs.Local {
-		fmt.Fprintf(f, "local_addresses = [%q]\n", localRange)
+		fmt.Fprintf(f, "local_addresses = [%q]\n", n.locals)
 	}
-	for _, a := range servers() {
-		fmt.Fprintf(f, "\n  [[service.real_server]]\n  address = \"%s:%d\"\n", a, port)
+	for _, a := range n.servers() {
+		fmt.Fprintf(f, "\n  [[service.real_server]]\n  address = \"%s\"\n", netip.AddrPortFrom(a, port))
 	}
 	fmt.Fprint(f, "\n")
 }

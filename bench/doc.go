@@ -6,6 +6,10 @@
 // stamp. So it counts packets that come back and packets that are lost, and measures latency. It
 // works with any device.
 //
+// Without a link, packets are made in the subject's own process, by a library in C that it preloads
+// (Synth). CountInstructions needs neither: it executes turns of the director one instruction after
+// the other. Both kinds of cost are kept by commit (Record).
+//
 // A Bench starts the generator and a subject (the director, or dpdk-testpmd as the baseline) as
 // processes of their own, each on its own CPU, and runs suites of trials. This package does not
 // know DPDK: the caller opens the generator's port.

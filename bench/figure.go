@@ -119,6 +119,18 @@ func (k *book) close(subject string, r *control.Report) error {
 	return nil
 }
 
+// nearness is higher for figures of the same suite as another, and of these for those with as many
+// sessions.
+func (f *Figure) nearness(o *Figure) int {
+	switch {
+	case f.Suite != o.Suite:
+		return 1
+	case f.Sessions != o.Sessions:
+		return 2
+	}
+	return 3
+}
+
 // compare sets every rate against testpmd's with the same size of frames: from the same suite, or
 // else from any other.
 func (k *book) compare() {
@@ -139,14 +151,12 @@ func (k *book) baseline(f *Figure) *Figure {
 	fits := func(b *Figure) bool {
 		return b.Subject == baselineName && b.Name == forwarding && b.Size == f.Size
 	}
-	var elsewhere *Figure
+	var best *Figure
+	nearness := 0
 	for _, b := range k.figures {
-		if fits(b) && b.Suite == f.Suite {
-			return b
-		}
-		if fits(b) && elsewhere == nil {
-			elsewhere = b
+		if n := b.nearness(f); fits(b) && n > nearness {
+			best, nearness = b, n
 		}
 	}
-	return elsewhere
+	return best
 }

@@ -9,8 +9,13 @@ import (
 // device at the subject's. The vhost device copies the packets. So the subject works harder, and
 // its limit is what is measured. The other way round the generator reached its limit first, at four
 // fifths of this rate (docs/benchmark.md).
+//
+// With a library that makes packets there is no wire: the subject's device is a net_null port,
+// which the library fills.
 type Link struct {
-	folder string
+	folder  string
+	library string // empty if there is a wire
+	frame   int    // length of the library's frames
 }
 
 // descriptors is the length of the link's rings.
@@ -26,5 +31,8 @@ func (l Link) generatorDevice() string {
 
 // subjectDevice returns the DPDK device of the subject's end.
 func (l Link) subjectDevice() string {
+	if l.library != "" {
+		return fmt.Sprintf("net_null0,size=%d", l.frame)
+	}
 	return fmt.Sprintf("net_vhost0,iface=%s,client=1,queues=1", l.socket())
 }

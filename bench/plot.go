@@ -24,6 +24,7 @@ var drawings = []drawing{
 	{"throughput-by-mode", drawModes},
 	{"throughput-by-sessions", drawSessions},
 	{"latency", drawLatency},
+	{"synth", drawSynth},
 }
 
 const (
@@ -241,6 +242,46 @@ func distinct[T comparable](figures []*Figure, of func(*Figure) T) []T {
 	var list []T
 	for _, f := range figures {
 		if v := of(f); !slices.Contains(list, v) {
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
+// drawSynth draws a group of bars for each mode and family, of the times without a link.
+func drawSynth(r *Report) (*plot.Plot, error) {
+	if r.Link != linkSynth {
+		return nil, nil
+	}
+	p := newPlot(r, "Time for a packet, without a link", "", "ns")
+	groups, works := distinctCases(Case.group), distinctCases(Case.work)
+	width := vg.Points(70 / float64(len(works)))
+	for i, work := range works {
+		values := make(plotter.Values, len(groups))
+		for _, c := range AllCases() {
+			if c.work() == work {
+				values[slices.Index(groups, c.group())] = r.timeOf(c)
+			}
+		}
+		bars, err := plotter.NewBarChart(values, width)
+		if err != nil {
+			return nil, err
+		}
+		bars.Color, bars.LineStyle.Width = colours[i%len(colours)], 0
+		bars.Offset = width * vg.Length(float64(i)-float64(len(works)-1)/2)
+		p.Add(bars)
+		p.Legend.Add(work, bars)
+	}
+	p.NominalX(groups...)
+	p.Legend.Left = true
+	p.Y.Min = 0
+	return p, nil
+}
+
+// distinctCases returns the values that all cases have, each once.
+func distinctCases(of func(Case) string) (list []string) {
+	for _, c := range AllCases() {
+		if v := of(c); !slices.Contains(list, v) {
 			list = append(list, v)
 		}
 	}

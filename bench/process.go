@@ -27,13 +27,16 @@ type process struct {
 	outcome error // valid once exited is closed
 }
 
-// start starts a program. Its standard output goes to out, or else to the log as well.
-func start(name string, out io.Writer, program string, arguments ...string) (*process, error) {
+// start starts a program. Its standard output goes to out, or else to the log as well. Without an
+// environment it has this program's.
+func start(
+	name string, out io.Writer, environment []string, program string, arguments ...string,
+) (*process, error) {
 	p := &process{
 		name: name, command: exec.Command(program, arguments...), log: new(transcript),
 		exited: make(chan struct{}),
 	}
-	p.command.Stderr, p.command.Stdout = p.log, out
+	p.command.Stderr, p.command.Stdout, p.command.Env = p.log, out, environment
 	if out == nil {
 		p.command.Stdout = p.log
 	}

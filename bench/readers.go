@@ -120,7 +120,7 @@ func (b *Bench) beside(ctx context.Context, m modes.Mode, f func(Link) error) er
 		return fmt.Errorf("make a folder for the second director: %w", err)
 	}
 	defer os.RemoveAll(folder)
-	l := Link{folder}
+	l := Link{folder: folder}
 	second := director{mode: m, sessions: thousand, device: "net_ring0", crowd: crowd, beside: true}
 	p, err := second.start(ctx, b, l)
 	if err == nil {

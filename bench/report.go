@@ -13,6 +13,7 @@ import (
 
 // Report is the outcome of a run of the benchmark.
 type Report struct {
+	Link     string    `json:"link,omitempty"` // "synth", or empty: a virtual one
 	Machine  Machine   `json:"machine"`
 	Started  time.Time `json:"started"`
 	Seconds  float64   `json:"seconds"` // of the whole run
@@ -29,10 +30,14 @@ func (r *Report) Save(folder string) error {
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(filepath.Join(folder, "report.json"), append(text, '\n'), 0o644); err != nil {
+	name := "report"
+	if r.Link != "" {
+		name = r.Link
+	}
+	if err := os.WriteFile(filepath.Join(folder, name+".json"), append(text, '\n'), 0o644); err != nil {
 		return fmt.Errorf("write the results: %w", err)
 	}
-	if err := r.saveTable(filepath.Join(folder, "report.txt")); err != nil {
+	if err := r.saveTable(filepath.Join(folder, name+".txt")); err != nil {
 		return fmt.Errorf("write the results: %w", err)
 	}
 	return r.savePlots(folder)

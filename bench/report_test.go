@@ -53,6 +53,34 @@ func sampleReport(t *testing.T) *Report {
 	}
 }
 
+// synthReport is a report of two cases without a link.
+func synthReport() *Report {
+	k := &book{suite: linkSynth}
+	for i, n := range caseSessions {
+		f := Figure{
+			Subject: baselineName, Name: forwarding, Sessions: n, Size: MinSize, Unit: unitPackets, Packets: 1,
+		}
+		k.add(f, float64(80-40*i))
+		f.Subject, f.Name = "dr", synthName(Case{})
+		k.add(f, 20)
+	}
+	k.compare()
+	return &Report{Link: linkSynth, Machine: describeMachine("0123456789ab"), Figures: k.figures}
+}
+
+// TestSynthReport: a time is compared with testpmd's among as many flows, and becomes a record.
+func TestSynthReport(t *testing.T) {
+	r := synthReport()
+	if few, many := r.Figures[1], r.Figures[3]; few.Ratio != 0.25 || many.Ratio != 0.5 {
+		t.Errorf("%+v, %+v", few, many)
+	}
+	record := r.Record(Build{Go: "go1"})
+	if len(record.Costs) != 2 || record.Costs["dr IPv4 hit 1M"].Total != 50 ||
+		record.Commit != "0123456789ab" {
+		t.Errorf("%+v", record)
+	}
+}
+
 func TestFigures(t *testing.T) {
 	r := sampleReport(t)
 	find := func(subject, name string, sessions int) *Figure {
@@ -99,6 +127,9 @@ func TestSave(t *testing.T) {
 			t.Fatal(err)
 		}
 		return string(text)
+	}
+	if err := synthReport().Save(folder); err != nil {
+		t.Fatal(err)
 	}
 	again := new(Report)
 	if err := json.Unmarshal([]byte(read("report.json")), again); err != nil {

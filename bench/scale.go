@@ -14,6 +14,7 @@ type Scale struct {
 	Sessions []int         // for throughput, ascending
 	Sizes    []int         // of frames, in bytes, ascending
 	Modes    []modes.Mode
+	Cases    []Case        // without a link
 	Memory   []int         // numbers of sessions whose memory is measured
 	StartUp  []int         // sizes of tables whose start is timed
 	Latency  time.Duration // of a trial for latency
@@ -45,19 +46,19 @@ var (
 var Scales = map[string]Scale{
 	"quick": {
 		Repeats: 1, Duration: 500 * time.Millisecond, Latency: time.Second, Profile: 4 * time.Second,
-		Sessions: []int{thousand, million}, Sizes: []int{64, 1518}, Modes: allModes,
+		Sessions: []int{thousand, million}, Sizes: []int{64, 1518}, Modes: allModes, Cases: AllCases(),
 		Memory: []int{million}, StartUp: []int{thousand, 10 * million}, Table: 8 * million, Huge: 1 << 30,
 	},
 	"default": {
 		Repeats: 3, Duration: 2 * time.Second, Latency: 5 * time.Second,
-		Sessions: []int{thousand, 100 * thousand, million}, Sizes: allSizes, Modes: allModes,
+		Sessions: []int{thousand, 100 * thousand, million}, Sizes: allSizes, Modes: allModes, Cases: AllCases(),
 		Memory: []int{million, 10 * million}, StartUp: []int{thousand, million, 10 * million},
 		Table:   16 * million,
 		Profile: 8 * time.Second, Huge: 2 << 30,
 	},
 	"full": {
 		Repeats: 5, Duration: 3 * time.Second, Latency: 20 * time.Second,
-		Sessions: []int{thousand, 100 * thousand, million, 10 * million}, Sizes: allSizes, Modes: allModes,
+		Sessions: []int{thousand, 100 * thousand, million, 10 * million}, Sizes: allSizes, Modes: allModes, Cases: AllCases(),
 		Memory:  []int{million, 10 * million, 100 * million},
 		StartUp: []int{thousand, million, 10 * million, 100 * million},
 		Table:   16 * million, Profile: 20 * time.Second, Huge: 4 << 30,

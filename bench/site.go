@@ -30,25 +30,53 @@ func (s *Site) Validate() error {
 	return nil
 }
 
-// The addresses of a site whose director has one arm.
+// A network has the addresses of a site whose director has one arm, of one family.
+type network struct {
+	subnet      netip.Prefix
+	own         netip.Addr // the director's
+	gateway     netip.Addr // of the clients
+	service     netip.AddrPort
+	firstServer netip.Addr
+	locals      string // fullnat's local addresses
+	everything  string // the subnet of the default route
+}
+
 var (
-	subnet       = netip.MustParsePrefix("10.0.0.0/16")
-	directorOwn  = netip.MustParseAddr("10.0.0.1")
-	gateway      = netip.MustParseAddr("10.0.255.254")
-	service      = netip.MustParseAddrPort("10.0.0.100:80")
-	firstServer  = netip.MustParseAddr("10.0.1.1")
+	network4 = network{
+		subnet: netip.MustParsePrefix("10.0.0.0/16"), own: netip.MustParseAddr("10.0.0.1"),
+		gateway: netip.MustParseAddr("10.0.255.254"), service: service,
+		firstServer: netip.MustParseAddr("10.0.1.1"), locals: "10.0.2.1-10.0.2.16",
+		everything: "0.0.0.0/0",
+	}
+	network6 = network{
+		subnet: netip.MustParsePrefix("fd00::/64"), own: netip.MustParseAddr("fd00::1"),
+		gateway: netip.MustParseAddr("fd00::fffe"), service: netip.MustParseAddrPort("[fd00::100]:80"),
+		firstServer: netip.MustParseAddr("fd00::1:1"), locals: "fd00::2:1-fd00::2:10",
+		everything: "::/0",
+	}
+)
+
+var (
+	service      = netip.MustParseAddrPort("10.0.0.100:80")    // network4's
 	subjectMAC   = packet.MAC{0x56, 0x48, 0x4f, 0x53, 0x54, 0} // a process's first vhost device
 	generatorMAC = packet.MAC{0x02, 0, 0, 0, 0, 0xfe}
-	localRange   = "10.0.2.1-10.0.2.16"
 	serverPort   = uint16(8080) // in the modes that can translate it
 	serverCount  = 16
 )
 
+// networkOf returns the addresses of a family.
+func networkOf(six bool) *network {
+	if six {
+		return &network6
+	}
+	return &network4
+}
+
 // servers returns the addresses of the real servers. With its local addresses, fullnat needs this
 // many for 16 million sessions.
-func servers() []netip.Addr {
+func (n *network) servers() []netip.Addr {
 	var list []netip.Addr
-	for a := firstServer; len(list) < serverCount; a = a.Next() {
+	for a := n.firstServer; len(list) < serverCount; a = a.Next() {
 		list = append(list, a)
 	}
 	return list

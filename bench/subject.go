@@ -41,6 +41,7 @@ type director struct {
 	profile  string        // file for a CPU profile
 	silent   bool          // real servers do not answer
 	crowd    int           // further real servers without traffic
+	six      bool          // everything is IPv6
 	// beside is a director that is not measured. It uses the generator's CPU from time to time.
 	beside bool
 }
@@ -52,6 +53,7 @@ func (d director) start(ctx context.Context, b *Bench, l Link) (*process, error)
 	c := directorConfig{
 		device: l.subjectDevice(), cpu: b.config.SubjectCPU, idle: "busy", memory: dpdkMemory,
 		mode: d.mode, sessions: d.sessions, timeout: d.timeout, control: controlSocket(l), crowd: d.crowd,
+		six: d.six,
 	}
 	if d.device != "" {
 		c.device = d.device
@@ -67,7 +69,7 @@ func (d director) start(ctx context.Context, b *Bench, l Link) (*process, error)
 	if d.profile != "" {
 		arguments = append(arguments, "--cpu-profile", d.profile)
 	}
-	p, err := start("the director", io.Discard, b.config.Binary, arguments...)
+	p, err := start("the director", io.Discard, l.environment(), b.config.Binary, arguments...)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +119,8 @@ func (testpmd) start(ctx context.Context, b *Bench, l Link) (*process, error) {
 		fmt.Sprintf("--rxd=%d", descriptors), fmt.Sprintf("--txd=%d", descriptors),
 		"--total-num-mbufs=8192", "--no-lsc-interrupt")
 	// Otherwise its output stays in a buffer.
-	p, err := start("dpdk-testpmd", nil, "stdbuf", append([]string{"--output=L", "dpdk-testpmd"}, arguments...)...)
+	p, err := start("dpdk-testpmd", nil, l.environment(), "stdbuf",
+		append([]string{"--output=L", "dpdk-testpmd"}, arguments...)...)
 	if err != nil {
 		return nil, fmt.Errorf("%w; install Debian's package dpdk-dev", err)
 	}

@@ -146,7 +146,7 @@ func (b *Bench) startUpWith(ctx context.Context, sessions int, k *book) error {
 	defer os.RemoveAll(folder)
 	began := time.Now()
 	subject := director{mode: cheapest, sessions: sessions, device: "net_null0"}
-	p, err := subject.start(ctx, b, Link{folder})
+	p, err := subject.start(ctx, b, Link{folder: folder})
 	took := time.Since(began).Seconds()
 	if stopErr := p.stop(); err == nil {
 		err = stopErr

@@ -31,6 +31,7 @@ const (
 type keptHeader struct {
 	Layout               uint32 // LayoutVersion
 	Sessions4, Sessions6 uint64 // slots
+	beat                 uint32 // see KeptFile; in the machine's byte order
 }
 
 func (h *keptHeader) encode() []byte {
@@ -61,6 +62,7 @@ func (h *keptHeader) decode(b []byte) error {
 	if h.Sessions4 > uint64(MaxSessions) || h.Sessions6 > uint64(MaxSessions)-h.Sessions4 {
 		return fmt.Errorf("%w: it would have %d and %d slots", ErrKept, h.Sessions4, h.Sessions6)
 	}
+	h.beat = binary.NativeEndian.Uint32(b[keptBeat:])
 	return nil
 }
 
@@ -68,6 +70,7 @@ func (h *keptHeader) decode(b []byte) error {
 type KeptSession struct {
 	Session
 	Addresses Addresses6 // of an IPv6 session
+	Place     int        // among the records of the file
 }
 
 // In returns the key of its client's packets.
@@ -120,31 +123,42 @@ const KeptBatch = 32
 // ReadKept calls each for all sessions of a file of the given size, some at a time, which are valid
 // only during the call. It returns ErrKept for a file that has none.
 func ReadKept(f io.ReaderAt, size int64, each func([]KeptSession)) (k KeptFile, err error) {
-	header := make([]byte, keptHeaderLen)
-	if _, err := f.ReadAt(header, 0); err != nil {
-		return k, fmt.Errorf("%w: %w", ErrKept, err)
-	}
-	var h keptHeader
-	if err := h.decode(header); err != nil {
+	h, err := readHeader(f, size)
+	if err != nil {
 		return k, err
-	}
-	k.Beat = binary.NativeEndian.Uint32(header[keptBeat:])
-	n := int(h.Sessions4 + h.Sessions6)
-	seconds := keptHeaderLen + int64(sizeInLines[Session](n))
-	if size < seconds+int64(sizeInLines[Addresses6](int(h.Sessions6))) {
-		return k, fmt.Errorf("%w: it is cut off", ErrKept)
 	}
 	r := keptReader{f: f, each: each}
 	r.read(keptHeaderLen, -1, int(h.Sessions4))
-	r.read(keptHeaderLen+int64(h.Sessions4)*int64(sessionLen), seconds, int(h.Sessions6))
-	k.Broken = r.broken
-	return k, r.err
+	r.first = int(h.Sessions4)
+	r.read(keptHeaderLen+int64(h.Sessions4)*int64(sessionLen), h.seconds(), int(h.Sessions6))
+	return KeptFile{Broken: r.broken, Beat: h.beat}, r.err
+}
+
+// readHeader reads the header of a file of the given size, which has room for what it promises.
+func readHeader(f io.ReaderAt, size int64) (h keptHeader, err error) {
+	header := make([]byte, keptHeaderLen)
+	if _, err := f.ReadAt(header, 0); err != nil {
+		return h, fmt.Errorf("%w: %w", ErrKept, err)
+	}
+	if err := h.decode(header); err != nil {
+		return h, err
+	}
+	if size < h.seconds()+int64(sizeInLines[Addresses6](int(h.Sessions6))) {
+		return h, fmt.Errorf("%w: it is cut off", ErrKept)
+	}
+	return h, nil
+}
+
+// seconds returns the offset of the second lines of IPv6 sessions.
+func (h *keptHeader) seconds() int64 {
+	return keptHeaderLen + int64(sizeInLines[Session](int(h.Sessions4+h.Sessions6)))
 }
 
 // keptReader reads records.
 type keptReader struct {
 	f      io.ReaderAt
 	each   func([]KeptSession)
+	first  int // the place of the first record that read reads
 	batch  [KeptBatch]KeptSession
 	broken int
 	err    error
@@ -160,7 +174,7 @@ func (r *keptReader) read(at, seconds int64, n int) {
 			lines = recordsOf[Addresses6](r.bytes(seconds+int64(first*addressesLen), count*addressesLen))
 		}
 		if r.err == nil {
-			r.give(records, lines)
+			r.give(r.first+first, records, lines)
 		}
 	}
 }
@@ -173,14 +187,15 @@ func (r *keptReader) bytes(at int64, n int) []byte {
 	return b
 }
 
-func (r *keptReader) give(records []Session, lines []Addresses6) {
+// give hands out the sessions of some records, of which the first has the given place.
+func (r *keptReader) give(place int, records []Session, lines []Addresses6) {
 	n := 0
 	for i := range records {
 		if !records[i].Live() {
 			continue
 		}
 		s := &r.batch[n]
-		s.Session = records[i]
+		s.Session, s.Place = records[i], place+i
 		if lines != nil {
 			s.Addresses = lines[i]
 		}
@@ -209,8 +224,8 @@ func (t *Table) PrefetchKept(s *KeptSession) {
 }
 
 // Restore adds a session of a file as it was, but without its real server, its next hop, its
-// template and what it counts for. It returns false if there is no room, or another session has
-// one of its flows. now is in ms.
+// template, what it counts for and what chose its worker. It returns false if there is no room, or
+// another session has one of its flows. now is in ms.
 func (t *Table) Restore(s *KeptSession, now uint32) (slot uint32, ok bool) {
 	in, out := s.In(), s.Out()
 	h := Hashes{In: t.Hash(&in)}
@@ -234,7 +249,6 @@ func (t *Table) Restore(s *KeptSession, now uint32) (slot uint32, ok bool) {
 	to := &t.sessions[slot]
 	to.State, to.Mode, to.LastSeen, to.SeqDelta = s.State, s.Mode, s.LastSeen, s.SeqDelta
 	to.PacketsIn, to.PacketsOut = s.PacketsIn, s.PacketsOut
-	to.Flags |= s.Flags & ByClient
 	t.arm(slot, now)
 	return slot, true
 }

@@ -146,6 +146,33 @@ func TestKeptIsPrivate(t *testing.T) {
 	}
 }
 
+// TestMemoryInAFile: a table in a file takes the memory of one that is in none, but for the header
+// and what is left of the last huge page. A session takes no more than it is documented to take.
+func TestMemoryInAFile(t *testing.T) {
+	for _, n := range [][2]int{{1 << 18, 0}, {100_000, 50_000}, {1, 0}} {
+		config := Config{Max: n[0], MaxV6: n[1], Ended: func(uint32, *Session) {}}
+		plain, err := New(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer plain.Close()
+		config.File = filepath.Join(t.TempDir(), "sessions")
+		kept, err := New(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer kept.Close()
+		more := len(kept.memory) + len(kept.file) - len(plain.memory)
+		if more < keptHeaderLen || more >= keptHeaderLen+hugePageSize {
+			t.Errorf("%v sessions take %d bytes more in a file", n, more)
+		}
+	}
+	const many = 10_000_000
+	if each := float64(Size(many, 0)) / many; each > 83.1 {
+		t.Errorf("a session of %d takes %.2f bytes", many, each)
+	}
+}
+
 // FuzzReadKept: no file stops a start, and what comes of it can be restored.
 func FuzzReadKept(f *testing.F) {
 	table, path := newKept(f, 20, 10)

@@ -1,7 +1,9 @@
 package conntrack
 
 // Why this is sound: the records that are made here lie in one shared mapping of a file that stays
-// until Close, at multiples of a cache line behind the header. They hold no pointers. Bytes that
+// until Close, at multiples of a cache line behind the header. They hold no pointers. The size of a
+// file is compared with what its header promises before it is mapped, and nobody cuts it off later:
+// a folder of sessions belongs to one director and its successor. Bytes that
 // were read from a file are copied into records, of which every value is a valid one in memory;
 // whether it means anything, is checked by those who use it.
 
@@ -45,6 +47,38 @@ func (t *Table) mapFile(path string, n4, n6 int) error {
 	t.sessions = carve[Session](&rest, n4+n6)
 	t.addresses = carve[Addresses6](&rest, n6)
 	return nil
+}
+
+// OpenMirror maps a file of sessions. The process that has it may go on changing it.
+func OpenMirror(path string) (*Mirror, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	h, err := readHeader(f, info.Size())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	m := &Mirror{four: int(h.Sessions4)}
+	m.file, err = unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return nil, fmt.Errorf("%s: map %d MiB: %w", path, info.Size()>>20, err)
+	}
+	_ = unix.Madvise(m.file, unix.MADV_POPULATE_READ) // optional: Follow is to find it there
+	rest := m.file[keptHeaderLen:]
+	m.records = carve[Session](&rest, int(h.Sessions4+h.Sessions6))
+	m.lines = carve[Addresses6](&rest, int(h.Sessions6))
+	return m, nil
+}
+
+// Beat returns when the process last said that it lives, in ms; 0 is not known.
+func (m *Mirror) Beat() uint32 {
+	return (*atomic.Uint32)(unsafe.Pointer(&m.file[keptBeat])).Load()
 }
 
 // recordsOf returns the records that fill b. b begins at any address.

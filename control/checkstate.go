@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -46,14 +47,20 @@ func (r *Running) PrepareChecks() error {
 	return r.engine.Change(engine.Change{Put: put})
 }
 
-// keepVerdicts writes which real servers are down into the state folder.
-func (r *Running) keepVerdicts() {
+// keepVerdicts writes which real servers are down into the state folder, in a turn of its own. It
+// returns ErrAbandoned if ctx ends before.
+func (r *Running) keepVerdicts(ctx context.Context) error {
 	if r.state == nil {
-		return
+		return nil
 	}
+	if err := r.turn.Begin(ctx); err != nil {
+		return err
+	}
+	defer r.turn.End()
 	if err := r.state.writeDown(r.checks.names()); err != nil {
 		r.warn([]string{fmt.Sprintf("a restart will not know which real servers are down: %v", err)})
 	}
+	return nil
 }
 
 // names returns the names of the real servers that are down by their checks. What clients' sessions

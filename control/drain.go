@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"fulcrum/lvs"
 )
 
 // DrainRequest says how to drain a real server. A drain sets the weight to 0: the real server gets
@@ -102,9 +104,13 @@ func (r *Running) Drain(ctx context.Context, id ServerID, request DrainRequest) 
 	if err != nil {
 		return Drain{}, err
 	}
+	if err := r.begin(ctx, request.command()); err != nil {
+		return Drain{}, err
+	}
+	defer r.turn.End()
 	zero := 0
 	stop := RealServerChange{Weight: &zero}
-	plan, err := r.edit(ctx, request.command(), id.Service, stop.of(id.Server), r.put)
+	plan, err := r.editNow(id.Service, stop.of(id.Server), r.put)
 	if err != nil {
 		return Drain{}, err
 	}
@@ -137,7 +143,7 @@ func (n *DrainRequest) command() string {
 	return text
 }
 
-// startDrain starts the drain of a real server whose weight is 0.
+// startDrain starts the drain of a real server whose weight is 0. The caller has the turn.
 func (r *Running) startDrain(id ServerID, request DrainRequest, deadline time.Time) Drain {
 	// Round takes off the monotonic clock, which stands still while the machine sleeps.
 	d := &drain{request: request, deadline: deadline.Round(0)}
@@ -198,6 +204,10 @@ func (r *Running) CancelDrain(ctx context.Context, id ServerID) (Drain, error) {
 	if err != nil {
 		return Drain{}, err
 	}
+	if err := r.turn.Begin(ctx); err != nil {
+		return Drain{}, err
+	}
+	defer r.turn.End()
 	d, err := r.cancelDrain(id)
 	if err == nil {
 		what := fmt.Sprintf("real server %s of %s", id.Server, id.Service)
@@ -287,24 +297,49 @@ func (r *Running) left(id ServerID) (left, closing int, drained bool) {
 }
 
 // endDrain ends the remaining sessions and removes the real server, if the request says so. It logs
-// the result.
+// the result. If the director stops before its turn, a state folder keeps the drain.
 func (r *Running) endDrain(ctx context.Context, id ServerID, d *drain, state DrainState) {
+	var ended int
+	var err error
+	if state == DrainOver && d.request.EndSessions {
+		if ended, err = r.endDrained(ctx, id, d); errors.Is(err, ErrAbandoned) {
+			return
+		}
+	}
+	if r.begin(ctx, "end of drain") != nil {
+		return
+	}
+	defer r.turn.End()
 	if r.isDone(d) {
 		return
 	}
-	ended, removed, err := 0, false, error(nil)
-	if state == DrainOver && d.request.EndSessions {
-		ended, err = r.endSessions(ctx, id)
+	if _, _, drained := r.left(id); !drained { // others had their turns before
+		state = Cancelled
 	}
+	removed := false
 	if state != Cancelled && d.request.Remove {
-		_, failed := r.edit(ctx, "end of drain", id.Service, removal(id.Server), r.put)
-		if errors.Is(failed, ErrAbandoned) { // the director stops: a state folder keeps the drain
-			return
-		}
+		_, failed := r.editNow(id.Service, removal(id.Server), r.put)
 		removed, err = failed == nil, errors.Join(err, failed)
 	}
 	r.log(r.finishDrain(d, state, ended, removed, err))
 	r.save()
+}
+
+// endDrained ends the sessions of a real server whose drain is over, unless it was cancelled.
+func (r *Running) endDrained(ctx context.Context, id ServerID, d *drain) (ended int, err error) {
+	if err := r.turn.Begin(ctx); err != nil {
+		return 0, err
+	}
+	server, _, err := r.server(id)
+	if err != nil || r.isDone(d) {
+		r.turn.End()
+		return 0, err
+	}
+	r.ending.begin()
+	r.turn.End()
+	ended = r.endSessions(ctx, []lvs.RealServerID{server},
+		func(_ lvs.RealServerID, failed error) { err = failed })
+	return ended, err
 }
 
 func (r *Running) finishDrain(
@@ -325,14 +360,6 @@ func (r *Running) isDone(d *drain) bool {
 	r.drains.mu.Lock()
 	defer r.drains.mu.Unlock()
 	return !d.end.IsZero()
-}
-
-func (r *Running) endSessions(ctx context.Context, id ServerID) (int, error) {
-	server, _, err := r.server(id)
-	if err != nil {
-		return 0, err
-	}
-	return r.engine.EndSessions(ctx, server)
 }
 
 func (r *Running) log(d Drain) {

@@ -89,6 +89,13 @@ func (r *Running) edit(
 		return Plan{}, err
 	}
 	defer r.turn.End()
+	return r.editNow(name, change, replace)
+}
+
+// editNow is edit for a caller that has the turn.
+func (r *Running) editNow(
+	name string, change func(*config.Service) error, replace replacement,
+) (Plan, error) {
 	place, err := r.find(name)
 	if err != nil {
 		return Plan{}, err

@@ -112,7 +112,7 @@ func (r *Running) Counts() []engine.ServiceReport {
 	defer r.zeroing.Unlock()
 	all := r.engine.Report().Services
 	for i := range all {
-		r.zeroes.takeFrom(&all[i])
+		r.displayed().takeFrom(&all[i])
 	}
 	return all
 }
@@ -122,7 +122,7 @@ func (r *Running) CountsOf(id lvs.ServiceID) (s engine.ServiceReport, ok bool) {
 	r.zeroing.Lock()
 	defer r.zeroing.Unlock()
 	if s, ok = r.engine.ReportOf(id); ok {
-		r.zeroes.takeFrom(&s)
+		r.displayed().takeFrom(&s)
 	}
 	return s, ok
 }

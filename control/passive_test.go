@@ -96,7 +96,9 @@ func (o *observedService) pass(d time.Duration) {
 			o.Fatal(err)
 		}
 	}
-	o.keepVerdicts()
+	if err := o.keepVerdicts(ctx); err != nil {
+		o.Fatal(err)
+	}
 }
 
 func (o *observedService) want(states string) {

@@ -12,8 +12,8 @@ import (
 	"fulcrum/lvs"
 )
 
-// Report contains a director's counters since its start. They are packets unless a comment says
-// otherwise.
+// Report contains a director's counters since its start; those of the processes before too, if
+// sessions are kept. They are packets unless a comment says otherwise.
 //
 // Received + Originated + FromHost = Transmitted + Consumed + ToHost + the sum of Drops + Held.
 type Report struct {

@@ -50,6 +50,8 @@ type Running struct {
 	hosts  []config.HostInterface // what host interfaces have, followed or not
 	based  map[lvs.ServiceID]int  // index of each service in base; nil until a service is edited
 
+	ending endings
+
 	mu       sync.Mutex     // guards the following fields; held for moments only
 	current  *config.Config // its list of services changes in place; the lists of a service never do
 	shown    *config.Config // a copy of current for readers; nil after a change
@@ -69,7 +71,7 @@ type Running struct {
 	counted overrideCount
 
 	zeroing sync.Mutex // guards zeroes
-	zeroes  zeroes
+	zeroes  zeroes     // nil before the first use of displayed
 }
 
 // maxUndo is how many changes Rollback can undo.
@@ -157,7 +159,7 @@ func (r *Running) copied() *config.Config {
 // name returns the revision's name. The caller holds mu.
 func (r *Running) name() string { return fmt.Sprintf("%08x-%d", r.boot, r.revision) }
 
-// Report returns the director's counters since its start. Zero does not reset them.
+// Report returns the director's counters. Zero does not reset them.
 func (r *Running) Report() *Report {
 	c := r.Config()
 	report := NewReport(c, r.engine.Report())

@@ -64,6 +64,47 @@ func OpenState(folder string, log *slog.Logger) (*State, error) {
 	return s, s.removeParts()
 }
 
+// AdoptState is like OpenState with the lock that the process before passes on: both processes have
+// the folder then, and one at a time may write. What the other one is writing stays. The lock
+// belongs to the callee, which closes it.
+func AdoptState(folder string, lock *os.File, log *slog.Logger) (*State, error) {
+	if err := checkLock(folder, lock); err != nil {
+		err = fmt.Errorf("take over the state folder %s: %w", folder, err)
+		return nil, errors.Join(err, lock.Close())
+	}
+	return &State{folder: folder, lock: lock, log: log}, nil
+}
+
+// checkLock returns an error unless a file is the lock of a folder, and locked. A lock belongs to
+// what was opened, not to a process: who has it may take it again (flock(2)).
+func checkLock(folder string, lock *os.File) error {
+	is, err := lock.Stat()
+	if err != nil {
+		return err
+	}
+	want, err := os.Stat(filepath.Join(folder, lockName))
+	if err != nil {
+		return err
+	}
+	if !os.SameFile(is, want) {
+		return errors.New("the lock passed on is that of another folder")
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return ErrStateTaken
+	}
+	return nil
+}
+
+// File returns a duplicate of the folder's lock, to be passed on to another process. The folder is
+// taken until both have closed it.
+func (s *State) File() (*os.File, error) {
+	fd, err := unix.FcntlInt(s.lock.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("duplicate the lock of the state folder: %w", err)
+	}
+	return os.NewFile(uintptr(fd), s.lock.Name()), nil
+}
+
 // removeParts removes what was being written when an earlier process ended.
 func (s *State) removeParts() error {
 	all, err := os.ReadDir(s.folder)

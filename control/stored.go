@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -115,6 +116,8 @@ func (r *Running) NoteUnkept(why error) { r.unkept = why }
 // ResumeDrains goes on with the drains that a folder kept, and has the folder forget what was not
 // restored: a later start would not know that the file was against it. Call it once, after Keep.
 func (r *Running) ResumeDrains(back Restored) {
+	_ = r.turn.Begin(context.Background()) // a context without end abandons nothing
+	defer r.turn.End()
 	for _, d := range back.drains {
 		id := ServerID{d.Service, d.RealServer}
 		if _, _, drained := r.left(id); !drained {

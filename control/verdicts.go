@@ -27,7 +27,9 @@ func (r *Running) followVerdicts(ctx context.Context) {
 				return // only because ctx has ended
 			}
 		}
-		r.keepVerdicts()
+		if r.keepVerdicts(ctx) != nil {
+			return
+		}
 	}
 }
 
@@ -37,12 +39,11 @@ func (r *Running) followVerdict(ctx context.Context, id lvs.ServiceID) error {
 		return err
 	}
 	resets := r.changePool(ctx, id)
+	r.ending.begin()
 	r.turn.End()
-	for _, server := range resets {
-		if _, err := r.engine.EndSessions(ctx, server); err != nil {
-			r.warn([]string{fmt.Sprintf("end the sessions of %s: %v", server.Address, err)})
-		}
-	}
+	r.endSessions(ctx, resets, func(server lvs.RealServerID, err error) {
+		r.warn([]string{fmt.Sprintf("end the sessions of %s: %v", server.Address, err)})
+	})
 	return nil
 }
 

@@ -17,11 +17,23 @@ func (r *Running) Services() []ServiceReport {
 	defer r.zeroing.Unlock()
 	counted, c := r.engine.Report(), r.Config()
 	for i := range counted.Services {
-		r.zeroes.takeFrom(&counted.Services[i])
+		r.displayed().takeFrom(&counted.Services[i])
 	}
 	report := NewReport(c, counted)
 	r.describe(&report, c)
 	return report.Services
+}
+
+// displayed returns what displays are zero at, from the process before too if its counters go on.
+// The caller has locked zeroing.
+func (r *Running) displayed() zeroes {
+	if r.zeroes == nil {
+		r.zeroes = zeroes{}
+		for id, counted := range r.engine.Zeroes() {
+			r.zeroes[id] = Traffic(counted)
+		}
+	}
+	return r.zeroes
 }
 
 func serviceAlone(s *engine.ServiceReport) lvs.RealServerID { return serverID(s, netip.AddrPort{}) }
@@ -57,19 +69,22 @@ func (r *Running) Zero(name string) error {
 	}
 	r.zeroing.Lock()
 	defer r.zeroing.Unlock()
-	if r.zeroes == nil {
-		r.zeroes = zeroes{}
-	}
 	counted := r.engine.Report().Services
 	for i := range counted {
 		s := &counted[i]
 		if name != "" && s.Service.Name != name {
 			continue
 		}
-		r.zeroes[serviceAlone(s)] = Traffic(s.Traffic)
+		r.zero(serviceAlone(s), s.Traffic)
 		for _, rs := range s.RealServers {
-			r.zeroes[serverID(s, rs.Address)] = Traffic(rs.Traffic)
+			r.zero(serverID(s, rs.Address), rs.Traffic)
 		}
 	}
 	return nil
+}
+
+// zero has displays begin at counters. The caller has locked zeroing.
+func (r *Running) zero(id lvs.RealServerID, counted engine.Traffic) {
+	r.displayed()[id] = Traffic(counted)
+	r.engine.KeepZero(id, counted)
 }

@@ -56,6 +56,21 @@ func (c *cpus) Stop() error {
 	return nil
 }
 
+// lend calls a function on a thread that may run on all CPUs, so that a process that it starts may
+// do so too.
+func (c *cpus) lend(do func() error) error {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	var own unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &own); err != nil {
+		return fmt.Errorf("read the CPU affinity of a thread: %w", err)
+	}
+	if err := unix.SchedSetaffinity(0, &c.all); err != nil {
+		return fmt.Errorf("lend a thread to a process: %w", err)
+	}
+	return errors.Join(do(), unix.SchedSetaffinity(0, &own))
+}
+
 // spare returns a CPU for threads that hardly ever run. It is a CPU without a worker, or the first
 // worker's if every CPU has one.
 func (c *cpus) spare() int {

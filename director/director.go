@@ -11,6 +11,7 @@ import (
 	"fulcrum/config"
 	"fulcrum/control"
 	"fulcrum/engine"
+	"fulcrum/handover"
 )
 
 // Config says what a Director runs, and on which devices. File and CompileFilter are
@@ -27,6 +28,12 @@ type Config struct {
 	Devices Devices
 	// CompileFilter compiles the expressions of captures; see engine.Config. It may be nil.
 	CompileFilter func(expression string) (*capture.Program, error)
+	// Predecessor is a running director from which this one takes over; nil for none. The director
+	// closes it.
+	Predecessor *handover.Predecessor
+	// Launch starts a program as the successor of this director, and passes files on. It may be nil:
+	// then there is no Upgrade.
+	Launch func(program string, files handover.Files) (*handover.Successor, error)
 	// Log gets notes about ports and CPUs, results of drains, and faults of the running director.
 	Log *slog.Logger
 }
@@ -47,16 +54,21 @@ type Director struct {
 	vigil    vigil
 	health   *health
 
-	keeping *keeping
-	devices *devices
-	hosting *hosting
-	workers *workers
-	serving *serving
-	guards  *guarding
-	hosts   *following
-	engine  *engine.Engine                 // valid once the part forwarding has started
-	running *control.Running               // valid with engine
-	final   atomic.Pointer[control.Report] // the last report; nil until the workers have stopped
+	cpus     *cpus
+	keeping  *keeping
+	devices  *devices
+	hosting  *hosting
+	workers  *workers
+	serving  *serving
+	guards   *guarding
+	hosts    *following
+	watching *watching
+	moves    *moves
+	checking *checking
+	upgrade  upgrade
+	engine   *engine.Engine                 // valid once the part forwarding has started
+	running  *control.Running               // valid with engine
+	final    atomic.Pointer[control.Report] // the last report; nil until the workers have stopped
 }
 
 // New creates a director. It opens nothing before Start.
@@ -66,8 +78,8 @@ func New(c Config) (*Director, error) {
 	}
 	settings := control.EngineSettings(c.Config)
 	d := &Director{cfg: c, settings: settings, vigil: vigil{log: c.Log}}
-	kept := &cpus{cfg: c}
-	d.devices = &devices{cfg: c, cpus: kept}
+	d.cpus = &cpus{cfg: c}
+	d.devices = &devices{Director: d}
 	d.hosting = &hosting{Director: d}
 	d.workers = newWorkers(d)
 	d.serving = &serving{Director: d}
@@ -75,10 +87,12 @@ func New(c Config) (*Director, error) {
 	d.health = newHealth(d)
 	d.guards = newGuarding(d)
 	d.hosts = &following{Director: d}
+	d.watching, d.moves, d.checking = &watching{Director: d}, &moves{Director: d}, &checking{Director: d}
+	d.upgrade.init()
 	d.parts.parts = []Part{
-		kept, d.keeping, d.devices, d.hosting, d.hosts, &forwarding{d}, d.guards,
-		&tracking{following: d.hosts}, &watching{Director: d},
-		d.serving, d.workers, &moves{Director: d}, &checking{Director: d},
+		d.cpus, d.keeping, d.devices, d.hosting, d.hosts, &forwarding{d}, d.guards,
+		&tracking{following: d.hosts}, &answers{d.serving}, &taking{d}, d.watching,
+		d.serving, d.workers, d.moves, d.checking,
 	}
 	return d, nil
 }
@@ -86,24 +100,31 @@ func New(c Config) (*Director, error) {
 // Start starts all parts and returns once the workers forward packets. Call it once. If it returns
 // an error it has released everything.
 func (d *Director) Start() error {
-	if err := d.parts.Start(); err != nil {
+	err := d.fits()
+	if err == nil {
+		err = d.parts.Start()
+	}
+	if err != nil {
+		d.refuse(err)
 		return err
 	}
 	d.keeping.resumeDrains()
 	d.health.set(forwards)
-	return nil
+	return d.succeed()
 }
 
 // Stop stops all parts and releases everything. If a worker failed, the error contains its
 // *engine.Fault; if it ended because of an interface, its *InterfaceReplaced.
 func (d *Director) Stop() error {
 	d.health.set(stopping)
+	d.upgrade.prevent()
 	return d.parts.Stop()
 }
 
-// Done returns a channel that is closed once the workers have stopped, because one of them failed
-// because the interface of a port was replaced, or because of Stop. Any goroutine may call it.
-func (d *Director) Done() <-chan struct{} { return d.workers.ended }
+// Done returns a channel that is closed once the workers have stopped, because one of them failed,
+// because the interface of a port was replaced, because a successor took over, or because of Stop.
+// Any goroutine may call it.
+func (d *Director) Done() <-chan struct{} { return d.upgrade.over }
 
 // Reload reads the configuration's file again and applies what has changed. An invalid file changes
 // nothing. A socket whose file was removed is created again first. Any goroutine may call

@@ -18,6 +18,9 @@ func (f *forwarding) Start() (err error) {
 	c.EnterThread, c.LeaveThread = f.cfg.Devices.EnterThread, f.cfg.Devices.LeaveThread
 	c.CompileFilter = f.cfg.CompileFilter
 	c.Host = f.hosting.links()
+	if before := f.cfg.Predecessor; before != nil {
+		c.Successor, c.KeepLock = true, before.Files.Take(keepName)
+	}
 	if f.engine, err = engine.New(c, f.settings); err != nil {
 		return err
 	}
@@ -35,7 +38,6 @@ func (f *forwarding) Start() (err error) {
 	if err := f.running.PrepareChecks(); err != nil {
 		return errors.Join(err, f.Stop())
 	}
-	f.running.Watch()
 	return nil
 }
 
@@ -64,6 +66,7 @@ func newWorkers(d *Director) *workers {
 func (w *workers) Start() error {
 	ready := make(chan struct{})
 	go func() {
+		defer w.director.upgrade.end()
 		defer close(w.ended)
 		w.err = w.director.engine.Run(w.life, func() { close(ready) })
 	}()

@@ -37,8 +37,17 @@ func (h *hosting) Start() (err error) {
 	if err != nil {
 		return errors.Join(err, h.close())
 	}
-	h.pump.Start()
+	if h.cfg.Predecessor == nil {
+		h.pump.Start()
+	}
 	return nil
+}
+
+// begin starts to move frames once the predecessor does not.
+func (h *hosting) begin() {
+	if h.pump != nil {
+		h.pump.Start()
+	}
 }
 
 // open opens the host interface of a port, if it has one.
@@ -50,6 +59,7 @@ func (h *hosting) open(port int) (err error) {
 	h.has[port] = h.settings.Ports[port].Addresses
 	h.interfaces[port], err = hostway.Open(hostway.InterfaceConfig{
 		Name: p.Host, MAC: device.MAC(), MTU: device.MTU(), Addresses: h.has[port],
+		Open: h.inherited(hostName(p.Host)),
 	})
 	if err != nil {
 		return fmt.Errorf("port %q: %w", p.Name, err)
@@ -103,6 +113,9 @@ func (h *hosting) note(n hostway.Notice) {
 
 // sayAbandoned names the interfaces that an earlier configuration gave a port.
 func (h *hosting) sayAbandoned() {
+	if h.cfg.Predecessor != nil {
+		return // an interface may just be in nobody's hands
+	}
 	var macs [][6]byte
 	for _, p := range h.devices.ports {
 		macs = append(macs, p.MAC())

@@ -28,7 +28,7 @@ func (k *keeping) Start() (err error) {
 		k.warnPrograms()
 		return nil
 	}
-	if k.state, err = control.OpenState(folder, k.cfg.Log); errors.Is(err, control.ErrStateTaken) {
+	if k.state, err = k.open(folder); errors.Is(err, control.ErrStateTaken) {
 		return err
 	} else if err != nil {
 		k.warn(err)
@@ -37,6 +37,14 @@ func (k *keeping) Start() (err error) {
 	k.back = k.state.Restore(k.cfg.Config)
 	k.settings = control.EngineSettings(k.back.Config)
 	return nil
+}
+
+// open takes the folder, or shares it with the predecessor.
+func (k *keeping) open(folder string) (*control.State, error) {
+	if lock := k.inherited(stateName(folder)); lock != nil {
+		return control.AdoptState(folder, lock, k.cfg.Log)
+	}
+	return control.OpenState(folder, k.cfg.Log)
 }
 
 // warnPrograms warns if programs change services, for whom nothing is kept.

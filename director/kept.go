@@ -7,7 +7,7 @@ func (d *Director) noteKept() {
 		return
 	}
 	for _, why := range k.Aside {
-		d.cfg.Log.Warn("a file of sessions is not used", "reason", why)
+		d.cfg.Log.Warn("a kept file is not used", "reason", why)
 	}
 	if k.Found > 0 {
 		d.cfg.Log.Info(k.String(), "took_ms", k.TookMs)

@@ -17,7 +17,8 @@ type Part interface {
 // before it.
 type sequence struct {
 	parts   []Part
-	started int // how many parts run
+	started int           // how many parts were started
+	stopped map[Part]bool // parts that were stopped before their turn
 }
 
 // Start starts the parts in order. If one fails, Start stops those before it.
@@ -34,8 +35,20 @@ func (s *sequence) Start() error {
 // Stop stops all started parts in reverse order and returns their errors.
 func (s *sequence) Stop() (err error) {
 	for _, p := range slices.Backward(s.parts[:s.started]) {
-		err = errors.Join(err, p.Stop())
+		err = errors.Join(err, s.stop(p))
 	}
-	s.started = 0
+	s.started, s.stopped = 0, nil
 	return err
+}
+
+// stop stops a started part, once.
+func (s *sequence) stop(p Part) error {
+	if s.stopped[p] {
+		return nil
+	}
+	if s.stopped == nil {
+		s.stopped = map[Part]bool{}
+	}
+	s.stopped[p] = true
+	return p.Stop()
 }

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
-	"slices"
 	"sync"
 
 	"fulcrum/api"
@@ -20,62 +19,96 @@ import (
 // and the metrics over TCP.
 type serving struct {
 	*Director
-	servers []*api.Server
 	metrics *control.Metrics
 	handler http.Handler // of the control API
 
 	mu     sync.Mutex   // guards the following fields
+	pages  *api.Server  // of the metrics; nil without an address
+	remote *api.Server  // of the control API over TCP; nil without an address
 	socket *api.Server  // nil without a control API
 	ipvs   *ipvs.Server // nil without a socket for IPVS's dialect
 }
 
-func (s *serving) Start() error {
+// answers is the part that makes what serving serves. It takes milliseconds.
+type answers struct{ *serving }
+
+func (a *answers) Start() error {
+	s := a.serving
 	s.metrics = control.NewMetrics(s.cfg.Config, s.engine.Report)
 	s.metrics.Kernel, s.metrics.Running = s.running.Kernel, s.running
-	s.handler = api.WithChecks(s.health.checks(), api.NewHandler(s.running, s.engine, s.metrics))
-	for _, serve := range []func() (*api.Server, error){
-		s.serveMetrics,
-		s.serveRemote,
-	} {
-		server, err := serve()
-		if err != nil {
-			return errors.Join(err, s.Stop())
-		}
-		if server != nil {
-			s.servers = append(s.servers, server)
-		}
+	s.handler = api.WithChecks(s.health.checks(),
+		api.NewHandler(s.running, s.engine, s.metrics, s.upgrader()))
+	return nil
+}
+
+// Stop has nothing to release.
+func (a *answers) Stop() error { return nil }
+
+func (s *serving) Start() (err error) {
+	s.pages, err = s.serveMetrics()
+	if err == nil {
+		s.remote, err = s.serveRemote()
 	}
-	var err error
-	if s.socket, err = s.serveSocket(); err != nil {
-		return errors.Join(err, s.Stop())
+	if err == nil {
+		s.socket, err = s.serveSocket()
 	}
-	if s.ipvs, err = s.serveIPVS(); err != nil {
+	if err == nil {
+		s.ipvs, err = s.serveIPVS()
+	}
+	if err != nil {
 		return errors.Join(err, s.Stop())
 	}
 	return nil
 }
 
+// server is one of the servers.
+type server interface {
+	Close() error
+	Leave() error
+}
+
+// all returns the servers that there are, in the order in which they stop. The caller holds mu.
+func (s *serving) all() (list []server) {
+	if s.socket != nil {
+		list = append(list, s.socket)
+	}
+	if s.ipvs != nil {
+		list = append(list, s.ipvs)
+	}
+	for _, one := range []*api.Server{s.remote, s.pages} {
+		if one != nil {
+			list = append(list, one)
+		}
+	}
+	return list
+}
+
 func (s *serving) Stop() (err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.socket != nil {
-		err = s.socket.Close()
-		s.socket = nil
+	for _, one := range s.all() {
+		err = errors.Join(err, one.Close())
 	}
-	if s.ipvs != nil {
-		err = errors.Join(err, s.ipvs.Close())
-		s.ipvs = nil
-	}
-	for _, server := range slices.Backward(s.servers) {
-		err = errors.Join(err, server.Close())
-	}
+	s.socket, s.ipvs, s.remote, s.pages = nil, nil, nil, nil
 	return err
+}
+
+// leave leaves further clients to a successor. Requests in progress go on until Stop.
+func (s *serving) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, one := range s.all() {
+		if err := one.Leave(); err != nil {
+			s.cfg.Log.Warn("leaving clients to the successor", "error", err)
+		}
+	}
 }
 
 // serveMetrics serves the metrics if an address is configured.
 func (s *serving) serveMetrics() (*api.Server, error) {
 	if at := s.cfg.Config.Metrics.Listen; at.IsValid() {
-		return api.ServeMetrics(at, s.metrics, s.health.checks(), s.cfg.Log)
+		open := s.inherited(metricsName(at.String()))
+		return api.ServeMetrics(at, s.metrics, s.health.checks(), s.cfg.Log, open)
 	}
 	return nil, nil
 }
@@ -83,7 +116,7 @@ func (s *serving) serveMetrics() (*api.Server, error) {
 // serveRemote serves the control API over TCP if an address is configured.
 func (s *serving) serveRemote() (*api.Server, error) {
 	if c := s.cfg.Config.Control; c.Listen.IsValid() {
-		return api.ServeRemote(c, s.handler, s.cfg.Log)
+		return api.ServeRemote(c, s.handler, s.cfg.Log, s.inherited(remoteName(c.Listen.String())))
 	}
 	return nil, nil
 }
@@ -93,7 +126,10 @@ func (s *serving) serveRemote() (*api.Server, error) {
 // configuration says who may use it.
 func (s *serving) serveSocket() (*api.Server, error) {
 	d := &s.cfg.Config.Director
-	at := api.Socket{Path: d.Control, Mode: d.ControlMode, Group: d.ControlGroup}
+	at := api.Socket{
+		Path: d.Control, Mode: d.ControlMode, Group: d.ControlGroup,
+		Open: s.inherited(socketName(d.Control)),
+	}
 	server, err := api.ServeSocket(at, s.handler, s.cfg.Log)
 	if err != nil && d.Control == config.DefaultControl && d.ControlGroup == "" {
 		s.cfg.Log.Info("no control API", "reason", err)
@@ -145,7 +181,7 @@ func (s *serving) serveIPVS() (*ipvs.Server, error) {
 	}
 	listener, err := api.Listen(api.Socket{
 		Path: d.IPVS, Mode: d.ControlMode, Group: d.ControlGroup, Packets: true,
-		Noun: "IPVS socket", Key: "director.ipvs",
+		Noun: "IPVS socket", Key: "director.ipvs", Open: s.inherited(socketName(d.IPVS)),
 	})
 	if err != nil {
 		return nil, err

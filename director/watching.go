@@ -41,6 +41,7 @@ func (w *watching) Start() error {
 	w.mtus = make(mtus, len(w.devices.ports))
 	w.renamed = make([]string, len(w.devices.ports))
 	w.done.Go(w.watch)
+	w.running.Watch()
 	return nil
 }
 

@@ -3,10 +3,13 @@ package engine
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"fulcrum/hostway"
 	"fulcrum/modes"
@@ -47,6 +50,9 @@ type bedConfig struct {
 	wrap      func(ports.Port) ports.Port     // wraps the engine's port
 	host      bool                            // workers have links to the host
 	keep      string                          // folder of kept sessions
+	// predecessor is the director with that folder from which this one takes over.
+	predecessor *bed
+	now         uint32 // ms: 1,000,000
 }
 
 // newBed starts a director and removes its first announcements.
@@ -67,14 +73,14 @@ func (b *bed) announced() {
 // newSilentBed makes a director that has not turned yet.
 func newSilentBed(t testing.TB, s site, n Settings, changes ...func(*bedConfig)) *bed {
 	t.Helper()
-	cfg := bedConfig{sessions: 1000, buffers: 1024, workers: 1}
+	cfg := bedConfig{sessions: 1000, buffers: 1024, workers: 1, now: 1_000_000}
 	for _, change := range changes {
 		change(&cfg)
 	}
 	if cfg.queues == 0 {
 		cfg.queues = cfg.workers
 	}
-	b := &bed{TB: t, site: s, now: 1_000_000}
+	b := &bed{TB: t, site: s, now: cfg.now}
 	var err error
 	if b.pool, err = memory.NewPool(cfg.buffers); err != nil {
 		t.Fatal(err)
@@ -91,6 +97,9 @@ func (b *bed) config(cfg bedConfig) Config {
 	c := Config{CPUs: make([]int, cfg.workers), Sessions: cfg.sessions, SessionsV6: cfg.sessions,
 		Templates: cfg.templates, Seed: 1, Keep: cfg.keep,
 		now: func() uint32 { return b.now }}
+	if p := cfg.predecessor; p != nil {
+		c.Successor, b.now, c.KeepLock = true, p.now, p.sharedLock()
+	}
 	for i, p := range b.site.ports {
 		m := memory.Config{
 			Name: fmt.Sprintf("port %d", i), Index: i, MAC: p.mac, MTU: cfg.mtu, Pool: b.pool,
@@ -117,6 +126,15 @@ func (b *bed) config(cfg bedConfig) Config {
 	}
 	c.Host = b.links
 	return c
+}
+
+// sharedLock returns the lock of the folder of sessions as a successor gets it.
+func (b *bed) sharedLock() *os.File {
+	fd, err := unix.Dup(int(b.engine.KeepLock().Fd()))
+	if err != nil {
+		b.Fatal(err)
+	}
+	return os.NewFile(uintptr(fd), "lock")
 }
 
 // close stops the director and checks what it left behind, once.

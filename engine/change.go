@@ -165,6 +165,7 @@ func (c *change) publishSnapshot() {
 		c.new.revision = c.registry.revision
 		c.new.retired = c.registry.retiredLocals()
 		c.new.moving, c.new.rerouted = c.registry.moving(), c.registry.rerouted
+		c.new.strays = c.registry.strays
 		c.engine.snap.Store(c.new)
 	}
 }

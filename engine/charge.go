@@ -37,6 +37,21 @@ func (w *Worker) chargeSource(a *arrival, d *decision) Verdict {
 	return result.verdict
 }
 
+// resumeSource counts a session of the run before that counted towards its source, if its service
+// still limits them.
+func (w *Worker) resumeSource(
+	to *conntrack.Session, s *conntrack.KeptSession, service *serviceEntry,
+) {
+	if s.Flags&conntrack.BySource == 0 || service.source.most == 0 {
+		return
+	}
+	if !w.snap.sources.resume(sourceKeyOf(service.live, s.In().Src), w.now) {
+		w.counters.totals.Unlimited++
+		return
+	}
+	to.Flags |= conntrack.BySource
+}
+
 // refund gives a source back what charge took, because the session does not begin.
 func (w *Worker) refund(a *arrival, d *decision) {
 	if l := d.sourceLimits(); !l.none() {

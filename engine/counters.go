@@ -62,12 +62,28 @@ type PortTotals struct {
 
 const numPortTotals = 5
 
+// all returns the places of the counts.
+func (t *PortTotals) all() [numPortTotals]*uint64 {
+	return [numPortTotals]*uint64{
+		&t.Received, &t.Transmitted, &t.Conflicts, &t.PartialChecksums, &t.Oversized,
+	}
+}
+
 // Traffic counts what went to and came from a real server. Bytes are those of IP packets, as IPVS
 // counts them.
 type Traffic struct {
 	Connections          uint64
 	InPackets, InBytes   uint64
 	OutPackets, OutBytes uint64
+}
+
+const numTraffic = 5
+
+// all returns the places of the counts.
+func (t *Traffic) all() [numTraffic]*uint64 {
+	return [numTraffic]*uint64{
+		&t.Connections, &t.InPackets, &t.InBytes, &t.OutPackets, &t.OutBytes,
+	}
 }
 
 // counters are written by one worker with plain stores, packet by packet, and copied for readers
@@ -78,6 +94,14 @@ type counters struct {
 	ports      []PortTotals
 	handedOver []uint64 // by receiving worker
 	host       [NumHostClasses]HostTotals
+	before     countedBefore
+}
+
+// countedBefore is what the runs before have counted where the count of this run is kept elsewhere.
+// It does not change while the worker turns.
+type countedBefore struct {
+	evicted, dropped     uint64 // sessions
+	unanswered, refusals uint64 // of neighbours
 }
 
 // The places of published.totals: first the terms of the conservation law without drops, then the
@@ -87,6 +111,14 @@ const (
 	firstDrop  = HandedToHost + 1
 	numReasons = NumVerdicts - firstDrop
 )
+
+// terms returns the places of the terms, in the order of published.totals.
+func (t *Totals) terms() [numTerms]*uint64 {
+	return [numTerms]*uint64{
+		&t.Received, &t.Originated, &t.Transmitted, &t.Consumed,
+		&t.Held, &t.HandedOver, &t.TakenOver, &t.ToHost, &t.FromHost,
+	}
+}
 
 // published is the readers' copy of a worker's counters.
 type published struct {
@@ -104,7 +136,7 @@ type published struct {
 	turns       atomic.Uint64
 	busy        atomic.Uint64 // ms
 	turnTimes   [numTurnTimes]atomic.Uint64
-	inTurns     atomic.Int64                      // ns
+	inTurns     atomic.Uint64                     // ns
 	longestTurn atomic.Int64                      // ns
 	unanswered  atomic.Uint64                     // neighbours that never answered and were given up
 	refusals    atomic.Uint64                     // claims of other MACs that were refused
@@ -117,7 +149,7 @@ type published struct {
 	servers     []publishedServer // by real server id
 }
 
-type publishedTraffic [5]atomic.Uint64
+type publishedTraffic [numTraffic]atomic.Uint64
 
 func (p *published) setTotals(t *Totals) {
 	p.evicted.Store(t.Evicted)
@@ -127,11 +159,8 @@ func (p *published) setTotals(t *Totals) {
 	p.routed.Store(t.Routed)
 	p.unlimited.Store(t.Unlimited)
 	p.forgotten.Store(t.SourcesForgotten)
-	for i, v := range [numTerms]uint64{
-		t.Received, t.Originated, t.Transmitted, t.Consumed,
-		t.Held, t.HandedOver, t.TakenOver, t.ToHost, t.FromHost,
-	} {
-		p.totals[i].Store(v)
+	for i, v := range t.terms() {
+		p.totals[i].Store(*v)
 	}
 	for i, v := range t.Drops[firstDrop:] {
 		p.totals[numTerms+i].Store(v)
@@ -146,10 +175,7 @@ func (p *published) addTotals(t *Totals) {
 	t.Routed += p.routed.Load()
 	t.Unlimited += p.unlimited.Load()
 	t.SourcesForgotten += p.forgotten.Load()
-	for i, v := range [numTerms]*uint64{
-		&t.Received, &t.Originated, &t.Transmitted, &t.Consumed,
-		&t.Held, &t.HandedOver, &t.TakenOver, &t.ToHost, &t.FromHost,
-	} {
+	for i, v := range t.terms() {
 		*v += p.totals[i].Load()
 	}
 	for i := range t.Drops[firstDrop:] {
@@ -168,7 +194,7 @@ func (p *published) defences() ActiveDefences {
 }
 
 func (p *published) setTurnTimes(t *TurnTimes) {
-	p.inTurns.Store(int64(t.Total))
+	p.inTurns.Store(uint64(t.Total))
 	p.longestTurn.Store(int64(t.Longest))
 	for i, n := range t.Counts {
 		p.turnTimes[i].Store(n)
@@ -186,33 +212,27 @@ func (p *published) readTurnTimes() TurnTimes {
 }
 
 func (p *published) setPort(i int, t PortTotals) {
-	p.ports[i][0].Store(t.Received)
-	p.ports[i][1].Store(t.Transmitted)
-	p.ports[i][2].Store(t.Conflicts)
-	p.ports[i][3].Store(t.PartialChecksums)
-	p.ports[i][4].Store(t.Oversized)
+	for j, n := range t.all() {
+		p.ports[i][j].Store(*n)
+	}
 }
 
 func (p *published) addPort(i int, t *PortTotals) {
-	t.Received += p.ports[i][0].Load()
-	t.Transmitted += p.ports[i][1].Load()
-	t.Conflicts += p.ports[i][2].Load()
-	t.PartialChecksums += p.ports[i][3].Load()
-	t.Oversized += p.ports[i][4].Load()
+	for j, n := range t.all() {
+		*n += p.ports[i][j].Load()
+	}
 }
 
 func (p *publishedTraffic) outPackets() uint64 { return p[3].Load() }
 
 func (p *publishedTraffic) set(t *Traffic) {
-	for i, v := range [...]uint64{t.Connections, t.InPackets, t.InBytes, t.OutPackets, t.OutBytes} {
-		p[i].Store(v)
+	for i, v := range t.all() {
+		p[i].Store(*v)
 	}
 }
 
 func (p *publishedTraffic) add(t *Traffic) {
-	for i, v := range [...]*uint64{
-		&t.Connections, &t.InPackets, &t.InBytes, &t.OutPackets, &t.OutBytes,
-	} {
+	for i, v := range t.all() {
 		*v += p[i].Load()
 	}
 }
@@ -223,7 +243,8 @@ const publishChunk = 64
 
 // publishRefusals copies the last refused claim, if there is a new one.
 func (w *Worker) publishRefusals() {
-	if n, last := w.neighbours.Refusals(); n != w.published.refusals.Load() {
+	n, last := w.neighbours.Refusals()
+	if n += w.counters.before.refusals; n != w.published.refusals.Load() {
 		w.published.refusal.Store(&last)
 		w.published.refusals.Store(n)
 	}
@@ -232,15 +253,29 @@ func (w *Worker) publishRefusals() {
 // publish copies the totals and the next chunk of the real servers' counters for readers.
 func (w *Worker) publish() {
 	w.sessions.Beat(w.now)
+	w.publishTotals()
+	n := len(w.snap.servers)
+	for range min(publishChunk, n) {
+		if w.nextPublished >= n {
+			w.nextPublished = 0
+		}
+		w.publishServer(w.nextPublished)
+		w.nextPublished++
+	}
+}
+
+// publishTotals copies all counters but the real servers' for readers.
+func (w *Worker) publishTotals() {
+	before := &w.counters.before
 	w.counters.totals.Held = w.held()
-	w.counters.totals.Evicted = w.sessions.Evicted()
-	w.counters.totals.DroppedEntries = w.sessions.Dropped()
+	w.counters.totals.Evicted = w.sessions.Evicted() + before.evicted
+	w.counters.totals.DroppedEntries = w.sessions.Dropped() + before.dropped
 	w.published.setTotals(&w.counters.totals)
 	w.published.sessions.Store(int64(w.sessions.Len()))
 	w.published.turns.Store(w.effort.turns)
 	w.published.busy.Store(w.effort.busy)
 	w.published.setTurnTimes(&w.effort.times)
-	w.published.unanswered.Store(w.neighbours.Unanswered())
+	w.published.unanswered.Store(w.neighbours.Unanswered() + before.unanswered)
 	w.publishRefusals()
 	for i, n := range w.counters.handedOver {
 		w.published.handedOver[i].Store(n)
@@ -250,14 +285,6 @@ func (w *Worker) publish() {
 	}
 	if w.link != nil {
 		w.published.setHost(&w.counters.host)
-	}
-	n := len(w.snap.servers)
-	for range min(publishChunk, n) {
-		if w.nextPublished >= n {
-			w.nextPublished = 0
-		}
-		w.publishServer(w.nextPublished)
-		w.nextPublished++
 	}
 }
 

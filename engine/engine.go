@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"os"
 	"runtime"
 	"runtime/debug"
 	"sync"
@@ -52,9 +53,14 @@ type Config struct {
 	// Host connects each worker with the host: the kernel's stack behind the host interfaces of ports.
 	// It is nil if no port has one.
 	Host []*hostway.Link
-	// Keep is a folder for sessions that outlive the process; see KeptReport. Empty: none do.
+	// Keep is a folder for sessions and counters that outlive the process; see KeptReport. Empty:
+	// none do.
 	Keep string
-	now  func() uint32 // in tests; ms, as Clock.Now
+	// Successor has New take over the sessions of a director that still runs with the same folder, and
+	// whose lock of it is KeepLock (Engine.KeepLock). What changes afterwards is for TakeOver.
+	Successor bool
+	KeepLock  *os.File
+	now       func() uint32 // in tests; ms, as Clock.Now
 	// Seed makes hashing and local ports repeatable in tests. Zero draws secrets.
 	Seed uint64
 }
@@ -72,6 +78,8 @@ func (c *Config) Validate() error {
 	case c.SessionsV6 != 0 && c.SessionsV6 < len(c.CPUs):
 		return fmt.Errorf("engine: %d IPv6 sessions for %d workers; raise session.max_v6",
 			c.SessionsV6, len(c.CPUs))
+	case c.Successor && (c.Keep == "" || c.KeepLock == nil):
+		return errors.New("engine: a successor needs the folder of the sessions, and its lock")
 	case c.Host != nil && len(c.Host) != len(c.CPUs):
 		return fmt.Errorf("engine: %d links to the host for %d workers", len(c.Host), len(c.CPUs))
 	}
@@ -173,6 +181,17 @@ func (e *Engine) connect() {
 	}
 }
 
+// Reconnect fetches the queues of all ports again, of which some were not open when New was called
+// (ports.Late). No worker may run.
+func (e *Engine) Reconnect() {
+	for _, w := range e.workers {
+		w.queues, w.receives = nil, nil
+	}
+	for _, p := range e.cfg.Ports {
+		e.connectPort(p)
+	}
+}
+
 // connectPort gives each worker a queue of the port. If the port has fewer queues, some workers
 // share one for sending and receive nothing.
 func (e *Engine) connectPort(p ports.Port) {
@@ -237,9 +256,10 @@ func newRandom(seed uint64) *rand.Rand {
 // Close frees the session tables, the templates, the sources and the counters of real servers. All
 // workers must have stopped.
 func (e *Engine) Close() error {
+	kept := e.closeCounters()
 	e.counting.Lock()
 	defer e.counting.Unlock()
-	err := errors.Join(e.templates.Close(), e.snap.Load().sources.close())
+	err := errors.Join(kept, e.templates.Close(), e.snap.Load().sources.close())
 	for _, w := range e.workers {
 		err = errors.Join(err, w.close())
 	}
@@ -270,6 +290,16 @@ func (e *Engine) Notes() []string {
 	return notes
 }
 
+// Turn runs one turn of each worker on the caller's goroutine, instead of Run, at a time in ms
+// modulo 2^32. It returns how many packets came. It is for callers that bring packets and time
+// themselves, and use nothing else of the engine meanwhile.
+func (e *Engine) Turn(now uint32) (received int) {
+	for _, w := range e.workers {
+		received += w.Turn(now)
+	}
+	return received
+}
+
 // Run runs the workers until ctx ends or a worker fails; then it returns a Fault. It calls ready
 // once all workers poll.
 func (e *Engine) Run(ctx context.Context, ready func()) error {
@@ -283,7 +313,7 @@ func (e *Engine) Run(ctx context.Context, ready func()) error {
 	err := e.awaitStart(r.started)
 	if err == nil {
 		if e.kept != nil {
-			e.kept.turned(e.cfg.now())
+			e.kept.turned(e.cfg.now(), e.cfg.Ports)
 		}
 		ready()
 		err = e.whileRunning(ctx, r.failed)

@@ -58,21 +58,24 @@ func tells(who, to host) []byte {
 // questions counts the questions about an address among the frames that a port has sent.
 func (b *bed) questions(port int, a netip.Addr) (n int) {
 	for _, f := range collect(b.ports[port]) {
-		e := packet.Ethernet(f)
-		switch {
-		case e.Type() == packet.EtherTypeARP && a.Is4():
-			arp := packet.ARP(f[packet.EthernetLen:])
-			if arp.Op() == packet.ARPRequest && arp.TargetIP() == packet.Addr4(a) {
-				n++
-			}
-		case e.Type() == packet.EtherTypeIPv6 && !a.Is4():
-			m, ok := packet.ParseND(packet.IPv6(f[packet.EthernetLen:]), packet.IPv6Len)
-			if ok && m.Type == packet.ICMP6Solicitation && m.Target == packet.AddrOf(a) {
-				n++
-			}
+		if isQuestion(f, a) {
+			n++
 		}
 	}
 	return n
+}
+
+// isQuestion reports whether a frame is a question about an address.
+func isQuestion(f []byte, a netip.Addr) bool {
+	switch e := packet.Ethernet(f); {
+	case e.Type() == packet.EtherTypeARP && a.Is4():
+		arp := packet.ARP(f[packet.EthernetLen:])
+		return arp.Op() == packet.ARPRequest && arp.TargetIP() == packet.Addr4(a)
+	case e.Type() == packet.EtherTypeIPv6 && !a.Is4():
+		m, ok := packet.ParseND(packet.IPv6(f[packet.EthernetLen:]), packet.IPv6Len)
+		return ok && m.Type == packet.ICMP6Solicitation && m.Target == packet.AddrOf(a)
+	}
+	return false
 }
 
 // addsServer adds a real server to the running service, and expects that it is asked for, answers,

@@ -54,14 +54,22 @@ func (w *Worker) mostHandovers() uint32 { return uint32(len(w.queues) + 1) }
 // formerOwner returns another worker that may have a packet's session by a former rule, or
 // noWorker.
 func (w *Worker) formerOwner(p *ports.Packet, k *packet.Key) int {
-	if service, ok := w.snap.serviceAt(k.Dst, k.DstPort, k.Protocol); ok {
-		if service.former && p.Handovers == 0 {
-			return w.other(w.clientOwner(p.Port, k, service.owner.Other()))
+	service, ok := w.snap.serviceAt(k.Dst, k.DstPort, k.Protocol)
+	if kind, ours := w.snap.kindOf(k.Dst); !ok && ours && kind.isLocal() {
+		if w.snap.rerouted {
+			return w.answerOwnerElsewhere(p, k)
 		}
 		return noWorker
 	}
-	if kind, ours := w.snap.kindOf(k.Dst); w.snap.rerouted && ours && kind.isLocal() {
-		return w.answerOwnerElsewhere(p, k)
+	asked := p.Handovers != 0
+	if home, strays := w.snap.strays.home(k); strays {
+		if !asked && home != w.number {
+			return home
+		}
+		asked = p.Handovers > 1 || home != w.number // this worker is the one that was asked first
+	}
+	if ok && service.former && !asked {
+		return w.other(w.clientOwner(p.Port, k, service.owner.Other()))
 	}
 	return noWorker
 }

@@ -19,7 +19,7 @@ import (
 	"fulcrum/packet"
 )
 
-var update = flag.Bool("update", false, "record testdata/*.pcap anew")
+var update = flag.Bool("update", false, "record testdata/*.pcap and testdata/kept anew")
 
 // captured is a packet of a capture file.
 type captured struct {

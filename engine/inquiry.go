@@ -70,7 +70,11 @@ func (r *rounds) take(group int, rates *[2]rate, now uint32) bool {
 // others is asked in turn. The flow's own packets come in at port.
 func (w *Worker) seek(p *ports.Packet, m *meta, k *packet.Key, port uint16) Verdict {
 	if w.outgoing != nil && p.Handovers == 0 {
-		if owner := w.probableOwner(port, k); owner != steer.Receiver && owner != w.number {
+		owner, strays := w.snap.strays.home(k)
+		if !strays {
+			owner = w.probableOwner(port, k)
+		}
+		if owner != steer.Receiver && owner != w.number {
 			return w.handOver(p, owner)
 		}
 	}

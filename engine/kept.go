@@ -4,12 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
 	"fulcrum/conntrack"
 	"fulcrum/lvs"
+	"fulcrum/packet"
 	"fulcrum/persist"
+	"fulcrum/ports"
 	"fulcrum/steer"
 )
 
@@ -26,7 +29,11 @@ type KeptReport struct {
 	Dropped map[string]int // the others, by reason
 	Took    time.Duration  // to read them
 	Dark    time.Duration  // from the last sign of the run before to the first turn of this one
-	Aside   []string       // files that are no files of sessions, with the reasons
+	Missed  uint64         // packets that the devices lost until the first turn, by their own counters
+	Aside   []string       // files that were not read, or not written, with the reasons
+	// Sum counts the sessions of all starts since the counters began: "kept", and those dropped by
+	// reason.
+	Sum map[string]uint64
 }
 
 // The reasons why sessions do not go on.
@@ -35,13 +42,12 @@ const (
 	keptExpired = "expired" // it would have ended meanwhile
 	keptRemoved = "removed" // its service or its real server is not configured any more
 	keptLocal   = "local"   // its local address is not the service's any more
-	keptOwner   = "owner"   // its two flows belong to two workers now
 	keptFull    = "full"    // there is no room, or another session has its flow
 )
 
 // KeptReasons returns all reasons why sessions do not go on.
 func KeptReasons() []string {
-	return []string{keptBroken, keptExpired, keptRemoved, keptLocal, keptOwner, keptFull}
+	return []string{keptBroken, keptExpired, keptRemoved, keptLocal, keptFull}
 }
 
 // Kept returns what became of the sessions of the run before; nil if none are kept.
@@ -52,43 +58,92 @@ func (e *Engine) Kept() *KeptReport {
 	e.kept.mu.Lock()
 	defer e.kept.mu.Unlock()
 	r := e.kept.report
+	r.Sum = e.kept.sum()
 	return &r
 }
 
 // keeping is the state of an engine whose sessions are kept.
 type keeping struct {
-	run *keptRun // of this process
+	run   *keptRun // of this process
+	aside []string // runs that are not taken, with the reasons
+	// following are the files of a director that still runs, and before is its run, until TakeOver.
+	following resumptions
+	before    *keptRun
+	hints     *keptHints
 
 	mu     sync.Mutex
 	report KeptReport
 	beat   uint32 // ms: the last sign of the run before
 	seen   bool   // beat is valid
+
+	counters keptCounters
 }
 
 // resume takes the sessions of an earlier run over. No worker runs yet.
 func (e *Engine) resume(before *keptRun) {
 	began := time.Now()
-	now := e.cfg.now()
-	snap := e.snap.Load()
+	e.kept.beginWorkers(e)
+	all := make(resumptions, before.Workers)
+	random := newRandom(e.cfg.Seed)
+	hasher := packet.NewHasher(random.Uint64(), random.Uint64())
+	for i := range all {
+		all[i] = &resumption{
+			engine: e, names: before.names, file: before.table(i), from: i, hasher: hasher,
+		}
+	}
+	if e.cfg.Successor {
+		e.kept.following = all
+		all.each((*resumption).open)
+	}
+	all.each((*resumption).read)
+	all.rehome()
+	e.kept.sumUp(e, all)
+	if !e.cfg.Successor {
+		e.takeHints(before)
+	}
+	e.kept.endWorkers(e)
+	e.kept.report.Took = time.Since(began)
+}
+
+// beginWorkers lends the workers what they need to enter sessions, before their first turn.
+func (k *keeping) beginWorkers(e *Engine) {
+	snap, now := e.snap.Load(), e.cfg.now()
 	for _, w := range e.workers {
 		w.snap, w.now = snap, now
 	}
-	all := make([]*resumption, before.Workers)
-	var reading sync.WaitGroup
-	for i := range all {
-		all[i] = &resumption{engine: e, names: before.names, file: before.table(i), from: i}
-		reading.Go(all[i].read)
-	}
-	reading.Wait()
+}
+
+// sumUp sums up what became of the sessions of all files.
+func (k *keeping) sumUp(e *Engine, all resumptions) {
+	k.report = KeptReport{Aside: k.aside, Took: k.report.Took}
 	for _, r := range all {
-		r.rehome()
-		e.kept.add(r)
+		k.add(r)
 	}
+	e.followStrays(all)
+}
+
+// endWorkers reverses beginWorkers: the first turn adopts the snapshot.
+func (k *keeping) endWorkers(e *Engine) {
 	for _, w := range e.workers {
-		w.sessions.Beat(e.kept.beat)
-		w.snap = nil // the first turn adopts it
+		w.sessions.Beat(k.beat)
+		w.snap = nil
 	}
-	e.kept.report.Took = time.Since(began)
+}
+
+// followStrays has the workers find sessions that are not where their clients' packets come.
+func (e *Engine) followStrays(all resumptions) {
+	var lost []stray
+	for _, r := range all {
+		lost = append(lost, r.strays...)
+	}
+	c := e.begin(time.Now())
+	c.findStrays(newStrays(all[0].hasher, lost))
+	for _, r := range all {
+		for id, mode := range r.ends {
+			c.putClientEnd(e.registry.live[id], mode)
+		}
+	}
+	c.publish()
 }
 
 // add sums up what a file has brought.
@@ -111,10 +166,14 @@ func (k *keeping) add(r *resumption) {
 	}
 }
 
-// turned notes when the workers turn again.
-func (k *keeping) turned(now uint32) {
+// turned notes when the workers turn again, and what the devices have missed.
+func (k *keeping) turned(now uint32, all []ports.Port) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	for _, p := range all {
+		s, _ := p.Stats() // a device without counters has nothing to report
+		k.report.Missed += s.RxMissed
+	}
 	if k.seen {
 		k.report.Dark = time.Duration(now-k.beat) * time.Millisecond
 	}
@@ -133,13 +192,40 @@ type resumption struct {
 	dropped     map[string]int
 	said        conntrack.KeptFile
 	moved       []movedSession // to other workers
-	err         error
+	strays      []stray
+	hasher      packet.Hasher // of strays
+	// ends holds real servers with sessions of a mode, which is not theirs now, in which the client's
+	// end owns the flows.
+	ends map[uint32]lvs.Mode
+	err  error
+
+	mirror *conntrack.Mirror // of a file that its director still changes; otherwise nil
+	places []place           // by place in the file: where its session is now
+	behind []int             // places whose sessions are to be entered again
+}
+
+// place says where a session of a file is now: at which worker, and in which slot. Zero is nowhere.
+type place struct{ worker, slot uint32 }
+
+func placeAt(w *Worker, slot uint32) place { return place{uint32(w.number) + 1, slot} }
+
+// resumptions are those of all files of a run.
+type resumptions []*resumption
+
+// each calls do for all files at once.
+func (all resumptions) each(do func(*resumption)) {
+	var done sync.WaitGroup
+	for _, r := range all {
+		done.Go(func() { do(r) })
+	}
+	done.Wait()
 }
 
 type movedSession struct {
 	session conntrack.KeptSession
 	to      keptServer
-	owner   int // the worker
+	home    int // the worker
+	stray   bool
 }
 
 func (r *resumption) drop(why string, n int) {
@@ -184,14 +270,12 @@ func (r *resumption) take(w *Worker, s *conntrack.KeptSession) {
 		r.drop(keptRemoved, 1)
 		return
 	}
-	switch owner := w.ownerOfKept(s, to.entry, r.from); {
-	case owner < 0:
-		r.drop(keptOwner, 1)
-	case owner == r.from:
-		r.put(w, s, to)
-	default:
-		r.moved = append(r.moved, movedSession{*s, to, owner})
+	home, strays := w.homeOfKept(s, r.from)
+	if home != r.from {
+		r.moved = append(r.moved, movedSession{*s, to, home, strays})
+		return
 	}
+	r.put(w, s, to, strays)
 }
 
 // keptServer is a real server of the run before.
@@ -225,21 +309,37 @@ func (r *resumption) serverOf(w *Worker, before uint32) keptServer {
 }
 
 // rehome gives sessions to other workers.
-func (r *resumption) rehome() {
-	for i := range r.moved {
-		m := &r.moved[i]
-		r.put(r.engine.workers[m.owner], &m.session, m.to)
+func (all resumptions) rehome() {
+	for _, r := range all {
+		for i := range r.moved {
+			m := &r.moved[i]
+			r.put(r.engine.workers[m.home], &m.session, m.to, m.stray)
+		}
+		r.moved = nil
 	}
-	r.moved = nil
 }
 
-// put has a worker go on with a session.
-func (r *resumption) put(w *Worker, s *conntrack.KeptSession, to keptServer) {
-	if why := w.goOn(s, to.entry, to.id); why != "" {
+// put has a worker go on with a session. strays: its client's packets come to another worker.
+func (r *resumption) put(w *Worker, s *conntrack.KeptSession, to keptServer, strays bool) {
+	slot, why := w.goOn(s, to.entry, to.id)
+	if why != "" {
 		r.drop(why, 1)
 		return
 	}
 	r.kept++
+	if r.places != nil {
+		r.places[s.Place] = placeAt(w, slot)
+	}
+	if s.Mode.Owner() == lvs.ClientEnd && to.entry.mode.Owner() != lvs.ClientEnd {
+		if r.ends == nil {
+			r.ends = map[uint32]lvs.Mode{}
+		}
+		r.ends[to.id] = s.Mode
+	}
+	if strays {
+		in := s.In()
+		r.strays = append(r.strays, stray{r.hasher.Hash(&in), w.number})
+	}
 }
 
 // fits reports whether a session may be one of a real server, whatever a file says.
@@ -249,53 +349,61 @@ func (w *Worker) fits(s *conntrack.KeptSession, server *serverEntry) bool {
 	if isEcho(in.Protocol) {
 		service, ok = w.snap.passing.get(addressKey(in.Dst))
 	}
-	six := !in.Src.Is4()
-	return ok && service.live == server.service && out.Src == server.address &&
+	six, address := !in.Src.Is4(), server.address
+	if !six && !address.Is4() {
+		address = packet.AddrOf4(0) // an IPv4 client's record has no place for it
+	}
+	return ok && service.live == server.service && out.Src == address &&
+		s.Mode.Reaches(six, !server.address.Is4()) &&
 		six == (server.families&clients6 != 0) && w.isStranger(in.Src)
 }
 
-// ownerOfKept returns the worker to which a session's flows belong; -1 if they belong to two. from
-// is the worker that had it: where a device does not tell how it spreads packets, it stays there.
-func (w *Worker) ownerOfKept(s *conntrack.KeptSession, server *serverEntry, from int) int {
+// homeOfKept returns the worker that is to have a session: the one to which its answers come, if
+// they pass the director, and otherwise the owner of its client's packets. strays: these come to
+// another. from is the worker that had it: where a device does not tell how it spreads packets, it
+// stays there.
+func (w *Worker) homeOfKept(s *conntrack.KeptSession, from int) (home int, strays bool) {
 	workers := len(w.engine.workers)
 	if workers == 1 {
-		return 0
+		return 0, false
 	}
-	in, out := s.In(), s.Out()
+	in, back := s.In(), conntrack.Key{Flow: s.Out(), Protocol: s.Protocol}
 	_, port, _ := w.snap.routes.next(in.Src)
 	owner := w.probableOwner(port, &in)
 	if owner == steer.Receiver {
 		owner = from % workers
 	}
-	if s.Mode.Source() != lvs.Local {
-		return owner
+	home = owner
+	switch {
+	case s.Mode.Source() == lvs.Local:
+		home = w.answerOwner(&back)
+	case s.Mode.Owner() == lvs.ClientEnd && !isEcho(s.Protocol):
+		home = w.engine.steering.FromServer(&back)
 	}
-	back := conntrack.Key{Flow: out, Protocol: s.Protocol}
-	if to := w.answerOwner(&back); to != owner {
-		return -1
-	}
-	return owner
+	return home, home != owner && !isEcho(s.Protocol)
 }
 
 // goOn enters a session of the run before, and counts it. It returns why it does not, or "".
-func (w *Worker) goOn(s *conntrack.KeptSession, server *serverEntry, id uint32) (why string) {
+func (w *Worker) goOn(
+	s *conntrack.KeptSession, server *serverEntry, id uint32,
+) (slot uint32, why string) {
 	if int32(w.now-s.LastSeen) < 0 {
 		s.LastSeen = w.now
 	}
 	timeouts := w.snap.settings.Timeouts
 	if w.now-s.LastSeen >= timeouts.Of(s.State, server.timeouts) {
-		return keptExpired
+		return 0, keptExpired
 	}
 	local, isLocal := uint32(0), s.Mode.Source() == lvs.Local
 	if isLocal {
 		var ok bool
 		if local, ok = w.localOfKept(s, server); !ok {
-			return keptLocal
+			return 0, keptLocal
 		}
 	}
 	slot, ok := w.sessions.Restore(s, w.now)
 	if !ok {
-		return keptFull
+		return 0, keptFull
 	}
 	to := w.sessions.At(slot)
 	to.Server = id
@@ -307,13 +415,17 @@ func (w *Worker) goOn(s *conntrack.KeptSession, server *serverEntry, id uint32) 
 		add(server.use.at(local, w.number), 1)
 	}
 	service, _ := w.snap.serviceOf(server.service)
+	if service.owner == lvs.ClientEnd {
+		to.Flags |= conntrack.ByClient
+	}
 	if service.most != 0 {
 		w.countLimited(to, server)
 	}
+	w.resumeSource(to, s, service)
 	if service.sticky.timeout != 0 && !service.sticky.byCall && !isEcho(s.Protocol) {
 		w.tieKept(to, s, service, server, id)
 	}
-	return ""
+	return slot, ""
 }
 
 // localOfKept returns the number of a session's local address, if its service still has that.
@@ -334,19 +446,33 @@ func (w *Worker) tieKept(
 	ref, _ := w.engine.templates.Begin(
 		&key, persist.Server{ID: id, Incarnation: server.incarnation}, service.sticky.timeout, w.now)
 	to.Template, to.Life = ref.Place, ref.Life
-	if s.State == conntrack.Established || s.State == conntrack.SCTPEstablished {
-		w.engine.templates.Confirm(templateOf(to))
+	w.confirmKept(to)
+}
+
+// confirmKept confirms the template of an established session, if it has one.
+func (w *Worker) confirmKept(s *conntrack.Session) {
+	established := s.State == conntrack.Established || s.State == conntrack.SCTPEstablished
+	if s.Template != 0 && established {
+		w.engine.templates.Confirm(templateOf(s))
 	}
 }
 
 // keepIn begins to keep sessions in a folder, and returns the run before.
 func (e *Engine) keepIn(folder string, secret uint64) (before *keptRun, err error) {
-	run, before, aside, err := openKept(folder, len(e.cfg.CPUs), secret)
+	run, before, aside, err := openKept(folder, len(e.cfg.CPUs), secret, e.cfg.KeepLock)
 	if err != nil {
 		return nil, fmt.Errorf("session.keep: %w", err)
 	}
-	e.kept = &keeping{run: run, report: KeptReport{Aside: aside}}
+	if e.cfg.Successor && before == nil {
+		return nil, errors.Join(fmt.Errorf("session.keep: %s has no sessions of the director that runs: %s",
+			folder, strings.Join(aside, "; ")), run.close())
+	}
+	e.kept = &keeping{run: run, aside: aside, report: KeptReport{Aside: aside}}
 	e.registry.kept = run
+	path := run.path("neighbours")
+	if e.kept.hints, err = newKeptHints(path, e.cfg.Ports, len(e.cfg.CPUs)); err != nil {
+		return nil, errors.Join(fmt.Errorf("session.keep: %w", err), e.closeKept())
+	}
 	return before, nil
 }
 
@@ -363,10 +489,19 @@ func (e *Engine) takeOverKept(before *keptRun) error {
 	if e.kept == nil {
 		return nil
 	}
+	if err := e.beginCounters(); err != nil {
+		return fmt.Errorf("session.keep: %w", err)
+	}
+	if e.cfg.Successor {
+		e.kept.before = before
+		e.resume(before)
+		return e.kept.following.failed()
+	}
+	e.takeOverCounters()
 	if before != nil {
 		e.resume(before)
 	}
-	return e.kept.run.begun(e.cfg.Keep)
+	return e.kept.run.begun()
 }
 
 // closeKept gives the folder up, if there is one.
@@ -376,7 +511,7 @@ func (e *Engine) closeKept() error {
 	}
 	run := e.kept.run
 	e.kept.run = nil
-	return run.close()
+	return errors.Join(e.kept.following.close(), e.kept.hints.close(), run.close())
 }
 
 // errKeptBusy says that another process has the folder.

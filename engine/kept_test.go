@@ -19,11 +19,14 @@ func keptIn(folder string, workers int) func(*bedConfig) {
 	return func(c *bedConfig) { c.keep, c.workers = folder, workers }
 }
 
+// startingAt starts a director's clock at a time in ms.
+func startingAt(clock uint32) func(*bedConfig) { return func(c *bedConfig) { c.now = clock } }
+
 // restart ends a director and starts another one in the same folder. The clock goes on.
-func (b *bed) restart(n Settings, folder string, workers int) *bed {
+func (b *bed) restart(n Settings, folder string, workers int, changes ...func(*bedConfig)) *bed {
 	b.Helper()
 	b.close()
-	return newBed(b.TB, b.site, n, keptIn(folder, workers))
+	return newBed(b.TB, b.site, n, append(changes, keptIn(folder, workers))...)
 }
 
 // keptReport expects what became of the sessions.
@@ -41,6 +44,8 @@ type trail struct {
 	mac      packet.MAC
 	src, dst netip.AddrPort
 }
+
+func (t trail) String() string { return fmt.Sprint(t.port, t.mac, t.src, t.dst) }
 
 // ask has a client send a packet, and returns how it reached a real server.
 func (b *bed) ask(m modes.Mode, p pkt) trail {
@@ -162,38 +167,7 @@ func TestSessionsOfOthers(t *testing.T) {
 	})
 }
 
-// TestOtherWorkers: with another number of workers, sessions go to those that own their flows now.
-func TestOtherWorkers(t *testing.T) {
-	eachKept(t, func(t *testing.T, s site, m modes.Mode, workers int) {
-		folder, n := t.TempDir(), s.serving(s.web(m, 3))
-		b := newBed(t, s, n, keptIn(folder, workers))
-		before := map[string]trail{}
-		for i := range 30 {
-			before[clientAt(i)] = b.ask(m, tcp(clientAt(i), webVIP, "S"))
-		}
-		b = b.restart(n, folder, 2)
-		r := b.engine.Kept()
-		if r.Kept+r.Dropped[keptOwner] != 30 || m != modes.FullNAT && r.Kept != 30 || r.Kept == 0 {
-			t.Fatalf("%+v", r)
-		}
-		kept := 0
-		for client, was := range before {
-			b.fromClient(tcp(client, webVIP, "PA").carrying("still here?"))
-			for _, frames := range b.collectAll() {
-				for _, f := range frames {
-					if kept++; packet.Ethernet(f).Dst() != was.mac {
-						t.Errorf("%s is at another real server", client)
-					}
-				}
-			}
-		}
-		if kept != r.Kept {
-			t.Errorf("%d go on, want %d", kept, r.Kept)
-		}
-	})
-}
-
-// TestKeptIsBounded: a folder that another director has, or that has nonsense, costs no start.
+// TestKeptFolder: a folder that another director has, or that has nonsense, costs no start.
 func TestKeptFolder(t *testing.T) {
 	s, folder := oneArm, t.TempDir()
 	n := s.serving(s.web(modes.NAT, 1))

@@ -43,20 +43,29 @@ func (l *keptLog) add(text []byte) error {
 	return nil
 }
 
-// grow maps another piece of the file. It is an error if the file system has no room: a write to
-// the mapping would be a signal.
+// grow maps another piece of the file.
 func (l *keptLog) grow() error {
-	fd := int(l.file.Fd())
-	if err := unix.Fallocate(fd, 0, l.size, keptStep); err != nil {
-		return fmt.Errorf("%s: %w", l.file.Name(), err)
-	}
-	page, err := unix.Mmap(fd, l.size, keptStep, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	page, err := mapKept(l.file, l.size)
 	if err != nil {
-		return fmt.Errorf("%s: %w", l.file.Name(), err)
+		return err
 	}
 	err = l.unmap()
 	l.page, l.at, l.size = page, 0, l.size+keptStep
 	return err
+}
+
+// mapKept maps the piece of a file from an offset on, which it makes longer for that. It is an
+// error if the file system has no room: a write to the mapping would be a signal.
+func mapKept(f *os.File, at int64) ([]byte, error) {
+	fd := int(f.Fd())
+	if err := unix.Fallocate(fd, 0, at, keptStep); err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Name(), err)
+	}
+	page, err := unix.Mmap(fd, at, keptStep, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.Name(), err)
+	}
+	return page, nil
 }
 
 func (l *keptLog) unmap() error {

@@ -25,6 +25,8 @@ import (
 //	lock         held by the director that uses the folder
 //	run-7/about  what the run is, written once it has taken the sessions of the run before over
 //	run-7/names  the identities of its real servers, a line each, added to while it runs
+//	run-7/counters  what it has counted and shown (readCounters)
+//	run-7/neighbours  the neighbours that it knows (kepthints.go)
 //	run-7/table-0, table-1 ...  the sessions of its workers (conntrack.ReadKept)
 //
 // A run that has no file about has not begun; the sessions are then those of the run before.
@@ -58,15 +60,19 @@ const (
 func (r *keptRun) path(name string) string { return filepath.Join(r.folder, name) }
 func (r *keptRun) table(i int) string      { return r.path("table-" + strconv.Itoa(i)) }
 
-// openKept locks the folder, and begins a run. before is the last run that has begun; nil if there
-// is none of this boot. aside says why others are not taken.
-func openKept(folder string, workers int, secret uint64) (run, before *keptRun, aside []string, err error) {
+// openKept locks the folder, unless it gets the lock of the director that it follows, and begins a
+// run. before is the last run that has begun; nil if there is none of this boot. aside says why
+// others are not taken.
+func openKept(
+	folder string, workers int, secret uint64, lock *os.File,
+) (run, before *keptRun, aside []string, err error) {
 	if err := os.MkdirAll(folder, 0o700); err != nil {
 		return nil, nil, nil, err
 	}
-	lock, err := lockKept(filepath.Join(folder, "lock"))
-	if err != nil {
-		return nil, nil, nil, fmt.Errorf("%s: %w", folder, err)
+	if lock == nil {
+		if lock, err = lockKept(filepath.Join(folder, "lock")); err != nil {
+			return nil, nil, nil, fmt.Errorf("%s: %w", folder, err)
+		}
 	}
 	boot := bootID()
 	numbers := keptNumbers(folder)
@@ -80,7 +86,10 @@ func openKept(folder string, workers int, secret uint64) (run, before *keptRun, 
 		switch {
 		case err != nil:
 			aside = append(aside, err.Error())
-		case before == nil || r.number > before.number:
+		default: // of two, the last one has the sessions
+			if before != nil {
+				_ = os.RemoveAll(before.folder) // removeOthers tries again
+			}
 			before = r
 		}
 	}
@@ -178,6 +187,8 @@ type keptName struct {
 	Protocol uint8          `json:"protocol,omitempty"`
 	Mark     uint32         `json:"mark,omitempty"`
 	Service  netip.AddrPort `json:"service"`
+	Last     netip.Addr     `json:"last,omitzero"` // of a range, with its last port
+	LastPort uint16         `json:"last_port,omitempty"`
 	Address  netip.AddrPort `json:"address"`
 }
 
@@ -185,7 +196,8 @@ type keptName struct {
 func (r *keptRun) name(id uint32, server lvs.RealServerID) {
 	line, err := json.Marshal(keptName{
 		ID: id, Protocol: uint8(server.Service.Protocol), Mark: server.Service.Mark,
-		Service: server.Service.Address, Address: server.Address,
+		Service: server.Service.Address, Last: server.Service.Last, LastPort: server.Service.LastPort,
+		Address: server.Address,
 	})
 	if err == nil {
 		err = r.log.add(append(line, '\n'))
@@ -207,7 +219,10 @@ func readNames(path string) (map[uint32]lvs.RealServerID, error) {
 		var k keptName
 		if json.Unmarshal(lines.Bytes(), &k) == nil {
 			names[k.ID] = lvs.RealServerID{
-				Service: lvs.ServiceID{Protocol: lvs.Protocol(k.Protocol), Mark: k.Mark, Address: k.Service},
+				Service: lvs.ServiceID{
+					Protocol: lvs.Protocol(k.Protocol), Mark: k.Mark, Address: k.Service,
+					Last: k.Last, LastPort: k.LastPort,
+				},
 				Address: k.Address,
 			}
 		}
@@ -215,8 +230,8 @@ func readNames(path string) (map[uint32]lvs.RealServerID, error) {
 	return names, nil
 }
 
-// begun says that the run has the sessions now, and removes all others.
-func (r *keptRun) begun(folder string) error {
+// begun says that the run has the sessions now.
+func (r *keptRun) begun() error {
 	text, err := json.Marshal(r)
 	if err != nil {
 		return err
@@ -228,8 +243,15 @@ func (r *keptRun) begun(folder string) error {
 		return err
 	}
 	r.has = true
+	return nil
+}
+
+// removeOthers removes all runs before this one once it has begun. It takes a moment that nobody should
+// wait for.
+func (r *keptRun) removeOthers() (err error) {
+	folder := filepath.Dir(r.folder)
 	for _, n := range keptNumbers(folder) {
-		if n != r.number {
+		if r.has && n < r.number { // a later one is that of a successor
 			err = errors.Join(err, os.RemoveAll(runFolder(folder, n)))
 		}
 	}
@@ -238,7 +260,7 @@ func (r *keptRun) begun(folder string) error {
 
 // close gives the folder up. The sessions stay, unless those of the run before are the valid ones.
 func (r *keptRun) close() error {
-	err := r.log.close()
+	err := errors.Join(r.log.close(), r.removeOthers())
 	if !r.has {
 		err = errors.Join(err, os.RemoveAll(r.folder))
 	}

@@ -45,7 +45,9 @@ func (c *change) reroute() {
 
 // moving reports whether sessions may be at workers that do not own their flows any more, or
 // whether a worker may still think so.
-func (r *registry) moving() bool { return len(r.formers) > 0 || r.rerouted || r.settledAt != 0 }
+func (r *registry) moving() bool {
+	return len(r.formers) > 0 || r.rerouted || r.strays != nil || r.settledAt != 0
+}
 
 // census finds the sessions that are at workers that do not own their flows any more. Only those
 // count that were there before all workers had adopted the change.
@@ -53,6 +55,7 @@ type census struct {
 	revision uint64                // adopted by all workers before it began
 	services map[*liveService]bool // that are asked about; no session was found yet
 	rerouted bool                  // the same for sessions from local addresses
+	strays   bool                  // the same for stray sessions
 }
 
 // takeCensus looks at the workers' sessions, piece by piece, for as long as it has to find any. It
@@ -83,6 +86,7 @@ func (e *Engine) newCensus() *census {
 	c := &census{services: maps.Clone(r.formers), revision: adopted}
 	maps.DeleteFunc(c.services, func(s *liveService, _ bool) bool { return s.formerAt > adopted })
 	c.rerouted = r.rerouted && r.reroutedAt <= adopted
+	c.strays = r.strays != nil && r.straysAt <= adopted
 	if c.over() {
 		return nil
 	}
@@ -90,7 +94,7 @@ func (e *Engine) newCensus() *census {
 }
 
 // over reports whether the census has found everything that it asked about.
-func (c *census) over() bool { return len(c.services) == 0 && !c.rerouted }
+func (c *census) over() bool { return len(c.services) == 0 && !c.rerouted && !c.strays }
 
 // note takes out what a piece has found.
 func (c *census) note(p *censusPiece) {
@@ -99,6 +103,9 @@ func (c *census) note(p *censusPiece) {
 	}
 	if p.rerouted {
 		c.rerouted = false
+	}
+	if p.stray {
+		c.strays = false
 	}
 }
 
@@ -109,11 +116,12 @@ type censusPiece struct {
 	more     bool
 	found    *liveService // has a session by the former rule
 	rerouted bool         // a session's answers come to another worker now
+	stray    bool         // a session is a stray one
 }
 
 // look looks at the next sessions of a worker, up to the first that the census asks about.
 func (p *censusPiece) look(w *Worker) bool {
-	p.found, p.rerouted = nil, false
+	p.found, p.rerouted, p.stray = nil, false, false
 	for range listChunk {
 		if p.next, p.more = w.sessions.NextUsed(p.next); !p.more {
 			break
@@ -143,7 +151,11 @@ func (p *censusPiece) finds(w *Worker, slot uint32, s *conntrack.Session) bool {
 		k := packet.Key{Flow: w.sessions.Flow(slot, conntrack.Outbound), Protocol: s.Protocol}
 		p.rerouted = w.answerOwner(&k) != w.number
 	}
-	return p.found != nil || p.rerouted
+	if p.census.strays && s.Flags&conntrack.TwoWay != 0 {
+		home, strays := w.snap.strays.home(&packet.Key{Flow: in, Protocol: s.Protocol})
+		p.stray = strays && home == w.number
+	}
+	return p.found != nil || p.rerouted || p.stray
 }
 
 // ownerOf returns the rule by which a session's worker owns its flow. Its mode does not tell: real
@@ -170,6 +182,9 @@ func (c *change) settle(n *census) {
 	}
 	if n.rerouted && r.reroutedAt <= n.revision {
 		r.rerouted, r.settledAt, c.changed = false, r.revision+1, true
+	}
+	if n.strays {
+		r.strays, r.settledAt, c.changed = nil, r.revision+1, true
 	}
 }
 

@@ -56,8 +56,12 @@ func newMillOf(b *testing.B, s Settings, timeouts conntrack.Timeouts, sessions, 
 	return newMills(b, s, millConfig{sessions: sessions, flows: flows, workers: 1})[0]
 }
 
-// millConfig sizes a director with mills; sessions and flows are those of each worker.
-type millConfig struct{ sessions, flows, workers int }
+// millConfig sizes a director with mills; sessions and flows are those of each worker. keep is the
+// folder of kept sessions, or "".
+type millConfig struct {
+	sessions, flows, workers int
+	keep                     string
+}
 
 // newMills makes a director with a mill for each worker.
 func newMills(b *testing.B, s Settings, c millConfig) []*mill {
@@ -71,7 +75,7 @@ func newMills(b *testing.B, s Settings, c millConfig) []*mill {
 	port := sink{memory.NewPort(memory.Config{Name: "wire", MAC: mac, Pool: pool, Queues: n})}
 	cfg := Config{
 		Ports: []ports.Port{port}, CPUs: make([]int, n), Sessions: n * c.sessions,
-		Seed: 1, Huge: true,
+		Seed: 1, Huge: true, Keep: c.keep,
 	}
 	for range n {
 		if s.Ports[0].Host {

@@ -48,6 +48,10 @@ type registry struct {
 	// rerouted: answers to local addresses may come in elsewhere since the revision reroutedAt.
 	rerouted   bool
 	reroutedAt uint64
+	// strays are sessions of an earlier run at other workers than the owners of their clients' flows,
+	// since the revision straysAt; nil if there are none.
+	strays   *strays
+	straysAt uint64
 	// settledAt is the first revision without any session at a former owner; 0 while there is none.
 	settledAt uint64
 	// ends holds the number of real servers for each socket of clientEnds, and anyPort that of real
@@ -63,6 +67,9 @@ type registry struct {
 	reuses       uint32    // how many ids were given out again
 	looked       time.Time // when forget was last called
 	kept         *keptRun  // is told of each real server that gets an id; nil if none are kept
+	// was is what services and real servers had counted in the run before and have not got back;
+	// nil if counters are not kept.
+	was map[lvs.RealServerID]counts
 }
 
 // freeID is an id without real server.
@@ -81,7 +88,13 @@ type liveServer struct {
 	incarnation uint32                   // differs between real servers with the same id; never 0
 	use         atomic.Pointer[localUse] // nil if its service never had local addresses
 	evidence    atomic.Pointer[evidence] // nil if it is not watched
-	before      Traffic                  // what the id had counted for earlier real servers
+	// before is what the id had counted for earlier real servers, less what this one had counted in
+	// the run before. It is modulo 2^64: see countedBy.
+	before Traffic
+	// inherited is the latter. silences are the sessions of the run before that ended without an
+	// answer to their SYN.
+	inherited Traffic
+	silences  uint64
 	// gone is when it was removed or last seen with a session; zero while it is configured.
 	gone      time.Time
 	listed    bool // is in the registry's gone
@@ -105,6 +118,7 @@ type liveService struct {
 	timeouts   *conntrack.Timeouts       // of its own; nil if it has none
 	servers    map[netip.AddrPort]uint32 // ids, including those of removed real servers
 	forgotten  Traffic                   // counts of real servers that have no id any more
+	inherited  Traffic                   // what the service had counted in the run before
 	released   uint32                    // number of real servers whose counts are in forgotten
 	// owner is the rule by which workers own the flows of its mode.
 	owner     lvs.Owner
@@ -164,6 +178,7 @@ func (r *registry) service(id lvs.ServiceID) *liveService {
 			servers: map[netip.AddrPort]uint32{},
 		}
 		s.view.Store(&serviceView{})
+		r.inheritAll(s)
 		r.mu.Lock()
 		r.services[id] = s
 		r.mu.Unlock()
@@ -177,6 +192,7 @@ func (r *registry) server(s *liveService, address netip.AddrPort) uint32 {
 	if !known {
 		r.mu.Lock()
 		id = r.newID(s, address)
+		r.inherit(r.live[id])
 		s.servers[address] = id
 		r.mu.Unlock()
 		if r.kept != nil {

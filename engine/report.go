@@ -10,8 +10,9 @@ import (
 	"fulcrum/ports"
 )
 
-// Report is what the director has done so far, summed over its workers. Workers publish their
-// counts every 10 ms, so that a report may lag by as much.
+// Report is what the director has done so far, summed over its workers; with Config.Keep in the
+// processes before too. Workers publish their counts every 10 ms, so that a report may lag by as
+// much.
 type Report struct {
 	Totals
 	Ports    []PortReport // in the order of the configuration
@@ -60,6 +61,7 @@ type ServiceReport struct {
 	Service   Service
 	Announced bool // the director announces the VIP; otherwise it is passive
 	Traffic
+	Inherited   Traffic // the part of Traffic that processes before have counted; see Config.Keep
 	RealServers []RealServerReport
 	// Gone are the removed real servers that have sessions left, sorted. Their weight is 0.
 	Gone []RealServerReport
@@ -77,7 +79,8 @@ type RealServerReport struct {
 	ServerSigns
 	Templates int // that send clients to it
 	Traffic
-	Locals []LocalUse // in the order of the configuration; none in modes without local addresses
+	Inherited Traffic    // as in ServiceReport
+	Locals    []LocalUse // in the order of the configuration; none in modes without local addresses
 }
 
 // Report sums up what the workers have published. Any goroutine may call it at any time.
@@ -104,17 +107,24 @@ func (e *Engine) Report() Report {
 		}
 	}
 	r.LocalAddresses = e.localAddresses()
-	r.Templates = e.templates.Stats()
+	r.Templates = e.templateStats()
 	r.Kept = e.Kept()
 	for _, s := range snap.servers {
 		r.Sessions += int(s.load.Total())
 	}
+	e.keepCounters()
 	return r
 }
 
 // PortTotals returns what the workers have published for a port, given by its index. Any goroutine
 // may call it.
-func (e *Engine) PortTotals(port int) (t PortTotals) {
+func (e *Engine) PortTotals(port int) PortTotals {
+	t := e.portTotals(port)
+	e.keepTotals()
+	return t
+}
+
+func (e *Engine) portTotals(port int) (t PortTotals) {
 	for _, w := range e.workers {
 		w.published.addPort(port, &t)
 	}
@@ -175,7 +185,7 @@ func (e *Engine) reportService(live *liveService) (r ServiceReport, ok bool) {
 }
 
 func (e *Engine) reportView(v *serviceView) ServiceReport {
-	r := ServiceReport{Service: v.settings, Traffic: v.forgotten}
+	r := ServiceReport{Service: v.settings, Traffic: v.forgotten, Inherited: v.inherited}
 	r.RealServers = make([]RealServerReport, 0, len(v.current()))
 	for i, server := range v.servers {
 		counted := e.countedBy(server)
@@ -199,8 +209,8 @@ func (e *Engine) reportView(v *serviceView) ServiceReport {
 func (e *Engine) reportServer(s *liveServer, weight int32, counted Traffic) RealServerReport {
 	return RealServerReport{
 		Address: s.id.Address, Weight: weight, Active: s.load.Active(), Inactive: s.load.Inactive(),
-		Overloaded: s.load.Overloaded(), ServerSigns: e.signsOf(s.number, s.incarnation),
-		Traffic: counted, Templates: e.templates.Of(s.number),
+		Overloaded: s.load.Overloaded(), ServerSigns: e.signsOf(s),
+		Traffic: counted, Inherited: s.inherited, Templates: e.templates.Of(s.number),
 	}
 }
 

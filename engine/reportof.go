@@ -11,5 +11,7 @@ func (e *Engine) ReportOf(id lvs.ServiceID) (r ServiceReport, ok bool) {
 	if live == nil {
 		return r, false
 	}
-	return e.reportService(live)
+	r, ok = e.reportService(live)
+	e.keepCountersOf(live)
+	return r, ok
 }

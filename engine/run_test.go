@@ -207,3 +207,17 @@ func TestClockIsBootTime(t *testing.T) {
 		t.Fatalf("two clocks differ by %d ms", int32(diff))
 	}
 }
+
+// TestTurn: an engine turns by hand, at its caller's time, with all of its workers.
+func TestTurn(t *testing.T) {
+	s := oneArm
+	b := newBed(t, s, s.settings())
+	b.deliver(0, echoRequest("192.168.5.9", "10.0.0.1").frame(s.gateway.mac, s.ports[0].mac))
+	if n := b.engine.Turn(b.now); n != 1 {
+		t.Errorf("%d packets; want 1", n)
+	}
+	b.engine.Turn(b.now)
+	if n := len(b.ports[0].Collect(0)); n != 1 {
+		t.Errorf("%d answers; want 1", n)
+	}
+}

@@ -100,14 +100,15 @@ func (w *Worker) noteSilence(s *conntrack.Session) {
 }
 
 // signsOf sums up what the workers have noticed about a real server.
-func (e *Engine) signsOf(id uint32, incarnation uint32) (all ServerSigns) {
+func (e *Engine) signsOf(server *liveServer) (all ServerSigns) {
 	var heard, asked newest
+	all.SYNsUnanswered = server.silences
 	for _, w := range e.workers {
 		if w.published.servers == nil {
 			continue // after Close
 		}
-		s := &w.published.servers[id]
-		if s.incarnation.Load() != incarnation {
+		s := &w.published.servers[server.number]
+		if s.incarnation.Load() != server.incarnation {
 			continue
 		}
 		all.SYNsUnanswered += s.unanswered.Load()

@@ -31,6 +31,7 @@ type snapshot struct {
 	revision uint64                // counts the snapshots
 	moving   bool                  // sessions may be at workers that do not own their flows any more
 	rerouted bool                  // of them, those of answers to local addresses
+	strays   *strays               // of them, those of an earlier run; nil if there are none
 	// addresses holds the director's addresses, but for those that only a topology has.
 	addresses lookup[addressKind]
 	echoing   lookup[*echoGroup] // by VIP

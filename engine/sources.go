@@ -139,6 +139,25 @@ func (t *sourceTable) withdraw(k sourceKey, l sourceLimits, counted bool) {
 	}
 }
 
+// resume counts a session that an earlier process has admitted, whatever its limits say. It returns
+// false if no place is free.
+func (t *sourceTable) resume(k sourceKey, now uint32) (counted bool) {
+	s := t.setOf(k)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, known := s.find(k)
+	if !known {
+		var weight uint64
+		if i, weight = s.lightest(now); weight == busy {
+			return false
+		}
+		s.come(i, k)
+	}
+	e := &s.sources[i]
+	e.sessions.Store(e.sessions.Load() + 1)
+	return true
+}
+
 // leave ends a session that was counted. Its source has not given way meanwhile.
 func (t *sourceTable) leave(k sourceKey) {
 	s := t.setOf(k)

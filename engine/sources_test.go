@@ -95,6 +95,12 @@ func (m *sourceModel) step() {
 			l.step = stepOf(rate)
 		}
 		m.limits[k.service] = l
+	case 4:
+		if m.table.resume(k, m.now) {
+			want.sessions++
+		} else if m.roomy {
+			m.Fatalf("%v finds no place although there is room", k)
+		}
 	case 2, 3:
 		if want.sessions > 0 {
 			m.table.leave(k)

@@ -29,9 +29,9 @@ type road struct {
 
 // paving says since when roads hold.
 type paving struct {
-	paved      uint32 // raised when roads may be wrong
-	pavedAt    uint32 // ms: when it was raised last for age
-	lastChange uint32 // the neighbours' Changes then
+	paved       uint32 // raised when roads may be wrong
+	pavedAt     uint32 // ms: when it was raised last for age
+	lastRenewal uint32 // the neighbours' Renewals then
 }
 
 // paveInterval is how long roads hold at most, in ms. Packets on the straight path do not tell the
@@ -40,8 +40,8 @@ const paveInterval = 100
 
 // pave has all roads filled in anew if something may have changed.
 func (w *Worker) pave() {
-	if n := w.neighbours.Changes(); n != w.lastChange || w.now-w.pavedAt >= paveInterval {
-		w.lastChange, w.pavedAt = n, w.now
+	if n := w.neighbours.Renewals(); n != w.lastRenewal || w.now-w.pavedAt >= paveInterval {
+		w.lastRenewal, w.pavedAt = n, w.now
 		w.paved++
 	}
 }

@@ -103,19 +103,22 @@ type HostTotals struct {
 
 const numHostTotals = 4
 
+// all returns the places of the counts.
+func (t *HostTotals) all() [numHostTotals]*uint64 {
+	return [numHostTotals]*uint64{&t.Handed, &t.Copied, &t.Limited, &t.Full}
+}
+
 func (p *published) setHost(all *[NumHostClasses]HostTotals) {
 	for i := range all {
-		t := &all[i]
-		for j, n := range [numHostTotals]uint64{t.Handed, t.Copied, t.Limited, t.Full} {
-			p.host[i][j].Store(n)
+		for j, n := range all[i].all() {
+			p.host[i][j].Store(*n)
 		}
 	}
 }
 
 func (p *published) addHost(all []HostTotals) {
 	for i := range all {
-		t := &all[i]
-		for j, n := range [numHostTotals]*uint64{&t.Handed, &t.Copied, &t.Limited, &t.Full} {
+		for j, n := range all[i].all() {
 			*n += p.host[i][j].Load()
 		}
 	}

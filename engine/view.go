@@ -12,6 +12,7 @@ type serviceView struct {
 	configured bool
 	numbers    *localNumbers
 	forgotten  Traffic
+	inherited  Traffic
 	released   uint32
 	// servers holds the real servers of settings in their order, and then those that were removed
 	// and are remembered.
@@ -31,7 +32,7 @@ func (c *change) publishViews() {
 func (r *registry) newView(s *liveService) *serviceView {
 	v := &serviceView{
 		settings: s.settings, configured: s.configured, numbers: s.numbers,
-		forgotten: s.forgotten, released: s.released,
+		forgotten: s.forgotten, inherited: s.inherited, released: s.released,
 		servers: make([]*liveServer, 0, len(s.servers)),
 	}
 	for _, rs := range s.settings.RealServers {

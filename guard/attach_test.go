@@ -217,10 +217,14 @@ func TestFilter(t *testing.T) {
 	near, far := cable(t)
 	l := load(t)
 	l.furnish(families["IPv4"], false)
-	if _, err := attachFilter(near, l.program); err != nil {
+	first, err := attachFilter(near, l.program)
+	if err != nil {
 		t.Fatal(err)
 	}
-	second, err := attachFilter(near, l.program) // the first was not closed
+	if err := first.(*filter).claim.Close(); err != nil { // the kernel does so
+		t.Fatal(err)
+	}
+	second, err := attachFilter(near, l.program)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"sync/atomic"
 
@@ -19,6 +20,9 @@ type InterfaceConfig struct {
 	MTU  int     // the port's, in bytes
 	// Addresses are the port's own, each with its prefix length (not masked).
 	Addresses []netip.Prefix
+	// Open is the TAP as the process before passes it on, or nil: Open takes it over instead of
+	// attaching to it. It belongs to the callee, which closes it.
+	Open *os.File
 }
 
 // Interface is an open host interface. Its methods may be called by any goroutine. A Pump that has
@@ -31,20 +35,27 @@ type Interface struct {
 
 // Open opens a host interface, makes it if it does not exist, and sets it up. What others have set
 // up there stays: addresses and routes. It fails for an interface of another type, and for one that
-// another process has open. It needs CAP_NET_ADMIN.
+// another process has open and has not passed on. It needs CAP_NET_ADMIN.
 func Open(c InterfaceConfig) (*Interface, error) {
+	passed := c.Open
+	c.Open = nil
 	i := &Interface{config: c}
 	i.addresses.Store(&c.Addresses)
-	if err := i.open(); err != nil {
+	if err := i.open(passed); err != nil {
 		return nil, err
 	}
 	return i, nil
 }
 
-// open opens the interface as it is to be.
-func (i *Interface) open() (err error) {
+// open opens the interface as it is to be, or takes over the one that was passed on.
+func (i *Interface) open(passed *os.File) (err error) {
 	name := i.config.Name
-	if i.fd, err = openTAP(name); err != nil {
+	if passed != nil {
+		i.fd, err = takeOver(passed, name)
+	} else {
+		i.fd, err = openTAP(name)
+	}
+	if err != nil {
 		return fmt.Errorf("host interface %s: %w", name, err)
 	}
 	if err := i.setUp(); err != nil {
@@ -55,6 +66,17 @@ func (i *Interface) open() (err error) {
 
 // Name returns the interface's name.
 func (i *Interface) Name() string { return i.config.Name }
+
+// File returns a duplicate of the open TAP, to be passed on to another process. Both processes get
+// the interface's frames: each frame goes to the first that reads. The interface has its carrier
+// until both have closed it.
+func (i *Interface) File() (*os.File, error) {
+	fd, err := duplicate(i.fd)
+	if err != nil {
+		return nil, fmt.Errorf("host interface %s: %w", i.config.Name, err)
+	}
+	return os.NewFile(uintptr(fd), i.config.Name), nil
+}
 
 // Close closes an interface that no Pump has. The kernel keeps it.
 func (i *Interface) Close() error { return unix.Close(i.fd) }

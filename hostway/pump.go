@@ -325,7 +325,7 @@ func (p *Pump) restore() {
 // reopen opens a port's interface again.
 func (p *Pump) reopen(port int) error {
 	t := p.taps[port]
-	if err := t.open(); err != nil {
+	if err := t.open(nil); err != nil {
 		return err
 	}
 	if err := p.watch(t.fd, port); err != nil {

@@ -83,3 +83,38 @@ func attach(fd int, name string) error {
 	}
 	return nil
 }
+
+// takeOver returns the descriptor of a TAP that the process before passed on, and closes the file.
+// Its queue is that of the interface: frames that wait there stay.
+func takeOver(passed *os.File, name string) (fd int, err error) {
+	defer passed.Close()
+	request, err := unix.NewIfreq(name)
+	if err != nil {
+		return -1, err
+	}
+	if fd, err = duplicate(int(passed.Fd())); err != nil {
+		return -1, err
+	}
+	err = unix.IoctlIfreq(fd, unix.TUNGETIFF, request)
+	switch {
+	case err != nil:
+		err = fmt.Errorf("asking what was passed on: %w", err)
+	case request.Name() != name || request.Uint16()&unix.IFF_TAP == 0:
+		err = fmt.Errorf("the interface passed on is another one: %s", request.Name())
+	default:
+		err = unix.SetNonblock(fd, true)
+	}
+	if err != nil {
+		return -1, errors.Join(err, unix.Close(fd))
+	}
+	return fd, nil
+}
+
+// duplicate returns another descriptor of an open file.
+func duplicate(fd int) (int, error) {
+	copied, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("duplicating its descriptor: %w", err)
+	}
+	return copied, nil
+}

@@ -106,6 +106,24 @@ func TestMasks(t *testing.T) {
 	}
 }
 
+// TestEstimatorAfterARestart: what the process before has counted is no rate.
+func TestEstimatorAfterARestart(t *testing.T) {
+	v := engine.ServiceReport{Service: dnsService(), Inherited: engine.Traffic{Connections: 9_000_000}}
+	v.RealServers = []engine.RealServerReport{{
+		Address: netip.MustParseAddrPort("10.0.0.11:53"), Inherited: v.Inherited,
+		Traffic: engine.Traffic{Connections: 9_000_200},
+	}}
+	v.Traffic = v.RealServers[0].Traffic
+	r := rates{}
+	r.look([]engine.ServiceReport{v})
+	for _, address := range []netip.AddrPort{{}, v.RealServers[0].Address} {
+		// 200 in 2 s are 100 a second; a quarter of that is 25.
+		if got := r.of(v.Service.ID(), address); got != (Rates{CPS: 25}) {
+			t.Errorf("%v: %+v", address, got)
+		}
+	}
+}
+
 // TestEstimator gives the estimator a steady stream of sessions, and compares with numbers of the
 // kernel's formulas, which were worked out by hand: an average goes a quarter of the way to the
 // rate every two seconds, in steps of 1/1024, or of 1/32 for bytes.

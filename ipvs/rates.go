@@ -38,9 +38,9 @@ func (r *rates) look(all []engine.ServiceReport) {
 	for i := range all {
 		s := &all[i]
 		id := s.Service.ID()
-		r.take(lvs.RealServerID{Service: id}, s.Traffic)
+		r.take(lvs.RealServerID{Service: id}, s.Inherited, s.Traffic)
 		for _, rs := range s.RealServers {
-			r.take(lvs.RealServerID{Service: id, Address: rs.Address}, rs.Traffic)
+			r.take(lvs.RealServerID{Service: id, Address: rs.Address}, rs.Inherited, rs.Traffic)
 		}
 	}
 	for id, a := range r.all {
@@ -51,11 +51,12 @@ func (r *rates) look(all []engine.ServiceReport) {
 	}
 }
 
-// take moves the averages of one service or real server. What is new has counted since then.
-func (r *rates) take(id lvs.RealServerID, now engine.Traffic) {
+// take moves the averages of one service or real server. What is new has counted since then, but
+// for what it has inherited from the process before.
+func (r *rates) take(id lvs.RealServerID, inherited, now engine.Traffic) {
 	a := r.all[id]
 	if a == nil {
-		a = &average{}
+		a = &average{last: inherited}
 		r.all[id] = a
 	}
 	a.move(now)

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
+	"os"
 	"slices"
 	"sync"
 	"time"
@@ -27,7 +29,8 @@ const acceptPause = 10 * time.Millisecond
 // stands for its default.
 type ServerConfig struct {
 	Table *Table
-	// Listener is a unix socket of packets (SOCK_SEQPACKET). The server closes it.
+	// Listener is a unix socket of packets (SOCK_SEQPACKET). The server closes it. One that has
+	// methods File and Leave, as api.Listen returns it, can be passed on to another process.
 	Listener net.Listener
 	// Who says who has connected.
 	Who func(*net.UnixConn) control.Actor
@@ -68,10 +71,41 @@ func Serve(c ServerConfig) (*Server, error) {
 	return s, nil
 }
 
+// sharable is a listener that can be passed on to another process.
+type sharable interface {
+	File() (*os.File, error) // a duplicate
+	Leave() error            // closes it for this process alone
+}
+
+// File returns a duplicate of the listening socket, to be passed on to another process.
+func (s *Server) File() (*os.File, error) {
+	l, ok := s.config.Listener.(sharable)
+	if !ok {
+		return nil, fmt.Errorf("ipvs: a %T cannot be passed on", s.config.Listener)
+	}
+	return l.File()
+}
+
 // Close stops the server and closes all connections. A change that has begun is completed.
-func (s *Server) Close() error {
+func (s *Server) Close() error { return s.end(s.config.Listener.Close) }
+
+// Leave is like Close for a server whose socket was passed on: it leaves the listening socket to
+// the other process, with its file and with the connections that wait in its queue.
+func (s *Server) Leave() error {
+	l, ok := s.config.Listener.(sharable)
+	if !ok {
+		return s.Close()
+	}
+	return s.end(l.Leave)
+}
+
+// end stops the server, whose listener is closed by a function, once.
+func (s *Server) end(closeListener func() error) error {
+	if s.context.Err() != nil {
+		return nil
+	}
 	s.cancel()
-	err := s.config.Listener.Close()
+	err := closeListener()
 	s.clients.close()
 	s.work.Wait()
 	return err

@@ -25,10 +25,23 @@ type DrillKind string
 const (
 	DrillRestart DrillKind = "restart" // by SIGTERM
 	DrillKill    DrillKind = "kill"    // by SIGKILL
+	DrillUpgrade DrillKind = "upgrade" // in favour of its successor (fulcrum upgrade)
 )
 
-// DarkAim is the aim for the time without an answer to established connections.
-const DarkAim = time.Second
+// The aims for the time without an answer to established connections: with one director after the
+// other, and with a successor.
+const (
+	DarkAim    = time.Second
+	UpgradeAim = 50 * time.Millisecond
+)
+
+// aim returns the aim of a kind.
+func (k DrillKind) aim() time.Duration {
+	if k == DrillUpgrade {
+		return UpgradeAim
+	}
+	return DarkAim
+}
 
 // DrillResult is the outcome of a Drill.
 type DrillResult struct {
@@ -107,19 +120,28 @@ func (d Drill) interrupt(ctx context.Context, l *Lab, fresh *load) (Tally, error
 		return Tally{}, err
 	}
 	during := fresh.next()
-	if err := errors.Join(d.end(l), l.StartDirector(ctx), pause(ctx, drillWarmUp)); err != nil {
+	if err := errors.Join(d.replace(ctx, l), pause(ctx, drillWarmUp)); err != nil {
 		return Tally{}, err
 	}
 	fresh.next()
 	return during.ended(), nil
 }
 
-func (d Drill) end(l *Lab) error {
-	if d.Kind == DrillKill {
-		return l.KillDirector()
+// replace puts another director in the place of the one that runs.
+func (d Drill) replace(ctx context.Context, l *Lab) error {
+	switch d.Kind {
+	case DrillUpgrade:
+		return l.UpgradeDirector(ctx)
+	case DrillKill:
+		if err := l.KillDirector(); err != nil {
+			return err
+		}
+	default:
+		if _, err := l.StopDirector(); err != nil {
+			return err
+		}
 	}
-	_, err := l.StopDirector()
-	return err
+	return l.StartDirector(ctx)
 }
 
 // note takes what the director says of the sessions that it kept.

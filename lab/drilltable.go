@@ -3,6 +3,8 @@ package lab
 import (
 	"fmt"
 	"io"
+	"slices"
+	"strings"
 )
 
 // drillColumns are the columns of the table of a drill, in order.
@@ -23,7 +25,7 @@ var drillColumns = []struct {
 // dark says how long there was no director, and whether that is longer than the aim.
 func (r *DrillResult) dark() string {
 	text := fmt.Sprintf("%d ms", r.Dark.Milliseconds())
-	if r.Dark > DarkAim {
+	if r.Dark > r.Kind.aim() {
 		text += ", too long"
 	}
 	return text
@@ -44,7 +46,7 @@ func WriteDrillTable(w io.Writer, results []DrillResult) {
 		rows = append(rows, cells)
 	}
 	widths := widthsOf(rows)
-	fmt.Fprintf(w, "\nthe aims: no connection lost, dark for less than %s\n      %s\n", seconds(DarkAim),
+	fmt.Fprintf(w, "\nthe aims: no connection lost, dark for less than %s\n      %s\n", aims(results),
 		row(titles, widths))
 	for i := range results {
 		fmt.Fprintf(w, "%s %s\n", mark(w, results[i].Green()), row(rows[i+1], widths))
@@ -52,4 +54,16 @@ func WriteDrillTable(w io.Writer, results []DrillResult) {
 	for i := range results {
 		writeFailures(w, &results[i].Result)
 	}
+}
+
+// aims returns the longest times in the dark that the drills aim at, such as "1 s" or "50 ms".
+func aims(results []DrillResult) string {
+	var all []string
+	for i := range results {
+		text := results[i].Kind.aim().String()
+		if !slices.Contains(all, text) {
+			all = append(all, text)
+		}
+	}
+	return strings.Join(all, " or ")
 }

@@ -114,7 +114,8 @@ func (t *Table) oldest(c class) Hop {
 }
 
 // giveWay forgets an entry for another one in a full table. Proven strangers give way to entries of
-// the configuration, and to strangers only once nothing goes to them any more.
+// the configuration, and to strangers only if nothing goes to them any more, or nothing has since
+// they came as hints.
 func (t *Table) giveWay(forKept bool, now uint32) (ok bool) {
 	for _, c := range [...]class{failed, unproven, incomplete} {
 		if t.lists[c].n > 0 {
@@ -126,7 +127,8 @@ func (t *Table) giveWay(forKept bool, now uint32) (ok bool) {
 	if h == 0 {
 		return false
 	}
-	if e := &t.entries[h]; forKept || !e.Used && e.Age(now) >= ReachableTime {
+	e, r := &t.entries[h], &t.records[h]
+	if forKept || !e.Used && (r.hint || e.Age(now) >= ReachableTime) {
 		t.forget(h)
 		return true
 	}

@@ -65,6 +65,7 @@ func (t *Table) claim(h Hop, m *Message, heard bool, now uint32) Question {
 
 func (t *Table) examine(h Hop, now uint32) Question {
 	e, r := &t.entries[h], &t.records[h]
+	t.unsay(h)
 	r.doubted, r.again, r.paused = true, false, false
 	if e.state == Probing {
 		return Question{} // the question is already on its way
@@ -117,9 +118,10 @@ func (t *Table) succeed(h Hop, mac packet.MAC, now uint32) {
 }
 
 // endTrial accepts the MAC of an entry that has passed its trial.
-func (r *record) endTrial(now uint32) {
-	if r.onTrial && now-r.since >= TrialTime {
+func (t *Table) endTrial(h Hop, now uint32) {
+	if r := &t.records[h]; r.onTrial && now-r.since >= TrialTime {
 		r.onTrial, r.elder = false, packet.MAC{}
+		t.changes++
 	}
 }
 

@@ -18,6 +18,8 @@
 //   - A message from a station never changes a static entry. It gives an entry that has answered a
 //     question another MAC only after that entry's MAC was asked and did not answer, or if the
 //     message is the answer of the MAC that was there before.
+//   - A [Hint] is used until its first question is answered, or not answered. It changes no entry
+//     that is known. In a full table one that was never used gives way to any stranger.
 //   - [Table.Held] is the number of packets in the queues. A packet that waits belongs to the table
 //     until [Table.Take] gives it back.
 //   - Among several workers, number 0 asks first. The others ask if they have not heard the answer

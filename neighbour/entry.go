@@ -30,6 +30,7 @@ type record struct {
 	// proven says that the MAC in the entry has answered a question. It stays true while the same
 	// MAC is asked for again.
 	proven bool
+	hint   bool   // its MAC comes from a Hint, and nothing was asked or heard since
 	asked  uint32 // ms: the last question
 	// The last message that the other workers were told of; valid if toldMAC is not zero.
 	toldAt     uint32 // ms

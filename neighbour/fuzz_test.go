@@ -154,6 +154,15 @@ var fuzzSteps = []func(w *world, c *choices, number uint32){
 	func(w *world, c *choices, _ uint32) { // time, by ticks
 		w.pass(uint32(c.below(256)) * 40)
 	},
+	func(w *world, c *choices, _ uint32) { // a hint
+		a, port := c.station()
+		w.table.TakeHint(&Hint{Address: a, Port: port, MAC: c.mac(), Proven: c.below(2) == 1}, w.now)
+	},
+	func(w *world, c *choices, _ uint32) { // another table
+		if c.below(4) == 0 {
+			w.restart()
+		}
+	},
 	func(w *world, c *choices, _ uint32) { // time, as if the machine had slept
 		w.now += uint32(c.below(256)) * 5000
 		w.carryOut(w.table.Tick(w.now))

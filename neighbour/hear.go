@@ -68,16 +68,19 @@ func (t *Table) hearWithout(h Hop, m *Message, now uint32) Hop {
 // accept takes the MAC of a message: an answer proves it.
 func (t *Table) accept(h Hop, m *Message, now uint32) Hop {
 	e, r := &t.entries[h], &t.records[h]
+	if !e.HasMAC() || m.MAC != e.MAC() || m.Solicited != r.proven {
+		t.changes++
+	}
 	t.succeed(h, m.MAC, now)
 	state := Stale
 	if m.Solicited {
 		t.vindicate(h, now)
-		r.endTrial(now)
+		t.endTrial(h, now)
 		state = Reachable
 	}
-	r.proven = m.Solicited
+	r.proven, r.hint = m.Solicited, false
 	e.set(state, m.MAC, t.ports[e.Port].MAC, now)
-	t.changes++
+	t.renewals++
 	t.settle(h)
 	return h
 }

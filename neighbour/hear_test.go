@@ -24,6 +24,7 @@ func heardOf(t *testing.T, state State, proven bool) (*world, Hop) {
 		w.hears(h, cached, proven, true)
 	}
 	w.table.entries[h].state = state
+	w.table.changes++
 	w.table.settle(h)
 	return w, h
 }

@@ -90,6 +90,11 @@ var steps = map[string]func(w *world, words []string){
 			Address: a, Port: port, MAC: parseMAC(w, words[2]), Solicited: true, Override: true,
 		})
 	},
+	"hint": func(w *world, words []string) {
+		a, port := w.station(words[0])
+		w.table.TakeHint(&Hint{Address: a, Port: port, MAC: parseMAC(w, words[2])}, w.now)
+	},
+	"restart":  func(w *world, _ []string) { w.restart() },
 	"question": (*world).question,
 	"answer":   (*world).answer,
 	"topology": func(w *world, words []string) {

@@ -42,11 +42,12 @@ type Table struct {
 	queues     [MaxQueues]ports.Burst
 	held       int    // packets in queues
 	unanswered uint64 // entries that did not answer
-	changes    uint32 // see Changes
+	renewals   uint32 // see Renewals
 	refusals   uint64
 	refusal    Refusal // the last one; valid if refusals is not 0
 	next       int     // entry at which the next tick continues
 	last       uint32  // ms: time of the last tick
+	changes    uint32  // of what HintOf says
 	allowance  allowance
 	work       Work
 }
@@ -77,9 +78,9 @@ func (t *Table) Len() int { return len(t.index) }
 // Places returns how many places there are, free ones included. Every Hop is smaller.
 func (t *Table) Places() int { return len(t.entries) }
 
-// Changes returns a number that changes whenever an entry gets or loses a MAC, or is confirmed, so
+// Renewals returns a number that changes whenever an entry gets or loses a MAC, or is confirmed, so
 // that the caller may keep copies of what it reads in entries.
-func (t *Table) Changes() uint32 { return t.changes }
+func (t *Table) Renewals() uint32 { return t.renewals }
 
 // Unanswered returns how many neighbours were given up because they did not answer.
 func (t *Table) Unanswered() uint64 { return t.unanswered }
@@ -148,8 +149,9 @@ func (t *Table) place(forKept bool, now uint32) (h Hop, ok bool) {
 
 // forget frees the place of an entry for which no packet waits.
 func (t *Table) forget(h Hop) {
-	t.changes++
+	t.renewals++
 	e := &t.entries[h]
+	t.unsay(h)
 	delete(t.index, key{e.Address, e.Port})
 	t.unlink(h)
 	*e = Entry{Generation: e.Generation + 1}

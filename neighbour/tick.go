@@ -123,7 +123,7 @@ func (t *Table) age(h Hop, now uint32) {
 			t.ageStale(h, now)
 		}
 	case Stale:
-		if elapsed >= DelayTime || e.Pinned() && now-r.asked >= Retry+t.worker*Retry {
+		if t.isDue(h, now) {
 			t.ageStale(h, now)
 		}
 	case Incomplete, Probing:
@@ -187,7 +187,8 @@ func (t *Table) askAgain(h Hop, now uint32) {
 func (t *Table) restart(h Hop, now uint32) Question {
 	e := &t.entries[h]
 	if e.tries = 0; e.state != Incomplete {
-		t.changes++
+		t.renewals++
+		t.unsay(h)
 		e.state = Incomplete
 		t.settle(h)
 	}
@@ -195,14 +196,16 @@ func (t *Table) restart(h Hop, now uint32) Question {
 }
 
 // ask counts a question and returns it. It goes to the known MAC of an entry that is probed. It
-// goes to all if there is none, or if it must be seen whether another station answers too.
+// goes to all if there is none, if it must be seen whether another station answers too, and if it
+// is the first about a hint.
 func (t *Table) ask(h Hop, now uint32) Question {
 	e, r := &t.entries[h], &t.records[h]
 	e.tries++
 	e.since, r.asked = now, now
 	q := Question{Hop: h}
-	if e.state == Probing && !r.onTrial && (r.proven || !e.kept()) {
+	if e.state == Probing && !r.onTrial && !r.hint && (r.proven || !e.kept()) {
 		q.To = e.MAC()
 	}
+	r.hint = false
 	return q
 }

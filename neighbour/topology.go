@@ -71,8 +71,9 @@ func (t *Table) setStatic(s StaticEntry, now uint32) {
 	if !ok {
 		return
 	}
+	t.unsay(h)
 	t.entries[h].set(Static, s.MAC, t.ports[s.Port].MAC, now)
-	t.records[h].dispute = dispute{}
+	t.records[h].dispute, t.records[h].hint = dispute{}, false
 	t.work.Learnt = append(t.work.Learnt, h)
 }
 

@@ -2,6 +2,7 @@ package neighbour
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"strings"
 	"testing"
@@ -23,6 +24,9 @@ type world struct {
 	told    int // messages that the other workers need
 	refused uint64
 	statics map[key]packet.MAC
+
+	hints   map[Hint]bool // that the table had to give at the last check
+	changes uint32        // of the table at the last check
 }
 
 func newWorld(t testing.TB, worker int, subnets ...string) *world {
@@ -34,6 +38,20 @@ func newWorld(t testing.TB, worker int, subnets ...string) *world {
 	}
 	w.table = New(c)
 	return w
+}
+
+// restart replaces the table by an empty one, and gives that what the former one knew. Packets that
+// waited are gone.
+func (w *world) restart() {
+	former := w.table
+	w.table = New(Config{Ports: former.ports, Worker: int(former.worker)})
+	w.sent, w.held, w.refused, w.statics = 0, 0, 0, map[key]packet.MAC{}
+	w.hints, w.changes = nil, 0
+	for h := 1; h < former.Places(); h++ {
+		if hint, ok := former.HintOf(Hop(h)); ok {
+			w.table.TakeHint(&hint, w.now)
+		}
+	}
 }
 
 func ownMAC(port int) packet.MAC { return packet.MAC{2, 0, 0, 0, 0, byte(port)} }
@@ -217,12 +235,34 @@ func (w *world) check() {
 	for i := range t.entries {
 		w.checkEntry(Hop(i), owners)
 	}
+	w.checkHints()
 	for k, mac := range w.statics {
 		h, ok := t.Lookup(k.address, k.port)
 		if e := t.At(h); !ok || e.State() != Static || e.MAC() != mac {
 			w.Fatalf("static %v is %v at %v, want %v", k.address, e.State(), e.MAC(), mac)
 		}
 	}
+}
+
+// allHints returns what the table has to say to one that comes later.
+func (w *world) allHints() map[Hint]bool {
+	all := map[Hint]bool{}
+	for h := 1; h < w.table.Places(); h++ {
+		if hint, ok := w.table.HintOf(Hop(h)); ok {
+			all[hint] = true
+		}
+	}
+	return all
+}
+
+// checkHints checks that the table says when its hints have changed.
+func (w *world) checkHints() {
+	w.Helper()
+	now := w.allHints()
+	if !maps.Equal(w.hints, now) && w.changes == w.table.Changes() {
+		w.Fatalf("%v became %v without a word", w.hints, now)
+	}
+	w.hints, w.changes = now, w.table.Changes()
 }
 
 // checkLists checks that every entry is in the list of its class, and that no list is too long.
@@ -264,6 +304,9 @@ func (w *world) checkEntry(h Hop, owners map[uint8]Hop) {
 	mac, own := e.MAC(), packet.MAC(e.MACs[6:12])
 	if e.HasMAC() && (mac.IsZero() || mac.IsMulticast() || own != ownMAC(int(e.Port))) {
 		w.Fatalf("%v has the MACs %x", e.Address, e.MACs)
+	}
+	if w.table.records[h].hint && e.State() != Stale {
+		w.Fatalf("%v is a hint and %v", e.Address, e.State())
 	}
 	if e.Unreachable(w.now) && (e.queue != 0 || e.State() != Failed) {
 		w.Fatalf("packets wait for %v, which does not answer", e.Address)

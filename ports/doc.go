@@ -11,6 +11,9 @@
 // Split makes several ports of one device, one for each VLAN. A device that serves a single port
 // without tags is not split and has no extra cost.
 //
+// A Late stands for a device that another process still uses: it has that port's Properties, and
+// gets the device later. Drain empties the queues of ports before their first use.
+//
 // An RSS computes in software which queue a device will choose for a packet. That gives the worker
 // of a flow that has not arrived yet, such as the answers of a real server.
 package ports

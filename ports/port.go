@@ -74,3 +74,20 @@ type XStat struct {
 	Name  string // the driver's name for it
 	Value uint64 // since the device was started
 }
+
+// Since returns the counters less those of an earlier reading, each at least 0.
+func (s Stats) Since(earlier Stats) Stats {
+	for _, c := range []struct {
+		value   *uint64
+		earlier uint64
+	}{
+		{&s.RxPackets, earlier.RxPackets}, {&s.TxPackets, earlier.TxPackets},
+		{&s.RxBytes, earlier.RxBytes}, {&s.TxBytes, earlier.TxBytes},
+		{&s.RxMissed, earlier.RxMissed},
+		{&s.RxErrors, earlier.RxErrors}, {&s.TxErrors, earlier.TxErrors},
+		{&s.RxNoBuffer, earlier.RxNoBuffer},
+	} {
+		*c.value -= min(*c.value, c.earlier)
+	}
+	return s
+}

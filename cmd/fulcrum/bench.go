@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -44,26 +45,41 @@ func newBenchCommand() *cobra.Command {
 	f.BoolVar(&o.stages, "stages", false, "measure the pipeline stage by stage instead")
 	f.StringVar(&o.profile, "profile", "",
 		"write a CPU profile of the director for the compiler to this file instead (cmd/fulcrum/default.pgo)")
+	f.StringVar(&o.link, "link", linkVhost,
+		"vhost, a virtual link from the generator; or synth, packets made in the process under test")
+	f.BoolVar(&o.record, "record", false, "with --link synth: add a record for this commit, and draw all of them")
 	f.BoolVar(&o.noHuge, "no-huge", false, "reserve no huge pages; free ones are used anyway")
 	f.StringVar(&o.results, "results", "bench/results", "the folder for the results")
 	f.IntVar(&o.generatorCPU, "generator-cpu", 0, "the generator's CPU")
 	f.IntVar(&o.subjectCPU, "cpu", 1, "the CPU of the device under test")
 	c.MarkFlagsMutuallyExclusive("quick", "full")
 	c.MarkFlagsMutuallyExclusive("suite", "stages", "profile")
+	completeWords(c, "link", linkVhost, linkSynth)
 	completeWords(c, "suite", bench.SuiteNames()...)
-	c.AddCommand(newGenerateCommand())
+	c.AddCommand(newGenerateCommand(), newInstructionsCommand(), newTurnsCommand())
 	return c
 }
+
+// The links of fulcrum bench.
+const (
+	linkVhost = "vhost"
+	linkSynth = "synth"
+)
 
 // benchOptions holds the flags of fulcrum bench.
 type benchOptions struct {
 	suites                      []string
+	link                        string
+	record                      bool
 	quick, full, stages, noHuge bool
 	results, profile            string
 	generatorCPU, subjectCPU    int
 }
 
 func (o *benchOptions) run(ctx context.Context, stdout, stderr io.Writer) (err error) {
+	if err := o.checkLink(); err != nil {
+		return &exitError{code: 2, err: err}
+	}
 	ctx, cancel := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	defer cancel()
 	signal.Ignore(syscall.SIGPIPE) // huge pages are given back even if the reader has gone
@@ -88,6 +104,8 @@ func (o *benchOptions) run(ctx context.Context, stdout, stderr io.Writer) (err e
 	switch {
 	case o.profile != "":
 		err = b.Profile(ctx, scale, o.profile)
+	case o.link == linkSynth:
+		err = o.runSynth(ctx, b, scale, stdout)
 	case o.stages:
 		err = o.runStages(ctx, b, scale, stdout)
 	default:
@@ -107,6 +125,42 @@ func (o *benchOptions) runSuites(
 		return err
 	}
 	return errors.Join(report.WriteTable(stdout), report.Save(o.results))
+}
+
+// checkLink returns an error if flags do not go together.
+func (o *benchOptions) checkLink() error {
+	switch {
+	case o.link != linkVhost && o.link != linkSynth:
+		return fmt.Errorf("unknown --link %q: use vhost or synth", o.link)
+	case o.link == linkSynth && (len(o.suites) > 0 || o.stages || o.profile != ""):
+		return errors.New("--suite, --stages and --profile need a link: leave --link synth out")
+	case o.record && o.link != linkSynth:
+		return errors.New("--record is for --link synth")
+	}
+	return nil
+}
+
+// runSynth measures without a link.
+func (o *benchOptions) runSynth(
+	ctx context.Context, b *bench.Bench, scale bench.Scale, stdout io.Writer,
+) error {
+	report, err := b.Synth(ctx, scale)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(report.WriteTable(stdout), report.Save(o.results))
+	if err != nil || !o.record {
+		return err
+	}
+	binary, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("finding the program's own file: %w", err)
+	}
+	build, err := bench.BuildOf(binary)
+	if err != nil {
+		return err
+	}
+	return bench.AddToHistory(filepath.Join(o.results, bench.SynthHistory), report.Record(build))
 }
 
 func (o *benchOptions) scale() bench.Scale {

@@ -66,6 +66,52 @@ func TestBench(t *testing.T) {
 	}
 }
 
+// TestBenchSynth: packets made in the processes under test pass testpmd and the director, in both
+// families, and the times for them become a record and a plot.
+func TestBenchSynth(t *testing.T) {
+	scale := moment
+	scale.Duration, scale.Table = 100*time.Millisecond, 1<<20
+	scale.Cases = []bench.Case{
+		{Mode: modes.DR, Sessions: 1000}, {Mode: modes.FullNAT, Six: true, Sessions: 1000},
+		{Mode: modes.FullNAT, Fresh: true},
+	}
+	r, err := openBench(t).Synth(t.Context(), scale)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Save(t.TempDir()); err != nil {
+		t.Error(err)
+	}
+	for _, f := range r.Figures {
+		if f.Unit == "Mpps" && (f.Median <= 0 || f.Ratio <= 0 || f.NsPerPacket <= 0) {
+			t.Errorf("%+v", f)
+		}
+	}
+	record := r.Record(bench.Build{})
+	for _, c := range scale.Cases {
+		if record.Costs[c.String()].Total <= 0 {
+			t.Errorf("no time of %v in %+v", c, record)
+		}
+	}
+	if len(record.Costs) != len(scale.Cases) {
+		t.Errorf("%+v", record)
+	}
+}
+
+// TestBenchLinkUsage: flags that do not go together are refused before anything starts.
+func TestBenchLinkUsage(t *testing.T) {
+	for want, arguments := range map[string][]string{
+		"unknown --link": {"--link", "wire"},
+		"need a link":    {"--link", "synth", "--stages"},
+		"--record is":    {"--record"},
+	} {
+		p := newProgram(t, append([]string{"bench"}, arguments...)...).start()
+		if status := p.end(); status != 2 || !strings.Contains(p.lastLine(), want) {
+			t.Errorf("%q: status %d, %q; want 2 and %q", arguments, status, p.lastLine(), want)
+		}
+	}
+}
+
 // TestBenchStages: the director's profile shows the time of each stage.
 func TestBenchStages(t *testing.T) {
 	scale := moment

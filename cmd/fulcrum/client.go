@@ -115,7 +115,7 @@ func newClientCommands() []*cobra.Command {
 		newPlanCommand(), newApplyCommand(), newRollbackCommand(), newWeightCommand(), newDrainCommand(),
 		newHealthCommand(),
 		newAnnounceCommand(), newOverridesCommand(), newConfigCommand(), newLogCommand(),
-		newHostCommand(),
+		newHostCommand(), newUpgradeCommand(),
 	}
 }
 

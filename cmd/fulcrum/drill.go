@@ -24,7 +24,8 @@ func newDrillCommand() *cobra.Command {
 	}
 	command.AddCommand(
 		newDrill(lab.DrillRestart, "Stop the director with SIGTERM, and start it again"),
-		newDrill(lab.DrillKill, "End the director with SIGKILL, and start it again"))
+		newDrill(lab.DrillKill, "End the director with SIGKILL, and start it again"),
+		newDrill(lab.DrillUpgrade, "Have another process take over from the director"))
 	return command
 }
 

@@ -9,12 +9,12 @@ import (
 	"fulcrum/lvs"
 )
 
-// A director that is killed costs no established connection and no new one. How long it was dark
-// is for the machine to say: a busy one may miss that aim.
+// A director that is killed, or replaced, costs no established connection and no new one. How long
+// it was dark is for the machine to say: a busy one may miss that aim.
 func TestDrill(t *testing.T) {
 	needRoot(t)
 	needTime(t)
-	for _, kind := range []lab.DrillKind{lab.DrillRestart, lab.DrillKill} {
+	for _, kind := range []lab.DrillKind{lab.DrillRestart, lab.DrillKill, lab.DrillUpgrade} {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel()
 			d := lab.Drill{

@@ -20,6 +20,9 @@ func TestMain(m *testing.M) {
 		writeLog()
 		return
 	}
+	if kind := os.Getenv(asDevices); kind != "" {
+		os.Exit(runDevices(kind))
+	}
 	if os.Getenv(asProgram) != "" {
 		os.Exit(run(os.Args[1:]))
 	}

@@ -22,6 +22,7 @@ import (
 	"fulcrum/control"
 	"fulcrum/director"
 	"fulcrum/engine"
+	"fulcrum/handover"
 )
 
 // runOptions holds the flags of fulcrum run.
@@ -104,12 +105,15 @@ func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
 	defer cancel()
 	// The director gives everything back even if the reader of the final table has gone.
 	signal.Ignore(syscall.SIGPIPE)
-	cfg, err := loadConfig(o.config, stderr)
+	before, err := handover.FromEnvironment()
 	if err != nil {
 		return err
 	}
-	cfg.File = fullPath(cfg.File)
-	if err := o.tryReport(); err != nil {
+	cfg, err := o.prepare(stderr)
+	if err != nil {
+		if before != nil {
+			before.Fail(fmt.Errorf("%s cannot be used: %w", o.config, err))
+		}
 		return err
 	}
 	if os.Getenv("GOGC") == "" {
@@ -118,7 +122,7 @@ func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
 	log := newLog(stderr, cfg.Director.Log)
 	d, err := director.New(director.Config{
 		Config: cfg, File: o.config, State: o.state, Devices: &dpdkDevices{log: log},
-		CompileFilter: compileFilter, Log: log,
+		CompileFilter: compileFilter, Log: log, Predecessor: before, Launch: handover.Start,
 	})
 	if err != nil {
 		return err
@@ -133,7 +137,16 @@ func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
 		tell(log, daemon.SdNotifyReady)
 	}
 	w := &watcher{o, d, log, stdout}
-	err = errors.Join(w.watch(ctx, ready), d.Stop())
+	err = w.watch(ctx, ready)
+	if next := d.Successor(); next != 0 {
+		tell(log, fmt.Sprintf("MAINPID=%d", next))
+		log.Info("the successor forwards packets; this process ends", "process", next)
+		return errors.Join(err, d.Stop())
+	}
+	err = errors.Join(err, d.Stop())
+	if lost := d.Lost(); lost != nil {
+		return startAgain(log, lost)
+	}
 	if _, failed := errors.AsType[*engine.Fault](err); failed {
 		return explainFault(err)
 	}
@@ -144,8 +157,25 @@ func (o *runOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
 	return err
 }
 
+// startAgain puts this very program in the place of this process. Another process that was to take
+// over has failed when it was too late.
+func startAgain(log *slog.Logger, lost error) error {
+	log.Error("the successor did not take over; the director starts again", "error", lost)
+	return os.NewSyscallError("execve", syscall.Exec("/proc/self/exe", os.Args, os.Environ()))
+}
+
 // statusStartAgain is the exit status of a director that works again once it is started anew.
 const statusStartAgain = 4
+
+// prepare reads the configuration, and tries what can be tried before anything is started.
+func (o *runOptions) prepare(stderr io.Writer) (*config.Config, error) {
+	cfg, err := loadConfig(o.config, stderr)
+	if err != nil {
+		return nil, err
+	}
+	cfg.File = fullPath(cfg.File)
+	return cfg, o.tryReport()
+}
 
 // fullPath returns the absolute path of a file, which other processes can use.
 func fullPath(file string) string {

@@ -140,12 +140,33 @@ func (m *machine) await(state string, restarts int) {
 	}
 }
 
-// TestUnitUnderSystemd boots the unit that is shipped, with all its hardening. It starts, reloads,
-// restarts after the director was killed or hung, and stops.
+// upgrade has another process take over, which is the unit's main process then.
+func (m *machine) upgrade() {
+	m.t.Helper()
+	before := m.property("MainPID")
+	said := m.must("env", "FULCRUM_TEST_AS_PROGRAM=1", "/run/test/fulcrum", "upgrade")
+	if !strings.Contains(said, "has taken over: kept 0 of 0 sessions") {
+		m.t.Errorf("it says %q", said)
+	}
+	eventually(m.t, "another main process", func() bool {
+		now := m.property("MainPID")
+		return now != before && now != "0" && m.property("ActiveState") == "active"
+	})
+	eventually(m.t, "the end of the process before", func() bool {
+		_, err := m.run("test", "-d", "/proc/"+before)
+		return err != nil
+	})
+	m.await("active", 0)
+}
+
+// TestUnitUnderSystemd boots the unit that is shipped, with all its hardening. It starts, is
+// upgraded, reloads, restarts after the director was killed or hung, and stops.
 func TestUnitUnderSystemd(t *testing.T) {
-	m := bootMachine(t, absolute(t, "testdata/quiet.toml"))
+	m := bootMachine(t, absolute(t, "testdata/kept.toml"))
 	m.await("active", 0)
 	const file = "/run/test/fulcrum.toml"
+	m.upgrade()
+	m.upgrade()
 	m.must("sed", "-i", `s/^scheduler .*/scheduler = "wlc"/`, file)
 	m.must("systemctl", "reload", "fulcrum")
 	eventually(t, "the reload", func() bool { return strings.Contains(m.log(), "the configuration was read again") })

@@ -34,6 +34,8 @@ var children = map[string]func() error{
 	"bad device":     func() error { return startOnly(Config{HugePages: "off", Args: []string{"--vdev=net_nope0"}}) },
 	"without memory": func() error { return startOnly(Config{HugePages: "off", Memory: 1 << 50}) },
 	"not root":       notRoot,
+	"beside":         beside,
+	"xdp":            takeXDP,
 }
 
 func runChild(name string) int {

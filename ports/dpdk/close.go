@@ -25,9 +25,12 @@ func (p *port) Close() error {
 func (p *port) close() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	err := errors.Join(p.stop(), p.detach(), p.restoreInterface())
+	err := errors.Join(p.stop(), p.detach(), p.releaseInterface())
 	if p.pool != nil {
-		p.eal.retire(p.pool)
+		p.eal.pools = append(p.eal.pools, p.pool)
+		if !p.leaves {
+			p.eal.freePools()
+		}
 		p.pool = nil
 	}
 	if p.claimed != nil {
@@ -43,7 +46,7 @@ func (p *port) stop() error {
 		return nil
 	}
 	p.started = false
-	if p.promiscuous && p.found == nil {
+	if p.promiscuous && p.found == nil && !p.leaves {
 		// Without p.found, the device may use a kernel interface that its device string does not name.
 		// Its flag has to be reset here.
 		C.rte_eth_promiscuous_disable(p.id)
@@ -61,8 +64,11 @@ func (p *port) detach() error {
 	}
 	p.probed = false
 	var failed []error
-	if rc := C.rte_eth_dev_close(p.id); rc != 0 {
-		failed = append(failed, p.fail("closing the device", rc, ""))
+	if !p.released {
+		if rc := C.rte_eth_dev_close(p.id); rc != 0 {
+			failed = append(failed, p.fail("closing the device", rc, ""))
+		}
+		p.sockets.closeLeft()
 	}
 	C.free(p.rssKey)
 	p.rssKey = nil

@@ -24,6 +24,10 @@ type Config struct {
 	// PCI devices. If the list has no PCI address, DPDK ignores PCI.
 	Devices []string
 
+	// Beside means that another process has the devices and hands them over (PortConfig.Beside). PCI
+	// devices are then attached as they are opened.
+	Beside bool
+
 	// Args are further EAL arguments, passed unchanged. None of RefusedArgs may be among them.
 	Args []string
 }
@@ -83,11 +87,18 @@ func (c Config) busArguments() []string {
 			}
 		}
 	}
-	if args == nil {
+	switch {
+	case args == nil:
 		return []string{"--no-pci"}
+	case c.Beside:
+		return []string{"-a", noDevice}
 	}
 	return args
 }
+
+// noDevice is the PCI address of the host's bridge, which no driver takes. If it is the only one
+// allowed, the EAL attaches no device at its start, and others can be attached later.
+const noDevice = "0000:00:00.0"
 
 func mebibytes(bytes int64) int64 { return (bytes + 1<<20 - 1) >> 20 }
 

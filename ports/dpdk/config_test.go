@@ -39,6 +39,10 @@ func TestOnlyNamedPCIDevicesAreTaken(t *testing.T) {
 	if diff := cmp.Diff(want, c.busArguments()); diff != "" {
 		t.Error(diff)
 	}
+	c.Beside = true
+	if diff := cmp.Diff([]string{"-a", "0000:00:00.0"}, c.busArguments()); diff != "" {
+		t.Errorf("while another process has them: %s", diff)
+	}
 }
 
 func TestParseDevice(t *testing.T) {

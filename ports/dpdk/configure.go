@@ -59,6 +59,10 @@ func (p *port) setUpQueues() *Error {
 		p.note("the device uses %d receive and %d transmit descriptors", rx, tx)
 	}
 	p.queues = make([]queue, p.config.Queues)
+	if p.device.isXDP() {
+		before := findXDPSockets()
+		defer func() { p.sockets = findXDPSockets().since(before) }()
+	}
 	for i := range p.queues {
 		if err := p.setUpQueue(i, rx, tx); err != nil {
 			return err
@@ -83,8 +87,12 @@ func (p *port) setUpQueue(i int, rx, tx C.uint16_t) *Error {
 	return nil
 }
 
-// setMTU sets the MTU of the device. Some drivers ignore the MTU of configure.
+// setMTU sets the MTU of the device. Some drivers ignore the MTU of configure. An interface that
+// another process has opened has it already, or was given another one by the operator.
 func (p *port) setMTU() *Error {
+	if p.config.Beside != nil && p.found != nil {
+		return nil
+	}
 	rc := C.rte_eth_dev_set_mtu(p.id, C.uint16_t(p.config.MTU))
 	switch {
 	case rc == 0:
@@ -113,8 +121,11 @@ func (p *port) listenToMulticast() *Error {
 }
 
 // noteLink waits for the link until linkDeadline. It does not fail, because a director may start
-// before its switch.
+// before its switch. A port that takes over does not wait.
 func (p *port) noteLink() {
+	if p.config.Beside != nil {
+		return
+	}
 	if name := p.device.kernelInterface(); name != "" {
 		if i, err := net.InterfaceByName(name); err == nil && i.Flags&net.FlagUp == 0 {
 			p.note("interface %s is down (ip link set %s up)", name, name)

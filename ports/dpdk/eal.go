@@ -13,6 +13,7 @@ import "C"
 
 import (
 	"errors"
+	"maps"
 	"os"
 	"runtime"
 	"slices"
@@ -36,6 +37,8 @@ type EAL struct {
 	ports  []*port
 	pools  []*pool // pools of closed ports with buffers in use
 	closed bool
+	// prepared are the pools of ports that are to be opened, by PortConfig.Device.
+	prepared map[string]*pool
 }
 
 // Start starts DPDK. A process can call it once, unless it failed before it reached DPDK. The
@@ -76,7 +79,7 @@ func Start(c Config) (*EAL, error) {
 	if err := initialise(c.arguments(directory.prefix(), memory)); err != nil {
 		return nil, errors.Join(err, directory.remove())
 	}
-	return &EAL{directory: directory, ordinary: memory.ordinary, notes: []string{memory.note}}, nil
+	return &EAL{prepared: map[string]*pool{}, directory: directory, ordinary: memory.ordinary, notes: []string{memory.note}}, nil
 }
 
 // initialise calls rte_eal_init and keeps its output from the terminal.
@@ -151,6 +154,8 @@ func (e *EAL) Close() error {
 	for _, p := range slices.Clone(e.ports) {
 		failed = append(failed, p.close())
 	}
+	e.pools = slices.AppendSeq(e.pools, maps.Values(e.prepared))
+	e.freePools()
 	e.noteMissingBuffers()
 	if rc := C.rte_eal_cleanup(); rc != 0 {
 		failed = append(failed, &Error{Doing: "stopping DPDK", Err: errno(int(rc))})

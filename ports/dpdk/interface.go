@@ -187,6 +187,9 @@ func (p *port) findInterface() *Error {
 		return p.config.fail("reading MTU and flags of interface "+name, err, p.probeHint())
 	}
 	p.found = found
+	if p.config.Beside != nil {
+		found.adopt(p.config.Beside.Interface)
+	}
 	if found.mtu < p.config.MTU {
 		p.note("interface %s has MTU %d, which the port uses instead of %d",
 			name, found.mtu, p.config.MTU)
@@ -209,8 +212,9 @@ func (p *port) findMade() *Error {
 	return nil
 }
 
-// restoreInterface restores the state that findInterface recorded.
-func (p *port) restoreInterface() error {
+// releaseInterface restores the state that findInterface recorded, unless another process goes on
+// with the interface.
+func (p *port) releaseInterface() error {
 	if p.made != nil {
 		unix.Close(p.made.socket)
 		p.made = nil
@@ -220,6 +224,10 @@ func (p *port) restoreInterface() error {
 		return nil
 	}
 	p.found = nil
+	if p.leaves {
+		unix.Close(found.socket)
+		return nil
+	}
 	if err := found.restore(p.config.MTU); err != nil {
 		return p.config.fail("restoring MTU and flags of interface "+found.name, err, found.command())
 	}

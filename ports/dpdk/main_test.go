@@ -82,7 +82,7 @@ func sharedEAL(t testing.TB) *EAL {
 }
 
 // open opens a port and closes it at the end of the test.
-func open(t testing.TB, c PortConfig) ports.Port {
+func open(t testing.TB, c PortConfig) Port {
 	t.Helper()
 	p, err := sharedEAL(t).OpenPort(c)
 	if err != nil {

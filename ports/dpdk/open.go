@@ -14,14 +14,14 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"fulcrum/host"
-	"fulcrum/ports"
 )
 
 // OpenPort opens a device, configures it, and starts it. It may be called from any goroutine.
-func (e *EAL) OpenPort(c PortConfig) (ports.Port, error) {
+func (e *EAL) OpenPort(c PortConfig) (Port, error) {
 	c = c.withDefaults()
 	if err := c.Validate(); err != nil {
 		return nil, err
@@ -31,11 +31,45 @@ func (e *EAL) OpenPort(c PortConfig) (ports.Port, error) {
 	if e.closed {
 		return nil, c.fail("opening the port", os.ErrClosed, "DPDK has been stopped")
 	}
+	for end := time.Now().Add(queueDeadline); ; time.Sleep(time.Millisecond) {
+		p, err := e.tryOpen(c)
+		if err == nil {
+			HideFromChildren()
+			return p, nil
+		}
+		if !c.waitsForQueue() || time.Now().After(end) {
+			return nil, err
+		}
+	}
+}
+
+// queueDeadline is how long a port that takes over tries to get the queues of an interface.
+const queueDeadline = time.Second
+
+// waitsForQueue reports whether the device may not be free yet: the kernel frees a queue of
+// net_af_xdp a moment after the other process has closed its socket. The driver of DPDK 22.11 has
+// to be attached anew for each try.
+func (c PortConfig) waitsForQueue() bool { return c.Beside != nil && parseDevice(c.Device).isXDP() }
+
+// tryOpen leaves nothing behind if it fails, but the buffers for the next try.
+func (e *EAL) tryOpen(c PortConfig) (*port, error) {
 	p := &port{eal: e, config: c, device: parseDevice(c.Device), workers: c.Queues}
 	p.spreadOverSockets()
+	p.askForMAC()
 	e.ports = append(e.ports, p)
 	if err := p.open(); err != nil {
-		return nil, errors.Join(err, p.close())
+		// The other process still uses the interface, or the next try will.
+		p.leaves = c.Beside != nil && Shares(c.Device) || c.waitsForQueue()
+		kept := p.pool
+		if c.waitsForQueue() {
+			p.pool = nil
+		}
+		err = errors.Join(err, p.close())
+		if kept != nil && c.waitsForQueue() {
+			kept.refill() // the driver keeps those of a queue that it does not get
+			e.prepared[c.Device] = kept
+		}
+		return nil, err
 	}
 	return p, nil
 }
@@ -45,7 +79,7 @@ func (p *port) open() error {
 	mark := markLog()
 	steps := []func() *Error{
 		p.claim, p.findInterface, p.probe, p.takeQueues, p.checkLimits, p.makePool, p.configure,
-		p.setUpQueues, p.setMTU, p.start, p.findMade, p.listenToMulticast, p.describe,
+		p.takeMAC, p.setUpQueues, p.setMTU, p.start, p.findMade, p.listenToMulticast, p.describe,
 	}
 	for _, step := range steps {
 		if err := step(); err != nil {
@@ -81,7 +115,7 @@ func (p *port) claim() *Error {
 	if iface == "" {
 		return nil
 	}
-	listener, err := claim(iface)
+	listener, err := p.config.claim(iface)
 	if err != nil {
 		return p.config.fail("opening interface "+iface, err,
 			"another port or director uses it; name another interface")
@@ -104,7 +138,7 @@ func (p *port) probe() *Error {
 			return p.config.fail("looking for the port of the device", syscall.ENODEV, p.probeHint())
 		}
 	}
-	p.probed = true
+	p.probed, p.node = true, int(C.rte_eth_dev_socket_id(p.id))
 	if rc := C.rte_eth_dev_info_get(p.id, &p.info); rc != 0 {
 		return p.fail("asking for the device's abilities", rc, "")
 	}
@@ -155,6 +189,9 @@ func (p *port) mtuLimit() int {
 }
 
 func (p *port) makePool() *Error {
+	if p.takePool() {
+		return nil
+	}
 	doing := fmt.Sprintf("allocating a pool of %d buffers", poolSize(p.config, p.workers))
 	if p.eal.ordinary {
 		size := poolSize(p.config, p.workers) * dataRoom(p.config.MTU)
@@ -162,7 +199,7 @@ func (p *port) makePool() *Error {
 			return p.config.fail(doing, err, "give the port fewer descriptors or queues")
 		}
 	}
-	made, err := newPool(p.config, p.workers, int(C.rte_eth_dev_socket_id(p.id)))
+	made, err := newPool(p.config, p.workers, p.node)
 	if err != nil {
 		return p.config.fail(doing, err, "give DPDK more memory, or the port fewer descriptors or queues")
 	}

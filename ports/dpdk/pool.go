@@ -41,6 +41,7 @@ const (
 // pool is the mempool of one port.
 type pool struct {
 	port    string
+	room    int // bytes in a buffer
 	mempool *C.struct_rte_mempool
 }
 
@@ -57,7 +58,7 @@ func newPool(c PortConfig, workers, socket int) (*pool, error) {
 		m := C.fulcrum_pktmbuf_pool_create(name, C.uint(poolSize(c, workers)), threadCache,
 			C.uint16_t(dataRoom(c.MTU)), C.int(s), &rc)
 		if m != nil {
-			return &pool{port: c.Name, mempool: m}, nil
+			return &pool{port: c.Name, room: dataRoom(c.MTU), mempool: m}, nil
 		}
 	}
 	return nil, errno(int(rc))
@@ -83,12 +84,29 @@ func (p *pool) missing() int {
 	return int(p.mempool.size) - int(C.rte_mempool_avail_count(p.mempool))
 }
 
+// fits reports whether the pool has enough buffers of the right size for a port.
+func (p *pool) fits(c PortConfig, workers int) bool {
+	return int(p.mempool.size) >= poolSize(c, workers) && p.room == dataRoom(c.MTU)
+}
+
+// touch has the kernel back every page of the pool's memory, which it otherwise does when the
+// first packet comes. No packet may be in use.
+func (p *pool) touch() { C.fulcrum_pool_touch(p.mempool) }
+
+// refill takes all buffers back. None may be in use: they are those that a driver has lost.
+func (p *pool) refill() { C.fulcrum_pool_refill(p.mempool) }
+
 func (p *pool) free() { C.rte_mempool_free(p.mempool) }
 
 // retire frees the pool of a closed port once all its buffers are back. Some may still lie in the
 // transmit ring of another port.
 func (e *EAL) retire(p *pool) {
 	e.pools = append(e.pools, p)
+	e.freePools()
+}
+
+// freePools frees the pools of closed ports that have all their buffers.
+func (e *EAL) freePools() {
 	e.pools = slices.DeleteFunc(e.pools, func(p *pool) bool {
 		if p.missing() > 0 {
 			return false

@@ -28,9 +28,11 @@ type port struct {
 	found   *networkInterface // nil too for an interface that the driver creates
 	made    *networkInterface // the interface that the driver has created; or nil
 	probed  bool              // close must remove the device
+	sockets xdpSockets        // of net_af_xdp
 	id      C.uint16_t        // valid once probed
 	info    C.struct_rte_eth_dev_info
 	workers int // number of workers that use the port; config.Queues may be smaller
+	node    int // NUMA node of the device; -1 for any
 	pool    *pool
 	mac     [6]byte
 	mtu     int
@@ -44,9 +46,12 @@ type port struct {
 	mu          sync.RWMutex // read-locked during queries, write-locked by close
 	started     bool
 	promiscuous bool
+	released    bool        // the device is closed, and has to be removed
+	leaves      bool        // another process goes on with the interface
+	uncounted   ports.Stats // of the driver's counters, what Stats leaves out
 }
 
-var _ ports.Port = (*port)(nil)
+var _ Port = (*port)(nil)
 
 func (p *port) Name() string            { return p.config.Name }
 func (p *port) Device() string          { return p.device.name }
@@ -86,6 +91,15 @@ func (p *port) link() ports.Link {
 func (p *port) Stats() (ports.Stats, error) {
 	p.mu.RLock()
 	defer p.mu.RUnlock()
+	s, err := p.count()
+	if err != nil {
+		return s, err
+	}
+	return s.Since(p.uncounted), nil
+}
+
+// count returns the driver's counters. The caller holds mu.
+func (p *port) count() (ports.Stats, error) {
 	if !p.started {
 		return ports.Stats{}, p.closedError()
 	}

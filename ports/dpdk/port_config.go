@@ -2,6 +2,7 @@ package dpdk
 
 import (
 	"fmt"
+	"os"
 	"syscall"
 
 	"fulcrum/ports"
@@ -41,6 +42,13 @@ type PortConfig struct {
 	// Spread is the wanted way of spreading received packets over the queues. A device that does
 	// not support it spreads them by flow.
 	Spread ports.Spread
+
+	// Beside is what another process tells that has the device, and hands it over; or nil. The
+	// interface is then left as that process has made it.
+	Beside *Before
+	// Claim is the other process's mark on the interface (Port.Claim), or nil to make one. It stays
+	// the caller's.
+	Claim *os.File
 }
 
 // Validate returns an error for the first value that no device supports.
@@ -66,6 +74,11 @@ func (c PortConfig) Validate() error {
 		if l.got < l.min || l.got > l.max {
 			return c.fail(fmt.Sprintf("%s %d", l.what, l.got), syscall.EINVAL,
 				fmt.Sprintf("give %d to %d", l.min, l.max))
+		}
+	}
+	if c.Beside != nil {
+		if err := c.Beside.Validate(); err != nil {
+			return c.fail("taking the port over from another process", err, "")
 		}
 	}
 	return nil

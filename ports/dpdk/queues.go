@@ -34,18 +34,18 @@ func (p *port) spreadOverSockets() {
 	sockets, err := strconv.Atoi(text)
 	switch {
 	case !given && p.workers > 1:
-		p.device = p.device.with(socketsKey, p.workers)
+		p.device = p.device.with(socketsKey, strconv.Itoa(p.workers))
 	case given && err == nil && sockets > p.workers:
 		p.note("%s uses %s=%d instead of %d: no worker would read the others",
 			p.device.name, socketsKey, p.workers, sockets)
-		p.device = p.device.with(socketsKey, p.workers)
+		p.device = p.device.with(socketsKey, strconv.Itoa(p.workers))
 	}
 }
 
 // with returns the device with the argument key=value in place of all arguments with that key.
-func (d device) with(key string, value int) device {
+func (d device) with(key, value string) device {
 	words := slices.DeleteFunc(strings.Split(d.text, ","), func(word string) bool {
 		return strings.HasPrefix(word, key+"=")
 	})
-	return parseDevice(strings.Join(append(words, key+"="+strconv.Itoa(value)), ","))
+	return parseDevice(strings.Join(append(words, key+"="+value), ","))
 }

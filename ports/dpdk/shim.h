@@ -51,6 +51,12 @@ _Static_assert(offsetof(struct fulcrum_burst, packets) == 8, "ports.Burst.Packet
 
 struct rte_mempool;
 
+// A port to stop and to close, and the results.
+struct fulcrum_closing {
+	uint16_t port;
+	int stopped, closed;
+};
+
 // shim_burst.c
 void fulcrum_exchange(uint16_t port, uint16_t queue, uint16_t index, uint16_t flags,
 		      struct fulcrum_burst *tx, struct fulcrum_burst *free,
@@ -67,6 +73,9 @@ int fulcrum_thread_register(void);
 struct rte_mempool *fulcrum_pktmbuf_pool_create(const char *name, unsigned int buffers,
 						unsigned int cache, uint16_t room, int socket,
 						int *error);
+void fulcrum_eth_close_all(struct fulcrum_closing *ports, size_t n);
+void fulcrum_pool_refill(struct rte_mempool *pool);
+void fulcrum_pool_touch(struct rte_mempool *pool);
 void fulcrum_eth_link_get(uint16_t port, bool *up, uint32_t *speed);
 int fulcrum_eth_rss_hash_conf_get(uint16_t port, uint8_t *key, uint8_t *length, uint64_t *types);
 

@@ -1,3 +1,6 @@
+#include <pthread.h>
+#include <stdlib.h>
+
 #include <rte_errno.h>
 #include <rte_ethdev.h>
 #include <rte_mbuf.h>
@@ -14,6 +17,68 @@ struct rte_mempool *fulcrum_pktmbuf_pool_create(const char *name, unsigned int b
 
 	*error = pool ? 0 : -rte_errno;
 	return pool;
+}
+
+// Writing back what is there changes nothing, as long as no device and no other thread writes.
+// Larger pages are touched several times.
+static void touch_chunk(struct rte_mempool *pool, void *opaque, struct rte_mempool_memhdr *chunk,
+			unsigned int number)
+{
+	volatile char *memory = chunk->addr;
+
+	(void)pool;
+	(void)opaque;
+	(void)number;
+	for (size_t at = 0; at < chunk->len; at += 4096)
+		memory[at] = memory[at];
+}
+
+void fulcrum_pool_touch(struct rte_mempool *pool)
+{
+	rte_mempool_mem_iter(pool, touch_chunk, NULL);
+}
+
+static void put_back(struct rte_mempool *pool, void *opaque, void *object, unsigned int number)
+{
+	(void)opaque;
+	(void)number;
+	rte_mempool_put(pool, object);
+}
+
+// Takes out what is left in the pool, and puts all of its buffers back.
+void fulcrum_pool_refill(struct rte_mempool *pool)
+{
+	void *object;
+
+	while (rte_mempool_get(pool, &object) == 0)
+		;
+	rte_mempool_obj_iter(pool, put_back, NULL);
+}
+
+static void *close_one(void *opaque)
+{
+	struct fulcrum_closing *c = opaque;
+
+	c->stopped = rte_eth_dev_stop(c->port);
+	c->closed = rte_eth_dev_close(c->port);
+	return NULL;
+}
+
+// Closes all ports at once: most of the time goes into waits of the kernel. The threads are in the
+// caller's network namespace. Without threads, the caller closes one after the other.
+void fulcrum_eth_close_all(struct fulcrum_closing *ports, size_t n)
+{
+	pthread_t *threads = calloc(n, sizeof(*threads));
+	size_t started = 0;
+
+	while (threads && started + 1 < n &&
+	       pthread_create(&threads[started], NULL, close_one, &ports[started]) == 0)
+		started++;
+	for (size_t i = started; i < n; i++)
+		close_one(&ports[i]);
+	for (size_t i = 0; i < started; i++)
+		pthread_join(threads[i], NULL);
+	free(threads);
 }
 
 // link_status is a bit field, which cgo cannot read.
