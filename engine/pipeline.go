@@ -39,16 +39,17 @@ func (w *Worker) process(b *ports.Burst) {
 // parse finds the headers of each packet, checks them, and computes the hash of its flow for the
 // session table.
 func (w *Worker) parse(b *ports.Burst) {
+	hasher := w.sessions.Hasher()
 	for i := range b.Slice() {
 		w.at = i
 		p, m := &b.Packets[i], &w.meta[i]
 		frame := p.Bytes()
 		m.index, m.verdict, m.fragment, m.plain = uint8(i), Taken, false, false
-		if !m.ParseUsual(frame) {
+		var usual bool
+		if w.hashes[i], usual = m.ParseUsual(frame, hasher); !usual {
 			w.parseOther(p, m, frame)
 			continue
 		}
-		w.hashes[i] = w.sessions.Hash4(&m.Key4)
 		if p.RxFlags&odd != 0 || !packet.Ethernet(frame).IsFor(w.snap.ports[p.Port].station) {
 			m.verdict = w.admit(p, m, frame)
 		}

@@ -21,7 +21,7 @@ type road struct {
 	paved   uint32   // the worker's, when the rest was filled in; that holds as long as it is the same
 	macs    [12]byte // of the next hop, see neighbour.Entry
 	port    uint16
-	mtu     uint16   // of the next hop, in bytes of IP
+	mtu     uint16   // of the largest packet that passes, in bytes of IP as it comes in
 	mode    lvs.Mode // of the sessions that it is for
 	path    lvs.Path
 	_       [2]byte
@@ -48,11 +48,11 @@ func (w *Worker) pave() {
 
 // learn fills in the road that a packet takes, if it is one for the straight path.
 func (r *road) learn(paved uint32, g *passage) {
-	if g.server.families != 0 || g.way.path == lvs.Tunnel || !g.next.HasMAC() || !g.way.still() {
+	if g.server.families != 0 || !g.next.HasMAC() || !g.way.still() {
 		return
 	}
 	r.paved, r.mode, r.path = paved, g.session.Mode, g.way.path
-	r.macs, r.port, r.mtu = g.next.MACs, g.next.Port, g.next.MTU
+	r.macs, r.port, r.mtu = g.next.MACs, g.next.Port, uint16(g.mtuLeft())
 }
 
 // still reports whether packets that only acknowledge leave established sessions so.
@@ -92,21 +92,45 @@ func (w *Worker) straight(p *ports.Packet, m *meta) bool {
 	if size > r.mtu {
 		return false
 	}
-	s.LastSeen = w.now
-	s.PacketsIn++
-	r.traffic.InPackets++
-	r.traffic.InBytes += uint64(size)
-	frame := p.Bytes()
+	if r.path == lvs.Tunnel {
+		return w.straightIntoTunnel(p, m, s, r)
+	}
+	r.count(s, w.now, size)
+	frame := (*[packet.UsualLen]byte)(p.Bytes())
 	if r.path == lvs.Route {
 		modes.Route(packet.IPv4(frame[packet.EthernetLen:]))
 	} else {
-		modes.Translate(packet.IPv4(frame[packet.EthernetLen:m.End]), packet.IPv4MinLen, s, conntrack.Inbound)
+		modes.TranslateUsual(frame, s, conntrack.Inbound)
 	}
-	*(*[12]byte)(frame) = r.macs
+	*(*[12]byte)(frame[:]) = r.macs
 	if out := &w.out[r.port]; !out.Full() {
 		out.Push(p)
 		return true
 	}
+	w.output(p, int(r.port))
+	return true
+}
+
+// count counts a client's packet.
+func (r *road) count(s *conntrack.Session, now uint32, size uint16) {
+	s.LastSeen = now
+	s.PacketsIn++
+	r.traffic.InPackets++
+	r.traffic.InBytes += uint64(size)
+}
+
+// straightIntoTunnel is straight for a packet that gets an outer header. It returns false if that has
+// no room.
+func (w *Worker) straightIntoTunnel(
+	p *ports.Packet, m *meta, s *conntrack.Session, r *road,
+) bool {
+	g := passage{p: p, m: m, session: s, server: w.snap.servers[s.Server]}
+	g.way, g.next = &w.ways[s.Mode][0], w.neighbours.At(w.peers[s.Server].hop)
+	if w.encapsulate(&g) != Taken {
+		return false
+	}
+	r.count(s, w.now, m.End-m.Network)
+	*(*[12]byte)(p.Bytes()) = r.macs
 	w.output(p, int(r.port))
 	return true
 }
@@ -122,8 +146,7 @@ func (w *Worker) straightBack(p *ports.Packet, m *meta, s *conntrack.Session, r 
 	s.PacketsOut++
 	r.traffic.OutPackets++
 	r.traffic.OutBytes += uint64(size)
-	frame := p.Bytes()
-	modes.Translate(packet.IPv4(frame[packet.EthernetLen:m.End]), packet.IPv4MinLen, s, conntrack.Outbound)
+	modes.TranslateUsual((*[packet.UsualLen]byte)(p.Bytes()), s, conntrack.Outbound)
 	n.Used = true
 	w.transmit(p, n)
 	return true

@@ -46,7 +46,7 @@ func TestStraight(t *testing.T) {
 
 func testStraight(t *testing.T, s site, m modes.Mode) {
 	b := newBed(t, s, s.serving(s.web(m, 1), s.echo(m, 1)))
-	can := !s.is6 && m != modes.IPIP
+	can := !s.is6
 	goes := func(p pkt, want bool) {
 		t.Helper()
 		if got := b.straightFromClient(p); got != want {

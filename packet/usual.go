@@ -5,9 +5,9 @@ import (
 	"math/bits"
 )
 
-// usualLen is the length of the headers of a usual TCP packet, in bytes. The shortest frames on a
+// UsualLen is the length of the headers of a usual TCP packet, in bytes. The shortest frames on a
 // wire are longer.
-const usualLen = EthernetLen + IPv4MinLen + TCPMinLen
+const UsualLen = EthernetLen + IPv4MinLen + TCPMinLen
 
 // Offsets in a usual packet.
 const (
@@ -23,40 +23,44 @@ const (
 )
 
 // ParseUsual is Parse for what almost every packet is: whole TCP or UDP over IPv4 without options,
-// with a right header checksum. It returns false for any other packet, which Parse is for.
-func (p *Parsed) ParseUsual(frame []byte) bool {
-	if len(frame) < usualLen {
-		return false
+// with a right header checksum. It returns the hash of the packet's key as Hash4 does, which is at
+// hand here. It returns false for any other packet, which Parse is for. Usual frames have UsualLen
+// bytes or more.
+func (p *Parsed) ParseUsual(frame []byte, h *Hasher) (hash uint64, ok bool) {
+	if len(frame) < UsualLen {
+		return 0, false
 	}
-	f := (*[usualLen]byte)(frame)
+	f := (*[UsualLen]byte)(frame)
 	first, second := binary.LittleEndian.Uint64(f[usualIP:]), binary.LittleEndian.Uint64(f[usualIP+8:])
 	dst := binary.LittleEndian.Uint32(f[usualIP+16:])
 	total := int(bits.ReverseBytes16(uint16(first >> 16)))
 	if EtherType(binary.BigEndian.Uint16(f[12:])) != EtherTypeIPv4 || first&usualFirstMask != usualFirst ||
 		total > len(frame)-EthernetLen || !sumsUp(first, second, dst) {
-		return false
+		return 0, false
 	}
 	protocol, flags := uint8(second>>8), TCPFlags(0)
 	switch payload := total - IPv4MinLen; protocol {
 	case ProtocolTCP:
 		if header := int(f[usualTransport+12] >> 4 << 2); header < TCPMinLen || header > payload {
-			return false
+			return 0, false
 		}
 		p.Kind, flags = TCP4, TCPFlags(f[usualTransport+13])
 	case ProtocolUDP:
 		if length := int(binary.BigEndian.Uint16(f[usualTransport+4:])); length < UDPLen || length > payload {
-			return false
+			return 0, false
 		}
 		p.Kind = UDP4
 	default:
-		return false
+		return 0, false
 	}
 	p.Fault, p.TCPFlags, p.TTL, p.DontFragment = NoFault, flags, uint8(second), first>>54&1 != 0
 	p.Network, p.Transport, p.End = usualIP, usualTransport, uint16(EthernetLen+total)
-	p.Src, p.Dst, p.Protocol = bits.ReverseBytes32(uint32(second>>32)), bits.ReverseBytes32(dst), protocol
-	p.SrcPort = binary.BigEndian.Uint16(f[usualTransport:])
-	p.DstPort = binary.BigEndian.Uint16(f[usualTransport+2:])
-	return true
+	src, to := bits.ReverseBytes32(uint32(second>>32)), bits.ReverseBytes32(dst)
+	ports := bits.ReverseBytes32(binary.LittleEndian.Uint32(f[usualTransport:]))
+	p.Src, p.Dst, p.Protocol = src, to, protocol
+	p.SrcPort, p.DstPort = uint16(ports>>16), uint16(ports)
+	rest := uint64(ports>>16)<<32 | uint64(ports&0xffff)<<16 | uint64(protocol)
+	return h.mix4(uint64(src)<<32|uint64(to), rest), true
 }
 
 // sumsUp reports whether the checksum of a header of five words is right. A one's complement sum
