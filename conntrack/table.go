@@ -116,6 +116,9 @@ func (t *Table) CapV6() int { return int(t.six.size) }
 // holds a session.
 func (t *Table) At(slot uint32) *Session { return &t.sessions[slot] }
 
+// Hasher returns what Hash4 hashes with. It does not change.
+func (t *Table) Hasher() *packet.Hasher { return &t.hasher }
+
 // Hash4 returns the hash under which an IPv4 key is looked up.
 func (t *Table) Hash4(k *Key4) uint64 { return t.hasher.Hash4(k) }
 

@@ -106,7 +106,7 @@ func (w *Worker) setUp(g *passage, a *arrival, d *decision) {
 	if d.service.sticky.timeout != 0 {
 		w.tie(g.session, a, d)
 	}
-	w.peers[d.id].traffic.Connections++
+	w.roads[d.id].traffic.Connections++
 	if d.server.mode.Source() == lvs.Local {
 		w.takeLocal(d)
 		w.takeTurn(d)

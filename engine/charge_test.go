@@ -178,7 +178,7 @@ func TestReplacedSessionOfASource(t *testing.T) {
 		}
 		b.sessions(1)
 		b.dropped("")
-		if n := b.worker.peers[0].traffic.Connections; n != 2 {
+		if n := b.worker.roads[0].traffic.Connections; n != 2 {
 			t.Errorf("%d connections, want 2", n)
 		}
 	})

@@ -72,6 +72,7 @@ func (w *Worker) defend() {
 		active.DropEntry = active.DropEntry || g.entries[f]
 		active.DropPacket = active.DropPacket || g.shedding[f].every != 0
 	}
+	w.paved++
 	w.ways = ordinaryWays
 	if active.SecureTCP {
 		w.ways = denialWays

@@ -239,6 +239,9 @@ func (e *Engine) newWorker(i int) (*Worker, error) {
 	if w.peers, err = reserve[peer](maxServers, "real servers"); err != nil {
 		return w, err
 	}
+	if w.roads, err = reserve[road](maxServers, "real servers"); err != nil {
+		return w, err
+	}
 	w.published.servers, err = reserve[publishedServer](maxServers, "real servers")
 	return w, err
 }
@@ -265,8 +268,8 @@ func (e *Engine) Close() error {
 
 // close frees the worker's memory. The worker may be half made.
 func (w *Worker) close() error {
-	err := errors.Join(giveBack(w.peers), giveBack(w.published.servers))
-	w.peers, w.published.servers = nil, nil
+	err := errors.Join(giveBack(w.peers), giveBack(w.roads), giveBack(w.published.servers))
+	w.peers, w.roads, w.published.servers = nil, nil, nil
 	if w.sessions != nil {
 		err = errors.Join(err, w.sessions.Close())
 	}

@@ -77,6 +77,9 @@ func (w *Worker) forward(g *passage) Verdict {
 	if v := w.rewrite(g); v != Taken {
 		return v
 	}
+	if r := &w.roads[g.session.Server]; r.paved != w.paved && g.direction == conntrack.Inbound {
+		r.learn(w.paved, g)
+	}
 	if g.m.size() > mtu { // finish does the same; this saves a call
 		return w.divide(g.p, g.hop)
 	}
@@ -140,7 +143,7 @@ func (m *meta) chunkEvent(p *ports.Packet) conntrack.Event {
 
 // countTraffic counts a packet of a session, by its size in bytes of IP.
 func (w *Worker) countTraffic(g *passage) {
-	traffic, size := &w.peers[g.session.Server].traffic, uint64(g.m.size())
+	traffic, size := &w.roads[g.session.Server].traffic, uint64(g.m.size())
 	if g.direction == conntrack.Inbound {
 		g.session.PacketsIn++
 		traffic.InPackets++

@@ -264,7 +264,7 @@ func TestEveryCounterGoesOn(t *testing.T) {
 		w.publishServer(0)
 		w.publishServer(1)
 		for id := range w.peers[:2] {
-			w.peers[id].traffic = Traffic{1 << 20, 1 << 21, 1 << 22, 1 << 23, 1 << 24}
+			w.roads[id].traffic = Traffic{1 << 20, 1 << 21, 1 << 22, 1 << 23, 1 << 24}
 			w.publishServer(id)
 		}
 	}

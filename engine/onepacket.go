@@ -40,7 +40,7 @@ func (w *Worker) forwardLone(g *passage, a *arrival, d *decision) Verdict {
 		w.fragments.note = noteOfLone(d.id, d.server.mode)
 	}
 	d.server.load.Begin()
-	w.peers[d.id].traffic.Connections++
+	w.roads[d.id].traffic.Connections++
 	if d.service.sticky.timeout != 0 {
 		w.tie(g.session, a, d)
 	}

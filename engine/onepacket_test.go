@@ -56,7 +56,7 @@ func TestOnePacket(t *testing.T) {
 		b.dropped("")
 		size := uint64(len(s.in(question).ip()))
 		for i := range 3 {
-			if got := b.worker.peers[i].traffic; got.Connections != 2 || got.InPackets != 2 ||
+			if got := b.worker.roads[i].traffic; got.Connections != 2 || got.InPackets != 2 ||
 				got.InBytes != 2*size {
 				t.Errorf("real server %d counted %+v", i, got)
 			}

@@ -6,25 +6,23 @@ import (
 	"fulcrum/neighbour"
 )
 
-// peer is what one worker keeps about a real server, indexed by its id: its counters and its next
-// hop. It fills a cache line, which only that worker writes.
+// peer is what one worker keeps about a real server, indexed by its id, for its first packets and
+// for those off the straight path; see road.
 type peer struct {
-	traffic     Traffic
 	turn        uint32 // fullnat's next local address and port
 	incarnation uint32 // of the real server that the other fields describe; 0 is none
 	epoch       uint32 // the worker's hopEpoch when hop was found
 	hop         neighbour.Hop
 	generation  uint16 // of the neighbour's place in the table
 	tight       bool   // the last search for a local port found no free one soon
-	_           [7]byte
 }
 
 // maxServers bounds the ids of real servers: the registry gives out no larger id. Memory is
 // reserved for all ids, and used for those in use.
 const maxServers = 1 << 22
 
-// meet resets a peer if its id now belongs to another real server. The counters go on: reports
-// subtract what the id had counted before.
+// meet resets a peer if its id now belongs to another real server. The counters of its road go on:
+// reports subtract what the id had counted before.
 func (p *peer) meet(s *serverEntry, random *rand.Rand) {
 	if p.incarnation == s.incarnation {
 		return

@@ -20,47 +20,56 @@ type meta struct {
 	index    uint8   // in the batch
 	verdict  Verdict // Taken, or the drop reason that was found before the flow was looked at
 	fragment bool    // the first fragment of its datagram
+	plain    bool    // it may take the straight path, see straight
 }
 
 // process takes a burst through the pipeline.
 func (w *Worker) process(b *ports.Burst) {
 	w.burst++
+	w.pave()
 	w.stage = stageParse
 	w.parse(b)
 	w.stage = stageLookup
-	w.hash(b)
 	w.probe(b)
 	w.stage = stageDecide
 	w.handle(b)
 	w.stage = stageHousekeeping
 }
 
-// parse finds the headers of each packet and checks them.
+// parse finds the headers of each packet, checks them, and computes the hash of its flow for the
+// session table.
 func (w *Worker) parse(b *ports.Burst) {
+	hasher := w.sessions.Hasher()
 	for i := range b.Slice() {
 		w.at = i
 		p, m := &b.Packets[i], &w.meta[i]
 		frame := p.Bytes()
-		packet.Parse(frame, &m.Parsed)
-		m.index, m.verdict, m.fragment = uint8(i), Taken, false
-		if !m.Kind.HasSession() || p.RxFlags&odd != 0 ||
-			!packet.Ethernet(frame).IsFor(w.snap.ports[p.Port].station) {
+		m.index, m.verdict, m.fragment, m.plain = uint8(i), Taken, false, false
+		var usual bool
+		if w.hashes[i], usual = m.ParseUsual(frame, hasher); !usual {
+			w.parseOther(p, m, frame)
+			continue
+		}
+		if p.RxFlags&odd != 0 || !packet.Ethernet(frame).IsFor(w.snap.ports[p.Port].station) {
 			m.verdict = w.admit(p, m, frame)
 		}
+		m.plain = m.mayGoStraight()
 	}
 }
 
-// hash computes the hash of every packet's flow for the session table, in both families. The hash
-// of a packet without session kind is never used.
-func (w *Worker) hash(b *ports.Burst) {
-	for i := range b.Slice() {
-		m := &w.meta[i]
-		if m.Kind.Is6() {
-			k := m.Key(b.Packets[i].Bytes())
-			w.hashes[i] = w.sessions.Hash(&k)
-		} else {
-			w.hashes[i] = w.sessions.Hash4(&m.Key4)
-		}
+// parseOther is parse for a packet that ParseUsual does not parse. The hash of one without session
+// kind is never used.
+func (w *Worker) parseOther(p *ports.Packet, m *meta, frame []byte) {
+	packet.Parse(frame, &m.Parsed)
+	if m.Kind.Is6() {
+		k := m.Key(frame)
+		w.hashes[m.index] = w.sessions.Hash(&k)
+	} else {
+		w.hashes[m.index] = w.sessions.Hash4(&m.Key4)
+	}
+	if !m.Kind.HasSession() || p.RxFlags&odd != 0 ||
+		!packet.Ethernet(frame).IsFor(w.snap.ports[p.Port].station) {
+		m.verdict = w.admit(p, m, frame)
 	}
 }
 
@@ -72,9 +81,12 @@ func (w *Worker) probe(b *ports.Burst) { w.sessions.Probe(w.hashes[:b.N], w.refs
 func (w *Worker) handle(b *ports.Burst) {
 	for i := range b.Slice() {
 		w.at = i
-		p := &b.Packets[i]
-		if v := w.handleOne(p, &w.meta[i]); v != Taken {
-			w.ended(p, &w.meta[i], v)
+		p, m := &b.Packets[i], &w.meta[i]
+		if m.plain && w.straight(p, m) {
+			continue
+		}
+		if v := w.handleOne(p, m); v != Taken {
+			w.ended(p, m, v)
 		}
 	}
 }

@@ -78,7 +78,7 @@ func TestSalvo(t *testing.T) {
 		s.fire()
 	}
 	b.sessions(ports.MaxBurst)
-	if got := b.worker.peers[0].traffic; got.Connections != 64 || got.InPackets != 192 {
+	if got := b.worker.roads[0].traffic; got.Connections != 64 || got.InPackets != 192 {
 		t.Fatalf("counted %+v", got)
 	}
 }

@@ -70,7 +70,7 @@ func (w *Worker) forwardScheduled(
 	if v := g.passesError(); v != Taken {
 		return v
 	}
-	traffic := &w.peers[d.id].traffic
+	traffic := &w.roads[d.id].traffic
 	traffic.InPackets++
 	traffic.InBytes += uint64(m.size())
 	inner := packet.Flow{

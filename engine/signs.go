@@ -49,7 +49,7 @@ func (s *publishedServer) meet(incarnation uint32) {
 
 // publishServer copies a real server's counters, and notes whether it was heard of.
 func (w *Worker) publishServer(id int) {
-	p, s := &w.peers[id], &w.published.servers[id]
+	p, t, s := &w.peers[id], &w.roads[id].traffic, &w.published.servers[id]
 	s.meet(p.incarnation)
 	was := s.signs.Load()
 	is := was &^ unresolved
@@ -58,7 +58,7 @@ func (w *Worker) publishServer(id int) {
 	} else if is |= unresolved; w.isUnreachable(id, p) {
 		is |= neighbourFailed
 	}
-	if p.traffic.OutPackets != s.traffic.outPackets() {
+	if t.OutPackets != s.traffic.outPackets() {
 		s.heard.Store(w.now)
 		is |= answered
 	}
@@ -68,7 +68,7 @@ func (w *Worker) publishServer(id int) {
 	if w.now-s.asked.Load() > signMemory {
 		is &^= unanswered
 	}
-	s.traffic.set(&p.traffic)
+	s.traffic.set(t)
 	if is != was {
 		s.signs.Store(is)
 	}

@@ -34,19 +34,21 @@ type Worker struct {
 
 	rx ports.Burst
 	batch
-	key        packet.Key    // of the packet in hand, in the form for both families
-	answers    packet.Flow   // the flow on which the packet in hand leaves
-	arrival    arrival       // of the packet in hand, if it has no session
-	decision   decision      // about the packet in hand, if it has no session
-	lone       lone          // the datagram in hand of a one-packet service
-	rival      holder        // the session whose local port the packet in hand may take
-	out        []ports.Burst // by port: output of the next exchange
-	made       ports.Burst   // buffer for one packet of the director's own
-	freed      ports.Burst   // dropped packets, which the next exchange frees
-	outerID    uint16        // identification of the last IPv4 packet that was made
-	pieceID    uint32        // identification of the last IPv6 fragments
-	scratch    [modes.MaxError]byte
-	peers      []peer // by real server id
+	key      packet.Key    // of the packet in hand, in the form for both families
+	answers  packet.Flow   // the flow on which the packet in hand leaves
+	arrival  arrival       // of the packet in hand, if it has no session
+	decision decision      // about the packet in hand, if it has no session
+	lone     lone          // the datagram in hand of a one-packet service
+	rival    holder        // the session whose local port the packet in hand may take
+	out      []ports.Burst // by port: output of the next exchange
+	made     ports.Burst   // buffer for one packet of the director's own
+	freed    ports.Burst   // dropped packets, which the next exchange frees
+	outerID  uint16        // identification of the last IPv4 packet that was made
+	pieceID  uint32        // identification of the last IPv6 fragments
+	scratch  [modes.MaxError]byte
+	peers    []peer // by real server id
+	roads    []road // by real server id
+	paving
 	pass       serverPass
 	flush      flushPass
 	recount    recountPass
@@ -131,6 +133,7 @@ func (w *Worker) update() {
 func (w *Worker) adopt(s *snapshot) {
 	old := w.snap
 	w.snap = s
+	w.paved++
 	if old == nil {
 		w.youth.began = w.now
 	}

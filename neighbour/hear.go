@@ -80,6 +80,7 @@ func (t *Table) accept(h Hop, m *Message, now uint32) Hop {
 	}
 	r.proven, r.hint = m.Solicited, false
 	e.set(state, m.MAC, t.ports[e.Port].MAC, now)
+	t.renewals++
 	t.settle(h)
 	return h
 }

@@ -42,6 +42,7 @@ type Table struct {
 	queues     [MaxQueues]ports.Burst
 	held       int    // packets in queues
 	unanswered uint64 // entries that did not answer
+	renewals   uint32 // see Renewals
 	refusals   uint64
 	refusal    Refusal // the last one; valid if refusals is not 0
 	next       int     // entry at which the next tick continues
@@ -76,6 +77,10 @@ func (t *Table) Len() int { return len(t.index) }
 
 // Places returns how many places there are, free ones included. Every Hop is smaller.
 func (t *Table) Places() int { return len(t.entries) }
+
+// Renewals returns a number that changes whenever an entry gets or loses a MAC, or is confirmed, so
+// that the caller may keep copies of what it reads in entries.
+func (t *Table) Renewals() uint32 { return t.renewals }
 
 // Unanswered returns how many neighbours were given up because they did not answer.
 func (t *Table) Unanswered() uint64 { return t.unanswered }
@@ -144,6 +149,7 @@ func (t *Table) place(forKept bool, now uint32) (h Hop, ok bool) {
 
 // forget frees the place of an entry for which no packet waits.
 func (t *Table) forget(h Hop) {
+	t.renewals++
 	e := &t.entries[h]
 	t.unsay(h)
 	delete(t.index, key{e.Address, e.Port})

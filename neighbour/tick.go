@@ -187,6 +187,7 @@ func (t *Table) askAgain(h Hop, now uint32) {
 func (t *Table) restart(h Hop, now uint32) Question {
 	e := &t.entries[h]
 	if e.tries = 0; e.state != Incomplete {
+		t.renewals++
 		t.unsay(h)
 		e.state = Incomplete
 		t.settle(h)

@@ -23,7 +23,11 @@ func (h Hasher) Hash(k *Key) uint64 {
 // mixing step of wyhash. A second step spreads the result when a half was zero.
 func (h Hasher) Hash4(k *Key4) uint64 {
 	addrs := uint64(k.Src)<<32 | uint64(k.Dst)
-	rest := uint64(k.SrcPort)<<32 | uint64(k.DstPort)<<16 | uint64(k.Protocol)
+	return h.mix4(addrs, uint64(k.SrcPort)<<32|uint64(k.DstPort)<<16|uint64(k.Protocol))
+}
+
+// mix4 is Hash4 of a key's two halves.
+func (h Hasher) mix4(addrs, rest uint64) uint64 {
 	return fold(fold(addrs^h.a, rest^h.b)^h.a, 0x9e3779b97f4a7c15)
 }
 

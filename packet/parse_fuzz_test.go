@@ -31,8 +31,12 @@ func FuzzParse(f *testing.F) {
 
 // checkParsed reads every field that is valid for the kind.
 func checkParsed(t *testing.T, frame []byte) {
-	var p packet.Parsed
+	var p, quick packet.Parsed
 	packet.Parse(frame, &p)
+	h := packet.NewHasher(1, 2)
+	if hash, ok := quick.ParseUsual(frame, &h); ok && (quick != p || hash != h.Hash4(&p.Key4)) {
+		t.Fatalf("ParseUsual finds %+v, Parse %+v", quick, p)
+	}
 	switch p.Kind {
 	case packet.Invalid:
 		if p.Fault == packet.NoFault || p.Fault >= packet.NumFaults {

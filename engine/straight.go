@@ -1,0 +1,153 @@
+package engine
+
+import (
+	"fulcrum/conntrack"
+	"fulcrum/lvs"
+	"fulcrum/modes"
+	"fulcrum/neighbour"
+	"fulcrum/packet"
+	"fulcrum/ports"
+)
+
+// Almost every packet belongs to an established session, changes nothing of its state, and goes
+// where the one before went. Such a packet takes the straight path: what enter, forward, track,
+// rewrite and transmit do, in one function, with what they would look up at hand in a road. The
+// general path does the same for every packet; TestStraightEqualsGeneral compares them.
+
+// road is what the straight path needs of a real server and of the next hop towards it, indexed by
+// the real server's id. It fills a cache line, which only its worker writes.
+type road struct {
+	traffic Traffic  // counted on the general path too
+	paved   uint32   // the worker's, when the rest was filled in; that holds as long as it is the same
+	macs    [12]byte // of the next hop, see neighbour.Entry
+	port    uint16
+	mtu     uint16   // of the largest packet that passes, in bytes of IP as it comes in
+	mode    lvs.Mode // of the sessions that it is for
+	path    lvs.Path
+	_       [2]byte
+}
+
+// paving says since when roads hold.
+type paving struct {
+	paved       uint32 // raised when roads may be wrong
+	pavedAt     uint32 // ms: when it was raised last for age
+	lastRenewal uint32 // the neighbours' Renewals then
+}
+
+// paveInterval is how long roads hold at most, in ms. Packets on the straight path do not tell the
+// neighbour's entry that it is used, and that decides about questions a second later.
+const paveInterval = 100
+
+// pave has all roads filled in anew if something may have changed.
+func (w *Worker) pave() {
+	if n := w.neighbours.Renewals(); n != w.lastRenewal || w.now-w.pavedAt >= paveInterval {
+		w.lastRenewal, w.pavedAt = n, w.now
+		w.paved++
+	}
+}
+
+// learn fills in the road that a packet takes, if it is one for the straight path.
+func (r *road) learn(paved uint32, g *passage) {
+	if g.server.families != 0 || !g.next.HasMAC() || !g.way.still() {
+		return
+	}
+	r.paved, r.mode, r.path = paved, g.session.Mode, g.way.path
+	r.macs, r.port, r.mtu = g.next.MACs, g.next.Port, uint16(g.mtuLeft())
+}
+
+// still reports whether packets that only acknowledge leave established sessions so.
+func (w *way) still() bool {
+	for _, v := range w.views {
+		if conntrack.Next(v, conntrack.EventAck, conntrack.Established) != conntrack.Established {
+			return false
+		}
+	}
+	return true
+}
+
+// mayGoStraight reports whether a usual packet may take the straight path if its session may.
+func (m *meta) mayGoStraight() bool {
+	const all = packet.TCPSyn | packet.TCPFin | packet.TCPRst | packet.TCPAck
+	return m.verdict == Taken && m.TTL > 1 &&
+		(m.Kind == packet.UDP4 || m.TCPFlags&all == packet.TCPAck)
+}
+
+// straight forwards a packet by the straight path. It returns false, and has done nothing, if the
+// packet needs the general one.
+func (w *Worker) straight(p *ports.Packet, m *meta) bool {
+	ref := w.refs[m.index]
+	if !w.sessions.Confirm4(ref, &m.Key4) {
+		return false
+	}
+	s := w.sessions.At(ref.Slot())
+	r := &w.roads[s.Server]
+	if r.paved != w.paved || r.mode != s.Mode ||
+		m.Kind == packet.TCP4 && s.State != conntrack.Established {
+		return false
+	}
+	if ref.Direction() == conntrack.Outbound {
+		return w.straightBack(p, m, s, r)
+	}
+	size := m.End - m.Network
+	if size > r.mtu {
+		return false
+	}
+	if r.path == lvs.Tunnel {
+		return w.straightIntoTunnel(p, m, s, r)
+	}
+	r.count(s, w.now, size)
+	frame := (*[packet.UsualLen]byte)(p.Bytes())
+	if r.path == lvs.Route {
+		modes.Route(packet.IPv4(frame[packet.EthernetLen:]))
+	} else {
+		modes.TranslateUsual(frame, s, conntrack.Inbound)
+	}
+	*(*[12]byte)(frame[:]) = r.macs
+	if out := &w.out[r.port]; !out.Full() {
+		out.Push(p)
+		return true
+	}
+	w.output(p, int(r.port))
+	return true
+}
+
+// count counts a client's packet.
+func (r *road) count(s *conntrack.Session, now uint32, size uint16) {
+	s.LastSeen = now
+	s.PacketsIn++
+	r.traffic.InPackets++
+	r.traffic.InBytes += uint64(size)
+}
+
+// straightIntoTunnel is straight for a packet that gets an outer header. It returns false if that has
+// no room.
+func (w *Worker) straightIntoTunnel(
+	p *ports.Packet, m *meta, s *conntrack.Session, r *road,
+) bool {
+	g := passage{p: p, m: m, session: s, server: w.snap.servers[s.Server]}
+	g.way, g.next = &w.ways[s.Mode][0], w.neighbours.At(w.peers[s.Server].hop)
+	if w.encapsulate(&g) != Taken {
+		return false
+	}
+	r.count(s, w.now, m.End-m.Network)
+	*(*[12]byte)(p.Bytes()) = r.macs
+	w.output(p, int(r.port))
+	return true
+}
+
+// straightBack is straight for a real server's answer, to a client behind a gateway.
+func (w *Worker) straightBack(p *ports.Packet, m *meta, s *conntrack.Session, r *road) bool {
+	n := w.neighbours.At(neighbour.Hop(s.NextHop))
+	size := m.End - m.Network
+	if s.RouteEpoch != w.snap.epoch || !n.Gateway || !n.HasMAC() || size > n.MTU {
+		return false
+	}
+	s.LastSeen = w.now
+	s.PacketsOut++
+	r.traffic.OutPackets++
+	r.traffic.OutBytes += uint64(size)
+	modes.TranslateUsual((*[packet.UsualLen]byte)(p.Bytes()), s, conntrack.Outbound)
+	n.Used = true
+	w.transmit(p, n)
+	return true
+}

@@ -1,0 +1,51 @@
+package modes_test
+
+import (
+	"bytes"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"fulcrum/conntrack"
+	"fulcrum/modes"
+	"fulcrum/packet"
+)
+
+// TestTranslateUsual: it does to every usual frame what Translate does, checksums that are wrong,
+// missing or all ones included.
+func TestTranslateUsual(t *testing.T) {
+	hasher := packet.NewHasher(1, 2)
+	rapid.Check(t, func(t *rapid.T) {
+		frame := append(bytes.Repeat([]byte{2}, 12), 8, 0)
+		frame = append(frame, drawAnySegment(t).bytes(t)...)
+		frame = append(frame, make([]byte, max(0, packet.UsualLen-len(frame)))...)
+		at := packet.EthernetLen + packet.IPv4MinLen
+		sum := rapid.SampledFrom([]int{-1, 0, 0xffff, 0x1234}).Draw(t, "checksum")
+		var p packet.Parsed
+		if _, usual := p.ParseUsual(frame, &hasher); !usual {
+			t.Skip("options")
+		}
+		if place := at + map[uint8]int{packet.ProtocolTCP: 16, packet.ProtocolUDP: 6}[p.Protocol]; sum >= 0 {
+			frame[place], frame[place+1] = byte(sum>>8), byte(sum)
+		}
+		s := conntrack.Session{Protocol: p.Protocol}
+		s.In, s.Out = drawFlow4(t, "in"), drawFlow4(t, "out")
+		if rapid.Bool().Draw(t, "the same") { // as in a mode that changes one address alone
+			s.Out = conntrack.Flow4{Src: p.Dst, Dst: p.Src, SrcPort: p.DstPort, DstPort: p.SrcPort}
+		}
+		d := rapid.SampledFrom([]conntrack.Direction{conntrack.Inbound, conntrack.Outbound}).Draw(t, "direction")
+		want := bytes.Clone(frame)
+		modes.Translate(packet.IPv4(want[packet.EthernetLen:p.End]), packet.IPv4MinLen, &s, d)
+		modes.TranslateUsual((*[packet.UsualLen]byte)(frame), &s, d)
+		if !bytes.Equal(frame, want) {
+			t.Fatalf("got %x\nwant %x", frame, want)
+		}
+	})
+}
+
+func drawFlow4(t *rapid.T, label string) conntrack.Flow4 {
+	return conntrack.Flow4{
+		Src: cornered32().Draw(t, label+" src"), Dst: cornered32().Draw(t, label+" dst"),
+		SrcPort: cornered16().Draw(t, label+" port"), DstPort: cornered16().Draw(t, label+" port"),
+	}
+}
