@@ -177,6 +177,9 @@ func localUpheavals() []upheaval {
 func TestSessionsOutliveChanges(t *testing.T) {
 	for _, u := range upheavals() {
 		for _, workers := range []int{1, 2, 4} {
+			if testing.Short() && workers == 4 {
+				continue
+			}
 			for name, device := range map[string]func(*bedConfig){
 				"rss": spreading(t, workers, byFlow), "rss by client": spreading(t, workers, byClient),
 				"scattered": anywhereIn(workers), "one queue": narrow(1),

@@ -96,6 +96,9 @@ func (f *flooding) connects(m modes.Mode, i int) *path {
 // TestUsedUpPortsGiveWay: invented sources that hold every local port do not keep clients out, and
 // a port that is free is taken first.
 func TestUsedUpPortsGiveWay(t *testing.T) {
+	if testing.Short() {
+		t.Skip("64,000 sessions take long under the race detector")
+	}
 	s := twoArm
 	v := s.echo(modes.FullNAT, 1)
 	v.LocalAddresses = []netip.Addr{s.local[0]}

@@ -48,10 +48,11 @@ func (w *Worker) pave() {
 
 // learn fills in the road that a packet takes, if it is one for the straight path.
 func (r *road) learn(paved uint32, g *passage) {
-	if g.server.families != 0 || !g.next.HasMAC() || !g.way.still() {
+	if r.paved = paved; g.server.families != 0 || !g.next.HasMAC() || !g.way.still() {
+		r.mode = lvs.NumModes // no session's, until something changes
 		return
 	}
-	r.paved, r.mode, r.path = paved, g.session.Mode, g.way.path
+	r.mode, r.path = g.session.Mode, g.way.path
 	r.macs, r.port, r.mtu = g.next.MACs, g.next.Port, uint16(g.mtuLeft())
 }
 
