@@ -120,8 +120,8 @@ func (r *road) count(s *conntrack.Session, now uint32, size uint16) {
 	r.traffic.InBytes += uint64(size)
 }
 
-// straightIntoTunnel is straight for a packet that gets an outer header. It returns false if that has
-// no room.
+// straightIntoTunnel is straight for a packet that gets an outer header. It returns false if that
+// has no room.
 func (w *Worker) straightIntoTunnel(
 	p *ports.Packet, m *meta, s *conntrack.Session, r *road,
 ) bool {

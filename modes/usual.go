@@ -19,8 +19,8 @@ const (
 )
 
 // TranslateUsual is Translate for the frame of a usual packet of session s. It adds up in the
-// machine's byte order, and both addresses or both ports at a time: one's complement sums allow both
-// (RFC 1071).
+// machine's byte order, and both addresses or both ports at a time: one's complement sums allow
+// both (RFC 1071).
 func TranslateUsual(f *[packet.UsualLen]byte, s *conntrack.Session, d conntrack.Direction) {
 	other := &s.Out
 	if d == conntrack.Outbound {
