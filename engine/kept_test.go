@@ -103,7 +103,10 @@ func eachKept(t *testing.T, test func(t *testing.T, s site, m modes.Mode, worker
 				if testing.Short() && (i+j+k)%2 == 1 {
 					continue // each pair of site, mode and workers is still there
 				}
-				t.Run(fmt.Sprintf("%s/%v/%d", s.name, m, workers), func(t *testing.T) { test(t, s, m, workers) })
+				t.Run(fmt.Sprintf("%s/%v/%d", s.name, m, workers), func(t *testing.T) {
+					t.Parallel()
+					test(t, s, m, workers)
+				})
 			}
 		}
 	}
