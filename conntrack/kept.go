@@ -13,7 +13,7 @@ import (
 
 // A table's records may be in a file, where they outlive the process. The file has a header, the
 // records by slot, and the second lines of IPv6 sessions. The index and the ticks are not in it:
-// whoever reads the file enters each session anew (Restore), so that nothing in the file has to be
+// the reader of the file enters each session anew (Restore), so that nothing in the file has to be
 // believed but the sessions themselves.
 //
 // A record that a crash has cut off is recognised by its state: None until the session is set up.
@@ -181,7 +181,7 @@ func (r *keptReader) read(at, seconds int64, n int) {
 	}
 }
 
-// give hands out the sessions of some records, of which the first has the given place.
+// give hands out the sessions of some records. The first record has the given place.
 func (r *keptReader) give(place int, records []Session, lines []Addresses6) {
 	n := 0
 	for i := range records {

@@ -2,10 +2,9 @@ package conntrack
 
 // Why this is sound: the records that are made here lie in one shared mapping of a file that stays
 // until Close, at multiples of a cache line behind the header. They hold no pointers. The size of a
-// file is compared with what its header promises before it is mapped, and nobody cuts it off later:
-// a folder of sessions belongs to one director and its successor. Bytes that
-// were read from a file are copied into records, of which every value is a valid one in memory;
-// whether it means anything, is checked by those who use it.
+// file is compared with what its header promises before it is mapped, and it is not cut off later:
+// a folder of sessions belongs to one director and its successor. Bytes of a file are read into
+// records, of which every value is a valid one in memory. Their users check what the values mean.
 
 import (
 	"errors"

@@ -7,7 +7,7 @@ import (
 	"fulcrum/lvs"
 )
 
-// Freeze has all changes wait until thaw, whoever makes them: administrators, files, programs of
+// Freeze has all changes wait until thaw, from all sources: administrators, files, programs of
 // IPVS, drains, slow starts, health checks and host interfaces. The state folder stays as it is,
 // and no sessions are being ended. Readers go on. If ctx ends before, Freeze returns
 // ErrAbandoned and nothing waits. Calls of thaw after the first have no effect.

@@ -114,7 +114,7 @@ func (h *hosting) note(n hostway.Notice) {
 // sayAbandoned names the interfaces that an earlier configuration gave a port.
 func (h *hosting) sayAbandoned() {
 	if h.cfg.Predecessor != nil {
-		return // an interface may just be in nobody's hands
+		return // the predecessor may have just closed an interface
 	}
 	var macs [][6]byte
 	for _, p := range h.devices.ports {

@@ -18,7 +18,7 @@ func (t *taking) Start() error {
 	if before == nil {
 		return nil
 	}
-	runtime.GC() // rather now than while nobody forwards
+	runtime.GC() // a collection at the switch would make it longer
 	if err := before.Warm(); err != nil {
 		return err
 	}

@@ -238,7 +238,7 @@ func TestUpgradeFails(t *testing.T) {
 			}
 			u.stop()
 			if u.own.yielded != 0 {
-				t.Error("it left the ports to nobody")
+				t.Error("it yielded the ports without a successor")
 			}
 		})
 	}

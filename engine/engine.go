@@ -181,7 +181,7 @@ func (e *Engine) connect() {
 	}
 }
 
-// Reconnect fetches the queues of all ports again, of which some were not open when New was called
+// Reconnect fetches the queues of all ports again. Some ports were not open when New was called
 // (ports.Late). No worker may run.
 func (e *Engine) Reconnect() {
 	for _, w := range e.workers {

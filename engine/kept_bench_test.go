@@ -74,8 +74,8 @@ func fillWithSessions(d *bed, mode modes.Mode, n int) {
 	}
 }
 
-// BenchmarkTakeOver measures the last step of a successor, in which nobody forwards: all sessions
-// are entered already, and one in ten has changed since. -benchtime 1x is enough.
+// BenchmarkTakeOver measures the last step of a successor, in which no packet is forwarded. All
+// sessions are entered already, and one in ten has changed since. -benchtime 1x is enough.
 func BenchmarkTakeOver(b *testing.B) {
 	for _, mode := range []modes.Mode{modes.DR, modes.NAT} {
 		b.Run(mode.String(), func(b *testing.B) { benchmarkTakeOver(b, mode, *resumed) })

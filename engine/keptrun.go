@@ -246,8 +246,8 @@ func (r *keptRun) begun() error {
 	return nil
 }
 
-// removeOthers removes all runs before this one once it has begun. It takes a moment that nobody
-// should wait for.
+// removeOthers removes all runs before this one once it has begun. It takes a while, so it is
+// called once packets flow.
 func (r *keptRun) removeOthers() (err error) {
 	folder := filepath.Dir(r.folder)
 	for _, n := range keptNumbers(folder) {

@@ -34,7 +34,7 @@ func (f Files) TakeAll(name func(i int) string) (all []*os.File) {
 	}
 }
 
-// Close closes those that nobody has taken.
+// Close closes the files that were not taken.
 func (f Files) Close() (err error) {
 	for _, name := range slices.Sorted(maps.Keys(f)) {
 		err = errors.Join(err, f.Take(name).Close())

@@ -15,7 +15,7 @@ import (
 type Predecessor struct {
 	*channel
 	Offer Offer
-	Files Files // that nobody has taken yet
+	Files Files // those that were not taken yet
 }
 
 // offerTimeout is how long the first message may take, which the predecessor sends at once.
@@ -72,7 +72,7 @@ func (p *Predecessor) Warm() error {
 }
 
 // Forwarding says that this process forwards packets, with a report of its start. The predecessor
-// may have ended: then nobody hears it.
+// may have ended, which is no error.
 func (p *Predecessor) Forwarding(report any) error {
 	text, err := json.Marshal(report)
 	if err != nil {
@@ -88,7 +88,7 @@ func (p *Predecessor) Fail(why error) {
 	_ = p.Close()
 }
 
-// Close closes the channel, and the files that nobody has taken.
+// Close closes the channel, and the files that were not taken.
 func (p *Predecessor) Close() error { return errors.Join(p.conn.Close(), p.Files.Close()) }
 
 // Within returns a successor within this process. Its own side is what join returns once the offer
