@@ -2,14 +2,24 @@
 
 package conntrack
 
-// Why this is sound: the sessions are only prefetched, at offsets of records that the index refers
-// to.
+// Why this is sound: buckets and sessions are only prefetched, at offsets of buckets of the index,
+// and of records that it refers to.
 
 import "unsafe"
 
-// candidates returns the candidate of each hash in refs and prefetches the candidates' records. It
-// overwrites offsets. There is at least one hash.
-func (t *Table) candidates(offsets, hashes []uint64, refs []Ref) {
+// prefetchHomes prefetches the home bucket of each hash. There is at least one.
+func (t *Table) prefetchHomes(hashes []uint64) {
+	var offsets [MaxProbe]uint64
+	for i, h := range hashes {
+		offsets[i] = uint64(t.index.home(h)) * uint64(unsafe.Sizeof(bucket{}))
+	}
+	prefetchLines((*byte)(unsafe.Pointer(unsafe.SliceData(t.index.buckets))), &offsets[0], len(hashes))
+}
+
+// candidates returns the candidate of each hash in refs and prefetches the candidates' records.
+// There is at least one hash.
+func (t *Table) candidates(hashes []uint64, refs []Ref) {
+	var offsets [MaxProbe]uint64
 	n := 0
 	for i, h := range hashes {
 		refs[i] = t.index.candidate(h)

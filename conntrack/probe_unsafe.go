@@ -8,20 +8,24 @@ import "unsafe"
 // MaxProbe is the greatest number of hashes for one Probe.
 const MaxProbe = 64
 
+// PrefetchHomes prefetches the cache lines of the index that Probe reads for the hashes, at most
+// MaxProbe. They arrive while the caller does something else.
+func (t *Table) PrefetchHomes(hashes []uint64) {
+	if len(hashes) != 0 {
+		t.prefetchHomes(hashes)
+	}
+}
+
 // Probe returns in refs, for each hash, the session that probably belongs to it, or zero: the
-// result of Candidate, for a whole burst of both families. It prefetches the cache lines of the
-// index together, then those of the sessions. len(refs) must equal len(hashes), at most MaxProbe.
+// result of Candidate, for a burst of both families. It prefetches the cache lines of those
+// sessions. len(refs) must equal len(hashes), at most MaxProbe.
 func (t *Table) Probe(hashes []uint64, refs []Ref) {
 	if len(hashes) == 0 {
 		return
 	}
-	var offsets [MaxProbe]uint64
-	for i, h := range hashes {
-		offsets[i] = uint64(t.index.home(h)) * uint64(unsafe.Sizeof(bucket{}))
-	}
-	prefetchLines((*byte)(unsafe.Pointer(unsafe.SliceData(t.index.buckets))), &offsets[0], len(hashes))
-	t.candidates(offsets[:len(hashes)], hashes, refs)
+	t.candidates(hashes, refs)
 	if t.six.count != 0 {
+		var offsets [MaxProbe]uint64
 		t.prefetchAddresses(offsets[:0], refs)
 	}
 }

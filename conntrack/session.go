@@ -112,7 +112,7 @@ func (s *Session) flow(d Direction) *Flow4 {
 // matches reports whether IPv4 packets with the key belong to the flow of s in direction d. It
 // compares the flags for the family too: an IPv6 flow has zero addresses in the record.
 func (s *Session) matches(d Direction, k *Key4) bool {
-	return *s.flow(d) == k.Flow4 && s.Protocol == k.Protocol && s.Flags&flowFlags[d] == flows4[d]
+	return s.flow(d).Is(&k.Flow4) && s.Protocol == k.Protocol && s.Flags&flowFlags[d] == flows4[d]
 }
 
 // By direction: the flags that decide whether packets match a flow, and their values in an IPv4 and

@@ -1,6 +1,10 @@
 package conntrack
 
-import "fulcrum/packet"
+import (
+	"encoding/binary"
+
+	"fulcrum/packet"
+)
 
 // Addresses6 is the second cache line of an IPv6 session: the addresses that do not fit its record.
 // An IPv4 flow of such a session has its addresses in the record, and zeros here.
@@ -21,8 +25,8 @@ func (a *Addresses6) pair(d Direction) *Pair6 {
 	return &a.Out
 }
 
-// addressesOf returns the addresses of the IPv6 session in a slot.
-func (t *Table) addressesOf(slot uint32) *Addresses6 { return &t.addresses[slot-t.six.first] }
+// AddressesOf returns the addresses of the IPv6 session in a slot.
+func (t *Table) AddressesOf(slot uint32) *Addresses6 { return &t.addresses[slot-t.six.first] }
 
 // Hash returns the hash under which a key of either family is looked up.
 func (t *Table) Hash(k *Key) uint64 {
@@ -62,10 +66,25 @@ func (t *Table) confirm6(ref Ref, k *Key) bool {
 		return false
 	}
 	slot, d := ref.Slot(), ref.Direction()
-	s, a := &t.sessions[slot], t.addressesOf(slot).pair(d)
+	s, a := &t.sessions[slot], t.AddressesOf(slot).pair(d)
 	f := s.flow(d)
 	return f.SrcPort == k.SrcPort && f.DstPort == k.DstPort && s.Protocol == k.Protocol &&
 		a.Src == k.Src && a.Dst == k.Dst && s.Flags&flowFlags[d] == flows6[d]
+}
+
+// ConfirmUsual6 is Confirm for a usual IPv6 packet (packet.ParseUsual). addresses are the source and
+// the destination as they are in the packet; those of k are not read.
+func (t *Table) ConfirmUsual6(ref Ref, k *Key4, addresses *[32]byte) bool {
+	if ref == 0 || !t.Is6(ref.Slot()) {
+		return false
+	}
+	slot, d, be := ref.Slot(), ref.Direction(), binary.BigEndian
+	s, a := &t.sessions[slot], t.AddressesOf(slot).pair(d)
+	f := s.flow(d)
+	return a.Src.Lo == be.Uint64(addresses[8:]) && a.Src.Hi == be.Uint64(addresses[0:]) &&
+		a.Dst.Lo == be.Uint64(addresses[24:]) && a.Dst.Hi == be.Uint64(addresses[16:]) &&
+		f.SrcPort == k.SrcPort && f.DstPort == k.DstPort && s.Protocol == k.Protocol &&
+		s.Flags&flowFlags[d] == flows6[d]
 }
 
 // insert6 is Insert for an IPv6 client. The real server's packets are IPv4 if both addresses of out
@@ -76,7 +95,7 @@ func (t *Table) insert6(in *Key, h Hashes, out *Flow, twoWay bool, now uint32) (
 		return 0, false
 	}
 	flags := flagsOf(out, twoWay)
-	a := t.addressesOf(slot)
+	a := t.AddressesOf(slot)
 	s := &t.sessions[slot]
 	a.In, a.Out = Pair6{in.Src, in.Dst}, Pair6{}
 	s.In = portsOf(&in.Flow)
@@ -109,7 +128,7 @@ func (t *Table) Flow(slot uint32, d Direction) Flow {
 	if !s.has6(d) {
 		return s.flow(d).Wide()
 	}
-	return t.addressesOf(slot).flow(s, d)
+	return t.AddressesOf(slot).flow(s, d)
 }
 
 // flow returns the IPv6 flow in direction d of session s, to which the addresses belong.
@@ -138,7 +157,7 @@ type Copy struct {
 func (t *Table) CopyTo(slot uint32, c *Copy) {
 	c.Session = t.sessions[slot]
 	if t.Is6(slot) {
-		c.addresses = *t.addressesOf(slot)
+		c.addresses = *t.AddressesOf(slot)
 	}
 }
 

@@ -23,43 +23,58 @@ type meta struct {
 	plain    bool    // it may take the straight path, see straight
 }
 
-// process takes a burst through the pipeline.
+// lane is how many packets take a step of the pipeline together. While the CPU works on a lane, the
+// cache lines that the next step of another lane needs are on their way.
+const lane = 16
+
+// process takes a burst through the pipeline. All packets are parsed, then each lane is handled after
+// the sessions of the next one have been looked for.
 func (w *Worker) process(b *ports.Burst) {
 	w.burst++
 	w.pave()
-	w.stage = stageParse
-	w.parse(b)
-	w.stage = stageLookup
-	w.probe(b)
-	w.stage = stageDecide
-	w.handle(b)
+	for from := 0; from < b.N; from += lane {
+		w.parse(b, from, min(from+lane, b.N))
+	}
+	w.probe(0, min(lane, b.N))
+	for from := 0; from < b.N; from += lane {
+		next := min(from+lane, b.N)
+		w.probe(next, min(next+lane, b.N))
+		w.handle(b, from, next)
+	}
 	w.stage = stageHousekeeping
 }
 
-// parse finds the headers of each packet, checks them, and computes the hash of its flow for the
-// session table.
-func (w *Worker) parse(b *ports.Burst) {
+// parse finds the headers of the packets of a lane, checks them, and computes the hashes of their
+// flows for the session table.
+func (w *Worker) parse(b *ports.Burst, from, to int) {
+	w.stage = stageParse
 	hasher := w.sessions.Hasher()
-	for i := range b.Slice() {
+	for i := from; i < to; i++ {
 		w.at = i
 		p, m := &b.Packets[i], &w.meta[i]
-		frame := p.Bytes()
-		m.index, m.verdict, m.fragment, m.plain = uint8(i), Taken, false, false
-		var usual bool
-		if w.hashes[i], usual = m.ParseUsual(frame, hasher); !usual {
-			w.parseOther(p, m, frame)
-			continue
+		m.index, m.verdict, m.fragment = uint8(i), Taken, false
+		station := w.snap.ports[p.Port].station
+		hash, usual := m.ParseUsual(p.Bytes(), station, hasher)
+		w.hashes[i], m.plain = hash, usual == packet.Plain
+		if usual == packet.Unusual || p.RxFlags&odd != 0 {
+			w.parseOther(p, m, station)
 		}
-		if p.RxFlags&odd != 0 || !packet.Ethernet(frame).IsFor(w.snap.ports[p.Port].station) {
-			m.verdict = w.admit(p, m, frame)
-		}
-		m.plain = m.mayGoStraight()
 	}
+	w.sessions.PrefetchHomes(w.hashes[from:to])
 }
 
-// parseOther is parse for a packet that ParseUsual does not parse. The hash of one without session
-// kind is never used.
-func (w *Worker) parseOther(p *ports.Packet, m *meta, frame []byte) {
+// parseOther is parse for a packet that ParseUsual does not parse, or that admit has to see. The hash
+// of one without session kind is never used.
+func (w *Worker) parseOther(p *ports.Packet, m *meta, station packet.Station) {
+	frame := p.Bytes()
+	if p.RxFlags&odd == 0 {
+		hash, usual := m.ParseUsual6(frame, station, w.sessions.Hasher())
+		w.hashes[m.index], m.plain = hash, usual == packet.Plain
+		if usual != packet.Unusual {
+			return
+		}
+	}
+	m.plain = false
 	packet.Parse(frame, &m.Parsed)
 	if m.Kind.Is6() {
 		k := m.Key(frame)
@@ -68,21 +83,25 @@ func (w *Worker) parseOther(p *ports.Packet, m *meta, frame []byte) {
 		w.hashes[m.index] = w.sessions.Hash4(&m.Key4)
 	}
 	if !m.Kind.HasSession() || p.RxFlags&odd != 0 ||
-		!packet.Ethernet(frame).IsFor(w.snap.ports[p.Port].station) {
+		!packet.Ethernet(frame).IsFor(station) {
 		m.verdict = w.admit(p, m, frame)
 	}
 }
 
-// probe reads the index for the whole burst.
-func (w *Worker) probe(b *ports.Burst) { w.sessions.Probe(w.hashes[:b.N], w.refs[:b.N]) }
+// probe looks for the sessions of a lane.
+func (w *Worker) probe(from, to int) {
+	w.stage = stageLookup
+	w.sessions.Probe(w.hashes[from:to], w.refs[from:to])
+}
 
-// handle processes the packets one by one, in order, so that each sees the effects of those before
-// it.
-func (w *Worker) handle(b *ports.Burst) {
-	for i := range b.Slice() {
+// handle processes the packets of a lane one by one, in order, so that each sees the effects of those
+// before it.
+func (w *Worker) handle(b *ports.Burst, from, to int) {
+	w.stage = stageDecide
+	for i := from; i < to; i++ {
 		w.at = i
 		p, m := &b.Packets[i], &w.meta[i]
-		if m.plain && w.straight(p, m) {
+		if m.plain && w.straight(p, m, w.refs[i]) {
 			continue
 		}
 		if v := w.handleOne(p, m); v != Taken {

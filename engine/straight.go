@@ -48,7 +48,8 @@ func (w *Worker) pave() {
 
 // learn fills in the road that a packet takes, if it is one for the straight path.
 func (r *road) learn(paved uint32, g *passage) {
-	if r.paved = paved; g.server.families != 0 || !g.next.HasMAC() || !g.way.still() {
+	translated := g.server.families.mixed() && g.way.path != lvs.Tunnel
+	if r.paved = paved; translated || !g.next.HasMAC() || !g.way.still() {
 		r.mode = lvs.NumModes // no session's, until something changes
 		return
 	}
@@ -66,28 +67,22 @@ func (w *way) still() bool {
 	return true
 }
 
-// mayGoStraight reports whether a usual packet may take the straight path if its session may.
-func (m *meta) mayGoStraight() bool {
-	const all = packet.TCPSyn | packet.TCPFin | packet.TCPRst | packet.TCPAck
-	return m.verdict == Taken && m.TTL > 1 &&
-		(m.Kind == packet.UDP4 || m.TCPFlags&all == packet.TCPAck)
-}
-
 // straight forwards a packet by the straight path. It returns false, and has done nothing, if the
 // packet needs the general one.
-func (w *Worker) straight(p *ports.Packet, m *meta) bool {
-	ref := w.refs[m.index]
+func (w *Worker) straight(p *ports.Packet, m *meta, ref conntrack.Ref) bool {
+	if m.Kind >= packet.TCP6 {
+		return w.straight6(p, m, ref)
+	}
 	if !w.sessions.Confirm4(ref, &m.Key4) {
 		return false
 	}
 	s := w.sessions.At(ref.Slot())
 	r := &w.roads[s.Server]
-	if r.paved != w.paved || r.mode != s.Mode ||
-		m.Kind == packet.TCP4 && s.State != conntrack.Established {
+	if r.paved != w.paved || !r.takes(s) {
 		return false
 	}
 	if ref.Direction() == conntrack.Outbound {
-		return w.straightBack(p, m, s, r)
+		return w.straightBack(p, m, ref, r)
 	}
 	size := m.End - m.Network
 	if size > r.mtu {
@@ -99,7 +94,7 @@ func (w *Worker) straight(p *ports.Packet, m *meta) bool {
 	r.count(s, w.now, size)
 	frame := (*[packet.UsualLen]byte)(p.Bytes())
 	if r.path == lvs.Route {
-		modes.Route(packet.IPv4(frame[packet.EthernetLen:]))
+		modes.Route(frame[packet.EthernetLen:])
 	} else {
 		modes.TranslateUsual(frame, s, conntrack.Inbound)
 	}
@@ -110,6 +105,48 @@ func (w *Worker) straight(p *ports.Packet, m *meta) bool {
 	}
 	w.output(p, int(r.port))
 	return true
+}
+
+// straight6 is straight for IPv6.
+func (w *Worker) straight6(p *ports.Packet, m *meta, ref conntrack.Ref) bool {
+	frame := (*[packet.UsualLen6]byte)(p.Bytes())
+	addresses := (*[32]byte)(frame[packet.EthernetLen+8:])
+	if !w.sessions.ConfirmUsual6(ref, &m.Key4, addresses) {
+		return false
+	}
+	s := w.sessions.At(ref.Slot())
+	r := &w.roads[s.Server]
+	if r.paved != w.paved || !r.takes(s) {
+		return false
+	}
+	if ref.Direction() == conntrack.Outbound {
+		return w.straightBack(p, m, ref, r)
+	}
+	size := m.End - m.Network
+	if size > r.mtu {
+		return false
+	}
+	if r.path == lvs.Tunnel {
+		return w.straightIntoTunnel(p, m, s, r)
+	}
+	r.count(s, w.now, size)
+	if r.path == lvs.Route {
+		modes.Route6(frame[packet.EthernetLen:])
+	} else {
+		modes.TranslateUsual6(p.Bytes(), s, w.sessions.AddressesOf(ref.Slot()), conntrack.Inbound)
+	}
+	*(*[12]byte)(frame[:]) = r.macs
+	if out := &w.out[r.port]; !out.Full() {
+		out.Push(p)
+		return true
+	}
+	w.output(p, int(r.port))
+	return true
+}
+
+// takes reports whether the road is for the packets of a session that change nothing.
+func (r *road) takes(s *conntrack.Session) bool {
+	return r.mode == s.Mode && (s.Protocol != packet.ProtocolTCP || s.State == conntrack.Established)
 }
 
 // count counts a client's packet.
@@ -126,7 +163,8 @@ func (w *Worker) straightIntoTunnel(
 	p *ports.Packet, m *meta, s *conntrack.Session, r *road,
 ) bool {
 	g := passage{p: p, m: m, session: s, server: w.snap.servers[s.Server]}
-	g.way, g.next = &w.ways[s.Mode][0], w.neighbours.At(w.peers[s.Server].hop)
+	g.way = &w.ways[s.Mode][g.server.families]
+	g.next = w.neighbours.At(w.peers[s.Server].hop)
 	if w.encapsulate(&g) != Taken {
 		return false
 	}
@@ -137,7 +175,8 @@ func (w *Worker) straightIntoTunnel(
 }
 
 // straightBack is straight for a real server's answer, to a client behind a gateway.
-func (w *Worker) straightBack(p *ports.Packet, m *meta, s *conntrack.Session, r *road) bool {
+func (w *Worker) straightBack(p *ports.Packet, m *meta, ref conntrack.Ref, r *road) bool {
+	s := w.sessions.At(ref.Slot())
 	n := w.neighbours.At(neighbour.Hop(s.NextHop))
 	size := m.End - m.Network
 	if s.RouteEpoch != w.snap.epoch || !n.Gateway || !n.HasMAC() || size > n.MTU {
@@ -147,7 +186,11 @@ func (w *Worker) straightBack(p *ports.Packet, m *meta, s *conntrack.Session, r 
 	s.PacketsOut++
 	r.traffic.OutPackets++
 	r.traffic.OutBytes += uint64(size)
-	modes.TranslateUsual((*[packet.UsualLen]byte)(p.Bytes()), s, conntrack.Outbound)
+	if m.Kind >= packet.TCP6 {
+		modes.TranslateUsual6(p.Bytes(), s, w.sessions.AddressesOf(ref.Slot()), conntrack.Outbound)
+	} else {
+		modes.TranslateUsual((*[packet.UsualLen]byte)(p.Bytes()), s, conntrack.Outbound)
+	}
 	n.Used = true
 	w.transmit(p, n)
 	return true

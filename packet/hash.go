@@ -13,9 +13,19 @@ func NewHasher(a, b uint64) Hasher { return Hasher{a, b} }
 // Hash mixes a key's words two by two, each time with the secret and the previous result. An IPv4
 // key has another hash than by Hash4.
 func (h Hasher) Hash(k *Key) uint64 {
-	v := fold(k.Src.Hi^h.b, k.Src.Lo^h.a)
-	v = fold(k.Dst.Hi^h.b, k.Dst.Lo^v)
-	v = fold(uint64(k.SrcPort)<<32|uint64(k.DstPort)<<16|uint64(k.Protocol)^h.b, v^h.a)
+	return h.mix(k.Src, k.Dst, uint64(k.SrcPort)<<32|uint64(k.DstPort)<<16|uint64(k.Protocol))
+}
+
+// restOf returns the half of a key that is not addresses, from both ports as they are in a packet.
+func restOf(ports uint32, protocol uint8) uint64 {
+	return uint64(ports>>16)<<32 | uint64(ports&0xffff)<<16 | uint64(protocol)
+}
+
+// mix is Hash of a key's words.
+func (h Hasher) mix(src, dst Addr, rest uint64) uint64 {
+	v := fold(src.Hi^h.b, src.Lo^h.a)
+	v = fold(dst.Hi^h.b, dst.Lo^v)
+	v = fold(rest^h.b, v^h.a)
 	return fold(v^h.a, 0x9e3779b97f4a7c15)
 }
 

@@ -1,6 +1,7 @@
 package packet_test
 
 import (
+	"encoding/binary"
 	"testing"
 
 	"fulcrum/packet"
@@ -34,7 +35,15 @@ func checkParsed(t *testing.T, frame []byte) {
 	var p, quick packet.Parsed
 	packet.Parse(frame, &p)
 	h := packet.NewHasher(1, 2)
-	if hash, ok := quick.ParseUsual(frame, &h); ok && (quick != p || hash != h.Hash4(&p.Key4)) {
+	at := packet.Station(0)
+	if len(frame) >= 8 {
+		at = packet.Station(binary.BigEndian.Uint64(frame) &^ 0xffff)
+	}
+	hash, u := quick.ParseUsual(frame, at, &h)
+	if u == packet.Unusual {
+		hash, u = quick.ParseUsual6(frame, at, &h)
+	}
+	if u != packet.Unusual && (quick != p || hash != hashOf(&h, &p, frame)) {
 		t.Fatalf("ParseUsual finds %+v, Parse %+v", quick, p)
 	}
 	switch p.Kind {
@@ -53,6 +62,14 @@ func checkParsed(t *testing.T, frame []byte) {
 	if p.Fault != packet.NoFault {
 		t.Fatalf("kind %d with fault %d", p.Kind, p.Fault)
 	}
+}
+
+func hashOf(h *packet.Hasher, p *packet.Parsed, frame []byte) uint64 {
+	if !p.Kind.Is6() {
+		return h.Hash4(&p.Key4)
+	}
+	k := p.Key(frame)
+	return h.Hash(&k)
 }
 
 func checkOffsets(t *testing.T, frame []byte, p *packet.Parsed) {

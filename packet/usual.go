@@ -5,8 +5,8 @@ import (
 	"math/bits"
 )
 
-// UsualLen is the length of the headers of a usual TCP packet, in bytes. The shortest frames on a
-// wire are longer.
+// UsualLen is the length of the headers of a usual TCP packet over IPv4, in bytes. The shortest
+// frames on a wire are longer.
 const UsualLen = EthernetLen + IPv4MinLen + TCPMinLen
 
 // Offsets in a usual packet.
@@ -22,45 +22,61 @@ const (
 	usualFirstMask = 0xffbf_0000_0000_00ff
 )
 
+// Usual says how usual a packet is.
+type Usual uint8
+
+// Degrees of Usual.
+const (
+	Unusual Usual = iota // Parse is for it
+	Whole                // whole TCP or UDP over IP, without options or extension headers
+	Plain                // and UDP, or TCP that only acknowledges, with a TTL above 1
+)
+
 // ParseUsual is Parse for what almost every packet is: whole TCP or UDP over IPv4 without options,
-// with a right header checksum. It returns the hash of the packet's key as Hash4 does, which is at
-// hand here. It returns false for any other packet, which Parse is for. Usual frames have UsualLen
-// bytes or more.
-func (p *Parsed) ParseUsual(frame []byte, h *Hasher) (hash uint64, ok bool) {
-	if len(frame) < UsualLen {
-		return 0, false
+// with a right header checksum, to the station. It returns the hash of the packet's key as Hash4
+// does, which is at hand here. Usual frames have UsualLen bytes or more.
+func (p *Parsed) ParseUsual(frame []byte, at Station, h *Hasher) (hash uint64, u Usual) {
+	if len(frame) < UsualLen || !Ethernet(frame).IsFor(at) {
+		return 0, Unusual
 	}
-	f := (*[UsualLen]byte)(frame)
-	first, second := binary.LittleEndian.Uint64(f[usualIP:]), binary.LittleEndian.Uint64(f[usualIP+8:])
-	dst := binary.LittleEndian.Uint32(f[usualIP+16:])
+	f, le := (*[UsualLen]byte)(frame), binary.LittleEndian
+	first, mid, addresses := le.Uint64(f[usualIP:]), le.Uint32(f[usualIP+8:]), le.Uint64(f[usualIP+12:])
 	total := int(bits.ReverseBytes16(uint16(first >> 16)))
 	if EtherType(binary.BigEndian.Uint16(f[12:])) != EtherTypeIPv4 || first&usualFirstMask != usualFirst ||
-		total > len(frame)-EthernetLen || !sumsUp(first, second, dst) {
-		return 0, false
+		total > len(frame)-EthernetLen || !sumsUp(first, addresses, mid) {
+		return 0, Unusual
 	}
-	protocol, flags := uint8(second>>8), TCPFlags(0)
+	protocol, flags := uint8(mid>>8), TCPFlags(0)
 	switch payload := total - IPv4MinLen; protocol {
 	case ProtocolTCP:
 		if header := int(f[usualTransport+12] >> 4 << 2); header < TCPMinLen || header > payload {
-			return 0, false
+			return 0, Unusual
 		}
-		p.Kind, flags = TCP4, TCPFlags(f[usualTransport+13])
+		p.Kind, p.Fault, flags = TCP4, NoFault, TCPFlags(f[usualTransport+13])
 	case ProtocolUDP:
 		if length := int(binary.BigEndian.Uint16(f[usualTransport+4:])); length < UDPLen || length > payload {
-			return 0, false
+			return 0, Unusual
 		}
-		p.Kind = UDP4
+		p.Kind, p.Fault = UDP4, NoFault
 	default:
-		return 0, false
+		return 0, Unusual
 	}
-	p.Fault, p.TCPFlags, p.TTL, p.DontFragment = NoFault, flags, uint8(second), first>>54&1 != 0
+	p.TCPFlags, p.TTL, p.DontFragment = flags, uint8(mid), first>>54&1 != 0
 	p.Network, p.Transport, p.End = usualIP, usualTransport, uint16(EthernetLen+total)
-	src, to := bits.ReverseBytes32(uint32(second>>32)), bits.ReverseBytes32(dst)
-	ports := bits.ReverseBytes32(binary.LittleEndian.Uint32(f[usualTransport:]))
-	p.Src, p.Dst, p.Protocol = src, to, protocol
+	addresses = bits.ReverseBytes64(addresses)
+	p.Src, p.Dst, p.Protocol = uint32(addresses>>32), uint32(addresses), protocol
+	ports := binary.BigEndian.Uint32(f[usualTransport:])
 	p.SrcPort, p.DstPort = uint16(ports>>16), uint16(ports)
-	rest := uint64(ports>>16)<<32 | uint64(ports&0xffff)<<16 | uint64(protocol)
-	return h.mix4(uint64(src)<<32|uint64(to), rest), true
+	return h.mix4(addresses, restOf(ports, protocol)), howUsual(protocol, flags, p.TTL)
+}
+
+// howUsual returns the degree of a packet that is whole.
+func howUsual(protocol uint8, flags TCPFlags, ttl uint8) Usual {
+	const all = TCPSyn | TCPFin | TCPRst | TCPAck
+	if ttl <= 1 || protocol == ProtocolTCP && flags&all != TCPAck {
+		return Whole
+	}
+	return Plain
 }
 
 // sumsUp reports whether the checksum of a header of five words is right. A one's complement sum
