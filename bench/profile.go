@@ -23,6 +23,10 @@ func (b *Bench) Profile(ctx context.Context, s Scale, file string) error {
 		return fmt.Errorf("make a folder for profiles: %w", err)
 	}
 	defer os.RemoveAll(folder)
+	library, err := buildSynth(folder)
+	if err != nil {
+		return err
+	}
 	var parts []*profile.Profile
 	for _, m := range s.Modes {
 		b.logf("profile of %s", m)
@@ -30,7 +34,11 @@ func (b *Bench) Profile(ctx context.Context, s Scale, file string) error {
 		if err != nil {
 			return err
 		}
-		parts = append(parts, p)
+		six, err := b.profileOf6(ctx, library, m, s.Profile, filepath.Join(folder, m.String()+"-6"))
+		if err != nil {
+			return err
+		}
+		parts = append(parts, p, six)
 	}
 	whole, err := profile.Merge(parts)
 	if err != nil {
@@ -58,6 +66,18 @@ func (b *Bench) profileOf(ctx context.Context, m modes.Mode, sending time.Durati
 		return nil
 	})
 	if err != nil {
+		return nil, err
+	}
+	return readProfile(file)
+}
+
+// profileOf6 is profileOf for packets of known IPv6 sessions, without a link.
+func (b *Bench) profileOf6(
+	ctx context.Context, library string, m modes.Mode, sending time.Duration, file string,
+) (*profile.Profile, error) {
+	c := Case{Mode: m, Six: true, Sessions: 100 * thousand}
+	d := director{mode: m, six: true, sessions: 2 * c.Sessions, profile: file}
+	if _, _, err := b.synthRate(ctx, library, d, c, sending); err != nil {
 		return nil, err
 	}
 	return readProfile(file)

@@ -87,3 +87,30 @@ loop:
 
 done:
 	RET
+
+// func prefetchPairs(addresses *Addresses6, before uint32, refs *Ref, n int)
+//
+// before is the number of Refs below those of IPv6 sessions. For other Refs it prefetches the first
+// addresses.
+TEXT ·prefetchPairs(SB), NOSPLIT, $0-32
+	MOVQ  addresses+0(FP), DI
+	MOVL  before+8(FP), R9
+	MOVQ  refs+16(FP), R8
+	MOVQ  n+24(FP), CX
+	XORL  R10, R10
+	TESTQ CX, CX
+	JLE   done
+
+loop:
+	MOVL       (R8), AX
+	ANDL       $0x3fffffff, AX // as Ref.Slot, plus 1
+	SUBL       R9, AX
+	CMOVLCS    R10, AX
+	SHLQ       $6, AX
+	PREFETCHT0 (DI)(AX*1)
+	ADDQ       $4, R8
+	DECQ       CX
+	JNZ        loop
+
+done:
+	RET

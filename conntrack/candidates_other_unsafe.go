@@ -30,3 +30,16 @@ func (t *Table) candidates(hashes []uint64, refs []Ref) {
 	}
 	prefetchLines((*byte)(unsafe.Pointer(unsafe.SliceData(t.sessions))), &offsets[0], n)
 }
+
+// prefetchPairs prefetches the second cache lines of the candidates that are IPv6 sessions.
+func (t *Table) prefetchPairs(refs []Ref) {
+	var offsets [MaxProbe]uint64
+	n := 0
+	for _, r := range refs {
+		if r != 0 && t.Is6(r.Slot()) {
+			offsets[n] = uint64(r.Slot()-t.six.first) * uint64(unsafe.Sizeof(Addresses6{}))
+			n++
+		}
+	}
+	prefetchLines((*byte)(unsafe.Pointer(unsafe.SliceData(t.addresses))), &offsets[0], n)
+}

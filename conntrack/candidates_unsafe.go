@@ -20,6 +20,15 @@ func (t *Table) candidates(hashes []uint64, refs []Ref) {
 		unsafe.SliceData(t.sessions), &hashes[0], &refs[0], len(hashes))
 }
 
+// prefetchPairs prefetches the second cache lines of the candidates that are IPv6 sessions. There is
+// at least one candidate, and room for an IPv6 session.
+func (t *Table) prefetchPairs(refs []Ref) {
+	prefetchPairs(unsafe.SliceData(t.addresses), t.six.first+1, &refs[0], len(refs))
+}
+
+//go:noescape
+func prefetchPairs(addresses *Addresses6, before uint32, refs *Ref, n int)
+
 //go:noescape
 func prefetchHomes(buckets *bucket, size uint64, hashes *uint64, n int)
 

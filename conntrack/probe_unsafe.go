@@ -25,21 +25,8 @@ func (t *Table) Probe(hashes []uint64, refs []Ref) {
 	}
 	t.candidates(hashes, refs)
 	if t.six.count != 0 {
-		var offsets [MaxProbe]uint64
-		t.prefetchAddresses(offsets[:0], refs)
+		t.prefetchPairs(refs)
 	}
-}
-
-// prefetchAddresses prefetches the second cache lines of the candidates that are IPv6 sessions.
-// offsets has the capacity for all of them.
-func (t *Table) prefetchAddresses(offsets []uint64, refs []Ref) {
-	for _, r := range refs {
-		if r != 0 && t.Is6(r.Slot()) {
-			offsets = append(offsets, uint64(r.Slot()-t.six.first)*uint64(unsafe.Sizeof(Addresses6{})))
-		}
-	}
-	prefetchLines((*byte)(unsafe.Pointer(unsafe.SliceData(t.addresses))), unsafe.SliceData(offsets),
-		len(offsets))
 }
 
 // Prefetch prefetches the cache line of the index in which the hash will be looked up soon.

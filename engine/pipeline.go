@@ -55,6 +55,9 @@ func (w *Worker) parse(b *ports.Burst, from, to int) {
 		m.index, m.verdict, m.fragment = uint8(i), Taken, false
 		station := w.snap.ports[p.Port].station
 		hash, usual := m.ParseUsual(p.Bytes(), station, hasher)
+		if usual == packet.Unusual {
+			hash, usual = m.ParseUsual6(p.Bytes(), station, hasher)
+		}
 		w.hashes[i], m.plain = hash, usual == packet.Plain
 		if usual == packet.Unusual || p.RxFlags&odd != 0 {
 			w.parseOther(p, m, station)
@@ -67,13 +70,6 @@ func (w *Worker) parse(b *ports.Burst, from, to int) {
 // of one without session kind is never used.
 func (w *Worker) parseOther(p *ports.Packet, m *meta, station packet.Station) {
 	frame := p.Bytes()
-	if p.RxFlags&odd == 0 {
-		hash, usual := m.ParseUsual6(frame, station, w.sessions.Hasher())
-		w.hashes[m.index], m.plain = hash, usual == packet.Plain
-		if usual != packet.Unusual {
-			return
-		}
-	}
 	m.plain = false
 	packet.Parse(frame, &m.Parsed)
 	if m.Kind.Is6() {
