@@ -242,6 +242,9 @@ func (e *Engine) newWorker(i int) (*Worker, error) {
 	if w.roads, err = reserve[road](maxServers, "real servers"); err != nil {
 		return w, err
 	}
+	if w.tunnels, err = reserve[tunnel](maxServers, "real servers"); err != nil {
+		return w, err
+	}
 	w.published.servers, err = reserve[publishedServer](maxServers, "real servers")
 	return w, err
 }
@@ -268,8 +271,9 @@ func (e *Engine) Close() error {
 
 // close frees the worker's memory. The worker may be half made.
 func (w *Worker) close() error {
-	err := errors.Join(giveBack(w.peers), giveBack(w.roads), giveBack(w.published.servers))
-	w.peers, w.roads, w.published.servers = nil, nil, nil
+	err := errors.Join(giveBack(w.peers), giveBack(w.roads), giveBack(w.tunnels),
+		giveBack(w.published.servers))
+	w.peers, w.roads, w.tunnels, w.published.servers = nil, nil, nil, nil
 	if w.sessions != nil {
 		err = errors.Join(err, w.sessions.Close())
 	}

@@ -78,7 +78,7 @@ func (w *Worker) forward(g *passage) Verdict {
 		return v
 	}
 	if r := &w.roads[g.session.Server]; r.paved != w.paved && g.direction == conntrack.Inbound {
-		r.learn(w.paved, g)
+		w.learn(r, g)
 	}
 	if g.m.size() > mtu { // finish does the same; this saves a call
 		return w.divide(g.p, g.hop)

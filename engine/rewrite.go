@@ -69,19 +69,8 @@ func (w *Worker) encapsulate(g *passage) Verdict {
 	if !p.Prepend(int(g.way.overheads[conntrack.Inbound])) {
 		return DropNoHeadroom
 	}
-	frame := p.Bytes()
-	if g.server.families&servers6 != 0 {
-		packet.Ethernet(frame).SetType(packet.EtherTypeIPv6)
-		modes.Encapsulate6(frame[packet.EthernetLen:], g.next.Source, g.server.address)
-		return Taken
-	}
-	packet.Ethernet(frame).SetType(packet.EtherTypeIPv4)
-	w.outerID++
-	src, dst := g.next.Source.V4(), g.server.address.V4()
-	modes.Encapsulate(frame[packet.EthernetLen:], src, dst, w.outerID)
-	if w.dividesTunnel(g) {
-		modes.ClearDF(packet.IPv4(frame[packet.EthernetLen:]))
-	}
+	t := w.tunnelOf(g)
+	w.wrap(p.Bytes(), &t)
 	return Taken
 }
 

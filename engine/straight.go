@@ -47,13 +47,16 @@ func (w *Worker) pave() {
 }
 
 // learn fills in the road that a packet takes, if it is one for the straight path.
-func (r *road) learn(paved uint32, g *passage) {
+func (w *Worker) learn(r *road, g *passage) {
 	translated := g.server.families.mixed() && g.way.path != lvs.Tunnel
-	if r.paved = paved; translated || !g.next.HasMAC() || !g.way.still() {
+	if r.paved = w.paved; translated || !g.next.HasMAC() || !g.way.still() {
 		r.mode = lvs.NumModes // no session's, until something changes
 		return
 	}
 	r.mode, r.path = g.session.Mode, g.way.path
+	if r.path == lvs.Tunnel {
+		w.tunnels[g.session.Server] = w.tunnelOf(g)
+	}
 	r.macs, r.port, r.mtu = g.next.MACs, g.next.Port, uint16(g.mtuLeft())
 }
 
@@ -155,23 +158,6 @@ func (r *road) count(s *conntrack.Session, now uint32, size uint16) {
 	s.PacketsIn++
 	r.traffic.InPackets++
 	r.traffic.InBytes += uint64(size)
-}
-
-// straightIntoTunnel is straight for a packet that gets an outer header. It returns false if that
-// has no room.
-func (w *Worker) straightIntoTunnel(
-	p *ports.Packet, m *meta, s *conntrack.Session, r *road,
-) bool {
-	g := passage{p: p, m: m, session: s, server: w.snap.servers[s.Server]}
-	g.way = &w.ways[s.Mode][g.server.families]
-	g.next = w.neighbours.At(w.peers[s.Server].hop)
-	if w.encapsulate(&g) != Taken {
-		return false
-	}
-	r.count(s, w.now, m.End-m.Network)
-	*(*[12]byte)(p.Bytes()) = r.macs
-	w.output(p, int(r.port))
-	return true
 }
 
 // straightBack is straight for a real server's answer, to a client behind a gateway.

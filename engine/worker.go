@@ -46,8 +46,9 @@ type Worker struct {
 	outerID  uint16        // identification of the last IPv4 packet that was made
 	pieceID  uint32        // identification of the last IPv6 fragments
 	scratch  [modes.MaxError]byte
-	peers    []peer // by real server id
-	roads    []road // by real server id
+	peers    []peer   // by real server id
+	roads    []road   // by real server id
+	tunnels  []tunnel // by real server id
 	paving
 	pass       serverPass
 	flush      flushPass

@@ -61,11 +61,8 @@ func forward(b []byte) uint64 {
 		length := packet.IPv6Len + uint64(ip.PayloadLength())
 		return 1<<dfShift | length<<lengthShift | uint64(ip.TrafficClass())<<classShift | uint64(packet.ProtocolIPv6)
 	}
-	ip := packet.IPv4(b)
-	ip.DecrementTTL()
-	word := uint64(ip.TotalLength())<<lengthShift | uint64(ip.TOS())<<classShift | uint64(packet.ProtocolIPv4)
-	if ip.DontFragment() {
-		word |= 1 << dfShift
-	}
-	return word
+	packet.IPv4(b).DecrementTTL()
+	first := binary.BigEndian.Uint64(b)
+	return first>>14&1<<dfShift | first>>32&0xffff<<lengthShift | first>>48&0xff<<classShift |
+		uint64(packet.ProtocolIPv4)
 }
