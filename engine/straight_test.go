@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"fulcrum/modes"
+	"fulcrum/packet"
 	"fulcrum/ports"
 )
 
@@ -107,4 +108,26 @@ func TestRoadsEnd(t *testing.T) {
 		}
 	}
 	b.collectAll()
+}
+
+// TestStraightAcrossFamilies: tunnels take the straight path between families, and translation
+// does not.
+func TestStraightAcrossFamilies(t *testing.T) {
+	for _, m := range []modes.Mode{modes.IPIP, modes.FullNAT} {
+		for _, clients6 := range []bool{true, false} {
+			if !m.Reaches(clients6, !clients6) {
+				continue
+			}
+			c := newCrossing(t, m, packet.ProtocolUDP, clients6)
+			c.tellAll()
+			frame := c.in(udp(client, webVIP, "a datagram")).frame(c.gateway.mac, c.site.ports[0].mac)
+			for i := range 3 {
+				want := i > 0 && m == modes.IPIP
+				if got := c.goesStraight(0, frame); got != want {
+					t.Errorf("%v, clients of IPv6 %t: packet %d goes straight: %t", m, clients6, i, got)
+				}
+			}
+			c.collectAll()
+		}
+	}
 }
