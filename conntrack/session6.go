@@ -72,8 +72,8 @@ func (t *Table) confirm6(ref Ref, k *Key) bool {
 		a.Src == k.Src && a.Dst == k.Dst && s.Flags&flowFlags[d] == flows6[d]
 }
 
-// ConfirmUsual6 is Confirm for a usual IPv6 packet (packet.ParseUsual). addresses are the source and
-// the destination as they are in the packet; those of k are not read.
+// ConfirmUsual6 is Confirm for a usual IPv6 packet (packet.ParseUsual). addresses are the source
+// and the destination as they are in the packet; those of k are not read.
 func (t *Table) ConfirmUsual6(ref Ref, k *Key4, addresses *[32]byte) bool {
 	if ref == 0 || !t.Is6(ref.Slot()) {
 		return false

@@ -27,8 +27,8 @@ type meta struct {
 // cache lines that the next step of another lane needs are on their way.
 const lane = 16
 
-// process takes a burst through the pipeline. All packets are parsed, then each lane is handled after
-// the sessions of the next one have been looked for.
+// process takes a burst through the pipeline. All packets are parsed, then each lane is handled
+// after the sessions of the next one have been looked for.
 func (w *Worker) process(b *ports.Burst) {
 	w.burst++
 	w.pave()
@@ -66,8 +66,8 @@ func (w *Worker) parse(b *ports.Burst, from, to int) {
 	w.sessions.PrefetchHomes(w.hashes[from:to])
 }
 
-// parseOther is parse for a packet that ParseUsual does not parse, or that admit has to see. The hash
-// of one without session kind is never used.
+// parseOther is parse for a packet that ParseUsual does not parse, or that admit has to see. The
+// hash of one without session kind is never used.
 func (w *Worker) parseOther(p *ports.Packet, m *meta, station packet.Station) {
 	frame := p.Bytes()
 	m.plain = false
@@ -90,8 +90,8 @@ func (w *Worker) probe(from, to int) {
 	w.sessions.Probe(w.hashes[from:to], w.refs[from:to])
 }
 
-// handle processes the packets of a lane one by one, in order, so that each sees the effects of those
-// before it.
+// handle processes the packets of a lane one by one, in order, so that each sees the effects of
+// those before it.
 func (w *Worker) handle(b *ports.Burst, from, to int) {
 	w.stage = stageDecide
 	for i := from; i < to; i++ {
