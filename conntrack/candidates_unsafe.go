@@ -20,8 +20,8 @@ func (t *Table) candidates(hashes []uint64, refs []Ref) {
 		unsafe.SliceData(t.sessions), &hashes[0], &refs[0], len(hashes))
 }
 
-// prefetchPairs prefetches the second cache lines of the candidates that are IPv6 sessions. There is
-// at least one candidate, and room for an IPv6 session.
+// prefetchPairs prefetches the second cache lines of the candidates that are IPv6 sessions. There
+// is at least one candidate, and room for an IPv6 session.
 func (t *Table) prefetchPairs(refs []Ref) {
 	prefetchPairs(unsafe.SliceData(t.addresses), t.six.first+1, &refs[0], len(refs))
 }
