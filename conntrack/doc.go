@@ -54,9 +54,10 @@
 // # Index
 //
 // Buckets of one cache line hold ten entries: a 16-bit tag of the key's hash and a 32-bit reference
-// to the record. A key lies in its home bucket or, when that is full, in one other bucket. The tag
-// and either bucket determine the other one. Each bucket counts the entries that had to go
-// elsewhere, and a look-up reads the other bucket only when that count is not zero.
+// to the record. The entries of a bucket lie side by side from its first place on. A key lies in
+// its home bucket or, when that is full, in one other bucket. The tag and either bucket determine
+// the other one. Each bucket counts the entries that had to go elsewhere, and a look-up reads the
+// other bucket only when that count is not zero.
 //
 // # A full table
 //

@@ -52,12 +52,12 @@ func ExampleTable() {
 	table.At(slot).Mode = lvs.NAT
 
 	for _, key := range []conntrack.Key{request, answer} {
-		_, ref, found := table.Find(&key)
+		ref, found := table.Lookup(table.Hash(&key), &key)
 		session := table.At(ref.Slot())
 		fmt.Println(found, ref.Slot() == slot, ref.Direction(), session.Mode, session.State)
 	}
 	table.End(slot)
-	_, _, found := table.Find(&answer)
+	_, found := table.Lookup(hashes.Out, &answer)
 	fmt.Println(found)
 	// Output:
 	// true true inbound nat NONE

@@ -9,15 +9,35 @@ const (
 	maxKicks = 32
 )
 
-// bucket is one cache line of the index.
+// bucket is one cache line of the index. Its entries are the first ones, without a gap, so that a
+// new one needs no search for its place.
 type bucket struct {
 	tags      [bucketEntries]uint16 // 0 is a free entry
 	displaced uint16                // entries with their home here that lie in their other bucket
-	kick      uint16                // the entry that insert moves next
+	used      uint8                 // number of entries
+	kick      uint8                 // the entry that insertAway moves next
 	refs      [bucketEntries]Ref
 }
 
-// having returns bit i for each entry i with the tag; tag 0 finds the free entries. The lowest bit
+// add adds an entry. It returns false if the bucket is full.
+func (b *bucket) add(tag uint16, ref Ref) bool {
+	i := b.used
+	if i >= bucketEntries {
+		return false
+	}
+	b.tags[i], b.refs[i] = tag, ref
+	b.used = i + 1
+	return true
+}
+
+// take removes entry i. The last entry takes its place.
+func (b *bucket) take(i int) {
+	b.used--
+	b.tags[i], b.refs[i] = b.tags[b.used], b.refs[b.used]
+	b.tags[b.used], b.refs[b.used] = 0, 0
+}
+
+// having returns bit i for each entry i with the tag, which is not 0. The lowest bit
 // is always right. A higher bit may also stand for a tag that differs in its last bit: a caller
 // that needs more than the first entry has to compare. having compares four tags at a time, without
 // a branch: a mispredicted branch costs more than all the comparisons.
@@ -102,6 +122,13 @@ func (x *index) find(hash uint64, match func(Ref) bool) (entry, bool) {
 	return x.findIn(x.other(home, tag), tag, match)
 }
 
+// lacks reports that the index has no entry for a hash, at a fraction of the cost of find. It may
+// also return false for a hash without entry.
+func (x *index) lacks(hash uint64) bool {
+	b := &x.buckets[x.home(hash)]
+	return b.displaced == 0 && b.having(tagOf(hash)) == 0
+}
+
 func (x *index) findIn(b uint32, tag uint16, match func(Ref) bool) (entry, bool) {
 	bk := &x.buckets[b]
 	for m := bk.having(tag); m != 0; m &= m - 1 {
@@ -112,34 +139,27 @@ func (x *index) findIn(b uint32, tag uint16, match func(Ref) bool) (entry, bool)
 	return entry{}, false
 }
 
-// insert adds an entry. rehash returns the hash of the key that a Ref refers to. insert returns
-// false when both buckets are full and no other entry can be moved.
-func (x *index) insert(hash uint64, ref Ref, rehash func(Ref) uint64) bool {
+// insertHome adds an entry to its home bucket. It returns false when that is full: then insertAway
+// may have a place.
+func (x *index) insertHome(hash uint64, ref Ref) bool {
+	return x.buckets[x.home(hash)].add(tagOf(hash), ref)
+}
+
+// insertAway adds an entry whose home bucket is full to its other bucket. rehash returns the hash
+// of the key that a Ref refers to. insertAway returns false when that bucket is full too and no
+// other entry can be moved.
+func (x *index) insertAway(hash uint64, ref Ref, rehash func(Ref) uint64) bool {
 	home, tag := x.home(hash), tagOf(hash)
-	if x.put(home, tag, ref) {
-		return true
-	}
 	away := x.other(home, tag)
-	if !x.put(away, tag, ref) {
+	if bk := &x.buckets[away]; !bk.add(tag, ref) {
 		if !x.makeRoom(away, rehash) {
 			return false
 		}
-		x.put(away, tag, ref)
+		bk.add(tag, ref)
 	}
 	if away != home {
 		x.buckets[home].displaced++
 	}
-	return true
-}
-
-func (x *index) put(b uint32, tag uint16, ref Ref) bool {
-	bk := &x.buckets[b]
-	free := bk.having(0)
-	if free == 0 {
-		return false
-	}
-	i := bits.TrailingZeros32(free)
-	bk.tags[i], bk.refs[i] = tag, ref
 	return true
 }
 
@@ -176,7 +196,7 @@ func passes(chain []entry, b uint32) bool {
 	return false
 }
 
-func (x *index) hasRoom(b uint32) bool { return x.buckets[b].having(0) != 0 }
+func (x *index) hasRoom(b uint32) bool { return x.buckets[b].used < bucketEntries }
 
 func (x *index) moveAlong(chain []entry, rehash func(Ref) uint64) {
 	for n := len(chain) - 1; n >= 0; n-- {
@@ -189,8 +209,8 @@ func (x *index) move(e entry, rehash func(Ref) uint64) {
 	bk := &x.buckets[e.bucket]
 	tag, ref := bk.tags[e.i], bk.refs[e.i]
 	to := x.other(e.bucket, tag)
-	bk.tags[e.i] = 0
-	x.put(to, tag, ref)
+	bk.take(e.i)
+	x.buckets[to].add(tag, ref)
 	if home := x.home(rehash(ref)); home == e.bucket {
 		x.buckets[home].displaced++
 	} else {
@@ -200,8 +220,7 @@ func (x *index) move(e entry, rehash func(Ref) uint64) {
 
 // remove frees an entry found under hash.
 func (x *index) remove(hash uint64, e entry) {
-	bk := &x.buckets[e.bucket]
-	bk.tags[e.i], bk.refs[e.i] = 0, 0
+	x.buckets[e.bucket].take(e.i)
 	if home := x.home(hash); home != e.bucket {
 		x.buckets[home].displaced--
 	}

@@ -9,13 +9,16 @@ import (
 )
 
 // displacedProblem counts for every bucket the entries that lie in their other bucket, and compares
-// the number with the bucket's counter.
+// the number with the bucket's counter. The entries of a bucket must be its first ones.
 func displacedProblem(table *Table) string {
 	x := &table.index
 	want := make([]uint16, len(x.buckets))
 	entries := 0
 	for b := range x.buckets {
 		for i, tag := range x.buckets[b].tags {
+			if isEntry := i < int(x.buckets[b].used); isEntry != (tag != 0) {
+				return fmt.Sprintf("bucket %d has %d entries: %#x", b, x.buckets[b].used, x.buckets[b].tags)
+			}
 			if tag == 0 {
 				continue
 			}
@@ -112,7 +115,7 @@ func checkEmpty(t *testing.T, table *Table) {
 	}
 	for b := range table.index.buckets {
 		bk := &table.index.buckets[b]
-		if bk.displaced != 0 || bk.tags != [bucketEntries]uint16{} || bk.refs != [bucketEntries]Ref{} {
+		if *bk != (bucket{kick: bk.kick}) {
 			t.Fatalf("bucket %d of an empty table: %+v", b, *bk)
 		}
 	}
@@ -146,7 +149,7 @@ func TestOverfullIndexLosesNothing(t *testing.T) {
 		for refused := 0; refused < 50; {
 			hashes = append(hashes, r.Uint64())
 			ref := Ref(len(hashes) - 1)
-			if !x.insert(hashes[ref], ref, rehash) {
+			if !x.insertHome(hashes[ref], ref) && !x.insertAway(hashes[ref], ref, rehash) {
 				hashes = hashes[:ref]
 				refused++
 			}
@@ -166,7 +169,7 @@ func checkAllFound(t *testing.T, x *index, hashes []uint64) {
 		x.remove(hash, e)
 	}
 	for b := range x.buckets {
-		if x.buckets[b].displaced != 0 || x.buckets[b].tags != [bucketEntries]uint16{} {
+		if bk := &x.buckets[b]; *bk != (bucket{kick: bk.kick}) {
 			t.Fatalf("bucket %d of %d after the removal of all: %+v", b, len(x.buckets), x.buckets[b])
 		}
 	}
@@ -208,7 +211,7 @@ func TestHaving(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	choice := []uint16{0, 1, 2, 3, 0x7fff, 0x8000, 0x8001, 0xfffe, 0xffff}
 	for range 100_000 {
-		b := bucket{displaced: uint16(r.Uint32()), kick: uint16(r.Uint32())}
+		b := bucket{displaced: uint16(r.Uint32()), kick: uint8(r.Uint32())}
 		for i := range b.tags {
 			b.tags[i] = choice[r.IntN(len(choice))]
 		}

@@ -84,10 +84,10 @@ func TestKept(t *testing.T) {
 	for slot := range uint32(100) {
 		table.End(slot)
 	}
-	keys = slices.DeleteFunc(keys, func(k Key) bool { _, _, found := table.Find(&k); return !found })
+	keys = slices.DeleteFunc(keys, func(k Key) bool { _, found := table.Lookup(table.Hash(&k), &k); return !found })
 	want := map[Key][2]Flow{}
 	for _, k := range keys {
-		_, ref, _ := table.Find(&k)
+		ref, _ := table.Lookup(table.Hash(&k), &k)
 		in, out := table.Flows(ref.Slot())
 		want[k] = [2]Flow{in, out}
 	}
@@ -208,7 +208,7 @@ func FuzzReadKept(f *testing.F) {
 				}
 				n++
 				k := s.In()
-				if _, ref, found := next.Find(&k); !found || ref.Slot() != slot {
+				if ref, found := next.Lookup(next.Hash(&k), &k); !found || ref.Slot() != slot {
 					t.Errorf("%v is not found", k)
 				}
 			}

@@ -5,7 +5,7 @@ import (
 	"fulcrum/packet"
 )
 
-// LayoutVersion is the version of the layout of records and index. It changes with either.
+// LayoutVersion is the version of the layout of records. It changes with that.
 const LayoutVersion = 5
 
 // Sessions are found by the flows and keys of their packets.
@@ -62,6 +62,17 @@ func (s *Session) begin(protocol uint8, flags Flags, now uint32) {
 	s.Template, s.Life = 0, 0
 }
 
+// write4 writes the flows of a new session of an IPv4 client. An address of IPv6, to which a tunnel
+// may lead, becomes zero.
+func (s *Session) write4(in *Key, out *Flow) {
+	in.WriteNarrow4(&s.In)
+	if out.Src.Is4() {
+		out.WriteNarrow4(&s.Out)
+	} else {
+		out.WriteNarrow(&s.Out)
+	}
+}
+
 // Live reports whether the record holds a session.
 func (s *Session) Live() bool { return s.Flags&live != 0 }
 
@@ -94,6 +105,9 @@ const (
 const MaxSessions = int(refSlotMask) - 1
 
 func makeRef(slot uint32, d Direction) Ref { return Ref(slot+1) | Ref(d)<<31 }
+
+// RefTo returns the Ref that the index has for the client's packets of the session in a slot.
+func RefTo(slot uint32) Ref { return makeRef(slot, Inbound) }
 
 // Slot returns the session's slot; the Ref must not be zero.
 func (r Ref) Slot() uint32 { return uint32(r&refSlotMask) - 1 }

@@ -31,8 +31,7 @@ func (t *Table) AddressesOf(slot uint32) *Addresses6 { return &t.addresses[slot-
 // Hash returns the hash under which a key of either family is looked up.
 func (t *Table) Hash(k *Key) uint64 {
 	if k.Src.Is4() {
-		narrow := k.Narrow()
-		return t.Hash4(&narrow)
+		return t.hasher.HashNarrow(k)
 	}
 	return t.hasher.Hash(k)
 }
@@ -50,6 +49,9 @@ func (t *Table) Confirm(ref Ref, k *Key) bool {
 // Lookup returns the session and direction of a key of either family. hash must be the key's, as
 // Hash returns it. It reads the key's other bucket too, unlike Candidate and Probe.
 func (t *Table) Lookup(hash uint64, k *Key) (Ref, bool) {
+	if t.index.lacks(hash) {
+		return 0, false
+	}
 	if k.Src.Is4() {
 		narrow := k.Narrow()
 		return t.Lookup4(hash, &narrow)
@@ -87,40 +89,24 @@ func (t *Table) ConfirmUsual6(ref Ref, k *Key4, addresses *[32]byte) bool {
 		s.Flags&flowFlags[d] == flows6[d]
 }
 
-// insert6 is Insert for an IPv6 client. The real server's packets are IPv4 if both addresses of out
-// are.
-func (t *Table) insert6(in *Key, h Hashes, out *Flow, twoWay bool, now uint32) (uint32, bool) {
-	slot, ok := t.allocate(&t.six, now)
-	if !ok {
-		return 0, false
-	}
-	flags := flagsOf(out, twoWay)
-	a := t.AddressesOf(slot)
-	s := &t.sessions[slot]
-	a.In, a.Out = Pair6{in.Src, in.Dst}, Pair6{}
+// write6 writes the flows of a new session of an IPv6 client and returns its flags. The real
+// server's packets are IPv4 if both addresses of out are.
+func (t *Table) write6(slot uint32, in *Key, out *Flow) Flags {
+	a, s := t.AddressesOf(slot), &t.sessions[slot]
+	a.In.Src, a.In.Dst = in.Src, in.Dst
 	s.In = portsOf(&in.Flow)
-	out.WriteNarrow(&s.Out)
-	if flags&Out6 != 0 {
-		a.Out, s.Out = Pair6{out.Src, out.Dst}, portsOf(out)
+	if out.Src.Is4() && out.Dst.Is4() {
+		a.Out = Pair6{}
+		out.WriteNarrow(&s.Out)
+		return In6
 	}
-	s.begin(in.Protocol, flags, now)
-	return slot, t.enter(&t.six, slot, h, now)
+	a.Out.Src, a.Out.Dst = out.Src, out.Dst
+	s.Out = portsOf(out)
+	return In6 | Out6
 }
 
 // portsOf returns the part of an IPv6 flow that the record holds.
 func portsOf(f *Flow) Flow4 { return Flow4{SrcPort: f.SrcPort, DstPort: f.DstPort} }
-
-// flagsOf returns the flags of a new session of an IPv6 client.
-func flagsOf(out *Flow, twoWay bool) Flags {
-	flags := In6 | Out6
-	if out.Src.Is4() && out.Dst.Is4() {
-		flags = In6
-	}
-	if twoWay {
-		flags |= TwoWay
-	}
-	return flags
-}
 
 // Flow returns the flow in direction d of the session in a slot, of either family.
 func (t *Table) Flow(slot uint32, d Direction) Flow {

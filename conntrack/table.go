@@ -133,6 +133,9 @@ func (t *Table) Confirm4(ref Ref, k *Key4) bool {
 
 // Lookup4 is Lookup for an IPv4 key.
 func (t *Table) Lookup4(hash uint64, k *Key4) (Ref, bool) {
+	if t.index.lacks(hash) {
+		return 0, false
+	}
 	e, ok := t.index.find(hash, func(r Ref) bool { return t.Confirm4(r, k) })
 	if !ok {
 		return 0, false
@@ -146,20 +149,6 @@ type Hashes struct {
 	In, Out uint64 // of the keys with the flows Session.In and Session.Out
 }
 
-// Find returns the hash of a key of either family, and the session and direction with that key if
-// there is one.
-func (t *Table) Find(k *Key) (hash uint64, ref Ref, found bool) {
-	if k.Src.Is4() {
-		narrow := k.Narrow()
-		hash = t.Hash4(&narrow)
-		ref, found = t.Lookup4(hash, &narrow)
-		return hash, ref, found
-	}
-	hash = t.Hash(k)
-	ref, found = t.Lookup(hash, k)
-	return hash, ref, found
-}
-
 // Insert adds a session in state None, whose packets from the client have the key in, of either
 // family. If twoWay, the answers with the flow out pass the director too, and the index has both. h
 // are the hashes of both keys, now is in ms. No session may have the key in, and no other session
@@ -168,43 +157,41 @@ func (t *Table) Find(k *Key) (hash uint64, ref Ref, found bool) {
 func (t *Table) Insert(
 	in *Key, h Hashes, out *Flow, twoWay bool, now uint32,
 ) (slot uint32, ok bool) {
-	if in.Src.Is4() {
-		return t.insert4(in, h, out, twoWay, now)
-	}
-	return t.insert6(in, h, out, twoWay, now)
-}
-
-func (t *Table) insert4(in *Key, h Hashes, out *Flow, twoWay bool, now uint32) (uint32, bool) {
-	slot, ok := t.allocate(&t.four, now)
-	if !ok {
+	b := t.slabFor(!in.Src.Is4())
+	if slot, ok = t.allocate(b, now); !ok {
 		return 0, false
 	}
-	flags := Flags(0)
+	s, flags := &t.sessions[slot], Flags(0)
+	if b == &t.four {
+		s.write4(in, out)
+	} else {
+		flags = t.write6(slot, in, out)
+	}
 	if twoWay {
-		flags = TwoWay
+		flags |= TwoWay
 	}
-	s := &t.sessions[slot]
-	in.WriteNarrow(&s.In)
-	out.WriteNarrow(&s.Out)
 	s.begin(in.Protocol, flags, now)
-	return slot, t.enter(&t.four, slot, h, now)
-}
-
-// enter adds the flows of a new session to the index.
-func (t *Table) enter(b *slab, slot uint32, h Hashes, now uint32) bool {
-	if !t.index.insert(h.In, makeRef(slot, Inbound), t.rehash) {
+	if !t.enter(slot, h, twoWay) {
 		t.release(slot)
-		return false
-	}
-	if t.sessions[slot].Flags&TwoWay != 0 &&
-		!t.index.insert(h.Out, makeRef(slot, Outbound), t.rehash) {
-		t.unindex(h.In, makeRef(slot, Inbound))
-		t.release(slot)
-		return false
+		return 0, false
 	}
 	b.count++
 	// By the table's own timeouts: the caller has yet to set the session's real server.
 	t.wake[slot] = tickAfter(now+t.timeouts[None], now)
+	return slot, true
+}
+
+// enter adds the flows of a new session to the index, or none of them if one has no place.
+func (t *Table) enter(slot uint32, h Hashes, twoWay bool) bool {
+	if in := makeRef(slot, Inbound); !t.index.insertHome(h.In, in) &&
+		!t.index.insertAway(h.In, in, t.rehash) {
+		return false
+	}
+	if out := makeRef(slot, Outbound); twoWay && !t.index.insertHome(h.Out, out) &&
+		!t.index.insertAway(h.Out, out, t.rehash) {
+		t.unindex(h.In, makeRef(slot, Inbound))
+		return false
+	}
 	return true
 }
 

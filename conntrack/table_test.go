@@ -287,8 +287,8 @@ func insertKey(
 	k, answers := Key{Flow: in, Protocol: protocol}, Key{Flow: out, Protocol: protocol}
 	h := Hashes{In: table.Hash(&k)}
 	if twoWay {
-		found := false
-		if h.Out, _, found = table.Find(&answers); found {
+		h.Out = table.Hash(&answers)
+		if _, found := table.Lookup(h.Out, &answers); found {
 			return 0, flowTaken
 		}
 	}

@@ -37,9 +37,10 @@ func (t *Table) arm(slot uint32, now uint32) { t.wake[slot] = t.tickOf(slot, now
 
 // rearm is arm after a change of state. It writes only an earlier tick: Expire finds a later
 // deadline when the old tick comes.
-func (t *Table) rearm(slot uint32, now uint32) {
-	if tick := t.tickOf(slot, now); int16(tick-t.wake[slot]) < 0 {
-		t.wake[slot] = tick
+func (t *Table) rearm(slot uint32, s *Session, now uint32) {
+	wake := &t.wake[slot]
+	if tick := tickAfter(s.LastSeen+t.timeout(s), now); int16(tick-*wake) < 0 {
+		*wake = tick
 	}
 }
 
@@ -67,10 +68,13 @@ func (t *Table) distrust() { t.sweep.distrust = t.four.used + t.six.used }
 // timeout returns how long a session may stay in its state without a packet, in ms.
 func (t *Table) timeout(s *Session) uint32 {
 	if t.asksOwn {
-		return t.timeouts.Of(s.State, t.own(s))
+		return t.ownTimeout(s)
 	}
 	return t.timeouts[s.State]
 }
+
+// ownTimeout is timeout where sessions may have timeouts of their own.
+func (t *Table) ownTimeout(s *Session) uint32 { return t.timeouts.Of(s.State, t.own(s)) }
 
 // tickOf returns the tick for the session's deadline.
 func (t *Table) tickOf(slot, now uint32) uint16 {

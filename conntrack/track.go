@@ -15,19 +15,17 @@ func (t *Table) Track(slot uint32, v View, e Event, now uint32) Transition {
 	from := s.State
 	to := Next(v, e, from)
 	if to != from {
-		t.setState(slot, to, now)
+		s.State = to
+		t.rearm(slot, s, now)
 	}
 	return Transition{from, to}
 }
 
 // SetState sets a session's state, whatever its packets say. now is in ms.
 func (t *Table) SetState(slot uint32, to State, now uint32) Transition {
-	from := t.sessions[slot].State
-	t.setState(slot, to, now)
+	s := &t.sessions[slot]
+	from := s.State
+	s.State = to
+	t.rearm(slot, s, now)
 	return Transition{from, to}
-}
-
-func (t *Table) setState(slot uint32, to State, now uint32) {
-	t.sessions[slot].State = to
-	t.rearm(slot, now)
 }

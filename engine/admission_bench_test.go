@@ -154,7 +154,7 @@ func (a *admission) answer(c string) {
 	in := a.site.in(tcp(c, webVIP, "S"))
 	k.Src, k.SrcPort = packet.AddrOf(in.src.Addr()), in.src.Port()
 	k.Dst, k.DstPort = packet.AddrOf(in.dst.Addr()), in.dst.Port()
-	_, ref, known := a.worker.sessions.Find(&k)
+	ref, known := a.worker.lookup(&k)
 	if !known || !a.mode.TwoWay() {
 		return
 	}

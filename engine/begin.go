@@ -25,9 +25,13 @@ func (w *Worker) newFlow(p *ports.Packet, m *meta, over conntrack.Ref) Verdict {
 
 // arrive fills in what a decision needs to know of a packet.
 func (w *Worker) arrive(a *arrival, p *ports.Packet, m *meta, over conntrack.Ref) {
-	m.WriteKey(&a.key, p.Bytes())
+	if m.Kind.Is6() {
+		m.WriteKey(&a.key, p.Bytes())
+	} else {
+		m.Key4.WriteWide(&a.key)
+	}
 	a.hash, a.flags, a.over, a.call = w.hashes[m.index], m.TCPFlags, over, 0
-	a.port = p.Port
+	a.port, a.question = p.Port, false
 	if m.Protocol == packet.ProtocolSCTP {
 		a.event = m.chunkEvent(p)
 	}
@@ -38,9 +42,10 @@ func (w *Worker) carryOut(p *ports.Packet, m *meta, a *arrival, d *decision) Ver
 	if a.over != 0 {
 		w.sessions.End(a.over.Slot())
 	}
-	switch d.verdict {
-	case Taken:
+	if d.verdict == Taken {
 		return w.begin(p, m, a, d)
+	}
+	switch d.verdict {
 	case DropNoRealServer, DropFlowTaken, DropNoLocalPort:
 		return w.refuseClient(p, m, a, d)
 	case DropNotOurs:
@@ -53,22 +58,17 @@ func (w *Worker) carryOut(p *ports.Packet, m *meta, a *arrival, d *decision) Ver
 }
 
 // begin makes the session that was decided on and forwards its first packet. A packet that may not
-// pass begins no session.
+// pass begins no session. One that may go straight needs no passage.
 func (w *Worker) begin(p *ports.Packet, m *meta, a *arrival, d *decision) Verdict {
-	g := passage{
-		p: p, m: m, server: d.server, direction: conntrack.Inbound,
-		way: &w.ways[d.server.mode][d.server.families],
-	}
-	var v Verdict
-	if g.hop, v = w.serverHop(d.id, d.server); v != Taken {
-		return v
-	}
-	g.next = w.neighbours.At(g.hop)
-	if mtu := g.mtuLeft(); !m.passable(mtu) && !w.divisible(&g) {
-		return w.impassable(&g, mtu)
+	var g passage
+	straight := !d.lone && m.plain && w.roads[d.id].leads(w.paved, m, d.server.mode)
+	if !straight {
+		if v, may := w.embark(&g, p, m, d); !may {
+			return v
+		}
 	}
 	if d.service.charges {
-		if v = w.charge(a, d); v != Taken {
+		if v := w.charge(a, d); v != Taken {
 			return v
 		}
 	}
@@ -76,7 +76,7 @@ func (w *Worker) begin(p *ports.Packet, m *meta, a *arrival, d *decision) Verdic
 		return w.forwardLone(&g, a, d)
 	}
 	hashes := conntrack.Hashes{In: a.hash, Out: d.outHash}
-	if !w.makeWay(a, d) {
+	if (d.holder != 0 || d.service.most != 0) && !w.makeWay(a, d) {
 		w.refund(a, d)
 		return DropServiceFull
 	}
@@ -85,26 +85,55 @@ func (w *Worker) begin(p *ports.Packet, m *meta, a *arrival, d *decision) Verdic
 		w.refund(a, d)
 		return DropSessionsFull
 	}
+	w.setUp(slot, a, d)
+	if straight {
+		if w.straight(p, m, conntrack.RefTo(slot)) {
+			return Taken
+		}
+		if v, may := w.embark(&g, p, m, d); !may {
+			return v
+		}
+	}
 	g.slot, g.session = slot, w.sessions.At(slot)
-	w.setUp(&g, a, d)
 	return w.forward(&g)
 }
 
+// embark makes the passage of a first packet that has no session yet. It returns false if the
+// packet may not pass, with the verdict about it: Taken once it has become the answer that says so.
+func (w *Worker) embark(g *passage, p *ports.Packet, m *meta, d *decision) (v Verdict, may bool) {
+	g.p, g.m, g.server, g.direction = p, m, d.server, conntrack.Inbound
+	g.way = &w.ways[d.server.mode][d.server.families]
+	if g.hop, v = w.serverHop(d.id, d.server); v != Taken {
+		return v, false
+	}
+	g.next = w.neighbours.At(g.hop)
+	if mtu := g.mtuLeft(); !m.passable(mtu) && !w.divisible(g) {
+		return w.impassable(g, mtu), false
+	}
+	return Taken, true
+}
+
+// leads reports whether a road leads packets of a mode to the next hop, and lets this one pass.
+func (r *road) leads(paved uint32, m *meta, mode lvs.Mode) bool {
+	return r.paved == paved && r.mode == mode && m.passable(int(r.mtu))
+}
+
 // setUp gives a new session its real server and counts the connection.
-func (w *Worker) setUp(g *passage, a *arrival, d *decision) {
-	g.session.Server, g.session.Mode = d.id, d.server.mode
+func (w *Worker) setUp(slot uint32, a *arrival, d *decision) {
+	s := w.sessions.At(slot)
+	s.Server, s.Mode = d.id, d.server.mode
 	if d.service.owner == lvs.ClientEnd {
-		g.session.Flags |= conntrack.ByClient
+		s.Flags |= conntrack.ByClient
 	}
 	d.server.load.Begin()
 	if d.service.most != 0 {
-		w.countLimited(g.session, d.server)
+		w.countLimited(s, d.server)
 	}
 	if d.service.charges && d.counted {
-		g.session.Flags |= conntrack.BySource
+		s.Flags |= conntrack.BySource
 	}
 	if d.service.sticky.timeout != 0 {
-		w.tie(g.session, a, d)
+		w.tie(s, a, d)
 	}
 	w.roads[d.id].traffic.Connections++
 	if d.server.mode.Source() == lvs.Local {
@@ -113,9 +142,9 @@ func (w *Worker) setUp(g *passage, a *arrival, d *decision) {
 	}
 	switch a.key.Protocol {
 	case packet.ProtocolUDP:
-		w.sessions.SetState(g.slot, conntrack.UDP, w.now)
+		w.sessions.SetState(slot, conntrack.UDP, w.now)
 	case packet.ProtocolICMP, packet.ProtocolICMPv6:
-		w.sessions.SetState(g.slot, conntrack.ICMP, w.now)
+		w.sessions.SetState(slot, conntrack.ICMP, w.now)
 	}
 }
 

@@ -51,18 +51,20 @@ type decision struct {
 // the answers. It changes only the scheduler's position, and nothing for a question, which has no
 // packet: p and m are nil.
 func (w *Worker) decide(a *arrival, d *decision, p *ports.Packet, m *meta) {
-	d.service, d.server, d.verdict, d.lone = nil, nil, Taken, false
 	service, ok := w.snap.serviceAt(a.key.Dst, a.key.DstPort, a.key.Protocol)
 	switch {
+	case ok && w.mayStart(a) &&
+		(!service.sticky.byCall || a.question || w.readCall(a, p, m)):
+		w.decideFor(service, a, d)
+		return
 	case !ok:
 		d.verdict = w.unclaimed(a.port, a.key.Dst)
 	case !w.mayStart(a):
-		d.service, d.verdict = service, DropNoSession
-	case service.sticky.byCall && !a.question && !w.readCall(a, p, m):
-		d.service, d.verdict = service, DropNoCallID
+		d.verdict = DropNoSession
 	default:
-		w.decideFor(service, a, d)
+		d.verdict = DropNoCallID
 	}
+	d.service, d.server, d.lone = service, nil, false
 }
 
 // decideFor is decide for a packet that a service claims and that may begin a session.
@@ -98,13 +100,10 @@ func (w *Worker) choose(a *arrival, d *decision) Verdict {
 	}
 	var i int
 	var ok bool
-	var request sched.Request // assigned field by field, as in findAnswers
-	request.Src, request.Dst, request.Now = a.key.Src, a.key.Dst, w.now
-	request.SrcPort, request.Protocol = a.key.SrcPort, a.key.Protocol
-	if a.question {
-		i, ok = pool.Peek(&request)
+	if request := (sched.Request{Key: &a.key, Now: w.now}); a.question {
+		i, ok = pool.Peek(request)
 	} else {
-		i, ok = pool.Pick(&request)
+		i, ok = pool.Pick(request)
 	}
 	if !ok {
 		return DropNoRealServer
@@ -165,8 +164,11 @@ func (w *Worker) poolOf(s *liveService) *sched.Pool {
 // isStranger reports whether an address can be that of a host other than the director. An answer to
 // any other address would be lost or would loop.
 func (w *Worker) isStranger(a packet.Addr) bool {
+	if !a.IsUnicast() {
+		return false
+	}
 	_, ours := w.snap.kindOf(a)
-	return a.IsUnicast() && !ours
+	return !ours
 }
 
 // finds reports whether a service's answers find the way to a link-local client. Those that pass
@@ -240,7 +242,8 @@ func hasEnded(s *conntrack.Session, mode uint8) bool {
 // findAnswers finds the flow of the real server's answers, which no other session may use. In
 // fullnat it tries at most probes local ports.
 func (w *Worker) findAnswers(a *arrival, d *decision, probes int) Verdict {
-	if isEcho(a.key.Protocol) && d.server.families.mixed() && d.server.mode.Path() == lvs.Translate {
+	echo := isEcho(a.key.Protocol)
+	if echo && d.server.families.mixed() && d.server.mode.Path() == lvs.Translate {
 		return DropOtherFamily
 	}
 	out := &d.out
@@ -251,7 +254,7 @@ func (w *Worker) findAnswers(a *arrival, d *decision, probes int) Verdict {
 	if out.SrcPort == 0 {
 		out.SrcPort = a.key.DstPort
 	}
-	if isEcho(a.key.Protocol) {
+	if echo {
 		out.SrcPort = 0
 	}
 	switch mode := d.server.mode; {
@@ -264,17 +267,17 @@ func (w *Worker) findAnswers(a *arrival, d *decision, probes int) Verdict {
 	if d.lone {
 		return Taken // its answers belong to no session, so that they need no flow
 	}
+	d.outHash = w.sessions.Hash(out)
 	if _, free := w.free(a, d); !free {
 		return DropFlowTaken
 	}
 	return Taken
 }
 
-// free reports whether no session uses the flow of a decision's answers, except the session that
-// ends with the decision. If one does, it returns that.
+// free reports whether no session uses the flow of a decision's answers, whose hash is known,
+// except the session that ends with the decision. If one does, it returns that.
 func (w *Worker) free(a *arrival, d *decision) (user conntrack.Ref, free bool) {
-	hash, ref, taken := w.sessions.Find(&d.out)
-	d.outHash = hash
+	ref, taken := w.sessions.Lookup(d.outHash, &d.out)
 	return ref, !taken || a.over != 0 && ref.Slot() == a.over.Slot()
 }
 

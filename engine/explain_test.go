@@ -171,7 +171,7 @@ func (b *bed) state() directorState {
 		}
 	}
 	for _, service := range w.snap.order {
-		pick, _ := service.live.pool.Load().Peek(&sched.Request{})
+		pick, _ := service.live.pool.Load().Peek(sched.Request{Key: new(packet.Key)})
 		s.picks = append(s.picks, pick)
 	}
 	return s

@@ -28,7 +28,8 @@ func (w *Worker) findLocal(a *arrival, d *decision, probes int) Verdict {
 	d.turn = p.turn
 	w.rival.ref, w.rival.readiness = 0, conntrack.Readiness{}
 	for i := range probes {
-		if i == tightProbes && p.tight && w.rival.ref != 0 || !w.nextLocal(d) {
+		if i == tightProbes && p.tight && w.rival.ref != 0 ||
+			!w.recall(p, d) && !w.nextLocal(d) {
 			break
 		}
 		user, free := w.free(a, d)
@@ -44,28 +45,51 @@ func (w *Worker) findLocal(a *arrival, d *decision, probes int) Verdict {
 	return DropNoLocalPort
 }
 
-// takeTurn notes that a session has begun with the decision's local port. It prefetches the place
-// in the index for the answers of the real server's next session. Nothing else of that session is
-// known so early; waiting for the place took a third of the session's time.
+// takeTurn notes that a session has begun with the decision's local port. It finds the one of the
+// real server's next session, and prefetches the place in the index for the answers. Nothing else
+// of that session is known so early; waiting for the place took a third of the session's time.
 func (w *Worker) takeTurn(d *decision) {
-	w.peers[d.id].turn = d.turn
+	p := &w.peers[d.id]
+	p.turn = d.turn
 	if w.nextLocal(d) {
-		w.sessions.Prefetch(w.sessions.Hash(&d.out))
+		w.sessions.Prefetch(d.outHash)
+		p.foresee(w.paved, d)
 	}
+}
+
+// foresee keeps what a decision has of the answers of the next session.
+func (p *peer) foresee(paved uint32, d *decision) {
+	p.foreseen, p.from, p.after, p.outHash = paved, p.turn, d.turn, d.outHash
+	p.local, p.number, p.localPort = d.out.Dst, d.local, d.out.DstPort
+	p.port, p.protocol = d.out.SrcPort, d.out.Protocol
+}
+
+// recall is nextLocal for the turn that was foreseen. It returns false if that does not hold any
+// more: which local ports this worker owns may depend on where the answers come in.
+func (w *Worker) recall(p *peer, d *decision) bool {
+	if p.foreseen != w.paved || p.from != d.turn ||
+		p.port != d.out.SrcPort || p.protocol != d.out.Protocol ||
+		w.outgoing != nil && w.lastRenewal != w.neighbours.Renewals() {
+		return false
+	}
+	d.out.Dst, d.out.DstPort, d.local = p.local, p.localPort, p.number
+	d.outHash, d.turn = p.outHash, p.after
+	return true
 }
 
 // maxForeign times the number of workers bounds the search for a local port that this worker owns.
 const maxForeign = 64
 
-// nextLocal sets a decision's answers to the next local address and port that this worker owns, and
-// reports whether there is one.
+// nextLocal sets a decision's answers, and their hash, to the next local address and port that this
+// worker owns, and reports whether there is one.
 func (w *Worker) nextLocal(d *decision) bool {
 	local := &d.service.local[d.server.families.server()]
-	for range w.foreign() {
+	for tried := 0; tried == 0 || tried < w.foreign(); tried++ {
 		i, port := localAt(len(local.addresses), d.turn)
 		d.out.Dst, d.out.DstPort, d.local = local.addresses[i], port, local.numbers[i]
 		d.turn++
 		if w.outgoing == nil || w.ownsLocal(d) {
+			d.outHash = w.sessions.Hash(&d.out)
 			return true
 		}
 	}

@@ -257,3 +257,57 @@ func TestCrowdedWorker(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// TestForeseenIsNext: the local port that was foreseen for a real server's next session is the one
+// that a search finds, and the hash is that of its answers; until anything may have changed.
+func TestForeseenIsNext(t *testing.T) {
+	for _, workers := range []int{1, 3} {
+		s := twoArm
+		b := newBed(t, s, s.serving(s.echo(modes.FullNAT, 3), s.web(modes.FullNAT, 1)),
+			func(c *bedConfig) { c.workers, c.queues = workers, 1 })
+		recalled := 0
+		for i := range 200 {
+			b.fromClient(udp(clientAt(i), echoVIP, "?"), tcp(clientAt(i), webVIP, "S"))
+			b.turnAll()
+			for _, w := range b.engine.workers {
+				recalled += w.compareForeseen(t)
+			}
+		}
+		if recalled == 0 {
+			t.Errorf("%d workers: nothing was foreseen", workers)
+		}
+		b.collectAll()
+	}
+}
+
+// compareForeseen compares the foreseen local port of each real server with a search, and returns
+// how many there were.
+func (w *Worker) compareForeseen(t *testing.T) (recalled int) {
+	t.Helper()
+	for id, server := range w.snap.servers {
+		p := &w.peers[id]
+		service, _ := w.snap.serviceOf(server.service)
+		d := decision{service: service, id: uint32(id), server: server, turn: p.turn}
+		d.out.Src, d.out.SrcPort, d.out.Protocol = server.address, p.port, p.protocol
+		searched := d
+		if !w.recall(p, &d) {
+			continue
+		}
+		recalled++
+		if w.nextLocal(&searched); d != searched || d.outHash != w.sessions.Hash(&d.out) {
+			t.Fatalf("foreseen %+v, found %+v", d, searched)
+		}
+		for _, other := range []func(*decision){
+			func(d *decision) { d.turn++ },
+			func(d *decision) { d.out.SrcPort++ },
+			func(d *decision) { d.out.Protocol++ },
+		} {
+			d := searched
+			d.turn = p.turn
+			if other(&d); w.recall(p, &d) {
+				t.Fatal("what was foreseen for another session is recalled")
+			}
+		}
+	}
+	return recalled
+}

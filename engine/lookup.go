@@ -32,19 +32,21 @@ func addressKey(address packet.Addr) lookupKey { return lookupKey{address, 1} }
 
 func (l *lookup[V]) start(k *lookupKey) int {
 	v := k.address.Lo ^ bits.RotateLeft64(k.address.Hi, 29) ^ k.rest<<40 ^ k.rest
-	return int((v ^ v>>32) * 0x9e3779b97f4a7c15 >> l.shift)
+	return int((v ^ v>>32) * 0x9e3779b97f4a7c15 >> (l.shift & 63)) // below 64, which spares a check
 }
 
 func (l *lookup[V]) next(i int) int { return (i + 1) & (len(l.keys) - 1) }
 
 // get returns the value of a key.
 func (l *lookup[V]) get(k lookupKey) (v V, ok bool) {
-	if len(l.keys) == 0 {
-		return v, false
-	}
-	for i := l.start(&k); l.keys[i].rest != 0; i = l.next(i) {
-		if l.keys[i] == k {
+	keys := l.keys
+	// An empty table has no slot, so that no start lies in it.
+	for i := uint(l.start(&k)); i < uint(len(keys)); i = (i + 1) & uint(len(keys)-1) {
+		switch at := &keys[i]; {
+		case at.address == k.address && at.rest == k.rest:
 			return l.values[i], true
+		case at.rest == 0:
+			return v, false
 		}
 	}
 	return v, false

@@ -4,16 +4,28 @@ import (
 	"math/rand/v2"
 
 	"fulcrum/neighbour"
+	"fulcrum/packet"
 )
 
 // peer is what one worker keeps about a real server, indexed by its id, for its first packets and
-// for those off the straight path; see road.
+// for those off the straight path; see road. It fills a cache line.
 type peer struct {
+	// What the answers of fullnat's next session have, found when the last one began: see recall.
+	outHash  uint64      // of their key
+	local    packet.Addr // the local address
+	number   uint32      // of local
+	from     uint32      // the turn from which it was found
+	after    uint32      // the turn after it
+	foreseen uint32      // the worker's paved then
+
 	turn        uint32 // fullnat's next local address and port
 	incarnation uint32 // of the real server that the other fields describe; 0 is none
 	epoch       uint32 // the worker's hopEpoch when hop was found
+	localPort   uint16 // of the next session
+	port        uint16 // of the real server, to which the next session is foreseen
 	hop         neighbour.Hop
 	generation  uint16 // of the neighbour's place in the table
+	protocol    uint8  // of the next session
 	tight       bool   // the last search for a local port found no free one soon
 }
 

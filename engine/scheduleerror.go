@@ -28,14 +28,14 @@ func (w *Worker) scheduleError(p *ports.Packet, m *meta) (Verdict, bool) {
 	if !ok || !w.snap.settings.ScheduleICMP {
 		return Taken, false
 	}
-	a := arrival{question: true}
+	a, d := &w.arrival, &w.decision
+	*a, *d = arrival{question: true}, decision{}
 	a.key = packet.Key{Flow: q.Key.Reverse(), Protocol: q.Key.Protocol}
-	var d decision
 	m.WriteKey(&w.key, p.Bytes())
-	if w.key.Dst != a.key.Dst || !w.findByHash(&a, &d) {
+	if w.key.Dst != a.key.Dst || !w.findByHash(a, d) {
 		return Taken, false
 	}
-	return w.forwardScheduled(p, m, &q, &a, &d), true
+	return w.forwardScheduled(p, m, &q, a, d), true
 }
 
 // findByHash has a decision go to the real server that a client's packets have with every director

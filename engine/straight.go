@@ -12,7 +12,7 @@ import (
 // Almost every packet belongs to an established session, changes nothing of its state, and goes
 // where the one before went. Such a packet takes the straight path: what enter, forward, track,
 // rewrite and transmit do, in one function, with what they would look up at hand in a road. The
-// general path does the same for every packet; TestStraightEqualsGeneral compares them.
+// general path does the same for every packet; TestBurstEqualsItsPackets compares them.
 
 // road is what the straight path needs of a real server and of the next hop towards it, indexed by
 // the real server's id. It fills a cache line, which only its worker writes.

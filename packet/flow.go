@@ -37,6 +37,13 @@ func (f *Flow) WriteNarrow(n *Flow4) {
 	n.SrcPort, n.DstPort = f.SrcPort, f.DstPort
 }
 
+// WriteNarrow4 is WriteNarrow for a flow of IPv4. An address that is not known, the zero Addr,
+// becomes zero.
+func (f *Flow) WriteNarrow4(n *Flow4) {
+	n.Src, n.Dst = f.Src.V4(), f.Dst.V4()
+	n.SrcPort, n.DstPort = f.SrcPort, f.DstPort
+}
+
 // narrow returns an IPv4 address as a number, and 0 for an IPv6 address.
 func (a Addr) narrow() uint32 {
 	if a.Is4() {
@@ -58,6 +65,12 @@ type Key struct {
 
 // Wide returns the key as a Key, with mapped addresses.
 func (k *Key4) Wide() Key { return Key{k.Flow4.Wide(), k.Protocol} }
+
+// WriteWide writes the result of Wide into w, field by field, as WriteNarrow does.
+func (k *Key4) WriteWide(w *Key) {
+	w.Src, w.Dst = AddrOf4(k.Src), AddrOf4(k.Dst)
+	w.SrcPort, w.DstPort, w.Protocol = k.SrcPort, k.DstPort, k.Protocol
+}
 
 // Narrow returns an IPv4 key as a Key4. IPv6 addresses become zero.
 func (k *Key) Narrow() Key4 { return Key4{k.Flow.Narrow(), k.Protocol} }

@@ -36,6 +36,12 @@ func (h Hasher) Hash4(k *Key4) uint64 {
 	return h.mix4(addrs, uint64(k.SrcPort)<<32|uint64(k.DstPort)<<16|uint64(k.Protocol))
 }
 
+// HashNarrow is Hash4 of an IPv4 key in the form for both families.
+func (h Hasher) HashNarrow(k *Key) uint64 {
+	addrs := uint64(k.Src.V4())<<32 | uint64(k.Dst.V4())
+	return h.mix4(addrs, uint64(k.SrcPort)<<32|uint64(k.DstPort)<<16|uint64(k.Protocol))
+}
+
 // mix4 is Hash4 of a key's two halves.
 func (h Hasher) mix4(addrs, rest uint64) uint64 {
 	return fold(fold(addrs^h.a, rest^h.b)^h.a, 0x9e3779b97f4a7c15)

@@ -59,10 +59,9 @@
 // # Who may call what
 //
 // NewPool and Publish are for control, one caller at a time per service. Everything else is for any
-// number of workers at once, and a [Request] may be on the caller's stack. It takes no lock and
-// allocates nothing, with two exceptions. lblc and lblcr take a lock of the service's, and allocate
-// with every 64 VIPs that are new. A Load of a large pool takes a lock of that pool's when it
-// changes (tournament.go); a pick does not.
+// number of workers at once. It takes no lock and allocates nothing, with two exceptions. lblc and
+// lblcr take a lock of the service's, and allocate with every 64 VIPs that are new. A Load of a
+// large pool takes a lock of that pool's when it changes (tournament.go); a pick does not.
 //
 // rr and wrr keep their one exact sequence across all workers of the director; schedulers that go
 // by load see the sessions of all of them.

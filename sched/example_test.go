@@ -18,14 +18,16 @@ func ExamplePool() {
 	var service atomic.Pointer[sched.Pool]
 	sched.NewPool(sched.Rule{Kind: sched.WRR}, servers, service.Load()).Publish(&service)
 
-	request := sched.Request{
-		Src: packet.AddrOf4(0xc0000201), SrcPort: 40000, // 192.0.2.1
-		Dst:      packet.AddrOf4(0x0a010064), // 10.1.0.100
+	request := sched.Request{Key: &packet.Key{
+		Flow: packet.Flow{
+			Src: packet.AddrOf4(0xc0000201), SrcPort: 40000, // 192.0.2.1
+			Dst: packet.AddrOf4(0x0a010064), DstPort: 80, // 10.1.0.100
+		},
 		Protocol: packet.ProtocolTCP,
-	}
+	}}
 	pool := service.Load()
 	for range 5 {
-		i, ok := pool.Pick(&request)
+		i, ok := pool.Pick(request)
 		if !ok {
 			fmt.Println("no real server is available")
 			return
@@ -50,7 +52,7 @@ func ExampleLoad_Overloaded() {
 
 	pool := service.Load()
 	for range 6 {
-		i, _ := pool.Pick(&sched.Request{})
+		i, _ := pool.Pick(sched.Request{})
 		pool.At(i).Load.Begin()
 		fmt.Print(pool.ID(i), " ")
 	}

@@ -27,12 +27,10 @@ func hashing(rule sched.Rule, six bool, weights ...int) (*sched.Pool, []sched.Se
 }
 
 // from is the first packet of a client, given by its number.
-func from(net string, client int) *sched.Request {
+func from(net string, client int) sched.Request {
 	a := netip.MustParseAddr(net).As16()
 	a[14], a[15] = a[14]+byte(client>>8), byte(client)
-	r := *request
-	r.Src = packet.AddrOf(netip.AddrFrom16(a).Unmap())
-	return &r
+	return firstOf(packet.AddrOf(netip.AddrFrom16(a).Unmap()), request.Dst)
 }
 
 // The sequences come from a C program that builds the tables as the kernel's sources describe it.
@@ -67,9 +65,8 @@ func TestDestinationHash(t *testing.T) {
 	p, _ := hashing(sched.Rule{Kind: sched.DH}, false, 1, 2, 3)
 	const want = "CABACBCACBCBCCABABBCACAC"
 	for i := range len(want) {
-		r := *request
-		r.Dst = packet.AddrOf4(0x0a000001 + uint32(i))
-		if got, _ := p.Pick(&r); "ABC"[got] != want[i] {
+		r := firstOf(request.Src, packet.AddrOf4(0x0a000001+uint32(i)))
+		if got, _ := p.Pick(r); "ABC"[got] != want[i] {
 			t.Errorf("VIP %v: %c, want %c", r.Dst, "ABC"[got], want[i])
 		}
 	}

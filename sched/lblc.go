@@ -26,7 +26,7 @@ func (s lblc) pick(p *Pool, r Request) int {
 	}
 	i := least(p)
 	if i >= 0 {
-		s.remember(p, e, i, &r)
+		s.remember(p, e, i, r)
 	}
 	return i
 }
@@ -54,7 +54,7 @@ func (s lblc) remembered(p *Pool, e *destination) int {
 }
 
 // remember makes a real server that of a destination. e is the destination if it is known.
-func (s lblc) remember(p *Pool, e *destination, place int, r *Request) {
+func (s lblc) remember(p *Pool, e *destination, place int, r Request) {
 	if e == nil {
 		e = s.add(r.Dst, r.Now)
 	}

@@ -29,7 +29,7 @@ func (s lblcr) pick(p *Pool, r Request) int {
 		return best
 	}
 	if best = least(p); best >= 0 {
-		s.grow(p, e, best, &r)
+		s.grow(p, e, best, r)
 	}
 	return best
 }
@@ -83,7 +83,7 @@ func (s lblcr) shrink(e *destination, p *Pool, now uint32) {
 
 // grow makes a real server a member of a destination, if it is not. e is the destination if it is
 // known.
-func (s lblcr) grow(p *Pool, e *destination, place int, r *Request) {
+func (s lblcr) grow(p *Pool, e *destination, place int, r Request) {
 	if e == nil {
 		e = s.add(r.Dst, r.Now)
 	}

@@ -14,10 +14,10 @@ var localities = []sched.Kind{sched.LBLC, sched.LBLCR}
 const minute = 60 * 1000
 
 // to is the first packet to one of many VIPs.
-func to(vip int, now uint32) *sched.Request {
-	r := *request
-	r.Dst, r.Now = packet.AddrOf4(0x0b000000+uint32(vip)), now
-	return &r
+func to(vip int, now uint32) sched.Request {
+	r := firstOf(request.Src, packet.AddrOf4(0x0b000000+uint32(vip)))
+	r.Now = now
+	return r
 }
 
 // pickTo begins a session to a VIP and returns the index of its real server.

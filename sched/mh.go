@@ -98,7 +98,7 @@ func (s *mh) pick(p *Pool, r Request) int {
 	if s.empty || p.weighted == 0 {
 		return -1
 	}
-	client := clientOf(p, &r)
+	client := clientOf(p, r)
 	h := maglevPick.of(client) % maglevSlots
 	i := int(s.slots[h])
 	if p.servers[i].available() {

@@ -7,15 +7,16 @@ import (
 	"fulcrum/packet"
 )
 
-// Request is the first packet of a session as schedulers see it. It has no more than fits into
-// registers: a call through an interface would send a pointer's Request to the heap.
+// Request is the first packet of a session as schedulers see it. It is so small that it travels in
+// registers: most schedulers read nothing of it.
 type Request struct {
-	Src, Dst packet.Addr // the client and the VIP
+	// Key is the packet's flow: Src is the client, Dst the VIP. The port of an echo request is its
+	// identifier. rr, wrr and those that go by load alone do not read it. The interface of the
+	// schedulers sends what it points to to the heap, so a caller keeps one Key and uses it again.
+	*packet.Key
 	// Now is the time in ms, modulo 2^32. Only lblc and lblcr read it. Workers may be some seconds
 	// apart.
-	Now      uint32
-	SrcPort  uint16 // the client's port, in host order; of an echo request the identifier
-	Protocol uint8  // IANA number
+	Now uint32
 }
 
 // Server is one real server of a pool.
@@ -172,15 +173,15 @@ func (s *Server) limitedAs(o *Server) bool {
 
 // Pick returns the index, in the order given to NewPool, of the real server for one new session. ok
 // is false (and the index -1) if none is available. The caller counts the session (Load.Begin)
-// before it picks for the next one. Pick does not keep r.
-func (p *Pool) Pick(r *Request) (index int, ok bool) {
-	i := p.scheduler.pick(p, *r)
+// before it picks for the next one. Pick keeps nothing of r.
+func (p *Pool) Pick(r Request) (index int, ok bool) {
+	i := p.scheduler.pick(p, r)
 	return i, i >= 0
 }
 
 // Peek returns the result of Pick without a change of state: it tells where a session would go.
-func (p *Pool) Peek(r *Request) (index int, ok bool) {
-	i := p.scheduler.peek(p, *r)
+func (p *Pool) Peek(r Request) (index int, ok bool) {
+	i := p.scheduler.peek(p, r)
 	return i, i >= 0
 }
 

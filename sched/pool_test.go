@@ -16,9 +16,13 @@ import (
 )
 
 // request is a first packet for schedulers that ignore it.
-var request = &sched.Request{
-	Src: packet.AddrOf4(0x0a000001), Dst: packet.AddrOf4(0x0a010064), SrcPort: 40000,
-	Protocol: packet.ProtocolTCP,
+var request = firstOf(packet.AddrOf4(0x0a000001), packet.AddrOf4(0x0a010064))
+
+// firstOf returns the first packet of a TCP connection from client to vip.
+func firstOf(client, vip packet.Addr) sched.Request {
+	k := packet.Key{Protocol: packet.ProtocolTCP}
+	k.Src, k.SrcPort, k.Dst = client, 40000, vip
+	return sched.Request{Key: &k}
 }
 
 // publish makes a pool that follows the one in at, and publishes it there. It has all flags.
@@ -357,10 +361,9 @@ func TestNoAllocs(t *testing.T) {
 	for _, kind := range lvs.Schedulers() {
 		p, servers := newPool(kind, 3, 0, 2, 1)
 		allocs := testing.AllocsPerRun(1000, func() {
-			r := *request // the caller's own stays on its stack
-			p.Peek(&r)
+			p.Peek(request)
 			p.Available()
-			i, ok := p.Pick(&r)
+			i, ok := p.Pick(request)
 			if !ok && misses(kind) {
 				return
 			}

@@ -51,12 +51,12 @@ func (s *service) vip(n int) packet.Addr {
 }
 
 // drawRequest draws a first packet from few clients to few VIPs, at some time after the last one.
-func (s *service) drawRequest(t *rapid.T) (*sched.Request, packetModel) {
+func (s *service) drawRequest(t *rapid.T) (sched.Request, packetModel) {
 	s.now += rapid.SampledFrom([]uint32{0, 0, 0, 1, 1000, 59_999, halfHour, day / 2, day + 1}).
 		Draw(t, "ms later")
 	client := rapid.IntRange(0, 300).Draw(t, "client")
 	vip := s.vip(rapid.IntRange(0, 3).Draw(t, "VIP"))
-	r := sched.Request{Now: s.now}
+	r := sched.Request{Key: new(packet.Key), Now: s.now}
 	r.Src, r.Dst = packet.AddrOf4(0xc0a80000+uint32(client)), vip
 	if s.model.six {
 		r.Src = packet.AddrOf(netip.AddrFrom16([16]byte{0: 0x20, 4: byte(client >> 8), 15: byte(client)}))
@@ -64,7 +64,7 @@ func (s *service) drawRequest(t *rapid.T) (*sched.Request, packetModel) {
 	r.SrcPort = rapid.SampledFrom([]uint16{0, 1024, 40000, 65535}).Draw(t, "port")
 	r.Protocol = rapid.SampledFrom([]uint8{packet.ProtocolTCP, packet.ProtocolUDP,
 		packet.ProtocolSCTP, packet.ProtocolICMP, packet.ProtocolICMPv6}).Draw(t, "protocol")
-	return &r, packetModel{
+	return r, packetModel{
 		source: r.Src.Netip(), destination: vip.Netip(), port: r.SrcPort, now: s.now,
 		ports: r.Protocol != packet.ProtocolICMP && r.Protocol != packet.ProtocolICMPv6,
 	}

@@ -19,7 +19,7 @@ func (s *sh) pick(p *Pool, r Request) int {
 	if p.weighted == 0 {
 		return -1
 	}
-	h := goldenHash(clientOf(p, &r), slotBits)
+	h := goldenHash(clientOf(p, r), slotBits)
 	i := int(s.slots[h])
 	if p.servers[i].available() {
 		return i

@@ -43,7 +43,7 @@ func fold(a packet.Addr) uint32 {
 }
 
 // portOf returns the client's port for the hashes of sh and mh. Protocols without ports have 0.
-func portOf(r *Request) uint32 {
+func portOf(r Request) uint32 {
 	switch r.Protocol {
 	case packet.ProtocolTCP, packet.ProtocolUDP, packet.ProtocolSCTP:
 		return uint32(r.SrcPort)
@@ -52,7 +52,7 @@ func portOf(r *Request) uint32 {
 }
 
 // clientOf returns what sh and mh hash of a first packet.
-func clientOf(p *Pool, r *Request) uint32 {
+func clientOf(p *Pool, r Request) uint32 {
 	if p.rule.Flags&lvs.SchedPort == 0 {
 		return fold(r.Src)
 	}

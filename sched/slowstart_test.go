@@ -226,10 +226,10 @@ func TestLastWeightOutlivesSlowStart(t *testing.T) {
 		publishRule(at, sched.Rule{Kind: sched.MH, Flags: lvs.SchedPort}, slices.Clone(servers))
 	}
 	for port := range uint16(2000) {
-		r := *request
+		r := firstOf(request.Src, request.Dst)
 		r.SrcPort = port
-		one, _ := slow.Load().Pick(&r)
-		if other, _ := plain.Load().Pick(&r); one != other {
+		one, _ := slow.Load().Pick(r)
+		if other, _ := plain.Load().Pick(r); one != other {
 			t.Fatalf("port %d: %d after a slow start, %d without", port, one, other)
 		}
 	}
