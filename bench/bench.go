@@ -20,7 +20,7 @@ type Config struct {
 	Binary       string // the fulcrum program
 	Commit       string // that Binary was built from
 	GeneratorCPU int
-	SubjectCPU   int
+	SubjectCPU   int // a subject of two workers has the generator's besides, which is not there then
 	// Reserve is the number of bytes of huge pages to have while the benchmark runs. 0 reserves none
 	// and uses those that are free.
 	Reserve int
@@ -59,6 +59,14 @@ func (b *Bench) Close() error {
 func (b *Bench) huge() bool {
 	free, err := readNumber(hugePages + "/free_hugepages")
 	return err == nil && free*hugePageSize >= dpdkMemory<<20
+}
+
+// moreCPUs returns the CPUs of a subject's workers beyond the first.
+func (b *Bench) moreCPUs(l Link) []int {
+	if l.workers < 2 {
+		return nil
+	}
+	return []int{b.config.GeneratorCPU}
 }
 
 func (b *Bench) logf(format string, args ...any) {

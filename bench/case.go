@@ -14,14 +14,29 @@ type Case struct {
 	Six      bool // IPv6 throughout
 	Fresh    bool // each packet is the first of its flow; else each belongs to a known session
 	Sessions int  // known sessions; 0 if Fresh
+	Workers  int  // that share packets and sessions; 0 is one
 }
 
 // caseSessions are the numbers of known sessions that are timed. One is enough for instructions:
 // with more sessions the same are executed, on memory that is farther away.
 var caseSessions = []int{thousand, million}
 
-// AllCases returns every case that is timed.
-func AllCases() []Case { return CasesOf(caseSessions...) }
+// crew is the number of workers in the cases of several.
+const crew = 2
+
+// AllCases returns every case that is timed. Those of IPv4 are timed with several workers too, each
+// beside the same work of one: a machine's speed changes from minute to minute. What workers share
+// does not depend on the family.
+func AllCases() (all []Case) {
+	for _, c := range CasesOf(caseSessions...) {
+		all = append(all, c)
+		if !c.Six {
+			c.Workers = crew
+			all = append(all, c)
+		}
+	}
+	return all
+}
 
 // CountedCases returns the cases whose instructions are counted.
 func CountedCases() []Case { return CasesOf(thousand) }
@@ -39,16 +54,34 @@ func CasesOf(sessions ...int) (all []Case) {
 	return all
 }
 
-// String returns the name of the case, such as "dr IPv4 hit 1k" or "fullnat IPv6 new".
+// String returns the name of the case, such as "dr IPv4 hit 1k", "fullnat IPv6 new" or
+// "nat IPv4 new by 2 workers".
 func (c Case) String() string {
 	return c.group() + " " + c.work()
 }
 
 func (c Case) work() string {
-	if c.Fresh {
-		return "new"
+	work := "new"
+	if !c.Fresh {
+		work = "hit " + inWords(c.Sessions)
 	}
-	return "hit " + inWords(c.Sessions)
+	return work + byWorkers(c.workers())
+}
+
+// byWorkers names the number of workers, if there are several.
+func byWorkers(n int) string {
+	if n == 1 {
+		return ""
+	}
+	return fmt.Sprintf(" by %d workers", n)
+}
+
+func (c Case) workers() int { return max(c.Workers, 1) }
+
+// alone is the same work of one worker.
+func (c Case) alone() Case {
+	c.Workers = 0
+	return c
 }
 
 // group is what cases of different work have in common.

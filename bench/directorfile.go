@@ -3,6 +3,7 @@ package bench
 import (
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 type directorConfig struct {
 	device   string
 	cpu      int
+	more     []int // CPUs of further workers
 	idle     string
 	memory   int // MiB for DPDK
 	mode     modes.Mode
@@ -30,8 +32,8 @@ type directorConfig struct {
 func (c directorConfig) file() string {
 	var f strings.Builder
 	n := networkOf(c.six)
-	fmt.Fprintf(&f, "[director]\nworkers = [%d]\nidle = %q\nlog = \"warn\"\ncontrol = %q\n\n", c.cpu,
-		c.idle, c.control)
+	fmt.Fprintf(&f, "[director]\nworkers = [%s]\nidle = %q\nlog = \"warn\"\ncontrol = %q\n\n",
+		numbers(append([]int{c.cpu}, c.more...)), c.idle, c.control)
 	fmt.Fprintf(&f, "[dpdk]\nhugepages = \"auto\"\nmemory = \"%dMiB\"\n\n", c.memory)
 	fmt.Fprintf(&f, "[[port]]\nname = \"link\"\ndevice = %q\naddresses = [\"%s/%d\"]\nrx_descriptors = %d\ntx_descriptors = %[4]d\n\n",
 		c.device, n.own, n.subnet.Bits(), descriptors)
@@ -46,6 +48,15 @@ func (c directorConfig) file() string {
 		c.writeService(&f, fmt.Sprintf("crowd-%d", i), lvs.TCP, firstCrowded+uint16(i))
 	}
 	return f.String()
+}
+
+// numbers separates numbers by commas.
+func numbers(list []int) string {
+	var words []string
+	for _, n := range list {
+		words = append(words, strconv.Itoa(n))
+	}
+	return strings.Join(words, ",")
 }
 
 // idleStates are the states of a benchmark's sessions while it sends nothing.

@@ -14,6 +14,7 @@ type Figure struct {
 	Name     string    `json:"name"`               // what was measured
 	Sessions int       `json:"sessions,omitempty"` // number of flows
 	Size     int       `json:"size,omitempty"`     // bytes of a frame
+	Workers  int       `json:"workers,omitempty"`  // that work together; 0 is one
 	Unit     string    `json:"unit"`               // of Runs, Median, Low and High
 	Runs     []float64 `json:"runs"`
 	Median   float64   `json:"median"`
@@ -22,11 +23,14 @@ type Figure struct {
 	// Packets is the number of packets forwarded for one of the unit's million; 0 if the figure is no
 	// rate.
 	Packets int `json:"packets,omitempty"`
-	// NsPerPacket is the time per packet. Baseline is testpmd's rate in Mpps. Ratio is the rate
-	// relative to the baseline: testpmd's rate with frames of the same size on the same link.
+	// NsPerPacket is a worker's time per packet. Baseline is testpmd's rate in Mpps. Ratio is the rate
+	// relative to the baseline: testpmd's rate with frames of the same size on the same link, and as
+	// many workers.
 	NsPerPacket float64 `json:"ns_per_packet,omitempty"`
 	Baseline    float64 `json:"baseline_mpps,omitempty"`
 	Ratio       float64 `json:"ratio,omitempty"`
+	// OfOne is the rate of several workers relative to that of one.
+	OfOne float64 `json:"of_one_worker,omitempty"`
 
 	Latency *Latency `json:"latency_ns,omitempty"` // of the last run
 	Loss    float64  `json:"loss,omitempty"`       // a share, of the last run
@@ -46,7 +50,7 @@ const baselineName = "testpmd"
 
 func (f *Figure) same(o *Figure) bool {
 	return f.Suite == o.Suite && f.Subject == o.Subject && f.Name == o.Name &&
-		f.Sessions == o.Sessions && f.Size == o.Size && f.Unit == o.Unit
+		f.Sessions == o.Sessions && f.Size == o.Size && f.Workers == o.Workers && f.Unit == o.Unit
 }
 
 // Account is the director's count of its packets in one run.
@@ -131,25 +135,40 @@ func (f *Figure) nearness(o *Figure) int {
 	return 3
 }
 
-// compare sets every rate against testpmd's with the same size of frames: from the same suite, or
-// else from any other.
+// compare sets every rate against testpmd's with the same size of frames, from the same suite or
+// else from any other, and that of several workers against that of one.
 func (k *book) compare() {
 	for _, f := range k.figures {
 		if f.Packets == 0 {
 			continue
 		}
 		mpps := f.Median * float64(f.Packets)
-		f.NsPerPacket = 1000 / mpps
+		f.NsPerPacket = 1000 / mpps * float64(max(f.Workers, 1))
 		if b := k.baseline(f); b != nil {
 			f.Baseline = b.Median
 			f.Ratio = mpps / b.Median
 		}
+		if one := k.ofOne(f); one != nil {
+			f.OfOne = f.Median / one.Median
+		}
 	}
+}
+
+// ofOne returns the figure of the same work by one worker, for that of several.
+func (k *book) ofOne(f *Figure) *Figure {
+	alone := *f
+	alone.Workers = 0
+	i := slices.IndexFunc(k.figures, alone.same)
+	if f.Workers == 0 || i < 0 {
+		return nil
+	}
+	return k.figures[i]
 }
 
 func (k *book) baseline(f *Figure) *Figure {
 	fits := func(b *Figure) bool {
-		return b.Subject == baselineName && b.Name == forwarding && b.Size == f.Size
+		return b.Subject == baselineName && b.Name == forwarding && b.Size == f.Size &&
+			b.Workers == f.Workers
 	}
 	var best *Figure
 	nearness := 0

@@ -18,7 +18,6 @@ func drawHistory(folder, name string, list []Record) error {
 		p := plot.New()
 		p.Title.Text = fmt.Sprintf("%s for a packet: %s", list[0].Unit, work)
 		p.Y.Label.Text, p.Y.Min = list[0].Unit, 0
-		p.Legend.Left = true
 		p.Add(plotter.NewGrid())
 		drawn := 0
 		for _, c := range cases {
@@ -35,8 +34,9 @@ func drawHistory(folder, name string, list []Record) error {
 			continue
 		}
 		p.NominalX(commits(list)...)
+		p.X.Min, p.X.Max = -0.5, float64(len(list))-0.5
 		file := filepath.Join(folder, name+"-"+strings.ReplaceAll(work, " ", "-")+".svg")
-		if err := p.Save(plotWidth, plotHeight, file); err != nil {
+		if err := save(p, file); err != nil {
 			return fmt.Errorf("draw the history: %w", err)
 		}
 	}

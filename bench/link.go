@@ -16,6 +16,7 @@ type Link struct {
 	folder  string
 	library string // empty if there is a wire
 	frame   int    // length of the library's frames
+	workers int    // of the subject, with a queue each; 0 is one
 }
 
 // descriptors is the length of the link's rings.

@@ -1,9 +1,11 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
 	"image/color"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -12,6 +14,7 @@ import (
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
 )
 
 // drawing makes a plot of a report. It returns nil if the report has no figures for it.
@@ -25,11 +28,14 @@ var drawings = []drawing{
 	{"throughput-by-sessions", drawSessions},
 	{"latency", drawLatency},
 	{"synth", drawSynth},
+	{"synth-workers", drawCrews},
 }
 
 const (
 	plotWidth  = 8 * vg.Inch
 	plotHeight = 5 * vg.Inch
+	margin     = 10 * vg.Length(1) // points, around everything
+	legendDrop = 40 * vg.Length(1) // points, so that it begins below the title
 )
 
 // savePlots draws every plot that the report has figures for, as SVG and as PNG.
@@ -43,12 +49,36 @@ func (r *Report) savePlots(folder string) error {
 			continue
 		}
 		for _, format := range []string{"svg", "png"} {
-			if err := p.Save(plotWidth, plotHeight, filepath.Join(folder, d.name+"."+format)); err != nil {
+			if err := save(p, filepath.Join(folder, d.name+"."+format)); err != nil {
 				return fmt.Errorf("draw %s: %w", d.name, err)
 			}
 		}
 	}
 	return nil
+}
+
+// save draws a plot with its legend beside it, where it hides nothing, in the format that the
+// file's name ends with.
+func save(p *plot.Plot, file string) error {
+	c, err := draw.NewFormattedCanvas(plotWidth, plotHeight, strings.TrimPrefix(filepath.Ext(file), "."))
+	if err != nil {
+		return err
+	}
+	all := draw.Crop(draw.New(c), margin, -margin, margin, -margin)
+	all.SetColor(color.White)
+	all.Fill(draw.New(c).Rectangle.Path())
+	bare, legend := *p, p.Legend
+	bare.Legend = plot.NewLegend()
+	legend.Top, legend.Left, legend.YOffs = true, true, -legendDrop
+	width := legend.Rectangle(all).Size().X + margin
+	bare.Draw(draw.Crop(all, 0, -width, 0, 0))
+	legend.Draw(draw.Crop(all, all.Rectangle.Size().X-width+margin, 0, 0, 0))
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	_, err = c.WriteTo(f)
+	return errors.Join(err, f.Close())
 }
 
 // colours are distinct for colour-blind readers too (Okabe and Ito, "Color universal design").
@@ -58,12 +88,14 @@ var colours = []color.Color{
 	color.RGBA{0x56, 0xb4, 0xe9, 0xff}, color.RGBA{0xd5, 0x5e, 0x00, 0xff},
 }
 
-// newPlot returns an empty plot with the machine's name below the title.
-func newPlot(r *Report, title, x, y string) *plot.Plot {
+const oneCPU = "one forwarding CPU"
+
+// newPlot returns an empty plot with the machine's name below the title, and how many of its CPUs
+// forward.
+func newPlot(r *Report, title, cpus, x, y string) *plot.Plot {
 	p := plot.New()
-	p.Title.Text = title + "\n" + r.Machine.CPU + ", one forwarding CPU"
+	p.Title.Text = title + "\n" + r.Machine.CPU + ", " + cpus + "\n"
 	p.X.Label.Text, p.Y.Label.Text = x, y
-	p.Legend.Top = true
 	p.Add(plotter.NewGrid())
 	return p
 }
@@ -88,24 +120,37 @@ func drawModes(r *Report) (*plot.Plot, error) {
 	if len(figures) == 0 {
 		return nil, nil
 	}
-	p := newPlot(r, "Throughput, 64-byte frames", "", unitPackets)
+	p := newPlot(r, "Throughput, 64-byte frames", oneCPU, "", unitPackets)
 	subjects := distinct(figures, func(f *Figure) string { return f.Subject })
 	sessions := distinct(figures, func(f *Figure) int { return f.Sessions })
-	width := vg.Points(70 / float64(len(sessions)))
 	for i, n := range sessions {
-		bars, err := plotter.NewBarChart(valuesOf(figures, subjects, n), width)
-		if err != nil {
+		values := valuesOf(figures, subjects, n)
+		if err := addBars(p, inWords(n)+" sessions", values, i, len(sessions)); err != nil {
 			return nil, err
 		}
-		bars.Color, bars.LineStyle.Width = colours[i%len(colours)], 0
-		bars.Offset = width * vg.Length(float64(i)-float64(len(sessions)-1)/2)
-		p.Add(bars)
-		p.Legend.Add(inWords(n)+" sessions", bars)
 	}
 	p.NominalX(subjects...)
 	p.Y.Min = 0
 	return p, addBaseline(p, baseline, -0.5, float64(len(subjects))-0.5)
 }
+
+// addBars adds one bar to each group of so many.
+func addBars(p *plot.Plot, name string, values plotter.Values, number, of int) error {
+	width := groupsWidth * 0.8 / vg.Length(len(values)*of)
+	bars, err := plotter.NewBarChart(values, width)
+	if err != nil {
+		return err
+	}
+	bars.Color, bars.LineStyle.Width = colours[number%len(colours)], 0
+	bars.Offset = width * vg.Length(float64(number)-float64(of-1)/2)
+	p.Add(bars)
+	p.Legend.Add(name, bars)
+	return nil
+}
+
+// groupsWidth is about the width of a plot without its axis and legend. All groups of bars fill
+// four fifths of it.
+const groupsWidth = 6 * vg.Inch
 
 // valuesOf returns the median of each subject with this number of sessions.
 func valuesOf(figures []*Figure, subjects []string, sessions int) plotter.Values {
@@ -125,7 +170,7 @@ func drawSessions(r *Report) (*plot.Plot, error) {
 	if len(sessions) < 2 {
 		return nil, nil
 	}
-	p := newPlot(r, "Throughput by sessions, 64-byte frames", "sessions", unitPackets)
+	p := newPlot(r, "Throughput by sessions, 64-byte frames", oneCPU, "sessions", unitPackets)
 	for i, subject := range distinct(figures, func(f *Figure) string { return f.Subject }) {
 		var points plotter.XYs
 		for _, f := range figures {
@@ -144,7 +189,7 @@ func drawSessions(r *Report) (*plot.Plot, error) {
 
 // drawLatency draws a line for each subject, over the number of nines of the share that is faster.
 func drawLatency(r *Report) (*plot.Plot, error) {
-	p := newPlot(r, "Latency at 80 % of the highest rate at which 0.5 % is lost", "share of packets that are faster", "µs")
+	p := newPlot(r, "Latency at 80 % of the highest rate at which 0.5 % is lost", oneCPU, "share of packets that are faster", "µs")
 	drawn := 0
 	for _, f := range r.Figures {
 		if f.Suite != "latency" || f.Latency == nil {
@@ -161,7 +206,6 @@ func drawLatency(r *Report) (*plot.Plot, error) {
 	}
 	p.Y.Scale, p.Y.Tick.Marker = plot.LogScale{}, powersOfTen{}
 	p.X.Tick.Marker = nines
-	p.Legend.Left = true
 	return p, nil
 }
 
@@ -242,46 +286,6 @@ func distinct[T comparable](figures []*Figure, of func(*Figure) T) []T {
 	var list []T
 	for _, f := range figures {
 		if v := of(f); !slices.Contains(list, v) {
-			list = append(list, v)
-		}
-	}
-	return list
-}
-
-// drawSynth draws a group of bars for each mode and family, of the times without a link.
-func drawSynth(r *Report) (*plot.Plot, error) {
-	if r.Link != linkSynth {
-		return nil, nil
-	}
-	p := newPlot(r, "Time for a packet, without a link", "", "ns")
-	groups, works := distinctCases(Case.group), distinctCases(Case.work)
-	width := vg.Points(70 / float64(len(works)))
-	for i, work := range works {
-		values := make(plotter.Values, len(groups))
-		for _, c := range AllCases() {
-			if c.work() == work {
-				values[slices.Index(groups, c.group())] = r.timeOf(c)
-			}
-		}
-		bars, err := plotter.NewBarChart(values, width)
-		if err != nil {
-			return nil, err
-		}
-		bars.Color, bars.LineStyle.Width = colours[i%len(colours)], 0
-		bars.Offset = width * vg.Length(float64(i)-float64(len(works)-1)/2)
-		p.Add(bars)
-		p.Legend.Add(work, bars)
-	}
-	p.NominalX(groups...)
-	p.Legend.Left = true
-	p.Y.Min = 0
-	return p, nil
-}
-
-// distinctCases returns the values that all cases have, each once.
-func distinctCases(of func(Case) string) (list []string) {
-	for _, c := range AllCases() {
-		if v := of(c); !slices.Contains(list, v) {
 			list = append(list, v)
 		}
 	}

@@ -2,6 +2,7 @@ package bench
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -60,14 +61,14 @@ func (r *Report) WriteTable(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(t, "suite\tsubject\twhat\tsessions\tbytes\tmedian\tlow\thigh\tunit\tns/packet\tof testpmd\t\n")
 	for _, f := range r.Figures {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%.2f\t%.2f\t%.2f\t%s\t%s\t%s\t\n", f.Suite, f.Subject, f.Name,
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%.2f\t%.2f\t%.2f\t%s\t%s\t%s\t\n", f.Suite, f.Subject, f.Name+byWorkers(max(f.Workers, 1)),
 			count(f.Sessions), count(f.Size),
 			f.Median, f.Low, f.High, f.Unit, decimal(f.NsPerPacket, 1), decimal(f.Ratio, 2))
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	if err := r.writeLatencies(w); err != nil {
+	if err := errors.Join(r.writeCrews(w), r.writeLatencies(w)); err != nil {
 		return err
 	}
 	return r.writeAccounts(w)
@@ -85,6 +86,24 @@ func decimal(v float64, places int) string {
 		return ""
 	}
 	return strconv.FormatFloat(v, 'f', places, 64)
+}
+
+// writeCrews writes what several workers forward relative to one, if that was measured.
+func (r *Report) writeCrews(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprint(t, "\nworkers\twhat\tsessions\tof one worker\t\n")
+	measured := false
+	for _, f := range r.Figures {
+		if f.OfOne != 0 {
+			measured = true
+			fmt.Fprintf(t, "%d, %s\t%s\t%s\t%.2f\t\n", f.Workers, f.Subject, f.Name, count(f.Sessions),
+				f.OfOne)
+		}
+	}
+	if !measured {
+		return nil
+	}
+	return t.Flush()
 }
 
 // writeLatencies writes the percentiles of each figure that has them.

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"fulcrum/control"
+	"fulcrum/modes"
 )
 
 // sampleReport has every kind of figure.
@@ -63,21 +64,59 @@ func synthReport() *Report {
 		k.add(f, float64(80-40*i))
 		f.Subject, f.Name = "dr", synthName(Case{})
 		k.add(f, 20)
+		f.Workers = crew
+		k.add(f, 30)
+		f.Subject, f.Name = baselineName, forwarding
+		k.add(f, 120)
 	}
 	k.compare()
 	return &Report{Link: linkSynth, Machine: describeMachine("0123456789ab"), Figures: k.figures}
 }
 
-// TestSynthReport: a time is compared with testpmd's among as many flows, and becomes a record.
+// TestSynthReport: a time is compared with testpmd's among as many flows and with as many workers,
+// that of two workers with one's, and it becomes a record.
 func TestSynthReport(t *testing.T) {
 	r := synthReport()
-	if few, many := r.Figures[1], r.Figures[3]; few.Ratio != 0.25 || many.Ratio != 0.5 {
+	if few, many := r.Figures[1], r.Figures[5]; few.Ratio != 0.25 || many.Ratio != 0.5 {
 		t.Errorf("%+v, %+v", few, many)
 	}
+	if two, most := r.Figures[2], r.Figures[3]; two.Ratio != 0.25 || two.OfOne != 1.5 || most.OfOne != 1.5 ||
+		int(two.NsPerPacket) != 66 {
+		t.Errorf("two workers: %+v, %+v", two, most)
+	}
 	record := r.Record(Build{Go: "go1"})
-	if len(record.Costs) != 2 || record.Costs["dr IPv4 hit 1M"].Total != 50 ||
+	if len(record.Costs) != 4 || record.Costs["dr IPv4 hit 1M"].Total != 50 ||
 		record.Commit != "0123456789ab" {
 		t.Errorf("%+v", record)
+	}
+}
+
+// TestSynthWantsAll: a director that drops is not measured, but for what one worker could not hand
+// over to another.
+func TestSynthWantsAll(t *testing.T) {
+	report := func(reason string) *control.Report {
+		return &control.Report{Received: 1000, Transmitted: 900, Drops: map[string]uint64{reason: 100}}
+	}
+	for reason, want := range map[string]map[bool]bool{
+		"handoff_full": {true: true, false: false}, "tx_full": {true: false, false: false},
+	} {
+		for crowded, fine := range want {
+			c := Case{Mode: modes.NAT, Sessions: thousand}
+			if crowded {
+				c.Workers = crew
+			}
+			r := report(reason)
+			if err := c.wantsAll(r, forwarded(r)); (err == nil) != fine {
+				t.Errorf("%v, %s: %v", c, reason, err)
+			}
+		}
+	}
+	if err := (Case{Mode: modes.DR, Workers: crew}).wantsAll(report("handoff_full"), 0.9); err == nil {
+		t.Error("dr hands nothing over")
+	}
+	r := &control.Report{Received: 1000, Transmitted: 1000}
+	if err := (Case{Sessions: 1}).wantsAll(r, forwarded(r)); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -53,7 +53,7 @@ func (d director) start(ctx context.Context, b *Bench, l Link) (*process, error)
 	c := directorConfig{
 		device: l.subjectDevice(), cpu: b.config.SubjectCPU, idle: "busy", memory: dpdkMemory,
 		mode: d.mode, sessions: d.sessions, timeout: d.timeout, control: controlSocket(l), crowd: d.crowd,
-		six: d.six,
+		six: d.six, more: b.moreCPUs(l),
 	}
 	if d.device != "" {
 		c.device = d.device
@@ -104,8 +104,13 @@ func (testpmd) name() string  { return "testpmd" }
 func (testpmd) answers() bool { return false }
 
 func (testpmd) start(ctx context.Context, b *Bench, l Link) (*process, error) {
+	more := b.moreCPUs(l)
+	lcores := fmt.Sprintf("--lcores=0@%d,1@%d", b.config.GeneratorCPU, b.config.SubjectCPU)
+	for i, cpu := range more {
+		lcores += fmt.Sprintf(",%d@%d", 2+i, cpu)
+	}
 	arguments := []string{
-		fmt.Sprintf("--lcores=0@%d,1@%d", b.config.GeneratorCPU, b.config.SubjectCPU),
+		lcores,
 		"--no-pci", "--no-telemetry", "--file-prefix=" + testpmdPrefix(l),
 		"-m", strconv.Itoa(dpdkMemory), "--vdev=" + l.subjectDevice(),
 	}
@@ -117,7 +122,8 @@ func (testpmd) start(ctx context.Context, b *Bench, l Link) (*process, error) {
 	arguments = append(arguments, "--", "--forward-mode=mac", "--burst=64",
 		fmt.Sprintf("--eth-peer=0,%s", generatorMAC),
 		fmt.Sprintf("--rxd=%d", descriptors), fmt.Sprintf("--txd=%d", descriptors),
-		"--total-num-mbufs=8192", "--no-lsc-interrupt")
+		"--total-num-mbufs=8192", "--no-lsc-interrupt", fmt.Sprintf("--nb-cores=%d", 1+len(more)),
+		fmt.Sprintf("--rxq=%d", 1+len(more)), fmt.Sprintf("--txq=%d", 1+len(more)))
 	// Otherwise its output stays in a buffer.
 	p, err := start("dpdk-testpmd", nil, l.environment(), "stdbuf",
 		append([]string{"--output=L", "dpdk-testpmd"}, arguments...)...)

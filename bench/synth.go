@@ -37,8 +37,10 @@ func buildSynth(folder string) (library string, err error) {
 
 // Places in an order, as struct order of synth.c has them, after the bytes of the frame.
 const (
-	madeAt    = 192
-	orderSize = 200
+	madeAt     = 256
+	madeStep   = 128 // from one queue's count to the next
+	mostQueues = 4
+	orderSize  = madeAt + mostQueues*madeStep
 )
 
 // order is a file that tells the library which packets to make, and in which it counts them.
@@ -62,32 +64,39 @@ func newOrder(file string, c Case) (*order, error) {
 	return o, nil
 }
 
-// encodeOrder returns the bytes of an order. New flows come one after the other, and none comes
-// again while its session exists.
+// encodeOrder returns the bytes of an order, with a queue for each worker. New flows come one after
+// the other, and none comes again while its session exists.
 func encodeOrder(c Case) []byte {
 	p := newPattern(c.Six, subjectMAC)
-	flows, visit := uint32(newFlows), shuffle{}
+	flows, visit := uint32(newFlows/c.workers()), shuffle{}
 	if !c.Fresh {
-		flows, visit = uint32(c.Sessions), newShuffle(uint32(c.Sessions))
+		flows = uint32(c.Sessions / c.workers())
+		visit = newShuffle(flows)
 	}
 	b := append(make([]byte, 0, orderSize), p.bytes[:]...)
 	for _, n := range []uint32{
 		uint32(p.length), p.first, uint32(p.address), uint32(p.ipSum), uint32(p.port), uint32(p.sum),
-		clientHosts, firstClientPort, flows, visit.mask, uint32(visit.half),
+		clientHosts, firstClientPort, flows, visit.mask, uint32(visit.half), uint32(c.workers()),
 	} {
 		b = binary.LittleEndian.AppendUint32(b, n)
 	}
 	return b[:orderSize]
 }
 
-// made returns how many packets have been made. One aligned load reads what another process writes.
-func (o *order) made() uint64 { return binary.LittleEndian.Uint64(o.mapped[madeAt:]) }
+// made returns how many packets have been made. One aligned load for each queue reads what another
+// process writes.
+func (o *order) made() (n uint64) {
+	for at := madeAt; at < orderSize; at += madeStep {
+		n += binary.LittleEndian.Uint64(o.mapped[at:])
+	}
+	return n
+}
 
 func (o *order) close() error { return unix.Munmap(o.mapped) }
 
 // rate waits until so many packets have been made and a time of warming up has passed. It returns
 // how many packets the subject then takes in a second of CPU time: other programs on its CPU take
-// caches away from it, but no time. All its threads but the worker sleep.
+// caches away from it, but no time. All its threads but the workers sleep.
 func (o *order) rate(
 	ctx context.Context, p *process, first uint64, warmup, duration time.Duration,
 ) (float64, error) {

@@ -22,7 +22,7 @@ int main(void)
 	if (take_order() != 0)
 		return 1;
 	for (int i = 0; i < 3000; i++) {
-		write_frame(frame, next_flow());
+		write_frame(frame, next_flow(&queues[i % order.queues]));
 		for (uint32_t j = 0; j < order.length; j++)
 			printf("%02x", frame[j]);
 		printf("\n");
@@ -32,7 +32,7 @@ int main(void)
 `
 
 // TestSynthFrames: the library in C makes the packets that pattern.write makes, in the order of
-// shuffle. Their checksums are right.
+// shuffle, of other flows in each queue. Their checksums are right.
 func TestSynthFrames(t *testing.T) {
 	if _, err := exec.LookPath("pkg-config"); err != nil || exec.Command("pkg-config", "libdpdk").Run() != nil {
 		if os.Getenv("CI") == "true" {
@@ -44,6 +44,7 @@ func TestSynthFrames(t *testing.T) {
 	program := compilePrinter(t, folder)
 	for _, c := range []Case{
 		{Sessions: thousand}, {Sessions: 7}, {Six: true, Sessions: thousand}, {Fresh: true}, {Six: true, Fresh: true},
+		{Sessions: thousand, Workers: 2}, {Fresh: true, Workers: 2},
 	} {
 		o, err := newOrder(filepath.Join(folder, "order"), c)
 		if err != nil {
@@ -80,18 +81,19 @@ func compilePrinter(t *testing.T, folder string) string {
 
 func checkFrames(t *testing.T, c Case, text []byte) {
 	t.Helper()
-	p, order := newPattern(c.Six, subjectMAC), newShuffle(uint32(max(c.Sessions, 1)))
+	queues := uint32(c.workers())
+	p, order := newPattern(c.Six, subjectMAC), newShuffle(max(uint32(c.Sessions)/queues, 1))
 	lines := bytes.Fields(text)
 	if len(lines) != 3000 {
 		t.Fatalf("%v: %d frames", c, len(lines))
 	}
 	want := make([]byte, p.length)
 	for i, line := range lines {
-		flow := uint32(i)
+		queue, flow := uint32(i)%queues, uint32(i)/queues
 		if !c.Fresh {
-			flow = order.at(flow % uint32(c.Sessions))
+			flow = order.at(flow % (uint32(c.Sessions) / queues))
 		}
-		p.write(want, flow)
+		p.write(want, flow*queues+queue)
 		if got := string(line); got != hex.EncodeToString(want) {
 			t.Fatalf("%v, packet %d: %s; want %x", c, i, got, want)
 		}
@@ -123,10 +125,10 @@ func checkSums(t *testing.T, frame []byte) {
 
 // TestOrderFits: the order is as long as the library's, and has its counter at the same place.
 func TestOrderFits(t *testing.T) {
-	if b := encodeOrder(Case{Sessions: 7}); len(b) != orderSize || written+11*4 > madeAt {
+	if b := encodeOrder(Case{Sessions: 7}); len(b) != orderSize || written+12*4 > madeAt {
 		t.Errorf("%d bytes", len(b))
 	}
-	if !strings.Contains(string(synthSource), "made) == 192") {
+	if !strings.Contains(string(synthSource), "made) == 256") {
 		t.Error("the library asserts another place of its counter")
 	}
 }

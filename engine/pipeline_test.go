@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"fulcrum/lvs"
 	"net/netip"
-	"sync"
 	"testing"
 
 	"fulcrum/conntrack"
@@ -106,33 +105,6 @@ func newMills(b *testing.B, s Settings, c millConfig) []*mill {
 	return mills
 }
 
-// BenchmarkWorkers runs workers on all CPUs at the same time, with packets of known sessions. The
-// time is that of one packet at one worker. It equals the time with one worker if they do not
-// disturb each other.
-func BenchmarkWorkers(b *testing.B) {
-	for _, n := range []int{1, 2} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
-			s := millSettings(modes.DR)
-			s.Timeouts = conntrack.DefaultTimeouts()
-			mills := newMills(b, s, millConfig{sessions: 100_000, flows: 100_000, workers: n})
-			for _, m := range mills {
-				m.begin(b)
-			}
-			b.ResetTimer()
-			var working sync.WaitGroup
-			for _, m := range mills {
-				working.Go(func() {
-					for range b.N/ports.MaxBurst + 1 {
-						m.fill()
-						m.worker.process(&m.burst)
-					}
-				})
-			}
-			working.Wait()
-		})
-	}
-}
-
 func millSettings(mode modes.Mode) Settings {
 	s := Settings{
 		Ports: []PortSettings{{Addresses: []netip.Prefix{netip.MustParsePrefix("10.1.0.1/16")}}},
@@ -180,11 +152,12 @@ func (m *mill) fill() {
 		if m.next >= m.flows {
 			m.next -= m.flows
 		}
-		m.client(frame, m.next)
+		setClient(frame, m.next)
 	}
 }
 
-func (m *mill) client(frame []byte, n uint32) {
+// setClient makes a frame one of client n.
+func setClient(frame []byte, n uint32) {
 	ip := packet.IPv4(frame[packet.EthernetLen:])
 	src := 0xc6120000 + n/50000
 	ip.SetChecksum(packet.Delta(0).Change32(0, src).Apply(ip.Checksum()))

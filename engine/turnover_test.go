@@ -172,7 +172,7 @@ func (t *turnover) fillNext() {
 			t.flow++
 		}
 		n := (t.flow - uint32(step)*turnoverGap) % turnoverFlows
-		t.client(frame, uint32(uint64(n)*2654435761%turnoverFlows))
+		setClient(frame, uint32(uint64(n)*2654435761%turnoverFlows))
 	}
 }
 

@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -47,6 +49,8 @@ func newBenchCommand() *cobra.Command {
 		"write a CPU profile of the director for the compiler to this file instead (cmd/fulcrum/default.pgo)")
 	f.StringVar(&o.link, "link", linkVhost,
 		"vhost, a virtual link from the generator; or synth, packets made in the process under test")
+	f.StringVar(&o.cases, "cases", "",
+		"with --link synth: only the cases whose names match, such as 'fullnat IPv4' or '1k by 2 workers'")
 	f.BoolVar(&o.record, "record", false, "with --link synth: add a record for this commit, and draw all of them")
 	f.BoolVar(&o.noHuge, "no-huge", false, "reserve no huge pages; free ones are used anyway")
 	f.StringVar(&o.results, "results", "bench/results", "the folder for the results")
@@ -69,7 +73,7 @@ const (
 // benchOptions holds the flags of fulcrum bench.
 type benchOptions struct {
 	suites                      []string
-	link                        string
+	link, cases                 string
 	record                      bool
 	quick, full, stages, noHuge bool
 	results, profile            string
@@ -134,8 +138,12 @@ func (o *benchOptions) checkLink() error {
 		return fmt.Errorf("unknown --link %q: use vhost or synth", o.link)
 	case o.link == linkSynth && (len(o.suites) > 0 || o.stages || o.profile != ""):
 		return errors.New("--suite, --stages and --profile need a link: leave --link synth out")
-	case o.record && o.link != linkSynth:
-		return errors.New("--record is for --link synth")
+	case (o.record || o.cases != "") && o.link != linkSynth:
+		return errors.New("--record and --cases are for --link synth")
+	}
+	_, err := regexp.Compile(o.cases)
+	if err != nil {
+		return fmt.Errorf("invalid --cases: %w", err)
 	}
 	return nil
 }
@@ -144,6 +152,10 @@ func (o *benchOptions) checkLink() error {
 func (o *benchOptions) runSynth(
 	ctx context.Context, b *bench.Bench, scale bench.Scale, stdout io.Writer,
 ) error {
+	wanted := regexp.MustCompile(o.cases) // checkLink compiled it
+	scale.Cases = slices.DeleteFunc(slices.Clone(scale.Cases), func(c bench.Case) bool {
+		return !wanted.MatchString(c.String())
+	})
 	report, err := b.Synth(ctx, scale)
 	if err != nil {
 		return err

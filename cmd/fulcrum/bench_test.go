@@ -67,13 +67,14 @@ func TestBench(t *testing.T) {
 }
 
 // TestBenchSynth: packets made in the processes under test pass testpmd and the director, in both
-// families, and the times for them become a record and a plot.
+// families, with one worker and with two. The times for them become a record and a plot.
 func TestBenchSynth(t *testing.T) {
 	scale := moment
 	scale.Duration, scale.Table = 100*time.Millisecond, 1<<20
 	scale.Cases = []bench.Case{
 		{Mode: modes.DR, Sessions: 1000}, {Mode: modes.FullNAT, Six: true, Sessions: 1000},
 		{Mode: modes.FullNAT, Fresh: true},
+		{Mode: modes.DR, Sessions: 1000, Workers: 2}, {Mode: modes.NAT, Sessions: 1000, Workers: 2},
 	}
 	r, err := openBench(t).Synth(t.Context(), scale)
 	if err != nil {
@@ -103,7 +104,9 @@ func TestBenchLinkUsage(t *testing.T) {
 	for want, arguments := range map[string][]string{
 		"unknown --link": {"--link", "wire"},
 		"need a link":    {"--link", "synth", "--stages"},
-		"--record is":    {"--record"},
+		"--record and":   {"--record"},
+		"--cases are":    {"--cases", "dr"},
+		"invalid --case": {"--link", "synth", "--cases", "("},
 	} {
 		p := newProgram(t, append([]string{"bench"}, arguments...)...).start()
 		if status := p.end(); status != 2 || !strings.Contains(p.lastLine(), want) {
