@@ -1,11 +1,13 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -32,11 +34,24 @@ func mounted(t testing.TB, kind, options string) (folder string) {
 		t.Skipf("mount a %s with %s: %v", kind, options, err)
 	}
 	t.Cleanup(func() {
-		if err := unix.Unmount(folder, 0); err != nil {
+		if err := unmount(folder); err != nil {
 			t.Error(err)
 		}
 	})
 	return folder
+}
+
+// unmount waits while the file system is busy: a process that another test starts has all open files
+// of this one, until it executes its program.
+func unmount(folder string) error {
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		err := unix.Unmount(folder, 0)
+		if !errors.Is(err, unix.EBUSY) || time.Now().After(deadline) {
+			return err
+		}
+		time.Sleep(time.Millisecond)
+	}
 }
 
 // reservePages adds huge pages to those of the machine, and takes them back when the test ends.
