@@ -13,8 +13,13 @@ import (
 )
 
 // profiled is the traffic of a profile for the compiler: the usual work of a director, in equal
-// parts.
-var profiled = []Kind{UDP, TCP, Lives}
+// parts. New sessions begin at a rate at which others end as fast.
+var profiled = []Trial{
+	{Kind: UDP, Flows: 100 * thousand, Create: true},
+	{Kind: TCP, Flows: 100 * thousand, Create: true},
+	{Kind: Lives, Flows: 100 * thousand, Create: true},
+	{Kind: NewUDP, Flows: newFlows, Rate: million},
+}
 
 // Profile writes a CPU profile of the director's work in all modes to a file, for the compiler.
 func (b *Bench) Profile(ctx context.Context, s Scale, file string) error {
@@ -57,8 +62,8 @@ func (b *Bench) Profile(ctx context.Context, s Scale, file string) error {
 
 func (b *Bench) profileOf(ctx context.Context, m modes.Mode, sending time.Duration, file string) (*profile.Profile, error) {
 	_, err := b.with(ctx, director{mode: m, sessions: 4 * million, timeout: time.Second, profile: file}, func(d *bed) error {
-		for _, k := range profiled {
-			t := Trial{Kind: k, Flows: 100 * thousand, Size: MinSize, Create: true, Duration: Duration(sending)}
+		for _, t := range profiled {
+			t.Size, t.Duration = MinSize, Duration(sending)
 			if _, err := d.trial(ctx, t); err != nil {
 				return err
 			}
