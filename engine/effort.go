@@ -6,17 +6,19 @@ package engine
 type effort struct {
 	turns   uint64
 	busy    uint64 // ms in turns that brought packets
+	begun   bool   // there was a turn; turns may count those of a process before
 	working bool   // the last turn brought packets
 	times   TurnTimes
 }
 
-// begin counts a turn, and reports whether it is the first of a millisecond. The time since the last
-// turn began counts for the last turn's kind.
+// begin counts a turn, and reports whether it is the first of a millisecond. The time since the
+// last turn began counts for the last turn's kind.
 func (f *effort) begin(last, now uint32) (tick bool) {
 	f.turns++
-	if now == last && f.turns > 1 {
+	if now == last && f.begun {
 		return false
 	}
+	f.begun = true
 	if f.working {
 		f.busy += uint64(now - last)
 	}
