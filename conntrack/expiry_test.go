@@ -197,6 +197,29 @@ func TestExpireIsBounded(t *testing.T) {
 	t.Logf("%d calls, at most %d sessions in one", calls, most)
 }
 
+// TestExpireSaysWhatIsLeft: calls within one millisecond do all that is due, and the last of them
+// says so.
+func TestExpireSaysWhatIsLeft(t *testing.T) {
+	const sessions = 100_000
+	table := newTable(t, Config{Max: sessions})
+	for i := range sessions {
+		mustInsert(t, table, i, 0)
+	}
+	const now = 1_000_000
+	calls := 1
+	for ; table.Expire(now); calls++ {
+		if calls > 2*sessions/maxLooked {
+			t.Fatalf("%d sessions are left after %d calls", table.Len(), calls)
+		}
+	}
+	if table.Len() != 0 || calls < sessions/maxLooked {
+		t.Errorf("%d sessions are left after %d calls", table.Len(), calls)
+	}
+	if table.Expire(now) || table.Expire(now+1) {
+		t.Error("something is left of an empty table")
+	}
+}
+
 // TestNoStarvation: at the table's beginning as many sessions end as one call may end. The session
 // in the last slot still gets its turn.
 func TestNoStarvation(t *testing.T) {

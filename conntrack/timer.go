@@ -94,9 +94,10 @@ func tickAfter(deadline, now uint32) uint16 {
 }
 
 // Expire ends sessions that had no packet for their state's timeout. One call does a bounded amount
-// of work: the part of a pass over all sessions that is due since the last call. The worker calls
-// it once a turn, with the time in ms.
-func (t *Table) Expire(now uint32) {
+// of work: the part of a pass over all sessions that is due since the last call. It reports whether
+// some of that is left. The worker calls it once a millisecond, and in every turn while some is
+// left, with the time in ms.
+func (t *Table) Expire(now uint32) (left bool) {
 	elapsed := now - t.sweep.last
 	t.sweep.last = now
 	used := t.four.used + t.six.used
@@ -107,9 +108,10 @@ func (t *Table) Expire(now uint32) {
 	t.sweep.owed = min(t.sweep.owed+uint64(elapsed)*uint64(used), uint64(used)*sweepPeriod)
 	n := min(uint32(t.sweep.owed/sweepPeriod), maxSwept)
 	if n == 0 {
-		return
+		return false
 	}
 	t.sweep.owed -= uint64(t.pass(n, now)) * sweepPeriod
+	return t.sweep.owed >= sweepPeriod
 }
 
 // pass looks at up to n slots and returns the number it looked at.

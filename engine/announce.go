@@ -113,15 +113,18 @@ func formsOf(a packet.Addr) int {
 	return 1
 }
 
+// hasToAnnounce reports whether addresses are to be announced. One worker does it for all.
+func (w *Worker) hasToAnnounce() bool {
+	return w.number == 0 &&
+		(w.announcing || w.engine.announcements.added.Load() != w.announced)
+}
+
 // announce sends gratuitous ARP and unsolicited advertisements for the director's new addresses, so
-// that switches and neighbours forget their former owner. One worker does it for all.
+// that switches and neighbours forget their former owner.
 func (w *Worker) announce() {
-	if w.number != 0 {
-		return
-	}
 	a := &w.engine.announcements
 	added := a.added.Load()
-	if added == w.announced && !w.announcing || !a.mu.TryLock() {
+	if !a.mu.TryLock() {
 		return
 	}
 	defer a.mu.Unlock()

@@ -152,6 +152,9 @@ func (w *Worker) dropEntries() {
 	}
 }
 
+// dropsEntries reports whether drop_entry is active for any family.
+func (g *guarding) dropsEntries() bool { return g.entries != [numClients]bool{} }
+
 // dropsEntries reports whether drop_entry is active at any worker.
 func (e *Engine) dropsEntries() bool {
 	for _, w := range e.workers {

@@ -59,10 +59,9 @@ func sleep(d time.Duration) {
 }
 
 // readMail does the next piece of the letter in the mailbox.
-func (w *Worker) readMail() {
-	l := w.mail.letter.Load()
+func (w *Worker) readMail(l *letter) {
 	w.burst++ // the letter sees what this turn's packets have changed
-	if l == nil || !l.gone.Load() && !l.do(w) {
+	if !l.gone.Load() && !l.do(w) {
 		return
 	}
 	l.done.Store(true)

@@ -56,12 +56,15 @@ type serverPass struct {
 	again bool   // another pass is due: this one began with an older snapshot
 }
 
+// unfinished reports whether a pass is under way or has to begin.
+func (t *serverPass) unfinished() bool { return !t.over || t.again }
+
 // lookAfterServers finds the next hops of real servers ahead of their first packet and keeps their
 // neighbours resolved. Each turn of a pass handles some real servers. A new snapshot starts a pass
 // only after the current one: otherwise no pass would end while services change all the time.
 func (w *Worker) lookAfterServers() {
 	t := &w.pass
-	if t.over && !t.again && int32(w.now-t.due) < 0 {
+	if !t.unfinished() && int32(w.now-t.due) < 0 {
 		return
 	}
 	if t.over {

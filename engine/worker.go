@@ -28,6 +28,7 @@ type Worker struct {
 	outgoing   []*handoff // by receiving worker
 	stopping   bool       // no other worker takes packets over any more
 	ahead      bool       // a worker to which it hands packets over is far behind
+	unfinished bool       // work on sessions is left over for the next turn
 	seen       uint64     // items of the engine's news that it has read
 	now        uint32     // ms; read once a turn
 	random     *rand.Rand
@@ -55,7 +56,7 @@ type Worker struct {
 	recount    recountPass
 	youth      youth
 	hopEpoch   uint32 // raised when the next hops that peers remember may be wrong
-	burst      uint64 // counts the bursts
+	burst      uint64 // counts bursts, and the turns before their first
 	fragments  fragments
 	announced  uint64 // announcements.added when it last looked for addresses to announce
 	announcing bool   // some are still being announced
@@ -82,19 +83,46 @@ const publishInterval = 10
 // Turn does one round: it adopts a newer snapshot, receives from every port, processes, sends, and
 // does a bounded piece of the timed work. now is the time in ms, modulo 2^32. Turn returns how many
 // packets came.
+//
+// A busy worker turns a few hundred times in a millisecond. So what only time can bring is looked
+// at in the first turn of a millisecond, and in all turns only work that is left over.
 func (w *Worker) Turn(now uint32) int {
-	w.effort.begin(w.now, now)
+	tick := w.effort.begin(w.now, now)
 	w.now = now
+	w.burst++ // what control has changed since the last turn counts from here on
 	w.update()
-	w.lookAfterServers() // before the first packets, which need their next hops
-	w.announce()
+	if tick || w.pass.unfinished() {
+		w.lookAfterServers() // before the first packets, which need their next hops
+	}
+	if w.hasToAnnounce() {
+		w.announce()
+	}
+	received := w.serve()
+	if tick || w.unfinished {
+		w.workOnSessions()
+	}
+	if tick {
+		w.keepTime()
+	}
+	if l := w.mail.letter.Load(); l != nil {
+		w.readMail(l)
+	}
+	w.effort.working = received > 0
+	return received
+}
+
+// serve takes packets of all ports, of other workers and of the host, and returns how many came.
+func (w *Worker) serve() int {
 	received := 0
 	for i := range w.queues {
 		w.stage = stageExchange
 		w.exchange(i, &w.rx)
-		received += w.rx.N
-		w.process(&w.rx)
+		if w.rx.N > 0 {
+			received += w.rx.N
+			w.process(&w.rx)
+		}
 	}
+	w.stage = stageHousekeeping
 	if w.outgoing != nil {
 		received += w.takeOver()
 		w.publishHandoffs()
@@ -103,23 +131,31 @@ func (w *Worker) Turn(now uint32) int {
 	if w.link != nil {
 		received += w.serveHost()
 	}
-	w.sessions.Expire(now)
+	return received
+}
+
+// workOnSessions does the next piece of what is due for sessions.
+func (w *Worker) workOnSessions() {
+	behind := w.sessions.Expire(w.now)
 	w.dropEntries()
 	w.flushSessions()
 	w.recountSessions()
+	w.unfinished = behind || w.flush.due || w.recount.due || w.guarding.dropsEntries()
+}
+
+// keepTime does what is due at this millisecond.
+func (w *Worker) keepTime() {
 	w.tickNeighbours()
-	w.tickFragments(now)
-	if now-w.lastPublished >= publishInterval {
-		w.lastPublished = now
-		w.defend()
-		w.publish()
-		w.grow()
-		w.sweepTemplates()
-		w.sweepChecks()
+	w.tickFragments(w.now)
+	if w.now-w.lastPublished < publishInterval {
+		return
 	}
-	w.readMail()
-	w.effort.working = received > 0
-	return received
+	w.lastPublished = w.now
+	w.defend()
+	w.publish()
+	w.grow()
+	w.sweepTemplates()
+	w.sweepChecks()
 }
 
 // update adopts the newest snapshot.
@@ -150,7 +186,7 @@ func (w *Worker) adopt(s *snapshot) {
 	} else if old.reuses != s.reuses {
 		w.hopEpoch++ // an id now belongs to another real server
 	}
-	w.pass.again = true
+	w.pass.again, w.unfinished = true, true
 	w.defend()
 	w.flushAfter(old, s)
 	w.recountAfter(old, s)
