@@ -10,6 +10,9 @@
 // (Synth). CountInstructions needs neither: it executes turns of the director one instruction after
 // the other. Both kinds of cost are kept by commit (Record).
 //
+// RunHTTPClients and ServeHTTP are real clients and a real web server on the kernel's TCP, each on
+// one thread. They and a subject stand in network namespaces of their own.
+//
 // A Bench starts the generator and a subject (the director, or dpdk-testpmd as the baseline) as
 // processes of their own, each on its own CPU, and runs suites of trials. This package does not
 // know DPDK: the caller opens the generator's port.

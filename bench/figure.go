@@ -44,6 +44,7 @@ const (
 	unitSeconds  = "s"
 	unitMicros   = "µs"
 	unitRate     = "1/s"
+	unitRequests = "requests/s"
 )
 
 const baselineName = "testpmd"

@@ -104,35 +104,46 @@ func (testpmd) name() string  { return "testpmd" }
 func (testpmd) answers() bool { return false }
 
 func (testpmd) start(ctx context.Context, b *Bench, l Link) (*process, error) {
+	arguments := b.testpmdArguments(l, []string{l.subjectDevice()}, "--forward-mode=mac",
+		fmt.Sprintf("--eth-peer=0,%s", generatorMAC))
+	p, err := start("dpdk-testpmd", nil, l.environment(), "stdbuf", arguments...)
+	if err != nil {
+		return nil, fmt.Errorf("%w; install Debian's package dpdk-dev", err)
+	}
+	return p, p.await(ctx, "it was ready", readyDeadline, func() bool {
+		return strings.Contains(p.log.String(), testpmdReady)
+	})
+}
+
+// testpmdReady is in testpmd's log once it forwards.
+const testpmdReady = "Press enter to exit"
+
+// testpmdArguments returns the arguments of stdbuf that start testpmd on these devices. Without
+// stdbuf its output would stay in a buffer.
+func (b *Bench) testpmdArguments(l Link, devices []string, forwarding ...string) []string {
 	more := b.moreCPUs(l)
 	lcores := fmt.Sprintf("--lcores=0@%d,1@%d", b.config.GeneratorCPU, b.config.SubjectCPU)
 	for i, cpu := range more {
 		lcores += fmt.Sprintf(",%d@%d", 2+i, cpu)
 	}
 	arguments := []string{
-		lcores,
+		"--output=L", "dpdk-testpmd", lcores,
 		"--no-pci", "--no-telemetry", "--file-prefix=" + testpmdPrefix(l),
-		"-m", strconv.Itoa(dpdkMemory), "--vdev=" + l.subjectDevice(),
+		"-m", strconv.Itoa(dpdkMemory),
+	}
+	for _, d := range devices {
+		arguments = append(arguments, "--vdev="+d)
 	}
 	if b.huge() {
 		arguments = append(arguments, "--in-memory")
 	} else {
 		arguments = append(arguments, "--no-huge", "--no-shconf")
 	}
-	arguments = append(arguments, "--", "--forward-mode=mac", "--burst=64",
-		fmt.Sprintf("--eth-peer=0,%s", generatorMAC),
+	arguments = append(append(arguments, "--"), forwarding...)
+	return append(arguments, "--burst=64",
 		fmt.Sprintf("--rxd=%d", descriptors), fmt.Sprintf("--txd=%d", descriptors),
 		"--total-num-mbufs=8192", "--no-lsc-interrupt", fmt.Sprintf("--nb-cores=%d", 1+len(more)),
 		fmt.Sprintf("--rxq=%d", 1+len(more)), fmt.Sprintf("--txq=%d", 1+len(more)))
-	// Otherwise its output stays in a buffer.
-	p, err := start("dpdk-testpmd", nil, l.environment(), "stdbuf",
-		append([]string{"--output=L", "dpdk-testpmd"}, arguments...)...)
-	if err != nil {
-		return nil, fmt.Errorf("%w; install Debian's package dpdk-dev", err)
-	}
-	return p, p.await(ctx, "it was ready", readyDeadline, func() bool {
-		return strings.Contains(p.log.String(), "Press enter to exit")
-	})
 }
 
 func testpmdPrefix(l Link) string { return filepath.Base(l.folder) }

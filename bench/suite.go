@@ -25,6 +25,7 @@ var suites = []suite{
 	{"cliffs", "a full table, a flood of SYNs, all packets in one flow, a million sessions that expire at once", cliffs},
 	{"memory", "bytes that a session takes, seconds to list them all", sessionMemory},
 	{"start-up", "seconds from start to the first packet", startUp},
+	{"http", "requests a second, each on a connection, over the kernel's interfaces (af_packet, af_xdp)", webRequests},
 }
 
 // SuiteNames returns the names of the suites and what they measure.

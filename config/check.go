@@ -19,12 +19,11 @@ type checker struct {
 	servers holders // the real servers' addresses
 
 	unreached map[unreached]bool // reported already
-	suggested map[string]int     // numbers suggested for net_af_packet, by the name in the file
 }
 
 func newChecker(doc *document, d *draft) *checker {
 	c := &checker{doc: doc, draft: d, network: network{ports: d.Ports, routes: d.Routes},
-		unreached: map[unreached]bool{}, suggested: map[string]int{}}
+		unreached: map[unreached]bool{}}
 	c.whole = c.network.whole()
 	return c
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -71,6 +70,7 @@ func (c *checker) checkDeviceNames() {
 }
 
 func (c *checker) checkDeviceName(v value, i int) bool {
+	c.spellOut(i)
 	device := c.Ports[i].Device
 	name, args, _ := strings.Cut(device, ",")
 	if pciAddress.MatchString(name) || otherBus.MatchString(name) {
@@ -89,6 +89,28 @@ func (c *checker) checkDeviceName(v value, i int) bool {
 		return false
 	}
 	return checkInterface(v, name, args) && c.checkDeviceMTU(i, driver)
+}
+
+// spellOut writes out the device of a port that names nothing but a network interface. It is the
+// one that leaves the interface to the kernel too: whoever works over it is not locked out. The
+// guard saves the kernel the work for the director's packets.
+func (c *checker) spellOut(i int) {
+	p := &c.Ports[i]
+	if c.isBareInterface(p.Device) {
+		p.Device = fmt.Sprintf("net_af_packet_%s,iface=%[1]s", p.Device)
+		_, given := c.doc.lines[c.at("port", i, "guard").at]
+		p.Guard = p.Guard || !given
+	}
+}
+
+// isBareInterface reports whether a device is the name of a network interface alone, and neither a
+// driver's device nor a mistyped one.
+func (c *checker) isBareInterface(device string) bool {
+	_, driver := vdevOf(device)
+	_, mistyped := nearestDriver(strings.ToLower(deviceNumber.ReplaceAllString(device, "")))
+	return isInterfaceName(device) && !driver && !mistyped && !c.addsDrivers() &&
+		!otherBus.MatchString(device) && !strings.Contains(device, ",") &&
+		!strings.HasPrefix(device, "net_")
 }
 
 // vdevOf returns the driver of a virtual device.
@@ -148,8 +170,8 @@ func (c *checker) madeByArgs(name string) bool {
 	})
 }
 
-// deviceRemedy returns what may be meant by a device that no driver takes: a PCI address, a driver,
-// or an interface of the kernel.
+// deviceRemedy returns what may be meant by a device that no driver takes: a PCI address or a
+// driver.
 func (c *checker) deviceRemedy(name, args string) string {
 	if args != "" {
 		args = "," + args
@@ -164,10 +186,6 @@ func (c *checker) deviceRemedy(name, args string) string {
 	}
 	if driver, ok := nearestDriver(strings.ToLower(bare)); ok {
 		return fmt.Sprintf("did you mean %q?", driver+number+args)
-	}
-	if isInterfaceName(name) && !strings.HasPrefix(name, "net_") {
-		return fmt.Sprintf(`for the kernel's interface %s write "net_af_packet%d,iface=%s", `+
-			`for a NIC with a driver of DPDK its PCI address`, name, c.numberFor(name), name)
 	}
 	return deviceForm
 }
@@ -186,29 +204,4 @@ func nearestDriver(bare string) (string, bool) {
 		return "", false
 	}
 	return Nearest(bare, names)
-}
-
-// numberFor returns a number for a net_af_packet device that no other port of the file has.
-func (c *checker) numberFor(device string) int {
-	if n, known := c.suggested[device]; known {
-		return n
-	}
-	n := 0
-	for c.numberTaken(n) {
-		n++
-	}
-	c.suggested[device] = n
-	return n
-}
-
-func (c *checker) numberTaken(n int) bool {
-	for _, m := range c.suggested {
-		if m == n {
-			return true
-		}
-	}
-	return slices.ContainsFunc(c.Ports, func(p Port) bool {
-		name, _, _ := strings.Cut(p.Device, ",")
-		return name == "net_af_packet"+strconv.Itoa(n)
-	})
 }

@@ -87,8 +87,10 @@ type DPDK struct {
 
 // Port is one DPDK device, or one VLAN of it.
 type Port struct {
-	Name          string
-	Device        string         // vdev string or PCI address; identical for all ports of a device
+	Name string
+	// Device is a vdev string or a PCI address, and identical for all ports of a device. One that the
+	// file gives as an interface alone is written out.
+	Device        string
 	Addresses     []netip.Prefix // the director's own, each with its prefix length (not masked)
 	RxDescriptors int            // per queue, a power of two
 	TxDescriptors int            // per queue, a power of two

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
@@ -249,5 +250,38 @@ func TestParseCPUList(t *testing.T) {
 	}
 	if len(allowedCPUs()) == 0 {
 		t.Error("no CPU that this process may run on")
+	}
+}
+
+// TestBareInterfaces: a port that names an interface alone gets it with net_af_packet, and a guard
+// unless the file says otherwise. Names of drivers' devices stay as they are.
+func TestBareInterfaces(t *testing.T) {
+	type given struct{ device, guard, args string }
+	type want struct {
+		device string
+		guard  bool
+	}
+	for g, w := range map[given]want{
+		{device: "eth1"}:                         {"net_af_packet_eth1,iface=eth1", true},
+		{device: "eth1", guard: "true"}:          {"net_af_packet_eth1,iface=eth1", true},
+		{device: "eth1", guard: "false"}:         {"net_af_packet_eth1,iface=eth1", false},
+		{device: "enp1s0f0np0.100"}:              {"net_af_packet_enp1s0f0np0.100,iface=enp1s0f0np0.100", true},
+		{device: "tap0"}:                         {"net_af_packet_tap0,iface=tap0", true},
+		{device: "net_af_packet0,iface=eth1"}:    {"net_af_packet0,iface=eth1", false},
+		{device: "0000:3b:00.0"}:                 {"0000:3b:00.0", false},
+		{device: "fm1-mac1"}:                     {"fm1-mac1", false},
+		{device: "eth1", args: `["-d", "x.so"]`}: {"eth1", false},
+	} {
+		file := fmt.Sprintf("[[port]]\nname = \"front\"\naddresses = [\"10.0.0.1/24\"]\ndevice = %q\n", g.device)
+		if g.guard != "" {
+			file += "guard = " + g.guard + "\n"
+		}
+		if g.args != "" {
+			file += "[dpdk]\nargs = " + g.args + "\n"
+		}
+		p := mustParse(t, file).Ports[0]
+		if got := (want{p.Device, p.Guard}); got != w {
+			t.Errorf("%+v: %+v, want %+v", g, got, w)
+		}
 	}
 }

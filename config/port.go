@@ -62,8 +62,8 @@ func (v value) hostInterface() string {
 }
 
 const (
-	deviceForm = `name a DPDK device: a vdev such as "net_af_packet0,iface=eth1" ` +
-		`or a PCI address such as "0000:3b:00.0"`
+	deviceForm = `name an interface of the kernel, such as "eth1", or a device of DPDK: a PCI address ` +
+		`such as "0000:3b:00.0", or a vdev such as "net_af_xdp0,iface=eth1"`
 	addressesForm = `give the port an address of its own, to resolve neighbours with, ` +
 		`such as ["10.0.0.1/24"]`
 )

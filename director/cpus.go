@@ -40,7 +40,7 @@ func (c *cpus) Start() (err error) {
 		return errors.Join(err, c.Stop())
 	}
 	note(c.cfg.Log, sharedCPUs(workers))
-	if c.cfg.Config.Director.Idle == config.IdleBusy && c.others.Count() > 0 {
+	if c.mayRaise() {
 		c.raise()
 	}
 	return nil
@@ -115,6 +115,15 @@ const (
 	highestNice    = -20
 	defaultReading = 20
 )
+
+// mayRaise reports whether threads with priority do no harm: busy workers have CPUs of their own,
+// and no port works on an interface of the kernel. The packets of such a port may wait for a thread
+// of the kernel on the worker's CPU (ksoftirqd), which would wait for the worker in turn.
+func (c *cpus) mayRaise() bool {
+	onKernel := func(p config.Port) bool { return p.Below() != "" }
+	return c.cfg.Config.Director.Idle == config.IdleBusy && c.others.Count() > 0 &&
+		!slices.ContainsFunc(c.cfg.Config.Ports, onKernel)
+}
 
 // raise gives all threads priority over other programs. A busy worker's CPU is its own, but the
 // worker depends on the others: Go's scheduler takes it off its CPU some fifty times a second, and

@@ -92,3 +92,30 @@ func readings(t *testing.T) map[int]bool {
 	}
 	return all
 }
+
+// TestMayRaise: busy workers take priority over other programs, but not over the thread of the
+// kernel that brings their packets.
+func TestMayRaise(t *testing.T) {
+	for _, tt := range []struct {
+		device string
+		idle   config.Idle
+		want   bool
+	}{
+		{"0000:3b:00.0", config.IdleBusy, true}, {"0000:3b:00.0", config.IdleAdaptive, false},
+		{"net_vhost0,iface=/run/x.sock", config.IdleBusy, true},
+		{"net_af_packet0,iface=eth1", config.IdleBusy, false}, {"net_af_xdp0,iface=eth1", config.IdleBusy, false},
+	} {
+		c := &cpus{cfg: Config{Config: &config.Config{
+			Director: config.Director{Idle: tt.idle},
+			Ports:    []config.Port{{Device: "net_null0"}, {Device: tt.device}},
+		}}}
+		c.others.Set(0)
+		if got := c.mayRaise(); got != tt.want {
+			t.Errorf("%s, %s: %t", tt.device, tt.idle, got)
+		}
+		c.others.Zero()
+		if c.mayRaise() {
+			t.Errorf("%s, %s: priority without a CPU for the other threads", tt.device, tt.idle)
+		}
+	}
+}

@@ -60,7 +60,8 @@ func newBenchCommand() *cobra.Command {
 	c.MarkFlagsMutuallyExclusive("suite", "stages", "profile")
 	completeWords(c, "link", linkVhost, linkSynth)
 	completeWords(c, "suite", bench.SuiteNames()...)
-	c.AddCommand(newGenerateCommand(), newInstructionsCommand(), newTurnsCommand())
+	c.AddCommand(newGenerateCommand(), newInstructionsCommand(), newTurnsCommand(),
+		newHTTPClientCommand(), newHTTPServerCommand())
 	return c
 }
 

@@ -225,7 +225,7 @@ func publicFile(t *testing.T, content string, mode os.FileMode) string {
 func TestMistakesOfTheFile(t *testing.T) {
 	bad := writeFile(t, "bad.toml", "[director]\nidle = 1\nspeed = 9\n")
 	syntax := writeFile(t, "syntax.toml", "idle = = 1\n")
-	device := writeFile(t, "device.toml", quiet(t, quietDevice, "eth1"))
+	device := writeFile(t, "device.toml", quiet(t, quietDevice, "net_af_paket0,iface=eth1"))
 	cpu := writeFile(t, "cpu.toml", quiet(t, "workers = 1", "workers = [1023]"))
 	keepalived := writeFile(t, "keepalived.conf", "! comment\nvrrp_instance VI_1 {\n  interface eth0\n}\n")
 	dpvs := writeFile(t, "dpvs.conf", "! comment\nglobal_defs {\n}\nnetif_defs {\n}\n")
@@ -237,7 +237,7 @@ func TestMistakesOfTheFile(t *testing.T) {
 		{"absent", "/nosuch/director.toml", []string{"fulcrum: cannot read the configuration: open /nosuch/director.toml: no such file or directory; name a readable TOML file"}},
 		{"folder", folder, []string{"fulcrum: cannot read the configuration: read " + folder + ": is a directory"}},
 		{"syntax", syntax, []string{syntax + ":1: syntax: "}},
-		{"device", device, []string{device + `:12: port.device: unknown device "eth1"; for the kernel's interface eth1 write "net_af_packet0,iface=eth1"`}},
+		{"device", device, []string{device + `:12: port.device: unknown device "net_af_paket0,iface=eth1"; did you mean "net_af_packet0,iface=eth1"?`}},
 		{"CPU", cpu, []string{cpu + ":4: director.workers: this machine has no CPU 1023, or it is offline; use CPUs of "}},
 		{"keepalived", keepalived, []string{keepalived + ":2: syntax: is a keepalived.conf, not TOML; convert its services: fulcrum import keepalived " + keepalived}},
 		{"DPVS", dpvs, []string{dpvs + ":4: syntax: is a dpvs.conf, not TOML; convert it: fulcrum import dpvs " + dpvs}},
