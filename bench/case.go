@@ -78,12 +78,6 @@ func byWorkers(n int) string {
 
 func (c Case) workers() int { return max(c.Workers, 1) }
 
-// alone is the same work of one worker.
-func (c Case) alone() Case {
-	c.Workers = 0
-	return c
-}
-
 // group is what cases of different work have in common.
 func (c Case) group() string { return c.Mode.String() + " " + familyName(c.Six) }
 

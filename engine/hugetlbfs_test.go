@@ -41,8 +41,8 @@ func mounted(t testing.TB, kind, options string) (folder string) {
 	return folder
 }
 
-// unmount waits while the file system is busy: a process that another test starts has all open files
-// of this one, until it executes its program.
+// unmount waits while the file system is busy: a process that another test starts has all open
+// files of this one, until it executes its program.
 func unmount(folder string) error {
 	deadline := time.Now().Add(10 * time.Second)
 	for {

@@ -9,9 +9,9 @@ import (
 	"fulcrum/modes"
 )
 
-// TestWorkersShareNoLine: a worker begins at a cache line and is larger than what the heap puts side
-// by side, and both ends of a ring have lines of their own. What is written for every packet is in
-// them.
+// TestWorkersShareNoLine: a worker begins at a cache line and is larger than what the heap puts
+// side by side, and both ends of a ring have lines of their own. What is written for every packet
+// is in them.
 func TestWorkersShareNoLine(t *testing.T) {
 	const line = 64
 	s := twoArm
