@@ -110,7 +110,8 @@ func (w *Worker) straight(p *ports.Packet, m *meta, ref conntrack.Ref) bool {
 	return true
 }
 
-// straight6 is straight for IPv6.
+// straight6 is straight for IPv6. It says the same again: one function for both families took 23
+// instructions more for a packet of IPv4 in dr, and 62 in nat.
 func (w *Worker) straight6(p *ports.Packet, m *meta, ref conntrack.Ref) bool {
 	frame := (*[packet.UsualLen6]byte)(p.Bytes())
 	addresses := (*[32]byte)(frame[packet.EthernetLen+8:])
