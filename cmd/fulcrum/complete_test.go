@@ -10,6 +10,7 @@ import (
 
 // free are the flags whose values cannot be listed.
 var free = []string{
+	"cases", "listen", "server",
 	"ca", "client", "config", "config-id", "cpu-profile", "device", "filter", "mac", "name",
 	"profile", "real-server", "remote", "report", "results", "session", "socket", "tcp", "to", "token-file",
 	"udp", "vip", "write", "library",
