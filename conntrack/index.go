@@ -37,10 +37,10 @@ func (b *bucket) take(i int) {
 	b.tags[b.used], b.refs[b.used] = 0, 0
 }
 
-// having returns bit i for each entry i with the tag, which is not 0. The lowest bit is always right.
-// A higher bit may also stand for a tag that differs in its last bit: a caller that needs more than
-// the first entry has to compare. having compares four tags at a time, without a branch: a
-// mispredicted branch costs more than all the comparisons.
+// having returns bit i for each entry i with the tag, which is not 0. The lowest bit is always
+// right. A higher bit may also stand for a tag that differs in its last bit: a caller that needs
+// more than the first entry has to compare. having compares four tags at a time, without a branch:
+// a mispredicted branch costs more than all the comparisons.
 func (b *bucket) having(tag uint16) uint32 {
 	t, same := &b.tags, uint64(tag)*lanes
 	low := uint64(t[0]) | uint64(t[1])<<16 | uint64(t[2])<<32 | uint64(t[3])<<48

@@ -11,7 +11,8 @@ import (
 
 // MapHuge maps n zeroed huge pages of pageSize bytes, a power of two. The pages are there when it
 // returns: a mapping alone proves nothing, since a control group (hugetlb.SIZE.max) counts pages at
-// the first touch, and kills the process then. The caller unmaps them.
+// the first touch, and kills the process then. The caller unmaps them with unix.Munmap:
+// syscall.Munmap knows only its own mappings.
 func MapHuge(pageSize, n int) ([]byte, error) {
 	flags := unix.MAP_PRIVATE | unix.MAP_ANON | unix.MAP_HUGETLB |
 		(bits.Len(uint(pageSize))-1)<<unix.MAP_HUGE_SHIFT

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"fulcrum/host"
 )
 
@@ -98,7 +100,7 @@ func tryHugePages(sysfs fs.FS, bytes int64) error {
 		if err != nil {
 			return err
 		}
-		defer syscall.Munmap(held)
+		defer unix.Munmap(held)
 	}
 	return nil
 }
