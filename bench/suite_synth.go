@@ -150,9 +150,9 @@ func forwarded(r *control.Report) float64 {
 	return float64(r.Transmitted) / float64(max(r.Received, 1))
 }
 
-// wantsAll returns an error if a director has dropped more than the few packets of its end: its
-// time is then not that of forwarding. Where packets are handed over, it is no error that some
-// found the ring to another worker full: that one may have waited for its CPU.
+// wantsAll returns an error if a director has dropped more than the few packets of its end: then
+// its time is not the time of forwarding. Where packets are handed over, some may find the ring to
+// another worker full, because that worker waited for its CPU.
 func (c Case) wantsAll(r *control.Report, share float64) error {
 	const most = 0.999
 	if handed := c.Workers > 1 && c.Mode.Owner() == lvs.ClientEnd; handed {

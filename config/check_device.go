@@ -91,9 +91,9 @@ func (c *checker) checkDeviceName(v value, i int) bool {
 	return checkInterface(v, name, args) && c.checkDeviceMTU(i, driver)
 }
 
-// spellOut writes out the device of a port that names nothing but a network interface. It is the
-// one that leaves the interface to the kernel too: whoever works over it is not locked out. The
-// guard saves the kernel the work for the director's packets.
+// spellOut writes out the device of a port that names only a network interface. It chooses the
+// driver that leaves the interface to the kernel too, so that SSH over it goes on. The guard spares
+// the kernel the work for the director's packets.
 func (c *checker) spellOut(i int) {
 	p := &c.Ports[i]
 	if c.isBareInterface(p.Device) {

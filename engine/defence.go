@@ -72,10 +72,13 @@ func (w *Worker) defend() {
 		active.DropEntry = active.DropEntry || g.entries[f]
 		active.DropPacket = active.DropPacket || g.shedding[f].every != 0
 	}
-	w.paved++
-	w.ways = ordinaryWays
+	ways := ordinaryWays
 	if active.SecureTCP {
-		w.ways = denialWays
+		ways = denialWays
+	}
+	if ways != w.ways {
+		w.ways = ways
+		w.paved++
 	}
 	w.published.setDefences(active)
 }

@@ -79,6 +79,8 @@ func testStraight(t *testing.T, s site, m modes.Mode) {
 	b.now += paveInterval // roads are looked at again
 	goes(datagram, false)
 	goes(datagram, true)
+	b.now += publishInterval // defences are decided on again, as before
+	goes(datagram, true)
 	long := udp(client, echoVIP, string(make([]byte, 1500)))
 	goes(long, false)
 	b.collectAll()
