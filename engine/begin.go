@@ -155,8 +155,11 @@ func (w *Worker) sessionEnded(slot uint32, s *conntrack.Session) {
 	if s.Mode.Source() == lvs.Local {
 		w.leaveLocal(slot, server)
 	}
-	server.load.End(s.State.Active())
 	w.noteSilence(s)
+	if server.gone {
+		w.publishServer(int(s.Server)) // forget relies on it
+	}
+	server.load.End(s.State.Active())
 	if server.evidence != nil {
 		w.noteEnd(slot, s, server)
 	}

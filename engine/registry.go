@@ -273,7 +273,7 @@ func (r *registry) remove(id uint32, now time.Time) {
 
 // forgetAfter is how long a removed real server is remembered after forget last saw it with a
 // session. Its counters go on if it comes back. The time is far longer than workers need to learn
-// of the removal and to publish their counts.
+// of the removal. From then on, they publish its counts before they end one of its sessions.
 const (
 	forgetAfter = time.Hour
 	forgetEvery = time.Minute // between two calls of forget
@@ -290,7 +290,7 @@ func (r *registry) forget(now time.Time, counted func(id uint32) Traffic) (freed
 		case live.gone.IsZero(): // it came back
 			live.listed = false
 		case live.load.Total() != 0:
-			live.gone = now // workers have yet to publish what its last session counts
+			live.gone = now
 			kept = append(kept, id)
 		case now.Sub(live.gone) < forgetAfter:
 			kept = append(kept, id)

@@ -228,6 +228,25 @@ func TestEndOfALateSession(t *testing.T) {
 	}
 }
 
+// TestCountsOfALateSession: a service keeps all that the last session of a removed real server has
+// counted, even if nothing changed before the session ended, and the id is given out right then.
+func TestCountsOfALateSession(t *testing.T) {
+	s := twoArm
+	b := newBed(t, s, comingAndGoing(s, 0))
+	now := time.Now()
+	b.fromClient(tcp(client, webVIP, "S"))
+	b.applyAt(comingAndGoing(s, 1), now)
+	b.turn()
+	b.worker.sessions.EndAll()
+	b.applyAt(comingAndGoing(s, 2), now.Add(2*forgetAfter))
+	if r := b.engine.registry; r.live[0].id.Address.Port() == 8000 {
+		t.Error("the id was not given out again")
+	}
+	if web := b.engine.Report().Services[0]; web.Connections != 1 || web.InPackets != 1 {
+		t.Errorf("the service kept %+v", web.Traffic)
+	}
+}
+
 // TestReportOfARemovedService: a report that began before a service was removed leaves the service
 // out.
 func TestReportOfARemovedService(t *testing.T) {

@@ -187,6 +187,7 @@ func (s *stress) change(r *rand.Rand) {
 				err = s.engine.changeAt(Change{Remove: []lvs.ServiceID{v.ID()}}, c.now)
 			}
 		case 6: // Long after, removed services are forgotten; all workers know of it.
+			s.clock.Add(publishInterval)
 			s.settled()
 			c.now = c.now.Add(2 * forgetAfter)
 		default:
