@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"math/bits"
+
 	"fulcrum/conntrack"
 	"fulcrum/packet"
 	"fulcrum/ports"
@@ -47,23 +49,30 @@ func (w *Worker) process(b *ports.Burst) {
 // parse finds the headers of the packets of a lane, checks them, and computes the hashes of their
 // flows for the session table.
 func (w *Worker) parse(b *ports.Burst, from, to int) {
-	w.stage = stageParse
-	hasher := w.sessions.Hasher()
-	for i := from; i < to; i++ {
-		w.at = i
-		p, m := &b.Packets[i], &w.meta[i]
-		m.index, m.verdict, m.fragment = uint8(i), Taken, false
-		station := w.snap.ports[p.Port].station
-		hash, usual := m.ParseUsual(p.Bytes(), station, hasher)
-		if usual == packet.Unusual {
-			hash, usual = m.ParseUsual6(p.Bytes(), station, hasher)
-		}
-		w.hashes[i], m.plain = hash, usual == packet.Plain
-		if usual == packet.Unusual || p.RxFlags&odd != 0 {
-			w.parseOther(p, m, station)
-		}
+	w.stage, w.at = stageParse, from
+	first := &b.Packets[from]
+	others := parseUsual(first, &w.meta[from], &w.hashes[from], from, to,
+		w.snap.ports[first.Port].station, first.Port, odd, w.sessions.Hasher())
+	for ; others != 0; others &= others - 1 {
+		w.parseOne(b, bits.TrailingZeros64(others))
 	}
 	w.sessions.PrefetchHomes(w.hashes[from:to])
+}
+
+// parseOne is parse for one packet.
+func (w *Worker) parseOne(b *ports.Burst, i int) {
+	w.at = i
+	p, m, hasher := &b.Packets[i], &w.meta[i], w.sessions.Hasher()
+	m.index, m.verdict, m.fragment = uint8(i), Taken, false
+	station := w.snap.ports[p.Port].station
+	hash, usual := m.ParseUsual(p.Bytes(), station, hasher)
+	if usual == packet.Unusual {
+		hash, usual = m.ParseUsual6(p.Bytes(), station, hasher)
+	}
+	w.hashes[i], m.plain = hash, usual == packet.Plain
+	if usual == packet.Unusual || p.RxFlags&odd != 0 {
+		w.parseOther(p, m, station)
+	}
 }
 
 // parseOther is parse for a packet that ParseUsual does not parse, or that admit has to see. The
