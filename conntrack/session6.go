@@ -74,8 +74,26 @@ func (t *Table) confirm6(ref Ref, k *Key) bool {
 		a.Src == k.Src && a.Dst == k.Dst && s.Flags&flowFlags[d] == flows6[d]
 }
 
-// ConfirmUsual6 is Confirm for a usual IPv6 packet (packet.ParseUsual). addresses are the source
-// and the destination as they are in the packet; those of k are not read.
+// OfClient6 returns the session of ref, and its addresses, if it has the key of a client's usual
+// IPv6 packet, and otherwise nil. addresses are the source and the destination as they are in the
+// packet; those of k are not read.
+func (t *Table) OfClient6(ref Ref, k *Key4, addresses *[32]byte) (*Session, *Addresses6) {
+	slot := uint32(ref) - 1 // no record's if ref is zero or Outbound
+	at := uint64(slot) - uint64(t.six.first)
+	if at >= uint64(len(t.addresses)) || uint64(slot) >= uint64(len(t.sessions)) {
+		return nil, nil
+	}
+	s, a, be := &t.sessions[slot], &t.addresses[at], binary.BigEndian
+	if a.In.Src.Lo != be.Uint64(addresses[8:]) || a.In.Src.Hi != be.Uint64(addresses[0:]) ||
+		a.In.Dst.Lo != be.Uint64(addresses[24:]) || a.In.Dst.Hi != be.Uint64(addresses[16:]) ||
+		s.In.SrcPort != k.SrcPort || s.In.DstPort != k.DstPort || s.Protocol != k.Protocol ||
+		s.Flags&(live|In6) != live|In6 {
+		return nil, nil
+	}
+	return s, a
+}
+
+// ConfirmUsual6 is Confirm for a usual IPv6 packet (packet.ParseUsual), as OfClient6.
 func (t *Table) ConfirmUsual6(ref Ref, k *Key4, addresses *[32]byte) bool {
 	if ref == 0 || !t.Is6(ref.Slot()) {
 		return false

@@ -131,6 +131,20 @@ func (t *Table) Confirm4(ref Ref, k *Key4) bool {
 	return ref != 0 && t.sessions[ref.Slot()].matches(ref.Direction(), k)
 }
 
+// OfClient4 returns the session of ref if it has the key of a client's packet, and otherwise nil. It
+// is Confirm4 and At in one, for Inbound alone.
+func (t *Table) OfClient4(ref Ref, k *Key4) *Session {
+	slot := uint32(ref) - 1 // no record's if ref is zero or Outbound
+	if uint64(slot) >= uint64(len(t.sessions)) {
+		return nil
+	}
+	s := &t.sessions[slot]
+	if !s.In.Is(&k.Flow4) || s.Protocol != k.Protocol || s.Flags&(live|In6) != live {
+		return nil
+	}
+	return s
+}
+
 // Lookup4 is Lookup for an IPv4 key.
 func (t *Table) Lookup4(hash uint64, k *Key4) (Ref, bool) {
 	if t.index.lacks(hash) {

@@ -76,26 +76,21 @@ func (w *Worker) straight(p *ports.Packet, m *meta, ref conntrack.Ref) bool {
 	if m.Kind >= packet.TCP6 {
 		return w.straight6(p, m, ref)
 	}
-	if !w.sessions.Confirm4(ref, &m.Key4) {
-		return false
+	s := w.sessions.OfClient4(ref, &m.Key4)
+	if s == nil {
+		return ref.Direction() == conntrack.Outbound &&
+			w.sessions.Confirm4(ref, &m.Key4) && w.straightBack(p, m, ref)
 	}
-	s := w.sessions.At(ref.Slot())
 	r := &w.roads[s.Server]
-	if r.paved != w.paved || !r.takes(s) {
-		return false
-	}
-	if ref.Direction() == conntrack.Outbound {
-		return w.straightBack(p, m, ref, r)
-	}
-	size := m.End - m.Network
-	if size > r.mtu {
+	size := m.End - packet.EthernetLen
+	if r.paved != w.paved || !r.takes(s) || size > r.mtu {
 		return false
 	}
 	if r.path == lvs.Tunnel {
 		return w.straightIntoTunnel(p, m, s, r)
 	}
 	r.count(s, w.now, size)
-	frame := (*[packet.UsualLen]byte)(p.Bytes())
+	frame := p.Usual()
 	if r.path == lvs.Route {
 		modes.Route(frame[packet.EthernetLen:])
 	} else {
@@ -112,22 +107,19 @@ func (w *Worker) straight(p *ports.Packet, m *meta, ref conntrack.Ref) bool {
 
 // straight6 is straight for IPv6. It says the same again: one function for both families took 23
 // instructions more for a packet of IPv4 in dr, and 62 in nat.
+//
+//go:noinline
 func (w *Worker) straight6(p *ports.Packet, m *meta, ref conntrack.Ref) bool {
-	frame := (*[packet.UsualLen6]byte)(p.Bytes())
+	frame := p.Usual6()
 	addresses := (*[32]byte)(frame[packet.EthernetLen+8:])
-	if !w.sessions.ConfirmUsual6(ref, &m.Key4, addresses) {
-		return false
+	s, a := w.sessions.OfClient6(ref, &m.Key4, addresses)
+	if s == nil {
+		return ref.Direction() == conntrack.Outbound &&
+			w.sessions.ConfirmUsual6(ref, &m.Key4, addresses) && w.straightBack(p, m, ref)
 	}
-	s := w.sessions.At(ref.Slot())
 	r := &w.roads[s.Server]
-	if r.paved != w.paved || !r.takes(s) {
-		return false
-	}
-	if ref.Direction() == conntrack.Outbound {
-		return w.straightBack(p, m, ref, r)
-	}
-	size := m.End - m.Network
-	if size > r.mtu {
+	size := m.End - packet.EthernetLen
+	if r.paved != w.paved || !r.takes(s) || size > r.mtu {
 		return false
 	}
 	if r.path == lvs.Tunnel {
@@ -137,7 +129,7 @@ func (w *Worker) straight6(p *ports.Packet, m *meta, ref conntrack.Ref) bool {
 	if r.path == lvs.Route {
 		modes.Route6(frame[packet.EthernetLen:])
 	} else {
-		modes.TranslateUsual6(p.Bytes(), s, w.sessions.AddressesOf(ref.Slot()), conntrack.Inbound)
+		modes.TranslateUsual6(p.Bytes(), s, a, conntrack.Inbound)
 	}
 	*(*[12]byte)(frame[:]) = r.macs
 	if out := &w.out[r.port]; !out.Full() {
@@ -162,10 +154,16 @@ func (r *road) count(s *conntrack.Session, now uint32, size uint16) {
 }
 
 // straightBack is straight for a real server's answer, to a client behind a gateway.
-func (w *Worker) straightBack(p *ports.Packet, m *meta, ref conntrack.Ref, r *road) bool {
+//
+//go:noinline
+func (w *Worker) straightBack(p *ports.Packet, m *meta, ref conntrack.Ref) bool {
 	s := w.sessions.At(ref.Slot())
+	r := &w.roads[s.Server]
 	n := w.neighbours.At(neighbour.Hop(s.NextHop))
-	size := m.End - m.Network
+	size := m.End - packet.EthernetLen
+	if r.paved != w.paved || !r.takes(s) {
+		return false
+	}
 	if s.RouteEpoch != w.snap.epoch || !n.Gateway || !n.HasMAC() || size > n.MTU {
 		return false
 	}

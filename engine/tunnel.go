@@ -26,6 +26,8 @@ func (w *Worker) tunnelOf(g *passage) tunnel {
 
 // straightIntoTunnel is straight for a packet that gets an outer header. It returns false if that
 // has no room.
+//
+//go:noinline
 func (w *Worker) straightIntoTunnel(
 	p *ports.Packet, m *meta, s *conntrack.Session, r *road,
 ) bool {

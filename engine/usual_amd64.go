@@ -6,11 +6,12 @@ import (
 )
 
 // parseUsual does what parseOne does, for those of a lane's packets that came in at a port and are
-// whole TCP or UDP over IPv4; see packet.ParseUsual. The places of all others are set in others.
-// odd are the flags of packets that are not for it. packets, metas and hashes are those at from.
+// whole TCP or UDP; see packet.ParseUsual and ParseUsual6. The places of all others are set in
+// others. odd are the flags of packets that are not for it. packets, metas and hashes are those at
+// from.
 //
 // It is in assembly because this takes half of the instructions: the checks of an Ethernet and an
-// IPv4 header are one comparison of 16 bytes, a key is put together by one shuffle, and what a loop
+// IP header are one comparison of 16 bytes, a key is put together by one shuffle, and what a loop
 // needs stays in registers.
 //
 //go:noescape

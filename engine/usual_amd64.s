@@ -11,31 +11,52 @@
 #define META 32
 #define TRANSPORT 8
 #define KEY 12
+#define KEYPORTS 20
 #define INDEX 28
 #define PLAIN 31
 
-// Offsets in a usual frame.
+// Offsets in a frame with IPv4, and where its transport begins.
 #define TOTAL 16
 #define FRAGMENT 20
 #define TTL 22
 #define PROTOCOL 23
 #define ADDRESSES 26
-#define UDPLENGTH 38
-#define TCPOFFSET 46
-#define TCPFLAGS 47
+#define BODY 34
 
-#define USUALLEN 54
-#define HEADERS 34 // of Ethernet and IPv4: where the transport begins
+// Offsets in a frame with IPv6, and where its transport begins.
+#define PAYLOAD6 18
+#define PROTOCOL6 20
+#define HOPS6 21
+#define SRCHI6 22
+#define SRCLO6 30
+#define DSTHI6 38
+#define DSTLO6 46
+#define BODY6 54
 
-// What meta begins with: kind, fault, flags, TTL, DF, and the offset of the IP header.
-#define UDP (14<<48 | 11)
+// Offsets in the transport header.
+#define UDPLENGTH 4
+#define TCPOFFSET 12
+#define TCPFLAGS 13
+
+// The lengths of packet.UsualLen and packet.UsualLen6, and of IPv6 with TCP.
+#define USUAL 54
+#define USUAL6 62
+#define USUALTCP6 74
+
+// What meta begins with: the kind, DF, and the offset of the IP header.
 #define TCP (14<<48 | 10)
+#define UDP (14<<48 | 11)
+#define TCP6 (14<<48 | 1<<32 | 13)
+#define UDP6 (14<<48 | 1<<32 | 14)
 
-// Which bits of a frame's first 16 bytes count: those of the station, and of EtherType, version and
-// header length.
+// Which bits of a frame's first 16 bytes are compared: those of the station, and the EtherType, the
+// version and, in IPv4, the header's length.
 DATA firstBits<>+0(SB)/8, $0x0001ffffffffffff
 DATA firstBits<>+8(SB)/8, $0x00ffffff00000000
 GLOBL firstBits<>(SB), RODATA, $16
+DATA firstBits6<>+0(SB)/8, $0x0001ffffffffffff
+DATA firstBits6<>+8(SB)/8, $0x00f0ffff00000000
+GLOBL firstBits6<>(SB), RODATA, $16
 
 // From a frame's bytes 23 to 38, the key as packet.Key4 has it.
 DATA keyOrder<>+0(SB)/8, $0x0708090a03040506
@@ -47,8 +68,50 @@ DATA mixOrder<>+0(SB)/8, $0x030405060708090a
 DATA mixOrder<>+8(SB)/8, $0x80800b0c0d0e8000
 GLOBL mixOrder<>(SB), RODATA, $16
 
+// FOLD leaves in AX what packet.fold returns of AX and by.
+#define FOLD(by) \
+	MULQ by \
+	XORQ DX, AX
+
+// UDPENDS goes on if a UDP header at body has a length that is right and ends before DX.
+#define UDPENDS(body) \
+	MOVWLZX (body+UDPLENGTH)(BX), R10 \
+	ROLW    $8, R10 \
+	CMPL    R10, $8 \
+	JCS     other \
+	ADDL    $body, R10 \
+	CMPL    R10, DX \
+	JHI     other
+
+// TCPENDS does so for a TCP header. It leaves the flags in R10 as meta has them, and in R12 whether
+// the packet only acknowledges: ACK, but not SYN, FIN or RST.
+#define TCPENDS(body) \
+	MOVBLZX (body+TCPOFFSET)(BX), AX \
+	SHRL    $4, AX \
+	CMPL    AX, $5 \
+	JCS     other \
+	LEAL    body(AX*4), AX \
+	CMPL    AX, DX \
+	JHI     other \
+	MOVBLZX (body+TCPFLAGS)(BX), R10 \
+	MOVL    R10, R12 \
+	SHLL    $16, R10 \
+	ANDL    $0x17, R12 \
+	CMPL    R12, $0x10 \
+	SETEQ   R12
+
+// SETPLAIN says that the packet may go straight if its TTL allows that and R12 is 1.
+#define SETPLAIN(ttl) \
+	CMPB  ttl(BX), $1 \
+	SETHI AX \
+	ANDL  R12, AX \
+	MOVB  AX, PLAIN(SI)
+
 // func parseUsual(packets *ports.Packet, metas *meta, hashes *uint64, from, to int,
 //	at packet.Station, port uint16, odd ports.RxFlags, h *packet.Hasher) (others uint64)
+//
+// DI, SI and R8 are at the packet, its meta and its hash, CX is its place, R10 the frame's length,
+// BX its address. DX becomes the end of the IP packet, which may be before that of the frame.
 TEXT ·parseUsual(SB), NOSPLIT, $0-72
 	MOVQ       packets+0(FP), DI
 	MOVQ       metas+8(FP), SI
@@ -61,10 +124,15 @@ TEXT ·parseUsual(SB), NOSPLIT, $0-72
 	XORL       R11, R11
 	BSWAPQ     AX
 	MOVQ       AX, X11
-	MOVQ       $0x0045000800000000, AX
+	MOVO       X11, X5
+	MOVQ       $0x0045000800000000, AX // 08 00 45
 	MOVQ       AX, X0
 	PUNPCKLQDQ X0, X11
+	MOVQ       $0x0060dd8600000000, AX // 86 dd 6
+	MOVQ       AX, X0
+	PUNPCKLQDQ X0, X5
 	MOVOU      firstBits<>(SB), X10
+	MOVOU      firstBits6<>(SB), X6
 	MOVOU      keyOrder<>(SB), X9
 	MOVOU      mixOrder<>(SB), X8
 	MOVOU      (BX), X7                // both halves of the secret
@@ -74,12 +142,12 @@ TEXT ·parseUsual(SB), NOSPLIT, $0-72
 	JGE        done
 
 loop:
-	// A packet of the port that is long enough.
+	// Is it a packet of the port, and long enough?
 	MOVQ    BUFFER(DI), BX
 	MOVWLZX OFFSET(DI), AX
 	ADDQ    AX, BX
 	MOVWLZX LENGTH(DI), R10
-	CMPL    R10, $USUALLEN
+	CMPL    R10, $USUAL
 	JCS     other
 	MOVWLZX RXFLAGS(DI), AX
 	TESTW   AX, odd+50(FP)
@@ -87,16 +155,17 @@ loop:
 	CMPW    R14, PORT(DI)
 	JNE     other
 
-	// For the station, IPv4 without options, no fragment.
+	// Is it for the station, IPv4 without options, and no fragment?
 	MOVOU (BX), X0
+	MOVO  X0, X1
 	PAND  X10, X0
 	PXOR  X11, X0
 	PTEST X0, X0
-	JNE   other
+	JNE   six
 	TESTW $0xffbf, FRAGMENT(BX)
 	JNE   other
 
-	// The header's checksum, as packet.sumsUp.
+	// Is the header's checksum right? See packet.sumsUp.
 	MOVQ 14(BX), AX
 	MOVL TTL(BX), DX
 	ADDQ ADDRESSES(BX), AX
@@ -112,27 +181,19 @@ loop:
 	CMPL AX, $0xffff0000
 	JCS  other
 
-	// DX is the end of the packet, which may be before that of the frame.
 	MOVWLZX TOTAL(BX), DX
 	ROLW    $8, DX
 	ADDL    $14, DX
 	CMPL    DX, R10
 	JHI     other
-
-	// R10 becomes meta's first word. R12 is 1 unless the packet changes a session's state.
 	CMPB    PROTOCOL(BX), $17
 	JNE     tcp
-	MOVWLZX UDPLENGTH(BX), R10
-	ROLW    $8, R10
-	CMPL    R10, $8
-	JCS     other
-	ADDL    $HEADERS, R10
-	CMPL    R10, DX
-	JHI     other
+	UDPENDS(BODY)
 	MOVQ    $UDP, R10
 	MOVL    $1, R12
 
 whole:
+	// R10 becomes the first word of meta.
 	MOVBLZX TTL(BX), AX
 	SHLQ    $24, AX
 	ORQ     AX, R10
@@ -141,28 +202,23 @@ whole:
 	ORQ     AX, R10
 	MOVQ    R10, (SI)
 	SHLL    $16, DX
-	ORL     $HEADERS, DX
+	ORL     $BODY, DX
 	MOVL    DX, TRANSPORT(SI)
 	MOVOU   PROTOCOL(BX), X0
 	MOVO    X0, X1
 	PSHUFB  X9, X0
 	MOVOU   X0, KEY(SI)
 	MOVL    CX, INDEX(SI)    // and no verdict
-	CMPB    TTL(BX), $1
-	SETHI   AX
-	ANDL    R12, AX
-	MOVB    AX, PLAIN(SI)
+	SETPLAIN(TTL)
 
 	// The hash, as packet.Hasher.mix4.
 	PSHUFB X8, X1
 	PXOR   X7, X1
 	MOVQ   X1, AX
 	PEXTRQ $1, X1, DX
-	MULQ   DX
-	XORQ   DX, AX
+	FOLD(DX)
 	XORQ   R13, AX
-	MULQ   R15
-	XORQ   DX, AX
+	FOLD(R15)
 	MOVQ   AX, (R8)
 
 next:
@@ -178,25 +234,95 @@ done:
 	RET
 
 tcp:
-	CMPB    PROTOCOL(BX), $6
-	JNE     other
-	MOVBLZX TCPOFFSET(BX), AX
-	SHRL    $4, AX
-	CMPL    AX, $5
-	JCS     other
-	LEAL    HEADERS(AX*4), AX
-	CMPL    AX, DX
-	JHI     other
-	MOVBLZX TCPFLAGS(BX), AX
-	MOVL    AX, R12
-	SHLL    $16, AX
-	MOVQ    $TCP, R10
-	ORQ     AX, R10
-	ANDL    $0x17, R12       // SYN, FIN, RST, ACK
-	CMPL    R12, $0x10
-	SETEQ   R12
+	CMPB PROTOCOL(BX), $6
+	JNE  other
+	TCPENDS(BODY)
 	MOVBLZX R12, R12
-	JMP     whole
+	MOVQ $TCP, AX
+	ORQ  AX, R10
+	JMP  whole
+
+six:
+	PAND    X6, X1
+	PXOR    X5, X1
+	PTEST   X1, X1
+	JNE     other
+	CMPL    R10, $USUAL6
+	JCS     other
+	CMPB    SRCHI6(BX), $0xff // multicast
+	JEQ     other
+	MOVWLZX PAYLOAD6(BX), DX
+	ROLW    $8, DX
+	ADDL    $BODY6, DX
+	CMPL    DX, R10
+	JHI     other
+	CMPB    PROTOCOL6(BX), $17
+	JNE     tcp6
+	UDPENDS(BODY6)
+	MOVQ    $UDP6, R10
+	MOVL    $1, R12
+
+whole6:
+	MOVBLZX HOPS6(BX), AX
+	SHLQ    $24, AX
+	ORQ     AX, R10
+	MOVQ    R10, (SI)
+	SHLL    $16, DX
+	ORL     $BODY6, DX
+	MOVL    DX, TRANSPORT(SI)
+	MOVL    CX, INDEX(SI)
+	SETPLAIN(HOPS6)
+
+	// The ports and the protocol, as packet.Key4 has them, and in R10 as packet.restOf.
+	MOVL    BODY6(BX), R10
+	BSWAPL  R10
+	MOVL    R10, AX
+	ROLL    $16, AX
+	MOVBLZX PROTOCOL6(BX), DX
+	SHLQ    $16, R10
+	ORQ     DX, R10
+	SHLQ    $32, DX
+	ORQ     DX, AX
+	MOVQ    AX, KEYPORTS(SI)
+
+	// The hash, as packet.Hasher.mix. Addresses whose first half is 0 are for others.
+	PEXTRQ $1, X7, R12
+	MOVQ   SRCHI6(BX), AX
+	TESTQ  AX, AX
+	JEQ    other
+	BSWAPQ AX
+	XORQ   R12, AX
+	MOVQ   SRCLO6(BX), DX
+	BSWAPQ DX
+	XORQ   R13, DX
+	FOLD(DX)
+	MOVQ   DSTLO6(BX), DX
+	BSWAPQ DX
+	XORQ   AX, DX
+	MOVQ   DSTHI6(BX), AX
+	TESTQ  AX, AX
+	JEQ    other
+	BSWAPQ AX
+	XORQ   R12, AX
+	FOLD(DX)
+	XORQ   R13, AX
+	XORQ   R12, R10
+	FOLD(R10)
+	XORQ   R13, AX
+	FOLD(R15)
+	MOVQ   AX, (R8)
+	JMP    next
+
+tcp6:
+	CMPB PROTOCOL6(BX), $6
+	JNE  other
+	CMPL DX, $USUALTCP6
+	JCS  other
+	TCPENDS(BODY6)
+	MOVBLZX R12, R12
+	MOVQ $TCP6, AX
+	ORQ  AX, R10
+	JMP  whole6
 
 other:
 	BTSQ CX, R11
