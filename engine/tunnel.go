@@ -14,14 +14,17 @@ type tunnel struct {
 	overhead uint16      // bytes of the outer header
 	six      bool        // the outer header is IPv6
 	clearsDF bool        // pmtu_disc is off
+	outer    modes.Outer // of IPv4 around IPv4
 }
 
 func (w *Worker) tunnelOf(g *passage) tunnel {
-	return tunnel{
+	t := tunnel{
 		src: g.next.Source, dst: g.server.address,
 		overhead: uint16(g.way.overheads[conntrack.Inbound]), six: g.server.families&servers6 != 0,
 		clearsDF: w.dividesTunnel(g),
 	}
+	t.outer = modes.NewOuter(t.src.V4(), t.dst.V4(), t.clearsDF)
+	return t
 }
 
 // straightIntoTunnel is straight for a packet that gets an outer header. It returns false if that
@@ -36,10 +39,14 @@ func (w *Worker) straightIntoTunnel(
 	if !p.Prepend(int(t.overhead)) {
 		return false
 	}
-	r.count(s, w.now, m.End-m.Network)
-	frame := p.Bytes()
-	w.wrap(frame, t)
-	*(*[12]byte)(frame) = r.macs
+	r.count(s, w.now, m.End-packet.EthernetLen)
+	if m.Kind < packet.TCP6 && !t.six {
+		w.outerID++
+		t.outer.Wrap(p.Usual(), w.outerID)
+	} else {
+		w.wrap(p.Bytes(), t)
+	}
+	*(*[12]byte)(p.Usual()[:]) = r.macs
 	if out := &w.out[r.port]; !out.Full() {
 		out.Push(p)
 		return true
