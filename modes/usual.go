@@ -27,7 +27,7 @@ func TranslateUsual(f *[packet.UsualLen]byte, s *conntrack.Session, d conntrack.
 		other = &s.In
 	}
 	le := binary.LittleEndian
-	addresses := uint64(bits.ReverseBytes32(other.Dst)) | uint64(bits.ReverseBytes32(other.Src))<<32
+	addresses := bits.ReverseBytes64(uint64(other.Src) | uint64(other.Dst)<<32)
 	ports := bits.ReverseBytes32(uint32(other.DstPort)<<16 | uint32(other.SrcPort))
 
 	sum, carry := bits.Add64(^le.Uint64(f[usualSrc:]), addresses, 0)
