@@ -142,9 +142,13 @@ func (o *benchOptions) checkLink() error {
 	case (o.record || o.cases != "") && o.link != linkSynth:
 		return errors.New("--record and --cases are for --link synth")
 	}
-	_, err := regexp.Compile(o.cases)
+	wanted, err := regexp.Compile(o.cases)
 	if err != nil {
 		return fmt.Errorf("invalid --cases: %w", err)
+	}
+	all := bench.AllCases()
+	if !slices.ContainsFunc(all, func(c bench.Case) bool { return wanted.MatchString(c.String()) }) {
+		return fmt.Errorf("no case matches --cases %q: a name is, for example, %q", o.cases, all[0])
 	}
 	return nil
 }

@@ -107,6 +107,7 @@ func TestBenchLinkUsage(t *testing.T) {
 		"--record and":   {"--record"},
 		"--cases are":    {"--cases", "dr"},
 		"invalid --case": {"--link", "synth", "--cases", "("},
+		"no case match":  {"--link", "synth", "--cases", "dr hit IPv4"},
 	} {
 		p := newProgram(t, append([]string{"bench"}, arguments...)...).start()
 		if status := p.end(); status != 2 || !strings.Contains(p.lastLine(), want) {
