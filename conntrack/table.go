@@ -131,8 +131,8 @@ func (t *Table) Confirm4(ref Ref, k *Key4) bool {
 	return ref != 0 && t.sessions[ref.Slot()].matches(ref.Direction(), k)
 }
 
-// OfClient4 returns the session of ref if it has the key of a client's packet, and otherwise nil. It
-// is Confirm4 and At in one, for Inbound alone.
+// OfClient4 returns the session of ref if it has the key of a client's packet, and otherwise nil.
+// It is Confirm4 and At in one, for Inbound alone.
 func (t *Table) OfClient4(ref Ref, k *Key4) *Session {
 	slot := uint32(ref) - 1 // no record's if ref is zero or Outbound
 	if uint64(slot) >= uint64(len(t.sessions)) {

@@ -40,8 +40,8 @@ func NewOuter(src, dst uint32, clearDF bool) Outer {
 	return o
 }
 
-// Wrap does to the frame of a usual IPv4 packet (packet.ParseUsual), whose IP header begins at f[34],
-// what Encapsulate does, and writes the EtherType too.
+// Wrap does to the frame of a usual IPv4 packet (packet.ParseUsual), whose IP header begins at
+// f[34], what Encapsulate does, and writes the EtherType too.
 func (o *Outer) Wrap(f *[packet.UsualLen]byte, id uint16) {
 	const outer, inner = packet.EthernetLen, packet.EthernetLen + packet.IPv4MinLen
 	le, inside := binary.LittleEndian, packet.IPv4(f[inner:])
