@@ -163,7 +163,7 @@ func (g *Generator) exchange() {
 // driver took.
 func (g *Generator) pass(burst *ports.Burst) uint64 {
 	before := burst.N
-	g.queue.Exchange(burst, &g.free, &g.rx)
+	g.queue.Exchange(burst, nil, &g.rx)
 	sent := before - burst.N
 	if g.rx.N > 0 {
 		g.sort(uint32(g.now()))
@@ -201,8 +201,16 @@ func (g *Generator) sort(now uint32) {
 				continue
 			}
 		}
-		g.free.Push(p)
+		g.release(p)
 	}
+}
+
+// release keeps a packet for reuse.
+func (g *Generator) release(p *ports.Packet) {
+	if g.free.Full() {
+		g.queue.Exchange(nil, &g.free, nil)
+	}
+	g.free.Push(p)
 }
 
 // reply queues the real server's answer to a packet, in the packet's place. It reports whether
@@ -227,7 +235,7 @@ func (g *Generator) reply(p *ports.Packet, a *arrival) bool {
 func (g *Generator) stranger(p *ports.Packet) {
 	g.count.foreign++
 	if !answerARP(p.Bytes(), &g.site) {
-		g.free.Push(p)
+		g.release(p)
 		return
 	}
 	g.own.Push(p)

@@ -22,6 +22,12 @@ func TestWorkersShareNoLine(t *testing.T) {
 			t.Errorf("worker %d begins at %#x and has %d bytes", i, at, unsafe.Sizeof(*w))
 		}
 	}
+	if n := unsafe.Sizeof(road{}); n != line {
+		t.Errorf("a road has %d bytes", n)
+	}
+	if n := unsafe.Sizeof(tunnel{}); n != line {
+		t.Errorf("a tunnel has %d bytes", n)
+	}
 	var h handoff
 	reader, writer := unsafe.Offsetof(h.head), unsafe.Offsetof(h.tail)
 	if packets := unsafe.Sizeof(h.packets); reader < packets+line || writer < reader+line ||

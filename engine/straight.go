@@ -174,7 +174,7 @@ func (w *Worker) straightBack(p *ports.Packet, m *meta, ref conntrack.Ref) bool 
 	if m.Kind >= packet.TCP6 {
 		modes.TranslateUsual6(p.Bytes(), s, w.sessions.AddressesOf(ref.Slot()), conntrack.Outbound)
 	} else {
-		modes.TranslateUsual((*[packet.UsualLen]byte)(p.Bytes()), s, conntrack.Outbound)
+		modes.TranslateUsual(p.Usual(), s, conntrack.Outbound)
 	}
 	n.Used = true
 	w.transmit(p, n)

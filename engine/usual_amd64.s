@@ -110,8 +110,11 @@ GLOBL mixOrder<>(SB), RODATA, $16
 // func parseUsual(packets *ports.Packet, metas *meta, hashes *uint64, from, to int,
 //	at packet.Station, port uint16, odd ports.RxFlags, h *packet.Hasher) (others uint64)
 //
-// DI, SI and R8 are at the packet, its meta and its hash, CX is its place, R10 the frame's length,
-// BX its address. DX becomes the end of the IP packet, which may be before that of the frame.
+// DI, SI and R8 are at the packet, its meta and its hash, CX is its place and R9 the end of the
+// lane. R11 collects the others. BX is the frame's address and R10 its length; DX becomes the end of
+// the IP packet, which may be before that of the frame. R13 and X7 hold the secret, R15 the hash's
+// constant, R14 the port; X5, X6, X10 and X11 are for the comparison of headers. What is written of
+// a packet before it turns out to be another's is written again by parseOne.
 TEXT ·parseUsual(SB), NOSPLIT, $0-72
 	MOVQ       packets+0(FP), DI
 	MOVQ       metas+8(FP), SI
@@ -142,7 +145,7 @@ TEXT ·parseUsual(SB), NOSPLIT, $0-72
 	JGE        done
 
 loop:
-	// Is it a packet of the port, and long enough?
+	// Is it long enough, without flags, and of the port?
 	MOVQ    BUFFER(DI), BX
 	MOVWLZX OFFSET(DI), AX
 	ADDQ    AX, BX

@@ -52,6 +52,7 @@ func TestUsualLayout(t *testing.T) {
 		"UDP6":         {uintptr(packet.UDP6), 14},
 		"UsualLen":     {packet.UsualLen, 54},
 		"UsualLen6":    {packet.UsualLen6, 62},
+		"a burst":      {ports.MaxBurst, 64}, // as many bits as others has
 	} {
 		if c.got != c.want {
 			t.Errorf("%s: %d, want %d", what, c.got, c.want)
@@ -65,10 +66,12 @@ type brink struct{ memory []byte }
 const brinkLen = 4096
 
 func newBrink(t testing.TB) brink {
-	memory, err := unix.Mmap(-1, 0, 2*brinkLen, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	const access, kind = unix.PROT_READ | unix.PROT_WRITE, unix.MAP_ANON | unix.MAP_PRIVATE
+	memory, err := unix.Mmap(-1, 0, 2*brinkLen, access, kind)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { unix.Munmap(memory) })
 	if err := unix.Mprotect(memory[brinkLen:], unix.PROT_NONE); err != nil {
 		t.Fatal(err)
 	}
@@ -89,29 +92,37 @@ var usualHasher = packet.NewHasher(0x0123456789abcdef, 0xfedcba9876543210)
 
 // checkUsual compares parseUsual with ParseUsual and ParseUsual6 for one frame at a place of a
 // burst.
-func checkUsual(t interface{ Fatalf(string, ...any) }, b brink, frame []byte, place int, flags ports.RxFlags) {
+func checkUsual(
+	t interface{ Fatalf(string, ...any) }, b brink, frame []byte, place int, flags ports.RxFlags,
+) {
 	at := packet.Station(0)
 	if len(frame) >= 8 {
 		at = packet.Station(binary.BigEndian.Uint64(frame) &^ 0xffff)
 	}
-	p, got, hash := b.hold(frame), meta{verdict: 77, fragment: true, plain: true}, uint64(0)
+	// What another packet has left there is no part of the result.
+	left := packet.Parsed{
+		Kind: packet.ICMP6, Fault: packet.FaultTruncated, TCPFlags: 0xff, TTL: 9, DontFragment: true,
+	}
+	got, hash := meta{Parsed: left, verdict: 77, fragment: true, plain: true}, uint64(0)
+	p := b.hold(frame)
 	p.RxFlags, p.Port = flags, 3
 	others := parseUsual(&p, &got, &hash, place, place+1, at, 3, odd, &usualHasher)
-	want := meta{index: uint8(place)}
+	want := meta{Parsed: left, index: uint8(place)}
 	wantHash, u := want.ParseUsual(frame, at, &usualHasher)
 	if u == packet.Unusual {
 		wantHash, u = want.ParseUsual6(frame, at, &usualHasher)
 	}
 	want.plain = u == packet.Plain
-	if left := u == packet.Unusual || flags&odd != 0; left != (others == 1<<place) {
+	if other := u == packet.Unusual || flags&odd != 0; other != (others == 1<<place) {
 		t.Fatalf("others %#x, degree %d: %x", others, u, frame)
-	} else if left {
+	} else if other {
 		return
 	}
 	if got != want || hash != wantHash {
 		t.Fatalf("got %+v, hash %x\nwant %+v, hash %x\n%x", got, hash, want, wantHash, frame)
 	}
-	if others = parseUsual(&p, &got, &hash, place, place+1, at, 2, odd, &usualHasher); others != 1<<place {
+	others = parseUsual(&p, &got, &hash, place, place+1, at, 2, odd, &usualHasher)
+	if others != 1<<place {
 		t.Fatalf("a packet of another port is among the usual ones: %x", frame)
 	}
 }
@@ -137,7 +148,8 @@ func usualFrames() (all [][]byte) {
 		{"192.168.5.9:4000", "10.0.0.100:80"}, {"[2001:db8:5::9]:4000", "[2001:db8::100]:80"},
 	} {
 		for _, p := range []pkt{
-			tcp(s.client, s.vip, "A"), tcp(s.client, s.vip, "S"), tcp(s.client, s.vip, "PA").carrying("GET /"),
+			tcp(s.client, s.vip, "A"), tcp(s.client, s.vip, "S"),
+			tcp(s.client, s.vip, "PA").carrying("GET /"),
 			udp(s.client, s.vip, "a datagram of some length, and more"), udp(s.client, s.vip, ""),
 		} {
 			frame := p.frame(packet.MAC{2, 0, 0, 0, 0, 1}, packet.MAC{2, 0, 0, 0, 0, 2})
@@ -159,18 +171,56 @@ func TestParseUsual(t *testing.T) {
 			checkUsual(t, b, f[:n], 63, 0)
 		}
 	}
+	bytes := rapid.OneOf(rapid.Byte(), rapid.SampledFrom([]byte{0, 1, 0x40, 0x45, 0x60, 0xff}))
+	someFlags := rapid.SampledFrom([]ports.RxFlags{
+		0, 0, 0, ports.RxHash, ports.RxVLAN, ports.RxMultiSegment,
+	})
 	rapid.Check(t, func(t *rapid.T) {
 		f := append([]byte(nil), rapid.SampledFrom(frames).Draw(t, "frame")...)
 		for range rapid.IntRange(0, 3).Draw(t, "changes") {
 			i := rapid.IntRange(0, min(len(f), 80)-1).Draw(t, "place")
-			f[i] = rapid.OneOf(rapid.Byte(), rapid.SampledFrom([]byte{0, 1, 0x40, 0x45, 0x60, 0xff})).Draw(t, "byte")
+			f[i] = bytes.Draw(t, "byte")
 		}
 		if rapid.Bool().Draw(t, "whole checksum") && len(f) >= 34 && f[12] == 8 {
 			sumUp(f)
 		}
-		flags := rapid.SampledFrom([]ports.RxFlags{0, 0, 0, ports.RxHash, ports.RxVLAN, ports.RxMultiSegment}).Draw(t, "flags")
+		flags := someFlags.Draw(t, "flags")
 		f = f[:rapid.OneOf(rapid.Just(len(f)), rapid.IntRange(0, len(f))).Draw(t, "length")]
 		checkUsual(t, b, f, rapid.IntRange(0, 63).Draw(t, "place in the burst"), flags)
+	})
+}
+
+// TestParseUsualLane: the packets of a lane have the results that each has alone, at any place of
+// the burst, whatever lies between them.
+func TestParseUsualLane(t *testing.T) {
+	frames := usualFrames()
+	at := packet.NewStation(packet.Ethernet(frames[0]).Dst())
+	var places [ports.MaxBurst]brink
+	for i := range places {
+		places[i] = newBrink(t)
+	}
+	rapid.Check(t, func(r *rapid.T) {
+		var packets [ports.MaxBurst]ports.Packet
+		var metas, alone [ports.MaxBurst]meta
+		var hashes, hash [ports.MaxBurst]uint64
+		from := rapid.IntRange(0, ports.MaxBurst).Draw(r, "from")
+		to := rapid.IntRange(from, min(from+lane, ports.MaxBurst)).Draw(r, "to")
+		want := uint64(0)
+		for i := from; i < to; i++ {
+			frame := rapid.SampledFrom(frames).Draw(r, "frame")
+			packets[i] = places[i].hold(frame)
+			packets[i].Port = uint16(rapid.IntRange(0, 1).Draw(r, "port"))
+			packets[i].Length -= uint16(rapid.SampledFrom([]int{0, 0, 40}).Draw(r, "shorter"))
+			want |= parseUsual(&packets[i], &alone[i], &hash[i], i, i+1, at, 1, odd, &usualHasher)
+		}
+		if from == ports.MaxBurst {
+			return
+		}
+		others := parseUsual(&packets[from], &metas[from], &hashes[from], from, to, at, 1, odd,
+			&usualHasher)
+		if others != want || metas != alone || hashes != hash {
+			r.Fatalf("%d to %d: others %#x, want %#x\n%+v\nwant %+v", from, to, others, want, metas, alone)
+		}
 	})
 }
 

@@ -15,15 +15,16 @@ type Outer struct {
 	sum       uint64 // of what is the same in all headers
 }
 
-// What an outer header has always: version and length of the header, TTL and protocol (RFC 2003);
-// and what it takes from the inner one: DSCP and ECN, DF.
+// The parts of an outer header: what it always has, which is version and length of the header, TTL
+// and protocol (RFC 2003); what it takes from the inner one, which is DSCP, ECN and DF; and where
+// the length and the identification are in the first eight bytes.
 const (
-	outerFirst  = 0x45
-	outerThird  = outerTTL | 4<<8
-	keepsClass  = 0xff << 8
-	keepsDF     = 0x40 << 48
-	shortLength = 16 // shift of the length in the first eight bytes
-	shortID     = 32 // and of the identification
+	outerFirst = 0x45
+	outerThird = outerTTL | uint64(packet.ProtocolIPv4)<<8
+	keepsClass = 0xff << 8
+	keepsDF    = 0x40 << 48
+	lengthAt   = 16
+	idAt       = 32
 )
 
 // NewOuter returns the Outer between two addresses. With clearDF routers may fragment the outer
@@ -46,9 +47,9 @@ func (o *Outer) Wrap(f *[packet.UsualLen]byte, id uint16) {
 	const outer, inner = packet.EthernetLen, packet.EthernetLen + packet.IPv4MinLen
 	le, inside := binary.LittleEndian, packet.IPv4(f[inner:])
 	first := le.Uint64(inside)
-	length := bits.ReverseBytes16(uint16(first>>shortLength)) + packet.IPv4MinLen
-	first = first&o.keeps | outerFirst | uint64(bits.ReverseBytes16(length))<<shortLength |
-		uint64(bits.ReverseBytes16(id))<<shortID
+	length := bits.ReverseBytes16(uint16(first>>lengthAt)) + packet.IPv4MinLen
+	first = first&o.keeps | outerFirst | uint64(bits.ReverseBytes16(length))<<lengthAt |
+		uint64(bits.ReverseBytes16(id))<<idAt
 	inside.DecrementTTL()
 	checksum := ^packet.Fold(first>>32 + first&0xffff_ffff + o.sum)
 	packet.Ethernet(f[:]).SetType(packet.EtherTypeIPv4)
