@@ -154,6 +154,10 @@ func TestEpochDoesNotWrap(t *testing.T) {
 	b.turn()
 	b.collectAll()
 	session.NextHop = was + 1000 // a hop without neighbour
+	for range 3 {
+		b.fromClient(tcp(client, webVIP, "A")) // so that answers may go straight
+	}
+	b.collectAll()
 	p.answers("A", "")
 	if session.RouteEpoch == epoch || session.NextHop == was+1000 {
 		t.Errorf("epoch %d, then %d: hop %d", epoch, session.RouteEpoch, session.NextHop)

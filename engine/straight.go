@@ -159,12 +159,12 @@ func (r *road) count(s *conntrack.Session, now uint32, size uint16) {
 func (w *Worker) straightBack(p *ports.Packet, m *meta, ref conntrack.Ref) bool {
 	s := w.sessions.At(ref.Slot())
 	r := &w.roads[s.Server]
-	n := w.neighbours.At(neighbour.Hop(s.NextHop))
-	size := m.End - packet.EthernetLen
-	if r.paved != w.paved || !r.takes(s) {
+	if r.paved != w.paved || !r.takes(s) || s.RouteEpoch != w.snap.epoch {
 		return false
 	}
-	if s.RouteEpoch != w.snap.epoch || !n.Gateway || !n.HasMAC() || size > n.MTU {
+	n := w.neighbours.At(neighbour.Hop(s.NextHop))
+	size := m.End - packet.EthernetLen
+	if !n.Gateway || !n.HasMAC() || size > n.MTU {
 		return false
 	}
 	s.LastSeen = w.now
