@@ -76,12 +76,17 @@ func (b *Bench) measure(ctx context.Context, k *book, s subject, f func(*bed) er
 	return k.close(s.name(), r)
 }
 
-// baseline measures testpmd with frames of these sizes.
-func (b *Bench) baseline(ctx context.Context, k *book, sizes []int, duration time.Duration) error {
+// baseline measures testpmd with the smallest frames of a thousand flows.
+func (b *Bench) baseline(ctx context.Context, k *book, duration time.Duration) error {
+	return b.baselines(ctx, k, []Trial{{Flows: thousand, Size: MinSize}}, duration)
+}
+
+// baselines measures testpmd with these numbers of flows and sizes of frames.
+func (b *Bench) baselines(ctx context.Context, k *book, of []Trial, duration time.Duration) error {
 	return b.measure(ctx, k, testpmd{}, func(d *bed) error {
-		for _, size := range sizes {
-			r, err := d.trial(ctx, Trial{Kind: UDP, Flows: thousand, Size: size, Warmup: Duration(warmUp),
-				Duration: Duration(duration)})
+		for _, t := range of {
+			t.Kind, t.Warmup, t.Duration = UDP, Duration(warmUp), Duration(duration)
+			r, err := d.trial(ctx, t)
 			if err != nil {
 				return err
 			}

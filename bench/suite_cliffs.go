@@ -9,7 +9,7 @@ import (
 func cliffs(ctx context.Context, b *Bench, s Scale, k *book) error {
 	for i := range s.Repeats {
 		b.logf("cliffs, run %d of %d", i+1, s.Repeats)
-		if err := b.baseline(ctx, k, []int{MinSize}, s.Duration); err != nil {
+		if err := b.baseline(ctx, k, s.Duration); err != nil {
 			return err
 		}
 		for _, cliff := range []func(context.Context, *Bench, Scale, *book) error{fullTable, synFlood, oneFlow, expiry} {

@@ -25,7 +25,7 @@ func latency(ctx context.Context, b *Bench, s Scale, k *book) error {
 	sessions := s.Sessions[len(s.Sessions)-1]
 	for i := range s.Repeats {
 		b.logf("latency, run %d of %d", i+1, s.Repeats)
-		if err := b.baseline(ctx, k, []int{MinSize}, s.Duration); err != nil {
+		if err := b.baseline(ctx, k, s.Duration); err != nil {
 			return err
 		}
 		for _, m := range []modes.Mode{cheapest, dearest} {

@@ -24,7 +24,7 @@ const (
 func newSessions(ctx context.Context, b *Bench, s Scale, k *book) error {
 	for i := range s.Repeats {
 		b.logf("new sessions, run %d of %d", i+1, s.Repeats)
-		if err := b.baseline(ctx, k, []int{MinSize}, s.Duration); err != nil {
+		if err := b.baseline(ctx, k, s.Duration); err != nil {
 			return err
 		}
 		for _, m := range []modes.Mode{cheapest, dearest} {

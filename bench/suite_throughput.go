@@ -12,7 +12,7 @@ import (
 func throughput(ctx context.Context, b *Bench, s Scale, k *book) error {
 	for i := range s.Repeats {
 		b.logf("throughput, run %d of %d", i+1, s.Repeats)
-		if err := b.baseline(ctx, k, s.Sizes, s.Duration); err != nil {
+		if err := b.baselines(ctx, k, baselineTrials(s), s.Duration); err != nil {
 			return err
 		}
 		for _, m := range s.Modes {
@@ -22,6 +22,20 @@ func throughput(ctx context.Context, b *Bench, s Scale, k *book) error {
 		}
 	}
 	return nil
+}
+
+// baselineTrials are what testpmd is measured with: the flows and the frames of the director's
+// trials.
+func baselineTrials(s Scale) (list []Trial) {
+	for _, n := range s.Sessions {
+		list = append(list, Trial{Flows: n, Size: MinSize})
+	}
+	for _, size := range s.Sizes {
+		if size != MinSize {
+			list = append(list, Trial{Flows: s.Sessions[0], Size: size})
+		}
+	}
+	return list
 }
 
 func (b *Bench) throughputOf(ctx context.Context, m modes.Mode, s Scale, k *book) error {
