@@ -39,6 +39,7 @@ type Worker struct {
 	answers  packet.Flow   // the flow on which the packet in hand leaves
 	arrival  arrival       // of the packet in hand, if it has no session
 	decision decision      // about the packet in hand, if it has no session
+	claim    lastClaim     // by the worker's snapshot
 	lone     lone          // the datagram in hand of a one-packet service
 	rival    holder        // the session whose local port the packet in hand may take
 	out      []ports.Burst // by port: output of the next exchange
@@ -169,7 +170,7 @@ func (w *Worker) update() {
 // sessions look up next hops again.
 func (w *Worker) adopt(s *snapshot) {
 	old := w.snap
-	w.snap = s
+	w.snap, w.claim = s, lastClaim{}
 	w.paved++
 	if old == nil {
 		w.youth.began = w.now
