@@ -106,7 +106,8 @@ func (w *Worker) straight(p *ports.Packet, m *meta, ref conntrack.Ref) bool {
 }
 
 // straight6 is straight for IPv6. It says the same again: one function for both families took 23
-// instructions more for a packet of IPv4 in dr, and 62 in nat.
+// instructions more for a packet of IPv4 in dr, and 62 in nat. It stays out of straight, which is
+// then small enough to be inlined.
 //
 //go:noinline
 func (w *Worker) straight6(p *ports.Packet, m *meta, ref conntrack.Ref) bool {
@@ -153,7 +154,8 @@ func (r *road) count(s *conntrack.Session, now uint32, size uint16) {
 	r.traffic.InBytes += uint64(size)
 }
 
-// straightBack is straight for a real server's answer, to a client behind a gateway.
+// straightBack is straight for a real server's answer, to a client behind a gateway. It stays out
+// of straight as straight6 does.
 //
 //go:noinline
 func (w *Worker) straightBack(p *ports.Packet, m *meta, ref conntrack.Ref) bool {

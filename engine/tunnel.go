@@ -28,7 +28,7 @@ func (w *Worker) tunnelOf(g *passage) tunnel {
 }
 
 // straightIntoTunnel is straight for a packet that gets an outer header. It returns false if that
-// has no room.
+// has no room. It stays out of straight as straight6 does.
 //
 //go:noinline
 func (w *Worker) straightIntoTunnel(

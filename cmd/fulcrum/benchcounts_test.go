@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io/fs"
 	"maps"
+	"math"
 	"path/filepath"
 	"testing"
 
@@ -58,7 +59,15 @@ func TestInstructions(t *testing.T) {
 		t.Fatal(err)
 	}
 	name := one[0].String()
-	if n := len(again[name].Parts); n < 10 || !maps.Equal(again[name].Parts, costs[name].Parts) {
+	if !maps.Equal(again[name].Parts, costs[name].Parts) {
 		t.Errorf("counted again: %v; before that: %v", again[name], costs[name])
+	}
+	sum := 0.0
+	for _, n := range costs[name].Parts {
+		sum += n
+	}
+	parsing := costs[name].Parts["fulcrum/engine.parseUsual"]
+	if parsing == 0 || math.Abs(sum-costs[name].Total) > 1 {
+		t.Errorf("parts of %.1f together: %v", sum, costs[name])
 	}
 }
