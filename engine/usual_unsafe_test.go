@@ -60,7 +60,7 @@ func TestUsualLayout(t *testing.T) {
 	}
 }
 
-// brink is memory behind which there is none: whoever reads past its end dies of it.
+// brink is memory that ends at a page without access: a read past its end is a fault.
 type brink struct{ memory []byte }
 
 const brinkLen = 4096
