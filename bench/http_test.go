@@ -129,7 +129,7 @@ func TestHTTPFailures(t *testing.T) {
 	}
 	fails("another answer")
 	l.Close()
-	fails("nobody listens")
+	fails("nothing listens")
 }
 
 // TestCompareRequests: a rate of requests is set against that of the wire on the same driver.

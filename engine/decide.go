@@ -51,7 +51,7 @@ type decision struct {
 // the answers. It changes only the scheduler's position, and nothing for a question, which has no
 // packet: p and m are nil.
 func (w *Worker) decide(a *arrival, d *decision, p *ports.Packet, m *meta) {
-	service, ok := w.claimant(&a.key)
+	service, ok := w.claim.find(w.snap, &a.key)
 	switch {
 	case ok && w.mayStart(a) &&
 		(!service.sticky.byCall || a.question || w.readCall(a, p, m)):
@@ -67,20 +67,20 @@ func (w *Worker) decide(a *arrival, d *decision, p *ports.Packet, m *meta) {
 	d.service, d.server, d.lone = service, nil, false
 }
 
-// lastClaim is the last socket that first packets went to and the service that claims it. The next
-// first packet often goes there too, and all of a flood may.
+// lastClaim is the last socket that was looked for and the service that claims it, by one snapshot.
+// The next first packet often goes there too, and all of a flood may.
 type lastClaim struct {
 	socket  lookupKey
 	service *serviceEntry
 }
 
-// claimant returns the service that claims a packet.
-func (w *Worker) claimant(k *packet.Key) (*serviceEntry, bool) {
-	c, socket := &w.claim, socketKey(k.Dst, k.DstPort, k.Protocol)
+// find returns the service that claims a client's packet.
+func (c *lastClaim) find(n *snapshot, k *packet.Key) (*serviceEntry, bool) {
+	socket := socketKey(k.Dst, k.DstPort, k.Protocol)
 	if c.socket == socket {
 		return c.service, true
 	}
-	service, ok := w.snap.serviceAt(k.Dst, k.DstPort, k.Protocol)
+	service, ok := n.serviceAt(k.Dst, k.DstPort, k.Protocol)
 	if ok {
 		*c = lastClaim{socket, service}
 	}

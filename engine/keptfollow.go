@@ -69,7 +69,7 @@ func (all resumptions) close() (err error) {
 
 // catchUp looks at all records again, but for those of sessions that are at other workers now.
 func (r *resumption) catchUp() {
-	r.found, r.kept, r.dropped, r.servers, r.service = 0, 0, nil, nil, nil
+	r.found, r.kept, r.dropped, r.servers, r.claim = 0, 0, nil, nil, lastClaim{}
 	r.said = conntrack.KeptFile{Beat: r.mirror.Beat()}
 	for _, part := range r.mirror.Parts() {
 		for i := part[0]; i < part[1]; i++ {

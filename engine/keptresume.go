@@ -20,9 +20,8 @@ type resumption struct {
 	from   int // the worker that it was
 
 	servers map[uint32]keptServer // those that were looked up, by the id that they had
-	socket  keptSocket            // the last one that was looked up
-	service *serviceEntry         // there; nil before
-	since   uint32                // ms: when read began
+	claim   lastClaim
+	since   uint32 // ms: when read began
 
 	found, kept int
 	dropped     map[string]int
@@ -196,29 +195,14 @@ func (r *resumption) fits(w *Worker, s *conntrack.KeptSession, to keptServer) bo
 		six == (server.families&clients6 != 0) && w.isStranger(in.Src)
 }
 
-// serviceAt returns the service of a client's packet, or nil. It remembers the last one: those of
-// most sessions are the same.
-func (r *resumption) serviceAt(w *Worker, in *conntrack.Key) *serviceEntry {
-	at := keptSocket{in.Dst, in.DstPort, in.Protocol}
-	if at == r.socket && r.service != nil {
-		return r.service
-	}
-	service, ok := w.snap.serviceAt(in.Dst, in.DstPort, in.Protocol)
+// serviceAt returns the service of a client's packet, or nil.
+func (r *resumption) serviceAt(w *Worker, in *conntrack.Key) (service *serviceEntry) {
 	if isEcho(in.Protocol) {
-		service, ok = w.snap.passing.get(addressKey(in.Dst))
+		service, _ = w.snap.passing.get(addressKey(in.Dst))
+	} else {
+		service, _ = r.claim.find(w.snap, in)
 	}
-	if !ok {
-		return nil
-	}
-	r.socket, r.service = at, service
 	return service
-}
-
-// keptSocket is where a client's packets go.
-type keptSocket struct {
-	address  packet.Addr
-	port     uint16
-	protocol uint8
 }
 
 // homeOfKept returns the worker that is to have a session: the one to which its answers come, if
